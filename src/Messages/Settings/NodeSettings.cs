@@ -1,0 +1,21 @@
+namespace Elastic.Messages.Settings;
+
+/// <summary>Block <c>node</c>: where a run is computed. Nothing in here changes the weights.</summary>
+/// <param name="Devices">"auto", "cpu:N" (N slots), "cuda:all" or "cuda:0,1".</param>
+/// <param name="ThreadsPerDevice">Arithmetic threads of one CPU device. Another number gives other bits, so leave it at 1.</param>
+/// <param name="DataDir">Holds the journal, the blobs, the corpora and the runs.</param>
+/// <param name="Host">The address that the node binds.</param>
+/// <param name="Port">The port of the control plane; 0 for any free one.</param>
+public sealed record NodeSettings(string Devices, int ThreadsPerDevice, string DataDir, string Host, int Port)
+{
+    /// <inheritdoc cref="TrainingSettings.Problems"/>
+    public IEnumerable<string> Problems()
+    {
+        if (ThreadsPerDevice is < 1 or > 1024)
+            yield return $"node.threads-per-device = {ThreadsPerDevice}: use 1 to 1024";
+        if (DataDir.Length == 0)
+            yield return "node.data-dir is empty: name a folder";
+        if (Port is < 0 or > 65535)
+            yield return $"node.port = {Port}: use 0 to 65535";
+    }
+}
