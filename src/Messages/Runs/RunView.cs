@@ -39,4 +39,4 @@ public enum RunPhase
 public sealed record RunView(
     RunId RunId, RunPhase Phase, int Round, int Rounds, long Steps, long TotalSteps, long Tokens, long TotalTokens, long Samples,
     double? TrainLoss, double? ValLoss, double? BitsPerByte, double TokensPerSecond, double? LearningRate,
-    Digest? Fingerprint, string? Checkpoint, int Nodes, int Devices, string? Notice, string? Failure);
+    Digest? Fingerprint, string? Checkpoint, int Nodes, int Devices, string? Notice, string? Failure) : IWireMessage;

@@ -1,0 +1,9 @@
+namespace Elastic.Messages;
+
+/// <summary>
+/// Marks what may travel between nodes or be stored in the journal. The serializer's closed allow-list is made of
+/// the types of this assembly that carry it, and of what those are made of.
+/// </summary>
+#pragma warning disable CA1040 // the mark is the point
+public interface IWireMessage;
+#pragma warning restore CA1040

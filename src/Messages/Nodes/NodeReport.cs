@@ -1,0 +1,22 @@
+namespace Elastic.Messages.Nodes;
+
+/// <summary>What a node tells the supervisors of its own accord. Not stored: it is true only while the node lives.</summary>
+public abstract record NodeReport(NodeId Node) : IWireMessage
+{
+    /// <summary>The node is there and has these devices. Repeated as a heartbeat.</summary>
+    public sealed record Enlist(NodeId Node, IReadOnlyList<DeviceId> Devices) : NodeReport(Node);
+
+    /// <summary>A replica took an inner step.</summary>
+    /// <param name="Step">Steps of this round taken so far.</param>
+    public sealed record StepTaken(NodeId Node, RunId RunId, int Round, int Replica, int Step, double LossNats, double LearningRate) : NodeReport(Node);
+
+    /// <summary>The node has every chunk of the version and its manifest.</summary>
+    public sealed record VersionHeld(NodeId Node, RunId RunId, int Round, Digest Version, Digest Fingerprint) : NodeReport(Node);
+
+    /// <summary>A piece of work could not be done; the supervisor gives it out again.</summary>
+    /// <param name="Permanent">True when trying again cannot help (a full disk, another model's checkpoint).</param>
+    public sealed record WorkFailed(NodeId Node, NodeCommand Work, string Why, bool Permanent) : NodeReport(Node);
+
+    /// <summary>Everything that the node had in hand for the run is handed over or finished.</summary>
+    public sealed record RunIdle(NodeId Node, RunId RunId) : NodeReport(Node);
+}

@@ -1,0 +1,36 @@
+namespace Elastic.Messages.Runs;
+
+/// <summary>What others may ask of a run. Asking twice is always safe.</summary>
+/// <remarks>Rounds count from 0; a version is numbered by the rounds it contains, so round r turns version r into version r + 1.</remarks>
+public abstract record RunCommand(RunId RunId) : IWireMessage
+{
+    /// <summary>Starts the run, or goes on with it where it stands when settings and corpus are the same.</summary>
+    /// <param name="Settings">Canonical text of the training settings.</param>
+    /// <param name="Corpus">Digest of the built corpus.</param>
+    public sealed record Start(RunId RunId, string Settings, Digest Corpus) : RunCommand(RunId);
+
+    /// <summary>Version 0 has been made from the seed (or from <c>model.init</c>).</summary>
+    public sealed record FinishInitialization(RunId RunId, Digest Version, Digest Fingerprint) : RunCommand(RunId);
+
+    /// <summary>What a replica hands to the averaging after its H inner steps.</summary>
+    public sealed record FinishReplica(RunId RunId, ReplicaResult Result) : RunCommand(RunId);
+
+    /// <summary>Where a replica stopped inside a round, at a step boundary, so that any node can go on with it.</summary>
+    public sealed record HandOverReplica(RunId RunId, ReplicaHandOver HandOver) : RunCommand(RunId);
+
+    /// <summary>Chunks of the next version, summed over the contributions.</summary>
+    public sealed record FinishChunks(RunId RunId, int Round, IReadOnlyList<AveragedChunk> Chunks) : RunCommand(RunId);
+
+    /// <summary>The version is complete on <paramref name="Holders"/> of <paramref name="Nodes"/> nodes.</summary>
+    public sealed record CommitRound(RunId RunId, int Round, Digest Version, Digest Fingerprint, int Holders, int Nodes) : RunCommand(RunId);
+
+    /// <summary>A version was scored on the held-out text.</summary>
+    public sealed record FinishEvaluation(RunId RunId, VersionScore Score) : RunCommand(RunId);
+
+    /// <summary>A version and the inner states that belong to it are durable; the manifest was written last.</summary>
+    public sealed record FinishCheckpoint(RunId RunId, Checkpoint Checkpoint) : RunCommand(RunId);
+
+    /// <summary>What is still whole of what the journal speaks of: sent once after every recovery.</summary>
+    /// <param name="Intact">The vector sets whose every chunk is there and has its digest.</param>
+    public sealed record FinishSurvey(RunId RunId, IReadOnlyList<Digest> Intact) : RunCommand(RunId);
+}

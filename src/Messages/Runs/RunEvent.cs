@@ -1,0 +1,46 @@
+namespace Elastic.Messages.Runs;
+
+/// <summary>What has happened to a run. Stored for good: add types and fields, never rename or reuse one.</summary>
+public abstract record RunEvent(RunId RunId) : IWireMessage
+{
+    /// <summary>The run exists.</summary>
+    /// <param name="Settings">Canonical text of the training settings.</param>
+    public sealed record RunStarted(RunId RunId, string Settings, Digest Corpus) : RunEvent(RunId);
+
+    /// <summary>Version 0 exists.</summary>
+    public sealed record RunInitialized(RunId RunId, Digest Version, Digest Fingerprint) : RunEvent(RunId);
+
+    public sealed record ReplicaHandedOver(RunId RunId, ReplicaHandOver HandOver) : RunEvent(RunId);
+
+    public sealed record ReplicaFinished(RunId RunId, ReplicaResult Result) : RunEvent(RunId);
+
+    /// <summary>The same work arrived with other bytes: somebody's memory or disk lies.</summary>
+    public sealed record ReplicaDisputed(RunId RunId, ReplicaResult Accepted, ReplicaResult Other) : RunEvent(RunId);
+
+    public sealed record ChunksAveraged(RunId RunId, int Round, IReadOnlyList<AveragedChunk> Chunks) : RunEvent(RunId);
+
+    /// <summary>Round <paramref name="Round"/> is over and can never be computed into something else.</summary>
+    /// <param name="Version">Vector set of version <paramref name="Round"/> + 1.</param>
+    /// <param name="TokensSeen">Over all replicas and rounds.</param>
+    /// <param name="Ledger">SHA-256 over the ledger before this round, the replicas' sample digests in order, and the version.</param>
+    public sealed record RoundCommitted(RunId RunId, int Round, Digest Version, Digest Fingerprint, long TokensSeen, Digest Ledger) : RunEvent(RunId);
+
+    public sealed record VersionEvaluated(RunId RunId, VersionScore Score) : RunEvent(RunId);
+
+    public sealed record CheckpointTaken(RunId RunId, Checkpoint Checkpoint) : RunEvent(RunId);
+
+    /// <summary>Retention: nothing may rely on this checkpoint any more.</summary>
+    public sealed record CheckpointDropped(RunId RunId, int Version) : RunEvent(RunId);
+
+    /// <summary>Work of the current round whose blobs are gone or damaged; it is done again.</summary>
+    /// <param name="Replicas">Replicas whose result or hand-over is lost.</param>
+    /// <param name="Chunks">True when averaged chunks are lost.</param>
+    public sealed record WorkLost(RunId RunId, int Round, IReadOnlyList<int> Replicas, bool Chunks, string Why) : RunEvent(RunId);
+
+    /// <summary>The newest version was not whole; the run goes on from an older one. The rounds after it are computed again, to the same bits.</summary>
+    /// <param name="From">What it goes on from; null for the very beginning.</param>
+    public sealed record RolledBack(RunId RunId, Checkpoint? From, string Why) : RunEvent(RunId);
+
+    /// <summary>All rounds are committed, the last version is scored and durable.</summary>
+    public sealed record RunFinished(RunId RunId, int Rounds, Digest Fingerprint) : RunEvent(RunId);
+}

@@ -1,0 +1,36 @@
+namespace Elastic.Messages.Runs;
+
+/// <summary>What one replica did in one round.</summary>
+/// <param name="Contribution">Vector set: its parameters after the inner steps.</param>
+/// <param name="InnerState">Vector set: its optimizer moments after the inner steps.</param>
+/// <param name="Tokens">Tokens trained on.</param>
+/// <param name="LossNats">Mean cross-entropy over those tokens, nats per token.</param>
+/// <param name="Samples">The chained digest of the block ids and tokens consumed, step by step.</param>
+public sealed record ReplicaResult(
+    int Round, int Replica, Digest Contribution, Digest InnerState, long Tokens, double LossNats, Digest Samples) : IWireMessage;
+
+/// <summary>A replica that stopped after <paramref name="Step"/> of its inner steps.</summary>
+/// <param name="State">Vector set: parameters and moments at that step.</param>
+/// <param name="LossSumNats">Sum of the mean losses of the steps taken.</param>
+/// <param name="Samples">The sample digest's chain up to that step.</param>
+public sealed record ReplicaHandOver(int Round, int Replica, int Step, Digest State, double LossSumNats, Digest Samples) : IWireMessage;
+
+/// <summary>A chunk of the next version.</summary>
+/// <param name="Parameters">Digest of the averaged parameters.</param>
+/// <param name="OuterMomentum">Digest of the outer momentum; null where the averaging has none.</param>
+public sealed record AveragedChunk(int Chunk, Digest Parameters, Digest? OuterMomentum) : IWireMessage;
+
+/// <summary>A version's loss on the held-out text.</summary>
+/// <param name="Version">Rounds that the version contains.</param>
+/// <param name="LossNats">Mean cross-entropy, nats per token.</param>
+/// <param name="BitsPerByte">The same, in bits per byte of text.</param>
+public sealed record VersionScore(int Version, double LossNats, double BitsPerByte) : IWireMessage;
+
+/// <summary>What a resume may start from.</summary>
+/// <param name="Version">Rounds that the version contains.</param>
+/// <param name="Parameters">Vector set of the version.</param>
+/// <param name="InnerStates">One vector set per replica; empty before the first round.</param>
+/// <param name="Ledger">The ledger's digest after those rounds.</param>
+/// <param name="Path">The manifest file.</param>
+public sealed record Checkpoint(
+    int Version, Digest Parameters, Digest Fingerprint, IReadOnlyList<Digest> InnerStates, Digest Ledger, string Path) : IWireMessage;

@@ -1,0 +1,89 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Elastic.Messages.Vectors;
+
+/// <summary>A flat fp32 vector as blobs: its length and the SHA-256 of each chunk of <see cref="ChunkElements"/> elements.</summary>
+/// <param name="Elements">Elements in the vector; the last chunk holds what remains.</param>
+/// <param name="Chunks">One digest per chunk, in order.</param>
+public sealed record VectorManifest(long Elements, IReadOnlyList<Digest> Chunks)
+{
+    /// <summary>4 Mi elements, 16 MiB of fp32: the unit of transfer and averaging.</summary>
+    public const int ChunkElements = 4 << 20;
+
+    /// <summary>Chunks in a vector of <paramref name="elements"/> elements.</summary>
+    public static int ChunkCount(long elements) => checked((int)((elements + ChunkElements - 1) / ChunkElements));
+
+    /// <summary>Elements of chunk <paramref name="chunk"/> of a vector of <paramref name="elements"/> elements.</summary>
+    public static int ElementsOf(long elements, int chunk) =>
+        (int)Math.Min(ChunkElements, elements - (long)chunk * ChunkElements);
+
+    /// <summary>One SHA-256 for the whole vector: over its chunks' digests.</summary>
+    public Digest Fingerprint
+    {
+        get
+        {
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            foreach (var chunk in Chunks)
+                hash.AppendData(Convert.FromHexString(chunk.Hex));
+            return Digest.Of(hash);
+        }
+    }
+}
+
+/// <summary>
+/// Named vectors that belong together, itself a blob whose digest stands for all of them: a model version, a contribution,
+/// a replica's inner state. Its bytes are canonical: the same vectors always have the same digest.
+/// </summary>
+/// <param name="Vectors">By name, see the constants.</param>
+public sealed record VectorSet(IReadOnlyDictionary<string, VectorManifest> Vectors)
+{
+    public const string Parameters = "parameters";
+    public const string FirstMoment = "first-moment";
+    public const string SecondMoment = "second-moment";
+    public const string OuterMomentum = "outer-momentum";
+
+    private const string Header = "elastic vector set 1";
+
+    /// <summary>The vector of that name; an error where the set has none.</summary>
+    public VectorManifest this[string name] => Vectors.TryGetValue(name, out var vector)
+        ? vector
+        : throw new InvalidDataException($"the vector set {Digest.Short} has no vector \"{name}\"");
+
+    /// <summary>The digest of <see cref="ToBytes"/>.</summary>
+    public Digest Digest => Digest.Of(ToBytes());
+
+    /// <summary>The canonical form: a header line, then "name elements digest digest …", one line a vector, in ordinal order.</summary>
+    public byte[] ToBytes()
+    {
+        var text = new StringBuilder(Header).Append('\n');
+        foreach (var (name, vector) in Vectors.OrderBy(v => v.Key, StringComparer.Ordinal))
+            text.Append(name).Append(' ').Append(vector.Elements.ToString(CultureInfo.InvariantCulture)).Append(' ')
+                .AppendJoin(' ', vector.Chunks).Append('\n');
+        return Encoding.UTF8.GetBytes(text.ToString());
+    }
+
+    /// <summary>Reads what <see cref="ToBytes"/> wrote.</summary>
+    /// <exception cref="InvalidDataException">The bytes are something else.</exception>
+    public static VectorSet Parse(ReadOnlySpan<byte> bytes)
+    {
+        var lines = Encoding.UTF8.GetString(bytes).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        if (lines.Length == 0 || lines[0] != Header)
+            throw new InvalidDataException("these bytes are no vector set");
+        var vectors = new Dictionary<string, VectorManifest>(StringComparer.Ordinal);
+        foreach (var line in lines.Skip(1))
+        {
+            var words = line.Split(' ');
+            var elements = long.Parse(words[1], CultureInfo.InvariantCulture);
+            if (words.Length - 2 != VectorManifest.ChunkCount(elements))
+                throw new InvalidDataException($"the vector \"{words[0]}\" of {elements} elements lists {words.Length - 2} chunks");
+            vectors[words[0]] = new VectorManifest(elements, [.. words.Skip(2).Select(hex => new Digest(hex))]);
+        }
+
+        return new VectorSet(vectors);
+    }
+
+    /// <summary>Every chunk of every vector.</summary>
+    public IEnumerable<Digest> Chunks() => Vectors.Values.SelectMany(vector => vector.Chunks);
+}
