@@ -28,7 +28,7 @@ public abstract record NodeCommand(RunId RunId) : IWireMessage
 
     /// <summary>Make these vector sets durable, then write the checkpoint's manifest.</summary>
     public sealed record TakeCheckpoint(
-        RunId RunId, int Version, Digest Parameters, Digest Fingerprint, IReadOnlyList<Digest> InnerStates, Digest Ledger) : NodeCommand(RunId);
+        RunId RunId, int Version, Digest Parameters, Digest Fingerprint, IReadOnlyList<Digest> InnerStates, long TokensSeen, Digest Ledger) : NodeCommand(RunId);
 
     /// <summary>Keep these vector sets and these checkpoints; what nothing refers to may go.</summary>
     public sealed record Retain(RunId RunId, IReadOnlyList<Digest> Sets, IReadOnlyList<int> Checkpoints) : NodeCommand(RunId);

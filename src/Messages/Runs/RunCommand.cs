@@ -7,7 +7,9 @@ public abstract record RunCommand(RunId RunId) : IWireMessage
     /// <summary>Starts the run, or goes on with it where it stands when settings and corpus are the same.</summary>
     /// <param name="Settings">Canonical text of the training settings.</param>
     /// <param name="Corpus">Digest of the built corpus.</param>
-    public sealed record Start(RunId RunId, string Settings, Digest Corpus) : RunCommand(RunId);
+    /// <param name="Blocks">Training blocks in the corpus: one epoch.</param>
+    /// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>
+    public sealed record Start(RunId RunId, string Settings, Digest Corpus, long Blocks, long HeldOutBlocks) : RunCommand(RunId);
 
     /// <summary>Version 0 has been made from the seed (or from <c>model.init</c>).</summary>
     public sealed record FinishInitialization(RunId RunId, Digest Version, Digest Fingerprint) : RunCommand(RunId);

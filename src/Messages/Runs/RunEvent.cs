@@ -5,7 +5,10 @@ public abstract record RunEvent(RunId RunId) : IWireMessage
 {
     /// <summary>The run exists.</summary>
     /// <param name="Settings">Canonical text of the training settings.</param>
-    public sealed record RunStarted(RunId RunId, string Settings, Digest Corpus) : RunEvent(RunId);
+    /// <param name="Corpus">Digest of the built corpus.</param>
+    /// <param name="Blocks">Training blocks in the corpus: one epoch.</param>
+    /// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>
+    public sealed record RunStarted(RunId RunId, string Settings, Digest Corpus, long Blocks, long HeldOutBlocks) : RunEvent(RunId);
 
     /// <summary>Version 0 exists.</summary>
     public sealed record RunInitialized(RunId RunId, Digest Version, Digest Fingerprint) : RunEvent(RunId);

@@ -30,7 +30,8 @@ public sealed record VersionScore(int Version, double LossNats, double BitsPerBy
 /// <param name="Version">Rounds that the version contains.</param>
 /// <param name="Parameters">Vector set of the version.</param>
 /// <param name="InnerStates">One vector set per replica; empty before the first round.</param>
+/// <param name="TokensSeen">Tokens trained on up to that version, over all replicas.</param>
 /// <param name="Ledger">The ledger's digest after those rounds.</param>
 /// <param name="Path">The manifest file.</param>
 public sealed record Checkpoint(
-    int Version, Digest Parameters, Digest Fingerprint, IReadOnlyList<Digest> InnerStates, Digest Ledger, string Path) : IWireMessage;
+    int Version, Digest Parameters, Digest Fingerprint, IReadOnlyList<Digest> InnerStates, long TokensSeen, Digest Ledger, string Path) : IWireMessage;

@@ -1,0 +1,59 @@
+using Elastic.Actors.Blobs;
+using Elastic.Messages;
+using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+using Elastic.Model;
+
+namespace Elastic.Actors.Checkpoints;
+
+/// <summary>A checkpoint with its parameters in memory, ready to generate from.</summary>
+/// <param name="Passed">Newer checkpoints that were not whole, and why; empty when the newest was.</param>
+public sealed record LoadedCheckpoint(
+    CheckpointManifest Manifest, TrainingSettings Settings, ReplicaVectors Vectors, IReadOnlyList<string> Passed) : IDisposable
+{
+    public void Dispose() => Vectors.Dispose();
+}
+
+/// <summary>Reads checkpoints outside of a run: to generate, or to start another run.</summary>
+public static class CheckpointReader
+{
+    /// <summary>The newest whole checkpoint in a run's folder.</summary>
+    /// <exception cref="ElasticException">There is none.</exception>
+    public static LoadedCheckpoint LoadNewest(string runFolder)
+    {
+        var passed = new List<string>();
+        foreach (var path in CheckpointFiles.In(Path.Combine(runFolder, "checkpoints")))
+        {
+            var manifest = CheckpointManifest.Read(path);
+            var settings = SettingsText.Parse(manifest.Settings);
+            var vectors = new ReplicaVectors(FlatLayout.Gpt2(settings.Model), new DeviceId("cpu:0"));
+            try
+            {
+                LoadParameters(path, manifest, settings.Model, vectors);
+                return new LoadedCheckpoint(manifest, settings, vectors, passed);
+            }
+            catch (IOException e)
+            {
+                vectors.Dispose();
+                passed.Add($"{path}: {e.Message}");
+            }
+        }
+
+        throw new ElasticException(passed.Count == 0
+            ? $"{runFolder} has no checkpoint yet: train until the first one, or set checkpoint.every-rounds lower"
+            : $"no checkpoint of {runFolder} is whole ({string.Join("; ", passed)}): run train again, it makes new ones");
+    }
+
+    /// <summary>Loads the parameters of the manifest at <paramref name="path"/>.</summary>
+    /// <exception cref="ElasticException">It is a checkpoint of another model.</exception>
+    /// <exception cref="IOException">It is not whole.</exception>
+    public static void LoadParameters(string path, CheckpointManifest manifest, ModelSettings model, ReplicaVectors into)
+    {
+        if (manifest.Model != model.Signature)
+            throw new ElasticException($"{path} is a checkpoint of another model: it has {manifest.Model}, and the settings ask for {model.Signature}; " +
+                                       "set the model.* keys to the checkpoint's, or take another checkpoint");
+        var blobs = new BlobStore(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, manifest.Blobs), readOnly: true);
+        var parameters = blobs.ReadSet(new Digest(manifest.Parameters))[VectorSet.Parameters];
+        into.Write(VectorKind.Parameters, bytes => blobs.ReadVector(parameters, bytes));
+    }
+}

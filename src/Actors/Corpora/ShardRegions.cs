@@ -1,0 +1,23 @@
+using Akka.Actor;
+using Akka.Cluster.Sharding;
+using Elastic.Actors.Nodes;
+using Elastic.Messages.Corpora;
+
+namespace Elastic.Actors.Corpora;
+
+/// <summary>The cluster's shard readers: one entity per corpus shard, wherever the cluster puts it.</summary>
+internal static class ShardRegions
+{
+    private const string TypeName = "shard-reader";
+
+    /// <summary>Starts this node's part of the region. ("Shard" here is a corpus shard; Akka's shards are what it calls regions' parts.)</summary>
+    public static IActorRef Start(ActorSystem system, DataPaths paths) => ClusterSharding.Get(system).Start(
+        TypeName, ShardReaderActor.Props(paths), ClusterShardingSettings.Create(system), new ByCorpusShard());
+
+    // One entity per shard of a corpus; held-out shards are entities of their own.
+    private sealed class ByCorpusShard() : HashCodeMessageExtractor(64)
+    {
+        public override string? EntityId(object message) =>
+            message is ReadBlocks read ? $"{read.Shard}{(read.HeldOut ? "-held-out" : "")}" : null;
+    }
+}

@@ -1,0 +1,22 @@
+using Elastic.Messages;
+
+namespace Elastic.Actors.Nodes;
+
+/// <summary>Where things are under a data directory.</summary>
+public sealed record DataPaths(string Root)
+{
+    public string Journal => Path.Combine(Root, "journal.db");
+
+    public string Corpora => Path.Combine(Root, "corpora");
+
+    /// <summary>The folder of one built corpus.</summary>
+    public string Corpus(Digest id) => Path.Combine(Corpora, id.Hex);
+
+    /// <summary>The folder of one run.</summary>
+    public string Run(RunId run) => Path.Combine(Root, "runs", run.Value);
+
+    /// <summary>A run's blobs. Each run has its own, so that one run's retention never touches another's.</summary>
+    public string Blobs(RunId run) => Path.Combine(Run(run), "blobs");
+
+    public string Checkpoints(RunId run) => Path.Combine(Run(run), "checkpoints");
+}

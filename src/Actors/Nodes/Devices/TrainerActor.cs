@@ -1,0 +1,73 @@
+using Akka.Actor;
+using Elastic.Messages;
+using Elastic.Messages.Settings;
+using Elastic.Model;
+using static Elastic.Actors.Nodes.Devices.TrainerCommand;
+
+namespace Elastic.Actors.Nodes.Devices;
+
+/// <summary>
+/// One device. It lives on a thread of its own (dispatcher <c>elastic.device-dispatcher</c>), because its work blocks and
+/// because libtorch keeps thread counts and dispose scopes per thread. It never waits for another device.
+/// </summary>
+internal sealed class TrainerActor : ReceiveActor
+{
+    private readonly DeviceId _id;
+    private readonly int _threads;
+    private TrainingDevice? _device;
+    private (ModelSettings, OptimizerSettings) _model;
+
+    public TrainerActor(DeviceId id, int threads)
+    {
+        _id = id;
+        _threads = threads;
+        Receive<Attach>(c => Answer(() =>
+        {
+            DeviceFor(c.Settings).Attach(c.Vectors);
+            return new TrainerReply.Done();
+        }));
+        Receive<Accumulate>(c => Answer(() =>
+        {
+            var losses = Device.Accumulate(c.MicroBatches, c.First, c.Of, c.Seed);
+            return new TrainerReply.Accumulated(losses, Device.Roots);
+        }));
+        Receive<Fold>(c => Answer(() => new TrainerReply.Folded(Device.FoldSlice(c.Roots, c.Slice))));
+        Receive<Update>(c => Answer(() =>
+        {
+            Device.UpdateSlice(c.Slice, c.Step);
+            return new TrainerReply.Done();
+        }));
+        Receive<Evaluate>(c => Answer(() => new TrainerReply.Evaluated(Device.Evaluate(c.Tokens))));
+    }
+
+    /// <inheritdoc cref="TrainerActor"/>
+    public static Props Props(DeviceId id, int threads) =>
+        Akka.Actor.Props.Create(() => new TrainerActor(id, threads)).WithDispatcher("elastic.device-dispatcher");
+
+    private TrainingDevice Device => _device ?? throw new InvalidOperationException($"{_id} is attached to no replica");
+
+    /// <inheritdoc/>
+    protected override void PostStop() => _device?.Dispose();
+
+    private TrainingDevice DeviceFor(TrainingSettings settings)
+    {
+        if (_device is not null && _model == (settings.Model, settings.Optimizer))
+            return _device;
+        _device?.Dispose();
+        _model = (settings.Model, settings.Optimizer);
+        return _device = new TrainingDevice(_id, settings.Model, settings.Optimizer, _threads);
+    }
+
+    // A failure is an answer too: whoever asked gives the work back, and the device stays.
+    private void Answer(Func<object> work)
+    {
+        try
+        {
+            Sender.Tell(work());
+        }
+        catch (Exception e)
+        {
+            Sender.Tell(new Status.Failure(e));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+using Elastic.Actors.Blobs;
+using Elastic.Actors.Runs;
+using Elastic.Corpus;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Settings;
+using Elastic.Model;
+
+namespace Elastic.Actors.Nodes;
+
+/// <summary>What a node knows of a run that it works for. Immutable; shared by all of the node's actors.</summary>
+public sealed class NodeRun
+{
+    /// <exception cref="ElasticException">The corpus is not there, or the model does not fit it.</exception>
+    public NodeRun(NodeCommand.OpenRun run, NodeId node, DataPaths paths)
+    {
+        Id = run.RunId;
+        Node = node;
+        Settings = SettingsText.Parse(run.Settings);
+        SettingsCanonical = run.Settings;
+        CorpusId = run.Corpus;
+        Paths = paths;
+        Corpus = BuiltCorpus.Open(paths.Corpus(run.Corpus));
+        Train = new BlockMap(Corpus.TrainShards, Settings.Model.Context);
+        HeldOut = Corpus.HeldOutShards.Count > 0 ? BlockMap.TryCreate(Corpus.HeldOutShards, Settings.Model.Context) : null;
+        Plan = RunPlan.Of(Settings, Train.Blocks, HeldOut?.Blocks ?? 0);
+        Order = new SampleOrder(Settings.Run.Seed, Train.Blocks);
+        Layout = FlatLayout.Gpt2(Settings.Model);
+        Blobs = new BlobStore(paths.Blobs(run.RunId));
+    }
+
+    public RunId Id { get; }
+
+    public NodeId Node { get; }
+
+    public TrainingSettings Settings { get; }
+
+    /// <summary>The settings as the journal has them.</summary>
+    public string SettingsCanonical { get; }
+
+    public Digest CorpusId { get; }
+
+    public DataPaths Paths { get; }
+
+    public BuiltCorpus Corpus { get; }
+
+    /// <summary>Training blocks.</summary>
+    public BlockMap Train { get; }
+
+    /// <summary>Held-out blocks; null where the held-out text does not fill one.</summary>
+    public BlockMap? HeldOut { get; }
+
+    public RunPlan Plan { get; }
+
+    public SampleOrder Order { get; }
+
+    public FlatLayout Layout { get; }
+
+    public BlobStore Blobs { get; }
+
+    /// <summary>The blocks of one inner step of a replica, in the order in which they are read.</summary>
+    public long[] BlocksOf(int round, int replica, int step)
+    {
+        var blocks = new long[Plan.Sequences];
+        for (var i = 0; i < blocks.Length; i++)
+            blocks[i] = Order.BlockAt((((long)round * Plan.InnerSteps + step) * Plan.Replicas + replica) * Plan.Sequences + i);
+        return blocks;
+    }
+}

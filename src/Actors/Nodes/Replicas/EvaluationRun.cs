@@ -1,0 +1,27 @@
+using Elastic.Actors.Corpora;
+using Elastic.Actors.Nodes.Devices;
+using Elastic.Corpus;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Actors.Nodes.Replicas;
+
+/// <summary>Scores a version on the held-out text: the mean over evenly spread blocks, folded in block order.</summary>
+internal sealed class EvaluationRun(NodeRun run, NodeCommand.Evaluate order, DeviceGroup devices, ReplicaMemory memory, BlockReader reader)
+{
+    public async Task<RunCommand> RunAsync()
+    {
+        await Task.Run(() => memory.LoadParameters(run.Blobs, order.Parameters));
+        await devices.AttachAsync(run.Settings, memory.Vectors);
+
+        var blocks = HeldOutSample.Choose(run.HeldOut!, run.Settings.Evaluation.Sequences);
+        var batches = new List<int[]>();
+        foreach (var rows in blocks.Chunk(run.Settings.Batch.Micro))
+            batches.Add(await reader.ReadAsync(rows, CancellationToken.None));
+
+        var losses = await devices.EvaluateAsync(batches);
+        var loss = losses.Sum() / losses.Length;
+        var bitsPerByte = BitsPerByte.Of(loss, run.Corpus.HeldOutTokens, run.Corpus.HeldOutBytes);
+        return new RunCommand.FinishEvaluation(run.Id, new VersionScore(order.Version, loss, bitsPerByte));
+    }
+}

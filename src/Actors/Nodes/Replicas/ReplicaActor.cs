@@ -1,0 +1,67 @@
+using Akka.Actor;
+using Elastic.Actors.Corpora;
+using Elastic.Actors.Nodes.Devices;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Actors.Nodes.Replicas;
+
+/// <summary>
+/// Work on some of a node's devices: a replica's round, or an evaluation. It starts the work, passes its progress and its
+/// result to the supervisor, tells the node that the devices are free, and ends.
+/// </summary>
+internal sealed class ReplicaActor : ReceiveActor
+{
+    private readonly CancellationTokenSource _stop = new();
+
+    public ReplicaActor(DeviceWork work, NodeRun run, IActorRef shardReaders)
+    {
+        Receive<NodeReport.StepTaken>(work.Supervisor.Tell);
+        Receive<RunCommand>(result => End(work, result));
+        Receive<Status.Failure>(failure => End(work, Failed(run, work, failure.Cause)));
+        Receive<StopAtStep>(_ => _stop.Cancel());
+
+        var self = Self;
+        var devices = new DeviceGroup(work.Trainers);
+        BlockReader Reader(bool heldOut) =>
+            new(shardReaders, run.CorpusId, heldOut ? run.HeldOut! : run.Train, heldOut, run.Settings.Model.Context);
+        var running = work.Command switch
+        {
+            NodeCommand.RunReplica order =>
+                new ReplicaRun(run, order, devices, work.Memory, Reader(false)).RunAsync(step => self.Tell(step), _stop.Token),
+            NodeCommand.Evaluate order => new EvaluationRun(run, order, devices, work.Memory, Reader(true)).RunAsync(),
+            var other => throw new System.Diagnostics.UnreachableException($"not for devices: {other}"),
+        };
+        running.PipeTo(Self);
+    }
+
+    /// <inheritdoc/>
+    protected override void PostStop() => _stop.Dispose();
+
+    private void End(DeviceWork work, object result)
+    {
+        work.Supervisor.Tell(result, Context.Parent);
+        Context.Parent.Tell(new DeviceWorkEnded(work));
+        Context.Stop(Self);
+    }
+
+    private static NodeReport.WorkFailed Failed(NodeRun run, DeviceWork work, Exception cause)
+    {
+        var reason = cause is AggregateException { InnerException: { } inner } ? inner : cause;
+        work.Memory.Changing();
+        return WorkFailures.Of(run.Node, work.Command, reason);
+    }
+
+    public sealed record StopAtStep : INoSerializationVerificationNeeded
+    {
+        public static readonly StopAtStep Instance = new();
+    }
+}
+
+/// <summary>Devices, memory and what is to be done with them; handed over whole, and back when it is done.</summary>
+internal sealed record DeviceWork(
+    NodeCommand Command, IActorRef Supervisor, IReadOnlyList<IActorRef> Trainers, ReplicaMemory Memory) : INoSerializationVerificationNeeded;
+
+/// <summary>The devices and the memory are the node's again.</summary>
+internal sealed record DeviceWorkEnded(DeviceWork Work) : INoSerializationVerificationNeeded;

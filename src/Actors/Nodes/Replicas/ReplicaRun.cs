@@ -1,0 +1,81 @@
+using Elastic.Actors.Corpora;
+using Elastic.Actors.Nodes.Devices;
+using Elastic.Actors.Runs;
+using Elastic.Corpus;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+using Elastic.Model;
+
+namespace Elastic.Actors.Nodes.Replicas;
+
+/// <summary>The inner steps of one replica in one round, start to end. Runs off the mailbox; see <see cref="ReplicaActor"/>.</summary>
+internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, DeviceGroup devices, ReplicaMemory memory, BlockReader reader)
+{
+    /// <summary>Takes the steps that are left and stores the result.</summary>
+    /// <param name="progress">Told of each step.</param>
+    /// <param name="stop">Asks to stop at the next step boundary.</param>
+    /// <returns>A result, or a hand-over when it was stopped before the last step.</returns>
+    public async Task<RunCommand> RunAsync(Action<NodeReport.StepTaken> progress, CancellationToken stop)
+    {
+        var first = order.HandOver?.Step ?? 0;
+        var lossSum = order.HandOver?.LossSumNats ?? 0;
+        var samples = order.HandOver?.Samples ?? Ledger.Empty;
+        if (stop.IsCancellationRequested && order.HandOver is { } unchanged)
+            return new RunCommand.HandOverReplica(run.Id, unchanged);
+
+        var next = ReadAsync(first);
+        await Task.Run(Load, CancellationToken.None);
+        await devices.AttachAsync(run.Settings, memory.Vectors);
+
+        for (var step = first; step < run.Plan.InnerSteps; step++)
+        {
+            if (stop.IsCancellationRequested)
+                return new RunCommand.HandOverReplica(run.Id, await Task.Run(() => HandOver(step, lossSum, samples), CancellationToken.None));
+
+            var batch = await next;
+            if (step + 1 < run.Plan.InnerSteps)
+                next = ReadAsync(step + 1);                              // while the devices compute
+            var (loss, learningRate) = await StepAsync(step, batch.MicroBatches);
+            lossSum += loss;
+            samples = Ledger.AppendStep(samples, batch.Samples);
+            progress(new NodeReport.StepTaken(run.Node, run.Id, order.Round, order.Replica, step + 1, loss, learningRate));
+        }
+
+        return new RunCommand.FinishReplica(run.Id, await Task.Run(() => Result(lossSum, samples), CancellationToken.None));
+    }
+
+    private void Load()
+    {
+        memory.LoadParameters(run.Blobs, order.HandOver?.State ?? order.Version);
+        memory.LoadMoments(run.Blobs, order.HandOver?.State ?? order.InnerState);
+    }
+
+    private async Task<(double LossNats, double LearningRate)> StepAsync(int step, IReadOnlyList<int[]> microBatches)
+    {
+        memory.Changing();
+        var settings = run.Settings;
+        var number = (long)order.Round * run.Plan.InnerSteps + step;                    // of this replica, from 0
+        var learningRate = LearningRate.At(number, run.Plan.TotalSteps, settings.Optimizer);
+        var seed = new DropoutSeed(settings.Run.Seed, order.Round, order.Replica, step);
+        var loss = await devices.StepAsync(microBatches, run.Layout, seed, new AdamWStep(learningRate, number + 1), settings.Optimizer.Clip);
+        return double.IsFinite(loss)
+            ? (loss, learningRate)
+            : throw new ElasticException($"the loss of replica {order.Replica} became {loss} at step {number}: " +
+                                         "use a smaller optimizer.learning-rate or more optimizer.warmup-steps");
+    }
+
+    private async Task<(IReadOnlyList<int[]> MicroBatches, Digest Samples)> ReadAsync(int step)
+    {
+        var blocks = run.BlocksOf(order.Round, order.Replica, step);
+        var tokens = await reader.ReadAsync(blocks, CancellationToken.None);
+        return (tokens.Chunk(tokens.Length / run.Plan.MicroBatches).ToList(), SampleDigest.Of(blocks, tokens));
+    }
+
+    private ReplicaHandOver HandOver(int step, double lossSum, Digest samples) =>
+        new(order.Round, order.Replica, step, memory.StoreAll(run.Blobs), lossSum, samples);
+
+    private ReplicaResult Result(double lossSum, Digest samples) => new(
+        order.Round, order.Replica, memory.StoreParameters(run.Blobs), memory.StoreMoments(run.Blobs),
+        run.Plan.TokensPerReplica, lossSum / run.Plan.InnerSteps, samples);
+}

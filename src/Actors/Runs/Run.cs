@@ -1,0 +1,162 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
+using static Elastic.Messages.Runs.RunCommand;
+using static Elastic.Messages.Runs.RunEvent;
+
+namespace Elastic.Actors.Runs;
+
+// The life of one training run, decided without clocks, actors or I/O. RunSupervisor stores what is decided here,
+// and Dispatch says who does what next.
+//
+//   Waiting --- version 0 ---> Computing --- all replicas in ---> Averaging --- all chunks in ---> Assembling
+//                                  ^------------------- committed, rounds left -----------------------'
+//                                                          last round scored and durable -> Finished
+public static class Run
+{
+    public static Decision Decide(RunState run, RunCommand command, RunPlan? plan) => command switch
+    {
+        Start c when !run.Exists => Decision.Store(new RunStarted(c.RunId, c.Settings, c.Corpus, c.Blocks, c.HeldOutBlocks)),
+        Start c => Reopen(run, c),
+        _ when !run.Exists || plan is null => Decision.Refuse($"there is no run {run.Id}: start it first"),
+        _ => Decide(run, plan, command),
+    };
+
+    private static Decision Decide(RunState run, RunPlan plan, RunCommand command) => command switch
+    {
+        FinishInitialization c when run.Version == c.Version || run.Round > 0 => Decision.AlreadyDone,
+        FinishInitialization c when run.Version is { } other => Decision.Refuse($"version 0 is {other.Short}, not {c.Version.Short}"),
+        FinishInitialization c => Decision.Store(new RunInitialized(run.Id, c.Version, c.Fingerprint)),
+
+        FinishReplica { Result: var r } when r.Round < run.Round || run.Has(r) => Decision.AlreadyDone,
+        FinishReplica { Result: var r } when r.Round > run.Round => WrongRound(run, r.Round),
+        FinishReplica { Result: var r } when r.Replica < 0 || r.Replica >= plan.Replicas => NoSuchReplica(plan, r.Replica),
+        FinishReplica { Result: var r } when r.Tokens != plan.TokensPerReplica =>
+            Decision.Refuse($"replica {r.Replica} counts {r.Tokens} tokens where the round has {plan.TokensPerReplica}"),
+        FinishReplica { Result: var r } when run.Contradicted(r) is { } stored =>                 // same work, other bytes: corruption
+            Decision.Store(new ReplicaDisputed(run.Id, stored, r)),
+        FinishReplica { Result: var r } => Decision.Store(new ReplicaFinished(run.Id, r)),
+
+        HandOverReplica { HandOver: var h } when h.Round < run.Round || run.Finished.ContainsKey(h.Replica) => Decision.AlreadyDone,
+        HandOverReplica { HandOver: var h } when h.Round > run.Round => WrongRound(run, h.Round),
+        HandOverReplica { HandOver: var h } when h.Replica < 0 || h.Replica >= plan.Replicas => NoSuchReplica(plan, h.Replica),
+        HandOverReplica { HandOver: var h } when run.HandedOver.TryGetValue(h.Replica, out var stored) && stored.Step >= h.Step => Decision.AlreadyDone,
+        HandOverReplica { HandOver: var h } => Decision.Store(new ReplicaHandedOver(run.Id, h)),
+
+        FinishChunks c when c.Round < run.Round || c.Chunks.All(chunk => run.Averaged.ContainsKey(chunk.Chunk)) => Decision.AlreadyDone,
+        FinishChunks c when c.Round > run.Round => WrongRound(run, c.Round),
+        FinishChunks when run.Finished.Count < plan.Replicas =>
+            Decision.Refuse($"only {run.Finished.Count} of {plan.Replicas} replicas are in: nothing can be averaged yet"),
+        FinishChunks c when c.Chunks.Any(chunk => chunk.Chunk < 0 || chunk.Chunk >= plan.Chunks) =>
+            Decision.Refuse($"the model has {plan.Chunks} chunks"),
+        FinishChunks c => Decision.Store(new ChunksAveraged(run.Id, c.Round, c.Chunks)),
+
+        CommitRound c when c.Round < run.Round => Decision.AlreadyDone,
+        CommitRound c when c.Round > run.Round => WrongRound(run, c.Round),
+        CommitRound when run.Averaged.Count < plan.Chunks => Decision.Refuse($"only {run.Averaged.Count} of {plan.Chunks} chunks are averaged"),
+        CommitRound c when c.Holders < Math.Min(2, c.Nodes) || c.Holders < 1 =>
+            Decision.Refuse($"{c.Holders} of {c.Nodes} nodes hold the version: too few to survive the loss of one"),
+        CommitRound c => Decision.Store(new RoundCommitted(
+            run.Id, c.Round, c.Version, c.Fingerprint, run.TokensSeen + plan.TokensPerRound,
+            Ledger.Append(run.Ledger, run.Finished.Values.Select(r => r.Samples), c.Version))),
+
+        FinishEvaluation c when c.Score.Version != run.Round || run.Score?.Version == c.Score.Version => Decision.AlreadyDone,
+        FinishEvaluation c => FinishIfDone(run, plan, new VersionEvaluated(run.Id, c.Score)),
+
+        FinishCheckpoint c when run.Checkpoints.Any(stored => stored.Version == c.Checkpoint.Version) => Decision.AlreadyDone,
+        FinishCheckpoint c when c.Checkpoint.Version > run.Round => WrongRound(run, c.Checkpoint.Version),
+        FinishCheckpoint c => FinishIfDone(run, plan, new CheckpointTaken(run.Id, c.Checkpoint), [.. Outdated(run, plan)]),
+
+        FinishSurvey c => Survey.Decide(run, c.Intact.ToHashSet()),
+        _ => throw new UnreachableException($"undecided: {command}"),
+    };
+
+    // No plan and no clock: today's journal must fold to the same state under tomorrow's configuration.
+    public static RunState Apply(RunState run, RunEvent e) => e switch
+    {
+        RunStarted x => run with { Settings = x.Settings, Corpus = x.Corpus, Blocks = x.Blocks, HeldOutBlocks = x.HeldOutBlocks },
+        RunInitialized x => run with { Version = x.Version, Fingerprint = x.Fingerprint },
+        ReplicaHandedOver x => run with { HandedOver = run.HandedOver.SetItem(x.HandOver.Replica, x.HandOver) },
+        ReplicaFinished x => run with
+        {
+            Finished = run.Finished.SetItem(x.Result.Replica, x.Result),
+            HandedOver = run.HandedOver.Remove(x.Result.Replica),
+        },
+        ReplicaDisputed => run with { Disputes = run.Disputes + 1 },
+        ChunksAveraged x => run with { Averaged = run.Averaged.SetItems(x.Chunks.Select(c => KeyValuePair.Create(c.Chunk, c))) },
+        RoundCommitted x => NextRound(run, x),
+        VersionEvaluated x => run with { Score = x.Score },
+        CheckpointTaken x => run with { Checkpoints = run.Checkpoints.Add(x.Checkpoint) },
+        CheckpointDropped x => run with { Checkpoints = run.Checkpoints.RemoveAll(c => c.Version == x.Version) },
+        WorkLost x => run with
+        {
+            Finished = run.Finished.RemoveRange(x.Replicas),
+            HandedOver = run.HandedOver.RemoveRange(x.Replicas),
+            Averaged = x.Chunks ? run.Averaged.Clear() : run.Averaged,
+        },
+        RolledBack x => RollBack(run, x.From),
+        RunFinished => run with { IsFinished = true },
+        _ => throw new UnreachableException($"unknown event: {e}"),
+    };
+
+    private static RunState NextRound(RunState run, RoundCommitted x) => run with
+    {
+        Round = x.Round + 1,
+        Version = x.Version,
+        Fingerprint = x.Fingerprint,
+        TokensSeen = x.TokensSeen,
+        Ledger = x.Ledger,
+        InnerStates = [.. run.Finished.Values.Select(r => r.InnerState)],
+        TrainLossNats = run.Finished.Values.Average(r => r.LossNats),
+        Finished = run.Finished.Clear(),
+        HandedOver = run.HandedOver.Clear(),
+        Averaged = run.Averaged.Clear(),
+    };
+
+    private static RunState RollBack(RunState run, Checkpoint? from) => run with
+    {
+        Round = from?.Version ?? 0,
+        Version = from?.Parameters,
+        Fingerprint = from?.Fingerprint ?? default,
+        TokensSeen = from?.TokensSeen ?? 0,
+        Ledger = from?.Ledger ?? Ledger.Empty,
+        InnerStates = from is null ? [] : [.. from.InnerStates],
+        Checkpoints = run.Checkpoints.RemoveAll(c => c.Version > (from?.Version ?? 0)),
+        Score = run.Score is { } score && score.Version > (from?.Version ?? 0) ? null : run.Score,
+        Finished = run.Finished.Clear(),
+        HandedOver = run.HandedOver.Clear(),
+        Averaged = run.Averaged.Clear(),
+        IsFinished = false,
+    };
+
+    private static Decision Reopen(RunState run, Start c)
+    {
+        if (c.Corpus != run.Corpus)
+            return Decision.Refuse($"run {run.Id} was started on another corpus ({run.Corpus.Short}, now {c.Corpus.Short}): " +
+                                   "put the corpus back, or start a new run with --run NAME");
+        var differences = SettingsDifference.Between(SettingsText.Parse(run.Settings!), SettingsText.Parse(c.Settings));
+        return differences.Count == 0
+            ? Decision.AlreadyDone
+            : Decision.Refuse($"run {run.Id} was started with other settings ({string.Join("; ", differences)}): " +
+                              "put them back to go on with it, or start a new run with --run NAME");
+    }
+
+    private static IEnumerable<RunEvent> Outdated(RunState run, RunPlan plan) =>
+        run.Checkpoints.Take(run.Checkpoints.Count + 1 - plan.CheckpointsKept).Select(c => new CheckpointDropped(run.Id, c.Version));
+
+    private static Decision FinishIfDone(RunState run, RunPlan plan, params RunEvent[] events)
+    {
+        var after = events.Aggregate(run, Apply);
+        var done = after.Round == plan.Rounds && after.IsScored(plan) && after.IsDurable(plan) && !after.IsFinished;
+        return Decision.Store(done ? [.. events, new RunFinished(run.Id, after.Round, after.Fingerprint)] : events);
+    }
+
+    private static Decision FinishIfDone(RunState run, RunPlan plan, RunEvent first, RunEvent[] others) =>
+        FinishIfDone(run, plan, [first, .. others]);
+
+    private static Decision WrongRound(RunState run, int round) => Decision.Refuse($"round is {run.Round}, not {round}");
+
+    private static Decision NoSuchReplica(RunPlan plan, int replica) => Decision.Refuse($"there is no replica {replica} of {plan.Replicas}");
+}

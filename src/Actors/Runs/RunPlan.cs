@@ -1,0 +1,51 @@
+using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+using Elastic.Model;
+
+namespace Elastic.Actors.Runs;
+
+/// <summary>The numbers of a run that follow from its settings and its corpus. No machine appears in them.</summary>
+/// <param name="Replicas">R.</param>
+/// <param name="InnerSteps">H.</param>
+/// <param name="Sequences">B: blocks per inner step and replica.</param>
+/// <param name="MicroBatches">M: micro-batches in an inner step.</param>
+/// <param name="Context">T: tokens per block that are predicted.</param>
+/// <param name="Chunks">Chunks of the flat parameter vector.</param>
+/// <param name="Blocks">Blocks in one epoch.</param>
+/// <param name="EvaluateEvery">Rounds between two evaluations; 0 where there is no held-out text.</param>
+public sealed record RunPlan(
+    int Replicas, int InnerSteps, int Rounds, int Sequences, int MicroBatches, int Context, int Chunks, long Blocks,
+    int EvaluateEvery, int CheckpointEvery, int CheckpointsKept)
+{
+    /// <summary>Blocks that all replicas together consume in a round.</summary>
+    public long SamplesPerRound => (long)Replicas * InnerSteps * Sequences;
+
+    /// <summary>Tokens that one replica trains on in a round.</summary>
+    public long TokensPerReplica => (long)InnerSteps * Sequences * Context;
+
+    /// <summary>Tokens that all replicas together train on in a round.</summary>
+    public long TokensPerRound => Replicas * TokensPerReplica;
+
+    /// <summary>Inner steps of one replica over the whole run: what the learning-rate schedule spans.</summary>
+    public long TotalSteps => (long)Rounds * InnerSteps;
+
+    /// <summary>True when version <paramref name="version"/> is to be scored: the first, the last, and every so many between.</summary>
+    public bool Evaluates(int version) =>
+        EvaluateEvery > 0 && (version % EvaluateEvery == 0 || version == Rounds);
+
+    /// <summary>True when version <paramref name="version"/> is to be made durable.</summary>
+    public bool Checkpoints(int version) => version > 0 && (version % CheckpointEvery == 0 || version == Rounds);
+
+    /// <summary>The plan of a run. <c>run.epochs</c> ends with the round that completes the last epoch.</summary>
+    public static RunPlan Of(TrainingSettings settings, long blocks, long heldOutBlocks)
+    {
+        var samplesPerRound = (long)settings.Run.Replicas * settings.Run.InnerSteps * settings.Batch.Sequences;
+        var rounds = settings.Run.Rounds
+                     ?? checked((int)((settings.Run.Epochs!.Value * blocks + samplesPerRound - 1) / samplesPerRound));
+        var length = FlatLayout.Gpt2(settings.Model).Length;
+        return new RunPlan(
+            settings.Run.Replicas, settings.Run.InnerSteps, rounds, settings.Batch.Sequences, settings.Batch.MicroBatches,
+            settings.Model.Context, VectorManifest.ChunkCount(length), blocks,
+            heldOutBlocks > 0 ? settings.Evaluation.EveryRounds : 0, settings.Checkpoint.EveryRounds, settings.Checkpoint.Keep);
+    }
+}

@@ -1,0 +1,64 @@
+using System.Collections.Immutable;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Actors.Runs;
+
+/// <summary>Everything about a run that must survive a restart: the fold of its journal.</summary>
+/// <param name="Settings">Canonical text of the settings; null before the run exists.</param>
+/// <param name="Round">The round that is being computed: as many are committed.</param>
+/// <param name="Version">Vector set of the version that the round starts from; null before version 0 exists.</param>
+/// <param name="InnerStates">The replicas' moments at the start of the round, in replica order; empty in round 0.</param>
+/// <param name="Finished">Results of this round, by replica.</param>
+/// <param name="HandedOver">Replicas that stopped inside this round, by replica.</param>
+/// <param name="Averaged">Chunks of the next version, by chunk.</param>
+/// <param name="Checkpoints">Newest last.</param>
+/// <param name="Score">The newest score.</param>
+public sealed record RunState(
+    RunId Id, string? Settings, Digest Corpus, long Blocks, long HeldOutBlocks,
+    int Round, Digest? Version, Digest Fingerprint, ImmutableList<Digest> InnerStates, long TokensSeen, Digest Ledger,
+    ImmutableSortedDictionary<int, ReplicaResult> Finished,
+    ImmutableSortedDictionary<int, ReplicaHandOver> HandedOver,
+    ImmutableSortedDictionary<int, AveragedChunk> Averaged,
+    ImmutableList<Checkpoint> Checkpoints, VersionScore? Score, double? TrainLossNats, int Disputes, bool IsFinished)
+{
+    /// <summary>A run of which nothing is known.</summary>
+    public static RunState Empty(RunId id) => new(
+        id, null, default, 0, 0, 0, null, default, [], 0, Runs.Ledger.Empty,
+        ImmutableSortedDictionary<int, ReplicaResult>.Empty, ImmutableSortedDictionary<int, ReplicaHandOver>.Empty,
+        ImmutableSortedDictionary<int, AveragedChunk>.Empty, [], null, null, 0, false);
+
+    /// <summary>True once the run is in the journal.</summary>
+    public bool Exists => Settings is not null;
+
+    /// <summary>Where the run stands, computed: there is no second copy of the truth.</summary>
+    public RunPhase Phase(RunPlan plan) =>
+        IsFinished ? RunPhase.Finished
+        : Version is null ? RunPhase.Waiting
+        : Round == plan.Rounds || Finished.Count < plan.Replicas ? RunPhase.Computing
+        : Averaged.Count < plan.Chunks ? RunPhase.Averaging
+        : RunPhase.Assembling;
+
+    /// <summary>True when this replica's result is stored with the same bytes.</summary>
+    public bool Has(ReplicaResult result) => Finished.TryGetValue(result.Replica, out var stored) && stored == result;
+
+    /// <summary>The stored result of the same work with other bytes; null where there is none.</summary>
+    public ReplicaResult? Contradicted(ReplicaResult result) =>
+        Finished.TryGetValue(result.Replica, out var stored) && stored != result ? stored : null;
+
+    /// <summary>True when the newest version is scored, or need not be.</summary>
+    public bool IsScored(RunPlan plan) => !plan.Evaluates(Round) || Score?.Version == Round;
+
+    /// <summary>True when the newest version is durable, or need not be.</summary>
+    public bool IsDurable(RunPlan plan) => !plan.Checkpoints(Round) || Checkpoints.Any(c => c.Version == Round);
+
+    /// <summary>Every vector set that the run still needs, checkpoints included.</summary>
+    public IEnumerable<Digest> References()
+    {
+        var current = InnerStates
+            .Concat(Version is { } version ? [version] : [])
+            .Concat(Finished.Values.SelectMany(r => new[] { r.Contribution, r.InnerState }))
+            .Concat(HandedOver.Values.Select(h => h.State));
+        return current.Concat(Checkpoints.SelectMany(c => c.InnerStates.Append(c.Parameters))).Distinct();
+    }
+}
