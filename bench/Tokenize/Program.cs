@@ -6,7 +6,6 @@
 
 using System.Diagnostics;
 using System.Globalization;
-using System.Text;
 using Elastic.Corpus;
 using SharpToken;
 

@@ -30,7 +30,7 @@ internal static class ReferenceNames
         var text = new StringBuilder();
         AppendPath(text, name.AsSpan(0, end), typeParameters, methodParameters);
         if (end == name.Length)
-            return text.ToString();
+            return text.Append(IsMethod(id) ? "()" : "").ToString();
         var (arguments, result) = name.IndexOf('~', StringComparison.Ordinal) is var tilde and >= 0 ? (name[end..tilde], name[(tilde + 1)..]) : (name[end..], "");
         AppendSignature(text, arguments, typeParameters, methodParameters);
         if (result.Length > 0)
@@ -38,7 +38,7 @@ internal static class ReferenceNames
         return text.ToString();
     }
 
-    /// <summary>A reference inside a sentence: "String" for a type, "String.Join" for a member.</summary>
+    /// <summary>A reference inside a sentence: "String" for a type, "String.Join()" for a method.</summary>
     public static string Short(string id)
     {
         var name = WithoutPrefix(id);
@@ -50,8 +50,10 @@ internal static class ReferenceNames
             lastDot = -1;
         var text = new StringBuilder();
         AppendPath(text, path[(lastDot + 1)..], [], []);
-        return text.ToString();
+        return text.Append(IsMethod(id) ? "()" : "").ToString();
     }
+
+    private static bool IsMethod(string id) => id.StartsWith("M:", StringComparison.Ordinal);
 
     private static string WithoutPrefix(string id) => id.Length > 1 && id[1] == ':' ? id[2..] : id;
 

@@ -7,14 +7,17 @@ namespace Elastic.Corpus;
 /// <summary>
 /// GPT-2's byte-level BPE. Text that looks like a special token, such as "&lt;|endoftext|&gt;", is ordinary text.
 /// </summary>
-public sealed class Gpt2Tokenizer : Tokenizer, IDisposable
+public sealed class Gpt2Tokenizer : Tokenizer
 {
     internal const string Name = "gpt2";
 
     private static readonly Lazy<Gpt2Tokenizer> Shared = new(() => new Gpt2Tokenizer(Gpt2Merges.Load()));
 
+    // There is one tokenizer, so a cache per thread is also one per tokenizer.
+    [ThreadStatic]
+    private static WordCache? _cacheOfThread;
+
     private readonly Gpt2Merges _merges;
-    private readonly ThreadLocal<WordCache> _caches = new(() => new WordCache());
 
     private Gpt2Tokenizer(Gpt2Merges merges) => _merges = merges;
 
@@ -34,7 +37,7 @@ public sealed class Gpt2Tokenizer : Tokenizer, IDisposable
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(into);
-        var cache = _caches.Value!;
+        var cache = _cacheOfThread ??= new WordCache();
         into.EnsureCapacity(into.Count + text.Length / 4);
         var remaining = text.AsSpan();
         for (int start = 0, end; start < text.Length; start = end)
@@ -70,9 +73,6 @@ public sealed class Gpt2Tokenizer : Tokenizer, IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(token, EndOfText);
         return token == EndOfText ? 0 : _merges.BytesOf(token).Length;
     }
-
-    /// <summary>Releases the word caches of all threads.</summary>
-    public void Dispose() => _caches.Dispose();
 
     private void Merge(ReadOnlySpan<char> word, List<int> into)
     {
