@@ -1,0 +1,57 @@
+using System.Text;
+
+namespace Elastic.Corpus;
+
+/// <summary>UTF-8 that replaces what is invalid by U+FFFD, like the default one, and counts it.</summary>
+internal static class CountingUtf8
+{
+    /// <summary>An encoding that counts into <paramref name="statistics"/>. A byte order mark is left in the text.</summary>
+    public static Encoding Create(ReadStatistics statistics)
+    {
+        var encoding = (Encoding)new UTF8Encoding(encoderShouldEmitUTF8Identifier: false).Clone();
+        encoding.DecoderFallback = new CountingFallback(statistics);
+        return encoding;
+    }
+
+    /// <summary>Reads text from a stream, which it closes. A byte order mark is skipped; that of UTF-16 or UTF-32 decides the encoding.</summary>
+    public static StreamReader Open(Stream stream, ReadStatistics statistics) =>
+        new(stream, Create(statistics), detectEncodingFromByteOrderMarks: true, bufferSize: 1 << 16);
+
+    /// <inheritdoc cref="Open(Stream, ReadStatistics)"/>
+    public static StreamReader Open(SourceFile file, ReadStatistics statistics) => Open(OpenBytes(file), statistics);
+
+    /// <summary>Opens a file for one pass.</summary>
+    public static FileStream OpenBytes(SourceFile file) =>
+        new(file.Path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
+
+    private sealed class CountingFallback(ReadStatistics statistics) : DecoderFallback
+    {
+        public override int MaxCharCount => 1;
+
+        public override DecoderFallbackBuffer CreateFallbackBuffer() => new Buffer(statistics);
+    }
+
+    private sealed class Buffer(ReadStatistics statistics) : DecoderFallbackBuffer
+    {
+        private bool _pending;
+
+        public override int Remaining => _pending ? 1 : 0;
+
+        public override bool Fallback(byte[] bytesUnknown, int index)
+        {
+            statistics.CountInvalidUtf8();
+            return _pending = true;
+        }
+
+        public override char GetNextChar()
+        {
+            var next = _pending ? '\uFFFD' : '\0';
+            _pending = false;
+            return next;
+        }
+
+        public override bool MovePrevious() => false;
+
+        public override void Reset() => _pending = false;
+    }
+}

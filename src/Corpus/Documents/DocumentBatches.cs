@@ -1,0 +1,33 @@
+namespace Elastic.Corpus;
+
+/// <summary>Groups documents into batches for the tokenizers. The grouping is fixed, whoever tokenizes them.</summary>
+public static class DocumentBatches
+{
+    /// <summary>UTF-16 units after which a batch is closed.</summary>
+    public const int TargetCharacters = 1 << 20;
+
+    /// <exception cref="OperationCanceledException">Asked for between two documents.</exception>
+    public static IEnumerable<DocumentBatch> Read(IReadOnlyList<SourceFile> files, ReadStatistics statistics, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        ArgumentNullException.ThrowIfNull(statistics);
+        return ReadLazily(files, statistics, cancellationToken);
+    }
+
+    private static IEnumerable<DocumentBatch> ReadLazily(IReadOnlyList<SourceFile> files, ReadStatistics statistics, CancellationToken cancellationToken)
+    {
+        var (sequence, characters, batch) = (0L, 0, new List<Document>());
+        foreach (var document in files.SelectMany(f => DocumentReader.Read(f, statistics)))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            batch.Add(document);
+            characters += document.Text.Length;
+            if (characters < TargetCharacters)
+                continue;
+            yield return new DocumentBatch(sequence++, batch);
+            (characters, batch) = (0, []);
+        }
+        if (batch.Count > 0)
+            yield return new DocumentBatch(sequence, batch);
+    }
+}

@@ -1,0 +1,79 @@
+using AngleSharp.Dom;
+using AngleSharp.Html.Parser;
+
+namespace Elastic.Corpus;
+
+/// <summary>Reads .html as a person would see it: no scripts, no styles, a line for each block.</summary>
+internal static class HtmlFiles
+{
+    private static readonly HashSet<string> Hidden = ["script", "style", "noscript", "template", "head", "svg", "iframe", "object"];
+
+    private static readonly HashSet<string> Blocks =
+    [
+        "address", "article", "aside", "blockquote", "body", "br", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer",
+        "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre", "section", "summary", "table", "tr", "ul",
+    ];
+
+    public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
+    {
+        using var reader = CountingUtf8.Open(file, statistics);
+        using var page = new HtmlParser().ParseDocument(reader.ReadToEnd());
+        var text = new FlowedText();
+        if (!string.IsNullOrWhiteSpace(page.Title))
+        {
+            text.Append(page.Title);
+            text.EndLine();
+        }
+        if (page.Body is { } body)
+            Append(body, text);
+        yield return new Document(file.Name, file.Name, text.TakeWhole());
+    }
+
+    // Walks without recursion: a page may nest as deep as it likes.
+    private static void Append(INode root, FlowedText text)
+    {
+        for (INode? node = root; node is not null;)
+        {
+            var isHidden = node is IElement hidden && Hidden.Contains(hidden.LocalName);
+            Enter(node, text);
+            if (node.FirstChild is { } child && !isHidden)
+            {
+                node = child;
+                continue;
+            }
+            while (node is not null && node != root && node.NextSibling is null)
+            {
+                Leave(node, text);
+                node = node.Parent;
+            }
+            if (node is null || node == root)
+                return;
+            Leave(node, text);
+            node = node.NextSibling;
+        }
+    }
+
+    private static void Enter(INode node, FlowedText text)
+    {
+        if (node is IText words)
+        {
+            if (words.ParentElement?.Closest("pre") is null)
+                text.Append(words.Data);
+            else
+                text.AppendVerbatim(words.Data.ReplaceLineEndings("\n"));
+        }
+        else if (node is IElement element)
+        {
+            if (Blocks.Contains(element.LocalName))
+                text.EndLine();
+            else if (element.LocalName is "td" or "th")
+                text.Append(" ");
+        }
+    }
+
+    private static void Leave(INode node, FlowedText text)
+    {
+        if (node is IElement element && Blocks.Contains(element.LocalName))
+            text.EndLine();
+    }
+}

@@ -1,0 +1,61 @@
+using Elastic.Messages;
+using Parquet;
+using Parquet.Schema;
+
+namespace Elastic.Corpus;
+
+/// <summary>Reads the column <c>text</c> of .parquet, row group by row group, counted under column <c>source</c> where there is one.</summary>
+internal static class ParquetFiles
+{
+    public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
+    {
+        using var stream = CountingUtf8.OpenBytes(file);
+        var reader = Open(file, stream);
+        try
+        {
+            var text = StringColumn(reader, "text") ?? throw new ElasticException(
+                $"{file.Path} has no column \"text\" of strings (it has {string.Join(", ", reader.Schema.DataFields.Select(f => f.Name))}): rename one, or name other files");
+            var source = StringColumn(reader, "source");
+            for (var group = 0; group < reader.RowGroupCount; group++)
+            {
+                using var rows = reader.OpenRowGroupReader(group);
+                var texts = Column(rows, text);
+                var sources = source is null ? null : Column(rows, source);
+                for (var row = 0; row < texts.Length; row++)
+                {
+                    var name = sources?[row] is { Length: > 0 } given ? given : file.Name;
+                    yield return new Document(name, $"{file.Name}:{group}:{row}", texts[row] ?? "");
+                }
+            }
+        }
+        finally
+        {
+            Wait(reader.DisposeAsync().AsTask());
+        }
+    }
+
+    private static ParquetReader Open(SourceFile file, Stream stream)
+    {
+        try
+        {
+            return ParquetReader.CreateAsync(stream).GetAwaiter().GetResult();
+        }
+        catch (Exception e) when (e is IOException or ParquetException or InvalidDataException)
+        {
+            throw new ElasticException($"{file.Path} is not a Parquet file ({e.Message}): repair it or leave it out", e);
+        }
+    }
+
+    private static DataField? StringColumn(ParquetReader reader, string name) =>
+        reader.Schema.DataFields.FirstOrDefault(f => f.Path.ToString() == name && f.ClrType == typeof(string) && !f.IsArray);
+
+    private static string?[] Column(ParquetRowGroupReader rows, DataField column)
+    {
+        var values = new string?[rows.RowCount];
+        Wait(rows.ReadAsync(column, values.AsMemory()!).AsTask());
+        return values;
+    }
+
+    // The one reader thread has nothing else to do, and the tasks do only file I/O.
+    private static void Wait(Task task) => task.GetAwaiter().GetResult();
+}

@@ -1,0 +1,60 @@
+using System.Text;
+
+namespace Elastic.Corpus;
+
+/// <summary>
+/// Cuts long text into documents: at the first blank line after <see cref="Target"/> characters, or at the end of a line after
+/// <see cref="Limit"/>, or in a longer line anywhere. So a file is never held whole, and a share of a single book can be held out.
+/// </summary>
+internal static class TextPieces
+{
+    /// <summary>UTF-16 units of a piece, roughly.</summary>
+    public const int Target = 16 << 10;
+
+    private const int Limit = 4 * Target;
+
+    /// <summary>The pieces of what the reader holds, blank ones included. Ends of lines become '\n'.</summary>
+    public static IEnumerable<string> Read(TextReader reader)
+    {
+        var piece = new StringBuilder();
+        foreach (var (text, endsLine) in Lines(reader))
+        {
+            piece.Append(text);
+            if (endsLine)
+                piece.Append('\n');
+            var isBlank = endsLine && string.IsNullOrWhiteSpace(text);
+            if (piece.Length < (isBlank ? Target : Limit))
+                continue;
+            yield return piece.ToString();
+            piece.Clear();
+        }
+        if (piece.Length > 0)
+            yield return piece.ToString();
+    }
+
+    // Lines, but never more than Limit characters at once: the rest of such a line follows as if it were the next.
+    private static IEnumerable<(string Text, bool EndsLine)> Lines(TextReader reader)
+    {
+        var line = new StringBuilder();
+        var buffer = new char[Target];
+        var afterReturn = false;
+        while (reader.ReadBlock(buffer) is var count and > 0)
+            for (var start = 0; start < count;)
+            {
+                if (afterReturn && buffer[start] == '\n')
+                    start++;
+                afterReturn = false;
+                var length = buffer.AsSpan(start, count - start).IndexOfAny('\r', '\n');
+                line.Append(buffer, start, length < 0 ? count - start : length);
+                start += length < 0 ? count - start : length + 1;
+                if (length >= 0)
+                    afterReturn = buffer[start - 1] == '\r';
+                else if (line.Length < Limit || char.IsHighSurrogate(line[^1]))
+                    continue;
+                yield return (line.ToString(), length >= 0);
+                line.Clear();
+            }
+        if (line.Length > 0)
+            yield return (line.ToString(), false);
+    }
+}

@@ -1,0 +1,49 @@
+namespace Elastic.Corpus;
+
+/// <summary>Cuts a stream of bytes at '\n'. The buffer grows to the longest line and no further.</summary>
+internal sealed class Utf8Lines(Stream stream)
+{
+    private byte[] _buffer = new byte[1 << 17];
+    private int _start, _end;
+    private bool _isFirst = true;
+
+    /// <summary>The next line without its end, valid until the next call; false at the end of the stream.</summary>
+    public bool TryRead(out ReadOnlyMemory<byte> line)
+    {
+        var searched = _start;
+        int length;
+        while ((length = _buffer.AsSpan(searched, _end - searched).IndexOf((byte)'\n')) < 0)
+        {
+            var pending = _end - _start;
+            MakeRoom();
+            var read = stream.Read(_buffer, _end, _buffer.Length - _end);
+            searched = _start + pending;
+            _end += read;
+            if (read > 0)
+                continue;
+            line = Take(pending, skip: 0);
+            return pending > 0;
+        }
+        line = Take(searched + length - _start, skip: 1);
+        return true;
+    }
+
+    private ReadOnlyMemory<byte> Take(int length, int skip)
+    {
+        var line = _buffer.AsMemory(_start, length);
+        _start += length + skip;
+        if (_isFirst && line.Span.StartsWith("\uFEFF"u8))
+            line = line[3..];
+        _isFirst = false;
+        return line;
+    }
+
+    private void MakeRoom()
+    {
+        if (_end < _buffer.Length)
+            return;
+        var target = _start > 0 ? _buffer : new byte[checked(_buffer.Length * 2)];
+        _buffer.AsSpan(_start, _end - _start).CopyTo(target);
+        (_buffer, _start, _end) = (target, 0, _end - _start);
+    }
+}

@@ -1,0 +1,66 @@
+using Elastic.Messages;
+
+namespace Elastic.Corpus;
+
+/// <summary>Numbers the blocks of several shards from 0 on, shard after shard. A block never spans two shards.</summary>
+public sealed class BlockMap
+{
+    // _ends[i] is the number of blocks in shards 0..i.
+    private readonly long[] _ends;
+
+    /// <param name="shards">In the order of the manifest.</param>
+    /// <param name="context">T: tokens the model sees at once; a block has one more.</param>
+    /// <exception cref="ElasticException">There is not a single block.</exception>
+    public BlockMap(IReadOnlyList<ShardInfo> shards, int context)
+    {
+        ArgumentNullException.ThrowIfNull(shards);
+        ArgumentOutOfRangeException.ThrowIfLessThan(context, 1);
+        Context = context;
+        _ends = new long[shards.Count];
+        var blocks = 0L;
+        for (var i = 0; i < _ends.Length; i++)
+            _ends[i] = blocks += CountIn(shards[i].Tokens, context);
+        if (blocks == 0)
+            throw new ElasticException(TooLong(shards, context));
+        Blocks = blocks;
+    }
+
+    /// <summary>T: tokens the model sees at once.</summary>
+    public int Context { get; }
+
+    /// <summary>Blocks in all shards together, at least 1.</summary>
+    public long Blocks { get; }
+
+    /// <summary>
+    /// Blocks in <paramref name="tokens"/> consecutive tokens: consecutive blocks share one token, the last target of the first and the
+    /// first input of the next.
+    /// </summary>
+    public static int CountIn(long tokens, int context) => tokens < 2 ? 0 : checked((int)((tokens - 1) / context));
+
+    /// <summary>The shard (index into the list this map was made of) that holds a block, and the block's number inside it.</summary>
+    public (int Shard, int Block) Locate(long block)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(block);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(block, Blocks);
+        // The first shard whose end lies beyond the block; shards without a block repeat the end before them and are passed over.
+        var (low, high) = (0, _ends.Length - 1);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (_ends[middle] > block)
+                high = middle;
+            else
+                low = middle + 1;
+        }
+        return (low, (int)(block - (low == 0 ? 0 : _ends[low - 1])));
+    }
+
+    private static string TooLong(IReadOnlyList<ShardInfo> shards, int context)
+    {
+        var longest = shards.Count == 0 ? 0 : shards.Max(s => s.Tokens);
+        return longest < 2
+            ? $"model.context = {context}: there is no text to read, the longest shard has {longest} tokens; add documents to corpus.sources"
+            : $"model.context = {context} is longer than the documents: the longest shard has {longest} tokens; " +
+              $"use model.context = {longest - 1} or less, or add documents to corpus.sources";
+    }
+}

@@ -1,0 +1,68 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Security.Cryptography;
+using Elastic.Messages;
+
+namespace Elastic.Corpus;
+
+/// <summary>A complete corpus folder. A folder without a manifest is no corpus.</summary>
+public sealed class BuiltCorpus
+{
+    private BuiltCorpus(string folder, CorpusManifest manifest) => (Folder, Manifest) = (folder, manifest);
+
+    /// <summary>The full path of the folder.</summary>
+    public string Folder { get; }
+
+    /// <summary>What is in it.</summary>
+    public CorpusManifest Manifest { get; }
+
+    /// <inheritdoc cref="CorpusManifest.Id"/>
+    public Digest Id => Manifest.Id;
+
+    /// <inheritdoc cref="CorpusManifest.TrainShards"/>
+    public IReadOnlyList<ShardInfo> TrainShards => Manifest.TrainShards;
+
+    /// <inheritdoc cref="CorpusManifest.HeldOutShards"/>
+    public IReadOnlyList<ShardInfo> HeldOutShards => Manifest.HeldOutShards;
+
+    /// <exception cref="ElasticException">There is no corpus, or it is of another version or damaged.</exception>
+    public static BuiltCorpus Open(string folder)
+    {
+        var path = Path.GetFullPath(folder);
+        var manifest = Path.Combine(path, CorpusManifest.FileName);
+        if (!File.Exists(manifest))
+            throw new ElasticException($"no corpus in {path}: {CorpusManifest.FileName} is missing; build it with \"elastic corpus build\"");
+        return new BuiltCorpus(path, CorpusManifest.FromJson(manifest));
+    }
+
+    /// <summary>False where no complete corpus lies; a damaged manifest is still an error.</summary>
+    public static bool TryOpen(string folder, [NotNullWhen(true)] out BuiltCorpus? corpus)
+    {
+        corpus = File.Exists(Path.Combine(folder, CorpusManifest.FileName)) ? Open(folder) : null;
+        return corpus is not null;
+    }
+
+    /// <summary>Where a shard of this corpus lies.</summary>
+    public string ShardPath(ShardInfo shard)
+    {
+        ArgumentNullException.ThrowIfNull(shard);
+        return Path.Combine(Folder, shard.FileName);
+    }
+
+    /// <summary>Hashes every shard and compares with the manifest: one sentence for each that differs, with its file.</summary>
+    public IEnumerable<string> Problems()
+    {
+        foreach (var shard in TrainShards.Concat(HeldOutShards))
+        {
+            var path = ShardPath(shard);
+            if (!File.Exists(path))
+            {
+                yield return $"{path} is missing";
+                continue;
+            }
+            using var file = File.OpenRead(path);
+            var found = new Digest(Convert.ToHexStringLower(SHA256.HashData(file)));
+            if (found != shard.Sha256)
+                yield return $"{path} has SHA-256 {found.Short}…, the manifest says {shard.Sha256.Short}…";
+        }
+    }
+}

@@ -1,0 +1,115 @@
+using Elastic.Messages;
+
+namespace Elastic.Corpus;
+
+/// <summary>
+/// Writes the corpus folder from tokenized batches. Its bytes depend on the batches alone: they must come in sequence, whoever
+/// tokenized them. Nothing is visible under the folder's name before <see cref="Complete"/>. Not thread-safe.
+/// </summary>
+public sealed class CorpusWriter : IDisposable
+{
+    /// <summary>Tokens after which a shard is closed; a document is never split.</summary>
+    public const long TokensPerShard = 16 << 20;
+
+    private readonly BuildFolder _build;
+    private readonly string _folder;
+    private readonly Digest _id;
+    private readonly Tokenizer _tokenizer;
+    private readonly ShardSeries _train;
+    private readonly ShardSeries _heldOut;
+    private readonly SortedDictionary<string, TextCount> _sources = new(StringComparer.Ordinal);
+    private long _next;
+
+    /// <param name="folder">The corpus folder; its parent is created where it is missing.</param>
+    /// <param name="id">See <see cref="CorpusIdentity"/>.</param>
+    /// <param name="tokenizer">The one that made the batches.</param>
+    /// <param name="tokensPerShard">See <see cref="TokensPerShard"/>.</param>
+    public CorpusWriter(string folder, Digest id, Tokenizer tokenizer, long tokensPerShard = TokensPerShard)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        (_folder, _id, _tokenizer) = (folder, id, tokenizer);
+        _build = new BuildFolder(folder);
+        _train = new ShardSeries(_build.Current, "train", tokenizer, tokensPerShard);
+        _heldOut = new ShardSeries(_build.Current, "held-out", tokenizer, tokensPerShard);
+    }
+
+    /// <summary>Writes the next batch.</summary>
+    /// <exception cref="InvalidOperationException">It is not the next one.</exception>
+    public void Append(TokenizedBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        if (batch.Sequence != _next)
+            throw new InvalidOperationException($"batch {batch.Sequence} came out of order: expected {_next}");
+        _next++;
+        foreach (var document in batch.Documents)
+        {
+            (document.IsHeldOut ? _heldOut : _train).Append(document);
+            var sum = _sources.GetValueOrDefault(document.Source) ?? new TextCount(0, 0, 0);
+            _sources[document.Source] = new TextCount(sum.Documents + 1, sum.Bytes + document.ByteCount, sum.Tokens + document.Tokens.Length);
+        }
+    }
+
+    /// <summary>Makes the corpus durable and visible, all at once.</summary>
+    /// <param name="statistics">Of the reader that the batches came from.</param>
+    /// <exception cref="ElasticException">There is no text, or none left to train on.</exception>
+    public BuiltCorpus Complete(ReadStatistics statistics)
+    {
+        ArgumentNullException.ThrowIfNull(statistics);
+        var (train, heldOut) = (_train.Complete(), _heldOut.Complete());
+        if (train.Count + heldOut.Count == 0)
+            throw new ElasticException($"the corpus is empty: no document with text was found ({statistics.EmptyDocuments} empty, " +
+                                       $"{statistics.MalformedRecords} malformed); check corpus.sources");
+        if (train.Count == 0)
+            throw new ElasticException($"all {_sources.Sum(s => s.Value.Documents)} documents are held out and none is left to train on: lower corpus.held-out or add documents");
+        var all = train.Concat(heldOut).ToList();
+        var manifest = new CorpusManifest(
+            CorpusIdentity.FormatVersion, _id, _tokenizer.Id, _tokenizer.VocabularySize,
+            all.Sum(s => s.Documents), all.Sum(s => s.Bytes), all.Sum(s => s.Tokens),
+            new TextCount(heldOut.Sum(s => s.Documents), heldOut.Sum(s => s.Bytes), heldOut.Sum(s => s.Tokens)),
+            statistics.InvalidUtf8Sequences, statistics.MalformedRecords, statistics.EmptyDocuments,
+            [.. _sources.Select(s => new SourceCount(s.Key, s.Value.Documents, s.Value.Bytes, s.Value.Tokens))], train, heldOut);
+        Durable.WriteFile(Path.Combine(_build.Current, CorpusManifest.FileName), manifest.ToJson());
+        _build.Complete();
+        return BuiltCorpus.Open(_folder);
+    }
+
+    /// <summary>Removes everything where <see cref="Complete"/> was not reached.</summary>
+    public void Dispose()
+    {
+        _train.Dispose();
+        _heldOut.Dispose();
+        _build.Dispose();
+    }
+
+    // Shards of one kind: "train-00000.tokens", "train-00001.tokens", …
+    private sealed class ShardSeries(string folder, string kind, Tokenizer tokenizer, long tokensPerShard) : IDisposable
+    {
+        private readonly List<ShardInfo> _complete = [];
+        private ShardWriter? _open;
+
+        public void Append(TokenizedDocument document)
+        {
+            _open ??= new ShardWriter(Path.Combine(folder, $"{kind}-{_complete.Count:00000}.tokens"), tokenizer);
+            _open.Append(document);
+            if (_open.Tokens >= tokensPerShard)
+                Close();
+        }
+
+        public List<ShardInfo> Complete()
+        {
+            Close();
+            return _complete;
+        }
+
+        public void Dispose() => _open?.Dispose();
+
+        private void Close()
+        {
+            if (_open is null)
+                return;
+            _complete.Add(_open.Complete());
+            _open.Dispose();
+            _open = null;
+        }
+    }
+}

@@ -1,0 +1,74 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using Elastic.Messages;
+
+namespace Elastic.Corpus;
+
+/// <summary>
+/// Makes a corpus folder of token shards of llm.c by copying them, so that the folder stands for itself. Those with "val" in the name are
+/// held out; where none has and there are several, the last one.
+/// </summary>
+public static class LlmcCorpus
+{
+    /// <exception cref="ElasticException">A file is no such shard, the tokenizer is not gpt2, or nothing is left to train on.</exception>
+    public static BuiltCorpus Build(string folder, Digest id, Tokenizer tokenizer, IReadOnlyList<SourceFile> files, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentNullException.ThrowIfNull(files);
+        if (tokenizer is not Gpt2Tokenizer gpt2)
+            throw new ElasticException($"corpus.tokenizer = {tokenizer.Id} does not fit token shards of llm.c ({files[0].Path}): use corpus.tokenizer = {Gpt2Tokenizer.Name}");
+        var heldOut = files.Where(f => Path.GetFileName(f.Path).Contains("val", StringComparison.OrdinalIgnoreCase)).ToHashSet();
+        if (heldOut.Count == 0 && files.Count > 1)
+            heldOut.Add(files[^1]);
+        if (heldOut.Count == files.Count)
+            throw new ElasticException($"corpus.sources names only held-out shards ({files[0].Name}): add one without \"val\" in its name");
+        using var build = new BuildFolder(folder);
+        var (train, held, sources) = (new List<ShardInfo>(), new List<ShardInfo>(), new List<SourceCount>());
+        foreach (var file in files)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var kind = heldOut.Contains(file) ? held : train;
+            var shard = Copy(file, Path.Combine(build.Current, $"{(kind == held ? "held-out" : "train")}-{kind.Count:00000}.bin"), gpt2);
+            kind.Add(shard);
+            sources.Add(new SourceCount(file.Name, shard.Documents, shard.Bytes, shard.Tokens));
+        }
+        var manifest = new CorpusManifest(
+            CorpusIdentity.FormatVersion, id, gpt2.Id, gpt2.VocabularySize,
+            sources.Sum(s => s.Documents), sources.Sum(s => s.Bytes), sources.Sum(s => s.Tokens),
+            new TextCount(held.Sum(s => s.Documents), held.Sum(s => s.Bytes), held.Sum(s => s.Tokens)), 0, 0, 0, sources, train, held);
+        Durable.WriteFile(Path.Combine(build.Current, CorpusManifest.FileName), manifest.ToJson());
+        build.Complete();
+        return BuiltCorpus.Open(folder);
+    }
+
+    // Counts while it copies: documents are end-of-text tokens, bytes are those of the tokens.
+    private static ShardInfo Copy(SourceFile file, string target, Gpt2Tokenizer tokenizer)
+    {
+        using var source = new FileStream(file.Path, FileMode.Open, FileAccess.Read, FileShare.Read, 0, FileOptions.SequentialScan);
+        using var copy = new FileStream(target, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var buffer = new byte[1 << 20];
+        var count = source.ReadAtLeast(buffer.AsSpan(0, LlmcShard.HeaderSize), LlmcShard.HeaderSize, throwOnEndOfStream: false);
+        var tokens = LlmcShard.ParseTokens(buffer.AsSpan(0, count), source.Length, file.Path);
+        var (documents, bytes, isHeader) = (0L, 0L, true);
+        do
+        {
+            hash.AppendData(buffer, 0, count);
+            copy.Write(buffer, 0, count);
+            for (var i = 0; i < count && !isHeader; i += sizeof(ushort))
+            {
+                var token = BinaryPrimitives.ReadUInt16LittleEndian(buffer.AsSpan(i));
+                if (token > tokenizer.EndOfText)
+                    throw new ElasticException($"{file.Path} holds token {token} at byte {copy.Position - count + i}, outside of GPT-2's vocabulary: it was made with another tokenizer");
+                if (token == tokenizer.EndOfText)
+                    documents++;
+                else
+                    bytes += tokenizer.ByteCount(token);
+            }
+            isHeader = false;
+        }
+        while ((count = source.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false)) > 0);
+        copy.Flush(flushToDisk: true);
+        return new ShardInfo(Path.GetFileName(target), Digest.Of(hash), tokens, bytes, documents);
+    }
+}

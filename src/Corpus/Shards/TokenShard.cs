@@ -1,0 +1,207 @@
+using System.Buffers.Binary;
+using System.IO.Hashing;
+using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
+using System.Text;
+using Elastic.Messages;
+
+namespace Elastic.Corpus;
+
+/// <summary>A document of a shard.</summary>
+/// <param name="StartToken">Its first token.</param>
+/// <param name="Tokens">Its tokens, end-of-text included.</param>
+/// <param name="Bytes">UTF-8 bytes of its text.</param>
+/// <param name="Source">Where it is counted.</param>
+public readonly record struct ShardDocument(long StartToken, long Tokens, int Bytes, string Source);
+
+/// <summary>
+/// Reads a token shard, or one of llm.c, through a memory map. Each 64 KiB page is checked when it is first touched. Thread-safe.
+/// </summary>
+public sealed class TokenShard : IDisposable
+{
+    private readonly MemoryMappedFile _map;
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly string _path;
+    private readonly ShardHeader? _header;
+    private readonly long _tokensOffset;
+    private readonly int _tokenWidth;
+    // True once the page's hash was found right. Threads may check a page twice; they come to the same answer.
+    private readonly bool[] _checked;
+
+    private TokenShard(string path, MemoryMappedFile map, ShardHeader? header, long tokens)
+    {
+        (_path, _map, _header, TokenCount) = (path, map, header, tokens);
+        (_tokensOffset, _tokenWidth) = header is null ? (LlmcShard.HeaderSize, sizeof(ushort)) : (ShardHeader.Size, header.TokenWidth);
+        _checked = new bool[header?.Pages ?? 0];
+        _view = map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+    }
+
+    /// <summary>Tokens in the file.</summary>
+    public long TokenCount { get; }
+
+    /// <summary>UTF-8 bytes of the text; null in a shard of llm.c, which does not say.</summary>
+    public long? TextBytes => _header?.TextBytes;
+
+    /// <summary>Id of the tokenizer.</summary>
+    public string Tokenizer => _header?.Tokenizer ?? Gpt2Tokenizer.Name;
+
+    /// <exception cref="ElasticException">The file is missing, no token shard, of another version, cut short or damaged.</exception>
+    public static TokenShard Open(string path)
+    {
+        if (!File.Exists(path))
+            throw new ElasticException($"token shard {path} is missing: build the corpus again");
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        var start = new byte[Math.Min(file.Length, LlmcShard.HeaderSize)];
+        file.ReadExactly(start);
+        if (LlmcShard.HasMagic(start))
+            return Map(file, null, LlmcShard.ParseTokens(start, file.Length, path));
+        if (start.Length < sizeof(ulong) || BinaryPrimitives.ReadUInt64LittleEndian(start) != ShardHeader.Magic)
+            throw new ElasticException($"{path} is not a token shard: its first bytes are neither Elastic's nor those of llm.c");
+        if (start.Length < ShardHeader.Size)
+            throw Truncated(path, ShardHeader.Size, file.Length);
+        var header = ShardHeader.Parse(start.AsSpan(0, ShardHeader.Size), path);
+        if (file.Length != header.FileLength)
+            throw Truncated(path, header.FileLength, file.Length);
+        var shard = Map(file, header, header.Tokens);
+        try
+        {
+            shard.CheckPageTable();
+            return shard;
+        }
+        catch
+        {
+            shard.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Blocks of <paramref name="context"/> + 1 tokens in the file; neighbours share one token.</summary>
+    public int BlockCount(int context) => BlockMap.CountIn(TokenCount, context);
+
+    /// <summary>Reads one block.</summary>
+    /// <param name="into">Takes <paramref name="context"/> + 1 tokens.</param>
+    /// <exception cref="ElasticException">The file is damaged there.</exception>
+    public void ReadBlock(int block, int context, Span<int> into)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(block);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(block, BlockCount(context));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(into.Length, context + 1);
+        ReadTokens((long)block * context, into);
+    }
+
+    /// <summary>Reads as many tokens as <paramref name="into"/> takes, from token <paramref name="start"/> on.</summary>
+    /// <exception cref="ElasticException">The file is damaged there.</exception>
+    public void ReadTokens(long start, Span<int> into)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start, TokenCount - into.Length);
+        using var bytes = new MappedBytes(_view, _tokensOffset + start * _tokenWidth, checked(into.Length * _tokenWidth));
+        CheckPages(bytes.Offset, bytes.Span.Length);
+        if (_tokenWidth == sizeof(ushort))
+            for (var i = 0; i < into.Length; i++)
+                into[i] = BinaryPrimitives.ReadUInt16LittleEndian(bytes.Span[(i * 2)..]);
+        else
+            for (var i = 0; i < into.Length; i++)
+                into[i] = BinaryPrimitives.ReadInt32LittleEndian(bytes.Span[(i * 4)..]);
+    }
+
+    /// <summary>The documents in order; none in a shard of llm.c, which does not list them.</summary>
+    /// <exception cref="ElasticException">The file is damaged there.</exception>
+    public IReadOnlyList<ShardDocument> Documents()
+    {
+        if (_header is null)
+            return [];
+        using var bytes = new MappedBytes(_view, _header.DocumentsOffset, checked((int)(_header.PagesOffset - _header.DocumentsOffset)));
+        CheckPages(bytes.Offset, bytes.Span.Length);
+        var sources = ReadSources(bytes.Span[(int)(_header.SourcesOffset - _header.DocumentsOffset)..]);
+        var documents = new ShardDocument[_header.Documents];
+        var end = TokenCount;
+        for (var i = documents.Length - 1; i >= 0; i--)
+        {
+            var entry = bytes.Span.Slice(i * ShardHeader.DocumentSize, ShardHeader.DocumentSize);
+            var start = BinaryPrimitives.ReadInt64LittleEndian(entry);
+            documents[i] = new ShardDocument(start, end - start, BinaryPrimitives.ReadInt32LittleEndian(entry[8..]), sources[BinaryPrimitives.ReadInt32LittleEndian(entry[12..])]);
+            end = start;
+        }
+        return documents;
+    }
+
+    /// <summary>Readers of other threads finish their block first; later ones get an <see cref="ObjectDisposedException"/>.</summary>
+    public void Dispose()
+    {
+        _view.Dispose();
+        _map.Dispose();
+    }
+
+    internal static ElasticException Truncated(string path, long expected, long actual) =>
+        new($"{path} is {(actual < expected ? "cut short" : "too long")}: expected {expected} bytes, found {actual}; build the corpus again");
+
+    internal static ElasticException Damaged(string path, long from, long to) =>
+        new($"{path} is damaged: bytes {from} to {to - 1} do not match their hash; delete the corpus folder and build it again");
+
+    private static TokenShard Map(FileStream file, ShardHeader? header, long tokens) =>
+        new(file.Name, MemoryMappedFile.CreateFromFile(file.Name, FileMode.Open, null, 0, MemoryMappedFileAccess.Read), header, tokens);
+
+    private static List<string> ReadSources(ReadOnlySpan<byte> bytes)
+    {
+        var sources = new List<string>();
+        var count = BinaryPrimitives.ReadInt32LittleEndian(bytes);
+        for (var at = sizeof(int); sources.Count < count;)
+        {
+            var length = BinaryPrimitives.ReadInt32LittleEndian(bytes[at..]);
+            sources.Add(Encoding.UTF8.GetString(bytes.Slice(at + sizeof(int), length)));
+            at += sizeof(int) + length;
+        }
+        return sources;
+    }
+
+    private void CheckPageTable()
+    {
+        using var table = new MappedBytes(_view, _header!.PagesOffset, checked((int)(_header.FileLength - _header.PagesOffset)));
+        if (XxHash3.HashToUInt64(table.Span) != _header.PageTableHash)
+            throw Damaged(_path, _header.PagesOffset, _header.FileLength);
+    }
+
+    private void CheckPages(long offset, int length)
+    {
+        if (_header is null || length == 0)
+            return;
+        var first = (offset - ShardHeader.Size) / ShardHeader.PageSize;
+        var last = (offset + length - 1 - ShardHeader.Size) / ShardHeader.PageSize;
+        for (var page = first; page <= last; page++)
+            if (!Volatile.Read(ref _checked[page]))
+                CheckPage(page, _header);
+    }
+
+    private void CheckPage(long page, ShardHeader header)
+    {
+        var from = ShardHeader.Size + page * ShardHeader.PageSize;
+        var to = Math.Min(from + ShardHeader.PageSize, header.PagesOffset);
+        using var bytes = new MappedBytes(_view, from, (int)(to - from));
+        using var expected = new MappedBytes(_view, header.PagesOffset + page * sizeof(ulong), sizeof(ulong));
+        if (XxHash3.HashToUInt64(bytes.Span) != BinaryPrimitives.ReadUInt64LittleEndian(expected.Span))
+            throw Damaged(_path, from, to);
+        Volatile.Write(ref _checked[page], true);
+    }
+
+    // A piece of the map that stays mapped while it is read, even if another thread disposes of the shard.
+    private readonly unsafe ref struct MappedBytes
+    {
+        private readonly SafeBuffer _handle;
+
+        public MappedBytes(MemoryMappedViewAccessor view, long offset, int length)
+        {
+            byte* start = null;
+            Offset = offset;
+            _handle = view.SafeMemoryMappedViewHandle;
+            _handle.AcquirePointer(ref start);
+            Span = new ReadOnlySpan<byte>(start + view.PointerOffset + offset, length);
+        }
+
+        public long Offset { get; }
+
+        public ReadOnlySpan<byte> Span { get; }
+
+        public void Dispose() => _handle.ReleasePointer();
+    }
+}

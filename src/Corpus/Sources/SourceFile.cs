@@ -1,0 +1,32 @@
+namespace Elastic.Corpus;
+
+/// <summary>How documents lie in a file.</summary>
+public enum DocumentFormat
+{
+    /// <summary>.txt, .md: plain text, cut at blank lines where it is long.</summary>
+    Text,
+
+    /// <summary>.xml: .NET reference documentation, or any XML for its text.</summary>
+    Xml,
+
+    /// <summary>.html, .htm.</summary>
+    Html,
+
+    /// <summary>.jsonl: one JSON object a line, with a field <c>text</c>.</summary>
+    JsonLines,
+
+    /// <summary>.jsonl.zst: the same, compressed with Zstandard.</summary>
+    JsonLinesZstandard,
+
+    /// <summary>.parquet: a column <c>text</c>.</summary>
+    Parquet,
+
+    /// <summary>.bin: GPT-2 tokens in the format of llm.c; nothing is left to read or to tokenize.</summary>
+    LlmcShard,
+}
+
+/// <summary>One file of a corpus.</summary>
+/// <param name="Path">Where it lies on this machine.</param>
+/// <param name="Name">Its path inside the source, with '/'; the same on every machine.</param>
+/// <param name="Format">How documents lie in it.</param>
+public sealed record SourceFile(string Path, string Name, DocumentFormat Format);

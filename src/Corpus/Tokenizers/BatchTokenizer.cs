@@ -1,0 +1,51 @@
+using System.Buffers.Binary;
+using System.Text;
+using Elastic.Messages;
+
+namespace Elastic.Corpus;
+
+/// <summary>A document as it goes into a shard.</summary>
+/// <param name="Tokens">Its tokens, end-of-text last.</param>
+/// <param name="ByteCount">UTF-8 bytes of its text.</param>
+/// <param name="Source">Where it is counted.</param>
+/// <param name="Content">SHA-256 of its text in UTF-8.</param>
+/// <param name="IsHeldOut">Kept from training.</param>
+public sealed record TokenizedDocument(ReadOnlyMemory<int> Tokens, int ByteCount, string Source, Digest Content, bool IsHeldOut);
+
+/// <summary>A <see cref="DocumentBatch"/> as tokens.</summary>
+public sealed record TokenizedBatch(long Sequence, IReadOnlyList<TokenizedDocument> Documents);
+
+/// <summary>The part of a corpus build that runs on many threads: it depends on nothing but its arguments.</summary>
+public static class BatchTokenizer
+{
+    /// <param name="heldOut">Share of the documents kept from training, 0 to 1.</param>
+    public static TokenizedBatch Tokenize(Tokenizer tokenizer, DocumentBatch batch, double heldOut)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentNullException.ThrowIfNull(batch);
+        var documents = new TokenizedDocument[batch.Documents.Count];
+        var tokens = new List<int>();
+        for (var i = 0; i < documents.Length; i++)
+            documents[i] = Tokenize(tokenizer, batch.Documents[i], heldOut, tokens);
+        return new TokenizedBatch(batch.Sequence, documents);
+    }
+
+    /// <summary>Whether a document is kept from training: decided by its content alone, so independent of order and of other documents.</summary>
+    internal static bool IsHeldOut(Digest content, double share)
+    {
+        Span<byte> hash = stackalloc byte[Digest.Length];
+        Convert.FromHexString(content.Hex, hash, out _, out _);
+        // 53 bits of the hash as a number in [0, 1).
+        return (BinaryPrimitives.ReadUInt64BigEndian(hash) >> 11) * double.Exp2(-53) < share;
+    }
+
+    private static TokenizedDocument Tokenize(Tokenizer tokenizer, Document document, double heldOut, List<int> tokens)
+    {
+        tokens.Clear();
+        tokenizer.Encode(document.Text, tokens);
+        tokens.Add(tokenizer.EndOfText);
+        var utf8 = Encoding.UTF8.GetBytes(document.Text);
+        var content = Digest.Of(utf8);
+        return new TokenizedDocument(tokens.ToArray(), utf8.Length, document.Source, content, IsHeldOut(content, heldOut));
+    }
+}

@@ -1,0 +1,35 @@
+using Elastic.Messages;
+
+namespace Elastic.Corpus;
+
+/// <summary>Text to tokens and back. Thread-safe: a pool of threads may share one.</summary>
+public abstract class Tokenizer
+{
+    /// <summary>Its name in <c>corpus.tokenizer</c> and in shards.</summary>
+    public abstract string Id { get; }
+
+    /// <summary>Number of tokens; the largest is one less.</summary>
+    public abstract int VocabularySize { get; }
+
+    /// <summary>The token that ends each document. No text encodes to it.</summary>
+    public abstract int EndOfText { get; }
+
+    /// <summary>Appends the tokens of <paramref name="text"/>; a lone surrogate counts as U+FFFD.</summary>
+    public abstract void Encode(string text, List<int> into);
+
+    /// <summary>The text of <paramref name="tokens"/>; end-of-text is left out, and bytes that are not UTF-8 become U+FFFD.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary.</exception>
+    public abstract string Decode(ReadOnlySpan<int> tokens);
+
+    /// <summary>UTF-8 bytes that a token stands for; 0 for end-of-text.</summary>
+    public abstract int ByteCount(int token);
+
+    /// <summary>The tokenizer of that name: "byte" or "gpt2".</summary>
+    /// <exception cref="ElasticException">There is no such tokenizer.</exception>
+    public static Tokenizer Open(string name) => name switch
+    {
+        ByteTokenizer.Name => ByteTokenizer.Instance,
+        Gpt2Tokenizer.Name => Gpt2Tokenizer.Instance,
+        _ => throw new ElasticException($"there is no tokenizer \"{name}\": use corpus.tokenizer = {ByteTokenizer.Name} or {Gpt2Tokenizer.Name}"),
+    };
+}
