@@ -19,11 +19,11 @@ internal sealed record ConfigurationValue(string Key, IReadOnlyList<string> Item
 internal sealed class ConfigurationLayer
 {
     private readonly string _origin;
-    private readonly IReadOnlyDictionary<string, int> _lines;
+    private readonly KeyLines _keys;
     private readonly List<ConfigurationValue> _values = [];
     private readonly List<string> _problems = [];
 
-    private ConfigurationLayer(string origin, IReadOnlyDictionary<string, int> lines) => (_origin, _lines) = (origin, lines);
+    private ConfigurationLayer(string origin, KeyLines keys) => (_origin, _keys) = (origin, keys);
 
     public IReadOnlyList<ConfigurationValue> Values => _values;
 
@@ -34,6 +34,8 @@ internal sealed class ConfigurationLayer
     public static ConfigurationLayer Parse(string origin, string text)
     {
         var layer = new ConfigurationLayer(origin, KeyLines.Find(text));
+        if (layer._keys.Mismatch is { } mismatch)
+            throw new SettingsException($"{origin}: {mismatch}");
         layer.Flatten("", HoconText.Parse(text, origin));
         return layer;
     }
@@ -53,7 +55,7 @@ internal sealed class ConfigurationLayer
     /// <summary>The layer of an option that stands for a key, e.g. <c>--run</c> for <c>run.name</c>.</summary>
     public static ConfigurationLayer Of(string origin, string key, IReadOnlyList<string> items, bool isList)
     {
-        var layer = new ConfigurationLayer(origin, new Dictionary<string, int>());
+        var layer = new ConfigurationLayer(origin, KeyLines.None);
         layer.Add(key, new ConfigurationValue(key, items, isList, origin));
         return layer;
     }
@@ -86,5 +88,5 @@ internal sealed class ConfigurationLayer
 
     private string Unknown(string key) => $"unknown key {key} ({Where(key)}): did you mean {ConfigurationKeys.Nearest(key)}?";
 
-    private string Where(string key) => _lines.TryGetValue(key, out var line) && _origin != "--set" ? $"{_origin}, line {line}" : _origin;
+    private string Where(string key) => _keys.Lines.TryGetValue(key, out var line) && _origin != "--set" ? $"{_origin}, line {line}" : _origin;
 }

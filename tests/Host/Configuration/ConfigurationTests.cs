@@ -1,5 +1,4 @@
 using Elastic.Host.Configuration;
-using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Tests.Configuration;
 
@@ -52,11 +51,20 @@ public sealed class ConfigurationTests
     public void A_config_that_is_neither_preset_nor_file_names_the_nearest_preset() =>
         Assert.Contains("did you mean gpt2-124m?", RefusalOf(new(["gpt2-124"], [])), StringComparison.Ordinal);
 
-    [Fact]
-    public void A_file_that_is_not_HOCON_is_named()
+    [Theory]
+    [InlineData("[1, 2]", "not valid HOCON")]
+    [InlineData("run.name = ${nothing}", "not valid HOCON")]
+    [InlineData("include \"tiny\"", "include is not supported")]
+    [InlineData("# first\nmodel {\n layers = 2", "the { on line 2 is never closed")]
+    [InlineData("model { layers = 2 } }", "the '}' on line 1 closes nothing")]
+    [InlineData("run.name = \"abc", "the \" on line 1 is never closed")]
+    [InlineData("optimizer.betas = [0.9, # why\n 0.95", "the [ on line 1 is never closed")]
+    public void A_file_that_is_not_HOCON_is_named_with_what_is_wrong(string text, string wrong)
     {
-        var file = Write("model { layers = 2");
-        Assert.Contains(file, RefusalOf(new([file], [])), StringComparison.Ordinal);
+        var file = Write(text);
+        var refusal = RefusalOf(new([file], []));
+        Assert.Contains(file, refusal, StringComparison.Ordinal);
+        Assert.Contains(wrong, refusal, StringComparison.Ordinal);
     }
 
     [Fact]
