@@ -1,0 +1,65 @@
+using System.CommandLine;
+using Elastic.Host.Configuration;
+using Elastic.Messages;
+
+namespace Elastic.Host.Commands;
+
+/// <summary>Options that several commands share, each with the same name and words everywhere.</summary>
+internal static class CommonOptions
+{
+    public const string DataDirName = "--data-dir";
+    private const string DefaultFolder = "elastic-data";
+
+    /// <summary>ELASTIC_DATA_DIR, or elastic-data in the current directory.</summary>
+    public static string DefaultDataDir => EnvironmentDataDir ?? DefaultFolder;
+
+    /// <summary>Environment variables are read here, in Host, and nowhere else.</summary>
+    public static string? EnvironmentDataDir => Environment.GetEnvironmentVariable("ELASTIC_DATA_DIR") is { Length: > 0 } dir ? dir : null;
+
+    public static Option<string?> DataDir() => new(DataDirName)
+    {
+        Description = "Holds the journal, the blobs, the corpora and the runs. Default: ELASTIC_DATA_DIR, else elastic-data in the current directory.",
+        HelpName = "DIR",
+    };
+
+    public static Option<string?> RunName(string description) => new("--run") { Description = description, HelpName = "NAME" };
+
+    public static Option<string> RequiredRunName(string description) => new("--run") { Description = description, HelpName = "NAME", Required = true };
+
+    public static Option<string[]> Config() => new("--config")
+    {
+        Description = $"A preset ({string.Join(", ", Presets.Names)}) or a HOCON file. Repeat it to put one on top of another. Default: {Presets.Default}.",
+        HelpName = "PRESET|FILE",
+        DefaultValueFactory = _ => [],
+    };
+
+    public static Option<string[]> Set() => new("--set")
+    {
+        Description = "Sets one configuration key, e.g. --set optimizer.learning-rate=1e-3 or --set optimizer.betas=[0.9,0.99]. Repeatable; beats files.",
+        HelpName = "KEY=VALUE",
+        DefaultValueFactory = _ => [],
+    };
+
+    public static Option<string[]> Corpus() => new("--corpus")
+    {
+        Description = "Files and folders of .txt .md .xml .html .jsonl .jsonl.zst .parquet. Default: the documentation of the installed .NET SDK.",
+        HelpName = "DIR|FILE",
+        AllowMultipleArgumentsPerToken = true,
+        DefaultValueFactory = _ => [],
+    };
+
+    public static Option<string?> Devices() => new("--devices")
+    {
+        Description = "auto, cpu:N (N slots of one thread), cuda:all or cuda:0,1. Changes how long it takes, not the result.",
+        HelpName = "DEVICES",
+    };
+
+    /// <summary>The data directory that the command line names, checked but not created.</summary>
+    public static DataDirectory OpenDataDirectory(ParseResult parsed, Option<string?> option) => new(parsed.GetValue(option) ?? DefaultDataDir);
+
+    /// <summary>A run by its name, which is also a folder's name and so must not lead elsewhere.</summary>
+    public static RunId RunOf(string name) =>
+        name.Length > 0 && name[0] != '.' && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')
+            ? new RunId(name)
+            : throw new SettingsException($"--run {name}: a run's name has letters, digits, '-', '_' and '.' only");
+}

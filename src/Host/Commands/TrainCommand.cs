@@ -1,0 +1,47 @@
+using System.CommandLine;
+using Elastic.Host.Configuration;
+
+namespace Elastic.Host.Commands;
+
+/// <summary>What <c>elastic train</c> was asked to do.</summary>
+internal sealed record TrainRequest(ElasticSettings Settings, bool Json, bool Plain);
+
+/// <summary><c>elastic train</c>: everything in one process; new, or on with the run of that name.</summary>
+internal static class TrainCommand
+{
+    public static Command Build()
+    {
+        var config = CommonOptions.Config();
+        var set = CommonOptions.Set();
+        var corpus = CommonOptions.Corpus();
+        var run = CommonOptions.RunName("Names the run; the same name goes on with the same run. Default: run.name of the configuration.");
+        var dataDir = CommonOptions.DataDir();
+        var devices = CommonOptions.Devices();
+        var json = new Option<bool>("--json") { Description = "Print one JSON object at the end on standard output; progress goes to standard error." };
+        var plain = new Option<bool>("--plain") { Description = "Plain lines instead of the live display." };
+
+        var command = new Command("train",
+            """
+            Trains a model, or goes on with a run that was stopped or killed.
+
+            Examples:
+              elastic train                                          the preset "tiny" on the documentation of the .NET SDK
+              elastic train --corpus ~/books --run books             your own text, under a name of its own
+              elastic train --run books --corpus ~/books             the same again: goes on where it stopped
+              elastic train --run long --set run.rounds=200          one setting changed
+              elastic train --config gpt2-124m --devices cuda:all    GPT-2 small on all GPUs
+              elastic train --json > result.json                     for scripts
+
+            Ctrl-C once stops at the next step; the same command goes on. All keys: docs/configuration.md.
+            """)
+        { config, set, corpus, run, dataDir, devices, json, plain };
+        command.SetAction((parsed, _) => TrainRun.RunAsync(
+            new TrainRequest(
+                ConfigurationLoader.Load(new ConfigurationRequest(
+                    parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus), parsed.GetValue(run),
+                    parsed.GetValue(devices), parsed.GetValue(dataDir), CommonOptions.EnvironmentDataDir)),
+                parsed.GetValue(json), parsed.GetValue(plain)),
+            parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error));
+        return command;
+    }
+}

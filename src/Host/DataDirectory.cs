@@ -1,0 +1,132 @@
+using System.Globalization;
+using Elastic.Messages;
+
+namespace Elastic.Host;
+
+/// <summary>
+/// The folder that holds everything Elastic keeps. One process at a time writes in it and holds its lock; others may read.
+/// <code>
+/// elastic-data/
+///   journal.db                     what has happened to the runs
+///   blobs/                         parameters and contributions, addressed by content
+///   corpora/                       token shards
+///   runs/NAME/checkpoints/         manifests; the parameters are blobs
+///   runs/NAME/tensorboard/
+///   runs/NAME/log.txt
+/// </code>
+/// </summary>
+internal sealed class DataDirectory
+{
+    private const string LockName = "elastic.lock";
+    private const string OwnerName = "elastic.pid";
+
+    public DataDirectory(string path) => Root = Path.GetFullPath(path);
+
+    public string Root { get; }
+
+    public string Journal => Path.Combine(Root, "journal.db");
+
+    public string Blobs => Path.Combine(Root, "blobs");
+
+    public string Corpora => Path.Combine(Root, "corpora");
+
+    public string Runs => Path.Combine(Root, "runs");
+
+    /// <summary>What went wrong outside any run.</summary>
+    public string LogFile => Path.Combine(Root, "log.txt");
+
+    public RunFolder Run(RunId run) => new(Path.Combine(Runs, run.Value));
+
+    /// <summary>Names of the runs that have a folder here.</summary>
+    public IReadOnlyList<string> RunNames =>
+        Directory.Exists(Runs) ? [.. Directory.EnumerateDirectories(Runs).Select(d => Path.GetFileName(d)).Order(StringComparer.Ordinal)] : [];
+
+    /// <summary>The folder of a run that must exist already.</summary>
+    public RunFolder ExistingRun(RunId run)
+    {
+        var folder = Run(run);
+        if (Directory.Exists(folder.Root))
+            return folder;
+        var names = RunNames;
+        throw new NotFoundException($"there is no run {run} in {Root}: " + (names.Count == 0
+            ? "there are no runs at all; name the right folder with --data-dir, or start one with: elastic train"
+            : $"there {(names.Count == 1 ? "is" : "are")} {string.Join(", ", names)}; name one of them with --run, or another folder with --data-dir"));
+    }
+
+    /// <summary>Creates what is missing and takes the lock, which ends with the process at the latest.</summary>
+    public IDisposable Take()
+    {
+        try
+        {
+            foreach (var folder in new[] { Root, Blobs, Corpora, Runs })
+                Directory.CreateDirectory(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ElasticException($"the data directory {Root} cannot be created: {e.Message} Choose another one with --data-dir", e);
+        }
+
+        // The operating system gives the lock back when the process dies, however it dies; a file that merely exists would not.
+        FileStream held;
+        try
+        {
+            held = new FileStream(Path.Combine(Root, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new ElasticException($"the data directory {Root} is not writable: {e.Message} Choose another one with --data-dir", e);
+        }
+        catch (IOException e) when (DiskProblem.IsFull(e))
+        {
+            throw new ElasticException(DiskProblem.Describe(e)!, e);
+        }
+        catch (IOException e)
+        {
+            throw new ElasticException($"the data directory {Root} is in use by {Owner()}: " +
+                                       "wait for it or stop it, or choose another directory with --data-dir", e);
+        }
+
+        return new Lock(held, Path.Combine(Root, OwnerName));
+    }
+
+    // The locked file itself cannot be read while it is locked, so the process id lies beside it.
+    private string Owner()
+    {
+        try
+        {
+            return $"process {File.ReadAllText(Path.Combine(Root, OwnerName)).Trim()}";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return "another process";
+        }
+    }
+
+    private sealed class Lock : IDisposable
+    {
+        private readonly FileStream _held;
+        private readonly string _owner;
+
+        public Lock(FileStream held, string owner)
+        {
+            (_held, _owner) = (held, owner);
+            File.WriteAllText(owner, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+        }
+
+        public void Dispose()
+        {
+            File.Delete(_owner);
+            _held.Dispose();
+        }
+    }
+}
+
+/// <summary>The folder of one run within a <see cref="DataDirectory"/>.</summary>
+internal sealed record RunFolder(string Root)
+{
+    public string Checkpoints => Path.Combine(Root, "checkpoints");
+
+    public string TensorBoard => Path.Combine(Root, "tensorboard");
+
+    public string LogFile => Path.Combine(Root, "log.txt");
+}

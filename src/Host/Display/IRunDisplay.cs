@@ -1,0 +1,18 @@
+using Elastic.Actors;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Host.Display;
+
+/// <summary>Shows one run to a person while it goes on. Each call returns at once; disposing shows what is still to be shown.</summary>
+internal interface IRunDisplay : IAsyncDisposable
+{
+    /// <summary>What runs; shown once the settings are final.</summary>
+    void Header(IReadOnlyList<string> lines);
+
+    void Corpus(CorpusProgress progress);
+
+    void Show(RunView view);
+
+    /// <summary>A sentence that stays on the screen.</summary>
+    void Notice(string text);
+}

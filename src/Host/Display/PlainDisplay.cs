@@ -1,0 +1,70 @@
+using Elastic.Actors;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Host.Display;
+
+/// <summary>
+/// Lines for files, pipes and scripts: one per committed round, though not more than one each two seconds; and one each ten seconds while a
+/// round takes longer, so that silence means that something hangs.
+/// </summary>
+internal sealed class PlainDisplay(TextWriter output, TimeProvider time) : IRunDisplay
+{
+    private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(2), Longest = TimeSpan.FromSeconds(10);
+
+    private readonly Lock _gate = new();
+    private long? _written;
+    private RunView? _shown;
+
+    public void Header(IReadOnlyList<string> lines) => Write(lines);
+
+    public void Notice(string text) => Write([text]);
+
+    public void Corpus(CorpusProgress progress)
+    {
+        lock (_gate)
+        {
+            if (Since(_written) >= Shortest)
+                WriteNow(RunLines.Corpus(progress));
+        }
+    }
+
+    public void Show(RunView view)
+    {
+        lock (_gate)
+        {
+            if (view.Notice is { } notice && notice != _shown?.Notice)
+                output.WriteLine(notice);
+            var isLast = view.Phase is RunPhase.Finished or RunPhase.Stopped || view.Failure is not null;
+            var isNews = _shown is null || view.Round > _shown.Round || view.ValLoss != _shown.ValLoss;
+            if (isLast || (isNews && Since(_written) >= Shortest) || (view.Steps != _shown?.Steps && Since(_written) >= Longest))
+            {
+                _shown = view;
+                WriteNow(RunLines.Progress(view));
+            }
+            else if (_shown is not null)
+            {
+                _shown = _shown with { Notice = view.Notice };
+            }
+        }
+    }
+
+    public ValueTask DisposeAsync() => new(output.FlushAsync());
+
+    private void Write(IEnumerable<string> lines)
+    {
+        lock (_gate)
+        {
+            foreach (var line in lines)
+                output.WriteLine(line);
+        }
+    }
+
+    private void WriteNow(string line)
+    {
+        output.WriteLine(line);
+        output.Flush();
+        _written = time.GetTimestamp();
+    }
+
+    private TimeSpan Since(long? timestamp) => timestamp is { } then ? time.GetElapsedTime(then) : TimeSpan.MaxValue;
+}

@@ -1,0 +1,31 @@
+using System.Text.Json.Nodes;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Host.Display;
+
+/// <summary>A run as one JSON object, for scripts. The keys are the design's; add to them, never rename one.</summary>
+internal static class RunJson
+{
+    /// <summary>One line. What is not known yet is null.</summary>
+    public static string Write(RunView view) => new JsonObject
+    {
+        ["run"] = view.RunId.Value,
+        ["phase"] = view.Phase.ToString().ToLowerInvariant(),
+        ["round"] = view.Round,
+        ["rounds"] = view.Rounds,
+        ["steps"] = view.Steps,
+        ["tokens"] = view.Tokens,
+        ["samples"] = view.Samples,
+        ["trainLoss"] = Finite(view.TrainLoss),
+        ["valLoss"] = Finite(view.ValLoss),
+        ["bitsPerByte"] = Finite(view.BitsPerByte),
+        ["tokensPerSecond"] = Finite(view.TokensPerSecond),
+        ["fingerprint"] = view.Fingerprint?.Hex,
+        ["checkpoint"] = view.Checkpoint,
+        ["nodes"] = view.Nodes,
+        ["devices"] = view.Devices,
+    }.ToJsonString();
+
+    // JSON has no NaN; a loss that is none says so by being null.
+    private static JsonNode? Finite(double? number) => number is { } n && double.IsFinite(n) ? n : null;
+}

@@ -1,0 +1,66 @@
+using Elastic.Actors;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Host.Display;
+
+/// <summary>What the displays say about a run, as pure functions of its views.</summary>
+internal static class RunLines
+{
+    /// <summary>Two lines on top: what runs, and how it is cut.</summary>
+    public static IReadOnlyList<string> Header(string title, TrainingSettings settings)
+    {
+        var (run, batch) = (settings.Run, settings.Batch);
+        var length = run.Rounds is { } rounds ? $"{rounds} rounds" : $"{run.Epochs} epochs";
+        var tokens = (long)batch.Sequences * settings.Model.Context;
+        return
+        [
+            $"run {run.Name}   config {title}   {settings.Model.Signature}",
+            $"{length} x {run.InnerSteps} steps x {run.Replicas} {(run.Replicas == 1 ? "replica" : "replicas")}   " +
+            $"{Units.Count(tokens)} tokens a step in {batch.MicroBatches} micro-batches   seed {run.Seed}",
+        ];
+    }
+
+    /// <summary>One plain line, e.g. for a log.</summary>
+    public static string Progress(RunView view) => string.Join("  ", new[]
+    {
+        $"round {Pad(view.Round, view.Rounds)}/{view.Rounds}",
+        $"step {Pad(view.Steps, view.TotalSteps)}/{view.TotalSteps}",
+        Loss(view), ValidationLoss(view), Speed(view), Left(view), Fingerprint(view),
+    }.Where(part => part.Length > 0));
+
+    public static string Loss(RunView view) => view.TrainLoss is { } loss ? $"loss {loss:0.0000}" : "";
+
+    public static string ValidationLoss(RunView view) => view.ValLoss is { } loss
+        ? $"val {loss:0.0000}" + (view.BitsPerByte is { } bits ? $" ({bits:0.000} bits/byte)" : "") : "";
+
+    public static string Speed(RunView view) => view.TokensPerSecond > 0 ? $"{Units.Count(view.TokensPerSecond)} tokens/s" : "";
+
+    /// <summary>Time left at the present speed; empty while there is no speed or nothing left.</summary>
+    public static string Left(RunView view) => view.TokensPerSecond > 0 && view.TotalTokens > view.Tokens
+        ? Units.Duration(TimeSpan.FromSeconds(Math.Min((view.TotalTokens - view.Tokens) / view.TokensPerSecond, 1e9))) + " left" : "";
+
+    public static string Fingerprint(RunView view) => view.Fingerprint is { } digest ? digest.Short : "";
+
+    /// <summary>Share of the work that is done, 0 to 1.</summary>
+    public static double Share(RunView view) => view.TotalTokens > 0 ? (double)view.Tokens / view.TotalTokens : 0;
+
+    /// <summary>What the run does right now, in words.</summary>
+    public static string Phase(RunView view) => view.Phase switch
+    {
+        RunPhase.Waiting => "waiting for a device",
+        RunPhase.Computing => "computing",
+        RunPhase.Averaging => "averaging",
+        RunPhase.Assembling => "assembling",
+        RunPhase.Stopped => "stopped",
+        _ => "finished",
+    };
+
+    /// <summary>How far the reading of the corpus is.</summary>
+    public static string Corpus(CorpusProgress progress) =>
+        $"corpus: {Units.Count(progress.DocumentsRead)} documents, {Units.Bytes(progress.BytesRead)}" +
+        (progress.TotalBytes > 0 ? $" of {Units.Bytes(progress.TotalBytes)}" : "") + $", {Units.Count(progress.TokensWritten)} tokens";
+
+    // Numbers of one width keep the columns of plain lines in place.
+    private static string Pad(long n, long largest) => n.ToString().PadLeft(largest.ToString().Length);
+}

@@ -1,0 +1,46 @@
+using Elastic.Messages.Runs;
+
+namespace Elastic.Host.Display;
+
+/// <summary>The last words of a run: what it reached, what it writes like, and where everything is.</summary>
+internal static class RunSummary
+{
+    /// <summary>The lines after a finished run; <paramref name="sample"/> is a text that the model wrote, null for none.</summary>
+    public static IReadOnlyList<string> Finished(RunView view, string? sample, string dataDir, RunFolder folder, bool isDefaultDataDir)
+    {
+        var option = isDefaultDataDir ? "" : $" --data-dir {Quote(dataDir)}";
+        List<string> lines = ["", $"finished   {view.Rounds} rounds, {view.Steps} steps, {Units.Count(view.Tokens)} tokens, {Units.Count(view.Samples)} samples"];
+        if (view.ValLoss is { } loss)
+        {
+            lines.Add($"validation loss   {loss:0.0000} nats per token" +
+                      $"   perplexity {Math.Exp(loss):0.00}" + (view.BitsPerByte is { } bits ? $"   {bits:0.000} bits per byte" : ""));
+        }
+        else
+        {
+            lines.Add("validation loss   none: no text is held out (corpus.held-out) or the corpus is too small");
+        }
+
+        if (sample is not null)
+            lines.AddRange(["sample", .. sample.ReplaceLineEndings("\n").Split('\n').Select(l => "  | " + Printable(l))]);
+        lines.AddRange(
+        [
+            $"fingerprint   {view.Fingerprint?.Hex}",
+            $"checkpoint    {view.Checkpoint}",
+            $"tensorboard   {folder.TensorBoard}",
+            $"journal       {new DataDirectory(dataDir).Journal}",
+            $"write more    elastic generate --run {view.RunId} --prompt \"Gets the\"{option}",
+            $"audit         elastic corpus audit --run {view.RunId}{option}",
+        ]);
+        return lines;
+    }
+
+    /// <summary>The line after Ctrl-C.</summary>
+    public static string Stopped(RunView? view) => view is null
+        ? "stopped before the first step; the same command starts again"
+        : $"stopped at round {view.Round}/{view.Rounds}, step {view.Steps}/{view.TotalSteps}; the same command goes on from here";
+
+    // What a model writes may hold escape sequences; a terminal must not obey them.
+    private static string Printable(string line) => string.Concat(line.Select(c => char.IsControl(c) && c != '\t' ? '\uFFFD' : c));
+
+    private static string Quote(string path) => path.Any(char.IsWhiteSpace) ? $"\"{path}\"" : path;
+}

@@ -1,0 +1,58 @@
+using Elastic.Host.Configuration;
+using Elastic.Messages;
+
+namespace Elastic.Host;
+
+/// <summary>Turns what went wrong into lines for standard error and an exit code.</summary>
+internal static class ErrorReport
+{
+    /// <summary>Writes <paramref name="error"/> to <paramref name="to"/>; a defect's stack trace goes to <paramref name="logFile"/>.</summary>
+    public static int Write(Exception error, TextWriter to, string logFile)
+    {
+        switch (Cause(error))
+        {
+            case OperationCanceledException:
+                return ExitCodes.Interrupted;
+            case ElasticException expected:
+                foreach (var line in expected.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+                    to.WriteLine($"error: {line}");
+                return expected switch
+                {
+                    SettingsException => ExitCodes.WrongUsage,
+                    NotFoundException => ExitCodes.NotFound,
+                    _ => ExitCodes.Failed,
+                };
+            case IOException or UnauthorizedAccessException when DiskProblem.Describe(Cause(error)) is { } problem:
+                to.WriteLine($"error: {problem}");
+                return ExitCodes.Failed;
+            case var defect:
+                to.WriteLine($"error: unexpected {defect.GetType().Name}: {defect.Message.Split('\n')[0]}");
+                to.WriteLine(TryLog(error, logFile)
+                    ? $"error: this is a defect of Elastic; the details are in {logFile}"
+                    : $"error: this is a defect of Elastic; the details:\n{error}");
+                return ExitCodes.Failed;
+        }
+    }
+
+    // Tasks and static constructors wrap what really happened.
+    private static Exception Cause(Exception error) => error switch
+    {
+        AggregateException { InnerExceptions.Count: 1, InnerException: { } inner } => Cause(inner),
+        TypeInitializationException { InnerException: { } inner } => Cause(inner),
+        _ => error,
+    };
+
+    private static bool TryLog(Exception error, string logFile)
+    {
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(logFile)!);
+            File.AppendAllText(logFile, $"{DateTimeOffset.UtcNow:O} {error}\n");
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+}

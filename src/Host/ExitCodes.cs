@@ -1,0 +1,16 @@
+namespace Elastic.Host;
+
+/// <summary>What a finished command tells the shell.</summary>
+internal static class ExitCodes
+{
+    public const int Done = 0;
+    public const int Failed = 1;
+
+    /// <summary>The command line or the configuration is wrong; nothing was started.</summary>
+    public const int WrongUsage = 2;
+
+    public const int NotFound = 3;
+
+    /// <summary>Stopped by Ctrl-C or SIGTERM, as shells count it: 128 + SIGINT.</summary>
+    public const int Interrupted = 130;
+}

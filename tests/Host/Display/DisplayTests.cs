@@ -1,0 +1,162 @@
+using System.Text.Json.Nodes;
+using Elastic.Actors;
+using Elastic.Host.Configuration;
+using Elastic.Host.Display;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Host.Tests.Display;
+
+public sealed class DisplayTests
+{
+    private static readonly RunView View = new(
+        new RunId("tiny"), RunPhase.Computing, 5, 40, 100, 800, 204_800, 1_638_400, 1600, 2.34567, 2.28714, 3.29966, 12_345, 1e-3,
+        Digest.Of([]), "/data/runs/tiny/checkpoints/5.json", 1, 2, null, null);
+
+    [Theory]
+    [InlineData(0, "0")]
+    [InlineData(950, "950")]
+    [InlineData(999.7, "1.00k")]
+    [InlineData(12_345, "12.3k")]
+    [InlineData(1_638_400, "1.64M")]
+    [InlineData(10_255_073_280, "10.3B")]
+    public void Counts_have_three_digits(double n, string text) => Assert.Equal(text, Units.Count(n));
+
+    [Theory]
+    [InlineData(-5, "0s")]
+    [InlineData(12.4, "12s")]
+    [InlineData(185, "3m 05s")]
+    [InlineData(7620, "2h 07m")]
+    [InlineData(385_200, "4d 11h")]
+    public void Durations_have_two_units(double seconds, string text) => Assert.Equal(text, Units.Duration(TimeSpan.FromSeconds(seconds)));
+
+    [Theory]
+    [InlineData(-1, "░░░░")]
+    [InlineData(0.5, "██░░")]
+    [InlineData(2, "████")]
+    [InlineData(double.NaN, "░░░░")]
+    public void A_bar_never_leaves_its_width(double share, string bar) => Assert.Equal(bar, Units.Bar(share, 4));
+
+    [Fact]
+    public void A_line_says_where_the_run_is_how_good_how_fast_and_how_long() => Assert.Equal(
+        "round  5/40  step 100/800  loss 2.3457  val 2.2871 (3.300 bits/byte)  12.3k tokens/s  1m 56s left  e3b0c44298fc",
+        RunLines.Progress(View));
+
+    [Fact]
+    public void A_line_leaves_out_what_is_not_known_yet() => Assert.Equal(
+        "round  0/40  step   0/800",
+        RunLines.Progress(View with { Round = 0, Steps = 0, TrainLoss = null, ValLoss = null, BitsPerByte = null, TokensPerSecond = 0, Fingerprint = null }));
+
+    [Fact]
+    public void The_header_names_run_config_and_model()
+    {
+        var settings = ConfigurationLoader.Load(new(["tiny"], [])).Training;
+        Assert.Equal(
+            [
+                "run tiny   config tiny   gpt2 4x128 heads 4 context 128 vocabulary 0",
+                "40 rounds x 20 steps x 1 replica   2.05k tokens a step in 2 micro-batches   seed 42",
+            ],
+            RunLines.Header("tiny", settings));
+        Assert.StartsWith("3 epochs x", RunLines.Header("t", settings with { Run = settings.Run with { Rounds = null, Epochs = 3 } })[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_json_has_the_keys_of_the_design_in_their_order() => Assert.Equal(
+        ["run", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "tokensPerSecond", "fingerprint",
+            "checkpoint", "nodes", "devices"],
+        JsonNode.Parse(RunJson.Write(View))!.AsObject().Select(p => p.Key));
+
+    [Fact]
+    public void The_json_is_one_line_and_has_null_where_there_is_no_number()
+    {
+        var json = RunJson.Write(View with { ValLoss = null, TrainLoss = double.NaN });
+        Assert.DoesNotContain('\n', json);
+        Assert.Null(JsonNode.Parse(json)!["valLoss"]);
+        Assert.Null(JsonNode.Parse(json)!["trainLoss"]);
+        Assert.Equal(View.Fingerprint!.Value.Hex, (string?)JsonNode.Parse(json)!["fingerprint"]);
+    }
+
+    [Fact]
+    public async Task Plain_lines_come_once_a_round_but_not_more_than_one_each_two_seconds()
+    {
+        var (time, output) = (new HandClock(), new StringWriter());
+        await using var display = new PlainDisplay(output, time);
+        display.Show(View);                                              // the first
+        time.Advance(1);
+        display.Show(View with { Round = 6 });                           // too soon
+        time.Advance(1);
+        display.Show(View with { Round = 7 });                           // a round, two seconds later
+        time.Advance(3);
+        display.Show(View with { Round = 7, Steps = 141 });              // no round, and not yet ten seconds
+        time.Advance(7);
+        display.Show(View with { Round = 7, Steps = 142 });              // a sign of life
+        display.Show(View with { Round = 40, Phase = RunPhase.Finished });   // the last one always
+        Assert.Equal(["round  5", "round  7", "round  7", "round 40"], Lines(output).Select(l => l[..8]));
+    }
+
+    [Fact]
+    public async Task A_notice_is_written_once_and_at_once()
+    {
+        var output = new StringWriter();
+        await using var display = new PlainDisplay(output, new HandClock());
+        var noticed = View with { Notice = "goes on from checkpoint 5" };
+        display.Show(noticed);
+        display.Show(noticed with { Steps = 101 });
+        Assert.Single(Lines(output), "goes on from checkpoint 5");
+    }
+
+    [Fact]
+    public async Task Corpus_progress_is_not_written_for_every_document()
+    {
+        var output = new StringWriter();
+        await using var display = new PlainDisplay(output, new HandClock());
+        display.Corpus(new CorpusProgress(10, 1024, 2048, 900));
+        display.Corpus(new CorpusProgress(11, 1025, 2048, 901));
+        Assert.Equal(["corpus: 10 documents, 1.0 KiB of 2.0 KiB, 900 tokens"], Lines(output));
+    }
+
+    [Fact]
+    public void The_summary_says_everything_and_lets_no_escape_sequence_through()
+    {
+        var text = string.Join('\n', RunSummary.Finished(View, "Gets the \e[2Jvalue\nof", "/data", new RunFolder("/data/runs/tiny"), isDefaultDataDir: false));
+        foreach (var part in new[] { "perplexity 9.85", "3.300 bits per byte", View.Fingerprint!.Value.Hex, View.Checkpoint!, "/data/runs/tiny/tensorboard",
+            "/data/journal.db", "elastic generate --run tiny", "elastic corpus audit --run tiny --data-dir /data", "  | of" })
+            Assert.Contains(part, text, StringComparison.Ordinal);
+        Assert.DoesNotContain('\e', text);
+    }
+
+    [Fact]
+    public void TensorBoard_files_that_cannot_be_written_do_not_stop_the_run()
+    {
+        var notices = new List<string>();
+        var log = new TensorBoardLog(Path.Combine(Path.GetTempFileName(), "below-a-file"), notices.Add);
+        log.Write(View);
+        Assert.Single(notices);
+    }
+
+    [Fact]
+    public void TensorBoard_gets_an_event_file()
+    {
+        var folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
+        var log = new TensorBoardLog(folder, _ => { });
+        log.Write(View);
+        var before = new FileInfo(Assert.Single(Directory.GetFiles(folder))).Length;
+        log.Write(View);                                                 // nothing new
+        Assert.Equal(before, new FileInfo(Assert.Single(Directory.GetFiles(folder))).Length);
+        log.Write(View with { Steps = 101, TrainLoss = 2.2 });
+        Assert.True(new FileInfo(Assert.Single(Directory.GetFiles(folder))).Length > before);
+    }
+
+    private static string[] Lines(StringWriter output) => output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+    private sealed class HandClock : TimeProvider
+    {
+        private long _seconds = 1000;
+
+        public override long TimestampFrequency => 1;
+
+        public override long GetTimestamp() => _seconds;
+
+        public void Advance(int seconds) => _seconds += seconds;
+    }
+}
