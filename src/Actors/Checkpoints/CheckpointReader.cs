@@ -25,7 +25,7 @@ public static class CheckpointReader
         foreach (var path in CheckpointFiles.In(Path.Combine(runFolder, "checkpoints")))
         {
             var manifest = CheckpointManifest.Read(path);
-            var settings = SettingsText.Parse(manifest.Settings);
+            var settings = SettingsText.Read(manifest.Settings);
             var vectors = new ReplicaVectors(FlatLayout.Gpt2(settings.Model), new DeviceId("cpu:0"));
             try
             {

@@ -16,7 +16,7 @@ public sealed class NodeRun
     {
         Id = run.RunId;
         Node = node;
-        Settings = SettingsText.Parse(run.Settings);
+        Settings = SettingsText.Read(run.Settings);
         SettingsCanonical = run.Settings;
         CorpusId = run.Corpus;
         Paths = paths;

@@ -136,7 +136,7 @@ public static class Run
         if (c.Corpus != run.Corpus)
             return Decision.Refuse($"run {run.Id} was started on another corpus ({run.Corpus.Short}, now {c.Corpus.Short}): " +
                                    "put the corpus back, or start a new run with --run NAME");
-        var differences = SettingsDifference.Between(SettingsText.Parse(run.Settings!), SettingsText.Parse(c.Settings));
+        var differences = SettingsDifference.Between(SettingsText.Read(run.Settings!), SettingsText.Read(c.Settings));
         return differences.Count == 0
             ? Decision.AlreadyDone
             : Decision.Refuse($"run {run.Id} was started with other settings ({string.Join("; ", differences)}): " +

@@ -110,7 +110,7 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     {
         _run = Run.Apply(_run, e);
         if (e is RunEvent.RunStarted started)
-            _plan = RunPlan.Of(SettingsText.Parse(started.Settings), started.Blocks, started.HeldOutBlocks);
+            _plan = RunPlan.Of(SettingsText.Read(started.Settings), started.Blocks, started.HeldOutBlocks);
     }
 
     // What follows from a stored event besides the next work.

@@ -2,7 +2,7 @@ namespace Elastic.Messages.Corpora;
 
 /// <summary>Asks a shard reader for blocks of <paramref name="Context"/> + 1 tokens.</summary>
 /// <param name="HeldOut">True for a held-out shard of the corpus.</param>
-public sealed record ReadBlocks(ShardId Shard, bool HeldOut, int Context, IReadOnlyList<int> Blocks) : IWireMessage;
+public sealed record ReadBlocks(ShardId Shard, bool HeldOut, int Context, int[] Blocks) : IWireMessage;
 
 /// <summary>The blocks, one after the other, as little-endian tokens of <paramref name="TokenBytes"/> bytes each.</summary>
 public sealed record BlocksRead(ShardId Shard, int TokenBytes, byte[] Tokens) : IWireMessage;

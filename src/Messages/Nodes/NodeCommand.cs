@@ -18,23 +18,23 @@ public abstract record NodeCommand(RunId RunId) : IWireMessage
 
     /// <summary>Sum these chunks over the contributions (in replica order) and take the outer step from <paramref name="Version"/>.</summary>
     public sealed record AverageChunks(
-        RunId RunId, int Round, IReadOnlyList<int> Chunks, Digest Version, IReadOnlyList<Digest> Contributions) : NodeCommand(RunId);
+        RunId RunId, int Round, int[] Chunks, Digest Version, Digest[] Contributions) : NodeCommand(RunId);
 
     /// <summary>Fetch what is lacking of these chunks, in chunk order, and store the version's manifest.</summary>
-    public sealed record Assemble(RunId RunId, int Round, IReadOnlyList<AveragedChunk> Chunks) : NodeCommand(RunId);
+    public sealed record Assemble(RunId RunId, int Round, AveragedChunk[] Chunks) : NodeCommand(RunId);
 
     /// <summary>Score a version on the held-out text.</summary>
     public sealed record Evaluate(RunId RunId, int Version, Digest Parameters) : NodeCommand(RunId);
 
     /// <summary>Make these vector sets durable, then write the checkpoint's manifest.</summary>
     public sealed record TakeCheckpoint(
-        RunId RunId, int Version, Digest Parameters, Digest Fingerprint, IReadOnlyList<Digest> InnerStates, long TokensSeen, Digest Ledger) : NodeCommand(RunId);
+        RunId RunId, int Version, Digest Parameters, Digest Fingerprint, Digest[] InnerStates, long TokensSeen, Digest Ledger) : NodeCommand(RunId);
 
     /// <summary>Keep these vector sets and these checkpoints; what nothing refers to may go.</summary>
-    public sealed record Retain(RunId RunId, IReadOnlyList<Digest> Sets, IReadOnlyList<int> Checkpoints) : NodeCommand(RunId);
+    public sealed record Retain(RunId RunId, Digest[] Sets, int[] Checkpoints) : NodeCommand(RunId);
 
     /// <summary>Say which of these vector sets are whole.</summary>
-    public sealed record Survey(RunId RunId, IReadOnlyList<Digest> Sets) : NodeCommand(RunId);
+    public sealed record Survey(RunId RunId, Digest[] Sets) : NodeCommand(RunId);
 
     /// <summary>Stop at the next step boundary and hand over.</summary>
     public sealed record StopRun(RunId RunId) : NodeCommand(RunId);

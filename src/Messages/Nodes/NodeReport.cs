@@ -4,7 +4,7 @@ namespace Elastic.Messages.Nodes;
 public abstract record NodeReport(NodeId Node) : IWireMessage
 {
     /// <summary>The node is there and has these devices. Repeated as a heartbeat.</summary>
-    public sealed record Enlist(NodeId Node, IReadOnlyList<DeviceId> Devices) : NodeReport(Node);
+    public sealed record Enlist(NodeId Node, DeviceId[] Devices) : NodeReport(Node);
 
     /// <summary>A replica took an inner step.</summary>
     /// <param name="Step">Steps of this round taken so far.</param>

@@ -21,7 +21,7 @@ public abstract record RunCommand(RunId RunId) : IWireMessage
     public sealed record HandOverReplica(RunId RunId, ReplicaHandOver HandOver) : RunCommand(RunId);
 
     /// <summary>Chunks of the next version, summed over the contributions.</summary>
-    public sealed record FinishChunks(RunId RunId, int Round, IReadOnlyList<AveragedChunk> Chunks) : RunCommand(RunId);
+    public sealed record FinishChunks(RunId RunId, int Round, AveragedChunk[] Chunks) : RunCommand(RunId);
 
     /// <summary>The version is complete on <paramref name="Holders"/> of <paramref name="Nodes"/> nodes.</summary>
     public sealed record CommitRound(RunId RunId, int Round, Digest Version, Digest Fingerprint, int Holders, int Nodes) : RunCommand(RunId);
@@ -34,5 +34,5 @@ public abstract record RunCommand(RunId RunId) : IWireMessage
 
     /// <summary>What is still whole of what the journal speaks of: sent once after every recovery.</summary>
     /// <param name="Intact">The vector sets whose every chunk is there and has its digest.</param>
-    public sealed record FinishSurvey(RunId RunId, IReadOnlyList<Digest> Intact) : RunCommand(RunId);
+    public sealed record FinishSurvey(RunId RunId, Digest[] Intact) : RunCommand(RunId);
 }

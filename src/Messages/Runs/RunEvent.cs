@@ -20,7 +20,7 @@ public abstract record RunEvent(RunId RunId) : IWireMessage
     /// <summary>The same work arrived with other bytes: somebody's memory or disk lies.</summary>
     public sealed record ReplicaDisputed(RunId RunId, ReplicaResult Accepted, ReplicaResult Other) : RunEvent(RunId);
 
-    public sealed record ChunksAveraged(RunId RunId, int Round, IReadOnlyList<AveragedChunk> Chunks) : RunEvent(RunId);
+    public sealed record ChunksAveraged(RunId RunId, int Round, AveragedChunk[] Chunks) : RunEvent(RunId);
 
     /// <summary>Round <paramref name="Round"/> is over and can never be computed into something else.</summary>
     /// <param name="Version">Vector set of version <paramref name="Round"/> + 1.</param>
@@ -38,7 +38,7 @@ public abstract record RunEvent(RunId RunId) : IWireMessage
     /// <summary>Work of the current round whose blobs are gone or damaged; it is done again.</summary>
     /// <param name="Replicas">Replicas whose result or hand-over is lost.</param>
     /// <param name="Chunks">True when averaged chunks are lost.</param>
-    public sealed record WorkLost(RunId RunId, int Round, IReadOnlyList<int> Replicas, bool Chunks, string Why) : RunEvent(RunId);
+    public sealed record WorkLost(RunId RunId, int Round, int[] Replicas, bool Chunks, string Why) : RunEvent(RunId);
 
     /// <summary>The newest version was not whole; the run goes on from an older one. The rounds after it are computed again, to the same bits.</summary>
     /// <param name="From">What it goes on from; null for the very beginning.</param>

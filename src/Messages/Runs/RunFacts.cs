@@ -34,4 +34,4 @@ public sealed record VersionScore(int Version, double LossNats, double BitsPerBy
 /// <param name="Ledger">The ledger's digest after those rounds.</param>
 /// <param name="Path">The manifest file.</param>
 public sealed record Checkpoint(
-    int Version, Digest Parameters, Digest Fingerprint, IReadOnlyList<Digest> InnerStates, long TokensSeen, Digest Ledger, string Path) : IWireMessage;
+    int Version, Digest Parameters, Digest Fingerprint, Digest[] InnerStates, long TokensSeen, Digest Ledger, string Path) : IWireMessage;

@@ -1,0 +1,59 @@
+using Akka.Actor;
+using Elastic.Actors.Nodes;
+using Elastic.Corpus;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Actors.Corpora;
+
+/// <summary>How far a corpus build is.</summary>
+/// <param name="BytesRead">UTF-8 bytes of the documents read so far.</param>
+/// <param name="TotalBytes">Bytes of the source files; documents may be smaller (markup) or larger (compression).</param>
+public sealed record CorpusProgress(long DocumentsRead, long BytesRead, long TotalBytes, long TokensWritten);
+
+/// <summary>
+/// Documents to token shards: one reader, the tokenizer pool, one writer that takes the batches in order. The shards are the
+/// same bytes whatever the size of the pool, and are built once for the same sources, tokenizer and held-out share.
+/// </summary>
+internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths)
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
+
+    public async Task<BuiltCorpus> RunAsync(CorpusSettings settings, IProgress<CorpusProgress>? progress, CancellationToken cancel)
+    {
+        var files = CorpusSources.Resolve(settings.Sources);
+        var id = CorpusIdentity.Of(files, settings);
+        var folder = paths.Corpus(id);
+        if (BuiltCorpus.TryOpen(folder, out var built))
+            return built;
+
+        Directory.CreateDirectory(paths.Corpora);
+        var tokenizer = Tokenizer.Open(settings.Tokenizer);
+        if (CorpusSources.AreTokenShards(files))
+            return LlmcCorpus.Build(folder, id, tokenizer, files, cancel);
+
+        var totalBytes = files.Sum(f => new FileInfo(f.Path).Length);
+        var statistics = new ReadStatistics();
+        using var writer = new CorpusWriter(folder, id, tokenizer);
+        var (documents, bytes, tokens) = (0L, 0L, 0L);
+        var ahead = new Queue<Task<TokenizedBatch>>();
+        foreach (var batch in DocumentBatches.Read(files, statistics, cancel))
+        {
+            ahead.Enqueue(tokenizers.Ask<TokenizedBatch>(new Tokenize(tokenizer, batch, settings.HeldOut), Deadline, cancel));
+            if (ahead.Count > 2 * Environment.ProcessorCount)
+                Write(await ahead.Dequeue());
+        }
+
+        while (ahead.TryDequeue(out var next))
+            Write(await next);
+        return writer.Complete(statistics);
+
+        void Write(TokenizedBatch batch)
+        {
+            writer.Append(batch);
+            documents += batch.Documents.Count;
+            bytes += batch.Documents.Sum(d => (long)d.ByteCount);
+            tokens += batch.Documents.Sum(d => (long)d.Tokens.Length);
+            progress?.Report(new CorpusProgress(documents, bytes, totalBytes, tokens));
+        }
+    }
+}

@@ -1,0 +1,29 @@
+using Akka.Actor;
+using Akka.Routing;
+using Elastic.Corpus;
+
+namespace Elastic.Actors.Corpora;
+
+/// <summary>A batch of documents for the tokenizer pool. Never leaves the process.</summary>
+internal sealed record Tokenize(Tokenizer Tokenizer, DocumentBatch Batch, double HeldOut) : INoSerializationVerificationNeeded;
+
+/// <summary>Turns batches of documents into tokens; one of a pool sized to the cores.</summary>
+internal sealed class TokenizerActor : ReceiveActor
+{
+    public TokenizerActor() => Receive<Tokenize>(work =>
+    {
+        try
+        {
+            Sender.Tell(BatchTokenizer.Tokenize(work.Tokenizer, work.Batch, work.HeldOut));
+        }
+        catch (Exception e)
+        {
+            Sender.Tell(new Status.Failure(e));
+        }
+    });
+
+    /// <summary>The pool. It has its own threads: tokenizing a batch keeps one busy for a tenth of a second.</summary>
+    public static Props Pool() => Props.Create(() => new TokenizerActor())
+        .WithRouter(new RoundRobinPool(Environment.ProcessorCount))
+        .WithDispatcher("elastic.tokenizer-dispatcher");
+}

@@ -1,0 +1,48 @@
+using Akka.Actor;
+using Akka.Persistence;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Actors.Runs;
+
+/// <summary>Reads a run's journal without adding to it: replays it into a list and ends.</summary>
+internal sealed class JournalReader : ReceivePersistentActor
+{
+    private readonly TaskCompletionSource<IReadOnlyList<RunEvent>> _result;
+    private readonly List<RunEvent> _events = [];
+
+    private JournalReader(RunId run, TaskCompletionSource<IReadOnlyList<RunEvent>> result)
+    {
+        (PersistenceId, _result) = ($"run-{run}", result);
+        Recover<RunEvent>(e =>
+        {
+            _events.Add(e);
+            if (LastSequenceNr != _events.Count)
+                _result.TrySetException(new ElasticException(
+                    $"the journal of run {run} has a gap: event {_events.Count} is missing; it was tampered with or damaged, restore journal.db from a copy"));
+        });
+        Recover<RecoveryCompleted>(_ =>
+        {
+            _result.TrySetResult(_events);
+            Context.Stop(Self);
+        });
+    }
+
+    /// <inheritdoc/>
+    public override string PersistenceId { get; }
+
+    /// <summary>All events of a run, oldest first; none when there is no such run.</summary>
+    /// <exception cref="ElasticException">An event is missing or cannot be read.</exception>
+    public static async Task<IReadOnlyList<RunEvent>> ReadAsync(ActorSystem system, RunId run, CancellationToken cancel)
+    {
+        var result = new TaskCompletionSource<IReadOnlyList<RunEvent>>(TaskCreationOptions.RunContinuationsAsynchronously);
+        system.ActorOf(Props.Create(() => new JournalReader(run, result)));
+        return await result.Task.WaitAsync(TimeSpan.FromMinutes(2), cancel);
+    }
+
+    /// <inheritdoc/>
+    protected override void OnRecoveryFailure(Exception reason, object? message = null) =>
+        _result.TrySetException(new ElasticException(
+            $"the journal cannot be read after event {_events.Count} ({reason.GetBaseException().Message}): " +
+            "it was tampered with or damaged, restore journal.db from a copy", reason));
+}

@@ -1,0 +1,35 @@
+using Akka.Actor;
+using Hyperion;
+
+namespace Elastic.Actors.Serialization;
+
+/// <summary>
+/// Elastic's messages and events through Hyperion, with the closed list of <see cref="AllowedTypes"/>: a payload that names any
+/// other type is refused before anything of that type is made.
+/// </summary>
+public sealed class ElasticSerializer(ExtendedActorSystem system) : Akka.Serialization.Serializer(system)
+{
+    private readonly Hyperion.Serializer _hyperion = new(new SerializerOptions(
+        versionTolerance: true, preserveObjectReferences: false, disallowUnsafeTypes: true, typeFilter: new AllowedTypes()));
+
+    /// <inheritdoc/>
+    public override int Identifier => 4053;
+
+    /// <inheritdoc/>
+    public override bool IncludeManifest => false;
+
+    /// <inheritdoc/>
+    public override byte[] ToBinary(object obj)
+    {
+        using var stream = new MemoryStream();
+        _hyperion.Serialize(obj, stream);
+        return stream.ToArray();
+    }
+
+    /// <inheritdoc/>
+    public override object FromBinary(byte[] bytes, Type type)
+    {
+        using var stream = new MemoryStream(bytes);
+        return _hyperion.Deserialize<object>(stream);
+    }
+}
