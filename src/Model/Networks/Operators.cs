@@ -20,7 +20,7 @@ internal static class Operators
     {
         using var scope = NewDisposeScope();
         weightGradient.addmm_(x.t(), dy, 0, 1);
-        biasGradient.copy_(dy.sum(0));
+        biasGradient.copy_(dy.sum(dim: 0));
         return mm(dy, weight.t()).MoveToOuterDisposeScope();
     }
 
