@@ -1,0 +1,4 @@
+using System.Runtime.CompilerServices;
+
+[assembly: InternalsVisibleTo("Elastic.Model.Tests")]
+[assembly: InternalsVisibleTo("Elastic.Step")]

@@ -1,0 +1,140 @@
+using System.Reflection;
+using System.Runtime.InteropServices;
+using Elastic.Messages;
+using TorchSharp;
+
+namespace Elastic.Model.Native;
+
+/// <summary>What was loaded, from where, and what it can do: the page of <c>elastic doctor</c> about libtorch.</summary>
+/// <param name="Folder">The folder that libtorch came from.</param>
+/// <param name="Origin">"package" or "ELASTIC_LIBTORCH".</param>
+/// <param name="Version">Version of libtorch, e.g. "2.10.0".</param>
+/// <param name="CpuCapability">The instruction set that libtorch's own kernels use, e.g. "AVX512".</param>
+/// <param name="Cores">Logical processors of this machine.</param>
+/// <param name="CudaDevices">Devices that CUDA offers; 0 without CUDA.</param>
+public sealed record NativeTorchDescription(
+    string Folder, string Origin, string Version, string CpuCapability, int Cores, int CudaDevices);
+
+/// <summary>
+/// Loads libtorch once, before any use of TorchSharp: the one that came with the package, or the one that the environment variable
+/// ELASTIC_LIBTORCH names (an unpacked libtorch, or the lib folder of an installed PyTorch). Two copies in one process abort it, so
+/// TorchSharp's own search is given no chance: everything it would look for is already loaded when it looks, and the loader matches
+/// libraries by soname.
+/// </summary>
+public static unsafe partial class NativeTorch
+{
+    /// <summary>Names the folder of the libtorch to use.</summary>
+    public const string FolderVariable = "ELASTIC_LIBTORCH";
+
+    private static readonly Lock Gate = new();
+    private static readonly Dictionary<string, nint> Loaded = [];
+    private static string _folder = "", _origin = "package";
+    private static volatile bool _done;
+
+    /// <summary>Loads libtorch and TorchSharp's shim. Idempotent and safe from any thread.</summary>
+    /// <exception cref="ElasticException">A library is missing, does not load, or is of another version than the shim was built for.</exception>
+    public static void Load()
+    {
+        if (_done)
+            return;
+        lock (Gate)
+        {
+            if (_done)
+                return;
+            var shim = FindShim();
+            var named = Environment.GetEnvironmentVariable(FolderVariable);
+            _origin = string.IsNullOrEmpty(named) ? "package" : FolderVariable;
+            _folder = string.IsNullOrEmpty(named) ? Path.GetDirectoryName(shim)! : Path.GetFullPath(named);
+            if (OperatingSystem.IsLinux())
+                LoadLinux(shim);
+            NativeLibrary.SetDllImportResolver(typeof(NativeTorch).Assembly, Resolve);
+            torch.InitializeDeviceType(DeviceType.CPU);
+            _done = true;
+        }
+    }
+
+    /// <summary>What <see cref="Load"/> found. Loads if need be.</summary>
+    public static NativeTorchDescription Describe()
+    {
+        Load();
+        return new NativeTorchDescription(
+            _folder, _origin, torch.__version__, CpuCapability.Name(), Environment.ProcessorCount,
+            torch.cuda_is_available() ? torch.cuda.device_count() : 0);
+    }
+
+    /// <summary>
+    /// Sets a variable that native code reads. .NET keeps its own copy of the environment, so
+    /// <see cref="Environment.SetEnvironmentVariable(string, string)"/> never reaches a C library. To be called before <see cref="Load"/>.
+    /// </summary>
+    public static void SetNativeEnvironment(string name, string value)
+    {
+        Environment.SetEnvironmentVariable(name, value);
+        if (!OperatingSystem.IsWindows() && setenv(name, value, 1) != 0)
+            throw new ElasticException($"cannot set {name} in the environment of native libraries");
+    }
+
+    private static void LoadLinux(string shim)
+    {
+        // In the order of their dependence; global, because operators register themselves with symbols of the ones before.
+        string[] names = ["libc10.so", "libtorch_cpu.so", "libc10_cuda.so", "libtorch_cuda.so", "libtorch.so"];
+        if (!File.Exists(Path.Combine(_folder, "libtorch_cpu.so")))
+            throw new ElasticException(_origin == "package"
+                ? $"libtorch_cpu.so is not in {_folder}: build without {FolderVariable} set, or set it to the lib folder of a libtorch {ShimVersion}"
+                : $"{FolderVariable} = {_folder}: there is no libtorch_cpu.so in it; name the lib folder of a libtorch {ShimVersion}");
+        foreach (var name in names)
+        {
+            var path = Path.Combine(_folder, name);
+            if (File.Exists(path))
+                Loaded[name] = Open(path, true);
+        }
+
+        // Before the shim is loaded: a symbol that is missing would otherwise end the process at its first call.
+        var missing = ElfSymbols.Undefined(shim).Where(s => ElfSymbols.IsTorch(s) && !Loaded.Values.Any(h => dlsym(h, s) != 0)).ToList();
+        if (missing.Count > 0)
+            throw new ElasticException(
+                $"the libtorch in {_folder} is not the version {ShimVersion} that this build of TorchSharp needs: it lacks {missing.Count} symbols, " +
+                $"among them {string.Join(", ", missing.Take(4))}; point {FolderVariable} to a libtorch {ShimVersion}");
+        Loaded[Path.GetFileName(shim)] = Open(shim, false);
+    }
+
+    /// <summary>The version of libtorch that TorchSharp's shim is compiled against.</summary>
+    public const string ShimVersion = "2.10";
+
+    private static string FindShim()
+    {
+        var name = OperatingSystem.IsWindows() ? "LibTorchSharp.dll" : OperatingSystem.IsMacOS() ? "libLibTorchSharp.dylib" : "libLibTorchSharp.so";
+        var rid = OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux";
+        var machine = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "arm64" : "x64";
+        string[] candidates =
+        [
+            Path.Combine(AppContext.BaseDirectory, name),
+            Path.Combine(AppContext.BaseDirectory, "runtimes", $"{rid}-{machine}", "native", name),
+        ];
+        return candidates.FirstOrDefault(File.Exists)
+            ?? throw new ElasticException($"{name} is not beside the program ({string.Join(", ", candidates)}): build or publish again");
+    }
+
+    private static nint Open(string path, bool global)
+    {
+        const int lazy = 1, everyone = 0x100;
+        var handle = dlopen(path, lazy | (global ? everyone : 0));
+        if (handle != 0)
+            return handle;
+        throw new ElasticException($"{path} does not load: {Marshal.PtrToStringUTF8(dlerror())}");
+    }
+
+    private static nint Resolve(string library, Assembly assembly, DllImportSearchPath? search)
+        => Loaded.TryGetValue($"lib{library}.so", out var handle) ? handle : 0;
+
+    [LibraryImport("libdl.so.2", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint dlopen(string path, int flags);
+
+    [LibraryImport("libdl.so.2", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint dlsym(nint handle, string symbol);
+
+    [LibraryImport("libdl.so.2")]
+    private static partial nint dlerror();
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int setenv(string name, string value, int overwrite);
+}

@@ -1,0 +1,152 @@
+using Elastic.Messages.Settings;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Elastic.Model.Networks;
+
+/// <summary>
+/// GPT-2 (Radford et al. 2019), forward and backward written out: gradients go straight into views of the flat gradient vector, over
+/// whatever it held, so nothing is zeroed, added or copied that need not be.
+/// B batch, T tokens, N = B T rows, C channels, H heads, V tokens of the vocabulary.
+/// </summary>
+internal sealed class Gpt2(ModelSettings model, double labelSmoothing, torch.Device device) : IDisposable
+{
+    private readonly LossHead _head = new(model.Vocabulary, model.PaddedVocabulary, labelSmoothing, device);
+
+    /// <summary>
+    /// One micro-batch. Overwrites every gradient with that of <paramref name="scale"/> times the mean loss over its rows.
+    /// </summary>
+    /// <param name="inputs">(B, T), int64.</param>
+    /// <param name="targets">(B T), int64.</param>
+    /// <returns>The mean loss in nats per token, not scaled.</returns>
+    public double ForwardBackward(
+        Tensor inputs, Tensor targets, Gpt2Tensors parameters, Gpt2Tensors gradients, double scale, DropoutMasks? dropout)
+    {
+        using var scope = NewDisposeScope();
+        var trunk = Trunk(inputs, parameters, dropout, true);
+        var rows = targets.shape[0];
+        var (losses, dh) = _head.ForwardBackward(trunk.H, targets, parameters.TokenEmbedding, gradients.TokenEmbedding, scale / rows);
+        var dx = Operators.LayerNormBackward(
+            dh, trunk.X, trunk.Mean, trunk.InverseDeviation, parameters.FinalGain, parameters.FinalBias, gradients.FinalGain, gradients.FinalBias);
+        for (var i = model.Layers - 1; i >= 0; i--)
+        {
+            var outer = dx;
+            dx = LayerBackward(dx, trunk.Layers[i], parameters.Layers[i], gradients.Layers[i]);
+            outer.Dispose();
+        }
+        EmbeddingBackward(dx, inputs, trunk.EmbeddingMask, gradients);
+        return losses.sum(ScalarType.Float64).item<double>() / rows;
+    }
+
+    /// <summary>Plain mean cross-entropy of each sequence in nats per token, (B), float64. inputs (B, T), targets (B T).</summary>
+    public Tensor Losses(Tensor inputs, Tensor targets, Gpt2Tensors parameters)
+    {
+        using var scope = NewDisposeScope();
+        var trunk = Trunk(inputs, parameters, null, false);
+        var losses = _head.Losses(trunk.H, targets, parameters.TokenEmbedding);
+        return losses.view(inputs.shape).to(float64).mean(new long[] { 1 }).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Logits of the last <paramref name="positions"/> positions of each sequence. (B, T) -> (B, positions, V)</summary>
+    public Tensor Logits(Tensor inputs, Gpt2Tensors parameters, long positions)
+    {
+        using var scope = NewDisposeScope();
+        var (B, T) = (inputs.shape[0], inputs.shape[1]);
+        var h = Trunk(inputs, parameters, null, false).H.view(B, T, model.Width).narrow(1, T - positions, positions);
+        return h.matmul(parameters.TokenEmbedding.t()).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _head.Dispose();
+
+    // What the backward pass of one block reads again. X0 enters the block, X1 its second half.
+    private sealed record SavedLayer(
+        Tensor X0, Tensor Norm1, Tensor Mean1, Tensor InverseDeviation1, Attention Attention, Tensor Mixed, Tensor? AttentionMask,
+        Tensor X1, Tensor Norm2, Tensor Mean2, Tensor InverseDeviation2, Tensor Up, Tensor Activated, Tensor? MlpMask);
+
+    private sealed record SavedTrunk(
+        Tensor H, Tensor X, Tensor Mean, Tensor InverseDeviation, IReadOnlyList<SavedLayer> Layers, Tensor? EmbeddingMask);
+
+    // (B, T) -> H (N, C): everything below the head.
+    private SavedTrunk Trunk(Tensor inputs, Gpt2Tensors p, DropoutMasks? dropout, bool keep)
+    {
+        var (B, T, C) = (inputs.shape[0], inputs.shape[1], (long)model.Width);
+        var x = p.TokenEmbedding.index_select(0, inputs.view(-1)).view(B, T, C).add_(p.PositionEmbedding.narrow(0, 0, T)).view(B * T, C);
+        var mask = dropout?.Mask(model.Layers, DropoutSite.Embedding, [B * T, C], device);
+        if (mask is not null)
+            x.mul_(mask);
+        var saved = new List<SavedLayer>();
+        for (var i = 0; i < model.Layers; i++)
+        {
+            using var scope = NewDisposeScope();
+            var (y, layer) = LayerForward(x, (int)B, i, p.Layers[i], dropout);
+            if (keep)
+            {
+                scope.MoveToOuter(scope.DisposablesView.OfType<Tensor>().ToArray());
+                saved.Add(layer);
+            }
+            else
+            {
+                x.Dispose();
+                y.MoveToOuterDisposeScope();
+            }
+            x = y;
+        }
+        var (h, mean, inverse) = Operators.LayerNorm(x, p.FinalGain, p.FinalBias);
+        return new SavedTrunk(h, x, mean, inverse, saved, mask);
+    }
+
+    private (Tensor Y, SavedLayer Saved) LayerForward(Tensor x0, int batch, int layer, Gpt2Layer p, DropoutMasks? dropout)
+    {
+        var (n1, mean1, inverse1) = Operators.LayerNorm(x0, p.Norm1Gain, p.Norm1Bias);                       // (N, C)
+        var qkv = Operators.Linear(n1, p.QkvWeight, p.QkvBias);                                              // (N, 3 C)
+        var T = x0.shape[0] / batch;
+        var (mixed, attention) = Attention.Forward(
+            qkv, batch, model.Heads, dropout?.Mask(layer, DropoutSite.AttentionWeights, [batch, model.Heads, T, T], device));
+        var x1 = Operators.Linear(mixed, p.ProjectionWeight, p.ProjectionBias);                              // (N, C)
+        var attentionMask = dropout?.Mask(layer, DropoutSite.AttentionOutput, x1.shape, device);
+        if (attentionMask is not null)
+            x1.mul_(attentionMask);
+        x1.add_(x0);
+        var (n2, mean2, inverse2) = Operators.LayerNorm(x1, p.Norm2Gain, p.Norm2Bias);
+        var up = Operators.Linear(n2, p.UpWeight, p.UpBias);                                                 // (N, 4 C)
+        var activated = Operators.Gelu(up);
+        var y = Operators.Linear(activated, p.DownWeight, p.DownBias);                                       // (N, C)
+        var mlpMask = dropout?.Mask(layer, DropoutSite.MlpOutput, y.shape, device);
+        if (mlpMask is not null)
+            y.mul_(mlpMask);
+        y.add_(x1);
+        return (y, new SavedLayer(
+            x0, n1, mean1, inverse1, attention, mixed, attentionMask, x1, n2, mean2, inverse2, up, activated, mlpMask));
+    }
+
+    // dy (N, C), the gradient of the block's output -> dx (N, C), that of its input.
+    private static Tensor LayerBackward(Tensor dy, SavedLayer s, Gpt2Layer p, Gpt2Layer g)
+    {
+        using var scope = NewDisposeScope();
+        var dDown = s.MlpMask is null ? dy : dy * s.MlpMask;
+        var dActivated = Operators.LinearBackward(dDown, s.Activated, p.DownWeight, g.DownWeight, g.DownBias);
+        var dUp = Operators.GeluBackward(dActivated, s.Up);
+        var dn2 = Operators.LinearBackward(dUp, s.Norm2, p.UpWeight, g.UpWeight, g.UpBias);
+        var dx1 = Operators.LayerNormBackward(
+            dn2, s.X1, s.Mean2, s.InverseDeviation2, p.Norm2Gain, p.Norm2Bias, g.Norm2Gain, g.Norm2Bias).add_(dy);
+        var dProjection = s.AttentionMask is null ? dx1 : dx1 * s.AttentionMask;
+        var dMixed = Operators.LinearBackward(dProjection, s.Mixed, p.ProjectionWeight, g.ProjectionWeight, g.ProjectionBias);
+        var dQkv = s.Attention.Backward(dMixed);
+        var dn1 = Operators.LinearBackward(dQkv, s.Norm1, p.QkvWeight, g.QkvWeight, g.QkvBias);
+        return Operators.LayerNormBackward(
+            dn1, s.X0, s.Mean1, s.InverseDeviation1, p.Norm1Gain, p.Norm1Bias, g.Norm1Gain, g.Norm1Bias).add_(dx1).MoveToOuterDisposeScope();
+    }
+
+    // After the head, which has overwritten the token embedding's gradient with its own share.
+    private void EmbeddingBackward(Tensor dx, Tensor inputs, Tensor? mask, Gpt2Tensors g)
+    {
+        var (B, T) = (inputs.shape[0], inputs.shape[1]);
+        if (mask is not null)
+            dx.mul_(mask);
+        g.TokenEmbedding.index_add_(0, inputs.view(-1), dx, 1);
+        g.PositionEmbedding.narrow(0, 0, T).copy_(dx.view(B, T, model.Width).sum(dim: 0));
+        if (T < model.Context)
+            g.PositionEmbedding.narrow(0, T, model.Context - T).zero_();
+    }
+}

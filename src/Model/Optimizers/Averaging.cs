@@ -1,0 +1,81 @@
+using System.Numerics.Tensors;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Optimizers;
+
+/// <summary>
+/// How the replicas' contributions become the next version, chunk by chunk. Pure arithmetic on spans, element by element, so it does not
+/// matter who does it nor how the vector is cut.
+/// </summary>
+public static class Averaging
+{
+    // Elements that are folded at once: a few of them fit the first-level cache.
+    private const int Piece = 2048;
+
+    /// <summary>
+    /// The mean of the replicas' contributions, summed along <see cref="SumTree"/> over the replicas in fp32 and then divided. For one replica
+    /// it is that replica's bits.
+    /// </summary>
+    /// <param name="contributions">One per replica, in the replicas' order, each as long as <paramref name="into"/>.</param>
+    /// <exception cref="ArgumentException">There is none, or lengths differ.</exception>
+    public static void Mean(IReadOnlyList<ReadOnlyMemory<float>> contributions, Span<float> into)
+    {
+        ArgumentNullException.ThrowIfNull(contributions);
+        if (contributions.Count == 0)
+            throw new ArgumentException("there is no contribution to average", nameof(contributions));
+        foreach (var contribution in contributions)
+        {
+            if (contribution.Length != into.Length)
+                throw new ArgumentException($"a contribution has {contribution.Length} elements, not {into.Length}", nameof(contributions));
+        }
+        for (var at = 0; at < into.Length; at += Piece)
+        {
+            var piece = into.Slice(at, Math.Min(Piece, into.Length - at));
+            Sum(contributions, at, new TreeNode(0, contributions.Count), piece);
+            if (contributions.Count > 1)
+                TensorPrimitives.Divide(piece, contributions.Count, piece);
+        }
+    }
+
+    /// <summary>
+    /// DiLoCo's outer step (Douillard et al. 2023, algorithm 1; the Nesterov form of PyTorch's SGD):
+    /// g = version - mean; momentum = μ momentum + g; version -= lr (g + μ momentum).
+    /// </summary>
+    /// <param name="version">The last version; becomes the next one.</param>
+    /// <param name="momentum">The outer momentum, zeros before the first round; is updated.</param>
+    /// <exception cref="ArgumentException">Lengths differ.</exception>
+    public static void OuterStep(
+        Span<float> version, ReadOnlySpan<float> mean, Span<float> momentum, double learningRate, double outerMomentum)
+    {
+        if (version.Length != mean.Length || version.Length != momentum.Length)
+            throw new ArgumentException($"lengths differ: version {version.Length}, mean {mean.Length}, momentum {momentum.Length}");
+        var (rate, mu) = ((float)learningRate, (float)outerMomentum);
+        Span<float> g = stackalloc float[Piece], step = stackalloc float[Piece];
+        for (var at = 0; at < version.Length; at += Piece)
+        {
+            var count = Math.Min(Piece, version.Length - at);
+            Span<float> v = version.Slice(at, count), b = momentum.Slice(at, count), gradient = g[..count], move = step[..count];
+            TensorPrimitives.Subtract(v, mean.Slice(at, count), gradient);
+            TensorPrimitives.Multiply(b, mu, b);
+            TensorPrimitives.Add(b, gradient, b);
+            TensorPrimitives.Multiply(b, mu, move);
+            TensorPrimitives.Add(gradient, move, move);
+            TensorPrimitives.Multiply(move, rate, move);
+            TensorPrimitives.Subtract(v, move, v);
+        }
+    }
+
+    private static void Sum(IReadOnlyList<ReadOnlyMemory<float>> contributions, int at, TreeNode node, Span<float> into)
+    {
+        if (node.Count == 1)
+        {
+            contributions[node.First].Span.Slice(at, into.Length).CopyTo(into);
+            return;
+        }
+        var left = SumTree.Split(node.Count);
+        Sum(contributions, at, node with { Count = left }, into);
+        Span<float> right = stackalloc float[into.Length];
+        Sum(contributions, at, new TreeNode(node.First + left, node.Count - left), right);
+        TensorPrimitives.Add(into, right, into);
+    }
+}

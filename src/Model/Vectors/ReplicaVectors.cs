@@ -1,0 +1,110 @@
+using System.Runtime.InteropServices;
+using Elastic.Model.Native;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Elastic.Model.Vectors;
+
+/// <summary>The flat vectors that make up a replica's state.</summary>
+public enum VectorKind
+{
+    /// <summary>The model.</summary>
+    Parameters,
+
+    /// <summary>AdamW's running mean of the gradient.</summary>
+    FirstMoment,
+
+    /// <summary>AdamW's running mean of the squared gradient.</summary>
+    SecondMoment,
+}
+
+/// <summary>A replica's parameters and AdamW moments: three flat fp32 vectors of one layout on one device. Starts as zeros.</summary>
+public sealed unsafe class ReplicaVectors : IDisposable
+{
+    private readonly Tensor[] _vectors;
+
+    /// <summary>Allocates on the CPU, or on <paramref name="device"/>.</summary>
+    public ReplicaVectors(FlatLayout layout, torch.Device? device = null)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        NativeTorch.Load();
+        Layout = layout;
+        _vectors = [.. Enum.GetValues<VectorKind>().Select(_ => zeros(layout.Length, float32, device ?? CPU).DetachFromDisposeScope())];
+    }
+
+    /// <summary>Where each parameter lies.</summary>
+    public FlatLayout Layout { get; }
+
+    /// <summary>The model, (Length).</summary>
+    public Tensor Parameters => this[VectorKind.Parameters];
+
+    /// <summary>AdamW's first moment, (Length).</summary>
+    public Tensor FirstMoment => this[VectorKind.FirstMoment];
+
+    /// <summary>AdamW's second moment, (Length).</summary>
+    public Tensor SecondMoment => this[VectorKind.SecondMoment];
+
+    /// <summary>The vector called <paramref name="kind"/>.</summary>
+    public Tensor this[VectorKind kind] => _vectors[(int)kind];
+
+    /// <summary>Bytes of all three vectors.</summary>
+    public long ByteCount => 3 * Layout.Length * sizeof(float);
+
+    /// <summary>Do the vectors lie in this machine's memory, so that <see cref="Floats"/> works?</summary>
+    public bool OnCpu => Parameters.device_type == DeviceType.CPU;
+
+    /// <summary>Elements of a vector on the CPU, without copying. Do not keep it beyond the life of this object.</summary>
+    /// <exception cref="InvalidOperationException">The vectors lie on a GPU.</exception>
+    public Span<float> Floats(VectorKind kind, long first, int count)
+    {
+        Check(first, count);
+        if (!OnCpu)
+            throw new InvalidOperationException($"the vectors are on {Parameters.device}: use CopyTo and CopyFrom");
+        return new Span<float>(Dispatcher.Floats(this[kind]) + first, count);
+    }
+
+    /// <summary>The bytes of the same elements (little-endian fp32).</summary>
+    public Span<byte> Bytes(VectorKind kind, long first, int count) => MemoryMarshal.AsBytes(Floats(kind, first, count));
+
+    /// <summary>Copies elements from <paramref name="first"/> on into <paramref name="host"/>, from any device.</summary>
+    public void CopyTo(VectorKind kind, long first, Span<float> host)
+    {
+        if (OnCpu)
+        {
+            Floats(kind, first, host.Length).CopyTo(host);
+            return;
+        }
+        Check(first, host.Length);
+        using var scope = NewDisposeScope();
+        var copy = this[kind].narrow(0, first, host.Length).to(CPU);
+        new Span<float>(Dispatcher.Floats(copy), host.Length).CopyTo(host);
+    }
+
+    /// <summary>Overwrites elements from <paramref name="first"/> on with <paramref name="host"/>, on any device.</summary>
+    public void CopyFrom(VectorKind kind, long first, ReadOnlySpan<float> host)
+    {
+        if (OnCpu)
+        {
+            host.CopyTo(Floats(kind, first, host.Length));
+            return;
+        }
+        Check(first, host.Length);
+        using var scope = NewDisposeScope();
+        var copy = empty(host.Length, float32, CPU);
+        host.CopyTo(new Span<float>(Dispatcher.Floats(copy), host.Length));
+        this[kind].narrow(0, first, host.Length).copy_(copy);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var vector in _vectors)
+            vector.Dispose();
+    }
+
+    private void Check(long first, int count)
+    {
+        if (first < 0 || count < 0 || first + count > Layout.Length)
+            throw new ArgumentOutOfRangeException(nameof(first), $"[{first}, {first + count}) is not inside [0, {Layout.Length})");
+    }
+}

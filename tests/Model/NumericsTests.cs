@@ -1,0 +1,163 @@
+using Elastic.Messages;
+using Elastic.Messages.Settings;
+using Elastic.Model.Native;
+using Elastic.Model.Optimizers;
+using Elastic.Model.Tests.Reference;
+using Elastic.Model.Training;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Tests;
+
+/// <summary>
+/// The model against an independent one in float64. Tolerance: 1e-5 relative per tensor, where relative is max |a - b| / max |b|.
+/// </summary>
+public class NumericsTests(ITestOutputHelper output)
+{
+    private const double Tolerance = 1e-5;
+
+    private static int Row => ReferenceNumbers.Model.Context + 1;
+
+    [Fact]
+    public void Logits_of_every_row_agree_with_the_reference()
+    {
+        using var vectors = ReferenceNumbers.Parameters();
+        using var device = Device(vectors, Samples.Optimizer());
+        var expected = ReferenceNumbers.Floats(ReferenceNumbers.Root.GetProperty("logits"));
+        var (tokens, context, vocabulary) = (ReferenceNumbers.Tokens(0), ReferenceNumbers.Model.Context, ReferenceNumbers.Model.Vocabulary);
+        for (var row = 0; row < ReferenceNumbers.Batch; row++)
+        {
+            for (var length = 1; length <= context; length += 5)
+            {
+                var actual = device.Logits(tokens.AsSpan(row * Row, length));
+                var error = ReferenceNumbers.RelativeError(actual, expected.AsSpan((row * context + length - 1) * vocabulary, vocabulary));
+                Assert.True(error < Tolerance, $"row {row} position {length - 1}: {error:E2}");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void The_loss_and_every_gradient_agree_with_the_reference(int index)
+    {
+        var expected = ReferenceNumbers.Root.GetProperty("gradients")[index];
+        using var vectors = ReferenceNumbers.Parameters();
+        using var device = Device(vectors, Samples.Optimizer(smoothing: expected.GetProperty("smoothing").GetDouble()));
+        var loss = device.Accumulate([ReferenceNumbers.Tokens(0)], 0, 1, Row, default).Single();
+        Assert.Equal(1, loss / expected.GetProperty("loss").GetDouble(), 1e-6);
+        var worst = 0.0;
+        foreach (var gradient in expected.GetProperty("gradients").EnumerateObject())
+        {
+            var segment = vectors.Layout[gradient.Name];
+            var error = ReferenceNumbers.RelativeError(Part(device, segment), ReferenceNumbers.Floats(gradient.Value));
+            Assert.True(error < Tolerance, $"{gradient.Name}: {error:E2}");
+            worst = Math.Max(worst, error);
+        }
+        output.WriteLine($"loss {loss}, reference {expected.GetProperty("loss").GetDouble()}; worst gradient {worst:E2}");
+    }
+
+    [Fact]
+    public void Padding_between_segments_and_of_the_vocabulary_gets_no_gradient()
+    {
+        using var vectors = ReferenceNumbers.Parameters();
+        using var device = Device(vectors, Samples.Optimizer(smoothing: 0.1));
+        for (var step = 0; step < 2; step++)
+            device.Accumulate([ReferenceNumbers.Tokens(0), ReferenceNumbers.Tokens(1)], 0, 2, Row, default);
+        var gradient = device.Roots.Single().Gradient.data<float>().ToArray();
+        foreach (var segment in vectors.Layout.Segments)
+            Array.Clear(gradient, (int)segment.Offset, ReferenceNumbers.RealCount(segment));
+        Assert.All(gradient, g => Assert.Equal(0f, g));
+    }
+
+    [Fact]
+    public void Five_whole_steps_with_clipping_agree_with_PyTorchs_AdamW()
+    {
+        var expected = ReferenceNumbers.Root.GetProperty("trajectory");
+        double Number(string name) => expected.GetProperty(name).GetDouble();
+        var settings = Samples.Optimizer(Number("clip"), 0.1) with { Epsilon = Number("epsilon"), WeightDecay = Number("decay") };
+        using var vectors = ReferenceNumbers.Parameters();
+        using var device = Device(vectors, settings);
+        var all = Slice.Split(vectors.Layout, 1)[0];
+        for (var step = 0; step < 5; step++)
+        {
+            var loss = device.Accumulate([ReferenceNumbers.Tokens(step)], 0, 1, Row, default).Single();
+            var norm = GradientNorm.Fold(device.FoldSlice(device.Roots, 1, all));
+            device.UpdateSlice(all, new AdamWStep(Number("rate"), step + 1, GradientNorm.ClipCoefficient(norm, settings.Clip)));
+            Assert.Equal(1, loss / expected.GetProperty("losses")[step].GetDouble(), Tolerance);
+            Assert.Equal(1, norm / expected.GetProperty("norms")[step].GetDouble(), Tolerance);
+        }
+        var worst = 0.0;
+        foreach (var parameter in expected.GetProperty("parameters").EnumerateObject())
+        {
+            var segment = vectors.Layout[parameter.Name];
+            var error = ReferenceNumbers.RelativeError(
+                vectors.Floats(VectorKind.Parameters, segment.Offset, ReferenceNumbers.RealCount(segment)), ReferenceNumbers.Floats(parameter.Value));
+            Assert.True(error < Tolerance, $"{parameter.Name}: {error:E2}");
+            worst = Math.Max(worst, error);
+        }
+        output.WriteLine($"worst parameter {worst:E2}");
+    }
+
+    [Fact]
+    public void AdamW_alone_agrees_with_PyTorchs_for_gradients_of_any_size()
+    {
+        var model = Samples.Tiny();
+        using var vectors = new ReplicaVectors(new FlatLayout(model));
+        long[] places = [0, vectors.Layout.DecayedLength];
+        for (var i = 0; i < 2; i++)
+            vectors.CopyFrom(VectorKind.Parameters, places[i], ReferenceNumbers.Noise(2000 + i, 64));
+        using var gradient = TorchSharp.torch.zeros(vectors.Layout.Length);
+        var slices = Slice.Split(vectors.Layout, 1);
+        for (var step = 0; step < 10; step++)
+        {
+            for (var i = 0; i < 2; i++)
+            {
+                var noise = ReferenceNumbers.Noise(3000 + 2 * step + i, 64);
+                for (var j = 0; j < 64; j++)
+                    gradient.data<float>()[places[i] + j] = (float)(noise[j] * Math.Pow(10, j % 7 - 5));
+            }
+            AdamW.Update(vectors, gradient, slices[0], new AdamWStep(3e-3, step + 1, 1), Samples.Optimizer());
+        }
+        for (var i = 0; i < 2; i++)
+        {
+            var expected = ReferenceNumbers.Root.GetProperty("adamw")[i];
+            foreach (var (kind, name) in new[] { (VectorKind.Parameters, "parameters"), (VectorKind.FirstMoment, "first"), (VectorKind.SecondMoment, "second") })
+            {
+                var error = ReferenceNumbers.RelativeError(
+                    vectors.Floats(kind, places[i], 64), ReferenceNumbers.Floats(expected.GetProperty(name)));
+                Assert.True(error < Tolerance, $"{name} of vector {i}: {error:E2}");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(LearningRateSchedule.Cosine, "cosine")]
+    [InlineData(LearningRateSchedule.Linear, "linear")]
+    [InlineData(LearningRateSchedule.Constant, "constant")]
+    public void Learning_rates_agree_with_PyTorchs_schedules(LearningRateSchedule schedule, string name)
+    {
+        var settings = Samples.Optimizer() with { LearningRate = 1, MinimumLearningRate = 0.1, WarmupSteps = 5, Schedule = schedule };
+        foreach (var (step, rate) in ReferenceNumbers.Root.GetProperty("schedules").GetProperty(name).EnumerateArray().Index())
+            Assert.Equal(rate.GetDouble(), LearningRate.At(step, 20, settings), 1e-12);
+    }
+
+    [Fact]
+    public void Evaluation_gives_each_rows_plain_loss_even_when_training_smooths_labels()
+    {
+        using var vectors = ReferenceNumbers.Parameters();
+        using var device = Device(vectors, Samples.Optimizer(smoothing: 0.1));
+        var losses = device.Evaluate(ReferenceNumbers.Tokens(0), Row);
+        Assert.Equal(ReferenceNumbers.Batch, losses.Length);
+        Assert.Equal(1, losses.Average() / ReferenceNumbers.Root.GetProperty("gradients")[0].GetProperty("loss").GetDouble(), 1e-6);
+    }
+
+    private static TrainingDevice Device(ReplicaVectors vectors, OptimizerSettings settings)
+    {
+        var device = new TrainingDevice(new DeviceId("cpu:0"), vectors.Layout.Model, settings);
+        device.Attach(vectors);
+        return device;
+    }
+
+    private static unsafe ReadOnlySpan<float> Part(TrainingDevice device, Segment segment)
+        => new(Dispatcher.Floats(device.Roots.Single().Gradient) + segment.Offset, ReferenceNumbers.RealCount(segment));
+}
