@@ -3,7 +3,6 @@ using System.Threading.Channels;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Cluster.Tools.Singleton;
-using Akka.Configuration;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Hosting;
 using Elastic.Actors.Nodes;
@@ -116,7 +115,13 @@ public sealed class ElasticNode : IAsyncDisposable
     }
 
     /// <summary>Everything that has happened to a run, oldest first, read from its journal.</summary>
-    public Task<IReadOnlyList<RunEvent>> ReadJournalAsync(RunId run, CancellationToken cancel) => JournalReader.ReadAsync(_system, run, cancel);
+    /// <exception cref="ElasticException">An event is missing or cannot be read.</exception>
+    public async Task<IReadOnlyList<RunEvent>> ReadJournalAsync(RunId run, CancellationToken cancel)
+    {
+        var result = new TaskCompletionSource<IReadOnlyList<RunEvent>>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _system.ActorOf(Props.Create(() => new JournalReader(run, result)));
+        return await result.Task.WaitAsync(TimeSpan.FromMinutes(2), cancel);
+    }
 
     /// <summary>Leaves the cluster and ends the actor system.</summary>
     public async ValueTask DisposeAsync() =>

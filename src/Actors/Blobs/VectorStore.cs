@@ -1,29 +1,56 @@
+using System.Runtime.InteropServices;
 using Elastic.Messages;
 using Elastic.Messages.Vectors;
+using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Blobs;
-
-/// <summary>The bytes of <paramref name="count"/> elements of a flat fp32 vector, from element <paramref name="first"/>.</summary>
-public delegate Span<byte> VectorBytes(long first, int count);
 
 /// <summary>Flat vectors as chunk blobs, and vector sets as the small blobs that name them.</summary>
 public static class VectorStore
 {
     /// <summary>Stores a vector chunk by chunk.</summary>
-    public static VectorManifest PutVector(this BlobStore blobs, long elements, VectorBytes bytes)
+    public static VectorManifest PutVector(this BlobStore blobs, ReplicaVectors vectors, VectorKind kind)
     {
-        var chunks = new Digest[VectorManifest.ChunkCount(elements)];
+        var layout = vectors.Layout;
+        var staging = vectors.OnCpu ? [] : new float[Math.Min(layout.Length, VectorManifest.ChunkElements)];
+        var chunks = new Digest[layout.Chunks];
         for (var chunk = 0; chunk < chunks.Length; chunk++)
-            chunks[chunk] = blobs.Put(bytes((long)chunk * VectorManifest.ChunkElements, VectorManifest.ElementsOf(elements, chunk)));
-        return new VectorManifest(elements, chunks);
+        {
+            var (first, count) = layout.Chunk(chunk);
+            if (vectors.OnCpu)
+            {
+                chunks[chunk] = blobs.Put(vectors.Bytes(kind, first, count));
+                continue;
+            }
+
+            vectors.CopyTo(kind, first, staging.AsSpan(0, count));
+            chunks[chunk] = blobs.Put(MemoryMarshal.AsBytes(staging.AsSpan(0, count)));
+        }
+
+        return new VectorManifest(layout.Length, chunks);
     }
 
     /// <summary>Reads a vector, every chunk verified.</summary>
     /// <exception cref="BlobLostException">A chunk is missing or damaged.</exception>
-    public static void ReadVector(this BlobStore blobs, VectorManifest vector, VectorBytes into)
+    /// <exception cref="ElasticException">The vector is of another model.</exception>
+    public static void ReadVector(this BlobStore blobs, VectorManifest vector, ReplicaVectors into, VectorKind kind)
     {
+        var layout = into.Layout;
+        if (vector.Elements != layout.Length)
+            throw new ElasticException($"the stored {kind} has {vector.Elements} elements where this model has {layout.Length}: it is of another model");
+        var staging = into.OnCpu ? [] : new float[Math.Min(layout.Length, VectorManifest.ChunkElements)];
         for (var chunk = 0; chunk < vector.Chunks.Count; chunk++)
-            blobs.Read(vector.Chunks[chunk], into((long)chunk * VectorManifest.ChunkElements, VectorManifest.ElementsOf(vector.Elements, chunk)));
+        {
+            var (first, count) = layout.Chunk(chunk);
+            if (into.OnCpu)
+            {
+                blobs.Read(vector.Chunks[chunk], into.Bytes(kind, first, count));
+                continue;
+            }
+
+            blobs.Read(vector.Chunks[chunk], MemoryMarshal.AsBytes(staging.AsSpan(0, count)));
+            into.CopyFrom(kind, first, staging.AsSpan(0, count));
+        }
     }
 
     /// <summary>Stores the set itself; its vectors must be stored already.</summary>

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Elastic.Actors.Blobs;
 using Elastic.Actors.Nodes;
-using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 
@@ -24,7 +23,7 @@ public static class CheckpointFiles
         Directory.CreateDirectory(folder);
         var path = Path.Combine(folder, NameOf(take.Version));
         var manifest = new CheckpointManifest(
-            1, run.Id.Value, take.Version, run.Settings.Model.Signature, run.SettingsCanonical, run.CorpusId.Hex, run.Corpus.TokenizerId,
+            1, run.Id.Value, take.Version, run.Settings.Model.Signature, run.SettingsCanonical, run.CorpusId.Hex, run.Corpus.Manifest.Tokenizer,
             take.Fingerprint.Hex, take.Parameters.Hex, [.. take.InnerStates.Select(s => s.Hex)], take.TokensSeen, take.Ledger.Hex,
             Path.GetRelativePath(folder, run.Paths.Blobs(run.Id)));
         DurableFile.WriteDurably(path, manifest.ToBytes());

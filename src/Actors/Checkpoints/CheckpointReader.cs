@@ -2,7 +2,7 @@ using Elastic.Actors.Blobs;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
-using Elastic.Model;
+using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Checkpoints;
 
@@ -26,7 +26,7 @@ public static class CheckpointReader
         {
             var manifest = CheckpointManifest.Read(path);
             var settings = SettingsText.Read(manifest.Settings);
-            var vectors = new ReplicaVectors(FlatLayout.Gpt2(settings.Model), new DeviceId("cpu:0"));
+            var vectors = new ReplicaVectors(new FlatLayout(settings.Model));
             try
             {
                 LoadParameters(path, manifest, settings.Model, vectors);
@@ -54,6 +54,6 @@ public static class CheckpointReader
                                        "set the model.* keys to the checkpoint's, or take another checkpoint");
         var blobs = new BlobStore(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, manifest.Blobs), readOnly: true);
         var parameters = blobs.ReadSet(new Digest(manifest.Parameters))[VectorSet.Parameters];
-        into.Write(VectorKind.Parameters, bytes => blobs.ReadVector(parameters, bytes));
+        blobs.ReadVector(parameters, into, VectorKind.Parameters);
     }
 }

@@ -16,7 +16,7 @@ internal sealed class ShardReaderActor : ReceiveActor
 {
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly DataPaths _paths;
-    private TokenShard? _shard;
+    private (TokenShard Tokens, int Width)? _shard;
     private string? _unreadable;
 
     public ShardReaderActor(DataPaths paths)
@@ -32,7 +32,7 @@ internal sealed class ShardReaderActor : ReceiveActor
         Akka.Actor.Props.Create(() => new ShardReaderActor(paths)).WithDispatcher("elastic.reading-dispatcher");
 
     /// <inheritdoc/>
-    protected override void PostStop() => _shard?.Dispose();
+    protected override void PostStop() => _shard?.Tokens.Dispose();
 
     private void Read(ReadBlocks request)
     {
@@ -53,11 +53,10 @@ internal sealed class ShardReaderActor : ReceiveActor
 
     private BlocksRead Blocks(ReadBlocks request)
     {
-        var shard = _shard ??= Open(request);
+        var (shard, width) = _shard ??= Open(request);
         var tokens = new int[request.Context + 1];
-        var width = shard.TokenBytes;
-        var bytes = new byte[request.Blocks.Count * tokens.Length * width];
-        for (var i = 0; i < request.Blocks.Count; i++)
+        var bytes = new byte[request.Blocks.Length * tokens.Length * width];
+        for (var i = 0; i < request.Blocks.Length; i++)
         {
             shard.ReadBlock(request.Blocks[i], request.Context, tokens);
             TokenBytes.Pack(tokens, width, bytes.AsSpan(i * tokens.Length * width));
@@ -66,10 +65,10 @@ internal sealed class ShardReaderActor : ReceiveActor
         return new BlocksRead(request.Shard, width, bytes);
     }
 
-    private TokenShard Open(ReadBlocks request)
+    private (TokenShard Tokens, int Width) Open(ReadBlocks request)
     {
         var corpus = BuiltCorpus.Open(_paths.Corpus(request.Shard.Corpus));
         var shards = request.HeldOut ? corpus.HeldOutShards : corpus.TrainShards;
-        return TokenShard.Open(corpus.ShardPath(shards[request.Shard.Index]));
+        return (TokenShard.Open(corpus.ShardPath(shards[request.Shard.Index])), TokenBytes.WidthFor(corpus.Manifest.VocabularySize));
     }
 }

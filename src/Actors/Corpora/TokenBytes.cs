@@ -5,6 +5,8 @@ namespace Elastic.Actors.Corpora;
 /// <summary>Tokens as little-endian integers of two or four bytes.</summary>
 internal static class TokenBytes
 {
+    public static int WidthFor(int vocabulary) => vocabulary <= 1 << 16 ? sizeof(ushort) : sizeof(int);
+
     public static void Pack(ReadOnlySpan<int> tokens, int width, Span<byte> into)
     {
         for (var i = 0; i < tokens.Length; i++)

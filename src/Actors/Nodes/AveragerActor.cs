@@ -8,7 +8,9 @@ using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
-using Elastic.Model;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimizers;
+using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Nodes;
 
@@ -29,18 +31,18 @@ internal sealed class AveragerActor : BlobActor
 
     private static RunCommand.FinishInitialization Initialize(NodeRun run)
     {
-        using var vectors = new ReplicaVectors(run.Layout, new DeviceId("cpu:0"));
+        using var vectors = new ReplicaVectors(run.Layout);
         if (run.Settings.Model.Init is { } path)
             CheckpointReader.LoadParameters(path, CheckpointManifest.Read(path), run.Settings.Model, vectors);
         else
-            Gpt2Initialization.Fill(vectors, run.Layout, run.Settings.Run.Seed);
+            Gpt2Initialization.Fill(vectors, run.Settings.Run.Seed);
 
         var set = new Dictionary<string, VectorManifest>
         {
-            [VectorSet.Parameters] = vectors.Read(VectorKind.Parameters, bytes => run.Blobs.PutVector(run.Layout.Length, bytes)),
+            [VectorSet.Parameters] = run.Blobs.PutVector(vectors, VectorKind.Parameters),
         };
         if (run.Settings.Run.Averaging == AveragingMethod.Nesterov)
-            set[VectorSet.OuterMomentum] = vectors.Read(VectorKind.FirstMoment, bytes => run.Blobs.PutVector(run.Layout.Length, bytes));   // zeros
+            set[VectorSet.OuterMomentum] = run.Blobs.PutVector(vectors, VectorKind.FirstMoment);   // zeros
         var version = new VectorSet(set);
         return new RunCommand.FinishInitialization(run.Id, run.Blobs.PutSet(version), version[VectorSet.Parameters].Fingerprint);
     }
@@ -48,7 +50,7 @@ internal sealed class AveragerActor : BlobActor
     private static AveragedChunk Average(NodeRun run, NodeCommand.AverageChunks order, int chunk)
     {
         var elements = VectorManifest.ElementsOf(run.Layout.Length, chunk);
-        var contributions = order.Contributions.Select(c => Read(run.Blobs.ReadSet(c)[VectorSet.Parameters])).ToList();
+        var contributions = order.Contributions.Select(ReadOnlyMemory<float> (c) => Read(run.Blobs.ReadSet(c)[VectorSet.Parameters])).ToList();
         var mean = new float[elements];
         Averaging.Mean(contributions, mean);
         if (run.Settings.Run.Averaging == AveragingMethod.Average)
@@ -58,7 +60,7 @@ internal sealed class AveragerActor : BlobActor
         var parameters = Read(before[VectorSet.Parameters]);
         var momentum = Read(before[VectorSet.OuterMomentum]);
         var optimizer = run.Settings.Optimizer;
-        Averaging.OuterStep(parameters, momentum, mean, (float)optimizer.OuterLearningRate, (float)optimizer.OuterMomentum);
+        Averaging.OuterStep(parameters, mean, momentum, optimizer.OuterLearningRate, optimizer.OuterMomentum);
         return new AveragedChunk(chunk, Put(parameters), Put(momentum));
 
         float[] Read(VectorManifest vector)

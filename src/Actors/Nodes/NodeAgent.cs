@@ -130,7 +130,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         var inUse = _working.Values.Select(w => w.Memory).ToHashSet();
         var free = _memories.Where(m => m.Run == run.Id && !inUse.Contains(m.Memory)).Select(m => m.Memory).ToList();
         var wanted = (command as NodeCommand.RunReplica)?.InnerState;
-        if (free.Find(m => wanted is { } state && m.HoldsMoments(state)) ?? free.FirstOrDefault() is { } memory)
+        var memory = free.Find(m => wanted is { } state && m.HoldsMoments(state)) ?? free.FirstOrDefault();
+        if (memory is not null)
             return memory;
         foreach (var other in _memories.Where(m => m.Run != run.Id && !inUse.Contains(m.Memory)).ToList())
         {

@@ -4,7 +4,7 @@ using Elastic.Corpus;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Settings;
-using Elastic.Model;
+using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Nodes;
 
@@ -22,10 +22,11 @@ public sealed class NodeRun
         Paths = paths;
         Corpus = BuiltCorpus.Open(paths.Corpus(run.Corpus));
         Train = new BlockMap(Corpus.TrainShards, Settings.Model.Context);
-        HeldOut = Corpus.HeldOutShards.Count > 0 ? BlockMap.TryCreate(Corpus.HeldOutShards, Settings.Model.Context) : null;
+        var context = Settings.Model.Context;
+        HeldOut = Corpus.HeldOutShards.Any(s => BlockMap.CountIn(s.Tokens, context) > 0) ? new BlockMap(Corpus.HeldOutShards, context) : null;
         Plan = RunPlan.Of(Settings, Train.Blocks, HeldOut?.Blocks ?? 0);
         Order = new SampleOrder(Settings.Run.Seed, Train.Blocks);
-        Layout = FlatLayout.Gpt2(Settings.Model);
+        Layout = new FlatLayout(Settings.Model);
         Blobs = new BlobStore(paths.Blobs(run.RunId));
     }
 
@@ -63,7 +64,7 @@ public sealed class NodeRun
     {
         var blocks = new long[Plan.Sequences];
         for (var i = 0; i < blocks.Length; i++)
-            blocks[i] = Order.BlockAt((((long)round * Plan.InnerSteps + step) * Plan.Replicas + replica) * Plan.Sequences + i);
+            blocks[i] = Order.BlockAt(SamplePositions.Of(round, replica, step, i, Plan.InnerSteps, Plan.Replicas, Plan.Sequences));
         return blocks;
     }
 }

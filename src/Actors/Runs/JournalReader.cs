@@ -1,4 +1,3 @@
-using Akka.Actor;
 using Akka.Persistence;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
@@ -11,7 +10,8 @@ internal sealed class JournalReader : ReceivePersistentActor
     private readonly TaskCompletionSource<IReadOnlyList<RunEvent>> _result;
     private readonly List<RunEvent> _events = [];
 
-    private JournalReader(RunId run, TaskCompletionSource<IReadOnlyList<RunEvent>> result)
+    /// <param name="result">Gets all events of the run, oldest first; none when there is no such run.</param>
+    public JournalReader(RunId run, TaskCompletionSource<IReadOnlyList<RunEvent>> result)
     {
         (PersistenceId, _result) = ($"run-{run}", result);
         Recover<RunEvent>(e =>
@@ -30,15 +30,6 @@ internal sealed class JournalReader : ReceivePersistentActor
 
     /// <inheritdoc/>
     public override string PersistenceId { get; }
-
-    /// <summary>All events of a run, oldest first; none when there is no such run.</summary>
-    /// <exception cref="ElasticException">An event is missing or cannot be read.</exception>
-    public static async Task<IReadOnlyList<RunEvent>> ReadAsync(ActorSystem system, RunId run, CancellationToken cancel)
-    {
-        var result = new TaskCompletionSource<IReadOnlyList<RunEvent>>(TaskCreationOptions.RunContinuationsAsynchronously);
-        system.ActorOf(Props.Create(() => new JournalReader(run, result)));
-        return await result.Task.WaitAsync(TimeSpan.FromMinutes(2), cancel);
-    }
 
     /// <inheritdoc/>
     protected override void OnRecoveryFailure(Exception reason, object? message = null) =>

@@ -1,6 +1,6 @@
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
-using Elastic.Model;
+using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Runs;
 
@@ -42,7 +42,7 @@ public sealed record RunPlan(
         var samplesPerRound = (long)settings.Run.Replicas * settings.Run.InnerSteps * settings.Batch.Sequences;
         var rounds = settings.Run.Rounds
                      ?? checked((int)((settings.Run.Epochs!.Value * blocks + samplesPerRound - 1) / samplesPerRound));
-        var length = FlatLayout.Gpt2(settings.Model).Length;
+        var length = new FlatLayout(settings.Model).Length;
         return new RunPlan(
             settings.Run.Replicas, settings.Run.InnerSteps, rounds, settings.Batch.Sequences, settings.Batch.MicroBatches,
             settings.Model.Context, VectorManifest.ChunkCount(length), blocks,

@@ -131,7 +131,7 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
                 _log.Warning("run {0}: {1}", _run.Id, rolledBack.Why);
                 break;
             case RunEvent.WorkLost lost:
-                _notice = lost.Replicas.Count > 0 ? $"{lost.Why}: they are computed again" : null;
+                _notice = lost.Replicas.Length > 0 ? $"{lost.Why}: they are computed again" : null;
                 break;
             case RunEvent.ReplicaDisputed disputed:
                 _log.Error("run {0}: replica {1} of round {2} was computed twice with different bytes ({3} and {4}): check memory and disks",

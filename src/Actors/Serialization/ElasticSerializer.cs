@@ -10,7 +10,8 @@ namespace Elastic.Actors.Serialization;
 public sealed class ElasticSerializer(ExtendedActorSystem system) : Akka.Serialization.Serializer(system)
 {
     private readonly Hyperion.Serializer _hyperion = new(new SerializerOptions(
-        versionTolerance: true, preserveObjectReferences: false, disallowUnsafeTypes: true, typeFilter: new AllowedTypes()));
+        versionTolerance: true, preserveObjectReferences: false, surrogates: [], serializerFactories: [], knownTypes: [],
+        ignoreISerializable: true, packageNameOverrides: [], disallowUnsafeTypes: true, typeFilter: new AllowedTypes()));
 
     /// <inheritdoc/>
     public override int Identifier => 4053;

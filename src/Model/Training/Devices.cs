@@ -5,7 +5,7 @@ using TorchSharp;
 namespace Elastic.Model.Training;
 
 /// <summary>Devices by name.</summary>
-internal static class Devices
+public static class Devices
 {
     /// <summary>"cpu:3" is a slot on the CPU, "cuda:1" the second GPU.</summary>
     /// <exception cref="ElasticException">The name is none of these, or there is no such GPU.</exception>

@@ -1,6 +1,8 @@
 using Akka.Actor;
 using Elastic.Messages.Settings;
-using Elastic.Model;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimizers;
+using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Nodes.Devices;
 
@@ -21,7 +23,7 @@ internal sealed class DeviceGroup(IReadOnlyList<IActorRef> trainers)
     /// <summary>One inner step over M micro-batches.</summary>
     /// <param name="clip">Largest global norm; 0 for none.</param>
     /// <returns>Mean loss of the step, nats per token.</returns>
-    public async Task<double> StepAsync(IReadOnlyList<int[]> microBatches, FlatLayout layout, DropoutSeed seed, AdamWStep adam, double clip)
+    public async Task<double> StepAsync(IReadOnlyList<ReadOnlyMemory<int>> microBatches, FlatLayout layout, DropoutSeed seed, AdamWStep adam, double clip)
     {
         var slices = Slice.Split(layout, trainers.Count);
 
@@ -33,9 +35,9 @@ internal sealed class DeviceGroup(IReadOnlyList<IActorRef> trainers)
         }));
         var roots = accumulated.SelectMany(a => a.Roots).ToList();
 
-        var folded = await Task.WhenAll(trainers.Select((t, i) => AskAsync<TrainerReply.Folded>(t, new TrainerCommand.Fold(roots, slices[i]))));
+        var folded = await Task.WhenAll(trainers.Select((t, i) => AskAsync<TrainerReply.Folded>(t, new TrainerCommand.Fold(roots, microBatches.Count, slices[i]))));
         var norm = GradientNorm.Fold(folded.SelectMany(f => f.SquareSums));
-        var clipped = adam with { GradientScale = GradientNorm.ClipCoefficient(norm, clip) };
+        var clipped = adam with { ClipCoefficient = GradientNorm.ClipCoefficient(norm, clip) };
 
         await Task.WhenAll(trainers.Select((t, i) => AskAsync<TrainerReply.Done>(t, new TrainerCommand.Update(slices[i], clipped))));
         return accumulated.SelectMany(a => a.LossNats).Sum() / microBatches.Count;

@@ -1,7 +1,7 @@
 using Akka.Actor;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
-using Elastic.Model;
+using Elastic.Model.Training;
 using static Elastic.Actors.Nodes.Devices.TrainerCommand;
 
 namespace Elastic.Actors.Nodes.Devices;
@@ -28,16 +28,16 @@ internal sealed class TrainerActor : ReceiveActor
         }));
         Receive<Accumulate>(c => Answer(() =>
         {
-            var losses = Device.Accumulate(c.MicroBatches, c.First, c.Of, c.Seed);
+            var losses = Device.Accumulate(c.MicroBatches, c.First, c.Of, Device.Model.Context + 1, c.Seed);
             return new TrainerReply.Accumulated(losses, Device.Roots);
         }));
-        Receive<Fold>(c => Answer(() => new TrainerReply.Folded(Device.FoldSlice(c.Roots, c.Slice))));
+        Receive<Fold>(c => Answer(() => new TrainerReply.Folded(Device.FoldSlice(c.Roots, c.Of, c.Slice))));
         Receive<Update>(c => Answer(() =>
         {
             Device.UpdateSlice(c.Slice, c.Step);
             return new TrainerReply.Done();
         }));
-        Receive<Evaluate>(c => Answer(() => new TrainerReply.Evaluated(Device.Evaluate(c.Tokens))));
+        Receive<Evaluate>(c => Answer(() => new TrainerReply.Evaluated(Device.Evaluate(c.Tokens, Device.Model.Context + 1))));
     }
 
     /// <inheritdoc cref="TrainerActor"/>

@@ -1,6 +1,9 @@
 using Akka.Actor;
 using Elastic.Messages.Settings;
-using Elastic.Model;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimizers;
+using Elastic.Model.Training;
+using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Nodes.Devices;
 
@@ -11,16 +14,16 @@ internal abstract record TrainerCommand : INoSerializationVerificationNeeded
     /// <summary>Work for this run's model on these vectors from now on.</summary>
     public sealed record Attach(TrainingSettings Settings, ReplicaVectors Vectors) : TrainerCommand;
 
-    /// <summary>Forward and backward over micro-batches first, first + 1, … of M. Answered by <see cref="Accumulated"/>.</summary>
-    public sealed record Accumulate(IReadOnlyList<int[]> MicroBatches, int First, int Of, DropoutSeed Seed) : TrainerCommand;
+    /// <summary>Forward and backward over micro-batches first, first + 1, … of M. Answered by <see cref="TrainerReply.Accumulated"/>.</summary>
+    public sealed record Accumulate(IReadOnlyList<ReadOnlyMemory<int>> MicroBatches, int First, int Of, DropoutSeed Seed) : TrainerCommand;
 
-    /// <summary>Fold a slice of all devices' gradients. Answered by <see cref="Folded"/>.</summary>
-    public sealed record Fold(IReadOnlyList<SubtreeRoot> Roots, Slice Slice) : TrainerCommand;
+    /// <summary>Fold a slice of all devices' gradients. Answered by <see cref="TrainerReply.Folded"/>.</summary>
+    public sealed record Fold(IReadOnlyList<SubtreeRoot> Roots, int Of, Slice Slice) : TrainerCommand;
 
-    /// <summary>AdamW on a slice. Answered by <see cref="Done"/>.</summary>
+    /// <summary>AdamW on a slice. Answered by <see cref="TrainerReply.Done"/>.</summary>
     public sealed record Update(Slice Slice, AdamWStep Step) : TrainerCommand;
 
-    /// <summary>Losses of rows without gradients. Answered by <see cref="Evaluated"/>.</summary>
+    /// <summary>Losses of rows without gradients. Answered by <see cref="TrainerReply.Evaluated"/>.</summary>
     public sealed record Evaluate(int[] Tokens) : TrainerCommand;
 }
 

@@ -21,7 +21,7 @@ internal sealed class EvaluationRun(NodeRun run, NodeCommand.Evaluate order, Dev
 
         var losses = await devices.EvaluateAsync(batches);
         var loss = losses.Sum() / losses.Length;
-        var bitsPerByte = BitsPerByte.Of(loss, run.Corpus.HeldOutTokens, run.Corpus.HeldOutBytes);
+        var bitsPerByte = BitsPerByte.Of(loss, run.Corpus.Manifest.HeldOut.Tokens, run.Corpus.Manifest.HeldOut.Bytes);
         return new RunCommand.FinishEvaluation(run.Id, new VersionScore(order.Version, loss, bitsPerByte));
     }
 }

@@ -1,7 +1,6 @@
 using Akka.Actor;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Nodes.Devices;
-using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 
@@ -33,7 +32,7 @@ internal sealed class ReplicaActor : ReceiveActor
             NodeCommand.Evaluate order => new EvaluationRun(run, order, devices, work.Memory, Reader(true)).RunAsync(),
             var other => throw new System.Diagnostics.UnreachableException($"not for devices: {other}"),
         };
-        running.PipeTo(Self);
+        _ = running.PipeTo(Self);
     }
 
     /// <inheritdoc/>

@@ -1,7 +1,7 @@
 using Elastic.Actors.Blobs;
 using Elastic.Messages;
 using Elastic.Messages.Vectors;
-using Elastic.Model;
+using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Nodes.Replicas;
 
@@ -16,7 +16,7 @@ internal sealed class ReplicaMemory(FlatLayout layout, DeviceId device) : IDispo
 
     private readonly Dictionary<VectorKind, Digest> _held = [];
 
-    public ReplicaVectors Vectors { get; } = new(layout, device);
+    public ReplicaVectors Vectors { get; } = new(layout, Model.Training.Devices.Open(device));
 
     /// <summary>True when these are the moments in memory, so that this memory is the one to take for that replica.</summary>
     public bool HoldsMoments(Digest innerState) => InnerState == innerState;
@@ -62,18 +62,16 @@ internal sealed class ReplicaMemory(FlatLayout layout, DeviceId device) : IDispo
 
     private void Load(BlobStore blobs, VectorKind kind, VectorManifest vector)
     {
-        if (vector.Elements != layout.Length)
-            throw new ElasticException($"the stored {kind} has {vector.Elements} elements where this model has {layout.Length}: it is of another model");
         if (_held.TryGetValue(kind, out var held) && held == vector.Fingerprint)
             return;
         _held.Remove(kind);
-        Vectors.Write(kind, into => blobs.ReadVector(vector, into));
+        blobs.ReadVector(vector, Vectors, kind);
         _held[kind] = vector.Fingerprint;
     }
 
     private VectorManifest Store(BlobStore blobs, VectorKind kind)
     {
-        var vector = Vectors.Read(kind, bytes => blobs.PutVector(layout.Length, bytes));
+        var vector = blobs.PutVector(Vectors, kind);
         _held[kind] = vector.Fingerprint;
         return vector;
     }
@@ -81,6 +79,6 @@ internal sealed class ReplicaMemory(FlatLayout layout, DeviceId device) : IDispo
     private void Clear(VectorKind kind)
     {
         _held.Remove(kind);
-        Vectors.Clear(kind);
+        Vectors[kind].zero_();
     }
 }

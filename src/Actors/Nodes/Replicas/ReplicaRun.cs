@@ -1,11 +1,11 @@
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Nodes.Devices;
 using Elastic.Actors.Runs;
-using Elastic.Corpus;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
-using Elastic.Model;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimizers;
 
 namespace Elastic.Actors.Nodes.Replicas;
 
@@ -51,25 +51,27 @@ internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, Devi
         memory.LoadMoments(run.Blobs, order.HandOver?.State ?? order.InnerState);
     }
 
-    private async Task<(double LossNats, double LearningRate)> StepAsync(int step, IReadOnlyList<int[]> microBatches)
+    private async Task<(double LossNats, double LearningRate)> StepAsync(int step, IReadOnlyList<ReadOnlyMemory<int>> microBatches)
     {
         memory.Changing();
         var settings = run.Settings;
         var number = (long)order.Round * run.Plan.InnerSteps + step;                    // of this replica, from 0
         var learningRate = LearningRate.At(number, run.Plan.TotalSteps, settings.Optimizer);
         var seed = new DropoutSeed(settings.Run.Seed, order.Round, order.Replica, step);
-        var loss = await devices.StepAsync(microBatches, run.Layout, seed, new AdamWStep(learningRate, number + 1), settings.Optimizer.Clip);
+        var loss = await devices.StepAsync(microBatches, run.Layout, seed, new AdamWStep(learningRate, number + 1, 1), settings.Optimizer.Clip);
         return double.IsFinite(loss)
             ? (loss, learningRate)
             : throw new ElasticException($"the loss of replica {order.Replica} became {loss} at step {number}: " +
                                          "use a smaller optimizer.learning-rate or more optimizer.warmup-steps");
     }
 
-    private async Task<(IReadOnlyList<int[]> MicroBatches, Digest Samples)> ReadAsync(int step)
+    private async Task<(IReadOnlyList<ReadOnlyMemory<int>> MicroBatches, Digest Samples)> ReadAsync(int step)
     {
         var blocks = run.BlocksOf(order.Round, order.Replica, step);
         var tokens = await reader.ReadAsync(blocks, CancellationToken.None);
-        return (tokens.Chunk(tokens.Length / run.Plan.MicroBatches).ToList(), SampleDigest.Of(blocks, tokens));
+        var size = tokens.Length / run.Plan.MicroBatches;
+        var microBatches = Enumerable.Range(0, run.Plan.MicroBatches).Select(m => new ReadOnlyMemory<int>(tokens, m * size, size)).ToList();
+        return (microBatches, SampleDigests.Of(blocks, tokens));
     }
 
     private ReplicaHandOver HandOver(int step, double lossSum, Digest samples) =>
