@@ -1,0 +1,62 @@
+using System.Globalization;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Actors.Tests.Nodes;
+
+/// <summary>A run small enough for a test: a corpus made here, a model of a few thousand parameters.</summary>
+internal sealed class TinyRun : IDisposable
+{
+    public TinyRun()
+    {
+        Directory.CreateDirectory(Path.Combine(Root, "text"));
+        for (var i = 0; i < 40; i++)
+            File.WriteAllText(Path.Combine(Root, "text", $"{i:D2}.txt"), string.Join(' ', Enumerable.Range(0, 200).Select(w => Word(i * 1000 + w))));
+    }
+
+    public string Root { get; } = Path.Combine(Path.GetTempPath(), $"elastic-{Guid.NewGuid():N}");
+
+    public static TrainingSettings Settings(string name, int replicas = 1, AveragingMethod averaging = AveragingMethod.Average, int rounds = 4) => new(
+        new RunSettings(name, 42, replicas, 3, rounds, null, averaging),
+        new BatchSettings(8, 2),
+        new ModelSettings("gpt2", 1, 2, 16, 16, 257, 0.1, null),
+        new OptimizerSettings(3e-3, 0, 0.9, 0.95, 1e-8, 0.1, 1, 0, LearningRateSchedule.Cosine, 2, 0.7, 0.9),
+        new CorpusSettings([], "byte", 0.1),
+        new CheckpointSettings(2, 2),
+        new EvaluationSettings(2, 8));
+
+    /// <summary>Trains to the end, or until <paramref name="stop"/> says so, in a node of its own.</summary>
+    public async Task<RunView> TrainAsync(TrainingSettings settings, string devices, string data = "data", Func<RunView, bool>? stop = null)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        await using var node = await StartAsync(devices, data, deadline.Token);
+        return await TrainAsync(node, settings, stop, deadline.Token);
+    }
+
+    public Task<ElasticNode> StartAsync(string devices, string data, CancellationToken cancel) =>
+        ElasticNode.StartAsync(new NodeSettings(devices, 1, Path.Combine(Root, data), "127.0.0.1", 0), cancel);
+
+    public async Task<RunView> TrainAsync(ElasticNode node, TrainingSettings settings, Func<RunView, bool>? stop, CancellationToken cancel)
+    {
+        var corpus = await node.BuildCorpusAsync(settings.Corpus with { Sources = [Path.Combine(Root, "text")] }, null, cancel);
+        var reply = await node.StartRunAsync(settings, corpus);
+        Assert.IsType<RunReply.Accepted>(reply);
+        RunView? last = null;
+        await foreach (var view in node.WatchAsync(new RunId(settings.Run.Name), cancel))
+        {
+            last = view;
+            if (stop?.Invoke(view) == true)
+            {
+                stop = null;
+                await node.StopRunAsync(view.RunId);
+            }
+        }
+
+        return last!;
+    }
+
+    public void Dispose() => Directory.Delete(Root, true);
+
+    private static string Word(int i) => (i * 2654435761L % 9973).ToString("x", CultureInfo.InvariantCulture);
+}
