@@ -5,12 +5,20 @@ namespace Elastic.Corpus;
 /// <summary>UTF-8 that replaces what is invalid by U+FFFD, like the default one, and counts it.</summary>
 internal static class CountingUtf8
 {
-    /// <summary>An encoding that counts into <paramref name="statistics"/>. A byte order mark is left in the text.</summary>
+    /// <summary>An encoding that counts into <paramref name="statistics"/>.</summary>
     public static Encoding Create(ReadStatistics statistics)
     {
         var encoding = (Encoding)new UTF8Encoding(encoderShouldEmitUTF8Identifier: false).Clone();
         encoding.DecoderFallback = new CountingFallback(statistics);
         return encoding;
+    }
+
+    /// <summary>Decodes in one pass: <see cref="Encoding.GetString(byte[])"/> makes two and would count twice.</summary>
+    public static string Decode(ReadOnlySpan<byte> bytes, ReadStatistics statistics)
+    {
+        var characters = new char[bytes.Length + 1];
+        var count = Create(statistics).GetDecoder().GetChars(bytes, characters, flush: true);
+        return new string(characters, 0, count);
     }
 
     /// <summary>Reads text from a stream, which it closes. A byte order mark is skipped; that of UTF-16 or UTF-32 decides the encoding.</summary>

@@ -14,14 +14,13 @@ internal static class JsonLines
     {
         using var bytes = CountingUtf8.OpenBytes(file);
         using var stream = file.Format == DocumentFormat.JsonLinesZstandard ? (Stream)new DecompressionStream(bytes) : bytes;
-        var utf8 = CountingUtf8.Create(statistics);
         var lines = new Utf8Lines(stream);
         for (var line = 1L; TryReadLine(file, statistics, lines, line, out var json); line++)
         {
             if (json.Span.Trim(" \t\r"u8).IsEmpty)
                 continue;
             if (!Utf8.IsValid(json.Span))
-                json = Encoding.UTF8.GetBytes(utf8.GetString(json.Span));
+                json = Encoding.UTF8.GetBytes(CountingUtf8.Decode(json.Span, statistics));
             var document = Parse(file, line, json, out var problem);
             if (document is not null)
                 yield return document;

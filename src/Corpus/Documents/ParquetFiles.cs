@@ -47,7 +47,7 @@ internal static class ParquetFiles
     }
 
     private static DataField? StringColumn(ParquetReader reader, string name) =>
-        reader.Schema.DataFields.FirstOrDefault(f => f.Path.ToString() == name && f.ClrType == typeof(string) && !f.IsArray);
+        reader.Schema.DataFields.FirstOrDefault(f => f.Name == name && f.ClrType == typeof(string));
 
     private static string?[] Column(ParquetRowGroupReader rows, DataField column)
     {
