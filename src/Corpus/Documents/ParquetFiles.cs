@@ -46,8 +46,9 @@ internal static class ParquetFiles
         }
     }
 
+    // Parquet.Net calls a string a piece of characters.
     private static DataField? StringColumn(ParquetReader reader, string name) =>
-        reader.Schema.DataFields.FirstOrDefault(f => f.Name == name && f.ClrType == typeof(string));
+        reader.Schema.DataFields.FirstOrDefault(f => f.Path.ToString() == name && f.ClrType == typeof(ReadOnlyMemory<char>));
 
     private static string?[] Column(ParquetRowGroupReader rows, DataField column)
     {
