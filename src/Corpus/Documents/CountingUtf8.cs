@@ -26,11 +26,7 @@ internal static class CountingUtf8
         new(stream, Create(statistics), detectEncodingFromByteOrderMarks: true, bufferSize: 1 << 16);
 
     /// <inheritdoc cref="Open(Stream, ReadStatistics)"/>
-    public static StreamReader Open(SourceFile file, ReadStatistics statistics) => Open(OpenBytes(file), statistics);
-
-    /// <summary>Opens a file for one pass.</summary>
-    public static FileStream OpenBytes(SourceFile file) =>
-        new(file.Path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
+    public static StreamReader Open(SourceFile file, ReadStatistics statistics) => Open(file.OpenRead(), statistics);
 
     private sealed class CountingFallback(ReadStatistics statistics) : DecoderFallback
     {

@@ -12,7 +12,7 @@ internal static class JsonLines
 {
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
-        using var bytes = CountingUtf8.OpenBytes(file);
+        using var bytes = file.OpenRead();
         using var stream = file.Format == DocumentFormat.JsonLinesZstandard ? (Stream)new DecompressionStream(bytes) : bytes;
         var lines = new Utf8Lines(stream);
         for (var line = 1L; TryReadLine(file, statistics, lines, line, out var json); line++)
@@ -68,5 +68,7 @@ internal static class JsonLines
             : StringIn(record, "source");
 
     private static string? StringIn(JsonElement element, string name) =>
-        element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text ? text : null;
+        element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text
+            ? text
+            : null;
 }

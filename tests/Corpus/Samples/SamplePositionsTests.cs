@@ -17,7 +17,9 @@ public class SamplePositionsTests
 
     [Fact]
     public void The_position_is_the_published_formula() =>
-        Assert.Equal(((7L * 100 + 3) * 4 + 2) * 32 + 31, SamplePositions.Of(round: 7, replica: 2, step: 3, sample: 31, innerSteps: 100, replicas: 4, sequences: 32));
+        Assert.Equal(
+            ((7L * 100 + 3) * 4 + 2) * 32 + 31,
+            SamplePositions.Of(round: 7, replica: 2, step: 3, sample: 31, innerSteps: 100, replicas: 4, sequences: 32));
 
     [Fact]
     public void A_replica_step_or_sample_outside_of_the_run_is_refused()

@@ -7,16 +7,19 @@ internal static class Corpora
 {
     /// <summary>Documents of different lengths, from "Web" and "Books".</summary>
     public static List<Document> Documents(int count) =>
-        [.. Enumerable.Range(0, count).Select(i => new Document(i % 3 == 0 ? "Books" : "Web", $"d{i}", $"Document {i}: {string.Join(' ', Enumerable.Range(i, 20 + i % 50))}."))];
+        [.. from i in Enumerable.Range(0, count)
+            let text = $"Document {i}: {string.Join(' ', Enumerable.Range(i, 20 + i % 50))}."
+            select new Document(i % 3 == 0 ? "Books" : "Web", $"d{i}", text)];
 
     /// <summary>Batches of three documents.</summary>
     public static List<DocumentBatch> Batches(IEnumerable<Document> documents) =>
         [.. documents.Chunk(3).Select((d, i) => new DocumentBatch(i, d))];
 
-    public static BuiltCorpus Build(string folder, IEnumerable<Document> documents, string tokenizer = "byte", double heldOut = 0.2, long tokensPerShard = 2000)
+    public static BuiltCorpus Build(
+        string folder, IEnumerable<Document> documents, string tokenizer = "byte", double heldOut = 0.2, long tokensPerShard = 2000)
     {
         var open = Tokenizer.Open(tokenizer);
-        using var writer = new CorpusWriter(folder, default(Messages.Digest) with { Hex = "id" }, open, tokensPerShard);
+        using var writer = new CorpusWriter(folder, new Messages.Digest("id"), open, tokensPerShard);
         foreach (var batch in Batches(documents))
             writer.Append(BatchTokenizer.Tokenize(open, batch, heldOut));
         return writer.Complete(new ReadStatistics());

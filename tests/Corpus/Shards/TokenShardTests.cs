@@ -11,11 +11,11 @@ public sealed class TokenShardTests : IDisposable
 
     [Fact]
     public void A_missing_shard_is_named() =>
-        Assert.Contains("/no/such.tokens is missing", Refusal("/no/such.tokens"), StringComparison.Ordinal);
+        Refusal.Says("/no/such.tokens is missing", () => TokenShard.Open("/no/such.tokens"));
 
     [Fact]
     public void A_file_of_another_kind_is_refused() =>
-        Assert.Contains("is not a token shard", Refusal(_folder.Write("x.tokens", "hello world, this is text")), StringComparison.Ordinal);
+        Refusal.Says("is not a token shard", () => TokenShard.Open(_folder.Write("x.tokens", "hello world, this is text")));
 
     [Fact]
     public void A_truncated_shard_tells_both_lengths()
@@ -24,7 +24,7 @@ public sealed class TokenShardTests : IDisposable
         foreach (var length in new[] { 8, 100, 255, 256, 1000, whole.Length - 1 })
         {
             var path = _folder.Write("cut.tokens", whole[..length]);
-            var error = Refusal(path);
+            var error = Assert.Throws<ElasticException>(() => TokenShard.Open(path)).Message;
             Assert.Contains($"{path} is cut short", error, StringComparison.Ordinal);
             Assert.Contains($"expected {(length < 256 ? 256 : whole.Length)} bytes, found {length}", error, StringComparison.Ordinal);
         }
@@ -32,14 +32,14 @@ public sealed class TokenShardTests : IDisposable
 
     [Fact]
     public void Bytes_behind_the_end_are_refused() =>
-        Assert.Contains("is too long", Refusal(_folder.Write("long.tokens", [.. File.ReadAllBytes(Shard()), 0])), StringComparison.Ordinal);
+        Refusal.Says("is too long", () => TokenShard.Open(_folder.Write("long.tokens", [.. File.ReadAllBytes(Shard()), 0])));
 
     [Fact]
     public void Another_version_is_refused()
     {
         var bytes = File.ReadAllBytes(Shard());
         bytes[8] = 9;
-        Assert.Contains("of version 9", Refusal(_folder.Write("new.tokens", bytes)), StringComparison.Ordinal);
+        Refusal.Says("of version 9", () => TokenShard.Open(_folder.Write("new.tokens", bytes)));
     }
 
     [Fact]
@@ -158,19 +158,18 @@ public sealed class TokenShardTests : IDisposable
     public void Shards_of_llm_c_that_are_cut_short_or_of_another_version_are_refused()
     {
         var bytes = Corpora.LlmcBytes([1, 2, 3]);
-        Assert.Contains("expected 1030 bytes, found 1029", Refusal(_folder.Write("a.bin", bytes[..^1])), StringComparison.Ordinal);
-        Assert.Contains("expected 1024 bytes, found 12", Refusal(_folder.Write("b.bin", bytes[..12])), StringComparison.Ordinal);
-        Assert.Contains("of version 2", Refusal(_folder.Write("c.bin", Corpora.LlmcBytes([1], version: 2))), StringComparison.Ordinal);
+        Refusal.Says("expected 1030 bytes, found 1029", () => TokenShard.Open(_folder.Write("a.bin", bytes[..^1])));
+        Refusal.Says("expected 1024 bytes, found 12", () => TokenShard.Open(_folder.Write("b.bin", bytes[..12])));
+        Refusal.Says("of version 2", () => TokenShard.Open(_folder.Write("c.bin", Corpora.LlmcBytes([1], version: 2))));
     }
 
     // One shard with all documents.
     private string Shard(int documents = 20, string tokenizer = "byte")
     {
-        var corpus = Corpora.Build(_folder[$"{tokenizer}-{documents}"], Corpora.Documents(documents), tokenizer, heldOut: 0, tokensPerShard: long.MaxValue);
+        var folder = _folder[$"{tokenizer}-{documents}"];
+        var corpus = Corpora.Build(folder, Corpora.Documents(documents), tokenizer, heldOut: 0, tokensPerShard: long.MaxValue);
         return corpus.ShardPath(Assert.Single(corpus.TrainShards));
     }
-
-    private static string Refusal(string path) => Assert.Throws<ElasticException>(() => TokenShard.Open(path)).Message;
 
     private static void ReadAll(string path)
     {

@@ -6,8 +6,7 @@ public class CorpusSourcesTests
 {
     [Fact]
     public void A_source_that_does_not_exist_is_named() =>
-        Assert.Equal("corpus source /no/such/corpus does not exist: name a file or folder of text, or leave corpus.sources empty for the default corpus",
-            Assert.Throws<ElasticException>(() => CorpusSources.Resolve(["/no/such/corpus"])).Message);
+        Refusal.Says("corpus source /no/such/corpus does not exist: name a file or folder of text", () => CorpusSources.Resolve(["/no/such/corpus"]));
 
     [Fact]
     public void A_file_that_is_not_supported_is_named_with_what_is()
@@ -24,7 +23,17 @@ public class CorpusSourcesTests
     {
         using var folder = new TemporaryFolder();
         folder.Write("picture.png", "x");
-        Assert.Contains($"{folder.Path} holds no file of .txt", Assert.Throws<ElasticException>(() => CorpusSources.Resolve([folder.Path])).Message, StringComparison.Ordinal);
+        Refusal.Says($"{folder.Path} holds no file of .txt", () => CorpusSources.Resolve([folder.Path]));
+    }
+
+    [Fact]
+    public void A_file_that_is_gone_when_it_is_read_is_named()
+    {
+        using var folder = new TemporaryFolder();
+        var files = CorpusSources.Resolve([folder.Write("a.txt", "x")]);
+        File.Delete(files[0].Path);
+        Refusal.Says($"corpus file {files[0].Path} cannot be read", () => DocumentReader.Read(files[0], new ReadStatistics()).ToList());
+        Refusal.Says($"corpus file {files[0].Path} cannot be read", () => CorpusIdentity.Of(files, Corpora.Settings("")));
     }
 
     [Fact]
@@ -35,7 +44,11 @@ public class CorpusSourcesTests
             folder.Write(name, "x");
         var files = CorpusSources.Resolve([folder.Path]);
         Assert.Equal(["B.xml", "a.jsonl.zst", "a/z.MD", "b.txt", "page.htm", "t.parquet"], files.Select(f => f.Name));
-        Assert.Equal([DocumentFormat.Xml, DocumentFormat.JsonLinesZstandard, DocumentFormat.Text, DocumentFormat.Text, DocumentFormat.Html, DocumentFormat.Parquet],
+        Assert.Equal(
+            [
+                DocumentFormat.Xml, DocumentFormat.JsonLinesZstandard, DocumentFormat.Text, DocumentFormat.Text,
+                DocumentFormat.Html, DocumentFormat.Parquet,
+            ],
             files.Select(f => f.Format));
     }
 
@@ -55,7 +68,7 @@ public class CorpusSourcesTests
         using var folder = new TemporaryFolder();
         folder.Write("a.bin", "x");
         folder.Write("a.txt", "x");
-        Assert.Contains("mixes token shards", Assert.Throws<ElasticException>(() => CorpusSources.Resolve([folder.Path])).Message, StringComparison.Ordinal);
+        Refusal.Says("mixes token shards", () => CorpusSources.Resolve([folder.Path]));
         Assert.True(CorpusSources.AreTokenShards(CorpusSources.Resolve([folder["a.bin"]])));
         Assert.False(CorpusSources.AreTokenShards(CorpusSources.Resolve([folder["a.txt"]])));
     }

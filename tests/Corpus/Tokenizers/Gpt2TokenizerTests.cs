@@ -113,7 +113,9 @@ public class Gpt2TokenizerTests
     private static TiktokenTokenizer OpenMicrosoftMl()
     {
         var assembly = typeof(GptEncoding).Assembly;
-        using var ranks = assembly.GetManifestResourceStream(assembly.GetManifestResourceNames().Single(n => n.EndsWith("r50k_base.tiktoken", StringComparison.Ordinal)))!;
-        return TiktokenTokenizer.Create(ranks, new RegexPreTokenizer(new Regex(Pattern, RegexOptions.CultureInvariant, TimeSpan.FromSeconds(10)), specialTokens: null), normalizer: null);
+        var name = assembly.GetManifestResourceNames().Single(n => n.EndsWith("r50k_base.tiktoken", StringComparison.Ordinal));
+        using var ranks = assembly.GetManifestResourceStream(name)!;
+        var words = new Regex(Pattern, RegexOptions.CultureInvariant, TimeSpan.FromSeconds(10));
+        return TiktokenTokenizer.Create(ranks, new RegexPreTokenizer(words, specialTokens: null), normalizer: null);
     }
 }

@@ -6,8 +6,10 @@ namespace Elastic.Corpus.Tests;
 internal static class Texts
 {
     private static readonly Gen<string> Fragment = Gen.OneOf(
-        Gen.OneOf("'s", "'ll", "'ve", "'re", "'", "'S", " ", "  ", "\n", "\n\n", "\t", "\r\n", "\u00A0", "\u3000", "\u2028", "\u0085", "\u200B", "\uFEFF"),
-        Gen.OneOf("the", " of", "Hello", "world", "0", "00", "000", "x1", "don't", "<|endoftext|>", "!!!", "...", "()", "{}", "é", "e\u0301", "²", "½", "Ⅷ", "नमस्ते"),
+        Gen.OneOf("'s", "'ll", "'ve", "'re", "'", "'S", " ", "  ",
+            "\n", "\n\n", "\t", "\r\n", "\u00A0", "\u3000", "\u2028", "\u0085", "\u200B", "\uFEFF"),
+        Gen.OneOf("the", " of", "Hello", "world", "0", "00", "000", "x1", "don't", "<|endoftext|>",
+            "!!!", "...", "()", "{}", "é", "e\u0301", "²", "½", "Ⅷ", "नमस्ते"),
         Gen.String[Gen.Char['a', 'z'], 1, 12],
         Gen.String[Gen.Char[' ', '~'], 1, 12],
         Gen.String[Gen.OneOf('0', 'a', ' '), 1, 40]);
