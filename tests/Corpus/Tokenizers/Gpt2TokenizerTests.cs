@@ -25,7 +25,12 @@ public class Gpt2TokenizerTests
     [InlineData("\n\n", new[] { 628 })]
     [InlineData("<|endoftext|>", new[] { 27, 91, 437, 1659, 5239, 91, 29 })]
     [InlineData("😀", new[] { 47249, 222 })]
-    public void Published_vectors_hold(string text, int[] tokens) => Assert.Equal(tokens, Encode(text));
+    public void Published_vectors_hold_here_and_in_both_references(string text, int[] tokens)
+    {
+        Assert.Equal(tokens, Encode(text));
+        Assert.Equal(tokens, SharpTokenEncode(text));
+        Assert.Equal(tokens, MicrosoftMl.EncodeToIds(text));
+    }
 
     [Fact]
     public void Random_text_of_the_basic_plane_equals_SharpToken() =>
