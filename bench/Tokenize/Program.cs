@@ -52,5 +52,6 @@ for (var round = 0; round <= rounds; round++)
 for (var i = 0; i < contestants.Count; i++)
 {
     speeds[i].Sort();
-    Console.WriteLine($"{contestants[i].Name,-12} {speeds[i][speeds[i].Count / 2],8:0.0} MB/s (from {speeds[i][0]:0.0} to {speeds[i][^1]:0.0}), {tokens[i]} tokens");
+    var (slowest, median, fastest) = (speeds[i][0], speeds[i][speeds[i].Count / 2], speeds[i][^1]);
+    Console.WriteLine($"{contestants[i].Name,-12} {median,8:0.0} MB/s (from {slowest:0.0} to {fastest:0.0}), {tokens[i]} tokens");
 }

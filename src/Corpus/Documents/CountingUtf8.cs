@@ -5,7 +5,7 @@ namespace Elastic.Corpus;
 /// <summary>UTF-8 that replaces what is invalid by U+FFFD, like the default one, and counts it.</summary>
 internal static class CountingUtf8
 {
-    /// <summary>An encoding that counts into <paramref name="statistics"/>. A byte order mark is left in the text.</summary>
+    /// <summary>An encoding that counts into <paramref name="statistics"/>.</summary>
     public static Encoding Create(ReadStatistics statistics)
     {
         var encoding = (Encoding)new UTF8Encoding(encoderShouldEmitUTF8Identifier: false).Clone();
@@ -13,16 +13,20 @@ internal static class CountingUtf8
         return encoding;
     }
 
+    /// <summary>Decodes in one pass: <see cref="Encoding.GetString(byte[])"/> makes two and would count twice.</summary>
+    public static string Decode(ReadOnlySpan<byte> bytes, ReadStatistics statistics)
+    {
+        var characters = new char[bytes.Length + 1];
+        var count = Create(statistics).GetDecoder().GetChars(bytes, characters, flush: true);
+        return new string(characters, 0, count);
+    }
+
     /// <summary>Reads text from a stream, which it closes. A byte order mark is skipped; that of UTF-16 or UTF-32 decides the encoding.</summary>
     public static StreamReader Open(Stream stream, ReadStatistics statistics) =>
         new(stream, Create(statistics), detectEncodingFromByteOrderMarks: true, bufferSize: 1 << 16);
 
     /// <inheritdoc cref="Open(Stream, ReadStatistics)"/>
-    public static StreamReader Open(SourceFile file, ReadStatistics statistics) => Open(OpenBytes(file), statistics);
-
-    /// <summary>Opens a file for one pass.</summary>
-    public static FileStream OpenBytes(SourceFile file) =>
-        new(file.Path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
+    public static StreamReader Open(SourceFile file, ReadStatistics statistics) => Open(file.OpenRead(), statistics);
 
     private sealed class CountingFallback(ReadStatistics statistics) : DecoderFallback
     {

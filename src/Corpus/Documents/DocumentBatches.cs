@@ -14,7 +14,8 @@ public static class DocumentBatches
         return ReadLazily(files, statistics, cancellationToken);
     }
 
-    private static IEnumerable<DocumentBatch> ReadLazily(IReadOnlyList<SourceFile> files, ReadStatistics statistics, CancellationToken cancellationToken)
+    private static IEnumerable<DocumentBatch> ReadLazily(
+        IReadOnlyList<SourceFile> files, ReadStatistics statistics, CancellationToken cancellationToken)
     {
         var (sequence, characters, batch) = (0L, 0, new List<Document>());
         foreach (var document in files.SelectMany(f => DocumentReader.Read(f, statistics)))

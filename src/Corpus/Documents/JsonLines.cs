@@ -12,16 +12,15 @@ internal static class JsonLines
 {
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
-        using var bytes = CountingUtf8.OpenBytes(file);
+        using var bytes = file.OpenRead();
         using var stream = file.Format == DocumentFormat.JsonLinesZstandard ? (Stream)new DecompressionStream(bytes) : bytes;
-        var utf8 = CountingUtf8.Create(statistics);
         var lines = new Utf8Lines(stream);
         for (var line = 1L; TryReadLine(file, statistics, lines, line, out var json); line++)
         {
             if (json.Span.Trim(" \t\r"u8).IsEmpty)
                 continue;
             if (!Utf8.IsValid(json.Span))
-                json = Encoding.UTF8.GetBytes(utf8.GetString(json.Span));
+                json = Encoding.UTF8.GetBytes(CountingUtf8.Decode(json.Span, statistics));
             var document = Parse(file, line, json, out var problem);
             if (document is not null)
                 yield return document;
@@ -69,5 +68,7 @@ internal static class JsonLines
             : StringIn(record, "source");
 
     private static string? StringIn(JsonElement element, string name) =>
-        element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text ? text : null;
+        element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text
+            ? text
+            : null;
 }

@@ -9,12 +9,13 @@ internal static class ParquetFiles
 {
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
-        using var stream = CountingUtf8.OpenBytes(file);
+        using var stream = file.OpenRead();
         var reader = Open(file, stream);
         try
         {
+            var columns = string.Join(", ", reader.Schema.DataFields.Select(f => f.Name));
             var text = StringColumn(reader, "text") ?? throw new ElasticException(
-                $"{file.Path} has no column \"text\" of strings (it has {string.Join(", ", reader.Schema.DataFields.Select(f => f.Name))}): rename one, or name other files");
+                $"{file.Path} has no column \"text\" of strings (it has {columns}): rename one, or name other files");
             var source = StringColumn(reader, "source");
             for (var group = 0; group < reader.RowGroupCount; group++)
             {
@@ -46,8 +47,9 @@ internal static class ParquetFiles
         }
     }
 
+    // Parquet.Net calls a string a piece of characters.
     private static DataField? StringColumn(ParquetReader reader, string name) =>
-        reader.Schema.DataFields.FirstOrDefault(f => f.Path.ToString() == name && f.ClrType == typeof(string) && !f.IsArray);
+        reader.Schema.DataFields.FirstOrDefault(f => f.Path.ToString() == name && f.ClrType == typeof(ReadOnlyMemory<char>));
 
     private static string?[] Column(ParquetRowGroupReader rows, DataField column)
     {

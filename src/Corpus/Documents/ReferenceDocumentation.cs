@@ -11,12 +11,13 @@ internal static class ReferenceDocumentation
 {
     /// <param name="file">Names the documents.</param>
     /// <param name="xml">Stands on the root element, <c>doc</c>.</param>
-    public static IEnumerable<Document> Read(SourceFile file, XmlReader xml)
+    /// <param name="guard">Ends the reading at a malformed place.</param>
+    public static IEnumerable<Document> Read(SourceFile file, XmlReader xml, MalformedXml guard)
     {
         var page = new StringBuilder();
         string? type = null;
         IReadOnlyList<string> typeParameters = [];
-        while (ReadMember(xml) is { } member)
+        while (guard.Try(() => ReadMember(xml)) is { } member)
         {
             var owner = ReferenceNames.TypeOf(member.Id);
             if (owner != type)

@@ -21,7 +21,7 @@ internal static class ReferenceNames
 
     /// <summary>The full name of a type or member.</summary>
     /// <param name="id">With or without its prefix.</param>
-    /// <param name="typeParameters">Names of the type's parameters, in order; "T0", "T1", … where there are too few.</param>
+    /// <param name="typeParameters">Names of the type's parameters, in order; "T", "T1", … where there are too few.</param>
     /// <param name="methodParameters">Those of the method.</param>
     public static string Full(string id, IReadOnlyList<string> typeParameters, IReadOnlyList<string> methodParameters)
     {
@@ -31,10 +31,11 @@ internal static class ReferenceNames
         AppendPath(text, name.AsSpan(0, end), typeParameters, methodParameters);
         if (end == name.Length)
             return text.Append(IsMethod(id) ? "()" : "").ToString();
-        var (arguments, result) = name.IndexOf('~', StringComparison.Ordinal) is var tilde and >= 0 ? (name[end..tilde], name[(tilde + 1)..]) : (name[end..], "");
-        AppendSignature(text, arguments, typeParameters, methodParameters);
-        if (result.Length > 0)
-            AppendSignature(text.Append(" returning "), result, typeParameters, methodParameters);
+        // Conversions differ by their result alone.
+        var tilde = name.IndexOf('~', StringComparison.Ordinal);
+        AppendSignature(text, tilde < 0 ? name[end..] : name[end..tilde], typeParameters, methodParameters);
+        if (tilde >= 0)
+            AppendSignature(text.Append(" returning "), name[(tilde + 1)..], typeParameters, methodParameters);
         return text.ToString();
     }
 
@@ -61,7 +62,8 @@ internal static class ReferenceNames
     private static int EndOfPath(string name) => name.AsSpan().IndexOfAny('(', '~') is var end and >= 0 ? end : name.Length;
 
     // "System.Array.Resize``1" -> "System.Array.Resize<T>"; "#ctor" is named like its type.
-    private static void AppendPath(StringBuilder text, ReadOnlySpan<char> path, IReadOnlyList<string> typeParameters, IReadOnlyList<string> methodParameters)
+    private static void AppendPath(
+        StringBuilder text, ReadOnlySpan<char> path, IReadOnlyList<string> typeParameters, IReadOnlyList<string> methodParameters)
     {
         var previous = "";
         var usedTypeParameters = 0;
@@ -83,12 +85,14 @@ internal static class ReferenceNames
                 continue;
             var first = ofMethod ? 0 : usedTypeParameters;
             usedTypeParameters += ofMethod ? 0 : count;
-            text.Append('<').AppendJoin(", ", Enumerable.Range(first, count).Select(i => Parameter(ofMethod ? methodParameters : typeParameters, i))).Append('>');
+            var names = ofMethod ? methodParameters : typeParameters;
+            text.Append('<').AppendJoin(", ", Enumerable.Range(first, count).Select(i => Parameter(names, i))).Append('>');
         }
     }
 
     // "(``0[]@,System.Int32)" -> "(T[], Int32)": type names lose their namespace.
-    private static void AppendSignature(StringBuilder text, string signature, IReadOnlyList<string> typeParameters, IReadOnlyList<string> methodParameters)
+    private static void AppendSignature(
+        StringBuilder text, string signature, IReadOnlyList<string> typeParameters, IReadOnlyList<string> methodParameters)
     {
         for (var i = 0; i < signature.Length;)
         {
@@ -117,5 +121,6 @@ internal static class ReferenceNames
         }
     }
 
-    private static string Parameter(IReadOnlyList<string> names, int index) => index < names.Count ? names[index] : index == 0 && names.Count == 0 ? "T" : $"T{index}";
+    private static string Parameter(IReadOnlyList<string> names, int index) =>
+        index < names.Count ? names[index] : index == 0 ? "T" : $"T{index}";
 }

@@ -49,10 +49,12 @@ internal static class TextPieces
                 start += length < 0 ? count - start : length + 1;
                 if (length >= 0)
                     afterReturn = buffer[start - 1] == '\r';
-                else if (line.Length < Limit || char.IsHighSurrogate(line[^1]))
+                else if (line.Length < Limit)
                     continue;
-                yield return (line.ToString(), length >= 0);
-                line.Clear();
+                // Half of a surrogate pair waits for the other half.
+                var whole = length < 0 && char.IsHighSurrogate(line[^1]) ? line.Length - 1 : line.Length;
+                yield return (line.ToString(0, whole), length >= 0);
+                line.Remove(0, whole);
             }
         if (line.Length > 0)
             yield return (line.ToString(), false);

@@ -19,36 +19,22 @@ internal static class XmlFiles
     {
         using var text = CountingUtf8.Open(file, statistics);
         using var xml = XmlReader.Create(text, Settings);
-        var root = Guarded(() => xml.MoveToContent() == XmlNodeType.Element ? xml.LocalName : null);
+        var guard = new MalformedXml(file, statistics);
+        var root = guard.Try(() => xml.MoveToContent() == XmlNodeType.Element ? xml.LocalName : null);
         var documents = root switch
         {
             null => [],
-            "doc" => ReferenceDocumentation.Read(file, xml),
-            _ => PlainText.Pieces(file, new XmlText(xml)),
+            "doc" => ReferenceDocumentation.Read(file, xml, guard),
+            _ => PlainText.Pieces(file, new XmlText(xml, guard)),
         };
-        using var each = documents.GetEnumerator();
-        while (Guarded(() => each.MoveNext() ? each.Current : null) is { } document)
+        foreach (var document in documents)
             yield return document;
-
-        // What comes before a malformed place is kept, the rest of the file is skipped.
-        T? Guarded<T>(Func<T?> next) where T : class
-        {
-            try
-            {
-                return next();
-            }
-            catch (XmlException e)
-            {
-                statistics.CountMalformed(file.Path, e.LineNumber, e.Message);
-                return null;
-            }
-        }
     }
 
     /// <summary>
     /// The text of an XML file as a stream, in its own lines. Elements that touch (<c>&lt;/a&gt;&lt;b&gt;</c>) are lines too.
     /// </summary>
-    private sealed class XmlText(XmlReader xml) : TextReader
+    private sealed class XmlText(XmlReader xml, MalformedXml guard) : TextReader
     {
         private readonly FlowedText _text = new(newlinesPerLine: 1);
         private bool _isAfterEnd;
@@ -75,7 +61,7 @@ internal static class XmlFiles
         {
             while (_position == _current.Length)
             {
-                if (!xml.Read())
+                if (guard.Try(() => xml.Read() ? xml : null) is null)
                     return false;
                 if (xml.NodeType is XmlNodeType.Text or XmlNodeType.CDATA or XmlNodeType.Whitespace or XmlNodeType.SignificantWhitespace)
                     _text.Append(xml.Value);
@@ -85,6 +71,24 @@ internal static class XmlFiles
                 (_current, _position) = (_text.Take(), 0);
             }
             return true;
+        }
+    }
+}
+
+/// <summary>Keeps what comes before a malformed place of a file, and records the place; the rest of the file is skipped.</summary>
+internal sealed class MalformedXml(SourceFile file, ReadStatistics statistics)
+{
+    /// <summary>The result of reading on, or null where the file ends or is malformed.</summary>
+    public T? Try<T>(Func<T?> read) where T : class
+    {
+        try
+        {
+            return read();
+        }
+        catch (XmlException e)
+        {
+            statistics.CountMalformed(file.Path, e.LineNumber, e.Message);
+            return null;
         }
     }
 }

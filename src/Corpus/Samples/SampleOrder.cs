@@ -7,7 +7,7 @@ namespace Elastic.Corpus;
 /// <remarks>
 /// A balanced Feistel network permutes the numbers of an even count of bits; results outside the range are fed back until one
 /// falls inside ("cycle walking": Black and Rogaway 2002, "Ciphers with Arbitrary Finite Domains", section 3). The range is at least a
-/// quarter of the network's domain once there are two blocks, so four walks are expected at most. The order is part of what a run's fingerprint proves: never change it.
+/// quarter of the network's domain, so four walks are expected at most. A run's fingerprint depends on the order: never change it.
 /// </remarks>
 public sealed class SampleOrder
 {

@@ -4,41 +4,43 @@ namespace Elastic.Corpus;
 
 /// <summary>
 /// A folder that is filled under another name and renamed when complete. What a crash leaves behind is removed by the next build:
-/// a living builder holds a lock on its folder, a dead one does not.
+/// a living builder holds a lock file beside its folder, and the system releases that of a dead one.
 /// </summary>
 internal sealed class BuildFolder : IDisposable
 {
-    private const string LockName = "lock";
+    private const string Infix = ".building-";
+    private const string LockSuffix = ".lock";
+
     private readonly string _target;
-    private FileStream? _lock;
+    private readonly FileStream _lock;
 
     /// <param name="target">The folder's final path.</param>
     public BuildFolder(string target)
     {
         _target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
-        var parent = Path.GetDirectoryName(_target) ?? throw new ElasticException($"{target} cannot be a corpus folder: name a folder inside another");
+        var parent = Path.GetDirectoryName(_target)
+            ?? throw new ElasticException($"{target} cannot be a corpus folder: name a folder inside another");
         Directory.CreateDirectory(parent);
-        foreach (var leftover in Directory.EnumerateDirectories(parent, Path.GetFileName(_target) + Suffix + "*"))
-            RemoveIfDead(leftover);
-        Current = _target + Suffix + Guid.NewGuid().ToString("n");
+        foreach (var lockFile in Directory.EnumerateFiles(parent, Path.GetFileName(_target) + Infix + "*" + LockSuffix))
+            RemoveIfDead(lockFile);
+        Current = _target + Infix + Guid.NewGuid().ToString("n");
+        // The lock comes before the folder and goes after it, so no folder is ever left without one.
+        _lock = new FileStream(Current + LockSuffix, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
         Directory.CreateDirectory(Current);
-        _lock = Lock(Current);
     }
-
-    private static string Suffix => ".building-";
 
     /// <summary>Where the files go until then.</summary>
     public string Current { get; }
 
     /// <summary>Renames the folder. Where another builder was faster, its folder stays: the same inputs give the same bytes.</summary>
+    /// <exception cref="ElasticException">Something else bears the name.</exception>
     public void Complete()
     {
-        ReleaseLock();
         Durable.FlushFolder(Current);
-        if (Directory.Exists(_target) && !File.Exists(Path.Combine(_target, CorpusManifest.FileName)))
-            throw new ElasticException($"{_target} is in the way: it exists but is no corpus; move or delete it");
-        if (Directory.Exists(_target))
+        if (File.Exists(Path.Combine(_target, CorpusManifest.FileName)))
             return;
+        if (Path.Exists(_target))
+            throw new ElasticException($"{_target} is in the way: it exists but is no corpus; move or delete it");
         Directory.Move(Current, _target);
         Durable.FlushFolder(Path.GetDirectoryName(_target)!);
     }
@@ -46,32 +48,25 @@ internal sealed class BuildFolder : IDisposable
     /// <summary>Removes what was not completed.</summary>
     public void Dispose()
     {
-        ReleaseLock();
         if (Directory.Exists(Current))
             Directory.Delete(Current, recursive: true);
+        File.Delete(_lock.Name);
+        _lock.Dispose();
     }
 
-    private static FileStream Lock(string folder) => new(Path.Combine(folder, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-
-    private static void RemoveIfDead(string folder)
+    private static void RemoveIfDead(string lockFile)
     {
         try
         {
-            Lock(folder).Dispose();
-            Directory.Delete(folder, recursive: true);
+            using var held = new FileStream(lockFile, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+            var folder = lockFile[..^LockSuffix.Length];
+            if (Directory.Exists(folder))
+                Directory.Delete(folder, recursive: true);
+            File.Delete(lockFile);
         }
         catch (IOException)
         {
-            // Locked: its builder lives.
+            // Locked: its builder lives. Or gone: somebody else has removed it.
         }
-    }
-
-    private void ReleaseLock()
-    {
-        if (_lock is null)
-            return;
-        _lock.Dispose();
-        _lock = null;
-        File.Delete(Path.Combine(Current, LockName));
     }
 }

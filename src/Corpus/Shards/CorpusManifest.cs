@@ -46,7 +46,8 @@ public sealed record CorpusManifest(
             var manifest = JsonSerializer.Deserialize<CorpusManifest>(File.ReadAllBytes(path), Json);
             if (manifest is not null && manifest.Format == CorpusIdentity.FormatVersion)
                 return manifest;
-            throw new ElasticException($"{path} has format {manifest?.Format}, this version reads {CorpusIdentity.FormatVersion}: build the corpus again");
+            throw new ElasticException(
+                $"{path} has format {manifest?.Format}, this version reads {CorpusIdentity.FormatVersion}: build the corpus again");
         }
         catch (JsonException e)
         {

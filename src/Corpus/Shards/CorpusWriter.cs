@@ -60,7 +60,8 @@ public sealed class CorpusWriter : IDisposable
             throw new ElasticException($"the corpus is empty: no document with text was found ({statistics.EmptyDocuments} empty, " +
                                        $"{statistics.MalformedRecords} malformed); check corpus.sources");
         if (train.Count == 0)
-            throw new ElasticException($"all {_sources.Sum(s => s.Value.Documents)} documents are held out and none is left to train on: lower corpus.held-out or add documents");
+            throw new ElasticException($"all {_sources.Sum(s => s.Value.Documents)} documents are held out and none is left to train on: " +
+                                       "lower corpus.held-out or add documents");
         var all = train.Concat(heldOut).ToList();
         var manifest = new CorpusManifest(
             CorpusIdentity.FormatVersion, _id, _tokenizer.Id, _tokenizer.VocabularySize,

@@ -12,7 +12,10 @@ internal static partial class Durable
         file.Flush(flushToDisk: true);
     }
 
-    /// <summary>Makes created and renamed entries of a folder durable. .NET cannot open a folder, so this asks libc; elsewhere it does nothing.</summary>
+    /// <summary>
+    /// Makes created and renamed entries of a folder durable. .NET cannot open a folder, so this asks libc; on Windows it does nothing.
+    /// </summary>
+    /// <exception cref="IOException">The folder cannot be opened or flushed.</exception>
     public static void FlushFolder(string path)
     {
         if (OperatingSystem.IsWindows())

@@ -11,12 +11,14 @@ namespace Elastic.Corpus;
 public static class LlmcCorpus
 {
     /// <exception cref="ElasticException">A file is no such shard, the tokenizer is not gpt2, or nothing is left to train on.</exception>
-    public static BuiltCorpus Build(string folder, Digest id, Tokenizer tokenizer, IReadOnlyList<SourceFile> files, CancellationToken cancellationToken)
+    public static BuiltCorpus Build(
+        string folder, Digest id, Tokenizer tokenizer, IReadOnlyList<SourceFile> files, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(files);
         if (tokenizer is not Gpt2Tokenizer gpt2)
-            throw new ElasticException($"corpus.tokenizer = {tokenizer.Id} does not fit token shards of llm.c ({files[0].Path}): use corpus.tokenizer = {Gpt2Tokenizer.Name}");
+            throw new ElasticException($"corpus.tokenizer = {tokenizer.Id} does not fit token shards of llm.c ({files[0].Path}): " +
+                                       $"use corpus.tokenizer = {Gpt2Tokenizer.Name}");
         var heldOut = files.Where(f => Path.GetFileName(f.Path).Contains("val", StringComparison.OrdinalIgnoreCase)).ToHashSet();
         if (heldOut.Count == 0 && files.Count > 1)
             heldOut.Add(files[^1]);
@@ -44,7 +46,7 @@ public static class LlmcCorpus
     // Counts while it copies: documents are end-of-text tokens, bytes are those of the tokens.
     private static ShardInfo Copy(SourceFile file, string target, Gpt2Tokenizer tokenizer)
     {
-        using var source = new FileStream(file.Path, FileMode.Open, FileAccess.Read, FileShare.Read, 0, FileOptions.SequentialScan);
+        using var source = file.OpenRead();
         using var copy = new FileStream(target, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var buffer = new byte[1 << 20];
@@ -59,7 +61,9 @@ public static class LlmcCorpus
             {
                 var token = BinaryPrimitives.ReadUInt16LittleEndian(buffer.AsSpan(i));
                 if (token > tokenizer.EndOfText)
-                    throw new ElasticException($"{file.Path} holds token {token} at byte {copy.Position - count + i}, outside of GPT-2's vocabulary: it was made with another tokenizer");
+                    throw new ElasticException(
+                        $"{file.Path} holds token {token} at byte {copy.Position - count + i}, outside of GPT-2's vocabulary: " +
+                        "it was made with another tokenizer; leave it out");
                 if (token == tokenizer.EndOfText)
                     documents++;
                 else

@@ -27,7 +27,8 @@ internal static class LlmcShard
             throw TokenShard.Truncated(path, HeaderSize, fileLength);
         var version = BinaryPrimitives.ReadInt32LittleEndian(header[4..]);
         if (version != Version)
-            throw new ElasticException($"{path} is a token shard of llm.c of version {version}, this program reads {Version}: write it again with GPT-2 tokens");
+            throw new ElasticException(
+                $"{path} is a token shard of llm.c of version {version}, this program reads {Version}: write it again with GPT-2 tokens");
         // llm.c allows 2^31 - 1 tokens a file.
         var tokens = BinaryPrimitives.ReadInt32LittleEndian(header[8..]);
         var expected = HeaderSize + (long)tokens * sizeof(ushort);

@@ -71,7 +71,8 @@ internal sealed record ShardHeader(
         var version = BinaryPrimitives.ReadInt32LittleEndian(bytes[VersionAt..]);
         if (version != Version)
             throw new ElasticException($"{path} is a token shard of version {version}, this program reads {Version}: build the corpus again");
-        if (BinaryPrimitives.ReadUInt64LittleEndian(bytes[HashAt..]) != XxHash3.HashToUInt64(bytes[..HashAt]) || bytes[(HashAt + 8)..].ContainsAnyExcept((byte)0))
+        var isWhole = BinaryPrimitives.ReadUInt64LittleEndian(bytes[HashAt..]) == XxHash3.HashToUInt64(bytes[..HashAt]);
+        if (!isWhole || bytes[(HashAt + sizeof(ulong))..].ContainsAnyExcept((byte)0))
             throw TokenShard.Damaged(path, 0, Size);
         return new ShardHeader(
             TokenWidth: BinaryPrimitives.ReadInt32LittleEndian(bytes[WidthAt..]),

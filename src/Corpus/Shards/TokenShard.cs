@@ -120,7 +120,8 @@ public sealed class TokenShard : IDisposable
         {
             var entry = bytes.Span.Slice(i * ShardHeader.DocumentSize, ShardHeader.DocumentSize);
             var start = BinaryPrimitives.ReadInt64LittleEndian(entry);
-            documents[i] = new ShardDocument(start, end - start, BinaryPrimitives.ReadInt32LittleEndian(entry[8..]), sources[BinaryPrimitives.ReadInt32LittleEndian(entry[12..])]);
+            var source = sources[BinaryPrimitives.ReadInt32LittleEndian(entry[12..])];
+            documents[i] = new ShardDocument(start, end - start, BinaryPrimitives.ReadInt32LittleEndian(entry[8..]), source);
             end = start;
         }
         return documents;

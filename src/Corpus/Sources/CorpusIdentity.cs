@@ -25,7 +25,7 @@ public static class CorpusIdentity
         foreach (var file in files)
         {
             AppendText(hash, file.Name);
-            using var stream = new FileStream(file.Path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 20, FileOptions.SequentialScan);
+            using var stream = file.OpenRead();
             SHA256.HashData(stream, content);
             hash.AppendData(content);
         }

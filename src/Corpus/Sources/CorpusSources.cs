@@ -8,7 +8,11 @@ public static class CorpusSources
     private const string Supported = ".txt .md .xml .html .htm .jsonl .jsonl.zst .parquet .bin";
 
     // Hidden files and folders (.git) are nobody's corpus.
-    private static readonly EnumerationOptions Recursive = new() { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.Hidden | FileAttributes.System };
+    private static readonly EnumerationOptions Recursive = new()
+    {
+        RecurseSubdirectories = true,
+        AttributesToSkip = FileAttributes.Hidden | FileAttributes.System,
+    };
 
     /// <summary>The files of <paramref name="sources"/>, ordered by name; the default corpus where the list is empty.</summary>
     /// <exception cref="ElasticException">A source is missing, not supported, or has no file that is.</exception>
@@ -49,11 +53,13 @@ public static class CorpusSources
         var path = Path.GetFullPath(source);
         if (File.Exists(path))
         {
-            var format = FormatOf(path) ?? throw new ElasticException($"corpus source {source} is not supported: use a file of {Supported}, or a folder of such files");
+            var format = FormatOf(path)
+                ?? throw new ElasticException($"corpus source {source} is not supported: use a file of {Supported}, or a folder of such files");
             return [new SourceFile(path, Path.GetFileName(path), format)];
         }
         if (!Directory.Exists(path))
-            throw new ElasticException($"corpus source {source} does not exist: name a file or folder of text, or leave corpus.sources empty for the default corpus");
+            throw new ElasticException(
+                $"corpus source {source} does not exist: name a file or folder of text, or leave corpus.sources empty for the default corpus");
         var files = FilesIn(path, path).ToList();
         return files.Count > 0 ? files : throw new ElasticException($"corpus source {source} holds no file of {Supported}: name a folder with text");
     }

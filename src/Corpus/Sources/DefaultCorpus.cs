@@ -28,7 +28,8 @@ public static class DefaultCorpus
         // <folder>/<package>/<version>/(lib|ref)/<framework>/*.xml
         var packages = Xml(packageFolder, "", parts => parts.Length == 5 && parts[2] is "lib" or "ref");
         return packages.Count > 0 ? packages : throw new ElasticException(
-            $"there is no default corpus: no reference documentation (packs/*/*/ref/*/*.xml) in {string.Join(", ", dotnetRoots)} and none in {packageFolder}; " +
+            $"there is no default corpus: no reference documentation (packs/*/*/ref/*/*.xml) in {string.Join(", ", dotnetRoots)} " +
+            $"and none in {packageFolder}; " +
             "install the .NET SDK or name files with --corpus");
     }
 
@@ -48,7 +49,7 @@ public static class DefaultCorpus
 
     private static Digest ContentOf(SourceFile file)
     {
-        using var stream = File.OpenRead(file.Path);
+        using var stream = file.OpenRead();
         return new Digest(Convert.ToHexStringLower(SHA256.HashData(stream)));
     }
 

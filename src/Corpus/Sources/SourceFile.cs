@@ -1,3 +1,5 @@
+using Elastic.Messages;
+
 namespace Elastic.Corpus;
 
 /// <summary>How documents lie in a file.</summary>
@@ -29,4 +31,19 @@ public enum DocumentFormat
 /// <param name="Path">Where it lies on this machine.</param>
 /// <param name="Name">Its path inside the source, with '/'; the same on every machine.</param>
 /// <param name="Format">How documents lie in it.</param>
-public sealed record SourceFile(string Path, string Name, DocumentFormat Format);
+public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
+{
+    /// <summary>Opens the file for one pass.</summary>
+    /// <exception cref="ElasticException">It is gone or may not be read.</exception>
+    internal FileStream OpenRead()
+    {
+        try
+        {
+            return new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ElasticException($"corpus file {Path} cannot be read ({e.Message}): mend that, or take it out of corpus.sources", e);
+        }
+    }
+}

@@ -6,7 +6,8 @@ namespace Elastic.Corpus;
 /// Cuts text into the words that GPT-2 merges separately: by hand what the regular expression
 /// <c>'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+</c> of the original (Radford et al. 2019,
 /// encoder.py) does. Like the original, and unlike a .NET regular expression, it sees code points: a letter outside
-/// the basic plane is a letter, not two surrogates.
+/// the basic plane is a letter, not two surrogates. What is a letter is decided by the Unicode version of the .NET runtime; runtimes
+/// differ only over characters that one of them does not know yet.
 /// </summary>
 internal static class Gpt2Words
 {

@@ -1,0 +1,212 @@
+using System.Text;
+using Elastic.Messages;
+using Parquet;
+using Parquet.Schema;
+using ZstdSharp;
+
+namespace Elastic.Corpus.Tests;
+
+public class DocumentReaderTests
+{
+    private readonly ReadStatistics _statistics = new();
+
+    [Fact]
+    public void Invalid_UTF8_is_replaced_and_counted()
+    {
+        var text = Single("a.txt", [0x61, 0xFF, 0x62, 0xC3, 0x28, 0xE2, 0x82]).Text;
+        Assert.Equal("a\uFFFDb\uFFFD(\uFFFD", text);
+        Assert.Equal(3, _statistics.InvalidUtf8Sequences);
+    }
+
+    [Fact]
+    public void Invalid_UTF8_is_counted_wherever_the_buffers_end()
+    {
+        foreach (var length in new[] { 4095, 65534, 65535, 65536, 131071 })
+        {
+            var statistics = new ReadStatistics();
+            byte[] bytes = [.. Enumerable.Repeat((byte)'a', length), 0xE2, 0x82, (byte)'b', (byte)'\n'];
+            using var folder = new TemporaryFolder();
+            var file = CorpusSources.Resolve([folder.Write("a.txt", bytes)])[0];
+            Assert.Equal(new string('a', length) + "\uFFFDb", string.Concat(DocumentReader.Read(file, statistics).Select(d => d.Text)).TrimEnd());
+            Assert.Equal(1, statistics.InvalidUtf8Sequences);
+        }
+    }
+
+    [Fact]
+    public void A_byte_order_mark_is_no_text() => Assert.Equal("é", Single("a.txt", [0xEF, 0xBB, 0xBF, 0xC3, 0xA9]).Text);
+
+    [Fact]
+    public void Documents_without_text_are_skipped_and_counted()
+    {
+        Assert.Empty(Read("a.txt", " \n\t\n"u8.ToArray()));
+        Assert.Empty(Read("b.txt", []));
+        Assert.Equal((1, 0), (_statistics.EmptyDocuments, _statistics.Documents));
+    }
+
+    [Fact]
+    public void Malformed_lines_are_skipped_and_recorded_with_file_and_line()
+    {
+        var documents = Read("a.jsonl", """
+            {"text": "one", "source": "Web"}
+            {"text": "tw
+            {"title": "no text"}
+
+            {"text": 5}
+            [1]
+            {"text": "lone \ud800"}
+            {"text": "last", "meta": {"pile_set_name": "Books3"}, "source": "Web"}
+            """u8.ToArray());
+        Assert.Equal([("Web", "a.jsonl:1", "one"), ("Books3", "a.jsonl:8", "last")], documents.Select(d => (d.Source, d.Name, d.Text)));
+        Assert.Equal([2, 3, 5, 6, 7], _statistics.Malformed.Select(m => m.Line));
+        Assert.All(_statistics.Malformed, m => Assert.EndsWith("a.jsonl", m.File, StringComparison.Ordinal));
+        Assert.Equal(5, _statistics.MalformedRecords);
+    }
+
+    [Fact]
+    public void Invalid_UTF8_in_a_JSON_line_is_replaced_and_counted()
+    {
+        Assert.Equal("a\uFFFDb", Single("a.jsonl", [.. "{\"text\": \"a"u8, 0xFF, .. "b\"}\n"u8]).Text);
+        Assert.Equal((1, 0), (_statistics.InvalidUtf8Sequences, _statistics.MalformedRecords));
+    }
+
+    [Fact]
+    public void Long_JSON_lines_and_carriage_returns_are_read()
+    {
+        var texts = new[] { new string('x', 300_000), "short", new string('y', 140_000) };
+        var documents = Read("a.jsonl", Encoding.UTF8.GetBytes(string.Concat(texts.Select(t => $"{{\"text\": \"{t}\"}}\r\n"))));
+        Assert.Equal(texts, documents.Select(d => d.Text));
+    }
+
+    [Fact]
+    public void Compressed_lines_are_read_like_plain_ones_until_the_data_breaks()
+    {
+        var lines = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 50_000).Select(i => $"{{\"text\": \"document {i * 7919}\"}}\n")));
+        using var compressor = new Compressor();
+        var compressed = compressor.Wrap(lines).ToArray();
+        Assert.Equal(50_000, Read("a.jsonl.zst", compressed).Count);
+        Assert.Empty(_statistics.Malformed);
+        Assert.InRange(Read("b.jsonl.zst", compressed[..(compressed.Length / 2)]).Count, 1, 49_999);
+        Assert.Contains("b.jsonl.zst", Assert.Single(_statistics.Malformed).File, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Parquet_is_read_row_group_by_row_group()
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder["a.parquet"];
+        var (text, source) = (new DataField<string>("text"), new DataField<string>("source"));
+        await using (var file = File.Create(path))
+        {
+            await using var writer = await ParquetWriter.CreateAsync(new ParquetSchema(text, source), file);
+            foreach (var group in new string?[][] { ["one", null], ["two", "three"] })
+            {
+                using var rows = writer.CreateRowGroup();
+                await rows.WriteAsync(text, group!);
+                await rows.WriteAsync(source, ["Web", ""]);
+            }
+        }
+        var documents = DocumentReader.Read(CorpusSources.Resolve([path])[0], _statistics).ToList();
+        Assert.Equal([("Web", "one"), ("Web", "two"), ("a.parquet", "three")], documents.Select(d => (d.Source, d.Text)));
+        Assert.Equal(1, _statistics.EmptyDocuments);
+    }
+
+    [Fact]
+    public async Task Parquet_without_a_text_column_names_those_it_has()
+    {
+        using var folder = new TemporaryFolder();
+        var body = new DataField<string>("body");
+        await using (var file = File.Create(folder["a.parquet"]))
+        {
+            await using var writer = await ParquetWriter.CreateAsync(new ParquetSchema(body), file);
+            using var rows = writer.CreateRowGroup();
+            await rows.WriteAsync(body, ["x"]);
+        }
+        var error = Assert.Throws<ElasticException>(() => DocumentReader.Read(CorpusSources.Resolve([folder["a.parquet"]])[0], _statistics).ToList());
+        Assert.Contains("no column \"text\" of strings (it has body)", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_not_Parquet_is_named() =>
+        Refusal.Says("a.parquet is not a Parquet file", () => Read("a.parquet", "hello"u8.ToArray()));
+
+    [Fact]
+    public void A_page_becomes_lines_without_scripts_or_styles() =>
+        Assert.Equal("Title\nHead\nSome bold text.\nnext\n- a\n  b\ncell 1 cell 2\n",
+            Single("a.html", """
+                <html><head><title>Title</title><style>p {}</style></head><body><script>var x;</script>
+                <h1>Head</h1><p>Some <b>bold</b>
+                  text.</p>next<pre>- a
+                  b</pre><table><tr><td>cell 1</td><td>cell 2</td></tr></table></body></html>
+                """u8.ToArray()).Text);
+
+    [Fact]
+    public void A_page_may_nest_very_deeply() =>
+        Assert.Equal("deep\n", Single("a.html", Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("<div>", 20_000)) + "deep")).Text);
+
+    [Fact]
+    public void Any_XML_gives_its_text() =>
+        Assert.Equal("Title\nSome bold text, 1 < 2.\none\ntwo",
+            Single("a.xml", """
+                <book><title>Title</title>
+                  <p>Some <b>bold</b> text, 1 &lt; 2.</p>
+                  <i>one</i><i>two</i><!-- not this -->
+                </book>
+                """u8.ToArray()).Text.TrimEnd());
+
+    [Fact]
+    public void XML_is_read_up_to_where_it_is_malformed()
+    {
+        var documents = Read("a.xml", "<book>\n<p>good</p>\n<p>bad</q>\n</book>"u8.ToArray());
+        Assert.Contains("good", Assert.Single(documents).Text, StringComparison.Ordinal);
+        Assert.Equal(3, Assert.Single(_statistics.Malformed).Line);
+        Assert.Empty(Read("b.xml", "no XML at all"u8.ToArray()));
+        Assert.Equal(2, _statistics.MalformedRecords);
+    }
+
+    [Fact]
+    public void Long_text_is_cut_at_blank_lines_and_nothing_is_lost()
+    {
+        var paragraph = string.Concat(Enumerable.Repeat("All work and no play makes a dull text.\n", 25)) + "\n";
+        var text = string.Concat(Enumerable.Repeat(paragraph, 100));
+        var documents = Read("book.txt", Encoding.UTF8.GetBytes(text));
+        Assert.Equal(text, string.Concat(documents.Select(d => d.Text)));
+        Assert.All(documents.SkipLast(1), d => Assert.EndsWith(".\n\n", d.Text, StringComparison.Ordinal));
+        Assert.All(documents.SkipLast(1), d => Assert.InRange(d.Text.Length, TextPieces.Target, TextPieces.Target + paragraph.Length));
+        Assert.Equal(["book.txt", "book.txt#2"], documents.Take(2).Select(d => d.Name));
+        Assert.All(documents, d => Assert.Equal("book.txt", d.Source));
+    }
+
+    [Fact]
+    public void A_line_without_an_end_is_cut_between_characters()
+    {
+        var text = "a" + string.Concat(Enumerable.Repeat("😀", 150_000));
+        var documents = Read("line.txt", Encoding.UTF8.GetBytes(text));
+        Assert.True(documents.Count > 3);
+        Assert.Equal(text, string.Concat(documents.Select(d => d.Text)));
+        Assert.All(documents, d => Assert.False(char.IsLowSurrogate(d.Text[0])));
+    }
+
+    [Fact]
+    public void Ends_of_lines_become_newlines() => Assert.Equal("a\nb\nc\n\nd", Single("a.txt", "a\r\nb\rc\n\nd"u8.ToArray()).Text);
+
+    [Fact]
+    public void Statistics_count_by_source()
+    {
+        Read("a.txt", "abc"u8.ToArray());
+        Read("b.txt", "é"u8.ToArray());
+        Assert.Equal((2, 5), (_statistics.Documents, _statistics.Bytes));
+        Assert.Equal((1, 2), _statistics.Sources["b.txt"]);
+    }
+
+    [Fact]
+    public void Token_shards_hold_no_text() =>
+        Refusal.Says("holds tokens", () => Read("a.bin", [1]));
+
+    private Document Single(string name, byte[] bytes) => Assert.Single(Read(name, bytes));
+
+    private List<Document> Read(string name, byte[] bytes)
+    {
+        using var folder = new TemporaryFolder();
+        return [.. DocumentReader.Read(CorpusSources.Resolve([folder.Write(name, bytes)])[0], _statistics)];
+    }
+}

@@ -1,0 +1,89 @@
+using Elastic.Messages;
+
+namespace Elastic.Corpus.Tests;
+
+public sealed class BuiltCorpusTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_folder_that_is_no_corpus_is_named_with_the_remedy()
+    {
+        Refusal.Says($"no corpus in {_folder.Path}", () => BuiltCorpus.Open(_folder.Path));
+        Assert.False(BuiltCorpus.TryOpen(_folder.Path, out _));
+        Assert.False(BuiltCorpus.TryOpen(_folder["nowhere"], out _));
+    }
+
+    [Theory]
+    [InlineData("{ \"format\": 1")]
+    [InlineData("{}")]
+    [InlineData("null")]
+    [InlineData("")]
+    public void A_damaged_manifest_is_named(string json)
+    {
+        _folder.Write("corpus.json", json);
+        Refusal.Says(_folder["corpus.json"], () => BuiltCorpus.Open(_folder.Path));
+    }
+
+    [Fact]
+    public void A_manifest_of_another_format_is_refused()
+    {
+        var corpus = Corpora.Build(_folder["c"], Corpora.Documents(10));
+        var path = Path.Combine(corpus.Folder, "corpus.json");
+        File.WriteAllText(path, File.ReadAllText(path).Replace("\"format\": 1", "\"format\": 99", StringComparison.Ordinal));
+        Refusal.Says("has format 99", () => BuiltCorpus.Open(corpus.Folder));
+    }
+
+    [Fact]
+    public void What_was_written_is_what_is_opened()
+    {
+        var built = Corpora.Build(_folder["c"], Corpora.Documents(100));
+        Assert.True(BuiltCorpus.TryOpen(_folder["c"], out var opened));
+        Assert.Equal(new Digest("id"), opened.Id);
+        Assert.Equal(built.TrainShards, opened.TrainShards);
+        Assert.Equal(built.Manifest.HeldOut, opened.Manifest.HeldOut);
+        Assert.Empty(opened.Problems());
+    }
+
+    [Fact]
+    public void An_audit_names_every_shard_that_is_missing_or_differs()
+    {
+        var corpus = Corpora.Build(_folder["c"], Corpora.Documents(100));
+        var (missing, damaged) = (corpus.ShardPath(corpus.TrainShards[0]), corpus.ShardPath(corpus.HeldOutShards[0]));
+        File.Delete(missing);
+        File.WriteAllBytes(damaged, [.. File.ReadAllBytes(damaged).Reverse()]);
+        var problems = corpus.Problems().ToList();
+        Assert.Equal(2, problems.Count);
+        Assert.Equal($"{missing} is missing", problems[0]);
+        Assert.StartsWith($"{damaged} has SHA-256", problems[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Files_become_a_corpus_from_end_to_end()
+    {
+        _folder.Write("in/a.txt", "The first text.");
+        _folder.Write("in/b.jsonl", "{\"text\": \"The second.\"}\nbroken\n{\"text\": \" \"}\n");
+        var files = CorpusSources.Resolve([_folder["in"]]);
+        var statistics = new ReadStatistics();
+        var bytes = Tokenizer.Open("byte");
+        using var writer = new CorpusWriter(_folder["out"], CorpusIdentity.Of(files, Corpora.Settings(_folder["in"])), bytes);
+        foreach (var batch in DocumentBatches.Read(files, statistics, CancellationToken.None))
+            writer.Append(BatchTokenizer.Tokenize(bytes, batch, 0));
+        var corpus = writer.Complete(statistics);
+        Assert.Equal("The first text.The second.", bytes.Decode(Corpora.Tokens(corpus.ShardPath(Assert.Single(corpus.TrainShards)))));
+        Assert.Equal((2, 1, 1), (corpus.Manifest.Documents, corpus.Manifest.MalformedRecords, corpus.Manifest.EmptyDocuments));
+    }
+
+    [Fact]
+    public void Batches_hold_about_a_megabyte_and_reading_stops_when_asked()
+    {
+        _folder.Write("a.jsonl", string.Concat(Enumerable.Repeat($"{{\"text\": \"{new string('x', 100_000)}\"}}\n", 30)));
+        var files = CorpusSources.Resolve([_folder["a.jsonl"]]);
+        var batches = DocumentBatches.Read(files, new ReadStatistics(), CancellationToken.None).ToList();
+        Assert.Equal([(0L, 11), (1L, 11), (2L, 8)], batches.Select(b => (b.Sequence, b.Documents.Count)));
+        var canceled = new CancellationToken(canceled: true);
+        Assert.Throws<OperationCanceledException>(() => DocumentBatches.Read(files, new ReadStatistics(), canceled).ToList());
+    }
+}

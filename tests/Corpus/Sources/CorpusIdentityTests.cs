@@ -1,0 +1,37 @@
+using Elastic.Messages;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Corpus.Tests;
+
+public class CorpusIdentityTests
+{
+    private static readonly CorpusSettings Settings = new([], "byte", 0.01);
+
+    [Fact]
+    public void The_same_files_elsewhere_are_the_same_corpus()
+    {
+        using var here = new TemporaryFolder();
+        using var there = new TemporaryFolder();
+        here.Write("a.txt", "text");
+        there.Write("a.txt", "text");
+        Assert.Equal(IdOf(here, Settings), IdOf(there, Settings));
+    }
+
+    [Fact]
+    public void Content_names_tokenizer_and_held_out_share_each_make_another_corpus()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("a.txt", "text");
+        var ids = new List<Digest>
+        {
+            IdOf(folder, Settings), IdOf(folder, Settings with { Tokenizer = "gpt2" }), IdOf(folder, Settings with { HeldOut = 0.02 }),
+        };
+        folder.Write("a.txt", "Text");
+        ids.Add(IdOf(folder, Settings));
+        File.Move(folder["a.txt"], folder["b.txt"]);
+        ids.Add(IdOf(folder, Settings));
+        Assert.Equal(ids.Count, ids.Distinct().Count());
+    }
+
+    private static Digest IdOf(TemporaryFolder folder, CorpusSettings settings) => CorpusIdentity.Of(CorpusSources.Resolve([folder.Path]), settings);
+}

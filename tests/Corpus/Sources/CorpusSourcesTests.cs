@@ -1,0 +1,105 @@
+using Elastic.Messages;
+
+namespace Elastic.Corpus.Tests;
+
+public class CorpusSourcesTests
+{
+    [Fact]
+    public void A_source_that_does_not_exist_is_named() =>
+        Refusal.Says("corpus source /no/such/corpus does not exist: name a file or folder of text", () => CorpusSources.Resolve(["/no/such/corpus"]));
+
+    [Fact]
+    public void A_file_that_is_not_supported_is_named_with_what_is()
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder.Write("picture.png", "x");
+        var error = Assert.Throws<ElasticException>(() => CorpusSources.Resolve([path])).Message;
+        Assert.Contains("picture.png", error, StringComparison.Ordinal);
+        Assert.Contains(".jsonl.zst", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_folder_without_any_supported_file_is_named()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("picture.png", "x");
+        Refusal.Says($"{folder.Path} holds no file of .txt", () => CorpusSources.Resolve([folder.Path]));
+    }
+
+    [Fact]
+    public void A_file_that_is_gone_when_it_is_read_is_named()
+    {
+        using var folder = new TemporaryFolder();
+        var files = CorpusSources.Resolve([folder.Write("a.txt", "x")]);
+        File.Delete(files[0].Path);
+        Refusal.Says($"corpus file {files[0].Path} cannot be read", () => DocumentReader.Read(files[0], new ReadStatistics()).ToList());
+        Refusal.Says($"corpus file {files[0].Path} cannot be read", () => CorpusIdentity.Of(files, Corpora.Settings("")));
+    }
+
+    [Fact]
+    public void Files_are_ordered_by_name_and_others_are_passed_over()
+    {
+        using var folder = new TemporaryFolder();
+        foreach (var name in new[] { "b.txt", "a/z.MD", "a.jsonl.zst", "B.xml", "c.zst", ".hidden/d.txt", "page.htm", "t.parquet" })
+            folder.Write(name, "x");
+        var files = CorpusSources.Resolve([folder.Path]);
+        Assert.Equal(["B.xml", "a.jsonl.zst", "a/z.MD", "b.txt", "page.htm", "t.parquet"], files.Select(f => f.Name));
+        Assert.Equal(
+            [
+                DocumentFormat.Xml, DocumentFormat.JsonLinesZstandard, DocumentFormat.Text, DocumentFormat.Text,
+                DocumentFormat.Html, DocumentFormat.Parquet,
+            ],
+            files.Select(f => f.Format));
+    }
+
+    [Fact]
+    public void A_file_named_twice_is_read_once_and_same_names_keep_the_order_of_their_sources()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("one/x.txt", "1");
+        folder.Write("two/x.txt", "2");
+        var files = CorpusSources.Resolve([folder["two"], folder["one"], folder["one/x.txt"]]);
+        Assert.Equal([folder["two/x.txt"], folder["one/x.txt"]], files.Select(f => f.Path));
+    }
+
+    [Fact]
+    public void Text_and_token_shards_do_not_mix()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("a.bin", "x");
+        folder.Write("a.txt", "x");
+        Refusal.Says("mixes token shards", () => CorpusSources.Resolve([folder.Path]));
+        Assert.True(CorpusSources.AreTokenShards(CorpusSources.Resolve([folder["a.bin"]])));
+        Assert.False(CorpusSources.AreTokenShards(CorpusSources.Resolve([folder["a.txt"]])));
+    }
+
+    [Fact]
+    public void The_default_corpus_is_the_documentation_of_the_SDK_with_repeated_files_left_out()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("packs/Web.Ref/10.0.1/ref/net10.0/Base.xml", "same");
+        folder.Write("packs/Web.Ref/10.0.1/ref/net10.0/Web.xml", "web!");
+        folder.Write("packs/Base.Ref/10.0.1/ref/net10.0/Base.xml", "same");
+        folder.Write("packs/Base.Ref/10.0.1/data/List.xml", "not documentation");
+        Assert.Equal(["packs/Base.Ref/10.0.1/ref/net10.0/Base.xml", "packs/Web.Ref/10.0.1/ref/net10.0/Web.xml"],
+            DefaultCorpus.Find(["/no/dotnet", folder.Path], "/no/packages").Select(f => f.Name));
+    }
+
+    [Fact]
+    public void Without_the_SDK_the_documentation_of_NuGet_packages_is_taken()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("akka/1.5.0/lib/net8.0/Akka.xml", "x");
+        folder.Write("akka/1.5.0/build/net8.0/other.xml", "x");
+        Assert.Equal(["akka/1.5.0/lib/net8.0/Akka.xml"], DefaultCorpus.Find(["/no/dotnet"], folder.Path).Select(f => f.Name));
+    }
+
+    [Fact]
+    public void Without_either_the_error_says_where_it_looked_and_what_to_do()
+    {
+        var error = Assert.Throws<ElasticException>(() => DefaultCorpus.Find(["/no/dotnet"], "/no/packages")).Message;
+        Assert.StartsWith("there is no default corpus", error, StringComparison.Ordinal);
+        Assert.Contains("/no/dotnet", error, StringComparison.Ordinal);
+        Assert.Contains("--corpus", error, StringComparison.Ordinal);
+    }
+}
