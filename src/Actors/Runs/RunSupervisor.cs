@@ -100,6 +100,8 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
                 _fleet = _fleet.Answered(work);
             if (command is RunCommand.Start && d.Refusal is null)
                 _fleet = _fleet with { Stopping = false };
+            if (command is RunCommand.FinishSurvey && d.Refusal is null)
+                _fleet = _fleet with { Surveyed = true };
             foreach (var e in d.Events)
                 React(e);
             Advance();

@@ -29,7 +29,7 @@ internal sealed class TinyRun : IDisposable
     /// <summary>Trains to the end, or until <paramref name="stop"/> says so, in a node of its own.</summary>
     public async Task<RunView> TrainAsync(TrainingSettings settings, string devices, string data = "data", Func<RunView, bool>? stop = null)
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(40));
         await using var node = await StartAsync(devices, data, deadline.Token);
         return await TrainAsync(node, settings, stop, deadline.Token);
     }
@@ -43,17 +43,32 @@ internal sealed class TinyRun : IDisposable
         var reply = await node.StartRunAsync(settings, corpus);
         Assert.IsType<RunReply.Accepted>(reply);
         RunView? last = null;
-        await foreach (var view in node.WatchAsync(new RunId(settings.Run.Name), cancel))
+        try
         {
-            last = view;
-            if (stop?.Invoke(view) == true)
+            await foreach (var view in node.WatchAsync(new RunId(settings.Run.Name), cancel))
             {
-                stop = null;
-                await node.StopRunAsync(view.RunId);
+                last = view;
+                if (stop?.Invoke(view) == true)
+                {
+                    stop = null;
+                    await node.StopRunAsync(view.RunId);
+                }
             }
+        }
+        catch (OperationCanceledException e)
+        {
+            throw new TimeoutException($"the run hangs at {last}{Environment.NewLine}{Logs()}", e);
         }
 
         return last!;
+    }
+
+    private string Logs() => string.Join(Environment.NewLine, Directory.EnumerateFiles(Root, "log.txt", SearchOption.AllDirectories).Select(ReadShared));
+
+    private static string ReadShared(string path)
+    {
+        using var reader = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+        return $"{path}:{Environment.NewLine}{reader.ReadToEnd()}";
     }
 
     public void Dispose() => Directory.Delete(Root, true);

@@ -1,0 +1,121 @@
+using Elastic.Actors.Checkpoints;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Actors.Tests.Nodes;
+
+/// <summary>The resume ladder on real files: what is damaged is noticed, said, and computed again to the same bits.</summary>
+public sealed class ResumeSpecs : IDisposable
+{
+    private readonly TinyRun _tiny = new();
+
+    public void Dispose() => _tiny.Dispose();
+
+    [Fact]
+    public async Task A_damaged_newest_version_falls_back_to_the_newest_whole_checkpoint_and_says_so()
+    {
+        var settings = TinyRun.Settings("a", rounds: 8) with { Checkpoint = new CheckpointSettings(2, 3) };
+        var undisturbed = await _tiny.TrainAsync(settings, "cpu:1", data: "undisturbed");
+
+        await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v => v.Round == 5);
+        // The blobs that only the newest version needs are those written after the newest checkpoint's manifest.
+        var manifest = CheckpointFiles.In(Path.Combine(_tiny.Root, "damaged", "runs", "a", "checkpoints"))[0];
+        var newer = Blobs("damaged").Where(f => f.LastWriteTimeUtc > File.GetLastWriteTimeUtc(manifest)).ToList();
+        Assert.NotEmpty(newer);
+        foreach (var blob in newer)
+            Flip(blob.FullName);
+
+        var notices = new List<string>();
+        var resumed = await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v => Note(v, notices));
+
+        Assert.Contains(notices, n => n.Contains("going on from the checkpoint of round", StringComparison.Ordinal));
+        Assert.Equal(undisturbed.Fingerprint, resumed.Fingerprint);
+    }
+
+    [Fact]
+    public async Task When_every_blob_is_gone_the_run_starts_over_and_says_so()
+    {
+        var settings = TinyRun.Settings("a");
+        var undisturbed = await _tiny.TrainAsync(settings, "cpu:1", data: "undisturbed");
+        await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v => v.Round == 3);
+        foreach (var blob in Blobs("damaged"))
+            blob.Delete();
+
+        var notices = new List<string>();
+        var resumed = await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v => Note(v, notices));
+
+        Assert.Contains(notices, n => n.Contains("starting over from the seed", StringComparison.Ordinal));
+        Assert.Equal(undisturbed.Fingerprint, resumed.Fingerprint);
+    }
+
+    [Fact]
+    public async Task The_same_name_with_another_learning_rate_is_refused_naming_the_key()
+    {
+        var settings = TinyRun.Settings("a");
+        await _tiny.TrainAsync(settings, "cpu:1", stop: v => v.Round == 1);
+
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        await using var node = await _tiny.StartAsync("cpu:1", "data", deadline.Token);
+        var corpus = await node.BuildCorpusAsync(settings.Corpus with { Sources = [Path.Combine(_tiny.Root, "text")] }, null, deadline.Token);
+        var reply = await node.StartRunAsync(settings with { Optimizer = settings.Optimizer with { LearningRate = 0.1 } }, corpus);
+
+        var refused = Assert.IsType<RunReply.Refused>(reply);
+        Assert.Contains("optimizer.learning-rate: 0.003 -> 0.1", refused.Why, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Only_as_many_checkpoints_are_kept_as_asked_for_and_no_blob_beyond_them()
+    {
+        var settings = TinyRun.Settings("a", rounds: 10) with { Checkpoint = new CheckpointSettings(2, 2) };
+        var view = await _tiny.TrainAsync(settings, "cpu:2");
+
+        var manifests = CheckpointFiles.In(Path.Combine(_tiny.Root, "data", "runs", "a", "checkpoints"));
+        Assert.Equal(["round-000010.json", "round-000008.json"], manifests.Select(Path.GetFileName));
+        Assert.Equal(manifests[0], view.Checkpoint);
+        // Two checkpoints are two versions and two pairs of moments, a set blob for each: 2 x (2 + 3), and what the last collection spared.
+        Assert.InRange(Blobs("data").Count(), 10, 20);
+    }
+
+    [Fact]
+    public async Task A_checkpoint_of_another_model_is_refused_naming_both()
+    {
+        var finished = await _tiny.TrainAsync(TinyRun.Settings("a", rounds: 2), "cpu:1");
+        var settings = TinyRun.Settings("b");
+        var view = await _tiny.TrainAsync(settings with { Model = settings.Model with { Width = 32, Init = finished.Checkpoint } }, "cpu:1");
+
+        Assert.Contains("checkpoint of another model", view.Failure, StringComparison.Ordinal);
+        Assert.Contains("gpt2 1x16", view.Failure, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_run_can_start_from_the_parameters_of_another()
+    {
+        var finished = await _tiny.TrainAsync(TinyRun.Settings("a", rounds: 6), "cpu:1");
+        var settings = TinyRun.Settings("b", rounds: 1);
+        double? first = null;
+        await _tiny.TrainAsync(settings with { Model = settings.Model with { Init = finished.Checkpoint } }, "cpu:1", stop: v =>
+        {
+            first ??= v.ValLoss;
+            return false;
+        });
+
+        Assert.Equal(finished.ValLoss, first);
+    }
+
+    private static bool Note(RunView view, List<string> notices)
+    {
+        if (view.Notice is { } notice)
+            notices.Add(notice);
+        return false;
+    }
+
+    private IEnumerable<FileInfo> Blobs(string data) =>
+        new DirectoryInfo(Path.Combine(_tiny.Root, data, "runs", "a", "blobs")).EnumerateFiles("*", SearchOption.AllDirectories);
+
+    private static void Flip(string path)
+    {
+        var bytes = File.ReadAllBytes(path);
+        bytes[bytes.Length / 2] ^= 1;
+        File.WriteAllBytes(path, bytes);
+    }
+}

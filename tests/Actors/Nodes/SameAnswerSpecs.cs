@@ -1,0 +1,68 @@
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Actors.Tests.Nodes;
+
+/// <summary>The answer does not depend on the machines: fingerprints are compared, never losses.</summary>
+public sealed class SameAnswerSpecs : IDisposable
+{
+    private readonly TinyRun _tiny = new();
+
+    public void Dispose() => _tiny.Dispose();
+
+    [Theory]
+    [InlineData(AveragingMethod.Average)]
+    [InlineData(AveragingMethod.Nesterov)]
+    public async Task Four_replicas_of_four_micro_batches_give_one_fingerprint_on_one_two_and_three_devices(AveragingMethod averaging)
+    {
+        var settings = TinyRun.Settings("a", replicas: 4, averaging);
+        var fingerprints = new List<Digest?>();
+        foreach (var devices in new[] { "cpu:1", "cpu:2", "cpu:3" })
+            fingerprints.Add((await _tiny.TrainAsync(settings, devices, data: devices.Replace(':', '-'))).Fingerprint);
+
+        Assert.NotNull(fingerprints[0]);
+        Assert.Single(fingerprints.Distinct());
+    }
+
+    [Fact]
+    public async Task Another_seed_gives_another_fingerprint()
+    {
+        var settings = TinyRun.Settings("a");
+        var one = await _tiny.TrainAsync(settings, "cpu:1", data: "one");
+        var other = await _tiny.TrainAsync(settings with { Run = settings.Run with { Seed = 43 } }, "cpu:1", data: "other");
+
+        Assert.NotEqual(one.Fingerprint, other.Fingerprint);
+    }
+
+    [Fact]
+    public async Task A_run_stopped_in_the_middle_of_a_round_and_started_again_ends_as_if_nothing_had_happened()
+    {
+        var settings = TinyRun.Settings("a", replicas: 2, rounds: 6);
+        var undisturbed = await _tiny.TrainAsync(settings, "cpu:2", data: "undisturbed");
+
+        var stopped = await _tiny.TrainAsync(settings, "cpu:2", data: "stopped", stop: v => v is { Round: 2, Steps: > 6 });
+        Assert.Equal(RunPhase.Stopped, stopped.Phase);
+        Assert.True(stopped.Round < 6);
+        var resumed = await _tiny.TrainAsync(settings, "cpu:1", data: "stopped");
+
+        Assert.Equal(RunPhase.Finished, resumed.Phase);
+        Assert.Equal(undisturbed.Fingerprint, resumed.Fingerprint);
+    }
+
+    [Fact]
+    public async Task A_run_stopped_and_started_again_in_the_same_process_goes_on()
+    {
+        var settings = TinyRun.Settings("a", rounds: 6);
+        var undisturbed = await _tiny.TrainAsync(settings, "cpu:2", data: "undisturbed");
+
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        await using var node = await _tiny.StartAsync("cpu:2", "stopped", deadline.Token);
+        var stopped = await _tiny.TrainAsync(node, settings, v => v.Round == 2, deadline.Token);
+        var resumed = await _tiny.TrainAsync(node, settings, null, deadline.Token);
+
+        Assert.Equal(RunPhase.Stopped, stopped.Phase);
+        Assert.Equal(RunPhase.Finished, resumed.Phase);
+        Assert.Equal(undisturbed.Fingerprint, resumed.Fingerprint);
+    }
+}
