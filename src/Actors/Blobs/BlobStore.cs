@@ -43,13 +43,12 @@ public sealed class BlobStore
     {
         var digest = Digest.Of(bytes);
         var path = PathOf(digest);
+        bool writtenHere;
         lock (_gate)
-        {
-            _fresh.Add(digest);
-            if (File.Exists(path) && new FileInfo(path).Length == bytes.Length)
-                return digest;
-        }
-
+            writtenHere = !_fresh.Add(digest);
+        // What another process left there is believed only after a look: it may have been cut short or damaged.
+        if (writtenHere ? File.Exists(path) : IsIntact(digest))
+            return digest;
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         DurableFile.Write(path, bytes);
         return digest;

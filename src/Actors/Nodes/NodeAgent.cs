@@ -84,7 +84,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     {
         if (!_runs.TryGetValue(command.RunId, out var run))
         {
-            Sender.Tell(new NodeReport.WorkFailed(_place.Node, command, _unopened.GetValueOrDefault(command.RunId, "the run is not open here"), true));
+            Sender.Tell(new NodeReport.WorkFailed(_place.Node, command, _unopened.GetValueOrDefault(command.RunId, "the run is not open here"), WorkFailure.Permanent));
             return;
         }
 

@@ -13,10 +13,10 @@ internal static class WorkFailures
     public static NodeReport.WorkFailed Of(NodeId node, NodeCommand work, Exception cause) => cause switch
     {
         _ when IsDiskFull(cause) => new(node, work,
-            $"the disk is full ({cause.Message}): free some space, then give the same command again; nothing that was committed is lost", true),
-        ElasticException => new(node, work, cause.Message, true),
-        BlobLostException => new(node, work, $"{cause.Message}: give the same command again, and it goes on from what is whole", true),
-        _ => new(node, work, $"{cause.GetType().Name}: {cause.Message}", false),
+            $"the disk is full ({cause.Message}): free some space, then give the same command again; nothing that was committed is lost", WorkFailure.Permanent),
+        ElasticException => new(node, work, cause.Message, WorkFailure.Permanent),
+        BlobLostException => new(node, work, cause.Message, WorkFailure.Lost),
+        _ => new(node, work, $"{cause.GetType().Name}: {cause.Message}", WorkFailure.Transient),
     };
 
     private static bool IsDiskFull(Exception e) =>

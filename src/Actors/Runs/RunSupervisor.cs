@@ -205,11 +205,14 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             return;
         var attempt = _attempts[work] = _attempts.GetValueOrDefault(work) + 1;
         _log.Warning("run {0}: {1} failed on {2} (attempt {3}): {4}", _run.Id, work.Kind, failed.Node, attempt, failed.Why);
-        if (failed.Permanent || attempt >= MostAttempts)
+        if (failed.Kind == WorkFailure.Permanent || attempt >= MostAttempts)
         {
             Fail(failed.Why);
             return;
         }
+
+        if (failed.Kind == WorkFailure.Lost)
+            _fleet = _fleet with { Surveyed = false };
 
         // 0.5, 1, 2 s and up to as much again, so that nodes that failed together do not come back together.
         var delay = TimeSpan.FromMilliseconds(250 * Math.Pow(2, attempt) * (1 + Random.Shared.NextDouble()));

@@ -1,5 +1,18 @@
 namespace Elastic.Messages.Nodes;
 
+/// <summary>What can be done about work that failed.</summary>
+public enum WorkFailure
+{
+    /// <summary>Try again.</summary>
+    Transient,
+
+    /// <summary>A stored blob is missing or damaged: see what is still whole, and go on from there.</summary>
+    Lost,
+
+    /// <summary>Trying again cannot help: a full disk, another model's checkpoint.</summary>
+    Permanent,
+}
+
 /// <summary>What a node tells the supervisors of its own accord. Not stored: it is true only while the node lives.</summary>
 public abstract record NodeReport(NodeId Node) : IWireMessage
 {
@@ -14,8 +27,7 @@ public abstract record NodeReport(NodeId Node) : IWireMessage
     public sealed record VersionHeld(NodeId Node, RunId RunId, int Round, Digest Version, Digest Fingerprint) : NodeReport(Node);
 
     /// <summary>A piece of work could not be done; the supervisor gives it out again.</summary>
-    /// <param name="Permanent">True when trying again cannot help (a full disk, another model's checkpoint).</param>
-    public sealed record WorkFailed(NodeId Node, NodeCommand Work, string Why, bool Permanent) : NodeReport(Node);
+    public sealed record WorkFailed(NodeId Node, NodeCommand Work, string Why, WorkFailure Kind) : NodeReport(Node);
 
     /// <summary>Everything that the node had in hand for the run is handed over or finished.</summary>
     public sealed record RunIdle(NodeId Node, RunId RunId) : NodeReport(Node);

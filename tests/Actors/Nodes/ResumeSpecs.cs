@@ -28,8 +28,31 @@ public sealed class ResumeSpecs : IDisposable
         var notices = new List<string>();
         var resumed = await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v => Note(v, notices));
 
+        Assert.Null(resumed.Failure);
         Assert.Contains(notices, n => n.Contains("going on from the checkpoint of round", StringComparison.Ordinal));
         Assert.Equal(undisturbed.Fingerprint, resumed.Fingerprint);
+    }
+
+    [Fact]
+    public async Task A_blob_lost_while_the_run_goes_on_is_noticed_and_made_again()
+    {
+        var settings = TinyRun.Settings("a", rounds: 8, replicas: 2);
+        var undisturbed = await _tiny.TrainAsync(settings, "cpu:1", data: "undisturbed");
+
+        var lost = false;
+        var view = await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v =>
+        {
+            if (v.Round != 5 || lost)
+                return false;
+            lost = true;
+            foreach (var blob in Blobs("damaged"))
+                blob.Delete();
+            return false;
+        });
+
+        Assert.True(lost);
+        Assert.Null(view.Failure);
+        Assert.Equal(undisturbed.Fingerprint, view.Fingerprint);
     }
 
     [Fact]
