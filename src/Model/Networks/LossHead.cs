@@ -15,7 +15,7 @@ namespace Elastic.Model.Networks;
 internal sealed class LossHead(int vocabulary, int paddedVocabulary, double labelSmoothing, torch.Device device) : IDisposable
 {
     // 128 rows of GPT-2's vocabulary are 26 MB.
-    private const int RowsAtOnce = 128;
+    internal const int RowsAtOnce = 128;
 
     private Tensor? _logits; // (RowsAtOnce, padded vocabulary), kept from step to step
 
