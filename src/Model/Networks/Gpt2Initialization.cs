@@ -21,34 +21,37 @@ public static class Gpt2Initialization
         ArgumentNullException.ThrowIfNull(vectors);
         foreach (var kind in Enum.GetValues<VectorKind>())
             vectors[kind].zero_();
+        const int piece = 1 << 18;
+        var buffer = new float[piece];
         foreach (var segment in vectors.Layout.Segments)
         {
-            const int piece = 1 << 20;
             var count = RealElements(vectors.Layout, segment);
             for (long at = 0; at < count; at += piece)
             {
-                var host = new float[(int)Math.Min(piece, count - at)];
+                var host = buffer.AsMemory(0, (int)Math.Min(piece, count - at));
                 Draw(host, at, segment, vectors.Layout.Model.Layers, seed);
-                vectors.CopyFrom(VectorKind.Parameters, segment.Offset + at, host);
+                vectors.CopyFrom(VectorKind.Parameters, segment.Offset + at, host.Span);
             }
         }
     }
 
-    private static void Draw(float[] host, long first, Segment segment, int layers, ulong seed)
+    private static void Draw(Memory<float> host, long first, Segment segment, int layers, ulong seed)
     {
         if (segment.Shape.Count == 1)
         {
-            Array.Fill(host, segment.Name.EndsWith(".weight", StringComparison.Ordinal) ? 1f : 0f);
+            host.Span.Fill(segment.Name.EndsWith(".weight", StringComparison.Ordinal) ? 1f : 0f);
             return;
         }
         var deviation = segment.Name == ParameterNames.PositionEmbedding ? PositionDeviation
             : segment.Name.EndsWith("c_proj.weight", StringComparison.Ordinal) ? Deviation / Math.Sqrt(2.0 * layers)
             : Deviation;
         var random = KeyedRandom.Of(seed, segment.Name);
-        Parallel.For(0, (host.Length + 65_535) / 65_536, block =>
+        const int part = 16_384;
+        Parallel.For(0, (host.Length + part - 1) / part, block =>
         {
-            for (var i = block * 65_536; i < Math.Min(host.Length, (block + 1) * 65_536); i++)
-                host[i] = (float)(deviation * Normal.Quantile(random.Uniform((ulong)(first + i))));
+            var values = host.Span;
+            for (var i = block * part; i < Math.Min(values.Length, (block + 1) * part); i++)
+                values[i] = (float)(deviation * Normal.Quantile(random.Uniform((ulong)(first + i))));
         });
     }
 

@@ -1,3 +1,4 @@
+using Elastic.Model.Arithmetic;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,7 +16,7 @@ namespace Elastic.Model.Networks;
 internal sealed class LossHead(int vocabulary, int paddedVocabulary, double labelSmoothing, torch.Device device) : IDisposable
 {
     // 128 rows of GPT-2's vocabulary are 26 MB.
-    private const int RowsAtOnce = 128;
+    internal const int RowsAtOnce = 128;
 
     private Tensor? _logits; // (RowsAtOnce, padded vocabulary), kept from step to step
 
@@ -39,8 +40,8 @@ internal sealed class LossHead(int vocabulary, int paddedVocabulary, double labe
             var (x, target) = (h.narrow(0, at, count), targets.narrow(0, at, count));
             var z = Logits(x, embedding);
             losses.narrow(0, at, count).copy_(Gradient(z, target, scale));
-            dh.narrow(0, at, count).addmm_(z, embedding, 0, 1);
-            embeddingGradient.addmm_(z.t(), x, at == 0 ? 0 : 1, 1);
+            Matmul.Multiply(dh.narrow(0, at, count), z, embedding);
+            Matmul.Multiply(embeddingGradient, z.t(), x, at > 0);
         }
         return (losses.MoveToOuterDisposeScope(), dh.MoveToOuterDisposeScope());
     }
@@ -69,7 +70,7 @@ internal sealed class LossHead(int vocabulary, int paddedVocabulary, double labe
     private Tensor Logits(Tensor x, Tensor embedding)
     {
         _logits ??= empty(new long[] { RowsAtOnce, paddedVocabulary }, float32, device).DetachFromDisposeScope();
-        return _logits.narrow(0, 0, x.shape[0]).narrow(1, 0, vocabulary).addmm_(x, embedding.t(), 0, 1);
+        return Matmul.Multiply(_logits.narrow(0, 0, x.shape[0]).narrow(1, 0, vocabulary), x, embedding.t());
     }
 
     // Turns logits (n, V) into the gradient of scale * loss, in place; returns the losses, (n).

@@ -1,3 +1,4 @@
+using Elastic.Model.Arithmetic;
 using Elastic.Model.Native;
 using static TorchSharp.torch;
 
@@ -11,7 +12,7 @@ internal static class Operators
     private static readonly bool[] AllThree = [true, true, true];
 
     /// <summary>x W + b. (N, in) (in, out) (out) -> (N, out)</summary>
-    public static Tensor Linear(Tensor x, Tensor weight, Tensor bias) => addmm(bias, x, weight, 1, 1);
+    public static Tensor Linear(Tensor x, Tensor weight, Tensor bias) => Matmul.Linear(x, weight, bias);
 
     /// <summary>
     /// The gradients of <see cref="Linear"/>: writes dW = xᵀ dy and db = Σ dy over whatever the views held, returns dx = dy Wᵀ, (N, in).
@@ -19,9 +20,9 @@ internal static class Operators
     public static Tensor LinearBackward(Tensor dy, Tensor x, Tensor weight, Tensor weightGradient, Tensor biasGradient)
     {
         using var scope = NewDisposeScope();
-        weightGradient.addmm_(x.t(), dy, 0, 1);
+        Matmul.Multiply(weightGradient, x.t(), dy);
         biasGradient.copy_(dy.sum(dim: 0));
-        return mm(dy, weight.t()).MoveToOuterDisposeScope();
+        return Matmul.Multiply(empty(x.shape, x.dtype, x.device), dy, weight.t()).MoveToOuterDisposeScope();
     }
 
     /// <summary>Layer normalisation (Ba et al. 2016). (N, C) -> (N, C), and mean and 1/deviation of each row, (N, 1).</summary>

@@ -1,5 +1,6 @@
 using Elastic.Messages;
 using Elastic.Messages.Settings;
+using Elastic.Model.Arithmetic;
 using Elastic.Model.Native;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimizers;
@@ -169,6 +170,7 @@ public sealed class TrainingDevice : IDisposable
     // libtorch keeps the number of threads per calling thread.
     private void Enter()
     {
+        Matmul.ManyThreads = _threads > 1;
         if (_threadsOfThisThread == _threads)
             return;
         set_num_threads(_threads);

@@ -1,0 +1,35 @@
+// Times whole training steps (forward, backward, clip, AdamW) against PyTorch, in turns: see README.md.
+using Elastic.Messages.Settings;
+using Elastic.Model.Native;
+using Elastic.Step;
+
+string Option(string name, string fallback) => Array.IndexOf(args, "--" + name) is >= 0 and var i ? args[i + 1] : fallback;
+int Number(string name, int fallback) => int.Parse(Option(name, $"{fallback}"));
+
+var (layers, width, heads, batch, tokens) = Option("model", "small") == "124m" ? (12, 768, 12, 4, 64) : (4, 128, 4, 4, 64);
+var model = new ModelSettings("gpt2", layers, heads, width, tokens, Number("vocabulary", 50257), 0, null);
+int devices = Number("devices", 2), threads = Number("threads", 1), rounds = Number("rounds", 10), steps = Number("steps", 2);
+var python = Option("python", "/usr/bin/python3");
+
+Console.WriteLine($"{model.Signature}, batch {batch} x {tokens}; {NativeTorch.Describe()}");
+using var ours = new Ours(model, batch, tokens, devices, threads);
+using var peer = python == "none" ? null : new Peer(python, model, batch, tokens, devices * threads, args.Contains("--foreach"));
+ours.Run(2);
+peer?.Run(2);
+Array.Clear(ours.PhaseSeconds);
+
+var (mine, theirs, ratios) = (new List<double>(), new List<double>(), new List<double>());
+for (var round = 0; round < rounds; round++)
+{
+    mine.Add(ours.Run(steps) / steps * 1000);
+    theirs.Add((peer?.Run(steps) ?? double.NaN) / steps * 1000);
+    ratios.Add(theirs[^1] / mine[^1]);
+}
+var phases = string.Join(" + ", ours.PhaseSeconds.Select(s => $"{s * 1000 / (rounds * steps):F0}"));
+Console.WriteLine($"elastic  {Median(mine),7:F0} ms/step   (accumulate + fold + update: {phases})   {devices} devices x {threads} threads");
+Console.WriteLine($"pytorch  {Median(theirs),7:F0} ms/step   {devices * threads} threads");
+Console.WriteLine($"ratio    {Median(ratios),7:F2}x   median of {rounds} turns of {steps} steps; quartiles {Quantile(ratios, 0.25):F2} to {Quantile(ratios, 0.75):F2}");
+
+static double Median(List<double> values) => Quantile(values, 0.5);
+
+static double Quantile(List<double> values, double share) => values.Order().ElementAt((int)(share * (values.Count - 1)));

@@ -1,0 +1,60 @@
+using CsCheck;
+using Elastic.Messages.Settings;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Tests;
+
+public class FlatLayoutTests
+{
+    private static readonly Gen<FlatLayout> Layouts =
+        from layers in Gen.Int[1, 5]
+        from heads in Gen.Int[1, 4]
+        from depth in Gen.Int[1, 24]
+        from context in Gen.Int[1, 40]
+        from vocabulary in Gen.Int[2, 3000]
+        select new FlatLayout(new ModelSettings("gpt2", layers, heads, heads * depth, context, vocabulary, 0, null));
+
+    [Fact]
+    public void Segments_are_aligned_disjoint_and_decayed_ones_come_first()
+        => Layouts.Sample(layout =>
+        {
+            Assert.Equal(0, layout.Length % FlatLayout.Tile);
+            Assert.Equal(0, layout.DecayedLength % FlatLayout.Tile);
+            var end = 0L;
+            foreach (var segment in layout.Segments)
+            {
+                Assert.Equal(0, segment.Offset % FlatLayout.Alignment);
+                Assert.True(segment.Offset >= end);
+                Assert.Equal(segment.Decays, segment.End <= layout.DecayedLength);
+                Assert.Equal(segment.Decays, segment.Shape.Count == 2);
+                end = segment.End;
+            }
+            Assert.True(end <= layout.Length);
+        });
+
+    [Fact]
+    public void Slices_of_any_number_of_devices_cover_the_vector_once()
+        => Gen.Select(Layouts, Gen.Int[1, 12]).Sample((layout, devices) =>
+        {
+            var next = 0L;
+            foreach (var slice in Slice.Split(layout, devices))
+            {
+                Assert.Equal(next, slice.First);
+                next += slice.Count;
+            }
+            Assert.Equal(layout.Length, next);
+        });
+
+    [Fact]
+    public void Chunks_cover_the_vector_once_and_the_last_may_be_short()
+    {
+        var layout = new FlatLayout(new ModelSettings("gpt2", 12, 12, 768, 1024, 50257, 0.1, null));
+        Assert.Equal(layout.Length, Enumerable.Range(0, layout.Chunks).Sum(i => (long)layout.Chunk(i).Count));
+        Assert.All(Enumerable.Range(0, layout.Chunks - 1), i => Assert.Equal(FlatLayout.ChunkElements, layout.Chunk(i).Count));
+        Assert.Throws<ArgumentOutOfRangeException>(() => layout.Chunk(layout.Chunks));
+    }
+
+    [Fact]
+    public void Gpt2_small_has_the_124_million_parameters_that_it_is_known_for()
+        => Assert.Equal(124_439_808, new FlatLayout(new ModelSettings("gpt2", 12, 12, 768, 1024, 50257, 0.1, null)).ParameterCount);
+}

@@ -1,0 +1,87 @@
+using Elastic.Messages;
+using Elastic.Messages.Settings;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimizers;
+using Elastic.Model.Training;
+using Elastic.Model.Vectors;
+using TorchSharp;
+
+namespace Elastic.Model.Tests;
+
+/// <summary>Memory of whole steps, each measured in a process of its own.</summary>
+public class MemoryTests(ITestOutputHelper output)
+{
+    [Fact]
+    public void Three_thousand_steps_leave_neither_tensors_nor_memory_behind() => Delegate(nameof(Child_takes_three_thousand_steps));
+
+    [Fact]
+    public void The_peak_is_the_sum_of_its_parts_within_a_fifth() => Delegate(nameof(Child_measures_its_peak));
+
+    [Fact]
+    public void Child_takes_three_thousand_steps()
+    {
+        if (!ChildProcess.IsChild)
+            return;
+        var model = Samples.Tiny();
+        using var vectors = Samples.Initialized(model);
+        using var device = new TrainingDevice(new DeviceId("cpu:0"), model, Samples.Optimizer());
+        device.Attach(vectors);
+        var (tensors, bytes) = (0L, 0L);
+        for (var step = 0; step < 3_000; step++)
+        {
+            if (step == 1_000)
+                (tensors, bytes) = (torch.Tensor.TotalCount, Resident("VmRSS"));
+            Step(device, vectors, step, Samples.MicroBatches(model, 3, 2, step));
+        }
+        output.WriteLine($"tensors {torch.Tensor.TotalCount - tensors:+0;-0;0}, resident {(Resident("VmRSS") - bytes) / 1024:+0;-0;0} KiB over 2,000 steps");
+        Assert.Equal(tensors, torch.Tensor.TotalCount);
+        Assert.InRange(Resident("VmRSS") - bytes, long.MinValue, 8 << 20);
+    }
+
+    [Fact]
+    public void Child_measures_its_peak()
+    {
+        if (!ChildProcess.IsChild)
+            return;
+        // What libtorch and the runtime need for themselves: measured after a small model has run through all of the code.
+        using (var small = new TrainingDevice(new DeviceId("cpu:0"), Samples.Tiny(), Samples.Optimizer()))
+        using (var vectors = Samples.Initialized(Samples.Tiny()))
+        {
+            small.Attach(vectors);
+            Step(small, vectors, 0, Samples.MicroBatches(Samples.Tiny(), 1, 2, 0));
+        }
+        var before = Resident("VmRSS");
+        var model = new ModelSettings("gpt2", 6, 4, 256, 128, 30_000, 0, null);
+        using var large = Samples.Initialized(model);
+        using var device = new TrainingDevice(new DeviceId("cpu:0"), model, Samples.Optimizer());
+        device.Attach(large);
+        for (var step = 0; step < 2; step++)
+            Step(device, large, step, Samples.MicroBatches(model, 2, 2, step));
+        var (peak, expected) = (Resident("VmHWM") - before, TrainingMemory.ReplicaBytes(large.Layout, 1, 2, 2 * 128));
+        output.WriteLine($"peak {peak >> 20} MiB, expected {expected >> 20} MiB: {(double)peak / expected:F2}");
+        Assert.InRange((double)peak / expected, 0.8, 1.2);
+    }
+
+    private static void Step(TrainingDevice device, ReplicaVectors vectors, int step, ReadOnlyMemory<int>[] microBatches)
+    {
+        var all = Slice.Split(vectors.Layout, 1)[0];
+        device.Accumulate(microBatches, 0, microBatches.Length, vectors.Layout.Model.Context + 1, new DropoutSeed(1, 0, 0, step));
+        var norm = GradientNorm.Fold(device.FoldSlice(device.Roots, microBatches.Length, all));
+        device.UpdateSlice(all, new AdamWStep(1e-3, step + 1, GradientNorm.ClipCoefficient(norm, 1)));
+    }
+
+    private void Delegate(string child)
+    {
+        var (exitCode, text) = ChildProcess.Run(typeof(MemoryTests), child);
+        output.WriteLine(string.Join('\n', text.Split('\n').Where(l => l.Contains("[OUTPUT]", StringComparison.Ordinal))));
+        Assert.True(exitCode == 0, text);
+    }
+
+    // A line of /proc/self/status, in bytes.
+    private static long Resident(string name)
+    {
+        GC.Collect();
+        var line = File.ReadLines("/proc/self/status").First(l => l.StartsWith(name, StringComparison.Ordinal));
+        return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2]) * 1024;
+    }
+}
