@@ -2,7 +2,6 @@ using System.CommandLine;
 using Elastic.Corpus;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
-using Elastic.Messages;
 
 namespace Elastic.Host.Commands;
 
@@ -75,7 +74,8 @@ internal static class CorpusCommand
 
     private static IEnumerable<BuiltCorpus> Open(DataDirectory data)
     {
-        foreach (var folder in Directory.Exists(data.Corpora) ? Directory.EnumerateDirectories(data.Corpora).Order(StringComparer.Ordinal) : [])
+        IEnumerable<string> folders = Directory.Exists(data.Corpora) ? Directory.EnumerateDirectories(data.Corpora) : [];
+        foreach (var folder in folders.Order(StringComparer.Ordinal))
         {
             if (BuiltCorpus.TryOpen(folder, out var corpus))
                 yield return corpus;

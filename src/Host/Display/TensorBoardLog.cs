@@ -1,4 +1,5 @@
 using Elastic.Messages.Runs;
+using Elastic.Model.Native;
 using TorchSharp;
 using TorchSharp.Modules;
 
@@ -19,6 +20,7 @@ internal sealed class TensorBoardLog
     public TensorBoardLog(string folder, Action<string> notice)
     {
         _notice = notice;
+        NativeTorch.Load();                 // the library computes its checksums natively
         Guard(() => Directory.CreateDirectory(folder));
         if (!_broken)
             _writer = torch.utils.tensorboard.SummaryWriter(folder);
