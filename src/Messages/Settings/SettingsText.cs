@@ -34,7 +34,7 @@ public static class SettingsText
     }
 
     /// <summary>The settings that <paramref name="text"/> was written from.</summary>
-    public static TrainingSettings Parse(string text)
+    public static TrainingSettings Read(string text)
     {
         JsonObject json;
         try

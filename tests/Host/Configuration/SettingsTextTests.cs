@@ -26,7 +26,7 @@ public sealed class SettingsTextTests
     public void What_is_written_reads_back_to_the_same_bytes_and_the_same_settings() => Settings.Sample(settings =>
     {
         var text = SettingsText.Write(settings);
-        var read = SettingsText.Parse(text);
+        var read = SettingsText.Read(text);
         Assert.Equal(text, SettingsText.Write(read));
         Assert.Equal(settings.Corpus.Sources, read.Corpus.Sources);
         var sources = settings.Corpus.Sources;
@@ -46,8 +46,8 @@ public sealed class SettingsTextTests
             "optimizer.outer-learning-rate":0.7,"optimizer.outer-momentum":0.9,"corpus.sources":[],"corpus.tokenizer":"byte",
             "corpus.held-out":0.01,"checkpoint.every-rounds":5,"checkpoint.keep":3,"evaluation.every-rounds":5,"evaluation.sequences":64}
             """.Replace("\n", "", StringComparison.Ordinal);
-        Assert.Equal(golden, SettingsText.Write(SettingsText.Parse(golden)));
-        Assert.Equal("tiny", SettingsText.Parse(golden).Run.Name);
+        Assert.Equal(golden, SettingsText.Write(SettingsText.Read(golden)));
+        Assert.Equal("tiny", SettingsText.Read(golden).Run.Name);
     }
 
     [Fact]
@@ -76,5 +76,5 @@ public sealed class SettingsTextTests
 
     private static TrainingSettings Tiny(params string[] sets) => ConfigurationLoader.Load(new(["tiny"], sets)).Training;
 
-    private static string Refusal(string text) => Assert.Throws<ElasticException>(() => SettingsText.Parse(text)).Message;
+    private static string Refusal(string text) => Assert.Throws<ElasticException>(() => SettingsText.Read(text)).Message;
 }
