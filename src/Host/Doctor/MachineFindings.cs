@@ -28,7 +28,7 @@ internal static class MachineFindings
         {
             torch = null!;
             problem = new Finding("libtorch", e.Message.Split('\n')[0],
-                "install libstdc++6 and libgomp1 (Debian, Ubuntu: apt-get install libgomp1), or name another libtorch with ELASTIC_LIBTORCH=DIR");
+                "build again (dotnet build), install libstdc++6 where it is missing, or name another libtorch with ELASTIC_LIBTORCH=DIR");
         }
 
         if (problem is not null)
