@@ -1,4 +1,5 @@
 using Elastic.Actors;
+using Elastic.Actors.Corpora;
 using Elastic.Corpus;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;

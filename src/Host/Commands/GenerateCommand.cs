@@ -38,10 +38,10 @@ internal static class GenerateCommand
             if (problems.Count > 0)
                 throw new SettingsException(problems);
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
-            NativeTorch.Load();
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
             var id = CommonOptions.RunOf(parsed.GetValue(run)!);
             data.ExistingRun(id);
+            NativeTorch.Load();
             output.Write(request.Prompt);
             SampleText.Stream(data, id, request, text =>
             {

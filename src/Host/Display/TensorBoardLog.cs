@@ -20,10 +20,11 @@ internal sealed class TensorBoardLog
     public TensorBoardLog(string folder, Action<string> notice)
     {
         _notice = notice;
-        NativeTorch.Load();                 // the library computes its checksums natively
         Guard(() => Directory.CreateDirectory(folder));
-        if (!_broken)
-            _writer = torch.utils.tensorboard.SummaryWriter(folder);
+        if (_broken)
+            return;
+        NativeTorch.Load();                 // the library computes its checksums natively
+        _writer = torch.utils.tensorboard.SummaryWriter(folder);
     }
 
     /// <summary>Writes what is new in <paramref name="view"/>.</summary>
