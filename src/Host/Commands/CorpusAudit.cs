@@ -9,13 +9,9 @@ internal static class CorpusAudit
     {
         var run = CommonOptions.RequiredRunName("The run to audit.");
         var dataDir = CommonOptions.DataDir();
-        var command = new Command("audit",
-            """
-            Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not.
-
-            Example:
-              elastic corpus audit --run tiny
-            """)
+        var command = new TeachingCommand("audit",
+            "Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not.",
+            "elastic corpus audit --run tiny")
         { run, dataDir };
         command.SetAction((parsed, _) =>
         {

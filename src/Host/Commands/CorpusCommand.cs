@@ -8,14 +8,12 @@ namespace Elastic.Host.Commands;
 /// <summary><c>elastic corpus</c>: token shards without training, and the proof of what a run has read.</summary>
 internal static class CorpusCommand
 {
-    public static Command Build() => new("corpus",
+    public static Command Build() => new TeachingCommand("corpus",
+        "Builds, shows and audits token shards. \"train\" builds what it needs by itself.",
         """
-        Builds, shows and audits token shards. "train" builds what it needs by itself.
-
-        Examples:
-          elastic corpus build --corpus ~/books --set corpus.tokenizer=gpt2
-          elastic corpus show --verify
-          elastic corpus audit --run tiny
+        elastic corpus build --corpus ~/books --set corpus.tokenizer=gpt2
+        elastic corpus show --verify
+        elastic corpus audit --run tiny
         """)
     { Make(), Show(), CorpusAudit.Build() };
 

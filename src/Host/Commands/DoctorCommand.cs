@@ -9,14 +9,11 @@ internal static class DoctorCommand
     public static Command Build()
     {
         var dataDir = CommonOptions.DataDir();
-        var command = new Command("doctor",
+        var command = new TeachingCommand("doctor",
+            "Says what this machine can do: libtorch, devices, memory, disk, default corpus. Every problem comes with its remedy, and exit code 1.",
             """
-            Says what this machine can do: which libtorch was loaded from where, devices, memory, disk, default corpus.
-            Every problem comes with its remedy; the exit code is 1 where there is one.
-
-            Examples:
-              elastic doctor
-              ELASTIC_LIBTORCH=/opt/torch/lib elastic doctor         with the libtorch of an installed PyTorch
+            elastic doctor
+            ELASTIC_LIBTORCH=/opt/torch/lib elastic doctor         with the libtorch of an installed PyTorch
             """)
         { dataDir };
         command.SetAction((parsed, _) => Task.FromResult(

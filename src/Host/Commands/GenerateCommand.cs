@@ -19,14 +19,12 @@ internal static class GenerateCommand
         var seed = new Option<ulong>("--seed") { Description = "The same seed writes the same text.", DefaultValueFactory = _ => 42 };
         var dataDir = CommonOptions.DataDir();
 
-        var command = new Command("generate",
+        var command = new TeachingCommand("generate",
+            "Continues a text with the newest checkpoint of a run, also while the run still trains.",
             """
-            Continues a text with the newest checkpoint of a run. It may be asked while the run still trains.
-
-            Examples:
-              elastic generate --run tiny --prompt "Gets the"
-              elastic generate --run tiny --prompt "Returns" --temperature 0           always the same
-              elastic generate --run tiny --tokens 1000 --top-k 40 --seed 7
+            elastic generate --run tiny --prompt "Gets the"
+            elastic generate --run tiny --prompt "Returns" --temperature 0           always the likeliest
+            elastic generate --run tiny --tokens 1000 --top-k 40 --seed 7
             """)
         { run, prompt, tokens, temperature, topK, topP, seed, dataDir };
         command.SetAction((parsed, _) =>

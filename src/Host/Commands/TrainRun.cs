@@ -61,12 +61,11 @@ internal sealed class TrainRun
         foreach (var repair in CorpusLines.Repairs(corpus.Manifest))
             Say($"corpus: {repair}");
         settings = Resolve(settings, corpus);
+        if (await node.StartRunAsync(settings, corpus) is RunReply.Refused refused)
+            throw new ElasticException(refused.Why);
         foreach (var line in RunLines.Header(_request.Settings.Title, settings))
             _log.Write(line);
         _display.Header(RunLines.Header(_request.Settings.Title, settings));
-
-        if (await node.StartRunAsync(settings, corpus) is RunReply.Refused refused)
-            throw new ElasticException($"run {_run}: {refused.Why}");
         await using var stop = interrupted.Register(() => _ = node.StopRunAsync(_run));
         var diagrams = new TensorBoardLog(_folder.TensorBoard, Say);
         // Not cancelled by the first Ctrl-C: the watch ends by itself when the run has stopped.

@@ -27,6 +27,16 @@ public sealed class CommandLineTests : IDisposable
         Assert.Empty(_output.ToString());
     }
 
+    [Theory]
+    [InlineData("train", "trian")]
+    [InlineData("--corpus", "train", "--corpsu", "x")]
+    [InlineData("audit", "corpus", "adit")]
+    public async Task A_misspelt_command_or_option_names_the_nearest_one(string nearest, params string[] args)
+    {
+        await Run(args);
+        Assert.Contains($"did you mean {nearest}?", _error.ToString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_wrong_configuration_is_exit_code_2_and_touches_nothing()
     {
