@@ -8,8 +8,8 @@ namespace Elastic.Host;
 /// <code>
 /// elastic-data/
 ///   journal.db                     what has happened to the runs
-///   blobs/                         parameters and contributions, addressed by content
 ///   corpora/                       token shards
+///   runs/NAME/blobs/               parameters and contributions, addressed by content
 ///   runs/NAME/checkpoints/         manifests; the parameters are blobs
 ///   runs/NAME/tensorboard/
 ///   runs/NAME/log.txt
@@ -25,8 +25,6 @@ internal sealed class DataDirectory
     public string Root { get; }
 
     public string Journal => Path.Combine(Root, "journal.db");
-
-    public string Blobs => Path.Combine(Root, "blobs");
 
     public string Corpora => Path.Combine(Root, "corpora");
 
@@ -58,7 +56,7 @@ internal sealed class DataDirectory
     {
         try
         {
-            foreach (var folder in new[] { Root, Blobs, Corpora, Runs })
+            foreach (var folder in new[] { Root, Corpora, Runs })
                 Directory.CreateDirectory(folder);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -21,7 +21,7 @@ public sealed class DataDirectoryTests
     {
         _data.Take().Dispose();
         using var again = _data.Take();
-        Assert.True(Directory.Exists(_data.Blobs));
+        Assert.True(Directory.Exists(_data.Corpora));
     }
 
     [Fact]

@@ -1,9 +1,82 @@
 using System.CommandLine;
+using Elastic.Corpus;
+using Elastic.Host.Configuration;
+using Elastic.Host.Display;
 
 namespace Elastic.Host.Commands;
 
 /// <summary><c>elastic corpus</c>: token shards without training, and the proof of what a run has read.</summary>
 internal static class CorpusCommand
 {
-    public static Command Build() => new("corpus", "Builds, shows and audits token shards.");
+    public static Command Build() => new TeachingCommand("corpus",
+        "Builds, shows and audits token shards. \"train\" builds what it needs by itself.",
+        """
+        elastic corpus build --corpus ~/books --set corpus.tokenizer=gpt2
+        elastic corpus show --verify
+        elastic corpus audit --run tiny
+        """)
+    { Make(), Show(), CorpusAudit.Build() };
+
+    private static Command Make()
+    {
+        var (config, set, corpus, dataDir) = (CommonOptions.Config(), CommonOptions.Set(), CommonOptions.Corpus(), CommonOptions.DataDir());
+        var command = new Command("build", "Reads, tokenizes and stores a corpus, unless it is there already.") { config, set, corpus, dataDir };
+        command.SetAction(async (parsed, _) =>
+        {
+            var settings = ConfigurationLoader.Load(new ConfigurationRequest(
+                parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus), DataDir: parsed.GetValue(dataDir),
+                EnvironmentDataDir: CommonOptions.EnvironmentDataDir));
+            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            using var held = new DataDirectory(settings.Node.DataDir).Take();
+            BuiltCorpus built;
+            await using (var display = RunDisplays.Choose(json: false, plain: false, output, error))
+            {
+                using var interruption = Interruption.Listen(() => display.Notice("stopping; nothing half-built stays"));
+                built = await CorpusBuild.RunAsync(settings, display, interruption.Token);
+            }
+
+            foreach (var line in CorpusLines.Of(built))
+                await output.WriteLineAsync(line);
+            return ExitCodes.Done;
+        });
+        return command;
+    }
+
+    private static Command Show()
+    {
+        var dataDir = CommonOptions.DataDir();
+        var verify = new Option<bool>("--verify") { Description = "Hash every shard and compare with the manifest." };
+        var command = new Command("show", "Lists the corpora in the data directory.") { dataDir, verify };
+        command.SetAction((parsed, _) =>
+        {
+            var (data, output) = (CommonOptions.OpenDataDirectory(parsed, dataDir), parsed.InvocationConfiguration.Output);
+            var problems = 0;
+            var corpora = Open(data).ToList();
+            if (corpora.Count == 0)
+                throw new NotFoundException($"there is no corpus in {data.Corpora}: build one with: elastic corpus build");
+            foreach (var corpus in corpora)
+            {
+                foreach (var line in CorpusLines.Of(corpus))
+                    output.WriteLine(line);
+                foreach (var problem in parsed.GetValue(verify) ? corpus.Problems() : [])
+                {
+                    problems++;
+                    parsed.InvocationConfiguration.Error.WriteLine($"error: {problem}; delete {corpus.Folder} and build the corpus again");
+                }
+            }
+
+            return Task.FromResult(problems == 0 ? ExitCodes.Done : ExitCodes.Failed);
+        });
+        return command;
+    }
+
+    private static IEnumerable<BuiltCorpus> Open(DataDirectory data)
+    {
+        IEnumerable<string> folders = Directory.Exists(data.Corpora) ? Directory.EnumerateDirectories(data.Corpora) : [];
+        foreach (var folder in folders.Order(StringComparer.Ordinal))
+        {
+            if (BuiltCorpus.TryOpen(folder, out var corpus))
+                yield return corpus;
+        }
+    }
 }

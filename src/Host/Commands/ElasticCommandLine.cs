@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using Elastic.Host.Configuration;
 
 namespace Elastic.Host.Commands;
 
@@ -11,8 +13,8 @@ internal static class ElasticCommandLine
         ParseResult parsed = Build().Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            foreach (var problem in parsed.Errors)
-                await error.WriteLineAsync($"error: {problem.Message}");
+            foreach (var problem in Problems(parsed))
+                await error.WriteLineAsync($"error: {problem}");
             await error.WriteLineAsync($"see: {HelpFor(parsed)}");
             return ExitCodes.WrongUsage;
         }
@@ -37,25 +39,38 @@ internal static class ElasticCommandLine
     }
 
     /// <summary>The whole command tree.</summary>
-    public static RootCommand Build() => new(
-        """
-        Elastic trains language models on machines that come and go; the answer does not depend on the machines.
-
-        Start with:  elastic train
-        It needs nothing: a small GPT-2 learns from the documentation of the installed .NET SDK, in minutes on two cores.
-        Kill it, type it again, and it goes on.
-        """)
+    public static RootCommand Build()
     {
-        TrainCommand.Build(),
-        GenerateCommand.Build(),
-        CorpusCommand.Build(),
-        DoctorCommand.Build(),
-    };
+        var root = new RootCommand("Elastic trains language models on machines that come and go; the answer does not depend on the machines.")
+        {
+            TrainCommand.Build(),
+            GenerateCommand.Build(),
+            CorpusCommand.Build(),
+            DoctorCommand.Build(),
+        };
+        TeachingCommand.Teach(root,
+            """
+            elastic train                 needs nothing: a small GPT-2 learns from the documentation of the .NET SDK, in minutes on two cores;
+                                          kill it, type it again, and it goes on
+            elastic train --help          more about a command
+            """);
+        return root;
+    }
+
+    // A word that is no command and no option is usually a misspelt one; what else it led to is not worth telling.
+    private static IEnumerable<string> Problems(ParseResult parsed)
+    {
+        var command = parsed.CommandResult.Command;
+        var names = command.Subcommands.Select(c => c.Name).Concat(command.Options.Select(o => o.Name)).ToList();
+        return parsed.UnmatchedTokens.Count > 0 && names.Count > 0
+            ? parsed.UnmatchedTokens.Take(1).Select(t => $"{t} is no command or option here: did you mean {EditDistance.Nearest(t, names)}?")
+            : parsed.Errors.Select(e => e.Message);
+    }
 
     private static string HelpFor(ParseResult parsed)
     {
         var names = new List<string>();
-        for (var result = parsed.CommandResult; result?.Parent is System.CommandLine.Parsing.CommandResult; result = (System.CommandLine.Parsing.CommandResult)result.Parent)
+        for (var result = parsed.CommandResult; result?.Parent is CommandResult; result = (CommandResult)result.Parent)
             names.Insert(0, result.Command.Name);
         return string.Join(' ', ["elastic", .. names, "--help"]);
     }

@@ -1,9 +1,66 @@
 using System.CommandLine;
+using Elastic.Host.Configuration;
+using Elastic.Model.Generation;
+using Elastic.Model.Native;
 
 namespace Elastic.Host.Commands;
 
 /// <summary><c>elastic generate</c>: lets the newest checkpoint of a run go on with a text.</summary>
 internal static class GenerateCommand
 {
-    public static Command Build() => new("generate", "Continues a text with the newest checkpoint of a run.");
+    public static Command Build()
+    {
+        var run = CommonOptions.RequiredRunName("The run whose newest checkpoint writes.");
+        var prompt = new Option<string>("--prompt") { Description = "The text to go on with. Default: none, the beginning of a document.", DefaultValueFactory = _ => "" };
+        var tokens = new Option<int>("--tokens") { Description = "Tokens to write at most; it stops earlier where a document ends.", DefaultValueFactory = _ => 300 };
+        var temperature = new Option<double>("--temperature") { Description = "0 always takes the likeliest token; 1 draws as trained; more is wilder.", DefaultValueFactory = _ => 0.8 };
+        var topK = new Option<int>("--top-k") { Description = "Draws among the K likeliest tokens only; 0 for all.", DefaultValueFactory = _ => 0 };
+        var topP = new Option<double>("--top-p") { Description = "Draws among the fewest tokens that hold this share of the probability; 1 for all.", DefaultValueFactory = _ => 0.95 };
+        var seed = new Option<ulong>("--seed") { Description = "The same seed writes the same text.", DefaultValueFactory = _ => 42 };
+        var dataDir = CommonOptions.DataDir();
+
+        var command = new TeachingCommand("generate",
+            "Continues a text with the newest checkpoint of a run, also while the run still trains.",
+            """
+            elastic generate --run tiny --prompt "Gets the"
+            elastic generate --run tiny --prompt "Returns" --temperature 0           always the likeliest
+            elastic generate --run tiny --tokens 1000 --top-k 40 --seed 7
+            """)
+        { run, prompt, tokens, temperature, topK, topP, seed, dataDir };
+        command.SetAction((parsed, _) =>
+        {
+            var request = new SampleRequest(
+                parsed.GetValue(prompt)!, parsed.GetValue(tokens),
+                new SamplingSettings(parsed.GetValue(temperature), parsed.GetValue(topK), parsed.GetValue(topP), parsed.GetValue(seed)));
+            var problems = Problems(request).ToList();
+            if (problems.Count > 0)
+                throw new SettingsException(problems);
+            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
+            var id = CommonOptions.RunOf(parsed.GetValue(run)!);
+            data.ExistingRun(id);
+            NativeTorch.Load();
+            output.Write(request.Prompt);
+            SampleText.Stream(data, id, request, text =>
+            {
+                output.Write(text);
+                output.Flush();
+            }, error.WriteLine);
+            output.WriteLine();
+            return Task.FromResult(ExitCodes.Done);
+        });
+        return command;
+    }
+
+    private static IEnumerable<string> Problems(SampleRequest request)
+    {
+        if (request.Tokens < 1)
+            yield return $"--tokens {request.Tokens}: use at least 1";
+        if (!(request.Sampling.Temperature >= 0))
+            yield return $"--temperature {request.Sampling.Temperature}: use 0 or more";
+        if (request.Sampling.TopK < 0)
+            yield return $"--top-k {request.Sampling.TopK}: use 0 (all) or more";
+        if (request.Sampling.TopP is not (> 0 and <= 1))
+            yield return $"--top-p {request.Sampling.TopP}: use more than 0 and at most 1";
+    }
 }

@@ -20,19 +20,16 @@ internal static class TrainCommand
         var json = new Option<bool>("--json") { Description = "Print one JSON object at the end on standard output; progress goes to standard error." };
         var plain = new Option<bool>("--plain") { Description = "Plain lines instead of the live display." };
 
-        var command = new Command("train",
+        var command = new TeachingCommand("train",
+            "Trains a model, or goes on with a run that was stopped or killed. " +
+            "Ctrl-C once stops at the next step; the same command goes on. All keys: docs/configuration.md.",
             """
-            Trains a model, or goes on with a run that was stopped or killed.
-
-            Examples:
-              elastic train                                          the preset "tiny" on the documentation of the .NET SDK
-              elastic train --corpus ~/books --run books             your own text, under a name of its own
-              elastic train --run books --corpus ~/books             the same again: goes on where it stopped
-              elastic train --run long --set run.rounds=200          one setting changed
-              elastic train --config gpt2-124m --devices cuda:all    GPT-2 small on all GPUs
-              elastic train --json > result.json                     for scripts
-
-            Ctrl-C once stops at the next step; the same command goes on. All keys: docs/configuration.md.
+            elastic train                                          the preset "tiny" on the documentation of the .NET SDK
+            elastic train --corpus ~/books --run books             your own text, under a name of its own
+            elastic train --run books --corpus ~/books             the same again: goes on where it stopped
+            elastic train --run long --set run.rounds=200          one setting changed
+            elastic train --config gpt2-124m --devices cuda:all    GPT-2 small on all GPUs
+            elastic train --json > result.json                     for scripts
             """)
         { config, set, corpus, run, dataDir, devices, json, plain };
         command.SetAction((parsed, _) => TrainRun.RunAsync(

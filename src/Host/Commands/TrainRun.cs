@@ -1,12 +1,131 @@
+using Elastic.Actors;
+using Elastic.Corpus;
+using Elastic.Host.Display;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
+using Elastic.Model.Native;
+
 namespace Elastic.Host.Commands;
 
-/// <summary>One <c>elastic train</c> from the corpus to the summary.</summary>
-internal static class TrainRun
+/// <summary>One <c>elastic train</c>: take the directory, build the corpus, start or go on, watch, sum up.</summary>
+internal sealed class TrainRun
 {
-    public static Task<int> RunAsync(TrainRequest request, TextWriter output, TextWriter error)
+    private readonly TrainRequest _request;
+    private readonly TextWriter _output, _error;
+    private readonly DataDirectory _data;
+    private readonly RunId _run;
+    private readonly RunFolder _folder;
+    private IRunDisplay _display = null!;
+    private RunLog _log = null!;
+    private RunView? _view;
+
+    private TrainRun(TrainRequest request, TextWriter output, TextWriter error)
     {
-        using var held = new DataDirectory(request.Settings.Node.DataDir).Take();
-        error.WriteLine($"error: training is not here yet; the settings of {request.Settings.Title} are fine");
-        return Task.FromResult(ExitCodes.Failed);
+        (_request, _output, _error) = (request, output, error);
+        _data = new DataDirectory(request.Settings.Node.DataDir);
+        _run = new RunId(request.Settings.Training.Run.Name);
+        _folder = _data.Run(_run);
+    }
+
+    /// <summary>Runs to the end, a stop or a failure; returns the exit code.</summary>
+    public static Task<int> RunAsync(TrainRequest request, TextWriter output, TextWriter error) => new TrainRun(request, output, error).RunAsync();
+
+    private async Task<int> RunAsync()
+    {
+        // Before the data directory: a library that does not load should leave no trace.
+        NativeTorch.Load();
+        using var held = _data.Take();
+        _log = new RunLog(_folder.LogFile);
+        await using (_display = RunDisplays.Choose(_request.Json, _request.Plain, _output, _error))
+        {
+            using var interruption = Interruption.Listen(() => Say("stopping at the next step; once more to quit at once (the same command goes on either way)"));
+            try
+            {
+                await TrainAsync(interruption.Token);
+            }
+            catch (OperationCanceledException) when (interruption.IsRequested)
+            {
+                // Stopped while the corpus was being read or before the run had begun: nothing to hand over.
+            }
+        }
+
+        return await EndAsync();
+    }
+
+    private async Task TrainAsync(CancellationToken interrupted)
+    {
+        var settings = _request.Settings.Training;
+        await using var node = await ElasticNode.StartAsync(_request.Settings.Node, interrupted);
+        var corpus = await CorpusBuild.RunAsync(node, _request.Settings, _display, interrupted);
+        foreach (var repair in CorpusLines.Repairs(corpus.Manifest))
+            Say($"corpus: {repair}");
+        settings = Resolve(settings, corpus);
+        if (await node.StartRunAsync(settings, corpus) is RunReply.Refused refused)
+            throw new ElasticException(refused.Why);
+        foreach (var line in RunLines.Header(_request.Settings.Title, settings))
+            _log.Write(line);
+        _display.Header(RunLines.Header(_request.Settings.Title, settings));
+        await using var stop = interrupted.Register(() => _ = node.StopRunAsync(_run));
+        var diagrams = new TensorBoardLog(_folder.TensorBoard, Say);
+        // Not cancelled by the first Ctrl-C: the watch ends by itself when the run has stopped.
+        await foreach (var view in node.WatchAsync(_run, CancellationToken.None))
+        {
+            if (view.Notice is { } notice && notice != _view?.Notice)
+                _log.Write(notice);
+            if (view.Round != _view?.Round)
+                _log.Write(RunLines.Progress(view));
+            // The last view comes after the last score, when the speed of the last seconds is none.
+            _view = view.TokensPerSecond > 0 ? view : view with { TokensPerSecond = _view?.TokensPerSecond ?? 0 };
+            _display.Show(_view);
+            diagrams.Write(view);
+        }
+    }
+
+    private async Task<int> EndAsync()
+    {
+        if (_view?.Failure is { } failure)
+        {
+            _log.Write($"failed: {failure}");
+            throw new ElasticException($"run {_run}: {failure}");
+        }
+
+        var finished = _view?.Phase == RunPhase.Finished;
+        if (_request.Json && _view is not null)
+            await _output.WriteLineAsync(RunJson.Write(_view));
+        var people = _request.Json ? _error : _output;
+        if (!finished)
+        {
+            await people.WriteLineAsync(RunSummary.Stopped(_view));
+            return ExitCodes.Interrupted;
+        }
+
+        var isDefault = _data.Root == Path.GetFullPath(CommonOptions.DefaultDataDir);
+        foreach (var line in RunSummary.Finished(_view!, TrySample(), _data.Root, _folder, isDefault))
+            await people.WriteLineAsync(line);
+        return ExitCodes.Done;
+    }
+
+    /// <summary>Vocabulary 0 means the tokenizer's, which is known only now.</summary>
+    private static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => settings.Model.Vocabulary > 0
+        ? settings : settings with { Model = settings.Model with { Vocabulary = corpus.Manifest.VocabularySize } };
+
+    private string? TrySample()
+    {
+        try
+        {
+            return SampleText.Write(_data, _run, SampleRequest.ForSummary);
+        }
+        catch (ElasticException e)
+        {
+            Say($"no text sample: {e.Message}");
+            return null;
+        }
+    }
+
+    private void Say(string text)
+    {
+        _log.Write(text);
+        _display.Notice(text);
     }
 }

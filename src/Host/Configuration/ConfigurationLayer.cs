@@ -12,12 +12,15 @@ internal sealed record ConfigurationValue(string Key, IReadOnlyList<string> Item
     public string Text => IsList ? $"[{string.Join(", ", Items)}]" : Items[0];
 
     /// <summary><c>key = null</c> takes the value of an earlier layer away.</summary>
-    public bool IsNull => !IsList && Items[0] == "null";
+    public bool IsNull => !IsList && Items[0] == ConfigurationLayer.Null;
 }
 
 /// <summary>One source of settings, flattened to whole keys: reference.conf, a preset, a file, one <c>--set</c>.</summary>
 internal sealed class ConfigurationLayer
 {
+    /// <summary>The value that is none; the parser gives it as a null text.</summary>
+    public const string Null = "null";
+
     private readonly string _origin;
     private readonly KeyLines _keys;
     private readonly List<ConfigurationValue> _values = [];
@@ -69,10 +72,10 @@ internal sealed class ConfigurationLayer
                 Flatten(key, value.GetObject());
             else if (value.IsObject())
                 _problems.Add(ConfigurationKeys.IsKnown(key) ? $"{key} ({Where(key)}): it is a value, not a block" : Unknown(key));
-            else if (value.IsArray())
+            else if (value.Values.Any(v => v is HoconArray))        // IsArray() is false for []
                 Add(key, new ConfigurationValue(key, [.. value.GetArray().Select(v => v.GetString())], IsList: true, Where(key)));
             else
-                Add(key, new ConfigurationValue(key, [value.GetString() ?? ""], IsList: false, Where(key)));
+                Add(key, new ConfigurationValue(key, [value.GetString() ?? Null], IsList: false, Where(key)));
         }
     }
 

@@ -1,4 +1,4 @@
-using Elastic.Actors;
+using Elastic.Actors.Corpora;
 using Elastic.Messages.Runs;
 
 namespace Elastic.Host.Display;

@@ -1,5 +1,5 @@
 using System.Threading.Channels;
-using Elastic.Actors;
+using Elastic.Actors.Corpora;
 using Elastic.Messages.Runs;
 using Spectre.Console;
 using Spectre.Console.Rendering;

@@ -1,4 +1,4 @@
-using Elastic.Actors;
+using Elastic.Actors.Corpora;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 

@@ -1,4 +1,5 @@
 using Elastic.Messages.Runs;
+using Elastic.Model.Native;
 using TorchSharp;
 using TorchSharp.Modules;
 
@@ -20,8 +21,10 @@ internal sealed class TensorBoardLog
     {
         _notice = notice;
         Guard(() => Directory.CreateDirectory(folder));
-        if (!_broken)
-            _writer = torch.utils.tensorboard.SummaryWriter(folder);
+        if (_broken)
+            return;
+        NativeTorch.Load();                 // the library computes its checksums natively
+        _writer = torch.utils.tensorboard.SummaryWriter(folder);
     }
 
     /// <summary>Writes what is new in <paramref name="view"/>.</summary>

@@ -83,6 +83,18 @@ public sealed class ConfigurationTests
     }
 
     [Fact]
+    public void The_documentation_has_every_key_with_its_default()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "Elastic.sln")))
+            folder = folder.Parent ?? throw new FileNotFoundException("the tests run outside of the repository");
+        var documented = File.ReadAllText(Path.Combine(folder.FullName, "docs", "configuration.md"));
+        Assert.All(
+            ConfigurationLayer.Parse("reference.conf", Presets.ReferenceText).Values,
+            value => Assert.Contains($"| `{value.Key}` | `{value.Text}` |", documented, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Options_beat_sets_and_sets_beat_files_and_files_beat_defaults()
     {
         var file = Write("run { name = from-file, seed = 7 }\nmodel.layers = 3");
@@ -126,6 +138,15 @@ public sealed class ConfigurationTests
 
     [Fact]
     public void Null_takes_a_value_back() => Assert.Null(Load(new([], ["model.init=/x", "model.init=null"])).Training.Model.Init);
+
+    [Fact]
+    public void Nothing_is_a_value_where_nothing_is_set()
+    {
+        var settings = Load(new([], [])).Training;
+        Assert.Null(settings.Model.Init);
+        Assert.Empty(settings.Corpus.Sources);
+        Assert.Empty(Load(new([], ["corpus.sources=[a]", "corpus.sources=[]"])).Training.Corpus.Sources);
+    }
 
     [Fact]
     public void Seeds_are_exact_up_to_the_largest_one() => Assert.Equal(ulong.MaxValue, Load(new([], [$"run.seed={ulong.MaxValue}"])).Training.Run.Seed);

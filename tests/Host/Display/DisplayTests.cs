@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Elastic.Actors;
+using Elastic.Actors.Corpora;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.Messages;

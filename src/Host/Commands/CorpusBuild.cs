@@ -1,0 +1,26 @@
+using Elastic.Actors;
+using Elastic.Actors.Corpora;
+using Elastic.Corpus;
+using Elastic.Host.Configuration;
+using Elastic.Host.Display;
+
+namespace Elastic.Host.Commands;
+
+/// <summary>Builds the corpus of some settings with the node's tokenizer pool, and shows how far it is.</summary>
+internal static class CorpusBuild
+{
+    public static async Task<BuiltCorpus> RunAsync(ElasticSettings settings, IRunDisplay display, CancellationToken cancel)
+    {
+        await using var node = await ElasticNode.StartAsync(settings.Node, cancel);
+        return await RunAsync(node, settings, display, cancel);
+    }
+
+    public static Task<BuiltCorpus> RunAsync(ElasticNode node, ElasticSettings settings, IRunDisplay display, CancellationToken cancel) =>
+        node.BuildCorpusAsync(settings.Training.Corpus, new Report(display), cancel);
+
+    // Progress<T> would hand the reports to the thread pool, where they can overtake each other.
+    private sealed class Report(IRunDisplay display) : IProgress<CorpusProgress>
+    {
+        void IProgress<CorpusProgress>.Report(CorpusProgress value) => display.Corpus(value);
+    }
+}

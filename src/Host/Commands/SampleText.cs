@@ -1,0 +1,81 @@
+using Elastic.Actors.Checkpoints;
+using Elastic.Corpus;
+using Elastic.Messages;
+using Elastic.Model.Generation;
+using Elastic.Model.Training;
+
+namespace Elastic.Host.Commands;
+
+/// <summary>What to write and how.</summary>
+/// <param name="Prompt">The text to go on with; empty for the beginning of a document.</param>
+internal sealed record SampleRequest(string Prompt, int Tokens, SamplingSettings Sampling)
+{
+    /// <summary>A few lines after training, the same for the same weights.</summary>
+    public static SampleRequest ForSummary { get; } = new("", 300, new SamplingSettings(Temperature: 0.8, TopP: 0.95));
+}
+
+/// <summary>Lets the newest checkpoint of a run write.</summary>
+internal static class SampleText
+{
+    /// <summary>All of it at once.</summary>
+    public static string Write(DataDirectory data, RunId run, SampleRequest request)
+    {
+        var text = new StringWriter();
+        Stream(data, run, request, text.Write, _ => { });
+        return text.ToString();
+    }
+
+    /// <summary>Piece by piece, as it comes. <paramref name="notice"/> hears of damaged checkpoints that were passed over.</summary>
+    public static void Stream(DataDirectory data, RunId run, SampleRequest request, Action<string> write, Action<string> notice)
+    {
+        using var checkpoint = CheckpointReader.LoadNewest(data.ExistingRun(run).Root);
+        foreach (var passed in checkpoint.Passed)
+            notice($"passed over {passed}");
+        var tokenizer = Tokenizer.Open(checkpoint.Manifest.Tokenizer);
+        using var device = new TrainingDevice(new DeviceId("cpu:0"), checkpoint.Settings.Model, checkpoint.Settings.Optimizer);
+        device.Attach(checkpoint.Vectors);
+
+        List<int> prompt = [];
+        tokenizer.Encode(request.Prompt, prompt);
+        // What follows an end of text is the beginning of a document; without a prompt that is all there is to say.
+        if (prompt.Count == 0)
+            prompt.Add(tokenizer.EndOfText);
+        // The vocabulary is padded to a multiple of 64; the padding has logits, but no text.
+        var generator = new TextGenerator(tokens => device.Logits(tokens)[..tokenizer.VocabularySize], checkpoint.Settings.Model.Context, request.Sampling);
+        var text = new TokenStream(tokenizer, write);
+        foreach (var token in generator.Continue(prompt, request.Tokens, tokenizer.EndOfText))
+            text.Add(token);
+        text.Complete();
+    }
+}
+
+/// <summary>
+/// Turns tokens into text as they come. A token may end in the middle of a character, which reads as U+FFFD until the rest of it
+/// arrives; so the last piece is held back while it ends in one.
+/// </summary>
+internal sealed class TokenStream(Tokenizer tokenizer, Action<string> write)
+{
+    private const int LongestCharacter = 4;     // bytes of UTF-8
+
+    private readonly List<int> _pending = [];
+
+    public void Add(int token)
+    {
+        _pending.Add(token);
+        var text = Decode();
+        if (!text.EndsWith('\uFFFD') || _pending.Count >= LongestCharacter)
+            Flush(text);
+    }
+
+    /// <summary>Writes what is held back: it will not become a character any more.</summary>
+    public void Complete() => Flush(Decode());
+
+    private string Decode() => tokenizer.Decode([.. _pending]);
+
+    private void Flush(string text)
+    {
+        if (text.Length > 0)
+            write(text);
+        _pending.Clear();
+    }
+}

@@ -1,0 +1,44 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+
+namespace Elastic.Host.Commands;
+
+/// <summary>A command whose help ends with examples: they teach faster than a list of options.</summary>
+internal sealed class TeachingCommand(string name, string description, string examples) : Command(name, description)
+{
+    /// <summary>Command lines, one per line, with a word about each.</summary>
+    public string Examples { get; } = examples;
+
+    /// <summary>Makes <c>--help</c> of every command below <paramref name="root"/> show its examples.</summary>
+    public static void Teach(RootCommand root, string examples)
+    {
+        foreach (var option in root.Options.OfType<HelpOption>())
+            option.Action = new HelpWithExamples((SynchronousCommandLineAction)option.Action!, examples);
+    }
+
+    private sealed class HelpWithExamples(SynchronousCommandLineAction help, string rootExamples) : SynchronousCommandLineAction
+    {
+        // Who asks for help is not told off for a missing option.
+        public override bool ClearsParseErrors => true;
+
+        public override int Invoke(ParseResult parseResult)
+        {
+            var result = help.Invoke(parseResult);
+            var examples = parseResult.CommandResult.Command switch
+            {
+                TeachingCommand teaching => teaching.Examples,
+                RootCommand => rootExamples,
+                _ => null,
+            };
+            if (examples is null)
+                return result;
+            var output = parseResult.InvocationConfiguration.Output;
+            output.WriteLine("Examples:");
+            foreach (var line in examples.Split('\n'))
+                output.WriteLine($"  {line}".TrimEnd());
+            output.WriteLine();
+            return result;
+        }
+    }
+}

@@ -1,0 +1,36 @@
+using Elastic.Corpus;
+
+namespace Elastic.Host.Display;
+
+/// <summary>A built corpus in words.</summary>
+internal static class CorpusLines
+{
+    private const int SourcesShown = 5;
+
+    /// <summary>What is in it, what had to be repaired on the way, and where it lies.</summary>
+    public static IEnumerable<string> Of(BuiltCorpus corpus)
+    {
+        var manifest = corpus.Manifest;
+        yield return $"corpus {manifest.Id.Short}   {Units.Count(manifest.Documents)} documents, {Units.Bytes(manifest.Bytes)}, " +
+                     $"{Units.Count(manifest.Tokens)} {manifest.Tokenizer} tokens";
+        yield return $"  held out   {Units.Count(manifest.HeldOut.Documents)} documents, {Units.Bytes(manifest.HeldOut.Bytes)}, {Units.Count(manifest.HeldOut.Tokens)} tokens";
+        foreach (var source in manifest.Sources.OrderByDescending(s => s.Tokens).Take(SourcesShown))
+            yield return $"  source     {source.Name}: {Units.Count(source.Documents)} documents, {Units.Count(source.Tokens)} tokens";
+        if (manifest.Sources.Count > SourcesShown)
+            yield return $"  source     and {manifest.Sources.Count - SourcesShown} more";
+        foreach (var repair in Repairs(manifest))
+            yield return $"  repaired   {repair}";
+        yield return $"  folder     {corpus.Folder}, {manifest.TrainShards.Count + manifest.HeldOutShards.Count} shards";
+    }
+
+    /// <summary>What was not clean in the text: never an error, but nobody should have to guess it.</summary>
+    public static IEnumerable<string> Repairs(CorpusManifest manifest)
+    {
+        if (manifest.InvalidUtf8Sequences > 0)
+            yield return $"{manifest.InvalidUtf8Sequences} sequences that are not UTF-8, replaced by U+FFFD";
+        if (manifest.MalformedRecords > 0)
+            yield return $"{manifest.MalformedRecords} records that cannot be read, left out";
+        if (manifest.EmptyDocuments > 0)
+            yield return $"{manifest.EmptyDocuments} documents without text, left out";
+    }
+}

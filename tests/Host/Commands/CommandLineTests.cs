@@ -1,0 +1,106 @@
+using Elastic.Host.Commands;
+
+namespace Elastic.Host.Tests.Commands;
+
+/// <summary>Whole command lines, as far as they go without training.</summary>
+public sealed class CommandLineTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
+    private readonly StringWriter _output = new(), _error = new();
+
+    public void Dispose()
+    {
+        _output.Dispose();
+        _error.Dispose();
+    }
+
+    [Theory]
+    [InlineData("trian")]
+    [InlineData("train", "--sett", "a=b")]
+    [InlineData("generate")]
+    [InlineData("generate", "--run", "a", "--tokens", "many")]
+    public async Task A_wrong_command_line_is_exit_code_2_and_points_to_the_help(params string[] args)
+    {
+        Assert.Equal(ExitCodes.WrongUsage, await Run(args));
+        Assert.Contains("error: ", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("--help", _error.ToString(), StringComparison.Ordinal);
+        Assert.Empty(_output.ToString());
+    }
+
+    [Theory]
+    [InlineData("train", "trian")]
+    [InlineData("--corpus", "train", "--corpsu", "x")]
+    [InlineData("audit", "corpus", "adit")]
+    public async Task A_misspelt_command_or_option_names_the_nearest_one(string nearest, params string[] args)
+    {
+        await Run(args);
+        Assert.Contains($"did you mean {nearest}?", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_wrong_configuration_is_exit_code_2_and_touches_nothing()
+    {
+        Assert.Equal(ExitCodes.WrongUsage, await Run("train", "--set", "model.layer=2", "--data-dir", Path.Combine(_folder, "data")));
+        Assert.Equal("error: unknown key model.layer (--set): did you mean model.layers?\n", _error.ToString());
+        Assert.False(Directory.Exists(Path.Combine(_folder, "data")));
+    }
+
+    [Theory]
+    [InlineData("--temperature", "-1")]
+    [InlineData("--top-p", "0")]
+    [InlineData("--top-k", "-1")]
+    [InlineData("--tokens", "0")]
+    public async Task A_sampling_option_out_of_range_is_named(string option, string value)
+    {
+        Assert.Equal(ExitCodes.WrongUsage, await Run("generate", "--run", "a", option, value, "--data-dir", _folder));
+        Assert.StartsWith($"error: {option} {value}: use", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("generate")]
+    [InlineData("corpus", "audit")]
+    public async Task A_run_that_does_not_exist_is_exit_code_3(params string[] command)
+    {
+        Assert.Equal(ExitCodes.NotFound, await Run([.. command, "--run", "nobody", "--data-dir", _folder]));
+        Assert.Contains("there is no run nobody", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_run_name_that_leads_out_of_the_folder_is_refused() =>
+        Assert.Equal(ExitCodes.WrongUsage, await Run("generate", "--run", "../../etc", "--data-dir", _folder));
+
+    [Fact]
+    public async Task No_corpus_at_all_is_exit_code_3() => Assert.Equal(ExitCodes.NotFound, await Run("corpus", "show", "--data-dir", _folder));
+
+    [Theory]
+    [InlineData("train")]
+    [InlineData("generate")]
+    [InlineData("corpus")]
+    [InlineData("doctor")]
+    public async Task Help_teaches_with_examples(string command)
+    {
+        Assert.Equal(ExitCodes.Done, await Run(command, "--help"));
+        Assert.Contains($"elastic {command}", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("Example", _output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_defect_names_the_log_and_prints_no_stack_trace()
+    {
+        var log = Path.Combine(_folder, "log.txt");
+        Assert.Equal(ExitCodes.Failed, ErrorReport.Write(new InvalidOperationException("boom"), _error, log));
+        Assert.Contains(log, _error.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("boom", File.ReadAllText(log), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_full_disk_is_named_with_its_remedy()
+    {
+        Assert.Equal(ExitCodes.Failed, ErrorReport.Write(new IOException("No space left on device", 28), _error, "unused"));
+        Assert.StartsWith("error: the disk is full", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("--data-dir", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    private Task<int> Run(params string[] args) => ElasticCommandLine.RunAsync(args, _output, _error);
+}
