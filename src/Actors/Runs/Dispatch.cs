@@ -82,11 +82,11 @@ public static class Dispatch
 
     /// <summary>
     /// The commit that is due: enough nodes hold the same next version, and the version that the round started from is
-    /// scored and durable, so that nothing of it is needed any more. Null while something is lacking.
+    /// scored and durable, so that nothing of it is needed any more. Null while something is lacking, or not surveyed.
     /// </summary>
     public static RunCommand.CommitRound? Commit(RunState run, Fleet fleet, RunPlan plan)
     {
-        if (run.Phase(plan) != RunPhase.Assembling || !run.IsScored(plan) || !run.IsDurable(plan) || fleet.Holders.IsEmpty)
+        if (!fleet.Surveyed || run.Phase(plan) != RunPhase.Assembling || !run.IsScored(plan) || !run.IsDurable(plan) || fleet.Holders.IsEmpty)
             return null;
         var (held, holders) = fleet.Holders.Values.GroupBy(h => h).Select(g => (g.Key, g.Count())).MaxBy(g => g.Item2);
         return holders >= Math.Min(2, fleet.Devices.Count)

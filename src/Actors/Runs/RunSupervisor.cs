@@ -88,7 +88,8 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private void Handle(RunCommand command)
     {
         var sender = Sender;
-        var decision = Run.Decide(_run, command, _plan);
+        // A survey counts once. One that comes late speaks of an older state, and would take for lost whatever was stored since.
+        var decision = command is RunCommand.FinishSurvey && _fleet.Surveyed ? Decision.AlreadyDone : Run.Decide(_run, command, _plan);
         PersistAll(decision.Events, Fold);
         // Runs once all of the above is stored, or at once if there was nothing: each command gets exactly one answer.
         DeferAsync(decision, d =>
@@ -98,6 +99,8 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
                 _log.Warning("run {0} refused {1}: {2}", _run.Id, command.GetType().Name, reason);
             if (Dispatch.AnsweredBy(command) is { } work)
                 _fleet = _fleet.Answered(work);
+            if (command is RunCommand.FinishSurvey && d.Refusal is null)
+                _fleet = _fleet with { Surveyed = true };
             if (command is RunCommand.Start && d.Refusal is null)
                 _fleet = _fleet with { Stopping = false };
             foreach (var e in d.Events)
