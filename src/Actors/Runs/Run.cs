@@ -28,7 +28,7 @@ public static class Run
         FinishInitialization c when run.Version is { } other => Decision.Refuse($"version 0 is {other.Short}, not {c.Version.Short}"),
         FinishInitialization c => Decision.Store(new RunInitialized(run.Id, c.Version, c.Fingerprint)),
 
-        FinishReplica { Result: var r } when r.Round < run.Round || run.Has(r) => Decision.AlreadyDone,
+        FinishReplica { Result: var r } when r.Round < run.Round || run.Has(r) || run.Disputed.Contains(r) => Decision.AlreadyDone,
         FinishReplica { Result: var r } when r.Round > run.Round => WrongRound(run, r.Round),
         FinishReplica { Result: var r } when r.Replica < 0 || r.Replica >= plan.Replicas => NoSuchReplica(plan, r.Replica),
         FinishReplica { Result: var r } when r.Tokens != plan.TokensPerReplica =>
@@ -82,7 +82,7 @@ public static class Run
             Finished = run.Finished.SetItem(x.Result.Replica, x.Result),
             HandedOver = run.HandedOver.Remove(x.Result.Replica),
         },
-        ReplicaDisputed => run with { Disputes = run.Disputes + 1 },
+        ReplicaDisputed x => run with { Disputes = run.Disputes + 1, Disputed = run.Disputed.Add(x.Other) },
         ChunksAveraged x => run with { Averaged = run.Averaged.SetItems(x.Chunks.Select(c => KeyValuePair.Create(c.Chunk, c))) },
         RoundCommitted x => NextRound(run, x),
         VersionEvaluated x => run with { Score = x.Score },
@@ -111,6 +111,7 @@ public static class Run
         Finished = run.Finished.Clear(),
         HandedOver = run.HandedOver.Clear(),
         Averaged = run.Averaged.Clear(),
+        Disputed = run.Disputed.Clear(),
     };
 
     private static RunState RollBack(RunState run, Checkpoint? from) => run with
@@ -126,6 +127,7 @@ public static class Run
         Finished = run.Finished.Clear(),
         HandedOver = run.HandedOver.Clear(),
         Averaged = run.Averaged.Clear(),
+        Disputed = run.Disputed.Clear(),
         IsFinished = false,
     };
 

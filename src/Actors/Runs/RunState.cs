@@ -14,19 +14,21 @@ namespace Elastic.Actors.Runs;
 /// <param name="Averaged">Chunks of the next version, by chunk.</param>
 /// <param name="Checkpoints">Newest last.</param>
 /// <param name="Score">The newest score.</param>
+/// <param name="Disputes">Results that came with other bytes, over the whole run.</param>
+/// <param name="Disputed">Those of this round, so that one that comes twice is stored once.</param>
 public sealed record RunState(
     RunId Id, string? Settings, Digest Corpus, long Blocks, long HeldOutBlocks,
     int Round, Digest? Version, Digest Fingerprint, ImmutableList<Digest> InnerStates, long TokensSeen, Digest Ledger,
     ImmutableSortedDictionary<int, ReplicaResult> Finished,
     ImmutableSortedDictionary<int, ReplicaHandOver> HandedOver,
     ImmutableSortedDictionary<int, AveragedChunk> Averaged,
-    ImmutableList<Checkpoint> Checkpoints, VersionScore? Score, double? TrainLossNats, int Disputes, bool IsFinished)
+    ImmutableList<Checkpoint> Checkpoints, VersionScore? Score, double? TrainLossNats, int Disputes, ImmutableList<ReplicaResult> Disputed, bool IsFinished)
 {
     /// <summary>A run of which nothing is known.</summary>
     public static RunState Empty(RunId id) => new(
         id, null, default, 0, 0, 0, null, default, [], 0, Runs.Ledger.Empty,
         ImmutableSortedDictionary<int, ReplicaResult>.Empty, ImmutableSortedDictionary<int, ReplicaHandOver>.Empty,
-        ImmutableSortedDictionary<int, AveragedChunk>.Empty, [], null, null, 0, false);
+        ImmutableSortedDictionary<int, AveragedChunk>.Empty, [], null, null, 0, [], false);
 
     /// <summary>True once the run is in the journal.</summary>
     public bool Exists => Settings is not null;
