@@ -63,7 +63,8 @@ public static class Run
         FinishEvaluation c when c.Score.Version != run.Round || run.Score?.Version == c.Score.Version => Decision.AlreadyDone,
         FinishEvaluation c => FinishIfDone(run, plan, new VersionEvaluated(run.Id, c.Score)),
 
-        FinishCheckpoint c when run.Checkpoints.Any(stored => stored.Version == c.Checkpoint.Version) => Decision.AlreadyDone,
+        FinishCheckpoint c when c.Checkpoint.Version < run.Round || run.Checkpoints.Any(stored => stored.Version == c.Checkpoint.Version) =>
+            Decision.AlreadyDone,                                    // an older one may have been dropped since, and its blobs with it
         FinishCheckpoint c when c.Checkpoint.Version > run.Round => WrongRound(run, c.Checkpoint.Version),
         FinishCheckpoint c => FinishIfDone(run, plan, new CheckpointTaken(run.Id, c.Checkpoint), [.. Outdated(run, plan)]),
 
