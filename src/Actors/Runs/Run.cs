@@ -30,6 +30,7 @@ public static class Run
 
         FinishReplica { Result: var r } when r.Round < run.Round || run.Has(r) || run.Disputed.Contains(r) => Decision.AlreadyDone,
         FinishReplica { Result: var r } when r.Round > run.Round => WrongRound(run, r.Round),
+        FinishReplica { Result: var r } when r.Round >= plan.Rounds => Decision.Refuse($"all {plan.Rounds} rounds are committed: there is no round {r.Round}"),
         FinishReplica { Result: var r } when r.Replica < 0 || r.Replica >= plan.Replicas => NoSuchReplica(plan, r.Replica),
         FinishReplica { Result: var r } when r.Tokens != plan.TokensPerReplica =>
             Decision.Refuse($"replica {r.Replica} counts {r.Tokens} tokens where the round has {plan.TokensPerReplica}"),
@@ -40,6 +41,8 @@ public static class Run
         HandOverReplica { HandOver: var h } when h.Round < run.Round || run.Finished.ContainsKey(h.Replica) => Decision.AlreadyDone,
         HandOverReplica { HandOver: var h } when h.Round > run.Round => WrongRound(run, h.Round),
         HandOverReplica { HandOver: var h } when h.Replica < 0 || h.Replica >= plan.Replicas => NoSuchReplica(plan, h.Replica),
+        HandOverReplica { HandOver: var h } when h.Step < 0 || h.Step >= plan.InnerSteps =>
+            Decision.Refuse($"replica {h.Replica} stopped after step {h.Step} where the round has {plan.InnerSteps}"),
         HandOverReplica { HandOver: var h } when run.HandedOver.TryGetValue(h.Replica, out var stored) && stored.Step >= h.Step => Decision.AlreadyDone,
         HandOverReplica { HandOver: var h } => Decision.Store(new ReplicaHandedOver(run.Id, h)),
 
