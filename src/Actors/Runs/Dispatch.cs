@@ -101,7 +101,7 @@ public static class Dispatch
         RunCommand.FinishInitialization => new WorkKey(WorkKind.Initialize, 0),
         RunCommand.FinishReplica { Result: var r } => new WorkKey(WorkKind.Replica, r.Round, r.Replica),
         RunCommand.HandOverReplica { HandOver: var h } => new WorkKey(WorkKind.Replica, h.Round, h.Replica),
-        RunCommand.FinishChunks c => new WorkKey(WorkKind.Average, c.Round, c.Chunks[0].Chunk),
+        RunCommand.FinishChunks { Chunks: [var first, ..] } c => new WorkKey(WorkKind.Average, c.Round, first.Chunk),
         RunCommand.FinishEvaluation c => new WorkKey(WorkKind.Evaluate, c.Score.Version),
         RunCommand.FinishCheckpoint c => new WorkKey(WorkKind.Checkpoint, c.Checkpoint.Version),
         _ => null,

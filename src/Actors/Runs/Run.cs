@@ -46,13 +46,17 @@ public static class Run
         HandOverReplica { HandOver: var h } when run.HandedOver.TryGetValue(h.Replica, out var stored) && stored.Step >= h.Step => Decision.AlreadyDone,
         HandOverReplica { HandOver: var h } => Decision.Store(new ReplicaHandedOver(run.Id, h)),
 
-        FinishChunks c when c.Round < run.Round || c.Chunks.All(chunk => run.Averaged.ContainsKey(chunk.Chunk)) => Decision.AlreadyDone,
+        FinishChunks c when c.Round < run.Round => Decision.AlreadyDone,
         FinishChunks c when c.Round > run.Round => WrongRound(run, c.Round),
+        FinishChunks c when c.Chunks.FirstOrDefault(run.Contradicts) is { } other =>
+            Decision.Refuse($"chunk {other.Chunk} was averaged before, to other bytes ({run.Averaged[other.Chunk].Parameters.Short}, now {other.Parameters.Short}): " +
+                            "check memory and disks"),
+        FinishChunks c when c.Chunks.All(run.Has) => Decision.AlreadyDone,
         FinishChunks when run.Finished.Count < plan.Replicas =>
             Decision.Refuse($"only {run.Finished.Count} of {plan.Replicas} replicas are in: nothing can be averaged yet"),
         FinishChunks c when c.Chunks.Any(chunk => chunk.Chunk < 0 || chunk.Chunk >= plan.Chunks) =>
             Decision.Refuse($"the model has {plan.Chunks} chunks"),
-        FinishChunks c => Decision.Store(new ChunksAveraged(run.Id, c.Round, c.Chunks)),
+        FinishChunks c => Decision.Store(new ChunksAveraged(run.Id, c.Round, [.. c.Chunks.Where(chunk => !run.Has(chunk))])),
 
         CommitRound c when c.Round < run.Round => Decision.AlreadyDone,
         CommitRound c when c.Round > run.Round => WrongRound(run, c.Round),

@@ -48,6 +48,12 @@ public sealed record RunState(
     public ReplicaResult? Contradicted(ReplicaResult result) =>
         Finished.TryGetValue(result.Replica, out var stored) && stored != result ? stored : null;
 
+    /// <summary>True when this chunk is stored with the same bytes.</summary>
+    public bool Has(AveragedChunk chunk) => Averaged.TryGetValue(chunk.Chunk, out var stored) && stored == chunk;
+
+    /// <summary>True when this chunk is stored with other bytes.</summary>
+    public bool Contradicts(AveragedChunk chunk) => Averaged.TryGetValue(chunk.Chunk, out var stored) && stored != chunk;
+
     /// <summary>True when the newest version is scored, or need not be.</summary>
     public bool IsScored(RunPlan plan) => !plan.Evaluates(Round) || Score?.Version == Round;
 
