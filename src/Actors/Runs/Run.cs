@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using static Elastic.Messages.Runs.RunCommand;
@@ -16,6 +17,7 @@ public static class Run
 {
     public static Decision Decide(RunState run, RunCommand command, RunPlan? plan) => command switch
     {
+        Start c when Unusable(c) is { } why => Decision.Refuse($"run {c.RunId} cannot be started: {why}"),
         Start c when !run.Exists => Decision.Store(new RunStarted(c.RunId, c.Settings, c.Corpus, c.Blocks, c.HeldOutBlocks)),
         Start c => Reopen(run, c),
         _ when !run.Exists || plan is null => Decision.Refuse($"there is no run {run.Id}: start it first"),
@@ -138,6 +140,20 @@ public static class Run
         Disputed = run.Disputed.Clear(),
         IsFinished = false,
     };
+
+    // What is stored is folded by every later recovery: settings that cannot be read must not get into the journal.
+    private static string? Unusable(Start c)
+    {
+        try
+        {
+            return SettingsText.Read(c.Settings).Problems().FirstOrDefault()
+                   ?? (c.Blocks < 1 ? "its corpus has no training block: add text, or set model.context lower" : null);
+        }
+        catch (ElasticException e)
+        {
+            return e.Message;
+        }
+    }
 
     private static Decision Reopen(RunState run, Start c)
     {
