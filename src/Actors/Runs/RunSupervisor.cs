@@ -185,10 +185,10 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 
     private void Hold(NodeReport.VersionHeld held)
     {
-        if (held.Round != _run.Round)
+        _fleet = _fleet.Answered(new WorkKey(WorkKind.Assemble, held.Round, Node: held.Node));
+        if (held.Round != _run.Round || !_fleet.Devices.ContainsKey(held.Node))
             return;
-        _fleet = (_fleet with { Holders = _fleet.Holders.SetItem(held.Node, new HeldVersion(held.Version, held.Fingerprint)) })
-            .Answered(new WorkKey(WorkKind.Assemble, held.Round, Node: held.Node));
+        _fleet = _fleet with { Holders = _fleet.Holders.SetItem(held.Node, new HeldVersion(held.Version, held.Fingerprint)) };
         Advance();
     }
 
@@ -202,7 +202,8 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 
     private void TakeBack(NodeReport.WorkFailed failed)
     {
-        if (Dispatch.KeyOf(failed.Work, failed.Node) is not { } work)
+        // A node that was given up, or is a round behind, may fail at what is done long since: its blobs are gone.
+        if (Dispatch.KeyOf(failed.Work, failed.Node) is not { } work || !_fleet.InHand.TryGetValue(work, out var holder) || holder != failed.Node)
             return;
         var attempt = _attempts[work] = _attempts.GetValueOrDefault(work) + 1;
         _log.Warning("run {0}: {1} failed on {2} (attempt {3}): {4}", _run.Id, work.Kind, failed.Node, attempt, failed.Why);
