@@ -9,7 +9,7 @@ namespace Elastic.Actors.Tests.Runs;
 // Who is given what, phase by phase.
 public sealed class DispatchTests
 {
-    private static readonly Fleet Two = Nodes(("a", 1), ("b", 1));
+    private static readonly Fleet Two = FleetOf(("a", 1), ("b", 1));
 
     [Fact]
     public void Nothing_is_given_to_an_empty_fleet_or_a_stopping_one()
@@ -89,7 +89,7 @@ public sealed class DispatchTests
     public void Every_node_assembles_the_version_that_it_does_not_hold_yet()
     {
         var run = Averaged(Computed(At(1)));
-        var fleet = Nodes(("a", 1), ("b", 4), ("c", 1)).Holding(("b", "version 2"));
+        var fleet = FleetOf(("a", 1), ("b", 4), ("c", 1)).Holding(("b", "version 2"));
         var work = Given(run, fleet, out fleet);
         Assert.Equal(["a", "c"], work.Select(w => w.Node.Value));
         Assert.All(work, w => Assert.Equal(Deep(new NodeCommand.Assemble(Id, 1, [Chunk(1, 0), Chunk(1, 1)])), Deep(w.Command)));
@@ -121,7 +121,7 @@ public sealed class DispatchTests
     [Fact]
     public void A_node_that_put_everything_down_may_be_given_it_again()
     {
-        var first = Given(At(1), Nodes(("a", 2)), out var fleet);
+        var first = Given(At(1), FleetOf(("a", 2)), out var fleet);
         Assert.Equal(first, Given(At(1), fleet.PutDown(new NodeId("a")), out _));
     }
 
@@ -130,7 +130,7 @@ public sealed class DispatchTests
     {
         var plan = Plan with { Replicas = 14 };
         var run = At(0) with { Round = 1 };
-        var (_, work) = Dispatch.Next(run, Nodes(("a", 1), ("b", 2), ("c", 4)), plan);
+        var (_, work) = Dispatch.Next(run, FleetOf(("a", 1), ("b", 2), ("c", 4)), plan);
         Assert.Equal([("a", 2), ("b", 4), ("c", 8)],
             work.Where(w => w.Key.Kind == WorkKind.Replica).GroupBy(w => w.Node.Value).OrderBy(g => g.Key).Select(g => (g.Key, g.Count())));
     }
@@ -164,7 +164,7 @@ public sealed class DispatchTests
     [Fact]
     public void A_round_is_committed_to_what_most_holders_agree_on()
     {
-        var fleet = Nodes(("a", 1), ("b", 1), ("c", 1)).Holding(("a", "version 2'"), ("b", "version 2"), ("c", "version 2"));
+        var fleet = FleetOf(("a", 1), ("b", 1), ("c", 1)).Holding(("a", "version 2'"), ("b", "version 2"), ("c", "version 2"));
         Assert.Equal(
             new RunCommand.CommitRound(Id, 1, D("version 2"), D("fingerprint of version 2"), 2, 3),
             Dispatch.Commit(Averaged(Computed(At(1))), fleet, Plan));
@@ -173,7 +173,7 @@ public sealed class DispatchTests
     [Fact]
     public void A_single_node_is_enough_where_there_is_only_one()
     {
-        var commit = Dispatch.Commit(Averaged(Computed(At(1))), Nodes(("a", 1)).Holding(("a", "version 2")), Plan);
+        var commit = Dispatch.Commit(Averaged(Computed(At(1))), FleetOf(("a", 1)).Holding(("a", "version 2")), Plan);
         Assert.Equal((1, 1), (commit!.Holders, commit.Nodes));
     }
 

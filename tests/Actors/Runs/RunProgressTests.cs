@@ -92,7 +92,7 @@ public sealed class RunProgressTests
     [Fact]
     public void A_view_shows_the_newest_score_checkpoint_fingerprint_and_fleet()
     {
-        var view = _progress.View(At(3), Plan, Nodes(("a", 1), ("b", 4)), RunPhase.Computing, "notice", "failure");
+        var view = _progress.View(At(3), Plan, FleetOf(("a", 1), ("b", 4)), RunPhase.Computing, "notice", "failure");
         Assert.Equal((3, 4, RunPhase.Computing), (view.Round, view.Rounds, view.Phase));
         Assert.Equal((3.0, 6.0), (view.ValLoss, view.BitsPerByte));
         Assert.Equal((D("fingerprint 3"), "round-2.json"), (view.Fingerprint, view.Checkpoint));

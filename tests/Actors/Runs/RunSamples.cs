@@ -78,7 +78,7 @@ internal static class RunSamples
     /// <summary>Everything in the state, for comparisons: records compare their collections by reference.</summary>
     public static string Deep(object? state) => JsonSerializer.Serialize(state);
 
-    public static Fleet Nodes(params (string Node, int Devices)[] nodes) => nodes.Aggregate(
+    public static Fleet FleetOf(params (string Node, int Devices)[] nodes) => nodes.Aggregate(
         Fleet.Empty with { Surveyed = true },
         (fleet, n) => fleet.Enlist(new NodeId(n.Node), Enumerable.Range(0, n.Devices).Select(i => new DeviceId($"cpu:{i}"))));
 
