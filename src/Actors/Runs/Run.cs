@@ -77,7 +77,7 @@ public static class Run
         FinishCheckpoint c when c.Checkpoint.Version > run.Round => WrongRound(run, c.Checkpoint.Version),
         FinishCheckpoint c => FinishIfDone(run, plan, new CheckpointTaken(run.Id, c.Checkpoint), [.. Outdated(run, plan)]),
 
-        FinishSurvey c => Survey.Decide(run, c.Intact.ToHashSet()),
+        FinishSurvey c => Survey.Decide(run, c.Asked.ToHashSet(), c.Intact.ToHashSet()),
         _ => throw new UnreachableException($"undecided: {command}"),
     };
 

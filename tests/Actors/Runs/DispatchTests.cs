@@ -198,7 +198,7 @@ public sealed class DispatchTests
             new RunCommand.FinishInitialization(Id, D("version 0"), D("f")), new RunCommand.FinishEvaluation(Id, new VersionScore(2, 1, 1)),
             new RunCommand.FinishCheckpoint(Id, Checkpoint(2)), new RunCommand.FinishReplica(Id, Result(2, 0)),
             new RunCommand.HandOverReplica(Id, HandOver(2, 1, 1)), new RunCommand.FinishChunks(Id, 2, [Chunk(2, 0)]),
-            new RunCommand.FinishChunks(Id, 2, [Chunk(2, 1)]), new RunCommand.FinishSurvey(Id, []),
+            new RunCommand.FinishChunks(Id, 2, [Chunk(2, 1)]), new RunCommand.FinishSurvey(Id, [], []),
         ];
         var second = Carry(Averaged(Computed(At(1))), Commit(1));
         var given = new[] { (Started, Two), (second, Two), (Computed(At(2)), Two), (second, Two with { Surveyed = false }) }

@@ -13,7 +13,7 @@ public sealed class RunTests
     [
         new FinishInitialization(Id, D("v"), D("f")), new FinishReplica(Id, Result(0, 0)), new HandOverReplica(Id, HandOver(0, 0, 1)),
         new FinishChunks(Id, 0, [Chunk(0, 0)]), Commit(0), new FinishEvaluation(Id, new VersionScore(0, 1, 1)),
-        new FinishCheckpoint(Id, Checkpoint(0)), new FinishSurvey(Id, []),
+        new FinishCheckpoint(Id, Checkpoint(0)), new FinishSurvey(Id, [], []),
     ];
 
     [Fact]

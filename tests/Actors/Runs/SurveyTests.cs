@@ -10,6 +10,22 @@ namespace Elastic.Actors.Tests.Runs;
 public sealed class SurveyTests
 {
     [Fact]
+    public void A_survey_that_was_asked_for_before_the_newest_version_is_refused()
+    {
+        Digest[] old = [.. At(2).References()];
+        var decision = Run.Decide(At(3), new RunCommand.FinishSurvey(Id, old, old), Plan);
+        Assert.Equal("the survey does not speak of version 3: it was asked for before", decision.Refusal);
+        Assert.Empty(decision.Events);
+    }
+
+    [Fact]
+    public void What_arrived_after_the_survey_was_asked_for_is_not_lost()
+    {
+        Digest[] asked = [.. At(1).References()];
+        Assert.Empty(Run.Decide(Computed(At(1)), new RunCommand.FinishSurvey(Id, asked, asked), Plan).Events);
+    }
+
+    [Fact]
     public void Without_a_whole_checkpoint_the_run_starts_over()
     {
         var run = At(1);
@@ -58,7 +74,7 @@ public sealed class SurveyTests
     public void When_every_rung_is_broken_the_run_starts_over_and_no_checkpoint_is_left()
     {
         var run = At(4);
-        var decision = Run.Decide(run, new RunCommand.FinishSurvey(Id, []), Plan);
+        var decision = Run.Decide(run, new RunCommand.FinishSurvey(Id, [.. run.References()], []), Plan);
         Assert.Equal(
             "version 4 is incomplete or damaged, so is the checkpoint of round 4, so is the checkpoint of round 2: starting over from the seed",
             Assert.IsType<RolledBack>(decision.Events[^1]).Why);
@@ -135,7 +151,7 @@ public sealed class SurveyTests
     // The survey in which one set is not whole, and the same survey once more, which must find nothing new.
     private static RunState Surveyed(RunState run, string? lost, out IReadOnlyList<RunEvent> events)
     {
-        var survey = new RunCommand.FinishSurvey(Id, [.. run.References().Where(d => lost is null || d != D(lost))]);
+        var survey = new RunCommand.FinishSurvey(Id, [.. run.References()], [.. run.References().Where(d => lost is null || d != D(lost))]);
         events = Run.Decide(run, survey, Plan).Events;
         var after = Fold(run, [.. events]);
         Assert.Empty(Run.Decide(after, survey, Plan).Events);
