@@ -22,7 +22,7 @@ internal sealed class KeeperActor : BlobActor
         switch (command)
         {
             case NodeCommand.Survey survey:
-                return new RunCommand.FinishSurvey(run.Id, [.. survey.Sets.Where(run.Blobs.IsWhole)]);
+                return new RunCommand.FinishSurvey(run.Id, survey.Sets, [.. survey.Sets.Where(run.Blobs.IsWhole)]);
             case NodeCommand.TakeCheckpoint take:
                 return new RunCommand.FinishCheckpoint(run.Id, CheckpointFiles.Take(run, take));
             case NodeCommand.Retain retain:

@@ -82,11 +82,11 @@ public static class Dispatch
 
     /// <summary>
     /// The commit that is due: enough nodes hold the same next version, and the version that the round started from is
-    /// scored and durable, so that nothing of it is needed any more. Null while something is lacking.
+    /// scored and durable, so that nothing of it is needed any more. Null while something is lacking, or not surveyed.
     /// </summary>
     public static RunCommand.CommitRound? Commit(RunState run, Fleet fleet, RunPlan plan)
     {
-        if (run.Phase(plan) != RunPhase.Assembling || !run.IsScored(plan) || !run.IsDurable(plan) || fleet.Holders.IsEmpty)
+        if (!fleet.Surveyed || run.Phase(plan) != RunPhase.Assembling || !run.IsScored(plan) || !run.IsDurable(plan) || fleet.Holders.IsEmpty)
             return null;
         var (held, holders) = fleet.Holders.Values.GroupBy(h => h).Select(g => (g.Key, g.Count())).MaxBy(g => g.Item2);
         return holders >= Math.Min(2, fleet.Devices.Count)
@@ -101,7 +101,7 @@ public static class Dispatch
         RunCommand.FinishInitialization => new WorkKey(WorkKind.Initialize, 0),
         RunCommand.FinishReplica { Result: var r } => new WorkKey(WorkKind.Replica, r.Round, r.Replica),
         RunCommand.HandOverReplica { HandOver: var h } => new WorkKey(WorkKind.Replica, h.Round, h.Replica),
-        RunCommand.FinishChunks c => new WorkKey(WorkKind.Average, c.Round, c.Chunks[0].Chunk),
+        RunCommand.FinishChunks { Chunks: [var first, ..] } c => new WorkKey(WorkKind.Average, c.Round, first.Chunk),
         RunCommand.FinishEvaluation c => new WorkKey(WorkKind.Evaluate, c.Score.Version),
         RunCommand.FinishCheckpoint c => new WorkKey(WorkKind.Checkpoint, c.Checkpoint.Version),
         _ => null,

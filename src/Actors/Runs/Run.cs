@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using static Elastic.Messages.Runs.RunCommand;
@@ -16,6 +17,7 @@ public static class Run
 {
     public static Decision Decide(RunState run, RunCommand command, RunPlan? plan) => command switch
     {
+        Start c when Unusable(c) is { } why => Decision.Refuse($"run {c.RunId} cannot be started: {why}"),
         Start c when !run.Exists => Decision.Store(new RunStarted(c.RunId, c.Settings, c.Corpus, c.Blocks, c.HeldOutBlocks)),
         Start c => Reopen(run, c),
         _ when !run.Exists || plan is null => Decision.Refuse($"there is no run {run.Id}: start it first"),
@@ -28,8 +30,9 @@ public static class Run
         FinishInitialization c when run.Version is { } other => Decision.Refuse($"version 0 is {other.Short}, not {c.Version.Short}"),
         FinishInitialization c => Decision.Store(new RunInitialized(run.Id, c.Version, c.Fingerprint)),
 
-        FinishReplica { Result: var r } when r.Round < run.Round || run.Has(r) => Decision.AlreadyDone,
+        FinishReplica { Result: var r } when r.Round < run.Round || run.Has(r) || run.Disputed.Contains(r) => Decision.AlreadyDone,
         FinishReplica { Result: var r } when r.Round > run.Round => WrongRound(run, r.Round),
+        FinishReplica { Result: var r } when r.Round >= plan.Rounds => Decision.Refuse($"all {plan.Rounds} rounds are committed: there is no round {r.Round}"),
         FinishReplica { Result: var r } when r.Replica < 0 || r.Replica >= plan.Replicas => NoSuchReplica(plan, r.Replica),
         FinishReplica { Result: var r } when r.Tokens != plan.TokensPerReplica =>
             Decision.Refuse($"replica {r.Replica} counts {r.Tokens} tokens where the round has {plan.TokensPerReplica}"),
@@ -40,16 +43,22 @@ public static class Run
         HandOverReplica { HandOver: var h } when h.Round < run.Round || run.Finished.ContainsKey(h.Replica) => Decision.AlreadyDone,
         HandOverReplica { HandOver: var h } when h.Round > run.Round => WrongRound(run, h.Round),
         HandOverReplica { HandOver: var h } when h.Replica < 0 || h.Replica >= plan.Replicas => NoSuchReplica(plan, h.Replica),
+        HandOverReplica { HandOver: var h } when h.Step < 0 || h.Step >= plan.InnerSteps =>
+            Decision.Refuse($"replica {h.Replica} stopped after step {h.Step} where the round has {plan.InnerSteps}"),
         HandOverReplica { HandOver: var h } when run.HandedOver.TryGetValue(h.Replica, out var stored) && stored.Step >= h.Step => Decision.AlreadyDone,
         HandOverReplica { HandOver: var h } => Decision.Store(new ReplicaHandedOver(run.Id, h)),
 
-        FinishChunks c when c.Round < run.Round || c.Chunks.All(chunk => run.Averaged.ContainsKey(chunk.Chunk)) => Decision.AlreadyDone,
+        FinishChunks c when c.Round < run.Round => Decision.AlreadyDone,
         FinishChunks c when c.Round > run.Round => WrongRound(run, c.Round),
+        FinishChunks c when c.Chunks.FirstOrDefault(run.Contradicts) is { } other =>
+            Decision.Refuse($"chunk {other.Chunk} was averaged before, to other bytes ({run.Averaged[other.Chunk].Parameters.Short}, now {other.Parameters.Short}): " +
+                            "check memory and disks"),
+        FinishChunks c when c.Chunks.All(run.Has) => Decision.AlreadyDone,
         FinishChunks when run.Finished.Count < plan.Replicas =>
             Decision.Refuse($"only {run.Finished.Count} of {plan.Replicas} replicas are in: nothing can be averaged yet"),
         FinishChunks c when c.Chunks.Any(chunk => chunk.Chunk < 0 || chunk.Chunk >= plan.Chunks) =>
             Decision.Refuse($"the model has {plan.Chunks} chunks"),
-        FinishChunks c => Decision.Store(new ChunksAveraged(run.Id, c.Round, c.Chunks)),
+        FinishChunks c => Decision.Store(new ChunksAveraged(run.Id, c.Round, [.. c.Chunks.Where(chunk => !run.Has(chunk))])),
 
         CommitRound c when c.Round < run.Round => Decision.AlreadyDone,
         CommitRound c when c.Round > run.Round => WrongRound(run, c.Round),
@@ -63,11 +72,12 @@ public static class Run
         FinishEvaluation c when c.Score.Version != run.Round || run.Score?.Version == c.Score.Version => Decision.AlreadyDone,
         FinishEvaluation c => FinishIfDone(run, plan, new VersionEvaluated(run.Id, c.Score)),
 
-        FinishCheckpoint c when run.Checkpoints.Any(stored => stored.Version == c.Checkpoint.Version) => Decision.AlreadyDone,
+        FinishCheckpoint c when c.Checkpoint.Version < run.Round || run.Checkpoints.Any(stored => stored.Version == c.Checkpoint.Version) =>
+            Decision.AlreadyDone,                                    // an older one may have been dropped since, and its blobs with it
         FinishCheckpoint c when c.Checkpoint.Version > run.Round => WrongRound(run, c.Checkpoint.Version),
         FinishCheckpoint c => FinishIfDone(run, plan, new CheckpointTaken(run.Id, c.Checkpoint), [.. Outdated(run, plan)]),
 
-        FinishSurvey c => Survey.Decide(run, c.Intact.ToHashSet()),
+        FinishSurvey c => Survey.Decide(run, c.Asked.ToHashSet(), c.Intact.ToHashSet()),
         _ => throw new UnreachableException($"undecided: {command}"),
     };
 
@@ -82,7 +92,7 @@ public static class Run
             Finished = run.Finished.SetItem(x.Result.Replica, x.Result),
             HandedOver = run.HandedOver.Remove(x.Result.Replica),
         },
-        ReplicaDisputed => run with { Disputes = run.Disputes + 1 },
+        ReplicaDisputed x => run with { Disputes = run.Disputes + 1, Disputed = run.Disputed.Add(x.Other) },
         ChunksAveraged x => run with { Averaged = run.Averaged.SetItems(x.Chunks.Select(c => KeyValuePair.Create(c.Chunk, c))) },
         RoundCommitted x => NextRound(run, x),
         VersionEvaluated x => run with { Score = x.Score },
@@ -111,6 +121,7 @@ public static class Run
         Finished = run.Finished.Clear(),
         HandedOver = run.HandedOver.Clear(),
         Averaged = run.Averaged.Clear(),
+        Disputed = run.Disputed.Clear(),
     };
 
     private static RunState RollBack(RunState run, Checkpoint? from) => run with
@@ -126,8 +137,23 @@ public static class Run
         Finished = run.Finished.Clear(),
         HandedOver = run.HandedOver.Clear(),
         Averaged = run.Averaged.Clear(),
+        Disputed = run.Disputed.Clear(),
         IsFinished = false,
     };
+
+    // What is stored is folded by every later recovery: settings that cannot be read must not get into the journal.
+    private static string? Unusable(Start c)
+    {
+        try
+        {
+            return SettingsText.Read(c.Settings).Problems().FirstOrDefault()
+                   ?? (c.Blocks < 1 ? "its corpus has no training block: add text, or set model.context lower" : null);
+        }
+        catch (ElasticException e)
+        {
+            return e.Message;
+        }
+    }
 
     private static Decision Reopen(RunState run, Start c)
     {

@@ -14,19 +14,21 @@ namespace Elastic.Actors.Runs;
 /// <param name="Averaged">Chunks of the next version, by chunk.</param>
 /// <param name="Checkpoints">Newest last.</param>
 /// <param name="Score">The newest score.</param>
+/// <param name="Disputes">Results that came with other bytes, over the whole run.</param>
+/// <param name="Disputed">Those of this round, so that one that comes twice is stored once.</param>
 public sealed record RunState(
     RunId Id, string? Settings, Digest Corpus, long Blocks, long HeldOutBlocks,
     int Round, Digest? Version, Digest Fingerprint, ImmutableList<Digest> InnerStates, long TokensSeen, Digest Ledger,
     ImmutableSortedDictionary<int, ReplicaResult> Finished,
     ImmutableSortedDictionary<int, ReplicaHandOver> HandedOver,
     ImmutableSortedDictionary<int, AveragedChunk> Averaged,
-    ImmutableList<Checkpoint> Checkpoints, VersionScore? Score, double? TrainLossNats, int Disputes, bool IsFinished)
+    ImmutableList<Checkpoint> Checkpoints, VersionScore? Score, double? TrainLossNats, int Disputes, ImmutableList<ReplicaResult> Disputed, bool IsFinished)
 {
     /// <summary>A run of which nothing is known.</summary>
     public static RunState Empty(RunId id) => new(
         id, null, default, 0, 0, 0, null, default, [], 0, Runs.Ledger.Empty,
         ImmutableSortedDictionary<int, ReplicaResult>.Empty, ImmutableSortedDictionary<int, ReplicaHandOver>.Empty,
-        ImmutableSortedDictionary<int, AveragedChunk>.Empty, [], null, null, 0, false);
+        ImmutableSortedDictionary<int, AveragedChunk>.Empty, [], null, null, 0, [], false);
 
     /// <summary>True once the run is in the journal.</summary>
     public bool Exists => Settings is not null;
@@ -45,6 +47,12 @@ public sealed record RunState(
     /// <summary>The stored result of the same work with other bytes; null where there is none.</summary>
     public ReplicaResult? Contradicted(ReplicaResult result) =>
         Finished.TryGetValue(result.Replica, out var stored) && stored != result ? stored : null;
+
+    /// <summary>True when this chunk is stored with the same bytes.</summary>
+    public bool Has(AveragedChunk chunk) => Averaged.TryGetValue(chunk.Chunk, out var stored) && stored == chunk;
+
+    /// <summary>True when this chunk is stored with other bytes.</summary>
+    public bool Contradicts(AveragedChunk chunk) => Averaged.TryGetValue(chunk.Chunk, out var stored) && stored != chunk;
 
     /// <summary>True when the newest version is scored, or need not be.</summary>
     public bool IsScored(RunPlan plan) => !plan.Evaluates(Round) || Score?.Version == Round;

@@ -88,7 +88,8 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private void Handle(RunCommand command)
     {
         var sender = Sender;
-        var decision = Run.Decide(_run, command, _plan);
+        // A survey counts once. One that comes late speaks of an older state, and would take for lost whatever was stored since.
+        var decision = command is RunCommand.FinishSurvey && _fleet.Surveyed ? Decision.AlreadyDone : Run.Decide(_run, command, _plan);
         PersistAll(decision.Events, Fold);
         // Runs once all of the above is stored, or at once if there was nothing: each command gets exactly one answer.
         DeferAsync(decision, d =>
@@ -98,6 +99,8 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
                 _log.Warning("run {0} refused {1}: {2}", _run.Id, command.GetType().Name, reason);
             if (Dispatch.AnsweredBy(command) is { } work)
                 _fleet = _fleet.Answered(work);
+            if (command is RunCommand.FinishSurvey && d.Refusal is null)
+                _fleet = _fleet with { Surveyed = true };
             if (command is RunCommand.Start && d.Refusal is null)
                 _fleet = _fleet with { Stopping = false };
             if (command is RunCommand.FinishSurvey && d.Refusal is null)
@@ -184,10 +187,10 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 
     private void Hold(NodeReport.VersionHeld held)
     {
-        if (held.Round != _run.Round)
+        _fleet = _fleet.Answered(new WorkKey(WorkKind.Assemble, held.Round, Node: held.Node));
+        if (held.Round != _run.Round || !_fleet.Devices.ContainsKey(held.Node))
             return;
-        _fleet = (_fleet with { Holders = _fleet.Holders.SetItem(held.Node, new HeldVersion(held.Version, held.Fingerprint)) })
-            .Answered(new WorkKey(WorkKind.Assemble, held.Round, Node: held.Node));
+        _fleet = _fleet with { Holders = _fleet.Holders.SetItem(held.Node, new HeldVersion(held.Version, held.Fingerprint)) };
         Advance();
     }
 
@@ -201,7 +204,8 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 
     private void TakeBack(NodeReport.WorkFailed failed)
     {
-        if (Dispatch.KeyOf(failed.Work, failed.Node) is not { } work)
+        // A node that was given up, or is a round behind, may fail at what is done long since: its blobs are gone.
+        if (Dispatch.KeyOf(failed.Work, failed.Node) is not { } work || !_fleet.InHand.TryGetValue(work, out var holder) || holder != failed.Node)
             return;
         var attempt = _attempts[work] = _attempts.GetValueOrDefault(work) + 1;
         _log.Warning("run {0}: {1} failed on {2} (attempt {3}): {4}", _run.Id, work.Kind, failed.Node, attempt, failed.Why);

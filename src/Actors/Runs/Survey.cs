@@ -8,12 +8,16 @@ namespace Elastic.Actors.Runs;
 // From the top: the newest version; else the newest whole checkpoint; else the very beginning.
 internal static class Survey
 {
-    public static Decision Decide(RunState run, HashSet<Digest> intact)
+    public static Decision Decide(RunState run, HashSet<Digest> asked, HashSet<Digest> intact)
     {
+        // An answer to an earlier supervisor: to judge by it would take whatever was committed since for damaged.
+        if (run.Version is { } newest && !(asked.Contains(newest) && run.InnerStates.All(asked.Contains)))
+            return Decision.Refuse($"the survey does not speak of version {run.Round}: it was asked for before");
+
         var broken = run.Checkpoints.Where(c => !IsWhole(c)).ToList();
         var events = broken.Select(RunEvent (c) => new CheckpointDropped(run.Id, c.Version)).ToList();
 
-        if (run.Version is { } version && !(intact.Contains(version) && run.InnerStates.All(intact.Contains)))
+        if (run.Version is { } version && (IsLost(version) || run.InnerStates.Any(IsLost)))
         {
             var damage = $"version {run.Round} is incomplete or damaged";
             foreach (var checkpoint in broken.AsEnumerable().Reverse())
@@ -30,13 +34,15 @@ internal static class Survey
 
         return Decision.Store([.. events]);
 
-        bool IsWhole(Checkpoint c) => intact.Contains(c.Parameters) && c.InnerStates.All(intact.Contains);
+        bool IsLost(Digest set) => asked.Contains(set) && !intact.Contains(set);
+
+        bool IsWhole(Checkpoint c) => !IsLost(c.Parameters) && !c.InnerStates.Any(IsLost);
 
         // Averaged chunks are cheap: they are always summed again rather than read through.
         WorkLost? LostWork()
         {
-            var replicas = run.Finished.Values.Where(r => !intact.Contains(r.Contribution) || !intact.Contains(r.InnerState)).Select(r => r.Replica)
-                .Concat(run.HandedOver.Values.Where(h => !intact.Contains(h.State)).Select(h => h.Replica))
+            var replicas = run.Finished.Values.Where(r => IsLost(r.Contribution) || IsLost(r.InnerState)).Select(r => r.Replica)
+                .Concat(run.HandedOver.Values.Where(h => IsLost(h.State)).Select(h => h.Replica))
                 .ToArray();
             return replicas.Length == 0 && run.Averaged.IsEmpty
                 ? null

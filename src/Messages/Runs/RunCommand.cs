@@ -33,6 +33,7 @@ public abstract record RunCommand(RunId RunId) : IWireMessage
     public sealed record FinishCheckpoint(RunId RunId, Checkpoint Checkpoint) : RunCommand(RunId);
 
     /// <summary>What is still whole of what the journal speaks of: sent once after every recovery.</summary>
-    /// <param name="Intact">The vector sets whose every chunk is there and has its digest.</param>
-    public sealed record FinishSurvey(RunId RunId, Digest[] Intact) : RunCommand(RunId);
+    /// <param name="Asked">The vector sets that were looked at: what arrived since is not judged.</param>
+    /// <param name="Intact">Those whose every chunk is there and has its digest.</param>
+    public sealed record FinishSurvey(RunId RunId, Digest[] Asked, Digest[] Intact) : RunCommand(RunId);
 }

@@ -1,0 +1,90 @@
+using System.Text;
+using System.Text.Json;
+using Elastic.Actors.Runs;
+using Elastic.Actors.Tests.Nodes;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Actors.Tests.Runs;
+
+/// <summary>A run of two replicas, two chunks and four rounds, and the facts that happen to it.</summary>
+internal static class RunSamples
+{
+    public static readonly RunId Id = new("a");
+    public static readonly RunPlan Plan = new(2, 3, 4, 8, 4, 16, 2, 1000, 2, 2, 2);
+
+    public static readonly RunCommand.Start Begin = new(Id, Text(s => s), D("corpus"), 1000, 100);
+
+    public static readonly RunState Started = Fold(RunState.Empty(Id), new RunEvent.RunStarted(Id, Begin.Settings, Begin.Corpus, 1000, 100));
+    public static readonly RunState Computing = Fold(Started, new RunEvent.RunInitialized(Id, D("version 0"), D("fingerprint 0")));
+    public static readonly RunState Averaging = Computed(Computing);
+    public static readonly RunState Assembling = Averaged(Averaging);
+
+    /// <summary>Stands for some bytes.</summary>
+    public static Digest D(string text) => Digest.Of(Encoding.UTF8.GetBytes(text));
+
+    public static string Text(Func<TrainingSettings, TrainingSettings> change) => SettingsText.Write(change(TinyRun.Settings("a", 2)));
+
+    public static ReplicaResult Result(int round, int replica, string bytes = "") =>
+        new(round, replica, D($"contribution {round} {replica}{bytes}"), D($"inner {round} {replica}"), Plan.TokensPerReplica, 2.5 + replica, D($"samples {round} {replica}"));
+
+    public static ReplicaHandOver HandOver(int round, int replica, int step) =>
+        new(round, replica, step, D($"hand-over {round} {replica} {step}"), 3.0 * step, D($"samples {round} {replica} {step}"));
+
+    public static AveragedChunk Chunk(int round, int chunk, string bytes = "") => new(chunk, D($"chunk {round} {chunk}{bytes}"), null);
+
+    public static Checkpoint Checkpoint(int version) => new(
+        version, D($"version {version}"), D($"fingerprint {version}"), [.. Enumerable.Range(0, Plan.Replicas).Select(r => D($"inner {version - 1} {r}"))],
+        version * Plan.TokensPerRound, D($"ledger {version}"), $"round-{version}.json");
+
+    public static RunCommand.CommitRound Commit(int round, int holders = 2, int nodes = 2) =>
+        new(Id, round, D($"version {round + 1}"), D($"fingerprint {round + 1}"), holders, nodes);
+
+    public static RunState Fold(RunState run, params RunEvent[] events) => events.Aggregate(run, Run.Apply);
+
+    /// <summary>The run with every replica of its round in.</summary>
+    public static RunState Computed(RunState run) => Fold(
+        run, [.. Enumerable.Range(0, Plan.Replicas).Select(r => new RunEvent.ReplicaFinished(Id, Result(run.Round, r)))]);
+
+    /// <summary>The run with every chunk of its round averaged.</summary>
+    public static RunState Averaged(RunState run) => Fold(
+        run, new RunEvent.ChunksAveraged(Id, run.Round, [.. Enumerable.Range(0, Plan.Chunks).Select(c => Chunk(run.Round, c))]));
+
+    /// <summary>The run at the start of round <paramref name="round"/>, with the checkpoints and scores that its plan asks for.</summary>
+    public static RunState At(int round)
+    {
+        var run = Carry(Computing, new RunCommand.FinishEvaluation(Id, new VersionScore(0, 5, 8)));
+        while (run.Round < round)
+        {
+            run = Carry(Averaged(Computed(run)), Commit(run.Round));
+            if (Plan.Checkpoints(run.Round))
+                run = Carry(run, new RunCommand.FinishCheckpoint(Id, Checkpoint(run.Round)));
+            if (Plan.Evaluates(run.Round))
+                run = Carry(run, new RunCommand.FinishEvaluation(Id, new VersionScore(run.Round, 5 - run.Round, 8 - run.Round)));
+        }
+
+        return run;
+    }
+
+    /// <summary>Decides the command, which must be accepted, and applies what is stored.</summary>
+    public static RunState Carry(RunState run, RunCommand command)
+    {
+        var decision = Run.Decide(run, command, Plan);
+        Assert.Null(decision.Refusal);
+        return Fold(run, [.. decision.Events]);
+    }
+
+    /// <summary>Everything in the state, for comparisons: records compare their collections by reference.</summary>
+    public static string Deep(object? state) => JsonSerializer.Serialize(state);
+
+    public static Fleet FleetOf(params (string Node, int Devices)[] nodes) => nodes.Aggregate(
+        Fleet.Empty with { Surveyed = true },
+        (fleet, n) => fleet.Enlist(new NodeId(n.Node), Enumerable.Range(0, n.Devices).Select(i => new DeviceId($"cpu:{i}"))));
+
+    public static Fleet Holding(this Fleet fleet, params (string Node, string Version)[] holders) => fleet with
+    {
+        Holders = fleet.Holders.SetItems(holders.Select(h =>
+            KeyValuePair.Create(new NodeId(h.Node), new HeldVersion(D(h.Version), D("fingerprint of " + h.Version))))),
+    };
+}
