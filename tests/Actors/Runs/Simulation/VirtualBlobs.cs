@@ -66,7 +66,7 @@ internal sealed class VirtualBlobs(RunPlan plan)
         };
 
         object? Needs(params Digest[] sets) =>
-            sets.All(IsWhole) ? null : new NodeReport.WorkFailed(node, command, "a blob is missing", false);
+            sets.All(IsWhole) ? null : new NodeReport.WorkFailed(node, command, "a blob is missing", WorkFailure.Lost);
 
         RunCommand.FinishInitialization Initialize()
         {
