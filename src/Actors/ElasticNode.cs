@@ -114,15 +114,6 @@ public sealed class ElasticNode : IAsyncDisposable
         return Task.CompletedTask;
     }
 
-    /// <summary>Everything that has happened to a run, oldest first, read from its journal.</summary>
-    /// <exception cref="ElasticException">An event is missing or cannot be read.</exception>
-    public async Task<IReadOnlyList<RunEvent>> ReadJournalAsync(RunId run, CancellationToken cancel)
-    {
-        var result = new TaskCompletionSource<IReadOnlyList<RunEvent>>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _system.ActorOf(Props.Create(() => new JournalReader(run, result)));
-        return await result.Task.WaitAsync(TimeSpan.FromMinutes(2), cancel);
-    }
-
     /// <summary>Leaves the cluster and ends the actor system.</summary>
     public async ValueTask DisposeAsync() =>
         await CoordinatedShutdown.Get(_system).Run(CoordinatedShutdown.ClusterLeavingReason.Instance).WaitAsync(TimeSpan.FromSeconds(30));

@@ -2,7 +2,7 @@ using Akka.Persistence;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 
-namespace Elastic.Actors.Runs;
+namespace Elastic.Actors.Audit;
 
 /// <summary>Reads a run's journal without adding to it: replays it into a list and ends.</summary>
 internal sealed class JournalReader : ReceivePersistentActor

@@ -1,0 +1,136 @@
+using Elastic.Actors.Audit;
+using Elastic.Messages;
+using Microsoft.Data.Sqlite;
+
+namespace Elastic.Actors.Tests.Nodes;
+
+public sealed class LedgerAuditSpecs : IDisposable
+{
+    private readonly TinyRun _tiny = new();
+
+    public void Dispose() => _tiny.Dispose();
+
+    [Fact]
+    public async Task A_run_of_several_epochs_consumed_every_block_exactly_once_in_each()
+    {
+        var settings = TinyRun.Settings("a", replicas: 4);
+        await _tiny.TrainAsync(settings with { Run = settings.Run with { Rounds = null, Epochs = 2 }, Corpus = settings.Corpus with { HeldOut = 0.5 } }, "cpu:2");
+
+        var report = await AuditAsync();
+
+        Assert.Empty(report.Problems);
+        Assert.True(report.Epochs.Count >= 2);
+        Assert.All(report.Epochs.Take(2), e => Assert.Equal(e.Blocks, e.Consumed));
+        Assert.Equal(report.Rounds * 4 * 3 * 8, report.Samples);
+    }
+
+    [Theory]
+    [InlineData("DELETE FROM journal WHERE sequence_number = (SELECT MAX(sequence_number) - 4 FROM journal)", "gap")]
+    [InlineData("DELETE FROM journal WHERE sequence_number > (SELECT MAX(sequence_number) / 2 FROM journal)", "the journal ends at round")]
+    public async Task A_ledger_with_missing_events_fails_the_audit(string tampering, string complaint)
+    {
+        await _tiny.TrainAsync(TinyRun.Settings("a"), "cpu:1");
+        Execute(tampering);
+
+        Assert.Contains(await ComplaintsAsync(), p => p.Contains(complaint, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_ledger_with_one_changed_digit_fails_the_audit_wherever_it_is()
+    {
+        await _tiny.TrainAsync(TinyRun.Settings("a", replicas: 2), "cpu:1");
+        Assert.Empty(await ComplaintsAsync());
+
+        // The last hex digit of the samples' digest is the last string of a ReplicaFinished event.
+        var rows = ReplicaEvents();
+        Assert.Equal(8, rows.Count);
+        foreach (var (row, payload) in rows)
+        {
+            var digest = (await ResultOfAsync(row)).Samples.Hex;
+            var place = payload.AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(digest));
+            var changed = (byte[])payload.Clone();
+            changed[place + 7] = (byte)(changed[place + 7] == '0' ? '1' : '0');
+            Write(row, changed);
+            Assert.NotEmpty(await ComplaintsAsync());
+            Write(row, payload);
+        }
+
+        Assert.Empty(await ComplaintsAsync());
+    }
+
+    [Fact]
+    public async Task A_corpus_changed_after_the_fact_fails_the_audit()
+    {
+        await _tiny.TrainAsync(TinyRun.Settings("a"), "cpu:1");
+        var shard = Directory.EnumerateFiles(Path.Combine(_tiny.Root, "data", "corpora"), "train-*", SearchOption.AllDirectories).Single();
+        var bytes = File.ReadAllBytes(shard);
+        bytes[bytes.Length / 2] ^= 1;
+        File.WriteAllBytes(shard, bytes);
+
+        Assert.Contains(await ComplaintsAsync(), p => p.Contains(Path.GetFileName(shard), StringComparison.Ordinal));
+    }
+
+    private Task<LedgerReport> AuditAsync() =>
+        LedgerAudit.RunAsync(Path.Combine(_tiny.Root, "data"), new RunId("a"), null, CancellationToken.None);
+
+    private async Task<IReadOnlyList<string>> ComplaintsAsync()
+    {
+        try
+        {
+            return (await AuditAsync()).Problems;
+        }
+        catch (ElasticException e)
+        {
+            return [e.Message];
+        }
+    }
+
+    private static readonly Func<byte[], bool> IsReplicaFinished =
+        payload => payload.AsSpan().IndexOf("RunEvent+ReplicaFinished"u8) >= 0;
+
+    private List<(long Row, byte[] Payload)> ReplicaEvents()
+    {
+        using var connection = Connect();
+        using var command = connection.CreateCommand();
+        command.CommandText = "SELECT ordering, message FROM journal ORDER BY ordering";
+        using var reader = command.ExecuteReader();
+        var rows = new List<(long, byte[])>();
+        while (reader.Read())
+            if (reader.GetFieldValue<byte[]>(1) is var payload && IsReplicaFinished(payload))
+                rows.Add((reader.GetInt64(0), payload));
+        return rows;
+    }
+
+    private Task<Messages.Runs.ReplicaResult> ResultOfAsync(long row)
+    {
+        var payload = ReplicaEvents().Single(r => r.Row == row).Payload;
+        using var system = Akka.Actor.ActorSystem.Create("read");
+        var serializer = new Serialization.ElasticSerializer((Akka.Actor.ExtendedActorSystem)system);
+        return Task.FromResult(((Messages.Runs.RunEvent.ReplicaFinished)serializer.FromBinary(payload, typeof(object))).Result);
+    }
+
+    private void Write(long row, byte[] payload)
+    {
+        using var connection = Connect();
+        using var command = connection.CreateCommand();
+        command.CommandText = "UPDATE journal SET message = $message WHERE ordering = $row";
+        command.Parameters.AddWithValue("$message", payload);
+        command.Parameters.AddWithValue("$row", row);
+        Assert.Equal(1, command.ExecuteNonQuery());
+    }
+
+    private void Execute(string sql)
+    {
+        using var connection = Connect();
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        Assert.NotEqual(0, command.ExecuteNonQuery());
+    }
+
+    private SqliteConnection Connect()
+    {
+        var connection = new SqliteConnection($"Data Source={Path.Combine(_tiny.Root, "data", "journal.db")}");
+        connection.Open();
+        return connection;
+    }
+}
