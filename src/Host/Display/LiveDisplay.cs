@@ -37,12 +37,12 @@ internal sealed class LiveDisplay : IRunDisplay
         Line(RunLines.Corpus(progress)), Bar(progress.TotalBytes > 0 ? (double)progress.BytesRead / progress.TotalBytes : 0),
     ])));
 
-    public void Notice(string text) => Post(_ => _console.Write(Line(text, Color.Yellow)));
+    public void Notice(string text) => Post(_ => WriteAbove(text));
 
     public void Show(RunView view) => Post(live =>
     {
         if (view.Notice is { } notice && notice != _notice)
-            _console.Write(Line(notice, Color.Yellow));
+            WriteAbove(notice);
         _notice = view.Notice ?? _notice;
         live.UpdateTarget(Rows(
         [
@@ -74,12 +74,15 @@ internal sealed class LiveDisplay : IRunDisplay
         live.Refresh();
     }
 
+    // What is written to the console while it is live lands above the live lines. One call, so that they are redrawn once.
+    private void WriteAbove(string text) => _console.Write(new Text(text + "\n", new Style(Color.Yellow)));
+
     private Rows Rows(IEnumerable<IRenderable> lines) => new([.. _header.Select(h => Line(h, Color.Aqua)), .. lines]);
 
     private Text Bar(double share) => Line($"{Units.Bar(share, Math.Clamp(_console.Profile.Width - 8, 10, LargestBar))} {share,4:0 %}");
 
     // Text, not Markup: a corpus or a file name may hold square brackets.
-    private static Text Line(string text, Color? color = null) => new(text + "\n", new Style(color)) { Overflow = Overflow.Ellipsis };
+    private static Text Line(string text, Color? color = null) => new(text, new Style(color)) { Overflow = Overflow.Ellipsis };
 
     private static string Join(params string[] parts) => string.Join("   ", parts.Where(p => p.Length > 0));
 }
