@@ -58,8 +58,10 @@ internal sealed class LossHead(int vocabulary, int paddedVocabulary, double labe
             using var piece = NewDisposeScope();
             var count = Math.Min(RowsAtOnce, rows - at);
             var z = Logits(h.narrow(0, at, count), embedding);
-            var target = z.gather(1, targets.narrow(0, at, count).unsqueeze(1)).squeeze(1);
-            losses.narrow(0, at, count).copy_(z.logsumexp(1) - target);
+            var target = targets.narrow(0, at, count);
+            losses.narrow(0, at, count).copy_(z.device_type == DeviceType.CPU && !Matmul.ManyThreads
+                ? GradientOnCpu(z, target, 0, 0) // the logits are of no more use
+                : z.logsumexp(1) - z.gather(1, target.unsqueeze(1)).squeeze(1));
         }
         return losses.MoveToOuterDisposeScope();
     }
@@ -78,7 +80,7 @@ internal sealed class LossHead(int vocabulary, int paddedVocabulary, double labe
     private Tensor Gradient(Tensor z, Tensor targets, double scale)
     {
         if (z.device_type == DeviceType.CPU && !Matmul.ManyThreads)
-            return GradientOnCpu(z, targets, scale);
+            return GradientOnCpu(z, targets, labelSmoothing, scale);
         var index = targets.unsqueeze(1);
         var logSumExp = z.logsumexp(1, true);                                                    // (n, 1)
         var loss = logSumExp - z.gather(1, index) * (1 - labelSmoothing);
@@ -91,13 +93,13 @@ internal sealed class LossHead(int vocabulary, int paddedVocabulary, double labe
         return loss.squeeze(1);
     }
 
-    private unsafe Tensor GradientOnCpu(Tensor z, Tensor targets, double scale)
+    private unsafe Tensor GradientOnCpu(Tensor z, Tensor targets, double smoothing, double scale)
     {
         var losses = empty(z.shape[0], float32, device);
         float* logits = Dispatcher.Floats(z), into = Dispatcher.Floats(losses);
         var tokens = targets.data<long>().ToArray();
         for (var row = 0; row < tokens.Length; row++)
-            into[row] = (float)SoftmaxGradient.Row(logits + row * z.stride(0), vocabulary, tokens[row], labelSmoothing, scale);
+            into[row] = (float)SoftmaxGradient.Row(logits + row * z.stride(0), vocabulary, tokens[row], smoothing, scale);
         return losses;
     }
 }
