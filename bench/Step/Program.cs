@@ -28,7 +28,8 @@ for (var round = 0; round < rounds; round++)
 var phases = string.Join(" + ", ours.PhaseSeconds.Select(s => $"{s * 1000 / (rounds * steps):F0}"));
 Console.WriteLine($"elastic  {Median(mine),7:F0} ms/step   (accumulate + fold + update: {phases})   {devices} devices x {threads} threads");
 Console.WriteLine($"pytorch  {Median(theirs),7:F0} ms/step   {devices * threads} threads");
-Console.WriteLine($"ratio    {Median(ratios),7:F2}x   median of {rounds} turns of {steps} steps; quartiles {Quantile(ratios, 0.25):F2} to {Quantile(ratios, 0.75):F2}");
+var (low, high) = (Quantile(ratios, 0.25), Quantile(ratios, 0.75));
+Console.WriteLine($"ratio    {Median(ratios),7:F2}x   median of {rounds} turns of {steps} steps; quartiles {low:F2} to {high:F2}");
 
 static double Median(List<double> values) => Quantile(values, 0.5);
 

@@ -22,7 +22,8 @@ public class NativeTorchTests(ITestOutputHelper output)
     public void A_named_folder_is_the_only_libtorch_of_the_process()
     {
         var folder = Folder(name => name);
-        var (exitCode, text) = ChildProcess.Run(typeof(NativeTorchTests), nameof(Child_computes_with_the_named_folder), (NativeTorch.FolderVariable, folder));
+        var (exitCode, text) = ChildProcess.Run(
+            typeof(NativeTorchTests), nameof(Child_computes_with_the_named_folder), (NativeTorch.FolderVariable, folder));
         Directory.Delete(folder, true);
         Assert.True(exitCode == 0, text);
         Assert.Contains($"folder {folder}, one libtorch, 2 + 2 = 4", text, StringComparison.Ordinal);
@@ -77,5 +78,6 @@ public class NativeTorchTests(ITestOutputHelper output)
     }
 
     private static IEnumerable<string> LoadedLibtorch()
-        => File.ReadLines("/proc/self/maps").Where(l => l.Contains("libtorch_cpu.so", StringComparison.Ordinal)).Select(l => l[l.IndexOf('/')..]).Distinct();
+        => File.ReadLines("/proc/self/maps")
+            .Where(l => l.Contains("libtorch_cpu.so", StringComparison.Ordinal)).Select(l => l[l.IndexOf('/')..]).Distinct();
 }

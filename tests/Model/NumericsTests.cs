@@ -121,7 +121,8 @@ public class NumericsTests(ITestOutputHelper output)
         for (var i = 0; i < 2; i++)
         {
             var expected = ReferenceNumbers.Root.GetProperty("adamw")[i];
-            foreach (var (kind, name) in new[] { (VectorKind.Parameters, "parameters"), (VectorKind.FirstMoment, "first"), (VectorKind.SecondMoment, "second") })
+            var parts = new[] { (VectorKind.Parameters, "parameters"), (VectorKind.FirstMoment, "first"), (VectorKind.SecondMoment, "second") };
+            foreach (var (kind, name) in parts)
             {
                 var error = ReferenceNumbers.RelativeError(
                     vectors.Floats(kind, places[i], 64), ReferenceNumbers.Floats(expected.GetProperty(name)));

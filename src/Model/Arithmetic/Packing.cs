@@ -76,7 +76,8 @@ internal static unsafe class Packing
         Vector256<float> ab0 = Avx.UnpackLow(a, b), ab1 = Avx.UnpackHigh(a, b), cd0 = Avx.UnpackLow(c, d), cd1 = Avx.UnpackHigh(c, d),
             ef0 = Avx.UnpackLow(e, f), ef1 = Avx.UnpackHigh(e, f), gh0 = Avx.UnpackLow(g, h), gh1 = Avx.UnpackHigh(g, h);
         const byte low = 0x44, high = 0xee;
-        Vector256<float> p0 = Avx.Shuffle(ab0, cd0, low), p1 = Avx.Shuffle(ab0, cd0, high), p2 = Avx.Shuffle(ab1, cd1, low), p3 = Avx.Shuffle(ab1, cd1, high),
+        Vector256<float> p0 = Avx.Shuffle(ab0, cd0, low), p1 = Avx.Shuffle(ab0, cd0, high),
+            p2 = Avx.Shuffle(ab1, cd1, low), p3 = Avx.Shuffle(ab1, cd1, high),
             q0 = Avx.Shuffle(ef0, gh0, low), q1 = Avx.Shuffle(ef0, gh0, high), q2 = Avx.Shuffle(ef1, gh1, low), q3 = Avx.Shuffle(ef1, gh1, high);
         Vector256.Store(Avx.Permute2x128(p0, q0, 0x20), into);
         Vector256.Store(Avx.Permute2x128(p1, q1, 0x20), into + width);

@@ -89,7 +89,8 @@ public static unsafe partial class NativeTorch
         }
 
         // Before the shim is loaded: a symbol that is missing would otherwise end the process at its first call.
-        var missing = ElfSymbols.Undefined(shim).Where(s => ElfSymbols.IsTorch(s) && !Loaded.Values.Any(h => dlsym(h, s) != 0)).ToList();
+        var missing = ElfSymbols.Undefined(shim)
+            .Where(s => ElfSymbols.IsTorch(s) && !Loaded.Values.Any(h => dlsym(h, s) != 0)).ToList();
         if (missing.Count > 0)
             throw new ElasticException(
                 $"the libtorch in {_folder} is not the version {ShimVersion} that this build of TorchSharp needs: it lacks {missing.Count} symbols, " +

@@ -1,4 +1,5 @@
 using Elastic.Model.Arithmetic;
+using Elastic.Model.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -57,8 +58,10 @@ internal sealed class LossHead(int vocabulary, int paddedVocabulary, double labe
             using var piece = NewDisposeScope();
             var count = Math.Min(RowsAtOnce, rows - at);
             var z = Logits(h.narrow(0, at, count), embedding);
-            var target = z.gather(1, targets.narrow(0, at, count).unsqueeze(1)).squeeze(1);
-            losses.narrow(0, at, count).copy_(z.logsumexp(1) - target);
+            var target = targets.narrow(0, at, count);
+            losses.narrow(0, at, count).copy_(z.device_type == DeviceType.CPU && !Matmul.ManyThreads
+                ? GradientOnCpu(z, target, 0, 0) // the logits are of no more use
+                : z.logsumexp(1) - z.gather(1, target.unsqueeze(1)).squeeze(1));
         }
         return losses.MoveToOuterDisposeScope();
     }
@@ -76,6 +79,8 @@ internal sealed class LossHead(int vocabulary, int paddedVocabulary, double labe
     // Turns logits (n, V) into the gradient of scale * loss, in place; returns the losses, (n).
     private Tensor Gradient(Tensor z, Tensor targets, double scale)
     {
+        if (z.device_type == DeviceType.CPU && !Matmul.ManyThreads)
+            return GradientOnCpu(z, targets, labelSmoothing, scale);
         var index = targets.unsqueeze(1);
         var logSumExp = z.logsumexp(1, true);                                                    // (n, 1)
         var loss = logSumExp - z.gather(1, index) * (1 - labelSmoothing);
@@ -86,5 +91,15 @@ internal sealed class LossHead(int vocabulary, int paddedVocabulary, double labe
             z.sub_(labelSmoothing / vocabulary);
         z.scatter_add_(1, index, full_like(index, labelSmoothing - 1, float32)).mul_(scale);
         return loss.squeeze(1);
+    }
+
+    private unsafe Tensor GradientOnCpu(Tensor z, Tensor targets, double smoothing, double scale)
+    {
+        var losses = empty(z.shape[0], float32, device);
+        float* logits = Dispatcher.Floats(z), into = Dispatcher.Floats(losses);
+        var tokens = targets.data<long>().ToArray();
+        for (var row = 0; row < tokens.Length; row++)
+            into[row] = (float)SoftmaxGradient.Row(logits + row * z.stride(0), vocabulary, tokens[row], smoothing, scale);
+        return losses;
     }
 }

@@ -49,7 +49,8 @@ internal static unsafe class SliceFold
 
     // In reverse Polish order: a pointer loads, 0 adds the two topmost.
     private static nint[] Program(List<(TreeNode Node, nint Source)> sources, int microBatches)
-        => [.. SumTree.Fold<IEnumerable<nint>>([.. sources.Select(s => (s.Node, (IEnumerable<nint>)[s.Source]))], microBatches, (a, b) => [.. a, .. b, 0])];
+        => [.. SumTree.Fold<IEnumerable<nint>>(
+            [.. sources.Select(s => (s.Node, (IEnumerable<nint>)[s.Source]))], microBatches, (a, b) => [.. a, .. b, 0])];
 
     private static void Run(nint[] program, float[][] stack, long at, Span<float> result)
     {

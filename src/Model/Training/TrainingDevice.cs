@@ -131,7 +131,9 @@ public sealed class TrainingDevice : IDisposable
         AdamW.Update(Vectors, Gradient(), slice, step, _optimizer);
     }
 
-    /// <summary>Mean loss of each row of a block of tokens, row-major (rows, T + 1), in nats per token. No dropout, no smoothing, no gradient.</summary>
+    /// <summary>
+    /// Mean loss of each row of a block of tokens, row-major (rows, T + 1), in nats per token. No dropout, no smoothing, no gradient.
+    /// </summary>
     public double[] Evaluate(ReadOnlyMemory<int> tokens, int tokensPerRow)
     {
         Enter();
