@@ -3,6 +3,8 @@ using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Hyperion;
 
+#pragma warning disable MA0055 // the finalizers are the point, see Census
+
 namespace Elastic.Actors.Tests.Serialization;
 
 /// <summary>A type that an attacker would like to see made.</summary>

@@ -1,4 +1,3 @@
-using Elastic.Messages;
 using Elastic.Messages.Runs;
 using static Elastic.Actors.Tests.Runs.RunSamples;
 using static Elastic.Messages.Runs.RunEvent;
