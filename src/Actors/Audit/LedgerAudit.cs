@@ -28,15 +28,14 @@ public sealed class LedgerAudit
         (_run, _shards, _state) = (run, shards, RunState.Empty(run.Id));
 
     /// <summary>Audits a run of a data directory that no other process works in.</summary>
-    /// <param name="progress">Told the share of the journal that is checked, 0 to 1.</param>
     /// <exception cref="ElasticException">There is no such run, or its journal or its corpus cannot be read.</exception>
-    public static async Task<LedgerReport> RunAsync(string dataDir, RunId run, IProgress<double>? progress, CancellationToken cancel)
+    public static async Task<LedgerReport> RunAsync(string dataDir, RunId run, CancellationToken cancel)
     {
         var paths = new DataPaths(Path.GetFullPath(dataDir));
         if (!File.Exists(paths.Journal))
             throw new ElasticException($"there is no journal {paths.Journal}: name the data directory of the run with --data-dir");
         var events = await ReadJournalAsync(paths, run, cancel);
-        return await Task.Run(() => Check(paths, run, events, progress, cancel), cancel);
+        return await Task.Run(() => Check(paths, run, events, cancel), cancel);
     }
 
     private static async Task<IReadOnlyList<RunEvent>> ReadJournalAsync(DataPaths paths, RunId run, CancellationToken cancel)
@@ -54,7 +53,7 @@ public sealed class LedgerAudit
         }
     }
 
-    private static LedgerReport Check(DataPaths paths, RunId id, IReadOnlyList<RunEvent> events, IProgress<double>? progress, CancellationToken cancel)
+    private static LedgerReport Check(DataPaths paths, RunId id, IReadOnlyList<RunEvent> events, CancellationToken cancel)
     {
         if (events is not [RunEvent.RunStarted started, ..])
             throw new ElasticException(events.Count == 0
@@ -66,11 +65,10 @@ public sealed class LedgerAudit
         try
         {
             var audit = new LedgerAudit(run, shards);
-            for (var i = 0; i < events.Count; i++)
+            foreach (var e in events)
             {
                 cancel.ThrowIfCancellationRequested();
-                audit.Take(events[i]);
-                progress?.Report((i + 1.0) / events.Count);
+                audit.Take(e);
             }
 
             return audit.Report();

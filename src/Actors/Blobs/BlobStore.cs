@@ -17,10 +17,12 @@ public sealed class BlobStore
 {
     private readonly string _folder;
 
-    // Written since the last collection: not referred to by anything stored yet, and therefore not to be collected.
+    // Written since the last collection: not referred to by anything stored yet, and therefore not to be collected. With the number of
+    // collections begun before, so that what is written again while one goes on outlives the next as well.
     // The lock makes "mark it, is it there?" and "is it marked? delete it" exclude each other.
-    private readonly HashSet<Digest> _fresh = [];
+    private readonly Dictionary<Digest, int> _fresh = [];
     private readonly Lock _gate = new();
+    private int _collections;
 
     /// <param name="readOnly">True when another process may be writing there: nothing is created and nothing cleaned up.</param>
     public BlobStore(string folder, bool readOnly = false)
@@ -45,10 +47,19 @@ public sealed class BlobStore
         var path = PathOf(digest);
         bool writtenHere;
         lock (_gate)
+<<<<<<< HEAD
             writtenHere = !_fresh.Add(digest);
         // What another process left there is believed only after a look: it may have been cut short or damaged.
         if (writtenHere ? File.Exists(path) : IsIntact(digest))
             return digest;
+=======
+        {
+            _fresh[digest] = _collections;
+            if (File.Exists(path) && new FileInfo(path).Length == bytes.Length)
+                return digest;
+        }
+
+>>>>>>> 99f7bc1d3baa5d825aedc690c3bd16409ae97d28
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         DurableFile.Write(path, bytes);
         return digest;
@@ -115,9 +126,9 @@ public sealed class BlobStore
     public long Collect(IReadOnlySet<Digest> keep)
     {
         var freed = 0L;
-        HashSet<Digest> fresh;
+        int number;
         lock (_gate)
-            fresh = [.. _fresh];
+            number = ++_collections;
         foreach (var file in new DirectoryInfo(_folder).EnumerateFiles("*", SearchOption.AllDirectories))
         {
             var digest = new Digest(file.Name);
@@ -125,7 +136,7 @@ public sealed class BlobStore
                 continue;
             lock (_gate)
             {
-                if (_fresh.Contains(digest))
+                if (_fresh.ContainsKey(digest))
                     continue;
                 freed += file.Length;
                 file.Delete();
@@ -133,7 +144,11 @@ public sealed class BlobStore
         }
 
         lock (_gate)
-            _fresh.ExceptWith(fresh);
+        {
+            foreach (var (digest, _) in _fresh.Where(f => f.Value < number).ToList())
+                _fresh.Remove(digest);
+        }
+
         return freed;
     }
 

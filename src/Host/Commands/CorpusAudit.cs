@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Elastic.Messages;
+using Elastic.Actors.Audit;
 
 namespace Elastic.Host.Commands;
 
@@ -14,12 +14,27 @@ internal static class CorpusAudit
             "Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not.",
             "elastic corpus audit --run tiny")
         { run, dataDir };
-        command.SetAction((parsed, _) =>
+        command.SetAction(async (parsed, cancel) =>
         {
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
-            data.ExistingRun(CommonOptions.RunOf(parsed.GetValue(run)!));
-            throw new ElasticException("the audit of the ledger is not part of this version yet");
+            var id = CommonOptions.RunOf(parsed.GetValue(run)!);
+            data.ExistingRun(id);
+            using var held = data.Take();
+            return Report(await LedgerAudit.RunAsync(data.Root, id, cancel), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         });
         return command;
+    }
+
+    private static int Report(LedgerReport report, TextWriter output, TextWriter error)
+    {
+        output.WriteLine($"{report.Rounds} rounds, {report.Samples} samples, {report.Tokens} tokens");
+        foreach (var epoch in report.Epochs)
+            output.WriteLine($"epoch {epoch.Epoch}: {epoch.Consumed} of {epoch.Blocks} blocks");
+        foreach (var problem in report.Problems)
+            error.WriteLine($"error: {problem}");
+        output.WriteLine(report.IsProven
+            ? "proven: every block above was consumed exactly once in its epoch, and every digest fits"
+            : $"NOT proven: {report.Problems.Count} things do not fit; the journal or the corpus was changed after the fact, or is damaged");
+        return report.IsProven ? ExitCodes.Done : ExitCodes.Failed;
     }
 }

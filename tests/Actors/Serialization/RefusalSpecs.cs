@@ -1,0 +1,95 @@
+using System.Runtime.Serialization;
+using System.Text;
+using Akka.Actor;
+using Elastic.Actors.Serialization;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Hyperion.Internal;
+
+namespace Elastic.Actors.Tests.Serialization;
+
+// What comes in names its types itself. Only Elastic's own are ever made; the census would tell of others.
+public sealed class RefusalSpecs(WireSystem wire) : IClassFixture<WireSystem>
+{
+    private static readonly NodeId Node = new("127.0.0.1:4053");
+
+    public static TheoryData<string> Carriers => new(Payloads.Keys);
+
+    private static Dictionary<string, Func<object, object>> Payloads => new()
+    {
+        ["bare"] = foreign => foreign,
+        ["array of objects"] = foreign => new[] { foreign },
+        ["array of its own type"] = foreign => { var a = Array.CreateInstance(foreign.GetType(), 1); a.SetValue(foreign, 0); return a; },
+        ["list"] = foreign => new List<object> { foreign },
+        ["dictionary"] = foreign => new Dictionary<string, object> { ["key"] = foreign },
+        ["tuple"] = foreign => Tuple.Create(1, foreign),
+        ["field of type object"] = foreign => new Holder { Content = foreign },
+    };
+
+    [Theory]
+    [MemberData(nameof(Carriers))]
+    public void A_foreign_type_is_refused_and_never_made_whatever_it_is_wrapped_in(string carrier)
+    {
+        var bytes = Foreign.Write(Payloads[carrier](new Foreign { Text = "x" }));
+        Assert.Equal(1, Census.During(() => Foreign.Read(bytes)));       // without a filter it is made: the bytes are good
+        Assert.Equal(0, Census.During(() => Assert.ThrowsAny<Exception>(() => wire.Read(bytes))));
+    }
+
+    [Fact]
+    public void A_foreign_subtype_inside_one_of_Elastic_s_messages_is_refused_and_never_made()
+    {
+        var bytes = Foreign.Write(new NodeReport.WorkFailed(Node, new ForeignCommand(), "why", false));
+        Assert.Equal(1, Census.During(() => Assert.IsType<NodeReport.WorkFailed>(Foreign.Read(bytes))));
+        Assert.Equal(0, Census.During(() => Assert.ThrowsAny<Exception>(() => wire.Read(bytes))));
+    }
+
+    [Fact]
+    public void The_refusal_names_the_type()
+    {
+        var bytes = Foreign.Write(new Foreign());
+        Assert.Contains(nameof(Foreign), Assert.Throws<UserEvilDeserializationException>(() => wire.Read(bytes)).ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Json_that_names_a_type_is_refused_and_the_type_never_made()
+    {
+        var json = Encoding.UTF8.GetBytes($$"""{"$type":"{{typeof(Foreign).FullName}}, {{typeof(Foreign).Assembly.GetName().Name}}","Text":"x"}""");
+        using var careless = ActorSystem.Create("careless", "akka { loglevel = OFF, stdout-loglevel = OFF }");
+        foreach (var manifest in new[] { typeof(object).AssemblyQualifiedName, typeof(Foreign).AssemblyQualifiedName })
+        {
+            // With Akka's own serializer it is made: the bytes are good.
+            Assert.Equal(1, Census.During(() => Assert.IsType<Foreign>(((ExtendedActorSystem)careless).Serialization.Deserialize(json, 1, manifest))));
+            Assert.Equal(0, Census.During(() => Assert.EndsWith(
+                "is refused: JSON is not accepted",
+                Assert.Throws<SerializationException>(() => wire.Registry.Deserialize(json, 1, manifest)).Message, StringComparison.Ordinal)));
+        }
+    }
+
+    [Fact]
+    public void What_is_no_message_is_refused_at_the_sender_with_the_remedy()
+    {
+        var refusal = Assert.Throws<SerializationException>(() => wire.Write(new Foreign()));
+        Assert.Equal(
+            "Elastic.Actors.Tests.Serialization.Foreign is not one of Elastic's messages: it must implement IWireMessage to travel or to be stored",
+            refusal.Message);
+    }
+
+    [Fact]
+    public void What_has_no_serializer_of_its_own_meets_the_one_that_refuses()
+    {
+        Assert.Equal(1, Assert.IsType<RefusingSerializer>(wire.Registry.FindSerializerForType(typeof(object))).Identifier);
+        Assert.IsType<ElasticSerializer>(wire.Registry.FindSerializerForType(typeof(NodeReport.Enlist)));
+    }
+
+    [Fact]
+    public void Bytes_that_are_nothing_are_an_error_not_a_message()
+    {
+        foreach (var length in new[] { 0, 1, 7, 100 })
+            Assert.ThrowsAny<Exception>(() => wire.Read([.. Enumerable.Repeat((byte)0xC3, length)]));
+    }
+
+    private sealed class Holder
+    {
+        public object? Content { get; set; }
+    }
+}

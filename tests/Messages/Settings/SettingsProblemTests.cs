@@ -1,0 +1,126 @@
+using CsCheck;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Messages.Tests.Settings;
+
+// Every block checks itself: a sentence that names the key, what it is, and what to use.
+public sealed class SettingsProblemTests
+{
+    private static readonly RunSettings Run = new("a", 42, 2, 3, 4, null, AveragingMethod.Average);
+    private static readonly ModelSettings Model = new("gpt2", 2, 4, 64, 32, 257, 0.1, null);
+    private static readonly OptimizerSettings Optimizer = new(3e-4, 0, 0.9, 0.95, 1e-8, 0.1, 1, 0, LearningRateSchedule.Cosine, 10, 0.7, 0.9);
+
+    [Theory]
+    [InlineData(0, 1, "batch.sequences = 0: use at least 1")]
+    [InlineData(8, 0, "batch.micro = 0: use at least 1")]
+    [InlineData(8, 3, "batch.sequences = 8 does not divide by batch.micro = 3: every forward pass has the same size; use batch.micro = 2")]
+    [InlineData(12, 5, "batch.sequences = 12 does not divide by batch.micro = 5: every forward pass has the same size; use batch.micro = 4")]
+    [InlineData(7, 100, "batch.sequences = 7 does not divide by batch.micro = 100: every forward pass has the same size; use batch.micro = 7")]
+    public void A_batch_that_cannot_be_cut_is_refused(int sequences, int micro, string problem) =>
+        Assert.Equal(problem, Assert.Single(new BatchSettings(sequences, micro).Problems()));
+
+    [Fact]
+    public void The_micro_batch_that_is_proposed_is_the_nearest_divisor() =>
+        Gen.Select(Gen.Int[1, 500], Gen.Int[1, 600]).Sample(
+            (sequences, micro) =>
+            {
+                var settings = new BatchSettings(sequences, micro);
+                if (sequences % micro == 0)
+                {
+                    Assert.Empty(settings.Problems());
+                    Assert.Equal(sequences, settings.MicroBatches * micro);
+                    return;
+                }
+
+                var text = Assert.Single(settings.Problems());
+                var proposed = int.Parse(text[(text.LastIndexOf(' ') + 1)..]);
+                Assert.Empty(new BatchSettings(sequences, proposed).Problems());
+                for (var distance = 0; distance < Math.Abs(proposed - micro); distance++)
+                    Assert.False((micro - distance > 0 && sequences % (micro - distance) == 0) || sequences % (micro + distance) == 0);
+            });
+
+    public static TheoryData<RunSettings, string> Runs => new()
+    {
+        { Run with { Name = "" }, "run.name = \"\": use 1 to 64 letters, digits, '-', '_' and '.'" },
+        { Run with { Name = "../a" }, "run.name = \"../a\": use 1 to 64 letters, digits, '-', '_' and '.'" },
+        { Run with { Name = ".a" }, "run.name = \".a\": use 1 to 64 letters, digits, '-', '_' and '.'" },
+        { Run with { Replicas = 0 }, "run.replicas = 0: use 1 to 4096" },
+        { Run with { Replicas = 4097 }, "run.replicas = 4097: use 1 to 4096" },
+        { Run with { InnerSteps = 0 }, "run.inner-steps = 0: use at least 1" },
+        { Run with { Rounds = 0 }, "run.rounds = 0: use at least 1" },
+        { Run with { Rounds = null, Epochs = 0 }, "run.epochs = 0: use at least 1" },
+        { Run with { Rounds = null }, "run.rounds and run.epochs: set exactly one of them" },
+        { Run with { Epochs = 1 }, "run.rounds and run.epochs: set exactly one of them" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Runs))]
+    public void A_run_that_cannot_be_is_refused(RunSettings settings, string problem) => Assert.Equal(problem, Assert.Single(settings.Problems()));
+
+    public static TheoryData<ModelSettings, string> Models => new()
+    {
+        { Model with { Architecture = "bert" }, "model.architecture = \"bert\": use \"gpt2\"" },
+        { Model with { Layers = 0 }, "model.layers = 0: use at least 1" },
+        { Model with { Heads = 0 }, "model.heads = 0: use at least 1" },
+        { Model with { Width = 66 }, "model.width = 66 does not divide by model.heads = 4: use a multiple of the heads" },
+        { Model with { Width = 0 }, "model.width = 0 does not divide by model.heads = 4: use a multiple of the heads" },
+        { Model with { Context = 0 }, "model.context = 0: use at least 1" },
+        { Model with { Vocabulary = -1 }, "model.vocabulary = -1: use 0 (the tokenizer's own) to 16777216" },
+        { Model with { Dropout = 1 }, "model.dropout = 1: use 0 to less than 1" },
+        { Model with { Dropout = double.NaN }, "model.dropout = NaN: use 0 to less than 1" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Models))]
+    public void A_model_that_cannot_be_is_refused(ModelSettings settings, string problem) => Assert.Equal(problem, Assert.Single(settings.Problems()));
+
+    public static TheoryData<OptimizerSettings, string> Optimizers => new()
+    {
+        { Optimizer with { LearningRate = double.NaN, MinimumLearningRate = 0 }, "optimizer.learning-rate = NaN: use a number above 0" },
+        { Optimizer with { MinimumLearningRate = 1 }, "optimizer.minimum-learning-rate = 1: use 0 to optimizer.learning-rate (0.0003)" },
+        { Optimizer with { Beta2 = 1 }, "optimizer.betas = [0.9, 1]: use two numbers from 0 to less than 1" },
+        { Optimizer with { Epsilon = 0 }, "optimizer.epsilon = 0: use a number above 0" },
+        { Optimizer with { WeightDecay = -1 }, "optimizer.weight-decay = -1: use 0 or more" },
+        { Optimizer with { Clip = -1 }, "optimizer.clip = -1: use 0 (no clipping) or more" },
+        { Optimizer with { LabelSmoothing = 1 }, "optimizer.label-smoothing = 1: use 0 to less than 1" },
+        { Optimizer with { WarmupSteps = -1 }, "optimizer.warmup-steps = -1: use 0 or more" },
+        { Optimizer with { OuterLearningRate = 0 }, "optimizer.outer-learning-rate = 0: use a number above 0" },
+        { Optimizer with { OuterMomentum = 1 }, "optimizer.outer-momentum = 1: use 0 to less than 1" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Optimizers))]
+    public void An_optimizer_that_cannot_be_is_refused(OptimizerSettings settings, string problem) => Assert.Contains(problem, settings.Problems());
+
+    [Fact]
+    public void Numbers_that_no_checkpoint_evaluation_corpus_or_node_can_have_are_refused()
+    {
+        Assert.Equal(["checkpoint.every-rounds = 0: use at least 1", "checkpoint.keep = 0: use at least 1"], new CheckpointSettings(0, 0).Problems());
+        Assert.Equal(["evaluation.every-rounds = 0: use at least 1", "evaluation.sequences = 0: use at least 1"], new EvaluationSettings(0, 0).Problems());
+        Assert.Equal(
+            ["corpus.tokenizer = \"bpe\": use \"byte\" or \"gpt2\"", "corpus.held-out = 0.6: use 0 to 0.5"],
+            new CorpusSettings([], "bpe", 0.6).Problems());
+        Assert.Equal(
+            ["node.threads-per-device = 0: use 1 to 1024", "node.data-dir is empty: name a folder", "node.port = 65536: use 0 to 65535"],
+            new NodeSettings("auto", 0, "", "127.0.0.1", 65536).Problems());
+    }
+
+    [Fact]
+    public void All_blocks_are_asked_and_good_ones_have_no_problem()
+    {
+        var good = new TrainingSettings(
+            Run, new BatchSettings(8, 2), Model, Optimizer, new CorpusSettings([], "byte", 0.01), new CheckpointSettings(1, 1), new EvaluationSettings(1, 1));
+        Assert.Empty(good.Problems());
+        var bad = new TrainingSettings(
+            Run with { Replicas = 0 }, new BatchSettings(0, 1), Model with { Layers = 0 }, Optimizer with { Epsilon = 0 },
+            new CorpusSettings([], "bpe", 0), new CheckpointSettings(0, 1), new EvaluationSettings(0, 1));
+        Assert.Equal(7, bad.Problems().Count());
+    }
+
+    [Fact]
+    public void A_model_s_vocabulary_is_padded_to_a_multiple_of_64_and_its_signature_is_not()
+    {
+        Assert.Equal([64, 64, 320, 50304], new[] { 1, 64, 257, 50257 }.Select(v => (Model with { Vocabulary = v }).PaddedVocabulary));
+        Assert.Equal("gpt2 2x64 heads 4 context 32 vocabulary 257", Model.Signature);
+    }
+}

@@ -1,0 +1,80 @@
+using System.Text;
+using CsCheck;
+using Elastic.Messages.Vectors;
+
+namespace Elastic.Messages.Tests.Vectors;
+
+public sealed class VectorSetTests
+{
+    private const int Chunk = VectorManifest.ChunkElements;
+
+    private static readonly Gen<VectorSet> Sets =
+        Gen.Select(Gen.String[Gen.Char.AlphaNumeric, 1, 20], Gen.Long[0, 5L * Chunk])
+            .Array[0, 6]
+            .Select(vectors => new VectorSet(vectors.DistinctBy(v => v.Item1).ToDictionary(v => v.Item1, v => Manifest(v.Item2, v.Item1))));
+
+    [Theory]
+    [InlineData("", "these bytes are no vector set")]
+    [InlineData("something else\n", "these bytes are no vector set")]
+    [InlineData("elastic vector set 2\n", "these bytes are no vector set")]
+    [InlineData("elastic vector set 1\na 10\n", "the vector \"a\" of 10 elements lists 0 chunks")]
+    [InlineData("elastic vector set 1\na 10 x y\n", "the vector \"a\" of 10 elements lists 2 chunks")]
+    [InlineData("elastic vector set 1\na 4194305 x\n", "the vector \"a\" of 4194305 elements lists 1 chunks")]
+    public void What_is_no_vector_set_is_refused(string text, string why) =>
+        Assert.Equal(why, Assert.Throws<InvalidDataException>(() => VectorSet.Parse(Encoding.UTF8.GetBytes(text))).Message);
+
+    [Fact]
+    public void A_vector_that_the_set_lacks_is_an_error_that_names_both()
+    {
+        var set = new VectorSet(new Dictionary<string, VectorManifest>());
+        Assert.Equal($"the vector set {set.Digest.Short} has no vector \"parameters\"", Assert.Throws<InvalidDataException>(() => set["parameters"]).Message);
+    }
+
+    [Fact]
+    public void The_bytes_are_a_header_and_one_line_a_vector_in_ordinal_order()
+    {
+        var set = new VectorSet(new Dictionary<string, VectorManifest>
+        {
+            ["b"] = new(Chunk + 1, [new Digest("11"), new Digest("22")]),
+            ["B"] = new(1, [new Digest("33")]),
+            ["a"] = new(2, [new Digest("44")]),
+        });
+        Assert.Equal("elastic vector set 1\nB 1 33\na 2 44\nb 4194305 11 22\n", Encoding.UTF8.GetString(set.ToBytes()));
+        Assert.Equal(Digest.Of(set.ToBytes()), set.Digest);
+    }
+
+    [Fact]
+    public void A_set_comes_back_as_it_was_and_its_digest_does_not_depend_on_the_order_it_was_made_in() =>
+        Sets.Sample(set =>
+        {
+            var back = VectorSet.Parse(set.ToBytes());
+            Assert.Equal(set.Vectors.Keys.Order(StringComparer.Ordinal), back.Vectors.Keys.Order(StringComparer.Ordinal));
+            Assert.All(set.Vectors, v => Assert.Equal((v.Value.Elements, v.Value.Fingerprint), (back[v.Key].Elements, back[v.Key].Fingerprint)));
+            Assert.Equal(set.ToBytes(), back.ToBytes());
+            Assert.Equal(set.Digest, new VectorSet(set.Vectors.Reverse().ToDictionary()).Digest);
+            Assert.Equal(set.Vectors.Values.Sum(v => v.Chunks.Count), back.Chunks().Count());
+        }, iter: 500);
+
+    [Theory]
+    [InlineData(1, 1, 1)]
+    [InlineData(Chunk, 1, Chunk)]
+    [InlineData(Chunk + 1L, 2, 1)]
+    [InlineData(3L * Chunk, 3, Chunk)]
+    public void A_vector_is_cut_into_whole_chunks_and_a_rest(long elements, int chunks, int last)
+    {
+        Assert.Equal(chunks, VectorManifest.ChunkCount(elements));
+        Assert.Equal(last, VectorManifest.ElementsOf(elements, chunks - 1));
+        Assert.Equal(elements, Enumerable.Range(0, chunks).Sum(c => (long)VectorManifest.ElementsOf(elements, c)));
+    }
+
+    [Fact]
+    public void A_fingerprint_is_the_digest_of_the_chunks_digests_in_order()
+    {
+        var (a, b) = (Digest.Of("a"u8), Digest.Of("b"u8));
+        Assert.Equal(Digest.Of([.. Convert.FromHexString(a.Hex), .. Convert.FromHexString(b.Hex)]), new VectorManifest(Chunk + 1, [a, b]).Fingerprint);
+        Assert.NotEqual(new VectorManifest(Chunk + 1, [b, a]).Fingerprint, new VectorManifest(Chunk + 1, [a, b]).Fingerprint);
+    }
+
+    private static VectorManifest Manifest(long elements, string name) =>
+        new(elements, [.. Enumerable.Range(0, VectorManifest.ChunkCount(elements)).Select(c => Digest.Of(Encoding.UTF8.GetBytes($"{name} {c}")))]);
+}
