@@ -47,19 +47,14 @@ public sealed class BlobStore
         var path = PathOf(digest);
         bool writtenHere;
         lock (_gate)
-<<<<<<< HEAD
-            writtenHere = !_fresh.Add(digest);
+        {
+            writtenHere = _fresh.ContainsKey(digest);
+            _fresh[digest] = _collections;
+        }
+
         // What another process left there is believed only after a look: it may have been cut short or damaged.
         if (writtenHere ? File.Exists(path) : IsIntact(digest))
             return digest;
-=======
-        {
-            _fresh[digest] = _collections;
-            if (File.Exists(path) && new FileInfo(path).Length == bytes.Length)
-                return digest;
-        }
-
->>>>>>> 99f7bc1d3baa5d825aedc690c3bd16409ae97d28
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         DurableFile.Write(path, bytes);
         return digest;
