@@ -6,7 +6,7 @@ using static Elastic.Actors.Tests.Runs.RunSamples;
 
 namespace Elastic.Actors.Tests.Runs;
 
-// Whole runs among accidents, thousands of them. Each is decided by one number, which a failure prints: put it into Replay.
+// Whole runs among accidents, thousands of them. One number decides each; a failure prints it, and CsCheck_Seed=… replays it.
 public sealed class RunSimulationTests
 {
     private static readonly Gen<(int Seed, int Replicas, int Chunks, int Accidents)> Worlds =
