@@ -14,7 +14,7 @@ internal sealed class ElasticProcess : IDisposable
 
     public ElasticProcess(params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "elastic.dll"));
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument);

@@ -104,8 +104,8 @@ public sealed class LedgerAuditSpecs : IDisposable
     private Task<Messages.Runs.ReplicaResult> ResultOfAsync(long row)
     {
         var payload = ReplicaEvents().Single(r => r.Row == row).Payload;
-        using var system = Akka.Actor.ActorSystem.Create("read");
-        var serializer = new Serialization.ElasticSerializer((Akka.Actor.ExtendedActorSystem)system);
+        using var system = Akka.Actor.ActorSystem.Create("read", "akka.stdout-loglevel = OFF, akka.loglevel = OFF");
+        var serializer = new Elastic.Actors.Serialization.ElasticSerializer((Akka.Actor.ExtendedActorSystem)system);
         return Task.FromResult(((Messages.Runs.RunEvent.ReplicaFinished)serializer.FromBinary(payload, typeof(object))).Result);
     }
 

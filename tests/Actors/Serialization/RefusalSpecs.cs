@@ -38,7 +38,7 @@ public sealed class RefusalSpecs(WireSystem wire) : IClassFixture<WireSystem>
     [Fact]
     public void A_foreign_subtype_inside_one_of_Elastic_s_messages_is_refused_and_never_made()
     {
-        var bytes = Foreign.Write(new NodeReport.WorkFailed(Node, new ForeignCommand(), "why", false));
+        var bytes = Foreign.Write(new NodeReport.WorkFailed(Node, new ForeignCommand(), "why", WorkFailure.Permanent));
         Assert.Equal(1, Census.During(() => Assert.IsType<NodeReport.WorkFailed>(Foreign.Read(bytes))));
         Assert.Equal(0, Census.During(() => Assert.ThrowsAny<Exception>(() => wire.Read(bytes))));
     }
