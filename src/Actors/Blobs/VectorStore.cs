@@ -8,25 +8,24 @@ namespace Elastic.Actors.Blobs;
 /// <summary>Flat vectors as chunk blobs, and vector sets as the small blobs that name them.</summary>
 public static class VectorStore
 {
-    /// <summary>Stores a vector chunk by chunk.</summary>
+    /// <summary>Stores a vector chunk by chunk, several at a time: hashing is what takes the time.</summary>
     public static VectorManifest PutVector(this BlobStore blobs, ReplicaVectors vectors, VectorKind kind)
     {
         var layout = vectors.Layout;
-        var staging = vectors.OnCpu ? [] : new float[Math.Min(layout.Length, VectorManifest.ChunkElements)];
         var chunks = new Digest[layout.Chunks];
-        for (var chunk = 0; chunk < chunks.Length; chunk++)
+        Parallel.For(0, chunks.Length, chunk =>
         {
             var (first, count) = layout.Chunk(chunk);
             if (vectors.OnCpu)
             {
                 chunks[chunk] = blobs.Put(vectors.Bytes(kind, first, count));
-                continue;
+                return;
             }
 
-            vectors.CopyTo(kind, first, staging.AsSpan(0, count));
-            chunks[chunk] = blobs.Put(MemoryMarshal.AsBytes(staging.AsSpan(0, count)));
-        }
-
+            var staging = new float[count];
+            vectors.CopyTo(kind, first, staging);
+            chunks[chunk] = blobs.Put(MemoryMarshal.AsBytes(staging.AsSpan()));
+        });
         return new VectorManifest(layout.Length, chunks);
     }
 

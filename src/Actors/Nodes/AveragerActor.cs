@@ -49,6 +49,9 @@ internal sealed class AveragerActor : BlobActor
 
     private static AveragedChunk Average(NodeRun run, NodeCommand.AverageChunks order, int chunk)
     {
+        if (order.Contributions is [var only] && run.Settings.Run.Averaging == AveragingMethod.Average)
+            return new AveragedChunk(chunk, run.Blobs.ReadSet(only)[VectorSet.Parameters].Chunks[chunk], null);     // the mean of one is itself
+
         var elements = VectorManifest.ElementsOf(run.Layout.Length, chunk);
         var contributions = order.Contributions.Select(ReadOnlyMemory<float> (c) => Read(run.Blobs.ReadSet(c)[VectorSet.Parameters])).ToList();
         var mean = new float[elements];

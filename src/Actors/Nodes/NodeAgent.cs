@@ -103,15 +103,14 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         }
     }
 
-    // Devices go to replicas first, one each; what is left over speeds the replicas up.
+    // An evaluation is short and takes all devices; replicas get one each, and what is left over speeds them up.
     private void StartWork()
     {
         while (_waiting.Count > 0 && _free.Count > 0)
         {
             var (command, supervisor) = _waiting.Dequeue();
             var run = _runs[command.RunId];
-            var most = command is NodeCommand.Evaluate ? _free.Count : MostDevices(run);
-            var share = Math.Clamp(_free.Count / (_waiting.Count + 1), 1, most);
+            var share = command is NodeCommand.Evaluate ? _free.Count : Math.Clamp(_free.Count / (_waiting.Count + 1), 1, MostDevices(run));
             var trainers = _free.Take(share).ToList();
             _free.RemoveRange(0, share);
             var work = new DeviceWork(command, supervisor, trainers, MemoryFor(run, command));
