@@ -11,6 +11,7 @@ using Elastic.Corpus;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Model.Native;
 using Microsoft.Data.Sqlite;
 
 namespace Elastic.Actors;
@@ -23,15 +24,10 @@ public sealed class ElasticNode : IAsyncDisposable
     private readonly ActorSystem _system;
     private readonly IActorRef _runs;
     private readonly CorpusBuild _corpora;
+    private readonly string _arithmetic;
 
-    private ElasticNode(ActorSystem system, IActorRef runs, CorpusBuild corpora, IReadOnlyList<DeviceId> devices)
-    {
-        (_system, _runs, _corpora) = (system, runs, corpora);
-        Devices = devices;
-    }
-
-    /// <summary>The devices of this process.</summary>
-    public IReadOnlyList<DeviceId> Devices { get; }
+    private ElasticNode(ActorSystem system, IActorRef runs, CorpusBuild corpora, string arithmetic) =>
+        (_system, _runs, _corpora, _arithmetic) = (system, runs, corpora, arithmetic);
 
     /// <summary>Starts the node and forms a cluster of one.</summary>
     /// <exception cref="ElasticException">A device is not there, or the port is taken.</exception>
@@ -69,7 +65,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var self = cluster.SelfAddress;
         system.ActorOf(NodeAgent.Props(new NodePlace(
             new NodeId($"{self.Host}:{self.Port}"), devices, node.ThreadsPerDevice, paths, runs, readers)), "node");
-        return new ElasticNode(system, runs, new CorpusBuild(tokenizers, paths), devices);
+        return new ElasticNode(system, runs, new CorpusBuild(tokenizers, paths), Arithmetic.Of(devices[0], node.ThreadsPerDevice));
     }
 
     /// <summary>Builds the corpus, or finds it built before.</summary>
@@ -87,7 +83,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var blocks = new BlockMap(corpus.TrainShards, settings.Model.Context).Blocks;
         var heldOut = corpus.HeldOutShards.Sum(s => (long)BlockMap.CountIn(s.Tokens, settings.Model.Context));
         return _runs.Ask<RunReply>(
-            new RunCommand.Start(new RunId(settings.Run.Name), SettingsText.Write(settings), corpus.Id, blocks, heldOut), StartDeadline);
+            new RunCommand.Start(new RunId(settings.Run.Name), SettingsText.Write(settings), corpus.Id, blocks, heldOut, _arithmetic), StartDeadline);
     }
 
     /// <summary>The run as it changes; ends when it is finished or stopped, or cannot go on.</summary>

@@ -53,7 +53,7 @@ public sealed class BlobStore
         }
 
         // What another process left there is believed only after a look: it may have been cut short or damaged.
-        if (writtenHere ? File.Exists(path) : IsIntact(digest))
+        if (writtenHere ? File.Exists(path) && new FileInfo(path).Length == bytes.Length : IsIntact(digest))
             return digest;
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         DurableFile.Write(path, bytes);

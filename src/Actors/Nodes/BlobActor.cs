@@ -16,8 +16,7 @@ internal abstract class BlobActor : ReceiveActor
     {
         try
         {
-            if (Do(work.Run, work.Command) is { } answer)
-                Sender.Tell(answer, Context.Parent);
+            Sender.Tell(Do(work.Run, work.Command), Context.Parent);
         }
         catch (Exception e)
         {
@@ -25,6 +24,6 @@ internal abstract class BlobActor : ReceiveActor
         }
     });
 
-    /// <summary>Does it; null when there is nothing to say.</summary>
-    protected abstract object? Do(NodeRun run, NodeCommand command);
+    /// <summary>Does it and says what came of it.</summary>
+    protected abstract object Do(NodeRun run, NodeCommand command);
 }

@@ -17,7 +17,7 @@ internal sealed class KeeperActor : BlobActor
     public static Props Props() => Akka.Actor.Props.Create(() => new KeeperActor()).WithDispatcher("elastic.device-dispatcher");
 
     /// <inheritdoc/>
-    protected override object? Do(NodeRun run, NodeCommand command)
+    protected override object Do(NodeRun run, NodeCommand command)
     {
         switch (command)
         {
@@ -29,7 +29,7 @@ internal sealed class KeeperActor : BlobActor
                 CheckpointFiles.Retain(run.Paths.Checkpoints(run.Id), retain.Checkpoints);
                 var freed = run.Blobs.Retain(retain.Sets);
                 _log.Debug("run {0}: freed {1} bytes", run.Id, freed);
-                return null;
+                return new NodeReport.Retained(run.Node, retain);
             default:
                 throw new UnreachableException($"not for the keeper: {command}");
         }

@@ -60,7 +60,9 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     /// <inheritdoc/>
     protected override void PostStop()
     {
-        foreach (var (_, memory) in _memories)
+        // Work that is still under way holds on to its memory, which the finalizer frees in the end.
+        var inUse = _working.Values.Select(w => w.Memory).ToHashSet();
+        foreach (var (_, memory) in _memories.Where(m => !inUse.Contains(m.Memory)))
             memory.Dispose();
     }
 

@@ -38,6 +38,14 @@ public static class Dispatch
             Give(new WorkKey(WorkKind.Checkpoint, run.Round), new TakeCheckpoint(
                 run.Id, run.Round, version, run.Fingerprint, [.. run.InnerStates], run.TokensSeen, run.Ledger));
 
+        // A version that is to be a checkpoint is retained as one. One retention at a time and node: what a node stored since it
+        // last collected is safe from the next collection (see BlobStore.Collect), but not from one that was asked for before.
+        if (run.IsDurable(plan))
+            foreach (var node in fleet.Devices.Keys)
+                if (RetentionOf(run, node) is var retention && fleet.Retained.GetValueOrDefault(node) != retention
+                    && !fleet.InHand.Any(w => w.Key.Kind == WorkKind.Retain && w.Value == node))
+                    GiveTo(node, retention, new Retain(run.Id, run.Round, [.. run.References()], [.. run.Checkpoints.Select(c => c.Version)]));
+
         switch (run.Phase(plan))
         {
             case RunPhase.Computing when run.Round < plan.Rounds:
@@ -107,6 +115,9 @@ public static class Dispatch
         _ => null,
     };
 
+    private static WorkKey RetentionOf(RunState run, NodeId node) =>
+        new(WorkKind.Retain, run.Round, run.Checkpoints.IsEmpty ? 0 : run.Checkpoints[^1].Version, node);
+
     /// <summary>The key under which a piece of work was given to a node.</summary>
     public static WorkKey? KeyOf(NodeCommand command, NodeId node) => command switch
     {
@@ -117,6 +128,7 @@ public static class Dispatch
         RunReplica c => new WorkKey(WorkKind.Replica, c.Round, c.Replica),
         AverageChunks c => new WorkKey(WorkKind.Average, c.Round, c.Chunks[0]),
         Assemble c => new WorkKey(WorkKind.Assemble, c.Round, Node: node),
+        Retain c => new WorkKey(WorkKind.Retain, c.Round, c.Checkpoints is [.., var newest] ? newest : 0, node),
         _ => null,
     };
 }

@@ -18,7 +18,7 @@ public static class Run
     public static Decision Decide(RunState run, RunCommand command, RunPlan? plan) => command switch
     {
         Start c when Unusable(c) is { } why => Decision.Refuse($"run {c.RunId} cannot be started: {why}"),
-        Start c when !run.Exists => Decision.Store(new RunStarted(c.RunId, c.Settings, c.Corpus, c.Blocks, c.HeldOutBlocks)),
+        Start c when !run.Exists => Decision.Store(new RunStarted(c.RunId, c.Settings, c.Corpus, c.Blocks, c.HeldOutBlocks, c.Arithmetic)),
         Start c => Reopen(run, c),
         _ when !run.Exists || plan is null => Decision.Refuse($"there is no run {run.Id}: start it first"),
         _ => Decide(run, plan, command),
@@ -84,7 +84,11 @@ public static class Run
     // No plan and no clock: today's journal must fold to the same state under tomorrow's configuration.
     public static RunState Apply(RunState run, RunEvent e) => e switch
     {
-        RunStarted x => run with { Settings = x.Settings, Corpus = x.Corpus, Blocks = x.Blocks, HeldOutBlocks = x.HeldOutBlocks },
+        RunStarted x => run with
+        {
+            Settings = x.Settings, Corpus = x.Corpus, Blocks = x.Blocks, HeldOutBlocks = x.HeldOutBlocks, Arithmetic = x.Arithmetic,
+        },
+        SettingsChanged x => run with { Settings = x.Settings },
         RunInitialized x => run with { Version = x.Version, Fingerprint = x.Fingerprint },
         ReplicaHandedOver x => run with { HandedOver = run.HandedOver.SetItem(x.HandOver.Replica, x.HandOver) },
         ReplicaFinished x => run with
@@ -161,8 +165,11 @@ public static class Run
             return Decision.Refuse($"run {run.Id} was started on another corpus ({run.Corpus.Short}, now {c.Corpus.Short}): " +
                                    "put the corpus back, or start a new run with --run NAME");
         var differences = SettingsDifference.Between(SettingsText.Read(run.Settings!), SettingsText.Read(c.Settings));
+        if (differences.Count == 0 && c.Arithmetic != run.Arithmetic)
+            return Decision.Refuse($"run {run.Id} began with other arithmetic ({run.Arithmetic}; here: {c.Arithmetic}), and would end in other weights than an " +
+                                   "undisturbed run: go on where the arithmetic is the same, or start a new run from its checkpoint with --run NAME --set model.init=PATH");
         return differences.Count == 0
-            ? Decision.AlreadyDone
+            ? c.Settings == run.Settings ? Decision.AlreadyDone : Decision.Store(new SettingsChanged(run.Id, c.Settings))
             : Decision.Refuse($"run {run.Id} was started with other settings ({string.Join("; ", differences)}): " +
                               "put them back to go on with it, or start a new run with --run NAME");
     }

@@ -17,7 +17,7 @@ namespace Elastic.Actors.Runs;
 /// <param name="Disputes">Results that came with other bytes, over the whole run.</param>
 /// <param name="Disputed">Those of this round, so that one that comes twice is stored once.</param>
 public sealed record RunState(
-    RunId Id, string? Settings, Digest Corpus, long Blocks, long HeldOutBlocks,
+    RunId Id, string? Settings, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic,
     int Round, Digest? Version, Digest Fingerprint, ImmutableList<Digest> InnerStates, long TokensSeen, Digest Ledger,
     ImmutableSortedDictionary<int, ReplicaResult> Finished,
     ImmutableSortedDictionary<int, ReplicaHandOver> HandedOver,
@@ -26,7 +26,7 @@ public sealed record RunState(
 {
     /// <summary>A run of which nothing is known.</summary>
     public static RunState Empty(RunId id) => new(
-        id, null, default, 0, 0, 0, null, default, [], 0, Runs.Ledger.Empty,
+        id, null, default, 0, 0, "", 0, null, default, [], 0, Runs.Ledger.Empty,
         ImmutableSortedDictionary<int, ReplicaResult>.Empty, ImmutableSortedDictionary<int, ReplicaHandOver>.Empty,
         ImmutableSortedDictionary<int, AveragedChunk>.Empty, [], null, null, 0, [], false);
 

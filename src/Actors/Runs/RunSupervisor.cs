@@ -39,6 +39,7 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Command<NodeReport.Enlist>(Enlist);
         Command<NodeReport.StepTaken>(Count);
         Command<NodeReport.VersionHeld>(Hold);
+        Command<NodeReport.Retained>(Retained);
         Command<NodeReport.WorkFailed>(TakeBack);
         Command<NodeReport.RunIdle>(idle =>
         {
@@ -72,6 +73,9 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     public static Props Props(RunId id) => Akka.Actor.Props.Create(() => new RunSupervisor(id));
 
     /// <inheritdoc/>
+    protected override void OnPersistRejected(Exception cause, object @event, long sequenceNr) => OnPersistFailure(cause, @event, sequenceNr);
+
+    /// <inheritdoc/>
     protected override void OnPersistFailure(Exception cause, object @event, long sequenceNr)
     {
         _log.Error(cause, "run {0}: the journal did not take event {1}", _run.Id, sequenceNr);
@@ -82,7 +86,8 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     protected override void OnRecoveryFailure(Exception reason, object? message = null)
     {
         _log.Error(reason, "run {0}: the journal cannot be read", _run.Id);
-        Fail($"the journal cannot be read ({reason.Message}): restore journal.db from a copy, or start a new run with --run NAME");
+        Context.Parent.Tell(new RunUnreadable(_run.Id,
+            $"the journal of run {_run.Id} cannot be read ({reason.GetBaseException().Message}): restore journal.db from a copy, or start a new run with --run NAME"));
     }
 
     private void Handle(RunCommand command)
@@ -99,8 +104,6 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
                 _log.Warning("run {0} refused {1}: {2}", _run.Id, command.GetType().Name, reason);
             if (Dispatch.AnsweredBy(command) is { } work)
                 _fleet = _fleet.Answered(work);
-            if (command is RunCommand.FinishSurvey && d.Refusal is null)
-                _fleet = _fleet with { Surveyed = true };
             if (command is RunCommand.Start && d.Refusal is null)
                 _fleet = _fleet with { Stopping = false };
             if (command is RunCommand.FinishSurvey && d.Refusal is null)
@@ -114,8 +117,8 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private void Fold(RunEvent e)
     {
         _run = Run.Apply(_run, e);
-        if (e is RunEvent.RunStarted started)
-            _plan = RunPlan.Of(SettingsText.Read(started.Settings), started.Blocks, started.HeldOutBlocks);
+        if (e is RunEvent.RunStarted or RunEvent.SettingsChanged)
+            _plan = RunPlan.Of(SettingsText.Read(_run.Settings!), _run.Blocks, _run.HeldOutBlocks);
     }
 
     // What follows from a stored event besides the next work.
@@ -126,8 +129,8 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             case RunEvent.RoundCommitted:
                 _fleet = _fleet with { Holders = _fleet.Holders.Clear() };
                 break;
-            case RunEvent.CheckpointTaken:
-                Retain();
+            case RunEvent.SettingsChanged:
+                _opened.Clear();                                       // the nodes are told again
                 break;
             case RunEvent.RolledBack rolledBack:
                 _fleet = _fleet with { Holders = _fleet.Holders.Clear() };
@@ -143,13 +146,7 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
                     _run.Id, disputed.Other.Replica, disputed.Other.Round, disputed.Accepted.Contribution.Short, disputed.Other.Contribution.Short);
                 break;
         }
-
-        if (e is RunEvent.RoundCommitted && !_plan!.Checkpoints(_run.Round))
-            Retain();
     }
-
-    // A version that is to be a checkpoint is current until its checkpoint is stored (see Dispatch.Commit), so it is among the references.
-    private void Retain() => TellAll(new NodeCommand.Retain(_run.Id, [.. _run.References()], [.. _run.Checkpoints.Select(c => c.Version)]));
 
     private void Advance()
     {
@@ -191,6 +188,14 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         if (held.Round != _run.Round || !_fleet.Devices.ContainsKey(held.Node))
             return;
         _fleet = _fleet with { Holders = _fleet.Holders.SetItem(held.Node, new HeldVersion(held.Version, held.Fingerprint)) };
+        Advance();
+    }
+
+    private void Retained(NodeReport.Retained done)
+    {
+        if (Dispatch.KeyOf(done.Work, done.Node) is not { } work || !_fleet.Devices.ContainsKey(done.Node))
+            return;
+        _fleet = (_fleet with { Retained = _fleet.Retained.SetItem(done.Node, work) }).Answered(work);
         Advance();
     }
 
@@ -284,3 +289,6 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 
     private sealed record GiveOutAgain(WorkKey Work);
 }
+
+/// <summary>A supervisor could not recover, and why; it is gone.</summary>
+internal sealed record RunUnreadable(RunId RunId, string Why);

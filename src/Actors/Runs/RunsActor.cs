@@ -10,9 +10,22 @@ public sealed class RunsActor : ReceiveActor
 {
     private readonly Dictionary<NodeId, (NodeReport.Enlist Report, IActorRef Agent)> _nodes = [];
 
+    // Who asked for a run last: told when its journal turns out to be unreadable, since its supervisor cannot.
+    private readonly Dictionary<RunId, IActorRef> _starts = [];
+
     public RunsActor()
     {
-        Receive<RunCommand>(command => Supervisor(command.RunId).Forward(command));
+        Receive<RunCommand>(command =>
+        {
+            if (command is RunCommand.Start)
+                _starts[command.RunId] = Sender;
+            Supervisor(command.RunId).Forward(command);
+        });
+        Receive<RunUnreadable>(run =>
+        {
+            if (_starts.Remove(run.RunId, out var starter))
+                starter.Tell(new RunReply.Refused(run.RunId, run.Why));
+        });
         Receive<RunWatch>(watch => Supervisor(watch.RunId).Forward(watch));
         Receive<NodeReport.Enlist>(report =>
         {

@@ -31,7 +31,8 @@ public abstract record NodeCommand(RunId RunId) : IWireMessage
         RunId RunId, int Version, Digest Parameters, Digest Fingerprint, Digest[] InnerStates, long TokensSeen, Digest Ledger) : NodeCommand(RunId);
 
     /// <summary>Keep these vector sets and these checkpoints; what nothing refers to may go.</summary>
-    public sealed record Retain(RunId RunId, Digest[] Sets, int[] Checkpoints) : NodeCommand(RunId);
+    /// <param name="Round">The round that the run was in when this was asked.</param>
+    public sealed record Retain(RunId RunId, int Round, Digest[] Sets, int[] Checkpoints) : NodeCommand(RunId);
 
     /// <summary>Say which of these vector sets are whole.</summary>
     public sealed record Survey(RunId RunId, Digest[] Sets) : NodeCommand(RunId);

@@ -26,6 +26,9 @@ public abstract record NodeReport(NodeId Node) : IWireMessage
     /// <summary>The node has every chunk of the version and its manifest.</summary>
     public sealed record VersionHeld(NodeId Node, RunId RunId, int Round, Digest Version, Digest Fingerprint) : NodeReport(Node);
 
+    /// <summary>What nothing refers to any more is deleted.</summary>
+    public sealed record Retained(NodeId Node, NodeCommand.Retain Work) : NodeReport(Node);
+
     /// <summary>A piece of work could not be done; the supervisor gives it out again.</summary>
     public sealed record WorkFailed(NodeId Node, NodeCommand Work, string Why, WorkFailure Kind) : NodeReport(Node);
 

@@ -9,7 +9,8 @@ public abstract record RunCommand(RunId RunId) : IWireMessage
     /// <param name="Corpus">Digest of the built corpus.</param>
     /// <param name="Blocks">Training blocks in the corpus: one epoch.</param>
     /// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>
-    public sealed record Start(RunId RunId, string Settings, Digest Corpus, long Blocks, long HeldOutBlocks) : RunCommand(RunId);
+    /// <param name="Arithmetic">What the bits depend on besides the settings and the corpus: kind of device, instruction set, threads.</param>
+    public sealed record Start(RunId RunId, string Settings, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic) : RunCommand(RunId);
 
     /// <summary>Version 0 has been made from the seed (or from <c>model.init</c>).</summary>
     public sealed record FinishInitialization(RunId RunId, Digest Version, Digest Fingerprint) : RunCommand(RunId);

@@ -8,7 +8,11 @@ public abstract record RunEvent(RunId RunId) : IWireMessage
     /// <param name="Corpus">Digest of the built corpus.</param>
     /// <param name="Blocks">Training blocks in the corpus: one epoch.</param>
     /// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>
-    public sealed record RunStarted(RunId RunId, string Settings, Digest Corpus, long Blocks, long HeldOutBlocks) : RunEvent(RunId);
+    /// <param name="Arithmetic">What the bits depend on besides the settings and the corpus: kind of device, instruction set, threads.</param>
+    public sealed record RunStarted(RunId RunId, string Settings, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic) : RunEvent(RunId);
+
+    /// <summary>The run goes on with other settings, none of which changes the weights.</summary>
+    public sealed record SettingsChanged(RunId RunId, string Settings) : RunEvent(RunId);
 
     /// <summary>Version 0 exists.</summary>
     public sealed record RunInitialized(RunId RunId, Digest Version, Digest Fingerprint) : RunEvent(RunId);

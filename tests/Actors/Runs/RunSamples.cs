@@ -14,9 +14,9 @@ internal static class RunSamples
     public static readonly RunId Id = new("a");
     public static readonly RunPlan Plan = new(2, 3, 4, 8, 4, 16, 2, 1000, 2, 2, 2);
 
-    public static readonly RunCommand.Start Begin = new(Id, Text(s => s), D("corpus"), 1000, 100);
+    public static readonly RunCommand.Start Begin = new(Id, Text(s => s), D("corpus"), 1000, 100, "1 cpu");
 
-    public static readonly RunState Started = Fold(RunState.Empty(Id), new RunEvent.RunStarted(Id, Begin.Settings, Begin.Corpus, 1000, 100));
+    public static readonly RunState Started = Fold(RunState.Empty(Id), new RunEvent.RunStarted(Id, Begin.Settings, Begin.Corpus, 1000, 100, Begin.Arithmetic));
     public static readonly RunState Computing = Fold(Started, new RunEvent.RunInitialized(Id, D("version 0"), D("fingerprint 0")));
     public static readonly RunState Averaging = Computed(Computing);
     public static readonly RunState Assembling = Averaged(Averaging);

@@ -37,7 +37,7 @@ public sealed class RunTests
 
     [Fact]
     public void A_start_stores_the_settings_and_the_corpus() =>
-        Stores(RunState.Empty(Id), Begin, new RunStarted(Id, Begin.Settings, D("corpus"), 1000, 100));
+        Stores(RunState.Empty(Id), Begin, new RunStarted(Id, Begin.Settings, D("corpus"), 1000, 100, Begin.Arithmetic));
 
     [Fact]
     public void A_start_on_another_corpus_is_refused() => Refuses(Started, Begin with { Corpus = D("other") },
@@ -50,8 +50,18 @@ public sealed class RunTests
         "run a was started with other settings (run.seed: 42 -> 43; batch.sequences: 8 -> 16): put them back to go on with it, or start a new run with --run NAME");
 
     [Fact]
-    public void A_start_that_differs_only_in_what_does_not_change_the_weights_goes_on() =>
-        PassesOver(Started, Begin with { Settings = Text(s => s with { Checkpoint = new(7, 7), Evaluation = new(3, 3) }) });
+    public void A_start_on_a_machine_of_other_arithmetic_is_refused() => Refuses(
+        Started, Begin with { Arithmetic = "1 cuda" },
+        "run a began with other arithmetic (1 cpu; here: 1 cuda), and would end in other weights than an undisturbed run: " +
+        "go on where the arithmetic is the same, or start a new run from its checkpoint with --run NAME --set model.init=PATH");
+
+    [Fact]
+    public void A_start_that_differs_only_in_what_does_not_change_the_weights_goes_on_with_the_new_settings()
+    {
+        var settings = Text(s => s with { Checkpoint = new(7, 7), Evaluation = new(3, 3) });
+        Stores(Started, Begin with { Settings = settings }, new SettingsChanged(Id, settings));
+        PassesOver(Started, Begin);
+    }
 
     [Fact]
     public void A_second_version_0_is_refused()

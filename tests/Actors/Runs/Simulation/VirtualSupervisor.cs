@@ -121,6 +121,14 @@ internal sealed class VirtualSupervisor(RunPlan plan, Action<NodeId, NodeCommand
         {
             Assert.False(inHand.ContainsKey(key));                       // in nobody's hand
             Assert.True(_fleet.Devices.ContainsKey(node));
+            // The world's nodes share their blobs, so that they collect as one, at once.
+            if (command is NodeCommand.Retain order)
+            {
+                retain(order);
+                _fleet = (_fleet with { Retained = _fleet.Retained.SetItem(node, key) }).Answered(key);
+                continue;
+            }
+
             tell(node, command);
         }
 
@@ -160,7 +168,5 @@ internal sealed class VirtualSupervisor(RunPlan plan, Action<NodeId, NodeCommand
             _fleet = _fleet with { Holders = _fleet.Holders.Clear() };
         if (e is RunEvent.RolledBack)
             _committing = -1;
-        if (e is RunEvent.CheckpointTaken || (e is RunEvent.RoundCommitted && !plan.Checkpoints(_run.Round)))
-            retain(new NodeCommand.Retain(Id, [.. _run.References()], [.. _run.Checkpoints.Select(c => c.Version)]));
     }
 }
