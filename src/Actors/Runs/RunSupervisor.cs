@@ -156,11 +156,10 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             if (_opened.Add(node))
                 agent.Tell(new NodeCommand.OpenRun(_run.Id, _run.Settings!, _run.Corpus));
         (_fleet, var work) = Dispatch.Next(_run, _fleet, _plan);
-        foreach (var assignment in work)
-        {
-            _busy.Add(assignment.Node);
+        (_fleet, var retentions) = Dispatch.Retain(_run, _fleet, _plan);
+        _busy.UnionWith(work.Select(w => w.Node));
+        foreach (var assignment in work.Concat(retentions))
             _nodes[assignment.Node].Tell(assignment.Command);
-        }
 
         if (Dispatch.Commit(_run, _fleet, _plan) is { } commit && _committing != commit.Round)
         {

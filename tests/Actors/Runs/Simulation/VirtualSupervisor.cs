@@ -121,15 +121,16 @@ internal sealed class VirtualSupervisor(RunPlan plan, Action<NodeId, NodeCommand
         {
             Assert.False(inHand.ContainsKey(key));                       // in nobody's hand
             Assert.True(_fleet.Devices.ContainsKey(node));
-            // The world's nodes share their blobs, so that they collect as one, at once.
-            if (command is NodeCommand.Retain order)
-            {
-                retain(order);
-                _fleet = (_fleet with { Retained = _fleet.Retained.SetItem(node, key) }).Answered(key);
-                continue;
-            }
-
             tell(node, command);
+        }
+
+        // The world's nodes share their blobs, so that they collect as one, at once.
+        (_fleet, var retentions) = Dispatch.Retain(_run, _fleet, plan);
+        foreach (var (key, node, command) in retentions)
+        {
+            if (node == retentions[0].Node)
+                retain((NodeCommand.Retain)command);
+            _fleet = (_fleet with { Retained = _fleet.Retained.SetItem(node, key) }).Answered(key);
         }
 
         if (Dispatch.Commit(_run, _fleet, plan) is { } commit && _committing != commit.Round)
