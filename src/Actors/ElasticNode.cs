@@ -20,6 +20,7 @@ namespace Elastic.Actors;
 public sealed class ElasticNode : IAsyncDisposable
 {
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(30);
 
     private readonly ActorSystem _system;
     private readonly IActorRef _runs;
@@ -54,7 +55,16 @@ public sealed class ElasticNode : IAsyncDisposable
         using (var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancel))
         {
             timeout.CancelAfter(StartDeadline);
-            await cluster.JoinAsync(cluster.SelfAddress, timeout.Token);
+            try
+            {
+                await cluster.JoinAsync(cluster.SelfAddress, timeout.Token);
+            }
+            catch (Exception e) when (e is ClusterJoinFailedException or OperationCanceledException)
+            {
+                await system.Terminate().WaitAsync(EndDeadline, CancellationToken.None);
+                cancel.ThrowIfCancellationRequested();
+                throw new ElasticException($"the node {cluster.SelfAddress} did not start within {StartDeadline.TotalSeconds} s: see {paths.Root}/log.txt", e);
+            }
         }
 
         system.ActorOf(ClusterSingletonManager.Props(
@@ -76,14 +86,22 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>
     /// <returns>A refusal when a run of that name has other settings or another corpus.</returns>
     /// <exception cref="ElasticException">The corpus is too small for the context.</exception>
-    public Task<RunReply> StartRunAsync(TrainingSettings settings, BuiltCorpus corpus)
+    public async Task<RunReply> StartRunAsync(TrainingSettings settings, BuiltCorpus corpus)
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(corpus);
         var blocks = new BlockMap(corpus.TrainShards, settings.Model.Context).Blocks;
         var heldOut = corpus.HeldOutShards.Sum(s => (long)BlockMap.CountIn(s.Tokens, settings.Model.Context));
-        return _runs.Ask<RunReply>(
-            new RunCommand.Start(new RunId(settings.Run.Name), SettingsText.Write(settings), corpus.Id, blocks, heldOut, _arithmetic), StartDeadline);
+        try
+        {
+            return await _runs.Ask<RunReply>(
+                new RunCommand.Start(new RunId(settings.Run.Name), SettingsText.Write(settings), corpus.Id, blocks, heldOut, _arithmetic), StartDeadline);
+        }
+        catch (AskTimeoutException e)
+        {
+            throw new ElasticException($"the supervisor of run {settings.Run.Name} did not answer within {StartDeadline.TotalSeconds} s: " +
+                                       "the journal may be on a very slow disk; log.txt in the data directory has the details", e);
+        }
     }
 
     /// <summary>The run as it changes; ends when it is finished or stopped, or cannot go on.</summary>
@@ -111,8 +129,17 @@ public sealed class ElasticNode : IAsyncDisposable
     }
 
     /// <summary>Leaves the cluster and ends the actor system.</summary>
-    public async ValueTask DisposeAsync() =>
-        await CoordinatedShutdown.Get(_system).Run(CoordinatedShutdown.ClusterLeavingReason.Instance).WaitAsync(TimeSpan.FromSeconds(30));
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await CoordinatedShutdown.Get(_system).Run(CoordinatedShutdown.ClusterLeavingReason.Instance).WaitAsync(EndDeadline);
+        }
+        catch (TimeoutException)
+        {
+            // What was acknowledged is stored, and the process is about to end: not worth hiding another error for.
+        }
+    }
 
     // Write-ahead logging stays set in the file: about three times faster for our small transactions.
     private static void PrepareJournal(string path)
@@ -127,7 +154,10 @@ public sealed class ElasticNode : IAsyncDisposable
         }
         catch (SqliteException e)
         {
-            throw new ElasticException($"the journal {path} cannot be opened ({e.Message}): restore it from a copy, or name another --data-dir", e);
+            const int full = 13;                                     // SQLITE_FULL
+            throw new ElasticException(e.SqliteErrorCode == full
+                ? $"the disk is full, so the journal {path} cannot be opened: free some space, then give the same command again"
+                : $"the journal {path} cannot be opened ({e.Message}): restore it from a copy, or name another --data-dir", e);
         }
     }
 }

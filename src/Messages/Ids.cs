@@ -17,6 +17,9 @@ public readonly record struct NodeId(string Value)
 /// <summary>Names a device of a node, e.g. "cpu:0" or "cuda:3".</summary>
 public readonly record struct DeviceId(string Value)
 {
+    /// <summary>True for a slot on the processor, false for a GPU.</summary>
+    public bool IsCpu => Value.StartsWith("cpu", StringComparison.Ordinal);
+
     /// <inheritdoc/>
     public override string ToString() => Value;
 }

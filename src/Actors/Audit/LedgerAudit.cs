@@ -49,7 +49,7 @@ public sealed class LedgerAudit
         }
         finally
         {
-            await system.Terminate();
+            await system.Terminate().WaitAsync(TimeSpan.FromSeconds(30), CancellationToken.None);
         }
     }
 

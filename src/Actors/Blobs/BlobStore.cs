@@ -17,12 +17,11 @@ public sealed class BlobStore
 {
     private readonly string _folder;
 
-    // Written since the last collection: not referred to by anything stored yet, and therefore not to be collected. With the number of
-    // collections begun before, so that what is written again while one goes on outlives the next as well.
+    // What this process wrote, and the round it was working on: until that round is committed nothing stored refers to it.
     // The lock makes "mark it, is it there?" and "is it marked? delete it" exclude each other.
     private readonly Dictionary<Digest, int> _fresh = [];
     private readonly Lock _gate = new();
-    private int _collections;
+    private int _round;
 
     /// <param name="readOnly">True when another process may be writing there: nothing is created and nothing cleaned up.</param>
     public BlobStore(string folder, bool readOnly = false)
@@ -49,7 +48,7 @@ public sealed class BlobStore
         lock (_gate)
         {
             writtenHere = _fresh.ContainsKey(digest);
-            _fresh[digest] = _collections;
+            _fresh[digest] = _round;
         }
 
         // What another process left there is believed only after a look: it may have been cut short or damaged.
@@ -106,24 +105,40 @@ public sealed class BlobStore
         }
     }
 
-    /// <summary>Forces blobs and their folders onto the disk.</summary>
-    public void Flush(IEnumerable<Digest> digests)
+    /// <summary>From now on, what is put belongs to this round.</summary>
+    public void Begin(int round)
     {
-        var paths = digests.Distinct().Select(PathOf).ToList();
-        foreach (var path in paths)
-            DurableFile.Flush(path);
-        foreach (var folder in paths.Select(p => Path.GetDirectoryName(p)!).Distinct().Append(_folder))
-            DurableFile.FlushFolder(folder);
+        lock (_gate)
+            _round = round;
     }
 
-    /// <summary>Deletes what is neither kept nor written since the last collection.</summary>
+    /// <summary>Forces blobs and their folders onto the disk.</summary>
+    /// <exception cref="ElasticException">The disk did not take them: what it says it has may not be there after a power cut.</exception>
+    public void Flush(IEnumerable<Digest> digests)
+    {
+        var paths = new List<string>();
+        foreach (var digest in digests.Distinct())
+            paths.Add(Has(digest) ? PathOf(digest) : throw new BlobLostException(digest, "is missing"));
+        try
+        {
+            foreach (var path in paths)
+                DurableFile.Flush(path);
+            foreach (var folder in paths.Select(p => Path.GetDirectoryName(p)!).Distinct().Append(_folder))
+                DurableFile.FlushFolder(folder);
+        }
+        catch (IOException e) when (!DiskSpace.IsExhausted(e))
+        {
+            // Linux forgets what it could not write: asking again would only seem to succeed.
+            throw new ElasticException($"the disk did not store {_folder} ({e.Message}): check it; the checkpoints before this one stand", e);
+        }
+    }
+
+    /// <summary>Deletes what is neither kept nor written for <paramref name="round"/> or a later one.</summary>
+    /// <param name="keep">What was referred to when the run was in <paramref name="round"/>.</param>
     /// <returns>Bytes freed.</returns>
-    public long Collect(IReadOnlySet<Digest> keep)
+    public long Collect(IReadOnlySet<Digest> keep, int round)
     {
         var freed = 0L;
-        int number;
-        lock (_gate)
-            number = ++_collections;
         foreach (var file in new DirectoryInfo(_folder).EnumerateFiles("*", SearchOption.AllDirectories))
         {
             var digest = new Digest(file.Name);
@@ -131,17 +146,12 @@ public sealed class BlobStore
                 continue;
             lock (_gate)
             {
-                if (_fresh.ContainsKey(digest))
+                if (_fresh.TryGetValue(digest, out var writtenFor) && writtenFor >= round)
                     continue;
+                _fresh.Remove(digest);
                 freed += file.Length;
                 file.Delete();
             }
-        }
-
-        lock (_gate)
-        {
-            foreach (var (digest, _) in _fresh.Where(f => f.Value < number).ToList())
-                _fresh.Remove(digest);
         }
 
         return freed;

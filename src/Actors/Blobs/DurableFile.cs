@@ -11,7 +11,7 @@ public static partial class DurableFile
         var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
         try
         {
-            using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write, preallocationSize: bytes.Length))
+            using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write))
                 RandomAccess.Write(file, bytes, 0);
             File.Move(temporary, path, overwrite: true);
         }

@@ -68,9 +68,9 @@ public static class VectorStore
         blobs.Flush(all.SelectMany(set => blobs.ReadSet(set).Chunks()).Concat(all));
     }
 
-    /// <summary>Deletes what these sets do not refer to.</summary>
+    /// <summary>Deletes what these sets do not refer to and what was not written for <paramref name="round"/> or a later one.</summary>
     /// <returns>Bytes freed.</returns>
-    public static long Retain(this BlobStore blobs, IEnumerable<Digest> sets)
+    public static long Retain(this BlobStore blobs, IEnumerable<Digest> sets, int round)
     {
         var keep = new HashSet<Digest>();
         foreach (var set in sets.Where(blobs.Has))
@@ -79,6 +79,6 @@ public static class VectorStore
             keep.UnionWith(blobs.ReadSet(set).Chunks());
         }
 
-        return blobs.Collect(keep);
+        return blobs.Collect(keep, round);
     }
 }

@@ -24,17 +24,18 @@ public static class CheckpointReader
         var passed = new List<string>();
         foreach (var path in CheckpointFiles.In(Path.Combine(runFolder, "checkpoints")))
         {
-            var manifest = CheckpointManifest.Read(path);
-            var settings = SettingsText.Read(manifest.Settings);
-            var vectors = new ReplicaVectors(new FlatLayout(settings.Model));
+            ReplicaVectors? vectors = null;
             try
             {
+                var manifest = CheckpointManifest.Read(path);
+                var settings = SettingsText.Read(manifest.Settings);
+                vectors = new ReplicaVectors(new FlatLayout(settings.Model));
                 LoadParameters(path, manifest, settings.Model, vectors);
                 return new LoadedCheckpoint(manifest, settings, vectors, passed);
             }
-            catch (IOException e)
+            catch (Exception e) when (e is IOException or ElasticException)
             {
-                vectors.Dispose();
+                vectors?.Dispose();
                 passed.Add($"{path}: {e.Message}");
             }
         }

@@ -41,10 +41,15 @@ internal sealed class ShardReaderActor : ReceiveActor
             if (_unreadable is null)
                 Sender.Tell(Blocks(request));
         }
-        catch (Exception e) when (e is ElasticException or IOException)
+        catch (ElasticException e)
         {
             _log.Error(e, "shard {0} cannot be read", request.Shard);
-            _unreadable = e.Message;
+            _unreadable = e.Message;                                  // damaged: reading it again will not mend it
+        }
+        catch (Exception e)
+        {
+            _log.Error(e, "shard {0} could not be read", request.Shard);
+            Sender.Tell(new ShardUnreadable(request.Shard, $"{e.GetType().Name}: {e.Message}"));
         }
 
         if (_unreadable is not null)

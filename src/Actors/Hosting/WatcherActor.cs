@@ -6,11 +6,16 @@ using Elastic.Messages.Runs;
 namespace Elastic.Actors.Hosting;
 
 /// <summary>A person's window on a run: asks to be told, and passes on what it is told.</summary>
-internal sealed class WatcherActor : ReceiveActor
+internal sealed class WatcherActor : ReceiveActor, IWithTimers
 {
+    // Asked again and again, because a supervisor that was restarted, or has moved, knows no watchers.
+    private static readonly TimeSpan Again = TimeSpan.FromSeconds(2);
+    private readonly RunWatch.Watch _ask;
+
     public WatcherActor(RunId run, IActorRef runs, ChannelWriter<RunView> views)
     {
-        runs.Tell(new RunWatch.Watch(run));
+        _ask = new RunWatch.Watch(run);
+        Receive<RunWatch.Watch>(runs.Tell);
         Receive<RunView>(view =>
         {
             views.TryWrite(view);
@@ -18,4 +23,10 @@ internal sealed class WatcherActor : ReceiveActor
                 views.TryComplete();
         });
     }
+
+    /// <inheritdoc/>
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <inheritdoc/>
+    protected override void PreStart() => Timers.StartPeriodicTimer(_ask, _ask, TimeSpan.Zero, Again);
 }

@@ -16,7 +16,8 @@ internal abstract class BlobActor : ReceiveActor
     {
         try
         {
-            Sender.Tell(Do(work.Run, work.Command), Context.Parent);
+            if (Do(work.Run, work.Command) is { } answer)
+                Sender.Tell(answer, Context.Parent);
         }
         catch (Exception e)
         {
@@ -24,6 +25,6 @@ internal abstract class BlobActor : ReceiveActor
         }
     });
 
-    /// <summary>Does it and says what came of it.</summary>
-    protected abstract object Do(NodeRun run, NodeCommand command);
+    /// <summary>Does it and says what came of it; null where nobody waits for an answer.</summary>
+    protected abstract object? Do(NodeRun run, NodeCommand command);
 }

@@ -17,7 +17,7 @@ internal sealed class KeeperActor : BlobActor
     public static Props Props() => Akka.Actor.Props.Create(() => new KeeperActor()).WithDispatcher("elastic.device-dispatcher");
 
     /// <inheritdoc/>
-    protected override object Do(NodeRun run, NodeCommand command)
+    protected override object? Do(NodeRun run, NodeCommand command)
     {
         switch (command)
         {
@@ -27,9 +27,9 @@ internal sealed class KeeperActor : BlobActor
                 return new RunCommand.FinishCheckpoint(run.Id, CheckpointFiles.Take(run, take));
             case NodeCommand.Retain retain:
                 CheckpointFiles.Retain(run.Paths.Checkpoints(run.Id), retain.Checkpoints);
-                var freed = run.Blobs.Retain(retain.Sets);
+                var freed = run.Blobs.Retain(retain.Sets, retain.Round);
                 _log.Debug("run {0}: freed {1} bytes", run.Id, freed);
-                return new NodeReport.Retained(run.Node, retain);
+                return null;
             default:
                 throw new UnreachableException($"not for the keeper: {command}");
         }

@@ -25,8 +25,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly Queue<(NodeCommand Command, IActorRef Supervisor)> _waiting = [];
     private readonly Dictionary<IActorRef, DeviceWork> _working = [];
     private readonly Dictionary<RunId, IActorRef> _stopping = [];
-    private readonly List<IActorRef> _free;
-    private readonly List<(RunId Run, ReplicaMemory Memory)> _memories = [];
+    private readonly List<(DeviceId Id, IActorRef Trainer)> _free;
+    private readonly ReplicaMemories _memories = new();
     private readonly IActorRef _keeper;
     private readonly IActorRef _averager;
     private int _works;
@@ -34,11 +34,12 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     public NodeAgent(NodePlace place)
     {
         _place = place;
-        _free = [.. place.Devices.Select(d => Context.ActorOf(TrainerActor.Props(d, place.ThreadsPerDevice), $"trainer-{d.Value.Replace(':', '-')}"))];
+        _free = [.. place.Devices.Select(d => (d, Context.ActorOf(TrainerActor.Props(d, place.ThreadsPerDevice), $"trainer-{d.Value.Replace(':', '-')}")))];
         _keeper = Context.ActorOf(KeeperActor.Props(), "keeper");
         _averager = Context.ActorOf(AveragerActor.Props(), "averager");
 
-        Receive<Beat>(_ => place.Runs.Tell(new NodeReport.Enlist(place.Node, [.. place.Devices])));
+        var incarnation = Guid.NewGuid().ToString("N");
+        Receive<Beat>(_ => place.Runs.Tell(new NodeReport.Enlist(place.Node, [.. place.Devices], incarnation)));
         Receive<NodeCommand.OpenRun>(Open);
         Receive<NodeCommand.StopRun>(Stop);
         Receive<NodeCommand>(Take);
@@ -51,20 +52,14 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     public ITimerScheduler Timers { get; set; } = null!;
 
     /// <inheritdoc cref="NodeAgent"/>
-    public static Props Props(NodePlace place) => Akka.Actor.Props.Create(() => new NodeAgent(place));
+    public static Props Props(NodePlace place) => Akka.Actor.Props.Create(() => new NodeAgent(place)).WithDispatcher("elastic.reading-dispatcher");
 
     /// <inheritdoc/>
     protected override void PreStart() =>
         Timers.StartPeriodicTimer(Beat.Instance, Beat.Instance, TimeSpan.Zero, Heartbeat);
 
     /// <inheritdoc/>
-    protected override void PostStop()
-    {
-        // Work that is still under way holds on to its memory, which the finalizer frees in the end.
-        var inUse = _working.Values.Select(w => w.Memory).ToHashSet();
-        foreach (var (_, memory) in _memories.Where(m => !inUse.Contains(m.Memory)))
-            memory.Dispose();
-    }
+    protected override void PostStop() => _memories.Dispose();
 
     private void Open(NodeCommand.OpenRun command)
     {
@@ -73,7 +68,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             return;
         try
         {
-            _runs[command.RunId] = new NodeRun(command, _place.Node, _place.Paths);
+            _runs[command.RunId] = new NodeRun(command, _place.Node, _place.Paths, known?.Blobs);
         }
         catch (Exception e)
         {
@@ -90,6 +85,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             return;
         }
 
+        if (RoundOf(command) is { } round)
+            run.Blobs.Begin(round);
         switch (command)
         {
             case NodeCommand.RunReplica or NodeCommand.Evaluate:
@@ -112,43 +109,43 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         {
             var (command, supervisor) = _waiting.Dequeue();
             var run = _runs[command.RunId];
-            var share = command is NodeCommand.Evaluate ? _free.Count : Math.Clamp(_free.Count / (_waiting.Count + 1), 1, MostDevices(run));
-            var trainers = _free.Take(share).ToList();
-            _free.RemoveRange(0, share);
-            var work = new DeviceWork(command, supervisor, trainers, MemoryFor(run, command));
+            var devices = _free.Take(Math.Clamp(_free.Count / (command is NodeCommand.Evaluate ? 1 : _waiting.Count + 1), 1, MostDevices(run, command))).ToList();
+            DeviceWork work;
+            try
+            {
+                work = new DeviceWork(command, supervisor, devices, _memories.Take(run, devices[0].Id, (command as NodeCommand.RunReplica)?.InnerState));
+            }
+            catch (Exception e)
+            {
+                _log.Error(e, "no memory for {0}", command.GetType().Name);
+                supervisor.Tell(WorkFailures.Of(_place.Node, command, e));
+                continue;
+            }
+
+            _free.RemoveRange(0, devices.Count);
             var actor = Context.ActorOf(
                 Akka.Actor.Props.Create(() => new ReplicaActor(work, run, _place.ShardReaders)), $"work-{_works++}");
             _working[actor] = work;
         }
     }
 
-    // Several GPUs on one replica need a collective between them; CPU devices fold gradients through shared memory.
-    private int MostDevices(NodeRun run) =>
-        _place.Devices.All(d => d.Value.StartsWith("cpu", StringComparison.Ordinal)) ? run.Plan.MicroBatches : 1;
+    // Several GPUs on one piece of work need a collective between them; CPU devices fold gradients through shared memory.
+    private int MostDevices(NodeRun run, NodeCommand command) =>
+        !_place.Devices.All(d => d.IsCpu) ? 1 : command is NodeCommand.Evaluate ? _place.Devices.Count : run.Plan.MicroBatches;
 
-    private ReplicaMemory MemoryFor(NodeRun run, NodeCommand command)
+    private static int? RoundOf(NodeCommand command) => command switch
     {
-        var inUse = _working.Values.Select(w => w.Memory).ToHashSet();
-        var free = _memories.Where(m => m.Run == run.Id && !inUse.Contains(m.Memory)).Select(m => m.Memory).ToList();
-        var wanted = (command as NodeCommand.RunReplica)?.InnerState;
-        var memory = free.Find(m => wanted is { } state && m.HoldsMoments(state)) ?? free.FirstOrDefault();
-        if (memory is not null)
-            return memory;
-        foreach (var other in _memories.Where(m => m.Run != run.Id && !inUse.Contains(m.Memory)).ToList())
-        {
-            other.Memory.Dispose();
-            _memories.Remove(other);
-        }
-
-        memory = new ReplicaMemory(run.Layout, _place.Devices[0]);
-        _memories.Add((run.Id, memory));
-        return memory;
-    }
+        NodeCommand.RunReplica c => c.Round,
+        NodeCommand.AverageChunks c => c.Round,
+        NodeCommand.Assemble c => c.Round,
+        _ => null,
+    };
 
     private void End(DeviceWorkEnded ended)
     {
         _working.Remove(Sender);
-        _free.AddRange(ended.Work.Trainers);
+        _memories.GiveBack(ended.Work.Memory);
+        _free.AddRange(ended.Work.Devices);
         Self.Tell(Schedule.Instance);
         TellIfIdle(ended.Work.Command.RunId);
     }

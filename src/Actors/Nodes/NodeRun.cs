@@ -12,7 +12,8 @@ namespace Elastic.Actors.Nodes;
 public sealed class NodeRun
 {
     /// <exception cref="ElasticException">The corpus is not there, or the model does not fit it.</exception>
-    public NodeRun(NodeCommand.OpenRun run, NodeId node, DataPaths paths)
+    /// <param name="blobs">The run's blobs when it was open before: only one store may know what is fresh.</param>
+    public NodeRun(NodeCommand.OpenRun run, NodeId node, DataPaths paths, BlobStore? blobs = null)
     {
         Id = run.RunId;
         Node = node;
@@ -27,7 +28,7 @@ public sealed class NodeRun
         Plan = RunPlan.Of(Settings, Train.Blocks, HeldOut?.Blocks ?? 0);
         Order = new SampleOrder(Settings.Run.Seed, Train.Blocks);
         Layout = new FlatLayout(Settings.Model);
-        Blobs = new BlobStore(paths.Blobs(run.RunId));
+        Blobs = blobs ?? new BlobStore(paths.Blobs(run.RunId));
     }
 
     public RunId Id { get; }

@@ -81,28 +81,6 @@ public static class Dispatch
     }
 
     /// <summary>
-    /// What the nodes may delete now, and the fleet that has it in hand: asked once after each commit, or after its checkpoint where there is one,
-    /// and never while a node still has the last one in hand. By then every result that was stored before the last collection has been
-    /// reported, and what is stored since a node's last collection is safe from its next one (see BlobStore.Collect).
-    /// </summary>
-    public static (Fleet Fleet, IReadOnlyList<Assignment> Work) Retain(RunState run, Fleet fleet, RunPlan plan)
-    {
-        if (!fleet.Surveyed || run.Version is null || !run.IsDurable(plan))
-            return (fleet, []);
-        var work = new List<Assignment>();
-        foreach (var node in fleet.Devices.Keys)
-        {
-            var key = new WorkKey(WorkKind.Retain, run.Round, run.Checkpoints.IsEmpty ? 0 : run.Checkpoints[^1].Version, node);
-            if (!fleet.Retained.TryGetValue(node, out var last))
-                fleet = fleet with { Retained = fleet.Retained.SetItem(node, key) };           // it has just come: from the next commit on
-            else if (last != key && !fleet.InHand.Any(w => w.Key.Kind == WorkKind.Retain && w.Value == node))
-                work.Add(new Assignment(key, node, new Retain(run.Id, run.Round, [.. run.References()], [.. run.Checkpoints.Select(c => c.Version)])));
-        }
-
-        return (fleet with { InHand = fleet.InHand.AddRange(work.Select(a => KeyValuePair.Create(a.Key, a.Node))) }, work);
-    }
-
-    /// <summary>
     /// The commit that is due: enough nodes hold the same next version, and the version that the round started from is
     /// scored and durable, so that nothing of it is needed any more. Null while something is lacking, or not surveyed.
     /// </summary>
@@ -139,7 +117,6 @@ public static class Dispatch
         RunReplica c => new WorkKey(WorkKind.Replica, c.Round, c.Replica),
         AverageChunks c => new WorkKey(WorkKind.Average, c.Round, c.Chunks[0]),
         Assemble c => new WorkKey(WorkKind.Assemble, c.Round, Node: node),
-        Retain c => new WorkKey(WorkKind.Retain, c.Round, c.Checkpoints is [.., var newest] ? newest : 0, node),
         _ => null,
     };
 }

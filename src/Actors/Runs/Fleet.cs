@@ -13,12 +13,11 @@ public enum WorkKind
     Replica,
     Average,
     Assemble,
-    Retain,
 }
 
 /// <summary>Names a piece of work, so that it is given out once.</summary>
 /// <param name="Number">The round; for an evaluation or a checkpoint the version.</param>
-/// <param name="Index">The replica; for an averaging the first chunk; for a retention the newest checkpoint; else 0.</param>
+/// <param name="Index">The replica; for an averaging the first chunk; else 0.</param>
 /// <param name="Node">For work that every node does for itself: which one.</param>
 public readonly record struct WorkKey(WorkKind Kind, int Number, int Index = 0, NodeId? Node = null);
 
@@ -33,7 +32,6 @@ public readonly record struct HeldVersion(Digest Version, Digest Fingerprint);
 /// <param name="InHand">Work given out and not yet answered, and to whom.</param>
 /// <param name="Homes">Where each replica ran last: its inner state is there.</param>
 /// <param name="Holders">Nodes that hold the assembled version of the current round.</param>
-/// <param name="Retained">What each node was last told to retain.</param>
 /// <param name="Surveyed">True once the blobs have been checked after the recovery.</param>
 /// <param name="Stopping">True when no new work is to be given out.</param>
 public sealed record Fleet(
@@ -41,14 +39,13 @@ public sealed record Fleet(
     ImmutableDictionary<WorkKey, NodeId> InHand,
     ImmutableDictionary<int, NodeId> Homes,
     ImmutableDictionary<NodeId, HeldVersion> Holders,
-    ImmutableDictionary<NodeId, WorkKey> Retained,
     bool Surveyed,
     bool Stopping)
 {
     public static readonly Fleet Empty = new(
         ImmutableSortedDictionary.Create<NodeId, ImmutableArray<DeviceId>>(Comparer<NodeId>.Create((a, b) => string.CompareOrdinal(a.Value, b.Value))),
         ImmutableDictionary<WorkKey, NodeId>.Empty, ImmutableDictionary<int, NodeId>.Empty,
-        ImmutableDictionary<NodeId, HeldVersion>.Empty, ImmutableDictionary<NodeId, WorkKey>.Empty, false, false);
+        ImmutableDictionary<NodeId, HeldVersion>.Empty, false, false);
 
     /// <summary>Devices of all nodes together.</summary>
     public int DeviceCount => Devices.Values.Sum(d => d.Length);
@@ -57,7 +54,7 @@ public sealed record Fleet(
     public Fleet Enlist(NodeId node, IEnumerable<DeviceId> devices) => this with { Devices = Devices.SetItem(node, [.. devices]) };
 
     /// <summary>A node that is gone: what it had in hand may be given to others.</summary>
-    public Fleet Lose(NodeId node) => PutDown(node) with { Devices = Devices.Remove(node), Holders = Holders.Remove(node), Retained = Retained.Remove(node) };
+    public Fleet Lose(NodeId node) => PutDown(node) with { Devices = Devices.Remove(node), Holders = Holders.Remove(node) };
 
     /// <summary>A node that has nothing in hand any more.</summary>
     public Fleet PutDown(NodeId node) => this with { InHand = InHand.RemoveRange(InHand.Where(w => w.Value == node).Select(w => w.Key)) };

@@ -150,12 +150,21 @@ public static class Run
     {
         try
         {
-            return SettingsText.Read(c.Settings).Problems().FirstOrDefault()
-                   ?? (c.Blocks < 1 ? "its corpus has no training block: add text, or set model.context lower" : null);
+            var settings = SettingsText.Read(c.Settings);
+            if (settings.Problems().FirstOrDefault() is { } problem)
+                return problem;
+            if (c.Blocks < 1)
+                return "its corpus has no training block: add text, or set model.context lower";
+            _ = RunPlan.Of(settings, c.Blocks, c.HeldOutBlocks);
+            return null;
         }
         catch (ElasticException e)
         {
             return e.Message;
+        }
+        catch (OverflowException)
+        {
+            return "it has more rounds than can be counted: use fewer run.epochs, or more run.inner-steps";
         }
     }
 

@@ -17,6 +17,7 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<NodeId, IActorRef> _nodes = [];
+    private readonly Dictionary<NodeId, string> _incarnations = [];
     private readonly HashSet<NodeId> _opened = [];
     private readonly HashSet<NodeId> _busy = [];
     private readonly HashSet<IActorRef> _watchers = [];
@@ -33,13 +34,13 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     {
         _run = RunState.Empty(id);
         Recover<RunEvent>(Fold);
-        Recover<RecoveryCompleted>(_ => _fleet = _fleet with { Surveyed = _run.Version is null });
+        // Nothing is given out before somebody says Start, and says the same as the journal.
+        Recover<RecoveryCompleted>(_ => _fleet = _fleet with { Surveyed = _run.Version is null, Stopping = true });
 
         Command<RunCommand>(Handle);
         Command<NodeReport.Enlist>(Enlist);
         Command<NodeReport.StepTaken>(Count);
         Command<NodeReport.VersionHeld>(Hold);
-        Command<NodeReport.Retained>(Retained);
         Command<NodeReport.WorkFailed>(TakeBack);
         Command<NodeReport.RunIdle>(idle =>
         {
@@ -73,13 +74,23 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     public static Props Props(RunId id) => Akka.Actor.Props.Create(() => new RunSupervisor(id));
 
     /// <inheritdoc/>
+    protected override void PreRestart(Exception? reason, object? message)
+    {
+        Fail($"the supervisor failed ({reason?.Message}): give the same command again, it goes on from the journal; log.txt has the details");
+        base.PreRestart(reason!, message!);
+    }
+
+    /// <inheritdoc/>
     protected override void OnPersistRejected(Exception cause, object @event, long sequenceNr) => OnPersistFailure(cause, @event, sequenceNr);
 
     /// <inheritdoc/>
     protected override void OnPersistFailure(Exception cause, object @event, long sequenceNr)
     {
         _log.Error(cause, "run {0}: the journal did not take event {1}", _run.Id, sequenceNr);
-        Fail($"the journal cannot be written ({cause.Message}): free some space or mend the database, then give the same command again; nothing that was committed is lost");
+        var why = $"the journal cannot be written ({cause.GetBaseException().Message}): free some space or mend the database, " +
+                  "then give the same command again; nothing that was committed is lost";
+        Fail(why);
+        Context.Parent.Tell(new RunUnreadable(_run.Id, why));
     }
 
     /// <inheritdoc/>
@@ -103,7 +114,13 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             if (d.Refusal is { } reason)
                 _log.Warning("run {0} refused {1}: {2}", _run.Id, command.GetType().Name, reason);
             if (Dispatch.AnsweredBy(command) is { } work)
+            {
                 _fleet = _fleet.Answered(work);
+                _attempts.Remove(work);
+            }
+
+            if (command is RunCommand.CommitRound && d.Refusal is not null)
+                _committing = -1;
             if (command is RunCommand.Start && d.Refusal is null)
                 _fleet = _fleet with { Stopping = false };
             if (command is RunCommand.FinishSurvey && d.Refusal is null)
@@ -127,18 +144,23 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         switch (e)
         {
             case RunEvent.RoundCommitted:
-                _fleet = _fleet with { Holders = _fleet.Holders.Clear() };
+                NextVersion();
+                if (!_plan!.Checkpoints(_run.Round))
+                    Retain();
+                break;
+            case RunEvent.CheckpointTaken:
+                Retain();
                 break;
             case RunEvent.SettingsChanged:
                 _opened.Clear();                                       // the nodes are told again
                 break;
             case RunEvent.RolledBack rolledBack:
-                _fleet = _fleet with { Holders = _fleet.Holders.Clear() };
-                _committing = -1;
+                NextVersion();
                 _notice = rolledBack.Why;
                 _log.Warning("run {0}: {1}", _run.Id, rolledBack.Why);
                 break;
             case RunEvent.WorkLost lost:
+                NextVersion();
                 _notice = lost.Replicas.Length > 0 ? $"{lost.Why}: they are computed again" : null;
                 break;
             case RunEvent.ReplicaDisputed disputed:
@@ -148,6 +170,17 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         }
     }
 
+    // What was assembled, and committed, is no longer the version that is due.
+    private void NextVersion()
+    {
+        _fleet = _fleet with { Holders = _fleet.Holders.Clear() };
+        _committing = -1;
+    }
+
+    // A version that is to be a checkpoint is current until its checkpoint is stored (see Dispatch.Commit), so it is among the references.
+    private void Retain() =>
+        TellAll(new NodeCommand.Retain(_run.Id, _run.Round, [.. _run.References()], [.. _run.Checkpoints.Select(c => c.Version)]));
+
     private void Advance()
     {
         if (_plan is null || _failure is not null)
@@ -156,10 +189,11 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             if (_opened.Add(node))
                 agent.Tell(new NodeCommand.OpenRun(_run.Id, _run.Settings!, _run.Corpus));
         (_fleet, var work) = Dispatch.Next(_run, _fleet, _plan);
-        (_fleet, var retentions) = Dispatch.Retain(_run, _fleet, _plan);
-        _busy.UnionWith(work.Select(w => w.Node));
-        foreach (var assignment in work.Concat(retentions))
+        foreach (var assignment in work)
+        {
+            _busy.Add(assignment.Node);
             _nodes[assignment.Node].Tell(assignment.Command);
+        }
 
         if (Dispatch.Commit(_run, _fleet, _plan) is { } commit && _committing != commit.Round)
         {
@@ -172,9 +206,10 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 
     private void Enlist(NodeReport.Enlist report)
     {
-        if (_nodes.TryGetValue(report.Node, out var known) && known.Equals(Sender))
+        if (_nodes.TryGetValue(report.Node, out var known) && known.Equals(Sender) && _incarnations[report.Node] == report.Incarnation)
             return;
         _nodes[report.Node] = Sender;
+        _incarnations[report.Node] = report.Incarnation;
         _opened.Remove(report.Node);
         Context.Watch(Sender);
         _fleet = _fleet.Lose(report.Node).Enlist(report.Node, report.Devices);
@@ -190,14 +225,6 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Advance();
     }
 
-    private void Retained(NodeReport.Retained done)
-    {
-        if (Dispatch.KeyOf(done.Work, done.Node) is not { } work || !_fleet.Devices.ContainsKey(done.Node))
-            return;
-        _fleet = (_fleet with { Retained = _fleet.Retained.SetItem(done.Node, work) }).Answered(work);
-        Advance();
-    }
-
     private void Count(NodeReport.StepTaken step)
     {
         if (_plan is null)
@@ -209,10 +236,18 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private void TakeBack(NodeReport.WorkFailed failed)
     {
         // A node that was given up, or is a round behind, may fail at what is done long since: its blobs are gone.
+        if (failed.Work is NodeCommand.Retain)
+            _log.Warning("run {0}: {1} could not delete what is no longer needed: {2}", _run.Id, failed.Node, failed.Why);
         if (Dispatch.KeyOf(failed.Work, failed.Node) is not { } work || !_fleet.InHand.TryGetValue(work, out var holder) || holder != failed.Node)
             return;
         var attempt = _attempts[work] = _attempts.GetValueOrDefault(work) + 1;
         _log.Warning("run {0}: {1} failed on {2} (attempt {3}): {4}", _run.Id, work.Kind, failed.Node, attempt, failed.Why);
+        if (_fleet.Stopping && work.Kind == WorkKind.Replica)
+        {
+            Fail($"replica {work.Index} could not be handed over, and takes its steps of this round again next time: {failed.Why}");
+            return;
+        }
+
         if (failed.Kind == WorkFailure.Permanent || attempt >= MostAttempts)
         {
             Fail(failed.Why);
@@ -289,5 +324,5 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private sealed record GiveOutAgain(WorkKey Work);
 }
 
-/// <summary>A supervisor could not recover, and why; it is gone.</summary>
+/// <summary>A supervisor cannot read or write its journal, and why; it is gone.</summary>
 internal sealed record RunUnreadable(RunId RunId, string Why);

@@ -31,7 +31,7 @@ public abstract record NodeCommand(RunId RunId) : IWireMessage
         RunId RunId, int Version, Digest Parameters, Digest Fingerprint, Digest[] InnerStates, long TokensSeen, Digest Ledger) : NodeCommand(RunId);
 
     /// <summary>Keep these vector sets and these checkpoints; what nothing refers to may go.</summary>
-    /// <param name="Round">The round that the run was in when this was asked.</param>
+    /// <param name="Round">The round that the run is in: what nodes store for it or a later one is not in the list yet, and stays.</param>
     public sealed record Retain(RunId RunId, int Round, Digest[] Sets, int[] Checkpoints) : NodeCommand(RunId);
 
     /// <summary>Say which of these vector sets are whole.</summary>

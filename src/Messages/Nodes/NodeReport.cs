@@ -17,7 +17,8 @@ public enum WorkFailure
 public abstract record NodeReport(NodeId Node) : IWireMessage
 {
     /// <summary>The node is there and has these devices. Repeated as a heartbeat.</summary>
-    public sealed record Enlist(NodeId Node, DeviceId[] Devices) : NodeReport(Node);
+    /// <param name="Incarnation">Another one means that the node began anew and has nothing in hand.</param>
+    public sealed record Enlist(NodeId Node, DeviceId[] Devices, string Incarnation) : NodeReport(Node);
 
     /// <summary>A replica took an inner step.</summary>
     /// <param name="Step">Steps of this round taken so far.</param>
@@ -25,9 +26,6 @@ public abstract record NodeReport(NodeId Node) : IWireMessage
 
     /// <summary>The node has every chunk of the version and its manifest.</summary>
     public sealed record VersionHeld(NodeId Node, RunId RunId, int Round, Digest Version, Digest Fingerprint) : NodeReport(Node);
-
-    /// <summary>What nothing refers to any more is deleted.</summary>
-    public sealed record Retained(NodeId Node, NodeCommand.Retain Work) : NodeReport(Node);
 
     /// <summary>A piece of work could not be done; the supervisor gives it out again.</summary>
     public sealed record WorkFailed(NodeId Node, NodeCommand Work, string Why, WorkFailure Kind) : NodeReport(Node);

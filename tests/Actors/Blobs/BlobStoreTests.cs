@@ -118,25 +118,46 @@ public sealed class BlobStoreTests : TemporaryFolder
     }
 
     [Fact]
-    public void A_collection_keeps_what_is_kept_and_what_is_new_and_deletes_the_rest()
+    public void A_collection_keeps_what_is_kept_and_what_was_written_for_its_round_or_a_later_one()
     {
         var (kept, old) = (_blobs.Put([1]), _blobs.Put([2, 2]));
-        Assert.Equal(0, _blobs.Collect(new HashSet<Digest>()));          // both were new
+        Assert.Equal(0, _blobs.Collect(new HashSet<Digest>(), 0));       // both are of round 0, of which nothing is committed yet
+        _blobs.Begin(1);
         var fresh = _blobs.Put([3]);
-        Assert.Equal(2, _blobs.Collect(new HashSet<Digest> { kept }));
+        Assert.Equal(2, _blobs.Collect(new HashSet<Digest> { kept }, 1));
         Assert.Equal((true, false, true), (_blobs.Has(kept), _blobs.Has(old), _blobs.Has(fresh)));
-        Assert.Equal(1, _blobs.Collect(new HashSet<Digest> { kept }));   // new no longer
+        Assert.Equal(1, _blobs.Collect(new HashSet<Digest> { kept }, 2));
         Assert.False(_blobs.Has(fresh));
     }
 
     [Fact]
-    public void A_blob_that_is_put_again_is_new_again()
+    public void Collections_that_come_late_and_all_at_once_spare_what_was_written_meanwhile()
+    {
+        var version = _blobs.Put([1]);
+        _blobs.Begin(1);
+        var result = _blobs.Put([2]);                                    // reported, and in no list that is on its way
+        _blobs.Collect(new HashSet<Digest> { version }, 1);
+        _blobs.Collect(new HashSet<Digest> { version }, 1);
+        Assert.True(_blobs.Has(result));
+    }
+
+    [Fact]
+    public void A_blob_that_is_put_again_belongs_to_the_later_round()
     {
         var digest = _blobs.Put(Bytes);
-        _blobs.Collect(new HashSet<Digest>());
+        _blobs.Begin(1);
         _blobs.Put(Bytes);
-        Assert.Equal(0, _blobs.Collect(new HashSet<Digest>()));
+        Assert.Equal(0, _blobs.Collect(new HashSet<Digest>(), 1));
         Assert.True(_blobs.IsIntact(digest));
+    }
+
+    [Fact]
+    public void What_another_process_left_is_collected_unless_it_is_kept()
+    {
+        var (kept, left) = (_blobs.Put([1]), _blobs.Put([2]));
+        var other = new BlobStore(Folder);
+        Assert.Equal(1, other.Collect(new HashSet<Digest> { kept }, 0));
+        Assert.Equal((true, false), (other.Has(kept), other.Has(left)));
     }
 
     [Fact]
@@ -144,27 +165,16 @@ public sealed class BlobStoreTests : TemporaryFolder
     {
         var temporary = _blobs.PathOf(_blobs.Put(Bytes)) + ".0123.tmp";
         File.WriteAllBytes(temporary, [1]);
-        _blobs.Collect(new HashSet<Digest>());
-        _blobs.Collect(new HashSet<Digest>());
+        _blobs.Collect(new HashSet<Digest>(), 1);
         Assert.True(File.Exists(temporary));
     }
 
     [Fact]
-    public void What_is_put_again_while_a_collection_looks_at_it_stays_and_outlives_the_next()
+    public void What_is_put_again_while_a_collection_looks_at_it_stays()
     {
         var digest = _blobs.Put(Bytes);
-        _blobs.Collect(new HashSet<Digest>());                           // new no longer: the next collection would delete it
-        Assert.Equal(0, _blobs.Collect(Interrupted(digest, () => _blobs.Put(Bytes))));
-        Assert.Equal(0, _blobs.Collect(new HashSet<Digest>()));
-        Assert.True(_blobs.IsIntact(digest));
-    }
-
-    [Fact]
-    public void What_was_new_and_is_put_again_during_a_collection_outlives_the_next()
-    {
-        var digest = _blobs.Put(Bytes);
-        _blobs.Collect(Interrupted(digest, () => _blobs.Put(Bytes)));
-        Assert.Equal(0, _blobs.Collect(new HashSet<Digest>()));
+        _blobs.Begin(1);
+        Assert.Equal(0, _blobs.Collect(Interrupted(digest, () => _blobs.Put(Bytes)), 1));
         Assert.True(_blobs.IsIntact(digest));
     }
 
@@ -177,7 +187,7 @@ public sealed class BlobStoreTests : TemporaryFolder
         var collector = Task.Run(() =>
         {
             do
-                _blobs.Collect(new HashSet<Digest> { kept });
+                _blobs.Collect(new HashSet<Digest> { kept }, 1);
             while (!writing.IsCancellationRequested);
         });
         await Task.WhenAll(Enumerable.Range(0, 3).Select(w => Task.Run(() =>

@@ -72,18 +72,23 @@ public sealed class ResumeSpecs : IDisposable
     }
 
     [Fact]
-    public async Task The_same_name_with_another_learning_rate_is_refused_naming_the_key()
+    public async Task The_same_name_with_another_learning_rate_is_refused_naming_the_key_and_the_run_stands_still()
     {
         var settings = TinyRun.Settings("a");
         await _tiny.TrainAsync(settings, "cpu:1", stop: v => v.Round == 1);
+        var events = _tiny.CountEvents("data");
 
         using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1));
-        await using var node = await _tiny.StartAsync("cpu:1", "data", deadline.Token);
-        var corpus = await node.BuildCorpusAsync(settings.Corpus with { Sources = [Path.Combine(_tiny.Root, "text")] }, null, deadline.Token);
-        var reply = await node.StartRunAsync(settings with { Optimizer = settings.Optimizer with { LearningRate = 0.1 } }, corpus);
+        await using (var node = await _tiny.StartAsync("cpu:1", "data", deadline.Token))
+        {
+            var corpus = await node.BuildCorpusAsync(settings.Corpus with { Sources = [Path.Combine(_tiny.Root, "text")] }, null, deadline.Token);
+            var reply = await node.StartRunAsync(settings with { Optimizer = settings.Optimizer with { LearningRate = 0.1 } }, corpus);
 
-        var refused = Assert.IsType<RunReply.Refused>(reply);
-        Assert.Contains("optimizer.learning-rate: 0.003 -> 0.1", refused.Why, StringComparison.Ordinal);
+            var refused = Assert.IsType<RunReply.Refused>(reply);
+            Assert.Contains("optimizer.learning-rate: 0.003 -> 0.1", refused.Why, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(events, _tiny.CountEvents("data"));                      // a refused start moves nothing
     }
 
     [Fact]

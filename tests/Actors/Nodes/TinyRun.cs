@@ -2,6 +2,7 @@ using System.Globalization;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Microsoft.Data.Sqlite;
 
 namespace Elastic.Actors.Tests.Nodes;
 
@@ -69,6 +70,16 @@ internal sealed class TinyRun : IDisposable
     {
         using var reader = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
         return $"{path}:{Environment.NewLine}{reader.ReadToEnd()}";
+    }
+
+    /// <summary>Events in the journal.</summary>
+    public long CountEvents(string data)
+    {
+        using var connection = new SqliteConnection($"Data Source={Path.Combine(Root, data, "journal.db")}");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = "SELECT COUNT(*) FROM journal";
+        return (long)command.ExecuteScalar()!;
     }
 
     public void Dispose() => Directory.Delete(Root, true);

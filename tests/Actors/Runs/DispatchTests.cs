@@ -214,23 +214,4 @@ public sealed class DispatchTests
         (after, var work) = Dispatch.Next(run, fleet, Plan);
         return work;
     }
-
-    [Fact]
-    public void Nodes_are_told_after_each_commit_what_to_retain_and_again_only_when_they_have_answered()
-    {
-        var (fleet, work) = Dispatch.Retain(Computing, Two, Plan);
-        Assert.Empty(work);                                                   // they have just come
-
-        var next = Computing with { Round = Computing.Round + 1 };
-        (fleet, work) = Dispatch.Retain(next, fleet, Plan);
-        Assert.Equal(["a", "b"], work.Select(w => w.Node.Value));
-        Assert.Empty(Dispatch.Retain(next, fleet, Plan).Work);
-        var later = next with { Round = next.Round + 1 };
-        Assert.Empty(Dispatch.Retain(later, fleet, Plan).Work);               // still in hand
-
-        fleet = (fleet with { Retained = fleet.Retained.SetItem(work[0].Node, work[0].Key) }).Answered(work[0].Key);
-        Assert.Empty(Dispatch.Retain(next, fleet, Plan).Work);
-        var latest = later with { Checkpoints = [.. later.Checkpoints, Checkpoint(later.Round)] };
-        Assert.Equal("a", Assert.Single(Dispatch.Retain(latest, fleet, Plan).Work).Node.Value);
-    }
 }

@@ -16,8 +16,6 @@ internal sealed class DeviceGroup(IReadOnlyList<IActorRef> trainers)
     // Far beyond any step: it ends a hung driver, not a slow model.
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(30);
 
-    public int Count => trainers.Count;
-
     public Task AttachAsync(TrainingSettings settings, ReplicaVectors vectors) =>
         Task.WhenAll(trainers.Select(t => AskAsync<TrainerReply.Done>(t, new TrainerCommand.Attach(settings, vectors))));
 
@@ -49,16 +47,17 @@ internal sealed class DeviceGroup(IReadOnlyList<IActorRef> trainers)
 
     /// <summary>Losses of blocks, one per row, in order.</summary>
     /// <param name="batches">Each (rows, T + 1) tokens.</param>
-    public async Task<double[]> EvaluateAsync(IReadOnlyList<int[]> batches)
+    /// <param name="stop">Asks to stop after the batches that are under way; what is returned is then incomplete.</param>
+    public async Task<double[]> EvaluateAsync(IReadOnlyList<int[]> batches, CancellationToken stop)
     {
         var losses = new double[batches.Count][];
         var next = -1;
         await Task.WhenAll(trainers.Select(async t =>
         {
-            for (int i; (i = Interlocked.Increment(ref next)) < batches.Count;)
+            for (int i; !stop.IsCancellationRequested && (i = Interlocked.Increment(ref next)) < batches.Count;)
                 losses[i] = (await AskAsync<TrainerReply.Evaluated>(t, new TrainerCommand.Evaluate(batches[i]))).LossNats;
         }));
-        return [.. losses.SelectMany(l => l)];
+        return [.. losses.Where(l => l is not null).SelectMany(l => l)];
     }
 
     // Contiguous ranges whose sizes differ by one at most.

@@ -8,7 +8,8 @@ namespace Elastic.Actors.Nodes.Devices;
 
 /// <summary>
 /// One device. It lives on a thread of its own (dispatcher <c>elastic.device-dispatcher</c>), because its work blocks and
-/// because libtorch keeps thread counts and dispose scopes per thread. It never waits for another device.
+/// because libtorch keeps thread counts and dispose scopes per thread. It never waits for another device. When it ends, its gradients
+/// are left to the finalizer: another device may be reading them.
 /// </summary>
 internal sealed class TrainerActor : ReceiveActor
 {
@@ -46,14 +47,12 @@ internal sealed class TrainerActor : ReceiveActor
 
     private TrainingDevice Device => _device ?? throw new InvalidOperationException($"{_id} is attached to no replica");
 
-    /// <inheritdoc/>
-    protected override void PostStop() => _device?.Dispose();
-
     private TrainingDevice DeviceFor(TrainingSettings settings)
     {
         if (_device is not null && _model == (settings.Model, settings.Optimizer))
             return _device;
         _device?.Dispose();
+        _device = null;                                               // should the next one not come about
         _model = (settings.Model, settings.Optimizer);
         return _device = new TrainingDevice(_id, settings.Model, settings.Optimizer, _threads);
     }

@@ -9,9 +9,10 @@ namespace Elastic.Actors.Nodes.Replicas;
 /// <summary>Scores a version on the held-out text: the mean over evenly spread blocks, folded in block order.</summary>
 internal sealed class EvaluationRun(NodeRun run, NodeCommand.Evaluate order, DeviceGroup devices, ReplicaMemory memory, BlockReader reader)
 {
-    public async Task<RunCommand> RunAsync()
+    /// <summary>The score; null when it was stopped before.</summary>
+    public async Task<RunCommand?> RunAsync(CancellationToken stop)
     {
-        await Task.Run(() => memory.LoadParameters(run.Blobs, order.Parameters));
+        await Task.Run(() => memory.LoadParameters(run.Blobs, order.Parameters), CancellationToken.None);
         await devices.AttachAsync(run.Settings, memory.Vectors);
 
         var blocks = HeldOutSample.Choose(run.HeldOut!, run.Settings.Evaluation.Sequences);
@@ -19,7 +20,9 @@ internal sealed class EvaluationRun(NodeRun run, NodeCommand.Evaluate order, Dev
         foreach (var rows in blocks.Chunk(run.Settings.Batch.Micro))
             batches.Add(await reader.ReadAsync(rows, CancellationToken.None));
 
-        var losses = await devices.EvaluateAsync(batches);
+        var losses = await devices.EvaluateAsync(batches, stop);
+        if (stop.IsCancellationRequested)
+            return null;
         var loss = losses.Sum() / losses.Length;
         var bitsPerByte = BitsPerByte.Of(loss, run.Corpus.Manifest.HeldOut.Tokens, run.Corpus.Manifest.HeldOut.Bytes);
         return new RunCommand.FinishEvaluation(run.Id, new VersionScore(order.Version, loss, bitsPerByte));

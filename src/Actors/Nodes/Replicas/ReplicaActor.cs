@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Nodes.Devices;
+using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 
@@ -18,38 +19,45 @@ internal sealed class ReplicaActor : ReceiveActor
     {
         Receive<NodeReport.StepTaken>(work.Supervisor.Tell);
         Receive<RunCommand>(result => End(work, result));
+        Receive<PutDown>(_ => End(work, null));
         Receive<Status.Failure>(failure => End(work, Failed(run, work, failure.Cause)));
         Receive<StopAtStep>(_ => _stop.Cancel());
 
         var self = Self;
-        var devices = new DeviceGroup(work.Trainers);
+        var devices = new DeviceGroup([.. work.Devices.Select(d => d.Trainer)]);
         BlockReader Reader(bool heldOut) =>
             new(shardReaders, run.CorpusId, heldOut ? run.HeldOut! : run.Train, heldOut, run.Settings.Model.Context);
         var running = work.Command switch
         {
             NodeCommand.RunReplica order =>
                 new ReplicaRun(run, order, devices, work.Memory, Reader(false)).RunAsync(step => self.Tell(step), _stop.Token),
-            NodeCommand.Evaluate order => new EvaluationRun(run, order, devices, work.Memory, Reader(true)).RunAsync(),
+            NodeCommand.Evaluate order => new EvaluationRun(run, order, devices, work.Memory, Reader(true)).RunAsync(_stop.Token),
             var other => throw new System.Diagnostics.UnreachableException($"not for devices: {other}"),
         };
-        _ = running.PipeTo(Self);
+        _ = running.PipeTo(Self, success: result => (object?)result ?? PutDown.Instance);
     }
 
     /// <inheritdoc/>
     protected override void PostStop() => _stop.Dispose();
 
-    private void End(DeviceWork work, object result)
+    private void End(DeviceWork work, object? result)
     {
-        work.Supervisor.Tell(result, Context.Parent);
+        if (result is not null)
+            work.Supervisor.Tell(result, Context.Parent);
         Context.Parent.Tell(new DeviceWorkEnded(work));
         Context.Stop(Self);
     }
 
     private static NodeReport.WorkFailed Failed(NodeRun run, DeviceWork work, Exception cause)
     {
-        var reason = cause is AggregateException { InnerException: { } inner } ? inner : cause;
         work.Memory.Changing();
-        return WorkFailures.Of(run.Node, work.Command, reason);
+        return WorkFailures.Of(run.Node, work.Command, cause);
+    }
+
+    // Stopped before there was anything to say.
+    private sealed record PutDown : INoSerializationVerificationNeeded
+    {
+        public static readonly PutDown Instance = new();
     }
 
     public sealed record StopAtStep : INoSerializationVerificationNeeded
@@ -60,7 +68,7 @@ internal sealed class ReplicaActor : ReceiveActor
 
 /// <summary>Devices, memory and what is to be done with them; handed over whole, and back when it is done.</summary>
 internal sealed record DeviceWork(
-    NodeCommand Command, IActorRef Supervisor, IReadOnlyList<IActorRef> Trainers, ReplicaMemory Memory) : INoSerializationVerificationNeeded;
+    NodeCommand Command, IActorRef Supervisor, IReadOnlyList<(DeviceId Id, IActorRef Trainer)> Devices, ReplicaMemory Memory) : INoSerializationVerificationNeeded;
 
 /// <summary>The devices and the memory are the node's again.</summary>
 internal sealed record DeviceWorkEnded(DeviceWork Work) : INoSerializationVerificationNeeded;

@@ -15,21 +15,20 @@ internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, Devi
     /// <summary>Takes the steps that are left and stores the result.</summary>
     /// <param name="progress">Told of each step.</param>
     /// <param name="stop">Asks to stop at the next step boundary.</param>
-    /// <returns>A result, or a hand-over when it was stopped before the last step.</returns>
-    public async Task<RunCommand> RunAsync(Action<NodeReport.StepTaken> progress, CancellationToken stop)
+    /// <returns>A result; a hand-over when it was stopped before the last step; null when it was stopped before its first.</returns>
+    public async Task<RunCommand?> RunAsync(Action<NodeReport.StepTaken> progress, CancellationToken stop)
     {
         var first = order.HandOver?.Step ?? 0;
         var lossSum = order.HandOver?.LossSumNats ?? 0;
         var samples = order.HandOver?.Samples ?? Ledger.Empty;
-        if (stop.IsCancellationRequested && order.HandOver is { } unchanged)
-            return new RunCommand.HandOverReplica(run.Id, unchanged);
-
         var next = ReadAsync(first);
         await Task.Run(Load, CancellationToken.None);
         await devices.AttachAsync(run.Settings, memory.Vectors);
 
         for (var step = first; step < run.Plan.InnerSteps; step++)
         {
+            if (stop.IsCancellationRequested && step == first)
+                return null;
             if (stop.IsCancellationRequested)
                 return new RunCommand.HandOverReplica(run.Id, await Task.Run(() => HandOver(step, lossSum, samples), CancellationToken.None));
 

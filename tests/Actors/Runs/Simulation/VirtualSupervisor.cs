@@ -35,7 +35,7 @@ internal sealed class VirtualSupervisor(RunPlan plan, Action<NodeId, NodeCommand
         var folded = Fold(RunState.Empty(Id), [.. Journal]);
         Assert.Equal(Deep(_run), Deep(folded));
         _run = folded;
-        _fleet = Fleet.Empty with { Surveyed = _run.Version is null };
+        _fleet = Fleet.Empty with { Surveyed = _run.Version is null, Stopping = true };
         _attempts.Clear();
         _toSelf.Clear();
         (_committing, HasFailed) = (-1, false);
@@ -60,7 +60,13 @@ internal sealed class VirtualSupervisor(RunPlan plan, Action<NodeId, NodeCommand
             Assert.Same(before, _run);
 
         if (Dispatch.AnsweredBy(command) is { } work)
+        {
             _fleet = _fleet.Answered(work);
+            _attempts.Remove(work);
+        }
+
+        if (command is RunCommand.CommitRound && decision.Refusal is not null)
+            _committing = -1;
         if (command is RunCommand.FinishSurvey && decision.Refusal is null)
             _fleet = _fleet with { Surveyed = true };
         if (command is RunCommand.Start)
@@ -124,15 +130,6 @@ internal sealed class VirtualSupervisor(RunPlan plan, Action<NodeId, NodeCommand
             tell(node, command);
         }
 
-        // The world's nodes share their blobs, so that they collect as one, at once.
-        (_fleet, var retentions) = Dispatch.Retain(_run, _fleet, plan);
-        foreach (var (key, node, command) in retentions)
-        {
-            if (node == retentions[0].Node)
-                retain((NodeCommand.Retain)command);
-            _fleet = (_fleet with { Retained = _fleet.Retained.SetItem(node, key) }).Answered(key);
-        }
-
         if (Dispatch.Commit(_run, _fleet, plan) is { } commit && _committing != commit.Round)
         {
             _committing = commit.Round;
@@ -167,7 +164,9 @@ internal sealed class VirtualSupervisor(RunPlan plan, Action<NodeId, NodeCommand
     {
         if (e is RunEvent.RoundCommitted or RunEvent.RolledBack)
             _fleet = _fleet with { Holders = _fleet.Holders.Clear() };
-        if (e is RunEvent.RolledBack)
-            _committing = -1;
+        if (e is RunEvent.RolledBack or RunEvent.WorkLost)
+            (_committing, _fleet) = (-1, _fleet with { Holders = _fleet.Holders.Clear() });
+        if (e is RunEvent.CheckpointTaken || (e is RunEvent.RoundCommitted && !plan.Checkpoints(_run.Round)))
+            retain(new NodeCommand.Retain(Id, _run.Round, [.. _run.References()], [.. _run.Checkpoints.Select(c => c.Version)]));
     }
 }

@@ -1,0 +1,44 @@
+using Elastic.Messages;
+
+namespace Elastic.Actors.Nodes.Replicas;
+
+/// <summary>The replica memories of a node: taken for a piece of work, given back after it, kept for the next round.</summary>
+internal sealed class ReplicaMemories : IDisposable
+{
+    private readonly List<(RunId Run, string Location, ReplicaMemory Memory)> _all = [];
+    private readonly HashSet<ReplicaMemory> _inUse = [];
+
+    /// <summary>Memory for a run where <paramref name="device"/> can reach it; if there is some, that which holds these moments.</summary>
+    public ReplicaMemory Take(NodeRun run, DeviceId device, Digest? innerState)
+    {
+        var location = LocationOf(device);
+        var free = _all.Where(m => m.Run == run.Id && m.Location == location && !_inUse.Contains(m.Memory)).Select(m => m.Memory).ToList();
+        var memory = free.Find(m => innerState is { } state && m.HoldsMoments(state)) ?? free.FirstOrDefault();
+        if (memory is null)
+        {
+            Free(m => m.Run != run.Id);                               // another run's, which may never come again
+            memory = new ReplicaMemory(run.Layout, device);
+            _all.Add((run.Id, location, memory));
+        }
+
+        _inUse.Add(memory);
+        return memory;
+    }
+
+    public void GiveBack(ReplicaMemory memory) => _inUse.Remove(memory);
+
+    /// <summary>Frees what is not in use. What is, is still being read by work that outlives its actor: the finalizer frees it.</summary>
+    public void Dispose() => Free(_ => true);
+
+    // CPU devices share the machine's memory, each GPU has its own.
+    private static string LocationOf(DeviceId device) => device.IsCpu ? "cpu" : device.Value;
+
+    private void Free(Predicate<(RunId Run, string Location, ReplicaMemory Memory)> which)
+    {
+        foreach (var entry in _all.Where(m => which(m) && !_inUse.Contains(m.Memory)).ToList())
+        {
+            entry.Memory.Dispose();
+            _all.Remove(entry);
+        }
+    }
+}
