@@ -52,6 +52,9 @@ internal sealed class GradientTree(FlatLayout layout, torch.Device device) : IDi
     /// A buffer for one micro-batch's gradient. Where segments lie it holds anything, and everything is to be overwritten; the padding between
     /// them is zero for good, because no view reaches it.
     /// </summary>
+    /// <summary>Takes back a rented buffer that was not added.</summary>
+    public void Return(GradientBuffer buffer) => _free.Push(buffer);
+
     public GradientBuffer Rent()
         => _free.TryPop(out var buffer) ? buffer : new GradientBuffer(layout, zeros(layout.Length, float32, device).DetachFromDisposeScope());
 

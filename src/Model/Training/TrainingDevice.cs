@@ -105,8 +105,16 @@ public sealed class TrainingDevice : IDisposable
             using var scope = NewDisposeScope();
             var (inputs, targets) = Blocks(microBatches[i].Span, tokensPerRow);
             var buffer = _gradients.Rent();
-            losses[i] = _model.ForwardBackward(
-                inputs, targets, Parameters, buffer.Views, 1.0 / totalMicroBatches, DropoutMasks.For(Model.Dropout, seed, firstMicroBatch + i));
+            try
+            {
+                losses[i] = _model.ForwardBackward(
+                    inputs, targets, Parameters, buffer.Views, 1.0 / totalMicroBatches, DropoutMasks.For(Model.Dropout, seed, firstMicroBatch + i));
+            }
+            catch
+            {
+                _gradients.Return(buffer);
+                throw;
+            }
             _gradients.Add(firstMicroBatch + i, buffer);
         }
         return losses;
