@@ -76,9 +76,18 @@ public sealed class TrainingDevice : IDisposable
         ArgumentNullException.ThrowIfNull(vectors);
         if (vectors.Layout.Model.Signature != Model.Signature)
             throw new ArgumentException($"the vectors hold a {vectors.Layout.Model.Signature}, not a {Model.Signature}", nameof(vectors));
+    /// <summary>
+    /// Lets go of the replica. To be called before its vectors are disposed of: the network's views would keep the parameters' memory.
+    /// </summary>
+    public void Detach()
+    {
+        _parameters?.Dispose();
+        (_vectors, _parameters) = (null, null);
+    }
+
         if (ReferenceEquals(vectors, _vectors))
             return;
-        _parameters?.Dispose();
+        Detach();
         (_vectors, _parameters) = (vectors, new Gpt2Tensors(_layout, vectors.Parameters));
     }
 
@@ -164,7 +173,7 @@ public sealed class TrainingDevice : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _parameters?.Dispose();
+        Detach();
         _folded?.Dispose();
         _gradients.Dispose();
         _model.Dispose();
