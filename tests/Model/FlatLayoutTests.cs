@@ -1,5 +1,6 @@
 using CsCheck;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Tests;
@@ -50,7 +51,7 @@ public class FlatLayoutTests
     {
         var layout = new FlatLayout(new ModelSettings("gpt2", 12, 12, 768, 1024, 50257, 0.1, null));
         Assert.Equal(layout.Length, Enumerable.Range(0, layout.Chunks).Sum(i => (long)layout.Chunk(i).Count));
-        Assert.All(Enumerable.Range(0, layout.Chunks - 1), i => Assert.Equal(FlatLayout.ChunkElements, layout.Chunk(i).Count));
+        Assert.All(Enumerable.Range(0, layout.Chunks - 1), i => Assert.Equal(VectorManifest.ChunkElements, layout.Chunk(i).Count));
         Assert.Throws<ArgumentOutOfRangeException>(() => layout.Chunk(layout.Chunks));
     }
 

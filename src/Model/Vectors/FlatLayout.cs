@@ -1,4 +1,5 @@
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
 
 namespace Elastic.Model.Vectors;
 
@@ -31,9 +32,6 @@ public sealed class FlatLayout
     /// <summary>Elements of the smallest piece that one device updates, and of one partial sum of the gradient's norm.</summary>
     public const int Tile = 65_536;
 
-    /// <summary>Elements of a chunk, the unit of transfer and averaging (16 MiB).</summary>
-    public const int ChunkElements = 4 << 20;
-
     private readonly Dictionary<string, Segment> _byName;
 
     /// <summary>Lays out <paramref name="model"/>.</summary>
@@ -65,7 +63,7 @@ public sealed class FlatLayout
     public int Tiles => (int)(Length / Tile);
 
     /// <summary>Chunks of the vector; the last may be shorter.</summary>
-    public int Chunks => (int)((Length + ChunkElements - 1) / ChunkElements);
+    public int Chunks => VectorManifest.ChunkCount(Length);
 
     /// <summary>Parameters of the model, padding not counted.</summary>
     public long ParameterCount => Segments.Sum(s => s.Count) - (Model.PaddedVocabulary - Model.Vocabulary) * (long)Model.Width;
@@ -78,8 +76,7 @@ public sealed class FlatLayout
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Chunks);
-        var first = (long)index * ChunkElements;
-        return (first, (int)Math.Min(ChunkElements, Length - first));
+        return ((long)index * VectorManifest.ChunkElements, VectorManifest.ElementsOf(Length, index));
     }
 
     private static long Place(IEnumerable<(string Name, long[] Shape)> shapes, long offset, bool decays, List<Segment> into)
