@@ -79,17 +79,6 @@ public static unsafe partial class NativeTorch
             torch.cuda_is_available() ? torch.cuda.device_count() : 0);
     }
 
-    /// <summary>
-    /// Sets a variable that native code reads. .NET keeps its own copy of the environment, so
-    /// <see cref="Environment.SetEnvironmentVariable(string, string)"/> never reaches a C library. To be called before <see cref="Load"/>.
-    /// </summary>
-    public static void SetNativeEnvironment(string name, string value)
-    {
-        Environment.SetEnvironmentVariable(name, value);
-        if (!OperatingSystem.IsWindows() && setenv(name, value, 1) != 0)
-            throw new ElasticException($"cannot set {name} in the environment of native libraries");
-    }
-
     private static void LoadLinux(string shim)
     {
         // In the order of their dependence; global, because operators register themselves with symbols of the ones before.
@@ -152,7 +141,4 @@ public static unsafe partial class NativeTorch
 
     [LibraryImport("libdl.so.2")]
     private static partial nint dlerror();
-
-    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int setenv(string name, string value, int overwrite);
 }

@@ -59,16 +59,10 @@ public sealed class TrainingDevice : IDisposable
     /// <summary>The model that it trains.</summary>
     public ModelSettings Model { get; }
 
-    /// <summary>Where vectors for <see cref="Attach"/> must be: all CPU devices share this machine's memory.</summary>
-    public torch.Device Location => _device;
-
     /// <summary>
     /// The gradient sums of the last <see cref="Accumulate"/>, for the other devices to read. They change with the next one.
     /// </summary>
     public IReadOnlyList<SubtreeRoot> Roots => _gradients.Roots;
-
-    /// <summary>Bytes of gradient buffers that this device holds.</summary>
-    public long GradientBytes => _gradients.Bytes + (_folded is null ? 0 : _layout.Length * sizeof(float));
 
     /// <summary>Trains this replica from now on. The parameters stay where they are: the network reads the vectors themselves.</summary>
     public void Attach(ReplicaVectors vectors)
@@ -76,6 +70,12 @@ public sealed class TrainingDevice : IDisposable
         ArgumentNullException.ThrowIfNull(vectors);
         if (vectors.Layout.Model.Signature != Model.Signature)
             throw new ArgumentException($"the vectors hold a {vectors.Layout.Model.Signature}, not a {Model.Signature}", nameof(vectors));
+        if (ReferenceEquals(vectors, _vectors))
+            return;
+        Detach();
+        (_vectors, _parameters) = (vectors, new Gpt2Tensors(_layout, vectors.Parameters));
+    }
+
     /// <summary>
     /// Lets go of the replica. To be called before its vectors are disposed of: the network's views would keep the parameters' memory.
     /// </summary>
@@ -83,12 +83,6 @@ public sealed class TrainingDevice : IDisposable
     {
         _parameters?.Dispose();
         (_vectors, _parameters) = (null, null);
-    }
-
-        if (ReferenceEquals(vectors, _vectors))
-            return;
-        Detach();
-        (_vectors, _parameters) = (vectors, new Gpt2Tensors(_layout, vectors.Parameters));
     }
 
     /// <summary>
