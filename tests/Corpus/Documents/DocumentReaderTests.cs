@@ -33,6 +33,16 @@ public class DocumentReaderTests
     }
 
     [Fact]
+    public void Invalid_UTF8_is_counted_after_a_byte_order_mark_too()
+    {
+        Assert.Equal("a\uFFFDb", Single("a.txt", [0xEF, 0xBB, 0xBF, 0x61, 0xFF, 0x62]).Text);
+        Assert.Equal(1, _statistics.InvalidUtf8Sequences);
+    }
+
+    [Fact]
+    public void A_byte_order_mark_of_UTF16_decides_the_encoding() => Assert.Equal("é", Single("a.txt", [0xFF, 0xFE, 0xE9, 0]).Text);
+
+    [Fact]
     public void A_byte_order_mark_is_no_text() => Assert.Equal("é", Single("a.txt", [0xEF, 0xBB, 0xBF, 0xC3, 0xA9]).Text);
 
     [Fact]
