@@ -1,9 +1,11 @@
+using System.Text;
+using System.Text.RegularExpressions;
 using System.Xml;
 
 namespace Elastic.Corpus;
 
 /// <summary>Reads .xml: .NET reference documentation by type, any other for the text between its tags.</summary>
-internal static class XmlFiles
+internal static partial class XmlFiles
 {
     // External entities are never fetched; characters that XML 1.0 forbids are let through.
     private static readonly XmlReaderSettings Settings = new()
@@ -15,10 +17,12 @@ internal static class XmlFiles
         IgnoreProcessingInstructions = true,
     };
 
+    private const int DeclarationBytes = 512;
+
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
-        using var text = CountingUtf8.Open(file, statistics);
-        using var xml = XmlReader.Create(text, Settings);
+        using var stream = file.OpenRead();
+        using var xml = Open(stream, statistics);
         var guard = new MalformedXml(file, statistics);
         var root = guard.Try(() => xml.MoveToContent() == XmlNodeType.Element ? xml.LocalName : null);
         var documents = root switch
@@ -30,6 +34,32 @@ internal static class XmlFiles
         foreach (var document in documents)
             yield return document;
     }
+
+    // Of UTF-8 we decode ourselves, because XmlReader would end at the first invalid byte; any other declared encoding it knows better.
+    private static XmlReader Open(FileStream stream, ReadStatistics statistics)
+    {
+        Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
+        var start = new byte[DeclarationBytes];
+        var length = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        stream.Position = 0;
+        return DeclaresOtherThanUtf8(Encoding.Latin1.GetString(start, 0, length))
+            ? XmlReader.Create(stream, Settings)
+            : XmlReader.Create(CountingUtf8.Open(stream, statistics), Settings);
+    }
+
+    // XML 1.0, appendix F. Byte order marks are left to StreamReader. A declaration in single bytes that says UTF-16 was true before somebody
+    // converted the file, and is not now.
+    private static bool DeclaresOtherThanUtf8(string start)
+    {
+        if (start.StartsWith("<\0?\0", StringComparison.Ordinal) || start.StartsWith("\0<\0?", StringComparison.Ordinal))
+            return true;
+        var encoding = Declaration().Match(start).Groups["encoding"].Value;
+        return encoding.Length > 0 && !encoding.StartsWith("UTF", StringComparison.OrdinalIgnoreCase)
+            && !encoding.Contains("UCS", StringComparison.OrdinalIgnoreCase);
+    }
+
+    [GeneratedRegex("""^<\?xml\s[^>]*?encoding\s*=\s*["'](?<encoding>[A-Za-z][A-Za-z0-9._-]*)""", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Declaration();
 
     /// <summary>
     /// The text of an XML file as a stream, in its own lines. Elements that touch (<c>&lt;/a&gt;&lt;b&gt;</c>) are lines too.

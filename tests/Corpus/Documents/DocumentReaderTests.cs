@@ -163,6 +163,53 @@ public class DocumentReaderTests
                 </book>
                 """u8.ToArray()).Text.TrimEnd());
 
+    [Theory]
+    [InlineData("windows-1251", "windows-1251", "Привет, мир")]
+    [InlineData("windows-1252", "windows-1252", "café – 5 €")]
+    [InlineData("iso-8859-1", "ISO-8859-1", "naïve")]
+    [InlineData("shift_jis", "Shift_JIS", "日本語")]
+    [InlineData("utf-16", "utf-16", "日本語 é")]
+    [InlineData("utf-16BE", "UTF-16", "日本語 é")]
+    [InlineData("utf-8", "utf-16", "converted, but é still declares what it was")]
+    [InlineData("utf-8", "utf-8", "日本語 é")]
+    public void XML_is_decoded_as_it_declares(string encoding, string declared, string text)
+    {
+        var xml = $"<?xml version='1.0' encoding=\"{declared}\"?>\n<p>{text}</p>";
+        Assert.Equal(text, Single("a.xml", EncodingOf(encoding).GetBytes(xml)).Text.Trim());
+        Assert.Equal((0, 0), (_statistics.InvalidUtf8Sequences, _statistics.MalformedRecords));
+    }
+
+    [Fact]
+    public void XML_in_an_encoding_that_nobody_knows_is_malformed_and_invalid_UTF8_in_it_is_counted()
+    {
+        Assert.Empty(Read("a.xml", "<?xml version='1.0' encoding='x-none'?><p>a</p>"u8.ToArray()));
+        Assert.Equal(1, _statistics.MalformedRecords);
+        Assert.Equal("a\uFFFDb", Single("b.xml", [.. "<p>a"u8, 0xFF, .. "b</p>"u8]).Text.Trim());
+        Assert.Equal((1, 1), (_statistics.InvalidUtf8Sequences, _statistics.MalformedRecords));
+    }
+
+    [Theory]
+    [InlineData("windows-1251", "windows-1251", "Привет, мир")]
+    [InlineData("windows-1252", "iso-8859-1", "café – 5 €")]
+    [InlineData("shift_jis", "Shift_JIS", "日本語")]
+    [InlineData("utf-8", "utf-8", "日本語 é")]
+    [InlineData("utf-8", null, "日本語 é")]
+    public void Pages_are_decoded_as_they_declare(string encoding, string? declared, string text)
+    {
+        var meta = declared is null ? "" : $"<meta http-equiv=Content-Type content='text/html; charset={declared}'>";
+        var words = string.Concat(Enumerable.Repeat(text + " ", 3000)).Trim();
+        var page = $"<html><head>{meta}<title>{text}</title></head><body><p>{words}</p></body></html>";
+        Assert.Equal($"{text}\n{words}\n", Single("a.html", EncodingOf(encoding).GetBytes(page)).Text);
+        Assert.Equal(0, _statistics.InvalidUtf8Sequences);
+    }
+
+    [Fact]
+    public void Invalid_UTF8_in_a_page_is_replaced_and_counted()
+    {
+        Assert.Equal("a\uFFFDb\n", Single("a.html", [0xEF, 0xBB, 0xBF, .. "<p>a"u8, 0xFF, .. "b"u8]).Text);
+        Assert.Equal(1, _statistics.InvalidUtf8Sequences);
+    }
+
     [Fact]
     public void XML_is_read_up_to_where_it_is_malformed()
     {
@@ -211,6 +258,12 @@ public class DocumentReaderTests
     [Fact]
     public void Token_shards_hold_no_text() =>
         Refusal.Says("holds tokens", () => Read("a.bin", [1]));
+
+    private static Encoding EncodingOf(string name)
+    {
+        Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
+        return Encoding.GetEncoding(name);
+    }
 
     private Document Single(string name, byte[] bytes) => Assert.Single(Read(name, bytes));
 
