@@ -25,10 +25,12 @@ internal static partial class XmlFiles
         using var xml = Open(stream, statistics);
         var guard = new MalformedXml(file, statistics);
         var root = guard.Try(() => xml.MoveToContent() == XmlNodeType.Element ? xml.LocalName : null);
-        var documents = root switch
+        // <doc> is a common name: only what the compiler writes begins with these.
+        var child = root == "doc" ? guard.Try(() => ReadToContent(xml) ? xml.LocalName : null) : null;
+        var documents = (root, child) switch
         {
-            null => [],
-            "doc" => ReferenceDocumentation.Read(file, xml, guard),
+            (null, _) => [],
+            ("doc", "assembly" or "members") => ReferenceDocumentation.Read(file, xml, guard),
             _ => PlainText.Pieces(file, new XmlText(xml, guard)),
         };
         foreach (var document in documents)
@@ -61,11 +63,22 @@ internal static partial class XmlFiles
     [GeneratedRegex("""^<\?xml\s[^>]*?encoding\s*=\s*["'](?<encoding>[A-Za-z][A-Za-z0-9._-]*)""", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Declaration();
 
+    // On to the first text or element below the root; false where that is text, or there is none.
+    private static bool ReadToContent(XmlReader xml)
+    {
+        while (xml.Read())
+            if (xml.NodeType is not XmlNodeType.Whitespace)
+                return xml.NodeType == XmlNodeType.Element;
+        return false;
+    }
+
     /// <summary>
     /// The text of an XML file as a stream, in its own lines. Elements that touch (<c>&lt;/a&gt;&lt;b&gt;</c>) are lines too.
     /// </summary>
+    /// <param name="xml">Stands on the first node.</param>
     private sealed class XmlText(XmlReader xml, MalformedXml guard) : TextReader
     {
+        private bool _isAtStart = true;
         private readonly FlowedText _text = new(newlinesPerLine: 1);
         private bool _isAfterEnd;
         private string _current = "";
@@ -91,8 +104,9 @@ internal static partial class XmlFiles
         {
             while (_position == _current.Length)
             {
-                if (guard.Try(() => xml.Read() ? xml : null) is null)
+                if (!_isAtStart && guard.Try(() => xml.Read() ? xml : null) is null)
                     return false;
+                _isAtStart = false;
                 if (xml.NodeType is XmlNodeType.Text or XmlNodeType.CDATA or XmlNodeType.Whitespace or XmlNodeType.SignificantWhitespace)
                     _text.Append(xml.Value);
                 else if (xml.NodeType == XmlNodeType.Element && _isAfterEnd)
