@@ -102,22 +102,44 @@ public class DocumentReaderTests
     [Fact]
     public async Task Parquet_is_read_row_group_by_row_group()
     {
-        using var folder = new TemporaryFolder();
-        var path = folder["a.parquet"];
-        var (text, source) = (new DataField<string>("text"), new DataField<string>("source"));
-        await using (var file = File.Create(path))
-        {
-            await using var writer = await ParquetWriter.CreateAsync(new ParquetSchema(text, source), file);
-            foreach (var group in new string?[][] { ["one", null], ["two", "three"] })
-            {
-                using var rows = writer.CreateRowGroup();
-                await rows.WriteAsync(text, group!);
-                await rows.WriteAsync(source, ["Web", ""]);
-            }
-        }
-        var documents = DocumentReader.Read(CorpusSources.Resolve([path])[0], _statistics).ToList();
+        var documents = Read("a.parquet", await ParquetBytes(["one", null], ["two", "three"]));
         Assert.Equal([("Web", "one"), ("Web", "two"), ("a.parquet", "three")], documents.Select(d => (d.Source, d.Text)));
         Assert.Equal(1, _statistics.EmptyDocuments);
+    }
+
+    [Fact]
+    public async Task A_damaged_row_group_is_left_out_and_recorded_with_file_and_number()
+    {
+        var bytes = await ParquetBytes(["one", "two"], ["three", "four"]);
+        bytes.AsSpan(4, 20).Fill(0xFF); // the first page's header
+        Assert.Equal(["three", "four"], Read("a.parquet", bytes).Select(d => d.Text));
+        var malformed = Assert.Single(_statistics.Malformed);
+        Assert.EndsWith("a.parquet", malformed.File, StringComparison.Ordinal);
+        Assert.StartsWith("row group 0 cannot be read", malformed.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Whatever_byte_of_a_Parquet_file_is_damaged_the_error_names_the_file()
+    {
+        var bytes = await ParquetBytes(["one", "two"], ["three", "four"]);
+        for (var i = 0; i < bytes.Length; i++)
+        {
+            var damaged = bytes.ToArray();
+            damaged[i] ^= 0xFF;
+            try
+            {
+                Read("a.parquet", damaged);
+            }
+            catch (ElasticException e)
+            {
+                Assert.Contains("a.parquet", e.Message, StringComparison.Ordinal);
+            }
+            catch (Exception e)
+            {
+                Assert.Fail($"byte {i} of {bytes.Length}: {e}");
+            }
+        }
+        Assert.True(_statistics.MalformedRecords > 0);
     }
 
     [Fact]
@@ -258,6 +280,23 @@ public class DocumentReaderTests
     [Fact]
     public void Token_shards_hold_no_text() =>
         Refusal.Says("holds tokens", () => Read("a.bin", [1]));
+
+    // A row group for each list of texts, from "Web" and from nowhere in turns.
+    private static async Task<byte[]> ParquetBytes(params string?[][] groups)
+    {
+        var (text, source) = (new DataField<string>("text"), new DataField<string>("source"));
+        using var file = new MemoryStream();
+        await using (var writer = await ParquetWriter.CreateAsync(new ParquetSchema(text, source), file))
+        {
+            foreach (var group in groups)
+            {
+                using var rows = writer.CreateRowGroup();
+                await rows.WriteAsync(text, group!);
+                await rows.WriteAsync(source, ["Web", ""]);
+            }
+        }
+        return file.ToArray();
+    }
 
     private static Encoding EncodingOf(string name)
     {
