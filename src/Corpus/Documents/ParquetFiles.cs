@@ -64,7 +64,7 @@ internal static class ParquetFiles
         }
         catch (Exception e)
         {
-            statistics.CountMalformed(file.Name, 0, $"row group {group} cannot be read: {e.Message}");
+            statistics.CountMalformed(file, 0, $"row group {group} cannot be read: {e.Message}");
             return null;
         }
     }

@@ -131,7 +131,7 @@ internal sealed class MalformedXml(SourceFile file, ReadStatistics statistics)
         }
         catch (XmlException e)
         {
-            statistics.CountMalformed(file.Path, e.LineNumber, e.Message);
+            statistics.CountMalformed(file, e.LineNumber, e.Message);
             return null;
         }
     }

@@ -68,7 +68,7 @@ public class DocumentReaderTests
             """u8.ToArray());
         Assert.Equal([("Web", "a.jsonl:1", "one"), ("Books3", "a.jsonl:8", "last")], documents.Select(d => (d.Source, d.Name, d.Text)));
         Assert.Equal([2, 3, 5, 6, 7], _statistics.Malformed.Select(m => m.Line));
-        Assert.All(_statistics.Malformed, m => Assert.EndsWith("a.jsonl", m.File, StringComparison.Ordinal));
+        Assert.All(_statistics.Malformed, m => Assert.Equal("a.jsonl", m.File));
         Assert.Equal(5, _statistics.MalformedRecords);
     }
 
@@ -96,7 +96,7 @@ public class DocumentReaderTests
         Assert.Equal(50_000, Read("a.jsonl.zst", compressed).Count);
         Assert.Empty(_statistics.Malformed);
         Assert.InRange(Read("b.jsonl.zst", compressed[..(compressed.Length / 2)]).Count, 1, 49_999);
-        Assert.Contains("b.jsonl.zst", Assert.Single(_statistics.Malformed).File, StringComparison.Ordinal);
+        Assert.Equal("b.jsonl.zst", Assert.Single(_statistics.Malformed).File);
     }
 
     [Fact]
@@ -114,8 +114,7 @@ public class DocumentReaderTests
         bytes.AsSpan(4, 20).Fill(0xFF); // the first page's header
         Assert.Equal(["three", "four"], Read("a.parquet", bytes).Select(d => d.Text));
         var malformed = Assert.Single(_statistics.Malformed);
-        Assert.EndsWith("a.parquet", malformed.File, StringComparison.Ordinal);
-        Assert.StartsWith("row group 0 cannot be read", malformed.Reason, StringComparison.Ordinal);
+        Assert.StartsWith("a.parquet row group 0 cannot be read", malformed.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -269,12 +268,11 @@ public class DocumentReaderTests
     public void Ends_of_lines_become_newlines() => Assert.Equal("a\nb\nc\n\nd", Single("a.txt", "a\r\nb\rc\n\nd"u8.ToArray()).Text);
 
     [Fact]
-    public void Statistics_count_by_source()
+    public void Statistics_count_documents_and_bytes()
     {
         Read("a.txt", "abc"u8.ToArray());
         Read("b.txt", "é"u8.ToArray());
         Assert.Equal((2, 5), (_statistics.Documents, _statistics.Bytes));
-        Assert.Equal((1, 2), _statistics.Sources["b.txt"]);
     }
 
     [Fact]
