@@ -81,6 +81,30 @@ public unsafe class GemmTests
         Assert.Equal(wide.Select(BitConverter.SingleToUInt32Bits), narrow.Select(BitConverter.SingleToUInt32Bits));
     }
 
+    [Fact]
+    public void A_thread_packs_into_aligned_memory_of_its_own_that_goes_when_the_thread_ends()
+    {
+        WeakReference[] gone = [Pack(), Pack()];
+        for (var i = 0; i < 10 && gone.Any(g => g.IsAlive); i++)
+            GC.Collect();
+        Assert.All(gone, g => Assert.False(g.IsAlive));
+
+        static WeakReference Pack()
+        {
+            WeakReference? buffers = null;
+            var thread = new Thread(() =>
+            {
+                var mine = PackingBuffers.OfThisThread(100, 10);
+                Assert.Equal(0, (nint)mine.A % 64);
+                Assert.Same(mine, PackingBuffers.OfThisThread(100, 10));
+                buffers = new WeakReference(mine);
+            });
+            thread.Start();
+            thread.Join();
+            return buffers!;
+        }
+    }
+
     private static float[] Values(int seed, int count)
     {
         var random = new Random(seed);

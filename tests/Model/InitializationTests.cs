@@ -48,13 +48,6 @@ public class InitializationTests
     public void Quantiles_of_the_normal_distribution_are_good_to_seven_digits(double p, double expected)
         => Assert.Equal(expected, Normal.Quantile(p), 1e-6);
 
-    [Fact]
-    public void The_logarithm_made_of_exact_operations_agrees_with_the_librarys()
-    {
-        for (var x = 1e-17; x < 1; x *= 1.7)
-            Assert.Equal(1, Normal.Log(x) / Math.Log(x), 1e-13);
-    }
-
     private static float[] Values(ReplicaVectors vectors, string name, int from)
     {
         var segment = vectors.Layout[name];

@@ -132,6 +132,22 @@ public class NumericsTests(ITestOutputHelper output)
     }
 
     [Theory]
+    [InlineData(double.NaN, 1)]
+    [InlineData(double.PositiveInfinity, 1)]
+    [InlineData(double.PositiveInfinity, 0)]
+    public void A_gradient_that_is_not_finite_is_refused_before_anything_changes(double norm, double clip)
+    {
+        using var vectors = Samples.Initialized(Samples.Tiny());
+        using var gradient = TorchSharp.torch.ones(vectors.Layout.Length);
+        var before = Samples.DigestOf(vectors);
+        var step = new AdamWStep(1e-3, 1, GradientNorm.ClipCoefficient(norm, clip));
+        var error = Assert.Throws<ElasticException>(() => AdamW.Update(vectors, gradient, Slice.Split(vectors.Layout, 1)[0], step, Samples.Optimizer()));
+        Assert.Contains("use a smaller optimizer.learning-rate", error.Message, StringComparison.Ordinal);
+        Assert.Equal(before, Samples.DigestOf(vectors));
+        Assert.Equal(1, gradient.max().item<float>());
+    }
+
+    [Theory]
     [InlineData(LearningRateSchedule.Cosine, "cosine")]
     [InlineData(LearningRateSchedule.Linear, "linear")]
     [InlineData(LearningRateSchedule.Constant, "constant")]

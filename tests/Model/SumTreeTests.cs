@@ -1,3 +1,4 @@
+using System.Numerics;
 using CsCheck;
 using Elastic.Model.Vectors;
 
@@ -34,7 +35,7 @@ public class SumTreeTests
     public void A_cover_has_logarithmically_many_full_subtrees()
         => Gen.Select(Gen.Int[0, 5000], Gen.Int[0, 5000]).Sample((first, count) =>
         {
-            var nodes = SumTree.Cover(first, count);
+            var nodes = Cover(first, count);
             Assert.Equal(count, nodes.Sum(n => n.Count));
             Assert.All(nodes, n => Assert.True(int.IsPow2(n.Count) && n.First % n.Count == 0));
             Assert.True(nodes.Count <= 2 * Math.Log2(count + 2));
@@ -43,8 +44,20 @@ public class SumTreeTests
     // What each device would compute of its range, then the fold of all: the sum written out.
     private static string Symbolic(IEnumerable<(int First, int Count)> ranges, int n)
     {
-        var roots = ranges.SelectMany(r => SumTree.Cover(r.First, r.Count)).Select(node => (node, Full(node))).ToList();
+        var roots = ranges.SelectMany(r => Cover(r.First, r.Count)).Select(node => (node, Full(node))).ToList();
         return SumTree.Fold(roots, n, (a, b) => $"({a}+{b})");
+    }
+
+    // The fewest full subtrees that make up [first, first + count), in order: what a device that holds this range adds up alone.
+    private static List<TreeNode> Cover(int first, int count)
+    {
+        var nodes = new List<TreeNode>();
+        for (int at = first, end = first + count; at < end; at += nodes[^1].Count)
+        {
+            var aligned = at == 0 ? 1 << 30 : at & -at;
+            nodes.Add(new TreeNode(at, Math.Min(aligned, 1 << BitOperations.Log2((uint)(end - at)))));
+        }
+        return nodes;
     }
 
     private static string Full(TreeNode node) => node.Count == 1

@@ -8,7 +8,8 @@ internal static class CountingUtf8
     /// <summary>An encoding that counts into <paramref name="statistics"/>.</summary>
     public static Encoding Create(ReadStatistics statistics)
     {
-        var encoding = (Encoding)new UTF8Encoding(encoderShouldEmitUTF8Identifier: false).Clone();
+        // With its byte order mark, so that StreamReader knows and skips it: at one that it detects it changes to an encoding that does not count.
+        var encoding = (Encoding)new UTF8Encoding(encoderShouldEmitUTF8Identifier: true).Clone();
         encoding.DecoderFallback = new CountingFallback(statistics);
         return encoding;
     }

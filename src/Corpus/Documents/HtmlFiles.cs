@@ -1,4 +1,7 @@
+using System.Text;
+using System.Text.Unicode;
 using AngleSharp.Dom;
+using AngleSharp.Html.Dom;
 using AngleSharp.Html.Parser;
 
 namespace Elastic.Corpus;
@@ -16,8 +19,7 @@ internal static class HtmlFiles
 
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
-        using var reader = CountingUtf8.Open(file, statistics);
-        using var page = new HtmlParser().ParseDocument(reader.ReadToEnd());
+        using var page = Parse(file, statistics);
         var text = new FlowedText();
         if (!string.IsNullOrWhiteSpace(page.Title))
         {
@@ -27,6 +29,23 @@ internal static class HtmlFiles
         if (page.Body is { } body)
             Append(body, text);
         yield return new Document(file.Name, file.Name, text.TakeWhole());
+    }
+
+    // The parser looks for a byte order mark and for the encoding that the page declares. Where it is UTF-8 and something invalid is in it, we
+    // decode, to count that.
+    private static IHtmlDocument Parse(SourceFile file, ReadStatistics statistics)
+    {
+        Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
+        using var stream = file.OpenRead();
+        using var bytes = new MemoryStream();
+        stream.CopyTo(bytes);
+        var (content, length) = (bytes.GetBuffer(), (int)bytes.Length);
+        var page = new HtmlParser().ParseDocument(new MemoryStream(content, 0, length));
+        if (!page.CharacterSet.Equals("utf-8", StringComparison.OrdinalIgnoreCase) || Utf8.IsValid(content.AsSpan(0, length)))
+            return page;
+        page.Dispose();
+        using var text = CountingUtf8.Open(new MemoryStream(content, 0, length), statistics);
+        return new HtmlParser().ParseDocument(text.ReadToEnd());
     }
 
     // Walks without recursion: a page may nest as deep as it likes.

@@ -25,7 +25,7 @@ internal static class JsonLines
             if (document is not null)
                 yield return document;
             else
-                statistics.CountMalformed(file.Path, line, problem);
+                statistics.CountMalformed(file, line, problem);
         }
     }
 
@@ -37,7 +37,7 @@ internal static class JsonLines
         }
         catch (Exception e) when (e is ZstdException or EndOfStreamException)
         {
-            statistics.CountMalformed(file.Path, line, $"the compressed data ends or breaks here: {e.Message}");
+            statistics.CountMalformed(file, line, $"the compressed data ends or breaks here: {e.Message}");
             json = default;
             return false;
         }

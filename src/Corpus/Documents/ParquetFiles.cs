@@ -19,9 +19,8 @@ internal static class ParquetFiles
             var source = StringColumn(reader, "source");
             for (var group = 0; group < reader.RowGroupCount; group++)
             {
-                using var rows = reader.OpenRowGroupReader(group);
-                var texts = Column(rows, text);
-                var sources = source is null ? null : Column(rows, source);
+                if (ReadGroup(file, statistics, reader, group, text, source) is not var (texts, sources))
+                    continue;
                 for (var row = 0; row < texts.Length; row++)
                 {
                     var name = sources?[row] is { Length: > 0 } given ? given : file.Name;
@@ -39,11 +38,34 @@ internal static class ParquetFiles
     {
         try
         {
-            return ParquetReader.CreateAsync(stream).GetAwaiter().GetResult();
+            var reader = ParquetReader.CreateAsync(stream).GetAwaiter().GetResult();
+            _ = reader.Schema; // is read now: it may be damaged, too
+            return reader;
         }
-        catch (Exception e) when (e is IOException or ParquetException or InvalidDataException)
+        catch (Exception e)
         {
             throw new ElasticException($"{file.Path} is not a Parquet file ({e.Message}): repair it or leave it out", e);
+        }
+    }
+
+    // Null, and counted, where a page of the group is damaged. What depends on this machine and moment is an error instead: the same files must
+    // give the same documents.
+    private static (string?[] Texts, string?[]? Sources)? ReadGroup(
+        SourceFile file, ReadStatistics statistics, ParquetReader reader, int group, DataField text, DataField? source)
+    {
+        try
+        {
+            using var rows = reader.OpenRowGroupReader(group);
+            return (Column(rows, text), source is null ? null : Column(rows, source));
+        }
+        catch (Exception e) when (e is OutOfMemoryException || (e is IOException and not EndOfStreamException))
+        {
+            throw new ElasticException($"{file.Path}: row group {group} cannot be read ({e.Message}): repair the file or leave it out", e);
+        }
+        catch (Exception e)
+        {
+            statistics.CountMalformed(file, 0, $"row group {group} cannot be read: {e.Message}");
+            return null;
         }
     }
 

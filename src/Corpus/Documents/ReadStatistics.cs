@@ -1,8 +1,16 @@
 namespace Elastic.Corpus;
 
 /// <summary>A record that could not be read and was skipped.</summary>
+/// <param name="File">Its name inside the source, the same on every machine.</param>
 /// <param name="Line">Counted from 1; 0 where the format has no lines.</param>
-public sealed record MalformedRecord(string File, long Line, string Reason);
+public sealed record MalformedRecord(string File, long Line, string Reason)
+{
+    /// <summary>The file of a corpus folder that lists them.</summary>
+    public const string FileName = "malformed.txt";
+
+    /// <summary>One line: "file:line reason".</summary>
+    public override string ToString() => $"{File}{(Line > 0 ? $":{Line}" : "")} {Reason.ReplaceLineEndings(" ")}";
+}
 
 /// <summary>What reading has found so far. Written by the one reader; others look when it is done.</summary>
 public sealed class ReadStatistics
@@ -10,7 +18,6 @@ public sealed class ReadStatistics
     /// <summary>Malformed records that are kept with place and reason; the rest is only counted.</summary>
     public const int MalformedKept = 100;
 
-    private readonly SortedDictionary<string, (long Documents, long Bytes)> _sources = new(StringComparer.Ordinal);
     private readonly List<MalformedRecord> _malformed = [];
 
     /// <summary>Documents read.</summary>
@@ -31,26 +38,27 @@ public sealed class ReadStatistics
     /// <summary>The first <see cref="MalformedKept"/> malformed records.</summary>
     public IReadOnlyList<MalformedRecord> Malformed => _malformed;
 
-    /// <summary>Documents and bytes by source.</summary>
-    public IReadOnlyDictionary<string, (long Documents, long Bytes)> Sources => _sources;
-
     internal void Count(Document document)
     {
-        var bytes = System.Text.Encoding.UTF8.GetByteCount(document.Text);
-        var (documents, sum) = _sources.GetValueOrDefault(document.Source);
-        _sources[document.Source] = (documents + 1, sum + bytes);
         Documents++;
-        Bytes += bytes;
+        Bytes += System.Text.Encoding.UTF8.GetByteCount(document.Text);
     }
 
     internal void CountEmpty() => EmptyDocuments++;
 
     internal void CountInvalidUtf8() => InvalidUtf8Sequences++;
 
-    internal void CountMalformed(string file, long line, string reason)
+    internal void CountMalformed(SourceFile file, long line, string reason)
     {
         MalformedRecords++;
         if (_malformed.Count < MalformedKept)
-            _malformed.Add(new MalformedRecord(file, line, reason));
+            _malformed.Add(new MalformedRecord(file.Name, line, reason));
+    }
+
+    /// <summary>The malformed records as text, a line each; how many more there are on the last.</summary>
+    internal string MalformedText()
+    {
+        IEnumerable<string> more = MalformedRecords > _malformed.Count ? [$"and {MalformedRecords - _malformed.Count} more"] : [];
+        return string.Concat(_malformed.Select(m => m.ToString()).Concat(more).Select(line => line + "\n"));
     }
 }

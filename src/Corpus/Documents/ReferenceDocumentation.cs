@@ -10,7 +10,7 @@ namespace Elastic.Corpus;
 internal static class ReferenceDocumentation
 {
     /// <param name="file">Names the documents.</param>
-    /// <param name="xml">Stands on the root element, <c>doc</c>.</param>
+    /// <param name="xml">Stands on the first element below the root.</param>
     /// <param name="guard">Ends the reading at a malformed place.</param>
     public static IEnumerable<Document> Read(SourceFile file, XmlReader xml, MalformedXml guard)
     {

@@ -1,9 +1,11 @@
+using System.Text;
+using System.Text.RegularExpressions;
 using System.Xml;
 
 namespace Elastic.Corpus;
 
 /// <summary>Reads .xml: .NET reference documentation by type, any other for the text between its tags.</summary>
-internal static class XmlFiles
+internal static partial class XmlFiles
 {
     // External entities are never fetched; characters that XML 1.0 forbids are let through.
     private static readonly XmlReaderSettings Settings = new()
@@ -15,27 +17,68 @@ internal static class XmlFiles
         IgnoreProcessingInstructions = true,
     };
 
+    private const int DeclarationBytes = 512;
+
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
-        using var text = CountingUtf8.Open(file, statistics);
-        using var xml = XmlReader.Create(text, Settings);
+        using var stream = file.OpenRead();
+        using var xml = Open(stream, statistics);
         var guard = new MalformedXml(file, statistics);
         var root = guard.Try(() => xml.MoveToContent() == XmlNodeType.Element ? xml.LocalName : null);
-        var documents = root switch
+        // <doc> is a common name: only what the compiler writes begins with these.
+        var child = root == "doc" ? guard.Try(() => ReadToContent(xml) ? xml.LocalName : null) : null;
+        var documents = (root, child) switch
         {
-            null => [],
-            "doc" => ReferenceDocumentation.Read(file, xml, guard),
+            (null, _) => [],
+            ("doc", "assembly" or "members") => ReferenceDocumentation.Read(file, xml, guard),
             _ => PlainText.Pieces(file, new XmlText(xml, guard)),
         };
         foreach (var document in documents)
             yield return document;
     }
 
+    // Of UTF-8 we decode ourselves, because XmlReader would end at the first invalid byte; any other declared encoding it knows better.
+    private static XmlReader Open(FileStream stream, ReadStatistics statistics)
+    {
+        Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
+        var start = new byte[DeclarationBytes];
+        var length = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        stream.Position = 0;
+        return DeclaresOtherThanUtf8(Encoding.Latin1.GetString(start, 0, length))
+            ? XmlReader.Create(stream, Settings)
+            : XmlReader.Create(CountingUtf8.Open(stream, statistics), Settings);
+    }
+
+    // XML 1.0, appendix F. Byte order marks are left to StreamReader. A declaration in single bytes that says UTF-16 was true before somebody
+    // converted the file, and is not now.
+    private static bool DeclaresOtherThanUtf8(string start)
+    {
+        if (start.StartsWith("<\0?\0", StringComparison.Ordinal) || start.StartsWith("\0<\0?", StringComparison.Ordinal))
+            return true;
+        var encoding = Declaration().Match(start).Groups["encoding"].Value;
+        return encoding.Length > 0 && !encoding.StartsWith("UTF", StringComparison.OrdinalIgnoreCase)
+            && !encoding.Contains("UCS", StringComparison.OrdinalIgnoreCase);
+    }
+
+    [GeneratedRegex("""^<\?xml\s[^>]*?encoding\s*=\s*["'](?<encoding>[A-Za-z][A-Za-z0-9._-]*)""", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Declaration();
+
+    // On to the first text or element below the root; false where that is text, or there is none.
+    private static bool ReadToContent(XmlReader xml)
+    {
+        while (xml.Read())
+            if (xml.NodeType is not XmlNodeType.Whitespace)
+                return xml.NodeType == XmlNodeType.Element;
+        return false;
+    }
+
     /// <summary>
     /// The text of an XML file as a stream, in its own lines. Elements that touch (<c>&lt;/a&gt;&lt;b&gt;</c>) are lines too.
     /// </summary>
+    /// <param name="xml">Stands on the first node.</param>
     private sealed class XmlText(XmlReader xml, MalformedXml guard) : TextReader
     {
+        private bool _isAtStart = true;
         private readonly FlowedText _text = new(newlinesPerLine: 1);
         private bool _isAfterEnd;
         private string _current = "";
@@ -61,8 +104,9 @@ internal static class XmlFiles
         {
             while (_position == _current.Length)
             {
-                if (guard.Try(() => xml.Read() ? xml : null) is null)
+                if (!_isAtStart && guard.Try(() => xml.Read() ? xml : null) is null)
                     return false;
+                _isAtStart = false;
                 if (xml.NodeType is XmlNodeType.Text or XmlNodeType.CDATA or XmlNodeType.Whitespace or XmlNodeType.SignificantWhitespace)
                     _text.Append(xml.Value);
                 else if (xml.NodeType == XmlNodeType.Element && _isAfterEnd)
@@ -87,7 +131,7 @@ internal sealed class MalformedXml(SourceFile file, ReadStatistics statistics)
         }
         catch (XmlException e)
         {
-            statistics.CountMalformed(file.Path, e.LineNumber, e.Message);
+            statistics.CountMalformed(file, e.LineNumber, e.Message);
             return null;
         }
     }

@@ -1,5 +1,3 @@
-using Elastic.Messages.Settings;
-
 namespace Elastic.Corpus;
 
 /// <summary>Where in the sample stream a replica reads. The number of nodes or devices appears nowhere.</summary>
@@ -21,14 +19,6 @@ public static class SamplePositions
         InRange(step, innerSteps);
         InRange(sample, sequences);
         return checked((((long)round * innerSteps + step) * replicas + replica) * sequences + sample);
-    }
-
-    /// <inheritdoc cref="Of(int, int, int, int, int, int, int)"/>
-    public static long Of(RunSettings run, BatchSettings batch, int round, int replica, int step, int sample)
-    {
-        ArgumentNullException.ThrowIfNull(run);
-        ArgumentNullException.ThrowIfNull(batch);
-        return Of(round, replica, step, sample, run.InnerSteps, run.Replicas, batch.Sequences);
     }
 
     private static void InRange(int value, int count, [System.Runtime.CompilerServices.CallerArgumentExpression(nameof(value))] string? name = null)

@@ -21,7 +21,8 @@ internal sealed class BuildFolder : IDisposable
         var parent = Path.GetDirectoryName(_target)
             ?? throw new ElasticException($"{target} cannot be a corpus folder: name a folder inside another");
         Directory.CreateDirectory(parent);
-        foreach (var lockFile in Directory.EnumerateFiles(parent, Path.GetFileName(_target) + Infix + "*" + LockSuffix))
+        // Of other corpora, too: nobody may ever build those again.
+        foreach (var lockFile in Directory.GetFiles(parent, "*" + Infix + "*" + LockSuffix))
             RemoveIfDead(lockFile);
         Current = _target + Infix + Guid.NewGuid().ToString("n");
         // The lock comes before the folder and goes after it, so no folder is ever left without one.
@@ -64,9 +65,9 @@ internal sealed class BuildFolder : IDisposable
                 Directory.Delete(folder, recursive: true);
             File.Delete(lockFile);
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Locked: its builder lives. Or gone: somebody else has removed it.
+            // Locked: its builder lives. Or gone: somebody else has removed it. Or not ours to remove.
         }
     }
 }

@@ -14,7 +14,7 @@ namespace Elastic.Corpus;
 /// <param name="Tokens">Their tokens, end-of-text included.</param>
 /// <param name="HeldOut">How much of the above is held out.</param>
 /// <param name="InvalidUtf8Sequences">Replaced by U+FFFD while reading.</param>
-/// <param name="MalformedRecords">Skipped while reading.</param>
+/// <param name="MalformedRecords">Skipped while reading; <c>malformed.txt</c> lists the first of them.</param>
 /// <param name="EmptyDocuments">Skipped while reading.</param>
 /// <param name="Sources">Counts per source, ordered by name.</param>
 /// <param name="TrainShards">In the order of their text.</param>

@@ -1,3 +1,4 @@
+using System.Text;
 using Elastic.Messages;
 
 namespace Elastic.Corpus;
@@ -69,6 +70,8 @@ public sealed class CorpusWriter : IDisposable
             new TextCount(heldOut.Sum(s => s.Documents), heldOut.Sum(s => s.Bytes), heldOut.Sum(s => s.Tokens)),
             statistics.InvalidUtf8Sequences, statistics.MalformedRecords, statistics.EmptyDocuments,
             [.. _sources.Select(s => new SourceCount(s.Key, s.Value.Documents, s.Value.Bytes, s.Value.Tokens))], train, heldOut);
+        if (statistics.MalformedRecords > 0)
+            Durable.WriteFile(Path.Combine(_build.Current, MalformedRecord.FileName), Encoding.UTF8.GetBytes(statistics.MalformedText()));
         Durable.WriteFile(Path.Combine(_build.Current, CorpusManifest.FileName), manifest.ToJson());
         _build.Complete();
         return BuiltCorpus.Open(_folder);

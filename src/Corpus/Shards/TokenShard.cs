@@ -39,9 +39,6 @@ public sealed class TokenShard : IDisposable
     /// <summary>Tokens in the file.</summary>
     public long TokenCount { get; }
 
-    /// <summary>UTF-8 bytes of the text; null in a shard of llm.c, which does not say.</summary>
-    public long? TextBytes => _header?.TextBytes;
-
     /// <summary>Id of the tokenizer.</summary>
     public string Tokenizer => _header?.Tokenizer ?? Gpt2Tokenizer.Name;
 

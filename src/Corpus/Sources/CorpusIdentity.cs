@@ -10,7 +10,7 @@ namespace Elastic.Corpus;
 public static class CorpusIdentity
 {
     /// <summary>Raised with every change to how documents are read, tokenized or stored.</summary>
-    public const int FormatVersion = 1;
+    public const int FormatVersion = 2;
 
     /// <summary>Digest over format version, tokenizer, held-out share, and each file's name and content.</summary>
     public static Digest Of(IReadOnlyList<SourceFile> files, CorpusSettings settings)

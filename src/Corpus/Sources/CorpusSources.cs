@@ -1,3 +1,4 @@
+using System.IO.Enumeration;
 using Elastic.Messages;
 
 namespace Elastic.Corpus;
@@ -7,10 +8,12 @@ public static class CorpusSources
 {
     private const string Supported = ".txt .md .xml .html .htm .jsonl .jsonl.zst .parquet .bin";
 
-    // Hidden files and folders (.git) are nobody's corpus.
+    // Hidden files and folders (.git) are nobody's corpus. A folder that may not be read is an error: a corpus that silently lacks a part of
+    // its text is another corpus.
     private static readonly EnumerationOptions Recursive = new()
     {
         RecurseSubdirectories = true,
+        IgnoreInaccessible = false,
         AttributesToSkip = FileAttributes.Hidden | FileAttributes.System,
     };
 
@@ -60,14 +63,35 @@ public static class CorpusSources
         if (!Directory.Exists(path))
             throw new ElasticException(
                 $"corpus source {source} does not exist: name a file or folder of text, or leave corpus.sources empty for the default corpus");
-        var files = FilesIn(path, path).ToList();
+        var files = FilesIn(path, path);
         return files.Count > 0 ? files : throw new ElasticException($"corpus source {source} holds no file of {Supported}: name a folder with text");
     }
 
-    /// <summary>The supported files below <paramref name="folder"/>, named relative to <paramref name="root"/>, in no order.</summary>
-    internal static IEnumerable<SourceFile> FilesIn(string folder, string root) =>
-        from file in Directory.EnumerateFiles(folder, "*", Recursive)
-        let format = FormatOf(file)
-        where format is not null
-        select new SourceFile(file, Path.GetRelativePath(root, file).Replace(Path.DirectorySeparatorChar, '/'), format.Value);
+    /// <summary>
+    /// The supported files below <paramref name="folder"/>, named relative to <paramref name="root"/>, in no order. Links to files are files;
+    /// links to folders are passed over, because they may lead in circles, or to the same text twice.
+    /// </summary>
+    /// <exception cref="ElasticException">A folder may not be read.</exception>
+    internal static IReadOnlyList<SourceFile> FilesIn(string folder, string root)
+    {
+        var paths = new FileSystemEnumerable<string>(folder, (ref FileSystemEntry entry) => entry.ToFullPath(), Recursive)
+        {
+            ShouldIncludePredicate = (ref FileSystemEntry entry) => !entry.IsDirectory,
+            ShouldRecursePredicate = (ref FileSystemEntry entry) => !entry.Attributes.HasFlag(FileAttributes.ReparsePoint),
+        };
+        try
+        {
+            return
+            [
+                .. from path in paths
+                   let format = FormatOf(path)
+                   where format is not null
+                   select new SourceFile(path, Path.GetRelativePath(root, path).Replace(Path.DirectorySeparatorChar, '/'), format.Value),
+            ];
+        }
+        catch (Exception e) when (e is UnauthorizedAccessException or IOException)
+        {
+            throw new ElasticException($"corpus folder {folder} cannot be read to its end ({e.Message}): mend that, or name other sources", e);
+        }
+    }
 }

@@ -8,9 +8,8 @@ namespace Elastic.Corpus;
 /// <param name="Tokens">Its tokens, end-of-text last.</param>
 /// <param name="ByteCount">UTF-8 bytes of its text.</param>
 /// <param name="Source">Where it is counted.</param>
-/// <param name="Content">SHA-256 of its text in UTF-8.</param>
 /// <param name="IsHeldOut">Kept from training.</param>
-public sealed record TokenizedDocument(ReadOnlyMemory<int> Tokens, int ByteCount, string Source, Digest Content, bool IsHeldOut);
+public sealed record TokenizedDocument(ReadOnlyMemory<int> Tokens, int ByteCount, string Source, bool IsHeldOut);
 
 /// <summary>A <see cref="DocumentBatch"/> as tokens.</summary>
 public sealed record TokenizedBatch(long Sequence, IReadOnlyList<TokenizedDocument> Documents);
@@ -45,7 +44,6 @@ public static class BatchTokenizer
         tokenizer.Encode(document.Text, tokens);
         tokens.Add(tokenizer.EndOfText);
         var utf8 = Encoding.UTF8.GetBytes(document.Text);
-        var content = Digest.Of(utf8);
-        return new TokenizedDocument(tokens.ToArray(), utf8.Length, document.Source, content, IsHeldOut(content, heldOut));
+        return new TokenizedDocument(tokens.ToArray(), utf8.Length, document.Source, IsHeldOut(Digest.Of(utf8), heldOut));
     }
 }

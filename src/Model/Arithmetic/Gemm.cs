@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Elastic.Model.Arithmetic;
@@ -37,12 +36,6 @@ internal static unsafe class Gemm
 
     private const int RowBlock = 128, ColumnBlock = 4 * Kernel.Columns;
 
-    [ThreadStatic]
-    private static float* _packedA;
-
-    [ThreadStatic]
-    private static float* _packedB;
-
     /// <summary>Can this processor do it? Otherwise use libtorch.</summary>
     public static bool IsSupported => Kernel.IsSupported;
 
@@ -52,8 +45,7 @@ internal static unsafe class Gemm
     {
         if (a.Columns != b.Rows || a.Rows != c.Rows || b.Columns != c.Columns || c.ColumnStride != 1)
             throw new ArgumentException($"({a.Rows}, {a.Columns}) ({b.Rows}, {b.Columns}) -> ({c.Rows}, {c.Columns}) does not fit");
-        _packedA = _packedA is null ? Allocate(RowBlock * DepthBlock) : _packedA;
-        _packedB = _packedB is null ? Allocate(ColumnBlock * DepthBlock) : _packedB;
+        var packed = PackingBuffers.OfThisThread(RowBlock * DepthBlock, ColumnBlock * DepthBlock);
         // Where depth is small, more rows fit the same cache.
         var depth = Math.Min(DepthBlock, a.Columns);
         var rows = RowBlock * DepthBlock / Math.Max(depth, 1) / Kernel.Rows * Kernel.Rows;
@@ -63,27 +55,27 @@ internal static unsafe class Gemm
             for (var k = 0; k < a.Columns; k += DepthBlock)
             {
                 var d = Math.Min(DepthBlock, a.Columns - k);
-                Packing.Pack(a.At(i, k), m, d, a.RowStride, a.ColumnStride, Kernel.Rows, _packedA);
+                Packing.Pack(a.At(i, k), m, d, a.RowStride, a.ColumnStride, Kernel.Rows, packed.A);
                 for (var j = 0; j < c.Columns; j += ColumnBlock)
                 {
                     var n = Math.Min(ColumnBlock, c.Columns - j);
-                    Packing.Pack(b.At(k, j), n, d, b.ColumnStride, b.RowStride, Kernel.Columns, _packedB);
-                    Block(c, i, j, m, n, d, accumulate || k > 0, k == 0 && bias is not null ? bias + j : null);
+                    Packing.Pack(b.At(k, j), n, d, b.ColumnStride, b.RowStride, Kernel.Columns, packed.B);
+                    Block(packed, c, i, j, m, n, d, accumulate || k > 0, k == 0 && bias is not null ? bias + j : null);
                 }
             }
         }
     }
 
-    private static void Block(MatrixView c, int i, int j, int m, int n, int depth, bool accumulate, float* bias)
+    private static void Block(PackingBuffers packed, MatrixView c, int i, int j, int m, int n, int depth, bool accumulate, float* bias)
     {
         var edge = stackalloc float[Kernel.Rows * Kernel.Columns];
         for (var y = 0; y < n; y += Kernel.Columns)
         {
-            var panel = _packedB + (long)y * depth;
+            var panel = packed.B + (long)y * depth;
             var width = Math.Min(Kernel.Columns, n - y);
             for (var x = 0; x < m; x += Kernel.Rows)
             {
-                var (strip, height) = ((nint)(_packedA + (long)x * depth), Math.Min(Kernel.Rows, m - x));
+                var (strip, height) = ((nint)(packed.A + (long)x * depth), Math.Min(Kernel.Rows, m - x));
                 var target = c.At(i + x, j + y);
                 if (width == Kernel.Columns && height == Kernel.Rows)
                 {
@@ -105,8 +97,4 @@ internal static unsafe class Gemm
             }
         }
     }
-
-    // Kept for the life of the thread.
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static float* Allocate(int count) => (float*)NativeMemory.AlignedAlloc((nuint)count * sizeof(float), 64);
 }

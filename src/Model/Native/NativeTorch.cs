@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Elastic.Messages;
 using TorchSharp;
@@ -17,7 +18,7 @@ public sealed record NativeTorchDescription(
 
 /// <summary>
 /// Loads libtorch once, before any use of TorchSharp: the one that came with the package, or the one that the environment variable
-/// ELASTIC_LIBTORCH names (an unpacked libtorch, or the lib folder of an installed PyTorch). Two copies in one process abort it, so
+/// ELASTIC_LIBTORCH names (the lib folder of an unpacked libtorch, or of an installed PyTorch). Two copies in one process abort it, so
 /// TorchSharp's own search is given no chance: everything it would look for is already loaded when it looks, and the loader matches
 /// libraries by soname.
 /// </summary>
@@ -30,6 +31,7 @@ public static unsafe partial class NativeTorch
     private static readonly Dictionary<string, nint> Loaded = [];
     private static string _folder = "", _origin = "package";
     private static volatile bool _done;
+    private static ExceptionDispatchInfo? _failure;
 
     /// <summary>Loads libtorch and TorchSharp's shim. Idempotent and safe from any thread.</summary>
     /// <exception cref="ElasticException">A library is missing, does not load, or is of another version than the shim was built for.</exception>
@@ -41,16 +43,31 @@ public static unsafe partial class NativeTorch
         {
             if (_done)
                 return;
-            var shim = FindShim();
-            var named = Environment.GetEnvironmentVariable(FolderVariable);
-            _origin = string.IsNullOrEmpty(named) ? "package" : FolderVariable;
-            _folder = string.IsNullOrEmpty(named) ? Path.GetDirectoryName(shim)! : Path.GetFullPath(named);
-            if (OperatingSystem.IsLinux())
-                LoadLinux(shim);
-            NativeLibrary.SetDllImportResolver(typeof(NativeTorch).Assembly, Resolve);
-            torch.InitializeDeviceType(DeviceType.CPU);
-            _done = true;
+            // What is loaded cannot be unloaded, so a second attempt could only fail in another way than the first, and hide its cause.
+            _failure?.Throw();
+            try
+            {
+                LoadOnce();
+                _done = true;
+            }
+            catch (Exception e)
+            {
+                _failure = ExceptionDispatchInfo.Capture(e);
+                throw;
+            }
         }
+    }
+
+    private static void LoadOnce()
+    {
+        var shim = FindShim();
+        var named = Environment.GetEnvironmentVariable(FolderVariable);
+        _origin = string.IsNullOrEmpty(named) ? "package" : FolderVariable;
+        _folder = string.IsNullOrEmpty(named) ? Path.GetDirectoryName(shim)! : Path.GetFullPath(named);
+        if (OperatingSystem.IsLinux())
+            LoadLinux(shim);
+        NativeLibrary.SetDllImportResolver(typeof(NativeTorch).Assembly, Resolve);
+        torch.InitializeDeviceType(DeviceType.CPU);
     }
 
     /// <summary>What <see cref="Load"/> found. Loads if need be.</summary>
@@ -60,17 +77,6 @@ public static unsafe partial class NativeTorch
         return new NativeTorchDescription(
             _folder, _origin, torch.__version__, CpuCapability.Name(), Environment.ProcessorCount,
             torch.cuda_is_available() ? torch.cuda.device_count() : 0);
-    }
-
-    /// <summary>
-    /// Sets a variable that native code reads. .NET keeps its own copy of the environment, so
-    /// <see cref="Environment.SetEnvironmentVariable(string, string)"/> never reaches a C library. To be called before <see cref="Load"/>.
-    /// </summary>
-    public static void SetNativeEnvironment(string name, string value)
-    {
-        Environment.SetEnvironmentVariable(name, value);
-        if (!OperatingSystem.IsWindows() && setenv(name, value, 1) != 0)
-            throw new ElasticException($"cannot set {name} in the environment of native libraries");
     }
 
     private static void LoadLinux(string shim)
@@ -135,7 +141,4 @@ public static unsafe partial class NativeTorch
 
     [LibraryImport("libdl.so.2")]
     private static partial nint dlerror();
-
-    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int setenv(string name, string value, int overwrite);
 }

@@ -13,12 +13,16 @@ internal abstract class Attention
     /// <summary>Each token's mix of the values of the tokens up to it. qkv (B T, 3 C) -> (B T, C)</summary>
     /// <param name="dropoutMask">(B, H, T, T) of 0 and 1 / (1 - p), applied to the weights; null for no dropout.</param>
     public static (Tensor Y, Attention Saved) Forward(Tensor qkv, int batch, int heads, Tensor? dropoutMask)
+        => Forward(qkv, batch, heads, dropoutMask, qkv.device_type == DeviceType.CPU && dropoutMask is null);
+
+    /// <inheritdoc cref="Forward(Tensor, int, int, Tensor?)"/>
+    /// <param name="fused">By libtorch's fused kernel: on the CPU and without dropout only.</param>
+    internal static (Tensor Y, Attention Saved) Forward(Tensor qkv, int batch, int heads, Tensor? dropoutMask, bool fused)
     {
         long B = batch, T = qkv.shape[0] / B, C = qkv.shape[1] / 3, D = C / heads;
         var parts = qkv.view(B, T, 3, heads, D).permute(2, 0, 3, 1, 4);                      // (3, B, H, T, D)
         Tensor q = parts.select(0, 0), k = parts.select(0, 1), v = parts.select(0, 2);        // (B, H, T, D) each
-        Attention attention = dropoutMask is not null ? new Explicit(q, k, v, dropoutMask)
-            : qkv.device_type == DeviceType.CPU ? new Flash(q, k, v) : new Automatic(q, k, v);
+        Attention attention = fused ? new Flash(q, k, v) : new Explicit(q, k, v, dropoutMask);
         return (Rows(attention.Compute()), attention);
     }
 
@@ -74,8 +78,10 @@ internal abstract class Attention
         }
     }
 
-    // With our own dropout mask: the fused kernels would draw theirs from the generator that all threads share.
-    private sealed class Explicit(Tensor q, Tensor k, Tensor v, Tensor mask) : Attention(q, k, v)
+    // For dropout, because the fused kernels would draw their mask from the generator that all threads share. And for GPUs, because the fused
+    // kernel that libtorch has there for fp32 adds up dq with atomics, in another order each time. The same bits cost speed and memory: the
+    // (B, H, T, T) weights are written and read again, and saved for the backward pass.
+    private sealed class Explicit(Tensor q, Tensor k, Tensor v, Tensor? mask) : Attention(q, k, v)
     {
         private Tensor? _weights;
 
@@ -88,36 +94,20 @@ internal abstract class Attention
             var future = ones(new[] { T, T }, ScalarType.Bool, Q.device).triu(1);
             var scores = Q.matmul(K.transpose(2, 3)).mul_(Scale).masked_fill_(future, double.NegativeInfinity);   // (B, H, T, T)
             _weights = scores.softmax(-1).MoveToOuterDisposeScope();
-            return (_weights * mask).matmul(V).MoveToOuterDisposeScope();
+            return Dropped().matmul(V).MoveToOuterDisposeScope();
         }
 
         protected override (Tensor, Tensor, Tensor) Gradients(Tensor dy)
         {
-            var dv = (_weights! * mask).transpose(2, 3).matmul(dy);
-            var dWeights = dy.matmul(V.transpose(2, 3)).mul_(mask);
+            var dv = Dropped().transpose(2, 3).matmul(dy);
+            var dWeights = dy.matmul(V.transpose(2, 3));
+            if (mask is not null)
+                dWeights.mul_(mask);
             // The softmax's Jacobian: w (dw - Σ w dw).
             var dScores = (dWeights - (dWeights * _weights!).sum(-1, true)).mul_(_weights!).mul_(Scale);
             return (dScores.matmul(K), dScores.transpose(2, 3).matmul(Q), dv);
         }
-    }
 
-    // On a GPU libtorch picks among several fused kernels, and autograd knows which backward goes with the one it picked.
-    private sealed class Automatic(Tensor q, Tensor k, Tensor v)
-        : Attention(q.detach().requires_grad_(true), k.detach().requires_grad_(true), v.detach().requires_grad_(true))
-    {
-        private Tensor? _y;
-
-        protected override Tensor Compute()
-        {
-            using var grad = enable_grad();
-            _y = nn.functional.scaled_dot_product_attention(Q, K, V, is_casual: true);
-            return _y.detach();
-        }
-
-        protected override (Tensor, Tensor, Tensor) Gradients(Tensor dy)
-        {
-            _y!.backward([dy]);
-            return (Q.grad!, K.grad!, V.grad!);
-        }
+        private Tensor Dropped() => mask is null ? _weights! : _weights! * mask;
     }
 }

@@ -144,7 +144,7 @@ internal sealed class Gpt2(ModelSettings model, double labelSmoothing, torch.Dev
         var (B, T) = (inputs.shape[0], inputs.shape[1]);
         if (mask is not null)
             dx.mul_(mask);
-        g.TokenEmbedding.index_add_(0, inputs.view(-1), dx, 1);
+        Operators.AddRows(g.TokenEmbedding, inputs.view(-1), dx);
         g.PositionEmbedding.narrow(0, 0, T).copy_(dx.view(B, T, model.Width).sum(dim: 0));
         if (T < model.Context)
             g.PositionEmbedding.narrow(0, T, model.Context - T).zero_();

@@ -1,5 +1,6 @@
 using Elastic.Model.Arithmetic;
 using Elastic.Model.Native;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Elastic.Model.Networks;
@@ -46,6 +47,20 @@ internal static class Operators
         r[2].Dispose();
         return r[0];
     }
+
+    /// <summary>into[index[i]] += rows[i] for each i, in the order of i where an index repeats. (V, C) (N) (N, C)</summary>
+    public static void AddRows(Tensor into, Tensor index, Tensor rows)
+    {
+        if (into.device_type == DeviceType.CPU)
+            into.index_add_(0, index, rows, 1);
+        else
+            AddRowsSorted(into, index, rows);
+    }
+
+    /// <summary>
+    /// The same for a GPU, where index_add_ uses atomics, in another order each time. This one sorts the indices first, and the sort is stable.
+    /// </summary>
+    internal static void AddRowsSorted(Tensor into, Tensor index, Tensor rows) => into.index_put_(rows, [index], accumulate: true);
 
     /// <summary>GELU by its tanh approximation (Hendrycks and Gimpel 2016, section 2), as GPT-2 has it.</summary>
     public static Tensor Gelu(Tensor x) => Dispatcher.Call("aten::gelu", "", 1, x, "tanh")[0];

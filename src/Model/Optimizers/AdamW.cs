@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Model.Native;
 using Elastic.Model.Vectors;
@@ -21,8 +22,13 @@ internal static class AdamW
     /// part of the slice before <see cref="FlatLayout.DecayedLength"/>.
     /// </summary>
     /// <param name="gradient">The flat gradient, (Length).</param>
+    /// <exception cref="ElasticException">The gradient is not finite; nothing has been touched.</exception>
     public static void Update(ReplicaVectors vectors, Tensor gradient, Slice slice, AdamWStep step, OptimizerSettings settings)
     {
+        if (!double.IsFinite(step.ClipCoefficient))
+            throw new ElasticException(
+                $"the gradient of step {step.Number} is not finite: the training diverges; use a smaller optimizer.learning-rate " +
+                $"(this step's is {step.LearningRate:G3}), more optimizer.warmup-steps or an optimizer.clip");
         var decayed = Math.Clamp(vectors.Layout.DecayedLength, slice.First, slice.First + slice.Count);
         Update(vectors, gradient, slice.First, decayed - slice.First, settings.WeightDecay, step, settings);
         Update(vectors, gradient, decayed, slice.First + slice.Count - decayed, 0, step, settings);

@@ -1,4 +1,5 @@
 using Elastic.Messages.Settings;
+using Elastic.Model.Arithmetic;
 
 namespace Elastic.Model.Optimizers;
 
@@ -23,7 +24,7 @@ public static class LearningRate
         {
             LearningRateSchedule.Constant => 1.0,
             LearningRateSchedule.Linear => 1.0 - progress,
-            LearningRateSchedule.Cosine => 0.5 * (1.0 + Math.Cos(Math.PI * progress)),
+            LearningRateSchedule.Cosine => 0.5 * (1.0 + Elementary.CosineOfPi(progress)),
             _ => throw new System.Diagnostics.UnreachableException($"schedule {settings.Schedule}"),
         };
         return settings.Schedule == LearningRateSchedule.Constant

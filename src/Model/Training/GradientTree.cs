@@ -36,9 +36,6 @@ internal sealed class GradientTree(FlatLayout layout, torch.Device device) : IDi
     /// <summary>The subtrees held now, in order.</summary>
     public IReadOnlyList<SubtreeRoot> Roots => [.. _roots.Select(r => new SubtreeRoot(r.Node, r.Buffer.Flat))];
 
-    /// <summary>Bytes of all buffers, in use or not.</summary>
-    public long Bytes => (_roots.Count + _free.Count) * layout.Length * sizeof(float);
-
     /// <summary>Forgets all sums; their buffers are used again.</summary>
     public void Clear()
     {
@@ -54,6 +51,9 @@ internal sealed class GradientTree(FlatLayout layout, torch.Device device) : IDi
     /// </summary>
     public GradientBuffer Rent()
         => _free.TryPop(out var buffer) ? buffer : new GradientBuffer(layout, zeros(layout.Length, float32, device).DetachFromDisposeScope());
+
+    /// <summary>Takes back a rented buffer that was not added.</summary>
+    public void Return(GradientBuffer buffer) => _free.Push(buffer);
 
     /// <summary>Adds the finished gradient of the next micro-batch.</summary>
     public void Add(int microBatch, GradientBuffer buffer)

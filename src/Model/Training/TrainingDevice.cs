@@ -59,16 +59,10 @@ public sealed class TrainingDevice : IDisposable
     /// <summary>The model that it trains.</summary>
     public ModelSettings Model { get; }
 
-    /// <summary>Where vectors for <see cref="Attach"/> must be: all CPU devices share this machine's memory.</summary>
-    public torch.Device Location => _device;
-
     /// <summary>
     /// The gradient sums of the last <see cref="Accumulate"/>, for the other devices to read. They change with the next one.
     /// </summary>
     public IReadOnlyList<SubtreeRoot> Roots => _gradients.Roots;
-
-    /// <summary>Bytes of gradient buffers that this device holds.</summary>
-    public long GradientBytes => _gradients.Bytes + (_folded is null ? 0 : _layout.Length * sizeof(float));
 
     /// <summary>Trains this replica from now on. The parameters stay where they are: the network reads the vectors themselves.</summary>
     public void Attach(ReplicaVectors vectors)
@@ -78,8 +72,17 @@ public sealed class TrainingDevice : IDisposable
             throw new ArgumentException($"the vectors hold a {vectors.Layout.Model.Signature}, not a {Model.Signature}", nameof(vectors));
         if (ReferenceEquals(vectors, _vectors))
             return;
-        _parameters?.Dispose();
+        Detach();
         (_vectors, _parameters) = (vectors, new Gpt2Tensors(_layout, vectors.Parameters));
+    }
+
+    /// <summary>
+    /// Lets go of the replica. To be called before its vectors are disposed of: the network's views would keep the parameters' memory.
+    /// </summary>
+    public void Detach()
+    {
+        _parameters?.Dispose();
+        (_vectors, _parameters) = (null, null);
     }
 
     /// <summary>
@@ -105,8 +108,16 @@ public sealed class TrainingDevice : IDisposable
             using var scope = NewDisposeScope();
             var (inputs, targets) = Blocks(microBatches[i].Span, tokensPerRow);
             var buffer = _gradients.Rent();
-            losses[i] = _model.ForwardBackward(
-                inputs, targets, Parameters, buffer.Views, 1.0 / totalMicroBatches, DropoutMasks.For(Model.Dropout, seed, firstMicroBatch + i));
+            try
+            {
+                losses[i] = _model.ForwardBackward(
+                    inputs, targets, Parameters, buffer.Views, 1.0 / totalMicroBatches, DropoutMasks.For(Model.Dropout, seed, firstMicroBatch + i));
+            }
+            catch
+            {
+                _gradients.Return(buffer);
+                throw;
+            }
             _gradients.Add(firstMicroBatch + i, buffer);
         }
         return losses;
@@ -156,7 +167,7 @@ public sealed class TrainingDevice : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _parameters?.Dispose();
+        Detach();
         _folded?.Dispose();
         _gradients.Dispose();
         _model.Dispose();

@@ -1,4 +1,5 @@
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
 
 namespace Elastic.Model.Vectors;
 
@@ -6,8 +7,7 @@ namespace Elastic.Model.Vectors;
 /// <param name="Name">Its name in a Hugging Face GPT-2, e.g. "transformer.h.0.attn.c_attn.weight".</param>
 /// <param name="Shape">Row-major. Weights of linear layers are (in, out), as Hugging Face's Conv1D stores them: y = x W + b.</param>
 /// <param name="Offset">First element; a multiple of <see cref="FlatLayout.Alignment"/>.</param>
-/// <param name="Decays">Does weight decay apply: matrices and embeddings, not biases and LayerNorm gains.</param>
-public sealed record Segment(string Name, IReadOnlyList<long> Shape, long Offset, bool Decays)
+public sealed record Segment(string Name, IReadOnlyList<long> Shape, long Offset)
 {
     /// <summary>Elements of the tensor.</summary>
     public long Count { get; } = Shape.Aggregate(1L, (product, n) => product * n);
@@ -31,9 +31,6 @@ public sealed class FlatLayout
     /// <summary>Elements of the smallest piece that one device updates, and of one partial sum of the gradient's norm.</summary>
     public const int Tile = 65_536;
 
-    /// <summary>Elements of a chunk, the unit of transfer and averaging (16 MiB).</summary>
-    public const int ChunkElements = 4 << 20;
-
     private readonly Dictionary<string, Segment> _byName;
 
     /// <summary>Lays out <paramref name="model"/>.</summary>
@@ -43,8 +40,9 @@ public sealed class FlatLayout
         Model = model;
         var shapes = Gpt2Shapes(model).ToList();
         var segments = new List<Segment>();
-        DecayedLength = Place(shapes.Where(s => s.Shape.Length > 1), 0, true, segments);
-        Length = Place(shapes.Where(s => s.Shape.Length == 1), DecayedLength, false, segments);
+        // Matrices and embeddings decay; biases and LayerNorm gains do not.
+        DecayedLength = Place(shapes.Where(s => s.Shape.Length > 1), 0, segments);
+        Length = Place(shapes.Where(s => s.Shape.Length == 1), DecayedLength, segments);
         Segments = segments;
         _byName = segments.ToDictionary(s => s.Name);
     }
@@ -65,10 +63,7 @@ public sealed class FlatLayout
     public int Tiles => (int)(Length / Tile);
 
     /// <summary>Chunks of the vector; the last may be shorter.</summary>
-    public int Chunks => (int)((Length + ChunkElements - 1) / ChunkElements);
-
-    /// <summary>Parameters of the model, padding not counted.</summary>
-    public long ParameterCount => Segments.Sum(s => s.Count) - (Model.PaddedVocabulary - Model.Vocabulary) * (long)Model.Width;
+    public int Chunks => VectorManifest.ChunkCount(Length);
 
     /// <summary>The segment called <paramref name="name"/>.</summary>
     public Segment this[string name] => _byName[name];
@@ -78,15 +73,14 @@ public sealed class FlatLayout
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Chunks);
-        var first = (long)index * ChunkElements;
-        return (first, (int)Math.Min(ChunkElements, Length - first));
+        return ((long)index * VectorManifest.ChunkElements, VectorManifest.ElementsOf(Length, index));
     }
 
-    private static long Place(IEnumerable<(string Name, long[] Shape)> shapes, long offset, bool decays, List<Segment> into)
+    private static long Place(IEnumerable<(string Name, long[] Shape)> shapes, long offset, List<Segment> into)
     {
         foreach (var (name, shape) in shapes)
         {
-            into.Add(new Segment(name, shape, offset, decays));
+            into.Add(new Segment(name, shape, offset));
             offset = RoundUp(into[^1].End, Alignment);
         }
         return RoundUp(offset, Tile);

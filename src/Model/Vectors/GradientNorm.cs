@@ -15,7 +15,9 @@ public static class GradientNorm
 
     /// <summary>
     /// What to multiply the gradient by so that its norm is at most <paramref name="clip"/>: min(1, clip / (norm + 1e-6)), as PyTorch's
-    /// clip_grad_norm_ has it. 1 where <paramref name="clip"/> is 0.
+    /// clip_grad_norm_ has it. 1 where <paramref name="clip"/> is 0. NaN, which the optimizer refuses, where the norm is not finite, even if
+    /// nothing is clipped.
     /// </summary>
-    public static double ClipCoefficient(double norm, double clip) => clip > 0 ? Math.Min(1.0, clip / (norm + 1e-6)) : 1.0;
+    public static double ClipCoefficient(double norm, double clip)
+        => !double.IsFinite(norm) ? double.NaN : clip > 0 ? Math.Min(1.0, clip / (norm + 1e-6)) : 1.0;
 }

@@ -47,9 +47,6 @@ public sealed unsafe class ReplicaVectors : IDisposable
     /// <summary>The vector called <paramref name="kind"/>.</summary>
     public Tensor this[VectorKind kind] => _vectors[(int)kind];
 
-    /// <summary>Bytes of all three vectors.</summary>
-    public long ByteCount => 3 * Layout.Length * sizeof(float);
-
     /// <summary>Do the vectors lie in this machine's memory, so that <see cref="Floats"/> works?</summary>
     public bool OnCpu => Parameters.device_type == DeviceType.CPU;
 

@@ -22,30 +22,16 @@ public readonly record struct TreeNode(int First, int Count)
 /// </summary>
 public static class SumTree
 {
-    /// <summary>The fewest full subtrees that make up [first, first + count), in order.</summary>
-    public static IReadOnlyList<TreeNode> Cover(int first, int count)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(first);
-        ArgumentOutOfRangeException.ThrowIfNegative(count);
-        var nodes = new List<TreeNode>();
-        for (int at = first, end = first + count; at < end; at += nodes[^1].Count)
-        {
-            var aligned = at == 0 ? 1 << 30 : at & -at;
-            nodes.Add(new TreeNode(at, Math.Min(aligned, LargestPowerOfTwo(end - at))));
-        }
-        return nodes;
-    }
-
     /// <summary>Where a node of <paramref name="count"/> indices, at least 2, splits: the size of its left half.</summary>
     public static int Split(int count)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 2);
-        return LargestPowerOfTwo(count - 1);
+        return 1 << BitOperations.Log2((uint)count - 1);
     }
 
     /// <summary>
-    /// Folds roots that together cover [0, n) exactly once, in tree order. Any union of <see cref="Cover"/>s of a partition of [0, n) gives
-    /// the same sum as n roots of one index each.
+    /// Folds roots that together cover [0, n) exactly once, in tree order. Whatever full subtrees they are, the sum is that of n roots of one
+    /// index each.
     /// </summary>
     /// <exception cref="ArgumentException">The roots leave a gap, overlap, or are no subtrees.</exception>
     public static T Fold<T>(IReadOnlyList<(TreeNode Node, T Value)> roots, int n, Func<T, T, T> add)
@@ -67,6 +53,4 @@ public static class SumTree
             return add(Sum(node with { Count = left }), Sum(new TreeNode(node.First + left, node.Count - left)));
         }
     }
-
-    private static int LargestPowerOfTwo(int n) => 1 << BitOperations.Log2((uint)n);
 }

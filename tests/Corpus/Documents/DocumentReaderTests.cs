@@ -33,6 +33,16 @@ public class DocumentReaderTests
     }
 
     [Fact]
+    public void Invalid_UTF8_is_counted_after_a_byte_order_mark_too()
+    {
+        Assert.Equal("a\uFFFDb", Single("a.txt", [0xEF, 0xBB, 0xBF, 0x61, 0xFF, 0x62]).Text);
+        Assert.Equal(1, _statistics.InvalidUtf8Sequences);
+    }
+
+    [Fact]
+    public void A_byte_order_mark_of_UTF16_decides_the_encoding() => Assert.Equal("é", Single("a.txt", [0xFF, 0xFE, 0xE9, 0]).Text);
+
+    [Fact]
     public void A_byte_order_mark_is_no_text() => Assert.Equal("é", Single("a.txt", [0xEF, 0xBB, 0xBF, 0xC3, 0xA9]).Text);
 
     [Fact]
@@ -58,7 +68,7 @@ public class DocumentReaderTests
             """u8.ToArray());
         Assert.Equal([("Web", "a.jsonl:1", "one"), ("Books3", "a.jsonl:8", "last")], documents.Select(d => (d.Source, d.Name, d.Text)));
         Assert.Equal([2, 3, 5, 6, 7], _statistics.Malformed.Select(m => m.Line));
-        Assert.All(_statistics.Malformed, m => Assert.EndsWith("a.jsonl", m.File, StringComparison.Ordinal));
+        Assert.All(_statistics.Malformed, m => Assert.Equal("a.jsonl", m.File));
         Assert.Equal(5, _statistics.MalformedRecords);
     }
 
@@ -86,28 +96,49 @@ public class DocumentReaderTests
         Assert.Equal(50_000, Read("a.jsonl.zst", compressed).Count);
         Assert.Empty(_statistics.Malformed);
         Assert.InRange(Read("b.jsonl.zst", compressed[..(compressed.Length / 2)]).Count, 1, 49_999);
-        Assert.Contains("b.jsonl.zst", Assert.Single(_statistics.Malformed).File, StringComparison.Ordinal);
+        Assert.Equal("b.jsonl.zst", Assert.Single(_statistics.Malformed).File);
     }
 
     [Fact]
     public async Task Parquet_is_read_row_group_by_row_group()
     {
-        using var folder = new TemporaryFolder();
-        var path = folder["a.parquet"];
-        var (text, source) = (new DataField<string>("text"), new DataField<string>("source"));
-        await using (var file = File.Create(path))
-        {
-            await using var writer = await ParquetWriter.CreateAsync(new ParquetSchema(text, source), file);
-            foreach (var group in new string?[][] { ["one", null], ["two", "three"] })
-            {
-                using var rows = writer.CreateRowGroup();
-                await rows.WriteAsync(text, group!);
-                await rows.WriteAsync(source, ["Web", ""]);
-            }
-        }
-        var documents = DocumentReader.Read(CorpusSources.Resolve([path])[0], _statistics).ToList();
+        var documents = Read("a.parquet", await ParquetBytes(["one", null], ["two", "three"]));
         Assert.Equal([("Web", "one"), ("Web", "two"), ("a.parquet", "three")], documents.Select(d => (d.Source, d.Text)));
         Assert.Equal(1, _statistics.EmptyDocuments);
+    }
+
+    [Fact]
+    public async Task A_damaged_row_group_is_left_out_and_recorded_with_file_and_number()
+    {
+        var bytes = await ParquetBytes(["one", "two"], ["three", "four"]);
+        bytes.AsSpan(4, 20).Fill(0xFF); // the first page's header
+        Assert.Equal(["three", "four"], Read("a.parquet", bytes).Select(d => d.Text));
+        var malformed = Assert.Single(_statistics.Malformed);
+        Assert.StartsWith("a.parquet row group 0 cannot be read", malformed.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Whatever_byte_of_a_Parquet_file_is_damaged_the_error_names_the_file()
+    {
+        var bytes = await ParquetBytes(["one", "two"], ["three", "four"]);
+        for (var i = 0; i < bytes.Length; i++)
+        {
+            var damaged = bytes.ToArray();
+            damaged[i] ^= 0xFF;
+            try
+            {
+                Read("a.parquet", damaged);
+            }
+            catch (ElasticException e)
+            {
+                Assert.Contains("a.parquet", e.Message, StringComparison.Ordinal);
+            }
+            catch (Exception e)
+            {
+                Assert.Fail($"byte {i} of {bytes.Length}: {e}");
+            }
+        }
+        Assert.True(_statistics.MalformedRecords > 0);
     }
 
     [Fact]
@@ -153,6 +184,53 @@ public class DocumentReaderTests
                 </book>
                 """u8.ToArray()).Text.TrimEnd());
 
+    [Theory]
+    [InlineData("windows-1251", "windows-1251", "Привет, мир")]
+    [InlineData("windows-1252", "windows-1252", "café – 5 €")]
+    [InlineData("iso-8859-1", "ISO-8859-1", "naïve")]
+    [InlineData("shift_jis", "Shift_JIS", "日本語")]
+    [InlineData("utf-16", "utf-16", "日本語 é")]
+    [InlineData("utf-16BE", "UTF-16", "日本語 é")]
+    [InlineData("utf-8", "utf-16", "converted, but é still declares what it was")]
+    [InlineData("utf-8", "utf-8", "日本語 é")]
+    public void XML_is_decoded_as_it_declares(string encoding, string declared, string text)
+    {
+        var xml = $"<?xml version='1.0' encoding=\"{declared}\"?>\n<p>{text}</p>";
+        Assert.Equal(text, Single("a.xml", EncodingOf(encoding).GetBytes(xml)).Text.Trim());
+        Assert.Equal((0, 0), (_statistics.InvalidUtf8Sequences, _statistics.MalformedRecords));
+    }
+
+    [Fact]
+    public void XML_in_an_encoding_that_nobody_knows_is_malformed_and_invalid_UTF8_in_it_is_counted()
+    {
+        Assert.Empty(Read("a.xml", "<?xml version='1.0' encoding='x-none'?><p>a</p>"u8.ToArray()));
+        Assert.Equal(1, _statistics.MalformedRecords);
+        Assert.Equal("a\uFFFDb", Single("b.xml", [.. "<p>a"u8, 0xFF, .. "b</p>"u8]).Text.Trim());
+        Assert.Equal((1, 1), (_statistics.InvalidUtf8Sequences, _statistics.MalformedRecords));
+    }
+
+    [Theory]
+    [InlineData("windows-1251", "windows-1251", "Привет, мир")]
+    [InlineData("windows-1252", "iso-8859-1", "café – 5 €")]
+    [InlineData("shift_jis", "Shift_JIS", "日本語")]
+    [InlineData("utf-8", "utf-8", "日本語 é")]
+    [InlineData("utf-8", null, "日本語 é")]
+    public void Pages_are_decoded_as_they_declare(string encoding, string? declared, string text)
+    {
+        var meta = declared is null ? "" : $"<meta http-equiv=Content-Type content='text/html; charset={declared}'>";
+        var words = string.Concat(Enumerable.Repeat(text + " ", 3000)).Trim();
+        var page = $"<html><head>{meta}<title>{text}</title></head><body><p>{words}</p></body></html>";
+        Assert.Equal($"{text}\n{words}\n", Single("a.html", EncodingOf(encoding).GetBytes(page)).Text);
+        Assert.Equal(0, _statistics.InvalidUtf8Sequences);
+    }
+
+    [Fact]
+    public void Invalid_UTF8_in_a_page_is_replaced_and_counted()
+    {
+        Assert.Equal("a\uFFFDb\n", Single("a.html", [0xEF, 0xBB, 0xBF, .. "<p>a"u8, 0xFF, .. "b"u8]).Text);
+        Assert.Equal(1, _statistics.InvalidUtf8Sequences);
+    }
+
     [Fact]
     public void XML_is_read_up_to_where_it_is_malformed()
     {
@@ -190,17 +268,39 @@ public class DocumentReaderTests
     public void Ends_of_lines_become_newlines() => Assert.Equal("a\nb\nc\n\nd", Single("a.txt", "a\r\nb\rc\n\nd"u8.ToArray()).Text);
 
     [Fact]
-    public void Statistics_count_by_source()
+    public void Statistics_count_documents_and_bytes()
     {
         Read("a.txt", "abc"u8.ToArray());
         Read("b.txt", "é"u8.ToArray());
         Assert.Equal((2, 5), (_statistics.Documents, _statistics.Bytes));
-        Assert.Equal((1, 2), _statistics.Sources["b.txt"]);
     }
 
     [Fact]
     public void Token_shards_hold_no_text() =>
         Refusal.Says("holds tokens", () => Read("a.bin", [1]));
+
+    // A row group for each list of texts, from "Web" and from nowhere in turns.
+    private static async Task<byte[]> ParquetBytes(params string?[][] groups)
+    {
+        var (text, source) = (new DataField<string>("text"), new DataField<string>("source"));
+        using var file = new MemoryStream();
+        await using (var writer = await ParquetWriter.CreateAsync(new ParquetSchema(text, source), file))
+        {
+            foreach (var group in groups)
+            {
+                using var rows = writer.CreateRowGroup();
+                await rows.WriteAsync(text, group!);
+                await rows.WriteAsync(source, ["Web", ""]);
+            }
+        }
+        return file.ToArray();
+    }
+
+    private static Encoding EncodingOf(string name)
+    {
+        Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
+        return Encoding.GetEncoding(name);
+    }
 
     private Document Single(string name, byte[] bytes) => Assert.Single(Read(name, bytes));
 

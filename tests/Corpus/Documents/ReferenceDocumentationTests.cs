@@ -42,6 +42,19 @@ public class ReferenceDocumentationTests
             """, documents[0].Text);
     }
 
+    [Theory]
+    [InlineData("<doc>\n  <title>Title</title>\n  <member name=\"T:X\">One</member><p>Two</p>\n</doc>", "Title\nOne\nTwo")]
+    [InlineData("<doc>Loose words <b>first</b>.<members/></doc>", "Loose words first.")]
+    [InlineData("<doc><![CDATA[Words]]></doc>", "Words")]
+    public void Any_other_document_with_the_same_root_gives_its_text(string xml, string text) =>
+        Assert.Equal(text, Assert.Single(Read(xml)).Text.TrimEnd());
+
+    [Theory]
+    [InlineData("<doc/>")]
+    [InlineData("<doc>  </doc>")]
+    [InlineData("<doc><assembly/></doc>")]
+    public void One_without_text_gives_no_document(string xml) => Assert.Empty(Read(xml));
+
     [Fact]
     public void Paragraphs_lists_and_code_keep_their_lines() =>
         Assert.Equal("T\nFirst.\nSecond:\n- Red: warm\n- blue\nvar x = 1;\n  x++;\nend, words and more.\n", Assert.Single(Read("""

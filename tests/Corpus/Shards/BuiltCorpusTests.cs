@@ -32,7 +32,7 @@ public sealed class BuiltCorpusTests : IDisposable
     {
         var corpus = Corpora.Build(_folder["c"], Corpora.Documents(10));
         var path = Path.Combine(corpus.Folder, "corpus.json");
-        File.WriteAllText(path, File.ReadAllText(path).Replace("\"format\": 1", "\"format\": 99", StringComparison.Ordinal));
+        File.WriteAllText(path, File.ReadAllText(path).Replace($"\"format\": {CorpusIdentity.FormatVersion},", "\"format\": 99,", StringComparison.Ordinal));
         Refusal.Says("has format 99", () => BuiltCorpus.Open(corpus.Folder));
     }
 
@@ -65,15 +65,23 @@ public sealed class BuiltCorpusTests : IDisposable
     {
         _folder.Write("in/a.txt", "The first text.");
         _folder.Write("in/b.jsonl", "{\"text\": \"The second.\"}\nbroken\n{\"text\": \" \"}\n");
-        var files = CorpusSources.Resolve([_folder["in"]]);
-        var statistics = new ReadStatistics();
-        var bytes = Tokenizer.Open("byte");
-        using var writer = new CorpusWriter(_folder["out"], CorpusIdentity.Of(files, Corpora.Settings(_folder["in"])), bytes);
-        foreach (var batch in DocumentBatches.Read(files, statistics, CancellationToken.None))
-            writer.Append(BatchTokenizer.Tokenize(bytes, batch, 0));
-        var corpus = writer.Complete(statistics);
+        var (bytes, corpus) = (Tokenizer.Open("byte"), BuildFromFiles());
         Assert.Equal("The first text.The second.", bytes.Decode(Corpora.Tokens(corpus.ShardPath(Assert.Single(corpus.TrainShards)))));
         Assert.Equal((2, 1, 1), (corpus.Manifest.Documents, corpus.Manifest.MalformedRecords, corpus.Manifest.EmptyDocuments));
+    }
+
+    [Fact]
+    public void Malformed_places_are_listed_in_the_corpus_folder_up_to_a_hundred()
+    {
+        _folder.Write("in/a.txt", "The first text.");
+        Assert.False(File.Exists(Path.Combine(BuildFromFiles().Folder, "malformed.txt")));
+        Directory.Delete(_folder["out"], recursive: true);
+        _folder.Write("in/sub/b.jsonl", string.Concat(Enumerable.Repeat("{}\n", 102)));
+        var corpus = BuildFromFiles();
+        var lines = File.ReadAllLines(Path.Combine(corpus.Folder, "malformed.txt"));
+        Assert.Equal((102, 101), (corpus.Manifest.MalformedRecords, lines.Length));
+        Assert.Equal("sub/b.jsonl:1 there is no field \"text\" with a string", lines[0]);
+        Assert.Equal("and 2 more", lines[^1]);
     }
 
     [Fact]
@@ -85,5 +93,17 @@ public sealed class BuiltCorpusTests : IDisposable
         Assert.Equal([(0L, 11), (1L, 11), (2L, 8)], batches.Select(b => (b.Sequence, b.Documents.Count)));
         var canceled = new CancellationToken(canceled: true);
         Assert.Throws<OperationCanceledException>(() => DocumentBatches.Read(files, new ReadStatistics(), canceled).ToList());
+    }
+
+    // The files in "in" to the folder "out".
+    private BuiltCorpus BuildFromFiles()
+    {
+        var files = CorpusSources.Resolve([_folder["in"]]);
+        var statistics = new ReadStatistics();
+        var bytes = Tokenizer.Open("byte");
+        using var writer = new CorpusWriter(_folder["out"], CorpusIdentity.Of(files, Corpora.Settings(_folder["in"])), bytes);
+        foreach (var batch in DocumentBatches.Read(files, statistics, CancellationToken.None))
+            writer.Append(BatchTokenizer.Tokenize(bytes, batch, 0));
+        return writer.Complete(statistics);
     }
 }

@@ -49,6 +49,8 @@ public sealed class CorpusWriterTests : IDisposable
         // The lock file of a crashed process is no longer locked.
         _folder.Write("c.building-dead/train-00000.tokens", "half a shard");
         _folder.Write("c.building-dead.lock", "");
+        _folder.Write("other.building-dead/train-00000.tokens", "half a shard of another corpus");
+        _folder.Write("other.building-dead.lock", "");
         Refusal.Says("no corpus in", () => BuiltCorpus.Open(_folder["c.building-dead"]));
         Corpora.Build(_folder["c"], Corpora.Documents(10));
         Assert.Equal([_folder["c"]], Directory.EnumerateFileSystemEntries(_folder.Path));
@@ -63,6 +65,15 @@ public sealed class CorpusWriterTests : IDisposable
         Assert.Equal(fast.Manifest.TrainShards, slow.Complete(new ReadStatistics()).Manifest.TrainShards);
         slow.Dispose();
         Assert.Equal([_folder["c"]], Directory.EnumerateFileSystemEntries(_folder.Path));
+    }
+
+    [Fact]
+    public void A_build_of_another_corpus_is_left_alone_while_its_builder_lives()
+    {
+        using var slow = Writer("a");
+        Append(slow, Corpora.Documents(10));
+        Corpora.Build(_folder["b"], Corpora.Documents(10));
+        Assert.NotEmpty(slow.Complete(new ReadStatistics()).TrainShards);
     }
 
     [Fact]

@@ -53,6 +53,35 @@ public class CorpusSourcesTests
     }
 
     [Fact]
+    public void Links_to_files_are_files_and_links_to_folders_are_passed_over()
+    {
+        using var folder = new TemporaryFolder();
+        using var elsewhere = new TemporaryFolder();
+        folder.Write("a/b.txt", "x");
+        Directory.CreateSymbolicLink(folder["a/circle"], folder.Path);
+        Directory.CreateSymbolicLink(folder["twice"], folder["a"]);
+        File.CreateSymbolicLink(folder["linked.txt"], elsewhere.Write("far.txt", "y"));
+        Assert.Equal(["a/b.txt", "linked.txt"], CorpusSources.Resolve([folder.Path]).Select(f => f.Name));
+        // A source that is itself a link is one that somebody has named.
+        Assert.Equal(["b.txt"], CorpusSources.Resolve([folder["twice"]]).Select(f => f.Name));
+    }
+
+    [Fact]
+    public void A_folder_that_may_not_be_read_is_an_error_and_not_left_out()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        using var folder = new TemporaryFolder();
+        folder.Write("open.txt", "x");
+        folder.Write("closed/b.txt", "x");
+        File.SetUnixFileMode(folder["closed"], UnixFileMode.None);
+        if (!Environment.IsPrivilegedProcess) // who may read everything
+            Refusal.Says(folder["closed"], () => CorpusSources.Resolve([folder.Path]));
+        File.SetUnixFileMode(folder["closed"], UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Assert.Equal(2, CorpusSources.Resolve([folder.Path]).Count);
+    }
+
+    [Fact]
     public void A_file_named_twice_is_read_once_and_same_names_keep_the_order_of_their_sources()
     {
         using var folder = new TemporaryFolder();

@@ -1,26 +1,20 @@
 using System.Numerics;
+using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
 
-namespace Elastic.Model.Training;
+namespace Elastic.Model.Tests;
 
-/// <summary>What a replica in training needs of memory: for choosing where it fits, and as the yardstick of the memory tests.</summary>
-public static class TrainingMemory
+/// <summary>What a replica in training needs of memory, added up from its parts: the yardstick of the memory tests.</summary>
+internal static class TrainingMemory
 {
     /// <summary>Bytes of parameters and moments, once per replica.</summary>
-    public static long VectorBytes(FlatLayout layout)
-    {
-        ArgumentNullException.ThrowIfNull(layout);
-        return 3 * layout.Length * sizeof(float);
-    }
+    public static long VectorBytes(FlatLayout layout) => 3 * layout.Length * sizeof(float);
 
     /// <summary>
     /// Bytes of one device's gradients for so many micro-batches: a binary counter of partial sums, log2 of them and the newest.
     /// </summary>
     public static long GradientBytes(FlatLayout layout, int microBatches)
-    {
-        ArgumentNullException.ThrowIfNull(layout);
-        return microBatches == 0 ? 0 : (BitOperations.Log2((uint)microBatches) + 1) * layout.Length * sizeof(float);
-    }
+        => microBatches == 0 ? 0 : (BitOperations.Log2((uint)microBatches) + 1) * layout.Length * sizeof(float);
 
     /// <summary>
     /// Bytes of one device's activations: what each block saves for its backward pass (16 C a row: input, two norms, q, k, v, mix, middle,
@@ -29,9 +23,8 @@ public static class TrainingMemory
     /// <param name="rows">B T of a micro-batch.</param>
     public static long ActivationBytes(FlatLayout layout, int rows)
     {
-        ArgumentNullException.ThrowIfNull(layout);
         var (C, L) = ((long)layout.Model.Width, layout.Model.Layers);
-        return sizeof(float) * (rows * C * (16 * L + 10) + (long)Math.Min(rows, Networks.LossHead.RowsAtOnce) * layout.Model.PaddedVocabulary);
+        return sizeof(float) * (rows * C * (16 * L + 10) + (long)Math.Min(rows, LossHead.RowsAtOnce) * layout.Model.PaddedVocabulary);
     }
 
     /// <summary>Bytes of a replica on <paramref name="devices"/> devices of one machine that share its vectors.</summary>
