@@ -54,7 +54,7 @@ public sealed class DisplayTests
         Assert.Equal(
             [
                 "run tiny   config tiny   gpt2 4x128 heads 4 context 128 vocabulary 0",
-                "40 rounds x 20 steps x 1 replica   2.05k tokens a step in 2 micro-batches   seed 42",
+                "80 rounds x 20 steps x 1 replica   2.05k tokens a step in 2 micro-batches   seed 42",
             ],
             RunLines.Header("tiny", settings));
         Assert.StartsWith("3 epochs x", RunLines.Header("t", settings with { Run = settings.Run with { Rounds = null, Epochs = 3 } })[1], StringComparison.Ordinal);
