@@ -95,6 +95,13 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
+    public void A_cancellation_that_nobody_asked_for_is_not_passed_off_as_an_interruption()
+    {
+        Assert.Equal(ExitCodes.Failed, ErrorReport.Write(new TaskCanceledException(), _error, Path.Combine(_folder, "log.txt")));
+        Assert.StartsWith("error: unexpected TaskCanceledException", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_full_disk_is_named_with_its_remedy()
     {
         Assert.Equal(ExitCodes.Failed, ErrorReport.Write(new IOException("No space left on device", 28), _error, "unused"));
