@@ -147,6 +147,32 @@ public sealed class DisplayTests
         Assert.True(new FileInfo(Assert.Single(Directory.GetFiles(folder))).Length > before);
     }
 
+    [Fact]
+    public void TensorBoard_is_not_told_a_score_from_before_a_resume_again()
+    {
+        var folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
+        var log = new TensorBoardLog(folder, _ => { });
+        log.Write(View with { LearningRate = null });                    // what the journal knows: no step was taken yet
+        log.Write(View with { Steps = 101 });
+        Assert.Contains("loss/train", Written(), StringComparison.Ordinal);
+        Assert.DoesNotContain("loss/validation", Written(), StringComparison.Ordinal);
+        log.Write(View with { Steps = 102, ValLoss = 2.2 });
+        Assert.Contains("loss/validation", Written(), StringComparison.Ordinal);
+
+        string Written() => File.ReadAllText(Assert.Single(Directory.GetFiles(folder)), System.Text.Encoding.Latin1);
+    }
+
+    [Fact]
+    public void TensorBoard_files_that_cannot_be_opened_do_not_stop_the_run()
+    {
+        var (folder, notices) = (Directory.CreateTempSubdirectory("elastic-test-").FullName, new List<string>());
+        // A link to itself: the folder is there as far as CreateDirectory is concerned, and no file can be opened in it.
+        Directory.CreateSymbolicLink(Path.Combine(folder, "loop"), Path.Combine(folder, "loop"));
+        var log = new TensorBoardLog(Path.Combine(folder, "loop", "x"), notices.Add);
+        log.Write(View);
+        Assert.Single(notices);
+    }
+
     private static string[] Lines(StringWriter output) => output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
     private sealed class HandClock : TimeProvider
