@@ -65,9 +65,15 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains("there is no run nobody", _error.ToString(), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task A_run_name_that_leads_out_of_the_folder_is_refused() =>
-        Assert.Equal(ExitCodes.WrongUsage, await Run("generate", "--run", "../../etc", "--data-dir", _folder));
+    [Theory]
+    [InlineData("../../etc")]
+    [InlineData("..")]
+    [InlineData("")]
+    public async Task Every_command_has_the_same_rule_for_the_name_of_a_run(string name)
+    {
+        Assert.Equal(ExitCodes.WrongUsage, await Run("generate", "--run", name, "--data-dir", _folder));
+        Assert.StartsWith($"error: run.name = \"{name}\": use", _error.ToString(), StringComparison.Ordinal);
+    }
 
     [Fact]
     public async Task No_corpus_at_all_is_exit_code_3() => Assert.Equal(ExitCodes.NotFound, await Run("corpus", "show", "--data-dir", _folder));
