@@ -37,9 +37,9 @@ internal sealed class TrainRun
         NativeTorch.Load();
         using var held = _data.Take();
         _log = new RunLog(_folder.LogFile);
+        using var interruption = Interruption.Listen(TellOfStop);
         await using (_display = RunDisplays.Choose(_request.Json, _request.Plain, _output, _error))
         {
-            using var interruption = Interruption.Listen(() => Say("stopping at the next step; once more to quit at once (the same command goes on either way)"));
             try
             {
                 await TrainAsync(interruption.Token);
@@ -48,9 +48,13 @@ internal sealed class TrainRun
             {
                 // Stopped while the corpus was being read or before the run had begun: nothing to hand over.
             }
+            catch (TimeoutException e) when (IsFinished)
+            {
+                Say($"the node did not shut down in time ({e.Message}); the run is finished all the same");
+            }
         }
 
-        return await EndAsync();
+        return await EndAsync(interruption.Token);
     }
 
     private async Task TrainAsync(CancellationToken interrupted)
@@ -82,7 +86,9 @@ internal sealed class TrainRun
         }
     }
 
-    private async Task<int> EndAsync()
+    private bool IsFinished => _view?.Phase == RunPhase.Finished;
+
+    private async Task<int> EndAsync(CancellationToken interrupted)
     {
         if (_view?.Failure is { } failure)
         {
@@ -90,19 +96,20 @@ internal sealed class TrainRun
             throw new ElasticException($"run {_run}: {failure}");
         }
 
-        var finished = _view?.Phase == RunPhase.Finished;
         if (_request.Json && _view is not null)
             await _output.WriteLineAsync(RunJson.Write(_view));
         var people = _request.Json ? _error : _output;
-        if (!finished)
+        if (!IsFinished)
         {
             await people.WriteLineAsync(RunSummary.Stopped(_view));
             return ExitCodes.Interrupted;
         }
 
         var isDefault = _data.Root == Path.GetFullPath(CommonOptions.DefaultDataDir);
-        foreach (var line in RunSummary.Finished(_view!, TrySample(), _data.Root, _folder, isDefault))
+        foreach (var line in RunSummary.Finished(_view!, _data.Root, _folder, isDefault))
             await people.WriteLineAsync(line);
+        await people.FlushAsync(CancellationToken.None);
+        WriteSample(people, interrupted);
         return ExitCodes.Done;
     }
 
@@ -110,17 +117,35 @@ internal sealed class TrainRun
     private static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => settings.Model.Vocabulary > 0
         ? settings : settings with { Model = settings.Model with { Vocabulary = corpus.Manifest.VocabularySize } };
 
-    private string? TrySample()
+    // The run is finished and has been summed up: whatever happens here, it stays so.
+    private void WriteSample(TextWriter people, CancellationToken interrupted)
     {
         try
         {
-            return SampleText.Write(_data, _run, SampleRequest.ForSummary);
+            foreach (var line in RunSummary.Sample(SampleText.Write(_data, _run, SampleRequest.ForSummary, Tell, interrupted)))
+                people.WriteLine(line);
         }
-        catch (ElasticException e)
+        catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
         {
-            Say($"no text sample: {e.Message}");
-            return null;
+            // Whoever presses Ctrl-C here has seen what there is to see.
         }
+        catch (Exception e)
+        {
+            Tell($"no text sample: {e.Message}");
+        }
+
+        void Tell(string text)
+        {
+            _log.Write(text);
+            people.WriteLine(text);
+        }
+    }
+
+    private void TellOfStop()
+    {
+        // The last words of a finished run end by themselves.
+        if (!IsFinished)
+            Say("stopping at the next step; once more to quit at once (the same command goes on either way)");
     }
 
     private void Say(string text)

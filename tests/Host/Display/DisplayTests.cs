@@ -118,7 +118,8 @@ public sealed class DisplayTests
     [Fact]
     public void The_summary_says_everything_and_lets_no_escape_sequence_through()
     {
-        var text = string.Join('\n', RunSummary.Finished(View, "Gets the \e[2Jvalue\nof", "/data", new RunFolder("/data/runs/tiny"), isDefaultDataDir: false));
+        var text = string.Join('\n',
+            [.. RunSummary.Finished(View, "/data", new RunFolder("/data/runs/tiny"), isDefaultDataDir: false), .. RunSummary.Sample("Gets the \e[2Jvalue\nof")]);
         foreach (var part in new[] { "perplexity 9.85", "3.300 bits per byte", View.Fingerprint!.Value.Hex, View.Checkpoint!, "/data/runs/tiny/tensorboard",
             "/data/journal.db", "elastic generate --run tiny", "elastic corpus audit --run tiny --data-dir /data", "  | of" })
             Assert.Contains(part, text, StringComparison.Ordinal);
