@@ -1,5 +1,6 @@
 using Elastic.Actors;
 using Elastic.Corpus;
+using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
@@ -65,6 +66,10 @@ internal sealed class TrainRun
         foreach (var repair in CorpusLines.Repairs(corpus.Manifest))
             Say($"corpus: {repair}");
         settings = Resolve(settings, corpus);
+        if (corpus.HeldOutShards.All(s => BlockMap.CountIn(s.Tokens, settings.Model.Context) == 0))
+            Say("no validation: " + (settings.Corpus.HeldOut > 0
+                ? "the held-out text is shorter than one block; add text, or hold out more of it (corpus.held-out)"
+                : "no text is held out (corpus.held-out = 0)"));
         if (await node.StartRunAsync(settings, corpus) is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
         foreach (var line in RunLines.Header(_request.Settings.Title, settings))
@@ -114,8 +119,15 @@ internal sealed class TrainRun
     }
 
     /// <summary>Vocabulary 0 means the tokenizer's, which is known only now.</summary>
-    private static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => settings.Model.Vocabulary > 0
-        ? settings : settings with { Model = settings.Model with { Vocabulary = corpus.Manifest.VocabularySize } };
+    private static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => settings.Model.Vocabulary switch
+    {
+        0 => settings with { Model = settings.Model with { Vocabulary = corpus.Manifest.VocabularySize } },
+        // A larger one only leaves rows of the embedding unused; a smaller one has none for some tokens of the text.
+        var few when few < corpus.Manifest.VocabularySize => throw new SettingsException(
+            $"model.vocabulary = {few} is smaller than the vocabulary of the tokenizer ({corpus.Manifest.Tokenizer}: {corpus.Manifest.VocabularySize}): " +
+            "use 0, which takes the tokenizer's"),
+        _ => settings,
+    };
 
     // The run is finished and has been summed up: whatever happens here, it stays so.
     private void WriteSample(TextWriter people, CancellationToken interrupted)
