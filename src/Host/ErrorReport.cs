@@ -3,7 +3,10 @@ using Elastic.Messages;
 
 namespace Elastic.Host;
 
-/// <summary>Turns what went wrong into lines for standard error and an exit code.</summary>
+/// <summary>
+/// Turns what went wrong into lines for standard error and an exit code. A cancellation that a person asked for does not come here: the command
+/// that listened for it ends with <see cref="ExitCodes.Interrupted"/>. Any other one is a deadline that nobody named, and so a defect.
+/// </summary>
 internal static class ErrorReport
 {
     /// <summary>Writes <paramref name="error"/> to <paramref name="to"/>; a defect's stack trace goes to <paramref name="logFile"/>.</summary>
@@ -11,8 +14,6 @@ internal static class ErrorReport
     {
         switch (Cause(error))
         {
-            case OperationCanceledException:
-                return ExitCodes.Interrupted;
             case ElasticException expected:
                 foreach (var line in expected.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries))
                     to.WriteLine($"error: {line}");

@@ -58,8 +58,11 @@ internal static class CommonOptions
     public static DataDirectory OpenDataDirectory(ParseResult parsed, Option<string?> option) => new(parsed.GetValue(option) ?? DefaultDataDir);
 
     /// <summary>A run by its name, which is also a folder's name and so must not lead elsewhere.</summary>
-    public static RunId RunOf(string name) =>
-        name.Length > 0 && name[0] != '.' && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')
-            ? new RunId(name)
-            : throw new SettingsException($"--run {name}: a run's name has letters, digits, '-', '_' and '.' only");
+    public static RunId RunOf(string name)
+    {
+        // The rule is that of run.name; nothing else can be wrong with the settings of the default preset.
+        var run = ConfigurationLoader.Load(new ConfigurationRequest([], [])).Training.Run with { Name = name };
+        var problems = run.Problems().Select(p => $"{p} (--run)").ToList();
+        return problems.Count > 0 ? throw new SettingsException(problems) : new RunId(name);
+    }
 }

@@ -32,7 +32,14 @@ internal static class CorpusCommand
             await using (var display = RunDisplays.Choose(json: false, plain: false, output, error))
             {
                 using var interruption = Interruption.Listen(() => display.Notice("stopping; nothing half-built stays"));
-                built = await CorpusBuild.RunAsync(settings, display, interruption.Token);
+                try
+                {
+                    built = await CorpusBuild.RunAsync(settings, display, interruption.Token);
+                }
+                catch (OperationCanceledException) when (interruption.IsRequested)
+                {
+                    return ExitCodes.Interrupted;
+                }
             }
 
             foreach (var line in CorpusLines.Of(built))

@@ -27,7 +27,7 @@ internal static class GenerateCommand
             elastic generate --run tiny --tokens 1000 --top-k 40 --seed 7
             """)
         { run, prompt, tokens, temperature, topK, topP, seed, dataDir };
-        command.SetAction((parsed, _) =>
+        command.SetAction((parsed, cancel) =>
         {
             var request = new SampleRequest(
                 parsed.GetValue(prompt)!, parsed.GetValue(tokens),
@@ -45,7 +45,7 @@ internal static class GenerateCommand
             {
                 output.Write(text);
                 output.Flush();
-            }, error.WriteLine);
+            }, error.WriteLine, cancel);
             output.WriteLine();
             return Task.FromResult(ExitCodes.Done);
         });

@@ -8,26 +8,29 @@ namespace Elastic.Host.Commands;
 
 /// <summary>What to write and how.</summary>
 /// <param name="Prompt">The text to go on with; empty for the beginning of a document.</param>
-internal sealed record SampleRequest(string Prompt, int Tokens, SamplingSettings Sampling)
+/// <param name="Bytes">Ends after so many bytes, and begins another document where one ends sooner; null ends with the document.</param>
+internal sealed record SampleRequest(string Prompt, int Tokens, SamplingSettings Sampling, int? Bytes = null)
 {
-    /// <summary>A few lines after training, the same for the same weights.</summary>
-    public static SampleRequest ForSummary { get; } = new("", 300, new SamplingSettings(Temperature: 0.8, TopP: 0.95));
+    /// <summary>A few lines after training, the same for the same weights. Cool enough for a small model to spell.</summary>
+    public static SampleRequest ForSummary { get; } = new("", 400, new SamplingSettings(Temperature: 0.7, TopP: 0.95), Bytes: 400);
 }
 
 /// <summary>Lets the newest checkpoint of a run write.</summary>
 internal static class SampleText
 {
     /// <summary>All of it at once.</summary>
-    public static string Write(DataDirectory data, RunId run, SampleRequest request)
+    public static string Write(DataDirectory data, RunId run, SampleRequest request, Action<string> notice, CancellationToken cancel)
     {
         var text = new StringWriter();
-        Stream(data, run, request, text.Write, _ => { });
+        Stream(data, run, request, text.Write, notice, cancel);
         return text.ToString();
     }
 
     /// <summary>Piece by piece, as it comes. <paramref name="notice"/> hears of damaged checkpoints that were passed over.</summary>
-    public static void Stream(DataDirectory data, RunId run, SampleRequest request, Action<string> write, Action<string> notice)
+    public static void Stream(
+        DataDirectory data, RunId run, SampleRequest request, Action<string> write, Action<string> notice, CancellationToken cancel)
     {
+        cancel.ThrowIfCancellationRequested();
         using var checkpoint = CheckpointReader.LoadNewest(data.ExistingRun(run).Root);
         foreach (var passed in checkpoint.Passed)
             notice($"passed over {passed}");
@@ -43,8 +46,18 @@ internal static class SampleText
         // The vocabulary is padded to a multiple of 64; the padding has logits, but no text.
         var generator = new TextGenerator(tokens => device.Logits(tokens)[..tokenizer.VocabularySize], checkpoint.Settings.Model.Context, request.Sampling);
         var text = new TokenStream(tokenizer, write);
-        foreach (var token in generator.Continue(prompt, request.Tokens, tokenizer.EndOfText))
+        var bytes = 0;
+        foreach (var token in generator.Continue(prompt, request.Tokens, request.Bytes is null ? tokenizer.EndOfText : null))
+        {
+            cancel.ThrowIfCancellationRequested();
             text.Add(token);
+            bytes += tokenizer.ByteCount(token);
+            if (bytes >= request.Bytes)
+                break;
+            if (token == tokenizer.EndOfText)
+                write("\n\n");
+        }
+
         text.Complete();
     }
 }

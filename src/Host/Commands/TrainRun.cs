@@ -1,5 +1,6 @@
 using Elastic.Actors;
 using Elastic.Corpus;
+using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
@@ -37,9 +38,9 @@ internal sealed class TrainRun
         NativeTorch.Load();
         using var held = _data.Take();
         _log = new RunLog(_folder.LogFile);
+        using var interruption = Interruption.Listen(TellOfStop);
         await using (_display = RunDisplays.Choose(_request.Json, _request.Plain, _output, _error))
         {
-            using var interruption = Interruption.Listen(() => Say("stopping at the next step; once more to quit at once (the same command goes on either way)"));
             try
             {
                 await TrainAsync(interruption.Token);
@@ -48,9 +49,13 @@ internal sealed class TrainRun
             {
                 // Stopped while the corpus was being read or before the run had begun: nothing to hand over.
             }
+            catch (TimeoutException e) when (IsFinished)
+            {
+                Say($"the node did not shut down in time ({e.Message}); the run is finished all the same");
+            }
         }
 
-        return await EndAsync();
+        return await EndAsync(interruption.Token);
     }
 
     private async Task TrainAsync(CancellationToken interrupted)
@@ -61,6 +66,10 @@ internal sealed class TrainRun
         foreach (var repair in CorpusLines.Repairs(corpus.Manifest))
             Say($"corpus: {repair}");
         settings = Resolve(settings, corpus);
+        if (corpus.HeldOutShards.All(s => BlockMap.CountIn(s.Tokens, settings.Model.Context) == 0))
+            Say("no validation: " + (settings.Corpus.HeldOut > 0
+                ? "the held-out text is shorter than one block; add text, or hold out more of it (corpus.held-out)"
+                : "no text is held out (corpus.held-out = 0)"));
         if (await node.StartRunAsync(settings, corpus) is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
         foreach (var line in RunLines.Header(_request.Settings.Title, settings))
@@ -82,7 +91,9 @@ internal sealed class TrainRun
         }
     }
 
-    private async Task<int> EndAsync()
+    private bool IsFinished => _view?.Phase == RunPhase.Finished;
+
+    private async Task<int> EndAsync(CancellationToken interrupted)
     {
         if (_view?.Failure is { } failure)
         {
@@ -90,37 +101,63 @@ internal sealed class TrainRun
             throw new ElasticException($"run {_run}: {failure}");
         }
 
-        var finished = _view?.Phase == RunPhase.Finished;
         if (_request.Json && _view is not null)
             await _output.WriteLineAsync(RunJson.Write(_view));
         var people = _request.Json ? _error : _output;
-        if (!finished)
+        if (!IsFinished)
         {
             await people.WriteLineAsync(RunSummary.Stopped(_view));
             return ExitCodes.Interrupted;
         }
 
         var isDefault = _data.Root == Path.GetFullPath(CommonOptions.DefaultDataDir);
-        foreach (var line in RunSummary.Finished(_view!, TrySample(), _data.Root, _folder, isDefault))
+        foreach (var line in RunSummary.Finished(_view!, _data.Root, _folder, isDefault))
             await people.WriteLineAsync(line);
+        await people.FlushAsync(CancellationToken.None);
+        WriteSample(people, interrupted);
         return ExitCodes.Done;
     }
 
     /// <summary>Vocabulary 0 means the tokenizer's, which is known only now.</summary>
-    private static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => settings.Model.Vocabulary > 0
-        ? settings : settings with { Model = settings.Model with { Vocabulary = corpus.Manifest.VocabularySize } };
+    private static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => settings.Model.Vocabulary switch
+    {
+        0 => settings with { Model = settings.Model with { Vocabulary = corpus.Manifest.VocabularySize } },
+        // A larger one only leaves rows of the embedding unused; a smaller one has none for some tokens of the text.
+        var few when few < corpus.Manifest.VocabularySize => throw new SettingsException(
+            $"model.vocabulary = {few} is smaller than the vocabulary of the tokenizer ({corpus.Manifest.Tokenizer}: {corpus.Manifest.VocabularySize}): " +
+            "use 0, which takes the tokenizer's"),
+        _ => settings,
+    };
 
-    private string? TrySample()
+    // The run is finished and has been summed up: whatever happens here, it stays so.
+    private void WriteSample(TextWriter people, CancellationToken interrupted)
     {
         try
         {
-            return SampleText.Write(_data, _run, SampleRequest.ForSummary);
+            foreach (var line in RunSummary.Sample(SampleText.Write(_data, _run, SampleRequest.ForSummary, Tell, interrupted)))
+                people.WriteLine(line);
         }
-        catch (ElasticException e)
+        catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
         {
-            Say($"no text sample: {e.Message}");
-            return null;
+            // Whoever presses Ctrl-C here has seen what there is to see.
         }
+        catch (Exception e)
+        {
+            Tell($"no text sample: {e.Message}");
+        }
+
+        void Tell(string text)
+        {
+            _log.Write(text);
+            people.WriteLine(text);
+        }
+    }
+
+    private void TellOfStop()
+    {
+        // The last words of a finished run end by themselves.
+        if (!IsFinished)
+            Say("stopping at the next step; once more to quit at once (the same command goes on either way)");
     }
 
     private void Say(string text)

@@ -2,11 +2,11 @@ using Elastic.Messages.Runs;
 
 namespace Elastic.Host.Display;
 
-/// <summary>The last words of a run: what it reached, what it writes like, and where everything is.</summary>
+/// <summary>The last words of a run: what it reached, where everything is, and what it writes like.</summary>
 internal static class RunSummary
 {
-    /// <summary>The lines after a finished run; <paramref name="sample"/> is a text that the model wrote, null for none.</summary>
-    public static IReadOnlyList<string> Finished(RunView view, string? sample, string dataDir, RunFolder folder, bool isDefaultDataDir)
+    /// <summary>The lines after a finished run.</summary>
+    public static IReadOnlyList<string> Finished(RunView view, string dataDir, RunFolder folder, bool isDefaultDataDir)
     {
         var option = isDefaultDataDir ? "" : $" --data-dir {Quote(dataDir)}";
         List<string> lines = ["", $"finished   {view.Rounds} rounds, {view.Steps} steps, {Units.Count(view.Tokens)} tokens, {Units.Count(view.Samples)} samples"];
@@ -20,8 +20,6 @@ internal static class RunSummary
             lines.Add("validation loss   none: no text is held out (corpus.held-out) or the corpus is too small");
         }
 
-        if (sample is not null)
-            lines.AddRange(["sample", .. sample.ReplaceLineEndings("\n").Split('\n').Select(l => "  | " + Printable(l))]);
         lines.AddRange(
         [
             $"fingerprint   {view.Fingerprint?.Hex}",
@@ -33,6 +31,10 @@ internal static class RunSummary
         ]);
         return lines;
     }
+
+    /// <summary>A text that the model wrote.</summary>
+    public static IReadOnlyList<string> Sample(string text) =>
+        ["sample", .. text.ReplaceLineEndings("\n").Split('\n').Select(l => "  | " + Printable(l))];
 
     /// <summary>The line after Ctrl-C.</summary>
     public static string Stopped(RunView? view) => view is null

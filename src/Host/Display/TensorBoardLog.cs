@@ -6,25 +6,26 @@ using TorchSharp.Modules;
 namespace Elastic.Host.Display;
 
 /// <summary>
-/// Event files for TensorBoard, by inner step. Each start writes a file of its own; where a killed run computes a step again, it
-/// writes the same numbers again. A diagram is not worth a run: when the disk refuses, it stops writing and says so once.
+/// Event files for TensorBoard, by inner step. Each start writes a file of its own, with what this process has computed; where a killed
+/// run computes a step again, it writes the same numbers again. A diagram is not worth a run: when the disk refuses, it stops writing and says so once.
 /// </summary>
 internal sealed class TensorBoardLog
 {
-    private readonly SummaryWriter? _writer;
+    private SummaryWriter? _writer;
     private readonly Action<string> _notice;
     private long _step = -1;
-    private double? _score;
+    private RunView? _shown;
     private bool _broken;
 
     public TensorBoardLog(string folder, Action<string> notice)
     {
         _notice = notice;
-        Guard(() => Directory.CreateDirectory(folder));
-        if (_broken)
-            return;
         NativeTorch.Load();                 // the library computes its checksums natively
-        _writer = torch.utils.tensorboard.SummaryWriter(folder);
+        Guard(() =>
+        {
+            Directory.CreateDirectory(folder);
+            _writer = torch.utils.tensorboard.SummaryWriter(folder);
+        });
     }
 
     /// <summary>Writes what is new in <paramref name="view"/>.</summary>
@@ -32,23 +33,25 @@ internal sealed class TensorBoardLog
     {
         // The library counts steps in 32 bits.
         var step = (int)Math.Min(view.Steps, int.MaxValue);
-        if (view.Steps != _step && view.TrainLoss is { } loss)
+        // Without a learning rate no step was taken yet, and the loss is the journal's: the mean of an earlier round.
+        if (view.Steps != _step && view is { TrainLoss: { } loss, LearningRate: { } rate })
         {
             _step = view.Steps;
             Scalar("loss/train", loss, step);
-            if (view.LearningRate is { } rate)
-                Scalar("learning-rate", rate, step);
+            Scalar("learning-rate", rate, step);
             if (view.TokensPerSecond > 0)
                 Scalar("tokens-per-second", view.TokensPerSecond, step);
         }
 
-        if (view.ValLoss is { } score && score != _score)
+        // The score in the first view is from before this process, and belongs to an earlier step.
+        if (view.ValLoss is { } score && _shown is not null && score != _shown.ValLoss)
         {
-            _score = score;
             Scalar("loss/validation", score, step);
             if (view.BitsPerByte is { } bits)
                 Scalar("bits-per-byte", bits, step);
         }
+
+        _shown = view;
     });
 
     private void Scalar(string name, double value, int step) => _writer?.add_scalar(name, (float)value, step);

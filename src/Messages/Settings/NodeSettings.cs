@@ -1,8 +1,11 @@
 namespace Elastic.Messages.Settings;
 
-/// <summary>Block <c>node</c>: where a run is computed. Nothing in here changes the weights.</summary>
+/// <summary>
+/// Block <c>node</c>: where a run is computed. Not part of a run's settings: how many devices there are, and where, does not change the
+/// weights. What kind they are and <paramref name="ThreadsPerDevice"/> do; a run notes both as its arithmetic, and does not go on with another.
+/// </summary>
 /// <param name="Devices">"auto", "cpu:N" (N slots), "cuda:all" or "cuda:0,1".</param>
-/// <param name="ThreadsPerDevice">Arithmetic threads of one CPU device. Another number gives other bits, so leave it at 1.</param>
+/// <param name="ThreadsPerDevice">Arithmetic threads of one CPU device. Another number gives other bits; two devices of one thread are as fast.</param>
 /// <param name="DataDir">Holds the journal, the blobs, the corpora and the runs.</param>
 /// <param name="Host">The address that the node binds.</param>
 /// <param name="Port">The port of the control plane; 0 for any free one.</param>

@@ -65,9 +65,15 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains("there is no run nobody", _error.ToString(), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task A_run_name_that_leads_out_of_the_folder_is_refused() =>
-        Assert.Equal(ExitCodes.WrongUsage, await Run("generate", "--run", "../../etc", "--data-dir", _folder));
+    [Theory]
+    [InlineData("../../etc")]
+    [InlineData("..")]
+    [InlineData("")]
+    public async Task Every_command_has_the_same_rule_for_the_name_of_a_run(string name)
+    {
+        Assert.Equal(ExitCodes.WrongUsage, await Run("generate", "--run", name, "--data-dir", _folder));
+        Assert.StartsWith($"error: run.name = \"{name}\": use", _error.ToString(), StringComparison.Ordinal);
+    }
 
     [Fact]
     public async Task No_corpus_at_all_is_exit_code_3() => Assert.Equal(ExitCodes.NotFound, await Run("corpus", "show", "--data-dir", _folder));
@@ -92,6 +98,13 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains(log, _error.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", _error.ToString(), StringComparison.Ordinal);
         Assert.Contains("boom", File.ReadAllText(log), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_cancellation_that_nobody_asked_for_is_not_passed_off_as_an_interruption()
+    {
+        Assert.Equal(ExitCodes.Failed, ErrorReport.Write(new TaskCanceledException(), _error, Path.Combine(_folder, "log.txt")));
+        Assert.StartsWith("error: unexpected TaskCanceledException", _error.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]

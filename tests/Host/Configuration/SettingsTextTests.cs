@@ -67,7 +67,7 @@ public sealed class SettingsTextTests
 
     [Fact]
     public void A_difference_names_key_old_and_new() => Assert.Equal(
-        ["run.rounds: 40 -> none", "run.epochs: none -> 2", "optimizer.learning-rate: 0.002 -> 0.001"],
+        ["run.rounds: 80 -> none", "run.epochs: none -> 2", "optimizer.learning-rate: 0.003 -> 0.001"],
         SettingsDifference.Between(Tiny(), Tiny("run.epochs=2", "optimizer.learning-rate=1e-3")));
 
     [Fact]

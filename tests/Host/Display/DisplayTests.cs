@@ -54,7 +54,7 @@ public sealed class DisplayTests
         Assert.Equal(
             [
                 "run tiny   config tiny   gpt2 4x128 heads 4 context 128 vocabulary 0",
-                "40 rounds x 20 steps x 1 replica   2.05k tokens a step in 2 micro-batches   seed 42",
+                "80 rounds x 20 steps x 1 replica   2.05k tokens a step in 2 micro-batches   seed 42",
             ],
             RunLines.Header("tiny", settings));
         Assert.StartsWith("3 epochs x", RunLines.Header("t", settings with { Run = settings.Run with { Rounds = null, Epochs = 3 } })[1], StringComparison.Ordinal);
@@ -118,7 +118,8 @@ public sealed class DisplayTests
     [Fact]
     public void The_summary_says_everything_and_lets_no_escape_sequence_through()
     {
-        var text = string.Join('\n', RunSummary.Finished(View, "Gets the \e[2Jvalue\nof", "/data", new RunFolder("/data/runs/tiny"), isDefaultDataDir: false));
+        var text = string.Join('\n',
+            [.. RunSummary.Finished(View, "/data", new RunFolder("/data/runs/tiny"), isDefaultDataDir: false), .. RunSummary.Sample("Gets the \e[2Jvalue\nof")]);
         foreach (var part in new[] { "perplexity 9.85", "3.300 bits per byte", View.Fingerprint!.Value.Hex, View.Checkpoint!, "/data/runs/tiny/tensorboard",
             "/data/journal.db", "elastic generate --run tiny", "elastic corpus audit --run tiny --data-dir /data", "  | of" })
             Assert.Contains(part, text, StringComparison.Ordinal);
@@ -145,6 +146,32 @@ public sealed class DisplayTests
         Assert.Equal(before, new FileInfo(Assert.Single(Directory.GetFiles(folder))).Length);
         log.Write(View with { Steps = 101, TrainLoss = 2.2 });
         Assert.True(new FileInfo(Assert.Single(Directory.GetFiles(folder))).Length > before);
+    }
+
+    [Fact]
+    public void TensorBoard_is_not_told_a_score_from_before_a_resume_again()
+    {
+        var folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
+        var log = new TensorBoardLog(folder, _ => { });
+        log.Write(View with { LearningRate = null });                    // what the journal knows: no step was taken yet
+        log.Write(View with { Steps = 101 });
+        Assert.Contains("loss/train", Written(), StringComparison.Ordinal);
+        Assert.DoesNotContain("loss/validation", Written(), StringComparison.Ordinal);
+        log.Write(View with { Steps = 102, ValLoss = 2.2 });
+        Assert.Contains("loss/validation", Written(), StringComparison.Ordinal);
+
+        string Written() => File.ReadAllText(Assert.Single(Directory.GetFiles(folder)), System.Text.Encoding.Latin1);
+    }
+
+    [Fact]
+    public void TensorBoard_files_that_cannot_be_opened_do_not_stop_the_run()
+    {
+        var (folder, notices) = (Directory.CreateTempSubdirectory("elastic-test-").FullName, new List<string>());
+        // A link to itself: the folder is there as far as CreateDirectory is concerned, and no file can be opened in it.
+        Directory.CreateSymbolicLink(Path.Combine(folder, "loop"), Path.Combine(folder, "loop"));
+        var log = new TensorBoardLog(Path.Combine(folder, "loop", "x"), notices.Add);
+        log.Write(View);
+        Assert.Single(notices);
     }
 
     private static string[] Lines(StringWriter output) => output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
