@@ -14,7 +14,7 @@ public sealed class ResumeSpecs : IDisposable
     [Fact]
     public async Task A_damaged_newest_version_falls_back_to_the_newest_whole_checkpoint_and_says_so()
     {
-        var settings = TinyRun.Settings("a", rounds: 8) with { Checkpoint = new CheckpointSettings(2, 3) };
+        var settings = TinyRun.Settings("a", rounds: 12) with { Checkpoint = new CheckpointSettings(4, 3) };
         var undisturbed = await _tiny.TrainAsync(settings, "cpu:1", data: "undisturbed");
 
         await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v => v.Round == 5);
