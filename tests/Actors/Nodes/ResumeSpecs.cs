@@ -14,7 +14,9 @@ public sealed class ResumeSpecs : IDisposable
     [Fact]
     public async Task A_damaged_newest_version_falls_back_to_the_newest_whole_checkpoint_and_says_so()
     {
-        var settings = TinyRun.Settings("a", rounds: 12) with { Checkpoint = new CheckpointSettings(4, 3) };
+        // Rounds of 40 steps, so that the stop comes within the round after the one that it was asked for in.
+        var settings = TinyRun.Settings("a", rounds: 8) with { Checkpoint = new CheckpointSettings(4, 3) };
+        settings = settings with { Run = settings.Run with { InnerSteps = 40 } };
         var undisturbed = await _tiny.TrainAsync(settings, "cpu:1", data: "undisturbed");
 
         await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v => v.Round == 5);
