@@ -14,22 +14,22 @@ internal static class JsonLines
     {
         using var bytes = file.OpenRead();
         using var stream = file.Format == DocumentFormat.JsonLinesZstandard ? (Stream)new DecompressionStream(bytes) : bytes;
-        var lines = new Utf8Lines(stream);
-        for (var line = 1L; TryReadLine(file, statistics, lines, line, out var json); line++)
+        var lines = new Utf8Lines(stream, file.Path);
+        while (TryReadLine(file, statistics, lines, out var json))
         {
             if (json.Span.Trim(" \t\r"u8).IsEmpty)
                 continue;
             if (!Utf8.IsValid(json.Span))
                 json = Encoding.UTF8.GetBytes(CountingUtf8.Decode(json.Span, statistics));
-            var document = Parse(file, line, json, out var problem);
+            var document = Parse(file, lines.Count, json, out var problem);
             if (document is not null)
                 yield return document;
             else
-                statistics.CountMalformed(file, line, problem);
+                statistics.CountMalformed(file, lines.Count, problem);
         }
     }
 
-    private static bool TryReadLine(SourceFile file, ReadStatistics statistics, Utf8Lines lines, long line, out ReadOnlyMemory<byte> json)
+    private static bool TryReadLine(SourceFile file, ReadStatistics statistics, Utf8Lines lines, out ReadOnlyMemory<byte> json)
     {
         try
         {
@@ -37,7 +37,7 @@ internal static class JsonLines
         }
         catch (Exception e) when (e is ZstdException or EndOfStreamException)
         {
-            statistics.CountMalformed(file, line, $"the compressed data ends or breaks here: {e.Message}");
+            statistics.CountMalformed(file, lines.Count + 1, $"the compressed data ends or breaks here: {e.Message}");
             json = default;
             return false;
         }

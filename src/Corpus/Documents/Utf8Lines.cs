@@ -1,13 +1,22 @@
+using Elastic.Messages;
+
 namespace Elastic.Corpus;
 
 /// <summary>Cuts a stream of bytes at '\n'. The buffer grows to the longest line and no further.</summary>
-internal sealed class Utf8Lines(Stream stream)
+/// <param name="stream">The bytes.</param>
+/// <param name="path">For messages.</param>
+/// <param name="longest">Bytes of the longest line, its end included, that is read; one array must hold it.</param>
+internal sealed class Utf8Lines(Stream stream, string path, int longest = 1 << 30)
 {
-    private byte[] _buffer = new byte[1 << 17];
+    private byte[] _buffer = new byte[Math.Min(1 << 17, longest)];
     private int _start, _end;
     private bool _isFirst = true;
 
+    /// <summary>The lines read so far.</summary>
+    public long Count { get; private set; }
+
     /// <summary>The next line without its end, valid until the next call; false at the end of the stream.</summary>
+    /// <exception cref="ElasticException">It is too long.</exception>
     public bool TryRead(out ReadOnlyMemory<byte> line)
     {
         var searched = _start;
@@ -22,9 +31,11 @@ internal sealed class Utf8Lines(Stream stream)
             if (read > 0)
                 continue;
             line = Take(pending, skip: 0);
+            Count += pending > 0 ? 1 : 0;
             return pending > 0;
         }
         line = Take(searched + length - _start, skip: 1);
+        Count++;
         return true;
     }
 
@@ -42,7 +53,10 @@ internal sealed class Utf8Lines(Stream stream)
     {
         if (_end < _buffer.Length)
             return;
-        var target = _start > 0 ? _buffer : new byte[checked(_buffer.Length * 2)];
+        if (_end - _start >= longest)
+            throw new ElasticException(
+                $"{path}:{Count + 1} is longer than {longest} bytes: cut the line into several documents, or leave the file out");
+        var target = _start > 0 ? _buffer : new byte[Math.Min(longest, _buffer.Length * 2L)];
         _buffer.AsSpan(_start, _end - _start).CopyTo(target);
         (_buffer, _start, _end) = (target, 0, _end - _start);
     }

@@ -60,7 +60,9 @@ internal static partial class XmlFiles
             && !encoding.Contains("UCS", StringComparison.OrdinalIgnoreCase);
     }
 
-    [GeneratedRegex("""^<\?xml\s[^>]*?encoding\s*=\s*["'](?<encoding>[A-Za-z][A-Za-z0-9._-]*)""", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(
+        """^<\?xml\s[^>]*?encoding\s*=\s*["'](?<encoding>[A-Za-z][A-Za-z0-9._-]*)""",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex Declaration();
 
     // On to the first text or element below the root; false where that is text, or there is none.

@@ -43,7 +43,7 @@ internal static class SampleText
         // What follows an end of text is the beginning of a document; without a prompt that is all there is to say.
         if (prompt.Count == 0)
             prompt.Add(tokenizer.EndOfText);
-        // The vocabulary is padded to a multiple of 64; the padding has logits, but no text.
+        // model.vocabulary may be larger than the tokenizer's: such tokens have logits, but no text.
         var generator = new TextGenerator(tokens => device.Logits(tokens)[..tokenizer.VocabularySize], checkpoint.Settings.Model.Context, request.Sampling);
         var text = new TokenStream(tokenizer, write);
         var bytes = 0;

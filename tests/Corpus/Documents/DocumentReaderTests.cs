@@ -88,6 +88,16 @@ public class DocumentReaderTests
     }
 
     [Fact]
+    public void A_line_that_no_memory_holds_is_named_with_file_and_number()
+    {
+        var text = $"{new string('a', 1000)}\n{new string('b', 1023)}\n{new string('c', 1024)}\n";
+        var lines = new Utf8Lines(new MemoryStream(Encoding.UTF8.GetBytes(text)), "a.jsonl", longest: 1024);
+        Assert.True(lines.TryRead(out var first) && first.Length == 1000);
+        Assert.True(lines.TryRead(out var second) && second.Length == 1023);
+        Refusal.Says("a.jsonl:3 is longer than 1024 bytes", () => lines.TryRead(out _));
+    }
+
+    [Fact]
     public void Compressed_lines_are_read_like_plain_ones_until_the_data_breaks()
     {
         var lines = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 50_000).Select(i => $"{{\"text\": \"document {i * 7919}\"}}\n")));
