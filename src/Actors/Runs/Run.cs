@@ -86,7 +86,11 @@ public static class Run
     {
         RunStarted x => run with
         {
-            Settings = x.Settings, Corpus = x.Corpus, Blocks = x.Blocks, HeldOutBlocks = x.HeldOutBlocks, Arithmetic = x.Arithmetic,
+            Settings = x.Settings,
+            Corpus = x.Corpus,
+            Blocks = x.Blocks,
+            HeldOutBlocks = x.HeldOutBlocks,
+            Arithmetic = x.Arithmetic,
         },
         SettingsChanged x => run with { Settings = x.Settings },
         RunInitialized x => run with { Version = x.Version, Fingerprint = x.Fingerprint },
