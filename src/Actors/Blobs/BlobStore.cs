@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Elastic.Corpus;
 using Elastic.Messages;
 
 namespace Elastic.Actors.Blobs;
@@ -44,15 +45,16 @@ public sealed class BlobStore
     {
         var digest = Digest.Of(bytes);
         var path = PathOf(digest);
-        bool writtenHere;
         lock (_gate)
         {
-            writtenHere = _fresh.ContainsKey(digest);
+            var writtenHere = !_fresh.TryAdd(digest, _round);
             _fresh[digest] = _round;
+            if (writtenHere && new FileInfo(path) is { Exists: true } file && file.Length == bytes.Length)
+                return digest;
         }
 
         // What another process left there is believed only after a look: it may have been cut short or damaged.
-        if (writtenHere ? File.Exists(path) && new FileInfo(path).Length == bytes.Length : IsIntact(digest))
+        if (IsIntact(digest))
             return digest;
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         DurableFile.Write(path, bytes);

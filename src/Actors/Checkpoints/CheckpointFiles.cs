@@ -1,6 +1,7 @@
 using System.Globalization;
 using Elastic.Actors.Blobs;
 using Elastic.Actors.Nodes;
+using Elastic.Corpus;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 

@@ -36,6 +36,9 @@ public sealed record RunPlan(
     /// <summary>True when version <paramref name="version"/> is to be made durable.</summary>
     public bool Checkpoints(int version) => version > 0 && (version % CheckpointEvery == 0 || version == Rounds);
 
+    /// <summary>The plan of a run that is in the journal.</summary>
+    public static RunPlan Of(RunState run) => Of(SettingsText.Read(run.Settings!), run.Blocks, run.HeldOutBlocks);
+
     /// <summary>The plan of a run. <c>run.epochs</c> ends with the round that completes the last epoch.</summary>
     public static RunPlan Of(TrainingSettings settings, long blocks, long heldOutBlocks)
     {

@@ -37,13 +37,13 @@ internal sealed class BuildFolder : IDisposable
     /// <exception cref="ElasticException">Something else bears the name.</exception>
     public void Complete()
     {
-        Durable.FlushFolder(Current);
+        DurableFile.FlushFolder(Current);
         if (File.Exists(Path.Combine(_target, CorpusManifest.FileName)))
             return;
         if (Path.Exists(_target))
             throw new ElasticException($"{_target} is in the way: it exists but is no corpus; move or delete it");
         Directory.Move(Current, _target);
-        Durable.FlushFolder(Path.GetDirectoryName(_target)!);
+        DurableFile.FlushFolder(Path.GetDirectoryName(_target)!);
     }
 
     /// <summary>Removes what was not completed.</summary>

@@ -71,8 +71,8 @@ public sealed class CorpusWriter : IDisposable
             statistics.InvalidUtf8Sequences, statistics.MalformedRecords, statistics.EmptyDocuments,
             [.. _sources.Select(s => new SourceCount(s.Key, s.Value.Documents, s.Value.Bytes, s.Value.Tokens))], train, heldOut);
         if (statistics.MalformedRecords > 0)
-            Durable.WriteFile(Path.Combine(_build.Current, MalformedRecord.FileName), Encoding.UTF8.GetBytes(statistics.MalformedText()));
-        Durable.WriteFile(Path.Combine(_build.Current, CorpusManifest.FileName), manifest.ToJson());
+            DurableFile.WriteDurably(Path.Combine(_build.Current, MalformedRecord.FileName), Encoding.UTF8.GetBytes(statistics.MalformedText()));
+        DurableFile.WriteDurably(Path.Combine(_build.Current, CorpusManifest.FileName), manifest.ToJson());
         _build.Complete();
         return BuiltCorpus.Open(_folder);
     }

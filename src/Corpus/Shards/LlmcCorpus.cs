@@ -38,7 +38,7 @@ public static class LlmcCorpus
             CorpusIdentity.FormatVersion, id, gpt2.Id, gpt2.VocabularySize,
             sources.Sum(s => s.Documents), sources.Sum(s => s.Bytes), sources.Sum(s => s.Tokens),
             new TextCount(held.Sum(s => s.Documents), held.Sum(s => s.Bytes), held.Sum(s => s.Tokens)), 0, 0, 0, sources, train, held);
-        Durable.WriteFile(Path.Combine(build.Current, CorpusManifest.FileName), manifest.ToJson());
+        DurableFile.WriteDurably(Path.Combine(build.Current, CorpusManifest.FileName), manifest.ToJson());
         build.Complete();
         return BuiltCorpus.Open(folder);
     }

@@ -150,7 +150,7 @@ internal sealed class VirtualWorld
     }
 
     private void Enlist(NodeId node) =>
-        _toSupervisor.Add(new NodeReport.Enlist(node, [.. Enumerable.Range(0, 1 + node.Value[^1] % 3).Select(i => new DeviceId($"cpu:{i}"))], "1"));
+        _toSupervisor.Add(new NodeReport.Enlist(node, [.. Enumerable.Range(0, 1 + node.Value[^1] % 3).Select(i => new DeviceId($"cpu:{i}"))], $"{_joined++}"));
 
     private void Notice(NodeId node)
     {

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Elastic.Actors.Blobs;
+namespace Elastic.Corpus;
 
 /// <summary>Files that are either there whole or not at all, and that a power cut does not take back once they are made durable.</summary>
 public static partial class DurableFile
