@@ -1,4 +1,5 @@
 using Elastic.Actors.Blobs;
+using Elastic.Corpus;
 using Elastic.Messages;
 
 namespace Elastic.Actors.Tests.Blobs;
