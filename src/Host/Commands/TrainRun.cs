@@ -66,12 +66,12 @@ internal sealed class TrainRun
         foreach (var repair in CorpusLines.Repairs(corpus.Manifest))
             Say($"corpus: {repair}");
         settings = Resolve(settings, corpus);
+        if (await node.StartRunAsync(settings, corpus) is RunReply.Refused refused)
+            throw new ElasticException(refused.Why);
         if (corpus.HeldOutShards.All(s => BlockMap.CountIn(s.Tokens, settings.Model.Context) == 0))
             Say("no validation: " + (settings.Corpus.HeldOut > 0
                 ? "the held-out text is shorter than one block; add text, or hold out more of it (corpus.held-out)"
                 : "no text is held out (corpus.held-out = 0)"));
-        if (await node.StartRunAsync(settings, corpus) is RunReply.Refused refused)
-            throw new ElasticException(refused.Why);
         foreach (var line in RunLines.Header(_request.Settings.Title, settings))
             _log.Write(line);
         _display.Header(RunLines.Header(_request.Settings.Title, settings));
