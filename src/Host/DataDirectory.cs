@@ -122,6 +122,8 @@ internal sealed class DataDirectory
 /// <summary>The folder of one run within a <see cref="DataDirectory"/>.</summary>
 internal sealed record RunFolder(string Root)
 {
+    public string Blobs => Path.Combine(Root, "blobs");
+
     public string Checkpoints => Path.Combine(Root, "checkpoints");
 
     public string TensorBoard => Path.Combine(Root, "tensorboard");

@@ -33,8 +33,9 @@ internal static class CorpusAudit
         foreach (var problem in report.Problems)
             error.WriteLine($"error: {problem}");
         output.WriteLine(report.IsProven
-            ? "proven: every block above was consumed exactly once in its epoch, and every digest fits"
-            : $"NOT proven: {report.Problems.Count} things do not fit; the journal or the corpus was changed after the fact, or is damaged");
+            ? "proven: every block above was consumed exactly once in its epoch, and every digest of what was read fits"
+            : $"NOT proven: {report.Problems.Count} {(report.Problems.Count == 1 ? "thing does" : "things do")} not fit; " +
+              "the journal or the corpus was changed after the fact, or is damaged");
         return report.IsProven ? ExitCodes.Done : ExitCodes.Failed;
     }
 }

@@ -1,4 +1,5 @@
 using Elastic.Actors;
+using Elastic.Actors.Checkpoints;
 using Elastic.Corpus;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
@@ -66,12 +67,13 @@ internal sealed class TrainRun
         foreach (var repair in CorpusLines.Repairs(corpus.Manifest))
             Say($"corpus: {repair}");
         settings = Resolve(settings, corpus);
+        CheckStartingPoint(settings.Model);
+        if (await node.StartRunAsync(settings, corpus) is RunReply.Refused refused)
+            throw new ElasticException(refused.Why);
         if (corpus.HeldOutShards.All(s => BlockMap.CountIn(s.Tokens, settings.Model.Context) == 0))
             Say("no validation: " + (settings.Corpus.HeldOut > 0
                 ? "the held-out text is shorter than one block; add text, or hold out more of it (corpus.held-out)"
                 : "no text is held out (corpus.held-out = 0)"));
-        if (await node.StartRunAsync(settings, corpus) is RunReply.Refused refused)
-            throw new ElasticException(refused.Why);
         foreach (var line in RunLines.Header(_request.Settings.Title, settings))
             _log.Write(line);
         _display.Header(RunLines.Header(_request.Settings.Title, settings));
@@ -128,6 +130,27 @@ internal sealed class TrainRun
             "use 0, which takes the tokenizer's"),
         _ => settings,
     };
+
+    // The journal keeps the settings of a run from its start: with a wrong checkpoint in them, its name would be spoilt. Once there are
+    // parameters, the checkpoint that they came from may be gone.
+    private void CheckStartingPoint(ModelSettings model)
+    {
+        if (model.Init is not { } path || Directory.Exists(_folder.Blobs))
+            return;
+        CheckpointManifest checkpoint;
+        try
+        {
+            checkpoint = CheckpointManifest.Read(path);
+        }
+        catch (Exception e) when (e is ElasticException or IOException or UnauthorizedAccessException)
+        {
+            throw new ElasticException($"model.init = {path} cannot be used: {e.Message.TrimEnd('.')}; name the round-NNNNNN.json of a run's checkpoints folder", e);
+        }
+
+        if (checkpoint.Model != model.Signature)
+            throw new ElasticException($"model.init = {path} is a checkpoint of another model: it has {checkpoint.Model}, and the settings ask for " +
+                                       $"{model.Signature}; set the model.* keys to the checkpoint's, or take another checkpoint");
+    }
 
     // The run is finished and has been summed up: whatever happens here, it stays so.
     private void WriteSample(TextWriter people, CancellationToken interrupted)

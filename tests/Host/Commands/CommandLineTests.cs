@@ -107,10 +107,12 @@ public sealed class CommandLineTests : IDisposable
         Assert.StartsWith("error: unexpected TaskCanceledException", _error.ToString(), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void A_full_disk_is_named_with_its_remedy()
+    [Theory]
+    [InlineData(28, "No space left on device")]
+    [InlineData(unchecked((int)0x80131620), "Failed to create 'a' with allocation size '7077888' because the disk was full.")]
+    public void A_full_disk_is_named_with_its_remedy(int code, string message)
     {
-        Assert.Equal(ExitCodes.Failed, ErrorReport.Write(new IOException("No space left on device", 28), _error, "unused"));
+        Assert.Equal(ExitCodes.Failed, ErrorReport.Write(new IOException(message, code), _error, "unused"));
         Assert.StartsWith("error: the disk is full", _error.ToString(), StringComparison.Ordinal);
         Assert.Contains("--data-dir", _error.ToString(), StringComparison.Ordinal);
     }

@@ -166,10 +166,9 @@ public sealed class DisplayTests
     [Fact]
     public void TensorBoard_files_that_cannot_be_opened_do_not_stop_the_run()
     {
-        var (folder, notices) = (Directory.CreateTempSubdirectory("elastic-test-").FullName, new List<string>());
-        // A link to itself: the folder is there as far as CreateDirectory is concerned, and no file can be opened in it.
-        Directory.CreateSymbolicLink(Path.Combine(folder, "loop"), Path.Combine(folder, "loop"));
-        var log = new TensorBoardLog(Path.Combine(folder, "loop", "x"), notices.Add);
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "needs a folder in which not even root can create a file");
+        var notices = new List<string>();
+        var log = new TensorBoardLog("/proc", notices.Add);
         log.Write(View);
         Assert.Single(notices);
     }
