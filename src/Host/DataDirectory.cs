@@ -74,7 +74,7 @@ internal sealed class DataDirectory
         {
             throw new ElasticException($"the data directory {Root} is not writable: {e.Message} Choose another one with --data-dir", e);
         }
-        catch (IOException e) when (DiskProblem.IsFull(e))
+        catch (IOException e) when (DiskSpace.IsExhausted(e))
         {
             throw new ElasticException(DiskProblem.Describe(e)!, e);
         }

@@ -8,5 +8,7 @@ public static class DiskSpace
 
     /// <summary>True where the disk, or this person's share of it, has no room left.</summary>
     public static bool IsExhausted(Exception error) =>
-        error is IOException { HResult: NoSpace or QuotaSpent or WindowsDiskFull or WindowsHandleDiskFull };
+        error is IOException { HResult: NoSpace or QuotaSpent or WindowsDiskFull or WindowsHandleDiskFull }
+        // A file that is created with its size is refused without a number; the words are .NET's own, in English without other cultures.
+        || (error is IOException && error.Message.EndsWith("because the disk was full.", StringComparison.Ordinal));
 }

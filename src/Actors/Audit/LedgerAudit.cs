@@ -57,7 +57,7 @@ public sealed class LedgerAudit
     {
         if (events is not [RunEvent.RunStarted started, ..])
             throw new ElasticException(events.Count == 0
-                ? $"the journal knows no run {id}: name one of the folders in {Path.Combine(paths.Root, "runs")}"
+                ? $"the journal knows nothing of run {id}: name another one, or, where its folder {paths.Run(id)} is there, restore journal.db from a copy"
                 : $"the journal of run {id} does not begin with its start: it was tampered with or damaged, restore journal.db from a copy");
 
         var run = new NodeRun(new NodeCommand.OpenRun(id, started.Settings, started.Corpus), new NodeId("audit"), paths);

@@ -44,7 +44,7 @@ public sealed class RunProgress(TimeProvider clock)
         var newest = _newest.Values.Where(s => s.Round >= run.Round - 1).ToList();
         return new RunView(
             run.Id, phase, run.Round, plan.Rounds, steps, plan.TotalSteps, samples * plan.Context, plan.TotalSteps * plan.Replicas * plan.Sequences * plan.Context,
-            samples, newest.Count > 0 ? newest.Average(s => s.LossNats) : run.TrainLossNats,
+            samples, phase != RunPhase.Finished && newest.Count > 0 ? newest.Average(s => s.LossNats) : run.TrainLossNats,
             run.Score?.LossNats, run.Score?.BitsPerByte, TokensPerSecond,
             newest.Count > 0 ? newest.MaxBy(s => (s.Round, s.Step))!.LearningRate : null,
             run.Version is null ? null : run.Fingerprint, run.Checkpoints.LastOrDefault()?.Path,

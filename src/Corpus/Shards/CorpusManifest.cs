@@ -36,6 +36,10 @@ public sealed record CorpusManifest(
         Converters = { new DigestConverter() },
     };
 
+    /// <summary>What to do about a damaged file of a corpus.</summary>
+    internal static string Remedy(string path) =>
+        $"delete the folder {Path.GetDirectoryName(Path.GetFullPath(path))} and give the same command again, which builds the corpus anew";
+
     internal byte[] ToJson() => [.. JsonSerializer.SerializeToUtf8Bytes(this, Json), (byte)'\n'];
 
     /// <exception cref="ElasticException">The file is not a manifest of this version.</exception>
@@ -47,11 +51,11 @@ public sealed record CorpusManifest(
             if (manifest is not null && manifest.Format == CorpusIdentity.FormatVersion)
                 return manifest;
             throw new ElasticException(
-                $"{path} has format {manifest?.Format}, this version reads {CorpusIdentity.FormatVersion}: build the corpus again");
+                $"{path} has format {manifest?.Format}, this version reads {CorpusIdentity.FormatVersion}: {Remedy(path)}");
         }
         catch (JsonException e)
         {
-            throw new ElasticException($"{path} is not a corpus manifest ({e.Message}): delete its folder and build the corpus again", e);
+            throw new ElasticException($"{path} is not a corpus manifest ({e.Message}): {Remedy(path)}", e);
         }
     }
 

@@ -46,7 +46,7 @@ public sealed class TokenShard : IDisposable
     public static TokenShard Open(string path)
     {
         if (!File.Exists(path))
-            throw new ElasticException($"token shard {path} is missing: build the corpus again");
+            throw new ElasticException($"token shard {path} is missing: {CorpusManifest.Remedy(path)}");
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
         var start = new byte[Math.Min(file.Length, LlmcShard.HeaderSize)];
         file.ReadExactly(start);
@@ -132,7 +132,7 @@ public sealed class TokenShard : IDisposable
     }
 
     internal static ElasticException Truncated(string path, long expected, long actual) =>
-        new($"{path} is {(actual < expected ? "cut short" : "too long")}: expected {expected} bytes, found {actual}; build the corpus again");
+        new($"{path} is {(actual < expected ? "cut short" : "too long")}: expected {expected} bytes, found {actual}; {CorpusManifest.Remedy(path)}");
 
     internal static ElasticException Damaged(string path, long from, long to) =>
         new($"{path} is damaged: bytes {from} to {to - 1} do not match their hash; delete the corpus folder and build it again");
