@@ -13,14 +13,13 @@ public static class Gpt2Initialization
     private const double Deviation = 0.02, PositionDeviation = 0.01;
 
     /// <summary>
-    /// Fills the parameters and zeroes the moments. Each element is a function of (seed, segment name, place in the segment), so the bits
+    /// Fills the parameters. Each element is a function of (seed, segment name, place in the segment), so the bits
     /// are the same on every machine, device and number of threads.
     /// </summary>
     public static void Fill(ReplicaVectors vectors, ulong seed)
     {
         ArgumentNullException.ThrowIfNull(vectors);
-        foreach (var kind in Enum.GetValues<VectorKind>())
-            vectors[kind].zero_();
+        vectors.Clear(VectorKind.Parameters);
         const int piece = 1 << 18;
         var buffer = new float[piece];
         foreach (var segment in vectors.Layout.Segments)

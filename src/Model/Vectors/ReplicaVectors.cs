@@ -21,15 +21,18 @@ public enum VectorKind
 /// <summary>A replica's parameters and AdamW moments: three flat fp32 vectors of one layout on one device. Starts as zeros.</summary>
 public sealed unsafe class ReplicaVectors : IDisposable
 {
-    private readonly Tensor[] _vectors;
+    private readonly Tensor?[] _vectors = new Tensor?[Enum.GetValues<VectorKind>().Length];
+    private readonly torch.Device _device;
 
-    /// <summary>Allocates on the CPU, or on <paramref name="device"/>.</summary>
+    // The devices of a replica may ask for the same vector at once.
+    private readonly Lock _gate = new();
+
+    /// <summary>On the CPU, or on <paramref name="device"/>. A vector takes memory from its first use on: who only generates has no moments.</summary>
     public ReplicaVectors(FlatLayout layout, torch.Device? device = null)
     {
         ArgumentNullException.ThrowIfNull(layout);
         NativeTorch.Load();
-        Layout = layout;
-        _vectors = [.. Enum.GetValues<VectorKind>().Select(_ => zeros(layout.Length, float32, device ?? CPU).DetachFromDisposeScope())];
+        (Layout, _device) = (layout, device ?? CPU);
     }
 
     /// <summary>Where each parameter lies.</summary>
@@ -45,10 +48,25 @@ public sealed unsafe class ReplicaVectors : IDisposable
     public Tensor SecondMoment => this[VectorKind.SecondMoment];
 
     /// <summary>The vector called <paramref name="kind"/>.</summary>
-    public Tensor this[VectorKind kind] => _vectors[(int)kind];
+    public Tensor this[VectorKind kind]
+    {
+        get
+        {
+            lock (_gate)
+                return _vectors[(int)kind] ??= zeros(Layout.Length, float32, _device).DetachFromDisposeScope();
+        }
+    }
 
     /// <summary>Do the vectors lie in this machine's memory, so that <see cref="Floats"/> works?</summary>
-    public bool OnCpu => Parameters.device_type == DeviceType.CPU;
+    public bool OnCpu => _device.type == DeviceType.CPU;
+
+    /// <summary>Makes a vector all zeros.</summary>
+    public void Clear(VectorKind kind)
+    {
+        // An operator in place returns another handle on the same memory, which would keep it.
+        using var scope = NewDisposeScope();
+        this[kind].zero_();
+    }
 
     /// <summary>Elements of a vector on the CPU, without copying. Do not keep it beyond the life of this object.</summary>
     /// <exception cref="InvalidOperationException">The vectors lie on a GPU.</exception>
@@ -56,7 +74,7 @@ public sealed unsafe class ReplicaVectors : IDisposable
     {
         Check(first, count);
         if (!OnCpu)
-            throw new InvalidOperationException($"the vectors are on {Parameters.device}: use CopyTo and CopyFrom");
+            throw new InvalidOperationException($"the vectors are on {_device}: use CopyTo and CopyFrom");
         return new Span<float>(Dispatcher.Floats(this[kind]) + first, count);
     }
 
@@ -96,7 +114,7 @@ public sealed unsafe class ReplicaVectors : IDisposable
     public void Dispose()
     {
         foreach (var vector in _vectors)
-            vector.Dispose();
+            vector?.Dispose();
     }
 
     private void Check(long first, int count)

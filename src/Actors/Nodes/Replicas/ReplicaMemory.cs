@@ -79,6 +79,6 @@ internal sealed class ReplicaMemory(FlatLayout layout, DeviceId device) : IDispo
     private void Clear(VectorKind kind)
     {
         _held.Remove(kind);
-        Vectors[kind].zero_();
+        Vectors.Clear(kind);
     }
 }
