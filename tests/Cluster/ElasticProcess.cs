@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Elastic.Cluster.Tests;
 
-/// <summary>The elastic executable as a real process, which can be killed.</summary>
+/// <summary>An executable of ours as a real process, which can be killed.</summary>
 internal sealed class ElasticProcess : IDisposable
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
@@ -12,10 +12,15 @@ internal sealed class ElasticProcess : IDisposable
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _error = new();
 
-    public ElasticProcess(params string[] arguments)
+    /// <summary><c>elastic</c> with these arguments.</summary>
+    public ElasticProcess(params string[] arguments) : this("elastic.dll", arguments)
+    {
+    }
+
+    private ElasticProcess(string assembly, string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "elastic.dll"));
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, assembly));
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument);
         _process = Process.Start(start)!;
@@ -24,6 +29,9 @@ internal sealed class ElasticProcess : IDisposable
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
     }
+
+    /// <summary>Another executable of the solution.</summary>
+    public static ElasticProcess Run(string assembly, params string[] arguments) => new(assembly, arguments);
 
     public string Output => Text(_output);
 
