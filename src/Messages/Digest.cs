@@ -23,6 +23,9 @@ public readonly record struct Digest(string Hex)
         return new Digest(Convert.ToHexStringLower(hash.GetHashAndReset()));
     }
 
+    /// <summary>True for 64 lower-case hex digits, which no path or other mischief can be.</summary>
+    public static bool IsDigest(string hex) => hex.Length == 2 * Length && hex.All(char.IsAsciiHexDigitLower);
+
     /// <summary>The first twelve digits, for people.</summary>
     public string Short => Hex is { Length: > 12 } ? Hex[..12] : Hex;
 

@@ -74,11 +74,13 @@ public sealed record VectorSet(IReadOnlyDictionary<string, VectorManifest> Vecto
         var vectors = new Dictionary<string, VectorManifest>(StringComparer.Ordinal);
         foreach (var line in lines.Skip(1))
         {
-            var words = line.Split(' ');
-            var elements = long.Parse(words[1], CultureInfo.InvariantCulture);
-            if (words.Length - 2 != VectorManifest.ChunkCount(elements))
-                throw new InvalidDataException($"the vector \"{words[0]}\" of {elements} elements lists {words.Length - 2} chunks");
-            vectors[words[0]] = new VectorManifest(elements, [.. words.Skip(2).Select(hex => new Digest(hex))]);
+            if (line.Split(' ') is not [var name, var count, .. var chunks] || !long.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var elements))
+                throw new InvalidDataException($"a vector set has the line \"{line}\": no name and number of elements");
+            if (elements > (long)int.MaxValue * VectorManifest.ChunkElements || chunks.Length != VectorManifest.ChunkCount(elements))
+                throw new InvalidDataException($"the vector \"{name}\" of {elements} elements lists {chunks.Length} chunks");
+            if (chunks.FirstOrDefault(hex => !Digest.IsDigest(hex)) is { } wrong)
+                throw new InvalidDataException($"the vector \"{name}\" lists \"{wrong}\", which is no SHA-256");
+            vectors[name] = new VectorManifest(elements, [.. chunks.Select(hex => new Digest(hex))]);
         }
 
         return new VectorSet(vectors);

@@ -20,6 +20,9 @@ public sealed class VectorSetTests
     [InlineData("elastic vector set 1\na 10\n", "the vector \"a\" of 10 elements lists 0 chunks")]
     [InlineData("elastic vector set 1\na 10 x y\n", "the vector \"a\" of 10 elements lists 2 chunks")]
     [InlineData("elastic vector set 1\na 4194305 x\n", "the vector \"a\" of 4194305 elements lists 1 chunks")]
+    [InlineData("elastic vector set 1\na\n", "a vector set has the line \"a\": no name and number of elements")]
+    [InlineData("elastic vector set 1\na -5\n", "a vector set has the line \"a -5\": no name and number of elements")]
+    [InlineData("elastic vector set 1\na 10 ../../etc\n", "the vector \"a\" lists \"../../etc\", which is no SHA-256")]
     public void What_is_no_vector_set_is_refused(string text, string why) =>
         Assert.Equal(why, Assert.Throws<InvalidDataException>(() => VectorSet.Parse(Encoding.UTF8.GetBytes(text))).Message);
 
