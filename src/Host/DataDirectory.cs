@@ -1,4 +1,5 @@
 using System.Globalization;
+using Elastic.Actors.Nodes;
 using Elastic.Messages;
 
 namespace Elastic.Host;
@@ -20,20 +21,22 @@ internal sealed class DataDirectory
     private const string LockName = "elastic.lock";
     private const string OwnerName = "elastic.pid";
 
-    public DataDirectory(string path) => Root = Path.GetFullPath(path);
+    private readonly DataPaths _paths;
 
-    public string Root { get; }
+    public DataDirectory(string path) => _paths = new DataPaths(Path.GetFullPath(path));
 
-    public string Journal => Path.Combine(Root, "journal.db");
+    public string Root => _paths.Root;
 
-    public string Corpora => Path.Combine(Root, "corpora");
+    public string Journal => _paths.Journal;
 
-    public string Runs => Path.Combine(Root, "runs");
+    public string Corpora => _paths.Corpora;
+
+    public string Runs => _paths.Runs;
 
     /// <summary>What went wrong outside any run.</summary>
     public string LogFile => Path.Combine(Root, "log.txt");
 
-    public RunFolder Run(RunId run) => new(Path.Combine(Runs, run.Value));
+    public RunFolder Run(RunId run) => new(_paths.Run(run));
 
     /// <summary>Names of the runs that have a folder here.</summary>
     public IReadOnlyList<string> RunNames =>

@@ -12,8 +12,11 @@ public sealed record DataPaths(string Root)
     /// <summary>The folder of one built corpus.</summary>
     public string Corpus(Digest id) => Path.Combine(Corpora, id.Hex);
 
+    /// <summary>The folders of all runs.</summary>
+    public string Runs => Path.Combine(Root, "runs");
+
     /// <summary>The folder of one run.</summary>
-    public string Run(RunId run) => Path.Combine(Root, "runs", run.Value);
+    public string Run(RunId run) => Path.Combine(Runs, run.Value);
 
     /// <summary>A run's blobs. Each run has its own, so that one run's retention never touches another's.</summary>
     public string Blobs(RunId run) => Path.Combine(Run(run), "blobs");

@@ -144,7 +144,10 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private void End(DeviceWorkEnded ended)
     {
         _working.Remove(Sender);
-        _memories.GiveBack(ended.Work.Memory);
+        if (ended.Failed)
+            _memories.Abandon(ended.Work.Memory);
+        else
+            _memories.GiveBack(ended.Work.Memory);
         _free.AddRange(ended.Work.Devices);
         Self.Tell(Schedule.Instance);
         TellIfIdle(ended.Work.Command.RunId);

@@ -9,7 +9,7 @@ namespace Elastic.Actors.Runs;
 public readonly record struct Assignment(WorkKey Key, NodeId Node, NodeCommand Command);
 
 // Who does what next. The whole answer is computed from the run and the fleet each time one of them changes, and what
-// is in hand already is left out: a lost message, a lost node or a new one needs no path of its own.
+// is in hand already is left out: a lost node or a new one needs no path of its own.
 public static class Dispatch
 {
     /// <summary>The work that can start now and is in nobody's hand, and the fleet that has it in hand.</summary>

@@ -36,12 +36,11 @@ public sealed class LedgerAuditSpecs : IDisposable
     }
 
     [Fact]
-    public async Task A_ledger_with_one_changed_digit_fails_the_audit_wherever_it_is()
+    public async Task A_samples_digest_with_one_changed_digit_fails_the_audit_in_every_round_and_replica()
     {
         await _tiny.TrainAsync(TinyRun.Settings("a", replicas: 2), "cpu:1");
         Assert.Empty(await ComplaintsAsync());
 
-        // The last hex digit of the samples' digest is the last string of a ReplicaFinished event.
         var rows = ReplicaEvents();
         Assert.Equal(8, rows.Count);
         foreach (var (row, payload) in rows)

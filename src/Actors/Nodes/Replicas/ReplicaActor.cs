@@ -20,7 +20,7 @@ internal sealed class ReplicaActor : ReceiveActor
         Receive<NodeReport.StepTaken>(work.Supervisor.Tell);
         Receive<RunCommand>(result => End(work, result));
         Receive<PutDown>(_ => End(work, null));
-        Receive<Status.Failure>(failure => End(work, Failed(run, work, failure.Cause)));
+        Receive<Status.Failure>(failure => End(work, WorkFailures.Of(run.Node, work.Command, failure.Cause)));
         Receive<StopAtStep>(_ => _stop.Cancel());
 
         var self = Self;
@@ -44,14 +44,8 @@ internal sealed class ReplicaActor : ReceiveActor
     {
         if (result is not null)
             work.Supervisor.Tell(result, Context.Parent);
-        Context.Parent.Tell(new DeviceWorkEnded(work));
+        Context.Parent.Tell(new DeviceWorkEnded(work, Failed: result is NodeReport.WorkFailed));
         Context.Stop(Self);
-    }
-
-    private static NodeReport.WorkFailed Failed(NodeRun run, DeviceWork work, Exception cause)
-    {
-        work.Memory.Changing();
-        return WorkFailures.Of(run.Node, work.Command, cause);
     }
 
     // Stopped before there was anything to say.
@@ -70,5 +64,5 @@ internal sealed class ReplicaActor : ReceiveActor
 internal sealed record DeviceWork(
     NodeCommand Command, IActorRef Supervisor, IReadOnlyList<(DeviceId Id, IActorRef Trainer)> Devices, ReplicaMemory Memory) : INoSerializationVerificationNeeded;
 
-/// <summary>The devices and the memory are the node's again.</summary>
-internal sealed record DeviceWorkEnded(DeviceWork Work) : INoSerializationVerificationNeeded;
+/// <summary>The devices are the node's again, and so is the memory unless the work failed.</summary>
+internal sealed record DeviceWorkEnded(DeviceWork Work, bool Failed) : INoSerializationVerificationNeeded;

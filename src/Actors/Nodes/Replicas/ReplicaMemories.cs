@@ -27,6 +27,16 @@ internal sealed class ReplicaMemories : IDisposable
 
     public void GiveBack(ReplicaMemory memory) => _inUse.Remove(memory);
 
+    /// <summary>
+    /// Memory of work that failed is never used again: a device that answered too late may still write to it, which would go
+    /// unnoticed into a result. The finalizer frees it.
+    /// </summary>
+    public void Abandon(ReplicaMemory memory)
+    {
+        _inUse.Remove(memory);
+        _all.RemoveAll(m => m.Memory == memory);
+    }
+
     /// <summary>Frees what is not in use. What is, is still being read by work that outlives its actor: the finalizer frees it.</summary>
     public void Dispose() => Free(_ => true);
 
