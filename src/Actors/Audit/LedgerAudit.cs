@@ -113,7 +113,7 @@ public sealed class LedgerAudit
             _problems.Add($"round {c.Round} was committed with {_state.Finished.Count} of {_run.Plan.Replicas} replicas");
         if (c.TokensSeen != (c.Round + 1) * _run.Plan.TokensPerRound)
             _problems.Add($"round {c.Round}: {c.TokensSeen} tokens are counted where there were {(c.Round + 1) * _run.Plan.TokensPerRound}");
-        if (c.Ledger != Ledger.Append(_state.Ledger, _state.Finished.Values.Select(r => r.Samples), c.Version))
+        if (c.Ledger != Ledger.Append(_state.Ledger, _state.Finished.Values.Select(Ledger.Of), c.Version))
             _problems.Add($"round {c.Round}: the chain of digests is broken");
     }
 

@@ -1,10 +1,12 @@
+using System.Globalization;
 using System.Text;
 using Elastic.Messages;
+using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Runs;
 
 /// <summary>
-/// The chain of digests that ties every committed round to the samples it consumed and to all rounds before it.
+/// The chain of digests that ties every committed round to what its replicas consumed and made, and to all rounds before it.
 /// </summary>
 public static class Ledger
 {
@@ -12,9 +14,13 @@ public static class Ledger
     public static readonly Digest Empty = Digest.Of("elastic ledger 1"u8);
 
     /// <summary>The ledger after a round.</summary>
-    /// <param name="samples">The replicas' sample digests, in replica order.</param>
-    public static Digest Append(Digest ledger, IEnumerable<Digest> samples, Digest version) =>
-        Digest.Of(Encoding.ASCII.GetBytes($"round {ledger} {string.Join(' ', samples)} {version}"));
+    /// <param name="results">The replicas' results (see <see cref="Of"/>), in replica order.</param>
+    public static Digest Append(Digest ledger, IEnumerable<Digest> results, Digest version) =>
+        Digest.Of(Encoding.ASCII.GetBytes($"round {ledger} {string.Join(' ', results)} {version}"));
+
+    /// <summary>All of a replica's result in one digest. The loss counts by its bits.</summary>
+    public static Digest Of(ReplicaResult r) => Digest.Of(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture,
+        $"replica {r.Round} {r.Replica} {r.Contribution} {r.InnerState} {r.Tokens} {BitConverter.DoubleToInt64Bits(r.LossNats)} {r.Samples}")));
 
     /// <summary>A replica's sample digest after one more step. Chained, so that it can be handed over in mid-round.</summary>
     public static Digest AppendStep(Digest samples, Digest step) => Digest.Of(Encoding.ASCII.GetBytes($"step {samples} {step}"));

@@ -67,7 +67,7 @@ public static class Run
             Decision.Refuse($"{c.Holders} of {c.Nodes} nodes hold the version: too few to survive the loss of one"),
         CommitRound c => Decision.Store(new RoundCommitted(
             run.Id, c.Round, c.Version, c.Fingerprint, run.TokensSeen + plan.TokensPerRound,
-            Ledger.Append(run.Ledger, run.Finished.Values.Select(r => r.Samples), c.Version))),
+            Ledger.Append(run.Ledger, run.Finished.Values.Select(Ledger.Of), c.Version))),
 
         FinishEvaluation c when c.Score.Version != run.Round || run.Score?.Version == c.Score.Version => Decision.AlreadyDone,
         FinishEvaluation c => FinishIfDone(run, plan, new VersionEvaluated(run.Id, c.Score)),

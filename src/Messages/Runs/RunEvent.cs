@@ -29,7 +29,7 @@ public abstract record RunEvent(RunId RunId) : IWireMessage
     /// <summary>Round <paramref name="Round"/> is over and can never be computed into something else.</summary>
     /// <param name="Version">Vector set of version <paramref name="Round"/> + 1.</param>
     /// <param name="TokensSeen">Over all replicas and rounds.</param>
-    /// <param name="Ledger">SHA-256 over the ledger before this round, the replicas' sample digests in order, and the version.</param>
+    /// <param name="Ledger">SHA-256 over the ledger before this round, the replicas' results in order, and the version.</param>
     public sealed record RoundCommitted(RunId RunId, int Round, Digest Version, Digest Fingerprint, long TokensSeen, Digest Ledger) : RunEvent(RunId);
 
     public sealed record VersionEvaluated(RunId RunId, VersionScore Score) : RunEvent(RunId);

@@ -36,16 +36,17 @@ public sealed class LedgerAuditSpecs : IDisposable
     }
 
     [Fact]
-    public async Task A_samples_digest_with_one_changed_digit_fails_the_audit_in_every_round_and_replica()
+    public async Task A_result_with_one_changed_digit_fails_the_audit_whatever_digest_it_is_in()
     {
         await _tiny.TrainAsync(TinyRun.Settings("a", replicas: 2), "cpu:1");
         Assert.Empty(await ComplaintsAsync());
 
         var rows = ReplicaEvents();
         Assert.Equal(8, rows.Count);
-        foreach (var (row, payload) in rows)
+        foreach (var (i, (row, payload)) in rows.Index())
         {
-            var digest = (await ResultOfAsync(row)).Samples.Hex;
+            var result = ResultOf(payload);
+            var digest = new[] { result.Samples, result.Contribution, result.InnerState }[i % 3].Hex;
             var place = payload.AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(digest));
             var changed = (byte[])payload.Clone();
             changed[place + 7] = (byte)(changed[place + 7] == '0' ? '1' : '0');
@@ -100,12 +101,11 @@ public sealed class LedgerAuditSpecs : IDisposable
         return rows;
     }
 
-    private Task<Messages.Runs.ReplicaResult> ResultOfAsync(long row)
+    private static Messages.Runs.ReplicaResult ResultOf(byte[] payload)
     {
-        var payload = ReplicaEvents().Single(r => r.Row == row).Payload;
         using var system = Akka.Actor.ActorSystem.Create("read", "akka.stdout-loglevel = OFF, akka.loglevel = OFF");
         var serializer = new Elastic.Actors.Serialization.ElasticSerializer((Akka.Actor.ExtendedActorSystem)system);
-        return Task.FromResult(((Messages.Runs.RunEvent.ReplicaFinished)serializer.FromBinary(payload, typeof(object))).Result);
+        return ((Messages.Runs.RunEvent.ReplicaFinished)serializer.FromBinary(payload, typeof(object))).Result;
     }
 
     private void Write(long row, byte[] payload)

@@ -180,7 +180,7 @@ public sealed class RunTests
     [Fact]
     public void A_commit_counts_the_tokens_chains_the_ledger_and_opens_the_next_round()
     {
-        var ledger = Ledger.Append(Ledger.Empty, [D("samples 0 0"), D("samples 0 1")], D("version 1"));
+        var ledger = Ledger.Append(Ledger.Empty, [Ledger.Of(Result(0, 0)), Ledger.Of(Result(0, 1))], D("version 1"));
         Stores(Assembling, Commit(0, 1, 1), new RoundCommitted(Id, 0, D("version 1"), D("fingerprint 1"), 2 * 3 * 8 * 16, ledger));
 
         var run = Carry(Assembling, Commit(0));

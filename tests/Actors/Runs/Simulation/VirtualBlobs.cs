@@ -25,7 +25,7 @@ internal sealed class VirtualBlobs(RunPlan plan)
             var results = inner.Select((state, replica) => Compute(plan, round, replica, version, state)).ToList();
             var chunks = Enumerable.Range(0, plan.Chunks).Select(c => Average(round, c, version, [.. results.Select(r => r.Contribution)]));
             version = D($"set {string.Join(' ', chunks.Select(c => c.Parameters))}");
-            ledger = Ledger.Append(ledger, results.Select(r => r.Samples), version);
+            ledger = Ledger.Append(ledger, results.Select(Ledger.Of), version);
             inner = [.. results.Select(r => (Digest?)r.InnerState)];
         }
 
