@@ -5,15 +5,21 @@ using Elastic.Messages.Corpora;
 
 namespace Elastic.Actors.Corpora;
 
-/// <summary>Fetches blocks of a corpus from the shard readers, wherever they are.</summary>
-/// <param name="readers">The shard region.</param>
+/// <summary>
+/// Fetches blocks of a corpus from the shard readers, wherever they are. A reader whose node died has no home until the cluster has decided
+/// so: in the meantime the shard is read here, fetched first where it has to be.
+/// </summary>
+/// <param name="readers">The way to the shard region.</param>
 /// <param name="context">T: a block has T + 1 tokens.</param>
-internal sealed class BlockReader(IActorRef readers, Digest corpus, BlockMap map, bool heldOut, int context)
+internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCorpus corpus, BlockMap map, bool heldOut, int context)
 {
     // An answer stays well below the control plane's frame size.
     private const int MostBytes = 48 << 10;
-    private const int Attempts = 5;
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Detour = TimeSpan.FromSeconds(30);
+
+    private readonly Dictionary<int, long> _detours = [];               // shard -> when it was found without a reader
+    private readonly Lock _gate = new();                                // requests for several shards run at once
 
     /// <summary>The blocks' tokens, (blocks, T + 1) row-major, in the order asked for.</summary>
     /// <exception cref="ElasticException">A shard is damaged; the message names file and offset.</exception>
@@ -24,35 +30,48 @@ internal sealed class BlockReader(IActorRef readers, Digest corpus, BlockMap map
         var perAnswer = Math.Max(1, MostBytes / (row * sizeof(int)));
         var requests = blocks.Select((block, i) => (Place: map.Locate(block), Row: i))
             .GroupBy(b => b.Place.Shard)
-            .SelectMany(shard => shard.Chunk(perAnswer).Select(part => (Shard: new ShardId(corpus, shard.Key), Part: part)));
+            .SelectMany(shard => shard.Chunk(perAnswer).Select(part => (Shard: shard.Key, Part: part)));
 
         await Task.WhenAll(requests.Select(async request =>
         {
-            var answer = await AskAsync(new ReadBlocks(request.Shard, heldOut, context, [.. request.Part.Select(p => p.Place.Block)]), cancel);
-            for (var i = 0; i < request.Part.Length; i++)
-                TokenBytes.Unpack(answer.Tokens.AsSpan(i * row * answer.TokenBytes), answer.TokenBytes, tokens.AsSpan(request.Part[i].Row * row, row));
+            int[] places = [.. request.Part.Select(p => p.Place.Block)];
+            if (await AskAsync(new ReadBlocks(new ShardId(corpus.Id, request.Shard), heldOut, context, places), cancel) is { } answer)
+            {
+                for (var i = 0; i < places.Length; i++)
+                    TokenBytes.Unpack(answer.Tokens.AsSpan(i * row * answer.TokenBytes), answer.TokenBytes, tokens.AsSpan(request.Part[i].Row * row, row));
+                return;
+            }
+
+            var shard = await files.ShardAsync(corpus, heldOut, request.Shard);
+            for (var i = 0; i < places.Length; i++)
+                shard.ReadBlock(places[i], context, tokens.AsSpan(request.Part[i].Row * row, row));
         }));
         return tokens;
     }
 
-    // A reader may be on its way to another node: ask again, each time a little later.
-    private async Task<BlocksRead> AskAsync(ReadBlocks request, CancellationToken cancel)
+    // Null where there is no reader just now, or it cannot read: then this node tries, and says what is wrong.
+    private async Task<BlocksRead?> AskAsync(ReadBlocks request, CancellationToken cancel)
     {
-        for (var attempt = 1; ; attempt++)
+        if (readers.Region is not { } region || IsOnDetour(request.Shard.Index))
+            return null;
+        try
         {
-            try
-            {
-                return await readers.Ask<object>(request, Deadline, cancel) switch
-                {
-                    BlocksRead read => read,
-                    ShardUnreadable unreadable => throw new ElasticException(unreadable.Why),
-                    var other => throw new InvalidOperationException($"a shard reader answered {other}"),
-                };
-            }
-            catch (AskTimeoutException) when (attempt < Attempts)
-            {
-                await Task.Delay(TimeSpan.FromMilliseconds(100 * attempt * (1 + Random.Shared.NextDouble())), cancel);
-            }
+            if (await region.Ask<object>(request, Deadline, cancel) is BlocksRead read)
+                return read;
         }
+        catch (AskTimeoutException)
+        {
+            // see below
+        }
+
+        lock (_gate)
+            _detours[request.Shard.Index] = Environment.TickCount64;
+        return null;
+    }
+
+    private bool IsOnDetour(int shard)
+    {
+        lock (_gate)
+            return _detours.TryGetValue(shard, out var since) && Environment.TickCount64 - since < Detour.TotalMilliseconds;
     }
 }

@@ -1,7 +1,6 @@
 using Akka.Actor;
 using Akka.Cluster.Sharding;
 using Akka.Event;
-using Elastic.Actors.Nodes;
 using Elastic.Corpus;
 using Elastic.Messages;
 using Elastic.Messages.Corpora;
@@ -12,68 +11,84 @@ namespace Elastic.Actors.Corpora;
 /// Reads one corpus shard for the whole cluster. Started on demand by Cluster Sharding and moved when its node goes: it
 /// has no state but the open file. It runs on the blocking dispatcher, since a page of the mapped file may come from disk.
 /// </summary>
-internal sealed class ShardReaderActor : ReceiveActor
+internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
 {
     private readonly ILoggingAdapter _log = Context.GetLogger();
-    private readonly DataPaths _paths;
-    private (TokenShard Tokens, int Width)? _shard;
-    private string? _unreadable;
+    private readonly CorpusFiles _files;
+    private Opened? _shard;
 
-    public ShardReaderActor(DataPaths paths)
+    public ShardReaderActor(CorpusFiles files)
     {
-        _paths = paths;
+        _files = files;
         Context.SetReceiveTimeout(TimeSpan.FromMinutes(2));
         Receive<ReadBlocks>(Read);
         Receive<ReceiveTimeout>(_ => Context.Parent.Tell(new Passivate(PoisonPill.Instance)));
     }
 
-    /// <inheritdoc cref="ShardReaderActor"/>
-    public static Props Props(DataPaths paths) =>
-        Akka.Actor.Props.Create(() => new ShardReaderActor(paths)).WithDispatcher("elastic.reading-dispatcher");
-
     /// <inheritdoc/>
-    protected override void PostStop() => _shard?.Tokens.Dispose();
+    public IStash Stash { get; set; } = null!;
+
+    /// <inheritdoc cref="ShardReaderActor"/>
+    public static Props Props(CorpusFiles files) =>
+        Akka.Actor.Props.Create(() => new ShardReaderActor(files)).WithDispatcher("elastic.reading-dispatcher");
 
     private void Read(ReadBlocks request)
     {
+        if (_shard is null)
+        {
+            Stash.Stash();
+            _ = OpenAsync(request).PipeTo(Self, success: opened => opened, failure: e => new Status.Failure(e));
+            BecomeStacked(() =>
+            {
+                Receive<Opened>(opened =>
+                {
+                    _shard = opened;
+                    UnbecomeStacked();
+                    Stash.UnstashAll();
+                });
+                Receive<Status.Failure>(failure =>
+                {
+                    // Whoever asked reads it himself, and says what is wrong with it. The next question opens it anew.
+                    _log.Error(failure.Cause, "shard {0} cannot be opened", request.Shard);
+                    Context.Parent.Tell(new Passivate(PoisonPill.Instance));
+                    Become(() => Receive<ReadBlocks>(r => Sender.Tell(new ShardUnreadable(r.Shard, failure.Cause.Message))));
+                    Stash.UnstashAll();
+                });
+                ReceiveAny(_ => Stash.Stash());
+            });
+            return;
+        }
+
         try
         {
-            if (_unreadable is null)
-                Sender.Tell(Blocks(request));
-        }
-        catch (ElasticException e)
-        {
-            _log.Error(e, "shard {0} cannot be read", request.Shard);
-            _unreadable = e.Message;                                  // damaged: reading it again will not mend it
+            Sender.Tell(Blocks(request, _shard));
         }
         catch (Exception e)
         {
-            _log.Error(e, "shard {0} could not be read", request.Shard);
-            Sender.Tell(new ShardUnreadable(request.Shard, $"{e.GetType().Name}: {e.Message}"));
+            _log.Error(e, "shard {0} cannot be read", request.Shard);
+            Sender.Tell(new ShardUnreadable(request.Shard, e.Message));
         }
-
-        if (_unreadable is not null)
-            Sender.Tell(new ShardUnreadable(request.Shard, _unreadable));
     }
 
-    private BlocksRead Blocks(ReadBlocks request)
+    private static BlocksRead Blocks(ReadBlocks request, Opened shard)
     {
-        var (shard, width) = _shard ??= Open(request);
         var tokens = new int[request.Context + 1];
-        var bytes = new byte[request.Blocks.Length * tokens.Length * width];
+        var bytes = new byte[request.Blocks.Length * tokens.Length * shard.Width];
         for (var i = 0; i < request.Blocks.Length; i++)
         {
-            shard.ReadBlock(request.Blocks[i], request.Context, tokens);
-            TokenBytes.Pack(tokens, width, bytes.AsSpan(i * tokens.Length * width));
+            shard.Tokens.ReadBlock(request.Blocks[i], request.Context, tokens);
+            TokenBytes.Pack(tokens, shard.Width, bytes.AsSpan(i * tokens.Length * shard.Width));
         }
 
-        return new BlocksRead(request.Shard, width, bytes);
+        return new BlocksRead(request.Shard, shard.Width, bytes);
     }
 
-    private (TokenShard Tokens, int Width) Open(ReadBlocks request)
+    private async Task<Opened> OpenAsync(ReadBlocks request)
     {
-        var corpus = BuiltCorpus.Open(_paths.Corpus(request.Shard.Corpus));
-        var shards = request.HeldOut ? corpus.HeldOutShards : corpus.TrainShards;
-        return (TokenShard.Open(corpus.ShardPath(shards[request.Shard.Index])), TokenBytes.WidthFor(corpus.Manifest.VocabularySize));
+        var corpus = await _files.OpenAsync(request.Shard.Corpus, null, CancellationToken.None);
+        var shard = await _files.ShardAsync(corpus, request.HeldOut, request.Shard.Index);
+        return new Opened(shard, TokenBytes.WidthFor(corpus.Manifest.VocabularySize));
     }
+
+    private sealed record Opened(TokenShard Tokens, int Width);
 }

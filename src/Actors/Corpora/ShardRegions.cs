@@ -1,6 +1,5 @@
 using Akka.Actor;
 using Akka.Cluster.Sharding;
-using Elastic.Actors.Nodes;
 using Elastic.Messages.Corpora;
 
 namespace Elastic.Actors.Corpora;
@@ -11,8 +10,8 @@ internal static class ShardRegions
     private const string TypeName = "shard-reader";
 
     /// <summary>Starts this node's part of the region. ("Shard" here is a corpus shard; Akka's shards are what it calls regions' parts.)</summary>
-    public static IActorRef Start(ActorSystem system, DataPaths paths) => ClusterSharding.Get(system).Start(
-        TypeName, ShardReaderActor.Props(paths), ClusterShardingSettings.Create(system), new ByCorpusShard());
+    public static IActorRef Start(ActorSystem system, CorpusFiles files) => ClusterSharding.Get(system).Start(
+        TypeName, ShardReaderActor.Props(files), ClusterShardingSettings.Create(system), new ByCorpusShard());
 
     // One entity per shard of a corpus; held-out shards are entities of their own.
     private sealed class ByCorpusShard() : HashCodeMessageExtractor(64)

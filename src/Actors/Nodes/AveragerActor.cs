@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 using Akka.Actor;
 using Elastic.Actors.Blobs;
 using Elastic.Actors.Checkpoints;
@@ -21,13 +20,25 @@ internal sealed class AveragerActor : BlobActor
     public static Props Props() => Akka.Actor.Props.Create(() => new AveragerActor()).WithDispatcher("elastic.device-dispatcher");
 
     /// <inheritdoc/>
-    protected override object Do(NodeRun run, NodeCommand command) => command switch
+    protected override async Task<object?> DoAsync(NodeRun run, NodeCommand command)
     {
-        NodeCommand.Initialize => Initialize(run),
-        NodeCommand.AverageChunks average => new RunCommand.FinishChunks(run.Id, average.Round, [.. average.Chunks.Select(c => Average(run, average, c))]),
-        NodeCommand.Assemble assemble => Assemble(run, assemble),
-        _ => throw new UnreachableException($"not for the averager: {command}"),
-    };
+        switch (command)
+        {
+            case NodeCommand.Initialize:
+                return Initialize(run);
+            case NodeCommand.AverageChunks average:
+                var contributions = await Task.WhenAll(average.Contributions.Select(c => ReadAsync(run, c)));
+                var before = await ReadAsync(run, average.Version);
+                var chunks = new AveragedChunk[average.Chunks.Length];
+                for (var i = 0; i < chunks.Length; i++)
+                    chunks[i] = await AverageAsync(run, average.Chunks[i], contributions, before);
+                return new RunCommand.FinishChunks(run.Id, run.Node, average.Round, chunks);
+            case NodeCommand.Assemble assemble:
+                return await AssembleAsync(run, assemble);
+            default:
+                throw new UnreachableException($"not for the averager: {command}");
+        }
+    }
 
     private static RunCommand.FinishInitialization Initialize(NodeRun run)
     {
@@ -44,39 +55,48 @@ internal sealed class AveragerActor : BlobActor
         if (run.Settings.Run.Averaging == AveragingMethod.Nesterov)
             set[VectorSet.OuterMomentum] = run.Blobs.PutVector(vectors, VectorKind.FirstMoment);   // zeros
         var version = new VectorSet(set);
-        return new RunCommand.FinishInitialization(run.Id, run.Blobs.PutSet(version), version[VectorSet.Parameters].Fingerprint);
+        return new RunCommand.FinishInitialization(run.Id, run.Node, run.Blobs.PutSet(version), version[VectorSet.Parameters].Fingerprint);
     }
 
-    private static AveragedChunk Average(NodeRun run, NodeCommand.AverageChunks order, int chunk)
+    // Contributions are summed from memory and not stored: nobody needs a copy of another node's afterwards.
+    private static async Task<AveragedChunk> AverageAsync(NodeRun run, int chunk, VectorSet[] contributions, VectorSet before)
     {
-        if (order.Contributions is [var only] && run.Settings.Run.Averaging == AveragingMethod.Average)
-            return new AveragedChunk(chunk, run.Blobs.ReadSet(only)[VectorSet.Parameters].Chunks[chunk], null);     // the mean of one is itself
-
         var elements = VectorManifest.ElementsOf(run.Layout.Length, chunk);
-        var contributions = order.Contributions.Select(ReadOnlyMemory<float> (c) => Read(run.Blobs.ReadSet(c)[VectorSet.Parameters])).ToList();
-        var mean = new float[elements];
-        Averaging.Mean(contributions, mean);
-        if (run.Settings.Run.Averaging == AveragingMethod.Average)
-            return new AveragedChunk(chunk, Put(mean), null);
-
-        var before = run.Blobs.ReadSet(order.Version);
-        var parameters = Read(before[VectorSet.Parameters]);
-        var momentum = Read(before[VectorSet.OuterMomentum]);
-        var optimizer = run.Settings.Optimizer;
-        Averaging.OuterStep(parameters, mean, momentum, optimizer.OuterLearningRate, optimizer.OuterMomentum);
-        return new AveragedChunk(chunk, Put(parameters), Put(momentum));
-
-        float[] Read(VectorManifest vector)
+        var isMean = run.Settings.Run.Averaging == AveragingMethod.Average;
+        if (contributions is [var only] && isMean)                      // the mean of one is itself
         {
-            var values = new float[elements];
-            run.Blobs.Read(vector.Chunks[chunk], MemoryMarshal.AsBytes(values.AsSpan()));
-            return values;
+            await run.Fetcher.FetchAsync(run.Blobs, [only[VectorSet.Parameters].Chunks[chunk]], CancellationToken.None);
+            return new AveragedChunk(chunk, only[VectorSet.Parameters].Chunks[chunk], null);
         }
 
-        Digest Put(float[] values) => run.Blobs.Put(MemoryMarshal.AsBytes(values.AsSpan()));
+        var vectors = contributions.Select(c => c[VectorSet.Parameters]).ToList();
+        if (!isMean)
+            vectors.AddRange([before[VectorSet.Parameters], before[VectorSet.OuterMomentum]]);
+        var buffers = vectors.Select(_ => new FloatBuffer(elements)).ToList();
+        try
+        {
+            await Task.WhenAll(vectors.Select((v, i) => run.ReadAsync(v.Chunks[chunk], buffers[i].Memory)));
+            return Average(run, chunk, [.. buffers.Take(contributions.Length)], isMean ? [] : [.. buffers.Skip(contributions.Length)]);
+        }
+        finally
+        {
+            buffers.ForEach(b => ((IDisposable)b).Dispose());
+        }
     }
 
-    private static NodeReport.VersionHeld Assemble(NodeRun run, NodeCommand.Assemble order)
+    // "before": parameters and outer momentum of the version that the round started from; none for a plain mean.
+    private static AveragedChunk Average(NodeRun run, int chunk, FloatBuffer[] contributions, FloatBuffer[] before)
+    {
+        using var mean = new FloatBuffer(contributions[0].Floats.Length);
+        Averaging.Mean([.. contributions.Select(c => (ReadOnlyMemory<float>)c.Floats)], mean.Floats.Span);
+        if (before is not [var parameters, var momentum])
+            return new AveragedChunk(chunk, run.Blobs.Put(mean.GetSpan()), null);
+        var optimizer = run.Settings.Optimizer;
+        Averaging.OuterStep(parameters.Floats.Span, mean.Floats.Span, momentum.Floats.Span, optimizer.OuterLearningRate, optimizer.OuterMomentum);
+        return new AveragedChunk(chunk, run.Blobs.Put(parameters.GetSpan()), run.Blobs.Put(momentum.GetSpan()));
+    }
+
+    private static async Task<NodeReport.VersionHeld> AssembleAsync(NodeRun run, NodeCommand.Assemble order)
     {
         var set = new Dictionary<string, VectorManifest>
         {
@@ -85,8 +105,14 @@ internal sealed class AveragerActor : BlobActor
         if (run.Settings.Run.Averaging == AveragingMethod.Nesterov)
             set[VectorSet.OuterMomentum] = new(run.Layout.Length, [.. order.Chunks.Select(c => c.OuterMomentum!.Value)]);
         var version = new VectorSet(set);
-        if (version.Chunks().FirstOrDefault(c => !run.Blobs.Has(c)) is { Hex: not null } missing)
-            throw new BlobLostException(missing, "an averaged chunk is missing");
+        await run.Fetcher.FetchAsync(run.Blobs, version.Chunks(), CancellationToken.None);
         return new NodeReport.VersionHeld(run.Node, run.Id, order.Round, run.Blobs.PutSet(version), version[VectorSet.Parameters].Fingerprint);
+    }
+
+    private static async Task<VectorSet> ReadAsync(NodeRun run, Digest set)
+    {
+        if (!run.Blobs.Has(set))
+            await run.Fetcher.FetchAsync(run.Blobs, [set], CancellationToken.None);
+        return run.Blobs.ReadSet(set);
     }
 }

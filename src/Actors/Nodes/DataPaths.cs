@@ -3,14 +3,18 @@ using Elastic.Messages;
 namespace Elastic.Actors.Nodes;
 
 /// <summary>Where things are under a data directory.</summary>
-public sealed record DataPaths(string Root)
+/// <param name="CorporaFolder">Where built corpora are, when not under the root: a disk that nodes share.</param>
+public sealed record DataPaths(string Root, string? CorporaFolder = null)
 {
     public string Journal => Path.Combine(Root, "journal.db");
 
-    public string Corpora => Path.Combine(Root, "corpora");
+    public string Corpora => CorporaFolder ?? Path.Combine(Root, "corpora");
 
     /// <summary>The folder of one built corpus.</summary>
     public string Corpus(Digest id) => Path.Combine(Corpora, id.Hex);
+
+    /// <summary>A corpus that was fetched from other nodes, perhaps not all of it.</summary>
+    public string FetchedCorpus(Digest id) => Path.Combine(Root, "corpora-fetched", id.Hex);
 
     /// <summary>The folders of all runs.</summary>
     public string Runs => Path.Combine(Root, "runs");

@@ -8,7 +8,7 @@ using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Nodes;
 
-/// <summary>Looks after what a node has stored: surveys it, makes checkpoints durable, deletes what is no longer needed.</summary>
+/// <summary>Looks after what a node stores: surveys it, copies from others, makes checkpoints durable, deletes what is no longer needed.</summary>
 internal sealed class KeeperActor : BlobActor
 {
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -17,14 +17,19 @@ internal sealed class KeeperActor : BlobActor
     public static Props Props() => Akka.Actor.Props.Create(() => new KeeperActor()).WithDispatcher("elastic.device-dispatcher");
 
     /// <inheritdoc/>
-    protected override object? Do(NodeRun run, NodeCommand command)
+    protected override async Task<object?> DoAsync(NodeRun run, NodeCommand command)
     {
         switch (command)
         {
             case NodeCommand.Survey survey:
-                return new RunCommand.FinishSurvey(run.Id, survey.Sets, [.. survey.Sets.Where(run.Blobs.IsWhole)]);
+                return new NodeReport.Surveyed(run.Node, run.Id, survey.Sets, [.. survey.Sets.Where(run.Blobs.IsWhole)], survey.Part);
+            case NodeCommand.CopySet copy:
+                await run.FetchAsync(copy.Set);
+                return new NodeReport.SetHeld(run.Node, run.Id, copy.Round, copy.Copy, copy.Set);
             case NodeCommand.TakeCheckpoint take:
-                return new RunCommand.FinishCheckpoint(run.Id, CheckpointFiles.Take(run, take));
+                foreach (var set in take.InnerStates.Prepend(take.Parameters))
+                    await run.FetchAsync(set);
+                return new RunCommand.FinishCheckpoint(run.Id, run.Node, CheckpointFiles.Take(run, take));
             case NodeCommand.Retain retain:
                 CheckpointFiles.Retain(run.Paths.Checkpoints(run.Id), retain.Checkpoints);
                 var freed = run.Blobs.Retain(retain.Sets, retain.Round);

@@ -1,51 +1,76 @@
 using Akka.Actor;
 using Akka.Event;
-using Elastic.Actors.Nodes.Devices;
+using Elastic.Actors.Corpora;
 using Elastic.Actors.Nodes.Replicas;
+using Elastic.Actors.Transfer;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Nodes;
 
 /// <summary>What a node agent is told about its process.</summary>
-/// <param name="Runs">The way to the <c>runs</c> singleton.</param>
-/// <param name="ShardReaders">The shard region.</param>
+/// <param name="Seed">True for a process that is meant to stay.</param>
+/// <param name="Say">Tells the person at this process what happens.</param>
 internal sealed record NodePlace(
-    NodeId Node, IReadOnlyList<DeviceId> Devices, int ThreadsPerDevice, DataPaths Paths, IActorRef Runs, IActorRef ShardReaders);
+    NodeId Node, string Incarnation, bool Seed, IReadOnlyList<DeviceId> Devices, int ThreadsPerDevice, string Arithmetic, string Version, DataPaths Paths,
+    string Endpoint, BlobPlaces Blobs, BlobFetcher Fetcher, Donors Donors, Lifeline Lifeline, CorpusFiles Corpora, ReaderWay Readers, NodeFaults Faults,
+    Action<string> Say, Action<string> Refuse);
 
-/// <summary>One per process: enlists with the supervisors, and shares its devices among the work they give it.</summary>
+/// <summary>
+/// One per process: enlists with the supervisors, and shares its devices among the work they give it. It lives outside the cluster's actor
+/// system, so that computing goes on while the process is cut off from the cluster, or joins it anew.
+/// </summary>
 internal sealed class NodeAgent : ReceiveActor, IWithTimers
 {
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(1);
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly NodePlace _place;
-    private readonly Dictionary<RunId, NodeRun> _runs = [];
-    private readonly Dictionary<RunId, string> _unopened = [];
-    private readonly Queue<(NodeCommand Command, IActorRef Supervisor)> _waiting = [];
-    private readonly Dictionary<IActorRef, DeviceWork> _working = [];
-    private readonly Dictionary<RunId, IActorRef> _stopping = [];
-    private readonly List<(DeviceId Id, IActorRef Trainer)> _free;
-    private readonly ReplicaMemories _memories = new();
+    private readonly RunBook _runs;
+    private readonly Workbench _bench;
+    private readonly Answers _answers = new();
+    private readonly MessageParts _parts = new();
+    private readonly Dictionary<RunId, string> _excluded = [];
+    private readonly HashSet<RunId> _stopping = [];
+    private readonly HashSet<RunId> _released = [];
     private readonly IActorRef _keeper;
     private readonly IActorRef _averager;
-    private int _works;
+    private IActorRef _link = ActorRefs.Nobody;
+    private IActorRef? _leaver;
 
     public NodeAgent(NodePlace place)
     {
         _place = place;
-        _free = [.. place.Devices.Select(d => (d, Context.ActorOf(TrainerActor.Props(d, place.ThreadsPerDevice), $"trainer-{d.Value.Replace(':', '-')}")))];
+        _runs = new RunBook(place, Context.GetLogger());
+        _bench = new Workbench(place, Context);
         _keeper = Context.ActorOf(KeeperActor.Props(), "keeper");
         _averager = Context.ActorOf(AveragerActor.Props(), "averager");
 
-        var incarnation = Guid.NewGuid().ToString("N");
-        Receive<Beat>(_ => place.Runs.Tell(new NodeReport.Enlist(place.Node, [.. place.Devices], incarnation)));
-        Receive<NodeCommand.OpenRun>(Open);
-        Receive<NodeCommand.StopRun>(Stop);
-        Receive<NodeCommand>(Take);
-        Receive<Schedule>(_ => StartWork());
+        Receive<Link>(link =>
+        {
+            _link = link.Actor;
+            Report();
+        });
+        Receive<Beat>(_ => Report());
+        Receive<NodeNews>(Hear);
+        Receive<NodeCommand.OpenRun>(command => _ = _runs.OpenAsync(command).PipeTo(Self, success: opened => opened));
+        Receive<RunOpened>(opened => _runs.Note(opened).ForEach(Take));
+        Receive<NodeCommand.StopRun>(command => Stop(command.RunId));
+        Receive<NodeCommand.DropWork>(Drop);
+        Receive<NodeCommand.Release>(command => Release(command.RunId));
+        Receive<NodeCommand.Exclude>(Exclude);
+        Receive<NodeCommand>(command =>
+        {
+            if (_parts.Join(command) is { } whole)
+                Take(whole);
+        });
+        Receive<NodeReport.StepTaken>(step => _link.Tell(step));
+        Receive<NodeReport.Surveyed>(surveyed => _link.Tell(surveyed));
+        Receive<Schedule>(_ => _bench.StartWork().ForEach(Answer));
         Receive<DeviceWorkEnded>(End);
-        Receive<Messages.Runs.RunReply>(_ => { });                    // the supervisor logs its own refusals
+        Receive<BlobWorkEnded>(ended => Answer(new WorkAnswer(ended.Command, ended.Result)));
+        Receive<Leave>(_ => StartLeaving());
     }
 
     /// <inheritdoc/>
@@ -55,34 +80,54 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     public static Props Props(NodePlace place) => Akka.Actor.Props.Create(() => new NodeAgent(place)).WithDispatcher("elastic.reading-dispatcher");
 
     /// <inheritdoc/>
-    protected override void PreStart() =>
-        Timers.StartPeriodicTimer(Beat.Instance, Beat.Instance, TimeSpan.Zero, Heartbeat);
+    protected override void PreStart() => Timers.StartPeriodicTimer(Beat.Instance, Beat.Instance, Heartbeat, Heartbeat);
 
     /// <inheritdoc/>
-    protected override void PostStop() => _memories.Dispose();
+    protected override void PostStop() => _bench.Dispose();
 
-    private void Open(NodeCommand.OpenRun command)
+    // The heartbeat. Whatever a supervisor has not acknowledged it hears again: it may be another one than it was told to first.
+    private void Report()
     {
-        _unopened.Remove(command.RunId);
-        if (_runs.TryGetValue(command.RunId, out var known) && known.SettingsCanonical == command.Settings && known.CorpusId == command.Corpus)
-            return;
-        try
+        _link.Tell(new NodeReport.Enlist(
+            _place.Node, [.. _place.Devices], _place.Incarnation, _place.Endpoint, _place.Seed, _place.Version, _place.Arithmetic,
+            [.. _answers.Works], _leaver is not null));
+        foreach (var answer in _answers.Overdue())
+            _link.Tell(answer);
+    }
+
+    private void Hear(NodeNews news)
+    {
+        switch (news)
         {
-            _runs[command.RunId] = new NodeRun(command, _place.Node, _place.Paths, known?.Blobs);
-        }
-        catch (Exception e)
-        {
-            _log.Error(e, "run {0} cannot be opened", command.RunId);
-            _unopened[command.RunId] = e.Message;
+            case NodeNews.Welcome welcome:
+                _place.Donors.Set([.. welcome.Peers.Where(p => p != _place.Endpoint)]);
+                _place.Lifeline.PointTo(welcome.Lifeline);
+                break;
+            case NodeNews.Refused refused:
+                _place.Refuse(refused.Why);
+                break;
         }
     }
 
     private void Take(NodeCommand command)
     {
-        if (!_runs.TryGetValue(command.RunId, out var run))
+        if (_runs.Hold(command))
+            return;                                                    // the run is just being opened
+        if (_leaver is not null && command is NodeCommand.RunReplica or NodeCommand.Evaluate)
+            return;                                                    // sent before the supervisor knew
+        if (_runs.Find(command.RunId) is not { } run)
         {
-            Sender.Tell(new NodeReport.WorkFailed(_place.Node, command, _unopened.GetValueOrDefault(command.RunId, "the run is not open here"), WorkFailure.Permanent));
+            _link.Tell(new NodeReport.WorkFailed(_place.Node, command, _runs.WhyNot(command.RunId), WorkFailure.Permanent));
             return;
+        }
+
+        _stopping.Remove(command.RunId);
+        if (WorkKey.Of(command) is { } work)
+        {
+            if (_answers.Given(command) is { } answer)
+                _link.Tell(answer);
+            if (!_answers.TakeUp(new RunWork(command.RunId, work)))
+                return;                                                // in hand, or answered, already
         }
 
         if (RoundOf(command) is { } round)
@@ -90,84 +135,100 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         switch (command)
         {
             case NodeCommand.RunReplica or NodeCommand.Evaluate:
-                _waiting.Enqueue((command, Sender));
+                _bench.Enqueue(run, command);
                 Self.Tell(Schedule.Instance);                          // after what else has come with it, so that devices are shared fairly
                 break;
             case NodeCommand.AverageChunks or NodeCommand.Assemble or NodeCommand.Initialize:
-                _averager.Forward(new BlobWork(run, command));
+                _averager.Tell(new BlobWork(run, command));
                 break;
             default:
-                _keeper.Forward(new BlobWork(run, command));
+                _keeper.Tell(new BlobWork(run, command));
                 break;
         }
     }
-
-    // An evaluation is short and takes all devices; replicas get one each, and what is left over speeds them up.
-    private void StartWork()
-    {
-        while (_waiting.Count > 0 && _free.Count > 0)
-        {
-            var (command, supervisor) = _waiting.Dequeue();
-            var run = _runs[command.RunId];
-            var devices = _free.Take(Math.Clamp(_free.Count / (command is NodeCommand.Evaluate ? 1 : _waiting.Count + 1), 1, MostDevices(run, command))).ToList();
-            DeviceWork work;
-            try
-            {
-                work = new DeviceWork(command, supervisor, devices, _memories.Take(run, devices[0].Id, (command as NodeCommand.RunReplica)?.InnerState));
-            }
-            catch (Exception e)
-            {
-                _log.Error(e, "no memory for {0}", command.GetType().Name);
-                supervisor.Tell(WorkFailures.Of(_place.Node, command, e));
-                continue;
-            }
-
-            _free.RemoveRange(0, devices.Count);
-            var actor = Context.ActorOf(
-                Akka.Actor.Props.Create(() => new ReplicaActor(work, run, _place.ShardReaders)), $"work-{_works++}");
-            _working[actor] = work;
-        }
-    }
-
-    // Several GPUs on one piece of work need a collective between them; CPU devices fold gradients through shared memory.
-    private int MostDevices(NodeRun run, NodeCommand command) =>
-        !_place.Devices.All(d => d.IsCpu) ? 1 : command is NodeCommand.Evaluate ? _place.Devices.Count : run.Plan.MicroBatches;
 
     private static int? RoundOf(NodeCommand command) => command switch
     {
         NodeCommand.RunReplica c => c.Round,
         NodeCommand.AverageChunks c => c.Round,
         NodeCommand.Assemble c => c.Round,
+        NodeCommand.CopySet c => c.Round,
         _ => null,
     };
 
     private void End(DeviceWorkEnded ended)
     {
-        _working.Remove(Sender);
-        if (ended.Failed)
-            _memories.Abandon(ended.Work.Memory);
-        else
-            _memories.GiveBack(ended.Work.Memory);
-        _free.AddRange(ended.Work.Devices);
+        if (_bench.End(Sender, ended))
+            Answer(new WorkAnswer(ended.Work.Command, ended.Result));
         Self.Tell(Schedule.Instance);
         TellIfIdle(ended.Work.Command.RunId);
     }
 
-    private void Stop(NodeCommand.StopRun command)
+    private void Answer(WorkAnswer answer)
     {
-        _stopping[command.RunId] = Sender;
-        var others = _waiting.Where(w => w.Command.RunId != command.RunId).ToList();
-        _waiting.Clear();
-        others.ForEach(_waiting.Enqueue);
-        foreach (var (actor, work) in _working.Where(w => w.Value.Command.RunId == command.RunId))
-            actor.Tell(ReplicaActor.StopAtStep.Instance);
-        TellIfIdle(command.RunId);
+        if (_answers.Finish(answer) is { } message)
+            _link.Tell(message);
+    }
+
+    private void Stop(RunId run)
+    {
+        _stopping.Add(run);
+        foreach (var command in _bench.Stop(run))
+            _answers.PutDown(command);
+        TellIfIdle(run);
     }
 
     private void TellIfIdle(RunId run)
     {
-        if (_working.Values.All(w => w.Command.RunId != run) && _stopping.Remove(run, out var supervisor))
-            supervisor.Tell(new NodeReport.RunIdle(_place.Node, run));
+        if (_stopping.Contains(run) && !_bench.IsBusy(run))
+            _link.Tell(new NodeReport.RunIdle(_place.Node, run));
+    }
+
+    private void Drop(NodeCommand.DropWork command)
+    {
+        foreach (var work in command.Works)
+        {
+            _answers.Drop(new RunWork(command.RunId, work));
+            _bench.Drop(command.RunId, work);
+        }
+
+        Self.Tell(Schedule.Instance);
+    }
+
+    private void Exclude(NodeCommand.Exclude command)
+    {
+        if (_excluded.GetValueOrDefault(command.RunId) == command.Why)
+            return;
+        _excluded[command.RunId] = command.Why;
+        _log.Warning("run {0}: {1}", command.RunId, command.Why);
+        _place.Say($"run {command.RunId}: {command.Why}");
+    }
+
+    private void StartLeaving()
+    {
+        _leaver = Sender;
+        foreach (var run in _runs.Open)
+            Stop(run);
+        Report();
+        Release(null);
+    }
+
+    // The node may go when every run that it worked for has what only it held.
+    private void Release(RunId? run)
+    {
+        if (run is { } id)
+            _released.Add(id);
+        if (_leaver is not null && _runs.Open.All(_released.Contains))
+            _leaver.Tell(Status.Success.Instance);
+    }
+
+    /// <summary>The way to the cluster, new each time that the process joins it.</summary>
+    internal sealed record Link(IActorRef Actor) : INoSerializationVerificationNeeded;
+
+    /// <summary>Hand everything over; answered when the process may end.</summary>
+    internal sealed record Leave : INoSerializationVerificationNeeded
+    {
+        public static readonly Leave Instance = new();
     }
 
     private sealed record Beat

@@ -12,111 +12,129 @@ public readonly record struct Assignment(WorkKey Key, NodeId Node, NodeCommand C
 // is in hand already is left out: a lost node or a new one needs no path of its own.
 public static class Dispatch
 {
+    /// <summary>Chunks that are averaged as one piece of work. Fixed, so that a piece keeps its name whoever does it.</summary>
+    public const int ChunksTogether = 2;
+
+    private const int MostChunksInAMessage = Part.MostDigests / 2;
+
     /// <summary>The work that can start now and is in nobody's hand, and the fleet that has it in hand.</summary>
-    public static (Fleet Fleet, IReadOnlyList<Assignment> Work) Next(RunState run, Fleet fleet, RunPlan plan)
+    public static (Fleet Fleet, IReadOnlyList<Assignment> Work) Next(RunState run, Fleet fleet, RunPlan plan, Pace pace)
     {
         var work = new List<Assignment>();
-        if (fleet.Stopping || fleet.Devices.IsEmpty)
+        if (fleet.Nodes.IsEmpty || !fleet.Surveyed)
             return (fleet, work);
-
-        if (!fleet.Surveyed)
-        {
-            Give(new WorkKey(WorkKind.Survey, 0), new NodeCommand.Survey(run.Id, [.. run.References()]));
+        foreach (var (key, node, command) in Replication.Due(run, fleet))
+            Give(key, node, command);
+        if (fleet.Stopping)
             return (fleet, work);
-        }
 
         if (run.Version is not { } version)
         {
-            Give(new WorkKey(WorkKind.Initialize, 0), new Initialize(run.Id));
+            Once(new WorkKey(WorkKind.Initialize, 0), fleet.Workers, new Initialize(run.Id));
             return (fleet, work);
         }
 
-        // These two go first, so that the node scores and stores a version before its devices leave for the next round.
+        // These two go first, so that a node scores and stores a version before its devices leave for the next round.
         if (!run.IsScored(plan))
-            Give(new WorkKey(WorkKind.Evaluate, run.Round), new Evaluate(run.Id, run.Round, version));
+            Once(new WorkKey(WorkKind.Evaluate, run.Round), fleet.Workers, new Evaluate(run.Id, run.Round, version));
         if (!run.IsDurable(plan))
-            Give(new WorkKey(WorkKind.Checkpoint, run.Round), new TakeCheckpoint(
+            Once(new WorkKey(WorkKind.Checkpoint, run.Round), Keepers(fleet), new TakeCheckpoint(
                 run.Id, run.Round, version, run.Fingerprint, [.. run.InnerStates], run.TokensSeen, run.Ledger));
 
         switch (run.Phase(plan))
         {
             case RunPhase.Computing when run.Round < plan.Rounds:
-                foreach (var replica in Enumerable.Range(0, plan.Replicas).Where(r => !run.Finished.ContainsKey(r)))
-                    Give(new WorkKey(WorkKind.Replica, run.Round, replica), new RunReplica(
-                        run.Id, run.Round, replica, version,
-                        run.InnerStates.IsEmpty ? null : run.InnerStates[replica],
-                        run.HandedOver.GetValueOrDefault(replica)), replica);
+                GiveReplicas();
+                break;
+
+            case RunPhase.Averaging when Computations.Wanted(run, fleet, plan, pace).Any(w => w.Needed):
+                GiveReplicas();                                          // audits: nothing is averaged before they agree
                 break;
 
             case RunPhase.Averaging:
-                foreach (var chunk in Enumerable.Range(0, plan.Chunks).Where(c => !run.Averaged.ContainsKey(c)))
-                    Give(new WorkKey(WorkKind.Average, run.Round, chunk), new AverageChunks(
-                        run.Id, run.Round, [chunk], version, [.. run.Finished.Values.Select(r => r.Contribution)]));
+                Digest[] contributions = [.. run.Finished.Values.Select(r => r.Contribution)];
+                foreach (var chunks in Enumerable.Range(0, plan.Chunks).Chunk(ChunksTogether).Where(g => !g.All(run.Averaged.ContainsKey)))
+                    Once(new WorkKey(WorkKind.Average, run.Round, chunks[0]), fleet.Workers,
+                        new AverageChunks(run.Id, run.Round, chunks, version, contributions));
                 break;
 
             case RunPhase.Assembling:
-                foreach (var node in fleet.Devices.Keys.Where(n => !fleet.Holders.ContainsKey(n)))
-                    GiveTo(node, new WorkKey(WorkKind.Assemble, run.Round, Node: node),
-                        new Assemble(run.Id, run.Round, [.. run.Averaged.Values]));
+                var parts = Part.Cut([.. run.Averaged.Values], MostChunksInAMessage).ToList();
+                foreach (var node in fleet.Staying.Where(n => !fleet.Assembled.ContainsKey(n)).ToList())
+                    if (!fleet.InHand.ContainsKey(new Holding(new WorkKey(WorkKind.Assemble, run.Round), node)))
+                        foreach (var (chunks, part) in parts)
+                            Give(new WorkKey(WorkKind.Assemble, run.Round), node, new Assemble(run.Id, run.Round, chunks, part));
                 break;
         }
 
         return (fleet, work);
 
-        void Give(WorkKey key, NodeCommand command, int replica = -1)
+        void GiveReplicas()
         {
-            if (!fleet.InHand.ContainsKey(key) && fleet.Pick(key.Kind, replica) is { } node)
-                GiveTo(node, key, command);
-            if (replica >= 0 && fleet.InHand.TryGetValue(key, out var home))
-                fleet = fleet with { Homes = fleet.Homes.SetItem(replica, home) };
+            foreach (var (replica, node) in Computations.Place(run, fleet, Computations.Wanted(run, fleet, plan, pace)))
+                Give(new WorkKey(WorkKind.Replica, run.Round, replica), node, new RunReplica(
+                    run.Id, run.Round, replica, version, run.InnerStates.IsEmpty ? null : run.InnerStates[replica],
+                    run.BallotOf(replica).Votes.IsEmpty ? run.HandedOver.GetValueOrDefault(replica) : null));
         }
 
-        void GiveTo(NodeId node, WorkKey key, NodeCommand command)
+        void Once(WorkKey key, IEnumerable<NodeId> among, NodeCommand command)
         {
-            if (fleet.InHand.ContainsKey(key))
-                return;
-            fleet = fleet with { InHand = fleet.InHand.Add(key, node) };
+            if (!fleet.IsInHand(key) && fleet.LeastBusy(key.Kind, among) is { } node)
+                Give(key, node, command);
+        }
+
+        void Give(WorkKey key, NodeId node, NodeCommand command)
+        {
+            fleet = fleet.Give(key, node, pace.Now);
             work.Add(new Assignment(key, node, command));
         }
     }
 
     /// <summary>
-    /// The commit that is due: enough nodes hold the same next version, and the version that the round started from is
-    /// scored and durable, so that nothing of it is needed any more. Null while something is lacking, or not surveyed.
+    /// The commit that is due: enough nodes hold the same next version and every inner state that belongs to it, and the version that
+    /// the round started from is scored and durable, so that nothing of it is needed any more. Null while something is lacking.
     /// </summary>
     public static RunCommand.CommitRound? Commit(RunState run, Fleet fleet, RunPlan plan)
     {
-        if (!fleet.Surveyed || run.Phase(plan) != RunPhase.Assembling || !run.IsScored(plan) || !run.IsDurable(plan) || fleet.Holders.IsEmpty)
+        if (!fleet.Surveyed || run.Phase(plan) != RunPhase.Assembling || !run.IsScored(plan) || !run.IsDurable(plan) || fleet.Assembled.IsEmpty)
             return null;
-        var (held, holders) = fleet.Holders.Values.GroupBy(h => h).Select(g => (g.Key, g.Count())).MaxBy(g => g.Item2);
-        return holders >= Math.Min(2, fleet.Devices.Count)
-            ? new RunCommand.CommitRound(run.Id, run.Round, held.Version, held.Fingerprint, holders, fleet.Devices.Count)
+        var staying = fleet.Staying.ToHashSet();
+        var (held, holders) = fleet.Assembled.Where(h => staying.Contains(h.Key)).GroupBy(h => h.Value)
+            .Select(g => (g.Key, g.Count())).OrderByDescending(g => g.Item2).FirstOrDefault();
+        var copies = run.Finished.Values.Min(r => fleet.HoldersOf(r.InnerState).Count(staying.Contains));
+        return Math.Min(holders, copies) >= fleet.Copies
+            ? new RunCommand.CommitRound(run.Id, run.Round, held.Version, held.Fingerprint, Math.Min(holders, copies), staying.Count)
             : null;
     }
 
-    /// <summary>The work that a command answers; null where it answers none.</summary>
-    public static WorkKey? AnsweredBy(RunCommand command) => command switch
+    /// <summary>The work that a command answers, and who did it; null where it answers none.</summary>
+    public static Holding? AnsweredBy(RunCommand command) => command switch
     {
-        RunCommand.FinishSurvey => new WorkKey(WorkKind.Survey, 0),
-        RunCommand.FinishInitialization => new WorkKey(WorkKind.Initialize, 0),
-        RunCommand.FinishReplica { Result: var r } => new WorkKey(WorkKind.Replica, r.Round, r.Replica),
-        RunCommand.HandOverReplica { HandOver: var h } => new WorkKey(WorkKind.Replica, h.Round, h.Replica),
-        RunCommand.FinishChunks { Chunks: [var first, ..] } c => new WorkKey(WorkKind.Average, c.Round, first.Chunk),
-        RunCommand.FinishEvaluation c => new WorkKey(WorkKind.Evaluate, c.Score.Version),
-        RunCommand.FinishCheckpoint c => new WorkKey(WorkKind.Checkpoint, c.Checkpoint.Version),
+        RunCommand.FinishInitialization c => new Holding(new WorkKey(WorkKind.Initialize, 0), c.Node),
+        RunCommand.FinishReplica { Result: var r } c => new Holding(new WorkKey(WorkKind.Replica, r.Round, r.Replica), c.Node),
+        RunCommand.HandOverReplica { HandOver: var h } c => new Holding(new WorkKey(WorkKind.Replica, h.Round, h.Replica), c.Node),
+        RunCommand.FinishChunks { Chunks: [var first, ..] } c => new Holding(new WorkKey(WorkKind.Average, c.Round, first.Chunk), c.Node),
+        RunCommand.FinishEvaluation c => new Holding(new WorkKey(WorkKind.Evaluate, c.Score.Version), c.Node),
+        RunCommand.FinishCheckpoint c => new Holding(new WorkKey(WorkKind.Checkpoint, c.Checkpoint.Version), c.Node),
         _ => null,
     };
 
-    /// <summary>The key under which a piece of work was given to a node.</summary>
-    public static WorkKey? KeyOf(NodeCommand command, NodeId node) => command switch
+    /// <summary>True when nobody waits for this work any more.</summary>
+    public static bool IsDone(RunState run, RunPlan plan, Holding holding) => holding.Work switch
     {
-        NodeCommand.Survey => new WorkKey(WorkKind.Survey, 0),
-        Initialize => new WorkKey(WorkKind.Initialize, 0),
-        Evaluate c => new WorkKey(WorkKind.Evaluate, c.Version),
-        TakeCheckpoint c => new WorkKey(WorkKind.Checkpoint, c.Version),
-        RunReplica c => new WorkKey(WorkKind.Replica, c.Round, c.Replica),
-        AverageChunks c => new WorkKey(WorkKind.Average, c.Round, c.Chunks[0]),
-        Assemble c => new WorkKey(WorkKind.Assemble, c.Round, Node: node),
-        _ => null,
+        { Kind: WorkKind.Initialize } => run.Version is not null,
+        { Kind: WorkKind.Evaluate } w => w.Number != run.Round || run.Score?.Version == w.Number,
+        { Kind: WorkKind.Checkpoint } w => w.Number != run.Round || run.Checkpoints.Any(c => c.Version == w.Number),
+        var w when w.Number != run.Round => true,
+        { Kind: WorkKind.Replica } w => Computations.IsDone(run, plan, w.Index, holding.Node),
+        { Kind: WorkKind.Average } w => Enumerable.Range(w.Index, Math.Min(ChunksTogether, plan.Chunks - w.Index)).All(run.Averaged.ContainsKey),
+        _ => false,
     };
+
+    // Who stays is the first choice for what is meant to last.
+    private static IEnumerable<NodeId> Keepers(Fleet fleet)
+    {
+        var seeds = fleet.Staying.Where(n => fleet.Nodes[n].Seed).ToList();
+        return seeds.Count > 0 ? seeds : fleet.Staying;
+    }
 }

@@ -1,76 +1,103 @@
 using System.Collections.Immutable;
 using Elastic.Messages;
+using Elastic.Messages.Nodes;
 
 namespace Elastic.Actors.Runs;
 
-/// <summary>The kinds of work that a supervisor gives out.</summary>
-public enum WorkKind
-{
-    Survey,
-    Initialize,
-    Evaluate,
-    Checkpoint,
-    Replica,
-    Average,
-    Assemble,
-}
-
-/// <summary>Names a piece of work, so that it is given out once.</summary>
-/// <param name="Number">The round; for an evaluation or a checkpoint the version.</param>
-/// <param name="Index">The replica; for an averaging the first chunk; else 0.</param>
-/// <param name="Node">For work that every node does for itself: which one.</param>
-public readonly record struct WorkKey(WorkKind Kind, int Number, int Index = 0, NodeId? Node = null);
+/// <summary>A piece of work in a node's hand. Speculation and audits put the same work into two hands.</summary>
+public readonly record struct Holding(WorkKey Work, NodeId Node);
 
 /// <summary>A version that a node has assembled.</summary>
 public readonly record struct HeldVersion(Digest Version, Digest Fingerprint);
 
+/// <summary>A live node, as far as this run is concerned.</summary>
+/// <param name="Devices">Those that may compute for this run; a node without any still stores.</param>
+/// <param name="Seed">Meant to stay.</param>
+/// <param name="Leaving">On its way out: it gets no more work, and what only it holds is copied elsewhere.</param>
+public readonly record struct FleetNode(ImmutableArray<DeviceId> Devices, bool Seed, bool Leaving);
+
 /// <summary>
-/// Who is there and what they have in hand. Nothing of this is stored: after a restart the nodes enlist again, and
+/// Who is there, what they have in hand and what they hold. Nothing of this is stored: after a restart the nodes enlist again, and
 /// work that was in hand is either reported or given out a second time, to the same bytes.
 /// </summary>
-/// <param name="Devices">Devices of each live node.</param>
-/// <param name="InHand">Work given out and not yet answered, and to whom.</param>
+/// <param name="InHand">Work given out and not yet answered, and when it was given.</param>
 /// <param name="Homes">Where each replica ran last: its inner state is there.</param>
-/// <param name="Holders">Nodes that hold the assembled version of the current round.</param>
-/// <param name="Surveyed">True once the blobs have been checked after the recovery.</param>
+/// <param name="Assembled">Nodes that hold the assembled version of the current round.</param>
+/// <param name="Holders">Which nodes hold a vector set whole, as far as is known.</param>
+/// <param name="Surveyed">True once what is still whole has been judged after the recovery, or after a loss.</param>
 /// <param name="Stopping">True when no new work is to be given out.</param>
 public sealed record Fleet(
-    ImmutableSortedDictionary<NodeId, ImmutableArray<DeviceId>> Devices,
-    ImmutableDictionary<WorkKey, NodeId> InHand,
+    ImmutableSortedDictionary<NodeId, FleetNode> Nodes,
+    ImmutableDictionary<Holding, TimeSpan> InHand,
     ImmutableDictionary<int, NodeId> Homes,
-    ImmutableDictionary<NodeId, HeldVersion> Holders,
+    ImmutableDictionary<NodeId, HeldVersion> Assembled,
+    ImmutableDictionary<Digest, ImmutableHashSet<NodeId>> Holders,
     bool Surveyed,
     bool Stopping)
 {
     public static readonly Fleet Empty = new(
-        ImmutableSortedDictionary.Create<NodeId, ImmutableArray<DeviceId>>(Comparer<NodeId>.Create((a, b) => string.CompareOrdinal(a.Value, b.Value))),
-        ImmutableDictionary<WorkKey, NodeId>.Empty, ImmutableDictionary<int, NodeId>.Empty,
-        ImmutableDictionary<NodeId, HeldVersion>.Empty, false, false);
+        ImmutableSortedDictionary.Create<NodeId, FleetNode>(Comparer<NodeId>.Create((a, b) => string.CompareOrdinal(a.Value, b.Value))),
+        ImmutableDictionary<Holding, TimeSpan>.Empty, ImmutableDictionary<int, NodeId>.Empty, ImmutableDictionary<NodeId, HeldVersion>.Empty,
+        ImmutableDictionary<Digest, ImmutableHashSet<NodeId>>.Empty, false, false);
 
     /// <summary>Devices of all nodes together.</summary>
-    public int DeviceCount => Devices.Values.Sum(d => d.Length);
+    public int DeviceCount => Nodes.Values.Sum(n => n.Devices.Length);
 
-    /// <summary>A node that is there, or has come back.</summary>
-    public Fleet Enlist(NodeId node, IEnumerable<DeviceId> devices) => this with { Devices = Devices.SetItem(node, [.. devices]) };
+    /// <summary>Nodes that may be given work that needs a device.</summary>
+    public IEnumerable<NodeId> Workers => Nodes.Where(n => !n.Value.Leaving && n.Value.Devices.Length > 0).Select(n => n.Key);
+
+    /// <summary>Nodes that are not on their way out.</summary>
+    public IEnumerable<NodeId> Staying => Nodes.Where(n => !n.Value.Leaving).Select(n => n.Key);
+
+    /// <summary>On how many nodes what must not be lost is to be: two, or as many as there are.</summary>
+    public int Copies => Math.Min(2, Math.Max(1, Staying.Count()));
+
+    /// <summary>A node that is there, or has come back, or has changed its mind.</summary>
+    public Fleet Enlist(NodeId node, IEnumerable<DeviceId> devices, bool seed = false, bool leaving = false) =>
+        this with { Nodes = Nodes.SetItem(node, new FleetNode([.. devices], seed, leaving)) };
 
     /// <summary>A node that is gone: what it had in hand may be given to others.</summary>
-    public Fleet Lose(NodeId node) => PutDown(node) with { Devices = Devices.Remove(node), Holders = Holders.Remove(node) };
+    public Fleet Lose(NodeId node) => PutDown(node) with
+    {
+        Nodes = Nodes.Remove(node),
+        Assembled = Assembled.Remove(node),
+        Holders = Holders.SetItems(Holders.Where(h => h.Value.Contains(node)).Select(h => KeyValuePair.Create(h.Key, h.Value.Remove(node)))),
+    };
 
     /// <summary>A node that has nothing in hand any more.</summary>
-    public Fleet PutDown(NodeId node) => this with { InHand = InHand.RemoveRange(InHand.Where(w => w.Value == node).Select(w => w.Key)) };
+    public Fleet PutDown(NodeId node) => this with { InHand = InHand.RemoveRange(InHand.Keys.Where(w => w.Node == node)) };
 
-    /// <summary>Work that is in nobody's hand any more.</summary>
-    public Fleet Answered(WorkKey work) => this with { InHand = InHand.Remove(work) };
+    /// <summary>A piece of work given to a node, or found in its hand.</summary>
+    public Fleet Give(WorkKey work, NodeId node, TimeSpan now) => this with { InHand = InHand.SetItem(new Holding(work, node), now) };
 
-    /// <summary>The node with the least of this kind of work in hand for its devices; a replica's home where that is as good.</summary>
-    public NodeId? Pick(WorkKind kind, int replica = -1)
+    /// <summary>A piece of work that the node does not have in hand any more.</summary>
+    public Fleet Answered(WorkKey work, NodeId node) => this with { InHand = InHand.Remove(new Holding(work, node)) };
+
+    /// <summary>A vector set is whole on a node.</summary>
+    public Fleet Hold(NodeId node, params IEnumerable<Digest> sets) => Nodes.ContainsKey(node)
+        ? this with { Holders = Holders.SetItems(sets.Distinct().Select(s => KeyValuePair.Create(s, HoldersOf(s).Add(node)))) }
+        : this;
+
+    /// <summary>A vector set is not whole on a node.</summary>
+    public Fleet Lack(NodeId node, IEnumerable<Digest> sets) =>
+        this with { Holders = Holders.SetItems(sets.Distinct().Where(Holders.ContainsKey).Select(s => KeyValuePair.Create(s, HoldersOf(s).Remove(node)))) };
+
+    public ImmutableHashSet<NodeId> HoldersOf(Digest set) => Holders.GetValueOrDefault(set, []);
+
+    /// <summary>Nodes that have this work in hand.</summary>
+    public IEnumerable<NodeId> HandsOn(WorkKey work) => InHand.Keys.Where(w => w.Work == work).Select(w => w.Node);
+
+    public bool IsInHand(WorkKey work) => HandsOn(work).Any();
+
+    /// <summary>Devices of a node that no piece of work is waiting for or using.</summary>
+    public int Room(NodeId node) => Nodes[node].Devices.Length
+        - InHand.Keys.Count(w => w.Node == node && w.Work.Kind is WorkKind.Replica or WorkKind.Evaluate);
+
+    /// <summary>The one of these nodes with the least of a kind of work in hand for its devices.</summary>
+    public NodeId? LeastBusy(WorkKind kind, IEnumerable<NodeId> among)
     {
-        if (Devices.IsEmpty)
-            return null;
-        var load = InHand.Where(w => w.Key.Kind == kind).GroupBy(w => w.Value).ToDictionary(g => g.Key, g => g.Count());
-        return Devices.Keys
-            .OrderBy(node => (load.GetValueOrDefault(node) + 1.0) / Math.Max(1, Devices[node].Length))
-            .ThenBy(node => Homes.TryGetValue(replica, out var home) && home == node ? 0 : 1)
-            .First();
+        var load = InHand.Keys.Where(w => w.Work.Kind == kind).GroupBy(w => w.Node).ToDictionary(g => g.Key, g => g.Count());
+        return among.Order(Nodes.KeyComparer).Cast<NodeId?>()
+            .MinBy(node => (load.GetValueOrDefault(node!.Value) + 1.0) / Math.Max(1, Nodes[node.Value].Devices.Length));
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
@@ -18,7 +19,7 @@ public static class Run
     public static Decision Decide(RunState run, RunCommand command, RunPlan? plan) => command switch
     {
         Start c when Unusable(c) is { } why => Decision.Refuse($"run {c.RunId} cannot be started: {why}"),
-        Start c when !run.Exists => Decision.Store(new RunStarted(c.RunId, c.Settings, c.Corpus, c.Blocks, c.HeldOutBlocks, c.Arithmetic)),
+        Start c when !run.Exists => Decision.Store(new RunStarted(c.RunId, c.Settings, c.Corpus, c.Blocks, c.HeldOutBlocks, c.Arithmetic, c.Manifest)),
         Start c => Reopen(run, c),
         _ when !run.Exists || plan is null => Decision.Refuse($"there is no run {run.Id}: start it first"),
         _ => Decide(run, plan, command),
@@ -26,19 +27,23 @@ public static class Run
 
     private static Decision Decide(RunState run, RunPlan plan, RunCommand command) => command switch
     {
+        Pause when run.IsPaused || run.IsFinished => Decision.AlreadyDone,
+        Pause => Decision.Store(new RunPaused(run.Id)),
+
+        ChooseArithmetic when run.Arithmetic.Length > 0 => Decision.AlreadyDone,
+        ChooseArithmetic c => Decision.Store(new ArithmeticChosen(run.Id, c.Arithmetic)),
+
         FinishInitialization c when run.Version == c.Version || run.Round > 0 => Decision.AlreadyDone,
         FinishInitialization c when run.Version is { } other => Decision.Refuse($"version 0 is {other.Short}, not {c.Version.Short}"),
         FinishInitialization c => Decision.Store(new RunInitialized(run.Id, c.Version, c.Fingerprint)),
 
-        FinishReplica { Result: var r } when r.Round < run.Round || run.Has(r) || run.Disputed.Contains(r) => Decision.AlreadyDone,
+        FinishReplica { Result: var r } when r.Round < run.Round => Decision.AlreadyDone,
         FinishReplica { Result: var r } when r.Round > run.Round => WrongRound(run, r.Round),
         FinishReplica { Result: var r } when r.Round >= plan.Rounds => Decision.Refuse($"all {plan.Rounds} rounds are committed: there is no round {r.Round}"),
         FinishReplica { Result: var r } when r.Replica < 0 || r.Replica >= plan.Replicas => NoSuchReplica(plan, r.Replica),
         FinishReplica { Result: var r } when r.Tokens != plan.TokensPerReplica =>
             Decision.Refuse($"replica {r.Replica} counts {r.Tokens} tokens where the round has {plan.TokensPerReplica}"),
-        FinishReplica { Result: var r } when run.Contradicted(r) is { } stored =>                 // same work, other bytes: corruption
-            Decision.Store(new ReplicaDisputed(run.Id, stored, r)),
-        FinishReplica { Result: var r } => Decision.Store(new ReplicaFinished(run.Id, r)),
+        FinishReplica c => Ballot.Decide(run, c.Node, c.Result),
 
         HandOverReplica { HandOver: var h } when h.Round < run.Round || run.Finished.ContainsKey(h.Replica) => Decision.AlreadyDone,
         HandOverReplica { HandOver: var h } when h.Round > run.Round => WrongRound(run, h.Round),
@@ -50,10 +55,12 @@ public static class Run
 
         FinishChunks c when c.Round < run.Round => Decision.AlreadyDone,
         FinishChunks c when c.Round > run.Round => WrongRound(run, c.Round),
+        FinishChunks c when run.IsQuarantined(c.Node) => Decision.Refuse($"{c.Node} is in quarantine"),
         FinishChunks c when c.Chunks.FirstOrDefault(run.Contradicts) is { } other =>
             Decision.Refuse($"chunk {other.Chunk} was averaged before, to other bytes ({run.Averaged[other.Chunk].Parameters.Short}, now {other.Parameters.Short}): " +
                             "check memory and disks"),
         FinishChunks c when c.Chunks.All(run.Has) => Decision.AlreadyDone,
+        FinishChunks when run.Ballots.Values.Any(b => b.IsDisputed) => Decision.Refuse("a replica's result is disputed: nothing can be averaged yet"),
         FinishChunks when run.Finished.Count < plan.Replicas =>
             Decision.Refuse($"only {run.Finished.Count} of {plan.Replicas} replicas are in: nothing can be averaged yet"),
         FinishChunks c when c.Chunks.Any(chunk => chunk.Chunk < 0 || chunk.Chunk >= plan.Chunks) =>
@@ -62,6 +69,7 @@ public static class Run
 
         CommitRound c when c.Round < run.Round => Decision.AlreadyDone,
         CommitRound c when c.Round > run.Round => WrongRound(run, c.Round),
+        CommitRound when run.Ballots.Values.Any(b => b.IsDisputed) => Decision.Refuse("a replica's result is disputed"),
         CommitRound when run.Averaged.Count < plan.Chunks => Decision.Refuse($"only {run.Averaged.Count} of {plan.Chunks} chunks are averaged"),
         CommitRound c when c.Holders < Math.Min(2, c.Nodes) || c.Holders < 1 =>
             Decision.Refuse($"{c.Holders} of {c.Nodes} nodes hold the version: too few to survive the loss of one"),
@@ -78,6 +86,10 @@ public static class Run
         FinishCheckpoint c => FinishIfDone(run, plan, new CheckpointTaken(run.Id, c.Checkpoint), [.. Outdated(run, plan)]),
 
         FinishSurvey c => Survey.Decide(run, c.Asked.ToHashSet(), c.Intact.ToHashSet()),
+        LoseWork c when c.Round != run.Round => Decision.AlreadyDone,
+        LoseWork c when c.Replicas.Where(r => run.Finished.ContainsKey(r) || run.HandedOver.ContainsKey(r)).ToArray() is { Length: > 0 } lost =>
+            Decision.Store(new WorkLost(run.Id, run.Round, lost, false, c.Why)),
+        LoseWork => Decision.AlreadyDone,
         _ => throw new UnreachableException($"undecided: {command}"),
     };
 
@@ -88,19 +100,27 @@ public static class Run
         {
             Settings = x.Settings,
             Corpus = x.Corpus,
+            Manifest = x.Manifest,
             Blocks = x.Blocks,
             HeldOutBlocks = x.HeldOutBlocks,
             Arithmetic = x.Arithmetic,
         },
         SettingsChanged x => run with { Settings = x.Settings },
+        ArithmeticChosen x => run with { Arithmetic = x.Arithmetic },
+        RunPaused => run with { IsPaused = true },
+        RunResumed => run with { IsPaused = false },
         RunInitialized x => run with { Version = x.Version, Fingerprint = x.Fingerprint },
         ReplicaHandedOver x => run with { HandedOver = run.HandedOver.SetItem(x.HandOver.Replica, x.HandOver) },
         ReplicaFinished x => run with
         {
             Finished = run.Finished.SetItem(x.Result.Replica, x.Result),
             HandedOver = run.HandedOver.Remove(x.Result.Replica),
+            Ballots = Voted(run, x.Result, x.Node),
         },
-        ReplicaDisputed x => run with { Disputes = run.Disputes + 1, Disputed = run.Disputed.Add(x.Other) },
+        ReplicaConfirmed x => run with { Ballots = Voted(run, x.Result, x.Node) },
+        ReplicaDisputed x => run with { Disputes = run.Disputes + 1, Ballots = Voted(run, x.Other, x.Node) },
+        ReplicaSettled x => run with { Finished = run.Finished.SetItem(x.Result.Replica, x.Result), Ballots = Voted(run, x.Result, x.Node) },
+        NodeQuarantined x => run with { Quarantined = run.Quarantined.SetItem(x.Node.Value, x.Why) },
         ChunksAveraged x => run with { Averaged = run.Averaged.SetItems(x.Chunks.Select(c => KeyValuePair.Create(c.Chunk, c))) },
         RoundCommitted x => NextRound(run, x),
         VersionEvaluated x => run with { Score = x.Score },
@@ -110,12 +130,16 @@ public static class Run
         {
             Finished = run.Finished.RemoveRange(x.Replicas),
             HandedOver = run.HandedOver.RemoveRange(x.Replicas),
+            Ballots = run.Ballots.RemoveRange(x.Replicas),
             Averaged = x.Chunks ? run.Averaged.Clear() : run.Averaged,
         },
         RolledBack x => RollBack(run, x.From),
         RunFinished => run with { IsFinished = true },
         _ => throw new UnreachableException($"unknown event: {e}"),
     };
+
+    private static ImmutableSortedDictionary<int, Ballot> Voted(RunState run, ReplicaResult result, NodeId? node) =>
+        run.Ballots.SetItem(result.Replica, run.BallotOf(result.Replica).With(node, result));
 
     private static RunState NextRound(RunState run, RoundCommitted x) => run with
     {
@@ -129,7 +153,7 @@ public static class Run
         Finished = run.Finished.Clear(),
         HandedOver = run.HandedOver.Clear(),
         Averaged = run.Averaged.Clear(),
-        Disputed = run.Disputed.Clear(),
+        Ballots = run.Ballots.Clear(),
     };
 
     private static RunState RollBack(RunState run, Checkpoint? from) => run with
@@ -145,7 +169,7 @@ public static class Run
         Finished = run.Finished.Clear(),
         HandedOver = run.HandedOver.Clear(),
         Averaged = run.Averaged.Clear(),
-        Disputed = run.Disputed.Clear(),
+        Ballots = run.Ballots.Clear(),
         IsFinished = false,
     };
 
@@ -178,14 +202,24 @@ public static class Run
             return Decision.Refuse($"run {run.Id} was started on another corpus ({run.Corpus.Short}, now {c.Corpus.Short}): " +
                                    "put the corpus back, or start a new run with --run NAME");
         var differences = SettingsDifference.Between(SettingsText.Read(run.Settings!), SettingsText.Read(c.Settings));
-        if (differences.Count == 0 && c.Arithmetic != run.Arithmetic)
-            return Decision.Refuse($"run {run.Id} began with other arithmetic ({run.Arithmetic}; here: {c.Arithmetic}), and would end in other weights than an " +
-                                   "undisturbed run: go on where the arithmetic is the same, or start a new run from its checkpoint with --run NAME --set model.init=PATH");
-        return differences.Count == 0
-            ? c.Settings == run.Settings ? Decision.AlreadyDone : Decision.Store(new SettingsChanged(run.Id, c.Settings))
-            : Decision.Refuse($"run {run.Id} was started with other settings ({string.Join("; ", differences)}): " +
-                              "put them back to go on with it, or start a new run with --run NAME");
+        if (differences.Count > 0)
+            return Decision.Refuse($"run {run.Id} was started with other settings ({string.Join("; ", differences)}): " +
+                                   "put them back to go on with it, or start a new run with --run NAME");
+        // Said by a process that has devices of its own. Where it says nothing, each node's is compared when it comes.
+        if (c.Arithmetic.Length > 0 && run.Arithmetic.Length > 0 && c.Arithmetic != run.Arithmetic)
+            return Decision.Refuse($"run {run.Id} began with {OtherArithmetic(run.Arithmetic, c.Arithmetic)}: " +
+                                   "go on where the arithmetic is the same, or start a new run from its checkpoint with --run NAME --set model.init=PATH");
+        var events = new List<RunEvent>();
+        if (c.Settings != run.Settings)
+            events.Add(new SettingsChanged(run.Id, c.Settings));
+        if (run.IsPaused)
+            events.Add(new RunResumed(run.Id));
+        return Decision.Store([.. events]);
     }
+
+    /// <summary>Why results of one arithmetic must not be mixed with another's.</summary>
+    internal static string OtherArithmetic(string runs, string here) =>
+        $"other arithmetic ({runs}; here: {here}), and would end in other weights than an undisturbed run";
 
     private static IEnumerable<RunEvent> Outdated(RunState run, RunPlan plan) =>
         run.Checkpoints.Take(run.Checkpoints.Count + 1 - plan.CheckpointsKept).Select(c => new CheckpointDropped(run.Id, c.Version));

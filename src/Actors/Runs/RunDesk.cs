@@ -9,17 +9,27 @@ public readonly record struct Outgoing(NodeId Node, NodeCommand Command);
 
 // What a supervisor has before it: the run as the journal has it, the fleet, and what is to be sent. It decides and keeps
 // count without actors, clocks or I/O, so that a simulation can run the very same code. Whoever owns it stores the events of a
-// decision, then calls Fold for each and Settle for the command, and sends what TakeOutbox gives.
-public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf)
+// decision, then calls Fold for each and Settle for the command, sends what TakeOutbox gives and handles what TakeOwn gives.
+/// <param name="patience">How long to wait for nodes that may hold a version before it is taken for lost.</param>
+public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan patience)
 {
     private const int MostAttempts = 4;
+    private const int Timings = 32;
 
-    private readonly Dictionary<NodeId, string> _incarnations = [];
+    // A message to or from a node that lives may be lost with its connection. The node says every second what it has in hand.
+    private static readonly TimeSpan InFlight = TimeSpan.FromSeconds(3);
+
+    private readonly Roster _roster = new();
+    private readonly Inventory _inventory = new(patience);
     private readonly HashSet<NodeId> _opened = [];
     private readonly HashSet<NodeId> _busy = [];
+    private readonly HashSet<NodeId> _released = [];
     private readonly Dictionary<WorkKey, int> _attempts = [];
+    private readonly Queue<TimeSpan> _timings = new();
     private readonly List<Outgoing> _outbox = [];
-    private int _committing = -1;
+    private readonly Queue<RunCommand> _own = new();
+    private readonly HashSet<Type> _asked = [];
+    private TimeSpan _now;
 
     public RunState Run { get; private set; } = RunState.Empty(id);
 
@@ -31,7 +41,10 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf)
     public string? Failure { get; private set; }
 
     /// <summary>Where the run stands, for people.</summary>
-    public RunPhase Phase => Fleet.Stopping && _busy.Count == 0 && !Run.IsFinished ? RunPhase.Stopped : Run.Phase(Plan!);
+    public RunPhase Phase => Run.IsFinished ? RunPhase.Finished
+        : Fleet.Stopping && _busy.Count == 0 ? RunPhase.Stopped
+        : Fleet.DeviceCount == 0 ? RunPhase.Waiting
+        : Run.Phase(Plan!);
 
     public Decision Decide(RunCommand command) =>
         // A survey counts once. One that comes late speaks of an older state, and would take for lost whatever was stored since.
@@ -45,17 +58,35 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf)
             Plan = planOf(Run);
     }
 
-    /// <summary>The journal is replayed. Nothing is given out before somebody says Start, and says the same as the journal.</summary>
-    public void Recovered() => Fleet = Fleet with { Surveyed = Run.Version is null, Stopping = true };
+    /// <summary>The journal is replayed.</summary>
+    /// <param name="goOn">False where nothing is to be given out before somebody says Start, and says the same as the journal.</param>
+    public void Recovered(bool goOn)
+    {
+        Fleet = Fleet with { Surveyed = Run.Version is null, Stopping = !goOn || Run.IsPaused };
+        _inventory.Begin(_now);
+    }
+
+    /// <summary>Time passes.</summary>
+    public void Tick(TimeSpan now)
+    {
+        _now = now;
+        if (_roster.Recover(now))
+            ReviewNodes();
+        foreach (var node in _inventory.Overdue(now))
+            _outbox.AddRange(_inventory.Ask(Run, node, now).Select(s => new Outgoing(node, s)));
+        Advance();
+    }
 
     /// <summary>What follows from a command once its events are stored.</summary>
     /// <returns>Something worth telling a person; null where there is nothing.</returns>
     public string? Settle(RunCommand command, Decision decision)
     {
-        if (Dispatch.AnsweredBy(command) is { } work)
+        _asked.Remove(command.GetType());
+        if (Dispatch.AnsweredBy(command) is { } answered)
         {
-            Fleet = Fleet.Answered(work);
-            _attempts.Remove(work);
+            if (command is RunCommand.FinishReplica)
+                Time(answered);
+            Answer(answered);
         }
 
         switch (command)
@@ -66,8 +97,19 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf)
             case RunCommand.Start when decision.Refusal is null:
                 Fleet = Fleet with { Stopping = false };
                 break;
-            case RunCommand.CommitRound when decision.Refusal is not null:
-                _committing = -1;
+            case RunCommand.FinishInitialization c when decision.Refusal is null:
+                Fleet = Fleet.Hold(c.Node, c.Version);
+                break;
+            case RunCommand.FinishReplica c when decision.Refusal is null:
+                Fleet = Fleet.Hold(c.Node, c.Result.Contribution, c.Result.InnerState);
+                if (Run.BallotOf(c.Result.Replica).Votes is [var only] && only.Node == c.Node)
+                    Fleet = Fleet with { Homes = Fleet.Homes.SetItem(c.Result.Replica, c.Node) };
+                break;
+            case RunCommand.HandOverReplica c when decision.Refusal is null:
+                Fleet = Fleet.Hold(c.Node, c.HandOver.State);
+                break;
+            case RunCommand.FinishCheckpoint c when decision.Refusal is null:
+                Fleet = Fleet.Hold(c.Node, [c.Checkpoint.Parameters, .. c.Checkpoint.InnerStates]);
                 break;
         }
 
@@ -76,25 +118,37 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf)
         return notices.Count > 0 ? string.Join("; ", notices) : null;
     }
 
-    /// <summary>A node says that it is there.</summary>
+    /// <summary>A node says that it is there, and what it has in hand.</summary>
     /// <returns>True when it is new, or began anew.</returns>
     public bool Enlist(NodeReport.Enlist report)
     {
-        if (_incarnations.GetValueOrDefault(report.Node) == report.Incarnation)
+        if (Run.IsQuarantined(report.Node))
+        {
+            if (!_roster.Knows(report))
+                _outbox.Add(new Outgoing(report.Node, new NodeCommand.Exclude(id, Run.Quarantined[report.Node.Value])));
+            _roster.Note(report);
             return false;
-        Lose(report.Node);
-        _incarnations[report.Node] = report.Incarnation;
-        Fleet = Fleet.Enlist(report.Node, report.Devices);
+        }
+
+        var isNew = !_roster.Knows(report);
+        if (isNew)
+            Lose(report.Node);
+        _roster.Note(report);
+        Fleet = _roster.Enlist(Fleet, Run, report);
+        if (Plan is not null)
+            Reconcile(report);
         Advance();
-        return true;
+        return isNew;
     }
 
-    /// <summary>A node is gone: its work may be given to others.</summary>
+    /// <summary>A node is gone, or is thought to be: its work may be given to others.</summary>
     public void Lose(NodeId node)
     {
-        _incarnations.Remove(node);
+        _roster.Forget(node);
+        _inventory.Forget(node);
         _opened.Remove(node);
         _busy.Remove(node);
+        _released.Remove(node);
         Fleet = Fleet.Lose(node);
         Advance();
     }
@@ -110,59 +164,67 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf)
     /// <summary>A node holds the version that is due.</summary>
     public void Hold(NodeReport.VersionHeld held)
     {
-        Fleet = Fleet.Answered(new WorkKey(WorkKind.Assemble, held.Round, Node: held.Node));
-        if (held.Round != Run.Round || !Fleet.Devices.ContainsKey(held.Node))
+        Answer(new Holding(new WorkKey(WorkKind.Assemble, held.Round), held.Node));
+        if (held.Round != Run.Round || !Fleet.Nodes.ContainsKey(held.Node))
             return;
-        Fleet = Fleet with { Holders = Fleet.Holders.SetItem(held.Node, new HeldVersion(held.Version, held.Fingerprint)) };
+        Fleet = Fleet.Hold(held.Node, held.Version) with { Assembled = Fleet.Assembled.SetItem(held.Node, new HeldVersion(held.Version, held.Fingerprint)) };
+        Advance();
+    }
+
+    /// <summary>A node holds a vector set that it was asked to.</summary>
+    public void Hold(NodeReport.SetHeld held)
+    {
+        Answer(new Holding(new WorkKey(WorkKind.Copy, held.Round, held.Copy), held.Node));
+        Fleet = Fleet.Hold(held.Node, held.Set);
+        Advance();
+    }
+
+    /// <summary>A node says what it still has.</summary>
+    public void Hold(NodeReport.Surveyed report)
+    {
+        Fleet = _inventory.Note(Fleet, report);
         Advance();
     }
 
     /// <summary>Work that failed.</summary>
     /// <returns>The work and how often it has failed, when it is to be given out again after a while; null when it is not.</returns>
-    public (WorkKey Work, int Attempt)? TakeBack(NodeReport.WorkFailed failed)
+    public (Holding Work, int Attempt)? TakeBack(NodeReport.WorkFailed failed)
     {
+        if (WorkKey.Of(failed.Work) is not { } work)
+            return null;
+        _outbox.Add(new Outgoing(failed.Node, new NodeCommand.DropWork(id, [work])));
         // A node that was given up, or is a round behind, may fail at what is done long since: its blobs are gone.
-        if (Dispatch.KeyOf(failed.Work, failed.Node) is not { } work || !Fleet.InHand.TryGetValue(work, out var holder) || holder != failed.Node)
+        var holding = new Holding(work, failed.Node);
+        if (!Fleet.InHand.ContainsKey(holding))
             return null;
         var attempt = _attempts[work] = _attempts.GetValueOrDefault(work) + 1;
+        var others = Fleet.Nodes.Keys.Any(n => n != failed.Node && !_roster.IsAiling(n) && (work.Kind is not WorkKind.Replica || Fleet.Nodes[n].Devices.Length > 0));
         if (Fleet.Stopping && work.Kind == WorkKind.Replica)
             Fail($"replica {work.Index} could not be handed over, and takes its steps of this round again next time: {failed.Why}");
-        else if (failed.Kind == WorkFailure.Permanent || attempt >= MostAttempts)
+        else if (failed.Kind == WorkFailure.Permanent && others)
+            Rest(failed);
+        else if (failed.Kind == WorkFailure.Permanent || attempt >= MostAttempts * Math.Max(1, Fleet.Nodes.Count))
             Fail(failed.Why);
         if (Failure is not null)
             return null;
-        if (failed.Kind == WorkFailure.Lost)
-            Fleet = Fleet with { Surveyed = false };
-        return (work, attempt);
+        if (failed.Kind == WorkFailure.Lost && Fleet.Surveyed)
+            SurveyAgain();
+        Advance();
+        return (holding, attempt);
     }
 
     /// <summary>Work that was taken back may be given out.</summary>
-    public void GiveOutAgain(WorkKey work)
+    public void GiveOutAgain(Holding work)
     {
-        Fleet = Fleet.Answered(work);
+        Fleet = Fleet.Answered(work.Work, work.Node);
         Advance();
-    }
-
-    /// <summary>A person asks to stop at the next step boundary.</summary>
-    public void Stop()
-    {
-        if (Fleet.Stopping)
-            return;
-        Fleet = Fleet with { Stopping = true };
-        _outbox.AddRange(_opened.Select(node => new Outgoing(node, new NodeCommand.StopRun(id))));
     }
 
     /// <summary>The run cannot go on.</summary>
     public void Fail(string why) => Failure ??= why;
 
-    /// <summary>The commit that is due and was not asked for yet; the owner handles it as it does any command.</summary>
-    public RunCommand.CommitRound? TakeCommit()
-    {
-        if (Failure is not null || Plan is null || Dispatch.Commit(Run, Fleet, Plan) is not { } commit || _committing == commit.Round)
-            return null;
-        _committing = commit.Round;
-        return commit;
-    }
+    /// <summary>What the desk asks of itself, to be handled as any command is; null where there is nothing.</summary>
+    public RunCommand? TakeOwn() => _own.TryDequeue(out var command) ? command : null;
 
     /// <summary>What is to be sent, in this order.</summary>
     public IReadOnlyList<Outgoing> TakeOutbox()
@@ -176,15 +238,110 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf)
     {
         if (Plan is null || Failure is not null)
             return;
-        foreach (var node in Fleet.Devices.Keys)
+        foreach (var node in Fleet.Nodes.Keys)
             if (_opened.Add(node))
-                _outbox.Add(new Outgoing(node, new NodeCommand.OpenRun(id, Run.Settings!, Run.Corpus)));
-        (Fleet, var work) = Dispatch.Next(Run, Fleet, Plan);
+                Open(node);
+        if (Run.Arithmetic.Length == 0 && _roster.CommonArithmetic() is { } arithmetic)
+            Ask(new RunCommand.ChooseArithmetic(id, arithmetic));
+        if (_inventory.Judge(Run, Fleet, _now) is { } judgement)
+            Ask(judgement);
+        if (Replication.Lost(Run, Fleet) is { } lost)
+            Ask(lost);
+
+        foreach (var over in Fleet.InHand.Keys.Where(w => Dispatch.IsDone(Run, Plan, w)).GroupBy(w => w.Node).ToList())
+        {
+            _outbox.Add(new Outgoing(over.Key, new NodeCommand.DropWork(id, [.. over.Select(w => w.Work)])));
+            foreach (var holding in over)
+                Fleet = Fleet.Answered(holding.Work, holding.Node);
+        }
+
+        if (Run.Arithmetic.Length > 0)
+            GiveOut(Plan);
+        foreach (var (node, _) in Fleet.Nodes.Where(n => n.Value.Leaving && !_roster.IsAiling(n.Key)))
+            if (Fleet.Surveyed && !_asked.Contains(typeof(RunCommand.LoseWork)) && Replication.CanGo(Run, Fleet, node) && _released.Add(node))
+                _outbox.Add(new Outgoing(node, new NodeCommand.Release(id)));
+        if (Dispatch.Commit(Run, Fleet, Plan) is { } commit)
+            Ask(commit);
+    }
+
+    private void GiveOut(RunPlan plan)
+    {
+        (Fleet, var work) = Dispatch.Next(Run, Fleet, plan, new Pace(_now, Median()));
         foreach (var assignment in work)
         {
-            _busy.Add(assignment.Node);
+            if (assignment.Key.Kind != WorkKind.Copy)
+                _busy.Add(assignment.Node);
             _outbox.Add(new Outgoing(assignment.Node, assignment.Command));
         }
+    }
+
+    // Its own commands are asked for once, and again only when they were settled.
+    private void Ask(RunCommand command)
+    {
+        if (_asked.Add(command.GetType()))
+            _own.Enqueue(command);
+    }
+
+    private void Open(NodeId node)
+    {
+        _outbox.Add(new Outgoing(node, new NodeCommand.OpenRun(id, Run.Settings!, Run.Corpus, Run.Manifest)));
+        _outbox.AddRange(_inventory.Ask(Run, node, _now).Select(s => new Outgoing(node, s)));
+        if (_roster.Reports.FirstOrDefault(r => r.Node == node) is { } report && Roster.Unfit(Run, report) is { } why)
+            _outbox.Add(new Outgoing(node, new NodeCommand.Exclude(id, why)));
+    }
+
+    // What a node has in hand by its own account and what it should have, made the same.
+    private void Reconcile(NodeReport.Enlist report)
+    {
+        var has = report.Works.Where(w => w.RunId == id).Select(w => new Holding(w.Work, report.Node)).ToHashSet();
+        foreach (var (holding, since) in Fleet.InHand.Where(w => w.Key.Node == report.Node && !has.Contains(w.Key) && _now - w.Value > InFlight).ToList())
+            Fleet = Fleet.Answered(holding.Work, holding.Node);
+        var unknown = has.Where(w => !Fleet.InHand.ContainsKey(w)).ToList();
+        foreach (var holding in unknown.Where(w => !Dispatch.IsDone(Run, Plan!, w)))
+            Fleet = Fleet.Give(holding.Work, holding.Node, _now);
+        if (unknown.Where(w => Dispatch.IsDone(Run, Plan!, w)).Select(w => w.Work).ToArray() is { Length: > 0 } over)
+            _outbox.Add(new Outgoing(report.Node, new NodeCommand.DropWork(id, over)));
+    }
+
+    // The node keeps an answer, and gives it again and again, until it hears that nobody waits for it any more.
+    private void Answer(Holding answered)
+    {
+        Fleet = Fleet.Answered(answered.Work, answered.Node);
+        _attempts.Remove(answered.Work);
+        _outbox.Add(new Outgoing(answered.Node, new NodeCommand.DropWork(id, [answered.Work])));
+    }
+
+    private void Time(Holding answered)
+    {
+        if (!Fleet.InHand.TryGetValue(answered, out var since))
+            return;
+        _timings.Enqueue(_now - since);
+        if (_timings.Count > Timings)
+            _timings.Dequeue();
+    }
+
+    private TimeSpan? Median() => _timings.Count == 0 ? null : _timings.Order().ElementAt(_timings.Count / 2);
+
+    private void Rest(NodeReport.WorkFailed failed)
+    {
+        _roster.Ail(failed.Node, failed.Why, _now);
+        _outbox.Add(new Outgoing(failed.Node, new NodeCommand.Exclude(id, failed.Why)));
+        Fleet = Fleet.PutDown(failed.Node);
+        ReviewNodes();
+    }
+
+    private void ReviewNodes()
+    {
+        foreach (var report in _roster.Reports.Where(r => Fleet.Nodes.ContainsKey(r.Node)).ToList())
+            Fleet = _roster.Enlist(Fleet, Run, report);
+    }
+
+    private void SurveyAgain()
+    {
+        Fleet = Fleet with { Surveyed = false };
+        _inventory.Begin(_now);
+        foreach (var node in _opened)
+            _outbox.AddRange(_inventory.Ask(Run, node, _now).Select(s => new Outgoing(node, s)));
     }
 
     private string? React(RunEvent e)
@@ -192,7 +349,7 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf)
         switch (e)
         {
             case RunEvent.RoundCommitted:
-                NextVersion();
+                Fleet = Fleet with { Assembled = Fleet.Assembled.Clear() };
                 if (!Plan!.Checkpoints(Run.Round))
                     Retain();
                 return null;
@@ -202,31 +359,45 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf)
             case RunEvent.SettingsChanged:
                 _opened.Clear();                                       // the nodes are told again
                 return null;
+            case RunEvent.ArithmeticChosen chosen:
+                ReviewNodes();
+                _opened.Clear();
+                return $"the run is computed with the arithmetic \"{chosen.Arithmetic}\"";
+            case RunEvent.RunPaused:
+                Fleet = Fleet with { Stopping = true };
+                _outbox.AddRange(_opened.Select(node => new Outgoing(node, new NodeCommand.StopRun(id))));
+                return null;
+            case RunEvent.RunResumed:
+                Fleet = Fleet with { Stopping = false };
+                return null;
             case RunEvent.RolledBack rolledBack:
-                NextVersion();
+                Fleet = Fleet with { Assembled = Fleet.Assembled.Clear() };
                 return rolledBack.Why;
             case RunEvent.WorkLost lost:
-                NextVersion();
+                Fleet = Fleet with { Assembled = Fleet.Assembled.Clear() };
                 return lost.Replicas.Length > 0 ? $"{lost.Why}: they are computed again" : null;
             case RunEvent.ReplicaDisputed { Accepted: var accepted, Other: var other }:
                 return $"replica {other.Replica} of round {other.Round} was computed twice with different bytes " +
-                       $"({accepted.Contribution.Short} and {other.Contribution.Short}): check memory and disks";
+                       $"({accepted.Contribution.Short} and {other.Contribution.Short}): a third computation on another node settles it";
+            case RunEvent.NodeQuarantined quarantined:
+                var report = _roster.Reports.FirstOrDefault(r => r.Node == quarantined.Node);
+                _outbox.Add(new Outgoing(quarantined.Node, new NodeCommand.Exclude(id, quarantined.Why)));
+                Lose(quarantined.Node);
+                if (report is not null)
+                    _roster.Note(report);
+                return $"{quarantined.Why}; it gets no more work of this run";
             default:
                 return null;
         }
     }
 
-    // What was assembled, and committed, is no longer the version that is due.
-    private void NextVersion()
-    {
-        Fleet = Fleet with { Holders = Fleet.Holders.Clear() };
-        _committing = -1;
-    }
-
     // A version that is to be a checkpoint is current until its checkpoint is stored (see Dispatch.Commit), so it is among the references.
     private void Retain()
     {
-        var retain = new NodeCommand.Retain(id, Run.Round, [.. Run.References()], [.. Run.Checkpoints.Select(c => c.Version)]);
-        _outbox.AddRange(_opened.Select(node => new Outgoing(node, retain)));
+        int[] checkpoints = [.. Run.Checkpoints.Select(c => c.Version)];
+        foreach (var (sets, part) in Part.Cut([.. Run.References()], Part.MostDigests))
+            _outbox.AddRange(_opened.Select(node => new Outgoing(node, new NodeCommand.Retain(id, Run.Round, sets, checkpoints, part))));
+        var references = Run.References().ToHashSet();
+        Fleet = Fleet with { Holders = Fleet.Holders.RemoveRange(Fleet.Holders.Keys.Where(s => !references.Contains(s))) };
     }
 }

@@ -12,10 +12,11 @@ namespace Elastic.Actors.Runs;
 /// <param name="Context">T: tokens per block that are predicted.</param>
 /// <param name="Chunks">Chunks of the flat parameter vector.</param>
 /// <param name="Blocks">Blocks in one epoch.</param>
+/// <param name="AuditRate">Share of the replicas' rounds that are computed twice.</param>
 /// <param name="EvaluateEvery">Rounds between two evaluations; 0 where there is no held-out text.</param>
 public sealed record RunPlan(
     int Replicas, int InnerSteps, int Rounds, int Sequences, int MicroBatches, int Context, int Chunks, long Blocks,
-    int EvaluateEvery, int CheckpointEvery, int CheckpointsKept)
+    int EvaluateEvery, int CheckpointEvery, int CheckpointsKept, double AuditRate = 0)
 {
     /// <summary>Blocks that all replicas together consume in a round.</summary>
     public long SamplesPerRound => (long)Replicas * InnerSteps * Sequences;
@@ -36,6 +37,10 @@ public sealed record RunPlan(
     /// <summary>True when version <paramref name="version"/> is to be made durable.</summary>
     public bool Checkpoints(int version) => version > 0 && (version % CheckpointEvery == 0 || version == Rounds);
 
+    /// <summary>True when two nodes are to compute this replica's round, and compare. Which rounds are audited looks like chance and is not.</summary>
+    public bool Audits(int round, int replica) =>
+        AuditRate > 0 && (Mixed(((ulong)(uint)round << 32) | (uint)replica) >> 11) * (1.0 / (1UL << 53)) < AuditRate;
+
     /// <summary>The plan of a run that is in the journal.</summary>
     public static RunPlan Of(RunState run) => Of(SettingsText.Read(run.Settings!), run.Blocks, run.HeldOutBlocks);
 
@@ -49,6 +54,16 @@ public sealed record RunPlan(
         return new RunPlan(
             settings.Run.Replicas, settings.Run.InnerSteps, rounds, settings.Batch.Sequences, settings.Batch.MicroBatches,
             settings.Model.Context, VectorManifest.ChunkCount(length), blocks,
-            heldOutBlocks > 0 ? settings.Evaluation.EveryRounds : 0, settings.Checkpoint.EveryRounds, settings.Checkpoint.Keep);
+            heldOutBlocks > 0 ? settings.Evaluation.EveryRounds : 0, settings.Checkpoint.EveryRounds, settings.Checkpoint.Keep,
+            settings.Run.AuditRate);
+    }
+
+    // The finalizer of SplitMix64 (Steele, Lea, Flood 2014, figure 13): every bit of the input moves every bit of the output.
+    private static ulong Mixed(ulong z)
+    {
+        z += 0x9E3779B97F4A7C15;
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+        return z ^ (z >> 31);
     }
 }

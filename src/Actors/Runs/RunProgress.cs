@@ -48,6 +48,6 @@ public sealed class RunProgress(TimeProvider clock)
             run.Score?.LossNats, run.Score?.BitsPerByte, TokensPerSecond,
             newest.Count > 0 ? newest.MaxBy(s => (s.Round, s.Step))!.LearningRate : null,
             run.Version is null ? null : run.Fingerprint, run.Checkpoints.LastOrDefault()?.Path,
-            fleet.Devices.Count, fleet.DeviceCount, notice, failure);
+            fleet.Nodes.Count, fleet.DeviceCount, notice, failure);
     }
 }

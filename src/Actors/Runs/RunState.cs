@@ -14,21 +14,25 @@ namespace Elastic.Actors.Runs;
 /// <param name="Averaged">Chunks of the next version, by chunk.</param>
 /// <param name="Checkpoints">Newest last.</param>
 /// <param name="Score">The newest score.</param>
+/// <param name="Ballots">Who computed what in this round, by replica.</param>
 /// <param name="Disputes">Results that came with other bytes, over the whole run.</param>
-/// <param name="Disputed">Those of this round, so that one that comes twice is stored once.</param>
+/// <param name="Quarantined">Nodes whose results were wrong, and why it is thought so.</param>
+/// <param name="IsPaused">True when somebody asked the run to stop, and nobody has asked it to go on since.</param>
 public sealed record RunState(
-    RunId Id, string? Settings, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic,
+    RunId Id, string? Settings, Digest Corpus, Digest? Manifest, long Blocks, long HeldOutBlocks, string Arithmetic,
     int Round, Digest? Version, Digest Fingerprint, ImmutableList<Digest> InnerStates, long TokensSeen, Digest Ledger,
     ImmutableSortedDictionary<int, ReplicaResult> Finished,
     ImmutableSortedDictionary<int, ReplicaHandOver> HandedOver,
     ImmutableSortedDictionary<int, AveragedChunk> Averaged,
-    ImmutableList<Checkpoint> Checkpoints, VersionScore? Score, double? TrainLossNats, int Disputes, ImmutableList<ReplicaResult> Disputed, bool IsFinished)
+    ImmutableList<Checkpoint> Checkpoints, VersionScore? Score, double? TrainLossNats,
+    ImmutableSortedDictionary<int, Ballot> Ballots, int Disputes, ImmutableSortedDictionary<string, string> Quarantined, bool IsPaused, bool IsFinished)
 {
     /// <summary>A run of which nothing is known.</summary>
     public static RunState Empty(RunId id) => new(
-        id, null, default, 0, 0, "", 0, null, default, [], 0, Runs.Ledger.Empty,
+        id, null, default, null, 0, 0, "", 0, null, default, [], 0, Runs.Ledger.Empty,
         ImmutableSortedDictionary<int, ReplicaResult>.Empty, ImmutableSortedDictionary<int, ReplicaHandOver>.Empty,
-        ImmutableSortedDictionary<int, AveragedChunk>.Empty, [], null, null, 0, [], false);
+        ImmutableSortedDictionary<int, AveragedChunk>.Empty, [], null, null,
+        ImmutableSortedDictionary<int, Ballot>.Empty, 0, ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal), false, false);
 
     /// <summary>True once the run is in the journal.</summary>
     public bool Exists => Settings is not null;
@@ -37,16 +41,14 @@ public sealed record RunState(
     public RunPhase Phase(RunPlan plan) =>
         IsFinished ? RunPhase.Finished
         : Version is null ? RunPhase.Waiting
-        : Round == plan.Rounds || Finished.Count < plan.Replicas ? RunPhase.Computing
+        : Round == plan.Rounds || Finished.Count < plan.Replicas || Ballots.Values.Any(b => b.IsDisputed) ? RunPhase.Computing
         : Averaged.Count < plan.Chunks ? RunPhase.Averaging
         : RunPhase.Assembling;
 
-    /// <summary>True when this replica's result is stored with the same bytes.</summary>
-    public bool Has(ReplicaResult result) => Finished.TryGetValue(result.Replica, out var stored) && stored == result;
+    /// <summary>Who computed this replica's round so far, and what came of it.</summary>
+    public Ballot BallotOf(int replica) => Ballots.GetValueOrDefault(replica, Ballot.Empty);
 
-    /// <summary>The stored result of the same work with other bytes; null where there is none.</summary>
-    public ReplicaResult? Contradicted(ReplicaResult result) =>
-        Finished.TryGetValue(result.Replica, out var stored) && stored != result ? stored : null;
+    public bool IsQuarantined(NodeId node) => Quarantined.ContainsKey(node.Value);
 
     /// <summary>True when this chunk is stored with the same bytes.</summary>
     public bool Has(AveragedChunk chunk) => Averaged.TryGetValue(chunk.Chunk, out var stored) && stored == chunk;
@@ -60,13 +62,14 @@ public sealed record RunState(
     /// <summary>True when the newest version is durable, or need not be.</summary>
     public bool IsDurable(RunPlan plan) => !plan.Checkpoints(Round) || Checkpoints.Any(c => c.Version == Round);
 
+    /// <summary>The vector sets without which the run cannot go on from where it is: the version, the inner states, this round's work.</summary>
+    public IEnumerable<Digest> Current() => InnerStates
+        .Concat(Version is { } version ? [version] : [])
+        .Concat(Finished.Values.SelectMany(r => new[] { r.Contribution, r.InnerState }))
+        .Concat(HandedOver.Values.Select(h => h.State))
+        .Distinct();
+
     /// <summary>Every vector set that the run still needs, checkpoints included.</summary>
-    public IEnumerable<Digest> References()
-    {
-        var current = InnerStates
-            .Concat(Version is { } version ? [version] : [])
-            .Concat(Finished.Values.SelectMany(r => new[] { r.Contribution, r.InnerState }))
-            .Concat(HandedOver.Values.Select(h => h.State));
-        return current.Concat(Checkpoints.SelectMany(c => c.InnerStates.Append(c.Parameters))).Distinct();
-    }
+    public IEnumerable<Digest> References() =>
+        Current().Concat(Checkpoints.SelectMany(c => c.InnerStates.Append(c.Parameters))).Distinct();
 }

@@ -1,36 +1,73 @@
+using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
+using Elastic.Actors.Database;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Runs;
 
+/// <summary>What a supervisor is told about its process.</summary>
+/// <param name="GoOn">True where a run that nobody stopped goes on by itself after a restart.</param>
+/// <param name="Patience">How long to wait for nodes that may hold a version before it is taken for lost.</param>
+/// <param name="Fence">Keeps a stale supervisor from committing.</param>
+internal sealed record SupervisorPlace(bool GoOn, TimeSpan Patience, CommitFence Fence);
+
 /// <summary>
 /// Keeps one run: stores what the <see cref="RunDesk"/> decides, sends what it wants sent, and shows people what goes on.
 /// </summary>
-public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
+internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 {
+    private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
+
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<NodeId, IActorRef> _nodes = [];
     private readonly HashSet<IActorRef> _watchers = [];
     private readonly RunProgress _progress = new(TimeProvider.System);
+    private readonly CancellationTokenSource _ended = new();
+    private readonly long _began = Stopwatch.GetTimestamp();
     private readonly RunId _id;
+    private readonly SupervisorPlace _place;
     private readonly RunDesk _desk;
+    private RunCommand.CommitRound? _unfenced;
+    private long? _term;
     private string? _notice;
 
-    public RunSupervisor(RunId id)
+    public RunSupervisor(RunId id, SupervisorPlace place)
     {
         _id = id;
-        _desk = new RunDesk(id, RunPlan.Of);
+        _place = place;
+        _desk = new RunDesk(id, RunPlan.Of, place.Patience);
         Recover<RunEvent>(_desk.Fold);
-        Recover<RecoveryCompleted>(_ => _desk.Recovered());
+        Recover<RecoveryCompleted>(_ =>
+        {
+            _desk.Recovered(place.GoOn);
+            BeginTerm();
+            Timers.StartPeriodicTimer(Tick.Instance, Tick.Instance, Beat, Beat);
+        });
 
+        Command<RunCommand.CommitRound>(commit =>
+        {
+            _unfenced = commit;
+            AskFence();
+        });
         Command<RunCommand>(Handle);
+        Command<TermBegun>(begun =>
+        {
+            _term = begun.Term;
+            AskFence();
+        });
+        Command<Fenced>(fenced => Fence(fenced));
+        Command<Status.Failure>(failure => GiveUp($"the database cannot be reached ({failure.Cause.GetBaseException().Message})", failure.Cause));
+        Command<Tick>(_ => Then(() => { }, shows: false));
         Command<NodeReport.Enlist>(Enlist);
+        Command<NodeLost>(lost => Then(() => Lose(lost.Node)));
         Command<NodeReport.StepTaken>(Count);
         Command<NodeReport.VersionHeld>(held => Then(() => _desk.Hold(held)));
+        Command<NodeReport.SetHeld>(held => Then(() => _desk.Hold(held)));
+        Command<NodeReport.Surveyed>(surveyed => Then(() => _desk.Hold(surveyed)));
         Command<NodeReport.RunIdle>(idle => Then(() => _desk.PutDown(idle)));
         Command<NodeReport.WorkFailed>(TakeBack);
         Command<GiveOutAgain>(again => Then(() => _desk.GiveOutAgain(again.Work)));
@@ -40,19 +77,27 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             _watchers.Add(Sender);
             Publish();
         });
-        Command<RunWatch.Stop>(_ => Then(_desk.Stop));
+        Command<RunWatch.Look>(_ => Sender.Tell(View()));
         Command<RunReply>(_ => { });                                   // our own commands to ourselves
-        Command<Terminated>(Forget);
+        Command<Terminated>(ended => _watchers.Remove(ended.ActorRef));
     }
 
     /// <inheritdoc/>
-    public override string PersistenceId => $"run-{_id}";
+    public override string PersistenceId => $"{RunsActor.JournalPrefix}{_id}";
 
     /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
 
     /// <inheritdoc cref="RunSupervisor"/>
-    public static Props Props(RunId id) => Akka.Actor.Props.Create(() => new RunSupervisor(id));
+    public static Props Props(RunId id, SupervisorPlace place) => Akka.Actor.Props.Create(() => new RunSupervisor(id, place));
+
+    /// <inheritdoc/>
+    protected override void PostStop()
+    {
+        _ended.Cancel();
+        _ended.Dispose();
+        base.PostStop();
+    }
 
     /// <inheritdoc/>
     protected override void PreRestart(Exception? reason, object? message)
@@ -68,24 +113,24 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     protected override void OnPersistFailure(Exception cause, object @event, long sequenceNr)
     {
         _log.Error(cause, "run {0}: the journal did not take event {1}", _id, sequenceNr);
-        var why = $"the journal cannot be written ({cause.GetBaseException().Message}): free some space or mend the database, " +
-                  "then give the same command again; nothing that was committed is lost";
-        Fail(why);
-        Context.Parent.Tell(new RunUnreadable(_id, why));
+        Unreadable($"the journal cannot be written ({cause.GetBaseException().Message}): free some space or mend the database");
     }
 
     /// <inheritdoc/>
     protected override void OnRecoveryFailure(Exception reason, object? message = null)
     {
         _log.Error(reason, "run {0}: the journal cannot be read", _id);
-        Context.Parent.Tell(new RunUnreadable(_id,
-            $"the journal of run {_id} cannot be read ({reason.GetBaseException().Message}): restore journal.db from a copy, or start a new run with --run NAME"));
+        Unreadable($"the journal of run {_id} cannot be read ({reason.GetBaseException().Message}): restore journal.db from a copy, or start a new run with --run NAME");
     }
+
+    private TimeSpan Now => Stopwatch.GetElapsedTime(_began);
 
     private void Handle(RunCommand command)
     {
         var sender = Sender;
         var decision = _desk.Decide(command);
+        if (decision.Events.Any(e => e is RunEvent.RolledBack))
+            _term = null;                                              // nothing is committed until the fence knows of it, see below
         PersistAll(decision.Events, _desk.Fold);
         // Runs once all of the above is stored, or at once if there was nothing: each command gets exactly one answer.
         DeferAsync(decision, d =>
@@ -94,18 +139,67 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             if (d.Refusal is { } reason)
                 _log.Warning("run {0} refused {1}: {2}", _id, command.GetType().Name, reason);
             Then(() => Tell(_desk.Settle(command, d)));
+            if (d.Events.Any(e => e is RunEvent.RolledBack))
+                BeginTerm();
         });
     }
 
     // Whatever happens on the desk: send what follows, and show it.
-    private void Then(Action happens)
+    private void Then(Action happens, bool shows = true)
     {
+        _desk.Tick(Now);
         happens();
         foreach (var (node, command) in _desk.TakeOutbox())
             _nodes.GetValueOrDefault(node, ActorRefs.Nobody).Tell(command);
-        if (_desk.TakeCommit() is { } commit)
-            Self.Tell(commit);
-        Publish();
+        while (_desk.TakeOwn() is { } own)
+            Self.Tell(own);
+        if (shows)
+            Publish();
+    }
+
+    private void BeginTerm()
+    {
+        _term = null;
+        _ = _place.Fence.BeginTermAsync(_id, _desk.Run.Round, _ended.Token).PipeTo(Self, success: term => new TermBegun(term));
+    }
+
+    private void AskFence()
+    {
+        if (_unfenced is not { } commit || _term is not { } term)
+            return;
+        _unfenced = null;
+        _ = _place.Fence.CommitAsync(_id, term, commit.Round, commit.Version, _ended.Token).PipeTo(Self, success: passed => new Fenced(commit, passed));
+    }
+
+    private void Fence(Fenced fenced)
+    {
+        if (fenced.Passed)
+            Handle(fenced.Commit);
+        else
+            GiveUp("another supervisor has taken this run over", null);
+    }
+
+    // Another supervisor is made from the journal, after a while; the nodes go on meanwhile.
+    private void GiveUp(string why, Exception? cause)
+    {
+        _log.Warning(cause, "run {0}: {1}", _id, why);
+        Unreadable(why);
+        Context.Stop(Self);
+    }
+
+    private void Unreadable(string why)
+    {
+        if (_place.GoOn)
+        {
+            _notice = $"{why}; trying again, and nothing that was committed is lost";
+            Publish();
+        }
+        else
+        {
+            Fail($"{why}, then give the same command again; nothing that was committed is lost");
+        }
+
+        Context.Parent.Tell(new RunUnreadable(_id, why));
     }
 
     private void Tell(string? notice)
@@ -121,11 +215,15 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         var agent = Sender;
         Then(() =>
         {
-            if (!_desk.Enlist(report))
-                return;
             _nodes[report.Node] = agent;
-            Context.Watch(agent);
-        });
+            _desk.Enlist(report);
+        }, shows: false);
+    }
+
+    private void Lose(NodeId node)
+    {
+        _desk.Lose(node);
+        _nodes.Remove(node);
     }
 
     private void Count(NodeReport.StepTaken step)
@@ -142,18 +240,8 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         if (_desk.TakeBack(failed) is not var (work, attempt))
             return;
         // 0.5, 1, 2 s and up to as much again, so that nodes that failed together do not come back together.
-        var delay = TimeSpan.FromMilliseconds(250 * Math.Pow(2, attempt) * (1 + Random.Shared.NextDouble()));
+        var delay = TimeSpan.FromMilliseconds(250 * Math.Pow(2, Math.Min(attempt, 6)) * (1 + Random.Shared.NextDouble()));
         Timers.StartSingleTimer(work, new GiveOutAgain(work), delay);
-    });
-
-    private void Forget(Terminated terminated) => Then(() =>
-    {
-        _watchers.Remove(terminated.ActorRef);
-        foreach (var (node, _) in _nodes.Where(n => n.Value.Equals(terminated.ActorRef)).ToList())
-        {
-            _desk.Lose(node);
-            _nodes.Remove(node);
-        }
     });
 
     private void Fail(string why)
@@ -166,16 +254,30 @@ public sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     {
         if (_watchers.Count == 0 || (_desk.Plan is null && _desk.Failure is null))
             return;
-        var view = _desk.Plan is { } plan
-            ? _progress.View(_desk.Run, plan, _desk.Fleet, _desk.Phase, _notice, _desk.Failure)
-            : new RunView(_id, RunPhase.Waiting, 0, 0, 0, 0, 0, 0, 0, null, null, null, 0, null, null, null, 0, 0, null, _desk.Failure);
+        var view = View();
         foreach (var watcher in _watchers)
             watcher.Tell(view);
         _notice = null;
     }
 
-    private sealed record GiveOutAgain(WorkKey Work);
+    private RunView View() => _desk.Plan is { } plan
+        ? _progress.View(_desk.Run, plan, _desk.Fleet, _desk.Phase, _notice, _desk.Failure)
+        : new RunView(_id, RunPhase.Waiting, 0, 0, 0, 0, 0, 0, 0, null, null, null, 0, null, null, null, 0, 0, null, _desk.Failure);
+
+    private sealed record GiveOutAgain(Holding Work);
+
+    private sealed record TermBegun(long Term);
+
+    private sealed record Fenced(RunCommand.CommitRound Commit, bool Passed);
+
+    private sealed record Tick
+    {
+        public static readonly Tick Instance = new();
+    }
 }
 
-/// <summary>A supervisor cannot read or write its journal, and why; it is gone.</summary>
+/// <summary>A supervisor cannot read or write its journal, or has lost it to another, and why; it is gone.</summary>
 internal sealed record RunUnreadable(RunId RunId, string Why);
+
+/// <summary>A node is gone, or is thought to be.</summary>
+internal sealed record NodeLost(NodeId Node);

@@ -6,7 +6,7 @@ internal static class ConfigurationKeys
     /// <summary>Every key, in the order of reference.conf.</summary>
     public static readonly IReadOnlyList<string> All =
     [
-        "run.name", "run.seed", "run.replicas", "run.inner-steps", "run.rounds", "run.epochs", "run.averaging",
+        "run.name", "run.seed", "run.replicas", "run.inner-steps", "run.rounds", "run.epochs", "run.averaging", "run.audit-rate",
         "batch.sequences", "batch.micro",
         "model.architecture", "model.layers", "model.heads", "model.width", "model.context", "model.vocabulary", "model.dropout", "model.init",
         "optimizer.learning-rate", "optimizer.minimum-learning-rate", "optimizer.betas", "optimizer.epsilon", "optimizer.weight-decay",

@@ -13,7 +13,8 @@ internal sealed record ElasticSettings(string Title, TrainingSettings Training, 
         var training = new TrainingSettings(
             new RunSettings(
                 read.Text("run.name"), read.Natural("run.seed"), read.Whole("run.replicas"), read.Whole("run.inner-steps"),
-                read.OptionalWhole("run.rounds"), read.OptionalWhole("run.epochs"), read.Choice<AveragingMethod>("run.averaging")),
+                read.OptionalWhole("run.rounds"), read.OptionalWhole("run.epochs"), read.Choice<AveragingMethod>("run.averaging"),
+                read.Number("run.audit-rate")),
             new BatchSettings(read.Whole("batch.sequences"), read.Whole("batch.micro")),
             new ModelSettings(
                 read.Text("model.architecture"), read.Whole("model.layers"), read.Whole("model.heads"), read.Whole("model.width"),

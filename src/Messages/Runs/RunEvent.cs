@@ -8,8 +8,20 @@ public abstract record RunEvent(RunId RunId) : IWireMessage
     /// <param name="Corpus">Digest of the built corpus.</param>
     /// <param name="Blocks">Training blocks in the corpus: one epoch.</param>
     /// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>
-    /// <param name="Arithmetic">What the bits depend on besides the settings and the corpus: kind of device, instruction set, threads.</param>
-    public sealed record RunStarted(RunId RunId, string Settings, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic) : RunEvent(RunId);
+    /// <param name="Arithmetic">What the bits depend on besides the settings and the corpus: kind of device, instruction set, threads; empty
+    /// where that was not known yet.</param>
+    /// <param name="Manifest">SHA-256 of the corpus's manifest file; null in journals of before 0.2.</param>
+    public sealed record RunStarted(
+        RunId RunId, string Settings, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic, Digest? Manifest = null) : RunEvent(RunId);
+
+    /// <summary>The run is computed with this arithmetic from now on.</summary>
+    public sealed record ArithmeticChosen(RunId RunId, string Arithmetic) : RunEvent(RunId);
+
+    /// <summary>Somebody asked the run to stop; it does not go on by itself.</summary>
+    public sealed record RunPaused(RunId RunId) : RunEvent(RunId);
+
+    /// <summary>Somebody asked it to go on.</summary>
+    public sealed record RunResumed(RunId RunId) : RunEvent(RunId);
 
     /// <summary>The run goes on with other settings, none of which changes the weights.</summary>
     public sealed record SettingsChanged(RunId RunId, string Settings) : RunEvent(RunId);
@@ -19,10 +31,21 @@ public abstract record RunEvent(RunId RunId) : IWireMessage
 
     public sealed record ReplicaHandedOver(RunId RunId, ReplicaHandOver HandOver) : RunEvent(RunId);
 
-    public sealed record ReplicaFinished(RunId RunId, ReplicaResult Result) : RunEvent(RunId);
+    /// <param name="Node">Who computed it; null in journals of before 0.2.</param>
+    public sealed record ReplicaFinished(RunId RunId, ReplicaResult Result, NodeId? Node = null) : RunEvent(RunId);
+
+    /// <summary>Another node computed the same bytes.</summary>
+    public sealed record ReplicaConfirmed(RunId RunId, ReplicaResult Result, NodeId Node) : RunEvent(RunId);
 
     /// <summary>The same work arrived with other bytes: somebody's memory or disk lies.</summary>
-    public sealed record ReplicaDisputed(RunId RunId, ReplicaResult Accepted, ReplicaResult Other) : RunEvent(RunId);
+    /// <param name="Node">Who computed the other one; null in journals of before 0.2.</param>
+    public sealed record ReplicaDisputed(RunId RunId, ReplicaResult Accepted, ReplicaResult Other, NodeId? Node = null) : RunEvent(RunId);
+
+    /// <summary>A further computation agreed with one of the disputed results: that one counts.</summary>
+    public sealed record ReplicaSettled(RunId RunId, ReplicaResult Result, NodeId Node) : RunEvent(RunId);
+
+    /// <summary>This node's results were wrong. It gets no more work of this run.</summary>
+    public sealed record NodeQuarantined(RunId RunId, NodeId Node, string Why) : RunEvent(RunId);
 
     public sealed record ChunksAveraged(RunId RunId, int Round, AveragedChunk[] Chunks) : RunEvent(RunId);
 

@@ -18,20 +18,26 @@ public enum AveragingMethod
 /// <param name="Rounds">Rounds to run; null when <paramref name="Epochs"/> decides.</param>
 /// <param name="Epochs">Passes over the corpus; the run ends with the round that completes them.</param>
 /// <param name="Averaging">How the replicas are averaged.</param>
+/// <param name="AuditRate">Share of the replicas' rounds that two nodes compute, to compare their bytes. No effect on the weights.</param>
 public sealed record RunSettings(
-    string Name, ulong Seed, int Replicas, int InnerSteps, int? Rounds, int? Epochs, AveragingMethod Averaging)
+    string Name, ulong Seed, int Replicas, int InnerSteps, int? Rounds, int? Epochs, AveragingMethod Averaging, double AuditRate = 0)
 {
+    /// <summary>A message that names something of each replica stays well below the control plane's 64 KiB.</summary>
+    public const int MostReplicas = Nodes.Part.MostDigests;
+
     /// <inheritdoc cref="TrainingSettings.Problems"/>
     public IEnumerable<string> Problems()
     {
         if (Name.Length is 0 or > 64 || !Name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.') || Name[0] == '.')
             yield return $"run.name = \"{Name}\": use 1 to 64 letters, digits, '-', '_' and '.'";
-        if (Replicas is < 1 or > 4096)
-            yield return $"run.replicas = {Replicas}: use 1 to 4096";
+        if (Replicas is < 1 or > MostReplicas)
+            yield return $"run.replicas = {Replicas}: use 1 to {MostReplicas}";
         if (InnerSteps < 1)
             yield return $"run.inner-steps = {InnerSteps}: use at least 1";
         if (Rounds is null == Epochs is null)
             yield return "run.rounds and run.epochs: set exactly one of them";
+        if (AuditRate is not (>= 0 and <= 1))
+            yield return $"run.audit-rate = {AuditRate}: use 0 to 1";
         if (Rounds < 1)
             yield return $"run.rounds = {Rounds}: use at least 1";
         if (Epochs < 1)

@@ -6,7 +6,7 @@ namespace Elastic.Messages.Settings;
 /// </summary>
 public static class SettingsDifference
 {
-    private static readonly string[] WithoutEffect = ["run.name", "checkpoint.", "evaluation.", "node.", "corpus.sources"];
+    private static readonly string[] WithoutEffect = ["run.name", "run.audit-rate", "checkpoint.", "evaluation.", "node.", "corpus.sources"];
 
     /// <summary>Lines like "optimizer.learning-rate: 0.002 -> 0.001", in canonical order; empty when the two give the same weights.</summary>
     public static IReadOnlyList<string> Between(TrainingSettings old, TrainingSettings @new) =>

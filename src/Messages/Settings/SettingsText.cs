@@ -51,7 +51,7 @@ public static class SettingsText
             new RunSettings(
                 reader.Take<string>("run.name"), reader.Take<ulong>("run.seed"), reader.Take<int>("run.replicas"),
                 reader.Take<int>("run.inner-steps"), reader.TakeOptional<int>("run.rounds"), reader.TakeOptional<int>("run.epochs"),
-                reader.Choice<AveragingMethod>("run.averaging")),
+                reader.Choice<AveragingMethod>("run.averaging"), reader.TakeOptional<double>("run.audit-rate") ?? 0),
             new BatchSettings(reader.Take<int>("batch.sequences"), reader.Take<int>("batch.micro")),
             new ModelSettings(
                 reader.Take<string>("model.architecture"), reader.Take<int>("model.layers"), reader.Take<int>("model.heads"),
@@ -73,7 +73,7 @@ public static class SettingsText
         return
         [
             ("run.name", run.Name), ("run.seed", run.Seed), ("run.replicas", run.Replicas), ("run.inner-steps", run.InnerSteps),
-            ("run.rounds", run.Rounds), ("run.epochs", run.Epochs), ("run.averaging", Name(run.Averaging)),
+            ("run.rounds", run.Rounds), ("run.epochs", run.Epochs), ("run.averaging", Name(run.Averaging)), ("run.audit-rate", run.AuditRate),
             ("batch.sequences", batch.Sequences), ("batch.micro", batch.Micro),
             ("model.architecture", model.Architecture), ("model.layers", model.Layers), ("model.heads", model.Heads), ("model.width", model.Width),
             ("model.context", model.Context), ("model.vocabulary", model.Vocabulary), ("model.dropout", model.Dropout), ("model.init", model.Init),

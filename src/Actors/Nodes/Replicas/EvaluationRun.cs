@@ -12,6 +12,7 @@ internal sealed class EvaluationRun(NodeRun run, NodeCommand.Evaluate order, Dev
     /// <summary>The score; null when it was stopped before.</summary>
     public async Task<RunCommand?> RunAsync(CancellationToken stop)
     {
+        await run.FetchAsync(order.Parameters);
         await Task.Run(() => memory.LoadParameters(run.Blobs, order.Parameters), CancellationToken.None);
         await devices.AttachAsync(run.Settings, memory.Vectors);
 
@@ -25,6 +26,6 @@ internal sealed class EvaluationRun(NodeRun run, NodeCommand.Evaluate order, Dev
             return null;
         var loss = losses.Sum() / losses.Length;
         var bitsPerByte = BitsPerByte.Of(loss, run.Corpus.Manifest.HeldOut.Tokens, run.Corpus.Manifest.HeldOut.Bytes);
-        return new RunCommand.FinishEvaluation(run.Id, new VersionScore(order.Version, loss, bitsPerByte));
+        return new RunCommand.FinishEvaluation(run.Id, run.Node, new VersionScore(order.Version, loss, bitsPerByte));
     }
 }

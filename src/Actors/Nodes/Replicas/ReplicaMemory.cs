@@ -30,6 +30,8 @@ internal sealed class ReplicaMemory(FlatLayout layout, DeviceId device) : IDispo
     /// <summary>Makes the moments those of a set; null for a replica that has taken no step yet: zeros.</summary>
     public void LoadMoments(BlobStore blobs, Digest? set)
     {
+        if (set is { } held && HoldsMoments(held))
+            return;
         InnerState = set;
         var stored = set is { } digest ? blobs.ReadSet(digest) : null;
         foreach (var (name, kind) in Moments)

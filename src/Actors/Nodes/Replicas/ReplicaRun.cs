@@ -15,22 +15,23 @@ internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, Devi
     /// <summary>Takes the steps that are left and stores the result.</summary>
     /// <param name="progress">Told of each step.</param>
     /// <param name="stop">Asks to stop at the next step boundary.</param>
+    /// <param name="drop">Nobody waits for it any more: stop without a hand-over.</param>
     /// <returns>A result; a hand-over when it was stopped before the last step; null when it was stopped before its first.</returns>
-    public async Task<RunCommand?> RunAsync(Action<NodeReport.StepTaken> progress, CancellationToken stop)
+    public async Task<RunCommand?> RunAsync(Action<NodeReport.StepTaken> progress, CancellationToken stop, CancellationToken drop)
     {
         var first = order.HandOver?.Step ?? 0;
         var lossSum = order.HandOver?.LossSumNats ?? 0;
         var samples = order.HandOver?.Samples ?? Ledger.Empty;
         var next = ReadAsync(first);
-        await Task.Run(Load, CancellationToken.None);
+        await LoadAsync();
         await devices.AttachAsync(run.Settings, memory.Vectors);
 
         for (var step = first; step < run.Plan.InnerSteps; step++)
         {
-            if (stop.IsCancellationRequested && step == first)
+            if (drop.IsCancellationRequested || (stop.IsCancellationRequested && step == first))
                 return null;
             if (stop.IsCancellationRequested)
-                return new RunCommand.HandOverReplica(run.Id, await Task.Run(() => HandOver(step, lossSum, samples), CancellationToken.None));
+                return new RunCommand.HandOverReplica(run.Id, run.Node, await Task.Run(() => HandOver(step, lossSum, samples), CancellationToken.None));
 
             var batch = await next;
             if (step + 1 < run.Plan.InnerSteps)
@@ -41,13 +42,20 @@ internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, Devi
             progress(new NodeReport.StepTaken(run.Node, run.Id, order.Round, order.Replica, step + 1, loss, learningRate));
         }
 
-        return new RunCommand.FinishReplica(run.Id, await Task.Run(() => Result(lossSum, samples), CancellationToken.None));
+        return new RunCommand.FinishReplica(run.Id, run.Node, await Task.Run(() => Result(lossSum, samples), CancellationToken.None));
     }
 
-    private void Load()
+    private async Task LoadAsync()
     {
-        memory.LoadParameters(run.Blobs, order.HandOver?.State ?? order.Version);
-        memory.LoadMoments(run.Blobs, order.HandOver?.State ?? order.InnerState);
+        var (parameters, moments) = (order.HandOver?.State ?? order.Version, order.HandOver?.State ?? order.InnerState);
+        await run.FetchAsync(parameters);
+        if (moments is { } set && !memory.HoldsMoments(set))
+            await run.FetchAsync(set);
+        await Task.Run(() =>
+        {
+            memory.LoadParameters(run.Blobs, parameters);
+            memory.LoadMoments(run.Blobs, moments);
+        });
     }
 
     private async Task<(double LossNats, double LearningRate)> StepAsync(int step, IReadOnlyList<ReadOnlyMemory<int>> microBatches)
@@ -76,7 +84,11 @@ internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, Devi
     private ReplicaHandOver HandOver(int step, double lossSum, Digest samples) =>
         new(order.Round, order.Replica, step, memory.StoreAll(run.Blobs), lossSum, samples);
 
-    private ReplicaResult Result(double lossSum, Digest samples) => new(
-        order.Round, order.Replica, memory.StoreParameters(run.Blobs), memory.StoreMoments(run.Blobs),
-        run.Plan.TokensPerReplica, lossSum / run.Plan.InnerSteps, samples);
+    private ReplicaResult Result(double lossSum, Digest samples)
+    {
+        run.Faults.Contribution?.Invoke(memory.Vectors);
+        return new(
+            order.Round, order.Replica, memory.StoreParameters(run.Blobs), memory.StoreMoments(run.Blobs),
+            run.Plan.TokensPerReplica, lossSum / run.Plan.InnerSteps, samples);
+    }
 }

@@ -1,0 +1,62 @@
+using System.Collections.Concurrent;
+using Elastic.Actors.Nodes;
+using Elastic.Actors.Transfer;
+using Elastic.Corpus;
+using Elastic.Messages;
+
+namespace Elastic.Actors.Corpora;
+
+/// <summary>
+/// The corpora of a node: built here, on a disk that nodes share, or fetched from others, manifest first and each shard when somebody reads
+/// it. Thread-safe.
+/// </summary>
+internal sealed class CorpusFiles(DataPaths paths, BlobPlaces places, BlobFetcher fetcher)
+{
+    private const int MostManifestBytes = 64 << 20;
+
+    private readonly ConcurrentDictionary<Digest, BuiltCorpus> _corpora = new();
+    private readonly ConcurrentDictionary<string, Lazy<Task<TokenShard>>> _open = new();
+
+    /// <summary>The corpus, its shards perhaps still elsewhere.</summary>
+    /// <param name="manifest">By which its manifest is fetched where it is not here.</param>
+    /// <exception cref="ElasticException">It is not here and cannot be fetched, or is damaged.</exception>
+    public async Task<BuiltCorpus> OpenAsync(Digest id, Digest? manifest, CancellationToken cancel)
+    {
+        if (_corpora.TryGetValue(id, out var known))
+            return known;
+        if (!BuiltCorpus.TryOpen(paths.Corpus(id), out var corpus) && !BuiltCorpus.TryOpen(paths.FetchedCorpus(id), out corpus))
+        {
+            var digest = manifest ?? throw new ElasticException($"the corpus {id.Short} is not on this node, and the run's journal does not say how to fetch it: copy {paths.Corpus(id)} here");
+            var bytes = await fetcher.ReadAsync(digest, MostManifestBytes, cancel);
+            Directory.CreateDirectory(paths.FetchedCorpus(id));
+            DurableFile.WriteDurably(Path.Combine(paths.FetchedCorpus(id), CorpusManifest.FileName), bytes);
+            corpus = BuiltCorpus.Open(paths.FetchedCorpus(id));
+        }
+
+        places.Add(corpus);
+        return _corpora.GetOrAdd(id, corpus);
+    }
+
+    /// <summary>A shard, fetched when it is not here. It stays open: readers come back.</summary>
+    /// <exception cref="ElasticException">It is damaged; the message names file and offset.</exception>
+    public async Task<TokenShard> ShardAsync(BuiltCorpus corpus, bool heldOut, int index)
+    {
+        var info = (heldOut ? corpus.HeldOutShards : corpus.TrainShards)[index];
+        var path = corpus.ShardPath(info);
+        var opening = _open.GetOrAdd(path, _ => new Lazy<Task<TokenShard>>(async () =>
+        {
+            if (!File.Exists(path))
+                await fetcher.FetchFileAsync(info.Sha256, path, CancellationToken.None);
+            return TokenShard.Open(path);
+        }));
+        try
+        {
+            return await opening.Value;
+        }
+        catch
+        {
+            _open.TryRemove(new KeyValuePair<string, Lazy<Task<TokenShard>>>(path, opening));       // the next one tries again
+            throw;
+        }
+    }
+}

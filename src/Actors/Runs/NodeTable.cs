@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using Akka.Actor;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+
+namespace Elastic.Actors.Runs;
+
+// The nodes that have enlisted, when each was heard of last, and the ways to them. Part of RunsActor: used on its mailbox only.
+internal sealed class NodeTable
+{
+    // A lifeline tells of a death at once. Without one (a firewall), the heartbeats have to do.
+    private static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(5);
+
+    private readonly Dictionary<NodeId, Entry> _nodes = [];
+    private readonly HashSet<(NodeId, string)> _lifelines = [];
+
+    public IEnumerable<(NodeReport.Enlist Report, IActorRef Link)> Enlisted => _nodes.Values.Where(n => !n.IsLost).Select(n => (n.Report, n.Link));
+
+    public IEnumerable<IActorRef> Links => Enlisted.Select(n => n.Link);
+
+    /// <summary>Of all nodes that may have blobs: one that is only suspected may still answer.</summary>
+    public IEnumerable<string> Endpoints => _nodes.Values.Select(n => n.Report.Endpoint);
+
+    /// <summary>Takes note of a heartbeat.</summary>
+    /// <returns>True when the node is new, has begun anew, or has come back.</returns>
+    public bool Note(NodeReport.Enlist report, IActorRef link)
+    {
+        var isNew = !_nodes.TryGetValue(report.Node, out var known) || known.IsLost || known.Report.Incarnation != report.Incarnation || !known.Link.Equals(link);
+        _nodes[report.Node] = new Entry(report, link, Stopwatch.GetTimestamp(), false);
+        return isNew;
+    }
+
+    public void Connected(NodeId node, string incarnation) => _lifelines.Add((node, incarnation));
+
+    /// <summary>True when a lifeline that broke was that of the node as it is now.</summary>
+    public bool IsCurrent(NodeId node, string incarnation)
+    {
+        _lifelines.Remove((node, incarnation));
+        return _nodes.TryGetValue(node, out var known) && known.Report.Incarnation == incarnation;
+    }
+
+    /// <summary>Nodes that were not heard of for too long and have no lifeline that would tell.</summary>
+    public IEnumerable<NodeId> Silent() => _nodes
+        .Where(n => !n.Value.IsLost && Stopwatch.GetElapsedTime(n.Value.Heard) > MostSilence && !_lifelines.Contains((n.Key, n.Value.Report.Incarnation)))
+        .Select(n => n.Key);
+
+    public IEnumerable<NodeId> Of(IActorRef link) => _nodes.Where(n => n.Value.Link.Equals(link)).Select(n => n.Key);
+
+    /// <summary>Gives a node up.</summary>
+    /// <returns>False when it was given up before.</returns>
+    public bool Lose(NodeId node)
+    {
+        if (!_nodes.TryGetValue(node, out var known) || known.IsLost)
+            return false;
+        _nodes[node] = known with { IsLost = true };
+        return true;
+    }
+
+    /// <summary>The nodes as a person sees them.</summary>
+    public IEnumerable<NodeView> Views() => _nodes.Values.Select(n => new NodeView(
+        n.Report.Node, n.Report.Seed, [.. n.Report.Devices.Select(d => d.Value)], n.Report.Endpoint, n.Report.Version,
+        n.IsLost ? "suspected" : n.Report.Leaving ? "leaving" : "up",
+        [.. n.Report.Works.Select(w => $"{w.RunId} {w.Work.Kind.ToString().ToLowerInvariant()} {w.Work.Number}" + (w.Work.Kind == WorkKind.Replica ? $" replica {w.Work.Index}" : ""))],
+        n.Report.Arithmetic));
+
+    private sealed record Entry(NodeReport.Enlist Report, IActorRef Link, long Heard, bool IsLost);
+}
