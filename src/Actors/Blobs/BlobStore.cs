@@ -21,6 +21,8 @@ public sealed class BlobStore
     // What this process wrote, and the round it was working on: until that round is committed nothing stored refers to it.
     // The lock makes "mark it, is it there?" and "is it marked? delete it" exclude each other.
     private readonly Dictionary<Digest, int> _fresh = [];
+    // What this process wrote or found to be whole: it is not hashed again to be believed. Under the same lock.
+    private readonly HashSet<Digest> _whole = [];
     private readonly Lock _gate = new();
     private int _round;
 
@@ -47,18 +49,57 @@ public sealed class BlobStore
         var path = PathOf(digest);
         lock (_gate)
         {
-            var writtenHere = !_fresh.TryAdd(digest, _round);
             _fresh[digest] = _round;
-            if (writtenHere && new FileInfo(path) is { Exists: true } file && file.Length == bytes.Length)
+            if (_whole.Contains(digest) && new FileInfo(path) is { Exists: true } file && file.Length == bytes.Length)
                 return digest;
         }
 
         // What another process left there is believed only after a look: it may have been cut short or damaged.
-        if (IsIntact(digest))
-            return digest;
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        DurableFile.Write(path, bytes);
+        if (!IsIntact(digest))
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            DurableFile.Write(path, bytes);
+        }
+
+        lock (_gate)
+            _whole.Add(digest);
         return digest;
+    }
+
+    /// <summary>Marks the blob as needed for the current round, as <see cref="Put"/> does, and says whether it is there with its bytes.</summary>
+    public bool Claim(Digest digest)
+    {
+        lock (_gate)
+        {
+            _fresh[digest] = _round;
+            if (_whole.Contains(digest) && Has(digest))
+                return true;
+        }
+
+        if (!IsIntact(digest))
+            return false;
+        lock (_gate)
+            _whole.Add(digest);
+        return true;
+    }
+
+    /// <summary>A name for a file to become the blob: on its disk, and cleaned up by the next process if this one dies.</summary>
+    public string TemporaryPath(Digest digest)
+    {
+        var path = PathOf(digest);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        return $"{path}.{Guid.NewGuid():N}.tmp";
+    }
+
+    /// <summary>Takes in a file whose bytes the caller has found to give the digest; otherwise as <see cref="Put"/>.</summary>
+    /// <param name="temporary">From <see cref="TemporaryPath"/>, closed; it is gone afterwards.</param>
+    public void Adopt(Digest digest, string temporary)
+    {
+        lock (_gate)
+            _fresh[digest] = _round;
+        File.Move(temporary, PathOf(digest), overwrite: true);
+        lock (_gate)
+            _whole.Add(digest);
     }
 
     /// <summary>Reads a blob of a known length and verifies it.</summary>
@@ -151,6 +192,7 @@ public sealed class BlobStore
                 if (_fresh.TryGetValue(digest, out var writtenFor) && writtenFor >= round)
                     continue;
                 _fresh.Remove(digest);
+                _whole.Remove(digest);
                 freed += file.Length;
                 file.Delete();
             }
