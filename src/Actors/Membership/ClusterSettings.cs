@@ -1,0 +1,57 @@
+using Akka.Actor;
+using Akka.Cluster.Tools.Singleton;
+using Akka.Configuration;
+using Akka.Coordination;
+using Elastic.Actors.Database;
+
+namespace Elastic.Actors.Membership;
+
+/// <summary>The settings about who belongs to the cluster, to be put above hocon/akka.conf.</summary>
+public static class ClusterSettings
+{
+    private const string SingletonLease = "elastic.singleton-lease";
+
+    // Whoever is downed, or gives up, ends its actor system, and only that: the process starts a fresh one and joins again.
+    private const string Common = """
+        akka {
+          cluster {
+            downing-provider-class = "Elastic.Actors.Membership.DowningProvider, Elastic.Actors"
+            run-coordinated-shutdown-when-down = on
+          }
+          coordinated-shutdown { terminate-actor-system = on, exit-clr = off }
+        }
+        """;
+
+    /// <summary>For a process with the role seed, whatever else it is; it has the database.</summary>
+    public static Config ForSeed(NetworkPreset network, DatabaseAddress database)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        ArgumentNullException.ThrowIfNull(database);
+        return ConfigurationFactory.ParseString($$"""
+            elastic.membership.database { {{database.ConfigKeys}} }
+            {{SingletonLease}} {
+              lease-class = "Elastic.Actors.Database.SqlLease, Elastic.Actors"
+              {{database.ConfigKeys}}
+            }
+            """).WithFallback(database.JournalSettings).WithFallback(ForWorker(network));
+    }
+
+    /// <summary>For a process with the role worker alone.</summary>
+    public static Config ForWorker(NetworkPreset network)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        return ConfigurationFactory.ParseString(Common).WithFallback(network.Settings);
+    }
+
+    /// <summary>
+    /// For the singleton on the seeds. It starts only where it has taken a lease on the database, and stops where it has lost it, so that
+    /// a supervisor that was cut off has let go of the journal before another one replays it.
+    /// </summary>
+    /// <param name="system">Of a process that was given <see cref="ForSeed"/>.</param>
+    public static ClusterSingletonManagerSettings SeedSingleton(ActorSystem system)
+    {
+        ArgumentNullException.ThrowIfNull(system);
+        return ClusterSingletonManagerSettings.Create(system).WithRole("seed")
+            .WithLeaseSettings(new LeaseUsageSettings(SingletonLease, system.Settings.Config.GetTimeSpan($"{SingletonLease}.retry-interval")));
+    }
+}
