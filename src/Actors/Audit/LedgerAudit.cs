@@ -1,12 +1,12 @@
 using System.Collections;
 using Akka.Actor;
 using Elastic.Actors.Checkpoints;
+using Elastic.Actors.Database;
 using Elastic.Actors.Hosting;
 using Elastic.Actors.Nodes;
 using Elastic.Actors.Runs;
 using Elastic.Corpus;
 using Elastic.Messages;
-using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Audit;
@@ -18,29 +18,31 @@ namespace Elastic.Actors.Audit;
 /// </summary>
 public sealed class LedgerAudit
 {
-    private readonly NodeRun _run;
+    private readonly string _checkpoints;
+    private readonly RunSchedule _run;
     private readonly IReadOnlyList<TokenShard> _shards;
     private readonly List<string> _problems = [];
     private readonly List<Digest> _ledgers = [Ledger.Empty];                 // by version
     private RunState _state;
 
-    private LedgerAudit(NodeRun run, IReadOnlyList<TokenShard> shards) =>
-        (_run, _shards, _state) = (run, shards, RunState.Empty(run.Id));
+    private LedgerAudit(RunId id, RunSchedule run, string checkpoints, IReadOnlyList<TokenShard> shards) =>
+        (_run, _checkpoints, _shards, _state) = (run, checkpoints, shards, RunState.Empty(id));
 
     /// <summary>Audits a run of a data directory that no other process works in.</summary>
+    /// <param name="database">Where the journal is; null for the data directory.</param>
     /// <exception cref="ElasticException">There is no such run, or its journal or its corpus cannot be read.</exception>
-    public static async Task<LedgerReport> RunAsync(string dataDir, RunId run, CancellationToken cancel)
+    public static async Task<LedgerReport> RunAsync(string dataDir, string? database, RunId run, CancellationToken cancel)
     {
         var paths = new DataPaths(Path.GetFullPath(dataDir));
-        if (!File.Exists(paths.Journal))
-            throw new ElasticException($"there is no journal {paths.Journal}: name the data directory of the run with --data-dir");
-        var events = await ReadJournalAsync(paths, run, cancel);
+        if (database is null && !File.Exists(paths.Journal))
+            throw new ElasticException($"there is no journal {paths.Journal}: name the data directory of the run with --data-dir, or its database with --database");
+        var events = await ReadJournalAsync(paths, DatabaseAddress.Parse(database, paths.Root), run, cancel);
         return await Task.Run(() => Check(paths, run, events, cancel), cancel);
     }
 
-    private static async Task<IReadOnlyList<RunEvent>> ReadJournalAsync(DataPaths paths, RunId run, CancellationToken cancel)
+    private static async Task<IReadOnlyList<RunEvent>> ReadJournalAsync(DataPaths paths, DatabaseAddress database, RunId run, CancellationToken cancel)
     {
-        var system = ActorSystem.Create("audit", AkkaSettings.ForReading(paths));
+        var system = ActorSystem.Create("audit", AkkaSettings.ForReading(paths, database));
         try
         {
             var result = new TaskCompletionSource<IReadOnlyList<RunEvent>>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -60,11 +62,11 @@ public sealed class LedgerAudit
                 ? $"the journal knows nothing of run {id}: name another one, or, where its folder {paths.Run(id)} is there, restore journal.db from a copy"
                 : $"the journal of run {id} does not begin with its start: it was tampered with or damaged, restore journal.db from a copy");
 
-        var run = new NodeRun(new NodeCommand.OpenRun(id, started.Settings, started.Corpus), new NodeId("audit"), paths);
+        var run = new RunSchedule(started.Settings, BuiltCorpus.Open(paths.Corpus(started.Corpus)));
         var shards = run.Corpus.TrainShards.Select(s => TokenShard.Open(run.Corpus.ShardPath(s))).ToList();
         try
         {
-            var audit = new LedgerAudit(run, shards);
+            var audit = new LedgerAudit(id, run, paths.Checkpoints(id), shards);
             foreach (var e in events)
             {
                 cancel.ThrowIfCancellationRequested();
@@ -119,7 +121,7 @@ public sealed class LedgerAudit
 
     private LedgerReport Report()
     {
-        foreach (var path in CheckpointFiles.In(_run.Paths.Checkpoints(_run.Id)))
+        foreach (var path in CheckpointFiles.In(_checkpoints))
         {
             var checkpoint = CheckpointManifest.Read(path);
             if (checkpoint.Version >= _ledgers.Count)

@@ -17,6 +17,7 @@ public sealed class BlobLostException(Digest digest, string why) : IOException($
 public sealed class BlobStore
 {
     private readonly string _folder;
+    private readonly bool _readOnly;
 
     // What this process wrote, and the round it was working on: until that round is committed nothing stored refers to it.
     // The lock makes "mark it, is it there?" and "is it marked? delete it" exclude each other.
@@ -30,6 +31,7 @@ public sealed class BlobStore
     public BlobStore(string folder, bool readOnly = false)
     {
         _folder = folder;
+        _readOnly = readOnly;
         if (readOnly)
             return;
         Directory.CreateDirectory(folder);
@@ -118,8 +120,12 @@ public sealed class BlobStore
             offset += read;
         }
 
-        if (Digest.Of(into) != digest)
-            throw new BlobLostException(digest, $"its bytes have changed ({PathOf(digest)})");
+        if (Digest.Of(into) == digest)
+            return;
+        // Out of the way, so that a whole one can be fetched from another node.
+        if (!_readOnly)
+            File.Delete(PathOf(digest));
+        throw new BlobLostException(digest, $"its bytes have changed ({PathOf(digest)})");
     }
 
     /// <summary>Reads a small blob, verified.</summary>

@@ -2,7 +2,6 @@ using Akka.Actor;
 using Akka.Cluster.Sharding;
 using Akka.Event;
 using Elastic.Corpus;
-using Elastic.Messages;
 using Elastic.Messages.Corpora;
 
 namespace Elastic.Actors.Corpora;

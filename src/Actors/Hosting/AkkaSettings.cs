@@ -1,35 +1,39 @@
 using System.Globalization;
 using Akka.Configuration;
+using Elastic.Actors.Database;
+using Elastic.Actors.Membership;
 using Elastic.Actors.Nodes;
-using Elastic.Messages.Settings;
-using Microsoft.Data.Sqlite;
 
 namespace Elastic.Actors.Hosting;
 
-/// <summary>The actor system's configuration: hocon/akka.conf below what the node's settings say.</summary>
+/// <summary>The actor systems' configuration: hocon/akka.conf below what the node's settings say.</summary>
 internal static class AkkaSettings
 {
-    public static string ConnectionString(string journal) => new SqliteConnectionStringBuilder { DataSource = journal }.ToString();
+    /// <summary>A member of the cluster.</summary>
+    /// <param name="port">0 for any free one.</param>
+    /// <param name="database">Of a seed; null for a worker.</param>
+    public static Config ForMember(string host, int port, string[] roles, NetworkPreset network, DatabaseAddress? database, DataPaths paths) =>
+        ConfigurationFactory.ParseString($$"""
+            akka.remote.dot-netty.tcp { hostname = {{Quote(host)}}, port = {{port.ToString(CultureInfo.InvariantCulture)}} }
+            akka.cluster.roles = [{{string.Join(", ", roles)}}]
+            """).WithFallback(database is null ? ClusterSettings.ForWorker(network) : ClusterSettings.ForSeed(network, database)).WithFallback(Common(paths));
 
-    /// <summary>A node of the cluster.</summary>
-    public static Config For(NodeSettings node, DataPaths paths) => ConfigurationFactory.ParseString($$"""
-        akka.remote.dot-netty.tcp { hostname = {{Quote(node.Host)}}, port = {{node.Port.ToString(CultureInfo.InvariantCulture)}} }
-        akka.cluster.roles = [seed, worker]
+    /// <summary>What a process computes with; it outlives its memberships.</summary>
+    public static Config ForDevices(DataPaths paths) => ConfigurationFactory.ParseString($$"""
+        akka.actor.provider = local
         elastic.tokenizer-dispatcher.dedicated-thread-pool.thread-count = {{Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture)}}
-        """).WithFallback(ForJournal(paths));
+        """).WithFallback(Common(paths));
 
     /// <summary>An actor system that is in no cluster and only reads the journal.</summary>
-    public static Config ForReading(DataPaths paths) =>
-        ConfigurationFactory.ParseString("akka.actor.provider = local").WithFallback(ForJournal(paths));
+    public static Config ForReading(DataPaths paths, DatabaseAddress database) =>
+        ConfigurationFactory.ParseString("akka.actor.provider = local").WithFallback(database.JournalSettings).WithFallback(Common(paths));
 
-    private static Config ForJournal(DataPaths paths)
+    private static Config Common(DataPaths paths)
     {
         using var stream = typeof(AkkaSettings).Assembly.GetManifestResourceStream("hocon/akka.conf")!;
         using var reader = new StreamReader(stream);
-        return ConfigurationFactory.ParseString($$"""
-            akka.persistence.journal.sql.connection-string = {{Quote(ConnectionString(paths.Journal))}}
-            elastic.log-file = {{Quote(Path.Combine(paths.Root, "log.txt"))}}
-            """).WithFallback(ConfigurationFactory.ParseString(reader.ReadToEnd()));
+        return ConfigurationFactory.ParseString($"elastic.log-file = {Quote(Path.Combine(paths.Root, "log.txt"))}")
+            .WithFallback(ConfigurationFactory.ParseString(reader.ReadToEnd()));
     }
 
     private static string Quote(string text) => $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";

@@ -8,10 +8,12 @@ namespace Elastic.Actors.Hosting;
 /// <summary>Reads <c>node.devices</c>.</summary>
 public static class DeviceNames
 {
-    /// <summary>"auto" (all GPUs, else one CPU slot a core), "cpu:N" (N slots), "cuda:all", "cuda:0,2".</summary>
+    /// <summary>"auto" (all GPUs, else one CPU slot a core), "cpu:N" (N slots), "cuda:all", "cuda:0,2"; "none" for a process that only stores.</summary>
     /// <exception cref="ElasticException">It says something else, or asks for a GPU that is not there.</exception>
     public static IReadOnlyList<DeviceId> Parse(string devices)
     {
+        if (devices == "none")
+            return [];
         NativeTorch.Load();
         var gpus = torch.cuda_is_available() ? torch.cuda.device_count() : 0;
         switch (devices.Split(':'))
@@ -29,7 +31,7 @@ public static class DeviceNames
                     ? throw new ElasticException($"node.devices names cuda:{missing}, but libtorch sees {gpus} GPUs here: see \"elastic doctor\"")
                     : Named("cuda", indices);
             default:
-                throw new ElasticException($"node.devices = \"{devices}\": use \"auto\", \"cpu:N\", \"cuda:all\" or \"cuda:0,1\"");
+                throw new ElasticException($"node.devices = \"{devices}\": use \"auto\", \"cpu:N\", \"cuda:all\", \"cuda:0,1\" or \"none\"");
         }
     }
 

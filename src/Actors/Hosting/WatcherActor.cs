@@ -12,10 +12,10 @@ internal sealed class WatcherActor : ReceiveActor, IWithTimers
     private static readonly TimeSpan Again = TimeSpan.FromSeconds(2);
     private readonly RunWatch.Watch _ask;
 
-    public WatcherActor(RunId run, IActorRef runs, ChannelWriter<RunView> views)
+    public WatcherActor(RunId run, Func<IActorRef?> runs, ChannelWriter<RunView> views)
     {
         _ask = new RunWatch.Watch(run);
-        Receive<RunWatch.Watch>(runs.Tell);
+        Receive<RunWatch.Watch>(watch => runs()?.Tell(watch, Self));
         Receive<RunView>(view =>
         {
             views.TryWrite(view);

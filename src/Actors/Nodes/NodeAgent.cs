@@ -5,7 +5,6 @@ using Elastic.Actors.Nodes.Replicas;
 using Elastic.Actors.Transfer;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
-using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Nodes;
 

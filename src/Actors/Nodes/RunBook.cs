@@ -1,5 +1,4 @@
 using Akka.Event;
-using Elastic.Actors.Corpora;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 

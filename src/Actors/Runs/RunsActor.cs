@@ -5,7 +5,6 @@ using Akka.Persistence.Query;
 using Akka.Persistence.Sql.Query;
 using Akka.Streams;
 using Akka.Streams.Dsl;
-using Elastic.Actors.Nodes;
 using Elastic.Actors.Transfer;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
@@ -103,7 +102,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Supervisor(start.RunId).Forward(start);
     }
 
-    private void Forward(RunId run, object message)
+    private static void Forward(RunId run, object message)
     {
         var supervisor = Context.Child($"{JournalPrefix}{run}");
         if (!supervisor.IsNobody())

@@ -16,6 +16,9 @@ internal static class CommonOptions
     /// <summary>Environment variables are read here, in Host, and nowhere else.</summary>
     public static string? EnvironmentDataDir => Environment.GetEnvironmentVariable("ELASTIC_DATA_DIR") is { Length: > 0 } dir ? dir : null;
 
+    /// <summary>Of seeds, since it may hold a password that should not stand in a command line.</summary>
+    public static string? EnvironmentDatabase => Environment.GetEnvironmentVariable("ELASTIC_DATABASE") is { Length: > 0 } url ? url : null;
+
     public static Option<string?> DataDir() => new(DataDirName)
     {
         Description = "Holds the journal, the blobs, the corpora and the runs. Default: ELASTIC_DATA_DIR, else elastic-data in the current directory.",

@@ -44,6 +44,8 @@ internal static class ElasticCommandLine
         var root = new RootCommand("Elastic trains language models on machines that come and go; the answer does not depend on the machines.")
         {
             TrainCommand.Build(),
+            SeedCommand.Build(),
+            WorkerCommand.Build(),
             GenerateCommand.Build(),
             CorpusCommand.Build(),
             DoctorCommand.Build(),

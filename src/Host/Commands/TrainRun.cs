@@ -66,7 +66,7 @@ internal sealed class TrainRun
         var corpus = await CorpusBuild.RunAsync(node, _request.Settings, _display, interrupted);
         foreach (var repair in CorpusLines.Repairs(corpus.Manifest))
             Say($"corpus: {repair}");
-        settings = Resolve(settings, corpus);
+        settings = ElasticNode.Resolve(settings, corpus);
         CheckStartingPoint(settings.Model);
         if (await node.StartRunAsync(settings, corpus) is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
@@ -119,17 +119,6 @@ internal sealed class TrainRun
         WriteSample(people, interrupted);
         return ExitCodes.Done;
     }
-
-    /// <summary>Vocabulary 0 means the tokenizer's, which is known only now.</summary>
-    private static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => settings.Model.Vocabulary switch
-    {
-        0 => settings with { Model = settings.Model with { Vocabulary = corpus.Manifest.VocabularySize } },
-        // A larger one only leaves rows of the embedding unused; a smaller one has none for some tokens of the text.
-        var few when few < corpus.Manifest.VocabularySize => throw new SettingsException(
-            $"model.vocabulary = {few} is smaller than the vocabulary of the tokenizer ({corpus.Manifest.Tokenizer}: {corpus.Manifest.VocabularySize}): " +
-            "use 0, which takes the tokenizer's"),
-        _ => settings,
-    };
 
     // The journal keeps the settings of a run from its start: with a wrong checkpoint in them, its name would be spoilt. Once there are
     // parameters, the checkpoint that they came from may be gone.

@@ -15,7 +15,8 @@ internal static class ConfigurationKeys
         "corpus.sources", "corpus.tokenizer", "corpus.held-out",
         "checkpoint.every-rounds", "checkpoint.keep",
         "evaluation.every-rounds", "evaluation.sequences",
-        "node.devices", "node.threads-per-device", "node.data-dir", "node.host", "node.port",
+        "node.devices", "node.threads-per-device", "node.data-dir", "node.host", "node.port", "node.http-port", "node.pbm-port",
+        "node.database", "node.network", "node.corpora-dir",
     ];
 
     /// <summary>Two keys that say the same thing in two ways: the later layer takes the other one back.</summary>

@@ -25,7 +25,8 @@ internal sealed record ElasticSettings(string Title, TrainingSettings Training, 
             new EvaluationSettings(read.Whole("evaluation.every-rounds"), read.Whole("evaluation.sequences")));
         var node = new NodeSettings(
             read.Text("node.devices"), read.Whole("node.threads-per-device"), FullPath(read.Text("node.data-dir")),
-            read.Text("node.host"), read.Whole("node.port"));
+            read.Text("node.host"), read.Whole("node.port"), read.Whole("node.http-port"), read.Whole("node.pbm-port"),
+            read.OptionalText("node.database"), read.Text("node.network"), read.OptionalText("node.corpora-dir") is { } corpora ? FullPath(corpora) : null);
 
         // Values of the wrong type first: the records would complain about the stand-ins.
         if (read.Problems.Count > 0)

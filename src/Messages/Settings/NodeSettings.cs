@@ -9,7 +9,14 @@ namespace Elastic.Messages.Settings;
 /// <param name="DataDir">Holds the journal, the blobs, the corpora and the runs.</param>
 /// <param name="Host">The address that the node binds.</param>
 /// <param name="Port">The port of the control plane; 0 for any free one.</param>
-public sealed record NodeSettings(string Devices, int ThreadsPerDevice, string DataDir, string Host, int Port)
+/// <param name="HttpPort">The port of the data plane; 0 for any free one.</param>
+/// <param name="PbmPort">The port for <c>pbm</c>, on seeds; 0 for any free one.</param>
+/// <param name="Database">Where the journal is; null for a file in the data directory.</param>
+/// <param name="Network">"lan", "cloud" or "spot": how soon silence is taken for death.</param>
+/// <param name="CorporaDir">Built corpora, when not in the data directory: a disk that nodes share.</param>
+public sealed record NodeSettings(
+    string Devices, int ThreadsPerDevice, string DataDir, string Host, int Port, int HttpPort = 0, int PbmPort = 0, string? Database = null,
+    string Network = "lan", string? CorporaDir = null)
 {
     /// <inheritdoc cref="TrainingSettings.Problems"/>
     public IEnumerable<string> Problems()
@@ -18,7 +25,8 @@ public sealed record NodeSettings(string Devices, int ThreadsPerDevice, string D
             yield return $"node.threads-per-device = {ThreadsPerDevice}: use 1 to 1024";
         if (DataDir.Length == 0)
             yield return "node.data-dir is empty: name a folder";
-        if (Port is < 0 or > 65535)
-            yield return $"node.port = {Port}: use 0 to 65535";
+        foreach (var (key, port) in new[] { ("port", Port), ("http-port", HttpPort), ("pbm-port", PbmPort) })
+            if (port is < 0 or > 65535)
+                yield return $"node.{key} = {port}: use 0 to 65535";
     }
 }

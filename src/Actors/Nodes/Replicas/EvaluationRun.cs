@@ -16,7 +16,7 @@ internal sealed class EvaluationRun(NodeRun run, NodeCommand.Evaluate order, Dev
         await Task.Run(() => memory.LoadParameters(run.Blobs, order.Parameters), CancellationToken.None);
         await devices.AttachAsync(run.Settings, memory.Vectors);
 
-        var blocks = HeldOutSample.Choose(run.HeldOut!, run.Settings.Evaluation.Sequences);
+        var blocks = HeldOutSample.Choose(run.Schedule.HeldOut!, run.Settings.Evaluation.Sequences);
         var batches = new List<int[]>();
         foreach (var rows in blocks.Chunk(run.Settings.Batch.Micro))
             batches.Add(await reader.ReadAsync(rows, CancellationToken.None));

@@ -74,7 +74,7 @@ internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, Devi
 
     private async Task<(IReadOnlyList<ReadOnlyMemory<int>> MicroBatches, Digest Samples)> ReadAsync(int step)
     {
-        var blocks = run.BlocksOf(order.Round, order.Replica, step);
+        var blocks = run.Schedule.BlocksOf(order.Round, order.Replica, step);
         var tokens = await reader.ReadAsync(blocks, CancellationToken.None);
         var size = tokens.Length / run.Plan.MicroBatches;
         var microBatches = Enumerable.Range(0, run.Plan.MicroBatches).Select(m => new ReadOnlyMemory<int>(tokens, m * size, size)).ToList();

@@ -1,0 +1,190 @@
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Cluster.Tools.Singleton;
+using Akka.Configuration;
+using Elastic.Actors.Corpora;
+using Elastic.Actors.Runs;
+using Elastic.Messages;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Actors.Hosting;
+
+/// <summary>How a process belongs to the cluster.</summary>
+/// <param name="Settings">Of the actor system on a port.</param>
+/// <param name="Runs">What the supervisors' singleton is told here; null for a worker.</param>
+/// <param name="Lease">True where several seeds share the database, so that the singleton takes a lease on it.</param>
+/// <param name="Say">Tells the person at this process what happens.</param>
+internal sealed record MemberPlace(
+    NodeSettings Node, Func<int, Config> Settings, RunsPlace? Runs, bool Lease, Contacts Contacts, CorpusFiles Corpora, ReaderWay Readers, Action<string> Say);
+
+/// <summary>
+/// This process's membership of the cluster. When its actor system ends without our asking, because it was downed or no seed was left, a
+/// fresh one is made in the same process, on the same port, and joins again.
+/// </summary>
+internal sealed class ClusterMembership : IAsyncDisposable
+{
+    private static readonly TimeSpan JoinDeadline = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+
+    private readonly MemberPlace _place;
+    private readonly CancellationTokenSource _ending = new();
+    private readonly TaskCompletionSource _joined = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ActorSystem _system;
+    private IActorRef? _agent;
+    private Task _life = Task.CompletedTask;
+
+    // Replaced as a whole by the one loop below; whoever asks takes what is there.
+    private volatile IActorRef? _runs;
+
+    private ClusterMembership(MemberPlace place, ActorSystem system)
+    {
+        (_place, _system) = (place, system);
+        Address = Cluster.Get(system).SelfAddress;
+    }
+
+    /// <summary>Where the control plane listens.</summary>
+    public Address Address { get; }
+
+    /// <summary>The way to the supervisors; null while this process is in no cluster.</summary>
+    public IActorRef? Runs => _runs;
+
+    /// <summary>The actor system of this moment, for looking at the cluster.</summary>
+    public ActorSystem System => _system;
+
+    /// <summary>Done when the process has joined for the first time.</summary>
+    public Task Joined => _joined.Task;
+
+    /// <summary>Binds the port.</summary>
+    /// <exception cref="ElasticException">The port is taken.</exception>
+    public static ClusterMembership Bind(MemberPlace place)
+    {
+        try
+        {
+            return new ClusterMembership(place, ActorSystem.Create("elastic", place.Settings(place.Node.Port)));
+        }
+        catch (Exception e) when (e.GetBaseException() is System.Net.Sockets.SocketException socket)
+        {
+            throw new ElasticException($"the address {place.Node.Host}:{place.Node.Port} cannot be bound ({socket.Message}): " +
+                                       "free it, or set node.port = 0 (--port 0) for any free port", e);
+        }
+    }
+
+    /// <summary>Joins, and joins again whenever need be, until this is disposed.</summary>
+    public void Live(IActorRef agent)
+    {
+        _agent = agent;
+        _life = Task.Run(LiveAsync);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _ending.CancelAsync();
+        try
+        {
+            await _life.WaitAsync(EndDeadline);
+            await CoordinatedShutdown.Get(_system).Run(CoordinatedShutdown.ClusterLeavingReason.Instance).WaitAsync(EndDeadline);
+        }
+        catch (TimeoutException)
+        {
+            // What was acknowledged is stored, and the process is about to end: not worth hiding another error for.
+        }
+
+        _ending.Dispose();
+    }
+
+    private async Task LiveAsync()
+    {
+        for (var attempt = 0; !_ending.IsCancellationRequested; attempt++)
+        {
+            if (await JoinAsync(attempt))
+            {
+                Enter();
+                attempt = 0;
+                await Task.WhenAny(_system.WhenTerminated, Task.Delay(Timeout.Infinite, _ending.Token));
+                if (_ending.IsCancellationRequested)
+                    return;
+                _place.Say("this process is out of the cluster: joining again; its work goes on meanwhile");
+            }
+
+            _runs = null;
+            _place.Readers.Region = null;
+            if (_ending.IsCancellationRequested)
+                return;
+            await _system.Terminate().WaitAsync(EndDeadline);
+            await PauseAsync(attempt);
+            await BindAgainAsync();
+        }
+    }
+
+    private async Task<bool> JoinAsync(int attempt)
+    {
+        var cluster = Cluster.Get(_system);
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(_ending.Token);
+        timeout.CancelAfter(JoinDeadline);
+        string who = "";
+        try
+        {
+            var contacts = await _place.Contacts.FindAsync(Address, timeout.Token);
+            who = string.Join(", ", contacts.Select(c => $"{c.Host}:{c.Port}"));
+            if (contacts is [var only] && only == Address)
+                await cluster.JoinAsync(Address, timeout.Token);
+            else
+                await cluster.JoinSeedNodesAsync(contacts, timeout.Token);
+            _joined.TrySetResult();
+            return true;
+        }
+        catch (Exception e) when (e is ClusterJoinFailedException or OperationCanceledException or TimeoutException or ElasticException)
+        {
+            if (!_ending.IsCancellationRequested)
+                _place.Say(e is ElasticException ? e.Message
+                    : $"no seed answers at {who} (attempt {attempt + 1}): is it running, and reachable from here? trying again");
+            return false;
+        }
+    }
+
+    private void Enter()
+    {
+        if (_place.Runs is { } runs)
+            _system.ActorOf(ClusterSingletonManager.Props(
+                RunsActor.Props(runs), PoisonPill.Instance,
+                _place.Lease ? Membership.ClusterSettings.SeedSingleton(_system) : ClusterSingletonManagerSettings.Create(_system).WithRole("seed")), "runs");
+        var proxy = _system.ActorOf(ClusterSingletonProxy.Props("/user/runs", ClusterSingletonProxySettings.Create(_system).WithRole("seed")), "runs-proxy");
+        _place.Readers.Region = ShardRegions.Start(_system, _place.Corpora);
+        _runs = proxy;
+        _system.ActorOf(Props.Create(() => new LinkActor(_agent!, proxy)), "link");
+        _place.Contacts.Enter(_system);
+    }
+
+    private async Task PauseAsync(int attempt)
+    {
+        var seconds = Math.Min(LongestPause.TotalSeconds, 0.2 * Math.Pow(2, Math.Min(attempt, 8)));
+        try
+        {
+            await Task.Delay(TimeSpan.FromSeconds(seconds * (0.5 + Random.Shared.NextDouble() / 2)), _ending.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // The loop sees it.
+        }
+    }
+
+    // The same port, by which others know this process. It may take the system a moment to give it back.
+    private async Task BindAgainAsync()
+    {
+        for (var attempt = 0; !_ending.IsCancellationRequested; attempt++)
+        {
+            try
+            {
+                _system = ActorSystem.Create("elastic", _place.Settings(Address.Port!.Value));
+                return;
+            }
+            catch (Exception e) when (e.GetBaseException() is System.Net.Sockets.SocketException)
+            {
+                _place.Say($"the port {Address.Port} is not free again yet: trying again");
+                await PauseAsync(attempt);
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+using Elastic.Actors;
+using Elastic.Messages;
+using Elastic.Model.Native;
+
+namespace Elastic.Host.Commands;
+
+/// <summary>One <c>elastic seed</c> or <c>elastic worker</c>: start, say where it listens, wait, hand over, leave.</summary>
+internal sealed class NodeProcess
+{
+    private static readonly TimeSpan HandOver = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
+
+    private readonly NodeRequest _request;
+    private readonly TextWriter _output;
+    private readonly RunLog _log;
+    private readonly Lock _gate = new();                              // several threads have something to say
+
+    private NodeProcess(NodeRequest request, TextWriter output, RunLog log) => (_request, _output, _log) = (request, output, log);
+
+    /// <summary>Runs until it is asked to leave; returns the exit code.</summary>
+    public static async Task<int> RunAsync(NodeRequest request, TextWriter output)
+    {
+        if (request.Node.Devices != "none")
+            NativeTorch.Load();
+        var data = new DataDirectory(request.Node.DataDir);
+        using var held = data.Take();
+        var process = new NodeProcess(request, output, new RunLog(Path.Combine(data.Root, "node.log")));
+        using var interruption = Interruption.Listen(() => process.Say("leaving: handing over at the next step; once more to quit at once (nothing that was committed is lost)"));
+        try
+        {
+            return await process.RunAsync(interruption.Token);
+        }
+        catch (OperationCanceledException) when (interruption.IsRequested)
+        {
+            return ExitCodes.Interrupted;                             // before it had joined
+        }
+    }
+
+    private async Task<int> RunAsync(CancellationToken interrupted)
+    {
+        var duty = _request.Seed ? NodeDuty.Seed(_request.Seeds) : NodeDuty.Worker(_request.Seeds);
+        await using var node = await ElasticNode.StartAsync(_request.Node, duty, Say, interrupted);
+        Say($"{(_request.Seed ? "seed" : "worker")} {node.Endpoint} is up: data plane {node.HttpEndpoint}, devices {_request.Node.Devices}");
+        await using var pbm = _request.Seed ? await PbmAsync(node, interrupted) : null;
+        if (pbm is not null)
+            Say($"pbm {pbm.Endpoint} controls it, e.g. pbm {pbm.Endpoint} run start -n NAME");
+
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(interrupted);
+        var preempted = PreemptionAsync(ending.Token);
+        var first = await Task.WhenAny(Task.Delay(Timeout.Infinite, interrupted), preempted, node.Refused, node.LeaveAsked);
+        await ending.CancelAsync();
+        if (first == node.Refused)
+            throw new ElasticException(await node.Refused);
+        if (first == preempted)
+            Say($"{_request.PreemptionFile} is there: leaving");
+        else if (first == node.LeaveAsked)
+            Say("asked to leave: handing over at the next step");
+        Say(await node.LeaveAsync(HandOver)
+            ? "handed over"
+            : $"nobody took over within {HandOver.TotalSeconds} s: what was computed since the last hand-over is computed again elsewhere");
+        return ExitCodes.Done;
+    }
+
+    private Task<Pbm.PbmServer> PbmAsync(ElasticNode node, CancellationToken cancel) =>
+        Pbm.PbmServer.StartAsync(_request.Node.Host, _request.Node.PbmPort, Pbm.ControlPalettes.Of(node.Control), cancel);
+
+    private async Task PreemptionAsync(CancellationToken cancel)
+    {
+        while (_request.PreemptionFile is not { } file || !File.Exists(file))
+            await Task.Delay(_request.PreemptionFile is null ? Timeout.InfiniteTimeSpan : Look, cancel);
+    }
+
+    private void Say(string text)
+    {
+        lock (_gate)
+        {
+            _log.Write(text);
+            _output.WriteLine($"{DateTime.Now:HH:mm:ss} {text}");
+            _output.Flush();
+        }
+    }
+}
