@@ -18,7 +18,8 @@ internal static class HelpText
         "  pbm [HOST:PORT] PALETTE --help     the commands of a palette",
         "  pbm [HOST:PORT] PALETTE COMMAND --help",
         "",
-        $"HOST:PORT is where a seed listens (elastic seed --pbm-port). Default: {SeedAddress.Variable}, else {SeedAddress.Default}.",
+        "HOST:PORT is where a seed listens: the address and port that elastic seed prints.",
+        $"Default: the environment variable {SeedAddress.Variable}, else {SeedAddress.Default}.",
         "",
         "Options:",
         .. Rows(

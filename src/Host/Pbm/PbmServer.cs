@@ -26,7 +26,7 @@ internal sealed class PbmServer : IAsyncDisposable
     private readonly IReadOnlyList<Palette> _palettes;
     private readonly string _logFile;
     private readonly PbmLimits _limits;
-    private readonly CancellationTokenSource _ended = new();
+    private readonly CancellationTokenSource _ended = new();        // not disposed of: it has no timer, and connections may outlive it
     private readonly HashSet<Task> _connections = [];       // guarded by itself: tasks leave it from the thread pool
     private readonly Task _accepting;
 
@@ -81,7 +81,6 @@ internal sealed class PbmServer : IAsyncDisposable
         try
         {
             await Task.WhenAll(open).WaitAsync(EndDeadline, CancellationToken.None);
-            _ended.Dispose();
         }
         catch (TimeoutException)
         {
