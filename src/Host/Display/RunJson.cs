@@ -7,7 +7,10 @@ namespace Elastic.Host.Display;
 internal static class RunJson
 {
     /// <summary>One line. What is not known yet is null.</summary>
-    public static string Write(RunView view) => new JsonObject
+    public static string Write(RunView view) => Object(view).ToJsonString();
+
+    /// <summary>The same, before it is written.</summary>
+    public static JsonObject Object(RunView view) => new()
     {
         ["run"] = view.RunId.Value,
         ["phase"] = view.Phase.ToString().ToLowerInvariant(),
@@ -24,7 +27,7 @@ internal static class RunJson
         ["checkpoint"] = view.Checkpoint,
         ["nodes"] = view.Nodes,
         ["devices"] = view.Devices,
-    }.ToJsonString();
+    };
 
     // JSON has no NaN; a loss that is none says so by being null.
     private static JsonNode? Finite(double? number) => number is { } n && double.IsFinite(n) ? n : null;

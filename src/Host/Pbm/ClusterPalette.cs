@@ -1,0 +1,44 @@
+using System.Runtime.CompilerServices;
+using System.Text.Json.Nodes;
+using Elastic.Actors.Control;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Pbm;
+
+namespace Elastic.Host.Pbm;
+
+/// <summary><c>pbm cluster</c>: who belongs to the cluster, and who leads it.</summary>
+internal static class ClusterPalette
+{
+    public static Palette Build(ClusterControl control) => new("cluster", "shows who belongs to the cluster",
+        [new(new CommandHelp("show", "Shows the members, the leader, and which member supervises the runs.", []), (_, cancel) => ShowAsync(control, cancel))]);
+
+    private static async IAsyncEnumerable<PbmLine> ShowAsync(ClusterControl control, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var cluster = await control.Cluster(cancel);
+        yield return new PbmLine(null, Json(cluster));
+        var rows = cluster.Members.OrderBy(m => m.Address, StringComparer.Ordinal).Select(m => (string[])
+            [m.Address, string.Join(", ", m.Roles), m.Status.ToLowerInvariant(), m.Reachable ? "yes" : "no", Offices(m, cluster)]);
+        foreach (var line in Table.Lay(["ADDRESS", "ROLES", "STATUS", "REACHABLE", "OFFICE"], [.. rows]))
+            yield return new PbmLine(line);
+        if (cluster.Leader is null)
+            yield return new PbmLine("no leader at the moment: nobody joins or leaves until there is one");
+        if (cluster.Supervisor is null)
+            yield return new PbmLine("no supervisor at the moment: it is moving; the nodes go on computing meanwhile");
+    }
+
+    private static string Offices(ClusterMember member, ClusterView cluster) => string.Join(", ",
+        new[] { member.Address == cluster.Leader ? "leader" : "", member.Address == cluster.Supervisor ? "supervisor" : "" }.Where(o => o.Length > 0));
+
+    private static JsonObject Json(ClusterView cluster) => new()
+    {
+        ["leader"] = cluster.Leader,
+        ["supervisor"] = cluster.Supervisor,
+        ["members"] = new JsonArray([.. cluster.Members.Select(m => new JsonObject
+        {
+            ["address"] = m.Address,
+            ["roles"] = new JsonArray([.. m.Roles.Select(r => JsonValue.Create(r))]),
+            ["status"] = m.Status.ToLowerInvariant(),
+            ["reachable"] = m.Reachable,
+        })]),
+    };
+}

@@ -1,0 +1,10 @@
+using Elastic.Actors.Control;
+
+namespace Elastic.Host.Pbm;
+
+/// <summary>The palettes that a seed serves.</summary>
+internal static class ControlPalettes
+{
+    public static IReadOnlyList<Palette> Of(ClusterControl control, TimeProvider time) =>
+        [RunPalette.Build(control, time), NodePalette.Build(control), ClusterPalette.Build(control)];
+}

@@ -1,0 +1,58 @@
+using System.Text.Json.Nodes;
+using Elastic.Host.Configuration;
+using Elastic.Messages.Pbm;
+
+namespace Elastic.Host.Pbm;
+
+/// <summary>One line of a command's output.</summary>
+/// <param name="Text">For people; null where there is only something for scripts.</param>
+/// <param name="Json">The same for scripts; null where there is only something for people, e.g. the head of a table.</param>
+internal sealed record PbmLine(string? Text, JsonObject? Json = null);
+
+/// <summary>
+/// A command of a palette, once and for all: the clients take its help and its arguments from here. What it throws becomes the client's error
+/// and exit code, as for any command of <c>elastic</c> (see <see cref="ErrorReport"/>).
+/// </summary>
+/// <param name="Handler">Called with values that fit the arguments. It is asked for the next line only when the client has taken the last one.</param>
+internal sealed record PaletteCommand(CommandHelp Help, Func<PbmCall, CancellationToken, IAsyncEnumerable<PbmLine>> Handler);
+
+/// <summary>A group of commands about one thing.</summary>
+internal sealed record Palette(string Name, string Description, IReadOnlyList<PaletteCommand> Commands)
+{
+    /// <summary>What a client may know of it.</summary>
+    public PaletteHelp Help => new(Name, Description, [.. Commands.Select(c => c.Help)]);
+}
+
+/// <summary>The values of one call. Its arguments are given to the indexers, not their names, so that none is misspelt.</summary>
+internal sealed class PbmCall
+{
+    private readonly ILookup<string, CallValue> _values;
+
+    private PbmCall(IEnumerable<CallValue> values) => _values = values.ToLookup(v => v.Argument, StringComparer.Ordinal);
+
+    /// <summary>Takes <paramref name="values"/> as the call of <paramref name="command"/>.</summary>
+    /// <exception cref="SettingsException">They do not fit its arguments; a client of ours has checked that before.</exception>
+    public static PbmCall Of(CommandHelp command, IReadOnlyList<CallValue> values)
+    {
+        var problems = values.Where(v => command.Arguments.All(a => a.Long != v?.Argument)).Select(v => $"{command.Name} has no argument --{v?.Argument}")
+            .Concat(command.Arguments.SelectMany(a => values.Count(v => v?.Argument == a.Long) switch
+            {
+                0 when a.Required => [$"{command.Name} needs --{a.Long}"],
+                > 1 when !a.Repeatable => [$"{command.Name} takes --{a.Long} once"],
+                _ => Array.Empty<string>(),
+            })).ToList();
+        return problems.Count > 0 ? throw new SettingsException(problems) : new PbmCall(values);
+    }
+
+    /// <summary>The value of an argument; null where it was not given.</summary>
+    public string? Value(ArgumentHelp argument) => _values[argument.Long].FirstOrDefault()?.Value;
+
+    /// <summary>The value of an argument that is required.</summary>
+    public string Required(ArgumentHelp argument) => _values[argument.Long].First().Value;
+
+    /// <summary>The values of a repeatable argument, in their order.</summary>
+    public IReadOnlyList<string> Values(ArgumentHelp argument) => [.. All(argument).Select(v => v.Value)];
+
+    /// <summary>The same, with the texts of the client's files.</summary>
+    public IReadOnlyList<CallValue> All(ArgumentHelp argument) => [.. _values[argument.Long]];
+}

@@ -1,0 +1,224 @@
+using System.Net.Sockets;
+using System.Reflection;
+using Elastic.Host.Configuration;
+using Elastic.Messages.Pbm;
+
+namespace Elastic.Host.Pbm;
+
+/// <summary>The server's side of one connection: hello, then one request after the other until the client hangs up.</summary>
+internal sealed class PbmConnection
+{
+    private static readonly string Version = typeof(PbmConnection).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+
+    // What is left for a line that is being written when the server ends.
+    private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
+
+    private readonly PbmStream _stream;
+    private readonly IReadOnlyList<Palette> _palettes;
+    private readonly string _logFile;
+    private readonly PbmLimits _limits;
+    private readonly CancellationToken _ended;
+
+    /// <param name="socket">Closed at the end of either method.</param>
+    /// <param name="logFile">Where the details of a defect go.</param>
+    /// <param name="ended">The server ends.</param>
+    public PbmConnection(Socket socket, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, CancellationToken ended)
+    {
+        (_palettes, _logFile, _limits, _ended) = (palettes, logFile, limits, ended);
+        socket.NoDelay = true;
+        _stream = new PbmStream(new NetworkStream(socket, ownsSocket: true));
+    }
+
+    /// <summary>Serves the client until it hangs up, breaks the protocol or lets a deadline pass. Does not throw.</summary>
+    public Task ServeAsync() => GuardAsync(async () =>
+    {
+        var hello = await ReadHelloAsync();
+        await WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, Version));
+        // The client says what is wrong with another protocol: it knows both versions now, and whom it talks to.
+        if (hello?.Speaks == PbmMessage.Protocol)
+            await AnswerAsync();
+    });
+
+    /// <summary>Tells the client why it is not served. Does not throw.</summary>
+    public Task RefuseAsync(string why) => GuardAsync(async () =>
+    {
+        await ReadHelloAsync();         // closing with something unread would reset the connection, and the client would not hear why
+        await WriteAsync(new PbmMessage.End(ExitCodes.Failed, why));
+    });
+
+    private async Task<PbmMessage.Hello?> ReadHelloAsync()
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_ended);
+        deadline.CancelAfter(_limits.Handshake);
+        return await _stream.ReadAsync(deadline.Token) switch
+        {
+            PbmMessage.Hello hello => hello,
+            null => null,
+            _ => throw new PbmProtocolException("the first message is no hello"),
+        };
+    }
+
+    private async Task AnswerAsync()
+    {
+        // The next message is awaited while a call runs: it is how the client, or its end, stops the call.
+        var next = new Incoming(_stream, _ended);
+        while (await next.Message.WaitAsync(_limits.Idle, _ended) is { } message)
+        {
+            next = new Incoming(_stream, _ended);
+            switch (message)
+            {
+                case PbmMessage.AskCatalogue:
+                    await WriteAsync(new PbmMessage.Catalogue([.. _palettes.Select(p => p.Help)]));
+                    break;
+                case PbmMessage.Call call:
+                    await WriteAsync(await RunAsync(call, next.Arrived));
+                    break;
+                case PbmMessage.Cancel:
+                    break;                                           // came after the end of the call
+                default:
+                    throw new PbmProtocolException($"a client does not send a {message.GetType().Name}");
+            }
+        }
+    }
+
+    private async Task<PbmMessage.End> RunAsync(PbmMessage.Call call, CancellationToken interrupted)
+    {
+        using var cancel = CancellationTokenSource.CreateLinkedTokenSource(interrupted, _ended);
+        try
+        {
+            var command = Find(call);
+            var lines = command.Handler(PbmCall.Of(command.Help, call.Values), cancel.Token).GetAsyncEnumerator(cancel.Token);
+            await using var _ = lines;
+            while (await NextAsync(lines, cancel))
+            {
+                if ((call.Json ? lines.Current.Json?.ToJsonString() : lines.Current.Text) is { } text)
+                    await WriteAsync(new PbmMessage.Line(text));
+            }
+
+            return new PbmMessage.End(ExitCodes.Done, "");
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            return new PbmMessage.End(ExitCodes.Interrupted, _ended.IsCancellationRequested ? "the seed is shutting down" : "");
+        }
+        catch (Exception e) when (e is not ConnectionLostException)
+        {
+            return Report(e);
+        }
+    }
+
+    private async ValueTask<bool> NextAsync(IAsyncEnumerator<PbmLine> lines, CancellationTokenSource cancel)
+    {
+        var next = lines.MoveNextAsync().AsTask();
+        try
+        {
+            while (!next.IsCompleted && await Task.WhenAny(next, Task.Delay(_limits.Beat, CancellationToken.None)) != next)
+                await WriteAsync(new PbmMessage.Beat());
+        }
+        catch (ConnectionLostException)
+        {
+            await cancel.CancelAsync();
+            await next.ContinueWith(_ => { }, TaskScheduler.Default);       // an enumerator may not be disposed of while it is at work
+            throw;
+        }
+
+        return await next;
+    }
+
+    private PaletteCommand Find(PbmMessage.Call call)
+    {
+        var palette = _palettes.FirstOrDefault(p => p.Name == call.Palette)
+                      ?? throw new SettingsException($"there is no palette {call.Palette} here: did you mean {EditDistance.Nearest(call.Palette, _palettes.Select(p => p.Name))}?");
+        return palette.Commands.FirstOrDefault(c => c.Help.Name == call.Command)
+               ?? throw new SettingsException(
+                   $"{palette.Name} has no command {call.Command}: did you mean {EditDistance.Nearest(call.Command, palette.Commands.Select(c => c.Help.Name))}?");
+    }
+
+    // Not cancelled with the call: half a line would spoil the connection. A client that takes nothing any more is waited for, but not for ever.
+    private async Task WriteAsync(PbmMessage message)
+    {
+        using var deadline = new CancellationTokenSource(_limits.Write);
+        await using var soon = _ended.Register(() => deadline.CancelAfter(LastWords));
+        try
+        {
+            await _stream.WriteAsync(message, deadline.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException)
+        {
+            throw new ConnectionLostException(e);
+        }
+    }
+
+    private async Task GuardAsync(Func<Task> serve)
+    {
+        await using (_stream)
+        {
+            try
+            {
+                await serve();
+            }
+            catch (Exception e) when (e is ConnectionLostException or IOException or OperationCanceledException or TimeoutException)
+            {
+                // The client has gone, or has said nothing for too long.
+            }
+            catch (PbmProtocolException e)
+            {
+                await TellAsync(new PbmMessage.End(ExitCodes.Failed, e.Message));
+            }
+            catch (Exception e)
+            {
+                await TellAsync(Report(e));
+            }
+        }
+    }
+
+    // The same words as on this machine's own console; the client marks each line as an error by itself.
+    private PbmMessage.End Report(Exception e)
+    {
+        const string mark = "error: ";
+        using var text = new StringWriter();
+        var code = ErrorReport.Write(e, text, _logFile);
+        var lines = text.ToString().TrimEnd().Split(Environment.NewLine);
+        return new PbmMessage.End(code, string.Join('\n', lines.Select(l => l.StartsWith(mark, StringComparison.Ordinal) ? l[mark.Length..] : l)));
+    }
+
+    // The last words to a client that is closed anyway.
+    private async Task TellAsync(PbmMessage.End end)
+    {
+        try
+        {
+            await WriteAsync(end);
+        }
+        catch (ConnectionLostException)
+        {
+            // It does not listen.
+        }
+    }
+
+    /// <summary>A message on its way, and a token that is cancelled when it is there or can never come.</summary>
+    private sealed class Incoming
+    {
+        // Has no timer and no registration outside this connection, so nothing is lost by not disposing of it.
+        private readonly CancellationTokenSource _arrived = new();
+
+        public Incoming(PbmStream stream, CancellationToken ended) => Message = ReadAsync(stream, ended);
+
+        public Task<PbmMessage?> Message { get; }
+
+        public CancellationToken Arrived => _arrived.Token;
+
+        private async Task<PbmMessage?> ReadAsync(PbmStream stream, CancellationToken ended)
+        {
+            try
+            {
+                return await stream.ReadAsync(ended);
+            }
+            finally
+            {
+                await _arrived.CancelAsync();
+            }
+        }
+    }
+
+    private sealed class ConnectionLostException(Exception inner) : IOException(inner.Message, inner);
+}

@@ -1,0 +1,136 @@
+using System.Net;
+using System.Net.Sockets;
+using Elastic.Messages;
+
+namespace Elastic.Host.Pbm;
+
+/// <summary>What keeps a server answering whatever its clients do. The defaults are meant for people at consoles.</summary>
+/// <param name="Connections">More than these are told so and closed.</param>
+/// <param name="Handshake">To say hello.</param>
+/// <param name="Idle">Between two requests; an interactive client connects again by itself.</param>
+/// <param name="Write">To take one line: long, because a person may look at a page of output meanwhile, and a waiting call holds one line only.</param>
+/// <param name="Beat">Between two signs of life of a call that has nothing to say.</param>
+internal sealed record PbmLimits(int Connections, TimeSpan Handshake, TimeSpan Idle, TimeSpan Write, TimeSpan Beat)
+{
+    public static readonly PbmLimits Default = new(
+        64, TimeSpan.FromSeconds(10), TimeSpan.FromHours(1), TimeSpan.FromMinutes(5), TimeSpan.FromSeconds(5));
+}
+
+/// <summary>Listens for <c>pbm</c> and serves palettes to it. There is no password: who reaches the port controls the runs.</summary>
+internal sealed class PbmServer : IAsyncDisposable
+{
+    private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan AcceptAgain = TimeSpan.FromMilliseconds(500);
+
+    private readonly TcpListener _listener;
+    private readonly IReadOnlyList<Palette> _palettes;
+    private readonly string _logFile;
+    private readonly PbmLimits _limits;
+    private readonly CancellationTokenSource _ended = new();        // not disposed of: it has no timer, and connections may outlive it
+    private readonly HashSet<Task> _connections = [];       // guarded by itself: tasks leave it from the thread pool
+    private readonly Task _accepting;
+
+    private PbmServer(TcpListener listener, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits)
+    {
+        (_listener, _palettes, _logFile, _limits) = (listener, palettes, logFile, limits);
+        Endpoint = (IPEndPoint)listener.LocalEndpoint;
+        _accepting = AcceptAsync();
+    }
+
+    /// <summary>Where it listens, with the port that was bound.</summary>
+    public IPEndPoint Endpoint { get; }
+
+    /// <summary>Starts to listen.</summary>
+    /// <param name="host">The address to bind, or a name of this machine.</param>
+    /// <param name="port">0 for any free one.</param>
+    /// <param name="logFile">Where the details of a defect go.</param>
+    /// <exception cref="ElasticException">The address is none of this machine's, or the port is in use.</exception>
+    public static Task<PbmServer> StartAsync(string host, int port, IReadOnlyList<Palette> palettes, string logFile, CancellationToken cancel) =>
+        StartAsync(host, port, palettes, logFile, PbmLimits.Default, cancel);
+
+    /// <inheritdoc cref="StartAsync(string, int, IReadOnlyList{Palette}, string, CancellationToken)"/>
+    public static async Task<PbmServer> StartAsync(
+        string host, int port, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, CancellationToken cancel)
+    {
+        TcpListener? listener = null;
+        try
+        {
+            var address = (await Dns.GetHostAddressesAsync(host, cancel)).OrderBy(a => a.AddressFamily).First();      // IPv4 before IPv6
+            listener = new TcpListener(address, port);
+            listener.Start();
+        }
+        catch (SocketException e)
+        {
+            listener?.Dispose();
+            throw new ElasticException(e.SocketErrorCode == SocketError.AddressAlreadyInUse
+                ? $"port {port} of {host} is in use: end the process that holds it, or choose another one with --pbm-port (0 takes any free one)"
+                : $"pbm's port {port} of {host} cannot be opened ({e.Message}): name an address of this machine with --host, or another port with --pbm-port", e);
+        }
+
+        return new PbmServer(listener, palettes, logFile, limits);
+    }
+
+    /// <summary>Ends all calls and closes all connections.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _ended.CancelAsync();
+        _listener.Dispose();
+        Task[] open;
+        lock (_connections)
+            open = [_accepting, .. _connections];
+        try
+        {
+            await Task.WhenAll(open).WaitAsync(EndDeadline, CancellationToken.None);
+        }
+        catch (TimeoutException)
+        {
+            // A command that does not listen to its cancellation; it must not keep the process from ending.
+        }
+    }
+
+    private async Task AcceptAsync()
+    {
+        while (!_ended.IsCancellationRequested)
+        {
+            try
+            {
+                Serve(await _listener.AcceptSocketAsync(_ended.Token));
+            }
+            catch (Exception e) when (e is OperationCanceledException or InvalidOperationException)     // the latter: it has been stopped
+            {
+                return;
+            }
+            catch (SocketException)
+            {
+                // Too many open files, or a client that has gone already: neither is a reason to listen no more.
+                await Task.Delay(AcceptAgain, _ended.Token).ContinueWith(_ => { }, TaskScheduler.Default);
+            }
+        }
+    }
+
+    private void Serve(Socket socket)
+    {
+        lock (_connections)
+        {
+            // A few more than are served are told why; a flood is not.
+            if (_connections.Count >= 2 * _limits.Connections)
+            {
+                socket.Dispose();
+                return;
+            }
+
+            var connection = new PbmConnection(socket, _palettes, _logFile, _limits, _ended.Token);
+            var serving = Task.Run(_connections.Count < _limits.Connections
+                ? connection.ServeAsync
+                : () => connection.RefuseAsync($"{_limits.Connections} clients are connected already: close one of them, then try again"));
+            _connections.Add(serving);
+            _ = serving.ContinueWith(Leave, TaskScheduler.Default);
+        }
+    }
+
+    private void Leave(Task serving)
+    {
+        lock (_connections)
+            _connections.Remove(serving);
+    }
+}

@@ -1,0 +1,169 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text.Json.Nodes;
+using System.Threading.Channels;
+using Elastic.Actors.Control;
+using Elastic.Host.Configuration;
+using Elastic.Host.Display;
+using Elastic.Messages;
+using Elastic.Messages.Pbm;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Host.Pbm;
+
+/// <summary><c>pbm run</c>: starts, shows and stops runs.</summary>
+internal sealed class RunPalette
+{
+    private static readonly ArgumentHelp Config = new("c", "config", "PRESET|FILE",
+        $"A preset of the server ({string.Join(", ", Presets.Names)}), or a HOCON file of your machine, whose text is sent. " +
+        $"Repeat it to put one on top of another. Default: {Presets.Default}.",
+        Repeatable: true, Kind: ArgumentKind.ChoiceOrFile, Choices: [.. Presets.Names]);
+
+    private static readonly ArgumentHelp Corpus = new("d", "corpus", "DIR|FILE",
+        "Text to train on: a path on the seed's machine, not on yours. Repeatable. Default: the documentation of the seed's .NET SDK.", Repeatable: true);
+
+    private static readonly ArgumentHelp NewName = new("n", "name", "NAME", "Names the run; the name of a run that was stopped goes on with it.", Required: true);
+
+    private static readonly ArgumentHelp Set = new("s", "set", "KEY=VALUE", "Sets one configuration key; beats -c. Repeatable.", Repeatable: true);
+
+    private static readonly ArgumentHelp Name = new("n", "name", "NAME", "Names the run. Where there is only one, it may be left out.");
+
+    private static readonly ArgumentHelp StopName = new("n", "name", "NAME", "Names the run.", Required: true);
+
+    private readonly ClusterControl _control;
+    private readonly TimeProvider _time;
+
+    private RunPalette(ClusterControl control, TimeProvider time) => (_control, _time) = (control, time);
+
+    /// <param name="time">For the lines of a watch, of which there is at most one each second between rounds.</param>
+    public static Palette Build(ClusterControl control, TimeProvider time)
+    {
+        var palette = new RunPalette(control, time);
+        return new Palette("run", "starts, shows and stops runs",
+        [
+            new(new CommandHelp("start", "Starts a run, or goes on with one that was stopped. It then runs by itself.", [Config, Corpus, NewName, Set],
+                """
+                pbm run start -n first                                    the preset "tiny" on the documentation of the .NET SDK
+                pbm run start -n books -d /data/books -s run.rounds=200   text of the seed's machine, one setting changed
+                pbm run start -n large -c gpt2-124m -c mine.conf          a preset, with a file of yours on top
+                """), palette.StartAsync),
+            new(new CommandHelp("list", "Lists all runs, a line each.", []), palette.ListAsync),
+            new(new CommandHelp("status", "Shows all about one run.", [Name]), palette.StatusAsync),
+            new(new CommandHelp("watch", "Shows a run as it goes, until it is finished (exit code 0), or was stopped or cannot go on (1). " +
+                                         "Ctrl-C ends the watch, not the run.", [Name]), palette.WatchAsync),
+            new(new CommandHelp("stop", "Stops a run at the next step, where nothing is lost. The same start goes on with it.", [StopName]), palette.StopAsync),
+        ]);
+    }
+
+    private async IAsyncEnumerable<PbmLine> StartAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var settings = new RunRequest(call.All(Config), call.Values(Corpus), call.Required(NewName), call.Values(Set)).Load();
+        var name = settings.Run.Name;
+        // What a slow client has not read when more comes is left out, the oldest first.
+        var said = Channel.CreateBounded<string>(new BoundedChannelOptions(64) { FullMode = BoundedChannelFullMode.DropOldest });
+        var starting = StartAndCompleteAsync();
+        await foreach (var line in said.Reader.ReadAllAsync(cancel))
+            yield return new PbmLine(line, new JsonObject { ["run"] = name, ["progress"] = line });
+        if (await starting is RunReply.Refused refused)
+            throw new ElasticException(refused.Why);
+        yield return new PbmLine($"started run {name}; see it go: pbm run watch -n {name}", new JsonObject { ["run"] = name, ["started"] = true });
+
+        async Task<RunReply> StartAndCompleteAsync()
+        {
+            try
+            {
+                return await _control.Start(settings, new Said(said.Writer), cancel);
+            }
+            finally
+            {
+                said.Writer.Complete();
+            }
+        }
+    }
+
+    private async IAsyncEnumerable<PbmLine> ListAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var runs = (await _control.Runs(cancel)).OrderBy(r => r.RunId.Value, StringComparer.Ordinal).ToList();
+        if (runs.Count == 0)
+        {
+            yield return new PbmLine(NoRuns);
+            yield break;
+        }
+
+        var lines = Table.Lay(["RUN", "PHASE", ">ROUND", ">STEP", ">LOSS", ">VAL", ">TOKENS/S", ">LEFT", ">DEVICES"],
+            [.. runs.Select(r => (string[])
+            [
+                r.RunId.Value, r.Failure is null ? RunLines.Phase(r) : "failed", $"{r.Round}/{r.Rounds}", $"{r.Steps}", Loss(r.TrainLoss), Loss(r.ValLoss),
+                r.TokensPerSecond > 0 ? Units.Count(r.TokensPerSecond) : "", RunLines.Left(r).Replace(" left", "", StringComparison.Ordinal), $"{r.Devices}",
+            ])]);
+        yield return new PbmLine(lines[0]);
+        foreach (var (run, line) in runs.Zip(lines.Skip(1)))
+            yield return new PbmLine(line, RunJson.Object(run));
+    }
+
+    private async IAsyncEnumerable<PbmLine> StatusAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var run = await FindAsync(call.Value(Name), "status", cancel);
+        yield return new PbmLine(null, RunJson.Object(run));
+        foreach (var line in RunStatus.Lines(run))
+            yield return new PbmLine(line);
+    }
+
+    private async IAsyncEnumerable<PbmLine> WatchAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var run = (await FindAsync(call.Value(Name), "watch", cancel)).RunId;
+        var lines = new RunWatchLines(_time);
+        RunView? last = null;
+        await foreach (var view in _control.Watch(run, cancel).WithCancellation(cancel))
+        {
+            foreach (var line in lines.Of(last = view))
+                yield return line;
+        }
+
+        switch (last)
+        {
+            case { Failure: { } failure }:
+                throw new ElasticException($"run {run}: {failure}");
+            case { Phase: RunPhase.Finished }:
+                yield return new PbmLine($"run {run} is finished: fingerprint {last.Fingerprint?.Hex}");
+                break;
+            case { Phase: RunPhase.Stopped }:
+                throw new ElasticException($"run {run} was stopped at round {last.Round}/{last.Rounds}; the same pbm run start goes on with it");
+            default:
+                throw new ElasticException($"the supervisor of run {run} was lost from sight; see whether it goes on with: pbm run status -n {run}");
+        }
+    }
+
+    private async IAsyncEnumerable<PbmLine> StopAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var run = (await FindAsync(call.Required(StopName), "stop", cancel)).RunId;
+        if (await _control.Stop(run, cancel) is RunReply.Refused refused)
+            throw new ElasticException(refused.Why);
+        yield return new PbmLine($"run {run} stops at its next step; see it end: pbm run watch -n {run}", new JsonObject { ["run"] = run.Value, ["stopping"] = true });
+    }
+
+    // The run of that name, or the only one.
+    private async Task<RunView> FindAsync(string? name, string command, CancellationToken cancel)
+    {
+        var runs = await _control.Runs(cancel);
+        var names = runs.Select(r => r.RunId.Value).Order(StringComparer.Ordinal).ToList();
+        return (name, runs) switch
+        {
+            (_, []) => throw new NotFoundException(NoRuns),
+            (null, [var only]) => only,
+            (null, _) => throw new SettingsException($"there are {names.Count} runs ({string.Join(", ", names)}): name one, e.g. pbm run {command} -n {names[0]}"),
+            _ => runs.FirstOrDefault(r => r.RunId.Value == name) ?? throw new NotFoundException(
+                $"there is no run {name}: did you mean {EditDistance.Nearest(name, names)}? All of them: pbm run list"),
+        };
+    }
+
+    private const string NoRuns = "no runs yet: start one with pbm run start -n NAME";
+
+    private static string Loss(double? nats) => nats is { } n ? n.ToString("0.0000", CultureInfo.InvariantCulture) : "";
+
+    // Progress<T> would hand the reports to the thread pool, where they can overtake each other.
+    private sealed class Said(ChannelWriter<string> lines) : IProgress<string>
+    {
+        public void Report(string value) => lines.TryWrite(value);
+    }
+}

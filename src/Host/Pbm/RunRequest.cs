@@ -1,0 +1,42 @@
+using Elastic.Host.Configuration;
+using Elastic.Messages.Pbm;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Host.Pbm;
+
+/// <summary>A run as a client asks for it. Nothing in here is a path of this machine, except what the corpus and <c>model.init</c> name.</summary>
+/// <param name="Configs">Presets, and files with their texts; later beats earlier.</param>
+/// <param name="Corpus">Files and folders of this machine; empty for the configuration's.</param>
+/// <param name="Sets">Each "key=value"; later beats earlier.</param>
+internal sealed record RunRequest(IReadOnlyList<CallValue> Configs, IReadOnlyList<string> Corpus, string Name, IReadOnlyList<string> Sets)
+{
+    private const string NodeKeys = "node.";
+
+    /// <summary>The settings of the run.</summary>
+    /// <exception cref="SettingsException">Names every problem.</exception>
+    public TrainingSettings Load()
+    {
+        IReadOnlyList<CallValue> configs = Configs.Count > 0 ? Configs : [new CallValue("config", Presets.Default)];
+        List<ConfigurationLayer> asked =
+        [
+            .. configs.Select(c => ConfigurationLayer.Parse(
+                c.FileText is null ? $"preset {c.Value}" : c.Value, c.FileText ?? Presets.Read(c.Value))),
+            .. Sets.Select(ConfigurationLayer.ParseSet),
+        ];
+        var problems = asked.SelectMany(l => l.Problems)
+            .Concat(asked.SelectMany(l => l.Values).Where(v => v.Key.StartsWith(NodeKeys, StringComparison.Ordinal))
+                .Select(v => $"{v.Key} ({v.Where}): it belongs to a node, not to a run; leave it out here, and set it where the node is started"))
+            .ToList();
+        if (problems.Count > 0)
+            throw new SettingsException(problems);
+
+        List<ConfigurationLayer> layers =
+        [
+            ConfigurationLayer.Parse("reference.conf", Presets.ReferenceText), .. asked,
+            ConfigurationLayer.Of("--name", "run.name", [Name], isList: false),
+        ];
+        if (Corpus.Count > 0)
+            layers.Add(ConfigurationLayer.Of("--corpus", "corpus.sources", Corpus, isList: true));
+        return ElasticSettings.Bind(string.Join(" + ", configs.Select(c => c.Value)), ConfigurationLoader.Merge(layers)).Training;
+    }
+}

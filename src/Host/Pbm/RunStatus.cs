@@ -1,0 +1,30 @@
+using Elastic.Host.Display;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Host.Pbm;
+
+/// <summary>All about one run, a line each, names and values aligned. What is not known yet is left out.</summary>
+internal static class RunStatus
+{
+    public static IReadOnlyList<string> Lines(RunView run)
+    {
+        (string Name, string Value)[] facts =
+        [
+            ("run", run.RunId.Value),
+            ("phase", run.Failure is null ? RunLines.Phase(run) : "failed"),
+            ("failure", run.Failure ?? ""),
+            ("notice", run.Notice ?? ""),
+            ("round", $"{run.Round}/{run.Rounds}"),
+            ("step", $"{run.Steps}/{run.TotalSteps}"),
+            ("tokens", $"{Units.Count(run.Tokens)} of {Units.Count(run.TotalTokens)}, {Units.Count(run.Samples)} samples"),
+            ("speed", string.Join(", ", new[] { RunLines.Speed(run), RunLines.Left(run) }.Where(t => t.Length > 0))),
+            ("train loss", run.TrainLoss is { } loss ? $"{loss:0.0000} nats per token" : ""),
+            ("val loss", run.ValLoss is { } score ? $"{score:0.0000} nats per token" + (run.BitsPerByte is { } bits ? $", {bits:0.000} bits per byte" : "") : ""),
+            ("fingerprint", run.Fingerprint?.Hex ?? ""),
+            ("checkpoint", run.Checkpoint ?? ""),
+            ("nodes", $"{run.Nodes}, with {run.Devices} {(run.Devices == 1 ? "device" : "devices")}"),
+        ];
+        var width = facts.Max(f => f.Name.Length) + 3;
+        return [.. facts.Where(f => f.Value.Length > 0).Select(f => f.Name.PadRight(width) + f.Value)];
+    }
+}

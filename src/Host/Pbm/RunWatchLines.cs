@@ -1,0 +1,34 @@
+using Elastic.Host.Display;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Host.Pbm;
+
+/// <summary>
+/// What a watch prints of the views it sees: each committed round, each change between working and waiting, the end, and between those
+/// the progress of at most once a second.
+/// </summary>
+internal sealed class RunWatchLines(TimeProvider time)
+{
+    private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(1);
+
+    private RunView? _shown;
+    private string? _notice;
+    private long _written;
+
+    /// <summary>The lines of the next view: none, or its notice and where it is.</summary>
+    public IEnumerable<PbmLine> Of(RunView view)
+    {
+        if (view.Notice is { } notice && notice != _notice)
+            yield return new PbmLine(notice);
+        _notice = view.Notice;
+
+        var isNews = _shown is null || view.Round != _shown.Round || IsWaiting(view) != IsWaiting(_shown)
+            || view.Phase is RunPhase.Finished or RunPhase.Stopped || view.Failure is not null;
+        if (!isNews && (view == _shown || time.GetElapsedTime(_written) < Shortest))
+            yield break;
+        (_shown, _written) = (view, time.GetTimestamp());
+        yield return new PbmLine(RunLines.Progress(view) + (IsWaiting(view) ? $"  {RunLines.Phase(view)}" : ""), RunJson.Object(view));
+    }
+
+    private static bool IsWaiting(RunView view) => view.Phase == RunPhase.Waiting;
+}

@@ -1,0 +1,32 @@
+namespace Elastic.Messages.Pbm;
+
+/// <summary>What follows an argument's name on the command line.</summary>
+public enum ArgumentKind
+{
+    /// <summary>A text.</summary>
+    Value,
+
+    /// <summary>Nothing: it is there or not.</summary>
+    Flag,
+
+    /// <summary>One of <see cref="ArgumentHelp.Choices"/>, or else a file on the client's machine whose text travels with the call.</summary>
+    ChoiceOrFile,
+}
+
+/// <summary>An argument of a command, as the client parses and explains it.</summary>
+/// <param name="Short">One letter, for <c>-s</c>.</param>
+/// <param name="Long">For <c>--long</c>; also names the argument in a call.</param>
+/// <param name="ValueName">Stands for the value in the help, e.g. "NAME"; empty for a flag.</param>
+/// <param name="Required">A call without it is wrong usage.</param>
+/// <param name="Repeatable">May be given more than once; the order is kept.</param>
+/// <param name="Choices">Names that the server knows; for <see cref="ArgumentKind.ChoiceOrFile"/>.</param>
+public sealed record ArgumentHelp(
+    string Short, string Long, string ValueName, string Description,
+    bool Required = false, bool Repeatable = false, ArgumentKind Kind = ArgumentKind.Value, string[]? Choices = null);
+
+/// <summary>A command of a palette.</summary>
+/// <param name="Examples">Command lines for the help, one per line; may be empty.</param>
+public sealed record CommandHelp(string Name, string Description, ArgumentHelp[] Arguments, string Examples = "");
+
+/// <summary>A group of commands about one thing, e.g. "run".</summary>
+public sealed record PaletteHelp(string Name, string Description, CommandHelp[] Commands);

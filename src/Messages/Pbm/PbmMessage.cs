@@ -1,0 +1,66 @@
+using System.Text.Json.Serialization;
+
+namespace Elastic.Messages.Pbm;
+
+/// <summary>
+/// What <c>pbm</c> and a seed say to each other: one JSON object per line of UTF-8.
+/// <code>
+/// client                 server
+/// hello       -------->
+///             &lt;--------  hello            both name their protocol; when they differ, the client says so and hangs up
+/// catalogue   -------->
+///             &lt;--------  catalogue
+/// call        -------->
+///             &lt;--------  line, line, beat, line ...
+///             &lt;--------  end              then the next request, on the same connection
+/// </code>
+/// Whatever the client says while a call runs ends it (<see cref="Cancel"/> says nothing else), and so does hanging up. Add types and optional
+/// fields freely; anything else needs another <see cref="Protocol"/>.
+/// </summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
+[JsonDerivedType(typeof(Hello), "hello")]
+[JsonDerivedType(typeof(AskCatalogue), "ask-catalogue")]
+[JsonDerivedType(typeof(Catalogue), "catalogue")]
+[JsonDerivedType(typeof(Call), "call")]
+[JsonDerivedType(typeof(Cancel), "cancel")]
+[JsonDerivedType(typeof(Line), "line")]
+[JsonDerivedType(typeof(Beat), "beat")]
+[JsonDerivedType(typeof(End), "end")]
+public abstract record PbmMessage
+{
+    /// <summary>The version of the protocol that this code speaks.</summary>
+    public const int Protocol = 1;
+
+    /// <summary>Opens a connection, from either side.</summary>
+    /// <param name="Version">Of Elastic, for people.</param>
+    public sealed record Hello([property: JsonPropertyName("protocol")] int Speaks, string Version) : PbmMessage;
+
+    /// <summary>What can be called here?</summary>
+    public sealed record AskCatalogue : PbmMessage;
+
+    public sealed record Catalogue(PaletteHelp[] Palettes) : PbmMessage;
+
+    /// <summary>Runs a command of a palette.</summary>
+    /// <param name="Json">Lines are JSON objects instead of text for people.</param>
+    public sealed record Call(string Palette, string Command, CallValue[] Values, bool Json) : PbmMessage;
+
+    /// <summary>Ends the running call; after its end it means nothing.</summary>
+    public sealed record Cancel : PbmMessage;
+
+    /// <summary>A line of output.</summary>
+    public sealed record Line(string Text) : PbmMessage;
+
+    /// <summary>The call still runs and has nothing to say: so that silence means a lost connection.</summary>
+    public sealed record Beat : PbmMessage;
+
+    /// <summary>The call is over, or the connection is refused.</summary>
+    /// <param name="ExitCode">What the client tells the shell.</param>
+    /// <param name="Error">What went wrong, for people, in lines; empty when nothing did.</param>
+    public sealed record End(int ExitCode, string Error) : PbmMessage;
+}
+
+/// <summary>A value of a call's argument.</summary>
+/// <param name="Argument">The argument's long name.</param>
+/// <param name="Value">As it was typed; empty for a flag.</param>
+/// <param name="FileText">The text of the client's file that <paramref name="Value"/> names; null where it names none.</param>
+public sealed record CallValue(string Argument, string Value, string? FileText = null);

@@ -1,0 +1,116 @@
+using Elastic.Host.Configuration;
+using Elastic.Messages.Pbm;
+
+namespace Elastic.Pbm;
+
+/// <summary>
+/// Turns words into a call, with nothing but the server's catalogue to go by: <c>-s value</c>, <c>--long value</c>, <c>--long=value</c>, flags,
+/// and <c>--</c> at the end. What does not fit is told with the nearest word that does.
+/// </summary>
+internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
+{
+    /// <summary>A file that is sent along; a configuration is a few hundred lines.</summary>
+    private const int MaxFileBytes = 128 * 1024;
+
+    /// <summary>Finds what <paramref name="words"/> begin with.</summary>
+    /// <returns>The command is null where only a palette is named.</returns>
+    public (PaletteHelp Palette, CommandHelp? Command) Find(IReadOnlyList<string> words)
+    {
+        var palette = catalogue.FirstOrDefault(p => p.Name == words[0]) ?? throw Unknown(words[0], "palette", catalogue.Select(p => p.Name), "pbm --help",
+            words.Count > 1 && catalogue.Any(p => p.Name == words[1]) ? $"; an address needs a port: {words[0]}:{SeedAddress.Default.Port}" : "");
+        if (words.Count == 1)
+            return (palette, null);
+        var command = palette.Commands.FirstOrDefault(c => c.Name == words[1])
+            ?? throw Unknown(words[1], $"command of {palette.Name}", palette.Commands.Select(c => c.Name), $"pbm {palette.Name} --help");
+        return (palette, command);
+    }
+
+    /// <summary>The call that <paramref name="words"/> ask for; reads the files of this machine that they name.</summary>
+    /// <exception cref="PbmException">Every problem that there is, a line each.</exception>
+    public PbmMessage.Call Parse(IReadOnlyList<string> words, bool json)
+    {
+        var (palette, command) = Find(words);
+        if (command is null)
+            throw PbmException.Usage($"{palette.Name} needs a command: {string.Join(", ", palette.Commands.Select(c => c.Name))}", $"pbm {palette.Name} --help");
+
+        var (values, problems) = (new List<CallValue>(), new List<string>());
+        for (var i = 2; i < words.Count; i++)
+        {
+            var word = words[i];
+            if (word == CommandLine.EndOfOptions)
+            {
+                problems.AddRange(words.Skip(i + 1).Select(w => $"{w}: {command.Name} takes no bare words; name the argument before it"));
+                break;
+            }
+
+            var equals = word.StartsWith("--", StringComparison.Ordinal) ? word.IndexOf('=', StringComparison.Ordinal) : -1;
+            var name = equals > 0 ? word[..equals] : word;
+            if (command.Arguments.FirstOrDefault(a => IsName(a, name)) is not { } argument)
+            {
+                var names = command.Arguments.SelectMany(a => new[] { $"-{a.Short}", $"--{a.Long}" }).ToList();
+                problems.Add(name.StartsWith('-') && names.Count > 0
+                    ? $"{name} is no argument of {command.Name}: did you mean {EditDistance.Nearest(name, names)}?"
+                    : $"{word}: {command.Name} takes no bare words" + (names.Count > 0 ? $"; its arguments are {string.Join(", ", names)}" : " and no arguments"));
+            }
+            else if (argument.Kind == ArgumentKind.Flag)
+            {
+                if (equals > 0)
+                    problems.Add($"{name} takes no value");
+                values.Add(new CallValue(argument.Long, ""));
+            }
+            else if (equals > 0)
+            {
+                values.Add(new CallValue(argument.Long, word[(equals + 1)..]));
+            }
+            else if (i + 1 < words.Count && words[i + 1] != CommandLine.EndOfOptions && !command.Arguments.Any(a => IsName(a, words[i + 1])))
+            {
+                values.Add(new CallValue(argument.Long, words[++i]));
+            }
+            else
+            {
+                problems.Add($"{name} needs a value: {name} {argument.ValueName}");
+            }
+        }
+
+        foreach (var argument in command.Arguments)
+        {
+            var count = values.Count(v => v.Argument == argument.Long);
+            if (count > 1 && !argument.Repeatable)
+                problems.Add($"-{argument.Short} can be given only once");
+            if (count == 0 && argument.Required && problems.Count == 0)
+                problems.Add($"-{argument.Short} {argument.ValueName} is missing. {argument.Description}");
+        }
+
+        var read = values.Select(v => WithFile(v, command.Arguments.First(a => a.Long == v.Argument), problems)).ToArray();
+        return problems.Count == 0 ? new PbmMessage.Call(palette.Name, command.Name, read, json)
+            : throw PbmException.Usage(string.Join('\n', problems), $"pbm {palette.Name} {command.Name} --help");
+    }
+
+    private static bool IsName(ArgumentHelp argument, string word) => word == $"-{argument.Short}" || word == $"--{argument.Long}";
+
+    private static CallValue WithFile(CallValue value, ArgumentHelp argument, List<string> problems)
+    {
+        var choices = argument.Choices ?? [];
+        if (argument.Kind != ArgumentKind.ChoiceOrFile || choices.Contains(value.Value))
+            return value;
+        try
+        {
+            var file = new FileInfo(value.Value);
+            if (file is { Exists: true, Length: <= MaxFileBytes })
+                return value with { FileText = File.ReadAllText(file.FullName) };
+            problems.Add($"-{argument.Short} {value.Value}: " + (file.Exists
+                ? $"the file has {file.Length} bytes; at most {MaxFileBytes} are sent"
+                : $"there is no such file here, and the server knows only {string.Join(", ", choices)}" +
+                  (Path.HasExtension(value.Value) || choices.Length == 0 ? "" : $" (did you mean {EditDistance.Nearest(value.Value, choices)}?)")));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            problems.Add($"-{argument.Short} {value.Value} cannot be read: {e.Message}");
+        }
+
+        return value;
+    }
+
+    private static PbmException Unknown(string word, string what, IEnumerable<string> names, string see, string hint = "") =>
+        PbmException.Usage($"{word} is no {what} here: did you mean {EditDistance.Nearest(word, names)}?{hint}", see);
+}

@@ -1,0 +1,28 @@
+namespace Elastic.Pbm;
+
+/// <summary>One command line, cut into what is pbm's own and what is a palette's.</summary>
+/// <param name="Address">Null where none was named.</param>
+/// <param name="Words">The palette, the command and its arguments, as far as they were given.</param>
+internal sealed record CommandLine(SeedAddress? Address, IReadOnlyList<string> Words, bool Json, bool Help, bool Version)
+{
+    public const string JsonOption = "--json", HelpOption = "--help", HelpLetter = "-h", VersionOption = "--version";
+
+    /// <summary>Ends the options: what follows is taken as it is.</summary>
+    public const string EndOfOptions = "--";
+
+    /// <summary>Cuts <paramref name="words"/>. Pbm's own options may stand anywhere before a <see cref="EndOfOptions"/>.</summary>
+    public static CommandLine Parse(IReadOnlyList<string> words)
+    {
+        var own = words.TakeWhile(w => w != EndOfOptions).ToList();
+        List<string> rest = [.. own.Where(w => w is not (JsonOption or HelpOption or HelpLetter or VersionOption)), .. words.Skip(own.Count)];
+        SeedAddress? address = null;
+        if (rest.Count > 0 && SeedAddress.IsMeant(rest[0]))
+        {
+            address = SeedAddress.Parse(rest[0]);
+            rest.RemoveAt(0);
+        }
+
+        return new CommandLine(
+            address, rest, own.Contains(JsonOption), own.Contains(HelpOption) || own.Contains(HelpLetter), own.Contains(VersionOption));
+    }
+}

@@ -1,0 +1,110 @@
+using Elastic.Messages.Pbm;
+
+namespace Elastic.Pbm;
+
+/// <summary>What the help says. All but pbm's own comes from the server's catalogue.</summary>
+internal static class HelpText
+{
+    private const int Width = 100;
+
+    /// <summary>What can be said without a server.</summary>
+    public static IEnumerable<string> OfPbm() =>
+    [
+        "pbm controls the runs of an Elastic cluster.",
+        "",
+        "Usage:",
+        "  pbm [HOST:PORT] [PALETTE COMMAND [-s VALUE]...] [--json]",
+        "  pbm [HOST:PORT]                    a prompt: the same commands without \"pbm\", and help and exit",
+        "  pbm [HOST:PORT] PALETTE --help     the commands of a palette",
+        "  pbm [HOST:PORT] PALETTE COMMAND --help",
+        "",
+        "HOST:PORT is where a seed listens: the address and port that elastic seed prints.",
+        $"Default: the environment variable {SeedAddress.Variable}, else {SeedAddress.Default}.",
+        "",
+        "Options:",
+        .. Rows(
+        [
+            ("--json", "Each line of output is one JSON object, for scripts."),
+            ("-h, --help", "Explains pbm, a palette or a command."),
+            ("--version", "The version of pbm."),
+        ]),
+        "",
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 unreachable, 130 interrupted.",
+    ];
+
+    /// <summary>What the server at <paramref name="address"/> offers.</summary>
+    public static IEnumerable<string> OfPalettes(SeedAddress address, IReadOnlyList<PaletteHelp> palettes) =>
+    [
+        "",
+        $"Palettes of {address}:",
+        .. Rows([.. palettes.Select(p => (p.Name, $"{p.Description}: {string.Join(", ", p.Commands.Select(c => c.Name))}"))]),
+    ];
+
+    public static IEnumerable<string> Of(PaletteHelp palette) =>
+    [
+        $"pbm {palette.Name} {palette.Description}.",
+        "",
+        "Commands:",
+        .. Rows([.. palette.Commands.Select(c => (c.Name, c.Description))]),
+    ];
+
+    public static IEnumerable<string> Of(PaletteHelp palette, CommandHelp command)
+    {
+        foreach (var line in Wrap(command.Description, Width))
+            yield return line;
+        yield return "";
+        yield return "Usage:";
+        yield return $"  {string.Join(' ', [$"pbm {palette.Name} {command.Name}", .. command.Arguments.Select(Usage)])}";
+        if (command.Arguments.Length > 0)
+        {
+            yield return "";
+            yield return "Arguments:";
+            foreach (var line in Rows([.. command.Arguments.Select(a => ($"-{a.Short}, --{a.Long} {a.ValueName}".TrimEnd(), a.Description))]))
+                yield return line;
+        }
+
+        if (command.Examples.Length == 0)
+            yield break;
+        yield return "";
+        yield return "Examples:";
+        foreach (var line in command.Examples.Split('\n'))
+            yield return $"  {line}".TrimEnd();
+    }
+
+    private static string Usage(ArgumentHelp argument)
+    {
+        var text = $"-{argument.Short} {argument.ValueName}".TrimEnd();
+        return (argument.Required ? text : $"[{text}]") + (argument.Repeatable ? "..." : "");
+    }
+
+    private static IEnumerable<string> Rows(IReadOnlyList<(string Name, string Text)> rows)
+    {
+        var width = rows.Max(r => r.Name.Length) + 3;
+        foreach (var (name, text) in rows)
+        {
+            var first = true;
+            foreach (var line in Wrap(text, Width - 2 - width))
+            {
+                yield return $"  {(first ? name : "").PadRight(width)}{line}";
+                first = false;
+            }
+        }
+    }
+
+    private static IEnumerable<string> Wrap(string text, int width)
+    {
+        var line = "";
+        foreach (var word in text.Split(' '))
+        {
+            if (line.Length > 0 && line.Length + 1 + word.Length > width)
+            {
+                yield return line;
+                line = "";
+            }
+
+            line = line.Length == 0 ? word : $"{line} {word}";
+        }
+
+        yield return line;
+    }
+}

@@ -1,0 +1,7 @@
+// The pbm executable: one command line, or a prompt, against the seed that it names.
+using Elastic.Pbm;
+
+using var interruption = new Interruption();
+return await PbmCommandLine.RunAsync(
+    args, Environment.GetEnvironmentVariable(SeedAddress.Variable),
+    new PbmConsole(Console.In, Console.Out, Console.Error, IsInteractive: !Console.IsInputRedirected), interruption);

@@ -1,0 +1,198 @@
+using System.Net.Sockets;
+using System.Reflection;
+using Elastic.Messages.Pbm;
+
+namespace Elastic.Pbm;
+
+/// <summary>A connection to a seed: hello, then one request after the other.</summary>
+internal sealed class SeedConnection : IAsyncDisposable
+{
+    public static readonly string Version =
+        typeof(SeedConnection).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+
+    private readonly SeedAddress _address;
+    private readonly Socket _socket;
+    private readonly PbmStream _stream;
+    private readonly PbmDeadlines _deadlines;
+    private bool _isBroken;
+
+    private SeedConnection(SeedAddress address, Socket socket, PbmDeadlines deadlines)
+    {
+        (_address, _socket, _deadlines) = (address, socket, deadlines);
+        _stream = new PbmStream(new NetworkStream(socket, ownsSocket: true));
+    }
+
+    /// <summary>False once the other side has hung up, or an answer was given up half way.</summary>
+    public bool IsUsable => !_isBroken && !(_socket.Poll(0, SelectMode.SelectRead) && _socket.Available == 0);
+
+    /// <summary>Connects and says hello.</summary>
+    /// <exception cref="PbmException">Nobody answers there, or something else than a seed, or one with another protocol.</exception>
+    public static async Task<SeedConnection> ConnectAsync(SeedAddress address, PbmDeadlines deadlines, CancellationToken cancel)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            deadline.CancelAfter(deadlines.Connect);
+            await socket.ConnectAsync(address.Host, address.Port, deadline.Token);
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        {
+            socket.Dispose();
+            cancel.ThrowIfCancellationRequested();
+            var why = e is SocketException ? e.Message : $"nothing within {deadlines.Connect.TotalSeconds:0} s";
+            throw PbmException.Unreachable(
+                $"no seed answers at {address} ({why}): start one with elastic seed, or say where it is: pbm HOST:PORT ..., or {SeedAddress.Variable}=HOST:PORT", e);
+        }
+
+        var connection = new SeedConnection(address, socket, deadlines);
+        try
+        {
+            await connection.GreetAsync(cancel);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>What can be called there.</summary>
+    public async Task<IReadOnlyList<PaletteHelp>> CatalogueAsync(CancellationToken cancel)
+    {
+        await WriteAsync(new PbmMessage.AskCatalogue(), cancel);
+        return (await AnswerAsync<PbmMessage.Catalogue>(cancel)).Palettes;
+    }
+
+    /// <summary>Runs a command; gives each line of it to <paramref name="show"/>.</summary>
+    /// <param name="cancel">Ends the command on the server, too.</param>
+    public async Task<PbmMessage.End> CallAsync(PbmMessage.Call call, Action<string> show, CancellationToken cancel)
+    {
+        await WriteAsync(call, cancel);
+        try
+        {
+            while (true)
+            {
+                switch (await ReadAsync(cancel))
+                {
+                    case PbmMessage.Line line:
+                        show(line.Text);
+                        break;
+                    case PbmMessage.Beat:
+                        break;
+                    case PbmMessage.End end:
+                        return end;
+                    default:
+                        throw Foreign();
+                }
+            }
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            await CancelAsync();
+            return new PbmMessage.End(ExitCodes.Interrupted, "");
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => _stream.DisposeAsync();
+
+    private async Task GreetAsync(CancellationToken cancel)
+    {
+        await WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, Version), cancel);
+        var hello = await AnswerAsync<PbmMessage.Hello>(cancel);
+        if (hello.Speaks != PbmMessage.Protocol)
+            throw PbmException.Failed($"this pbm ({Version}) speaks version {PbmMessage.Protocol} of the protocol, and the seed at {_address} ({hello.Version}) " +
+                                      $"version {hello.Speaks}: use the pbm that came with the seed");
+    }
+
+    // What the server still says until it has noticed is not worth showing; when it does not notice soon, hanging up says the same.
+    private async Task CancelAsync()
+    {
+        _isBroken = true;
+        using var deadline = new CancellationTokenSource(_deadlines.Cancel);
+        try
+        {
+            await _stream.WriteAsync(new PbmMessage.Cancel(), deadline.Token);
+            while (await _stream.ReadAsync(deadline.Token) is { } message)
+            {
+                if (message is not PbmMessage.End)
+                    continue;
+                _isBroken = false;
+                return;
+            }
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException or PbmProtocolException)
+        {
+            // It is not used again.
+        }
+    }
+
+    private async Task<T> AnswerAsync<T>(CancellationToken cancel) where T : PbmMessage => await ReadAsync(cancel) switch
+    {
+        T answer => answer,
+        PbmMessage.End refusal => throw PbmException.Failed($"the seed at {_address} refuses: {refusal.Error}"),
+        _ => throw Foreign(),
+    };
+
+    private async Task WriteAsync(PbmMessage message, CancellationToken cancel)
+    {
+        try
+        {
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            deadline.CancelAfter(_deadlines.Silence);
+            await _stream.WriteAsync(message, deadline.Token);
+        }
+        catch (PbmProtocolException e)
+        {
+            throw PbmException.Failed($"the command is too long to send: {e.Message}", e);
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            throw Lost(e, cancel);
+        }
+    }
+
+    private async Task<PbmMessage> ReadAsync(CancellationToken cancel)
+    {
+        try
+        {
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            deadline.CancelAfter(_deadlines.Silence);
+            return await _stream.ReadAsync(deadline.Token) ?? throw Lost(null, cancel);
+        }
+        catch (PbmProtocolException e)
+        {
+            throw Foreign(e);
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            throw Lost(e, cancel);
+        }
+    }
+
+    private PbmException Lost(Exception? e, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        _isBroken = true;
+        return PbmException.Unreachable(e is OperationCanceledException
+            ? $"the seed at {_address} has said nothing for {_deadlines.Silence.TotalSeconds:0} s: see whether its process runs, then try again"
+            : $"the connection to the seed at {_address} was closed: see whether its process runs, then try again", e);
+    }
+
+    private PbmException Foreign(Exception? e = null)
+    {
+        _isBroken = true;
+        return PbmException.Unreachable($"what answers at {_address} is no seed's pbm port: name the port that elastic seed prints, or gave to --pbm-port", e);
+    }
+}
+
+/// <summary>How long pbm waits for a seed.</summary>
+/// <param name="Connect">For the connection.</param>
+/// <param name="Silence">For any sign of life; a seed gives one every few seconds.</param>
+/// <param name="Cancel">For the end of a command that was cancelled.</param>
+internal sealed record PbmDeadlines(TimeSpan Connect, TimeSpan Silence, TimeSpan Cancel)
+{
+    public static readonly PbmDeadlines Default = new(TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(2));
+}

@@ -1,0 +1,128 @@
+using System.Text.Json.Nodes;
+using Elastic.Host.Pbm;
+using Elastic.Messages.Runs;
+using Elastic.Pbm;
+
+namespace Elastic.Host.Tests.Pbm;
+
+/// <summary>The client and the server of this build, over a real connection, on a cluster of the test's making.</summary>
+public sealed class PbmEndToEndTests : IAsyncLifetime
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
+    private readonly FakeCluster _cluster = new();
+    private readonly StringWriter _output = new(), _error = new();
+    private readonly Elastic.Pbm.Interruption _interruption = new();
+    private PbmServer _server = null!;
+
+    public async ValueTask InitializeAsync() => _server = await PbmServer.StartAsync(
+        "127.0.0.1", 0, ControlPalettes.Of(_cluster.Control, TimeProvider.System), Path.Combine(_folder, "log.txt"), CancellationToken.None);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        _interruption.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Theory]
+    [InlineData("run list", 0)]
+    [InlineData("run --help", 0)]
+    [InlineData("run start --help", 0)]
+    [InlineData("--help", 0)]
+    [InlineData("run start -n a -s run.rouds=1", 2)]
+    [InlineData("run lst", 2)]
+    [InlineData("run stop", 2)]
+    [InlineData("run status -n nobody", 3)]
+    public async Task The_exit_code_says_how_it_went(string line, int code)
+    {
+        Assert.Equal(code, await Pbm(line));
+        Assert.Equal(code == 0, _error.ToString().Length == 0);
+        Assert.Equal(code == 0, _output.ToString().Length > 0);
+    }
+
+    [Fact]
+    public async Task The_help_shows_the_palettes_of_the_server()
+    {
+        await Pbm("--help");
+        Assert.Contains($"Palettes of {_server.Endpoint}:", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("start, list, status, watch, stop", _output.ToString(), StringComparison.Ordinal);
+        Assert.All(_output.ToString().Split('\n'), l => Assert.InRange(l.Length, 0, 100));
+    }
+
+    [Fact]
+    public async Task The_help_of_a_command_explains_whose_files_are_meant()
+    {
+        await Pbm("run start --help");
+        Assert.Contains("pbm run start [-c PRESET|FILE]... [-d DIR|FILE]... -n NAME [-s KEY=VALUE]...", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("a path on the seed's machine", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("Examples:", _output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_same_command_is_text_for_people_and_one_object_a_line_for_scripts()
+    {
+        Assert.Equal(0, await Pbm("run status"));
+        Assert.StartsWith("run           tiny", _output.ToString(), StringComparison.Ordinal);
+        _output.GetStringBuilder().Clear();
+        Assert.Equal(0, await Pbm("run status --json"));
+        Assert.Equal("tiny", (string?)JsonNode.Parse(Assert.Single(_output.ToString().Trim().Split('\n')))!["run"]);
+    }
+
+    [Fact]
+    public async Task A_file_of_the_client_s_machine_starts_a_run()
+    {
+        var file = Path.Combine(_folder, "mine.conf");
+        await File.WriteAllTextAsync(file, "run { rounds = 7 }");
+        Assert.Equal(0, await Pbm($"run start -n mine -c tiny -c {file} -d /data/of/the/seed"));
+        Assert.Equal(("mine", 7), (_cluster.Started!.Run.Name, _cluster.Started.Run.Rounds!.Value));
+        Assert.Contains("started run mine", _output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_problem_in_a_file_of_the_client_s_machine_is_told_with_its_line()
+    {
+        var file = Path.Combine(_folder, "mine.conf");
+        await File.WriteAllTextAsync(file, "\nrun { rouds = 7 }");
+        Assert.Equal(2, await Pbm($"run start -n mine -c {file}"));
+        Assert.Contains("mine.conf, line 2): did you mean run.rounds?", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(RunPhase.Finished, 0)]
+    [InlineData(RunPhase.Stopped, 1)]
+    public async Task A_watch_ends_with_the_run(RunPhase phase, int code)
+    {
+        _cluster.Views = [FakeCluster.Tiny, FakeCluster.Tiny with { Phase = phase }];
+        Assert.Equal(code, await Pbm("run watch"));
+    }
+
+    [Fact]
+    public async Task An_interrupted_watch_ends_on_the_seed_too_and_is_exit_code_130()
+    {
+        var deadline = TimeSpan.FromSeconds(60);
+        var watching = Pbm("run watch");                                 // which has nothing to show
+        await _cluster.Watched.WaitAsync(deadline);
+        Assert.True(_interruption.TryCancel());
+        Assert.Equal(ExitCodes.Interrupted, await watching.WaitAsync(deadline));
+        Assert.True(_cluster.Unwatched.IsCompleted);
+    }
+
+    [Fact]
+    public async Task A_prompt_runs_one_command_after_the_other()
+    {
+        Assert.Equal(3, await Pbm("", "run list\nrun status -n nobody\nexit\n"));
+        Assert.Contains("tiny", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("there is no run nobody: did you mean tiny?", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_seed_that_has_gone_is_exit_code_4()
+    {
+        await _server.DisposeAsync();
+        Assert.Equal(4, await Pbm("run list"));
+    }
+
+    private Task<int> Pbm(string line, string input = "") => PbmCommandLine.RunAsync(
+        line.Split(' ', StringSplitOptions.RemoveEmptyEntries), _server.Endpoint.ToString(),
+        new PbmConsole(new StringReader(input), _output, _error, IsInteractive: false), _interruption);
+}

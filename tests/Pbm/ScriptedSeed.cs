@@ -1,0 +1,68 @@
+using System.Net;
+using System.Net.Sockets;
+using Elastic.Messages.Pbm;
+
+namespace Elastic.Pbm.Tests;
+
+/// <summary>Listens like a seed, and says what the test wants it to.</summary>
+internal sealed class ScriptedSeed : IDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+
+    public ScriptedSeed() => _listener.Start();
+
+    public SeedAddress Address => new("127.0.0.1", ((IPEndPoint)_listener.LocalEndpoint).Port);
+
+    /// <summary>Plays <paramref name="part"/> for the next client.</summary>
+    public async Task PlayAsync(Func<NetworkStream, PbmStream, Task> part)
+    {
+        using var socket = await _listener.AcceptSocketAsync(TestDeadline.Token);
+        var raw = new NetworkStream(socket);
+        await using var stream = new PbmStream(raw);
+        await part(raw, stream);
+    }
+
+    /// <summary>Greets, gives the catalogue and takes the call; then plays <paramref name="part"/>.</summary>
+    public Task PlayCallAsync(Func<NetworkStream, PbmStream, PbmMessage.Call, Task> part) => PlayAsync(async (raw, stream) =>
+    {
+        Assert.IsType<PbmMessage.Hello>(await stream.ReadAsync(TestDeadline.Token));
+        await stream.WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, "test"), TestDeadline.Token);
+        Assert.IsType<PbmMessage.AskCatalogue>(await stream.ReadAsync(TestDeadline.Token));
+        await stream.WriteAsync(new PbmMessage.Catalogue(Catalogues.Zoo), TestDeadline.Token);
+        await part(raw, stream, Assert.IsType<PbmMessage.Call>(await stream.ReadAsync(TestDeadline.Token)));
+    });
+
+    public void Dispose() => _listener.Dispose();
+}
+
+/// <summary>No test waits longer than this.</summary>
+internal static class TestDeadline
+{
+    public static CancellationToken Token => new CancellationTokenSource(TimeSpan.FromSeconds(60)).Token;
+}
+
+/// <summary>Runs pbm in this process.</summary>
+internal sealed class PbmRun(string input = "", bool isInteractive = false) : IDisposable
+{
+    private readonly StringWriter _output = new(), _error = new();
+
+    public string Output => _output.ToString();
+
+    public string Error => _error.ToString();
+
+    public Interruption Interruption { get; } = new();
+
+    public PbmDeadlines Deadlines { get; init; } = PbmDeadlines.Default;
+
+    public Task<int> RunAsync(params string[] words) => RunWithAsync(null, words);
+
+    public Task<int> RunWithAsync(string? environment, params string[] words) => PbmCommandLine.RunAsync(
+        words, environment, new PbmConsole(new StringReader(input), _output, _error, isInteractive), Interruption, Deadlines);
+
+    public void Dispose()
+    {
+        Interruption.Dispose();
+        _output.Dispose();
+        _error.Dispose();
+    }
+}
