@@ -15,7 +15,8 @@ using Microsoft.Extensions.Hosting;
 namespace Elastic.Actors.Transfer;
 
 /// <summary>
-/// The data plane's server: <c>GET</c> and <c>HEAD /blobs/{sha256}</c> with <c>Range</c>, <c>POST /lifeline</c>, <c>GET /health</c>.
+/// The data plane's server: <c>GET</c> and <c>HEAD /blobs/{sha256}</c> with <c>Range</c>, <c>POST /lifeline</c>, <c>GET /health</c>, and
+/// <c>POST /leave</c> from the machine itself.
 /// </summary>
 internal sealed class DataServer : IAsyncDisposable
 {
@@ -24,7 +25,10 @@ internal sealed class DataServer : IAsyncDisposable
 
     private readonly WebApplication _app;
 
-    private DataServer(WebApplication app, string endpoint) => (_app, Endpoint) = (app, endpoint);
+    private DataServer(WebApplication app, string endpoint, Task leaveAsked) => (_app, Endpoint, LeaveAsked) = (app, endpoint, leaveAsked);
+
+    /// <summary>Ends when a program on this machine, such as one that is told of its preemption, has asked the node to leave.</summary>
+    public Task LeaveAsked { get; }
 
     /// <summary>"host:port" as bound, with the host as it was given.</summary>
     public string Endpoint { get; }
@@ -54,6 +58,18 @@ internal sealed class DataServer : IAsyncDisposable
         var app = builder.Build();
         app.MapMethods("/blobs/{sha256}", [HttpMethods.Get, HttpMethods.Head], context => BlobResponse.SendAsync(context, places));
         app.MapPost("/lifeline", context => lifelines.ServeAsync(context, app.Lifetime.ApplicationStopping));
+        var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        app.MapPost("/leave", context =>
+        {
+            if (context.Connection.RemoteIpAddress is not { } from || !(IPAddress.IsLoopback(from) || from.Equals(context.Connection.LocalIpAddress)))
+            {
+                context.Response.StatusCode = StatusCodes.Status403Forbidden;
+                return context.Response.WriteAsync("only this machine may ask this node to leave\n");
+            }
+
+            leave.TrySetResult();
+            return context.Response.WriteAsync("leaving\n");
+        });
         app.MapGet("/health", context => context.Response.WriteAsync("ok\n"));
         try
         {
@@ -73,7 +89,7 @@ internal sealed class DataServer : IAsyncDisposable
 
         var bound = app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Single();
         var name = host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host;
-        return new DataServer(app, string.Create(CultureInfo.InvariantCulture, $"{name}:{new Uri(bound).Port}"));
+        return new DataServer(app, string.Create(CultureInfo.InvariantCulture, $"{name}:{new Uri(bound).Port}"), leave.Task);
     }
 
     public async ValueTask DisposeAsync()

@@ -10,17 +10,23 @@ internal static class CorpusAudit
     {
         var run = CommonOptions.RequiredRunName("The run to audit.");
         var dataDir = CommonOptions.DataDir();
+        var database = new Option<string?>("--database")
+        {
+            Description = "Where the seeds' journal is, as for elastic seed. Default: ELASTIC_DATABASE, else journal.db in the data directory.",
+            HelpName = "URL",
+        };
         var command = new TeachingCommand("audit",
             "Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not.",
             "elastic corpus audit --run tiny")
-        { run, dataDir };
+        { run, dataDir, database };
         command.SetAction(async (parsed, cancel) =>
         {
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
             var id = CommonOptions.RunOf(parsed.GetValue(run)!);
             data.ExistingRun(id);
             using var held = data.Take();
-            return Report(await LedgerAudit.RunAsync(data.Root, id, cancel), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            return Report(await LedgerAudit.RunAsync(
+                data.Root, parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase, id, cancel), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         });
         return command;
     }

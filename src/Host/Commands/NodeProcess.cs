@@ -62,7 +62,8 @@ internal sealed class NodeProcess
     }
 
     private Task<Pbm.PbmServer> PbmAsync(ElasticNode node, CancellationToken cancel) =>
-        Pbm.PbmServer.StartAsync(_request.Node.Host, _request.Node.PbmPort, Pbm.ControlPalettes.Of(node.Control), cancel);
+        Pbm.PbmServer.StartAsync(_request.Node.Host, _request.Node.PbmPort, Pbm.ControlPalettes.Of(node.Control, TimeProvider.System),
+            new DataDirectory(_request.Node.DataDir).LogFile, Pbm.PbmLimits.Default, cancel);
 
     private async Task PreemptionAsync(CancellationToken cancel)
     {

@@ -1,7 +1,6 @@
 using Elastic.Actors;
 using Elastic.Actors.Checkpoints;
 using Elastic.Corpus;
-using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
