@@ -7,7 +7,7 @@ using Elastic.Actors.Database;
 namespace Elastic.Actors.Membership;
 
 /// <summary>The settings about who belongs to the cluster, to be put above hocon/akka.conf.</summary>
-public static class ClusterSettings
+public static class MembershipConfig
 {
     private const string SingletonLease = "elastic.singleton-lease";
 

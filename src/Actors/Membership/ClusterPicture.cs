@@ -1,0 +1,37 @@
+namespace Elastic.Actors.Membership;
+
+/// <summary>How far a member has come. Up includes Leaving: it still holds what it held. Gone is downed or exiting: nobody counts on it.</summary>
+internal enum Standing { Joining, Up, Gone }
+
+/// <summary>A member of the cluster as one node sees it at one moment.</summary>
+/// <param name="Node">With its incarnation: host:port#uid.</param>
+/// <param name="Heard">The node itself gets its heartbeats; what other nodes say about it does not count.</param>
+/// <param name="SawNewest">It has seen the newest membership, so that it lives and somebody reaches it.</param>
+internal sealed record Peer(string Node, bool Seed, Standing Standing, bool Heard, bool SawNewest);
+
+/// <summary>The cluster as one node sees it at one moment.</summary>
+/// <param name="Self">Heard by itself; not among the peers before it has joined.</param>
+/// <param name="Peers">In the order of their addresses, which is the same for all.</param>
+internal sealed record ClusterPicture(string Self, IReadOnlyList<Peer> Peers)
+{
+    /// <summary>True while this node belongs to the cluster and may take part in it.</summary>
+    public bool IsMember => Peers.Any(p => p.Node == Self && p.Standing != Standing.Gone);
+
+    /// <summary>Those that count and are silent.</summary>
+    public IEnumerable<Peer> Silent => Peers.Where(p => !p.Heard && p.Standing != Standing.Gone);
+}
+
+/// <summary>What a node does about what it sees.</summary>
+internal abstract record DowningDecision
+{
+    public sealed record Wait : DowningDecision;
+
+    /// <summary>Down these workers. It needs no database: where no seed is silent, there is no other side that could go on.</summary>
+    public sealed record DownWorkers(IReadOnlyList<string> Nodes) : DowningDecision;
+
+    /// <summary>Down these nodes if the seeds among them can be put on the list of <see cref="Database.DownedSeeds"/>; if they have put us there, leave.</summary>
+    public sealed record Judge(IReadOnlyList<string> Nodes, IReadOnlyList<string> Seeds) : DowningDecision;
+
+    /// <summary>Leave, so that the process can join afresh.</summary>
+    public sealed record End(string Why) : DowningDecision;
+}

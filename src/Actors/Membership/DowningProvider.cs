@@ -1,0 +1,24 @@
+using Akka.Actor;
+using Akka.Cluster;
+using Elastic.Actors.Database;
+
+namespace Elastic.Actors.Membership;
+
+/// <summary>What Akka asks about downing; made by <c>akka.cluster.downing-provider-class</c>.</summary>
+public sealed class DowningProvider(ActorSystem system, Cluster cluster) : IDowningProvider
+{
+    /// <summary>None: the supervisor waits for its lease, and two readers of the same corpus shard do no harm.</summary>
+    public TimeSpan DownRemovalMargin => TimeSpan.Zero;
+
+    /// <inheritdoc/>
+    public Props DowningActorProps
+    {
+        get
+        {
+            var section = system.Settings.Config.GetConfig("elastic.membership");
+            var settings = MembershipSettings.Of(section);
+            var downed = cluster.SelfRoles.Contains("seed") ? new DownedSeeds(DatabaseAddress.FromConfig(section.GetConfig("database"))) : null;
+            return Props.Create(() => new DowningActor(cluster, settings, downed));
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using static Elastic.Actors.Membership.DowningDecision;
+
+namespace Elastic.Actors.Membership;
+
+/// <summary>
+/// When a worker gives up: it never downs others, but ends its own actor system when it hears no seed any more, or when its own line is the
+/// one that is broken. Decided without clocks, actors or I/O.
+/// </summary>
+internal sealed class WorkerDowning(MembershipSettings settings)
+{
+    private readonly Dictionary<string, TimeSpan> _silentSince = [];
+    private TimeSpan? _seedHeard;
+
+    /// <summary>To be asked a few times a second.</summary>
+    /// <param name="now">Since any moment, by a clock that only runs forward.</param>
+    public DowningDecision Observe(ClusterPicture picture, TimeSpan now)
+    {
+        if (!picture.IsMember || _seedHeard is null || picture.Peers.Any(p => p.Seed && p.Heard && p.Standing != Standing.Gone))
+            _seedHeard = now;
+        if (now - _seedHeard >= settings.WorkerPatience)
+            return new End($"no seed was heard for {settings.WorkerPatience.TotalSeconds} s: leaving, to join again");
+
+        var silent = picture.Silent.ToDictionary(p => p.Node);
+        foreach (var node in _silentSince.Keys.Where(n => !silent.ContainsKey(n)).ToList())
+            _silentSince.Remove(node);
+        foreach (var node in silent.Keys)
+            _silentSince.TryAdd(node, now);
+
+        // The seeds would have downed it if they did not hear it either. Until somebody goes, nobody can come up.
+        return picture.IsMember && _silentSince.Where(s => now - s.Value >= 2 * settings.WorkerPatience).Select(s => s.Key).FirstOrDefault(n => silent[n].SawNewest) is { } lone
+            ? new End($"{lone} is not heard here, though others hear it: leaving, to join again; see what is between the two machines (a firewall?)")
+            : new Wait();
+    }
+}

@@ -1,0 +1,116 @@
+using System.Diagnostics;
+using Akka.Cluster;
+
+namespace Elastic.Actors.Tests.Membership;
+
+public sealed class DowningSpecs(ITestOutputHelper output)
+{
+    [Fact]
+    public async Task After_a_death_the_others_go_on_though_a_worker_is_the_leader_and_the_singleton_moves()
+    {
+        await using var cluster = new LoopbackCluster();
+        var first = await cluster.StartAsync("127.0.0.2", "seed", null);
+        var second = await cluster.StartAsync("127.0.0.3", "seed", first);
+        var third = await cluster.StartAsync("127.0.0.4", "seed", first);
+        var worker = await cluster.StartAsync("127.0.0.1", "worker", first);
+        var doomed = await cluster.StartAsync("127.0.0.5", "worker", first);
+        await LoopbackCluster.UntilMembersAsync(worker, first, second, third, worker, doomed);
+        await cluster.UntilHomeAsync(first);
+
+        var watch = Stopwatch.StartNew();
+        await LoopbackCluster.KillAsync(doomed);
+        foreach (var other in (Cluster[])[first, second, third, worker])
+            await LoopbackCluster.UntilMembersAsync(other, first, second, third, worker);
+        Say("a worker is killed: all others have removed it", watch);
+
+        watch.Restart();
+        await LoopbackCluster.KillAsync(first);
+        await cluster.UntilHomeAsync(second);
+        Say("the seed with the singleton is killed (of three): the singleton runs at another", watch);
+        foreach (var other in (Cluster[])[second, third, worker])
+            await LoopbackCluster.UntilMembersAsync(other, second, third, worker);
+
+        watch.Restart();
+        await LoopbackCluster.KillAsync(second);
+        await cluster.UntilHomeAsync(third);
+        Say("the next seed is killed right after (of two, the lower address): the singleton runs at the last", watch);
+        await LoopbackCluster.UntilMembersAsync(worker, third, worker);
+        Assert.Equal(3, cluster.Homes.Count);
+    }
+
+    [Fact]
+    public async Task When_the_network_splits_the_larger_part_of_the_seeds_goes_on_and_the_other_side_ends()
+    {
+        await using var cluster = new LoopbackCluster();
+        var lone = await cluster.StartAsync("127.0.0.2", "seed", null);
+        var second = await cluster.StartAsync("127.0.0.3", "seed", lone);
+        var third = await cluster.StartAsync("127.0.0.4", "seed", lone);
+        var workerThere = await cluster.StartAsync("127.0.0.1", "worker", lone);
+        var workerHere = await cluster.StartAsync("127.0.0.5", "worker", lone);
+        await LoopbackCluster.UntilMembersAsync(workerThere, lone, second, third, workerThere, workerHere);
+
+        var watch = Stopwatch.StartNew();
+        await LoopbackCluster.CutAsync([lone, workerThere], [second, third, workerHere]);
+        await cluster.UntilHomeAsync(second);
+        Say("the seed with the singleton is cut off, together with a worker: the singleton runs on the other side", watch);
+        await LoopbackCluster.UntilEndedAsync(lone);
+        Say("... and the seed that was cut off has ended its actor system", watch);
+        await LoopbackCluster.UntilEndedAsync(workerThere);
+        Say("... and the worker there, too", watch);
+        foreach (var other in (Cluster[])[second, third, workerHere])
+            await LoopbackCluster.UntilMembersAsync(other, second, third, workerHere);
+        Assert.Equal(2, cluster.Homes.Count);
+    }
+
+    [Fact]
+    public async Task A_seed_that_loses_only_its_line_to_another_seed_leaves_the_common_worker_alone()
+    {
+        await using var cluster = new LoopbackCluster();
+        var first = await cluster.StartAsync("127.0.0.2", "seed", null);
+        var second = await cluster.StartAsync("127.0.0.3", "seed", first);
+        var worker = await cluster.StartAsync("127.0.0.1", "worker", first);
+        await LoopbackCluster.UntilMembersAsync(worker, first, second, worker);
+        await LoopbackCluster.CutAsync([first], [second]);
+        await LoopbackCluster.UntilEndedAsync(second);
+        await LoopbackCluster.UntilMembersAsync(worker, first, worker);
+        await LoopbackCluster.UntilMembersAsync(first, first, worker);
+    }
+
+    [Theory]
+    [InlineData("127.0.0.2")]                               // at the same address, where the worker's heartbeats go on being answered
+    [InlineData("127.0.0.3")]
+    public async Task When_the_only_seed_is_replaced_its_worker_ends_and_the_new_seed_has_the_singleton(string host)
+    {
+        await using var cluster = new LoopbackCluster();
+        var only = await cluster.StartAsync("127.0.0.2", "seed", null);
+        var worker = await cluster.StartAsync("127.0.0.1", "worker", only);
+        await LoopbackCluster.UntilMembersAsync(worker, only, worker);
+        await cluster.UntilHomeAsync(only);
+
+        var watch = Stopwatch.StartNew();
+        await LoopbackCluster.KillAsync(only);
+        var next = await cluster.StartAsync(host, "seed", null, host == "127.0.0.2" ? only.SelfAddress.Port!.Value : 0);
+        await cluster.UntilHomeAsync(next);
+        Say($"the only seed is killed and one at {host} started: the singleton runs", watch);
+        await LoopbackCluster.UntilEndedAsync(worker);
+        Say("... and the worker has ended its actor system", watch);
+        var again = await cluster.StartAsync("127.0.0.1", "worker", next, worker.SelfAddress.Port!.Value);
+        await LoopbackCluster.UntilMembersAsync(next, next, again);
+        Say("... and has joined the new seed", watch);
+    }
+
+    [Fact]
+    public async Task A_seed_that_joins_through_a_worker_after_the_only_seed_died_takes_over_the_cluster()
+    {
+        await using var cluster = new LoopbackCluster();
+        var only = await cluster.StartAsync("127.0.0.2", "seed", null);
+        var worker = await cluster.StartAsync("127.0.0.1", "worker", only);
+        await LoopbackCluster.UntilMembersAsync(worker, only, worker);
+        await LoopbackCluster.KillAsync(only);
+        var next = await cluster.StartAsync("127.0.0.3", "seed", worker);
+        await LoopbackCluster.UntilMembersAsync(worker, next, worker);
+        await cluster.UntilHomeAsync(next);
+    }
+
+    private void Say(string what, Stopwatch watch) => output.WriteLine($"{watch.Elapsed.TotalSeconds:0.0} s: {what}");
+}
