@@ -234,15 +234,16 @@ public sealed class ElasticNode : IAsyncDisposable
 
     /// <summary>Asks the supervisors.</summary>
     /// <exception cref="ElasticException">None answers in time.</exception>
-    internal async Task<T> AskAsync<T>(IWireMessage question)
+    internal async Task<T> AskAsync<T>(IWireMessage question, TimeSpan? within = null, CancellationToken cancel = default)
     {
+        var deadline = within ?? StartDeadline;
         try
         {
-            return await (_member.Runs ?? ActorRefs.Nobody).Ask<T>(question, StartDeadline);
+            return await (Runs ?? throw new ElasticException("this process is just joining the cluster again: try again in a moment")).Ask<T>(question, deadline, cancel);
         }
         catch (AskTimeoutException e)
         {
-            throw new ElasticException($"the supervisor did not answer within {StartDeadline.TotalSeconds} s: " +
+            throw new ElasticException($"the supervisor did not answer within {deadline.TotalSeconds} s: " +
                                        "it may be moving to another seed, or its database may be slow or down; log.txt in the data directory has the details", e);
         }
     }

@@ -31,8 +31,8 @@ internal sealed class NodeControl(ElasticNode node)
 
     private async Task<RunView[]> RunsAsync(CancellationToken cancel)
     {
-        var names = await node.AskAsync<RunsAnswer.Names>(new RunsQuery.Names());
-        return await Task.WhenAll(names.Runs.Select(run => (node.Runs ?? ActorRefs.Nobody).Ask<RunView>(new RunWatch.Look(run), Deadline, cancel)));
+        var names = await node.AskAsync<RunsAnswer.Names>(new RunsQuery.Names(), null, cancel);
+        return await Task.WhenAll(names.Runs.Select(run => node.AskAsync<RunView>(new RunWatch.Look(run), Deadline, cancel)));
     }
 
     private async Task<RunReply> StartAsync(TrainingSettings settings, IProgress<string> progress, CancellationToken cancel)
@@ -41,7 +41,7 @@ internal sealed class NodeControl(ElasticNode node)
         return await node.StartRunAsync(Resolve(settings, corpus), corpus);
     }
 
-    private async Task<NodeView[]> NodesAsync(CancellationToken cancel) => (await node.AskAsync<RunsAnswer.Nodes>(new RunsQuery.Nodes())).Views;
+    private async Task<NodeView[]> NodesAsync(CancellationToken cancel) => (await node.AskAsync<RunsAnswer.Nodes>(new RunsQuery.Nodes(), null, cancel)).Views;
 
     private async Task<ClusterView> ClusterAsync()
     {
@@ -49,9 +49,9 @@ internal sealed class NodeControl(ElasticNode node)
         string? supervisor;
         try
         {
-            supervisor = (await (node.Runs ?? ActorRefs.Nobody).Ask<RunsAnswer.Nodes>(new RunsQuery.Nodes(), TimeSpan.FromSeconds(1))).Supervisor;
+            supervisor = (await node.AskAsync<RunsAnswer.Nodes>(new RunsQuery.Nodes(), TimeSpan.FromSeconds(1))).Supervisor;
         }
-        catch (AskTimeoutException)
+        catch (ElasticException)
         {
             supervisor = null;                                         // on its way to another seed
         }

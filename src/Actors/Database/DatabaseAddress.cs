@@ -45,7 +45,12 @@ public sealed class DatabaseAddress
           connection-string = {{Quote(ConnectionString)}}
           auto-initialize = off
         }
-        """);
+        # The list of runs is what the journal says it is.
+        akka.persistence.query.journal.sql {
+          provider-name = "{{ProviderName}}"
+          connection-string = {{Quote(ConnectionString)}}
+        }
+        """).WithFallback(Akka.Persistence.Sql.SqlPersistence.DefaultConfiguration);
 
     /// <summary>What <see cref="FromConfig"/> reads, e.g. in a lease's own section.</summary>
     internal string ConfigKeys => $"""

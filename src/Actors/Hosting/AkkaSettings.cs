@@ -16,7 +16,7 @@ internal static class AkkaSettings
         ConfigurationFactory.ParseString($$"""
             akka.remote.dot-netty.tcp { hostname = {{Quote(host)}}, port = {{port.ToString(CultureInfo.InvariantCulture)}} }
             akka.cluster.roles = [{{string.Join(", ", roles)}}]
-            """).WithFallback(database is null ? ClusterSettings.ForWorker(network) : ClusterSettings.ForSeed(network, database)).WithFallback(Common(paths));
+            """).WithFallback(database is null ? MembershipConfig.ForWorker(network) : MembershipConfig.ForSeed(network, database)).WithFallback(Common(paths));
 
     /// <summary>What a process computes with; it outlives its memberships.</summary>
     public static Config ForDevices(DataPaths paths) => ConfigurationFactory.ParseString($$"""

@@ -101,6 +101,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
             if (await JoinAsync(attempt))
             {
                 Enter();
+                _joined.TrySetResult();
                 attempt = 0;
                 await Task.WhenAny(_system.WhenTerminated, Task.Delay(Timeout.Infinite, _ending.Token));
                 if (_ending.IsCancellationRequested)
@@ -132,7 +133,6 @@ internal sealed class ClusterMembership : IAsyncDisposable
                 await cluster.JoinAsync(Address, timeout.Token);
             else
                 await cluster.JoinSeedNodesAsync(contacts, timeout.Token);
-            _joined.TrySetResult();
             return true;
         }
         catch (Exception e) when (e is ClusterJoinFailedException or OperationCanceledException or TimeoutException or ElasticException)
@@ -149,7 +149,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
         if (_place.Runs is { } runs)
             _system.ActorOf(ClusterSingletonManager.Props(
                 RunsActor.Props(runs), PoisonPill.Instance,
-                _place.Lease ? Membership.ClusterSettings.SeedSingleton(_system) : ClusterSingletonManagerSettings.Create(_system).WithRole("seed")), "runs");
+                _place.Lease ? Membership.MembershipConfig.SeedSingleton(_system) : ClusterSingletonManagerSettings.Create(_system).WithRole("seed")), "runs");
         var proxy = _system.ActorOf(ClusterSingletonProxy.Props("/user/runs", ClusterSingletonProxySettings.Create(_system).WithRole("seed")), "runs-proxy");
         _place.Readers.Region = ShardRegions.Start(_system, _place.Corpora);
         _runs = proxy;

@@ -7,13 +7,16 @@ namespace Elastic.Actors.Hosting;
 /// <summary>Writes the actor system's log to <c>elastic.log-file</c>, a line an event, flushed at once.</summary>
 public sealed class FileLogger : ReceiveActor
 {
+    // A process has several actor systems that log to the same file; each opens it for itself and writes at its end.
+    private static readonly Lock Gate = new();
+
     private readonly StreamWriter? _file;
 
     public FileLogger()
     {
         var path = Context.System.Settings.Config.GetString("elastic.log-file", "");
         if (path.Length > 0)
-            _file = new StreamWriter(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite)) { AutoFlush = true };
+            _file = new StreamWriter(new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite)) { AutoFlush = true };
         Receive<InitializeLogger>(_ => Sender.Tell(new LoggerInitialized()));
         Receive<LogEvent>(Write);
     }
@@ -23,10 +26,16 @@ public sealed class FileLogger : ReceiveActor
 
     private void Write(LogEvent e)
     {
+        if (_file is null)
+            return;
         try
         {
-            _file?.WriteLine($"{e.Timestamp.ToString("o", CultureInfo.InvariantCulture)} {e.LogLevel().ToString()[..4].ToUpperInvariant()} {e.LogSource}: {e.Message}" +
+            lock (Gate)
+            {
+                _file.BaseStream.Seek(0, SeekOrigin.End);
+                _file.WriteLine($"{e.Timestamp.ToString("o", CultureInfo.InvariantCulture)} {e.LogLevel().ToString()[..4].ToUpperInvariant()} {e.LogSource}: {e.Message}" +
                              (e.Cause is null ? "" : $"{Environment.NewLine}{e.Cause}"));
+            }
         }
         catch (IOException)
         {

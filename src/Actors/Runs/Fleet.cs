@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Runs;
 
@@ -77,6 +78,23 @@ public sealed record Fleet(
     public Fleet Hold(NodeId node, params IEnumerable<Digest> sets) => Nodes.ContainsKey(node)
         ? this with { Holders = Holders.SetItems(sets.Distinct().Select(s => KeyValuePair.Create(s, HoldersOf(s).Add(node)))) }
         : this;
+
+    /// <summary>What a result tells about who holds what.</summary>
+    public Fleet Hold(RunCommand command) => command switch
+    {
+        RunCommand.FinishInitialization c => Hold(c.Node, c.Version),
+        RunCommand.FinishReplica c => Hold(c.Node, c.Result.Contribution, c.Result.InnerState),
+        RunCommand.HandOverReplica c => Hold(c.Node, c.HandOver.State),
+        RunCommand.FinishCheckpoint c => Hold(c.Node, [c.Checkpoint.Parameters, .. c.Checkpoint.InnerStates]),
+        _ => this,
+    };
+
+    /// <summary>Where other vector sets than these are is not kept in mind.</summary>
+    public Fleet Forget(IEnumerable<Digest> except)
+    {
+        var kept = except.ToHashSet();
+        return this with { Holders = Holders.RemoveRange(Holders.Keys.Where(s => !kept.Contains(s))) };
+    }
 
     /// <summary>A vector set is not whole on a node.</summary>
     public Fleet Lack(NodeId node, IEnumerable<Digest> sets) =>

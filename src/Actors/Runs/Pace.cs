@@ -14,3 +14,20 @@ public readonly record struct Pace(TimeSpan Now, TimeSpan? Median)
     /// <summary>True when work that was given at <paramref name="since"/> takes too long.</summary>
     public bool IsStraggling(TimeSpan since) => Median is { } median && Now - since > (Straggling * median > Least ? Straggling * median : Least);
 }
+
+/// <summary>How long the replicas' rounds took that were computed lately.</summary>
+internal sealed class Timings
+{
+    private const int Most = 32;
+    private readonly Queue<TimeSpan> _latest = new();
+
+    /// <summary>Null before the first.</summary>
+    public TimeSpan? Median => _latest.Count == 0 ? null : _latest.Order().ElementAt(_latest.Count / 2);
+
+    public void Note(TimeSpan duration)
+    {
+        _latest.Enqueue(duration);
+        if (_latest.Count > Most)
+            _latest.Dequeue();
+    }
+}

@@ -14,7 +14,6 @@ public readonly record struct Outgoing(NodeId Node, NodeCommand Command);
 public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan patience)
 {
     private const int MostAttempts = 4;
-    private const int Timings = 32;
 
     // A message to or from a node that lives may be lost with its connection. The node says every second what it has in hand.
     private static readonly TimeSpan InFlight = TimeSpan.FromSeconds(3);
@@ -25,7 +24,7 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
     private readonly HashSet<NodeId> _busy = [];
     private readonly HashSet<NodeId> _released = [];
     private readonly Dictionary<WorkKey, int> _attempts = [];
-    private readonly Queue<TimeSpan> _timings = new();
+    private readonly Timings _timings = new();
     private readonly List<Outgoing> _outbox = [];
     private readonly Queue<RunCommand> _own = new();
     private readonly HashSet<Type> _asked = [];
@@ -46,9 +45,16 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
         : Fleet.DeviceCount == 0 ? RunPhase.Waiting
         : Run.Phase(Plan!);
 
-    public Decision Decide(RunCommand command) =>
+    /// <summary>What is to be stored for a command.</summary>
+    public Decision Decide(RunCommand command)
+    {
         // A survey counts once. One that comes late speaks of an older state, and would take for lost whatever was stored since.
-        command is RunCommand.FinishSurvey && Fleet.Surveyed ? Decision.AlreadyDone : Runs.Run.Decide(Run, command, Plan);
+        var decision = command is RunCommand.FinishSurvey && Fleet.Surveyed ? Decision.AlreadyDone : Runs.Run.Decide(Run, command, Plan);
+        // Noted before the events are folded: what is in the journal and on no node counts as lost.
+        if (decision.Refusal is null)
+            Fleet = Fleet.Hold(command);
+        return decision;
+    }
 
     /// <summary>A stored event, new or replayed.</summary>
     public void Fold(RunEvent e)
@@ -66,14 +72,16 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
         _inventory.Begin(_now);
     }
 
-    /// <summary>Time passes.</summary>
-    public void Tick(TimeSpan now)
+    /// <summary>It is that late now; whatever happens next happens then.</summary>
+    public void At(TimeSpan now) => _now = now;
+
+    /// <summary>Time passes, and nothing else happens.</summary>
+    public void Tick()
     {
-        _now = now;
-        if (_roster.Recover(now))
+        if (_roster.Recover(_now))
             ReviewNodes();
-        foreach (var node in _inventory.Overdue(now))
-            _outbox.AddRange(_inventory.Ask(Run, node, now).Select(s => new Outgoing(node, s)));
+        foreach (var node in _inventory.Overdue(_now))
+            _outbox.AddRange(_inventory.Ask(Run, node, _now).Select(s => new Outgoing(node, s)));
         Advance();
     }
 
@@ -84,8 +92,8 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
         _asked.Remove(command.GetType());
         if (Dispatch.AnsweredBy(command) is { } answered)
         {
-            if (command is RunCommand.FinishReplica)
-                Time(answered);
+            if (command is RunCommand.FinishReplica && Fleet.InHand.TryGetValue(answered, out var since))
+                _timings.Note(_now - since);
             Answer(answered);
         }
 
@@ -97,19 +105,8 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
             case RunCommand.Start when decision.Refusal is null:
                 Fleet = Fleet with { Stopping = false };
                 break;
-            case RunCommand.FinishInitialization c when decision.Refusal is null:
-                Fleet = Fleet.Hold(c.Node, c.Version);
-                break;
-            case RunCommand.FinishReplica c when decision.Refusal is null:
-                Fleet = Fleet.Hold(c.Node, c.Result.Contribution, c.Result.InnerState);
-                if (Run.BallotOf(c.Result.Replica).Votes is [var only] && only.Node == c.Node)
-                    Fleet = Fleet with { Homes = Fleet.Homes.SetItem(c.Result.Replica, c.Node) };
-                break;
-            case RunCommand.HandOverReplica c when decision.Refusal is null:
-                Fleet = Fleet.Hold(c.Node, c.HandOver.State);
-                break;
-            case RunCommand.FinishCheckpoint c when decision.Refusal is null:
-                Fleet = Fleet.Hold(c.Node, [c.Checkpoint.Parameters, .. c.Checkpoint.InnerStates]);
+            case RunCommand.FinishReplica c when decision.Refusal is null && Run.BallotOf(c.Result.Replica).Votes is [var only] && only.Node == c.Node:
+                Fleet = Fleet with { Homes = Fleet.Homes.SetItem(c.Result.Replica, c.Node) };
                 break;
         }
 
@@ -266,7 +263,7 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
 
     private void GiveOut(RunPlan plan)
     {
-        (Fleet, var work) = Dispatch.Next(Run, Fleet, plan, new Pace(_now, Median()));
+        (Fleet, var work) = Dispatch.Next(Run, Fleet, plan, new Pace(_now, _timings.Median));
         foreach (var assignment in work)
         {
             if (assignment.Key.Kind != WorkKind.Copy)
@@ -311,17 +308,6 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
         _outbox.Add(new Outgoing(answered.Node, new NodeCommand.DropWork(id, [answered.Work])));
     }
 
-    private void Time(Holding answered)
-    {
-        if (!Fleet.InHand.TryGetValue(answered, out var since))
-            return;
-        _timings.Enqueue(_now - since);
-        if (_timings.Count > Timings)
-            _timings.Dequeue();
-    }
-
-    private TimeSpan? Median() => _timings.Count == 0 ? null : _timings.Order().ElementAt(_timings.Count / 2);
-
     private void Rest(NodeReport.WorkFailed failed)
     {
         _roster.Ail(failed.Node, failed.Why, _now);
@@ -349,7 +335,7 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
         switch (e)
         {
             case RunEvent.RoundCommitted:
-                Fleet = Fleet with { Assembled = Fleet.Assembled.Clear() };
+                Fleet = Fleet.Forget(Run.References()) with { Assembled = Fleet.Assembled.Clear() };
                 if (!Plan!.Checkpoints(Run.Round))
                     Retain();
                 return null;
@@ -397,7 +383,5 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
         int[] checkpoints = [.. Run.Checkpoints.Select(c => c.Version)];
         foreach (var (sets, part) in Part.Cut([.. Run.References()], Part.MostDigests))
             _outbox.AddRange(_opened.Select(node => new Outgoing(node, new NodeCommand.Retain(id, Run.Round, sets, checkpoints, part))));
-        var references = Run.References().ToHashSet();
-        Fleet = Fleet with { Holders = Fleet.Holders.RemoveRange(Fleet.Holders.Keys.Where(s => !references.Contains(s))) };
     }
 }

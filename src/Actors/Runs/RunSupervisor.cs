@@ -61,7 +61,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         });
         Command<Fenced>(fenced => Fence(fenced));
         Command<Status.Failure>(failure => GiveUp($"the database cannot be reached ({failure.Cause.GetBaseException().Message})", failure.Cause));
-        Command<Tick>(_ => Then(() => { }, shows: false));
+        Command<Tick>(_ => Then(_desk.Tick, shows: false));
         Command<NodeReport.Enlist>(Enlist);
         Command<NodeLost>(lost => Then(() => Lose(lost.Node)));
         Command<NodeReport.StepTaken>(Count);
@@ -147,7 +147,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     // Whatever happens on the desk: send what follows, and show it.
     private void Then(Action happens, bool shows = true)
     {
-        _desk.Tick(Now);
+        _desk.At(Now);
         happens();
         foreach (var (node, command) in _desk.TakeOutbox())
             _nodes.GetValueOrDefault(node, ActorRefs.Nobody).Tell(command);
