@@ -99,7 +99,9 @@ internal sealed class PbmConnection
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
         {
-            return new PbmMessage.End(ExitCodes.Interrupted, _ended.IsCancellationRequested ? "the seed is shutting down" : "");
+            return _ended.IsCancellationRequested
+                ? new PbmMessage.End(ExitCodes.Unreachable, "this seed is shutting down: name another one, or try again when it is back")
+                : new PbmMessage.End(ExitCodes.Interrupted, "");
         }
         catch (Exception e) when (e is not ConnectionLostException)
         {
