@@ -8,7 +8,7 @@ namespace Elastic.Host.Pbm;
 /// <summary>The server's side of one connection: hello, then one request after the other until the client hangs up.</summary>
 internal sealed class PbmConnection
 {
-    private static readonly string Version = typeof(PbmConnection).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+    private static readonly string Version = typeof(PbmConnection).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     // What is left for a line that is being written when the server ends.
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
