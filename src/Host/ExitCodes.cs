@@ -11,6 +11,9 @@ internal static class ExitCodes
 
     public const int NotFound = 3;
 
+    /// <summary>No seed answers, or it is leaving.</summary>
+    public const int Unreachable = 4;
+
     /// <summary>Stopped by Ctrl-C or SIGTERM, as shells count it: 128 + SIGINT.</summary>
     public const int Interrupted = 130;
 }

@@ -43,7 +43,7 @@ internal sealed class Interruption : IDisposable
         {
             if (_running is null or { IsCancellationRequested: true })
                 return false;
-            _running.Cancel();
+            _ = _running.CancelAsync();                  // what it cancels runs elsewhere, not under this lock
             return true;
         }
     }

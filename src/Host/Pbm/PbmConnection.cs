@@ -8,7 +8,7 @@ namespace Elastic.Host.Pbm;
 /// <summary>The server's side of one connection: hello, then one request after the other until the client hangs up.</summary>
 internal sealed class PbmConnection
 {
-    private static readonly string Version = typeof(PbmConnection).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+    private static readonly string Version = typeof(PbmConnection).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     // What is left for a line that is being written when the server ends.
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
@@ -99,7 +99,9 @@ internal sealed class PbmConnection
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
         {
-            return new PbmMessage.End(ExitCodes.Interrupted, _ended.IsCancellationRequested ? "the seed is shutting down" : "");
+            return _ended.IsCancellationRequested
+                ? new PbmMessage.End(ExitCodes.Unreachable, "this seed is shutting down: name another one, or try again when it is back")
+                : new PbmMessage.End(ExitCodes.Interrupted, "");
         }
         catch (Exception e) when (e is not ConnectionLostException)
         {

@@ -43,9 +43,9 @@ internal sealed class RunPalette
         [
             new(new CommandHelp("start", "Starts a run, or goes on with one that was stopped. It then runs by itself.", [Config, Corpus, NewName, Set],
                 """
-                pbm run start -n first                                    the preset "tiny" on the documentation of the .NET SDK
-                pbm run start -n books -d /data/books -s run.rounds=200   text of the seed's machine, one setting changed
-                pbm run start -n large -c gpt2-124m -c mine.conf          a preset, with a file of yours on top
+                pbm run start -n first                                    nothing else is needed
+                pbm run start -n books -d /data/books -s run.rounds=200   the seed's text, one setting changed
+                pbm run start -n large -c gpt2-124m -c mine.conf          a preset, and your file on top
                 """), palette.StartAsync),
             new(new CommandHelp("list", "Lists all runs, a line each.", []), palette.ListAsync),
             new(new CommandHelp("status", "Shows all about one run.", [Name]), palette.StatusAsync),
@@ -90,10 +90,11 @@ internal sealed class RunPalette
             yield break;
         }
 
-        var lines = Table.Lay(["RUN", "PHASE", ">ROUND", ">STEP", ">LOSS", ">VAL", ">TOKENS/S", ">LEFT", ">DEVICES"],
+        var lines = Table.Lay(["RUN", "PHASE", ">ROUND", ">LOSS", ">VAL", ">TOKENS/S", ">LEFT", ">DEVICES"],
             [.. runs.Select(r => (string[])
             [
-                r.RunId.Value, r.Failure is null ? RunLines.Phase(r) : "failed", $"{r.Round}/{r.Rounds}", $"{r.Steps}", Loss(r.TrainLoss), Loss(r.ValLoss),
+                r.RunId.Value, r.Failure is null ? r.Phase.ToString().ToLowerInvariant() : "failed", $"{r.Round}/{r.Rounds}",
+                Loss(r.TrainLoss), Loss(r.ValLoss),
                 r.TokensPerSecond > 0 ? Units.Count(r.TokensPerSecond) : "", RunLines.Left(r).Replace(" left", "", StringComparison.Ordinal), $"{r.Devices}",
             ])]);
         yield return new PbmLine(lines[0]);

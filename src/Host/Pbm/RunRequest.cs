@@ -11,11 +11,14 @@ namespace Elastic.Host.Pbm;
 internal sealed record RunRequest(IReadOnlyList<CallValue> Configs, IReadOnlyList<string> Corpus, string Name, IReadOnlyList<string> Sets)
 {
     private const string NodeKeys = "node.";
+    private const int MaxNesting = 100;
 
     /// <summary>The settings of the run.</summary>
     /// <exception cref="SettingsException">Names every problem.</exception>
     public TrainingSettings Load()
     {
+        foreach (var (origin, text) in Configs.Select(c => (c.Value, c.FileText ?? "")).Concat(Sets.Select(s => ("--set", s))))
+            CheckNesting(origin, text);
         IReadOnlyList<CallValue> configs = Configs.Count > 0 ? Configs : [new CallValue("config", Presets.Default)];
         List<ConfigurationLayer> asked =
         [
@@ -38,5 +41,17 @@ internal sealed record RunRequest(IReadOnlyList<CallValue> Configs, IReadOnlyLis
         if (Corpus.Count > 0)
             layers.Add(ConfigurationLayer.Of("--corpus", "corpus.sources", Corpus, isList: true));
         return ElasticSettings.Bind(string.Join(" + ", configs.Select(c => c.Value)), ConfigurationLoader.Merge(layers)).Training;
+    }
+
+    // The parser calls itself for each bracket: far too many of them would end the process, and with it everybody's runs.
+    private static void CheckNesting(string origin, string text)
+    {
+        var depth = 0;
+        foreach (var c in text)
+        {
+            depth += c switch { '{' or '[' => 1, '}' or ']' => -1, _ => 0 };
+            if (depth > MaxNesting)
+                throw new SettingsException($"{origin}: more than {MaxNesting} brackets are open at once; a configuration needs two or three");
+        }
     }
 }

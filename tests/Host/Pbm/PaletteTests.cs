@@ -27,6 +27,7 @@ public sealed class PaletteTests
                 Assert.All(command.Arguments, a => Assert.Equal(1, a.Short.Length));
                 Assert.All(command.Arguments, a => Assert.True(a is { Kind: ArgumentKind.Flag, ValueName: "" } or { Kind: not ArgumentKind.Flag, ValueName.Length: > 0 }));
                 Assert.EndsWith(".", command.Description, StringComparison.Ordinal);
+                Assert.All(command.Examples.Split('\n'), l => Assert.InRange(l.Length, 0, Table.Width - 2));
             }
         }
 
@@ -82,10 +83,10 @@ public sealed class PaletteTests
         ];
         Assert.Equal(
             [
-                "RUN    PHASE                 ROUND  STEP    LOSS     VAL  TOKENS/S    LEFT  DEVICES",
-                "books  waiting for a device   0/40     0                                          0",
-                "tiny   computing              5/40   100  2.3457  2.2871     12.3k  1m 56s        2",
-                "z      failed                 5/40   100  2.3457  2.2871     12.3k  1m 56s        2",
+                "RUN    PHASE      ROUND    LOSS     VAL  TOKENS/S    LEFT  DEVICES",
+                "books  waiting     0/40                                          0",
+                "tiny   computing   5/40  2.3457  2.2871     12.3k  1m 56s        2",
+                "z      failed      5/40  2.3457  2.2871     12.3k  1m 56s        2",
             ],
             Texts(await Lines("run", "list")));
         Assert.Equal(["books", "tiny", "z"], Objects(await Lines("run", "list")).Select(o => (string)o["run"]!));
@@ -206,6 +207,15 @@ public sealed class PaletteTests
         var refusal = await Assert.ThrowsAsync<SettingsException>(() => Lines("run", "start", new CallValue("name", "a"), new CallValue("config", config, text)));
         Assert.StartsWith(problem, refusal.Message, StringComparison.Ordinal);
         Assert.Null(_cluster.Started);
+    }
+
+    [Fact]
+    public async Task Brackets_without_end_are_refused_instead_of_ending_the_process()
+    {
+        var brackets = new string('[', 100_000);
+        CallValue name = new("name", "a");
+        foreach (var bad in new[] { new CallValue("config", "mine.conf", $"a = {brackets}"), new CallValue("set", $"corpus.sources={brackets}") })
+            Assert.Contains("brackets are open at once", (await Assert.ThrowsAsync<SettingsException>(() => Lines("run", "start", name, bad))).Message, StringComparison.Ordinal);
     }
 
     [Theory]
