@@ -66,7 +66,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<RunList>(Listed);
         Receive<Status.Failure>(NotListed);
         Receive<List>(_ => ListRuns());
-        Receive<RunsQuery.Names>(_ => Sender.Tell(new RunsAnswer.Names([.. Context.GetChildren().Select(c => new RunId(c.Path.Name[JournalPrefix.Length..]))])));
+        Receive<RunsQuery.Names>(_ => Sender.Tell(new RunsAnswer.Names([.. Supervisors.Select(c => new RunId(c.Path.Name[JournalPrefix.Length..]))])));
         Receive<RunsQuery.Nodes>(_ => Sender.Tell(new RunsAnswer.Nodes([.. _nodes.Views()], Cluster.Get(Context.System).SelfAddress.ToString())));
     }
 
@@ -89,6 +89,9 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
     /// <inheritdoc/>
     protected override void PostStop() => _lifelines?.Dispose();
+
+    // Akka's streams put a child of their own here.
+    private static IEnumerable<IActorRef> Supervisors => Context.GetChildren().Where(c => c.Path.Name.StartsWith(JournalPrefix, StringComparison.Ordinal));
 
     private void Start(RunCommand.Start start)
     {
@@ -130,7 +133,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             Sender.Tell(Welcome());
         }
 
-        foreach (var run in Context.GetChildren())
+        foreach (var run in Supervisors)
             run.Forward(report);
     }
 
@@ -142,7 +145,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         if (!_nodes.Lose(node))
             return;
         _log.Warning("node {0} is given up: {1}", node, why);
-        foreach (var run in Context.GetChildren())
+        foreach (var run in Supervisors)
             run.Tell(new NodeLost(node));
     }
 
