@@ -18,15 +18,15 @@ public sealed class CommitFence(DatabaseAddress database)
     /// <summary>A supervisor takes over, once it has recovered: from now on no older one can commit.</summary>
     /// <param name="round">The open round that it recovered. It counts, not the row's: a commit that never reached the journal is done again.</param>
     /// <returns>The term, higher than any before.</returns>
-    public Task<long> BeginTermAsync(RunId run, int round, CancellationToken cancel) => database.RetryAsync(Patience, StatementDeadline, async (connection, token) =>
-        (long)(await connection.ScalarAsync(
+    public Task<long> BeginTermAsync(RunId run, int round, CancellationToken cancel) =>
+        database.RetryAsync(Patience, StatementDeadline, async (connection, token) => (long)(await connection.ScalarAsync(
             """
             INSERT INTO elastic_fence (run, term, round, version) VALUES (@run, 1, @round, NULL)
             ON CONFLICT (run) DO UPDATE SET term = elastic_fence.term + 1, round = excluded.round, version = NULL
             RETURNING term
             """, token, ("run", run.Value), ("round", round)))!, cancel);
 
-    /// <summary>Commits <paramref name="round"/>, which opens the next one. Asking again with the same version is safe, e.g. when an answer was lost.</summary>
+    /// <summary>Commits <paramref name="round"/>, which opens the next one. Asking again with the same version is safe.</summary>
     /// <param name="term">What <see cref="BeginTermAsync"/> gave.</param>
     /// <param name="version">The model version that the round results in.</param>
     /// <returns>False when a newer supervisor has taken over, or <paramref name="round"/> is not the open round: then nothing has changed.</returns>

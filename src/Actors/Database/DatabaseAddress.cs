@@ -73,12 +73,14 @@ public sealed class DatabaseAddress
         if (text.StartsWith("sqlite:", StringComparison.OrdinalIgnoreCase))
         {
             var path = text["sqlite:".Length..];
-            return path.Length > 0 ? Sqlite(path) : throw new ElasticException($"the database {text} names no file: write sqlite:PATH, e.g. sqlite:/var/lib/elastic/journal.db");
+            return path.Length > 0
+                ? Sqlite(path)
+                : throw new ElasticException($"the database {text} names no file: write sqlite:PATH, e.g. sqlite:/var/lib/elastic/journal.db");
         }
         return text.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase) || text.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase)
             ? Postgres(text)
-            // What was typed is not repeated whole: it may be a password with a typing error in front.
-            : throw new ElasticException($"the database starts with \"{text[..Math.Min(text.Length, 8)]}\", which is none of what Elastic knows: write sqlite:PATH or " +
+            // What was typed is not repeated: there may be a password in it.
+            : throw new ElasticException("the database is neither a SQLite file nor a PostgreSQL address: write sqlite:PATH or " +
                                          "postgres://user:password@host:port/database, or nothing for journal.db in the data directory");
     }
 

@@ -13,7 +13,8 @@ internal static class DatabaseCalls
     /// <summary>Runs <paramref name="call"/> off the caller's thread: SQLite's "asynchronous" calls block.</summary>
     /// <exception cref="TimeoutException">It took longer than <paramref name="deadline"/>; whether it took effect is unknown.</exception>
     /// <exception cref="DbException">The database is down, or refuses.</exception>
-    public static async Task<T> CallAsync<T>(this DatabaseAddress database, TimeSpan deadline, Func<DbConnection, CancellationToken, Task<T>> call, CancellationToken cancel)
+    public static async Task<T> CallAsync<T>(
+        this DatabaseAddress database, TimeSpan deadline, Func<DbConnection, CancellationToken, Task<T>> call, CancellationToken cancel)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limit.CancelAfter(deadline);
@@ -31,7 +32,7 @@ internal static class DatabaseCalls
         }
     }
 
-    /// <summary>As <see cref="CallAsync"/>, again and again with growing, jittered delays while the failure may pass, for <paramref name="patience"/> at most.</summary>
+    /// <summary>As <see cref="CallAsync"/>, again and again while the failure may pass; no attempt begins after <paramref name="patience"/>.</summary>
     /// <exception cref="DbException">The last failure.</exception>
     /// <exception cref="TimeoutException">The last failure.</exception>
     public static async Task<T> RetryAsync<T>(this DatabaseAddress database, TimeSpan patience, TimeSpan deadline,
@@ -54,11 +55,12 @@ internal static class DatabaseCalls
         }
     }
 
-    /// <summary>Doubles from <paramref name="first"/> to <paramref name="longest"/>, and takes away up to half, so that seeds that failed together come back apart.</summary>
-    public static TimeSpan Delay(int attempt, TimeSpan first, TimeSpan longest) =>
-        Math.Min(longest.TotalMilliseconds, first.TotalMilliseconds * Math.Pow(2, Math.Min(attempt, 20))) * (0.5 + Random.Shared.NextDouble() / 2) is var ms
-            ? TimeSpan.FromMilliseconds(ms)
-            : default;
+    /// <summary>Doubles from <paramref name="first"/> to <paramref name="longest"/>, less up to half, so that seeds that failed together come back apart.</summary>
+    public static TimeSpan Delay(int attempt, TimeSpan first, TimeSpan longest)
+    {
+        var doubled = Math.Min(longest.TotalMilliseconds, first.TotalMilliseconds * Math.Pow(2, attempt));
+        return TimeSpan.FromMilliseconds(doubled * (0.5 + Random.Shared.NextDouble() / 2));
+    }
 
     /// <summary>Whether the same call may succeed later: the server is down or starting, the file is locked, the line is cut.</summary>
     public static bool MayPass(Exception e) => e switch
@@ -69,19 +71,21 @@ internal static class DatabaseCalls
         _ => false,
     };
 
-    public static async Task<int> ExecuteAsync(this DbConnection connection, string sql, CancellationToken cancel, params (string Name, object? Value)[] parameters)
+    public static async Task<int> ExecuteAsync(
+        this DbConnection connection, string sql, CancellationToken cancel, params (string Name, object? Value)[] parameters)
     {
         await using var command = Command(connection, sql, parameters);
         return await command.ExecuteNonQueryAsync(cancel);
     }
 
-    public static async Task<object?> ScalarAsync(this DbConnection connection, string sql, CancellationToken cancel, params (string Name, object? Value)[] parameters)
+    public static async Task<object?> ScalarAsync(
+        this DbConnection connection, string sql, CancellationToken cancel, params (string Name, object? Value)[] parameters)
     {
         await using var command = Command(connection, sql, parameters);
         return await command.ExecuteScalarAsync(cancel);
     }
 
-    /// <summary>The database's clock, in milliseconds: our machines' clocks may be an hour apart. (A SQLite file has one machine, so its clock will do.)</summary>
+    /// <summary>The database's clock, in milliseconds: our machines' clocks may be an hour apart. (A SQLite file is on one machine.)</summary>
     public static string Now(this DatabaseAddress database) => database.Kind == DatabaseKind.Sqlite
         ? "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
         : "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";

@@ -53,9 +53,12 @@ internal static class DatabaseTables
 
     // Milliseconds of the database's clock in expires and downed_at.
     public const string Ours = """
-        CREATE TABLE IF NOT EXISTS elastic_fence (run VARCHAR(255) NOT NULL PRIMARY KEY, term BIGINT NOT NULL, round INTEGER NOT NULL, version VARCHAR(64) NULL);
-        CREATE TABLE IF NOT EXISTS elastic_leases (name VARCHAR(255) NOT NULL PRIMARY KEY, owner VARCHAR(255) NOT NULL, expires BIGINT NOT NULL);
-        CREATE TABLE IF NOT EXISTS elastic_downed (node VARCHAR(255) NOT NULL PRIMARY KEY, judge VARCHAR(255) NOT NULL, downed_at BIGINT NOT NULL);
+        CREATE TABLE IF NOT EXISTS elastic_fence (
+          run VARCHAR(255) NOT NULL PRIMARY KEY, term BIGINT NOT NULL, round INTEGER NOT NULL, version VARCHAR(64) NULL);
+        CREATE TABLE IF NOT EXISTS elastic_leases (
+          name VARCHAR(255) NOT NULL PRIMARY KEY, owner VARCHAR(255) NOT NULL, expires BIGINT NOT NULL);
+        CREATE TABLE IF NOT EXISTS elastic_downed (
+          node VARCHAR(255) NOT NULL PRIMARY KEY, judge VARCHAR(255) NOT NULL, downed_at BIGINT NOT NULL);
         """;
 
     private const string Indexes = """

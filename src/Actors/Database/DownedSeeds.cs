@@ -15,29 +15,32 @@ internal sealed class DownedSeeds(DatabaseAddress database)
     /// <returns>Null when it is done; else who downed the judge.</returns>
     /// <exception cref="DbException">The database is down: nothing is known.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>
-    public Task<string?> DownAsync(string judge, IReadOnlyCollection<string> seeds, CancellationToken cancel) => database.CallAsync(Deadline, async (connection, token) =>
-    {
-        // Two sides must not look before either has written. SQLite's transaction is BEGIN IMMEDIATE, so only PostgreSQL needs the lock.
-        await using var transaction = await connection.BeginTransactionAsync(token);
-        if (database.Kind == DatabaseKind.Postgres)
-            await connection.ExecuteAsync("SELECT pg_advisory_xact_lock(@key)", token, ("key", DatabasePreparation.LockKey));
-        if (await JudgeOfAsync(connection, judge, token) is { } other)
-            return other;
-        foreach (var seed in seeds)
-        {
-            await connection.ExecuteAsync(
-                $"INSERT INTO elastic_downed (node, judge, downed_at) VALUES (@node, @judge, {database.Now()}) ON CONFLICT (node) DO NOTHING",
-                token, ("node", seed), ("judge", judge));
-        }
-        await transaction.CommitAsync(token);
-        return null;
-    }, cancel);
+    public Task<string?> DownAsync(string judge, IReadOnlyCollection<string> seeds, CancellationToken cancel) =>
+        database.CallAsync(Deadline, (connection, token) => DownAsync(connection, judge, seeds, token), cancel);
 
     /// <summary>Who downed <paramref name="seed"/>; null for nobody.</summary>
     /// <exception cref="DbException">The database is down: nothing is known.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>
     public Task<string?> JudgeOfAsync(string seed, CancellationToken cancel) =>
         database.CallAsync(Deadline, (connection, token) => JudgeOfAsync(connection, seed, token), cancel);
+
+    private async Task<string?> DownAsync(DbConnection connection, string judge, IReadOnlyCollection<string> seeds, CancellationToken cancel)
+    {
+        // Two sides must not look before either has written. SQLite's transaction is BEGIN IMMEDIATE, so only PostgreSQL needs the lock.
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        if (database.Kind == DatabaseKind.Postgres)
+            await connection.ExecuteAsync("SELECT pg_advisory_xact_lock(@key)", cancel, ("key", DatabasePreparation.LockKey));
+        if (await JudgeOfAsync(connection, judge, cancel) is { } other)
+            return other;
+        foreach (var seed in seeds)
+        {
+            await connection.ExecuteAsync(
+                $"INSERT INTO elastic_downed (node, judge, downed_at) VALUES (@node, @judge, {database.Now()}) ON CONFLICT (node) DO NOTHING",
+                cancel, ("node", seed), ("judge", judge));
+        }
+        await transaction.CommitAsync(cancel);
+        return null;
+    }
 
     private static async Task<string?> JudgeOfAsync(DbConnection connection, string seed, CancellationToken cancel) =>
         (string?)await connection.ScalarAsync("SELECT judge FROM elastic_downed WHERE node = @node", cancel, ("node", seed));

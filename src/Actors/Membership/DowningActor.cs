@@ -21,6 +21,7 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
     private readonly string _self;
     private readonly long _started = TimeProvider.System.GetTimestamp();
     private bool _judging;
+    private bool _lookingUp;
     private bool _ending;
     private string? _trouble;
 
@@ -43,6 +44,7 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
         Receive<LookUp>(_ => LookUpOurselves());
         Receive<LookedUp>(found =>
         {
+            _lookingUp = false;
             _trouble = null;
             if (found.Judge is { } judge)
                 End($"the seed {judge} has downed this one: leaving, to join again");
@@ -54,7 +56,11 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
             Timers.StartSingleTimer("judge", new JudgeAgain(), TimeSpan.FromSeconds(1 + Random.Shared.NextDouble()));
         });
         Receive<JudgeAgain>(_ => _judging = false);
-        Receive<NotLookedUp>(failure => Complain(failure.Cause));
+        Receive<NotLookedUp>(failure =>
+        {
+            _lookingUp = false;
+            Complain(failure.Cause);
+        });
     }
 
     /// <inheritdoc/>
@@ -98,8 +104,10 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
 
     private void LookUpOurselves()
     {
-        if (!_ending)
-            _ = _downed!.JudgeOfAsync(_self, _stopped.Token).PipeTo(Self, success: judge => new LookedUp(judge), failure: e => new NotLookedUp(e));
+        if (_ending || _lookingUp)
+            return;
+        _lookingUp = true;
+        _ = _downed!.JudgeOfAsync(_self, _stopped.Token).PipeTo(Self, success: judge => new LookedUp(judge), failure: e => new NotLookedUp(e));
     }
 
     // Once for each reason, not each second.

@@ -4,7 +4,13 @@ namespace Elastic.Actors.Membership;
 
 /// <summary>The section elastic.membership; hocon/network-*.conf explain each.</summary>
 internal sealed record MembershipSettings(
-    TimeSpan TickInterval, TimeSpan StableAfter, TimeSpan UnstableAfter, TimeSpan MinorityDelay, TimeSpan StandbyDelay, TimeSpan VerdictPollInterval, TimeSpan WorkerPatience)
+    TimeSpan TickInterval,
+    TimeSpan StableAfter,
+    TimeSpan UnstableAfter,
+    TimeSpan MinorityDelay,
+    TimeSpan StandbyDelay,
+    TimeSpan VerdictPollInterval,
+    TimeSpan WorkerPatience)
 {
     public static MembershipSettings Of(Config section) => new(
         section.GetTimeSpan("tick-interval"),

@@ -27,7 +27,7 @@ internal sealed class WorkerDowning(MembershipSettings settings)
             _silentSince.TryAdd(node, now);
 
         // The seeds would have downed it if they did not hear it either. Until somebody goes, nobody can come up.
-        return picture.IsMember && _silentSince.Where(s => now - s.Value >= 2 * settings.WorkerPatience).Select(s => s.Key).FirstOrDefault(n => silent[n].SawNewest) is { } lone
+        return picture.IsMember && silent.Keys.FirstOrDefault(n => silent[n].SawNewest && now - _silentSince[n] >= 2 * settings.WorkerPatience) is { } lone
             ? new End($"{lone} is not heard here, though others hear it: leaving, to join again; see what is between the two machines (a firewall?)")
             : new Wait();
     }

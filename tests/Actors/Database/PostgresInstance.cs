@@ -30,7 +30,7 @@ public sealed class PostgresInstance : IAsyncDisposable
     public static async Task<PostgresInstance> StartNewAsync()
     {
         var programs = Directory.Exists("/usr/lib/postgresql")
-            ? Directory.GetDirectories("/usr/lib/postgresql").Select(d => Path.Combine(d, "bin")).Where(d => File.Exists(Path.Combine(d, "initdb"))).Max(StringComparer.Ordinal)
+            ? Directory.GetDirectories("/usr/lib/postgresql").Select(d => Path.Combine(d, "bin")).LastOrDefault(d => File.Exists(Path.Combine(d, "initdb")))
             : null;
         if (programs is null)
             throw new InvalidOperationException("PostgreSQL is not installed under /usr/lib/postgresql: apt-get install postgresql");
@@ -43,7 +43,8 @@ public sealed class PostgresInstance : IAsyncDisposable
             await File.WriteAllTextAsync(passwordFile, Password);
             if (Environment.IsPrivilegedProcess)
                 await RunAsync("chown", ["-R", "postgres", folder]);
-            await instance.RunProgramAsync("initdb", "-D", instance.Data, "-U", "elastic", "-A", "scram-sha-256", "--pwfile", passwordFile, "-E", "UTF8", "--locale=C", "--no-sync");
+            await instance.RunProgramAsync("initdb", "-D", instance.Data, "-U", "elastic", "-A", "scram-sha-256", "--pwfile", passwordFile,
+                "-E", "UTF8", "--locale=C", "--no-sync");
             await instance.StartAsync();
             return instance;
         }
