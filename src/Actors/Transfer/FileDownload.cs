@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Globalization;
+using System.Net;
 using System.Security.Cryptography;
 using Elastic.Actors.Blobs;
 using Elastic.Messages;
@@ -67,8 +69,13 @@ internal sealed class FileDownload(HttpClient http, Donors donors, Digest digest
                     return length;
                 }
 
-                donor.Lacked();
-                inquiry.Note(donor, "does not have it");
+                if (response.StatusCode == HttpStatusCode.NotFound)
+                    donor.Lacked();
+                else
+                    donor.Failed();
+                inquiry.Note(donor, response.StatusCode == HttpStatusCode.NotFound
+                    ? "does not have it"
+                    : string.Create(CultureInfo.InvariantCulture, $"answered {(int)response.StatusCode} without the length"));
             }
             catch (Exception e) when ((e is HttpRequestException or IOException or UriFormatException or OperationCanceledException) && !cancel.IsCancellationRequested)
             {
@@ -82,7 +89,7 @@ internal sealed class FileDownload(HttpClient http, Donors donors, Digest digest
     private async Task<bool> InPiecesAsync(SafeFileHandle file, long length, CancellationToken cancel)
     {
         var pieces = checked((int)((length + PieceBytes - 1) / PieceBytes));
-        var there = Enumerable.Range(0, pieces).Select(_ => new TaskCompletionSource()).ToArray();
+        var there = Enumerable.Range(0, pieces).Select(_ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).ToArray();
         foreach (var piece in PiecesIn(file, length, pieces))
             there[piece].SetResult();
 
@@ -106,7 +113,9 @@ internal sealed class FileDownload(HttpClient http, Donors donors, Digest digest
                 }
                 finally
                 {
-                    disputed |= download.Disputed;
+                    // Only ever set: several pieces may do so at once.
+                    if (download.Disputed)
+                        disputed = true;
                 }
 
                 RandomAccess.Write(file, [1], length + piece);

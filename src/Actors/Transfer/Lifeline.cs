@@ -99,7 +99,7 @@ internal sealed class Lifeline : IAsyncDisposable
                     return false;
             }
         }
-        catch (Exception e) when (e is SocketException or FormatException)
+        catch (Exception e) when (e is SocketException or FormatException or ArgumentException)
         {
             return _endpoint != endpoint;
         }
@@ -107,11 +107,13 @@ internal sealed class Lifeline : IAsyncDisposable
 
     /// <exception cref="SocketException">There is no connection.</exception>
     /// <exception cref="FormatException">The endpoint is no "host:port".</exception>
+    /// <exception cref="ArgumentException">Its host is none.</exception>
     private static Socket Connect(string endpoint)
     {
         var colon = endpoint.LastIndexOf(':');
         if (colon < 0 || !ushort.TryParse(endpoint.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port))
             throw new FormatException($"\"{endpoint}\" is no host:port");
+        // On Linux the deadline for sending holds for connecting, too.
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, SendTimeout = (int)Connecting.TotalMilliseconds };
         try
         {

@@ -56,8 +56,22 @@ public sealed class FileDownloadTests : TemporaryFolder
     [Fact]
     public async Task A_later_attempt_fetches_only_the_pieces_that_are_not_there()
     {
-        using (var partial = new FakeDonor(request => request.From == Piece ? request.RefuseAsync(500) : request.SendAsync(Shard)))
-        using (var failing = new BlobFetcher(DonorsOf(Quick with { Patience = TimeSpan.FromSeconds(2) }, partial.Endpoint)))
+        var others = new CountdownEvent(2);
+        var sent = new TaskCompletionSource();
+        using (var partial = new FakeDonor(async request =>
+        {
+            if (request.From == Piece)
+            {
+                await sent.Task;
+                await request.RefuseAsync(500);
+                return;
+            }
+
+            await request.SendAsync(Shard);
+            if (request.Method == "GET" && others.Signal())
+                sent.SetResult();
+        }))
+        using (var failing = new BlobFetcher(DonorsOf(Quick, partial.Endpoint)))
         {
             await Assert.ThrowsAsync<BlobLostException>(() => failing.FetchFileAsync(Name, Target, Deadline));
             Assert.False(File.Exists(Target));

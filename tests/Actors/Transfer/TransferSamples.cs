@@ -1,6 +1,5 @@
 using Elastic.Actors.Blobs;
 using Elastic.Actors.Transfer;
-using Elastic.Messages;
 
 namespace Elastic.Actors.Tests.Transfer;
 
@@ -51,6 +50,4 @@ internal static class TransferSamples
             await Task.Delay(5, CancellationToken.None);
         }
     }
-
-    public static Digest DigestOf(byte[] bytes) => Digest.Of(bytes);
 }
