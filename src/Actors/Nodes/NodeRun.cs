@@ -66,6 +66,7 @@ internal sealed class NodeRun
     public Task FetchAsync(Digest set) => Fetcher.FetchSetAsync(Blobs, set, CancellationToken.None);
 
     /// <summary>Reads a blob of known length from here, or else from another node, without keeping it.</summary>
-    public Task ReadAsync(Digest blob, Memory<byte> into) =>
-        Blobs.Has(blob) ? Task.Run(() => Blobs.Read(blob, into.Span)) : Fetcher.ReadAsync(blob, into, CancellationToken.None);
+    /// <param name="set">The set that it belongs to: who has one blob of it has the others too.</param>
+    public Task ReadAsync(Digest blob, Memory<byte> into, Digest set) =>
+        Blobs.Has(blob) ? Task.Run(() => Blobs.Read(blob, into.Span)) : Fetcher.ReadAsync(blob, into, set, CancellationToken.None);
 }
