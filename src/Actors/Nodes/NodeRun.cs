@@ -6,6 +6,7 @@ using Elastic.Corpus;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Nodes;
@@ -64,6 +65,10 @@ internal sealed class NodeRun
     /// <summary>Makes a vector set whole here.</summary>
     /// <exception cref="BlobLostException">No node has what is lacking.</exception>
     public Task FetchAsync(Digest set) => Fetcher.FetchSetAsync(Blobs, set, CancellationToken.None);
+
+    /// <summary>Makes the parameters of a vector set whole here.</summary>
+    /// <exception cref="BlobLostException">No node has what is lacking.</exception>
+    public Task FetchParametersAsync(Digest set) => Fetcher.FetchVectorAsync(Blobs, set, VectorSet.Parameters, CancellationToken.None);
 
     /// <summary>Reads a blob of known length from here, or else from another node, without keeping it.</summary>
     /// <param name="set">The set that it belongs to: who has one blob of it has the others too.</param>
