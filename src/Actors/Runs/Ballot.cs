@@ -34,17 +34,17 @@ public sealed record Ballot(ImmutableList<Vote> Votes)
         if (run.IsQuarantined(node))
             return Decision.Refuse($"{node} is in quarantine: {run.Quarantined[node.Value]}");
         if (ballot.Votes.IsEmpty)
-            return Decision.Store(new ReplicaFinished(run.Id, result, node));
+            return Decision.Store(new ReplicaComputed(run.Id, result, node));
 
         var agree = ballot.Votes.Any(v => v.Result == result);
         if (ballot.HasVoted(node))
             return agree && ballot.Winner is not null                            // it contradicts itself
                 ? Decision.AlreadyDone
-                : Decision.Store([new ReplicaDisputed(run.Id, run.Finished[result.Replica], result, node), .. Quarantine(run, [node], result, "gave two answers")]);
+                : Decision.Store([new ReplicaContested(run.Id, run.Finished[result.Replica], result, node), .. Quarantine(run, [node], result, "gave two answers")]);
         if (!agree && ballot.Winner is not null)
-            return Decision.Store([new ReplicaDisputed(run.Id, run.Finished[result.Replica], result, node), .. Quarantine(run, [node], result, "was outvoted")]);
+            return Decision.Store([new ReplicaContested(run.Id, run.Finished[result.Replica], result, node), .. Quarantine(run, [node], result, "was outvoted")]);
         if (!agree)
-            return Decision.Store(new ReplicaDisputed(run.Id, run.Finished[result.Replica], result, node));
+            return Decision.Store(new ReplicaContested(run.Id, run.Finished[result.Replica], result, node));
         if (!ballot.IsDisputed)
             return Decision.Store(new ReplicaConfirmed(run.Id, result, node));
 

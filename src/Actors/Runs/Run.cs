@@ -19,7 +19,8 @@ public static class Run
     public static Decision Decide(RunState run, RunCommand command, RunPlan? plan) => command switch
     {
         Start c when Unusable(c) is { } why => Decision.Refuse($"run {c.RunId} cannot be started: {why}"),
-        Start c when !run.Exists => Decision.Store(new RunStarted(c.RunId, c.Settings, c.Corpus, c.Blocks, c.HeldOutBlocks, c.Arithmetic, c.Manifest)),
+        Start c when !run.Exists => Decision.Store(
+            [new RunStarted(c.RunId, c.Settings, c.Corpus, c.Blocks, c.HeldOutBlocks, c.Arithmetic), .. Published(run, c)]),
         Start c => Reopen(run, c),
         _ when !run.Exists || plan is null => Decision.Refuse($"there is no run {run.Id}: start it first"),
         _ => Decide(run, plan, command),
@@ -100,25 +101,22 @@ public static class Run
         {
             Settings = x.Settings,
             Corpus = x.Corpus,
-            Manifest = x.Manifest,
             Blocks = x.Blocks,
             HeldOutBlocks = x.HeldOutBlocks,
             Arithmetic = x.Arithmetic,
         },
+        CorpusPublished x => run with { Manifest = x.Manifest },
         SettingsChanged x => run with { Settings = x.Settings },
         ArithmeticChosen x => run with { Arithmetic = x.Arithmetic },
         RunPaused => run with { IsPaused = true },
         RunResumed => run with { IsPaused = false },
         RunInitialized x => run with { Version = x.Version, Fingerprint = x.Fingerprint },
         ReplicaHandedOver x => run with { HandedOver = run.HandedOver.SetItem(x.HandOver.Replica, x.HandOver) },
-        ReplicaFinished x => run with
-        {
-            Finished = run.Finished.SetItem(x.Result.Replica, x.Result),
-            HandedOver = run.HandedOver.Remove(x.Result.Replica),
-            Ballots = Voted(run, x.Result, x.Node),
-        },
+        ReplicaFinished x => Finish(run, x.Result, null),
+        ReplicaComputed x => Finish(run, x.Result, x.Node),
         ReplicaConfirmed x => run with { Ballots = Voted(run, x.Result, x.Node) },
-        ReplicaDisputed x => run with { Disputes = run.Disputes + 1, Ballots = Voted(run, x.Other, x.Node) },
+        ReplicaDisputed x => run with { Disputes = run.Disputes + 1, Ballots = Voted(run, x.Other, null) },
+        ReplicaContested x => run with { Disputes = run.Disputes + 1, Ballots = Voted(run, x.Other, x.Node) },
         ReplicaSettled x => run with { Finished = run.Finished.SetItem(x.Result.Replica, x.Result), Ballots = Voted(run, x.Result, x.Node) },
         NodeQuarantined x => run with { Quarantined = run.Quarantined.SetItem(x.Node.Value, x.Why) },
         ChunksAveraged x => run with { Averaged = run.Averaged.SetItems(x.Chunks.Select(c => KeyValuePair.Create(c.Chunk, c))) },
@@ -136,6 +134,13 @@ public static class Run
         RolledBack x => RollBack(run, x.From),
         RunFinished => run with { IsFinished = true },
         _ => throw new UnreachableException($"unknown event: {e}"),
+    };
+
+    private static RunState Finish(RunState run, ReplicaResult result, NodeId? node) => run with
+    {
+        Finished = run.Finished.SetItem(result.Replica, result),
+        HandedOver = run.HandedOver.Remove(result.Replica),
+        Ballots = Voted(run, result, node),
     };
 
     private static ImmutableSortedDictionary<int, Ballot> Voted(RunState run, ReplicaResult result, NodeId? node) =>
@@ -209,13 +214,16 @@ public static class Run
         if (c.Arithmetic.Length > 0 && run.Arithmetic.Length > 0 && c.Arithmetic != run.Arithmetic)
             return Decision.Refuse($"run {run.Id} began with {OtherArithmetic(run.Arithmetic, c.Arithmetic)}: " +
                                    "go on where the arithmetic is the same, or start a new run from its checkpoint with --run NAME --set model.init=PATH");
-        var events = new List<RunEvent>();
+        List<RunEvent> events = [.. Published(run, c)];
         if (c.Settings != run.Settings)
             events.Add(new SettingsChanged(run.Id, c.Settings));
         if (run.IsPaused)
             events.Add(new RunResumed(run.Id));
         return Decision.Store([.. events]);
     }
+
+    private static IEnumerable<RunEvent> Published(RunState run, Start c) =>
+        c.Manifest is { } manifest && manifest != run.Manifest ? [new CorpusPublished(c.RunId, manifest)] : [];
 
     /// <summary>Why results of one arithmetic must not be mixed with another's.</summary>
     internal static string OtherArithmetic(string runs, string here) =>
