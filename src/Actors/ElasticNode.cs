@@ -112,7 +112,7 @@ public sealed class ElasticNode : IAsyncDisposable
                 node, port => AkkaSettings.ForMember(node.Host, port, roles, network, database, paths),
                 database is null ? null : new RunsPlace(
                     new SupervisorPlace(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience, new CommitFence(database)), server.Endpoint, Version, lifelines),
-                Lease: !duty.Alone, new Contacts([.. duty.Seeds.Select(Contacts.Parse)]), corpora, readers, say));
+                Lease: !duty.Alone, new Contacts([.. duty.Seeds.Select(Contacts.Parse)], database is null || duty.Alone ? null : new SeedRegistry(database)), corpora, readers, say));
         }
         catch
         {
@@ -134,8 +134,8 @@ public sealed class ElasticNode : IAsyncDisposable
         member.Live(agent);
         try
         {
-            // A worker waits for its seed as long as the person does; a seed has nobody to wait for.
-            await (duty.Seeds.Count > 0 ? member.Joined.WaitAsync(cancel) : member.Joined.WaitAsync(StartDeadline, cancel));
+            // A worker waits for its seed as long as the person does; a process that is alone has nobody to wait for.
+            await (duty.Alone ? member.Joined.WaitAsync(StartDeadline, cancel) : member.Joined.WaitAsync(cancel));
         }
         catch (Exception e)
         {

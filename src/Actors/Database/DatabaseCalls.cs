@@ -71,6 +71,16 @@ internal static class DatabaseCalls
         _ => false,
     };
 
+    /// <summary>A transaction that no other one of these runs beside: what it reads stays so until it has written.</summary>
+    public static async Task<DbTransaction> BeginExclusiveAsync(this DatabaseAddress database, DbConnection connection, CancellationToken cancel)
+    {
+        // SQLite's is BEGIN IMMEDIATE, so only PostgreSQL needs the lock.
+        var transaction = await connection.BeginTransactionAsync(cancel);
+        if (database.Kind == DatabaseKind.Postgres)
+            await connection.ExecuteAsync("SELECT pg_advisory_xact_lock(@key)", cancel, ("key", DatabasePreparation.LockKey));
+        return transaction;
+    }
+
     public static async Task<int> ExecuteAsync(
         this DbConnection connection, string sql, CancellationToken cancel, params (string Name, object? Value)[] parameters)
     {

@@ -51,10 +51,7 @@ internal static class DatabasePreparation
         // transactions are about three times faster. It cannot be switched inside a transaction.
         if (database.Kind == DatabaseKind.Sqlite)
             await connection.ExecuteAsync("PRAGMA journal_mode = WAL", cancel);
-        // SQLite's is BEGIN IMMEDIATE: one writer from here on, like the advisory lock.
-        await using var transaction = await connection.BeginTransactionAsync(cancel);
-        if (database.Kind == DatabaseKind.Postgres)
-            await connection.ExecuteAsync("SELECT pg_advisory_xact_lock(@key)", cancel, ("key", LockKey));
+        await using var transaction = await database.BeginExclusiveAsync(connection, cancel);
         await connection.ExecuteAsync(database.Kind == DatabaseKind.Sqlite ? DatabaseTables.Sqlite : DatabaseTables.Postgres, cancel);
         await connection.ExecuteAsync(DatabaseTables.Ours, cancel);
         await connection.ExecuteAsync($"DELETE FROM elastic_downed WHERE downed_at < {database.Now()} - @age", cancel, ("age", DownedRowMilliseconds));

@@ -51,7 +51,7 @@ internal static class DatabaseTables
         );
         """ + Indexes;
 
-    // Milliseconds of the database's clock in expires and downed_at.
+    // Milliseconds of the database's clock in expires, downed_at and seen.
     public const string Ours = """
         CREATE TABLE IF NOT EXISTS elastic_fence (
           run VARCHAR(255) NOT NULL PRIMARY KEY, term BIGINT NOT NULL, round INTEGER NOT NULL, version VARCHAR(64) NULL);
@@ -59,6 +59,8 @@ internal static class DatabaseTables
           name VARCHAR(255) NOT NULL PRIMARY KEY, owner VARCHAR(255) NOT NULL, expires BIGINT NOT NULL);
         CREATE TABLE IF NOT EXISTS elastic_downed (
           node VARCHAR(255) NOT NULL PRIMARY KEY, judge VARCHAR(255) NOT NULL, downed_at BIGINT NOT NULL);
+        CREATE TABLE IF NOT EXISTS elastic_seeds (
+          address VARCHAR(255) NOT NULL PRIMARY KEY, seen BIGINT NOT NULL);
         """;
 
     private const string Indexes = """

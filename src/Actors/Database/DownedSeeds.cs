@@ -26,10 +26,8 @@ internal sealed class DownedSeeds(DatabaseAddress database)
 
     private async Task<string?> DownAsync(DbConnection connection, string judge, IReadOnlyCollection<string> seeds, CancellationToken cancel)
     {
-        // Two sides must not look before either has written. SQLite's transaction is BEGIN IMMEDIATE, so only PostgreSQL needs the lock.
-        await using var transaction = await connection.BeginTransactionAsync(cancel);
-        if (database.Kind == DatabaseKind.Postgres)
-            await connection.ExecuteAsync("SELECT pg_advisory_xact_lock(@key)", cancel, ("key", DatabasePreparation.LockKey));
+        // Two sides must not look before either has written.
+        await using var transaction = await database.BeginExclusiveAsync(connection, cancel);
         if (await JudgeOfAsync(connection, judge, cancel) is { } other)
             return other;
         foreach (var seed in seeds)

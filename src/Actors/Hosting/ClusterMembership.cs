@@ -23,7 +23,7 @@ internal sealed record MemberPlace(
 /// </summary>
 internal sealed class ClusterMembership : IAsyncDisposable
 {
-    private static readonly TimeSpan JoinDeadline = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan JoinDeadline = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
@@ -84,6 +84,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
         try
         {
             await _life.WaitAsync(EndDeadline);
+            await _place.Contacts.LeaveAsync(Address);
             await CoordinatedShutdown.Get(_system).Run(CoordinatedShutdown.ClusterLeavingReason.Instance).WaitAsync(EndDeadline);
         }
         catch (TimeoutException)
@@ -128,7 +129,9 @@ internal sealed class ClusterMembership : IAsyncDisposable
         try
         {
             var contacts = await _place.Contacts.FindAsync(Address, timeout.Token);
-            who = string.Join(", ", contacts.Select(c => $"{c.Host}:{c.Port}"));
+            who = string.Join(", ", contacts.Select(Contacts.NameOf));
+            if (contacts.Count == 0)
+                return false;                                          // another seed was about to form a cluster just now
             if (contacts is [var only] && only == Address)
                 await cluster.JoinAsync(Address, timeout.Token);
             else

@@ -120,7 +120,6 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             return;
         }
 
-        _stopping.Remove(command.RunId);
         if (WorkKey.Of(command) is { } work)
         {
             if (_answers.Given(command) is { } answer)
@@ -134,6 +133,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         switch (command)
         {
             case NodeCommand.RunReplica or NodeCommand.Evaluate:
+                _stopping.Remove(command.RunId);
                 _bench.Enqueue(run, command);
                 Self.Tell(Schedule.Instance);                          // after what else has come with it, so that devices are shared fairly
                 break;

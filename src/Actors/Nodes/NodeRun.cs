@@ -6,6 +6,7 @@ using Elastic.Corpus;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Nodes;
@@ -65,7 +66,12 @@ internal sealed class NodeRun
     /// <exception cref="BlobLostException">No node has what is lacking.</exception>
     public Task FetchAsync(Digest set) => Fetcher.FetchSetAsync(Blobs, set, CancellationToken.None);
 
+    /// <summary>Makes the parameters of a vector set whole here.</summary>
+    /// <exception cref="BlobLostException">No node has what is lacking.</exception>
+    public Task FetchParametersAsync(Digest set) => Fetcher.FetchVectorAsync(Blobs, set, VectorSet.Parameters, CancellationToken.None);
+
     /// <summary>Reads a blob of known length from here, or else from another node, without keeping it.</summary>
-    public Task ReadAsync(Digest blob, Memory<byte> into) =>
-        Blobs.Has(blob) ? Task.Run(() => Blobs.Read(blob, into.Span)) : Fetcher.ReadAsync(blob, into, CancellationToken.None);
+    /// <param name="set">The set that it belongs to: who has one blob of it has the others too.</param>
+    public Task ReadAsync(Digest blob, Memory<byte> into, Digest set) =>
+        Blobs.Has(blob) ? Task.Run(() => Blobs.Read(blob, into.Span)) : Fetcher.ReadAsync(blob, into, set, CancellationToken.None);
 }

@@ -34,22 +34,24 @@ public sealed record Ballot(ImmutableList<Vote> Votes)
         if (run.IsQuarantined(node))
             return Decision.Refuse($"{node} is in quarantine: {run.Quarantined[node.Value]}");
         if (ballot.Votes.IsEmpty)
-            return Decision.Store(new ReplicaFinished(run.Id, result, node));
+            return Decision.Store(new ReplicaFinished(run.Id, result), new ReplicaComputed(run.Id, result, node));
 
+        var computed = new ReplicaComputed(run.Id, result, node);
+        var disputed = new ReplicaDisputed(run.Id, run.Finished[result.Replica], result);
         var agree = ballot.Votes.Any(v => v.Result == result);
         if (ballot.HasVoted(node))
             return agree && ballot.Winner is not null                            // it contradicts itself
                 ? Decision.AlreadyDone
-                : Decision.Store([new ReplicaDisputed(run.Id, run.Finished[result.Replica], result, node), .. Quarantine(run, [node], result, "gave two answers")]);
-        if (!agree && ballot.Winner is not null)
-            return Decision.Store([new ReplicaDisputed(run.Id, run.Finished[result.Replica], result, node), .. Quarantine(run, [node], result, "was outvoted")]);
+                : Decision.Store([disputed, computed, .. Quarantine(run, [node], result, "gave two answers")]);
         if (!agree)
-            return Decision.Store(new ReplicaDisputed(run.Id, run.Finished[result.Replica], result, node));
+            return ballot.Winner is null
+                ? Decision.Store(disputed, computed)
+                : Decision.Store([disputed, computed, .. Quarantine(run, [node], result, "was outvoted")]);
         if (!ballot.IsDisputed)
-            return Decision.Store(new ReplicaConfirmed(run.Id, result, node));
+            return Decision.Store(computed);
 
         var liars = ballot.Votes.Where(v => v.Result != result).Select(v => v.Node).OfType<NodeId>().ToList();
-        return Decision.Store([new ReplicaSettled(run.Id, result, node), .. Quarantine(run, liars, result, "was outvoted")]);
+        return Decision.Store([new ReplicaSettled(run.Id, result), computed, .. Quarantine(run, liars, result, "was outvoted")]);
     }
 
     // What else these nodes did in this round, and nobody confirmed, is not believed either.

@@ -47,8 +47,8 @@ internal sealed class Inventory(TimeSpan patience)
     /// <summary>The judgement, when it can be made.</summary>
     public RunCommand.FinishSurvey? Judge(RunState run, Fleet fleet, TimeSpan now)
     {
-        if (fleet.Surveyed || fleet.Nodes.IsEmpty)
-            return null;
+        if (fleet.Surveyed || fleet.DeviceCount == 0)
+            return null;                                               // nobody is there who could make anything again
         bool IsLost(Digest set) => fleet.HoldersOf(set).IsEmpty;
         var current = run.Current().ToArray();
         var essential = run.InnerStates.Concat(run.Version is { } version ? [version] : []).Any(IsLost);

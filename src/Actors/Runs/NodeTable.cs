@@ -11,6 +11,9 @@ internal sealed class NodeTable
     // A lifeline tells of a death at once. Without one (a firewall), the heartbeats have to do.
     private static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(5);
 
+    // A node that is only suspected may still answer, and have blobs. One that stays away would only cost everybody a vain attempt.
+    private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(30);
+
     private readonly Dictionary<NodeId, Entry> _nodes = [];
     private readonly HashSet<(NodeId, string)> _lifelines = [];
 
@@ -18,8 +21,8 @@ internal sealed class NodeTable
 
     public IEnumerable<IActorRef> Links => Enlisted.Select(n => n.Link);
 
-    /// <summary>Of all nodes that may have blobs: one that is only suspected may still answer.</summary>
-    public IEnumerable<string> Endpoints => _nodes.Values.Select(n => n.Report.Endpoint);
+    /// <summary>Of all nodes that may have blobs.</summary>
+    public IEnumerable<string> Endpoints => Known.Select(n => n.Report.Endpoint);
 
     /// <summary>Takes note of a heartbeat.</summary>
     /// <returns>True when the node is new, has begun anew, or has come back.</returns>
@@ -57,11 +60,13 @@ internal sealed class NodeTable
     }
 
     /// <summary>The nodes as a person sees them.</summary>
-    public IEnumerable<NodeView> Views() => _nodes.Values.Select(n => new NodeView(
+    public IEnumerable<NodeView> Views() => Known.Select(n => new NodeView(
         n.Report.Node, n.Report.Seed, [.. n.Report.Devices.Select(d => d.Value)], n.Report.Endpoint, n.Report.Version,
         n.IsLost ? "suspected" : n.Report.Leaving ? "leaving" : "up",
         [.. n.Report.Works.Select(w => $"{w.RunId} {w.Work.Kind.ToString().ToLowerInvariant()} {w.Work.Number}" + (w.Work.Kind == WorkKind.Replica ? $" replica {w.Work.Index}" : ""))],
         n.Report.Arithmetic));
+
+    private IEnumerable<Entry> Known => _nodes.Values.Where(n => !n.IsLost || Stopwatch.GetElapsedTime(n.Heard) < Remembered);
 
     private sealed record Entry(NodeReport.Enlist Report, IActorRef Link, long Heard, bool IsLost);
 }

@@ -298,6 +298,9 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
             Fleet = Fleet.Give(holding.Work, holding.Node, _now);
         if (unknown.Where(w => Dispatch.IsDone(Run, Plan!, w)).Select(w => w.Work).ToArray() is { Length: > 0 } over)
             _outbox.Add(new Outgoing(report.Node, new NodeCommand.DropWork(id, over)));
+        // It says so itself when it has put everything down; that may get lost.
+        if (Fleet.Stopping && has.Count == 0 && Fleet.InHand.Keys.All(w => w.Node != report.Node))
+            _busy.Remove(report.Node);
     }
 
     // The node keeps an answer, and gives it again and again, until it hears that nobody waits for it any more.

@@ -11,14 +11,22 @@ public sealed class RunProgress(TimeProvider clock)
     private readonly Dictionary<int, NodeReport.StepTaken> _newest = [];
     private readonly Queue<(long At, long Tokens)> _recent = new();
 
-    /// <summary>A replica took a step of so many tokens.</summary>
+    /// <summary>A replica took steps of so many tokens each since it was heard of last.</summary>
     public void Count(NodeReport.StepTaken step, long tokens)
     {
+        // Two nodes may compute the same round of a replica: only who is ahead counts.
+        var last = _newest.GetValueOrDefault(step.Replica);
+        var before = last is null || last.Round < step.Round ? 0 : last.Step;
+        if (last is not null && (last.Round > step.Round || (last.Round == step.Round && last.Step >= step.Step)))
+            return;
         _newest[step.Replica] = step;
-        _recent.Enqueue((clock.GetTimestamp(), tokens));
+        _recent.Enqueue((clock.GetTimestamp(), (step.Step - before) * tokens));
         while (_recent.Count > 2 && clock.GetElapsedTime(_recent.Peek().At) > Window)
             _recent.Dequeue();
     }
+
+    /// <summary>The run has gone back: steps of later rounds than it is in now were for nothing.</summary>
+    public void Forget() => _newest.Clear();
 
     /// <summary>Over the last seconds; 0 before two steps were seen.</summary>
     public double TokensPerSecond

@@ -140,7 +140,10 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
                 _log.Warning("run {0} refused {1}: {2}", _id, command.GetType().Name, reason);
             Then(() => Tell(_desk.Settle(command, d)));
             if (d.Events.Any(e => e is RunEvent.RolledBack))
+            {
+                _progress.Forget();
                 BeginTerm();
+            }
         });
     }
 

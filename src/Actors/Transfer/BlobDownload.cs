@@ -62,7 +62,11 @@ internal sealed class BlobDownload : IDisposable
         {
             using var donor = await _inquiry.NextAsync(cancel);
             if (await ReceiveAsync(donor, cancel) && IsRight(donor))
+            {
+                donor.Served();
                 return;
+            }
+
             if (_offset > 0 && ++_interruptions > _limits.Interruptions)
                 throw new BlobLostException(_digest, $"broke off {_interruptions} times; {_inquiry.Summary()}");
             if (!_mixing)
@@ -77,6 +81,7 @@ internal sealed class BlobDownload : IDisposable
     {
         using var stall = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         stall.CancelAfter(_limits.Stall);
+        using var leaving = donor.Left.Register(() => stall.CancelAfter(_limits.StallAfterLeaving));
         try
         {
             using var request = Request(donor.Endpoint);
@@ -87,7 +92,7 @@ internal sealed class BlobDownload : IDisposable
             using var stream = await response.Content.ReadAsStreamAsync(stall.Token);
             while (_offset < _length)
             {
-                stall.CancelAfter(_limits.Stall);
+                stall.CancelAfter(donor.Left.IsCancellationRequested ? _limits.StallAfterLeaving : _limits.Stall);
                 var room = _sink.Room(_offset);
                 var received = await stream.ReadAsync(room, stall.Token);
                 if (received == 0)
@@ -99,9 +104,12 @@ internal sealed class BlobDownload : IDisposable
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            Fail(donor, stall.IsCancellationRequested
-                ? $"no bytes for {_limits.Stall.TotalSeconds:0.#} s"
-                : $"no connection within {_limits.Connect.TotalSeconds:0.#} s");
+            Fail(donor, (stall.IsCancellationRequested, donor.Left.IsCancellationRequested) switch
+            {
+                (false, _) => $"no connection within {_limits.Connect.TotalSeconds:0.#} s",
+                (true, false) => $"no bytes for {_limits.Stall.TotalSeconds:0.#} s",
+                (true, true) => "no more bytes since it left",
+            });
         }
         catch (Exception e) when (!_storing && e is HttpRequestException or IOException or UriFormatException)
         {

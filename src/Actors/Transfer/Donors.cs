@@ -38,15 +38,21 @@ internal sealed class Donors
     public void Set(IReadOnlyList<string> endpoints)
     {
         TaskCompletionSource replaced, freed;
+        List<CancellationTokenSource> left;
         lock (_gate)
         {
             var now = Now;
             var listed = endpoints.Distinct().Select(endpoint => _known.TryGetValue(endpoint, out var donor) ? donor : new Donor(endpoint)).ToList();
             if (listed.Count == _listed.Count && listed.All(_listed.Contains))
                 return;
-            _listed = listed;
-            foreach (var donor in listed)
+            left = [.. _listed.Except(listed).Select(d => d.Left)];
+            foreach (var donor in listed.Except(_listed))
+            {
                 _known[donor.Endpoint] = donor;
+                donor.Left = new CancellationTokenSource();     // It may be back from having left.
+            }
+
+            _listed = listed;
             foreach (var gone in _known.Values.Except(listed).Where(d => d.Running == 0 && d.AwayUntil <= now).ToList())
                 _known.Remove(gone.Endpoint);
             (replaced, _replaced) = (_replaced, New());
@@ -55,6 +61,7 @@ internal sealed class Donors
 
         replaced.SetResult();
         freed.SetResult();
+        left.ForEach(donor => donor.Cancel());
     }
 
     /// <summary>Waits until a donor that is not among <paramref name="asked"/> has room, and takes it; null when all were asked.</summary>
@@ -128,7 +135,8 @@ internal sealed class Donors
                 continue;
             var learnt = known?.Donors.GetValueOrDefault(donor.Endpoint) ?? default;
             var group = away ? 2 : learnt.LacksUntil > now ? 1 : 0;
-            var full = donor.Running >= Limits.PerDonor;
+            // After a failure, one transfer finds out for all of them how the donor is.
+            var full = donor.Running >= (donor.Failures > 0 ? 1 : Limits.PerDonor);
             // Chance decides between equals, so that nodes that start together do not all begin with the same donor.
             var order = full ? double.MaxValue : (learnt.Had ? 0 : Limits.PerDonor + 1) + donor.Running + Random.Shared.NextDouble();
             if (group < best.Group || (group == best.Group && order < best.Order))
@@ -156,10 +164,17 @@ internal sealed class Donors
     internal void Had(Donor donor, Digest? set)
     {
         lock (_gate)
-        {
-            if (donor.AwayUntil <= Now)
-                donor.Failures = 0;
             Learn(donor, set, new Learnt(true, 0));
+    }
+
+    /// <summary>It sent all that it was asked for: its failures are forgiven.</summary>
+    internal void Served(Donor donor)
+    {
+        lock (_gate)
+        {
+            donor.Failures = 0;
+            if (!donor.Lied)
+                donor.AwayUntil = 0;
         }
     }
 
@@ -230,6 +245,9 @@ internal sealed class Donors
         public long AwayUntil { get; set; }
 
         public bool Lied { get; set; }
+
+        // Not disposed of: it has no timer, and transfers may still look at it.
+        public CancellationTokenSource Left { get; set; } = new();
     }
 
     private readonly record struct Learnt(bool Had, long LacksUntil);
@@ -246,6 +264,11 @@ internal sealed class Donors
 internal sealed class DonorLease(Donors donors, Donors.Donor donor, Digest? set) : IDisposable
 {
     public string Endpoint => donor.Endpoint;
+
+    /// <summary>Cancelled when the donor is no longer listed. It may still send: a node that was only thought dead, for one.</summary>
+    public CancellationToken Left { get; } = donor.Left.Token;
+
+    public void Served() => donors.Served(donor);
 
     public void Had() => donors.Had(donor, set);
 

@@ -15,6 +15,9 @@ internal sealed record TransferLimits
     /// <summary>A donor that sends nothing for this time is away.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>The same for a donor that has left the list, for which the cluster had its reasons.</summary>
+    public TimeSpan StallAfterLeaving { get; init; } = TimeSpan.FromMilliseconds(250);
+
     /// <summary>How long donors are asked again after all of them had nothing: the list may be about to change.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(4);
 

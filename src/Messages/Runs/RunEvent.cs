@@ -1,6 +1,9 @@
 namespace Elastic.Messages.Runs;
 
-/// <summary>What has happened to a run. Stored for good: add types and fields, never rename or reuse one.</summary>
+/// <summary>
+/// What has happened to a run. Stored for good: add types, never change, rename or reuse one. (Not even a field can be added: what was stored
+/// without it cannot be read any more.)
+/// </summary>
 public abstract record RunEvent(RunId RunId) : IWireMessage
 {
     /// <summary>The run exists.</summary>
@@ -10,9 +13,11 @@ public abstract record RunEvent(RunId RunId) : IWireMessage
     /// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>
     /// <param name="Arithmetic">What the bits depend on besides the settings and the corpus: kind of device, instruction set, threads; empty
     /// where that was not known yet.</param>
-    /// <param name="Manifest">SHA-256 of the corpus's manifest file; null in journals of before 0.2.</param>
-    public sealed record RunStarted(
-        RunId RunId, string Settings, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic, Digest? Manifest = null) : RunEvent(RunId);
+    public sealed record RunStarted(RunId RunId, string Settings, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic) : RunEvent(RunId);
+
+    /// <summary>By which the nodes fetch the corpus.</summary>
+    /// <param name="Manifest">SHA-256 of the corpus's manifest file.</param>
+    public sealed record CorpusNamed(RunId RunId, Digest Manifest) : RunEvent(RunId);
 
     /// <summary>The run is computed with this arithmetic from now on.</summary>
     public sealed record ArithmeticChosen(RunId RunId, string Arithmetic) : RunEvent(RunId);
@@ -31,18 +36,17 @@ public abstract record RunEvent(RunId RunId) : IWireMessage
 
     public sealed record ReplicaHandedOver(RunId RunId, ReplicaHandOver HandOver) : RunEvent(RunId);
 
-    /// <param name="Node">Who computed it; null in journals of before 0.2.</param>
-    public sealed record ReplicaFinished(RunId RunId, ReplicaResult Result, NodeId? Node = null) : RunEvent(RunId);
+    /// <summary>This result counts, unless it is disputed.</summary>
+    public sealed record ReplicaFinished(RunId RunId, ReplicaResult Result) : RunEvent(RunId);
 
-    /// <summary>Another node computed the same bytes.</summary>
-    public sealed record ReplicaConfirmed(RunId RunId, ReplicaResult Result, NodeId Node) : RunEvent(RunId);
+    /// <summary>This node came to this result; others may have computed the same, or something else.</summary>
+    public sealed record ReplicaComputed(RunId RunId, ReplicaResult Result, NodeId Node) : RunEvent(RunId);
 
     /// <summary>The same work arrived with other bytes: somebody's memory or disk lies.</summary>
-    /// <param name="Node">Who computed the other one; null in journals of before 0.2.</param>
-    public sealed record ReplicaDisputed(RunId RunId, ReplicaResult Accepted, ReplicaResult Other, NodeId? Node = null) : RunEvent(RunId);
+    public sealed record ReplicaDisputed(RunId RunId, ReplicaResult Accepted, ReplicaResult Other) : RunEvent(RunId);
 
     /// <summary>A further computation agreed with one of the disputed results: that one counts.</summary>
-    public sealed record ReplicaSettled(RunId RunId, ReplicaResult Result, NodeId Node) : RunEvent(RunId);
+    public sealed record ReplicaSettled(RunId RunId, ReplicaResult Result) : RunEvent(RunId);
 
     /// <summary>This node's results were wrong. It gets no more work of this run.</summary>
     public sealed record NodeQuarantined(RunId RunId, NodeId Node, string Why) : RunEvent(RunId);

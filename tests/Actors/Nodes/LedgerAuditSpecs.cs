@@ -71,7 +71,7 @@ public sealed class LedgerAuditSpecs : IDisposable
     }
 
     private Task<LedgerReport> AuditAsync() =>
-        LedgerAudit.RunAsync(Path.Combine(_tiny.Root, "data"), new RunId("a"), CancellationToken.None);
+        LedgerAudit.RunAsync(Path.Combine(_tiny.Root, "data"), null, new RunId("a"), CancellationToken.None);
 
     private async Task<IReadOnlyList<string>> ComplaintsAsync()
     {

@@ -25,18 +25,18 @@ public sealed class DispatchTests
     public void Nothing_is_given_after_the_end() => Assert.Empty(Given(At(4), Two, out _));
 
     [Fact]
-    public void Before_the_survey_only_the_survey_is_given_with_all_that_the_run_needs()
+    public void Nothing_is_given_before_it_is_known_what_is_still_whole()
     {
-        var work = Assert.Single(Given(Assembling, Two with { Surveyed = false }, out _));
-        Assert.Equal(new WorkKey(WorkKind.Survey, 0), work.Key);
-        Assert.Equal(Assembling.References(), Assert.IsType<NodeCommand.Survey>(work.Command).Sets);
+        foreach (var run in new[] { Started, At(1), Averaging, Assembling })
+            Assert.Empty(Given(run, Two with { Surveyed = false }, out _));
     }
 
     [Fact]
-    public void The_first_version_is_made_once()
+    public void The_first_version_is_made_once_by_a_node_with_a_device()
     {
-        var work = Assert.Single(Given(Started, Two, out var fleet));
+        var work = Assert.Single(Given(Started, FleetOf(("a", 0), ("b", 1), ("c", 1)), out var fleet));
         Assert.IsType<NodeCommand.Initialize>(work.Command);
+        Assert.Equal(B, work.Node);
         Assert.Empty(Given(Started, fleet, out _));
     }
 
@@ -45,10 +45,19 @@ public sealed class DispatchTests
     {
         var run = Carry(Averaged(Computed(At(1))), Commit(1));           // version 2: scored and durable by the plan
         var work = Given(run, Two, out _);
-        Assert.Equal([WorkKind.Evaluate, WorkKind.Checkpoint, WorkKind.Replica, WorkKind.Replica], work.Select(w => w.Key.Kind));
+        Assert.Equal([(WorkKind.Evaluate, A), (WorkKind.Checkpoint, A), (WorkKind.Replica, B)], work.Select(w => (w.Key.Kind, w.Node)));
         Assert.Equal(new NodeCommand.Evaluate(Id, 2, D("version 2")), work[0].Command);
         var expected = new NodeCommand.TakeCheckpoint(Id, 2, D("version 2"), D("fingerprint 2"), [D("inner 1 0"), D("inner 1 1")], run.TokensSeen, run.Ledger);
         Assert.Equal(Deep(expected), Deep(work[1].Command));
+    }
+
+    [Fact]
+    public void A_checkpoint_is_taken_by_a_node_that_is_meant_to_stay()
+    {
+        var run = Carry(Averaged(Computed(At(1))), Commit(1));
+        WorkKey checkpoint = new(WorkKind.Checkpoint, 2);
+        Assert.Equal(C, Given(run, Two.Enlist(C, [], seed: true), out _).Single(w => w.Key == checkpoint).Node);
+        Assert.Equal(B, Given(run, Two.Enlist(A, [], seed: true, leaving: true), out _).Single(w => w.Key == checkpoint).Node);
     }
 
     [Fact]
@@ -69,31 +78,49 @@ public sealed class DispatchTests
     [Fact]
     public void A_finished_replica_is_not_given_again()
     {
-        var work = Assert.Single(Given(Fold(At(1), new RunEvent.ReplicaFinished(Id, Result(1, 0))), Two, out _));
+        var work = Assert.Single(Given(Fold(At(1), new RunEvent.ReplicaFinished(Id, Result(1, 0), A)), Two, out _));
         Assert.Equal(new WorkKey(WorkKind.Replica, 1, 1), work.Key);
     }
 
     [Fact]
-    public void Chunks_are_averaged_one_by_one_over_the_contributions_in_replica_order()
+    public void Chunks_are_averaged_in_groups_of_fixed_names_over_the_contributions_in_replica_order()
     {
-        var run = Fold(At(1), new RunEvent.ReplicaFinished(Id, Result(1, 1)), new RunEvent.ReplicaFinished(Id, Result(1, 0)));
-        var work = Given(run, Two, out _);
-        Assert.Equal(["a", "b"], work.Select(w => w.Node.Value));
+        var plan = Plan with { Chunks = 5 };
+        var run = Fold(At(1), new RunEvent.ReplicaFinished(Id, Result(1, 1), B), new RunEvent.ReplicaFinished(Id, Result(1, 0), A));
+        var work = Given(run, Two, out _, plan);
+        Assert.Equal(["a", "b", "a"], work.Select(w => w.Node.Value));
         Assert.Equal(
-            Enumerable.Range(0, 2).Select(c => Deep(new NodeCommand.AverageChunks(Id, 1, [c], D("version 1"), [D("contribution 1 0"), D("contribution 1 1")]))),
+            new int[][] { [0, 1], [2, 3], [4] }.Select(c => Deep(new NodeCommand.AverageChunks(Id, 1, c, D("version 1"), [D("contribution 1 0"), D("contribution 1 1")]))),
             work.Select(w => Deep(w.Command)));
-        Assert.Equal(new WorkKey(WorkKind.Average, 1, 1), Assert.Single(Given(Fold(run, new RunEvent.ChunksAveraged(Id, 1, [Chunk(1, 0)])), Two, out _)).Key);
+
+        run = Fold(run, new RunEvent.ChunksAveraged(Id, 1, [Chunk(1, 0), Chunk(1, 1), Chunk(1, 3)]));
+        work = Given(run, Two, out _, plan);
+        Assert.Equal([new WorkKey(WorkKind.Average, 1, 2), new WorkKey(WorkKind.Average, 1, 4)], work.Select(w => w.Key));
+        Assert.Equal([2, 3], ((NodeCommand.AverageChunks)work[0].Command).Chunks);           // a piece keeps its name, whatever part of it is there
     }
 
     [Fact]
     public void Every_node_assembles_the_version_that_it_does_not_hold_yet()
     {
         var run = Averaged(Computed(At(1)));
-        var fleet = FleetOf(("a", 1), ("b", 4), ("c", 1)).Holding(("b", "version 2"));
+        var fleet = FleetOf(("a", 1), ("b", 4), ("c", 1)).Assembled(("b", "version 2"));
         var work = Given(run, fleet, out fleet);
         Assert.Equal(["a", "c"], work.Select(w => w.Node.Value));
-        Assert.All(work, w => Assert.Equal(Deep(new NodeCommand.Assemble(Id, 1, [Chunk(1, 0), Chunk(1, 1)])), Deep(w.Command)));
+        Assert.All(work, w => Assert.Equal(Deep(new NodeCommand.Assemble(Id, 1, [Chunk(1, 0), Chunk(1, 1)], new Part(0, 1))), Deep(w.Command)));
         Assert.Equal("d", Assert.Single(Given(run, fleet.Enlist(new NodeId("d"), []), out _)).Node.Value);
+        Assert.Empty(Given(run, fleet.Enlist(new NodeId("d"), [], leaving: true), out _));
+    }
+
+    [Fact]
+    public void A_large_version_is_assembled_by_several_messages_that_make_up_one_piece_of_work()
+    {
+        var plan = Plan with { Chunks = 450 };
+        var run = Fold(Computed(At(1)), new RunEvent.ChunksAveraged(Id, 1, [.. Enumerable.Range(0, 450).Select(c => Chunk(1, c))]));
+        var work = Given(run, FleetOf(("a", 1)), out var fleet, plan);
+        var parts = work.Select(w => (NodeCommand.Assemble)w.Command).ToList();
+        Assert.Equal([new Part(0, 3), new Part(1, 3), new Part(2, 3)], parts.Select(p => p.Part));
+        Assert.Equal(Enumerable.Range(0, 450), parts.SelectMany(p => p.Chunks).Select(c => c.Chunk));
+        Assert.Equal(new Holding(new WorkKey(WorkKind.Assemble, 1), A), Assert.Single(fleet.InHand).Key);
     }
 
     [Fact]
@@ -101,7 +128,7 @@ public sealed class DispatchTests
     {
         foreach (var run in new[] { Started, Computing, At(1), Computed(At(2)), Averaged(Computed(At(3))) })
         {
-            Assert.NotEmpty(Given(run, Two, out var fleet));
+            Assert.NotEmpty(Given(run, Two.Holding(run, A), out var fleet));
             Assert.Empty(Given(run, fleet, out var again));
             Assert.Equal(fleet.InHand, again.InHand);
         }
@@ -110,43 +137,116 @@ public sealed class DispatchTests
     [Fact]
     public void What_a_lost_node_had_in_hand_is_given_to_another()
     {
-        var first = Given(At(1), Two, out var fleet);
-        var lost = first.Where(w => w.Node == new NodeId("a")).ToList();
+        var first = Given(At(1), FleetOf(("a", 1), ("b", 2)), out var fleet);
+        var lost = first.Where(w => w.Node == A).ToList();
         Assert.NotEmpty(lost);
-        var second = Given(At(1), fleet.Lose(new NodeId("a")), out _);
+        var second = Given(At(1), fleet.Lose(A), out _);
         Assert.Equal(lost.Select(w => (w.Key, w.Command)), second.Select(w => (w.Key, w.Command)));
-        Assert.All(second, w => Assert.Equal("b", w.Node.Value));
+        Assert.All(second, w => Assert.Equal(B, w.Node));
     }
 
     [Fact]
     public void A_node_that_put_everything_down_may_be_given_it_again()
     {
         var first = Given(At(1), FleetOf(("a", 2)), out var fleet);
-        Assert.Equal(first, Given(At(1), fleet.PutDown(new NodeId("a")), out _));
+        Assert.Equal(first, Given(At(1), fleet.PutDown(A), out _));
     }
 
     [Fact]
-    public void Replicas_are_shared_in_proportion_to_the_devices()
+    public void A_node_is_given_at_most_as_many_replicas_as_it_has_devices_and_the_rest_waits_for_who_is_free_first()
     {
         var plan = Plan with { Replicas = 14 };
         var run = At(0) with { Round = 1 };
-        var (_, work) = Dispatch.Next(run, FleetOf(("a", 1), ("b", 2), ("c", 4)), plan);
-        Assert.Equal([("a", 2), ("b", 4), ("c", 8)],
-            work.Where(w => w.Key.Kind == WorkKind.Replica).GroupBy(w => w.Node.Value).OrderBy(g => g.Key).Select(g => (g.Key, g.Count())));
+        var first = Replicas(Given(run, FleetOf(("a", 1), ("b", 2), ("c", 4)), out var fleet, plan));
+        Assert.Equal([("a", 1), ("b", 2), ("c", 4)], first.GroupBy(w => w.Node.Value).OrderBy(g => g.Key).Select(g => (g.Key, g.Count())));
+        Assert.Equal(Enumerable.Range(0, 7), first.Select(w => w.Key.Index).Order());
+
+        var joined = Replicas(Given(run, fleet.Enlist(new NodeId("d"), [new("cpu:0"), new("cpu:1")]), out _, plan));      // takes unstarted ones
+        Assert.Equal([("d", 7), ("d", 8)], joined.Select(w => (w.Node.Value, w.Key.Index)));
     }
 
     [Fact]
-    public void A_replica_goes_on_where_it_ran_last_when_that_is_as_good()
+    public void A_replica_goes_on_where_it_ran_last()
     {
         var first = Given(At(1), Two, out var fleet);
-        Assert.Equal([("a", 0), ("b", 1)], first.Select(w => (w.Node.Value, w.Key.Index)));
+        Assert.Equal([("a", 0), ("b", 1)], first.Select(w => (w.Node.Value, w.Key.Index)).Order());
 
         // In the other order than a fresh fleet would have it.
-        fleet = fleet.PutDown(new NodeId("a")).PutDown(new NodeId("b")) with
-        {
-            Homes = fleet.Homes.SetItem(0, new NodeId("b")).SetItem(1, new NodeId("a")),
-        };
+        fleet = fleet.PutDown(A).PutDown(B) with { Homes = fleet.Homes.SetItem(0, B).SetItem(1, A) };
         Assert.Equal([("b", 0), ("a", 1)], Given(At(1), fleet, out _).Select(w => (w.Node.Value, w.Key.Index)));
+    }
+
+    [Fact]
+    public void A_replica_goes_on_where_its_moments_are()
+    {
+        var fleet = Two.Hold(B, D("inner 0 0"), D("version 1")).Hold(A, D("inner 0 1"), D("version 1"));
+        Assert.Equal([("b", 0), ("a", 1)], Replicas(Given(At(1), fleet, out _)).Select(w => (w.Node.Value, w.Key.Index)));
+    }
+
+    [Fact]
+    public void A_node_on_its_way_out_is_given_nothing()
+    {
+        var fleet = Two.Enlist(A, [new("cpu:0")], leaving: true);
+        foreach (var run in new[] { Started, At(1), Computed(At(1)), Averaged(Computed(At(1))) })
+            Assert.All(Given(run, fleet, out _), w => Assert.Equal(B, w.Node));
+    }
+
+    [Fact]
+    public void A_straggler_gets_a_second_runner_only_on_a_node_that_does_nothing_else()
+    {
+        var median = TimeSpan.FromSeconds(10);
+        var given = Replicas(Given(At(1), FleetOf(("a", 1), ("b", 2)), out var fleet));
+        var slow = given.Single(w => w.Node == A);
+        var run = Fold(At(1), new RunEvent.ReplicaFinished(Id, Result(1, 1 - slow.Key.Index), B));
+        fleet = fleet.Answered(new WorkKey(WorkKind.Replica, 1, 1 - slow.Key.Index), B);
+
+        Assert.Empty(Given(run, fleet, out _, null, new Pace(TimeSpan.FromSeconds(15), median)));
+        Assert.Empty(Given(run, fleet, out _, null, new Pace(TimeSpan.FromSeconds(16), null)));        // nobody knows yet how long it takes
+        var late = new Pace(TimeSpan.FromSeconds(16), median);
+        var second = Assert.Single(Given(run, fleet, out var after, null, late));
+        Assert.Equal((B, slow.Key, slow.Command), (second.Node, second.Key, second.Command));
+        Assert.Empty(Given(run, after, out _, null, late));                                            // a third one is of no use
+        Assert.Empty(Given(run, fleet.Give(new WorkKey(WorkKind.Evaluate, 1), B, default), out _, null, late));
+    }
+
+    [Fact]
+    public void Where_a_round_takes_milliseconds_nobody_is_a_straggler()
+    {
+        Given(At(1), FleetOf(("a", 2), ("b", 2)), out var fleet);
+        Assert.Empty(Given(At(1), fleet, out _, null, new Pace(TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(3))));
+    }
+
+    [Fact]
+    public void An_audited_replica_is_computed_on_two_nodes_before_anything_is_averaged()
+    {
+        var plan = Plan with { AuditRate = 1 };
+        var run = Fold(At(1), new RunEvent.ReplicaFinished(Id, Result(1, 0), A), new RunEvent.ReplicaFinished(Id, Result(1, 1), B));
+        var work = Given(run, Two, out var fleet, plan);
+        Assert.Equal([(0, B), (1, A)], work.Select(w => (w.Key.Index, w.Node)).Order());
+        Assert.Empty(Given(run, fleet, out _, plan));                                                  // waits for both
+
+        run = Fold(run, new RunEvent.ReplicaConfirmed(Id, Result(1, 0), B));
+        fleet = fleet.Answered(new WorkKey(WorkKind.Replica, 1, 0), B);
+        Assert.Empty(Given(run, fleet, out _, plan));
+        run = Fold(run, new RunEvent.ReplicaConfirmed(Id, Result(1, 1), A));
+        Assert.Equal(WorkKind.Average, Assert.Single(Given(run, fleet.Answered(new WorkKey(WorkKind.Replica, 1, 1), A), out _, plan)).Key.Kind);
+    }
+
+    [Fact]
+    public void An_audit_that_nobody_else_could_make_is_let_go()
+    {
+        var work = Given(Computed(At(1)) with { Ballots = Fold(At(1), Finished(0, A), Finished(1, A)).Ballots }, FleetOf(("a", 2)), out _, Plan with { AuditRate = 1 });
+        Assert.Equal(WorkKind.Average, Assert.Single(work).Key.Kind);
+    }
+
+    [Fact]
+    public void A_disputed_replica_goes_to_a_node_that_has_not_voted_and_otherwise_waits()
+    {
+        var run = Fold(Computed(At(1)), new RunEvent.ReplicaDisputed(Id, Result(1, 0), Result(1, 0, "x"), B));
+        Assert.Empty(Given(run, Two, out _));
+        var work = Assert.Single(Given(run, Two.Enlist(C, [new("cpu:0")]), out _));
+        Assert.Equal((C, new WorkKey(WorkKind.Replica, 1, 0)), (work.Node, work.Key));
+        Assert.Null(((NodeCommand.RunReplica)work.Command).HandOver);
     }
 
     [Fact]
@@ -154,40 +254,56 @@ public sealed class DispatchTests
     {
         var run = At(1);
         var assembling = Averaged(Computed(run));
-        Assert.Null(Dispatch.Commit(assembling, Two, Plan));
-        Assert.Null(Dispatch.Commit(assembling, Two.Holding(("a", "version 2")), Plan));
-        Assert.Null(Dispatch.Commit(assembling, Two.Holding(("a", "version 2"), ("b", "version 2'")), Plan));
-        Assert.Null(Dispatch.Commit(Computed(run), Two.Holding(("a", "version 2"), ("b", "version 2")), Plan));
-        Assert.Null(Dispatch.Commit(assembling, Two.Holding(("a", "version 2"), ("b", "version 2")) with { Surveyed = false }, Plan));
+        var two = Two.Holding(assembling, A, B);
+        Assert.Null(Dispatch.Commit(assembling, two, Plan));
+        Assert.Null(Dispatch.Commit(assembling, two.Assembled(("a", "version 2")), Plan));
+        Assert.Null(Dispatch.Commit(assembling, two.Assembled(("a", "version 2"), ("b", "version 2'")), Plan));
+        Assert.Null(Dispatch.Commit(Computed(run), two.Assembled(("a", "version 2"), ("b", "version 2")), Plan));
+        Assert.Null(Dispatch.Commit(assembling, two.Assembled(("a", "version 2"), ("b", "version 2")) with { Surveyed = false }, Plan));
+        Assert.NotNull(Dispatch.Commit(assembling, two.Assembled(("a", "version 2"), ("b", "version 2")), Plan));
+    }
+
+    [Fact]
+    public void A_round_is_not_committed_before_two_staying_nodes_hold_every_inner_state()
+    {
+        var run = Averaged(Computed(At(1)));
+        var fleet = Two.Assembled(("a", "version 2"), ("b", "version 2")).Holding(run, A);
+        Assert.Null(Dispatch.Commit(run, fleet, Plan));
+        Assert.Null(Dispatch.Commit(run, fleet.Hold(B, D("inner 1 0")), Plan));
+        Assert.NotNull(Dispatch.Commit(run, fleet.Hold(B, D("inner 1 0"), D("inner 1 1")), Plan));
+
+        var leaving = fleet.Enlist(C, []).Hold(C, D("inner 1 0"), D("inner 1 1")).Enlist(C, [], leaving: true);
+        Assert.Null(Dispatch.Commit(run, leaving, Plan));                // what is on its way out does not count
+        Assert.Null(Dispatch.Commit(run, fleet.Hold(B, D("inner 1 0"), D("inner 1 1")).Enlist(B, [], leaving: true).Enlist(C, []), Plan));
     }
 
     [Fact]
     public void A_round_is_committed_to_what_most_holders_agree_on()
     {
-        var fleet = FleetOf(("a", 1), ("b", 1), ("c", 1)).Holding(("a", "version 2'"), ("b", "version 2"), ("c", "version 2"));
-        Assert.Equal(
-            new RunCommand.CommitRound(Id, 1, D("version 2"), D("fingerprint of version 2"), 2, 3),
-            Dispatch.Commit(Averaged(Computed(At(1))), fleet, Plan));
+        var run = Averaged(Computed(At(1)));
+        var fleet = FleetOf(("a", 1), ("b", 1), ("c", 1)).Assembled(("a", "version 2'"), ("b", "version 2"), ("c", "version 2")).Holding(run, B, C);
+        Assert.Equal(new RunCommand.CommitRound(Id, 1, D("version 2"), D("fingerprint of version 2"), 2, 3), Dispatch.Commit(run, fleet, Plan));
     }
 
     [Fact]
     public void A_single_node_is_enough_where_there_is_only_one()
     {
-        var commit = Dispatch.Commit(Averaged(Computed(At(1))), FleetOf(("a", 1)).Holding(("a", "version 2")), Plan);
+        var run = Averaged(Computed(At(1)));
+        var commit = Dispatch.Commit(run, FleetOf(("a", 1)).Assembled(("a", "version 2")).Holding(run, A), Plan);
         Assert.Equal((1, 1), (commit!.Holders, commit.Nodes));
     }
 
     [Fact]
     public void A_round_is_not_committed_before_the_version_it_started_from_is_scored_and_durable()
     {
-        var fleet = Two.Holding(("a", "version 3"), ("b", "version 3"));
         var bare = Averaged(Computed(Carry(Averaged(Computed(At(1))), Commit(1))));
-        var scored = Carry(bare, new RunCommand.FinishEvaluation(Id, new VersionScore(2, 1, 1)));
-        var durable = Carry(bare, new RunCommand.FinishCheckpoint(Id, Checkpoint(2)));
+        var fleet = Two.Assembled(("a", "version 3"), ("b", "version 3")).Holding(bare, A, B);
+        var scored = Carry(bare, new RunCommand.FinishEvaluation(Id, A, new VersionScore(2, 1, 1)));
+        var durable = Carry(bare, new RunCommand.FinishCheckpoint(Id, A, Checkpoint(2)));
         Assert.Null(Dispatch.Commit(bare, fleet, Plan));
         Assert.Null(Dispatch.Commit(scored, fleet, Plan));
         Assert.Null(Dispatch.Commit(durable, fleet, Plan));
-        Assert.NotNull(Dispatch.Commit(Carry(scored, new RunCommand.FinishCheckpoint(Id, Checkpoint(2))), fleet, Plan));
+        Assert.NotNull(Dispatch.Commit(Carry(scored, new RunCommand.FinishCheckpoint(Id, A, Checkpoint(2))), fleet, Plan));
     }
 
     [Fact]
@@ -195,23 +311,44 @@ public sealed class DispatchTests
     {
         RunCommand[] answers =
         [
-            new RunCommand.FinishInitialization(Id, D("version 0"), D("f")), new RunCommand.FinishEvaluation(Id, new VersionScore(2, 1, 1)),
-            new RunCommand.FinishCheckpoint(Id, Checkpoint(2)), new RunCommand.FinishReplica(Id, Result(2, 0)),
-            new RunCommand.HandOverReplica(Id, HandOver(2, 1, 1)), new RunCommand.FinishChunks(Id, 2, [Chunk(2, 0)]),
-            new RunCommand.FinishChunks(Id, 2, [Chunk(2, 1)]), new RunCommand.FinishSurvey(Id, [], []),
+            new RunCommand.FinishInitialization(Id, A, D("version 0"), D("f")), new RunCommand.FinishEvaluation(Id, A, new VersionScore(2, 1, 1)),
+            new RunCommand.FinishCheckpoint(Id, A, Checkpoint(2)), new RunCommand.FinishReplica(Id, B, Result(2, 0)),
+            new RunCommand.HandOverReplica(Id, C, HandOver(2, 1, 1)), new RunCommand.FinishChunks(Id, A, 2, [Chunk(2, 0), Chunk(2, 1)]),
         ];
         var second = Carry(Averaged(Computed(At(1))), Commit(1));
-        var given = new[] { (Started, Two), (second, Two), (Computed(At(2)), Two), (second, Two with { Surveyed = false }) }
+        var given = new[] { (Started, Two), (second, Two.Enlist(C, [new("cpu:0")])), (Computed(At(2)), Two) }
             .SelectMany(c => Given(c.Item1, c.Item2, out _)).ToList();
-        Assert.Equal(given.Select(w => (WorkKey?)w.Key), answers.Select(Dispatch.AnsweredBy));
-        Assert.All(given, w => Assert.Equal(w.Key, Dispatch.KeyOf(w.Command, w.Node)));
-        Assert.Null(Dispatch.AnsweredBy(new RunCommand.FinishChunks(Id, 2, [])));
+        Assert.Equal(given.Select(w => (Holding?)new Holding(w.Key, w.Node)), answers.Select(Dispatch.AnsweredBy));
+        Assert.All(given, w => Assert.Equal(w.Key, WorkKey.Of(w.Command)));
+        Assert.Null(Dispatch.AnsweredBy(new RunCommand.FinishChunks(Id, A, 2, [])));
         Assert.Null(Dispatch.AnsweredBy(Begin));
     }
 
-    private static IReadOnlyList<Assignment> Given(RunState run, Fleet fleet, out Fleet after)
+    [Fact]
+    public void What_is_given_is_not_done_and_is_done_once_its_result_is_stored()
     {
-        (after, var work) = Dispatch.Next(run, fleet, Plan);
+        foreach (var run in new[] { Started, At(1), Carry(Averaged(Computed(At(1))), Commit(1)), Computed(At(2)), Averaged(Computed(At(3))) })
+            Assert.All(Given(run, Two.Holding(run, A), out _), w => Assert.False(Dispatch.IsDone(run, Plan, new Holding(w.Key, w.Node))));
+
+        WorkKey replica = new(WorkKind.Replica, 1, 0);
+        Assert.True(Dispatch.IsDone(Computed(At(1)), Plan, new Holding(replica, B)));                  // another was faster
+        Assert.True(Dispatch.IsDone(At(2), Plan, new Holding(replica, B)));
+        Assert.False(Dispatch.IsDone(Computed(At(1)), Plan with { AuditRate = 1 }, new Holding(replica, B)));
+        Assert.True(Dispatch.IsDone(Computed(At(1)), Plan with { AuditRate = 1 }, new Holding(replica, A)));
+        Assert.True(Dispatch.IsDone(Averaged(Computed(At(1))), Plan, new Holding(new WorkKey(WorkKind.Average, 1, 0), A)));
+        Assert.True(Dispatch.IsDone(At(2), Plan, new Holding(new WorkKey(WorkKind.Evaluate, 2), A)));
+        Assert.True(Dispatch.IsDone(At(2), Plan, new Holding(new WorkKey(WorkKind.Checkpoint, 2), A)));
+        Assert.True(Dispatch.IsDone(At(2), Plan, new Holding(new WorkKey(WorkKind.Copy, 1, 2), A)));
+        Assert.True(Dispatch.IsDone(Computing, Plan, new Holding(new WorkKey(WorkKind.Initialize, 0), A)));
+    }
+
+    private static RunEvent.ReplicaFinished Finished(int replica, NodeId node) => new(Id, Result(1, replica), node);
+
+    private static List<Assignment> Replicas(IEnumerable<Assignment> work) => [.. work.Where(w => w.Key.Kind == WorkKind.Replica)];
+
+    private static IReadOnlyList<Assignment> Given(RunState run, Fleet fleet, out Fleet after, RunPlan? plan = null, Pace pace = default)
+    {
+        (after, var work) = Dispatch.Next(run, fleet, plan ?? Plan, pace);
         return work;
     }
 }

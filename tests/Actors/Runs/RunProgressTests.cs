@@ -40,14 +40,14 @@ public sealed class RunProgressTests
     {
         for (var i = 0; i < 10; i++)
         {
-            _progress.Count(Step(0, 0, 1), 1000);
+            _progress.Count(Step(0, 0, i), 1000);
             _clock.Seconds += 0.1;
         }
 
         _clock.Seconds += 100;
-        for (var i = 0; i < 3; i++)
+        for (var i = 10; i < 13; i++)
         {
-            _progress.Count(Step(0, 0, 1), 10);
+            _progress.Count(Step(0, 0, i), 10);
             _clock.Seconds += 1;
         }
 

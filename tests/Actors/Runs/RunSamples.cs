@@ -14,9 +14,11 @@ internal static class RunSamples
     public static readonly RunId Id = new("a");
     public static readonly RunPlan Plan = new(2, 3, 4, 8, 4, 16, 2, 1000, 2, 2, 2);
 
-    public static readonly RunCommand.Start Begin = new(Id, Text(s => s), D("corpus"), 1000, 100, "1 cpu");
+    public static readonly NodeId A = new("a"), B = new("b"), C = new("c");
 
-    public static readonly RunState Started = Fold(RunState.Empty(Id), new RunEvent.RunStarted(Id, Begin.Settings, Begin.Corpus, 1000, 100, Begin.Arithmetic));
+    public static readonly RunCommand.Start Begin = new(Id, Text(s => s), D("corpus"), 1000, 100, "1 cpu", D("manifest"));
+
+    public static readonly RunState Started = Fold(RunState.Empty(Id), new RunEvent.RunStarted(Id, Begin.Settings, Begin.Corpus, 1000, 100, Begin.Arithmetic, Begin.Manifest));
     public static readonly RunState Computing = Fold(Started, new RunEvent.RunInitialized(Id, D("version 0"), D("fingerprint 0")));
     public static readonly RunState Averaging = Computed(Computing);
     public static readonly RunState Assembling = Averaged(Averaging);
@@ -43,9 +45,9 @@ internal static class RunSamples
 
     public static RunState Fold(RunState run, params RunEvent[] events) => events.Aggregate(run, Run.Apply);
 
-    /// <summary>The run with every replica of its round in.</summary>
+    /// <summary>The run with every replica of its round in, the even ones from node a, the odd ones from b.</summary>
     public static RunState Computed(RunState run) => Fold(
-        run, [.. Enumerable.Range(0, Plan.Replicas).Select(r => new RunEvent.ReplicaFinished(Id, Result(run.Round, r)))]);
+        run, [.. Enumerable.Range(0, Plan.Replicas).Select(r => new RunEvent.ReplicaFinished(Id, Result(run.Round, r), r % 2 == 0 ? A : B))]);
 
     /// <summary>The run with every chunk of its round averaged.</summary>
     public static RunState Averaged(RunState run) => Fold(
@@ -54,14 +56,14 @@ internal static class RunSamples
     /// <summary>The run at the start of round <paramref name="round"/>, with the checkpoints and scores that its plan asks for.</summary>
     public static RunState At(int round)
     {
-        var run = Carry(Computing, new RunCommand.FinishEvaluation(Id, new VersionScore(0, 5, 8)));
+        var run = Carry(Computing, new RunCommand.FinishEvaluation(Id, A, new VersionScore(0, 5, 8)));
         while (run.Round < round)
         {
             run = Carry(Averaged(Computed(run)), Commit(run.Round));
             if (Plan.Checkpoints(run.Round))
-                run = Carry(run, new RunCommand.FinishCheckpoint(Id, Checkpoint(run.Round)));
+                run = Carry(run, new RunCommand.FinishCheckpoint(Id, A, Checkpoint(run.Round)));
             if (Plan.Evaluates(run.Round))
-                run = Carry(run, new RunCommand.FinishEvaluation(Id, new VersionScore(run.Round, 5 - run.Round, 8 - run.Round)));
+                run = Carry(run, new RunCommand.FinishEvaluation(Id, A, new VersionScore(run.Round, 5 - run.Round, 8 - run.Round)));
         }
 
         return run;
@@ -82,9 +84,14 @@ internal static class RunSamples
         Fleet.Empty with { Surveyed = true },
         (fleet, n) => fleet.Enlist(new NodeId(n.Node), Enumerable.Range(0, n.Devices).Select(i => new DeviceId($"cpu:{i}"))));
 
-    public static Fleet Holding(this Fleet fleet, params (string Node, string Version)[] holders) => fleet with
+    /// <summary>Nodes that have assembled the next version.</summary>
+    public static Fleet Assembled(this Fleet fleet, params (string Node, string Version)[] holders) => fleet with
     {
-        Holders = fleet.Holders.SetItems(holders.Select(h =>
+        Assembled = fleet.Assembled.SetItems(holders.Select(h =>
             KeyValuePair.Create(new NodeId(h.Node), new HeldVersion(D(h.Version), D("fingerprint of " + h.Version))))),
     };
+
+    /// <summary>Nodes that hold all that the run needs.</summary>
+    public static Fleet Holding(this Fleet fleet, RunState run, params NodeId[] nodes) =>
+        nodes.Aggregate(fleet, (f, node) => f.Hold(node, run.Current()));
 }

@@ -11,9 +11,10 @@ public sealed class RunTests
 {
     private static readonly RunCommand[] OtherThanStart =
     [
-        new FinishInitialization(Id, D("v"), D("f")), new FinishReplica(Id, Result(0, 0)), new HandOverReplica(Id, HandOver(0, 0, 1)),
-        new FinishChunks(Id, 0, [Chunk(0, 0)]), Commit(0), new FinishEvaluation(Id, new VersionScore(0, 1, 1)),
-        new FinishCheckpoint(Id, Checkpoint(0)), new FinishSurvey(Id, [], []),
+        new FinishInitialization(Id, A, D("v"), D("f")), new FinishReplica(Id, A, Result(0, 0)), new HandOverReplica(Id, A, HandOver(0, 0, 1)),
+        new FinishChunks(Id, A, 0, [Chunk(0, 0)]), Commit(0), new FinishEvaluation(Id, A, new VersionScore(0, 1, 1)),
+        new FinishCheckpoint(Id, A, Checkpoint(0)), new FinishSurvey(Id, [], []),
+        new Pause(Id), new ChooseArithmetic(Id, "1 cpu"), new LoseWork(Id, 0, [0], "gone"),
     ];
 
     [Fact]
@@ -37,7 +38,7 @@ public sealed class RunTests
 
     [Fact]
     public void A_start_stores_the_settings_and_the_corpus() =>
-        Stores(RunState.Empty(Id), Begin, new RunStarted(Id, Begin.Settings, D("corpus"), 1000, 100, Begin.Arithmetic));
+        Stores(RunState.Empty(Id), Begin, new RunStarted(Id, Begin.Settings, D("corpus"), 1000, 100, Begin.Arithmetic, D("manifest")));
 
     [Fact]
     public void A_start_on_another_corpus_is_refused() => Refuses(Started, Begin with { Corpus = D("other") },
@@ -66,99 +67,78 @@ public sealed class RunTests
     [Fact]
     public void A_second_version_0_is_refused()
     {
-        Refuses(Computing, new FinishInitialization(Id, D("other"), D("f")), $"version 0 is {D("version 0").Short}, not {D("other").Short}");
-        PassesOver(Computing, new FinishInitialization(Id, D("version 0"), D("fingerprint 0")));
-        PassesOver(At(1), new FinishInitialization(Id, D("other"), D("f")));
-        Stores(Started, new FinishInitialization(Id, D("v"), D("f")), new RunInitialized(Id, D("v"), D("f")));
+        Refuses(Computing, new FinishInitialization(Id, A, D("other"), D("f")), $"version 0 is {D("version 0").Short}, not {D("other").Short}");
+        PassesOver(Computing, new FinishInitialization(Id, A, D("version 0"), D("fingerprint 0")));
+        PassesOver(At(1), new FinishInitialization(Id, A, D("other"), D("f")));
+        Stores(Started, new FinishInitialization(Id, A, D("v"), D("f")), new RunInitialized(Id, D("v"), D("f")));
     }
 
     [Fact]
-    public void A_result_of_a_later_round_is_refused() => Refuses(At(1), new FinishReplica(Id, Result(2, 0)), "round is 1, not 2");
+    public void A_result_of_a_later_round_is_refused() => Refuses(At(1), new FinishReplica(Id, A, Result(2, 0)), "round is 1, not 2");
 
     [Fact]
     public void A_result_after_the_last_round_is_refused() =>
-        Refuses(At(4), new FinishReplica(Id, Result(4, 0)), "all 4 rounds are committed: there is no round 4");
+        Refuses(At(4), new FinishReplica(Id, A, Result(4, 0)), "all 4 rounds are committed: there is no round 4");
 
     [Theory]
     [InlineData(-1)]
     [InlineData(2)]
     public void A_result_or_a_hand_over_of_a_replica_that_does_not_exist_is_refused(int replica)
     {
-        Refuses(Computing, new FinishReplica(Id, Result(0, replica)), $"there is no replica {replica} of 2");
-        Refuses(Computing, new HandOverReplica(Id, HandOver(0, replica, 1)), $"there is no replica {replica} of 2");
+        Refuses(Computing, new FinishReplica(Id, A, Result(0, replica)), $"there is no replica {replica} of 2");
+        Refuses(Computing, new HandOverReplica(Id, A, HandOver(0, replica, 1)), $"there is no replica {replica} of 2");
     }
 
     [Fact]
     public void A_result_that_counts_other_tokens_than_the_round_has_is_refused() =>
-        Refuses(Computing, new FinishReplica(Id, Result(0, 1) with { Tokens = 383 }), "replica 1 counts 383 tokens where the round has 384");
-
-    [Fact]
-    public void A_contribution_that_arrives_twice_with_other_bytes_is_disputed_not_averaged()
-    {
-        var run = Fold(Computing, new ReplicaFinished(Id, Result(0, 0)));
-        var other = new FinishReplica(Id, Result(0, 0, " with a flipped bit"));
-        Stores(run, other, new ReplicaDisputed(Id, Result(0, 0), other.Result));
-
-        var disputed = Carry(run, other);
-        Assert.Equal(Result(0, 0), disputed.Finished[0]);
-        Assert.Equal(1, disputed.Disputes);
-        PassesOver(disputed, other);
-    }
-
-    [Fact]
-    public void A_dispute_lasts_as_long_as_its_round()
-    {
-        var disputed = Fold(Assembling, new ReplicaDisputed(Id, Result(0, 0), Result(0, 0, "x")));
-        Assert.Empty(Carry(disputed, Commit(0)).Disputed);
-        Assert.Equal(1, Carry(disputed, Commit(0)).Disputes);
-    }
+        Refuses(Computing, new FinishReplica(Id, A, Result(0, 1) with { Tokens = 383 }), "replica 1 counts 383 tokens where the round has 384");
 
     [Fact]
     public void A_result_is_stored_once()
     {
-        PassesOver(At(1), new FinishReplica(Id, Result(0, 0, " whatever")));
-        PassesOver(Averaging, new FinishReplica(Id, Result(0, 0)));
-        Stores(Computing, new FinishReplica(Id, Result(0, 0)), new ReplicaFinished(Id, Result(0, 0)));
+        PassesOver(At(1), new FinishReplica(Id, A, Result(0, 0, " whatever")));
+        PassesOver(Averaging, new FinishReplica(Id, A, Result(0, 0)));
+        Stores(Computing, new FinishReplica(Id, A, Result(0, 0)), new ReplicaFinished(Id, Result(0, 0), A));
     }
 
     [Theory]
     [InlineData(-1)]
     [InlineData(3)]
     public void A_hand_over_outside_of_the_steps_of_the_round_is_refused(int step) =>
-        Refuses(Computing, new HandOverReplica(Id, HandOver(0, 0, step)), $"replica 0 stopped after step {step} where the round has 3");
+        Refuses(Computing, new HandOverReplica(Id, A, HandOver(0, 0, step)), $"replica 0 stopped after step {step} where the round has 3");
 
     [Fact]
     public void Only_a_hand_over_that_is_further_on_is_stored()
     {
-        Refuses(Computing, new HandOverReplica(Id, HandOver(1, 0, 1)), "round is 0, not 1");
+        Refuses(Computing, new HandOverReplica(Id, A, HandOver(1, 0, 1)), "round is 0, not 1");
         var run = Fold(Computing, new ReplicaHandedOver(Id, HandOver(0, 0, 1)));
-        PassesOver(run, new HandOverReplica(Id, HandOver(0, 0, 0)));
-        PassesOver(run, new HandOverReplica(Id, HandOver(0, 0, 1)));
-        PassesOver(Averaging, new HandOverReplica(Id, HandOver(0, 0, 2)));
-        PassesOver(At(1), new HandOverReplica(Id, HandOver(0, 0, 2)));
-        Stores(run, new HandOverReplica(Id, HandOver(0, 0, 2)), new ReplicaHandedOver(Id, HandOver(0, 0, 2)));
-        Assert.Empty(Carry(run, new FinishReplica(Id, Result(0, 0))).HandedOver);
+        PassesOver(run, new HandOverReplica(Id, A, HandOver(0, 0, 0)));
+        PassesOver(run, new HandOverReplica(Id, A, HandOver(0, 0, 1)));
+        PassesOver(Averaging, new HandOverReplica(Id, A, HandOver(0, 0, 2)));
+        PassesOver(At(1), new HandOverReplica(Id, A, HandOver(0, 0, 2)));
+        Stores(run, new HandOverReplica(Id, A, HandOver(0, 0, 2)), new ReplicaHandedOver(Id, HandOver(0, 0, 2)));
+        Assert.Empty(Carry(run, new FinishReplica(Id, A, Result(0, 0))).HandedOver);
     }
 
     [Fact]
     public void Chunks_are_refused_before_all_replicas_are_in()
     {
-        Refuses(Fold(Computing, new ReplicaFinished(Id, Result(0, 0))), new FinishChunks(Id, 0, [Chunk(0, 0)]),
+        Refuses(Fold(Computing, new ReplicaFinished(Id, Result(0, 0))), new FinishChunks(Id, A, 0, [Chunk(0, 0)]),
             "only 1 of 2 replicas are in: nothing can be averaged yet");
-        Refuses(Averaging, new FinishChunks(Id, 1, [Chunk(1, 0)]), "round is 0, not 1");
-        Refuses(Averaging, new FinishChunks(Id, 0, [Chunk(0, 0), Chunk(0, 2)]), "the model has 2 chunks");
-        Refuses(Averaging, new FinishChunks(Id, 0, [Chunk(0, -1)]), "the model has 2 chunks");
+        Refuses(Averaging, new FinishChunks(Id, A, 1, [Chunk(1, 0)]), "round is 0, not 1");
+        Refuses(Averaging, new FinishChunks(Id, A, 0, [Chunk(0, 0), Chunk(0, 2)]), "the model has 2 chunks");
+        Refuses(Averaging, new FinishChunks(Id, A, 0, [Chunk(0, -1)]), "the model has 2 chunks");
     }
 
     [Fact]
     public void A_chunk_that_arrives_again_with_other_bytes_is_refused_and_does_not_replace_the_first()
     {
         var run = Fold(Averaging, new ChunksAveraged(Id, 0, [Chunk(0, 0)]));
-        Refuses(run, new FinishChunks(Id, 0, [Chunk(0, 1), Chunk(0, 0, "x")]),
+        Refuses(run, new FinishChunks(Id, A, 0, [Chunk(0, 1), Chunk(0, 0, "x")]),
             $"chunk 0 was averaged before, to other bytes ({Chunk(0, 0).Parameters.Short}, now {Chunk(0, 0, "x").Parameters.Short}): check memory and disks");
-        PassesOver(run, new FinishChunks(Id, 0, [Chunk(0, 0)]));
-        PassesOver(At(1), new FinishChunks(Id, 0, [Chunk(0, 0, "x")]));
-        Stores(run, new FinishChunks(Id, 0, [Chunk(0, 0), Chunk(0, 1)]), new ChunksAveraged(Id, 0, [Chunk(0, 1)]));
+        PassesOver(run, new FinishChunks(Id, A, 0, [Chunk(0, 0)]));
+        PassesOver(At(1), new FinishChunks(Id, A, 0, [Chunk(0, 0, "x")]));
+        Stores(run, new FinishChunks(Id, A, 0, [Chunk(0, 0), Chunk(0, 1)]), new ChunksAveraged(Id, 0, [Chunk(0, 1)]));
     }
 
     [Theory]
@@ -194,17 +174,17 @@ public sealed class RunTests
     [Fact]
     public void Only_the_score_of_the_newest_version_is_stored()
     {
-        PassesOver(At(2), new FinishEvaluation(Id, new VersionScore(2, 9, 9)));
-        PassesOver(At(1), new FinishEvaluation(Id, new VersionScore(0, 9, 9)));
-        Stores(Computing, new FinishEvaluation(Id, new VersionScore(0, 5, 8)), new VersionEvaluated(Id, new VersionScore(0, 5, 8)));
+        PassesOver(At(2), new FinishEvaluation(Id, A, new VersionScore(2, 9, 9)));
+        PassesOver(At(1), new FinishEvaluation(Id, A, new VersionScore(0, 9, 9)));
+        Stores(Computing, new FinishEvaluation(Id, A, new VersionScore(0, 5, 8)), new VersionEvaluated(Id, new VersionScore(0, 5, 8)));
     }
 
     [Fact]
     public void A_checkpoint_of_a_later_version_is_refused_and_one_of_an_older_version_comes_too_late()
     {
-        Refuses(At(2), new FinishCheckpoint(Id, Checkpoint(3)), "round is 2, not 3");
-        PassesOver(At(2), new FinishCheckpoint(Id, Checkpoint(2)));
-        PassesOver(At(3), new FinishCheckpoint(Id, Checkpoint(1)));      // perhaps dropped since, its blobs deleted
+        Refuses(At(2), new FinishCheckpoint(Id, A, Checkpoint(3)), "round is 2, not 3");
+        PassesOver(At(2), new FinishCheckpoint(Id, A, Checkpoint(2)));
+        PassesOver(At(3), new FinishCheckpoint(Id, A, Checkpoint(1)));      // perhaps dropped since, its blobs deleted
     }
 
     [Fact]
@@ -212,7 +192,7 @@ public sealed class RunTests
     {
         var plan = Plan with { Rounds = 40 };
         var run = Fold(Computing, [.. new[] { 2, 4, 6 }.Select(v => new CheckpointTaken(Id, Checkpoint(v)))]) with { Round = 8 };
-        var decision = Run.Decide(run, new FinishCheckpoint(Id, Checkpoint(8)), plan);
+        var decision = Run.Decide(run, new FinishCheckpoint(Id, A, Checkpoint(8)), plan);
         Assert.Equal(Deep<RunEvent>([new CheckpointTaken(Id, Checkpoint(8)), new CheckpointDropped(Id, 2), new CheckpointDropped(Id, 4)]), Deep(decision.Events));
         Assert.Equal([6, 8], Fold(run, [.. decision.Events]).Checkpoints.Select(c => c.Version));
     }
@@ -223,7 +203,7 @@ public sealed class RunTests
     public void A_run_is_finished_when_the_last_version_is_scored_and_durable_whichever_comes_first(bool scoredFirst)
     {
         var last = Carry(Averaged(Computed(At(3))), Commit(3));
-        RunCommand score = new FinishEvaluation(Id, new VersionScore(4, 1, 1.4)), store = new FinishCheckpoint(Id, Checkpoint(4));
+        RunCommand score = new FinishEvaluation(Id, A, new VersionScore(4, 1, 1.4)), store = new FinishCheckpoint(Id, A, Checkpoint(4));
         var (first, second) = scoredFirst ? (score, store) : (store, score);
 
         var almost = Carry(last, first);
@@ -237,7 +217,7 @@ public sealed class RunTests
     public void A_run_without_held_out_text_is_finished_by_its_last_checkpoint()
     {
         var run = Carry(Averaged(Computed(At(3))), Commit(3));
-        var decision = Run.Decide(run, new FinishCheckpoint(Id, Checkpoint(4)), Plan with { EvaluateEvery = 0 });
+        var decision = Run.Decide(run, new FinishCheckpoint(Id, A, Checkpoint(4)), Plan with { EvaluateEvery = 0 });
         Assert.Equal(new RunFinished(Id, 4, D("fingerprint 4")), decision.Events[^1]);
     }
 

@@ -119,6 +119,45 @@ public sealed class BlobFetcherTests : TemporaryFolder
     }
 
     [Fact]
+    public async Task A_donor_that_is_silent_and_leaves_is_not_waited_for_as_long_as_one_that_stays()
+    {
+        using var stalling = new FakeDonor(async request =>
+        {
+            await request.SendAsync(Blob, most: 100_000);
+            await Task.Delay(Timeout.Infinite, request.Stop);
+        });
+        using var other = FakeDonor.Of(Blob);
+        var donors = DonorsOf(Quick with { Stall = Timeout.InfiniteTimeSpan }, stalling.Endpoint);
+        using var fetcher = new BlobFetcher(donors);
+
+        var reading = fetcher.ReadAsync(Name, Blob.Length, Deadline);
+        await EventuallyAsync(() => !stalling.Requests.IsEmpty, "the first donor is asked");
+        donors.Set([other.Endpoint]);
+        Assert.Equal(Blob, await reading);
+        Assert.Single(other.Requests);
+    }
+
+    [Fact]
+    public async Task A_donor_that_leaves_while_it_sends_may_go_on()
+    {
+        var left = new TaskCompletionSource();
+        using var leaving = new FakeDonor(async request =>
+        {
+            await request.HeadAsync(200, $"Content-Length: {Blob.Length}\r\n");
+            await left.Task;
+            await request.Stream.WriteAsync(Blob);
+        });
+        var donors = DonorsOf(Quick with { StallAfterLeaving = TimeSpan.FromSeconds(20) }, leaving.Endpoint);
+        using var fetcher = new BlobFetcher(donors);
+
+        var reading = fetcher.ReadAsync(Name, Blob.Length, Deadline);
+        await EventuallyAsync(() => !leaving.Requests.IsEmpty, "the donor is asked");
+        donors.Set([]);
+        left.SetResult();
+        Assert.Equal(Blob, await reading);
+    }
+
+    [Fact]
     public async Task A_donor_that_does_not_answer_at_all_is_named_as_such()
     {
         using var silent = new FakeDonor(request => Task.Delay(Timeout.Infinite, request.Stop));

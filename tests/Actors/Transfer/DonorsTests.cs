@@ -108,6 +108,33 @@ public sealed class DonorsTests
     }
 
     [Fact]
+    public async Task Who_failed_gets_one_transfer_at_a_time_until_it_has_served_one()
+    {
+        _donors.Set(["a"]);
+        using (var failing = await Take())
+            failing!.Failed();
+        using (var probe = await Take())
+        {
+            Assert.False(Take().IsCompleted);
+            probe!.Served();
+        }
+
+        Assert.All(await TakeMany(Limits.PerDonor - 1), taken => Assert.Equal("a", taken!.Endpoint));
+    }
+
+    [Fact]
+    public async Task Who_leaves_is_known_to_its_transfers_and_a_return_is_a_new_beginning()
+    {
+        _donors.Set(["a", "b"]);
+        using var running = await Take(null, "b");
+        _donors.Set(["b"]);
+        Assert.True(running!.Left.IsCancellationRequested);
+        _donors.Set(["a", "b"]);
+        using var next = await Take(null, "b");
+        Assert.False(next!.Left.IsCancellationRequested);
+    }
+
+    [Fact]
     public async Task Who_lied_is_not_asked_at_all_for_long_even_if_it_left_and_came_back()
     {
         _donors.Set(["a"]);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Nodes.Devices;
 using Elastic.Actors.Runs;
@@ -12,8 +13,13 @@ namespace Elastic.Actors.Nodes.Replicas;
 /// <summary>The inner steps of one replica in one round, start to end. Runs off the mailbox; see <see cref="ReplicaActor"/>.</summary>
 internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, DeviceGroup devices, ReplicaMemory memory, BlockReader reader)
 {
+    // A person sees no more, and a small model takes a thousand steps a second.
+    private static readonly TimeSpan BetweenNews = TimeSpan.FromMilliseconds(200);
+
+    private long _told;
+
     /// <summary>Takes the steps that are left and stores the result.</summary>
-    /// <param name="progress">Told of each step.</param>
+    /// <param name="progress">Told of the newest step, now and then and at the end.</param>
     /// <param name="stop">Asks to stop at the next step boundary.</param>
     /// <param name="drop">Nobody waits for it any more: stop without a hand-over.</param>
     /// <returns>A result; a hand-over when it was stopped before the last step; null when it was stopped before its first.</returns>
@@ -39,7 +45,11 @@ internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, Devi
             var (loss, learningRate) = await StepAsync(step, batch.MicroBatches);
             lossSum += loss;
             samples = Ledger.AppendStep(samples, batch.Samples);
-            progress(new NodeReport.StepTaken(run.Node, run.Id, order.Round, order.Replica, step + 1, loss, learningRate));
+            if (step + 1 == run.Plan.InnerSteps || Stopwatch.GetElapsedTime(_told) >= BetweenNews)
+            {
+                _told = Stopwatch.GetTimestamp();
+                progress(new NodeReport.StepTaken(run.Node, run.Id, order.Round, order.Replica, step + 1, loss, learningRate));
+            }
         }
 
         return new RunCommand.FinishReplica(run.Id, run.Node, await Task.Run(() => Result(lossSum, samples), CancellationToken.None));
@@ -48,7 +58,7 @@ internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, Devi
     private async Task LoadAsync()
     {
         var (parameters, moments) = (order.HandOver?.State ?? order.Version, order.HandOver?.State ?? order.InnerState);
-        await run.FetchAsync(parameters);
+        await run.FetchParametersAsync(parameters);
         if (moments is { } set && !memory.HoldsMoments(set))
             await run.FetchAsync(set);
         await Task.Run(() =>
