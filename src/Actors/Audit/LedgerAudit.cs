@@ -1,8 +1,6 @@
 using System.Collections;
-using Akka.Actor;
 using Elastic.Actors.Checkpoints;
 using Elastic.Actors.Database;
-using Elastic.Actors.Hosting;
 using Elastic.Actors.Nodes;
 using Elastic.Actors.Runs;
 using Elastic.Corpus;
@@ -36,23 +34,8 @@ public sealed class LedgerAudit
         var paths = new DataPaths(Path.GetFullPath(dataDir));
         if (database is null && !File.Exists(paths.Journal))
             throw new ElasticException($"there is no journal {paths.Journal}: name the data directory of the run with --data-dir, or its database with --database");
-        var events = await ReadJournalAsync(paths, DatabaseAddress.Parse(database, paths.Root), run, cancel);
+        var events = await Journal.ReadAsync(paths, DatabaseAddress.Parse(database, paths.Root), run, cancel);
         return await Task.Run(() => Check(paths, run, events, cancel), cancel);
-    }
-
-    private static async Task<IReadOnlyList<RunEvent>> ReadJournalAsync(DataPaths paths, DatabaseAddress database, RunId run, CancellationToken cancel)
-    {
-        var system = ActorSystem.Create("audit", AkkaSettings.ForReading(paths, database));
-        try
-        {
-            var result = new TaskCompletionSource<IReadOnlyList<RunEvent>>(TaskCreationOptions.RunContinuationsAsynchronously);
-            system.ActorOf(Props.Create(() => new JournalReader(run, result)));
-            return await result.Task.WaitAsync(TimeSpan.FromMinutes(2), cancel);
-        }
-        finally
-        {
-            await system.Terminate().WaitAsync(TimeSpan.FromSeconds(30), CancellationToken.None);
-        }
     }
 
     private static LedgerReport Check(DataPaths paths, RunId id, IReadOnlyList<RunEvent> events, CancellationToken cancel)
