@@ -92,10 +92,11 @@ internal sealed class TestCluster : IAsyncDisposable
 
     /// <summary>Waits for the end of the run, then compares its fingerprint with an undisturbed one's and proves its journal.</summary>
     /// <param name="auditor">A seed that has the run's corpus.</param>
+    /// <param name="settings">As the run was started with; only those that change the weights.</param>
     /// <returns>What has happened to the run.</returns>
-    public async Task<IReadOnlyList<RunEvent>> SameAsUndisturbedAsync(ClusterNode auditor)
+    public async Task<IReadOnlyList<RunEvent>> SameAsUndisturbedAsync(ClusterNode auditor, params string[] settings)
     {
-        Assert.Equal(await Undisturbed.FingerprintAsync(), await FinishedAsync());
+        Assert.Equal(await Undisturbed.FingerprintAsync(settings), await FinishedAsync());
         foreach (var node in Nodes.Where(n => n.IsUp))
             await node.KillAsync();
         using var audit = new ElasticProcess(

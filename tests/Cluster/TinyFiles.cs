@@ -24,8 +24,12 @@ internal sealed class TinyFiles : IDisposable
     public string ClusterConfig => Path.Combine(Root, "cluster.conf");
 
     /// <summary>Starts <c>elastic train</c> on this corpus.</summary>
-    public ElasticProcess Train(string data, string devices = "cpu:2", string? config = null) => new(
-        "train", "--config", config ?? Config, "--corpus", Corpus, "--data-dir", Path.Combine(Root, data), "--devices", devices, "--json");
+    /// <param name="settings">"key=value".</param>
+    public ElasticProcess Train(string data, string devices = "cpu:2", string? config = null, params string[] settings) => new(
+    [
+        "train", "--config", config ?? Config, "--corpus", Corpus, "--data-dir", Path.Combine(Root, data), "--devices", devices, "--json",
+        .. settings.SelectMany(s => new[] { "--set", s }),
+    ]);
 
     public void Dispose() => Directory.Delete(Root, true);
 
