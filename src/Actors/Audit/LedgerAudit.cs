@@ -66,15 +66,10 @@ public sealed class LedgerAudit
 
     private void Take(RunEvent e)
     {
-        switch (e)
-        {
-            case RunEvent.ReplicaFinished { Result: var r } when Samples(r.Round, r.Replica) != r.Samples:
-                _problems.Add($"round {r.Round}, replica {r.Replica}: the journal's digest of the samples is not that of the corpus's blocks");
-                break;
-            case RunEvent.RoundCommitted c:
-                CheckCommit(c);
-                break;
-        }
+        if (Counted(e) is { } r && Samples(r.Round, r.Replica) != r.Samples)
+            _problems.Add($"round {r.Round}, replica {r.Replica}: the journal's digest of the samples is not that of the corpus's blocks");
+        if (e is RunEvent.RoundCommitted c)
+            CheckCommit(c);
 
         _state = Run.Apply(_state, e);
         switch (e)
@@ -89,6 +84,15 @@ public sealed class LedgerAudit
                 break;
         }
     }
+
+    // The result that counts from this event on.
+    private static ReplicaResult? Counted(RunEvent e) => e switch
+    {
+        RunEvent.ReplicaFinished x => x.Result,
+        RunEvent.ReplicaComputed x => x.Result,
+        RunEvent.ReplicaSettled x => x.Result,
+        _ => null,
+    };
 
     private void CheckCommit(RunEvent.RoundCommitted c)
     {

@@ -61,6 +61,19 @@ public static class VectorStore
     public static bool IsWhole(this BlobStore blobs, Digest set) =>
         blobs.IsIntact(set) && blobs.ReadSet(set).Chunks().Distinct().All(blobs.IsIntact);
 
+    /// <summary>True when the files of the set and of every chunk are there. Quick: what is in them is not looked at.</summary>
+    public static bool IsThere(this BlobStore blobs, Digest set)
+    {
+        try
+        {
+            return blobs.ReadSet(set).Chunks().All(blobs.Has);
+        }
+        catch (BlobLostException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Forces sets and all their chunks onto the disk.</summary>
     public static void FlushSets(this BlobStore blobs, IEnumerable<Digest> sets)
     {

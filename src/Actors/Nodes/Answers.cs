@@ -1,3 +1,4 @@
+using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 
@@ -15,7 +16,7 @@ internal sealed class Answers
 
     private readonly Dictionary<RunWork, object?> _works = [];
     private readonly HashSet<RunWork> _told = [];
-    private readonly Queue<(NodeCommand.RunReplica Command, object Answer)> _finished = new();
+    private readonly Queue<(NodeCommand.RunReplica Command, RunCommand.FinishReplica Answer)> _finished = new();
 
     /// <summary>In hand, or finished and not acknowledged.</summary>
     public IEnumerable<RunWork> Works => _works.Keys;
@@ -25,12 +26,15 @@ internal sealed class Answers
     public bool TakeUp(RunWork work) => _works.TryAdd(work, null);
 
     /// <summary>The answer when this very command was carried out before: a replica's round is not computed a second time.</summary>
-    public object? Given(NodeCommand command)
+    /// <param name="isThere">Whether a vector set is still here. Where it was lost, so is the result.</param>
+    public object? Given(NodeCommand command, Func<Digest, bool> isThere)
     {
         var work = new RunWork(command.RunId, WorkKey.Of(command)!.Value);
         if (_works.GetValueOrDefault(work) is { } waiting)
             return waiting;
         if (command is not NodeCommand.RunReplica replica || _works.ContainsKey(work) || _finished.FirstOrDefault(f => f.Command == replica).Answer is not { } known)
+            return null;
+        if (!isThere(known.Result.Contribution) || !isThere(known.Result.InnerState))
             return null;
         _works[work] = known;
         return known;
@@ -40,9 +44,9 @@ internal sealed class Answers
     /// <returns>What to tell; null when nobody waits for it any more.</returns>
     public object? Finish(WorkAnswer answer)
     {
-        if (answer.Command is NodeCommand.RunReplica replica && answer.Message is RunCommand.FinishReplica)
+        if (answer.Command is NodeCommand.RunReplica replica && answer.Message is RunCommand.FinishReplica finished)
         {
-            _finished.Enqueue((replica, answer.Message));
+            _finished.Enqueue((replica, finished));
             if (_finished.Count > MostRemembered)
                 _finished.Dequeue();
         }

@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Akka.Event;
+using Elastic.Actors.Blobs;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Nodes.Replicas;
 using Elastic.Actors.Transfer;
@@ -122,7 +123,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
         if (WorkKey.Of(command) is { } work)
         {
-            if (_answers.Given(command) is { } answer)
+            if (_answers.Given(command, run.Blobs.IsThere) is { } answer)
                 _link.Tell(answer);
             if (!_answers.TakeUp(new RunWork(command.RunId, work)))
                 return;                                                // in hand, or answered, already

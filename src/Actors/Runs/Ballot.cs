@@ -34,24 +34,22 @@ public sealed record Ballot(ImmutableList<Vote> Votes)
         if (run.IsQuarantined(node))
             return Decision.Refuse($"{node} is in quarantine: {run.Quarantined[node.Value]}");
         if (ballot.Votes.IsEmpty)
-            return Decision.Store(new ReplicaFinished(run.Id, result), new ReplicaComputed(run.Id, result, node));
+            return Decision.Store(new ReplicaComputed(run.Id, result, node));
 
-        var computed = new ReplicaComputed(run.Id, result, node);
-        var disputed = new ReplicaDisputed(run.Id, run.Finished[result.Replica], result);
         var agree = ballot.Votes.Any(v => v.Result == result);
         if (ballot.HasVoted(node))
             return agree && ballot.Winner is not null                            // it contradicts itself
                 ? Decision.AlreadyDone
-                : Decision.Store([disputed, computed, .. Quarantine(run, [node], result, "gave two answers")]);
+                : Decision.Store([new ReplicaContested(run.Id, run.Finished[result.Replica], result, node), .. Quarantine(run, [node], result, "gave two answers")]);
+        if (!agree && ballot.Winner is not null)
+            return Decision.Store([new ReplicaContested(run.Id, run.Finished[result.Replica], result, node), .. Quarantine(run, [node], result, "was outvoted")]);
         if (!agree)
-            return ballot.Winner is null
-                ? Decision.Store(disputed, computed)
-                : Decision.Store([disputed, computed, .. Quarantine(run, [node], result, "was outvoted")]);
+            return Decision.Store(new ReplicaContested(run.Id, run.Finished[result.Replica], result, node));
         if (!ballot.IsDisputed)
-            return Decision.Store(computed);
+            return Decision.Store(new ReplicaConfirmed(run.Id, result, node));
 
         var liars = ballot.Votes.Where(v => v.Result != result).Select(v => v.Node).OfType<NodeId>().ToList();
-        return Decision.Store([new ReplicaSettled(run.Id, result), computed, .. Quarantine(run, liars, result, "was outvoted")]);
+        return Decision.Store([new ReplicaSettled(run.Id, result, node), .. Quarantine(run, liars, result, "was outvoted")]);
     }
 
     // What else these nodes did in this round, and nobody confirmed, is not believed either.

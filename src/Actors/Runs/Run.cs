@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
@@ -19,7 +20,7 @@ public static class Run
     {
         Start c when Unusable(c) is { } why => Decision.Refuse($"run {c.RunId} cannot be started: {why}"),
         Start c when !run.Exists => Decision.Store(
-            [new RunStarted(c.RunId, c.Settings, c.Corpus, c.Blocks, c.HeldOutBlocks, c.Arithmetic), .. Named(run, c)]),
+            [new RunStarted(c.RunId, c.Settings, c.Corpus, c.Blocks, c.HeldOutBlocks, c.Arithmetic), .. Published(run, c)]),
         Start c => Reopen(run, c),
         _ when !run.Exists || plan is null => Decision.Refuse($"there is no run {run.Id}: start it first"),
         _ => Decide(run, plan, command),
@@ -104,24 +105,19 @@ public static class Run
             HeldOutBlocks = x.HeldOutBlocks,
             Arithmetic = x.Arithmetic,
         },
+        CorpusPublished x => run with { Manifest = x.Manifest },
         SettingsChanged x => run with { Settings = x.Settings },
-        CorpusNamed x => run with { Manifest = x.Manifest },
         ArithmeticChosen x => run with { Arithmetic = x.Arithmetic },
         RunPaused => run with { IsPaused = true },
         RunResumed => run with { IsPaused = false },
         RunInitialized x => run with { Version = x.Version, Fingerprint = x.Fingerprint },
         ReplicaHandedOver x => run with { HandedOver = run.HandedOver.SetItem(x.HandOver.Replica, x.HandOver) },
-        ReplicaFinished x => run with
-        {
-            Finished = run.Finished.SetItem(x.Result.Replica, x.Result),
-            HandedOver = run.HandedOver.Remove(x.Result.Replica),
-        },
-        ReplicaComputed x => run with
-        {
-            Ballots = run.Ballots.SetItem(x.Result.Replica, run.Ballots.GetValueOrDefault(x.Result.Replica, Ballot.Empty).With(x.Node, x.Result)),
-        },
-        ReplicaDisputed => run with { Disputes = run.Disputes + 1 },
-        ReplicaSettled x => run with { Finished = run.Finished.SetItem(x.Result.Replica, x.Result) },
+        ReplicaFinished x => Finish(run, x.Result, null),
+        ReplicaComputed x => Finish(run, x.Result, x.Node),
+        ReplicaConfirmed x => run with { Ballots = Voted(run, x.Result, x.Node) },
+        ReplicaDisputed x => run with { Disputes = run.Disputes + 1, Ballots = Voted(run, x.Other, null) },
+        ReplicaContested x => run with { Disputes = run.Disputes + 1, Ballots = Voted(run, x.Other, x.Node) },
+        ReplicaSettled x => run with { Finished = run.Finished.SetItem(x.Result.Replica, x.Result), Ballots = Voted(run, x.Result, x.Node) },
         NodeQuarantined x => run with { Quarantined = run.Quarantined.SetItem(x.Node.Value, x.Why) },
         ChunksAveraged x => run with { Averaged = run.Averaged.SetItems(x.Chunks.Select(c => KeyValuePair.Create(c.Chunk, c))) },
         RoundCommitted x => NextRound(run, x),
@@ -139,6 +135,16 @@ public static class Run
         RunFinished => run with { IsFinished = true },
         _ => throw new UnreachableException($"unknown event: {e}"),
     };
+
+    private static RunState Finish(RunState run, ReplicaResult result, NodeId? node) => run with
+    {
+        Finished = run.Finished.SetItem(result.Replica, result),
+        HandedOver = run.HandedOver.Remove(result.Replica),
+        Ballots = Voted(run, result, node),
+    };
+
+    private static ImmutableSortedDictionary<int, Ballot> Voted(RunState run, ReplicaResult result, NodeId? node) =>
+        run.Ballots.SetItem(result.Replica, run.BallotOf(result.Replica).With(node, result));
 
     private static RunState NextRound(RunState run, RoundCommitted x) => run with
     {
@@ -208,7 +214,7 @@ public static class Run
         if (c.Arithmetic.Length > 0 && run.Arithmetic.Length > 0 && c.Arithmetic != run.Arithmetic)
             return Decision.Refuse($"run {run.Id} began with {OtherArithmetic(run.Arithmetic, c.Arithmetic)}: " +
                                    "go on where the arithmetic is the same, or start a new run from its checkpoint with --run NAME --set model.init=PATH");
-        var events = Named(run, c).ToList();
+        List<RunEvent> events = [.. Published(run, c)];
         if (c.Settings != run.Settings)
             events.Add(new SettingsChanged(run.Id, c.Settings));
         if (run.IsPaused)
@@ -216,9 +222,8 @@ public static class Run
         return Decision.Store([.. events]);
     }
 
-    // The manifest's name decides nothing, so that a run of before 0.2 gets it when it goes on.
-    private static IEnumerable<RunEvent> Named(RunState run, Start c) =>
-        run.Manifest is null && c.Manifest is { } manifest ? [new CorpusNamed(c.RunId, manifest)] : [];
+    private static IEnumerable<RunEvent> Published(RunState run, Start c) =>
+        c.Manifest is { } manifest && manifest != run.Manifest ? [new CorpusPublished(c.RunId, manifest)] : [];
 
     /// <summary>Why results of one arithmetic must not be mixed with another's.</summary>
     internal static string OtherArithmetic(string runs, string here) =>

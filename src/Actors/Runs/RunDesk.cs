@@ -345,7 +345,7 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
             case RunEvent.CheckpointTaken:
                 Retain();
                 return null;
-            case RunEvent.SettingsChanged:
+            case RunEvent.SettingsChanged or RunEvent.CorpusPublished:
                 _opened.Clear();                                       // the nodes are told again
                 return null;
             case RunEvent.ArithmeticChosen chosen:
@@ -365,7 +365,7 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
             case RunEvent.WorkLost lost:
                 Fleet = Fleet with { Assembled = Fleet.Assembled.Clear() };
                 return lost.Replicas.Length > 0 ? $"{lost.Why}: they are computed again" : null;
-            case RunEvent.ReplicaDisputed { Accepted: var accepted, Other: var other }:
+            case RunEvent.ReplicaContested { Accepted: var accepted, Other: var other }:
                 return $"replica {other.Replica} of round {other.Round} was computed twice with different bytes " +
                        $"({accepted.Contribution.Short} and {other.Contribution.Short}): a third computation on another node settles it";
             case RunEvent.NodeQuarantined quarantined:

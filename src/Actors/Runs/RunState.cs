@@ -46,10 +46,7 @@ public sealed record RunState(
         : RunPhase.Assembling;
 
     /// <summary>Who computed this replica's round so far, and what came of it.</summary>
-    public Ballot BallotOf(int replica) =>
-        Ballots.TryGetValue(replica, out var ballot) ? ballot
-        : Finished.TryGetValue(replica, out var result) ? Ballot.Empty.With(null, result)     // in a journal of before 0.2
-        : Ballot.Empty;
+    public Ballot BallotOf(int replica) => Ballots.GetValueOrDefault(replica, Ballot.Empty);
 
     public bool IsQuarantined(NodeId node) => Quarantined.ContainsKey(node.Value);
 

@@ -1,9 +1,10 @@
 namespace Elastic.Messages.Runs;
 
-/// <summary>
-/// What has happened to a run. Stored for good: add types, never change, rename or reuse one. (Not even a field can be added: what was stored
-/// without it cannot be read any more.)
-/// </summary>
+/// <summary>What has happened to a run. Stored for good: add types, and never change one.</summary>
+/// <remarks>
+/// Not even by a field at its end, and the same holds for the records inside: Hyperion writes a record's fields in the order of their
+/// names, and reads as many as the type has today. What is new to be said is a new event.
+/// </remarks>
 public abstract record RunEvent(RunId RunId) : IWireMessage
 {
     /// <summary>The run exists.</summary>
@@ -13,11 +14,12 @@ public abstract record RunEvent(RunId RunId) : IWireMessage
     /// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>
     /// <param name="Arithmetic">What the bits depend on besides the settings and the corpus: kind of device, instruction set, threads; empty
     /// where that was not known yet.</param>
-    public sealed record RunStarted(RunId RunId, string Settings, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic) : RunEvent(RunId);
+    public sealed record RunStarted(
+        RunId RunId, string Settings, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic) : RunEvent(RunId);
 
-    /// <summary>By which the nodes fetch the corpus.</summary>
-    /// <param name="Manifest">SHA-256 of the corpus's manifest file.</param>
-    public sealed record CorpusNamed(RunId RunId, Digest Manifest) : RunEvent(RunId);
+    /// <summary>Nodes without the corpus can fetch it.</summary>
+    /// <param name="Manifest">SHA-256 of the corpus's manifest file, by which they do.</param>
+    public sealed record CorpusPublished(RunId RunId, Digest Manifest) : RunEvent(RunId);
 
     /// <summary>The run is computed with this arithmetic from now on.</summary>
     public sealed record ArithmeticChosen(RunId RunId, string Arithmetic) : RunEvent(RunId);
@@ -36,17 +38,25 @@ public abstract record RunEvent(RunId RunId) : IWireMessage
 
     public sealed record ReplicaHandedOver(RunId RunId, ReplicaHandOver HandOver) : RunEvent(RunId);
 
-    /// <summary>This result counts, unless it is disputed.</summary>
+    /// <summary>What <see cref="ReplicaComputed"/> was before 0.2.</summary>
     public sealed record ReplicaFinished(RunId RunId, ReplicaResult Result) : RunEvent(RunId);
 
-    /// <summary>This node came to this result; others may have computed the same, or something else.</summary>
+    /// <summary>A replica's first result of a round. It counts, unless others are found to agree on another one.</summary>
+    /// <param name="Node">Who computed it.</param>
     public sealed record ReplicaComputed(RunId RunId, ReplicaResult Result, NodeId Node) : RunEvent(RunId);
 
-    /// <summary>The same work arrived with other bytes: somebody's memory or disk lies.</summary>
+    /// <summary>Another node computed the same bytes.</summary>
+    public sealed record ReplicaConfirmed(RunId RunId, ReplicaResult Result, NodeId Node) : RunEvent(RunId);
+
+    /// <summary>What <see cref="ReplicaContested"/> was before 0.2.</summary>
     public sealed record ReplicaDisputed(RunId RunId, ReplicaResult Accepted, ReplicaResult Other) : RunEvent(RunId);
 
+    /// <summary>The same work arrived with other bytes: somebody's memory or disk lies.</summary>
+    /// <param name="Node">Who computed the other one.</param>
+    public sealed record ReplicaContested(RunId RunId, ReplicaResult Accepted, ReplicaResult Other, NodeId Node) : RunEvent(RunId);
+
     /// <summary>A further computation agreed with one of the disputed results: that one counts.</summary>
-    public sealed record ReplicaSettled(RunId RunId, ReplicaResult Result) : RunEvent(RunId);
+    public sealed record ReplicaSettled(RunId RunId, ReplicaResult Result, NodeId Node) : RunEvent(RunId);
 
     /// <summary>This node's results were wrong. It gets no more work of this run.</summary>
     public sealed record NodeQuarantined(RunId RunId, NodeId Node, string Why) : RunEvent(RunId);

@@ -85,8 +85,8 @@ public sealed class LedgerAuditSpecs : IDisposable
         }
     }
 
-    private static readonly Func<byte[], bool> IsReplicaFinished =
-        payload => payload.AsSpan().IndexOf("RunEvent+ReplicaFinished"u8) >= 0;
+    private static readonly Func<byte[], bool> IsReplicaComputed =
+        payload => payload.AsSpan().IndexOf("RunEvent+ReplicaComputed"u8) >= 0;
 
     private List<(long Row, byte[] Payload)> ReplicaEvents()
     {
@@ -96,7 +96,7 @@ public sealed class LedgerAuditSpecs : IDisposable
         using var reader = command.ExecuteReader();
         var rows = new List<(long, byte[])>();
         while (reader.Read())
-            if (reader.GetFieldValue<byte[]>(1) is var payload && IsReplicaFinished(payload))
+            if (reader.GetFieldValue<byte[]>(1) is var payload && IsReplicaComputed(payload))
                 rows.Add((reader.GetInt64(0), payload));
         return rows;
     }
@@ -105,7 +105,7 @@ public sealed class LedgerAuditSpecs : IDisposable
     {
         using var system = Akka.Actor.ActorSystem.Create("read", "akka.stdout-loglevel = OFF, akka.loglevel = OFF");
         var serializer = new Elastic.Actors.Serialization.ElasticSerializer((Akka.Actor.ExtendedActorSystem)system);
-        return ((Messages.Runs.RunEvent.ReplicaFinished)serializer.FromBinary(payload, typeof(object))).Result;
+        return ((Messages.Runs.RunEvent.ReplicaComputed)serializer.FromBinary(payload, typeof(object))).Result;
     }
 
     private void Write(long row, byte[] payload)

@@ -78,7 +78,7 @@ public sealed class DispatchTests
     [Fact]
     public void A_finished_replica_is_not_given_again()
     {
-        var work = Assert.Single(Given(Fold(At(1), new RunEvent.ReplicaFinished(Id, Result(1, 0), A)), Two, out _));
+        var work = Assert.Single(Given(Fold(At(1), new RunEvent.ReplicaComputed(Id, Result(1, 0), A)), Two, out _));
         Assert.Equal(new WorkKey(WorkKind.Replica, 1, 1), work.Key);
     }
 
@@ -86,7 +86,7 @@ public sealed class DispatchTests
     public void Chunks_are_averaged_in_groups_of_fixed_names_over_the_contributions_in_replica_order()
     {
         var plan = Plan with { Chunks = 5 };
-        var run = Fold(At(1), new RunEvent.ReplicaFinished(Id, Result(1, 1), B), new RunEvent.ReplicaFinished(Id, Result(1, 0), A));
+        var run = Fold(At(1), new RunEvent.ReplicaComputed(Id, Result(1, 1), B), new RunEvent.ReplicaComputed(Id, Result(1, 0), A));
         var work = Given(run, Two, out _, plan);
         Assert.Equal(["a", "b", "a"], work.Select(w => w.Node.Value));
         Assert.Equal(
@@ -197,7 +197,7 @@ public sealed class DispatchTests
         var median = TimeSpan.FromSeconds(10);
         var given = Replicas(Given(At(1), FleetOf(("a", 1), ("b", 2)), out var fleet));
         var slow = given.Single(w => w.Node == A);
-        var run = Fold(At(1), new RunEvent.ReplicaFinished(Id, Result(1, 1 - slow.Key.Index), B));
+        var run = Fold(At(1), new RunEvent.ReplicaComputed(Id, Result(1, 1 - slow.Key.Index), B));
         fleet = fleet.Answered(new WorkKey(WorkKind.Replica, 1, 1 - slow.Key.Index), B);
 
         Assert.Empty(Given(run, fleet, out _, null, new Pace(TimeSpan.FromSeconds(15), median)));
@@ -220,7 +220,7 @@ public sealed class DispatchTests
     public void An_audited_replica_is_computed_on_two_nodes_before_anything_is_averaged()
     {
         var plan = Plan with { AuditRate = 1 };
-        var run = Fold(At(1), new RunEvent.ReplicaFinished(Id, Result(1, 0), A), new RunEvent.ReplicaFinished(Id, Result(1, 1), B));
+        var run = Fold(At(1), new RunEvent.ReplicaComputed(Id, Result(1, 0), A), new RunEvent.ReplicaComputed(Id, Result(1, 1), B));
         var work = Given(run, Two, out var fleet, plan);
         Assert.Equal([(0, B), (1, A)], work.Select(w => (w.Key.Index, w.Node)).Order());
         Assert.Empty(Given(run, fleet, out _, plan));                                                  // waits for both
@@ -242,7 +242,7 @@ public sealed class DispatchTests
     [Fact]
     public void A_disputed_replica_goes_to_a_node_that_has_not_voted_and_otherwise_waits()
     {
-        var run = Fold(Computed(At(1)), new RunEvent.ReplicaDisputed(Id, Result(1, 0), Result(1, 0, "x"), B));
+        var run = Fold(Computed(At(1)), new RunEvent.ReplicaContested(Id, Result(1, 0), Result(1, 0, "x"), B));
         Assert.Empty(Given(run, Two, out _));
         var work = Assert.Single(Given(run, Two.Enlist(C, [new("cpu:0")]), out _));
         Assert.Equal((C, new WorkKey(WorkKind.Replica, 1, 0)), (work.Node, work.Key));
@@ -342,7 +342,7 @@ public sealed class DispatchTests
         Assert.True(Dispatch.IsDone(Computing, Plan, new Holding(new WorkKey(WorkKind.Initialize, 0), A)));
     }
 
-    private static RunEvent.ReplicaFinished Finished(int replica, NodeId node) => new(Id, Result(1, replica), node);
+    private static RunEvent.ReplicaComputed Finished(int replica, NodeId node) => new(Id, Result(1, replica), node);
 
     private static List<Assignment> Replicas(IEnumerable<Assignment> work) => [.. work.Where(w => w.Key.Kind == WorkKind.Replica)];
 

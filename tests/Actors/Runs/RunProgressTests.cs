@@ -65,7 +65,7 @@ public sealed class RunProgressTests
         _progress.Count(Step(1, 0, 2), 128);
         Assert.Equal((5, (6 + 2 + 2) * 8), (View(run).Steps, View(run).Samples));
 
-        run = Fold(run, new RunEvent.ReplicaFinished(Id, Result(1, 0)));  // counts as its three steps, not as its newest report
+        run = Fold(run, new RunEvent.ReplicaComputed(Id, Result(1, 0), A));  // counts as its three steps, not as its newest report
         Assert.Equal((5, (6 + 3 + 2) * 8), (View(run).Steps, View(run).Samples));
         Assert.Equal((6, 12 * 8), (View(Computed(run)).Steps, View(Computed(run)).Samples));
     }

@@ -18,7 +18,8 @@ internal static class RunSamples
 
     public static readonly RunCommand.Start Begin = new(Id, Text(s => s), D("corpus"), 1000, 100, "1 cpu", D("manifest"));
 
-    public static readonly RunState Started = Fold(RunState.Empty(Id), new RunEvent.RunStarted(Id, Begin.Settings, Begin.Corpus, 1000, 100, Begin.Arithmetic, Begin.Manifest));
+    public static readonly RunState Started = Fold(
+        RunState.Empty(Id), new RunEvent.RunStarted(Id, Begin.Settings, Begin.Corpus, 1000, 100, Begin.Arithmetic), new RunEvent.CorpusPublished(Id, D("manifest")));
     public static readonly RunState Computing = Fold(Started, new RunEvent.RunInitialized(Id, D("version 0"), D("fingerprint 0")));
     public static readonly RunState Averaging = Computed(Computing);
     public static readonly RunState Assembling = Averaged(Averaging);
@@ -47,7 +48,7 @@ internal static class RunSamples
 
     /// <summary>The run with every replica of its round in, the even ones from node a, the odd ones from b.</summary>
     public static RunState Computed(RunState run) => Fold(
-        run, [.. Enumerable.Range(0, Plan.Replicas).Select(r => new RunEvent.ReplicaFinished(Id, Result(run.Round, r), r % 2 == 0 ? A : B))]);
+        run, [.. Enumerable.Range(0, Plan.Replicas).Select(r => new RunEvent.ReplicaComputed(Id, Result(run.Round, r), r % 2 == 0 ? A : B))]);
 
     /// <summary>The run with every chunk of its round averaged.</summary>
     public static RunState Averaged(RunState run) => Fold(

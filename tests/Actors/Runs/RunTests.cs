@@ -38,7 +38,7 @@ public sealed class RunTests
 
     [Fact]
     public void A_start_stores_the_settings_and_the_corpus() =>
-        Stores(RunState.Empty(Id), Begin, new RunStarted(Id, Begin.Settings, D("corpus"), 1000, 100, Begin.Arithmetic, D("manifest")));
+        Stores(RunState.Empty(Id), Begin, new RunStarted(Id, Begin.Settings, D("corpus"), 1000, 100, Begin.Arithmetic), new CorpusPublished(Id, D("manifest")));
 
     [Fact]
     public void A_start_on_another_corpus_is_refused() => Refuses(Started, Begin with { Corpus = D("other") },
@@ -98,7 +98,7 @@ public sealed class RunTests
     {
         PassesOver(At(1), new FinishReplica(Id, A, Result(0, 0, " whatever")));
         PassesOver(Averaging, new FinishReplica(Id, A, Result(0, 0)));
-        Stores(Computing, new FinishReplica(Id, A, Result(0, 0)), new ReplicaFinished(Id, Result(0, 0), A));
+        Stores(Computing, new FinishReplica(Id, A, Result(0, 0)), new ReplicaComputed(Id, Result(0, 0), A));
     }
 
     [Theory]
@@ -123,7 +123,7 @@ public sealed class RunTests
     [Fact]
     public void Chunks_are_refused_before_all_replicas_are_in()
     {
-        Refuses(Fold(Computing, new ReplicaFinished(Id, Result(0, 0))), new FinishChunks(Id, A, 0, [Chunk(0, 0)]),
+        Refuses(Fold(Computing, new ReplicaComputed(Id, Result(0, 0), A)), new FinishChunks(Id, A, 0, [Chunk(0, 0)]),
             "only 1 of 2 replicas are in: nothing can be averaged yet");
         Refuses(Averaging, new FinishChunks(Id, A, 1, [Chunk(1, 0)]), "round is 0, not 1");
         Refuses(Averaging, new FinishChunks(Id, A, 0, [Chunk(0, 0), Chunk(0, 2)]), "the model has 2 chunks");

@@ -5,33 +5,26 @@ using static Elastic.Messages.Runs.RunEvent;
 namespace Elastic.Actors.Tests.Serialization;
 
 // Journals are kept for good. These bytes were written once; what they say must be read for ever, and written the same.
-// A new event, or a new field, needs new bytes here: add a line, and leave the old ones.
+// A new event needs new bytes here: add a line, and leave the old ones. A type that has bytes here never gets another field.
 public sealed class GoldenEventSpecs(WireSystem wire) : IClassFixture<WireSystem>
 {
     public static TheoryData<int> Lines => new(Enumerable.Range(0, Golden.Length));
 
-    public static TheoryData<int> OldLines => new(Enumerable.Range(0, Old.Length));
-
-    // What was written before a type got its newest fields: these are null.
-    private static (RunEvent Event, string Base64)[] Old =>
-    [
-        (new RunStarted(Id, """{"run.name":"a"}""", D("corpus"), 1000, 100, "1 cpu"), GoldenBytes.RunStarted),
-        (new ReplicaFinished(Id, Result(1, 0)), GoldenBytes.ReplicaFinished),
-        (new ReplicaDisputed(Id, Result(1, 0), Result(1, 0, "x")), GoldenBytes.ReplicaDisputed),
-    ];
-
     private static (RunEvent Event, string Base64)[] Golden =>
     [
-        (new RunStarted(Id, """{"run.name":"a"}""", D("corpus"), 1000, 100, "1 cpu", D("manifest")), GoldenBytes.RunStartedWithManifest),
+        (new RunStarted(Id, """{"run.name":"a"}""", D("corpus"), 1000, 100, "1 cpu"), GoldenBytes.RunStarted),
+        (new CorpusPublished(Id, D("manifest")), GoldenBytes.CorpusPublished),
         (new ArithmeticChosen(Id, "1 cpu"), GoldenBytes.ArithmeticChosen),
         (new RunPaused(Id), GoldenBytes.RunPaused),
         (new RunResumed(Id), GoldenBytes.RunResumed),
         (new SettingsChanged(Id, """{"run.name":"a"}"""), GoldenBytes.SettingsChanged),
         (new RunInitialized(Id, D("version 0"), D("fingerprint 0")), GoldenBytes.RunInitialized),
         (new ReplicaHandedOver(Id, HandOver(1, 0, 2)), GoldenBytes.ReplicaHandedOver),
-        (new ReplicaFinished(Id, Result(1, 0), A), GoldenBytes.ReplicaFinishedByNode),
+        (new ReplicaFinished(Id, Result(1, 0)), GoldenBytes.ReplicaFinished),
+        (new ReplicaComputed(Id, Result(1, 0), A), GoldenBytes.ReplicaComputed),
         (new ReplicaConfirmed(Id, Result(1, 0), B), GoldenBytes.ReplicaConfirmed),
-        (new ReplicaDisputed(Id, Result(1, 0), Result(1, 0, "x"), B), GoldenBytes.ReplicaDisputedByNode),
+        (new ReplicaDisputed(Id, Result(1, 0), Result(1, 0, "x")), GoldenBytes.ReplicaDisputed),
+        (new ReplicaContested(Id, Result(1, 0), Result(1, 0, "x"), B), GoldenBytes.ReplicaContested),
         (new ReplicaSettled(Id, Result(1, 0), C), GoldenBytes.ReplicaSettled),
         (new NodeQuarantined(Id, B, "its memory lies"), GoldenBytes.NodeQuarantined),
         (new ChunksAveraged(Id, 1, [Chunk(1, 0), new AveragedChunk(1, D("chunk"), D("momentum"))]), GoldenBytes.ChunksAveraged),
@@ -55,14 +48,6 @@ public sealed class GoldenEventSpecs(WireSystem wire) : IClassFixture<WireSystem
     public void Golden_bytes_are_read_as_the_event_that_was_written(int line)
     {
         var (e, base64) = Golden[line];
-        Assert.Equal(DeepText.Of(e), DeepText.Of(wire.Read(Convert.FromBase64String(base64))));
-    }
-
-    [Theory]
-    [MemberData(nameof(OldLines))]
-    public void Golden_bytes_of_before_a_field_are_read_without_it(int line)
-    {
-        var (e, base64) = Old[line];
         Assert.Equal(DeepText.Of(e), DeepText.Of(wire.Read(Convert.FromBase64String(base64))));
     }
 
