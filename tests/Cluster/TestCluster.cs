@@ -12,7 +12,7 @@ namespace Elastic.Cluster.Tests;
 
 /// <summary>
 /// Seeds and workers as real processes on the loopback, one run of theirs, and what a person does with them. Everything that is waited
-/// for has a deadline; when a scenario fails, all that its processes said is written down.
+/// for has a deadline.
 /// </summary>
 internal sealed class TestCluster : IAsyncDisposable
 {
@@ -30,7 +30,7 @@ internal sealed class TestCluster : IAsyncDisposable
     public TinyFiles Files { get; } = new();
 
     /// <summary>Where the seeds' journal is, as for <c>--database</c>; null for the first seed's data directory.</summary>
-    public string? Database { get; init; }
+    public string? Database { get; set; }
 
     /// <summary>Rounds of the run that were seen to be committed.</summary>
     public int Round => _watch.Round;
@@ -92,10 +92,11 @@ internal sealed class TestCluster : IAsyncDisposable
 
     /// <summary>Waits for the end of the run, then compares its fingerprint with an undisturbed one's and proves its journal.</summary>
     /// <param name="auditor">A seed that has the run's corpus.</param>
+    /// <param name="settings">As the run was started with; only those that change the weights.</param>
     /// <returns>What has happened to the run.</returns>
-    public async Task<IReadOnlyList<RunEvent>> SameAsUndisturbedAsync(ClusterNode auditor)
+    public async Task<IReadOnlyList<RunEvent>> SameAsUndisturbedAsync(ClusterNode auditor, params string[] settings)
     {
-        Assert.Equal(await Undisturbed.FingerprintAsync(), await FinishedAsync());
+        Assert.Equal(await Undisturbed.FingerprintAsync(settings), await FinishedAsync());
         foreach (var node in Nodes.Where(n => n.IsUp))
             await node.KillAsync();
         using var audit = new ElasticProcess(
@@ -139,8 +140,6 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (TestContext.Current.TestState?.Result == TestResult.Failed)
-            TestContext.Current.TestOutputHelper?.WriteLine(Describe());
         await _watch.DisposeAsync();
         _nodes.ForEach(n => n.Dispose());
         _interruption.Dispose();
@@ -154,6 +153,7 @@ internal sealed class TestCluster : IAsyncDisposable
         return node;
     }
 
-    private string Describe() =>
+    /// <summary>What there is to see when a scenario fails.</summary>
+    public string Describe() =>
         Nodes.Aggregate(new StringBuilder().AppendLine($"the run, as seen last: {_watch.Latest}"), (text, node) => text.AppendLine(node.Describe())).ToString();
 }
