@@ -20,7 +20,7 @@ public sealed partial class RunDesk
 
         var isNew = !_roster.Knows(report);
         if (isNew)
-            Lose(report.Node);
+            Forget(report.Node);
         if (isNew && !Fleet.Surveyed)
             _inventory.Begin(_now);                                    // others may be on their way as well
         if (report.Leaving)
@@ -36,6 +36,12 @@ public sealed partial class RunDesk
     /// <summary>A node is gone, or is thought to be: its work may be given to others.</summary>
     public void Lose(NodeId node)
     {
+        Forget(node);
+        Advance();
+    }
+
+    private void Forget(NodeId node)
+    {
         _roster.Forget(node);
         _inventory.Forget(node);
         _opened.Remove(node);
@@ -43,7 +49,6 @@ public sealed partial class RunDesk
         _released.Remove(node);
         _failures.Forget(node);
         Fleet = Fleet.Lose(node);
-        Advance();
     }
 
     /// <summary>A node has handed over or finished all that its devices did.</summary>
@@ -69,7 +74,7 @@ public sealed partial class RunDesk
     private void ReleaseLeavers()
     {
         foreach (var node in Fleet.Nodes.Where(n => n.Value.Leaving && !_roster.IsAiling(n.Key)).Select(n => n.Key))
-            if (Failure is not null || Run.IsFinished || (Fleet.Surveyed && Replication.CanGo(Run, Fleet, node)))
+            if (Failure is not null || Run.IsFinished || (Fleet.Surveyed && !_inventory.IsAwaited(node) && !_asked.Contains(typeof(Messages.Runs.RunCommand.LoseWork)) && Replication.CanGo(Run, Fleet, node)))
                 if (_released.Add(node))
                     _outbox.Add(new Outgoing(node, new NodeCommand.Release(id)));
     }

@@ -299,7 +299,7 @@ public sealed partial class RunDesk(RunId id, Func<RunState, RunPlan> planOf, Ti
             case RunEvent.NodeQuarantined quarantined:
                 var report = _roster.Reports.FirstOrDefault(r => r.Node == quarantined.Node);
                 _outbox.Add(new Outgoing(quarantined.Node, new NodeCommand.Exclude(id, quarantined.Why)));
-                Lose(quarantined.Node);
+                Forget(quarantined.Node);
                 if (report is not null)
                     _roster.Note(report);
                 return $"{quarantined.Why}; it gets no more work of this run";
