@@ -27,8 +27,10 @@ internal sealed partial class ClusterNode(string name, string role, string dataD
     /// <summary>The newest process.</summary>
     public ElasticProcess Process => _processes[^1];
 
+    public bool IsAlive => _processes.Count > 0 && !Process.HasEnded;
+
     /// <summary>True while the newest process has joined and has not ended.</summary>
-    public bool IsUp => _processes.Count > 0 && !Process.HasEnded && HasJoined();
+    public bool IsUp => IsAlive && HasJoined();
 
     /// <summary>What all of its processes said so far.</summary>
     public string Said => string.Concat(_processes.Select(p => p.Output + p.Error));
@@ -40,11 +42,11 @@ internal sealed partial class ClusterNode(string name, string role, string dataD
     /// <param name="mayEnd">It may end by itself.</param>
     public void Launch(bool mayEnd = false)
     {
-        _mayEnd = mayEnd;
         string[] ports = !IsSeed ? ["--port", port]
             : Endpoint.Length == 0 ? ["--port", port, "--http-port", "0", "--pbm-port", "0"]
             : ["--port", PortOf(Endpoint), "--http-port", PortOf(HttpEndpoint), "--pbm-port", PortOf(PbmEndpoint)];
         _processes.Add(new ElasticProcess(launch, [role, "--data-dir", dataDir, .. ports, .. arguments]));
+        _mayEnd = mayEnd;
     }
 
     /// <summary>Reads what it says of itself.</summary>

@@ -36,6 +36,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly HashSet<RunId> _released = [];
     private readonly IActorRef _keeper;
     private readonly IActorRef _averager;
+    private readonly IActorRef _corpusKeeper;
     private IActorRef _link = ActorRefs.Nobody;
     private IActorRef? _leaver;
 
@@ -46,6 +47,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _bench = new Workbench(place, Context);
         _keeper = Context.ActorOf(KeeperActor.Props(), "keeper");
         _averager = Context.ActorOf(AveragerActor.Props(), "averager");
+        _corpusKeeper = place.Seed ? Context.ActorOf(CorpusKeeperActor.Props(place.Corpora), "corpus-keeper") : ActorRefs.Nobody;
 
         Receive<Link>(link =>
         {
@@ -55,7 +57,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         Receive<Beat>(_ => Report());
         Receive<NodeNews>(Hear);
         Receive<NodeCommand.OpenRun>(command => _ = _runs.OpenAsync(command).PipeTo(Self, success: opened => opened));
-        Receive<RunOpened>(opened => _runs.Note(opened).ForEach(Take));
+        Receive<RunOpened>(Note);
         Receive<NodeCommand.StopRun>(command => Stop(command.RunId));
         Receive<NodeCommand.DropWork>(Drop);
         Receive<NodeCommand.Release>(command => Release(command.RunId));
@@ -107,6 +109,13 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
                 _place.Refuse(refused.Why);
                 break;
         }
+    }
+
+    private void Note(RunOpened opened)
+    {
+        if (opened.Run is { } run)
+            _corpusKeeper.Tell(run.Corpus);
+        _runs.Note(opened).ForEach(Take);
     }
 
     private void Take(NodeCommand command)
