@@ -84,6 +84,14 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     /// <inheritdoc/>
     protected override void PreStart() => Timers.StartPeriodicTimer(Beat.Instance, Beat.Instance, Heartbeat, Heartbeat);
 
+    // What it had in hand is gone, and the cluster would wait for it: a process that begins anew is better.
+    /// <inheritdoc/>
+    protected override void PreRestart(Exception reason, object message)
+    {
+        _place.Refuse($"the node failed ({reason.Message}); start it again, and report this: log.txt in its data directory has the details");
+        base.PreRestart(reason, message);
+    }
+
     /// <inheritdoc/>
     protected override void PostStop() => _bench.Dispose();
 
@@ -92,7 +100,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     {
         _link.Tell(new NodeReport.Enlist(
             _place.Node, [.. _place.Devices], _place.Incarnation, _place.Endpoint, _place.Seed, _place.Version, _place.Arithmetic,
-            [.. _answers.Works], _leaver is not null));
+            [.. _answers.Works.Concat(_runs.Held).Distinct()], _leaver is not null));
         foreach (var answer in _answers.Overdue())
             _link.Tell(answer);
     }
@@ -113,9 +121,11 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
     private void Note(RunOpened opened)
     {
+        _runs.Note(opened).ForEach(Take);
         if (opened.Run is { } run)
             _corpusKeeper.Tell(run.Corpus);
-        _runs.Note(opened).ForEach(Take);
+        else
+            _link.Tell(new NodeReport.RunUnopened(_place.Node, opened.Command.RunId, opened.Why!));
     }
 
     private void Take(NodeCommand command)
@@ -126,15 +136,15 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             return;                                                    // sent before the supervisor knew
         if (_runs.Find(command.RunId) is not { } run)
         {
-            _link.Tell(new NodeReport.WorkFailed(_place.Node, command, _runs.WhyNot(command.RunId), WorkFailure.Permanent));
+            _link.Tell(new NodeReport.RunUnopened(_place.Node, command.RunId, _runs.WhyNot(command.RunId)));
             return;
         }
 
-        if (WorkKey.Of(command) is { } work)
+        if (WorkKey.Of(command) is not null)
         {
             if (_answers.Given(command, run.Blobs.IsThere) is { } answer)
                 _link.Tell(answer);
-            if (!_answers.TakeUp(new RunWork(command.RunId, work)))
+            if (!_answers.TakeUp(command))
                 return;                                                // in hand, or answered, already
         }
 
@@ -182,6 +192,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private void Stop(RunId run)
     {
         _stopping.Add(run);
+        _runs.Forget(run, c => c is NodeCommand.RunReplica or NodeCommand.Evaluate);
         foreach (var command in _bench.Stop(run))
             _answers.PutDown(command);
         TellIfIdle(run);
@@ -199,6 +210,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         {
             _answers.Drop(new RunWork(command.RunId, work));
             _bench.Drop(command.RunId, work);
+            _runs.Forget(command.RunId, c => WorkKey.Of(c) == work);
         }
 
         Self.Tell(Schedule.Instance);

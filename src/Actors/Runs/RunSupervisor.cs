@@ -69,6 +69,11 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Command<NodeReport.SetHeld>(held => Then(() => _desk.Hold(held)));
         Command<NodeReport.Surveyed>(surveyed => Then(() => _desk.Hold(surveyed)));
         Command<NodeReport.RunIdle>(idle => Then(() => _desk.PutDown(idle)));
+        Command<NodeReport.RunUnopened>(report => Then(() =>
+        {
+            Tell($"{report.Node} cannot open the run: {report.Why}");
+            _desk.Unopened(report);
+        }));
         Command<NodeReport.WorkFailed>(TakeBack);
         Command<GiveOutAgain>(again => Then(() => _desk.GiveOutAgain(again.Work)));
         Command<RunWatch.Watch>(_ =>
