@@ -17,10 +17,10 @@ public sealed class RandomKillsScenarios : ClusterScenario
         var returning = new List<Task>();
         for (var kill = 0; kill < Kills; kill++)
         {
-            await Task.Delay(random.Next(500, 2500));
-            ClusterNode[] alive = [.. Cluster.Nodes.Where(n => n.IsUp)];
-            if (alive.Length == 0)
-                await Cluster.UntilAsync("a process was back", () => (alive = [.. Cluster.Nodes.Where(n => n.IsUp)]).Length > 0);
+            // Some before they have joined; and never the last one, so that there is always somebody to kill.
+            await Task.Delay(random.Next(500, 3500));
+            ClusterNode[] alive = [];
+            await Cluster.UntilAsync("two processes were alive", () => (alive = [.. Cluster.Nodes.Where(n => n.IsAlive)]).Length > 1);
             var victim = alive[random.Next(alive.Length)];
             await victim.KillAsync();
             returning.Add(ReturnAsync(victim, random.Next(200, 1500)));

@@ -120,6 +120,18 @@ internal sealed class TestCluster : IAsyncDisposable
         return (code, output.ToString(), error.ToString());
     }
 
+    /// <summary>Runs <c>pbm --json</c> against the first seed that is up; null while that has no answer.</summary>
+    /// <returns>A line each.</returns>
+    public async Task<IReadOnlyList<JsonElement>?> LookAsync(params string[] words)
+    {
+        var (code, output, _) = await PbmAsync([.. words, "--json"]);
+        return code == 0 ? [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement)] : null;
+    }
+
+    /// <summary>The seed that supervises the run; null while that is moving.</summary>
+    public async Task<ClusterNode?> SupervisorAsync() =>
+        await LookAsync("cluster", "show") is [var cluster] ? Seeds.FirstOrDefault(s => s.Endpoint == cluster.GetProperty("supervisor").GetString()) : null;
+
     /// <summary>Waits for something to become true.</summary>
     /// <param name="what">As a sentence in the past tense.</param>
     public Task UntilAsync(string what, Func<bool> condition) => UntilAsync(what, () => Task.FromResult(condition()));

@@ -36,6 +36,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly HashSet<RunId> _released = [];
     private readonly IActorRef _keeper;
     private readonly IActorRef _averager;
+    private readonly IActorRef _corpusKeeper;
     private IActorRef _link = ActorRefs.Nobody;
     private IActorRef? _leaver;
 
@@ -46,6 +47,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _bench = new Workbench(place, Context);
         _keeper = Context.ActorOf(KeeperActor.Props(), "keeper");
         _averager = Context.ActorOf(AveragerActor.Props(), "averager");
+        _corpusKeeper = place.Seed ? Context.ActorOf(CorpusKeeperActor.Props(place.Corpora), "corpus-keeper") : ActorRefs.Nobody;
 
         Receive<Link>(link =>
         {
@@ -55,12 +57,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         Receive<Beat>(_ => Report());
         Receive<NodeNews>(Hear);
         Receive<NodeCommand.OpenRun>(command => _ = _runs.OpenAsync(command).PipeTo(Self, success: opened => opened));
-        Receive<RunOpened>(opened =>
-        {
-            _runs.Note(opened).ForEach(Take);
-            if (opened.Why is { } why)
-                _link.Tell(new NodeReport.RunUnopened(place.Node, opened.Command.RunId, why));
-        });
+        Receive<RunOpened>(Note);
         Receive<NodeCommand.StopRun>(command => Stop(command.RunId));
         Receive<NodeCommand.DropWork>(Drop);
         Receive<NodeCommand.Release>(command => Release(command.RunId));
@@ -120,6 +117,15 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
                 _place.Refuse(refused.Why);
                 break;
         }
+    }
+
+    private void Note(RunOpened opened)
+    {
+        _runs.Note(opened).ForEach(Take);
+        if (opened.Run is { } run)
+            _corpusKeeper.Tell(run.Corpus);
+        else
+            _link.Tell(new NodeReport.RunUnopened(_place.Node, opened.Command.RunId, opened.Why!));
     }
 
     private void Take(NodeCommand command)
