@@ -104,6 +104,8 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
                 break;
             case RunCommand.Start when decision.Refusal is null:
                 Fleet = Fleet with { Stopping = false };
+                Failure = null;                                        // somebody has freed some space, or wants to see it fail again
+                _attempts.Clear();
                 break;
             case RunCommand.FinishReplica c when decision.Refusal is null && Run.BallotOf(c.Result.Replica).Votes is [var only] && only.Node == c.Node:
                 Fleet = Fleet with { Homes = Fleet.Homes.SetItem(c.Result.Replica, c.Node) };
