@@ -32,6 +32,9 @@ internal sealed class Inventory(TimeSpan patience)
     /// <summary>Nodes that have not answered for long: they are to be asked again.</summary>
     public IReadOnlyList<NodeId> Overdue(TimeSpan now) => [.. _pending.Where(p => now - p.Value.Asked > Overlong).Select(p => p.Key)];
 
+    /// <summary>True while it is not known what the node has.</summary>
+    public bool IsAwaited(NodeId node) => _pending.ContainsKey(node);
+
     public void Forget(NodeId node) => _pending.Remove(node);
 
     /// <summary>What a node answered.</summary>

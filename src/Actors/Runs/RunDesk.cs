@@ -131,8 +131,9 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
 
         var isNew = !_roster.Knows(report);
         if (isNew)
-            Lose(report.Node);
+            Forget(report.Node);
         _roster.Note(report);
+        _released.Remove(report.Node);                                 // it is still there: perhaps it was never told
         Fleet = _roster.Enlist(Fleet, Run, report);
         if (Plan is not null)
             Reconcile(report);
@@ -143,12 +144,7 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
     /// <summary>A node is gone, or is thought to be: its work may be given to others.</summary>
     public void Lose(NodeId node)
     {
-        _roster.Forget(node);
-        _inventory.Forget(node);
-        _opened.Remove(node);
-        _busy.Remove(node);
-        _released.Remove(node);
-        Fleet = Fleet.Lose(node);
+        Forget(node);
         Advance();
     }
 
@@ -257,7 +253,7 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
         if (Run.Arithmetic.Length > 0)
             GiveOut(Plan);
         foreach (var (node, _) in Fleet.Nodes.Where(n => n.Value.Leaving && !_roster.IsAiling(n.Key)))
-            if (Fleet.Surveyed && !_asked.Contains(typeof(RunCommand.LoseWork)) && Replication.CanGo(Run, Fleet, node) && _released.Add(node))
+            if (Fleet.Surveyed && !_inventory.IsAwaited(node) && !_asked.Contains(typeof(RunCommand.LoseWork)) && Replication.CanGo(Run, Fleet, node) && _released.Add(node))
                 _outbox.Add(new Outgoing(node, new NodeCommand.Release(id)));
         if (Dispatch.Commit(Run, Fleet, Plan) is { } commit)
             Ask(commit);
@@ -272,6 +268,16 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
                 _busy.Add(assignment.Node);
             _outbox.Add(new Outgoing(assignment.Node, assignment.Command));
         }
+    }
+
+    private void Forget(NodeId node)
+    {
+        _roster.Forget(node);
+        _inventory.Forget(node);
+        _opened.Remove(node);
+        _busy.Remove(node);
+        _released.Remove(node);
+        Fleet = Fleet.Lose(node);
     }
 
     // Its own commands are asked for once, and again only when they were settled.
@@ -373,7 +379,7 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
             case RunEvent.NodeQuarantined quarantined:
                 var report = _roster.Reports.FirstOrDefault(r => r.Node == quarantined.Node);
                 _outbox.Add(new Outgoing(quarantined.Node, new NodeCommand.Exclude(id, quarantined.Why)));
-                Lose(quarantined.Node);
+                Forget(quarantined.Node);
                 if (report is not null)
                     _roster.Note(report);
                 return $"{quarantined.Why}; it gets no more work of this run";

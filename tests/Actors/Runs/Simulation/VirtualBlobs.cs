@@ -10,7 +10,7 @@ internal sealed class VirtualBlobs(Dictionary<Digest, Digest[]> contents)
     private readonly Dictionary<Digest, int> _fresh = [];
     private int _round;
 
-    public void Begin(int round) => _round = round;
+    public void Begin(int round) => _round = Math.Max(_round, round);
 
     public void Add(Digest blob)
     {

@@ -25,6 +25,7 @@ internal sealed class VirtualWorld
     private readonly Accidents _accidents;
     private long _order;
     private bool _isPeace;
+    private RunCommand.CommitRound? _asked;
 
     public VirtualWorld(int seed, RunPlan plan, Accidents accidents)
     {
@@ -47,6 +48,8 @@ internal sealed class VirtualWorld
 
     /// <summary>Sees every message that is sent.</summary>
     public Action<object>? Inspect { get; init; }
+
+    public string Trace { get; set; } = "";
 
     private IEnumerable<VirtualNode> Live => _nodes.Where(n => n.IsReachable);
 
@@ -89,6 +92,7 @@ internal sealed class VirtualWorld
 
     public void ToSupervisor(VirtualNode from, object message)
     {
+        Trace = $"{from.Id}->";
         Inspect?.Invoke(message);
         if (!from.IsReachable)
             return;
@@ -101,6 +105,7 @@ internal sealed class VirtualWorld
 
     public void ToNode(NodeId to, NodeCommand command)
     {
+        Trace = $"->{to}";
         Inspect?.Invoke(command);
         if (_nodes.Find(n => n.Id == to) is not { } node)
             throw new InvalidOperationException($"{command} is for {to}, which never was");
@@ -139,6 +144,7 @@ internal sealed class VirtualWorld
     /// <summary>What is being committed must be where the supervisor says it is: where it does not know better, its node has just died.</summary>
     public void CheckCommit(RunCommand.CommitRound commit)
     {
+        _asked = commit;
         if (_accidents.LosesBlobs)
             return;
         var staying = _nodes.Where(n => Supervisor.Fleet.Staying.Contains(n.Id)).ToList();
@@ -156,7 +162,7 @@ internal sealed class VirtualWorld
         if (_accidents.LosesBlobs || staying.Count == 0)
             return;
         Assert.All(Supervisor.Run.Current().Where(leaving.Blobs.IsWhole), set => Assert.True(
-            staying.Any(n => !n.IsAlive || n.Blobs.IsWhole(set)), $"{leaving.Id} is released though only it holds {set.Short}"));
+            staying.Any(n => !n.IsAlive || n.Blobs.IsWhole(set)), $"{leaving.Id} is released though only it holds {set.Short}; thought: {string.Join(" ", Supervisor.Fleet.HoldersOf(set))}"));
     }
 
     // Each message on its own way: they overtake each other, get lost and come twice.
@@ -174,7 +180,10 @@ internal sealed class VirtualWorld
         if (_isPeace)
             return;
         Schedule(Milliseconds(50, 1500), Accident);
-        switch (Chance.Next(_accidents.LosesBlobs ? 13 : 12))
+        var which = Chance.Next(_accidents.LosesBlobs ? 13 : 12);
+        Trace = "accident";
+        Inspect?.Invoke($"{which}");
+        switch (which)
         {
             case 0 or 1 when Live.Count() < 5:
                 Join();
@@ -224,10 +233,16 @@ internal sealed class VirtualWorld
     // In a gentle world nothing goes before the others have what it has. With a liar about, three honest ones stay.
     private bool MayGo(VirtualNode node) =>
         (!_accidents.Liar || (!node.Lies && Live.Count(n => n is { Lies: false, IsLeaving: false }) > 3))
-        && (!_accidents.Gentle || Committed().All(set => Live.Any(n => n != node && !n.IsLeaving && n.Blobs.IsWhole(set))));
+        && (!_accidents.Gentle || (Live.Any(n => n != node && !n.IsLeaving) && Committed().All(set => Live.Any(n => n != node && !n.IsLeaving && n.Blobs.IsWhole(set)))));
 
-    private IEnumerable<Digest> Committed() =>
-        Supervisor.Run.InnerStates.Concat(Supervisor.Run.Version is { } version ? [version] : []);
+    // What is committed, or is just about to be.
+    private IEnumerable<Digest> Committed()
+    {
+        var run = Supervisor.Run;
+        IEnumerable<Digest> version = run.Version is { } v ? [v] : _nodes.Any(n => n.Blobs.Has(Arithmetic.First)) ? [Arithmetic.First] : [];
+        IEnumerable<Digest> next = _asked?.Round == run.Round ? [_asked.Version, .. run.Finished.Values.Select(r => r.InnerState)] : [];
+        return [.. run.InnerStates, .. version, .. next];
+    }
 
     private void Kill(VirtualNode node, bool comesBack)
     {
@@ -270,6 +285,12 @@ internal sealed class VirtualWorld
             Join();
         Restart();
         GoOn();
+        // News of what failed before may still be on its way.
+        Schedule(5000, () =>
+        {
+            if (Supervisor.Failure is not null)
+                GoOn();
+        });
     }
 
     private VirtualNode? Any(Func<VirtualNode, bool> which)
