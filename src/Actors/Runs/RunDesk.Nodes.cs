@@ -1,5 +1,6 @@
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Runs;
 
@@ -73,10 +74,11 @@ public sealed partial class RunDesk
 
     private void ReleaseLeavers()
     {
+        if (!Fleet.Surveyed || _asked.Contains(typeof(RunCommand.LoseWork)))
+            return;
         foreach (var node in Fleet.Nodes.Where(n => n.Value.Leaving && !_roster.IsAiling(n.Key)).Select(n => n.Key))
-            if (Failure is not null || Run.IsFinished || (Fleet.Surveyed && !_inventory.IsAwaited(node) && !_asked.Contains(typeof(Messages.Runs.RunCommand.LoseWork)) && Replication.CanGo(Run, Fleet, node)))
-                if (_released.Add(node))
-                    _outbox.Add(new Outgoing(node, new NodeCommand.Release(id)));
+            if (!_inventory.IsAwaited(node) && Replication.CanGo(Run, Fleet, node) && _released.Add(node))
+                _outbox.Add(new Outgoing(node, new NodeCommand.Release(id)));
     }
 
     private void Open(NodeId node)

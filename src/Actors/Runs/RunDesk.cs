@@ -205,10 +205,21 @@ public sealed partial class RunDesk(RunId id, Func<RunState, RunPlan> planOf, Ti
     {
         if (Plan is null)
             return;
-        ReleaseLeavers();
         // A finished run on a seed rests in peace; one process that is asked to go on with it looks whether it is still whole.
-        if (Failure is not null || (Run.IsFinished && _goesOn))
-            return;
+        var rests = Failure is not null || (Run.IsFinished && _goesOn);
+        if (!rests)
+            Inquire();
+        foreach (var over in Fleet.InHand.Keys.Where(w => Dispatch.IsDone(Run, Plan, w)).GroupBy(w => w.Node).ToList())
+            TakeAway(over.Key, [.. over.Select(w => w.Work)]);
+        if (Run.Arithmetic.Length > 0)
+            GiveOut(Plan, rests);
+        ReleaseLeavers();
+        if (!rests && Dispatch.Commit(Run, Fleet, Plan) is { } commit)
+            Ask(commit);
+    }
+
+    private void Inquire()
+    {
         foreach (var node in Fleet.Nodes.Keys.Where(n => !_roster.IsAiling(n)))
             if (_opened.Add(node))
                 Open(node);
@@ -220,23 +231,22 @@ public sealed partial class RunDesk(RunId id, Func<RunState, RunPlan> planOf, Ti
         _lostSince = lost is null ? null : _lostSince ?? _now;
         if (lost is not null && _now - _lostSince >= Grace)
             Ask(lost);
-
-        foreach (var over in Fleet.InHand.Keys.Where(w => Dispatch.IsDone(Run, Plan, w)).GroupBy(w => w.Node).ToList())
-        {
-            _outbox.Add(new Outgoing(over.Key, new NodeCommand.DropWork(id, [.. over.Select(w => w.Work)])));
-            foreach (var holding in over)
-                Fleet = Fleet.Answered(holding.Work, holding.Node);
-        }
-
-        if (Run.Arithmetic.Length > 0)
-            GiveOut(Plan);
-        if (Dispatch.Commit(Run, Fleet, Plan) is { } commit)
-            Ask(commit);
     }
 
-    private void GiveOut(RunPlan plan)
+    // Nobody waits for this any more.
+    private void TakeAway(NodeId node, WorkKey[] works)
     {
-        (Fleet, var work) = Dispatch.Next(Run, Fleet, plan, new Pace(_now, _timings.Median));
+        _outbox.Add(new Outgoing(node, new NodeCommand.DropWork(id, works)));
+        foreach (var work in works)
+            Fleet = Fleet.Answered(work, node);
+    }
+
+    // A run that rests gives out copies only: what it has is kept, whoever leaves.
+    private void GiveOut(RunPlan plan, bool rests)
+    {
+        var stopping = Fleet.Stopping;
+        (Fleet, var work) = Dispatch.Next(Run, Fleet with { Stopping = stopping || rests }, plan, new Pace(_now, _timings.Median));
+        Fleet = Fleet with { Stopping = stopping };
         foreach (var assignment in work)
         {
             if (assignment.Key.Kind != WorkKind.Copy)
@@ -312,11 +322,7 @@ public sealed partial class RunDesk(RunId id, Func<RunState, RunPlan> planOf, Ti
     private void DropSums()
     {
         foreach (var sums in Fleet.InHand.Keys.Where(w => w.Work.Kind is WorkKind.Average or WorkKind.Assemble).GroupBy(w => w.Node).ToList())
-        {
-            _outbox.Add(new Outgoing(sums.Key, new NodeCommand.DropWork(id, [.. sums.Select(w => w.Work)])));
-            foreach (var holding in sums)
-                Fleet = Fleet.Answered(holding.Work, holding.Node);
-        }
+            TakeAway(sums.Key, [.. sums.Select(w => w.Work)]);
     }
 
     // A version that is to be a checkpoint is current until its checkpoint is stored (see Dispatch.Commit), so it is among the references.
