@@ -165,11 +165,12 @@ public sealed class BlobStore
         return false;
     }
 
-    /// <summary>From now on, what is put belongs to this round.</summary>
+    /// <summary>From now on, what is put belongs to this round, or to a later one that has begun.</summary>
+    /// <remarks>A late order of an older round must not make what is just being put for the newest one look old.</remarks>
     public void Begin(int round)
     {
         lock (_gate)
-            _round = round;
+            _round = Math.Max(_round, round);
     }
 
     /// <summary>Forces blobs and their folders onto the disk.</summary>
