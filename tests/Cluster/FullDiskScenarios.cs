@@ -5,10 +5,12 @@ namespace Elastic.Cluster.Tests;
 
 public sealed class FullDiskScenarios : ClusterScenario
 {
+    private const string Long = "run.rounds=60";
+
     [Fact]
     public async Task A_worker_whose_disk_is_full_says_so_and_its_work_moves()
     {
-        var (seed, _) = await Cluster.StartAsync(workers: 2);
+        var (seed, _) = await Cluster.StartAsync(workers: 2, Long);
 
         // A file system of its own and of a known size. Only the process sees it, so that nobody needs to be root.
         var folder = Path.Combine(Cluster.Files.Root, "small");
@@ -25,7 +27,7 @@ public sealed class FullDiskScenarios : ClusterScenario
 
         await Cluster.UntilAsync("it said so", () => small.Said.Contains("the disk is full", StringComparison.Ordinal));
         Assert.NotEqual("finished", Cluster.Phase);
-        await Cluster.SameAsUndisturbedAsync(seed);
+        await Cluster.SameAsUndisturbedAsync(seed, Long);
     }
 
     private static void Fill(string path)

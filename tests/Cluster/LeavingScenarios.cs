@@ -12,7 +12,7 @@ public sealed class LeavingScenarios : ClusterScenario
     {
         var seed = Cluster.Seed("seed");
         await Cluster.StartAsync(seed);
-        var file = Path.Combine(Cluster.Files.Root, "preempted");
+        var file = Path.Combine(Cluster.Files.Root, "preempt.now");
         var (terminated, preempted, asked, staying) =
             (Cluster.Worker("terminated"), Cluster.Worker("preempted", more: ["--preemption-file", file]), Cluster.Worker("asked"), Cluster.Worker("staying"));
         ClusterNode[] workers = [terminated, preempted, asked, staying];

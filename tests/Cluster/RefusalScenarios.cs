@@ -50,8 +50,8 @@ public sealed class RefusalScenarios : ClusterScenario
         string[] ports = [.. new[] { "--port", "--http-port", "--pbm-port" }.SelectMany(o => new[] { o, o == option ? port : "0" })];
         using var seed = new ElasticProcess(["seed", "--data-dir", Path.Combine(Cluster.Files.Root, "seed"), .. ports]);
         Assert.Equal(1, await seed.EndAsync());
-        Assert.Contains($":{port}", seed.Error, StringComparison.Ordinal);
-        Assert.Contains($"{option} ", seed.Error, StringComparison.Ordinal);
+        Assert.Contains(port, seed.Error, StringComparison.Ordinal);
+        Assert.Contains(option, seed.Error, StringComparison.Ordinal);
     }
 
     private static (TcpListener Listener, string Port) Listen()
