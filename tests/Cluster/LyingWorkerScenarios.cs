@@ -14,11 +14,14 @@ public sealed class LyingWorkerScenarios : ClusterScenario
         var liar = Cluster.Worker("liar", launch: new Launch("Elastic.Faulty.dll") { Words = ["bit-flip"] });
         await Cluster.StartAsync(liar, Cluster.Worker("a"), Cluster.Worker("b"), Cluster.Worker("c"));
         await Cluster.StartRunAsync(Audited);
+        using var watch = ElasticProcess.Run("pbm.dll", seed.PbmEndpoint, "run", "watch");
 
         var events = await Cluster.SameAsUndisturbedAsync(seed);
         var quarantined = Assert.Single(events.OfType<RunEvent.NodeQuarantined>());
         Assert.Equal(liar.Endpoint, quarantined.Node.Value);
         Assert.Contains(events, e => e is RunEvent.ReplicaContested);
-        Assert.Contains("quarantine", liar.Said, StringComparison.Ordinal);
+        Assert.Contains(quarantined.Why, liar.Said, StringComparison.Ordinal);
+        await watch.EndAsync();
+        Assert.Contains(quarantined.Why, watch.Output, StringComparison.Ordinal);
     }
 }

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Cluster.Tools.Singleton;
@@ -63,7 +64,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
         {
             return new ClusterMembership(place, ActorSystem.Create("elastic", place.Settings(place.Node.Port)));
         }
-        catch (Exception e) when (e.GetBaseException() is System.Net.Sockets.SocketException socket)
+        catch (Exception e) when (SocketError(e) is { } socket)
         {
             throw new ElasticException($"the address {place.Node.Host}:{place.Node.Port} cannot be bound ({socket.Message}): " +
                                        "free it, or set node.port = 0 (--port 0) for any free port", e);
@@ -94,6 +95,9 @@ internal sealed class ClusterMembership : IAsyncDisposable
 
         _ending.Dispose();
     }
+
+    // Remoting wraps it in several layers of AggregateException and one of its own, at which GetBaseException stops.
+    private static SocketException? SocketError(Exception? e) => e is null or SocketException ? e as SocketException : SocketError(e.InnerException);
 
     private async Task LiveAsync()
     {
@@ -209,7 +213,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
             }
             catch (Exception e)
             {
-                _place.Say($"the port {Address.Port} is not free again yet ({e.GetBaseException().Message}): trying again");
+                _place.Say($"the port {Address.Port} is not free again yet ({SocketError(e)?.Message ?? e.Message}): trying again");
                 await PauseAsync(attempt);
             }
         }
