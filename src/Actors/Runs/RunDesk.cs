@@ -253,11 +253,15 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
         if (Run.Arithmetic.Length > 0)
             GiveOut(Plan);
         foreach (var (node, _) in Fleet.Nodes.Where(n => n.Value.Leaving && !_roster.IsAiling(n.Key)))
-            if (Fleet.Surveyed && !_inventory.IsAwaited(node) && !_asked.Contains(typeof(RunCommand.LoseWork)) && Replication.CanGo(Run, Fleet, node) && _released.Add(node))
+            if (MayGo(node) && _released.Add(node))
                 _outbox.Add(new Outgoing(node, new NodeCommand.Release(id)));
         if (Dispatch.Commit(Run, Fleet, Plan) is { } commit)
             Ask(commit);
     }
+
+    // Where nobody stays there is nothing to wait for, unless somebody is only resting.
+    private bool MayGo(NodeId node) => Fleet.Surveyed && !_inventory.IsAwaited(node) && !_asked.Contains(typeof(RunCommand.LoseWork))
+        && (Fleet.Staying.Any() || !Fleet.Nodes.Keys.Any(_roster.IsAiling)) && Replication.CanGo(Run, Fleet, node);
 
     private void GiveOut(RunPlan plan)
     {

@@ -155,14 +155,14 @@ internal sealed class VirtualWorld
                 $"version {commit.Round + 1} is to be committed while too few of {staying.Count} nodes hold {set.Short}");
     }
 
-    // A node may go when others have what the run needs.
+    // A node may go when others have what the run needs: those that stay, or one that is still waiting to go.
     private void CheckRelease(VirtualNode leaving)
     {
-        var staying = _nodes.Where(n => n != leaving && Supervisor.Fleet.Staying.Contains(n.Id)).ToList();
-        if (_accidents.LosesBlobs || staying.Count == 0)
+        var others = _nodes.Where(n => n != leaving && Supervisor.Fleet.Nodes.ContainsKey(n.Id)).ToList();
+        if (_accidents.LosesBlobs || others.All(n => n.IsLeaving))
             return;
         Assert.All(Supervisor.Run.Current().Where(leaving.Blobs.IsWhole), set => Assert.True(
-            staying.Any(n => !n.IsAlive || n.Blobs.IsWhole(set)), $"{leaving.Id} is released though only it holds {set.Short}; thought: {string.Join(" ", Supervisor.Fleet.HoldersOf(set))}"));
+            others.Any(n => !n.IsAlive || n.Blobs.IsWhole(set)), $"{leaving.Id} is released though only it holds {set.Short}"));
     }
 
     // Each message on its own way: they overtake each other, get lost and come twice.
