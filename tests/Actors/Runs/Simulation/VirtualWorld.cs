@@ -155,14 +155,14 @@ internal sealed class VirtualWorld
                 $"version {commit.Round + 1} is to be committed while too few of {staying.Count} nodes hold {set.Short}");
     }
 
-    // A node may go when others have what the run needs.
+    // A node may go when others have what the run needs: those that stay, or one that is still waiting to go.
     private void CheckRelease(VirtualNode leaving)
     {
-        var staying = _nodes.Where(n => n != leaving && Supervisor.Fleet.Staying.Contains(n.Id)).ToList();
-        if (_accidents.LosesBlobs || staying.Count == 0)
+        var others = _nodes.Where(n => n != leaving && Supervisor.Fleet.Nodes.ContainsKey(n.Id)).ToList();
+        if (_accidents.LosesBlobs || others.All(n => n.IsLeaving))
             return;
         Assert.All(Supervisor.Run.Current().Where(leaving.Blobs.IsWhole), set => Assert.True(
-            staying.Any(n => !n.IsAlive || n.Blobs.IsWhole(set)), $"{leaving.Id} is released though only it holds {set.Short}; thought: {string.Join(" ", Supervisor.Fleet.HoldersOf(set))}"));
+            others.Any(n => !n.IsAlive || n.Blobs.IsWhole(set)), $"{leaving.Id} is released though only it holds {set.Short}"));
     }
 
     // Each message on its own way: they overtake each other, get lost and come twice.
@@ -198,7 +198,7 @@ internal sealed class VirtualWorld
                 away.IsCutOff = true;
                 Schedule(Milliseconds(200, 12_000), () => away.IsCutOff = false);
                 break;
-            case 5 or 6 when Any(_ => true) is { } suspected:
+            case 5 or 6 when Any(n => !_accidents.Gentle || MayGo(n)) is { } suspected:
                 Inside(0, () => Supervisor.Lose(suspected.Id));
                 break;
             case 7 when Supervisor.IsThere:
@@ -217,7 +217,7 @@ internal sealed class VirtualWorld
                 slow.Slowness = Chance.Next(5, 50);
                 Schedule(Milliseconds(1000, 20_000), () => slow.Slowness = 1);
                 break;
-            case 11 when !_nodes.Any(n => n.IsFull) && Any(_ => true) is { } full:
+            case 11 when !_nodes.Any(n => n.IsFull) && Any(n => !_accidents.Gentle || MayGo(n)) is { } full:
                 full.IsFull = true;
                 Schedule(Milliseconds(500, 10_000), () => full.IsFull = false);
                 break;
@@ -230,10 +230,14 @@ internal sealed class VirtualWorld
             GoOn();
     }
 
-    // In a gentle world nothing goes before the others have what it has. With a liar about, three honest ones stay.
+    // With a liar about, three honest ones stay. In a gentle world one thing happens at a time, when everything is where it should be.
     private bool MayGo(VirtualNode node) =>
         (!_accidents.Liar || (!node.Lies && Live.Count(n => n is { Lies: false, IsLeaving: false }) > 3))
-        && (!_accidents.Gentle || (Live.Any(n => n != node && !n.IsLeaving) && Committed().All(set => Live.Any(n => n != node && !n.IsLeaving && n.Blobs.IsWhole(set)))));
+        && (!_accidents.Gentle || (IsSettled() && Committed().All(set => Live.Any(n => n != node && !n.IsLeaving && n.Blobs.IsWhole(set)))));
+
+    // The supervisor knows who is there, and nobody is on the way out or resting.
+    private bool IsSettled() => Live.Count(n => !n.IsLeaving) > 1
+        && Supervisor.IsThere && Supervisor.Fleet.Nodes.Values.All(n => !n.Leaving) && Live.Select(n => n.Id).ToHashSet().SetEquals(Supervisor.Fleet.Nodes.Keys);
 
     // What is committed, or is just about to be.
     private IEnumerable<Digest> Committed()
