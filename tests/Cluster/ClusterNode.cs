@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 
@@ -27,11 +28,30 @@ internal sealed partial class ClusterNode(string name, string role, string dataD
     /// <summary>The newest process.</summary>
     public ElasticProcess Process => _processes[^1];
 
+    public bool IsAlive => _processes.Count > 0 && !Process.HasEnded;
+
     /// <summary>True while the newest process has joined and has not ended.</summary>
-    public bool IsUp => _processes.Count > 0 && !Process.HasEnded && HasJoined();
+    public bool IsUp => IsAlive && HasJoined();
 
     /// <summary>What all of its processes said so far.</summary>
     public string Said => string.Concat(_processes.Select(p => p.Output + p.Error));
+
+    /// <summary>Its log.txt, a line an event.</summary>
+    public IReadOnlyList<string> Log
+    {
+        get
+        {
+            var path = Path.Combine(dataDir, "log.txt");
+            if (!File.Exists(path))
+                return [];
+            using var reader = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+            return reader.ReadToEnd().TrimEnd().Split('\n');
+        }
+    }
+
+    /// <summary>The replicas whose inner steps it began, by round, and at which step.</summary>
+    public IReadOnlyList<(int Round, int Replica, int Step)> Begun =>
+        [.. Log.Select(l => Begins().Match(l)).Where(m => m.Success).Select(m => (Number(m, "round"), Number(m, "replica"), Number(m, "step")))];
 
     /// <summary>True when it has ended and nobody asked it to.</summary>
     public bool HasFailed => !_mayEnd && Process.HasEnded;
@@ -40,11 +60,11 @@ internal sealed partial class ClusterNode(string name, string role, string dataD
     /// <param name="mayEnd">It may end by itself.</param>
     public void Launch(bool mayEnd = false)
     {
-        _mayEnd = mayEnd;
         string[] ports = !IsSeed ? ["--port", port]
             : Endpoint.Length == 0 ? ["--port", port, "--http-port", "0", "--pbm-port", "0"]
             : ["--port", PortOf(Endpoint), "--http-port", PortOf(HttpEndpoint), "--pbm-port", PortOf(PbmEndpoint)];
         _processes.Add(new ElasticProcess(launch, [role, "--data-dir", dataDir, .. ports, .. arguments]));
+        _mayEnd = mayEnd;
     }
 
     /// <summary>Reads what it says of itself.</summary>
@@ -88,23 +108,20 @@ internal sealed partial class ClusterNode(string name, string role, string dataD
         var text = new StringBuilder().AppendLine($"=== {name} ({role} {Endpoint}, {dataDir})");
         foreach (var process in _processes)
             text.AppendLine($"--- process {process.Id} {(process.HasEnded ? $"ended with {process.EndAsync().Result}" : "runs")}").Append(process.Output).Append(process.Error);
-        return text.AppendLine("--- log.txt, its last lines").AppendLine(Tail(Path.Combine(dataDir, "log.txt"), 60)).ToString();
+        return text.AppendLine("--- log.txt, its last lines").AppendJoin('\n', Log.TakeLast(60)).AppendLine().ToString();
     }
 
     public void Dispose() => _processes.ForEach(p => p.Dispose());
 
     private static string PortOf(string endpoint) => endpoint[(endpoint.LastIndexOf(':') + 1)..];
 
-    private static string Tail(string path, int lines)
-    {
-        if (!File.Exists(path))
-            return "(none)";
-        using var reader = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
-        return string.Join('\n', reader.ReadToEnd().TrimEnd().Split('\n').TakeLast(lines));
-    }
+    private static int Number(Match match, string group) => int.Parse(match.Groups[group].ValueSpan, CultureInfo.InvariantCulture);
 
     [GeneratedRegex(@"(seed|worker) (?<control>\S+) is up: data plane (?<data>\S+), devices", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Up();
+
+    [GeneratedRegex(@"round (?<round>\d+) replica (?<replica>\d+): begins at step (?<step>\d+) on", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Begins();
 
     [GeneratedRegex(@"pbm (?<pbm>\S+) controls it", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Pbm();

@@ -20,7 +20,7 @@ internal sealed class ElasticProcess : IDisposable
 
     public ElasticProcess(Launch launch, IEnumerable<string> arguments)
     {
-        string[] words = [.. launch.Wrapper, "dotnet", Path.Combine(AppContext.BaseDirectory, launch.Assembly), .. arguments];
+        string[] words = [.. launch.Wrapper, "dotnet", Path.Combine(AppContext.BaseDirectory, launch.Assembly), .. launch.Words, .. arguments];
         var start = new ProcessStartInfo(words[0], words.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         foreach (var (name, value) in launch.Environment)
             start.Environment[name] = value;
@@ -125,6 +125,9 @@ internal sealed class ElasticProcess : IDisposable
 internal sealed record Launch(string Assembly)
 {
     public static readonly Launch Elastic = new("elastic.dll");
+
+    /// <summary>Words before the command.</summary>
+    public IReadOnlyList<string> Words { get; init; } = [];
 
     /// <summary>Words before "dotnet ..."; a wrapper must end in <c>exec</c>, so that it is the process that gets the signals.</summary>
     public IReadOnlyList<string> Wrapper { get; init; } = [];

@@ -12,7 +12,7 @@ namespace Elastic.Cluster.Tests;
 
 /// <summary>
 /// Seeds and workers as real processes on the loopback, one run of theirs, and what a person does with them. Everything that is waited
-/// for has a deadline; when a scenario fails, all that its processes said is written down.
+/// for has a deadline.
 /// </summary>
 internal sealed class TestCluster : IAsyncDisposable
 {
@@ -30,7 +30,7 @@ internal sealed class TestCluster : IAsyncDisposable
     public TinyFiles Files { get; } = new();
 
     /// <summary>Where the seeds' journal is, as for <c>--database</c>; null for the first seed's data directory.</summary>
-    public string? Database { get; init; }
+    public string? Database { get; set; }
 
     /// <summary>Rounds of the run that were seen to be committed.</summary>
     public int Round => _watch.Round;
@@ -92,10 +92,11 @@ internal sealed class TestCluster : IAsyncDisposable
 
     /// <summary>Waits for the end of the run, then compares its fingerprint with an undisturbed one's and proves its journal.</summary>
     /// <param name="auditor">A seed that has the run's corpus.</param>
+    /// <param name="settings">As the run was started with; only those that change the weights.</param>
     /// <returns>What has happened to the run.</returns>
-    public async Task<IReadOnlyList<RunEvent>> SameAsUndisturbedAsync(ClusterNode auditor)
+    public async Task<IReadOnlyList<RunEvent>> SameAsUndisturbedAsync(ClusterNode auditor, params string[] settings)
     {
-        Assert.Equal(await Undisturbed.FingerprintAsync(), await FinishedAsync());
+        Assert.Equal(await Undisturbed.FingerprintAsync(settings), await FinishedAsync());
         foreach (var node in Nodes.Where(n => n.IsUp))
             await node.KillAsync();
         using var audit = new ElasticProcess(
@@ -119,6 +120,18 @@ internal sealed class TestCluster : IAsyncDisposable
         return (code, output.ToString(), error.ToString());
     }
 
+    /// <summary>Runs <c>pbm --json</c> against the first seed that is up; null while that has no answer.</summary>
+    /// <returns>A line each.</returns>
+    public async Task<IReadOnlyList<JsonElement>?> LookAsync(params string[] words)
+    {
+        var (code, output, _) = await PbmAsync([.. words, "--json"]);
+        return code == 0 ? [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement)] : null;
+    }
+
+    /// <summary>The seed that supervises the run; null while that is moving.</summary>
+    public async Task<ClusterNode?> SupervisorAsync() =>
+        await LookAsync("cluster", "show") is [var cluster] ? Seeds.FirstOrDefault(s => s.Endpoint == cluster.GetProperty("supervisor").GetString()) : null;
+
     /// <summary>Waits for something to become true.</summary>
     /// <param name="what">As a sentence in the past tense.</param>
     public Task UntilAsync(string what, Func<bool> condition) => UntilAsync(what, () => Task.FromResult(condition()));
@@ -139,8 +152,6 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (TestContext.Current.TestState?.Result == TestResult.Failed)
-            TestContext.Current.TestOutputHelper?.WriteLine(Describe());
         await _watch.DisposeAsync();
         _nodes.ForEach(n => n.Dispose());
         _interruption.Dispose();
@@ -154,6 +165,7 @@ internal sealed class TestCluster : IAsyncDisposable
         return node;
     }
 
-    private string Describe() =>
+    /// <summary>What there is to see when a scenario fails.</summary>
+    public string Describe() =>
         Nodes.Aggregate(new StringBuilder().AppendLine($"the run, as seen last: {_watch.Latest}"), (text, node) => text.AppendLine(node.Describe())).ToString();
 }

@@ -45,7 +45,10 @@ public sealed class LedgerAudit
                 ? $"the journal knows nothing of run {id}: name another one, or, where its folder {paths.Run(id)} is there, restore journal.db from a copy"
                 : $"the journal of run {id} does not begin with its start: it was tampered with or damaged, restore journal.db from a copy");
 
-        var run = new RunSchedule(started.Settings, BuiltCorpus.Open(paths.Corpus(started.Corpus)));
+        // A seed that did not build the corpus has fetched it.
+        if (!BuiltCorpus.TryOpen(paths.FetchedCorpus(started.Corpus), out var corpus))
+            corpus = BuiltCorpus.Open(paths.Corpus(started.Corpus));
+        var run = new RunSchedule(started.Settings, corpus);
         var shards = run.Corpus.TrainShards.Select(s => TokenShard.Open(run.Corpus.ShardPath(s))).ToList();
         try
         {

@@ -114,7 +114,7 @@ internal sealed class AveragerActor : BlobActor
 
     private static async Task<SetOf> OpenAsync(NodeRun run, Digest set)
     {
-        if (!run.Blobs.Has(set))
+        if (!run.Blobs.IsSound(set))
             await run.Fetcher.FetchAsync(run.Blobs, [set], CancellationToken.None);
         return new SetOf(set, run.Blobs.ReadSet(set));
     }

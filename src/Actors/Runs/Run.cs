@@ -71,6 +71,8 @@ public static class Run
         CommitRound c when c.Round < run.Round => Decision.AlreadyDone,
         CommitRound c when c.Round > run.Round => WrongRound(run, c.Round),
         CommitRound when run.Ballots.Values.Any(b => b.IsDisputed) => Decision.Refuse("a replica's result is disputed"),
+        CommitRound when run.Finished.Count < plan.Replicas =>
+            Decision.Refuse($"only {run.Finished.Count} of {plan.Replicas} replicas are in"),   // one was lost after the chunks were averaged
         CommitRound when run.Averaged.Count < plan.Chunks => Decision.Refuse($"only {run.Averaged.Count} of {plan.Chunks} chunks are averaged"),
         CommitRound c when c.Holders < Math.Min(2, c.Nodes) || c.Holders < 1 =>
             Decision.Refuse($"{c.Holders} of {c.Nodes} nodes hold the version: too few to survive the loss of one"),

@@ -76,8 +76,15 @@ internal sealed class NodeProcess
         lock (_gate)
         {
             _log.Write(text);
-            _output.WriteLine($"{DateTime.Now:HH:mm:ss} {text}");
-            _output.Flush();
+            try
+            {
+                _output.WriteLine($"{DateTime.Now:HH:mm:ss} {text}");
+                _output.Flush();
+            }
+            catch (IOException)
+            {
+                // Nobody is left who reads it, or its disk is full. The node has better reasons to end.
+            }
         }
     }
 }

@@ -1,0 +1,60 @@
+using CsCheck;
+using Elastic.Actors.Runs;
+using Elastic.Actors.Tests.Runs.Simulation;
+using Elastic.Messages.Runs;
+using static Elastic.Actors.Tests.Runs.RunSamples;
+
+namespace Elastic.Actors.Tests.Runs;
+
+// Whole runs on many nodes among accidents, thousands of them. One number decides each; a failure prints it, and CsCheck_Seed=… replays it.
+public sealed class RunSimulationTests
+{
+    private static readonly Gen<(int Seed, int Replicas, int Chunks, double Seconds)> Worlds =
+        Gen.Select(Gen.Int.Positive, Gen.Int[1, 4], Gen.Int[1, 5], Gen.Double[0, 30]);
+
+    [Fact]
+    public void Nodes_and_supervisors_that_come_and_go_do_not_change_the_result() =>
+        Worlds.Sample(w => { Finish(w.Seed, w.Replicas, w.Chunks, new Accidents(w.Seconds)); }, iter: 1000);
+
+    [Fact]
+    public void Nothing_that_was_committed_is_lost_while_one_node_of_two_that_hold_it_is_left() =>
+        Worlds.Sample(w =>
+        {
+            var world = Finish(w.Seed, w.Replicas, w.Chunks, new Accidents(w.Seconds, Gentle: true));
+            Assert.DoesNotContain(world.Supervisor.Journal, e => e is RunEvent.RolledBack);
+        }, iter: 1000);
+
+    [Fact]
+    public void Lost_blobs_do_not_change_the_result() =>
+        Worlds.Sample(w => { Finish(w.Seed, w.Replicas, w.Chunks, new Accidents(w.Seconds, LosesBlobs: true)); }, iter: 1000);
+
+    [Fact]
+    public void A_node_that_computes_wrongly_is_found_out_and_does_not_change_the_result() =>
+        Worlds.Sample(w =>
+        {
+            var world = Finish(w.Seed, w.Replicas, w.Chunks, new Accidents(w.Seconds, Liar: true), auditRate: 1);
+            Assert.All(world.Supervisor.Run.Quarantined.Keys, q => Assert.True(world.Nodes.Single(n => n.Id.Value == q).Lies));
+        }, iter: 1000);
+
+    private static VirtualWorld Finish(int seed, int replicas, int chunks, Accidents accidents, double auditRate = 0)
+    {
+        var plan = Plan with
+        {
+            Replicas = replicas,
+            Chunks = chunks,
+            Rounds = 5,
+            CheckpointEvery = 1 + seed % 2,
+            CheckpointsKept = 1 + seed / 2 % 2,
+            AuditRate = auditRate,
+        };
+        var world = new VirtualWorld(seed, plan, accidents);
+        world.Run();
+
+        var (run, journal) = (world.Supervisor.Run, world.Supervisor.Journal);
+        Assert.Equal(Arithmetic.Expected(plan), (run.Ledger, run.Version!.Value));
+        Assert.Equal(plan.Rounds * plan.TokensPerRound, run.TokensSeen);
+        Assert.Equal(RunPhase.Finished, run.Phase(plan));
+        Assert.Equal(Deep(run), Deep(Fold(RunState.Empty(Id), [.. journal])));
+        return world;
+    }
+}
