@@ -81,6 +81,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     /// <inheritdoc/>
     protected override void PreStart()
     {
+        _log.Info("the runs are supervised here from now on");
         var self = Self;
         _lifelines = _place.Lifelines.Listen(
             (node, incarnation) => self.Tell(new LifelineConnected(node, incarnation)),
