@@ -127,7 +127,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var arithmetic = devices.Count > 0 ? Arithmetic.Of(devices[0], node.ThreadsPerDevice) : "";
         var refused = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         var agent = system.ActorOf(NodeAgent.Props(new NodePlace(
-            id, incarnation, duty.Supervises, devices, node.ThreadsPerDevice, arithmetic, Version, paths, server.Endpoint, blobs, fetcher, donors, lifeline,
+            id, incarnation, duty.Supervises, devices, node.ThreadsPerDevice, arithmetic, faults.Version ?? Version, paths, server.Endpoint, blobs, fetcher, donors, lifeline,
             corpora, readers, faults, say, why => refused.TrySetResult(why))), "node");
         var tokenizers = system.ActorOf(TokenizerActor.Pool(), "tokenizers");
         var result = new ElasticNode(system, member, server, fetcher, lifeline, new CorpusBuild(tokenizers, paths), blobs, agent, arithmetic) { Refused = refused.Task };

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 
@@ -13,16 +14,16 @@ internal sealed class ElasticProcess : IDisposable
     private readonly StringBuilder _error = new();
 
     /// <summary><c>elastic</c> with these arguments.</summary>
-    public ElasticProcess(params string[] arguments) : this("elastic.dll", arguments)
+    public ElasticProcess(params string[] arguments) : this(new Launch("elastic.dll"), arguments)
     {
     }
 
-    private ElasticProcess(string assembly, string[] arguments)
+    public ElasticProcess(Launch launch, IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, assembly));
-        foreach (var argument in arguments)
-            start.ArgumentList.Add(argument);
+        string[] words = [.. launch.Wrapper, "dotnet", Path.Combine(AppContext.BaseDirectory, launch.Assembly), .. launch.Words, .. arguments];
+        var start = new ProcessStartInfo(words[0], words.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        foreach (var (name, value) in launch.Environment)
+            start.Environment[name] = value;
         _process = Process.Start(start)!;
         _process.OutputDataReceived += (_, e) => Append(_output, e.Data);
         _process.ErrorDataReceived += (_, e) => Append(_error, e.Data);
@@ -31,11 +32,15 @@ internal sealed class ElasticProcess : IDisposable
     }
 
     /// <summary>Another executable of the solution.</summary>
-    public static ElasticProcess Run(string assembly, params string[] arguments) => new(assembly, arguments);
+    public static ElasticProcess Run(string assembly, params string[] arguments) => new(new Launch(assembly), arguments);
 
     public string Output => Text(_output);
 
     public string Error => Text(_error);
+
+    public int Id => _process.Id;
+
+    public bool HasEnded => _process.HasExited;
 
     /// <summary>SIGKILL, unless it has ended before <paramref name="after"/> has passed.</summary>
     /// <returns>True when it was killed.</returns>
@@ -49,10 +54,24 @@ internal sealed class ElasticProcess : IDisposable
         }
         catch (OperationCanceledException)
         {
-            _process.Kill();
-            await _process.WaitForExitAsync();
+            await KillAsync();
             return true;
         }
+    }
+
+    /// <summary>SIGKILL.</summary>
+    public async Task KillAsync()
+    {
+        _process.Kill();
+        await _process.WaitForExitAsync();
+    }
+
+    /// <param name="name">E.g. "TERM", "STOP".</param>
+    public void Signal(string name)
+    {
+        using var kill = Process.Start("/bin/kill", [$"-{name}", Id.ToString(CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+        Assert.Equal(0, kill.ExitCode);
     }
 
     /// <summary>Waits for the end.</summary>
@@ -99,4 +118,19 @@ internal sealed class ElasticProcess : IDisposable
         lock (text)
             return text.ToString();
     }
+}
+
+/// <summary>How an executable is started.</summary>
+/// <param name="Assembly">Beside the tests.</param>
+internal sealed record Launch(string Assembly)
+{
+    public static readonly Launch Elastic = new("elastic.dll");
+
+    /// <summary>Words before the command.</summary>
+    public IReadOnlyList<string> Words { get; init; } = [];
+
+    /// <summary>Words before "dotnet ..."; a wrapper must end in <c>exec</c>, so that it is the process that gets the signals.</summary>
+    public IReadOnlyList<string> Wrapper { get; init; } = [];
+
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 }

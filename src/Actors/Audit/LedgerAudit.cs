@@ -1,8 +1,6 @@
 using System.Collections;
-using Akka.Actor;
 using Elastic.Actors.Checkpoints;
 using Elastic.Actors.Database;
-using Elastic.Actors.Hosting;
 using Elastic.Actors.Nodes;
 using Elastic.Actors.Runs;
 using Elastic.Corpus;
@@ -36,23 +34,8 @@ public sealed class LedgerAudit
         var paths = new DataPaths(Path.GetFullPath(dataDir));
         if (database is null && !File.Exists(paths.Journal))
             throw new ElasticException($"there is no journal {paths.Journal}: name the data directory of the run with --data-dir, or its database with --database");
-        var events = await ReadJournalAsync(paths, DatabaseAddress.Parse(database, paths.Root), run, cancel);
+        var events = await Journal.ReadAsync(paths, DatabaseAddress.Parse(database, paths.Root), run, cancel);
         return await Task.Run(() => Check(paths, run, events, cancel), cancel);
-    }
-
-    private static async Task<IReadOnlyList<RunEvent>> ReadJournalAsync(DataPaths paths, DatabaseAddress database, RunId run, CancellationToken cancel)
-    {
-        var system = ActorSystem.Create("audit", AkkaSettings.ForReading(paths, database));
-        try
-        {
-            var result = new TaskCompletionSource<IReadOnlyList<RunEvent>>(TaskCreationOptions.RunContinuationsAsynchronously);
-            system.ActorOf(Props.Create(() => new JournalReader(run, result)));
-            return await result.Task.WaitAsync(TimeSpan.FromMinutes(2), cancel);
-        }
-        finally
-        {
-            await system.Terminate().WaitAsync(TimeSpan.FromSeconds(30), CancellationToken.None);
-        }
     }
 
     private static LedgerReport Check(DataPaths paths, RunId id, IReadOnlyList<RunEvent> events, CancellationToken cancel)
@@ -62,7 +45,10 @@ public sealed class LedgerAudit
                 ? $"the journal knows nothing of run {id}: name another one, or, where its folder {paths.Run(id)} is there, restore journal.db from a copy"
                 : $"the journal of run {id} does not begin with its start: it was tampered with or damaged, restore journal.db from a copy");
 
-        var run = new RunSchedule(started.Settings, BuiltCorpus.Open(paths.Corpus(started.Corpus)));
+        // A seed that did not build the corpus has fetched it.
+        if (!BuiltCorpus.TryOpen(paths.FetchedCorpus(started.Corpus), out var corpus))
+            corpus = BuiltCorpus.Open(paths.Corpus(started.Corpus));
+        var run = new RunSchedule(started.Settings, corpus);
         var shards = run.Corpus.TrainShards.Select(s => TokenShard.Open(run.Corpus.ShardPath(s))).ToList();
         try
         {

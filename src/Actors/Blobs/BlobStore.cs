@@ -17,7 +17,6 @@ public sealed class BlobLostException(Digest digest, string why) : IOException($
 public sealed class BlobStore
 {
     private readonly string _folder;
-    private readonly bool _readOnly;
 
     // What this process wrote, and the round it was working on: until that round is committed nothing stored refers to it.
     // The lock makes "mark it, is it there?" and "is it marked? delete it" exclude each other.
@@ -31,7 +30,6 @@ public sealed class BlobStore
     public BlobStore(string folder, bool readOnly = false)
     {
         _folder = folder;
-        _readOnly = readOnly;
         if (readOnly)
             return;
         Directory.CreateDirectory(folder);
@@ -78,6 +76,15 @@ public sealed class BlobStore
                 return true;
         }
 
+        return IsSound(digest);
+    }
+
+    /// <summary>True when the blob is there and whole: its bytes are read only where this process has not written or read them before.</summary>
+    public bool IsSound(Digest digest)
+    {
+        lock (_gate)
+            if (_whole.Contains(digest) && Has(digest))
+                return true;
         if (!IsIntact(digest))
             return false;
         lock (_gate)
@@ -122,9 +129,8 @@ public sealed class BlobStore
 
         if (Digest.Of(into) == digest)
             return;
-        // Out of the way, so that a whole one can be fetched from another node.
-        if (!_readOnly)
-            File.Delete(PathOf(digest));
+        lock (_gate)
+            _whole.Remove(digest);                                     // so that a whole one is fetched from another node
         throw new BlobLostException(digest, $"its bytes have changed ({PathOf(digest)})");
     }
 
@@ -146,12 +152,17 @@ public sealed class BlobStore
         try
         {
             using var stream = File.OpenRead(PathOf(digest));
-            return Convert.ToHexStringLower(SHA256.HashData(stream)) == digest.Hex;
+            if (Convert.ToHexStringLower(SHA256.HashData(stream)) == digest.Hex)
+                return true;
         }
         catch (IOException)
         {
-            return false;
+            // Gone, or the disk does not give it.
         }
+
+        lock (_gate)
+            _whole.Remove(digest);
+        return false;
     }
 
     /// <summary>From now on, what is put belongs to this round, or to a later one that has begun.</summary>

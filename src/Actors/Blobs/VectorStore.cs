@@ -58,8 +58,12 @@ public static class VectorStore
     public static VectorSet ReadSet(this BlobStore blobs, Digest digest) => VectorSet.Parse(blobs.Read(digest));
 
     /// <summary>True when the set and every chunk of it is there with its digest.</summary>
-    public static bool IsWhole(this BlobStore blobs, Digest set) =>
-        blobs.IsIntact(set) && blobs.ReadSet(set).Chunks().Distinct().All(blobs.IsIntact);
+    /// <param name="thorough">Read all bytes again, even of what this process has written or read.</param>
+    public static bool IsWhole(this BlobStore blobs, Digest set, bool thorough = true)
+    {
+        Func<Digest, bool> isWhole = thorough ? blobs.IsIntact : blobs.IsSound;
+        return isWhole(set) && blobs.ReadSet(set).Chunks().Distinct().All(isWhole);
+    }
 
     /// <summary>True when the files of the set and of every chunk are there. Quick: what is in them is not looked at.</summary>
     public static bool IsThere(this BlobStore blobs, Digest set)

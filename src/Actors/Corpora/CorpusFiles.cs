@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Elastic.Actors.Blobs;
 using Elastic.Actors.Nodes;
 using Elastic.Actors.Transfer;
 using Elastic.Corpus;
@@ -35,6 +36,15 @@ internal sealed class CorpusFiles(DataPaths paths, BlobPlaces places, BlobFetche
 
         places.Add(corpus);
         return _corpora.GetOrAdd(id, corpus);
+    }
+
+    /// <summary>Fetches every shard that is not here yet.</summary>
+    /// <exception cref="BlobLostException">No node has one of them at the moment.</exception>
+    public async Task CompleteAsync(BuiltCorpus corpus, CancellationToken cancel)
+    {
+        foreach (var shard in corpus.HeldOutShards.Concat(corpus.TrainShards))
+            if (corpus.ShardPath(shard) is var path && !File.Exists(path))
+                await fetcher.FetchFileAsync(shard.Sha256, path, cancel);
     }
 
     /// <summary>A shard, fetched when it is not here. It stays open: readers come back.</summary>

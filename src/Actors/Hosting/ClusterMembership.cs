@@ -1,7 +1,9 @@
+using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Cluster.Tools.Singleton;
 using Akka.Configuration;
+using Akka.Event;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Runs;
 using Elastic.Messages;
@@ -23,7 +25,6 @@ internal sealed record MemberPlace(
 /// </summary>
 internal sealed class ClusterMembership : IAsyncDisposable
 {
-    private static readonly TimeSpan JoinDeadline = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
@@ -63,7 +64,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
         {
             return new ClusterMembership(place, ActorSystem.Create("elastic", place.Settings(place.Node.Port)));
         }
-        catch (Exception e) when (e.GetBaseException() is System.Net.Sockets.SocketException socket)
+        catch (Exception e) when (SocketError(e) is { } socket)
         {
             throw new ElasticException($"the address {place.Node.Host}:{place.Node.Port} cannot be bound ({socket.Message}): " +
                                        "free it, or set node.port = 0 (--port 0) for any free port", e);
@@ -95,28 +96,52 @@ internal sealed class ClusterMembership : IAsyncDisposable
         _ending.Dispose();
     }
 
+    // Remoting wraps it in several layers of AggregateException and one of its own, at which GetBaseException stops.
+    private static SocketException? SocketError(Exception? e) => e is null or SocketException ? e as SocketException : SocketError(e.InnerException);
+
     private async Task LiveAsync()
     {
         for (var attempt = 0; !_ending.IsCancellationRequested; attempt++)
         {
-            if (await JoinAsync(attempt))
+            try
             {
-                Enter();
-                _joined.TrySetResult();
-                attempt = 0;
-                await Task.WhenAny(_system.WhenTerminated, Task.Delay(Timeout.Infinite, _ending.Token));
-                if (_ending.IsCancellationRequested)
-                    return;
-                _place.Say("this process is out of the cluster: joining again; its work goes on meanwhile");
+                if (await JoinAsync(attempt))
+                {
+                    Enter();
+                    _joined.TrySetResult();
+                    attempt = 0;
+                    await Task.WhenAny(_system.WhenTerminated, Task.Delay(Timeout.Infinite, _ending.Token));
+                    if (_ending.IsCancellationRequested)
+                        return;
+                    _place.Say("this process is out of the cluster: joining again; its work goes on meanwhile");
+                }
+            }
+            catch (Exception e)
+            {
+                // Whatever it is: a process that does not try again is lost to the cluster.
+                _system.Log.Error(e, "joining failed");
             }
 
             _runs = null;
             _place.Readers.Region = null;
             if (_ending.IsCancellationRequested)
                 return;
-            await _system.Terminate().WaitAsync(EndDeadline);
+            await EndAsync();
             await PauseAsync(attempt);
             await BindAgainAsync();
+        }
+    }
+
+    // Its shutdown may wait for others that do not answer. The port is what counts: BindAgainAsync waits for that.
+    private async Task EndAsync()
+    {
+        try
+        {
+            await _system.Terminate().WaitAsync(EndDeadline);
+        }
+        catch (Exception e)
+        {
+            _system.Log.Warning(e, "the actor system did not end in time");
         }
     }
 
@@ -124,7 +149,8 @@ internal sealed class ClusterMembership : IAsyncDisposable
     {
         var cluster = Cluster.Get(_system);
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(_ending.Token);
-        timeout.CancelAfter(JoinDeadline);
+        // While a dead member is not removed yet nobody is let in: that may take as long as a worker waits before it gives up.
+        timeout.CancelAfter(2 * _system.Settings.Config.GetTimeSpan("elastic.membership.worker-patience"));
         string who = "";
         try
         {
@@ -132,6 +158,8 @@ internal sealed class ClusterMembership : IAsyncDisposable
             who = string.Join(", ", contacts.Select(Contacts.NameOf));
             if (contacts.Count == 0)
                 return false;                                          // another seed was about to form a cluster just now
+            if (attempt == 0 && contacts[0] != Address)
+                _place.Say($"asking {who} to let this process in");
             if (contacts is [var only] && only == Address)
                 await cluster.JoinAsync(Address, timeout.Token);
             else
@@ -183,9 +211,9 @@ internal sealed class ClusterMembership : IAsyncDisposable
                 _system = ActorSystem.Create("elastic", _place.Settings(Address.Port!.Value));
                 return;
             }
-            catch (Exception e) when (e.GetBaseException() is System.Net.Sockets.SocketException)
+            catch (Exception e)
             {
-                _place.Say($"the port {Address.Port} is not free again yet: trying again");
+                _place.Say($"the port {Address.Port} is not free again yet ({SocketError(e)?.Message ?? e.Message}): trying again");
                 await PauseAsync(attempt);
             }
         }

@@ -82,7 +82,7 @@ internal sealed class Contacts(IReadOnlyList<Address> asked, SeedRegistry? regis
             var self = Cluster.Get(Context.System).SelfAddress;
             Receive<ClusterEvent.CurrentClusterState>(state => state.Members.ToList().ForEach(contacts.Note));
             Receive<ClusterEvent.MemberUp>(up => contacts.Note(up.Member));
-            Receive<Beat>(_ => Say(registry!, self));
+            ReceiveAsync<Beat>(_ => SayAsync(registry!, self));
             Cluster.Get(Context.System).Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsSnapshot, typeof(ClusterEvent.MemberUp));
             if (registry is not null)
                 Timers.StartPeriodicTimer(Beat.Instance, Beat.Instance, TimeSpan.Zero, SeedRegistry.Beat);
@@ -90,7 +90,7 @@ internal sealed class Contacts(IReadOnlyList<Address> asked, SeedRegistry? regis
 
         public ITimerScheduler Timers { get; set; } = null!;
 
-        private static async void Say(SeedRegistry registry, Address self)
+        private static async Task SayAsync(SeedRegistry registry, Address self)
         {
             try
             {

@@ -2,6 +2,7 @@ using Akka.Actor;
 using Elastic.Actors.Nodes;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Hosting;
 
@@ -16,6 +17,7 @@ internal sealed class LinkActor : ReceiveActor
     {
         Receive<NodeCommand>(agent.Tell);
         Receive<NodeNews>(agent.Tell);
+        Receive<RunReply>(_ => { });                                    // what is acknowledged is dropped by name, see Answers
         Receive<IWireMessage>(message => runs.Tell(message, Self));
         agent.Tell(new NodeAgent.Link(Self));
     }

@@ -14,7 +14,7 @@ internal sealed class Answers
     // Enough for the replicas of two rounds on one node; each is a few hundred bytes.
     private const int MostRemembered = 64;
 
-    private readonly Dictionary<RunWork, object?> _works = [];
+    private readonly Dictionary<RunWork, (NodeCommand Command, object? Message)> _works = [];
     private readonly HashSet<RunWork> _told = [];
     private readonly Queue<(NodeCommand.RunReplica Command, RunCommand.FinishReplica Answer)> _finished = new();
 
@@ -23,20 +23,20 @@ internal sealed class Answers
 
     /// <summary>Takes a piece of work in hand.</summary>
     /// <returns>False when it is in hand already.</returns>
-    public bool TakeUp(RunWork work) => _works.TryAdd(work, null);
+    public bool TakeUp(NodeCommand command) => _works.TryAdd(WorkOf(command), (command, null));
 
     /// <summary>The answer when this very command was carried out before: a replica's round is not computed a second time.</summary>
     /// <param name="isThere">Whether a vector set is still here. Where it was lost, so is the result.</param>
     public object? Given(NodeCommand command, Func<Digest, bool> isThere)
     {
-        var work = new RunWork(command.RunId, WorkKey.Of(command)!.Value);
-        if (_works.GetValueOrDefault(work) is { } waiting)
+        var work = WorkOf(command);
+        if (_works.GetValueOrDefault(work).Message is { } waiting)
             return waiting;
         if (command is not NodeCommand.RunReplica replica || _works.ContainsKey(work) || _finished.FirstOrDefault(f => f.Command == replica).Answer is not { } known)
             return null;
         if (!isThere(known.Result.Contribution) || !isThere(known.Result.InnerState))
             return null;
-        _works[work] = known;
+        _works[work] = (command, known);
         return known;
     }
 
@@ -51,30 +51,33 @@ internal sealed class Answers
                 _finished.Dequeue();
         }
 
-        if (WorkKey.Of(answer.Command) is not { } key)
+        if (WorkKey.Of(answer.Command) is null)
             return answer.Message;
-        var work = new RunWork(answer.Command.RunId, key);
-        if (!_works.ContainsKey(work))
+        // Dropped, or given anew since, perhaps with other contributions: then this is the answer to a question of before.
+        var work = WorkOf(answer.Command);
+        if (!_works.TryGetValue(work, out var asked) || !ReferenceEquals(asked.Command, answer.Command))
             return null;
         if (answer.Message is null)
             _works.Remove(work);
         else
-            _works[work] = answer.Message;
+            _works[work] = (answer.Command, answer.Message);
         return answer.Message;
     }
 
     /// <summary>Answers that were not acknowledged since the last call.</summary>
     public IReadOnlyList<object> Overdue()
     {
-        var waiting = _works.Where(w => w.Value is not null).ToList();
-        var overdue = waiting.Where(w => !_told.Add(w.Key)).Select(w => w.Value!).ToList();
+        var waiting = _works.Where(w => w.Value.Message is not null).ToList();
+        var overdue = waiting.Where(w => !_told.Add(w.Key)).Select(w => w.Value.Message!).ToList();
         _told.IntersectWith(waiting.Select(w => w.Key));
         return overdue;
     }
 
     /// <summary>Work that was not begun, and is not going to be.</summary>
-    public void PutDown(NodeCommand command) => _works.Remove(new RunWork(command.RunId, WorkKey.Of(command)!.Value));
+    public void PutDown(NodeCommand command) => _works.Remove(WorkOf(command));
 
     /// <summary>Nobody waits for it.</summary>
     public void Drop(RunWork work) => _works.Remove(work);
+
+    private static RunWork WorkOf(NodeCommand command) => new(command.RunId, WorkKey.Of(command)!.Value);
 }

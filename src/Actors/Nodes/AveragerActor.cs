@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Akka.Actor;
+using Akka.Routing;
 using Elastic.Actors.Blobs;
 using Elastic.Actors.Checkpoints;
 using Elastic.Messages;
@@ -17,7 +18,8 @@ namespace Elastic.Actors.Nodes;
 internal sealed class AveragerActor : BlobActor
 {
     /// <inheritdoc cref="AveragerActor"/>
-    public static Props Props() => Akka.Actor.Props.Create(() => new AveragerActor()).WithDispatcher("elastic.device-dispatcher");
+    /// <remarks>Two of them: one reads from the network while the other sums, hashes and writes.</remarks>
+    public static Props Props() => Akka.Actor.Props.Create(() => new AveragerActor()).WithDispatcher("elastic.device-dispatcher").WithRouter(new RoundRobinPool(2));
 
     /// <inheritdoc/>
     protected override async Task<object?> DoAsync(NodeRun run, NodeCommand command)
@@ -27,8 +29,8 @@ internal sealed class AveragerActor : BlobActor
             case NodeCommand.Initialize:
                 return Initialize(run);
             case NodeCommand.AverageChunks average:
-                var contributions = await Task.WhenAll(average.Contributions.Select(c => ReadAsync(run, c)));
-                var before = await ReadAsync(run, average.Version);
+                var contributions = await Task.WhenAll(average.Contributions.Select(c => OpenAsync(run, c)));
+                var before = await OpenAsync(run, average.Version);
                 var chunks = new AveragedChunk[average.Chunks.Length];
                 for (var i = 0; i < chunks.Length; i++)
                     chunks[i] = await AverageAsync(run, average.Chunks[i], contributions, before);
@@ -59,23 +61,24 @@ internal sealed class AveragerActor : BlobActor
     }
 
     // Contributions are summed from memory and not stored: nobody needs a copy of another node's afterwards.
-    private static async Task<AveragedChunk> AverageAsync(NodeRun run, int chunk, VectorSet[] contributions, VectorSet before)
+    private static async Task<AveragedChunk> AverageAsync(NodeRun run, int chunk, SetOf[] contributions, SetOf before)
     {
         var elements = VectorManifest.ElementsOf(run.Layout.Length, chunk);
         var isMean = run.Settings.Run.Averaging == AveragingMethod.Average;
         if (contributions is [var only] && isMean)                      // the mean of one is itself
         {
-            await run.Fetcher.FetchAsync(run.Blobs, [only[VectorSet.Parameters].Chunks[chunk]], CancellationToken.None);
-            return new AveragedChunk(chunk, only[VectorSet.Parameters].Chunks[chunk], null);
+            var own = only.Content[VectorSet.Parameters].Chunks[chunk];
+            await run.Fetcher.FetchAsync(run.Blobs, [own], CancellationToken.None);
+            return new AveragedChunk(chunk, own, null);
         }
 
-        var vectors = contributions.Select(c => c[VectorSet.Parameters]).ToList();
+        var vectors = contributions.Select(c => (Vector: c.Content[VectorSet.Parameters], Set: c.Digest)).ToList();
         if (!isMean)
-            vectors.AddRange([before[VectorSet.Parameters], before[VectorSet.OuterMomentum]]);
+            vectors.AddRange([(before.Content[VectorSet.Parameters], before.Digest), (before.Content[VectorSet.OuterMomentum], before.Digest)]);
         var buffers = vectors.Select(_ => new FloatBuffer(elements)).ToList();
         try
         {
-            await Task.WhenAll(vectors.Select((v, i) => run.ReadAsync(v.Chunks[chunk], buffers[i].Memory)));
+            await Task.WhenAll(vectors.Select((v, i) => run.ReadAsync(v.Vector.Chunks[chunk], buffers[i].Memory, v.Set)));
             return Average(run, chunk, [.. buffers.Take(contributions.Length)], isMean ? [] : [.. buffers.Skip(contributions.Length)]);
         }
         finally
@@ -109,10 +112,12 @@ internal sealed class AveragerActor : BlobActor
         return new NodeReport.VersionHeld(run.Node, run.Id, order.Round, run.Blobs.PutSet(version), version[VectorSet.Parameters].Fingerprint);
     }
 
-    private static async Task<VectorSet> ReadAsync(NodeRun run, Digest set)
+    private static async Task<SetOf> OpenAsync(NodeRun run, Digest set)
     {
-        if (!run.Blobs.Has(set))
+        if (!run.Blobs.IsSound(set))
             await run.Fetcher.FetchAsync(run.Blobs, [set], CancellationToken.None);
-        return run.Blobs.ReadSet(set);
+        return new SetOf(set, run.Blobs.ReadSet(set));
     }
+
+    private readonly record struct SetOf(Digest Digest, VectorSet Content);
 }

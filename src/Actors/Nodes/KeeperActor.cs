@@ -22,7 +22,7 @@ internal sealed class KeeperActor : BlobActor
         switch (command)
         {
             case NodeCommand.Survey survey:
-                return new NodeReport.Surveyed(run.Node, run.Id, survey.Sets, [.. survey.Sets.Where(run.Blobs.IsWhole)], survey.Part);
+                return new NodeReport.Surveyed(run.Node, run.Id, survey.Sets, [.. survey.Sets.Where(s => run.Blobs.IsWhole(s, survey.Thorough))], survey.Part);
             case NodeCommand.CopySet copy:
                 await run.FetchAsync(copy.Set);
                 return new NodeReport.SetHeld(run.Node, run.Id, copy.Round, copy.Copy, copy.Set);

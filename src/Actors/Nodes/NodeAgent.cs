@@ -36,6 +36,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly HashSet<RunId> _released = [];
     private readonly IActorRef _keeper;
     private readonly IActorRef _averager;
+    private readonly IActorRef _corpusKeeper;
     private IActorRef _link = ActorRefs.Nobody;
     private IActorRef? _leaver;
 
@@ -46,6 +47,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _bench = new Workbench(place, Context);
         _keeper = Context.ActorOf(KeeperActor.Props(), "keeper");
         _averager = Context.ActorOf(AveragerActor.Props(), "averager");
+        _corpusKeeper = place.Seed ? Context.ActorOf(CorpusKeeperActor.Props(place.Corpora), "corpus-keeper") : ActorRefs.Nobody;
 
         Receive<Link>(link =>
         {
@@ -55,7 +57,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         Receive<Beat>(_ => Report());
         Receive<NodeNews>(Hear);
         Receive<NodeCommand.OpenRun>(command => _ = _runs.OpenAsync(command).PipeTo(Self, success: opened => opened));
-        Receive<RunOpened>(opened => _runs.Note(opened).ForEach(Take));
+        Receive<RunOpened>(Note);
         Receive<NodeCommand.StopRun>(command => Stop(command.RunId));
         Receive<NodeCommand.DropWork>(Drop);
         Receive<NodeCommand.Release>(command => Release(command.RunId));
@@ -82,6 +84,14 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     /// <inheritdoc/>
     protected override void PreStart() => Timers.StartPeriodicTimer(Beat.Instance, Beat.Instance, Heartbeat, Heartbeat);
 
+    // What it had in hand is gone, and the cluster would wait for it: a process that begins anew is better.
+    /// <inheritdoc/>
+    protected override void PreRestart(Exception reason, object message)
+    {
+        _place.Refuse($"the node failed ({reason.Message}); start it again, and report this: log.txt in its data directory has the details");
+        base.PreRestart(reason, message);
+    }
+
     /// <inheritdoc/>
     protected override void PostStop() => _bench.Dispose();
 
@@ -90,7 +100,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     {
         _link.Tell(new NodeReport.Enlist(
             _place.Node, [.. _place.Devices], _place.Incarnation, _place.Endpoint, _place.Seed, _place.Version, _place.Arithmetic,
-            [.. _answers.Works], _leaver is not null));
+            [.. _answers.Works.Concat(_runs.Held).Distinct()], _leaver is not null));
         foreach (var answer in _answers.Overdue())
             _link.Tell(answer);
     }
@@ -109,6 +119,15 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         }
     }
 
+    private void Note(RunOpened opened)
+    {
+        _runs.Note(opened).ForEach(Take);
+        if (opened.Run is { } run)
+            _corpusKeeper.Tell(run.Corpus);
+        else
+            _link.Tell(new NodeReport.RunUnopened(_place.Node, opened.Command.RunId, opened.Why!));
+    }
+
     private void Take(NodeCommand command)
     {
         if (_runs.Hold(command))
@@ -117,15 +136,15 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             return;                                                    // sent before the supervisor knew
         if (_runs.Find(command.RunId) is not { } run)
         {
-            _link.Tell(new NodeReport.WorkFailed(_place.Node, command, _runs.WhyNot(command.RunId), WorkFailure.Permanent));
+            _link.Tell(new NodeReport.RunUnopened(_place.Node, command.RunId, _runs.WhyNot(command.RunId)));
             return;
         }
 
-        if (WorkKey.Of(command) is { } work)
+        if (WorkKey.Of(command) is not null)
         {
             if (_answers.Given(command, run.Blobs.IsThere) is { } answer)
                 _link.Tell(answer);
-            if (!_answers.TakeUp(new RunWork(command.RunId, work)))
+            if (!_answers.TakeUp(command))
                 return;                                                // in hand, or answered, already
         }
 
@@ -173,6 +192,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private void Stop(RunId run)
     {
         _stopping.Add(run);
+        _runs.Forget(run, c => c is NodeCommand.RunReplica or NodeCommand.Evaluate);
         foreach (var command in _bench.Stop(run))
             _answers.PutDown(command);
         TellIfIdle(run);
@@ -190,6 +210,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         {
             _answers.Drop(new RunWork(command.RunId, work));
             _bench.Drop(command.RunId, work);
+            _runs.Forget(command.RunId, c => WorkKey.Of(c) == work);
         }
 
         Self.Tell(Schedule.Instance);

@@ -4,7 +4,8 @@ namespace Elastic.Actors.Nodes;
 
 /// <summary>Faults of the machine that a test makes up: a node cannot be told to lie from outside.</summary>
 /// <param name="Contribution">Is called with a replica's vectors before its contribution is stored.</param>
-internal sealed record NodeFaults(Action<ReplicaVectors>? Contribution = null)
+/// <param name="Version">Of another build of Elastic, which is installed here.</param>
+internal sealed record NodeFaults(Action<ReplicaVectors>? Contribution = null, string? Version = null)
 {
     public static readonly NodeFaults None = new();
 }

@@ -6,6 +6,7 @@ using Elastic.Corpus;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Nodes;
@@ -16,8 +17,7 @@ internal sealed class NodeRun
     private readonly NodePlace _place;
 
     /// <exception cref="ElasticException">The model does not fit the corpus.</exception>
-    /// <param name="blobs">The run's blobs when it was open before: only one store may know what is fresh.</param>
-    public NodeRun(NodeCommand.OpenRun run, NodePlace place, BuiltCorpus corpus, BlobStore? blobs = null)
+    public NodeRun(NodeCommand.OpenRun run, NodePlace place, BuiltCorpus corpus, BlobStore blobs)
     {
         _place = place;
         Id = run.RunId;
@@ -25,7 +25,7 @@ internal sealed class NodeRun
         CorpusId = run.Corpus;
         Schedule = new RunSchedule(run.Settings, corpus);
         Layout = new FlatLayout(Settings.Model);
-        Blobs = blobs ?? new BlobStore(place.Paths.Blobs(run.RunId));
+        Blobs = blobs;
     }
 
     public RunId Id { get; }
@@ -65,7 +65,12 @@ internal sealed class NodeRun
     /// <exception cref="BlobLostException">No node has what is lacking.</exception>
     public Task FetchAsync(Digest set) => Fetcher.FetchSetAsync(Blobs, set, CancellationToken.None);
 
+    /// <summary>Makes the parameters of a vector set whole here.</summary>
+    /// <exception cref="BlobLostException">No node has what is lacking.</exception>
+    public Task FetchParametersAsync(Digest set) => Fetcher.FetchVectorAsync(Blobs, set, VectorSet.Parameters, CancellationToken.None);
+
     /// <summary>Reads a blob of known length from here, or else from another node, without keeping it.</summary>
-    public Task ReadAsync(Digest blob, Memory<byte> into) =>
-        Blobs.Has(blob) ? Task.Run(() => Blobs.Read(blob, into.Span)) : Fetcher.ReadAsync(blob, into, CancellationToken.None);
+    /// <param name="set">The set that it belongs to: who has one blob of it has the others too.</param>
+    public Task ReadAsync(Digest blob, Memory<byte> into, Digest set) =>
+        Blobs.IsSound(blob) ? Task.Run(() => Blobs.Read(blob, into.Span)) : Fetcher.ReadAsync(blob, into, set, CancellationToken.None);
 }

@@ -1,4 +1,5 @@
 using Akka.Event;
+using Elastic.Actors.Blobs;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 
@@ -8,14 +9,24 @@ namespace Elastic.Actors.Nodes;
 internal sealed record RunOpened(NodeCommand.OpenRun Command, NodeRun? Run, string? Why) : Akka.Actor.INoSerializationVerificationNeeded;
 
 // The runs that a node works for. To open one may take a while, since its corpus may have to come from elsewhere; what is asked of it
-// in the meantime waits.
+// in the meantime waits. Part of NodeAgent: used on its mailbox only, but for what its tasks return.
 internal sealed class RunBook(NodePlace place, ILoggingAdapter log)
 {
     private readonly Dictionary<RunId, NodeRun> _runs = [];
     private readonly Dictionary<RunId, string> _unopened = [];
     private readonly Dictionary<RunId, List<NodeCommand>> _opening = [];
 
+    // One for each run, however often it is opened: only one store may know what is fresh.
+    private readonly Dictionary<RunId, BlobStore> _stores = [];
+
+    // The last opening of each run. The next one begins when it has ended, so that the newest settings win.
+    private readonly Dictionary<RunId, Task<RunOpened>> _last = [];
+
     public IEnumerable<RunId> Open => _runs.Keys;
+
+    /// <summary>Work that waits for its run to be opened.</summary>
+    public IEnumerable<RunWork> Held => _opening.Values.SelectMany(w => w)
+        .Select(c => WorkKey.Of(c) is { } work ? new RunWork(c.RunId, work) : (RunWork?)null).OfType<RunWork>();
 
     public NodeRun? Find(RunId id) => _runs.GetValueOrDefault(id);
 
@@ -30,20 +41,25 @@ internal sealed class RunBook(NodePlace place, ILoggingAdapter log)
         return true;
     }
 
-    public async Task<RunOpened> OpenAsync(NodeCommand.OpenRun command)
+    /// <summary>What was kept back and is not wanted any more.</summary>
+    public void Forget(RunId run, Predicate<NodeCommand> which) => _opening.GetValueOrDefault(run)?.RemoveAll(which);
+
+    public Task<RunOpened> OpenAsync(NodeCommand.OpenRun command)
     {
-        if (_runs.TryGetValue(command.RunId, out var known) && known.SettingsCanonical == command.Settings && known.CorpusId == command.Corpus)
-            return new RunOpened(command, known, null);
-        _opening.TryAdd(command.RunId, []);
+        var id = command.RunId;
+        var before = _last.GetValueOrDefault(id, Task.FromResult(new RunOpened(command, null, null)));
+        if (before.IsCompletedSuccessfully && _runs.TryGetValue(id, out var known) && known.SettingsCanonical == command.Settings && known.CorpusId == command.Corpus)
+            return Task.FromResult(new RunOpened(command, known, null));
+        _opening.TryAdd(id, []);
         try
         {
-            var corpus = await place.Corpora.OpenAsync(command.Corpus, command.Manifest, CancellationToken.None);
-            return new RunOpened(command, await Task.Run(() => new NodeRun(command, place, corpus, known?.Blobs)), null);
+            if (!_stores.TryGetValue(id, out var store))
+                _stores[id] = store = new BlobStore(place.Paths.Blobs(id));
+            return _last[id] = OpenAsync(command, store, before);
         }
-        catch (Exception e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            log.Error(e, "run {0} cannot be opened", command.RunId);
-            return new RunOpened(command, null, e.Message);
+            return Task.FromResult(Failed(command, e));
         }
     }
 
@@ -51,6 +67,8 @@ internal sealed class RunBook(NodePlace place, ILoggingAdapter log)
     public List<NodeCommand> Note(RunOpened opened)
     {
         var id = opened.Command.RunId;
+        if (_last.GetValueOrDefault(id) is { IsCompleted: false })
+            return [];                                                 // it is being opened again already
         if (opened.Run is { } run)
         {
             _runs[id] = run;
@@ -63,5 +81,25 @@ internal sealed class RunBook(NodePlace place, ILoggingAdapter log)
         }
 
         return _opening.Remove(id, out var waiting) ? waiting : [];
+    }
+
+    private async Task<RunOpened> OpenAsync(NodeCommand.OpenRun command, BlobStore store, Task before)
+    {
+        await before;
+        try
+        {
+            var corpus = await place.Corpora.OpenAsync(command.Corpus, command.Manifest, CancellationToken.None);
+            return new RunOpened(command, await Task.Run(() => new NodeRun(command, place, corpus, store)), null);
+        }
+        catch (Exception e)
+        {
+            return Failed(command, e);
+        }
+    }
+
+    private RunOpened Failed(NodeCommand.OpenRun command, Exception e)
+    {
+        log.Error(e, "run {0} cannot be opened", command.RunId);
+        return new RunOpened(command, null, DiskSpace.IsExhausted(e) ? $"the disk is full ({e.Message}): free some space" : e.Message);
     }
 }

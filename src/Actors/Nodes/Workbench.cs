@@ -52,6 +52,9 @@ internal sealed class Workbench : IDisposable
             _free.RemoveRange(0, devices.Count);
             var actor = _context.ActorOf(Props.Create(() => new ReplicaActor(work, run)), $"work-{_works++}");
             _working[actor] = (work, false);
+            if (command is NodeCommand.RunReplica replica)
+                _log.Info("run {0} round {1} replica {2}: begins at step {3} on {4}",
+                    run.Id, replica.Round, replica.Replica, replica.HandOver?.Step ?? 0, string.Join(' ', devices.Select(d => d.Id)));
         }
 
         return failures;

@@ -12,6 +12,9 @@ internal sealed class Inventory(TimeSpan patience)
     // This round's results are soon made again; for a version it is worth to wait.
     private const double ShareForWork = 0.2;
 
+    // To begin at the very beginning while a checkpoint may be on a node that is away: that can wait much longer.
+    private const double ShareForAll = 20;
+
     // Reading through what a node stores may take a while; that a message was lost is rare.
     private static readonly TimeSpan Overlong = TimeSpan.FromMinutes(1);
 
@@ -55,7 +58,9 @@ internal sealed class Inventory(TimeSpan patience)
         bool IsLost(Digest set) => fleet.HoldersOf(set).IsEmpty;
         var current = run.Current().ToArray();
         var essential = run.InnerStates.Concat(run.Version is { } version ? [version] : []).Any(IsLost);
-        if (_pending.Count == 0 && now - _since >= (essential ? patience : ShareForWork * patience))
+        var hasCheckpoint = run.Checkpoints.Any(c => !IsLost(c.Parameters) && !c.InnerStates.Any(IsLost));
+        var share = !essential ? ShareForWork : hasCheckpoint || run.Checkpoints.IsEmpty ? 1 : ShareForAll;
+        if (_pending.Count == 0 && now - _since >= share * patience)
         {
             Digest[] all = [.. run.References()];
             return new RunCommand.FinishSurvey(run.Id, all, [.. all.Where(s => !IsLost(s))]);

@@ -11,6 +11,10 @@ internal sealed class NodeTable
     // A lifeline tells of a death at once. Without one (a firewall), the heartbeats have to do.
     private static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(5);
 
+    // A lifeline beats by itself. Where nothing else comes, what it stands for has failed.
+    private static readonly TimeSpan MostSilenceWithLifeline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Forgotten = TimeSpan.FromMinutes(5);
+
     // A node that is only suspected may still answer, and have blobs. One that stays away would only cost everybody a vain attempt.
     private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(30);
 
@@ -42,10 +46,17 @@ internal sealed class NodeTable
         return _nodes.TryGetValue(node, out var known) && known.Report.Incarnation == incarnation;
     }
 
-    /// <summary>Nodes that were not heard of for too long and have no lifeline that would tell.</summary>
-    public IEnumerable<NodeId> Silent() => _nodes
-        .Where(n => !n.Value.IsLost && Stopwatch.GetElapsedTime(n.Value.Heard) > MostSilence && !_lifelines.Contains((n.Key, n.Value.Report.Incarnation)))
-        .Select(n => n.Key);
+    /// <summary>Nodes that were not heard of for too long. Those that were given up long since are forgotten.</summary>
+    public IReadOnlyList<NodeId> Silent()
+    {
+        foreach (var old in _nodes.Where(n => n.Value.IsLost && Stopwatch.GetElapsedTime(n.Value.Heard) > Forgotten).Select(n => n.Key).ToList())
+            _nodes.Remove(old);
+        return
+        [
+            .. _nodes.Where(n => !n.Value.IsLost && Stopwatch.GetElapsedTime(n.Value.Heard) >
+                (_lifelines.Contains((n.Key, n.Value.Report.Incarnation)) ? MostSilenceWithLifeline : MostSilence)).Select(n => n.Key),
+        ];
+    }
 
     public IEnumerable<NodeId> Of(IActorRef link) => _nodes.Where(n => n.Value.Link.Equals(link)).Select(n => n.Key);
 

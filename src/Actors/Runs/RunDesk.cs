@@ -11,24 +11,30 @@ public readonly record struct Outgoing(NodeId Node, NodeCommand Command);
 // count without actors, clocks or I/O, so that a simulation can run the very same code. Whoever owns it stores the events of a
 // decision, then calls Fold for each and Settle for the command, sends what TakeOutbox gives and handles what TakeOwn gives.
 /// <param name="patience">How long to wait for nodes that may hold a version before it is taken for lost.</param>
-public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan patience)
+public sealed partial class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan patience)
 {
-    private const int MostAttempts = 4;
-
     // A message to or from a node that lives may be lost with its connection. The node says every second what it has in hand.
     private static readonly TimeSpan InFlight = TimeSpan.FromSeconds(3);
+
+    // Results on a node that has just fallen silent: it may be back in a moment.
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
+
+    // No piece of work but a replica's round takes so long on a node that is well. (A slow replica gets a second runner.)
+    private static readonly TimeSpan Overlong = TimeSpan.FromMinutes(5);
 
     private readonly Roster _roster = new();
     private readonly Inventory _inventory = new(patience);
     private readonly HashSet<NodeId> _opened = [];
     private readonly HashSet<NodeId> _busy = [];
     private readonly HashSet<NodeId> _released = [];
-    private readonly Dictionary<WorkKey, int> _attempts = [];
+    private readonly Failures _failures = new();
     private readonly Timings _timings = new();
     private readonly List<Outgoing> _outbox = [];
     private readonly Queue<RunCommand> _own = new();
     private readonly HashSet<Type> _asked = [];
     private TimeSpan _now;
+    private TimeSpan? _lostSince;
+    private bool _goesOn;
 
     public RunState Run { get; private set; } = RunState.Empty(id);
 
@@ -68,6 +74,7 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
     /// <param name="goOn">False where nothing is to be given out before somebody says Start, and says the same as the journal.</param>
     public void Recovered(bool goOn)
     {
+        _goesOn = goOn;
         Fleet = Fleet with { Surveyed = Run.Version is null, Stopping = !goOn || Run.IsPaused };
         _inventory.Begin(_now);
     }
@@ -82,6 +89,8 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
             ReviewNodes();
         foreach (var node in _inventory.Overdue(_now))
             _outbox.AddRange(_inventory.Ask(Run, node, _now).Select(s => new Outgoing(node, s)));
+        foreach (var (stuck, since) in Fleet.InHand.Where(w => w.Key.Work.Kind != WorkKind.Replica && _now - w.Value > Overlong).ToList())
+            Rest(stuck.Node, $"it has not finished its {stuck.Work.Kind.ToString().ToLowerInvariant()} of round {stuck.Work.Number} for {Overlong.TotalMinutes} minutes");
         Advance();
     }
 
@@ -104,8 +113,8 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
                 break;
             case RunCommand.Start when decision.Refusal is null:
                 Fleet = Fleet with { Stopping = false };
-                Failure = null;                                        // somebody has freed some space, or wants to see it fail again
-                _attempts.Clear();
+                Failure = null;                                        // whoever says so has mended it
+                _failures.Clear();
                 break;
             case RunCommand.FinishReplica c when decision.Refusal is null && Run.BallotOf(c.Result.Replica).Votes is [var only] && only.Node == c.Node:
                 Fleet = Fleet with { Homes = Fleet.Homes.SetItem(c.Result.Replica, c.Node) };
@@ -115,45 +124,6 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
         var notices = decision.Events.Select(React).OfType<string>().ToList();
         Advance();
         return notices.Count > 0 ? string.Join("; ", notices) : null;
-    }
-
-    /// <summary>A node says that it is there, and what it has in hand.</summary>
-    /// <returns>True when it is new, or began anew.</returns>
-    public bool Enlist(NodeReport.Enlist report)
-    {
-        if (Run.IsQuarantined(report.Node))
-        {
-            if (!_roster.Knows(report))
-                _outbox.Add(new Outgoing(report.Node, new NodeCommand.Exclude(id, Run.Quarantined[report.Node.Value])));
-            _roster.Note(report);
-            return false;
-        }
-
-        var isNew = !_roster.Knows(report);
-        if (isNew)
-            Forget(report.Node);
-        _roster.Note(report);
-        _released.Remove(report.Node);                                 // it is still there: perhaps it was never told
-        Fleet = _roster.Enlist(Fleet, Run, report);
-        if (Plan is not null)
-            Reconcile(report);
-        Advance();
-        return isNew;
-    }
-
-    /// <summary>A node is gone, or is thought to be: its work may be given to others.</summary>
-    public void Lose(NodeId node)
-    {
-        Forget(node);
-        Advance();
-    }
-
-    /// <summary>A node has handed over or finished all that its devices did.</summary>
-    public void PutDown(NodeReport.RunIdle idle)
-    {
-        _busy.Remove(idle.Node);
-        Fleet = Fleet.PutDown(idle.Node);
-        Advance();
     }
 
     /// <summary>A node holds the version that is due.</summary>
@@ -188,18 +158,19 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
         if (WorkKey.Of(failed.Work) is not { } work)
             return null;
         _outbox.Add(new Outgoing(failed.Node, new NodeCommand.DropWork(id, [work])));
-        // A node that was given up, or is a round behind, may fail at what is done long since: its blobs are gone.
+        // A node that was given up, or is a round behind, may fail at what is done long since: its blobs are gone. And it says so until it hears.
         var holding = new Holding(work, failed.Node);
-        if (!Fleet.InHand.ContainsKey(holding))
+        if (!Fleet.InHand.ContainsKey(holding) || _failures.IsResting(holding))
             return null;
-        var attempt = _attempts[work] = _attempts.GetValueOrDefault(work) + 1;
-        var others = Fleet.Nodes.Keys.Any(n => n != failed.Node && !_roster.IsAiling(n) && (work.Kind is not WorkKind.Replica || Fleet.Nodes[n].Devices.Length > 0));
+        var attempt = _failures.Note(holding, failed.Why, failed.Kind);
+        var others = Fleet.Nodes.Any(n => n.Key != failed.Node && !_roster.IsAiling(n.Key)
+            && (work.Kind is WorkKind.Checkpoint or WorkKind.Assemble or WorkKind.Copy || n.Value.Devices.Length > 0));
         if (Fleet.Stopping && work.Kind == WorkKind.Replica)
             Fail($"replica {work.Index} could not be handed over, and takes its steps of this round again next time: {failed.Why}");
-        else if (failed.Kind == WorkFailure.Permanent && others)
-            Rest(failed);
-        else if (failed.Kind == WorkFailure.Permanent || attempt >= MostAttempts * Math.Max(1, Fleet.Nodes.Count))
+        else if (_failures.IsHopeless(work, Fleet.Nodes.Count) || (failed.Kind == WorkFailure.Permanent && !others))
             Fail(failed.Why);
+        else if (failed.Kind == WorkFailure.Permanent)
+            Rest(failed.Node, failed.Why);
         if (Failure is not null)
             return null;
         if (failed.Kind == WorkFailure.Lost && Fleet.Surveyed)
@@ -211,7 +182,8 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
     /// <summary>Work that was taken back may be given out.</summary>
     public void GiveOutAgain(Holding work)
     {
-        Fleet = Fleet.Answered(work.Work, work.Node);
+        if (_failures.Wake(work))
+            Fleet = Fleet.Answered(work.Work, work.Node);
         Advance();
     }
 
@@ -231,57 +203,56 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
 
     private void Advance()
     {
-        if (Plan is null || Failure is not null)
+        if (Plan is null)
             return;
-        foreach (var node in Fleet.Nodes.Keys)
+        // A finished run on a seed rests in peace; one process that is asked to go on with it looks whether it is still whole.
+        var rests = Failure is not null || (Run.IsFinished && _goesOn);
+        if (!rests)
+            Inquire();
+        foreach (var over in Fleet.InHand.Keys.Where(w => Dispatch.IsDone(Run, Plan, w)).GroupBy(w => w.Node).ToList())
+            TakeAway(over.Key, [.. over.Select(w => w.Work)]);
+        if (Run.Arithmetic.Length > 0)
+            GiveOut(Plan, rests);
+        ReleaseLeavers();
+        if (!rests && Dispatch.Commit(Run, Fleet, Plan) is { } commit)
+            Ask(commit);
+    }
+
+    private void Inquire()
+    {
+        foreach (var node in Fleet.Nodes.Keys.Where(n => !_roster.IsAiling(n)))
             if (_opened.Add(node))
                 Open(node);
         if (Run.Arithmetic.Length == 0 && _roster.CommonArithmetic() is { } arithmetic)
             Ask(new RunCommand.ChooseArithmetic(id, arithmetic));
         if (_inventory.Judge(Run, Fleet, _now) is { } judgement)
             Ask(judgement);
-        if (Replication.Lost(Run, Fleet) is { } lost)
+        var lost = Replication.Lost(Run, Fleet);
+        _lostSince = lost is null ? null : _lostSince ?? _now;
+        if (lost is not null && _now - _lostSince >= Grace)
             Ask(lost);
-
-        foreach (var over in Fleet.InHand.Keys.Where(w => Dispatch.IsDone(Run, Plan, w)).GroupBy(w => w.Node).ToList())
-        {
-            _outbox.Add(new Outgoing(over.Key, new NodeCommand.DropWork(id, [.. over.Select(w => w.Work)])));
-            foreach (var holding in over)
-                Fleet = Fleet.Answered(holding.Work, holding.Node);
-        }
-
-        if (Run.Arithmetic.Length > 0)
-            GiveOut(Plan);
-        foreach (var (node, _) in Fleet.Nodes.Where(n => n.Value.Leaving && !_roster.IsAiling(n.Key)))
-            if (MayGo(node) && _released.Add(node))
-                _outbox.Add(new Outgoing(node, new NodeCommand.Release(id)));
-        if (Dispatch.Commit(Run, Fleet, Plan) is { } commit)
-            Ask(commit);
     }
 
-    // Where nobody stays there is nothing to wait for, unless somebody is only resting.
-    private bool MayGo(NodeId node) => Fleet.Surveyed && !_inventory.IsAwaited(node) && !_asked.Contains(typeof(RunCommand.LoseWork))
-        && (Fleet.Staying.Any() || !Fleet.Nodes.Keys.Any(_roster.IsAiling)) && Replication.CanGo(Run, Fleet, node);
-
-    private void GiveOut(RunPlan plan)
+    // Nobody waits for this any more.
+    private void TakeAway(NodeId node, WorkKey[] works)
     {
-        (Fleet, var work) = Dispatch.Next(Run, Fleet, plan, new Pace(_now, _timings.Median));
+        _outbox.Add(new Outgoing(node, new NodeCommand.DropWork(id, works)));
+        foreach (var work in works)
+            Fleet = Fleet.Answered(work, node);
+    }
+
+    // A run that rests gives out copies only: what it has is kept, whoever leaves.
+    private void GiveOut(RunPlan plan, bool rests)
+    {
+        var stopping = Fleet.Stopping;
+        (Fleet, var work) = Dispatch.Next(Run, Fleet with { Stopping = stopping || rests }, plan, new Pace(_now, _timings.Median));
+        Fleet = Fleet with { Stopping = stopping };
         foreach (var assignment in work)
         {
             if (assignment.Key.Kind != WorkKind.Copy)
                 _busy.Add(assignment.Node);
             _outbox.Add(new Outgoing(assignment.Node, assignment.Command));
         }
-    }
-
-    private void Forget(NodeId node)
-    {
-        _roster.Forget(node);
-        _inventory.Forget(node);
-        _opened.Remove(node);
-        _busy.Remove(node);
-        _released.Remove(node);
-        Fleet = Fleet.Lose(node);
     }
 
     // Its own commands are asked for once, and again only when they were settled.
@@ -291,58 +262,12 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
             _own.Enqueue(command);
     }
 
-    private void Open(NodeId node)
-    {
-        _outbox.Add(new Outgoing(node, new NodeCommand.OpenRun(id, Run.Settings!, Run.Corpus, Run.Manifest)));
-        _outbox.AddRange(_inventory.Ask(Run, node, _now).Select(s => new Outgoing(node, s)));
-        if (_roster.Reports.FirstOrDefault(r => r.Node == node) is { } report && Roster.Unfit(Run, report) is { } why)
-            _outbox.Add(new Outgoing(node, new NodeCommand.Exclude(id, why)));
-    }
-
-    // What a node has in hand by its own account and what it should have, made the same.
-    private void Reconcile(NodeReport.Enlist report)
-    {
-        var has = report.Works.Where(w => w.RunId == id).Select(w => new Holding(w.Work, report.Node)).ToHashSet();
-        foreach (var (holding, since) in Fleet.InHand.Where(w => w.Key.Node == report.Node && !has.Contains(w.Key) && _now - w.Value > InFlight).ToList())
-            Fleet = Fleet.Answered(holding.Work, holding.Node);
-        var unknown = has.Where(w => !Fleet.InHand.ContainsKey(w)).ToList();
-        foreach (var holding in unknown.Where(w => !Dispatch.IsDone(Run, Plan!, w)))
-            Fleet = Fleet.Give(holding.Work, holding.Node, _now);
-        if (unknown.Where(w => Dispatch.IsDone(Run, Plan!, w)).Select(w => w.Work).ToArray() is { Length: > 0 } over)
-            _outbox.Add(new Outgoing(report.Node, new NodeCommand.DropWork(id, over)));
-        // It says so itself when it has put everything down; that may get lost.
-        if (Fleet.Stopping && has.Count == 0 && Fleet.InHand.Keys.All(w => w.Node != report.Node))
-            _busy.Remove(report.Node);
-    }
-
     // The node keeps an answer, and gives it again and again, until it hears that nobody waits for it any more.
     private void Answer(Holding answered)
     {
         Fleet = Fleet.Answered(answered.Work, answered.Node);
-        _attempts.Remove(answered.Work);
+        _failures.Succeeded(answered.Work);
         _outbox.Add(new Outgoing(answered.Node, new NodeCommand.DropWork(id, [answered.Work])));
-    }
-
-    private void Rest(NodeReport.WorkFailed failed)
-    {
-        _roster.Ail(failed.Node, failed.Why, _now);
-        _outbox.Add(new Outgoing(failed.Node, new NodeCommand.Exclude(id, failed.Why)));
-        Fleet = Fleet.PutDown(failed.Node);
-        ReviewNodes();
-    }
-
-    private void ReviewNodes()
-    {
-        foreach (var report in _roster.Reports.Where(r => Fleet.Nodes.ContainsKey(r.Node)).ToList())
-            Fleet = _roster.Enlist(Fleet, Run, report);
-    }
-
-    private void SurveyAgain()
-    {
-        Fleet = Fleet with { Surveyed = false };
-        _inventory.Begin(_now);
-        foreach (var node in _opened)
-            _outbox.AddRange(_inventory.Ask(Run, node, _now).Select(s => new Outgoing(node, s)));
     }
 
     private string? React(RunEvent e)
@@ -376,6 +301,7 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
                 return rolledBack.Why;
             case RunEvent.WorkLost lost:
                 Fleet = Fleet with { Assembled = Fleet.Assembled.Clear() };
+                DropSums();
                 return lost.Replicas.Length > 0 ? $"{lost.Why}: they are computed again" : null;
             case RunEvent.ReplicaContested { Accepted: var accepted, Other: var other }:
                 return $"replica {other.Replica} of round {other.Round} was computed twice with different bytes " +
@@ -390,6 +316,13 @@ public sealed class RunDesk(RunId id, Func<RunState, RunPlan> planOf, TimeSpan p
             default:
                 return null;
         }
+    }
+
+    // Sums over results that do not count any more.
+    private void DropSums()
+    {
+        foreach (var sums in Fleet.InHand.Keys.Where(w => w.Work.Kind is WorkKind.Average or WorkKind.Assemble).GroupBy(w => w.Node).ToList())
+            TakeAway(sums.Key, [.. sums.Select(w => w.Work)]);
     }
 
     // A version that is to be a checkpoint is current until its checkpoint is stored (see Dispatch.Commit), so it is among the references.

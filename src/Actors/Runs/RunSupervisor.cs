@@ -69,6 +69,11 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Command<NodeReport.SetHeld>(held => Then(() => _desk.Hold(held)));
         Command<NodeReport.Surveyed>(surveyed => Then(() => _desk.Hold(surveyed)));
         Command<NodeReport.RunIdle>(idle => Then(() => _desk.PutDown(idle)));
+        Command<NodeReport.RunUnopened>(report => Then(() =>
+        {
+            Tell($"{report.Node} cannot open the run: {report.Why}");
+            _desk.Unopened(report);
+        }));
         Command<NodeReport.WorkFailed>(TakeBack);
         Command<GiveOutAgain>(again => Then(() => _desk.GiveOutAgain(again.Work)));
         Command<RunWatch.Watch>(_ =>
@@ -242,6 +247,8 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         _log.Warning("run {0}: {1} failed on {2}: {3}", _id, failed.Work.GetType().Name, failed.Node, failed.Why);
         if (_desk.TakeBack(failed) is not var (work, attempt))
             return;
+        if (attempt > 1)
+            Tell($"the {work.Work.Kind.ToString().ToLowerInvariant()} of round {work.Work.Number} has failed {attempt} times, last on {failed.Node}: {failed.Why}; trying again");
         // 0.5, 1, 2 s and up to as much again, so that nodes that failed together do not come back together.
         var delay = TimeSpan.FromMilliseconds(250 * Math.Pow(2, Math.Min(attempt, 6)) * (1 + Random.Shared.NextDouble()));
         Timers.StartSingleTimer(work, new GiveOutAgain(work), delay);

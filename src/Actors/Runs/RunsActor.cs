@@ -36,6 +36,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     // Who asked for a run last: told when its journal turns out to be unreadable, since its supervisor cannot.
     private readonly Dictionary<RunId, IActorRef> _starts = [];
     private readonly List<(RunCommand.Start Start, IActorRef Sender)> _early = [];
+    private readonly ActorMaterializer _materializer = Context.Materializer();
     private IDisposable? _lifelines;
     private int _listAttempts;
     private bool _listed;
@@ -52,6 +53,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<NodeReport.SetHeld>(report => Forward(report.RunId, report));
         Receive<NodeReport.Surveyed>(report => Forward(report.RunId, report));
         Receive<NodeReport.RunIdle>(report => Forward(report.RunId, report));
+        Receive<NodeReport.RunUnopened>(report => Forward(report.RunId, report));
         Receive<NodeReport.WorkFailed>(report => Forward(report.Work.RunId, report));
         Receive<LifelineConnected>(c => _nodes.Connected(c.Node, c.Incarnation));
         Receive<LifelineBroken>(b =>
@@ -60,7 +62,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
                 Lose(b.Node, $"its lifeline is gone ({b.Why})");
         });
         Receive<Look>(_ => _nodes.Silent().ToList().ForEach(n => Lose(n, "it says nothing")));
-        Receive<Terminated>(ended => _nodes.Of(ended.ActorRef).ToList().ForEach(n => Lose(n, "its process has left the cluster")));
+        Receive<Terminated>(Ended);
         Receive<RunUnreadable>(Unreadable);
         Receive<Again>(again => Supervisor(again.RunId));
         Receive<RunList>(Listed);
@@ -79,6 +81,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     /// <inheritdoc/>
     protected override void PreStart()
     {
+        _log.Info("the runs are supervised here from now on");
         var self = Self;
         _lifelines = _place.Lifelines.Listen(
             (node, incarnation) => self.Tell(new LifelineConnected(node, incarnation)),
@@ -155,7 +158,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         var known = Context.Child(name);
         if (!known.IsNobody())
             return known;
-        var supervisor = Context.ActorOf(RunSupervisor.Props(id, _place.Supervisors), name);
+        var supervisor = Context.Watch(Context.ActorOf(RunSupervisor.Props(id, _place.Supervisors), name));
         foreach (var (report, link) in _nodes.Enlisted)
             supervisor.Tell(report, link);
         return supervisor;
@@ -165,17 +168,28 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     {
         if (_starts.Remove(run.RunId, out var starter))
             starter.Tell(new RunReply.Refused(run.RunId, run.Why));
+    }
+
+    // A supervisor that is gone is made anew, here, once its name is free; a node's link that is gone went with its process.
+    private void Ended(Terminated ended)
+    {
+        if (!ended.ActorRef.Path.Name.StartsWith(JournalPrefix, StringComparison.Ordinal))
+        {
+            _nodes.Of(ended.ActorRef).ToList().ForEach(n => Lose(n, "its process has left the cluster"));
+            return;
+        }
+
         if (!_place.Supervisors.GoOn)
             return;
-        var attempt = _retries[run.RunId] = _retries.GetValueOrDefault(run.RunId) + 1;
-        Timers.StartSingleTimer($"again {run.RunId}", new Again(run.RunId), Delay(attempt));
+        var run = new RunId(ended.ActorRef.Path.Name[JournalPrefix.Length..]);
+        var attempt = _retries[run] = _retries.GetValueOrDefault(run) + 1;
+        Timers.StartSingleTimer($"again {run}", new Again(run), Delay(attempt));
     }
 
     private void ListRuns()
     {
-        var materializer = Context.Materializer();
         _ = PersistenceQuery.Get(Context.System).ReadJournalFor<SqlReadJournal>(SqlReadJournal.Identifier)
-            .CurrentPersistenceIds().RunWith(Sink.Seq<string>(), materializer).WaitAsync(QueryDeadline)
+            .CurrentPersistenceIds().RunWith(Sink.Seq<string>(), _materializer).WaitAsync(QueryDeadline)
             .PipeTo(Self, success: ids => new RunList([.. ids.Where(id => id.StartsWith(JournalPrefix, StringComparison.Ordinal)).Select(id => new RunId(id[JournalPrefix.Length..]))]));
     }
 

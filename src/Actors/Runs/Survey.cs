@@ -15,11 +15,13 @@ internal static class Survey
             return Decision.Refuse($"the survey does not speak of version {run.Round}: it was asked for before");
 
         var broken = run.Checkpoints.Where(c => !IsWhole(c)).ToList();
-        var events = broken.Select(RunEvent (c) => new CheckpointDropped(run.Id, c.Version)).ToList();
+        var events = new List<RunEvent>();
 
         if (run.Version is { } version && (IsLost(version) || run.InnerStates.Any(IsLost)))
         {
             var damage = $"version {run.Round} is incomplete or damaged";
+            // Only where it matters: a checkpoint whose node is away may be back when it is needed.
+            events.AddRange(broken.Select(c => new CheckpointDropped(run.Id, c.Version)));
             foreach (var checkpoint in broken.AsEnumerable().Reverse())
                 damage += $", so is the checkpoint of round {checkpoint.Version}";
             var from = run.Checkpoints.LastOrDefault(IsWhole);

@@ -75,6 +75,15 @@ internal sealed class BlobFetcher : IDisposable
         await FetchAsync(store, store.ReadSet(set).Chunks(), set, cancel);
     }
 
+    /// <summary>Downloads one vector of a set, as far as the store lacks its chunks: a replica needs no outer momentum.</summary>
+    /// <exception cref="BlobLostException">Nobody gave one of the blobs; others may have been stored.</exception>
+    /// <exception cref="InvalidDataException">The blob is no vector set, or has no such vector.</exception>
+    public async Task FetchVectorAsync(BlobStore store, Digest set, string vector, CancellationToken cancel)
+    {
+        await FetchOneAsync(store, set, set, cancel);
+        await FetchAsync(store, store.ReadSet(set)[vector].Chunks, set, cancel);
+    }
+
     /// <summary>
     /// Downloads a large file in pieces, from several donors at once. What an earlier attempt left in its .part file is used.
     /// </summary>

@@ -23,6 +23,8 @@ internal sealed class DataServer : IAsyncDisposable
     // Transfers that still run when the server leaves are resumed elsewhere, so there is little to wait for.
     private static readonly TimeSpan Goodbye = TimeSpan.FromMilliseconds(500);
 
+    private const string LeaveHeader = "Elastic-Leave";
+
     private readonly WebApplication _app;
 
     private DataServer(WebApplication app, string endpoint, Task leaveAsked) => (_app, Endpoint, LeaveAsked) = (app, endpoint, leaveAsked);
@@ -61,10 +63,12 @@ internal sealed class DataServer : IAsyncDisposable
         var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         app.MapPost("/leave", context =>
         {
-            if (context.Connection.RemoteIpAddress is not { } from || !(IPAddress.IsLoopback(from) || from.Equals(context.Connection.LocalIpAddress)))
+            // The header is what a page in some browser on this machine cannot send.
+            if (context.Connection.RemoteIpAddress is not { } from || !(IPAddress.IsLoopback(from) || from.Equals(context.Connection.LocalIpAddress))
+                || !context.Request.Headers.ContainsKey(LeaveHeader))
             {
                 context.Response.StatusCode = StatusCodes.Status403Forbidden;
-                return context.Response.WriteAsync("only this machine may ask this node to leave\n");
+                return context.Response.WriteAsync($"only this machine may ask this node to leave, with the header {LeaveHeader}: yes\n");
             }
 
             leave.TrySetResult();

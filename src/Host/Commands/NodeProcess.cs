@@ -48,10 +48,11 @@ internal sealed class NodeProcess
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(interrupted);
         var preempted = PreemptionAsync(ending.Token);
         var first = await Task.WhenAny(Task.Delay(Timeout.Infinite, interrupted), preempted, node.Refused, node.LeaveAsked);
+        var isPreempted = preempted.IsCompletedSuccessfully;             // the cancellation below ends it, too
         await ending.CancelAsync();
         if (first == node.Refused)
             throw new ElasticException(await node.Refused);
-        if (first == preempted)
+        if (isPreempted)
             Say($"{_request.PreemptionFile} is there: leaving");
         else if (first == node.LeaveAsked)
             Say("asked to leave: handing over at the next step");
@@ -76,8 +77,15 @@ internal sealed class NodeProcess
         lock (_gate)
         {
             _log.Write(text);
-            _output.WriteLine($"{DateTime.Now:HH:mm:ss} {text}");
-            _output.Flush();
+            try
+            {
+                _output.WriteLine($"{DateTime.Now:HH:mm:ss} {text}");
+                _output.Flush();
+            }
+            catch (IOException)
+            {
+                // Nobody is left who reads it, or its disk is full. The node has better reasons to end.
+            }
         }
     }
 }

@@ -41,7 +41,8 @@ public abstract record NodeCommand(RunId RunId) : IWireMessage
     public sealed record Retain(RunId RunId, int Round, Digest[] Sets, int[] Checkpoints, Part Part) : NodeCommand(RunId);
 
     /// <summary>Say which of these vector sets are whole. Answered by <see cref="NodeReport.Surveyed"/>.</summary>
-    public sealed record Survey(RunId RunId, Digest[] Sets, Part Part) : NodeCommand(RunId);
+    /// <param name="Thorough">Read the bytes again, even of what was found to be whole before.</param>
+    public sealed record Survey(RunId RunId, Digest[] Sets, Part Part, bool Thorough = false) : NodeCommand(RunId);
 
     /// <summary>Nobody waits for this work any more: another node was faster, or the round is over.</summary>
     public sealed record DropWork(RunId RunId, WorkKey[] Works) : NodeCommand(RunId);

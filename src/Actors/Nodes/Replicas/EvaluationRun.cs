@@ -12,7 +12,7 @@ internal sealed class EvaluationRun(NodeRun run, NodeCommand.Evaluate order, Dev
     /// <summary>The score; null when it was stopped before.</summary>
     public async Task<RunCommand?> RunAsync(CancellationToken stop)
     {
-        await run.FetchAsync(order.Parameters);
+        await run.FetchParametersAsync(order.Parameters);
         await Task.Run(() => memory.LoadParameters(run.Blobs, order.Parameters), CancellationToken.None);
         await devices.AttachAsync(run.Settings, memory.Vectors);
 

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using Akka.Actor;
+using Akka.Event;
 using Elastic.Actors.Nodes.Devices;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
@@ -12,12 +14,22 @@ namespace Elastic.Actors.Nodes.Replicas;
 /// </summary>
 internal sealed class ReplicaActor : ReceiveActor
 {
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly long _began = Stopwatch.GetTimestamp();
     private readonly CancellationTokenSource _stop = new();
     private readonly CancellationTokenSource _drop = new();
+    private bool _hasStepped;
 
     public ReplicaActor(DeviceWork work, NodeRun run)
     {
-        Receive<NodeReport.StepTaken>(Context.Parent.Tell);
+        Receive<NodeReport.StepTaken>(step =>
+        {
+            if (!_hasStepped)
+                _log.Info("run {0}: replica {1} of round {2} took its first step here {3:F2} s after it started",
+                    run.Id, step.Replica, step.Round, Stopwatch.GetElapsedTime(_began).TotalSeconds);
+            _hasStepped = true;
+            Context.Parent.Tell(step);
+        });
         Receive<RunCommand>(result => End(work, result));
         Receive<PutDown>(_ => End(work, null));
         Receive<Status.Failure>(failure => End(work, WorkFailures.Of(run.Node, work.Command, failure.Cause)));
@@ -30,6 +42,8 @@ internal sealed class ReplicaActor : ReceiveActor
 
         var self = Self;
         var devices = new DeviceGroup([.. work.Devices.Select(d => d.Trainer)]);
+        if (work.Command is NodeCommand.RunReplica replica)
+            _log.Info("run {0}: replica {1} of round {2} starts on {3}", run.Id, replica.Replica, replica.Round, string.Join(", ", work.Devices.Select(d => d.Id)));
         var running = work.Command switch
         {
             NodeCommand.RunReplica order =>

@@ -58,7 +58,7 @@ internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, Devi
     private async Task LoadAsync()
     {
         var (parameters, moments) = (order.HandOver?.State ?? order.Version, order.HandOver?.State ?? order.InnerState);
-        await run.FetchAsync(parameters);
+        await run.FetchParametersAsync(parameters);
         if (moments is { } set && !memory.HoldsMoments(set))
             await run.FetchAsync(set);
         await Task.Run(() =>

@@ -102,11 +102,11 @@ internal sealed class VirtualNode(NodeId id, int devices, bool seed, VirtualWorl
             return;
         if (command is NodeCommand.RunReplica or NodeCommand.Evaluate)
             _stopping = false;
-        if (WorkKey.Of(command) is { } work)
+        if (WorkKey.Of(command) is not null)
         {
             if (_answers.Given(command, Blobs.IsWhole) is { } answer)
                 world.ToSupervisor(this, answer);
-            if (!_answers.TakeUp(new RunWork(command.RunId, work)))
+            if (!_answers.TakeUp(command))
                 return;
         }
 

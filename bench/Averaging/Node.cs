@@ -1,0 +1,157 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Akka.Actor;
+using Elastic.Actors.Blobs;
+using Elastic.Actors.Corpora;
+using Elastic.Actors.Hosting;
+using Elastic.Actors.Nodes;
+using Elastic.Actors.Transfer;
+using Elastic.Corpus;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+
+namespace Elastic.Bench.Mean;
+
+/// <summary>
+/// One of the processes that average: the data plane, the blobs and the averager of an Elastic node, and instead of a supervisor somebody
+/// who writes to its standard input.
+/// </summary>
+internal sealed class Node
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(4);
+    private readonly NodeRun _run;
+    private readonly Donors _donors;
+    private readonly IActorRef _averager;
+    private readonly string _folder;
+
+    private Node(NodeRun run, Donors donors, IActorRef averager, string folder) => (_run, _donors, _averager, _folder) = (run, donors, averager, folder);
+
+    /// <summary>Answers until its standard input ends.</summary>
+    public static async Task<int> RunAsync(string folder, int index, string settings)
+    {
+        var paths = new DataPaths(folder);
+        Directory.CreateDirectory(folder);
+        var (blobs, lifelines, donors) = (new BlobPlaces(), new Lifelines(), new Donors());
+        using var fetcher = new BlobFetcher(donors);
+        await using var server = await DataServer.StartAsync("127.0.0.1", 0, blobs, lifelines, CancellationToken.None);
+        using var streams = new PlainStreams();
+        var id = new NodeId($"{index}");
+        await using var lifeline = new Lifeline(id, "bench");
+        var place = new NodePlace(
+            id, "bench", false, [], 1, "", "", paths, server.Endpoint, blobs, fetcher, donors, lifeline, new CorpusFiles(paths, blobs, fetcher),
+            new ReaderWay(), NodeFaults.None, _ => { }, _ => { });
+        var run = new NodeRun(new NodeCommand.OpenRun(new RunId("bench"), settings, new Digest("corpus"), null), place, Corpus(paths));
+        blobs.Add(run.Blobs);
+        var system = ActorSystem.Create("bench", AkkaSettings.ForDevices(paths));
+        var node = new Node(run, donors, system.ActorOf(AveragerActor.Props(), "averager"), folder);
+
+        await Console.Out.WriteLineAsync($"{server.Endpoint} {streams.Endpoint}");
+        while (await Console.In.ReadLineAsync() is { } line)
+            await Console.Out.WriteLineAsync(await node.AnswerAsync(line.Split(' ')));
+        await system.Terminate();
+        return 0;
+    }
+
+    private async Task<string> AnswerAsync(string[] words)
+    {
+        try
+        {
+            switch (words)
+            {
+                case ["peers", .. var endpoints]:
+                    _donors.Set(endpoints);
+                    return "ok";
+                case ["version"]:
+                    return Store(0, withMomentum: _run.Settings.Run.Averaging == AveragingMethod.Nesterov).Hex;
+                case ["contribute", var seed]:
+                    return Store(ulong.Parse(seed, CultureInfo.InvariantCulture), withMomentum: false).Hex;
+                case ["average", var round, var version, var contributions, .. var pieces]:
+                    return await AverageAsync(int.Parse(round), new Digest(version), [.. contributions.Split(',').Select(c => new Digest(c))], pieces);
+                case ["assemble", var round, .. var chunks]:
+                    var held = (NodeReport.VersionHeld)await WorkAsync(new NodeCommand.Assemble(_run.Id, int.Parse(round), [.. chunks.Select(Parse)], new Part(0, 1)));
+                    return held.Version.Hex;
+                case ["receive", .. var streams]:
+                    await Task.Run(() => PlainStreams.Receive(streams));
+                    return "ok";
+                case ["part", var name, var bytes]:
+                    await Task.Run(() => Parts.Do(name, long.Parse(bytes, CultureInfo.InvariantCulture), _folder, _run.Settings.Run.Replicas));
+                    return "ok";
+                case ["forget", var except]:
+                    foreach (var file in Directory.EnumerateFiles(_folder, "*.part"))
+                        File.Delete(file);
+                    _run.Blobs.Retain([new Digest(except)], int.MaxValue);
+                    return "ok";
+                default:
+                    return $"failed: no such question: {string.Join(' ', words)}";
+            }
+        }
+        catch (Exception e)
+        {
+            return $"failed: {e.ToString().ReplaceLineEndings(" ")}";
+        }
+    }
+
+    // All pieces at once, as they come from a supervisor.
+    private async Task<string> AverageAsync(int round, Digest version, Digest[] contributions, string[] pieces)
+    {
+        _run.Blobs.Begin(round);
+        var answers = await Task.WhenAll(pieces.Select(piece =>
+            WorkAsync(new NodeCommand.AverageChunks(_run.Id, round, [.. piece.Split(',').Select(int.Parse)], version, contributions))));
+        return string.Join(' ', answers.Cast<RunCommand.FinishChunks>().SelectMany(a => a.Chunks).Select(c => $"{c.Chunk}:{c.Parameters}:{c.OuterMomentum}"));
+    }
+
+    private async Task<object> WorkAsync(NodeCommand command)
+    {
+        var ended = await _averager.Ask<BlobWorkEnded>(new BlobWork(_run, command), Deadline);
+        return ended.Result is NodeReport.WorkFailed failed ? throw new InvalidOperationException(failed.Why) : ended.Result!;
+    }
+
+    // A vector set of made-up numbers, as a replica or an averaging leaves it.
+    private Digest Store(ulong seed, bool withMomentum)
+    {
+        var vectors = new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = StoreVector(seed) };
+        if (withMomentum)
+            vectors[VectorSet.OuterMomentum] = StoreVector(seed + 1);
+        return _run.Blobs.PutSet(new VectorSet(vectors));
+    }
+
+    private VectorManifest StoreVector(ulong seed)
+    {
+        var chunks = new Digest[_run.Layout.Chunks];
+        var state = (seed + 1) * 0x9E3779B97F4A7C15;
+        for (var chunk = 0; chunk < chunks.Length; chunk++)
+        {
+            var words = new uint[_run.Layout.Chunk(chunk).Count];
+            for (var i = 0; i < words.Length; i++)
+            {
+                // Marsaglia's xorshift64; 23 random bits make a number from 1 to 2.
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                words[i] = (uint)(state >> 41) | 0x3F800000;
+            }
+
+            chunks[chunk] = _run.Blobs.Put(MemoryMarshal.AsBytes(words.AsSpan()));
+        }
+
+        return new VectorManifest(_run.Layout.Length, chunks);
+    }
+
+    private static AveragedChunk Parse(string text)
+    {
+        var fields = text.Split(':');
+        return new AveragedChunk(int.Parse(fields[0]), new Digest(fields[1]), fields[2].Length > 0 ? new Digest(fields[2]) : null);
+    }
+
+    // A run needs one, and nobody reads this one.
+    private static BuiltCorpus Corpus(DataPaths paths)
+    {
+        var tokenizer = Tokenizer.Open("byte");
+        using var writer = new CorpusWriter(Path.Combine(paths.Root, "corpus"), new Digest("corpus"), tokenizer);
+        writer.Append(BatchTokenizer.Tokenize(tokenizer, new DocumentBatch(0, [new Document("bench", "0", new string('x', 4096))]), 0));
+        return writer.Complete(new ReadStatistics());
+    }
+}

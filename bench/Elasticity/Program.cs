@@ -1,0 +1,22 @@
+// Kills nodes and seeds of a cluster on this machine, lets nodes join it, and times how its run goes on; counts the messages of a round:
+// see README.md. One word says what to measure.
+using Elastic.Bench.Elasticity;
+using Elastic.Bench.Elasticity.Control;
+
+var options = new Options(args);
+var benchmarks = new Dictionary<string, Func<Task>>
+{
+    ["replica"] = () => new ReplicaRestart(options).RunAsync(),
+    ["seed"] = () => new SupervisorLoss(options).RunAsync(),
+    ["kills"] = () => new ThroughputUnderKills(options).RunAsync(),
+    ["join"] = () => new FirstStepOfAJoiner(options).RunAsync(),
+    ["messages"] = () => new MessagesOfARound(options).RunAsync(),
+};
+if (args is not [var word, ..] || !benchmarks.TryGetValue(word, out var benchmark))
+{
+    Console.Error.WriteLine($"say what to measure: {string.Join(", ", benchmarks.Keys)}");
+    return 2;
+}
+
+await benchmark();
+return 0;

@@ -1,0 +1,58 @@
+using Akka.Actor;
+using Akka.Event;
+using Elastic.Actors.Corpora;
+using Elastic.Corpus;
+using Elastic.Messages;
+
+namespace Elastic.Actors.Nodes;
+
+/// <summary>
+/// On a seed: fetches the corpora of its runs as a whole. Workers fetch what they read; a corpus that is whole on one machine only would be
+/// lost with it, and the run with the corpus.
+/// </summary>
+internal sealed class CorpusKeeperActor : ReceiveActor, IWithTimers
+{
+    // Whoever has the rest may be on its way; nothing waits for it.
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
+
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly CancellationTokenSource _ended = new();
+    private readonly HashSet<Digest> _known = [];
+
+    public CorpusKeeperActor(CorpusFiles files)
+    {
+        Receive<BuiltCorpus>(corpus =>
+        {
+            if (_known.Add(corpus.Id))
+                Self.Tell(new Complete(corpus, 0));
+        });
+        Receive<Complete>(complete => _ = files.CompleteAsync(complete.Corpus, _ended.Token)
+            .PipeTo(Self, success: () => new Completed(complete.Corpus), failure: e => new Failed(complete, e)));
+        Receive<Completed>(completed => _log.Info("the corpus {0} is whole here", completed.Corpus.Id.Short));
+        Receive<Failed>(failed =>
+        {
+            var pause = TimeSpan.FromSeconds(Math.Min(LongestPause.TotalSeconds, Math.Pow(2, failed.What.Attempt)) * (0.5 + Random.Shared.NextDouble() / 2));
+            _log.Warning("the corpus {0} is not whole here ({1}); trying again in {2:0.0} s", failed.What.Corpus.Id.Short, failed.Cause.Message, pause.TotalSeconds);
+            Timers.StartSingleTimer(failed.What.Corpus.Id, failed.What with { Attempt = Math.Min(failed.What.Attempt + 1, 10) }, pause);
+        });
+    }
+
+    /// <inheritdoc/>
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <inheritdoc cref="CorpusKeeperActor"/>
+    public static Props Props(CorpusFiles files) => Akka.Actor.Props.Create(() => new CorpusKeeperActor(files));
+
+    /// <inheritdoc/>
+    protected override void PostStop()
+    {
+        _ended.Cancel();
+        _ended.Dispose();
+    }
+
+    private sealed record Complete(BuiltCorpus Corpus, int Attempt) : INoSerializationVerificationNeeded;
+
+    private sealed record Completed(BuiltCorpus Corpus) : INoSerializationVerificationNeeded;
+
+    private sealed record Failed(Complete What, Exception Cause) : INoSerializationVerificationNeeded;
+}

@@ -1,0 +1,27 @@
+using Elastic.Messages.Runs;
+
+namespace Elastic.Cluster.Tests;
+
+public sealed class LyingWorkerScenarios : ClusterScenario
+{
+    private const string Audited = "run.audit-rate=1";
+
+    [Fact]
+    public async Task A_worker_whose_memory_flips_a_bit_is_found_out_and_quarantined_and_the_weights_are_unharmed()
+    {
+        var seed = Cluster.Seed("seed");
+        await Cluster.StartAsync(seed);
+        var liar = Cluster.Worker("liar", launch: new Launch("Elastic.Faulty.dll") { Words = ["bit-flip"] });
+        await Cluster.StartAsync(liar, Cluster.Worker("a"), Cluster.Worker("b"), Cluster.Worker("c"));
+        await Cluster.StartRunAsync(Audited);
+        using var watch = ElasticProcess.Run("pbm.dll", seed.PbmEndpoint, "run", "watch");
+
+        var events = await Cluster.SameAsUndisturbedAsync(seed);
+        var quarantined = Assert.Single(events.OfType<RunEvent.NodeQuarantined>());
+        Assert.Equal(liar.Endpoint, quarantined.Node.Value);
+        Assert.Contains(events, e => e is RunEvent.ReplicaContested);
+        Assert.Contains(quarantined.Why, liar.Said, StringComparison.Ordinal);
+        await watch.EndAsync();
+        Assert.Contains(quarantined.Why, watch.Output, StringComparison.Ordinal);
+    }
+}

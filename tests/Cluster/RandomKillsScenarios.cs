@@ -1,0 +1,39 @@
+namespace Elastic.Cluster.Tests;
+
+public sealed class RandomKillsScenarios : ClusterScenario
+{
+    private const int Kills = 20;
+
+    // Long enough that it is not over before the last kill.
+    private const string Long = "run.rounds=60";
+
+    [Fact]
+    public async Task Twenty_kills_at_random_of_seed_and_workers_alike_need_nobody_s_help_and_count_every_block_once()
+    {
+        var (seed, workers) = await Cluster.StartAsync(workers: 3, Long);
+        await Cluster.RoundAsync(1);
+
+        var random = new Random(404);
+        var returning = new List<Task>();
+        for (var kill = 0; kill < Kills; kill++)
+        {
+            // Some before they have joined; and never the last one, so that there is always somebody to kill.
+            await Task.Delay(random.Next(500, 3500));
+            ClusterNode[] alive = [];
+            await Cluster.UntilAsync("two processes were alive", () => (alive = [.. Cluster.Nodes.Where(n => n.IsAlive)]).Length > 1);
+            var victim = alive[random.Next(alive.Length)];
+            await victim.KillAsync();
+            returning.Add(ReturnAsync(victim, random.Next(200, 1500)));
+        }
+
+        Assert.NotEqual("finished", Cluster.Phase);
+        await Task.WhenAll(returning);
+        await Cluster.SameAsUndisturbedAsync(seed, Long);
+
+        async Task ReturnAsync(ClusterNode node, int afterMilliseconds)
+        {
+            await Task.Delay(afterMilliseconds);
+            node.Launch();
+        }
+    }
+}

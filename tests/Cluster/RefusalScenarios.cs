@@ -1,0 +1,63 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Cluster.Tests;
+
+/// <summary>What cannot work is said, with what to do about it, and harms nothing.</summary>
+public sealed class RefusalScenarios : ClusterScenario
+{
+    [Fact]
+    public async Task A_worker_of_another_version_is_refused_and_one_with_other_arithmetic_computes_nothing_and_both_are_told_why()
+    {
+        var (seed, _) = await Cluster.StartAsync(workers: 2);
+        var old = Cluster.Worker("old", launch: new Launch("Elastic.Faulty.dll") { Words = ["version"] });
+        var other = Cluster.Worker("other", more: ["--set", "node.threads-per-device=2"]);
+        old.Launch(mayEnd: true);
+        await Cluster.StartAsync(other);
+
+        Assert.Equal(1, await old.Process.EndAsync());
+        Assert.Contains("Elastic 0.0.9", old.Process.Error, StringComparison.Ordinal);
+        Assert.Contains($"install {typeof(RunEvent).Assembly.GetName().Version!.ToString(3)} here", old.Process.Error, StringComparison.Ordinal);
+        await Cluster.UntilAsync("the other was told", () => other.Said.Contains("x 2 threads", StringComparison.Ordinal));
+
+        var events = await Cluster.SameAsUndisturbedAsync(seed);
+        Assert.Empty(other.Begun);
+        Assert.DoesNotContain(events.OfType<RunEvent.ReplicaComputed>(), e => e.Node.Value == other.Endpoint);
+    }
+
+    [Fact]
+    public async Task A_worker_whose_seed_does_not_answer_says_so_and_joins_once_it_does()
+    {
+        var (listener, port) = Listen();
+        listener.Stop();
+        var worker = Cluster.Worker("worker", more: ["--seed", $"127.0.0.1:{port}"]);
+        worker.Launch();
+        await Cluster.UntilAsync("the worker complained", () => worker.Said.Contains($"no seed answers at 127.0.0.1:{port}", StringComparison.Ordinal));
+        await Cluster.StartAsync(Cluster.Seed("seed", port));
+        await Cluster.UntilAsync("the worker joined", worker.HasJoined);
+    }
+
+    [Theory]
+    [InlineData("--port")]
+    [InlineData("--http-port")]
+    [InlineData("--pbm-port")]
+    public async Task A_port_in_use_ends_a_seed_with_its_number_and_the_option_to_change_it(string option)
+    {
+        var (listener, port) = Listen();
+        using var _ = listener;
+        string[] ports = [.. new[] { "--port", "--http-port", "--pbm-port" }.SelectMany(o => new[] { o, o == option ? port : "0" })];
+        using var seed = new ElasticProcess(["seed", "--data-dir", Path.Combine(Cluster.Files.Root, "seed"), .. ports]);
+        Assert.Equal(1, await seed.EndAsync());
+        Assert.Contains(port, seed.Error, StringComparison.Ordinal);
+        Assert.Contains(option, seed.Error, StringComparison.Ordinal);
+    }
+
+    private static (TcpListener Listener, string Port) Listen()
+    {
+        var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return (listener, ((IPEndPoint)listener.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture));
+    }
+}

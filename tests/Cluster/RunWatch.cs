@@ -1,0 +1,59 @@
+using System.Text;
+using System.Text.Json;
+using Elastic.Pbm;
+
+namespace Elastic.Cluster.Tests;
+
+/// <summary>What <c>pbm run watch</c> shows of the scenario's run, from whichever seed there is at the moment.</summary>
+internal sealed class RunWatch : IAsyncDisposable
+{
+    private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(200);
+    private readonly Func<string?> _seed;
+    private readonly CancellationTokenSource _ended = new();
+    private readonly Lines _lines;
+    private readonly Interruption _interruption = new();
+    private readonly Task _watching;
+
+    /// <param name="seed">Where a seed answers pbm; null while there is none.</param>
+    public RunWatch(Func<string?> seed)
+    {
+        _seed = seed;
+        _lines = new Lines(line => Latest = JsonDocument.Parse(line).RootElement);
+        _watching = Task.Run(WatchAsync);
+    }
+
+    /// <summary>The newest line; null before the first.</summary>
+    public JsonElement? Latest { get; private set; }
+
+    public int Round => Latest?.GetProperty("round").GetInt32() ?? 0;
+
+    public async ValueTask DisposeAsync()
+    {
+        await _ended.CancelAsync();
+        while (!_watching.IsCompleted)
+        {
+            _interruption.TryCancel();
+            await Task.WhenAny(_watching, Task.Delay(Again));
+        }
+
+        _interruption.Dispose();
+        _ended.Dispose();
+    }
+
+    private async Task WatchAsync()
+    {
+        while (!_ended.IsCancellationRequested)
+        {
+            if (_seed() is { } seed)
+                await PbmCommandLine.RunAsync(["run", "watch", "--json"], seed, new PbmConsole(TextReader.Null, _lines, TextWriter.Null, IsInteractive: false), _interruption);
+            await Task.WhenAny(Task.Delay(Again, _ended.Token));
+        }
+    }
+
+    private sealed class Lines(Action<string> show) : TextWriter
+    {
+        public override Encoding Encoding => Encoding.UTF8;
+
+        public override void WriteLine(string? value) => show(value!);
+    }
+}

@@ -1,0 +1,58 @@
+using Elastic.Tests.Database;
+
+namespace Elastic.Cluster.Tests;
+
+/// <summary>Whatever the machines are and whatever happens to them, the weights are those of one undisturbed process.</summary>
+public sealed class SameFingerprintScenarios : ClusterScenario
+{
+    [Fact]
+    public async Task A_seed_and_three_workers_end_in_the_fingerprint_of_one_process()
+    {
+        var (seed, _) = await Cluster.StartAsync(workers: 3);
+        await Cluster.SameAsUndisturbedAsync(seed);
+    }
+
+    [Fact]
+    public async Task Two_devices_on_one_worker_and_one_on_another_end_in_the_same_fingerprint()
+    {
+        var seed = Cluster.Seed("seed");
+        await Cluster.StartAsync(seed);
+        await Cluster.StartAsync(Cluster.Worker("a", "cpu:2"), Cluster.Worker("b", "cpu:1"));
+        await Cluster.StartRunAsync();
+        await Cluster.SameAsUndisturbedAsync(seed);
+    }
+
+    [Fact]
+    public Task A_run_whose_nodes_come_go_and_die_and_whose_only_seed_dies_ends_in_the_same_fingerprint() =>
+        ChurnAsync($"sqlite:{Path.Combine(Cluster.Files.Root, "journal.db")}");
+
+    [Fact]
+    public async Task The_same_with_PostgreSQL()
+    {
+        await using var postgres = await PostgresInstance.StartNewAsync();
+        await ChurnAsync(postgres.Url);
+    }
+
+    private async Task ChurnAsync(string database)
+    {
+        Cluster.Database = database;
+        var (seed, workers) = await Cluster.StartAsync(workers: 3);
+
+        await Cluster.RoundAsync(2);
+        var joined = Cluster.StartAsync(Cluster.Worker("late"));
+        await Cluster.RoundAsync(3);
+        await workers[0].KillAsync();
+        await Cluster.RoundAsync(4);
+        Assert.Equal(0, await workers[1].LeaveAsync());
+        await joined;
+        await Cluster.RoundAsync(5);
+        await seed.KillAsync();
+        Assert.NotEqual("finished", Cluster.Phase);
+
+        // On another machine, as it were, but at the address that the workers know, and with the disk that the corpus is on: with the only
+        // seed's disk the rest of the corpus would be gone.
+        var successor = Cluster.Seed("successor", seed.Endpoint.Split(':')[1], "--corpora-dir", Path.Combine(seed.DataDir, "corpora"));
+        await Cluster.StartAsync(successor);
+        await Cluster.SameAsUndisturbedAsync(seed);
+    }
+}

@@ -1,0 +1,34 @@
+using Elastic.Messages.Runs;
+
+namespace Elastic.Cluster.Tests;
+
+public sealed class SleepingWorkerScenarios : ClusterScenario
+{
+    // It is not over before the sleeper has woken and has worked again.
+    private const string Long = "run.rounds=60";
+
+    [Fact]
+    public async Task A_worker_that_stood_still_for_long_breaks_nothing_when_it_wakes_and_works_again()
+    {
+        var (seed, workers) = await Cluster.StartAsync(workers: 3, Long);
+        var sleeper = workers[1];
+        await Cluster.RoundAsync(3);
+        await Cluster.UntilAsync("it was in the middle of a round", () => sleeper.Begun.Any(b => b.Round >= Cluster.Round));
+        var began = sleeper.Begun.Count;
+        sleeper.Process.Signal("STOP");
+
+        // Its replica is done by another, its lifeline is given up, and the cluster downs it.
+        var asleep = Cluster.Round;
+        await Cluster.RoundAsync(asleep + 2);
+        await Cluster.UntilAsync("the cluster had downed it", async () =>
+            await Cluster.LookAsync("cluster", "show") is [var cluster] &&
+            cluster.GetProperty("members").EnumerateArray().All(m => m.GetProperty("address").GetString() != sleeper.Endpoint));
+        Assert.NotEqual("finished", Cluster.Phase);
+        sleeper.Process.Signal("CONT");
+
+        await Cluster.UntilAsync("it worked again", () => sleeper.Begun.Count > began);
+        var events = await Cluster.SameAsUndisturbedAsync(seed, Long);
+        Assert.DoesNotContain(events, e => e is RunEvent.ReplicaContested or RunEvent.NodeQuarantined or RunEvent.RolledBack);
+        Assert.Equal(60 * 4, events.OfType<RunEvent.ReplicaComputed>().Count());
+    }
+}

@@ -1,0 +1,21 @@
+using System.Collections.Concurrent;
+
+namespace Elastic.Cluster.Tests;
+
+/// <summary>What the scenarios' run comes to in one process that nothing happens to.</summary>
+internal static class Undisturbed
+{
+    private static readonly ConcurrentDictionary<string, Lazy<Task<string>>> Fingerprints = [];
+
+    /// <summary>Trains when it is asked for the first time.</summary>
+    /// <param name="settings">"key=value", on top of the configuration; only those that change the weights.</param>
+    public static Task<string> FingerprintAsync(params string[] settings) =>
+        Fingerprints.GetOrAdd(string.Join(' ', settings), _ => new Lazy<Task<string>>(() => TrainAsync(settings))).Value;
+
+    private static async Task<string> TrainAsync(string[] settings)
+    {
+        using var files = new TinyFiles();
+        using var train = files.Train("undisturbed", "cpu:2", files.ClusterConfig, settings);
+        return (await train.ResultAsync()).GetProperty("fingerprint").GetString()!;
+    }
+}
