@@ -23,6 +23,7 @@ internal sealed class VirtualWorld
     private readonly PriorityQueue<Action, (TimeSpan At, long Order)> _agenda = new();
     private readonly List<VirtualNode> _nodes = [];
     private readonly Accidents _accidents;
+    private readonly RunCommand.Start _begin;
     private long _order;
     private bool _isPeace;
     private RunCommand.CommitRound? _asked;
@@ -30,6 +31,7 @@ internal sealed class VirtualWorld
     public VirtualWorld(int seed, RunPlan plan, Accidents accidents)
     {
         (Chance, Plan, _accidents) = (new Random(seed), plan, accidents);
+        _begin = Begin with { Arithmetic = Chance.Next(2) == 0 ? "" : Begin.Arithmetic };
         Supervisor = new VirtualSupervisor(this);
     }
 
@@ -49,7 +51,8 @@ internal sealed class VirtualWorld
     /// <summary>Sees every message that is sent.</summary>
     public Action<object>? Inspect { get; init; }
 
-    public string Trace { get; set; } = "";
+    // A few nodes have other arithmetic than the run: they only store.
+    private bool IsFit(VirtualNode node) => node is { Lies: false, IsLeaving: false } && node.Arithmetic == Begin.Arithmetic;
 
     private IEnumerable<VirtualNode> Live => _nodes.Where(n => n.IsReachable);
 
@@ -57,11 +60,11 @@ internal sealed class VirtualWorld
     public void Run()
     {
         for (var i = 0; i < (_accidents.Liar ? 3 : 1 + Chance.Next(3)); i++)
-            Join();
+            Join(isOdd: false);
         if (_accidents.Liar)
             Join(lies: true);
-        Supervisor.Handle(Begin);
-        Every(0.25, () => Inside(0, Supervisor.Tick));
+        Supervisor.Handle(_begin);
+        Every(0.5, () => Inside(0, Supervisor.Tick));
         Every(1, () => Live.ToList().ForEach(n => n.Beat()));
         Schedule(Milliseconds(50, 500), Accident);
 
@@ -92,7 +95,6 @@ internal sealed class VirtualWorld
 
     public void ToSupervisor(VirtualNode from, object message)
     {
-        Trace = $"{from.Id}->";
         Inspect?.Invoke(message);
         if (!from.IsReachable)
             return;
@@ -105,7 +107,6 @@ internal sealed class VirtualWorld
 
     public void ToNode(NodeId to, NodeCommand command)
     {
-        Trace = $"->{to}";
         Inspect?.Invoke(command);
         if (_nodes.Find(n => n.Id == to) is not { } node)
             throw new InvalidOperationException($"{command} is for {to}, which never was");
@@ -180,10 +181,7 @@ internal sealed class VirtualWorld
         if (_isPeace)
             return;
         Schedule(Milliseconds(50, 1500), Accident);
-        var which = Chance.Next(_accidents.LosesBlobs ? 13 : 12);
-        Trace = "accident";
-        Inspect?.Invoke($"{which}");
-        switch (which)
+        switch (Chance.Next(_accidents.LosesBlobs ? 13 : 12))
         {
             case 0 or 1 when Live.Count() < 5:
                 Join();
@@ -232,7 +230,7 @@ internal sealed class VirtualWorld
 
     // With a liar about, three honest ones stay. In a gentle world one thing happens at a time, when everything is where it should be.
     private bool MayGo(VirtualNode node) =>
-        (!_accidents.Liar || (!node.Lies && Live.Count(n => n is { Lies: false, IsLeaving: false }) > 3))
+        (!_accidents.Liar || (!node.Lies && Live.Count(IsFit) > 3))
         && (!_accidents.Gentle || (IsSettled() && Committed().All(set => Live.Any(n => n != node && !n.IsLeaving && n.Blobs.IsWhole(set)))));
 
     // The supervisor knows who is there, and nobody is on the way out or resting.
@@ -270,12 +268,13 @@ internal sealed class VirtualWorld
     private void GoOn()
     {
         if (Supervisor.IsThere)
-            Supervisor.Handle(Begin);
+            Supervisor.Handle(_begin);
     }
 
-    private void Join(bool lies = false)
+    private void Join(bool lies = false, bool? isOdd = null)
     {
-        var node = new VirtualNode(new NodeId($"node-{_nodes.Count:D2}"), 1 + Chance.Next(3), Chance.Next(3) == 0, this) { Lies = lies };
+        var arithmetic = isOdd ?? (!lies && Supervisor.Run.Arithmetic.Length > 0 && Chance.Next(6) == 0) ? "another" : Begin.Arithmetic;
+        var node = new VirtualNode(new NodeId($"node-{_nodes.Count:D2}"), 1 + Chance.Next(3), Chance.Next(3) == 0, this) { Lies = lies, Arithmetic = arithmetic };
         _nodes.Add(node);
         node.Beat();
     }
@@ -285,8 +284,8 @@ internal sealed class VirtualWorld
         _isPeace = true;
         foreach (var node in _nodes)
             (node.IsCutOff, node.IsFull, node.Slowness) = (false, false, 1);
-        while (Live.Count(n => n is { Lies: false, IsLeaving: false }) < (_accidents.Liar ? 3 : 2))
-            Join();
+        while (Live.Count(IsFit) < (_accidents.Liar ? 3 : 2))
+            Join(isOdd: false);
         Restart();
         GoOn();
         // News of what failed before may still be on its way.
