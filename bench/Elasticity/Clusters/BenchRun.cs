@@ -25,7 +25,7 @@ internal sealed record BenchRun(int Replicas, int InnerSteps)
         run { name = {{Name}}, replicas = {{Replicas}}, inner-steps = {{InnerSteps}}, rounds = 1000000 }
         batch { sequences = {{Sequences}}, micro = {{Sequences}} }
         model { layers = {{Layers}}, heads = {{Heads}}, width = {{Width}}, context = {{Context}}, vocabulary = {{Vocabulary}} }
-        optimizer { learning-rate = 1e-4, schedule = constant, warmup-steps = 0 }
+        optimizer { learning-rate = 1e-4, minimum-learning-rate = 1e-4, schedule = constant, warmup-steps = 0 }
         corpus { tokenizer = byte }
         checkpoint { every-rounds = 1000000, keep = 1 }
         evaluation { every-rounds = 1000000, sequences = 1 }

@@ -18,7 +18,8 @@ internal sealed class MessagesOfARound(Options options)
             var (nodes, devices) = replicas <= 8 ? (replicas, 1) : ((replicas + 7) / 8, 8);
             var tally = new MessageTally();
             var rounds = new SimulatedRun(large with { Run = large.Run with { Replicas = replicas } }, nodes, devices, seconds, wire.Serializer, tally).Run();
-            Console.WriteLine($"simulated: {replicas} replicas on {nodes} workers of {devices} and a seed, {chunks} chunks, nesterov, {seconds.TotalSeconds:0} s of steps a round, each round scored and checkpointed");
+            Console.WriteLine($"simulated: {replicas} replicas on {nodes} workers of {devices} and a seed, {chunks} chunks, nesterov, " +
+                              $"{seconds.TotalSeconds:0} s of steps a round, each round scored and checkpointed; once the seed's node begins anew");
             tally.Write(rounds);
             Console.WriteLine();
         }
@@ -33,12 +34,14 @@ internal sealed class MessagesOfARound(Options options)
         Directory.CreateDirectory(folder);
         try
         {
-            await File.WriteAllTextAsync(Path.Combine(folder, "text.txt"), string.Concat(Enumerable.Range(0, 400_000).Select(i => $"{i * 2654435761L % 9973:x} ")));
+            var text = Directory.CreateDirectory(Path.Combine(folder, "text")).FullName;
+            foreach (var words in Enumerable.Range(0, 400_000).Chunk(10_000))
+                await File.WriteAllTextAsync(Path.Combine(text, $"{words[0]}.txt"), string.Concat(words.Select(i => $"{i * 2654435761L % 9973:x} ")));
             var small = Settings(workers, options.Number("rounds", 11), new ModelSettings("gpt2", 2, 2, 64, 256, 257, 0, null));
             var settings = small with
             {
                 Run = small.Run with { InnerSteps = options.Number("inner-steps", 50) },
-                Corpus = small.Corpus with { Sources = [Path.Combine(folder, "text.txt")] },
+                Corpus = small.Corpus with { Sources = [text], HeldOut = 0.1 },
             };
             var tally = new MessageTally();
             var (rounds, time) = await new RealRun(settings, workers, folder, tally).RunAsync();

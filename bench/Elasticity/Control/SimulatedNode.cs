@@ -11,13 +11,21 @@ internal sealed class SimulatedNode(RunId run, NodeId id, string endpoint, int d
 {
     private readonly List<(NodeCommand Command, TimeSpan Since)> _works = [];
     private readonly HashSet<Digest> _held = [];
+    private string _incarnation = "0123456789abcdef0123456789abcdef";
 
     public NodeId Id => id;
 
     /// <summary>Its heartbeat.</summary>
     public NodeReport.Enlist Enlist() => new(
-        id, [.. Enumerable.Range(0, devices).Select(i => new DeviceId($"cuda:{i}"))], "0123456789abcdef0123456789abcdef", endpoint, devices == 0, "0.1.0",
+        id, [.. Enumerable.Range(0, devices).Select(i => new DeviceId($"cuda:{i}"))], _incarnation, endpoint, devices == 0, "0.1.0",
         devices == 0 ? "" : "1 cuda NVIDIA H100 80GB HBM3", [.. _works.Select(w => WorkKey.Of(w.Command)).OfType<WorkKey>().Distinct().Select(k => new RunWork(run, k))], false);
+
+    /// <summary>Another process on the same disk.</summary>
+    public void BeginAnew()
+    {
+        _incarnation = "fedcba9876543210fedcba9876543210";
+        _works.Clear();
+    }
 
     public void Take(NodeCommand command, TimeSpan now)
     {

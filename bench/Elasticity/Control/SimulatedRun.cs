@@ -10,7 +10,8 @@ namespace Elastic.Bench.Elasticity.Control;
 
 /// <summary>
 /// The supervisor's real decisions and the real serializer, with nodes that only say what nodes say, on a clock that does not wait: what a
-/// run of any size sends. Nothing is computed and nothing goes wrong.
+/// run of any size sends. Nothing is computed. In the last round but one the seed's node, which holds the most, begins anew and says what it
+/// still holds.
 /// </summary>
 /// <param name="compute">How long a node takes for a replica's round.</param>
 internal sealed class SimulatedRun(TrainingSettings settings, int nodes, int devices, TimeSpan compute, ElasticSerializer serializer, MessageTally tally)
@@ -22,6 +23,7 @@ internal sealed class SimulatedRun(TrainingSettings settings, int nodes, int dev
     private readonly Dictionary<NodeId, SimulatedNode> _nodes = [];
     private readonly string[] _endpoints = [.. Enumerable.Range(0, nodes + 1).Select(i => $"10.0.{i / 250}.{1 + i % 250}:40{i % 100:D2}")];
     private TimeSpan _now;
+    private bool _begunAnew;
 
     /// <summary>Runs to the end. The tally has the rounds after the first.</summary>
     /// <returns>Rounds that were counted.</returns>
@@ -45,6 +47,12 @@ internal sealed class SimulatedRun(TrainingSettings settings, int nodes, int dev
             _desk.At(_now);
             _desk.Tick();
             Carry();
+            if (!_begunAnew && _desk.Run.Round == settings.Run.Rounds - 2 && _desk.Fleet.InHand.Keys.Any(w => w.Work.Kind == WorkKind.Replica))
+            {
+                _begunAnew = true;
+                _nodes.Values.First().BeginAnew();
+            }
+
             foreach (var node in _nodes.Values)
             {
                 if (_now.Ticks % Heartbeat.Ticks == 0)

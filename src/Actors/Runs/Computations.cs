@@ -17,10 +17,11 @@ internal static class Computations
     {
         var (first, checks, seconds) = (new List<Wanted>(), new List<Wanted>(), new List<Wanted>());
         var workers = fleet.Workers.ToHashSet();
+        var inHand = fleet.InHand.Keys.Where(w => w.Work.Kind == WorkKind.Replica && w.Work.Number == run.Round).ToLookup(w => w.Work.Index, w => w.Node);
         for (var replica = 0; replica < plan.Replicas; replica++)
         {
             var ballot = run.BallotOf(replica);
-            var hands = fleet.HandsOn(new WorkKey(WorkKind.Replica, run.Round, replica)).ToList();
+            var hands = inHand[replica].ToList();
             var not = ballot.Votes.Select(v => v.Node).OfType<NodeId>().Concat(hands).ToHashSet();
             var pending = hands.Count(h => !ballot.HasVoted(h));
             var wanted = new Wanted(replica, not, true);
@@ -45,6 +46,8 @@ internal static class Computations
     /// <summary>Gives what is wanted to nodes with room: to one that has the inner state already, else where most devices are free.</summary>
     public static IEnumerable<(int Replica, NodeId Node)> Place(RunState run, Fleet fleet, IReadOnlyList<Wanted> wanted)
     {
+        if (wanted.Count == 0)
+            yield break;
         var room = fleet.Workers.ToDictionary(w => w, fleet.Room);
         var left = new List<Wanted>();
         foreach (var w in wanted)

@@ -11,12 +11,14 @@ internal static class Replication
     /// <summary>Copies to be made now.</summary>
     public static IEnumerable<(WorkKey Key, NodeId Node, NodeCommand Command)> Due(RunState run, Fleet fleet)
     {
-        var busy = fleet.InHand.Keys.Where(w => w.Work.Kind == WorkKind.Copy).GroupBy(w => w.Node).ToDictionary(g => g.Key, g => g.Count());
+        var copying = fleet.InHand.Keys.Where(w => w.Work.Kind == WorkKind.Copy).ToList();
+        var busy = copying.GroupBy(w => w.Node).ToDictionary(g => g.Key, g => g.Count());
+        var underWay = copying.Select(w => w.Work).ToHashSet();
         foreach (var (copy, set, wanted) in Wanted(run, fleet))
         {
             var key = new WorkKey(WorkKind.Copy, run.Round, copy);
             var holders = fleet.HoldersOf(set);
-            if (holders.IsEmpty || fleet.IsInHand(key) || fleet.Staying.Count(holders.Contains) >= wanted)
+            if (holders.IsEmpty || underWay.Contains(key) || fleet.Staying.Count(holders.Contains) >= wanted)
                 continue;
             var target = fleet.Staying.Where(n => !holders.Contains(n)).Order(fleet.Nodes.KeyComparer).Cast<NodeId?>()
                 .MinBy(n => busy.GetValueOrDefault(n!.Value));

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Numerics.Tensors;
 using Elastic.Model.Vectors;
 
@@ -28,12 +29,16 @@ public static class Averaging
             if (contribution.Length != into.Length)
                 throw new ArgumentException($"a contribution has {contribution.Length} elements, not {into.Length}", nameof(contributions));
         }
+        // A right-hand sum for each level of the tree.
+        Span<float> scratch = new float[Piece * (BitOperations.Log2((uint)contributions.Count) + 1)];
         for (var at = 0; at < into.Length; at += Piece)
         {
             var piece = into.Slice(at, Math.Min(Piece, into.Length - at));
-            Sum(contributions, at, new TreeNode(0, contributions.Count), piece);
+            var sum = Sum(contributions, at, new TreeNode(0, contributions.Count), piece, scratch);
             if (contributions.Count > 1)
-                TensorPrimitives.Divide(piece, contributions.Count, piece);
+                TensorPrimitives.Divide(sum, contributions.Count, piece);
+            else
+                sum.CopyTo(piece);
         }
     }
 
@@ -65,17 +70,15 @@ public static class Averaging
         }
     }
 
-    private static void Sum(IReadOnlyList<ReadOnlyMemory<float>> contributions, int at, TreeNode node, Span<float> into)
+    // Where the sum is: a single contribution stays where it lies, anything else is in "into".
+    private static ReadOnlySpan<float> Sum(IReadOnlyList<ReadOnlyMemory<float>> contributions, int at, TreeNode node, Span<float> into, Span<float> scratch)
     {
         if (node.Count == 1)
-        {
-            contributions[node.First].Span.Slice(at, into.Length).CopyTo(into);
-            return;
-        }
+            return contributions[node.First].Span.Slice(at, into.Length);
         var left = SumTree.Split(node.Count);
-        Sum(contributions, at, node with { Count = left }, into);
-        Span<float> right = stackalloc float[into.Length];
-        Sum(contributions, at, new TreeNode(node.First + left, node.Count - left), right);
-        TensorPrimitives.Add(into, right, into);
+        var leftSum = Sum(contributions, at, node with { Count = left }, into, scratch);
+        var rightSum = Sum(contributions, at, new TreeNode(node.First + left, node.Count - left), scratch[..into.Length], scratch[into.Length..]);
+        TensorPrimitives.Add(leftSum, rightSum, into);
+        return into;
     }
 }
