@@ -19,7 +19,7 @@ public sealed class LeavingScenarios : ClusterScenario
         await Cluster.StartAsync(workers);
         await Cluster.StartRunAsync(LongRounds);
 
-        using var http = new HttpClient();
+        using var http = new HttpClient { DefaultRequestHeaders = { { "Elastic-Leave", "yes" } } };
         var rounds = new List<int>
         {
             await LeaveAsync(terminated, null),

@@ -15,7 +15,7 @@ public sealed class SupervisorScenarios : ClusterScenario
         Cluster.Database = postgres.Url;
         var first = Cluster.Seed("first");
         await Cluster.StartAsync(first);
-        ClusterNode[] others = [Cluster.Seed("second", "0", "--seed", first.Endpoint), Cluster.Seed("third", "0", "--seed", first.Endpoint)];
+        ClusterNode[] others = [Cluster.Seed("second", more: ["--seed", first.Endpoint]), Cluster.Seed("third", more: ["--seed", first.Endpoint])];
         await Cluster.StartAsync(others);
         ClusterNode[] workers = [Cluster.Worker("a", "cpu:2"), Cluster.Worker("b", "cpu:2")];
         await Cluster.StartAsync(workers);

@@ -44,7 +44,7 @@ internal sealed class TestCluster : IAsyncDisposable
 
     /// <summary>A seed with no devices; not started yet.</summary>
     /// <param name="port">Of its control plane; 0 for any free one.</param>
-    public ClusterNode Seed(string name, string port = "0", params string[] more) => Add(name, "seed", Launch.Elastic,
+    public ClusterNode Seed(string name, string port = "0", Launch? launch = null, params string[] more) => Add(name, "seed", launch ?? Launch.Elastic,
         ["--devices", "none", .. Database is null ? Array.Empty<string>() : ["--database", Database], .. more], port);
 
     /// <summary>A worker that knows all seeds that there are; not started yet.</summary>

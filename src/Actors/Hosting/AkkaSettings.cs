@@ -15,6 +15,8 @@ internal static class AkkaSettings
     public static Config ForMember(string host, int port, string[] roles, NetworkPreset network, DatabaseAddress? database, DataPaths paths) =>
         ConfigurationFactory.ParseString($$"""
             akka.remote.dot-netty.tcp { hostname = {{Quote(host)}}, port = {{port.ToString(CultureInfo.InvariantCulture)}} }
+            # Before joining: others gossip about the shard readers' homes at once.
+            akka.extensions = ["Akka.DistributedData.DistributedDataProvider, Akka.DistributedData"]
             akka.cluster.roles = [{{string.Join(", ", roles)}}]
             """).WithFallback(database is null ? MembershipConfig.ForWorker(network) : MembershipConfig.ForSeed(network, database)).WithFallback(Common(paths));
 

@@ -20,6 +20,7 @@ internal sealed class NodeTable
 
     private readonly Dictionary<NodeId, Entry> _nodes = [];
     private readonly HashSet<(NodeId, string)> _lifelines = [];
+    private readonly HashSet<NodeId> _distrusted = [];
 
     public IEnumerable<(NodeReport.Enlist Report, IActorRef Link)> Enlisted => _nodes.Values.Where(n => !n.IsLost).Select(n => (n.Report, n.Link));
 
@@ -70,10 +71,13 @@ internal sealed class NodeTable
         return true;
     }
 
+    /// <summary>A run has put the node into quarantine.</summary>
+    public void Distrust(NodeId node) => _distrusted.Add(node);
+
     /// <summary>The nodes as a person sees them.</summary>
     public IEnumerable<NodeView> Views() => Known.Select(n => new NodeView(
         n.Report.Node, n.Report.Seed, [.. n.Report.Devices.Select(d => d.Value)], n.Report.Endpoint, n.Report.Version,
-        n.IsLost ? "suspected" : n.Report.Leaving ? "leaving" : "up",
+        n.IsLost ? "suspected" : _distrusted.Contains(n.Report.Node) ? "quarantined" : n.Report.Leaving ? "leaving" : "up",
         [.. n.Report.Works.Select(w => $"{w.RunId} {w.Work.Kind.ToString().ToLowerInvariant()} {w.Work.Number}" + (w.Work.Kind == WorkKind.Replica ? $" replica {w.Work.Index}" : ""))],
         n.Report.Arithmetic));
 

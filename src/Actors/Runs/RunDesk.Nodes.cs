@@ -76,6 +76,9 @@ public sealed partial class RunDesk
     {
         if (!Fleet.Surveyed || _asked.Contains(typeof(RunCommand.LoseWork)))
             return;
+        // Where nobody stays there is nothing to wait for, unless somebody is only resting.
+        if (!Fleet.Staying.Any() && Fleet.Nodes.Keys.Any(_roster.IsAiling))
+            return;
         foreach (var node in Fleet.Nodes.Where(n => n.Value.Leaving && !_roster.IsAiling(n.Key)).Select(n => n.Key))
             if (!_inventory.IsAwaited(node) && Replication.CanGo(Run, Fleet, node) && _released.Add(node))
                 _outbox.Add(new Outgoing(node, new NodeCommand.Release(id)));

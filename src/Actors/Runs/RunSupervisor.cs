@@ -144,6 +144,8 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             if (d.Refusal is { } reason)
                 _log.Warning("run {0} refused {1}: {2}", _id, command.GetType().Name, reason);
             Then(() => Tell(_desk.Settle(command, d)));
+            foreach (var quarantined in d.Events.OfType<RunEvent.NodeQuarantined>())
+                Context.Parent.Tell(new NodeDistrusted(quarantined.Node));
             if (d.Events.Any(e => e is RunEvent.RolledBack))
             {
                 _progress.Forget();
@@ -291,3 +293,6 @@ internal sealed record RunUnreadable(RunId RunId, string Why);
 
 /// <summary>A node is gone, or is thought to be.</summary>
 internal sealed record NodeLost(NodeId Node);
+
+/// <summary>A node's results were wrong.</summary>
+internal sealed record NodeDistrusted(NodeId Node);

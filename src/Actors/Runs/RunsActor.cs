@@ -55,6 +55,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<NodeReport.RunIdle>(report => Forward(report.RunId, report));
         Receive<NodeReport.RunUnopened>(report => Forward(report.RunId, report));
         Receive<NodeReport.WorkFailed>(report => Forward(report.Work.RunId, report));
+        Receive<NodeDistrusted>(distrusted => _nodes.Distrust(distrusted.Node));
         Receive<LifelineConnected>(c => _nodes.Connected(c.Node, c.Incarnation));
         Receive<LifelineBroken>(b =>
         {

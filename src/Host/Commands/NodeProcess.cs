@@ -48,10 +48,11 @@ internal sealed class NodeProcess
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(interrupted);
         var preempted = PreemptionAsync(ending.Token);
         var first = await Task.WhenAny(Task.Delay(Timeout.Infinite, interrupted), preempted, node.Refused, node.LeaveAsked);
+        var isPreempted = preempted.IsCompletedSuccessfully;             // the cancellation below ends it, too
         await ending.CancelAsync();
         if (first == node.Refused)
             throw new ElasticException(await node.Refused);
-        if (first == preempted)
+        if (isPreempted)
             Say($"{_request.PreemptionFile} is there: leaving");
         else if (first == node.LeaveAsked)
             Say("asked to leave: handing over at the next step");

@@ -9,7 +9,7 @@ internal static class SeedCommand
     {
         var options = new NodeOptions(NodeOptions.DefaultPort, NodeOptions.DefaultHttpPort, NodeOptions.DefaultPbmPort, "none", new Option<string[]>("--seed")
         {
-            Description = "Another seed, to join its cluster. Repeatable. Without it this seed forms a cluster.",
+            Description = "Another seed, to join its cluster. Repeatable, and seldom needed: seeds on one database find each other there.",
             HelpName = "HOST:PORT",
             DefaultValueFactory = _ => [],
         });

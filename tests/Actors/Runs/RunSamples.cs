@@ -46,29 +46,50 @@ internal static class RunSamples
 
     public static RunState Fold(RunState run, params RunEvent[] events) => events.Aggregate(run, Run.Apply);
 
-    /// <summary>The run with every replica of its round in, the even ones from node a, the odd ones from b.</summary>
-    public static RunState Computed(RunState run) => Fold(
-        run, [.. Enumerable.Range(0, Plan.Replicas).Select(r => new RunEvent.ReplicaComputed(Id, Result(run.Round, r), r % 2 == 0 ? A : B))]);
+    /// <summary>The run with every replica of its round in.</summary>
+    public static RunState Computed(RunState run) => Fold(run, [.. Results(run.Round)]);
 
     /// <summary>The run with every chunk of its round averaged.</summary>
-    public static RunState Averaged(RunState run) => Fold(
-        run, new RunEvent.ChunksAveraged(Id, run.Round, [.. Enumerable.Range(0, Plan.Chunks).Select(c => Chunk(run.Round, c))]));
+    public static RunState Averaged(RunState run) => Fold(run, Chunks(run.Round));
 
     /// <summary>The run at the start of round <paramref name="round"/>, with the checkpoints and scores that its plan asks for.</summary>
-    public static RunState At(int round)
+    public static RunState At(int round) => Fold(RunState.Empty(Id), [.. Journal(round)]);
+
+    /// <inheritdoc cref="At"/>
+    public static List<RunEvent> Journal(int round)
     {
-        var run = Carry(Computing, new RunCommand.FinishEvaluation(Id, A, new VersionScore(0, 5, 8)));
+        var (run, journal) = (RunState.Empty(Id), new List<RunEvent>());
+        Store(new RunEvent.RunStarted(Id, Begin.Settings, Begin.Corpus, 1000, 100, Begin.Arithmetic), new RunEvent.CorpusPublished(Id, D("manifest")));
+        Store(new RunEvent.RunInitialized(Id, D("version 0"), D("fingerprint 0")));
+        Handle(new RunCommand.FinishEvaluation(Id, A, new VersionScore(0, 5, 8)));
         while (run.Round < round)
         {
-            run = Carry(Averaged(Computed(run)), Commit(run.Round));
+            Store([.. Results(run.Round)]);
+            Store(Chunks(run.Round));
+            Handle(Commit(run.Round));
             if (Plan.Checkpoints(run.Round))
-                run = Carry(run, new RunCommand.FinishCheckpoint(Id, A, Checkpoint(run.Round)));
+                Handle(new RunCommand.FinishCheckpoint(Id, A, Checkpoint(run.Round)));
             if (Plan.Evaluates(run.Round))
-                run = Carry(run, new RunCommand.FinishEvaluation(Id, A, new VersionScore(run.Round, 5 - run.Round, 8 - run.Round)));
+                Handle(new RunCommand.FinishEvaluation(Id, A, new VersionScore(run.Round, 5 - run.Round, 8 - run.Round)));
         }
 
-        return run;
+        return journal;
+
+        void Handle(RunCommand command) => Store([.. Run.Decide(run, command, Plan).Events]);
+
+        void Store(params RunEvent[] events)
+        {
+            journal.AddRange(events);
+            run = Fold(run, events);
+        }
     }
+
+    /// <summary>All results of a round, those of the even replicas from node a, the others from b.</summary>
+    public static IEnumerable<RunEvent> Results(int round) =>
+        Enumerable.Range(0, Plan.Replicas).Select(r => new RunEvent.ReplicaComputed(Id, Result(round, r), r % 2 == 0 ? A : B));
+
+    /// <summary>All chunks of a round.</summary>
+    public static RunEvent Chunks(int round) => new RunEvent.ChunksAveraged(Id, round, [.. Enumerable.Range(0, Plan.Chunks).Select(c => Chunk(round, c))]);
 
     /// <summary>Decides the command, which must be accepted, and applies what is stored.</summary>
     public static RunState Carry(RunState run, RunCommand command)

@@ -10,7 +10,7 @@ namespace Elastic.Actors.Tests.Runs;
 public sealed class RunSimulationTests
 {
     private static readonly Gen<(int Seed, int Replicas, int Chunks, double Seconds)> Worlds =
-        Gen.Select(Gen.Int.Positive, Gen.Int[1, 4], Gen.Int[1, 5], Gen.Double[0, 30]);
+        Gen.Select(Gen.Int.Positive, Gen.Int[1, 4], Gen.Int[1, 5], Gen.Double[0, 20]);
 
     [Fact]
     public void Nodes_and_supervisors_that_come_and_go_do_not_change_the_result() =>
@@ -34,7 +34,27 @@ public sealed class RunSimulationTests
         {
             var world = Finish(w.Seed, w.Replicas, w.Chunks, new Accidents(w.Seconds, Liar: true), auditRate: 1);
             Assert.All(world.Supervisor.Run.Quarantined.Keys, q => Assert.True(world.Nodes.Single(n => n.Id.Value == q).Lies));
+            Assert.True(!world.Supervisor.Run.Quarantined.IsEmpty || !world.Supervisor.Journal.Any(e => e is RunEvent.ReplicaSettled));
         }, iter: 1000);
+
+    [Fact]
+    public void The_accidents_reach_every_kind_of_event()
+    {
+        var worlds = Enumerable.Range(0, 40).Select(seed => Finish(seed, 3, 3, new Accidents(20, LosesBlobs: true)))
+            .Concat(Enumerable.Range(0, 10).Select(seed => Finish(seed, 3, 3, new Accidents(10, Liar: true), auditRate: 1)));
+        Type[] never = [typeof(RunEvent.ReplicaFinished), typeof(RunEvent.ReplicaDisputed), typeof(RunEvent.SettingsChanged)];   // of before 0.2; nobody changes his mind
+        Assert.Equal(
+            typeof(RunEvent).GetNestedTypes().Except(never).Select(t => t.Name).Order(),
+            worlds.SelectMany(w => w.Supervisor.Journal).Select(e => e.GetType().Name).Distinct().Order());
+    }
+
+    [Fact]
+    public void Even_one_accident_at_a_time_takes_work_with_it_and_stops_and_hands_over()
+    {
+        var kinds = Enumerable.Range(0, 20).SelectMany(seed => Finish(seed, 3, 3, new Accidents(20, Gentle: true)).Supervisor.Journal).Select(e => e.GetType()).ToHashSet();
+        Assert.Contains(typeof(RunEvent.WorkLost), kinds);
+        Assert.Contains(typeof(RunEvent.ReplicaHandedOver), kinds);
+    }
 
     private static VirtualWorld Finish(int seed, int replicas, int chunks, Accidents accidents, double auditRate = 0)
     {

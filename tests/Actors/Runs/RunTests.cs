@@ -65,6 +65,40 @@ public sealed class RunTests
     }
 
     [Fact]
+    public void A_run_of_before_0_2_learns_where_its_corpus_is_when_it_is_started_again() =>
+        Stores(Started with { Manifest = null }, Begin, new CorpusPublished(Id, D("manifest")));
+
+    [Fact]
+    public void A_pause_lasts_until_somebody_starts_the_run()
+    {
+        Stores(At(1), new Pause(Id), new RunPaused(Id));
+        var paused = Carry(At(1), new Pause(Id));
+        PassesOver(paused, new Pause(Id));
+        PassesOver(Fold(At(4), new RunFinished(Id, 4, D("fingerprint 4"))), new Pause(Id));
+        Stores(paused, Begin, new RunResumed(Id));
+        Assert.False(Carry(paused, Begin).IsPaused);
+    }
+
+    [Fact]
+    public void The_arithmetic_is_chosen_once()
+    {
+        Stores(Started with { Arithmetic = "" }, new ChooseArithmetic(Id, "1 cuda"), new ArithmeticChosen(Id, "1 cuda"));
+        PassesOver(Started, new ChooseArithmetic(Id, "1 cuda"));
+        PassesOver(Started, Begin with { Arithmetic = "" });               // started where there are no devices
+    }
+
+    [Fact]
+    public void Only_work_of_the_current_round_that_there_is_can_be_lost()
+    {
+        Stores(Computed(At(1)), new LoseWork(Id, 1, [1, 7], "gone"), new WorkLost(Id, 1, [1], false, "gone"));
+        PassesOver(Computed(At(1)), new LoseWork(Id, 0, [1], "gone"));
+        PassesOver(At(1), new LoseWork(Id, 1, [0, 1], "gone"));
+        var run = Carry(Computed(At(1)), new LoseWork(Id, 1, [1], "gone"));
+        Assert.Equal([0], run.Finished.Keys);
+        Assert.Equal([0], run.Ballots.Keys);
+    }
+
+    [Fact]
     public void A_second_version_0_is_refused()
     {
         Refuses(Computing, new FinishInitialization(Id, A, D("other"), D("f")), $"version 0 is {D("version 0").Short}, not {D("other").Short}");
@@ -155,6 +189,15 @@ public sealed class RunTests
         Refuses(Assembling, Commit(1), "round is 0, not 1");
         Refuses(Fold(Averaging, new ChunksAveraged(Id, 0, [Chunk(0, 0)])), Commit(0), "only 1 of 2 chunks are averaged");
         PassesOver(At(1), Commit(0));
+    }
+
+    [Fact]
+    public void A_commit_is_refused_when_a_result_was_lost_after_it_had_been_averaged()
+    {
+        var run = Fold(Assembling, new WorkLost(Id, 0, [1], false, "gone"));
+        Refuses(run, Commit(0), "only 1 of 2 replicas are in");
+        Assert.Equal(RunPhase.Computing, run.Phase(Plan));
+        Assert.Equal(RunPhase.Assembling, Carry(run, new FinishReplica(Id, A, Result(0, 1))).Phase(Plan));        // the same bytes: the chunks stand
     }
 
     [Fact]

@@ -39,7 +39,7 @@ internal sealed class VirtualNode(NodeId id, int devices, bool seed, VirtualWorl
     /// <summary>1 for a node as fast as others.</summary>
     public double Slowness { get; set; } = 1;
 
-    public int Devices => devices;
+    public string Arithmetic { get; init; } = Begin.Arithmetic;
 
     public void Beat()
     {
@@ -94,7 +94,7 @@ internal sealed class VirtualNode(NodeId id, int devices, bool seed, VirtualWorl
     }
 
     private NodeReport.Enlist Enlistment() => new(
-        Id, [.. Enumerable.Range(0, devices).Select(i => new DeviceId($"cpu:{i}"))], $"{Incarnation}", $"{Id}:80", seed, "0.2", "1 cpu", [.. _answers.Works], IsLeaving);
+        Id, [.. Enumerable.Range(0, devices).Select(i => new DeviceId($"cpu:{i}"))], $"{Incarnation}", $"{Id}:80", seed, "0.2", Arithmetic, [.. _answers.Works], IsLeaving);
 
     private void Take(NodeCommand command)
     {
@@ -223,12 +223,12 @@ internal sealed class VirtualNode(NodeId id, int devices, bool seed, VirtualWorl
         switch (command)
         {
             case NodeCommand.Initialize:
-                Blobs.Add(Arithmetic.First);
-                return new RunCommand.FinishInitialization(RunSamples.Id, Id, Arithmetic.First, D($"fingerprint {Arithmetic.First}"));
+                Blobs.Add(Simulation.Arithmetic.First);
+                return new RunCommand.FinishInitialization(RunSamples.Id, Id, Simulation.Arithmetic.First, D($"fingerprint {Simulation.Arithmetic.First}"));
             case NodeCommand.Evaluate c:
                 return new RunCommand.FinishEvaluation(RunSamples.Id, Id, new VersionScore(c.Version, 9.0 - c.Version, 1));
             case NodeCommand.RunReplica c:
-                var result = Arithmetic.Compute(world.Plan, c.Round, c.Replica, c.Version, c.InnerState);
+                var result = Simulation.Arithmetic.Compute(world.Plan, c.Round, c.Replica, c.Version, c.InnerState);
                 if (Lies && world.Chance.Next(3) > 0)
                     result = result with { Contribution = D($"lie {c.Round} {c.Replica} {world.Chance.Next(3)}") };
                 Blobs.Add(result.Contribution);
@@ -237,14 +237,14 @@ internal sealed class VirtualNode(NodeId id, int devices, bool seed, VirtualWorl
             case NodeCommand.AverageChunks c:
                 if (Lacking(c, [c.Version, .. c.Contributions.Where(d => !Blobs.Has(d) && !world.HasDonor(d))]) is { } lacking)
                     return lacking;                                    // contributions are read from where they are, and not kept
-                var chunks = c.Chunks.Select(chunk => Arithmetic.Average(c.Round, chunk, c.Version, c.Contributions)).ToArray();
+                var chunks = c.Chunks.Select(chunk => Simulation.Arithmetic.Average(c.Round, chunk, c.Version, c.Contributions)).ToArray();
                 foreach (var chunk in chunks)
                     Blobs.Add(chunk.Parameters);
                 return new RunCommand.FinishChunks(RunSamples.Id, Id, c.Round, chunks);
             case NodeCommand.Assemble c:
                 if (Lacking(c, c.Chunks.Select(chunk => chunk.Parameters)) is { } missing)
                     return missing;
-                var version = Arithmetic.Version(c.Chunks);
+                var version = Simulation.Arithmetic.Version(c.Chunks);
                 world.Contents[version] = [.. c.Chunks.Select(chunk => chunk.Parameters)];
                 Blobs.Add(version);
                 return new NodeReport.VersionHeld(Id, RunSamples.Id, c.Round, version, D($"fingerprint {version}"));

@@ -23,6 +23,7 @@ internal sealed class VirtualWorld
     private readonly PriorityQueue<Action, (TimeSpan At, long Order)> _agenda = new();
     private readonly List<VirtualNode> _nodes = [];
     private readonly Accidents _accidents;
+    private readonly RunCommand.Start _begin;
     private long _order;
     private bool _isPeace;
     private RunCommand.CommitRound? _asked;
@@ -30,6 +31,7 @@ internal sealed class VirtualWorld
     public VirtualWorld(int seed, RunPlan plan, Accidents accidents)
     {
         (Chance, Plan, _accidents) = (new Random(seed), plan, accidents);
+        _begin = Begin with { Arithmetic = Chance.Next(2) == 0 ? "" : Begin.Arithmetic };
         Supervisor = new VirtualSupervisor(this);
     }
 
@@ -49,7 +51,8 @@ internal sealed class VirtualWorld
     /// <summary>Sees every message that is sent.</summary>
     public Action<object>? Inspect { get; init; }
 
-    public string Trace { get; set; } = "";
+    // A few nodes have other arithmetic than the run: they only store.
+    private bool IsFit(VirtualNode node) => node is { Lies: false, IsLeaving: false } && node.Arithmetic == Begin.Arithmetic;
 
     private IEnumerable<VirtualNode> Live => _nodes.Where(n => n.IsReachable);
 
@@ -57,11 +60,11 @@ internal sealed class VirtualWorld
     public void Run()
     {
         for (var i = 0; i < (_accidents.Liar ? 3 : 1 + Chance.Next(3)); i++)
-            Join();
+            Join(isOdd: false);
         if (_accidents.Liar)
             Join(lies: true);
-        Supervisor.Handle(Begin);
-        Every(0.25, () => Inside(0, Supervisor.Tick));
+        Supervisor.Handle(_begin);
+        Every(0.5, () => Inside(0, Supervisor.Tick));
         Every(1, () => Live.ToList().ForEach(n => n.Beat()));
         Schedule(Milliseconds(50, 500), Accident);
 
@@ -92,7 +95,6 @@ internal sealed class VirtualWorld
 
     public void ToSupervisor(VirtualNode from, object message)
     {
-        Trace = $"{from.Id}->";
         Inspect?.Invoke(message);
         if (!from.IsReachable)
             return;
@@ -105,7 +107,6 @@ internal sealed class VirtualWorld
 
     public void ToNode(NodeId to, NodeCommand command)
     {
-        Trace = $"->{to}";
         Inspect?.Invoke(command);
         if (_nodes.Find(n => n.Id == to) is not { } node)
             throw new InvalidOperationException($"{command} is for {to}, which never was");
@@ -155,14 +156,14 @@ internal sealed class VirtualWorld
                 $"version {commit.Round + 1} is to be committed while too few of {staying.Count} nodes hold {set.Short}");
     }
 
-    // A node may go when others have what the run needs.
+    // A node may go when others have what the run needs: those that stay, or one that is still waiting to go.
     private void CheckRelease(VirtualNode leaving)
     {
-        var staying = _nodes.Where(n => n != leaving && Supervisor.Fleet.Staying.Contains(n.Id)).ToList();
-        if (_accidents.LosesBlobs || staying.Count == 0)
+        var others = _nodes.Where(n => n != leaving && Supervisor.Fleet.Nodes.ContainsKey(n.Id)).ToList();
+        if (_accidents.LosesBlobs || others.All(n => n.IsLeaving))
             return;
         Assert.All(Supervisor.Run.Current().Where(leaving.Blobs.IsWhole), set => Assert.True(
-            staying.Any(n => !n.IsAlive || n.Blobs.IsWhole(set)), $"{leaving.Id} is released though only it holds {set.Short}; thought: {string.Join(" ", Supervisor.Fleet.HoldersOf(set))}"));
+            others.Any(n => !n.IsAlive || n.Blobs.IsWhole(set)), $"{leaving.Id} is released though only it holds {set.Short}"));
     }
 
     // Each message on its own way: they overtake each other, get lost and come twice.
@@ -180,10 +181,7 @@ internal sealed class VirtualWorld
         if (_isPeace)
             return;
         Schedule(Milliseconds(50, 1500), Accident);
-        var which = Chance.Next(_accidents.LosesBlobs ? 13 : 12);
-        Trace = "accident";
-        Inspect?.Invoke($"{which}");
-        switch (which)
+        switch (Chance.Next(_accidents.LosesBlobs ? 13 : 12))
         {
             case 0 or 1 when Live.Count() < 5:
                 Join();
@@ -198,7 +196,7 @@ internal sealed class VirtualWorld
                 away.IsCutOff = true;
                 Schedule(Milliseconds(200, 12_000), () => away.IsCutOff = false);
                 break;
-            case 5 or 6 when Any(_ => true) is { } suspected:
+            case 5 or 6 when Any(n => !_accidents.Gentle || MayGo(n)) is { } suspected:
                 Inside(0, () => Supervisor.Lose(suspected.Id));
                 break;
             case 7 when Supervisor.IsThere:
@@ -217,7 +215,7 @@ internal sealed class VirtualWorld
                 slow.Slowness = Chance.Next(5, 50);
                 Schedule(Milliseconds(1000, 20_000), () => slow.Slowness = 1);
                 break;
-            case 11 when !_nodes.Any(n => n.IsFull) && Any(_ => true) is { } full:
+            case 11 when !_nodes.Any(n => n.IsFull) && Any(n => !_accidents.Gentle || MayGo(n)) is { } full:
                 full.IsFull = true;
                 Schedule(Milliseconds(500, 10_000), () => full.IsFull = false);
                 break;
@@ -230,10 +228,14 @@ internal sealed class VirtualWorld
             GoOn();
     }
 
-    // In a gentle world nothing goes before the others have what it has. With a liar about, three honest ones stay.
+    // With a liar about, three honest ones stay. In a gentle world one thing happens at a time, when everything is where it should be.
     private bool MayGo(VirtualNode node) =>
-        (!_accidents.Liar || (!node.Lies && Live.Count(n => n is { Lies: false, IsLeaving: false }) > 3))
-        && (!_accidents.Gentle || (Live.Any(n => n != node && !n.IsLeaving) && Committed().All(set => Live.Any(n => n != node && !n.IsLeaving && n.Blobs.IsWhole(set)))));
+        (!_accidents.Liar || (!node.Lies && Live.Count(IsFit) > 3))
+        && (!_accidents.Gentle || (IsSettled() && Committed().All(set => Live.Any(n => n != node && !n.IsLeaving && n.Blobs.IsWhole(set)))));
+
+    // The supervisor knows who is there, and nobody is on the way out or resting.
+    private bool IsSettled() => Live.Count(n => !n.IsLeaving) > 1
+        && Supervisor.IsThere && Supervisor.Fleet.Nodes.Values.All(n => !n.Leaving) && Live.Select(n => n.Id).ToHashSet().SetEquals(Supervisor.Fleet.Nodes.Keys);
 
     // What is committed, or is just about to be.
     private IEnumerable<Digest> Committed()
@@ -266,12 +268,13 @@ internal sealed class VirtualWorld
     private void GoOn()
     {
         if (Supervisor.IsThere)
-            Supervisor.Handle(Begin);
+            Supervisor.Handle(_begin);
     }
 
-    private void Join(bool lies = false)
+    private void Join(bool lies = false, bool? isOdd = null)
     {
-        var node = new VirtualNode(new NodeId($"node-{_nodes.Count:D2}"), 1 + Chance.Next(3), Chance.Next(3) == 0, this) { Lies = lies };
+        var arithmetic = isOdd ?? (!lies && Supervisor.Run.Arithmetic.Length > 0 && Chance.Next(6) == 0) ? "another" : Begin.Arithmetic;
+        var node = new VirtualNode(new NodeId($"node-{_nodes.Count:D2}"), 1 + Chance.Next(3), Chance.Next(3) == 0, this) { Lies = lies, Arithmetic = arithmetic };
         _nodes.Add(node);
         node.Beat();
     }
@@ -281,8 +284,8 @@ internal sealed class VirtualWorld
         _isPeace = true;
         foreach (var node in _nodes)
             (node.IsCutOff, node.IsFull, node.Slowness) = (false, false, 1);
-        while (Live.Count(n => n is { Lies: false, IsLeaving: false }) < (_accidents.Liar ? 3 : 2))
-            Join();
+        while (Live.Count(IsFit) < (_accidents.Liar ? 3 : 2))
+            Join(isOdd: false);
         Restart();
         GoOn();
         // News of what failed before may still be on its way.

@@ -1,0 +1,32 @@
+using System.Globalization;
+using Elastic.Tests.Database;
+
+namespace Elastic.Cluster.Tests;
+
+public sealed class ClockScenarios : ClusterScenario
+{
+    [Fact]
+    public async Task Clocks_that_are_hours_apart_matter_to_nobody_not_even_when_the_supervising_seed_dies()
+    {
+        await using var postgres = await PostgresInstance.StartNewAsync();
+        Cluster.Database = postgres.Url;
+        var clock = new ShiftedClock(Cluster.Files.Root);
+        var (ahead, behind) = (clock.By(TimeSpan.FromHours(1)), clock.By(TimeSpan.FromHours(-1)));
+        var first = Cluster.Seed("first", launch: ahead);
+        await Cluster.StartAsync(first);
+        var second = Cluster.Seed("second", launch: behind, more: ["--seed", first.Endpoint]);
+        await Cluster.StartAsync(second);
+        await Cluster.StartAsync(Cluster.Worker("a", launch: ahead), Cluster.Worker("b", launch: behind));
+        await Cluster.StartRunAsync();
+        await Cluster.UntilAsync("the second seed had the corpus", () => second.Log.Any(l => l.Contains("is whole here", StringComparison.Ordinal)));
+        await Cluster.RoundAsync(3);
+        await first.KillAsync();
+        Assert.NotEqual("finished", Cluster.Phase);
+
+        await Cluster.SameAsUndisturbedAsync(second);
+        Assert.InRange(FirstLogged(first) - FirstLogged(second), TimeSpan.FromHours(1.9), TimeSpan.FromHours(2.1));
+    }
+
+    private static DateTime FirstLogged(ClusterNode node) =>
+        DateTime.Parse(node.Log[0].Split(' ')[0], CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal);
+}
