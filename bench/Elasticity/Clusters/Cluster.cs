@@ -99,7 +99,7 @@ internal sealed class Cluster : IDisposable
     {
         var cluster = JsonDocument.Parse(await PbmAsync("cluster", "show", "--json")).RootElement;
         return cluster.GetProperty("supervisor").GetString() is { } address
-            ? _seeds.Find(s => address.EndsWith($"@{s.Endpoint}", StringComparison.Ordinal))
+            ? _seeds.Find(s => s.Endpoint == address)
             : null;
     }
 
@@ -107,7 +107,7 @@ internal sealed class Cluster : IDisposable
     public async Task<bool> IsWholeAsync()
     {
         var members = JsonDocument.Parse(await PbmAsync("cluster", "show", "--json")).RootElement.GetProperty("members").EnumerateArray().ToList();
-        return _seeds.All(s => members.Exists(m => m.GetProperty("address").GetString()!.EndsWith($"@{s.Endpoint}", StringComparison.Ordinal)
+        return _seeds.All(s => members.Exists(m => m.GetProperty("address").GetString() == s.Endpoint
             && m.GetProperty("status").GetString() == "up" && m.GetProperty("reachable").GetBoolean()));
     }
 

@@ -39,10 +39,10 @@ internal sealed partial class NodeLog(string path)
 
     private static ReplicaRound WorkOf(Match match) => new(int.Parse(match.Groups["replica"].ValueSpan), int.Parse(match.Groups["round"].ValueSpan));
 
-    [GeneratedRegex(@"replica (?<replica>\d+) of round (?<round>\d+) starts on", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"round (?<round>\d+) replica (?<replica>\d+): begins at step", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Started();
 
-    [GeneratedRegex(@"replica (?<replica>\d+) of round (?<round>\d+) took its first step", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"round (?<round>\d+) replica (?<replica>\d+): its first step", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Stepped();
 
     [GeneratedRegex(@"node (?<node>\S+) is given up", RegexOptions.ExplicitCapture, 1000)]

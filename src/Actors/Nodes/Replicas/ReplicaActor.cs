@@ -25,8 +25,8 @@ internal sealed class ReplicaActor : ReceiveActor
         Receive<NodeReport.StepTaken>(step =>
         {
             if (!_hasStepped)
-                _log.Info("run {0}: replica {1} of round {2} took its first step here {3:F2} s after it started",
-                    run.Id, step.Replica, step.Round, Stopwatch.GetElapsedTime(_began).TotalSeconds);
+                _log.Info("run {0} round {1} replica {2}: its first step here, {3:F2} s after it began",
+                    run.Id, step.Round, step.Replica, Stopwatch.GetElapsedTime(_began).TotalSeconds);
             _hasStepped = true;
             Context.Parent.Tell(step);
         });
@@ -42,8 +42,6 @@ internal sealed class ReplicaActor : ReceiveActor
 
         var self = Self;
         var devices = new DeviceGroup([.. work.Devices.Select(d => d.Trainer)]);
-        if (work.Command is NodeCommand.RunReplica replica)
-            _log.Info("run {0}: replica {1} of round {2} starts on {3}", run.Id, replica.Replica, replica.Round, string.Join(", ", work.Devices.Select(d => d.Id)));
         var running = work.Command switch
         {
             NodeCommand.RunReplica order =>
