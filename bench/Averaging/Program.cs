@@ -34,7 +34,7 @@ try
     {
         // The first turn warms up. Each turn starts with another contender, so that a drift of the machine meets them all.
         var bytesPerSecond = alone ? double.NaN : await contenders[0].StreamAsync((long)streamMiB << 20);
-        if (turn > 0)
+        if (turn > 0 && !alone)
             stream.Add(bytesPerSecond);
         for (var i = 0; i < contenders.Count; i++)
             await contenders[(turn + i) % contenders.Count].TakeTurnAsync(turn, turn == 0 ? null : bytesPerSecond, alone ? [] : Parts.All);

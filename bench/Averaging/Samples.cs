@@ -7,9 +7,11 @@ internal sealed class Samples
 
     public void Add(double value) => _values.Add(value);
 
-    /// <summary>"median (lower quartile to upper quartile)", each times <paramref name="factor"/>.</summary>
+    /// <summary>"median (lower quartile to upper quartile)", each times <paramref name="factor"/>; "-" where there is none.</summary>
     public string Text(string format, double factor = 1)
     {
+        if (_values.Count == 0)
+            return "-";
         string Figure(double share) => (factor * Quantile(share)).ToString(format);
         return $"{Figure(0.5)} ({Figure(0.25)} to {Figure(0.75)})";
     }
@@ -18,8 +20,6 @@ internal sealed class Samples
     private double Quantile(double share)
     {
         var sorted = _values.Order().ToList();
-        if (sorted.Count == 0)
-            return double.NaN;
         var at = share * (sorted.Count - 1);
         var below = (int)at;
         return sorted[below] + (at - below) * (sorted[Math.Min(below + 1, sorted.Count - 1)] - sorted[below]);

@@ -10,7 +10,7 @@ namespace Elastic.Actors.Tests.Runs;
 public sealed class RunSimulationTests
 {
     private static readonly Gen<(int Seed, int Replicas, int Chunks, double Seconds)> Worlds =
-        Gen.Select(Gen.Int.Positive, Gen.Int[1, 4], Gen.Int[1, 5], Gen.Double[0, 20]);
+        Gen.Select(Gen.Int.Positive, Gen.Int[1, 4], Gen.Int[1, 5], Gen.Double[0, 12]);
 
     [Fact]
     public void Nodes_and_supervisors_that_come_and_go_do_not_change_the_result() =>
