@@ -43,7 +43,7 @@ internal sealed class Node
         var place = new NodePlace(
             id, "bench", false, [], 1, "", "", paths, server.Endpoint, blobs, fetcher, donors, lifeline, new CorpusFiles(paths, blobs, fetcher),
             new ReaderWay(), NodeFaults.None, _ => { }, _ => { });
-        var run = new NodeRun(new NodeCommand.OpenRun(new RunId("bench"), settings, new Digest("corpus"), null), place, Corpus(paths));
+        var run = new NodeRun(new NodeCommand.OpenRun(new RunId("bench"), settings, new Digest("corpus"), null), place, Corpus(paths), new BlobStore(paths.Blobs(new RunId("bench"))));
         blobs.Add(run.Blobs);
         var system = ActorSystem.Create("bench", AkkaSettings.ForDevices(paths));
         var node = new Node(run, donors, system.ActorOf(AveragerActor.Props(), "averager"), folder);
