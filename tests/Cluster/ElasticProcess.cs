@@ -8,7 +8,7 @@ namespace Elastic.Cluster.Tests;
 /// <summary>An executable of ours as a real process, which can be killed.</summary>
 internal sealed class ElasticProcess : IDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(4);
     private readonly Process _process;
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _error = new();

@@ -5,7 +5,7 @@ namespace Elastic.Cluster.Tests;
 
 public sealed class FullDiskScenarios : ClusterScenario
 {
-    private const string Long = "run.rounds=60";
+    private const string Long = "run.rounds=40";
 
     [Fact]
     public async Task A_worker_whose_disk_is_full_says_so_and_its_work_moves()

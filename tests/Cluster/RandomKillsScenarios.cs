@@ -5,7 +5,7 @@ public sealed class RandomKillsScenarios : ClusterScenario
     private const int Kills = 20;
 
     // Long enough that it is not over before the last kill.
-    private const string Long = "run.rounds=60";
+    private const string Long = "run.rounds=40";
 
     [Fact]
     public async Task Twenty_kills_at_random_of_seed_and_workers_alike_need_nobody_s_help_and_count_every_block_once()
