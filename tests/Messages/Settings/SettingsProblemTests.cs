@@ -45,7 +45,7 @@ public sealed class SettingsProblemTests
         { Run with { Name = "../a" }, "run.name = \"../a\": use 1 to 64 letters, digits, '-', '_' and '.'" },
         { Run with { Name = ".a" }, "run.name = \".a\": use 1 to 64 letters, digits, '-', '_' and '.'" },
         { Run with { Replicas = 0 }, "run.replicas = 0: use 1 to 400" },
-        { Run with { Replicas = 401 }, "run.replicas = 4097: use 1 to 400" },
+        { Run with { Replicas = 401 }, "run.replicas = 401: use 1 to 400" },
         { Run with { InnerSteps = 0 }, "run.inner-steps = 0: use at least 1" },
         { Run with { Rounds = 0 }, "run.rounds = 0: use at least 1" },
         { Run with { Rounds = null, Epochs = 0 }, "run.epochs = 0: use at least 1" },
