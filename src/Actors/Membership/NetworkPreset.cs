@@ -3,7 +3,7 @@ using Elastic.Messages;
 
 namespace Elastic.Actors.Membership;
 
-/// <summary>How soon the cluster takes silence for death, for one kind of network. hocon/network-*.conf say what each costs.</summary>
+/// <summary>How soon the cluster takes silence for death, for one kind of network. hocon/network/*.conf say what each costs.</summary>
 public sealed class NetworkPreset
 {
     private static readonly string[] Names = ["lan", "cloud", "spot"];
@@ -20,7 +20,7 @@ public sealed class NetworkPreset
     {
         if (!Names.Contains(name, StringComparer.Ordinal))
             throw new ElasticException($"there is no network preset \"{name}\": take {string.Join(", ", Names[..^1])} or {Names[^1]}");
-        using var stream = typeof(NetworkPreset).Assembly.GetManifestResourceStream($"hocon/network-{name}.conf")!;
+        using var stream = typeof(NetworkPreset).Assembly.GetManifestResourceStream($"hocon/network/{name}.conf")!;
         using var reader = new StreamReader(stream);
         return new NetworkPreset(name, ConfigurationFactory.ParseString(reader.ReadToEnd()));
     }

@@ -39,7 +39,7 @@ public static class SettingsText
         JsonObject json;
         try
         {
-            json = JsonNode.Parse(text) as JsonObject ?? throw new ElasticException("the stored settings of the run are not a JSON object");
+            json = JsonNode.Parse(text, documentOptions: new() { AllowDuplicateProperties = false }) as JsonObject ?? throw new ElasticException("the stored settings of the run are not a JSON object");
         }
         catch (JsonException e)
         {

@@ -38,7 +38,7 @@ public sealed class SettingsTextTests
     public void The_text_of_the_default_settings_never_changes()
     {
         var golden = """
-            {"run.name":"tiny","run.seed":42,"run.replicas":1,"run.inner-steps":20,"run.rounds":40,"run.epochs":null,"run.averaging":"average",
+            {"run.name":"tiny","run.seed":42,"run.replicas":1,"run.inner-steps":20,"run.rounds":40,"run.epochs":null,"run.averaging":"average","run.audit-rate":0,
             "batch.sequences":16,"batch.micro":8,"model.architecture":"gpt2","model.layers":4,"model.heads":4,"model.width":128,
             "model.context":128,"model.vocabulary":0,"model.dropout":0,"model.init":null,"optimizer.learning-rate":0.002,
             "optimizer.minimum-learning-rate":0.0002,"optimizer.betas":[0.9,0.95],"optimizer.epsilon":1E-08,"optimizer.weight-decay":0.1,
@@ -48,6 +48,11 @@ public sealed class SettingsTextTests
             """.Replace("\n", "", StringComparison.Ordinal);
         Assert.Equal(golden, SettingsText.Write(SettingsText.Read(golden)));
         Assert.Equal("tiny", SettingsText.Read(golden).Run.Name);
+
+        // Runs older than the audit lack its rate: they are not audited.
+        var older = golden.Replace("\"run.audit-rate\":0,", "", StringComparison.Ordinal);
+        Assert.NotEqual(golden, older);
+        Assert.Equal(golden, SettingsText.Write(SettingsText.Read(older)));
     }
 
     [Fact]
@@ -60,9 +65,10 @@ public sealed class SettingsTextTests
     {
         var text = SettingsText.Write(Tiny());
         Assert.Contains("run.seed", Refusal(text.Replace("\"run.seed\":42,", "", StringComparison.Ordinal)), StringComparison.Ordinal);
-        Assert.Contains("newer Elastic", Refusal(text.Replace("{", "{\"run.audit-rate\":1,", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains("newer Elastic", Refusal(text.Replace("{", "{\"run.moon-phase\":1,", StringComparison.Ordinal)), StringComparison.Ordinal);
         Assert.Contains("run.averaging", Refusal(text.Replace("\"average\"", "\"median\"", StringComparison.Ordinal)), StringComparison.Ordinal);
         Assert.Contains("cannot be read", Refusal(text[..20]), StringComparison.Ordinal);
+        Assert.Contains("cannot be read", Refusal(text.Replace("{", "{\"run.seed\":7,", StringComparison.Ordinal)), StringComparison.Ordinal);
     }
 
     [Fact]
