@@ -1,16 +1,20 @@
+using Elastic.Actors.Nodes;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Vectors;
 using static Elastic.Bench.Elasticity.Control.SimulatedRun;
 
 namespace Elastic.Bench.Elasticity.Control;
 
 /// <summary>A node that says what nodes say: it takes work, reports steps while the time for a replica passes, and answers with made-up digests.</summary>
 /// <param name="tokens">Of a replica's round.</param>
-internal sealed class SimulatedNode(RunId run, NodeId id, string endpoint, int devices, long tokens, TimeSpan compute)
+/// <param name="elements">Of the model's flat vector.</param>
+internal sealed class SimulatedNode(RunId run, NodeId id, string endpoint, int devices, long tokens, long elements, TimeSpan compute)
 {
     private readonly List<(NodeCommand Command, TimeSpan Since)> _works = [];
     private readonly HashSet<Digest> _held = [];
+    private readonly MessageParts _parts = new();
     private string _incarnation = "0123456789abcdef0123456789abcdef";
 
     public NodeId Id => id;
@@ -37,7 +41,8 @@ internal sealed class SimulatedNode(RunId run, NodeId id, string endpoint, int d
             case NodeCommand.OpenRun or NodeCommand.Retain:
                 break;
             default:
-                _works.Add((command, now));
+                if (_parts.Join(command) is { } whole)
+                    _works.Add((whole, now));
                 break;
         }
     }
@@ -77,10 +82,10 @@ internal sealed class SimulatedNode(RunId run, NodeId id, string endpoint, int d
                 return new RunCommand.FinishReplica(run, id, new ReplicaResult(
                     c.Round, c.Replica, Hold(D($"contribution {c.Round} {c.Replica}")), Hold(D($"inner {c.Round} {c.Replica}")), tokens, 3.25, D($"samples {c.Round} {c.Replica}")));
             case NodeCommand.AverageChunks c:
-                return new RunCommand.FinishChunks(run, id, c.Round, [.. c.Chunks.Select(i => new AveragedChunk(i, D($"chunk {c.Round} {i}"), D($"momentum {c.Round} {i}")))]);
+                return new RunCommand.FinishChunks(run, id, c.Round, AveragedChunk.Inputs(c.Version, c.Contributions),
+                    [.. c.Chunks.Select(i => new AveragedChunk(i, D($"chunk {c.Round} {i}"), D($"momentum {c.Round} {i}")))]);
             case NodeCommand.Assemble c:
-                return c.Part.Index + 1 < c.Part.Of ? null
-                    : new NodeReport.VersionHeld(id, run, c.Round, Hold(D($"version {c.Round + 1}")), D($"fingerprint {c.Round + 1}"));
+                return new NodeReport.VersionHeld(id, run, c.Round, Hold(VectorSet.Version(elements, c.Chunks).Digest));
             case NodeCommand.CopySet c:
                 return new NodeReport.SetHeld(id, run, c.Round, c.Copy, Hold(c.Set));
             case NodeCommand.Survey c:

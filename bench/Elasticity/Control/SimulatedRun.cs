@@ -5,6 +5,7 @@ using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Model.Vectors;
 
 namespace Elastic.Bench.Elasticity.Control;
 
@@ -30,10 +31,11 @@ internal sealed class SimulatedRun(TrainingSettings settings, int nodes, int dev
     public int Run()
     {
         var tokens = (long)settings.Run.InnerSteps * settings.Batch.Sequences * settings.Model.Context;
+        var elements = new FlatLayout(settings.Model).Length;
         for (var i = 0; i <= nodes; i++)
         {
             var id = new NodeId(_endpoints[i].Replace(":40", ":50", StringComparison.Ordinal));
-            var node = new SimulatedNode(_desk.Run.Id, id, _endpoints[i], i == 0 ? 0 : devices, tokens, compute);
+            var node = new SimulatedNode(_desk.Run.Id, id, _endpoints[i], i == 0 ? 0 : devices, tokens, elements, compute);
             _nodes.Add(node.Id, node);
         }
 

@@ -34,7 +34,8 @@ internal sealed class AveragerActor : BlobActor
                 var chunks = new AveragedChunk[average.Chunks.Length];
                 for (var i = 0; i < chunks.Length; i++)
                     chunks[i] = await AverageAsync(run, average.Chunks[i], contributions, before);
-                return new RunCommand.FinishChunks(run.Id, run.Node, average.Round, chunks);
+                return new RunCommand.FinishChunks(
+                    run.Id, run.Node, average.Round, AveragedChunk.Inputs(average.Version, average.Contributions), chunks);
             case NodeCommand.Assemble assemble:
                 return await AssembleAsync(run, assemble);
             default:
@@ -101,15 +102,9 @@ internal sealed class AveragerActor : BlobActor
 
     private static async Task<NodeReport.VersionHeld> AssembleAsync(NodeRun run, NodeCommand.Assemble order)
     {
-        var set = new Dictionary<string, VectorManifest>
-        {
-            [VectorSet.Parameters] = new(run.Layout.Length, [.. order.Chunks.Select(c => c.Parameters)]),
-        };
-        if (run.Settings.Run.Averaging == AveragingMethod.Nesterov)
-            set[VectorSet.OuterMomentum] = new(run.Layout.Length, [.. order.Chunks.Select(c => c.OuterMomentum!.Value)]);
-        var version = new VectorSet(set);
+        var version = VectorSet.Version(run.Layout.Length, order.Chunks);
         await run.Fetcher.FetchAsync(run.Blobs, version.Chunks(), CancellationToken.None);
-        return new NodeReport.VersionHeld(run.Node, run.Id, order.Round, run.Blobs.PutSet(version), version[VectorSet.Parameters].Fingerprint);
+        return new NodeReport.VersionHeld(run.Node, run.Id, order.Round, run.Blobs.PutSet(version));
     }
 
     private static async Task<SetOf> OpenAsync(NodeRun run, Digest set)

@@ -1,6 +1,7 @@
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Vectors;
 using static Elastic.Messages.Nodes.NodeCommand;
 
 namespace Elastic.Actors.Runs;
@@ -60,7 +61,7 @@ public static class Dispatch
 
             case RunPhase.Assembling:
                 var parts = Part.Cut([.. run.Averaged.Values], MostChunksInAMessage).ToList();
-                foreach (var node in fleet.Staying.Where(n => !fleet.Assembled.ContainsKey(n)).ToList())
+                foreach (var node in fleet.Staying.Where(n => !fleet.Assembled.Contains(n)).ToList())
                     if (!fleet.InHand.ContainsKey(new Holding(new WorkKey(WorkKind.Assemble, run.Round), node)))
                         foreach (var (chunks, part) in parts)
                             Give(new WorkKey(WorkKind.Assemble, run.Round), node, new Assemble(run.Id, run.Round, chunks, part));
@@ -91,7 +92,7 @@ public static class Dispatch
     }
 
     /// <summary>
-    /// The commit that is due: enough nodes hold the same next version and every inner state that belongs to it, and the version that
+    /// The commit that is due: enough nodes hold the next version and every inner state that belongs to it, and the version that
     /// the round started from is scored and durable, so that nothing of it is needed any more. Null while something is lacking.
     /// </summary>
     public static RunCommand.CommitRound? Commit(RunState run, Fleet fleet, RunPlan plan)
@@ -99,12 +100,12 @@ public static class Dispatch
         if (!fleet.Surveyed || run.Phase(plan) != RunPhase.Assembling || !run.IsScored(plan) || !run.IsDurable(plan) || fleet.Assembled.IsEmpty)
             return null;
         var staying = fleet.Staying.ToHashSet();
-        var (held, holders) = fleet.Assembled.Where(h => staying.Contains(h.Key)).GroupBy(h => h.Value)
-            .Select(g => (g.Key, g.Count())).OrderByDescending(g => g.Item2).FirstOrDefault();
+        var holders = fleet.Assembled.Count(staying.Contains);
         var copies = run.Finished.Values.Min(r => fleet.HoldersOf(r.InnerState).Count(staying.Contains));
-        return Math.Min(holders, copies) >= fleet.Copies
-            ? new RunCommand.CommitRound(run.Id, run.Round, held.Version, held.Fingerprint, Math.Min(holders, copies), staying.Count)
-            : null;
+        if (Math.Min(holders, copies) < fleet.Copies)
+            return null;
+        var next = run.NextVersion(plan);
+        return new RunCommand.CommitRound(run.Id, run.Round, next.Digest, next[VectorSet.Parameters].Fingerprint, Math.Min(holders, copies), staying.Count);
     }
 
     /// <summary>The work that a command answers, and who did it; null where it answers none.</summary>

@@ -8,9 +8,6 @@ namespace Elastic.Actors.Runs;
 /// <summary>A piece of work in a node's hand. Speculation and audits put the same work into two hands.</summary>
 public readonly record struct Holding(WorkKey Work, NodeId Node);
 
-/// <summary>A version that a node has assembled.</summary>
-public readonly record struct HeldVersion(Digest Version, Digest Fingerprint);
-
 /// <summary>A live node, as far as this run is concerned.</summary>
 /// <param name="Devices">Those that may compute for this run; a node without any still stores.</param>
 /// <param name="Seed">Meant to stay.</param>
@@ -23,7 +20,7 @@ public readonly record struct FleetNode(ImmutableArray<DeviceId> Devices, bool S
 /// </summary>
 /// <param name="InHand">Work given out and not yet answered, and when it was given.</param>
 /// <param name="Homes">Where each replica ran last: its inner state is there.</param>
-/// <param name="Assembled">Nodes that hold the assembled version of the current round.</param>
+/// <param name="Assembled">Nodes that hold the version that the current round ends in.</param>
 /// <param name="Holders">Which nodes hold a vector set whole, as far as is known.</param>
 /// <param name="Surveyed">True once what is still whole has been judged after the recovery, or after a loss.</param>
 /// <param name="Stopping">True when no new work is to be given out.</param>
@@ -31,14 +28,14 @@ public sealed record Fleet(
     ImmutableSortedDictionary<NodeId, FleetNode> Nodes,
     ImmutableDictionary<Holding, TimeSpan> InHand,
     ImmutableDictionary<int, NodeId> Homes,
-    ImmutableDictionary<NodeId, HeldVersion> Assembled,
+    ImmutableHashSet<NodeId> Assembled,
     ImmutableDictionary<Digest, ImmutableHashSet<NodeId>> Holders,
     bool Surveyed,
     bool Stopping)
 {
     public static readonly Fleet Empty = new(
         ImmutableSortedDictionary.Create<NodeId, FleetNode>(Comparer<NodeId>.Create((a, b) => string.CompareOrdinal(a.Value, b.Value))),
-        ImmutableDictionary<Holding, TimeSpan>.Empty, ImmutableDictionary<int, NodeId>.Empty, ImmutableDictionary<NodeId, HeldVersion>.Empty,
+        ImmutableDictionary<Holding, TimeSpan>.Empty, ImmutableDictionary<int, NodeId>.Empty, [],
         ImmutableDictionary<Digest, ImmutableHashSet<NodeId>>.Empty, false, false);
 
     /// <summary>Devices of all nodes together.</summary>

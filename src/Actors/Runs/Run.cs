@@ -57,6 +57,7 @@ public static class Run
         FinishChunks c when c.Round < run.Round => Decision.AlreadyDone,
         FinishChunks c when c.Round > run.Round => WrongRound(run, c.Round),
         FinishChunks c when run.IsQuarantined(c.Node) => Decision.Refuse($"{c.Node} is in quarantine"),
+        FinishChunks c when run.Finished.Count == plan.Replicas && c.Inputs != run.AveragingInputs() => Decision.AlreadyDone,   // a sum of results that were replaced since
         FinishChunks c when c.Chunks.FirstOrDefault(run.Contradicts) is { } other =>
             Decision.Refuse($"chunk {other.Chunk} was averaged before, to other bytes ({run.Averaged[other.Chunk].Parameters.Short}, now {other.Parameters.Short}): " +
                             "check memory and disks"),
@@ -91,7 +92,7 @@ public static class Run
         FinishSurvey c => Survey.Decide(run, c.Asked.ToHashSet(), c.Intact.ToHashSet()),
         LoseWork c when c.Round != run.Round => Decision.AlreadyDone,
         LoseWork c when c.Replicas.Where(r => run.Finished.ContainsKey(r) || run.HandedOver.ContainsKey(r)).ToArray() is { Length: > 0 } lost =>
-            Decision.Store(new WorkLost(run.Id, run.Round, lost, false, c.Why)),
+            Decision.Store(new WorkLost(run.Id, run.Round, lost, !run.Averaged.IsEmpty, c.Why)),
         LoseWork => Decision.AlreadyDone,
         _ => throw new UnreachableException($"undecided: {command}"),
     };

@@ -54,8 +54,7 @@ public sealed partial class RunDesk(RunId id, Func<RunState, RunPlan> planOf, Ti
     /// <summary>What is to be stored for a command.</summary>
     public Decision Decide(RunCommand command)
     {
-        // A survey counts once. One that comes late speaks of an older state, and would take for lost whatever was stored since.
-        var decision = command is RunCommand.FinishSurvey && Fleet.Surveyed ? Decision.AlreadyDone : Runs.Run.Decide(Run, command, Plan);
+        var decision = IsLate(command) ? Decision.AlreadyDone : Runs.Run.Decide(Run, command, Plan);
         // Noted before the events are folded: what is in the journal and on no node counts as lost.
         if (decision.Refusal is null)
             Fleet = Fleet.Hold(command);
@@ -130,9 +129,9 @@ public sealed partial class RunDesk(RunId id, Func<RunState, RunPlan> planOf, Ti
     public void Hold(NodeReport.VersionHeld held)
     {
         Answer(new Holding(new WorkKey(WorkKind.Assemble, held.Round), held.Node));
-        if (held.Round != Run.Round || !Fleet.Nodes.ContainsKey(held.Node))
-            return;
-        Fleet = Fleet.Hold(held.Node, held.Version) with { Assembled = Fleet.Assembled.SetItem(held.Node, new HeldVersion(held.Version, held.Fingerprint)) };
+        // What it holds may be of sums that do not count any more.
+        if (held.Round == Run.Round && Fleet.Nodes.ContainsKey(held.Node) && Run.Phase(Plan!) == RunPhase.Assembling && held.Version == Run.NextVersion(Plan!).Digest)
+            Fleet = Fleet.Hold(held.Node, held.Version) with { Assembled = Fleet.Assembled.Add(held.Node) };
         Advance();
     }
 
@@ -254,6 +253,15 @@ public sealed partial class RunDesk(RunId id, Func<RunState, RunPlan> planOf, Ti
             _outbox.Add(new Outgoing(assignment.Node, assignment.Command));
         }
     }
+
+    private bool IsLate(RunCommand command) => command switch
+    {
+        // A survey counts once. One that comes late speaks of an older state, and would take for lost whatever was stored since.
+        RunCommand.FinishSurvey => Fleet.Surveyed,
+        // From a node that was given up or may go: what it has made may be on no other, and is gone when it is.
+        RunCommand.FinishInitialization or RunCommand.FinishChunks => Dispatch.AnsweredBy(command) is { } answered && !Fleet.InHand.ContainsKey(answered),
+        _ => false,
+    };
 
     // Its own commands are asked for once, and again only when they were settled.
     private void Ask(RunCommand command)

@@ -10,14 +10,17 @@ namespace Elastic.Actors.Runs;
 /// <param name="Sequences">B: blocks per inner step and replica.</param>
 /// <param name="MicroBatches">M: micro-batches in an inner step.</param>
 /// <param name="Context">T: tokens per block that are predicted.</param>
-/// <param name="Chunks">Chunks of the flat parameter vector.</param>
+/// <param name="Elements">Elements of the flat parameter vector.</param>
 /// <param name="Blocks">Blocks in one epoch.</param>
 /// <param name="AuditRate">Share of the replicas' rounds that are computed twice.</param>
 /// <param name="EvaluateEvery">Rounds between two evaluations; 0 where there is no held-out text.</param>
 public sealed record RunPlan(
-    int Replicas, int InnerSteps, int Rounds, int Sequences, int MicroBatches, int Context, int Chunks, long Blocks,
+    int Replicas, int InnerSteps, int Rounds, int Sequences, int MicroBatches, int Context, long Elements, long Blocks,
     int EvaluateEvery, int CheckpointEvery, int CheckpointsKept, double AuditRate = 0)
 {
+    /// <summary>Chunks of the flat parameter vector.</summary>
+    public int Chunks => VectorManifest.ChunkCount(Elements);
+
     /// <summary>Blocks that all replicas together consume in a round.</summary>
     public long SamplesPerRound => (long)Replicas * InnerSteps * Sequences;
 
@@ -50,10 +53,9 @@ public sealed record RunPlan(
         var samplesPerRound = (long)settings.Run.Replicas * settings.Run.InnerSteps * settings.Batch.Sequences;
         var rounds = settings.Run.Rounds
                      ?? checked((int)((settings.Run.Epochs!.Value * blocks + samplesPerRound - 1) / samplesPerRound));
-        var length = new FlatLayout(settings.Model).Length;
         return new RunPlan(
             settings.Run.Replicas, settings.Run.InnerSteps, rounds, settings.Batch.Sequences, settings.Batch.MicroBatches,
-            settings.Model.Context, VectorManifest.ChunkCount(length), blocks,
+            settings.Model.Context, new FlatLayout(settings.Model).Length, blocks,
             heldOutBlocks > 0 ? settings.Evaluation.EveryRounds : 0, settings.Checkpoint.EveryRounds, settings.Checkpoint.Keep,
             settings.Run.AuditRate);
     }

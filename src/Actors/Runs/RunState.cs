@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Vectors;
 
 namespace Elastic.Actors.Runs;
 
@@ -49,6 +50,12 @@ public sealed record RunState(
     public Ballot BallotOf(int replica) => Ballots.GetValueOrDefault(replica, Ballot.Empty);
 
     public bool IsQuarantined(NodeId node) => Quarantined.ContainsKey(node.Value);
+
+    /// <summary>What the round's chunks are averaged of; only once all replicas are in.</summary>
+    public Digest AveragingInputs() => AveragedChunk.Inputs(Version!.Value, Finished.Values.Select(r => r.Contribution));
+
+    /// <summary>The version that the averaged chunks make up; only once all of them are in.</summary>
+    public VectorSet NextVersion(RunPlan plan) => VectorSet.Version(plan.Elements, [.. Averaged.Values]);
 
     /// <summary>True when this chunk is stored with the same bytes.</summary>
     public bool Has(AveragedChunk chunk) => Averaged.TryGetValue(chunk.Chunk, out var stored) && stored == chunk;

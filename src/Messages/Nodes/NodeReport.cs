@@ -33,7 +33,7 @@ public abstract record NodeReport(NodeId Node) : IWireMessage
     public sealed record StepTaken(NodeId Node, RunId RunId, int Round, int Replica, int Step, double LossNats, double LearningRate) : NodeReport(Node);
 
     /// <summary>The node has every chunk of the version and its manifest.</summary>
-    public sealed record VersionHeld(NodeId Node, RunId RunId, int Round, Digest Version, Digest Fingerprint) : NodeReport(Node);
+    public sealed record VersionHeld(NodeId Node, RunId RunId, int Round, Digest Version) : NodeReport(Node);
 
     /// <summary>The node has this vector set and every chunk of it.</summary>
     public sealed record SetHeld(NodeId Node, RunId RunId, int Round, int Copy, Digest Set) : NodeReport(Node);

@@ -30,7 +30,7 @@ public abstract record RunCommand(RunId RunId) : IWireMessage
     public sealed record HandOverReplica(RunId RunId, NodeId Node, ReplicaHandOver HandOver) : RunCommand(RunId);
 
     /// <summary>Chunks of the next version, summed over the contributions.</summary>
-    public sealed record FinishChunks(RunId RunId, NodeId Node, int Round, AveragedChunk[] Chunks) : RunCommand(RunId);
+    public sealed record FinishChunks(RunId RunId, NodeId Node, int Round, Digest Inputs, AveragedChunk[] Chunks) : RunCommand(RunId);
 
     /// <summary>The version is complete on <paramref name="Holders"/> of <paramref name="Nodes"/> nodes.</summary>
     public sealed record CommitRound(RunId RunId, int Round, Digest Version, Digest Fingerprint, int Holders, int Nodes) : RunCommand(RunId);

@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Elastic.Messages.Runs;
 
 /// <summary>What one replica did in one round.</summary>
@@ -18,7 +20,14 @@ public sealed record ReplicaHandOver(int Round, int Replica, int Step, Digest St
 /// <summary>A chunk of the next version.</summary>
 /// <param name="Parameters">Digest of the averaged parameters.</param>
 /// <param name="OuterMomentum">Digest of the outer momentum; null where the averaging has none.</param>
-public sealed record AveragedChunk(int Chunk, Digest Parameters, Digest? OuterMomentum) : IWireMessage;
+public sealed record AveragedChunk(int Chunk, Digest Parameters, Digest? OuterMomentum) : IWireMessage
+{
+    /// <summary>Stands for what chunks are averaged of: a sum over contributions that were replaced since has another one.</summary>
+    /// <param name="version">The version that the round started from.</param>
+    /// <param name="contributions">In replica order.</param>
+    public static Digest Inputs(Digest version, IEnumerable<Digest> contributions) =>
+        Digest.Of(Encoding.ASCII.GetBytes(string.Join('\n', contributions.Prepend(version))));
+}
 
 /// <summary>A version's loss on the held-out text.</summary>
 /// <param name="Version">Rounds that the version contains.</param>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Elastic.Messages.Runs;
 
 namespace Elastic.Messages.Vectors;
 
@@ -62,6 +63,17 @@ public sealed record VectorSet(IReadOnlyDictionary<string, VectorManifest> Vecto
             text.Append(name).Append(' ').Append(vector.Elements.ToString(CultureInfo.InvariantCulture)).Append(' ')
                 .AppendJoin(' ', vector.Chunks).Append('\n');
         return Encoding.UTF8.GetBytes(text.ToString());
+    }
+
+    /// <summary>The model version that consists of these chunks.</summary>
+    /// <param name="elements">Elements of a vector.</param>
+    /// <param name="chunks">All of them, in order, all with an outer momentum or all without.</param>
+    public static VectorSet Version(long elements, IReadOnlyList<AveragedChunk> chunks)
+    {
+        var vectors = new Dictionary<string, VectorManifest> { [Parameters] = new(elements, [.. chunks.Select(c => c.Parameters)]) };
+        if (chunks[0].OuterMomentum is not null)
+            vectors[OuterMomentum] = new(elements, [.. chunks.Select(c => c.OuterMomentum!.Value)]);
+        return new VectorSet(vectors);
     }
 
     /// <summary>Reads what <see cref="ToBytes"/> wrote.</summary>

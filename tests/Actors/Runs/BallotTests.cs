@@ -30,7 +30,7 @@ public sealed class BallotTests
 
         var both = Fold(Contested, new ReplicaComputed(Id, Result(0, 1), C));
         Assert.Equal(RunPhase.Computing, both.Phase(Plan));
-        Assert.Equal("a replica's result is disputed: nothing can be averaged yet", Run.Decide(both, new RunCommand.FinishChunks(Id, A, 0, [Chunk(0, 0)]), Plan).Refusal);
+        Assert.Equal("a replica's result is disputed: nothing can be averaged yet", Run.Decide(both, Sums(A, 0, 0), Plan).Refusal);
         Assert.Equal("a replica's result is disputed", Run.Decide(Averaged(both), Commit(0), Plan).Refusal);
     }
 
@@ -104,7 +104,7 @@ public sealed class BallotTests
     {
         var run = Vote(Contested, C, "x");
         Assert.StartsWith("a is in quarantine: a computed replica 0 of round 0 to other bytes", Run.Decide(run, new RunCommand.FinishReplica(Id, A, Result(0, 1)), Plan).Refusal, StringComparison.Ordinal);
-        Assert.Equal("a is in quarantine", Run.Decide(Computed(run), new RunCommand.FinishChunks(Id, A, 0, [Chunk(0, 0)]), Plan).Refusal);
+        Assert.Equal("a is in quarantine", Run.Decide(Computed(run), Sums(A, 0, 0), Plan).Refusal);
     }
 
     [Fact]

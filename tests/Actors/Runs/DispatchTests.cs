@@ -2,6 +2,7 @@ using Elastic.Actors.Runs;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Vectors;
 using static Elastic.Actors.Tests.Runs.RunSamples;
 
 namespace Elastic.Actors.Tests.Runs;
@@ -85,7 +86,7 @@ public sealed class DispatchTests
     [Fact]
     public void Chunks_are_averaged_in_groups_of_fixed_names_over_the_contributions_in_replica_order()
     {
-        var plan = Plan with { Chunks = 5 };
+        var plan = Plan with { Elements = ElementsOf(5) };
         var run = Fold(At(1), new RunEvent.ReplicaComputed(Id, Result(1, 1), B), new RunEvent.ReplicaComputed(Id, Result(1, 0), A));
         var work = Given(run, Two, out _, plan);
         Assert.Equal(["a", "b", "a"], work.Select(w => w.Node.Value));
@@ -103,7 +104,7 @@ public sealed class DispatchTests
     public void Every_node_assembles_the_version_that_it_does_not_hold_yet()
     {
         var run = Averaged(Computed(At(1)));
-        var fleet = FleetOf(("a", 1), ("b", 4), ("c", 1)).Assembled(("b", "version 2"));
+        var fleet = FleetOf(("a", 1), ("b", 4), ("c", 1)).Assembled(B);
         var work = Given(run, fleet, out fleet);
         Assert.Equal(["a", "c"], work.Select(w => w.Node.Value));
         Assert.All(work, w => Assert.Equal(Deep(new NodeCommand.Assemble(Id, 1, [Chunk(1, 0), Chunk(1, 1)], new Part(0, 1))), Deep(w.Command)));
@@ -114,7 +115,7 @@ public sealed class DispatchTests
     [Fact]
     public void A_large_version_is_assembled_by_several_messages_that_make_up_one_piece_of_work()
     {
-        var plan = Plan with { Chunks = 450 };
+        var plan = Plan with { Elements = ElementsOf(450) };
         var run = Fold(Computed(At(1)), new RunEvent.ChunksAveraged(Id, 1, [.. Enumerable.Range(0, 450).Select(c => Chunk(1, c))]));
         var work = Given(run, FleetOf(("a", 1)), out var fleet, plan);
         var parts = work.Select(w => (NodeCommand.Assemble)w.Command).ToList();
@@ -250,24 +251,23 @@ public sealed class DispatchTests
     }
 
     [Fact]
-    public void A_round_is_not_committed_before_enough_nodes_hold_the_same_version()
+    public void A_round_is_not_committed_before_enough_nodes_hold_the_next_version()
     {
         var run = At(1);
         var assembling = Averaged(Computed(run));
         var two = Two.Holding(assembling, A, B);
         Assert.Null(Dispatch.Commit(assembling, two, Plan));
-        Assert.Null(Dispatch.Commit(assembling, two.Assembled(("a", "version 2")), Plan));
-        Assert.Null(Dispatch.Commit(assembling, two.Assembled(("a", "version 2"), ("b", "version 2'")), Plan));
-        Assert.Null(Dispatch.Commit(Computed(run), two.Assembled(("a", "version 2"), ("b", "version 2")), Plan));
-        Assert.Null(Dispatch.Commit(assembling, two.Assembled(("a", "version 2"), ("b", "version 2")) with { Surveyed = false }, Plan));
-        Assert.NotNull(Dispatch.Commit(assembling, two.Assembled(("a", "version 2"), ("b", "version 2")), Plan));
+        Assert.Null(Dispatch.Commit(assembling, two.Assembled(A), Plan));
+        Assert.Null(Dispatch.Commit(Computed(run), two.Assembled(A, B), Plan));
+        Assert.Null(Dispatch.Commit(assembling, two.Assembled(A, B) with { Surveyed = false }, Plan));
+        Assert.NotNull(Dispatch.Commit(assembling, two.Assembled(A, B), Plan));
     }
 
     [Fact]
     public void A_round_is_not_committed_before_two_staying_nodes_hold_every_inner_state()
     {
         var run = Averaged(Computed(At(1)));
-        var fleet = Two.Assembled(("a", "version 2"), ("b", "version 2")).Holding(run, A);
+        var fleet = Two.Assembled(A, B).Holding(run, A);
         Assert.Null(Dispatch.Commit(run, fleet, Plan));
         Assert.Null(Dispatch.Commit(run, fleet.Hold(B, D("inner 1 0")), Plan));
         Assert.NotNull(Dispatch.Commit(run, fleet.Hold(B, D("inner 1 0"), D("inner 1 1")), Plan));
@@ -278,18 +278,19 @@ public sealed class DispatchTests
     }
 
     [Fact]
-    public void A_round_is_committed_to_what_most_holders_agree_on()
+    public void A_round_is_committed_to_the_version_that_its_chunks_make_up()
     {
         var run = Averaged(Computed(At(1)));
-        var fleet = FleetOf(("a", 1), ("b", 1), ("c", 1)).Assembled(("a", "version 2'"), ("b", "version 2"), ("c", "version 2")).Holding(run, B, C);
-        Assert.Equal(new RunCommand.CommitRound(Id, 1, D("version 2"), D("fingerprint of version 2"), 2, 3), Dispatch.Commit(run, fleet, Plan));
+        var fleet = FleetOf(("a", 1), ("b", 1), ("c", 1)).Assembled(B, C).Holding(run, B, C);
+        var fingerprint = new VectorManifest(Plan.Elements, [Chunk(1, 0).Parameters, Chunk(1, 1).Parameters]).Fingerprint;
+        Assert.Equal(new RunCommand.CommitRound(Id, 1, VersionAfter(1), fingerprint, 2, 3), Dispatch.Commit(run, fleet, Plan));
     }
 
     [Fact]
     public void A_single_node_is_enough_where_there_is_only_one()
     {
         var run = Averaged(Computed(At(1)));
-        var commit = Dispatch.Commit(run, FleetOf(("a", 1)).Assembled(("a", "version 2")).Holding(run, A), Plan);
+        var commit = Dispatch.Commit(run, FleetOf(("a", 1)).Assembled(A).Holding(run, A), Plan);
         Assert.Equal((1, 1), (commit!.Holders, commit.Nodes));
     }
 
@@ -297,7 +298,7 @@ public sealed class DispatchTests
     public void A_round_is_not_committed_before_the_version_it_started_from_is_scored_and_durable()
     {
         var bare = Averaged(Computed(Carry(Averaged(Computed(At(1))), Commit(1))));
-        var fleet = Two.Assembled(("a", "version 3"), ("b", "version 3")).Holding(bare, A, B);
+        var fleet = Two.Assembled(A, B).Holding(bare, A, B);
         var scored = Carry(bare, new RunCommand.FinishEvaluation(Id, A, new VersionScore(2, 1, 1)));
         var durable = Carry(bare, new RunCommand.FinishCheckpoint(Id, A, Checkpoint(2)));
         Assert.Null(Dispatch.Commit(bare, fleet, Plan));
@@ -313,14 +314,14 @@ public sealed class DispatchTests
         [
             new RunCommand.FinishInitialization(Id, A, D("version 0"), D("f")), new RunCommand.FinishEvaluation(Id, A, new VersionScore(2, 1, 1)),
             new RunCommand.FinishCheckpoint(Id, A, Checkpoint(2)), new RunCommand.FinishReplica(Id, B, Result(2, 0)),
-            new RunCommand.HandOverReplica(Id, C, HandOver(2, 1, 1)), new RunCommand.FinishChunks(Id, A, 2, [Chunk(2, 0), Chunk(2, 1)]),
+            new RunCommand.HandOverReplica(Id, C, HandOver(2, 1, 1)), new RunCommand.FinishChunks(Id, A, 2, default, [Chunk(2, 0), Chunk(2, 1)]),
         ];
         var second = Carry(Averaged(Computed(At(1))), Commit(1));
         var given = new[] { (Started, Two), (second, Two.Enlist(C, [new("cpu:0")])), (Computed(At(2)), Two) }
             .SelectMany(c => Given(c.Item1, c.Item2, out _)).ToList();
         Assert.Equal(given.Select(w => (Holding?)new Holding(w.Key, w.Node)), answers.Select(Dispatch.AnsweredBy));
         Assert.All(given, w => Assert.Equal(w.Key, WorkKey.Of(w.Command)));
-        Assert.Null(Dispatch.AnsweredBy(new RunCommand.FinishChunks(Id, A, 2, [])));
+        Assert.Null(Dispatch.AnsweredBy(new RunCommand.FinishChunks(Id, A, 2, default, [])));
         Assert.Null(Dispatch.AnsweredBy(Begin));
     }
 

@@ -105,7 +105,7 @@ public sealed class RunDeskTests
     public void A_node_that_begins_anew_is_not_gone_in_between()
     {
         Begin(1, A, Results(1));
-        Handle(new RunCommand.FinishChunks(Id, A, 1, [Chunk(1, 0), Chunk(1, 1)]));
+        Handle(Sums(A, 1, 0, 1));
         Enlist(B);
         Survey(B, [D("version 1")]);
         Hold(A, 1);
@@ -113,6 +113,18 @@ public sealed class RunDeskTests
         Enlist(B, incarnation: "2");
         Assert.Null(_desk.TakeOwn());                                    // and not one of one
         _desk.Lose(B);
+        Assert.IsType<RunCommand.CommitRound>(_desk.TakeOwn());
+    }
+
+    [Fact]
+    public void A_version_of_sums_that_were_replaced_is_not_committed_however_many_hold_it()
+    {
+        Begin(1, A, Results(1));
+        Handle(Sums(A, 1, 0, 1));
+        _desk.Hold(new NodeReport.VersionHeld(A, Id, 1, D("a version of other contributions")));
+        Assert.Null(_desk.TakeOwn());
+        Assert.Contains("Assemble", Sent(A));                           // it is asked again
+        Hold(A, 1);
         Assert.IsType<RunCommand.CommitRound>(_desk.TakeOwn());
     }
 
@@ -266,7 +278,7 @@ public sealed class RunDeskTests
             HandleOwn();
     }
 
-    private void Hold(NodeId node, int round) => _desk.Hold(new NodeReport.VersionHeld(node, Id, round, D($"version {round + 1}"), D($"fingerprint {round + 1}")));
+    private void Hold(NodeId node, int round) => _desk.Hold(new NodeReport.VersionHeld(node, Id, round, VersionAfter(round)));
 
     private void Handle(RunCommand command)
     {

@@ -5,6 +5,7 @@ using Elastic.Actors.Tests.Nodes;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
 
 namespace Elastic.Actors.Tests.Runs;
 
@@ -12,7 +13,7 @@ namespace Elastic.Actors.Tests.Runs;
 internal static class RunSamples
 {
     public static readonly RunId Id = new("a");
-    public static readonly RunPlan Plan = new(2, 3, 4, 8, 4, 16, 2, 1000, 2, 2, 2);
+    public static readonly RunPlan Plan = new(2, 3, 4, 8, 4, 16, ElementsOf(2), 1000, 2, 2, 2);
 
     public static readonly NodeId A = new("a"), B = new("b"), C = new("c");
 
@@ -23,6 +24,21 @@ internal static class RunSamples
     public static readonly RunState Computing = Fold(Started, new RunEvent.RunInitialized(Id, D("version 0"), D("fingerprint 0")));
     public static readonly RunState Averaging = Computed(Computing);
     public static readonly RunState Assembling = Averaged(Averaging);
+
+    /// <summary>A model's size: so many chunks.</summary>
+    public static long ElementsOf(int chunks) => (long)chunks * VectorManifest.ChunkElements - 1;
+
+    /// <summary>The digest of the version that the round ends in.</summary>
+    public static Digest VersionAfter(int round) =>
+        VectorSet.Version(Plan.Elements, [.. Enumerable.Range(0, Plan.Chunks).Select(c => Chunk(round, c))]).Digest;
+
+    /// <summary>An answer to the order to average these chunks of the round.</summary>
+    public static RunCommand.FinishChunks Sums(NodeId node, int round, params int[] chunks) =>
+        new(Id, node, round, Inputs(round), [.. chunks.Select(c => Chunk(round, c))]);
+
+    /// <summary>What the round's chunks are averaged of.</summary>
+    public static Digest Inputs(int round) =>
+        AveragedChunk.Inputs(D($"version {round}"), Enumerable.Range(0, Plan.Replicas).Select(r => Result(round, r).Contribution));
 
     /// <summary>Stands for some bytes.</summary>
     public static Digest D(string text) => Digest.Of(Encoding.UTF8.GetBytes(text));
@@ -107,11 +123,7 @@ internal static class RunSamples
         (fleet, n) => fleet.Enlist(new NodeId(n.Node), Enumerable.Range(0, n.Devices).Select(i => new DeviceId($"cpu:{i}"))));
 
     /// <summary>Nodes that have assembled the next version.</summary>
-    public static Fleet Assembled(this Fleet fleet, params (string Node, string Version)[] holders) => fleet with
-    {
-        Assembled = fleet.Assembled.SetItems(holders.Select(h =>
-            KeyValuePair.Create(new NodeId(h.Node), new HeldVersion(D(h.Version), D("fingerprint of " + h.Version))))),
-    };
+    public static Fleet Assembled(this Fleet fleet, params NodeId[] holders) => fleet with { Assembled = fleet.Assembled.Union(holders) };
 
     /// <summary>Nodes that hold all that the run needs.</summary>
     public static Fleet Holding(this Fleet fleet, RunState run, params NodeId[] nodes) =>

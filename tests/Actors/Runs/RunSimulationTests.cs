@@ -61,7 +61,7 @@ public sealed class RunSimulationTests
         var plan = Plan with
         {
             Replicas = replicas,
-            Chunks = chunks,
+            Elements = ElementsOf(chunks),
             Rounds = 5,
             CheckpointEvery = 1 + seed % 2,
             CheckpointsKept = 1 + seed / 2 % 2,

@@ -12,7 +12,7 @@ public sealed class RunTests
     private static readonly RunCommand[] OtherThanStart =
     [
         new FinishInitialization(Id, A, D("v"), D("f")), new FinishReplica(Id, A, Result(0, 0)), new HandOverReplica(Id, A, HandOver(0, 0, 1)),
-        new FinishChunks(Id, A, 0, [Chunk(0, 0)]), Commit(0), new FinishEvaluation(Id, A, new VersionScore(0, 1, 1)),
+        Sums(A, 0, 0), Commit(0), new FinishEvaluation(Id, A, new VersionScore(0, 1, 1)),
         new FinishCheckpoint(Id, A, Checkpoint(0)), new FinishSurvey(Id, [], []),
         new Pause(Id), new ChooseArithmetic(Id, "1 cpu"), new LoseWork(Id, 0, [0], "gone"),
     ];
@@ -91,6 +91,7 @@ public sealed class RunTests
     public void Only_work_of_the_current_round_that_there_is_can_be_lost()
     {
         Stores(Computed(At(1)), new LoseWork(Id, 1, [1, 7], "gone"), new WorkLost(Id, 1, [1], false, "gone"));
+        Stores(Averaged(Computed(At(1))), new LoseWork(Id, 1, [1], "gone"), new WorkLost(Id, 1, [1], true, "gone"));   // nor are sums that contain it believed
         PassesOver(Computed(At(1)), new LoseWork(Id, 0, [1], "gone"));
         PassesOver(At(1), new LoseWork(Id, 1, [0, 1], "gone"));
         var run = Carry(Computed(At(1)), new LoseWork(Id, 1, [1], "gone"));
@@ -157,22 +158,23 @@ public sealed class RunTests
     [Fact]
     public void Chunks_are_refused_before_all_replicas_are_in()
     {
-        Refuses(Fold(Computing, new ReplicaComputed(Id, Result(0, 0), A)), new FinishChunks(Id, A, 0, [Chunk(0, 0)]),
+        Refuses(Fold(Computing, new ReplicaComputed(Id, Result(0, 0), A)), Sums(A, 0, 0),
             "only 1 of 2 replicas are in: nothing can be averaged yet");
-        Refuses(Averaging, new FinishChunks(Id, A, 1, [Chunk(1, 0)]), "round is 0, not 1");
-        Refuses(Averaging, new FinishChunks(Id, A, 0, [Chunk(0, 0), Chunk(0, 2)]), "the model has 2 chunks");
-        Refuses(Averaging, new FinishChunks(Id, A, 0, [Chunk(0, -1)]), "the model has 2 chunks");
+        Refuses(Averaging, Sums(A, 1, 0), "round is 0, not 1");
+        Refuses(Averaging, Sums(A, 0, 0, 2), "the model has 2 chunks");
+        Refuses(Averaging, Sums(A, 0, -1), "the model has 2 chunks");
     }
 
     [Fact]
     public void A_chunk_that_arrives_again_with_other_bytes_is_refused_and_does_not_replace_the_first()
     {
         var run = Fold(Averaging, new ChunksAveraged(Id, 0, [Chunk(0, 0)]));
-        Refuses(run, new FinishChunks(Id, A, 0, [Chunk(0, 1), Chunk(0, 0, "x")]),
+        Refuses(run, new FinishChunks(Id, A, 0, Inputs(0), [Chunk(0, 1), Chunk(0, 0, "x")]),
             $"chunk 0 was averaged before, to other bytes ({Chunk(0, 0).Parameters.Short}, now {Chunk(0, 0, "x").Parameters.Short}): check memory and disks");
-        PassesOver(run, new FinishChunks(Id, A, 0, [Chunk(0, 0)]));
-        PassesOver(At(1), new FinishChunks(Id, A, 0, [Chunk(0, 0, "x")]));
-        Stores(run, new FinishChunks(Id, A, 0, [Chunk(0, 0), Chunk(0, 1)]), new ChunksAveraged(Id, 0, [Chunk(0, 1)]));
+        PassesOver(run, Sums(A, 0, 0));
+        PassesOver(At(1), new FinishChunks(Id, A, 0, Inputs(0), [Chunk(0, 0, "x")]));
+        PassesOver(run, new FinishChunks(Id, A, 0, D("other contributions"), [Chunk(0, 0, "x"), Chunk(0, 1, "x")]));
+        Stores(run, Sums(A, 0, 0, 1), new ChunksAveraged(Id, 0, [Chunk(0, 1)]));
     }
 
     [Theory]

@@ -12,7 +12,7 @@ public sealed class MessageSizeSpecs(WireSystem wire) : IClassFixture<WireSystem
     public void No_message_of_the_largest_run_is_above_64_KiB()
     {
         var largest = new ConcurrentDictionary<string, int>(StringComparer.Ordinal);
-        var plan = RunSamples.Plan with { Replicas = RunSettings.MostReplicas, Chunks = 2500, Rounds = 1, CheckpointEvery = 1 };
+        var plan = RunSamples.Plan with { Replicas = RunSettings.MostReplicas, Elements = RunSamples.ElementsOf(2500), Rounds = 1, CheckpointEvery = 1 };
         var world = new VirtualWorld(1, plan, new Accidents(0))
         {
             Inspect = message =>

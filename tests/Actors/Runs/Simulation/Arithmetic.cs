@@ -1,6 +1,7 @@
 using Elastic.Actors.Runs;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Vectors;
 using static Elastic.Actors.Tests.Runs.RunSamples;
 
 namespace Elastic.Actors.Tests.Runs.Simulation;
@@ -17,7 +18,7 @@ internal static class Arithmetic
         for (var round = 0; round < plan.Rounds; round++)
         {
             var results = inner.Select((state, replica) => Compute(plan, round, replica, version, state)).ToList();
-            version = Version(Enumerable.Range(0, plan.Chunks).Select(c => Average(round, c, version, [.. results.Select(r => r.Contribution)])));
+            version = Version(plan, [.. Enumerable.Range(0, plan.Chunks).Select(c => Average(round, c, version, [.. results.Select(r => r.Contribution)]))]);
             ledger = Ledger.Append(ledger, results.Select(Ledger.Of), version);
             inner = [.. results.Select(r => (Digest?)r.InnerState)];
         }
@@ -33,5 +34,5 @@ internal static class Arithmetic
         new(chunk, D($"chunk {round} {chunk} {version} {string.Join(' ', contributions)}"), null);
 
     /// <summary>The vector set of a version.</summary>
-    public static Digest Version(IEnumerable<AveragedChunk> chunks) => D($"set {string.Join(' ', chunks.Select(c => c.Parameters))}");
+    public static Digest Version(RunPlan plan, IReadOnlyList<AveragedChunk> chunks) => VectorSet.Version(plan.Elements, chunks).Digest;
 }

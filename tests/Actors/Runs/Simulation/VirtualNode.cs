@@ -240,14 +240,14 @@ internal sealed class VirtualNode(NodeId id, int devices, bool seed, VirtualWorl
                 var chunks = c.Chunks.Select(chunk => Simulation.Arithmetic.Average(c.Round, chunk, c.Version, c.Contributions)).ToArray();
                 foreach (var chunk in chunks)
                     Blobs.Add(chunk.Parameters);
-                return new RunCommand.FinishChunks(RunSamples.Id, Id, c.Round, chunks);
+                return new RunCommand.FinishChunks(RunSamples.Id, Id, c.Round, AveragedChunk.Inputs(c.Version, c.Contributions), chunks);
             case NodeCommand.Assemble c:
                 if (Lacking(c, c.Chunks.Select(chunk => chunk.Parameters)) is { } missing)
                     return missing;
-                var version = Simulation.Arithmetic.Version(c.Chunks);
+                var version = Simulation.Arithmetic.Version(world.Plan, c.Chunks);
                 world.Contents[version] = [.. c.Chunks.Select(chunk => chunk.Parameters)];
                 Blobs.Add(version);
-                return new NodeReport.VersionHeld(Id, RunSamples.Id, c.Round, version, D($"fingerprint {version}"));
+                return new NodeReport.VersionHeld(Id, RunSamples.Id, c.Round, version);
             case NodeCommand.CopySet c:
                 return Lacking(c, c.Set) ?? (object)new NodeReport.SetHeld(Id, RunSamples.Id, c.Round, c.Copy, c.Set);
             case NodeCommand.TakeCheckpoint c:
