@@ -126,6 +126,9 @@ internal sealed record Launch(string Assembly)
 {
     public static readonly Launch Elastic = new("elastic.dll");
 
+    /// <summary>A worker whose steps take at least 20 ms, so that a run is not over before all that is to happen to it has happened.</summary>
+    public static readonly Launch Slow = new("Elastic.Faulty.dll") { Words = ["slow"] };
+
     /// <summary>Words before the command.</summary>
     public IReadOnlyList<string> Words { get; init; } = [];
 

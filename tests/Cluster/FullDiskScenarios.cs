@@ -5,17 +5,15 @@ namespace Elastic.Cluster.Tests;
 
 public sealed class FullDiskScenarios : ClusterScenario
 {
-    private const string Long = "run.rounds=40";
-
     [Fact]
     public async Task A_worker_whose_disk_is_full_says_so_and_its_work_moves()
     {
-        var (seed, _) = await Cluster.StartAsync(workers: 2, Long);
+        var (seed, _) = await Cluster.StartAsync(workers: 2, Launch.Slow);
 
         // A file system of its own and of a known size. Only the process sees it, so that nobody needs to be root.
         var folder = Path.Combine(Cluster.Files.Root, "small");
         Directory.CreateDirectory(folder);
-        var small = Cluster.Worker("small", launch: Launch.Elastic with
+        var small = Cluster.Worker("small", launch: Launch.Slow with
         {
             Wrapper = ["unshare", "--user", "--map-root-user", "--mount", "/bin/sh", "-c", $"mount -t tmpfs -o size=64m none {folder} && exec \"$0\" \"$@\""],
         });
@@ -27,7 +25,7 @@ public sealed class FullDiskScenarios : ClusterScenario
 
         await Cluster.UntilAsync("it said so", () => small.Said.Contains("the disk is full", StringComparison.Ordinal));
         Assert.NotEqual("finished", Cluster.Phase);
-        await Cluster.SameAsUndisturbedAsync(seed, Long);
+        await Cluster.SameAsUndisturbedAsync(seed);
     }
 
     private static void Fill(string path)

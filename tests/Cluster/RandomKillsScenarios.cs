@@ -4,13 +4,10 @@ public sealed class RandomKillsScenarios : ClusterScenario
 {
     private const int Kills = 20;
 
-    // Long enough that it is not over before the last kill.
-    private const string Long = "run.rounds=40";
-
     [Fact]
     public async Task Twenty_kills_at_random_of_seed_and_workers_alike_need_nobody_s_help_and_count_every_block_once()
     {
-        var (seed, workers) = await Cluster.StartAsync(workers: 3, Long);
+        var (seed, workers) = await Cluster.StartAsync(workers: 3, Launch.Slow);
         await Cluster.RoundAsync(1);
 
         var random = new Random(404);
@@ -28,7 +25,7 @@ public sealed class RandomKillsScenarios : ClusterScenario
 
         Assert.NotEqual("finished", Cluster.Phase);
         await Task.WhenAll(returning);
-        await Cluster.SameAsUndisturbedAsync(seed, Long);
+        await Cluster.SameAsUndisturbedAsync(seed);
 
         async Task ReturnAsync(ClusterNode node, int afterMilliseconds)
         {

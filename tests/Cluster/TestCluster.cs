@@ -60,13 +60,14 @@ internal sealed class TestCluster : IAsyncDisposable
     }
 
     /// <summary>Starts one seed and so many workers, and the run on them.</summary>
-    public async Task<(ClusterNode Seed, ClusterNode[] Workers)> StartAsync(int workers, params string[] settings)
+    /// <param name="launch">Of the workers.</param>
+    public async Task<(ClusterNode Seed, ClusterNode[] Workers)> StartAsync(int workers, Launch? launch = null)
     {
         var seed = Seed("seed");
         await StartAsync(seed);
-        ClusterNode[] nodes = [.. Enumerable.Range(0, workers).Select(i => Worker($"{(char)('a' + i)}"))];
+        ClusterNode[] nodes = [.. Enumerable.Range(0, workers).Select(i => Worker($"{(char)('a' + i)}", launch: launch))];
         await StartAsync(nodes);
-        await StartRunAsync(settings);
+        await StartRunAsync();
         return (seed, nodes);
     }
 

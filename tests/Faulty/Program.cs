@@ -1,5 +1,6 @@
 // A worker with a fault that no command line gives: "bit-flip" is a machine whose memory flips one bit in every result, "version" is a worker
-// of another build of Elastic. The rest of the arguments are those of elastic worker, as far as the scenarios need them.
+// of another build of Elastic, "slow" is one whose steps take so long that on every machine something can happen in a round. The rest of the
+// arguments are those of elastic worker, as far as the scenarios need them.
 using System.Runtime.InteropServices;
 using Elastic.Actors;
 using Elastic.Actors.Nodes;
@@ -11,6 +12,7 @@ var faults = args[0] switch
 {
     "bit-flip" => new NodeFaults(FlipOneBit),
     "version" => new NodeFaults(Version: "0.0.9"),
+    "slow" => new NodeFaults(StepPause: TimeSpan.FromMilliseconds(20)),
     _ => throw new ArgumentException($"there is no fault \"{args[0]}\""),
 };
 var options = args.Skip(2).Chunk(2).ToLookup(pair => pair[0], pair => pair[1]);          // args[1] is "worker"

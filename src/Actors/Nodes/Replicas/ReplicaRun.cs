@@ -43,6 +43,8 @@ internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, Devi
             if (step + 1 < run.Plan.InnerSteps)
                 next = ReadAsync(step + 1);                              // while the devices compute
             var (loss, learningRate) = await StepAsync(step, batch.MicroBatches);
+            if (run.Faults.StepPause > TimeSpan.Zero)
+                await Task.Delay(run.Faults.StepPause, CancellationToken.None);
             lossSum += loss;
             samples = Ledger.AppendStep(samples, batch.Samples);
             if (step + 1 == run.Plan.InnerSteps || Stopwatch.GetElapsedTime(_told) >= BetweenNews)
