@@ -7,6 +7,9 @@ internal sealed class Samples
 
     public void Add(double value) => _values.Add(value);
 
+    /// <summary>The newest; not a number before the first.</summary>
+    public double Last => _values.Count > 0 ? _values[^1] : double.NaN;
+
     /// <summary>"median (lower quartile to upper quartile)", each times <paramref name="factor"/>; "-" where there is none.</summary>
     public string Text(string format, double factor = 1)
     {

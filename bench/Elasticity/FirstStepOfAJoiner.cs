@@ -25,7 +25,10 @@ internal sealed class FirstStepOfAJoiner(Options options)
         await cluster.StartWorkersAsync(1, "cpu:1");
         await cluster.StartRunAsync(run);
         for (var turn = 0; turn < turns; turn++)
+        {
             await TakeTurnAsync(cluster);
+            Report.Turn(turn, turns, _sinceUp);
+        }
 
         Console.WriteLine($"a worker joins in the middle of a round: seconds from the start of its process; medians of {turns} (quartiles)");
         Console.WriteLine($"1 seed, 1 worker of 1 device and the one that joins, {Environment.ProcessorCount} cores, {run}");

@@ -17,7 +17,10 @@ internal sealed class ReplicaRestart(Options options)
         await cluster.StartWorkersAsync(workers, "cpu:2");
         await cluster.StartRunAsync(run);
         for (var turn = 0; turn < turns; turn++)
+        {
             await TakeTurnAsync(cluster);
+            Report.Turn(turn, turns, _started);
+        }
 
         Console.WriteLine($"kill -9 of a worker: seconds until its replica goes on elsewhere; medians of {turns} (quartiles)");
         Console.WriteLine($"1 seed, {workers} workers of 2 devices, {run}");

@@ -16,7 +16,10 @@ internal sealed class SupervisorLoss(Options options)
         await cluster.StartWorkersAsync(workers, "cpu:1");
         await cluster.StartRunAsync(run);
         for (var turn = 0; turn < turns; turn++)
+        {
             await TakeTurnAsync(cluster, options.Seconds("quiet", 10));
+            Report.Turn(turn, turns, _committed);
+        }
 
         Console.WriteLine($"kill -9 of the seed that supervises: seconds until the run goes on; medians of {turns} (quartiles)");
         Console.WriteLine($"{seeds} seeds on one SQLite file, network preset lan, {workers} workers of 1 device, {run}");

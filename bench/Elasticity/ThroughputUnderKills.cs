@@ -26,6 +26,7 @@ internal sealed class ThroughputUnderKills(Options options)
             _quiet.Add(quiet);
             _disturbed.Add(disturbed);
             _share.Add(100 * disturbed / quiet);
+            Report.Turn(turn, turns, _share);
         }
 
         Console.WriteLine($"kill -9 of a worker in every window of {window.TotalSeconds:0} s, back {away.TotalSeconds:0} s later: tokens per second; medians of {turns} (quartiles)");
