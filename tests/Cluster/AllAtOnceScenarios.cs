@@ -5,7 +5,7 @@ public sealed class AllAtOnceScenarios : ClusterScenario
     [Fact]
     public async Task A_run_all_of_whose_processes_were_killed_at_once_goes_on_by_itself_when_they_are_started_again()
     {
-        var (seed, workers) = await Cluster.StartAsync(workers: 3);
+        var (seed, workers) = await Cluster.StartAsync(workers: 3, Launch.Slow);
         await Cluster.RoundAsync(3);
         await Task.Delay(new Random(303).Next(500));                     // anywhere in a round
         await Task.WhenAll([seed.KillAsync(), .. workers.Select(w => w.KillAsync())]);

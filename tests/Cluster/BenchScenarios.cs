@@ -19,4 +19,24 @@ public sealed class BenchScenarios
         Assert.True(await bench.EndAsync() == 0, bench.Error);
         Assert.Contains("overhead", bench.Output, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task The_averaging_benchmark_shows_where_the_time_goes()
+    {
+        using var bench = ElasticProcess.Run("Elastic.Bench.Averaging.dll",
+            "--turns", "1", "--nodes", "2", "--layers", "1", "--width", "64", "--vocabulary", "97", "--stream-mib", "16", "--data", Path.GetTempPath());
+        Assert.True(await bench.EndAsync() == 0, bench.Error);
+        Assert.Contains("against the stream", bench.Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("aim: < 1", "replica", "--turns", "1")]
+    [InlineData("aim: < 10", "join", "--turns", "1", "--layers", "1", "--width", "64", "--heads", "2", "--vocabulary", "257", "--inner-steps", "300")]
+    [InlineData("simulated", "messages", "--replicas", "4", "--compute", "5", "--real-workers", "0")]
+    public async Task The_elasticity_benchmarks_come_to_their_tables(string says, params string[] arguments)
+    {
+        using var bench = ElasticProcess.Run("Elastic.Bench.Elasticity.dll", arguments);
+        Assert.True(await bench.EndAsync() == 0, bench.Error);
+        Assert.Contains(says, bench.Output, StringComparison.Ordinal);
+    }
 }

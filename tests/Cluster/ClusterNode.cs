@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using Elastic.Tests.Database;
 
 namespace Elastic.Cluster.Tests;
 
@@ -53,6 +54,10 @@ internal sealed partial class ClusterNode(string name, string role, string dataD
     public IReadOnlyList<(int Round, int Replica, int Step)> Begun =>
         [.. Log.Select(l => Begins().Match(l)).Where(m => m.Success).Select(m => (Number(m, "round"), Number(m, "replica"), Number(m, "step")))];
 
+    /// <summary>The replicas of whose inner steps it took one, by round.</summary>
+    public IReadOnlyList<(int Round, int Replica)> Stepped =>
+        [.. Log.Select(l => Steps().Match(l)).Where(m => m.Success).Select(m => (Number(m, "round"), Number(m, "replica")))];
+
     /// <summary>True when it has ended and nobody asked it to.</summary>
     public bool HasFailed => !_mayEnd && Process.HasEnded;
 
@@ -61,7 +66,7 @@ internal sealed partial class ClusterNode(string name, string role, string dataD
     public void Launch(bool mayEnd = false)
     {
         string[] ports = !IsSeed ? ["--port", port]
-            : Endpoint.Length == 0 ? ["--port", port, "--http-port", "0", "--pbm-port", "0"]
+            : Endpoint.Length == 0 ? ["--port", port, "--http-port", FreePort.Text(), "--pbm-port", FreePort.Text()]
             : ["--port", PortOf(Endpoint), "--http-port", PortOf(HttpEndpoint), "--pbm-port", PortOf(PbmEndpoint)];
         _processes.Add(new ElasticProcess(launch, [role, "--data-dir", dataDir, .. ports, .. arguments]));
         _mayEnd = mayEnd;
@@ -122,6 +127,9 @@ internal sealed partial class ClusterNode(string name, string role, string dataD
 
     [GeneratedRegex(@"round (?<round>\d+) replica (?<replica>\d+): begins at step (?<step>\d+) on", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Begins();
+
+    [GeneratedRegex(@"round (?<round>\d+) replica (?<replica>\d+): its first step here", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Steps();
 
     [GeneratedRegex(@"pbm (?<pbm>\S+) controls it", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Pbm();

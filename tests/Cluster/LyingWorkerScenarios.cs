@@ -12,9 +12,11 @@ public sealed class LyingWorkerScenarios : ClusterScenario
         var seed = Cluster.Seed("seed");
         await Cluster.StartAsync(seed);
         var liar = Cluster.Worker("liar", launch: new Launch("Elastic.Faulty.dll") { Words = ["bit-flip"] });
-        await Cluster.StartAsync(liar, Cluster.Worker("a"), Cluster.Worker("b"), Cluster.Worker("c"));
+        await Cluster.StartAsync(Cluster.Worker("a", launch: Launch.Slow), Cluster.Worker("b", launch: Launch.Slow), Cluster.Worker("c", launch: Launch.Slow));
         await Cluster.StartRunAsync(Audited);
         using var watch = ElasticProcess.Run("pbm.dll", seed.PbmEndpoint, "run", "watch");
+        await Cluster.UntilAsync("somebody watched", () => watch.Output.Length > 0);
+        await Cluster.StartAsync(liar);
 
         var events = await Cluster.SameAsUndisturbedAsync(seed);
         var quarantined = Assert.Single(events.OfType<RunEvent.NodeQuarantined>());

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Elastic.Messages.Runs;
+using Elastic.Tests.Database;
 
 namespace Elastic.Cluster.Tests;
 
@@ -11,7 +12,7 @@ public sealed class RefusalScenarios : ClusterScenario
     [Fact]
     public async Task A_worker_of_another_version_is_refused_and_one_with_other_arithmetic_computes_nothing_and_both_are_told_why()
     {
-        var (seed, _) = await Cluster.StartAsync(workers: 2);
+        var (seed, _) = await Cluster.StartAsync(workers: 2, Launch.Slow);
         var old = Cluster.Worker("old", launch: new Launch("Elastic.Faulty.dll") { Words = ["version"] });
         var other = Cluster.Worker("other", more: ["--set", "node.threads-per-device=2"]);
         old.Launch(mayEnd: true);
@@ -30,8 +31,7 @@ public sealed class RefusalScenarios : ClusterScenario
     [Fact]
     public async Task A_worker_whose_seed_does_not_answer_says_so_and_joins_once_it_does()
     {
-        var (listener, port) = Listen();
-        listener.Stop();
+        var port = FreePort.Text();
         var worker = Cluster.Worker("worker", more: ["--seed", $"127.0.0.1:{port}"]);
         worker.Launch();
         await Cluster.UntilAsync("the worker complained", () => worker.Said.Contains($"no seed answers at 127.0.0.1:{port}", StringComparison.Ordinal));

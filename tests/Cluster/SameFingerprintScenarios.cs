@@ -36,10 +36,10 @@ public sealed class SameFingerprintScenarios : ClusterScenario
     private async Task ChurnAsync(string database)
     {
         Cluster.Database = database;
-        var (seed, workers) = await Cluster.StartAsync(workers: 3);
+        var (seed, workers) = await Cluster.StartAsync(workers: 3, Launch.Slow);
 
         await Cluster.RoundAsync(2);
-        var joined = Cluster.StartAsync(Cluster.Worker("late"));
+        var joined = Cluster.StartAsync(Cluster.Worker("late", launch: Launch.Slow));
         await Cluster.RoundAsync(3);
         await workers[0].KillAsync();
         await Cluster.RoundAsync(4);

@@ -7,6 +7,7 @@ using Elastic.Actors.Nodes;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Pbm;
+using Elastic.Tests.Database;
 
 namespace Elastic.Cluster.Tests;
 
@@ -43,9 +44,9 @@ internal sealed class TestCluster : IAsyncDisposable
     private IEnumerable<ClusterNode> Seeds => Nodes.Where(n => n.IsSeed);
 
     /// <summary>A seed with no devices; not started yet.</summary>
-    /// <param name="port">Of its control plane; 0 for any free one.</param>
-    public ClusterNode Seed(string name, string port = "0", Launch? launch = null, params string[] more) => Add(name, "seed", launch ?? Launch.Elastic,
-        ["--devices", "none", .. Database is null ? Array.Empty<string>() : ["--database", Database], .. more], port);
+    /// <param name="port">Of its control plane; null for any free one.</param>
+    public ClusterNode Seed(string name, string? port = null, Launch? launch = null, params string[] more) => Add(name, "seed", launch ?? Launch.Elastic,
+        ["--devices", "none", .. Database is null ? Array.Empty<string>() : ["--database", Database], .. more], port ?? FreePort.Text());
 
     /// <summary>A worker that knows all seeds that there are; not started yet.</summary>
     public ClusterNode Worker(string name, string devices = "cpu:1", Launch? launch = null, params string[] more) => Add(name, "worker", launch ?? Launch.Elastic,

@@ -10,7 +10,8 @@ namespace Elastic.Bench.Elasticity.Control;
 /// <summary>A node that says what nodes say: it takes work, reports steps while the time for a replica passes, and answers with made-up digests.</summary>
 /// <param name="tokens">Of a replica's round.</param>
 /// <param name="elements">Of the model's flat vector.</param>
-internal sealed class SimulatedNode(RunId run, NodeId id, string endpoint, int devices, long tokens, long elements, TimeSpan compute)
+/// <param name="betweenNews">How often it tells of a replica's steps.</param>
+internal sealed class SimulatedNode(RunId run, NodeId id, string endpoint, int devices, long tokens, long elements, TimeSpan compute, TimeSpan betweenNews)
 {
     private readonly List<(NodeCommand Command, TimeSpan Since)> _works = [];
     private readonly HashSet<Digest> _held = [];
@@ -55,7 +56,8 @@ internal sealed class SimulatedNode(RunId run, NodeId id, string endpoint, int d
         {
             if (command is NodeCommand.RunReplica replica && now - since < compute)
             {
-                news.Add(new NodeReport.StepTaken(id, run, replica.Round, replica.Replica, (int)((now - since) / compute * 500), 3.25, 6e-4));
+                if ((now - since).Ticks % betweenNews.Ticks == 0)
+                    news.Add(new NodeReport.StepTaken(id, run, replica.Round, replica.Replica, (int)((now - since) / compute * 500), 3.25, 6e-4));
                 continue;
             }
 

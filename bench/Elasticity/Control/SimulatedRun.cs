@@ -1,4 +1,5 @@
 using System.Text;
+using Elastic.Actors.Nodes.Replicas;
 using Elastic.Actors.Runs;
 using Elastic.Actors.Serialization;
 using Elastic.Messages;
@@ -35,7 +36,7 @@ internal sealed class SimulatedRun(TrainingSettings settings, int nodes, int dev
         for (var i = 0; i <= nodes; i++)
         {
             var id = new NodeId(_endpoints[i].Replace(":40", ":50", StringComparison.Ordinal));
-            var node = new SimulatedNode(_desk.Run.Id, id, _endpoints[i], i == 0 ? 0 : devices, tokens, elements, compute);
+            var node = new SimulatedNode(_desk.Run.Id, id, _endpoints[i], i == 0 ? 0 : devices, tokens, elements, compute, ReplicaRun.BetweenNews(settings.Run.Replicas));
             _nodes.Add(node.Id, node);
         }
 

@@ -10,6 +10,9 @@ internal static class DatabaseCalls
     /// <summary>Longest delay between two attempts of <see cref="RetryAsync"/>.</summary>
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(2);
 
+    // Shorter than the callers' deadlines where it matters (the fence): what was given up and tried again must not take effect afterwards.
+    private const int StatementSeconds = 8;
+
     /// <summary>Runs <paramref name="call"/> off the caller's thread: SQLite's "asynchronous" calls block.</summary>
     /// <exception cref="TimeoutException">It took longer than <paramref name="deadline"/>; whether it took effect is unknown.</exception>
     /// <exception cref="DbException">The database is down, or refuses.</exception>
@@ -103,6 +106,7 @@ internal static class DatabaseCalls
     private static DbCommand Command(DbConnection connection, string sql, (string Name, object? Value)[] parameters)
     {
         var command = connection.CreateCommand();
+        command.CommandTimeout = StatementSeconds;
 #pragma warning disable CA2100 // The statements are constants of this assembly; what comes from outside is in the parameters.
         command.CommandText = sql;
 #pragma warning restore CA2100

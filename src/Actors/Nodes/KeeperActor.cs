@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Elastic.Actors.Blobs;
 using Elastic.Actors.Checkpoints;
+using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 
@@ -22,7 +23,7 @@ internal sealed class KeeperActor : BlobActor
         switch (command)
         {
             case NodeCommand.Survey survey:
-                return new NodeReport.Surveyed(run.Node, run.Id, survey.Sets, [.. survey.Sets.Where(s => run.Blobs.IsWhole(s, survey.Thorough))], survey.Part);
+                return new NodeReport.Surveyed(run.Node, run.Id, survey.Sets, [.. survey.Sets.Where(s => IsWhole(run.Blobs, s, survey.Thorough))], survey.Part);
             case NodeCommand.CopySet copy:
                 await run.FetchAsync(copy.Set);
                 return new NodeReport.SetHeld(run.Node, run.Id, copy.Round, copy.Copy, copy.Set);
@@ -37,6 +38,19 @@ internal sealed class KeeperActor : BlobActor
                 return null;
             default:
                 throw new UnreachableException($"not for the keeper: {command}");
+        }
+    }
+
+    // What the disk does not give is not there: a survey is always answered.
+    private static bool IsWhole(BlobStore blobs, Digest set, bool thorough)
+    {
+        try
+        {
+            return blobs.IsWhole(set, thorough);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            return false;
         }
     }
 }

@@ -30,7 +30,8 @@ internal sealed class RunBook(NodePlace place, ILoggingAdapter log)
 
     public NodeRun? Find(RunId id) => _runs.GetValueOrDefault(id);
 
-    public string WhyNot(RunId id) => _unopened.GetValueOrDefault(id, "the run is not open here");
+    /// <summary>Why the run could not be opened; null when nobody has asked for it.</summary>
+    public string? WhyNot(RunId id) => _unopened.GetValueOrDefault(id);
 
     /// <summary>Keeps a command back while its run is being opened.</summary>
     public bool Hold(NodeCommand command)

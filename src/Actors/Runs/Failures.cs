@@ -25,6 +25,10 @@ internal sealed class Failures
         return all.Count;
     }
 
+    /// <summary>True when a node fails at this work again and again for no reason that it can name: a disk or a device may be broken.</summary>
+    public bool IsStubborn(Holding work) =>
+        _failed.TryGetValue(work.Work, out var all) && all.Count(f => f.Node == work.Node && f.Kind == WorkFailure.Transient) > 1;
+
     /// <summary>
     /// True when trying again cannot help: it was tried often enough, or two nodes found the same thing wrong, so that it is not a node's
     /// fault.

@@ -18,7 +18,10 @@ internal sealed class Inventory(TimeSpan patience)
     // Reading through what a node stores may take a while; that a message was lost is rare.
     private static readonly TimeSpan Overlong = TimeSpan.FromMinutes(1);
 
-    private readonly Dictionary<NodeId, (int Parts, TimeSpan Asked)> _pending = [];
+    // After so many askings without an answer a node is left out: nobody is to wait for it for ever.
+    private const int MostAskings = 5;
+
+    private readonly Dictionary<NodeId, (int Parts, TimeSpan Asked, int Askings)> _pending = [];
     private TimeSpan _since;
 
     /// <summary>A judgement is needed from now on.</summary>
@@ -28,12 +31,15 @@ internal sealed class Inventory(TimeSpan patience)
     public IReadOnlyList<NodeCommand.Survey> Ask(RunState run, NodeId node, TimeSpan now)
     {
         var parts = Part.Cut([.. run.References()], Part.MostDigests).Select(p => new NodeCommand.Survey(run.Id, p.Items, p.Part)).ToList();
-        _pending[node] = (parts.Count, now);
+        _pending[node] = (parts.Count, now, _pending.GetValueOrDefault(node).Askings + 1);
         return parts;
     }
 
     /// <summary>Nodes that have not answered for long: they are to be asked again.</summary>
     public IReadOnlyList<NodeId> Overdue(TimeSpan now) => [.. _pending.Where(p => now - p.Value.Asked > Overlong).Select(p => p.Key)];
+
+    /// <summary>True when the node was asked often enough.</summary>
+    public bool IsMute(NodeId node) => _pending.GetValueOrDefault(node).Askings >= MostAskings;
 
     /// <summary>True while it is not known what the node has.</summary>
     public bool IsAwaited(NodeId node) => _pending.ContainsKey(node);

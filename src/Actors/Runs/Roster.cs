@@ -6,11 +6,13 @@ namespace Elastic.Actors.Runs;
 // What the nodes say of themselves, and what a run makes of it: which may compute for it, which only store, which get nothing.
 internal sealed class Roster
 {
-    // A full disk may be cleared: after this long the node is tried again.
+    // A full disk may be cleared: after this long the node is tried again, and twice as long each time that it fails again.
     private static readonly TimeSpan Convalescence = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LongestConvalescence = TimeSpan.FromMinutes(30);
 
     private readonly Dictionary<NodeId, NodeReport.Enlist> _reports = [];
     private readonly Dictionary<NodeId, (string Why, TimeSpan Until)> _ailing = [];
+    private readonly Dictionary<NodeId, int> _relapses = [];
 
     public IEnumerable<NodeReport.Enlist> Reports => _reports.Values;
 
@@ -22,10 +24,23 @@ internal sealed class Roster
     {
         _reports.Remove(node);
         _ailing.Remove(node);
+        _relapses.Remove(node);
     }
 
     /// <summary>A node cannot do what it is asked to; it rests for a while.</summary>
-    public void Ail(NodeId node, string why, TimeSpan now) => _ailing[node] = (why, now + Convalescence);
+    public void Ail(NodeId node, string why, TimeSpan now)
+    {
+        var relapses = _relapses[node] = _relapses.GetValueOrDefault(node, -1) + 1;
+        var rest = Convalescence * Math.Pow(2, Math.Min(relapses, 10));
+        _ailing[node] = (why, now + (rest < LongestConvalescence ? rest : LongestConvalescence));
+    }
+
+    /// <summary>A node has done what it was asked to.</summary>
+    public void Thrives(NodeId node)
+    {
+        if (!IsAiling(node))
+            _relapses.Remove(node);
+    }
 
     /// <summary>True when those that rested long enough are well again.</summary>
     public bool Recover(TimeSpan now)

@@ -75,6 +75,8 @@ public static class Run
         CommitRound when run.Finished.Count < plan.Replicas =>
             Decision.Refuse($"only {run.Finished.Count} of {plan.Replicas} replicas are in"),   // one was lost after the chunks were averaged
         CommitRound when run.Averaged.Count < plan.Chunks => Decision.Refuse($"only {run.Averaged.Count} of {plan.Chunks} chunks are averaged"),
+        CommitRound c when c.Version != run.NextVersion(plan).Digest =>
+            Decision.Refuse($"version {c.Version.Short} is of results that do not count any more"),   // one was found wrong while the commit was on its way
         CommitRound c when c.Holders < Math.Min(2, c.Nodes) || c.Holders < 1 =>
             Decision.Refuse($"{c.Holders} of {c.Nodes} nodes hold the version: too few to survive the loss of one"),
         CommitRound c => Decision.Store(new RoundCommitted(

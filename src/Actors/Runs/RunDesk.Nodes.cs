@@ -60,11 +60,17 @@ public sealed partial class RunDesk
         Advance();
     }
 
-    /// <summary>A node could not open the run: it is asked again after a while.</summary>
+    /// <summary>A node could not open the run, and is asked again after a while; or was not asked to, because that message was lost, and is asked at once.</summary>
     public void Unopened(NodeReport.RunUnopened report)
     {
         _opened.Remove(report.Node);
         _inventory.Forget(report.Node);
+        if (report.Why is null)
+        {
+            Advance();
+            return;
+        }
+
         if (Fleet.Nodes.Keys.All(n => n == report.Node || _roster.IsAiling(n)) && !_goesOn)
             Fail(report.Why);
         else
@@ -72,9 +78,10 @@ public sealed partial class RunDesk
         Advance();
     }
 
+    // Nobody asks who has what of a run that was finished before this supervisor came: its checkpoint is durable.
     private void ReleaseLeavers()
     {
-        if (!Fleet.Surveyed || _asked.Contains(typeof(RunCommand.LoseWork)))
+        if (!(Fleet.Surveyed || RestsInPeace) || _asked.Contains(typeof(RunCommand.LoseWork)))
             return;
         // Where nobody stays there is nothing to wait for, unless somebody is only resting.
         if (!Fleet.Staying.Any() && Fleet.Nodes.Keys.Any(_roster.IsAiling))

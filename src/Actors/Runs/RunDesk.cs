@@ -87,7 +87,18 @@ public sealed partial class RunDesk(RunId id, Func<RunState, RunPlan> planOf, Ti
         if (_roster.Recover(_now))
             ReviewNodes();
         foreach (var node in _inventory.Overdue(_now))
-            _outbox.AddRange(_inventory.Ask(Run, node, _now).Select(s => new Outgoing(node, s)));
+        {
+            if (!_inventory.IsMute(node))
+            {
+                _outbox.AddRange(_inventory.Ask(Run, node, _now).Select(s => new Outgoing(node, s)));
+                continue;
+            }
+
+            _inventory.Forget(node);
+            _opened.Remove(node);                                      // so that it is asked once more when it has rested
+            Rest(node, "it does not say what it stores: its disk may hang");
+        }
+
         foreach (var (stuck, since) in Fleet.InHand.Where(w => w.Key.Work.Kind != WorkKind.Replica && _now - w.Value > Overlong).ToList())
             Rest(stuck.Node, $"it has not finished its {stuck.Work.Kind.ToString().ToLowerInvariant()} of round {stuck.Work.Number} for {Overlong.TotalMinutes} minutes");
         Advance();
@@ -168,7 +179,7 @@ public sealed partial class RunDesk(RunId id, Func<RunState, RunPlan> planOf, Ti
             Fail($"replica {work.Index} could not be handed over, and takes its steps of this round again next time: {failed.Why}");
         else if (_failures.IsHopeless(work, Fleet.Nodes.Count) || (failed.Kind == WorkFailure.Permanent && !others))
             Fail(failed.Why);
-        else if (failed.Kind == WorkFailure.Permanent)
+        else if (failed.Kind == WorkFailure.Permanent || (others && _failures.IsStubborn(holding)))
             Rest(failed.Node, failed.Why);
         if (Failure is not null)
             return null;
@@ -204,8 +215,7 @@ public sealed partial class RunDesk(RunId id, Func<RunState, RunPlan> planOf, Ti
     {
         if (Plan is null)
             return;
-        // A finished run on a seed rests in peace; one process that is asked to go on with it looks whether it is still whole.
-        var rests = Failure is not null || (Run.IsFinished && _goesOn);
+        var rests = Failure is not null || RestsInPeace;
         if (!rests)
             Inquire();
         foreach (var over in Fleet.InHand.Keys.Where(w => Dispatch.IsDone(Run, Plan, w)).GroupBy(w => w.Node).ToList())
@@ -216,6 +226,9 @@ public sealed partial class RunDesk(RunId id, Func<RunState, RunPlan> planOf, Ti
         if (!rests && Dispatch.Commit(Run, Fleet, Plan) is { } commit)
             Ask(commit);
     }
+
+    // A finished run on a seed; one process that is asked to go on with it looks whether it is still whole.
+    private bool RestsInPeace => Run.IsFinished && _goesOn;
 
     private void Inquire()
     {
@@ -275,6 +288,7 @@ public sealed partial class RunDesk(RunId id, Func<RunState, RunPlan> planOf, Ti
     {
         Fleet = Fleet.Answered(answered.Work, answered.Node);
         _failures.Succeeded(answered.Work);
+        _roster.Thrives(answered.Node);
         _outbox.Add(new Outgoing(answered.Node, new NodeCommand.DropWork(id, [answered.Work])));
     }
 

@@ -71,7 +71,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Command<NodeReport.RunIdle>(idle => Then(() => _desk.PutDown(idle)));
         Command<NodeReport.RunUnopened>(report => Then(() =>
         {
-            Tell($"{report.Node} cannot open the run: {report.Why}");
+            Tell(report.Why is { } why ? $"{report.Node} cannot open the run: {why}" : null);
             _desk.Unopened(report);
         }));
         Command<NodeReport.WorkFailed>(TakeBack);
@@ -147,10 +147,10 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             foreach (var quarantined in d.Events.OfType<RunEvent.NodeQuarantined>())
                 Context.Parent.Tell(new NodeDistrusted(quarantined.Node));
             if (d.Events.Any(e => e is RunEvent.RolledBack))
-            {
                 _progress.Forget();
+            // The fence has to be told where the run stands: it is an older round, or one that the fence has let pass and the run has not.
+            if (d.Events.Any(e => e is RunEvent.RolledBack) || (command is RunCommand.CommitRound && d.Refusal is not null))
                 BeginTerm();
-            }
         });
     }
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Elastic.Actors.Nodes;
 using Elastic.Host.Configuration;
 
 namespace Elastic.Host.Commands;
@@ -8,9 +9,10 @@ namespace Elastic.Host.Commands;
 internal static class ElasticCommandLine
 {
     /// <summary>Runs one command line. Never throws: everything that can go wrong becomes lines on <paramref name="error"/> and an exit code.</summary>
-    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error)
+    /// <param name="faults">Of a worker's machine; only a test makes some up.</param>
+    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, NodeFaults? faults = null)
     {
-        ParseResult parsed = Build().Parse(args);
+        ParseResult parsed = Build(faults).Parse(args);
         if (parsed.Errors.Count > 0)
         {
             foreach (var problem in Problems(parsed))
@@ -39,13 +41,13 @@ internal static class ElasticCommandLine
     }
 
     /// <summary>The whole command tree.</summary>
-    public static RootCommand Build()
+    public static RootCommand Build(NodeFaults? faults = null)
     {
         var root = new RootCommand("Elastic trains language models on machines that come and go; the answer does not depend on the machines.")
         {
             TrainCommand.Build(),
             SeedCommand.Build(),
-            WorkerCommand.Build(),
+            WorkerCommand.Build(faults ?? NodeFaults.None),
             GenerateCommand.Build(),
             CorpusCommand.Build(),
             DoctorCommand.Build(),

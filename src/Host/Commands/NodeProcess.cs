@@ -1,4 +1,5 @@
 using Elastic.Actors;
+using Elastic.Actors.Nodes;
 using Elastic.Messages;
 using Elastic.Model.Native;
 
@@ -13,18 +14,20 @@ internal sealed class NodeProcess
     private readonly NodeRequest _request;
     private readonly TextWriter _output;
     private readonly RunLog _log;
+    private readonly NodeFaults _faults;
     private readonly Lock _gate = new();                              // several threads have something to say
 
-    private NodeProcess(NodeRequest request, TextWriter output, RunLog log) => (_request, _output, _log) = (request, output, log);
+    private NodeProcess(NodeRequest request, TextWriter output, RunLog log, NodeFaults faults) =>
+        (_request, _output, _log, _faults) = (request, output, log, faults);
 
     /// <summary>Runs until it is asked to leave; returns the exit code.</summary>
-    public static async Task<int> RunAsync(NodeRequest request, TextWriter output)
+    public static async Task<int> RunAsync(NodeRequest request, TextWriter output, NodeFaults faults)
     {
         if (request.Node.Devices != "none")
             NativeTorch.Load();
         var data = new DataDirectory(request.Node.DataDir);
         using var held = data.Take();
-        var process = new NodeProcess(request, output, new RunLog(Path.Combine(data.Root, "node.log")));
+        var process = new NodeProcess(request, output, new RunLog(Path.Combine(data.Root, "node.log")), faults);
         using var interruption = Interruption.Listen(() => process.Say("leaving: handing over at the next step; once more to quit at once (nothing that was committed is lost)"));
         try
         {
@@ -39,7 +42,7 @@ internal sealed class NodeProcess
     private async Task<int> RunAsync(CancellationToken interrupted)
     {
         var duty = _request.Seed ? NodeDuty.Seed(_request.Seeds) : NodeDuty.Worker(_request.Seeds);
-        await using var node = await ElasticNode.StartAsync(_request.Node, duty, Say, interrupted);
+        await using var node = await ElasticNode.StartAsync(_request.Node, duty, Say, _faults, interrupted);
         Say($"{(_request.Seed ? "seed" : "worker")} {node.Endpoint} is up: data plane {node.HttpEndpoint}, devices {_request.Node.Devices}");
         await using var pbm = _request.Seed ? await PbmAsync(node, interrupted) : null;
         if (pbm is not null)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Elastic.Actors.Nodes;
 
 namespace Elastic.Host.Commands;
 
@@ -26,7 +27,7 @@ internal static class SeedCommand
         foreach (var option in options.Common)
             command.Add(option);
         command.SetAction((parsed, _) => NodeProcess.RunAsync(
-            options.Read(parsed, seed: true), parsed.InvocationConfiguration.Output));
+            options.Read(parsed, seed: true), parsed.InvocationConfiguration.Output, NodeFaults.None));
         return command;
     }
 }

@@ -1,11 +1,12 @@
 using System.CommandLine;
+using Elastic.Actors.Nodes;
 
 namespace Elastic.Host.Commands;
 
 /// <summary><c>elastic worker</c>: a node that computes.</summary>
 internal static class WorkerCommand
 {
-    public static Command Build()
+    public static Command Build(NodeFaults faults)
     {
         var options = new NodeOptions(0, 0, 0, "auto", new Option<string[]>("--seed")
         {
@@ -23,7 +24,7 @@ internal static class WorkerCommand
             """);
         foreach (var option in options.Common)
             command.Add(option);
-        command.SetAction((parsed, _) => NodeProcess.RunAsync(options.Read(parsed, seed: false), parsed.InvocationConfiguration.Output));
+        command.SetAction((parsed, _) => NodeProcess.RunAsync(options.Read(parsed, seed: false), parsed.InvocationConfiguration.Output, faults));
         return command;
     }
 }

@@ -27,6 +27,8 @@ internal static class RunJson
         ["checkpoint"] = view.Checkpoint,
         ["nodes"] = view.Nodes,
         ["devices"] = view.Devices,
+        ["notice"] = view.Notice,
+        ["failure"] = view.Failure,
     };
 
     // JSON has no NaN; a loss that is none says so by being null.

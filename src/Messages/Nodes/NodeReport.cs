@@ -42,7 +42,8 @@ public abstract record NodeReport(NodeId Node) : IWireMessage
     public sealed record Surveyed(NodeId Node, RunId RunId, Digest[] Asked, Digest[] Intact, Part Part) : NodeReport(Node);
 
     /// <summary>The run cannot be opened on this node: its corpus cannot be had, or its settings cannot be read.</summary>
-    public sealed record RunUnopened(NodeId Node, RunId RunId, string Why) : NodeReport(Node);
+    /// <param name="Why">Null when it was never asked to, as far as it knows.</param>
+    public sealed record RunUnopened(NodeId Node, RunId RunId, string? Why) : NodeReport(Node);
 
     /// <summary>A piece of work could not be done; the supervisor gives it out again.</summary>
     public sealed record WorkFailed(NodeId Node, NodeCommand Work, string Why, WorkFailure Kind) : NodeReport(Node);

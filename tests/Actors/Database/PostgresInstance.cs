@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 
 namespace Elastic.Tests.Database;
 
@@ -36,7 +34,7 @@ public sealed class PostgresInstance : IAsyncDisposable
             throw new InvalidOperationException("PostgreSQL is not installed under /usr/lib/postgresql: apt-get install postgresql");
 
         var folder = Directory.CreateTempSubdirectory("elastic-postgres-").FullName;
-        var instance = new PostgresInstance(programs, folder, FreePort());
+        var instance = new PostgresInstance(programs, folder, FreePort.Take());
         try
         {
             var passwordFile = Path.Combine(folder, "password");
@@ -96,12 +94,5 @@ public sealed class PostgresInstance : IAsyncDisposable
         await process.WaitForExitAsync(deadline.Token);
         if (process.ExitCode != 0)
             throw new InvalidOperationException($"{Path.GetFileName(program)} {string.Join(' ', arguments)} ended with {process.ExitCode}: what it wrote is above");
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

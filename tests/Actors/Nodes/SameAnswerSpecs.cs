@@ -7,6 +7,9 @@ namespace Elastic.Actors.Tests.Nodes;
 /// <summary>The answer does not depend on the machines: fingerprints are compared, never losses.</summary>
 public sealed class SameAnswerSpecs : IDisposable
 {
+    // A round of so many steps is not over, nor are the rounds after it, before a stop has come through.
+    private const int StepsToStopIn = 40;
+
     private readonly TinyRun _tiny = new();
 
     public void Dispose() => _tiny.Dispose();
@@ -38,10 +41,10 @@ public sealed class SameAnswerSpecs : IDisposable
     [Fact]
     public async Task A_run_stopped_in_the_middle_of_a_round_and_started_again_ends_as_if_nothing_had_happened()
     {
-        var settings = TinyRun.Settings("a", replicas: 2, rounds: 6);
+        var settings = TinyRun.Settings("a", replicas: 2, rounds: 6, innerSteps: StepsToStopIn);
         var undisturbed = await _tiny.TrainAsync(settings, "cpu:2", data: "undisturbed");
 
-        var stopped = await _tiny.TrainAsync(settings, "cpu:2", data: "stopped", stop: v => v is { Round: 2, Steps: > 6 });
+        var stopped = await _tiny.TrainAsync(settings, "cpu:2", data: "stopped", stop: v => v is { Round: 2, Steps: > 2 * StepsToStopIn });
         Assert.Equal(RunPhase.Stopped, stopped.Phase);
         Assert.True(stopped.Round < 6);
         var resumed = await _tiny.TrainAsync(settings, "cpu:1", data: "stopped");
@@ -53,7 +56,7 @@ public sealed class SameAnswerSpecs : IDisposable
     [Fact]
     public async Task A_run_stopped_and_started_again_in_the_same_process_goes_on()
     {
-        var settings = TinyRun.Settings("a", rounds: 6);
+        var settings = TinyRun.Settings("a", rounds: 6, innerSteps: StepsToStopIn);
         var undisturbed = await _tiny.TrainAsync(settings, "cpu:2", data: "undisturbed");
 
         using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));

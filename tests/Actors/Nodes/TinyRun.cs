@@ -18,8 +18,8 @@ internal sealed class TinyRun : IDisposable
 
     public string Root { get; } = Path.Combine(Path.GetTempPath(), $"elastic-{Guid.NewGuid():N}");
 
-    public static TrainingSettings Settings(string name, int replicas = 1, AveragingMethod averaging = AveragingMethod.Average, int rounds = 4) => new(
-        new RunSettings(name, 42, replicas, 3, rounds, null, averaging),
+    public static TrainingSettings Settings(string name, int replicas = 1, AveragingMethod averaging = AveragingMethod.Average, int rounds = 4, int innerSteps = 3) => new(
+        new RunSettings(name, 42, replicas, innerSteps, rounds, null, averaging),
         new BatchSettings(8, 2),
         new ModelSettings("gpt2", 1, 2, 16, 16, 257, 0.1, null),
         new OptimizerSettings(3e-3, 0, 0.9, 0.95, 1e-8, 0.1, 1, 0, LearningRateSchedule.Cosine, 2, 0.7, 0.9),

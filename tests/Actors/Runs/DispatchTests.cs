@@ -47,8 +47,8 @@ public sealed class DispatchTests
         var run = Carry(Averaged(Computed(At(1))), Commit(1));           // version 2: scored and durable by the plan
         var work = Given(run, Two, out _);
         Assert.Equal([(WorkKind.Evaluate, A), (WorkKind.Checkpoint, A), (WorkKind.Replica, B)], work.Select(w => (w.Key.Kind, w.Node)));
-        Assert.Equal(new NodeCommand.Evaluate(Id, 2, D("version 2")), work[0].Command);
-        var expected = new NodeCommand.TakeCheckpoint(Id, 2, D("version 2"), D("fingerprint 2"), [D("inner 1 0"), D("inner 1 1")], run.TokensSeen, run.Ledger);
+        Assert.Equal(new NodeCommand.Evaluate(Id, 2, Version(2)), work[0].Command);
+        var expected = new NodeCommand.TakeCheckpoint(Id, 2, Version(2), D("fingerprint 2"), [D("inner 1 0"), D("inner 1 1")], run.TokensSeen, run.Ledger);
         Assert.Equal(Deep(expected), Deep(work[1].Command));
     }
 
@@ -67,8 +67,8 @@ public sealed class DispatchTests
         var run = Fold(At(1), new RunEvent.ReplicaHandedOver(Id, HandOver(1, 1, 2)));
         Assert.Equal(
             [
-                new NodeCommand.RunReplica(Id, 1, 0, D("version 1"), D("inner 0 0"), null),
-                new NodeCommand.RunReplica(Id, 1, 1, D("version 1"), D("inner 0 1"), HandOver(1, 1, 2)),
+                new NodeCommand.RunReplica(Id, 1, 0, Version(1), D("inner 0 0"), null),
+                new NodeCommand.RunReplica(Id, 1, 1, Version(1), D("inner 0 1"), HandOver(1, 1, 2)),
             ],
             Given(run, Two, out _).Select(w => w.Command));
         Assert.Equal(
@@ -91,7 +91,7 @@ public sealed class DispatchTests
         var work = Given(run, Two, out _, plan);
         Assert.Equal(["a", "b", "a"], work.Select(w => w.Node.Value));
         Assert.Equal(
-            new int[][] { [0, 1], [2, 3], [4] }.Select(c => Deep(new NodeCommand.AverageChunks(Id, 1, c, D("version 1"), [D("contribution 1 0"), D("contribution 1 1")]))),
+            new int[][] { [0, 1], [2, 3], [4] }.Select(c => Deep(new NodeCommand.AverageChunks(Id, 1, c, Version(1), [D("contribution 1 0"), D("contribution 1 1")]))),
             work.Select(w => Deep(w.Command)));
 
         run = Fold(run, new RunEvent.ChunksAveraged(Id, 1, [Chunk(1, 0), Chunk(1, 1), Chunk(1, 3)]));
@@ -180,7 +180,7 @@ public sealed class DispatchTests
     [Fact]
     public void A_replica_goes_on_where_its_moments_are()
     {
-        var fleet = Two.Hold(B, D("inner 0 0"), D("version 1")).Hold(A, D("inner 0 1"), D("version 1"));
+        var fleet = Two.Hold(B, D("inner 0 0"), Version(1)).Hold(A, D("inner 0 1"), Version(1));
         Assert.Equal([("b", 0), ("a", 1)], Replicas(Given(At(1), fleet, out _)).Select(w => (w.Node.Value, w.Key.Index)));
     }
 

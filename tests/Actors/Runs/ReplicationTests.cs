@@ -16,7 +16,7 @@ public sealed class ReplicationTests
     public void What_is_committed_is_copied_until_two_nodes_hold_it()
     {
         var due = Due(At(1), Three.Holding(At(1), A));
-        Assert.Equal([D("inner 0 0"), D("inner 0 1"), D("version 1")], due.Select(d => d.Set).OrderBy(s => s == D("version 1")).ThenBy(s => s == D("inner 0 1")));
+        Assert.Equal([D("inner 0 0"), D("inner 0 1"), Version(1)], due.Select(d => d.Set).OrderBy(s => s == Version(1)).ThenBy(s => s == D("inner 0 1")));
         Assert.All(due, d => Assert.NotEqual(A, d.Node));
         Assert.Equal(2, due.Select(d => d.Node).Distinct().Count());      // the others share the work
         Assert.Empty(Due(At(1), Three.Holding(At(1), A, C)));
@@ -39,7 +39,7 @@ public sealed class ReplicationTests
         var run = Fold(At(1), new RunEvent.ReplicaComputed(Id, Result(1, 0), A), new RunEvent.ReplicaHandedOver(Id, HandOver(1, 1, 2)));
         var fleet = Three.Holding(run, A).Hold(B, At(1).Current()).Hold(B, D("inner 1 0")).Enlist(A, [], leaving: true);
         var due = Due(run, fleet);
-        Assert.Subset(due.Select(d => d.Set).ToHashSet(), new HashSet<Digest> { D("contribution 1 0"), D("hand-over 1 1 2"), D("version 1"), D("inner 1 0") });
+        Assert.Subset(due.Select(d => d.Set).ToHashSet(), new HashSet<Digest> { D("contribution 1 0"), D("hand-over 1 1 2"), Version(1), D("inner 1 0") });
         Assert.False(Replication.CanGo(run, fleet, A));
 
         fleet = fleet.Holding(run, B, C);

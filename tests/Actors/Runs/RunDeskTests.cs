@@ -63,7 +63,7 @@ public sealed class RunDeskTests
     {
         Recover(Journal(3));
         Enlist(A);
-        Survey(A, Checkpoint(2).InnerStates.Append(D("version 2")));
+        Survey(A, Checkpoint(2).InnerStates.Append(Version(2)));
         After(9);
         Enlist(B);                                                       // the version may be there
         After(11);
@@ -94,7 +94,7 @@ public sealed class RunDeskTests
     {
         Recover(Journal(3));
         Enlist(A);
-        Survey(A, [D("version 3")]);
+        Survey(A, [Version(3)]);
         Enlist(B);
         Survey(B, [D("inner 2 0"), D("inner 2 1")]);
         HandleOwn();
@@ -107,7 +107,7 @@ public sealed class RunDeskTests
         Begin(1, A, Results(1));
         Handle(Sums(A, 1, 0, 1));
         Enlist(B);
-        Survey(B, [D("version 1")]);
+        Survey(B, [Version(1)]);
         Hold(A, 1);
         Assert.Null(_desk.TakeOwn());                                    // one of two
         Enlist(B, incarnation: "2");
@@ -137,7 +137,7 @@ public sealed class RunDeskTests
         Enlist(A, leaving: true);
         _desk.PutDown(new NodeReport.RunIdle(A, Id));
         Assert.DoesNotContain("Release", Sent(A));
-        foreach (var (copy, set) in new[] { (0, D("version 1")), (1, D("inner 0 0")), (5, D("inner 0 1")) })
+        foreach (var (copy, set) in new[] { (0, Version(1)), (1, D("inner 0 0")), (5, D("inner 0 1")) })
             _desk.Hold(new NodeReport.SetHeld(B, Id, 1, copy, set));
         Assert.Contains("Release", Sent(A));
         After(1);
@@ -187,6 +187,59 @@ public sealed class RunDeskTests
         After(31);
         _desk.Tick();
         Assert.Equal([A, B], _desk.Fleet.Workers);
+    }
+
+    [Fact]
+    public void A_node_that_fails_again_and_again_for_no_reason_rests_while_others_can_and_longer_each_time()
+    {
+        Begin(1, A);
+        Enlist(B);
+        Survey(B, At(1).Current());
+        var work = _desk.TakeOutbox().Where(o => o.Node == A).Select(o => o.Command).OfType<NodeCommand.RunReplica>().First();
+        FailOnA(work);
+        Assert.Equal([A, B], _desk.Fleet.Workers);
+        foreach (var rest in new[] { 30, 60, 120 })
+        {
+            FailOnA(work);
+            Assert.Null(_desk.Failure);
+            Assert.Equal([B], _desk.Fleet.Workers);
+            After(rest - 1);
+            _desk.Tick();
+            Assert.Equal([B], _desk.Fleet.Workers);
+            After(2);
+            _desk.Tick();
+            Assert.Equal([A, B], _desk.Fleet.Workers);
+        }
+
+        void FailOnA(NodeCommand.RunReplica failing)
+        {
+            var key = WorkKey.Of(failing)!.Value;
+            Enlist(A, works: key);                                      // it has it in hand, by its own account
+            var again = _desk.TakeBack(new NodeReport.WorkFailed(A, failing, "IOException: Input/output error", WorkFailure.Transient));
+            _desk.GiveOutAgain(again!.Value.Work);
+        }
+    }
+
+    [Fact]
+    public void A_node_that_lost_the_word_to_open_a_run_is_told_again_at_once()
+    {
+        Begin(1, A);
+        Sent(A);
+        _desk.Unopened(new NodeReport.RunUnopened(A, Id, null));
+        Assert.Contains("OpenRun", Sent(A));
+        Assert.Equal([A], _desk.Fleet.Workers);
+        _desk.Unopened(new NodeReport.RunUnopened(A, Id, "its corpus cannot be had"));
+        Assert.DoesNotContain("OpenRun", Sent(A));
+        Assert.Empty(_desk.Fleet.Workers);
+    }
+
+    [Fact]
+    public void A_run_that_was_finished_before_this_supervisor_came_holds_nobody_back()
+    {
+        Recover([.. Journal(4), new RunEvent.RunFinished(Id, 4, D("fingerprint 4"))]);
+        Enlist(A);
+        Enlist(A, leaving: true);
+        Assert.Equal(["Release"], Sent(A));
     }
 
     [Fact]

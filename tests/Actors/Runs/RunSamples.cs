@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Elastic.Actors.Runs;
@@ -32,13 +33,20 @@ internal static class RunSamples
     public static Digest VersionAfter(int round) =>
         VectorSet.Version(Plan.Elements, [.. Enumerable.Range(0, Plan.Chunks).Select(c => Chunk(round, c))]).Digest;
 
+    /// <summary>The digest of the version that contains so many rounds.</summary>
+    public static Digest Version(int rounds) => rounds == 0 ? D("version 0") : VersionAfter(rounds - 1);
+
+    /// <summary>A vector set by the name that it has in these samples.</summary>
+    public static Digest Set(string name) =>
+        name.StartsWith("version ", StringComparison.Ordinal) ? Version(int.Parse(name.AsSpan("version ".Length), CultureInfo.InvariantCulture)) : D(name);
+
     /// <summary>An answer to the order to average these chunks of the round.</summary>
     public static RunCommand.FinishChunks Sums(NodeId node, int round, params int[] chunks) =>
         new(Id, node, round, Inputs(round), [.. chunks.Select(c => Chunk(round, c))]);
 
     /// <summary>What the round's chunks are averaged of.</summary>
     public static Digest Inputs(int round) =>
-        AveragedChunk.Inputs(D($"version {round}"), Enumerable.Range(0, Plan.Replicas).Select(r => Result(round, r).Contribution));
+        AveragedChunk.Inputs(Version(round), Enumerable.Range(0, Plan.Replicas).Select(r => Result(round, r).Contribution));
 
     /// <summary>Stands for some bytes.</summary>
     public static Digest D(string text) => Digest.Of(Encoding.UTF8.GetBytes(text));
@@ -54,11 +62,11 @@ internal static class RunSamples
     public static AveragedChunk Chunk(int round, int chunk, string bytes = "") => new(chunk, D($"chunk {round} {chunk}{bytes}"), null);
 
     public static Checkpoint Checkpoint(int version) => new(
-        version, D($"version {version}"), D($"fingerprint {version}"), [.. Enumerable.Range(0, Plan.Replicas).Select(r => D($"inner {version - 1} {r}"))],
+        version, Version(version), D($"fingerprint {version}"), [.. Enumerable.Range(0, Plan.Replicas).Select(r => D($"inner {version - 1} {r}"))],
         version * Plan.TokensPerRound, D($"ledger {version}"), $"round-{version}.json");
 
     public static RunCommand.CommitRound Commit(int round, int holders = 2, int nodes = 2) =>
-        new(Id, round, D($"version {round + 1}"), D($"fingerprint {round + 1}"), holders, nodes);
+        new(Id, round, VersionAfter(round), D($"fingerprint {round + 1}"), holders, nodes);
 
     public static RunState Fold(RunState run, params RunEvent[] events) => events.Aggregate(run, Run.Apply);
 

@@ -194,6 +194,10 @@ public sealed class RunTests
     }
 
     [Fact]
+    public void A_commit_of_another_version_than_the_chunks_make_up_is_refused() => Refuses(
+        Assembling, Commit(0) with { Version = D("of a result that was outvoted") }, $"version {D("of a result that was outvoted").Short} is of results that do not count any more");
+
+    [Fact]
     public void A_commit_is_refused_when_a_result_was_lost_after_it_had_been_averaged()
     {
         var run = Fold(Assembling, new WorkLost(Id, 0, [1], false, "gone"));
@@ -205,11 +209,11 @@ public sealed class RunTests
     [Fact]
     public void A_commit_counts_the_tokens_chains_the_ledger_and_opens_the_next_round()
     {
-        var ledger = Ledger.Append(Ledger.Empty, [Ledger.Of(Result(0, 0)), Ledger.Of(Result(0, 1))], D("version 1"));
-        Stores(Assembling, Commit(0, 1, 1), new RoundCommitted(Id, 0, D("version 1"), D("fingerprint 1"), 2 * 3 * 8 * 16, ledger));
+        var ledger = Ledger.Append(Ledger.Empty, [Ledger.Of(Result(0, 0)), Ledger.Of(Result(0, 1))], Version(1));
+        Stores(Assembling, Commit(0, 1, 1), new RoundCommitted(Id, 0, Version(1), D("fingerprint 1"), 2 * 3 * 8 * 16, ledger));
 
         var run = Carry(Assembling, Commit(0));
-        Assert.Equal((1, D("version 1"), 768, ledger), (run.Round, run.Version, run.TokensSeen, run.Ledger));
+        Assert.Equal((1, Version(1), 768, ledger), (run.Round, run.Version, run.TokensSeen, run.Ledger));
         Assert.Equal([D("inner 0 0"), D("inner 0 1")], run.InnerStates);
         Assert.Equal(3.0, run.TrainLossNats);                            // the mean of 2.5 and 3.5
         Assert.Equal((0, 0, 0), (run.Finished.Count, run.HandedOver.Count, run.Averaged.Count));

@@ -43,7 +43,7 @@ public sealed class SurveyTests
         var after = Surveyed(run, "version 3", out var events);
         var rolledBack = Assert.IsType<RolledBack>(Assert.Single(events));
         Assert.Equal("version 3 is incomplete or damaged: going on from the checkpoint of round 2", rolledBack.Why);
-        Assert.Equal((2, D("version 2"), D("fingerprint 2"), D("ledger 2")), (after.Round, after.Version, after.Fingerprint, after.Ledger));
+        Assert.Equal((2, Version(2), D("fingerprint 2"), D("ledger 2")), (after.Round, after.Version, after.Fingerprint, after.Ledger));
         Assert.Equal(2 * Plan.TokensPerRound, after.TokensSeen);
         Assert.Equal(Checkpoint(2).InnerStates, after.InnerStates);
         Assert.Equal(2, after.Score!.Version);
@@ -144,14 +144,14 @@ public sealed class SurveyTests
             "version 3", "inner 2 0", "inner 2 1", "contribution 3 0", "inner 3 0", "hand-over 3 1 2",       // the round
             "version 2", "inner 1 0", "inner 1 1",                                                          // the checkpoint
         ];
-        Assert.Equal(needed.Select(D).Order(Comparer<Digest>.Create((a, b) => string.CompareOrdinal(a.Hex, b.Hex))),
+        Assert.Equal(needed.Select(Set).Order(Comparer<Digest>.Create((a, b) => string.CompareOrdinal(a.Hex, b.Hex))),
             run.References().Order(Comparer<Digest>.Create((a, b) => string.CompareOrdinal(a.Hex, b.Hex))));
     }
 
     // The survey in which one set is not whole, and the same survey once more, which must find nothing new.
     private static RunState Surveyed(RunState run, string? lost, out IReadOnlyList<RunEvent> events)
     {
-        var survey = new RunCommand.FinishSurvey(Id, [.. run.References()], [.. run.References().Where(d => lost is null || d != D(lost))]);
+        var survey = new RunCommand.FinishSurvey(Id, [.. run.References()], [.. run.References().Where(d => lost is null || d != Set(lost))]);
         events = Run.Decide(run, survey, Plan).Events;
         var after = Fold(run, [.. events]);
         Assert.Empty(Run.Decide(after, survey, Plan).Events);

@@ -71,7 +71,7 @@ public sealed class FileDownloadTests : TemporaryFolder
             if (request.Method == "GET" && others.Signal())
                 sent.SetResult();
         }))
-        using (var failing = new BlobFetcher(DonorsOf(Quick, partial.Endpoint)))
+        using (var failing = new BlobFetcher(DonorsOf(Quick with { Patience = TimeSpan.FromSeconds(3) }, partial.Endpoint)))   // the other pieces are in the sockets
         {
             await Assert.ThrowsAsync<BlobLostException>(() => failing.FetchFileAsync(Name, Target, Deadline));
             Assert.False(File.Exists(Target));

@@ -194,7 +194,7 @@ public sealed class StarvedLifelineTests
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
-        using var release = new ManualResetEventSlim();
+        var release = new ManualResetEventSlim();               // not disposed of: what waits in the pool still looks at it
         var lifeline = new Lifeline(new NodeId("n"), "i");      // disposed of when the pool breathes again
         try
         {
@@ -202,6 +202,7 @@ public sealed class StarvedLifelineTests
                 ThreadPool.QueueUserWorkItem(_ => release.Wait());
             lifeline.PointTo(listener.LocalEndpoint.ToString());
 
+            Assert.True(listener.Server.Poll(TimeSpan.FromSeconds(30), SelectMode.SelectRead), "the node connected");
             using var socket = listener.AcceptSocket();
             socket.ReceiveTimeout = (int)Lifelines.MostSilence.TotalMilliseconds;
             var received = new StringBuilder();

@@ -11,12 +11,13 @@ public sealed class ClockScenarios : ClusterScenario
         await using var postgres = await PostgresInstance.StartNewAsync();
         Cluster.Database = postgres.Url;
         var clock = new ShiftedClock(Cluster.Files.Root);
-        var (ahead, behind) = (clock.By(TimeSpan.FromHours(1)), clock.By(TimeSpan.FromHours(-1)));
-        var first = Cluster.Seed("first", launch: ahead);
+        Launch Ahead(Launch launch) => clock.By(TimeSpan.FromHours(1), launch);
+        Launch Behind(Launch launch) => clock.By(TimeSpan.FromHours(-1), launch);
+        var first = Cluster.Seed("first", launch: Ahead(Launch.Elastic));
         await Cluster.StartAsync(first);
-        var second = Cluster.Seed("second", launch: behind, more: ["--seed", first.Endpoint]);
+        var second = Cluster.Seed("second", launch: Behind(Launch.Elastic), more: ["--seed", first.Endpoint]);
         await Cluster.StartAsync(second);
-        await Cluster.StartAsync(Cluster.Worker("a", launch: ahead), Cluster.Worker("b", launch: behind));
+        await Cluster.StartAsync(Cluster.Worker("a", launch: Ahead(Launch.Slow)), Cluster.Worker("b", launch: Behind(Launch.Slow)));
         await Cluster.StartRunAsync();
         await Cluster.UntilAsync("the second seed had the corpus", () => second.Log.Any(l => l.Contains("is whole here", StringComparison.Ordinal)));
         await Cluster.RoundAsync(3);

@@ -17,7 +17,8 @@ internal sealed class ShiftedClock
         Assert.Equal(0, compiler.ExitCode);
     }
 
-    public Launch By(TimeSpan shift) => Launch.Elastic with
+    /// <param name="launch">What is started.</param>
+    public Launch By(TimeSpan shift, Launch launch) => launch with
     {
         Environment = new Dictionary<string, string>
         {

@@ -13,9 +13,7 @@ namespace Elastic.Actors.Nodes.Replicas;
 /// <summary>The inner steps of one replica in one round, start to end. Runs off the mailbox; see <see cref="ReplicaActor"/>.</summary>
 internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, DeviceGroup devices, ReplicaMemory memory, BlockReader reader)
 {
-    // A person sees no more, and a small model takes a thousand steps a second.
-    private static readonly TimeSpan BetweenNews = TimeSpan.FromMilliseconds(200);
-
+    private readonly TimeSpan _betweenNews = BetweenNews(run.Plan.Replicas);
     private long _told;
 
     /// <summary>Takes the steps that are left and stores the result.</summary>
@@ -47,7 +45,7 @@ internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, Devi
                 await Task.Delay(run.Faults.StepPause, CancellationToken.None);
             lossSum += loss;
             samples = Ledger.AppendStep(samples, batch.Samples);
-            if (step + 1 == run.Plan.InnerSteps || Stopwatch.GetElapsedTime(_told) >= BetweenNews)
+            if (step + 1 == run.Plan.InnerSteps || Stopwatch.GetElapsedTime(_told) >= _betweenNews)
             {
                 _told = Stopwatch.GetTimestamp();
                 progress(new NodeReport.StepTaken(run.Node, run.Id, order.Round, order.Replica, step + 1, loss, learningRate));
@@ -56,6 +54,9 @@ internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, Devi
 
         return new RunCommand.FinishReplica(run.Id, run.Node, await Task.Run(() => Result(lossSum, samples), CancellationToken.None));
     }
+
+    /// <summary>How often a replica tells of its steps: a person sees no more, a small model takes a thousand a second, and one supervisor hears all replicas.</summary>
+    public static TimeSpan BetweenNews(int replicas) => TimeSpan.FromMilliseconds(Math.Clamp(25 * replicas, 200, 2000));
 
     private async Task LoadAsync()
     {
