@@ -4,8 +4,9 @@ namespace Elastic.Cluster.Tests;
 
 public sealed class LeavingScenarios : ClusterScenario
 {
-    // A round takes so long that a node leaves in the middle of it, though it looks for the file once a second.
-    private static readonly string[] LongRounds = ["run.inner-steps=100", "run.rounds=5"];
+    // A round takes so long that a node leaves in the middle of it, though it looks for the file once a second; and while one leaves, the
+    // others finish a round or two.
+    private static readonly string[] LongRounds = ["run.inner-steps=100", "run.rounds=8"];
 
     [Fact]
     public async Task A_node_that_leaves_by_SIGTERM_or_preemption_file_or_over_HTTP_hands_its_replica_over_at_the_step_that_it_is_at()
@@ -14,7 +15,7 @@ public sealed class LeavingScenarios : ClusterScenario
         await Cluster.StartAsync(seed);
         var file = Path.Combine(Cluster.Files.Root, "preempt.now");
         var (terminated, preempted, asked, staying) =
-            (Slow("terminated"), Slow("preempted", "--preemption-file", file), Slow("asked"), Slow("staying"));
+            (Slow("terminated"), Slow("preempted", "cpu:1", "--preemption-file", file), Slow("asked"), Slow("staying", "cpu:2"));
         ClusterNode[] workers = [terminated, preempted, asked, staying];
         await Cluster.StartAsync(workers);
         await Cluster.StartRunAsync(LongRounds);
@@ -54,6 +55,6 @@ public sealed class LeavingScenarios : ClusterScenario
             return work;
         }
 
-        ClusterNode Slow(string name, params string[] more) => Cluster.Worker(name, launch: Launch.Slow, more: more);
+        ClusterNode Slow(string name, string devices = "cpu:1", params string[] more) => Cluster.Worker(name, devices, Launch.Slow, more);
     }
 }

@@ -12,13 +12,20 @@ internal sealed class SeedRegistry(DatabaseAddress database)
     public static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan Believed = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan Remembered = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
 
     /// <summary>"host:port" of the other seeds that are up.</summary>
     /// <exception cref="DbException">The database is down: nothing is known.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>
     public Task<IReadOnlyList<string>> OthersAsync(string self, CancellationToken cancel) =>
-        database.CallAsync(Deadline, (connection, token) => OthersAsync(connection, self, token), cancel);
+        database.CallAsync(Deadline, (connection, token) => OthersAsync(connection, self, Believed, token), cancel);
+
+    /// <summary>"host:port" of the other seeds that were up not long ago.</summary>
+    /// <exception cref="DbException">The database is down: nothing is known.</exception>
+    /// <exception cref="TimeoutException">Likewise.</exception>
+    public Task<IReadOnlyList<string>> RecentAsync(string self, CancellationToken cancel) =>
+        database.CallAsync(Deadline, (connection, token) => OthersAsync(connection, self, Remembered, token), cancel);
 
     /// <summary>Enters this seed as the first of a new cluster.</summary>
     /// <returns>False when another one is up, or was faster.</returns>
@@ -27,7 +34,7 @@ internal sealed class SeedRegistry(DatabaseAddress database)
     public Task<bool> TryFormAsync(string self, CancellationToken cancel) => database.CallAsync(Deadline, async (connection, token) =>
     {
         await using var exclusive = await database.BeginExclusiveAsync(connection, token);
-        if ((await OthersAsync(connection, self, token)).Count > 0)
+        if ((await OthersAsync(connection, self, Believed, token)).Count > 0)
             return false;
         await BeatAsync(connection, self, token);
         await exclusive.CommitAsync(token);
@@ -46,12 +53,12 @@ internal sealed class SeedRegistry(DatabaseAddress database)
     public Task LeaveAsync(string self, CancellationToken cancel) => database.CallAsync(
         Deadline, (connection, token) => connection.ExecuteAsync("DELETE FROM elastic_seeds WHERE address = @address", token, ("address", self)), cancel);
 
-    private async Task<IReadOnlyList<string>> OthersAsync(DbConnection connection, string self, CancellationToken cancel)
+    private async Task<IReadOnlyList<string>> OthersAsync(DbConnection connection, string self, TimeSpan within, CancellationToken cancel)
     {
         var others = await connection.ScalarAsync(
             $"SELECT {(database.Kind == DatabaseKind.Sqlite ? "group_concat(address)" : "string_agg(address, ',')")} " +
-            $"FROM elastic_seeds WHERE address <> @address AND seen > {database.Now()} - @believed",
-            cancel, ("address", self), ("believed", (long)Believed.TotalMilliseconds));
+            $"FROM elastic_seeds WHERE address <> @address AND seen > {database.Now()} - @within",
+            cancel, ("address", self), ("within", (long)within.TotalMilliseconds));
         return others is string list ? [.. list.Split(',').Order(StringComparer.Ordinal)] : [];
     }
 

@@ -154,7 +154,10 @@ internal sealed class ClusterMembership : IAsyncDisposable
         string who = "";
         try
         {
-            var contacts = await _place.Contacts.FindAsync(Address, timeout.Token);
+            var way = await _place.Contacts.FindAsync(Address, attempt, timeout.Token);
+            var contacts = way.Members;
+            if (way.AtMost is { } most)
+                timeout.CancelAfter(most);
             who = string.Join(", ", contacts.Select(Contacts.NameOf));
             if (contacts.Count == 0)
                 return false;                                          // another seed was about to form a cluster just now

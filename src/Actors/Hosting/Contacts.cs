@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Globalization;
+using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Cluster;
 using Elastic.Actors.Database;
@@ -7,11 +8,20 @@ using Elastic.Messages;
 
 namespace Elastic.Actors.Hosting;
 
+/// <summary>Whom to join through.</summary>
+/// <param name="Members">Only the process itself where a new cluster is to be formed.</param>
+/// <param name="AtMost">How long to try; null for as long as joining may take.</param>
+internal sealed record Way(IReadOnlyList<Address> Members, TimeSpan? AtMost = null);
+
 /// <summary>Whom a process asks to be let into the cluster.</summary>
 /// <param name="asked">Seeds that the person named.</param>
 /// <param name="registry">For a seed: what the database knows of the others; null for a worker, and where there never are others.</param>
 internal sealed class Contacts(IReadOnlyList<Address> asked, SeedRegistry? registry)
 {
+    // A process that listens where a seed was not long ago answers within this time, if it is that seed.
+    private static readonly TimeSpan Knock = TimeSpan.FromSeconds(1), Answer = TimeSpan.FromSeconds(3);
+    private const int Knocks = 2;
+
     // Seeds seen in the cluster: where the person named one of three, the others are known from then on. Several threads, hence the lock.
     private readonly HashSet<Address> _seen = [];
     private readonly Lock _gate = new();
@@ -26,19 +36,22 @@ internal sealed class Contacts(IReadOnlyList<Address> asked, SeedRegistry? regis
     /// <summary>"HOST:PORT".</summary>
     public static string NameOf(Address address) => string.Create(CultureInfo.InvariantCulture, $"{address.Host}:{address.Port}");
 
-    /// <summary>Members to join through; only <paramref name="self"/> where a new cluster is to be formed.</summary>
+    /// <param name="attempt">Attempts in vain before this one.</param>
     /// <exception cref="ElasticException">The database cannot be asked.</exception>
-    public async Task<IReadOnlyList<Address>> FindAsync(Address self, CancellationToken cancel)
+    public async Task<Way> FindAsync(Address self, int attempt, CancellationToken cancel)
     {
         if (registry is null)
-            return Others(self, [.. asked]) is { Count: > 0 } others ? others : [self];
+            return new(Others(self, [.. asked]) is { Count: > 0 } others ? others : [self]);
         try
         {
             // What the database says is true: a seed that only the person named may have been gone for long.
             var up = await registry.OthersAsync(NameOf(self), cancel);
+            // Nor is it gone because it did not say that it is up: the database may have been down for it, too.
+            if (up.Count == 0 && attempt < Knocks && await ListeningAsync(await registry.RecentAsync(NameOf(self), cancel), cancel) is { Count: > 0 } listening)
+                return new(listening, Answer);
             if (up.Count == 0 && await registry.TryFormAsync(NameOf(self), cancel))
-                return [self];
-            return Others(self, [.. asked, .. up.Select(Parse)]);
+                return new([self]);
+            return new(Others(self, [.. asked, .. up.Select(Parse)]));
         }
         catch (Exception e) when (e is DbException or TimeoutException)
         {
@@ -62,49 +75,38 @@ internal sealed class Contacts(IReadOnlyList<Address> asked, SeedRegistry? regis
         }
     }
 
-    private List<Address> Others(Address self, IEnumerable<Address> known)
-    {
-        lock (_gate)
-            return [.. known.Concat(_seen).Where(a => a != self).Distinct()];
-    }
-
-    private void Note(Member member)
+    /// <summary>A seed of the cluster was seen.</summary>
+    public void Note(Member member)
     {
         if (member.HasRole("seed"))
             lock (_gate)
                 _seen.Add(member.Address);
     }
 
-    private sealed class SeedWatch : ReceiveActor, IWithTimers
+    private static async Task<IReadOnlyList<Address>> ListeningAsync(IEnumerable<string> seeds, CancellationToken cancel)
     {
-        public SeedWatch(Contacts contacts, SeedRegistry? registry)
+        var known = seeds.Select(Parse).ToList();
+        var listens = await Task.WhenAll(known.Select(async address =>
         {
-            var self = Cluster.Get(Context.System).SelfAddress;
-            Receive<ClusterEvent.CurrentClusterState>(state => state.Members.ToList().ForEach(contacts.Note));
-            Receive<ClusterEvent.MemberUp>(up => contacts.Note(up.Member));
-            ReceiveAsync<Beat>(_ => SayAsync(registry!, self));
-            Cluster.Get(Context.System).Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsSnapshot, typeof(ClusterEvent.MemberUp));
-            if (registry is not null)
-                Timers.StartPeriodicTimer(Beat.Instance, Beat.Instance, TimeSpan.Zero, SeedRegistry.Beat);
-        }
-
-        public ITimerScheduler Timers { get; set; } = null!;
-
-        private static async Task SayAsync(SeedRegistry registry, Address self)
-        {
+            using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            limit.CancelAfter(Knock);
             try
             {
-                await registry.BeatAsync(NameOf(self), CancellationToken.None);
+                await socket.ConnectAsync(address.Host!, address.Port!.Value, limit.Token);
+                return true;
             }
-            catch (Exception e) when (e is DbException or TimeoutException)
+            catch (Exception e) when (e is SocketException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
             {
-                // While the database is down nobody new can look there either.
+                return false;
             }
-        }
+        }));
+        return [.. known.Where((_, i) => listens[i])];
+    }
 
-        private sealed record Beat
-        {
-            public static readonly Beat Instance = new();
-        }
+    private List<Address> Others(Address self, IEnumerable<Address> known)
+    {
+        lock (_gate)
+            return [.. known.Concat(_seen).Where(a => a != self).Distinct()];
     }
 }

@@ -1,0 +1,74 @@
+using System.Data.Common;
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Event;
+using Elastic.Actors.Database;
+
+namespace Elastic.Actors.Hosting;
+
+/// <summary>
+/// Learns the cluster's seeds. On a seed it also says in the database that this one is up, and looks who else is: when two clusters work
+/// on one database, because their seeds could not see each other in it for a while, one of them gives way and its processes join the other.
+/// </summary>
+internal sealed class SeedWatch : ReceiveActor, IWithTimers
+{
+    // A seed that joins or goes may be in the one list and not in the other for some seconds.
+    private const int MostForeignLooks = 10;
+
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly Cluster _cluster = Cluster.Get(Context.System);
+    private int _foreignLooks;
+
+    /// <param name="registry">Null on a worker.</param>
+    public SeedWatch(Contacts contacts, SeedRegistry? registry)
+    {
+        Receive<ClusterEvent.CurrentClusterState>(state => state.Members.ToList().ForEach(contacts.Note));
+        Receive<ClusterEvent.MemberUp>(up => contacts.Note(up.Member));
+        ReceiveAsync<Beat>(async _ =>
+        {
+            await BeatAsync(registry!);
+            Timers.StartSingleTimer(Beat.Instance, Beat.Instance, SeedRegistry.Beat);      // while the database is slow, beats do not pile up
+        });
+        _cluster.Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsSnapshot, typeof(ClusterEvent.MemberUp));
+        if (registry is not null)
+            Self.Tell(Beat.Instance);
+    }
+
+    /// <inheritdoc/>
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <inheritdoc/>
+    protected override void PostStop() => _cluster.Unsubscribe(Self);
+
+    private async Task BeatAsync(SeedRegistry registry)
+    {
+        var self = Contacts.NameOf(_cluster.SelfAddress);
+        try
+        {
+            await registry.BeatAsync(self, CancellationToken.None);
+            Judge(await registry.OthersAsync(self, CancellationToken.None));
+        }
+        catch (Exception e) when (e is DbException or TimeoutException)
+        {
+            // While the database is down nobody new can look there either.
+        }
+    }
+
+    // Both sides come to the same judgement, since both know the lowest address of each.
+    private void Judge(IReadOnlyList<string> up)
+    {
+        var members = _cluster.State.Members.Where(m => m.HasRole("seed")).Select(m => Contacts.NameOf(m.Address)).ToHashSet(StringComparer.Ordinal);
+        var foreign = up.Where(seed => !members.Contains(seed)).ToList();
+        _foreignLooks = foreign.Count == 0 ? 0 : _foreignLooks + 1;
+        if (_foreignLooks < MostForeignLooks || string.CompareOrdinal(members.Min(StringComparer.Ordinal), foreign.Min(StringComparer.Ordinal)) < 0)
+            return;
+        _log.Warning("the seeds {0} form another cluster on the same database: this process leaves its own and joins theirs", string.Join(", ", foreign));
+        _foreignLooks = 0;
+        _cluster.Down(_cluster.SelfAddress);
+    }
+
+    private sealed record Beat
+    {
+        public static readonly Beat Instance = new();
+    }
+}

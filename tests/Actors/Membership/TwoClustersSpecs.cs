@@ -1,0 +1,93 @@
+using System.Diagnostics;
+using Elastic.Actors.Database;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Actors.Tests.Membership;
+
+/// <summary>Seeds that cannot see each other in their database, though both are well.</summary>
+public sealed class TwoClustersSpecs : IAsyncLifetime
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(90);
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("elastic-").FullName;
+    private readonly List<ElasticNode> _nodes = [];
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var node in _nodes)
+            await node.DisposeAsync();
+        Directory.Delete(_folder, true);
+    }
+
+    [Fact]
+    public async Task Seeds_that_formed_two_clusters_on_one_database_become_one()
+    {
+        var first = await StartAsync("first");
+        ElasticNode second;
+        await using (Disturb("DELETE FROM elastic_seeds"))
+            second = await StartAsync("second");
+        Assert.Equal((1, 1), (await MembersAsync(first), await MembersAsync(second)));
+        await TogetherAsync(first, second);
+    }
+
+    [Fact]
+    public async Task A_seed_that_has_not_been_able_to_say_that_it_is_up_is_asked_before_a_new_cluster_is_formed()
+    {
+        var first = await StartAsync("first");
+        ElasticNode second;
+        await using (Disturb("UPDATE elastic_seeds SET seen = CAST(unixepoch('subsec') * 1000 AS INTEGER) - 60000"))
+            second = await StartAsync("second");
+        Assert.Equal(2, await MembersAsync(second));
+        await TogetherAsync(first, second);
+    }
+
+    private async Task<ElasticNode> StartAsync(string name)
+    {
+        using var deadline = new CancellationTokenSource(Deadline);
+        var node = await ElasticNode.StartAsync(
+            new NodeSettings("none", 1, Path.Combine(_folder, name), "127.0.0.1", 0, Database: $"sqlite:{Path.Combine(_folder, "journal.db")}"),
+            NodeDuty.Seed(), _ => { }, deadline.Token);
+        _nodes.Add(node);
+        return node;
+    }
+
+    private static async Task TogetherAsync(params ElasticNode[] nodes)
+    {
+        var began = Stopwatch.GetTimestamp();
+        while (!(await Task.WhenAll(nodes.Select(MembersAsync))).All(members => members == nodes.Length))
+        {
+            Assert.True(Stopwatch.GetElapsedTime(began) < Deadline, "the seeds are in one cluster");
+            await Task.Delay(200);
+        }
+    }
+
+    private static async Task<int> MembersAsync(ElasticNode node) =>
+        (await node.Control.Cluster(TestContext.Current.CancellationToken)).Members.Count(m => m is { Status: "Up", Reachable: true });
+
+    // Does this to the list of the seeds again and again.
+    private Disturbance Disturb(string sql) => new(DatabaseAddress.Parse(null, _folder), sql);
+
+    private sealed class Disturbance : IAsyncDisposable
+    {
+        private readonly CancellationTokenSource _enough = new();
+        private readonly Task _work;
+
+        public Disturbance(DatabaseAddress database, string sql) => _work = Task.Run(async () =>
+        {
+            while (!_enough.IsCancellationRequested)
+            {
+                await database.RetryAsync(Deadline, Deadline, (connection, token) => connection.ExecuteAsync(sql, token), CancellationToken.None);
+                await Task.Delay(2);
+            }
+        });
+
+        public async ValueTask DisposeAsync()
+        {
+            await _enough.CancelAsync();
+            await _work;
+            _enough.Dispose();
+        }
+    }
+}
