@@ -69,6 +69,8 @@ public sealed class ResumeSpecs : IDisposable
         var resumed = await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v => Note(v, notices));
 
         Assert.Contains(notices, n => n.Contains("starting over from the seed", StringComparison.Ordinal));
+        Assert.Null(resumed.Failure);
+        Assert.Equal(RunPhase.Finished, resumed.Phase);
         Assert.Equal(undisturbed.Fingerprint, resumed.Fingerprint);
     }
 

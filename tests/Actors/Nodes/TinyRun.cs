@@ -44,6 +44,7 @@ internal sealed class TinyRun : IDisposable
         var reply = await node.StartRunAsync(settings, corpus);
         Assert.IsType<RunReply.Accepted>(reply);
         RunView? last = null;
+        var asked = false;
         try
         {
             await foreach (var view in node.WatchAsync(new RunId(settings.Run.Name), cancel))
@@ -52,6 +53,7 @@ internal sealed class TinyRun : IDisposable
                 if (stop?.Invoke(view) == true)
                 {
                     stop = null;
+                    asked = true;
                     await node.StopRunAsync(view.RunId);
                 }
             }
@@ -61,6 +63,9 @@ internal sealed class TinyRun : IDisposable
             throw new TimeoutException($"the run hangs at {last}{Environment.NewLine}{Logs()}", e);
         }
 
+        // A run that was not asked to stop and has not come to its end says why.
+        if (!asked && last!.Phase != RunPhase.Finished && last.Failure is null)
+            Assert.Fail($"the run ended as {last}{Environment.NewLine}{Logs()}");
         return last!;
     }
 

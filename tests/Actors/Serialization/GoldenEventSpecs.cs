@@ -10,6 +10,8 @@ public sealed class GoldenEventSpecs(WireSystem wire) : IClassFixture<WireSystem
 {
     public static TheoryData<int> Lines => new(Enumerable.Range(0, Golden.Length));
 
+    private static Elastic.Messages.Runs.Checkpoint OfOld => Checkpoint(2) with { Parameters = D("version 2") };
+
     private static (RunEvent Event, string Base64)[] Golden =>
     [
         (new RunStarted(Id, """{"run.name":"a"}""", D("corpus"), 1000, 100, "1 cpu"), GoldenBytes.RunStarted),
@@ -30,10 +32,10 @@ public sealed class GoldenEventSpecs(WireSystem wire) : IClassFixture<WireSystem
         (new ChunksAveraged(Id, 1, [Chunk(1, 0), new AveragedChunk(1, D("chunk"), D("momentum"))]), GoldenBytes.ChunksAveraged),
         (new RoundCommitted(Id, 1, D("version 2"), D("fingerprint 2"), 1536, D("ledger 2")), GoldenBytes.RoundCommitted),
         (new VersionEvaluated(Id, new VersionScore(2, 5.25, 7.5)), GoldenBytes.VersionEvaluated),
-        (new CheckpointTaken(Id, Checkpoint(2)), GoldenBytes.CheckpointTaken),
+        (new CheckpointTaken(Id, OfOld), GoldenBytes.CheckpointTaken),
         (new CheckpointDropped(Id, 2), GoldenBytes.CheckpointDropped),
         (new WorkLost(Id, 1, [0, 1], true, "2 results of round 1 were not whole"), GoldenBytes.WorkLost),
-        (new RolledBack(Id, Checkpoint(2), "version 3 is incomplete or damaged"), GoldenBytes.RolledBack),
+        (new RolledBack(Id, OfOld, "version 3 is incomplete or damaged"), GoldenBytes.RolledBack),
         (new RolledBack(Id, null, "version 3 is incomplete or damaged"), GoldenBytes.RolledBackToTheStart),
         (new RunFinished(Id, 4, D("fingerprint 4")), GoldenBytes.RunFinished),
     ];

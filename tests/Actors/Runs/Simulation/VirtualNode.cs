@@ -33,6 +33,9 @@ internal sealed class VirtualNode(NodeId id, int devices, bool seed, VirtualWorl
 
     public bool IsFull { get; set; }
 
+    /// <summary>Its disk or a device is broken: whatever it does fails, for no reason that it can name.</summary>
+    public bool IsBroken { get; set; }
+
     /// <summary>Its memory flips bits: some of what it computes is wrong.</summary>
     public bool Lies { get; init; }
 
@@ -218,7 +221,7 @@ internal sealed class VirtualNode(NodeId id, int devices, bool seed, VirtualWorl
     {
         if (IsFull && command is not NodeCommand.Evaluate)
             return new NodeReport.WorkFailed(Id, command, "the disk is full", WorkFailure.Permanent);
-        if (world.IsMishap())
+        if (IsBroken || world.IsMishap())
             return new NodeReport.WorkFailed(Id, command, "something went wrong", WorkFailure.Transient);
         switch (command)
         {
