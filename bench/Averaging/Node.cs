@@ -1,17 +1,18 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Akka.Actor;
-using Elastic.Actors.Blobs;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Hosting;
 using Elastic.Actors.Nodes;
-using Elastic.Actors.Transfer;
 using Elastic.Corpus;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
+using Elastic.Storage;
+using Elastic.Transfer;
 
 namespace Elastic.Bench.Mean;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
 using Elastic.Actors.Nodes;
-using Elastic.Model.Optimizers;
+using Elastic.Kernels;
 
 namespace Elastic.Bench.Mean;
 

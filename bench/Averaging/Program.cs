@@ -1,8 +1,8 @@
 // Times the averaging of a model among several processes on this machine against one plain TCP stream between two of them, in turns, and
 // shows where the time goes: see README.md. Started with the word "node" it is one of these processes.
-using Elastic.Actors.Runs;
 using Elastic.Bench;
 using Elastic.Bench.Mean;
+using Elastic.Coordination;
 using Elastic.Messages.Settings;
 using Elastic.Model.Vectors;
 

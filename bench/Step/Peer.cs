@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using Elastic.Messages;
+using Elastic.Foundation;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Step;

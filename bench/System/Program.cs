@@ -2,6 +2,7 @@
 // over the same step, in turns: see README.md.
 using System.Diagnostics;
 using Elastic.Actors;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;

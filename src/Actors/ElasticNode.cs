@@ -3,17 +3,19 @@ using System.Threading.Channels;
 using Akka.Actor;
 using Elastic.Actors.Control;
 using Elastic.Actors.Corpora;
-using Elastic.Actors.Database;
 using Elastic.Actors.Hosting;
 using Elastic.Actors.Membership;
 using Elastic.Actors.Nodes;
 using Elastic.Actors.Runs;
-using Elastic.Actors.Transfer;
 using Elastic.Corpus;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Model.Native;
+using Elastic.Model.Vectors;
+using Elastic.Storage;
+using Elastic.Transfer;
 
 namespace Elastic.Actors;
 
@@ -176,7 +178,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var heldOut = corpus.HeldOutShards.Sum(s => (long)BlockMap.CountIn(s.Tokens, settings.Model.Context));
         var manifest = Digest.Of(await File.ReadAllBytesAsync(Path.Combine(corpus.Folder, CorpusManifest.FileName)));
         return await AskAsync<RunReply>(new RunCommand.Start(
-            new RunId(settings.Run.Name), SettingsText.Write(settings), corpus.Id, blocks, heldOut, _arithmetic, manifest));
+            new RunId(settings.Run.Name), SettingsText.Write(settings), new FlatLayout(settings.Model).Length, corpus.Id, blocks, heldOut, _arithmetic, manifest));
     }
 
     /// <summary>The run as it changes; ends when it is finished or stopped, or cannot go on.</summary>

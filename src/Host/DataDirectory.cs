@@ -1,6 +1,7 @@
 using System.Globalization;
-using Elastic.Actors.Nodes;
+using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Storage;
 
 namespace Elastic.Host;
 

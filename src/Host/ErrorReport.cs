@@ -1,5 +1,5 @@
+using Elastic.Foundation;
 using Elastic.Host.Configuration;
-using Elastic.Messages;
 
 namespace Elastic.Host;
 

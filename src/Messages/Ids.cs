@@ -1,3 +1,5 @@
+using Elastic.Foundation;
+
 namespace Elastic.Messages;
 
 /// <summary>Names a run, e.g. "gpt2-124m-a". Also the tail of its journal key.</summary>

@@ -1,4 +1,4 @@
-using Elastic.Host.Configuration;
+using Elastic.Foundation;
 using Elastic.Messages.Pbm;
 
 namespace Elastic.Pbm;

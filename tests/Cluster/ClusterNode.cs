@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
-using Elastic.Tests.Database;
+using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
 

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Elastic.Messages.Runs;
-using Elastic.Tests.Database;
+using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
 

@@ -1,4 +1,4 @@
-using Elastic.Tests.Database;
+using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
 

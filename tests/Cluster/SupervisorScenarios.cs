@@ -1,5 +1,5 @@
 using Elastic.Messages.Runs;
-using Elastic.Tests.Database;
+using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
 

@@ -2,12 +2,11 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using Elastic.Actors.Audit;
-using Elastic.Actors.Database;
-using Elastic.Actors.Nodes;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Pbm;
-using Elastic.Tests.Database;
+using Elastic.Storage;
+using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
 

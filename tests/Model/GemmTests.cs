@@ -1,6 +1,7 @@
 using CsCheck;
-using Elastic.Model.Arithmetic;
+using Elastic.Kernels;
 using Elastic.Model.Native;
+using Elastic.Model.Networks;
 using static TorchSharp.torch;
 
 namespace Elastic.Model.Tests;

@@ -1,4 +1,4 @@
-using Elastic.Model.Randomness;
+using Elastic.Kernels;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Tests;

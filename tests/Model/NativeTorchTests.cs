@@ -1,4 +1,4 @@
-using Elastic.Messages;
+using Elastic.Foundation;
 using Elastic.Model.Native;
 
 namespace Elastic.Model.Tests;

@@ -1,5 +1,5 @@
 using System.Runtime.Intrinsics;
-using Elastic.Model.Arithmetic;
+using Elastic.Kernels;
 using Elastic.Model.Native;
 using static TorchSharp.torch;
 

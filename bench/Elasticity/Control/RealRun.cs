@@ -1,5 +1,6 @@
 using Elastic.Actors;
 using Elastic.Actors.Serialization;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;

@@ -1,4 +1,5 @@
-using Elastic.Actors.Nodes;
+using Elastic.Coordination;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;

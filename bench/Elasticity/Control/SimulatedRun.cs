@@ -1,7 +1,8 @@
 using System.Text;
 using Elastic.Actors.Nodes.Replicas;
-using Elastic.Actors.Runs;
 using Elastic.Actors.Serialization;
+using Elastic.Coordination;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
@@ -41,7 +42,7 @@ internal sealed class SimulatedRun(TrainingSettings settings, int nodes, int dev
         }
 
         _desk.Recovered(true);
-        Handle(new RunCommand.Start(_desk.Run.Id, SettingsText.Write(settings), D("corpus"), 1_000_000, 1000, "", D("manifest")));
+        Handle(new RunCommand.Start(_desk.Run.Id, SettingsText.Write(settings), new FlatLayout(settings.Model).Length, D("corpus"), 1_000_000, 1000, "", D("manifest")));
         while (!_desk.Run.IsFinished)
         {
             _now += Tick;

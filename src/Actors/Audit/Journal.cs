@@ -1,9 +1,9 @@
 using Akka.Actor;
-using Elastic.Actors.Database;
 using Elastic.Actors.Hosting;
-using Elastic.Actors.Nodes;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Audit;
 

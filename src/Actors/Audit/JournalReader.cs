@@ -1,4 +1,5 @@
 using Akka.Persistence;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 

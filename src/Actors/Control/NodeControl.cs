@@ -3,7 +3,7 @@ using Akka.Actor;
 using Akka.Cluster;
 using Elastic.Actors.Corpora;
 using Elastic.Corpus;
-using Elastic.Messages;
+using Elastic.Foundation;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;

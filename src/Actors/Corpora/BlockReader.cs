@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Elastic.Corpus;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Corpora;
 

@@ -1,7 +1,7 @@
 using Akka.Actor;
-using Elastic.Actors.Nodes;
 using Elastic.Corpus;
 using Elastic.Messages.Settings;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Corpora;
 

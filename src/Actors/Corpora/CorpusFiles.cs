@@ -1,9 +1,8 @@
 using System.Collections.Concurrent;
-using Elastic.Actors.Blobs;
-using Elastic.Actors.Nodes;
-using Elastic.Actors.Transfer;
 using Elastic.Corpus;
-using Elastic.Messages;
+using Elastic.Foundation;
+using Elastic.Storage;
+using Elastic.Transfer;
 
 namespace Elastic.Actors.Corpora;
 

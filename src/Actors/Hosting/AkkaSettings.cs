@@ -1,8 +1,7 @@
 using System.Globalization;
 using Akka.Configuration;
-using Elastic.Actors.Database;
 using Elastic.Actors.Membership;
-using Elastic.Actors.Nodes;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Hosting;
 
@@ -14,7 +13,7 @@ internal static class AkkaSettings
     /// <param name="database">Of a seed; null for a worker.</param>
     public static Config ForMember(string host, int port, string[] roles, NetworkPreset network, DatabaseAddress? database, DataPaths paths) =>
         ConfigurationFactory.ParseString($$"""
-            akka.remote.dot-netty.tcp { hostname = {{Quote(host)}}, port = {{port.ToString(CultureInfo.InvariantCulture)}} }
+            akka.remote.dot-netty.tcp { hostname = {{DatabaseConfig.Quote(host)}}, port = {{port.ToString(CultureInfo.InvariantCulture)}} }
             # Before joining: others gossip about the shard readers' homes at once.
             akka.extensions = ["Akka.DistributedData.DistributedDataProvider, Akka.DistributedData"]
             akka.cluster.roles = [{{string.Join(", ", roles)}}]
@@ -28,15 +27,13 @@ internal static class AkkaSettings
 
     /// <summary>An actor system that is in no cluster and only reads the journal.</summary>
     public static Config ForReading(DataPaths paths, DatabaseAddress database) =>
-        ConfigurationFactory.ParseString("akka.actor.provider = local").WithFallback(database.JournalSettings).WithFallback(Common(paths));
+        ConfigurationFactory.ParseString("akka.actor.provider = local").WithFallback(database.JournalSettings()).WithFallback(Common(paths));
 
     private static Config Common(DataPaths paths)
     {
         using var stream = typeof(AkkaSettings).Assembly.GetManifestResourceStream("hocon/akka.conf")!;
         using var reader = new StreamReader(stream);
-        return ConfigurationFactory.ParseString($"elastic.log-file = {Quote(Path.Combine(paths.Root, "log.txt"))}")
+        return ConfigurationFactory.ParseString($"elastic.log-file = {DatabaseConfig.Quote(Path.Combine(paths.Root, "log.txt"))}")
             .WithFallback(ConfigurationFactory.ParseString(reader.ReadToEnd()));
     }
-
-    private static string Quote(string text) => $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
 }

@@ -6,7 +6,7 @@ using Akka.Configuration;
 using Akka.Event;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Runs;
-using Elastic.Messages;
+using Elastic.Foundation;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Actors.Hosting;

@@ -3,8 +3,8 @@ using System.Globalization;
 using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Cluster;
-using Elastic.Actors.Database;
-using Elastic.Messages;
+using Elastic.Foundation;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Hosting;
 

@@ -2,7 +2,7 @@ using System.Data.Common;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
-using Elastic.Actors.Database;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Hosting;
 

@@ -1,3 +1,5 @@
+using Elastic.Storage;
+
 namespace Elastic.Actors.Membership;
 
 /// <summary>How far a member has come. Up includes Leaving: it still holds what it held. Gone is downed or exiting: nobody counts on it.</summary>
@@ -29,7 +31,7 @@ internal abstract record DowningDecision
     /// <summary>Down these workers. It needs no database: where no seed is silent, there is no other side that could go on.</summary>
     public sealed record DownWorkers(IReadOnlyList<string> Nodes) : DowningDecision;
 
-    /// <summary>Down these nodes if the seeds among them can be put on the list of <see cref="Database.DownedSeeds"/>; else leave.</summary>
+    /// <summary>Down these nodes if the seeds among them can be put on the list of <see cref="DownedSeeds"/>; else leave.</summary>
     public sealed record Judge(IReadOnlyList<string> Nodes, IReadOnlyList<string> Seeds) : DowningDecision;
 
     /// <summary>Leave, so that the process can join afresh.</summary>

@@ -1,7 +1,7 @@
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
-using Elastic.Actors.Database;
+using Elastic.Storage;
 using static Akka.Cluster.ClusterEvent;
 
 namespace Elastic.Actors.Membership;

@@ -2,7 +2,8 @@ using Akka.Actor;
 using Akka.Cluster.Tools.Singleton;
 using Akka.Configuration;
 using Akka.Coordination;
-using Elastic.Actors.Database;
+using Elastic.Actors.Hosting;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Membership;
 
@@ -28,12 +29,12 @@ public static class MembershipConfig
         ArgumentNullException.ThrowIfNull(network);
         ArgumentNullException.ThrowIfNull(database);
         return ConfigurationFactory.ParseString($$"""
-            elastic.membership.database { {{database.ConfigKeys}} }
+            elastic.membership.database { {{database.Keys()}} }
             {{SingletonLease}} {
-              lease-class = "Elastic.Actors.Database.SqlLease, Elastic.Actors"
-              {{database.ConfigKeys}}
+              lease-class = "Elastic.Actors.Membership.SqlLease, Elastic.Actors"
+              {{database.Keys()}}
             }
-            """).WithFallback(database.JournalSettings).WithFallback(ForWorker(network));
+            """).WithFallback(database.JournalSettings()).WithFallback(ForWorker(network));
     }
 
     /// <summary>For a process with the role worker alone.</summary>

@@ -1,5 +1,5 @@
 using Akka.Configuration;
-using Elastic.Messages;
+using Elastic.Foundation;
 
 namespace Elastic.Actors.Membership;
 

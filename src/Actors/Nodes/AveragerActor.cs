@@ -1,16 +1,15 @@
 using System.Diagnostics;
 using Akka.Actor;
 using Akka.Routing;
-using Elastic.Actors.Blobs;
-using Elastic.Actors.Checkpoints;
-using Elastic.Messages;
+using Elastic.Foundation;
+using Elastic.Kernels;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Networks;
-using Elastic.Model.Optimizers;
 using Elastic.Model.Vectors;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Nodes;
 

@@ -2,7 +2,7 @@ using Akka.Actor;
 using Akka.Event;
 using Elastic.Actors.Corpora;
 using Elastic.Corpus;
-using Elastic.Messages;
+using Elastic.Foundation;
 
 namespace Elastic.Actors.Nodes;
 

@@ -1,11 +1,10 @@
 using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
-using Elastic.Actors.Blobs;
-using Elastic.Actors.Checkpoints;
-using Elastic.Messages;
+using Elastic.Foundation;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Nodes;
 
@@ -30,7 +29,9 @@ internal sealed class KeeperActor : BlobActor
             case NodeCommand.TakeCheckpoint take:
                 foreach (var set in take.InnerStates.Prepend(take.Parameters))
                     await run.FetchAsync(set);
-                return new RunCommand.FinishCheckpoint(run.Id, run.Node, CheckpointFiles.Take(run, take));
+                return new RunCommand.FinishCheckpoint(run.Id, run.Node, CheckpointFiles.Take(run.Paths, run.Id, run.Blobs, take, blobs => new CheckpointManifest(
+                    1, run.Id.Value, take.Version, run.Settings.Model.Signature, run.SettingsCanonical, run.CorpusId.Hex, run.Corpus.Manifest.Tokenizer,
+                    take.Fingerprint.Hex, take.Parameters.Hex, [.. take.InnerStates.Select(s => s.Hex)], take.TokensSeen, take.Ledger.Hex, blobs)));
             case NodeCommand.Retain retain:
                 CheckpointFiles.Retain(run.Paths.Checkpoints(run.Id), retain.Checkpoints);
                 var freed = run.Blobs.Retain(retain.Sets, retain.Round);

@@ -1,11 +1,12 @@
 using Akka.Actor;
 using Akka.Event;
-using Elastic.Actors.Blobs;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Nodes.Replicas;
-using Elastic.Actors.Transfer;
+using Elastic.Coordination;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Storage;
+using Elastic.Transfer;
 
 namespace Elastic.Actors.Nodes;
 

@@ -1,13 +1,14 @@
-using Elastic.Actors.Blobs;
 using Elastic.Actors.Corpora;
-using Elastic.Actors.Runs;
-using Elastic.Actors.Transfer;
+using Elastic.Coordination;
 using Elastic.Corpus;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Vectors;
+using Elastic.Storage;
+using Elastic.Transfer;
 
 namespace Elastic.Actors.Nodes;
 

@@ -1,7 +1,8 @@
 using Akka.Event;
-using Elastic.Actors.Blobs;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Nodes;
 

@@ -1,6 +1,7 @@
-using Elastic.Actors.Blobs;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Nodes;
 

@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Event;
 using Elastic.Actors.Nodes.Devices;
 using Elastic.Actors.Nodes.Replicas;
+using Elastic.Coordination;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 

@@ -2,10 +2,11 @@ using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
-using Elastic.Actors.Database;
+using Elastic.Coordination;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Runs;
 
@@ -25,7 +26,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<NodeId, IActorRef> _nodes = [];
     private readonly HashSet<IActorRef> _watchers = [];
-    private readonly RunProgress _progress = new(TimeProvider.System);
+    private readonly RunProgress _progress = new();
     private readonly CancellationTokenSource _ended = new();
     private readonly long _began = Stopwatch.GetTimestamp();
     private readonly RunId _id;
@@ -240,7 +241,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     {
         if (_desk.Plan is not { } plan)
             return;
-        _progress.Count(step, (long)plan.Sequences * plan.Context);
+        _progress.Count(step, (long)plan.Sequences * plan.Context, Now);
         Publish();
     }
 

@@ -6,7 +6,7 @@ public static class DocumentReader
     /// <summary>
     /// The documents of <paramref name="file"/> that have any text. What cannot be read is skipped and counted.
     /// </summary>
-    /// <exception cref="Elastic.Messages.ElasticException">The file has no text column, or holds tokens.</exception>
+    /// <exception cref="Elastic.Foundation.ElasticException">The file has no text column, or holds tokens.</exception>
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
         ArgumentNullException.ThrowIfNull(file);
@@ -21,7 +21,7 @@ public static class DocumentReader
         DocumentFormat.Html => HtmlFiles.Read(file, statistics),
         DocumentFormat.JsonLines or DocumentFormat.JsonLinesZstandard => JsonLines.Read(file, statistics),
         DocumentFormat.Parquet => ParquetFiles.Read(file, statistics),
-        DocumentFormat.LlmcShard => throw new Messages.ElasticException($"{file.Path} holds tokens, not text: build it with LlmcCorpus"),
+        DocumentFormat.LlmcShard => throw new Foundation.ElasticException($"{file.Path} holds tokens, not text: build it with LlmcCorpus"),
         _ => throw new System.Diagnostics.UnreachableException($"unread format: {file.Format}"),
     };
 

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using Elastic.Messages;
+using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
-using Elastic.Messages;
+using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 

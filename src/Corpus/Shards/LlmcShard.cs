@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using Elastic.Messages;
+using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 

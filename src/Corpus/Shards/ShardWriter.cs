@@ -3,7 +3,7 @@ using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
-using Elastic.Messages;
+using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
-using Elastic.Messages;
+using Elastic.Foundation;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus;

@@ -1,5 +1,5 @@
 using System.IO.Enumeration;
-using Elastic.Messages;
+using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 

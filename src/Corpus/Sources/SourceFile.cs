@@ -1,4 +1,4 @@
-using Elastic.Messages;
+using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 

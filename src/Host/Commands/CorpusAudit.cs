@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Elastic.Actors.Audit;
+using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
 
@@ -25,7 +26,7 @@ internal static class CorpusAudit
             var id = CommonOptions.RunOf(parsed.GetValue(run)!);
             data.ExistingRun(id);
             using var held = data.Take();
-            return Report(await LedgerAudit.RunAsync(
+            return Report(await JournalAudit.RunAsync(
                 data.Root, parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase, id, cancel), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         });
         return command;

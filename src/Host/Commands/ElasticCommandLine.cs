@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Elastic.Actors.Nodes;
-using Elastic.Host.Configuration;
+using Elastic.Foundation;
 
 namespace Elastic.Host.Commands;
 

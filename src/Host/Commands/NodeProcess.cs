@@ -1,6 +1,6 @@
 using Elastic.Actors;
 using Elastic.Actors.Nodes;
-using Elastic.Messages;
+using Elastic.Foundation;
 using Elastic.Model.Native;
 
 namespace Elastic.Host.Commands;

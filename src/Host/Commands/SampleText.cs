@@ -1,8 +1,8 @@
-using Elastic.Actors.Checkpoints;
 using Elastic.Corpus;
 using Elastic.Messages;
 using Elastic.Model.Generation;
 using Elastic.Model.Training;
+using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
 

@@ -1,11 +1,12 @@
 using Elastic.Actors;
-using Elastic.Actors.Checkpoints;
 using Elastic.Corpus;
+using Elastic.Foundation;
 using Elastic.Host.Display;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Model.Native;
+using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
 

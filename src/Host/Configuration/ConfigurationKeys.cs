@@ -1,3 +1,5 @@
+using Elastic.Foundation;
+
 namespace Elastic.Host.Configuration;
 
 /// <summary>The names of all settings. What is not in here is an error, so that a misspelt key never passes for a default.</summary>

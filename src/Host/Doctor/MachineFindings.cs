@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Elastic.Corpus;
+using Elastic.Foundation;
 using Elastic.Host.Display;
-using Elastic.Messages;
 using Elastic.Model.Native;
 
 namespace Elastic.Host.Doctor;

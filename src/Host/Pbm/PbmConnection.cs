@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Reflection;
+using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Messages.Pbm;
 

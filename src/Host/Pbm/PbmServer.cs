@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using Elastic.Messages;
+using Elastic.Foundation;
 
 namespace Elastic.Host.Pbm;
 

@@ -3,9 +3,9 @@ using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using Elastic.Actors.Control;
+using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
-using Elastic.Messages;
 using Elastic.Messages.Pbm;
 using Elastic.Messages.Runs;
 

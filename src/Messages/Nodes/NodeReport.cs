@@ -1,3 +1,5 @@
+using Elastic.Foundation;
+
 namespace Elastic.Messages.Nodes;
 
 /// <summary>What can be done about work that failed.</summary>

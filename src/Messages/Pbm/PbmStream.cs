@@ -2,6 +2,7 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Elastic.Foundation;
 
 namespace Elastic.Messages.Pbm;
 

@@ -1,3 +1,5 @@
+using Elastic.Foundation;
+
 namespace Elastic.Messages.Runs;
 
 /// <summary>What others may ask of a run. Asking twice is always safe.</summary>
@@ -6,13 +8,14 @@ public abstract record RunCommand(RunId RunId) : IWireMessage
 {
     /// <summary>Starts the run, or goes on with it where it stands when settings and corpus are the same.</summary>
     /// <param name="Settings">Canonical text of the training settings.</param>
+    /// <param name="Elements">Of the flat parameter vector.</param>
     /// <param name="Corpus">Digest of the built corpus.</param>
     /// <param name="Blocks">Training blocks in the corpus: one epoch.</param>
     /// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>
     /// <param name="Arithmetic">What the bits depend on besides the settings and the corpus: kind of device, instruction set, threads. Empty
     /// where that is not known yet.</param>
     /// <param name="Manifest">SHA-256 of the corpus's manifest file, by which other nodes fetch the corpus.</param>
-    public sealed record Start(RunId RunId, string Settings, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic, Digest? Manifest = null) : RunCommand(RunId);
+    public sealed record Start(RunId RunId, string Settings, long Elements, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic, Digest? Manifest = null) : RunCommand(RunId);
 
     /// <summary>Stop at the next step boundary; the same start goes on later.</summary>
     public sealed record Pause(RunId RunId) : RunCommand(RunId);

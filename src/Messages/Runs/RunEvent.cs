@@ -1,3 +1,5 @@
+using Elastic.Foundation;
+
 namespace Elastic.Messages.Runs;
 
 /// <summary>What has happened to a run. Stored for good: add types, and never change one.</summary>
@@ -9,13 +11,14 @@ public abstract record RunEvent(RunId RunId) : IWireMessage
 {
     /// <summary>The run exists.</summary>
     /// <param name="Settings">Canonical text of the training settings.</param>
+    /// <param name="Elements">Of the flat parameter vector.</param>
     /// <param name="Corpus">Digest of the built corpus.</param>
     /// <param name="Blocks">Training blocks in the corpus: one epoch.</param>
     /// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>
     /// <param name="Arithmetic">What the bits depend on besides the settings and the corpus: kind of device, instruction set, threads; empty
     /// where that was not known yet.</param>
     public sealed record RunStarted(
-        RunId RunId, string Settings, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic) : RunEvent(RunId);
+        RunId RunId, string Settings, long Elements, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic) : RunEvent(RunId);
 
     /// <summary>Nodes without the corpus can fetch it.</summary>
     /// <param name="Manifest">SHA-256 of the corpus's manifest file, by which they do.</param>

@@ -1,3 +1,5 @@
+using Elastic.Foundation;
+
 namespace Elastic.Messages.Runs;
 
 /// <summary>Where a run stands in its round.</summary>

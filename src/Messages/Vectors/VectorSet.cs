@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Elastic.Foundation;
 using Elastic.Messages.Runs;
 
 namespace Elastic.Messages.Vectors;

@@ -1,4 +1,4 @@
-using Elastic.Model.Randomness;
+using Elastic.Kernels;
 
 namespace Elastic.Model.Generation;
 

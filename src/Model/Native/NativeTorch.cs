@@ -1,7 +1,7 @@
 using System.Reflection;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
-using Elastic.Messages;
+using Elastic.Foundation;
 using TorchSharp;
 
 namespace Elastic.Model.Native;

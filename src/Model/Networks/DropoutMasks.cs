@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Elastic.Kernels;
 using Elastic.Model.Native;
-using Elastic.Model.Randomness;
 using TorchSharp;
 using static TorchSharp.torch;
 

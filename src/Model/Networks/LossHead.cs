@@ -1,4 +1,4 @@
-using Elastic.Model.Arithmetic;
+using Elastic.Kernels;
 using Elastic.Model.Native;
 using TorchSharp;
 using static TorchSharp.torch;

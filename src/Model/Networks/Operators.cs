@@ -1,4 +1,3 @@
-using Elastic.Model.Arithmetic;
 using Elastic.Model.Native;
 using TorchSharp;
 using static TorchSharp.torch;

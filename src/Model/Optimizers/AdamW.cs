@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Elastic.Messages;
+using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Model.Native;
 using Elastic.Model.Vectors;

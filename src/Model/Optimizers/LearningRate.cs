@@ -1,5 +1,5 @@
+using Elastic.Kernels;
 using Elastic.Messages.Settings;
-using Elastic.Model.Arithmetic;
 
 namespace Elastic.Model.Optimizers;
 

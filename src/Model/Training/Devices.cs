@@ -1,4 +1,5 @@
 using System.Globalization;
+using Elastic.Foundation;
 using Elastic.Messages;
 using TorchSharp;
 

@@ -1,3 +1,4 @@
+using Elastic.Kernels;
 using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
 using TorchSharp;

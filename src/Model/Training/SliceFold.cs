@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
+using Elastic.Kernels;
 using Elastic.Model.Native;
 using Elastic.Model.Vectors;
 using TorchSharp;

@@ -1,6 +1,6 @@
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
-using Elastic.Model.Arithmetic;
 using Elastic.Model.Native;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimizers;

@@ -7,8 +7,8 @@ using Akka.Cluster.Tools.Singleton;
 using Akka.Configuration;
 using Akka.Remote;
 using Akka.Remote.Transport;
-using Elastic.Actors.Database;
 using Elastic.Actors.Membership;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Tests.Membership;
 

@@ -2,9 +2,9 @@ using Akka.Cluster;
 using Akka.Cluster.Tools.Singleton;
 using Akka.Configuration;
 using Akka.Coordination;
-using Elastic.Actors.Database;
 using Elastic.Actors.Membership;
-using Elastic.Messages;
+using Elastic.Foundation;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Tests.Membership;
 

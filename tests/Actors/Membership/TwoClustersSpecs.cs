@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using Elastic.Actors.Database;
 using Elastic.Messages.Settings;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Tests.Membership;
 

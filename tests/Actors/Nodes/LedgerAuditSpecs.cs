@@ -1,5 +1,7 @@
 using Elastic.Actors.Audit;
+using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Storage;
 using Microsoft.Data.Sqlite;
 
 namespace Elastic.Actors.Tests.Nodes;
@@ -71,7 +73,7 @@ public sealed class LedgerAuditSpecs : IDisposable
     }
 
     private Task<LedgerReport> AuditAsync() =>
-        LedgerAudit.RunAsync(Path.Combine(_tiny.Root, "data"), null, new RunId("a"), CancellationToken.None);
+        JournalAudit.RunAsync(Path.Combine(_tiny.Root, "data"), null, new RunId("a"), CancellationToken.None);
 
     private async Task<IReadOnlyList<string>> ComplaintsAsync()
     {

@@ -1,6 +1,6 @@
-using Elastic.Actors.Checkpoints;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Tests.Nodes;
 

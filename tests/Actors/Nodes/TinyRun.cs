@@ -2,6 +2,7 @@ using System.Globalization;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Testing;
 using Microsoft.Data.Sqlite;
 
 namespace Elastic.Actors.Tests.Nodes;
@@ -18,14 +19,8 @@ internal sealed class TinyRun : IDisposable
 
     public string Root { get; } = Path.Combine(Path.GetTempPath(), $"elastic-{Guid.NewGuid():N}");
 
-    public static TrainingSettings Settings(string name, int replicas = 1, AveragingMethod averaging = AveragingMethod.Average, int rounds = 4, int innerSteps = 3) => new(
-        new RunSettings(name, 42, replicas, innerSteps, rounds, null, averaging),
-        new BatchSettings(8, 2),
-        new ModelSettings("gpt2", 1, 2, 16, 16, 257, 0.1, null),
-        new OptimizerSettings(3e-3, 0, 0.9, 0.95, 1e-8, 0.1, 1, 0, LearningRateSchedule.Cosine, 2, 0.7, 0.9),
-        new CorpusSettings([], "byte", 0.1),
-        new CheckpointSettings(2, 2),
-        new EvaluationSettings(2, 8));
+    public static TrainingSettings Settings(string name, int replicas = 1, AveragingMethod averaging = AveragingMethod.Average, int rounds = 4, int innerSteps = 3) =>
+        TinySettings.Of(name, replicas, averaging, rounds, innerSteps);
 
     /// <summary>Trains to the end, or until <paramref name="stop"/> says so, in a node of its own.</summary>
     public async Task<RunView> TrainAsync(TrainingSettings settings, string devices, string data = "data", Func<RunView, bool>? stop = null)

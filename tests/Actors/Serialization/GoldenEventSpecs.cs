@@ -1,6 +1,6 @@
 using Elastic.Messages.Runs;
-using static Elastic.Actors.Tests.Runs.RunSamples;
 using static Elastic.Messages.Runs.RunEvent;
+using static Elastic.Testing.RunSamples;
 
 namespace Elastic.Actors.Tests.Serialization;
 
@@ -14,7 +14,7 @@ public sealed class GoldenEventSpecs(WireSystem wire) : IClassFixture<WireSystem
 
     private static (RunEvent Event, string Base64)[] Golden =>
     [
-        (new RunStarted(Id, """{"run.name":"a"}""", D("corpus"), 1000, 100, "1 cpu"), GoldenBytes.RunStarted),
+        (new RunStarted(Id, """{"run.name":"a"}""", 131_072, D("corpus"), 1000, 100, "1 cpu"), GoldenBytes.RunStarted),
         (new CorpusPublished(Id, D("manifest")), GoldenBytes.CorpusPublished),
         (new ArithmeticChosen(Id, "1 cpu"), GoldenBytes.ArithmeticChosen),
         (new RunPaused(Id), GoldenBytes.RunPaused),

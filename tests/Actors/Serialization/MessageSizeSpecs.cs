@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
-using Elastic.Actors.Tests.Runs;
-using Elastic.Actors.Tests.Runs.Simulation;
 using Elastic.Messages.Settings;
+using Elastic.Simulation;
+using Elastic.Testing;
 
 namespace Elastic.Actors.Tests.Serialization;
 

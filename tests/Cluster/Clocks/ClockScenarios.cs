@@ -1,5 +1,5 @@
 using System.Globalization;
-using Elastic.Tests.Database;
+using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
 

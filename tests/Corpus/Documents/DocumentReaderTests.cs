@@ -1,5 +1,5 @@
 using System.Text;
-using Elastic.Messages;
+using Elastic.Foundation;
 using Parquet;
 using Parquet.Schema;
 using ZstdSharp;

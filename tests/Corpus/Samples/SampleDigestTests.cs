@@ -1,5 +1,5 @@
 using System.Security.Cryptography;
-using Elastic.Messages;
+using Elastic.Foundation;
 
 namespace Elastic.Corpus.Tests;
 

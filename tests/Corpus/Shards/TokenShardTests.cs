@@ -1,5 +1,5 @@
 using CsCheck;
-using Elastic.Messages;
+using Elastic.Foundation;
 
 namespace Elastic.Corpus.Tests;
 

@@ -1,4 +1,4 @@
-using Elastic.Messages;
+using Elastic.Foundation;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus.Tests;

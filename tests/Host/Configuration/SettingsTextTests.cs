@@ -1,6 +1,6 @@
 using CsCheck;
+using Elastic.Foundation;
 using Elastic.Host.Configuration;
-using Elastic.Messages;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Tests.Configuration;

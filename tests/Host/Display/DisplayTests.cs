@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Elastic.Actors.Corpora;
+using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.Messages;

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Elastic.Actors.Control;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Host.Pbm;
 using Elastic.Messages;

@@ -1,8 +1,8 @@
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
+using Elastic.Foundation;
 using Elastic.Host.Pbm;
-using Elastic.Messages;
 using Elastic.Messages.Pbm;
 
 namespace Elastic.Host.Tests.Pbm;

@@ -1,5 +1,6 @@
 using System.Text;
 using CsCheck;
+using Elastic.Foundation;
 using Elastic.Messages.Vectors;
 
 namespace Elastic.Messages.Tests.Vectors;

@@ -1,5 +1,5 @@
 using Akka.Actor;
-using Elastic.Messages;
+using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimizers;

@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Messages;
 
 namespace Elastic.Actors.Nodes.Replicas;

@@ -1,7 +1,8 @@
-using Elastic.Actors.Blobs;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Vectors;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Nodes.Replicas;
 

@@ -1,12 +1,13 @@
 using System.Diagnostics;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Nodes.Devices;
-using Elastic.Actors.Runs;
-using Elastic.Messages;
+using Elastic.Coordination;
+using Elastic.Foundation;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimizers;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Nodes.Replicas;
 

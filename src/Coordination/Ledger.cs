@@ -1,0 +1,27 @@
+using System.Globalization;
+using System.Text;
+using Elastic.Foundation;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Coordination;
+
+/// <summary>
+/// The chain of digests that ties every committed round to what its replicas consumed and made, and to all rounds before it.
+/// </summary>
+public static class Ledger
+{
+    /// <summary>The ledger before the first round, and a replica's samples before its first step.</summary>
+    public static readonly Digest Empty = Digest.Of("elastic ledger 1"u8);
+
+    /// <summary>The ledger after a round.</summary>
+    /// <param name="results">The replicas' results (see <see cref="Of"/>), in replica order.</param>
+    public static Digest Append(Digest ledger, IEnumerable<Digest> results, Digest version) =>
+        Digest.Of(Encoding.ASCII.GetBytes($"round {ledger} {string.Join(' ', results)} {version}"));
+
+    /// <summary>All of a replica's result in one digest. The loss counts by its bits.</summary>
+    public static Digest Of(ReplicaResult r) => Digest.Of(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture,
+        $"replica {r.Round} {r.Replica} {r.Contribution} {r.InnerState} {r.Tokens} {BitConverter.DoubleToInt64Bits(r.LossNats)} {r.Samples}")));
+
+    /// <summary>A replica's sample digest after one more step. Chained, so that it can be handed over in mid-round.</summary>
+    public static Digest AppendStep(Digest samples, Digest step) => Digest.Of(Encoding.ASCII.GetBytes($"step {samples} {step}"));
+}

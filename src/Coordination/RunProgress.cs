@@ -1,0 +1,61 @@
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Coordination;
+
+/// <summary>What is seen of a run between two commits: steps, losses, speed. Lost with the process, and worth nothing to the weights.</summary>
+public sealed class RunProgress
+{
+    private static readonly TimeSpan Window = TimeSpan.FromSeconds(15);
+    private readonly Dictionary<int, NodeReport.StepTaken> _newest = [];
+    private readonly Queue<(TimeSpan At, long Tokens)> _recent = new();
+
+    /// <summary>A replica took steps of so many tokens each since it was heard of last.</summary>
+    /// <param name="now">Since any fixed moment.</param>
+    public void Count(NodeReport.StepTaken step, long tokens, TimeSpan now)
+    {
+        // Two nodes may compute the same round of a replica: only who is ahead counts.
+        var last = _newest.GetValueOrDefault(step.Replica);
+        var before = last is null || last.Round < step.Round ? 0 : last.Step;
+        if (last is not null && (last.Round > step.Round || (last.Round == step.Round && last.Step >= step.Step)))
+            return;
+        _newest[step.Replica] = step;
+        _recent.Enqueue((now, (step.Step - before) * tokens));
+        while (_recent.Count > 2 && now - _recent.Peek().At > Window)
+            _recent.Dequeue();
+    }
+
+    /// <summary>The run has gone back: steps of later rounds than it is in now were for nothing.</summary>
+    public void Forget() => _newest.Clear();
+
+    /// <summary>Over the last seconds; 0 before two steps were seen.</summary>
+    public double TokensPerSecond
+    {
+        get
+        {
+            if (_recent.Count < 2)
+                return 0;
+            var seconds = (_recent.Last().At - _recent.Peek().At).TotalSeconds;
+            return seconds > 0 ? _recent.Skip(1).Sum(r => r.Tokens) / seconds : 0;
+        }
+    }
+
+    /// <summary>The run as a person sees it now.</summary>
+    public RunView View(RunState run, RunPlan plan, Fleet fleet, RunPhase phase, string? notice, string? failure)
+    {
+        var current = _newest.Values.Where(s => s.Round == run.Round && !run.Finished.ContainsKey(s.Replica)).Select(s => (long)s.Step)
+            .Concat(run.Finished.Keys.Select(_ => (long)plan.InnerSteps))
+            .Concat(run.HandedOver.Values.Where(h => !_newest.TryGetValue(h.Replica, out var s) || s.Round != run.Round).Select(h => (long)h.Step))
+            .Sum();
+        var steps = (long)run.Round * plan.InnerSteps + current / plan.Replicas;
+        var samples = run.Round * plan.SamplesPerRound + current * plan.Sequences;
+        var newest = _newest.Values.Where(s => s.Round >= run.Round - 1).ToList();
+        return new RunView(
+            run.Id, phase, run.Round, plan.Rounds, steps, plan.TotalSteps, samples * plan.Context, plan.TotalSteps * plan.Replicas * plan.Sequences * plan.Context,
+            samples, phase != RunPhase.Finished && newest.Count > 0 ? newest.Average(s => s.LossNats) : run.TrainLossNats,
+            run.Score?.LossNats, run.Score?.BitsPerByte, TokensPerSecond,
+            newest.Count > 0 ? newest.MaxBy(s => (s.Round, s.Step))!.LearningRate : null,
+            run.Version is null ? null : run.Fingerprint, run.Checkpoints.LastOrDefault()?.Path,
+            fleet.Nodes.Count, fleet.DeviceCount, notice, failure);
+    }
+}

@@ -1,0 +1,34 @@
+using System.Security.Cryptography;
+
+namespace Elastic.Foundation;
+
+/// <summary>The SHA-256 of some bytes, in lower-case hex: the address of a blob and the proof of a result.</summary>
+public readonly record struct Digest(string Hex)
+{
+    /// <summary>Bytes in a digest.</summary>
+    public const int Length = SHA256.HashSizeInBytes;
+
+    /// <summary>Hashes <paramref name="bytes"/>.</summary>
+    public static Digest Of(ReadOnlySpan<byte> bytes)
+    {
+        Span<byte> hash = stackalloc byte[Length];
+        SHA256.HashData(bytes, hash);
+        return new Digest(Convert.ToHexStringLower(hash));
+    }
+
+    /// <summary>Takes the hash that <paramref name="hash"/> has gathered so far, and resets it.</summary>
+    public static Digest Of(IncrementalHash hash)
+    {
+        ArgumentNullException.ThrowIfNull(hash);
+        return new Digest(Convert.ToHexStringLower(hash.GetHashAndReset()));
+    }
+
+    /// <summary>True for 64 lower-case hex digits, which no path or other mischief can be.</summary>
+    public static bool IsDigest(string hex) => hex.Length == 2 * Length && hex.All(char.IsAsciiHexDigitLower);
+
+    /// <summary>The first twelve digits, for people.</summary>
+    public string Short => Hex is { Length: > 12 } ? Hex[..12] : Hex;
+
+    /// <inheritdoc/>
+    public override string ToString() => Hex;
+}

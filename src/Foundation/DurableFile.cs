@@ -1,0 +1,67 @@
+using System.Runtime.InteropServices;
+
+namespace Elastic.Foundation;
+
+/// <summary>Files that are either there whole or not at all, and that a power cut does not take back once they are made durable.</summary>
+public static partial class DurableFile
+{
+    /// <summary>Writes through a temporary file and a rename. Survives the death of the process, not yet that of the machine.</summary>
+    public static void Write(string path, ReadOnlySpan<byte> bytes)
+    {
+        var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
+        try
+        {
+            using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write))
+                RandomAccess.Write(file, bytes, 0);
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(temporary);
+            throw;
+        }
+    }
+
+    /// <summary>The same, and returns only when file and folder are on the disk.</summary>
+    public static void WriteDurably(string path, ReadOnlySpan<byte> bytes)
+    {
+        Write(path, bytes);
+        Flush(path);
+        FlushFolder(Path.GetDirectoryName(path)!);
+    }
+
+    /// <summary>Forces what was written to <paramref name="path"/> onto the disk.</summary>
+    public static void Flush(string path)
+    {
+        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite);
+        RandomAccess.FlushToDisk(file);
+    }
+
+    /// <summary>Forces the names in a folder onto the disk. Windows journals them by itself.</summary>
+    public static void FlushFolder(string folder)
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        var descriptor = Open(folder, 0);
+        if (descriptor < 0)
+            throw new IOException($"cannot open the folder {folder} to flush it (error {Marshal.GetLastPInvokeError()})");
+        try
+        {
+            if (FSync(descriptor) != 0)
+                throw new IOException($"cannot flush the folder {folder} (error {Marshal.GetLastPInvokeError()})");
+        }
+        finally
+        {
+            _ = Close(descriptor);
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int FSync(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
+    private static partial int Close(int descriptor);
+}

@@ -1,0 +1,83 @@
+using System.Numerics;
+using System.Numerics.Tensors;
+
+namespace Elastic.Kernels;
+
+/// <summary>
+/// How the replicas' contributions become the next version, chunk by chunk. Pure arithmetic on spans, element by element, so it does not
+/// matter who does it nor how the vector is cut.
+/// </summary>
+public static class Averaging
+{
+    // Elements that are folded at once: a few of them fit the first-level cache.
+    private const int Piece = 2048;
+
+    /// <summary>
+    /// The mean of the replicas' contributions, summed along <see cref="SumTree"/> over the replicas in fp32 and then divided. For one replica
+    /// it is that replica's bits.
+    /// </summary>
+    /// <param name="contributions">One per replica, in the replicas' order, each as long as <paramref name="into"/>.</param>
+    /// <exception cref="ArgumentException">There is none, or lengths differ.</exception>
+    public static void Mean(IReadOnlyList<ReadOnlyMemory<float>> contributions, Span<float> into)
+    {
+        ArgumentNullException.ThrowIfNull(contributions);
+        if (contributions.Count == 0)
+            throw new ArgumentException("there is no contribution to average", nameof(contributions));
+        foreach (var contribution in contributions)
+        {
+            if (contribution.Length != into.Length)
+                throw new ArgumentException($"a contribution has {contribution.Length} elements, not {into.Length}", nameof(contributions));
+        }
+        // A right-hand sum for each level of the tree.
+        Span<float> scratch = new float[Piece * (BitOperations.Log2((uint)contributions.Count) + 1)];
+        for (var at = 0; at < into.Length; at += Piece)
+        {
+            var piece = into.Slice(at, Math.Min(Piece, into.Length - at));
+            var sum = Sum(contributions, at, new TreeNode(0, contributions.Count), piece, scratch);
+            if (contributions.Count > 1)
+                TensorPrimitives.Divide(sum, contributions.Count, piece);
+            else
+                sum.CopyTo(piece);
+        }
+    }
+
+    /// <summary>
+    /// DiLoCo's outer step (Douillard et al. 2023, algorithm 1; the Nesterov form of PyTorch's SGD):
+    /// g = version - mean; momentum = μ momentum + g; version -= lr (g + μ momentum).
+    /// </summary>
+    /// <param name="version">The last version; becomes the next one.</param>
+    /// <param name="momentum">The outer momentum, zeros before the first round; is updated.</param>
+    /// <exception cref="ArgumentException">Lengths differ.</exception>
+    public static void OuterStep(
+        Span<float> version, ReadOnlySpan<float> mean, Span<float> momentum, double learningRate, double outerMomentum)
+    {
+        if (version.Length != mean.Length || version.Length != momentum.Length)
+            throw new ArgumentException($"lengths differ: version {version.Length}, mean {mean.Length}, momentum {momentum.Length}");
+        var (rate, mu) = ((float)learningRate, (float)outerMomentum);
+        Span<float> g = stackalloc float[Piece], step = stackalloc float[Piece];
+        for (var at = 0; at < version.Length; at += Piece)
+        {
+            var count = Math.Min(Piece, version.Length - at);
+            Span<float> v = version.Slice(at, count), b = momentum.Slice(at, count), gradient = g[..count], move = step[..count];
+            TensorPrimitives.Subtract(v, mean.Slice(at, count), gradient);
+            TensorPrimitives.Multiply(b, mu, b);
+            TensorPrimitives.Add(b, gradient, b);
+            TensorPrimitives.Multiply(b, mu, move);
+            TensorPrimitives.Add(gradient, move, move);
+            TensorPrimitives.Multiply(move, rate, move);
+            TensorPrimitives.Subtract(v, move, v);
+        }
+    }
+
+    // Where the sum is: a single contribution stays where it lies, anything else is in "into".
+    private static ReadOnlySpan<float> Sum(IReadOnlyList<ReadOnlyMemory<float>> contributions, int at, TreeNode node, Span<float> into, Span<float> scratch)
+    {
+        if (node.Count == 1)
+            return contributions[node.First].Span.Slice(at, into.Length);
+        var left = SumTree.Split(node.Count);
+        var leftSum = Sum(contributions, at, node with { Count = left }, into, scratch);
+        var rightSum = Sum(contributions, at, new TreeNode(node.First + left, node.Count - left), scratch[..into.Length], scratch[into.Length..]);
+        TensorPrimitives.Add(leftSum, rightSum, into);
+        return into;
+    }
+}

@@ -1,0 +1,38 @@
+using Elastic.Coordination;
+using Elastic.Foundation;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Vectors;
+using static Elastic.Simulation.VirtualRun;
+
+namespace Elastic.Simulation;
+
+/// <summary>What the virtual nodes compute: like the real thing a pure function of what it is given, but of digests only.</summary>
+public static class VirtualArithmetic
+{
+    public static readonly Digest First = D("version 0");
+
+    /// <summary>What the ledger and the version must be after all rounds, computed straight on, by nobody and without any accident.</summary>
+    public static (Digest Ledger, Digest Version) Expected(RunPlan plan)
+    {
+        var (ledger, version, inner) = (Ledger.Empty, First, new Digest?[plan.Replicas]);
+        for (var round = 0; round < plan.Rounds; round++)
+        {
+            var results = inner.Select((state, replica) => Compute(plan, round, replica, version, state)).ToList();
+            version = Version(plan, [.. Enumerable.Range(0, plan.Chunks).Select(c => Average(round, c, version, [.. results.Select(r => r.Contribution)]))]);
+            ledger = Ledger.Append(ledger, results.Select(Ledger.Of), version);
+            inner = [.. results.Select(r => (Digest?)r.InnerState)];
+        }
+
+        return (ledger, version);
+    }
+
+    public static ReplicaResult Compute(RunPlan plan, int round, int replica, Digest version, Digest? innerState) => new(
+        round, replica, D($"contribution {round} {replica} {version} {innerState}"), D($"inner {round} {replica} {version} {innerState}"),
+        plan.TokensPerReplica, 9.0 - round, D($"samples {round} {replica}"));
+
+    public static AveragedChunk Average(int round, int chunk, Digest version, Digest[] contributions) =>
+        new(chunk, D($"chunk {round} {chunk} {version} {string.Join(' ', contributions)}"), null);
+
+    /// <summary>The vector set of a version.</summary>
+    public static Digest Version(RunPlan plan, IReadOnlyList<AveragedChunk> chunks) => VectorSet.Version(plan.Elements, chunks).Digest;
+}

@@ -1,0 +1,322 @@
+using Elastic.Coordination;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+using static Elastic.Simulation.VirtualRun;
+
+namespace Elastic.Simulation;
+
+/// <summary>What goes wrong in a world.</summary>
+/// <param name="Seconds">How long accidents happen, in virtual time; then there is peace.</param>
+/// <param name="Gentle">Nothing goes while it has the only copy of something committed.</param>
+/// <param name="LosesBlobs">Disks lose blobs, too.</param>
+/// <param name="Liar">One of the nodes computes wrongly, from the beginning; three honest ones are always there.</param>
+public sealed record Accidents(double Seconds, bool Gentle = false, bool LosesBlobs = false, bool Liar = false);
+
+/// <summary>Nodes, messages on their way, a clock, and accidents. One seed decides everything that happens.</summary>
+public sealed class VirtualWorld
+{
+    // Undisturbed a run of five rounds takes some ten seconds. A node that failed rests for 30, an unanswered survey is repeated after 60.
+    private static readonly TimeSpan Enough = TimeSpan.FromMinutes(10);
+    private const int MostEvents = 200_000;
+
+    private readonly PriorityQueue<Action, (TimeSpan At, long Order)> _agenda = new();
+    private readonly List<VirtualNode> _nodes = [];
+    private readonly Accidents _accidents;
+    private readonly RunCommand.Start _begin;
+    private long _order;
+    private bool _isPeace;
+    private RunCommand.CommitRound? _asked;
+
+    public VirtualWorld(int seed, RunPlan plan, Accidents accidents)
+    {
+        (Chance, Plan, _accidents) = (new Random(seed), plan, accidents);
+        _begin = Begin with { Arithmetic = Chance.Next(2) == 0 ? "" : Begin.Arithmetic };
+        Supervisor = new VirtualSupervisor(this);
+    }
+
+    public Random Chance { get; }
+
+    public RunPlan Plan { get; }
+
+    public TimeSpan Now { get; private set; }
+
+    public VirtualSupervisor Supervisor { get; }
+
+    public IReadOnlyList<VirtualNode> Nodes => _nodes;
+
+    /// <summary>The chunks of the vector sets that have some.</summary>
+    public Dictionary<Digest, Digest[]> Contents { get; } = [];
+
+    /// <summary>Sees every message that is sent.</summary>
+    public Action<object>? Inspect { get; init; }
+
+    // A few nodes have other arithmetic than the run: they only store.
+    private bool IsFit(VirtualNode node) => node is { Lies: false, IsLeaving: false } && node.Arithmetic == Begin.Arithmetic;
+
+    private IEnumerable<VirtualNode> Live => _nodes.Where(n => n.IsReachable);
+
+    /// <summary>Runs to the end: first a time of accidents, then peace.</summary>
+    public void Run()
+    {
+        for (var i = 0; i < (_accidents.Liar ? 3 : 1 + Chance.Next(3)); i++)
+            Join(isOdd: false);
+        if (_accidents.Liar)
+            Join(lies: true);
+        Supervisor.Handle(_begin);
+        Every(0.5, () => Inside(0, Supervisor.Tick));
+        Every(1, () => Live.ToList().ForEach(n => n.Beat()));
+        Schedule(Milliseconds(50, 500), Accident);
+
+        var events = 0;
+        var end = TimeSpan.FromSeconds(_accidents.Seconds) + Enough;
+        while (!Supervisor.Run.IsFinished || !Supervisor.IsThere)
+        {
+            Invariant.Holds(_agenda.TryDequeue(out var happens, out var when), "nothing is going to happen any more");
+            Now = when.At;
+            if (!_isPeace && Now.TotalSeconds >= _accidents.Seconds)
+                MakePeace();
+            happens();
+            Invariant.Holds(++events < MostEvents && Now < end, $"the run hangs after {events} events, {Now}: {this}");
+        }
+    }
+
+    public override string ToString() =>
+        $"round {Supervisor.Run.Round}, {Supervisor.Phase}, failure: {Supervisor.Failure}, surveyed: {Supervisor.Fleet.Surveyed}, " +
+        $"nodes: {string.Join(", ", Supervisor.Fleet.Nodes.Select(n => $"{n.Key} {n.Value.Devices.Length} {(n.Value.Leaving ? "leaving" : "")}"))}, " +
+        $"in hand: {string.Join(", ", Supervisor.Fleet.InHand.Keys)}, disputed: {string.Join(", ", Supervisor.Run.Ballots.Where(b => b.Value.IsDisputed).Select(b => b.Key))}";
+
+    public double Milliseconds(int from, int to) => Chance.Next(from, to + 1);
+
+    /// <summary>Something that fails for no good reason.</summary>
+    public bool IsMishap() => !_isPeace && Chance.Next(100) == 0;
+
+    public bool HasDonor(Digest blob) => Live.Any(n => n.Blobs.Has(blob));
+
+    public void ToSupervisor(VirtualNode from, object message)
+    {
+        Inspect?.Invoke(message);
+        if (!from.IsReachable)
+            return;
+        Send(() =>
+        {
+            if (Supervisor.IsThere && !from.IsCutOff)
+                Supervisor.Handle(message);
+        });
+    }
+
+    public void ToNode(NodeId to, NodeCommand command)
+    {
+        Inspect?.Invoke(command);
+        if (_nodes.Find(n => n.Id == to) is not { } node)
+            throw new InvalidOperationException($"{command} is for {to}, which never was");
+        if (command is NodeCommand.Release)
+            CheckRelease(node);
+        var incarnation = node.Incarnation;
+        Send(() =>
+        {
+            if (node.IsReachable && node.Incarnation == incarnation)
+                node.Receive(command);
+        });
+    }
+
+    /// <summary>Something inside a node, unless its process ends before.</summary>
+    public void After(VirtualNode node, double milliseconds, Action happens)
+    {
+        var incarnation = node.Incarnation;
+        Schedule(milliseconds, () =>
+        {
+            if (node.IsAlive && node.Incarnation == incarnation)
+                happens();
+        });
+    }
+
+    /// <summary>Something inside the supervisor, unless it ends before.</summary>
+    public void Inside(double milliseconds, Action happens)
+    {
+        var incarnation = Supervisor.Incarnation;
+        Schedule(milliseconds, () =>
+        {
+            if (Supervisor.IsThere && Supervisor.Incarnation == incarnation)
+                happens();
+        });
+    }
+
+    /// <summary>What is being committed must be where the supervisor says it is: where it does not know better, its node has just died.</summary>
+    public void CheckCommit(RunCommand.CommitRound commit)
+    {
+        _asked = commit;
+        if (_accidents.LosesBlobs)
+            return;
+        var staying = _nodes.Where(n => Supervisor.Fleet.Staying.Contains(n.Id)).ToList();
+        Invariant.Holds(staying.Count == commit.Nodes, $"the commit counts {commit.Nodes} nodes where {staying.Count} stay");
+        foreach (var set in Supervisor.Run.Finished.Values.Select(r => r.InnerState).Append(commit.Version))
+            Invariant.Holds(
+                staying.Count(n => !n.IsAlive || n.Blobs.IsWhole(set)) >= Math.Min(2, staying.Count),
+                $"version {commit.Round + 1} is to be committed while too few of {staying.Count} nodes hold {set.Short}");
+    }
+
+    // A node may go when others have what the run needs: those that stay, or one that is still waiting to go.
+    private void CheckRelease(VirtualNode leaving)
+    {
+        var others = _nodes.Where(n => n != leaving && Supervisor.Fleet.Nodes.ContainsKey(n.Id)).ToList();
+        if (_accidents.LosesBlobs || others.All(n => n.IsLeaving))
+            return;
+        // A result of the open round that it has never told of is not waited for: its replica is computed again.
+        var run = Supervisor.Run;
+        HashSet<Digest> committed = [.. run.InnerStates, .. run.Version is { } version ? [version] : Array.Empty<Digest>()];
+        bool IsAwaited(Digest set) => leaving.Blobs.IsWhole(set) && (committed.Contains(set) || Supervisor.Fleet.HoldersOf(set).Contains(leaving.Id));
+        foreach (var set in run.Current().Where(IsAwaited))
+            Invariant.Holds(others.Any(n => !n.IsAlive || n.Blobs.IsWhole(set)), $"{leaving.Id} is released though only it holds {set.Short}");
+    }
+
+    // Each message on its own way: they overtake each other, get lost and come twice.
+    private void Send(Action arrives)
+    {
+        if (!_isPeace && Chance.Next(100) == 0)
+            return;
+        Schedule(Milliseconds(1, 20), arrives);
+        if (!_isPeace && Chance.Next(50) == 0)
+            Schedule(Milliseconds(1, 2000), arrives);
+    }
+
+    private void Accident()
+    {
+        if (_isPeace)
+            return;
+        Schedule(Milliseconds(50, 1500), Accident);
+        switch (Chance.Next(_accidents.LosesBlobs ? 14 : 13))
+        {
+            case 0 or 1 when Live.Count() < 5:
+                Join();
+                break;
+            case 2 when Any(MayGo) is { } dead:
+                Kill(dead, comesBack: false);
+                break;
+            case 3 when Any(MayGo) is { } dead:
+                Kill(dead, comesBack: true);
+                break;
+            case 4 when Any(MayGo) is { } away:                            // long enough to be given up, or not
+                away.IsCutOff = true;
+                Schedule(Milliseconds(200, 12_000), () => away.IsCutOff = false);
+                break;
+            case 5 or 6 when Any(n => !_accidents.Gentle || MayGo(n)) is { } suspected:
+                Inside(0, () => Supervisor.Lose(suspected.Id));
+                break;
+            case 7 when Supervisor.IsThere:
+                Supervisor.Crash();
+                Schedule(Milliseconds(100, 4000), Restart);
+                break;
+            case 8 when Any(MayGo) is { } leaving:
+                leaving.Leave();
+                Schedule(Milliseconds(5000, 30_000), leaving.Die);          // it does not wait for ever
+                break;
+            case 9 when Supervisor.IsThere:
+                Supervisor.Handle(new RunCommand.Pause(Id));
+                Schedule(Milliseconds(10, 3000), GoOn);
+                break;
+            case 10 when Any(n => n.Slowness <= 1) is { } slow:
+                slow.Slowness = Chance.Next(5, 50);
+                Schedule(Milliseconds(1000, 20_000), () => slow.Slowness = 1);
+                break;
+            case 11 when !_nodes.Any(n => n.IsFull) && Any(n => !_accidents.Gentle || MayGo(n)) is { } full:
+                full.IsFull = true;
+                Schedule(Milliseconds(500, 10_000), () => full.IsFull = false);
+                break;
+            case 12 when !_nodes.Any(n => n.IsBroken) && Any(n => !_accidents.Gentle || MayGo(n)) is { } broken:
+                broken.IsBroken = true;
+                Schedule(Milliseconds(500, 60_000), () => broken.IsBroken = false);
+                break;
+            case 13 when Any(_ => true) is { } unlucky:
+                unlucky.Blobs.Lose(Chance);
+                break;
+        }
+
+        if (Supervisor is { IsThere: true, Failure: not null })
+            GoOn();
+    }
+
+    // With a liar about, three honest ones stay. In a gentle world one thing happens at a time, when everything is where it should be.
+    private bool MayGo(VirtualNode node) =>
+        (!_accidents.Liar || (!node.Lies && Live.Count(IsFit) > 3))
+        && (!_accidents.Gentle || (IsSettled() && Committed().All(set => Live.Any(n => n != node && !n.IsLeaving && n.Blobs.IsWhole(set)))));
+
+    // The supervisor knows who is there, and nobody is on the way out or resting.
+    private bool IsSettled() => Live.Count(n => !n.IsLeaving) > 1
+        && Supervisor.IsThere && Supervisor.Fleet.Nodes.Values.All(n => !n.Leaving) && Live.Select(n => n.Id).ToHashSet().SetEquals(Supervisor.Fleet.Nodes.Keys);
+
+    // What is committed, or is just about to be.
+    private IEnumerable<Digest> Committed()
+    {
+        var run = Supervisor.Run;
+        IEnumerable<Digest> version = run.Version is { } v ? [v] : _nodes.Any(n => n.Blobs.Has(VirtualArithmetic.First)) ? [VirtualArithmetic.First] : [];
+        IEnumerable<Digest> next = _asked?.Round == run.Round ? [_asked.Version, .. run.Finished.Values.Select(r => r.InnerState)] : [];
+        return [.. run.InnerStates, .. version, .. next];
+    }
+
+    private void Kill(VirtualNode node, bool comesBack)
+    {
+        node.Die();
+        Schedule(Milliseconds(5, 3000), () =>
+        {
+            if (!node.IsAlive)
+                Inside(0, () => Supervisor.Lose(node.Id));
+        });
+        if (comesBack)
+            Schedule(Milliseconds(50, 8000), node.Restart);
+    }
+
+    private void Restart()
+    {
+        if (!Supervisor.IsThere)
+            Supervisor.Restart();
+    }
+
+    // A person says "go on", whatever was said before.
+    private void GoOn()
+    {
+        if (Supervisor.IsThere)
+            Supervisor.Handle(_begin);
+    }
+
+    private void Join(bool lies = false, bool? isOdd = null)
+    {
+        var arithmetic = isOdd ?? (!lies && Supervisor.Run.Arithmetic.Length > 0 && Chance.Next(6) == 0) ? "another" : Begin.Arithmetic;
+        var node = new VirtualNode(new NodeId($"node-{_nodes.Count:D2}"), 1 + Chance.Next(3), Chance.Next(3) == 0, this) { Lies = lies, Arithmetic = arithmetic };
+        _nodes.Add(node);
+        node.Beat();
+    }
+
+    private void MakePeace()
+    {
+        _isPeace = true;
+        foreach (var node in _nodes)
+            (node.IsCutOff, node.IsFull, node.IsBroken, node.Slowness) = (false, false, false, 1);
+        while (Live.Count(IsFit) < (_accidents.Liar ? 3 : 2))
+            Join(isOdd: false);
+        Restart();
+        GoOn();
+        // News of what failed before may still be on its way.
+        Schedule(5000, () =>
+        {
+            if (Supervisor.Failure is not null)
+                GoOn();
+        });
+    }
+
+    private VirtualNode? Any(Func<VirtualNode, bool> which)
+    {
+        var candidates = Live.Where(n => !n.IsLeaving).Where(which).ToList();
+        return candidates.Count == 0 ? null : candidates[Chance.Next(candidates.Count)];
+    }
+
+    private void Every(double seconds, Action happens) => Schedule(1000 * seconds, () =>
+    {
+        happens();
+        Every(seconds, happens);
+    });
+
+    private void Schedule(double milliseconds, Action happens) =>
+        _agenda.Enqueue(happens, (Now + TimeSpan.FromMilliseconds(milliseconds), _order++));
+}

@@ -1,0 +1,157 @@
+using System.Collections;
+using Elastic.Coordination;
+using Elastic.Corpus;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Storage;
+
+/// <summary>
+/// Proves from the journal and the shards which blocks a run consumed. The journal holds, for each replica and round, a digest of
+/// the block ids and tokens that went into the model; the audit reads the shards again and recomputes all of them, the chain that
+/// ties the rounds together, and the count of each block.
+/// </summary>
+public sealed class LedgerAudit
+{
+    private readonly string _checkpoints;
+    private readonly RunSchedule _run;
+    private readonly IReadOnlyList<TokenShard> _shards;
+    private readonly List<string> _problems = [];
+    private readonly List<Digest> _ledgers = [Ledger.Empty];                 // by version
+    private RunState _state;
+
+    private LedgerAudit(RunId id, RunSchedule run, string checkpoints, IReadOnlyList<TokenShard> shards) =>
+        (_run, _checkpoints, _shards, _state) = (run, checkpoints, shards, RunState.Empty(id));
+
+    /// <summary>Audits a run whose corpus is in the data directory.</summary>
+    /// <param name="events">All events of the run, oldest first.</param>
+    /// <exception cref="ElasticException">There is no such run, or its corpus cannot be read.</exception>
+    public static LedgerReport Check(DataPaths paths, RunId id, IReadOnlyList<RunEvent> events, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(paths);
+
+        if (events is not [RunEvent.RunStarted started, ..])
+            throw new ElasticException(events.Count == 0
+                ? $"the journal knows nothing of run {id}: name another one, or, where its folder {paths.Run(id)} is there, restore journal.db from a copy"
+                : $"the journal of run {id} does not begin with its start: it was tampered with or damaged, restore journal.db from a copy");
+
+        // A seed that did not build the corpus has fetched it.
+        if (!BuiltCorpus.TryOpen(paths.FetchedCorpus(started.Corpus), out var corpus))
+            corpus = BuiltCorpus.Open(paths.Corpus(started.Corpus));
+        var run = new RunSchedule(started.Settings, corpus);
+        var shards = run.Corpus.TrainShards.Select(s => TokenShard.Open(run.Corpus.ShardPath(s))).ToList();
+        try
+        {
+            var audit = new LedgerAudit(id, run, paths.Checkpoints(id), shards);
+            foreach (var e in events)
+            {
+                cancel.ThrowIfCancellationRequested();
+                audit.Take(e);
+            }
+
+            return audit.Report();
+        }
+        finally
+        {
+            shards.ForEach(s => s.Dispose());
+        }
+    }
+
+    private void Take(RunEvent e)
+    {
+        if (Counted(e) is { } r && Samples(r.Round, r.Replica) != r.Samples)
+            _problems.Add($"round {r.Round}, replica {r.Replica}: the journal's digest of the samples is not that of the corpus's blocks");
+        if (e is RunEvent.RoundCommitted c)
+            CheckCommit(c);
+
+        _state = Run.Apply(_state, e);
+        switch (e)
+        {
+            case RunEvent.RoundCommitted:
+                _ledgers.Add(_state.Ledger);
+                break;
+            case RunEvent.RolledBack:
+                _ledgers.RemoveRange(_state.Round + 1, _ledgers.Count - _state.Round - 1);
+                if (_ledgers[^1] != _state.Ledger)
+                    _problems.Add($"the run went back to round {_state.Round} with another ledger than it had there");
+                break;
+        }
+    }
+
+    // The result that counts from this event on.
+    private static ReplicaResult? Counted(RunEvent e) => e switch
+    {
+        RunEvent.ReplicaFinished x => x.Result,
+        RunEvent.ReplicaComputed x => x.Result,
+        RunEvent.ReplicaSettled x => x.Result,
+        _ => null,
+    };
+
+    private void CheckCommit(RunEvent.RoundCommitted c)
+    {
+        if (c.Round != _state.Round)
+            _problems.Add($"round {c.Round} was committed where round {_state.Round} was due");
+        if (_state.Finished.Count != _run.Plan.Replicas)
+            _problems.Add($"round {c.Round} was committed with {_state.Finished.Count} of {_run.Plan.Replicas} replicas");
+        if (c.TokensSeen != (c.Round + 1) * _run.Plan.TokensPerRound)
+            _problems.Add($"round {c.Round}: {c.TokensSeen} tokens are counted where there were {(c.Round + 1) * _run.Plan.TokensPerRound}");
+        if (c.Ledger != Ledger.Append(_state.Ledger, _state.Finished.Values.Select(Ledger.Of), c.Version))
+            _problems.Add($"round {c.Round}: the chain of digests is broken");
+    }
+
+    private LedgerReport Report()
+    {
+        foreach (var path in CheckpointFiles.In(_checkpoints))
+        {
+            var checkpoint = CheckpointManifest.Read(path);
+            if (checkpoint.Version >= _ledgers.Count)
+                _problems.Add($"{path} is of round {checkpoint.Version}, but the journal ends at round {_state.Round}");
+            else if (checkpoint.Ledger != _ledgers[checkpoint.Version].Hex)
+                _problems.Add($"{path} has another ledger than the journal at round {checkpoint.Version}");
+        }
+
+        var samples = _state.Round * _run.Plan.SamplesPerRound;
+        return new LedgerReport(_state.Round, samples, _state.TokensSeen, [.. CountBlocks(samples)], _problems);
+    }
+
+    // Every digest fits, so the blocks that were consumed are those of the plan. Count each of them.
+    private IEnumerable<EpochCount> CountBlocks(long samples)
+    {
+        var blocks = _run.Train.Blocks;
+        for (var epoch = 0L; epoch * blocks < samples; epoch++)
+        {
+            var seen = new BitArray(checked((int)blocks));
+            var end = Math.Min(samples, (epoch + 1) * blocks);
+            for (var position = epoch * blocks; position < end; position++)
+            {
+                var block = (int)_run.Order.BlockAt(position);
+                if (seen[block])
+                    _problems.Add($"block {block} was consumed twice in epoch {epoch}");
+                seen[block] = true;
+            }
+
+            yield return new EpochCount(epoch, end - epoch * blocks, blocks);
+        }
+    }
+
+    private Digest Samples(int round, int replica)
+    {
+        var row = _run.Plan.Context + 1;
+        var tokens = new int[_run.Plan.Sequences * row];
+        var samples = Ledger.Empty;
+        for (var step = 0; step < _run.Plan.InnerSteps; step++)
+        {
+            var blocks = _run.BlocksOf(round, replica, step);
+            for (var i = 0; i < blocks.Length; i++)
+            {
+                var (shard, block) = _run.Train.Locate(blocks[i]);
+                _shards[shard].ReadBlock(block, _run.Plan.Context, tokens.AsSpan(i * row, row));
+            }
+
+            samples = Ledger.AppendStep(samples, SampleDigests.Of(blocks, tokens));
+        }
+
+        return samples;
+    }
+}

@@ -1,0 +1,47 @@
+using Elastic.Coordination;
+using Elastic.Corpus;
+using Elastic.Foundation;
+using Elastic.Messages.Settings;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Storage;
+
+/// <summary>A run's settings on its corpus: which blocks each inner step reads. No machine appears in it.</summary>
+public sealed class RunSchedule
+{
+    /// <exception cref="ElasticException">The settings cannot be read, or the corpus is too small for the context.</exception>
+    public RunSchedule(string settings, BuiltCorpus corpus)
+    {
+        ArgumentNullException.ThrowIfNull(corpus);
+        Settings = SettingsText.Read(settings);
+        Corpus = corpus;
+        var context = Settings.Model.Context;
+        Train = new BlockMap(corpus.TrainShards, context);
+        HeldOut = corpus.HeldOutShards.Any(s => BlockMap.CountIn(s.Tokens, context) > 0) ? new BlockMap(corpus.HeldOutShards, context) : null;
+        Plan = RunPlan.Of(Settings, new FlatLayout(Settings.Model).Length, Train.Blocks, HeldOut?.Blocks ?? 0);
+        Order = new SampleOrder(Settings.Run.Seed, Train.Blocks);
+    }
+
+    public TrainingSettings Settings { get; }
+
+    public BuiltCorpus Corpus { get; }
+
+    /// <summary>Training blocks.</summary>
+    public BlockMap Train { get; }
+
+    /// <summary>Held-out blocks; null where the held-out text does not fill one.</summary>
+    public BlockMap? HeldOut { get; }
+
+    public RunPlan Plan { get; }
+
+    public SampleOrder Order { get; }
+
+    /// <summary>The blocks of one inner step of a replica, in the order in which they are read.</summary>
+    public long[] BlocksOf(int round, int replica, int step)
+    {
+        var blocks = new long[Plan.Sequences];
+        for (var i = 0; i < blocks.Length; i++)
+            blocks[i] = Order.BlockAt(SamplePositions.Of(round, replica, step, i, Plan.InnerSteps, Plan.Replicas, Plan.Sequences));
+        return blocks;
+    }
+}

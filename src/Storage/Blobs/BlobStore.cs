@@ -1,0 +1,232 @@
+using System.Security.Cryptography;
+using Elastic.Foundation;
+
+namespace Elastic.Storage;
+
+/// <summary>A blob is there, but its bytes are not those of its name; or it is not there at all.</summary>
+public sealed class BlobLostException(Digest digest, string why) : IOException($"blob {digest.Short}: {why}")
+{
+    public Digest Digest { get; } = digest;
+}
+
+/// <summary>
+/// Immutable bytes addressed by their SHA-256, one file each. Safe for use by many threads: a blob is written aside and
+/// renamed, and writing it twice gives the same file.
+/// </summary>
+public sealed class BlobStore
+{
+    private readonly string _folder;
+
+    // What this process wrote, and the round it was working on: until that round is committed nothing stored refers to it.
+    // The lock makes "mark it, is it there?" and "is it marked? delete it" exclude each other.
+    private readonly Dictionary<Digest, int> _fresh = [];
+    // What this process wrote or found to be whole: it is not hashed again to be believed. Under the same lock.
+    private readonly HashSet<Digest> _whole = [];
+    private readonly Lock _gate = new();
+    private int _round;
+
+    /// <param name="readOnly">True when another process may be writing there: nothing is created and nothing cleaned up.</param>
+    public BlobStore(string folder, bool readOnly = false)
+    {
+        _folder = folder;
+        if (readOnly)
+            return;
+        Directory.CreateDirectory(folder);
+        foreach (var leftover in Directory.EnumerateFiles(folder, "*.tmp", SearchOption.AllDirectories))
+            File.Delete(leftover);
+    }
+
+    /// <summary>Where the blob is, or would be.</summary>
+    public string PathOf(Digest digest) => Path.Combine(_folder, digest.Hex[..2], digest.Hex);
+
+    public bool Has(Digest digest) => File.Exists(PathOf(digest));
+
+    /// <summary>Stores the bytes and returns their digest.</summary>
+    public Digest Put(ReadOnlySpan<byte> bytes)
+    {
+        var digest = Digest.Of(bytes);
+        var path = PathOf(digest);
+        lock (_gate)
+        {
+            _fresh[digest] = _round;
+            if (_whole.Contains(digest) && new FileInfo(path) is { Exists: true } file && file.Length == bytes.Length)
+                return digest;
+        }
+
+        // What another process left there is believed only after a look: it may have been cut short or damaged.
+        if (!IsIntact(digest))
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            DurableFile.Write(path, bytes);
+        }
+
+        lock (_gate)
+            _whole.Add(digest);
+        return digest;
+    }
+
+    /// <summary>Marks the blob as needed for the current round, as <see cref="Put"/> does, and says whether it is there with its bytes.</summary>
+    public bool Claim(Digest digest)
+    {
+        lock (_gate)
+        {
+            _fresh[digest] = _round;
+            if (_whole.Contains(digest) && Has(digest))
+                return true;
+        }
+
+        return IsSound(digest);
+    }
+
+    /// <summary>True when the blob is there and whole: its bytes are read only where this process has not written or read them before.</summary>
+    public bool IsSound(Digest digest)
+    {
+        lock (_gate)
+            if (_whole.Contains(digest) && Has(digest))
+                return true;
+        if (!IsIntact(digest))
+            return false;
+        lock (_gate)
+            _whole.Add(digest);
+        return true;
+    }
+
+    /// <summary>A name for a file to become the blob: on its disk, and cleaned up by the next process if this one dies.</summary>
+    public string TemporaryPath(Digest digest)
+    {
+        var path = PathOf(digest);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        return $"{path}.{Guid.NewGuid():N}.tmp";
+    }
+
+    /// <summary>Takes in a file whose bytes the caller has found to give the digest; otherwise as <see cref="Put"/>.</summary>
+    /// <param name="temporary">From <see cref="TemporaryPath"/>, closed; it is gone afterwards.</param>
+    public void Adopt(Digest digest, string temporary)
+    {
+        lock (_gate)
+            _fresh[digest] = _round;
+        File.Move(temporary, PathOf(digest), overwrite: true);
+        lock (_gate)
+            _whole.Add(digest);
+    }
+
+    /// <summary>Reads a blob of a known length and verifies it.</summary>
+    /// <exception cref="BlobLostException">It is missing, of another length, or its bytes have changed.</exception>
+    public void Read(Digest digest, Span<byte> into)
+    {
+        using var file = Open(digest);
+        var length = RandomAccess.GetLength(file);
+        if (length != into.Length)
+            throw new BlobLostException(digest, $"has {length} bytes instead of {into.Length}");
+        for (var offset = 0; offset < into.Length;)
+        {
+            var read = RandomAccess.Read(file, into[offset..], offset);
+            if (read == 0)
+                throw new BlobLostException(digest, "ended while it was read");
+            offset += read;
+        }
+
+        if (Digest.Of(into) == digest)
+            return;
+        lock (_gate)
+            _whole.Remove(digest);                                     // so that a whole one is fetched from another node
+        throw new BlobLostException(digest, $"its bytes have changed ({PathOf(digest)})");
+    }
+
+    /// <summary>Reads a small blob, verified.</summary>
+    public byte[] Read(Digest digest)
+    {
+        using var file = Open(digest);
+        var bytes = new byte[RandomAccess.GetLength(file)];
+        file.Dispose();
+        Read(digest, bytes);
+        return bytes;
+    }
+
+    /// <summary>True when the blob is there and its bytes are those of its name.</summary>
+    public bool IsIntact(Digest digest)
+    {
+        if (!Has(digest))
+            return false;
+        try
+        {
+            using var stream = File.OpenRead(PathOf(digest));
+            if (Convert.ToHexStringLower(SHA256.HashData(stream)) == digest.Hex)
+                return true;
+        }
+        catch (IOException)
+        {
+            // Gone, or the disk does not give it.
+        }
+
+        lock (_gate)
+            _whole.Remove(digest);
+        return false;
+    }
+
+    /// <summary>From now on, what is put belongs to this round, or to a later one that has begun.</summary>
+    /// <remarks>A late order of an older round must not make what is just being put for the newest one look old.</remarks>
+    public void Begin(int round)
+    {
+        lock (_gate)
+            _round = Math.Max(_round, round);
+    }
+
+    /// <summary>Forces blobs and their folders onto the disk.</summary>
+    /// <exception cref="ElasticException">The disk did not take them: what it says it has may not be there after a power cut.</exception>
+    public void Flush(IEnumerable<Digest> digests)
+    {
+        var paths = new List<string>();
+        foreach (var digest in digests.Distinct())
+            paths.Add(Has(digest) ? PathOf(digest) : throw new BlobLostException(digest, "is missing"));
+        try
+        {
+            foreach (var path in paths)
+                DurableFile.Flush(path);
+            foreach (var folder in paths.Select(p => Path.GetDirectoryName(p)!).Distinct().Append(_folder))
+                DurableFile.FlushFolder(folder);
+        }
+        catch (IOException e) when (!DiskSpace.IsExhausted(e))
+        {
+            // Linux forgets what it could not write: asking again would only seem to succeed.
+            throw new ElasticException($"the disk did not store {_folder} ({e.Message}): check it; the checkpoints before this one stand", e);
+        }
+    }
+
+    /// <summary>Deletes what is neither kept nor written for <paramref name="round"/> or a later one.</summary>
+    /// <param name="keep">What was referred to when the run was in <paramref name="round"/>.</param>
+    /// <returns>Bytes freed.</returns>
+    public long Collect(IReadOnlySet<Digest> keep, int round)
+    {
+        var freed = 0L;
+        foreach (var file in new DirectoryInfo(_folder).EnumerateFiles("*", SearchOption.AllDirectories))
+        {
+            var digest = new Digest(file.Name);
+            if (file.Extension == ".tmp" || keep.Contains(digest))
+                continue;
+            lock (_gate)
+            {
+                if (_fresh.TryGetValue(digest, out var writtenFor) && writtenFor >= round)
+                    continue;
+                _fresh.Remove(digest);
+                _whole.Remove(digest);
+                freed += file.Length;
+                file.Delete();
+            }
+        }
+
+        return freed;
+    }
+
+    private Microsoft.Win32.SafeHandles.SafeFileHandle Open(Digest digest)
+    {
+        try
+        {
+            return File.OpenHandle(PathOf(digest));
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new BlobLostException(digest, $"is missing ({PathOf(digest)})");
+        }
+    }
+}

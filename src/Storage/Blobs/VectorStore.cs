@@ -1,0 +1,101 @@
+using System.Runtime.InteropServices;
+using Elastic.Foundation;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Storage;
+
+/// <summary>Flat vectors as chunk blobs, and vector sets as the small blobs that name them.</summary>
+public static class VectorStore
+{
+    /// <summary>Stores a vector chunk by chunk, several at a time: hashing is what takes the time.</summary>
+    public static VectorManifest PutVector(this BlobStore blobs, ReplicaVectors vectors, VectorKind kind)
+    {
+        var layout = vectors.Layout;
+        var chunks = new Digest[layout.Chunks];
+        Parallel.For(0, chunks.Length, chunk =>
+        {
+            var (first, count) = layout.Chunk(chunk);
+            if (vectors.OnCpu)
+            {
+                chunks[chunk] = blobs.Put(vectors.Bytes(kind, first, count));
+                return;
+            }
+
+            var staging = new float[count];
+            vectors.CopyTo(kind, first, staging);
+            chunks[chunk] = blobs.Put(MemoryMarshal.AsBytes(staging.AsSpan()));
+        });
+        return new VectorManifest(layout.Length, chunks);
+    }
+
+    /// <summary>Reads a vector, every chunk verified.</summary>
+    /// <exception cref="BlobLostException">A chunk is missing or damaged.</exception>
+    /// <exception cref="ElasticException">The vector is of another model.</exception>
+    public static void ReadVector(this BlobStore blobs, VectorManifest vector, ReplicaVectors into, VectorKind kind)
+    {
+        var layout = into.Layout;
+        if (vector.Elements != layout.Length)
+            throw new ElasticException($"the stored {kind} has {vector.Elements} elements where this model has {layout.Length}: it is of another model");
+        var staging = into.OnCpu ? [] : new float[Math.Min(layout.Length, VectorManifest.ChunkElements)];
+        for (var chunk = 0; chunk < vector.Chunks.Count; chunk++)
+        {
+            var (first, count) = layout.Chunk(chunk);
+            if (into.OnCpu)
+            {
+                blobs.Read(vector.Chunks[chunk], into.Bytes(kind, first, count));
+                continue;
+            }
+
+            blobs.Read(vector.Chunks[chunk], MemoryMarshal.AsBytes(staging.AsSpan(0, count)));
+            into.CopyFrom(kind, first, staging.AsSpan(0, count));
+        }
+    }
+
+    /// <summary>Stores the set itself; its vectors must be stored already.</summary>
+    public static Digest PutSet(this BlobStore blobs, VectorSet set) => blobs.Put(set.ToBytes());
+
+    public static VectorSet ReadSet(this BlobStore blobs, Digest digest) => VectorSet.Parse(blobs.Read(digest));
+
+    /// <summary>True when the set and every chunk of it is there with its digest.</summary>
+    /// <param name="thorough">Read all bytes again, even of what this process has written or read.</param>
+    public static bool IsWhole(this BlobStore blobs, Digest set, bool thorough = true)
+    {
+        Func<Digest, bool> isWhole = thorough ? blobs.IsIntact : blobs.IsSound;
+        return isWhole(set) && blobs.ReadSet(set).Chunks().Distinct().All(isWhole);
+    }
+
+    /// <summary>True when the files of the set and of every chunk are there. Quick: what is in them is not looked at.</summary>
+    public static bool IsThere(this BlobStore blobs, Digest set)
+    {
+        try
+        {
+            return blobs.ReadSet(set).Chunks().All(blobs.Has);
+        }
+        catch (BlobLostException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Forces sets and all their chunks onto the disk.</summary>
+    public static void FlushSets(this BlobStore blobs, IEnumerable<Digest> sets)
+    {
+        var all = sets.Distinct().ToList();
+        blobs.Flush(all.SelectMany(set => blobs.ReadSet(set).Chunks()).Concat(all));
+    }
+
+    /// <summary>Deletes what these sets do not refer to and what was not written for <paramref name="round"/> or a later one.</summary>
+    /// <returns>Bytes freed.</returns>
+    public static long Retain(this BlobStore blobs, IEnumerable<Digest> sets, int round)
+    {
+        var keep = new HashSet<Digest>();
+        foreach (var set in sets.Where(blobs.Has))
+        {
+            keep.Add(set);
+            keep.UnionWith(blobs.ReadSet(set).Chunks());
+        }
+
+        return blobs.Collect(keep, round);
+    }
+}

@@ -1,0 +1,30 @@
+using Elastic.Foundation;
+using Elastic.Messages;
+
+namespace Elastic.Storage;
+
+/// <summary>Where things are under a data directory.</summary>
+/// <param name="CorporaFolder">Where built corpora are, when not under the root: a disk that nodes share.</param>
+public sealed record DataPaths(string Root, string? CorporaFolder = null)
+{
+    public string Journal => Path.Combine(Root, "journal.db");
+
+    public string Corpora => CorporaFolder ?? Path.Combine(Root, "corpora");
+
+    /// <summary>The folder of one built corpus.</summary>
+    public string Corpus(Digest id) => Path.Combine(Corpora, id.Hex);
+
+    /// <summary>A corpus that was fetched from other nodes, perhaps not all of it.</summary>
+    public string FetchedCorpus(Digest id) => Path.Combine(Root, "corpora-fetched", id.Hex);
+
+    /// <summary>The folders of all runs.</summary>
+    public string Runs => Path.Combine(Root, "runs");
+
+    /// <summary>The folder of one run.</summary>
+    public string Run(RunId run) => Path.Combine(Runs, run.Value);
+
+    /// <summary>A run's blobs. Each run has its own, so that one run's retention never touches another's.</summary>
+    public string Blobs(RunId run) => Path.Combine(Run(run), "blobs");
+
+    public string Checkpoints(RunId run) => Path.Combine(Run(run), "checkpoints");
+}

@@ -1,0 +1,50 @@
+using Elastic.Foundation;
+using Elastic.Messages;
+
+namespace Elastic.Storage;
+
+/// <summary>
+/// Lets only the newest supervisor of a run commit, whatever the cluster believes: two sides of a split, or a supervisor that woke up
+/// after an hour, may both think that they are in charge, but the database knows one term and one open round.
+/// </summary>
+/// <remarks>
+/// The open round is the first that is not committed, 0 at first. Each call is one statement on one row, so that nothing can come in
+/// between. While the database is down or locked, a call is tried again for half a minute; then it throws what the database threw.
+/// </remarks>
+public sealed class CommitFence(DatabaseAddress database)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StatementDeadline = TimeSpan.FromSeconds(10);
+
+    /// <summary>A supervisor takes over, once it has recovered: from now on no older one can commit.</summary>
+    /// <param name="round">The open round that it recovered. It counts, not the row's: a commit that never reached the journal is done again.</param>
+    /// <returns>The term, higher than any before.</returns>
+    public Task<long> BeginTermAsync(RunId run, int round, CancellationToken cancel) =>
+        database.RetryAsync(Patience, StatementDeadline, async (connection, token) => (long)(await connection.ScalarAsync(
+            """
+            INSERT INTO elastic_fence (run, term, round, version) VALUES (@run, 1, @round, NULL)
+            ON CONFLICT (run) DO UPDATE SET term = elastic_fence.term + 1, round = excluded.round, version = NULL
+            RETURNING term
+            """, token, ("run", run.Value), ("round", round)))!, cancel);
+
+    /// <summary>Commits <paramref name="round"/>, which opens the next one. Asking again with the same version is safe.</summary>
+    /// <param name="term">What <see cref="BeginTermAsync"/> gave.</param>
+    /// <param name="version">The model version that the round results in.</param>
+    /// <returns>False when a newer supervisor has taken over, or <paramref name="round"/> is not the open round: then nothing has changed.</returns>
+    public Task<bool> CommitAsync(RunId run, long term, int round, Digest version, CancellationToken cancel) =>
+        ChangeAsync(
+            """
+            UPDATE elastic_fence SET round = @round + 1, version = @version
+            WHERE run = @run AND term = @term AND (round = @round OR (round = @round + 1 AND version = @version))
+            """, cancel, ("run", run.Value), ("term", term), ("round", round), ("version", version.Hex));
+
+    /// <summary>The run goes on from an older round, which is open again.</summary>
+    /// <returns>False when a newer supervisor has taken over, or <paramref name="round"/> lies ahead: then nothing has changed.</returns>
+    public Task<bool> RollBackAsync(RunId run, long term, int round, CancellationToken cancel) =>
+        ChangeAsync(
+            "UPDATE elastic_fence SET round = @round, version = NULL WHERE run = @run AND term = @term AND round >= @round",
+            cancel, ("run", run.Value), ("term", term), ("round", round));
+
+    private Task<bool> ChangeAsync(string sql, CancellationToken cancel, params (string, object?)[] parameters) =>
+        database.RetryAsync(Patience, StatementDeadline, async (connection, token) => await connection.ExecuteAsync(sql, token, parameters) == 1, cancel);
+}

@@ -1,0 +1,151 @@
+using System.Data.Common;
+using System.Globalization;
+using Elastic.Foundation;
+using Microsoft.Data.Sqlite;
+using Npgsql;
+
+namespace Elastic.Storage;
+
+/// <summary>Which database it is: the two differ in how they lock and in what their clock is called.</summary>
+public enum DatabaseKind { Sqlite, Postgres }
+
+/// <summary>
+/// Where the seeds keep what must survive all of them: the journal, the commit fence, the leases and the list of the downed seeds.
+/// Workers never have one.
+/// </summary>
+public sealed class DatabaseAddress
+{
+    // How long a connection may take to come about. A database that is slower than this is down for our purposes.
+    private const int ConnectSeconds = 5;
+
+    // How long a statement of ours, or of the journal, waits for SQLite's only writer.
+    private const int BusySeconds = 15;
+
+    private readonly string _shown;
+
+    private DatabaseAddress(DatabaseKind kind, string connectionString, string shown) =>
+        (Kind, ConnectionString, _shown) = (kind, connectionString, shown);
+
+    public DatabaseKind Kind { get; }
+
+    /// <summary>What linq2db calls the database.</summary>
+    public string ProviderName => Kind == DatabaseKind.Sqlite ? "SQLite.MS" : "PostgreSQL.15";
+
+    /// <summary>With the password, so it is not for people; <see cref="ToString"/> is.</summary>
+    public string ConnectionString { get; }
+
+    /// <summary>Reads the address that somebody typed.</summary>
+    /// <param name="text">
+    /// Nothing for <c>journal.db</c> in the data directory; <c>sqlite:PATH</c>, which several seeds of one machine may share;
+    /// or <c>postgres://user:password@host:port/database</c>, whose query (<c>?sslmode=require</c>) goes to Npgsql.
+    /// </param>
+    /// <exception cref="ElasticException">It is something else, or a part of it is missing or unknown.</exception>
+    public static DatabaseAddress Parse(string? text, string dataDir)
+    {
+        ArgumentNullException.ThrowIfNull(dataDir);
+        if (string.IsNullOrWhiteSpace(text))
+            return Sqlite(Path.Combine(dataDir, "journal.db"));
+        text = text.Trim();
+        if (text.StartsWith("sqlite:", StringComparison.OrdinalIgnoreCase))
+        {
+            var path = text["sqlite:".Length..];
+            return path.Length > 0
+                ? Sqlite(path)
+                : throw new ElasticException($"the database {text} names no file: write sqlite:PATH, e.g. sqlite:/var/lib/elastic/journal.db");
+        }
+        return text.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase) || text.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase)
+            ? Postgres(text)
+            // What was typed is not repeated: there may be a password in it.
+            : throw new ElasticException("the database is neither a SQLite file nor a PostgreSQL address: write sqlite:PATH or " +
+                                         "postgres://user:password@host:port/database, or nothing for journal.db in the data directory");
+    }
+
+    /// <summary>Opens a connection, which the caller disposes of.</summary>
+    /// <exception cref="DbException">The database is down, or refuses.</exception>
+    public async Task<DbConnection> OpenAsync(CancellationToken cancel)
+    {
+        DbConnection connection = Kind == DatabaseKind.Sqlite ? new SqliteConnection(ConnectionString) : new NpgsqlConnection(ConnectionString);
+        try
+        {
+            await connection.OpenAsync(cancel);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Creates what is not there yet: the tables of the journal and ours. Any number of seeds may do so at once.</summary>
+    /// <param name="say">Told, in a sentence, whenever the database cannot be had, why, and when the next attempt is.</param>
+    /// <exception cref="ElasticException">A SQLite file that waiting does not mend: not a database, no room, no permission.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; until then it waits for the database for ever.</exception>
+    public Task PrepareAsync(Action<string> say, CancellationToken cancel) => DatabasePreparation.RunAsync(this, say, cancel);
+
+    /// <summary>Without the password.</summary>
+    public override string ToString() => _shown;
+
+    /// <summary>The database of a connection string that <see cref="ConnectionString"/> gave.</summary>
+    public static DatabaseAddress Of(DatabaseKind kind, string connectionString) => new(kind, connectionString, "the configured database");
+
+    private static DatabaseAddress Sqlite(string path)
+    {
+        var full = Path.GetFullPath(path);
+        var connection = new SqliteConnectionStringBuilder { DataSource = full, DefaultTimeout = BusySeconds };
+        return new DatabaseAddress(DatabaseKind.Sqlite, connection.ToString(), $"sqlite:{full}");
+    }
+
+    private static DatabaseAddress Postgres(string text)
+    {
+        const string form = "write postgres://user:password@host:port/database";
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Host.Length == 0)
+            throw new ElasticException($"the address of the PostgreSQL database cannot be read: {form}, with %40 for an @ in the password, %2F for a /");
+        var database = Uri.UnescapeDataString(uri.AbsolutePath.TrimStart('/'));
+        if (database.Length == 0)
+            throw new ElasticException($"the address of the PostgreSQL database at {uri.Host} names no database: {form}");
+
+        var connection = new NpgsqlConnectionStringBuilder
+        {
+            // Npgsql takes a list of host:port here, so an IPv6 address keeps its brackets.
+            Host = uri.HostNameType == UriHostNameType.IPv6 ? $"[{uri.IdnHost}]" : uri.IdnHost,
+            Port = uri.Port > 0 ? uri.Port : NpgsqlConnection.DefaultPort,
+            Database = database,
+            Timeout = ConnectSeconds,
+            ApplicationName = "elastic",
+        };
+        var user = uri.UserInfo.Split(':', 2);
+        if (user[0].Length > 0)
+            connection.Username = Uri.UnescapeDataString(user[0]);
+        if (user.Length == 2)
+            connection.Password = Uri.UnescapeDataString(user[1]);
+        foreach (var pair in uri.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
+            Pass(connection, pair.Split('=', 2).Select(Uri.UnescapeDataString).ToArray());
+
+        var shown = $"postgres://{(user[0].Length > 0 ? $"{user[0]}@" : "")}{uri.Host}:{connection.Port.ToString(CultureInfo.InvariantCulture)}/{database}";
+        return new DatabaseAddress(DatabaseKind.Postgres, connection.ToString(), shown);
+    }
+
+    // libpq writes sslmode=verify-full and connect_timeout=5; Npgsql has VerifyFull, and spaces for underscores.
+    private static void Pass(NpgsqlConnectionStringBuilder connection, string[] option)
+    {
+        var key = option[0].ToUpperInvariant() switch
+        {
+            "SSLROOTCERT" => "Root Certificate",
+            "SSLCERT" => "SSL Certificate",
+            "SSLKEY" => "SSL Key",
+            "CONNECT_TIMEOUT" => "Timeout",
+            var other => other.Replace('_', ' '),
+        };
+        var value = option.ElementAtOrDefault(1) ?? "";
+        try
+        {
+            connection[key] = key == "SSLMODE" ? value.Replace("-", "", StringComparison.Ordinal) : value;
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException or InvalidCastException or KeyNotFoundException)
+        {
+            throw new ElasticException($"the address of the PostgreSQL database has an option {option[0]} that Npgsql does not take ({e.Message}): " +
+                                       "leave it out, or see Npgsql's connection string parameters", e);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+using System.Data.Common;
+using Microsoft.Data.Sqlite;
+using Npgsql;
+
+namespace Elastic.Storage;
+
+/// <summary>Our own SQL: one statement or one short transaction on a connection of its own, always with a deadline.</summary>
+public static class DatabaseCalls
+{
+    /// <summary>Longest delay between two attempts of <see cref="RetryAsync"/>.</summary>
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(2);
+
+    // Shorter than the callers' deadlines where it matters (the fence): what was given up and tried again must not take effect afterwards.
+    private const int StatementSeconds = 8;
+
+    /// <summary>Runs <paramref name="call"/> off the caller's thread: SQLite's "asynchronous" calls block.</summary>
+    /// <exception cref="TimeoutException">It took longer than <paramref name="deadline"/>; whether it took effect is unknown.</exception>
+    /// <exception cref="DbException">The database is down, or refuses.</exception>
+    public static async Task<T> CallAsync<T>(
+        this DatabaseAddress database, TimeSpan deadline, Func<DbConnection, CancellationToken, Task<T>> call, CancellationToken cancel)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        limit.CancelAfter(deadline);
+        try
+        {
+            return await Task.Run(async () =>
+            {
+                await using var connection = await database.OpenAsync(limit.Token);
+                return await call(connection, limit.Token);
+            }, limit.Token).WaitAsync(deadline, cancel);
+        }
+        catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
+        {
+            throw new TimeoutException($"{database} did not answer within {deadline.TotalSeconds} s", e);
+        }
+    }
+
+    /// <summary>As <see cref="CallAsync"/>, again and again while the failure may pass; no attempt begins after <paramref name="patience"/>.</summary>
+    /// <exception cref="DbException">The last failure.</exception>
+    /// <exception cref="TimeoutException">The last failure.</exception>
+    public static async Task<T> RetryAsync<T>(this DatabaseAddress database, TimeSpan patience, TimeSpan deadline,
+        Func<DbConnection, CancellationToken, Task<T>> call, CancellationToken cancel)
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                return await database.CallAsync(deadline, call, cancel);
+            }
+            catch (Exception e) when (MayPass(e))
+            {
+                var delay = Delay(attempt, TimeSpan.FromMilliseconds(100), LongestDelay);
+                if (TimeProvider.System.GetElapsedTime(started) + delay > patience)
+                    throw;
+                await Task.Delay(delay, cancel);
+            }
+        }
+    }
+
+    /// <summary>Doubles from <paramref name="first"/> to <paramref name="longest"/>, less up to half, so that seeds that failed together come back apart.</summary>
+    public static TimeSpan Delay(int attempt, TimeSpan first, TimeSpan longest)
+    {
+        var doubled = Math.Min(longest.TotalMilliseconds, first.TotalMilliseconds * Math.Pow(2, attempt));
+        return TimeSpan.FromMilliseconds(doubled * (0.5 + Random.Shared.NextDouble() / 2));
+    }
+
+    /// <summary>Whether the same call may succeed later: the server is down or starting, the file is locked, the line is cut.</summary>
+    public static bool MayPass(Exception e) => e switch
+    {
+        SqliteException sqlite => sqlite.SqliteErrorCode is 5 or 6,                          // SQLITE_BUSY, SQLITE_LOCKED
+        PostgresException postgres => postgres.IsTransient || postgres.SqlState.StartsWith("57P", StringComparison.Ordinal),   // shut down or starting
+        NpgsqlException or TimeoutException or IOException or System.Net.Sockets.SocketException => true,
+        _ => false,
+    };
+
+    /// <summary>A transaction that no other one of these runs beside: what it reads stays so until it has written.</summary>
+    public static async Task<DbTransaction> BeginExclusiveAsync(this DatabaseAddress database, DbConnection connection, CancellationToken cancel)
+    {
+        // SQLite's is BEGIN IMMEDIATE, so only PostgreSQL needs the lock.
+        var transaction = await connection.BeginTransactionAsync(cancel);
+        if (database.Kind == DatabaseKind.Postgres)
+            await connection.ExecuteAsync("SELECT pg_advisory_xact_lock(@key)", cancel, ("key", DatabasePreparation.LockKey));
+        return transaction;
+    }
+
+    public static async Task<int> ExecuteAsync(
+        this DbConnection connection, string sql, CancellationToken cancel, params (string Name, object? Value)[] parameters)
+    {
+        await using var command = Command(connection, sql, parameters);
+        return await command.ExecuteNonQueryAsync(cancel);
+    }
+
+    public static async Task<object?> ScalarAsync(
+        this DbConnection connection, string sql, CancellationToken cancel, params (string Name, object? Value)[] parameters)
+    {
+        await using var command = Command(connection, sql, parameters);
+        return await command.ExecuteScalarAsync(cancel);
+    }
+
+    /// <summary>The database's clock, in milliseconds: our machines' clocks may be an hour apart. (A SQLite file is on one machine.)</summary>
+    public static string Now(this DatabaseAddress database) => database.Kind == DatabaseKind.Sqlite
+        ? "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
+        : "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
+
+    private static DbCommand Command(DbConnection connection, string sql, (string Name, object? Value)[] parameters)
+    {
+        var command = connection.CreateCommand();
+        command.CommandTimeout = StatementSeconds;
+#pragma warning disable CA2100 // The statements are constants of this assembly; what comes from outside is in the parameters.
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        foreach (var (name, value) in parameters)
+        {
+            var parameter = command.CreateParameter();
+            parameter.ParameterName = name;
+            parameter.Value = value ?? DBNull.Value;
+            command.Parameters.Add(parameter);
+        }
+        return command;
+    }
+}

@@ -1,0 +1,68 @@
+using System.Data.Common;
+
+namespace Elastic.Storage;
+
+/// <summary>
+/// The seeds that are up, as the database knows: by it they find each other, and by it only one of them forms a cluster when there is none.
+/// A seed is believed to be up for a while after its last beat, by the database's clock.
+/// </summary>
+public sealed class SeedRegistry(DatabaseAddress database)
+{
+    /// <summary>How often a seed that is in the cluster says so.</summary>
+    public static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan Believed = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan Remembered = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
+
+    /// <summary>"host:port" of the other seeds that are up.</summary>
+    /// <exception cref="DbException">The database is down: nothing is known.</exception>
+    /// <exception cref="TimeoutException">Likewise.</exception>
+    public Task<IReadOnlyList<string>> OthersAsync(string self, CancellationToken cancel) =>
+        database.CallAsync(Deadline, (connection, token) => OthersAsync(connection, self, Believed, token), cancel);
+
+    /// <summary>"host:port" of the other seeds that were up not long ago.</summary>
+    /// <exception cref="DbException">The database is down: nothing is known.</exception>
+    /// <exception cref="TimeoutException">Likewise.</exception>
+    public Task<IReadOnlyList<string>> RecentAsync(string self, CancellationToken cancel) =>
+        database.CallAsync(Deadline, (connection, token) => OthersAsync(connection, self, Remembered, token), cancel);
+
+    /// <summary>Enters this seed as the first of a new cluster.</summary>
+    /// <returns>False when another one is up, or was faster.</returns>
+    /// <exception cref="DbException">The database is down: nothing is known.</exception>
+    /// <exception cref="TimeoutException">Likewise.</exception>
+    public Task<bool> TryFormAsync(string self, CancellationToken cancel) => database.CallAsync(Deadline, async (connection, token) =>
+    {
+        await using var exclusive = await database.BeginExclusiveAsync(connection, token);
+        if ((await OthersAsync(connection, self, Believed, token)).Count > 0)
+            return false;
+        await BeatAsync(connection, self, token);
+        await exclusive.CommitAsync(token);
+        return true;
+    }, cancel);
+
+    /// <summary>This seed is up.</summary>
+    /// <exception cref="DbException">The database is down.</exception>
+    /// <exception cref="TimeoutException">Likewise.</exception>
+    public Task BeatAsync(string self, CancellationToken cancel) =>
+        database.CallAsync(Deadline, (connection, token) => BeatAsync(connection, self, token), cancel);
+
+    /// <summary>This seed leaves.</summary>
+    /// <exception cref="DbException">The database is down: it is forgotten all the same, a little later.</exception>
+    /// <exception cref="TimeoutException">Likewise.</exception>
+    public Task LeaveAsync(string self, CancellationToken cancel) => database.CallAsync(
+        Deadline, (connection, token) => connection.ExecuteAsync("DELETE FROM elastic_seeds WHERE address = @address", token, ("address", self)), cancel);
+
+    private async Task<IReadOnlyList<string>> OthersAsync(DbConnection connection, string self, TimeSpan within, CancellationToken cancel)
+    {
+        var others = await connection.ScalarAsync(
+            $"SELECT {(database.Kind == DatabaseKind.Sqlite ? "group_concat(address)" : "string_agg(address, ',')")} " +
+            $"FROM elastic_seeds WHERE address <> @address AND seen > {database.Now()} - @within",
+            cancel, ("address", self), ("within", (long)within.TotalMilliseconds));
+        return others is string list ? [.. list.Split(',').Order(StringComparer.Ordinal)] : [];
+    }
+
+    private Task<int> BeatAsync(DbConnection connection, string self, CancellationToken cancel) => connection.ExecuteAsync(
+        $"INSERT INTO elastic_seeds (address, seen) VALUES (@address, {database.Now()}) ON CONFLICT (address) DO UPDATE SET seen = excluded.seen",
+        cancel, ("address", self));
+}

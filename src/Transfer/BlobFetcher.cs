@@ -1,0 +1,134 @@
+using Elastic.Foundation;
+using Elastic.Storage;
+
+namespace Elastic.Transfer;
+
+/// <summary>
+/// Downloads blobs from the donors. All bytes are verified against the digest before anybody sees them; a donor that dies, stalls or lies
+/// costs time only. Thread-safe. Fetches of one blob at the same time share one download.
+/// </summary>
+public sealed class BlobFetcher : IDisposable
+{
+    private readonly Donors _donors;
+    private readonly HttpClient _http;
+    private readonly CancellationTokenSource _closing = new();
+    private readonly SharedReads _reads = new();
+    private readonly SharedWork<(Digest, int), byte[]> _arrays = new();
+    private readonly SharedWork<string, bool> _files = new();       // by path
+
+    public BlobFetcher(Donors donors)
+    {
+        _donors = donors;
+        _http = new HttpClient(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            ActivityHeadersPropagator = null,
+            ConnectTimeout = donors.Limits.Connect,
+            MaxConnectionsPerServer = donors.Limits.PerDonor,
+            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
+        })
+        {
+            // Each wait for a donor has its own deadline; a large file may take as long as it takes.
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
+    }
+
+    /// <summary>Downloads a blob of known length straight into memory. What the memory holds before success is not verified.</summary>
+    /// <exception cref="BlobLostException">Nobody gave it.</exception>
+    public Task ReadAsync(Digest digest, Memory<byte> into, CancellationToken cancel) => ReadAsync(digest, into, null, cancel);
+
+    /// <param name="set">The set that the blob belongs to: donors that had another blob of it are asked first.</param>
+    /// <inheritdoc cref="ReadAsync(Digest, Memory{byte}, CancellationToken)"/>
+    public async Task ReadAsync(Digest digest, Memory<byte> into, Digest? set, CancellationToken cancel)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, _closing.Token);
+        await _reads.ReadAsync(digest, into,
+            stop => BlobDownload.WholeAsync(_http, _donors, digest, set, new MemorySink(into), stop), either.Token);
+    }
+
+    /// <summary>Downloads a small blob of unknown length.</summary>
+    /// <param name="mostBytes">A longer one is refused.</param>
+    /// <exception cref="BlobLostException">Nobody gave it.</exception>
+    public async Task<byte[]> ReadAsync(Digest digest, int mostBytes, CancellationToken cancel)
+    {
+        var bytes = await _arrays.JoinAsync((digest, mostBytes), async stop =>
+        {
+            var sink = new ArraySink(mostBytes);
+            await BlobDownload.WholeAsync(_http, _donors, digest, null, sink, stop);
+            return sink.Bytes;
+        }, _closing.Token, cancel);
+        return [.. bytes];      // Others may have joined: each gets its own.
+    }
+
+    /// <summary>Downloads those blobs that the store lacks, several at a time, and marks all of them as needed for the current round.</summary>
+    /// <exception cref="BlobLostException">Nobody gave one of them; others may have been stored.</exception>
+    public Task FetchAsync(BlobStore store, IEnumerable<Digest> blobs, CancellationToken cancel) => FetchAsync(store, blobs, null, cancel);
+
+    /// <summary>Downloads a vector set and every chunk that it names, as far as the store lacks them.</summary>
+    /// <exception cref="BlobLostException">Nobody gave one of them; others may have been stored.</exception>
+    /// <exception cref="InvalidDataException">The blob is no vector set.</exception>
+    public async Task FetchSetAsync(BlobStore store, Digest set, CancellationToken cancel)
+    {
+        await FetchOneAsync(store, set, set, cancel);
+        await FetchAsync(store, store.ReadSet(set).Chunks(), set, cancel);
+    }
+
+    /// <summary>Downloads one vector of a set, as far as the store lacks its chunks: a replica needs no outer momentum.</summary>
+    /// <exception cref="BlobLostException">Nobody gave one of the blobs; others may have been stored.</exception>
+    /// <exception cref="InvalidDataException">The blob is no vector set, or has no such vector.</exception>
+    public async Task FetchVectorAsync(BlobStore store, Digest set, string vector, CancellationToken cancel)
+    {
+        await FetchOneAsync(store, set, set, cancel);
+        await FetchAsync(store, store.ReadSet(set)[vector].Chunks, set, cancel);
+    }
+
+    /// <summary>
+    /// Downloads a large file in pieces, from several donors at once. What an earlier attempt left in its .part file is used.
+    /// </summary>
+    /// <param name="path">Appears only when it is whole and verified; a file of that name with other bytes is replaced.</param>
+    /// <exception cref="BlobLostException">Nobody gave it; what has come stays for the next attempt.</exception>
+    public Task FetchFileAsync(Digest digest, string path, CancellationToken cancel)
+    {
+        var full = Path.GetFullPath(path);
+        return _files.JoinAsync(full, async stop =>
+        {
+            await new FileDownload(_http, _donors, digest, full).RunAsync(stop);
+            return true;
+        }, _closing.Token, cancel);
+    }
+
+    public void Dispose()
+    {
+        _closing.Cancel();
+        _http.Dispose();
+    }
+
+    private Task FetchAsync(BlobStore store, IEnumerable<Digest> blobs, Digest? set, CancellationToken cancel) =>
+        Parallel.ForEachAsync(blobs.Distinct(), new ParallelOptions { MaxDegreeOfParallelism = _donors.Limits.Total, CancellationToken = cancel },
+            async (digest, stop) => await FetchOneAsync(store, digest, set, stop));
+
+    private async Task FetchOneAsync(BlobStore store, Digest digest, Digest? set, CancellationToken cancel)
+    {
+        if (store.Claim(digest))
+            return;
+        await _files.JoinAsync(store.PathOf(digest), async stop =>
+        {
+            var temporary = store.TemporaryPath(digest);
+            try
+            {
+                using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write))
+                using (var sink = new FileSink(file))
+                    await BlobDownload.WholeAsync(_http, _donors, digest, set, sink, stop);
+                store.Adopt(digest, temporary);
+            }
+            finally
+            {
+                File.Delete(temporary);
+            }
+
+            return true;
+        }, _closing.Token, cancel);
+    }
+}

@@ -1,0 +1,282 @@
+using Elastic.Foundation;
+
+namespace Elastic.Transfer;
+
+/// <summary>
+/// Who may have blobs, how they behave, and how many transfers run at once. Thread-safe; the node replaces the list whenever the cluster
+/// tells it.
+/// </summary>
+public sealed class Donors
+{
+    // Sets are asked for in bursts; what was learnt about older ones is not worth keeping.
+    private const int SetsRemembered = 64;
+
+    private readonly TimeProvider _time;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, Donor> _known = [];     // also those that left and are still put away or in use
+    private readonly Dictionary<Digest, SetKnowledge> _sets = [];
+    private List<Donor> _listed = [];
+    private int _running;
+    private TaskCompletionSource _freed = New(), _replaced = New();
+
+    public Donors(TransferLimits? limits = null, TimeProvider? time = null) =>
+        (Limits, _time) = (limits ?? new TransferLimits(), time ?? TimeProvider.System);
+
+    public TransferLimits Limits { get; }
+
+    /// <summary>The current list, "host:port" each.</summary>
+    public IReadOnlyList<string> Endpoints
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _listed.Select(d => d.Endpoint)];
+        }
+    }
+
+    /// <summary>Replaces the list. What is known about those that stay, and about those that were put away, is kept.</summary>
+    public void Set(IReadOnlyList<string> endpoints)
+    {
+        TaskCompletionSource replaced, freed;
+        List<CancellationTokenSource> left;
+        lock (_gate)
+        {
+            var now = Now;
+            var listed = endpoints.Distinct().Select(endpoint => _known.TryGetValue(endpoint, out var donor) ? donor : new Donor(endpoint)).ToList();
+            if (listed.Count == _listed.Count && listed.All(_listed.Contains))
+                return;
+            left = [.. _listed.Except(listed).Select(d => d.Left)];
+            foreach (var donor in listed.Except(_listed))
+            {
+                _known[donor.Endpoint] = donor;
+                donor.Left = new CancellationTokenSource();     // It may be back from having left.
+            }
+
+            _listed = listed;
+            foreach (var gone in _known.Values.Except(listed).Where(d => d.Running == 0 && d.AwayUntil <= now).ToList())
+                _known.Remove(gone.Endpoint);
+            (replaced, _replaced) = (_replaced, New());
+            (freed, _freed) = (_freed, New());
+        }
+
+        replaced.SetResult();
+        freed.SetResult();
+        left.ForEach(donor => donor.Cancel());
+    }
+
+    /// <summary>Waits until a donor that is not among <paramref name="asked"/> has room, and takes it; null when all were asked.</summary>
+    /// <param name="set">The set that the blob belongs to: who had another blob of it is asked first.</param>
+    public async Task<DonorLease?> TakeAsync(Digest? set, IReadOnlyCollection<string> asked, CancellationToken cancel)
+    {
+        while (true)
+        {
+            cancel.ThrowIfCancellationRequested();
+            Task freed;
+            lock (_gate)
+            {
+                var choice = Choose(set, asked, out var none);
+                if (none)
+                    return null;
+                if (choice is not null)
+                {
+                    choice.Running++;
+                    _running++;
+                    return new DonorLease(this, choice, set);
+                }
+
+                freed = _freed.Task;
+            }
+
+            await freed.WaitAsync(cancel);
+        }
+    }
+
+    /// <summary>Returns after <paramref name="atMost"/>, or when the list is replaced.</summary>
+    public async Task WaitForNewsAsync(TimeSpan atMost, CancellationToken cancel)
+    {
+        Task replaced;
+        lock (_gate)
+            replaced = _replaced.Task;
+        try
+        {
+            await replaced.WaitAsync(atMost, _time, cancel);
+        }
+        catch (TimeoutException)
+        {
+            // No news.
+        }
+    }
+
+    /// <summary>Endpoints that are listed and not asked, because their bytes were wrong not long ago.</summary>
+    public IReadOnlyList<string> Distrusted
+    {
+        get
+        {
+            lock (_gate)
+            {
+                var now = Now;
+                return [.. _listed.Where(d => d.Lied && d.AwayUntil > now).Select(d => d.Endpoint)];
+            }
+        }
+    }
+
+    // A donor is taken from the first of these groups that is not empty, and waited for when that group is busy:
+    // those in good standing (of these first who had blobs of the set, then the least busy), those that just lacked a blob of the set,
+    // those that failed. Asking one that lacks it costs a round trip, one that failed perhaps seconds.
+    private Donor? Choose(Digest? set, IReadOnlyCollection<string> asked, out bool none)
+    {
+        var now = Now;
+        var known = set is { } s ? _sets.GetValueOrDefault(s) : null;
+        var best = (Group: int.MaxValue, Order: double.MaxValue, Donor: (Donor?)null);
+        foreach (var donor in _listed)
+        {
+            var away = donor.AwayUntil > now;
+            if (asked.Contains(donor.Endpoint) || (away && donor.Lied))
+                continue;
+            var learnt = known?.Donors.GetValueOrDefault(donor.Endpoint) ?? default;
+            var group = away ? 2 : learnt.LacksUntil > now ? 1 : 0;
+            // After a failure, one transfer finds out for all of them how the donor is.
+            var full = donor.Running >= (donor.Failures > 0 ? 1 : Limits.PerDonor);
+            // Chance decides between equals, so that nodes that start together do not all begin with the same donor.
+            var order = full ? double.MaxValue : (learnt.Had ? 0 : Limits.PerDonor + 1) + donor.Running + Random.Shared.NextDouble();
+            if (group < best.Group || (group == best.Group && order < best.Order))
+                best = (group, order, full ? null : donor);
+        }
+
+        none = best.Group == int.MaxValue;
+        return _running < Limits.Total ? best.Donor : null;
+    }
+
+    internal void Release(Donor donor)
+    {
+        TaskCompletionSource freed;
+        lock (_gate)
+        {
+            donor.Running--;
+            _running--;
+            (freed, _freed) = (_freed, New());
+        }
+
+        freed.SetResult();
+    }
+
+    /// <summary>It sends a blob of the set.</summary>
+    internal void Had(Donor donor, Digest? set)
+    {
+        lock (_gate)
+            Learn(donor, set, new Learnt(true, 0));
+    }
+
+    /// <summary>It sent all that it was asked for: its failures are forgiven.</summary>
+    internal void Served(Donor donor)
+    {
+        lock (_gate)
+        {
+            donor.Failures = 0;
+            if (!donor.Lied)
+                donor.AwayUntil = 0;
+        }
+    }
+
+    /// <summary>It answered 404.</summary>
+    internal void Lacked(Donor donor, Digest? set)
+    {
+        lock (_gate)
+            Learn(donor, set, new Learnt(false, Now + Ticks(Limits.Lacking)));
+    }
+
+    /// <summary>It could not be reached, broke off or stalled: to the back, twice as long each time.</summary>
+    internal void Failed(Donor donor)
+    {
+        lock (_gate)
+        {
+            var now = Now;
+            // Several transfers that break together are one failure.
+            if (donor.AwayUntil > now)
+                return;
+            var away = Math.Min(Limits.LongestPutAway.TotalSeconds, Limits.FirstPutAway.TotalSeconds * Math.Pow(2, Math.Min(donor.Failures, 16)));
+            donor.Failures++;
+            donor.Lied = false;
+            donor.AwayUntil = now + Ticks(TimeSpan.FromSeconds(away * (0.75 + Random.Shared.NextDouble() / 4)));
+        }
+    }
+
+    /// <summary>Its bytes were not those of the digest.</summary>
+    internal void Lied(Donor donor)
+    {
+        lock (_gate)
+        {
+            donor.Lied = true;
+            donor.AwayUntil = Now + Ticks(Limits.Distrust);
+        }
+    }
+
+    private void Learn(Donor donor, Digest? set, Learnt learnt)
+    {
+        if (set is not { } name)
+            return;
+        if (!_sets.TryGetValue(name, out var knowledge))
+        {
+            if (_sets.Count == SetsRemembered)
+                _sets.Remove(_sets.MinBy(s => s.Value.Used).Key);
+            _sets.Add(name, knowledge = new SetKnowledge());
+        }
+
+        knowledge.Used = Now;
+        knowledge.Donors[donor.Endpoint] = learnt;
+    }
+
+    private long Now => _time.GetTimestamp();
+
+    private long Ticks(TimeSpan time) => (long)(time.TotalSeconds * _time.TimestampFrequency);
+
+    private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>One donor; its fields belong to the lock of <see cref="Donors"/>.</summary>
+    public sealed class Donor(string endpoint)
+    {
+        public string Endpoint { get; } = endpoint;
+
+        public int Running { get; set; }
+
+        public int Failures { get; set; }
+
+        // Timestamps of the time provider.
+        public long AwayUntil { get; set; }
+
+        public bool Lied { get; set; }
+
+        // Not disposed of: it has no timer, and transfers may still look at it.
+        public CancellationTokenSource Left { get; set; } = new();
+    }
+
+    private readonly record struct Learnt(bool Had, long LacksUntil);
+
+    private sealed class SetKnowledge
+    {
+        public long Used { get; set; }
+
+        public Dictionary<string, Learnt> Donors { get; } = [];
+    }
+}
+
+/// <summary>The right to one transfer from one donor, until it is disposed; and what came of it.</summary>
+public sealed class DonorLease(Donors donors, Donors.Donor donor, Digest? set) : IDisposable
+{
+    public string Endpoint => donor.Endpoint;
+
+    /// <summary>Cancelled when the donor is no longer listed. It may still send: a node that was only thought dead, for one.</summary>
+    public CancellationToken Left { get; } = donor.Left.Token;
+
+    public void Served() => donors.Served(donor);
+
+    public void Had() => donors.Had(donor, set);
+
+    public void Lacked() => donors.Lacked(donor, set);
+
+    public void Failed() => donors.Failed(donor);
+
+    public void Lied() => donors.Lied(donor);
+
+    public void Dispose() => donors.Release(donor);
+}

@@ -1,0 +1,181 @@
+using System.Buffers;
+using System.Globalization;
+using System.Net;
+using System.Security.Cryptography;
+using Elastic.Foundation;
+using Elastic.Storage;
+using Microsoft.Win32.SafeHandles;
+
+namespace Elastic.Transfer;
+
+/// <summary>One large file, in pieces from several donors at once. A later attempt goes on where this one ended.</summary>
+/// <remarks>
+/// The .part file holds the file's bytes in their places and behind them one byte per piece, 1 where the piece is there. It shrinks to the
+/// file when all of it is verified. A power cut may leave a piece marked that never reached the disk: the digest finds that out, as it finds
+/// out wrong bytes, and then the file is fetched anew, whole from one donor, so that one who sends wrong bytes is known.
+/// </remarks>
+public sealed class FileDownload(HttpClient http, Donors donors, Digest digest, string path)
+{
+    /// <summary>Large against a round trip, small against a file.</summary>
+    public const int PieceBytes = 8 << 20;
+
+    private const int HashBytes = 256 << 10;
+
+    // The digest in the name keeps the pieces of another file of this path apart.
+    private readonly string _part = $"{path}.{digest.Short}.part";
+
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        if (await IsThereAsync(cancel))
+            return;
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        using (var file = File.OpenHandle(_part, FileMode.OpenOrCreate, FileAccess.ReadWrite))
+        {
+            if (!await InPiecesAsync(file, await LengthAsync(cancel), cancel))
+            {
+                RandomAccess.SetLength(file, 0);
+                using var sink = new FileSink(file);
+                await BlobDownload.WholeAsync(http, donors, digest, null, sink, cancel, mixing: false);
+                RandomAccess.SetLength(file, sink.Length);
+            }
+        }
+
+        File.Move(_part, path, overwrite: true);
+    }
+
+    private async Task<bool> IsThereAsync(CancellationToken cancel)
+    {
+        if (!File.Exists(path))
+            return false;
+        await using var file = File.OpenRead(path);
+        return Convert.ToHexStringLower(await SHA256.HashDataAsync(file, cancel)) == digest.Hex;
+    }
+
+    private async Task<long> LengthAsync(CancellationToken cancel)
+    {
+        var inquiry = new Inquiry(donors, digest, digest);
+        while (true)
+        {
+            using var donor = await inquiry.NextAsync(cancel);
+            using var stall = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            stall.CancelAfter(donors.Limits.Stall);
+            try
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Head, BlobDownload.UriOf(donor.Endpoint, digest));
+                using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stall.Token);
+                if (response.IsSuccessStatusCode && response.Content.Headers.ContentLength is { } length)
+                {
+                    donor.Had();
+                    return length;
+                }
+
+                if (response.StatusCode == HttpStatusCode.NotFound)
+                    donor.Lacked();
+                else
+                    donor.Failed();
+                inquiry.Note(donor, response.StatusCode == HttpStatusCode.NotFound
+                    ? "does not have it"
+                    : string.Create(CultureInfo.InvariantCulture, $"answered {(int)response.StatusCode} without the length"));
+            }
+            catch (Exception e) when ((e is HttpRequestException or IOException or UriFormatException or OperationCanceledException) && !cancel.IsCancellationRequested)
+            {
+                donor.Failed();
+                inquiry.Note(donor, e.Message);
+            }
+        }
+    }
+
+    // False: the pieces do not give the digest, or the donors do not agree on the length.
+    private async Task<bool> InPiecesAsync(SafeFileHandle file, long length, CancellationToken cancel)
+    {
+        var pieces = checked((int)((length + PieceBytes - 1) / PieceBytes));
+        var there = Enumerable.Range(0, pieces).Select(_ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).ToArray();
+        foreach (var piece in PiecesIn(file, length, pieces))
+            there[piece].SetResult();
+
+        // The hash follows the pieces in their order, while they are still in the page cache and others are on their way.
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var hashing = Task.Run(() => HashAsync(file, length, there, stop.Token), cancel);
+        var disputed = false;
+        try
+        {
+            var missing = Enumerable.Range(0, pieces).Where(piece => !there[piece].Task.IsCompleted);
+            var parallel = new ParallelOptions { MaxDegreeOfParallelism = donors.Limits.Total, CancellationToken = cancel };
+            await Parallel.ForEachAsync(missing, parallel, async (piece, halt) =>
+            {
+                var first = (long)piece * PieceBytes;
+                var count = Math.Min(PieceBytes, length - first);
+                using var sink = new FileSink(file, first, count);
+                using var download = BlobDownload.OfRange(http, donors, digest, sink, first, count, length);
+                try
+                {
+                    await download.RunAsync(halt);
+                }
+                finally
+                {
+                    // Only ever set: several pieces may do so at once.
+                    if (download.Disputed)
+                        disputed = true;
+                }
+
+                RandomAccess.Write(file, [1], length + piece);
+                there[piece].SetResult();
+            });
+            if (await hashing != digest)
+                return false;
+        }
+        catch (BlobLostException) when (disputed)
+        {
+            return false;
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await ((Task)hashing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        RandomAccess.SetLength(file, length);
+        return true;
+    }
+
+    // What an earlier attempt left. A file of another layout is cleared.
+    private static List<int> PiecesIn(SafeFileHandle file, long length, int pieces)
+    {
+        if (RandomAccess.GetLength(file) == length + pieces)
+        {
+            var marks = new byte[pieces];
+            if (RandomAccess.Read(file, marks, length) == pieces)
+                return [.. Enumerable.Range(0, pieces).Where(piece => marks[piece] == 1)];
+        }
+
+        RandomAccess.SetLength(file, 0);
+        RandomAccess.SetLength(file, length + pieces);
+        return [];
+    }
+
+    private static async Task<Digest> HashAsync(SafeFileHandle file, long length, TaskCompletionSource[] there, CancellationToken cancel)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var buffer = ArrayPool<byte>.Shared.Rent(HashBytes);
+        try
+        {
+            for (var offset = 0L; offset < length;)
+            {
+                await there[offset / PieceBytes].Task.WaitAsync(cancel);
+                // Never beyond the piece that is there.
+                var most = (int)Math.Min(Math.Min(HashBytes, length - offset), PieceBytes - offset % PieceBytes);
+                var read = RandomAccess.Read(file, buffer.AsSpan(0, most), offset);
+                if (read == 0)
+                    throw new EndOfStreamException("the .part file became shorter while it was read");
+                hash.AppendData(buffer, 0, read);
+                offset += read;
+            }
+
+            return Digest.Of(hash);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using System.Diagnostics;
+using Elastic.Foundation;
+using Elastic.Storage;
+
+namespace Elastic.Transfer;
+
+/// <summary>
+/// Asks one donor after the other for a blob, and all of them again after a pause, until patience ends. Remembers what each said.
+/// </summary>
+/// <param name="set">The set that the blob belongs to, if any.</param>
+public sealed class Inquiry(Donors donors, Digest digest, Digest? set)
+{
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100), LongestPause = TimeSpan.FromSeconds(1);
+
+    // A message is read by people.
+    private const int MostNamed = 16;
+
+    private readonly HashSet<string> _asked = [];       // since the last pause
+    private readonly Dictionary<string, string> _said = [];
+    private long? _emptyHandedSince;
+    private int _pauses;
+
+    /// <summary>The next donor, which the caller disposes of; asked or not, it does not come again before the next pause unless it is let off.</summary>
+    /// <exception cref="BlobLostException">Patience is over; names the donors and what each said.</exception>
+    public async Task<DonorLease> NextAsync(CancellationToken cancel)
+    {
+        while (true)
+        {
+            if (await donors.TakeAsync(set, _asked, cancel) is { } donor)
+            {
+                _asked.Add(donor.Endpoint);
+                return donor;
+            }
+
+            _emptyHandedSince ??= Stopwatch.GetTimestamp();
+            if (Stopwatch.GetElapsedTime(_emptyHandedSince.Value) >= donors.Limits.Patience)
+                throw new BlobLostException(digest, Summary());
+            var pause = Math.Min(LongestPause.TotalSeconds, FirstPause.TotalSeconds * Math.Pow(2, Math.Min(_pauses++, 10)));
+            await donors.WaitForNewsAsync(TimeSpan.FromSeconds(pause * (0.5 + Random.Shared.NextDouble() / 2)), cancel);
+            _asked.Clear();
+        }
+    }
+
+    /// <summary>Notes what a donor said, for the message that nobody had the blob.</summary>
+    public void Note(DonorLease donor, string said) => _said[donor.Endpoint] = said;
+
+    /// <summary>The donor may be asked again at once.</summary>
+    public void LetOff(DonorLease donor) => _asked.Remove(donor.Endpoint);
+
+    /// <summary>Bytes have come: patience begins anew.</summary>
+    public void Progress() => (_emptyHandedSince, _pauses) = (null, 0);
+
+    /// <summary>Why the blob cannot be had: the donors that were asked, and what each said last.</summary>
+    public string Summary()
+    {
+        var now = donors.Endpoints;
+        foreach (var endpoint in donors.Distrusted)
+            _said.TryAdd(endpoint, "not asked, because it sent wrong bytes not long ago");
+        if (_said.Count == 0)
+            return "cannot be fetched: no donor is known";
+        var said = _said.OrderBy(s => s.Key, StringComparer.Ordinal)
+            .Select(s => $"{s.Key}{(now.Contains(s.Key) ? "" : " (has left)")}: {s.Value}").ToList();
+        var more = said.Count > MostNamed ? $"; and {said.Count - MostNamed} more" : "";
+        return $"no donor gave it ({string.Join("; ", said.Take(MostNamed))}{more})";
+    }
+}

@@ -1,0 +1,188 @@
+using System.Diagnostics;
+using System.IO.Pipelines;
+using Elastic.Messages;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Elastic.Transfer;
+
+/// <summary>
+/// The seed's ends of the lifelines. A node's death closes its socket, which is known within milliseconds where the cluster's failure
+/// detector needs seconds; a node that stands still misses its beats.
+/// </summary>
+/// <remarks>For each (node, incarnation), "connected" and "broken" strictly alternate: a reconnected lifeline replaces the old one silently.</remarks>
+public sealed class Lifelines
+{
+    /// <summary>What a node sends; see <see cref="Lifeline"/>.</summary>
+    public static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>Without a beat for this long a lifeline is broken.</summary>
+    public static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(2);
+
+    // A verdict this late says that this process stood still, not the node.
+    private static readonly TimeSpan Overslept = TimeSpan.FromMilliseconds(500);
+
+    private const int LongestName = 200;
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<(NodeId, string), Line> _lines = [];
+    private Listener? _listener;
+
+    /// <summary>Accepts lifelines until the returned registration is disposed; then the running ones are ended, and nothing more is reported.</summary>
+    /// <param name="connected">A node's incarnation. Called in order, under a lock: must return at once.</param>
+    /// <param name="broken">The same and why. Likewise.</param>
+    /// <exception cref="InvalidOperationException">Somebody listens already.</exception>
+    public IDisposable Listen(Action<NodeId, string> connected, Action<NodeId, string, string> broken)
+    {
+        lock (_gate)
+        {
+            if (_listener is not null)
+                throw new InvalidOperationException("the lifelines have a listener already");
+            return _listener = new Listener(this, connected, broken);
+        }
+    }
+
+    /// <summary>Serves one <c>POST /lifeline?node=NAME&amp;incarnation=ID</c> for as long as it lives.</summary>
+    internal async Task ServeAsync(HttpContext context, CancellationToken stopping)
+    {
+        var node = new NodeId(context.Request.Query["node"].ToString());
+        var incarnation = context.Request.Query["incarnation"].ToString();
+        if (node.Value is not { Length: > 0 and <= LongestName } || incarnation is not { Length: > 0 and <= LongestName })
+        {
+            Refuse(context, StatusCodes.Status400BadRequest);
+            return;
+        }
+
+        if (Enter(node, incarnation) is not { } line)
+        {
+            Refuse(context, StatusCodes.Status503ServiceUnavailable);
+            return;
+        }
+
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(line.Ended, stopping);
+        context.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = null;
+        var why = await BeatsAsync(context.Request.BodyReader, end.Token);
+        Leave(node, incarnation, line, stopping.IsCancellationRequested ? null : why);
+        context.Abort();
+    }
+
+    // Null: no listener.
+    private Line? Enter(NodeId node, string incarnation)
+    {
+        Line? old;
+        Line line;
+        lock (_gate)
+        {
+            if (_listener is not { } listener)
+                return null;
+            line = new Line(listener);
+            if (!_lines.Remove((node, incarnation), out old))
+                listener.Connected(node, incarnation);
+            _lines.Add((node, incarnation), line);
+        }
+
+        old?.End();
+        return line;
+    }
+
+    private void Leave(NodeId node, string incarnation, Line line, string? why)
+    {
+        lock (_gate)
+        {
+            if (_lines.GetValueOrDefault((node, incarnation)) != line)
+                return;     // Replaced, or its listener has left.
+            _lines.Remove((node, incarnation));
+            if (why is not null)
+                line.Listener.Broken(node, incarnation, why);
+        }
+    }
+
+    private void Remove(Listener listener)
+    {
+        List<Line> lines;
+        lock (_gate)
+        {
+            if (_listener != listener)
+                return;
+            _listener = null;
+            lines = [.. _lines.Values];
+            _lines.Clear();
+        }
+
+        lines.ForEach(line => line.End());
+    }
+
+    /// <summary>Returns why the beats ended.</summary>
+    private static async Task<string> BeatsAsync(PipeReader body, CancellationToken end)
+    {
+        try
+        {
+            while (true)
+            {
+                var next = body.ReadAsync(CancellationToken.None).AsTask();
+                while (!await WithinAsync(next, end))
+                {
+                }
+
+                var read = await next;
+                if (read.IsCompleted)
+                    return "the node ended it";
+                body.AdvanceTo(read.Buffer.End);
+            }
+        }
+        catch (TimeoutException)
+        {
+            return $"no beat for {MostSilence.TotalSeconds:0.#} s";
+        }
+        catch (OperationCanceledException)
+        {
+            return "the connection was aborted";
+        }
+        catch (IOException e)
+        {
+            return $"the connection broke ({e.Message})";
+        }
+    }
+
+    // False: it was this process that stood still (a starved thread pool, a suspended machine), so the node gets another chance.
+    private static async Task<bool> WithinAsync(Task next, CancellationToken end)
+    {
+        var since = Stopwatch.GetTimestamp();
+        try
+        {
+            await next.WaitAsync(MostSilence, end);
+            return true;
+        }
+        catch (TimeoutException) when (Stopwatch.GetElapsedTime(since) > MostSilence + Overslept)
+        {
+            return false;
+        }
+    }
+
+    private static void Refuse(HttpContext context, int status)
+    {
+        context.Response.StatusCode = status;
+        context.Response.Headers.Connection = "close";      // The body has no end to wait for.
+    }
+
+    private sealed class Listener(Lifelines lifelines, Action<NodeId, string> connected, Action<NodeId, string, string> broken) : IDisposable
+    {
+        public Action<NodeId, string> Connected { get; } = connected;
+
+        public Action<NodeId, string, string> Broken { get; } = broken;
+
+        public void Dispose() => lifelines.Remove(this);
+    }
+
+    // One connection. Its source is not disposed: it has no timer, and Leave and End may meet.
+    private sealed class Line(Listener listener)
+    {
+        private readonly CancellationTokenSource _end = new();
+
+        public Listener Listener { get; } = listener;
+
+        public CancellationToken Ended => _end.Token;
+
+        public void End() => _end.Cancel();
+    }
+}

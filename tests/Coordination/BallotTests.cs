@@ -1,0 +1,132 @@
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+using static Elastic.Messages.Runs.RunEvent;
+using static Elastic.Testing.RunSamples;
+
+namespace Elastic.Coordination.Tests;
+
+// Who is believed when the same work gives different bytes.
+public sealed class BallotTests
+{
+    private static readonly RunState First = Fold(Computing, new ReplicaComputed(Id, Result(0, 0), A));
+    private static readonly RunState Contested = Vote(First, B, "x");
+
+    [Fact]
+    public void The_first_result_counts_and_the_same_bytes_from_another_node_confirm_it()
+    {
+        Assert.Equal([new ReplicaConfirmed(Id, Result(0, 0), B)], Events(First, B));
+        var confirmed = Vote(First, B);
+        Assert.Equal(Result(0, 0), confirmed.BallotOf(0).Winner);
+        Assert.Equal(Result(0, 0), confirmed.Finished[0]);
+    }
+
+    [Fact]
+    public void A_contribution_that_arrives_twice_with_other_bytes_is_disputed_not_averaged()
+    {
+        Assert.Equal([new ReplicaContested(Id, Result(0, 0), Result(0, 0, "x"), B)], Events(First, B, "x"));
+        Assert.True(Contested.BallotOf(0).IsDisputed);
+        Assert.Equal((Result(0, 0), 1), (Contested.Finished[0], Contested.Disputes));
+
+        var both = Fold(Contested, new ReplicaComputed(Id, Result(0, 1), C));
+        Assert.Equal(RunPhase.Computing, both.Phase(Plan));
+        Assert.Equal("a replica's result is disputed: nothing can be averaged yet", Run.Decide(both, Sums(A, 0, 0), Plan).Refusal);
+        Assert.Equal("a replica's result is disputed", Run.Decide(Averaged(both), Commit(0), Plan).Refusal);
+    }
+
+    [Fact]
+    public void What_two_of_three_agree_on_counts_and_the_third_is_quarantined()
+    {
+        var events = Events(Contested, C, "x");
+        Assert.Equal(new ReplicaSettled(Id, Result(0, 0, "x"), C), events[0]);
+        Assert.Equal(A, Assert.IsType<NodeQuarantined>(events[1]).Node);
+        Assert.Equal(2, events.Count);
+
+        var settled = Vote(Contested, C, "x");
+        Assert.Equal((Result(0, 0, "x"), false), (settled.Finished[0], settled.BallotOf(0).IsDisputed));
+        Assert.True(settled.IsQuarantined(A));
+        Assert.Equal(B, Assert.IsType<NodeQuarantined>(Events(Contested, C)[1]).Node);
+    }
+
+    [Fact]
+    public void Three_different_results_wait_for_a_fourth_that_agrees_with_one()
+    {
+        var three = Vote(Contested, C, "y");
+        Assert.True(three.BallotOf(0).IsDisputed);
+        var events = Events(three, new NodeId("d"), "y");
+        Assert.Equal(Result(0, 0, "y"), Assert.IsType<ReplicaSettled>(events[0]).Result);
+        Assert.Equal([A, B], events.OfType<NodeQuarantined>().Select(q => q.Node));
+    }
+
+    [Fact]
+    public void Who_contradicts_what_two_agreed_on_is_quarantined_at_once()
+    {
+        var events = Events(Vote(First, B), C, "x");
+        Assert.IsType<ReplicaContested>(events[0]);
+        Assert.Equal(C, Assert.IsType<NodeQuarantined>(events[1]).Node);
+        Assert.Equal(Result(0, 0), Fold(Vote(First, B), [.. events]).Finished[0]);
+    }
+
+    [Fact]
+    public void Who_gives_two_answers_is_quarantined_and_neither_counts_before_others_agree_on_one()
+    {
+        var events = Events(First, A, "x");
+        Assert.Equal(A, Assert.IsType<NodeQuarantined>(events[1]).Node);
+        var run = Fold(First, [.. events]);
+        Assert.True(run.BallotOf(0).IsDisputed);
+        Assert.Equal(Result(0, 0, "y"), Vote(Vote(run, B, "y"), C, "y").Finished[0]);
+    }
+
+    [Fact]
+    public void What_else_a_quarantined_node_did_in_the_round_and_nobody_confirmed_is_not_believed()
+    {
+        var run = Vote(Fold(First, new ReplicaComputed(Id, Result(0, 1), A)), B, "x");
+        var lost = Assert.IsType<WorkLost>(Events(run, C, "x")[2]);
+        Assert.Equal([1], lost.Replicas);
+        Assert.False(lost.Chunks);
+
+        var confirmed = Fold(run, new ReplicaConfirmed(Id, Result(0, 1), B));
+        Assert.Equal(2, Events(confirmed, C, "x").Count);
+    }
+
+    [Fact]
+    public void What_was_averaged_from_a_wrong_contribution_is_lost()
+    {
+        var run = Vote(Averaged(Fold(First, new ReplicaComputed(Id, Result(0, 1), B))), B, "x");
+        var after = Fold(run, [.. Events(run, C, "x")]);
+        Assert.Empty(after.Averaged);
+        Assert.Equal([0, 1], after.Finished.Keys);                        // b's other result stays: a is the one that lied
+        Assert.Equal(Result(0, 0, "x"), after.Finished[0]);
+    }
+
+    [Fact]
+    public void A_node_in_quarantine_is_refused()
+    {
+        var run = Vote(Contested, C, "x");
+        Assert.StartsWith("a is in quarantine: a computed replica 0 of round 0 to other bytes", Run.Decide(run, new RunCommand.FinishReplica(Id, A, Result(0, 1)), Plan).Refusal, StringComparison.Ordinal);
+        Assert.Equal("a is in quarantine", Run.Decide(Computed(run), Sums(A, 0, 0), Plan).Refusal);
+    }
+
+    [Fact]
+    public void A_dispute_in_a_journal_of_before_0_2_is_settled_by_who_computes_it_again()
+    {
+        var old = Fold(Computing, new ReplicaFinished(Id, Result(0, 0)), new ReplicaDisputed(Id, Result(0, 0), Result(0, 0, "x")));
+        Assert.True(old.BallotOf(0).IsDisputed);
+        var events = Events(old, A, "x");
+        Assert.Equal([new ReplicaSettled(Id, Result(0, 0, "x"), A)], events);          // nobody knows who was wrong
+    }
+
+    private static IReadOnlyList<RunEvent> Events(RunState run, NodeId node, string bytes = "")
+    {
+        var decision = Run.Decide(run, new RunCommand.FinishReplica(Id, node, Result(0, 0, bytes)), Plan);
+        Assert.Null(decision.Refusal);
+        return decision.Events;
+    }
+
+    // The vote, which repeated must change nothing.
+    private static RunState Vote(RunState run, NodeId node, string bytes = "")
+    {
+        var after = Fold(run, [.. Events(run, node, bytes)]);
+        Assert.Empty(Events(after, node, bytes));
+        return after;
+    }
+}

@@ -1,0 +1,355 @@
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Vectors;
+using Elastic.Testing;
+using static Elastic.Testing.RunSamples;
+
+namespace Elastic.Coordination.Tests;
+
+// Who is given what, phase by phase.
+public sealed class DispatchTests
+{
+    private static readonly Fleet Two = FleetOf(("a", 1), ("b", 1));
+
+    [Fact]
+    public void Nothing_is_given_to_an_empty_fleet_or_a_stopping_one()
+    {
+        foreach (var run in new[] { Started, At(1), Averaging, Assembling })
+        {
+            Assert.Empty(Given(run, Fleet.Empty with { Surveyed = true }, out _));
+            Assert.Empty(Given(run, Two with { Stopping = true }, out _));
+        }
+    }
+
+    [Fact]
+    public void Nothing_is_given_after_the_end() => Assert.Empty(Given(At(4), Two, out _));
+
+    [Fact]
+    public void Nothing_is_given_before_it_is_known_what_is_still_whole()
+    {
+        foreach (var run in new[] { Started, At(1), Averaging, Assembling })
+            Assert.Empty(Given(run, Two with { Surveyed = false }, out _));
+    }
+
+    [Fact]
+    public void The_first_version_is_made_once_by_a_node_with_a_device()
+    {
+        var work = Assert.Single(Given(Started, FleetOf(("a", 0), ("b", 1), ("c", 1)), out var fleet));
+        Assert.IsType<NodeCommand.Initialize>(work.Command);
+        Assert.Equal(B, work.Node);
+        Assert.Empty(Given(Started, fleet, out _));
+    }
+
+    [Fact]
+    public void A_version_is_scored_and_stored_before_its_devices_leave_for_the_next_round()
+    {
+        var run = Carry(Averaged(Computed(At(1))), Commit(1));           // version 2: scored and durable by the plan
+        var work = Given(run, Two, out _);
+        Assert.Equal([(WorkKind.Evaluate, A), (WorkKind.Checkpoint, A), (WorkKind.Replica, B)], work.Select(w => (w.Key.Kind, w.Node)));
+        Assert.Equal(new NodeCommand.Evaluate(Id, 2, Version(2)), work[0].Command);
+        var expected = new NodeCommand.TakeCheckpoint(Id, 2, Version(2), D("fingerprint 2"), [D("inner 1 0"), D("inner 1 1")], run.TokensSeen, run.Ledger);
+        Assert.Equal(Deep(expected), Deep(work[1].Command));
+    }
+
+    [Fact]
+    public void A_checkpoint_is_taken_by_a_node_that_is_meant_to_stay()
+    {
+        var run = Carry(Averaged(Computed(At(1))), Commit(1));
+        WorkKey checkpoint = new(WorkKind.Checkpoint, 2);
+        Assert.Equal(C, Given(run, Two.Enlist(C, [], seed: true), out _).Single(w => w.Key == checkpoint).Node);
+        Assert.Equal(B, Given(run, Two.Enlist(A, [], seed: true, leaving: true), out _).Single(w => w.Key == checkpoint).Node);
+    }
+
+    [Fact]
+    public void A_replica_starts_from_the_version_its_own_moments_and_where_it_was_handed_over()
+    {
+        var run = Fold(At(1), new RunEvent.ReplicaHandedOver(Id, HandOver(1, 1, 2)));
+        Assert.Equal(
+            [
+                new NodeCommand.RunReplica(Id, 1, 0, Version(1), D("inner 0 0"), null),
+                new NodeCommand.RunReplica(Id, 1, 1, Version(1), D("inner 0 1"), HandOver(1, 1, 2)),
+            ],
+            Given(run, Two, out _).Select(w => w.Command));
+        Assert.Equal(
+            new NodeCommand.RunReplica(Id, 0, 0, D("version 0"), null, null),
+            Given(Computing, Two, out _).First(w => w.Key.Kind == WorkKind.Replica).Command);
+    }
+
+    [Fact]
+    public void A_finished_replica_is_not_given_again()
+    {
+        var work = Assert.Single(Given(Fold(At(1), new RunEvent.ReplicaComputed(Id, Result(1, 0), A)), Two, out _));
+        Assert.Equal(new WorkKey(WorkKind.Replica, 1, 1), work.Key);
+    }
+
+    [Fact]
+    public void Chunks_are_averaged_in_groups_of_fixed_names_over_the_contributions_in_replica_order()
+    {
+        var plan = Plan with { Elements = ElementsOf(5) };
+        var run = Fold(At(1), new RunEvent.ReplicaComputed(Id, Result(1, 1), B), new RunEvent.ReplicaComputed(Id, Result(1, 0), A));
+        var work = Given(run, Two, out _, plan);
+        Assert.Equal(["a", "b", "a"], work.Select(w => w.Node.Value));
+        Assert.Equal(
+            new int[][] { [0, 1], [2, 3], [4] }.Select(c => Deep(new NodeCommand.AverageChunks(Id, 1, c, Version(1), [D("contribution 1 0"), D("contribution 1 1")]))),
+            work.Select(w => Deep(w.Command)));
+
+        run = Fold(run, new RunEvent.ChunksAveraged(Id, 1, [Chunk(1, 0), Chunk(1, 1), Chunk(1, 3)]));
+        work = Given(run, Two, out _, plan);
+        Assert.Equal([new WorkKey(WorkKind.Average, 1, 2), new WorkKey(WorkKind.Average, 1, 4)], work.Select(w => w.Key));
+        Assert.Equal([2, 3], ((NodeCommand.AverageChunks)work[0].Command).Chunks);           // a piece keeps its name, whatever part of it is there
+    }
+
+    [Fact]
+    public void Every_node_assembles_the_version_that_it_does_not_hold_yet()
+    {
+        var run = Averaged(Computed(At(1)));
+        var fleet = FleetOf(("a", 1), ("b", 4), ("c", 1)).Assembled(B);
+        var work = Given(run, fleet, out fleet);
+        Assert.Equal(["a", "c"], work.Select(w => w.Node.Value));
+        Assert.All(work, w => Assert.Equal(Deep(new NodeCommand.Assemble(Id, 1, [Chunk(1, 0), Chunk(1, 1)], new Part(0, 1))), Deep(w.Command)));
+        Assert.Equal("d", Assert.Single(Given(run, fleet.Enlist(new NodeId("d"), []), out _)).Node.Value);
+        Assert.Empty(Given(run, fleet.Enlist(new NodeId("d"), [], leaving: true), out _));
+    }
+
+    [Fact]
+    public void A_large_version_is_assembled_by_several_messages_that_make_up_one_piece_of_work()
+    {
+        var plan = Plan with { Elements = ElementsOf(450) };
+        var run = Fold(Computed(At(1)), new RunEvent.ChunksAveraged(Id, 1, [.. Enumerable.Range(0, 450).Select(c => Chunk(1, c))]));
+        var work = Given(run, FleetOf(("a", 1)), out var fleet, plan);
+        var parts = work.Select(w => (NodeCommand.Assemble)w.Command).ToList();
+        Assert.Equal([new Part(0, 3), new Part(1, 3), new Part(2, 3)], parts.Select(p => p.Part));
+        Assert.Equal(Enumerable.Range(0, 450), parts.SelectMany(p => p.Chunks).Select(c => c.Chunk));
+        Assert.Equal(new Holding(new WorkKey(WorkKind.Assemble, 1), A), Assert.Single(fleet.InHand).Key);
+    }
+
+    [Fact]
+    public void Nothing_is_given_twice()
+    {
+        foreach (var run in new[] { Started, Computing, At(1), Computed(At(2)), Averaged(Computed(At(3))) })
+        {
+            Assert.NotEmpty(Given(run, Two.Holding(run, A), out var fleet));
+            Assert.Empty(Given(run, fleet, out var again));
+            Assert.Equal(fleet.InHand, again.InHand);
+        }
+    }
+
+    [Fact]
+    public void What_a_lost_node_had_in_hand_is_given_to_another()
+    {
+        var first = Given(At(1), FleetOf(("a", 1), ("b", 2)), out var fleet);
+        var lost = first.Where(w => w.Node == A).ToList();
+        Assert.NotEmpty(lost);
+        var second = Given(At(1), fleet.Lose(A), out _);
+        Assert.Equal(lost.Select(w => (w.Key, w.Command)), second.Select(w => (w.Key, w.Command)));
+        Assert.All(second, w => Assert.Equal(B, w.Node));
+    }
+
+    [Fact]
+    public void A_node_that_put_everything_down_may_be_given_it_again()
+    {
+        var first = Given(At(1), FleetOf(("a", 2)), out var fleet);
+        Assert.Equal(first, Given(At(1), fleet.PutDown(A), out _));
+    }
+
+    [Fact]
+    public void A_node_is_given_at_most_as_many_replicas_as_it_has_devices_and_the_rest_waits_for_who_is_free_first()
+    {
+        var plan = Plan with { Replicas = 14 };
+        var run = At(0) with { Round = 1 };
+        var first = Replicas(Given(run, FleetOf(("a", 1), ("b", 2), ("c", 4)), out var fleet, plan));
+        Assert.Equal([("a", 1), ("b", 2), ("c", 4)], first.GroupBy(w => w.Node.Value).OrderBy(g => g.Key).Select(g => (g.Key, g.Count())));
+        Assert.Equal(Enumerable.Range(0, 7), first.Select(w => w.Key.Index).Order());
+
+        var joined = Replicas(Given(run, fleet.Enlist(new NodeId("d"), [new("cpu:0"), new("cpu:1")]), out _, plan));      // takes unstarted ones
+        Assert.Equal([("d", 7), ("d", 8)], joined.Select(w => (w.Node.Value, w.Key.Index)));
+    }
+
+    [Fact]
+    public void A_replica_goes_on_where_it_ran_last()
+    {
+        var first = Given(At(1), Two, out var fleet);
+        Assert.Equal([("a", 0), ("b", 1)], first.Select(w => (w.Node.Value, w.Key.Index)).Order());
+
+        // In the other order than a fresh fleet would have it.
+        fleet = fleet.PutDown(A).PutDown(B) with { Homes = fleet.Homes.SetItem(0, B).SetItem(1, A) };
+        Assert.Equal([("b", 0), ("a", 1)], Given(At(1), fleet, out _).Select(w => (w.Node.Value, w.Key.Index)));
+    }
+
+    [Fact]
+    public void A_replica_goes_on_where_its_moments_are()
+    {
+        var fleet = Two.Hold(B, D("inner 0 0"), Version(1)).Hold(A, D("inner 0 1"), Version(1));
+        Assert.Equal([("b", 0), ("a", 1)], Replicas(Given(At(1), fleet, out _)).Select(w => (w.Node.Value, w.Key.Index)));
+    }
+
+    [Fact]
+    public void A_node_on_its_way_out_is_given_nothing()
+    {
+        var fleet = Two.Enlist(A, [new("cpu:0")], leaving: true);
+        foreach (var run in new[] { Started, At(1), Computed(At(1)), Averaged(Computed(At(1))) })
+            Assert.All(Given(run, fleet, out _), w => Assert.Equal(B, w.Node));
+    }
+
+    [Fact]
+    public void A_straggler_gets_a_second_runner_only_on_a_node_that_does_nothing_else()
+    {
+        var median = TimeSpan.FromSeconds(10);
+        var given = Replicas(Given(At(1), FleetOf(("a", 1), ("b", 2)), out var fleet));
+        var slow = given.Single(w => w.Node == A);
+        var run = Fold(At(1), new RunEvent.ReplicaComputed(Id, Result(1, 1 - slow.Key.Index), B));
+        fleet = fleet.Answered(new WorkKey(WorkKind.Replica, 1, 1 - slow.Key.Index), B);
+
+        Assert.Empty(Given(run, fleet, out _, null, new Pace(TimeSpan.FromSeconds(15), median)));
+        Assert.Empty(Given(run, fleet, out _, null, new Pace(TimeSpan.FromSeconds(16), null)));        // nobody knows yet how long it takes
+        var late = new Pace(TimeSpan.FromSeconds(16), median);
+        var second = Assert.Single(Given(run, fleet, out var after, null, late));
+        Assert.Equal((B, slow.Key, slow.Command), (second.Node, second.Key, second.Command));
+        Assert.Empty(Given(run, after, out _, null, late));                                            // a third one is of no use
+        Assert.Empty(Given(run, fleet.Give(new WorkKey(WorkKind.Evaluate, 1), B, default), out _, null, late));
+    }
+
+    [Fact]
+    public void Where_a_round_takes_milliseconds_nobody_is_a_straggler()
+    {
+        Given(At(1), FleetOf(("a", 2), ("b", 2)), out var fleet);
+        Assert.Empty(Given(At(1), fleet, out _, null, new Pace(TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(3))));
+    }
+
+    [Fact]
+    public void An_audited_replica_is_computed_on_two_nodes_before_anything_is_averaged()
+    {
+        var plan = Plan with { AuditRate = 1 };
+        var run = Fold(At(1), new RunEvent.ReplicaComputed(Id, Result(1, 0), A), new RunEvent.ReplicaComputed(Id, Result(1, 1), B));
+        var work = Given(run, Two, out var fleet, plan);
+        Assert.Equal([(0, B), (1, A)], work.Select(w => (w.Key.Index, w.Node)).Order());
+        Assert.Empty(Given(run, fleet, out _, plan));                                                  // waits for both
+
+        run = Fold(run, new RunEvent.ReplicaConfirmed(Id, Result(1, 0), B));
+        fleet = fleet.Answered(new WorkKey(WorkKind.Replica, 1, 0), B);
+        Assert.Empty(Given(run, fleet, out _, plan));
+        run = Fold(run, new RunEvent.ReplicaConfirmed(Id, Result(1, 1), A));
+        Assert.Equal(WorkKind.Average, Assert.Single(Given(run, fleet.Answered(new WorkKey(WorkKind.Replica, 1, 1), A), out _, plan)).Key.Kind);
+    }
+
+    [Fact]
+    public void An_audit_that_nobody_else_could_make_is_let_go()
+    {
+        var work = Given(Computed(At(1)) with { Ballots = Fold(At(1), Finished(0, A), Finished(1, A)).Ballots }, FleetOf(("a", 2)), out _, Plan with { AuditRate = 1 });
+        Assert.Equal(WorkKind.Average, Assert.Single(work).Key.Kind);
+    }
+
+    [Fact]
+    public void A_disputed_replica_goes_to_a_node_that_has_not_voted_and_otherwise_waits()
+    {
+        var run = Fold(Computed(At(1)), new RunEvent.ReplicaContested(Id, Result(1, 0), Result(1, 0, "x"), B));
+        Assert.Empty(Given(run, Two, out _));
+        var work = Assert.Single(Given(run, Two.Enlist(C, [new("cpu:0")]), out _));
+        Assert.Equal((C, new WorkKey(WorkKind.Replica, 1, 0)), (work.Node, work.Key));
+        Assert.Null(((NodeCommand.RunReplica)work.Command).HandOver);
+    }
+
+    [Fact]
+    public void A_round_is_not_committed_before_enough_nodes_hold_the_next_version()
+    {
+        var run = At(1);
+        var assembling = Averaged(Computed(run));
+        var two = Two.Holding(assembling, A, B);
+        Assert.Null(Dispatch.Commit(assembling, two, Plan));
+        Assert.Null(Dispatch.Commit(assembling, two.Assembled(A), Plan));
+        Assert.Null(Dispatch.Commit(Computed(run), two.Assembled(A, B), Plan));
+        Assert.Null(Dispatch.Commit(assembling, two.Assembled(A, B) with { Surveyed = false }, Plan));
+        Assert.NotNull(Dispatch.Commit(assembling, two.Assembled(A, B), Plan));
+    }
+
+    [Fact]
+    public void A_round_is_not_committed_before_two_staying_nodes_hold_every_inner_state()
+    {
+        var run = Averaged(Computed(At(1)));
+        var fleet = Two.Assembled(A, B).Holding(run, A);
+        Assert.Null(Dispatch.Commit(run, fleet, Plan));
+        Assert.Null(Dispatch.Commit(run, fleet.Hold(B, D("inner 1 0")), Plan));
+        Assert.NotNull(Dispatch.Commit(run, fleet.Hold(B, D("inner 1 0"), D("inner 1 1")), Plan));
+
+        var leaving = fleet.Enlist(C, []).Hold(C, D("inner 1 0"), D("inner 1 1")).Enlist(C, [], leaving: true);
+        Assert.Null(Dispatch.Commit(run, leaving, Plan));                // what is on its way out does not count
+        Assert.Null(Dispatch.Commit(run, fleet.Hold(B, D("inner 1 0"), D("inner 1 1")).Enlist(B, [], leaving: true).Enlist(C, []), Plan));
+    }
+
+    [Fact]
+    public void A_round_is_committed_to_the_version_that_its_chunks_make_up()
+    {
+        var run = Averaged(Computed(At(1)));
+        var fleet = FleetOf(("a", 1), ("b", 1), ("c", 1)).Assembled(B, C).Holding(run, B, C);
+        var fingerprint = new VectorManifest(Plan.Elements, [Chunk(1, 0).Parameters, Chunk(1, 1).Parameters]).Fingerprint;
+        Assert.Equal(new RunCommand.CommitRound(Id, 1, VersionAfter(1), fingerprint, 2, 3), Dispatch.Commit(run, fleet, Plan));
+    }
+
+    [Fact]
+    public void A_single_node_is_enough_where_there_is_only_one()
+    {
+        var run = Averaged(Computed(At(1)));
+        var commit = Dispatch.Commit(run, FleetOf(("a", 1)).Assembled(A).Holding(run, A), Plan);
+        Assert.Equal((1, 1), (commit!.Holders, commit.Nodes));
+    }
+
+    [Fact]
+    public void A_round_is_not_committed_before_the_version_it_started_from_is_scored_and_durable()
+    {
+        var bare = Averaged(Computed(Carry(Averaged(Computed(At(1))), Commit(1))));
+        var fleet = Two.Assembled(A, B).Holding(bare, A, B);
+        var scored = Carry(bare, new RunCommand.FinishEvaluation(Id, A, new VersionScore(2, 1, 1)));
+        var durable = Carry(bare, new RunCommand.FinishCheckpoint(Id, A, Checkpoint(2)));
+        Assert.Null(Dispatch.Commit(bare, fleet, Plan));
+        Assert.Null(Dispatch.Commit(scored, fleet, Plan));
+        Assert.Null(Dispatch.Commit(durable, fleet, Plan));
+        Assert.NotNull(Dispatch.Commit(Carry(scored, new RunCommand.FinishCheckpoint(Id, A, Checkpoint(2))), fleet, Plan));
+    }
+
+    [Fact]
+    public void An_answer_names_the_work_that_was_given()
+    {
+        RunCommand[] answers =
+        [
+            new RunCommand.FinishInitialization(Id, A, D("version 0"), D("f")), new RunCommand.FinishEvaluation(Id, A, new VersionScore(2, 1, 1)),
+            new RunCommand.FinishCheckpoint(Id, A, Checkpoint(2)), new RunCommand.FinishReplica(Id, B, Result(2, 0)),
+            new RunCommand.HandOverReplica(Id, C, HandOver(2, 1, 1)), new RunCommand.FinishChunks(Id, A, 2, default, [Chunk(2, 0), Chunk(2, 1)]),
+        ];
+        var second = Carry(Averaged(Computed(At(1))), Commit(1));
+        var given = new[] { (Started, Two), (second, Two.Enlist(C, [new("cpu:0")])), (Computed(At(2)), Two) }
+            .SelectMany(c => Given(c.Item1, c.Item2, out _)).ToList();
+        Assert.Equal(given.Select(w => (Holding?)new Holding(w.Key, w.Node)), answers.Select(Dispatch.AnsweredBy));
+        Assert.All(given, w => Assert.Equal(w.Key, WorkKey.Of(w.Command)));
+        Assert.Null(Dispatch.AnsweredBy(new RunCommand.FinishChunks(Id, A, 2, default, [])));
+        Assert.Null(Dispatch.AnsweredBy(Begin));
+    }
+
+    [Fact]
+    public void What_is_given_is_not_done_and_is_done_once_its_result_is_stored()
+    {
+        foreach (var run in new[] { Started, At(1), Carry(Averaged(Computed(At(1))), Commit(1)), Computed(At(2)), Averaged(Computed(At(3))) })
+            Assert.All(Given(run, Two.Holding(run, A), out _), w => Assert.False(Dispatch.IsDone(run, Plan, new Holding(w.Key, w.Node))));
+
+        WorkKey replica = new(WorkKind.Replica, 1, 0);
+        Assert.True(Dispatch.IsDone(Computed(At(1)), Plan, new Holding(replica, B)));                  // another was faster
+        Assert.True(Dispatch.IsDone(At(2), Plan, new Holding(replica, B)));
+        Assert.False(Dispatch.IsDone(Computed(At(1)), Plan with { AuditRate = 1 }, new Holding(replica, B)));
+        Assert.True(Dispatch.IsDone(Computed(At(1)), Plan with { AuditRate = 1 }, new Holding(replica, A)));
+        Assert.True(Dispatch.IsDone(Averaged(Computed(At(1))), Plan, new Holding(new WorkKey(WorkKind.Average, 1, 0), A)));
+        Assert.True(Dispatch.IsDone(At(2), Plan, new Holding(new WorkKey(WorkKind.Evaluate, 2), A)));
+        Assert.True(Dispatch.IsDone(At(2), Plan, new Holding(new WorkKey(WorkKind.Checkpoint, 2), A)));
+        Assert.True(Dispatch.IsDone(At(2), Plan, new Holding(new WorkKey(WorkKind.Copy, 1, 2), A)));
+        Assert.True(Dispatch.IsDone(Computing, Plan, new Holding(new WorkKey(WorkKind.Initialize, 0), A)));
+    }
+
+    private static RunEvent.ReplicaComputed Finished(int replica, NodeId node) => new(Id, Result(1, replica), node);
+
+    private static List<Assignment> Replicas(IEnumerable<Assignment> work) => [.. work.Where(w => w.Key.Kind == WorkKind.Replica)];
+
+    private static IReadOnlyList<Assignment> Given(RunState run, Fleet fleet, out Fleet after, RunPlan? plan = null, Pace pace = default)
+    {
+        (after, var work) = Dispatch.Next(run, fleet, plan ?? Plan, pace);
+        return work;
+    }
+}

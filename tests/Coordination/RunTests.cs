@@ -1,0 +1,295 @@
+using Elastic.Messages.Runs;
+using Elastic.Testing;
+using static Elastic.Messages.Runs.RunCommand;
+using static Elastic.Messages.Runs.RunEvent;
+using static Elastic.Testing.RunSamples;
+
+namespace Elastic.Coordination.Tests;
+
+// The decider, arm by arm: what it refuses and with which sentence, what it passes over, what it stores.
+public sealed class RunTests
+{
+    private static readonly RunCommand[] OtherThanStart =
+    [
+        new FinishInitialization(Id, A, D("v"), D("f")), new FinishReplica(Id, A, Result(0, 0)), new HandOverReplica(Id, A, HandOver(0, 0, 1)),
+        Sums(A, 0, 0), Commit(0), new FinishEvaluation(Id, A, new VersionScore(0, 1, 1)),
+        new FinishCheckpoint(Id, A, Checkpoint(0)), new FinishSurvey(Id, [], []),
+        new Pause(Id), new ChooseArithmetic(Id, "1 cpu"), new LoseWork(Id, 0, [0], "gone"),
+    ];
+
+    [Fact]
+    public void Before_a_run_is_started_everything_else_is_refused()
+    {
+        foreach (var command in OtherThanStart)
+            Refuses(RunState.Empty(Id), command, "there is no run a: start it first");
+        Assert.Equal(typeof(RunCommand).GetNestedTypes().Length, OtherThanStart.Length + 1);
+    }
+
+    [Fact]
+    public void Settings_that_cannot_be_read_or_used_are_refused_before_they_are_stored()
+    {
+        foreach (var run in new[] { RunState.Empty(Id), Started })
+        {
+            Refuses(run, Begin with { Settings = "{}" }, "run a cannot be started: the stored settings of the run lack run.name");
+            Refuses(run, Begin with { Settings = Text(s => s with { Batch = new(8, 0) }) }, "run a cannot be started: batch.micro = 0: use at least 1");
+            Refuses(run, Begin with { Blocks = 0 }, "run a cannot be started: its corpus has no training block: add text, or set model.context lower");
+        }
+    }
+
+    [Fact]
+    public void A_start_stores_the_settings_and_the_corpus() =>
+        Stores(RunState.Empty(Id), Begin, new RunStarted(Id, Begin.Settings, RunSamples.Elements, D("corpus"), 1000, 100, Begin.Arithmetic), new CorpusPublished(Id, D("manifest")));
+
+    [Fact]
+    public void A_start_on_another_corpus_is_refused() => Refuses(Started, Begin with { Corpus = D("other") },
+        $"run a was started on another corpus ({D("corpus").Short}, now {D("other").Short}): put the corpus back, or start a new run with --run NAME");
+
+    [Fact]
+    public void A_start_with_other_settings_is_refused_and_each_difference_is_named() => Refuses(
+        Started,
+        Begin with { Settings = Text(s => s with { Run = s.Run with { Seed = 43 }, Batch = new(16, 2) }) },
+        "run a was started with other settings (run.seed: 42 -> 43; batch.sequences: 8 -> 16): put them back to go on with it, or start a new run with --run NAME");
+
+    [Fact]
+    public void A_start_on_a_machine_of_other_arithmetic_is_refused() => Refuses(
+        Started, Begin with { Arithmetic = "1 cuda" },
+        "run a began with other arithmetic (1 cpu; here: 1 cuda), and would end in other weights than an undisturbed run: " +
+        "go on where the arithmetic is the same, or start a new run from its checkpoint with --run NAME --set model.init=PATH");
+
+    [Fact]
+    public void A_start_that_differs_only_in_what_does_not_change_the_weights_goes_on_with_the_new_settings()
+    {
+        var settings = Text(s => s with { Checkpoint = new(7, 7), Evaluation = new(3, 3) });
+        Stores(Started, Begin with { Settings = settings }, new SettingsChanged(Id, settings));
+        PassesOver(Started, Begin);
+    }
+
+    [Fact]
+    public void A_run_of_before_0_2_learns_where_its_corpus_is_when_it_is_started_again() =>
+        Stores(Started with { Manifest = null }, Begin, new CorpusPublished(Id, D("manifest")));
+
+    [Fact]
+    public void A_pause_lasts_until_somebody_starts_the_run()
+    {
+        Stores(At(1), new Pause(Id), new RunPaused(Id));
+        var paused = Carry(At(1), new Pause(Id));
+        PassesOver(paused, new Pause(Id));
+        PassesOver(Fold(At(4), new RunFinished(Id, 4, D("fingerprint 4"))), new Pause(Id));
+        Stores(paused, Begin, new RunResumed(Id));
+        Assert.False(Carry(paused, Begin).IsPaused);
+    }
+
+    [Fact]
+    public void The_arithmetic_is_chosen_once()
+    {
+        Stores(Started with { Arithmetic = "" }, new ChooseArithmetic(Id, "1 cuda"), new ArithmeticChosen(Id, "1 cuda"));
+        PassesOver(Started, new ChooseArithmetic(Id, "1 cuda"));
+        PassesOver(Started, Begin with { Arithmetic = "" });               // started where there are no devices
+    }
+
+    [Fact]
+    public void Only_work_of_the_current_round_that_there_is_can_be_lost()
+    {
+        Stores(Computed(At(1)), new LoseWork(Id, 1, [1, 7], "gone"), new WorkLost(Id, 1, [1], false, "gone"));
+        Stores(Averaged(Computed(At(1))), new LoseWork(Id, 1, [1], "gone"), new WorkLost(Id, 1, [1], true, "gone"));   // nor are sums that contain it believed
+        PassesOver(Computed(At(1)), new LoseWork(Id, 0, [1], "gone"));
+        PassesOver(At(1), new LoseWork(Id, 1, [0, 1], "gone"));
+        var run = Carry(Computed(At(1)), new LoseWork(Id, 1, [1], "gone"));
+        Assert.Equal([0], run.Finished.Keys);
+        Assert.Equal([0], run.Ballots.Keys);
+    }
+
+    [Fact]
+    public void A_second_version_0_is_refused()
+    {
+        Refuses(Computing, new FinishInitialization(Id, A, D("other"), D("f")), $"version 0 is {D("version 0").Short}, not {D("other").Short}");
+        PassesOver(Computing, new FinishInitialization(Id, A, D("version 0"), D("fingerprint 0")));
+        PassesOver(At(1), new FinishInitialization(Id, A, D("other"), D("f")));
+        Stores(Started, new FinishInitialization(Id, A, D("v"), D("f")), new RunInitialized(Id, D("v"), D("f")));
+    }
+
+    [Fact]
+    public void A_result_of_a_later_round_is_refused() => Refuses(At(1), new FinishReplica(Id, A, Result(2, 0)), "round is 1, not 2");
+
+    [Fact]
+    public void A_result_after_the_last_round_is_refused() =>
+        Refuses(At(4), new FinishReplica(Id, A, Result(4, 0)), "all 4 rounds are committed: there is no round 4");
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(2)]
+    public void A_result_or_a_hand_over_of_a_replica_that_does_not_exist_is_refused(int replica)
+    {
+        Refuses(Computing, new FinishReplica(Id, A, Result(0, replica)), $"there is no replica {replica} of 2");
+        Refuses(Computing, new HandOverReplica(Id, A, HandOver(0, replica, 1)), $"there is no replica {replica} of 2");
+    }
+
+    [Fact]
+    public void A_result_that_counts_other_tokens_than_the_round_has_is_refused() =>
+        Refuses(Computing, new FinishReplica(Id, A, Result(0, 1) with { Tokens = 383 }), "replica 1 counts 383 tokens where the round has 384");
+
+    [Fact]
+    public void A_result_is_stored_once()
+    {
+        PassesOver(At(1), new FinishReplica(Id, A, Result(0, 0, " whatever")));
+        PassesOver(Averaging, new FinishReplica(Id, A, Result(0, 0)));
+        Stores(Computing, new FinishReplica(Id, A, Result(0, 0)), new ReplicaComputed(Id, Result(0, 0), A));
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(3)]
+    public void A_hand_over_outside_of_the_steps_of_the_round_is_refused(int step) =>
+        Refuses(Computing, new HandOverReplica(Id, A, HandOver(0, 0, step)), $"replica 0 stopped after step {step} where the round has 3");
+
+    [Fact]
+    public void Only_a_hand_over_that_is_further_on_is_stored()
+    {
+        Refuses(Computing, new HandOverReplica(Id, A, HandOver(1, 0, 1)), "round is 0, not 1");
+        var run = Fold(Computing, new ReplicaHandedOver(Id, HandOver(0, 0, 1)));
+        PassesOver(run, new HandOverReplica(Id, A, HandOver(0, 0, 0)));
+        PassesOver(run, new HandOverReplica(Id, A, HandOver(0, 0, 1)));
+        PassesOver(Averaging, new HandOverReplica(Id, A, HandOver(0, 0, 2)));
+        PassesOver(At(1), new HandOverReplica(Id, A, HandOver(0, 0, 2)));
+        Stores(run, new HandOverReplica(Id, A, HandOver(0, 0, 2)), new ReplicaHandedOver(Id, HandOver(0, 0, 2)));
+        Assert.Empty(Carry(run, new FinishReplica(Id, A, Result(0, 0))).HandedOver);
+    }
+
+    [Fact]
+    public void Chunks_are_refused_before_all_replicas_are_in()
+    {
+        Refuses(Fold(Computing, new ReplicaComputed(Id, Result(0, 0), A)), Sums(A, 0, 0),
+            "only 1 of 2 replicas are in: nothing can be averaged yet");
+        Refuses(Averaging, Sums(A, 1, 0), "round is 0, not 1");
+        Refuses(Averaging, Sums(A, 0, 0, 2), "the model has 2 chunks");
+        Refuses(Averaging, Sums(A, 0, -1), "the model has 2 chunks");
+    }
+
+    [Fact]
+    public void A_chunk_that_arrives_again_with_other_bytes_is_refused_and_does_not_replace_the_first()
+    {
+        var run = Fold(Averaging, new ChunksAveraged(Id, 0, [Chunk(0, 0)]));
+        Refuses(run, new FinishChunks(Id, A, 0, Inputs(0), [Chunk(0, 1), Chunk(0, 0, "x")]),
+            $"chunk 0 was averaged before, to other bytes ({Chunk(0, 0).Parameters.Short}, now {Chunk(0, 0, "x").Parameters.Short}): check memory and disks");
+        PassesOver(run, Sums(A, 0, 0));
+        PassesOver(At(1), new FinishChunks(Id, A, 0, Inputs(0), [Chunk(0, 0, "x")]));
+        PassesOver(run, new FinishChunks(Id, A, 0, D("other contributions"), [Chunk(0, 0, "x"), Chunk(0, 1, "x")]));
+        Stores(run, Sums(A, 0, 0, 1), new ChunksAveraged(Id, 0, [Chunk(0, 1)]));
+    }
+
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(0, 1)]
+    [InlineData(1, 2)]
+    [InlineData(1, 5)]
+    public void A_commit_that_too_few_nodes_hold_is_refused(int holders, int nodes) =>
+        Refuses(Assembling, Commit(0, holders, nodes), $"{holders} of {nodes} nodes hold the version: too few to survive the loss of one");
+
+    [Fact]
+    public void A_commit_is_refused_while_chunks_are_lacking_or_in_another_round()
+    {
+        Refuses(Assembling, Commit(1), "round is 0, not 1");
+        Refuses(Fold(Averaging, new ChunksAveraged(Id, 0, [Chunk(0, 0)])), Commit(0), "only 1 of 2 chunks are averaged");
+        PassesOver(At(1), Commit(0));
+    }
+
+    [Fact]
+    public void A_commit_of_another_version_than_the_chunks_make_up_is_refused() => Refuses(
+        Assembling, Commit(0) with { Version = D("of a result that was outvoted") }, $"version {D("of a result that was outvoted").Short} is of results that do not count any more");
+
+    [Fact]
+    public void A_commit_is_refused_when_a_result_was_lost_after_it_had_been_averaged()
+    {
+        var run = Fold(Assembling, new WorkLost(Id, 0, [1], false, "gone"));
+        Refuses(run, Commit(0), "only 1 of 2 replicas are in");
+        Assert.Equal(RunPhase.Computing, run.Phase(Plan));
+        Assert.Equal(RunPhase.Assembling, Carry(run, new FinishReplica(Id, A, Result(0, 1))).Phase(Plan));        // the same bytes: the chunks stand
+    }
+
+    [Fact]
+    public void A_commit_counts_the_tokens_chains_the_ledger_and_opens_the_next_round()
+    {
+        var ledger = Ledger.Append(Ledger.Empty, [Ledger.Of(Result(0, 0)), Ledger.Of(Result(0, 1))], Version(1));
+        Stores(Assembling, Commit(0, 1, 1), new RoundCommitted(Id, 0, Version(1), D("fingerprint 1"), 2 * 3 * 8 * 16, ledger));
+
+        var run = Carry(Assembling, Commit(0));
+        Assert.Equal((1, Version(1), 768, ledger), (run.Round, run.Version, run.TokensSeen, run.Ledger));
+        Assert.Equal([D("inner 0 0"), D("inner 0 1")], run.InnerStates);
+        Assert.Equal(3.0, run.TrainLossNats);                            // the mean of 2.5 and 3.5
+        Assert.Equal((0, 0, 0), (run.Finished.Count, run.HandedOver.Count, run.Averaged.Count));
+        Assert.Equal(RunPhase.Computing, run.Phase(Plan));
+    }
+
+    [Fact]
+    public void Only_the_score_of_the_newest_version_is_stored()
+    {
+        PassesOver(At(2), new FinishEvaluation(Id, A, new VersionScore(2, 9, 9)));
+        PassesOver(At(1), new FinishEvaluation(Id, A, new VersionScore(0, 9, 9)));
+        Stores(Computing, new FinishEvaluation(Id, A, new VersionScore(0, 5, 8)), new VersionEvaluated(Id, new VersionScore(0, 5, 8)));
+    }
+
+    [Fact]
+    public void A_checkpoint_of_a_later_version_is_refused_and_one_of_an_older_version_comes_too_late()
+    {
+        Refuses(At(2), new FinishCheckpoint(Id, A, Checkpoint(3)), "round is 2, not 3");
+        PassesOver(At(2), new FinishCheckpoint(Id, A, Checkpoint(2)));
+        PassesOver(At(3), new FinishCheckpoint(Id, A, Checkpoint(1)));      // perhaps dropped since, its blobs deleted
+    }
+
+    [Fact]
+    public void The_newest_checkpoints_are_kept_and_the_others_dropped()
+    {
+        var plan = Plan with { Rounds = 40 };
+        var run = Fold(Computing, [.. new[] { 2, 4, 6 }.Select(v => new CheckpointTaken(Id, Checkpoint(v)))]) with { Round = 8 };
+        var decision = Run.Decide(run, new FinishCheckpoint(Id, A, Checkpoint(8)), plan);
+        Assert.Equal(Deep<RunEvent>([new CheckpointTaken(Id, Checkpoint(8)), new CheckpointDropped(Id, 2), new CheckpointDropped(Id, 4)]), Deep(decision.Events));
+        Assert.Equal([6, 8], Fold(run, [.. decision.Events]).Checkpoints.Select(c => c.Version));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_run_is_finished_when_the_last_version_is_scored_and_durable_whichever_comes_first(bool scoredFirst)
+    {
+        var last = Carry(Averaged(Computed(At(3))), Commit(3));
+        RunCommand score = new FinishEvaluation(Id, A, new VersionScore(4, 1, 1.4)), store = new FinishCheckpoint(Id, A, Checkpoint(4));
+        var (first, second) = scoredFirst ? (score, store) : (store, score);
+
+        var almost = Carry(last, first);
+        Assert.False(almost.IsFinished);
+        Assert.Equal(new RunFinished(Id, 4, D("fingerprint 4")), Run.Decide(almost, second, Plan).Events[^1]);
+        Assert.Equal(RunPhase.Finished, Carry(almost, second).Phase(Plan));
+        PassesOver(Carry(almost, second), second);
+    }
+
+    [Fact]
+    public void A_run_without_held_out_text_is_finished_by_its_last_checkpoint()
+    {
+        var run = Carry(Averaged(Computed(At(3))), Commit(3));
+        var decision = Run.Decide(run, new FinishCheckpoint(Id, A, Checkpoint(4)), Plan with { EvaluateEvery = 0 });
+        Assert.Equal(new RunFinished(Id, 4, D("fingerprint 4")), decision.Events[^1]);
+    }
+
+    private static string Deep<T>(IReadOnlyList<T> events) => string.Join('\n', events.Select(e => $"{e!.GetType().Name} {RunSamples.Deep((object)e)}"));
+
+    private static void Refuses(RunState run, RunCommand command, string why)
+    {
+        var decision = Run.Decide(run, command, run.Exists ? Plan : null);
+        Assert.Equal(why, decision.Refusal);
+        Assert.Empty(decision.Events);
+    }
+
+    private static void PassesOver(RunState run, RunCommand command)
+    {
+        var decision = Run.Decide(run, command, Plan);
+        Assert.Null(decision.Refusal);
+        Assert.Empty(decision.Events);
+    }
+
+    private static void Stores(RunState run, RunCommand command, params RunEvent[] events)
+    {
+        var decision = Run.Decide(run, command, run.Exists ? Plan : null);
+        Assert.Null(decision.Refusal);
+        Assert.Equal(Deep(events), Deep(decision.Events));
+    }
+}

@@ -1,0 +1,97 @@
+using CsCheck;
+
+namespace Elastic.Kernels.Tests;
+
+public class AveragingTests
+{
+    private static readonly Gen<float[][]> Replicas =
+        from count in Gen.Int[1, 9]
+        from length in Gen.Int[1, 5000]
+        from seed in Gen.Int
+        select Enumerable.Range(0, count).Select(r => Random(seed + r, length)).ToArray();
+
+    [Fact]
+    public void Contributions_of_different_lengths_and_none_at_all_are_refused()
+    {
+        Assert.Throws<ArgumentException>(() => Averaging.Mean([], new float[4]));
+        Assert.Throws<ArgumentException>(() => Averaging.Mean([new float[4], new float[3]], new float[4]));
+        Assert.Throws<ArgumentException>(() => Averaging.OuterStep(new float[4], new float[4], new float[3], 0.7, 0.9));
+    }
+
+    [Fact]
+    public void The_mean_of_one_replica_is_its_bits()
+    {
+        var contribution = Random(1, 5000).Append(-0f).Append(float.Epsilon).ToArray();
+        var mean = new float[contribution.Length];
+        Averaging.Mean([contribution], mean);
+        Assert.Equal(contribution.Select(BitConverter.SingleToUInt32Bits), mean.Select(BitConverter.SingleToUInt32Bits));
+    }
+
+    [Fact]
+    public void The_mean_agrees_with_double_precision()
+        => Replicas.Sample(replicas =>
+        {
+            var mean = new float[replicas[0].Length];
+            Averaging.Mean([.. replicas.Select(r => (ReadOnlyMemory<float>)r)], mean);
+            for (var i = 0; i < mean.Length; i++)
+                Assert.Equal(replicas.Average(r => (double)r[i]), mean[i], 1e-6);
+        }, iter: 30);
+
+    [Fact]
+    public void Cutting_the_vector_into_chunks_changes_no_bit()
+        => Gen.Select(Replicas, Gen.Double[0, 1]).Sample((replicas, share) =>
+        {
+            var (length, cut) = (replicas[0].Length, (int)(replicas[0].Length * share));
+            var (whole, parts) = (new float[length], new float[length]);
+            Averaging.Mean([.. replicas.Select(r => (ReadOnlyMemory<float>)r)], whole);
+            Averaging.Mean([.. replicas.Select(r => (ReadOnlyMemory<float>)r.AsMemory(0, cut))], parts.AsSpan(0, cut));
+            Averaging.Mean([.. replicas.Select(r => (ReadOnlyMemory<float>)r.AsMemory(cut))], parts.AsSpan(cut));
+            Assert.Equal(whole, parts);
+        }, iter: 30);
+
+    [Fact]
+    public void The_mean_adds_along_the_tree()
+    {
+        // 1e8 swallows 3 but not 6: ((1e8 + 3) + (3 + -1e8)) loses both, any chain keeps one.
+        float[][] replicas = [[1e8f], [3f], [3f], [-1e8f]];
+        var mean = new float[1];
+        Averaging.Mean([.. replicas.Select(r => (ReadOnlyMemory<float>)r)], mean);
+        Assert.Equal(((1e8f + 3f) + (3f + -1e8f)) / 4, mean[0]);
+    }
+
+    [Fact]
+    public void Outer_steps_agree_with_Nesterov_momentum_in_double_precision()
+    {
+        const double rate = 0.7, mu = 0.9;
+        var version = Random(1, 4321);
+        var momentum = new float[version.Length];
+        var (v, b) = (version.Select(x => (double)x).ToArray(), new double[version.Length]);
+        for (var round = 0; round < 5; round++)
+        {
+            var mean = version.Zip(Random(10 + round, version.Length), (x, noise) => x + 0.1f * noise).ToArray();
+            for (var i = 0; i < v.Length; i++)
+            {
+                var g = v[i] - mean[i];
+                b[i] = mu * b[i] + g;
+                v[i] -= rate * (g + mu * b[i]);
+            }
+            Averaging.OuterStep(version, mean, momentum, rate, mu);
+            for (var i = 0; i < v.Length; i++)
+                Assert.Equal(v[i], version[i], 1e-5);
+        }
+    }
+
+    [Fact]
+    public void An_outer_step_of_rate_one_without_momentum_lands_on_the_mean()
+    {
+        float[] version = [1f, -2f, 0.5f], mean = [0.5f, -1f, 0.25f];
+        Averaging.OuterStep(version, mean, new float[3], 1, 0);
+        Assert.Equal(mean, version);
+    }
+
+    private static float[] Random(int seed, int length)
+    {
+        var random = new Random(seed);
+        return [.. Enumerable.Range(0, length).Select(_ => (float)(random.NextDouble() * 2 - 1))];
+    }
+}

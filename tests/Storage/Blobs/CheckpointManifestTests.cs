@@ -1,0 +1,67 @@
+using System.Text;
+using Elastic.Foundation;
+using Elastic.Testing;
+
+namespace Elastic.Storage.Tests;
+
+public sealed class CheckpointManifestTests : TemporaryFolder
+{
+    private static readonly CheckpointManifest Manifest = new(
+        1, "a", 12, "gpt2 4x128 heads 4 context 128 vocabulary 257", """{"run.name":"a"}""", "c0", "byte", "f0", "p0", ["i0", "i1"], 1234567890123, "l0", "../blobs");
+
+    private string Name => Path.Combine(Folder, "round-000012.json");
+
+    [Fact]
+    public void A_missing_file_says_what_to_name()
+    {
+        foreach (var path in new[] { Name, Path.Combine(Folder, "none", "round-000012.json") })
+            Assert.Equal($"there is no checkpoint {path}: name the round-NNNNNN.json of a run's checkpoints folder", Refused(path));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("not json")]
+    [InlineData("""{"format":1,"run":""")]
+    [InlineData("""{"format":"one"}""")]
+    [InlineData("[1]")]
+    public void What_is_no_manifest_is_refused_with_its_path(string text)
+    {
+        File.WriteAllText(Name, text);
+        Assert.StartsWith($"{Name} is no checkpoint manifest (", Refused(Name), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"format":2,"parameters":"p0"}""", "2")]
+    [InlineData("null", "")]
+    public void Another_format_is_refused_by_its_number(string text, string format)
+    {
+        File.WriteAllText(Name, text);
+        Assert.Equal($"{Name} is a checkpoint of format {format}, and this version of Elastic reads format 1", Refused(Name));
+    }
+
+    [Fact]
+    public void A_manifest_comes_back_as_it_was_and_has_the_keys_that_others_read()
+    {
+        File.WriteAllBytes(Name, Manifest.ToBytes());
+        var back = CheckpointManifest.Read(Name);
+        Assert.Equal(Manifest with { InnerStates = [] }, back with { InnerStates = [] });
+        Assert.Equal(Manifest.InnerStates, back.InnerStates);
+        Assert.Equal(
+            ["format", "run", "version", "model", "settings", "corpus", "tokenizer", "fingerprint", "parameters", "innerStates", "tokensSeen", "ledger", "blobs"],
+            System.Text.Json.JsonDocument.Parse(Encoding.UTF8.GetString(Manifest.ToBytes())).RootElement.EnumerateObject().Select(p => p.Name));
+    }
+
+    [Fact]
+    public void Manifests_are_listed_newest_first_and_a_run_without_any_has_none()
+    {
+        Assert.Empty(CheckpointFiles.In(Path.Combine(Folder, "none")));
+        foreach (var name in new[] { "round-000002.json", "round-000100.json", "round-000010.json", "other.json" })
+            File.WriteAllText(Path.Combine(Folder, name), "");
+        Assert.Equal(["round-000100.json", "round-000010.json", "round-000002.json"], CheckpointFiles.In(Folder).Select(Path.GetFileName));
+        CheckpointFiles.Retain(Folder, [100, 2]);
+        Assert.Equal(["round-000100.json", "round-000002.json"], CheckpointFiles.In(Folder).Select(Path.GetFileName));
+        Assert.True(File.Exists(Path.Combine(Folder, "other.json")));
+    }
+
+    private static string Refused(string path) => Assert.Throws<ElasticException>(() => CheckpointManifest.Read(path)).Message;
+}

@@ -1,0 +1,137 @@
+using Elastic.Foundation;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Vectors;
+using Elastic.Testing;
+
+namespace Elastic.Storage.Tests;
+
+public sealed class VectorStoreTests : TemporaryFolder
+{
+    private static readonly FlatLayout Small = new(TinySettings.Of("a").Model);
+    private static readonly FlatLayout TwoChunks = new(TinySettings.Of("a").Model with { Width = 512, Heads = 8, Layers = 2 });
+    private readonly BlobStore _blobs;
+
+    public VectorStoreTests() => _blobs = new BlobStore(Folder);
+
+    [Fact]
+    public void A_vector_of_another_model_is_refused()
+    {
+        using var small = Filled(Small);
+        using var large = new ReplicaVectors(TwoChunks);
+        var manifest = _blobs.PutVector(small, VectorKind.Parameters);
+        var refusal = Assert.Throws<ElasticException>(() => _blobs.ReadVector(manifest, large, VectorKind.Parameters));
+        Assert.Equal(
+            $"the stored Parameters has {Small.Length} elements where this model has {TwoChunks.Length}: it is of another model", refusal.Message);
+    }
+
+    [Fact]
+    public void A_damaged_chunk_is_not_read_as_a_vector()
+    {
+        using var vectors = Filled(TwoChunks);
+        var manifest = _blobs.PutVector(vectors, VectorKind.Parameters);
+        BlobStoreTests.Flip(_blobs.PathOf(manifest.Chunks[1]), 1_000_003);
+        Assert.Throws<BlobLostException>(() => _blobs.ReadVector(manifest, vectors, VectorKind.Parameters));
+    }
+
+    [Fact]
+    public void A_set_is_not_whole_when_it_or_one_of_its_chunks_is_missing_or_flipped()
+    {
+        using var vectors = Filled(TwoChunks);
+        var set = Put(vectors, out var manifest);
+        Assert.True(_blobs.IsWhole(set));
+        foreach (var blob in manifest.Chunks.Append(set))
+        {
+            var path = _blobs.PathOf(blob);
+            BlobStoreTests.Flip(path, new FileInfo(path).Length - 1);
+            Assert.False(_blobs.IsWhole(set));
+            BlobStoreTests.Flip(path, new FileInfo(path).Length - 1);
+            File.Move(path, path + ".away");
+            Assert.False(_blobs.IsWhole(set));
+            File.Move(path + ".away", path);
+        }
+
+        Assert.True(_blobs.IsWhole(set));
+    }
+
+    [Fact]
+    public void What_is_no_set_is_an_error()
+    {
+        var blob = _blobs.Put("something else"u8);
+        Assert.Throws<InvalidDataException>(() => _blobs.ReadSet(blob));
+    }
+
+    [Fact]
+    public void Every_vector_comes_back_bit_for_bit()
+    {
+        foreach (var layout in new[] { Small, TwoChunks })
+        {
+            using var vectors = Filled(layout);
+            using var back = new ReplicaVectors(layout);
+            foreach (var kind in Enum.GetValues<VectorKind>())
+            {
+                var manifest = _blobs.PutVector(vectors, kind);
+                Assert.Equal((layout.Length, layout.Chunks), (manifest.Elements, manifest.Chunks.Count));
+                _blobs.ReadVector(manifest, back, kind);
+                for (var chunk = 0; chunk < layout.Chunks; chunk++)
+                {
+                    var (first, count) = layout.Chunk(chunk);
+                    Assert.True(vectors.Bytes(kind, first, count).SequenceEqual(back.Bytes(kind, first, count)));
+                    Assert.Equal(Digest.Of(vectors.Bytes(kind, first, count)), manifest.Chunks[chunk]);
+                }
+            }
+        }
+
+        Assert.Equal(2, TwoChunks.Chunks);
+    }
+
+    [Fact]
+    public void What_is_retained_keeps_its_chunks_and_the_rest_goes()
+    {
+        using var vectors = Filled(Small);
+        var kept = Put(vectors, out var manifest);
+        vectors.Floats(VectorKind.Parameters, 0, 1)[0] = 42;
+        var old = Put(vectors, out var other);
+
+        var freed = _blobs.Retain([kept, Digest.Of("a set that another node has"u8)], 1);
+        Assert.Equal(Small.Length * 4 + new VectorSet(new Dictionary<string, VectorManifest> { ["parameters"] = other }).ToBytes().Length, freed);
+        Assert.True(_blobs.IsWhole(kept));
+        Assert.False(_blobs.Has(old) || _blobs.Has(other.Chunks[0]));
+        Assert.NotEqual(manifest.Chunks[0], other.Chunks[0]);
+    }
+
+    [Fact]
+    public void Sets_are_flushed_with_all_their_chunks_and_a_lost_chunk_is_found_then()
+    {
+        using var vectors = Filled(Small);
+        var set = Put(vectors, out var manifest);
+        _blobs.FlushSets([set, set]);
+        Assert.True(_blobs.IsWhole(set));
+        File.Delete(_blobs.PathOf(manifest.Chunks[0]));
+        Assert.ThrowsAny<IOException>(() => _blobs.FlushSets([set]));
+    }
+
+    private Digest Put(ReplicaVectors vectors, out VectorManifest parameters)
+    {
+        parameters = _blobs.PutVector(vectors, VectorKind.Parameters);
+        return _blobs.PutSet(new VectorSet(new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters }));
+    }
+
+    private static ReplicaVectors Filled(FlatLayout layout)
+    {
+        var vectors = new ReplicaVectors(layout);
+        foreach (var kind in Enum.GetValues<VectorKind>())
+        {
+            for (var chunk = 0; chunk < layout.Chunks; chunk++)
+            {
+                var (first, count) = layout.Chunk(chunk);
+                var floats = vectors.Floats(kind, first, count);
+                for (var i = 0; i < floats.Length; i++)
+                    floats[i] = (int)kind * 0.5f + chunk + i / 8192f;
+            }
+        }
+
+        vectors.Floats(VectorKind.Parameters, 1, 3)[0] = float.NaN;      // bits, not numbers
+        vectors.Floats(VectorKind.Parameters, 2, 1)[0] = -0f;
+        return vectors;
+    }
+}

@@ -1,0 +1,44 @@
+using Elastic.Foundation;
+
+namespace Elastic.Storage.Tests;
+
+public sealed class DatabaseAddressTests
+{
+    [Theory]
+    [InlineData("mysql://u:secret@h/d")]
+    [InlineData("journal.db")]
+    [InlineData("sqlite:")]
+    [InlineData("postgres://")]
+    [InlineData("postgres://host")]
+    [InlineData("postgres://u:p@host:port/d")]
+    [InlineData("postgres://u:secret@host/d?sslmood=require")]
+    [InlineData("postgres://u:secret@host/d?sslmode=perhaps")]
+    public void What_is_no_address_is_refused_with_what_would_be_one(string text)
+    {
+        var why = Assert.Throws<ElasticException>(() => DatabaseAddress.Parse(text, "/data")).Message;
+        Assert.Matches("sqlite:PATH|postgres://user:password@host:port/database|Npgsql", why);
+        Assert.DoesNotContain("secret", why, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(null, "sqlite:/data/journal.db")]
+    [InlineData("", "sqlite:/data/journal.db")]
+    [InlineData("sqlite:/var/lib/elastic/shared.db", "sqlite:/var/lib/elastic/shared.db")]
+    [InlineData("postgres://anna:secret@db.example:6543/elastic", "postgres://anna@db.example:6543/elastic")]
+    [InlineData("postgresql://anna@db.example/elastic", "postgres://anna@db.example:5432/elastic")]
+    [InlineData("postgres://db.example/elastic", "postgres://db.example:5432/elastic")]
+    public void What_people_see_has_no_password(string? text, string shown) => Assert.Equal(shown, DatabaseAddress.Parse(text, "/data").ToString());
+
+    [Theory]
+    [InlineData(null, "SQLite.MS", "Data Source=/data/journal.db;Default Timeout=15")]
+    [InlineData("postgres://anna:p%40ss%2Fw%3Bord@db.example:6543/el%20astic", "PostgreSQL.15",
+        "Host=db.example;Port=6543;Database=\"el astic\";Timeout=5;Application Name=elastic;Username=anna;Password=\"p@ss/w;ord\"")]
+    [InlineData("postgres://anna@[2001:db8::1]/d?sslmode=verify-full&connect_timeout=3", "PostgreSQL.15",
+        "Host=[2001:db8::1];Port=5432;Database=d;Timeout=3;Application Name=elastic;Username=anna;SSL Mode=VerifyFull")]
+    public void The_driver_gets_all_of_it(string? text, string provider, string connection)
+    {
+        var database = DatabaseAddress.Parse(text, "/data");
+        Assert.Equal(provider, database.ProviderName);
+        Assert.Equal(connection, database.ConnectionString);
+    }
+}

@@ -1,0 +1,38 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Elastic.Testing;
+
+/// <summary>
+/// Ports for servers that will listen later, or again. They are below those that the system gives to whoever asks for any, so that nobody
+/// takes them in between.
+/// </summary>
+public static class FreePort
+{
+    private const int First = 20_000, Count = 12_000;
+    private static int _next = Environment.ProcessId * 37 % Count;      // test programs that run side by side begin at different ones
+
+    /// <summary>As an argument.</summary>
+    public static string Text() => Take().ToString(CultureInfo.InvariantCulture);
+
+    public static int Take()
+    {
+        for (var tries = 0; tries < Count; tries++)
+        {
+            var port = First + Interlocked.Increment(ref _next) % Count;
+            try
+            {
+                using var listener = new TcpListener(IPAddress.Loopback, port);
+                listener.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // In use: the next one.
+            }
+        }
+
+        throw new InvalidOperationException($"no port from {First} to {First + Count - 1} is free");
+    }
+}

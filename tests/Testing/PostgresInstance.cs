@@ -1,0 +1,98 @@
+using System.Diagnostics;
+
+namespace Elastic.Testing;
+
+/// <summary>
+/// A PostgreSQL server of one test's own, on a free port and in a temporary directory. It can be stopped and started again, and is gone
+/// after <see cref="DisposeAsync"/>. It needs Debian's package postgresql (the programs only, no running service).
+/// </summary>
+public sealed class PostgresInstance : IAsyncDisposable
+{
+    private const string Password = "p@ss/word";
+
+    private static readonly TimeSpan CommandDeadline = TimeSpan.FromSeconds(60);
+
+    private readonly string _programs;
+    private readonly string _folder;
+    private bool _running;
+
+    private PostgresInstance(string programs, string folder, int port) => (_programs, _folder, Port) = (programs, folder, port);
+
+    public int Port { get; }
+
+    /// <summary>What a seed's <c>--database</c> takes.</summary>
+    public string Url => $"postgres://elastic:{Uri.EscapeDataString(Password)}@127.0.0.1:{Port}/postgres";
+
+    /// <summary>Creates the server and starts it.</summary>
+    /// <exception cref="InvalidOperationException">PostgreSQL is not installed, or does not start.</exception>
+    public static async Task<PostgresInstance> StartNewAsync()
+    {
+        var programs = Directory.Exists("/usr/lib/postgresql")
+            ? Directory.GetDirectories("/usr/lib/postgresql").Select(d => Path.Combine(d, "bin")).LastOrDefault(d => File.Exists(Path.Combine(d, "initdb")))
+            : null;
+        if (programs is null)
+            throw new InvalidOperationException("PostgreSQL is not installed under /usr/lib/postgresql: apt-get install postgresql");
+
+        var folder = Directory.CreateTempSubdirectory("elastic-postgres-").FullName;
+        var instance = new PostgresInstance(programs, folder, FreePort.Take());
+        try
+        {
+            var passwordFile = Path.Combine(folder, "password");
+            await File.WriteAllTextAsync(passwordFile, Password);
+            if (Environment.IsPrivilegedProcess)
+                await RunAsync("chown", ["-R", "postgres", folder]);
+            await instance.RunProgramAsync("initdb", "-D", instance.Data, "-U", "elastic", "-A", "scram-sha-256", "--pwfile", passwordFile,
+                "-E", "UTF8", "--locale=C", "--no-sync");
+            await instance.StartAsync();
+            return instance;
+        }
+        catch
+        {
+            await instance.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts the server again, on the same port and data.</summary>
+    public async Task StartAsync()
+    {
+        // Durability is what a test that kills processes, not machines, can do without.
+        await RunProgramAsync("pg_ctl", "-D", Data, "-w", "-l", Path.Combine(_folder, "log"),
+            "-o", $"-p {Port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={_folder} -c fsync=off -c synchronous_commit=off", "start");
+        _running = true;
+    }
+
+    /// <summary>Stops the server at once, cutting all connections.</summary>
+    public async Task StopAsync()
+    {
+        await RunProgramAsync("pg_ctl", "-D", Data, "-w", "-m", "fast", "stop");
+        _running = false;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_running)
+            await StopAsync();
+        Directory.Delete(_folder, true);
+    }
+
+    private string Data => Path.Combine(_folder, "data");
+
+    // PostgreSQL refuses to run as root; the package has created a user for it.
+    private Task RunProgramAsync(string program, params string[] arguments) => Environment.IsPrivilegedProcess
+        ? RunAsync("setpriv", ["--reuid=postgres", "--regid=postgres", "--init-groups", Path.Combine(_programs, program), .. arguments])
+        : RunAsync(Path.Combine(_programs, program), arguments);
+
+    private static async Task RunAsync(string program, string[] arguments)
+    {
+        // The output is not redirected: the server inherits it from pg_ctl, and the end of it would never come.
+        var start = new ProcessStartInfo("/bin/sh") { WorkingDirectory = "/" };
+        foreach (var argument in (string[])["-c", "exec \"$0\" \"$@\" >/dev/null", program, .. arguments])
+            start.ArgumentList.Add(argument);
+        using var process = Process.Start(start)!;
+        using var deadline = new CancellationTokenSource(CommandDeadline);
+        await process.WaitForExitAsync(deadline.Token);
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException($"{Path.GetFileName(program)} {string.Join(' ', arguments)} ended with {process.ExitCode}: what it wrote is above");
+    }
+}

@@ -1,0 +1,171 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Text;
+using Elastic.Corpus;
+using Elastic.Foundation;
+using Elastic.Testing;
+using static Elastic.Transfer.Tests.TransferSamples;
+
+namespace Elastic.Transfer.Tests;
+
+public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
+{
+    private static readonly byte[] Blob = Bytes(1_000_000);
+    private static readonly string Hex = Digest.Of(Blob).Hex;
+
+    private readonly HttpClient _http = new();
+    private DataServer _server = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        (_server, _) = await ServeAsync(Folder, Blob, []);
+        _http.BaseAddress = new Uri($"http://{_server.Endpoint}/");
+        await File.WriteAllTextAsync(Path.Combine(Folder, "secret"), "secret", Deadline);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _http.Dispose();
+        await _server.DisposeAsync();
+        Dispose();
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("x")]
+    [InlineData("../secret")]
+    [InlineData("..%2fsecret")]
+    [InlineData("..%2F..%2F..%2F..%2F..%2F..%2Fetc%2Fpasswd")]
+    [InlineData("%2e%2e/%2e%2e/secret")]
+    [InlineData("/etc/passwd")]
+    [InlineData("%2fetc%2fpasswd")]
+    [InlineData("UPPER")]
+    [InlineData("0123456789012345678901234567890123456789012345678901234567890123")]
+    [InlineData("../blobs/..%5c..%5csecret")]
+    public async Task Only_the_digest_of_a_blob_that_is_there_gives_an_answer(string name)
+    {
+        // Over a plain socket, because HttpClient would tidy the path.
+        using var client = new TcpClient();
+        var (host, port) = (_server.Endpoint.Split(':')[0], int.Parse(_server.Endpoint.Split(':')[1], CultureInfo.InvariantCulture));
+        await client.ConnectAsync(host, port, Deadline);
+        var path = name == "UPPER" ? Hex.ToUpperInvariant() : name;
+        await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"GET /blobs/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), Deadline);
+        var answer = await new StreamReader(client.GetStream()).ReadToEndAsync(Deadline);
+        Assert.StartsWith("HTTP/1.1 404", answer, StringComparison.Ordinal);
+        Assert.EndsWith("\r\n\r\n", answer, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_blob_comes_whole()
+    {
+        using var answer = await _http.GetAsync($"blobs/{Hex}", Deadline);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal(Blob, await answer.Content.ReadAsByteArrayAsync(Deadline));
+        Assert.Equal("bytes", answer.Headers.AcceptRanges.Single());
+        Assert.Empty(await _http.GetByteArrayAsync($"blobs/{Digest.Of([]).Hex}", Deadline));
+    }
+
+    [Fact]
+    public async Task Head_tells_the_length_and_sends_nothing()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Head, $"blobs/{Hex}");
+        using var answer = await _http.SendAsync(request, Deadline);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal(Blob.Length, answer.Content.Headers.ContentLength);
+        Assert.Empty(await answer.Content.ReadAsByteArrayAsync(Deadline));
+    }
+
+    [Theory]
+    [InlineData(0L, 0L, 0, 1)]
+    [InlineData(0L, null, 0, 1_000_000)]
+    [InlineData(300_000L, null, 300_000, 700_000)]
+    [InlineData(300_000L, 599_999L, 300_000, 300_000)]
+    [InlineData(999_999L, null, 999_999, 1)]
+    [InlineData(999_998L, 5_000_000L, 999_998, 2)]
+    [InlineData(null, 10L, 999_990, 10)]
+    [InlineData(null, 5_000_000L, 0, 1_000_000)]
+    public async Task A_range_gives_those_bytes_and_says_which(long? from, long? to, int first, int count)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"blobs/{Hex}") { Headers = { Range = new RangeHeaderValue(from, to) } };
+        using var answer = await _http.SendAsync(request, Deadline);
+        Assert.Equal(HttpStatusCode.PartialContent, answer.StatusCode);
+        Assert.Equal(new ContentRangeHeaderValue(first, first + count - 1, Blob.Length), answer.Content.Headers.ContentRange);
+        Assert.Equal(Blob[first..(first + count)], await answer.Content.ReadAsByteArrayAsync(Deadline));
+    }
+
+    [Theory]
+    [InlineData(1_000_000L, null)]
+    [InlineData(2_000_000L, 3_000_000L)]
+    [InlineData(null, 0L)]
+    public async Task A_range_beyond_the_end_is_refused_with_the_length(long? from, long? to)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"blobs/{Hex}") { Headers = { Range = new RangeHeaderValue(from, to) } };
+        using var answer = await _http.SendAsync(request, Deadline);
+        Assert.Equal(HttpStatusCode.RequestedRangeNotSatisfiable, answer.StatusCode);
+        Assert.Equal(Blob.Length, answer.Content.Headers.ContentRange!.Length);
+    }
+
+    [Fact]
+    public async Task Several_ranges_at_once_are_answered_with_the_whole()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"blobs/{Hex}") { Headers = { Range = new RangeHeaderValue(0, 1) { Ranges = { new RangeItemHeaderValue(5, 6) } } } };
+        using var answer = await _http.SendAsync(request, Deadline);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal(Blob, await answer.Content.ReadAsByteArrayAsync(Deadline));
+    }
+
+    [Fact]
+    public async Task It_says_that_it_is_well() => Assert.Equal("ok\n", await _http.GetStringAsync("health", Deadline));
+
+    [Fact]
+    public async Task A_port_in_use_is_an_error_that_names_it_and_the_remedy()
+    {
+        var port = new Uri($"http://{_server.Endpoint}").Port;
+        var error = await Assert.ThrowsAsync<ElasticException>(() => DataServer.StartAsync("127.0.0.1", port, new BlobPlaces(), new Lifelines(), Deadline));
+        Assert.Contains($"127.0.0.1:{port}", error.Message, StringComparison.Ordinal);
+        Assert.Contains("--http-port", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("no-such-host.invalid")]
+    [InlineData("192.0.2.1")]      // for documentation only (RFC 5737): never an address of this machine
+    public async Task A_host_that_is_not_this_machine_is_an_error_that_names_the_option(string host)
+    {
+        var error = await Assert.ThrowsAsync<ElasticException>(() => DataServer.StartAsync(host, 0, new BlobPlaces(), new Lifelines(), Deadline));
+        Assert.Contains(host, error.Message, StringComparison.Ordinal);
+        Assert.Contains("--host", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_name_of_this_machine_is_served_under_that_name()
+    {
+        await using var server = await DataServer.StartAsync("localhost", 0, new BlobPlaces(), new Lifelines(), Deadline);
+        Assert.StartsWith("localhost:", server.Endpoint, StringComparison.Ordinal);
+        Assert.Equal("ok\n", await _http.GetStringAsync(new Uri($"http://{server.Endpoint}/health"), Deadline));
+    }
+
+    [Fact]
+    public void A_corpus_is_found_by_the_digests_of_its_manifest_and_its_shards()
+    {
+        var shard = Path.Combine(Folder, "train-00000.tokens");
+        var json = Encoding.UTF8.GetBytes($$"""
+            {
+              "format": {{CorpusIdentity.FormatVersion}}, "id": "{{new string('0', 64)}}", "tokenizer": "byte", "vocabularySize": 257,
+              "documents": 1, "bytes": 1, "tokens": 1, "heldOut": { "documents": 0, "bytes": 0, "tokens": 0 },
+              "invalidUtf8Sequences": 0, "malformedRecords": 0, "emptyDocuments": 0, "sources": [], "heldOutShards": [],
+              "trainShards": [{ "fileName": "train-00000.tokens", "sha256": "{{Hex}}", "tokens": 1, "bytes": 1, "documents": 1 }]
+            }
+            """);
+        File.WriteAllBytes(Path.Combine(Folder, CorpusManifest.FileName), json);
+        var places = new BlobPlaces();
+        places.Add(BuiltCorpus.Open(Folder));
+
+        Assert.Equal(Path.Combine(Folder, CorpusManifest.FileName), places.Find(Digest.Of(json)));
+        Assert.Null(places.Find(new Digest(Hex)));
+        File.WriteAllBytes(shard, Blob);
+        Assert.Equal(shard, places.Find(new Digest(Hex)));
+        Assert.Null(places.Find(new Digest("../secret")));
+    }
+}

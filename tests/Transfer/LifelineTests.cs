@@ -1,0 +1,219 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Elastic.Messages;
+using static Elastic.Transfer.Tests.TransferSamples;
+
+namespace Elastic.Transfer.Tests;
+
+public sealed class LifelineTests : IAsyncLifetime
+{
+    private readonly Lifelines _lifelines = new();
+    private readonly ConcurrentQueue<string> _events = [];
+    private DataServer _server = null!;
+
+    public async ValueTask InitializeAsync() => _server = await DataServer.StartAsync("127.0.0.1", 0, new BlobPlaces(), _lifelines, Deadline);
+
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
+
+    [Fact]
+    public async Task Without_a_listener_a_lifeline_is_refused()
+    {
+        using var socket = await OpenAsync("n", "i");
+        Assert.StartsWith("HTTP/1.1 503", await AnswerAsync(socket), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("", "i")]
+    [InlineData("n", "")]
+    public async Task A_lifeline_without_a_name_is_refused(string node, string incarnation)
+    {
+        using var _ = Listen();
+        using var socket = await OpenAsync(node, incarnation);
+        Assert.StartsWith("HTTP/1.1 400", await AnswerAsync(socket), StringComparison.Ordinal);
+        Assert.Empty(_events);
+    }
+
+    [Fact]
+    public void There_is_one_listener_at_a_time()
+    {
+        using (Listen())
+            Assert.Throws<InvalidOperationException>(Listen);
+        Listen().Dispose();
+    }
+
+    [Fact]
+    public async Task A_node_that_ends_its_lifeline_is_reported_with_that_reason()
+    {
+        using var _ = Listen();
+        await using (var lifeline = new Lifeline(new NodeId("host:1"), "a b&c"))
+        {
+            lifeline.PointTo(_server.Endpoint);
+            await EventsAsync("+host:1/a b&c");
+        }
+
+        await EventsAsync("+host:1/a b&c", "-host:1/a b&c: the node ended it");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_connection_that_closes_or_is_reset_is_reported(bool reset)
+    {
+        using var _ = Listen();
+        var socket = await OpenAsync("n", "i");
+        await EventsAsync("+n/i");
+        if (reset)
+            socket.LingerState = new LingerOption(true, 0);
+        socket.Dispose();
+        await EventuallyAsync(() => _events.Count == 2, "the break is reported");
+        Assert.StartsWith("-n/i: the connection ", _events.Last(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_node_that_stands_still_is_reported()
+    {
+        using var _ = Listen();
+        using var socket = await OpenAsync("n", "i");
+        await EventsAsync("+n/i", "-n/i: no beat for 2 s");
+    }
+
+    [Fact]
+    public async Task A_lifeline_that_replaces_another_of_the_same_incarnation_is_no_news()
+    {
+        using var _ = Listen();
+        using var old = await OpenAsync("n", "i");
+        await EventsAsync("+n/i");
+        var newer = await OpenAsync("n", "i");
+        Assert.Equal("", await AnswerAsync(old));       // It was ended in favour of the newer one.
+        Assert.Equal(["+n/i"], _events);
+        newer.Dispose();
+        await EventuallyAsync(() => _events.Count == 2, "the break of the newer one is reported");
+        using var again = await OpenAsync("n", "i");
+        await EventuallyAsync(() => _events.Count == 3, "it can come back");
+        Assert.Equal("+n/i", _events.Last());
+    }
+
+    [Fact]
+    public async Task Another_incarnation_is_another_lifeline()
+    {
+        using var _ = Listen();
+        using var first = await OpenAsync("n", "1");
+        await EventsAsync("+n/1");
+        using var second = await OpenAsync("n", "2");
+        await EventsAsync("+n/1", "+n/2");
+        first.Dispose();
+        await EventuallyAsync(() => _events.Count == 3, "the break is reported");
+        Assert.StartsWith("-n/1", _events.Last(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task When_the_listener_leaves_its_lifelines_end_unreported_and_come_back_for_the_next_one()
+    {
+        await using var lifeline = new Lifeline(new NodeId("n"), "i");
+        lifeline.PointTo(_server.Endpoint);
+        using (Listen())
+            await EventsAsync("+n/i");
+        using (Listen())
+            await EventsAsync("+n/i", "+n/i");
+    }
+
+    [Fact]
+    public async Task A_lifeline_follows_to_where_it_points()
+    {
+        var elsewhere = new Lifelines();
+        await using var other = await DataServer.StartAsync("127.0.0.1", 0, new BlobPlaces(), elsewhere, Deadline);
+        using var here = Listen();
+        using var there = elsewhere.Listen((_, _) => _events.Enqueue("+there"), (_, _, _) => _events.Enqueue("-there"));
+        await using var lifeline = new Lifeline(new NodeId("n"), "i");
+
+        lifeline.PointTo("no endpoint");
+        lifeline.PointTo(_server.Endpoint);
+        await EventsAsync("+n/i");
+        lifeline.PointTo(null);
+        await EventsAsync("+n/i", "-n/i: the node ended it");
+        lifeline.PointTo(other.Endpoint);
+        await EventsAsync("+n/i", "-n/i: the node ended it", "+there");
+    }
+
+    [Fact]
+    public async Task A_server_that_stops_reports_nothing()
+    {
+        using var _ = Listen();
+        using var socket = await OpenAsync("n", "i");
+        await EventsAsync("+n/i");
+        await _server.DisposeAsync();
+        Assert.Equal(["+n/i"], _events);
+    }
+
+    private IDisposable Listen() => _lifelines.Listen(
+        (node, incarnation) => _events.Enqueue($"+{node}/{incarnation}"),
+        (node, incarnation, why) => _events.Enqueue($"-{node}/{incarnation}: {why}"));
+
+    // A lifeline by hand, which beats once.
+    private async Task<Socket> OpenAsync(string node, string incarnation)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(IPEndPoint.Parse(_server.Endpoint), Deadline);
+        await socket.SendAsync(Encoding.ASCII.GetBytes(
+            $"POST /lifeline?node={node}&incarnation={incarnation} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n.\r\n"), Deadline);
+        return socket;
+    }
+
+    private static async Task<string> AnswerAsync(Socket socket)
+    {
+        var buffer = new byte[1000];
+        try
+        {
+            return Encoding.ASCII.GetString(buffer, 0, await socket.ReceiveAsync(buffer, Deadline));
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionReset)
+        {
+            return "";
+        }
+    }
+
+    private async Task EventsAsync(params string[] expected)
+    {
+        await EventuallyAsync(() => _events.Count >= expected.Length, string.Join(", ", expected));
+        Assert.Equal(expected, _events);
+    }
+}
+
+/// <summary>Alone, because it starves the thread pool that the other tests use.</summary>
+[CollectionDefinition("starves the thread pool", DisableParallelization = true)]
+public sealed class StarvedPool;
+
+[Collection("starves the thread pool")]
+public sealed class StarvedLifelineTests
+{
+    [Fact]
+    public async Task A_node_whose_thread_pool_is_starved_still_beats()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var release = new ManualResetEventSlim();               // not disposed of: what waits in the pool still looks at it
+        var lifeline = new Lifeline(new NodeId("n"), "i");      // disposed of when the pool breathes again
+        try
+        {
+            for (var i = 0; i < 500; i++)
+                ThreadPool.QueueUserWorkItem(_ => release.Wait());
+            lifeline.PointTo(listener.LocalEndpoint.ToString());
+
+            Assert.True(listener.Server.Poll(TimeSpan.FromSeconds(30), SelectMode.SelectRead), "the node connected");
+            using var socket = listener.AcceptSocket();
+            socket.ReceiveTimeout = (int)Lifelines.MostSilence.TotalMilliseconds;
+            var received = new StringBuilder();
+            var buffer = new byte[1000];
+            while (received.ToString().Split("1\r\n.\r\n").Length <= 5)
+                received.Append(Encoding.ASCII.GetString(buffer, 0, socket.Receive(buffer)));
+            Assert.True(ThreadPool.PendingWorkItemCount > 0, "the pool was starved all the time");
+        }
+        finally
+        {
+            release.Set();
+            await lifeline.DisposeAsync();
+        }
+    }
+}

@@ -1,0 +1,103 @@
+using System.Collections.Concurrent;
+using Elastic.Foundation;
+using Elastic.Messages.Vectors;
+using Elastic.Storage;
+using Elastic.Testing;
+using static Elastic.Transfer.Tests.TransferSamples;
+
+namespace Elastic.Transfer.Tests;
+
+public sealed class SetFetchTests : TemporaryFolder
+{
+    private static readonly byte[][] Chunks = [.. Enumerable.Range(0, 24).Select(i => Bytes(5_000 + i, i))];
+    private static readonly VectorSet Set = new(new Dictionary<string, VectorManifest>
+    {
+        [VectorSet.Parameters] = new(Chunks.Length * (long)VectorManifest.ChunkElements, [.. Chunks.Select(c => Digest.Of(c))]),
+    });
+
+    private static readonly Dictionary<string, byte[]> Blobs =
+        Chunks.Append(Set.ToBytes()).ToDictionary(bytes => $"/blobs/{Digest.Of(bytes).Hex}");
+
+    [Fact]
+    public async Task A_set_comes_whole_even_when_no_donor_has_all_of_it()
+    {
+        var (first, _) = await ServeAsync(Folder, Chunks[..10]);
+        await using var a = first;
+        var (second, _) = await ServeAsync(Folder, [Set.ToBytes(), .. Chunks[8..20]]);
+        await using var b = second;
+        var (third, _) = await ServeAsync(Folder, Chunks[20..]);
+        await using var c = third;
+        using var fetcher = new BlobFetcher(DonorsOf(Quick, first.Endpoint, second.Endpoint, third.Endpoint));
+        var store = new BlobStore(Path.Combine(Folder, "mine"));
+
+        await fetcher.FetchSetAsync(store, Set.Digest, Deadline);
+        Assert.True(store.IsWhole(Set.Digest));
+    }
+
+    [Fact]
+    public async Task A_set_of_which_one_chunk_is_nowhere_is_lost_with_the_name_of_the_chunk()
+    {
+        var (server, _) = await ServeAsync(Folder, [Set.ToBytes(), .. Chunks[1..]]);
+        await using var _ = server;
+        using var fetcher = new BlobFetcher(DonorsOf(Quick, server.Endpoint));
+        var lost = await Assert.ThrowsAsync<BlobLostException>(
+            () => fetcher.FetchSetAsync(new BlobStore(Path.Combine(Folder, "mine")), Set.Digest, Deadline));
+        Assert.Equal(Digest.Of(Chunks[0]), lost.Digest);
+    }
+
+    [Fact]
+    public async Task What_the_store_has_is_not_fetched_and_what_is_damaged_there_is()
+    {
+        using var donor = new FakeDonor(request => request.SendAsync(Blobs[request.Path]));
+        using var fetcher = new BlobFetcher(DonorsOf(Quick, donor.Endpoint));
+        var earlier = new BlobStore(Folder);
+        foreach (var chunk in Chunks[2..])
+            earlier.Put(chunk);
+        File.WriteAllBytes(earlier.PathOf(Digest.Of(Chunks[5])), new byte[Chunks[5].Length]);
+
+        var store = new BlobStore(Folder);
+        await fetcher.FetchSetAsync(store, Set.Digest, Deadline);
+        Assert.True(store.IsWhole(Set.Digest));
+        Assert.Equal(
+            new[] { Set.Digest, Digest.Of(Chunks[0]), Digest.Of(Chunks[1]), Digest.Of(Chunks[5]) }.Select(d => $"/blobs/{d.Hex}").Order(),
+            donor.Requests.Select(r => r.Path).Order());
+    }
+
+    [Fact]
+    public async Task Donors_share_the_work_and_none_is_asked_for_more_than_four_blobs_at_once()
+    {
+        // Nobody gets an answer for a chunk before as many are asked for as may be: 4 from each donor.
+        var running = new ConcurrentDictionary<string, int>();
+        var most = new ConcurrentDictionary<string, int>();
+        var all = new TaskCompletionSource();
+        var gate = new Lock();
+        FakeDonor Donor(string name) => new(async request =>
+        {
+            if (request.Path != $"/blobs/{Set.Digest.Hex}")
+            {
+                lock (gate)
+                {
+                    running[name] = running.GetValueOrDefault(name) + 1;
+                    most[name] = Math.Max(most.GetValueOrDefault(name), running[name]);
+                    if (running.Values.Sum() == 8)
+                        all.TrySetResult();
+                }
+
+                await all.Task;
+                lock (gate)
+                    running[name]--;
+            }
+
+            await request.SendAsync(Blobs[request.Path]);
+        });
+        using var first = Donor("first");
+        using var second = Donor("second");
+        using var fetcher = new BlobFetcher(DonorsOf(new TransferLimits(), first.Endpoint, second.Endpoint));
+        var store = new BlobStore(Folder);
+
+        await fetcher.FetchSetAsync(store, Set.Digest, Deadline);
+        Assert.True(store.IsWhole(Set.Digest));
+        Assert.Equal(4, most["first"]);
+        Assert.Equal(4, most["second"]);
+    }
+}
