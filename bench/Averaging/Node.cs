@@ -30,7 +30,7 @@ internal sealed class Node
 
     private Node(NodeRun run, Donors donors, IActorRef averager, string folder) => (_run, _donors, _averager, _folder) = (run, donors, averager, folder);
 
-    /// <summary>Answers until its standard input ends.</summary>
+    /// <summary>PendingResults until its standard input ends.</summary>
     public static async Task<int> RunAsync(string folder, int index, string settings)
     {
         var paths = new DataPaths(folder);

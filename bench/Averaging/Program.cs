@@ -21,7 +21,7 @@ var memory = Directory.Exists("/dev/shm") ? "/dev/shm," : "";
 var places = Option("data", memory + Path.GetTempPath()).Split(',', StringSplitOptions.RemoveEmptyEntries);
 
 var layout = new FlatLayout(model);
-var traffic = new Traffic(layout, nodes, method, Dispatch.ChunksTogether);
+var traffic = new Traffic(layout, nodes, method, Scheduler.ChunksTogether);
 Console.WriteLine($"{layout.Length / 1e6:F1} M parameters in {layout.Chunks} chunks, {nodes} nodes, {method.ToString().ToLowerInvariant()}, " +
                   $"{Environment.ProcessorCount} cores, medians of {turns} turns (quartiles)");
 

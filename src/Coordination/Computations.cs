@@ -1,5 +1,4 @@
 using Elastic.Messages;
-using Elastic.Messages.Nodes;
 
 namespace Elastic.Coordination;
 
@@ -13,30 +12,30 @@ public readonly record struct Wanted(int Replica, IReadOnlySet<NodeId> Not, bool
 public static class Computations
 {
     /// <summary>What is wanting, first computations first.</summary>
-    public static IReadOnlyList<Wanted> Wanted(RunState run, Fleet fleet, RunPlan plan, Pace pace)
+    public static IReadOnlyList<Wanted> Wanted(RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers)
     {
         var (first, checks, seconds) = (new List<Wanted>(), new List<Wanted>(), new List<Wanted>());
-        var workers = fleet.Workers.ToHashSet();
-        var inHand = fleet.InHand.Keys.Where(w => w.Work.Kind == WorkKind.Replica && w.Work.Number == run.Round).ToLookup(w => w.Work.Index, w => w.Node);
-        for (var replica = 0; replica < plan.Replicas; replica++)
+        var workers = view.Workers.ToHashSet();
+        var inFlight = view.InFlight.Keys.Where(w => w.Work.Kind == ComputeWork.Kind.Name && w.Work.Number == run.Round).ToLookup(w => w.Work.Index, w => w.Node);
+        for (var replica = 0; replica < plan.ReplicasAt(run.Round); replica++)
         {
-            var ballot = run.BallotOf(replica);
-            var hands = inHand[replica].ToList();
-            var not = ballot.Votes.Select(v => v.Node).OfType<NodeId>().Concat(hands).ToHashSet();
-            var pending = hands.Count(h => !ballot.HasVoted(h));
+            var quorum = run.QuorumOf(replica);
+            var runners = inFlight[replica].ToList();
+            var not = quorum.Votes.Select(v => v.Node).Concat(runners).ToHashSet();
+            var pending = runners.Count(h => !quorum.HasVoted(h));
             var wanted = new Wanted(replica, not, true);
-            if (ballot.Votes.IsEmpty && pending == 0)
+            if (quorum.Votes.IsEmpty && pending == 0)
                 first.Add(wanted);
-            else if (ballot.IsDisputed || (plan.Audits(run.Round, replica) && ballot.Votes.Count < 2))
+            else if (quorum.IsDisputed || (plan.Audits(run.Round, replica) && quorum.Votes.Count < 2))
             {
                 // With nobody left who could, an audit is let go; a dispute waits for a node to join.
                 var possible = workers.Any(w => !not.Contains(w));
-                if (ballot.IsDisputed ? pending == 0 && possible : ballot.Votes.Count + pending < 2 && possible)
+                if (quorum.IsDisputed ? pending == 0 && possible : quorum.Votes.Count + pending < 2 && possible)
                     checks.Add(wanted);
-                else if (pending > 0 && ballot.Votes.Count > 0)
+                else if (pending > 0 && quorum.Votes.Count > 0)
                     checks.Add(wanted with { Not = workers });             // under way: wait for it, give it to nobody else
             }
-            else if (ballot.Votes.IsEmpty && hands is [var only] && pace.IsStraggling(fleet.InHand[new Holding(new WorkKey(WorkKind.Replica, run.Round, replica), only)]))
+            else if (quorum.Votes.IsEmpty && runners is [var only] && stragglers.IsStraggling(view.InFlight[new InFlightWork(ComputeWork.KeyOf(run.Round, replica), only)]))
                 seconds.Add(wanted with { Needed = false });
         }
 
@@ -44,11 +43,11 @@ public static class Computations
     }
 
     /// <summary>Gives what is wanted to nodes with room: to one that has the inner state already, else where most devices are free.</summary>
-    public static IEnumerable<(int Replica, NodeId Node)> Place(RunState run, Fleet fleet, IReadOnlyList<Wanted> wanted)
+    public static IEnumerable<(int Replica, NodeId Node)> Place(RunState run, ClusterView view, IReadOnlyList<Wanted> wanted)
     {
         if (wanted.Count == 0)
             yield break;
-        var room = fleet.Workers.ToDictionary(w => w, fleet.Room);
+        var room = view.Workers.ToDictionary(w => w, view.Room);
         var left = new List<Wanted>();
         foreach (var w in wanted)
         {
@@ -64,16 +63,16 @@ public static class Computations
         }
 
         IEnumerable<NodeId> HomesOf(int replica) =>
-            (fleet.Homes.TryGetValue(replica, out var last) ? [last] : Array.Empty<NodeId>())
-            .Concat(run.InnerStates.IsEmpty ? [] : fleet.HoldersOf(run.InnerStates[replica]).Order(fleet.Nodes.KeyComparer));
+            (view.Homes.TryGetValue(replica, out var last) ? [last] : Array.Empty<NodeId>())
+            .Concat(run.InnerStateOf(replica) is { } state ? view.HoldersOf(state).Order(view.Nodes.KeyComparer) : []);
 
         foreach (var w in left)
         {
             // A second runner for a slow one goes only where nothing else is done: it must not slow down others.
-            var free = room.Where(r => r.Value > 0 && !w.Not.Contains(r.Key) && (w.Needed || r.Value == fleet.Nodes[r.Key].Devices.Length)).Select(r => r.Key).ToList();
+            var free = room.Where(r => r.Value > 0 && !w.Not.Contains(r.Key) && (w.Needed || r.Value == view.Nodes[r.Key].Devices.Length)).Select(r => r.Key).ToList();
             if (free.Count == 0)
                 continue;
-            var node = free.Order(fleet.Nodes.KeyComparer).MaxBy(n => (double)room[n] / fleet.Nodes[n].Devices.Length);
+            var node = free.Order(view.Nodes.KeyComparer).MaxBy(n => (double)room[n] / view.Nodes[n].Devices.Length);
             room[node]--;
             yield return (w.Replica, node);
         }
@@ -82,7 +81,7 @@ public static class Computations
     /// <summary>True when this node's computation of a replica of the current round serves nothing any more.</summary>
     public static bool IsDone(RunState run, RunPlan plan, int replica, NodeId node)
     {
-        var ballot = run.BallotOf(replica);
-        return ballot.HasVoted(node) || (!ballot.Votes.IsEmpty && !ballot.IsDisputed && !(plan.Audits(run.Round, replica) && ballot.Votes.Count < 2));
+        var quorum = run.QuorumOf(replica);
+        return quorum.HasVoted(node) || (!quorum.Votes.IsEmpty && !quorum.IsDisputed && !(plan.Audits(run.Round, replica) && quorum.Votes.Count < 2));
     }
 }

@@ -1,7 +1,7 @@
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
-using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
@@ -22,17 +22,19 @@ public sealed class Inventory(TimeSpan patience)
     // After so many askings without an answer a node is left out: nobody is to wait for it for ever.
     private const int MostAskings = 5;
 
-    private readonly Dictionary<NodeId, (int Parts, TimeSpan Asked, int Askings)> _pending = [];
+    // What a node was asked, and the parts of the answer that are still to come.
+    private readonly Dictionary<NodeId, (OrderId Number, HashSet<int> Parts, TimeSpan Asked, int Askings)> _pending = [];
     private TimeSpan _since;
 
     /// <summary>A judgement is needed from now on.</summary>
     public void Begin(TimeSpan now) => _since = now;
 
     /// <summary>What to ask a node.</summary>
-    public IReadOnlyList<NodeCommand.Survey> Ask(RunState run, NodeId node, TimeSpan now)
+    /// <param name="number">Of this survey: an answer to an older one counts for nothing.</param>
+    public IReadOnlyList<NodeCommand.Survey> Ask(RunState run, NodeId node, OrderId number, TimeSpan now)
     {
-        var parts = Part.Cut([.. run.References()], Part.MostDigests).Select(p => new NodeCommand.Survey(run.Id, p.Items, p.Part)).ToList();
-        _pending[node] = (parts.Count, now, _pending.GetValueOrDefault(node).Askings + 1);
+        var parts = Part.Cut([.. run.References()], Part.MostDigests).Select(p => new NodeCommand.Survey(run.Id, number, p.Items, p.Part)).ToList();
+        _pending[node] = (number, [.. Enumerable.Range(0, parts.Count)], now, _pending.GetValueOrDefault(node).Askings + 1);
         return parts;
     }
 
@@ -45,24 +47,27 @@ public sealed class Inventory(TimeSpan patience)
     /// <summary>True while it is not known what the node has.</summary>
     public bool IsAwaited(NodeId node) => _pending.ContainsKey(node);
 
+    /// <summary>Nodes that have not answered yet.</summary>
+    public IEnumerable<NodeId> Awaited => _pending.Keys;
+
     public void Forget(NodeId node) => _pending.Remove(node);
 
-    /// <summary>What a node answered.</summary>
-    public Fleet Note(Fleet fleet, NodeReport.Surveyed report)
+    /// <summary>What a node answered to the newest survey.</summary>
+    public ClusterView Note(ClusterView view, NodeReport.Surveyed report)
     {
-        if (_pending.TryGetValue(report.Node, out var left) && left.Parts > 1)
-            _pending[report.Node] = left with { Parts = left.Parts - 1 };
-        else
+        if (!_pending.TryGetValue(report.Node, out var asked) || asked.Number != report.Number || !asked.Parts.Remove(report.Part.Index))
+            return view;                                               // of an older one, or told before
+        if (asked.Parts.Count == 0)
             _pending.Remove(report.Node);
-        return fleet.Lack(report.Node, report.Asked.Except(report.Intact)).Hold(report.Node, report.Intact);
+        return view.Lack(report.Node, report.Asked.Except(report.Intact)).Hold(report.Node, report.Intact);
     }
 
     /// <summary>The judgement, when it can be made.</summary>
-    public RunCommand.FinishSurvey? Judge(RunState run, Fleet fleet, TimeSpan now)
+    public CoordinatorCommand.FinishSurvey? Judge(RunState run, ClusterView view, TimeSpan now)
     {
-        if (fleet.Surveyed || fleet.DeviceCount == 0)
+        if (view.Surveyed || view.DeviceCount == 0)
             return null;                                               // nobody is there who could make anything again
-        bool IsLost(Digest set) => fleet.HoldersOf(set).IsEmpty;
+        bool IsLost(Digest set) => view.HoldersOf(set).IsEmpty;
         var current = run.Current().ToArray();
         var essential = run.InnerStates.Concat(run.Version is { } version ? [version] : []).Any(IsLost);
         var hasCheckpoint = run.Checkpoints.Any(c => !IsLost(c.Parameters) && !c.InnerStates.Any(IsLost));
@@ -70,9 +75,9 @@ public sealed class Inventory(TimeSpan patience)
         if (_pending.Count == 0 && now - _since >= share * patience)
         {
             Digest[] all = [.. run.References()];
-            return new RunCommand.FinishSurvey(run.Id, all, [.. all.Where(s => !IsLost(s))]);
+            return new CoordinatorCommand.FinishSurvey(all, [.. all.Where(s => !IsLost(s))]);
         }
 
-        return current.Any(IsLost) ? null : new RunCommand.FinishSurvey(run.Id, current, current);
+        return current.Any(IsLost) ? null : new CoordinatorCommand.FinishSurvey(current, current);
     }
 }

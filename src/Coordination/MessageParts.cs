@@ -1,34 +1,47 @@
+using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
-/// <summary>Puts commands together that came in several messages. One whose parts do not all come is asked for again by its sender.</summary>
+/// <summary>
+/// Puts orders and retentions together that came in several messages, by their ids: parts of two are never mixed. One whose parts do not all
+/// come is given again by its sender, under a new id.
+/// </summary>
 public sealed class MessageParts
 {
-    private readonly Dictionary<(Type, string), NodeCommand?[]> _incomplete = [];
+    private readonly Dictionary<string, (OrderId Id, object?[] Parts)> _incomplete = [];
 
-    /// <summary>The whole command when this was its last part, or all of it; null while parts are lacking.</summary>
-    public NodeCommand? Join(NodeCommand command) => command switch
+    /// <summary>The whole order when this was its last part, or all of it; null while parts are lacking.</summary>
+    public WorkOrder? Join(WorkOrder order)
     {
-        NodeCommand.Assemble { Part: { Of: > 1 } part } c =>
-            Add(command, part) is { } all ? c with { Chunks = [.. all.Cast<NodeCommand.Assemble>().SelectMany(p => p.Chunks)], Part = new Part(0, 1) } : null,
-        NodeCommand.Retain { Part: { Of: > 1 } part } c =>
-            Add(command, part) is { } all ? c with { Sets = [.. all.Cast<NodeCommand.Retain>().SelectMany(p => p.Sets)], Part = new Part(0, 1) } : null,
-        _ => command,
-    };
+        if (order.Part.Of <= 1)
+            return order;
+        return Add($"{order.Job} {order.Key.Kind} {order.Key.Number} {order.Key.Index}", order.Id, order.Part, order) is { } all
+            ? order with { Content = WorkKinds.Of(order.Key).Join([.. all.Cast<WorkOrder>().Select(p => p.Content)]), Part = Part.Whole }
+            : null;
+    }
 
-    // A part with index 0 begins anew: parts of two orders must not be mixed.
-    private NodeCommand[]? Add(NodeCommand command, Part part)
+    /// <summary>The whole retention when this was its last part, or all of it; null while parts are lacking.</summary>
+    public NodeCommand.Retain? Join(NodeCommand.Retain retain)
     {
-        var key = (command.GetType(), command.RunId.Value);
-        if (part.Index == 0)
-            _incomplete[key] = new NodeCommand?[part.Of];
-        if (!_incomplete.TryGetValue(key, out var parts) || parts.Length != part.Of)
+        if (retain.Part.Of <= 1)
+            return retain;
+        return Add($"{retain.RunId} retain", retain.Number, retain.Part, retain) is { } all
+            ? retain with { Sets = [.. all.Cast<NodeCommand.Retain>().SelectMany(p => p.Sets)], Part = Part.Whole }
+            : null;
+    }
+
+    private object?[]? Add(string what, OrderId id, Part part, object message)
+    {
+        if (!_incomplete.TryGetValue(what, out var known) || known.Id != id)
+            _incomplete[what] = known = (id, new object?[part.Of]);    // of what came before, no more is to be expected
+        if (part.Index < 0 || part.Index >= known.Parts.Length || part.Of != known.Parts.Length)
             return null;
-        parts[part.Index] = command;
-        if (parts.Contains(null))
+        known.Parts[part.Index] = message;
+        if (known.Parts.Contains(null))
             return null;
-        _incomplete.Remove(key);
-        return parts!;
+        _incomplete.Remove(what);
+        return known.Parts;
     }
 }

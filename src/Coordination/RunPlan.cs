@@ -4,33 +4,47 @@ using Elastic.Messages.Vectors;
 namespace Elastic.Coordination;
 
 /// <summary>The numbers of a run that follow from its settings and its corpus. No machine appears in them.</summary>
-/// <param name="Replicas">R.</param>
-/// <param name="InnerSteps">H.</param>
-/// <param name="Sequences">B: blocks per inner step and replica.</param>
-/// <param name="MicroBatches">M: micro-batches in an inner step.</param>
-/// <param name="Context">T: tokens per block that are predicted.</param>
-/// <param name="Elements">Elements of the flat parameter vector.</param>
-/// <param name="Blocks">Blocks in one epoch.</param>
-/// <param name="AuditRate">Share of the replicas' rounds that are computed twice.</param>
-/// <param name="EvaluateEvery">Rounds between two evaluations; 0 where there is no held-out text.</param>
-public sealed record RunPlan(
-    int Replicas, int InnerSteps, int Rounds, int Sequences, int MicroBatches, int Context, long Elements, long Blocks,
-    int EvaluateEvery, int CheckpointEvery, int CheckpointsKept, double AuditRate = 0)
+public sealed record RunPlan
 {
+    /// <summary>R, H, batch and rounds, segment by segment.</summary>
+    public required Timeline Timeline { get; init; }
+
+    /// <summary>T: tokens per block that are predicted.</summary>
+    public required int Context { get; init; }
+
+    /// <summary>Elements of the flat parameter vector.</summary>
+    public required long Elements { get; init; }
+
+    /// <summary>Rounds between two evaluations; 0 where there is no held-out text.</summary>
+    public required int EvaluateEvery { get; init; }
+
+    public required int CheckpointEvery { get; init; }
+
+    public required int CheckpointsKept { get; init; }
+
+    /// <summary>Share of the replicas' rounds that are computed twice.</summary>
+    public double AuditRate { get; init; }
+
+    /// <summary>Rounds of the whole run.</summary>
+    public int Rounds => Timeline.Rounds;
+
+    /// <summary>Inner steps of one replica over the whole run: what the learning-rate schedule spans.</summary>
+    public long TotalSteps => Timeline.TotalSteps;
+
     /// <summary>Chunks of the flat parameter vector.</summary>
     public int Chunks => VectorManifest.ChunkCount(Elements);
 
-    /// <summary>Blocks that all replicas together consume in a round.</summary>
-    public long SamplesPerRound => (long)Replicas * InnerSteps * Sequences;
+    /// <summary>The segment of a round.</summary>
+    public Segment At(int round) => Timeline.At(round);
+
+    /// <summary>R in a round.</summary>
+    public int ReplicasAt(int round) => At(round).Replicas;
 
     /// <summary>Tokens that one replica trains on in a round.</summary>
-    public long TokensPerReplica => (long)InnerSteps * Sequences * Context;
+    public long TokensPerReplica(int round) => At(round) is var s ? (long)s.InnerSteps * s.Sequences * Context : 0;
 
-    /// <summary>Tokens that all replicas together train on in a round.</summary>
-    public long TokensPerRound => Replicas * TokensPerReplica;
-
-    /// <summary>Inner steps of one replica over the whole run: what the learning-rate schedule spans.</summary>
-    public long TotalSteps => (long)Rounds * InnerSteps;
+    /// <summary>Tokens that all replicas together have trained on when a round begins.</summary>
+    public long TokensBefore(int round) => Timeline.SamplesBefore(round) * Context;
 
     /// <summary>True when version <paramref name="version"/> is to be scored: the first, the last, and every so many between.</summary>
     public bool Evaluates(int version) =>
@@ -44,20 +58,38 @@ public sealed record RunPlan(
         AuditRate > 0 && (Mixed(((ulong)(uint)round << 32) | (uint)replica) >> 11) * (1.0 / (1UL << 53)) < AuditRate;
 
     /// <summary>The plan of a run that is in the journal.</summary>
-    public static RunPlan Of(RunState run) => Of(SettingsText.Read(run.Settings!), run.Elements, run.Blocks, run.HeldOutBlocks);
+    public static RunPlan Of(RunState run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        return Of(SettingsText.Read(run.Settings!), run.Elements, run.Blocks, run.HeldOutBlocks);
+    }
 
     /// <summary>The plan of a run. <c>run.epochs</c> ends with the round that completes the last epoch.</summary>
     /// <param name="elements">Of the flat parameter vector.</param>
     public static RunPlan Of(TrainingSettings settings, long elements, long blocks, long heldOutBlocks)
     {
+        ArgumentNullException.ThrowIfNull(settings);
         var samplesPerRound = (long)settings.Run.Replicas * settings.Run.InnerSteps * settings.Batch.Sequences;
         var rounds = settings.Run.Rounds
                      ?? checked((int)((settings.Run.Epochs!.Value * blocks + samplesPerRound - 1) / samplesPerRound));
-        return new RunPlan(
-            settings.Run.Replicas, settings.Run.InnerSteps, rounds, settings.Batch.Sequences, settings.Batch.MicroBatches,
-            settings.Model.Context, elements, blocks,
-            heldOutBlocks > 0 ? settings.Evaluation.EveryRounds : 0, settings.Checkpoint.EveryRounds, settings.Checkpoint.Keep,
-            settings.Run.AuditRate);
+        return new RunPlan
+        {
+            Timeline = new Timeline(new Segment
+            {
+                FromRound = 0,
+                Rounds = rounds,
+                Replicas = settings.Run.Replicas,
+                InnerSteps = settings.Run.InnerSteps,
+                Sequences = settings.Batch.Sequences,
+                MicroBatches = settings.Batch.MicroBatches,
+            }),
+            Context = settings.Model.Context,
+            Elements = elements,
+            EvaluateEvery = heldOutBlocks > 0 ? settings.Evaluation.EveryRounds : 0,
+            CheckpointEvery = settings.Checkpoint.EveryRounds,
+            CheckpointsKept = settings.Checkpoint.Keep,
+            AuditRate = settings.Run.AuditRate,
+        };
     }
 
     // The finalizer of SplitMix64 (Steele, Lea, Flood 2014, figure 13): every bit of the input moves every bit of the output.

@@ -41,21 +41,36 @@ public sealed class RunProgress
     }
 
     /// <summary>The run as a person sees it now.</summary>
-    public RunView View(RunState run, RunPlan plan, Fleet fleet, RunPhase phase, string? notice, string? failure)
+    public RunView View(RunState run, RunPlan plan, ClusterView view, RunPhase phase)
     {
+        var segment = plan.At(run.Round);
         var current = _newest.Values.Where(s => s.Round == run.Round && !run.Finished.ContainsKey(s.Replica)).Select(s => (long)s.Step)
-            .Concat(run.Finished.Keys.Select(_ => (long)plan.InnerSteps))
+            .Concat(run.Finished.Keys.Select(_ => (long)segment.InnerSteps))
             .Concat(run.HandedOver.Values.Where(h => !_newest.TryGetValue(h.Replica, out var s) || s.Round != run.Round).Select(h => (long)h.Step))
             .Sum();
-        var steps = (long)run.Round * plan.InnerSteps + current / plan.Replicas;
-        var samples = run.Round * plan.SamplesPerRound + current * plan.Sequences;
+        var samples = plan.Timeline.SamplesBefore(run.Round) + current * segment.Sequences;
         var newest = _newest.Values.Where(s => s.Round >= run.Round - 1).ToList();
-        return new RunView(
-            run.Id, phase, run.Round, plan.Rounds, steps, plan.TotalSteps, samples * plan.Context, plan.TotalSteps * plan.Replicas * plan.Sequences * plan.Context,
-            samples, phase != RunPhase.Finished && newest.Count > 0 ? newest.Average(s => s.LossNats) : run.TrainLossNats,
-            run.Score?.LossNats, run.Score?.BitsPerByte, TokensPerSecond,
-            newest.Count > 0 ? newest.MaxBy(s => (s.Round, s.Step))!.LearningRate : null,
-            run.Version is null ? null : run.Fingerprint, run.Checkpoints.LastOrDefault()?.Path,
-            fleet.Nodes.Count, fleet.DeviceCount, notice, failure);
+        return new RunView
+        {
+            Name = run.Name!.Value,
+            RunId = run.Id,
+            Phase = phase,
+            Round = run.Round,
+            Rounds = plan.Rounds,
+            Steps = plan.Timeline.StepsBefore(run.Round) + current / segment.Replicas,
+            TotalSteps = plan.TotalSteps,
+            Tokens = samples * plan.Context,
+            TotalTokens = plan.TokensBefore(plan.Rounds),
+            Samples = samples,
+            TrainLoss = phase != RunPhase.Finished && newest.Count > 0 ? newest.Average(s => s.LossNats) : run.TrainLossNats,
+            ValLoss = run.Score?.LossNats,
+            BitsPerByte = run.Score?.BitsPerByte,
+            TokensPerSecond = TokensPerSecond,
+            LearningRate = newest.Count > 0 ? newest.MaxBy(s => (s.Round, s.Step))!.LearningRate : null,
+            Fingerprint = run.Version is null ? null : run.Fingerprint,
+            Checkpoint = run.Checkpoints.LastOrDefault()?.Path,
+            Nodes = view.Nodes.Count,
+            Devices = view.DeviceCount,
+        };
     }
 }

@@ -6,36 +6,79 @@ using Elastic.Messages.Vectors;
 
 namespace Elastic.Coordination;
 
-/// <summary>Everything about a run that must survive a restart: the fold of its journal.</summary>
-/// <param name="Settings">Canonical text of the settings; null before the run exists.</param>
-/// <param name="Elements">Of the flat parameter vector.</param>
-/// <param name="Round">The round that is being computed: as many are committed.</param>
-/// <param name="Version">Vector set of the version that the round starts from; null before version 0 exists.</param>
-/// <param name="InnerStates">The replicas' moments at the start of the round, in replica order; empty in round 0.</param>
-/// <param name="Finished">Results of this round, by replica.</param>
-/// <param name="HandedOver">Replicas that stopped inside this round, by replica.</param>
-/// <param name="Averaged">Chunks of the next version, by chunk.</param>
-/// <param name="Checkpoints">Newest last.</param>
-/// <param name="Score">The newest score.</param>
-/// <param name="Ballots">Who computed what in this round, by replica.</param>
-/// <param name="Disputes">Results that came with other bytes, over the whole run.</param>
-/// <param name="Quarantined">Nodes whose results were wrong, and why it is thought so.</param>
-/// <param name="IsPaused">True when somebody asked the run to stop, and nobody has asked it to go on since.</param>
-public sealed record RunState(
-    RunId Id, string? Settings, long Elements, Digest Corpus, Digest? Manifest, long Blocks, long HeldOutBlocks, string Arithmetic,
-    int Round, Digest? Version, Digest Fingerprint, ImmutableList<Digest> InnerStates, long TokensSeen, Digest Ledger,
-    ImmutableSortedDictionary<int, ReplicaResult> Finished,
-    ImmutableSortedDictionary<int, ReplicaHandOver> HandedOver,
-    ImmutableSortedDictionary<int, AveragedChunk> Averaged,
-    ImmutableList<Checkpoint> Checkpoints, VersionScore? Score, double? TrainLossNats,
-    ImmutableSortedDictionary<int, Ballot> Ballots, int Disputes, ImmutableSortedDictionary<string, string> Quarantined, bool IsPaused, bool IsFinished)
+/// <summary>Everything about a run that must survive a restart: the fold of its journal. Nothing in it grows with the rounds.</summary>
+public sealed record RunState
 {
+    public required RunId Id { get; init; }
+
+    /// <summary>What people call it; null before the run exists.</summary>
+    public RunName? Name { get; init; }
+
+    /// <summary>Canonical text of the settings; null before the run exists.</summary>
+    public string? Settings { get; init; }
+
+    /// <summary>Of the flat parameter vector.</summary>
+    public long Elements { get; init; }
+
+    public Digest? Corpus { get; init; }
+
+    /// <summary>SHA-256 of the corpus's manifest file.</summary>
+    public Digest? Manifest { get; init; }
+
+    public long Blocks { get; init; }
+
+    public long HeldOutBlocks { get; init; }
+
+    public string Arithmetic { get; init; } = "";
+
+    /// <summary>The round that is being computed: as many are committed.</summary>
+    public int Round { get; init; }
+
+    /// <summary>Vector set of the version that the round starts from; null before version 0 exists.</summary>
+    public Digest? Version { get; init; }
+
+    public Digest? Fingerprint { get; init; }
+
+    /// <summary>The replicas' moments at the start of the round, in replica order; a replica that is new in the round has none yet.</summary>
+    public ImmutableList<Digest> InnerStates { get; init; } = [];
+
+    public long TokensSeen { get; init; }
+
+    public Digest Ledger { get; init; } = Coordination.Ledger.Empty;
+
+    /// <summary>Results of this round, by replica.</summary>
+    public ImmutableSortedDictionary<int, ReplicaResult> Finished { get; init; } = ImmutableSortedDictionary<int, ReplicaResult>.Empty;
+
+    /// <summary>Replicas that stopped inside this round, by replica.</summary>
+    public ImmutableSortedDictionary<int, ReplicaHandOver> HandedOver { get; init; } = ImmutableSortedDictionary<int, ReplicaHandOver>.Empty;
+
+    /// <summary>Chunks of the next version, by chunk.</summary>
+    public ImmutableSortedDictionary<int, AveragedChunk> Averaged { get; init; } = ImmutableSortedDictionary<int, AveragedChunk>.Empty;
+
+    /// <summary>Newest last.</summary>
+    public ImmutableList<Checkpoint> Checkpoints { get; init; } = [];
+
+    /// <summary>The newest score.</summary>
+    public VersionScore? Score { get; init; }
+
+    public double? TrainLossNats { get; init; }
+
+    /// <summary>Who computed what in this round, by replica.</summary>
+    public ImmutableSortedDictionary<int, ResultQuorum> Quorums { get; init; } = ImmutableSortedDictionary<int, ResultQuorum>.Empty;
+
+    /// <summary>Nodes whose results were wrong, and why it is thought so.</summary>
+    public ImmutableSortedDictionary<string, string> Quarantined { get; init; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Ids of the newest requests that changed something, newest last: the same request again changes nothing.</summary>
+    public ImmutableList<string> Requests { get; init; } = [];
+
+    /// <summary>True when somebody asked the run to stop, and nobody has asked it to go on since.</summary>
+    public bool IsPaused { get; init; }
+
+    public bool IsFinished { get; init; }
+
     /// <summary>A run of which nothing is known.</summary>
-    public static RunState Empty(RunId id) => new(
-        id, null, 0, default, null, 0, 0, "", 0, null, default, [], 0, Coordination.Ledger.Empty,
-        ImmutableSortedDictionary<int, ReplicaResult>.Empty, ImmutableSortedDictionary<int, ReplicaHandOver>.Empty,
-        ImmutableSortedDictionary<int, AveragedChunk>.Empty, [], null, null,
-        ImmutableSortedDictionary<int, Ballot>.Empty, 0, ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal), false, false);
+    public static RunState Empty(RunId id) => new() { Id = id };
 
     /// <summary>True once the run is in the journal.</summary>
     public bool Exists => Settings is not null;
@@ -44,14 +87,17 @@ public sealed record RunState(
     public RunPhase Phase(RunPlan plan) =>
         IsFinished ? RunPhase.Finished
         : Version is null ? RunPhase.Waiting
-        : Round == plan.Rounds || Finished.Count < plan.Replicas || Ballots.Values.Any(b => b.IsDisputed) ? RunPhase.Computing
+        : Round == plan.Rounds || Finished.Count < plan.ReplicasAt(Round) || Quorums.Values.Any(b => b.IsDisputed) ? RunPhase.Computing
         : Averaged.Count < plan.Chunks ? RunPhase.Averaging
         : RunPhase.Assembling;
 
     /// <summary>Who computed this replica's round so far, and what came of it.</summary>
-    public Ballot BallotOf(int replica) => Ballots.GetValueOrDefault(replica, Ballot.Empty);
+    public ResultQuorum QuorumOf(int replica) => Quorums.GetValueOrDefault(replica, ResultQuorum.Empty);
 
     public bool IsQuarantined(NodeId node) => Quarantined.ContainsKey(node.Value);
+
+    /// <summary>A replica's moments at the start of the round; null for one that has taken no step yet.</summary>
+    public Digest? InnerStateOf(int replica) => replica < InnerStates.Count ? InnerStates[replica] : null;
 
     /// <summary>What the round's chunks are averaged of; only once all replicas are in.</summary>
     public Digest AveragingInputs() => AveragedChunk.Inputs(Version!.Value, Finished.Values.Select(r => r.Contribution));

@@ -2,23 +2,80 @@ using Elastic.Foundation;
 
 namespace Elastic.Messages;
 
-/// <summary>Names a run, e.g. "gpt2-124m-a". Also the tail of its journal key.</summary>
-public readonly record struct RunId(string Value)
+/// <summary>What people call a run, e.g. "tiny": a label, which can be used again.</summary>
+public readonly record struct RunName
 {
+    /// <exception cref="ArgumentException">It is empty, too long, or could be a path.</exception>
+    public RunName(string value) => Value = Identifier.Checked(value, nameof(RunName), 64);
+
+    public string Value { get; }
+
     /// <inheritdoc/>
     public override string ToString() => Value;
 }
 
-/// <summary>Names one Elastic process in the cluster: its address, e.g. "127.0.0.1:4053".</summary>
-public readonly record struct NodeId(string Value)
+/// <summary>
+/// One run, whatever else was called the same before: its label and what was drawn when it started, e.g. "tiny-3k9v2mq7". Journal keys, orders,
+/// folders and checkpoints carry it, so that nothing of an older run enters a newer one of the same name.
+/// </summary>
+public readonly record struct RunId
 {
+    /// <exception cref="ArgumentException">It is empty, too long, or could be a path.</exception>
+    public RunId(string value) => Value = Identifier.Checked(value, nameof(RunId), 80);
+
+    public string Value { get; }
+
+    /// <summary>What orders of this run belong to.</summary>
+    public JobId Job => new(Value);
+
+    /// <summary>The id of a run that starts now.</summary>
+    /// <param name="random">At least <see cref="Identifier.DrawnBytes"/> bytes of chance.</param>
+    public static RunId Draw(RunName name, ReadOnlySpan<byte> random) => new($"{name}-{Identifier.Drawn(random)}");
+
+    /// <inheritdoc/>
+    public override string ToString() => Value;
+}
+
+/// <summary>What orders belong to: a run; later a corpus build, or an evaluation over nodes.</summary>
+public readonly record struct JobId
+{
+    /// <exception cref="ArgumentException">It is empty, too long, or could be a path.</exception>
+    public JobId(string value) => Value = Identifier.Checked(value, nameof(JobId), 80);
+
+    public string Value { get; }
+
+    /// <inheritdoc/>
+    public override string ToString() => Value;
+}
+
+/// <summary>
+/// One Elastic process, whatever its address: drawn at its first start and kept in its data directory, e.g. "gpu7-3k9v2mq7". Its address is
+/// bound to it when it enlists, and may change.
+/// </summary>
+public readonly record struct NodeId
+{
+    /// <exception cref="ArgumentException">It is empty, too long, or could be a path.</exception>
+    public NodeId(string value) => Value = Identifier.Checked(value, nameof(NodeId), 80);
+
+    public string Value { get; }
+
+    /// <summary>The id of a node that starts for the first time.</summary>
+    /// <param name="machine">The machine's name, which makes the id readable; what an id may not hold is left out.</param>
+    /// <param name="random">At least <see cref="Identifier.DrawnBytes"/> bytes of chance.</param>
+    public static NodeId Draw(string machine, ReadOnlySpan<byte> random) => new($"{Identifier.Label(machine, "node")}-{Identifier.Drawn(random)}");
+
     /// <inheritdoc/>
     public override string ToString() => Value;
 }
 
 /// <summary>Names a device of a node, e.g. "cpu:0" or "cuda:3".</summary>
-public readonly record struct DeviceId(string Value)
+public readonly record struct DeviceId
 {
+    /// <exception cref="ArgumentException">It is empty, too long, or could be a path.</exception>
+    public DeviceId(string value) => Value = Identifier.Checked(value, nameof(DeviceId), 32);
+
+    public string Value { get; }
+
     /// <summary>True for a slot on the processor, false for a GPU.</summary>
     public bool IsCpu => Value.StartsWith("cpu", StringComparison.Ordinal);
 
@@ -31,4 +88,11 @@ public readonly record struct ShardId(Digest Corpus, int Index)
 {
     /// <inheritdoc/>
     public override string ToString() => $"{Corpus.Hex}-{Index}";
+}
+
+/// <summary>Names an order: the supervisor's term, and a number within it.</summary>
+public readonly record struct OrderId(long Term, long Number)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"{Term}.{Number}";
 }

@@ -14,7 +14,7 @@ public static class VirtualArithmetic
     /// <summary>What the ledger and the version must be after all rounds, computed straight on, by nobody and without any accident.</summary>
     public static (Digest Ledger, Digest Version) Expected(RunPlan plan)
     {
-        var (ledger, version, inner) = (Ledger.Empty, First, new Digest?[plan.Replicas]);
+        var (ledger, version, inner) = (Ledger.Empty, First, new Digest?[plan.ReplicasAt(0)]);
         for (var round = 0; round < plan.Rounds; round++)
         {
             var results = inner.Select((state, replica) => Compute(plan, round, replica, version, state)).ToList();
@@ -28,7 +28,7 @@ public static class VirtualArithmetic
 
     public static ReplicaResult Compute(RunPlan plan, int round, int replica, Digest version, Digest? innerState) => new(
         round, replica, D($"contribution {round} {replica} {version} {innerState}"), D($"inner {round} {replica} {version} {innerState}"),
-        plan.TokensPerReplica, 9.0 - round, D($"samples {round} {replica}"));
+        plan.TokensPerReplica(round), 9.0 - round, D($"samples {round} {replica}"));
 
     public static AveragedChunk Average(int round, int chunk, Digest version, Digest[] contributions) =>
         new(chunk, D($"chunk {round} {chunk} {version} {string.Join(' ', contributions)}"), null);

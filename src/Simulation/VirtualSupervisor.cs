@@ -4,30 +4,35 @@ using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
 using static Elastic.Simulation.VirtualRun;
 
 namespace Elastic.Simulation;
 
 /// <summary>
-/// RunSupervisor and the singleton above it without actors: the same <see cref="RunDesk"/>, a table of who was heard of, and a journal that
-/// is a list. Checks with every command what must hold of every run.
+/// What is around the shipped <see cref="RunCoordinator"/>: a table of who was heard of, a fence, and a journal that is a list. Checks with every
+/// step what must hold of every run.
 /// </summary>
 public sealed class VirtualSupervisor(VirtualWorld world)
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(8);
+    private static readonly CoordinatorSettings Settings = new(GoesOn: true, TimeSpan.FromSeconds(8));
     private static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(5);
 
     private readonly Dictionary<NodeId, TimeSpan> _heard = [];
-    private RunDesk _desk = new(Id, _ => world.Plan, Patience);
+    private readonly VirtualFence _fence = new();
+    private RunCoordinator _coordinator = new(Id, _ => world.Plan, Settings);
     private TimeSpan _began;
 
     public List<RunEvent> Journal { get; } = [];
 
-    public RunState Run => _desk.Run;
+    public RunState Run => _coordinator.Run;
 
-    public Fleet Fleet => _desk.Fleet;
+    public ClusterView View => _coordinator.View;
 
-    public RunPhase Phase => _desk.Phase;
+    public RunPhase Phase => _coordinator.Phase;
+
+    /// <summary>For what the run waits, by its own account.</summary>
+    public string? WaitsFor => _coordinator.WaitsFor;
 
     /// <summary>Counts the supervisors of this run; what was on its way inside an earlier one is gone.</summary>
     public int Incarnation { get; private set; }
@@ -36,7 +41,7 @@ public sealed class VirtualSupervisor(VirtualWorld world)
     public bool IsThere { get; private set; } = true;
 
     /// <summary>Why it cannot go on, by its own account.</summary>
-    public string? Failure => _desk.Failure;
+    public string? Failure => _coordinator.Failure;
 
     public void Crash()
     {
@@ -44,46 +49,43 @@ public sealed class VirtualSupervisor(VirtualWorld world)
         IsThere = false;
     }
 
+    /// <summary>The first supervisor of the run.</summary>
+    public void Begin() => Step(new RunInput.Recovered());
+
     /// <summary>Starts anew from the journal; everything else is forgotten.</summary>
     public void Restart()
     {
-        var before = _desk.Run;
-        (_desk, _began, IsThere) = (new RunDesk(Id, _ => world.Plan, Patience), world.Now, true);
+        (_coordinator, _began, IsThere) = (new RunCoordinator(Id, _ => world.Plan, Settings), world.Now, true);
         _heard.Clear();
-        Journal.ForEach(_desk.Fold);
-        Invariant.Holds(JsonSerializer.Serialize(before) == JsonSerializer.Serialize(_desk.Run), "the journal folds to another state than the one that was lost");
-        _desk.Recovered(goOn: true);
+        // Half of the time from a snapshot of what the journal said some events ago.
+        var snapshot = world.Chance.Next(2) == 0 ? world.Chance.Next(Journal.Count + 1) : 0;
+        if (snapshot > 0)
+            _coordinator.Restore(Journal.Take(snapshot).Aggregate(RunState.Empty(Id), Coordination.Run.Apply));
+        Journal.Skip(snapshot).ToList().ForEach(_coordinator.Replay);
+        var whole = Journal.Aggregate(RunState.Empty(Id), Coordination.Run.Apply);
+        Invariant.Holds(Deep(whole) == Deep(Run), "a snapshot and the rest of the journal fold to another state than the journal");
+        Begin();
     }
 
     public void Handle(object message)
     {
         switch (message)
         {
-            case RunCommand command:
-                Handle(command);
+            case RunRequest request:
+                Step(new RunInput.Asked(request, null));
+                break;
+            case WorkResult result:
+                var events = Journal.Count;
+                Step(new RunInput.Answered(result));
+                if (Journal.Count > events && !Journal.Skip(events).Any(e => e is RunEvent.WorkLost or RunEvent.RolledBack))
+                    Invariant.Holds(Coordination.Run.Decide(Run, world.Plan, result).Events.Count == 0, $"{result} answered twice is stored twice");
                 break;
             case NodeReport.Enlist enlist:
                 _heard[enlist.Node] = world.Now;
-                Then(() => _desk.Enlist(enlist));
+                Step(new RunInput.Reported(enlist));
                 break;
-            case NodeReport.VersionHeld held:
-                Then(() => _desk.Hold(held));
-                break;
-            case NodeReport.SetHeld held:
-                Then(() => _desk.Hold(held));
-                break;
-            case NodeReport.Surveyed surveyed:
-                Then(() => _desk.Hold(surveyed));
-                break;
-            case NodeReport.RunIdle idle:
-                Then(() => _desk.PutDown(idle));
-                break;
-            case NodeReport.WorkFailed failed:
-                Then(() =>
-                {
-                    if (_desk.TakeBack(failed) is var (work, attempt))
-                        world.Inside(250 * Math.Pow(2, Math.Min(attempt, 6)) * (1 + world.Chance.NextDouble()), () => Then(() => _desk.GiveOutAgain(work)));
-                });
+            case NodeReport report:
+                Step(new RunInput.Reported(report));
                 break;
         }
     }
@@ -92,48 +94,72 @@ public sealed class VirtualSupervisor(VirtualWorld world)
     {
         foreach (var node in _heard.Where(h => world.Now - h.Value > MostSilence).Select(h => h.Key).ToList())
             Lose(node);
-        Then(_desk.Tick);
+        Step(new RunInput.Tick());
     }
 
-    /// <summary>A node's lifeline broke, rightly or wrongly.</summary>
+    /// <summary>A node's liveness connection broke, rightly or wrongly.</summary>
     public void Lose(NodeId node)
     {
         if (_heard.Remove(node))
-            Then(() => _desk.Lose(node));
+            Step(new RunInput.Lost(node));
     }
 
-    private void Handle(RunCommand command)
+    private void Step(RunInput input)
     {
-        var before = Run;
-        var decision = _desk.Decide(command);
-        Invariant.Holds(decision.Refusal is null || decision.Events.Count == 0, $"{command} is refused and stored");
-        foreach (var e in decision.Events)
+        if (!IsThere)
+            return;                                                    // it crashed in the middle of what came before
+        var incarnation = Incarnation;
+        // Stable: for each node in the order in which it was sent.
+        var outputs = _coordinator.Step(input, world.Now - _began, world.Chance);
+        var sends = new List<RunOutput.Send>();
+        foreach (var output in outputs)
         {
-            Check(e);
-            Journal.Add(e);
-            _desk.Fold(e);
+            if (Incarnation != incarnation)
+                return;
+            if (output is RunOutput.Send send)
+            {
+                sends.Add(send);
+                continue;
+            }
+
+            Flush(sends);
+            Carry(output);
         }
 
-        if (decision.Refusal is null)
-            Invariant.Holds(_desk.Decide(command).Events.Count == 0, $"{command} asked twice stores twice");
-        if (decision.Refusal is not null)
-            Invariant.Holds(ReferenceEquals(before, Run), $"{command} is refused and changes the run");
-        // Other messages may come between what is stored and what follows from it.
-        world.Inside(world.Chance.Next(4) == 0 ? world.Milliseconds(0, 5) : 0, () => Then(() => _desk.Settle(command, decision)));
+        Flush(sends);
     }
 
-    private void Then(Action happens)
+    private void Flush(List<RunOutput.Send> sends)
     {
-        _desk.At(world.Now - _began);
-        happens();
-        foreach (var (node, command) in _desk.TakeOutbox().OrderBy(o => o.Node.Value, StringComparer.Ordinal))   // stable: per node as it was sent
-            world.ToNode(node, command);
-        while (_desk.TakeOwn() is { } own)
+        foreach (var (node, message) in sends.OrderBy(o => o.Node.Value, StringComparer.Ordinal))
+            world.ToNode(node, message);
+        sends.Clear();
+    }
+
+    private void Carry(RunOutput output)
+    {
+        switch (output)
         {
-            if (own is RunCommand.CommitRound commit)
+            case RunOutput.Store { Events: var events }:
+                foreach (var e in events)
+                {
+                    var stored = VirtualWorld.AsStored(e);
+                    Check(stored);
+                    Journal.Add(stored);
+                }
+
+                world.AfterStore();
+                break;
+            case RunOutput.BeginTerm begin:
+                world.Inside(world.Milliseconds(1, 60), () => Step(new RunInput.TermBegun(begin.Asking, _fence.Begin(begin.Round))));
+                break;
+            case RunOutput.AskFence { Term: var term, Commit: var commit }:
                 world.CheckCommit(commit);
-            // Commits go by the fence in the database.
-            world.Inside(own is RunCommand.CommitRound ? world.Milliseconds(1, 60) : 0, () => Handle(own));
+                world.Inside(world.Milliseconds(1, 60), () => Step(new RunInput.Fenced(commit, _fence.Passes(term, commit))));
+                break;
+            case RunOutput.GiveUp:
+                world.CrashSupervisor();
+                break;
         }
     }
 
@@ -147,9 +173,16 @@ public sealed class VirtualSupervisor(VirtualWorld world)
             RunEvent.RolledBack x => x.From?.Version ?? 0,
             _ => 0,
         };
+        // Folded by now: the results of the round are the inner states that the next one starts from.
+        var replicas = world.Plan.ReplicasAt(committed.Round);
         Invariant.Holds(before == committed.Round, $"round {committed.Round} is committed where {before} is due");
-        Invariant.Holds(Enumerable.Range(0, world.Plan.Replicas).SequenceEqual(Run.Finished.Keys), $"round {committed.Round} is committed without all replicas");
-        Invariant.Holds(Run.Finished.Values.All(r => r.Round == committed.Round), $"round {committed.Round} is committed with another round's results");
-        Invariant.Holds((committed.Round + 1) * world.Plan.TokensPerRound == committed.TokensSeen, $"round {committed.Round} counts {committed.TokensSeen} tokens");
+        Invariant.Holds(_fence.HasPassed(committed.Round), $"round {committed.Round} is committed without the fence");
+        var results = Journal.AsEnumerable().Reverse().TakeWhile(x => x is not (RunEvent.RoundCommitted or RunEvent.RolledBack))
+            .OfType<RunEvent.ReplicaComputed>().Select(x => x.Result).ToList();
+        Invariant.Holds(results.All(r => r.Round == committed.Round), $"round {committed.Round} is committed with another round's results");
+        Invariant.Holds(results.Select(r => r.Replica).Distinct().Count() == replicas, $"round {committed.Round} is committed without all replicas");
+        Invariant.Holds(world.Plan.TokensBefore(committed.Round + 1) == committed.TokensSeen, $"round {committed.Round} counts {committed.TokensSeen} tokens");
     }
+
+    private static string Deep(RunState state) => JsonSerializer.Serialize(state);
 }

@@ -3,6 +3,7 @@ using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Wire;
 using static Elastic.Simulation.VirtualRun;
 
 namespace Elastic.Simulation;
@@ -24,15 +25,18 @@ public sealed class VirtualWorld
     private readonly PriorityQueue<Action, (TimeSpan At, long Order)> _agenda = new();
     private readonly List<VirtualNode> _nodes = [];
     private readonly Accidents _accidents;
-    private readonly RunCommand.Start _begin;
+    private readonly string _arithmetic;
+    // One for all worlds: to make one compiles a serializer for each type.
+    private static readonly WireCodec Codec = new(typeof(WorkKind).Assembly);
     private long _order;
     private bool _isPeace;
-    private RunCommand.CommitRound? _asked;
+    private CoordinatorCommand.CommitRound? _asked;
+    private int _requests;
 
     public VirtualWorld(int seed, RunPlan plan, Accidents accidents)
     {
         (Chance, Plan, _accidents) = (new Random(seed), plan, accidents);
-        _begin = Begin with { Arithmetic = Chance.Next(2) == 0 ? "" : Begin.Arithmetic };
+        _arithmetic = Chance.Next(2) == 0 ? "" : VirtualRun.Arithmetic;
         Supervisor = new VirtualSupervisor(this);
     }
 
@@ -49,11 +53,11 @@ public sealed class VirtualWorld
     /// <summary>The chunks of the vector sets that have some.</summary>
     public Dictionary<Digest, Digest[]> Contents { get; } = [];
 
-    /// <summary>Sees every message that is sent.</summary>
-    public Action<object>? Inspect { get; init; }
+    /// <summary>Sees every message that is sent, and how many bytes it has.</summary>
+    public Action<object, int>? Inspect { get; init; }
 
     // A few nodes have other arithmetic than the run: they only store.
-    private bool IsFit(VirtualNode node) => node is { Lies: false, IsLeaving: false } && node.Arithmetic == Begin.Arithmetic;
+    private bool IsFit(VirtualNode node) => node is { Lies: false, IsLeaving: false } && node.Arithmetic == VirtualRun.Arithmetic;
 
     private IEnumerable<VirtualNode> Live => _nodes.Where(n => n.IsReachable);
 
@@ -64,7 +68,8 @@ public sealed class VirtualWorld
             Join(isOdd: false);
         if (_accidents.Liar)
             Join(lies: true);
-        Supervisor.Handle(_begin);
+        Supervisor.Begin();
+        GoOn();
         Every(0.5, () => Inside(0, Supervisor.Tick));
         Every(1, () => Live.ToList().ForEach(n => n.Beat()));
         Schedule(Milliseconds(50, 500), Accident);
@@ -83,20 +88,21 @@ public sealed class VirtualWorld
     }
 
     public override string ToString() =>
-        $"round {Supervisor.Run.Round}, {Supervisor.Phase}, failure: {Supervisor.Failure}, surveyed: {Supervisor.Fleet.Surveyed}, " +
-        $"nodes: {string.Join(", ", Supervisor.Fleet.Nodes.Select(n => $"{n.Key} {n.Value.Devices.Length} {(n.Value.Leaving ? "leaving" : "")}"))}, " +
-        $"in hand: {string.Join(", ", Supervisor.Fleet.InHand.Keys)}, disputed: {string.Join(", ", Supervisor.Run.Ballots.Where(b => b.Value.IsDisputed).Select(b => b.Key))}";
+        $"round {Supervisor.Run.Round}, {Supervisor.Phase}, failure: {Supervisor.Failure}, surveyed: {Supervisor.View.Surveyed}, " +
+        $"nodes: {string.Join(", ", Supervisor.View.Nodes.Select(n => $"{n.Key} {n.Value.Devices.Length} {(n.Value.Leaving ? "leaving" : "")}"))}, " +
+        $"waits for: {Supervisor.WaitsFor}, in flight: {string.Join(", ", Supervisor.View.InFlight.Keys)}, disputed: {string.Join(", ", Supervisor.Run.Quorums.Where(b => b.Value.IsDisputed).Select(b => b.Key))}";
 
     public double Milliseconds(int from, int to) => Chance.Next(from, to + 1);
 
     /// <summary>Something that fails for no good reason.</summary>
     public bool IsMishap() => !_isPeace && Chance.Next(100) == 0;
 
-    public bool HasDonor(Digest blob) => Live.Any(n => n.Blobs.Has(blob));
+    /// <summary>True when a node that can be reached at one of these endpoints has the blob.</summary>
+    public bool HasBlob(Digest blob, IReadOnlySet<string> endpoints) => Live.Any(n => endpoints.Contains(n.Endpoint) && n.Blobs.Has(blob));
 
-    public void ToSupervisor(VirtualNode from, object message)
+    public void ToSupervisor(VirtualNode from, IWireMessage told)
     {
-        Inspect?.Invoke(message);
+        var message = AsReceived(told);
         if (!from.IsReachable)
             return;
         Send(() =>
@@ -106,9 +112,9 @@ public sealed class VirtualWorld
         });
     }
 
-    public void ToNode(NodeId to, NodeCommand command)
+    public void ToNode(NodeId to, IWireMessage told)
     {
-        Inspect?.Invoke(command);
+        var command = AsReceived(told);
         if (_nodes.Find(n => n.Id == to) is not { } node)
             throw new InvalidOperationException($"{command} is for {to}, which never was");
         if (command is NodeCommand.Release)
@@ -143,13 +149,38 @@ public sealed class VirtualWorld
         });
     }
 
+    /// <summary>The supervisor's process dies; another one takes over, after a while.</summary>
+    public void CrashSupervisor()
+    {
+        Supervisor.Crash();
+        Schedule(Milliseconds(100, 4000), Restart);
+    }
+
+    /// <summary>Something was stored. Now and then that is the last thing that this supervisor did.</summary>
+    public void AfterStore()
+    {
+        if (!_isPeace && Chance.Next(60) == 0)
+            CrashSupervisor();
+    }
+
+    /// <summary>An event as it comes back from the journal.</summary>
+    public static RunEvent AsStored(RunEvent e) => e;
+
+    // Every message goes through the serializer that is shipped.
+    private object AsReceived(IWireMessage message)
+    {
+        var bytes = Codec.Write(message);
+        Inspect?.Invoke(message, bytes.Length);
+        return Codec.Read(bytes);
+    }
+
     /// <summary>What is being committed must be where the supervisor says it is: where it does not know better, its node has just died.</summary>
-    public void CheckCommit(RunCommand.CommitRound commit)
+    public void CheckCommit(CoordinatorCommand.CommitRound commit)
     {
         _asked = commit;
         if (_accidents.LosesBlobs)
             return;
-        var staying = _nodes.Where(n => Supervisor.Fleet.Staying.Contains(n.Id)).ToList();
+        var staying = _nodes.Where(n => Supervisor.View.Staying.Contains(n.Id)).ToList();
         Invariant.Holds(staying.Count == commit.Nodes, $"the commit counts {commit.Nodes} nodes where {staying.Count} stay");
         foreach (var set in Supervisor.Run.Finished.Values.Select(r => r.InnerState).Append(commit.Version))
             Invariant.Holds(
@@ -160,13 +191,13 @@ public sealed class VirtualWorld
     // A node may go when others have what the run needs: those that stay, or one that is still waiting to go.
     private void CheckRelease(VirtualNode leaving)
     {
-        var others = _nodes.Where(n => n != leaving && Supervisor.Fleet.Nodes.ContainsKey(n.Id)).ToList();
+        var others = _nodes.Where(n => n != leaving && Supervisor.View.Nodes.ContainsKey(n.Id)).ToList();
         if (_accidents.LosesBlobs || others.All(n => n.IsLeaving))
             return;
         // A result of the open round that it has never told of is not waited for: its replica is computed again.
         var run = Supervisor.Run;
         HashSet<Digest> committed = [.. run.InnerStates, .. run.Version is { } version ? [version] : Array.Empty<Digest>()];
-        bool IsAwaited(Digest set) => leaving.Blobs.IsWhole(set) && (committed.Contains(set) || Supervisor.Fleet.HoldersOf(set).Contains(leaving.Id));
+        bool IsAwaited(Digest set) => leaving.Blobs.IsWhole(set) && (committed.Contains(set) || Supervisor.View.HoldersOf(set).Contains(leaving.Id));
         foreach (var set in run.Current().Where(IsAwaited))
             Invariant.Holds(others.Any(n => !n.IsAlive || n.Blobs.IsWhole(set)), $"{leaving.Id} is released though only it holds {set.Short}");
     }
@@ -205,15 +236,14 @@ public sealed class VirtualWorld
                 Inside(0, () => Supervisor.Lose(suspected.Id));
                 break;
             case 7 when Supervisor.IsThere:
-                Supervisor.Crash();
-                Schedule(Milliseconds(100, 4000), Restart);
+                CrashSupervisor();
                 break;
             case 8 when Any(MayGo) is { } leaving:
                 leaving.Leave();
                 Schedule(Milliseconds(5000, 30_000), leaving.Die);          // it does not wait for ever
                 break;
             case 9 when Supervisor.IsThere:
-                Supervisor.Handle(new RunCommand.Pause(Id));
+                Supervisor.Handle(new RunRequest.Pause(Name, By(++_requests)));
                 Schedule(Milliseconds(10, 3000), GoOn);
                 break;
             case 10 when Any(n => n.Slowness <= 1) is { } slow:
@@ -244,7 +274,7 @@ public sealed class VirtualWorld
 
     // The supervisor knows who is there, and nobody is on the way out or resting.
     private bool IsSettled() => Live.Count(n => !n.IsLeaving) > 1
-        && Supervisor.IsThere && Supervisor.Fleet.Nodes.Values.All(n => !n.Leaving) && Live.Select(n => n.Id).ToHashSet().SetEquals(Supervisor.Fleet.Nodes.Keys);
+        && Supervisor.IsThere && Supervisor.View.Nodes.Values.All(n => !n.Leaving) && Live.Select(n => n.Id).ToHashSet().SetEquals(Supervisor.View.Nodes.Keys);
 
     // What is committed, or is just about to be.
     private IEnumerable<Digest> Committed()
@@ -277,13 +307,13 @@ public sealed class VirtualWorld
     private void GoOn()
     {
         if (Supervisor.IsThere)
-            Supervisor.Handle(_begin);
+            Supervisor.Handle(Begin(++_requests) with { Arithmetic = _arithmetic });
     }
 
     private void Join(bool lies = false, bool? isOdd = null)
     {
-        var arithmetic = isOdd ?? (!lies && Supervisor.Run.Arithmetic.Length > 0 && Chance.Next(6) == 0) ? "another" : Begin.Arithmetic;
-        var node = new VirtualNode(new NodeId($"node-{_nodes.Count:D2}"), 1 + Chance.Next(3), Chance.Next(3) == 0, this) { Lies = lies, Arithmetic = arithmetic };
+        var arithmetic = isOdd ?? (!lies && Supervisor.Run.Arithmetic.Length > 0 && Chance.Next(6) == 0) ? "another" : VirtualRun.Arithmetic;
+        var node = new VirtualNode(new NodeId($"node-{_nodes.Count:D2}"), 1 + Chance.Next(3), Chance.Next(3) == 0, arithmetic, this) { Lies = lies };
         _nodes.Add(node);
         node.Beat();
     }

@@ -10,8 +10,8 @@ namespace Elastic.Coordination.Tests;
 // What must be where, so that nothing committed is lost with a node.
 public sealed class ReplicationTests
 {
-    private static readonly Fleet Three = FleetOf(("a", 1), ("b", 1), ("c", 1));
-    private static readonly RunState Computed1 = Computed(At(1));
+    private static readonly ClusterView Three = FleetOf(("a", 1), ("b", 1), ("c", 1));
+    private static readonly RunState Computed1 = WithResults(At(1));
 
     [Fact]
     public void What_is_committed_is_copied_until_two_nodes_hold_it()
@@ -56,10 +56,10 @@ public sealed class ReplicationTests
     [Fact]
     public void A_copy_is_given_once()
     {
-        var (fleet, work) = Dispatch.Next(At(1), Three.Holding(At(1), A) with { Stopping = true }, Plan, default);
+        var (fleet, work) = Scheduler.Next(At(1), Three.Holding(At(1), A) with { Stopping = true }, Plan, default);
         Assert.Equal(3, work.Count(w => w.Key.Kind == WorkKind.Copy));     // while the run stops, too
         Assert.Equal(3, work.Select(w => w.Key).Distinct().Count());
-        Assert.Empty(Dispatch.Next(At(1), fleet, Plan, default).Work);
+        Assert.Empty(Scheduler.Next(At(1), fleet, Plan, default).Work);
     }
 
     [Fact]
@@ -74,6 +74,6 @@ public sealed class ReplicationTests
         Assert.Null(Replication.Lost(Computed1, fleet.Lose(A).Lose(B).Lose(C)));        // nobody there: they may come back
     }
 
-    private static List<(NodeId Node, Digest Set)> Due(RunState run, Fleet fleet) =>
+    private static List<(NodeId Node, Digest Set)> Due(RunState run, ClusterView fleet) =>
         [.. Replication.Due(run, fleet).Select(d => (d.Node, ((NodeCommand.CopySet)d.Command).Set))];
 }

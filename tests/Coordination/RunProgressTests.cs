@@ -66,7 +66,7 @@ public sealed class RunProgressTests
 
         run = Fold(run, new RunEvent.ReplicaComputed(Id, Result(1, 0), A));  // counts as its three steps, not as its newest report
         Assert.Equal((5, (6 + 3 + 2) * 8), (View(run).Steps, View(run).Samples));
-        Assert.Equal((6, 12 * 8), (View(Computed(run)).Steps, View(Computed(run)).Samples));
+        Assert.Equal((6, 12 * 8), (View(WithResults(run)).Steps, View(WithResults(run)).Samples));
     }
 
     [Fact]
@@ -74,7 +74,7 @@ public sealed class RunProgressTests
     {
         _progress.Count(Step(1, 0, 3), 128, _clock.Now);
         _progress.Count(Step(1, 1, 3), 128, _clock.Now);
-        var (end, next) = (View(Computed(At(1))), View(At(2)));
+        var (end, next) = (View(WithResults(At(1))), View(At(2)));
         Assert.Equal((end.Steps, end.Samples, end.Tokens), (next.Steps, next.Samples, next.Tokens));
     }
 
@@ -99,7 +99,7 @@ public sealed class RunProgressTests
         Assert.Null(View(Started).Fingerprint);
     }
 
-    private RunView View(RunState run) => _progress.View(run, Plan, Fleet.Empty, run.Phase(Plan), null, null);
+    private RunView View(RunState run) => _progress.View(run, Plan, ClusterView.Empty, run.Phase(Plan), null, null);
 
     private static NodeReport.StepTaken Step(int round, int replica, int step) => new(new NodeId("a"), Id, round, replica, step, 3, 1e-3);
 

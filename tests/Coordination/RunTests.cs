@@ -11,10 +11,10 @@ public sealed class RunTests
 {
     private static readonly RunCommand[] OtherThanStart =
     [
-        new FinishInitialization(Id, A, D("v"), D("f")), new FinishReplica(Id, A, Result(0, 0)), new HandOverReplica(Id, A, HandOver(0, 0, 1)),
-        Sums(A, 0, 0), Commit(0), new FinishEvaluation(Id, A, new VersionScore(0, 1, 1)),
-        new FinishCheckpoint(Id, A, Checkpoint(0)), new FinishSurvey(Id, [], []),
-        new Pause(Id), new ChooseArithmetic(Id, "1 cpu"), new LoseWork(Id, 0, [0], "gone"),
+        Made(A, D("v"), D("f")), Finish(A, Result(0, 0)), Stopped(A, HandOver(0, 0, 1)),
+        Sums(A, 0, 0), Commit(0), Scored(A, new VersionScore(0, 1, 1)),
+        Stored(A, Checkpoint(0)), new CoordinatorCommand.FinishSurvey([], []),
+        new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)), new CoordinatorCommand.ChooseArithmetic("1 cpu"), new CoordinatorCommand.LoseWork(0, [0], "gone"),
     ];
 
     [Fact]
@@ -71,10 +71,10 @@ public sealed class RunTests
     [Fact]
     public void A_pause_lasts_until_somebody_starts_the_run()
     {
-        Stores(At(1), new Pause(Id), new RunPaused(Id));
-        var paused = Carry(At(1), new Pause(Id));
-        PassesOver(paused, new Pause(Id));
-        PassesOver(Fold(At(4), new RunFinished(Id, 4, D("fingerprint 4"))), new Pause(Id));
+        Stores(At(1), new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)), new RunPaused(Id));
+        var paused = Carry(At(1), new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)));
+        PassesOver(paused, new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)));
+        PassesOver(Fold(At(4), new RunFinished(Id, 4, D("fingerprint 4"))), new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)));
         Stores(paused, Begin, new RunResumed(Id));
         Assert.False(Carry(paused, Begin).IsPaused);
     }
@@ -82,77 +82,77 @@ public sealed class RunTests
     [Fact]
     public void The_arithmetic_is_chosen_once()
     {
-        Stores(Started with { Arithmetic = "" }, new ChooseArithmetic(Id, "1 cuda"), new ArithmeticChosen(Id, "1 cuda"));
-        PassesOver(Started, new ChooseArithmetic(Id, "1 cuda"));
+        Stores(Started with { Arithmetic = "" }, new CoordinatorCommand.ChooseArithmetic("1 cuda"), new ArithmeticChosen(Id, "1 cuda"));
+        PassesOver(Started, new CoordinatorCommand.ChooseArithmetic("1 cuda"));
         PassesOver(Started, Begin with { Arithmetic = "" });               // started where there are no devices
     }
 
     [Fact]
     public void Only_work_of_the_current_round_that_there_is_can_be_lost()
     {
-        Stores(Computed(At(1)), new LoseWork(Id, 1, [1, 7], "gone"), new WorkLost(Id, 1, [1], false, "gone"));
-        Stores(Averaged(Computed(At(1))), new LoseWork(Id, 1, [1], "gone"), new WorkLost(Id, 1, [1], true, "gone"));   // nor are sums that contain it believed
-        PassesOver(Computed(At(1)), new LoseWork(Id, 0, [1], "gone"));
-        PassesOver(At(1), new LoseWork(Id, 1, [0, 1], "gone"));
-        var run = Carry(Computed(At(1)), new LoseWork(Id, 1, [1], "gone"));
+        Stores(WithResults(At(1)), new CoordinatorCommand.LoseWork(1, [1, 7], "gone"), new WorkLost(Id, 1, [1], false, "gone"));
+        Stores(WithChunks(WithResults(At(1))), new CoordinatorCommand.LoseWork(1, [1], "gone"), new WorkLost(Id, 1, [1], true, "gone"));   // nor are sums that contain it believed
+        PassesOver(WithResults(At(1)), new CoordinatorCommand.LoseWork(0, [1], "gone"));
+        PassesOver(At(1), new CoordinatorCommand.LoseWork(1, [0, 1], "gone"));
+        var run = Carry(WithResults(At(1)), new CoordinatorCommand.LoseWork(1, [1], "gone"));
         Assert.Equal([0], run.Finished.Keys);
-        Assert.Equal([0], run.Ballots.Keys);
+        Assert.Equal([0], run.Quorums.Keys);
     }
 
     [Fact]
     public void A_second_version_0_is_refused()
     {
-        Refuses(Computing, new FinishInitialization(Id, A, D("other"), D("f")), $"version 0 is {D("version 0").Short}, not {D("other").Short}");
-        PassesOver(Computing, new FinishInitialization(Id, A, D("version 0"), D("fingerprint 0")));
-        PassesOver(At(1), new FinishInitialization(Id, A, D("other"), D("f")));
-        Stores(Started, new FinishInitialization(Id, A, D("v"), D("f")), new RunInitialized(Id, D("v"), D("f")));
+        Refuses(Computing, Made(A, D("other"), D("f")), $"version 0 is {D("version 0").Short}, not {D("other").Short}");
+        PassesOver(Computing, Made(A, D("version 0"), D("fingerprint 0")));
+        PassesOver(At(1), Made(A, D("other"), D("f")));
+        Stores(Started, Made(A, D("v"), D("f")), new RunInitialized(Id, D("v"), D("f")));
     }
 
     [Fact]
-    public void A_result_of_a_later_round_is_refused() => Refuses(At(1), new FinishReplica(Id, A, Result(2, 0)), "round is 1, not 2");
+    public void A_result_of_a_later_round_is_refused() => Refuses(At(1), Finish(A, Result(2, 0)), "round is 1, not 2");
 
     [Fact]
     public void A_result_after_the_last_round_is_refused() =>
-        Refuses(At(4), new FinishReplica(Id, A, Result(4, 0)), "all 4 rounds are committed: there is no round 4");
+        Refuses(At(4), Finish(A, Result(4, 0)), "all 4 rounds are committed: there is no round 4");
 
     [Theory]
     [InlineData(-1)]
     [InlineData(2)]
     public void A_result_or_a_hand_over_of_a_replica_that_does_not_exist_is_refused(int replica)
     {
-        Refuses(Computing, new FinishReplica(Id, A, Result(0, replica)), $"there is no replica {replica} of 2");
-        Refuses(Computing, new HandOverReplica(Id, A, HandOver(0, replica, 1)), $"there is no replica {replica} of 2");
+        Refuses(Computing, Finish(A, Result(0, replica)), $"there is no replica {replica} of 2");
+        Refuses(Computing, Stopped(A, HandOver(0, replica, 1)), $"there is no replica {replica} of 2");
     }
 
     [Fact]
     public void A_result_that_counts_other_tokens_than_the_round_has_is_refused() =>
-        Refuses(Computing, new FinishReplica(Id, A, Result(0, 1) with { Tokens = 383 }), "replica 1 counts 383 tokens where the round has 384");
+        Refuses(Computing, Finish(A, Result(0, 1) with { Tokens = 383 }), "replica 1 counts 383 tokens where the round has 384");
 
     [Fact]
     public void A_result_is_stored_once()
     {
-        PassesOver(At(1), new FinishReplica(Id, A, Result(0, 0, " whatever")));
-        PassesOver(Averaging, new FinishReplica(Id, A, Result(0, 0)));
-        Stores(Computing, new FinishReplica(Id, A, Result(0, 0)), new ReplicaComputed(Id, Result(0, 0), A));
+        PassesOver(At(1), Finish(A, Result(0, 0, " whatever")));
+        PassesOver(Averaging, Finish(A, Result(0, 0)));
+        Stores(Computing, Finish(A, Result(0, 0)), new ReplicaComputed(Id, Result(0, 0), A));
     }
 
     [Theory]
     [InlineData(-1)]
     [InlineData(3)]
     public void A_hand_over_outside_of_the_steps_of_the_round_is_refused(int step) =>
-        Refuses(Computing, new HandOverReplica(Id, A, HandOver(0, 0, step)), $"replica 0 stopped after step {step} where the round has 3");
+        Refuses(Computing, Stopped(A, HandOver(0, 0, step)), $"replica 0 stopped after step {step} where the round has 3");
 
     [Fact]
     public void Only_a_hand_over_that_is_further_on_is_stored()
     {
-        Refuses(Computing, new HandOverReplica(Id, A, HandOver(1, 0, 1)), "round is 0, not 1");
+        Refuses(Computing, Stopped(A, HandOver(1, 0, 1)), "round is 0, not 1");
         var run = Fold(Computing, new ReplicaHandedOver(Id, HandOver(0, 0, 1)));
-        PassesOver(run, new HandOverReplica(Id, A, HandOver(0, 0, 0)));
-        PassesOver(run, new HandOverReplica(Id, A, HandOver(0, 0, 1)));
-        PassesOver(Averaging, new HandOverReplica(Id, A, HandOver(0, 0, 2)));
-        PassesOver(At(1), new HandOverReplica(Id, A, HandOver(0, 0, 2)));
-        Stores(run, new HandOverReplica(Id, A, HandOver(0, 0, 2)), new ReplicaHandedOver(Id, HandOver(0, 0, 2)));
-        Assert.Empty(Carry(run, new FinishReplica(Id, A, Result(0, 0))).HandedOver);
+        PassesOver(run, Stopped(A, HandOver(0, 0, 0)));
+        PassesOver(run, Stopped(A, HandOver(0, 0, 1)));
+        PassesOver(Averaging, Stopped(A, HandOver(0, 0, 2)));
+        PassesOver(At(1), Stopped(A, HandOver(0, 0, 2)));
+        Stores(run, Stopped(A, HandOver(0, 0, 2)), new ReplicaHandedOver(Id, HandOver(0, 0, 2)));
+        Assert.Empty(Carry(run, Finish(A, Result(0, 0))).HandedOver);
     }
 
     [Fact]
@@ -169,11 +169,11 @@ public sealed class RunTests
     public void A_chunk_that_arrives_again_with_other_bytes_is_refused_and_does_not_replace_the_first()
     {
         var run = Fold(Averaging, new ChunksAveraged(Id, 0, [Chunk(0, 0)]));
-        Refuses(run, new FinishChunks(Id, A, 0, Inputs(0), [Chunk(0, 1), Chunk(0, 0, "x")]),
+        Refuses(run, Sums(A, 0, Inputs(0), [Chunk(0, 1), Chunk(0, 0, "x")]),
             $"chunk 0 was averaged before, to other bytes ({Chunk(0, 0).Parameters.Short}, now {Chunk(0, 0, "x").Parameters.Short}): check memory and disks");
         PassesOver(run, Sums(A, 0, 0));
-        PassesOver(At(1), new FinishChunks(Id, A, 0, Inputs(0), [Chunk(0, 0, "x")]));
-        PassesOver(run, new FinishChunks(Id, A, 0, D("other contributions"), [Chunk(0, 0, "x"), Chunk(0, 1, "x")]));
+        PassesOver(At(1), Sums(A, 0, Inputs(0), [Chunk(0, 0, "x")]));
+        PassesOver(run, Sums(A, 0, D("other contributions"), [Chunk(0, 0, "x"), Chunk(0, 1, "x")]));
         Stores(run, Sums(A, 0, 0, 1), new ChunksAveraged(Id, 0, [Chunk(0, 1)]));
     }
 
@@ -203,7 +203,7 @@ public sealed class RunTests
         var run = Fold(Assembling, new WorkLost(Id, 0, [1], false, "gone"));
         Refuses(run, Commit(0), "only 1 of 2 replicas are in");
         Assert.Equal(RunPhase.Computing, run.Phase(Plan));
-        Assert.Equal(RunPhase.Assembling, Carry(run, new FinishReplica(Id, A, Result(0, 1))).Phase(Plan));        // the same bytes: the chunks stand
+        Assert.Equal(RunPhase.Assembling, Carry(run, Finish(A, Result(0, 1))).Phase(Plan));        // the same bytes: the chunks stand
     }
 
     [Fact]
@@ -223,17 +223,17 @@ public sealed class RunTests
     [Fact]
     public void Only_the_score_of_the_newest_version_is_stored()
     {
-        PassesOver(At(2), new FinishEvaluation(Id, A, new VersionScore(2, 9, 9)));
-        PassesOver(At(1), new FinishEvaluation(Id, A, new VersionScore(0, 9, 9)));
-        Stores(Computing, new FinishEvaluation(Id, A, new VersionScore(0, 5, 8)), new VersionEvaluated(Id, new VersionScore(0, 5, 8)));
+        PassesOver(At(2), Scored(A, new VersionScore(2, 9, 9)));
+        PassesOver(At(1), Scored(A, new VersionScore(0, 9, 9)));
+        Stores(Computing, Scored(A, new VersionScore(0, 5, 8)), new VersionEvaluated(Id, new VersionScore(0, 5, 8)));
     }
 
     [Fact]
     public void A_checkpoint_of_a_later_version_is_refused_and_one_of_an_older_version_comes_too_late()
     {
-        Refuses(At(2), new FinishCheckpoint(Id, A, Checkpoint(3)), "round is 2, not 3");
-        PassesOver(At(2), new FinishCheckpoint(Id, A, Checkpoint(2)));
-        PassesOver(At(3), new FinishCheckpoint(Id, A, Checkpoint(1)));      // perhaps dropped since, its blobs deleted
+        Refuses(At(2), Stored(A, Checkpoint(3)), "round is 2, not 3");
+        PassesOver(At(2), Stored(A, Checkpoint(2)));
+        PassesOver(At(3), Stored(A, Checkpoint(1)));      // perhaps dropped since, its blobs deleted
     }
 
     [Fact]
@@ -241,7 +241,7 @@ public sealed class RunTests
     {
         var plan = Plan with { Rounds = 40 };
         var run = Fold(Computing, [.. new[] { 2, 4, 6 }.Select(v => new CheckpointTaken(Id, Checkpoint(v)))]) with { Round = 8 };
-        var decision = Run.Decide(run, new FinishCheckpoint(Id, A, Checkpoint(8)), plan);
+        var decision = Decide(run, Stored(A, Checkpoint(8)), plan);
         Assert.Equal(Deep<RunEvent>([new CheckpointTaken(Id, Checkpoint(8)), new CheckpointDropped(Id, 2), new CheckpointDropped(Id, 4)]), Deep(decision.Events));
         Assert.Equal([6, 8], Fold(run, [.. decision.Events]).Checkpoints.Select(c => c.Version));
     }
@@ -251,13 +251,13 @@ public sealed class RunTests
     [InlineData(false)]
     public void A_run_is_finished_when_the_last_version_is_scored_and_durable_whichever_comes_first(bool scoredFirst)
     {
-        var last = Carry(Averaged(Computed(At(3))), Commit(3));
-        RunCommand score = new FinishEvaluation(Id, A, new VersionScore(4, 1, 1.4)), store = new FinishCheckpoint(Id, A, Checkpoint(4));
+        var last = Carry(WithChunks(WithResults(At(3))), Commit(3));
+        RunCommand score = Scored(A, new VersionScore(4, 1, 1.4)), store = Stored(A, Checkpoint(4));
         var (first, second) = scoredFirst ? (score, store) : (store, score);
 
         var almost = Carry(last, first);
         Assert.False(almost.IsFinished);
-        Assert.Equal(new RunFinished(Id, 4, D("fingerprint 4")), Run.Decide(almost, second, Plan).Events[^1]);
+        Assert.Equal(new RunFinished(Id, 4, D("fingerprint 4")), Decide(almost, second, Plan).Events[^1]);
         Assert.Equal(RunPhase.Finished, Carry(almost, second).Phase(Plan));
         PassesOver(Carry(almost, second), second);
     }
@@ -265,8 +265,8 @@ public sealed class RunTests
     [Fact]
     public void A_run_without_held_out_text_is_finished_by_its_last_checkpoint()
     {
-        var run = Carry(Averaged(Computed(At(3))), Commit(3));
-        var decision = Run.Decide(run, new FinishCheckpoint(Id, A, Checkpoint(4)), Plan with { EvaluateEvery = 0 });
+        var run = Carry(WithChunks(WithResults(At(3))), Commit(3));
+        var decision = Decide(run, Stored(A, Checkpoint(4)), Plan with { EvaluateEvery = 0 });
         Assert.Equal(new RunFinished(Id, 4, D("fingerprint 4")), decision.Events[^1]);
     }
 
@@ -274,21 +274,21 @@ public sealed class RunTests
 
     private static void Refuses(RunState run, RunCommand command, string why)
     {
-        var decision = Run.Decide(run, command, run.Exists ? Plan : null);
+        var decision = Decide(run, command, run.Exists ? Plan : null);
         Assert.Equal(why, decision.Refusal);
         Assert.Empty(decision.Events);
     }
 
     private static void PassesOver(RunState run, RunCommand command)
     {
-        var decision = Run.Decide(run, command, Plan);
+        var decision = Decide(run, command, Plan);
         Assert.Null(decision.Refusal);
         Assert.Empty(decision.Events);
     }
 
     private static void Stores(RunState run, RunCommand command, params RunEvent[] events)
     {
-        var decision = Run.Decide(run, command, run.Exists ? Plan : null);
+        var decision = Decide(run, command, run.Exists ? Plan : null);
         Assert.Null(decision.Refusal);
         Assert.Equal(Deep(events), Deep(decision.Events));
     }

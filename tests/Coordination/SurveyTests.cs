@@ -12,7 +12,7 @@ public sealed class SurveyTests
     public void A_survey_that_was_asked_for_before_the_newest_version_is_refused()
     {
         Digest[] old = [.. At(2).References()];
-        var decision = Run.Decide(At(3), new RunCommand.FinishSurvey(Id, old, old), Plan);
+        var decision = Decide(At(3), new CoordinatorCommand.FinishSurvey(old, old), Plan);
         Assert.Equal("the survey does not speak of version 3: it was asked for before", decision.Refusal);
         Assert.Empty(decision.Events);
     }
@@ -21,7 +21,7 @@ public sealed class SurveyTests
     public void What_arrived_after_the_survey_was_asked_for_is_not_lost()
     {
         Digest[] asked = [.. At(1).References()];
-        Assert.Empty(Run.Decide(Computed(At(1)), new RunCommand.FinishSurvey(Id, asked, asked), Plan).Events);
+        Assert.Empty(Decide(WithResults(At(1)), new CoordinatorCommand.FinishSurvey(asked, asked), Plan).Events);
     }
 
     [Fact]
@@ -38,7 +38,7 @@ public sealed class SurveyTests
     [Fact]
     public void A_damaged_version_falls_back_to_the_newest_whole_checkpoint()
     {
-        var run = Computed(At(3));
+        var run = WithResults(At(3));
         var after = Surveyed(run, "version 3", out var events);
         var rolledBack = Assert.IsType<RolledBack>(Assert.Single(events));
         Assert.Equal("version 3 is incomplete or damaged: going on from the checkpoint of round 2", rolledBack.Why);
@@ -73,7 +73,7 @@ public sealed class SurveyTests
     public void When_every_rung_is_broken_the_run_starts_over_and_no_checkpoint_is_left()
     {
         var run = At(4);
-        var decision = Run.Decide(run, new RunCommand.FinishSurvey(Id, [.. run.References()], []), Plan);
+        var decision = Decide(run, new CoordinatorCommand.FinishSurvey([.. run.References()], []), Plan);
         Assert.Equal(
             "version 4 is incomplete or damaged, so is the checkpoint of round 4, so is the checkpoint of round 2: starting over from the seed",
             Assert.IsType<RolledBack>(decision.Events[^1]).Why);
@@ -97,7 +97,7 @@ public sealed class SurveyTests
     [InlineData("inner 1 1")]
     public void A_lost_result_is_computed_again_and_the_others_stay(string lost)
     {
-        var after = Surveyed(Computed(At(1)), lost, out var events);
+        var after = Surveyed(WithResults(At(1)), lost, out var events);
         var work = Assert.IsType<WorkLost>(Assert.Single(events));
         Assert.Equal((1, false, "1 results of round 1 were not whole"), (work.Round, work.Chunks, work.Why));
         Assert.Equal([1], work.Replicas);
@@ -116,7 +116,7 @@ public sealed class SurveyTests
     [Fact]
     public void Averaged_chunks_are_always_summed_again()
     {
-        var after = Surveyed(Averaged(Computed(At(1))), null, out var events);
+        var after = Surveyed(WithChunks(WithResults(At(1))), null, out var events);
         var work = Assert.IsType<WorkLost>(Assert.Single(events));
         Assert.Empty(work.Replicas);
         Assert.True(work.Chunks);
@@ -127,7 +127,7 @@ public sealed class SurveyTests
     [Fact]
     public void When_all_is_whole_nothing_is_stored()
     {
-        foreach (var run in new[] { Started, Computing, Computed(At(3)), At(4) })
+        foreach (var run in new[] { Started, Computing, WithResults(At(3)), At(4) })
         {
             Surveyed(run, null, out var events);
             Assert.Empty(events);
@@ -137,7 +137,7 @@ public sealed class SurveyTests
     [Fact]
     public void What_is_surveyed_is_everything_that_the_run_still_needs()
     {
-        var run = Fold(Computed(At(3)), new WorkLost(Id, 3, [1], false, ""), new ReplicaHandedOver(Id, HandOver(3, 1, 2)));
+        var run = Fold(WithResults(At(3)), new WorkLost(Id, 3, [1], false, ""), new ReplicaHandedOver(Id, HandOver(3, 1, 2)));
         string[] needed =
         [
             "version 3", "inner 2 0", "inner 2 1", "contribution 3 0", "inner 3 0", "hand-over 3 1 2",       // the round
@@ -150,10 +150,10 @@ public sealed class SurveyTests
     // The survey in which one set is not whole, and the same survey once more, which must find nothing new.
     private static RunState Surveyed(RunState run, string? lost, out IReadOnlyList<RunEvent> events)
     {
-        var survey = new RunCommand.FinishSurvey(Id, [.. run.References()], [.. run.References().Where(d => lost is null || d != Set(lost))]);
-        events = Run.Decide(run, survey, Plan).Events;
+        var survey = new CoordinatorCommand.FinishSurvey([.. run.References()], [.. run.References().Where(d => lost is null || d != Set(lost))]);
+        events = Decide(run, survey, Plan).Events;
         var after = Fold(run, [.. events]);
-        Assert.Empty(Run.Decide(after, survey, Plan).Events);
+        Assert.Empty(Decide(after, survey, Plan).Events);
         return after;
     }
 }

@@ -6,6 +6,7 @@ using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
+using Elastic.Messages.Work;
 using Elastic.Simulation;
 
 namespace Elastic.Testing;
@@ -14,20 +15,20 @@ namespace Elastic.Testing;
 public static class RunSamples
 {
     public static readonly RunId Id = VirtualRun.Id;
-    public static readonly RunPlan Plan = new(2, 3, 4, 8, 4, 16, ElementsOf(2), 1000, 2, 2, 2);
+    public static readonly RunPlan Plan = PlanOf(replicas: 2, rounds: 4, chunks: 2);
 
     /// <summary>Elements of the tiny model.</summary>
     public const long Elements = 131_072;
 
     public static readonly NodeId A = new("a"), B = new("b"), C = new("c");
 
-    public static readonly RunCommand.Start Begin = VirtualRun.Begin;
+    public static readonly RunRequest.Start Begin = VirtualRun.Begin();
 
     public static readonly RunState Started = Fold(
-        RunState.Empty(Id), new RunEvent.RunStarted(Id, Begin.Settings, Elements, Begin.Corpus, 1000, 100, Begin.Arithmetic), new RunEvent.CorpusPublished(Id, D("manifest")));
+        RunState.Empty(Id), new RunEvent.RunStarted(Id, Begin.Run, Begin.Settings, Elements, Begin.Corpus, 1000, 100, Begin.Arithmetic, Begin.Origin), new RunEvent.CorpusPublished(Id, D("manifest")));
     public static readonly RunState Computing = Fold(Started, new RunEvent.RunInitialized(Id, D("version 0"), D("fingerprint 0")));
-    public static readonly RunState Averaging = Computed(Computing);
-    public static readonly RunState Assembling = Averaged(Averaging);
+    public static readonly RunState Averaging = WithResults(Computing);
+    public static readonly RunState Assembling = WithChunks(Averaging);
 
     /// <summary>A model's size: so many chunks.</summary>
     public static long ElementsOf(int chunks) => (long)chunks * VectorManifest.ChunkElements - 1;
@@ -43,13 +44,48 @@ public static class RunSamples
     public static Digest Set(string name) =>
         name.StartsWith("version ", StringComparison.Ordinal) ? Version(int.Parse(name.AsSpan("version ".Length), CultureInfo.InvariantCulture)) : D(name);
 
-    /// <summary>An answer to the order to average these chunks of the round.</summary>
-    public static RunCommand.FinishChunks Sums(NodeId node, int round, params int[] chunks) =>
-        new(Id, node, round, Inputs(round), [.. chunks.Select(c => Chunk(round, c))]);
+    /// <summary>Two replicas unless it is said otherwise, three steps of eight sequences of 16 tokens.</summary>
+    public static RunPlan PlanOf(int replicas, int rounds, int chunks) => new()
+    {
+        Timeline = new Timeline(new Segment { FromRound = 0, Rounds = rounds, Replicas = replicas, InnerSteps = 3, Sequences = 8, MicroBatches = 4 }),
+        Context = 16,
+        Elements = ElementsOf(chunks),
+        EvaluateEvery = 2,
+        CheckpointEvery = 2,
+        CheckpointsKept = 2,
+    };
+
+    /// <summary>A node's answer to an order of the version that a round starts from.</summary>
+    public static WorkResult Answer(NodeId node, WorkKey key, WorkOutcome outcome) =>
+        new(Id.Job, node, new OrderId(1, 1), key, key == InitializeWork.Key ? null : Version(key.Number), outcome);
+
+    public static WorkResult Made(NodeId node, Digest version, Digest fingerprint) => Answer(node, InitializeWork.Key, new Initialized(version, fingerprint));
+
+    public static WorkResult Finish(NodeId node, ReplicaResult result) => Answer(node, ComputeWork.KeyOf(result.Round, result.Replica), new Computed(result));
+
+    public static WorkResult Stopped(NodeId node, ReplicaHandOver handOver) => Answer(node, ComputeWork.KeyOf(handOver.Round, handOver.Replica), new HandedOver(handOver));
+
+    public static WorkResult Scored(NodeId node, VersionScore score) => Answer(node, EvaluateWork.KeyOf(score.Version), new Evaluated(score));
+
+    public static WorkResult Stored(NodeId node, Checkpoint checkpoint) => Answer(node, CheckpointWork.KeyOf(checkpoint.Version), new CheckpointWritten(checkpoint));
+
+    public static WorkResult Sums(NodeId node, int round, params int[] chunks) => Sums(node, round, Inputs(round), [.. chunks.Select(c => Chunk(round, c))]);
+
+    public static WorkResult Sums(NodeId node, int round, Digest inputs, AveragedChunk[] chunks) =>
+        Answer(node, AverageWork.KeyOf(round, chunks[0].Chunk), new Averaged(round, inputs, chunks));
+
+    /// <summary>What is decided about a request, an answer or a command of the coordinator's own.</summary>
+    public static Decision Decide(RunState run, object what, RunPlan? plan) => what switch
+    {
+        RunRequest request => RunRequests.Decide(run, plan, request),
+        WorkResult result => Run.Decide(run, plan!, result),
+        CoordinatorCommand command => Run.Decide(run, plan!, command),
+        _ => throw new ArgumentException($"nothing decides about {what}", nameof(what)),
+    };
 
     /// <summary>What the round's chunks are averaged of.</summary>
     public static Digest Inputs(int round) =>
-        AveragedChunk.Inputs(Version(round), Enumerable.Range(0, Plan.Replicas).Select(r => Result(round, r).Contribution));
+        AveragedChunk.Inputs(Version(round), Enumerable.Range(0, Plan.ReplicasAt(0)).Select(r => Result(round, r).Contribution));
 
     /// <summary>Stands for some bytes.</summary>
     public static Digest D(string text) => VirtualRun.D(text);
@@ -57,7 +93,7 @@ public static class RunSamples
     public static string Text(Func<TrainingSettings, TrainingSettings> change) => SettingsText.Write(change(TinySettings.Of("a", 2)));
 
     public static ReplicaResult Result(int round, int replica, string bytes = "") =>
-        new(round, replica, D($"contribution {round} {replica}{bytes}"), D($"inner {round} {replica}"), Plan.TokensPerReplica, 2.5 + replica, D($"samples {round} {replica}"));
+        new(round, replica, D($"contribution {round} {replica}{bytes}"), D($"inner {round} {replica}"), Plan.TokensPerReplica(round), 2.5 + replica, D($"samples {round} {replica}"));
 
     public static ReplicaHandOver HandOver(int round, int replica, int step) =>
         new(round, replica, step, D($"hand-over {round} {replica} {step}"), 3.0 * step, D($"samples {round} {replica} {step}"));
@@ -65,19 +101,19 @@ public static class RunSamples
     public static AveragedChunk Chunk(int round, int chunk, string bytes = "") => new(chunk, D($"chunk {round} {chunk}{bytes}"), null);
 
     public static Checkpoint Checkpoint(int version) => new(
-        version, Version(version), D($"fingerprint {version}"), [.. Enumerable.Range(0, Plan.Replicas).Select(r => D($"inner {version - 1} {r}"))],
-        version * Plan.TokensPerRound, D($"ledger {version}"), $"round-{version}.json");
+        version, Version(version), D($"fingerprint {version}"), [.. Enumerable.Range(0, Plan.ReplicasAt(0)).Select(r => D($"inner {version - 1} {r}"))],
+        Plan.TokensBefore(version), D($"ledger {version}"), $"round-{version}.json");
 
-    public static RunCommand.CommitRound Commit(int round, int holders = 2, int nodes = 2) =>
-        new(Id, round, VersionAfter(round), D($"fingerprint {round + 1}"), holders, nodes);
+    public static CoordinatorCommand.CommitRound Commit(int round, int holders = 2, int nodes = 2) =>
+        new(round, VersionAfter(round), D($"fingerprint {round + 1}"), holders, nodes);
 
     public static RunState Fold(RunState run, params RunEvent[] events) => events.Aggregate(run, Run.Apply);
 
     /// <summary>The run with every replica of its round in.</summary>
-    public static RunState Computed(RunState run) => Fold(run, [.. Results(run.Round)]);
+    public static RunState WithResults(RunState run) => Fold(run, [.. Results(run.Round)]);
 
     /// <summary>The run with every chunk of its round averaged.</summary>
-    public static RunState Averaged(RunState run) => Fold(run, Chunks(run.Round));
+    public static RunState WithChunks(RunState run) => Fold(run, Chunks(run.Round));
 
     /// <summary>The run at the start of round <paramref name="round"/>, with the checkpoints and scores that its plan asks for.</summary>
     public static RunState At(int round) => Fold(RunState.Empty(Id), [.. Journal(round)]);
@@ -86,23 +122,23 @@ public static class RunSamples
     public static List<RunEvent> Journal(int round)
     {
         var (run, journal) = (RunState.Empty(Id), new List<RunEvent>());
-        Store(new RunEvent.RunStarted(Id, Begin.Settings, Elements, Begin.Corpus, 1000, 100, Begin.Arithmetic), new RunEvent.CorpusPublished(Id, D("manifest")));
+        Store(new RunEvent.RunStarted(Id, Begin.Run, Begin.Settings, Elements, Begin.Corpus, 1000, 100, Begin.Arithmetic, Begin.Origin), new RunEvent.CorpusPublished(Id, D("manifest")));
         Store(new RunEvent.RunInitialized(Id, D("version 0"), D("fingerprint 0")));
-        Handle(new RunCommand.FinishEvaluation(Id, A, new VersionScore(0, 5, 8)));
+        Handle(Scored(A, new VersionScore(0, 5, 8)));
         while (run.Round < round)
         {
             Store([.. Results(run.Round)]);
             Store(Chunks(run.Round));
             Handle(Commit(run.Round));
             if (Plan.Checkpoints(run.Round))
-                Handle(new RunCommand.FinishCheckpoint(Id, A, Checkpoint(run.Round)));
+                Handle(Stored(A, Checkpoint(run.Round)));
             if (Plan.Evaluates(run.Round))
-                Handle(new RunCommand.FinishEvaluation(Id, A, new VersionScore(run.Round, 5 - run.Round, 8 - run.Round)));
+                Handle(Scored(A, new VersionScore(run.Round, 5 - run.Round, 8 - run.Round)));
         }
 
         return journal;
 
-        void Handle(RunCommand command) => Store([.. Run.Decide(run, command, Plan).Events]);
+        void Handle(object what) => Store([.. Decide(run, what, Plan).Events]);
 
         void Store(params RunEvent[] events)
         {
@@ -113,15 +149,15 @@ public static class RunSamples
 
     /// <summary>All results of a round, those of the even replicas from node a, the others from b.</summary>
     public static IEnumerable<RunEvent> Results(int round) =>
-        Enumerable.Range(0, Plan.Replicas).Select(r => new RunEvent.ReplicaComputed(Id, Result(round, r), r % 2 == 0 ? A : B));
+        Enumerable.Range(0, Plan.ReplicasAt(0)).Select(r => new RunEvent.ReplicaComputed(Id, Result(round, r), r % 2 == 0 ? A : B));
 
     /// <summary>All chunks of a round.</summary>
     public static RunEvent Chunks(int round) => new RunEvent.ChunksAveraged(Id, round, [.. Enumerable.Range(0, Plan.Chunks).Select(c => Chunk(round, c))]);
 
-    /// <summary>Decides the command, which must be accepted, and applies what is stored.</summary>
-    public static RunState Carry(RunState run, RunCommand command)
+    /// <summary>Decides, which must be accepted, and applies what is stored.</summary>
+    public static RunState Carry(RunState run, object what)
     {
-        var decision = Run.Decide(run, command, Plan);
+        var decision = Decide(run, what, Plan);
         Assert.Null(decision.Refusal);
         return Fold(run, [.. decision.Events]);
     }
@@ -129,14 +165,14 @@ public static class RunSamples
     /// <summary>Everything in the state, for comparisons: records compare their collections by reference.</summary>
     public static string Deep(object? state) => JsonSerializer.Serialize(state);
 
-    public static Fleet FleetOf(params (string Node, int Devices)[] nodes) => nodes.Aggregate(
-        Fleet.Empty with { Surveyed = true },
+    public static ClusterView FleetOf(params (string Node, int Devices)[] nodes) => nodes.Aggregate(
+        ClusterView.Empty with { Surveyed = true },
         (fleet, n) => fleet.Enlist(new NodeId(n.Node), Enumerable.Range(0, n.Devices).Select(i => new DeviceId($"cpu:{i}"))));
 
     /// <summary>Nodes that have assembled the next version.</summary>
-    public static Fleet Assembled(this Fleet fleet, params NodeId[] holders) => fleet with { Assembled = fleet.Assembled.Union(holders) };
+    public static ClusterView WithAssembled(this ClusterView fleet, params NodeId[] holders) => fleet with { Assembled = fleet.Assembled.Union(holders) };
 
     /// <summary>Nodes that hold all that the run needs.</summary>
-    public static Fleet Holding(this Fleet fleet, RunState run, params NodeId[] nodes) =>
+    public static ClusterView Holding(this ClusterView fleet, RunState run, params NodeId[] nodes) =>
         nodes.Aggregate(fleet, (f, node) => f.Hold(node, run.Current()));
 }

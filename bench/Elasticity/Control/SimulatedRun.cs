@@ -22,7 +22,7 @@ internal sealed class SimulatedRun(TrainingSettings settings, int nodes, int dev
     // A replica tells of its steps this often at most; nodes answer everything else at the next tick.
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(200), Heartbeat = TimeSpan.FromSeconds(1);
 
-    private readonly RunDesk _desk = new(new RunId(settings.Run.Name), RunPlan.Of, TimeSpan.FromSeconds(15));
+    private readonly RunCoordinator _desk = new(new RunId(settings.Run.Name), RunPlan.Of, TimeSpan.FromSeconds(15));
     private readonly Dictionary<NodeId, SimulatedNode> _nodes = [];
     private readonly string[] _endpoints = [.. Enumerable.Range(0, nodes + 1).Select(i => $"10.0.{i / 250}.{1 + i % 250}:40{i % 100:D2}")];
     private TimeSpan _now;
@@ -51,7 +51,7 @@ internal sealed class SimulatedRun(TrainingSettings settings, int nodes, int dev
             _desk.At(_now);
             _desk.Tick();
             Carry();
-            if (!_begunAnew && _desk.Run.Round == settings.Run.Rounds - 2 && _desk.Fleet.InHand.Keys.Any(w => w.Work.Kind == WorkKind.Replica))
+            if (!_begunAnew && _desk.Run.Round == settings.Run.Rounds - 2 && _desk.ClusterView.InFlight.Keys.Any(w => w.Work.Kind == WorkKind.Replica))
             {
                 _begunAnew = true;
                 _nodes.Values.First().BeginAnew();

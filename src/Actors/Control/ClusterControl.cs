@@ -25,4 +25,4 @@ public sealed record ClusterControl(
     Func<RunId, CancellationToken, Task<RunReply>> Stop,
     Func<TrainingSettings, IProgress<string>, CancellationToken, Task<RunReply>> Start,
     Func<CancellationToken, Task<NodeView[]>> Nodes,
-    Func<CancellationToken, Task<ClusterView>> Cluster);
+    Func<CancellationToken, Task<ClusterMembers>> Cluster);

@@ -43,7 +43,7 @@ internal sealed class NodeControl(ElasticNode node)
 
     private async Task<NodeView[]> NodesAsync(CancellationToken cancel) => (await node.AskAsync<RunsAnswer.Nodes>(new RunsQuery.Nodes(), null, cancel)).Views;
 
-    private async Task<ClusterView> ClusterAsync()
+    private async Task<ClusterMembers> ClusterAsync()
     {
         var state = Cluster.Get(node.System).State;
         string? supervisor;
@@ -56,7 +56,7 @@ internal sealed class NodeControl(ElasticNode node)
             supervisor = null;                                         // on its way to another seed
         }
 
-        return new ClusterView(
+        return new ClusterMembers(
             [.. state.Members.Select(m => new ClusterMember(Short(m.Address), [.. m.Roles], m.Status.ToString(), !state.Unreachable.Contains(m)))],
             state.Leader is { } leader ? Short(leader) : null, supervisor is null ? null : Short(Address.Parse(supervisor)));
     }

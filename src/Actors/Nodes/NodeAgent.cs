@@ -30,7 +30,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly NodePlace _place;
     private readonly RunBook _runs;
     private readonly Workbench _bench;
-    private readonly Answers _answers = new();
+    private readonly PendingResults _answers = new();
     private readonly MessageParts _parts = new();
     private readonly Dictionary<RunId, string> _excluded = [];
     private readonly HashSet<RunId> _stopping = [];

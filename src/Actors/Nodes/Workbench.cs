@@ -29,7 +29,7 @@ internal sealed class Workbench : IDisposable
     public void Enqueue(NodeRun run, NodeCommand command) => _waiting.Add((run, command));
 
     /// <summary>Puts work onto free devices. An evaluation is short and takes all; replicas get one each, and what is left over speeds them up.</summary>
-    /// <returns>Answers for work that could not be started.</returns>
+    /// <returns>PendingResults for work that could not be started.</returns>
     public List<WorkAnswer> StartWork()
     {
         var failures = new List<WorkAnswer>();

@@ -17,7 +17,7 @@ namespace Elastic.Actors.Runs;
 internal sealed record SupervisorPlace(bool GoOn, TimeSpan Patience, CommitFence Fence);
 
 /// <summary>
-/// Keeps one run: stores what the <see cref="RunDesk"/> decides, sends what it wants sent, and shows people what goes on.
+/// Keeps one run: stores what the <see cref="RunCoordinator"/> decides, sends what it wants sent, and shows people what goes on.
 /// </summary>
 internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 {
@@ -31,7 +31,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private readonly long _began = Stopwatch.GetTimestamp();
     private readonly RunId _id;
     private readonly SupervisorPlace _place;
-    private readonly RunDesk _desk;
+    private readonly RunCoordinator _desk;
     private RunCommand.CommitRound? _unfenced;
     private long? _term;
     private string? _notice;
@@ -40,7 +40,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     {
         _id = id;
         _place = place;
-        _desk = new RunDesk(id, RunPlan.Of, place.Patience);
+        _desk = new RunCoordinator(id, RunPlan.Of, place.Patience);
         Recover<RunEvent>(_desk.Fold);
         Recover<RecoveryCompleted>(_ =>
         {
@@ -274,10 +274,10 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     }
 
     private RunView View() => _desk.Plan is { } plan
-        ? _progress.View(_desk.Run, plan, _desk.Fleet, _desk.Phase, _notice, _desk.Failure)
+        ? _progress.View(_desk.Run, plan, _desk.ClusterView, _desk.Phase, _notice, _desk.Failure)
         : new RunView(_id, RunPhase.Waiting, 0, 0, 0, 0, 0, 0, 0, null, null, null, 0, null, null, null, 0, 0, null, _desk.Failure);
 
-    private sealed record GiveOutAgain(Holding Work);
+    private sealed record GiveOutAgain(InFlightWork Work);
 
     private sealed record TermBegun(long Term);
 

@@ -26,10 +26,10 @@ internal static class ClusterPalette
             yield return new PbmLine("no supervisor at the moment: it is moving; the nodes go on computing meanwhile");
     }
 
-    private static string Offices(ClusterMember member, ClusterView cluster) => string.Join(", ",
+    private static string Offices(ClusterMember member, ClusterMembers cluster) => string.Join(", ",
         new[] { member.Address == cluster.Leader ? "leader" : "", member.Address == cluster.Supervisor ? "supervisor" : "" }.Where(o => o.Length > 0));
 
-    private static JsonObject Json(ClusterView cluster) => new()
+    private static JsonObject Json(ClusterMembers cluster) => new()
     {
         ["leader"] = cluster.Leader,
         ["supervisor"] = cluster.Supervisor,

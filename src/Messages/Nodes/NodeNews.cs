@@ -5,8 +5,7 @@ public abstract record NodeNews : IWireMessage
 {
     /// <summary>The answer to each heartbeat.</summary>
     /// <param name="Lifeline">Endpoint to keep a lifeline to: the supervising seed's.</param>
-    /// <param name="Peers">Endpoints of all nodes on the data plane.</param>
-    public sealed record Welcome(string Lifeline, string[] Peers) : NodeNews;
+    public sealed record Welcome(string Lifeline) : NodeNews;
 
     /// <summary>The node cannot be part of this cluster, and why.</summary>
     public sealed record Refused(string Why) : NodeNews;

@@ -17,8 +17,10 @@ public abstract record RunEvent(RunId RunId) : IWireMessage
     /// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>
     /// <param name="Arithmetic">What the bits depend on besides the settings and the corpus: kind of device, instruction set, threads; empty
     /// where that was not known yet.</param>
+    /// <param name="Name">What people call it.</param>
+    /// <param name="By">Who asked for it.</param>
     public sealed record RunStarted(
-        RunId RunId, string Settings, long Elements, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic) : RunEvent(RunId);
+        RunId RunId, RunName Name, string Settings, long Elements, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic, Origin By) : RunEvent(RunId);
 
     /// <summary>Nodes without the corpus can fetch it.</summary>
     /// <param name="Manifest">SHA-256 of the corpus's manifest file, by which they do.</param>
@@ -28,21 +30,18 @@ public abstract record RunEvent(RunId RunId) : IWireMessage
     public sealed record ArithmeticChosen(RunId RunId, string Arithmetic) : RunEvent(RunId);
 
     /// <summary>Somebody asked the run to stop; it does not go on by itself.</summary>
-    public sealed record RunPaused(RunId RunId) : RunEvent(RunId);
+    public sealed record RunPaused(RunId RunId, Origin By) : RunEvent(RunId);
 
     /// <summary>Somebody asked it to go on.</summary>
-    public sealed record RunResumed(RunId RunId) : RunEvent(RunId);
+    public sealed record RunResumed(RunId RunId, Origin By) : RunEvent(RunId);
 
     /// <summary>The run goes on with other settings, none of which changes the weights.</summary>
-    public sealed record SettingsChanged(RunId RunId, string Settings) : RunEvent(RunId);
+    public sealed record SettingsChanged(RunId RunId, string Settings, Origin By) : RunEvent(RunId);
 
     /// <summary>Version 0 exists.</summary>
     public sealed record RunInitialized(RunId RunId, Digest Version, Digest Fingerprint) : RunEvent(RunId);
 
     public sealed record ReplicaHandedOver(RunId RunId, ReplicaHandOver HandOver) : RunEvent(RunId);
-
-    /// <summary>What <see cref="ReplicaComputed"/> was before 0.2.</summary>
-    public sealed record ReplicaFinished(RunId RunId, ReplicaResult Result) : RunEvent(RunId);
 
     /// <summary>A replica's first result of a round. It counts, unless others are found to agree on another one.</summary>
     /// <param name="Node">Who computed it.</param>
@@ -50,9 +49,6 @@ public abstract record RunEvent(RunId RunId) : IWireMessage
 
     /// <summary>Another node computed the same bytes.</summary>
     public sealed record ReplicaConfirmed(RunId RunId, ReplicaResult Result, NodeId Node) : RunEvent(RunId);
-
-    /// <summary>What <see cref="ReplicaContested"/> was before 0.2.</summary>
-    public sealed record ReplicaDisputed(RunId RunId, ReplicaResult Accepted, ReplicaResult Other) : RunEvent(RunId);
 
     /// <summary>The same work arrived with other bytes: somebody's memory or disk lies.</summary>
     /// <param name="Node">Who computed the other one.</param>

@@ -25,20 +25,63 @@ public enum RunPhase
 }
 
 /// <summary>What a person sees of a run at one moment. Losses are in nats per token.</summary>
-/// <param name="Round">Rounds committed so far.</param>
-/// <param name="Steps">Inner steps per replica so far, those of the current round included.</param>
-/// <param name="Tokens">Tokens trained on so far, over all replicas.</param>
-/// <param name="Samples">Blocks trained on so far, over all replicas.</param>
-/// <param name="TrainLoss">Mean loss of the newest inner step; null before the first.</param>
-/// <param name="ValLoss">Newest loss on the held-out text; null where there is none yet.</param>
-/// <param name="BitsPerByte">The same, per byte of the held-out text.</param>
-/// <param name="TokensPerSecond">Over the last seconds, all replicas together.</param>
-/// <param name="LearningRate">Of the newest inner step.</param>
-/// <param name="Fingerprint">SHA-256 of the newest committed version.</param>
-/// <param name="Checkpoint">Path of the newest checkpoint manifest; null before the first.</param>
-/// <param name="Notice">Something worth telling that has just happened, e.g. which checkpoint a resume chose and why.</param>
-/// <param name="Failure">Why the run cannot go on; null while it can.</param>
-public sealed record RunView(
-    RunId RunId, RunPhase Phase, int Round, int Rounds, long Steps, long TotalSteps, long Tokens, long TotalTokens, long Samples,
-    double? TrainLoss, double? ValLoss, double? BitsPerByte, double TokensPerSecond, double? LearningRate,
-    Digest? Fingerprint, string? Checkpoint, int Nodes, int Devices, string? Notice, string? Failure) : IWireMessage;
+public sealed record RunView : IWireMessage
+{
+    public required RunName Name { get; init; }
+
+    public required RunId RunId { get; init; }
+
+    public required RunPhase Phase { get; init; }
+
+    /// <summary>Rounds committed so far.</summary>
+    public int Round { get; init; }
+
+    public int Rounds { get; init; }
+
+    /// <summary>Inner steps per replica so far, those of the current round included.</summary>
+    public long Steps { get; init; }
+
+    public long TotalSteps { get; init; }
+
+    /// <summary>Tokens trained on so far, over all replicas.</summary>
+    public long Tokens { get; init; }
+
+    public long TotalTokens { get; init; }
+
+    /// <summary>Blocks trained on so far, over all replicas.</summary>
+    public long Samples { get; init; }
+
+    /// <summary>Mean loss of the newest inner step; null before the first.</summary>
+    public double? TrainLoss { get; init; }
+
+    /// <summary>Newest loss on the held-out text; null where there is none yet.</summary>
+    public double? ValLoss { get; init; }
+
+    /// <summary>The same, per byte of the held-out text.</summary>
+    public double? BitsPerByte { get; init; }
+
+    /// <summary>Over the last seconds, all replicas together.</summary>
+    public double TokensPerSecond { get; init; }
+
+    /// <summary>Of the newest inner step.</summary>
+    public double? LearningRate { get; init; }
+
+    /// <summary>SHA-256 of the newest committed version.</summary>
+    public Digest? Fingerprint { get; init; }
+
+    /// <summary>Path of the newest checkpoint manifest; null before the first.</summary>
+    public string? Checkpoint { get; init; }
+
+    public int Nodes { get; init; }
+
+    public int Devices { get; init; }
+
+    /// <summary>For what the run waits, where nothing can be given out; null while nodes have something in hand.</summary>
+    public string? WaitsFor { get; init; }
+
+    /// <summary>Something worth telling that has just happened, e.g. which checkpoint a resume chose and why.</summary>
+    public string? Notice { get; init; }
+
+    /// <summary>Why the run cannot go on; null while it can.</summary>
+    public string? Failure { get; init; }
+}

@@ -23,7 +23,7 @@ public sealed record RunSettings(
     string Name, ulong Seed, int Replicas, int InnerSteps, int? Rounds, int? Epochs, AveragingMethod Averaging, double AuditRate = 0)
 {
     /// <summary>A message that names something of each replica stays well below the control plane's 64 KiB.</summary>
-    public const int MostReplicas = Nodes.Part.MostDigests;
+    public const int MostReplicas = Work.Part.MostDigests;
 
     /// <inheritdoc cref="TrainingSettings.Problems"/>
     public IEnumerable<string> Problems()

@@ -82,7 +82,6 @@ public sealed class LedgerAudit
     // The result that counts from this event on.
     private static ReplicaResult? Counted(RunEvent e) => e switch
     {
-        RunEvent.ReplicaFinished x => x.Result,
         RunEvent.ReplicaComputed x => x.Result,
         RunEvent.ReplicaSettled x => x.Result,
         _ => null,
@@ -92,10 +91,10 @@ public sealed class LedgerAudit
     {
         if (c.Round != _state.Round)
             _problems.Add($"round {c.Round} was committed where round {_state.Round} was due");
-        if (_state.Finished.Count != _run.Plan.Replicas)
-            _problems.Add($"round {c.Round} was committed with {_state.Finished.Count} of {_run.Plan.Replicas} replicas");
-        if (c.TokensSeen != (c.Round + 1) * _run.Plan.TokensPerRound)
-            _problems.Add($"round {c.Round}: {c.TokensSeen} tokens are counted where there were {(c.Round + 1) * _run.Plan.TokensPerRound}");
+        if (_state.Finished.Count != _run.Plan.ReplicasAt(c.Round))
+            _problems.Add($"round {c.Round} was committed with {_state.Finished.Count} of {_run.Plan.ReplicasAt(c.Round)} replicas");
+        if (c.TokensSeen != _run.Plan.TokensBefore(c.Round + 1))
+            _problems.Add($"round {c.Round}: {c.TokensSeen} tokens are counted where there were {_run.Plan.TokensBefore(c.Round + 1)}");
         if (c.Ledger != Ledger.Append(_state.Ledger, _state.Finished.Values.Select(Ledger.Of), c.Version))
             _problems.Add($"round {c.Round}: the chain of digests is broken");
     }
@@ -111,7 +110,7 @@ public sealed class LedgerAudit
                 _problems.Add($"{path} has another ledger than the journal at round {checkpoint.Version}");
         }
 
-        var samples = _state.Round * _run.Plan.SamplesPerRound;
+        var samples = _run.Plan.Timeline.SamplesBefore(_state.Round);
         return new LedgerReport(_state.Round, samples, _state.TokensSeen, [.. CountBlocks(samples)], _problems);
     }
 
@@ -138,9 +137,10 @@ public sealed class LedgerAudit
     private Digest Samples(int round, int replica)
     {
         var row = _run.Plan.Context + 1;
-        var tokens = new int[_run.Plan.Sequences * row];
+        var segment = _run.Plan.At(round);
+        var tokens = new int[segment.Sequences * row];
         var samples = Ledger.Empty;
-        for (var step = 0; step < _run.Plan.InnerSteps; step++)
+        for (var step = 0; step < segment.InnerSteps; step++)
         {
             var blocks = _run.BlocksOf(round, replica, step);
             for (var i = 0; i < blocks.Length; i++)

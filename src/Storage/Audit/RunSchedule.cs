@@ -39,9 +39,10 @@ public sealed class RunSchedule
     /// <summary>The blocks of one inner step of a replica, in the order in which they are read.</summary>
     public long[] BlocksOf(int round, int replica, int step)
     {
-        var blocks = new long[Plan.Sequences];
+        var segment = Plan.At(round);
+        var blocks = new long[segment.Sequences];
         for (var i = 0; i < blocks.Length; i++)
-            blocks[i] = Order.BlockAt(SamplePositions.Of(round, replica, step, i, Plan.InnerSteps, Plan.Replicas, Plan.Sequences));
+            blocks[i] = Order.BlockAt(segment.PositionOf(round, replica, step, i));
         return blocks;
     }
 }

@@ -1,3 +1,4 @@
+using Elastic.Coordination;
 using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Messages;
@@ -18,7 +19,7 @@ public static class CheckpointFiles
 
     /// <summary>Forces what the checkpoint names onto the disk, then writes its manifest.</summary>
     /// <param name="describe">The manifest, given the path of the blob folder relative to the manifest's.</param>
-    public static Checkpoint Take(DataPaths paths, RunId run, BlobStore blobs, NodeCommand.TakeCheckpoint take, Func<string, CheckpointManifest> describe)
+    public static Checkpoint Take(DataPaths paths, RunId run, BlobStore blobs, TakeCheckpoint take, Func<string, CheckpointManifest> describe)
     {
         ArgumentNullException.ThrowIfNull(paths);
         ArgumentNullException.ThrowIfNull(blobs);

@@ -79,7 +79,7 @@ public sealed class JournalSpecs(Databases databases)
         return lines;
     }
 
-    // Answers with all that was ever said to it.
+    // PendingResults with all that was ever said to it.
     private sealed class Collector : ReceivePersistentActor
     {
         private string _all = "";

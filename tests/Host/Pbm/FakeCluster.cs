@@ -25,7 +25,7 @@ internal sealed class FakeCluster
 
     public NodeView[] Nodes { get; set; } = [];
 
-    public ClusterView Cluster { get; set; } = new([], null, null);
+    public ClusterMembers Cluster { get; set; } = new([], null, null);
 
     /// <summary>Said while a run starts.</summary>
     public string[] Progress { get; set; } = [];

@@ -8,4 +8,4 @@ public sealed record ClusterMember(string Address, string[] Roles, string Status
 /// <summary>The members of the cluster at one moment.</summary>
 /// <param name="Leader">Address of the member that admits and removes others; null while there is none.</param>
 /// <param name="Supervisor">Address of the member on which the run supervisors are; null while they are moving.</param>
-public sealed record ClusterView(ClusterMember[] Members, string? Leader, string? Supervisor) : IWireMessage;
+public sealed record ClusterMembers(ClusterMember[] Members, string? Leader, string? Supervisor) : IWireMessage;

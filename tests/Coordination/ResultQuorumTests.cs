@@ -6,7 +6,7 @@ using static Elastic.Testing.RunSamples;
 namespace Elastic.Coordination.Tests;
 
 // Who is believed when the same work gives different bytes.
-public sealed class BallotTests
+public sealed class ResultQuorumTests
 {
     private static readonly RunState First = Fold(Computing, new ReplicaComputed(Id, Result(0, 0), A));
     private static readonly RunState Contested = Vote(First, B, "x");
@@ -16,7 +16,7 @@ public sealed class BallotTests
     {
         Assert.Equal([new ReplicaConfirmed(Id, Result(0, 0), B)], Events(First, B));
         var confirmed = Vote(First, B);
-        Assert.Equal(Result(0, 0), confirmed.BallotOf(0).Winner);
+        Assert.Equal(Result(0, 0), confirmed.QuorumOf(0).Winner);
         Assert.Equal(Result(0, 0), confirmed.Finished[0]);
     }
 
@@ -24,13 +24,13 @@ public sealed class BallotTests
     public void A_contribution_that_arrives_twice_with_other_bytes_is_disputed_not_averaged()
     {
         Assert.Equal([new ReplicaContested(Id, Result(0, 0), Result(0, 0, "x"), B)], Events(First, B, "x"));
-        Assert.True(Contested.BallotOf(0).IsDisputed);
+        Assert.True(Contested.QuorumOf(0).IsDisputed);
         Assert.Equal((Result(0, 0), 1), (Contested.Finished[0], Contested.Disputes));
 
         var both = Fold(Contested, new ReplicaComputed(Id, Result(0, 1), C));
         Assert.Equal(RunPhase.Computing, both.Phase(Plan));
-        Assert.Equal("a replica's result is disputed: nothing can be averaged yet", Run.Decide(both, Sums(A, 0, 0), Plan).Refusal);
-        Assert.Equal("a replica's result is disputed", Run.Decide(Averaged(both), Commit(0), Plan).Refusal);
+        Assert.Equal("a replica's result is disputed: nothing can be averaged yet", Decide(both, Sums(A, 0, 0), Plan).Refusal);
+        Assert.Equal("a replica's result is disputed", Decide(WithChunks(both), Commit(0), Plan).Refusal);
     }
 
     [Fact]
@@ -42,7 +42,7 @@ public sealed class BallotTests
         Assert.Equal(2, events.Count);
 
         var settled = Vote(Contested, C, "x");
-        Assert.Equal((Result(0, 0, "x"), false), (settled.Finished[0], settled.BallotOf(0).IsDisputed));
+        Assert.Equal((Result(0, 0, "x"), false), (settled.Finished[0], settled.QuorumOf(0).IsDisputed));
         Assert.True(settled.IsQuarantined(A));
         Assert.Equal(B, Assert.IsType<NodeQuarantined>(Events(Contested, C)[1]).Node);
     }
@@ -51,7 +51,7 @@ public sealed class BallotTests
     public void Three_different_results_wait_for_a_fourth_that_agrees_with_one()
     {
         var three = Vote(Contested, C, "y");
-        Assert.True(three.BallotOf(0).IsDisputed);
+        Assert.True(three.QuorumOf(0).IsDisputed);
         var events = Events(three, new NodeId("d"), "y");
         Assert.Equal(Result(0, 0, "y"), Assert.IsType<ReplicaSettled>(events[0]).Result);
         Assert.Equal([A, B], events.OfType<NodeQuarantined>().Select(q => q.Node));
@@ -72,7 +72,7 @@ public sealed class BallotTests
         var events = Events(First, A, "x");
         Assert.Equal(A, Assert.IsType<NodeQuarantined>(events[1]).Node);
         var run = Fold(First, [.. events]);
-        Assert.True(run.BallotOf(0).IsDisputed);
+        Assert.True(run.QuorumOf(0).IsDisputed);
         Assert.Equal(Result(0, 0, "y"), Vote(Vote(run, B, "y"), C, "y").Finished[0]);
     }
 
@@ -91,7 +91,7 @@ public sealed class BallotTests
     [Fact]
     public void What_was_averaged_from_a_wrong_contribution_is_lost()
     {
-        var run = Vote(Averaged(Fold(First, new ReplicaComputed(Id, Result(0, 1), B))), B, "x");
+        var run = Vote(WithChunks(Fold(First, new ReplicaComputed(Id, Result(0, 1), B))), B, "x");
         var after = Fold(run, [.. Events(run, C, "x")]);
         Assert.Empty(after.Averaged);
         Assert.Equal([0, 1], after.Finished.Keys);                        // b's other result stays: a is the one that lied
@@ -102,22 +102,22 @@ public sealed class BallotTests
     public void A_node_in_quarantine_is_refused()
     {
         var run = Vote(Contested, C, "x");
-        Assert.StartsWith("a is in quarantine: a computed replica 0 of round 0 to other bytes", Run.Decide(run, new RunCommand.FinishReplica(Id, A, Result(0, 1)), Plan).Refusal, StringComparison.Ordinal);
-        Assert.Equal("a is in quarantine", Run.Decide(Computed(run), Sums(A, 0, 0), Plan).Refusal);
+        Assert.StartsWith("a is in quarantine: a computed replica 0 of round 0 to other bytes", Decide(run, Finish(A, Result(0, 1)), Plan).Refusal, StringComparison.Ordinal);
+        Assert.Equal("a is in quarantine", Decide(WithResults(run), Sums(A, 0, 0), Plan).Refusal);
     }
 
     [Fact]
     public void A_dispute_in_a_journal_of_before_0_2_is_settled_by_who_computes_it_again()
     {
         var old = Fold(Computing, new ReplicaFinished(Id, Result(0, 0)), new ReplicaDisputed(Id, Result(0, 0), Result(0, 0, "x")));
-        Assert.True(old.BallotOf(0).IsDisputed);
+        Assert.True(old.QuorumOf(0).IsDisputed);
         var events = Events(old, A, "x");
         Assert.Equal([new ReplicaSettled(Id, Result(0, 0, "x"), A)], events);          // nobody knows who was wrong
     }
 
     private static IReadOnlyList<RunEvent> Events(RunState run, NodeId node, string bytes = "")
     {
-        var decision = Run.Decide(run, new RunCommand.FinishReplica(Id, node, Result(0, 0, bytes)), Plan);
+        var decision = Decide(run, Finish(node, Result(0, 0, bytes)), Plan);
         Assert.Null(decision.Refusal);
         return decision.Events;
     }

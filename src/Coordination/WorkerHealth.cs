@@ -4,17 +4,20 @@ using Elastic.Messages.Nodes;
 namespace Elastic.Coordination;
 
 // What the nodes say of themselves, and what a run makes of it: which may compute for it, which only store, which get nothing.
-public sealed class Roster
+public sealed class WorkerHealth
 {
     // A full disk may be cleared: after this long the node is tried again, and twice as long each time that it fails again.
-    private static readonly TimeSpan Convalescence = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan LongestConvalescence = TimeSpan.FromMinutes(30);
+    private static readonly TimeSpan Rest = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LongestRest = TimeSpan.FromMinutes(30);
 
     private readonly Dictionary<NodeId, NodeReport.Enlist> _reports = [];
-    private readonly Dictionary<NodeId, (string Why, TimeSpan Until)> _ailing = [];
-    private readonly Dictionary<NodeId, int> _relapses = [];
+    private readonly Dictionary<NodeId, (string Why, TimeSpan Until)> _unhealthy = [];
+    private readonly Dictionary<NodeId, int> _setbacks = [];
 
     public IEnumerable<NodeReport.Enlist> Reports => _reports.Values;
+
+    /// <summary>What a node said last; null where it is not there.</summary>
+    public NodeReport.Enlist? Of(NodeId node) => _reports.GetValueOrDefault(node);
 
     public bool Knows(NodeReport.Enlist report) => _reports.GetValueOrDefault(report.Node)?.Incarnation == report.Incarnation;
 
@@ -23,34 +26,34 @@ public sealed class Roster
     public void Forget(NodeId node)
     {
         _reports.Remove(node);
-        _ailing.Remove(node);
-        _relapses.Remove(node);
+        _unhealthy.Remove(node);
+        _setbacks.Remove(node);
     }
 
     /// <summary>A node cannot do what it is asked to; it rests for a while.</summary>
-    public void Ail(NodeId node, string why, TimeSpan now)
+    public void MarkUnhealthy(NodeId node, string why, TimeSpan now)
     {
-        var relapses = _relapses[node] = _relapses.GetValueOrDefault(node, -1) + 1;
-        var rest = Convalescence * Math.Pow(2, Math.Min(relapses, 10));
-        _ailing[node] = (why, now + (rest < LongestConvalescence ? rest : LongestConvalescence));
+        var setbacks = _setbacks[node] = _setbacks.GetValueOrDefault(node, -1) + 1;
+        var rest = Rest * Math.Pow(2, Math.Min(setbacks, 10));
+        _unhealthy[node] = (why, now + (rest < LongestRest ? rest : LongestRest));
     }
 
     /// <summary>A node has done what it was asked to.</summary>
-    public void Thrives(NodeId node)
+    public void MarkHealthy(NodeId node)
     {
-        if (!IsAiling(node))
-            _relapses.Remove(node);
+        if (!IsUnhealthy(node))
+            _setbacks.Remove(node);
     }
 
     /// <summary>True when those that rested long enough are well again.</summary>
     public bool Recover(TimeSpan now)
     {
-        var well = _ailing.Where(a => a.Value.Until <= now).Select(a => a.Key).ToList();
-        well.ForEach(n => _ailing.Remove(n));
+        var well = _unhealthy.Where(a => a.Value.Until <= now).Select(a => a.Key).ToList();
+        well.ForEach(n => _unhealthy.Remove(n));
         return well.Count > 0;
     }
 
-    public bool IsAiling(NodeId node) => _ailing.ContainsKey(node);
+    public bool IsUnhealthy(NodeId node) => _unhealthy.ContainsKey(node);
 
     /// <summary>The arithmetic of most devices; null while there is no device.</summary>
     public string? CommonArithmetic() => _reports.Values.Where(r => r.Arithmetic.Length > 0 && r.Devices.Length > 0)
@@ -62,7 +65,7 @@ public sealed class Roster
             ? $"it has {Run.OtherArithmetic(run.Arithmetic, report.Arithmetic)}: it stores for run {run.Id}, and computes nothing; start a worker where the arithmetic is the same"
             : null;
 
-    /// <summary>The node as the fleet is to have it.</summary>
-    public Fleet Enlist(Fleet fleet, RunState run, NodeReport.Enlist report) => fleet.Enlist(
-        report.Node, Unfit(run, report) is null ? report.Devices : [], report.Seed, report.Leaving || IsAiling(report.Node));
+    /// <summary>The node as the view is to have it.</summary>
+    public ClusterView Enlist(ClusterView view, RunState run, NodeReport.Enlist report) => view.Enlist(
+        report.Node, Unfit(run, report) is null ? report.Devices : [], report.Seed, report.Leaving || IsUnhealthy(report.Node));
 }

@@ -1,20 +1,26 @@
-using Elastic.Messages;
+using System.Reflection;
+using Elastic.Foundation;
 using Hyperion;
 
-namespace Elastic.Actors.Serialization;
+namespace Elastic.Messages.Wire;
 
-/// <summary>The closed list of types that may come in: those of Elastic.Messages that carry the mark, and what these are made of.</summary>
+/// <summary>
+/// The closed list of types that may come in: those of Elastic's own assemblies that carry <see cref="IWireMessage"/>, and what these are made of.
+/// </summary>
 /// <remarks>
 /// Hyperion asks by name, with the full assembly name when it writes and with the short one when it reads, so each type is
 /// listed under both.
 /// </remarks>
-internal sealed class AllowedTypes : ITypeFilter
+public sealed class AllowedTypes : ITypeFilter
 {
     private readonly HashSet<string> _names;
+    private readonly HashSet<Assembly> _rooms;
 
-    public AllowedTypes()
+    /// <param name="others">Assemblies with messages of their own, besides this one.</param>
+    public AllowedTypes(params IEnumerable<Assembly> others)
     {
-        Types = [.. Closure(typeof(IWireMessage).Assembly.GetTypes().Where(t => typeof(IWireMessage).IsAssignableFrom(t) && t is { IsAbstract: false }))];
+        _rooms = [typeof(IWireMessage).Assembly, typeof(Digest).Assembly, .. others];
+        Types = [.. Closure(_rooms.SelectMany(a => a.GetTypes()).Where(t => typeof(IWireMessage).IsAssignableFrom(t) && t is { IsAbstract: false }))];
         _names = [.. Types.SelectMany(NamesOf)];
     }
 
@@ -30,16 +36,16 @@ internal sealed class AllowedTypes : ITypeFilter
         yield return $"{type.FullName}, {type.Assembly.GetName().Name}";
     }
 
-    private static HashSet<Type> Closure(IEnumerable<Type> roots)
+    private HashSet<Type> Closure(IEnumerable<Type> roots)
     {
         var found = new HashSet<Type>();
         var open = new Stack<Type>(roots);
-        while (open.TryPop(out var type))
+        while (open.TryPop(out var next))
         {
-            type = Nullable.GetUnderlyingType(type) ?? type;
+            var type = Nullable.GetUnderlyingType(next) ?? next;
             if (type.IsArray)
                 open.Push(type.GetElementType()!);
-            else if (type.Assembly != typeof(IWireMessage).Assembly)
+            else if (!_rooms.Contains(type.Assembly))
                 continue;                                            // primitives and strings have no name on the wire
             if (!type.IsAbstract && found.Add(type))
                 foreach (var property in type.GetProperties())

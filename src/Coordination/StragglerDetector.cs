@@ -3,7 +3,7 @@ namespace Elastic.Coordination;
 /// <summary>What is known of time: the moment, and how long a replica's round takes.</summary>
 /// <param name="Now">Since the supervisor began.</param>
 /// <param name="Median">Of the replicas' rounds that were computed lately; null before the first.</param>
-public readonly record struct Pace(TimeSpan Now, TimeSpan? Median)
+public readonly record struct StragglerDetector(TimeSpan Now, TimeSpan? Median)
 {
     /// <summary>A replica that takes longer than so many medians gets a second runner.</summary>
     private const double Straggling = 1.5;

@@ -8,16 +8,16 @@ using static Elastic.Testing.RunSamples;
 namespace Elastic.Coordination.Tests;
 
 // Who is given what, phase by phase.
-public sealed class DispatchTests
+public sealed class SchedulerTests
 {
-    private static readonly Fleet Two = FleetOf(("a", 1), ("b", 1));
+    private static readonly ClusterView Two = FleetOf(("a", 1), ("b", 1));
 
     [Fact]
     public void Nothing_is_given_to_an_empty_fleet_or_a_stopping_one()
     {
         foreach (var run in new[] { Started, At(1), Averaging, Assembling })
         {
-            Assert.Empty(Given(run, Fleet.Empty with { Surveyed = true }, out _));
+            Assert.Empty(Given(run, ClusterView.Empty with { Surveyed = true }, out _));
             Assert.Empty(Given(run, Two with { Stopping = true }, out _));
         }
     }
@@ -44,7 +44,7 @@ public sealed class DispatchTests
     [Fact]
     public void A_version_is_scored_and_stored_before_its_devices_leave_for_the_next_round()
     {
-        var run = Carry(Averaged(Computed(At(1))), Commit(1));           // version 2: scored and durable by the plan
+        var run = Carry(WithChunks(WithResults(At(1))), Commit(1));           // version 2: scored and durable by the plan
         var work = Given(run, Two, out _);
         Assert.Equal([(WorkKind.Evaluate, A), (WorkKind.Checkpoint, A), (WorkKind.Replica, B)], work.Select(w => (w.Key.Kind, w.Node)));
         Assert.Equal(new NodeCommand.Evaluate(Id, 2, Version(2)), work[0].Command);
@@ -55,7 +55,7 @@ public sealed class DispatchTests
     [Fact]
     public void A_checkpoint_is_taken_by_a_node_that_is_meant_to_stay()
     {
-        var run = Carry(Averaged(Computed(At(1))), Commit(1));
+        var run = Carry(WithChunks(WithResults(At(1))), Commit(1));
         WorkKey checkpoint = new(WorkKind.Checkpoint, 2);
         Assert.Equal(C, Given(run, Two.Enlist(C, [], seed: true), out _).Single(w => w.Key == checkpoint).Node);
         Assert.Equal(B, Given(run, Two.Enlist(A, [], seed: true, leaving: true), out _).Single(w => w.Key == checkpoint).Node);
@@ -103,8 +103,8 @@ public sealed class DispatchTests
     [Fact]
     public void Every_node_assembles_the_version_that_it_does_not_hold_yet()
     {
-        var run = Averaged(Computed(At(1)));
-        var fleet = FleetOf(("a", 1), ("b", 4), ("c", 1)).Assembled(B);
+        var run = WithChunks(WithResults(At(1)));
+        var fleet = FleetOf(("a", 1), ("b", 4), ("c", 1)).WithAssembled(B);
         var work = Given(run, fleet, out fleet);
         Assert.Equal(["a", "c"], work.Select(w => w.Node.Value));
         Assert.All(work, w => Assert.Equal(Deep(new NodeCommand.Assemble(Id, 1, [Chunk(1, 0), Chunk(1, 1)], new Part(0, 1))), Deep(w.Command)));
@@ -116,22 +116,22 @@ public sealed class DispatchTests
     public void A_large_version_is_assembled_by_several_messages_that_make_up_one_piece_of_work()
     {
         var plan = Plan with { Elements = ElementsOf(450) };
-        var run = Fold(Computed(At(1)), new RunEvent.ChunksAveraged(Id, 1, [.. Enumerable.Range(0, 450).Select(c => Chunk(1, c))]));
+        var run = Fold(WithResults(At(1)), new RunEvent.ChunksAveraged(Id, 1, [.. Enumerable.Range(0, 450).Select(c => Chunk(1, c))]));
         var work = Given(run, FleetOf(("a", 1)), out var fleet, plan);
         var parts = work.Select(w => (NodeCommand.Assemble)w.Command).ToList();
         Assert.Equal([new Part(0, 3), new Part(1, 3), new Part(2, 3)], parts.Select(p => p.Part));
         Assert.Equal(Enumerable.Range(0, 450), parts.SelectMany(p => p.Chunks).Select(c => c.Chunk));
-        Assert.Equal(new Holding(new WorkKey(WorkKind.Assemble, 1), A), Assert.Single(fleet.InHand).Key);
+        Assert.Equal(new InFlightWork(new WorkKey(WorkKind.Assemble, 1), A), Assert.Single(fleet.InFlight).Key);
     }
 
     [Fact]
     public void Nothing_is_given_twice()
     {
-        foreach (var run in new[] { Started, Computing, At(1), Computed(At(2)), Averaged(Computed(At(3))) })
+        foreach (var run in new[] { Started, Computing, At(1), WithResults(At(2)), WithChunks(WithResults(At(3))) })
         {
             Assert.NotEmpty(Given(run, Two.Holding(run, A), out var fleet));
             Assert.Empty(Given(run, fleet, out var again));
-            Assert.Equal(fleet.InHand, again.InHand);
+            Assert.Equal(fleet.InFlight, again.InFlight);
         }
     }
 
@@ -188,7 +188,7 @@ public sealed class DispatchTests
     public void A_node_on_its_way_out_is_given_nothing()
     {
         var fleet = Two.Enlist(A, [new("cpu:0")], leaving: true);
-        foreach (var run in new[] { Started, At(1), Computed(At(1)), Averaged(Computed(At(1))) })
+        foreach (var run in new[] { Started, At(1), WithResults(At(1)), WithChunks(WithResults(At(1))) })
             Assert.All(Given(run, fleet, out _), w => Assert.Equal(B, w.Node));
     }
 
@@ -201,9 +201,9 @@ public sealed class DispatchTests
         var run = Fold(At(1), new RunEvent.ReplicaComputed(Id, Result(1, 1 - slow.Key.Index), B));
         fleet = fleet.Answered(new WorkKey(WorkKind.Replica, 1, 1 - slow.Key.Index), B);
 
-        Assert.Empty(Given(run, fleet, out _, null, new Pace(TimeSpan.FromSeconds(15), median)));
-        Assert.Empty(Given(run, fleet, out _, null, new Pace(TimeSpan.FromSeconds(16), null)));        // nobody knows yet how long it takes
-        var late = new Pace(TimeSpan.FromSeconds(16), median);
+        Assert.Empty(Given(run, fleet, out _, null, new StragglerDetector(TimeSpan.FromSeconds(15), median)));
+        Assert.Empty(Given(run, fleet, out _, null, new StragglerDetector(TimeSpan.FromSeconds(16), null)));        // nobody knows yet how long it takes
+        var late = new StragglerDetector(TimeSpan.FromSeconds(16), median);
         var second = Assert.Single(Given(run, fleet, out var after, null, late));
         Assert.Equal((B, slow.Key, slow.Command), (second.Node, second.Key, second.Command));
         Assert.Empty(Given(run, after, out _, null, late));                                            // a third one is of no use
@@ -214,7 +214,7 @@ public sealed class DispatchTests
     public void Where_a_round_takes_milliseconds_nobody_is_a_straggler()
     {
         Given(At(1), FleetOf(("a", 2), ("b", 2)), out var fleet);
-        Assert.Empty(Given(At(1), fleet, out _, null, new Pace(TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(3))));
+        Assert.Empty(Given(At(1), fleet, out _, null, new StragglerDetector(TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(3))));
     }
 
     [Fact]
@@ -236,14 +236,14 @@ public sealed class DispatchTests
     [Fact]
     public void An_audit_that_nobody_else_could_make_is_let_go()
     {
-        var work = Given(Computed(At(1)) with { Ballots = Fold(At(1), Finished(0, A), Finished(1, A)).Ballots }, FleetOf(("a", 2)), out _, Plan with { AuditRate = 1 });
+        var work = Given(WithResults(At(1)) with { Quorums = Fold(At(1), Finished(0, A), Finished(1, A)).Quorums }, FleetOf(("a", 2)), out _, Plan with { AuditRate = 1 });
         Assert.Equal(WorkKind.Average, Assert.Single(work).Key.Kind);
     }
 
     [Fact]
     public void A_disputed_replica_goes_to_a_node_that_has_not_voted_and_otherwise_waits()
     {
-        var run = Fold(Computed(At(1)), new RunEvent.ReplicaContested(Id, Result(1, 0), Result(1, 0, "x"), B));
+        var run = Fold(WithResults(At(1)), new RunEvent.ReplicaContested(Id, Result(1, 0), Result(1, 0, "x"), B));
         Assert.Empty(Given(run, Two, out _));
         var work = Assert.Single(Given(run, Two.Enlist(C, [new("cpu:0")]), out _));
         Assert.Equal((C, new WorkKey(WorkKind.Replica, 1, 0)), (work.Node, work.Key));
@@ -254,57 +254,57 @@ public sealed class DispatchTests
     public void A_round_is_not_committed_before_enough_nodes_hold_the_next_version()
     {
         var run = At(1);
-        var assembling = Averaged(Computed(run));
+        var assembling = WithChunks(WithResults(run));
         var two = Two.Holding(assembling, A, B);
-        Assert.Null(Dispatch.Commit(assembling, two, Plan));
-        Assert.Null(Dispatch.Commit(assembling, two.Assembled(A), Plan));
-        Assert.Null(Dispatch.Commit(Computed(run), two.Assembled(A, B), Plan));
-        Assert.Null(Dispatch.Commit(assembling, two.Assembled(A, B) with { Surveyed = false }, Plan));
-        Assert.NotNull(Dispatch.Commit(assembling, two.Assembled(A, B), Plan));
+        Assert.Null(Scheduler.Commit(assembling, two, Plan));
+        Assert.Null(Scheduler.Commit(assembling, two.WithAssembled(A), Plan));
+        Assert.Null(Scheduler.Commit(WithResults(run), two.WithAssembled(A, B), Plan));
+        Assert.Null(Scheduler.Commit(assembling, two.WithAssembled(A, B) with { Surveyed = false }, Plan));
+        Assert.NotNull(Scheduler.Commit(assembling, two.WithAssembled(A, B), Plan));
     }
 
     [Fact]
     public void A_round_is_not_committed_before_two_staying_nodes_hold_every_inner_state()
     {
-        var run = Averaged(Computed(At(1)));
-        var fleet = Two.Assembled(A, B).Holding(run, A);
-        Assert.Null(Dispatch.Commit(run, fleet, Plan));
-        Assert.Null(Dispatch.Commit(run, fleet.Hold(B, D("inner 1 0")), Plan));
-        Assert.NotNull(Dispatch.Commit(run, fleet.Hold(B, D("inner 1 0"), D("inner 1 1")), Plan));
+        var run = WithChunks(WithResults(At(1)));
+        var fleet = Two.WithAssembled(A, B).Holding(run, A);
+        Assert.Null(Scheduler.Commit(run, fleet, Plan));
+        Assert.Null(Scheduler.Commit(run, fleet.Hold(B, D("inner 1 0")), Plan));
+        Assert.NotNull(Scheduler.Commit(run, fleet.Hold(B, D("inner 1 0"), D("inner 1 1")), Plan));
 
         var leaving = fleet.Enlist(C, []).Hold(C, D("inner 1 0"), D("inner 1 1")).Enlist(C, [], leaving: true);
-        Assert.Null(Dispatch.Commit(run, leaving, Plan));                // what is on its way out does not count
-        Assert.Null(Dispatch.Commit(run, fleet.Hold(B, D("inner 1 0"), D("inner 1 1")).Enlist(B, [], leaving: true).Enlist(C, []), Plan));
+        Assert.Null(Scheduler.Commit(run, leaving, Plan));                // what is on its way out does not count
+        Assert.Null(Scheduler.Commit(run, fleet.Hold(B, D("inner 1 0"), D("inner 1 1")).Enlist(B, [], leaving: true).Enlist(C, []), Plan));
     }
 
     [Fact]
     public void A_round_is_committed_to_the_version_that_its_chunks_make_up()
     {
-        var run = Averaged(Computed(At(1)));
-        var fleet = FleetOf(("a", 1), ("b", 1), ("c", 1)).Assembled(B, C).Holding(run, B, C);
+        var run = WithChunks(WithResults(At(1)));
+        var fleet = FleetOf(("a", 1), ("b", 1), ("c", 1)).WithAssembled(B, C).Holding(run, B, C);
         var fingerprint = new VectorManifest(Plan.Elements, [Chunk(1, 0).Parameters, Chunk(1, 1).Parameters]).Fingerprint;
-        Assert.Equal(new RunCommand.CommitRound(Id, 1, VersionAfter(1), fingerprint, 2, 3), Dispatch.Commit(run, fleet, Plan));
+        Assert.Equal(new CoordinatorCommand.CommitRound(1, VersionAfter(1), fingerprint, 2, 3), Scheduler.Commit(run, fleet, Plan));
     }
 
     [Fact]
     public void A_single_node_is_enough_where_there_is_only_one()
     {
-        var run = Averaged(Computed(At(1)));
-        var commit = Dispatch.Commit(run, FleetOf(("a", 1)).Assembled(A).Holding(run, A), Plan);
+        var run = WithChunks(WithResults(At(1)));
+        var commit = Scheduler.Commit(run, FleetOf(("a", 1)).WithAssembled(A).Holding(run, A), Plan);
         Assert.Equal((1, 1), (commit!.Holders, commit.Nodes));
     }
 
     [Fact]
     public void A_round_is_not_committed_before_the_version_it_started_from_is_scored_and_durable()
     {
-        var bare = Averaged(Computed(Carry(Averaged(Computed(At(1))), Commit(1))));
-        var fleet = Two.Assembled(A, B).Holding(bare, A, B);
-        var scored = Carry(bare, new RunCommand.FinishEvaluation(Id, A, new VersionScore(2, 1, 1)));
-        var durable = Carry(bare, new RunCommand.FinishCheckpoint(Id, A, Checkpoint(2)));
-        Assert.Null(Dispatch.Commit(bare, fleet, Plan));
-        Assert.Null(Dispatch.Commit(scored, fleet, Plan));
-        Assert.Null(Dispatch.Commit(durable, fleet, Plan));
-        Assert.NotNull(Dispatch.Commit(Carry(scored, new RunCommand.FinishCheckpoint(Id, A, Checkpoint(2))), fleet, Plan));
+        var bare = WithChunks(WithResults(Carry(WithChunks(WithResults(At(1))), Commit(1))));
+        var fleet = Two.WithAssembled(A, B).Holding(bare, A, B);
+        var scored = Carry(bare, Scored(A, new VersionScore(2, 1, 1)));
+        var durable = Carry(bare, Stored(A, Checkpoint(2)));
+        Assert.Null(Scheduler.Commit(bare, fleet, Plan));
+        Assert.Null(Scheduler.Commit(scored, fleet, Plan));
+        Assert.Null(Scheduler.Commit(durable, fleet, Plan));
+        Assert.NotNull(Scheduler.Commit(Carry(scored, Stored(A, Checkpoint(2))), fleet, Plan));
     }
 
     [Fact]
@@ -312,44 +312,44 @@ public sealed class DispatchTests
     {
         RunCommand[] answers =
         [
-            new RunCommand.FinishInitialization(Id, A, D("version 0"), D("f")), new RunCommand.FinishEvaluation(Id, A, new VersionScore(2, 1, 1)),
-            new RunCommand.FinishCheckpoint(Id, A, Checkpoint(2)), new RunCommand.FinishReplica(Id, B, Result(2, 0)),
-            new RunCommand.HandOverReplica(Id, C, HandOver(2, 1, 1)), new RunCommand.FinishChunks(Id, A, 2, default, [Chunk(2, 0), Chunk(2, 1)]),
+            Made(A, D("version 0"), D("f")), Scored(A, new VersionScore(2, 1, 1)),
+            Stored(A, Checkpoint(2)), Finish(B, Result(2, 0)),
+            Stopped(C, HandOver(2, 1, 1)), Sums(A, 2, default, [Chunk(2, 0), Chunk(2, 1)]),
         ];
-        var second = Carry(Averaged(Computed(At(1))), Commit(1));
-        var given = new[] { (Started, Two), (second, Two.Enlist(C, [new("cpu:0")])), (Computed(At(2)), Two) }
+        var second = Carry(WithChunks(WithResults(At(1))), Commit(1));
+        var given = new[] { (Started, Two), (second, Two.Enlist(C, [new("cpu:0")])), (WithResults(At(2)), Two) }
             .SelectMany(c => Given(c.Item1, c.Item2, out _)).ToList();
-        Assert.Equal(given.Select(w => (Holding?)new Holding(w.Key, w.Node)), answers.Select(Dispatch.AnsweredBy));
+        Assert.Equal(given.Select(w => (InFlightWork?)new InFlightWork(w.Key, w.Node)), answers.Select(Scheduler.AnsweredBy));
         Assert.All(given, w => Assert.Equal(w.Key, WorkKey.Of(w.Command)));
-        Assert.Null(Dispatch.AnsweredBy(new RunCommand.FinishChunks(Id, A, 2, default, [])));
-        Assert.Null(Dispatch.AnsweredBy(Begin));
+        Assert.Null(Scheduler.AnsweredBy(Sums(A, 2, default, [])));
+        Assert.Null(Scheduler.AnsweredBy(Begin));
     }
 
     [Fact]
     public void What_is_given_is_not_done_and_is_done_once_its_result_is_stored()
     {
-        foreach (var run in new[] { Started, At(1), Carry(Averaged(Computed(At(1))), Commit(1)), Computed(At(2)), Averaged(Computed(At(3))) })
-            Assert.All(Given(run, Two.Holding(run, A), out _), w => Assert.False(Dispatch.IsDone(run, Plan, new Holding(w.Key, w.Node))));
+        foreach (var run in new[] { Started, At(1), Carry(WithChunks(WithResults(At(1))), Commit(1)), WithResults(At(2)), WithChunks(WithResults(At(3))) })
+            Assert.All(Given(run, Two.Holding(run, A), out _), w => Assert.False(Scheduler.IsDone(run, Plan, new InFlightWork(w.Key, w.Node))));
 
         WorkKey replica = new(WorkKind.Replica, 1, 0);
-        Assert.True(Dispatch.IsDone(Computed(At(1)), Plan, new Holding(replica, B)));                  // another was faster
-        Assert.True(Dispatch.IsDone(At(2), Plan, new Holding(replica, B)));
-        Assert.False(Dispatch.IsDone(Computed(At(1)), Plan with { AuditRate = 1 }, new Holding(replica, B)));
-        Assert.True(Dispatch.IsDone(Computed(At(1)), Plan with { AuditRate = 1 }, new Holding(replica, A)));
-        Assert.True(Dispatch.IsDone(Averaged(Computed(At(1))), Plan, new Holding(new WorkKey(WorkKind.Average, 1, 0), A)));
-        Assert.True(Dispatch.IsDone(At(2), Plan, new Holding(new WorkKey(WorkKind.Evaluate, 2), A)));
-        Assert.True(Dispatch.IsDone(At(2), Plan, new Holding(new WorkKey(WorkKind.Checkpoint, 2), A)));
-        Assert.True(Dispatch.IsDone(At(2), Plan, new Holding(new WorkKey(WorkKind.Copy, 1, 2), A)));
-        Assert.True(Dispatch.IsDone(Computing, Plan, new Holding(new WorkKey(WorkKind.Initialize, 0), A)));
+        Assert.True(Scheduler.IsDone(WithResults(At(1)), Plan, new InFlightWork(replica, B)));                  // another was faster
+        Assert.True(Scheduler.IsDone(At(2), Plan, new InFlightWork(replica, B)));
+        Assert.False(Scheduler.IsDone(WithResults(At(1)), Plan with { AuditRate = 1 }, new InFlightWork(replica, B)));
+        Assert.True(Scheduler.IsDone(WithResults(At(1)), Plan with { AuditRate = 1 }, new InFlightWork(replica, A)));
+        Assert.True(Scheduler.IsDone(WithChunks(WithResults(At(1))), Plan, new InFlightWork(new WorkKey(WorkKind.Average, 1, 0), A)));
+        Assert.True(Scheduler.IsDone(At(2), Plan, new InFlightWork(new WorkKey(WorkKind.Evaluate, 2), A)));
+        Assert.True(Scheduler.IsDone(At(2), Plan, new InFlightWork(new WorkKey(WorkKind.Checkpoint, 2), A)));
+        Assert.True(Scheduler.IsDone(At(2), Plan, new InFlightWork(new WorkKey(WorkKind.Copy, 1, 2), A)));
+        Assert.True(Scheduler.IsDone(Computing, Plan, new InFlightWork(new WorkKey(WorkKind.Initialize, 0), A)));
     }
 
     private static RunEvent.ReplicaComputed Finished(int replica, NodeId node) => new(Id, Result(1, replica), node);
 
     private static List<Assignment> Replicas(IEnumerable<Assignment> work) => [.. work.Where(w => w.Key.Kind == WorkKind.Replica)];
 
-    private static IReadOnlyList<Assignment> Given(RunState run, Fleet fleet, out Fleet after, RunPlan? plan = null, Pace pace = default)
+    private static IReadOnlyList<Assignment> Given(RunState run, ClusterView fleet, out ClusterView after, RunPlan? plan = null, StragglerDetector stragglers = default)
     {
-        (after, var work) = Dispatch.Next(run, fleet, plan ?? Plan, pace);
+        (after, var work) = Scheduler.Next(run, fleet, plan ?? Plan, stragglers);
         return work;
     }
 }

@@ -8,9 +8,9 @@ using static Elastic.Testing.RunSamples;
 namespace Elastic.Coordination.Tests;
 
 // What a supervisor does when nodes and messages come and go. Whole runs are in RunSimulationTests.
-public sealed class RunDeskTests
+public sealed class RunCoordinatorTests
 {
-    private readonly RunDesk _desk = new(Id, _ => Plan, TimeSpan.FromSeconds(10));
+    private readonly RunCoordinator _desk = new(Id, _ => Plan, TimeSpan.FromSeconds(10));
     private TimeSpan _now;
 
     [Fact]
@@ -54,7 +54,7 @@ public sealed class RunDeskTests
         Sent(A);
         for (var i = 0; i < 2; i++)
         {
-            Handle(new RunCommand.FinishReplica(Id, A, Result(1, 0)));
+            Handle(Finish(A, Result(1, 0)));
             Assert.Contains("DropWork", Sent(A));
         }
     }
@@ -99,7 +99,7 @@ public sealed class RunDeskTests
         Enlist(B);
         Survey(B, [D("inner 2 0"), D("inner 2 1")]);
         HandleOwn();
-        Assert.Equal((3, true), (_desk.Run.Round, _desk.Fleet.Surveyed));
+        Assert.Equal((3, true), (_desk.Run.Round, _desk.ClusterView.Surveyed));
     }
 
     [Fact]
@@ -184,10 +184,10 @@ public sealed class RunDeskTests
         _desk.TakeBack(new NodeReport.WorkFailed(A, work, "the disk is full", WorkFailure.Permanent));
         Assert.Null(_desk.Failure);
         Assert.Contains("Exclude", Sent(A));
-        Assert.Equal([B], _desk.Fleet.Workers);
+        Assert.Equal([B], _desk.ClusterView.Workers);
         After(31);
         _desk.Tick();
-        Assert.Equal([A, B], _desk.Fleet.Workers);
+        Assert.Equal([A, B], _desk.ClusterView.Workers);
     }
 
     [Fact]
@@ -198,18 +198,18 @@ public sealed class RunDeskTests
         Survey(B, At(1).Current());
         var work = _desk.TakeOutbox().Where(o => o.Node == A).Select(o => o.Command).OfType<NodeCommand.RunReplica>().First();
         FailOnA(work);
-        Assert.Equal([A, B], _desk.Fleet.Workers);
+        Assert.Equal([A, B], _desk.ClusterView.Workers);
         foreach (var rest in new[] { 30, 60, 120 })
         {
             FailOnA(work);
             Assert.Null(_desk.Failure);
-            Assert.Equal([B], _desk.Fleet.Workers);
+            Assert.Equal([B], _desk.ClusterView.Workers);
             After(rest - 1);
             _desk.Tick();
-            Assert.Equal([B], _desk.Fleet.Workers);
+            Assert.Equal([B], _desk.ClusterView.Workers);
             After(2);
             _desk.Tick();
-            Assert.Equal([A, B], _desk.Fleet.Workers);
+            Assert.Equal([A, B], _desk.ClusterView.Workers);
         }
 
         void FailOnA(NodeCommand.RunReplica failing)
@@ -228,10 +228,10 @@ public sealed class RunDeskTests
         Sent(A);
         _desk.Unopened(new NodeReport.RunUnopened(A, Id, null));
         Assert.Contains("OpenRun", Sent(A));
-        Assert.Equal([A], _desk.Fleet.Workers);
+        Assert.Equal([A], _desk.ClusterView.Workers);
         _desk.Unopened(new NodeReport.RunUnopened(A, Id, "its corpus cannot be had"));
         Assert.DoesNotContain("OpenRun", Sent(A));
-        Assert.Empty(_desk.Fleet.Workers);
+        Assert.Empty(_desk.ClusterView.Workers);
     }
 
     [Fact]
@@ -266,10 +266,10 @@ public sealed class RunDeskTests
     {
         Begin(1, A);
         Sent(A);
-        Handle(new RunCommand.Pause(Id));
+        Handle(new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)));
         Assert.Equal(["StopRun"], Sent(A));
         Assert.Equal(RunPhase.Computing, _desk.Phase);
-        Handle(new RunCommand.HandOverReplica(Id, A, HandOver(1, 0, 2)));
+        Handle(Stopped(A, HandOver(1, 0, 2)));
         _desk.PutDown(new NodeReport.RunIdle(A, Id));
         Assert.Equal(RunPhase.Stopped, _desk.Phase);
         Sent(A);
@@ -286,9 +286,9 @@ public sealed class RunDeskTests
         HandleOwn();
         Assert.Equal("cuda", _desk.Run.Arithmetic);
         Enlist(B, devices: 4);
-        Assert.Equal([A], _desk.Fleet.Workers);
+        Assert.Equal([A], _desk.ClusterView.Workers);
         Assert.Contains("Exclude", Sent(B));
-        Assert.Equal([A, B], _desk.Fleet.Staying);
+        Assert.Equal([A, B], _desk.ClusterView.Staying);
     }
 
     [Fact]
@@ -299,7 +299,7 @@ public sealed class RunDeskTests
         Assert.Equal(["Exclude"], Sent(B));
         Enlist(B);
         Assert.Empty(Sent(B));
-        Assert.Empty(_desk.Fleet.Nodes);
+        Assert.Empty(_desk.ClusterView.Nodes);
     }
 
     private void Recover(params IEnumerable<RunEvent> journal)
@@ -328,7 +328,7 @@ public sealed class RunDeskTests
     private void Survey(NodeId node, IEnumerable<Digest> intact)
     {
         _desk.Hold(new NodeReport.Surveyed(node, Id, [.. _desk.Run.References()], [.. intact], new Part(0, 1)));
-        if (!_desk.Fleet.Surveyed && _desk.Run.Current().All(s => !_desk.Fleet.HoldersOf(s).IsEmpty))
+        if (!_desk.ClusterView.Surveyed && _desk.Run.Current().All(s => !_desk.ClusterView.HoldersOf(s).IsEmpty))
             HandleOwn();
     }
 

@@ -1,0 +1,46 @@
+namespace Elastic.Coordination;
+
+// Where a coordinator stands. One state, computed from facts that are each kept once; the first row that holds counts.
+//
+//   state       holds while                                              journalled        a node may leave
+//   Recovering  the journal is replayed, or the term is not known yet    no                no
+//   Failed      something that trying again cannot mend                  no                when what it holds is elsewhere
+//   Finished    all rounds committed, the last version scored, durable   RunFinished       yes
+//   Waiting     nobody has asked it to go on, or no device is there      no                when what it holds is elsewhere
+//   Surveying   it is not known what is still whole                      no                no
+//   Stopping    asked to stop, nodes still hand over                     RunPaused         when what it holds is elsewhere
+//   Stopped     asked to stop, and nobody has anything in hand           RunPaused         when what it holds is elsewhere
+//   Running     otherwise                                                no                when what it holds is elsewhere
+//
+// A start leads out of Failed, Stopping, Stopped and Waiting; a loss leads from Running, Stopping or Finished to Surveying.
+public enum Lifecycle
+{
+    Recovering,
+    Surveying,
+    Waiting,
+    Running,
+    Stopping,
+    Stopped,
+    Failed,
+    Finished,
+}
+
+/// <summary>What decides about the state.</summary>
+/// <param name="HasTerm">The fence knows this supervisor.</param>
+/// <param name="GoesOn">The run goes on by itself after a restart.</param>
+/// <param name="IsAsked">It goes on by itself, or somebody has said so since the restart.</param>
+/// <param name="IsBusy">Some node has work of the run in hand that it would hand over.</param>
+public readonly record struct LifecycleFacts(
+    bool HasTerm, bool HasFailed, bool IsFinished, bool GoesOn, bool IsAsked, bool IsSurveyed, bool IsPaused, bool IsBusy, bool HasDevices)
+{
+    public Lifecycle State =>
+        !HasTerm ? Lifecycle.Recovering
+        : HasFailed ? Lifecycle.Failed
+        // One process that is asked to go on with a finished run looks whether it is still whole, before it says so.
+        : IsFinished && (GoesOn || (IsAsked && IsSurveyed)) ? Lifecycle.Finished
+        : !IsAsked ? Lifecycle.Waiting
+        : !HasDevices && !IsPaused ? Lifecycle.Waiting
+        : !IsSurveyed ? Lifecycle.Surveying
+        : IsPaused ? (IsBusy ? Lifecycle.Stopping : Lifecycle.Stopped)
+        : Lifecycle.Running;
+}

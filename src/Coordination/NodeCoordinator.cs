@@ -1,0 +1,291 @@
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Work;
+
+namespace Elastic.Coordination;
+
+// What a node does with what it is ordered and told: which work it begins on which devices, what it stops, hands over, answers and repeats. It
+// lives as long as its process, whichever supervisor there is, and knows neither actors nor clocks nor files. A simulation runs the same code.
+public sealed class NodeCoordinator(NodeFacts facts)
+{
+    private readonly PendingResults _pending = new();
+    private readonly MessageParts _parts = new();
+    private readonly DevicePool _devices = new();
+    private readonly Dictionary<int, WorkOrder> _upkeep = [];           // work that needs no device, by number
+    private readonly Dictionary<RunId, OpenedRun> _runs = [];
+    private readonly List<NodeOutput> _outputs = [];
+    private int _works;
+    private bool _isLeaving;
+
+    /// <summary>Something happens.</summary>
+    /// <returns>What is to be done, in this order.</returns>
+    public IReadOnlyList<NodeOutput> Step(NodeInput input)
+    {
+        switch (input)
+        {
+            case NodeInput.HasDevices has:
+                _devices.Set(has.Devices);
+                StartWaiting();
+                Report();
+                break;
+            case NodeInput.Ordered { Order: var order }:
+                Receive(order);
+                break;
+            case NodeInput.Commanded { Command: var command }:
+                Receive(command);
+                break;
+            case NodeInput.Told { News: NodeNews.Welcome welcome }:
+                _outputs.Add(new NodeOutput.PointTo(welcome.Lifeline));
+                break;
+            case NodeInput.Told { News: NodeNews.Refused refused }:
+                _outputs.Add(new NodeOutput.Refused(refused.Why));
+                break;
+            case NodeInput.Opened opened:
+                Note(opened);
+                break;
+            case NodeInput.Ended ended:
+                End(ended);
+                break;
+            case NodeInput.Schedule:
+                StartWaiting();
+                break;
+            case NodeInput.Beat:
+                Report();
+                break;
+            case NodeInput.Leave:
+                Leave();
+                break;
+        }
+
+        NodeOutput[] outputs = [.. _outputs];
+        _outputs.Clear();
+        return outputs;
+    }
+
+    private OpenedRun RunOf(RunId id) => _runs.TryGetValue(id, out var run) ? run : _runs[id] = new OpenedRun(id);
+
+    // The heartbeat. Whatever a supervisor has not acknowledged it hears again: it may be another one than it was told to first.
+    private void Report()
+    {
+        var held = _runs.Values.SelectMany(r => r.Held).OfType<WorkOrder>().Select(o => new HeldWork(o.Job, o.Id, o.Key, o.From));
+        Send(new NodeReport.Enlist(facts.Id)
+        {
+            Devices = [.. _devices.Devices],
+            Incarnation = facts.Incarnation,
+            Address = facts.Address,
+            Endpoint = facts.Endpoint,
+            Seed = facts.Seed,
+            Version = facts.Version,
+            Arithmetic = facts.Arithmetic,
+            Works = [.. _pending.Works.Concat(held).DistinctBy(w => (w.Job, w.Key))],
+            Leaving = _isLeaving,
+        });
+        foreach (var (order, outcome) in _pending.Overdue())
+            Send(ResultOf(order, outcome));
+    }
+
+    private void Receive(NodeCommand command)
+    {
+        switch (command)
+        {
+            case NodeCommand.OpenRun open:
+                RunOf(open.RunId).Openings++;
+                _outputs.Add(new NodeOutput.UseSources(open.Sources));
+                _outputs.Add(new NodeOutput.Open(open));
+                break;
+            case NodeCommand.StopRun stop:
+                Stop(RunOf(stop.RunId));
+                break;
+            case NodeCommand.DropWork drop:
+                foreach (var key in drop.Works)
+                    Drop(drop.RunId.Job, key);
+                _outputs.Add(new NodeOutput.Reschedule());
+                break;
+            case NodeCommand.Release release:
+                RunOf(release.RunId).IsReleased = true;
+                LeaveIfReleased();
+                break;
+            case NodeCommand.Exclude exclude when RunOf(exclude.RunId) is var run && run.Excluded != exclude.Why:
+                run.Excluded = exclude.Why;
+                _outputs.Add(new NodeOutput.Say($"run {exclude.RunId}: {exclude.Why}"));
+                break;
+            case NodeCommand.Survey or NodeCommand.Retain:
+                WhenOpen(RunOf(command.RunId), command);
+                break;
+        }
+    }
+
+    private void Receive(WorkOrder part)
+    {
+        if (WorkKinds.Find(part.Key.Kind) is null || _parts.Join(part) is not { } order)
+            return;
+        // A run's orders carry its id as their job; one that was never heard of is asked for.
+        WhenOpen(RunOf(new RunId(order.Job.Value)), order);
+    }
+
+    // To open a run may take a while, since its corpus may have to come from elsewhere; what is asked of it in the meantime waits.
+    private void WhenOpen(OpenedRun run, object what)
+    {
+        if (run.Openings > 0)
+            run.Held.Add(what);
+        else if (!run.IsOpen)
+            Send(new NodeReport.RunUnopened(facts.Id, run.Id, run.WhyNot));
+        else if (what is WorkOrder order)
+            Take(run, order);
+        else if (what is NodeCommand.Survey survey)
+            _outputs.Add(new NodeOutput.Survey(survey));
+        else if (what is NodeCommand.Retain part && _parts.Join(part) is { } retain)
+            _outputs.Add(new NodeOutput.Retain(retain));
+    }
+
+    private void Note(NodeInput.Opened opened)
+    {
+        var run = RunOf(opened.Run);
+        run.Openings--;
+        run.IsOpen |= opened.WhyNot is null;
+        run.WhyNot = opened.WhyNot;
+        if (opened.WhyNot is null)
+            run.MostDevices = opened.MostDevices;
+        else
+            Send(new NodeReport.RunUnopened(facts.Id, run.Id, opened.WhyNot));
+        if (run.Openings > 0)
+            return;                                                    // it is being opened again already
+        object[] held = [.. run.Held];
+        run.Held.Clear();
+        foreach (var what in held)
+            WhenOpen(run, what);
+    }
+
+    private void Take(OpenedRun run, WorkOrder order)
+    {
+        var kind = WorkKinds.Of(order.Key);
+        if (_isLeaving && kind.OccupiesDevices)
+            return;                                                    // sent before the supervisor knew
+        if (_pending.OutcomeOf(order) is { } outcome)
+            Send(ResultOf(order, outcome));
+        switch (_pending.TakeUp(order))
+        {
+            case Taken.Known:
+                return;
+            case Taken.Instead:
+                Abandon(order.Job, order.Key);
+                break;
+        }
+
+        _outputs.Add(new NodeOutput.UseSources(order.Sources));
+        if (kind.StoresFor(order.Key) is { } round)
+            _outputs.Add(new NodeOutput.BeginRound(run.Id, round));
+        if (kind.OccupiesDevices)
+        {
+            run.IsStopping = false;
+            _devices.Enqueue(order, kind == EvaluateWork.Kind ? int.MaxValue : run.MostDevices);
+            _outputs.Add(new NodeOutput.Reschedule());
+            return;
+        }
+
+        _upkeep[++_works] = order;
+        _outputs.Add(new NodeOutput.Start(_works, order, []));
+    }
+
+    private void StartWaiting()
+    {
+        foreach (var work in _devices.Start(() => ++_works))
+            _outputs.Add(new NodeOutput.Start(work.Number, work.Order, work.Devices));
+    }
+
+    private void End(NodeInput.Ended ended)
+    {
+        if (_upkeep.Remove(ended.Work, out var upkeep))
+        {
+            Answer(upkeep, ended.Outcome);
+            return;
+        }
+
+        if (_devices.End(ended.Work) is { } order)
+            Answer(order, ended.Outcome);
+        _outputs.Add(new NodeOutput.Reschedule());
+        foreach (var run in _runs.Values)
+            TellIfIdle(run);
+    }
+
+    private void Answer(WorkOrder order, WorkOutcome? outcome)
+    {
+        if (_pending.Finish(order, outcome))
+            Send(ResultOf(order, outcome!));
+    }
+
+    private void Stop(OpenedRun run)
+    {
+        run.IsStopping = true;
+        run.Held.RemoveAll(w => w is WorkOrder o && WorkKinds.Of(o.Key).OccupiesDevices);
+        foreach (var number in _devices.WorkingFor(run.Id.Job))
+            _outputs.Add(new NodeOutput.Stop(number));
+        foreach (var order in _devices.Clear(run.Id.Job))
+            _pending.Drop(order.Job, order.Key);
+        TellIfIdle(run);
+    }
+
+    private void TellIfIdle(OpenedRun run)
+    {
+        if (run.IsStopping && !_devices.WorkingFor(run.Id.Job).Any())
+            Send(new NodeReport.RunIdle(facts.Id, run.Id));
+    }
+
+    private void Drop(JobId job, WorkKey key)
+    {
+        _pending.Drop(job, key);
+        Abandon(job, key);
+        RunOf(new RunId(job.Value)).Held.RemoveAll(w => w is WorkOrder o && o.Key == key);
+    }
+
+    private void Abandon(JobId job, WorkKey key)
+    {
+        foreach (var number in _devices.Drop(job, key))
+            _outputs.Add(new NodeOutput.Abandon(number));
+    }
+
+    private void Leave()
+    {
+        _isLeaving = true;
+        foreach (var run in _runs.Values.Where(r => r.IsOpen))
+            Stop(run);
+        Report();
+        LeaveIfReleased();
+    }
+
+    // The node may go when every run that it worked for has what only it held.
+    private void LeaveIfReleased()
+    {
+        if (_isLeaving && _runs.Values.Where(r => r.IsOpen).All(r => r.IsReleased))
+            _outputs.Add(new NodeOutput.Left());
+    }
+
+    private WorkResult ResultOf(WorkOrder order, WorkOutcome outcome) => new(order.Job, facts.Id, order.Id, order.Key, order.From, outcome);
+
+    private void Send(IWireMessage message) => _outputs.Add(new NodeOutput.Send(message));
+
+    // What a node knows of a run.
+    private sealed class OpenedRun(RunId id)
+    {
+        public RunId Id => id;
+
+        /// <summary>Openings that have not ended yet.</summary>
+        public int Openings { get; set; }
+
+        public bool IsOpen { get; set; }
+
+        /// <summary>Why the last opening failed; null where none has.</summary>
+        public string? WhyNot { get; set; }
+
+        public int MostDevices { get; set; } = 1;
+
+        public string? Excluded { get; set; }
+
+        public bool IsStopping { get; set; }
+
+        public bool IsReleased { get; set; }
+
+        /// <summary>Orders and commands that wait for the run to be open.</summary>
+        public List<object> Held { get; } = [];
+    }
+}

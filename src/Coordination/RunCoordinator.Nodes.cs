@@ -1,0 +1,289 @@
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
+
+namespace Elastic.Coordination;
+
+// The coordinator's view of the nodes: who comes, goes, rests, leaves, what each has in hand and what it answers.
+public sealed partial class RunCoordinator
+{
+    // Enough to share the load of a popular blob; a node that needs more is told anew with the next order.
+    private const int SourcesOfASet = 3;
+    private const int MostSources = Part.MostDigests;
+
+    private void Hear(NodeReport report)
+    {
+        switch (report)
+        {
+            case NodeReport.Enlist enlist:
+                Enlist(enlist);
+                break;
+            case NodeReport.StepTaken step when Plan is { } plan:
+                _progress.Count(step, (long)plan.At(step.Round).Sequences * plan.Context, _now);
+                break;
+            case NodeReport.Surveyed surveyed:
+                View = _inventory.Note(View, surveyed);
+                break;
+            case NodeReport.RunIdle idle:
+                _busy.Remove(idle.Node);
+                View = View.PutDown(idle.Node);
+                break;
+            case NodeReport.RunUnopened unopened:
+                Unopened(unopened);
+                break;
+        }
+    }
+
+    // An answer counts because of what it is: from a node that is there, of this job and version, and still wanted.
+    private void Take(WorkResult result)
+    {
+        if (WhyNot(result) is { } why)
+        {
+            _outputs.Add(new RunOutput.Dropped($"the {result.Key} by {result.Node}", why));
+            return;
+        }
+
+        if (result.Outcome is WorkFailed failed)
+        {
+            TakeBack(result, failed);
+            return;
+        }
+
+        var kind = WorkKinds.Of(result.Key);
+        var decision = Coordination.Run.Decide(Run, Plan!, result);
+        // Noted before the events are folded: what is in the journal and on no node counts as lost.
+        if (decision.Refusal is null)
+            View = View.Hold(result.Node, kind.Holds(result.Outcome));
+        else
+            _outputs.Add(new RunOutput.Dropped($"the {result.Key} by {result.Node}", decision.Refusal));
+        Carry(decision);
+        var work = new InFlightWork(result.Key, result.Node);
+        if (result.Outcome is Computed && View.InFlight.TryGetValue(work, out var since))
+            _timings.Note(_now - since);
+        Acknowledge(work);
+        if (decision.Refusal is not null)
+            return;
+        switch (result.Outcome)
+        {
+            case Computed { Result: var computed } when Run.QuorumOf(computed.Replica).Votes is [var only] && only.Node == result.Node:
+                View = View with { Homes = View.Homes.SetItem(computed.Replica, result.Node) };
+                break;
+            // What it holds may be of sums that do not count any more.
+            case Assembled held when held.Round == Run.Round && Run.Phase(Plan!) == RunPhase.Assembling && held.Version == Run.NextVersion(Plan!).Digest:
+                View = View with { Assembled = View.Assembled.Add(result.Node) };
+                break;
+        }
+    }
+
+    private string? WhyNot(WorkResult result) =>
+        result.Job != id.Job ? $"it belongs to {result.Job}"
+        : Plan is null ? "the run is not started"
+        : WorkKinds.Find(result.Key.Kind) is null ? $"there is no kind of work \"{result.Key.Kind}\""
+        : Run.IsQuarantined(result.Node) ? null                        // refused with the reason, and acknowledged
+        : !View.Nodes.ContainsKey(result.Node) ? "the node is not enlisted: it says it again when it is"
+        : _released.Contains(result.Node) ? "the node was released: what it has made since goes with it"
+        : null;
+
+    // The node keeps an answer, and gives it again and again, until it hears that nobody waits for it any more.
+    private void Acknowledge(InFlightWork work)
+    {
+        View = View.Answered(work.Work, work.Node);
+        _failures.Succeeded(work.Work);
+        _health.MarkHealthy(work.Node);
+        Send(work.Node, new NodeCommand.DropWork(id, [work.Work]));
+    }
+
+    private void TakeBack(WorkResult result, WorkFailed failed)
+    {
+        Send(result.Node, new NodeCommand.DropWork(id, [result.Key]));
+        // A node that was given up, or is a round behind, may fail at what is done long since: its blobs are gone. And it says so until it hears.
+        var work = new InFlightWork(result.Key, result.Node);
+        if (!View.InFlight.ContainsKey(work) || _failures.IsResting(work))
+            return;
+        var attempts = _failures.Note(work, failed, _now, _chance.NextDouble());
+        var kind = WorkKinds.Of(result.Key);
+        var others = View.Nodes.Any(n => n.Key != result.Node && !_health.IsUnhealthy(n.Key) && (!kind.NeedsDevice || n.Value.Devices.Length > 0));
+        if (IsStopping && kind == ComputeWork.Kind)
+            Fail($"replica {result.Key.Index} could not be handed over, and takes its steps of this round again next time: {failed.Why}");
+        else if (_failures.IsHopeless(result.Key, View.Nodes.Count) || (failed.Kind == WorkFailure.Permanent && !others))
+            Fail(failed.Why);
+        else if (failed.Kind == WorkFailure.Permanent || (others && _failures.IsStubborn(work)))
+            Rest(result.Node, failed.Why);
+        if (Failure is not null)
+            return;
+        if (attempts > 1)
+            _outputs.Add(new RunOutput.Notice($"the {result.Key} has failed {attempts} times, last on {Names([result.Node])}: {failed.Why}; trying again"));
+        if (failed.Kind == WorkFailure.Lost && View.Surveyed)
+            SurveyAgain();
+    }
+
+    private void Tick()
+    {
+        foreach (var work in _failures.Wake(_now))
+            View = View.Answered(work.Work, work.Node);
+        if (_health.Recover(_now))
+            ReviewNodes();
+        foreach (var node in _inventory.Overdue(_now))
+        {
+            if (!_inventory.IsMute(node))
+            {
+                AskWhatIsWhole(node, thorough: false);
+                continue;
+            }
+
+            _inventory.Forget(node);
+            _opened.Remove(node);                                      // so that it is asked once more when it has rested
+            Rest(node, "it does not say what it stores: its disk may hang");
+        }
+
+        foreach (var (stuck, since) in View.InFlight.Where(w => w.Key.Work.Kind != ComputeWork.Kind.Name && _now - w.Value > Overlong).ToList())
+            Rest(stuck.Node, $"it has not finished its {stuck.Work} for {Overlong.TotalMinutes} minutes");
+    }
+
+    private void Enlist(NodeReport.Enlist report)
+    {
+        if (Run.IsQuarantined(report.Node))
+        {
+            if (!_health.Knows(report))
+                Send(report.Node, new NodeCommand.Exclude(id, Run.Quarantined[report.Node.Value]));
+            _health.Note(report);
+            return;
+        }
+
+        var isNew = !_health.Knows(report);
+        if (isNew)
+            Forget(report.Node);
+        if (isNew && !View.Surveyed)
+            _inventory.Begin(_now);                                    // others may be on their way as well
+        if (report.Leaving)
+            _released.Remove(report.Node);                             // it is still waiting for the word
+        _health.Note(report);
+        View = _health.Enlist(View, Run, report);
+        if (Plan is not null)
+            Reconcile(report);
+    }
+
+    private void Forget(NodeId node)
+    {
+        _health.Forget(node);
+        _inventory.Forget(node);
+        _opened.Remove(node);
+        _busy.Remove(node);
+        _released.Remove(node);
+        _failures.Forget(node);
+        View = View.Lose(node);
+    }
+
+    private void Quarantine(RunEvent.NodeQuarantined quarantined)
+    {
+        var report = _health.Of(quarantined.Node);
+        Send(quarantined.Node, new NodeCommand.Exclude(id, quarantined.Why));
+        Forget(quarantined.Node);
+        if (report is not null)
+            _health.Note(report);
+        _outputs.Add(new RunOutput.Distrust(quarantined.Node));
+    }
+
+    // A node could not open the run, and is asked again after a while; or was not asked to, because that message was lost, and is asked at once.
+    private void Unopened(NodeReport.RunUnopened report)
+    {
+        _opened.Remove(report.Node);
+        _inventory.Forget(report.Node);
+        if (report.Why is null)
+            return;
+        _outputs.Add(new RunOutput.Notice($"{Names([report.Node])} cannot open the run: {report.Why}"));
+        if (View.Nodes.Keys.All(n => n == report.Node || _health.IsUnhealthy(n)) && !settings.GoesOn)
+            Fail(report.Why);
+        else
+            Rest(report.Node, report.Why);
+    }
+
+    // Nobody asks who has what of a run that was finished before this supervisor came: its checkpoint is durable.
+    private void ReleaseLeavers()
+    {
+        if (!(View.Surveyed || IsIdleAfterFinish))
+            return;
+        // Where nobody stays there is nothing to wait for, unless somebody is only resting.
+        if (!View.Staying.Any() && View.Nodes.Keys.Any(_health.IsUnhealthy))
+            return;
+        foreach (var node in View.Nodes.Where(n => n.Value.Leaving && !_health.IsUnhealthy(n.Key)).Select(n => n.Key))
+            if (!_inventory.IsAwaited(node) && Replication.CanGo(Run, View, node) && _released.Add(node))
+                Send(node, new NodeCommand.Release(id));
+    }
+
+    private void Open(NodeId node)
+    {
+        Send(node, new NodeCommand.OpenRun(id, Run.Settings!, Run.Corpus!.Value, Run.Manifest, Seeds(node)));
+        AskWhatIsWhole(node, thorough: false);
+        if (_health.Of(node) is { } report && WorkerHealth.Unfit(Run, report) is { } why)
+            Send(node, new NodeCommand.Exclude(id, why));
+        if (Run.IsPaused)
+            Send(node, new NodeCommand.StopRun(id));
+    }
+
+    private void AskWhatIsWhole(NodeId node, bool thorough)
+    {
+        foreach (var survey in _inventory.Ask(Run, node, new OrderId(_term ?? 0, ++_orders), _now))
+            Send(node, survey with { Thorough = thorough });
+    }
+
+    // What a node has in hand by its own account and what it should have, made the same.
+    private void Reconcile(NodeReport.Enlist report)
+    {
+        var own = report.Works.Where(w => w.Job == id.Job).ToLookup(w => w.From == Run.Version, w => new InFlightWork(w.Key, report.Node));
+        var has = own[true].ToHashSet();
+        foreach (var (work, since) in View.InFlight.Where(w => w.Key.Node == report.Node && !has.Contains(w.Key) && !_failures.IsResting(w.Key) && _now - w.Value > InTransit).ToList())
+            View = View.Answered(work.Work, work.Node);
+        var unknown = has.Where(w => !View.InFlight.ContainsKey(w)).ToLookup(w => Scheduler.IsDone(Run, Plan!, w));
+        foreach (var work in unknown[false])
+            View = View.Give(work.Work, work.Node, _now);
+        if (unknown[true].Concat(own[false]).Select(w => w.Work).ToArray() is { Length: > 0 } over)
+            Send(report.Node, new NodeCommand.DropWork(id, over));
+        // It says so itself when it has put everything down; that may get lost.
+        if (IsStopping && has.Count == 0 && View.InFlight.Keys.All(w => w.Node != report.Node))
+            _busy.Remove(report.Node);
+    }
+
+    private void Rest(NodeId node, string why)
+    {
+        _health.MarkUnhealthy(node, why, _now);
+        Send(node, new NodeCommand.Exclude(id, why));
+        View = View.PutDown(node);
+        ReviewNodes();
+    }
+
+    private void ReviewNodes()
+    {
+        foreach (var report in _health.Reports.Where(r => View.Nodes.ContainsKey(r.Node)).ToList())
+            View = _health.Enlist(View, Run, report);
+    }
+
+    private void SurveyAgain()
+    {
+        View = View.Forget([]) with { Surveyed = false };
+        _inventory.Begin(_now);
+        // Read everything again: what a node believes to be whole may be what somebody found damaged.
+        foreach (var node in _opened)
+            AskWhatIsWhole(node, thorough: true);
+    }
+
+    // Data planes of nodes that have what is needed, a few for each, not always the same; then the seeds, which are meant to keep things.
+    private string[] SourcesOf(IEnumerable<Digest> needs, NodeId except) =>
+    [
+        .. needs.Distinct()
+            .SelectMany(set => View.HoldersOf(set).Where(n => n != except).Order(View.Nodes.KeyComparer).ToList() is var holders
+                ? Enumerable.Range(0, Math.Min(SourcesOfASet, holders.Count)).Select(i => holders[(int)((_orders + i) % holders.Count)])
+                : [])
+            .Select(n => _health.Of(n)?.Endpoint).OfType<string>()
+            .Concat(Seeds(except)).Distinct().Take(MostSources),
+    ];
+
+    private string[] Seeds(NodeId except) =>
+        [.. _health.Reports.Where(r => r.Seed && r.Node != except).Select(r => r.Endpoint).Order(StringComparer.Ordinal).Take(SourcesOfASet)];
+
+    // For people, who know nodes by their addresses.
+    private string Names(IEnumerable<NodeId> nodes) =>
+        string.Join(", ", nodes.Select(n => _health.Of(n) is { } report ? $"{report.Address} ({n})" : n.Value).Order(StringComparer.Ordinal));
+}

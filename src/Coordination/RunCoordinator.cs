@@ -1,0 +1,362 @@
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
+using static Elastic.Coordination.CoordinatorCommand;
+
+namespace Elastic.Coordination;
+
+/// <summary>What a coordinator is told about its process.</summary>
+/// <param name="GoesOn">True where a run that nobody stopped goes on by itself after a restart.</param>
+/// <param name="Patience">How long to wait for nodes that may hold a version before it is taken for lost.</param>
+public sealed record CoordinatorSettings(bool GoesOn, TimeSpan Patience);
+
+// What supervises a run: the run as the journal has it, the view of the nodes, and what follows from both. It decides and keeps
+// count without actors, clocks, chance of its own or I/O, so that a simulation runs the very same code. Whoever owns it replays the journal,
+// then calls Step for everything that happens and carries out the outputs, in order. See Lifecycle for its states.
+public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> planOf, CoordinatorSettings settings)
+{
+    // Recovery from a snapshot replays at most so many rounds: some thousands of small events, a fraction of a second.
+    private const int SnapshotEvery = 100;
+
+    // A message to or from a node that lives may be lost with its connection. The node says every second what it has in hand.
+    private static readonly TimeSpan InTransit = TimeSpan.FromSeconds(3);
+
+    // Results on a node that has just fallen silent: it may be back in a moment.
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
+
+    // No piece of work but a replica's round takes so long on a node that is well. (A slow replica gets a second runner.)
+    private static readonly TimeSpan Overlong = TimeSpan.FromMinutes(5);
+
+    private readonly WorkerHealth _health = new();
+    private readonly Inventory _inventory = new(settings.Patience);
+    private readonly HashSet<NodeId> _opened = [];
+    private readonly HashSet<NodeId> _busy = [];
+    private readonly HashSet<NodeId> _released = [];
+    private readonly FailureHistory _failures = new();
+    private readonly Timings _timings = new();
+    private readonly RunProgress _progress = new();
+    private readonly List<RunOutput> _outputs = [];
+    private Random _chance = null!;
+    private TimeSpan _now;
+    private TimeSpan? _lostSince;
+    private CommitRound? _atTheFence;
+    private long? _term;
+    private int _termAsking;
+    private long _orders;
+    private bool _isAsked = settings.GoesOn;
+    private string? _reason;
+
+    public RunState Run { get; private set; } = RunState.Empty(id);
+
+    public RunPlan? Plan { get; private set; }
+
+    public ClusterView View { get; private set; } = ClusterView.Empty;
+
+    /// <summary>Why the run cannot go on; null while it can.</summary>
+    public string? Failure { get; private set; }
+
+    /// <inheritdoc cref="Lifecycle"/>
+    public Lifecycle Lifecycle => new LifecycleFacts(
+        _term is not null, Failure is not null, Run.IsFinished, settings.GoesOn, _isAsked, View.Surveyed, Run.IsPaused, _busy.Count > 0, View.DeviceCount > 0).State;
+
+    /// <summary>Where the run stands, for people.</summary>
+    public RunPhase Phase => Lifecycle switch
+    {
+        Lifecycle.Finished => RunPhase.Finished,
+        Lifecycle.Stopped => RunPhase.Stopped,
+        _ => View.DeviceCount == 0 || Plan is null || Run.IsFinished ? RunPhase.Waiting : Run.Phase(Plan),
+    };
+
+    /// <summary>For what the run waits, where nothing is in flight and nothing can be given out; null otherwise.</summary>
+    public string? WaitsFor => Lifecycle switch
+    {
+        Lifecycle.Recovering => "the database: this supervisor has no term yet",
+        Lifecycle.Waiting when !_isAsked => "somebody to start it",
+        Lifecycle.Waiting => "a node with a device that may compute for it",
+        Lifecycle.Surveying when _inventory.Awaited.Any() => $"nodes to say what they store: {Names(_inventory.Awaited)}",
+        Lifecycle.Surveying => "nodes that may hold what is lacking",
+        Lifecycle.Stopping => $"nodes to hand over: {Names(_busy)}",
+        Lifecycle.Running when View.InFlight.IsEmpty => _reason,
+        _ => null,
+    };
+
+    /// <summary>The run as a person sees it now.</summary>
+    public RunView Show(string? notice = null) => Plan is { } plan
+        ? _progress.View(Run, plan, View, Phase) with { WaitsFor = WaitsFor, Notice = notice, Failure = Failure }
+        : new RunView { Name = Run.Name ?? new RunName(id.Value), RunId = id, Phase = RunPhase.Waiting, Failure = Failure };
+
+    /// <summary>Begins with a state that was stored, instead of with the first event.</summary>
+    public void Restore(RunState snapshot)
+    {
+        Run = snapshot;
+        Plan = planOf(Run);
+    }
+
+    /// <summary>An event of the journal, before <see cref="RunInput.Recovered"/>.</summary>
+    public void Replay(RunEvent e) => Fold(e);
+
+    /// <summary>Something happens.</summary>
+    /// <param name="now">Since any fixed moment; never smaller than before.</param>
+    /// <param name="chance">Spreads retries; no result depends on it.</param>
+    /// <returns>What is to be done, in this order.</returns>
+    public IReadOnlyList<RunOutput> Step(RunInput input, TimeSpan now, Random chance)
+    {
+        Invariant.Holds(now >= _now, $"time went back from {_now} to {now}");
+        (_now, _chance) = (now, chance);
+        switch (input)
+        {
+            case RunInput.Recovered:
+                Recover();
+                break;
+            case RunInput.TermBegun begun when begun.Asking == _termAsking:
+                _term = begun.Term;
+                break;
+            case RunInput.Fenced fenced:
+                Commit(fenced);
+                break;
+            case RunInput.Asked asked:
+                Answer(asked);
+                break;
+            case RunInput.Answered { Result: var result }:
+                Take(result);
+                break;
+            case RunInput.Reported { Report: var report }:
+                Hear(report);
+                break;
+            case RunInput.Lost { Node: var node }:
+                Forget(node);
+                break;
+            case RunInput.Tick:
+                Tick();
+                break;
+        }
+
+        Advance();
+        RunOutput[] outputs = [.. _outputs];
+        _outputs.Clear();
+        return outputs;
+    }
+
+    /// <summary>The run cannot go on.</summary>
+    public void Fail(string why) => Failure ??= why;
+
+    private void Recover()
+    {
+        View = View with { Surveyed = Run.Version is null };
+        _inventory.Begin(_now);
+        BeginTerm();
+    }
+
+    private void Answer(RunInput.Asked asked)
+    {
+        var decision = RunRequests.Decide(Run, Plan, asked.Request);
+        Carry(decision);
+        if (decision.Refusal is null && asked.Request is RunRequest.Start)
+        {
+            _isAsked = true;
+            Failure = null;                                            // whoever says so has mended it
+            _failures.Clear();
+        }
+
+        _outputs.Add(new RunOutput.Reply(asked.Asker, decision.Refusal is { } why
+            ? new RunReply.Refused(asked.Request.Run, why)
+            : new RunReply.Accepted(asked.Request.Run, id)));
+    }
+
+    // A commit is decided when the fence has passed, by who holds what then. Where it is not due any more, the fence has let a round pass
+    // that the run has not: it has to be told where the run stands.
+    private void Commit(RunInput.Fenced fenced)
+    {
+        _atTheFence = null;
+        if (!fenced.Passed)
+        {
+            _outputs.Add(new RunOutput.GiveUp("another supervisor has taken this run over"));
+            return;
+        }
+
+        var due = Scheduler.Commit(Run, View, Plan!);
+        if (due?.Version == fenced.Commit.Version && due.Round == fenced.Commit.Round)
+            Decide(due);
+        else
+            BeginTerm();
+    }
+
+    private void Decide(CoordinatorCommand command)
+    {
+        var decision = Coordination.Run.Decide(Run, Plan!, command);
+        if (decision.Refusal is { } why)
+            _outputs.Add(new RunOutput.Dropped(command.GetType().Name, why));
+        else if (command is FinishSurvey)
+            View = View with { Surveyed = true };
+        Carry(decision);
+    }
+
+    // Stores what was decided, and does what follows from it.
+    private void Carry(Decision decision)
+    {
+        if (decision.Events.Count == 0)
+            return;
+        _outputs.Add(new RunOutput.Store(decision.Events));
+        foreach (var e in decision.Events)
+        {
+            Fold(e);
+            if (React(e) is { } notice)
+                _outputs.Add(new RunOutput.Notice(notice));
+        }
+    }
+
+    private void Fold(RunEvent e)
+    {
+        Run = Coordination.Run.Apply(Run, e);
+        if (e is RunEvent.RunStarted or RunEvent.SettingsChanged)
+            Plan = planOf(Run);
+    }
+
+    private void BeginTerm()
+    {
+        (_term, _atTheFence) = (null, null);
+        _outputs.Add(new RunOutput.BeginTerm(++_termAsking, Run.Round));
+    }
+
+    // What follows from all that is known now.
+    private void Advance()
+    {
+        if (Plan is null || Lifecycle == Lifecycle.Recovering)
+            return;
+        var rests = Failure is not null || IsIdleAfterFinish;
+        if (!rests)
+            Inquire();
+        if (_term is null)
+            return;                                                    // it has rolled back: the fence is asked first
+        foreach (var over in View.InFlight.Keys.Where(w => Scheduler.IsDone(Run, Plan, w)).GroupBy(w => w.Node).ToList())
+            TakeAway(over.Key, [.. over.Select(w => w.Work)]);
+        if (Run.Arithmetic.Length > 0)
+            GiveOut(Plan, rests);
+        ReleaseLeavers();
+        if (!rests && _atTheFence is null && _term is { } term && Scheduler.Commit(Run, View, Plan) is { } commit)
+        {
+            _atTheFence = commit;
+            _outputs.Add(new RunOutput.AskFence(term, commit));
+        }
+    }
+
+    // A finished run on a seed; one process that is asked to go on with it looks whether it is still whole.
+    private bool IsIdleAfterFinish => Run.IsFinished && settings.GoesOn;
+
+    private bool IsStopping => !_isAsked || Run.IsPaused;
+
+    private void Inquire()
+    {
+        foreach (var node in View.Nodes.Keys.Where(n => !_health.IsUnhealthy(n)))
+            if (_opened.Add(node))
+                Open(node);
+        if (Run.Arithmetic.Length == 0 && _health.CommonArithmetic() is { } arithmetic)
+            Decide(new ChooseArithmetic(arithmetic));
+        if (_inventory.Judge(Run, View, _now) is { } judgement)
+            Decide(judgement);
+        var lost = Replication.Lost(Run, View);
+        _lostSince = lost is null ? null : _lostSince ?? _now;
+        if (lost is not null && _now - _lostSince >= Grace)
+            Decide(lost);
+    }
+
+    // Nobody waits for this any more.
+    private void TakeAway(NodeId node, WorkKey[] works)
+    {
+        Send(node, new NodeCommand.DropWork(id, works));
+        foreach (var work in works)
+            View = View.Answered(work, node);
+    }
+
+    // A run that stops or rests gives out copies only: what it has is kept, whoever leaves.
+    private void GiveOut(RunPlan plan, bool rests)
+    {
+        var scheduling = Scheduler.Next(Run, View, plan, new StragglerDetector(_now, _timings.Median), IsStopping || rests);
+        View = scheduling.View;
+        _reason = scheduling.Given.Count > 0 ? null : scheduling.Reason ?? "copies, scores or checkpoints on other nodes";
+        foreach (var (key, node, content) in scheduling.Given)
+        {
+            var kind = WorkKinds.Of(key);
+            if (!kind.IsUpkeep)
+                _busy.Add(node);
+            var order = new OrderId(_term!.Value, ++_orders);
+            foreach (var (piece, part) in kind.Cut(content))
+                Send(node, new WorkOrder
+                {
+                    Job = id.Job,
+                    Id = order,
+                    Key = key,
+                    From = Run.Version,
+                    Sources = SourcesOf(kind.Needs(piece), node),
+                    Part = part,
+                    Content = piece,
+                });
+        }
+    }
+
+    private string? React(RunEvent e)
+    {
+        switch (e)
+        {
+            case RunEvent.RoundCommitted:
+                View = View.Forget(Run.References()) with { Assembled = View.Assembled.Clear() };
+                if (!Plan!.Checkpoints(Run.Round))
+                    Retain();
+                if (Run.Round % SnapshotEvery == 0)
+                    _outputs.Add(new RunOutput.Snapshot(Run));
+                return null;
+            case RunEvent.CheckpointTaken:
+                Retain();
+                return null;
+            case RunEvent.SettingsChanged or RunEvent.CorpusPublished:
+                _opened.Clear();                                       // the nodes are told again
+                return null;
+            case RunEvent.ArithmeticChosen chosen:
+                ReviewNodes();
+                _opened.Clear();
+                return $"the run is computed with the arithmetic \"{chosen.Arithmetic}\"";
+            case RunEvent.RunPaused:
+                foreach (var node in _opened)
+                    Send(node, new NodeCommand.StopRun(id));
+                return null;
+            case RunEvent.RolledBack rolledBack:
+                View = View with { Assembled = View.Assembled.Clear() };
+                _progress.Forget();
+                BeginTerm();                                           // nothing is committed until the fence knows of it
+                return rolledBack.Why;
+            case RunEvent.WorkLost lost:
+                View = View with { Assembled = View.Assembled.Clear() };
+                DropSums();
+                return lost.Replicas.Length > 0 ? $"{lost.Why}: they are computed again" : null;
+            case RunEvent.ReplicaContested { Accepted: var accepted, Other: var other }:
+                return $"replica {other.Replica} of round {other.Round} was computed twice with different bytes " +
+                       $"({accepted.Contribution.Short} and {other.Contribution.Short}): a third computation on another node settles it";
+            case RunEvent.NodeQuarantined quarantined:
+                Quarantine(quarantined);
+                return $"{quarantined.Why}; it gets no more work of this run";
+            default:
+                return null;
+        }
+    }
+
+    // Sums over results that do not count any more.
+    private void DropSums()
+    {
+        foreach (var sums in View.InFlight.Keys.Where(w => WorkKinds.Find(w.Work.Kind) is { IsOfResults: true }).GroupBy(w => w.Node).ToList())
+            TakeAway(sums.Key, [.. sums.Select(w => w.Work)]);
+    }
+
+    // A version that is to be a checkpoint is current until its checkpoint is stored (see Scheduler.Commit), so it is among the references.
+    private void Retain()
+    {
+        int[] checkpoints = [.. Run.Checkpoints.Select(c => c.Version)];
+        var number = new OrderId(_term ?? 0, ++_orders);
+        foreach (var (sets, part) in Part.Cut([.. Run.References()], Part.MostDigests))
+            foreach (var node in _opened)
+                Send(node, new NodeCommand.Retain(id, number, Run.Round, sets, checkpoints, part));
+    }
+
+    private void Send(NodeId node, IWireMessage message) => _outputs.Add(new RunOutput.Send(node, message));
+}

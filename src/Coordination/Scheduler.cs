@@ -1,0 +1,52 @@
+using Elastic.Messages.Runs;
+using Elastic.Messages.Vectors;
+
+namespace Elastic.Coordination;
+
+// Who does what next. The whole answer is computed from the run and the view each time one of them changes, and what
+// is in flight already is left out: a lost node or a new one needs no path of its own.
+public static class Scheduler
+{
+    /// <summary>The work that can start now and is in nobody's hand, the view that has it in flight, and why nothing can be given where that is so.</summary>
+    /// <param name="upkeepOnly">The run stops or rests: only what keeps what is there is given out.</param>
+    public static Scheduling Next(RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers, bool upkeepOnly = false)
+    {
+        var scheduling = new Scheduling(run, view, plan, stragglers);
+        if (view.Nodes.IsEmpty)
+        {
+            scheduling.Lack("no node is there");
+            return scheduling;
+        }
+
+        if (!view.Surveyed)
+        {
+            scheduling.Lack("it is not known yet what is still whole");
+            return scheduling;
+        }
+
+        foreach (var kind in WorkKinds.All.Where(k => k.IsUpkeep || !upkeepOnly))
+            kind.GiveOut(scheduling);
+        return scheduling;
+    }
+
+    /// <summary>
+    /// The commit that is due: enough nodes hold the next version and every inner state that belongs to it, and the version that
+    /// the round started from is scored and durable, so that nothing of it is needed any more. Null while something is lacking.
+    /// </summary>
+    public static CoordinatorCommand.CommitRound? Commit(RunState run, ClusterView view, RunPlan plan)
+    {
+        if (!view.Surveyed || run.Phase(plan) != RunPhase.Assembling || !run.IsScored(plan) || !run.IsDurable(plan) || view.Assembled.IsEmpty)
+            return null;
+        var staying = view.Staying.ToHashSet();
+        var holders = view.Assembled.Count(staying.Contains);
+        var copies = run.Finished.Values.Min(r => view.HoldersOf(r.InnerState).Count(staying.Contains));
+        if (Math.Min(holders, copies) < view.Copies)
+            return null;
+        var next = run.NextVersion(plan);
+        return new CoordinatorCommand.CommitRound(run.Round, next.Digest, next[VectorSet.Parameters].Fingerprint, Math.Min(holders, copies), staying.Count);
+    }
+
+    /// <summary>True when nobody waits for this work any more.</summary>
+    public static bool IsDone(RunState run, RunPlan plan, InFlightWork work) =>
+        WorkKinds.Find(work.Work.Kind) is not { } kind || kind.IsDone(run, plan, work.Work, work.Node);
+}

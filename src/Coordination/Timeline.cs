@@ -1,0 +1,107 @@
+namespace Elastic.Coordination;
+
+/// <summary>A stretch of a run under one set of settings. All positions count from the beginning of the run.</summary>
+public sealed record Segment
+{
+    /// <summary>The first round of the stretch.</summary>
+    public required int FromRound { get; init; }
+
+    /// <summary>Rounds in it.</summary>
+    public required int Rounds { get; init; }
+
+    /// <summary>R.</summary>
+    public required int Replicas { get; init; }
+
+    /// <summary>H.</summary>
+    public required int InnerSteps { get; init; }
+
+    /// <summary>B: blocks per inner step and replica.</summary>
+    public required int Sequences { get; init; }
+
+    /// <summary>M: micro-batches in an inner step.</summary>
+    public required int MicroBatches { get; init; }
+
+    /// <summary>Blocks that were consumed before it, by all replicas together.</summary>
+    public long FirstSample { get; init; }
+
+    /// <summary>Inner steps that each replica took before it.</summary>
+    public long FirstStep { get; init; }
+
+    /// <summary>The round after its last.</summary>
+    public int EndRound => FromRound + Rounds;
+
+    /// <summary>Blocks that all replicas together consume in a round.</summary>
+    public long SamplesPerRound => (long)Replicas * InnerSteps * Sequences;
+
+    /// <summary>Where in the run's order of samples a block is: round by round, step by step, replica by replica.</summary>
+    /// <param name="index">The block's place in the replica's step, from 0 to B - 1.</param>
+    /// <exception cref="OverflowException">The run is longer than 2^63 samples.</exception>
+    public long PositionOf(int round, int replica, int step, int index)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(round, FromRound);
+        InRange(replica, Replicas);
+        InRange(step, InnerSteps);
+        InRange(index, Sequences);
+        return checked(FirstSample + (((long)(round - FromRound) * InnerSteps + step) * Replicas + replica) * Sequences + index);
+    }
+
+    /// <summary>The number of a replica's inner step, from 0: what learning-rate schedules and bias corrections go by.</summary>
+    public long StepNumberOf(int round, int step) => FirstStep + (long)(round - FromRound) * InnerSteps + step;
+
+    private static void InRange(int value, int count, [System.Runtime.CompilerServices.CallerArgumentExpression(nameof(value))] string? name = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(value, name);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(value, count, name);
+    }
+}
+
+/// <summary>The segments of a run, first to last. Everything that is counted along a run is counted here, and by the audit likewise.</summary>
+public sealed record Timeline
+{
+    private readonly Segment[] _segments;
+
+    /// <param name="segments">Without gaps, from round 0. What was consumed before each is computed here.</param>
+    /// <exception cref="ArgumentException">There is none, or they do not follow each other.</exception>
+    public Timeline(params IEnumerable<Segment> segments)
+    {
+        var (list, round, sample, step) = (new List<Segment>(), 0, 0L, 0L);
+        foreach (var segment in segments)
+        {
+            if (segment.FromRound != round || segment.Rounds < 1)
+                throw new ArgumentException($"a segment of {segment.Rounds} rounds begins at round {segment.FromRound} where round {round} is due", nameof(segments));
+            list.Add(segment with { FirstSample = sample, FirstStep = step });
+            (round, sample, step) = (segment.EndRound, sample + segment.Rounds * segment.SamplesPerRound, step + (long)segment.Rounds * segment.InnerSteps);
+        }
+
+        _segments = list.Count > 0 ? [.. list] : throw new ArgumentException("a run has at least one segment", nameof(segments));
+    }
+
+    public IReadOnlyList<Segment> Segments => _segments;
+
+    /// <summary>Rounds of the whole run.</summary>
+    public int Rounds => _segments[^1].EndRound;
+
+    /// <summary>Inner steps of a replica over the whole run: what the learning-rate schedule spans.</summary>
+    public long TotalSteps => StepsBefore(Rounds);
+
+    /// <summary>Blocks that all replicas together consume in the whole run.</summary>
+    public long TotalSamples => SamplesBefore(Rounds);
+
+    /// <summary>The segment of a round; the last one for a round after the end.</summary>
+    public Segment At(int round)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(round);
+        return Array.FindLast(_segments, s => s.FromRound <= round)!;
+    }
+
+    /// <summary>Blocks consumed when <paramref name="round"/> begins.</summary>
+    public long SamplesBefore(int round) => At(round) is var s ? s.FirstSample + (round - s.FromRound) * s.SamplesPerRound : 0;
+
+    /// <summary>Inner steps that each replica has taken when <paramref name="round"/> begins.</summary>
+    public long StepsBefore(int round) => At(round) is var s ? s.FirstStep + (long)(round - s.FromRound) * s.InnerSteps : 0;
+
+    // Records compare arrays by reference.
+    public bool Equals(Timeline? other) => other is not null && _segments.SequenceEqual(other._segments);
+
+    public override int GetHashCode() => _segments.Aggregate(0, HashCode.Combine);
+}

@@ -1,0 +1,56 @@
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
+
+namespace Elastic.Coordination;
+
+/// <summary>Fetch what is lacking of these chunks, and store the version's manifest.</summary>
+/// <param name="Chunks">In chunk order. A large model's come in several messages.</param>
+public sealed record Assemble(int Round, AveragedChunk[] Chunks) : WorkContent;
+
+/// <summary>The node has every chunk of the version and its manifest.</summary>
+public sealed record Assembled(int Round, Digest Version) : WorkOutcome;
+
+/// <inheritdoc cref="Assemble"/>
+public sealed class AssembleWork : WorkKind
+{
+    public static readonly AssembleWork Kind = new();
+
+    private const int MostChunksInAMessage = Part.MostDigests / 2;
+
+    public override string Name => "assemble";
+
+    public override bool NeedsDevice => false;
+
+    public override bool IsOfResults => true;
+
+    public static WorkKey KeyOf(int round) => new(Kind.Name, round);
+
+    public override void GiveOut(Scheduling scheduling)
+    {
+        var run = scheduling.Run;
+        if (run.Phase(scheduling.Plan) != RunPhase.Assembling)
+            return;
+        var key = KeyOf(run.Round);
+        foreach (var node in scheduling.View.Staying.Where(n => !scheduling.View.Assembled.Contains(n)).ToList())
+            if (!scheduling.View.InFlight.ContainsKey(new InFlightWork(key, node)))
+                scheduling.Give(key, node, new Assemble(run.Round, [.. run.Averaged.Values]));
+    }
+
+    public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) => key.Number != run.Round;
+
+    // Nothing to store: who holds the version is known only while its node lives. RunCoordinator takes note.
+    public override Decision Decide(RunState run, RunPlan plan, WorkResult result) =>
+        result.Outcome is Assembled ? Decision.AlreadyDone : Foreign(result.Outcome);
+
+    public override IEnumerable<Digest> Needs(WorkContent content) => content is Assemble c ? c.Chunks.Select(chunk => chunk.Parameters) : [];
+
+    public override IEnumerable<Digest> Holds(WorkOutcome outcome) => outcome is Assembled c ? [c.Version] : [];
+
+    public override IEnumerable<(WorkContent Content, Part Part)> Cut(WorkContent content) =>
+        Part.Cut(((Assemble)content).Chunks, MostChunksInAMessage).Select(p => ((WorkContent)new Assemble(((Assemble)content).Round, p.Items), p.Part));
+
+    public override WorkContent Join(IReadOnlyList<WorkContent> parts) =>
+        new Assemble(((Assemble)parts[0]).Round, [.. parts.Cast<Assemble>().SelectMany(p => p.Chunks)]);
+}

@@ -1,0 +1,86 @@
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
+
+namespace Elastic.Coordination;
+
+/// <summary>Take the H inner steps of one replica, from <paramref name="Version"/>, or from where it was handed over.</summary>
+/// <param name="InnerState">Vector set of the replica's moments; null in its first round.</param>
+public sealed record Compute(int Round, int Replica, Digest Version, Digest? InnerState, ReplicaHandOver? HandOver) : WorkContent;
+
+/// <summary>What the replica hands to the averaging after its H inner steps.</summary>
+public sealed record Computed(ReplicaResult Result) : WorkOutcome;
+
+/// <summary>Where the replica stopped inside the round, at a step boundary, so that any node can go on with it.</summary>
+public sealed record HandedOver(ReplicaHandOver HandOver) : WorkOutcome;
+
+/// <inheritdoc cref="Compute"/>
+public sealed class ComputeWork : WorkKind
+{
+    public static readonly ComputeWork Kind = new();
+
+    public override string Name => "compute";
+
+    public override bool OccupiesDevices => true;
+
+    public static WorkKey KeyOf(int round, int replica) => new(Kind.Name, round, replica);
+
+    public override void GiveOut(Scheduling scheduling)
+    {
+        var (run, plan) = (scheduling.Run, scheduling.Plan);
+        var phase = run.Phase(plan);
+        // Audits and disputes hold the averaging back: nothing is summed before they agree.
+        if (run.Version is not { } version || run.Round >= plan.Rounds || phase is not (RunPhase.Computing or RunPhase.Averaging))
+            return;
+        var wanted = Computations.Wanted(run, scheduling.View, plan, scheduling.Stragglers);
+        if (phase == RunPhase.Averaging && !wanted.Any(w => w.Needed))
+            return;
+        foreach (var (replica, node) in Computations.Place(run, scheduling.View, wanted))
+            scheduling.Give(KeyOf(run.Round, replica), node, new Compute(
+                run.Round, replica, version, run.InnerStateOf(replica),
+                run.QuorumOf(replica).Votes.IsEmpty ? run.HandedOver.GetValueOrDefault(replica) : null));
+        if (wanted.Any(w => w.Needed) && !scheduling.View.Workers.Any())
+            scheduling.Lack("no node has a device that may compute for this run");
+        else if (run.Quorums.Values.Any(q => q.IsDisputed))
+            scheduling.Lack("two results of one replica differ: a third computation, on a node that has not computed it yet, settles it");
+    }
+
+    public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) =>
+        key.Number != run.Round || Computations.IsDone(run, plan, key.Index, node);
+
+    public override Decision Decide(RunState run, RunPlan plan, WorkResult result) => result.Outcome switch
+    {
+        Computed { Result: var r } when r.Round < run.Round => Decision.AlreadyDone,
+        Computed { Result: var r } when r.Round > run.Round => Run.WrongRound(run, r.Round),
+        Computed { Result: var r } when r.Round >= plan.Rounds => Decision.Refuse($"all {plan.Rounds} rounds are committed: there is no round {r.Round}"),
+        Computed { Result: var r } when NoSuchReplica(plan, r.Round, r.Replica) is { } refusal => refusal,
+        Computed { Result: var r } when r.Tokens != plan.TokensPerReplica(r.Round) =>
+            Decision.Refuse($"replica {r.Replica} counts {r.Tokens} tokens where the round has {plan.TokensPerReplica(r.Round)}"),
+        Computed { Result: var r } => ResultQuorum.Decide(run, result.Node, r),
+
+        HandedOver { HandOver: var h } when h.Round < run.Round || run.Finished.ContainsKey(h.Replica) => Decision.AlreadyDone,
+        HandedOver { HandOver: var h } when h.Round > run.Round => Run.WrongRound(run, h.Round),
+        HandedOver { HandOver: var h } when NoSuchReplica(plan, h.Round, h.Replica) is { } refusal => refusal,
+        HandedOver { HandOver: var h } when h.Step < 0 || h.Step >= plan.At(h.Round).InnerSteps =>
+            Decision.Refuse($"replica {h.Replica} stopped after step {h.Step} where the round has {plan.At(h.Round).InnerSteps}"),
+        HandedOver { HandOver: var h } when run.HandedOver.TryGetValue(h.Replica, out var stored) && stored.Step >= h.Step => Decision.AlreadyDone,
+        HandedOver { HandOver: var h } => Decision.Store(new RunEvent.ReplicaHandedOver(run.Id, h)),
+        var other => Foreign(other),
+    };
+
+    public override IEnumerable<Digest> Needs(WorkContent content) => content is not Compute c ? []
+        : c.HandOver is { } handOver ? [handOver.State]
+        : c.InnerState is { } state ? [c.Version, state] : [c.Version];
+
+    public override IEnumerable<Digest> Holds(WorkOutcome outcome) => outcome switch
+    {
+        Computed { Result: var r } => [r.Contribution, r.InnerState],
+        HandedOver { HandOver: var h } => [h.State],
+        _ => [],
+    };
+
+    private static Decision? NoSuchReplica(RunPlan plan, int round, int replica) => replica < 0 || replica >= plan.ReplicasAt(round)
+        ? Decision.Refuse($"there is no replica {replica} of {plan.ReplicasAt(round)}")
+        : null;
+}

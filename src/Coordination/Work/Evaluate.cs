@@ -1,0 +1,46 @@
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
+
+namespace Elastic.Coordination;
+
+/// <summary>Score a version on the held-out text.</summary>
+/// <param name="Parameters">Its vector set.</param>
+public sealed record Evaluate(int Version, Digest Parameters) : WorkContent;
+
+/// <summary>The score of the version.</summary>
+public sealed record Evaluated(VersionScore Score) : WorkOutcome;
+
+/// <inheritdoc cref="Evaluate"/>
+public sealed class EvaluateWork : WorkKind
+{
+    public static readonly EvaluateWork Kind = new();
+
+    public override string Name => "evaluate";
+
+    public override bool OccupiesDevices => true;
+
+    public static WorkKey KeyOf(int version) => new(Kind.Name, version);
+
+    public override void GiveOut(Scheduling scheduling)
+    {
+        if (scheduling.Run is { Version: { } version } run && !run.IsScored(scheduling.Plan))
+            scheduling.Once(KeyOf(run.Round), scheduling.View.Workers, new Evaluate(run.Round, version));
+    }
+
+    public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) => key.Number != run.Round || run.Score?.Version == key.Number;
+
+    public override Decision Decide(RunState run, RunPlan plan, WorkResult result) => result.Outcome switch
+    {
+        Evaluated c when c.Score.Version != run.Round || run.Score?.Version == c.Score.Version => Decision.AlreadyDone,
+        Evaluated c => Run.FinishIfDone(run, plan, new RunEvent.VersionEvaluated(run.Id, c.Score)),
+        var other => Foreign(other),
+    };
+
+    public override IEnumerable<Digest> Needs(WorkContent content) => content is Evaluate c ? [c.Parameters] : [];
+
+    public override IEnumerable<Digest> Holds(WorkOutcome outcome) => [];
+
+    public override int? StoresFor(WorkKey key) => null;
+}

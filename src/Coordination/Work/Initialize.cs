@@ -1,0 +1,40 @@
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
+
+namespace Elastic.Coordination;
+
+/// <summary>Make version 0, from the seed or from <c>model.init</c>.</summary>
+public sealed record Initialize : WorkContent;
+
+/// <param name="Version">Vector set of version 0.</param>
+public sealed record Initialized(Digest Version, Digest Fingerprint) : WorkOutcome;
+
+/// <inheritdoc cref="Initialize"/>
+public sealed class InitializeWork : WorkKind
+{
+    public static readonly InitializeWork Kind = new();
+
+    public static readonly WorkKey Key = new("initialize", 0);
+
+    public override string Name => Key.Kind;
+
+    public override void GiveOut(Scheduling scheduling)
+    {
+        if (scheduling.Run.Version is null)
+            scheduling.Once(Key, scheduling.View.Workers, new Initialize());
+    }
+
+    public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) => run.Version is not null;
+
+    public override Decision Decide(RunState run, RunPlan plan, WorkResult result) => result.Outcome is Initialized c
+        ? Decision.Store(new RunEvent.RunInitialized(run.Id, c.Version, c.Fingerprint))
+        : Foreign(result.Outcome);
+
+    public override IEnumerable<Digest> Needs(WorkContent content) => [];
+
+    public override IEnumerable<Digest> Holds(WorkOutcome outcome) => outcome is Initialized c ? [c.Version] : [];
+
+    public override int? StoresFor(WorkKey key) => null;
+}

@@ -1,0 +1,54 @@
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Work;
+
+namespace Elastic.Coordination;
+
+/// <summary>
+/// A kind of work: what is ordered and answered, what it needs, when it is due, when it is done, and what its result means. One file each;
+/// who does it is the executor of the same name (Actors/Work).
+/// </summary>
+public abstract class WorkKind
+{
+    /// <summary>On the wire and for people, e.g. "compute".</summary>
+    public abstract string Name { get; }
+
+    /// <summary>True for work that occupies a node's devices; it is stopped when the run stops, or the node leaves.</summary>
+    public virtual bool OccupiesDevices => false;
+
+    /// <summary>True for work that only a node with a device can do.</summary>
+    public virtual bool NeedsDevice => true;
+
+    /// <summary>True for work that is given out while a run stops or rests, too.</summary>
+    public virtual bool IsUpkeep => false;
+
+    /// <summary>True for sums, which are worth nothing when one of the results that they are made of is replaced.</summary>
+    public virtual bool IsOfResults => false;
+
+    /// <summary>Gives out what is due and in nobody's hand.</summary>
+    public abstract void GiveOut(Scheduling scheduling);
+
+    /// <summary>True when nobody waits any more for this work by this node.</summary>
+    public abstract bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node);
+
+    /// <summary>What a result is worth to a run that starts from the same version.</summary>
+    public abstract Decision Decide(RunState run, RunPlan plan, WorkResult result);
+
+    /// <summary>Vector sets and chunks that the work reads.</summary>
+    public abstract IEnumerable<Digest> Needs(WorkContent content);
+
+    /// <summary>Vector sets and chunks that are whole on the node that answers so.</summary>
+    public abstract IEnumerable<Digest> Holds(WorkOutcome outcome);
+
+    /// <summary>The round that what the node stores for this work belongs to; null where it stores nothing of its own.</summary>
+    public virtual int? StoresFor(WorkKey key) => key.Number;
+
+    /// <summary>Cuts a large content into parts; most are one.</summary>
+    public virtual IEnumerable<(WorkContent Content, Part Part)> Cut(WorkContent content) => [(content, Part.Whole)];
+
+    /// <summary>Puts parts together again, in order.</summary>
+    public virtual WorkContent Join(IReadOnlyList<WorkContent> parts) => parts[0];
+
+    /// <summary>Refuses what is no outcome of this kind.</summary>
+    protected Decision Foreign(WorkOutcome outcome) => Decision.Refuse($"{outcome.GetType().Name} is no outcome of the work \"{Name}\"");
+}

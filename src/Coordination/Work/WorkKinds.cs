@@ -1,0 +1,18 @@
+using Elastic.Messages.Work;
+
+namespace Elastic.Coordination;
+
+/// <summary>All kinds of work, in the order in which they are given out.</summary>
+public static class WorkKinds
+{
+    /// <summary>Copies first: they keep what is there. Score and checkpoint go before the next round takes the devices.</summary>
+    public static IReadOnlyList<WorkKind> All { get; } =
+        [CopyWork.Kind, InitializeWork.Kind, EvaluateWork.Kind, CheckpointWork.Kind, ComputeWork.Kind, AverageWork.Kind, AssembleWork.Kind];
+
+    /// <summary>Null where there is no kind of that name.</summary>
+    public static WorkKind? Find(string name) => All.FirstOrDefault(k => k.Name == name);
+
+    /// <summary>The kind of a piece of work.</summary>
+    /// <exception cref="ArgumentException">There is none: the key is not of this version.</exception>
+    public static WorkKind Of(WorkKey key) => Find(key.Kind) ?? throw new ArgumentException($"there is no kind of work \"{key.Kind}\"", nameof(key));
+}

@@ -1,0 +1,42 @@
+using Elastic.Foundation;
+
+namespace Elastic.Messages.Runs;
+
+/// <summary>Who asks, when, and under which id, so that asking twice is known to be once.</summary>
+/// <param name="Id">Drawn by who asks; the run remembers recent ones.</param>
+/// <param name="Who">E.g. "pbm anna@gpu7", "elastic train".</param>
+/// <param name="At">By the asker's clock.</param>
+public sealed record Origin(string Id, string Who, DateTimeOffset At) : IWireMessage;
+
+/// <summary>What people ask of a run. Asking twice is always safe.</summary>
+public abstract record RunRequest(RunName Run, Origin Origin) : IWireMessage
+{
+    /// <summary>Starts the run, or goes on with it where it stands when settings and corpus are the same.</summary>
+    public sealed record Start(RunName Run, Origin Origin) : RunRequest(Run, Origin)
+    {
+        /// <summary>Canonical text of the training settings.</summary>
+        public required string Settings { get; init; }
+
+        /// <summary>Of the flat parameter vector.</summary>
+        public required long Elements { get; init; }
+
+        /// <summary>Digest of the built corpus.</summary>
+        public required Digest Corpus { get; init; }
+
+        /// <summary>SHA-256 of the corpus's manifest file, by which other nodes fetch the corpus.</summary>
+        public Digest? Manifest { get; init; }
+
+        /// <summary>Training blocks in the corpus: one epoch.</summary>
+        public required long Blocks { get; init; }
+
+        /// <summary>Blocks kept for evaluation; 0 for none.</summary>
+        public required long HeldOutBlocks { get; init; }
+
+        /// <summary>What the bits depend on besides the settings and the corpus: kind of device, instruction set, threads. Empty where that is not
+        /// known yet.</summary>
+        public required string Arithmetic { get; init; }
+    }
+
+    /// <summary>Stop at the next step boundary; the same start goes on later.</summary>
+    public sealed record Pause(RunName Run, Origin Origin) : RunRequest(Run, Origin);
+}

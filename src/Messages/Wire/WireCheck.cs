@@ -1,0 +1,92 @@
+using System.Collections.Concurrent;
+using System.Reflection;
+using Elastic.Foundation;
+
+namespace Elastic.Messages.Wire;
+
+/// <summary>
+/// Checks a message that was made without its constructors: identifiers and digests are what they must be, enumerations have one of their
+/// values, what must be there is there, and nothing is longer than a message may be.
+/// </summary>
+public static class WireCheck
+{
+    private const int LongestText = 64 << 10;
+    private const int MostElements = 64 << 10;
+
+    private static readonly ConcurrentDictionary<Type, (PropertyInfo Property, bool MayBeNull)[]> Properties = new();
+
+    /// <exception cref="InvalidDataException">Names what is wrong, and where.</exception>
+    public static void Demand(object? message) => Check(message, false, message?.GetType().Name ?? "message");
+
+    private static void Check(object? value, bool mayBeNull, string where)
+    {
+        switch (value)
+        {
+            case null:
+                if (!mayBeNull)
+                    throw new InvalidDataException($"{where} is missing");
+                break;
+            case string text:
+                if (text.Length > LongestText)
+                    throw new InvalidDataException($"{where} has {text.Length} characters: at most {LongestText} are allowed");
+                break;
+            case Digest digest:
+                Demand(digest.Hex is { } hex && Digest.IsDigest(hex), where, digest.Hex, "SHA-256");
+                break;
+            case RunName name:
+                Demand(Identifier.IsValid(name.Value, 64), where, name.Value, nameof(RunName));
+                break;
+            case RunId id:
+                Demand(Identifier.IsValid(id.Value, 80), where, id.Value, nameof(RunId));
+                break;
+            case JobId job:
+                Demand(Identifier.IsValid(job.Value, 80), where, job.Value, nameof(JobId));
+                break;
+            case NodeId node:
+                Demand(Identifier.IsValid(node.Value, 80), where, node.Value, nameof(NodeId));
+                break;
+            case DeviceId device:
+                Demand(Identifier.IsValid(device.Value, 32), where, device.Value, nameof(DeviceId));
+                break;
+            case Enum choice:
+                if (!Enum.IsDefined(choice.GetType(), choice))
+                    throw new InvalidDataException($"{where} is {choice}, which is no {choice.GetType().Name}");
+                break;
+            case Array array:
+                if (array.Length > MostElements)
+                    throw new InvalidDataException($"{where} has {array.Length} elements: at most {MostElements} are allowed");
+                if (array is byte[] or int[] or long[] or double[])
+                    break;
+                foreach (var element in array)
+                    Check(element, false, where);
+                break;
+            default:
+                foreach (var (property, optional) in PropertiesOf(value.GetType()))
+                    Check(property.GetValue(value), optional, $"{where}.{property.Name}");
+                break;
+        }
+    }
+
+    private static void Demand(bool condition, string where, string? value, string what)
+    {
+        if (!condition)
+            throw new InvalidDataException($"{where} is \"{(value?.Length > 100 ? value[..100] + "…" : value)}\", which is no {what}");
+    }
+
+    private static (PropertyInfo Property, bool MayBeNull)[] PropertiesOf(Type type) => Properties.GetOrAdd(type, static t =>
+    {
+        // Numbers and the like hold nothing.
+        if (t.IsPrimitive || t.Namespace?.StartsWith("Elastic", StringComparison.Ordinal) != true)
+            return [];
+        var nullability = new NullabilityInfoContext();
+        return
+        [
+            .. t.GetFields(BindingFlags.Instance | BindingFlags.NonPublic)
+                .Select(f => f.Name is ['<', .. var rest] && rest.IndexOf('>', StringComparison.Ordinal) is var end and > 0 ? t.GetProperty(rest[..end]) : null)
+                .Concat(t.BaseType is { } parent && parent != typeof(object) && parent != typeof(ValueType) ? parent.GetProperties() : [])
+                .OfType<PropertyInfo>().Where(p => p.GetIndexParameters().Length == 0 && p.CanRead && p.Name != "EqualityContract")
+                .DistinctBy(p => p.Name)
+                .Select(p => (p, Nullable.GetUnderlyingType(p.PropertyType) is not null || nullability.Create(p).ReadState == NullabilityState.Nullable)),
+        ];
+    });
+}
