@@ -194,10 +194,8 @@ public sealed class Donors
             // Several transfers that break together are one failure.
             if (donor.AwayUntil > now)
                 return;
-            var away = Math.Min(Limits.LongestPutAway.TotalSeconds, Limits.FirstPutAway.TotalSeconds * Math.Pow(2, Math.Min(donor.Failures, 16)));
-            donor.Failures++;
+            donor.AwayUntil = now + Ticks(Limits.PutAway.After(donor.Failures++));
             donor.Lied = false;
-            donor.AwayUntil = now + Ticks(TimeSpan.FromSeconds(away * (0.75 + Random.Shared.NextDouble() / 4)));
         }
     }
 

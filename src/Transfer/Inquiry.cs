@@ -10,7 +10,7 @@ namespace Elastic.Transfer;
 /// <param name="set">The set that the blob belongs to, if any.</param>
 public sealed class Inquiry(Donors donors, Digest digest, Digest? set)
 {
-    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100), LongestPause = TimeSpan.FromSeconds(1);
+    private static readonly Backoff Pause = new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(1));
 
     // A message is read by people.
     private const int MostNamed = 16;
@@ -35,8 +35,7 @@ public sealed class Inquiry(Donors donors, Digest digest, Digest? set)
             _emptyHandedSince ??= Stopwatch.GetTimestamp();
             if (Stopwatch.GetElapsedTime(_emptyHandedSince.Value) >= donors.Limits.Patience)
                 throw new BlobLostException(digest, Summary());
-            var pause = Math.Min(LongestPause.TotalSeconds, FirstPause.TotalSeconds * Math.Pow(2, Math.Min(_pauses++, 10)));
-            await donors.WaitForNewsAsync(TimeSpan.FromSeconds(pause * (0.5 + Random.Shared.NextDouble() / 2)), cancel);
+            await donors.WaitForNewsAsync(Pause.After(_pauses++), cancel);
             _asked.Clear();
         }
     }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
+using Elastic.Foundation;
 using Elastic.Messages;
 
 namespace Elastic.Transfer;
@@ -16,7 +17,8 @@ namespace Elastic.Transfer;
 /// </remarks>
 public sealed class Lifeline : IAsyncDisposable
 {
-    private static readonly TimeSpan Connecting = TimeSpan.FromSeconds(2), FirstPause = TimeSpan.FromMilliseconds(100), LongestPause = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Connecting = TimeSpan.FromSeconds(2);
+    private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(2));
 
     // One chunk of a chunked body, with the beat in it; and the chunk that ends the body.
     private static readonly byte[] Beat = "1\r\n.\r\n"u8.ToArray(), End = "0\r\n\r\n"u8.ToArray();
@@ -69,9 +71,8 @@ public sealed class Lifeline : IAsyncDisposable
             }
 
             // What held for a while was a good connection: the next one gets a fresh start.
-            failures = Stopwatch.GetElapsedTime(since) > LongestPause ? 1 : failures + 1;
-            var pause = Math.Min(LongestPause.TotalMilliseconds, FirstPause.TotalMilliseconds * Math.Pow(2, Math.Min(failures - 1, 10)));
-            _changed.WaitOne(TimeSpan.FromMilliseconds(pause * (0.5 + Random.Shared.NextDouble() / 2)));
+            failures = Stopwatch.GetElapsedTime(since) > Retry.Longest ? 0 : failures;
+            _changed.WaitOne(Retry.After(failures++));
         }
 
         _ended.SetResult();

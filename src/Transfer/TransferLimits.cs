@@ -1,3 +1,5 @@
+using Elastic.Foundation;
+
 namespace Elastic.Transfer;
 
 /// <summary>How hard downloads press and how long they wait. The defaults suit a cluster; tests shorten the times.</summary>
@@ -21,11 +23,8 @@ public sealed record TransferLimits
     /// <summary>How long donors are asked again after all of them had nothing: the list may be about to change.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(4);
 
-    /// <summary>How long a donor goes to the back after its first failure; it doubles with each one that follows.</summary>
-    public TimeSpan FirstPutAway { get; init; } = TimeSpan.FromMilliseconds(500);
-
-    /// <summary>The most that doubling gives.</summary>
-    public TimeSpan LongestPutAway { get; init; } = TimeSpan.FromSeconds(30);
+    /// <summary>How long a donor goes to the back after a failure; longer with each one that follows.</summary>
+    public Backoff PutAway { get; init; } = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(30)) { Jitter = 0.25 };
 
     /// <summary>How long a donor is not asked at all after bytes that were not those of the digest.</summary>
     public TimeSpan Distrust { get; init; } = TimeSpan.FromMinutes(10);

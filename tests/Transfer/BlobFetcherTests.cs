@@ -215,7 +215,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
             await die.Task;
         });
         using var honest = FakeDonor.Of(Blob);
-        var donors = DonorsOf(Quick with { FirstPutAway = TimeSpan.FromMinutes(1), LongestPutAway = TimeSpan.FromMinutes(1) }, liar.Endpoint);
+        var donors = DonorsOf(Quick with { PutAway = new(TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1)) }, liar.Endpoint);
         using var fetcher = new BlobFetcher(donors);
 
         var memory = new byte[Blob.Length];

@@ -93,11 +93,11 @@ public sealed class DonorsTests
     public async Task Who_failed_goes_to_the_back_longer_each_time_but_not_for_ever()
     {
         _donors.Set(["a", "b"]);
-        for (var away = Limits.FirstPutAway; away < 2 * Limits.LongestPutAway; away *= 2)
+        for (var away = Limits.PutAway.First; away < 2 * Limits.PutAway.Longest; away *= 2)
         {
             using (var b = await Take(null, "a"))
                 b!.Failed();
-            var bounded = away < Limits.LongestPutAway ? away : Limits.LongestPutAway;
+            var bounded = away < Limits.PutAway.Longest ? away : Limits.PutAway.Longest;
             _time.Advance(bounded * 0.7);
             await AssertTakenAsync("a");
             await AssertTakenAsync("b", null, "a");

@@ -9,7 +9,7 @@ internal static class TransferSamples
     public static readonly TransferLimits Quick = new()
     {
         Patience = TimeSpan.FromMilliseconds(300),
-        FirstPutAway = TimeSpan.FromMilliseconds(50),
+        PutAway = new TransferLimits().PutAway with { First = TimeSpan.FromMilliseconds(50) },
     };
 
     /// <summary>Anything that a test awaits.</summary>

@@ -26,7 +26,7 @@ internal sealed record MemberPlace(
 internal sealed class ClusterMembership : IAsyncDisposable
 {
     private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(15);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+    private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(5));
 
     private readonly MemberPlace _place;
     private readonly CancellationTokenSource _ending = new();
@@ -193,10 +193,9 @@ internal sealed class ClusterMembership : IAsyncDisposable
 
     private async Task PauseAsync(int attempt)
     {
-        var seconds = Math.Min(LongestPause.TotalSeconds, 0.2 * Math.Pow(2, Math.Min(attempt, 8)));
         try
         {
-            await Task.Delay(TimeSpan.FromSeconds(seconds * (0.5 + Random.Shared.NextDouble() / 2)), _ending.Token);
+            await Task.Delay(Retry.After(attempt), _ending.Token);
         }
         catch (OperationCanceledException)
         {

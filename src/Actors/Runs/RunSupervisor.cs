@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
 using Elastic.Coordination;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
@@ -22,6 +23,7 @@ internal sealed record SupervisorPlace(bool GoOn, TimeSpan Patience, CommitFence
 internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 {
     private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
+    private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(32));
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<NodeId, IActorRef> _nodes = [];
@@ -252,9 +254,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             return;
         if (attempt > 1)
             Tell($"the {work.Work.Kind.ToString().ToLowerInvariant()} of round {work.Work.Number} has failed {attempt} times, last on {failed.Node}: {failed.Why}; trying again");
-        // 0.5, 1, 2 s and up to as much again, so that nodes that failed together do not come back together.
-        var delay = TimeSpan.FromMilliseconds(250 * Math.Pow(2, Math.Min(attempt, 6)) * (1 + Random.Shared.NextDouble()));
-        Timers.StartSingleTimer(work, new GiveOutAgain(work), delay);
+        Timers.StartSingleTimer(work, new GiveOutAgain(work), Retry.After(attempt));
     });
 
     private void Fail(string why)

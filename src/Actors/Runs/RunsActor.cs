@@ -5,6 +5,7 @@ using Akka.Persistence.Query;
 using Akka.Persistence.Sql.Query;
 using Akka.Streams;
 using Akka.Streams.Dsl;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
@@ -25,7 +26,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 {
     public const string JournalPrefix = "run-";
     private static readonly TimeSpan LookAround = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(15);
+    private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(250), TimeSpan.FromSeconds(15));
     private static readonly TimeSpan QueryDeadline = TimeSpan.FromSeconds(15);
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -184,7 +185,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             return;
         var run = new RunId(ended.ActorRef.Path.Name[JournalPrefix.Length..]);
         var attempt = _retries[run] = _retries.GetValueOrDefault(run) + 1;
-        Timers.StartSingleTimer($"again {run}", new Again(run), Delay(attempt));
+        Timers.StartSingleTimer($"again {run}", new Again(run), Retry.After(attempt));
     }
 
     private void ListRuns()
@@ -207,15 +208,9 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
     private void NotListed(Status.Failure failure)
     {
-        var delay = Delay(++_listAttempts);
+        var delay = Retry.After(++_listAttempts);
         _log.Warning(failure.Cause, "the journal cannot be read; trying again in {0} s", delay.TotalSeconds);
         Timers.StartSingleTimer(List.Instance, List.Instance, delay);
-    }
-
-    private static TimeSpan Delay(int attempt)
-    {
-        var seconds = Math.Min(LongestRetry.TotalSeconds, 0.25 * Math.Pow(2, Math.Min(attempt, 10)));
-        return TimeSpan.FromSeconds(seconds * (0.5 + Random.Shared.NextDouble() / 2));
     }
 
     private sealed record LifelineConnected(NodeId Node, string Incarnation);

@@ -12,8 +12,7 @@ namespace Elastic.Storage;
 /// </summary>
 public static class DatabasePreparation
 {
-    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(15);
+    private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(15));
     private static readonly TimeSpan AttemptDeadline = TimeSpan.FromSeconds(20);
 
     // Any number that no other program's advisory lock has: "elastic" in ASCII.
@@ -38,7 +37,7 @@ public static class DatabasePreparation
             }
             catch (Exception e) when (e is DbException or TimeoutException or IOException or System.Net.Sockets.SocketException)
             {
-                var delay = DatabaseCalls.Delay(attempt, FirstDelay, LongestDelay);
+                var delay = Retry.After(attempt);
                 say($"{Describe(database, e)}; the next attempt is in {delay.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s");
                 await Task.Delay(delay, cancel);
             }
