@@ -47,17 +47,17 @@ public sealed class ElasticNode : IAsyncDisposable
     private readonly ClusterMembership _member;
     private readonly DataServer _server;
     private readonly BlobFetcher _fetcher;
-    private readonly Lifeline _lifeline;
+    private readonly LivenessConnection _liveness;
     private readonly CorpusBuild _corpora;
-    private readonly BlobPlaces _blobs;
+    private readonly BlobLocations _blobs;
     private readonly IActorRef _agent;
     private readonly string _arithmetic;
 
     private ElasticNode(
-        ActorSystem devices, ClusterMembership member, DataServer server, BlobFetcher fetcher, Lifeline lifeline, CorpusBuild corpora, BlobPlaces blobs,
+        ActorSystem devices, ClusterMembership member, DataServer server, BlobFetcher fetcher, LivenessConnection liveness, CorpusBuild corpora, BlobLocations blobs,
         IActorRef agent, string arithmetic)
     {
-        (_devices, _member, _server, _fetcher, _lifeline) = (devices, member, server, fetcher, lifeline);
+        (_devices, _member, _server, _fetcher, _liveness) = (devices, member, server, fetcher, liveness);
         (_corpora, _blobs, _agent, _arithmetic) = (corpora, blobs, agent, arithmetic);
         Control = new NodeControl(this).ToControl();
     }
@@ -102,10 +102,10 @@ public sealed class ElasticNode : IAsyncDisposable
             await database.PrepareAsync(say, cancel);
         }
 
-        var (blobs, lifelines, donors, readers) = (new BlobPlaces(), new Lifelines(), new Donors(), new ReaderWay());
-        var fetcher = new BlobFetcher(donors);
+        var (blobs, connections, peers, readers) = (new BlobLocations(), new LivenessConnections(), new Peers(), new ReaderWay());
+        var fetcher = new BlobFetcher(peers);
         var corpora = new CorpusFiles(paths, blobs, fetcher);
-        var server = await DataServer.StartAsync(node.Host, node.HttpPort, blobs, lifelines, cancel);
+        var server = await DataServer.StartAsync(node.Host, node.HttpPort, blobs, connections, cancel);
         string[] roles = [.. duty.Supervises ? ["seed"] : Array.Empty<string>(), .. devices.Count > 0 ? ["worker"] : Array.Empty<string>()];
         ClusterMembership member;
         try
@@ -113,7 +113,7 @@ public sealed class ElasticNode : IAsyncDisposable
             member = ClusterMembership.Bind(new MemberPlace(
                 node, port => AkkaSettings.ForMember(node.Host, port, roles, network, database, paths),
                 database is null ? null : new RunsPlace(
-                    new SupervisorPlace(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience, new CommitFence(database)), server.Endpoint, Version, lifelines),
+                    new SupervisorPlace(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience, new CommitFence(database)), server.Endpoint, Version, connections),
                 Lease: !duty.Alone, new Contacts([.. duty.Seeds.Select(Contacts.Parse)], database is null || duty.Alone ? null : new SeedRegistry(database)), corpora, readers, say));
         }
         catch
@@ -125,14 +125,14 @@ public sealed class ElasticNode : IAsyncDisposable
         var system = ActorSystem.Create("elastic-devices", AkkaSettings.ForDevices(paths));
         var incarnation = Guid.NewGuid().ToString("N");
         var id = new NodeId($"{member.Address.Host}:{member.Address.Port}");
-        var lifeline = new Lifeline(id, incarnation);
+        var liveness = new LivenessConnection(id, incarnation);
         var arithmetic = devices.Count > 0 ? Arithmetic.Of(devices[0], node.ThreadsPerDevice) : "";
         var refused = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         var agent = system.ActorOf(NodeAgent.Props(new NodePlace(
-            id, incarnation, duty.Supervises, devices, node.ThreadsPerDevice, arithmetic, faults.Version ?? Version, paths, server.Endpoint, blobs, fetcher, donors, lifeline,
+            id, incarnation, duty.Supervises, devices, node.ThreadsPerDevice, arithmetic, faults.Version ?? Version, paths, server.Endpoint, blobs, fetcher, peers, liveness,
             corpora, readers, faults, say, why => refused.TrySetResult(why))), "node");
         var tokenizers = system.ActorOf(TokenizerActor.Pool(), "tokenizers");
-        var result = new ElasticNode(system, member, server, fetcher, lifeline, new CorpusBuild(tokenizers, paths), blobs, agent, arithmetic) { Refused = refused.Task };
+        var result = new ElasticNode(system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, arithmetic) { Refused = refused.Task };
         member.Live(agent);
         try
         {
@@ -220,7 +220,7 @@ public sealed class ElasticNode : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _member.DisposeAsync();
-        await _lifeline.DisposeAsync();
+        await _liveness.DisposeAsync();
         try
         {
             await _devices.Terminate().WaitAsync(EndDeadline);

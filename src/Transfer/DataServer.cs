@@ -15,7 +15,7 @@ using Microsoft.Extensions.Hosting;
 namespace Elastic.Transfer;
 
 /// <summary>
-/// The data plane's server: <c>GET</c> and <c>HEAD /blobs/{sha256}</c> with <c>Range</c>, <c>POST /lifeline</c>, <c>GET /health</c>, and
+/// The data plane's server: <c>GET</c> and <c>HEAD /blobs/{sha256}</c> with <c>Range</c>, <c>POST /liveness</c>, <c>GET /health</c>, and
 /// <c>POST /leave</c> from the machine itself.
 /// </summary>
 public sealed class DataServer : IAsyncDisposable
@@ -38,7 +38,7 @@ public sealed class DataServer : IAsyncDisposable
     /// <param name="host">An address of this machine, or a name of one.</param>
     /// <param name="port">0 = any free one.</param>
     /// <exception cref="ElasticException">The address cannot be bound; says what to change.</exception>
-    public static async Task<DataServer> StartAsync(string host, int port, BlobPlaces places, Lifelines lifelines, CancellationToken cancel)
+    public static async Task<DataServer> StartAsync(string host, int port, BlobLocations locations, LivenessConnections connections, CancellationToken cancel)
     {
         var address = await AddressAsync(host, cancel);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -48,7 +48,7 @@ public sealed class DataServer : IAsyncDisposable
             kestrel.Listen(address, port, listener => listener.Protocols = HttpProtocols.Http1);
             kestrel.AddServerHeader = false;
             kestrel.AllowSynchronousIO = false;
-            // A slow line is no attack here, and a lifeline carries four bytes a second. Both have deadlines of their own.
+            // A slow line is no attack here, and a liveness connection carries four bytes a second. Both have deadlines of their own.
             kestrel.Limits.MinRequestBodyDataRate = null;
             kestrel.Limits.MinResponseDataRate = null;
             kestrel.Limits.MaxRequestBodySize = 64 << 10;
@@ -58,8 +58,8 @@ public sealed class DataServer : IAsyncDisposable
         });
 
         var app = builder.Build();
-        app.MapMethods("/blobs/{sha256}", [HttpMethods.Get, HttpMethods.Head], context => BlobResponse.SendAsync(context, places));
-        app.MapPost("/lifeline", context => lifelines.ServeAsync(context, app.Lifetime.ApplicationStopping));
+        app.MapMethods("/blobs/{sha256}", [HttpMethods.Get, HttpMethods.Head], context => BlobResponse.SendAsync(context, locations));
+        app.MapPost("/liveness", context => connections.ServeAsync(context, app.Lifetime.ApplicationStopping));
         var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         app.MapPost("/leave", context =>
         {

@@ -123,7 +123,7 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
     public async Task A_port_in_use_is_an_error_that_names_it_and_the_remedy()
     {
         var port = new Uri($"http://{_server.Endpoint}").Port;
-        var error = await Assert.ThrowsAsync<ElasticException>(() => DataServer.StartAsync("127.0.0.1", port, new BlobPlaces(), new Lifelines(), Deadline));
+        var error = await Assert.ThrowsAsync<ElasticException>(() => DataServer.StartAsync("127.0.0.1", port, new BlobLocations(), new LivenessConnections(), Deadline));
         Assert.Contains($"127.0.0.1:{port}", error.Message, StringComparison.Ordinal);
         Assert.Contains("--http-port", error.Message, StringComparison.Ordinal);
     }
@@ -133,7 +133,7 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
     [InlineData("192.0.2.1")]      // for documentation only (RFC 5737): never an address of this machine
     public async Task A_host_that_is_not_this_machine_is_an_error_that_names_the_option(string host)
     {
-        var error = await Assert.ThrowsAsync<ElasticException>(() => DataServer.StartAsync(host, 0, new BlobPlaces(), new Lifelines(), Deadline));
+        var error = await Assert.ThrowsAsync<ElasticException>(() => DataServer.StartAsync(host, 0, new BlobLocations(), new LivenessConnections(), Deadline));
         Assert.Contains(host, error.Message, StringComparison.Ordinal);
         Assert.Contains("--host", error.Message, StringComparison.Ordinal);
     }
@@ -141,7 +141,7 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
     [Fact]
     public async Task A_name_of_this_machine_is_served_under_that_name()
     {
-        await using var server = await DataServer.StartAsync("localhost", 0, new BlobPlaces(), new Lifelines(), Deadline);
+        await using var server = await DataServer.StartAsync("localhost", 0, new BlobLocations(), new LivenessConnections(), Deadline);
         Assert.StartsWith("localhost:", server.Endpoint, StringComparison.Ordinal);
         Assert.Equal("ok\n", await _http.GetStringAsync(new Uri($"http://{server.Endpoint}/health"), Deadline));
     }
@@ -159,7 +159,7 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
             }
             """);
         File.WriteAllBytes(Path.Combine(Folder, CorpusManifest.FileName), json);
-        var places = new BlobPlaces();
+        var places = new BlobLocations();
         places.Add(BuiltCorpus.Open(Folder));
 
         Assert.Equal(Path.Combine(Folder, CorpusManifest.FileName), places.Find(Digest.Of(json)));

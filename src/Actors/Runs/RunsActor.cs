@@ -16,7 +16,7 @@ namespace Elastic.Actors.Runs;
 /// <summary>What the singleton is told about the process that it happens to run in.</summary>
 /// <param name="Endpoint">Of that process's data plane.</param>
 /// <param name="Version">Of Elastic.</param>
-internal sealed record RunsPlace(SupervisorPlace Supervisors, string Endpoint, string Version, Lifelines Lifelines);
+internal sealed record RunsPlace(SupervisorPlace Supervisors, string Endpoint, string Version, LivenessConnections Liveness);
 
 /// <summary>
 /// The cluster singleton above all runs: one <see cref="RunSupervisor"/> each, and the nodes' first address. The list of runs is the
@@ -61,7 +61,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<LifelineBroken>(b =>
         {
             if (_nodes.IsCurrent(b.Node, b.Incarnation))
-                Lose(b.Node, $"its lifeline is gone ({b.Why})");
+                Lose(b.Node, $"its liveness connection is gone ({b.Why})");
         });
         Receive<Look>(_ => _nodes.Silent().ToList().ForEach(n => Lose(n, "it says nothing")));
         Receive<Terminated>(Ended);
@@ -85,7 +85,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     {
         _log.Info("the runs are supervised here from now on");
         var self = Self;
-        _lifelines = _place.Lifelines.Listen(
+        _lifelines = _place.Liveness.Listen(
             (node, incarnation) => self.Tell(new LifelineConnected(node, incarnation)),
             (node, incarnation, why) => self.Tell(new LifelineBroken(node, incarnation, why)));
         Timers.StartPeriodicTimer(Look.Instance, Look.Instance, LookAround, LookAround);

@@ -8,14 +8,14 @@ using Elastic.Messages;
 namespace Elastic.Transfer;
 
 /// <summary>
-/// The node's end of a lifeline: one connection to wherever it points, with a byte every <see cref="Lifelines.Beat"/>. Reconnects by itself.
+/// The node's end of a liveness connection: one connection to wherever it points, with a byte every <see cref="LivenessConnections.Beat"/>. Reconnects by itself.
 /// </summary>
 /// <remarks>
 /// It has a thread of its own and speaks HTTP through a blocking socket, so no part of it waits for the thread pool: a node whose pool is
 /// busy or starved for seconds is not dead, and taking its work away would make the congestion worse. What remains is what should be
 /// noticed: a process that was killed, stopped or cut off.
 /// </remarks>
-public sealed class Lifeline : IAsyncDisposable
+public sealed class LivenessConnection : IAsyncDisposable
 {
     private static readonly TimeSpan Connecting = TimeSpan.FromSeconds(2);
     private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(2));
@@ -27,14 +27,14 @@ public sealed class Lifeline : IAsyncDisposable
     private readonly AutoResetEvent _changed = new(false);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // Written by any thread, read by the lifeline's own.
+    // Written by any thread, read by the liveness connection's own.
     private volatile string? _endpoint;
     private volatile bool _disposed;
 
-    public Lifeline(NodeId node, string incarnation)
+    public LivenessConnection(NodeId node, string incarnation)
     {
-        _path = $"/lifeline?node={Uri.EscapeDataString(node.Value)}&incarnation={Uri.EscapeDataString(incarnation)}";
-        new Thread(Run) { IsBackground = true, Name = "lifeline" }.Start();
+        _path = $"/liveness?node={Uri.EscapeDataString(node.Value)}&incarnation={Uri.EscapeDataString(incarnation)}";
+        new Thread(Run) { IsBackground = true, Name = "liveness connection" }.Start();
     }
 
     /// <summary>Connects to that data server ("host:port") from now on; null: to none.</summary>
@@ -44,7 +44,7 @@ public sealed class Lifeline : IAsyncDisposable
         _changed.Set();
     }
 
-    /// <summary>Ends the lifeline, which the other side is told as such.</summary>
+    /// <summary>Ends the liveness connection, which the other side is told as such.</summary>
     public async ValueTask DisposeAsync()
     {
         _disposed = true;
@@ -88,7 +88,7 @@ public sealed class Lifeline : IAsyncDisposable
             while (true)
             {
                 socket.Send(Beat);
-                _changed.WaitOne(Lifelines.Beat);
+                _changed.WaitOne(LivenessConnections.Beat);
                 if (_disposed || _endpoint != endpoint)
                 {
                     socket.Send(End);

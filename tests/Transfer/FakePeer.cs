@@ -6,14 +6,14 @@ using System.Text;
 
 namespace Elastic.Transfer.Tests;
 
-/// <summary>A donor that does what a test says: it speaks just enough HTTP to misbehave. One request per connection.</summary>
-internal sealed class FakeDonor : IDisposable
+/// <summary>A peer that does what a test says: it speaks just enough HTTP to misbehave. One request per connection.</summary>
+internal sealed class FakePeer : IDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stop = new();
     private readonly Func<Request, Task> _answer;
 
-    public FakeDonor(Func<Request, Task> answer)
+    public FakePeer(Func<Request, Task> answer)
     {
         _answer = answer;
         _listener.Start();
@@ -25,7 +25,7 @@ internal sealed class FakeDonor : IDisposable
     public ConcurrentQueue<Request> Requests { get; } = [];
 
     /// <summary>Answers with the bytes, or the range of them that is asked for, and breaks off after <paramref name="most"/> of them.</summary>
-    public static FakeDonor Of(byte[] bytes, int most = int.MaxValue) => new(request => request.SendAsync(bytes, most));
+    public static FakePeer Of(byte[] bytes, int most = int.MaxValue) => new(request => request.SendAsync(bytes, most));
 
     public void Dispose()
     {
