@@ -36,13 +36,13 @@ internal sealed class Node
         var paths = new DataPaths(folder);
         Directory.CreateDirectory(folder);
         var (blobs, connections, peers) = (new BlobLocations(), new LivenessConnections(), new Peers());
-        using var fetcher = new BlobFetcher(peers);
-        await using var server = await DataServer.StartAsync("127.0.0.1", 0, blobs, connections, CancellationToken.None);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
+        await using var server = await DataServer.StartAsync("127.0.0.1", 0, blobs, connections, Transport.Plain, CancellationToken.None);
         using var streams = new PlainStreams();
         var id = new NodeId($"{index}");
-        await using var liveness = new LivenessConnection(id, "bench");
+        await using var liveness = new LivenessConnection(id, "bench", Transport.Plain);
         var place = new NodePlace(
-            id, "bench", false, [], 1, "", "", paths, server.Endpoint, blobs, fetcher, peers, liveness, new CorpusFiles(paths, blobs, fetcher),
+            id, "bench", false, [], 1, "", "", paths, server.Endpoint.ToString(), blobs, fetcher, peers, liveness, new CorpusFiles(paths, blobs, fetcher),
             new ReaderWay(), NodeFaults.None, _ => { }, _ => { });
         var run = new NodeRun(new NodeCommand.OpenRun(new RunId("bench"), settings, new Digest("corpus"), null), place, Corpus(paths), new BlobStore(paths.Blobs(new RunId("bench"))));
         blobs.Add(run.Blobs);
@@ -63,7 +63,7 @@ internal sealed class Node
             switch (words)
             {
                 case ["peers", .. var endpoints]:
-                    _peers.Set(endpoints);
+                    _peers.Set([.. endpoints.Select(Endpoint.Parse)]);
                     return "ok";
                 case ["version"]:
                     return Store(0, withMomentum: _run.Settings.Run.Averaging == AveragingMethod.Nesterov).Hex;

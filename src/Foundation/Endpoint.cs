@@ -12,19 +12,15 @@ namespace Elastic.Foundation;
 /// </remarks>
 public readonly record struct Endpoint
 {
-    private const string Expected = "write HOST:PORT, e.g. 10.0.0.5:4053 or [::1]:4053";
-
     /// <param name="host">An IPv4 or IPv6 address, the latter with or without brackets, or a name.</param>
     /// <param name="port">From 1 to 65535.</param>
     /// <exception cref="ElasticException">One of them is something else.</exception>
     public Endpoint(string host, int port)
     {
         ArgumentNullException.ThrowIfNull(host);
-        if (ProblemOf(host) is { } problem)
-            throw new ElasticException($"\"{host}\" is no host: {problem}");
         if (!IsPort(port))
             throw new ElasticException($"{port.ToString(CultureInfo.InvariantCulture)} is no port: use 1 to 65535");
-        (Host, Port) = (Canonical(host), port);
+        (Host, Port) = (HostOf(host), port);
     }
 
     /// <summary>An address or a name; never in brackets.</summary>
@@ -51,7 +47,7 @@ public readonly record struct Endpoint
             : ProblemOf(host) is { } ofHost ? ofHost
             : !int.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || !IsPort(number) ? "its port is not 1 to 65535"
             : null;
-        problem = wrong is null ? null : $"{text} is no address ({wrong}): {Expected}";
+        problem = wrong is null ? null : $"{text} is no address ({wrong}): write HOST:PORT, with an IPv6 address in brackets";
         endpoint = wrong is null ? new Endpoint(host, int.Parse(port, CultureInfo.InvariantCulture)) : default;
         return wrong is null;
     }
@@ -59,6 +55,10 @@ public readonly record struct Endpoint
     /// <summary>Those of the texts that are endpoints: what another process says is not worth failing for.</summary>
     public static IEnumerable<Endpoint> Among(IEnumerable<string> texts) =>
         texts.Select(text => TryParse(text, out var endpoint, out _) ? endpoint : (Endpoint?)null).OfType<Endpoint>();
+
+    /// <summary>A host as an endpoint keeps it.</summary>
+    /// <exception cref="ElasticException">It is neither an address nor a name.</exception>
+    public static string HostOf(string host) => ProblemOf(host) is { } problem ? throw new ElasticException($"\"{host}\" is no host: {problem}") : Canonical(host);
 
     /// <summary>A host as it stands in front of a port: an IPv6 address in brackets.</summary>
     public static string Bracketed(string host) => host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host;

@@ -23,7 +23,7 @@ public sealed class BlobDownload : IDisposable
     private readonly PeerSelection _selection;
     private readonly IncrementalHash? _hash;        // null: a range, which has no digest of its own
     private readonly (long First, long Count, long BlobBytes)? _range;
-    private readonly HashSet<string> _senders = [];     // of the bytes that are here
+    private readonly HashSet<Endpoint> _senders = [];     // of the bytes that are here
 
     private bool _mixing = true;
     private bool _storing;
@@ -111,7 +111,7 @@ public sealed class BlobDownload : IDisposable
                 (true, true) => "no more bytes since it left",
             });
         }
-        catch (Exception e) when (!_storing && e is HttpRequestException or IOException or UriFormatException)
+        catch (Exception e) when (!_storing && e is HttpRequestException or IOException)
         {
             Fail(peer, e.Message);
         }
@@ -130,7 +130,7 @@ public sealed class BlobDownload : IDisposable
         _storing = false;
     }
 
-    private HttpRequestMessage Request(string endpoint)
+    private HttpRequestMessage Request(Endpoint endpoint)
     {
         var request = new HttpRequestMessage(HttpMethod.Get, UriOf(endpoint, _digest));
         var first = (_range?.First ?? 0) + _offset;
@@ -141,8 +141,7 @@ public sealed class BlobDownload : IDisposable
         return request;
     }
 
-    /// <exception cref="UriFormatException">The endpoint is no "host:port".</exception>
-    internal static Uri UriOf(string endpoint, Digest digest) => new($"http://{endpoint}/blobs/{digest.Hex}");
+    internal static Uri UriOf(Endpoint endpoint, Digest digest) => new($"http://{endpoint}/blobs/{digest.Hex}");
 
     // True when what follows are the bytes that are lacking.
     private bool Accept(PeerLease peer, HttpResponseMessage response)

@@ -16,23 +16,15 @@ public sealed class BlobFetcher : IDisposable
     private readonly SharedWork<(Digest, int), byte[]> _arrays = new();
     private readonly SharedWork<string, bool> _files = new();       // by path
 
-    public BlobFetcher(Peers peers)
+    public BlobFetcher(Peers peers, Transport transport)
     {
         _peers = peers;
-        _http = new HttpClient(new SocketsHttpHandler
-        {
-            UseProxy = false,
-            UseCookies = false,
-            AllowAutoRedirect = false,
-            ActivityHeadersPropagator = null,
-            ConnectTimeout = peers.Limits.Connect,
-            MaxConnectionsPerServer = peers.Limits.PerPeer,
-            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
-        })
-        {
-            // Each wait for a peer has its own deadline; a large file may take as long as it takes.
-            Timeout = Timeout.InfiniteTimeSpan,
-        };
+        var handler = transport.HttpHandler();
+        handler.ConnectTimeout = peers.Limits.Connect;
+        handler.MaxConnectionsPerServer = peers.Limits.PerPeer;
+        handler.PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60);
+        // Each wait for a peer has its own deadline; a large file may take as long as it takes.
+        _http = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
     }
 
     /// <summary>Downloads a blob of known length straight into memory. What the memory holds before success is not verified.</summary>

@@ -77,7 +77,7 @@ public sealed class FileDownload(HttpClient http, Peers peers, Digest digest, st
                     ? "does not have it"
                     : string.Create(CultureInfo.InvariantCulture, $"answered {(int)response.StatusCode} without the length"));
             }
-            catch (Exception e) when ((e is HttpRequestException or IOException or UriFormatException or OperationCanceledException) && !cancel.IsCancellationRequested)
+            catch (Exception e) when ((e is HttpRequestException or IOException or OperationCanceledException) && !cancel.IsCancellationRequested)
             {
                 peer.Failed();
                 selection.Note(peer, e.Message);

@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Text;
 using Elastic.Foundation;
 using Elastic.Messages;
@@ -8,10 +8,11 @@ using Elastic.Messages;
 namespace Elastic.Transfer;
 
 /// <summary>
-/// The node's end of a liveness connection: one connection to wherever it points, with a byte every <see cref="LivenessConnections.Beat"/>. Reconnects by itself.
+/// The node's end of a liveness connection: one connection to wherever it points, with a byte every <see cref="LivenessConnections.Beat"/>.
+/// Reconnects by itself.
 /// </summary>
 /// <remarks>
-/// It has a thread of its own and speaks HTTP through a blocking socket, so no part of it waits for the thread pool: a node whose pool is
+/// It has threads of its own and speaks HTTP through a blocking stream, so no part of it waits for the thread pool: a node whose pool is
 /// busy or starved for seconds is not dead, and taking its work away would make the congestion worse. What remains is what should be
 /// noticed: a process that was killed, stopped or cut off.
 /// </remarks>
@@ -23,28 +24,30 @@ public sealed class LivenessConnection : IAsyncDisposable
     // One chunk of a chunked body, with the beat in it; and the chunk that ends the body.
     private static readonly byte[] Beat = "1\r\n.\r\n"u8.ToArray(), End = "0\r\n\r\n"u8.ToArray();
 
+    private readonly Transport _transport;
     private readonly string _path;
     private readonly AutoResetEvent _changed = new(false);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // Written by any thread, read by the liveness connection's own.
-    private volatile string? _endpoint;
+    // Written by any thread, read by the connection's own. A box, since an endpoint is no single word of memory.
+    private volatile object? _endpoint;
     private volatile bool _disposed;
 
-    public LivenessConnection(NodeId node, string incarnation)
+    public LivenessConnection(NodeId node, string incarnation, Transport transport)
     {
+        _transport = transport;
         _path = $"/liveness?node={Uri.EscapeDataString(node.Value)}&incarnation={Uri.EscapeDataString(incarnation)}";
-        new Thread(Run) { IsBackground = true, Name = "liveness connection" }.Start();
+        new Thread(Run) { IsBackground = true, Name = "liveness" }.Start();
     }
 
-    /// <summary>Connects to that data server ("host:port") from now on; null: to none.</summary>
-    public void PointTo(string? endpoint)
+    /// <summary>Connects to that data server from now on; null: to none.</summary>
+    public void PointTo(Endpoint? endpoint)
     {
         _endpoint = endpoint;
         _changed.Set();
     }
 
-    /// <summary>Ends the liveness connection, which the other side is told as such.</summary>
+    /// <summary>Ends the connection, which the other side is told as such.</summary>
     public async ValueTask DisposeAsync()
     {
         _disposed = true;
@@ -57,7 +60,7 @@ public sealed class LivenessConnection : IAsyncDisposable
         var failures = 0;
         while (!_disposed)
         {
-            if (_endpoint is not { } endpoint)
+            if (_endpoint is not Endpoint endpoint)
             {
                 _changed.WaitOne();
                 continue;
@@ -79,52 +82,62 @@ public sealed class LivenessConnection : IAsyncDisposable
     }
 
     // True: it points elsewhere now. False: the connection could not be made or broke.
-    private bool Hold(string endpoint)
+    private bool Hold(Endpoint endpoint)
     {
         try
         {
-            using var socket = Connect(endpoint);
-            socket.Send(Encoding.ASCII.GetBytes($"POST {_path} HTTP/1.1\r\nHost: {endpoint}\r\nTransfer-Encoding: chunked\r\n\r\n"));
-            while (true)
+            using var connection = _transport.Connect(endpoint, Connecting);
+            var answer = new Answer(connection.Stream, _changed);
+            connection.Stream.Write(Encoding.ASCII.GetBytes($"POST {_path} HTTP/1.1\r\nHost: {endpoint}\r\nTransfer-Encoding: chunked\r\n\r\n"));
+            while (!answer.IsThere)
             {
-                socket.Send(Beat);
+                connection.Stream.Write(Beat);
                 _changed.WaitOne(LivenessConnections.Beat);
-                if (_disposed || _endpoint != endpoint)
+                if (_disposed || !endpoint.Equals(_endpoint))
                 {
-                    socket.Send(End);
+                    connection.Stream.Write(End);
                     return true;
                 }
-
-                // There is no answer while all is well: something to read is a refusal, or the end of the connection.
-                if (socket.Poll(TimeSpan.Zero, SelectMode.SelectRead))
-                    return false;
             }
+
+            return false;
         }
-        catch (Exception e) when (e is SocketException or FormatException or ArgumentException)
+        catch (Exception e) when (e is SocketException or IOException or AuthenticationException)
         {
-            return _endpoint != endpoint;
+            return !endpoint.Equals(_endpoint);
         }
     }
 
-    /// <exception cref="SocketException">There is no connection.</exception>
-    /// <exception cref="FormatException">The endpoint is no "host:port".</exception>
-    /// <exception cref="ArgumentException">Its host is none.</exception>
-    private static Socket Connect(string endpoint)
+    /// <summary>
+    /// There is no answer while all is well: something to read is a refusal, or the end of the connection. A thread waits for it, because
+    /// whether there is something in an encrypted stream is seen only by reading it.
+    /// </summary>
+    private sealed class Answer
     {
-        var colon = endpoint.LastIndexOf(':');
-        if (colon < 0 || !ushort.TryParse(endpoint.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port))
-            throw new FormatException($"\"{endpoint}\" is no host:port");
-        // On Linux the deadline for sending holds for connecting, too.
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, SendTimeout = (int)Connecting.TotalMilliseconds };
-        try
+        private const int StackBytes = 256 << 10;
+
+        private volatile bool _isThere;
+
+        public Answer(Stream stream, AutoResetEvent changed)
         {
-            socket.Connect(endpoint[..colon].Trim('[', ']'), port);
-            return socket;
+            void Wait()
+            {
+                try
+                {
+                    _ = stream.ReadByte();
+                }
+                catch (Exception e) when (e is IOException or ObjectDisposedException)
+                {
+                    // It broke, or this side has closed it.
+                }
+
+                _isThere = true;
+                changed.Set();
+            }
+
+            new Thread(Wait, StackBytes) { IsBackground = true, Name = "liveness-answer" }.Start();
         }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
+
+        public bool IsThere => _isThere;
     }
 }

@@ -15,8 +15,8 @@ public sealed class PeerSelection(Peers peers, Digest digest, Digest? set)
     // A message is read by people.
     private const int MostNamed = 16;
 
-    private readonly HashSet<string> _asked = [];       // since the last pause
-    private readonly Dictionary<string, string> _said = [];
+    private readonly HashSet<Endpoint> _asked = [];       // since the last pause
+    private readonly Dictionary<Endpoint, string> _said = [];
     private long? _emptyHandedSince;
     private int _pauses;
 
@@ -57,8 +57,7 @@ public sealed class PeerSelection(Peers peers, Digest digest, Digest? set)
             _said.TryAdd(endpoint, "not asked, because it sent wrong bytes not long ago");
         if (_said.Count == 0)
             return "cannot be fetched: no peer is known";
-        var said = _said.OrderBy(s => s.Key, StringComparer.Ordinal)
-            .Select(s => $"{s.Key}{(now.Contains(s.Key) ? "" : " (has left)")}: {s.Value}").ToList();
+        var said = _said.Select(s => $"{s.Key}{(now.Contains(s.Key) ? "" : " (has left)")}: {s.Value}").Order(StringComparer.Ordinal).ToList();
         var more = said.Count > MostNamed ? $"; and {said.Count - MostNamed} more" : "";
         return $"no peer gave it ({string.Join("; ", said.Take(MostNamed))}{more})";
     }

@@ -13,7 +13,7 @@ public sealed class Peers
 
     private readonly TimeProvider _time;
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, Peer> _known = [];     // also those that left and are still put away or in use
+    private readonly Dictionary<Endpoint, Peer> _known = [];     // also those that left and are still put away or in use
     private readonly Dictionary<Digest, SetKnowledge> _sets = [];
     private List<Peer> _listed = [];
     private int _running;
@@ -24,8 +24,8 @@ public sealed class Peers
 
     public TransferLimits Limits { get; }
 
-    /// <summary>The current list, "host:port" each.</summary>
-    public IReadOnlyList<string> Endpoints
+    /// <summary>The current list.</summary>
+    public IReadOnlyList<Endpoint> Endpoints
     {
         get
         {
@@ -35,7 +35,7 @@ public sealed class Peers
     }
 
     /// <summary>Replaces the list. What is known about those that stay, and about those that were put away, is kept.</summary>
-    public void Set(IReadOnlyList<string> endpoints)
+    public void Set(IReadOnlyList<Endpoint> endpoints)
     {
         TaskCompletionSource replaced, freed;
         List<CancellationTokenSource> left;
@@ -66,7 +66,7 @@ public sealed class Peers
 
     /// <summary>Waits until a peer that is not among <paramref name="asked"/> has room, and takes it; null when all were asked.</summary>
     /// <param name="set">The set that the blob belongs to: who had another blob of it is asked first.</param>
-    public async Task<PeerLease?> TakeAsync(Digest? set, IReadOnlyCollection<string> asked, CancellationToken cancel)
+    public async Task<PeerLease?> TakeAsync(Digest? set, IReadOnlyCollection<Endpoint> asked, CancellationToken cancel)
     {
         while (true)
         {
@@ -108,7 +108,7 @@ public sealed class Peers
     }
 
     /// <summary>Endpoints that are listed and not asked, because their bytes were wrong not long ago.</summary>
-    public IReadOnlyList<string> Distrusted
+    public IReadOnlyList<Endpoint> Distrusted
     {
         get
         {
@@ -123,7 +123,7 @@ public sealed class Peers
     // A peer is taken from the first of these groups that is not empty, and waited for when that group is busy:
     // those in good standing (of these first who had blobs of the set, then the least busy), those that just lacked a blob of the set,
     // those that failed. Asking one that lacks it costs a round trip, one that failed perhaps seconds.
-    private Peer? Choose(Digest? set, IReadOnlyCollection<string> asked, out bool none)
+    private Peer? Choose(Digest? set, IReadOnlyCollection<Endpoint> asked, out bool none)
     {
         var now = Now;
         var known = set is { } s ? _sets.GetValueOrDefault(s) : null;
@@ -231,9 +231,9 @@ public sealed class Peers
     private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>One peer; its fields belong to the lock of <see cref="Peers"/>.</summary>
-    public sealed class Peer(string endpoint)
+    public sealed class Peer(Endpoint endpoint)
     {
-        public string Endpoint { get; } = endpoint;
+        public Endpoint Endpoint { get; } = endpoint;
 
         public int Running { get; set; }
 
@@ -254,14 +254,14 @@ public sealed class Peers
     {
         public long Used { get; set; }
 
-        public Dictionary<string, Learnt> Peers { get; } = [];
+        public Dictionary<Endpoint, Learnt> Peers { get; } = [];
     }
 }
 
 /// <summary>The right to one transfer from one peer, until it is disposed; and what came of it.</summary>
 public sealed class PeerLease(Peers peers, Peers.Peer peer, Digest? set) : IDisposable
 {
-    public string Endpoint => peer.Endpoint;
+    public Endpoint Endpoint => peer.Endpoint;
 
     /// <summary>Cancelled when the peer is no longer listed. It may still send: a node that was only thought dead, for one.</summary>
     public CancellationToken Left { get; } = peer.Left.Token;

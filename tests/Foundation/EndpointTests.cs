@@ -43,7 +43,7 @@ public sealed class EndpointTests
         var refusal = Assert.Throws<ElasticException>(() => Endpoint.Parse(text));
         Assert.StartsWith($"{text} is no address (", refusal.Message, StringComparison.Ordinal);
         Assert.Contains(why, refusal.Message, StringComparison.Ordinal);
-        Assert.EndsWith("write HOST:PORT, e.g. 10.0.0.5:4053 or [::1]:4053", refusal.Message, StringComparison.Ordinal);
+        Assert.EndsWith("write HOST:PORT, with an IPv6 address in brackets", refusal.Message, StringComparison.Ordinal);
         Assert.Empty(Endpoint.Among([text]));
     }
 

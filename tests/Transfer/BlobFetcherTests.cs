@@ -16,7 +16,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
         var (server, _) = await ServeAsync(Folder);
         await using var __ = server;
         using var broken = new FakePeer(request => request.RefuseAsync(500));
-        using var fetcher = new BlobFetcher(PeersOf(Quick, server.Endpoint, broken.Endpoint, "127.0.0.1:1"));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, server.Endpoint, broken.Endpoint, new Endpoint("127.0.0.1", 1)), Transport.Plain);
 
         var lost = await Assert.ThrowsAsync<BlobLostException>(() => fetcher.ReadAsync(Name, new byte[Blob.Length], Deadline));
         Assert.Equal(Name, lost.Digest);
@@ -28,7 +28,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
     [Fact]
     public async Task Without_peers_the_error_says_so()
     {
-        using var fetcher = new BlobFetcher(new Peers(Quick));
+        using var fetcher = new BlobFetcher(new Peers(Quick), Transport.Plain);
         var lost = await Assert.ThrowsAsync<BlobLostException>(() => fetcher.ReadAsync(Name, 100, Deadline));
         Assert.EndsWith("no peer is known", lost.Message, StringComparison.Ordinal);
     }
@@ -38,7 +38,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
     {
         var (server, _) = await ServeAsync(Folder, Blob, []);
         await using var __ = server;
-        using var fetcher = new BlobFetcher(PeersOf(Quick, server.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, server.Endpoint), Transport.Plain);
         var store = new BlobStore(Path.Combine(Folder, "mine"));
 
         var memory = new byte[Blob.Length];
@@ -56,7 +56,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
     {
         var (server, _) = await ServeAsync(Folder, Blob);
         await using var __ = server;
-        using var fetcher = new BlobFetcher(PeersOf(Quick, server.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, server.Endpoint), Transport.Plain);
 
         var lost = await Assert.ThrowsAsync<BlobLostException>(() => fetcher.ReadAsync(Name, 1000, Deadline));
         Assert.Contains("has 3000000 bytes, more than 1000", lost.Message, StringComparison.Ordinal);
@@ -80,7 +80,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
         });
         using var other = FakePeer.Of(Blob);
         var peers = PeersOf(Quick, dying.Endpoint);
-        using var fetcher = new BlobFetcher(peers);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
 
         var memory = new byte[Blob.Length];
         var reading = fetcher.ReadAsync(Name, memory, Deadline);
@@ -104,7 +104,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
         });
         using var other = FakePeer.Of(Blob);
         var peers = PeersOf(Quick with { Stall = TimeSpan.FromSeconds(1) }, stalling.Endpoint);
-        using var fetcher = new BlobFetcher(peers);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
 
         var memory = new byte[Blob.Length];
         var reading = fetcher.ReadAsync(Name, memory, Deadline);
@@ -127,7 +127,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
         });
         using var other = FakePeer.Of(Blob);
         var peers = PeersOf(Quick with { Stall = Timeout.InfiniteTimeSpan }, stalling.Endpoint);
-        using var fetcher = new BlobFetcher(peers);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
 
         var reading = fetcher.ReadAsync(Name, Blob.Length, Deadline);
         await EventuallyAsync(() => !stalling.Requests.IsEmpty, "the first peer is asked");
@@ -147,7 +147,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
             await request.Stream.WriteAsync(Blob);
         });
         var peers = PeersOf(Quick with { StallAfterLeaving = TimeSpan.FromSeconds(20) }, leaving.Endpoint);
-        using var fetcher = new BlobFetcher(peers);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
 
         var reading = fetcher.ReadAsync(Name, Blob.Length, Deadline);
         await EventuallyAsync(() => !leaving.Requests.IsEmpty, "the peer is asked");
@@ -160,7 +160,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
     public async Task A_peer_that_does_not_answer_at_all_is_named_as_such()
     {
         using var silent = new FakePeer(request => Task.Delay(Timeout.Infinite, request.Stop));
-        using var fetcher = new BlobFetcher(PeersOf(Quick with { Stall = TimeSpan.FromMilliseconds(100) }, silent.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick with { Stall = TimeSpan.FromMilliseconds(100) }, silent.Endpoint), Transport.Plain);
         var lost = await Assert.ThrowsAsync<BlobLostException>(() => fetcher.ReadAsync(Name, 100, Deadline));
         Assert.Contains($"{silent.Endpoint}: no bytes for 0.1 s", lost.Message, StringComparison.Ordinal);
     }
@@ -171,7 +171,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
         using var without = new FakePeer(request => request.RefuseAsync(404));
         using var with = FakePeer.Of(Blob);
         var peers = PeersOf(Quick with { Patience = TimeSpan.FromMinutes(1) }, without.Endpoint);
-        using var fetcher = new BlobFetcher(peers);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
 
         var reading = fetcher.ReadAsync(Name, Blob.Length, Deadline);
         await EventuallyAsync(() => !without.Requests.IsEmpty, "the first peer is asked");
@@ -187,7 +187,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
         using var liar = FakePeer.Of(wrong);
         using var honest = FakePeer.Of(Blob);
         var peers = PeersOf(Quick, liar.Endpoint);
-        using var fetcher = new BlobFetcher(peers);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
         var store = new BlobStore(Folder);
 
         var lost = await Assert.ThrowsAsync<BlobLostException>(() => fetcher.FetchAsync(store, [Name], Deadline));
@@ -216,7 +216,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
         });
         using var honest = FakePeer.Of(Blob);
         var peers = PeersOf(Quick with { PutAway = new(TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1)) }, liar.Endpoint);
-        using var fetcher = new BlobFetcher(peers);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
 
         var memory = new byte[Blob.Length];
         var reading = fetcher.ReadAsync(Name, memory, Deadline);
@@ -241,7 +241,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
         });
         using var honest = FakePeer.Of(Blob);
         var peers = PeersOf(Quick, shorter.Endpoint);
-        using var fetcher = new BlobFetcher(peers);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
 
         var reading = fetcher.ReadAsync(Name, Blob.Length, Deadline);
         await EventuallyAsync(() => !shorter.Requests.IsEmpty, "the first peer is asked");
@@ -260,7 +260,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
             await go.Task;
             await request.SendAsync(Blob);
         });
-        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
         var store = new BlobStore(Folder);
 
         var memories = Enumerable.Range(0, 3).Select(_ => new byte[Blob.Length]).ToList();
@@ -284,7 +284,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
             await go.Task;
             await request.SendAsync(Blob);
         });
-        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
 
         using var impatient = new CancellationTokenSource();
         byte[] first = new byte[Blob.Length], second = new byte[Blob.Length];
@@ -307,7 +307,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
             await request.SendAsync(Blob, most: 1000);
             await Task.Delay(Timeout.Infinite, request.Stop);
         });
-        using var fetcher = new BlobFetcher(PeersOf(Quick, stalling.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, stalling.Endpoint), Transport.Plain);
         var store = new BlobStore(Folder);
 
         using var impatient = new CancellationTokenSource();

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Elastic.Foundation;
 
 namespace Elastic.Transfer.Tests;
 
@@ -20,7 +21,7 @@ internal sealed class FakePeer : IDisposable
         _ = AcceptAsync();
     }
 
-    public string Endpoint => $"127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}";
+    public Endpoint Endpoint => new("127.0.0.1", ((IPEndPoint)_listener.LocalEndpoint).Port);
 
     public ConcurrentQueue<Request> Requests { get; } = [];
 

@@ -21,7 +21,7 @@ public sealed class FileDownloadTests : TemporaryFolder
         await using var a = first;
         var (second, _) = await ServeAsync(Folder, Shard);
         await using var b = second;
-        using var fetcher = new BlobFetcher(PeersOf(Quick, first.Endpoint, second.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, first.Endpoint, second.Endpoint), Transport.Plain);
 
         await Task.WhenAll(fetcher.FetchFileAsync(Name, Target, Deadline), fetcher.FetchFileAsync(Name, Target, Deadline));
         Assert.Equal(Shard, await File.ReadAllBytesAsync(Target));
@@ -32,7 +32,7 @@ public sealed class FileDownloadTests : TemporaryFolder
     public async Task A_file_that_is_there_is_not_fetched_and_one_with_other_bytes_is_replaced()
     {
         using var peer = FakePeer.Of(Shard);
-        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
         Directory.CreateDirectory(Path.GetDirectoryName(Target)!);
         await File.WriteAllBytesAsync(Target, Shard);
         await fetcher.FetchFileAsync(Name, Target, Deadline);
@@ -47,7 +47,7 @@ public sealed class FileDownloadTests : TemporaryFolder
     public async Task An_empty_file_is_a_file()
     {
         using var peer = FakePeer.Of([]);
-        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
         await fetcher.FetchFileAsync(Digest.Of([]), Target, Deadline);
         Assert.Empty(await File.ReadAllBytesAsync(Target));
     }
@@ -70,14 +70,14 @@ public sealed class FileDownloadTests : TemporaryFolder
             if (request.Method == "GET" && others.Signal())
                 sent.SetResult();
         }))
-        using (var failing = new BlobFetcher(PeersOf(Quick with { Patience = TimeSpan.FromSeconds(3) }, partial.Endpoint)))   // the other pieces are in the sockets
+        using (var failing = new BlobFetcher(PeersOf(Quick with { Patience = TimeSpan.FromSeconds(3) }, partial.Endpoint), Transport.Plain))   // the other pieces are in the sockets
         {
             await Assert.ThrowsAsync<BlobLostException>(() => failing.FetchFileAsync(Name, Target, Deadline));
             Assert.False(File.Exists(Target));
         }
 
         using var whole = FakePeer.Of(Shard);
-        using var fetcher = new BlobFetcher(PeersOf(Quick, whole.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, whole.Endpoint), Transport.Plain);
         await fetcher.FetchFileAsync(Name, Target, Deadline);
         Assert.Equal(Shard, await File.ReadAllBytesAsync(Target));
         Assert.Equal(Piece, Assert.Single(whole.Requests, r => r.Method == "GET").From);
@@ -89,7 +89,7 @@ public sealed class FileDownloadTests : TemporaryFolder
         Directory.CreateDirectory(Path.GetDirectoryName(Target)!);
         await File.WriteAllBytesAsync($"{Target}.{Name.Short}.part", [.. new byte[Shard.Length], 1, 1, 1]);
         using var peer = FakePeer.Of(Shard);
-        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
         await fetcher.FetchFileAsync(Name, Target, Deadline);
         Assert.Equal(Shard, await File.ReadAllBytesAsync(Target));
     }
@@ -103,7 +103,7 @@ public sealed class FileDownloadTests : TemporaryFolder
         var wrong = Bytes(Shard.Length + longer, seed: 2);
         using var liar = FakePeer.Of(wrong);
         using var honest = FakePeer.Of(Shard);
-        using var fetcher = new BlobFetcher(PeersOf(Quick, liar.Endpoint, honest.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, liar.Endpoint, honest.Endpoint), Transport.Plain);
         await fetcher.FetchFileAsync(Name, Target, Deadline);
         Assert.Equal(Shard, await File.ReadAllBytesAsync(Target));
     }

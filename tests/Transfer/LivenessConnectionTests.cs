@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
@@ -13,7 +14,7 @@ public sealed class LivenessConnectionTests : IAsyncLifetime
     private readonly ConcurrentQueue<string> _events = [];
     private DataServer _server = null!;
 
-    public async ValueTask InitializeAsync() => _server = await DataServer.StartAsync("127.0.0.1", 0, new BlobLocations(), _connections, Deadline);
+    public async ValueTask InitializeAsync() => _server = await DataServer.StartAsync("127.0.0.1", 0, new BlobLocations(), _connections, Transport.Plain, Deadline);
 
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
@@ -47,7 +48,7 @@ public sealed class LivenessConnectionTests : IAsyncLifetime
     public async Task A_node_that_ends_its_liveness_connection_is_reported_with_that_reason()
     {
         using var _ = Listen();
-        await using (var liveness = new LivenessConnection(new NodeId("host:1"), "a b&c"))
+        await using (var liveness = new LivenessConnection(new NodeId("host:1"), "a b&c", Transport.Plain))
         {
             liveness.PointTo(_server.Endpoint);
             await EventsAsync("+host:1/a b&c");
@@ -111,7 +112,7 @@ public sealed class LivenessConnectionTests : IAsyncLifetime
     [Fact]
     public async Task When_the_listener_leaves_its_liveness_connections_end_unreported_and_come_back_for_the_next_one()
     {
-        await using var liveness = new LivenessConnection(new NodeId("n"), "i");
+        await using var liveness = new LivenessConnection(new NodeId("n"), "i", Transport.Plain);
         liveness.PointTo(_server.Endpoint);
         using (Listen())
             await EventsAsync("+n/i");
@@ -123,12 +124,12 @@ public sealed class LivenessConnectionTests : IAsyncLifetime
     public async Task A_liveness_connection_follows_to_where_it_points()
     {
         var elsewhere = new LivenessConnections();
-        await using var other = await DataServer.StartAsync("127.0.0.1", 0, new BlobLocations(), elsewhere, Deadline);
+        await using var other = await DataServer.StartAsync("127.0.0.1", 0, new BlobLocations(), elsewhere, Transport.Plain, Deadline);
         using var here = Listen();
         using var there = elsewhere.Listen((_, _) => _events.Enqueue("+there"), (_, _, _) => _events.Enqueue("-there"));
-        await using var liveness = new LivenessConnection(new NodeId("n"), "i");
+        await using var liveness = new LivenessConnection(new NodeId("n"), "i", Transport.Plain);
 
-        liveness.PointTo("no endpoint");
+        liveness.PointTo(new Endpoint("127.0.0.1", 1));        // nobody listens there
         liveness.PointTo(_server.Endpoint);
         await EventsAsync("+n/i");
         liveness.PointTo(null);
@@ -155,7 +156,7 @@ public sealed class LivenessConnectionTests : IAsyncLifetime
     private async Task<Socket> OpenAsync(string node, string incarnation)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync(IPEndPoint.Parse(_server.Endpoint), Deadline);
+        await socket.ConnectAsync(_server.Endpoint.Host, _server.Endpoint.Port, Deadline);
         await socket.SendAsync(Encoding.ASCII.GetBytes(
             $"POST /liveness?node={node}&incarnation={incarnation} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n.\r\n"), Deadline);
         return socket;
@@ -194,12 +195,12 @@ public sealed class StarvedLivenessConnectionTests
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         var release = new ManualResetEventSlim();               // not disposed of: what waits in the pool still looks at it
-        var liveness = new LivenessConnection(new NodeId("n"), "i");      // disposed of when the pool breathes again
+        var liveness = new LivenessConnection(new NodeId("n"), "i", Transport.Plain);      // disposed of when the pool breathes again
         try
         {
             for (var i = 0; i < 500; i++)
                 ThreadPool.QueueUserWorkItem(_ => release.Wait());
-            liveness.PointTo(listener.LocalEndpoint.ToString());
+            liveness.PointTo(new Endpoint("127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port));
 
             Assert.True(listener.Server.Poll(TimeSpan.FromSeconds(30), SelectMode.SelectRead), "the node connected");
             using var socket = listener.AcceptSocket();

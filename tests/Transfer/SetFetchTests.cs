@@ -27,7 +27,7 @@ public sealed class SetFetchTests : TemporaryFolder
         await using var b = second;
         var (third, _) = await ServeAsync(Folder, Chunks[20..]);
         await using var c = third;
-        using var fetcher = new BlobFetcher(PeersOf(Quick, first.Endpoint, second.Endpoint, third.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, first.Endpoint, second.Endpoint, third.Endpoint), Transport.Plain);
         var store = new BlobStore(Path.Combine(Folder, "mine"));
 
         await fetcher.FetchSetAsync(store, Set.Digest, Deadline);
@@ -39,7 +39,7 @@ public sealed class SetFetchTests : TemporaryFolder
     {
         var (server, _) = await ServeAsync(Folder, [Set.ToBytes(), .. Chunks[1..]]);
         await using var _ = server;
-        using var fetcher = new BlobFetcher(PeersOf(Quick, server.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, server.Endpoint), Transport.Plain);
         var lost = await Assert.ThrowsAsync<BlobLostException>(
             () => fetcher.FetchSetAsync(new BlobStore(Path.Combine(Folder, "mine")), Set.Digest, Deadline));
         Assert.Equal(Digest.Of(Chunks[0]), lost.Digest);
@@ -49,7 +49,7 @@ public sealed class SetFetchTests : TemporaryFolder
     public async Task What_the_store_has_is_not_fetched_and_what_is_damaged_there_is()
     {
         using var peer = new FakePeer(request => request.SendAsync(Blobs[request.Path]));
-        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
         var earlier = new BlobStore(Folder);
         foreach (var chunk in Chunks[2..])
             earlier.Put(chunk);
@@ -92,7 +92,7 @@ public sealed class SetFetchTests : TemporaryFolder
         });
         using var first = Peer("first");
         using var second = Peer("second");
-        using var fetcher = new BlobFetcher(PeersOf(new TransferLimits(), first.Endpoint, second.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(new TransferLimits(), first.Endpoint, second.Endpoint), Transport.Plain);
         var store = new BlobStore(Folder);
 
         await fetcher.FetchSetAsync(store, Set.Digest, Deadline);

@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Storage;
 
 namespace Elastic.Transfer.Tests;
@@ -22,7 +23,7 @@ internal static class TransferSamples
         return bytes;
     }
 
-    public static Peers PeersOf(TransferLimits limits, params string[] endpoints)
+    public static Peers PeersOf(TransferLimits limits, params Endpoint[] endpoints)
     {
         var peers = new Peers(limits);
         peers.Set(endpoints);
@@ -37,7 +38,7 @@ internal static class TransferSamples
             store.Put(blob);
         var places = new BlobLocations();
         places.Add(store);
-        return (await DataServer.StartAsync("127.0.0.1", 0, places, new LivenessConnections(), Deadline), store);
+        return (await DataServer.StartAsync("127.0.0.1", 0, places, new LivenessConnections(), Transport.Plain, Deadline), store);
     }
 
     public static async Task EventuallyAsync(Func<bool> condition, string what)

@@ -66,7 +66,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
         }
         catch (Exception e) when (SocketError(e) is { } socket)
         {
-            throw new ElasticException($"the address {place.Node.Host}:{place.Node.Port} cannot be bound ({socket.Message}): " +
+            throw new ElasticException($"the address {Endpoint.Bracketed(place.Node.Host)}:{place.Node.Port} cannot be bound ({socket.Message}): " +
                                        "free it, or set node.port = 0 (--port 0) for any free port", e);
         }
     }

@@ -3,6 +3,7 @@ using Akka.Event;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Nodes.Replicas;
 using Elastic.Coordination;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Storage;
@@ -111,8 +112,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         switch (news)
         {
             case NodeNews.Welcome welcome:
-                _place.Peers.Set([.. welcome.Peers.Where(p => p != _place.Endpoint)]);
-                _place.Liveness.PointTo(welcome.Lifeline);
+                _place.Peers.Set([.. Endpoint.Among(welcome.Peers.Where(p => p != _place.Endpoint))]);
+                _place.Liveness.PointTo(Endpoint.TryParse(welcome.Lifeline, out var seed, out _) ? seed : null);
                 break;
             case NodeNews.Refused refused:
                 _place.Refuse(refused.Why);
