@@ -71,6 +71,9 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <summary>What a person can ask of the cluster from here.</summary>
     public ClusterControl Control { get; }
 
+    /// <summary>What there is to see of the runs that are supervised here; null on a worker.</summary>
+    public Observations? Observations { get; private init; }
+
     internal IActorRef? Runs => _member.Runs;
 
     internal ActorSystem System => _member.System;
@@ -109,18 +112,20 @@ public sealed class ElasticNode : IAsyncDisposable
         var corpora = new CorpusFiles(paths, blobs, fetcher);
         var server = await DataServer.StartAsync(node.Host, node.HttpPort, blobs, connections, transport, cancel);
         string[] roles = [.. duty.Supervises ? ["seed"] : Array.Empty<string>(), .. devices.Count > 0 ? ["worker"] : Array.Empty<string>()];
+        var observations = database is null ? null : new Observations(new ObservationStore(database));
         ClusterMembership member;
         try
         {
             member = ClusterMembership.Bind(new MemberPlace(
                 node, port => AkkaSettings.ForMember(Endpoint.HostOf(node.Host), port, roles, network, database, paths, transport),
-                database is null ? null : new RunsPlace(
-                    new SupervisorPlace(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience, new CommitFence(database)), server.Endpoint.ToString(), Version, connections),
+                observations is null ? null : new RunsPlace(
+                    new SupervisorPlace(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience, new CommitFence(database!), observations), server.Endpoint.ToString(), Version, connections),
                 Lease: !duty.Alone, new Contacts(duty.Seeds, database is null || duty.Alone ? null : new SeedRegistry(database), transport), corpora, readers, say));
         }
         catch
         {
             await server.DisposeAsync();
+            await (observations?.DisposeAsync() ?? ValueTask.CompletedTask);
             throw;
         }
 
@@ -134,7 +139,11 @@ public sealed class ElasticNode : IAsyncDisposable
             id, incarnation, duty.Supervises, devices, node.ThreadsPerDevice, arithmetic, faults.Version ?? Version, paths, server.Endpoint.ToString(), blobs, fetcher, peers, liveness,
             corpora, readers, faults, say, why => refused.TrySetResult(why))), "node");
         var tokenizers = system.ActorOf(TokenizerActor.Pool(), "tokenizers");
-        var result = new ElasticNode(system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, arithmetic) { Refused = refused.Task };
+        var result = new ElasticNode(system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, arithmetic) 
+        {
+            Refused = refused.Task,
+            Observations = observations,
+        };
         member.Live(agent);
         try
         {
@@ -234,6 +243,7 @@ public sealed class ElasticNode : IAsyncDisposable
 
         _fetcher.Dispose();
         await _server.DisposeAsync();
+        await (Observations?.DisposeAsync() ?? ValueTask.CompletedTask);
     }
 
     /// <summary>Asks the supervisors.</summary>

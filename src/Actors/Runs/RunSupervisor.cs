@@ -15,7 +15,8 @@ namespace Elastic.Actors.Runs;
 /// <param name="GoOn">True where a run that nobody stopped goes on by itself after a restart.</param>
 /// <param name="Patience">How long to wait for nodes that may hold a version before it is taken for lost.</param>
 /// <param name="Fence">Keeps a stale supervisor from committing.</param>
-internal sealed record SupervisorPlace(bool GoOn, TimeSpan Patience, CommitFence Fence);
+/// <param name="Observations">Where people and machines look.</param>
+internal sealed record SupervisorPlace(bool GoOn, TimeSpan Patience, CommitFence Fence, Observations Observations);
 
 /// <summary>
 /// Keeps one run: stores what the <see cref="RunDesk"/> decides, sends what it wants sent, and shows people what goes on.
@@ -34,6 +35,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private readonly RunId _id;
     private readonly SupervisorPlace _place;
     private readonly RunDesk _desk;
+    private readonly RunObserver _observer;
     private RunCommand.CommitRound? _unfenced;
     private long? _term;
     private string? _notice;
@@ -43,6 +45,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         _id = id;
         _place = place;
         _desk = new RunDesk(id, RunPlan.Of, place.Patience);
+        _observer = new RunObserver(id, place.Observations);
         Recover<RunEvent>(_desk.Fold);
         Recover<RecoveryCompleted>(_ =>
         {
@@ -146,6 +149,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             sender.Tell(d.Refusal is { } why ? new RunReply.Refused(_id, why) : new RunReply.Accepted(_id));
             if (d.Refusal is { } reason)
                 _log.Warning("run {0} refused {1}: {2}", _id, command.GetType().Name, reason);
+            _observer.Stored(d.Events);
             Then(() => Tell(_desk.Settle(command, d)));
             foreach (var quarantined in d.Events.OfType<RunEvent.NodeQuarantined>())
                 Context.Parent.Tell(new NodeDistrusted(quarantined.Node));
@@ -166,6 +170,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             _nodes.GetValueOrDefault(node, ActorRefs.Nobody).Tell(command);
         while (_desk.TakeOwn() is { } own)
             Self.Tell(own);
+        _observer.Look(_desk, Now);
         if (shows)
             Publish();
     }
@@ -235,6 +240,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 
     private void Lose(NodeId node)
     {
+        _observer.Lost(node, _desk.Fleet);
         _desk.Lose(node);
         _nodes.Remove(node);
     }
@@ -243,6 +249,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     {
         if (_desk.Plan is not { } plan)
             return;
+        _observer.Step(step);
         _progress.Count(step, (long)plan.Sequences * plan.Context, Now);
         Publish();
     }
@@ -252,6 +259,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         _log.Warning("run {0}: {1} failed on {2}: {3}", _id, failed.Work.GetType().Name, failed.Node, failed.Why);
         if (_desk.TakeBack(failed) is not var (work, attempt))
             return;
+        _observer.GivenAgain(work, failed.Why);
         if (attempt > 1)
             Tell($"the {work.Work.Kind.ToString().ToLowerInvariant()} of round {work.Work.Number} has failed {attempt} times, last on {failed.Node}: {failed.Why}; trying again");
         Timers.StartSingleTimer(work, new GiveOutAgain(work), Retry.After(attempt));
@@ -260,6 +268,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private void Fail(string why)
     {
         _desk.Fail(why);
+        _observer.Look(_desk, Now);
         Publish();
     }
 

@@ -8,6 +8,7 @@ using Akka.Streams.Dsl;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Observations;
 using Elastic.Messages.Runs;
 using Elastic.Transfer;
 
@@ -84,6 +85,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     protected override void PreStart()
     {
         _log.Info("the runs are supervised here from now on");
+        _place.Supervisors.Observations.Record(new SupervisionBegan(_place.Endpoint));
         var self = Self;
         _lifelines = _place.Liveness.Listen(
             (node, incarnation) => self.Tell(new LifelineConnected(node, incarnation)),
@@ -129,6 +131,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         if (_nodes.Note(report, Sender))
         {
             _log.Info("node {0} is here with {1} devices", report.Node, report.Devices.Length);
+            _place.Supervisors.Observations.Record(new NodeJoined(report.Node, report.Devices.Length));
             Context.Watch(Sender);
             foreach (var link in _nodes.Links)
                 link.Tell(Welcome());
@@ -150,6 +153,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         if (!_nodes.Lose(node))
             return;
         _log.Warning("node {0} is given up: {1}", node, why);
+        _place.Supervisors.Observations.Record(new Messages.Observations.NodeLost(node, why));
         foreach (var run in Supervisors)
             run.Tell(new NodeLost(node));
     }

@@ -53,6 +53,7 @@ public static class DatabasePreparation
         await using var transaction = await database.BeginExclusiveAsync(connection, cancel);
         await connection.ExecuteAsync(database.Kind == DatabaseKind.Sqlite ? DatabaseTables.Sqlite : DatabaseTables.Postgres, cancel);
         await connection.ExecuteAsync(DatabaseTables.Ours, cancel);
+        await connection.ExecuteAsync(ObservationStore.TableFor(database.Kind), cancel);
         await connection.ExecuteAsync($"DELETE FROM elastic_downed WHERE downed_at < {database.Now()} - @age", cancel, ("age", DownedRowMilliseconds));
         await transaction.CommitAsync(cancel);
         return true;
