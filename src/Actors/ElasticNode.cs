@@ -111,16 +111,18 @@ public sealed class ElasticNode : IAsyncDisposable
         var fetcher = new BlobFetcher(peers, transport);
         var corpora = new CorpusFiles(paths, blobs, fetcher);
         var server = await DataServer.StartAsync(node.Host, node.HttpPort, blobs, connections, transport, cancel);
+        var (version, refused) = (NodeVersion.Of(faults.Version ?? Version), new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously));
+        void Refuse(string why) => refused.TrySetResult(why);
         string[] roles = [.. duty.Supervises ? ["seed"] : Array.Empty<string>(), .. devices.Count > 0 ? ["worker"] : Array.Empty<string>()];
         var observations = database is null ? null : new Observations(new ObservationStore(database));
         ClusterMembership member;
         try
         {
             member = ClusterMembership.Bind(new MemberPlace(
-                node, port => AkkaSettings.ForMember(Endpoint.HostOf(node.Host), port, roles, network, database, paths, transport),
+                node, port => AkkaSettings.ForMember(Endpoint.HostOf(node.Host), port, roles, version, network, database, paths, transport),
                 observations is null ? null : new RunsPlace(
                     new SupervisorPlace(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience, new CommitFence(database!), observations), server.Endpoint.ToString(), Version, connections),
-                Lease: !duty.Alone, new Contacts(duty.Seeds, database is null || duty.Alone ? null : new SeedRegistry(database), transport), corpora, readers, say));
+                Lease: !duty.Alone, new Contacts(duty.Seeds, database is null || duty.Alone ? null : new SeedRegistry(database), transport), corpora, readers, say, Refuse));
         }
         catch
         {
@@ -134,10 +136,9 @@ public sealed class ElasticNode : IAsyncDisposable
         var id = new NodeId(member.Address.ToEndpoint().ToString());
         var liveness = new LivenessConnection(id, incarnation, transport);
         var arithmetic = devices.Count > 0 ? Arithmetic.Of(devices[0], node.ThreadsPerDevice) : "";
-        var refused = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         var agent = system.ActorOf(NodeAgent.Props(new NodePlace(
-            id, incarnation, duty.Supervises, devices, node.ThreadsPerDevice, arithmetic, faults.Version ?? Version, paths, server.Endpoint.ToString(), blobs, fetcher, peers, liveness,
-            corpora, readers, faults, say, why => refused.TrySetResult(why))), "node");
+            id, incarnation, duty.Supervises, devices, node.ThreadsPerDevice, arithmetic, version.Elastic, paths, server.Endpoint.ToString(), blobs, fetcher, peers, liveness,
+            corpora, readers, faults, say, Refuse)), "node");
         var tokenizers = system.ActorOf(TokenizerActor.Pool(), "tokenizers");
         var result = new ElasticNode(system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, arithmetic) 
         {

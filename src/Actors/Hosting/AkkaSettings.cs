@@ -14,13 +14,14 @@ internal static class AkkaSettings
     /// <param name="port">0 for any free one.</param>
     /// <param name="database">Of a seed; null for a worker.</param>
     public static Config ForMember(
-        string host, int port, string[] roles, NetworkPreset network, DatabaseAddress? database, DataPaths paths, Transport transport) =>
+        string host, int port, string[] roles, NodeVersion version, NetworkPreset network, DatabaseAddress? database, DataPaths paths, Transport transport) =>
         ConfigurationFactory.ParseString($$"""
             akka.remote.dot-netty.tcp { {{transport.ControlPlane.Settings}} }
             akka.remote.dot-netty.tcp { hostname = {{DatabaseConfig.Quote(host)}}, port = {{port.ToString(CultureInfo.InvariantCulture)}} }
             # Before joining: others gossip about the shard readers' homes at once.
             akka.extensions = ["Akka.DistributedData.DistributedDataProvider, Akka.DistributedData"]
             akka.cluster.roles = [{{string.Join(", ", roles)}}]
+            akka.cluster.app-version = {{DatabaseConfig.Quote(version.ToString())}}
             """).WithFallback(database is null ? MembershipConfig.ForWorker(network) : MembershipConfig.ForSeed(network, database)).WithFallback(Common(paths));
 
     /// <summary>What a process computes with; it outlives its memberships.</summary>

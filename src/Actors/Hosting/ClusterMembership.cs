@@ -16,8 +16,10 @@ namespace Elastic.Actors.Hosting;
 /// <param name="Runs">What the supervisors' singleton is told here; null for a worker.</param>
 /// <param name="Lease">True where several seeds share the database, so that the singleton takes a lease on it.</param>
 /// <param name="Say">Tells the person at this process what happens.</param>
+/// <param name="Refuse">Is told why the cluster cannot have this process.</param>
 internal sealed record MemberPlace(
-    NodeSettings Node, Func<int, Config> Settings, RunsPlace? Runs, bool Lease, Contacts Contacts, CorpusFiles Corpora, ReaderWay Readers, Action<string> Say);
+    NodeSettings Node, Func<int, Config> Settings, RunsPlace? Runs, bool Lease, Contacts Contacts, CorpusFiles Corpora, ReaderWay Readers, Action<string> Say,
+    Action<string> Refuse);
 
 /// <summary>
 /// This process's membership of the cluster. When its actor system ends without our asking, because it was downed or no seed was left, a
@@ -107,6 +109,13 @@ internal sealed class ClusterMembership : IAsyncDisposable
             {
                 if (await JoinAsync(attempt))
                 {
+                    if (Refusal() is { } why)
+                    {
+                        _place.Refuse(why);
+                        _joined.TrySetResult();
+                        return;
+                    }
+
                     Enter();
                     _joined.TrySetResult();
                     attempt = 0;
@@ -176,6 +185,15 @@ internal sealed class ClusterMembership : IAsyncDisposable
                     : $"no seed answers at {who} (attempt {attempt + 1}): is it running, and reachable from here? trying again");
             return false;
         }
+    }
+
+    // Compared with the seeds that were there before: the cluster is what they are.
+    private string? Refusal()
+    {
+        var cluster = Cluster.Get(_system);
+        var mine = NodeVersion.Parse(cluster.SelfMember.AppVersion.Version);
+        return cluster.State.Members.Where(m => m.HasRole("seed") && m.IsOlderThan(cluster.SelfMember))
+            .Select(m => mine.Refusal(NodeVersion.Parse(m.AppVersion.Version))).OfType<string>().FirstOrDefault();
     }
 
     private void Enter()

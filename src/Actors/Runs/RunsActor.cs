@@ -5,6 +5,7 @@ using Akka.Persistence.Query;
 using Akka.Persistence.Sql.Query;
 using Akka.Streams;
 using Akka.Streams.Dsl;
+using Elastic.Actors.Hosting;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
@@ -121,10 +122,9 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
     private void Enlist(NodeReport.Enlist report)
     {
-        if (report.Version != _place.Version)
+        if (NodeVersion.Of(report.Version).Refusal(NodeVersion.Of(_place.Version)) is { } why)
         {
-            Sender.Tell(new NodeNews.Refused(
-                $"this node is Elastic {report.Version}, the cluster is {_place.Version}: results of different versions must not be mixed; install {_place.Version} here"));
+            Sender.Tell(new NodeNews.Refused(why));
             return;
         }
 
