@@ -24,30 +24,30 @@ internal sealed class Node
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(4);
     private readonly NodeRun _run;
-    private readonly Donors _donors;
+    private readonly Peers _peers;
     private readonly IActorRef _averager;
     private readonly string _folder;
 
-    private Node(NodeRun run, Donors donors, IActorRef averager, string folder) => (_run, _donors, _averager, _folder) = (run, donors, averager, folder);
+    private Node(NodeRun run, Peers peers, IActorRef averager, string folder) => (_run, _peers, _averager, _folder) = (run, peers, averager, folder);
 
     /// <summary>PendingResults until its standard input ends.</summary>
     public static async Task<int> RunAsync(string folder, int index, string settings)
     {
         var paths = new DataPaths(folder);
         Directory.CreateDirectory(folder);
-        var (blobs, lifelines, donors) = (new BlobPlaces(), new Lifelines(), new Donors());
-        using var fetcher = new BlobFetcher(donors);
-        await using var server = await DataServer.StartAsync("127.0.0.1", 0, blobs, lifelines, CancellationToken.None);
+        var (blobs, connections, peers) = (new BlobLocations(), new LivenessConnections(), new Peers());
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
+        await using var server = await DataServer.StartAsync("127.0.0.1", 0, blobs, connections, Transport.Plain, CancellationToken.None);
         using var streams = new PlainStreams();
         var id = new NodeId($"{index}");
-        await using var lifeline = new Lifeline(id, "bench");
+        await using var liveness = new LivenessConnection(id, "bench", Transport.Plain);
         var place = new NodePlace(
-            id, "bench", false, [], 1, "", "", paths, server.Endpoint, blobs, fetcher, donors, lifeline, new CorpusFiles(paths, blobs, fetcher),
+            id, "bench", false, [], 1, "", "", paths, server.Endpoint.ToString(), blobs, fetcher, peers, liveness, new CorpusFiles(paths, blobs, fetcher),
             new ReaderWay(), NodeFaults.None, _ => { }, _ => { });
         var run = new NodeRun(new NodeCommand.OpenRun(new RunId("bench"), settings, new Digest("corpus"), null), place, Corpus(paths), new BlobStore(paths.Blobs(new RunId("bench"))));
         blobs.Add(run.Blobs);
         var system = ActorSystem.Create("bench", AkkaSettings.ForDevices(paths));
-        var node = new Node(run, donors, system.ActorOf(AveragerActor.Props(), "averager"), folder);
+        var node = new Node(run, peers, system.ActorOf(AveragerActor.Props(), "averager"), folder);
 
         await Console.Out.WriteLineAsync($"{server.Endpoint} {streams.Endpoint}");
         while (await Console.In.ReadLineAsync() is { } line)
@@ -63,7 +63,7 @@ internal sealed class Node
             switch (words)
             {
                 case ["peers", .. var endpoints]:
-                    _donors.Set(endpoints);
+                    _peers.Set([.. endpoints.Select(Endpoint.Parse)]);
                     return "ok";
                 case ["version"]:
                     return Store(0, withMomentum: _run.Settings.Run.Averaging == AveragingMethod.Nesterov).Hex;

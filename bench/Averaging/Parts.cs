@@ -18,7 +18,7 @@ internal static class Parts
         new("wire", "plain TCP streams, memory to memory", (t, i) => t.Receives(i)),
         new("hash", "SHA-256 of what is received, read and made", (t, i) => t.Hashes(i)),
         new("sum", "the mean of the contributions", (t, i) => t.Sums(i)),
-        new("read", "files: donors read what they send, and each its own", (t, i) => t.Receives(i) + t.ReadsOwn(i)),
+        new("read", "files: peers read what they send, and each its own", (t, i) => t.Receives(i) + t.ReadsOwn(i)),
         new("write", "files: the new version", (t, i) => t.Writes(i)),
     ];
 

@@ -21,19 +21,19 @@ namespace Elastic.Actors;
 
 /// <summary>What a process is for.</summary>
 /// <param name="Supervises">It is a seed: it has the database, and runs may be supervised here.</param>
-/// <param name="Seeds">"HOST:PORT" of seeds to join; none to form a cluster.</param>
+/// <param name="Seeds">Seeds to join; none to form a cluster.</param>
 /// <param name="GoesOn">Runs that nobody stopped go on by themselves when it starts.</param>
 /// <param name="Alone">No other process is ever part of it: nobody to wait for.</param>
-public sealed record NodeDuty(bool Supervises, IReadOnlyList<string> Seeds, bool GoesOn, bool Alone)
+public sealed record NodeDuty(bool Supervises, IReadOnlyList<Endpoint> Seeds, bool GoesOn, bool Alone)
 {
     /// <summary><c>elastic train</c>: everything in one process, for one run.</summary>
     public static readonly NodeDuty Train = new(true, [], false, true);
 
     /// <summary><c>elastic seed</c>.</summary>
-    public static NodeDuty Seed(params IReadOnlyList<string> others) => new(true, others, true, false);
+    public static NodeDuty Seed(params IReadOnlyList<Endpoint> others) => new(true, others, true, false);
 
     /// <summary><c>elastic worker</c>.</summary>
-    public static NodeDuty Worker(params IReadOnlyList<string> seeds) => new(false, seeds, true, false);
+    public static NodeDuty Worker(params IReadOnlyList<Endpoint> seeds) => new(false, seeds, true, false);
 }
 
 /// <summary>One Elastic process: its devices, its blobs and their server, and its membership of the cluster.</summary>
@@ -47,29 +47,32 @@ public sealed class ElasticNode : IAsyncDisposable
     private readonly ClusterMembership _member;
     private readonly DataServer _server;
     private readonly BlobFetcher _fetcher;
-    private readonly Lifeline _lifeline;
+    private readonly LivenessConnection _liveness;
     private readonly CorpusBuild _corpora;
-    private readonly BlobPlaces _blobs;
+    private readonly BlobLocations _blobs;
     private readonly IActorRef _agent;
     private readonly string _arithmetic;
 
     private ElasticNode(
-        ActorSystem devices, ClusterMembership member, DataServer server, BlobFetcher fetcher, Lifeline lifeline, CorpusBuild corpora, BlobPlaces blobs,
+        ActorSystem devices, ClusterMembership member, DataServer server, BlobFetcher fetcher, LivenessConnection liveness, CorpusBuild corpora, BlobLocations blobs,
         IActorRef agent, string arithmetic)
     {
-        (_devices, _member, _server, _fetcher, _lifeline) = (devices, member, server, fetcher, lifeline);
+        (_devices, _member, _server, _fetcher, _liveness) = (devices, member, server, fetcher, liveness);
         (_corpora, _blobs, _agent, _arithmetic) = (corpora, blobs, agent, arithmetic);
         Control = new NodeControl(this).ToControl();
     }
 
-    /// <summary>The control plane as bound, "host:port".</summary>
-    public string Endpoint => $"{_member.Address.Host}:{_member.Address.Port}";
+    /// <summary>The control plane as bound.</summary>
+    public Endpoint Endpoint => _member.Address.ToEndpoint();
 
-    /// <summary>The data plane as bound, "host:port".</summary>
-    public string HttpEndpoint => _server.Endpoint;
+    /// <summary>The data plane as bound.</summary>
+    public Endpoint HttpEndpoint => _server.Endpoint;
 
     /// <summary>What a person can ask of the cluster from here.</summary>
     public ClusterControl Control { get; }
+
+    /// <summary>What there is to see of the runs that are supervised here; null on a worker.</summary>
+    public Observations? Observations { get; private init; }
 
     internal IActorRef? Runs => _member.Runs;
 
@@ -79,15 +82,17 @@ public sealed class ElasticNode : IAsyncDisposable
 
     /// <summary>Starts a process that is everything for one run.</summary>
     /// <exception cref="ElasticException">A device is not there, or the port is taken.</exception>
-    public static Task<ElasticNode> StartAsync(NodeSettings node, CancellationToken cancel = default) => StartAsync(node, NodeDuty.Train, _ => { }, cancel);
+    public static Task<ElasticNode> StartAsync(NodeSettings node, CancellationToken cancel = default) =>
+        StartAsync(node, NodeDuty.Train, _ => { }, NodeFaults.None, Transport.Plain, cancel);
 
     /// <summary>Starts the process and begins to join, or forms a cluster; returns when that is done for the first time.</summary>
     /// <param name="say">Tells the person at this process what happens.</param>
     /// <exception cref="ElasticException">A device is not there, or a port is taken, or this version is not wanted.</exception>
     public static Task<ElasticNode> StartAsync(NodeSettings node, NodeDuty duty, Action<string> say, CancellationToken cancel = default) =>
-        StartAsync(node, duty, say, NodeFaults.None, cancel);
+        StartAsync(node, duty, say, NodeFaults.None, Transport.Plain, cancel);
 
-    internal static async Task<ElasticNode> StartAsync(NodeSettings node, NodeDuty duty, Action<string> say, NodeFaults faults, CancellationToken cancel)
+    internal static async Task<ElasticNode> StartAsync(
+        NodeSettings node, NodeDuty duty, Action<string> say, NodeFaults faults, Transport transport, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(node);
         ArgumentNullException.ThrowIfNull(duty);
@@ -102,37 +107,44 @@ public sealed class ElasticNode : IAsyncDisposable
             await database.PrepareAsync(say, cancel);
         }
 
-        var (blobs, lifelines, donors, readers) = (new BlobPlaces(), new Lifelines(), new Donors(), new ReaderWay());
-        var fetcher = new BlobFetcher(donors);
+        var (blobs, connections, peers, readers) = (new BlobLocations(), new LivenessConnections(), new Peers(), new ReaderWay());
+        var fetcher = new BlobFetcher(peers, transport);
         var corpora = new CorpusFiles(paths, blobs, fetcher);
-        var server = await DataServer.StartAsync(node.Host, node.HttpPort, blobs, lifelines, cancel);
+        var server = await DataServer.StartAsync(node.Host, node.HttpPort, blobs, connections, transport, cancel);
+        var (version, refused) = (NodeVersion.Of(faults.Version ?? Version), new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously));
+        void Refuse(string why) => refused.TrySetResult(why);
         string[] roles = [.. duty.Supervises ? ["seed"] : Array.Empty<string>(), .. devices.Count > 0 ? ["worker"] : Array.Empty<string>()];
+        var observations = database is null ? null : new Observations(new ObservationStore(database));
         ClusterMembership member;
         try
         {
             member = ClusterMembership.Bind(new MemberPlace(
-                node, port => AkkaSettings.ForMember(node.Host, port, roles, network, database, paths),
-                database is null ? null : new RunsPlace(
-                    new SupervisorPlace(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience, new CommitFence(database)), server.Endpoint, Version, lifelines),
-                Lease: !duty.Alone, new Contacts([.. duty.Seeds.Select(Contacts.Parse)], database is null || duty.Alone ? null : new SeedRegistry(database)), corpora, readers, say));
+                node, port => AkkaSettings.ForMember(Endpoint.HostOf(node.Host), port, roles, version, network, database, paths, transport),
+                observations is null ? null : new RunsPlace(
+                    new SupervisorPlace(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience, new CommitFence(database!), observations), server.Endpoint.ToString(), Version, connections),
+                Lease: !duty.Alone, new Contacts(duty.Seeds, database is null || duty.Alone ? null : new SeedRegistry(database), transport), corpora, readers, say, Refuse));
         }
         catch
         {
             await server.DisposeAsync();
+            await (observations?.DisposeAsync() ?? ValueTask.CompletedTask);
             throw;
         }
 
         var system = ActorSystem.Create("elastic-devices", AkkaSettings.ForDevices(paths));
         var incarnation = Guid.NewGuid().ToString("N");
-        var id = new NodeId($"{member.Address.Host}:{member.Address.Port}");
-        var lifeline = new Lifeline(id, incarnation);
+        var id = new NodeId(member.Address.ToEndpoint().ToString());
+        var liveness = new LivenessConnection(id, incarnation, transport);
         var arithmetic = devices.Count > 0 ? Arithmetic.Of(devices[0], node.ThreadsPerDevice) : "";
-        var refused = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         var agent = system.ActorOf(NodeAgent.Props(new NodePlace(
-            id, incarnation, duty.Supervises, devices, node.ThreadsPerDevice, arithmetic, faults.Version ?? Version, paths, server.Endpoint, blobs, fetcher, donors, lifeline,
-            corpora, readers, faults, say, why => refused.TrySetResult(why))), "node");
+            id, incarnation, duty.Supervises, devices, node.ThreadsPerDevice, arithmetic, version.Elastic, paths, server.Endpoint.ToString(), blobs, fetcher, peers, liveness,
+            corpora, readers, faults, say, Refuse)), "node");
         var tokenizers = system.ActorOf(TokenizerActor.Pool(), "tokenizers");
-        var result = new ElasticNode(system, member, server, fetcher, lifeline, new CorpusBuild(tokenizers, paths), blobs, agent, arithmetic) { Refused = refused.Task };
+        var result = new ElasticNode(system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, arithmetic) 
+        {
+            Refused = refused.Task,
+            Observations = observations,
+        };
         member.Live(agent);
         try
         {
@@ -220,7 +232,7 @@ public sealed class ElasticNode : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _member.DisposeAsync();
-        await _lifeline.DisposeAsync();
+        await _liveness.DisposeAsync();
         try
         {
             await _devices.Terminate().WaitAsync(EndDeadline);
@@ -232,6 +244,7 @@ public sealed class ElasticNode : IAsyncDisposable
 
         _fetcher.Dispose();
         await _server.DisposeAsync();
+        await (Observations?.DisposeAsync() ?? ValueTask.CompletedTask);
     }
 
     /// <summary>Asks the supervisors.</summary>

@@ -1,9 +1,11 @@
+using Elastic.Foundation;
+
 namespace Elastic.Pbm;
 
 /// <summary>One command line, cut into what is pbm's own and what is a palette's.</summary>
 /// <param name="Address">Null where none was named.</param>
 /// <param name="Words">The palette, the command and its arguments, as far as they were given.</param>
-internal sealed record CommandLine(SeedAddress? Address, IReadOnlyList<string> Words, bool Json, bool Help, bool Version)
+internal sealed record CommandLine(Endpoint? Address, IReadOnlyList<string> Words, bool Json, bool Help, bool Version)
 {
     public const string JsonOption = "--json", HelpOption = "--help", HelpLetter = "-h", VersionOption = "--version";
 
@@ -15,7 +17,7 @@ internal sealed record CommandLine(SeedAddress? Address, IReadOnlyList<string> W
     {
         var own = words.TakeWhile(w => w != EndOfOptions).ToList();
         List<string> rest = [.. own.Where(w => w is not (JsonOption or HelpOption or HelpLetter or VersionOption)), .. words.Skip(own.Count)];
-        SeedAddress? address = null;
+        Endpoint? address = null;
         if (rest.Count > 0 && SeedAddress.IsMeant(rest[0]))
         {
             address = SeedAddress.Parse(rest[0]);

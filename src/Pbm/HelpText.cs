@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Messages.Pbm;
 
 namespace Elastic.Pbm;
@@ -33,7 +34,7 @@ internal static class HelpText
     ];
 
     /// <summary>What the server at <paramref name="address"/> offers.</summary>
-    public static IEnumerable<string> OfPalettes(SeedAddress address, IReadOnlyList<PaletteHelp> palettes) =>
+    public static IEnumerable<string> OfPalettes(Endpoint address, IReadOnlyList<PaletteHelp> palettes) =>
     [
         "",
         $"Palettes of {address}:",

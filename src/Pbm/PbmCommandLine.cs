@@ -1,3 +1,5 @@
+using Elastic.Foundation;
+
 namespace Elastic.Pbm;
 
 /// <summary>Runs pbm: one command, or a prompt for many.</summary>
@@ -6,14 +8,14 @@ internal static class PbmCommandLine
     /// <summary>Never throws: everything that can go wrong becomes lines on standard error and an exit code.</summary>
     /// <param name="environment">The value of <see cref="SeedAddress.Variable"/>; null or empty for none.</param>
     public static Task<int> RunAsync(IReadOnlyList<string> words, string? environment, PbmConsole console, Interruption interruption) =>
-        RunAsync(words, environment, console, interruption, PbmDeadlines.Default);
+        RunAsync(words, environment, console, interruption, PbmDeadlines.Default, Transport.Plain);
 
     /// <inheritdoc cref="RunAsync(IReadOnlyList{string}, string, PbmConsole, Interruption)"/>
     public static async Task<int> RunAsync(
-        IReadOnlyList<string> words, string? environment, PbmConsole console, Interruption interruption, PbmDeadlines deadlines)
+        IReadOnlyList<string> words, string? environment, PbmConsole console, Interruption interruption, PbmDeadlines deadlines, Transport transport)
     {
         CommandLine line;
-        SeedAddress address;
+        Endpoint address;
         try
         {
             line = CommandLine.Parse(words);
@@ -30,7 +32,7 @@ internal static class PbmCommandLine
             return ExitCodes.Done;
         }
 
-        await using var session = new Session(address, console, deadlines);
+        await using var session = new Session(address, console, deadlines, transport);
         return line.Words.Count > 0 || line.Help
             ? await interruption.RunAsync(cancel => session.RunAsync(line, cancel))
             : await Prompt.RunAsync(session, console, line.Json, interruption);

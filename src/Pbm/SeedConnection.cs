@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Reflection;
+using Elastic.Foundation;
 using Elastic.Messages.Pbm;
 
 namespace Elastic.Pbm;
@@ -10,42 +11,41 @@ internal sealed class SeedConnection : IAsyncDisposable
     public static readonly string Version =
         typeof(SeedConnection).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
-    private readonly SeedAddress _address;
-    private readonly Socket _socket;
+    private readonly Endpoint _address;
+    private readonly Connection _connection;
     private readonly PbmStream _stream;
     private readonly PbmDeadlines _deadlines;
     private bool _isBroken;
 
-    private SeedConnection(SeedAddress address, Socket socket, PbmDeadlines deadlines)
+    private SeedConnection(Endpoint address, Connection connection, PbmDeadlines deadlines)
     {
-        (_address, _socket, _deadlines) = (address, socket, deadlines);
-        _stream = new PbmStream(new NetworkStream(socket, ownsSocket: true));
+        (_address, _connection, _deadlines) = (address, connection, deadlines);
+        _stream = new PbmStream(connection.Stream);
     }
 
     /// <summary>False once the other side has hung up, or an answer was given up half way.</summary>
-    public bool IsUsable => !_isBroken && !(_socket.Poll(0, SelectMode.SelectRead) && _socket.Available == 0);
+    public bool IsUsable => !_isBroken && !(_connection.Socket.Poll(0, SelectMode.SelectRead) && _connection.Socket.Available == 0);
 
     /// <summary>Connects and says hello.</summary>
     /// <exception cref="PbmException">Nobody answers there, or something else than a seed, or one with another protocol.</exception>
-    public static async Task<SeedConnection> ConnectAsync(SeedAddress address, PbmDeadlines deadlines, CancellationToken cancel)
+    public static async Task<SeedConnection> ConnectAsync(Endpoint address, PbmDeadlines deadlines, Transport transport, CancellationToken cancel)
     {
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        Connection opened;
         try
         {
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             deadline.CancelAfter(deadlines.Connect);
-            await socket.ConnectAsync(address.Host, address.Port, deadline.Token);
+            opened = await transport.ConnectAsync(address, deadline.Token);
         }
-        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        catch (Exception e) when (e is SocketException or IOException or OperationCanceledException)
         {
-            socket.Dispose();
             cancel.ThrowIfCancellationRequested();
-            var why = e is SocketException ? e.Message : $"nothing within {deadlines.Connect.TotalSeconds:0} s";
+            var why = e is not OperationCanceledException ? e.Message : $"nothing within {deadlines.Connect.TotalSeconds:0} s";
             throw PbmException.Unreachable(
                 $"no seed answers at {address} ({why}): start one with elastic seed, or say where it is: pbm HOST:PORT ..., or {SeedAddress.Variable}=HOST:PORT", e);
         }
 
-        var connection = new SeedConnection(address, socket, deadlines);
+        var connection = new SeedConnection(address, opened, deadlines);
         try
         {
             await connection.GreetAsync(cancel);
@@ -96,7 +96,11 @@ internal sealed class SeedConnection : IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => _stream.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _stream.DisposeAsync();
+        _connection.Dispose();
+    }
 
     private async Task GreetAsync(CancellationToken cancel)
     {

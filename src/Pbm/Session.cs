@@ -1,14 +1,15 @@
+using Elastic.Foundation;
 using Elastic.Messages.Pbm;
 
 namespace Elastic.Pbm;
 
 /// <summary>Commands against one seed, over one connection for as long as that holds.</summary>
-internal sealed class Session(SeedAddress address, PbmConsole console, PbmDeadlines deadlines) : IAsyncDisposable
+internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines deadlines, Transport transport) : IAsyncDisposable
 {
     private SeedConnection? _connection;
     private IReadOnlyList<PaletteHelp> _catalogue = [];
 
-    public SeedAddress Address => address;
+    public Endpoint Address => address;
 
     /// <summary>Runs one command or shows its help; what goes wrong is told. Returns the exit code.</summary>
     public async Task<int> RunAsync(CommandLine line, CancellationToken cancel)
@@ -81,7 +82,7 @@ internal sealed class Session(SeedAddress address, PbmConsole console, PbmDeadli
             return _connection;
         await DisposeAsync();
         _connection = null;
-        var connection = await SeedConnection.ConnectAsync(address, deadlines, cancel);
+        var connection = await SeedConnection.ConnectAsync(address, deadlines, transport, cancel);
         _connection = connection;
         _catalogue = await connection.CatalogueAsync(cancel);
         return connection;

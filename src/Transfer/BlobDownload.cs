@@ -8,10 +8,10 @@ using Elastic.Storage;
 namespace Elastic.Transfer;
 
 /// <summary>
-/// The download of one blob, or of one range of it. What a donor that breaks off has sent is kept: the next one goes on at that byte.
+/// The download of one blob, or of one range of it. What a peer that breaks off has sent is kept: the next one goes on at that byte.
 /// </summary>
 /// <remarks>
-/// A whole blob is hashed while it arrives. Wrong bytes that came from one donor convict it. When they came from several, nobody knows
+/// A whole blob is hashed while it arrives. Wrong bytes that came from one peer convict it. When they came from several, nobody knows
 /// whose were wrong: the blob is then fetched anew without mixing, so that the next wrong one is convicted for sure.
 /// </remarks>
 public sealed class BlobDownload : IDisposable
@@ -20,10 +20,10 @@ public sealed class BlobDownload : IDisposable
     private readonly TransferLimits _limits;
     private readonly Digest _digest;
     private readonly BlobSink _sink;
-    private readonly Inquiry _inquiry;
+    private readonly PeerSelection _selection;
     private readonly IncrementalHash? _hash;        // null: a range, which has no digest of its own
     private readonly (long First, long Count, long BlobBytes)? _range;
-    private readonly HashSet<string> _senders = [];     // of the bytes that are here
+    private readonly HashSet<Endpoint> _senders = [];     // of the bytes that are here
 
     private bool _mixing = true;
     private bool _storing;
@@ -31,44 +31,44 @@ public sealed class BlobDownload : IDisposable
     private long? _length;          // bytes of the download
     private int _interruptions;
 
-    private BlobDownload(HttpClient http, Donors donors, Digest digest, Digest? set, BlobSink sink, (long, long, long)? range)
+    private BlobDownload(HttpClient http, Peers peers, Digest digest, Digest? set, BlobSink sink, (long, long, long)? range)
     {
-        (_http, _limits, _digest, _sink, _range) = (http, donors.Limits, digest, sink, range);
-        _inquiry = new Inquiry(donors, digest, set);
+        (_http, _limits, _digest, _sink, _range) = (http, peers.Limits, digest, sink, range);
+        _selection = new PeerSelection(peers, digest, set);
         _hash = range is null ? IncrementalHash.CreateHash(HashAlgorithmName.SHA256) : null;
     }
 
-    /// <summary>A donor spoke of another length than was expected of a range: it or the expectation is wrong.</summary>
+    /// <summary>A peer spoke of another length than was expected of a range: it or the expectation is wrong.</summary>
     public bool Disputed { get; private set; }
 
     /// <summary>Downloads a blob and verifies it.</summary>
-    /// <param name="mixing">False: all bytes shall come from one donor, whatever that costs.</param>
+    /// <param name="mixing">False: all bytes shall come from one peer, whatever that costs.</param>
     /// <exception cref="BlobLostException">Nobody gave it.</exception>
     public static async Task WholeAsync(
-        HttpClient http, Donors donors, Digest digest, Digest? set, BlobSink sink, CancellationToken cancel, bool mixing = true)
+        HttpClient http, Peers peers, Digest digest, Digest? set, BlobSink sink, CancellationToken cancel, bool mixing = true)
     {
-        using var download = new BlobDownload(http, donors, digest, set, sink, null) { _mixing = mixing };
+        using var download = new BlobDownload(http, peers, digest, set, sink, null) { _mixing = mixing };
         await download.RunAsync(cancel);
     }
 
     /// <summary>The download of a range of a blob of <paramref name="blobBytes"/> bytes. It is not verified.</summary>
-    public static BlobDownload OfRange(HttpClient http, Donors donors, Digest digest, BlobSink sink, long first, long count, long blobBytes) =>
-        new(http, donors, digest, digest, sink, (first, count, blobBytes)) { _length = count };
+    public static BlobDownload OfRange(HttpClient http, Peers peers, Digest digest, BlobSink sink, long first, long count, long blobBytes) =>
+        new(http, peers, digest, digest, sink, (first, count, blobBytes)) { _length = count };
 
     /// <exception cref="BlobLostException">Nobody gave it.</exception>
     public async Task RunAsync(CancellationToken cancel)
     {
         while (true)
         {
-            using var donor = await _inquiry.NextAsync(cancel);
-            if (await ReceiveAsync(donor, cancel) && IsRight(donor))
+            using var peer = await _selection.NextAsync(cancel);
+            if (await ReceiveAsync(peer, cancel) && IsRight(peer))
             {
-                donor.Served();
+                peer.Served();
                 return;
             }
 
             if (_offset > 0 && ++_interruptions > _limits.Interruptions)
-                throw new BlobLostException(_digest, $"broke off {_interruptions} times; {_inquiry.Summary()}");
+                throw new BlobLostException(_digest, $"broke off {_interruptions} times; {_selection.Summary()}");
             if (!_mixing)
                 Restart();
         }
@@ -77,60 +77,60 @@ public sealed class BlobDownload : IDisposable
     public void Dispose() => _hash?.Dispose();
 
     // True: all bytes are here.
-    private async Task<bool> ReceiveAsync(DonorLease donor, CancellationToken cancel)
+    private async Task<bool> ReceiveAsync(PeerLease peer, CancellationToken cancel)
     {
         using var stall = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         stall.CancelAfter(_limits.Stall);
-        using var leaving = donor.Left.Register(() => stall.CancelAfter(_limits.StallAfterLeaving));
+        using var leaving = peer.Left.Register(() => stall.CancelAfter(_limits.StallAfterLeaving));
         try
         {
-            using var request = Request(donor.Endpoint);
+            using var request = Request(peer.Endpoint);
             using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stall.Token);
-            if (!Accept(donor, response))
+            if (!Accept(peer, response))
                 return false;
-            donor.Had();
+            peer.Had();
             using var stream = await response.Content.ReadAsStreamAsync(stall.Token);
             while (_offset < _length)
             {
-                stall.CancelAfter(donor.Left.IsCancellationRequested ? _limits.StallAfterLeaving : _limits.Stall);
+                stall.CancelAfter(peer.Left.IsCancellationRequested ? _limits.StallAfterLeaving : _limits.Stall);
                 var room = _sink.Room(_offset);
                 var received = await stream.ReadAsync(room, stall.Token);
                 if (received == 0)
                     throw new IOException("the connection was closed");
-                Store(donor, room, received);
+                Store(peer, room, received);
             }
 
             return true;
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            Fail(donor, (stall.IsCancellationRequested, donor.Left.IsCancellationRequested) switch
+            Fail(peer, (stall.IsCancellationRequested, peer.Left.IsCancellationRequested) switch
             {
                 (false, _) => $"no connection within {_limits.Connect.TotalSeconds:0.#} s",
                 (true, false) => $"no bytes for {_limits.Stall.TotalSeconds:0.#} s",
                 (true, true) => "no more bytes since it left",
             });
         }
-        catch (Exception e) when (!_storing && e is HttpRequestException or IOException or UriFormatException)
+        catch (Exception e) when (!_storing && e is HttpRequestException or IOException)
         {
-            Fail(donor, e.Message);
+            Fail(peer, e.Message);
         }
 
         return false;
     }
 
-    private void Store(DonorLease donor, Memory<byte> room, int received)
+    private void Store(PeerLease peer, Memory<byte> room, int received)
     {
-        _storing = true;            // A full disk is no donor's fault.
-        _senders.Add(donor.Endpoint);
+        _storing = true;            // A full disk is no peer's fault.
+        _senders.Add(peer.Endpoint);
         _hash?.AppendData(room.Span[..received]);
         _sink.Take(_offset, received);
         _offset += received;
-        _inquiry.Progress();
+        _selection.Progress();
         _storing = false;
     }
 
-    private HttpRequestMessage Request(string endpoint)
+    private HttpRequestMessage Request(Endpoint endpoint)
     {
         var request = new HttpRequestMessage(HttpMethod.Get, UriOf(endpoint, _digest));
         var first = (_range?.First ?? 0) + _offset;
@@ -141,16 +141,15 @@ public sealed class BlobDownload : IDisposable
         return request;
     }
 
-    /// <exception cref="UriFormatException">The endpoint is no "host:port".</exception>
-    internal static Uri UriOf(string endpoint, Digest digest) => new($"http://{endpoint}/blobs/{digest.Hex}");
+    internal static Uri UriOf(Endpoint endpoint, Digest digest) => new($"http://{endpoint}/blobs/{digest.Hex}");
 
     // True when what follows are the bytes that are lacking.
-    private bool Accept(DonorLease donor, HttpResponseMessage response)
+    private bool Accept(PeerLease peer, HttpResponseMessage response)
     {
         if (response.StatusCode == HttpStatusCode.NotFound)
         {
-            donor.Lacked();
-            _inquiry.Note(donor, "does not have it");
+            peer.Lacked();
+            _selection.Note(peer, "does not have it");
             return false;
         }
 
@@ -166,52 +165,52 @@ public sealed class BlobDownload : IDisposable
         };
         if (bytes is not { } blobBytes)
         {
-            Fail(donor, string.Create(CultureInfo.InvariantCulture, $"answered {(int)response.StatusCode} without the bytes that were asked for"));
+            Fail(peer, string.Create(CultureInfo.InvariantCulture, $"answered {(int)response.StatusCode} without the bytes that were asked for"));
             return false;
         }
 
         if (_range is { } range)
         {
             if (blobBytes == range.BlobBytes)
-                return Expected(donor, range.Count);
+                return Expected(peer, range.Count);
             Disputed = true;
-            _inquiry.Note(donor, $"has {blobBytes} bytes instead of {range.BlobBytes}");
+            _selection.Note(peer, $"has {blobBytes} bytes instead of {range.BlobBytes}");
             return false;
         }
 
         if (_offset > 0 && blobBytes != _length)
         {
-            // The bytes that are here are of another length: one of the two donors is wrong, so this one is asked for the whole.
+            // The bytes that are here are of another length: one of the two peers is wrong, so this one is asked for the whole.
             Restart();
             _interruptions++;
-            _inquiry.LetOff(donor);
+            _selection.LetOff(peer);
             return false;
         }
 
         _length = blobBytes;
-        return Expected(donor, blobBytes);
+        return Expected(peer, blobBytes);
     }
 
-    private bool Expected(DonorLease donor, long bytes)
+    private bool Expected(PeerLease peer, long bytes)
     {
         if (_sink.Expect(bytes) is not { } wrong)
             return true;
-        _inquiry.Note(donor, wrong);
+        _selection.Note(peer, wrong);
         return false;
     }
 
-    private bool IsRight(DonorLease donor)
+    private bool IsRight(PeerLease peer)
     {
         if (_hash is null || Digest.Of(_hash) == _digest)
             return true;
         if (_senders.Count == 1)
         {
-            donor.Lied();
-            _inquiry.Note(donor, "sent bytes that do not give the digest");
+            peer.Lied();
+            _selection.Note(peer, "sent bytes that do not give the digest");
         }
         else
         {
-            Fail(donor, "sent the end of bytes that do not give the digest");
+            Fail(peer, "sent the end of bytes that do not give the digest");
         }
 
         _mixing = false;
@@ -225,9 +224,9 @@ public sealed class BlobDownload : IDisposable
         _ = _hash?.GetHashAndReset();
     }
 
-    private void Fail(DonorLease donor, string said)
+    private void Fail(PeerLease peer, string said)
     {
-        donor.Failed();
-        _inquiry.Note(donor, said);
+        peer.Failed();
+        _selection.Note(peer, said);
     }
 }

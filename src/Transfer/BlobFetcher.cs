@@ -4,48 +4,40 @@ using Elastic.Storage;
 namespace Elastic.Transfer;
 
 /// <summary>
-/// Downloads blobs from the donors. All bytes are verified against the digest before anybody sees them; a donor that dies, stalls or lies
+/// Downloads blobs from the peers. All bytes are verified against the digest before anybody sees them; a peer that dies, stalls or lies
 /// costs time only. Thread-safe. Fetches of one blob at the same time share one download.
 /// </summary>
 public sealed class BlobFetcher : IDisposable
 {
-    private readonly Donors _donors;
+    private readonly Peers _peers;
     private readonly HttpClient _http;
     private readonly CancellationTokenSource _closing = new();
     private readonly SharedReads _reads = new();
     private readonly SharedWork<(Digest, int), byte[]> _arrays = new();
     private readonly SharedWork<string, bool> _files = new();       // by path
 
-    public BlobFetcher(Donors donors)
+    public BlobFetcher(Peers peers, Transport transport)
     {
-        _donors = donors;
-        _http = new HttpClient(new SocketsHttpHandler
-        {
-            UseProxy = false,
-            UseCookies = false,
-            AllowAutoRedirect = false,
-            ActivityHeadersPropagator = null,
-            ConnectTimeout = donors.Limits.Connect,
-            MaxConnectionsPerServer = donors.Limits.PerDonor,
-            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
-        })
-        {
-            // Each wait for a donor has its own deadline; a large file may take as long as it takes.
-            Timeout = Timeout.InfiniteTimeSpan,
-        };
+        _peers = peers;
+        var handler = transport.HttpHandler();
+        handler.ConnectTimeout = peers.Limits.Connect;
+        handler.MaxConnectionsPerServer = peers.Limits.PerPeer;
+        handler.PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60);
+        // Each wait for a peer has its own deadline; a large file may take as long as it takes.
+        _http = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
     }
 
     /// <summary>Downloads a blob of known length straight into memory. What the memory holds before success is not verified.</summary>
     /// <exception cref="BlobLostException">Nobody gave it.</exception>
     public Task ReadAsync(Digest digest, Memory<byte> into, CancellationToken cancel) => ReadAsync(digest, into, null, cancel);
 
-    /// <param name="set">The set that the blob belongs to: donors that had another blob of it are asked first.</param>
+    /// <param name="set">The set that the blob belongs to: peers that had another blob of it are asked first.</param>
     /// <inheritdoc cref="ReadAsync(Digest, Memory{byte}, CancellationToken)"/>
     public async Task ReadAsync(Digest digest, Memory<byte> into, Digest? set, CancellationToken cancel)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, _closing.Token);
         await _reads.ReadAsync(digest, into,
-            stop => BlobDownload.WholeAsync(_http, _donors, digest, set, new MemorySink(into), stop), either.Token);
+            stop => BlobDownload.WholeAsync(_http, _peers, digest, set, new MemorySink(into), stop), either.Token);
     }
 
     /// <summary>Downloads a small blob of unknown length.</summary>
@@ -56,7 +48,7 @@ public sealed class BlobFetcher : IDisposable
         var bytes = await _arrays.JoinAsync((digest, mostBytes), async stop =>
         {
             var sink = new ArraySink(mostBytes);
-            await BlobDownload.WholeAsync(_http, _donors, digest, null, sink, stop);
+            await BlobDownload.WholeAsync(_http, _peers, digest, null, sink, stop);
             return sink.Bytes;
         }, _closing.Token, cancel);
         return [.. bytes];      // Others may have joined: each gets its own.
@@ -85,7 +77,7 @@ public sealed class BlobFetcher : IDisposable
     }
 
     /// <summary>
-    /// Downloads a large file in pieces, from several donors at once. What an earlier attempt left in its .part file is used.
+    /// Downloads a large file in pieces, from several peers at once. What an earlier attempt left in its .part file is used.
     /// </summary>
     /// <param name="path">Appears only when it is whole and verified; a file of that name with other bytes is replaced.</param>
     /// <exception cref="BlobLostException">Nobody gave it; what has come stays for the next attempt.</exception>
@@ -94,7 +86,7 @@ public sealed class BlobFetcher : IDisposable
         var full = Path.GetFullPath(path);
         return _files.JoinAsync(full, async stop =>
         {
-            await new FileDownload(_http, _donors, digest, full).RunAsync(stop);
+            await new FileDownload(_http, _peers, digest, full).RunAsync(stop);
             return true;
         }, _closing.Token, cancel);
     }
@@ -106,7 +98,7 @@ public sealed class BlobFetcher : IDisposable
     }
 
     private Task FetchAsync(BlobStore store, IEnumerable<Digest> blobs, Digest? set, CancellationToken cancel) =>
-        Parallel.ForEachAsync(blobs.Distinct(), new ParallelOptions { MaxDegreeOfParallelism = _donors.Limits.Total, CancellationToken = cancel },
+        Parallel.ForEachAsync(blobs.Distinct(), new ParallelOptions { MaxDegreeOfParallelism = _peers.Limits.Total, CancellationToken = cancel },
             async (digest, stop) => await FetchOneAsync(store, digest, set, stop));
 
     private async Task FetchOneAsync(BlobStore store, Digest digest, Digest? set, CancellationToken cancel)
@@ -120,7 +112,7 @@ public sealed class BlobFetcher : IDisposable
             {
                 using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write))
                 using (var sink = new FileSink(file))
-                    await BlobDownload.WholeAsync(_http, _donors, digest, set, sink, stop);
+                    await BlobDownload.WholeAsync(_http, _peers, digest, set, sink, stop);
                 store.Adopt(digest, temporary);
             }
             finally

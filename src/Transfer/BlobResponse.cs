@@ -14,11 +14,11 @@ public static class BlobResponse
     // A receiver that takes nothing for this long is gone, even if its connection does not say so.
     private static readonly TimeSpan MostPerPiece = TimeSpan.FromSeconds(60);
 
-    public static async Task SendAsync(HttpContext context, BlobPlaces places)
+    public static async Task SendAsync(HttpContext context, BlobLocations locations)
     {
         var response = context.Response;
         var hex = context.Request.RouteValues["sha256"] as string ?? "";
-        if (!Digest.IsDigest(hex) || Open(places.Find(new Digest(hex))) is not { } file)
+        if (!Digest.IsDigest(hex) || Open(locations.Find(new Digest(hex))) is not { } file)
         {
             response.StatusCode = StatusCodes.Status404NotFound;
             return;

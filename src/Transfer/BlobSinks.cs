@@ -9,7 +9,7 @@ public abstract class BlobSink
     /// <summary>Received, hashed and stored at a time: what is still in the processor's cache is hashed for less.</summary>
     protected const int PieceBytes = 256 << 10;
 
-    /// <summary>A donor says how many bytes the download has. Returns what is wrong with that, or null.</summary>
+    /// <summary>A peer says how many bytes the download has. Returns what is wrong with that, or null.</summary>
     public abstract string? Expect(long bytes);
 
     /// <summary>Room for the bytes from <paramref name="offset"/> on.</summary>
@@ -53,7 +53,7 @@ public sealed class FileSink(SafeFileHandle file, long at = 0, long? expected = 
 {
     private readonly byte[] _piece = ArrayPool<byte>.Shared.Rent(PieceBytes);
 
-    /// <summary>Bytes of the download, once a donor has said so.</summary>
+    /// <summary>Bytes of the download, once a peer has said so.</summary>
     public long Length { get; private set; }
 
     public override string? Expect(long bytes)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Elastic.Foundation;
@@ -11,11 +10,12 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Endpoint = Elastic.Foundation.Endpoint;
 
 namespace Elastic.Transfer;
 
 /// <summary>
-/// The data plane's server: <c>GET</c> and <c>HEAD /blobs/{sha256}</c> with <c>Range</c>, <c>POST /lifeline</c>, <c>GET /health</c>, and
+/// The data plane's server: <c>GET</c> and <c>HEAD /blobs/{sha256}</c> with <c>Range</c>, <c>POST /liveness</c>, <c>GET /health</c>, and
 /// <c>POST /leave</c> from the machine itself.
 /// </summary>
 public sealed class DataServer : IAsyncDisposable
@@ -27,28 +27,33 @@ public sealed class DataServer : IAsyncDisposable
 
     private readonly WebApplication _app;
 
-    private DataServer(WebApplication app, string endpoint, Task leaveAsked) => (_app, Endpoint, LeaveAsked) = (app, endpoint, leaveAsked);
+    private DataServer(WebApplication app, Endpoint endpoint, Task leaveAsked) => (_app, Endpoint, LeaveAsked) = (app, endpoint, leaveAsked);
 
     /// <summary>Ends when a program on this machine, such as one that is told of its preemption, has asked the node to leave.</summary>
     public Task LeaveAsked { get; }
 
-    /// <summary>"host:port" as bound, with the host as it was given.</summary>
-    public string Endpoint { get; }
+    /// <summary>As bound, with the host as it was given.</summary>
+    public Endpoint Endpoint { get; }
 
     /// <param name="host">An address of this machine, or a name of one.</param>
     /// <param name="port">0 = any free one.</param>
     /// <exception cref="ElasticException">The address cannot be bound; says what to change.</exception>
-    public static async Task<DataServer> StartAsync(string host, int port, BlobPlaces places, Lifelines lifelines, CancellationToken cancel)
+    public static async Task<DataServer> StartAsync(
+        string host, int port, BlobLocations locations, LivenessConnections connections, Transport transport, CancellationToken cancel)
     {
         var address = await AddressAsync(host, cancel);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddRoutingCore().AddSingleton<IHostLifetime, NoSignals>();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
-            kestrel.Listen(address, port, listener => listener.Protocols = HttpProtocols.Http1);
+            kestrel.Listen(address, port, listener =>
+            {
+                listener.Protocols = HttpProtocols.Http1;
+                listener.UseTransport(transport);
+            });
             kestrel.AddServerHeader = false;
             kestrel.AllowSynchronousIO = false;
-            // A slow line is no attack here, and a lifeline carries four bytes a second. Both have deadlines of their own.
+            // A slow line is no attack here, and a liveness connection carries four bytes a second. Both have deadlines of their own.
             kestrel.Limits.MinRequestBodyDataRate = null;
             kestrel.Limits.MinResponseDataRate = null;
             kestrel.Limits.MaxRequestBodySize = 64 << 10;
@@ -58,8 +63,8 @@ public sealed class DataServer : IAsyncDisposable
         });
 
         var app = builder.Build();
-        app.MapMethods("/blobs/{sha256}", [HttpMethods.Get, HttpMethods.Head], context => BlobResponse.SendAsync(context, places));
-        app.MapPost("/lifeline", context => lifelines.ServeAsync(context, app.Lifetime.ApplicationStopping));
+        app.MapMethods("/blobs/{sha256}", [HttpMethods.Get, HttpMethods.Head], context => BlobResponse.SendAsync(context, locations));
+        app.MapPost("/liveness", context => connections.ServeAsync(context, app.Lifetime.ApplicationStopping));
         var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         app.MapPost("/leave", context =>
         {
@@ -82,7 +87,7 @@ public sealed class DataServer : IAsyncDisposable
         catch (Exception e) when (e is IOException or SocketException)
         {
             await app.DisposeAsync();
-            throw new ElasticException($"the data plane cannot listen on {host}:{port} ({e.Message}): " +
+            throw new ElasticException($"the data plane cannot listen on {Endpoint.Bracketed(host)}:{port} ({e.Message}): " +
                 "give another port with --http-port (0 takes any free one), or another address of this machine with --host", e);
         }
         catch
@@ -92,8 +97,7 @@ public sealed class DataServer : IAsyncDisposable
         }
 
         var bound = app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Single();
-        var name = host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host;
-        return new DataServer(app, string.Create(CultureInfo.InvariantCulture, $"{name}:{new Uri(bound).Port}"), leave.Task);
+        return new DataServer(app, new Endpoint(host, new Uri(bound).Port), leave.Task);
     }
 
     public async ValueTask DisposeAsync()

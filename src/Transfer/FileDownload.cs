@@ -8,13 +8,13 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Elastic.Transfer;
 
-/// <summary>One large file, in pieces from several donors at once. A later attempt goes on where this one ended.</summary>
+/// <summary>One large file, in pieces from several peers at once. A later attempt goes on where this one ended.</summary>
 /// <remarks>
 /// The .part file holds the file's bytes in their places and behind them one byte per piece, 1 where the piece is there. It shrinks to the
 /// file when all of it is verified. A power cut may leave a piece marked that never reached the disk: the digest finds that out, as it finds
-/// out wrong bytes, and then the file is fetched anew, whole from one donor, so that one who sends wrong bytes is known.
+/// out wrong bytes, and then the file is fetched anew, whole from one peer, so that one who sends wrong bytes is known.
 /// </remarks>
-public sealed class FileDownload(HttpClient http, Donors donors, Digest digest, string path)
+public sealed class FileDownload(HttpClient http, Peers peers, Digest digest, string path)
 {
     /// <summary>Large against a round trip, small against a file.</summary>
     public const int PieceBytes = 8 << 20;
@@ -35,7 +35,7 @@ public sealed class FileDownload(HttpClient http, Donors donors, Digest digest, 
             {
                 RandomAccess.SetLength(file, 0);
                 using var sink = new FileSink(file);
-                await BlobDownload.WholeAsync(http, donors, digest, null, sink, cancel, mixing: false);
+                await BlobDownload.WholeAsync(http, peers, digest, null, sink, cancel, mixing: false);
                 RandomAccess.SetLength(file, sink.Length);
             }
         }
@@ -53,39 +53,39 @@ public sealed class FileDownload(HttpClient http, Donors donors, Digest digest, 
 
     private async Task<long> LengthAsync(CancellationToken cancel)
     {
-        var inquiry = new Inquiry(donors, digest, digest);
+        var selection = new PeerSelection(peers, digest, digest);
         while (true)
         {
-            using var donor = await inquiry.NextAsync(cancel);
+            using var peer = await selection.NextAsync(cancel);
             using var stall = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-            stall.CancelAfter(donors.Limits.Stall);
+            stall.CancelAfter(peers.Limits.Stall);
             try
             {
-                using var request = new HttpRequestMessage(HttpMethod.Head, BlobDownload.UriOf(donor.Endpoint, digest));
+                using var request = new HttpRequestMessage(HttpMethod.Head, BlobDownload.UriOf(peer.Endpoint, digest));
                 using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stall.Token);
                 if (response.IsSuccessStatusCode && response.Content.Headers.ContentLength is { } length)
                 {
-                    donor.Had();
+                    peer.Had();
                     return length;
                 }
 
                 if (response.StatusCode == HttpStatusCode.NotFound)
-                    donor.Lacked();
+                    peer.Lacked();
                 else
-                    donor.Failed();
-                inquiry.Note(donor, response.StatusCode == HttpStatusCode.NotFound
+                    peer.Failed();
+                selection.Note(peer, response.StatusCode == HttpStatusCode.NotFound
                     ? "does not have it"
                     : string.Create(CultureInfo.InvariantCulture, $"answered {(int)response.StatusCode} without the length"));
             }
-            catch (Exception e) when ((e is HttpRequestException or IOException or UriFormatException or OperationCanceledException) && !cancel.IsCancellationRequested)
+            catch (Exception e) when ((e is HttpRequestException or IOException or OperationCanceledException) && !cancel.IsCancellationRequested)
             {
-                donor.Failed();
-                inquiry.Note(donor, e.Message);
+                peer.Failed();
+                selection.Note(peer, e.Message);
             }
         }
     }
 
-    // False: the pieces do not give the digest, or the donors do not agree on the length.
+    // False: the pieces do not give the digest, or the peers do not agree on the length.
     private async Task<bool> InPiecesAsync(SafeFileHandle file, long length, CancellationToken cancel)
     {
         var pieces = checked((int)((length + PieceBytes - 1) / PieceBytes));
@@ -100,13 +100,13 @@ public sealed class FileDownload(HttpClient http, Donors donors, Digest digest, 
         try
         {
             var missing = Enumerable.Range(0, pieces).Where(piece => !there[piece].Task.IsCompleted);
-            var parallel = new ParallelOptions { MaxDegreeOfParallelism = donors.Limits.Total, CancellationToken = cancel };
+            var parallel = new ParallelOptions { MaxDegreeOfParallelism = peers.Limits.Total, CancellationToken = cancel };
             await Parallel.ForEachAsync(missing, parallel, async (piece, halt) =>
             {
                 var first = (long)piece * PieceBytes;
                 var count = Math.Min(PieceBytes, length - first);
                 using var sink = new FileSink(file, first, count);
-                using var download = BlobDownload.OfRange(http, donors, digest, sink, first, count, length);
+                using var download = BlobDownload.OfRange(http, peers, digest, sink, first, count, length);
                 try
                 {
                     await download.RunAsync(halt);

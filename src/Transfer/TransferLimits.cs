@@ -1,36 +1,35 @@
+using Elastic.Foundation;
+
 namespace Elastic.Transfer;
 
 /// <summary>How hard downloads press and how long they wait. The defaults suit a cluster; tests shorten the times.</summary>
 public sealed record TransferLimits
 {
-    /// <summary>Transfers at once from one donor: enough to fill a link, few enough that a donor still computes.</summary>
-    public int PerDonor { get; init; } = 4;
+    /// <summary>Transfers at once from one peer: enough to fill a link, few enough that a peer still computes.</summary>
+    public int PerPeer { get; init; } = 4;
 
     /// <summary>Transfers at once in this process.</summary>
     public int Total { get; init; } = 8;
 
-    /// <summary>A donor that does not accept a connection in this time is away.</summary>
+    /// <summary>A peer that does not accept a connection in this time is away.</summary>
     public TimeSpan Connect { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>A donor that sends nothing for this time is away.</summary>
+    /// <summary>A peer that sends nothing for this time is away.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>The same for a donor that has left the list, for which the cluster had its reasons.</summary>
+    /// <summary>The same for a peer that has left the list, for which the cluster had its reasons.</summary>
     public TimeSpan StallAfterLeaving { get; init; } = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>How long donors are asked again after all of them had nothing: the list may be about to change.</summary>
+    /// <summary>How long peers are asked again after all of them had nothing: the list may be about to change.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(4);
 
-    /// <summary>How long a donor goes to the back after its first failure; it doubles with each one that follows.</summary>
-    public TimeSpan FirstPutAway { get; init; } = TimeSpan.FromMilliseconds(500);
+    /// <summary>How long a peer goes to the back after a failure; longer with each one that follows.</summary>
+    public Backoff PutAway { get; init; } = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(30)) { Jitter = 0.25 };
 
-    /// <summary>The most that doubling gives.</summary>
-    public TimeSpan LongestPutAway { get; init; } = TimeSpan.FromSeconds(30);
-
-    /// <summary>How long a donor is not asked at all after bytes that were not those of the digest.</summary>
+    /// <summary>How long a peer is not asked at all after bytes that were not those of the digest.</summary>
     public TimeSpan Distrust { get; init; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>How long a 404 counts against a donor for the rest of its set. Short: nodes get blobs all the time.</summary>
+    /// <summary>How long a 404 counts against a peer for the rest of its set. Short: nodes get blobs all the time.</summary>
     public TimeSpan Lacking { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Transfers of one blob that may break off after some bytes before it is given up.</summary>

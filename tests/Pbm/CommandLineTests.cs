@@ -1,3 +1,5 @@
+using Elastic.Foundation;
+
 namespace Elastic.Pbm.Tests;
 
 public sealed class CommandLineTests
@@ -14,7 +16,8 @@ public sealed class CommandLineTests
     {
         var refusal = Assert.Throws<PbmException>(() => SeedAddress.Parse(text));
         Assert.Equal(ExitCodes.WrongUsage, refusal.ExitCode);
-        Assert.StartsWith($"{text} is no address: write HOST:PORT", refusal.Message, StringComparison.Ordinal);
+        Assert.StartsWith($"{text} is no address (", refusal.Message, StringComparison.Ordinal);
+        Assert.EndsWith("write HOST:PORT, with an IPv6 address in brackets, e.g. 127.0.0.1:9110 or [::1]:9110", refusal.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -23,7 +26,7 @@ public sealed class CommandLineTests
     [InlineData("[::1]:9110", "::1")]
     public void An_address_reads_as_it_is_written(string text, string host)
     {
-        Assert.Equal(new SeedAddress(host, 9110), SeedAddress.Parse(text));
+        Assert.Equal(new Endpoint(host, 9110), SeedAddress.Parse(text));
         Assert.Equal(text, SeedAddress.Parse(text).ToString());
     }
 
@@ -37,7 +40,7 @@ public sealed class CommandLineTests
         var parsed = CommandLine.Parse(line.Split(' '));
         Assert.True(parsed.Json);
         Assert.Equal(words, string.Join(' ', parsed.Words));
-        Assert.Equal(line.Contains("seed1", StringComparison.Ordinal) ? new SeedAddress("seed1", 1) : null, parsed.Address);
+        Assert.Equal(line.Contains("seed1", StringComparison.Ordinal) ? new Endpoint("seed1", 1) : (Endpoint?)null, parsed.Address);
     }
 
     [Fact]

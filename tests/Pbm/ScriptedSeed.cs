@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Elastic.Foundation;
 using Elastic.Messages.Pbm;
 
 namespace Elastic.Pbm.Tests;
@@ -11,7 +12,7 @@ internal sealed class ScriptedSeed : IDisposable
 
     public ScriptedSeed() => _listener.Start();
 
-    public SeedAddress Address => new("127.0.0.1", ((IPEndPoint)_listener.LocalEndpoint).Port);
+    public Endpoint Address => new("127.0.0.1", ((IPEndPoint)_listener.LocalEndpoint).Port);
 
     /// <summary>Plays <paramref name="part"/> for the next client.</summary>
     public async Task PlayAsync(Func<NetworkStream, PbmStream, Task> part)
@@ -54,10 +55,12 @@ internal sealed class PbmRun(string input = "", bool isInteractive = false) : ID
 
     public PbmDeadlines Deadlines { get; init; } = PbmDeadlines.Default;
 
+    public Transport Transport { get; init; } = Transport.Plain;
+
     public Task<int> RunAsync(params string[] words) => RunWithAsync(null, words);
 
     public Task<int> RunWithAsync(string? environment, params string[] words) => PbmCommandLine.RunAsync(
-        words, environment, new PbmConsole(new StringReader(input), _output, _error, isInteractive), Interruption, Deadlines);
+        words, environment, new PbmConsole(new StringReader(input), _output, _error, isInteractive), Interruption, Deadlines, Transport);
 
     public void Dispose()
     {

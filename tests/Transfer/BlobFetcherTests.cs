@@ -11,12 +11,12 @@ public sealed class BlobFetcherTests : TemporaryFolder
     private static readonly Digest Name = Digest.Of(Blob);
 
     [Fact]
-    public async Task What_nobody_has_is_lost_and_the_error_names_the_donors_and_what_each_said()
+    public async Task What_nobody_has_is_lost_and_the_error_names_the_peers_and_what_each_said()
     {
         var (server, _) = await ServeAsync(Folder);
         await using var __ = server;
-        using var broken = new FakeDonor(request => request.RefuseAsync(500));
-        using var fetcher = new BlobFetcher(DonorsOf(Quick, server.Endpoint, broken.Endpoint, "127.0.0.1:1"));
+        using var broken = new FakePeer(request => request.RefuseAsync(500));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, server.Endpoint, broken.Endpoint, new Endpoint("127.0.0.1", 1)), Transport.Plain);
 
         var lost = await Assert.ThrowsAsync<BlobLostException>(() => fetcher.ReadAsync(Name, new byte[Blob.Length], Deadline));
         Assert.Equal(Name, lost.Digest);
@@ -26,11 +26,11 @@ public sealed class BlobFetcherTests : TemporaryFolder
     }
 
     [Fact]
-    public async Task Without_donors_the_error_says_so()
+    public async Task Without_peers_the_error_says_so()
     {
-        using var fetcher = new BlobFetcher(new Donors(Quick));
+        using var fetcher = new BlobFetcher(new Peers(Quick), Transport.Plain);
         var lost = await Assert.ThrowsAsync<BlobLostException>(() => fetcher.ReadAsync(Name, 100, Deadline));
-        Assert.EndsWith("no donor is known", lost.Message, StringComparison.Ordinal);
+        Assert.EndsWith("no peer is known", lost.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -38,7 +38,7 @@ public sealed class BlobFetcherTests : TemporaryFolder
     {
         var (server, _) = await ServeAsync(Folder, Blob, []);
         await using var __ = server;
-        using var fetcher = new BlobFetcher(DonorsOf(Quick, server.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, server.Endpoint), Transport.Plain);
         var store = new BlobStore(Path.Combine(Folder, "mine"));
 
         var memory = new byte[Blob.Length];
@@ -52,11 +52,11 @@ public sealed class BlobFetcherTests : TemporaryFolder
     }
 
     [Fact]
-    public async Task A_blob_longer_than_expected_is_refused_without_a_grudge_against_the_donor()
+    public async Task A_blob_longer_than_expected_is_refused_without_a_grudge_against_the_peer()
     {
         var (server, _) = await ServeAsync(Folder, Blob);
         await using var __ = server;
-        using var fetcher = new BlobFetcher(DonorsOf(Quick, server.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, server.Endpoint), Transport.Plain);
 
         var lost = await Assert.ThrowsAsync<BlobLostException>(() => fetcher.ReadAsync(Name, 1000, Deadline));
         Assert.Contains("has 3000000 bytes, more than 1000", lost.Message, StringComparison.Ordinal);
@@ -70,22 +70,22 @@ public sealed class BlobFetcherTests : TemporaryFolder
     [InlineData(1)]
     [InlineData(1_234_567)]
     [InlineData(2_999_999)]
-    public async Task A_download_goes_on_at_another_donor_at_the_byte_where_one_died(int died)
+    public async Task A_download_goes_on_at_another_peer_at_the_byte_where_one_died(int died)
     {
         var die = new TaskCompletionSource();
-        using var dying = new FakeDonor(async request =>
+        using var dying = new FakePeer(async request =>
         {
             await request.SendAsync(Blob, died);
             await die.Task;
         });
-        using var other = FakeDonor.Of(Blob);
-        var donors = DonorsOf(Quick, dying.Endpoint);
-        using var fetcher = new BlobFetcher(donors);
+        using var other = FakePeer.Of(Blob);
+        var peers = PeersOf(Quick, dying.Endpoint);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
 
         var memory = new byte[Blob.Length];
         var reading = fetcher.ReadAsync(Name, memory, Deadline);
-        await EventuallyAsync(() => !dying.Requests.IsEmpty, "the first donor is asked");
-        donors.Set([dying.Endpoint, other.Endpoint]);
+        await EventuallyAsync(() => !dying.Requests.IsEmpty, "the first peer is asked");
+        peers.Set([dying.Endpoint, other.Endpoint]);
         die.SetResult();
         await reading;
 
@@ -95,21 +95,21 @@ public sealed class BlobFetcherTests : TemporaryFolder
     }
 
     [Fact]
-    public async Task A_donor_that_stalls_is_left_for_another_one()
+    public async Task A_peer_that_stalls_is_left_for_another_one()
     {
-        using var stalling = new FakeDonor(async request =>
+        using var stalling = new FakePeer(async request =>
         {
             await request.SendAsync(Blob, most: 100_000);
             await Task.Delay(Timeout.Infinite, request.Stop);
         });
-        using var other = FakeDonor.Of(Blob);
-        var donors = DonorsOf(Quick with { Stall = TimeSpan.FromSeconds(1) }, stalling.Endpoint);
-        using var fetcher = new BlobFetcher(donors);
+        using var other = FakePeer.Of(Blob);
+        var peers = PeersOf(Quick with { Stall = TimeSpan.FromSeconds(1) }, stalling.Endpoint);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
 
         var memory = new byte[Blob.Length];
         var reading = fetcher.ReadAsync(Name, memory, Deadline);
-        await EventuallyAsync(() => !stalling.Requests.IsEmpty, "the first donor is asked");
-        donors.Set([stalling.Endpoint, other.Endpoint]);
+        await EventuallyAsync(() => !stalling.Requests.IsEmpty, "the first peer is asked");
+        peers.Set([stalling.Endpoint, other.Endpoint]);
         await reading;
 
         Assert.Equal(Blob, memory);
@@ -118,76 +118,76 @@ public sealed class BlobFetcherTests : TemporaryFolder
     }
 
     [Fact]
-    public async Task A_donor_that_is_silent_and_leaves_is_not_waited_for_as_long_as_one_that_stays()
+    public async Task A_peer_that_is_silent_and_leaves_is_not_waited_for_as_long_as_one_that_stays()
     {
-        using var stalling = new FakeDonor(async request =>
+        using var stalling = new FakePeer(async request =>
         {
             await request.SendAsync(Blob, most: 100_000);
             await Task.Delay(Timeout.Infinite, request.Stop);
         });
-        using var other = FakeDonor.Of(Blob);
-        var donors = DonorsOf(Quick with { Stall = Timeout.InfiniteTimeSpan }, stalling.Endpoint);
-        using var fetcher = new BlobFetcher(donors);
+        using var other = FakePeer.Of(Blob);
+        var peers = PeersOf(Quick with { Stall = Timeout.InfiniteTimeSpan }, stalling.Endpoint);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
 
         var reading = fetcher.ReadAsync(Name, Blob.Length, Deadline);
-        await EventuallyAsync(() => !stalling.Requests.IsEmpty, "the first donor is asked");
-        donors.Set([other.Endpoint]);
+        await EventuallyAsync(() => !stalling.Requests.IsEmpty, "the first peer is asked");
+        peers.Set([other.Endpoint]);
         Assert.Equal(Blob, await reading);
         Assert.Single(other.Requests);
     }
 
     [Fact]
-    public async Task A_donor_that_leaves_while_it_sends_may_go_on()
+    public async Task A_peer_that_leaves_while_it_sends_may_go_on()
     {
         var left = new TaskCompletionSource();
-        using var leaving = new FakeDonor(async request =>
+        using var leaving = new FakePeer(async request =>
         {
             await request.HeadAsync(200, $"Content-Length: {Blob.Length}\r\n");
             await left.Task;
             await request.Stream.WriteAsync(Blob);
         });
-        var donors = DonorsOf(Quick with { StallAfterLeaving = TimeSpan.FromSeconds(20) }, leaving.Endpoint);
-        using var fetcher = new BlobFetcher(donors);
+        var peers = PeersOf(Quick with { StallAfterLeaving = TimeSpan.FromSeconds(20) }, leaving.Endpoint);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
 
         var reading = fetcher.ReadAsync(Name, Blob.Length, Deadline);
-        await EventuallyAsync(() => !leaving.Requests.IsEmpty, "the donor is asked");
-        donors.Set([]);
+        await EventuallyAsync(() => !leaving.Requests.IsEmpty, "the peer is asked");
+        peers.Set([]);
         left.SetResult();
         Assert.Equal(Blob, await reading);
     }
 
     [Fact]
-    public async Task A_donor_that_does_not_answer_at_all_is_named_as_such()
+    public async Task A_peer_that_does_not_answer_at_all_is_named_as_such()
     {
-        using var silent = new FakeDonor(request => Task.Delay(Timeout.Infinite, request.Stop));
-        using var fetcher = new BlobFetcher(DonorsOf(Quick with { Stall = TimeSpan.FromMilliseconds(100) }, silent.Endpoint));
+        using var silent = new FakePeer(request => Task.Delay(Timeout.Infinite, request.Stop));
+        using var fetcher = new BlobFetcher(PeersOf(Quick with { Stall = TimeSpan.FromMilliseconds(100) }, silent.Endpoint), Transport.Plain);
         var lost = await Assert.ThrowsAsync<BlobLostException>(() => fetcher.ReadAsync(Name, 100, Deadline));
         Assert.Contains($"{silent.Endpoint}: no bytes for 0.1 s", lost.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task A_donor_that_joins_while_a_blob_is_sought_is_asked_at_once()
+    public async Task A_peer_that_joins_while_a_blob_is_sought_is_asked_at_once()
     {
-        using var without = new FakeDonor(request => request.RefuseAsync(404));
-        using var with = FakeDonor.Of(Blob);
-        var donors = DonorsOf(Quick with { Patience = TimeSpan.FromMinutes(1) }, without.Endpoint);
-        using var fetcher = new BlobFetcher(donors);
+        using var without = new FakePeer(request => request.RefuseAsync(404));
+        using var with = FakePeer.Of(Blob);
+        var peers = PeersOf(Quick with { Patience = TimeSpan.FromMinutes(1) }, without.Endpoint);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
 
         var reading = fetcher.ReadAsync(Name, Blob.Length, Deadline);
-        await EventuallyAsync(() => !without.Requests.IsEmpty, "the first donor is asked");
-        donors.Set([without.Endpoint, with.Endpoint]);
+        await EventuallyAsync(() => !without.Requests.IsEmpty, "the first peer is asked");
+        peers.Set([without.Endpoint, with.Endpoint]);
         Assert.Equal(Blob, await reading);
     }
 
     [Fact]
-    public async Task A_donor_that_lies_is_found_out_and_not_asked_again_and_its_bytes_reach_no_store()
+    public async Task A_peer_that_lies_is_found_out_and_not_asked_again_and_its_bytes_reach_no_store()
     {
         byte[] wrong = [.. Blob];
         wrong[1_000_000] ^= 1;
-        using var liar = FakeDonor.Of(wrong);
-        using var honest = FakeDonor.Of(Blob);
-        var donors = DonorsOf(Quick, liar.Endpoint);
-        using var fetcher = new BlobFetcher(donors);
+        using var liar = FakePeer.Of(wrong);
+        using var honest = FakePeer.Of(Blob);
+        var peers = PeersOf(Quick, liar.Endpoint);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
         var store = new BlobStore(Folder);
 
         var lost = await Assert.ThrowsAsync<BlobLostException>(() => fetcher.FetchAsync(store, [Name], Deadline));
@@ -197,31 +197,31 @@ public sealed class BlobFetcherTests : TemporaryFolder
 
         lost = await Assert.ThrowsAsync<BlobLostException>(() => fetcher.FetchAsync(store, [Name], Deadline));
         Assert.Contains($"{liar.Endpoint}: not asked, because it sent wrong bytes", lost.Message, StringComparison.Ordinal);
-        donors.Set([liar.Endpoint, honest.Endpoint]);
+        peers.Set([liar.Endpoint, honest.Endpoint]);
         await fetcher.FetchAsync(store, [Name], Deadline);
         Assert.Equal(Blob, store.Read(Name));
         Assert.Single(liar.Requests);
     }
 
     [Fact]
-    public async Task When_the_bytes_of_two_donors_are_wrong_together_the_whole_comes_from_one()
+    public async Task When_the_bytes_of_two_peers_are_wrong_together_the_whole_comes_from_one()
     {
         byte[] wrong = [.. Blob];
         wrong[10] ^= 1;
         var die = new TaskCompletionSource();
-        using var liar = new FakeDonor(async request =>
+        using var liar = new FakePeer(async request =>
         {
             await request.SendAsync(wrong, 500_000);
             await die.Task;
         });
-        using var honest = FakeDonor.Of(Blob);
-        var donors = DonorsOf(Quick with { FirstPutAway = TimeSpan.FromMinutes(1), LongestPutAway = TimeSpan.FromMinutes(1) }, liar.Endpoint);
-        using var fetcher = new BlobFetcher(donors);
+        using var honest = FakePeer.Of(Blob);
+        var peers = PeersOf(Quick with { PutAway = new(TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1)) }, liar.Endpoint);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
 
         var memory = new byte[Blob.Length];
         var reading = fetcher.ReadAsync(Name, memory, Deadline);
         await EventuallyAsync(() => !liar.Requests.IsEmpty, "the liar is asked");
-        donors.Set([liar.Endpoint, honest.Endpoint]);
+        peers.Set([liar.Endpoint, honest.Endpoint]);
         die.SetResult();
         await reading;
 
@@ -231,21 +231,21 @@ public sealed class BlobFetcherTests : TemporaryFolder
     }
 
     [Fact]
-    public async Task A_donor_that_speaks_of_another_length_does_not_spoil_the_blob()
+    public async Task A_peer_that_speaks_of_another_length_does_not_spoil_the_blob()
     {
         var die = new TaskCompletionSource();
-        using var shorter = new FakeDonor(async request =>
+        using var shorter = new FakePeer(async request =>
         {
             await request.SendAsync(Blob[..2_000_000], 500_000);
             await die.Task;
         });
-        using var honest = FakeDonor.Of(Blob);
-        var donors = DonorsOf(Quick, shorter.Endpoint);
-        using var fetcher = new BlobFetcher(donors);
+        using var honest = FakePeer.Of(Blob);
+        var peers = PeersOf(Quick, shorter.Endpoint);
+        using var fetcher = new BlobFetcher(peers, Transport.Plain);
 
         var reading = fetcher.ReadAsync(Name, Blob.Length, Deadline);
-        await EventuallyAsync(() => !shorter.Requests.IsEmpty, "the first donor is asked");
-        donors.Set([shorter.Endpoint, honest.Endpoint]);
+        await EventuallyAsync(() => !shorter.Requests.IsEmpty, "the first peer is asked");
+        peers.Set([shorter.Endpoint, honest.Endpoint]);
         die.SetResult();
         Assert.Equal(Blob, await reading);
         Assert.Equal([500_000, null], honest.Requests.Select(r => r.From));
@@ -255,42 +255,42 @@ public sealed class BlobFetcherTests : TemporaryFolder
     public async Task Callers_who_want_one_blob_at_the_same_time_share_one_download()
     {
         var go = new TaskCompletionSource();
-        using var donor = new FakeDonor(async request =>
+        using var peer = new FakePeer(async request =>
         {
             await go.Task;
             await request.SendAsync(Blob);
         });
-        using var fetcher = new BlobFetcher(DonorsOf(Quick, donor.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
         var store = new BlobStore(Folder);
 
         var memories = Enumerable.Range(0, 3).Select(_ => new byte[Blob.Length]).ToList();
         var reads = memories.Select(memory => fetcher.ReadAsync(Name, memory, Deadline)).ToList();
         var fetches = Enumerable.Range(0, 3).Select(_ => fetcher.FetchAsync(store, [Name], Deadline)).ToList();
-        await EventuallyAsync(() => donor.Requests.Count == 2, "one request for the memory and one for the store");
+        await EventuallyAsync(() => peer.Requests.Count == 2, "one request for the memory and one for the store");
         go.SetResult();
         await Task.WhenAll([.. reads, .. fetches]);
 
         Assert.All(memories, memory => Assert.Equal(Blob, memory));
         Assert.Equal(Blob, store.Read(Name));
-        Assert.Equal(2, donor.Requests.Count);
+        Assert.Equal(2, peer.Requests.Count);
     }
 
     [Fact]
     public async Task When_the_caller_who_downloads_gives_up_another_one_goes_on()
     {
         var go = new TaskCompletionSource();
-        using var donor = new FakeDonor(async request =>
+        using var peer = new FakePeer(async request =>
         {
             await go.Task;
             await request.SendAsync(Blob);
         });
-        using var fetcher = new BlobFetcher(DonorsOf(Quick, donor.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
 
         using var impatient = new CancellationTokenSource();
         byte[] first = new byte[Blob.Length], second = new byte[Blob.Length];
         var given = fetcher.ReadAsync(Name, first, impatient.Token);
         var kept = fetcher.ReadAsync(Name, second, Deadline);
-        await EventuallyAsync(() => !donor.Requests.IsEmpty, "the donor is asked");
+        await EventuallyAsync(() => !peer.Requests.IsEmpty, "the peer is asked");
         await impatient.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => given);
         go.SetResult();
@@ -302,17 +302,17 @@ public sealed class BlobFetcherTests : TemporaryFolder
     [Fact]
     public async Task A_fetch_that_everybody_gave_up_is_stopped_and_leaves_nothing()
     {
-        using var stalling = new FakeDonor(async request =>
+        using var stalling = new FakePeer(async request =>
         {
             await request.SendAsync(Blob, most: 1000);
             await Task.Delay(Timeout.Infinite, request.Stop);
         });
-        using var fetcher = new BlobFetcher(DonorsOf(Quick, stalling.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, stalling.Endpoint), Transport.Plain);
         var store = new BlobStore(Folder);
 
         using var impatient = new CancellationTokenSource();
         var fetch = fetcher.FetchAsync(store, [Name], impatient.Token);
-        await EventuallyAsync(() => !stalling.Requests.IsEmpty, "the donor is asked");
+        await EventuallyAsync(() => !stalling.Requests.IsEmpty, "the peer is asked");
         await impatient.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => fetch);
         Assert.Empty(Directory.EnumerateFiles(Folder, "*", SearchOption.AllDirectories));

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
@@ -48,8 +47,7 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
     {
         // Over a plain socket, because HttpClient would tidy the path.
         using var client = new TcpClient();
-        var (host, port) = (_server.Endpoint.Split(':')[0], int.Parse(_server.Endpoint.Split(':')[1], CultureInfo.InvariantCulture));
-        await client.ConnectAsync(host, port, Deadline);
+        await client.ConnectAsync(_server.Endpoint.Host, _server.Endpoint.Port, Deadline);
         var path = name == "UPPER" ? Hex.ToUpperInvariant() : name;
         await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"GET /blobs/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), Deadline);
         var answer = await new StreamReader(client.GetStream()).ReadToEndAsync(Deadline);
@@ -122,8 +120,8 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
     [Fact]
     public async Task A_port_in_use_is_an_error_that_names_it_and_the_remedy()
     {
-        var port = new Uri($"http://{_server.Endpoint}").Port;
-        var error = await Assert.ThrowsAsync<ElasticException>(() => DataServer.StartAsync("127.0.0.1", port, new BlobPlaces(), new Lifelines(), Deadline));
+        var port = _server.Endpoint.Port;
+        var error = await Assert.ThrowsAsync<ElasticException>(() => DataServer.StartAsync("127.0.0.1", port, new BlobLocations(), new LivenessConnections(), Transport.Plain, Deadline));
         Assert.Contains($"127.0.0.1:{port}", error.Message, StringComparison.Ordinal);
         Assert.Contains("--http-port", error.Message, StringComparison.Ordinal);
     }
@@ -133,7 +131,7 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
     [InlineData("192.0.2.1")]      // for documentation only (RFC 5737): never an address of this machine
     public async Task A_host_that_is_not_this_machine_is_an_error_that_names_the_option(string host)
     {
-        var error = await Assert.ThrowsAsync<ElasticException>(() => DataServer.StartAsync(host, 0, new BlobPlaces(), new Lifelines(), Deadline));
+        var error = await Assert.ThrowsAsync<ElasticException>(() => DataServer.StartAsync(host, 0, new BlobLocations(), new LivenessConnections(), Transport.Plain, Deadline));
         Assert.Contains(host, error.Message, StringComparison.Ordinal);
         Assert.Contains("--host", error.Message, StringComparison.Ordinal);
     }
@@ -141,8 +139,8 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
     [Fact]
     public async Task A_name_of_this_machine_is_served_under_that_name()
     {
-        await using var server = await DataServer.StartAsync("localhost", 0, new BlobPlaces(), new Lifelines(), Deadline);
-        Assert.StartsWith("localhost:", server.Endpoint, StringComparison.Ordinal);
+        await using var server = await DataServer.StartAsync("localhost", 0, new BlobLocations(), new LivenessConnections(), Transport.Plain, Deadline);
+        Assert.Equal("localhost", server.Endpoint.Host);
         Assert.Equal("ok\n", await _http.GetStringAsync(new Uri($"http://{server.Endpoint}/health"), Deadline));
     }
 
@@ -159,7 +157,7 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
             }
             """);
         File.WriteAllBytes(Path.Combine(Folder, CorpusManifest.FileName), json);
-        var places = new BlobPlaces();
+        var places = new BlobLocations();
         places.Add(BuiltCorpus.Open(Folder));
 
         Assert.Equal(Path.Combine(Folder, CorpusManifest.FileName), places.Find(Digest.Of(json)));

@@ -15,13 +15,13 @@ public sealed class FileDownloadTests : TemporaryFolder
     private string Target => Path.Combine(Folder, "corpus", "shard-0.tokens");
 
     [Fact]
-    public async Task A_file_comes_in_pieces_from_several_donors_and_nothing_else_stays()
+    public async Task A_file_comes_in_pieces_from_several_peers_and_nothing_else_stays()
     {
         var (first, _) = await ServeAsync(Folder, Shard);
         await using var a = first;
         var (second, _) = await ServeAsync(Folder, Shard);
         await using var b = second;
-        using var fetcher = new BlobFetcher(DonorsOf(Quick, first.Endpoint, second.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, first.Endpoint, second.Endpoint), Transport.Plain);
 
         await Task.WhenAll(fetcher.FetchFileAsync(Name, Target, Deadline), fetcher.FetchFileAsync(Name, Target, Deadline));
         Assert.Equal(Shard, await File.ReadAllBytesAsync(Target));
@@ -31,12 +31,12 @@ public sealed class FileDownloadTests : TemporaryFolder
     [Fact]
     public async Task A_file_that_is_there_is_not_fetched_and_one_with_other_bytes_is_replaced()
     {
-        using var donor = FakeDonor.Of(Shard);
-        using var fetcher = new BlobFetcher(DonorsOf(Quick, donor.Endpoint));
+        using var peer = FakePeer.Of(Shard);
+        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
         Directory.CreateDirectory(Path.GetDirectoryName(Target)!);
         await File.WriteAllBytesAsync(Target, Shard);
         await fetcher.FetchFileAsync(Name, Target, Deadline);
-        Assert.Empty(donor.Requests);
+        Assert.Empty(peer.Requests);
 
         await File.WriteAllBytesAsync(Target, Shard[..1000]);
         await fetcher.FetchFileAsync(Name, Target, Deadline);
@@ -46,8 +46,8 @@ public sealed class FileDownloadTests : TemporaryFolder
     [Fact]
     public async Task An_empty_file_is_a_file()
     {
-        using var donor = FakeDonor.Of([]);
-        using var fetcher = new BlobFetcher(DonorsOf(Quick, donor.Endpoint));
+        using var peer = FakePeer.Of([]);
+        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
         await fetcher.FetchFileAsync(Digest.Of([]), Target, Deadline);
         Assert.Empty(await File.ReadAllBytesAsync(Target));
     }
@@ -57,7 +57,7 @@ public sealed class FileDownloadTests : TemporaryFolder
     {
         var others = new CountdownEvent(2);
         var sent = new TaskCompletionSource();
-        using (var partial = new FakeDonor(async request =>
+        using (var partial = new FakePeer(async request =>
         {
             if (request.From == Piece)
             {
@@ -70,14 +70,14 @@ public sealed class FileDownloadTests : TemporaryFolder
             if (request.Method == "GET" && others.Signal())
                 sent.SetResult();
         }))
-        using (var failing = new BlobFetcher(DonorsOf(Quick with { Patience = TimeSpan.FromSeconds(3) }, partial.Endpoint)))   // the other pieces are in the sockets
+        using (var failing = new BlobFetcher(PeersOf(Quick with { Patience = TimeSpan.FromSeconds(3) }, partial.Endpoint), Transport.Plain))   // the other pieces are in the sockets
         {
             await Assert.ThrowsAsync<BlobLostException>(() => failing.FetchFileAsync(Name, Target, Deadline));
             Assert.False(File.Exists(Target));
         }
 
-        using var whole = FakeDonor.Of(Shard);
-        using var fetcher = new BlobFetcher(DonorsOf(Quick, whole.Endpoint));
+        using var whole = FakePeer.Of(Shard);
+        using var fetcher = new BlobFetcher(PeersOf(Quick, whole.Endpoint), Transport.Plain);
         await fetcher.FetchFileAsync(Name, Target, Deadline);
         Assert.Equal(Shard, await File.ReadAllBytesAsync(Target));
         Assert.Equal(Piece, Assert.Single(whole.Requests, r => r.Method == "GET").From);
@@ -88,8 +88,8 @@ public sealed class FileDownloadTests : TemporaryFolder
     {
         Directory.CreateDirectory(Path.GetDirectoryName(Target)!);
         await File.WriteAllBytesAsync($"{Target}.{Name.Short}.part", [.. new byte[Shard.Length], 1, 1, 1]);
-        using var donor = FakeDonor.Of(Shard);
-        using var fetcher = new BlobFetcher(DonorsOf(Quick, donor.Endpoint));
+        using var peer = FakePeer.Of(Shard);
+        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
         await fetcher.FetchFileAsync(Name, Target, Deadline);
         Assert.Equal(Shard, await File.ReadAllBytesAsync(Target));
     }
@@ -98,12 +98,12 @@ public sealed class FileDownloadTests : TemporaryFolder
     [InlineData(0)]
     [InlineData(1)]
     [InlineData(-1)]
-    public async Task A_donor_that_lies_in_its_bytes_or_about_the_length_does_not_spoil_the_file(int longer)
+    public async Task A_peer_that_lies_in_its_bytes_or_about_the_length_does_not_spoil_the_file(int longer)
     {
         var wrong = Bytes(Shard.Length + longer, seed: 2);
-        using var liar = FakeDonor.Of(wrong);
-        using var honest = FakeDonor.Of(Shard);
-        using var fetcher = new BlobFetcher(DonorsOf(Quick, liar.Endpoint, honest.Endpoint));
+        using var liar = FakePeer.Of(wrong);
+        using var honest = FakePeer.Of(Shard);
+        using var fetcher = new BlobFetcher(PeersOf(Quick, liar.Endpoint, honest.Endpoint), Transport.Plain);
         await fetcher.FetchFileAsync(Name, Target, Deadline);
         Assert.Equal(Shard, await File.ReadAllBytesAsync(Target));
     }

@@ -19,7 +19,7 @@ public sealed class SetFetchTests : TemporaryFolder
         Chunks.Append(Set.ToBytes()).ToDictionary(bytes => $"/blobs/{Digest.Of(bytes).Hex}");
 
     [Fact]
-    public async Task A_set_comes_whole_even_when_no_donor_has_all_of_it()
+    public async Task A_set_comes_whole_even_when_no_peer_has_all_of_it()
     {
         var (first, _) = await ServeAsync(Folder, Chunks[..10]);
         await using var a = first;
@@ -27,7 +27,7 @@ public sealed class SetFetchTests : TemporaryFolder
         await using var b = second;
         var (third, _) = await ServeAsync(Folder, Chunks[20..]);
         await using var c = third;
-        using var fetcher = new BlobFetcher(DonorsOf(Quick, first.Endpoint, second.Endpoint, third.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, first.Endpoint, second.Endpoint, third.Endpoint), Transport.Plain);
         var store = new BlobStore(Path.Combine(Folder, "mine"));
 
         await fetcher.FetchSetAsync(store, Set.Digest, Deadline);
@@ -39,7 +39,7 @@ public sealed class SetFetchTests : TemporaryFolder
     {
         var (server, _) = await ServeAsync(Folder, [Set.ToBytes(), .. Chunks[1..]]);
         await using var _ = server;
-        using var fetcher = new BlobFetcher(DonorsOf(Quick, server.Endpoint));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, server.Endpoint), Transport.Plain);
         var lost = await Assert.ThrowsAsync<BlobLostException>(
             () => fetcher.FetchSetAsync(new BlobStore(Path.Combine(Folder, "mine")), Set.Digest, Deadline));
         Assert.Equal(Digest.Of(Chunks[0]), lost.Digest);
@@ -48,8 +48,8 @@ public sealed class SetFetchTests : TemporaryFolder
     [Fact]
     public async Task What_the_store_has_is_not_fetched_and_what_is_damaged_there_is()
     {
-        using var donor = new FakeDonor(request => request.SendAsync(Blobs[request.Path]));
-        using var fetcher = new BlobFetcher(DonorsOf(Quick, donor.Endpoint));
+        using var peer = new FakePeer(request => request.SendAsync(Blobs[request.Path]));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
         var earlier = new BlobStore(Folder);
         foreach (var chunk in Chunks[2..])
             earlier.Put(chunk);
@@ -60,18 +60,18 @@ public sealed class SetFetchTests : TemporaryFolder
         Assert.True(store.IsWhole(Set.Digest));
         Assert.Equal(
             new[] { Set.Digest, Digest.Of(Chunks[0]), Digest.Of(Chunks[1]), Digest.Of(Chunks[5]) }.Select(d => $"/blobs/{d.Hex}").Order(),
-            donor.Requests.Select(r => r.Path).Order());
+            peer.Requests.Select(r => r.Path).Order());
     }
 
     [Fact]
-    public async Task Donors_share_the_work_and_none_is_asked_for_more_than_four_blobs_at_once()
+    public async Task Peers_share_the_work_and_none_is_asked_for_more_than_four_blobs_at_once()
     {
-        // Nobody gets an answer for a chunk before as many are asked for as may be: 4 from each donor.
+        // Nobody gets an answer for a chunk before as many are asked for as may be: 4 from each peer.
         var running = new ConcurrentDictionary<string, int>();
         var most = new ConcurrentDictionary<string, int>();
         var all = new TaskCompletionSource();
         var gate = new Lock();
-        FakeDonor Donor(string name) => new(async request =>
+        FakePeer Peer(string name) => new(async request =>
         {
             if (request.Path != $"/blobs/{Set.Digest.Hex}")
             {
@@ -90,9 +90,9 @@ public sealed class SetFetchTests : TemporaryFolder
 
             await request.SendAsync(Blobs[request.Path]);
         });
-        using var first = Donor("first");
-        using var second = Donor("second");
-        using var fetcher = new BlobFetcher(DonorsOf(new TransferLimits(), first.Endpoint, second.Endpoint));
+        using var first = Peer("first");
+        using var second = Peer("second");
+        using var fetcher = new BlobFetcher(PeersOf(new TransferLimits(), first.Endpoint, second.Endpoint), Transport.Plain);
         var store = new BlobStore(Folder);
 
         await fetcher.FetchSetAsync(store, Set.Digest, Deadline);

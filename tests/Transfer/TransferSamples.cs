@@ -1,15 +1,16 @@
+using Elastic.Foundation;
 using Elastic.Storage;
 
 namespace Elastic.Transfer.Tests;
 
-/// <summary>What the tests of the data plane share: bytes, donors that serve them, short times.</summary>
+/// <summary>What the tests of the data plane share: bytes, peers that serve them, short times.</summary>
 internal static class TransferSamples
 {
     /// <summary>Times that a test can wait for. What must not happen in a test has its long default.</summary>
     public static readonly TransferLimits Quick = new()
     {
         Patience = TimeSpan.FromMilliseconds(300),
-        FirstPutAway = TimeSpan.FromMilliseconds(50),
+        PutAway = new TransferLimits().PutAway with { First = TimeSpan.FromMilliseconds(50) },
     };
 
     /// <summary>Anything that a test awaits.</summary>
@@ -22,11 +23,11 @@ internal static class TransferSamples
         return bytes;
     }
 
-    public static Donors DonorsOf(TransferLimits limits, params string[] endpoints)
+    public static Peers PeersOf(TransferLimits limits, params Endpoint[] endpoints)
     {
-        var donors = new Donors(limits);
-        donors.Set(endpoints);
-        return donors;
+        var peers = new Peers(limits);
+        peers.Set(endpoints);
+        return peers;
     }
 
     /// <summary>A data server with a store of its own, below <paramref name="folder"/>.</summary>
@@ -35,9 +36,9 @@ internal static class TransferSamples
         var store = new BlobStore(Path.Combine(folder, Guid.NewGuid().ToString("N")));
         foreach (var blob in blobs)
             store.Put(blob);
-        var places = new BlobPlaces();
+        var places = new BlobLocations();
         places.Add(store);
-        return (await DataServer.StartAsync("127.0.0.1", 0, places, new Lifelines(), Deadline), store);
+        return (await DataServer.StartAsync("127.0.0.1", 0, places, new LivenessConnections(), Transport.Plain, Deadline), store);
     }
 
     public static async Task EventuallyAsync(Func<bool> condition, string what)

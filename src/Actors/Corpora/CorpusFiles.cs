@@ -10,7 +10,7 @@ namespace Elastic.Actors.Corpora;
 /// The corpora of a node: built here, on a disk that nodes share, or fetched from others, manifest first and each shard when somebody reads
 /// it. Thread-safe.
 /// </summary>
-internal sealed class CorpusFiles(DataPaths paths, BlobPlaces places, BlobFetcher fetcher)
+internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, BlobFetcher fetcher)
 {
     private const int MostManifestBytes = 64 << 20;
 
@@ -33,7 +33,7 @@ internal sealed class CorpusFiles(DataPaths paths, BlobPlaces places, BlobFetche
             corpus = BuiltCorpus.Open(paths.FetchedCorpus(id));
         }
 
-        places.Add(corpus);
+        locations.Add(corpus);
         return _corpora.GetOrAdd(id, corpus);
     }
 

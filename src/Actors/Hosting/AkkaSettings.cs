@@ -1,6 +1,7 @@
 using System.Globalization;
 using Akka.Configuration;
 using Elastic.Actors.Membership;
+using Elastic.Foundation;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Hosting;
@@ -9,14 +10,18 @@ namespace Elastic.Actors.Hosting;
 internal static class AkkaSettings
 {
     /// <summary>A member of the cluster.</summary>
+    /// <param name="host">Not in brackets.</param>
     /// <param name="port">0 for any free one.</param>
     /// <param name="database">Of a seed; null for a worker.</param>
-    public static Config ForMember(string host, int port, string[] roles, NetworkPreset network, DatabaseAddress? database, DataPaths paths) =>
+    public static Config ForMember(
+        string host, int port, string[] roles, NodeVersion version, NetworkPreset network, DatabaseAddress? database, DataPaths paths, Transport transport) =>
         ConfigurationFactory.ParseString($$"""
+            akka.remote.dot-netty.tcp { {{transport.ControlPlane.Settings}} }
             akka.remote.dot-netty.tcp { hostname = {{DatabaseConfig.Quote(host)}}, port = {{port.ToString(CultureInfo.InvariantCulture)}} }
             # Before joining: others gossip about the shard readers' homes at once.
             akka.extensions = ["Akka.DistributedData.DistributedDataProvider, Akka.DistributedData"]
             akka.cluster.roles = [{{string.Join(", ", roles)}}]
+            akka.cluster.app-version = {{DatabaseConfig.Quote(version.ToString())}}
             """).WithFallback(database is null ? MembershipConfig.ForWorker(network) : MembershipConfig.ForSeed(network, database)).WithFallback(Common(paths));
 
     /// <summary>What a process computes with; it outlives its memberships.</summary>

@@ -16,8 +16,10 @@ namespace Elastic.Actors.Hosting;
 /// <param name="Runs">What the supervisors' singleton is told here; null for a worker.</param>
 /// <param name="Lease">True where several seeds share the database, so that the singleton takes a lease on it.</param>
 /// <param name="Say">Tells the person at this process what happens.</param>
+/// <param name="Refuse">Is told why the cluster cannot have this process.</param>
 internal sealed record MemberPlace(
-    NodeSettings Node, Func<int, Config> Settings, RunsPlace? Runs, bool Lease, Contacts Contacts, CorpusFiles Corpora, ReaderWay Readers, Action<string> Say);
+    NodeSettings Node, Func<int, Config> Settings, RunsPlace? Runs, bool Lease, Contacts Contacts, CorpusFiles Corpora, ReaderWay Readers, Action<string> Say,
+    Action<string> Refuse);
 
 /// <summary>
 /// This process's membership of the cluster. When its actor system ends without our asking, because it was downed or no seed was left, a
@@ -26,7 +28,7 @@ internal sealed record MemberPlace(
 internal sealed class ClusterMembership : IAsyncDisposable
 {
     private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(15);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+    private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(5));
 
     private readonly MemberPlace _place;
     private readonly CancellationTokenSource _ending = new();
@@ -66,7 +68,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
         }
         catch (Exception e) when (SocketError(e) is { } socket)
         {
-            throw new ElasticException($"the address {place.Node.Host}:{place.Node.Port} cannot be bound ({socket.Message}): " +
+            throw new ElasticException($"the address {Endpoint.Bracketed(place.Node.Host)}:{place.Node.Port} cannot be bound ({socket.Message}): " +
                                        "free it, or set node.port = 0 (--port 0) for any free port", e);
         }
     }
@@ -107,6 +109,13 @@ internal sealed class ClusterMembership : IAsyncDisposable
             {
                 if (await JoinAsync(attempt))
                 {
+                    if (Refusal() is { } why)
+                    {
+                        _place.Refuse(why);
+                        _joined.TrySetResult();
+                        return;
+                    }
+
                     Enter();
                     _joined.TrySetResult();
                     attempt = 0;
@@ -178,6 +187,15 @@ internal sealed class ClusterMembership : IAsyncDisposable
         }
     }
 
+    // Compared with the seeds that were there before: the cluster is what they are.
+    private string? Refusal()
+    {
+        var cluster = Cluster.Get(_system);
+        var mine = NodeVersion.Parse(cluster.SelfMember.AppVersion.Version);
+        return cluster.State.Members.Where(m => m.HasRole("seed") && m.IsOlderThan(cluster.SelfMember))
+            .Select(m => mine.Refusal(NodeVersion.Parse(m.AppVersion.Version))).OfType<string>().FirstOrDefault();
+    }
+
     private void Enter()
     {
         if (_place.Runs is { } runs)
@@ -193,10 +211,9 @@ internal sealed class ClusterMembership : IAsyncDisposable
 
     private async Task PauseAsync(int attempt)
     {
-        var seconds = Math.Min(LongestPause.TotalSeconds, 0.2 * Math.Pow(2, Math.Min(attempt, 8)));
         try
         {
-            await Task.Delay(TimeSpan.FromSeconds(seconds * (0.5 + Random.Shared.NextDouble() / 2)), _ending.Token);
+            await Task.Delay(Retry.After(attempt), _ending.Token);
         }
         catch (OperationCanceledException)
         {

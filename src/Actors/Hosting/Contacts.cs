@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Globalization;
 using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Cluster;
@@ -16,7 +15,7 @@ internal sealed record Way(IReadOnlyList<Address> Members, TimeSpan? AtMost = nu
 /// <summary>Whom a process asks to be let into the cluster.</summary>
 /// <param name="asked">Seeds that the person named.</param>
 /// <param name="registry">For a seed: what the database knows of the others; null for a worker, and where there never are others.</param>
-internal sealed class Contacts(IReadOnlyList<Address> asked, SeedRegistry? registry)
+internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? registry, Transport transport)
 {
     // A process that listens where a seed was not long ago answers within this time, if it is that seed.
     private static readonly TimeSpan Knock = TimeSpan.FromSeconds(1), Answer = TimeSpan.FromSeconds(3);
@@ -26,22 +25,17 @@ internal sealed class Contacts(IReadOnlyList<Address> asked, SeedRegistry? regis
     private readonly HashSet<Address> _seen = [];
     private readonly Lock _gate = new();
 
-    /// <summary>"HOST:PORT" as an address of the cluster.</summary>
-    /// <exception cref="ElasticException">It is something else.</exception>
-    public static Address Parse(string text) =>
-        text.LastIndexOf(':') is var colon and > 0 && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and <= 65535
-            ? new Address("akka.tcp", "elastic", text[..colon], port)
-            : throw new ElasticException($"--seed {text}: name a seed as HOST:PORT, e.g. 10.0.0.5:4053");
+    private readonly IReadOnlyList<Address> _asked = [.. asked.Select(seed => seed.ToAddress(transport))];
 
-    /// <summary>"HOST:PORT".</summary>
-    public static string NameOf(Address address) => string.Create(CultureInfo.InvariantCulture, $"{address.Host}:{address.Port}");
+    /// <summary>By which the database knows a seed.</summary>
+    public static string NameOf(Address address) => address.ToEndpoint().ToString();
 
     /// <param name="attempt">Attempts in vain before this one.</param>
     /// <exception cref="ElasticException">The database cannot be asked.</exception>
     public async Task<Way> FindAsync(Address self, int attempt, CancellationToken cancel)
     {
         if (registry is null)
-            return new(Others(self, [.. asked]) is { Count: > 0 } others ? others : [self]);
+            return new(Others(self, _asked) is { Count: > 0 } others ? others : [self]);
         try
         {
             // What the database says is true: a seed that only the person named may have been gone for long.
@@ -51,7 +45,7 @@ internal sealed class Contacts(IReadOnlyList<Address> asked, SeedRegistry? regis
                 return new(listening, Answer);
             if (up.Count == 0 && await registry.TryFormAsync(NameOf(self), cancel))
                 return new([self]);
-            return new(Others(self, [.. asked, .. up.Select(Parse)]));
+            return new(Others(self, [.. _asked, .. AddressesOf(up)]));
         }
         catch (Exception e) when (e is DbException or TimeoutException)
         {
@@ -83,25 +77,26 @@ internal sealed class Contacts(IReadOnlyList<Address> asked, SeedRegistry? regis
                 _seen.Add(member.Address);
     }
 
-    private static async Task<IReadOnlyList<Address>> ListeningAsync(IEnumerable<string> seeds, CancellationToken cancel)
+    private IEnumerable<Address> AddressesOf(IEnumerable<string> names) => Endpoint.Among(names).Select(seed => seed.ToAddress(transport));
+
+    private async Task<IReadOnlyList<Address>> ListeningAsync(IEnumerable<string> seeds, CancellationToken cancel)
     {
-        var known = seeds.Select(Parse).ToList();
-        var listens = await Task.WhenAll(known.Select(async address =>
+        var known = Endpoint.Among(seeds).ToList();
+        var listens = await Task.WhenAll(known.Select(async seed =>
         {
-            using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             limit.CancelAfter(Knock);
             try
             {
-                await socket.ConnectAsync(address.Host!, address.Port!.Value, limit.Token);
+                (await transport.ConnectAsync(seed, limit.Token)).Dispose();
                 return true;
             }
-            catch (Exception e) when (e is SocketException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+            catch (Exception e) when (e is SocketException or IOException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
             {
                 return false;
             }
         }));
-        return [.. known.Where((_, i) => listens[i])];
+        return [.. known.Where((_, i) => listens[i]).Select(seed => seed.ToAddress(transport))];
     }
 
     private List<Address> Others(Address self, IEnumerable<Address> known)

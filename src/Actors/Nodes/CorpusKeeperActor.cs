@@ -13,7 +13,7 @@ namespace Elastic.Actors.Nodes;
 internal sealed class CorpusKeeperActor : ReceiveActor, IWithTimers
 {
     // Whoever has the rest may be on its way; nothing waits for it.
-    private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
+    private static readonly Backoff Retry = new(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CancellationTokenSource _ended = new();
@@ -31,9 +31,9 @@ internal sealed class CorpusKeeperActor : ReceiveActor, IWithTimers
         Receive<Completed>(completed => _log.Info("the corpus {0} is whole here", completed.Corpus.Id.Short));
         Receive<Failed>(failed =>
         {
-            var pause = TimeSpan.FromSeconds(Math.Min(LongestPause.TotalSeconds, Math.Pow(2, failed.What.Attempt)) * (0.5 + Random.Shared.NextDouble() / 2));
+            var pause = Retry.After(failed.What.Attempt);
             _log.Warning("the corpus {0} is not whole here ({1}); trying again in {2:0.0} s", failed.What.Corpus.Id.Short, failed.Cause.Message, pause.TotalSeconds);
-            Timers.StartSingleTimer(failed.What.Corpus.Id, failed.What with { Attempt = Math.Min(failed.What.Attempt + 1, 10) }, pause);
+            Timers.StartSingleTimer(failed.What.Corpus.Id, failed.What with { Attempt = failed.What.Attempt + 1 }, pause);
         });
     }
 

@@ -3,6 +3,7 @@ using Akka.Event;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Nodes.Replicas;
 using Elastic.Coordination;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Storage;
@@ -15,7 +16,7 @@ namespace Elastic.Actors.Nodes;
 /// <param name="Say">Tells the person at this process what happens.</param>
 internal sealed record NodePlace(
     NodeId Node, string Incarnation, bool Seed, IReadOnlyList<DeviceId> Devices, int ThreadsPerDevice, string Arithmetic, string Version, DataPaths Paths,
-    string Endpoint, BlobPlaces Blobs, BlobFetcher Fetcher, Donors Donors, Lifeline Lifeline, CorpusFiles Corpora, ReaderWay Readers, NodeFaults Faults,
+    string Endpoint, BlobLocations Blobs, BlobFetcher Fetcher, Peers Peers, LivenessConnection Liveness, CorpusFiles Corpora, ReaderWay Readers, NodeFaults Faults,
     Action<string> Say, Action<string> Refuse);
 
 /// <summary>
@@ -111,8 +112,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         switch (news)
         {
             case NodeNews.Welcome welcome:
-                _place.Donors.Set([.. welcome.Peers.Where(p => p != _place.Endpoint)]);
-                _place.Lifeline.PointTo(welcome.Lifeline);
+                _place.Peers.Set([.. Endpoint.Among(welcome.Peers.Where(p => p != _place.Endpoint))]);
+                _place.Liveness.PointTo(Endpoint.TryParse(welcome.Lifeline, out var seed, out _) ? seed : null);
                 break;
             case NodeNews.Refused refused:
                 _place.Refuse(refused.Why);

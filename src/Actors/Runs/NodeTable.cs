@@ -8,18 +8,18 @@ namespace Elastic.Actors.Runs;
 // The nodes that have enlisted, when each was heard of last, and the ways to them. Part of RunsActor: used on its mailbox only.
 internal sealed class NodeTable
 {
-    // A lifeline tells of a death at once. Without one (a firewall), the heartbeats have to do.
+    // A liveness connection tells of a death at once. Without one (a firewall), the heartbeats have to do.
     private static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(5);
 
-    // A lifeline beats by itself. Where nothing else comes, what it stands for has failed.
-    private static readonly TimeSpan MostSilenceWithLifeline = TimeSpan.FromSeconds(20);
+    // A liveness connection beats by itself. Where nothing else comes, what it stands for has failed.
+    private static readonly TimeSpan MostSilenceWithLiveness = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan Forgotten = TimeSpan.FromMinutes(5);
 
     // A node that is only suspected may still answer, and have blobs. One that stays away would only cost everybody a vain attempt.
     private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(30);
 
     private readonly Dictionary<NodeId, Entry> _nodes = [];
-    private readonly HashSet<(NodeId, string)> _lifelines = [];
+    private readonly HashSet<(NodeId, string)> _connections = [];
     private readonly HashSet<NodeId> _distrusted = [];
 
     public IEnumerable<(NodeReport.Enlist Report, IActorRef Link)> Enlisted => _nodes.Values.Where(n => !n.IsLost).Select(n => (n.Report, n.Link));
@@ -38,12 +38,12 @@ internal sealed class NodeTable
         return isNew;
     }
 
-    public void Connected(NodeId node, string incarnation) => _lifelines.Add((node, incarnation));
+    public void Connected(NodeId node, string incarnation) => _connections.Add((node, incarnation));
 
-    /// <summary>True when a lifeline that broke was that of the node as it is now.</summary>
+    /// <summary>True when a liveness connection that broke was that of the node as it is now.</summary>
     public bool IsCurrent(NodeId node, string incarnation)
     {
-        _lifelines.Remove((node, incarnation));
+        _connections.Remove((node, incarnation));
         return _nodes.TryGetValue(node, out var known) && known.Report.Incarnation == incarnation;
     }
 
@@ -55,7 +55,7 @@ internal sealed class NodeTable
         return
         [
             .. _nodes.Where(n => !n.Value.IsLost && Stopwatch.GetElapsedTime(n.Value.Heard) >
-                (_lifelines.Contains((n.Key, n.Value.Report.Incarnation)) ? MostSilenceWithLifeline : MostSilence)).Select(n => n.Key),
+                (_connections.Contains((n.Key, n.Value.Report.Incarnation)) ? MostSilenceWithLiveness : MostSilence)).Select(n => n.Key),
         ];
     }
 

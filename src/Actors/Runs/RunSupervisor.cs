@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
 using Elastic.Coordination;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
@@ -14,14 +15,16 @@ namespace Elastic.Actors.Runs;
 /// <param name="GoOn">True where a run that nobody stopped goes on by itself after a restart.</param>
 /// <param name="Patience">How long to wait for nodes that may hold a version before it is taken for lost.</param>
 /// <param name="Fence">Keeps a stale supervisor from committing.</param>
-internal sealed record SupervisorPlace(bool GoOn, TimeSpan Patience, CommitFence Fence);
+/// <param name="Observations">Where people and machines look.</param>
+internal sealed record SupervisorPlace(bool GoOn, TimeSpan Patience, CommitFence Fence, Observations Observations);
 
 /// <summary>
-/// Keeps one run: stores what the <see cref="RunCoordinator"/> decides, sends what it wants sent, and shows people what goes on.
+/// Keeps one run: stores what the <see cref="RunDesk"/> decides, sends what it wants sent, and shows people what goes on.
 /// </summary>
 internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 {
     private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
+    private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(32));
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<NodeId, IActorRef> _nodes = [];
@@ -31,7 +34,8 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private readonly long _began = Stopwatch.GetTimestamp();
     private readonly RunId _id;
     private readonly SupervisorPlace _place;
-    private readonly RunCoordinator _desk;
+    private readonly RunDesk _desk;
+    private readonly RunObserver _observer;
     private RunCommand.CommitRound? _unfenced;
     private long? _term;
     private string? _notice;
@@ -40,7 +44,8 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     {
         _id = id;
         _place = place;
-        _desk = new RunCoordinator(id, RunPlan.Of, place.Patience);
+        _desk = new RunDesk(id, RunPlan.Of, place.Patience);
+        _observer = new RunObserver(id, place.Observations);
         Recover<RunEvent>(_desk.Fold);
         Recover<RecoveryCompleted>(_ =>
         {
@@ -144,6 +149,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             sender.Tell(d.Refusal is { } why ? new RunReply.Refused(_id, why) : new RunReply.Accepted(_id));
             if (d.Refusal is { } reason)
                 _log.Warning("run {0} refused {1}: {2}", _id, command.GetType().Name, reason);
+            _observer.Stored(d.Events);
             Then(() => Tell(_desk.Settle(command, d)));
             foreach (var quarantined in d.Events.OfType<RunEvent.NodeQuarantined>())
                 Context.Parent.Tell(new NodeDistrusted(quarantined.Node));
@@ -164,6 +170,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             _nodes.GetValueOrDefault(node, ActorRefs.Nobody).Tell(command);
         while (_desk.TakeOwn() is { } own)
             Self.Tell(own);
+        _observer.Look(_desk, Now);
         if (shows)
             Publish();
     }
@@ -233,6 +240,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 
     private void Lose(NodeId node)
     {
+        _observer.Lost(node, _desk.Fleet);
         _desk.Lose(node);
         _nodes.Remove(node);
     }
@@ -241,6 +249,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     {
         if (_desk.Plan is not { } plan)
             return;
+        _observer.Step(step);
         _progress.Count(step, (long)plan.Sequences * plan.Context, Now);
         Publish();
     }
@@ -250,16 +259,16 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         _log.Warning("run {0}: {1} failed on {2}: {3}", _id, failed.Work.GetType().Name, failed.Node, failed.Why);
         if (_desk.TakeBack(failed) is not var (work, attempt))
             return;
+        _observer.GivenAgain(work, failed.Why);
         if (attempt > 1)
             Tell($"the {work.Work.Kind.ToString().ToLowerInvariant()} of round {work.Work.Number} has failed {attempt} times, last on {failed.Node}: {failed.Why}; trying again");
-        // 0.5, 1, 2 s and up to as much again, so that nodes that failed together do not come back together.
-        var delay = TimeSpan.FromMilliseconds(250 * Math.Pow(2, Math.Min(attempt, 6)) * (1 + Random.Shared.NextDouble()));
-        Timers.StartSingleTimer(work, new GiveOutAgain(work), delay);
+        Timers.StartSingleTimer(work, new GiveOutAgain(work), Retry.After(attempt));
     });
 
     private void Fail(string why)
     {
         _desk.Fail(why);
+        _observer.Look(_desk, Now);
         Publish();
     }
 
@@ -274,10 +283,10 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     }
 
     private RunView View() => _desk.Plan is { } plan
-        ? _progress.View(_desk.Run, plan, _desk.ClusterView, _desk.Phase, _notice, _desk.Failure)
+        ? _progress.View(_desk.Run, plan, _desk.Fleet, _desk.Phase, _notice, _desk.Failure)
         : new RunView(_id, RunPhase.Waiting, 0, 0, 0, 0, 0, 0, 0, null, null, null, 0, null, null, null, 0, 0, null, _desk.Failure);
 
-    private sealed record GiveOutAgain(InFlightWork Work);
+    private sealed record GiveOutAgain(Holding Work);
 
     private sealed record TermBegun(long Term);
 

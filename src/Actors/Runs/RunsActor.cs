@@ -5,8 +5,11 @@ using Akka.Persistence.Query;
 using Akka.Persistence.Sql.Query;
 using Akka.Streams;
 using Akka.Streams.Dsl;
+using Elastic.Actors.Hosting;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Observations;
 using Elastic.Messages.Runs;
 using Elastic.Transfer;
 
@@ -15,7 +18,7 @@ namespace Elastic.Actors.Runs;
 /// <summary>What the singleton is told about the process that it happens to run in.</summary>
 /// <param name="Endpoint">Of that process's data plane.</param>
 /// <param name="Version">Of Elastic.</param>
-internal sealed record RunsPlace(SupervisorPlace Supervisors, string Endpoint, string Version, Lifelines Lifelines);
+internal sealed record RunsPlace(SupervisorPlace Supervisors, string Endpoint, string Version, LivenessConnections Liveness);
 
 /// <summary>
 /// The cluster singleton above all runs: one <see cref="RunSupervisor"/> each, and the nodes' first address. The list of runs is the
@@ -25,7 +28,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 {
     public const string JournalPrefix = "run-";
     private static readonly TimeSpan LookAround = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(15);
+    private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(250), TimeSpan.FromSeconds(15));
     private static readonly TimeSpan QueryDeadline = TimeSpan.FromSeconds(15);
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -60,7 +63,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<LifelineBroken>(b =>
         {
             if (_nodes.IsCurrent(b.Node, b.Incarnation))
-                Lose(b.Node, $"its lifeline is gone ({b.Why})");
+                Lose(b.Node, $"its liveness connection is gone ({b.Why})");
         });
         Receive<Look>(_ => _nodes.Silent().ToList().ForEach(n => Lose(n, "it says nothing")));
         Receive<Terminated>(Ended);
@@ -83,8 +86,9 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     protected override void PreStart()
     {
         _log.Info("the runs are supervised here from now on");
+        _place.Supervisors.Observations.Record(new SupervisionBegan(_place.Endpoint));
         var self = Self;
-        _lifelines = _place.Lifelines.Listen(
+        _lifelines = _place.Liveness.Listen(
             (node, incarnation) => self.Tell(new LifelineConnected(node, incarnation)),
             (node, incarnation, why) => self.Tell(new LifelineBroken(node, incarnation, why)));
         Timers.StartPeriodicTimer(Look.Instance, Look.Instance, LookAround, LookAround);
@@ -118,16 +122,16 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
     private void Enlist(NodeReport.Enlist report)
     {
-        if (report.Version != _place.Version)
+        if (NodeVersion.Of(report.Version).Refusal(NodeVersion.Of(_place.Version)) is { } why)
         {
-            Sender.Tell(new NodeNews.Refused(
-                $"this node is Elastic {report.Version}, the cluster is {_place.Version}: results of different versions must not be mixed; install {_place.Version} here"));
+            Sender.Tell(new NodeNews.Refused(why));
             return;
         }
 
         if (_nodes.Note(report, Sender))
         {
             _log.Info("node {0} is here with {1} devices", report.Node, report.Devices.Length);
+            _place.Supervisors.Observations.Record(new NodeJoined(report.Node, report.Devices.Length));
             Context.Watch(Sender);
             foreach (var link in _nodes.Links)
                 link.Tell(Welcome());
@@ -149,6 +153,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         if (!_nodes.Lose(node))
             return;
         _log.Warning("node {0} is given up: {1}", node, why);
+        _place.Supervisors.Observations.Record(new Messages.Observations.NodeLost(node, why));
         foreach (var run in Supervisors)
             run.Tell(new NodeLost(node));
     }
@@ -184,7 +189,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             return;
         var run = new RunId(ended.ActorRef.Path.Name[JournalPrefix.Length..]);
         var attempt = _retries[run] = _retries.GetValueOrDefault(run) + 1;
-        Timers.StartSingleTimer($"again {run}", new Again(run), Delay(attempt));
+        Timers.StartSingleTimer($"again {run}", new Again(run), Retry.After(attempt));
     }
 
     private void ListRuns()
@@ -207,15 +212,9 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
     private void NotListed(Status.Failure failure)
     {
-        var delay = Delay(++_listAttempts);
+        var delay = Retry.After(++_listAttempts);
         _log.Warning(failure.Cause, "the journal cannot be read; trying again in {0} s", delay.TotalSeconds);
         Timers.StartSingleTimer(List.Instance, List.Instance, delay);
-    }
-
-    private static TimeSpan Delay(int attempt)
-    {
-        var seconds = Math.Min(LongestRetry.TotalSeconds, 0.25 * Math.Pow(2, Math.Min(attempt, 10)));
-        return TimeSpan.FromSeconds(seconds * (0.5 + Random.Shared.NextDouble() / 2));
     }
 
     private sealed record LifelineConnected(NodeId Node, string Incarnation);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Messages.Settings;
 
@@ -96,11 +97,15 @@ internal sealed class NodeOptions
             ]);
         var settings = ConfigurationLoader.Load(new ConfigurationRequest(
             [], all, Devices: parsed.GetValue(_devicesOption), DataDir: parsed.GetValue(_dataDir), EnvironmentDataDir: CommonOptions.EnvironmentDataDir));
-        return new NodeRequest(settings.Node, seed, parsed.GetValue(Seeds)!, parsed.GetValue(_preemptionFile));
+        return new NodeRequest(settings.Node, seed, [.. parsed.GetValue(Seeds)!.Select(SeedOf)], parsed.GetValue(_preemptionFile));
     }
+
+    private static Endpoint SeedOf(string text) => Endpoint.TryParse(text, out var seed, out var problem)
+        ? seed
+        : throw new SettingsException($"--seed {problem}, e.g. 10.0.0.5:{DefaultPort} or [::1]:{DefaultPort}");
 
     private static IEnumerable<string> Given(string key, object? value) => value is null ? [] : [$"{key}=\"{value}\""];
 }
 
 /// <summary>What <c>elastic seed</c> or <c>elastic worker</c> was asked to do.</summary>
-internal sealed record NodeRequest(NodeSettings Node, bool Seed, IReadOnlyList<string> Seeds, string? PreemptionFile);
+internal sealed record NodeRequest(NodeSettings Node, bool Seed, IReadOnlyList<Endpoint> Seeds, string? PreemptionFile);

@@ -15,6 +15,7 @@ internal sealed class NodeProcess
     private readonly TextWriter _output;
     private readonly RunLog _log;
     private readonly NodeFaults _faults;
+    private readonly Transport _transport = Transport.Plain;          // the one of this process
     private readonly Lock _gate = new();                              // several threads have something to say
 
     private NodeProcess(NodeRequest request, TextWriter output, RunLog log, NodeFaults faults) =>
@@ -42,7 +43,7 @@ internal sealed class NodeProcess
     private async Task<int> RunAsync(CancellationToken interrupted)
     {
         var duty = _request.Seed ? NodeDuty.Seed(_request.Seeds) : NodeDuty.Worker(_request.Seeds);
-        await using var node = await ElasticNode.StartAsync(_request.Node, duty, Say, _faults, interrupted);
+        await using var node = await ElasticNode.StartAsync(_request.Node, duty, Say, _faults, _transport, interrupted);
         Say($"{(_request.Seed ? "seed" : "worker")} {node.Endpoint} is up: data plane {node.HttpEndpoint}, devices {_request.Node.Devices}");
         await using var pbm = _request.Seed ? await PbmAsync(node, interrupted) : null;
         if (pbm is not null)
@@ -67,7 +68,7 @@ internal sealed class NodeProcess
 
     private Task<Pbm.PbmServer> PbmAsync(ElasticNode node, CancellationToken cancel) =>
         Pbm.PbmServer.StartAsync(_request.Node.Host, _request.Node.PbmPort, Pbm.ControlPalettes.Of(node.Control, TimeProvider.System),
-            new DataDirectory(_request.Node.DataDir).LogFile, Pbm.PbmLimits.Default, cancel);
+            new DataDirectory(_request.Node.DataDir).LogFile, Pbm.PbmLimits.Default, _transport, cancel);
 
     private async Task PreemptionAsync(CancellationToken cancel)
     {

@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using System.Reflection;
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
@@ -20,14 +19,13 @@ internal sealed class PbmConnection
     private readonly PbmLimits _limits;
     private readonly CancellationToken _ended;
 
-    /// <param name="socket">Closed at the end of either method.</param>
+    /// <param name="stream">Closed at the end of either method.</param>
     /// <param name="logFile">Where the details of a defect go.</param>
     /// <param name="ended">The server ends.</param>
-    public PbmConnection(Socket socket, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, CancellationToken ended)
+    public PbmConnection(Stream stream, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, CancellationToken ended)
     {
         (_palettes, _logFile, _limits, _ended) = (palettes, logFile, limits, ended);
-        socket.NoDelay = true;
-        _stream = new PbmStream(new NetworkStream(socket, ownsSocket: true));
+        _stream = new PbmStream(stream);
     }
 
     /// <summary>Serves the client until it hangs up, breaks the protocol or lets a deadline pass. Does not throw.</summary>

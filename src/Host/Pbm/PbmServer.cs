@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using Elastic.Foundation;
 
 namespace Elastic.Host.Pbm;
@@ -26,19 +27,21 @@ internal sealed class PbmServer : IAsyncDisposable
     private readonly IReadOnlyList<Palette> _palettes;
     private readonly string _logFile;
     private readonly PbmLimits _limits;
+    private readonly Transport _transport;
     private readonly CancellationTokenSource _ended = new();        // not disposed of: it has no timer, and connections may outlive it
     private readonly HashSet<Task> _connections = [];       // guarded by itself: tasks leave it from the thread pool
     private readonly Task _accepting;
 
-    private PbmServer(TcpListener listener, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits)
+    private PbmServer(TcpListener listener, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, Transport transport)
     {
-        (_listener, _palettes, _logFile, _limits) = (listener, palettes, logFile, limits);
-        Endpoint = (IPEndPoint)listener.LocalEndpoint;
+        (_listener, _palettes, _logFile, _limits, _transport) = (listener, palettes, logFile, limits, transport);
+        var bound = (IPEndPoint)listener.LocalEndpoint;
+        Endpoint = new Endpoint(bound.Address.ToString(), bound.Port);
         _accepting = AcceptAsync();
     }
 
     /// <summary>Where it listens, with the port that was bound.</summary>
-    public IPEndPoint Endpoint { get; }
+    public Endpoint Endpoint { get; }
 
     /// <summary>Starts to listen.</summary>
     /// <param name="host">The address to bind, or a name of this machine.</param>
@@ -46,11 +49,12 @@ internal sealed class PbmServer : IAsyncDisposable
     /// <param name="logFile">Where the details of a defect go.</param>
     /// <exception cref="ElasticException">The address is none of this machine's, or the port is in use.</exception>
     public static Task<PbmServer> StartAsync(string host, int port, IReadOnlyList<Palette> palettes, string logFile, CancellationToken cancel) =>
-        StartAsync(host, port, palettes, logFile, PbmLimits.Default, cancel);
+        StartAsync(host, port, palettes, logFile, PbmLimits.Default, Transport.Plain, cancel);
 
     /// <inheritdoc cref="StartAsync(string, int, IReadOnlyList{Palette}, string, CancellationToken)"/>
+    /// <param name="transport">Of this process.</param>
     public static async Task<PbmServer> StartAsync(
-        string host, int port, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, CancellationToken cancel)
+        string host, int port, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, Transport transport, CancellationToken cancel)
     {
         TcpListener? listener = null;
         try
@@ -67,7 +71,7 @@ internal sealed class PbmServer : IAsyncDisposable
                 : $"pbm's port {port} of {host} cannot be opened ({e.Message}): name an address of this machine with --host, or another port with --pbm-port", e);
         }
 
-        return new PbmServer(listener, palettes, logFile, limits);
+        return new PbmServer(listener, palettes, logFile, limits, transport);
     }
 
     /// <summary>Ends all calls and closes all connections.</summary>
@@ -119,13 +123,32 @@ internal sealed class PbmServer : IAsyncDisposable
                 return;
             }
 
-            var connection = new PbmConnection(socket, _palettes, _logFile, _limits, _ended.Token);
-            var serving = Task.Run(_connections.Count < _limits.Connections
-                ? connection.ServeAsync
-                : () => connection.RefuseAsync($"{_limits.Connections} clients are connected already: close one of them, then try again"));
+            var isFull = _connections.Count >= _limits.Connections;
+            var serving = Task.Run(() => ServeAsync(socket, isFull));
             _connections.Add(serving);
             _ = serving.ContinueWith(Leave, TaskScheduler.Default);
         }
+    }
+
+    private async Task ServeAsync(Socket socket, bool isFull)
+    {
+        socket.NoDelay = true;
+        var accepted = new NetworkStream(socket, ownsSocket: true);
+        Stream stream;
+        try
+        {
+            stream = await _transport.AcceptAsync(accepted, _ended.Token);
+        }
+        catch (Exception e) when (e is IOException or AuthenticationException or OperationCanceledException)
+        {
+            await accepted.DisposeAsync();
+            return;
+        }
+
+        var connection = new PbmConnection(stream, _palettes, _logFile, _limits, _ended.Token);
+        await (isFull
+            ? connection.RefuseAsync($"{_limits.Connections} clients are connected already: close one of them, then try again")
+            : connection.ServeAsync());
     }
 
     private void Leave(Task serving)

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Elastic.Foundation;
 using Microsoft.Data.Sqlite;
 using Npgsql;
 
@@ -7,8 +8,8 @@ namespace Elastic.Storage;
 /// <summary>Our own SQL: one statement or one short transaction on a connection of its own, always with a deadline.</summary>
 public static class DatabaseCalls
 {
-    /// <summary>Longest delay between two attempts of <see cref="RetryAsync"/>.</summary>
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(2);
+    // Between two attempts of RetryAsync.
+    private static readonly Backoff Pause = new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(2));
 
     // Shorter than the callers' deadlines where it matters (the fence): what was given up and tried again must not take effect afterwards.
     private const int StatementSeconds = 8;
@@ -50,19 +51,12 @@ public static class DatabaseCalls
             }
             catch (Exception e) when (MayPass(e))
             {
-                var delay = Delay(attempt, TimeSpan.FromMilliseconds(100), LongestDelay);
+                var delay = Pause.After(attempt);
                 if (TimeProvider.System.GetElapsedTime(started) + delay > patience)
                     throw;
                 await Task.Delay(delay, cancel);
             }
         }
-    }
-
-    /// <summary>Doubles from <paramref name="first"/> to <paramref name="longest"/>, less up to half, so that seeds that failed together come back apart.</summary>
-    public static TimeSpan Delay(int attempt, TimeSpan first, TimeSpan longest)
-    {
-        var doubled = Math.Min(longest.TotalMilliseconds, first.TotalMilliseconds * Math.Pow(2, attempt));
-        return TimeSpan.FromMilliseconds(doubled * (0.5 + Random.Shared.NextDouble() / 2));
     }
 
     /// <summary>Whether the same call may succeed later: the server is down or starting, the file is locked, the line is cut.</summary>
@@ -96,6 +90,17 @@ public static class DatabaseCalls
     {
         await using var command = Command(connection, sql, parameters);
         return await command.ExecuteScalarAsync(cancel);
+    }
+
+    public static async Task<IReadOnlyList<T>> QueryAsync<T>(this DbConnection connection, string sql, Func<DbDataReader, T> read,
+        CancellationToken cancel, params (string Name, object? Value)[] parameters)
+    {
+        await using var command = Command(connection, sql, parameters);
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        var rows = new List<T>();
+        while (await reader.ReadAsync(cancel))
+            rows.Add(read(reader));
+        return rows;
     }
 
     /// <summary>The database's clock, in milliseconds: our machines' clocks may be an hour apart. (A SQLite file is on one machine.)</summary>

@@ -12,8 +12,7 @@ namespace Elastic.Storage;
 /// </summary>
 public static class DatabasePreparation
 {
-    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(15);
+    private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(15));
     private static readonly TimeSpan AttemptDeadline = TimeSpan.FromSeconds(20);
 
     // Any number that no other program's advisory lock has: "elastic" in ASCII.
@@ -38,7 +37,7 @@ public static class DatabasePreparation
             }
             catch (Exception e) when (e is DbException or TimeoutException or IOException or System.Net.Sockets.SocketException)
             {
-                var delay = DatabaseCalls.Delay(attempt, FirstDelay, LongestDelay);
+                var delay = Retry.After(attempt);
                 say($"{Describe(database, e)}; the next attempt is in {delay.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s");
                 await Task.Delay(delay, cancel);
             }
@@ -54,6 +53,7 @@ public static class DatabasePreparation
         await using var transaction = await database.BeginExclusiveAsync(connection, cancel);
         await connection.ExecuteAsync(database.Kind == DatabaseKind.Sqlite ? DatabaseTables.Sqlite : DatabaseTables.Postgres, cancel);
         await connection.ExecuteAsync(DatabaseTables.Ours, cancel);
+        await connection.ExecuteAsync(ObservationStore.TableFor(database.Kind), cancel);
         await connection.ExecuteAsync($"DELETE FROM elastic_downed WHERE downed_at < {database.Now()} - @age", cancel, ("age", DownedRowMilliseconds));
         await transaction.CommitAsync(cancel);
         return true;

@@ -1,7 +1,9 @@
 using System.Text.Json.Nodes;
+using Elastic.Foundation;
 using Elastic.Host.Pbm;
 using Elastic.Messages.Runs;
 using Elastic.Pbm;
+using Elastic.Testing;
 
 namespace Elastic.Host.Tests.Pbm;
 
@@ -120,6 +122,23 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
     {
         await _server.DisposeAsync();
         Assert.Equal(4, await Pbm("run list"));
+    }
+
+    [Fact]
+    public async Task Client_and_server_speak_through_the_transports_of_their_processes()
+    {
+        var scrambled = new ScrambledTransport();
+        await using var server = await PbmServer.StartAsync("127.0.0.1", 0, ControlPalettes.Of(_cluster.Control, TimeProvider.System),
+            Path.Combine(_folder, "log.txt"), PbmLimits.Default with { Handshake = TimeSpan.FromMilliseconds(200) }, scrambled.Transport, CancellationToken.None);
+        Task<int> List(Transport transport) => PbmCommandLine.RunAsync(
+            ["run", "list"], server.Endpoint.ToString(), new PbmConsole(TextReader.Null, _output, _error, IsInteractive: false), _interruption, PbmDeadlines.Default, transport);
+
+        Assert.Equal(0, await List(scrambled.Transport));
+        Assert.Contains("tiny", _output.ToString(), StringComparison.Ordinal);
+        Assert.Equal((1, 1), (scrambled.Opened, scrambled.Accepted));
+        Assert.Equal(4, await List(Transport.Plain));
+        Assert.Equal(4, await List(Transport.Plain with { AsClientAsync = (_, _, _) => throw new IOException("the certificate is another's") }));
+        Assert.Contains("the certificate is another's", _error.ToString(), StringComparison.Ordinal);
     }
 
     private Task<int> Pbm(string line, string input = "") => PbmCommandLine.RunAsync(

@@ -77,7 +77,7 @@ public sealed class PbmServerTests : IAsyncLifetime
     {
         using (var socket = new TcpClient())
         {
-            await socket.ConnectAsync(_server.Endpoint, Deadline);
+            await socket.ConnectAsync(_server.Endpoint.Host, _server.Endpoint.Port, Deadline);
             await socket.GetStream().WriteAsync(System.Text.Encoding.UTF8.GetBytes(garbage), Deadline);
             await using var stream = new PbmStream(socket.GetStream());
             Assert.Equal(ExitCodes.Failed, Assert.IsType<PbmMessage.End>(await stream.ReadAsync(Deadline)).ExitCode);
@@ -92,7 +92,7 @@ public sealed class PbmServerTests : IAsyncLifetime
     {
         using (var socket = new TcpClient())
         {
-            await socket.ConnectAsync(_server.Endpoint, Deadline);
+            await socket.ConnectAsync(_server.Endpoint.Host, _server.Endpoint.Port, Deadline);
             var flood = new byte[64 * 1024];
             Array.Fill(flood, (byte)'x');
             await Assert.ThrowsAnyAsync<IOException>(async () =>
@@ -161,7 +161,7 @@ public sealed class PbmServerTests : IAsyncLifetime
     public async Task Values_that_do_not_fit_do_not_reach_the_command(string values, string problem)
     {
         using var socket = new TcpClient();
-        await socket.ConnectAsync(_server.Endpoint, Deadline);
+        await socket.ConnectAsync(_server.Endpoint.Host, _server.Endpoint.Port, Deadline);
         var text = $$"""
             {"type":"hello","protocol":1,"version":"test"}
             {"type":"call","palette":"test","command":"strict","values":{{values}},"json":false}
@@ -261,7 +261,8 @@ public sealed class PbmServerTests : IAsyncLifetime
     private async Task<PbmStream> ConnectAsync(bool greet = true, PbmServer? server = null)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync((server ?? _server).Endpoint, Deadline);
+        var endpoint = (server ?? _server).Endpoint;
+        await socket.ConnectAsync(endpoint.Host, endpoint.Port, Deadline);
         var client = new PbmStream(new NetworkStream(socket, ownsSocket: true));
         if (!greet)
             return client;
@@ -311,7 +312,7 @@ public sealed class PbmServerTests : IAsyncLifetime
             Command("endless", (_, cancel) => Endless(cancel)),
             new PaletteCommand(new CommandHelp("strict", "", [new("n", "name", "NAME", "", Required: true)]), (_, cancel) => Wait(cancel)),
         ]),
-    ], LogFile, limits, Deadline);
+    ], LogFile, limits, Transport.Plain, Deadline);
 
     private static PaletteCommand Command(string name, Func<PbmCall, CancellationToken, IAsyncEnumerable<PbmLine>> handler) => new(new CommandHelp(name, "", []), handler);
 

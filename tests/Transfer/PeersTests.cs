@@ -3,49 +3,49 @@ using static Elastic.Transfer.Tests.TransferSamples;
 
 namespace Elastic.Transfer.Tests;
 
-public sealed class DonorsTests
+public sealed class PeersTests
 {
     private static readonly TransferLimits Limits = new();
     private static readonly Digest Set = Digest.Of([1]);
 
     private readonly HandTime _time = new();
-    private readonly Donors _donors;
+    private readonly Peers _peers;
 
-    public DonorsTests() => _donors = new Donors(Limits, _time);
+    public PeersTests() => _peers = new Peers(Limits, _time);
 
     [Fact]
     public async Task When_all_were_asked_there_is_nobody()
     {
         Assert.Null(await Take());
-        _donors.Set(["a", "b"]);
+        List("a", "b");
         Assert.Null(await Take(null, "a", "b"));
     }
 
     [Fact]
-    public async Task A_donor_that_is_busy_is_waited_for_until_a_transfer_ends()
+    public async Task A_peer_that_is_busy_is_waited_for_until_a_transfer_ends()
     {
-        _donors.Set(["a"]);
-        var running = await TakeMany(Limits.PerDonor);
+        List("a");
+        var running = await TakeMany(Limits.PerPeer);
         var waiting = Take();
         Assert.False(waiting.IsCompleted);
         running[2]!.Dispose();
-        Assert.Equal("a", (await waiting)!.Endpoint);
+        Assert.Equal("a", (await waiting)!.Endpoint.Host);
     }
 
     [Fact]
-    public async Task A_donor_that_joins_ends_the_wait_for_a_busy_one()
+    public async Task A_peer_that_joins_ends_the_wait_for_a_busy_one()
     {
-        _donors.Set(["a"]);
-        await TakeMany(Limits.PerDonor);
+        List("a");
+        await TakeMany(Limits.PerPeer);
         var waiting = Take();
-        _donors.Set(["a", "b"]);
-        Assert.Equal("b", (await waiting)!.Endpoint);
+        List("a", "b");
+        Assert.Equal("b", (await waiting)!.Endpoint.Host);
     }
 
     [Fact]
-    public async Task No_more_than_the_total_runs_at_once_however_many_donors_there_are()
+    public async Task No_more_than_the_total_runs_at_once_however_many_peers_there_are()
     {
-        _donors.Set([.. Enumerable.Range(0, 20).Select(i => $"{i}")]);
+        List([.. Enumerable.Range(0, 20).Select(i => $"peer{i}")]);
         var running = await TakeMany(Limits.Total);
         var waiting = Take();
         Assert.False(waiting.IsCompleted);
@@ -56,7 +56,7 @@ public sealed class DonorsTests
     [Fact]
     public async Task Transfers_are_spread_evenly()
     {
-        _donors.Set(["a", "b", "c", "d"]);
+        List("a", "b", "c", "d");
         var running = await TakeMany(8);
         Assert.All(running.CountBy(r => r!.Endpoint), count => Assert.Equal(2, count.Value));
     }
@@ -64,19 +64,19 @@ public sealed class DonorsTests
     [Fact]
     public async Task Who_had_a_blob_of_the_set_is_asked_first_and_others_when_it_is_busy()
     {
-        _donors.Set(["a", "b"]);
+        List("a", "b");
         using (var b = await Take(Set, "a"))
             b!.Had();
-        var running = new List<DonorLease?>();
+        var running = new List<PeerLease?>();
         for (var i = 0; i < 5; i++)
             running.Add(await Take(Set));
-        Assert.Equal(["b", "b", "b", "b", "a"], running.Select(r => r!.Endpoint));
+        Assert.Equal(["b", "b", "b", "b", "a"], running.Select(r => r!.Endpoint.Host));
     }
 
     [Fact]
     public async Task Who_just_lacked_a_blob_of_the_set_comes_after_the_others_but_not_for_long()
     {
-        _donors.Set(["a", "b"]);
+        List("a", "b");
         using (var b = await Take(Set, "a"))
             b!.Had();
         using (var b = await Take(Set, "a"))
@@ -92,12 +92,12 @@ public sealed class DonorsTests
     [Fact]
     public async Task Who_failed_goes_to_the_back_longer_each_time_but_not_for_ever()
     {
-        _donors.Set(["a", "b"]);
-        for (var away = Limits.FirstPutAway; away < 2 * Limits.LongestPutAway; away *= 2)
+        List("a", "b");
+        for (var away = Limits.PutAway.First; away < 2 * Limits.PutAway.Longest; away *= 2)
         {
             using (var b = await Take(null, "a"))
                 b!.Failed();
-            var bounded = away < Limits.LongestPutAway ? away : Limits.LongestPutAway;
+            var bounded = away < Limits.PutAway.Longest ? away : Limits.PutAway.Longest;
             _time.Advance(bounded * 0.7);
             await AssertTakenAsync("a");
             await AssertTakenAsync("b", null, "a");
@@ -109,7 +109,7 @@ public sealed class DonorsTests
     [Fact]
     public async Task Who_failed_gets_one_transfer_at_a_time_until_it_has_served_one()
     {
-        _donors.Set(["a"]);
+        List("a");
         using (var failing = await Take())
             failing!.Failed();
         using (var probe = await Take())
@@ -118,17 +118,17 @@ public sealed class DonorsTests
             probe!.Served();
         }
 
-        Assert.All(await TakeMany(Limits.PerDonor - 1), taken => Assert.Equal("a", taken!.Endpoint));
+        Assert.All(await TakeMany(Limits.PerPeer - 1), taken => Assert.Equal("a", taken!.Endpoint.Host));
     }
 
     [Fact]
     public async Task Who_leaves_is_known_to_its_transfers_and_a_return_is_a_new_beginning()
     {
-        _donors.Set(["a", "b"]);
+        List("a", "b");
         using var running = await Take(null, "b");
-        _donors.Set(["b"]);
+        List("b");
         Assert.True(running!.Left.IsCancellationRequested);
-        _donors.Set(["a", "b"]);
+        List("a", "b");
         using var next = await Take(null, "b");
         Assert.False(next!.Left.IsCancellationRequested);
     }
@@ -136,23 +136,27 @@ public sealed class DonorsTests
     [Fact]
     public async Task Who_lied_is_not_asked_at_all_for_long_even_if_it_left_and_came_back()
     {
-        _donors.Set(["a"]);
+        List("a");
         using (var a = await Take())
             a!.Lied();
-        _donors.Set([]);
-        _donors.Set(["a"]);
+        List();
+        List("a");
         Assert.Null(await Take());
-        Assert.Equal(["a"], _donors.Distrusted);
+        Assert.Equal([Of("a")], _peers.Distrusted);
         _time.Advance(Limits.Distrust);
         await AssertTakenAsync("a");
-        Assert.Empty(_donors.Distrusted);
+        Assert.Empty(_peers.Distrusted);
     }
 
-    private Task<DonorLease?> Take(Digest? set = null, params string[] asked) => _donors.TakeAsync(set, asked, Deadline);
+    private Task<PeerLease?> Take(Digest? set = null, params string[] asked) => _peers.TakeAsync(set, [.. asked.Select(Of)], Deadline);
 
-    private async Task<List<DonorLease?>> TakeMany(int count)
+    private void List(params string[] hosts) => _peers.Set([.. hosts.Select(Of)]);
+
+    private static Endpoint Of(string host) => new(host, 1);
+
+    private async Task<List<PeerLease?>> TakeMany(int count)
     {
-        var taken = new List<DonorLease?>();
+        var taken = new List<PeerLease?>();
         for (var i = 0; i < count; i++)
             taken.Add(await Take());
         return taken;
@@ -162,16 +166,16 @@ public sealed class DonorsTests
     {
         var taken = await TakeMany(count);
         taken.ForEach(t => t!.Dispose());
-        return [.. taken.Select(t => t!.Endpoint)];
+        return [.. taken.Select(t => t!.Endpoint.Host)];
     }
 
-    private async Task AssertTakenAsync(string endpoint, Digest? set = null, params string[] asked)
+    private async Task AssertTakenAsync(string host, Digest? set = null, params string[] asked)
     {
         // Often enough that chance would have shown another answer.
         for (var i = 0; i < 20; i++)
         {
-            using var donor = await Take(set, asked);
-            Assert.Equal(endpoint, donor!.Endpoint);
+            using var peer = await Take(set, asked);
+            Assert.Equal(host, peer!.Endpoint.Host);
         }
     }
 

@@ -6,26 +6,26 @@ namespace Elastic.Transfer;
 /// Who may have blobs, how they behave, and how many transfers run at once. Thread-safe; the node replaces the list whenever the cluster
 /// tells it.
 /// </summary>
-public sealed class Donors
+public sealed class Peers
 {
     // Sets are asked for in bursts; what was learnt about older ones is not worth keeping.
     private const int SetsRemembered = 64;
 
     private readonly TimeProvider _time;
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, Donor> _known = [];     // also those that left and are still put away or in use
+    private readonly Dictionary<Endpoint, Peer> _known = [];     // also those that left and are still put away or in use
     private readonly Dictionary<Digest, SetKnowledge> _sets = [];
-    private List<Donor> _listed = [];
+    private List<Peer> _listed = [];
     private int _running;
     private TaskCompletionSource _freed = New(), _replaced = New();
 
-    public Donors(TransferLimits? limits = null, TimeProvider? time = null) =>
+    public Peers(TransferLimits? limits = null, TimeProvider? time = null) =>
         (Limits, _time) = (limits ?? new TransferLimits(), time ?? TimeProvider.System);
 
     public TransferLimits Limits { get; }
 
-    /// <summary>The current list, "host:port" each.</summary>
-    public IReadOnlyList<string> Endpoints
+    /// <summary>The current list.</summary>
+    public IReadOnlyList<Endpoint> Endpoints
     {
         get
         {
@@ -35,21 +35,21 @@ public sealed class Donors
     }
 
     /// <summary>Replaces the list. What is known about those that stay, and about those that were put away, is kept.</summary>
-    public void Set(IReadOnlyList<string> endpoints)
+    public void Set(IReadOnlyList<Endpoint> endpoints)
     {
         TaskCompletionSource replaced, freed;
         List<CancellationTokenSource> left;
         lock (_gate)
         {
             var now = Now;
-            var listed = endpoints.Distinct().Select(endpoint => _known.TryGetValue(endpoint, out var donor) ? donor : new Donor(endpoint)).ToList();
+            var listed = endpoints.Distinct().Select(endpoint => _known.TryGetValue(endpoint, out var peer) ? peer : new Peer(endpoint)).ToList();
             if (listed.Count == _listed.Count && listed.All(_listed.Contains))
                 return;
             left = [.. _listed.Except(listed).Select(d => d.Left)];
-            foreach (var donor in listed.Except(_listed))
+            foreach (var peer in listed.Except(_listed))
             {
-                _known[donor.Endpoint] = donor;
-                donor.Left = new CancellationTokenSource();     // It may be back from having left.
+                _known[peer.Endpoint] = peer;
+                peer.Left = new CancellationTokenSource();     // It may be back from having left.
             }
 
             _listed = listed;
@@ -61,12 +61,12 @@ public sealed class Donors
 
         replaced.SetResult();
         freed.SetResult();
-        left.ForEach(donor => donor.Cancel());
+        left.ForEach(peer => peer.Cancel());
     }
 
-    /// <summary>Waits until a donor that is not among <paramref name="asked"/> has room, and takes it; null when all were asked.</summary>
+    /// <summary>Waits until a peer that is not among <paramref name="asked"/> has room, and takes it; null when all were asked.</summary>
     /// <param name="set">The set that the blob belongs to: who had another blob of it is asked first.</param>
-    public async Task<DonorLease?> TakeAsync(Digest? set, IReadOnlyCollection<string> asked, CancellationToken cancel)
+    public async Task<PeerLease?> TakeAsync(Digest? set, IReadOnlyCollection<Endpoint> asked, CancellationToken cancel)
     {
         while (true)
         {
@@ -81,7 +81,7 @@ public sealed class Donors
                 {
                     choice.Running++;
                     _running++;
-                    return new DonorLease(this, choice, set);
+                    return new PeerLease(this, choice, set);
                 }
 
                 freed = _freed.Task;
@@ -108,7 +108,7 @@ public sealed class Donors
     }
 
     /// <summary>Endpoints that are listed and not asked, because their bytes were wrong not long ago.</summary>
-    public IReadOnlyList<string> Distrusted
+    public IReadOnlyList<Endpoint> Distrusted
     {
         get
         {
@@ -120,39 +120,39 @@ public sealed class Donors
         }
     }
 
-    // A donor is taken from the first of these groups that is not empty, and waited for when that group is busy:
+    // A peer is taken from the first of these groups that is not empty, and waited for when that group is busy:
     // those in good standing (of these first who had blobs of the set, then the least busy), those that just lacked a blob of the set,
     // those that failed. Asking one that lacks it costs a round trip, one that failed perhaps seconds.
-    private Donor? Choose(Digest? set, IReadOnlyCollection<string> asked, out bool none)
+    private Peer? Choose(Digest? set, IReadOnlyCollection<Endpoint> asked, out bool none)
     {
         var now = Now;
         var known = set is { } s ? _sets.GetValueOrDefault(s) : null;
-        var best = (Group: int.MaxValue, Order: double.MaxValue, Donor: (Donor?)null);
-        foreach (var donor in _listed)
+        var best = (Group: int.MaxValue, Order: double.MaxValue, Peer: (Peer?)null);
+        foreach (var peer in _listed)
         {
-            var away = donor.AwayUntil > now;
-            if (asked.Contains(donor.Endpoint) || (away && donor.Lied))
+            var away = peer.AwayUntil > now;
+            if (asked.Contains(peer.Endpoint) || (away && peer.Lied))
                 continue;
-            var learnt = known?.Donors.GetValueOrDefault(donor.Endpoint) ?? default;
+            var learnt = known?.Peers.GetValueOrDefault(peer.Endpoint) ?? default;
             var group = away ? 2 : learnt.LacksUntil > now ? 1 : 0;
-            // After a failure, one transfer finds out for all of them how the donor is.
-            var full = donor.Running >= (donor.Failures > 0 ? 1 : Limits.PerDonor);
-            // Chance decides between equals, so that nodes that start together do not all begin with the same donor.
-            var order = full ? double.MaxValue : (learnt.Had ? 0 : Limits.PerDonor + 1) + donor.Running + Random.Shared.NextDouble();
+            // After a failure, one transfer finds out for all of them how the peer is.
+            var full = peer.Running >= (peer.Failures > 0 ? 1 : Limits.PerPeer);
+            // Chance decides between equals, so that nodes that start together do not all begin with the same peer.
+            var order = full ? double.MaxValue : (learnt.Had ? 0 : Limits.PerPeer + 1) + peer.Running + Random.Shared.NextDouble();
             if (group < best.Group || (group == best.Group && order < best.Order))
-                best = (group, order, full ? null : donor);
+                best = (group, order, full ? null : peer);
         }
 
         none = best.Group == int.MaxValue;
-        return _running < Limits.Total ? best.Donor : null;
+        return _running < Limits.Total ? best.Peer : null;
     }
 
-    internal void Release(Donor donor)
+    internal void Release(Peer peer)
     {
         TaskCompletionSource freed;
         lock (_gate)
         {
-            donor.Running--;
+            peer.Running--;
             _running--;
             (freed, _freed) = (_freed, New());
         }
@@ -161,57 +161,55 @@ public sealed class Donors
     }
 
     /// <summary>It sends a blob of the set.</summary>
-    internal void Had(Donor donor, Digest? set)
+    internal void Had(Peer peer, Digest? set)
     {
         lock (_gate)
-            Learn(donor, set, new Learnt(true, 0));
+            Learn(peer, set, new Learnt(true, 0));
     }
 
     /// <summary>It sent all that it was asked for: its failures are forgiven.</summary>
-    internal void Served(Donor donor)
+    internal void Served(Peer peer)
     {
         lock (_gate)
         {
-            donor.Failures = 0;
-            if (!donor.Lied)
-                donor.AwayUntil = 0;
+            peer.Failures = 0;
+            if (!peer.Lied)
+                peer.AwayUntil = 0;
         }
     }
 
     /// <summary>It answered 404.</summary>
-    internal void Lacked(Donor donor, Digest? set)
+    internal void Lacked(Peer peer, Digest? set)
     {
         lock (_gate)
-            Learn(donor, set, new Learnt(false, Now + Ticks(Limits.Lacking)));
+            Learn(peer, set, new Learnt(false, Now + Ticks(Limits.Lacking)));
     }
 
     /// <summary>It could not be reached, broke off or stalled: to the back, twice as long each time.</summary>
-    internal void Failed(Donor donor)
+    internal void Failed(Peer peer)
     {
         lock (_gate)
         {
             var now = Now;
             // Several transfers that break together are one failure.
-            if (donor.AwayUntil > now)
+            if (peer.AwayUntil > now)
                 return;
-            var away = Math.Min(Limits.LongestPutAway.TotalSeconds, Limits.FirstPutAway.TotalSeconds * Math.Pow(2, Math.Min(donor.Failures, 16)));
-            donor.Failures++;
-            donor.Lied = false;
-            donor.AwayUntil = now + Ticks(TimeSpan.FromSeconds(away * (0.75 + Random.Shared.NextDouble() / 4)));
+            peer.AwayUntil = now + Ticks(Limits.PutAway.After(peer.Failures++));
+            peer.Lied = false;
         }
     }
 
     /// <summary>Its bytes were not those of the digest.</summary>
-    internal void Lied(Donor donor)
+    internal void Lied(Peer peer)
     {
         lock (_gate)
         {
-            donor.Lied = true;
-            donor.AwayUntil = Now + Ticks(Limits.Distrust);
+            peer.Lied = true;
+            peer.AwayUntil = Now + Ticks(Limits.Distrust);
         }
     }
 
-    private void Learn(Donor donor, Digest? set, Learnt learnt)
+    private void Learn(Peer peer, Digest? set, Learnt learnt)
     {
         if (set is not { } name)
             return;
@@ -223,7 +221,7 @@ public sealed class Donors
         }
 
         knowledge.Used = Now;
-        knowledge.Donors[donor.Endpoint] = learnt;
+        knowledge.Peers[peer.Endpoint] = learnt;
     }
 
     private long Now => _time.GetTimestamp();
@@ -232,10 +230,10 @@ public sealed class Donors
 
     private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>One donor; its fields belong to the lock of <see cref="Donors"/>.</summary>
-    public sealed class Donor(string endpoint)
+    /// <summary>One peer; its fields belong to the lock of <see cref="Peers"/>.</summary>
+    public sealed class Peer(Endpoint endpoint)
     {
-        public string Endpoint { get; } = endpoint;
+        public Endpoint Endpoint { get; } = endpoint;
 
         public int Running { get; set; }
 
@@ -256,27 +254,27 @@ public sealed class Donors
     {
         public long Used { get; set; }
 
-        public Dictionary<string, Learnt> Donors { get; } = [];
+        public Dictionary<Endpoint, Learnt> Peers { get; } = [];
     }
 }
 
-/// <summary>The right to one transfer from one donor, until it is disposed; and what came of it.</summary>
-public sealed class DonorLease(Donors donors, Donors.Donor donor, Digest? set) : IDisposable
+/// <summary>The right to one transfer from one peer, until it is disposed; and what came of it.</summary>
+public sealed class PeerLease(Peers peers, Peers.Peer peer, Digest? set) : IDisposable
 {
-    public string Endpoint => donor.Endpoint;
+    public Endpoint Endpoint => peer.Endpoint;
 
-    /// <summary>Cancelled when the donor is no longer listed. It may still send: a node that was only thought dead, for one.</summary>
-    public CancellationToken Left { get; } = donor.Left.Token;
+    /// <summary>Cancelled when the peer is no longer listed. It may still send: a node that was only thought dead, for one.</summary>
+    public CancellationToken Left { get; } = peer.Left.Token;
 
-    public void Served() => donors.Served(donor);
+    public void Served() => peers.Served(peer);
 
-    public void Had() => donors.Had(donor, set);
+    public void Had() => peers.Had(peer, set);
 
-    public void Lacked() => donors.Lacked(donor, set);
+    public void Lacked() => peers.Lacked(peer, set);
 
-    public void Failed() => donors.Failed(donor);
+    public void Failed() => peers.Failed(peer);
 
-    public void Lied() => donors.Lied(donor);
+    public void Lied() => peers.Lied(peer);
 
-    public void Dispose() => donors.Release(donor);
+    public void Dispose() => peers.Release(peer);
 }

@@ -6,7 +6,7 @@ using Elastic.Storage;
 namespace Elastic.Transfer;
 
 /// <summary>Where this process finds the blobs that it serves: its runs' stores and its built corpora. Thread-safe.</summary>
-public sealed class BlobPlaces
+public sealed class BlobLocations
 {
     private readonly ConcurrentDictionary<BlobStore, bool> _stores = new(ReferenceEqualityComparer.Instance);
     private readonly ConcurrentDictionary<Digest, string> _files = new();

@@ -3,29 +3,30 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Elastic.Foundation;
 
 namespace Elastic.Transfer.Tests;
 
-/// <summary>A donor that does what a test says: it speaks just enough HTTP to misbehave. One request per connection.</summary>
-internal sealed class FakeDonor : IDisposable
+/// <summary>A peer that does what a test says: it speaks just enough HTTP to misbehave. One request per connection.</summary>
+internal sealed class FakePeer : IDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stop = new();
     private readonly Func<Request, Task> _answer;
 
-    public FakeDonor(Func<Request, Task> answer)
+    public FakePeer(Func<Request, Task> answer)
     {
         _answer = answer;
         _listener.Start();
         _ = AcceptAsync();
     }
 
-    public string Endpoint => $"127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}";
+    public Endpoint Endpoint => new("127.0.0.1", ((IPEndPoint)_listener.LocalEndpoint).Port);
 
     public ConcurrentQueue<Request> Requests { get; } = [];
 
     /// <summary>Answers with the bytes, or the range of them that is asked for, and breaks off after <paramref name="most"/> of them.</summary>
-    public static FakeDonor Of(byte[] bytes, int most = int.MaxValue) => new(request => request.SendAsync(bytes, most));
+    public static FakePeer Of(byte[] bytes, int most = int.MaxValue) => new(request => request.SendAsync(bytes, most));
 
     public void Dispose()
     {

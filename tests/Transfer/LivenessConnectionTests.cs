@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
@@ -7,18 +8,18 @@ using static Elastic.Transfer.Tests.TransferSamples;
 
 namespace Elastic.Transfer.Tests;
 
-public sealed class LifelineTests : IAsyncLifetime
+public sealed class LivenessConnectionTests : IAsyncLifetime
 {
-    private readonly Lifelines _lifelines = new();
+    private readonly LivenessConnections _connections = new();
     private readonly ConcurrentQueue<string> _events = [];
     private DataServer _server = null!;
 
-    public async ValueTask InitializeAsync() => _server = await DataServer.StartAsync("127.0.0.1", 0, new BlobPlaces(), _lifelines, Deadline);
+    public async ValueTask InitializeAsync() => _server = await DataServer.StartAsync("127.0.0.1", 0, new BlobLocations(), _connections, Transport.Plain, Deadline);
 
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
     [Fact]
-    public async Task Without_a_listener_a_lifeline_is_refused()
+    public async Task Without_a_listener_a_liveness_connection_is_refused()
     {
         using var socket = await OpenAsync("n", "i");
         Assert.StartsWith("HTTP/1.1 503", await AnswerAsync(socket), StringComparison.Ordinal);
@@ -27,7 +28,7 @@ public sealed class LifelineTests : IAsyncLifetime
     [Theory]
     [InlineData("", "i")]
     [InlineData("n", "")]
-    public async Task A_lifeline_without_a_name_is_refused(string node, string incarnation)
+    public async Task A_liveness_connection_without_a_name_is_refused(string node, string incarnation)
     {
         using var _ = Listen();
         using var socket = await OpenAsync(node, incarnation);
@@ -44,12 +45,12 @@ public sealed class LifelineTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_node_that_ends_its_lifeline_is_reported_with_that_reason()
+    public async Task A_node_that_ends_its_liveness_connection_is_reported_with_that_reason()
     {
         using var _ = Listen();
-        await using (var lifeline = new Lifeline(new NodeId("host:1"), "a b&c"))
+        await using (var liveness = new LivenessConnection(new NodeId("host:1"), "a b&c", Transport.Plain))
         {
-            lifeline.PointTo(_server.Endpoint);
+            liveness.PointTo(_server.Endpoint);
             await EventsAsync("+host:1/a b&c");
         }
 
@@ -80,7 +81,7 @@ public sealed class LifelineTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_lifeline_that_replaces_another_of_the_same_incarnation_is_no_news()
+    public async Task A_liveness_connection_that_replaces_another_of_the_same_incarnation_is_no_news()
     {
         using var _ = Listen();
         using var old = await OpenAsync("n", "i");
@@ -96,7 +97,7 @@ public sealed class LifelineTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Another_incarnation_is_another_lifeline()
+    public async Task Another_incarnation_is_another_liveness_connection()
     {
         using var _ = Listen();
         using var first = await OpenAsync("n", "1");
@@ -109,10 +110,10 @@ public sealed class LifelineTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task When_the_listener_leaves_its_lifelines_end_unreported_and_come_back_for_the_next_one()
+    public async Task When_the_listener_leaves_its_liveness_connections_end_unreported_and_come_back_for_the_next_one()
     {
-        await using var lifeline = new Lifeline(new NodeId("n"), "i");
-        lifeline.PointTo(_server.Endpoint);
+        await using var liveness = new LivenessConnection(new NodeId("n"), "i", Transport.Plain);
+        liveness.PointTo(_server.Endpoint);
         using (Listen())
             await EventsAsync("+n/i");
         using (Listen())
@@ -120,20 +121,20 @@ public sealed class LifelineTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_lifeline_follows_to_where_it_points()
+    public async Task A_liveness_connection_follows_to_where_it_points()
     {
-        var elsewhere = new Lifelines();
-        await using var other = await DataServer.StartAsync("127.0.0.1", 0, new BlobPlaces(), elsewhere, Deadline);
+        var elsewhere = new LivenessConnections();
+        await using var other = await DataServer.StartAsync("127.0.0.1", 0, new BlobLocations(), elsewhere, Transport.Plain, Deadline);
         using var here = Listen();
         using var there = elsewhere.Listen((_, _) => _events.Enqueue("+there"), (_, _, _) => _events.Enqueue("-there"));
-        await using var lifeline = new Lifeline(new NodeId("n"), "i");
+        await using var liveness = new LivenessConnection(new NodeId("n"), "i", Transport.Plain);
 
-        lifeline.PointTo("no endpoint");
-        lifeline.PointTo(_server.Endpoint);
+        liveness.PointTo(new Endpoint("127.0.0.1", 1));        // nobody listens there
+        liveness.PointTo(_server.Endpoint);
         await EventsAsync("+n/i");
-        lifeline.PointTo(null);
+        liveness.PointTo(null);
         await EventsAsync("+n/i", "-n/i: the node ended it");
-        lifeline.PointTo(other.Endpoint);
+        liveness.PointTo(other.Endpoint);
         await EventsAsync("+n/i", "-n/i: the node ended it", "+there");
     }
 
@@ -147,17 +148,17 @@ public sealed class LifelineTests : IAsyncLifetime
         Assert.Equal(["+n/i"], _events);
     }
 
-    private IDisposable Listen() => _lifelines.Listen(
+    private IDisposable Listen() => _connections.Listen(
         (node, incarnation) => _events.Enqueue($"+{node}/{incarnation}"),
         (node, incarnation, why) => _events.Enqueue($"-{node}/{incarnation}: {why}"));
 
-    // A lifeline by hand, which beats once.
+    // A liveness connection by hand, which beats once.
     private async Task<Socket> OpenAsync(string node, string incarnation)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync(IPEndPoint.Parse(_server.Endpoint), Deadline);
+        await socket.ConnectAsync(_server.Endpoint.Host, _server.Endpoint.Port, Deadline);
         await socket.SendAsync(Encoding.ASCII.GetBytes(
-            $"POST /lifeline?node={node}&incarnation={incarnation} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n.\r\n"), Deadline);
+            $"POST /liveness?node={node}&incarnation={incarnation} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n.\r\n"), Deadline);
         return socket;
     }
 
@@ -186,7 +187,7 @@ public sealed class LifelineTests : IAsyncLifetime
 public sealed class StarvedPool;
 
 [Collection("starves the thread pool")]
-public sealed class StarvedLifelineTests
+public sealed class StarvedLivenessConnectionTests
 {
     [Fact]
     public async Task A_node_whose_thread_pool_is_starved_still_beats()
@@ -194,16 +195,16 @@ public sealed class StarvedLifelineTests
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         var release = new ManualResetEventSlim();               // not disposed of: what waits in the pool still looks at it
-        var lifeline = new Lifeline(new NodeId("n"), "i");      // disposed of when the pool breathes again
+        var liveness = new LivenessConnection(new NodeId("n"), "i", Transport.Plain);      // disposed of when the pool breathes again
         try
         {
             for (var i = 0; i < 500; i++)
                 ThreadPool.QueueUserWorkItem(_ => release.Wait());
-            lifeline.PointTo(listener.LocalEndpoint.ToString());
+            liveness.PointTo(new Endpoint("127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port));
 
             Assert.True(listener.Server.Poll(TimeSpan.FromSeconds(30), SelectMode.SelectRead), "the node connected");
             using var socket = listener.AcceptSocket();
-            socket.ReceiveTimeout = (int)Lifelines.MostSilence.TotalMilliseconds;
+            socket.ReceiveTimeout = (int)LivenessConnections.MostSilence.TotalMilliseconds;
             var received = new StringBuilder();
             var buffer = new byte[1000];
             while (received.ToString().Split("1\r\n.\r\n").Length <= 5)
@@ -213,7 +214,7 @@ public sealed class StarvedLifelineTests
         finally
         {
             release.Set();
-            await lifeline.DisposeAsync();
+            await liveness.DisposeAsync();
         }
     }
 }

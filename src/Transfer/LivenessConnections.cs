@@ -7,16 +7,16 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Elastic.Transfer;
 
 /// <summary>
-/// The seed's ends of the lifelines. A node's death closes its socket, which is known within milliseconds where the cluster's failure
+/// The seed's ends of the liveness connections. A node's death closes its socket, which is known within milliseconds where the cluster's failure
 /// detector needs seconds; a node that stands still misses its beats.
 /// </summary>
-/// <remarks>For each (node, incarnation), "connected" and "broken" strictly alternate: a reconnected lifeline replaces the old one silently.</remarks>
-public sealed class Lifelines
+/// <remarks>For each (node, incarnation), "connected" and "broken" strictly alternate: a reconnected liveness connection replaces the old one silently.</remarks>
+public sealed class LivenessConnections
 {
-    /// <summary>What a node sends; see <see cref="Lifeline"/>.</summary>
+    /// <summary>What a node sends; see <see cref="LivenessConnection"/>.</summary>
     public static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>Without a beat for this long a lifeline is broken.</summary>
+    /// <summary>Without a beat for this long a liveness connection is broken.</summary>
     public static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(2);
 
     // A verdict this late says that this process stood still, not the node.
@@ -28,7 +28,7 @@ public sealed class Lifelines
     private readonly Dictionary<(NodeId, string), Line> _lines = [];
     private Listener? _listener;
 
-    /// <summary>Accepts lifelines until the returned registration is disposed; then the running ones are ended, and nothing more is reported.</summary>
+    /// <summary>Accepts liveness connections until the returned registration is disposed; then the running ones are ended, and nothing more is reported.</summary>
     /// <param name="connected">A node's incarnation. Called in order, under a lock: must return at once.</param>
     /// <param name="broken">The same and why. Likewise.</param>
     /// <exception cref="InvalidOperationException">Somebody listens already.</exception>
@@ -37,12 +37,12 @@ public sealed class Lifelines
         lock (_gate)
         {
             if (_listener is not null)
-                throw new InvalidOperationException("the lifelines have a listener already");
+                throw new InvalidOperationException("the liveness connections have a listener already");
             return _listener = new Listener(this, connected, broken);
         }
     }
 
-    /// <summary>Serves one <c>POST /lifeline?node=NAME&amp;incarnation=ID</c> for as long as it lives.</summary>
+    /// <summary>Serves one <c>POST /liveness?node=NAME&amp;incarnation=ID</c> for as long as it lives.</summary>
     internal async Task ServeAsync(HttpContext context, CancellationToken stopping)
     {
         var node = new NodeId(context.Request.Query["node"].ToString());
@@ -165,13 +165,13 @@ public sealed class Lifelines
         context.Response.Headers.Connection = "close";      // The body has no end to wait for.
     }
 
-    private sealed class Listener(Lifelines lifelines, Action<NodeId, string> connected, Action<NodeId, string, string> broken) : IDisposable
+    private sealed class Listener(LivenessConnections connections, Action<NodeId, string> connected, Action<NodeId, string, string> broken) : IDisposable
     {
         public Action<NodeId, string> Connected { get; } = connected;
 
         public Action<NodeId, string, string> Broken { get; } = broken;
 
-        public void Dispose() => lifelines.Remove(this);
+        public void Dispose() => connections.Remove(this);
     }
 
     // One connection. Its source is not disposed: it has no timer, and Leave and End may meet.

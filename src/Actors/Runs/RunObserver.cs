@@ -1,0 +1,63 @@
+using Elastic.Coordination;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Observations;
+using Elastic.Messages.Runs;
+using Elastic.Storage;
+
+namespace Elastic.Actors.Runs;
+
+// What there is to see of one run, for people and machines. Part of RunSupervisor: used on its mailbox only.
+internal sealed class RunObserver(RunId run, Observations observations)
+{
+    private (int Round, RunPhase Phase, TimeSpan Since)? _phase;
+    private string? _failure;
+
+    /// <summary>Looks at the run after something has happened: a phase that has ended is observed, and so is a failure.</summary>
+    public void Look(RunDesk desk, TimeSpan now)
+    {
+        if (desk.Plan is not null && (desk.Run.Round, desk.Phase) is var stands && (_phase?.Round, _phase?.Phase) != stands)
+        {
+            if (_phase is { } over)
+                observations.Record(new PhaseDuration(run, over.Round, over.Phase, (now - over.Since).TotalSeconds));
+            _phase = (stands.Round, stands.Phase, now);
+        }
+
+        if (desk.Failure is { } why && why != _failure)
+            observations.Record(new RunFailed(run, why));
+        _failure = desk.Failure;
+    }
+
+    /// <summary>These events are stored.</summary>
+    public void Stored(IEnumerable<RunEvent> events)
+    {
+        foreach (var e in events)
+        {
+            if (Of(e) is { } what)
+                observations.Record(what);
+        }
+    }
+
+    public void Step(NodeReport.StepTaken step) =>
+        observations.Record(new StepLoss(run, step.Node, step.Round, step.Replica, step.Step, step.LossNats, step.LearningRate));
+
+    /// <summary>Work failed where it was, and is given out once more.</summary>
+    public void GivenAgain(Holding work, string why) =>
+        observations.Record(new WorkGivenAgain(run, work.Node, work.Work.Kind, work.Work.Number, work.Work.Index, why));
+
+    /// <summary>A node is given up.</summary>
+    /// <param name="before">What was in hand until now.</param>
+    public void Lost(NodeId node, Fleet before)
+    {
+        foreach (var work in before.InHand.Keys.Where(work => work.Node == node))
+            GivenAgain(work, "the node is given up");
+    }
+
+    private Observation? Of(RunEvent e) => e switch
+    {
+        RunEvent.RoundCommitted c => new RoundCommitted(run, c.Round, c.TokensSeen),
+        RunEvent.VersionEvaluated { Score: var score } => new Score(run, score.Version, score.LossNats, score.BitsPerByte),
+        RunEvent.NodeQuarantined q => new NodeQuarantined(run, q.Node, q.Why),
+        _ => null,
+    };
+}

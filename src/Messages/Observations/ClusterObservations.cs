@@ -1,0 +1,30 @@
+namespace Elastic.Messages.Observations;
+
+/// <summary>The runs are supervised on this seed from now on.</summary>
+/// <param name="Seed">Its data plane, "host:port".</param>
+[ObservedAs("supervision-began")]
+public sealed record SupervisionBegan(string Seed) : Observation
+{
+    public override IEnumerable<Measure> Measures => [Measure.Count("elastic_supervisions_total")];
+}
+
+/// <summary>A node is there for the first time, begins anew, or has come back.</summary>
+[ObservedAs("node-joined")]
+public sealed record NodeJoined(NodeId Node, int Devices) : Observation
+{
+    public override IEnumerable<Measure> Measures => [Measure.Count("elastic_nodes_joined_total")];
+}
+
+/// <summary>A node is given up, perhaps wrongly: its work is given to others.</summary>
+[ObservedAs("node-lost")]
+public sealed record NodeLost(NodeId Node, string Why) : Observation
+{
+    public override IEnumerable<Measure> Measures => [Measure.Count("elastic_nodes_lost_total")];
+}
+
+/// <summary>Observations that were not stored, because the database was slow or down for too long.</summary>
+[ObservedAs("observations-dropped")]
+public sealed record ObservationsDropped(long Count) : Observation
+{
+    public override IEnumerable<Measure> Measures => [new(MeasureKind.Sum, "elastic_observations_dropped_total", Count)];
+}

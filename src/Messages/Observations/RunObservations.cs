@@ -1,0 +1,68 @@
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+using static Elastic.Messages.Observations.Measure;
+
+namespace Elastic.Messages.Observations;
+
+/// <summary>Work that a node had in hand is given out once more.</summary>
+/// <param name="Node">Who had it.</param>
+/// <param name="Number">The round, or what else the kind of work counts.</param>
+/// <param name="Index">The replica, or what else tells pieces of one number apart.</param>
+/// <param name="Why">It failed there, or the node is lost.</param>
+[ObservedAs("work-given-again")]
+public sealed record WorkGivenAgain(RunId RunId, NodeId Node, WorkKind Kind, int Number, int Index, string Why) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures => [Count("elastic_work_given_again_total", Tag("run", RunId), Tag("kind", Kind))];
+}
+
+/// <summary>How long a run was in one phase of a round.</summary>
+[ObservedAs("phase")]
+public sealed record PhaseDuration(RunId RunId, int Round, RunPhase Phase, double Seconds) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures => [new(MeasureKind.Distribution, "elastic_phase_seconds", Seconds, Tag("run", RunId), Tag("phase", Phase))];
+}
+
+/// <summary>A replica took an inner step.</summary>
+/// <param name="Step">Steps of this round taken so far: the replica's first step here is not always number 1, since it may have been handed over.</param>
+[ObservedAs("step")]
+public sealed record StepLoss(RunId RunId, NodeId Node, int Round, int Replica, int Step, double LossNats, double LearningRate) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures =>
+    [
+        Count("elastic_steps_total", Tag("run", RunId)),
+        new(MeasureKind.Newest, "elastic_train_loss_nats", LossNats, Tag("run", RunId)),
+    ];
+}
+
+/// <summary>A version's loss on the held-out text.</summary>
+[ObservedAs("score")]
+public sealed record Score(RunId RunId, int Version, double LossNats, double BitsPerByte) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures => [new(MeasureKind.Newest, "elastic_validation_loss_nats", LossNats, Tag("run", RunId))];
+}
+
+/// <summary>A round is committed.</summary>
+/// <param name="TokensSeen">Over all replicas and rounds.</param>
+[ObservedAs("round-committed")]
+public sealed record RoundCommitted(RunId RunId, int Round, long TokensSeen) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures =>
+    [
+        Count("elastic_rounds_committed_total", Tag("run", RunId)),
+        new(MeasureKind.Newest, "elastic_tokens_seen", TokensSeen, Tag("run", RunId)),
+    ];
+}
+
+/// <summary>A node's results were wrong: it gets no more work of this run.</summary>
+[ObservedAs("node-quarantined")]
+public sealed record NodeQuarantined(RunId RunId, NodeId Node, string Why) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures => [Count("elastic_nodes_quarantined_total", Tag("run", RunId))];
+}
+
+/// <summary>The run cannot go on.</summary>
+[ObservedAs("run-failed")]
+public sealed record RunFailed(RunId RunId, string Why) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures => [Count("elastic_runs_failed_total", Tag("run", RunId))];
+}

@@ -1,0 +1,151 @@
+using System.Data.Common;
+using System.Diagnostics;
+using System.Threading.Channels;
+using Elastic.Foundation;
+using Elastic.Messages.Observations;
+
+namespace Elastic.Storage;
+
+/// <summary>
+/// Where observations go: one call is a row in the database, an event for whoever follows in this process, and a value of the metrics.
+/// It never waits: rows are written in batches by a task of its own, and when the database is slow for long, rows are dropped and counted.
+/// Thread-safe.
+/// </summary>
+public sealed class Observations : IAsyncDisposable
+{
+    /// <summary>Rows that wait: some minutes of a lively run while the database is away, in a few megabytes.</summary>
+    public const int MostWaiting = 10_000;
+
+    // Long enough that a run with many steps costs the journal's database a few transactions a second at most, short enough for people.
+    private static readonly TimeSpan BetweenBatches = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan BetweenPrunings = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan LastRows = TimeSpan.FromSeconds(2);
+    private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(250), TimeSpan.FromSeconds(15));
+    private const int MostInABatch = 2000, MostUnread = 1000;
+
+    private readonly ObservationStore _store;
+    private readonly Channel<Waiting> _waiting;
+    private readonly List<Channel<Observed>> _followers = [];      // guarded by itself
+    private readonly CancellationTokenSource _ending = new();
+    private readonly Task _writing;
+    private long _dropped;
+
+    public Observations(ObservationStore store, int mostWaiting = MostWaiting)
+    {
+        _store = store;
+        _waiting = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(mostWaiting) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+        _writing = Task.Run(WriteAsync);
+    }
+
+    /// <summary>Records what was observed just now. Does not wait and does not fail.</summary>
+    public void Record(Observation what)
+    {
+        Announce(what);
+        if (!_waiting.Writer.TryWrite(new Waiting(what, Stopwatch.GetTimestamp())))
+            Interlocked.Increment(ref _dropped);
+    }
+
+    /// <summary>What is recorded in this process from now on. Who reads too slowly misses the oldest.</summary>
+    public async IAsyncEnumerable<Observed> FollowAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
+    {
+        var mine = Channel.CreateBounded<Observed>(new BoundedChannelOptions(MostUnread) { FullMode = BoundedChannelFullMode.DropOldest });
+        lock (_followers)
+            _followers.Add(mine);
+        try
+        {
+            await foreach (var observed in mine.Reader.ReadAllAsync(cancel))
+                yield return observed;
+        }
+        finally
+        {
+            lock (_followers)
+                _followers.Remove(mine);
+        }
+    }
+
+    /// <summary>Writes what waits, as far as the database takes it at once.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _waiting.Writer.TryComplete();
+        _ending.CancelAfter(LastRows);
+        await _writing;
+        _ending.Dispose();
+    }
+
+    private void Announce(Observation what)
+    {
+        ObservationMeters.Count(what);
+        var observed = new Observed(DateTimeOffset.UtcNow, what);
+        lock (_followers)
+        {
+            foreach (var follower in _followers)
+                follower.Writer.TryWrite(observed);
+        }
+    }
+
+    private async Task WriteAsync()
+    {
+        var pruned = Stopwatch.GetTimestamp();
+        try
+        {
+            while (await _waiting.Reader.WaitToReadAsync(_ending.Token))
+            {
+                await AppendAsync(TakeBatch());
+                if (Stopwatch.GetElapsedTime(pruned) > BetweenPrunings)
+                {
+                    pruned = Stopwatch.GetTimestamp();
+                    await TryAsync(() => _store.PruneAsync(ObservationStore.RowsOfAKind, _ending.Token));
+                }
+
+                await Task.WhenAny(_waiting.Reader.Completion, Task.Delay(BetweenBatches, _ending.Token));
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The process ends, and the database has not taken the last rows in time.
+        }
+    }
+
+    private List<Waiting> TakeBatch()
+    {
+        var batch = new List<Waiting>();
+        while (batch.Count < MostInABatch && _waiting.Reader.TryRead(out var next))
+            batch.Add(next);
+        // Not through the queue, which was full a moment ago and may be again.
+        if (Interlocked.Exchange(ref _dropped, 0) is > 0 and var dropped)
+        {
+            var what = new ObservationsDropped(dropped);
+            Announce(what);
+            batch.Add(new Waiting(what, Stopwatch.GetTimestamp()));
+        }
+
+        return batch;
+    }
+
+    // A batch is tried until it is stored; what comes meanwhile waits, or is dropped once too much of it does.
+    private async Task AppendAsync(List<Waiting> batch)
+    {
+        for (var failures = 0; ; failures++)
+        {
+            var rows = batch.Select(w => (w.What, Stopwatch.GetElapsedTime(w.Since))).ToList();
+            if (await TryAsync(() => _store.AppendAsync(rows, _ending.Token)))
+                return;
+            await Task.Delay(Retry.After(failures), _ending.Token);
+        }
+    }
+
+    private static async Task<bool> TryAsync(Func<Task> call)
+    {
+        try
+        {
+            await call();
+            return true;
+        }
+        catch (Exception e) when (e is DbException or TimeoutException or IOException)
+        {
+            return false;
+        }
+    }
+
+    private readonly record struct Waiting(Observation What, long Since);
+}

@@ -1,0 +1,143 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Text;
+using Elastic.Foundation;
+using Elastic.Messages;
+
+namespace Elastic.Transfer;
+
+/// <summary>
+/// The node's end of a liveness connection: one connection to wherever it points, with a byte every <see cref="LivenessConnections.Beat"/>.
+/// Reconnects by itself.
+/// </summary>
+/// <remarks>
+/// It has threads of its own and speaks HTTP through a blocking stream, so no part of it waits for the thread pool: a node whose pool is
+/// busy or starved for seconds is not dead, and taking its work away would make the congestion worse. What remains is what should be
+/// noticed: a process that was killed, stopped or cut off.
+/// </remarks>
+public sealed class LivenessConnection : IAsyncDisposable
+{
+    private static readonly TimeSpan Connecting = TimeSpan.FromSeconds(2);
+    private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(2));
+
+    // One chunk of a chunked body, with the beat in it; and the chunk that ends the body.
+    private static readonly byte[] Beat = "1\r\n.\r\n"u8.ToArray(), End = "0\r\n\r\n"u8.ToArray();
+
+    private readonly Transport _transport;
+    private readonly string _path;
+    private readonly AutoResetEvent _changed = new(false);
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // Written by any thread, read by the connection's own. A box, since an endpoint is no single word of memory.
+    private volatile object? _endpoint;
+    private volatile bool _disposed;
+
+    public LivenessConnection(NodeId node, string incarnation, Transport transport)
+    {
+        _transport = transport;
+        _path = $"/liveness?node={Uri.EscapeDataString(node.Value)}&incarnation={Uri.EscapeDataString(incarnation)}";
+        new Thread(Run) { IsBackground = true, Name = "liveness" }.Start();
+    }
+
+    /// <summary>Connects to that data server from now on; null: to none.</summary>
+    public void PointTo(Endpoint? endpoint)
+    {
+        _endpoint = endpoint;
+        _changed.Set();
+    }
+
+    /// <summary>Ends the connection, which the other side is told as such.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _disposed = true;
+        _changed.Set();
+        await _ended.Task;
+    }
+
+    private void Run()
+    {
+        var failures = 0;
+        while (!_disposed)
+        {
+            if (_endpoint is not Endpoint endpoint)
+            {
+                _changed.WaitOne();
+                continue;
+            }
+
+            var since = Stopwatch.GetTimestamp();
+            if (Hold(endpoint))
+            {
+                failures = 0;
+                continue;
+            }
+
+            // What held for a while was a good connection: the next one gets a fresh start.
+            failures = Stopwatch.GetElapsedTime(since) > Retry.Longest ? 0 : failures;
+            _changed.WaitOne(Retry.After(failures++));
+        }
+
+        _ended.SetResult();
+    }
+
+    // True: it points elsewhere now. False: the connection could not be made or broke.
+    private bool Hold(Endpoint endpoint)
+    {
+        try
+        {
+            using var connection = _transport.Connect(endpoint, Connecting);
+            var answer = new Answer(connection.Stream, _changed);
+            connection.Stream.Write(Encoding.ASCII.GetBytes($"POST {_path} HTTP/1.1\r\nHost: {endpoint}\r\nTransfer-Encoding: chunked\r\n\r\n"));
+            while (!answer.IsThere)
+            {
+                connection.Stream.Write(Beat);
+                _changed.WaitOne(LivenessConnections.Beat);
+                if (_disposed || !endpoint.Equals(_endpoint))
+                {
+                    connection.Stream.Write(End);
+                    return true;
+                }
+            }
+
+            return false;
+        }
+        catch (Exception e) when (e is SocketException or IOException or AuthenticationException)
+        {
+            return !endpoint.Equals(_endpoint);
+        }
+    }
+
+    /// <summary>
+    /// There is no answer while all is well: something to read is a refusal, or the end of the connection. A thread waits for it, because
+    /// whether there is something in an encrypted stream is seen only by reading it.
+    /// </summary>
+    private sealed class Answer
+    {
+        private const int StackBytes = 256 << 10;
+
+        private volatile bool _isThere;
+
+        public Answer(Stream stream, AutoResetEvent changed)
+        {
+            void Wait()
+            {
+                try
+                {
+                    _ = stream.ReadByte();
+                }
+                catch (Exception e) when (e is IOException or ObjectDisposedException)
+                {
+                    // It broke, or this side has closed it.
+                }
+
+                _isThere = true;
+                changed.Set();
+            }
+
+            new Thread(Wait, StackBytes) { IsBackground = true, Name = "liveness-answer" }.Start();
+        }
+
+        public bool IsThere => _isThere;
+    }
+}
