@@ -16,7 +16,10 @@ int turns = Number("turns", 10), nodes = Number("nodes", 4), streamMiB = Number(
 // For a profiler: the averaging and nothing else.
 var alone = args.Contains("--alone");
 var method = Option("averaging", "average") == "nesterov" ? AveragingMethod.Nesterov : AveragingMethod.Average;
-var model = new ModelSettings("gpt2", Number("layers", 12), 1, Number("width", 768), 1024, Number("vocabulary", 50257), 0, null);
+var model = ModelSettings.Defaults with
+{
+    Layers = Number("layers", 12), Heads = 1, Width = Number("width", 768), Context = 1024, Vocabulary = Number("vocabulary", 50257),
+};
 var memory = Directory.Exists("/dev/shm") ? "/dev/shm," : "";
 var places = Option("data", memory + Path.GetTempPath()).Split(',', StringSplitOptions.RemoveEmptyEntries);
 
@@ -51,7 +54,16 @@ finally
 
 return 0;
 
-string Settings() => SettingsText.Write(new TrainingSettings(
-    new RunSettings("bench", 42, nodes, 1, 1, null, method), new BatchSettings(1, 1), model,
-    new OptimizerSettings(1e-3, 1e-4, 0.9, 0.95, 1e-8, 0.1, 1.0, 0, LearningRateSchedule.Constant, 0, 0.7, 0.9),
-    new CorpusSettings([], "byte", 0), new CheckpointSettings(1, 1), new EvaluationSettings(1, 1)));
+string Settings() => SettingsText.Write(new TrainingSettings
+{
+    Run = RunSettings.Defaults with { Name = "bench", Replicas = nodes, InnerSteps = 1, Rounds = 1, Averaging = method },
+    Batch = new BatchSettings { Sequences = 1, Micro = 1 },
+    Model = model,
+    Optimizer = OptimizerSettings.Defaults with
+    {
+        LearningRate = 1e-3, MinimumLearningRate = 1e-4, Schedule = LearningRateSchedule.Constant, WarmupSteps = 0,
+    },
+    Corpus = CorpusSettings.Defaults with { HeldOut = 0 },
+    Checkpoint = new CheckpointSettings { EveryRounds = 1, Keep = 1 },
+    Evaluation = new EvaluationSettings { EveryRounds = 1, Sequences = 1 },
+});

@@ -11,8 +11,10 @@ namespace Elastic.Step;
 internal sealed class Ours : IDisposable
 {
     private readonly ModelSettings _model;
-    private readonly OptimizerSettings _optimizer = new(
-        1e-3, 1e-4, 0.9, 0.95, 1e-8, 0.1, 1.0, 0, LearningRateSchedule.Constant, 0, 0.7, 0.9);
+    private readonly OptimizerSettings _optimizer = OptimizerSettings.Defaults with
+    {
+        LearningRate = 1e-3, MinimumLearningRate = 1e-4, Schedule = LearningRateSchedule.Constant, WarmupSteps = 0,
+    };
 
     private readonly ReplicaVectors _vectors;
     private readonly Barrier _barrier, _phases;

@@ -14,17 +14,25 @@ int Number(string name, int fallback) => int.Parse(Option(name, $"{fallback}"));
 var big = Option("model", "tiny") == "small";
 int devices = Number("devices", 2), turns = Number("turns", 8), rounds = Number("rounds", 4), innerSteps = Number("inner-steps", big ? 50 : 20);
 var (tokens, batch) = big ? (64, 4) : (128, 16);
-var model = new ModelSettings("gpt2", 4, 4, 128, tokens, big ? 50257 : 257, 0, null);
-var settings = new TrainingSettings(
-    new RunSettings("bench", 42, 1, innerSteps, rounds, null, AveragingMethod.Average),
-    new BatchSettings(batch, batch / devices), model,
-    new OptimizerSettings(1e-3, 1e-4, 0.9, 0.95, 1e-8, 0.1, 1.0, 0, LearningRateSchedule.Constant, 0, 0.7, 0.9),
-    new CorpusSettings([], big ? "gpt2" : "byte", 0.01), new CheckpointSettings(5, 3), new EvaluationSettings(1000, 1));
+var model = ModelSettings.Defaults with { Layers = 4, Heads = 4, Width = 128, Context = tokens, Vocabulary = big ? 50257 : 257 };
+var settings = new TrainingSettings
+{
+    Run = RunSettings.Defaults with { Name = "bench", InnerSteps = innerSteps, Rounds = rounds },
+    Batch = new BatchSettings { Sequences = batch, Micro = batch / devices },
+    Model = model,
+    Optimizer = OptimizerSettings.Defaults with
+    {
+        LearningRate = 1e-3, MinimumLearningRate = 1e-4, Schedule = LearningRateSchedule.Constant, WarmupSteps = 0,
+    },
+    Corpus = CorpusSettings.Defaults with { Tokenizer = big ? "gpt2" : "byte" },
+    Checkpoint = new CheckpointSettings { EveryRounds = 5, Keep = 3 },
+    Evaluation = new EvaluationSettings { EveryRounds = 1000, Sequences = 1 },
+};
 
 var data = Directory.CreateTempSubdirectory("elastic-bench-").FullName;
 try
 {
-    await using var node = await ElasticNode.StartAsync(new NodeSettings($"cpu:{devices}", 1, data, "127.0.0.1", 0));
+    await using var node = await ElasticNode.StartAsync(NodeSettings.Defaults with { Devices = $"cpu:{devices}", DataDir = data });
     var corpus = await node.BuildCorpusAsync(settings.Corpus, null, CancellationToken.None);
     using var bare = new Ours(model, batch, tokens, devices, 1);
     Console.WriteLine($"{model.Signature}, batch {batch} x {tokens}, {devices} devices x 1 thread, {rounds} rounds x {innerSteps} steps a turn");

@@ -13,20 +13,24 @@ public static class VirtualRun
 
     public static readonly RunName Name = new("a");
 
-    private static readonly string Settings = SettingsText.Write(new TrainingSettings(
-        new RunSettings("a", 42, 2, 3, 4, null, AveragingMethod.Average),
-        new BatchSettings(8, 2),
-        new ModelSettings("gpt2", 1, 2, 16, 16, 257, 0.1, null),
-        new OptimizerSettings(3e-3, 0, 0.9, 0.95, 1e-8, 0.1, 1, 0, LearningRateSchedule.Cosine, 2, 0.7, 0.9),
-        new CorpusSettings([], "byte", 0.1),
-        new CheckpointSettings(2, 2),
-        new EvaluationSettings(2, 8)));
+    public static readonly TrainingSettings Settings = new()
+    {
+        Run = RunSettings.Defaults with { Name = "a", Replicas = 2, InnerSteps = 3, Rounds = 4 },
+        Batch = new BatchSettings { Sequences = 8, Micro = 2 },
+        Model = ModelSettings.Defaults with { Layers = 1, Heads = 2, Width = 16, Context = 16, Vocabulary = 257, Dropout = 0.1 },
+        Optimizer = OptimizerSettings.Defaults with { LearningRate = 3e-3, MinimumLearningRate = 0, WarmupSteps = 2 },
+        Corpus = CorpusSettings.Defaults with { HeldOut = 0.1 },
+        Checkpoint = new CheckpointSettings { EveryRounds = 2, Keep = 2 },
+        Evaluation = new EvaluationSettings { EveryRounds = 2, Sequences = 8 },
+    };
+
+    private static readonly string Text = SettingsText.Write(Settings);
 
     /// <summary>Somebody starts the run, or has it go on.</summary>
     /// <param name="request">Another one for each time that somebody asks.</param>
     public static RunRequest.Start Begin(int request = 0) => new(Name, By(request))
     {
-        Settings = Settings,
+        Settings = Text,
         Elements = 131_072,
         Corpus = D("corpus"),
         Manifest = D("manifest"),

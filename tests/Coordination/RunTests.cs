@@ -31,7 +31,7 @@ public sealed class RunTests
         foreach (var run in new[] { RunState.Empty(Id), Started })
         {
             Refuses(run, Begin with { Settings = "{}" }, "run a cannot be started: the stored settings of the run lack run.name");
-            Refuses(run, Begin with { Settings = Text(s => s with { Batch = new(8, 0) }) }, "run a cannot be started: batch.micro = 0: use at least 1");
+            Refuses(run, Begin with { Settings = Text(s => s with { Batch = s.Batch with { Micro = 0 } }) }, "run a cannot be started: batch.micro = 0: use at least 1");
             Refuses(run, Begin with { Blocks = 0 }, "run a cannot be started: its corpus has no training block: add text, or set model.context lower");
         }
     }
@@ -47,7 +47,7 @@ public sealed class RunTests
     [Fact]
     public void A_start_with_other_settings_is_refused_and_each_difference_is_named() => Refuses(
         Started,
-        Begin with { Settings = Text(s => s with { Run = s.Run with { Seed = 43 }, Batch = new(16, 2) }) },
+        Begin with { Settings = Text(s => s with { Run = s.Run with { Seed = 43 }, Batch = s.Batch with { Sequences = 16 } }) },
         "run a was started with other settings (run.seed: 42 -> 43; batch.sequences: 8 -> 16): put them back to go on with it, or start a new run with --run NAME");
 
     [Fact]
@@ -59,7 +59,7 @@ public sealed class RunTests
     [Fact]
     public void A_start_that_differs_only_in_what_does_not_change_the_weights_goes_on_with_the_new_settings()
     {
-        var settings = Text(s => s with { Checkpoint = new(7, 7), Evaluation = new(3, 3) });
+        var settings = Text(s => s with { Checkpoint = s.Checkpoint with { Keep = 7 }, Evaluation = s.Evaluation with { Sequences = 3 } });
         Stores(Started, Begin with { Settings = settings }, new SettingsChanged(Id, settings));
         PassesOver(Started, Begin);
     }

@@ -1,5 +1,4 @@
 using CsCheck;
-using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Vectors;
 
@@ -13,7 +12,7 @@ public class FlatLayoutTests
         from depth in Gen.Int[1, 24]
         from context in Gen.Int[1, 40]
         from vocabulary in Gen.Int[2, 3000]
-        select new FlatLayout(new ModelSettings("gpt2", layers, heads, heads * depth, context, vocabulary, 0, null));
+        select new FlatLayout(Samples.Model(layers, heads, heads * depth, context, vocabulary));
 
     [Fact]
     public void Segments_are_aligned_disjoint_and_decayed_ones_come_first()
@@ -48,7 +47,7 @@ public class FlatLayoutTests
     [Fact]
     public void Chunks_cover_the_vector_once_and_the_last_may_be_short()
     {
-        var layout = new FlatLayout(new ModelSettings("gpt2", 12, 12, 768, 1024, 50257, 0.1, null));
+        var layout = new FlatLayout(Samples.Model(12, 12, 768, 1024, 50257));
         Assert.Equal(layout.Length, Enumerable.Range(0, layout.Chunks).Sum(i => (long)layout.Chunk(i).Count));
         Assert.All(Enumerable.Range(0, layout.Chunks - 1), i => Assert.Equal(VectorManifest.ChunkElements, layout.Chunk(i).Count));
         Assert.Throws<ArgumentOutOfRangeException>(() => layout.Chunk(layout.Chunks));
@@ -57,7 +56,7 @@ public class FlatLayoutTests
     [Fact]
     public void Gpt2_small_has_the_124_million_parameters_that_it_is_known_for()
     {
-        var model = new ModelSettings("gpt2", 12, 12, 768, 1024, 50257, 0.1, null);
+        var model = Samples.Model(12, 12, 768, 1024, 50257);
         var padding = (model.PaddedVocabulary - model.Vocabulary) * (long)model.Width;
         Assert.Equal(124_439_808, new FlatLayout(model).Segments.Sum(s => s.Count) - padding);
     }

@@ -1,5 +1,4 @@
 using Elastic.Messages;
-using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimizers;
 using Elastic.Model.Training;
@@ -53,7 +52,7 @@ public class MemoryTests(ITestOutputHelper output)
             Step(small, vectors, 0, Samples.MicroBatches(Samples.Tiny(), 1, 2, 0));
         }
         var before = Resident("VmRSS");
-        var model = new ModelSettings("gpt2", 6, 4, 256, 128, 30_000, 0, null);
+        var model = Samples.Model(6, 4, 256, 128, 30_000);
         using var large = Samples.Initialized(model);
         using var device = new TrainingDevice(new DeviceId("cpu:0"), model, Samples.Optimizer());
         device.Attach(large);

@@ -8,10 +8,15 @@ namespace Elastic.Model.Tests;
 /// <summary>Small models and made-up tokens that several tests share.</summary>
 internal static class Samples
 {
-    public static ModelSettings Tiny(double dropout = 0) => new("gpt2", 2, 4, 32, 16, 97, dropout, null);
+    public static ModelSettings Tiny(double dropout = 0) => Model(2, 4, 32, 16, 97) with { Dropout = dropout };
 
-    public static OptimizerSettings Optimizer(double clip = 1.0, double smoothing = 0) =>
-        new(1e-3, 1e-4, 0.9, 0.95, 1e-8, 0.1, clip, smoothing, LearningRateSchedule.Cosine, 2, 0.7, 0.9);
+    public static ModelSettings Model(int layers, int heads, int width, int context, int vocabulary) =>
+        ModelSettings.Defaults with { Layers = layers, Heads = heads, Width = width, Context = context, Vocabulary = vocabulary };
+
+    public static OptimizerSettings Optimizer(double clip = 1.0, double smoothing = 0) => OptimizerSettings.Defaults with
+    {
+        LearningRate = 1e-3, MinimumLearningRate = 1e-4, Clip = clip, LabelSmoothing = smoothing, WarmupSteps = 2,
+    };
 
     public static ReplicaVectors Initialized(ModelSettings model, ulong seed = 7)
     {

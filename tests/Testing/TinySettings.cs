@@ -5,12 +5,14 @@ namespace Elastic.Testing;
 /// <summary>The settings of a run of a few thousand parameters.</summary>
 public static class TinySettings
 {
-    public static TrainingSettings Of(string name, int replicas = 1, AveragingMethod averaging = AveragingMethod.Average, int rounds = 4, int innerSteps = 3) => new(
-        new RunSettings(name, 42, replicas, innerSteps, rounds, null, averaging),
-        new BatchSettings(8, 2),
-        new ModelSettings("gpt2", 1, 2, 16, 16, 257, 0.1, null),
-        new OptimizerSettings(3e-3, 0, 0.9, 0.95, 1e-8, 0.1, 1, 0, LearningRateSchedule.Cosine, 2, 0.7, 0.9),
-        new CorpusSettings([], "byte", 0.1),
-        new CheckpointSettings(2, 2),
-        new EvaluationSettings(2, 8));
+    public static TrainingSettings Of(string name, int replicas = 1, AveragingMethod averaging = AveragingMethod.Average, int rounds = 4, int innerSteps = 3) => new()
+    {
+        Run = RunSettings.Defaults with { Name = name, Replicas = replicas, InnerSteps = innerSteps, Rounds = rounds, Averaging = averaging },
+        Batch = new BatchSettings { Sequences = 8, Micro = 2 },
+        Model = ModelSettings.Defaults with { Layers = 1, Heads = 2, Width = 16, Context = 16, Vocabulary = 257, Dropout = 0.1 },
+        Optimizer = OptimizerSettings.Defaults with { LearningRate = 3e-3, MinimumLearningRate = 0, WarmupSteps = 2 },
+        Corpus = CorpusSettings.Defaults with { HeldOut = 0.1 },
+        Checkpoint = new CheckpointSettings { EveryRounds = 2, Keep = 2 },
+        Evaluation = new EvaluationSettings { EveryRounds = 2, Sequences = 8 },
+    };
 }

@@ -9,7 +9,7 @@ internal sealed class MessagesOfARound(Options options)
 {
     public async Task RunAsync()
     {
-        var large = Settings(4, 4, new ModelSettings("gpt2", 12, 12, 768, 1024, 50257, 0, null));
+        var large = Settings(4, 4, Model(layers: 12, heads: 12, width: 768, context: 1024, vocabulary: 50257));
         var chunks = VectorManifest.ChunkCount(new FlatLayout(large.Model).Length);
         var seconds = options.Seconds("compute", 60);
         using var wire = new Wire();
@@ -37,7 +37,7 @@ internal sealed class MessagesOfARound(Options options)
             var text = Directory.CreateDirectory(Path.Combine(folder, "text")).FullName;
             foreach (var words in Enumerable.Range(0, 400_000).Chunk(10_000))
                 await File.WriteAllTextAsync(Path.Combine(text, $"{words[0]}.txt"), string.Concat(words.Select(i => $"{i * 2654435761L % 9973:x} ")));
-            var small = Settings(workers, options.Number("rounds", 11), new ModelSettings("gpt2", 2, 2, 64, 256, 257, 0, null));
+            var small = Settings(workers, options.Number("rounds", 11), Model(layers: 2, heads: 2, width: 64, context: 256, vocabulary: 257));
             var settings = small with
             {
                 Run = small.Run with { InnerSteps = options.Number("inner-steps", 50) },
@@ -54,8 +54,23 @@ internal sealed class MessagesOfARound(Options options)
         }
     }
 
-    private static TrainingSettings Settings(int replicas, int rounds, ModelSettings model) => new(
-        new RunSettings("bench", 42, replicas, 500, rounds, null, AveragingMethod.Nesterov), new BatchSettings(8, 8), model,
-        new OptimizerSettings(1e-4, 1e-4, 0.9, 0.95, 1e-8, 0.1, 1.0, 0, LearningRateSchedule.Constant, 0, 0.7, 0.9),
-        new CorpusSettings([], "byte", 0.01), new CheckpointSettings(1, 2), new EvaluationSettings(1, 4));
+    private static ModelSettings Model(int layers, int heads, int width, int context, int vocabulary) =>
+        ModelSettings.Defaults with { Layers = layers, Heads = heads, Width = width, Context = context, Vocabulary = vocabulary };
+
+    private static TrainingSettings Settings(int replicas, int rounds, ModelSettings model) => new()
+    {
+        Run = RunSettings.Defaults with
+        {
+            Name = "bench", Replicas = replicas, InnerSteps = 500, Rounds = rounds, Averaging = AveragingMethod.Nesterov,
+        },
+        Batch = new BatchSettings { Sequences = 8, Micro = 8 },
+        Model = model,
+        Optimizer = OptimizerSettings.Defaults with
+        {
+            LearningRate = 1e-4, MinimumLearningRate = 1e-4, Schedule = LearningRateSchedule.Constant, WarmupSteps = 0,
+        },
+        Corpus = CorpusSettings.Defaults,
+        Checkpoint = new CheckpointSettings { EveryRounds = 1, Keep = 2 },
+        Evaluation = new EvaluationSettings { EveryRounds = 1, Sequences = 4 },
+    };
 }

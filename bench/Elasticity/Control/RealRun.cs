@@ -46,6 +46,6 @@ internal sealed class RealRun(TrainingSettings settings, int workers, string fol
         }
 
         Task<ElasticNode> StartAsync(string devices, NodeDuty duty) => ElasticNode.StartAsync(
-            new NodeSettings(devices, 1, Path.Combine(folder, $"{nodes.Count}"), "127.0.0.1", 0), duty, _ => { });
+            NodeSettings.Defaults with { Devices = devices, DataDir = Path.Combine(folder, $"{nodes.Count}") }, duty, _ => { });
     }
 }

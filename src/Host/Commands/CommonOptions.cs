@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Elastic.Host.Configuration;
 using Elastic.Messages;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Commands;
 
@@ -63,9 +64,8 @@ internal static class CommonOptions
     /// <summary>A run by its name, which is also a folder's name and so must not lead elsewhere.</summary>
     public static RunId RunOf(string name)
     {
-        // The rule is that of run.name; nothing else can be wrong with the settings of the default preset.
-        var run = ConfigurationLoader.Load(new ConfigurationRequest([], [])).Training.Run with { Name = name };
-        var problems = run.Problems().Select(p => $"{p} (--run)").ToList();
+        // The rule is that of run.name; nothing else can be wrong with the defaults.
+        var problems = (RunSettings.Defaults with { Name = name }).Problems().Select(p => $"{p} (--run)").ToList();
         return problems.Count > 0 ? throw new SettingsException(problems) : new RunId(name);
     }
 }

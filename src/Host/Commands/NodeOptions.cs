@@ -12,8 +12,7 @@ internal sealed class NodeOptions
     public const int DefaultHttpPort = 4080;
     public const int DefaultPbmPort = 9110;
 
-    private readonly int _port, _httpPort, _pbmPort;
-    private readonly string _devices;
+    private readonly Dictionary<string, string> _defaults;
     private readonly Option<string?> _dataDir = CommonOptions.DataDir();
 
     private readonly Option<string?> _host = new("--host")
@@ -49,7 +48,14 @@ internal sealed class NodeOptions
     /// <param name="devices">Default of <c>--devices</c>.</param>
     public NodeOptions(int port, int httpPort, int pbmPort, string devices, Option<string[]> seeds)
     {
-        (_port, _httpPort, _pbmPort, _devices, Seeds) = (port, httpPort, pbmPort, devices, seeds);
+        Seeds = seeds;
+        _defaults = new()
+        {
+            ["node.port"] = $"{port}",
+            ["node.http-port"] = $"{httpPort}",
+            ["node.pbm-port"] = $"{pbmPort}",
+            ["node.devices"] = devices,
+        };
         _portOption = new Option<int?>("--port") { Description = $"Port of the control plane; 0 for any free one. Default: {port}.", HelpName = "PORT" };
         _httpPortOption = new Option<int?>("--http-port") { Description = $"Port of the data plane; 0 for any free one. Default: {httpPort}.", HelpName = "PORT" };
         _devicesOption = new Option<string?>("--devices")
@@ -76,6 +82,9 @@ internal sealed class NodeOptions
     /// <summary>Those that both commands have.</summary>
     public IEnumerable<Option> Common => [Seeds, _host, _portOption, _httpPortOption, _devicesOption, _dataDir, _network, _corporaDir, _preemptionFile, _set];
 
+    /// <summary>For the help: all settings of a node.</summary>
+    public IEnumerable<string> Settings => SettingsHelp.Lines(SettingsSchema.Node, _defaults);
+
     /// <summary>What the command line asks for.</summary>
     /// <exception cref="SettingsException">Names every problem.</exception>
     public NodeRequest Read(ParseResult parsed, bool seed)
@@ -85,7 +94,7 @@ internal sealed class NodeOptions
             throw new SettingsException($"--set {other}: a node has only the keys node.*; what belongs to a run is given with pbm run start");
         List<string> all =
         [
-            $"node.port={_port}", $"node.http-port={_httpPort}", $"node.pbm-port={_pbmPort}", $"node.devices=\"{_devices}\"",
+            .. _defaults.SelectMany(d => Given(d.Key, d.Value)),
             .. sets,
             .. Given("node.host", parsed.GetValue(_host)), .. Given("node.port", parsed.GetValue(_portOption)), .. Given("node.http-port", parsed.GetValue(_httpPortOption)),
             .. Given("node.network", parsed.GetValue(_network)), .. Given("node.corpora-dir", parsed.GetValue(_corporaDir)),

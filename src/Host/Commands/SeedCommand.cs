@@ -23,7 +23,7 @@ internal static class SeedCommand
             elastic seed --devices cpu:4                                  it computes as well
             elastic seed --host 10.0.0.6 --seed 10.0.0.5:4053 \
                          --database postgres://elastic:secret@10.0.0.9/elastic   a second seed on the same database
-            """) { options.PbmPort, options.Database };
+            """, options.Settings) { options.PbmPort, options.Database };
         foreach (var option in options.Common)
             command.Add(option);
         command.SetAction((parsed, _) => NodeProcess.RunAsync(

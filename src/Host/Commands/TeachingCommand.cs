@@ -5,8 +5,12 @@ using System.CommandLine.Invocation;
 namespace Elastic.Host.Commands;
 
 /// <summary>A command whose help ends with examples: they teach faster than a list of options.</summary>
-internal sealed class TeachingCommand(string name, string description, string examples) : Command(name, description)
+internal sealed class TeachingCommand(string name, string description, string examples, IEnumerable<string>? settings = null)
+    : Command(name, description)
 {
+    /// <summary>What <c>--set</c> takes, one line per setting; none for a command that takes none.</summary>
+    public IEnumerable<string> Settings { get; } = settings ?? [];
+
     /// <summary>Command lines, one per line, with a word about each.</summary>
     public string Examples { get; } = examples;
 
@@ -33,12 +37,22 @@ internal sealed class TeachingCommand(string name, string description, string ex
             };
             if (examples is null)
                 return result;
-            var output = parseResult.InvocationConfiguration.Output;
-            output.WriteLine("Examples:");
-            foreach (var line in examples.Split('\n'))
-                output.WriteLine($"  {line}".TrimEnd());
-            output.WriteLine();
+            Write(
+                "Settings and their defaults, for --set KEY=VALUE; presets change some (docs/configuration.md has the reasons):",
+                (parseResult.CommandResult.Command as TeachingCommand)?.Settings ?? []);
+            Write("Examples:", examples.Split('\n'));
             return result;
+
+            void Write(string title, IEnumerable<string> lines)
+            {
+                if (!lines.Any())
+                    return;
+                var output = parseResult.InvocationConfiguration.Output;
+                output.WriteLine(title);
+                foreach (var line in lines)
+                    output.WriteLine($"  {line}".TrimEnd());
+                output.WriteLine();
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Elastic.Host.Configuration;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Commands;
 
@@ -22,7 +23,7 @@ internal static class TrainCommand
 
         var command = new TeachingCommand("train",
             "Trains a model, or goes on with a run that was stopped or killed. " +
-            "Ctrl-C once stops at the next step; the same command goes on. All keys: docs/configuration.md.",
+            "Ctrl-C once stops at the next step; the same command goes on.",
             """
             elastic train                                          the preset "tiny" on the documentation of the .NET SDK
             elastic train --corpus ~/books --run books             your own text, under a name of its own
@@ -30,7 +31,7 @@ internal static class TrainCommand
             elastic train --run long --set run.rounds=200          one setting changed
             elastic train --config gpt2-124m --devices cuda:all    GPT-2 small on all GPUs
             elastic train --json > result.json                     for scripts
-            """)
+            """, SettingsHelp.Lines(SettingsSchema.All))
         { config, set, corpus, run, dataDir, devices, json, plain };
         command.SetAction((parsed, _) => TrainRun.RunAsync(
             new TrainRequest(

@@ -1,42 +1,39 @@
 using Akka.Configuration.Hocon;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Configuration;
 
-/// <summary>What one source says about one key.</summary>
-/// <param name="Items">One text for a plain value, all elements for a list.</param>
-/// <param name="IsList">Whether it was written as a list.</param>
-/// <param name="Where">For people: "mine.conf, line 3", "--set".</param>
-internal sealed record ConfigurationValue(string Key, IReadOnlyList<string> Items, bool IsList, string Where)
-{
-    /// <summary>As it was written, for messages.</summary>
-    public string Text => IsList ? $"[{string.Join(", ", Items)}]" : Items[0];
-
-    /// <summary><c>key = null</c> takes the value of an earlier layer away.</summary>
-    public bool IsNull => !IsList && Items[0] == ConfigurationLayer.Null;
-}
-
-/// <summary>One source of settings, flattened to whole keys: reference.conf, a preset, a file, one <c>--set</c>.</summary>
+/// <summary>One source of settings, flattened to whole keys: the defaults, a preset, a file, one <c>--set</c>.</summary>
 internal sealed class ConfigurationLayer
 {
-    /// <summary>The value that is none; the parser gives it as a null text.</summary>
-    public const string Null = "null";
-
     private readonly string _origin;
     private readonly KeyLines _keys;
-    private readonly List<ConfigurationValue> _values = [];
+    private readonly SettingsSchema _schema;
+    private readonly List<SettingText> _values = [];
     private readonly List<string> _problems = [];
 
-    private ConfigurationLayer(string origin, KeyLines keys) => (_origin, _keys) = (origin, keys);
+    private ConfigurationLayer(string origin, KeyLines keys, SettingsSchema? schema = null) =>
+        (_origin, _keys, _schema) = (origin, keys, schema ?? SettingsSchema.All);
 
-    public IReadOnlyList<ConfigurationValue> Values => _values;
+    public IReadOnlyList<SettingText> Values => _values;
 
     /// <summary>Unknown keys and blocks that are not blocks, one sentence each.</summary>
     public IReadOnlyList<string> Problems => _problems;
 
-    /// <summary>Reads a HOCON text; <paramref name="origin"/> is how messages call it.</summary>
-    public static ConfigurationLayer Parse(string origin, string text)
+    /// <summary>The layer below all others.</summary>
+    public static ConfigurationLayer Defaults(SettingsSchema? schema = null)
     {
-        var layer = new ConfigurationLayer(origin, KeyLines.Find(text));
+        var layer = new ConfigurationLayer("default", KeyLines.None, schema);
+        layer._values.AddRange(layer._schema.Defaults);
+        return layer;
+    }
+
+    /// <summary>Reads a HOCON text.</summary>
+    /// <param name="origin">What messages call it.</param>
+    /// <param name="schema">The settings that may be in it; null for all of Elastic's.</param>
+    public static ConfigurationLayer Parse(string origin, string text, SettingsSchema? schema = null)
+    {
+        var layer = new ConfigurationLayer(origin, KeyLines.Find(text), schema);
         if (layer._keys.Mismatch is { } mismatch)
             throw new SettingsException($"{origin}: {mismatch}");
         layer.Flatten("", HoconText.Parse(text, origin));
@@ -59,7 +56,7 @@ internal sealed class ConfigurationLayer
     public static ConfigurationLayer Of(string origin, string key, IReadOnlyList<string> items, bool isList)
     {
         var layer = new ConfigurationLayer(origin, KeyLines.None);
-        layer.Add(key, new ConfigurationValue(key, items, isList, origin));
+        layer.Add(key, new SettingText(key, items, isList, origin));
         return layer;
     }
 
@@ -68,28 +65,28 @@ internal sealed class ConfigurationLayer
         foreach (var (name, value) in block.Items)
         {
             var key = prefix.Length == 0 ? name : $"{prefix}.{name}";
-            if (value.IsObject() && !ConfigurationKeys.IsKnown(key) && ConfigurationKeys.IsBlock(key))
+            if (value.IsObject() && _schema.Find(key) is null && _schema.IsBlock(key))
                 Flatten(key, value.GetObject());
             else if (value.IsObject())
-                _problems.Add(ConfigurationKeys.IsKnown(key) ? $"{key} ({Where(key)}): it is a value, not a block" : Unknown(key));
+                _problems.Add(_schema.Find(key) is not null ? $"{key} ({Where(key)}): it is a value, not a block" : Unknown(key));
             else if (value.Values.Any(v => v is HoconArray))        // IsArray() is false for []
-                Add(key, new ConfigurationValue(key, [.. value.GetArray().Select(v => v.GetString())], IsList: true, Where(key)));
+                Add(key, new SettingText(key, [.. value.GetArray().Select(v => v.GetString())], IsList: true, Where(key)));
             else
-                Add(key, new ConfigurationValue(key, [value.GetString() ?? Null], IsList: false, Where(key)));
+                Add(key, new SettingText(key, [value.GetString() ?? SettingText.Null], IsList: false, Where(key)));
         }
     }
 
-    private void Add(string key, ConfigurationValue value)
+    private void Add(string key, SettingText value)
     {
-        if (ConfigurationKeys.IsKnown(key))
+        if (_schema.Find(key) is not null)
             _values.Add(value);
-        else if (ConfigurationKeys.IsBlock(key))
-            _problems.Add($"{key} ({Where(key)}): it is a block of keys; set one of them, e.g. {ConfigurationKeys.Nearest(key + ".")}");
+        else if (_schema.IsBlock(key))
+            _problems.Add($"{key} ({Where(key)}): it is a block of keys; set one of them, e.g. {_schema.Nearest(key + ".")}");
         else
             _problems.Add(Unknown(key));
     }
 
-    private string Unknown(string key) => $"unknown key {key} ({Where(key)}): did you mean {ConfigurationKeys.Nearest(key)}?";
+    private string Unknown(string key) => $"unknown key {key} ({Where(key)}): did you mean {_schema.Nearest(key)}?";
 
     private string Where(string key) => _keys.Lines.TryGetValue(key, out var line) && _origin != "--set" ? $"{_origin}, line {line}" : _origin;
 }

@@ -1,4 +1,5 @@
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Configuration;
 
@@ -19,7 +20,7 @@ internal static class ConfigurationLoader
         IReadOnlyList<string> configs = request.Configs.Count > 0 ? request.Configs : [Presets.Default];
         List<ConfigurationLayer> layers =
         [
-            ConfigurationLayer.Parse("reference.conf", Presets.ReferenceText),
+            ConfigurationLayer.Defaults(),
             .. Option("ELASTIC_DATA_DIR", "node.data-dir", request.EnvironmentDataDir),
             .. configs.Select(ReadConfig),
             .. request.Sets.Select(ConfigurationLayer.ParseSet),
@@ -37,17 +38,15 @@ internal static class ConfigurationLoader
     }
 
     /// <summary>One value per key: the last layer that names it decides.</summary>
-    public static IReadOnlyDictionary<string, ConfigurationValue> Merge(IEnumerable<ConfigurationLayer> layers)
+    public static IReadOnlyDictionary<string, SettingText> Merge(IEnumerable<ConfigurationLayer> layers, SettingsSchema? schema = null)
     {
-        var merged = new Dictionary<string, ConfigurationValue>(StringComparer.Ordinal);
+        schema ??= SettingsSchema.All;
+        var merged = new Dictionary<string, SettingText>(StringComparer.Ordinal);
         foreach (var layer in layers)
         {
             // run.epochs in a later layer takes back run.rounds of an earlier one, and the other way round.
-            if (layer.Values.Any(v => ConfigurationKeys.Alternatives.Contains(v.Key) && !v.IsNull))
-            {
-                foreach (var key in ConfigurationKeys.Alternatives)
-                    merged.Remove(key);
-            }
+            foreach (var key in layer.Values.Where(v => !v.IsNull).SelectMany(v => schema.AlternativesOf(v.Key)))
+                merged.Remove(key);
 
             foreach (var value in layer.Values)
             {

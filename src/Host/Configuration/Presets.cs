@@ -8,7 +8,6 @@ internal static class Presets
     public const string Default = "tiny";
     private const string Folder = "hocon/";
     private const string Extension = ".conf";
-    private const string Reference = "reference";
 
     /// <summary>Names for <c>--config</c>.</summary>
     public static IReadOnlyList<string> Names { get; } =
@@ -16,12 +15,8 @@ internal static class Presets
         .. Assembly.GetExecutingAssembly().GetManifestResourceNames()
             .Where(n => n.StartsWith(Folder, StringComparison.Ordinal))
             .Select(n => n[Folder.Length..^Extension.Length])
-            .Where(n => n != Reference)
             .OrderDescending(StringComparer.Ordinal),
     ];
-
-    /// <summary>All keys with their defaults and the reasons for them.</summary>
-    public static string ReferenceText => Read(Reference);
 
     /// <summary>The text of a preset.</summary>
     public static string Read(string name)

@@ -35,7 +35,7 @@ internal sealed record RunRequest(IReadOnlyList<CallValue> Configs, IReadOnlyLis
 
         List<ConfigurationLayer> layers =
         [
-            ConfigurationLayer.Parse("reference.conf", Presets.ReferenceText), .. asked,
+            ConfigurationLayer.Defaults(), .. asked,
             ConfigurationLayer.Of("--name", "run.name", [Name], isList: false),
         ];
         if (Corpus.Count > 0)

@@ -1,25 +1,30 @@
 namespace Elastic.Messages.Settings;
 
 /// <summary>Block <c>batch</c>: what one inner step of one replica reads.</summary>
-/// <param name="Sequences">B: blocks per inner step and replica.</param>
-/// <param name="Micro">Blocks per forward pass, the unit of compute; divides <paramref name="Sequences"/>.</param>
-public sealed record BatchSettings(int Sequences, int Micro)
+public sealed record BatchSettings : SettingsGroup
 {
+    public static BatchSettings Defaults { get; } = SettingsRecord.DefaultsOf<BatchSettings>();
+
+    [Setting("batch.sequences", 16, "B: blocks per inner step and replica.")]
+    [AtLeast(1)]
+    public required int Sequences { get; init; }
+
+    [Setting("batch.micro", 8, """
+        Blocks per forward pass, the unit of compute; divides sequences. It decides how much memory a step takes and among how many devices a
+        step can be spread (sequences / micro), and it is part of the answer: another micro gives other last bits.
+        """)]
+    [AtLeast(1)]
+    public required int Micro { get; init; }
+
     /// <summary>M: micro-batches per inner step, whose gradients are summed along the tree.</summary>
     public int MicroBatches => Sequences / Micro;
 
-    /// <inheritdoc cref="TrainingSettings.Problems"/>
-    public IEnumerable<string> Problems()
+    protected override IEnumerable<string> ProblemsTogether()
     {
-        if (Sequences < 1)
-            yield return $"batch.sequences = {Sequences}: use at least 1";
-        if (Micro < 1)
-            yield return $"batch.micro = {Micro}: use at least 1";
-        if (Sequences >= 1 && Micro >= 1 && Sequences % Micro != 0)
-        {
-            var nearest = Enumerable.Range(1, Sequences).Where(m => Sequences % m == 0).MinBy(m => Math.Abs(m - Micro));
-            yield return $"batch.sequences = {Sequences} does not divide by batch.micro = {Micro}: every forward pass has the same size; " +
-                         $"use batch.micro = {nearest}";
-        }
+        if (Sequences < 1 || Micro < 1 || Sequences % Micro == 0)
+            yield break;
+        var nearest = Enumerable.Range(1, Sequences).Where(m => Sequences % m == 0).MinBy(m => Math.Abs(m - Micro));
+        yield return $"batch.sequences = {Sequences} does not divide by batch.micro = {Micro}: every forward pass has the same size; " +
+                     $"use batch.micro = {nearest}";
     }
 }

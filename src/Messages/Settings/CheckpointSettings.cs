@@ -1,16 +1,20 @@
 namespace Elastic.Messages.Settings;
 
 /// <summary>Block <c>checkpoint</c>: when a version is made durable, and how many are kept.</summary>
-/// <param name="EveryRounds">Rounds between two checkpoints; the last round always makes one.</param>
-/// <param name="Keep">Newest checkpoints that are kept.</param>
-public sealed record CheckpointSettings(int EveryRounds, int Keep)
+public sealed record CheckpointSettings : SettingsGroup
 {
-    /// <inheritdoc cref="TrainingSettings.Problems"/>
-    public IEnumerable<string> Problems()
-    {
-        if (EveryRounds < 1)
-            yield return $"checkpoint.every-rounds = {EveryRounds}: use at least 1";
-        if (Keep < 1)
-            yield return $"checkpoint.keep = {Keep}: use at least 1";
-    }
+    public static CheckpointSettings Defaults { get; } = SettingsRecord.DefaultsOf<CheckpointSettings>();
+
+    [Setting("checkpoint.every-rounds", 5, """
+        Rounds between two checkpoints; the last round always makes one. More often costs disk writes, less often costs computing again after a
+        crash.
+        """, PartOfAnswer = false)]
+    [AtLeast(1)]
+    public required int EveryRounds { get; init; }
+
+    [Setting("checkpoint.keep", 3, """
+        Newest checkpoints that are kept: more than one, because the newest may be the one that a full disk cut short.
+        """, PartOfAnswer = false)]
+    [AtLeast(1)]
+    public required int Keep { get; init; }
 }

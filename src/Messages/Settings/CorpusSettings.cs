@@ -1,17 +1,26 @@
 namespace Elastic.Messages.Settings;
 
 /// <summary>Block <c>corpus</c>: which text, and how it becomes tokens.</summary>
-/// <param name="Sources">Files and folders; empty for the default corpus.</param>
-/// <param name="Tokenizer">"byte" or "gpt2".</param>
-/// <param name="HeldOut">Share of the documents kept from training, chosen by document hash.</param>
-public sealed record CorpusSettings(IReadOnlyList<string> Sources, string Tokenizer, double HeldOut)
+public sealed record CorpusSettings : SettingsGroup
 {
-    /// <inheritdoc cref="TrainingSettings.Problems"/>
-    public IEnumerable<string> Problems()
-    {
-        if (Tokenizer is not ("byte" or "gpt2"))
-            yield return $"corpus.tokenizer = \"{Tokenizer}\": use \"byte\" or \"gpt2\"";
-        if (HeldOut is not (>= 0 and <= 0.5))
-            yield return $"corpus.held-out = {HeldOut}: use 0 to 0.5";
-    }
+    public static CorpusSettings Defaults { get; } = SettingsRecord.DefaultsOf<CorpusSettings>();
+
+    // Not part of the answer: the digest of what they hold is, and is compared instead.
+    [Setting("corpus.sources", new string[0], """
+        Files and folders of .txt .md .xml .html .jsonl .jsonl.zst .parquet. Empty for the reference documentation of the installed .NET SDK:
+        real text that is on every machine that can build Elastic.
+        """, PartOfAnswer = false)]
+    public required IReadOnlyList<string> Sources { get; init; }
+
+    [Setting("corpus.tokenizer", "byte", """
+        byte: 256 bytes and an end of text; needs no vocabulary, and its loss is per byte. gpt2: GPT-2's 50257 pieces.
+        """)]
+    [OneOf("byte", "gpt2")]
+    public required string Tokenizer { get; init; }
+
+    [Setting("corpus.held-out", 0.01, """
+        Share of the documents that are never trained on, chosen by the hash of the document, so that it stays held out when the corpus grows.
+        """)]
+    [Between(0, 0.5)]
+    public required double HeldOut { get; init; }
 }

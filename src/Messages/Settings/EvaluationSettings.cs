@@ -1,16 +1,19 @@
 namespace Elastic.Messages.Settings;
 
 /// <summary>Block <c>evaluation</c>: how often the held-out text is scored, and how much of it.</summary>
-/// <param name="EveryRounds">Rounds between two evaluations; the first version and the last are always scored.</param>
-/// <param name="Sequences">Held-out blocks per evaluation, evenly spread; fewer where there are not so many.</param>
-public sealed record EvaluationSettings(int EveryRounds, int Sequences)
+public sealed record EvaluationSettings : SettingsGroup
 {
-    /// <inheritdoc cref="TrainingSettings.Problems"/>
-    public IEnumerable<string> Problems()
-    {
-        if (EveryRounds < 1)
-            yield return $"evaluation.every-rounds = {EveryRounds}: use at least 1";
-        if (Sequences < 1)
-            yield return $"evaluation.sequences = {Sequences}: use at least 1";
-    }
+    public static EvaluationSettings Defaults { get; } = SettingsRecord.DefaultsOf<EvaluationSettings>();
+
+    [Setting("evaluation.every-rounds", 5, """
+        Rounds between two scores of the held-out text; the first and the last version are always scored.
+        """, PartOfAnswer = false)]
+    [AtLeast(1)]
+    public required int EveryRounds { get; init; }
+
+    [Setting("evaluation.sequences", 64, """
+        Held-out blocks per score, evenly spread; fewer where there are not so many. Fixed, so that two scores of one run compare.
+        """, PartOfAnswer = false)]
+    [AtLeast(1)]
+    public required int Sequences { get; init; }
 }

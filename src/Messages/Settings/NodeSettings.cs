@@ -2,31 +2,67 @@ namespace Elastic.Messages.Settings;
 
 /// <summary>
 /// Block <c>node</c>: where a run is computed. Not part of a run's settings: how many devices there are, and where, does not change the
-/// weights. What kind they are and <paramref name="ThreadsPerDevice"/> do; a run notes both as its arithmetic, and does not go on with another.
+/// weights. What kind they are and <see cref="ThreadsPerDevice"/> do; a run notes both as its arithmetic, and does not go on with another.
 /// </summary>
-/// <param name="Devices">"auto", "cpu:N" (N slots), "cuda:all" or "cuda:0,1".</param>
-/// <param name="ThreadsPerDevice">Arithmetic threads of one CPU device. Another number gives other bits; two devices of one thread are as fast.</param>
-/// <param name="DataDir">Holds the journal, the blobs, the corpora and the runs.</param>
-/// <param name="Host">The address that the node binds.</param>
-/// <param name="Port">The port of the control plane; 0 for any free one.</param>
-/// <param name="HttpPort">The port of the data plane; 0 for any free one.</param>
-/// <param name="PbmPort">The port for <c>pbm</c>, on seeds; 0 for any free one.</param>
-/// <param name="Database">Where the journal is; null for a file in the data directory.</param>
-/// <param name="Network">"lan", "cloud" or "spot": how soon silence is taken for death.</param>
-/// <param name="CorporaDir">Built corpora, when not in the data directory: a disk that nodes share.</param>
-public sealed record NodeSettings(
-    string Devices, int ThreadsPerDevice, string DataDir, string Host, int Port, int HttpPort = 0, int PbmPort = 0, string? Database = null,
-    string Network = "lan", string? CorporaDir = null)
+public sealed record NodeSettings : SettingsGroup
 {
-    /// <inheritdoc cref="TrainingSettings.Problems"/>
-    public IEnumerable<string> Problems()
-    {
-        if (ThreadsPerDevice is < 1 or > 1024)
-            yield return $"node.threads-per-device = {ThreadsPerDevice}: use 1 to 1024";
-        if (DataDir.Length == 0)
-            yield return "node.data-dir is empty: name a folder";
-        foreach (var (key, port) in new[] { ("port", Port), ("http-port", HttpPort), ("pbm-port", PbmPort) })
-            if (port is < 0 or > 65535)
-                yield return $"node.{key} = {port}: use 0 to 65535";
-    }
+    public static NodeSettings Defaults { get; } = SettingsRecord.DefaultsOf<NodeSettings>();
+
+    [Setting("node.devices", "auto", """
+        auto: all GPUs, else as many CPU slots as there are cores and micro-batches. cpu:N for N slots, cuda:all, cuda:0,1. On seeds and
+        workers also none: it stores and does not compute.
+        """, PartOfAnswer = false)]
+    public required string Devices { get; init; }
+
+    [Setting("node.threads-per-device", 1, """
+        Arithmetic threads of one CPU device. Leave it at 1: another number gives other bits, and two devices of one thread are as fast as one
+        device of two.
+        """)]
+    [Between(1, 1024)]
+    public required int ThreadsPerDevice { get; init; }
+
+    [Setting("node.data-dir", "elastic-data", """
+        Holds the journal, the blobs, the corpora and the runs. Relative to the current directory.
+        """, PartOfAnswer = false, IsPath = true)]
+    [NotEmpty("name a folder")]
+    public required string DataDir { get; init; }
+
+    [Setting("node.host", "127.0.0.1", """
+        The address that the node binds, and by which others reach it. Loopback, because a run in one process has nobody to listen to; a node
+        among several machines needs one that the others reach.
+        """, PartOfAnswer = false)]
+    public required string Host { get; init; }
+
+    [Setting("node.port", 0, """
+        The port of the control plane; 0 for any free one, so that two runs in two data directories never collide.
+        """, PartOfAnswer = false)]
+    [Between(0, 65535)]
+    public required int Port { get; init; }
+
+    [Setting("node.http-port", 0, """
+        The port of the data plane, on which nodes fetch blobs from each other; 0 for any free one.
+        """, PartOfAnswer = false)]
+    [Between(0, 65535)]
+    public required int HttpPort { get; init; }
+
+    [Setting("node.pbm-port", 0, "The port on which a seed answers pbm; 0 for any free one.", PartOfAnswer = false)]
+    [Between(0, 65535)]
+    public required int PbmPort { get; init; }
+
+    [Setting("node.database", null, """
+        The seeds' journal: null for SQLite in the data directory; sqlite:PATH for a file that the seeds of one machine share;
+        postgres://USER:PASSWORD@HOST:PORT/DATABASE for seeds on several machines. Workers need none.
+        """, PartOfAnswer = false)]
+    public required string? Database { get; init; }
+
+    [Setting("node.network", "lan", """
+        How soon silence is taken for death: lan, cloud or spot. See docs/cluster.md and hocon/network/*.conf for what each costs. The same on
+        all nodes.
+        """, PartOfAnswer = false)]
+    public required string Network { get; init; }
+
+    [Setting("node.corpora-dir", null, """
+        Built corpora, when not in the data directory: name a disk that all nodes see, and nobody has to fetch shards.
+        """, PartOfAnswer = false, IsPath = true)]
+    public required string? CorporaDir { get; init; }
 }

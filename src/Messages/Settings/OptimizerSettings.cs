@@ -14,44 +14,74 @@ public enum LearningRateSchedule
 }
 
 /// <summary>Block <c>optimizer</c>: AdamW inside a replica, and the outer step of the averaging.</summary>
-/// <param name="LearningRate">Peak learning rate of AdamW.</param>
-/// <param name="MinimumLearningRate">Where the schedule ends.</param>
-/// <param name="Beta1">Decay of the first moment.</param>
-/// <param name="Beta2">Decay of the second moment.</param>
-/// <param name="Epsilon">Added to the root of the second moment.</param>
-/// <param name="WeightDecay">Decoupled decay (Loshchilov and Hutter 2019), on matrices only.</param>
-/// <param name="Clip">Largest global norm of the gradient; 0 for none.</param>
-/// <param name="LabelSmoothing">Share of the target spread over the vocabulary (Szegedy et al. 2016, section 7).</param>
-/// <param name="Schedule">The learning rate after the warm-up.</param>
-/// <param name="WarmupSteps">Inner steps over which the learning rate rises from zero.</param>
-/// <param name="OuterLearningRate">Learning rate of the outer step (<see cref="AveragingMethod.Nesterov"/> only).</param>
-/// <param name="OuterMomentum">Momentum of the outer step (<see cref="AveragingMethod.Nesterov"/> only).</param>
-public sealed record OptimizerSettings(
-    double LearningRate, double MinimumLearningRate, double Beta1, double Beta2, double Epsilon, double WeightDecay, double Clip,
-    double LabelSmoothing, LearningRateSchedule Schedule, int WarmupSteps, double OuterLearningRate, double OuterMomentum)
+public sealed record OptimizerSettings : SettingsGroup
 {
-    /// <inheritdoc cref="TrainingSettings.Problems"/>
-    public IEnumerable<string> Problems()
+    public static OptimizerSettings Defaults { get; } = SettingsRecord.DefaultsOf<OptimizerSettings>();
+
+    [Setting("optimizer.learning-rate", 2e-3, "Peak learning rate of AdamW. Small models take more than GPT-2's 6e-4.")]
+    [Above(0)]
+    public required double LearningRate { get; init; }
+
+    [Setting("optimizer.minimum-learning-rate", 2e-4, "Where the schedule ends: a tenth of the peak (Hoffmann et al. 2022).")]
+    [AtLeast(0)]
+    public required double MinimumLearningRate { get; init; }
+
+    [Setting("optimizer.betas", new[] { 0.9, 0.95 }, """
+        Decay of the two moments. 0.95 instead of 0.999 forgets a bad batch sooner (Brown et al. 2020).
+        """)]
+    [Between(0, 1, BelowMost = true)]
+    public required NumberPair Betas { get; init; }
+
+    [Setting("optimizer.epsilon", 1e-8, "Added to the root of the second moment.")]
+    [Above(0)]
+    public required double Epsilon { get; init; }
+
+    [Setting("optimizer.weight-decay", 0.1, "Decoupled decay (Loshchilov and Hutter 2019), on matrices only.")]
+    [AtLeast(0)]
+    public required double WeightDecay { get; init; }
+
+    [Setting("optimizer.clip", 1.0, "Largest global norm of the gradient; 0 for none. 1 is GPT-3's and rarely bites after the warm-up.")]
+    [AtLeast(0, Zero = "no clipping")]
+    public required double Clip { get; init; }
+
+    [Setting("optimizer.label-smoothing", 0.0, """
+        Share of the target that is spread over the whole vocabulary (Szegedy et al. 2016, section 7). None, so that the loss stays a code
+        length.
+        """)]
+    [Between(0, 1, BelowMost = true)]
+    public required double LabelSmoothing { get; init; }
+
+    [Setting("optimizer.schedule", LearningRateSchedule.Cosine, "The learning rate after the warm-up: linear, cosine or constant.")]
+    public required LearningRateSchedule Schedule { get; init; }
+
+    [Setting("optimizer.warmup-steps", 40, "Inner steps over which the learning rate rises from zero: a twentieth of the default run.")]
+    [AtLeast(0)]
+    public required int WarmupSteps { get; init; }
+
+    [Setting("optimizer.outer-learning-rate", 0.7, """
+        Learning rate of the outer step of averaging = nesterov, as in DiLoCo (Douillard et al. 2023). Without effect otherwise.
+        """)]
+    [Above(0)]
+    public required double OuterLearningRate { get; init; }
+
+    [Setting("optimizer.outer-momentum", 0.9, "Momentum of the outer step, likewise.")]
+    [Between(0, 1, BelowMost = true)]
+    public required double OuterMomentum { get; init; }
+
+    /// <summary>Decay of the first moment.</summary>
+    public double Beta1
     {
-        if (!(LearningRate > 0))
-            yield return $"optimizer.learning-rate = {LearningRate}: use a number above 0";
-        if (!(MinimumLearningRate >= 0 && MinimumLearningRate <= LearningRate))
-            yield return $"optimizer.minimum-learning-rate = {MinimumLearningRate}: use 0 to optimizer.learning-rate ({LearningRate})";
-        if (Beta1 is not (>= 0 and < 1) || Beta2 is not (>= 0 and < 1))
-            yield return $"optimizer.betas = [{Beta1}, {Beta2}]: use two numbers from 0 to less than 1";
-        if (!(Epsilon > 0))
-            yield return $"optimizer.epsilon = {Epsilon}: use a number above 0";
-        if (!(WeightDecay >= 0))
-            yield return $"optimizer.weight-decay = {WeightDecay}: use 0 or more";
-        if (!(Clip >= 0))
-            yield return $"optimizer.clip = {Clip}: use 0 (no clipping) or more";
-        if (LabelSmoothing is not (>= 0 and < 1))
-            yield return $"optimizer.label-smoothing = {LabelSmoothing}: use 0 to less than 1";
-        if (WarmupSteps < 0)
-            yield return $"optimizer.warmup-steps = {WarmupSteps}: use 0 or more";
-        if (!(OuterLearningRate > 0))
-            yield return $"optimizer.outer-learning-rate = {OuterLearningRate}: use a number above 0";
-        if (OuterMomentum is not (>= 0 and < 1))
-            yield return $"optimizer.outer-momentum = {OuterMomentum}: use 0 to less than 1";
+        get => Betas.First;
+        init => Betas = Betas with { First = value };
     }
+
+    /// <summary>Decay of the second moment.</summary>
+    public double Beta2
+    {
+        get => Betas.Second;
+        init => Betas = Betas with { Second = value };
+    }
+
+    protected override IEnumerable<string> ProblemsTogether() => MinimumLearningRate > LearningRate
+        ? [$"optimizer.minimum-learning-rate = {MinimumLearningRate}: use 0 to optimizer.learning-rate ({LearningRate})"] : [];
 }

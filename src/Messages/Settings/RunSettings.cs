@@ -11,36 +11,64 @@ public enum AveragingMethod
 }
 
 /// <summary>Block <c>run</c>: how much work there is and how it is cut into rounds.</summary>
-/// <param name="Name">Names the run, its folder and its journal.</param>
-/// <param name="Seed">Decides the initial parameters, the sample order and the dropout masks.</param>
-/// <param name="Replicas">R: logical data-parallel workers, averaged once a round.</param>
-/// <param name="InnerSteps">H: optimizer steps of each replica between two averagings.</param>
-/// <param name="Rounds">Rounds to run; null when <paramref name="Epochs"/> decides.</param>
-/// <param name="Epochs">Passes over the corpus; the run ends with the round that completes them.</param>
-/// <param name="Averaging">How the replicas are averaged.</param>
-/// <param name="AuditRate">Share of the replicas' rounds that two nodes compute, to compare their bytes. No effect on the weights.</param>
-public sealed record RunSettings(
-    string Name, ulong Seed, int Replicas, int InnerSteps, int? Rounds, int? Epochs, AveragingMethod Averaging, double AuditRate = 0)
+public sealed record RunSettings : SettingsGroup
 {
     /// <summary>A message that names something of each replica stays well below the control plane's 64 KiB.</summary>
     public const int MostReplicas = Work.Part.MostDigests;
 
-    /// <inheritdoc cref="TrainingSettings.Problems"/>
-    public IEnumerable<string> Problems()
-    {
-        if (Name.Length is 0 or > 64 || !Name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.') || Name[0] == '.')
-            yield return $"run.name = \"{Name}\": use 1 to 64 letters, digits, '-', '_' and '.'";
-        if (Replicas is < 1 or > MostReplicas)
-            yield return $"run.replicas = {Replicas}: use 1 to {MostReplicas}";
-        if (InnerSteps < 1)
-            yield return $"run.inner-steps = {InnerSteps}: use at least 1";
-        if (Rounds is null == Epochs is null)
-            yield return "run.rounds and run.epochs: set exactly one of them";
-        if (AuditRate is not (>= 0 and <= 1))
-            yield return $"run.audit-rate = {AuditRate}: use 0 to 1";
-        if (Rounds < 1)
-            yield return $"run.rounds = {Rounds}: use at least 1";
-        if (Epochs < 1)
-            yield return $"run.epochs = {Epochs}: use at least 1";
-    }
+    public static RunSettings Defaults { get; } = SettingsRecord.DefaultsOf<RunSettings>();
+
+    [Setting("run.name", "run", "Names the run, its folder and its journal. The same name goes on with the same run.", PartOfAnswer = false)]
+    [Matches("[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}", "1 to 64 letters, digits, '-', '_' and '.'")]
+    public required string Name { get; init; }
+
+    [Setting("run.seed", 42UL, """
+        Decides the initial parameters, the sample order and the dropout masks. A fixed number, so that two people who type the same command
+        compare the same fingerprint.
+        """)]
+    public required ulong Seed { get; init; }
+
+    [Setting("run.replicas", 1, """
+        R: logical data-parallel workers, averaged once a round. They are logical: any number of devices computes any number of replicas. A
+        replica is computed on one node at a time, so that more nodes than replicas do not help. One, because more replicas need more tokens
+        for the same loss.
+        """)]
+    [Between(1, MostReplicas)]
+    public required int Replicas { get; init; }
+
+    [Setting("run.inner-steps", 20, """
+        H: optimizer steps of each replica between two averagings. With one replica it only cuts the run into pieces that are committed; a
+        round is also what a crash can lose at most, so it should take minutes, not hours.
+        """)]
+    [AtLeast(1)]
+    public required int InnerSteps { get; init; }
+
+    [Setting("run.rounds", 40, """
+        Rounds to run. Instead of it, epochs = N runs passes over the corpus and ends with the round that completes them. Set one of the two:
+        of rounds and epochs, the one that was set last counts.
+        """)]
+    [AtLeast(1)]
+    public required int? Rounds { get; init; }
+
+    [Setting("run.epochs", null, "Passes over the corpus, instead of rounds.", InsteadOf = "run.rounds")]
+    [AtLeast(1)]
+    public required int? Epochs { get; init; }
+
+    [Setting("run.averaging", AveragingMethod.Average, """
+        average: the mean of the replicas, exact and without further state. nesterov: DiLoCo's outer step, which needs far fewer averagings
+        when there are several replicas.
+        """)]
+    public required AveragingMethod Averaging { get; init; }
+
+    // Texts of version 1 were written with and without this key.
+    [Setting("run.audit-rate", 0.0, """
+        Share of the replicas' rounds that two nodes compute, to compare their bytes: that is how memory or a disk that lies is found, named by
+        a third computation, and kept out. It costs that share of the throughput and changes no weight. Needs two nodes to find and three to
+        name. None, because most machines do not lie; use 0.05 on machines that you do not know.
+        """, PartOfAnswer = false)]
+    [Between(0, 1), Since(2, 0.0)]
+    public required double AuditRate { get; init; }
+
+    protected override IEnumerable<string> ProblemsTogether() =>
+        Rounds is null == Epochs is null ? ["run.rounds and run.epochs: set exactly one of them"] : [];
 }

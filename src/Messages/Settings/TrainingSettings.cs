@@ -4,19 +4,21 @@ namespace Elastic.Messages.Settings;
 /// Everything that decides the weights of a run, together with the corpus itself. Nothing in here says where
 /// the run is computed: that is <see cref="NodeSettings"/>.
 /// </summary>
-public sealed record TrainingSettings(
-    RunSettings Run,
-    BatchSettings Batch,
-    ModelSettings Model,
-    OptimizerSettings Optimizer,
-    CorpusSettings Corpus,
-    CheckpointSettings Checkpoint,
-    EvaluationSettings Evaluation)
+public sealed record TrainingSettings : SettingsGroup
 {
-    /// <summary>What is wrong with these settings, one sentence each with its remedy; empty when nothing is.</summary>
-    public IEnumerable<string> Problems() =>
-    [
-        .. Run.Problems(), .. Batch.Problems(), .. Model.Problems(), .. Optimizer.Problems(),
-        .. Corpus.Problems(), .. Checkpoint.Problems(), .. Evaluation.Problems(),
-    ];
+    public static TrainingSettings Defaults { get; } = SettingsRecord.DefaultsOf<TrainingSettings>();
+
+    public required RunSettings Run { get; init; }
+
+    public required BatchSettings Batch { get; init; }
+
+    public required ModelSettings Model { get; init; }
+
+    public required OptimizerSettings Optimizer { get; init; }
+
+    public required CorpusSettings Corpus { get; init; }
+
+    public required CheckpointSettings Checkpoint { get; init; }
+
+    public required EvaluationSettings Evaluation { get; init; }
 }

@@ -47,7 +47,10 @@ public sealed class TwoClustersSpecs : IAsyncLifetime
     {
         using var deadline = new CancellationTokenSource(Deadline);
         var node = await ElasticNode.StartAsync(
-            new NodeSettings("none", 1, Path.Combine(_folder, name), "127.0.0.1", 0, Database: $"sqlite:{Path.Combine(_folder, "journal.db")}"),
+            NodeSettings.Defaults with
+            {
+                Devices = "none", DataDir = Path.Combine(_folder, name), Database = $"sqlite:{Path.Combine(_folder, "journal.db")}",
+            },
             NodeDuty.Seed(), _ => { }, deadline.Token);
         _nodes.Add(node);
         return node;

@@ -15,7 +15,7 @@ public sealed class ResumeSpecs : IDisposable
     public async Task A_damaged_newest_version_falls_back_to_the_newest_whole_checkpoint_and_says_so()
     {
         // Rounds of 40 steps, so that the stop comes within the round after the one that it was asked for in.
-        var settings = TinyRun.Settings("a", rounds: 8, innerSteps: 40) with { Checkpoint = new CheckpointSettings(4, 3) };
+        var settings = TinyRun.Settings("a", rounds: 8, innerSteps: 40) with { Checkpoint = new CheckpointSettings { EveryRounds = 4, Keep = 3 } };
         var undisturbed = await _tiny.TrainAsync(settings, "cpu:1", data: "undisturbed");
 
         await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v => v.Round >= 5);
@@ -97,7 +97,7 @@ public sealed class ResumeSpecs : IDisposable
     [Fact]
     public async Task Only_as_many_checkpoints_are_kept_as_asked_for_and_no_blob_beyond_them()
     {
-        var settings = TinyRun.Settings("a", rounds: 10) with { Checkpoint = new CheckpointSettings(2, 2) };
+        var settings = TinyRun.Settings("a", rounds: 10) with { Checkpoint = new CheckpointSettings { EveryRounds = 2, Keep = 2 } };
         var view = await _tiny.TrainAsync(settings, "cpu:2");
 
         var manifests = CheckpointFiles.In(Path.Combine(_tiny.Root, "data", "runs", "a", "checkpoints"));

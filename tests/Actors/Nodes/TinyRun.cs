@@ -31,7 +31,7 @@ internal sealed class TinyRun : IDisposable
     }
 
     public Task<ElasticNode> StartAsync(string devices, string data, CancellationToken cancel) =>
-        ElasticNode.StartAsync(new NodeSettings(devices, 1, Path.Combine(Root, data), "127.0.0.1", 0), cancel);
+        ElasticNode.StartAsync(NodeSettings.Defaults with { Devices = devices, DataDir = Path.Combine(Root, data) }, cancel);
 
     public async Task<RunView> TrainAsync(ElasticNode node, TrainingSettings settings, Func<RunView, bool>? stop, CancellationToken cancel)
     {

@@ -46,5 +46,5 @@ internal static class Corpora
         return bytes;
     }
 
-    public static CorpusSettings Settings(string source) => new([source], "byte", 0.01);
+    public static CorpusSettings Settings(string source) => CorpusSettings.Defaults with { Sources = [source] };
 }

@@ -5,7 +5,7 @@ namespace Elastic.Corpus.Tests;
 
 public class CorpusIdentityTests
 {
-    private static readonly CorpusSettings Settings = new([], "byte", 0.01);
+    private static readonly CorpusSettings Settings = CorpusSettings.Defaults;
 
     [Fact]
     public void The_same_files_elsewhere_are_the_same_corpus()

@@ -90,6 +90,17 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains("Example", _output.ToString(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("train", "run.rounds = 40 ")]
+    [InlineData("seed", "node.port = 4053 ")]
+    [InlineData("worker", "node.port = 0 ")]
+    public async Task Help_lists_the_settings_with_the_command_s_own_defaults(string command, string setting)
+    {
+        Assert.Equal(ExitCodes.Done, await Run(command, "--help"));
+        Assert.Contains(setting, _output.ToString(), StringComparison.Ordinal);
+        Assert.Equal(command == "train", _output.ToString().Contains("optimizer.clip", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void A_defect_names_the_log_and_prints_no_stack_trace()
     {

@@ -26,6 +26,7 @@ public sealed class ConfigurationTests
     [InlineData("optimizer.learning-rate=NaN", "optimizer.learning-rate = NaN (--set): expected a number")]
     [InlineData("optimizer.betas=0.9", "optimizer.betas = 0.9 (--set): expected a list of two numbers, e.g. [0.9, 0.95]")]
     [InlineData("optimizer.schedule=cosinus", "optimizer.schedule = cosinus (--set): expected linear or cosine or constant")]
+    [InlineData("batch.micro=null", "batch.micro is not set: give it a value (the default is 8)")]
     [InlineData("model.layers=[1]", "model.layers = [1] (--set): expected a whole number")]
     public void A_value_of_the_wrong_type_names_key_value_and_expectation(string set, string message) => Assert.Equal(message, Refusal(set));
 
@@ -72,26 +73,6 @@ public sealed class ConfigurationTests
     {
         Assert.Equal(["tiny", "gpt2-124m"], Presets.Names);
         Assert.All(Presets.Names, name => Assert.Equal(name, Load(new([name], [])).Training.Run.Name));
-    }
-
-    [Fact]
-    public void Reference_conf_gives_every_key_its_default_except_the_alternatives_of_one()
-    {
-        var reference = ConfigurationLayer.Parse("reference.conf", Presets.ReferenceText);
-        Assert.Empty(reference.Problems);
-        Assert.Equal(ConfigurationKeys.All.Except(["run.epochs"]), reference.Values.Select(v => v.Key));
-    }
-
-    [Fact]
-    public void The_documentation_has_every_key_with_its_default()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "Elastic.sln")))
-            folder = folder.Parent ?? throw new FileNotFoundException("the tests run outside of the repository");
-        var documented = File.ReadAllText(Path.Combine(folder.FullName, "docs", "configuration.md"));
-        Assert.All(
-            ConfigurationLayer.Parse("reference.conf", Presets.ReferenceText).Values,
-            value => Assert.Contains($"| `{value.Key}` | `{value.Text}` |", documented, StringComparison.Ordinal));
     }
 
     [Fact]

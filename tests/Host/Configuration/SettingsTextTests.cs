@@ -7,20 +7,42 @@ namespace Elastic.Host.Tests.Configuration;
 
 public sealed class SettingsTextTests
 {
-    private static readonly Gen<double> Number = Gen.Double.Where(double.IsFinite);
+    /// <summary>As it was written before texts had a version. It lies in journals: it must read the same for ever.</summary>
+    private static readonly string Version1 = OneLine("""
+        {"run.name":"tiny","run.seed":42,"run.replicas":1,"run.inner-steps":20,"run.rounds":40,"run.epochs":null,"run.averaging":"average","run.audit-rate":0,
+        "batch.sequences":16,"batch.micro":8,"model.architecture":"gpt2","model.layers":4,"model.heads":4,"model.width":128,
+        "model.context":128,"model.vocabulary":0,"model.dropout":0,"model.init":null,"optimizer.learning-rate":0.002,
+        "optimizer.minimum-learning-rate":0.0002,"optimizer.betas":[0.9,0.95],"optimizer.epsilon":1E-08,"optimizer.weight-decay":0.1,
+        "optimizer.clip":1,"optimizer.label-smoothing":0,"optimizer.schedule":"cosine","optimizer.warmup-steps":40,
+        "optimizer.outer-learning-rate":0.7,"optimizer.outer-momentum":0.9,"corpus.sources":[],"corpus.tokenizer":"byte",
+        "corpus.held-out":0.01,"checkpoint.every-rounds":5,"checkpoint.keep":3,"evaluation.every-rounds":5,"evaluation.sequences":64}
+        """);
 
+    /// <summary>Likewise, of version 2.</summary>
+    private static readonly string Version2 = OneLine("""
+        {"settings":2,"run.name":"second","run.seed":18446744073709551615,"run.replicas":4,"run.inner-steps":500,"run.rounds":null,"run.epochs":3,
+        "run.averaging":"nesterov","run.audit-rate":0.05,"batch.sequences":32,"batch.micro":4,"model.architecture":"gpt2","model.layers":12,
+        "model.heads":12,"model.width":768,"model.context":1024,"model.vocabulary":50257,"model.dropout":0.1,"model.init":"/a/round-000012.json",
+        "optimizer.learning-rate":0.0006,"optimizer.minimum-learning-rate":6E-05,"optimizer.betas":[0.8,0.99],"optimizer.epsilon":1E-06,
+        "optimizer.weight-decay":0.2,"optimizer.clip":0.5,"optimizer.label-smoothing":0.01,"optimizer.schedule":"linear","optimizer.warmup-steps":700,
+        "optimizer.outer-learning-rate":0.6,"optimizer.outer-momentum":0.8,"corpus.sources":["/b","c d"],"corpus.tokenizer":"gpt2",
+        "corpus.held-out":0.02,"checkpoint.every-rounds":10,"checkpoint.keep":2,"evaluation.every-rounds":11,"evaluation.sequences":128}
+        """);
+
+    // A value of every kind for every key that there is, so that a new key is tried, too.
     private static readonly Gen<TrainingSettings> Settings = Gen.Select(
-        Gen.Select(Gen.String, Gen.ULong, Gen.Int, Gen.Int.Nullable(), Gen.Int.Nullable(), Gen.Enum<AveragingMethod>(),
-            (name, seed, n, rounds, epochs, averaging) => new RunSettings(name, seed, n, n, rounds, epochs, averaging)),
-        Gen.Select(Gen.Int, Gen.Int, (a, b) => new BatchSettings(a, b)),
-        Gen.Select(Gen.String, Gen.Int, Number, Gen.String.Null(), (s, n, d, init) => new ModelSettings(s, n, n, n, n, n, d, init)),
-        Gen.Select(Number, Number, Gen.Enum<LearningRateSchedule>(), Gen.Int, (x, y, schedule, n) =>
-            new OptimizerSettings(x, y, x, y, x, y, x, y, schedule, n, x, y)),
-        Gen.Select(Gen.String.Array, Gen.String, Number, (sources, s, x) => new CorpusSettings(sources, s, x)),
-        Gen.Select(Gen.Int, Gen.Int, (a, b) => new CheckpointSettings(a, b)),
-        Gen.Select(Gen.Int, Gen.Int, (a, b) => new EvaluationSettings(a, b)),
-        (run, batch, model, optimizer, corpus, checkpoint, evaluation) =>
-            new TrainingSettings(run, batch, model, optimizer, corpus, checkpoint, evaluation));
+        Gen.String, Gen.ULong, Gen.Int, Gen.Double.Where(double.IsFinite), Gen.String.Array, Gen.Bool,
+        (text, natural, whole, number, texts, none) => SettingsRecord.Make<TrainingSettings>(s =>
+            s.IsOptional && none ? null : s.Kind.Name switch
+            {
+                "a text" => text,
+                "a whole number" => whole,
+                "a number" => number,
+                "two numbers" => new NumberPair(number, -number),
+                "a list of texts" => texts,
+                var name when name.Contains("18446744073709551615", StringComparison.Ordinal) => natural,
+                var choices => s.Kind.Parse([choices.Split(" or ")[(uint)whole % choices.Split(" or ").Length]], isList: false),
+            }));
 
     [Fact]
     public void What_is_written_reads_back_to_the_same_bytes_and_the_same_settings() => Settings.Sample(settings =>
@@ -33,42 +55,108 @@ public sealed class SettingsTextTests
         Assert.Equal(settings, read with { Corpus = read.Corpus with { Sources = sources } });
     });
 
-    /// <summary>A text like this lies in journals: it must read the same for ever.</summary>
     [Fact]
-    public void The_text_of_the_default_settings_never_changes()
+    public void Texts_without_a_version_are_read_as_they_always_were()
     {
-        var golden = """
-            {"run.name":"tiny","run.seed":42,"run.replicas":1,"run.inner-steps":20,"run.rounds":40,"run.epochs":null,"run.averaging":"average","run.audit-rate":0,
-            "batch.sequences":16,"batch.micro":8,"model.architecture":"gpt2","model.layers":4,"model.heads":4,"model.width":128,
-            "model.context":128,"model.vocabulary":0,"model.dropout":0,"model.init":null,"optimizer.learning-rate":0.002,
-            "optimizer.minimum-learning-rate":0.0002,"optimizer.betas":[0.9,0.95],"optimizer.epsilon":1E-08,"optimizer.weight-decay":0.1,
-            "optimizer.clip":1,"optimizer.label-smoothing":0,"optimizer.schedule":"cosine","optimizer.warmup-steps":40,
-            "optimizer.outer-learning-rate":0.7,"optimizer.outer-momentum":0.9,"corpus.sources":[],"corpus.tokenizer":"byte",
-            "corpus.held-out":0.01,"checkpoint.every-rounds":5,"checkpoint.keep":3,"evaluation.every-rounds":5,"evaluation.sequences":64}
-            """.Replace("\n", "", StringComparison.Ordinal);
-        Assert.Equal(golden, SettingsText.Write(SettingsText.Read(golden)));
-        Assert.Equal("tiny", SettingsText.Read(golden).Run.Name);
+        var settings = SettingsText.Read(Version1);
+        Assert.Equal(
+            TrainingSettings.Defaults with { Run = RunSettings.Defaults with { Name = "tiny" }, Corpus = settings.Corpus }, settings);
+        Assert.Empty(settings.Corpus.Sources);
+        Assert.Equal(("byte", 0.01), (settings.Corpus.Tokenizer, settings.Corpus.HeldOut));
+        Assert.Equal(Version1.Replace("{", "{\"settings\":2,", StringComparison.Ordinal), SettingsText.Write(settings));
 
         // Runs older than the audit lack its rate: they are not audited.
-        var older = golden.Replace("\"run.audit-rate\":0,", "", StringComparison.Ordinal);
-        Assert.NotEqual(golden, older);
-        Assert.Equal(golden, SettingsText.Write(SettingsText.Read(older)));
+        var older = Version1.Replace("\"run.audit-rate\":0,", "", StringComparison.Ordinal);
+        Assert.NotEqual(Version1, older);
+        Assert.Equal(SettingsText.Write(settings), SettingsText.Write(SettingsText.Read(older)));
     }
 
     [Fact]
-    public void Its_names_are_the_keys_of_the_configuration() => Assert.Equal(
-        ConfigurationKeys.All.Where(k => !k.StartsWith("node.", StringComparison.Ordinal)),
-        System.Text.Json.Nodes.JsonNode.Parse(SettingsText.Write(Tiny()))!.AsObject().Select(p => p.Key));
+    public void Texts_of_version_2_are_read_as_they_always_were()
+    {
+        var settings = SettingsText.Read(Version2);
+        Assert.Equal(["/b", "c d"], settings.Corpus.Sources);
+        Assert.Equal(
+            new TrainingSettings
+            {
+                Run = new RunSettings
+                {
+                    Name = "second",
+                    Seed = ulong.MaxValue,
+                    Replicas = 4,
+                    InnerSteps = 500,
+                    Rounds = null,
+                    Epochs = 3,
+                    Averaging = AveragingMethod.Nesterov,
+                    AuditRate = 0.05,
+                },
+                Batch = new BatchSettings { Sequences = 32, Micro = 4 },
+                Model = new ModelSettings
+                {
+                    Architecture = "gpt2",
+                    Layers = 12,
+                    Heads = 12,
+                    Width = 768,
+                    Context = 1024,
+                    Vocabulary = 50257,
+                    Dropout = 0.1,
+                    Init = "/a/round-000012.json",
+                },
+                Optimizer = new OptimizerSettings
+                {
+                    LearningRate = 6e-4,
+                    MinimumLearningRate = 6e-5,
+                    Betas = new NumberPair(0.8, 0.99),
+                    Epsilon = 1e-6,
+                    WeightDecay = 0.2,
+                    Clip = 0.5,
+                    LabelSmoothing = 0.01,
+                    Schedule = LearningRateSchedule.Linear,
+                    WarmupSteps = 700,
+                    OuterLearningRate = 0.6,
+                    OuterMomentum = 0.8,
+                },
+                Corpus = new CorpusSettings { Sources = settings.Corpus.Sources, Tokenizer = "gpt2", HeldOut = 0.02 },
+                Checkpoint = new CheckpointSettings { EveryRounds = 10, Keep = 2 },
+                Evaluation = new EvaluationSettings { EveryRounds = 11, Sequences = 128 },
+            }, settings);
+
+        // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
+        Assert.Equal(Version2, SettingsText.Write(settings));
+    }
 
     [Fact]
-    public void A_text_that_lacks_a_key_or_has_a_foreign_one_is_refused()
+    public void Its_names_are_its_version_and_the_keys_of_the_configuration() => Assert.Equal(
+        ["settings", .. SettingsSchema.All.Settings.Except(SettingsSchema.Node.Settings).Select(s => s.Key)],
+        System.Text.Json.Nodes.JsonNode.Parse(SettingsText.Write(Tiny()))!.AsObject().Select(p => p.Key));
+
+    [Theory]
+    [InlineData("\"run.seed\":42,", "", "the stored settings of the run lack run.seed")]
+    [InlineData("{", "{\"run.moon-phase\":1,", "the run was started by a newer Elastic that knows run.moon-phase: go on with that version")]
+    [InlineData("\"settings\":2", "\"settings\":3", "the run was started by a newer Elastic, whose settings have version 3 (this one knows 2): go on with that version")]
+    [InlineData("\"settings\":2", "\"settings\":0", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":2", "\"settings\":\"2\"", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"average\"", "\"median\"", "the stored settings of the run hold no usable run.averaging")]
+    [InlineData("\"average\"", "\"1\"", "the stored settings of the run hold no usable run.averaging")]
+    [InlineData("[0.9,0.95]", "[0.9]", "the stored settings of the run hold no usable optimizer.betas")]
+    [InlineData("[0.9,0.95]", "[0.9,null]", "the stored settings of the run hold no usable optimizer.betas")]
+    [InlineData("\"corpus.sources\":[]", "\"corpus.sources\":[null]", "the stored settings of the run hold no usable corpus.sources")]
+    [InlineData("\"model.layers\":4", "\"model.layers\":4.5", "the stored settings of the run hold no usable model.layers")]
+    [InlineData("\"run.audit-rate\":0,", "", "the stored settings of the run lack run.audit-rate")]
+    public void A_text_that_is_not_whole_or_from_elsewhere_is_refused(string part, string other, string why)
     {
         var text = SettingsText.Write(Tiny());
-        Assert.Contains("run.seed", Refusal(text.Replace("\"run.seed\":42,", "", StringComparison.Ordinal)), StringComparison.Ordinal);
-        Assert.Contains("newer Elastic", Refusal(text.Replace("{", "{\"run.moon-phase\":1,", StringComparison.Ordinal)), StringComparison.Ordinal);
-        Assert.Contains("run.averaging", Refusal(text.Replace("\"average\"", "\"median\"", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains(part, text, StringComparison.Ordinal);
+        Assert.Equal(why, Refusal($"{text[..text.IndexOf(part, StringComparison.Ordinal)]}{other}{text[(text.IndexOf(part, StringComparison.Ordinal) + part.Length)..]}"));
+    }
+
+    [Fact]
+    public void A_text_that_cannot_be_read_is_refused()
+    {
+        var text = SettingsText.Write(Tiny());
         Assert.Contains("cannot be read", Refusal(text[..20]), StringComparison.Ordinal);
         Assert.Contains("cannot be read", Refusal(text.Replace("{", "{\"run.seed\":7,", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains("not a JSON object", Refusal("[]"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -80,7 +168,15 @@ public sealed class SettingsTextTests
     public void What_does_not_change_the_answer_is_no_difference() => Assert.Empty(SettingsDifference.Between(
         Tiny(), Tiny("run.name=other", "checkpoint.keep=9", "evaluation.sequences=9", "corpus.sources=[elsewhere]", "node.devices=cpu:2")));
 
+    /// <summary>A key that is missing here by mistake would let a run go on with other weights.</summary>
+    [Fact]
+    public void Only_these_keys_may_change_while_a_run_goes_on() => Assert.Equal(
+        ["run.name", "run.audit-rate", "corpus.sources", "checkpoint.every-rounds", "checkpoint.keep", "evaluation.every-rounds", "evaluation.sequences"],
+        SettingsRecord.Of(typeof(TrainingSettings)).Settings.Where(s => !s.PartOfAnswer).Select(s => s.Key));
+
     private static TrainingSettings Tiny(params string[] sets) => ConfigurationLoader.Load(new(["tiny"], sets)).Training;
+
+    private static string OneLine(string text) => text.Replace("\n", "", StringComparison.Ordinal);
 
     private static string Refusal(string text) => Assert.Throws<ElasticException>(() => SettingsText.Read(text)).Message;
 }

@@ -6,9 +6,9 @@ namespace Elastic.Messages.Tests.Settings;
 // Every block checks itself: a sentence that names the key, what it is, and what to use.
 public sealed class SettingsProblemTests
 {
-    private static readonly RunSettings Run = new("a", 42, 2, 3, 4, null, AveragingMethod.Average);
-    private static readonly ModelSettings Model = new("gpt2", 2, 4, 64, 32, 257, 0.1, null);
-    private static readonly OptimizerSettings Optimizer = new(3e-4, 0, 0.9, 0.95, 1e-8, 0.1, 1, 0, LearningRateSchedule.Cosine, 10, 0.7, 0.9);
+    private static readonly RunSettings Run = RunSettings.Defaults with { Replicas = 2, Rounds = 4 };
+    private static readonly ModelSettings Model = ModelSettings.Defaults with { Layers = 2, Heads = 4, Width = 64, Context = 32, Vocabulary = 257 };
+    private static readonly OptimizerSettings Optimizer = OptimizerSettings.Defaults with { LearningRate = 3e-4, MinimumLearningRate = 0 };
 
     [Theory]
     [InlineData(0, 1, "batch.sequences = 0: use at least 1")]
@@ -17,14 +17,14 @@ public sealed class SettingsProblemTests
     [InlineData(12, 5, "batch.sequences = 12 does not divide by batch.micro = 5: every forward pass has the same size; use batch.micro = 4")]
     [InlineData(7, 100, "batch.sequences = 7 does not divide by batch.micro = 100: every forward pass has the same size; use batch.micro = 7")]
     public void A_batch_that_cannot_be_cut_is_refused(int sequences, int micro, string problem) =>
-        Assert.Equal(problem, Assert.Single(new BatchSettings(sequences, micro).Problems()));
+        Assert.Equal(problem, Assert.Single(Batch(sequences, micro).Problems()));
 
     [Fact]
     public void The_micro_batch_that_is_proposed_is_the_nearest_divisor() =>
         Gen.Select(Gen.Int[1, 500], Gen.Int[1, 600]).Sample(
             (sequences, micro) =>
             {
-                var settings = new BatchSettings(sequences, micro);
+                var settings = Batch(sequences, micro);
                 if (sequences % micro == 0)
                 {
                     Assert.Empty(settings.Problems());
@@ -34,10 +34,12 @@ public sealed class SettingsProblemTests
 
                 var text = Assert.Single(settings.Problems());
                 var proposed = int.Parse(text[(text.LastIndexOf(' ') + 1)..]);
-                Assert.Empty(new BatchSettings(sequences, proposed).Problems());
+                Assert.Empty(Batch(sequences, proposed).Problems());
                 for (var distance = 0; distance < Math.Abs(proposed - micro); distance++)
                     Assert.False((micro - distance > 0 && sequences % (micro - distance) == 0) || sequences % (micro + distance) == 0);
             });
+
+    private static BatchSettings Batch(int sequences, int micro) => new() { Sequences = sequences, Micro = micro };
 
     public static TheoryData<RunSettings, string> Runs => new()
     {
@@ -77,8 +79,10 @@ public sealed class SettingsProblemTests
     public static TheoryData<OptimizerSettings, string> Optimizers => new()
     {
         { Optimizer with { LearningRate = double.NaN, MinimumLearningRate = 0 }, "optimizer.learning-rate = NaN: use a number above 0" },
+        { Optimizer with { MinimumLearningRate = -1 }, "optimizer.minimum-learning-rate = -1: use 0 or more" },
         { Optimizer with { MinimumLearningRate = 1 }, "optimizer.minimum-learning-rate = 1: use 0 to optimizer.learning-rate (0.0003)" },
         { Optimizer with { Beta2 = 1 }, "optimizer.betas = [0.9, 1]: use two numbers from 0 to less than 1" },
+        { Optimizer with { Beta1 = -0.5 }, "optimizer.betas = [-0.5, 0.95]: use two numbers from 0 to less than 1" },
         { Optimizer with { Epsilon = 0 }, "optimizer.epsilon = 0: use a number above 0" },
         { Optimizer with { WeightDecay = -1 }, "optimizer.weight-decay = -1: use 0 or more" },
         { Optimizer with { Clip = -1 }, "optimizer.clip = -1: use 0 (no clipping) or more" },
@@ -95,25 +99,32 @@ public sealed class SettingsProblemTests
     [Fact]
     public void Numbers_that_no_checkpoint_evaluation_corpus_or_node_can_have_are_refused()
     {
-        Assert.Equal(["checkpoint.every-rounds = 0: use at least 1", "checkpoint.keep = 0: use at least 1"], new CheckpointSettings(0, 0).Problems());
-        Assert.Equal(["evaluation.every-rounds = 0: use at least 1", "evaluation.sequences = 0: use at least 1"], new EvaluationSettings(0, 0).Problems());
+        Assert.Equal(["checkpoint.every-rounds = 0: use at least 1", "checkpoint.keep = 0: use at least 1"], new CheckpointSettings { EveryRounds = 0, Keep = 0 }.Problems());
+        Assert.Equal(["evaluation.every-rounds = 0: use at least 1", "evaluation.sequences = 0: use at least 1"], new EvaluationSettings { EveryRounds = 0, Sequences = 0 }.Problems());
         Assert.Equal(
             ["corpus.tokenizer = \"bpe\": use \"byte\" or \"gpt2\"", "corpus.held-out = 0.6: use 0 to 0.5"],
-            new CorpusSettings([], "bpe", 0.6).Problems());
+            (CorpusSettings.Defaults with { Tokenizer = "bpe", HeldOut = 0.6 }).Problems());
         Assert.Equal(
             ["node.threads-per-device = 0: use 1 to 1024", "node.data-dir is empty: name a folder", "node.port = 65536: use 0 to 65535"],
-            new NodeSettings("auto", 0, "", "127.0.0.1", 65536).Problems());
+            (NodeSettings.Defaults with { ThreadsPerDevice = 0, DataDir = "", Port = 65536 }).Problems());
     }
 
     [Fact]
     public void All_blocks_are_asked_and_good_ones_have_no_problem()
     {
-        var good = new TrainingSettings(
-            Run, new BatchSettings(8, 2), Model, Optimizer, new CorpusSettings([], "byte", 0.01), new CheckpointSettings(1, 1), new EvaluationSettings(1, 1));
+        var good = TrainingSettings.Defaults;
         Assert.Empty(good.Problems());
-        var bad = new TrainingSettings(
-            Run with { Replicas = 0 }, new BatchSettings(0, 1), Model with { Layers = 0 }, Optimizer with { Epsilon = 0 },
-            new CorpusSettings([], "bpe", 0), new CheckpointSettings(0, 1), new EvaluationSettings(0, 1));
+        Assert.Empty(NodeSettings.Defaults.Problems());
+        var bad = new TrainingSettings
+        {
+            Run = Run with { Replicas = 0 },
+            Batch = Batch(0, 1),
+            Model = Model with { Layers = 0 },
+            Optimizer = Optimizer with { Epsilon = 0 },
+            Corpus = good.Corpus with { Tokenizer = "bpe" },
+            Checkpoint = good.Checkpoint with { Keep = 0 },
+            Evaluation = good.Evaluation with { EveryRounds = 0 },
+        };
         Assert.Equal(7, bad.Problems().Count());
     }
 

@@ -12,8 +12,8 @@ internal static class ReferenceNumbers
 
     public static JsonElement Root => Document.RootElement;
 
-    public static ModelSettings Model { get; } = new(
-        "gpt2", Shape("layers"), Shape("heads"), Shape("width"), Shape("context"), Shape("vocabulary"), 0, null);
+    public static ModelSettings Model { get; } =
+        Samples.Model(Shape("layers"), Shape("heads"), Shape("width"), Shape("context"), Shape("vocabulary"));
 
     public static int Batch => Shape("batch");
 
