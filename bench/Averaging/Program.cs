@@ -4,7 +4,7 @@ using Elastic.Bench;
 using Elastic.Bench.Mean;
 using Elastic.Coordination;
 using Elastic.Messages.Settings;
-using Elastic.Model.Vectors;
+using Elastic.Model.Networks;
 
 if (args is ["node", ..])
     return await Node.RunAsync(args[1], int.Parse(args[2]), args[3]);
@@ -23,8 +23,8 @@ var model = ModelSettings.Defaults with
 var memory = Directory.Exists("/dev/shm") ? "/dev/shm," : "";
 var places = Option("data", memory + Path.GetTempPath()).Split(',', StringSplitOptions.RemoveEmptyEntries);
 
-var layout = new FlatLayout(model);
-var traffic = new Traffic(layout, nodes, method, Scheduler.ChunksTogether);
+var layout = Architectures.LayoutOf(model);
+var traffic = new Traffic(layout, nodes, method, AverageWork.ChunksTogether);
 Console.WriteLine($"{layout.Length / 1e6:F1} M parameters in {layout.Chunks} chunks, {nodes} nodes, {method.ToString().ToLowerInvariant()}, " +
                   $"{Environment.ProcessorCount} cores, medians of {turns} turns (quartiles)");
 

@@ -13,7 +13,7 @@ using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Model.Native;
-using Elastic.Model.Vectors;
+using Elastic.Model.Networks;
 using Elastic.Storage;
 using Elastic.Transfer;
 
@@ -190,7 +190,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var heldOut = corpus.HeldOutShards.Sum(s => (long)BlockMap.CountIn(s.Tokens, settings.Model.Context));
         var manifest = Digest.Of(await File.ReadAllBytesAsync(Path.Combine(corpus.Folder, CorpusManifest.FileName)));
         return await AskAsync<RunReply>(new RunCommand.Start(
-            new RunId(settings.Run.Name), SettingsText.Write(settings), new FlatLayout(settings.Model).Length, corpus.Id, blocks, heldOut, _arithmetic, manifest));
+            new RunId(settings.Run.Name), SettingsText.Write(settings), Architectures.LayoutOf(settings.Model).Length, corpus.Id, blocks, heldOut, _arithmetic, manifest));
     }
 
     /// <summary>The run as it changes; ends when it is finished or stopped, or cannot go on.</summary>

@@ -3,6 +3,7 @@
 // can happen in a round, however fast the machine under test is.
 using Elastic.Actors.Nodes;
 using Elastic.Host.Commands;
+using Elastic.Messages.Vectors;
 using Elastic.Model.Vectors;
 
 var faults = args[0] switch
@@ -17,6 +18,6 @@ return await ElasticCommandLine.RunAsync(args[1..], Console.Out, Console.Error, 
 // The lowest bit of one parameter: no loss, no norm and no plot would ever show it.
 static void FlipOneBit(ReplicaVectors vectors)
 {
-    var one = vectors.Floats(VectorKind.Parameters, vectors.Layout.Length / 2, 1);
+    var one = vectors.Floats(VectorSet.Parameters, vectors.Layout.Length / 2, 1);
     one[0] = BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(one[0]) ^ 1);
 }

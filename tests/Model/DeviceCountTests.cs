@@ -1,10 +1,7 @@
 using Elastic.Foundation;
-using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
-using Elastic.Model.Optimizers;
-using Elastic.Model.Training;
-using Elastic.Model.Vectors;
+using Elastic.Model.Optimization;
 
 namespace Elastic.Model.Tests;
 
@@ -34,41 +31,10 @@ public class DeviceCountTests
     {
         var settings = Samples.Optimizer();
         using var vectors = Samples.Initialized(model);
-        var slices = Slice.Split(vectors.Layout, count);
-        var roots = new IReadOnlyList<SubtreeRoot>[count];
-        var sums = new double[count][];
-        using var barrier = new Barrier(count);
-        Exception? failure = null;
-        var threads = Enumerable.Range(0, count).Select(d => new Thread(() =>
-        {
-            try
-            {
-                using var device = new TrainingDevice(new DeviceId($"cpu:{d}"), model, settings);
-                device.Attach(vectors);
-                for (var step = 0; step < steps; step++)
-                {
-                    var all = Samples.MicroBatches(model, microBatches, 2, step);
-                    var (first, end) = (microBatches * d / count, microBatches * (d + 1) / count);
-                    device.Accumulate(all[first..end], first, microBatches, model.Context + 1, new DropoutSeed(dropoutSeed, 0, 0, step));
-                    roots[d] = device.Roots;
-                    barrier.SignalAndWait();
-                    sums[d] = device.FoldSlice([.. roots.SelectMany(r => r)], microBatches, slices[d]);
-                    barrier.SignalAndWait();
-                    var clip = GradientNorm.ClipCoefficient(GradientNorm.Fold(sums.SelectMany(s => s)), settings.Clip);
-                    device.UpdateSlice(slices[d], new AdamWStep(LearningRate.At(step, 10, settings), step + 1, clip));
-                    barrier.SignalAndWait();
-                }
-            }
-            catch (Exception e)
-            {
-                failure = e;
-                barrier.RemoveParticipant();
-            }
-        })).ToList();
-        threads.ForEach(t => t.Start());
-        threads.ForEach(t => t.Join());
-        if (failure is not null)
-            throw new InvalidOperationException(failure.Message, failure);
+        Samples.Train(
+            Architectures.Open(model), new AdamW(settings), vectors, count,
+            Enumerable.Range(0, steps).Select(step => Samples.MicroBatches(model, microBatches, 2, step)),
+            clip: settings.Clip, rate: step => LearningRate.At(step, 10, settings), dropoutSeed: dropoutSeed);
         return Samples.DigestOf(vectors);
     }
 }

@@ -1,6 +1,4 @@
-using Elastic.Messages;
 using Elastic.Model.Networks;
-using Elastic.Model.Training;
 using TorchSharp;
 
 namespace Elastic.Model.Tests;
@@ -43,9 +41,8 @@ public class DropoutTests
         var tokens = Samples.MicroBatches(model, 1, 4, 1);
         using var vectors = Samples.Initialized(model);
         vectors.Parameters.mul_(5f); // away from the flat start
-        using var device = new TrainingDevice(new DeviceId("cpu:0"), model, Samples.Optimizer());
-        device.Attach(vectors);
-        double Loss() => device.Accumulate(tokens, 0, 1, model.Context + 1, Seed)[0];
+        using var device = Samples.Device(vectors, model);
+        double Loss() => device.Accumulate(tokens, Seed)[0];
         Loss();
         using var gradient = device.Roots[0].Gradient.clone();
         var square = gradient.pow(2).sum().item<float>();

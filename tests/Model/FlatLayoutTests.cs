@@ -1,5 +1,6 @@
 using CsCheck;
 using Elastic.Messages.Vectors;
+using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Tests;
@@ -12,20 +13,22 @@ public class FlatLayoutTests
         from depth in Gen.Int[1, 24]
         from context in Gen.Int[1, 40]
         from vocabulary in Gen.Int[2, 3000]
-        select new FlatLayout(Samples.Model(layers, heads, heads * depth, context, vocabulary));
+        select Architectures.LayoutOf(Samples.Model(layers, heads, heads * depth, context, vocabulary));
 
     [Fact]
     public void Segments_are_aligned_disjoint_and_decayed_ones_come_first()
         => Layouts.Sample(layout =>
         {
             Assert.Equal(0, layout.Length % FlatLayout.Tile);
-            Assert.Equal(0, layout.DecayedLength % FlatLayout.Tile);
+            var decayed = layout.Groups[0];
+            Assert.Equal([true, false], layout.Groups.Select(g => g.Decays));
+            Assert.Equal(0, decayed.Length % FlatLayout.Tile);
             var end = 0L;
             foreach (var segment in layout.Segments)
             {
                 Assert.Equal(0, segment.Offset % FlatLayout.Alignment);
                 Assert.True(segment.Offset >= end);
-                Assert.Equal(segment.Shape.Count == 2, segment.End <= layout.DecayedLength);
+                Assert.Equal(segment.Shape.Count == 2, segment.End <= decayed.Length);
                 end = segment.End;
             }
             Assert.True(end <= layout.Length);
@@ -47,7 +50,7 @@ public class FlatLayoutTests
     [Fact]
     public void Chunks_cover_the_vector_once_and_the_last_may_be_short()
     {
-        var layout = new FlatLayout(Samples.Model(12, 12, 768, 1024, 50257));
+        var layout = Architectures.LayoutOf(Samples.Model(12, 12, 768, 1024, 50257));
         Assert.Equal(layout.Length, Enumerable.Range(0, layout.Chunks).Sum(i => (long)layout.Chunk(i).Count));
         Assert.All(Enumerable.Range(0, layout.Chunks - 1), i => Assert.Equal(VectorManifest.ChunkElements, layout.Chunk(i).Count));
         Assert.Throws<ArgumentOutOfRangeException>(() => layout.Chunk(layout.Chunks));
@@ -57,7 +60,6 @@ public class FlatLayoutTests
     public void Gpt2_small_has_the_124_million_parameters_that_it_is_known_for()
     {
         var model = Samples.Model(12, 12, 768, 1024, 50257);
-        var padding = (model.PaddedVocabulary - model.Vocabulary) * (long)model.Width;
-        Assert.Equal(124_439_808, new FlatLayout(model).Segments.Sum(s => s.Count) - padding);
+        Assert.Equal(124_439_808, Architectures.LayoutOf(model).Segments.Sum(s => s.Count));
     }
 }

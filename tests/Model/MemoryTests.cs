@@ -1,6 +1,7 @@
 using Elastic.Messages;
+using Elastic.Model.Batches;
 using Elastic.Model.Networks;
-using Elastic.Model.Optimizers;
+using Elastic.Model.Optimization;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using TorchSharp;
@@ -23,14 +24,13 @@ public class MemoryTests(ITestOutputHelper output)
             return;
         var model = Samples.Tiny();
         using var vectors = Samples.Initialized(model);
-        using var device = new TrainingDevice(new DeviceId("cpu:0"), model, Samples.Optimizer());
-        device.Attach(vectors);
+        using var device = Samples.Device(vectors, model);
         var (tensors, bytes) = (0L, 0L);
         for (var step = 0; step < 3_000; step++)
         {
             if (step == 1_000)
                 (tensors, bytes) = (torch.Tensor.TotalCount, Resident("VmRSS"));
-            Step(device, vectors, step, Samples.MicroBatches(model, 3, 2, step));
+            Step(device, vectors, step, (IReadOnlyList<MicroBatch>)Samples.MicroBatches(model, 3, 2, step));
         }
         var grown = (Resident("VmRSS") - bytes) / 1024;
         output.WriteLine($"tensors {torch.Tensor.TotalCount - tensors:+0;-0;0}, resident {grown:+0;-0;0} KiB over 2,000 steps");
@@ -45,20 +45,18 @@ public class MemoryTests(ITestOutputHelper output)
         if (!ChildProcess.IsChild)
             return;
         // What libtorch and the runtime need for themselves: measured after a small model has run through all of the code.
-        using (var small = new TrainingDevice(new DeviceId("cpu:0"), Samples.Tiny(), Samples.Optimizer()))
         using (var vectors = Samples.Initialized(Samples.Tiny()))
+        using (var small = Samples.Device(vectors, Samples.Tiny()))
         {
-            small.Attach(vectors);
-            Step(small, vectors, 0, Samples.MicroBatches(Samples.Tiny(), 1, 2, 0));
+            Step(small, vectors, 0, (IReadOnlyList<MicroBatch>)Samples.MicroBatches(Samples.Tiny(), 1, 2, 0));
         }
         var before = Resident("VmRSS");
         var model = Samples.Model(6, 4, 256, 128, 30_000);
         using var large = Samples.Initialized(model);
-        using var device = new TrainingDevice(new DeviceId("cpu:0"), model, Samples.Optimizer());
-        device.Attach(large);
+        using var device = Samples.Device(large, model);
         for (var step = 0; step < 2; step++)
-            Step(device, large, step, Samples.MicroBatches(model, 2, 2, step));
-        var (peak, expected) = (Resident("VmHWM") - before, TrainingMemory.ReplicaBytes(large.Layout, 1, 2, 2 * 128));
+            Step(device, large, step, (IReadOnlyList<MicroBatch>)Samples.MicroBatches(model, 2, 2, step));
+        var (peak, expected) = (Resident("VmHWM") - before, TrainingMemory.ReplicaBytes(model, 1, 2, 2 * 128));
         output.WriteLine($"peak {peak >> 20} MiB, expected {expected >> 20} MiB: {(double)peak / expected:F2}");
         Assert.InRange((double)peak / expected, 0.8, 1.2);
 
@@ -70,12 +68,12 @@ public class MemoryTests(ITestOutputHelper output)
         Assert.InRange(freed, 0.95 * vectorBytes, double.MaxValue);
     }
 
-    private static void Step(TrainingDevice device, ReplicaVectors vectors, int step, ReadOnlyMemory<int>[] microBatches)
+    // On the test's own thread, where scopes and memory are measured.
+    private static void Step(TrainingDevice device, ReplicaVectors vectors, int step, IReadOnlyList<MicroBatch> microBatches)
     {
-        var all = Slice.Split(vectors.Layout, 1)[0];
-        device.Accumulate(microBatches, 0, microBatches.Length, vectors.Layout.Model.Context + 1, new DropoutSeed(1, 0, 0, step));
-        var norm = GradientNorm.Fold(device.FoldSlice(device.Roots, microBatches.Length, all));
-        device.UpdateSlice(all, new AdamWStep(1e-3, step + 1, GradientNorm.ClipCoefficient(norm, 1)));
+        var inline = new InlineDevice(device);
+        new TrainingStep([inline], new LocalCollective([inline]), vectors.Layout, new AdamW(Samples.Optimizer()), 1)
+            .RunAsync((IReadOnlyList<Batches.MicroBatch>)microBatches, new DropoutSeed(1, 0, 0, step), 1e-3, step + 1).GetAwaiter().GetResult();
     }
 
     private void Delegate(string child)

@@ -1,8 +1,10 @@
 using Elastic.Foundation;
-using Elastic.Messages;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Evaluation;
 using Elastic.Model.Native;
-using Elastic.Model.Optimizers;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimization;
 using Elastic.Model.Tests.Reference;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
@@ -22,7 +24,7 @@ public class NumericsTests(ITestOutputHelper output)
     public void Logits_of_every_row_agree_with_the_reference()
     {
         using var vectors = ReferenceNumbers.Parameters();
-        using var device = Device(vectors, Samples.Optimizer());
+        using var device = Device(vectors);
         var expected = ReferenceNumbers.Floats(ReferenceNumbers.Root.GetProperty("logits"));
         var (tokens, context, vocabulary) = (ReferenceNumbers.Tokens(0), ReferenceNumbers.Model.Context, ReferenceNumbers.Model.Vocabulary);
         for (var row = 0; row < ReferenceNumbers.Batch; row++)
@@ -43,8 +45,8 @@ public class NumericsTests(ITestOutputHelper output)
     {
         var expected = ReferenceNumbers.Root.GetProperty("gradients")[index];
         using var vectors = ReferenceNumbers.Parameters();
-        using var device = Device(vectors, Samples.Optimizer(smoothing: expected.GetProperty("smoothing").GetDouble()));
-        var loss = device.Accumulate([ReferenceNumbers.Tokens(0)], 0, 1, Row, default).Single();
+        using var device = Device(vectors, expected.GetProperty("smoothing").GetDouble());
+        var loss = device.Accumulate(ReferenceNumbers.MicroBatches(0), default).Single();
         Assert.Equal(1, loss / expected.GetProperty("loss").GetDouble(), 1e-6);
         var worst = 0.0;
         foreach (var gradient in expected.GetProperty("gradients").EnumerateObject())
@@ -61,29 +63,30 @@ public class NumericsTests(ITestOutputHelper output)
     public void Padding_between_segments_and_of_the_vocabulary_gets_no_gradient()
     {
         using var vectors = ReferenceNumbers.Parameters();
-        using var device = Device(vectors, Samples.Optimizer(smoothing: 0.1));
+        using var device = Device(vectors, 0.1);
         for (var step = 0; step < 2; step++)
-            device.Accumulate([ReferenceNumbers.Tokens(0), ReferenceNumbers.Tokens(1)], 0, 2, Row, default);
+            device.Accumulate(ReferenceNumbers.MicroBatches(0, 1), default);
         var gradient = device.Roots.Single().Gradient.data<float>().ToArray();
         foreach (var segment in vectors.Layout.Segments)
-            Array.Clear(gradient, (int)segment.Offset, ReferenceNumbers.RealCount(segment));
+            Array.Clear(gradient, (int)segment.Offset, (int)segment.Count);
         Assert.All(gradient, g => Assert.Equal(0f, g));
     }
 
     [Fact]
-    public void Five_whole_steps_with_clipping_agree_with_PyTorchs_AdamW()
+    public async Task Five_whole_steps_with_clipping_agree_with_PyTorchs_AdamW()
     {
         var expected = ReferenceNumbers.Root.GetProperty("trajectory");
         double Number(string name) => expected.GetProperty(name).GetDouble();
         var settings = Samples.Optimizer(Number("clip"), 0.1) with { Epsilon = Number("epsilon"), WeightDecay = Number("decay") };
         using var vectors = ReferenceNumbers.Parameters();
-        using var device = Device(vectors, settings);
-        var all = Slice.Split(vectors.Layout, 1)[0];
+        using var device = Device(vectors, 0.1);
+        var inline = new InlineDevice(device);
+        var collective = new RecordingCollective(new LocalCollective([inline]));
+        var training = new TrainingStep([inline], collective, vectors.Layout, new AdamW(settings), settings.Clip);
         for (var step = 0; step < 5; step++)
         {
-            var loss = device.Accumulate([ReferenceNumbers.Tokens(step)], 0, 1, Row, default).Single();
-            var norm = GradientNorm.Fold(device.FoldSlice(device.Roots, 1, all));
-            device.UpdateSlice(all, new AdamWStep(Number("rate"), step + 1, GradientNorm.ClipCoefficient(norm, settings.Clip)));
+            var loss = await training.RunAsync(ReferenceNumbers.MicroBatches(step), default, Number("rate"), step + 1);
+            var norm = collective.Norm;
             Assert.Equal(1, loss / expected.GetProperty("losses")[step].GetDouble(), Tolerance);
             Assert.Equal(1, norm / expected.GetProperty("norms")[step].GetDouble(), Tolerance);
         }
@@ -92,7 +95,7 @@ public class NumericsTests(ITestOutputHelper output)
         {
             var segment = vectors.Layout[parameter.Name];
             var error = ReferenceNumbers.RelativeError(
-                vectors.Floats(VectorKind.Parameters, segment.Offset, ReferenceNumbers.RealCount(segment)), ReferenceNumbers.Floats(parameter.Value));
+                vectors.Floats(VectorSet.Parameters, segment.Offset, (int)segment.Count), ReferenceNumbers.Floats(parameter.Value));
             Assert.True(error < Tolerance, $"{parameter.Name}: {error:E2}");
             worst = Math.Max(worst, error);
         }
@@ -103,10 +106,10 @@ public class NumericsTests(ITestOutputHelper output)
     public void AdamW_alone_agrees_with_PyTorchs_for_gradients_of_any_size()
     {
         var model = Samples.Tiny();
-        using var vectors = new ReplicaVectors(new FlatLayout(model));
-        long[] places = [0, vectors.Layout.DecayedLength];
+        using var vectors = new ReplicaVectors(Architectures.LayoutOf(model));
+        long[] places = [0, vectors.Layout.Groups[1].First];
         for (var i = 0; i < 2; i++)
-            vectors.CopyFrom(VectorKind.Parameters, places[i], ReferenceNumbers.Noise(2000 + i, 64));
+            vectors.CopyFrom(VectorSet.Parameters, places[i], ReferenceNumbers.Noise(2000 + i, 64));
         using var gradient = TorchSharp.torch.zeros(vectors.Layout.Length);
         var slices = Slice.Split(vectors.Layout, 1);
         for (var step = 0; step < 10; step++)
@@ -117,12 +120,12 @@ public class NumericsTests(ITestOutputHelper output)
                 for (var j = 0; j < 64; j++)
                     gradient.data<float>()[places[i] + j] = (float)(noise[j] * Math.Pow(10, j % 7 - 5));
             }
-            AdamW.Update(vectors, gradient, slices[0], new AdamWStep(3e-3, step + 1, 1), Samples.Optimizer());
+            new AdamW(Samples.Optimizer()).Update(vectors, gradient, slices[0], new OptimizerStep(3e-3, step + 1, 1));
         }
         for (var i = 0; i < 2; i++)
         {
             var expected = ReferenceNumbers.Root.GetProperty("adamw")[i];
-            var parts = new[] { (VectorKind.Parameters, "parameters"), (VectorKind.FirstMoment, "first"), (VectorKind.SecondMoment, "second") };
+            var parts = new[] { (VectorSet.Parameters, "parameters"), (VectorSet.FirstMoment, "first"), (VectorSet.SecondMoment, "second") };
             foreach (var (kind, name) in parts)
             {
                 var error = ReferenceNumbers.RelativeError(
@@ -141,9 +144,9 @@ public class NumericsTests(ITestOutputHelper output)
         using var vectors = Samples.Initialized(Samples.Tiny());
         using var gradient = TorchSharp.torch.ones(vectors.Layout.Length);
         var before = Samples.DigestOf(vectors);
-        var step = new AdamWStep(1e-3, 1, GradientNorm.ClipCoefficient(norm, clip));
+        var step = new OptimizerStep(1e-3, 1, GradientNorm.ClipCoefficient(norm, clip));
         var all = Slice.Split(vectors.Layout, 1)[0];
-        var error = Assert.Throws<ElasticException>(() => AdamW.Update(vectors, gradient, all, step, Samples.Optimizer()));
+        var error = Assert.Throws<ElasticException>(() => new AdamW(Samples.Optimizer()).Update(vectors, gradient, all, step));
         Assert.Contains("use a smaller optimizer.learning-rate", error.Message, StringComparison.Ordinal);
         Assert.Equal(before, Samples.DigestOf(vectors));
         Assert.Equal(1, gradient.max().item<float>());
@@ -164,19 +167,16 @@ public class NumericsTests(ITestOutputHelper output)
     public void Evaluation_gives_each_rows_plain_loss_even_when_training_smooths_labels()
     {
         using var vectors = ReferenceNumbers.Parameters();
-        using var device = Device(vectors, Samples.Optimizer(smoothing: 0.1));
-        var losses = device.Evaluate(ReferenceNumbers.Tokens(0), Row);
+        using var device = Device(vectors, 0.1);
+        var losses = device.Evaluate(ReferenceNumbers.MicroBatches(0).Single());
         Assert.Equal(ReferenceNumbers.Batch, losses.Length);
-        Assert.Equal(1, losses.Average() / ReferenceNumbers.Root.GetProperty("gradients")[0].GetProperty("loss").GetDouble(), 1e-6);
+        Assert.All(losses, row => Assert.Equal(ReferenceNumbers.Model.Context, row.Targets));
+        Assert.Equal(1, losses.Aggregate(ScoreSum.Add).Mean / ReferenceNumbers.Root.GetProperty("gradients")[0].GetProperty("loss").GetDouble(), 1e-6);
     }
 
-    private static TrainingDevice Device(ReplicaVectors vectors, OptimizerSettings settings)
-    {
-        var device = new TrainingDevice(new DeviceId("cpu:0"), vectors.Layout.Model, settings);
-        device.Attach(vectors);
-        return device;
-    }
+    private static TrainingDevice Device(ReplicaVectors vectors, double smoothing = 0)
+        => Samples.Device(vectors, ReferenceNumbers.Model, smoothing);
 
     private static unsafe ReadOnlySpan<float> Part(TrainingDevice device, Segment segment)
-        => new(Dispatcher.Floats(device.Roots.Single().Gradient) + segment.Offset, ReferenceNumbers.RealCount(segment));
+        => new(Dispatcher.Floats(device.Roots.Single().Gradient) + segment.Offset, (int)segment.Count);
 }

@@ -1,7 +1,13 @@
 using Elastic.Foundation;
+using Elastic.Messages;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Batches;
 using Elastic.Model.Networks;
+using Elastic.Model.Optimization;
+using Elastic.Model.Training;
 using Elastic.Model.Vectors;
+using Elastic.Step;
 
 namespace Elastic.Model.Tests;
 
@@ -20,24 +26,56 @@ internal static class Samples
 
     public static ReplicaVectors Initialized(ModelSettings model, ulong seed = 7)
     {
-        var vectors = new ReplicaVectors(new FlatLayout(model));
-        Gpt2Initialization.Fill(vectors, seed);
+        var vectors = new ReplicaVectors(Architectures.LayoutOf(model));
+        Initialization.Fill(vectors, seed);
         return vectors;
     }
 
-    /// <summary>M micro-batches of (rows, T + 1) tokens.</summary>
-    public static ReadOnlyMemory<int>[] MicroBatches(ModelSettings model, int count, int rows, int seed)
+    /// <summary>A device on the calling thread, attached.</summary>
+    public static TrainingDevice Device(ReplicaVectors vectors, ModelSettings model, double smoothing = 0)
     {
-        var random = new Random(seed);
-        return [.. Enumerable.Range(0, count).Select(_ =>
-            (ReadOnlyMemory<int>)Enumerable.Range(0, rows * (model.Context + 1)).Select(_ => random.Next(model.Vocabulary)).ToArray())];
+        var device = new TrainingDevice(new DeviceId("cpu:0"), Architectures.Open(model), smoothing);
+        device.Attach(vectors);
+        return device;
     }
 
+    /// <summary>M micro-batches of (rows, T) inputs and targets.</summary>
+    public static IReadOnlyList<MicroBatch> MicroBatches(ModelSettings model, int count, int rows, int seed)
+    {
+        var random = new Random(seed);
+        var tokens = Enumerable.Range(0, count * rows * (model.Context + 1)).Select(_ => random.Next(model.Vocabulary)).ToArray();
+        return Architectures.Open(model).Batching.MicroBatches(Sample.Cut(tokens, count * rows), rows);
+    }
+
+    /// <summary>Whole training steps on so many devices at once, each on its own thread; returns their losses.</summary>
+    public static double[] Train(
+        IArchitecture architecture, IOptimizer optimizer, ReplicaVectors vectors, int devices, IEnumerable<IReadOnlyList<MicroBatch>> steps,
+        double labelSmoothing = 0, double clip = 1, Func<int, double>? rate = null, ulong dropoutSeed = 1)
+    {
+        var threads = Enumerable.Range(0, devices).Select(d => new DeviceThread(() =>
+        {
+            var device = new TrainingDevice(new DeviceId($"cpu:{d}"), architecture, labelSmoothing);
+            device.Attach(vectors);
+            return device;
+        })).ToList();
+        try
+        {
+            var step = new TrainingStep(threads, new LocalCollective(threads), vectors.Layout, optimizer, clip);
+            return [.. steps.Select((batches, i) => step.RunAsync(
+                batches, new DropoutSeed(dropoutSeed, 0, 0, i), rate?.Invoke(i) ?? 1e-3, i + 1).GetAwaiter().GetResult())];
+        }
+        finally
+        {
+            threads.ForEach(t => t.Dispose());
+        }
+    }
+
+    /// <summary>Of the parameters and AdamW's moments.</summary>
     public static Digest DigestOf(ReplicaVectors vectors)
     {
         using var hash = System.Security.Cryptography.IncrementalHash.CreateHash(System.Security.Cryptography.HashAlgorithmName.SHA256);
-        foreach (var kind in Enum.GetValues<VectorKind>())
-            hash.AppendData(vectors.Bytes(kind, 0, (int)vectors.Layout.Length));
+        foreach (var name in new[] { VectorSet.Parameters, VectorSet.FirstMoment, VectorSet.SecondMoment })
+            hash.AppendData(vectors.Bytes(name, 0, (int)vectors.Layout.Length));
         return Digest.Of(hash);
     }
 }

@@ -1,4 +1,5 @@
 using Elastic.Messages;
+using Elastic.Model.Networks;
 using Elastic.Model.Training;
 
 namespace Elastic.Model.Tests;
@@ -26,7 +27,7 @@ public class TrainingDeviceTests
         var model = Samples.Tiny();
         using var vectors = Samples.Initialized(model);
         using var device = Device();
-        void Accumulate() => device.Accumulate(Samples.MicroBatches(model, 1, 2, 0), 0, 1, model.Context + 1, default);
+        void Accumulate() => device.Accumulate(Samples.MicroBatches(model, 1, 2, 0), default);
         device.Attach(vectors);
         Accumulate();
         var buffer = device.Roots.Single().Gradient;
@@ -37,5 +38,5 @@ public class TrainingDeviceTests
         Assert.Same(buffer, device.Roots.Single().Gradient);
     }
 
-    private static TrainingDevice Device() => new(new DeviceId("cpu:0"), Samples.Tiny(), Samples.Optimizer());
+    private static TrainingDevice Device() => new(new DeviceId("cpu:0"), Architectures.Open(Samples.Tiny()));
 }

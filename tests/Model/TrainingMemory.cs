@@ -1,4 +1,5 @@
 using System.Numerics;
+using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
 
@@ -21,14 +22,17 @@ internal static class TrainingMemory
     /// 4 C before and 4 C after the GELU), the widest moment of a backward pass (10 C), and the logits of one piece of rows.
     /// </summary>
     /// <param name="rows">B T of a micro-batch.</param>
-    public static long ActivationBytes(FlatLayout layout, int rows)
+    public static long ActivationBytes(ModelSettings model, int rows)
     {
-        var (C, L) = ((long)layout.Model.Width, layout.Model.Layers);
-        return sizeof(float) * (rows * C * (16 * L + 10) + (long)Math.Min(rows, LossHead.RowsAtOnce) * layout.Model.PaddedVocabulary);
+        var (C, L) = ((long)model.Width, model.Layers);
+        return sizeof(float) * (rows * C * (16 * L + 10) + (long)Math.Min(rows, LossHead.RowsAtOnce) * model.PaddedVocabulary);
     }
 
     /// <summary>Bytes of a replica on <paramref name="devices"/> devices of one machine that share its vectors.</summary>
-    public static long ReplicaBytes(FlatLayout layout, int devices, int microBatches, int rows)
-        => VectorBytes(layout)
-         + devices * (GradientBytes(layout, (microBatches + devices - 1) / devices) + ActivationBytes(layout, rows));
+    public static long ReplicaBytes(ModelSettings model, int devices, int microBatches, int rows)
+    {
+        var layout = Architectures.LayoutOf(model);
+        return VectorBytes(layout)
+             + devices * (GradientBytes(layout, (microBatches + devices - 1) / devices) + ActivationBytes(model, rows));
+    }
 }

@@ -1,6 +1,6 @@
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
-using Elastic.Model.Vectors;
+using Elastic.Model.Networks;
 
 namespace Elastic.Bench.Elasticity.Control;
 
@@ -10,7 +10,7 @@ internal sealed class MessagesOfARound(Options options)
     public async Task RunAsync()
     {
         var large = Settings(4, 4, Model(layers: 12, heads: 12, width: 768, context: 1024, vocabulary: 50257));
-        var chunks = VectorManifest.ChunkCount(new FlatLayout(large.Model).Length);
+        var chunks = VectorManifest.ChunkCount(Architectures.LayoutOf(large.Model).Length);
         var seconds = options.Seconds("compute", 60);
         using var wire = new Wire();
         foreach (var replicas in options.Text("replicas", "4,400").Split(',').Select(int.Parse))

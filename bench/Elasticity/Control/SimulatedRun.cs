@@ -7,7 +7,7 @@ using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
-using Elastic.Model.Vectors;
+using Elastic.Model.Networks;
 
 namespace Elastic.Bench.Elasticity.Control;
 
@@ -33,7 +33,7 @@ internal sealed class SimulatedRun(TrainingSettings settings, int nodes, int dev
     public int Run()
     {
         var tokens = (long)settings.Run.InnerSteps * settings.Batch.Sequences * settings.Model.Context;
-        var elements = new FlatLayout(settings.Model).Length;
+        var elements = Architectures.LayoutOf(settings.Model).Length;
         for (var i = 0; i <= nodes; i++)
         {
             var id = new NodeId(_endpoints[i].Replace(":40", ":50", StringComparison.Ordinal));
@@ -42,7 +42,7 @@ internal sealed class SimulatedRun(TrainingSettings settings, int nodes, int dev
         }
 
         _desk.Recovered(true);
-        Handle(new RunCommand.Start(_desk.Run.Id, SettingsText.Write(settings), new FlatLayout(settings.Model).Length, D("corpus"), 1_000_000, 1000, "", D("manifest")));
+        Handle(new RunCommand.Start(_desk.Run.Id, SettingsText.Write(settings), Architectures.LayoutOf(settings.Model).Length, D("corpus"), 1_000_000, 1000, "", D("manifest")));
         while (!_desk.Run.IsFinished)
         {
             _now += Tick;

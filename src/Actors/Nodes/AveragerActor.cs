@@ -7,7 +7,6 @@ using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
-using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
 using Elastic.Storage;
 
@@ -48,14 +47,14 @@ internal sealed class AveragerActor : BlobActor
         if (run.Settings.Model.Init is { } path)
             CheckpointReader.LoadParameters(path, CheckpointManifest.Read(path), run.Settings.Model, vectors);
         else
-            Gpt2Initialization.Fill(vectors, run.Settings.Run.Seed);
+            Initialization.Fill(vectors, run.Settings.Run.Seed);
 
         var set = new Dictionary<string, VectorManifest>
         {
-            [VectorSet.Parameters] = run.Blobs.PutVector(vectors, VectorKind.Parameters),
+            [VectorSet.Parameters] = run.Blobs.PutVector(vectors, VectorSet.Parameters),
         };
         if (run.Settings.Run.Averaging == AveragingMethod.Nesterov)
-            set[VectorSet.OuterMomentum] = run.Blobs.PutVector(vectors, VectorKind.FirstMoment);   // zeros
+            set[VectorSet.OuterMomentum] = run.Blobs.PutVector(vectors, VectorSet.OuterMomentum);   // zeros
         var version = new VectorSet(set);
         return new RunCommand.FinishInitialization(run.Id, run.Node, run.Blobs.PutSet(version), version[VectorSet.Parameters].Fingerprint);
     }

@@ -30,7 +30,7 @@ internal sealed class KeeperActor : BlobActor
                 foreach (var set in take.InnerStates.Prepend(take.Parameters))
                     await run.FetchAsync(set);
                 return new RunCommand.FinishCheckpoint(run.Id, run.Node, CheckpointFiles.Take(run.Paths, run.Id, run.Blobs, take, blobs => new CheckpointManifest(
-                    1, run.Id.Value, take.Version, run.Settings.Model.Signature, run.SettingsCanonical, run.CorpusId.Hex, run.Corpus.Manifest.Tokenizer,
+                    1, run.Id.Value, take.Version, run.Architecture.Signature, run.SettingsCanonical, run.CorpusId.Hex, run.Corpus.Manifest.Tokenizer,
                     take.Fingerprint.Hex, take.Parameters.Hex, [.. take.InnerStates.Select(s => s.Hex)], take.TokensSeen, take.Ledger.Hex, blobs)));
             case NodeCommand.Retain retain:
                 CheckpointFiles.Retain(run.Paths.Checkpoints(run.Id), retain.Checkpoints);

@@ -6,6 +6,8 @@ using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimization;
 using Elastic.Model.Vectors;
 using Elastic.Storage;
 using Elastic.Transfer;
@@ -25,7 +27,9 @@ internal sealed class NodeRun
         SettingsCanonical = run.Settings;
         CorpusId = run.Corpus;
         Schedule = new RunSchedule(run.Settings, corpus);
-        Layout = new FlatLayout(Settings.Model);
+        Architecture = Architectures.Open(Settings.Model);
+        Optimizer = Optimizers.Open(Settings.Optimizer);
+        Layout = new FlatLayout(Architecture.Parameters);
         Blobs = blobs;
     }
 
@@ -47,6 +51,10 @@ internal sealed class NodeRun
     public Digest CorpusId { get; }
 
     public DataPaths Paths => _place.Paths;
+
+    public IArchitecture Architecture { get; }
+
+    public IOptimizer Optimizer { get; }
 
     public FlatLayout Layout { get; }
 

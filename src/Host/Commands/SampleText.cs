@@ -1,6 +1,7 @@
 using Elastic.Corpus;
 using Elastic.Messages;
 using Elastic.Model.Generation;
+using Elastic.Model.Networks;
 using Elastic.Model.Training;
 using Elastic.Storage;
 
@@ -35,7 +36,7 @@ internal static class SampleText
         foreach (var passed in checkpoint.Passed)
             notice($"passed over {passed}");
         var tokenizer = Tokenizer.Open(checkpoint.Manifest.Tokenizer);
-        using var device = new TrainingDevice(new DeviceId("cpu:0"), checkpoint.Settings.Model, checkpoint.Settings.Optimizer);
+        using var device = new TrainingDevice(new DeviceId("cpu:0"), Architectures.Open(checkpoint.Settings.Model));
         device.Attach(checkpoint.Vectors);
 
         List<int> prompt = [];

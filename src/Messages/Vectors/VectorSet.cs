@@ -6,10 +6,10 @@ using Elastic.Messages.Runs;
 
 namespace Elastic.Messages.Vectors;
 
-/// <summary>A flat fp32 vector as blobs: its length and the SHA-256 of each chunk of <see cref="ChunkElements"/> elements.</summary>
+/// <summary>A flat vector as blobs: its length, its elements' type and the SHA-256 of each chunk of <see cref="ChunkElements"/> elements.</summary>
 /// <param name="Elements">Elements in the vector; the last chunk holds what remains.</param>
 /// <param name="Chunks">One digest per chunk, in order.</param>
-public sealed record VectorManifest(long Elements, IReadOnlyList<Digest> Chunks)
+public sealed record VectorManifest(long Elements, IReadOnlyList<Digest> Chunks, ElementType Type = ElementType.Float32)
 {
     /// <summary>4 Mi elements, 16 MiB of fp32: the unit of transfer and averaging.</summary>
     public const int ChunkElements = 4 << 20;
@@ -56,13 +56,16 @@ public sealed record VectorSet(IReadOnlyDictionary<string, VectorManifest> Vecto
     /// <summary>The digest of <see cref="ToBytes"/>.</summary>
     public Digest Digest => Digest.Of(ToBytes());
 
-    /// <summary>The canonical form: a header line, then "name elements digest digest …", one line a vector, in ordinal order.</summary>
+    /// <summary>
+    /// The canonical form: a header line, then "name elements digest digest …", one line a vector, in ordinal order. A type other than fp32
+    /// comes before the digests; fp32 is not written, so that sets of before there were types keep their bytes.
+    /// </summary>
     public byte[] ToBytes()
     {
         var text = new StringBuilder(Header).Append('\n');
         foreach (var (name, vector) in Vectors.OrderBy(v => v.Key, StringComparer.Ordinal))
             text.Append(name).Append(' ').Append(vector.Elements.ToString(CultureInfo.InvariantCulture)).Append(' ')
-                .AppendJoin(' ', vector.Chunks).Append('\n');
+                .Append(vector.Type == ElementType.Float32 ? "" : vector.Type.Word() + " ").AppendJoin(' ', vector.Chunks).Append('\n');
         return Encoding.UTF8.GetBytes(text.ToString());
     }
 
@@ -87,13 +90,14 @@ public sealed record VectorSet(IReadOnlyDictionary<string, VectorManifest> Vecto
         var vectors = new Dictionary<string, VectorManifest>(StringComparer.Ordinal);
         foreach (var line in lines.Skip(1))
         {
-            if (line.Split(' ') is not [var name, var count, .. var chunks] || !long.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var elements))
+            if (line.Split(' ') is not [var name, var count, .. var rest] || !long.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var elements))
                 throw new InvalidDataException($"a vector set has the line \"{line}\": no name and number of elements");
+            var (type, chunks) = TypeAndChunks(rest);
             if (elements > (long)int.MaxValue * VectorManifest.ChunkElements || chunks.Length != VectorManifest.ChunkCount(elements))
                 throw new InvalidDataException($"the vector \"{name}\" of {elements} elements lists {chunks.Length} chunks");
             if (chunks.FirstOrDefault(hex => !Digest.IsDigest(hex)) is { } wrong)
                 throw new InvalidDataException($"the vector \"{name}\" lists \"{wrong}\", which is no SHA-256");
-            vectors[name] = new VectorManifest(elements, [.. chunks.Select(hex => new Digest(hex))]);
+            vectors[name] = new VectorManifest(elements, [.. chunks.Select(hex => new Digest(hex))], type);
         }
 
         return new VectorSet(vectors);
@@ -101,4 +105,10 @@ public sealed record VectorSet(IReadOnlyDictionary<string, VectorManifest> Vecto
 
     /// <summary>Every chunk of every vector.</summary>
     public IEnumerable<Digest> Chunks() => Vectors.Values.SelectMany(vector => vector.Chunks);
+
+    // "fp32" is no word of the canonical form.
+    private static (ElementType Type, string[] Chunks) TypeAndChunks(string[] words) =>
+        words is [var word, .. var chunks] && ElementTypes.Find(word) is { } type and not ElementType.Float32
+            ? (type, chunks)
+            : (ElementType.Float32, words);
 }

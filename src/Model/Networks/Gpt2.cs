@@ -1,4 +1,8 @@
+using System.Runtime.CompilerServices;
 using Elastic.Messages.Settings;
+using Elastic.Model.Batches;
+using Elastic.Model.Evaluation;
+using Elastic.Model.Vectors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -9,55 +13,61 @@ namespace Elastic.Model.Networks;
 /// whatever it held, so nothing is zeroed, added or copied that need not be.
 /// B batch, T tokens, N = B T rows, C channels, H heads, V tokens of the vocabulary.
 /// </summary>
-internal sealed class Gpt2(ModelSettings model, double labelSmoothing, torch.Device device) : IDisposable
+internal sealed class Gpt2(ModelSettings model, double labelSmoothing, torch.Device device) : INetwork
 {
     private readonly LossHead _head = new(model.Vocabulary, model.PaddedVocabulary, labelSmoothing, device);
 
-    /// <summary>
-    /// One micro-batch. Overwrites every gradient with that of <paramref name="scale"/> times the mean loss over its rows.
-    /// </summary>
-    /// <param name="inputs">(B, T), int64.</param>
-    /// <param name="targets">(B T), int64.</param>
-    /// <returns>The mean loss in nats per token, not scaled.</returns>
-    public double ForwardBackward(
-        Tensor inputs, Tensor targets, Gpt2Tensors parameters, Gpt2Tensors gradients, double scale, DropoutMasks? dropout)
+    // By the views that they are made of, as long as these are in use.
+    private readonly ConditionalWeakTable<ParameterViews, Gpt2Tensors> _tensors = [];
+
+    /// <inheritdoc/>
+    public double ForwardBackward(MicroBatch batch, ParameterViews parameters, ParameterViews gradients, DropoutSeed seed)
     {
         using var scope = NewDisposeScope();
-        var trunk = Trunk(inputs, parameters, dropout, true);
+        var (p, g) = (TensorsOf(parameters), TensorsOf(gradients));
+        var inputs = Tokens(batch.Inputs, batch.Rows);                                                       // (B, T)
+        var targets = Tokens(batch.Targets, batch.Rows).view(-1);                                            // (N)
+        var trunk = Trunk(inputs, p, DropoutMasks.For(model.Dropout, seed, batch.Index), true);
         var rows = targets.shape[0];
-        var (losses, dh) = _head.ForwardBackward(trunk.H, targets, parameters.TokenEmbedding, gradients.TokenEmbedding, scale / rows);
+        var (losses, dh) = _head.ForwardBackward(trunk.H, targets, p.Head, g.Head, 1.0 / batch.StepShares / rows);
         var dx = Operators.LayerNormBackward(
-            dh, trunk.X, trunk.Mean, trunk.InverseDeviation, parameters.FinalGain, parameters.FinalBias, gradients.FinalGain, gradients.FinalBias);
+            dh, trunk.X, trunk.Mean, trunk.InverseDeviation, p.FinalGain, p.FinalBias, g.FinalGain, g.FinalBias);
         for (var i = model.Layers - 1; i >= 0; i--)
         {
             var outer = dx;
-            dx = LayerBackward(dx, trunk.Layers[i], parameters.Layers[i], gradients.Layers[i]);
+            dx = LayerBackward(dx, trunk.Layers[i], p.Layers[i], g.Layers[i]);
             outer.Dispose();
         }
-        EmbeddingBackward(dx, inputs, trunk.EmbeddingMask, gradients);
+        EmbeddingBackward(dx, inputs, trunk.EmbeddingMask, g);
         return losses.sum(ScalarType.Float64).item<double>() / rows;
     }
 
-    /// <summary>Plain mean cross-entropy of each sequence in nats per token, (B), float64. inputs (B, T), targets (B T).</summary>
-    public Tensor Losses(Tensor inputs, Tensor targets, Gpt2Tensors parameters)
+    /// <inheritdoc/>
+    public ScoreSum[] Evaluate(MicroBatch batch, ParameterViews parameters)
     {
         using var scope = NewDisposeScope();
-        var trunk = Trunk(inputs, parameters, null, false);
-        var losses = _head.Losses(trunk.H, targets, parameters.TokenEmbedding);
-        return losses.view(inputs.shape).to(float64).mean(new long[] { 1 }).MoveToOuterDisposeScope();
+        var p = TensorsOf(parameters);
+        var inputs = Tokens(batch.Inputs, batch.Rows);
+        var losses = _head.Losses(Trunk(inputs, p, null, false).H, Tokens(batch.Targets, batch.Rows).view(-1), p.Head);
+        var sums = losses.view(inputs.shape).to(float64).sum(1).to(CPU);                                     // (B)
+        return [.. sums.data<double>().Select(nats => new ScoreSum(nats, batch.Columns))];
     }
 
-    /// <summary>Logits of the last <paramref name="positions"/> positions of each sequence. (B, T) -> (B, positions, V)</summary>
-    public Tensor Logits(Tensor inputs, Gpt2Tensors parameters, long positions)
+    /// <inheritdoc/>
+    public float[] Logits(ReadOnlySpan<int> tokens, ParameterViews parameters)
     {
         using var scope = NewDisposeScope();
-        var (B, T) = (inputs.shape[0], inputs.shape[1]);
-        var h = Trunk(inputs, parameters, null, false).H.view(B, T, model.Width).narrow(1, T - positions, positions);
-        return h.matmul(parameters.TokenEmbedding.t()).MoveToOuterDisposeScope();
+        var p = TensorsOf(parameters);
+        var h = Trunk(Tokens(tokens, 1), p, null, false).H.narrow(0, tokens.Length - 1, 1);                  // (1, C)
+        return h.matmul(p.Head.t()).to(CPU).data<float>().ToArray();
     }
 
     /// <inheritdoc/>
     public void Dispose() => _head.Dispose();
+
+    private Gpt2Tensors TensorsOf(ParameterViews views) => _tensors.GetValue(views, v => new Gpt2Tensors(v, model.Layers));
+
+    private Tensor Tokens(ReadOnlySpan<int> tokens, int rows) => TokenTensor.Of(tokens, rows, model.Context, model.Vocabulary, device);
 
     // What the backward pass of one block reads again. X0 enters the block, X1 its second half.
     private sealed record SavedLayer(

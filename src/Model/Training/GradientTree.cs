@@ -1,5 +1,4 @@
 using Elastic.Kernels;
-using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -16,7 +15,7 @@ internal sealed class GradientBuffer(FlatLayout layout, Tensor flat) : IDisposab
 {
     public Tensor Flat { get; } = flat;
 
-    public Gpt2Tensors Views { get; } = new(layout, flat);
+    public ParameterViews Views { get; } = new(layout, flat);
 
     public void Dispose()
     {

@@ -1,27 +1,36 @@
-using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 
 namespace Elastic.Model.Vectors;
 
-/// <summary>One parameter tensor inside the flat vector.</summary>
-/// <param name="Name">Its name in a Hugging Face GPT-2, e.g. "transformer.h.0.attn.c_attn.weight".</param>
-/// <param name="Shape">Row-major. Weights of linear layers are (in, out), as Hugging Face's Conv1D stores them: y = x W + b.</param>
+/// <summary>One parameter inside the flat vector.</summary>
 /// <param name="Offset">First element; a multiple of <see cref="FlatLayout.Alignment"/>.</param>
-public sealed record Segment(string Name, IReadOnlyList<long> Shape, long Offset)
+public sealed record Segment(ParameterSpec Parameter, long Offset)
 {
-    /// <summary>Elements of the tensor.</summary>
-    public long Count { get; } = Shape.Aggregate(1L, (product, n) => product * n);
+    /// <inheritdoc cref="ParameterSpec.Name"/>
+    public string Name => Parameter.Name;
 
-    /// <summary>The element after its last.</summary>
-    public long End => Offset + Count;
+    /// <inheritdoc cref="ParameterSpec.Shape"/>
+    public IReadOnlyList<long> Shape => Parameter.Shape;
+
+    /// <summary>Elements of the tensor; those of padded rows follow.</summary>
+    public long Count { get; } = Parameter.Count;
+
+    /// <summary>The element after its last, padded rows included.</summary>
+    public long End { get; } = Offset + Parameter.Room;
 }
+
+/// <summary>A run of whole tiles whose parameters the optimizer treats alike.</summary>
+/// <param name="First">The first element.</param>
+/// <param name="Decays">Does weight decay apply to them?</param>
+/// <param name="IsTrained">False for frozen ones.</param>
+public sealed record ParameterGroup(long First, long Length, bool Decays, bool IsTrained);
 
 /// <summary>
 /// Where each parameter of a model lies in its one flat vector; the same for gradients and moments.
 ///
-///   [ decayed segments, each aligned | zeros to a whole tile | the other segments, each aligned | zeros to a whole tile ]
+///   [ decayed segments, each aligned | zeros to a whole tile | the other trained ones | zeros to a tile | frozen ones | zeros to a tile ]
 ///
-/// So weight decay applies to one range of whole tiles, and a slice of whole tiles meets one kind only at each end.
+/// So the optimizer treats ranges of whole tiles alike. A group without parameters takes no room.
 /// </summary>
 public sealed class FlatLayout
 {
@@ -33,31 +42,30 @@ public sealed class FlatLayout
 
     private readonly Dictionary<string, Segment> _byName;
 
-    /// <summary>Lays out <paramref name="model"/>.</summary>
-    public FlatLayout(ModelSettings model)
+    /// <summary>Lays out the parameters of an architecture, in the order in which it declares them within each group.</summary>
+    public FlatLayout(IReadOnlyList<ParameterSpec> parameters)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        Model = model;
-        var shapes = Gpt2Shapes(model).ToList();
-        var segments = new List<Segment>();
-        // Matrices and embeddings decay; biases and LayerNorm gains do not.
-        DecayedLength = Place(shapes.Where(s => s.Shape.Length > 1), 0, segments);
-        Length = Place(shapes.Where(s => s.Shape.Length == 1), DecayedLength, segments);
-        Segments = segments;
+        ArgumentNullException.ThrowIfNull(parameters);
+        var (segments, groups) = (new List<Segment>(), new List<ParameterGroup>());
+        var own = parameters.Where(p => p.TiedTo is null).ToList();
+        Place(own.Where(p => p.IsTrained && p.Decays), segments, groups);
+        Place(own.Where(p => p.IsTrained && !p.Decays), segments, groups);
+        Place(own.Where(p => !p.IsTrained), segments, groups);
+        (Segments, Groups) = (segments, groups);
+        Length = groups.Sum(g => g.Length);
         _byName = segments.ToDictionary(s => s.Name);
+        foreach (var tied in parameters.Where(p => p.TiedTo is not null))
+            _byName.Add(tied.Name, _byName[tied.TiedTo!]);
     }
-
-    /// <summary>The model that this lays out.</summary>
-    public ModelSettings Model { get; }
 
     /// <summary>All segments, by offset.</summary>
     public IReadOnlyList<Segment> Segments { get; }
 
+    /// <summary>What the optimizer treats alike, by offset; together they are the vector.</summary>
+    public IReadOnlyList<ParameterGroup> Groups { get; }
+
     /// <summary>Elements of the vector, a multiple of <see cref="Tile"/>.</summary>
     public long Length { get; }
-
-    /// <summary>Elements before the first that weight decay spares, a multiple of <see cref="Tile"/>.</summary>
-    public long DecayedLength { get; }
 
     /// <summary>Tiles of the vector.</summary>
     public int Tiles => (int)(Length / Tile);
@@ -65,7 +73,7 @@ public sealed class FlatLayout
     /// <summary>Chunks of the vector; the last may be shorter.</summary>
     public int Chunks => VectorManifest.ChunkCount(Length);
 
-    /// <summary>The segment called <paramref name="name"/>.</summary>
+    /// <summary>The segment called <paramref name="name"/>; for a tied parameter, that of the one it is tied to.</summary>
     public Segment this[string name] => _byName[name];
 
     /// <summary>First element and number of elements of chunk <paramref name="index"/>.</summary>
@@ -76,57 +84,41 @@ public sealed class FlatLayout
         return ((long)index * VectorManifest.ChunkElements, VectorManifest.ElementsOf(Length, index));
     }
 
-    private static long Place(IEnumerable<(string Name, long[] Shape)> shapes, long offset, List<Segment> into)
+    /// <summary>The trained elements of a slice, group by group.</summary>
+    public IEnumerable<(ParameterGroup Group, long First, long Count)> TrainedPartsOf(Slice slice)
     {
-        foreach (var (name, shape) in shapes)
+        foreach (var group in Groups.Where(g => g.IsTrained))
         {
-            into.Add(new Segment(name, shape, offset));
-            offset = RoundUp(into[^1].End, Alignment);
+            var first = Math.Max(slice.First, group.First);
+            var end = Math.Min(slice.First + slice.Count, group.First + group.Length);
+            if (first < end)
+                yield return (group, first, end - first);
         }
-        return RoundUp(offset, Tile);
+    }
+
+    /// <summary>Do the same parameters lie at the same places?</summary>
+    public bool IsSameAs(FlatLayout other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return Length == other.Length && Segments.Count == other.Segments.Count
+            && Segments.Zip(other.Segments).All(s => s.First.Name == s.Second.Name && s.First.Offset == s.Second.Offset
+                                                  && s.First.Shape.SequenceEqual(s.Second.Shape));
+    }
+
+    private static void Place(IEnumerable<ParameterSpec> parameters, List<Segment> segments, List<ParameterGroup> groups)
+    {
+        var first = groups.Count == 0 ? 0 : groups[^1].First + groups[^1].Length;
+        ParameterSpec? last = null;
+        var at = first;
+        foreach (var parameter in parameters)
+        {
+            last = parameter;
+            segments.Add(new Segment(parameter, at));
+            at = RoundUp(segments[^1].End, Alignment);
+        }
+        if (last is not null)
+            groups.Add(new ParameterGroup(first, RoundUp(at, Tile) - first, last.Decays, last.IsTrained));
     }
 
     private static long RoundUp(long n, long multiple) => (n + multiple - 1) / multiple * multiple;
-
-    // Radford et al. 2019, with the head tied to the token embedding (Press and Wolf 2017). C channels, T tokens.
-    private static IEnumerable<(string Name, long[] Shape)> Gpt2Shapes(ModelSettings model)
-    {
-        long C = model.Width;
-        yield return (ParameterNames.TokenEmbedding, [model.PaddedVocabulary, C]);
-        yield return (ParameterNames.PositionEmbedding, [model.Context, C]);
-        for (var layer = 0; layer < model.Layers; layer++)
-        {
-            var at = ParameterNames.Layer(layer);
-            yield return (at + "ln_1.weight", [C]);
-            yield return (at + "ln_1.bias", [C]);
-            yield return (at + "attn.c_attn.weight", [C, 3 * C]);
-            yield return (at + "attn.c_attn.bias", [3 * C]);
-            yield return (at + "attn.c_proj.weight", [C, C]);
-            yield return (at + "attn.c_proj.bias", [C]);
-            yield return (at + "ln_2.weight", [C]);
-            yield return (at + "ln_2.bias", [C]);
-            yield return (at + "mlp.c_fc.weight", [C, 4 * C]);
-            yield return (at + "mlp.c_fc.bias", [4 * C]);
-            yield return (at + "mlp.c_proj.weight", [4 * C, C]);
-            yield return (at + "mlp.c_proj.bias", [C]);
-        }
-        yield return (ParameterNames.FinalNorm + "weight", [C]);
-        yield return (ParameterNames.FinalNorm + "bias", [C]);
-    }
-}
-
-/// <summary>Names of GPT-2's parameters, as Hugging Face gives them.</summary>
-public static class ParameterNames
-{
-    /// <summary>(padded vocabulary, C); also the head's weight.</summary>
-    public const string TokenEmbedding = "transformer.wte.weight";
-
-    /// <summary>(context, C).</summary>
-    public const string PositionEmbedding = "transformer.wpe.weight";
-
-    /// <summary>Prefix of the last LayerNorm.</summary>
-    public const string FinalNorm = "transformer.ln_f.";
-
-    /// <summary>Prefix of layer <paramref name="index"/>.</summary>
-    public static string Layer(int index) => $"transformer.h.{index}.";
 }

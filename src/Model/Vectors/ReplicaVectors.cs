@@ -1,33 +1,24 @@
 using System.Runtime.InteropServices;
+using Elastic.Messages.Vectors;
 using Elastic.Model.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Elastic.Model.Vectors;
 
-/// <summary>The flat vectors that make up a replica's state.</summary>
-public enum VectorKind
-{
-    /// <summary>The model.</summary>
-    Parameters,
-
-    /// <summary>AdamW's running mean of the gradient.</summary>
-    FirstMoment,
-
-    /// <summary>AdamW's running mean of the squared gradient.</summary>
-    SecondMoment,
-}
-
-/// <summary>A replica's parameters and AdamW moments: three flat fp32 vectors of one layout on one device. Starts as zeros.</summary>
+/// <summary>
+/// A replica's state: flat fp32 vectors of one layout on one device, by name (see <see cref="VectorSet"/>): the parameters, and whatever the
+/// optimizer declares. Each starts as zeros.
+/// </summary>
 public sealed unsafe class ReplicaVectors : IDisposable
 {
-    private readonly Tensor?[] _vectors = new Tensor?[Enum.GetValues<VectorKind>().Length];
+    private readonly Dictionary<string, Tensor> _vectors = [];
     private readonly torch.Device _device;
 
     // The devices of a replica may ask for the same vector at once.
     private readonly Lock _gate = new();
 
-    /// <summary>On the CPU, or on <paramref name="device"/>. A vector takes memory from its first use on: who only generates has no moments.</summary>
+    /// <summary>On the CPU, or on <paramref name="device"/>. A vector takes memory from its first use on: inference never allocates the moments.</summary>
     public ReplicaVectors(FlatLayout layout, torch.Device? device = null)
     {
         ArgumentNullException.ThrowIfNull(layout);
@@ -39,21 +30,19 @@ public sealed unsafe class ReplicaVectors : IDisposable
     public FlatLayout Layout { get; }
 
     /// <summary>The model, (Length).</summary>
-    public Tensor Parameters => this[VectorKind.Parameters];
+    public Tensor Parameters => this[VectorSet.Parameters];
 
-    /// <summary>AdamW's first moment, (Length).</summary>
-    public Tensor FirstMoment => this[VectorKind.FirstMoment];
-
-    /// <summary>AdamW's second moment, (Length).</summary>
-    public Tensor SecondMoment => this[VectorKind.SecondMoment];
-
-    /// <summary>The vector called <paramref name="kind"/>.</summary>
-    public Tensor this[VectorKind kind]
+    /// <summary>The vector called <paramref name="name"/>, (Length).</summary>
+    public Tensor this[string name]
     {
         get
         {
             lock (_gate)
-                return _vectors[(int)kind] ??= zeros(Layout.Length, float32, _device).DetachFromDisposeScope();
+            {
+                if (!_vectors.TryGetValue(name, out var vector))
+                    _vectors[name] = vector = zeros(Layout.Length, float32, _device).DetachFromDisposeScope();
+                return vector;
+            }
         }
     }
 
@@ -61,60 +50,60 @@ public sealed unsafe class ReplicaVectors : IDisposable
     public bool OnCpu => _device.type == DeviceType.CPU;
 
     /// <summary>Makes a vector all zeros.</summary>
-    public void Clear(VectorKind kind)
+    public void Clear(string name)
     {
         // An operator in place returns another handle on the same memory, which would keep it.
         using var scope = NewDisposeScope();
-        this[kind].zero_();
+        this[name].zero_();
     }
 
     /// <summary>Elements of a vector on the CPU, without copying. Do not keep it beyond the life of this object.</summary>
     /// <exception cref="InvalidOperationException">The vectors lie on a GPU.</exception>
-    public Span<float> Floats(VectorKind kind, long first, int count)
+    public Span<float> Floats(string name, long first, int count)
     {
         Check(first, count);
         if (!OnCpu)
             throw new InvalidOperationException($"the vectors are on {_device}: use CopyTo and CopyFrom");
-        return new Span<float>(Dispatcher.Floats(this[kind]) + first, count);
+        return new Span<float>(Dispatcher.Floats(this[name]) + first, count);
     }
 
     /// <summary>The bytes of the same elements (little-endian fp32).</summary>
-    public Span<byte> Bytes(VectorKind kind, long first, int count) => MemoryMarshal.AsBytes(Floats(kind, first, count));
+    public Span<byte> Bytes(string name, long first, int count) => MemoryMarshal.AsBytes(Floats(name, first, count));
 
     /// <summary>Copies elements from <paramref name="first"/> on into <paramref name="host"/>, from any device.</summary>
-    public void CopyTo(VectorKind kind, long first, Span<float> host)
+    public void CopyTo(string name, long first, Span<float> host)
     {
         if (OnCpu)
         {
-            Floats(kind, first, host.Length).CopyTo(host);
+            Floats(name, first, host.Length).CopyTo(host);
             return;
         }
         Check(first, host.Length);
         using var scope = NewDisposeScope();
-        var copy = this[kind].narrow(0, first, host.Length).to(CPU);
+        var copy = this[name].narrow(0, first, host.Length).to(CPU);
         new Span<float>(Dispatcher.Floats(copy), host.Length).CopyTo(host);
     }
 
     /// <summary>Overwrites elements from <paramref name="first"/> on with <paramref name="host"/>, on any device.</summary>
-    public void CopyFrom(VectorKind kind, long first, ReadOnlySpan<float> host)
+    public void CopyFrom(string name, long first, ReadOnlySpan<float> host)
     {
         if (OnCpu)
         {
-            host.CopyTo(Floats(kind, first, host.Length));
+            host.CopyTo(Floats(name, first, host.Length));
             return;
         }
         Check(first, host.Length);
         using var scope = NewDisposeScope();
         var copy = empty(host.Length, float32, CPU);
         host.CopyTo(new Span<float>(Dispatcher.Floats(copy), host.Length));
-        this[kind].narrow(0, first, host.Length).copy_(copy);
+        this[name].narrow(0, first, host.Length).copy_(copy);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var vector in _vectors)
-            vector?.Dispose();
+        foreach (var vector in _vectors.Values)
+            vector.Dispose();
     }
 
     private void Check(long first, int count)

@@ -2,6 +2,16 @@ using System.Runtime.InteropServices;
 
 namespace Elastic.Model.Vectors;
 
+/// <summary>Where the vector may be cut for the devices that update it.</summary>
+public enum UpdateGranularity
+{
+    /// <summary>At any tile: each element is updated by itself.</summary>
+    Tiles,
+
+    /// <summary>At tiles that cut no trained matrix: a matrix is updated as a whole.</summary>
+    WholeMatrices,
+}
+
 /// <summary>A run of whole tiles of the flat vector: what one device sums and updates.</summary>
 [StructLayout(LayoutKind.Auto)]
 public readonly record struct Slice(int FirstTile, int Tiles)
@@ -14,18 +24,30 @@ public readonly record struct Slice(int FirstTile, int Tiles)
 
     /// <summary>
     /// Shares the tiles of <paramref name="layout"/> among <paramref name="devices"/>, as evenly as they go; some slices are empty
-    /// where there are fewer tiles than devices.
+    /// where there are fewer places to cut than devices.
     /// </summary>
-    public static IReadOnlyList<Slice> Split(FlatLayout layout, int devices)
+    public static IReadOnlyList<Slice> Split(FlatLayout layout, int devices, UpdateGranularity granularity = UpdateGranularity.Tiles)
     {
         ArgumentNullException.ThrowIfNull(layout);
         ArgumentOutOfRangeException.ThrowIfLessThan(devices, 1);
         var slices = new Slice[devices];
         for (var i = 0; i < devices; i++)
         {
-            var first = (int)((long)layout.Tiles * i / devices);
-            slices[i] = new Slice(first, (int)((long)layout.Tiles * (i + 1) / devices) - first);
+            var first = Border(layout, i, devices, granularity);
+            slices[i] = new Slice(first, Border(layout, i + 1, devices, granularity) - first);
         }
         return slices;
     }
+
+    private static int Border(FlatLayout layout, int index, int devices, UpdateGranularity granularity)
+    {
+        var tile = (int)((long)layout.Tiles * index / devices);
+        // The vector's end cuts nothing.
+        while (granularity == UpdateGranularity.WholeMatrices && CutsMatrix(layout, (long)tile * FlatLayout.Tile))
+            tile++;
+        return tile;
+    }
+
+    private static bool CutsMatrix(FlatLayout layout, long at)
+        => layout.Segments.Any(s => s.Parameter.IsTrained && s.Shape.Count > 1 && s.Offset < at && at < s.End);
 }

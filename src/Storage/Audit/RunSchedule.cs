@@ -2,7 +2,7 @@ using Elastic.Coordination;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
-using Elastic.Model.Vectors;
+using Elastic.Model.Networks;
 
 namespace Elastic.Storage;
 
@@ -18,7 +18,7 @@ public sealed class RunSchedule
         var context = Settings.Model.Context;
         Train = new BlockMap(corpus.TrainShards, context);
         HeldOut = corpus.HeldOutShards.Any(s => BlockMap.CountIn(s.Tokens, context) > 0) ? new BlockMap(corpus.HeldOutShards, context) : null;
-        Plan = RunPlan.Of(Settings, new FlatLayout(Settings.Model).Length, Train.Blocks, HeldOut?.Blocks ?? 0);
+        Plan = RunPlan.Of(Settings, Architectures.LayoutOf(Settings.Model).Length, Train.Blocks, HeldOut?.Blocks ?? 0);
         Order = new SampleOrder(Settings.Run.Seed, Train.Blocks);
     }
 

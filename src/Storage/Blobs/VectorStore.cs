@@ -8,8 +8,8 @@ namespace Elastic.Storage;
 /// <summary>Flat vectors as chunk blobs, and vector sets as the small blobs that name them.</summary>
 public static class VectorStore
 {
-    /// <summary>Stores a vector chunk by chunk, several at a time: hashing is what takes the time.</summary>
-    public static VectorManifest PutVector(this BlobStore blobs, ReplicaVectors vectors, VectorKind kind)
+    /// <summary>Stores the vector called <paramref name="name"/> chunk by chunk, several at a time: hashing is what takes the time.</summary>
+    public static VectorManifest PutVector(this BlobStore blobs, ReplicaVectors vectors, string name)
     {
         var layout = vectors.Layout;
         var chunks = new Digest[layout.Chunks];
@@ -18,37 +18,39 @@ public static class VectorStore
             var (first, count) = layout.Chunk(chunk);
             if (vectors.OnCpu)
             {
-                chunks[chunk] = blobs.Put(vectors.Bytes(kind, first, count));
+                chunks[chunk] = blobs.Put(vectors.Bytes(name, first, count));
                 return;
             }
 
             var staging = new float[count];
-            vectors.CopyTo(kind, first, staging);
+            vectors.CopyTo(name, first, staging);
             chunks[chunk] = blobs.Put(MemoryMarshal.AsBytes(staging.AsSpan()));
         });
         return new VectorManifest(layout.Length, chunks);
     }
 
-    /// <summary>Reads a vector, every chunk verified.</summary>
+    /// <summary>Reads a vector into the one called <paramref name="name"/>, every chunk verified.</summary>
     /// <exception cref="BlobLostException">A chunk is missing or damaged.</exception>
-    /// <exception cref="ElasticException">The vector is of another model.</exception>
-    public static void ReadVector(this BlobStore blobs, VectorManifest vector, ReplicaVectors into, VectorKind kind)
+    /// <exception cref="ElasticException">The vector is of another model, or of another type.</exception>
+    public static void ReadVector(this BlobStore blobs, VectorManifest vector, ReplicaVectors into, string name)
     {
         var layout = into.Layout;
         if (vector.Elements != layout.Length)
-            throw new ElasticException($"the stored {kind} has {vector.Elements} elements where this model has {layout.Length}: it is of another model");
+            throw new ElasticException($"the stored vector \"{name}\" has {vector.Elements} elements where this model has {layout.Length}: it is of another model");
+        if (vector.Type != ElementType.Float32)
+            throw new ElasticException($"the stored vector \"{name}\" is {vector.Type.Word()}, and this version of Elastic reads fp32");
         var staging = into.OnCpu ? [] : new float[Math.Min(layout.Length, VectorManifest.ChunkElements)];
         for (var chunk = 0; chunk < vector.Chunks.Count; chunk++)
         {
             var (first, count) = layout.Chunk(chunk);
             if (into.OnCpu)
             {
-                blobs.Read(vector.Chunks[chunk], into.Bytes(kind, first, count));
+                blobs.Read(vector.Chunks[chunk], into.Bytes(name, first, count));
                 continue;
             }
 
             blobs.Read(vector.Chunks[chunk], MemoryMarshal.AsBytes(staging.AsSpan(0, count)));
-            into.CopyFrom(kind, first, staging.AsSpan(0, count));
+            into.CopyFrom(name, first, staging.AsSpan(0, count));
         }
     }
 

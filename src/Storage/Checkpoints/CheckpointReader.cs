@@ -1,6 +1,7 @@
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
+using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Storage;
@@ -28,7 +29,7 @@ public static class CheckpointReader
             {
                 var manifest = CheckpointManifest.Read(path);
                 var settings = SettingsText.Read(manifest.Settings);
-                vectors = new ReplicaVectors(new FlatLayout(settings.Model));
+                vectors = new ReplicaVectors(Architectures.LayoutOf(settings.Model));
                 LoadParameters(path, manifest, settings.Model, vectors);
                 return new LoadedCheckpoint(manifest, settings, vectors, passed);
             }
@@ -49,11 +50,12 @@ public static class CheckpointReader
     /// <exception cref="IOException">It is not whole.</exception>
     public static void LoadParameters(string path, CheckpointManifest manifest, ModelSettings model, ReplicaVectors into)
     {
-        if (manifest.Model != model.Signature)
-            throw new ElasticException($"{path} is a checkpoint of another model: it has {manifest.Model}, and the settings ask for {model.Signature}; " +
+        var signature = Architectures.Open(model).Signature;
+        if (manifest.Model != signature)
+            throw new ElasticException($"{path} is a checkpoint of another model: it has {manifest.Model}, and the settings ask for {signature}; " +
                                        "set the model.* keys to the checkpoint's, or take another checkpoint");
         var blobs = new BlobStore(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, manifest.Blobs), readOnly: true);
         var parameters = blobs.ReadSet(new Digest(manifest.Parameters))[VectorSet.Parameters];
-        blobs.ReadVector(parameters, into, VectorKind.Parameters);
+        blobs.ReadVector(parameters, into, VectorSet.Parameters);
     }
 }

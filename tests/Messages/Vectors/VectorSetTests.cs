@@ -10,9 +10,10 @@ public sealed class VectorSetTests
     private const int Chunk = VectorManifest.ChunkElements;
 
     private static readonly Gen<VectorSet> Sets =
-        Gen.Select(Gen.String[Gen.Char.AlphaNumeric, 1, 20], Gen.Long[0, 5L * Chunk])
+        Gen.Select(Gen.String[Gen.Char.AlphaNumeric, 1, 20], Gen.Long[0, 5L * Chunk], Gen.Enum<ElementType>())
             .Array[0, 6]
-            .Select(vectors => new VectorSet(vectors.DistinctBy(v => v.Item1).ToDictionary(v => v.Item1, v => Manifest(v.Item2, v.Item1))));
+            .Select(vectors => new VectorSet(
+                vectors.DistinctBy(v => v.Item1).ToDictionary(v => v.Item1, v => Manifest(v.Item2, v.Item1) with { Type = v.Item3 })));
 
     [Theory]
     [InlineData("", "these bytes are no vector set")]
@@ -23,6 +24,9 @@ public sealed class VectorSetTests
     [InlineData("elastic vector set 1\na 4194305 x\n", "the vector \"a\" of 4194305 elements lists 1 chunks")]
     [InlineData("elastic vector set 1\na\n", "a vector set has the line \"a\": no name and number of elements")]
     [InlineData("elastic vector set 1\na -5\n", "a vector set has the line \"a -5\": no name and number of elements")]
+    [InlineData("elastic vector set 1\na 10 fp32 11\n", "the vector \"a\" of 10 elements lists 2 chunks")]
+    [InlineData("elastic vector set 1\na 10 fp8 11\n", "the vector \"a\" of 10 elements lists 2 chunks")]
+    [InlineData("elastic vector set 1\na 10 bf16\n", "the vector \"a\" of 10 elements lists 0 chunks")]
     [InlineData("elastic vector set 1\na 10 ../../etc\n", "the vector \"a\" lists \"../../etc\", which is no SHA-256")]
     public void What_is_no_vector_set_is_refused(string text, string why) =>
         Assert.Equal(why, Assert.Throws<InvalidDataException>(() => VectorSet.Parse(Encoding.UTF8.GetBytes(text))).Message);
@@ -48,12 +52,26 @@ public sealed class VectorSetTests
     }
 
     [Fact]
+    public void Only_types_other_than_fp32_are_written()
+    {
+        var set = new VectorSet(new Dictionary<string, VectorManifest>
+        {
+            ["a"] = new(2, [new Digest("11")], ElementType.Float32),
+            ["b"] = new(2, [new Digest("22")], ElementType.BFloat16),
+            ["c"] = new(2, [new Digest("33")], ElementType.Float16),
+        });
+        Assert.Equal("elastic vector set 1\na 2 11\nb 2 bf16 22\nc 2 fp16 33\n", Encoding.UTF8.GetString(set.ToBytes()));
+        Assert.Equal(set["a"].Fingerprint, (set["a"] with { Type = ElementType.BFloat16 }).Fingerprint);
+    }
+
+    [Fact]
     public void A_set_comes_back_as_it_was_and_its_digest_does_not_depend_on_the_order_it_was_made_in() =>
         Sets.Sample(set =>
         {
             var back = VectorSet.Parse(set.ToBytes());
             Assert.Equal(set.Vectors.Keys.Order(StringComparer.Ordinal), back.Vectors.Keys.Order(StringComparer.Ordinal));
-            Assert.All(set.Vectors, v => Assert.Equal((v.Value.Elements, v.Value.Fingerprint), (back[v.Key].Elements, back[v.Key].Fingerprint)));
+            Assert.All(set.Vectors, v => Assert.Equal(
+                (v.Value.Elements, v.Value.Type, v.Value.Fingerprint), (back[v.Key].Elements, back[v.Key].Type, back[v.Key].Fingerprint)));
             Assert.Equal(set.ToBytes(), back.ToBytes());
             Assert.Equal(set.Digest, new VectorSet(set.Vectors.Reverse().ToDictionary()).Digest);
             Assert.Equal(set.Vectors.Values.Sum(v => v.Chunks.Count), back.Chunks().Count());

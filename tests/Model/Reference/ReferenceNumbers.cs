@@ -1,6 +1,9 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Batches;
+using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Tests.Reference;
@@ -37,25 +40,25 @@ internal static class ReferenceNumbers
     public static int[] Tokens(int step)
         => [.. Noise(1000 + step, Batch * (Model.Context + 1)).Select(v => (int)((v + 0.5) * Model.Vocabulary))];
 
+    /// <summary>The same tokens, one micro-batch for each of <paramref name="steps"/>.</summary>
+    public static IReadOnlyList<MicroBatch> MicroBatches(params int[] steps) => Architectures.Open(Model).Batching.MicroBatches(
+        Sample.Cut(steps.SelectMany(Tokens).ToArray(), steps.Length * Batch), Batch);
+
     /// <summary>The reference's parameters. The streams are numbered in the reference's order, in which the layers interleave both kinds.</summary>
     public static ReplicaVectors Parameters()
     {
-        var vectors = new ReplicaVectors(new FlatLayout(Model));
+        var vectors = new ReplicaVectors(Architectures.LayoutOf(Model));
         var names = Root.GetProperty("gradients")[0].GetProperty("gradients").EnumerateObject().Select(p => p.Name).ToList();
         foreach (var (stream, name) in names.Index())
         {
             var segment = vectors.Layout[name];
-            var values = Noise(stream, RealCount(segment));
+            var values = Noise(stream, (int)segment.Count);
             if (segment.Shape.Count == 1 && name.EndsWith("weight", StringComparison.Ordinal))
                 values = [.. values.Select(v => 1 + v / 2)];
-            vectors.CopyFrom(VectorKind.Parameters, segment.Offset, values);
+            vectors.CopyFrom(VectorSet.Parameters, segment.Offset, values);
         }
         return vectors;
     }
-
-    /// <summary>Elements of a segment without the vocabulary's padding, which the reference lacks.</summary>
-    public static int RealCount(Segment segment)
-        => segment.Name == ParameterNames.TokenEmbedding ? Model.Vocabulary * Model.Width : (int)segment.Count;
 
     /// <summary>The relative error of a tensor: max |a - b| / max |b|.</summary>
     public static double RelativeError(ReadOnlySpan<float> actual, ReadOnlySpan<float> expected)

@@ -1,5 +1,6 @@
 using Elastic.Foundation;
 using Elastic.Messages.Vectors;
+using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
 using Elastic.Testing;
 
@@ -7,8 +8,9 @@ namespace Elastic.Storage.Tests;
 
 public sealed class VectorStoreTests : TemporaryFolder
 {
-    private static readonly FlatLayout Small = new(TinySettings.Of("a").Model);
-    private static readonly FlatLayout TwoChunks = new(TinySettings.Of("a").Model with { Width = 512, Heads = 8, Layers = 2 });
+    private static readonly FlatLayout Small = Architectures.LayoutOf(TinySettings.Of("a").Model);
+    private static readonly FlatLayout TwoChunks = Architectures.LayoutOf(TinySettings.Of("a").Model with { Width = 512, Heads = 8, Layers = 2 });
+    private static readonly string[] Names = [VectorSet.Parameters, VectorSet.FirstMoment, VectorSet.SecondMoment];
     private readonly BlobStore _blobs;
 
     public VectorStoreTests() => _blobs = new BlobStore(Folder);
@@ -18,19 +20,30 @@ public sealed class VectorStoreTests : TemporaryFolder
     {
         using var small = Filled(Small);
         using var large = new ReplicaVectors(TwoChunks);
-        var manifest = _blobs.PutVector(small, VectorKind.Parameters);
-        var refusal = Assert.Throws<ElasticException>(() => _blobs.ReadVector(manifest, large, VectorKind.Parameters));
+        var manifest = _blobs.PutVector(small, VectorSet.Parameters);
+        var refusal = Assert.Throws<ElasticException>(() => _blobs.ReadVector(manifest, large, VectorSet.Parameters));
         Assert.Equal(
-            $"the stored Parameters has {Small.Length} elements where this model has {TwoChunks.Length}: it is of another model", refusal.Message);
+            $"the stored vector \"parameters\" has {Small.Length} elements where this model has {TwoChunks.Length}: it is of another model", refusal.Message);
+    }
+
+    [Fact]
+    public void A_vector_of_another_type_is_refused()
+    {
+        using var vectors = Filled(Small);
+        var manifest = _blobs.PutVector(vectors, VectorSet.Parameters);
+        Assert.Equal(ElementType.Float32, manifest.Type);
+        var refusal = Assert.Throws<ElasticException>(
+            () => _blobs.ReadVector(manifest with { Type = ElementType.BFloat16 }, vectors, VectorSet.Parameters));
+        Assert.Equal("the stored vector \"parameters\" is bf16, and this version of Elastic reads fp32", refusal.Message);
     }
 
     [Fact]
     public void A_damaged_chunk_is_not_read_as_a_vector()
     {
         using var vectors = Filled(TwoChunks);
-        var manifest = _blobs.PutVector(vectors, VectorKind.Parameters);
+        var manifest = _blobs.PutVector(vectors, VectorSet.Parameters);
         BlobStoreTests.Flip(_blobs.PathOf(manifest.Chunks[1]), 1_000_003);
-        Assert.Throws<BlobLostException>(() => _blobs.ReadVector(manifest, vectors, VectorKind.Parameters));
+        Assert.Throws<BlobLostException>(() => _blobs.ReadVector(manifest, vectors, VectorSet.Parameters));
     }
 
     [Fact]
@@ -67,16 +80,16 @@ public sealed class VectorStoreTests : TemporaryFolder
         {
             using var vectors = Filled(layout);
             using var back = new ReplicaVectors(layout);
-            foreach (var kind in Enum.GetValues<VectorKind>())
+            foreach (var name in Names)
             {
-                var manifest = _blobs.PutVector(vectors, kind);
+                var manifest = _blobs.PutVector(vectors, name);
                 Assert.Equal((layout.Length, layout.Chunks), (manifest.Elements, manifest.Chunks.Count));
-                _blobs.ReadVector(manifest, back, kind);
+                _blobs.ReadVector(manifest, back, name);
                 for (var chunk = 0; chunk < layout.Chunks; chunk++)
                 {
                     var (first, count) = layout.Chunk(chunk);
-                    Assert.True(vectors.Bytes(kind, first, count).SequenceEqual(back.Bytes(kind, first, count)));
-                    Assert.Equal(Digest.Of(vectors.Bytes(kind, first, count)), manifest.Chunks[chunk]);
+                    Assert.True(vectors.Bytes(name, first, count).SequenceEqual(back.Bytes(name, first, count)));
+                    Assert.Equal(Digest.Of(vectors.Bytes(name, first, count)), manifest.Chunks[chunk]);
                 }
             }
         }
@@ -89,7 +102,7 @@ public sealed class VectorStoreTests : TemporaryFolder
     {
         using var vectors = Filled(Small);
         var kept = Put(vectors, out var manifest);
-        vectors.Floats(VectorKind.Parameters, 0, 1)[0] = 42;
+        vectors.Floats(VectorSet.Parameters, 0, 1)[0] = 42;
         var old = Put(vectors, out var other);
 
         var freed = _blobs.Retain([kept, Digest.Of("a set that another node has"u8)], 1);
@@ -112,26 +125,26 @@ public sealed class VectorStoreTests : TemporaryFolder
 
     private Digest Put(ReplicaVectors vectors, out VectorManifest parameters)
     {
-        parameters = _blobs.PutVector(vectors, VectorKind.Parameters);
+        parameters = _blobs.PutVector(vectors, VectorSet.Parameters);
         return _blobs.PutSet(new VectorSet(new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters }));
     }
 
     private static ReplicaVectors Filled(FlatLayout layout)
     {
         var vectors = new ReplicaVectors(layout);
-        foreach (var kind in Enum.GetValues<VectorKind>())
+        foreach (var (index, name) in Names.Index())
         {
             for (var chunk = 0; chunk < layout.Chunks; chunk++)
             {
                 var (first, count) = layout.Chunk(chunk);
-                var floats = vectors.Floats(kind, first, count);
+                var floats = vectors.Floats(name, first, count);
                 for (var i = 0; i < floats.Length; i++)
-                    floats[i] = (int)kind * 0.5f + chunk + i / 8192f;
+                    floats[i] = index * 0.5f + chunk + i / 8192f;
             }
         }
 
-        vectors.Floats(VectorKind.Parameters, 1, 3)[0] = float.NaN;      // bits, not numbers
-        vectors.Floats(VectorKind.Parameters, 2, 1)[0] = -0f;
+        vectors.Floats(VectorSet.Parameters, 1, 3)[0] = float.NaN;      // bits, not numbers
+        vectors.Floats(VectorSet.Parameters, 2, 1)[0] = -0f;
         return vectors;
     }
 }

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
+using Elastic.Model.Networks;
 using Elastic.Model.Training;
 using static Elastic.Actors.Nodes.Devices.TrainerCommand;
 
@@ -22,47 +23,34 @@ internal sealed class TrainerActor : ReceiveActor
     {
         _id = id;
         _threads = threads;
-        Receive<Attach>(c => Answer(() =>
+        Receive<Open>(c => Answer(() =>
         {
-            DeviceFor(c.Settings).Attach(c.Vectors);
-            return new TrainerReply.Done();
+            OpenDevice(c.Settings);
+            return null;
         }));
-        Receive<Accumulate>(c => Answer(() =>
-        {
-            var losses = Device.Accumulate(c.MicroBatches, c.First, c.Of, Device.Model.Context + 1, c.Seed);
-            return new TrainerReply.Accumulated(losses, Device.Roots);
-        }));
-        Receive<Fold>(c => Answer(() => new TrainerReply.Folded(Device.FoldSlice(c.Roots, c.Of, c.Slice))));
-        Receive<Update>(c => Answer(() =>
-        {
-            Device.UpdateSlice(c.Slice, c.Step);
-            return new TrainerReply.Done();
-        }));
-        Receive<Evaluate>(c => Answer(() => new TrainerReply.Evaluated(Device.Evaluate(c.Tokens, Device.Model.Context + 1))));
+        Receive<Work>(c => Answer(() => c.Do(_device ?? throw new InvalidOperationException($"{_id} is attached to no replica"))));
     }
 
     /// <inheritdoc cref="TrainerActor"/>
     public static Props Props(DeviceId id, int threads) =>
         Akka.Actor.Props.Create(() => new TrainerActor(id, threads)).WithDispatcher("elastic.device-dispatcher");
 
-    private TrainingDevice Device => _device ?? throw new InvalidOperationException($"{_id} is attached to no replica");
-
-    private TrainingDevice DeviceFor(TrainingSettings settings)
+    private void OpenDevice(TrainingSettings settings)
     {
         if (_device is not null && _model == (settings.Model, settings.Optimizer))
-            return _device;
+            return;
         _device?.Dispose();
         _device = null;                                               // should the next one not come about
         _model = (settings.Model, settings.Optimizer);
-        return _device = new TrainingDevice(_id, settings.Model, settings.Optimizer, _threads);
+        _device = new TrainingDevice(_id, Architectures.Open(settings.Model), settings.Optimizer.LabelSmoothing, _threads);
     }
 
     // A failure is an answer too: whoever asked gives the work back, and the device stays.
-    private void Answer(Func<object> work)
+    private void Answer(Func<object?> work)
     {
         try
         {
-            Sender.Tell(work());
+            Sender.Tell(new TrainerReply(work()));
         }
         catch (Exception e)
         {

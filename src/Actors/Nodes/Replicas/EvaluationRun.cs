@@ -3,12 +3,16 @@ using Elastic.Actors.Nodes.Devices;
 using Elastic.Corpus;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Model.Batches;
+using Elastic.Model.Evaluation;
 
 namespace Elastic.Actors.Nodes.Replicas;
 
-/// <summary>Scores a version on the held-out text: the mean over evenly spread blocks, folded in block order.</summary>
+/// <summary>Scores a version on the held-out text: the mean over evenly spread blocks, summed in block order.</summary>
 internal sealed class EvaluationRun(NodeRun run, NodeCommand.Evaluate order, DeviceGroup devices, ReplicaMemory memory, BlockReader reader)
 {
+    private const string HeldOut = "held-out";
+
     /// <summary>The score; null when it was stopped before.</summary>
     public async Task<RunCommand?> RunAsync(CancellationToken stop)
     {
@@ -17,14 +21,17 @@ internal sealed class EvaluationRun(NodeRun run, NodeCommand.Evaluate order, Dev
         await devices.AttachAsync(run.Settings, memory.Vectors);
 
         var blocks = HeldOutSample.Choose(run.Schedule.HeldOut!, run.Settings.Evaluation.Sequences);
-        var batches = new List<int[]>();
+        var samples = new List<Sample>();
         foreach (var rows in blocks.Chunk(run.Settings.Batch.Micro))
-            batches.Add(await reader.ReadAsync(rows, CancellationToken.None));
+            samples.AddRange(Sample.Cut(await reader.ReadAsync(rows, CancellationToken.None), rows.Length));
 
-        var losses = await devices.EvaluateAsync(batches, stop);
+        var losses = await devices.EvaluateAsync(run.Architecture.Batching.MicroBatches(samples, run.Settings.Batch.Micro), stop);
         if (stop.IsCancellationRequested)
             return null;
-        var loss = losses.Sum() / losses.Length;
+        var scores = new ScoreSums();
+        foreach (var block in losses)
+            scores.Merge(HeldOut, block);
+        var loss = scores[HeldOut].Mean;
         var bitsPerByte = BitsPerByte.Of(loss, run.Corpus.Manifest.HeldOut.Tokens, run.Corpus.Manifest.HeldOut.Bytes);
         return new RunCommand.FinishEvaluation(run.Id, run.Node, new VersionScore(order.Version, loss, bitsPerByte));
     }

@@ -18,7 +18,7 @@ internal sealed class ReplicaMemories : IDisposable
         if (memory is null)
         {
             Free(m => m.Run != run.Id);                               // another run's, which may never come again
-            memory = new ReplicaMemory(run.Layout, device);
+            memory = new ReplicaMemory(run.Layout, run.Optimizer.Vectors, device);
             _all.Add((run.Id, location, memory));
         }
 

@@ -10,12 +10,10 @@ namespace Elastic.Actors.Nodes.Replicas;
 /// The flat vectors of one replica in a device's memory, and which stored vectors they hold, so that what is there
 /// already is not read again. One user at a time.
 /// </summary>
-internal sealed class ReplicaMemory(FlatLayout layout, DeviceId device) : IDisposable
+/// <param name="moments">The vectors that the optimizer needs, by name.</param>
+internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> moments, DeviceId device) : IDisposable
 {
-    private static readonly (string Name, VectorKind Kind)[] Moments =
-        [(VectorSet.FirstMoment, VectorKind.FirstMoment), (VectorSet.SecondMoment, VectorKind.SecondMoment)];
-
-    private readonly Dictionary<VectorKind, Digest> _held = [];
+    private readonly Dictionary<string, Digest> _held = [];
 
     public ReplicaVectors Vectors { get; } = new(layout, Model.Training.Devices.Open(device));
 
@@ -26,7 +24,7 @@ internal sealed class ReplicaMemory(FlatLayout layout, DeviceId device) : IDispo
 
     /// <summary>Makes the parameters those of a version, or of a hand-over.</summary>
     public void LoadParameters(BlobStore blobs, Digest set) =>
-        Load(blobs, VectorKind.Parameters, blobs.ReadSet(set)[VectorSet.Parameters]);
+        Load(blobs, VectorSet.Parameters, blobs.ReadSet(set));
 
     /// <summary>Makes the moments those of a set; null for a replica that has taken no step yet: zeros.</summary>
     public void LoadMoments(BlobStore blobs, Digest? set)
@@ -35,24 +33,21 @@ internal sealed class ReplicaMemory(FlatLayout layout, DeviceId device) : IDispo
             return;
         InnerState = set;
         var stored = set is { } digest ? blobs.ReadSet(digest) : null;
-        foreach (var (name, kind) in Moments)
+        foreach (var name in moments)
             if (stored is not null)
-                Load(blobs, kind, stored[name]);
+                Load(blobs, name, stored);
             else
-                Clear(kind);
+                Clear(name);
     }
 
     /// <summary>Stores the parameters as a set of their own: a contribution.</summary>
-    public Digest StoreParameters(BlobStore blobs) =>
-        blobs.PutSet(new VectorSet(new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = Store(blobs, VectorKind.Parameters) }));
+    public Digest StoreParameters(BlobStore blobs) => Store(blobs, [VectorSet.Parameters]);
 
     /// <summary>Stores the moments: the inner state.</summary>
-    public Digest StoreMoments(BlobStore blobs) =>
-        (InnerState = blobs.PutSet(new VectorSet(Moments.ToDictionary(m => m.Name, m => Store(blobs, m.Kind))))).Value;
+    public Digest StoreMoments(BlobStore blobs) => (InnerState = Store(blobs, moments)).Value;
 
     /// <summary>Stores parameters and moments together: a hand-over.</summary>
-    public Digest StoreAll(BlobStore blobs) => blobs.PutSet(new VectorSet(
-        Moments.Append((Name: VectorSet.Parameters, Kind: VectorKind.Parameters)).ToDictionary(m => m.Name, m => Store(blobs, m.Kind))));
+    public Digest StoreAll(BlobStore blobs) => Store(blobs, [.. moments, VectorSet.Parameters]);
 
     /// <summary>The vectors are about to change: what was known of them no longer holds.</summary>
     public void Changing()
@@ -63,25 +58,27 @@ internal sealed class ReplicaMemory(FlatLayout layout, DeviceId device) : IDispo
 
     public void Dispose() => Vectors.Dispose();
 
-    private void Load(BlobStore blobs, VectorKind kind, VectorManifest vector)
+    private void Load(BlobStore blobs, string name, VectorSet set)
     {
-        if (_held.TryGetValue(kind, out var held) && held == vector.Fingerprint)
+        var vector = set[name];
+        if (_held.TryGetValue(name, out var held) && held == vector.Fingerprint)
             return;
-        _held.Remove(kind);
-        blobs.ReadVector(vector, Vectors, kind);
-        _held[kind] = vector.Fingerprint;
+        _held.Remove(name);
+        blobs.ReadVector(vector, Vectors, name);
+        _held[name] = vector.Fingerprint;
     }
 
-    private VectorManifest Store(BlobStore blobs, VectorKind kind)
+    private Digest Store(BlobStore blobs, IReadOnlyList<string> names)
     {
-        var vector = blobs.PutVector(Vectors, kind);
-        _held[kind] = vector.Fingerprint;
-        return vector;
+        var vectors = names.ToDictionary(name => name, name => blobs.PutVector(Vectors, name));
+        foreach (var (name, vector) in vectors)
+            _held[name] = vector.Fingerprint;
+        return blobs.PutSet(new VectorSet(vectors));
     }
 
-    private void Clear(VectorKind kind)
+    private void Clear(string name)
     {
-        _held.Remove(kind);
-        Vectors.Clear(kind);
+        _held.Remove(name);
+        Vectors.Clear(name);
     }
 }

@@ -5,8 +5,10 @@ using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Model.Batches;
 using Elastic.Model.Networks;
-using Elastic.Model.Optimizers;
+using Elastic.Model.Optimization;
+using Elastic.Model.Training;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Nodes.Replicas;
@@ -14,6 +16,7 @@ namespace Elastic.Actors.Nodes.Replicas;
 /// <summary>The inner steps of one replica in one round, start to end. Runs off the mailbox; see <see cref="ReplicaActor"/>.</summary>
 internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, DeviceGroup devices, ReplicaMemory memory, BlockReader reader)
 {
+    private readonly TrainingStep _step = devices.Step(run.Layout, run.Optimizer, run.Settings.Optimizer.Clip);
     private readonly TimeSpan _betweenNews = BetweenNews(run.Plan.Replicas);
     private long _told;
 
@@ -72,26 +75,25 @@ internal sealed class ReplicaRun(NodeRun run, NodeCommand.RunReplica order, Devi
         });
     }
 
-    private async Task<(double LossNats, double LearningRate)> StepAsync(int step, IReadOnlyList<ReadOnlyMemory<int>> microBatches)
+    private async Task<(double LossNats, double LearningRate)> StepAsync(int step, IReadOnlyList<MicroBatch> microBatches)
     {
         memory.Changing();
         var settings = run.Settings;
         var number = (long)order.Round * run.Plan.InnerSteps + step;                    // of this replica, from 0
         var learningRate = LearningRate.At(number, run.Plan.TotalSteps, settings.Optimizer);
         var seed = new DropoutSeed(settings.Run.Seed, order.Round, order.Replica, step);
-        var loss = await devices.StepAsync(microBatches, run.Layout, seed, new AdamWStep(learningRate, number + 1, 1), settings.Optimizer.Clip);
+        var loss = await _step.RunAsync(microBatches, seed, learningRate, number + 1);
         return double.IsFinite(loss)
             ? (loss, learningRate)
             : throw new ElasticException($"the loss of replica {order.Replica} became {loss} at step {number}: " +
                                          "use a smaller optimizer.learning-rate or more optimizer.warmup-steps");
     }
 
-    private async Task<(IReadOnlyList<ReadOnlyMemory<int>> MicroBatches, Digest Samples)> ReadAsync(int step)
+    private async Task<(IReadOnlyList<MicroBatch> MicroBatches, Digest Samples)> ReadAsync(int step)
     {
         var blocks = run.Schedule.BlocksOf(order.Round, order.Replica, step);
         var tokens = await reader.ReadAsync(blocks, CancellationToken.None);
-        var size = tokens.Length / run.Plan.MicroBatches;
-        var microBatches = Enumerable.Range(0, run.Plan.MicroBatches).Select(m => new ReadOnlyMemory<int>(tokens, m * size, size)).ToList();
+        var microBatches = run.Architecture.Batching.MicroBatches(Sample.Cut(tokens, blocks.Length), run.Settings.Batch.Micro);
         return (microBatches, SampleDigests.Of(blocks, tokens));
     }
 

@@ -1,7 +1,7 @@
 using Elastic.Kernels;
 using Elastic.Messages.Settings;
 
-namespace Elastic.Model.Optimizers;
+namespace Elastic.Model.Optimization;
 
 /// <summary>The learning rate of an inner step: a warm-up from zero, then the schedule down to the minimum.</summary>
 public static class LearningRate

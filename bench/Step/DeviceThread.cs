@@ -1,0 +1,51 @@
+using System.Collections.Concurrent;
+using Elastic.Model.Training;
+
+namespace Elastic.Step;
+
+/// <summary>A device on a plain thread: what the training step is given where there are no actors.</summary>
+internal sealed class DeviceThread : IDeviceThread, IDisposable
+{
+    private readonly BlockingCollection<Action<TrainingDevice>> _work = [];
+    private readonly Thread _thread;
+
+    /// <param name="open">Is called on the thread, before any work.</param>
+    public DeviceThread(Func<TrainingDevice> open)
+    {
+        _thread = new Thread(() =>
+        {
+            using var device = open();
+            foreach (var work in _work.GetConsumingEnumerable())
+                work(device);
+        })
+        { IsBackground = true };
+        _thread.Start();
+    }
+
+    /// <inheritdoc/>
+    public Task<T> RunAsync<T>(Func<TrainingDevice, T> work)
+    {
+        // Who waits goes on elsewhere: this thread is the device's.
+        var result = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _work.Add(device =>
+        {
+            try
+            {
+                result.SetResult(work(device));
+            }
+            catch (Exception e)
+            {
+                result.SetException(e);
+            }
+        });
+        return result.Task;
+    }
+
+    /// <summary>Does what was asked for, then ends.</summary>
+    public void Dispose()
+    {
+        _work.CompleteAdding();
+        _thread.Join();
+        _work.Dispose();
+    }
+}

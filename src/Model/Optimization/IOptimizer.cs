@@ -1,0 +1,30 @@
+using System.Runtime.InteropServices;
+using Elastic.Foundation;
+using Elastic.Model.Vectors;
+using static TorchSharp.torch;
+
+namespace Elastic.Model.Optimization;
+
+/// <summary>What one step of an optimizer needs to know besides the settings.</summary>
+/// <param name="LearningRate">Of this step.</param>
+/// <param name="Number">1 for the replica's first step.</param>
+/// <param name="ClipCoefficient">What the gradient is multiplied by, from <see cref="GradientNorm.ClipCoefficient"/>.</param>
+[StructLayout(LayoutKind.Auto)]
+public readonly record struct OptimizerStep(double LearningRate, long Number, double ClipCoefficient);
+
+/// <summary>Turns gradients into parameters. It holds no state of its own: that is in the replica's vectors.</summary>
+public interface IOptimizer
+{
+    /// <summary>Names of the vectors that it needs besides the parameters. They belong to the replica's state, and start as zeros.</summary>
+    IReadOnlyList<string> Vectors { get; }
+
+    /// <summary>Where the vector may be cut for several devices.</summary>
+    UpdateGranularity Granularity { get; }
+
+    /// <summary>
+    /// Updates the trained parameters of <paramref name="slice"/>, and the optimizer's vectors there, in place; may overwrite the gradient's slice.
+    /// </summary>
+    /// <param name="gradient">The flat gradient, (Length), before clipping.</param>
+    /// <exception cref="ElasticException">The gradient is not finite; nothing has been touched.</exception>
+    void Update(ReplicaVectors vectors, Tensor gradient, Slice slice, OptimizerStep step);
+}

@@ -1,0 +1,75 @@
+using Elastic.Foundation;
+using Elastic.Model.Batches;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimization;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Training;
+
+/// <summary>
+/// One inner step of a replica, from micro-batches to new parameters: accumulate, reduce, norm, clip, update, gather. Nobody begins a part
+/// before all devices have ended the last.
+///
+/// The bits of the result depend on the micro-batches only: not on how many devices there are, nor on who computed what.
+/// </summary>
+public sealed class TrainingStep
+{
+    private readonly IReadOnlyList<IDeviceThread> _devices;
+    private readonly ICollective _collective;
+    private readonly IOptimizer _optimizer;
+    private readonly IReadOnlyList<Slice> _slices;
+    private readonly double _clip;
+
+    /// <param name="devices">All attached to the replica's vectors, in the order of <paramref name="collective"/>'s.</param>
+    /// <param name="layout">Of the replica's vectors.</param>
+    /// <param name="clip">Largest global norm of the gradient; 0 for none.</param>
+    public TrainingStep(IReadOnlyList<IDeviceThread> devices, ICollective collective, FlatLayout layout, IOptimizer optimizer, double clip)
+    {
+        ArgumentNullException.ThrowIfNull(devices);
+        ArgumentNullException.ThrowIfNull(optimizer);
+        (_devices, _collective, _optimizer, _clip) = (devices, collective, optimizer, clip);
+        _slices = Slice.Split(layout, devices.Count, optimizer.Granularity);
+    }
+
+    /// <summary>Takes the step.</summary>
+    /// <param name="microBatches">All of the step's, in order.</param>
+    /// <param name="learningRate">Of this step.</param>
+    /// <param name="number">1 for the replica's first step.</param>
+    /// <returns>The step's loss, nats per target.</returns>
+    /// <exception cref="ElasticException">The gradient is not finite; the parameters are as they were.</exception>
+    public async Task<double> RunAsync(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double learningRate, long number)
+    {
+        ArgumentNullException.ThrowIfNull(microBatches);
+
+        // Accumulate: each device sums the gradients of its range of micro-batches, along the tree as far as they are neighbours.
+        var accumulated = await Task.WhenAll(_devices.Select((device, i) =>
+        {
+            var range = RangeOf(i, microBatches);
+            return device.RunAsync(d => (Losses: d.Accumulate(range, seed), d.Roots));
+        }));
+
+        // Reduce: each owner sums its slice of everybody's subtree roots, in tree order.
+        var squares = await _collective.ReduceScatterAsync([.. accumulated.SelectMany(a => a.Roots)], microBatches.Count, _slices);
+
+        // Norm and clip: over all tiles, in tile order.
+        var norm = GradientNorm.Fold(squares);
+        if (!double.IsFinite(norm))
+            throw new ElasticException($"the gradient's norm became {norm} at inner step {number}: " +
+                                       "use a smaller optimizer.learning-rate or more optimizer.warmup-steps");
+        var step = new OptimizerStep(learningRate, number, GradientNorm.ClipCoefficient(norm, _clip));
+
+        // Update: each owner its slice of the parameters and of the optimizer's vectors.
+        await Task.WhenAll(_devices.Select((device, i) => device.RunAsync(d => d.UpdateSlice(_slices[i], _optimizer, step))));
+
+        // Gather: each device has all slices of the parameters again.
+        await _collective.AllGatherAsync(_slices);
+        return accumulated.SelectMany(a => a.Losses).Sum() / microBatches[0].StepShares;
+    }
+
+    // Contiguous ranges whose sizes differ by one at most.
+    private List<MicroBatch> RangeOf(int device, IReadOnlyList<MicroBatch> all)
+    {
+        var (first, end) = ((long)all.Count * device / _devices.Count, (long)all.Count * (device + 1) / _devices.Count);
+        return [.. all.Skip((int)first).Take((int)(end - first))];
+    }
+}

@@ -1,0 +1,55 @@
+using Elastic.Kernels;
+using Elastic.Messages.Vectors;
+
+namespace Elastic.Model.Vectors;
+
+/// <summary>The parameters before the first step, as their architecture declares them.</summary>
+public static class Initialization
+{
+    /// <summary>
+    /// Fills the parameters; padding is zero. Each element is a function of (seed, parameter name, place in the parameter), so the bits
+    /// are the same on every machine, device and number of threads.
+    /// </summary>
+    public static void Fill(ReplicaVectors vectors, ulong seed)
+    {
+        ArgumentNullException.ThrowIfNull(vectors);
+        vectors.Clear(VectorSet.Parameters);
+        const int piece = 1 << 18;
+        var buffer = new float[piece];
+        foreach (var segment in vectors.Layout.Segments)
+        {
+            for (long at = 0; at < segment.Count; at += piece)
+            {
+                var host = buffer.AsMemory(0, (int)Math.Min(piece, segment.Count - at));
+                Draw(host, at, segment.Parameter, seed);
+                vectors.CopyFrom(VectorSet.Parameters, segment.Offset + at, host.Span);
+            }
+        }
+    }
+
+    private static void Draw(Memory<float> host, long first, ParameterSpec parameter, ulong seed)
+    {
+        switch (parameter.Init)
+        {
+            case ParameterInit.Constant constant:
+                host.Span.Fill(constant.Value);
+                break;
+            case ParameterInit.Normal normal:
+                DrawNormal(host, first, normal.Deviation, KeyedRandom.Of(seed, parameter.Name));
+                break;
+            default:
+                throw new System.Diagnostics.UnreachableException($"initialisation {parameter.Init}");
+        }
+    }
+
+    private static void DrawNormal(Memory<float> host, long first, double deviation, KeyedRandom random)
+    {
+        const int part = 16_384;
+        Parallel.For(0, (host.Length + part - 1) / part, block =>
+        {
+            var values = host.Span;
+            for (var i = block * part; i < Math.Min(values.Length, (block + 1) * part); i++)
+                values[i] = (float)(deviation * Normal.Quantile(random.Uniform((ulong)(first + i))));
+        });
+    }
+}
