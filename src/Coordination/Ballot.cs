@@ -6,8 +6,7 @@ using static Elastic.Messages.Runs.RunEvent;
 namespace Elastic.Coordination;
 
 /// <summary>One computation of a replica's round.</summary>
-/// <param name="Node">Null in journals of before 0.2.</param>
-public readonly record struct Vote(NodeId? Node, ReplicaResult Result);
+public readonly record struct Vote(NodeId Node, ReplicaResult Result);
 
 // The computations of one replica's round. All of them should give the same bytes; where they do not, somebody's memory or disk
 // lies, and the bytes that two nodes agree on count.
@@ -23,7 +22,7 @@ public sealed record Ballot(ImmutableList<Vote> Votes)
 
     public bool HasVoted(NodeId node) => Votes.Any(v => v.Node == node);
 
-    public Ballot With(NodeId? node, ReplicaResult result) => new(Votes.Add(new Vote(node, result)));
+    public Ballot With(NodeId node, ReplicaResult result) => new(Votes.Add(new Vote(node, result)));
 
     /// <summary>What a result means for a run that waits for it.</summary>
     public static Decision Decide(RunState run, NodeId node, ReplicaResult result)
@@ -48,7 +47,7 @@ public sealed record Ballot(ImmutableList<Vote> Votes)
         if (!ballot.IsDisputed)
             return Decision.Store(new ReplicaConfirmed(run.Id, result, node));
 
-        var liars = ballot.Votes.Where(v => v.Result != result).Select(v => v.Node).OfType<NodeId>().ToList();
+        var liars = ballot.Votes.Where(v => v.Result != result).Select(v => v.Node).ToList();
         return Decision.Store([new ReplicaSettled(run.Id, result, node), .. Quarantine(run, liars, result, "was outvoted")]);
     }
 
@@ -58,7 +57,7 @@ public sealed record Ballot(ImmutableList<Vote> Votes)
         foreach (var node in nodes)
             yield return new NodeQuarantined(run.Id, node,
                 $"{node} computed replica {about.Replica} of round {about.Round} to other bytes than others and {how}: check its memory, its disk and its cooling");
-        var doubtful = run.Ballots.Where(b => b.Key != about.Replica && b.Value.Winner is null && b.Value.Votes.Any(v => v.Node is { } n && nodes.Contains(n)))
+        var doubtful = run.Ballots.Where(b => b.Key != about.Replica && b.Value.Winner is null && b.Value.Votes.Any(v => nodes.Contains(v.Node)))
             .Select(b => b.Key).ToArray();
         if (doubtful.Length > 0 || !run.Averaged.IsEmpty)
             yield return new WorkLost(run.Id, run.Round, doubtful, !run.Averaged.IsEmpty, $"{doubtful.Length} results of a node in quarantine are not believed");

@@ -22,7 +22,7 @@ public static class Computations
         {
             var ballot = run.BallotOf(replica);
             var hands = inHand[replica].ToList();
-            var not = ballot.Votes.Select(v => v.Node).OfType<NodeId>().Concat(hands).ToHashSet();
+            var not = ballot.Votes.Select(v => v.Node).Concat(hands).ToHashSet();
             var pending = hands.Count(h => !ballot.HasVoted(h));
             var wanted = new Wanted(replica, not, true);
             if (ballot.Votes.IsEmpty && pending == 0)

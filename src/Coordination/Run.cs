@@ -119,11 +119,9 @@ public static class Run
         RunResumed => run with { IsPaused = false },
         RunInitialized x => run with { Version = x.Version, Fingerprint = x.Fingerprint },
         ReplicaHandedOver x => run with { HandedOver = run.HandedOver.SetItem(x.HandOver.Replica, x.HandOver) },
-        ReplicaFinished x => Finish(run, x.Result, null),
         ReplicaComputed x => Finish(run, x.Result, x.Node),
         ReplicaConfirmed x => run with { Ballots = Voted(run, x.Result, x.Node) },
-        ReplicaDisputed x => run with { Disputes = run.Disputes + 1, Ballots = Voted(run, x.Other, null) },
-        ReplicaContested x => run with { Disputes = run.Disputes + 1, Ballots = Voted(run, x.Other, x.Node) },
+        ReplicaContested x => run with { Ballots = Voted(run, x.Other, x.Node) },
         ReplicaSettled x => run with { Finished = run.Finished.SetItem(x.Result.Replica, x.Result), Ballots = Voted(run, x.Result, x.Node) },
         NodeQuarantined x => run with { Quarantined = run.Quarantined.SetItem(x.Node.Value, x.Why) },
         ChunksAveraged x => run with { Averaged = run.Averaged.SetItems(x.Chunks.Select(c => KeyValuePair.Create(c.Chunk, c))) },
@@ -143,14 +141,14 @@ public static class Run
         _ => throw new UnreachableException($"unknown event: {e}"),
     };
 
-    private static RunState Finish(RunState run, ReplicaResult result, NodeId? node) => run with
+    private static RunState Finish(RunState run, ReplicaResult result, NodeId node) => run with
     {
         Finished = run.Finished.SetItem(result.Replica, result),
         HandedOver = run.HandedOver.Remove(result.Replica),
         Ballots = Voted(run, result, node),
     };
 
-    private static ImmutableSortedDictionary<int, Ballot> Voted(RunState run, ReplicaResult result, NodeId? node) =>
+    private static ImmutableSortedDictionary<int, Ballot> Voted(RunState run, ReplicaResult result, NodeId node) =>
         run.Ballots.SetItem(result.Replica, run.BallotOf(result.Replica).With(node, result));
 
     private static RunState NextRound(RunState run, RoundCommitted x) => run with

@@ -18,7 +18,6 @@ namespace Elastic.Coordination;
 /// <param name="Checkpoints">Newest last.</param>
 /// <param name="Score">The newest score.</param>
 /// <param name="Ballots">Who computed what in this round, by replica.</param>
-/// <param name="Disputes">Results that came with other bytes, over the whole run.</param>
 /// <param name="Quarantined">Nodes whose results were wrong, and why it is thought so.</param>
 /// <param name="IsPaused">True when somebody asked the run to stop, and nobody has asked it to go on since.</param>
 public sealed record RunState(
@@ -28,14 +27,14 @@ public sealed record RunState(
     ImmutableSortedDictionary<int, ReplicaHandOver> HandedOver,
     ImmutableSortedDictionary<int, AveragedChunk> Averaged,
     ImmutableList<Checkpoint> Checkpoints, VersionScore? Score, double? TrainLossNats,
-    ImmutableSortedDictionary<int, Ballot> Ballots, int Disputes, ImmutableSortedDictionary<string, string> Quarantined, bool IsPaused, bool IsFinished)
+    ImmutableSortedDictionary<int, Ballot> Ballots, ImmutableSortedDictionary<string, string> Quarantined, bool IsPaused, bool IsFinished)
 {
     /// <summary>A run of which nothing is known.</summary>
     public static RunState Empty(RunId id) => new(
         id, null, 0, default, null, 0, 0, "", 0, null, default, [], 0, Coordination.Ledger.Empty,
         ImmutableSortedDictionary<int, ReplicaResult>.Empty, ImmutableSortedDictionary<int, ReplicaHandOver>.Empty,
         ImmutableSortedDictionary<int, AveragedChunk>.Empty, [], null, null,
-        ImmutableSortedDictionary<int, Ballot>.Empty, 0, ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal), false, false);
+        ImmutableSortedDictionary<int, Ballot>.Empty, ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal), false, false);
 
     /// <summary>True once the run is in the journal.</summary>
     public bool Exists => Settings is not null;

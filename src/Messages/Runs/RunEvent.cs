@@ -2,10 +2,10 @@ using Elastic.Foundation;
 
 namespace Elastic.Messages.Runs;
 
-/// <summary>What has happened to a run. Stored for good: add types, and never change one.</summary>
+/// <summary>What has happened to a run. Stored for good, by the journal's codec, which gives each type a manifest that outlives its name here.</summary>
 /// <remarks>
-/// Not even by a field at its end, and the same holds for the records inside: Hyperion writes a record's fields in the order of their
-/// names, and reads as many as the type has today. What is new to be said is a new event.
+/// Types may be moved and renamed. A field may be added, here and to the records inside, if it is nullable or has a default, which is what
+/// older journals have there. A field that changes its name or its meaning needs a new version of the event, with an up-caster.
 /// </remarks>
 public abstract record RunEvent(RunId RunId) : IWireMessage
 {
@@ -41,18 +41,12 @@ public abstract record RunEvent(RunId RunId) : IWireMessage
 
     public sealed record ReplicaHandedOver(RunId RunId, ReplicaHandOver HandOver) : RunEvent(RunId);
 
-    /// <summary>What <see cref="ReplicaComputed"/> was before 0.2.</summary>
-    public sealed record ReplicaFinished(RunId RunId, ReplicaResult Result) : RunEvent(RunId);
-
     /// <summary>A replica's first result of a round. It counts, unless others are found to agree on another one.</summary>
     /// <param name="Node">Who computed it.</param>
     public sealed record ReplicaComputed(RunId RunId, ReplicaResult Result, NodeId Node) : RunEvent(RunId);
 
     /// <summary>Another node computed the same bytes.</summary>
     public sealed record ReplicaConfirmed(RunId RunId, ReplicaResult Result, NodeId Node) : RunEvent(RunId);
-
-    /// <summary>What <see cref="ReplicaContested"/> was before 0.2.</summary>
-    public sealed record ReplicaDisputed(RunId RunId, ReplicaResult Accepted, ReplicaResult Other) : RunEvent(RunId);
 
     /// <summary>The same work arrived with other bytes: somebody's memory or disk lies.</summary>
     /// <param name="Node">Who computed the other one.</param>

@@ -82,7 +82,6 @@ public sealed class LedgerAudit
     // The result that counts from this event on.
     private static ReplicaResult? Counted(RunEvent e) => e switch
     {
-        RunEvent.ReplicaFinished x => x.Result,
         RunEvent.ReplicaComputed x => x.Result,
         RunEvent.ReplicaSettled x => x.Result,
         _ => null,
