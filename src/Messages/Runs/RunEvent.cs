@@ -2,10 +2,10 @@ using Elastic.Foundation;
 
 namespace Elastic.Messages.Runs;
 
-/// <summary>What has happened to a run. Stored for good: add types, and never change one.</summary>
+/// <summary>What has happened to a run. Stored for good, by the journal's codec, which gives each type a manifest that outlives its name here.</summary>
 /// <remarks>
-/// Not even by a field at its end, and the same holds for the records inside: Hyperion writes a record's fields in the order of their
-/// names, and reads as many as the type has today. What is new to be said is a new event.
+/// Types may be moved and renamed. A field may be added, here and to the records inside, if it is nullable or has a default, which is what
+/// older journals have there. A field that changes its name or its meaning needs a new version of the event, with an up-caster.
 /// </remarks>
 public abstract record RunEvent(RunId RunId) : IWireMessage
 {

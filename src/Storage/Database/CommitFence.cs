@@ -38,13 +38,6 @@ public sealed class CommitFence(DatabaseAddress database)
             WHERE run = @run AND term = @term AND (round = @round OR (round = @round + 1 AND version = @version))
             """, cancel, ("run", run.Value), ("term", term), ("round", round), ("version", version.Hex));
 
-    /// <summary>The run goes on from an older round, which is open again.</summary>
-    /// <returns>False when a newer supervisor has taken over, or <paramref name="round"/> lies ahead: then nothing has changed.</returns>
-    public Task<bool> RollBackAsync(RunId run, long term, int round, CancellationToken cancel) =>
-        ChangeAsync(
-            "UPDATE elastic_fence SET round = @round, version = NULL WHERE run = @run AND term = @term AND round >= @round",
-            cancel, ("run", run.Value), ("term", term), ("round", round));
-
     private Task<bool> ChangeAsync(string sql, CancellationToken cancel, params (string, object?)[] parameters) =>
         database.RetryAsync(Patience, StatementDeadline, async (connection, token) => await connection.ExecuteAsync(sql, token, parameters) == 1, cancel);
 }
