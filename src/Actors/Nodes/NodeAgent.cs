@@ -1,26 +1,18 @@
 using Akka.Actor;
 using Akka.Event;
-using Elastic.Actors.Corpora;
+using Elastic.Actors.Nodes.Devices;
 using Elastic.Actors.Nodes.Replicas;
+using Elastic.Actors.Work;
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
-using Elastic.Storage;
-using Elastic.Transfer;
+using Elastic.Messages.Work;
 
 namespace Elastic.Actors.Nodes;
 
-/// <summary>What a node agent is told about its process.</summary>
-/// <param name="Seed">True for a process that is meant to stay.</param>
-/// <param name="Say">Tells the person at this process what happens.</param>
-internal sealed record NodePlace(
-    NodeId Node, string Incarnation, bool Seed, IReadOnlyList<DeviceId> Devices, int ThreadsPerDevice, string Arithmetic, string Version, DataPaths Paths,
-    string Endpoint, BlobLocations Blobs, BlobFetcher Fetcher, Peers Peers, LivenessConnection Liveness, CorpusFiles Corpora, ReaderWay Readers, NodeFaults Faults,
-    Action<string> Say, Action<string> Refuse);
-
 /// <summary>
-/// One per process: enlists with the supervisors, and shares its devices among the work they give it. It lives outside the cluster's actor
+/// One per process: carries out what its <see cref="NodeCoordinator"/> decides, on devices and blobs. It lives outside the cluster's actor
 /// system, so that computing goes on while the process is cut off from the cluster, or joins it anew.
 /// </summary>
 internal sealed class NodeAgent : ReceiveActor, IWithTimers
@@ -28,221 +20,189 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(1);
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
-    private readonly NodePlace _place;
-    private readonly RunBook _runs;
-    private readonly Workbench _bench;
-    private readonly PendingResults _answers = new();
-    private readonly MessageParts _parts = new();
-    private readonly Dictionary<RunId, string> _excluded = [];
-    private readonly HashSet<RunId> _stopping = [];
-    private readonly HashSet<RunId> _released = [];
-    private readonly IActorRef _keeper;
-    private readonly IActorRef _averager;
+    private readonly NodeContext _context;
+    private readonly NodeCoordinator _coordinator;
+    private readonly RunOpener _opener;
+    private readonly KnownSources _sources;
+    private readonly Dictionary<RunId, NodeRun> _runs = [];
+    private readonly Dictionary<DeviceId, IActorRef> _trainers;
+    private readonly Dictionary<int, (IActorRef Actor, ReplicaMemory Memory)> _working = [];
+    private readonly ReplicaMemories _memories = new();
+    private readonly IActorRef _sums;
+    private readonly IActorRef _store;
     private readonly IActorRef _corpusKeeper;
     private IActorRef _link = ActorRefs.Nobody;
     private IActorRef? _leaver;
 
-    public NodeAgent(NodePlace place)
+    public NodeAgent(NodeContext context)
     {
-        _place = place;
-        _runs = new RunBook(place, Context.GetLogger());
-        _bench = new Workbench(place, Context);
-        _keeper = Context.ActorOf(KeeperActor.Props(), "keeper");
-        _averager = Context.ActorOf(AveragerActor.Props(), "averager");
-        _corpusKeeper = place.Seed ? Context.ActorOf(CorpusKeeperActor.Props(place.Corpora), "corpus-keeper") : ActorRefs.Nobody;
+        _context = context;
+        _coordinator = new NodeCoordinator(context.Facts);
+        _opener = new RunOpener(context, Context.GetLogger());
+        _sources = new KnownSources(context.Peers, context.Endpoint);
+        _trainers = context.Devices.ToDictionary(d => d, d => Context.ActorOf(TrainerActor.Props(d, context.ThreadsPerDevice), $"trainer-{d.Value.Replace(':', '-')}"));
+        _sums = Context.ActorOf(BlobWorkActor.Props(lanes: 2), "sums");
+        _store = Context.ActorOf(BlobWorkActor.Props(lanes: 1), "store");
+        _corpusKeeper = context.Facts.Seed ? Context.ActorOf(CorpusKeeperActor.Props(context.Corpora), "corpus-keeper") : ActorRefs.Nobody;
 
         Receive<Link>(link =>
         {
             _link = link.Actor;
-            Report();
+            Step(new NodeInput.Beat());
         });
-        Receive<Beat>(_ => Report());
-        Receive<NodeNews>(Hear);
-        Receive<NodeCommand.OpenRun>(command => _ = _runs.OpenAsync(command).PipeTo(Self, success: opened => opened));
-        Receive<RunOpened>(Note);
-        Receive<NodeCommand.StopRun>(command => Stop(command.RunId));
-        Receive<NodeCommand.DropWork>(Drop);
-        Receive<NodeCommand.Release>(command => Release(command.RunId));
-        Receive<NodeCommand.Exclude>(Exclude);
-        Receive<NodeCommand>(command =>
-        {
-            if (_parts.Join(command) is { } whole)
-                Take(whole);
-        });
+        Receive<Beat>(_ => Step(new NodeInput.Beat()));
+        Receive<NodeNews>(news => Step(new NodeInput.Told(news)));
+        Receive<NodeCommand>(command => Step(new NodeInput.Commanded(command)));
+        Receive<WorkOrder>(order => Step(new NodeInput.Ordered(order)));
+        Receive<RunOpened>(Opened);
         Receive<NodeReport.StepTaken>(step => _link.Tell(step));
         Receive<NodeReport.Surveyed>(surveyed => _link.Tell(surveyed));
-        Receive<Schedule>(_ => _bench.StartWork().ForEach(Answer));
-        Receive<DeviceWorkEnded>(End);
-        Receive<BlobWorkEnded>(ended => Answer(new WorkAnswer(ended.Command, ended.Result)));
-        Receive<Leave>(_ => StartLeaving());
+        Receive<Schedule>(_ => Step(new NodeInput.Schedule()));
+        Receive<WorkEnded>(End);
+        Receive<Leave>(_ =>
+        {
+            _leaver = Sender;
+            Step(new NodeInput.Leave());
+        });
     }
 
     /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
 
     /// <inheritdoc cref="NodeAgent"/>
-    public static Props Props(NodePlace place) => Akka.Actor.Props.Create(() => new NodeAgent(place)).WithDispatcher("elastic.reading-dispatcher");
+    public static Props Props(NodeContext context) => Akka.Actor.Props.Create(() => new NodeAgent(context)).WithDispatcher("elastic.reading-dispatcher");
 
     /// <inheritdoc/>
-    protected override void PreStart() => Timers.StartPeriodicTimer(Beat.Instance, Beat.Instance, Heartbeat, Heartbeat);
+    protected override void PreStart()
+    {
+        Step(new NodeInput.HasDevices(_context.Devices));
+        Timers.StartPeriodicTimer(Beat.Instance, Beat.Instance, Heartbeat, Heartbeat);
+    }
 
     // What it had in hand is gone, and the cluster would wait for it: a process that begins anew is better.
     /// <inheritdoc/>
     protected override void PreRestart(Exception reason, object message)
     {
-        _place.Refuse($"the node failed ({reason.Message}); start it again, and report this: log.txt in its data directory has the details");
+        _context.Refuse($"the node failed ({reason.Message}); start it again, and report this: log.txt in its data directory has the details");
         base.PreRestart(reason, message);
     }
 
     /// <inheritdoc/>
-    protected override void PostStop() => _bench.Dispose();
+    protected override void PostStop() => _memories.Dispose();
 
-    // The heartbeat. Whatever a supervisor has not acknowledged it hears again: it may be another one than it was told to first.
-    private void Report()
+    private void Step(NodeInput input)
     {
-        _link.Tell(new NodeReport.Enlist(
-            _place.Node, [.. _place.Devices], _place.Incarnation, _place.Endpoint, _place.Seed, _place.Version, _place.Arithmetic,
-            [.. _answers.Works.Concat(_runs.Held).Distinct()], _leaver is not null));
-        foreach (var answer in _answers.Overdue())
-            _link.Tell(answer);
+        foreach (var output in _coordinator.Step(input))
+            Carry(output);
     }
 
-    private void Hear(NodeNews news)
+    private void Carry(NodeOutput output)
     {
-        switch (news)
+        switch (output)
         {
-            case NodeNews.Welcome welcome:
-                _place.Peers.Set([.. Endpoint.Among(welcome.Peers.Where(p => p != _place.Endpoint))]);
-                _place.Liveness.PointTo(Endpoint.TryParse(welcome.Lifeline, out var seed, out _) ? seed : null);
+            case NodeOutput.Send send:
+                _link.Tell(send.Message);
                 break;
-            case NodeNews.Refused refused:
-                _place.Refuse(refused.Why);
+            case NodeOutput.Open open:
+                _ = _opener.OpenAsync(open.Command).PipeTo(Self, success: opened => opened);
+                break;
+            case NodeOutput.BeginRound begin:
+                _runs[begin.Run].Blobs.Begin(begin.Round);
+                break;
+            case NodeOutput.UseSources use:
+                _sources.Use(use.Endpoints);
+                break;
+            case NodeOutput.Start start:
+                Start(start);
+                break;
+            case NodeOutput.Stop stop:
+                Tell(stop.Work, DeviceWorkActor.StopAtStep.Instance);
+                break;
+            case NodeOutput.Abandon abandon:
+                Tell(abandon.Work, DeviceWorkActor.DropAtStep.Instance);
+                break;
+            case NodeOutput.Survey { Command: var survey }:
+                _store.Tell(new StoreCommand(_runs[survey.RunId], survey));
+                break;
+            case NodeOutput.Retain { Command: var retain }:
+                _store.Tell(new StoreCommand(_runs[retain.RunId], retain));
+                break;
+            case NodeOutput.Reschedule:
+                Self.Tell(Schedule.Instance);
+                break;
+            case NodeOutput.PointTo point:
+                _context.Liveness.PointTo(Endpoint.TryParse(point.Lifeline, out var seed, out _) ? seed : null);
+                break;
+            case NodeOutput.Refused refused:
+                _context.Refuse(refused.Why);
+                break;
+            case NodeOutput.Say say:
+                _log.Warning(say.Text);
+                _context.Say(say.Text);
+                break;
+            case NodeOutput.Left:
+                _leaver?.Tell(Status.Success.Instance);
                 break;
         }
     }
 
-    private void Note(RunOpened opened)
+    private void Opened(RunOpened opened)
     {
-        _runs.Note(opened).ForEach(Take);
         if (opened.Run is { } run)
+        {
+            _runs[run.Id] = run;
             _corpusKeeper.Tell(run.Corpus);
-        else
-            _link.Tell(new NodeReport.RunUnopened(_place.Node, opened.Command.RunId, opened.Why!));
+        }
+
+        Step(new NodeInput.Opened(opened.RunId, opened.Run?.Plan.Timeline.Segments.Max(s => s.MicroBatches) ?? 1, opened.Why));
     }
 
-    private void Take(NodeCommand command)
+    private void Start(NodeOutput.Start start)
     {
-        if (_runs.Hold(command))
-            return;                                                    // the run is just being opened
-        if (_leaver is not null && command is NodeCommand.RunReplica or NodeCommand.Evaluate)
-            return;                                                    // sent before the supervisor knew
-        if (_runs.Find(command.RunId) is not { } run)
+        var (run, executor) = (_runs[new RunId(start.Order.Job.Value)], WorkExecutors.Of(start.Order.Key));
+        if (executor.Lane != WorkLane.Devices)
         {
-            _link.Tell(new NodeReport.RunUnopened(_place.Node, command.RunId, _runs.WhyNot(command.RunId)));
+            (executor.Lane == WorkLane.Sums ? _sums : _store).Tell(new BlobWork(start.Work, run, start.Order));
             return;
         }
 
-        if (WorkKey.Of(command) is not null)
+        ReplicaMemory memory;
+        try
         {
-            if (_answers.Given(command, run.Blobs.IsThere) is { } answer)
-                _link.Tell(answer);
-            if (!_answers.TakeUp(command))
-                return;                                                // in hand, or answered, already
+            memory = _memories.Take(run, start.Devices[0], (start.Order.Content as Compute)?.InnerState);
         }
-
-        if (RoundOf(command) is { } round)
-            run.Blobs.Begin(round);
-        switch (command)
+        catch (Exception e)
         {
-            case NodeCommand.RunReplica or NodeCommand.Evaluate:
-                _stopping.Remove(command.RunId);
-                _bench.Enqueue(run, command);
-                Self.Tell(Schedule.Instance);                          // after what else has come with it, so that devices are shared fairly
-                break;
-            case NodeCommand.AverageChunks or NodeCommand.Assemble or NodeCommand.Initialize:
-                _averager.Tell(new BlobWork(run, command));
-                break;
-            default:
-                _keeper.Tell(new BlobWork(run, command));
-                break;
-        }
-    }
-
-    private static int? RoundOf(NodeCommand command) => command switch
-    {
-        NodeCommand.RunReplica c => c.Round,
-        NodeCommand.AverageChunks c => c.Round,
-        NodeCommand.Assemble c => c.Round,
-        NodeCommand.CopySet c => c.Round,
-        _ => null,
-    };
-
-    private void End(DeviceWorkEnded ended)
-    {
-        if (_bench.End(Sender, ended))
-            Answer(new WorkAnswer(ended.Work.Command, ended.Result));
-        Self.Tell(Schedule.Instance);
-        TellIfIdle(ended.Work.Command.RunId);
-    }
-
-    private void Answer(WorkAnswer answer)
-    {
-        if (_answers.Finish(answer) is { } message)
-            _link.Tell(message);
-    }
-
-    private void Stop(RunId run)
-    {
-        _stopping.Add(run);
-        _runs.Forget(run, c => c is NodeCommand.RunReplica or NodeCommand.Evaluate);
-        foreach (var command in _bench.Stop(run))
-            _answers.PutDown(command);
-        TellIfIdle(run);
-    }
-
-    private void TellIfIdle(RunId run)
-    {
-        if (_stopping.Contains(run) && !_bench.IsBusy(run))
-            _link.Tell(new NodeReport.RunIdle(_place.Node, run));
-    }
-
-    private void Drop(NodeCommand.DropWork command)
-    {
-        foreach (var work in command.Works)
-        {
-            _answers.Drop(new RunWork(command.RunId, work));
-            _bench.Drop(command.RunId, work);
-            _runs.Forget(command.RunId, c => WorkKey.Of(c) == work);
-        }
-
-        Self.Tell(Schedule.Instance);
-    }
-
-    private void Exclude(NodeCommand.Exclude command)
-    {
-        if (_excluded.GetValueOrDefault(command.RunId) == command.Why)
+            _log.Error(e, "no memory for the {0}", start.Order.Key);
+            Self.Tell(new WorkEnded(start.Work, WorkFailures.Of(e)));
             return;
-        _excluded[command.RunId] = command.Why;
-        _log.Warning("run {0}: {1}", command.RunId, command.Why);
-        _place.Say($"run {command.RunId}: {command.Why}");
+        }
+
+        var devices = new DeviceGroup([.. start.Devices.Select(d => _trainers[d])]);
+        var actor = Context.ActorOf(Akka.Actor.Props.Create(() => new DeviceWorkActor(start.Work, start.Order, run, devices, memory)), $"work-{start.Work}");
+        _working[start.Work] = (actor, memory);
+        if (start.Order.Content is Compute compute)
+            _log.Info("run {0} round {1} replica {2}: begins at step {3} on {4}",
+                run.Id, compute.Round, compute.Replica, compute.HandOver?.Step ?? 0, string.Join(' ', start.Devices));
     }
 
-    private void StartLeaving()
+    private void Tell(int work, object message)
     {
-        _leaver = Sender;
-        foreach (var run in _runs.Open)
-            Stop(run);
-        Report();
-        Release(null);
+        if (_working.TryGetValue(work, out var working))
+            working.Actor.Tell(message);
     }
 
-    // The node may go when every run that it worked for has what only it held.
-    private void Release(RunId? run)
+    private void End(WorkEnded ended)
     {
-        if (run is { } id)
-            _released.Add(id);
-        if (_leaver is not null && _runs.Open.All(_released.Contains))
-            _leaver.Tell(Status.Success.Instance);
+        if (_working.Remove(ended.Number, out var working))
+        {
+            if (ended.Outcome is WorkFailed)
+                _memories.Abandon(working.Memory);
+            else
+                _memories.GiveBack(working.Memory);
+        }
+
+        Step(new NodeInput.Ended(ended.Number, ended.Outcome));
     }
 
     /// <summary>The way to the cluster, new each time that the process joins it.</summary>

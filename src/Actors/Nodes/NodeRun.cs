@@ -1,3 +1,4 @@
+using Elastic.Actors.Work;
 using Elastic.Actors.Corpora;
 using Elastic.Coordination;
 using Elastic.Corpus;
@@ -17,12 +18,12 @@ namespace Elastic.Actors.Nodes;
 /// <summary>What a node knows of a run that it works for. Immutable; shared by all of the node's actors.</summary>
 internal sealed class NodeRun
 {
-    private readonly NodePlace _place;
+    private readonly NodeContext _context;
 
     /// <exception cref="ElasticException">The model does not fit the corpus.</exception>
-    public NodeRun(NodeCommand.OpenRun run, NodePlace place, BuiltCorpus corpus, BlobStore blobs)
+    public NodeRun(NodeCommand.OpenRun run, NodeContext context, BuiltCorpus corpus, BlobStore blobs)
     {
-        _place = place;
+        _context = context;
         Id = run.RunId;
         SettingsCanonical = run.Settings;
         CorpusId = run.Corpus;
@@ -35,7 +36,7 @@ internal sealed class NodeRun
 
     public RunId Id { get; }
 
-    public NodeId Node => _place.Node;
+    public NodeId Node => _context.Facts.Id;
 
     public RunSchedule Schedule { get; }
 
@@ -50,7 +51,7 @@ internal sealed class NodeRun
 
     public Digest CorpusId { get; }
 
-    public DataPaths Paths => _place.Paths;
+    public DataPaths Paths => _context.Paths;
 
     public IArchitecture Architecture { get; }
 
@@ -60,15 +61,18 @@ internal sealed class NodeRun
 
     public BlobStore Blobs { get; }
 
+    /// <inheritdoc cref="ComputedReplicas"/>
+    public ComputedReplicas Computed { get; } = new();
+
     /// <summary>Gets from other nodes what is not here.</summary>
-    public BlobFetcher Fetcher => _place.Fetcher;
+    public BlobFetcher Fetcher => _context.Fetcher;
 
     /// <inheritdoc cref="NodeFaults"/>
-    public NodeFaults Faults => _place.Faults;
+    public NodeFaults Faults => _context.Faults;
 
     /// <summary>Reads training blocks, or held-out ones.</summary>
     public BlockReader Reader(bool heldOut) =>
-        new(_place.Readers, _place.Corpora, Corpus, heldOut ? Schedule.HeldOut! : Schedule.Train, heldOut, Settings.Model.Context);
+        new(_context.Readers, _context.Corpora, Corpus, heldOut ? Schedule.HeldOut! : Schedule.Train, heldOut, Settings.Model.Context);
 
     /// <summary>Makes a vector set whole here.</summary>
     /// <exception cref="BlobLostException">No node has what is lacking.</exception>

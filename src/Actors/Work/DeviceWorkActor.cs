@@ -1,18 +1,19 @@
 using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
+using Elastic.Actors.Nodes;
 using Elastic.Actors.Nodes.Devices;
-using Elastic.Messages;
+using Elastic.Actors.Nodes.Replicas;
 using Elastic.Messages.Nodes;
-using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
 
-namespace Elastic.Actors.Nodes.Replicas;
+namespace Elastic.Actors.Work;
 
 /// <summary>
 /// Work on some of a node's devices: a replica's round, or an evaluation. It starts the work, passes its progress and its
-/// result to the node together with the devices, and ends.
+/// result to the node, and ends.
 /// </summary>
-internal sealed class ReplicaActor : ReceiveActor
+internal sealed class DeviceWorkActor : ReceiveActor
 {
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly long _began = Stopwatch.GetTimestamp();
@@ -20,7 +21,8 @@ internal sealed class ReplicaActor : ReceiveActor
     private readonly CancellationTokenSource _drop = new();
     private bool _hasStepped;
 
-    public ReplicaActor(DeviceWork work, NodeRun run)
+    /// <param name="number">Names the work within the node.</param>
+    public DeviceWorkActor(int number, WorkOrder order, NodeRun run, DeviceGroup devices, ReplicaMemory memory)
     {
         Receive<NodeReport.StepTaken>(step =>
         {
@@ -30,9 +32,9 @@ internal sealed class ReplicaActor : ReceiveActor
             _hasStepped = true;
             Context.Parent.Tell(step);
         });
-        Receive<RunCommand>(result => End(work, result));
-        Receive<PutDown>(_ => End(work, null));
-        Receive<Status.Failure>(failure => End(work, WorkFailures.Of(run.Node, work.Command, failure.Cause)));
+        Receive<WorkOutcome>(outcome => End(number, outcome));
+        Receive<PutDown>(_ => End(number, null));
+        Receive<Status.Failure>(failure => End(number, WorkFailures.Of(failure.Cause)));
         Receive<StopAtStep>(_ => _stop.Cancel());
         Receive<DropAtStep>(_ =>
         {
@@ -41,15 +43,9 @@ internal sealed class ReplicaActor : ReceiveActor
         });
 
         var self = Self;
-        var devices = new DeviceGroup([.. work.Devices.Select(d => d.Trainer)]);
-        var running = work.Command switch
-        {
-            NodeCommand.RunReplica order =>
-                new ReplicaRun(run, order, devices, work.Memory, run.Reader(false)).RunAsync(step => self.Tell(step), _stop.Token, _drop.Token),
-            NodeCommand.Evaluate order => new EvaluationRun(run, order, devices, work.Memory, run.Reader(true)).RunAsync(_stop.Token),
-            var other => throw new System.Diagnostics.UnreachableException($"not for devices: {other}"),
-        };
-        _ = running.PipeTo(Self, success: result => (object?)result ?? PutDown.Instance);
+        _ = WorkExecutors.Of(order.Key)
+            .ExecuteAsync(run, order.Content, new DeviceContext(devices, memory, step => self.Tell(step), _stop.Token, _drop.Token))
+            .PipeTo(Self, success: outcome => (object?)outcome ?? PutDown.Instance);
     }
 
     /// <inheritdoc/>
@@ -59,9 +55,9 @@ internal sealed class ReplicaActor : ReceiveActor
         _drop.Dispose();
     }
 
-    private void End(DeviceWork work, object? result)
+    private void End(int number, WorkOutcome? outcome)
     {
-        Context.Parent.Tell(new DeviceWorkEnded(work, result));
+        Context.Parent.Tell(new WorkEnded(number, outcome));
         Context.Stop(Self);
     }
 
@@ -82,11 +78,3 @@ internal sealed class ReplicaActor : ReceiveActor
         public static readonly DropAtStep Instance = new();
     }
 }
-
-/// <summary>Devices, memory and what is to be done with them; handed over whole, and back when it is done.</summary>
-internal sealed record DeviceWork(
-    NodeCommand Command, IReadOnlyList<(DeviceId Id, IActorRef Trainer)> Devices, ReplicaMemory Memory) : INoSerializationVerificationNeeded;
-
-/// <summary>The devices are the node's again, and so is the memory unless the work failed.</summary>
-/// <param name="Result">Null when it was stopped before there was anything to say.</param>
-internal sealed record DeviceWorkEnded(DeviceWork Work, object? Result) : INoSerializationVerificationNeeded;

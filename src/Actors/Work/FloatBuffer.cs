@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
 
-namespace Elastic.Actors.Nodes;
+namespace Elastic.Actors.Work;
 
 /// <summary>Pooled floats that can be filled as bytes, and asynchronously, which a span cannot.</summary>
 internal sealed class FloatBuffer(int count) : MemoryManager<byte>

@@ -1,0 +1,59 @@
+using Akka.Event;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Storage;
+
+namespace Elastic.Actors.Nodes;
+
+/// <summary>A run is open on this node, or could not be opened, and why.</summary>
+internal sealed record RunOpened(RunId RunId, NodeRun? Run, string? Why) : Akka.Actor.INoSerializationVerificationNeeded;
+
+// Opens the runs that a node works for, which may take a while, since a corpus may have to come from elsewhere. Part of NodeAgent: used on
+// its mailbox only, but for what its tasks return.
+internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
+{
+    // One for each run, however often it is opened: only one store may know what is fresh.
+    private readonly Dictionary<RunId, BlobStore> _stores = [];
+
+    // The last opening of each run. The next one begins when it has ended, so that the newest settings win.
+    private readonly Dictionary<RunId, Task<RunOpened>> _last = [];
+
+    public Task<RunOpened> OpenAsync(NodeCommand.OpenRun command)
+    {
+        var id = command.RunId;
+        try
+        {
+            if (!_stores.TryGetValue(id, out var store))
+                _stores[id] = store = new BlobStore(context.Paths.Blobs(id));
+            return _last[id] = OpenAsync(command, store, _last.GetValueOrDefault(id));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return Task.FromResult(Failed(command, e));
+        }
+    }
+
+    private async Task<RunOpened> OpenAsync(NodeCommand.OpenRun command, BlobStore store, Task<RunOpened>? before)
+    {
+        try
+        {
+            if (before is not null && (await before).Run is { } known && known.SettingsCanonical == command.Settings && known.CorpusId == command.Corpus)
+                return new RunOpened(command.RunId, known, null);
+            var corpus = await context.Corpora.OpenAsync(command.Corpus, command.Manifest, CancellationToken.None);
+            var run = await Task.Run(() => new NodeRun(command, context, corpus, store));
+            context.Blobs.Add(store);
+            return new RunOpened(command.RunId, run, null);
+        }
+        catch (Exception e)
+        {
+            return Failed(command, e);
+        }
+    }
+
+    private RunOpened Failed(NodeCommand.OpenRun command, Exception e)
+    {
+        log.Error(e, "run {0} cannot be opened", command.RunId);
+        return new RunOpened(command.RunId, null, DiskSpace.IsExhausted(e) ? $"the disk is full ({e.Message}): free some space" : e.Message);
+    }
+}

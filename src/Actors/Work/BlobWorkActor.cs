@@ -1,0 +1,92 @@
+using Akka.Actor;
+using Akka.Event;
+using Akka.Routing;
+using Elastic.Actors.Nodes;
+using Elastic.Foundation;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Work;
+using Elastic.Storage;
+
+namespace Elastic.Actors.Work;
+
+/// <summary>A piece of work on a run's blobs.</summary>
+/// <param name="Number">Names it within the node.</param>
+internal sealed record BlobWork(int Number, NodeRun Run, WorkOrder Order) : INoSerializationVerificationNeeded;
+
+/// <summary>A run's blobs are to be looked through (answered by <see cref="NodeReport.Surveyed"/>), or freed (not answered).</summary>
+internal sealed record StoreCommand(NodeRun Run, NodeCommand Command) : INoSerializationVerificationNeeded;
+
+/// <summary>What came of a piece of work; a null outcome where it was stopped before there was anything to say.</summary>
+internal sealed record WorkEnded(int Number, WorkOutcome? Outcome) : INoSerializationVerificationNeeded;
+
+/// <summary>
+/// Does a node's work on blobs, one piece after the other, on a thread of its own: reading, hashing and flushing block. What is
+/// on other nodes is fetched first. A failure is an answer too.
+/// </summary>
+internal sealed class BlobWorkActor : ReceiveActor
+{
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+
+    public BlobWorkActor()
+    {
+        ReceiveAsync<BlobWork>(async work =>
+        {
+            var asker = Sender;
+            WorkOutcome? outcome;
+            try
+            {
+                outcome = await WorkExecutors.Of(work.Order.Key).ExecuteAsync(work.Run, work.Order.Content, null);
+            }
+            catch (Exception e)
+            {
+                outcome = WorkFailures.Of(e);
+            }
+
+            asker.Tell(new WorkEnded(work.Number, outcome));
+        });
+        Receive<StoreCommand>(store =>
+        {
+            try
+            {
+                Do(store.Run, store.Command);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+            {
+                _log.Warning(e, "run {0}: what it stores could not be looked after", store.Run.Id);
+            }
+        });
+    }
+
+    /// <param name="lanes">How many pieces are worked on at once.</param>
+    public static Props Props(int lanes) =>
+        Akka.Actor.Props.Create(() => new BlobWorkActor()).WithDispatcher("elastic.device-dispatcher").WithRouter(new RoundRobinPool(lanes));
+
+    private void Do(NodeRun run, NodeCommand command)
+    {
+        switch (command)
+        {
+            case NodeCommand.Survey survey:
+                Sender.Tell(new NodeReport.Surveyed(
+                    run.Node, run.Id, survey.Number, survey.Sets, [.. survey.Sets.Where(s => IsWhole(run.Blobs, s, survey.Thorough))], survey.Part));
+                break;
+            case NodeCommand.Retain retain:
+                CheckpointFiles.Retain(run.Paths.Checkpoints(run.Id), retain.Checkpoints);
+                var freed = run.Blobs.Retain(retain.Sets, retain.Round);
+                _log.Debug("run {0}: freed {1} bytes", run.Id, freed);
+                break;
+        }
+    }
+
+    // What the disk does not give is not there: a survey is always answered.
+    private static bool IsWhole(BlobStore blobs, Digest set, bool thorough)
+    {
+        try
+        {
+            return blobs.IsWhole(set, thorough);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,24 @@
+using Elastic.Actors.Nodes;
+using Elastic.Coordination;
+using Elastic.Messages.Work;
+using Elastic.Storage;
+
+namespace Elastic.Actors.Work;
+
+/// <summary>Makes a version and its inner states durable on this node, then writes the manifest.</summary>
+internal sealed class CheckpointExecutor : WorkExecutor
+{
+    public override string Kind => CheckpointWork.Kind.Name;
+
+    public override WorkLane Lane => WorkLane.Store;
+
+    public override async Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
+    {
+        var take = (TakeCheckpoint)content;
+        foreach (var set in take.InnerStates.Prepend(take.Parameters))
+            await run.FetchAsync(set);
+        return new CheckpointWritten(CheckpointFiles.Take(run.Paths, run.Id, run.Blobs, take, blobs => new CheckpointManifest(
+            1, run.Id.Value, take.Version, run.Architecture.Signature, run.SettingsCanonical, run.CorpusId.Hex, run.Corpus.Manifest.Tokenizer,
+            take.Fingerprint.Hex, take.Parameters.Hex, [.. take.InnerStates.Select(s => s.Hex)], take.TokensSeen, take.Ledger.Hex, blobs)));
+    }
+}

@@ -1,0 +1,32 @@
+using Elastic.Coordination;
+using Elastic.Messages.Runs;
+using Elastic.Storage;
+
+namespace Elastic.Actors.Work;
+
+/// <summary>What this node computed lately for a run: asked for once more, after a roll-back or a loss, it need not be computed again. Thread-safe.</summary>
+internal sealed class ComputedReplicas
+{
+    // Enough for the replicas of two rounds on one node; each is a few hundred bytes.
+    private const int MostRemembered = 64;
+
+    private readonly Lock _gate = new();
+    private readonly Queue<(Compute Order, ReplicaResult Result)> _known = new();
+
+    public void Remember(Compute order, ReplicaResult result)
+    {
+        lock (_gate)
+        {
+            _known.Enqueue((order, result));
+            if (_known.Count > MostRemembered)
+                _known.Dequeue();
+        }
+    }
+
+    /// <summary>The result of this very order, if its vector sets are still here.</summary>
+    public ReplicaResult? Find(Compute order, BlobStore blobs)
+    {
+        lock (_gate)
+            return _known.FirstOrDefault(k => k.Order == order).Result is { } known && blobs.IsThere(known.Contribution) && blobs.IsThere(known.InnerState) ? known : null;
+    }
+}

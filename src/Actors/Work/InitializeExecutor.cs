@@ -1,0 +1,36 @@
+using Elastic.Actors.Nodes;
+using Elastic.Coordination;
+using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+using Elastic.Messages.Work;
+using Elastic.Model.Networks;
+using Elastic.Model.Vectors;
+using Elastic.Storage;
+
+namespace Elastic.Actors.Work;
+
+/// <summary>Makes version 0: from a checkpoint that the settings name, else from the seed.</summary>
+internal sealed class InitializeExecutor : WorkExecutor
+{
+    public override string Kind => InitializeWork.Kind.Name;
+
+    public override WorkLane Lane => WorkLane.Sums;
+
+    public override Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
+    {
+        using var vectors = new ReplicaVectors(run.Layout);
+        if (run.Settings.Model.Init is { } path)
+            CheckpointReader.LoadParameters(path, CheckpointManifest.Read(path), run.Settings.Model, vectors);
+        else
+            Initialization.Fill(vectors, run.Settings.Run.Seed);
+
+        var set = new Dictionary<string, VectorManifest>
+        {
+            [VectorSet.Parameters] = run.Blobs.PutVector(vectors, VectorSet.Parameters),
+        };
+        if (run.Settings.Run.Averaging == AveragingMethod.Nesterov)
+            set[VectorSet.OuterMomentum] = run.Blobs.PutVector(vectors, VectorSet.OuterMomentum);   // zeros
+        var version = new VectorSet(set);
+        return Task.FromResult<WorkOutcome?>(new Initialized(run.Blobs.PutSet(version), version[VectorSet.Parameters].Fingerprint));
+    }
+}
