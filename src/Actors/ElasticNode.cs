@@ -7,6 +7,7 @@ using Elastic.Actors.Hosting;
 using Elastic.Actors.Membership;
 using Elastic.Actors.Nodes;
 using Elastic.Actors.Runs;
+using Elastic.Coordination;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages;
@@ -120,8 +121,9 @@ public sealed class ElasticNode : IAsyncDisposable
         {
             member = ClusterMembership.Bind(new MemberPlace(
                 node, port => AkkaSettings.ForMember(Endpoint.HostOf(node.Host), port, roles, version, network, database, paths, transport),
-                observations is null ? null : new RunsPlace(
-                    new SupervisorPlace(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience, new CommitFence(database!), observations), server.Endpoint.ToString(), Version, connections),
+                observations is null ? null : new RunsContext(
+                    new SupervisorContext(new CoordinatorSettings(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience), new CommitFence(database!), observations),
+                    new RunList(database!), server.Endpoint.ToString(), Version, connections),
                 Lease: !duty.Alone, new Contacts(duty.Seeds, database is null || duty.Alone ? null : new SeedRegistry(database), transport), corpora, readers, say, Refuse));
         }
         catch
@@ -133,12 +135,35 @@ public sealed class ElasticNode : IAsyncDisposable
 
         var system = ActorSystem.Create("elastic-devices", AkkaSettings.ForDevices(paths));
         var incarnation = Guid.NewGuid().ToString("N");
-        var id = new NodeId(member.Address.ToEndpoint().ToString());
+        var id = NodeIdentity.Load(paths);
         var liveness = new LivenessConnection(id, incarnation, transport);
         var arithmetic = devices.Count > 0 ? Arithmetic.Of(devices[0], node.ThreadsPerDevice) : "";
-        var agent = system.ActorOf(NodeAgent.Props(new NodePlace(
-            id, incarnation, duty.Supervises, devices, node.ThreadsPerDevice, arithmetic, version.Elastic, paths, server.Endpoint.ToString(), blobs, fetcher, peers, liveness,
-            corpora, readers, faults, say, Refuse)), "node");
+        var agent = system.ActorOf(NodeAgent.Props(new NodeContext
+        {
+            Facts = new NodeFacts
+            {
+                Id = id,
+                Incarnation = incarnation,
+                Address = member.Address.ToEndpoint().ToString(),
+                Endpoint = server.Endpoint.ToString(),
+                Seed = duty.Supervises,
+                Version = version.Elastic,
+                Arithmetic = arithmetic,
+            },
+            Devices = devices,
+            ThreadsPerDevice = node.ThreadsPerDevice,
+            Paths = paths,
+            Endpoint = server.Endpoint,
+            Blobs = blobs,
+            Fetcher = fetcher,
+            Peers = peers,
+            Liveness = liveness,
+            Corpora = corpora,
+            Readers = readers,
+            Faults = faults,
+            Say = say,
+            Refuse = Refuse,
+        }), "node");
         var tokenizers = system.ActorOf(TokenizerActor.Pool(), "tokenizers");
         var result = new ElasticNode(system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, arithmetic) 
         {
@@ -155,7 +180,7 @@ public sealed class ElasticNode : IAsyncDisposable
         {
             await result.DisposeAsync();
             cancel.ThrowIfCancellationRequested();
-            throw e is TimeoutException ? new ElasticException($"the node {id} did not start within {StartDeadline.TotalSeconds} s: see {paths.Root}/log.txt", e) : e;
+            throw e is TimeoutException ? new ElasticException($"the node {member.Address.ToEndpoint()} did not start within {StartDeadline.TotalSeconds} s: see {paths.Root}/log.txt", e) : e;
         }
 
         return result;
@@ -180,21 +205,30 @@ public sealed class ElasticNode : IAsyncDisposable
 
     /// <summary>Starts the run, or goes on with it where its journal ends.</summary>
     /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>
+    /// <param name="origin">Who asks.</param>
     /// <returns>A refusal when a run of that name has other settings or another corpus.</returns>
     /// <exception cref="ElasticException">The corpus is too small for the context, or no supervisor answers.</exception>
-    public async Task<RunReply> StartRunAsync(TrainingSettings settings, BuiltCorpus corpus)
+    public async Task<RunReply> StartRunAsync(TrainingSettings settings, BuiltCorpus corpus, Origin origin)
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(corpus);
         var blocks = new BlockMap(corpus.TrainShards, settings.Model.Context).Blocks;
         var heldOut = corpus.HeldOutShards.Sum(s => (long)BlockMap.CountIn(s.Tokens, settings.Model.Context));
         var manifest = Digest.Of(await File.ReadAllBytesAsync(Path.Combine(corpus.Folder, CorpusManifest.FileName)));
-        return await AskAsync<RunReply>(new RunCommand.Start(
-            new RunId(settings.Run.Name), SettingsText.Write(settings), Architectures.LayoutOf(settings.Model).Length, corpus.Id, blocks, heldOut, _arithmetic, manifest));
+        return await AskAsync<RunReply>(new RunRequest.Start(new RunName(settings.Run.Name), origin)
+        {
+            Settings = SettingsText.Write(settings),
+            Elements = Architectures.LayoutOf(settings.Model).Length,
+            Corpus = corpus.Id,
+            Manifest = manifest,
+            Blocks = blocks,
+            HeldOutBlocks = heldOut,
+            Arithmetic = _arithmetic,
+        });
     }
 
     /// <summary>The run as it changes; ends when it is finished or stopped, or cannot go on.</summary>
-    public async IAsyncEnumerable<RunView> WatchAsync(RunId run, [EnumeratorCancellation] CancellationToken cancel)
+    public async IAsyncEnumerable<RunView> WatchAsync(RunName run, [EnumeratorCancellation] CancellationToken cancel)
     {
         // A slow display sees the newest, not all.
         var views = Channel.CreateBounded<RunView>(new BoundedChannelOptions(64) { FullMode = BoundedChannelFullMode.DropOldest });
@@ -211,7 +245,7 @@ public sealed class ElasticNode : IAsyncDisposable
     }
 
     /// <summary>Asks the run to stop at the next step boundary; <see cref="WatchAsync"/> says when it has.</summary>
-    public Task<RunReply> StopRunAsync(RunId run) => AskAsync<RunReply>(new RunCommand.Pause(run));
+    public Task<RunReply> StopRunAsync(RunName run, Origin origin) => AskAsync<RunReply>(new RunRequest.Pause(run, origin));
 
     /// <summary>Hands everything over that only this process has, at the current inner step, so that no step is lost.</summary>
     /// <returns>False when the others did not take it in time; it is computed again then.</returns>

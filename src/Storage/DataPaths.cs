@@ -9,6 +9,9 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
 {
     public string Journal => Path.Combine(Root, "journal.db");
 
+    /// <summary>Holds the id of the node that this directory belongs to.</summary>
+    public string NodeId => Path.Combine(Root, "node-id");
+
     public string Corpora => CorporaFolder ?? Path.Combine(Root, "corpora");
 
     /// <summary>The folder of one built corpus.</summary>

@@ -21,8 +21,8 @@ namespace Elastic.Actors.Control;
 /// <param name="Cluster">The members, as this node sees them.</param>
 public sealed record ClusterControl(
     Func<CancellationToken, Task<RunView[]>> Runs,
-    Func<RunId, CancellationToken, IAsyncEnumerable<RunView>> Watch,
-    Func<RunId, CancellationToken, Task<RunReply>> Stop,
-    Func<TrainingSettings, IProgress<string>, CancellationToken, Task<RunReply>> Start,
+    Func<RunName, CancellationToken, IAsyncEnumerable<RunView>> Watch,
+    Func<RunName, Origin, CancellationToken, Task<RunReply>> Stop,
+    Func<TrainingSettings, Origin, IProgress<string>, CancellationToken, Task<RunReply>> Start,
     Func<CancellationToken, Task<NodeView[]>> Nodes,
     Func<CancellationToken, Task<ClusterMembers>> Cluster);

@@ -15,7 +15,7 @@ internal sealed class NodeControl(ElasticNode node)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
 
-    public ClusterControl ToControl() => new(RunsAsync, node.WatchAsync, (run, _) => node.StopRunAsync(run), StartAsync, NodesAsync, _ => ClusterAsync());
+    public ClusterControl ToControl() => new(RunsAsync, node.WatchAsync, (run, origin, _) => node.StopRunAsync(run, origin), StartAsync, NodesAsync, _ => ClusterAsync());
 
     /// <summary>The settings with <c>model.vocabulary</c> = 0 resolved to the tokenizer's, which is known only once there is a corpus.</summary>
     /// <exception cref="ElasticException">The vocabulary is too small for the tokenizer.</exception>
@@ -35,10 +35,10 @@ internal sealed class NodeControl(ElasticNode node)
         return await Task.WhenAll(names.Runs.Select(run => node.AskAsync<RunView>(new RunWatch.Look(run), Deadline, cancel)));
     }
 
-    private async Task<RunReply> StartAsync(TrainingSettings settings, IProgress<string> progress, CancellationToken cancel)
+    private async Task<RunReply> StartAsync(TrainingSettings settings, Origin origin, IProgress<string> progress, CancellationToken cancel)
     {
         var corpus = await node.BuildCorpusAsync(settings.Corpus, new CorpusLines(progress), cancel);
-        return await node.StartRunAsync(Resolve(settings, corpus), corpus);
+        return await node.StartRunAsync(Resolve(settings, corpus), corpus, origin);
     }
 
     private async Task<NodeView[]> NodesAsync(CancellationToken cancel) => (await node.AskAsync<RunsAnswer.Nodes>(new RunsQuery.Nodes(), null, cancel)).Views;

@@ -18,7 +18,7 @@ namespace Elastic.Actors.Hosting;
 /// <param name="Say">Tells the person at this process what happens.</param>
 /// <param name="Refuse">Is told why the cluster cannot have this process.</param>
 internal sealed record MemberPlace(
-    NodeSettings Node, Func<int, Config> Settings, RunsPlace? Runs, bool Lease, Contacts Contacts, CorpusFiles Corpora, ReaderWay Readers, Action<string> Say,
+    NodeSettings Node, Func<int, Config> Settings, RunsContext? Runs, bool Lease, Contacts Contacts, CorpusFiles Corpora, ReaderWay Readers, Action<string> Say,
     Action<string> Refuse);
 
 /// <summary>

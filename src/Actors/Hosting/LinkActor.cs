@@ -16,8 +16,8 @@ internal sealed class LinkActor : ReceiveActor
     public LinkActor(IActorRef agent, IActorRef runs)
     {
         Receive<NodeCommand>(agent.Tell);
+        Receive<WorkOrder>(agent.Tell);
         Receive<NodeNews>(agent.Tell);
-        Receive<RunReply>(_ => { });                                    // what is acknowledged is dropped by name, see Answers
         Receive<IWireMessage>(message => runs.Tell(message, Self));
         agent.Tell(new NodeAgent.Link(Self));
     }

@@ -12,7 +12,7 @@ internal sealed class WatcherActor : ReceiveActor, IWithTimers
     private static readonly TimeSpan Again = TimeSpan.FromSeconds(2);
     private readonly RunWatch.Watch _ask;
 
-    public WatcherActor(RunId run, Func<IActorRef?> runs, ChannelWriter<RunView> views)
+    public WatcherActor(RunName run, Func<IActorRef?> runs, ChannelWriter<RunView> views)
     {
         _ask = new RunWatch.Watch(run);
         Receive<RunWatch.Watch>(watch => runs()?.Tell(watch, Self));

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Akka.Actor;
 using Elastic.Messages;
+using Elastic.Coordination;
 using Elastic.Messages.Nodes;
 
 namespace Elastic.Actors.Runs;
@@ -22,12 +23,36 @@ internal sealed class NodeTable
     private readonly HashSet<(NodeId, string)> _connections = [];
     private readonly HashSet<NodeId> _distrusted = [];
 
+    // A node says every second that it is there.
+    private static readonly TimeSpan Beats = TimeSpan.FromSeconds(3);
+    private readonly Dictionary<string, long> _clashes = [];            // incarnation -> when it was first seen beside another one
+
     public IEnumerable<(NodeReport.Enlist Report, IActorRef Link)> Enlisted => _nodes.Values.Where(n => !n.IsLost).Select(n => (n.Report, n.Link));
 
     public IEnumerable<IActorRef> Links => Enlisted.Select(n => n.Link);
 
-    /// <summary>Of all nodes that may have blobs.</summary>
-    public IEnumerable<string> Endpoints => Known.Select(n => n.Report.Endpoint);
+    /// <summary>What people call a node; its id where it is not known.</summary>
+    public string AddressOf(NodeId node) => _nodes.TryGetValue(node, out var known) ? known.Report.Address : node.Value;
+
+    /// <summary>
+    /// What to answer where two processes have one id, because a data directory was copied: the first one stays, and the other one is told what
+    /// to do once it is sure that the first is not just ending. Null where all is well.
+    /// </summary>
+    public NodeNews? Clash(NodeReport.Enlist report)
+    {
+        if (!_nodes.TryGetValue(report.Node, out var known) || known.IsLost || known.Report.Incarnation == report.Incarnation
+            || known.Report.Address == report.Address || Stopwatch.GetElapsedTime(known.Heard) > Beats)
+        {
+            _clashes.Remove(report.Incarnation);
+            return null;
+        }
+
+        var since = _clashes.TryGetValue(report.Incarnation, out var first) ? first : _clashes[report.Incarnation] = Stopwatch.GetTimestamp();
+        return Stopwatch.GetElapsedTime(since) > MostSilenceWithLiveness
+            ? new NodeNews.Refused($"the node {report.Node} is at {known.Report.Address} already: this data directory was copied from there; " +
+                                   "delete the file node-id in it, then start this process again")
+            : new NodeNews.Wait($"the node {report.Node} is at {known.Report.Address}");
+    }
 
     /// <summary>Takes note of a heartbeat.</summary>
     /// <returns>True when the node is new, has begun anew, or has come back.</returns>
@@ -75,11 +100,18 @@ internal sealed class NodeTable
     public void Distrust(NodeId node) => _distrusted.Add(node);
 
     /// <summary>The nodes as a person sees them.</summary>
-    public IEnumerable<NodeView> Views() => Known.Select(n => new NodeView(
-        n.Report.Node, n.Report.Seed, [.. n.Report.Devices.Select(d => d.Value)], n.Report.Endpoint, n.Report.Version,
-        n.IsLost ? "suspected" : _distrusted.Contains(n.Report.Node) ? "quarantined" : n.Report.Leaving ? "leaving" : "up",
-        [.. n.Report.Works.Select(w => $"{w.RunId} {w.Work.Kind.ToString().ToLowerInvariant()} {w.Work.Number}" + (w.Work.Kind == WorkKind.Replica ? $" replica {w.Work.Index}" : ""))],
-        n.Report.Arithmetic));
+    public IEnumerable<NodeView> Views() => Known.Select(n => new NodeView
+    {
+        Node = n.Report.Node,
+        Address = n.Report.Address,
+        Seed = n.Report.Seed,
+        Devices = [.. n.Report.Devices.Select(d => d.Value)],
+        Endpoint = n.Report.Endpoint,
+        Version = n.Report.Version,
+        State = n.IsLost ? "suspected" : _distrusted.Contains(n.Report.Node) ? "quarantined" : n.Report.Leaving ? "leaving" : "up",
+        Work = [.. n.Report.Works.Select(w => $"{w.Job} {w.Key.Kind} {w.Key.Number}" + (w.Key.Kind == ComputeWork.Kind.Name ? $" replica {w.Key.Index}" : ""))],
+        Arithmetic = n.Report.Arithmetic,
+    });
 
     private IEnumerable<Entry> Known => _nodes.Values.Where(n => !n.IsLost || Stopwatch.GetElapsedTime(n.Heard) < Remembered);
 

@@ -14,18 +14,18 @@ internal sealed class RunObserver(RunId run, Observations observations)
     private string? _failure;
 
     /// <summary>Looks at the run after something has happened: a phase that has ended is observed, and so is a failure.</summary>
-    public void Look(RunDesk desk, TimeSpan now)
+    public void Look(RunCoordinator coordinator, TimeSpan now)
     {
-        if (desk.Plan is not null && (desk.Run.Round, desk.Phase) is var stands && (_phase?.Round, _phase?.Phase) != stands)
+        if (coordinator.Plan is not null && (coordinator.Run.Round, coordinator.Phase) is var stands && (_phase?.Round, _phase?.Phase) != stands)
         {
             if (_phase is { } over)
                 observations.Record(new PhaseDuration(run, over.Round, over.Phase, (now - over.Since).TotalSeconds));
             _phase = (stands.Round, stands.Phase, now);
         }
 
-        if (desk.Failure is { } why && why != _failure)
+        if (coordinator.Failure is { } why && why != _failure)
             observations.Record(new RunFailed(run, why));
-        _failure = desk.Failure;
+        _failure = coordinator.Failure;
     }
 
     /// <summary>These events are stored.</summary>
@@ -42,14 +42,14 @@ internal sealed class RunObserver(RunId run, Observations observations)
         observations.Record(new StepLoss(run, step.Node, step.Round, step.Replica, step.Step, step.LossNats, step.LearningRate));
 
     /// <summary>Work failed where it was, and is given out once more.</summary>
-    public void GivenAgain(Holding work, string why) =>
+    public void GivenAgain(InFlightWork work, string why) =>
         observations.Record(new WorkGivenAgain(run, work.Node, work.Work.Kind, work.Work.Number, work.Work.Index, why));
 
     /// <summary>A node is given up.</summary>
     /// <param name="before">What was in hand until now.</param>
-    public void Lost(NodeId node, Fleet before)
+    public void Lost(NodeId node, ClusterView before)
     {
-        foreach (var work in before.InHand.Keys.Where(work => work.Node == node))
+        foreach (var work in before.InFlight.Keys.Where(work => work.Node == node))
             GivenAgain(work, "the node is given up");
     }
 

@@ -7,100 +7,88 @@ using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Runs;
 
-/// <summary>What a supervisor is told about its process.</summary>
-/// <param name="GoOn">True where a run that nobody stopped goes on by itself after a restart.</param>
-/// <param name="Patience">How long to wait for nodes that may hold a version before it is taken for lost.</param>
-/// <param name="Fence">Keeps a stale supervisor from committing.</param>
-/// <param name="Observations">Where people and machines look.</param>
-internal sealed record SupervisorPlace(bool GoOn, TimeSpan Patience, CommitFence Fence, Observations Observations);
-
 /// <summary>
-/// Keeps one run: stores what the <see cref="RunDesk"/> decides, sends what it wants sent, and shows people what goes on.
+/// Keeps one run: feeds its <see cref="RunCoordinator"/>, stores what that decides before anything else follows from it, and shows people what
+/// goes on.
 /// </summary>
 internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 {
     private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
-    private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(32));
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<NodeId, IActorRef> _nodes = [];
     private readonly HashSet<IActorRef> _watchers = [];
-    private readonly RunProgress _progress = new();
     private readonly CancellationTokenSource _ended = new();
     private readonly long _began = Stopwatch.GetTimestamp();
     private readonly RunId _id;
-    private readonly SupervisorPlace _place;
-    private readonly RunDesk _desk;
+    private readonly SupervisorContext _context;
+    private readonly RunCoordinator _coordinator;
     private readonly RunObserver _observer;
-    private RunCommand.CommitRound? _unfenced;
-    private long? _term;
     private string? _notice;
 
-    public RunSupervisor(RunId id, SupervisorPlace place)
+    public RunSupervisor(RunId id, SupervisorContext context)
     {
         _id = id;
-        _place = place;
-        _desk = new RunDesk(id, RunPlan.Of, place.Patience);
-        _observer = new RunObserver(id, place.Observations);
-        Recover<RunEvent>(_desk.Fold);
+        _context = context;
+        _coordinator = new RunCoordinator(id, RunPlan.Of, context.Settings);
+        _observer = new RunObserver(id, context.Observations);
+        Recover<SnapshotOffer>(offer => _coordinator.Restore((RunState)offer.Snapshot));
+        Recover<RunEvent>(_coordinator.Replay);
         Recover<RecoveryCompleted>(_ =>
         {
-            _desk.Recovered(place.GoOn);
-            BeginTerm();
+            Step(new RunInput.Recovered());
             Timers.StartPeriodicTimer(Tick.Instance, Tick.Instance, Beat, Beat);
         });
 
-        Command<RunCommand.CommitRound>(commit =>
+        Command<RunRequest>(request => Step(new RunInput.Asked(request, Sender)));
+        Command<WorkResult>(Answered);
+        Command<NodeReport.Enlist>(report =>
         {
-            _unfenced = commit;
-            AskFence();
+            _nodes[report.Node] = Sender;
+            Step(new RunInput.Reported(report), shows: false);
         });
-        Command<RunCommand>(Handle);
-        Command<TermBegun>(begun =>
+        Command<NodeReport.StepTaken>(step =>
         {
-            _term = begun.Term;
-            AskFence();
+            _observer.Step(step);
+            Step(new RunInput.Reported(step));
         });
-        Command<Fenced>(fenced => Fence(fenced));
+        Command<NodeReport>(report => Step(new RunInput.Reported(report)));
+        Command<NodeLost>(lost =>
+        {
+            _observer.Lost(lost.Node, _coordinator.View);
+            Step(new RunInput.Lost(lost.Node));
+            _nodes.Remove(lost.Node);
+        });
+        Command<RunInput>(input => Step(input));                       // what the fence answers
+        Command<Tick>(_ => Step(new RunInput.Tick(), shows: false));
         Command<Status.Failure>(failure => GiveUp($"the database cannot be reached ({failure.Cause.GetBaseException().Message})", failure.Cause));
-        Command<Tick>(_ => Then(_desk.Tick, shows: false));
-        Command<NodeReport.Enlist>(Enlist);
-        Command<NodeLost>(lost => Then(() => Lose(lost.Node)));
-        Command<NodeReport.StepTaken>(Count);
-        Command<NodeReport.VersionHeld>(held => Then(() => _desk.Hold(held)));
-        Command<NodeReport.SetHeld>(held => Then(() => _desk.Hold(held)));
-        Command<NodeReport.Surveyed>(surveyed => Then(() => _desk.Hold(surveyed)));
-        Command<NodeReport.RunIdle>(idle => Then(() => _desk.PutDown(idle)));
-        Command<NodeReport.RunUnopened>(report => Then(() =>
-        {
-            Tell(report.Why is { } why ? $"{report.Node} cannot open the run: {why}" : null);
-            _desk.Unopened(report);
-        }));
-        Command<NodeReport.WorkFailed>(TakeBack);
-        Command<GiveOutAgain>(again => Then(() => _desk.GiveOutAgain(again.Work)));
         Command<RunWatch.Watch>(_ =>
         {
             Context.Watch(Sender);
             _watchers.Add(Sender);
             Publish();
         });
-        Command<RunWatch.Look>(_ => Sender.Tell(View()));
-        Command<RunReply>(_ => { });                                   // our own commands to ourselves
+        Command<RunWatch.Look>(_ => Sender.Tell(_coordinator.Show()));
         Command<Terminated>(ended => _watchers.Remove(ended.ActorRef));
+        Command<SaveSnapshotSuccess>(saved => DeleteSnapshots(new SnapshotSelectionCriteria(saved.Metadata.SequenceNr - 1)));
+        Command<SaveSnapshotFailure>(failed => _log.Warning(failed.Cause, "run {0}: no snapshot was saved; a restart replays more of the journal", _id));
+        Command<DeleteSnapshotsSuccess>(_ => { });
+        Command<DeleteSnapshotsFailure>(failed => _log.Warning(failed.Cause, "run {0}: older snapshots stay", _id));
     }
 
     /// <inheritdoc/>
-    public override string PersistenceId => $"{RunsActor.JournalPrefix}{_id}";
+    public override string PersistenceId => JournalRows.KeyOf(_id);
 
     /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
 
     /// <inheritdoc cref="RunSupervisor"/>
-    public static Props Props(RunId id, SupervisorPlace place) => Akka.Actor.Props.Create(() => new RunSupervisor(id, place));
+    public static Props Props(RunId id, SupervisorContext context) => Akka.Actor.Props.Create(() => new RunSupervisor(id, context));
 
     /// <inheritdoc/>
     protected override void PostStop()
@@ -131,70 +119,80 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     protected override void OnRecoveryFailure(Exception reason, object? message = null)
     {
         _log.Error(reason, "run {0}: the journal cannot be read", _id);
-        Unreadable($"the journal of run {_id} cannot be read ({reason.GetBaseException().Message}): restore journal.db from a copy, or start a new run with --run NAME");
+        Unreadable(ElasticException.In(reason) is { } known
+            ? $"run {_id} cannot be read: {known.Message}"
+            : $"the journal of run {_id} cannot be read ({reason.GetBaseException().Message}): restore journal.db from a copy, or start a new run with --run NAME");
     }
 
     private TimeSpan Now => Stopwatch.GetElapsedTime(_began);
 
-    private void Handle(RunCommand command)
+    private void Answered(WorkResult result)
     {
-        var sender = Sender;
-        var decision = _desk.Decide(command);
-        if (decision.Events.Any(e => e is RunEvent.RolledBack))
-            _term = null;                                              // nothing is committed until the fence knows of it, see below
-        PersistAll(decision.Events, _desk.Fold);
-        // Runs once all of the above is stored, or at once if there was nothing: each command gets exactly one answer.
-        DeferAsync(decision, d =>
+        if (result.Outcome is WorkFailed failed)
         {
-            sender.Tell(d.Refusal is { } why ? new RunReply.Refused(_id, why) : new RunReply.Accepted(_id));
-            if (d.Refusal is { } reason)
-                _log.Warning("run {0} refused {1}: {2}", _id, command.GetType().Name, reason);
-            _observer.Stored(d.Events);
-            Then(() => Tell(_desk.Settle(command, d)));
-            foreach (var quarantined in d.Events.OfType<RunEvent.NodeQuarantined>())
-                Context.Parent.Tell(new NodeDistrusted(quarantined.Node));
-            if (d.Events.Any(e => e is RunEvent.RolledBack))
-                _progress.Forget();
-            // The fence has to be told where the run stands: it is an older round, or one that the fence has let pass and the run has not.
-            if (d.Events.Any(e => e is RunEvent.RolledBack) || (command is RunCommand.CommitRound && d.Refusal is not null))
-                BeginTerm();
+            _log.Warning("run {0}: the {1} failed on {2}: {3}", _id, result.Key, result.Node, failed.Why);
+            _observer.GivenAgain(new InFlightWork(result.Key, result.Node), failed.Why);
+        }
+
+        Step(new RunInput.Answered(result));
+    }
+
+    // What the coordinator has decided is already in its state; what follows from it waits until it is stored. Where that fails this actor
+    // ends, and the coordinator with it: a new one is made from the journal. Akka hands in nothing else in between.
+    private void Step(RunInput input, bool shows = true)
+    {
+        foreach (var output in _coordinator.Step(input, Now, Random.Shared))
+        {
+            if (output is RunOutput.Store store)
+                PersistAll(store.Events, _ => { });
+            DeferAsync(output, Carry);
+        }
+
+        DeferAsync(shows, show =>
+        {
+            _observer.Look(_coordinator, Now);
+            if (show)
+                Publish();
         });
     }
 
-    // Whatever happens on the desk: send what follows, and show it.
-    private void Then(Action happens, bool shows = true)
+    private void Carry(RunOutput output)
     {
-        _desk.At(Now);
-        happens();
-        foreach (var (node, command) in _desk.TakeOutbox())
-            _nodes.GetValueOrDefault(node, ActorRefs.Nobody).Tell(command);
-        while (_desk.TakeOwn() is { } own)
-            Self.Tell(own);
-        _observer.Look(_desk, Now);
-        if (shows)
-            Publish();
-    }
-
-    private void BeginTerm()
-    {
-        _term = null;
-        _ = _place.Fence.BeginTermAsync(_id, _desk.Run.Round, _ended.Token).PipeTo(Self, success: term => new TermBegun(term));
-    }
-
-    private void AskFence()
-    {
-        if (_unfenced is not { } commit || _term is not { } term)
-            return;
-        _unfenced = null;
-        _ = _place.Fence.CommitAsync(_id, term, commit.Round, commit.Version, _ended.Token).PipeTo(Self, success: passed => new Fenced(commit, passed));
-    }
-
-    private void Fence(Fenced fenced)
-    {
-        if (fenced.Passed)
-            Handle(fenced.Commit);
-        else
-            GiveUp("another supervisor has taken this run over", null);
+        switch (output)
+        {
+            case RunOutput.Store store:
+                _observer.Stored(store.Events);
+                break;
+            case RunOutput.Send send:
+                _nodes.GetValueOrDefault(send.Node, ActorRefs.Nobody).Tell(send.Message);
+                break;
+            case RunOutput.Reply reply:
+                ((IActorRef)reply.Asker!).Tell(reply.Answer);
+                break;
+            case RunOutput.BeginTerm begin:
+                _ = _context.Fence.BeginTermAsync(_id, begin.Round, _ended.Token).PipeTo(Self, success: term => new RunInput.TermBegun(begin.Asking, term));
+                break;
+            case RunOutput.AskFence ask:
+                _ = _context.Fence.CommitAsync(_id, ask.Term, ask.Commit.Round, ask.Commit.Version, _ended.Token)
+                    .PipeTo(Self, success: passed => new RunInput.Fenced(ask.Commit, passed));
+                break;
+            case RunOutput.Snapshot snapshot:
+                SaveSnapshot(snapshot.State);
+                break;
+            case RunOutput.GiveUp giveUp:
+                GiveUp(giveUp.Why, null);
+                break;
+            case RunOutput.Distrust distrust:
+                Context.Parent.Tell(new NodeDistrusted(distrust.Node));
+                break;
+            case RunOutput.Notice notice:
+                _notice = notice.Text;
+                _log.Warning("run {0}: {1}", _id, notice.Text);
+                break;
+            case RunOutput.Dropped dropped:
+                _log.Info("run {0}: {1} counts for nothing: {2}", _id, dropped.What, dropped.Why);
+                break;
+        }
     }
 
     // Another supervisor is made from the journal, after a while; the nodes go on meanwhile.
@@ -207,7 +205,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 
     private void Unreadable(string why)
     {
-        if (_place.GoOn)
+        if (_context.Settings.GoesOn)
         {
             _notice = $"{why}; trying again, and nothing that was committed is lost";
             Publish();
@@ -220,77 +218,22 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Context.Parent.Tell(new RunUnreadable(_id, why));
     }
 
-    private void Tell(string? notice)
-    {
-        if (notice is null)
-            return;
-        _notice = notice;
-        _log.Warning("run {0}: {1}", _id, notice);
-    }
-
-    private void Enlist(NodeReport.Enlist report)
-    {
-        var agent = Sender;
-        Then(() =>
-        {
-            _nodes[report.Node] = agent;
-            _desk.Enlist(report);
-        }, shows: false);
-    }
-
-    private void Lose(NodeId node)
-    {
-        _observer.Lost(node, _desk.Fleet);
-        _desk.Lose(node);
-        _nodes.Remove(node);
-    }
-
-    private void Count(NodeReport.StepTaken step)
-    {
-        if (_desk.Plan is not { } plan)
-            return;
-        _observer.Step(step);
-        _progress.Count(step, (long)plan.Sequences * plan.Context, Now);
-        Publish();
-    }
-
-    private void TakeBack(NodeReport.WorkFailed failed) => Then(() =>
-    {
-        _log.Warning("run {0}: {1} failed on {2}: {3}", _id, failed.Work.GetType().Name, failed.Node, failed.Why);
-        if (_desk.TakeBack(failed) is not var (work, attempt))
-            return;
-        _observer.GivenAgain(work, failed.Why);
-        if (attempt > 1)
-            Tell($"the {work.Work.Kind.ToString().ToLowerInvariant()} of round {work.Work.Number} has failed {attempt} times, last on {failed.Node}: {failed.Why}; trying again");
-        Timers.StartSingleTimer(work, new GiveOutAgain(work), Retry.After(attempt));
-    });
-
     private void Fail(string why)
     {
-        _desk.Fail(why);
-        _observer.Look(_desk, Now);
+        _coordinator.Fail(why);
+        _observer.Look(_coordinator, Now);
         Publish();
     }
 
     private void Publish()
     {
-        if (_watchers.Count == 0 || (_desk.Plan is null && _desk.Failure is null))
+        if (_watchers.Count == 0 || (_coordinator.Plan is null && _coordinator.Failure is null))
             return;
-        var view = View();
+        var view = _coordinator.Show(_notice);
         foreach (var watcher in _watchers)
             watcher.Tell(view);
         _notice = null;
     }
-
-    private RunView View() => _desk.Plan is { } plan
-        ? _progress.View(_desk.Run, plan, _desk.Fleet, _desk.Phase, _notice, _desk.Failure)
-        : new RunView(_id, RunPhase.Waiting, 0, 0, 0, 0, 0, 0, 0, null, null, null, 0, null, null, null, 0, 0, null, _desk.Failure);
-
-    private sealed record GiveOutAgain(Holding Work);
-
-    private sealed record TermBegun(long Term);
-
-    private sealed record Fenced(RunCommand.CommitRound Commit, bool Passed);
 
     private sealed record Tick
     {

@@ -1,66 +1,66 @@
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
-using Akka.Persistence.Query;
-using Akka.Persistence.Sql.Query;
-using Akka.Streams;
-using Akka.Streams.Dsl;
 using Elastic.Actors.Hosting;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Observations;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
+using Elastic.Storage;
 using Elastic.Transfer;
 
 namespace Elastic.Actors.Runs;
 
 /// <summary>What the singleton is told about the process that it happens to run in.</summary>
+/// <param name="List">Of all runs, in the database.</param>
 /// <param name="Endpoint">Of that process's data plane.</param>
 /// <param name="Version">Of Elastic.</param>
-internal sealed record RunsPlace(SupervisorPlace Supervisors, string Endpoint, string Version, LivenessConnections Liveness);
+internal sealed record RunsContext(SupervisorContext Supervisors, RunList List, string Endpoint, string Version, LivenessConnections Liveness);
 
 /// <summary>
-/// The cluster singleton above all runs: one <see cref="RunSupervisor"/> each, and the nodes' first address. The list of runs is the
-/// journal's: there is no second copy of it.
+/// The cluster singleton above all runs: one <see cref="RunSupervisor"/> each, and the nodes' first address. The list of runs is a table of
+/// the database; a run is entered there before anything of it is stored.
 /// </summary>
 internal sealed class RunsActor : ReceiveActor, IWithTimers
 {
-    public const string JournalPrefix = "run-";
+    private const string SupervisorPrefix = "run-";
     private static readonly TimeSpan LookAround = TimeSpan.FromMilliseconds(500);
-    private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(250), TimeSpan.FromSeconds(15));
-    private static readonly TimeSpan QueryDeadline = TimeSpan.FromSeconds(15);
+    private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(15));
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
-    private readonly RunsPlace _place;
+    private readonly RunsContext _context;
     private readonly NodeTable _nodes = new();
+    private readonly RunDirectory _runs = new();
     private readonly Dictionary<RunId, int> _retries = [];
 
     // Who asked for a run last: told when its journal turns out to be unreadable, since its supervisor cannot.
-    private readonly Dictionary<RunId, IActorRef> _starts = [];
-    private readonly List<(RunCommand.Start Start, IActorRef Sender)> _early = [];
-    private readonly ActorMaterializer _materializer = Context.Materializer();
-    private IDisposable? _lifelines;
+    private readonly Dictionary<RunId, (RunName Name, IActorRef Sender)> _starts = [];
+
+    // Starts that wait until the list is read, or until their run is entered in it.
+    private readonly List<(RunRequest.Start Start, IActorRef Sender)> _waiting = [];
+    private readonly HashSet<RunName> _entering = [];
+    private readonly CancellationTokenSource _ended = new();
+    private IDisposable? _listening;
     private int _listAttempts;
     private bool _listed;
 
-    public RunsActor(RunsPlace place)
+    public RunsActor(RunsContext context)
     {
-        _place = place;
-        Receive<RunCommand.Start>(Start);
-        Receive<RunCommand>(command => Forward(command.RunId, command));
-        Receive<RunWatch>(watch => Forward(watch.RunId, watch));
+        _context = context;
+        Receive<RunRequest.Start>(start => Start(start, Sender));
+        Receive<RunRequest>(request => ForwardByName(request.Run, request, missing: new RunReply.Refused(request.Run, $"there is no run {request.Run}: start it first")));
+        Receive<RunWatch>(watch => ForwardByName(watch.Run, watch, missing: null));
+        Receive<WorkResult>(result => Forward(result.Job.Value, result));
         Receive<NodeReport.Enlist>(Enlist);
-        Receive<NodeReport.StepTaken>(report => Forward(report.RunId, report));
-        Receive<NodeReport.VersionHeld>(report => Forward(report.RunId, report));
-        Receive<NodeReport.SetHeld>(report => Forward(report.RunId, report));
-        Receive<NodeReport.Surveyed>(report => Forward(report.RunId, report));
-        Receive<NodeReport.RunIdle>(report => Forward(report.RunId, report));
-        Receive<NodeReport.RunUnopened>(report => Forward(report.RunId, report));
-        Receive<NodeReport.WorkFailed>(report => Forward(report.Work.RunId, report));
+        Receive<NodeReport.StepTaken>(report => Forward(report.RunId.Value, report));
+        Receive<NodeReport.Surveyed>(report => Forward(report.RunId.Value, report));
+        Receive<NodeReport.RunIdle>(report => Forward(report.RunId.Value, report));
+        Receive<NodeReport.RunUnopened>(report => Forward(report.RunId.Value, report));
         Receive<NodeDistrusted>(distrusted => _nodes.Distrust(distrusted.Node));
-        Receive<LifelineConnected>(c => _nodes.Connected(c.Node, c.Incarnation));
-        Receive<LifelineBroken>(b =>
+        Receive<LivenessBegan>(c => _nodes.Connected(c.Node, c.Incarnation));
+        Receive<LivenessEnded>(b =>
         {
             if (_nodes.IsCurrent(b.Node, b.Incarnation))
                 Lose(b.Node, $"its liveness connection is gone ({b.Why})");
@@ -69,10 +69,11 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<Terminated>(Ended);
         Receive<RunUnreadable>(Unreadable);
         Receive<Again>(again => Supervisor(again.RunId));
-        Receive<RunList>(Listed);
+        Receive<RunsListed>(Listed);
+        Receive<Entered>(Enter);
         Receive<Status.Failure>(NotListed);
         Receive<List>(_ => ListRuns());
-        Receive<RunsQuery.Names>(_ => Sender.Tell(new RunsAnswer.Names([.. Supervisors.Select(c => new RunId(c.Path.Name[JournalPrefix.Length..]))])));
+        Receive<RunsQuery.Names>(_ => Sender.Tell(new RunsAnswer.Names([.. _runs.Names(id => !Context.Child($"{SupervisorPrefix}{id}").IsNobody())])));
         Receive<RunsQuery.Nodes>(_ => Sender.Tell(new RunsAnswer.Nodes([.. _nodes.Views()], Cluster.Get(Context.System).SelfAddress.ToString())));
     }
 
@@ -80,91 +81,129 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     public ITimerScheduler Timers { get; set; } = null!;
 
     /// <inheritdoc cref="RunsActor"/>
-    public static Props Props(RunsPlace place) => Akka.Actor.Props.Create(() => new RunsActor(place));
+    public static Props Props(RunsContext context) => Akka.Actor.Props.Create(() => new RunsActor(context));
 
     /// <inheritdoc/>
     protected override void PreStart()
     {
         _log.Info("the runs are supervised here from now on");
-        _place.Supervisors.Observations.Record(new SupervisionBegan(_place.Endpoint));
+        _context.Supervisors.Observations.Record(new SupervisionBegan(_context.Endpoint));
         var self = Self;
-        _lifelines = _place.Liveness.Listen(
-            (node, incarnation) => self.Tell(new LifelineConnected(node, incarnation)),
-            (node, incarnation, why) => self.Tell(new LifelineBroken(node, incarnation, why)));
+        _listening = _context.Liveness.Listen(
+            (node, incarnation) => self.Tell(new LivenessBegan(node, incarnation)),
+            (node, incarnation, why) => self.Tell(new LivenessEnded(node, incarnation, why)));
         Timers.StartPeriodicTimer(Look.Instance, Look.Instance, LookAround, LookAround);
         ListRuns();
     }
 
     /// <inheritdoc/>
-    protected override void PostStop() => _lifelines?.Dispose();
-
-    // Akka's streams put a child of their own here.
-    private static IEnumerable<IActorRef> Supervisors => Context.GetChildren().Where(c => c.Path.Name.StartsWith(JournalPrefix, StringComparison.Ordinal));
-
-    private void Start(RunCommand.Start start)
+    protected override void PostStop()
     {
-        if (!_listed)
+        _ended.Cancel();
+        _ended.Dispose();
+        _listening?.Dispose();
+    }
+
+    private static IEnumerable<IActorRef> Supervisors => Context.GetChildren().Where(c => c.Path.Name.StartsWith(SupervisorPrefix, StringComparison.Ordinal));
+
+    private void Start(RunRequest.Start start, IActorRef sender)
+    {
+        if (!_listed || _entering.Contains(start.Run))
         {
-            _early.Add((start, Sender));
+            _waiting.Add((start, sender));
             return;
         }
 
-        _starts[start.RunId] = Sender;
-        Supervisor(start.RunId).Forward(start);
+        if (_runs.Find(start.Run) is { } known)
+        {
+            _starts[known] = (start.Run, sender);
+            Supervisor(known).Tell(start, sender);
+            return;
+        }
+
+        var id = _runs.Draw(start.Run);
+        _entering.Add(start.Run);
+        _waiting.Add((start, sender));
+        _ = _context.List.AddAsync(id, start.Run.Value, _ended.Token)
+            .PipeTo(Self, success: () => new Entered(start.Run, null), failure: why => new Entered(start.Run, why));
     }
 
-    private static void Forward(RunId run, object message)
+    private void Enter(Entered entered)
     {
-        var supervisor = Context.Child($"{JournalPrefix}{run}");
+        _entering.Remove(entered.Name);
+        var starts = _waiting.Where(w => w.Start.Run == entered.Name).ToList();
+        _waiting.RemoveAll(w => w.Start.Run == entered.Name);
+        if (entered.Failure is not null)
+            _runs.Forget(entered.Name);
+        foreach (var (start, sender) in starts)
+        {
+            if (entered.Failure is { } why)
+                sender.Tell(new RunReply.Refused(start.Run, $"the database cannot be reached ({why.GetBaseException().Message}): see that it runs, then start the run again"));
+            else
+                Start(start, sender);
+        }
+    }
+
+    private void ForwardByName(RunName name, object message, object? missing)
+    {
+        if (_runs.Find(name) is { } id && !Context.Child($"{SupervisorPrefix}{id}").IsNobody())
+            Forward(id.Value, message);
+        else if (missing is not null)
+            Sender.Tell(missing);
+    }
+
+    private static void Forward(string run, object message)
+    {
+        var supervisor = Context.Child($"{SupervisorPrefix}{run}");
         if (!supervisor.IsNobody())
             supervisor.Forward(message);
     }
 
     private void Enlist(NodeReport.Enlist report)
     {
-        if (NodeVersion.Of(report.Version).Refusal(NodeVersion.Of(_place.Version)) is { } why)
+        if (NodeVersion.Of(report.Version).Refusal(NodeVersion.Of(_context.Version)) is { } why)
         {
             Sender.Tell(new NodeNews.Refused(why));
             return;
         }
 
-        if (_nodes.Note(report, Sender))
+        if (_nodes.Clash(report) is { } clash)
         {
-            _log.Info("node {0} is here with {1} devices", report.Node, report.Devices.Length);
-            _place.Supervisors.Observations.Record(new NodeJoined(report.Node, report.Devices.Length));
-            Context.Watch(Sender);
-            foreach (var link in _nodes.Links)
-                link.Tell(Welcome());
-        }
-        else
-        {
-            Sender.Tell(Welcome());
+            Sender.Tell(clash);
+            return;
         }
 
+        if (_nodes.Note(report, Sender))
+        {
+            _log.Info("node {0} ({1}) is here with {2} devices", report.Address, report.Node, report.Devices.Length);
+            _context.Supervisors.Observations.Record(new NodeJoined(report.Node, report.Devices.Length));
+            Context.Watch(Sender);
+        }
+
+        Sender.Tell(new NodeNews.Welcome(_context.Endpoint));
         foreach (var run in Supervisors)
             run.Forward(report);
     }
 
-    private NodeNews.Welcome Welcome() => new(_place.Endpoint, [.. _nodes.Endpoints]);
-
     // On mere suspicion: if the node lives after all, its next heartbeat brings it back, and what it did meanwhile is the same bytes.
     private void Lose(NodeId node, string why)
     {
+        var address = _nodes.AddressOf(node);
         if (!_nodes.Lose(node))
             return;
-        _log.Warning("node {0} is given up: {1}", node, why);
-        _place.Supervisors.Observations.Record(new Messages.Observations.NodeLost(node, why));
+        _log.Warning("node {0} ({1}) is given up: {2}", address, node, why);
+        _context.Supervisors.Observations.Record(new Messages.Observations.NodeLost(node, why));
         foreach (var run in Supervisors)
             run.Tell(new NodeLost(node));
     }
 
     private IActorRef Supervisor(RunId id)
     {
-        var name = $"{JournalPrefix}{id}";
+        var name = $"{SupervisorPrefix}{id}";
         var known = Context.Child(name);
         if (!known.IsNobody())
             return known;
-        var supervisor = Context.Watch(Context.ActorOf(RunSupervisor.Props(id, _place.Supervisors), name));
+        var supervisor = Context.Watch(Context.ActorOf(RunSupervisor.Props(id, _context.Supervisors), name));
         foreach (var (report, link) in _nodes.Enlisted)
             supervisor.Tell(report, link);
         return supervisor;
@@ -172,56 +211,55 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
     private void Unreadable(RunUnreadable run)
     {
-        if (_starts.Remove(run.RunId, out var starter))
-            starter.Tell(new RunReply.Refused(run.RunId, run.Why));
+        if (_starts.Remove(run.RunId, out var start))
+            start.Sender.Tell(new RunReply.Refused(start.Name, run.Why));
     }
 
     // A supervisor that is gone is made anew, here, once its name is free; a node's link that is gone went with its process.
     private void Ended(Terminated ended)
     {
-        if (!ended.ActorRef.Path.Name.StartsWith(JournalPrefix, StringComparison.Ordinal))
+        if (!ended.ActorRef.Path.Name.StartsWith(SupervisorPrefix, StringComparison.Ordinal))
         {
             _nodes.Of(ended.ActorRef).ToList().ForEach(n => Lose(n, "its process has left the cluster"));
             return;
         }
 
-        if (!_place.Supervisors.GoOn)
+        if (!_context.Supervisors.Settings.GoesOn)
             return;
-        var run = new RunId(ended.ActorRef.Path.Name[JournalPrefix.Length..]);
+        var run = new RunId(ended.ActorRef.Path.Name[SupervisorPrefix.Length..]);
         var attempt = _retries[run] = _retries.GetValueOrDefault(run) + 1;
-        Timers.StartSingleTimer($"again {run}", new Again(run), Retry.After(attempt));
+        Timers.StartSingleTimer($"again {run}", new Again(run), Retry.After(attempt - 1));
     }
 
-    private void ListRuns()
-    {
-        _ = PersistenceQuery.Get(Context.System).ReadJournalFor<SqlReadJournal>(SqlReadJournal.Identifier)
-            .CurrentPersistenceIds().RunWith(Sink.Seq<string>(), _materializer).WaitAsync(QueryDeadline)
-            .PipeTo(Self, success: ids => new RunList([.. ids.Where(id => id.StartsWith(JournalPrefix, StringComparison.Ordinal)).Select(id => new RunId(id[JournalPrefix.Length..]))]));
-    }
+    private void ListRuns() => _ = _context.List.ReadAsync(_ended.Token).PipeTo(Self, success: runs => new RunsListed(runs));
 
-    private void Listed(RunList list)
+    private void Listed(RunsListed list)
     {
         _listed = true;
-        if (_place.Supervisors.GoOn)
-            foreach (var run in list.Runs)
+        _runs.Read(list.Runs);
+        if (_context.Supervisors.Settings.GoesOn)
+            foreach (var run in _runs.Runs.ToList())
                 Supervisor(run);
-        foreach (var (start, sender) in _early)
-            Self.Tell(start, sender);
-        _early.Clear();
+        var early = _waiting.ToList();
+        _waiting.Clear();
+        foreach (var (start, sender) in early)
+            Start(start, sender);
     }
 
     private void NotListed(Status.Failure failure)
     {
-        var delay = Retry.After(++_listAttempts);
-        _log.Warning(failure.Cause, "the journal cannot be read; trying again in {0} s", delay.TotalSeconds);
+        var delay = Retry.After(_listAttempts++);
+        _log.Warning(failure.Cause, "the list of runs cannot be read; trying again in {0} s", delay.TotalSeconds);
         Timers.StartSingleTimer(List.Instance, List.Instance, delay);
     }
 
-    private sealed record LifelineConnected(NodeId Node, string Incarnation);
+    private sealed record LivenessBegan(NodeId Node, string Incarnation);
 
-    private sealed record LifelineBroken(NodeId Node, string Incarnation, string Why);
+    private sealed record LivenessEnded(NodeId Node, string Incarnation, string Why);
 
-    private sealed record RunList(RunId[] Runs);
+    private sealed record RunsListed(IReadOnlyList<ListedRun> Runs);
+
+    private sealed record Entered(RunName Name, Exception? Failure);
 
     private sealed record Again(RunId RunId);
 

@@ -7,6 +7,9 @@ public abstract record NodeNews : IWireMessage
     /// <param name="Lifeline">Endpoint to keep a lifeline to: the supervising seed's.</param>
     public sealed record Welcome(string Lifeline) : NodeNews;
 
+    /// <summary>Not yet, and why; the node says again that it is there.</summary>
+    public sealed record Wait(string Why) : NodeNews;
+
     /// <summary>The node cannot be part of this cluster, and why.</summary>
     public sealed record Refused(string Why) : NodeNews;
 }

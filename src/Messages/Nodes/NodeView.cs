@@ -1,12 +1,31 @@
 namespace Elastic.Messages.Nodes;
 
 /// <summary>What a person sees of a node at one moment.</summary>
-/// <param name="Seed">True where it may supervise runs.</param>
-/// <param name="Devices">E.g. "cpu:0", "cuda:3".</param>
-/// <param name="Endpoint">Address of its data plane.</param>
-/// <param name="Version">Of Elastic.</param>
-/// <param name="State">"up", "suspected", "leaving" or "quarantined".</param>
-/// <param name="Work">What it has in hand, in words, e.g. "tiny round 5 replica 0".</param>
-/// <param name="Arithmetic">What the bits of its results depend on: kind of device, instruction set, threads.</param>
-public sealed record NodeView(
-    NodeId Node, bool Seed, string[] Devices, string Endpoint, string Version, string State, string[] Work, string Arithmetic) : IWireMessage;
+public sealed record NodeView : IWireMessage
+{
+    public required NodeId Node { get; init; }
+
+    /// <summary>Of its control plane: what people call it.</summary>
+    public required string Address { get; init; }
+
+    /// <summary>True where it may supervise runs.</summary>
+    public required bool Seed { get; init; }
+
+    /// <summary>E.g. "cpu:0", "cuda:3".</summary>
+    public required string[] Devices { get; init; }
+
+    /// <summary>Of its data plane.</summary>
+    public required string Endpoint { get; init; }
+
+    /// <summary>Of Elastic.</summary>
+    public required string Version { get; init; }
+
+    /// <summary>"up", "suspected", "leaving" or "quarantined".</summary>
+    public required string State { get; init; }
+
+    /// <summary>What it has in hand, in words, e.g. "tiny-3k9v2mq7 compute 5 replica 0".</summary>
+    public required string[] Work { get; init; }
+
+    /// <summary>What the bits of its results depend on: kind of device, instruction set, threads.</summary>
+    public required string Arithmetic { get; init; }
+}

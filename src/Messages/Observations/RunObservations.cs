@@ -10,7 +10,7 @@ namespace Elastic.Messages.Observations;
 /// <param name="Index">The replica, or what else tells pieces of one number apart.</param>
 /// <param name="Why">It failed there, or the node is lost.</param>
 [ObservedAs("work-given-again")]
-public sealed record WorkGivenAgain(RunId RunId, NodeId Node, WorkKind Kind, int Number, int Index, string Why) : RunObservation(RunId)
+public sealed record WorkGivenAgain(RunId RunId, NodeId Node, string Kind, int Number, int Index, string Why) : RunObservation(RunId)
 {
     public override IEnumerable<Measure> Measures => [Count("elastic_work_given_again_total", Tag("run", RunId), Tag("kind", Kind))];
 }
