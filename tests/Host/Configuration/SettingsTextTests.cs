@@ -59,11 +59,9 @@ public sealed class SettingsTextTests
     public void Texts_without_a_version_are_read_as_they_always_were()
     {
         var settings = SettingsText.Read(Version1);
-        Assert.Equal(
-            TrainingSettings.Defaults with { Run = RunSettings.Defaults with { Name = "tiny" }, Corpus = settings.Corpus }, settings);
-        Assert.Empty(settings.Corpus.Sources);
-        Assert.Equal(("byte", 0.01), (settings.Corpus.Tokenizer, settings.Corpus.HeldOut));
-        Assert.Equal(Version1.Replace("{", "{\"settings\":2,", StringComparison.Ordinal), SettingsText.Write(settings));
+        var wanted = TrainingSettings.Defaults with { Run = RunSettings.Defaults with { Name = "tiny" } };
+        Assert.Equal(wanted with { Corpus = settings.Corpus }, settings);
+        Assert.Equal(SettingsText.Write(wanted), SettingsText.Write(settings));
 
         // Runs older than the audit lack its rate: they are not audited.
         var older = Version1.Replace("\"run.audit-rate\":0,", "", StringComparison.Ordinal);
