@@ -103,5 +103,5 @@ public sealed record Timeline
     // Records compare arrays by reference.
     public bool Equals(Timeline? other) => other is not null && _segments.SequenceEqual(other._segments);
 
-    public override int GetHashCode() => _segments.Aggregate(0, HashCode.Combine);
+    public override int GetHashCode() => _segments.Aggregate(Rounds, (hash, s) => unchecked(hash * 31 + s.GetHashCode()));
 }

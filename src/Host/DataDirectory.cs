@@ -11,10 +11,10 @@ namespace Elastic.Host;
 /// elastic-data/
 ///   journal.db                     what has happened to the runs
 ///   corpora/                       token shards
-///   runs/NAME/blobs/               parameters and contributions, addressed by content
-///   runs/NAME/checkpoints/         manifests; the parameters are blobs
-///   runs/NAME/tensorboard/
-///   runs/NAME/log.txt
+///   runs/NAME-ID/blobs/               parameters and contributions, addressed by content
+///   runs/NAME-ID/checkpoints/         manifests; the parameters are blobs
+///   runs/NAME-ID/tensorboard/
+///   runs/NAME-ID/log.txt
 /// </code>
 /// </summary>
 internal sealed class DataDirectory
@@ -39,21 +39,23 @@ internal sealed class DataDirectory
 
     public RunFolder Run(RunId run) => new(_paths.Run(run));
 
-    /// <summary>Names of the runs that have a folder here.</summary>
-    public IReadOnlyList<string> RunNames =>
-        Directory.Exists(Runs) ? [.. Directory.EnumerateDirectories(Runs).Select(d => Path.GetFileName(d)).Order(StringComparer.Ordinal)] : [];
+    /// <summary>The newest folder of a run of that name; null where there is none.</summary>
+    public RunFolder? FindRun(RunName name) => RunIds.Where(id => id.Name == name).Select(Run)
+        .OrderByDescending(folder => Directory.GetCreationTimeUtc(folder.Root)).FirstOrDefault();
 
     /// <summary>The folder of a run that must exist already.</summary>
-    public RunFolder ExistingRun(RunId run)
+    public RunFolder ExistingRun(RunName name)
     {
-        var folder = Run(run);
-        if (Directory.Exists(folder.Root))
+        if (FindRun(name) is { } folder)
             return folder;
-        var names = RunNames;
-        throw new NotFoundException($"there is no run {run} in {Root}: " + (names.Count == 0
+        var names = RunIds.Select(id => id.Name.Value).Distinct().Order(StringComparer.Ordinal).ToList();
+        throw new NotFoundException($"there is no run {name} in {Root}: " + (names.Count == 0
             ? "there are no runs at all; name the right folder with --data-dir, or start one with: elastic train"
             : $"there {(names.Count == 1 ? "is" : "are")} {string.Join(", ", names)}; name one of them with --run, or another folder with --data-dir"));
     }
+
+    private IEnumerable<RunId> RunIds => !Directory.Exists(Runs) ? [] : Directory.EnumerateDirectories(Runs).Select(d => Path.GetFileName(d))
+        .Where(name => Identifier.IsValid(name, 80)).Select(name => new RunId(name));
 
     /// <summary>Creates what is missing and takes the lock, which ends with the process at the latest.</summary>
     public IDisposable Take()

@@ -25,6 +25,9 @@ public readonly record struct RunId
 
     public string Value { get; }
 
+    /// <summary>Its label.</summary>
+    public RunName Name => new(Value.LastIndexOf('-') is var drawn and > 0 ? Value[..drawn] : Value);
+
     /// <summary>What orders of this run belong to.</summary>
     public JobId Job => new(Value);
 

@@ -82,7 +82,7 @@ internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
         }
 
         var read = values.Select(v => WithFile(v, command.Arguments.First(a => a.Long == v.Argument), problems)).ToArray();
-        return problems.Count == 0 ? new PbmMessage.Call(palette.Name, command.Name, read, json)
+        return problems.Count == 0 ? new PbmMessage.Call(palette.Name, command.Name, read, json, $"{Environment.UserName}@{Environment.MachineName}", Guid.NewGuid().ToString("N"))
             : throw PbmException.Usage(string.Join('\n', problems), $"pbm {palette.Name} {command.Name} --help");
     }
 

@@ -2,6 +2,7 @@ using Akka.Actor;
 using Elastic.Actors.Nodes;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Work;
 using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Hosting;

@@ -3,7 +3,7 @@ using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages.Wire;
 using Elastic.Storage;
-using Hyperion;
+using Hyperion.Internal;
 
 namespace Elastic.Actors.Serialization;
 

@@ -62,10 +62,10 @@ internal static class CommonOptions
     public static DataDirectory OpenDataDirectory(ParseResult parsed, Option<string?> option) => new(parsed.GetValue(option) ?? DefaultDataDir);
 
     /// <summary>A run by its name, which is also a folder's name and so must not lead elsewhere.</summary>
-    public static RunId RunOf(string name)
+    public static RunName RunOf(string name)
     {
         // The rule is that of run.name; nothing else can be wrong with the defaults.
         var problems = (RunSettings.Defaults with { Name = name }).Problems().Select(p => $"{p} (--run)").ToList();
-        return problems.Count > 0 ? throw new SettingsException(problems) : new RunId(name);
+        return problems.Count > 0 ? throw new SettingsException(problems) : new RunName(name);
     }
 }

@@ -22,10 +22,10 @@ internal static class CorpusAudit
         command.SetAction(async (parsed, cancel) =>
         {
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
-            var id = CommonOptions.RunOf(parsed.GetValue(run)!);
-            data.ExistingRun(id);
+            var name = CommonOptions.RunOf(parsed.GetValue(run)!);
+            data.ExistingRun(name);
             return Report(await JournalAudit.RunAsync(
-                data.Root, parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase, id, cancel), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+                data.Root, parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase, name, cancel), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         });
         return command;
     }

@@ -20,7 +20,7 @@ internal sealed record SampleRequest(string Prompt, int Tokens, SamplingSettings
 internal static class SampleText
 {
     /// <summary>All of it at once.</summary>
-    public static string Write(DataDirectory data, RunId run, SampleRequest request, Action<string> notice, CancellationToken cancel)
+    public static string Write(DataDirectory data, RunName run, SampleRequest request, Action<string> notice, CancellationToken cancel)
     {
         var text = new StringWriter();
         Stream(data, run, request, text.Write, notice, cancel);
@@ -29,7 +29,7 @@ internal static class SampleText
 
     /// <summary>Piece by piece, as it comes. <paramref name="notice"/> hears of damaged checkpoints that were passed over.</summary>
     public static void Stream(
-        DataDirectory data, RunId run, SampleRequest request, Action<string> write, Action<string> notice, CancellationToken cancel)
+        DataDirectory data, RunName run, SampleRequest request, Action<string> write, Action<string> notice, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         using var checkpoint = CheckpointReader.LoadNewest(data.ExistingRun(run).Root);

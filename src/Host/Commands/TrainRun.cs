@@ -1,4 +1,5 @@
 using Elastic.Actors;
+using Elastic.Actors.Control;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Host.Display;
@@ -16,18 +17,17 @@ internal sealed class TrainRun
     private readonly TrainRequest _request;
     private readonly TextWriter _output, _error;
     private readonly DataDirectory _data;
-    private readonly RunId _run;
-    private readonly RunFolder _folder;
+    private readonly RunName _run;
+    private readonly RunLog _log = new(null);
+    private RunFolder _folder = null!;
     private IRunDisplay _display = null!;
-    private RunLog _log = null!;
     private RunView? _view;
 
     private TrainRun(TrainRequest request, TextWriter output, TextWriter error)
     {
         (_request, _output, _error) = (request, output, error);
         _data = new DataDirectory(request.Settings.Node.DataDir);
-        _run = new RunId(request.Settings.Training.Run.Name);
-        _folder = _data.Run(_run);
+        _run = new RunName(request.Settings.Training.Run.Name);
     }
 
     /// <summary>Runs to the end, a stop or a failure; returns the exit code.</summary>
@@ -38,7 +38,6 @@ internal sealed class TrainRun
         // Before the data directory: a library that does not load should leave no trace.
         NativeTorch.Load();
         using var held = _data.Take();
-        _log = new RunLog(_folder.LogFile);
         using var interruption = Interruption.Listen(TellOfStop);
         await using (_display = RunDisplays.Choose(_request.Json, _request.Plain, _output, _error))
         {
@@ -68,8 +67,9 @@ internal sealed class TrainRun
             Say($"corpus: {repair}");
         settings = ElasticNode.Resolve(settings, corpus);
         CheckStartingPoint(settings.Model);
-        if (await node.StartRunAsync(settings, corpus) is RunReply.Refused refused)
-            throw new ElasticException(refused.Why);
+        var reply = await node.StartRunAsync(settings, corpus, Origins.Now("elastic train"));
+        _folder = _data.Run(reply is RunReply.Accepted accepted ? accepted.RunId : throw new ElasticException(((RunReply.Refused)reply).Why));
+        _log.Open(_folder.LogFile);
         if (corpus.HeldOutShards.All(s => BlockMap.CountIn(s.Tokens, settings.Model.Context) == 0))
             Say("no validation: " + (settings.Corpus.HeldOut > 0
                 ? "the held-out text is shorter than one block; add text, or hold out more of it (corpus.held-out)"
@@ -77,7 +77,7 @@ internal sealed class TrainRun
         foreach (var line in RunLines.Header(_request.Settings.Title, settings))
             _log.Write(line);
         _display.Header(RunLines.Header(_request.Settings.Title, settings));
-        await using var stop = interrupted.Register(() => _ = node.StopRunAsync(_run));
+        await using var stop = interrupted.Register(() => _ = node.StopRunAsync(_run, Origins.Now("elastic train")));
         var diagrams = new TensorBoardLog(_folder.TensorBoard, Say);
         // Not cancelled by the first Ctrl-C: the watch ends by itself when the run has stopped.
         await foreach (var view in node.WatchAsync(_run, CancellationToken.None))
@@ -124,7 +124,7 @@ internal sealed class TrainRun
     // parameters, the checkpoint that they came from may be gone.
     private void CheckStartingPoint(ModelSettings model)
     {
-        if (model.Init is not { } path || Directory.Exists(_folder.Blobs))
+        if (model.Init is not { } path || _data.FindRun(_run) is { } known && Directory.Exists(known.Blobs))
             return;
         CheckpointManifest checkpoint;
         try

@@ -12,7 +12,8 @@ internal static class RunJson
     /// <summary>The same, before it is written.</summary>
     public static JsonObject Object(RunView view) => new()
     {
-        ["run"] = view.RunId.Value,
+        ["run"] = view.Name.Value,
+        ["runId"] = view.RunId.Value,
         ["phase"] = view.Phase.ToString().ToLowerInvariant(),
         ["round"] = view.Round,
         ["rounds"] = view.Rounds,

@@ -26,8 +26,8 @@ internal static class RunSummary
             $"checkpoint    {view.Checkpoint}",
             $"tensorboard   {folder.TensorBoard}",
             $"journal       {new DataDirectory(dataDir).Journal}",
-            $"write more    elastic generate --run {view.RunId} --prompt \"Gets the\"{option}",
-            $"audit         elastic corpus audit --run {view.RunId}{option}",
+            $"write more    elastic generate --run {view.Name} --prompt \"Gets the\"{option}",
+            $"audit         elastic corpus audit --run {view.Name}{option}",
         ]);
         return lines;
     }

@@ -14,7 +14,7 @@ internal static class NodePalette
 
     private static async IAsyncEnumerable<PbmLine> ListAsync(ClusterControl control, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var nodes = (await control.Nodes(cancel)).OrderBy(n => n.Node.Value, StringComparer.Ordinal).ToList();
+        var nodes = (await control.Nodes(cancel)).OrderBy(n => n.Address, StringComparer.Ordinal).ToList();
         if (nodes.Count == 0)
         {
             yield return new PbmLine("no nodes yet: start one with elastic worker --seed HOST:PORT");
@@ -23,7 +23,7 @@ internal static class NodePalette
 
         var lines = Table.Lay(["NODE", "STATE", "ROLE", "DEVICES", "VERSION", "ARITHMETIC", "WORK"],
             [.. nodes.Select(n => (string[])
-                [n.Node.Value, n.State, n.Seed ? "seed" : "worker", Devices(n.Devices), n.Version, n.Arithmetic, string.Join("; ", n.Work)])]);
+                [n.Address, n.State, n.Seed ? "seed" : "worker", Devices(n.Devices), n.Version, n.Arithmetic, string.Join("; ", n.Work)])]);
         yield return new PbmLine(lines[0]);
         foreach (var (node, line) in nodes.Zip(lines.Skip(1)))
             yield return new PbmLine(line, Json(node));
@@ -52,7 +52,8 @@ internal static class NodePalette
 
     private static JsonObject Json(NodeView node) => new()
     {
-        ["node"] = node.Node.Value,
+        ["node"] = node.Address,
+        ["nodeId"] = node.Node.Value,
         ["state"] = node.State,
         ["seed"] = node.Seed,
         ["devices"] = new JsonArray([.. node.Devices.Select(d => JsonValue.Create(d))]),

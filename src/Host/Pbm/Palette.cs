@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Elastic.Host.Configuration;
 using Elastic.Messages.Pbm;
+using Elastic.Messages.Runs;
 
 namespace Elastic.Host.Pbm;
 
@@ -28,11 +29,15 @@ internal sealed class PbmCall
 {
     private readonly ILookup<string, CallValue> _values;
 
-    private PbmCall(IEnumerable<CallValue> values) => _values = values.ToLookup(v => v.Argument, StringComparer.Ordinal);
+    private PbmCall(IEnumerable<CallValue> values, Origin origin) =>
+        (_values, Origin) = (values.ToLookup(v => v.Argument, StringComparer.Ordinal), origin);
+
+    /// <summary>Who asks.</summary>
+    public Origin Origin { get; }
 
     /// <summary>Takes <paramref name="values"/> as the call of <paramref name="command"/>.</summary>
     /// <exception cref="SettingsException">They do not fit its arguments; a client of ours has checked that before.</exception>
-    public static PbmCall Of(CommandHelp command, IReadOnlyList<CallValue> values)
+    public static PbmCall Of(CommandHelp command, IReadOnlyList<CallValue> values, Origin origin)
     {
         var problems = values.Where(v => command.Arguments.All(a => a.Long != v?.Argument)).Select(v => $"{command.Name} has no argument --{v?.Argument}")
             .Concat(command.Arguments.SelectMany(a => values.Count(v => v?.Argument == a.Long) switch
@@ -41,7 +46,7 @@ internal sealed class PbmCall
                 > 1 when !a.Repeatable => [$"{command.Name} takes --{a.Long} once"],
                 _ => Array.Empty<string>(),
             })).ToList();
-        return problems.Count > 0 ? throw new SettingsException(problems) : new PbmCall(values);
+        return problems.Count > 0 ? throw new SettingsException(problems) : new PbmCall(values, origin);
     }
 
     /// <summary>The value of an argument; null where it was not given.</summary>

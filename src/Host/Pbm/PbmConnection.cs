@@ -2,6 +2,7 @@ using System.Reflection;
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Messages.Pbm;
+using Elastic.Messages.Runs;
 
 namespace Elastic.Host.Pbm;
 
@@ -86,7 +87,7 @@ internal sealed class PbmConnection
         try
         {
             var command = Find(call);
-            var lines = command.Handler(PbmCall.Of(command.Help, call.Values), cancel.Token).GetAsyncEnumerator(cancel.Token);
+            var lines = command.Handler(PbmCall.Of(command.Help, call.Values, OriginOf(call)), cancel.Token).GetAsyncEnumerator(cancel.Token);
             await using var _ = lines;
             while (await NextAsync(lines, cancel))
             {
@@ -222,4 +223,12 @@ internal sealed class PbmConnection
     }
 
     private sealed class ConnectionLostException(Exception inner) : IOException(inner.Message, inner);
+
+    // What a client says of itself is bounded; one that says nothing is somebody.
+    private static Origin OriginOf(PbmMessage.Call call)
+    {
+        const int most = 100;
+        string Cut(string text) => text.Length > most ? text[..most] : text;
+        return new Origin(call.Id is { Length: > 0 } id ? Cut(id) : Guid.NewGuid().ToString("N"), $"pbm {Cut(call.Who ?? "somebody")}", DateTimeOffset.UtcNow);
+    }
 }

@@ -57,7 +57,7 @@ internal sealed class RunPalette
 
     private async IAsyncEnumerable<PbmLine> StartAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var settings = new RunRequest(call.All(Config), call.Values(Corpus), call.Required(NewName), call.Values(Set)).Load();
+        var settings = new RequestedRun(call.All(Config), call.Values(Corpus), call.Required(NewName), call.Values(Set)).Load();
         var name = settings.Run.Name;
         // What a slow client has not read when more comes is left out, the oldest first.
         var said = Channel.CreateBounded<string>(new BoundedChannelOptions(64) { FullMode = BoundedChannelFullMode.DropOldest });
@@ -72,7 +72,7 @@ internal sealed class RunPalette
         {
             try
             {
-                return await _control.Start(settings, new Said(said.Writer), cancel);
+                return await _control.Start(settings, call.Origin, new Said(said.Writer), cancel);
             }
             finally
             {
@@ -83,7 +83,7 @@ internal sealed class RunPalette
 
     private async IAsyncEnumerable<PbmLine> ListAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var runs = (await _control.Runs(cancel)).OrderBy(r => r.RunId.Value, StringComparer.Ordinal).ToList();
+        var runs = (await _control.Runs(cancel)).OrderBy(r => r.Name.Value, StringComparer.Ordinal).ToList();
         if (runs.Count == 0)
         {
             yield return new PbmLine(NoRuns);
@@ -93,7 +93,7 @@ internal sealed class RunPalette
         var lines = Table.Lay(["RUN", "PHASE", ">ROUND", ">LOSS", ">VAL", ">TOKENS/S", ">LEFT", ">DEVICES"],
             [.. runs.Select(r => (string[])
             [
-                r.RunId.Value, r.Failure is null ? r.Phase.ToString().ToLowerInvariant() : "failed", $"{r.Round}/{r.Rounds}",
+                r.Name.Value, r.Failure is null ? r.Phase.ToString().ToLowerInvariant() : "failed", $"{r.Round}/{r.Rounds}",
                 Loss(r.TrainLoss), Loss(r.ValLoss),
                 r.TokensPerSecond > 0 ? Units.Count(r.TokensPerSecond) : "", RunLines.Left(r).Replace(" left", "", StringComparison.Ordinal), $"{r.Devices}",
             ])]);
@@ -112,7 +112,7 @@ internal sealed class RunPalette
 
     private async IAsyncEnumerable<PbmLine> WatchAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var run = (await FindAsync(call.Value(Name), "watch", cancel)).RunId;
+        var run = (await FindAsync(call.Value(Name), "watch", cancel)).Name;
         var lines = new RunWatchLines(_time);
         RunView? last = null;
         await foreach (var view in _control.Watch(run, cancel).WithCancellation(cancel))
@@ -137,8 +137,8 @@ internal sealed class RunPalette
 
     private async IAsyncEnumerable<PbmLine> StopAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var run = (await FindAsync(call.Required(StopName), "stop", cancel)).RunId;
-        if (await _control.Stop(run, cancel) is RunReply.Refused refused)
+        var run = (await FindAsync(call.Required(StopName), "stop", cancel)).Name;
+        if (await _control.Stop(run, call.Origin, cancel) is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
         yield return new PbmLine($"run {run} stops at its next step; see it end: pbm run watch -n {run}", new JsonObject { ["run"] = run.Value, ["stopping"] = true });
     }
@@ -147,13 +147,13 @@ internal sealed class RunPalette
     private async Task<RunView> FindAsync(string? name, string command, CancellationToken cancel)
     {
         var runs = await _control.Runs(cancel);
-        var names = runs.Select(r => r.RunId.Value).Order(StringComparer.Ordinal).ToList();
+        var names = runs.Select(r => r.Name.Value).Order(StringComparer.Ordinal).ToList();
         return (name, runs) switch
         {
             (_, []) => throw new NotFoundException(NoRuns),
             (null, [var only]) => only,
             (null, _) => throw new SettingsException($"there are {names.Count} runs ({string.Join(", ", names)}): name one, e.g. pbm run {command} -n {names[0]}"),
-            _ => runs.FirstOrDefault(r => r.RunId.Value == name) ?? throw new NotFoundException(
+            _ => runs.FirstOrDefault(r => r.Name.Value == name) ?? throw new NotFoundException(
                 $"there is no run {name}: did you mean {EditDistance.Nearest(name, names)}? All of them: pbm run list"),
         };
     }

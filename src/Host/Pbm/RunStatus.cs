@@ -10,7 +10,8 @@ internal static class RunStatus
     {
         (string Name, string Value)[] facts =
         [
-            ("run", run.RunId.Value),
+            ("run", run.Name.Value),
+            ("id", run.RunId.Value),
             ("phase", run.Failure is null ? RunLines.Phase(run) : "failed"),
             ("failure", run.Failure ?? ""),
             ("notice", run.Notice ?? ""),

@@ -42,7 +42,9 @@ public abstract record PbmMessage
 
     /// <summary>Runs a command of a palette.</summary>
     /// <param name="Json">Lines are JSON objects instead of text for people.</param>
-    public sealed record Call(string Palette, string Command, CallValue[] Values, bool Json) : PbmMessage;
+    /// <param name="Who">Who asks, e.g. "anna@gpu7".</param>
+    /// <param name="Id">Drawn by the client: the same call again, after a lost connection, is known to be the same.</param>
+    public sealed record Call(string Palette, string Command, CallValue[] Values, bool Json, string? Who = null, string? Id = null) : PbmMessage;
 
     /// <summary>Ends the running call; after its end it means nothing.</summary>
     public sealed record Cancel : PbmMessage;

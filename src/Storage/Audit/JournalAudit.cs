@@ -9,24 +9,30 @@ public static class JournalAudit
 {
     /// <param name="database">Where the journal is; null for the data directory.</param>
     /// <exception cref="ElasticException">There is no such run, or its journal or its corpus cannot be read.</exception>
-    public static async Task<LedgerReport> RunAsync(string dataDir, string? database, RunId run, CancellationToken cancel)
+    public static async Task<LedgerReport> RunAsync(string dataDir, string? database, RunName name, CancellationToken cancel)
     {
         var paths = new DataPaths(Path.GetFullPath(dataDir));
         if (database is null && !File.Exists(paths.Journal))
             throw new ElasticException(
                 $"there is no journal {paths.Journal}: name the data directory of the run with --data-dir, or its database with --database");
         var address = DatabaseAddress.Parse(database, paths.Root);
-        // Before the events: a checkpoint that is taken meanwhile is of a round that the events read so far do not have.
-        var checkpoints = CheckpointFiles.Read(paths.Checkpoints(run));
         try
         {
-            var events = await JournalReader.ReadAsync(address, run, cancel);
-            return await Task.Run(() => LedgerAudit.Check(paths, run, events, checkpoints, cancel), cancel);
+            return await RunAsync(paths, address, (await new RunList(address).ReadAsync(cancel)).LastOrDefault(r => r.Name == name.Value)?.Run
+                ?? throw new ElasticException($"the journal knows nothing of run {name}: name another one, or, where its folder in {paths.Runs} is there, restore journal.db from a copy"), cancel);
         }
         catch (Exception e) when (e is DbException or TimeoutException)
         {
             throw new ElasticException(
                 $"the journal {address} cannot be read ({e.Message}): name the data directory of the run with --data-dir, or its database with --database", e);
         }
+    }
+
+    private static async Task<LedgerReport> RunAsync(DataPaths paths, DatabaseAddress address, RunId run, CancellationToken cancel)
+    {
+        // Before the events: a checkpoint that is taken meanwhile is of a round that the events read so far do not have.
+        var checkpoints = CheckpointFiles.Read(paths.Checkpoints(run));
+        var events = await JournalReader.ReadAsync(address, run, cancel);
+        return await Task.Run(() => LedgerAudit.Check(paths, run, events, checkpoints, cancel), cancel);
     }
 }

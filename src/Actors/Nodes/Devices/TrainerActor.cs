@@ -28,7 +28,7 @@ internal sealed class TrainerActor : ReceiveActor
             OpenDevice(c.Settings);
             return null;
         }));
-        Receive<Work>(c => Answer(() => c.Do(_device ?? throw new InvalidOperationException($"{_id} is attached to no replica"))));
+        Receive<TrainerCommand.Work>(c => Answer(() => c.Do(_device ?? throw new InvalidOperationException($"{_id} is attached to no replica"))));
     }
 
     /// <inheritdoc cref="TrainerActor"/>

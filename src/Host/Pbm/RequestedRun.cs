@@ -8,7 +8,7 @@ namespace Elastic.Host.Pbm;
 /// <param name="Configs">Presets, and files with their texts; later beats earlier.</param>
 /// <param name="Corpus">Files and folders of this machine; empty for the configuration's.</param>
 /// <param name="Sets">Each "key=value"; later beats earlier.</param>
-internal sealed record RunRequest(IReadOnlyList<CallValue> Configs, IReadOnlyList<string> Corpus, string Name, IReadOnlyList<string> Sets)
+internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyList<string> Corpus, string Name, IReadOnlyList<string> Sets)
 {
     private const string NodeKeys = "node.";
     private const int MaxNesting = 100;
