@@ -14,11 +14,8 @@ internal sealed class DeviceGroup(IReadOnlyList<IActorRef> trainers)
     private readonly IReadOnlyList<TrainerThread> _devices = [.. trainers.Select(t => new TrainerThread(t))];
 
     /// <summary>Makes them devices for this run's model that work on these vectors.</summary>
-    public Task AttachAsync(TrainingSettings settings, ReplicaVectors vectors) => Task.WhenAll(_devices.Select(async device =>
-    {
-        await device.OpenAsync(settings);
-        await ((IDeviceThread)device).RunAsync(d => d.Attach(vectors));
-    }));
+    public Task AttachAsync(TrainingSettings settings, ReplicaVectors vectors) =>
+        Task.WhenAll(_devices.Select(device => device.AttachAsync(settings, vectors)));
 
     /// <summary>The inner step of these devices.</summary>
     /// <param name="clip">Largest global norm; 0 for none.</param>
