@@ -14,7 +14,9 @@ public class SeamTests
     [Fact]
     public void An_unknown_architecture_or_optimizer_is_refused()
     {
-        Assert.Contains("gpt9", Assert.Throws<ElasticException>(() => Architectures.Open(Samples.Tiny() with { Architecture = "gpt9" })).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "gpt9", Assert.Throws<ElasticException>(() => Architectures.Open(Samples.Tiny() with { Architecture = "gpt9" })).Message,
+            StringComparison.Ordinal);
         Assert.Equal(
             "there is no optimizer \"none\": use one of \"adamw\"",
             Assert.Throws<ElasticException>(() => Optimizers.Open(Samples.Optimizer(), "none")).Message);
@@ -88,7 +90,8 @@ public class SeamTests
     {
         // Five matrices of one and a half tiles each: only every second one ends where a tile does.
         long half = FlatLayout.Tile / 2;
-        var layout = new FlatLayout([.. Enumerable.Range(0, 5).Select(i => new ParameterSpec($"m{i}", [3, half], true, new ParameterInit.Constant(0)))]);
+        var layout = new FlatLayout(
+            [.. Enumerable.Range(0, 5).Select(i => new ParameterSpec($"m{i}", [3, half], true, new ParameterInit.Constant(0)))]);
         foreach (var devices in Enumerable.Range(1, 9))
         {
             var slices = Slice.Split(layout, devices, UpdateGranularity.WholeMatrices);

@@ -18,7 +18,9 @@ public sealed unsafe class ReplicaVectors : IDisposable
     // The devices of a replica may ask for the same vector at once.
     private readonly Lock _gate = new();
 
-    /// <summary>On the CPU, or on <paramref name="device"/>. A vector takes memory from its first use on: inference never allocates the moments.</summary>
+    /// <summary>
+    /// On the CPU, or on <paramref name="device"/>. A vector takes memory from its first use on: inference never allocates the moments.
+    /// </summary>
     public ReplicaVectors(FlatLayout layout, torch.Device? device = null)
     {
         ArgumentNullException.ThrowIfNull(layout);

@@ -14,15 +14,13 @@ internal sealed class DeviceGroup(IReadOnlyList<IActorRef> trainers)
     private readonly IReadOnlyList<TrainerThread> _devices = [.. trainers.Select(t => new TrainerThread(t))];
 
     /// <summary>Makes them devices for this run's model that work on these vectors.</summary>
-    public Task AttachAsync(TrainingSettings settings, ReplicaVectors vectors) => Task.WhenAll(_devices.Select(async device =>
-    {
-        await device.OpenAsync(settings);
-        await ((IDeviceThread)device).RunAsync(d => d.Attach(vectors));
-    }));
+    public Task AttachAsync(TrainingSettings settings, ReplicaVectors vectors) =>
+        Task.WhenAll(_devices.Select(device => device.AttachAsync(settings, vectors)));
 
     /// <summary>The inner step of these devices.</summary>
     /// <param name="clip">Largest global norm; 0 for none.</param>
-    public TrainingStep Step(FlatLayout layout, IOptimizer optimizer, double clip) => new(_devices, new LocalCollective(_devices), layout, optimizer, clip);
+    public TrainingStep Step(FlatLayout layout, IOptimizer optimizer, double clip) =>
+        new(_devices, new LocalCollective(_devices), layout, optimizer, clip);
 
     /// <summary>Losses of rows, in order.</summary>
     /// <param name="stop">Asks to stop after the batches that are under way; what is returned is then incomplete.</param>

@@ -23,9 +23,9 @@ internal sealed class TrainerActor : ReceiveActor
     {
         _id = id;
         _threads = threads;
-        Receive<Open>(c => Answer(() =>
+        Receive<Attach>(c => Answer(() =>
         {
-            OpenDevice(c.Settings);
+            DeviceFor(c.Settings).Attach(c.Vectors);
             return null;
         }));
         Receive<TrainerCommand.Work>(c => Answer(() => c.Do(_device ?? throw new InvalidOperationException($"{_id} is attached to no replica"))));
@@ -35,14 +35,14 @@ internal sealed class TrainerActor : ReceiveActor
     public static Props Props(DeviceId id, int threads) =>
         Akka.Actor.Props.Create(() => new TrainerActor(id, threads)).WithDispatcher("elastic.device-dispatcher");
 
-    private void OpenDevice(TrainingSettings settings)
+    private TrainingDevice DeviceFor(TrainingSettings settings)
     {
         if (_device is not null && _model == (settings.Model, settings.Optimizer))
-            return;
+            return _device;
         _device?.Dispose();
         _device = null;                                               // should the next one not come about
         _model = (settings.Model, settings.Optimizer);
-        _device = new TrainingDevice(_id, Architectures.Open(settings.Model), settings.Optimizer.LabelSmoothing, _threads);
+        return _device = new TrainingDevice(_id, Architectures.Open(settings.Model), settings.Optimizer.LabelSmoothing, _threads);
     }
 
     // A failure is an answer too: whoever asked gives the work back, and the device stays.

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Elastic.Messages.Settings;
 using Elastic.Model.Training;
+using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Nodes.Devices;
 
@@ -8,8 +9,8 @@ namespace Elastic.Actors.Nodes.Devices;
 // over does not touch it until the answer is there.
 internal abstract record TrainerCommand : INoSerializationVerificationNeeded
 {
-    /// <summary>Train this run's model from now on. Answered by a <see cref="TrainerReply"/> without a value.</summary>
-    public sealed record Open(TrainingSettings Settings) : TrainerCommand;
+    /// <summary>Train this run's model on these vectors from now on. Answered by a <see cref="TrainerReply"/> without a value.</summary>
+    public sealed record Attach(TrainingSettings Settings, ReplicaVectors Vectors) : TrainerCommand;
 
     /// <summary>Do this work on the device. Answered by a <see cref="TrainerReply"/> with what the work returns.</summary>
     public sealed record Work(Func<TrainingDevice, object?> Do) : TrainerCommand;
