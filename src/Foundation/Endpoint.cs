@@ -43,7 +43,8 @@ public readonly record struct Endpoint
         var colon = text.LastIndexOf(':');
         var (host, port) = colon < 0 ? (text, "") : (text[..colon], text[(colon + 1)..]);
         var wrong = colon < 0 || text is ['[', .., ']'] ? "it has no port"
-            : host is not ['[', ..] && (IPAddress.TryParse(host, out var bare) || IPAddress.TryParse(text, out bare)) && IsIPv6(bare) ? "an IPv6 address needs brackets"
+            : host is not ['[', ..] && (IPAddress.TryParse(host, out var bare) || IPAddress.TryParse(text, out bare)) && IsIPv6(bare)
+                ? "an IPv6 address needs brackets"
             : ProblemOf(host) is { } ofHost ? ofHost
             : !int.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || !IsPort(number) ? "its port is not 1 to 65535"
             : null;
@@ -58,7 +59,8 @@ public readonly record struct Endpoint
 
     /// <summary>A host as an endpoint keeps it.</summary>
     /// <exception cref="ElasticException">It is neither an address nor a name.</exception>
-    public static string HostOf(string host) => ProblemOf(host) is { } problem ? throw new ElasticException($"\"{host}\" is no host: {problem}") : Canonical(host);
+    public static string HostOf(string host) =>
+        ProblemOf(host) is { } problem ? throw new ElasticException($"\"{host}\" is no host: {problem}") : Canonical(host);
 
     /// <summary>A host as it stands in front of a port: an IPv6 address in brackets.</summary>
     public static string Bracketed(string host) => host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host;

@@ -2,6 +2,7 @@ using System.Globalization;
 using Akka.Actor;
 using Akka.Cluster;
 using Elastic.Actors.Corpora;
+using Elastic.Actors.Hosting;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages.Nodes;
@@ -61,7 +62,7 @@ internal sealed class NodeControl(ElasticNode node)
             state.Leader is { } leader ? Short(leader) : null, supervisor is null ? null : Short(Address.Parse(supervisor)));
     }
 
-    private static string Short(Address address) => string.Create(CultureInfo.InvariantCulture, $"{address.Host}:{address.Port}");
+    private static string Short(Address address) => address.ToEndpoint().ToString();
 
     // A line now and then, however fast the documents come.
     private sealed class CorpusLines(IProgress<string> progress) : IProgress<CorpusProgress>

@@ -14,7 +14,8 @@ internal static class AkkaSettings
     /// <param name="port">0 for any free one.</param>
     /// <param name="database">Of a seed; null for a worker.</param>
     public static Config ForMember(
-        string host, int port, string[] roles, NodeVersion version, NetworkPreset network, DatabaseAddress? database, DataPaths paths, Transport transport) =>
+        string host, int port, string[] roles, NodeVersion version, NetworkPreset network, DatabaseAddress? database, DataPaths paths,
+        Transport transport) =>
         ConfigurationFactory.ParseString($$"""
             akka.remote.dot-netty.tcp { {{transport.ControlPlane.Settings}} }
             akka.remote.dot-netty.tcp { hostname = {{DatabaseConfig.Quote(host)}}, port = {{port.ToString(CultureInfo.InvariantCulture)}} }

@@ -14,7 +14,8 @@ internal sealed record NodeVersion(string Elastic, int Wire)
     public static NodeVersion Of(string elastic) => new(elastic, WireVersion.Current);
 
     public static NodeVersion Parse(string text) =>
-        text.LastIndexOf(Mark, StringComparison.Ordinal) is var at and > 0 && int.TryParse(text.AsSpan(at + Mark.Length), CultureInfo.InvariantCulture, out var wire)
+        text.LastIndexOf(Mark, StringComparison.Ordinal) is var at and > 0
+        && int.TryParse(text.AsSpan(at + Mark.Length), CultureInfo.InvariantCulture, out var wire)
             ? new NodeVersion(text[..at], wire)
             : new NodeVersion(text, 0);
 

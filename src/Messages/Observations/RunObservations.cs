@@ -19,19 +19,16 @@ public sealed record WorkGivenAgain(RunId RunId, NodeId Node, string Kind, int N
 [ObservedAs("phase")]
 public sealed record PhaseDuration(RunId RunId, int Round, RunPhase Phase, double Seconds) : RunObservation(RunId)
 {
-    public override IEnumerable<Measure> Measures => [new(MeasureKind.Distribution, "elastic_phase_seconds", Seconds, Tag("run", RunId), Tag("phase", Phase))];
+    public override IEnumerable<Measure> Measures =>
+        [new(MeasureKind.Distribution, "elastic_phase_seconds", Seconds, Tag("run", RunId), Tag("phase", Phase))];
 }
 
-/// <summary>A replica took an inner step.</summary>
-/// <param name="Step">Steps of this round taken so far: the replica's first step here is not always number 1, since it may have been handed over.</param>
+/// <summary>A replica takes inner steps.</summary>
+/// <param name="Step">Steps of this round taken so far. Nodes tell of the newest now and then, so that not every number comes.</param>
 [ObservedAs("step")]
 public sealed record StepLoss(RunId RunId, NodeId Node, int Round, int Replica, int Step, double LossNats, double LearningRate) : RunObservation(RunId)
 {
-    public override IEnumerable<Measure> Measures =>
-    [
-        Count("elastic_steps_total", Tag("run", RunId)),
-        new(MeasureKind.Newest, "elastic_train_loss_nats", LossNats, Tag("run", RunId)),
-    ];
+    public override IEnumerable<Measure> Measures => [new(MeasureKind.Newest, "elastic_train_loss_nats", LossNats, Tag("run", RunId))];
 }
 
 /// <summary>A version's loss on the held-out text.</summary>

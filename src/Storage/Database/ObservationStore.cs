@@ -64,13 +64,15 @@ public sealed class ObservationStore(DatabaseAddress database)
     /// <exception cref="TimeoutException">Likewise.</exception>
     public Task<IReadOnlyList<StoredObservation>> ReadAsync(ObservationQuery query, CancellationToken cancel)
     {
-        var kinds = query.Kinds?.Select((type, i) => (Name: $"kind{i.ToString(CultureInfo.InvariantCulture)}", Value: (object?)ObservationCodec.KindOf(type))).ToList() ?? [];
+        var kinds = query.Kinds?
+            .Select((type, i) => (Name: string.Create(CultureInfo.InvariantCulture, $"kind{i}"), Value: (object?)ObservationCodec.KindOf(type))).ToList() ?? [];
         var sql = "SELECT id, at, kind, payload FROM elastic_observations WHERE id > @after"
                   + (query.Run is null ? "" : " AND run = @run")
                   + (query.Kinds is null ? "" : $" AND kind IN ({string.Join(", ", kinds.Select(k => "@" + k.Name))})")
                   + " ORDER BY id LIMIT @most";
+        (string, object?)[] parameters = [("after", query.After), ("most", query.AtMost), ("run", query.Run?.Value), .. kinds];
         return database.CallAsync(Deadline, (connection, token) => connection.QueryAsync(sql, Read, token,
-            [("after", query.After), ("most", query.AtMost), .. query.Run is { } run ? [("run", (object?)run.Value)] : Array.Empty<(string, object?)>(), .. kinds]), cancel);
+            [.. parameters.Where(p => p.Item2 is not null)]), cancel);
     }
 
     /// <summary>Deletes what is too old or too much.</summary>
@@ -116,6 +118,7 @@ public sealed class ObservationStore(DatabaseAddress database)
     private static StoredObservation Read(DbDataReader row)
     {
         var (kind, payload) = (row.GetString(2), row.GetString(3));
-        return new StoredObservation(row.GetInt64(0), DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(1)), kind, payload, ObservationCodec.Read(kind, payload));
+        return new StoredObservation(
+            row.GetInt64(0), DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(1)), kind, payload, ObservationCodec.Read(kind, payload));
     }
 }

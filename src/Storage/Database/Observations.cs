@@ -33,7 +33,9 @@ public sealed class Observations : IAsyncDisposable
     public Observations(ObservationStore store, int mostWaiting = MostWaiting)
     {
         _store = store;
-        _waiting = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(mostWaiting) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+        // "Wait" is for those who do; TryWrite says that it is full.
+        _waiting = Channel.CreateBounded<Waiting>(
+            new BoundedChannelOptions(mostWaiting) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
         _writing = Task.Run(WriteAsync);
     }
 
