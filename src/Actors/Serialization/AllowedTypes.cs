@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Messages;
 using Hyperion;
 
@@ -39,7 +40,7 @@ internal sealed class AllowedTypes : ITypeFilter
             type = Nullable.GetUnderlyingType(type) ?? type;
             if (type.IsArray)
                 open.Push(type.GetElementType()!);
-            else if (type.Assembly != typeof(IWireMessage).Assembly)
+            else if (type.Assembly != typeof(IWireMessage).Assembly && type.Assembly != typeof(Digest).Assembly)
                 continue;                                            // primitives and strings have no name on the wire
             if (!type.IsAbstract && found.Add(type))
                 foreach (var property in type.GetProperties())
