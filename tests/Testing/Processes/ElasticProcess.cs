@@ -1,0 +1,181 @@
+using System.Diagnostics;
+using System.Text.Json;
+using System.Threading.Channels;
+
+namespace Elastic.Testing;
+
+/// <summary>An executable of ours as a real process: what it said and when, and ways to end it.</summary>
+public sealed class ElasticProcess : IDisposable
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(4);
+
+    private readonly Process _process;
+    private readonly List<ProcessLine> _lines = [];
+    private readonly Channel<string> _unread = Channel.CreateUnbounded<string>();
+
+    /// <summary><c>elastic</c> with these arguments.</summary>
+    public ElasticProcess(params string[] arguments) : this(Launch.Elastic, arguments)
+    {
+    }
+
+    public ElasticProcess(Launch launch, IEnumerable<string> arguments)
+    {
+        string[] words = [.. launch.Wrapper, "dotnet", Path.Combine(AppContext.BaseDirectory, launch.Assembly), .. launch.Words, .. arguments];
+        var start = new ProcessStartInfo(words[0], words.Skip(1))
+        {
+            RedirectStandardInput = launch.TakesInput,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        foreach (var (name, value) in launch.Environment)
+            start.Environment[name] = value;
+        StartedAt = DateTime.UtcNow;
+        _process = Process.Start(start)!;
+        _process.OutputDataReceived += (_, e) => Note(e.Data, isError: false);
+        _process.ErrorDataReceived += (_, e) => Note(e.Data, isError: true);
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    /// <summary>Another executable of the solution.</summary>
+    public static ElasticProcess Run(string assembly, params string[] arguments) => new(new Launch(assembly), arguments);
+
+    public DateTime StartedAt { get; }
+
+    /// <summary>All that it said so far.</summary>
+    public IReadOnlyList<ProcessLine> Lines
+    {
+        get
+        {
+            lock (_lines)
+                return [.. _lines];
+        }
+    }
+
+    /// <summary>Its standard output so far.</summary>
+    public string Output => Text(Lines.Where(l => !l.IsError));
+
+    /// <summary>Its standard error so far.</summary>
+    public string Error => Text(Lines.Where(l => l.IsError));
+
+    /// <summary>Both.</summary>
+    public string Said => Text(Lines);
+
+    public int Id => _process.Id;
+
+    public bool HasEnded => _process.HasExited;
+
+    /// <summary>Time of the processors so far, in the program and in the kernel.</summary>
+    public (TimeSpan User, TimeSpan Kernel) ProcessorTime
+    {
+        get
+        {
+            _process.Refresh();
+            return (_process.UserProcessorTime, _process.PrivilegedProcessorTime);
+        }
+    }
+
+    /// <summary>SIGKILL, unless it has ended before <paramref name="after"/> has passed.</summary>
+    /// <returns>True when it was killed.</returns>
+    public async Task<bool> KillAsync(TimeSpan after)
+    {
+        using var timeout = new CancellationTokenSource(after);
+        try
+        {
+            await _process.WaitForExitAsync(timeout.Token);
+            return false;
+        }
+        catch (OperationCanceledException)
+        {
+            await KillAsync();
+            return true;
+        }
+    }
+
+    /// <summary>SIGKILL.</summary>
+    /// <returns>The moment before.</returns>
+    public async Task<DateTime> KillAsync()
+    {
+        var at = DateTime.UtcNow;
+        _process.Kill();
+        await _process.WaitForExitAsync();
+        return at;
+    }
+
+    /// <param name="name">"TERM", "STOP" or "CONT".</param>
+    public void Signal(string name) => Signals.Send(Id, name);
+
+    /// <summary>Waits for the end.</summary>
+    /// <returns>The exit code.</returns>
+    /// <exception cref="TimeoutException">It does not end; says what it said.</exception>
+    public async Task<int> EndAsync(TimeSpan? deadline = null)
+    {
+        using var timeout = new CancellationTokenSource(deadline ?? Deadline);
+        try
+        {
+            await _process.WaitForExitAsync(timeout.Token);
+        }
+        catch (OperationCanceledException e)
+        {
+            throw new TimeoutException($"the process does not end; it said:{Environment.NewLine}{Said}", e);
+        }
+
+        return _process.ExitCode;
+    }
+
+    /// <summary>Runs to the end; the last line of its standard output as JSON.</summary>
+    /// <exception cref="InvalidOperationException">It failed; says what it said.</exception>
+    public async Task<JsonElement> ResultAsync()
+    {
+        if (await EndAsync() is not 0 and var code)
+            throw new InvalidOperationException($"exit code {code}:{Environment.NewLine}{Error}");
+        return JsonDocument.Parse(Output.Trim().Split('\n')[^1]).RootElement;
+    }
+
+    /// <summary>Writes a line to its standard input.</summary>
+    public async Task WriteLineAsync(string line)
+    {
+        await _process.StandardInput.WriteLineAsync(line);
+        await _process.StandardInput.FlushAsync();
+    }
+
+    /// <summary>Nothing more is written to its standard input.</summary>
+    public void CloseInput() => _process.StandardInput.Close();
+
+    /// <summary>The next line of its standard output; waits for it.</summary>
+    /// <exception cref="InvalidOperationException">It ended before; says what it said.</exception>
+    public async Task<string> ReadLineAsync(TimeSpan deadline)
+    {
+        if (await _unread.Reader.WaitToReadAsync().AsTask().WaitAsync(deadline) && _unread.Reader.TryRead(out var line))
+            return line;
+        throw new InvalidOperationException($"the process ended; it said:{Environment.NewLine}{Said}");
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+            _process.Kill();
+        _process.Dispose();
+    }
+
+    // A stream's end is a line that is null.
+    private void Note(string? line, bool isError)
+    {
+        if (line is not null)
+            lock (_lines)
+                _lines.Add(new ProcessLine(DateTime.UtcNow, isError, line));
+        if (isError)
+            return;
+        if (line is null)
+            _unread.Writer.Complete();
+        else
+            _unread.Writer.TryWrite(line);
+    }
+
+    private static string Text(IEnumerable<ProcessLine> lines) => string.Concat(lines.Select(l => l.Text + Environment.NewLine));
+}
+
+/// <summary>A line that a process said.</summary>
+/// <param name="IsError">On its standard error.</param>
+public readonly record struct ProcessLine(DateTime At, bool IsError, string Text);
