@@ -4,7 +4,9 @@ using Elastic.Testing;
 
 namespace Elastic.Bench.Elasticity;
 
-/// <summary>From the start of a worker's process, in the middle of a round of a GPT-2 of 124 million parameters, to its first step that counts.</summary>
+/// <summary>
+/// From the start of a worker's process, in the middle of a round of a GPT-2 of 124 million parameters, to its first step that counts.
+/// </summary>
 internal sealed class FirstStepOfAJoiner(Options options)
 {
     private readonly Samples _up = new(), _started = new(), _stepped = new(), _sinceUp = new();

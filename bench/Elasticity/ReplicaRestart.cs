@@ -54,8 +54,10 @@ internal sealed class ReplicaRestart(Options options)
     {
         var events = cluster.Journal.Read();
         var round = events.Select(e => e.Event).OfType<RunEvent.RoundCommitted>().Max(c => c.Round) + 1;
-        var finished = events.Select(e => e.Event).OfType<RunEvent.ReplicaComputed>().Where(c => c.Result.Round == round).Select(c => c.Result.Replica).ToHashSet();
-        var hands = cluster.Workers.SelectMany(w => w.Log.FirstSteps.Where(s => s.At > w.UpAt && s.Work.Round == round && !finished.Contains(s.Work.Replica))
+        var finished = events.Select(e => e.Event).OfType<RunEvent.ReplicaComputed>()
+            .Where(c => c.Result.Round == round).Select(c => c.Result.Replica).ToHashSet();
+        var hands = cluster.Workers.SelectMany(w => w.Log.FirstSteps
+            .Where(s => s.At > w.UpAt && s.Work.Round == round && !finished.Contains(s.Work.Replica))
             .Select(s => (Node: w, s.Work))).ToList();
         return hands.Where(h => hands.Count(o => o.Node == h.Node) == 1 && hands.Count(o => o.Work == h.Work) == 1)
             .OrderBy(_ => Random.Shared.Next()).Select(h => ((ClusterNode, ReplicaRound)?)h).FirstOrDefault();

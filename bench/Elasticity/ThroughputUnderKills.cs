@@ -29,7 +29,8 @@ internal sealed class ThroughputUnderKills(Options options)
             Report.Turn(turn, turns, _share);
         }
 
-        Console.WriteLine($"kill -9 of a worker in every window of {window.TotalSeconds:0} s, back {away.TotalSeconds:0} s later: tokens per second; medians of {turns} (quartiles)");
+        Console.WriteLine($"kill -9 of a worker in every window of {window.TotalSeconds:0} s, back {away.TotalSeconds:0} s later: " +
+                          $"tokens per second; medians of {turns} (quartiles)");
         Console.WriteLine($"1 seed, {workers} workers of 1 device, {Environment.ProcessorCount} cores, {run}");
         Report.Row("undisturbed", _quiet, "F0");
         Report.Row("with kills", _disturbed, "F0");
