@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using System.Globalization;
+using Elastic.Testing;
 
 namespace Elastic.Bench.Mean;
 
@@ -7,9 +7,11 @@ namespace Elastic.Bench.Mean;
 internal sealed class NodeProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
-    private readonly Process _process;
+    private readonly ElasticProcess _process;
 
-    private NodeProcess(Process process) => _process = process;
+    private NodeProcess(string folder, int index, string settings) => _process = new ElasticProcess(
+        new Launch(typeof(NodeProcess).Assembly.Location) { TakesInput = true },
+        ["node", folder, index.ToString(CultureInfo.InvariantCulture), settings]);
 
     /// <summary>Of its data plane.</summary>
     public string Endpoint { get; private set; } = "";
@@ -19,13 +21,7 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     public static async Task<NodeProcess> StartAsync(string folder, int index, string settings)
     {
-        var start = new ProcessStartInfo("dotnet", [typeof(NodeProcess).Assembly.Location, "node", folder, index.ToString(CultureInfo.InvariantCulture), settings])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            UseShellExecute = false,
-        };
-        var node = new NodeProcess(Process.Start(start)!);
+        var node = new NodeProcess(folder, index, settings);
         var words = (await node.ReadAsync()).Split(' ');
         (node.Endpoint, node.StreamEndpoint) = (words[0], words[1]);
         return node;
@@ -34,34 +30,27 @@ internal sealed class NodeProcess : IAsyncDisposable
     /// <exception cref="InvalidOperationException">It failed, and why.</exception>
     public async Task<string> AskAsync(params IEnumerable<string> words)
     {
-        await _process.StandardInput.WriteLineAsync(string.Join(' ', words));
-        await _process.StandardInput.FlushAsync();
+        await _process.WriteLineAsync(string.Join(' ', words));
         return await ReadAsync();
     }
 
     /// <summary>Seconds of the processor so far, in the program and in the kernel.</summary>
     public (double User, double Kernel) ProcessorSeconds()
     {
-        _process.Refresh();
-        return (_process.UserProcessorTime.TotalSeconds, _process.PrivilegedProcessorTime.TotalSeconds);
+        var (user, kernel) = _process.ProcessorTime;
+        return (user.TotalSeconds, kernel.TotalSeconds);
     }
 
     public async ValueTask DisposeAsync()
     {
-        _process.StandardInput.Close();         // it ends by itself
-        using var deadline = new CancellationTokenSource(Deadline);
-        await _process.WaitForExitAsync(deadline.Token);
+        _process.CloseInput();                  // it ends by itself
+        await _process.EndAsync(Deadline);
         _process.Dispose();
     }
 
     private async Task<string> ReadAsync()
     {
-        var line = await _process.StandardOutput.ReadLineAsync().WaitAsync(Deadline);
-        return line switch
-        {
-            null => throw new InvalidOperationException($"node process {_process.Id} ended"),
-            _ when line.StartsWith("failed: ", StringComparison.Ordinal) => throw new InvalidOperationException(line),
-            _ => line,
-        };
+        var line = await _process.ReadLineAsync(Deadline);
+        return line.StartsWith("failed: ", StringComparison.Ordinal) ? throw new InvalidOperationException(line) : line;
     }
 }

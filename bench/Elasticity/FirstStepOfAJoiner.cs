@@ -1,9 +1,12 @@
 using Elastic.Bench.Elasticity.Clusters;
 using Elastic.Messages.Runs;
+using Elastic.Testing;
 
 namespace Elastic.Bench.Elasticity;
 
-/// <summary>From the start of a worker's process, in the middle of a round of a GPT-2 of 124 million parameters, to its first step that counts.</summary>
+/// <summary>
+/// From the start of a worker's process, in the middle of a round of a GPT-2 of 124 million parameters, to its first step that counts.
+/// </summary>
 internal sealed class FirstStepOfAJoiner(Options options)
 {
     private readonly Samples _up = new(), _started = new(), _stepped = new(), _sinceUp = new();
@@ -20,7 +23,7 @@ internal sealed class FirstStepOfAJoiner(Options options)
             Vocabulary = options.Number("vocabulary", 50257),
             Sequences = 1,
         };
-        using var cluster = new Cluster(options.Folder);
+        await using var cluster = new Cluster(options.Folder);
         await cluster.StartSeedsAsync(1);
         await cluster.StartWorkersAsync(1, "cpu:1");
         await cluster.StartRunAsync(run);
@@ -46,7 +49,7 @@ internal sealed class FirstStepOfAJoiner(Options options)
 
         var joiner = cluster.AddWorker("cpu:1");
         joiner.Launch();
-        await cluster.UpAsync(joiner);
+        await cluster.JoinedAsync(joiner);
         (DateTime At, ReplicaRound Work) step = default;
         await cluster.UntilAsync("a result of the new worker counts", () =>
         {
@@ -56,9 +59,9 @@ internal sealed class FirstStepOfAJoiner(Options options)
             return step.At != default;
         });
 
-        _up.Add((joiner.UpAt!.Value - joiner.StartedAt).TotalSeconds);
-        _started.Add((joiner.Log.Starts.First(s => s.Work == step.Work).At - joiner.StartedAt).TotalSeconds);
-        _stepped.Add((step.At - joiner.StartedAt).TotalSeconds);
+        _up.Add((joiner.UpAt!.Value - joiner.Process.StartedAt).TotalSeconds);
+        _started.Add((joiner.Log.Starts.First(s => s.Work == step.Work).At - joiner.Process.StartedAt).TotalSeconds);
+        _stepped.Add((step.At - joiner.Process.StartedAt).TotalSeconds);
         _sinceUp.Add((step.At - joiner.UpAt.Value).TotalSeconds);
         await joiner.RemoveAsync();
     }

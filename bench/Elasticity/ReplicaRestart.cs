@@ -1,5 +1,6 @@
 using Elastic.Bench.Elasticity.Clusters;
 using Elastic.Messages.Runs;
+using Elastic.Testing;
 
 namespace Elastic.Bench.Elasticity;
 
@@ -12,7 +13,7 @@ internal sealed class ReplicaRestart(Options options)
     {
         int turns = options.Number("turns", 10), workers = options.Number("workers", 3);
         var run = new BenchRun(workers, options.Number("inner-steps", 400));
-        using var cluster = new Cluster(options.Folder);
+        await using var cluster = new Cluster(options.Folder);
         await cluster.StartSeedsAsync(1);
         await cluster.StartWorkersAsync(workers, "cpu:2");
         await cluster.StartRunAsync(run);
@@ -45,7 +46,7 @@ internal sealed class ReplicaRestart(Options options)
         _stepped.Add((Steps().Min() - killed).TotalSeconds);
 
         victim.Launch();
-        await cluster.UpAsync(victim);
+        await cluster.JoinedAsync(victim);
     }
 
     // A worker that took a step of exactly one replica of the current round and has not finished it, while no other node does the same.
@@ -53,8 +54,10 @@ internal sealed class ReplicaRestart(Options options)
     {
         var events = cluster.Journal.Read();
         var round = events.Select(e => e.Event).OfType<RunEvent.RoundCommitted>().Max(c => c.Round) + 1;
-        var finished = events.Select(e => e.Event).OfType<RunEvent.ReplicaComputed>().Where(c => c.Result.Round == round).Select(c => c.Result.Replica).ToHashSet();
-        var hands = cluster.Workers.SelectMany(w => w.Log.FirstSteps.Where(s => s.At > w.UpAt && s.Work.Round == round && !finished.Contains(s.Work.Replica))
+        var finished = events.Select(e => e.Event).OfType<RunEvent.ReplicaComputed>()
+            .Where(c => c.Result.Round == round).Select(c => c.Result.Replica).ToHashSet();
+        var hands = cluster.Workers.SelectMany(w => w.Log.FirstSteps
+            .Where(s => s.At > w.UpAt && s.Work.Round == round && !finished.Contains(s.Work.Replica))
             .Select(s => (Node: w, s.Work))).ToList();
         return hands.Where(h => hands.Count(o => o.Node == h.Node) == 1 && hands.Count(o => o.Work == h.Work) == 1)
             .OrderBy(_ => Random.Shared.Next()).Select(h => ((ClusterNode, ReplicaRound)?)h).FirstOrDefault();

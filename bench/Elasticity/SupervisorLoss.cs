@@ -1,4 +1,5 @@
 using Elastic.Bench.Elasticity.Clusters;
+using Elastic.Testing;
 
 namespace Elastic.Bench.Elasticity;
 
@@ -11,7 +12,7 @@ internal sealed class SupervisorLoss(Options options)
     {
         int turns = options.Number("turns", 10), seeds = options.Number("seeds", 3), workers = options.Number("workers", 2);
         var run = new BenchRun(workers, options.Number("inner-steps", 40));
-        using var cluster = new Cluster(options.Folder);
+        await using var cluster = new Cluster(options.Folder);
         await cluster.StartSeedsAsync(seeds);
         await cluster.StartWorkersAsync(workers, "cpu:1");
         await cluster.StartRunAsync(run);
@@ -48,6 +49,6 @@ internal sealed class SupervisorLoss(Options options)
         _moved.Add((others.SelectMany(s => s.Log.Supervises).Where(at => at > killed).Min() - killed).TotalSeconds);
         _enlisted.Add((others.SelectMany(s => s.Log.Enlisted).Where(at => at > killed).Min() - killed).TotalSeconds);
         victim.Launch();
-        await cluster.UpAsync(victim);
+        await cluster.JoinedAsync(victim);
     }
 }

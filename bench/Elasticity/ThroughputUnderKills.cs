@@ -13,7 +13,7 @@ internal sealed class ThroughputUnderKills(Options options)
         TimeSpan window = options.Seconds("window", 60), away = options.Seconds("away", 10);
         // Two replicas for each device, so that two devices can share what the third one leaves.
         var run = new BenchRun(2 * workers, options.Number("inner-steps", 60));
-        using var cluster = new Cluster(options.Folder);
+        await using var cluster = new Cluster(options.Folder);
         await cluster.StartSeedsAsync(1);
         await cluster.StartWorkersAsync(workers, "cpu:1");
         await cluster.StartRunAsync(run);
@@ -29,7 +29,8 @@ internal sealed class ThroughputUnderKills(Options options)
             Report.Turn(turn, turns, _share);
         }
 
-        Console.WriteLine($"kill -9 of a worker in every window of {window.TotalSeconds:0} s, back {away.TotalSeconds:0} s later: tokens per second; medians of {turns} (quartiles)");
+        Console.WriteLine($"kill -9 of a worker in every window of {window.TotalSeconds:0} s, back {away.TotalSeconds:0} s later: " +
+                          $"tokens per second; medians of {turns} (quartiles)");
         Console.WriteLine($"1 seed, {workers} workers of 1 device, {Environment.ProcessorCount} cores, {run}");
         Report.Row("undisturbed", _quiet, "F0");
         Report.Row("with kills", _disturbed, "F0");
@@ -39,7 +40,7 @@ internal sealed class ThroughputUnderKills(Options options)
     // From a commit to the first one after the window.
     private static async Task<double> TokensPerSecondAsync(Cluster cluster, TimeSpan window, TimeSpan? away)
     {
-        await cluster.UpAsync(cluster.Workers);
+        await cluster.JoinedAsync(cluster.Workers);
         var begin = await cluster.CommitAfterAsync(DateTime.UtcNow);
         if (away is { } pause)
         {

@@ -1,3 +1,5 @@
+using Elastic.Testing;
+
 namespace Elastic.Cluster.Tests;
 
 public sealed class AllAtOnceScenarios : ClusterScenario

@@ -1,3 +1,5 @@
+using Elastic.Testing;
+
 namespace Elastic.Cluster.Tests;
 
 /// <summary>The benchmarks run small, so that they cannot rot. Nothing is asserted about time.</summary>
@@ -24,7 +26,8 @@ public sealed class BenchScenarios
     public async Task The_averaging_benchmark_shows_where_the_time_goes()
     {
         using var bench = ElasticProcess.Run("Elastic.Bench.Averaging.dll",
-            "--turns", "1", "--nodes", "2", "--layers", "1", "--width", "64", "--vocabulary", "97", "--stream-mib", "16", "--data", Path.GetTempPath());
+            "--turns", "1", "--nodes", "2", "--layers", "1", "--width", "64", "--vocabulary", "97", "--stream-mib", "16",
+            "--data", Path.GetTempPath());
         Assert.True(await bench.EndAsync() == 0, bench.Error);
         Assert.Contains("against the stream", bench.Output, StringComparison.Ordinal);
     }

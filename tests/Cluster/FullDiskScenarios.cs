@@ -1,5 +1,6 @@
 using System.Globalization;
 using Elastic.Messages.Runs;
+using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
 
@@ -8,22 +9,17 @@ public sealed class FullDiskScenarios : ClusterScenario
     [Fact]
     public async Task A_worker_whose_disk_is_full_says_so_and_its_work_moves()
     {
-        var (seed, _) = await Cluster.StartAsync(workers: 2, Launch.Slow);
-
-        // A file system of its own and of a known size. Only the process sees it, so that nobody needs to be root.
         var folder = Path.Combine(Cluster.Files.Root, "small");
-        Directory.CreateDirectory(folder);
-        var small = Cluster.Worker("small", launch: Launch.Slow with
-        {
-            Wrapper = ["unshare", "--user", "--map-root-user", "--mount", "/bin/sh", "-c", $"mount -t tmpfs -o size=64m none {folder} && exec \"$0\" \"$@\""],
-        });
-        await Cluster.StartAsync(small);
-        var itsFolder = $"/proc/{small.Process.Id.ToString(CultureInfo.InvariantCulture)}/root{folder}";
+        var small = SmallFileSystem.At(folder, Launch.Slow);
+        var (seed, _) = await Cluster.StartAsync(workers: 2, Launch.Slow);
+        var worker = Cluster.Worker("small", launch: small);
+        await Cluster.StartAsync(worker);
+        var itsFolder = $"/proc/{worker.Process.Id.ToString(CultureInfo.InvariantCulture)}/root{folder}";
         await Cluster.UntilAsync("it had finished something", async () =>
-            (await Cluster.JournalAsync(seed)).OfType<RunEvent.ReplicaComputed>().Any(e => e.Node.Value == small.Endpoint));
+            (await Cluster.JournalAsync(seed)).OfType<RunEvent.ReplicaComputed>().Any(e => e.Node.Value == worker.Endpoint));
         Assert.Throws<IOException>(() => Fill(Path.Combine(itsFolder, "filler")));
 
-        await Cluster.UntilAsync("it said so", () => small.Said.Contains("the disk is full", StringComparison.Ordinal));
+        await Cluster.UntilAsync("it said so", () => worker.Said.Contains("the disk is full", StringComparison.Ordinal));
         Assert.NotEqual("finished", Cluster.Phase);
         await Cluster.SameAsUndisturbedAsync(seed);
     }

@@ -1,4 +1,5 @@
 using Elastic.Messages.Runs;
+using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
 
@@ -25,14 +26,15 @@ public sealed class LeavingScenarios : ClusterScenario
         {
             await LeaveAsync(terminated, null),
             await LeaveAsync(preempted, () => File.WriteAllTextAsync(file, "")),
-            await LeaveAsync(asked, async () => (await http.PostAsync(new Uri($"http://{asked.HttpEndpoint}/leave"), null)).EnsureSuccessStatusCode()),
+            await LeaveAsync(asked, AskOverHttpAsync),
         };
 
         var events = await Cluster.SameAsUndisturbedAsync(seed, LongRounds);
         foreach (var (leaver, (round, replica)) in workers.Zip(left))
         {
             Assert.Contains("handed over", leaver.Said, StringComparison.Ordinal);
-            var handOver = Assert.Single(events.OfType<RunEvent.ReplicaHandedOver>(), e => (e.HandOver.Round, e.HandOver.Replica) == (round, replica)).HandOver;
+            var handOver = Assert.Single(
+                events.OfType<RunEvent.ReplicaHandedOver>(), e => (e.HandOver.Round, e.HandOver.Replica) == (round, replica)).HandOver;
             Assert.InRange(handOver.Step, 1, 99);
 
             // It began at the first step, and whoever came after it at the one that it had come to.
@@ -41,8 +43,11 @@ public sealed class LeavingScenarios : ClusterScenario
             var after = workers.Where(w => w != leaver).SelectMany(BegunBy).ToList();
             Assert.NotEmpty(after);
             Assert.All(after, step => Assert.Equal(handOver.Step, step));
-            Assert.NotEqual(leaver.Endpoint, Assert.Single(events.OfType<RunEvent.ReplicaComputed>(), e => (e.Result.Round, e.Result.Replica) == (round, replica)).Node.Value);
+            var computed = Assert.Single(events.OfType<RunEvent.ReplicaComputed>(), e => (e.Result.Round, e.Result.Replica) == (round, replica));
+            Assert.NotEqual(leaver.Endpoint, computed.Node.Value);
         }
+
+        async Task AskOverHttpAsync() => (await http.PostAsync(new Uri($"http://{asked.HttpEndpoint}/leave"), null)).EnsureSuccessStatusCode();
 
         // In the middle of a round that it has just begun.
         async Task<(int Round, int Replica)> LeaveAsync(ClusterNode worker, Func<Task>? ask)

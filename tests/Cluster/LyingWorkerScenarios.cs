@@ -1,4 +1,5 @@
 using Elastic.Messages.Runs;
+using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
 
@@ -11,8 +12,9 @@ public sealed class LyingWorkerScenarios : ClusterScenario
     {
         var seed = Cluster.Seed("seed");
         await Cluster.StartAsync(seed);
-        var liar = Cluster.Worker("liar", launch: new Launch("Elastic.Faulty.dll") { Words = ["bit-flip"] });
-        await Cluster.StartAsync(Cluster.Worker("a", launch: Launch.Slow), Cluster.Worker("b", launch: Launch.Slow), Cluster.Worker("c", launch: Launch.Slow));
+        var liar = Cluster.Worker("liar", launch: Launch.Faulty("bit-flip"));
+        ClusterNode[] honest = [.. "abc".Select(name => Cluster.Worker($"{name}", launch: Launch.Slow))];
+        await Cluster.StartAsync(honest);
         await Cluster.StartRunAsync(Audited);
         using var watch = ElasticProcess.Run("pbm.dll", seed.PbmEndpoint, "run", "watch");
         await Cluster.UntilAsync("somebody watched", () => watch.Output.Length > 0);

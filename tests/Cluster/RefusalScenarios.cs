@@ -13,7 +13,7 @@ public sealed class RefusalScenarios : ClusterScenario
     public async Task A_worker_of_another_version_is_refused_and_one_with_other_arithmetic_computes_nothing_and_both_are_told_why()
     {
         var (seed, _) = await Cluster.StartAsync(workers: 2, Launch.Slow);
-        var old = Cluster.Worker("old", launch: new Launch("Elastic.Faulty.dll") { Words = ["version"] });
+        var old = Cluster.Worker("old", launch: Launch.Faulty("version"));
         var other = Cluster.Worker("other", more: ["--set", "node.threads-per-device=2"]);
         old.Launch(mayEnd: true);
         await Cluster.StartAsync(other);
@@ -34,7 +34,8 @@ public sealed class RefusalScenarios : ClusterScenario
         var port = FreePort.Text();
         var worker = Cluster.Worker("worker", more: ["--seed", $"127.0.0.1:{port}"]);
         worker.Launch();
-        await Cluster.UntilAsync("the worker complained", () => worker.Said.Contains($"no seed answers at 127.0.0.1:{port}", StringComparison.Ordinal));
+        await Cluster.UntilAsync(
+            "the worker complained", () => worker.Said.Contains($"no seed answers at 127.0.0.1:{port}", StringComparison.Ordinal));
         await Cluster.StartAsync(Cluster.Seed("seed", port));
         await Cluster.UntilAsync("the worker joined", worker.HasJoined);
     }

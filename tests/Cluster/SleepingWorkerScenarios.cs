@@ -1,4 +1,5 @@
 using Elastic.Messages.Runs;
+using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
 

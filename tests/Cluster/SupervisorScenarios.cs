@@ -22,7 +22,7 @@ public sealed class SupervisorScenarios : ClusterScenario
         await Cluster.StartRunAsync(LongRounds);
 
         // The corpus was built on the first seed, which is about to die.
-        await Cluster.UntilAsync("the other seeds had the corpus", () => others.All(s => s.Log.Any(l => l.Contains("is whole here", StringComparison.Ordinal))));
+        await Cluster.UntilAsync("the other seeds had the corpus", () => others.All(TestCluster.HasCorpus));
         await Cluster.UntilAsync("the first seed supervised", async () => await Cluster.SupervisorAsync() == first);
         var round = 0;
         await Cluster.UntilAsync("all replicas of a round were under way", () =>
@@ -38,6 +38,7 @@ public sealed class SupervisorScenarios : ClusterScenario
         var computed = events.OfType<RunEvent.ReplicaComputed>().Where(e => e.Result.Round == round);
         Assert.Equal(begun.Order(), computed.Select(e => (workers.Single(w => w.Endpoint == e.Node.Value).Name, e.Result.Replica)).Order());
 
-        List<(string Worker, int Replica)> BegunIn(int r) => [.. workers.SelectMany(w => w.Begun.Where(b => b.Round == r).Select(b => (w.Name, b.Replica)))];
+        List<(string Worker, int Replica)> BegunIn(int r) =>
+            [.. workers.SelectMany(w => w.Begun.Where(b => b.Round == r).Select(b => (w.Name, b.Replica)))];
     }
 }

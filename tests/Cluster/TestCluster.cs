@@ -1,62 +1,35 @@
-using System.Diagnostics;
-using System.Text;
 using System.Text.Json;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
-using Elastic.Pbm;
 using Elastic.Storage;
 using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
 
-/// <summary>
-/// Seeds and workers as real processes on the loopback, one run of theirs, and what a person does with them. Everything that is waited
-/// for has a deadline.
-/// </summary>
-internal sealed class TestCluster : IAsyncDisposable
+/// <summary>A cluster, one small run of it, and the proof that the run came to what it comes to undisturbed.</summary>
+internal sealed class TestCluster : ElasticCluster
 {
     public const string Run = "tiny";
 
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
-    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
+    private readonly WatchedRun _watch;
 
-    private readonly List<ClusterNode> _nodes = [];
-    private readonly Interruption _interruption = new();
-    private readonly RunWatch _watch;
+    public TestCluster() : this(new TinyFiles())
+    {
+    }
 
-    public TestCluster() => _watch = new RunWatch(() => Seeds.FirstOrDefault(s => s.IsUp)?.PbmEndpoint);
+    private TestCluster(TinyFiles files) : base(files.Root, new Wait(TimeSpan.FromMinutes(2), TimeSpan.FromMilliseconds(50)))
+    {
+        Files = files;
+        _watch = new WatchedRun(() => Seeds.FirstOrDefault(s => s.IsUp)?.PbmEndpoint);
+    }
 
-    public TinyFiles Files { get; } = new();
-
-    /// <summary>Where the seeds' journal is, as for <c>--database</c>; null for the first seed's data directory.</summary>
-    public string? Database { get; set; }
+    public TinyFiles Files { get; }
 
     /// <summary>Rounds of the run that were seen to be committed.</summary>
     public int Round => _watch.Round;
 
     /// <summary>"computing", "finished" ...</summary>
     public string Phase => _watch.Latest?.GetProperty("phase").GetString() ?? "";
-
-    public IReadOnlyList<ClusterNode> Nodes => [.. _nodes];
-
-    private IEnumerable<ClusterNode> Seeds => Nodes.Where(n => n.IsSeed);
-
-    /// <summary>A seed with no devices; not started yet.</summary>
-    /// <param name="port">Of its control plane; null for any free one.</param>
-    public ClusterNode Seed(string name, string? port = null, Launch? launch = null, params string[] more) => Add(name, "seed", launch ?? Launch.Elastic,
-        ["--devices", "none", .. Database is null ? Array.Empty<string>() : ["--database", Database], .. more], port ?? FreePort.Text());
-
-    /// <summary>A worker that knows all seeds that there are; not started yet.</summary>
-    public ClusterNode Worker(string name, string devices = "cpu:1", Launch? launch = null, params string[] more) => Add(name, "worker", launch ?? Launch.Elastic,
-        ["--devices", devices, .. Seeds.SelectMany(s => new[] { "--seed", s.Endpoint }), .. more]);
-
-    /// <summary>Starts processes and waits until all of them have joined.</summary>
-    public async Task StartAsync(params IReadOnlyList<ClusterNode> nodes)
-    {
-        foreach (var node in nodes)
-            node.Launch();
-        await UntilAsync($"{string.Join(", ", nodes.Select(n => n.Name))} joined", () => nodes.All(n => n.HasJoined()));
-    }
 
     /// <summary>Starts one seed and so many workers, and the run on them.</summary>
     /// <param name="launch">Of the workers.</param>
@@ -70,10 +43,9 @@ internal sealed class TestCluster : IAsyncDisposable
         return (seed, nodes);
     }
 
-    /// <summary>Starts the run, as a person does.</summary>
+    /// <summary>Starts the run.</summary>
     /// <param name="settings">"key=value", on top of the configuration.</param>
-    public async Task StartRunAsync(params string[] settings) =>
-        Assert.Equal(0, (await PbmAsync(["run", "start", "-n", Run, "-c", Files.ClusterConfig, "-d", Files.Corpus, .. settings.SelectMany(s => new[] { "-s", s })])).Code);
+    public Task StartRunAsync(params string[] settings) => StartRunAsync(Run, Files.ClusterConfig, Files.Corpus, settings);
 
     /// <summary>Waits until that many rounds are committed.</summary>
     public Task RoundAsync(int round) => UntilAsync($"round {round} was committed", () => Round >= round);
@@ -106,66 +78,20 @@ internal sealed class TestCluster : IAsyncDisposable
         return await JournalAsync(auditor);
     }
 
+    /// <summary>True once a seed has all of the run's corpus.</summary>
+    public static bool HasCorpus(ClusterNode seed) => seed.Log.Lines.Any(l => l.Contains("is whole here", StringComparison.Ordinal));
+
     /// <summary>What has happened to the run so far.</summary>
     /// <param name="seed">Has, or had, the database.</param>
     public Task<IReadOnlyList<RunEvent>> JournalAsync(ClusterNode seed) => JournalReader.ReadAsync(
         DatabaseAddress.Parse(Database, seed.DataDir), new RunId(Run), TestContext.Current.CancellationToken);
 
-    /// <summary>Runs <c>pbm</c> against the first seed that is up.</summary>
-    public async Task<(int Code, string Output, string Error)> PbmAsync(params string[] words)
-    {
-        using StringWriter output = new(), error = new();
-        var code = await PbmCommandLine.RunAsync(
-            words, Seeds.First(s => s.IsUp).PbmEndpoint, new PbmConsole(TextReader.Null, output, error, IsInteractive: false), _interruption);
-        return (code, output.ToString(), error.ToString());
-    }
+    public override string Describe() => $"the run, as seen last: {_watch.Latest}{Environment.NewLine}{base.Describe()}";
 
-    /// <summary>Runs <c>pbm --json</c> against the first seed that is up; null while that has no answer.</summary>
-    /// <returns>A line each.</returns>
-    public async Task<IReadOnlyList<JsonElement>?> LookAsync(params string[] words)
-    {
-        var (code, output, _) = await PbmAsync([.. words, "--json"]);
-        return code == 0 ? [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement)] : null;
-    }
-
-    /// <summary>The seed that supervises the run; null while that is moving.</summary>
-    public async Task<ClusterNode?> SupervisorAsync() =>
-        await LookAsync("cluster", "show") is [var cluster] ? Seeds.FirstOrDefault(s => s.Endpoint == cluster.GetProperty("supervisor").GetString()) : null;
-
-    /// <summary>Waits for something to become true.</summary>
-    /// <param name="what">As a sentence in the past tense.</param>
-    public Task UntilAsync(string what, Func<bool> condition) => UntilAsync(what, () => Task.FromResult(condition()));
-
-    /// <inheritdoc cref="UntilAsync(string, Func{bool})"/>
-    public async Task UntilAsync(string what, Func<Task<bool>> condition)
-    {
-        var began = Stopwatch.GetTimestamp();
-        while (!await condition().WaitAsync(Deadline))
-        {
-            if (Nodes.FirstOrDefault(n => n.HasFailed) is { } failed)
-                Assert.Fail($"{failed.Name} ended by itself before {what}");
-            if (Stopwatch.GetElapsedTime(began) > Deadline)
-                Assert.Fail($"{Deadline.TotalSeconds} s passed before {what}; the run: {_watch.Latest}");
-            await Task.Delay(Look);
-        }
-    }
-
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         await _watch.DisposeAsync();
-        _nodes.ForEach(n => n.Dispose());
-        _interruption.Dispose();
+        await base.DisposeAsync();
         Files.Dispose();
     }
-
-    private ClusterNode Add(string name, string role, Launch launch, string[] arguments, string port = "0")
-    {
-        var node = new ClusterNode(name, role, Path.Combine(Files.Root, name), port, launch, arguments);
-        _nodes.Add(node);
-        return node;
-    }
-
-    /// <summary>What there is to see when a scenario fails.</summary>
-    public string Describe() =>
-        Nodes.Aggregate(new StringBuilder().AppendLine($"the run, as seen last: {_watch.Latest}"), (text, node) => text.AppendLine(node.Describe())).ToString();
 }

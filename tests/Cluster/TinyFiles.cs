@@ -1,3 +1,5 @@
+using Elastic.Testing;
+
 namespace Elastic.Cluster.Tests;
 
 /// <summary>A folder with a small corpus and the settings of runs that take seconds.</summary>
@@ -5,9 +7,7 @@ internal sealed class TinyFiles : IDisposable
 {
     public TinyFiles()
     {
-        Directory.CreateDirectory(Corpus);
-        for (var i = 0; i < 20; i++)
-            File.WriteAllText(Path.Combine(Corpus, $"{i:D2}.txt"), string.Join(' ', Enumerable.Range(0, 400).Select(w => $"{(i * 1000L + w) * 2654435761 % 9973:x}")));
+        MadeUpText.Write(Corpus, files: 20, words: 400);
         File.WriteAllText(Config, Settings("replicas = 2, inner-steps = 10, rounds = 24", "sequences = 8", "layers = 2"));
         // Rounds that take some tenths of a second, so that something can happen in one, and enough of them for all that is to happen.
         File.WriteAllText(ClusterConfig, Settings("replicas = 4, inner-steps = 30, rounds = 20", "sequences = 4", "layers = 1"));

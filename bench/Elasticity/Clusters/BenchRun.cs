@@ -31,5 +31,6 @@ internal sealed record BenchRun(int Replicas, int InnerSteps)
         evaluation { every-rounds = 1000000, sequences = 1 }
         """);
 
-    public override string ToString() => $"{Replicas} replicas x {InnerSteps} steps of {Sequences} x {Context} tokens, {Layers} layers x {Width}, vocabulary {Vocabulary}";
+    public override string ToString() =>
+        $"{Replicas} replicas x {InnerSteps} steps of {Sequences} x {Context} tokens, {Layers} layers x {Width}, vocabulary {Vocabulary}";
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
@@ -19,7 +18,7 @@ public sealed class ClockScenarios : ClusterScenario
         await Cluster.StartAsync(second);
         await Cluster.StartAsync(Cluster.Worker("a", launch: Ahead(Launch.Slow)), Cluster.Worker("b", launch: Behind(Launch.Slow)));
         await Cluster.StartRunAsync();
-        await Cluster.UntilAsync("the second seed had the corpus", () => second.Log.Any(l => l.Contains("is whole here", StringComparison.Ordinal)));
+        await Cluster.UntilAsync("the second seed had the corpus", () => TestCluster.HasCorpus(second));
         await Cluster.RoundAsync(3);
         await first.KillAsync();
         Assert.NotEqual("finished", Cluster.Phase);
@@ -28,6 +27,5 @@ public sealed class ClockScenarios : ClusterScenario
         Assert.InRange(FirstLogged(first) - FirstLogged(second), TimeSpan.FromHours(1.9), TimeSpan.FromHours(2.1));
     }
 
-    private static DateTime FirstLogged(ClusterNode node) =>
-        DateTime.Parse(node.Log[0].Split(' ')[0], CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal);
+    private static DateTime FirstLogged(ClusterNode node) => NodeLog.TimeOf(node.Log.Lines[0]);
 }

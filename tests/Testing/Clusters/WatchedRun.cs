@@ -2,10 +2,10 @@ using System.Text;
 using System.Text.Json;
 using Elastic.Pbm;
 
-namespace Elastic.Cluster.Tests;
+namespace Elastic.Testing;
 
 /// <summary>What <c>pbm run watch</c> shows of the scenario's run, from whichever seed there is at the moment.</summary>
-internal sealed class RunWatch : IAsyncDisposable
+public sealed class WatchedRun : IAsyncDisposable
 {
     private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(200);
     private readonly Func<string?> _seed;
@@ -15,7 +15,7 @@ internal sealed class RunWatch : IAsyncDisposable
     private readonly Task _watching;
 
     /// <param name="seed">Where a seed answers pbm; null while there is none.</param>
-    public RunWatch(Func<string?> seed)
+    public WatchedRun(Func<string?> seed)
     {
         _seed = seed;
         _lines = new Lines(line => Latest = JsonDocument.Parse(line).RootElement);
@@ -45,7 +45,8 @@ internal sealed class RunWatch : IAsyncDisposable
         while (!_ended.IsCancellationRequested)
         {
             if (_seed() is { } seed)
-                await PbmCommandLine.RunAsync(["run", "watch", "--json"], seed, new PbmConsole(TextReader.Null, _lines, TextWriter.Null, IsInteractive: false), _interruption);
+                await PbmCommandLine.RunAsync(["run", "watch", "--json"], seed,
+                    new PbmConsole(TextReader.Null, _lines, TextWriter.Null, IsInteractive: false), _interruption);
             await Task.WhenAny(Task.Delay(Again, _ended.Token));
         }
     }

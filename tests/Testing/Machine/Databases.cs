@@ -7,20 +7,22 @@ namespace Elastic.Testing;
 public sealed class Databases : IAsyncLifetime
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("elastic-").FullName;
+    private readonly SemaphoreSlim _starting = new(1);
     private PostgresInstance? _postgres;
     private int _count;
 
-    public async ValueTask InitializeAsync() => _postgres = await PostgresInstance.StartNewAsync();
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
 
-    /// <summary>A database without a table.</summary>
+    /// <summary>A database without a table. The test is skipped where PostgreSQL is asked for and not installed.</summary>
     public async Task<DatabaseAddress> NewEmptyAsync(DatabaseKind kind)
     {
         var name = $"test{Interlocked.Increment(ref _count).ToString(CultureInfo.InvariantCulture)}";
         if (kind == DatabaseKind.Sqlite)
             return DatabaseAddress.Parse($"sqlite:{Path.Combine(_folder, name)}.db", _folder);
-        await using (var connection = await DatabaseAddress.Parse(_postgres!.Url, _folder).OpenAsync(default))
+        var postgres = await PostgresAsync();
+        await using (var connection = await DatabaseAddress.Parse(postgres.Url, _folder).OpenAsync(default))
             await connection.ExecuteAsync($"CREATE DATABASE {name}", default);
-        return DatabaseAddress.Parse(_postgres.Url.Replace("/postgres", $"/{name}", StringComparison.Ordinal), _folder);
+        return DatabaseAddress.Parse(postgres.Url.Replace("/postgres", $"/{name}", StringComparison.Ordinal), _folder);
     }
 
     /// <summary>A database with its tables.</summary>
@@ -36,6 +38,21 @@ public sealed class Databases : IAsyncLifetime
         if (_postgres is not null)
             await _postgres.DisposeAsync();
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+        _starting.Dispose();
         Directory.Delete(_folder, true);
+    }
+
+    // Started for the first test that asks for it.
+    private async Task<PostgresInstance> PostgresAsync()
+    {
+        await _starting.WaitAsync();
+        try
+        {
+            return _postgres ??= await PostgresInstance.StartNewAsync();
+        }
+        finally
+        {
+            _starting.Release();
+        }
     }
 }

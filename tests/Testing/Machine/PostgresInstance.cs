@@ -10,6 +10,9 @@ public sealed class PostgresInstance : IAsyncDisposable
 {
     private const string Password = "p@ss/word";
 
+    // Debian keeps the programs of each version in a folder of its own and out of the search path.
+    private const string Debian = "/usr/lib/postgresql";
+
     private static readonly TimeSpan CommandDeadline = TimeSpan.FromSeconds(60);
 
     private readonly string _programs;
@@ -23,16 +26,12 @@ public sealed class PostgresInstance : IAsyncDisposable
     /// <summary>What a seed's <c>--database</c> takes.</summary>
     public string Url => $"postgres://elastic:{Uri.EscapeDataString(Password)}@127.0.0.1:{Port}/postgres";
 
-    /// <summary>Creates the server and starts it.</summary>
-    /// <exception cref="InvalidOperationException">PostgreSQL is not installed, or does not start.</exception>
+    /// <summary>Creates the server and starts it. The test is skipped where PostgreSQL is not installed.</summary>
+    /// <exception cref="InvalidOperationException">PostgreSQL does not start.</exception>
     public static async Task<PostgresInstance> StartNewAsync()
     {
-        var programs = Directory.Exists("/usr/lib/postgresql")
-            ? Directory.GetDirectories("/usr/lib/postgresql").Select(d => Path.Combine(d, "bin")).LastOrDefault(d => File.Exists(Path.Combine(d, "initdb")))
-            : null;
-        if (programs is null)
-            throw new InvalidOperationException("PostgreSQL is not installed under /usr/lib/postgresql: apt-get install postgresql");
-
+        var programs = FindPrograms(Debian, Programs.SearchPath);
+        Requirement.Need(programs is not null, "needs PostgreSQL: apt-get install postgresql (only its programs, no running service)");
         var folder = Directory.CreateTempSubdirectory("elastic-postgres-").FullName;
         var instance = new PostgresInstance(programs, folder, FreePort.Take());
         try
@@ -51,6 +50,15 @@ public sealed class PostgresInstance : IAsyncDisposable
             await instance.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>The folder with the programs of a server: Debian's newest version, else that of the search path; null where there is none.</summary>
+    internal static string? FindPrograms(string debian, IEnumerable<string> searchPath)
+    {
+        var versions = Directory.Exists(debian) ? Directory.GetDirectories(debian) : [];
+        var newestFirst = versions.OrderByDescending(v => int.TryParse(Path.GetFileName(v), out var number) ? number : 0)
+            .Select(v => Path.Combine(v, "bin"));
+        return Path.GetDirectoryName(Programs.Find(newestFirst.Concat(searchPath), "initdb"));
     }
 
     /// <summary>Starts the server again, on the same port and data.</summary>
@@ -93,6 +101,7 @@ public sealed class PostgresInstance : IAsyncDisposable
         using var deadline = new CancellationTokenSource(CommandDeadline);
         await process.WaitForExitAsync(deadline.Token);
         if (process.ExitCode != 0)
-            throw new InvalidOperationException($"{Path.GetFileName(program)} {string.Join(' ', arguments)} ended with {process.ExitCode}: what it wrote is above");
+            throw new InvalidOperationException(
+                $"{Path.GetFileName(program)} {string.Join(' ', arguments)} ended with {process.ExitCode}: what it wrote is above");
     }
 }

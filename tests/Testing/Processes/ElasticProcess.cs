@@ -1,32 +1,39 @@
 using System.Diagnostics;
-using System.Globalization;
-using System.Text;
 using System.Text.Json;
+using System.Threading.Channels;
 
-namespace Elastic.Cluster.Tests;
+namespace Elastic.Testing;
 
-/// <summary>An executable of ours as a real process, which can be killed.</summary>
-internal sealed class ElasticProcess : IDisposable
+/// <summary>An executable of ours as a real process: what it said and when, and ways to end it.</summary>
+public sealed class ElasticProcess : IDisposable
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(4);
+
     private readonly Process _process;
-    private readonly StringBuilder _output = new();
-    private readonly StringBuilder _error = new();
+    private readonly List<ProcessLine> _lines = [];
+    private readonly Channel<string> _unread = Channel.CreateUnbounded<string>();
 
     /// <summary><c>elastic</c> with these arguments.</summary>
-    public ElasticProcess(params string[] arguments) : this(new Launch("elastic.dll"), arguments)
+    public ElasticProcess(params string[] arguments) : this(Launch.Elastic, arguments)
     {
     }
 
     public ElasticProcess(Launch launch, IEnumerable<string> arguments)
     {
         string[] words = [.. launch.Wrapper, "dotnet", Path.Combine(AppContext.BaseDirectory, launch.Assembly), .. launch.Words, .. arguments];
-        var start = new ProcessStartInfo(words[0], words.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        var start = new ProcessStartInfo(words[0], words.Skip(1))
+        {
+            RedirectStandardInput = launch.TakesInput,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
         foreach (var (name, value) in launch.Environment)
             start.Environment[name] = value;
+        StartedAt = DateTime.UtcNow;
         _process = Process.Start(start)!;
-        _process.OutputDataReceived += (_, e) => Append(_output, e.Data);
-        _process.ErrorDataReceived += (_, e) => Append(_error, e.Data);
+        _process.OutputDataReceived += (_, e) => Note(e.Data, isError: false);
+        _process.ErrorDataReceived += (_, e) => Note(e.Data, isError: true);
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
     }
@@ -34,13 +41,40 @@ internal sealed class ElasticProcess : IDisposable
     /// <summary>Another executable of the solution.</summary>
     public static ElasticProcess Run(string assembly, params string[] arguments) => new(new Launch(assembly), arguments);
 
-    public string Output => Text(_output);
+    public DateTime StartedAt { get; }
 
-    public string Error => Text(_error);
+    /// <summary>All that it said so far.</summary>
+    public IReadOnlyList<ProcessLine> Lines
+    {
+        get
+        {
+            lock (_lines)
+                return [.. _lines];
+        }
+    }
+
+    /// <summary>Its standard output so far.</summary>
+    public string Output => Text(Lines.Where(l => !l.IsError));
+
+    /// <summary>Its standard error so far.</summary>
+    public string Error => Text(Lines.Where(l => l.IsError));
+
+    /// <summary>Both.</summary>
+    public string Said => Text(Lines);
 
     public int Id => _process.Id;
 
     public bool HasEnded => _process.HasExited;
+
+    /// <summary>Time of the processors so far, in the program and in the kernel.</summary>
+    public (TimeSpan User, TimeSpan Kernel) ProcessorTime
+    {
+        get
+        {
+            _process.Refresh();
+            return (_process.UserProcessorTime, _process.PrivilegedProcessorTime);
+        }
+    }
 
     /// <summary>SIGKILL, unless it has ended before <paramref name="after"/> has passed.</summary>
     /// <returns>True when it was killed.</returns>
@@ -60,43 +94,62 @@ internal sealed class ElasticProcess : IDisposable
     }
 
     /// <summary>SIGKILL.</summary>
-    public async Task KillAsync()
+    /// <returns>The moment before.</returns>
+    public async Task<DateTime> KillAsync()
     {
+        var at = DateTime.UtcNow;
         _process.Kill();
         await _process.WaitForExitAsync();
+        return at;
     }
 
-    /// <param name="name">E.g. "TERM", "STOP".</param>
-    public void Signal(string name)
-    {
-        using var kill = Process.Start("/bin/kill", [$"-{name}", Id.ToString(CultureInfo.InvariantCulture)]);
-        kill.WaitForExit();
-        Assert.Equal(0, kill.ExitCode);
-    }
+    /// <param name="name">"TERM", "STOP" or "CONT".</param>
+    public void Signal(string name) => Signals.Send(Id, name);
 
     /// <summary>Waits for the end.</summary>
     /// <returns>The exit code.</returns>
-    public async Task<int> EndAsync()
+    /// <exception cref="TimeoutException">It does not end; says what it said.</exception>
+    public async Task<int> EndAsync(TimeSpan? deadline = null)
     {
-        using var timeout = new CancellationTokenSource(Deadline);
+        using var timeout = new CancellationTokenSource(deadline ?? Deadline);
         try
         {
             await _process.WaitForExitAsync(timeout.Token);
         }
         catch (OperationCanceledException e)
         {
-            throw new TimeoutException($"the process does not end; it said:{Environment.NewLine}{Output}{Error}", e);
+            throw new TimeoutException($"the process does not end; it said:{Environment.NewLine}{Said}", e);
         }
 
         return _process.ExitCode;
     }
 
     /// <summary>Runs to the end; the last line of its standard output as JSON.</summary>
+    /// <exception cref="InvalidOperationException">It failed; says what it said.</exception>
     public async Task<JsonElement> ResultAsync()
     {
-        var code = await EndAsync();
-        Assert.True(code == 0, $"exit code {code}:{Environment.NewLine}{Error}");
+        if (await EndAsync() is not 0 and var code)
+            throw new InvalidOperationException($"exit code {code}:{Environment.NewLine}{Error}");
         return JsonDocument.Parse(Output.Trim().Split('\n')[^1]).RootElement;
+    }
+
+    /// <summary>Writes a line to its standard input.</summary>
+    public async Task WriteLineAsync(string line)
+    {
+        await _process.StandardInput.WriteLineAsync(line);
+        await _process.StandardInput.FlushAsync();
+    }
+
+    /// <summary>Nothing more is written to its standard input.</summary>
+    public void CloseInput() => _process.StandardInput.Close();
+
+    /// <summary>The next line of its standard output; waits for it.</summary>
+    /// <exception cref="InvalidOperationException">It ended before; says what it said.</exception>
+    public async Task<string> ReadLineAsync(TimeSpan deadline)
+    {
+        if (await _unread.Reader.WaitToReadAsync().AsTask().WaitAsync(deadline) && _unread.Reader.TryRead(out var line))
+            return line;
+        throw new InvalidOperationException($"the process ended; it said:{Environment.NewLine}{Said}");
     }
 
     public void Dispose()
@@ -106,34 +159,23 @@ internal sealed class ElasticProcess : IDisposable
         _process.Dispose();
     }
 
-    private static void Append(StringBuilder text, string? line)
+    // A stream's end is a line that is null.
+    private void Note(string? line, bool isError)
     {
         if (line is not null)
-            lock (text)
-                text.AppendLine(line);
+            lock (_lines)
+                _lines.Add(new ProcessLine(DateTime.UtcNow, isError, line));
+        if (isError)
+            return;
+        if (line is null)
+            _unread.Writer.Complete();
+        else
+            _unread.Writer.TryWrite(line);
     }
 
-    private static string Text(StringBuilder text)
-    {
-        lock (text)
-            return text.ToString();
-    }
+    private static string Text(IEnumerable<ProcessLine> lines) => string.Concat(lines.Select(l => l.Text + Environment.NewLine));
 }
 
-/// <summary>How an executable is started.</summary>
-/// <param name="Assembly">Beside the tests.</param>
-internal sealed record Launch(string Assembly)
-{
-    public static readonly Launch Elastic = new("elastic.dll");
-
-    /// <summary>A worker whose steps take at least 20 ms, so that a run is not over before all that is to happen to it has happened.</summary>
-    public static readonly Launch Slow = new("Elastic.Faulty.dll") { Words = ["slow"] };
-
-    /// <summary>Words before the command.</summary>
-    public IReadOnlyList<string> Words { get; init; } = [];
-
-    /// <summary>Words before "dotnet ..."; a wrapper must end in <c>exec</c>, so that it is the process that gets the signals.</summary>
-    public IReadOnlyList<string> Wrapper { get; init; } = [];
-
-    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
-}
+/// <summary>A line that a process said.</summary>
+/// <param name="IsError">On its standard error.</param>
+public readonly record struct ProcessLine(DateTime At, bool IsError, string Text);

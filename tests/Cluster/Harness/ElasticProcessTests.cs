@@ -1,0 +1,65 @@
+using Elastic.Testing;
+
+namespace Elastic.Cluster.Tests;
+
+/// <summary>The harness itself: what it reads of a process, and that it ends it.</summary>
+public sealed class ElasticProcessTests : TemporaryFolder
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
+    [Fact]
+    public async Task What_a_process_says_is_read_by_stream_and_with_its_time_and_its_end_has_a_code()
+    {
+        using var process = new ElasticProcess("frobnicate");
+        Assert.Equal(2, await process.EndAsync(Deadline));
+        Assert.True(process.HasEnded);
+        Assert.Contains("frobnicate", process.Error, StringComparison.Ordinal);
+        Assert.All(process.Lines, l => Assert.InRange(l.At, process.StartedAt, DateTime.UtcNow));
+        var failed = await Assert.ThrowsAsync<InvalidOperationException>(process.ResultAsync);
+        Assert.Contains("exit code 2", failed.Message, StringComparison.Ordinal);
+        Assert.Contains("frobnicate", failed.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_process_that_ended_answers_no_more_and_says_what_it_said_last()
+    {
+        using var process = ElasticProcess.Run("pbm.dll", "--version");
+        Assert.NotEmpty(await process.ReadLineAsync(Deadline));
+        var ended = await Assert.ThrowsAsync<InvalidOperationException>(() => process.ReadLineAsync(Deadline));
+        Assert.Contains("it said", ended.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_process_that_does_not_end_is_told_of_and_can_be_killed()
+    {
+        using var worker = Waiting();
+        var late = await Assert.ThrowsAsync<TimeoutException>(() => worker.EndAsync(TimeSpan.FromMilliseconds(10)));
+        Assert.Contains("does not end", late.Message, StringComparison.Ordinal);
+        Assert.InRange(await worker.KillAsync(), worker.StartedAt, DateTime.UtcNow);
+        Assert.NotEqual(0, await worker.EndAsync(Deadline));
+        Assert.False(await worker.KillAsync(Deadline));
+    }
+
+    [Fact]
+    public async Task A_process_can_be_asked_to_end()
+    {
+        using var worker = Waiting();
+        await new Wait(Deadline, TimeSpan.FromMilliseconds(20)).UntilAsync("it said something", () => Task.FromResult(worker.Said.Length > 0));
+        worker.Signal("TERM");
+        await worker.EndAsync(Deadline);
+    }
+
+    [Fact]
+    public async Task A_condition_that_stays_false_ends_in_a_sentence_about_it()
+    {
+        var wait = new Wait(TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(1));
+        var late = await Assert.ThrowsAsync<TimeoutException>(
+            () => wait.UntilAsync("it was up", () => Task.FromResult(false), () => "it said nothing"));
+        Assert.Contains("before it was up; it said nothing", late.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<TimeoutException>(() => wait.UntilAsync("it answered", () => new TaskCompletionSource<bool>().Task));
+    }
+
+    // Nobody listens at that port, so it tries for as long as it lives.
+    private ElasticProcess Waiting() => new(
+        "worker", "--seed", $"127.0.0.1:{FreePort.Text()}", "--port", "0", "--devices", "cpu:1", "--data-dir", Folder);
+}

@@ -1,0 +1,121 @@
+using System.Text;
+using System.Text.Json;
+using Elastic.Pbm;
+
+namespace Elastic.Testing;
+
+/// <summary>
+/// Seeds and workers as real processes on the loopback, and what a person does with them. Everything that is waited for has a deadline.
+/// </summary>
+/// <param name="folder">For the nodes' data directories.</param>
+public class ElasticCluster(string folder, Wait wait) : IAsyncDisposable
+{
+    private readonly List<ClusterNode> _nodes = [];
+    private readonly Interruption _interruption = new();
+
+    /// <summary>Where the seeds' journal is, as for <c>--database</c>; null for the first seed's data directory.</summary>
+    public string? Database { get; set; }
+
+    public IReadOnlyList<ClusterNode> Nodes
+    {
+        get
+        {
+            lock (_nodes)
+                return [.. _nodes];
+        }
+    }
+
+    public IReadOnlyList<ClusterNode> Seeds => [.. Nodes.Where(n => n.IsSeed)];
+
+    public IReadOnlyList<ClusterNode> Workers => [.. Nodes.Where(n => !n.IsSeed)];
+
+    /// <summary>A seed with no devices; not started yet.</summary>
+    /// <param name="port">Of its control plane; null for any free one.</param>
+    public ClusterNode Seed(string name, string? port = null, Launch? launch = null, params IEnumerable<string> more) => Add(name, "seed", launch,
+        ["--devices", "none", .. Database is null ? Array.Empty<string>() : ["--database", Database], .. more], port ?? FreePort.Text());
+
+    /// <summary>A worker that knows all seeds that there are; not started yet.</summary>
+    public ClusterNode Worker(string name, string devices = "cpu:1", Launch? launch = null, params IEnumerable<string> more) =>
+        Add(name, "worker", launch, ["--devices", devices, .. KnownSeeds(), .. more], port: "0");
+
+    /// <summary>The seeds that there are, as arguments.</summary>
+    public IEnumerable<string> KnownSeeds() => Seeds.SelectMany(s => new[] { "--seed", s.Endpoint });
+
+    /// <summary>Starts processes and waits until all of them have joined.</summary>
+    public Task StartAsync(params IReadOnlyList<ClusterNode> nodes)
+    {
+        foreach (var node in nodes)
+            node.Launch();
+        return JoinedAsync(nodes);
+    }
+
+    /// <summary>Waits until all of these have joined.</summary>
+    public Task JoinedAsync(params IReadOnlyList<ClusterNode> nodes) =>
+        UntilAsync($"{string.Join(", ", nodes.Select(n => n.Name))} joined", () => nodes.All(n => n.HasJoined()));
+
+    /// <summary>Runs <c>pbm</c> against the first seed that is up.</summary>
+    public async Task<(int Code, string Output, string Error)> PbmAsync(params string[] words)
+    {
+        using StringWriter output = new(), error = new();
+        var code = await PbmCommandLine.RunAsync(
+            words, Seeds.First(s => s.IsUp).PbmEndpoint, new PbmConsole(TextReader.Null, output, error, IsInteractive: false), _interruption);
+        return (code, output.ToString(), error.ToString());
+    }
+
+    /// <summary>Runs <c>pbm --json</c> against the first seed that is up; null while that has no answer.</summary>
+    /// <returns>A line each.</returns>
+    public async Task<IReadOnlyList<JsonElement>?> LookAsync(params string[] words)
+    {
+        var (code, output, _) = await PbmAsync([.. words, "--json"]);
+        return code == 0 ? [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement)] : null;
+    }
+
+    /// <summary>Starts a run, as a person does.</summary>
+    /// <param name="settings">"key=value", on top of the configuration.</param>
+    /// <exception cref="InvalidOperationException">It was refused, and why.</exception>
+    public async Task StartRunAsync(string name, string configuration, string corpus, params IEnumerable<string> settings)
+    {
+        var (code, _, error) = await PbmAsync(
+            ["run", "start", "-n", name, "-c", configuration, "-d", corpus, .. settings.SelectMany(s => new[] { "-s", s })]);
+        if (code != 0)
+            throw new InvalidOperationException($"pbm run start ended with {code}: {error}");
+    }
+
+    /// <summary>The seed that supervises the run; null while that is moving.</summary>
+    public async Task<ClusterNode?> SupervisorAsync() => await LookAsync("cluster", "show") is [var cluster]
+        ? Seeds.FirstOrDefault(s => s.Endpoint == cluster.GetProperty("supervisor").GetString())
+        : null;
+
+    /// <summary>Waits for something to become true.</summary>
+    /// <param name="what">As a sentence in the past tense.</param>
+    public Task UntilAsync(string what, Func<bool> condition) => UntilAsync(what, () => Task.FromResult(condition()));
+
+    /// <inheritdoc cref="UntilAsync(string, Func{bool})"/>
+    /// <exception cref="InvalidOperationException">A node ended by itself.</exception>
+    /// <exception cref="TimeoutException">It did not become true in time.</exception>
+    public Task UntilAsync(string what, Func<Task<bool>> condition) => wait.UntilAsync(what, () =>
+        Nodes.FirstOrDefault(n => n.HasFailed) is { } failed
+            ? throw new InvalidOperationException($"{failed.Name} ended by itself before {what}: {failed.Describe()}")
+            : condition(), Describe);
+
+    /// <summary>What there is to see when something goes wrong.</summary>
+    public virtual string Describe() => Nodes.Aggregate(new StringBuilder(), (text, node) => text.AppendLine(node.Describe())).ToString();
+
+    /// <summary>Kills what still runs.</summary>
+    public virtual ValueTask DisposeAsync()
+    {
+        foreach (var node in Nodes)
+            node.Dispose();
+        _interruption.Dispose();
+        GC.SuppressFinalize(this);
+        return ValueTask.CompletedTask;
+    }
+
+    private ClusterNode Add(string name, string role, Launch? launch, IReadOnlyList<string> arguments, string port)
+    {
+        var node = new ClusterNode(name, role, Path.Combine(folder, name), port, launch ?? Launch.Elastic, arguments);
+        lock (_nodes)
+            _nodes.Add(node);
+        return node;
+    }
+}
