@@ -113,7 +113,7 @@ public sealed class ElasticNode : IAsyncDisposable
             member = ClusterMembership.Bind(new MemberPlace(
                 node, port => AkkaSettings.ForMember(node.Host, port, roles, network, database, paths),
                 database is null ? null : new RunsPlace(
-                    new SupervisorPlace(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience, new CommitFence(database)), server.Endpoint, Version, lifelines),
+                    new SupervisorPlace(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience, new CommitFence(database)), new RunList(database), server.Endpoint, Version, lifelines),
                 Lease: !duty.Alone, new Contacts([.. duty.Seeds.Select(Contacts.Parse)], database is null || duty.Alone ? null : new SeedRegistry(database)), corpora, readers, say));
         }
         catch

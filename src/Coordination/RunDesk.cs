@@ -69,6 +69,13 @@ public sealed partial class RunDesk(RunId id, Func<RunState, RunPlan> planOf, Ti
             Plan = planOf(Run);
     }
 
+    /// <summary>The state that a snapshot kept; the events after it are folded next.</summary>
+    public void Restore(RunState run)
+    {
+        Run = run;
+        Plan = run.Exists ? planOf(run) : null;
+    }
+
     /// <summary>The journal is replayed.</summary>
     /// <param name="goOn">False where nothing is to be given out before somebody says Start, and says the same as the journal.</param>
     public void Recovered(bool goOn)

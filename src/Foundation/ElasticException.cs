@@ -11,4 +11,12 @@ public class ElasticException : Exception
     public ElasticException(string message) : base(message) { }
 
     public ElasticException(string message, Exception inner) : base(message, inner) { }
+
+    /// <summary>The one among an exception and what caused it, which says what to do; null where there is none.</summary>
+    public static ElasticException? In(Exception? e)
+    {
+        while (e is not (null or ElasticException))
+            e = e.InnerException;
+        return (ElasticException?)e;
+    }
 }

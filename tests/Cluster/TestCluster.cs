@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
-using Elastic.Actors.Audit;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Pbm;
@@ -109,8 +108,8 @@ internal sealed class TestCluster : IAsyncDisposable
 
     /// <summary>What has happened to the run so far.</summary>
     /// <param name="seed">Has, or had, the database.</param>
-    public Task<IReadOnlyList<RunEvent>> JournalAsync(ClusterNode seed) => Journal.ReadAsync(
-        new DataPaths(seed.DataDir), DatabaseAddress.Parse(Database, seed.DataDir), new RunId(Run), TestContext.Current.CancellationToken);
+    public Task<IReadOnlyList<RunEvent>> JournalAsync(ClusterNode seed) => JournalReader.ReadAsync(
+        DatabaseAddress.Parse(Database, seed.DataDir), new RunId(Run), TestContext.Current.CancellationToken);
 
     /// <summary>Runs <c>pbm</c> against the first seed that is up.</summary>
     public async Task<(int Code, string Output, string Error)> PbmAsync(params string[] words)

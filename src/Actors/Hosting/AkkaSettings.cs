@@ -25,10 +25,6 @@ internal static class AkkaSettings
         elastic.tokenizer-dispatcher.dedicated-thread-pool.thread-count = {{Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture)}}
         """).WithFallback(Common(paths));
 
-    /// <summary>An actor system that is in no cluster and only reads the journal.</summary>
-    public static Config ForReading(DataPaths paths, DatabaseAddress database) =>
-        ConfigurationFactory.ParseString("akka.actor.provider = local").WithFallback(database.JournalSettings()).WithFallback(Common(paths));
-
     private static Config Common(DataPaths paths)
     {
         using var stream = typeof(AkkaSettings).Assembly.GetManifestResourceStream("hocon/akka.conf")!;

@@ -7,8 +7,8 @@ namespace Elastic.Actors.Hosting;
 internal static class DatabaseConfig
 {
     /// <summary>
-    /// The journal's settings. It creates no tables of its own: several seeds that start at once would collide on an empty
-    /// database, so <see cref="DatabaseAddress.PrepareAsync"/> does that.
+    /// The settings of the journal and of the snapshots. They create no tables of their own: several seeds that start at once would
+    /// collide on an empty database, so <see cref="DatabaseAddress.PrepareAsync"/> does that.
     /// </summary>
     public static Config JournalSettings(this DatabaseAddress database) => ConfigurationFactory.ParseString($$"""
         akka.persistence.journal.sql {
@@ -16,10 +16,10 @@ internal static class DatabaseConfig
           connection-string = {{Quote(database.ConnectionString)}}
           auto-initialize = off
         }
-        # The list of runs is what the journal says it is.
-        akka.persistence.query.journal.sql {
+        akka.persistence.snapshot-store.sql {
           provider-name = "{{database.ProviderName}}"
           connection-string = {{Quote(database.ConnectionString)}}
+          auto-initialize = off
         }
         """).WithFallback(Akka.Persistence.Sql.SqlPersistence.DefaultConfiguration);
 

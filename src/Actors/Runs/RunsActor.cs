@@ -1,32 +1,29 @@
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
-using Akka.Persistence.Query;
-using Akka.Persistence.Sql.Query;
-using Akka.Streams;
-using Akka.Streams.Dsl;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Storage;
 using Elastic.Transfer;
 
 namespace Elastic.Actors.Runs;
 
 /// <summary>What the singleton is told about the process that it happens to run in.</summary>
+/// <param name="List">Of all runs, in the database.</param>
 /// <param name="Endpoint">Of that process's data plane.</param>
 /// <param name="Version">Of Elastic.</param>
-internal sealed record RunsPlace(SupervisorPlace Supervisors, string Endpoint, string Version, Lifelines Lifelines);
+internal sealed record RunsPlace(SupervisorPlace Supervisors, RunList List, string Endpoint, string Version, Lifelines Lifelines);
 
 /// <summary>
-/// The cluster singleton above all runs: one <see cref="RunSupervisor"/> each, and the nodes' first address. The list of runs is the
-/// journal's: there is no second copy of it.
+/// The cluster singleton above all runs: one <see cref="RunSupervisor"/> each, and the nodes' first address. The list of runs is a table of
+/// the database; a run is entered there before anything of it is stored.
 /// </summary>
 internal sealed class RunsActor : ReceiveActor, IWithTimers
 {
-    public const string JournalPrefix = "run-";
+    private const string SupervisorPrefix = "run-";
     private static readonly TimeSpan LookAround = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(15);
-    private static readonly TimeSpan QueryDeadline = TimeSpan.FromSeconds(15);
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly RunsPlace _place;
@@ -36,7 +33,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     // Who asked for a run last: told when its journal turns out to be unreadable, since its supervisor cannot.
     private readonly Dictionary<RunId, IActorRef> _starts = [];
     private readonly List<(RunCommand.Start Start, IActorRef Sender)> _early = [];
-    private readonly ActorMaterializer _materializer = Context.Materializer();
+    private readonly CancellationTokenSource _ended = new();
     private IDisposable? _lifelines;
     private int _listAttempts;
     private bool _listed;
@@ -66,10 +63,13 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<Terminated>(Ended);
         Receive<RunUnreadable>(Unreadable);
         Receive<Again>(again => Supervisor(again.RunId));
-        Receive<RunList>(Listed);
+        Receive<RunsListed>(Listed);
+        Receive<Entered>(entered => Supervise(entered.Start, entered.Sender));
+        Receive<NotEntered>(failed => failed.Sender.Tell(new RunReply.Refused(failed.Start.RunId,
+            $"the database cannot be reached ({failed.Why.GetBaseException().Message}): see that it runs, then start the run again")));
         Receive<Status.Failure>(NotListed);
         Receive<List>(_ => ListRuns());
-        Receive<RunsQuery.Names>(_ => Sender.Tell(new RunsAnswer.Names([.. Supervisors.Select(c => new RunId(c.Path.Name[JournalPrefix.Length..]))])));
+        Receive<RunsQuery.Names>(_ => Sender.Tell(new RunsAnswer.Names([.. Supervisors.Select(c => new RunId(c.Path.Name[SupervisorPrefix.Length..]))])));
         Receive<RunsQuery.Nodes>(_ => Sender.Tell(new RunsAnswer.Nodes([.. _nodes.Views()], Cluster.Get(Context.System).SelfAddress.ToString())));
     }
 
@@ -92,10 +92,14 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     }
 
     /// <inheritdoc/>
-    protected override void PostStop() => _lifelines?.Dispose();
+    protected override void PostStop()
+    {
+        _ended.Cancel();
+        _ended.Dispose();
+        _lifelines?.Dispose();
+    }
 
-    // Akka's streams put a child of their own here.
-    private static IEnumerable<IActorRef> Supervisors => Context.GetChildren().Where(c => c.Path.Name.StartsWith(JournalPrefix, StringComparison.Ordinal));
+    private static IEnumerable<IActorRef> Supervisors => Context.GetChildren().Where(c => c.Path.Name.StartsWith(SupervisorPrefix, StringComparison.Ordinal));
 
     private void Start(RunCommand.Start start)
     {
@@ -105,13 +109,23 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             return;
         }
 
-        _starts[start.RunId] = Sender;
-        Supervisor(start.RunId).Forward(start);
+        var sender = Sender;
+        if (!Context.Child($"{SupervisorPrefix}{start.RunId}").IsNobody())
+            Supervise(start, sender);
+        else
+            _ = _place.List.AddAsync(start.RunId, start.RunId.Value, _ended.Token)
+                .PipeTo(Self, success: () => new Entered(start, sender), failure: why => new NotEntered(start, sender, why));
+    }
+
+    private void Supervise(RunCommand.Start start, IActorRef sender)
+    {
+        _starts[start.RunId] = sender;
+        Supervisor(start.RunId).Tell(start, sender);
     }
 
     private static void Forward(RunId run, object message)
     {
-        var supervisor = Context.Child($"{JournalPrefix}{run}");
+        var supervisor = Context.Child($"{SupervisorPrefix}{run}");
         if (!supervisor.IsNobody())
             supervisor.Forward(message);
     }
@@ -155,7 +169,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
     private IActorRef Supervisor(RunId id)
     {
-        var name = $"{JournalPrefix}{id}";
+        var name = $"{SupervisorPrefix}{id}";
         var known = Context.Child(name);
         if (!known.IsNobody())
             return known;
@@ -174,7 +188,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     // A supervisor that is gone is made anew, here, once its name is free; a node's link that is gone went with its process.
     private void Ended(Terminated ended)
     {
-        if (!ended.ActorRef.Path.Name.StartsWith(JournalPrefix, StringComparison.Ordinal))
+        if (!ended.ActorRef.Path.Name.StartsWith(SupervisorPrefix, StringComparison.Ordinal))
         {
             _nodes.Of(ended.ActorRef).ToList().ForEach(n => Lose(n, "its process has left the cluster"));
             return;
@@ -182,19 +196,17 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
         if (!_place.Supervisors.GoOn)
             return;
-        var run = new RunId(ended.ActorRef.Path.Name[JournalPrefix.Length..]);
+        var run = new RunId(ended.ActorRef.Path.Name[SupervisorPrefix.Length..]);
         var attempt = _retries[run] = _retries.GetValueOrDefault(run) + 1;
         Timers.StartSingleTimer($"again {run}", new Again(run), Delay(attempt));
     }
 
     private void ListRuns()
     {
-        _ = PersistenceQuery.Get(Context.System).ReadJournalFor<SqlReadJournal>(SqlReadJournal.Identifier)
-            .CurrentPersistenceIds().RunWith(Sink.Seq<string>(), _materializer).WaitAsync(QueryDeadline)
-            .PipeTo(Self, success: ids => new RunList([.. ids.Where(id => id.StartsWith(JournalPrefix, StringComparison.Ordinal)).Select(id => new RunId(id[JournalPrefix.Length..]))]));
+        _ = _place.List.ReadAsync(_ended.Token).PipeTo(Self, success: runs => new RunsListed([.. runs.Select(r => r.Run)]));
     }
 
-    private void Listed(RunList list)
+    private void Listed(RunsListed list)
     {
         _listed = true;
         if (_place.Supervisors.GoOn)
@@ -208,7 +220,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     private void NotListed(Status.Failure failure)
     {
         var delay = Delay(++_listAttempts);
-        _log.Warning(failure.Cause, "the journal cannot be read; trying again in {0} s", delay.TotalSeconds);
+        _log.Warning(failure.Cause, "the list of runs cannot be read; trying again in {0} s", delay.TotalSeconds);
         Timers.StartSingleTimer(List.Instance, List.Instance, delay);
     }
 
@@ -222,7 +234,11 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
     private sealed record LifelineBroken(NodeId Node, string Incarnation, string Why);
 
-    private sealed record RunList(RunId[] Runs);
+    private sealed record RunsListed(RunId[] Runs);
+
+    private sealed record Entered(RunCommand.Start Start, IActorRef Sender);
+
+    private sealed record NotEntered(RunCommand.Start Start, IActorRef Sender, Exception Why);
 
     private sealed record Again(RunId RunId);
 

@@ -23,7 +23,7 @@ public sealed class RefusingSerializer : Akka.Serialization.Serializer
 
     /// <inheritdoc/>
     public override byte[] ToBinary(object obj) =>
-        throw new SerializationException($"{obj?.GetType()} is not one of Elastic's messages: it must implement IWireMessage to travel or to be stored");
+        throw new SerializationException($"{obj?.GetType()} is not one of Elastic's messages: it must implement IWireMessage to travel");
 
     /// <inheritdoc/>
     public override object FromBinary(byte[] bytes, Type type) =>

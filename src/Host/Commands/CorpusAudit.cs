@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Elastic.Actors.Audit;
 using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
@@ -25,7 +24,6 @@ internal static class CorpusAudit
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
             var id = CommonOptions.RunOf(parsed.GetValue(run)!);
             data.ExistingRun(id);
-            using var held = data.Take();
             return Report(await JournalAudit.RunAsync(
                 data.Root, parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase, id, cancel), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         });

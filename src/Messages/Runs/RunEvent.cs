@@ -7,7 +7,7 @@ namespace Elastic.Messages.Runs;
 /// Types may be moved and renamed. A field may be added, here and to the records inside, if it is nullable or has a default, which is what
 /// older journals have there. A field that changes its name or its meaning needs a new version of the event, with an up-caster.
 /// </remarks>
-public abstract record RunEvent(RunId RunId) : IWireMessage
+public abstract record RunEvent(RunId RunId)
 {
     /// <summary>The run exists.</summary>
     /// <param name="Settings">Canonical text of the training settings.</param>

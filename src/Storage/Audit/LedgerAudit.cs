@@ -14,20 +14,23 @@ namespace Elastic.Storage;
 /// </summary>
 public sealed class LedgerAudit
 {
-    private readonly string _checkpoints;
+    private readonly IReadOnlyList<(string Path, CheckpointManifest Manifest)> _checkpoints;
     private readonly RunSchedule _run;
     private readonly IReadOnlyList<TokenShard> _shards;
     private readonly List<string> _problems = [];
     private readonly List<Digest> _ledgers = [Ledger.Empty];                 // by version
     private RunState _state;
 
-    private LedgerAudit(RunId id, RunSchedule run, string checkpoints, IReadOnlyList<TokenShard> shards) =>
+    private LedgerAudit(
+        RunId id, RunSchedule run, IReadOnlyList<(string Path, CheckpointManifest Manifest)> checkpoints, IReadOnlyList<TokenShard> shards) =>
         (_run, _checkpoints, _shards, _state) = (run, checkpoints, shards, RunState.Empty(id));
 
     /// <summary>Audits a run whose corpus is in the data directory.</summary>
     /// <param name="events">All events of the run, oldest first.</param>
+    /// <param name="checkpoints">Manifests that were there when the events were read.</param>
     /// <exception cref="ElasticException">There is no such run, or its corpus cannot be read.</exception>
-    public static LedgerReport Check(DataPaths paths, RunId id, IReadOnlyList<RunEvent> events, CancellationToken cancel)
+    public static LedgerReport Check(DataPaths paths, RunId id, IReadOnlyList<RunEvent> events,
+        IReadOnlyList<(string Path, CheckpointManifest Manifest)> checkpoints, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(paths);
 
@@ -43,7 +46,7 @@ public sealed class LedgerAudit
         var shards = run.Corpus.TrainShards.Select(s => TokenShard.Open(run.Corpus.ShardPath(s))).ToList();
         try
         {
-            var audit = new LedgerAudit(id, run, paths.Checkpoints(id), shards);
+            var audit = new LedgerAudit(id, run, checkpoints, shards);
             foreach (var e in events)
             {
                 cancel.ThrowIfCancellationRequested();
@@ -101,9 +104,8 @@ public sealed class LedgerAudit
 
     private LedgerReport Report()
     {
-        foreach (var path in CheckpointFiles.In(_checkpoints))
+        foreach (var (path, checkpoint) in _checkpoints)
         {
-            var checkpoint = CheckpointManifest.Read(path);
             if (checkpoint.Version >= _ledgers.Count)
                 _problems.Add($"{path} is of round {checkpoint.Version}, but the journal ends at round {_state.Round}");
             else if (checkpoint.Ledger != _ledgers[checkpoint.Version].Hex)

@@ -16,6 +16,26 @@ public static class CheckpointFiles
         ? []
         : [.. Directory.EnumerateFiles(folder, Pattern).OrderDescending(StringComparer.Ordinal)];
 
+    /// <summary>What the folder's manifests say, newest first; one that retention removes meanwhile is passed over.</summary>
+    /// <exception cref="ElasticException">One of them cannot be read.</exception>
+    public static IReadOnlyList<(string Path, CheckpointManifest Manifest)> Read(string folder)
+    {
+        var found = new List<(string, CheckpointManifest)>();
+        foreach (var path in In(folder))
+        {
+            try
+            {
+                found.Add((path, CheckpointManifest.Read(path)));
+            }
+            catch (ElasticException) when (!File.Exists(path))
+            {
+                continue;
+            }
+        }
+
+        return found;
+    }
+
     /// <summary>Forces what the checkpoint names onto the disk, then writes its manifest.</summary>
     /// <param name="describe">The manifest, given the path of the blob folder relative to the manifest's.</param>
     public static Checkpoint Take(DataPaths paths, RunId run, BlobStore blobs, NodeCommand.TakeCheckpoint take, Func<string, CheckpointManifest> describe)

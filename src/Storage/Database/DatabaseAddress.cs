@@ -83,6 +83,11 @@ public sealed class DatabaseAddress
     /// <exception cref="OperationCanceledException">Cancelled; until then it waits for the database for ever.</exception>
     public Task PrepareAsync(Action<string> say, CancellationToken cancel) => DatabasePreparation.RunAsync(this, say, cancel);
 
+    /// <summary>The same database for who must not change it, and need not be alone with it.</summary>
+    public DatabaseAddress ReadOnly() => new(Kind, Kind == DatabaseKind.Sqlite
+        ? new SqliteConnectionStringBuilder(ConnectionString) { Mode = SqliteOpenMode.ReadOnly }.ToString()
+        : new NpgsqlConnectionStringBuilder(ConnectionString) { Options = $"{new NpgsqlConnectionStringBuilder(ConnectionString).Options} -c default_transaction_read_only=on" }.ToString(), _shown);
+
     /// <summary>Without the password.</summary>
     public override string ToString() => _shown;
 

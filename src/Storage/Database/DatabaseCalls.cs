@@ -98,6 +98,17 @@ public static class DatabaseCalls
         return await command.ExecuteScalarAsync(cancel);
     }
 
+    public static async Task<IReadOnlyList<T>> QueryAsync<T>(this DbConnection connection, string sql, Func<DbDataReader, T> read,
+        CancellationToken cancel, params (string Name, object? Value)[] parameters)
+    {
+        await using var command = Command(connection, sql, parameters);
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        var rows = new List<T>();
+        while (await reader.ReadAsync(cancel))
+            rows.Add(read(reader));
+        return rows;
+    }
+
     /// <summary>The database's clock, in milliseconds: our machines' clocks may be an hour apart. (A SQLite file is on one machine.)</summary>
     public static string Now(this DatabaseAddress database) => database.Kind == DatabaseKind.Sqlite
         ? "CAST(unixepoch('subsec') * 1000 AS INTEGER)"

@@ -18,6 +18,10 @@ public sealed class JournalSpecs(Databases databases)
           plugin = akka.persistence.journal.sql
           sql.class = "Akka.Persistence.Sql.Journal.SqlWriteJournal, Akka.Persistence.Sql"
         }
+        akka.persistence.snapshot-store {
+          plugin = akka.persistence.snapshot-store.sql
+          sql.class = "Akka.Persistence.Sql.Snapshot.SqlSnapshotStore, Akka.Persistence.Sql"
+        }
         """;
 
     public static TheoryData<DatabaseKind> Kinds => [DatabaseKind.Sqlite, DatabaseKind.Postgres];
@@ -31,10 +35,10 @@ public sealed class JournalSpecs(Databases databases)
     }
 
     [Theory, MemberData(nameof(Kinds))]
-    public async Task The_journals_tables_are_those_that_Akka_would_create(DatabaseKind kind)
+    public async Task The_tables_of_journal_and_snapshots_are_those_that_Akka_would_create(DatabaseKind kind)
     {
         var theirs = await databases.NewEmptyAsync(kind);
-        await TellAsync(theirs, "akka.persistence.journal.sql.auto-initialize = on", "a");
+        await TellAsync(theirs, "akka.persistence { journal.sql.auto-initialize = on, snapshot-store.sql.auto-initialize = on }", "a");
         Assert.Equal(await SchemaAsync(theirs), await SchemaAsync(await databases.NewAsync(kind)));
         // And a database that has them already keeps them, with all that is in them.
         await theirs.PrepareAsync(Assert.Fail, default);
@@ -62,14 +66,14 @@ public sealed class JournalSpecs(Databases databases)
         command.CommandText = database.Kind == DatabaseKind.Sqlite
             ? """
               SELECT upper(t.name || '.' || c.name || ' ' || c.type || ' ' || c."notnull" || ' ' || c.pk)
-              FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.name IN ('journal', 'tags')
+              FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.name IN ('journal', 'tags', 'snapshot')
               UNION SELECT upper(t.name || ' ' || i.name || ' ' || i."unique" || ' ' || c.name || ' ' || c.seqno)
-              FROM sqlite_master t, pragma_index_list(t.name) i, pragma_index_info(i.name) c WHERE t.name IN ('journal', 'tags') ORDER BY 1
+              FROM sqlite_master t, pragma_index_list(t.name) i, pragma_index_info(i.name) c WHERE t.name IN ('journal', 'tags', 'snapshot') ORDER BY 1
               """
             : """
               SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || is_identity || ' ' || coalesce(identity_generation, '')
-              FROM information_schema.columns WHERE table_name IN ('journal', 'tags')
-              UNION SELECT indexdef FROM pg_indexes WHERE tablename IN ('journal', 'tags') ORDER BY 1
+              FROM information_schema.columns WHERE table_name IN ('journal', 'tags', 'snapshot')
+              UNION SELECT indexdef FROM pg_indexes WHERE tablename IN ('journal', 'tags', 'snapshot') ORDER BY 1
               """;
         var lines = new List<string>();
         await using var reader = await command.ExecuteReaderAsync();
@@ -79,19 +83,22 @@ public sealed class JournalSpecs(Databases databases)
         return lines;
     }
 
-    // Answers with all that was ever said to it.
+    // Answers with all that was ever said to it, and keeps a snapshot of it.
     private sealed class Collector : ReceivePersistentActor
     {
         private string _all = "";
 
         public Collector()
         {
+            IActorRef? asker = null;
             Recover<string>(text => _all += text);
+            Recover<SnapshotOffer>(offer => _all = (string)offer.Snapshot);
             Command<string>(text =>
             {
-                var asker = Sender;
-                Persist(text, stored => asker.Tell(_all += stored));
+                asker = Sender;
+                Persist(text, stored => SaveSnapshot(_all += stored));
             });
+            Command<SaveSnapshotSuccess>(_ => asker.Tell(_all));
         }
 
         public override string PersistenceId => "collector";

@@ -2,8 +2,12 @@ using System.Runtime.Serialization;
 using System.Text;
 using Akka.Actor;
 using Elastic.Actors.Serialization;
+using Elastic.Coordination;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+using Elastic.Storage;
 using Hyperion.Internal;
 
 namespace Elastic.Actors.Tests.Serialization;
@@ -70,7 +74,7 @@ public sealed class RefusalSpecs(WireSystem wire) : IClassFixture<WireSystem>
     {
         var refusal = Assert.Throws<SerializationException>(() => wire.Write(new Foreign()));
         Assert.Equal(
-            "Elastic.Actors.Tests.Serialization.Foreign is not one of Elastic's messages: it must implement IWireMessage to travel or to be stored",
+            "Elastic.Actors.Tests.Serialization.Foreign is not one of Elastic's messages: it must implement IWireMessage to travel",
             refusal.Message);
     }
 
@@ -79,6 +83,15 @@ public sealed class RefusalSpecs(WireSystem wire) : IClassFixture<WireSystem>
     {
         Assert.Equal(1, Assert.IsType<RefusingSerializer>(wire.Registry.FindSerializerForType(typeof(object))).Identifier);
         Assert.IsType<ElasticSerializer>(wire.Registry.FindSerializerForType(typeof(NodeReport.Enlist)));
+    }
+
+    [Fact]
+    public void Events_and_snapshots_are_stored_by_the_journal_s_codec_and_never_travel()
+    {
+        Assert.All(EventKind.All, kind => Assert.IsType<EventSerializer>(wire.Registry.FindSerializerForType(kind.Type)));
+        Assert.IsType<EventSerializer>(wire.Registry.FindSerializerForType(typeof(RunState)));
+        Assert.Equal(JournalRows.OldFormat, Assert.Throws<ElasticException>(() => wire.Read(Foreign.Write(new RunEvent.RunPaused(new RunId("a"))))).Message);
+        Assert.Throws<SerializationException>(() => new EventSerializer((ExtendedActorSystem)wire.System).ToBinary(new NodeId("a")));
     }
 
     [Fact]

@@ -1,0 +1,32 @@
+using System.Data.Common;
+using Elastic.Foundation;
+using Elastic.Messages;
+
+namespace Elastic.Storage;
+
+/// <summary>The audit of a run from its journal, which seeds may go on writing meanwhile.</summary>
+public static class JournalAudit
+{
+    /// <param name="database">Where the journal is; null for the data directory.</param>
+    /// <exception cref="ElasticException">There is no such run, or its journal or its corpus cannot be read.</exception>
+    public static async Task<LedgerReport> RunAsync(string dataDir, string? database, RunId run, CancellationToken cancel)
+    {
+        var paths = new DataPaths(Path.GetFullPath(dataDir));
+        if (database is null && !File.Exists(paths.Journal))
+            throw new ElasticException(
+                $"there is no journal {paths.Journal}: name the data directory of the run with --data-dir, or its database with --database");
+        var address = DatabaseAddress.Parse(database, paths.Root);
+        // Before the events: a checkpoint that is taken meanwhile is of a round that the events read so far do not have.
+        var checkpoints = CheckpointFiles.Read(paths.Checkpoints(run));
+        try
+        {
+            var events = await JournalReader.ReadAsync(address, run, cancel);
+            return await Task.Run(() => LedgerAudit.Check(paths, run, events, checkpoints, cancel), cancel);
+        }
+        catch (Exception e) when (e is DbException or TimeoutException)
+        {
+            throw new ElasticException(
+                $"the journal {address} cannot be read ({e.Message}): name the data directory of the run with --data-dir, or its database with --database", e);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+using Elastic.Messages;
+
+namespace Elastic.Storage;
+
+/// <summary>One run of the list.</summary>
+/// <param name="Name">What people call it.</param>
+/// <param name="StartedAt">By the database's clock.</param>
+public sealed record ListedRun(RunId Run, string Name, DateTimeOffset StartedAt);
+
+/// <summary>
+/// The list of runs. A run is entered before its first event is stored, so that none can be lost; one that has no event yet is not shown,
+/// because nothing of it exists.
+/// </summary>
+public sealed class RunList(DatabaseAddress database)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StatementDeadline = TimeSpan.FromSeconds(10);
+
+    /// <summary>Enters a run. Asking again is safe, and changes nothing.</summary>
+    /// <exception cref="System.Data.Common.DbException">The database is down; it was tried for half a minute.</exception>
+    /// <exception cref="TimeoutException">Likewise.</exception>
+    public Task AddAsync(RunId run, string name, CancellationToken cancel) => database.RetryAsync(
+        Patience, StatementDeadline, (connection, token) => connection.ExecuteAsync(
+            $"INSERT INTO elastic_runs (run, name, started_at) VALUES (@run, @name, {database.Now()}) ON CONFLICT (run) DO NOTHING",
+            token, ("run", run.Value), ("name", name)), cancel);
+
+    /// <summary>All runs, oldest first, and those that an older version of Elastic recorded, which it did not enter here.</summary>
+    /// <exception cref="System.Data.Common.DbException">The database is down.</exception>
+    /// <exception cref="TimeoutException">Likewise.</exception>
+    public Task<IReadOnlyList<ListedRun>> ReadAsync(CancellationToken cancel) => database.CallAsync(StatementDeadline, (connection, token) => connection.QueryAsync(
+        // The second half looks at first events only, of which there is one a run and an index.
+        """
+        SELECT run, name, started_at FROM elastic_runs
+        WHERE EXISTS (SELECT 1 FROM journal WHERE persistence_id = @prefix || run)
+        UNION
+        SELECT substr(persistence_id, length(@prefix) + 1), substr(persistence_id, length(@prefix) + 1), 0 FROM journal
+        WHERE sequence_number = 1 AND identifier = @old AND persistence_id LIKE @prefix || '%'
+        ORDER BY 3, 1
+        """,
+        row => new ListedRun(new RunId(row.GetString(0)), row.GetString(1), DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(2))),
+        token, ("prefix", JournalRows.Prefix), ("old", JournalRows.OldIdentifier)), cancel);
+}

@@ -1,0 +1,71 @@
+using System.Data.Common;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Storage;
+
+/// <summary>
+/// Reads a run's events straight from the journal's table, beside the seeds that write it or without any. It never sees a snapshot, so that
+/// what is proven is proven by events alone.
+/// </summary>
+public static class JournalReader
+{
+    // A page is one statement, which must end well before the deadline of our calls.
+    private const int PageRows = 1000;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan PageDeadline = TimeSpan.FromSeconds(20);
+
+    /// <summary>All events of a run, oldest first; none where there is no such run.</summary>
+    /// <exception cref="ElasticException">An event is missing or damaged, or the journal is of an older version of Elastic.</exception>
+    /// <exception cref="DbException">The database cannot be read.</exception>
+    /// <exception cref="TimeoutException">Likewise.</exception>
+    public static async Task<IReadOnlyList<RunEvent>> ReadAsync(DatabaseAddress database, RunId run, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(database);
+        var events = new List<RunEvent>();
+        var readOnly = database.ReadOnly();
+        IReadOnlyList<Row> page;
+        do
+        {
+            page = await readOnly.RetryAsync(Patience, PageDeadline, (connection, token) => PageAsync(connection, run, events.Count, token), cancel);
+            foreach (var row in page)
+                events.Add(Event(run, row, events.Count + 1));
+        }
+        while (page.Count == PageRows);
+
+        return events;
+    }
+
+    private static Task<IReadOnlyList<Row>> PageAsync(DbConnection connection, RunId run, long after, CancellationToken cancel) => connection.QueryAsync(
+        """
+        SELECT sequence_number, deleted, identifier, manifest, message FROM journal
+        WHERE persistence_id = @key AND sequence_number > @after ORDER BY sequence_number LIMIT @rows
+        """,
+        row => new Row(row.GetInt64(0), row.GetBoolean(1), row.IsDBNull(2) ? 0 : row.GetInt32(2), row.IsDBNull(3) ? "" : row.GetString(3), row.GetFieldValue<byte[]>(4)),
+        cancel, ("key", JournalRows.KeyOf(run)), ("after", after), ("rows", PageRows));
+
+    private static RunEvent Event(RunId run, Row row, long due)
+    {
+        // Elastic never deletes an event: one that is marked as deleted is as good as gone.
+        if (row.Number != due || row.Deleted)
+            throw new ElasticException(
+                $"the journal of run {run} has a gap: event {due} is missing; it was tampered with or damaged, restore journal.db from a copy");
+        if (row.Identifier == JournalRows.OldIdentifier)
+            throw new ElasticException($"run {run}: {JournalRows.OldFormat}");
+        if (row.Identifier != JournalRows.Identifier)
+            throw new ElasticException(
+                $"event {due} of run {run} was written by serializer {row.Identifier}, which is none of Elastic's: restore the journal's database from a copy");
+        try
+        {
+            return EventCodec.Default.Read(row.Manifest, row.Payload);
+        }
+        catch (ElasticException e)
+        {
+            throw new ElasticException($"event {due} of run {run}: {e.Message}", e);
+        }
+    }
+
+    private sealed record Row(long Number, bool Deleted, int Identifier, string Manifest, byte[] Payload);
+}
