@@ -26,7 +26,8 @@ public static class JournalAudit
         catch (Exception e) when (e is DbException or TimeoutException)
         {
             throw new ElasticException(
-                $"the journal {address} cannot be read ({e.Message}): name the data directory of the run with --data-dir, or its database with --database", e);
+                $"the journal {address} cannot be read ({e.Message}): name the data directory of the run with --data-dir, " +
+                "or its database with --database", e);
         }
     }
 }
