@@ -4,6 +4,7 @@ using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Wire;
+using Elastic.Storage;
 using static Elastic.Simulation.VirtualRun;
 
 namespace Elastic.Simulation;
@@ -164,7 +165,7 @@ public sealed class VirtualWorld
     }
 
     /// <summary>An event as it comes back from the journal.</summary>
-    public static RunEvent AsStored(RunEvent e) => e;
+    public static RunEvent AsStored(RunEvent e) => EventCodec.Default.Read(EventCodec.Default.ManifestOf(e), EventCodec.Default.Write(e));
 
     // Every message goes through the serializer that is shipped.
     private object AsReceived(IWireMessage message)

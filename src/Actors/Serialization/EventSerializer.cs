@@ -33,5 +33,6 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
     public override object FromBinary(byte[] bytes, string manifest) =>
         SnapshotCodec.IsManifest(manifest) ? SnapshotCodec.Read(manifest, bytes) : EventCodec.Default.Read(manifest, bytes);
 
-    private static SerializationException NotStored(object? o) => new($"{o?.GetType()} is neither an event nor a snapshot: the journal does not keep it");
+    private static SerializationException NotStored(object? o) => new(
+        $"{o?.GetType()} is neither an event nor a snapshot: the journal does not keep it");
 }

@@ -86,7 +86,10 @@ public sealed class DatabaseAddress
     /// <summary>The same database for who must not change it, and need not be alone with it.</summary>
     public DatabaseAddress ReadOnly() => new(Kind, Kind == DatabaseKind.Sqlite
         ? new SqliteConnectionStringBuilder(ConnectionString) { Mode = SqliteOpenMode.ReadOnly }.ToString()
-        : new NpgsqlConnectionStringBuilder(ConnectionString) { Options = $"{new NpgsqlConnectionStringBuilder(ConnectionString).Options} -c default_transaction_read_only=on" }.ToString(), _shown);
+        : new NpgsqlConnectionStringBuilder(ConnectionString)
+        {
+            Options = $"{new NpgsqlConnectionStringBuilder(ConnectionString).Options} -c default_transaction_read_only=on".TrimStart(),
+        }.ToString(), _shown);
 
     /// <summary>Without the password.</summary>
     public override string ToString() => _shown;

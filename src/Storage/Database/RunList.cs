@@ -27,7 +27,8 @@ public sealed class RunList(DatabaseAddress database)
     /// <summary>All runs, oldest first, and those that an older version of Elastic recorded, which it did not enter here.</summary>
     /// <exception cref="System.Data.Common.DbException">The database is down.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>
-    public Task<IReadOnlyList<ListedRun>> ReadAsync(CancellationToken cancel) => database.CallAsync(StatementDeadline, (connection, token) => connection.QueryAsync(
+    public Task<IReadOnlyList<ListedRun>> ReadAsync(CancellationToken cancel) => database.CallAsync(
+        StatementDeadline, (connection, token) => connection.QueryAsync(
         // The second half looks at first events only, of which there is one a run and an index.
         """
         SELECT run, name, started_at FROM elastic_runs

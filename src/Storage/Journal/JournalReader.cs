@@ -29,7 +29,8 @@ public static class JournalReader
         IReadOnlyList<Row> page;
         do
         {
-            page = await readOnly.RetryAsync(Patience, PageDeadline, (connection, token) => PageAsync(connection, run, events.Count, token), cancel);
+            page = await readOnly.RetryAsync(
+                Patience, PageDeadline, (connection, token) => PageAsync(connection, run, events.Count, token), cancel);
             foreach (var row in page)
                 events.Add(Event(run, row, events.Count + 1));
         }
@@ -43,7 +44,9 @@ public static class JournalReader
         SELECT sequence_number, deleted, identifier, manifest, message FROM journal
         WHERE persistence_id = @key AND sequence_number > @after ORDER BY sequence_number LIMIT @rows
         """,
-        row => new Row(row.GetInt64(0), row.GetBoolean(1), row.IsDBNull(2) ? 0 : row.GetInt32(2), row.IsDBNull(3) ? "" : row.GetString(3), row.GetFieldValue<byte[]>(4)),
+        row => new Row(
+            row.GetInt64(0), row.GetBoolean(1), row.IsDBNull(2) ? 0 : row.GetInt32(2), row.IsDBNull(3) ? "" : row.GetString(3),
+            row.GetFieldValue<byte[]>(4)),
         cancel, ("key", JournalRows.KeyOf(run)), ("after", after), ("rows", PageRows));
 
     private static RunEvent Event(RunId run, Row row, long due)
@@ -56,7 +59,8 @@ public static class JournalReader
             throw new ElasticException($"run {run}: {JournalRows.OldFormat}");
         if (row.Identifier != JournalRows.Identifier)
             throw new ElasticException(
-                $"event {due} of run {run} was written by serializer {row.Identifier}, which is none of Elastic's: restore the journal's database from a copy");
+                $"event {due} of run {run} was written by serializer {row.Identifier}, which is none of Elastic's: " +
+                "restore the journal's database from a copy");
         try
         {
             return EventCodec.Default.Read(row.Manifest, row.Payload);
