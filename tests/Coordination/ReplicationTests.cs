@@ -1,6 +1,5 @@
 using Elastic.Foundation;
 using Elastic.Messages;
-using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Testing;
 using static Elastic.Testing.RunSamples;
@@ -46,7 +45,7 @@ public sealed class ReplicationTests
         fleet = fleet.Holding(run, B, C);
         Assert.Empty(Due(run, fleet));
         Assert.True(Replication.CanGo(run, fleet, A));
-        Assert.False(Replication.CanGo(run, fleet.Give(new WorkKey(WorkKind.Copy, 1, 3), A, default), A));
+        Assert.False(Replication.CanGo(run, fleet.Give(CopyWork.KeyOf(1, 3), A, default), A));
     }
 
     [Fact]
@@ -56,10 +55,10 @@ public sealed class ReplicationTests
     [Fact]
     public void A_copy_is_given_once()
     {
-        var (fleet, work) = Scheduler.Next(At(1), Three.Holding(At(1), A) with { Stopping = true }, Plan, default);
-        Assert.Equal(3, work.Count(w => w.Key.Kind == WorkKind.Copy));     // while the run stops, too
-        Assert.Equal(3, work.Select(w => w.Key).Distinct().Count());
-        Assert.Empty(Scheduler.Next(At(1), fleet, Plan, default).Work);
+        var first = Scheduler.Next(At(1), Three.Holding(At(1), A), Plan, default, upkeepOnly: true);
+        Assert.Equal(3, first.Given.Count(w => w.Key.Kind == "copy"));     // while the run stops, too
+        Assert.Equal(3, first.Given.Select(w => w.Key).Distinct().Count());
+        Assert.Empty(Scheduler.Next(At(1), first.View, Plan, default, upkeepOnly: true).Given);
     }
 
     [Fact]
@@ -75,5 +74,5 @@ public sealed class ReplicationTests
     }
 
     private static List<(NodeId Node, Digest Set)> Due(RunState run, ClusterView fleet) =>
-        [.. Replication.Due(run, fleet).Select(d => (d.Node, ((NodeCommand.CopySet)d.Command).Set))];
+        [.. Replication.Due(run, fleet).Select(d => (d.Node, d.Set))];
 }

@@ -2,15 +2,20 @@ using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
+using Elastic.Simulation;
 using Elastic.Testing;
 using static Elastic.Testing.RunSamples;
 
 namespace Elastic.Coordination.Tests;
 
-// What a supervisor does when nodes and messages come and go. Whole runs are in RunSimulationTests.
+// What a supervisor does when nodes and messages come and go. Whole runs are in tests/Simulation.
 public sealed class RunCoordinatorTests
 {
-    private readonly RunCoordinator _desk = new(Id, _ => Plan, TimeSpan.FromSeconds(10));
+    private readonly RunCoordinator _run = new(Id, _ => Plan, new CoordinatorSettings(GoesOn: true, TimeSpan.FromSeconds(10)));
+    private readonly List<RunOutput> _outputs = [];
+    private readonly Dictionary<NodeId, NodeCommand.Survey> _surveys = [];
+    private readonly Random _chance = new(1);
     private TimeSpan _now;
 
     [Fact]
@@ -20,31 +25,44 @@ public sealed class RunCoordinatorTests
         Enlist(A);
         Assert.Equal(["OpenRun", "Survey"], Sent(A));
         Survey(A, At(1).Current());
-        Assert.Equal(["RunReplica"], Sent(A));
+        Assert.Equal(["compute"], Sent(A));
     }
 
     [Fact]
     public void Work_that_a_node_has_in_hand_is_adopted_and_what_nobody_waits_for_is_dropped()
     {
         Recover(Journal(1));
-        Enlist(A, devices: 2, works: [new(WorkKind.Replica, 1, 1), new(WorkKind.Replica, 0, 1)]);
+        Enlist(A, devices: 2, works: [Held(ComputeWork.KeyOf(1, 1), 1), Held(ComputeWork.KeyOf(0, 1), 0)]);
         Survey(A, At(1).Current());
-        var sent = _desk.TakeOutbox();
-        Assert.Equal([new WorkKey(WorkKind.Replica, 0, 1)], sent.Select(o => o.Command).OfType<NodeCommand.DropWork>().Single().Works);
-        Assert.Equal([0], sent.Select(o => o.Command).OfType<NodeCommand.RunReplica>().Select(r => r.Replica));
+        var sent = Taken(A);
+        Assert.Equal([ComputeWork.KeyOf(0, 1)], sent.OfType<NodeCommand.DropWork>().Single().Works);
+        Assert.Equal([ComputeWork.KeyOf(1, 0)], sent.OfType<WorkOrder>().Select(o => o.Key));
+    }
+
+    [Fact]
+    public void An_order_names_its_term_the_version_that_it_starts_from_and_who_has_it()
+    {
+        Recover(Journal(1));
+        Enlist(B, devices: 0);
+        Survey(B, At(1).Current());
+        Enlist(A);
+        Survey(A, []);
+        var order = Taken(A).OfType<WorkOrder>().First(o => o.Content is Compute);
+        Assert.Equal((Id.Job, 1L, Version(1)), (order.Job, order.Id.Term, order.From!.Value));
+        Assert.Equal(["b:7001"], order.Sources);
     }
 
     [Fact]
     public void Work_that_a_node_does_not_have_by_its_own_account_is_given_out_again_after_three_seconds()
     {
         Begin(1, A);
-        Assert.Contains("RunReplica", Sent(A));
+        Assert.Contains("compute", Sent(A));
         After(2);
         Enlist(A);
         Assert.Empty(Sent(A));
         After(1.5);
         Enlist(A);
-        Assert.Equal(["RunReplica"], Sent(A));
+        Assert.Equal(["compute"], Sent(A));
     }
 
     [Fact]
@@ -54,7 +72,7 @@ public sealed class RunCoordinatorTests
         Sent(A);
         for (var i = 0; i < 2; i++)
         {
-            Handle(Finish(A, Result(1, 0)));
+            Step(new RunInput.Answered(Finish(A, Result(1, 0))));
             Assert.Contains("DropWork", Sent(A));
         }
     }
@@ -68,11 +86,11 @@ public sealed class RunCoordinatorTests
         After(9);
         Enlist(B);                                                       // the version may be there
         After(11);
-        _desk.Tick();
-        Assert.Null(_desk.TakeOwn());
+        Step(new RunInput.Tick());
+        Assert.Equal(3, _run.Run.Round);
+        Assert.Equal("nodes to say what they store: b:7000 (b)", _run.WaitsFor);
         Survey(B, []);
-        HandleOwn();
-        Assert.Equal(2, _desk.Run.Round);
+        Assert.Equal(2, _run.Run.Round);
     }
 
     [Fact]
@@ -82,12 +100,11 @@ public sealed class RunCoordinatorTests
         Enlist(A);
         Survey(A, []);
         After(199);
-        _desk.Tick();
-        Assert.Null(_desk.TakeOwn());
+        Step(new RunInput.Tick());
+        Assert.Equal((3, "nodes that may hold what is lacking"), (_run.Run.Round, _run.WaitsFor));
         After(2);
-        _desk.Tick();
-        HandleOwn();
-        Assert.Equal(0, _desk.Run.Round);
+        Step(new RunInput.Tick());
+        Assert.Equal(0, _run.Run.Round);
     }
 
     [Fact]
@@ -98,35 +115,86 @@ public sealed class RunCoordinatorTests
         Survey(A, [Version(3)]);
         Enlist(B);
         Survey(B, [D("inner 2 0"), D("inner 2 1")]);
-        HandleOwn();
-        Assert.Equal((3, true), (_desk.Run.Round, _desk.ClusterView.Surveyed));
+        Assert.Equal((3, true), (_run.Run.Round, _run.View.Surveyed));
+    }
+
+    [Fact]
+    public void After_a_rollback_nothing_is_given_out_before_the_fence_knows_of_it()
+    {
+        Recover(Journal(3));
+        Enlist(A);
+        _outputs.Clear();
+        After(11);
+        Survey(A, Checkpoint(2).InnerStates.Append(Version(2)));
+        Assert.Equal((2, Lifecycle.Recovering), (_run.Run.Round, _run.Lifecycle));
+        Assert.DoesNotContain(_outputs, o => o is RunOutput.Send { Message: WorkOrder });
+        var begin = Assert.Single(_outputs.OfType<RunOutput.BeginTerm>());
+        Step(new RunInput.TermBegun(begin.Asking, 2));
+        Assert.Contains("compute", Sent(A));
     }
 
     [Fact]
     public void A_node_that_begins_anew_is_not_gone_in_between()
     {
         Begin(1, A, Results(1));
-        Handle(Sums(A, 1, 0, 1));
+        Step(new RunInput.Answered(Sums(A, 1, 0, 1)));
         Enlist(B);
-        Survey(B, [Version(1)]);
-        Hold(A, 1);
-        Assert.Null(_desk.TakeOwn());                                    // one of two
+        Survey(B, [.. At(1).Current(), D("inner 1 0"), D("inner 1 1")]);
+        Assembled(A, 1);
+        Assert.Empty(Fences());                                          // one of two
         Enlist(B, incarnation: "2");
-        Assert.Null(_desk.TakeOwn());                                    // and not one of one
-        _desk.Lose(B);
-        Assert.IsType<RunCommand.CommitRound>(_desk.TakeOwn());
+        Assert.Empty(Fences());                                          // and not one of one
+        Step(new RunInput.Lost(B));
+        Assert.Single(Fences());
+    }
+
+    [Fact]
+    public void A_commit_is_stored_when_the_fence_has_let_it_pass_and_not_before()
+    {
+        Begin(1, A, Results(1));
+        Step(new RunInput.Answered(Sums(A, 1, 0, 1)));
+        Assembled(A, 1);
+        var asked = Assert.Single(Fences());
+        Assert.Equal((1, 1L), (_run.Run.Round, asked.Term));
+        Step(new RunInput.Fenced(asked.Commit, Passed: true));
+        Assert.Equal(2, _run.Run.Round);
+        Assert.Contains(_outputs.OfType<RunOutput.Store>(), s => s.Events.Any(e => e is RunEvent.RoundCommitted { Round: 1 }));
+    }
+
+    [Fact]
+    public void A_supervisor_whose_commit_the_fence_refuses_gives_up()
+    {
+        Begin(1, A, Results(1));
+        Step(new RunInput.Answered(Sums(A, 1, 0, 1)));
+        Assembled(A, 1);
+        Step(new RunInput.Fenced(Assert.Single(Fences()).Commit, Passed: false));
+        Assert.Equal("another supervisor has taken this run over", Assert.Single(_outputs.OfType<RunOutput.GiveUp>()).Why);
+        Assert.Equal(1, _run.Run.Round);
     }
 
     [Fact]
     public void A_version_of_sums_that_were_replaced_is_not_committed_however_many_hold_it()
     {
         Begin(1, A, Results(1));
-        Handle(Sums(A, 1, 0, 1));
-        _desk.Hold(new NodeReport.VersionHeld(A, Id, 1, D("a version of other contributions")));
-        Assert.Null(_desk.TakeOwn());
-        Assert.Contains("Assemble", Sent(A));                           // it is asked again
-        Hold(A, 1);
-        Assert.IsType<RunCommand.CommitRound>(_desk.TakeOwn());
+        Step(new RunInput.Answered(Sums(A, 1, 0, 1)));
+        Step(new RunInput.Answered(Answer(A, AssembleWork.KeyOf(1), new Assembled(1, D("a version of other contributions")))));
+        Assert.Empty(Fences());
+        Assert.Contains("assemble", Sent(A));                            // it is asked again
+        Assembled(A, 1);
+        Assert.Single(Fences());
+    }
+
+    [Fact]
+    public void An_answer_of_another_job_or_of_a_node_that_is_not_there_is_dropped_and_said()
+    {
+        Begin(1, A);
+        Step(new RunInput.Answered(Finish(A, Result(1, 0)) with { Job = new JobId("another-00000000") }));
+        Step(new RunInput.Answered(Finish(B, Result(1, 0))));
+        Step(new RunInput.Answered(Finish(A, Result(1, 0)) with { Key = new WorkKey("another kind", 1) }));
+        Assert.Equal(
+            ["it belongs to another-00000000", "the node is not enlisted: it says it again when it is", "there is no kind of work \"another kind\""],
+            _outputs.OfType<RunOutput.Dropped>().Select(d => d.Why));
+        Assert.Empty(_run.Run.Finished);
     }
 
     [Fact]
@@ -136,10 +204,10 @@ public sealed class RunCoordinatorTests
         Enlist(B);
         Survey(B, []);
         Enlist(A, leaving: true);
-        _desk.PutDown(new NodeReport.RunIdle(A, Id));
+        Step(new RunInput.Reported(new NodeReport.RunIdle(A, Id)));
         Assert.DoesNotContain("Release", Sent(A));
         foreach (var (copy, set) in new[] { (0, Version(1)), (1, D("inner 0 0")), (5, D("inner 0 1")) })
-            _desk.Hold(new NodeReport.SetHeld(B, Id, 1, copy, set));
+            Step(new RunInput.Answered(Answer(B, CopyWork.KeyOf(1, copy), new Copied(set))));
         Assert.Contains("Release", Sent(A));
         After(1);
         Enlist(A, leaving: true);
@@ -152,7 +220,7 @@ public sealed class RunCoordinatorTests
         Begin(1, A);
         Enlist(B);
         Survey(B, At(1).Current());
-        _desk.Lose(A);
+        Step(new RunInput.Lost(A));
         Enlist(A, leaving: true);
         Assert.DoesNotContain("Release", Sent(A));
         Survey(A, At(1).Current());
@@ -165,12 +233,11 @@ public sealed class RunCoordinatorTests
         Begin(1, A);
         Enlist(B);
         Survey(B, []);
-        var given = _desk.TakeOutbox().First(o => o.Node == B && WorkKey.Of(o.Command) is not null).Command;
-        _desk.TakeBack(new NodeReport.WorkFailed(B, given, "the disk is full", WorkFailure.Permanent));
+        Fail(Taken(B).OfType<WorkOrder>().First(), B, "the disk is full", WorkFailure.Permanent);
         Enlist(A, leaving: true);
-        _desk.PutDown(new NodeReport.RunIdle(A, Id));
+        Step(new RunInput.Reported(new NodeReport.RunIdle(A, Id)));
         Assert.DoesNotContain("Release", Sent(A));
-        _desk.Lose(B);
+        Step(new RunInput.Lost(B));
         Assert.Contains("Release", Sent(A));
     }
 
@@ -180,14 +247,13 @@ public sealed class RunCoordinatorTests
         Begin(1, A);
         Enlist(B);
         Survey(B, At(1).Current());
-        var work = _desk.TakeOutbox().Select(o => o.Command).OfType<NodeCommand.RunReplica>().First();
-        _desk.TakeBack(new NodeReport.WorkFailed(A, work, "the disk is full", WorkFailure.Permanent));
-        Assert.Null(_desk.Failure);
+        Fail(Taken(A).OfType<WorkOrder>().First(o => o.Content is Compute), A, "the disk is full", WorkFailure.Permanent);
+        Assert.Null(_run.Failure);
         Assert.Contains("Exclude", Sent(A));
-        Assert.Equal([B], _desk.ClusterView.Workers);
+        Assert.Equal([B], _run.View.Workers);
         After(31);
-        _desk.Tick();
-        Assert.Equal([A, B], _desk.ClusterView.Workers);
+        Step(new RunInput.Tick());
+        Assert.Equal([A, B], _run.View.Workers);
     }
 
     [Fact]
@@ -196,29 +262,43 @@ public sealed class RunCoordinatorTests
         Begin(1, A);
         Enlist(B);
         Survey(B, At(1).Current());
-        var work = _desk.TakeOutbox().Where(o => o.Node == A).Select(o => o.Command).OfType<NodeCommand.RunReplica>().First();
-        FailOnA(work);
-        Assert.Equal([A, B], _desk.ClusterView.Workers);
+        var order = Taken(A).OfType<WorkOrder>().First(o => o.Content is Compute);
+        FailOnA();
+        Assert.Equal([A, B], _run.View.Workers);
         foreach (var rest in new[] { 30, 60, 120 })
         {
-            FailOnA(work);
-            Assert.Null(_desk.Failure);
-            Assert.Equal([B], _desk.ClusterView.Workers);
+            FailOnA();
+            Assert.Null(_run.Failure);
+            Assert.Equal([B], _run.View.Workers);
             After(rest - 1);
-            _desk.Tick();
-            Assert.Equal([B], _desk.ClusterView.Workers);
+            Step(new RunInput.Tick());
+            Assert.Equal([B], _run.View.Workers);
             After(2);
-            _desk.Tick();
-            Assert.Equal([A, B], _desk.ClusterView.Workers);
+            Step(new RunInput.Tick());
+            Assert.Equal([A, B], _run.View.Workers);
         }
 
-        void FailOnA(NodeCommand.RunReplica failing)
+        void FailOnA()
         {
-            var key = WorkKey.Of(failing)!.Value;
-            Enlist(A, works: key);                                      // it has it in hand, by its own account
-            var again = _desk.TakeBack(new NodeReport.WorkFailed(A, failing, "IOException: Input/output error", WorkFailure.Transient));
-            _desk.GiveOutAgain(again!.Value.Work);
+            After(10);                                                   // what failed before does not rest any more
+            Step(new RunInput.Tick());
+            Enlist(A, works: new HeldWork(Id.Job, order.Id, order.Key, order.From));     // it has it in hand, by its own account
+            Fail(order, A, "IOException: Input/output error", WorkFailure.Transient);
         }
+    }
+
+    [Fact]
+    public void Work_that_failed_for_no_reason_is_given_out_again_after_a_rest()
+    {
+        Begin(1, A);
+        Fail(Taken(A).OfType<WorkOrder>().First(), A, "IOException: Input/output error", WorkFailure.Transient);
+        Sent(A);
+        After(0.4);
+        Step(new RunInput.Tick());
+        Assert.DoesNotContain("compute", Sent(A));
+        After(0.7);
+        Step(new RunInput.Tick());
+        Assert.Contains("compute", Sent(A));
     }
 
     [Fact]
@@ -226,12 +306,12 @@ public sealed class RunCoordinatorTests
     {
         Begin(1, A);
         Sent(A);
-        _desk.Unopened(new NodeReport.RunUnopened(A, Id, null));
+        Step(new RunInput.Reported(new NodeReport.RunUnopened(A, Id, null)));
         Assert.Contains("OpenRun", Sent(A));
-        Assert.Equal([A], _desk.ClusterView.Workers);
-        _desk.Unopened(new NodeReport.RunUnopened(A, Id, "its corpus cannot be had"));
+        Assert.Equal([A], _run.View.Workers);
+        Step(new RunInput.Reported(new NodeReport.RunUnopened(A, Id, "its corpus cannot be had")));
         Assert.DoesNotContain("OpenRun", Sent(A));
-        Assert.Empty(_desk.ClusterView.Workers);
+        Assert.Empty(_run.View.Workers);
     }
 
     [Fact]
@@ -247,18 +327,17 @@ public sealed class RunCoordinatorTests
     public void A_run_that_failed_goes_on_when_somebody_starts_it_again()
     {
         Begin(1, A);
-        var work = _desk.TakeOutbox().Select(o => o.Command).OfType<NodeCommand.RunReplica>().First();
-        _desk.TakeBack(new NodeReport.WorkFailed(A, work, "the disk is full", WorkFailure.Permanent));
-        Assert.Equal("the disk is full", _desk.Failure);
+        Fail(Taken(A).OfType<WorkOrder>().First(o => o.Content is Compute), A, "the disk is full", WorkFailure.Permanent);
+        Assert.Equal(("the disk is full", Lifecycle.Failed), (_run.Failure, _run.Lifecycle));
         Sent(A);
         Enlist(A);
         Assert.Empty(Sent(A));
 
-        Handle(RunSamples.Begin);
-        Assert.Null(_desk.Failure);
+        Ask(VirtualRun.Begin(1));
+        Assert.Null(_run.Failure);
         After(4);
         Enlist(A);
-        Assert.Contains("RunReplica", Sent(A));
+        Assert.Contains("compute", Sent(A));
     }
 
     [Fact]
@@ -266,47 +345,82 @@ public sealed class RunCoordinatorTests
     {
         Begin(1, A);
         Sent(A);
-        Handle(new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)));
+        Assert.IsType<RunReply.Accepted>(Ask(new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7))));
         Assert.Equal(["StopRun"], Sent(A));
-        Assert.Equal(RunPhase.Computing, _desk.Phase);
-        Handle(Stopped(A, HandOver(1, 0, 2)));
-        _desk.PutDown(new NodeReport.RunIdle(A, Id));
-        Assert.Equal(RunPhase.Stopped, _desk.Phase);
+        Assert.Equal((Lifecycle.Stopping, "nodes to hand over: a:7000 (a)"), (_run.Lifecycle, _run.WaitsFor));
+        Step(new RunInput.Answered(Stopped(A, HandOver(1, 0, 2))));
+        Step(new RunInput.Reported(new NodeReport.RunIdle(A, Id)));
+        Assert.Equal((Lifecycle.Stopped, RunPhase.Stopped), (_run.Lifecycle, _run.Phase));
         Sent(A);
 
-        Handle(RunSamples.Begin);
-        Assert.Equal(HandOver(1, 0, 2), _desk.TakeOutbox().Select(o => o.Command).OfType<NodeCommand.RunReplica>().Single().HandOver);
+        Ask(VirtualRun.Begin(1));
+        Assert.Equal(HandOver(1, 0, 2), Taken(A).OfType<WorkOrder>().Select(o => o.Content).OfType<Compute>().Single().HandOver);
+    }
+
+    [Fact]
+    public void A_request_that_comes_twice_changes_nothing_the_second_time()
+    {
+        Begin(1, A);
+        Ask(new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)));
+        Ask(VirtualRun.Begin(8));
+        Assert.IsType<RunReply.Accepted>(Ask(new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7))));      // the one from before, delayed
+        Assert.False(_run.Run.IsPaused);
+    }
+
+    [Fact]
+    public void A_run_that_nobody_has_asked_to_go_on_waits_for_somebody()
+    {
+        var run = new RunCoordinator(Id, _ => Plan, new CoordinatorSettings(GoesOn: false, TimeSpan.FromSeconds(10)));
+        Journal(1).ForEach(run.Replay);
+        var begin = run.Step(new RunInput.Recovered(), _now, _chance).OfType<RunOutput.BeginTerm>().Single();
+        run.Step(new RunInput.TermBegun(begin.Asking, 1), _now, _chance);
+        Assert.Equal((Lifecycle.Waiting, "somebody to start it"), (run.Lifecycle, run.WaitsFor));
     }
 
     [Fact]
     public void A_run_started_without_devices_takes_the_arithmetic_of_most_devices_and_the_others_only_store()
     {
-        Recover(new RunEvent.RunStarted(Id, RunSamples.Begin.Settings, RunSamples.Elements, D("corpus"), 1000, 100, ""));
+        Recover(new RunEvent.RunStarted(Id, VirtualRun.Name, RunSamples.Begin.Settings, Elements, D("corpus"), 1000, 100, "", VirtualRun.By(0)));
         Enlist(A, arithmetic: "cuda");
-        HandleOwn();
-        Assert.Equal("cuda", _desk.Run.Arithmetic);
+        Assert.Equal("cuda", _run.Run.Arithmetic);
         Enlist(B, devices: 4);
-        Assert.Equal([A], _desk.ClusterView.Workers);
+        Assert.Equal([A], _run.View.Workers);
         Assert.Contains("Exclude", Sent(B));
-        Assert.Equal([A, B], _desk.ClusterView.Staying);
+        Assert.Equal([A, B], _run.View.Staying);
     }
 
     [Fact]
-    public void A_node_in_quarantine_is_told_once_and_is_no_part_of_the_fleet()
+    public void A_node_in_quarantine_is_told_once_and_is_no_part_of_the_view()
     {
         Recover([.. Journal(1), new RunEvent.NodeQuarantined(Id, B, "it lies")]);
         Enlist(B);
         Assert.Equal(["Exclude"], Sent(B));
         Enlist(B);
         Assert.Empty(Sent(B));
-        Assert.Empty(_desk.ClusterView.Nodes);
+        Assert.Empty(_run.View.Nodes);
     }
+
+    [Fact]
+    public void A_coordinator_that_begins_with_a_snapshot_stands_where_one_stands_that_replays_the_journal()
+    {
+        foreach (var e in Journal(3))
+            _run.Replay(e);
+        var restored = new RunCoordinator(Id, _ => Plan, new CoordinatorSettings(true, TimeSpan.FromSeconds(10)));
+        restored.Restore(At(2));
+        foreach (var e in Journal(3).Skip(Journal(2).Count))
+            restored.Replay(e);
+        Assert.Equal(Deep(_run.Run), Deep(restored.Run));
+        Assert.Equal(_run.Plan, restored.Plan);
+    }
+
+    private static HeldWork Held(WorkKey key, int round) => new(Id.Job, new OrderId(1, 1), key, Version(round));
 
     private void Recover(params IEnumerable<RunEvent> journal)
     {
         foreach (var e in journal)
-            _desk.Fold(e);
-        _desk.Recovered(goOn: true);
+            _run.Replay(e);
+        Step(new RunInput.Recovered());
+        Step(new RunInput.TermBegun(_outputs.OfType<RunOutput.BeginTerm>().Last().Asking, 1));
     }
 
     // A run, and one node that has everything.
@@ -314,41 +428,65 @@ public sealed class RunCoordinatorTests
     {
         Recover([.. Journal(round), .. then]);
         Enlist(node);
-        Survey(node, _desk.Run.Current());
-        HandleOwn();
+        Survey(node, _run.Run.Current());
     }
 
-    private void After(double seconds) => _desk.At(_now += TimeSpan.FromSeconds(seconds));
+    private void Step(RunInput input)
+    {
+        var outputs = _run.Step(input, _now, _chance);
+        _outputs.AddRange(outputs);
+        foreach (var sent in outputs.OfType<RunOutput.Send>())
+            if (sent.Message is NodeCommand.Survey survey)
+                _surveys[sent.Node] = survey;
+    }
 
-    private void Enlist(NodeId node, int devices = 1, string incarnation = "1", string arithmetic = "1 cpu", bool leaving = false, params WorkKey[] works) =>
-        _desk.Enlist(new NodeReport.Enlist(
-            node, [.. Enumerable.Range(0, devices).Select(i => new DeviceId($"cpu:{i}"))], incarnation, "", false, "0.2", arithmetic,
-            [.. works.Select(w => new RunWork(Id, w))], leaving));
+    private void After(double seconds) => _now += TimeSpan.FromSeconds(seconds);
 
+    private void Enlist(NodeId node, int devices = 1, string incarnation = "1", string arithmetic = "1 cpu", bool leaving = false, params HeldWork[] works) =>
+        Step(new RunInput.Reported(new NodeReport.Enlist(node)
+        {
+            Devices = [.. Enumerable.Range(0, devices).Select(i => new DeviceId($"cpu:{i}"))],
+            Incarnation = incarnation,
+            Address = $"{node}:7000",
+            Endpoint = $"{node}:7001",
+            Seed = false,
+            Version = "0.2",
+            Arithmetic = arithmetic,
+            Works = works,
+            Leaving = leaving,
+        }));
+
+    // The node answers the newest survey that it was asked for.
     private void Survey(NodeId node, IEnumerable<Digest> intact)
     {
-        _desk.Hold(new NodeReport.Surveyed(node, Id, [.. _desk.Run.References()], [.. intact], new Part(0, 1)));
-        if (!_desk.ClusterView.Surveyed && _desk.Run.Current().All(s => !_desk.ClusterView.HoldersOf(s).IsEmpty))
-            HandleOwn();
+        var whole = intact.ToHashSet();
+        var asked = _surveys[node];
+        Step(new RunInput.Reported(new NodeReport.Surveyed(node, Id, asked.Number, asked.Sets, [.. asked.Sets.Where(whole.Contains)], asked.Part)));
     }
 
-    private void Hold(NodeId node, int round) => _desk.Hold(new NodeReport.VersionHeld(node, Id, round, VersionAfter(round)));
+    private void Assembled(NodeId node, int round) => Step(new RunInput.Answered(Answer(node, AssembleWork.KeyOf(round), new Assembled(round, VersionAfter(round)))));
 
-    private void Handle(RunCommand command)
+    private void Fail(WorkOrder order, NodeId node, string why, WorkFailure kind) =>
+        Step(new RunInput.Answered(new WorkResult(order.Job, node, order.Id, order.Key, order.From, new WorkFailed(why, kind))));
+
+    private RunReply Ask(RunRequest request)
     {
-        var decision = _desk.Decide(command);
-        Assert.Null(decision.Refusal);
-        foreach (var e in decision.Events)
-            _desk.Fold(e);
-        _desk.Settle(command, decision);
+        Step(new RunInput.Asked(request, this));
+        var reply = _outputs.OfType<RunOutput.Reply>().Last();
+        Assert.Same(this, reply.Asker);
+        return reply.Answer;
     }
 
-    private void HandleOwn()
+    private List<RunOutput.AskFence> Fences() => [.. _outputs.OfType<RunOutput.AskFence>()];
+
+    // What a node was sent since the last call.
+    private List<IWireMessage> Taken(NodeId node)
     {
-        while (_desk.TakeOwn() is { } own)
-            Handle(own);
+        var sent = _outputs.OfType<RunOutput.Send>().Where(s => s.Node == node).ToList();
+        _outputs.RemoveAll(o => sent.Contains(o));
+        return [.. sent.Select(s => s.Message)];
     }
 
-    // The kinds of messages for a node since the last call.
-    private List<string> Sent(NodeId node) => [.. _desk.TakeOutbox().Where(o => o.Node == node).Select(o => o.Command.GetType().Name)];
+    // Of an order its kind, of a command its name.
+    private List<string> Sent(NodeId node) => [.. Taken(node).Select(m => m is WorkOrder o ? o.Key.Kind : m.GetType().Name)];
 }

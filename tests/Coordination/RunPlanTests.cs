@@ -14,7 +14,7 @@ public sealed class RunPlanTests
         var settings = TinySettings.Of("a", 2);
         var plan = RunPlan.Of(settings with { Run = settings.Run with { Rounds = null, Epochs = epochs } }, RunSamples.Elements, blocks, 10);
         Assert.Equal(rounds, plan.Rounds);
-        Assert.Equal((48, 3 * 8 * 16, 2 * 3 * 8 * 16, rounds * 3), (plan.SamplesPerRound, plan.TokensPerReplica, plan.TokensPerRound, plan.TotalSteps));
+        Assert.Equal((48, 3 * 8 * 16, 2 * 3 * 8 * 16, rounds * 3), (plan.At(0).SamplesPerRound, plan.TokensPerReplica(0), plan.TokensBefore(1), plan.TotalSteps));
     }
 
     [Fact]
@@ -27,7 +27,7 @@ public sealed class RunPlanTests
     [Fact]
     public void The_first_version_the_last_and_every_so_many_between_are_scored_and_all_but_the_first_stored()
     {
-        var plan = RunSamples.Plan with { Rounds = 7, EvaluateEvery = 3, CheckpointEvery = 2 };
+        var plan = RunSamples.PlanOf(replicas: 2, rounds: 7, chunks: 2) with { EvaluateEvery = 3, CheckpointEvery = 2 };
         Assert.Equal([0, 3, 6, 7], Enumerable.Range(0, 8).Where(plan.Evaluates));
         Assert.Equal([2, 4, 6, 7], Enumerable.Range(0, 8).Where(plan.Checkpoints));
     }

@@ -91,15 +91,15 @@ public sealed class RunProgressTests
     [Fact]
     public void A_view_shows_the_newest_score_checkpoint_fingerprint_and_fleet()
     {
-        var view = _progress.View(At(3), Plan, FleetOf(("a", 1), ("b", 4)), RunPhase.Computing, "notice", "failure");
+        var view = _progress.View(At(3), Plan, FleetOf(("a", 1), ("b", 4)), RunPhase.Computing);
         Assert.Equal((3, 4, RunPhase.Computing), (view.Round, view.Rounds, view.Phase));
         Assert.Equal((3.0, 6.0), (view.ValLoss, view.BitsPerByte));
         Assert.Equal((D("fingerprint 3"), "round-2.json"), (view.Fingerprint, view.Checkpoint));
-        Assert.Equal((2, 5, "notice", "failure"), (view.Nodes, view.Devices, view.Notice, view.Failure));
+        Assert.Equal((2, 5), (view.Nodes, view.Devices));
         Assert.Null(View(Started).Fingerprint);
     }
 
-    private RunView View(RunState run) => _progress.View(run, Plan, ClusterView.Empty, run.Phase(Plan), null, null);
+    private RunView View(RunState run) => _progress.View(run, Plan, ClusterView.Empty, run.Phase(Plan));
 
     private static NodeReport.StepTaken Step(int round, int replica, int step) => new(new NodeId("a"), Id, round, replica, step, 3, 1e-3);
 

@@ -1,7 +1,7 @@
 using Elastic.Messages;
-using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Vectors;
+using Elastic.Messages.Work;
 using Elastic.Testing;
 using static Elastic.Testing.RunSamples;
 
@@ -18,7 +18,7 @@ public sealed class SchedulerTests
         foreach (var run in new[] { Started, At(1), Averaging, Assembling })
         {
             Assert.Empty(Given(run, ClusterView.Empty with { Surveyed = true }, out _));
-            Assert.Empty(Given(run, Two with { Stopping = true }, out _));
+            Assert.DoesNotContain(Scheduler.Next(run, Two, Plan, default, upkeepOnly: true).Given, w => w.Key.Kind is not "copy");
         }
     }
 
@@ -36,7 +36,7 @@ public sealed class SchedulerTests
     public void The_first_version_is_made_once_by_a_node_with_a_device()
     {
         var work = Assert.Single(Given(Started, FleetOf(("a", 0), ("b", 1), ("c", 1)), out var fleet));
-        Assert.IsType<NodeCommand.Initialize>(work.Command);
+        Assert.IsType<Initialize>(work.Content);
         Assert.Equal(B, work.Node);
         Assert.Empty(Given(Started, fleet, out _));
     }
@@ -46,17 +46,17 @@ public sealed class SchedulerTests
     {
         var run = Carry(WithChunks(WithResults(At(1))), Commit(1));           // version 2: scored and durable by the plan
         var work = Given(run, Two, out _);
-        Assert.Equal([(WorkKind.Evaluate, A), (WorkKind.Checkpoint, A), (WorkKind.Replica, B)], work.Select(w => (w.Key.Kind, w.Node)));
-        Assert.Equal(new NodeCommand.Evaluate(Id, 2, Version(2)), work[0].Command);
-        var expected = new NodeCommand.TakeCheckpoint(Id, 2, Version(2), D("fingerprint 2"), [D("inner 1 0"), D("inner 1 1")], run.TokensSeen, run.Ledger);
-        Assert.Equal(Deep(expected), Deep(work[1].Command));
+        Assert.Equal([("evaluate", A), ("checkpoint", A), ("compute", B)], work.Select(w => (w.Key.Kind, w.Node)));
+        Assert.Equal(new Evaluate(2, Version(2)), work[0].Content);
+        var expected = new TakeCheckpoint(2, Version(2), D("fingerprint 2"), [D("inner 1 0"), D("inner 1 1")], run.TokensSeen, run.Ledger);
+        Assert.Equal(Deep(expected), Deep(work[1].Content));
     }
 
     [Fact]
     public void A_checkpoint_is_taken_by_a_node_that_is_meant_to_stay()
     {
         var run = Carry(WithChunks(WithResults(At(1))), Commit(1));
-        WorkKey checkpoint = new(WorkKind.Checkpoint, 2);
+        var checkpoint = CheckpointWork.KeyOf(2);
         Assert.Equal(C, Given(run, Two.Enlist(C, [], seed: true), out _).Single(w => w.Key == checkpoint).Node);
         Assert.Equal(B, Given(run, Two.Enlist(A, [], seed: true, leaving: true), out _).Single(w => w.Key == checkpoint).Node);
     }
@@ -67,20 +67,20 @@ public sealed class SchedulerTests
         var run = Fold(At(1), new RunEvent.ReplicaHandedOver(Id, HandOver(1, 1, 2)));
         Assert.Equal(
             [
-                new NodeCommand.RunReplica(Id, 1, 0, Version(1), D("inner 0 0"), null),
-                new NodeCommand.RunReplica(Id, 1, 1, Version(1), D("inner 0 1"), HandOver(1, 1, 2)),
+                new Compute(1, 0, Version(1), D("inner 0 0"), null),
+                new Compute(1, 1, Version(1), D("inner 0 1"), HandOver(1, 1, 2)),
             ],
-            Given(run, Two, out _).Select(w => w.Command));
+            Given(run, Two, out _).Select(w => w.Content));
         Assert.Equal(
-            new NodeCommand.RunReplica(Id, 0, 0, D("version 0"), null, null),
-            Given(Computing, Two, out _).First(w => w.Key.Kind == WorkKind.Replica).Command);
+            new Compute(0, 0, D("version 0"), null, null),
+            Given(Computing, Two, out _).First(w => w.Key.Kind == "compute").Content);
     }
 
     [Fact]
     public void A_finished_replica_is_not_given_again()
     {
         var work = Assert.Single(Given(Fold(At(1), new RunEvent.ReplicaComputed(Id, Result(1, 0), A)), Two, out _));
-        Assert.Equal(new WorkKey(WorkKind.Replica, 1, 1), work.Key);
+        Assert.Equal(ComputeWork.KeyOf(1, 1), work.Key);
     }
 
     [Fact]
@@ -91,13 +91,13 @@ public sealed class SchedulerTests
         var work = Given(run, Two, out _, plan);
         Assert.Equal(["a", "b", "a"], work.Select(w => w.Node.Value));
         Assert.Equal(
-            new int[][] { [0, 1], [2, 3], [4] }.Select(c => Deep(new NodeCommand.AverageChunks(Id, 1, c, Version(1), [D("contribution 1 0"), D("contribution 1 1")]))),
-            work.Select(w => Deep(w.Command)));
+            new int[][] { [0, 1], [2, 3], [4] }.Select(c => Deep(new Average(1, c, Version(1), [D("contribution 1 0"), D("contribution 1 1")]))),
+            work.Select(w => Deep(w.Content)));
 
         run = Fold(run, new RunEvent.ChunksAveraged(Id, 1, [Chunk(1, 0), Chunk(1, 1), Chunk(1, 3)]));
         work = Given(run, Two, out _, plan);
-        Assert.Equal([new WorkKey(WorkKind.Average, 1, 2), new WorkKey(WorkKind.Average, 1, 4)], work.Select(w => w.Key));
-        Assert.Equal([2, 3], ((NodeCommand.AverageChunks)work[0].Command).Chunks);           // a piece keeps its name, whatever part of it is there
+        Assert.Equal([AverageWork.KeyOf(1, 2), AverageWork.KeyOf(1, 4)], work.Select(w => w.Key));
+        Assert.Equal([2, 3], ((Average)work[0].Content).Chunks);           // a piece keeps its name, whatever part of it is there
     }
 
     [Fact]
@@ -107,7 +107,7 @@ public sealed class SchedulerTests
         var fleet = FleetOf(("a", 1), ("b", 4), ("c", 1)).WithAssembled(B);
         var work = Given(run, fleet, out fleet);
         Assert.Equal(["a", "c"], work.Select(w => w.Node.Value));
-        Assert.All(work, w => Assert.Equal(Deep(new NodeCommand.Assemble(Id, 1, [Chunk(1, 0), Chunk(1, 1)], new Part(0, 1))), Deep(w.Command)));
+        Assert.All(work, w => Assert.Equal(Deep(new Assemble(1, [Chunk(1, 0), Chunk(1, 1)])), Deep(w.Content)));
         Assert.Equal("d", Assert.Single(Given(run, fleet.Enlist(new NodeId("d"), []), out _)).Node.Value);
         Assert.Empty(Given(run, fleet.Enlist(new NodeId("d"), [], leaving: true), out _));
     }
@@ -118,10 +118,11 @@ public sealed class SchedulerTests
         var plan = Plan with { Elements = ElementsOf(450) };
         var run = Fold(WithResults(At(1)), new RunEvent.ChunksAveraged(Id, 1, [.. Enumerable.Range(0, 450).Select(c => Chunk(1, c))]));
         var work = Given(run, FleetOf(("a", 1)), out var fleet, plan);
-        var parts = work.Select(w => (NodeCommand.Assemble)w.Command).ToList();
+        var parts = AssembleWork.Kind.Cut(Assert.Single(work).Content).ToList();
         Assert.Equal([new Part(0, 3), new Part(1, 3), new Part(2, 3)], parts.Select(p => p.Part));
-        Assert.Equal(Enumerable.Range(0, 450), parts.SelectMany(p => p.Chunks).Select(c => c.Chunk));
-        Assert.Equal(new InFlightWork(new WorkKey(WorkKind.Assemble, 1), A), Assert.Single(fleet.InFlight).Key);
+        Assert.Equal(Enumerable.Range(0, 450), parts.SelectMany(p => ((Assemble)p.Content).Chunks).Select(c => c.Chunk));
+        Assert.Equal(Deep(work[0].Content), Deep(AssembleWork.Kind.Join([.. parts.Select(p => p.Content)])));
+        Assert.Equal(new InFlightWork(AssembleWork.KeyOf(1), A), Assert.Single(fleet.InFlight).Key);
     }
 
     [Fact]
@@ -142,7 +143,7 @@ public sealed class SchedulerTests
         var lost = first.Where(w => w.Node == A).ToList();
         Assert.NotEmpty(lost);
         var second = Given(At(1), fleet.Lose(A), out _);
-        Assert.Equal(lost.Select(w => (w.Key, w.Command)), second.Select(w => (w.Key, w.Command)));
+        Assert.Equal(lost.Select(w => (w.Key, w.Content)), second.Select(w => (w.Key, w.Content)));
         Assert.All(second, w => Assert.Equal(B, w.Node));
     }
 
@@ -156,7 +157,7 @@ public sealed class SchedulerTests
     [Fact]
     public void A_node_is_given_at_most_as_many_replicas_as_it_has_devices_and_the_rest_waits_for_who_is_free_first()
     {
-        var plan = Plan with { Replicas = 14 };
+        var plan = PlanOf(replicas: 14, rounds: 4, chunks: 2);
         var run = At(0) with { Round = 1 };
         var first = Replicas(Given(run, FleetOf(("a", 1), ("b", 2), ("c", 4)), out var fleet, plan));
         Assert.Equal([("a", 1), ("b", 2), ("c", 4)], first.GroupBy(w => w.Node.Value).OrderBy(g => g.Key).Select(g => (g.Key, g.Count())));
@@ -199,15 +200,15 @@ public sealed class SchedulerTests
         var given = Replicas(Given(At(1), FleetOf(("a", 1), ("b", 2)), out var fleet));
         var slow = given.Single(w => w.Node == A);
         var run = Fold(At(1), new RunEvent.ReplicaComputed(Id, Result(1, 1 - slow.Key.Index), B));
-        fleet = fleet.Answered(new WorkKey(WorkKind.Replica, 1, 1 - slow.Key.Index), B);
+        fleet = fleet.Answered(ComputeWork.KeyOf(1, 1 - slow.Key.Index), B);
 
         Assert.Empty(Given(run, fleet, out _, null, new StragglerDetector(TimeSpan.FromSeconds(15), median)));
         Assert.Empty(Given(run, fleet, out _, null, new StragglerDetector(TimeSpan.FromSeconds(16), null)));        // nobody knows yet how long it takes
         var late = new StragglerDetector(TimeSpan.FromSeconds(16), median);
         var second = Assert.Single(Given(run, fleet, out var after, null, late));
-        Assert.Equal((B, slow.Key, slow.Command), (second.Node, second.Key, second.Command));
+        Assert.Equal((B, slow.Key, slow.Content), (second.Node, second.Key, second.Content));
         Assert.Empty(Given(run, after, out _, null, late));                                            // a third one is of no use
-        Assert.Empty(Given(run, fleet.Give(new WorkKey(WorkKind.Evaluate, 1), B, default), out _, null, late));
+        Assert.Empty(Given(run, fleet.Give(EvaluateWork.KeyOf(1), B, default), out _, null, late));
     }
 
     [Fact]
@@ -227,17 +228,17 @@ public sealed class SchedulerTests
         Assert.Empty(Given(run, fleet, out _, plan));                                                  // waits for both
 
         run = Fold(run, new RunEvent.ReplicaConfirmed(Id, Result(1, 0), B));
-        fleet = fleet.Answered(new WorkKey(WorkKind.Replica, 1, 0), B);
+        fleet = fleet.Answered(ComputeWork.KeyOf(1, 0), B);
         Assert.Empty(Given(run, fleet, out _, plan));
         run = Fold(run, new RunEvent.ReplicaConfirmed(Id, Result(1, 1), A));
-        Assert.Equal(WorkKind.Average, Assert.Single(Given(run, fleet.Answered(new WorkKey(WorkKind.Replica, 1, 1), A), out _, plan)).Key.Kind);
+        Assert.Equal("average", Assert.Single(Given(run, fleet.Answered(ComputeWork.KeyOf(1, 1), A), out _, plan)).Key.Kind);
     }
 
     [Fact]
     public void An_audit_that_nobody_else_could_make_is_let_go()
     {
         var work = Given(WithResults(At(1)) with { Quorums = Fold(At(1), Finished(0, A), Finished(1, A)).Quorums }, FleetOf(("a", 2)), out _, Plan with { AuditRate = 1 });
-        Assert.Equal(WorkKind.Average, Assert.Single(work).Key.Kind);
+        Assert.Equal("average", Assert.Single(work).Key.Kind);
     }
 
     [Fact]
@@ -246,8 +247,8 @@ public sealed class SchedulerTests
         var run = Fold(WithResults(At(1)), new RunEvent.ReplicaContested(Id, Result(1, 0), Result(1, 0, "x"), B));
         Assert.Empty(Given(run, Two, out _));
         var work = Assert.Single(Given(run, Two.Enlist(C, [new("cpu:0")]), out _));
-        Assert.Equal((C, new WorkKey(WorkKind.Replica, 1, 0)), (work.Node, work.Key));
-        Assert.Null(((NodeCommand.RunReplica)work.Command).HandOver);
+        Assert.Equal((C, ComputeWork.KeyOf(1, 0)), (work.Node, work.Key));
+        Assert.Null(((Compute)work.Content).HandOver);
     }
 
     [Fact]
@@ -308,21 +309,24 @@ public sealed class SchedulerTests
     }
 
     [Fact]
-    public void An_answer_names_the_work_that_was_given()
+    public void Each_kind_of_work_is_registered_under_its_own_name()
     {
-        RunCommand[] answers =
-        [
-            Made(A, D("version 0"), D("f")), Scored(A, new VersionScore(2, 1, 1)),
-            Stored(A, Checkpoint(2)), Finish(B, Result(2, 0)),
-            Stopped(C, HandOver(2, 1, 1)), Sums(A, 2, default, [Chunk(2, 0), Chunk(2, 1)]),
-        ];
-        var second = Carry(WithChunks(WithResults(At(1))), Commit(1));
-        var given = new[] { (Started, Two), (second, Two.Enlist(C, [new("cpu:0")])), (WithResults(At(2)), Two) }
-            .SelectMany(c => Given(c.Item1, c.Item2, out _)).ToList();
-        Assert.Equal(given.Select(w => (InFlightWork?)new InFlightWork(w.Key, w.Node)), answers.Select(Scheduler.AnsweredBy));
-        Assert.All(given, w => Assert.Equal(w.Key, WorkKey.Of(w.Command)));
-        Assert.Null(Scheduler.AnsweredBy(Sums(A, 2, default, [])));
-        Assert.Null(Scheduler.AnsweredBy(Begin));
+        Assert.Equal(["assemble", "average", "checkpoint", "compute", "copy", "evaluate", "initialize"], WorkKinds.All.Select(k => k.Name).Order(StringComparer.Ordinal));
+        Assert.All(WorkKinds.All, k => Assert.Same(k, WorkKinds.Find(k.Name)));
+        Assert.Null(WorkKinds.Find("another kind"));
+    }
+
+    [Fact]
+    public void Why_nothing_can_be_given_is_said()
+    {
+        Assert.Equal("no node is there", Reason(At(1), ClusterView.Empty with { Surveyed = true }));
+        Assert.Equal("it is not known yet what is still whole", Reason(At(1), Two with { Surveyed = false }));
+        Assert.Equal("no node has a device that may compute for this run", Reason(At(1), FleetOf(("a", 0))));
+        var disputed = Fold(WithResults(At(1)), new RunEvent.ReplicaContested(Id, Result(1, 0), Result(1, 0, "x"), B));
+        Assert.Equal("two results of one replica differ: a third computation, on a node that has not computed it yet, settles it", Reason(disputed, Two));
+        Assert.Null(Reason(At(1), Two));
+
+        static string? Reason(RunState run, ClusterView view) => Scheduler.Next(run, view, Plan, default).Reason;
     }
 
     [Fact]
@@ -331,25 +335,26 @@ public sealed class SchedulerTests
         foreach (var run in new[] { Started, At(1), Carry(WithChunks(WithResults(At(1))), Commit(1)), WithResults(At(2)), WithChunks(WithResults(At(3))) })
             Assert.All(Given(run, Two.Holding(run, A), out _), w => Assert.False(Scheduler.IsDone(run, Plan, new InFlightWork(w.Key, w.Node))));
 
-        WorkKey replica = new(WorkKind.Replica, 1, 0);
+        var replica = ComputeWork.KeyOf(1, 0);
         Assert.True(Scheduler.IsDone(WithResults(At(1)), Plan, new InFlightWork(replica, B)));                  // another was faster
         Assert.True(Scheduler.IsDone(At(2), Plan, new InFlightWork(replica, B)));
         Assert.False(Scheduler.IsDone(WithResults(At(1)), Plan with { AuditRate = 1 }, new InFlightWork(replica, B)));
         Assert.True(Scheduler.IsDone(WithResults(At(1)), Plan with { AuditRate = 1 }, new InFlightWork(replica, A)));
-        Assert.True(Scheduler.IsDone(WithChunks(WithResults(At(1))), Plan, new InFlightWork(new WorkKey(WorkKind.Average, 1, 0), A)));
-        Assert.True(Scheduler.IsDone(At(2), Plan, new InFlightWork(new WorkKey(WorkKind.Evaluate, 2), A)));
-        Assert.True(Scheduler.IsDone(At(2), Plan, new InFlightWork(new WorkKey(WorkKind.Checkpoint, 2), A)));
-        Assert.True(Scheduler.IsDone(At(2), Plan, new InFlightWork(new WorkKey(WorkKind.Copy, 1, 2), A)));
-        Assert.True(Scheduler.IsDone(Computing, Plan, new InFlightWork(new WorkKey(WorkKind.Initialize, 0), A)));
+        Assert.True(Scheduler.IsDone(WithChunks(WithResults(At(1))), Plan, new InFlightWork(AverageWork.KeyOf(1, 0), A)));
+        Assert.True(Scheduler.IsDone(At(2), Plan, new InFlightWork(EvaluateWork.KeyOf(2), A)));
+        Assert.True(Scheduler.IsDone(At(2), Plan, new InFlightWork(CheckpointWork.KeyOf(2), A)));
+        Assert.True(Scheduler.IsDone(At(2), Plan, new InFlightWork(CopyWork.KeyOf(1, 2), A)));
+        Assert.True(Scheduler.IsDone(Computing, Plan, new InFlightWork(InitializeWork.Key, A)));
     }
 
     private static RunEvent.ReplicaComputed Finished(int replica, NodeId node) => new(Id, Result(1, replica), node);
 
-    private static List<Assignment> Replicas(IEnumerable<Assignment> work) => [.. work.Where(w => w.Key.Kind == WorkKind.Replica)];
+    private static List<Assignment> Replicas(IEnumerable<Assignment> work) => [.. work.Where(w => w.Key.Kind == "compute")];
 
     private static IReadOnlyList<Assignment> Given(RunState run, ClusterView fleet, out ClusterView after, RunPlan? plan = null, StragglerDetector stragglers = default)
     {
-        (after, var work) = Scheduler.Next(run, fleet, plan ?? Plan, stragglers);
-        return work;
+        var scheduling = Scheduler.Next(run, fleet, plan ?? Plan, stragglers);
+        after = scheduling.View;
+        return scheduling.Given;
     }
 }

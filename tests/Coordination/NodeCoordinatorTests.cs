@@ -1,0 +1,201 @@
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
+using static Elastic.Testing.RunSamples;
+
+namespace Elastic.Coordination.Tests;
+
+// What a node does with orders and commands that come twice, late, in parts, or while it is busy.
+public sealed class NodeCoordinatorTests
+{
+    private readonly NodeCoordinator _node = new(new NodeFacts
+    {
+        Id = A, Incarnation = "1", Address = "a:7000", Endpoint = "a:7001", Seed = false, Version = "0.2", Arithmetic = "1 cpu",
+    });
+
+    public NodeCoordinatorTests() => Step(new NodeInput.HasDevices([new DeviceId("cpu:0")]));
+
+    [Fact]
+    public void An_order_of_a_run_that_was_never_opened_is_answered_by_asking_for_it()
+    {
+        Assert.Equal(new NodeReport.RunUnopened(A, Id, null), Sent(Step(Ordered(Replica(0)))).Single());
+        Assert.Empty(Works());
+    }
+
+    [Fact]
+    public void What_comes_while_a_run_is_being_opened_waits_and_counts_as_in_hand()
+    {
+        Step(new NodeInput.Commanded(Open));
+        Step(Ordered(Replica(0)));
+        Assert.Equal([ComputeWork.KeyOf(1, 0)], Works().Select(w => w.Key));
+        Assert.Contains(Step(new NodeInput.Opened(Id, 1, null)), o => o is NodeOutput.Reschedule);
+        Assert.Equal([1], Starts());
+    }
+
+    [Fact]
+    public void A_run_that_cannot_be_opened_is_said_and_what_was_asked_of_it_with_it()
+    {
+        Step(new NodeInput.Commanded(Open));
+        Step(Ordered(Replica(0)));
+        var outputs = Step(new NodeInput.Opened(Id, 1, "the disk is full"));
+        Assert.All(Sent(outputs), m => Assert.Equal(new NodeReport.RunUnopened(A, Id, "the disk is full"), m));
+        Assert.Empty(Works());
+    }
+
+    [Fact]
+    public void The_same_order_twice_is_begun_once()
+    {
+        Opened();
+        Step(Ordered(Replica(0)));
+        Step(Ordered(Replica(0)));
+        Step(Ordered(Replica(0, number: 5)));                            // the same work, ordered again by a new supervisor
+        Assert.Equal([1], Starts());
+        Assert.Equal(new OrderId(1, 1), Works().Single().Order);
+    }
+
+    [Fact]
+    public void An_answer_is_given_again_with_every_order_and_heartbeat_until_it_is_acknowledged()
+    {
+        Opened();
+        Step(Ordered(Replica(0)));
+        Starts();
+        var computed = new Computed(Result(1, 0));
+        Assert.Equal(Answered(computed), Sent(Step(new NodeInput.Ended(1, computed))).Single());
+        Assert.Equal(Answered(computed), Sent(Step(Ordered(Replica(0)))).Single());
+        Step(new NodeInput.Beat());                                      // just told: once more with the next
+        Assert.Contains(Answered(computed), Sent(Step(new NodeInput.Beat())));
+        Step(new NodeInput.Commanded(new NodeCommand.DropWork(Id, [ComputeWork.KeyOf(1, 0)])));
+        Assert.Single(Sent(Step(new NodeInput.Beat())));                 // the heartbeat alone
+        Assert.Empty(Works());
+    }
+
+    [Fact]
+    public void Work_that_is_ordered_for_another_version_takes_the_place_of_the_older_order()
+    {
+        Opened();
+        Step(Ordered(Replica(0)));
+        Starts();
+        var outputs = Step(Ordered(Replica(0, number: 2) with { From = D("another version") }));
+        Assert.Equal([1], outputs.OfType<NodeOutput.Abandon>().Select(a => a.Work));
+        Assert.Empty(Sent(Step(new NodeInput.Ended(1, new Computed(Result(1, 0))))));       // nobody waits for it
+        Assert.Equal([2], Starts());
+        Assert.Equal(D("another version"), Works().Single().From);
+    }
+
+    [Fact]
+    public void An_older_order_that_is_delayed_does_not_take_the_place_of_a_newer_one()
+    {
+        Opened();
+        Step(Ordered(Replica(0, number: 2)));
+        Assert.DoesNotContain(Step(Ordered(Replica(0) with { From = D("an older version") })), o => o is NodeOutput.Abandon);
+        Assert.Equal(Version(1), Works().Single().From);
+    }
+
+    [Fact]
+    public void Sums_that_are_ordered_again_are_made_again_since_their_inputs_may_be_others()
+    {
+        Opened();
+        var first = Order(AverageWork.KeyOf(1, 0), new Average(1, [0, 1], Version(1), [D("contribution 1 0"), D("contribution 1 1")]));
+        Assert.Equal([1], Step(Ordered(first)).OfType<NodeOutput.Start>().Select(s => s.Work));
+        var second = Order(AverageWork.KeyOf(1, 0), new Average(1, [0, 1], Version(1), [D("another"), D("contribution 1 1")]), 2);
+        Assert.Equal([2], Step(Ordered(second)).OfType<NodeOutput.Start>().Select(s => s.Work));
+    }
+
+    [Fact]
+    public void A_stop_hands_over_what_is_computed_forgets_what_waits_and_says_when_all_is_put_down()
+    {
+        Opened();
+        Step(Ordered(Replica(0)));
+        Step(Ordered(Replica(1)));
+        Assert.Equal([1], Starts());                                     // there is one device
+        var outputs = Step(new NodeInput.Commanded(new NodeCommand.StopRun(Id)));
+        Assert.Equal([1], outputs.OfType<NodeOutput.Stop>().Select(s => s.Work));
+        Assert.Equal([ComputeWork.KeyOf(1, 0)], Works().Select(w => w.Key));
+        var handedOver = new HandedOver(HandOver(1, 0, 2));
+        Assert.Equal([Answered(handedOver), new NodeReport.RunIdle(A, Id)], Sent(Step(new NodeInput.Ended(1, handedOver))));
+        Assert.Empty(Starts());
+    }
+
+    [Fact]
+    public void A_node_that_leaves_stops_takes_no_more_work_and_goes_when_every_run_has_released_it()
+    {
+        Opened();
+        Step(Ordered(Replica(0)));
+        Starts();
+        Assert.Contains(Step(new NodeInput.Leave()), o => o is NodeOutput.Stop);
+        Step(Ordered(Replica(1)));
+        Assert.Equal([ComputeWork.KeyOf(1, 0)], Works().Select(w => w.Key));
+        Assert.Contains(Step(new NodeInput.Commanded(new NodeCommand.Release(Id))), o => o is NodeOutput.Left);
+    }
+
+    [Fact]
+    public void A_node_that_works_for_no_run_may_go_at_once() => Assert.Contains(Step(new NodeInput.Leave()), o => o is NodeOutput.Left);
+
+    [Fact]
+    public void Parts_of_two_orders_are_never_put_together()
+    {
+        Opened();
+        var chunks = Enumerable.Range(0, 450).Select(c => Chunk(1, c)).ToArray();
+        WorkOrder Piece(int index, int number) => Order(AssembleWork.KeyOf(1), new Assemble(1, chunks[(225 * index)..(225 * index + 225)]), number) with { Part = new Part(index, 2) };
+
+        Assert.DoesNotContain(Step(Ordered(Piece(0, 1))), o => o is NodeOutput.Start);
+        Assert.DoesNotContain(Step(Ordered(Piece(1, 2))), o => o is NodeOutput.Start);
+        var start = Assert.Single(Step(Ordered(Piece(0, 2))).OfType<NodeOutput.Start>());
+        Assert.Equal(Enumerable.Range(0, 450), ((Assemble)start.Order.Content).Chunks.Select(c => c.Chunk));
+        Assert.Equal(new OrderId(1, 2), start.Order.Id);
+    }
+
+    [Fact]
+    public void A_device_that_goes_finishes_what_it_does_and_one_that_comes_takes_what_waits()
+    {
+        Opened();
+        Step(Ordered(Replica(0)));
+        Step(Ordered(Replica(1)));
+        Assert.Equal([1], Starts());
+        Assert.Equal([2], Step(new NodeInput.HasDevices([new DeviceId("cpu:1")])).OfType<NodeOutput.Start>().Select(s => s.Work));
+        Step(new NodeInput.Ended(1, new Computed(Result(1, 0))));
+        Step(Ordered(Replica(1, round: 2)));
+        Assert.Empty(Starts());                                          // cpu:0 is gone, cpu:1 at work
+    }
+
+    [Fact]
+    public void Devices_that_are_left_over_speed_a_replica_up_as_far_as_it_can_use_them()
+    {
+        Step(new NodeInput.HasDevices([.. Enumerable.Range(0, 4).Select(i => new DeviceId($"cpu:{i}"))]));
+        Opened(mostDevices: 3);
+        Step(Ordered(Replica(0)));
+        Assert.Equal(3, Step(new NodeInput.Schedule()).OfType<NodeOutput.Start>().Single().Devices.Count);
+    }
+
+    private static readonly NodeCommand.OpenRun Open = new(Id, "{}", D("corpus"), null, []);
+
+    private static WorkOrder Order(WorkKey key, WorkContent content, int number = 1) => new()
+    {
+        Job = Id.Job, Id = new OrderId(1, number), Key = key, From = Version(1), Sources = [], Part = Part.Whole, Content = content,
+    };
+
+    private static WorkOrder Replica(int replica, int number = 1, int round = 1) =>
+        Order(ComputeWork.KeyOf(round, replica), new Compute(round, replica, Version(1), null, null), number);
+
+    private static NodeInput.Ordered Ordered(WorkOrder order) => new(order);
+
+    private static WorkResult Answered(WorkOutcome outcome) => new(Id.Job, A, new OrderId(1, 1), ComputeWork.KeyOf(1, 0), Version(1), outcome);
+
+    private void Opened(int mostDevices = 1)
+    {
+        Step(new NodeInput.Commanded(Open));
+        Step(new NodeInput.Opened(Id, mostDevices, null));
+    }
+
+    private IReadOnlyList<NodeOutput> Step(NodeInput input) => _node.Step(input);
+
+    // Numbers of the works that are begun when devices are shared out.
+    private List<int> Starts() => [.. Step(new NodeInput.Schedule()).OfType<NodeOutput.Start>().Select(s => s.Work)];
+
+    // What the node has in hand by its own account.
+    private HeldWork[] Works() => Sent(Step(new NodeInput.Beat())).OfType<NodeReport.Enlist>().Single().Works;
+
+    private static List<IWireMessage> Sent(IReadOnlyList<NodeOutput> outputs) => [.. outputs.OfType<NodeOutput.Send>().Select(s => s.Message)];
+}
