@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 
 namespace Elastic.Messages.Observations;
 
@@ -10,7 +9,6 @@ namespace Elastic.Messages.Observations;
 public abstract record Observation
 {
     /// <summary>How it counts in the metrics; most do not.</summary>
-    [JsonIgnore]
     public virtual IEnumerable<Measure> Measures => [];
 }
 
