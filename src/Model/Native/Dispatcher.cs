@@ -106,7 +106,7 @@ internal static unsafe partial class Dispatcher
         }
     }
 
-    /// <summary>Where the elements of a tensor lie; no limit of 2 GiB, unlike a span.</summary>
+    /// <summary>The address of a tensor's elements; without a span's limit of 2 GiB.</summary>
     public static float* Floats(Tensor tensor)
     {
         void* data;
