@@ -76,7 +76,7 @@ public sealed record SourceCount(string Name, long Documents, long Bytes, long T
 
 /// <summary>One file of tokens.</summary>
 /// <param name="FileName">Inside the corpus folder.</param>
-/// <param name="Sha256">Of the whole file, so that it can travel as a blob.</param>
+/// <param name="Sha256">SHA-256 of the whole file, which can therefore travel as a blob.</param>
 /// <param name="Tokens">Tokens in the file.</param>
 /// <param name="Bytes">UTF-8 bytes of their text.</param>
 /// <param name="Documents">Documents in the file.</param>
