@@ -8,8 +8,8 @@ internal static class CountingUtf8
     /// <summary>An encoding that counts into <paramref name="statistics"/>.</summary>
     public static Encoding Create(ReadStatistics statistics)
     {
-        // With its byte order mark, which StreamReader then skips; otherwise StreamReader detects the mark and changes to an encoding that does
-        // not count.
+        // With its byte order mark, which StreamReader then skips; otherwise StreamReader detects the mark and changes to an encoding that
+        // does not count.
         var encoding = (Encoding)new UTF8Encoding(encoderShouldEmitUTF8Identifier: true).Clone();
         encoding.DecoderFallback = new CountingFallback(statistics);
         return encoding;

@@ -102,7 +102,7 @@ internal sealed class PbmServer : IAsyncDisposable
             {
                 Serve(await _listener.AcceptSocketAsync(_ended.Token));
             }
-            catch (Exception e) when (e is OperationCanceledException or InvalidOperationException)     // the latter: the listener was stopped
+            catch (Exception e) when (e is OperationCanceledException or InvalidOperationException)     // the latter: listener stopped
             {
                 return;
             }

@@ -3,7 +3,7 @@ namespace Elastic.Model.Vectors;
 /// <summary>The global norm of the gradient and its clipping (Pascanu et al. 2013), in double precision.</summary>
 public static class GradientNorm
 {
-    /// <summary>The norm, from the sums of squares of all tiles <b>in tile order</b>: the same whichever device summed which tile.</summary>
+    /// <summary>The norm, from the tiles' sums of squares <b>in tile order</b>: independent of which device summed which tile.</summary>
     public static double Fold(IEnumerable<double> tileSums)
     {
         ArgumentNullException.ThrowIfNull(tileSums);
