@@ -20,11 +20,11 @@ using Elastic.Transfer;
 
 namespace Elastic.Actors;
 
-/// <summary>What a process is for.</summary>
-/// <param name="Supervises">It is a seed: it has the database, and runs may be supervised here.</param>
+/// <summary>What a process does in the cluster.</summary>
+/// <param name="Supervises">The process is a seed: it has the database, and may supervise runs.</param>
 /// <param name="Seeds">Seeds to join; none to form a cluster.</param>
-/// <param name="GoesOn">Runs that nobody stopped go on by themselves when it starts.</param>
-/// <param name="Alone">No other process is ever part of it: nobody to wait for.</param>
+/// <param name="GoesOn">At its start, the process resumes the runs that nobody stopped.</param>
+/// <param name="Alone">No other process ever joins the cluster, so the process waits for none.</param>
 public sealed record NodeDuty(bool Supervises, IReadOnlyList<Endpoint> Seeds, bool GoesOn, bool Alone)
 {
     /// <summary><c>elastic train</c>: everything in one process, for one run.</summary>
@@ -69,10 +69,10 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <summary>The data plane as bound.</summary>
     public Endpoint HttpEndpoint => _server.Endpoint;
 
-    /// <summary>What a person can ask of the cluster from here.</summary>
+    /// <summary>The requests that a person can make of the cluster from here.</summary>
     public ClusterControl Control { get; }
 
-    /// <summary>What there is to see of the runs that are supervised here; null on a worker.</summary>
+    /// <summary>The observations of the runs that are supervised here; null on a worker.</summary>
     public Observations? Observations { get; private init; }
 
     internal IActorRef? Runs => _member.Runs;
@@ -81,14 +81,14 @@ public sealed class ElasticNode : IAsyncDisposable
 
     internal static string Version => typeof(ElasticNode).Assembly.GetName().Version?.ToString(3) ?? "0";
 
-    /// <summary>Starts a process that is everything for one run.</summary>
-    /// <exception cref="ElasticException">A device is not there, or the port is taken.</exception>
+    /// <summary>Starts a process that supervises and computes one run alone.</summary>
+    /// <exception cref="ElasticException">A device does not exist, or the port is taken.</exception>
     public static Task<ElasticNode> StartAsync(NodeSettings node, CancellationToken cancel = default) =>
         StartAsync(node, NodeDuty.Train, _ => { }, NodeFaults.None, Transport.Plain, cancel);
 
-    /// <summary>Starts the process and begins to join, or forms a cluster; returns when that is done for the first time.</summary>
+    /// <summary>Starts the process, and joins or forms a cluster; returns when it has joined for the first time.</summary>
     /// <param name="say">Tells the person at this process what happens.</param>
-    /// <exception cref="ElasticException">A device is not there, or a port is taken, or this version is not wanted.</exception>
+    /// <exception cref="ElasticException">A device does not exist, a port is taken, or the cluster refuses this version.</exception>
     public static Task<ElasticNode> StartAsync(NodeSettings node, NodeDuty duty, Action<string> say, CancellationToken cancel = default) =>
         StartAsync(node, duty, say, NodeFaults.None, Transport.Plain, cancel);
 
@@ -173,7 +173,7 @@ public sealed class ElasticNode : IAsyncDisposable
         member.Live(agent);
         try
         {
-            // A worker waits for its seed as long as the person does; a process that is alone has nobody to wait for.
+            // A worker waits for its seed until the person cancels; a process that is alone waits for no other.
             await (duty.Alone ? member.Joined.WaitAsync(StartDeadline, cancel) : member.Joined.WaitAsync(cancel));
         }
         catch (Exception e)
@@ -186,13 +186,13 @@ public sealed class ElasticNode : IAsyncDisposable
         return result;
     }
 
-    /// <summary>Ends with the reason when the cluster does not want this process.</summary>
+    /// <summary>Ends with the reason when the cluster refuses this process.</summary>
     public required Task<string> Refused { get; init; }
 
-    /// <summary>Ends when somebody asks this process over HTTP to leave.</summary>
+    /// <summary>Ends when an HTTP client asks this process to leave.</summary>
     public Task LeaveAsked => _server.LeaveAsked;
 
-    /// <summary>Builds the corpus, or finds it built before; from then on other nodes can fetch it here.</summary>
+    /// <summary>Builds the corpus, or finds it built before; from then on other nodes can fetch it from this node.</summary>
     public async Task<BuiltCorpus> BuildCorpusAsync(CorpusSettings corpus, IProgress<CorpusProgress>? progress, CancellationToken cancel)
     {
         var built = await Task.Run(() => _corpora.RunAsync(corpus, progress, cancel), cancel);
@@ -203,7 +203,7 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <inheritdoc cref="NodeControl.Resolve"/>
     public static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => NodeControl.Resolve(settings, corpus);
 
-    /// <summary>Starts the run, or goes on with it where its journal ends.</summary>
+    /// <summary>Starts the run, or resumes it where its journal ends.</summary>
     /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>
     /// <param name="origin">Who asks.</param>
     /// <returns>A refusal when a run of that name has other settings or another corpus.</returns>
@@ -227,10 +227,10 @@ public sealed class ElasticNode : IAsyncDisposable
         });
     }
 
-    /// <summary>The run as it changes; ends when it is finished or stopped, or cannot go on.</summary>
+    /// <summary>Streams the run's views; ends when the run is finished or stopped, or cannot go on.</summary>
     public async IAsyncEnumerable<RunView> WatchAsync(RunName run, [EnumeratorCancellation] CancellationToken cancel)
     {
-        // A slow display sees the newest, not all.
+        // A slow display gets the newest views, not all.
         var views = Channel.CreateBounded<RunView>(new BoundedChannelOptions(64) { FullMode = BoundedChannelFullMode.DropOldest });
         var watcher = _member.System.ActorOf(Props.Create(() => new WatcherActor(run, () => _member.Runs, views.Writer)));
         try
@@ -247,8 +247,8 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <summary>Asks the run to stop at the next step boundary; <see cref="WatchAsync"/> says when it has.</summary>
     public Task<RunReply> StopRunAsync(RunName run, Origin origin) => AskAsync<RunReply>(new RunRequest.Pause(run, origin));
 
-    /// <summary>Hands everything over that only this process has, at the current inner step, so that no step is lost.</summary>
-    /// <returns>False when the others did not take it in time; it is computed again then.</returns>
+    /// <summary>Hands over everything that only this process has, at the current inner step, so that no step is lost.</summary>
+    /// <returns>False when the other nodes did not take the work in time; they compute it again then.</returns>
     public async Task<bool> LeaveAsync(TimeSpan deadline)
     {
         try
@@ -273,7 +273,7 @@ public sealed class ElasticNode : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            // As above: nothing that was acknowledged depends on it.
+            // Nothing that was acknowledged depends on this shutdown.
         }
 
         _fetcher.Dispose();

@@ -9,7 +9,7 @@ namespace Elastic.Host;
 /// The folder that holds everything Elastic keeps. One process at a time writes in it and holds its lock; others may read.
 /// <code>
 /// elastic-data/
-///   journal.db                     what has happened to the runs
+///   journal.db                     the events of the runs
 ///   corpora/                       token shards
 ///   runs/NAME-ID/blobs/               parameters and contributions, addressed by content
 ///   runs/NAME-ID/checkpoints/         manifests; the parameters are blobs
@@ -34,12 +34,12 @@ internal sealed class DataDirectory
 
     public string Runs => _paths.Runs;
 
-    /// <summary>What went wrong outside any run.</summary>
+    /// <summary>The actor systems' log, and the details of defects.</summary>
     public string LogFile => Path.Combine(Root, "log.txt");
 
     public RunFolder Run(RunId run) => new(_paths.Run(run));
 
-    /// <summary>The newest folder of a run of that name; null where there is none.</summary>
+    /// <summary>The newest folder of the runs of that name; null where there is none.</summary>
     public RunFolder? FindRun(RunName name) => RunIds.Where(id => id.Name == name).Select(Run)
         .OrderByDescending(folder => Directory.GetCreationTimeUtc(folder.Root)).FirstOrDefault();
 
@@ -57,7 +57,7 @@ internal sealed class DataDirectory
     private IEnumerable<RunId> RunIds => !Directory.Exists(Runs) ? [] : Directory.EnumerateDirectories(Runs).Select(d => Path.GetFileName(d))
         .Where(name => Identifier.IsValid(name, 80)).Select(name => new RunId(name));
 
-    /// <summary>Creates what is missing and takes the lock, which ends with the process at the latest.</summary>
+    /// <summary>Creates missing folders and takes the lock, which ends with the process at the latest.</summary>
     public IDisposable Take()
     {
         try
@@ -70,7 +70,7 @@ internal sealed class DataDirectory
             throw new ElasticException($"the data directory {Root} cannot be created: {e.Message} Choose another one with --data-dir", e);
         }
 
-        // The operating system gives the lock back when the process dies, however it dies; a file that merely exists would not.
+        // The operating system releases the lock whenever and however the process dies; a file that merely exists would stay.
         FileStream held;
         try
         {
@@ -93,7 +93,7 @@ internal sealed class DataDirectory
         return new Lock(held, Path.Combine(Root, OwnerName));
     }
 
-    // The locked file itself cannot be read while it is locked, so the process id lies beside it.
+    // The locked file cannot be read while it is locked, so a file beside it holds the process id.
     private string Owner()
     {
         try

@@ -2,7 +2,7 @@ using Elastic.Foundation;
 
 namespace Elastic.Host;
 
-/// <summary>Says in plain words what a failed file operation means, and what to do.</summary>
+/// <summary>Says in plain words what a failed file operation means, and how to mend it.</summary>
 internal static class DiskProblem
 {
     /// <summary>A sentence for the person, or null where <paramref name="error"/> is not about the disk.</summary>

@@ -4,8 +4,8 @@ using Elastic.Host.Configuration;
 namespace Elastic.Host;
 
 /// <summary>
-/// Turns what went wrong into lines for standard error and an exit code. A cancellation that a person asked for does not come here: the command
-/// that listened for it ends with <see cref="ExitCodes.Interrupted"/>. Any other one is a deadline that nobody named, and so a defect.
+/// Turns an exception into lines for standard error and an exit code. A cancellation that a person asked for never reaches this class: the
+/// command that listened for it ends with <see cref="ExitCodes.Interrupted"/>. Any other one is an unnamed deadline, and so a defect.
 /// </summary>
 internal static class ErrorReport
 {
@@ -35,7 +35,7 @@ internal static class ErrorReport
         }
     }
 
-    // Tasks and static constructors wrap what really happened.
+    // Tasks and static constructors wrap the exception that was thrown.
     private static Exception Cause(Exception error) => error switch
     {
         AggregateException { InnerExceptions.Count: 1, InnerException: { } inner } => Cause(inner),

@@ -1,6 +1,6 @@
 namespace Elastic.Host;
 
-/// <summary>What a finished command tells the shell.</summary>
+/// <summary>The exit code of a command, for the shell.</summary>
 internal static class ExitCodes
 {
     public const int Done = 0;
@@ -11,7 +11,7 @@ internal static class ExitCodes
 
     public const int NotFound = 3;
 
-    /// <summary>No seed answers, or it is leaving.</summary>
+    /// <summary>No seed answers, or the seed is leaving.</summary>
     public const int Unreachable = 4;
 
     /// <summary>Stopped by Ctrl-C or SIGTERM, as shells count it: 128 + SIGINT.</summary>

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Elastic.Host;
 
 /// <summary>
-/// Ctrl-C and SIGTERM. The first one asks for a stop at the next step boundary, where nothing is lost; the second one is the
-/// operating system's own and ends the process at once, which loses time but no data.
+/// Ctrl-C and SIGTERM. The first signal asks for a stop at the next step boundary, where nothing is lost; the operating system handles the
+/// second one and ends the process at once, which loses time but no data.
 /// </summary>
 internal sealed class Interruption : IDisposable
 {
@@ -19,7 +19,7 @@ internal sealed class Interruption : IDisposable
 
     public bool IsRequested => _source.IsCancellationRequested;
 
-    /// <summary>Listens from now on; <paramref name="onFirst"/> tells the person what will happen.</summary>
+    /// <summary>Begins to listen; <paramref name="onFirst"/> tells the person what will happen.</summary>
     public static Interruption Listen(Action onFirst)
     {
         var interruption = new Interruption();

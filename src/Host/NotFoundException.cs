@@ -2,7 +2,7 @@ using Elastic.Foundation;
 
 namespace Elastic.Host;
 
-/// <summary>What a command names does not exist: a run, a checkpoint. Exit code 3.</summary>
+/// <summary>A run or a checkpoint that a command names does not exist. Exit code 3.</summary>
 public sealed class NotFoundException : ElasticException
 {
     public NotFoundException() { }

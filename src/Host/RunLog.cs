@@ -1,17 +1,17 @@
 namespace Elastic.Host;
 
 /// <summary>
-/// What a person would want to read a week later: starts, rounds, notices, failures, each with its time (UTC). Opened for each line,
-/// because there are few of them and a killed process must not lose the last ones. A log is not worth a run: errors are ignored.
+/// The log for a person who reads it a week later: starts, rounds, notices, failures, each with its time (UTC). Opens the file for each
+/// line, because there are few lines and a killed process must not lose the last ones. Ignores errors: a log must not end a run.
 /// </summary>
-/// <param name="file">Null until it is known where; what is written until then waits.</param>
+/// <param name="file">Null until the path is known; lines that are written until then wait.</param>
 internal sealed class RunLog(string? file)
 {
-    private readonly Lock _gate = new();                              // several threads have something to say
+    private readonly Lock _gate = new();                              // several threads write
     private readonly List<string> _waiting = [];
     private string? _file = file;
 
-    /// <summary>It is known now where the log is.</summary>
+    /// <summary>Sets the path, and writes the lines that wait.</summary>
     public void Open(string path)
     {
         lock (_gate)
@@ -43,7 +43,7 @@ internal sealed class RunLog(string? file)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // The checkpoints of this run will say so loudly; see DiskProblem.
+            // The run's checkpoints will report the same disk; see DiskProblem.
         }
     }
 }

@@ -4,15 +4,15 @@ using Elastic.Messages.Pbm;
 namespace Elastic.Pbm;
 
 /// <summary>
-/// Turns words into a call, with nothing but the server's catalogue to go by: <c>-s value</c>, <c>--long value</c>, <c>--long=value</c>, flags,
-/// and <c>--</c> at the end. What does not fit is told with the nearest word that does.
+/// Turns words into a call, by the server's catalogue alone: <c>-s value</c>, <c>--long value</c>, <c>--long=value</c>, flags,
+/// and <c>--</c> at the end. The message for a word that does not fit names the nearest word that does.
 /// </summary>
 internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
 {
-    /// <summary>A file that is sent along; a configuration is a few hundred lines.</summary>
+    /// <summary>Largest file that is sent along; a configuration is a few hundred lines.</summary>
     private const int MaxFileBytes = 128 * 1024;
 
-    /// <summary>Finds what <paramref name="words"/> begin with.</summary>
+    /// <summary>Finds the palette and the command with which <paramref name="words"/> begin.</summary>
     /// <returns>The command is null where only a palette is named.</returns>
     public (PaletteHelp Palette, CommandHelp? Command) Find(IReadOnlyList<string> words)
     {
@@ -25,8 +25,8 @@ internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
         return (palette, command);
     }
 
-    /// <summary>The call that <paramref name="words"/> ask for; reads the files of this machine that they name.</summary>
-    /// <exception cref="PbmException">Every problem that there is, a line each.</exception>
+    /// <summary>Makes the call that <paramref name="words"/> ask for; reads the files of this machine that they name.</summary>
+    /// <exception cref="PbmException">Names every problem, one per line.</exception>
     public PbmMessage.Call Parse(IReadOnlyList<string> words, bool json)
     {
         var (palette, command) = Find(words);

@@ -2,17 +2,17 @@ using Elastic.Foundation;
 
 namespace Elastic.Pbm;
 
-/// <summary>One command line, cut into what is pbm's own and what is a palette's.</summary>
-/// <param name="Address">Null where none was named.</param>
-/// <param name="Words">The palette, the command and its arguments, as far as they were given.</param>
+/// <summary>One command line, split into pbm's own options and a palette's words.</summary>
+/// <param name="Address">Null where the command line names none.</param>
+/// <param name="Words">The palette, the command and its arguments, as far as given.</param>
 internal sealed record CommandLine(Endpoint? Address, IReadOnlyList<string> Words, bool Json, bool Help, bool Version)
 {
     public const string JsonOption = "--json", HelpOption = "--help", HelpLetter = "-h", VersionOption = "--version";
 
-    /// <summary>Ends the options: what follows is taken as it is.</summary>
+    /// <summary>Ends the options: the words after it are taken literally.</summary>
     public const string EndOfOptions = "--";
 
-    /// <summary>Cuts <paramref name="words"/>. Pbm's own options may stand anywhere before a <see cref="EndOfOptions"/>.</summary>
+    /// <summary>Splits <paramref name="words"/>. Pbm's own options may stand anywhere before a <see cref="EndOfOptions"/>.</summary>
     public static CommandLine Parse(IReadOnlyList<string> words)
     {
         var own = words.TakeWhile(w => w != EndOfOptions).ToList();

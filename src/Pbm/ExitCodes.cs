@@ -1,6 +1,6 @@
 namespace Elastic.Pbm;
 
-/// <summary>What pbm tells the shell. A command of the server has its own say; these are its words, too.</summary>
+/// <summary>What pbm tells the shell. A command of the server sends its own code, with the same meanings.</summary>
 internal static class ExitCodes
 {
     public const int Done = 0;

@@ -3,12 +3,12 @@ using Elastic.Messages.Pbm;
 
 namespace Elastic.Pbm;
 
-/// <summary>What the help says. All but pbm's own comes from the server's catalogue.</summary>
+/// <summary>The lines of the help. All but pbm's own come from the server's catalogue.</summary>
 internal static class HelpText
 {
     private const int Width = 100;
 
-    /// <summary>What can be said without a server.</summary>
+    /// <summary>The help that needs no server.</summary>
     public static IEnumerable<string> OfPbm() =>
     [
         "pbm controls the runs of an Elastic cluster.",
@@ -33,7 +33,7 @@ internal static class HelpText
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 unreachable, 130 interrupted.",
     ];
 
-    /// <summary>What the server at <paramref name="address"/> offers.</summary>
+    /// <summary>The palettes of the server at <paramref name="address"/>.</summary>
     public static IEnumerable<string> OfPalettes(Endpoint address, IReadOnlyList<PaletteHelp> palettes) =>
     [
         "",

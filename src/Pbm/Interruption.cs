@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Elastic.Pbm;
 
 /// <summary>
-/// Ctrl-C and SIGTERM. While a command runs, the first one ends the command and not pbm; any other one is the operating system's own,
-/// which ends the process with 130.
+/// Ctrl-C and SIGTERM. While a command runs, the first signal ends the command and not pbm; the operating system handles any other one
+/// and ends the process with 130.
 /// </summary>
 internal sealed class Interruption : IDisposable
 {
@@ -35,15 +35,15 @@ internal sealed class Interruption : IDisposable
         }
     }
 
-    /// <summary>What a signal does.</summary>
-    /// <returns>False where there is nothing to cancel, or it is cancelled already.</returns>
+    /// <summary>Cancels the running command; called by a signal.</summary>
+    /// <returns>False where no command runs, or it is cancelled already.</returns>
     public bool TryCancel()
     {
         lock (_gate)
         {
             if (_running is null or { IsCancellationRequested: true })
                 return false;
-            _ = _running.CancelAsync();                  // what it cancels runs elsewhere, not under this lock
+            _ = _running.CancelAsync();                  // the callbacks run on another thread, not under this lock
             return true;
         }
     }

@@ -1,9 +1,9 @@
 namespace Elastic.Pbm;
 
-/// <summary>Reads commands until there are no more, each as it would stand behind "pbm". A script may be piped in, too.</summary>
+/// <summary>Reads commands to the end of the input, each as it would stand behind "pbm". The input may be a script's pipe, too.</summary>
 internal static class Prompt
 {
-    /// <param name="json">Every command as if it had --json.</param>
+    /// <param name="json">Runs every command as if it had --json.</param>
     /// <returns>The exit code of the last command.</returns>
     public static async Task<int> RunAsync(Session session, PbmConsole console, bool json, Interruption interruption)
     {
@@ -16,7 +16,7 @@ internal static class Prompt
                 await console.Output.FlushAsync();
             }
 
-            // Read on this thread, as a terminal wants it; there is nothing else to do meanwhile.
+            // Reads on this thread, as a terminal requires; pbm has no other work meanwhile.
             if (console.Input.ReadLine() is not { } text)
             {
                 if (console.IsInteractive)

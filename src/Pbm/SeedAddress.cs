@@ -14,7 +14,7 @@ internal static class SeedAddress
     public static bool IsMeant(string word) => word.Contains(':', StringComparison.Ordinal);
 
     /// <summary>Reads HOST:PORT.</summary>
-    /// <param name="origin">What says so, for the message: empty for the command line.</param>
+    /// <param name="origin">Names the source of the text in messages; empty for the command line.</param>
     public static Endpoint Parse(string text, string origin = "") => Endpoint.TryParse(text, out var address, out var problem)
         ? address
         : throw PbmException.Usage($"{origin}{problem}, e.g. {Default} or [::1]:{Default.Port}", "pbm --help");

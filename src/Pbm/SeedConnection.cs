@@ -23,11 +23,11 @@ internal sealed class SeedConnection : IAsyncDisposable
         _stream = new PbmStream(connection.Stream);
     }
 
-    /// <summary>False once the other side has hung up, or an answer was given up half way.</summary>
+    /// <summary>False once the server has closed the connection, or pbm has abandoned an answer.</summary>
     public bool IsUsable => !_isBroken && !(_connection.Socket.Poll(0, SelectMode.SelectRead) && _connection.Socket.Available == 0);
 
     /// <summary>Connects and says hello.</summary>
-    /// <exception cref="PbmException">Nobody answers there, or something else than a seed, or one with another protocol.</exception>
+    /// <exception cref="PbmException">No server answers there, or it is no seed, or it speaks another protocol.</exception>
     public static async Task<SeedConnection> ConnectAsync(Endpoint address, PbmDeadlines deadlines, Transport transport, CancellationToken cancel)
     {
         Connection opened;
@@ -58,7 +58,7 @@ internal sealed class SeedConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>What can be called there.</summary>
+    /// <summary>Asks for the palettes of the seed.</summary>
     public async Task<IReadOnlyList<PaletteHelp>> CatalogueAsync(CancellationToken cancel)
     {
         await WriteAsync(new PbmMessage.AskCatalogue(), cancel);
@@ -111,7 +111,7 @@ internal sealed class SeedConnection : IAsyncDisposable
                                       $"version {hello.Speaks}: use the pbm that came with the seed");
     }
 
-    // What the server still says until it has noticed is not worth showing; when it does not notice soon, hanging up says the same.
+    // Ignores what the server sends until it has ended the command; if the server takes too long, closing the connection ends the command.
     private async Task CancelAsync()
     {
         _isBroken = true;
@@ -129,7 +129,7 @@ internal sealed class SeedConnection : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or PbmProtocolException)
         {
-            // It is not used again.
+            // The connection is not used again.
         }
     }
 
@@ -194,8 +194,8 @@ internal sealed class SeedConnection : IAsyncDisposable
 
 /// <summary>How long pbm waits for a seed.</summary>
 /// <param name="Connect">For the connection.</param>
-/// <param name="Silence">For any sign of life; a seed gives one every few seconds.</param>
-/// <param name="Cancel">For the end of a command that was cancelled.</param>
+/// <param name="Silence">For any message; a running command sends one every few seconds.</param>
+/// <param name="Cancel">For the end of a cancelled command.</param>
 internal sealed record PbmDeadlines(TimeSpan Connect, TimeSpan Silence, TimeSpan Cancel)
 {
     public static readonly PbmDeadlines Default = new(TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(2));

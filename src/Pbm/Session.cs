@@ -3,7 +3,7 @@ using Elastic.Messages.Pbm;
 
 namespace Elastic.Pbm;
 
-/// <summary>Commands against one seed, over one connection for as long as that holds.</summary>
+/// <summary>Runs commands against one seed, over one connection as long as it holds.</summary>
 internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines deadlines, Transport transport) : IAsyncDisposable
 {
     private SeedConnection? _connection;
@@ -11,7 +11,7 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
 
     public Endpoint Address => address;
 
-    /// <summary>Runs one command or shows its help; what goes wrong is told. Returns the exit code.</summary>
+    /// <summary>Runs one command or shows its help, and reports errors. Returns the exit code.</summary>
     public async Task<int> RunAsync(CommandLine line, CancellationToken cancel)
     {
         try
@@ -34,7 +34,7 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
         }
     }
 
-    /// <summary>Explains a palette or a command; without words, pbm itself and the palettes, as far as a seed answers.</summary>
+    /// <summary>Explains a palette or a command; without words, explains pbm itself, and the palettes where a seed answers.</summary>
     private async Task<int> HelpAsync(IReadOnlyList<string> words, CancellationToken cancel)
     {
         if (words.Count == 0)
@@ -59,7 +59,7 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
         return ExitCodes.Done;
     }
 
-    /// <summary>Tells what went wrong.</summary>
+    /// <summary>Reports an error to the person.</summary>
     public static int Tell(PbmException e, PbmConsole console)
     {
         console.WriteError(e.Message);
@@ -75,7 +75,7 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
             await _connection.DisposeAsync();
     }
 
-    // The catalogue belongs to the connection: a seed that was started again may be a newer one.
+    // Each connection fetches the catalogue anew: a restarted seed may be of a newer version.
     private async Task<SeedConnection> ConnectAsync(CancellationToken cancel)
     {
         if (_connection is { IsUsable: true })

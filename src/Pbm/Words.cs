@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Elastic.Pbm;
 
-/// <summary>Cuts a line of the prompt into words, as a shell does: blanks part them, quotes hold them together.</summary>
+/// <summary>Splits a line of the prompt into words, as a shell does: at blanks outside quotes.</summary>
 internal static class Words
 {
     /// <exception cref="PbmException">A quote is left open.</exception>

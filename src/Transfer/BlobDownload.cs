@@ -8,11 +8,11 @@ using Elastic.Storage;
 namespace Elastic.Transfer;
 
 /// <summary>
-/// The download of one blob, or of one range of it. What a peer that breaks off has sent is kept: the next one goes on at that byte.
+/// The download of one blob, or of one range of it. When a peer breaks off, its bytes are kept, and the next peer goes on there.
 /// </summary>
 /// <remarks>
-/// A whole blob is hashed while it arrives. Wrong bytes that came from one peer convict it. When they came from several, nobody knows
-/// whose were wrong: the blob is then fetched anew without mixing, so that the next wrong one is convicted for sure.
+/// A whole blob is hashed while it arrives. Wrong bytes that all came from one peer convict that peer. Wrong bytes of several peers convict
+/// none: the blob is then fetched anew, all bytes from one peer, so that the next peer that sends wrong bytes is convicted for sure.
 /// </remarks>
 public sealed class BlobDownload : IDisposable
 {
@@ -23,11 +23,11 @@ public sealed class BlobDownload : IDisposable
     private readonly PeerSelection _selection;
     private readonly IncrementalHash? _hash;        // null: a range, which has no digest of its own
     private readonly (long First, long Count, long BlobBytes)? _range;
-    private readonly HashSet<Endpoint> _senders = [];     // of the bytes that are here
+    private readonly HashSet<Endpoint> _senders = [];     // of the received bytes
 
     private bool _mixing = true;
     private bool _storing;
-    private long _offset;           // bytes that are here
+    private long _offset;           // bytes received
     private long? _length;          // bytes of the download
     private int _interruptions;
 
@@ -38,12 +38,12 @@ public sealed class BlobDownload : IDisposable
         _hash = range is null ? IncrementalHash.CreateHash(HashAlgorithmName.SHA256) : null;
     }
 
-    /// <summary>A peer spoke of another length than was expected of a range: it or the expectation is wrong.</summary>
+    /// <summary>A peer named another length than was expected of a range: the peer or the expectation is wrong.</summary>
     public bool Disputed { get; private set; }
 
     /// <summary>Downloads a blob and verifies it.</summary>
-    /// <param name="mixing">False: all bytes shall come from one peer, whatever that costs.</param>
-    /// <exception cref="BlobLostException">Nobody gave it.</exception>
+    /// <param name="mixing">False: all bytes must come from one peer, at the price of starting anew after each break.</param>
+    /// <exception cref="BlobLostException">No peer gave the blob.</exception>
     public static async Task WholeAsync(
         HttpClient http, Peers peers, Digest digest, Digest? set, BlobSink sink, CancellationToken cancel, bool mixing = true)
     {
@@ -51,11 +51,11 @@ public sealed class BlobDownload : IDisposable
         await download.RunAsync(cancel);
     }
 
-    /// <summary>The download of a range of a blob of <paramref name="blobBytes"/> bytes. It is not verified.</summary>
+    /// <summary>Makes the download of a range of a blob of <paramref name="blobBytes"/> bytes. The range is not verified.</summary>
     public static BlobDownload OfRange(HttpClient http, Peers peers, Digest digest, BlobSink sink, long first, long count, long blobBytes) =>
         new(http, peers, digest, digest, sink, (first, count, blobBytes)) { _length = count };
 
-    /// <exception cref="BlobLostException">Nobody gave it.</exception>
+    /// <exception cref="BlobLostException">No peer gave the blob.</exception>
     public async Task RunAsync(CancellationToken cancel)
     {
         while (true)
@@ -76,7 +76,7 @@ public sealed class BlobDownload : IDisposable
 
     public void Dispose() => _hash?.Dispose();
 
-    // True: all bytes are here.
+    // Returns true when all bytes have been received.
     private async Task<bool> ReceiveAsync(PeerLease peer, CancellationToken cancel)
     {
         using var stall = CancellationTokenSource.CreateLinkedTokenSource(cancel);
@@ -121,7 +121,7 @@ public sealed class BlobDownload : IDisposable
 
     private void Store(PeerLease peer, Memory<byte> room, int received)
     {
-        _storing = true;            // A full disk is no peer's fault.
+        _storing = true;            // An error in storing, e.g. a full disk, is no peer's fault.
         _senders.Add(peer.Endpoint);
         _hash?.AppendData(room.Span[..received]);
         _sink.Take(_offset, received);
@@ -143,7 +143,7 @@ public sealed class BlobDownload : IDisposable
 
     internal static Uri UriOf(Endpoint endpoint, Digest digest) => new($"http://{endpoint}/blobs/{digest.Hex}");
 
-    // True when what follows are the bytes that are lacking.
+    // Returns true when the response carries the missing bytes.
     private bool Accept(PeerLease peer, HttpResponseMessage response)
     {
         if (response.StatusCode == HttpStatusCode.NotFound)
@@ -180,7 +180,7 @@ public sealed class BlobDownload : IDisposable
 
         if (_offset > 0 && blobBytes != _length)
         {
-            // The bytes that are here are of another length: one of the two peers is wrong, so this one is asked for the whole.
+            // An earlier peer named another length: one of the two peers is wrong, so this peer is asked for the whole blob.
             Restart();
             _interruptions++;
             _selection.LetOff(peer);

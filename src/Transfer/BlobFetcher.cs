@@ -4,8 +4,8 @@ using Elastic.Storage;
 namespace Elastic.Transfer;
 
 /// <summary>
-/// Downloads blobs from the peers. All bytes are verified against the digest before anybody sees them; a peer that dies, stalls or lies
-/// costs time only. Thread-safe. Fetches of one blob at the same time share one download.
+/// Downloads blobs from the peers. Verifies all bytes against the digest before any caller uses them; a peer that dies, stalls or sends
+/// wrong bytes costs only time. Thread-safe. Simultaneous fetches of one blob share one download.
 /// </summary>
 public sealed class BlobFetcher : IDisposable
 {
@@ -23,12 +23,12 @@ public sealed class BlobFetcher : IDisposable
         handler.ConnectTimeout = peers.Limits.Connect;
         handler.MaxConnectionsPerServer = peers.Limits.PerPeer;
         handler.PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60);
-        // Each wait for a peer has its own deadline; a large file may take as long as it takes.
+        // Each wait for a peer has its own deadline; a large file may take any time.
         _http = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
     }
 
     /// <summary>Downloads a blob of known length straight into memory. What the memory holds before success is not verified.</summary>
-    /// <exception cref="BlobLostException">Nobody gave it.</exception>
+    /// <exception cref="BlobLostException">No peer gave the blob.</exception>
     public Task ReadAsync(Digest digest, Memory<byte> into, CancellationToken cancel) => ReadAsync(digest, into, null, cancel);
 
     /// <param name="set">The set that the blob belongs to: peers that had another blob of it are asked first.</param>
@@ -41,8 +41,8 @@ public sealed class BlobFetcher : IDisposable
     }
 
     /// <summary>Downloads a small blob of unknown length.</summary>
-    /// <param name="mostBytes">A longer one is refused.</param>
-    /// <exception cref="BlobLostException">Nobody gave it.</exception>
+    /// <param name="mostBytes">A longer blob is refused.</param>
+    /// <exception cref="BlobLostException">No peer gave the blob.</exception>
     public async Task<byte[]> ReadAsync(Digest digest, int mostBytes, CancellationToken cancel)
     {
         var bytes = await _arrays.JoinAsync((digest, mostBytes), async stop =>
@@ -51,15 +51,15 @@ public sealed class BlobFetcher : IDisposable
             await BlobDownload.WholeAsync(_http, _peers, digest, null, sink, stop);
             return sink.Bytes;
         }, _closing.Token, cancel);
-        return [.. bytes];      // Others may have joined: each gets its own.
+        return [.. bytes];      // Other callers may share the download: each gets its own copy.
     }
 
     /// <summary>Downloads those blobs that the store lacks, several at a time, and marks all of them as needed for the current round.</summary>
-    /// <exception cref="BlobLostException">Nobody gave one of them; others may have been stored.</exception>
+    /// <exception cref="BlobLostException">No peer gave one of the blobs; others may have been stored.</exception>
     public Task FetchAsync(BlobStore store, IEnumerable<Digest> blobs, CancellationToken cancel) => FetchAsync(store, blobs, null, cancel);
 
-    /// <summary>Downloads a vector set and every chunk that it names, as far as the store lacks them.</summary>
-    /// <exception cref="BlobLostException">Nobody gave one of them; others may have been stored.</exception>
+    /// <summary>Downloads a vector set and every chunk that it names, where the store lacks them.</summary>
+    /// <exception cref="BlobLostException">No peer gave one of the blobs; others may have been stored.</exception>
     /// <exception cref="InvalidDataException">The blob is no vector set.</exception>
     public async Task FetchSetAsync(BlobStore store, Digest set, CancellationToken cancel)
     {
@@ -67,8 +67,8 @@ public sealed class BlobFetcher : IDisposable
         await FetchAsync(store, store.ReadSet(set).Chunks(), set, cancel);
     }
 
-    /// <summary>Downloads one vector of a set, as far as the store lacks its chunks: a replica needs no outer momentum.</summary>
-    /// <exception cref="BlobLostException">Nobody gave one of the blobs; others may have been stored.</exception>
+    /// <summary>Downloads one vector of a set, where the store lacks its chunks: a replica needs no outer momentum.</summary>
+    /// <exception cref="BlobLostException">No peer gave one of the blobs; others may have been stored.</exception>
     /// <exception cref="InvalidDataException">The blob is no vector set, or has no such vector.</exception>
     public async Task FetchVectorAsync(BlobStore store, Digest set, string vector, CancellationToken cancel)
     {
@@ -77,10 +77,10 @@ public sealed class BlobFetcher : IDisposable
     }
 
     /// <summary>
-    /// Downloads a large file in pieces, from several peers at once. What an earlier attempt left in its .part file is used.
+    /// Downloads a large file in pieces, from several peers at once. Uses the .part file of an earlier attempt.
     /// </summary>
-    /// <param name="path">Appears only when it is whole and verified; a file of that name with other bytes is replaced.</param>
-    /// <exception cref="BlobLostException">Nobody gave it; what has come stays for the next attempt.</exception>
+    /// <param name="path">The file appears only when it is intact and verified, and replaces a file with other bytes.</param>
+    /// <exception cref="BlobLostException">No peer gave the file; the pieces received stay for the next attempt.</exception>
     public Task FetchFileAsync(Digest digest, string path, CancellationToken cancel)
     {
         var full = Path.GetFullPath(path);

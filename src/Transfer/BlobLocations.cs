@@ -11,10 +11,10 @@ public sealed class BlobLocations
     private readonly ConcurrentDictionary<BlobStore, bool> _stores = new(ReferenceEqualityComparer.Instance);
     private readonly ConcurrentDictionary<Digest, string> _files = new();
 
-    /// <summary>Serves what is in the store, now and later. Again = nothing.</summary>
+    /// <summary>Serves the blobs of the store, present and future. Adding it again does nothing.</summary>
     public void Add(BlobStore store) => _stores.TryAdd(store, true);
 
-    /// <summary>Serves the corpus's shards, and its manifest under the SHA-256 of the file. Again = nothing.</summary>
+    /// <summary>Serves the corpus's shards, and its manifest under the SHA-256 of the file. Adding it again does nothing.</summary>
     /// <exception cref="IOException">The manifest cannot be read.</exception>
     public void Add(BuiltCorpus corpus)
     {
@@ -24,7 +24,7 @@ public sealed class BlobLocations
             _files[shard.Sha256] = corpus.ShardPath(shard);
     }
 
-    /// <summary>The path of an existing file, or null. Only for what passes <see cref="Digest.IsDigest"/>: the digest becomes part of a path.</summary>
+    /// <summary>The path of an existing file, or null. Checks <see cref="Digest.IsDigest"/>: the digest becomes part of a path.</summary>
     public string? Find(Digest digest)
     {
         if (!Digest.IsDigest(digest.Hex))

@@ -8,10 +8,10 @@ namespace Elastic.Transfer;
 /// <summary>Answers <c>GET</c> and <c>HEAD</c> for one blob: whole, or the one range that is asked for.</summary>
 public static class BlobResponse
 {
-    /// <summary>Read and sent at a time: large enough that system calls do not count, small enough to stay in the processor's cache.</summary>
+    /// <summary>Bytes read and sent at a time: enough that system calls cost little, few enough to stay in the processor's cache.</summary>
     public const int PieceBytes = 256 << 10;
 
-    // A receiver that takes nothing for this long is gone, even if its connection does not say so.
+    // A receiver that takes no bytes for this long is dead, even if its connection is not closed.
     private static readonly TimeSpan MostPerPiece = TimeSpan.FromSeconds(60);
 
     public static async Task SendAsync(HttpContext context, BlobLocations locations)
@@ -52,7 +52,7 @@ public static class BlobResponse
     private static async Task CopyAsync(HttpContext context, SafeFileHandle file, long offset, long count)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        // Once the response has started, the writer hands out the connection's own memory: a file's bytes are copied once, from the page cache.
+        // After the response has started, the writer gives the connection's memory: a file's bytes are copied once, from the page cache.
         await context.Response.StartAsync(deadline.Token);
         var writer = context.Response.BodyWriter;
         while (count > 0)
@@ -62,7 +62,7 @@ public static class BlobResponse
             var read = RandomAccess.Read(file, memory.Span, offset);
             if (read == 0)
             {
-                context.Abort();    // The file became shorter: a broken connection is the only way left to say so.
+                context.Abort();    // The file became shorter: only a broken connection can still report that.
                 return;
             }
 
@@ -83,7 +83,7 @@ public static class BlobResponse
         }
     }
 
-    // Null: the whole blob. A count of 0: nothing of the blob lies in the range. Several ranges are answered with the whole, as RFC 9110 allows.
+    // Null: the whole blob. A count of 0: the range holds no byte of the blob. Several ranges get the whole blob, as RFC 9110 allows.
     private static (long First, long Count)? RangeOf(HttpRequest request, long length)
     {
         if (request.GetTypedHeaders().Range is not { Unit.Value: "bytes", Ranges: { Count: 1 } ranges })
@@ -100,7 +100,7 @@ public static class BlobResponse
     {
         try
         {
-            // Retention may delete the file meanwhile; what is open stays readable.
+            // Retention may delete the file meanwhile; an open file stays readable.
             return path is null ? null : File.OpenHandle(path, share: FileShare.Read | FileShare.Delete);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)

@@ -6,22 +6,22 @@ namespace Elastic.Transfer;
 /// <summary>Where the bytes of a download go. Used by one thread at a time.</summary>
 public abstract class BlobSink
 {
-    /// <summary>Received, hashed and stored at a time: what is still in the processor's cache is hashed for less.</summary>
+    /// <summary>Bytes received, hashed and stored at a time: hashing costs less while they are in the processor's cache.</summary>
     protected const int PieceBytes = 256 << 10;
 
-    /// <summary>A peer says how many bytes the download has. Returns what is wrong with that, or null.</summary>
+    /// <summary>Called with the length of the download that a peer names. Returns what is wrong with that length, or null.</summary>
     public abstract string? Expect(long bytes);
 
     /// <summary>Room for the bytes from <paramref name="offset"/> on.</summary>
     public abstract Memory<byte> Room(long offset);
 
-    /// <summary><paramref name="count"/> bytes have come into the room.</summary>
+    /// <summary>Called when <paramref name="count"/> bytes have been received into the room.</summary>
     public virtual void Take(long offset, int count)
     {
     }
 }
 
-/// <summary>Memory of the caller's, which has the blob's length.</summary>
+/// <summary>The caller's memory, which has the blob's length.</summary>
 public sealed class MemorySink(Memory<byte> into) : BlobSink
 {
     public override string? Expect(long bytes) => bytes == into.Length ? null : $"has {bytes} bytes instead of {into.Length}";
@@ -53,7 +53,7 @@ public sealed class FileSink(SafeFileHandle file, long at = 0, long? expected = 
 {
     private readonly byte[] _piece = ArrayPool<byte>.Shared.Rent(PieceBytes);
 
-    /// <summary>Bytes of the download, once a peer has said so.</summary>
+    /// <summary>Bytes of the download, once a peer has named them.</summary>
     public long Length { get; private set; }
 
     public override string? Expect(long bytes)

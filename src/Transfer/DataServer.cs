@@ -20,7 +20,7 @@ namespace Elastic.Transfer;
 /// </summary>
 public sealed class DataServer : IAsyncDisposable
 {
-    // Transfers that still run when the server leaves are resumed elsewhere, so there is little to wait for.
+    // Receivers resume transfers that still run with another node, so the server waits only briefly for them.
     private static readonly TimeSpan Goodbye = TimeSpan.FromMilliseconds(500);
 
     private const string LeaveHeader = "Elastic-Leave";
@@ -29,10 +29,10 @@ public sealed class DataServer : IAsyncDisposable
 
     private DataServer(WebApplication app, Endpoint endpoint, Task leaveAsked) => (_app, Endpoint, LeaveAsked) = (app, endpoint, leaveAsked);
 
-    /// <summary>Ends when a program on this machine, such as one that is told of its preemption, has asked the node to leave.</summary>
+    /// <summary>Ends when a program on this machine, e.g. one that learns of a preemption, asks the node to leave.</summary>
     public Task LeaveAsked { get; }
 
-    /// <summary>As bound, with the host as it was given.</summary>
+    /// <summary>The endpoint as bound, with the host as given.</summary>
     public Endpoint Endpoint { get; }
 
     /// <param name="host">An address of this machine, or a name of one.</param>
@@ -53,12 +53,12 @@ public sealed class DataServer : IAsyncDisposable
             });
             kestrel.AddServerHeader = false;
             kestrel.AllowSynchronousIO = false;
-            // A slow line is no attack here, and a liveness connection carries four bytes a second. Both have deadlines of their own.
+            // A slow connection is no attack here, and a liveness connection carries four bytes a second. Both have deadlines of their own.
             kestrel.Limits.MinRequestBodyDataRate = null;
             kestrel.Limits.MinResponseDataRate = null;
             kestrel.Limits.MaxRequestBodySize = 64 << 10;
             kestrel.Limits.MaxConcurrentConnections = 4096;
-            // Room for the next piece of a file to be read while the one before it is being sent.
+            // Room to read the next piece of a file while the one before it is sent.
             kestrel.Limits.MaxResponseBufferSize = 4 * BlobResponse.PieceBytes;
         });
 
@@ -68,7 +68,7 @@ public sealed class DataServer : IAsyncDisposable
         var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         app.MapPost("/leave", context =>
         {
-            // The header is what a page in some browser on this machine cannot send.
+            // A page in a browser on this machine cannot send the header.
             if (context.Connection.RemoteIpAddress is not { } from || !(IPAddress.IsLoopback(from) || from.Equals(context.Connection.LocalIpAddress))
                 || !context.Request.Headers.ContainsKey(LeaveHeader))
             {
@@ -109,7 +109,7 @@ public sealed class DataServer : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            // The connections that were still busy are closed by now.
+            // The server has closed the connections that were still busy.
         }
 
         await _app.DisposeAsync();

@@ -2,7 +2,7 @@ using System.IO.Pipelines;
 
 namespace Elastic.Transfer;
 
-/// <summary>Both directions of a connection's pipes as one stream, for what wants to go around it.</summary>
+/// <summary>Both directions of a connection's pipes as one stream, for a transport that wraps it.</summary>
 internal sealed class DuplexStream(IDuplexPipe pipes) : Stream
 {
     private readonly Stream _input = pipes.Input.AsStream(leaveOpen: true), _output = pipes.Output.AsStream(leaveOpen: true);

@@ -10,18 +10,18 @@ namespace Elastic.Transfer;
 
 /// <summary>One large file, in pieces from several peers at once. A later attempt goes on where this one ended.</summary>
 /// <remarks>
-/// The .part file holds the file's bytes in their places and behind them one byte per piece, 1 where the piece is there. It shrinks to the
-/// file when all of it is verified. A power cut may leave a piece marked that never reached the disk: the digest finds that out, as it finds
-/// out wrong bytes, and then the file is fetched anew, whole from one peer, so that one who sends wrong bytes is known.
+/// The .part file holds the file's bytes in their places, then one byte per piece, 1 where the piece was received. It is cut to the
+/// file's length when all bytes are verified. A power cut may leave a mark whose piece never reached the disk: the digest shows that, as
+/// it shows wrong bytes, and the file is then fetched anew from one peer, so that a peer that sends wrong bytes is known.
 /// </remarks>
 public sealed class FileDownload(HttpClient http, Peers peers, Digest digest, string path)
 {
-    /// <summary>Large against a round trip, small against a file.</summary>
+    /// <summary>Large against the bytes of a round trip, small against a file.</summary>
     public const int PieceBytes = 8 << 20;
 
     private const int HashBytes = 256 << 10;
 
-    // The digest in the name keeps the pieces of another file of this path apart.
+    // The digest in the name separates the pieces of this file from those of another file for the same path.
     private readonly string _part = $"{path}.{digest.Short}.part";
 
     public async Task RunAsync(CancellationToken cancel)
@@ -85,7 +85,7 @@ public sealed class FileDownload(HttpClient http, Peers peers, Digest digest, st
         }
     }
 
-    // False: the pieces do not give the digest, or the peers do not agree on the length.
+    // Returns false when the pieces do not give the digest, or the peers do not agree on the length.
     private async Task<bool> InPiecesAsync(SafeFileHandle file, long length, CancellationToken cancel)
     {
         var pieces = checked((int)((length + PieceBytes - 1) / PieceBytes));
@@ -93,7 +93,7 @@ public sealed class FileDownload(HttpClient http, Peers peers, Digest digest, st
         foreach (var piece in PiecesIn(file, length, pieces))
             there[piece].SetResult();
 
-        // The hash follows the pieces in their order, while they are still in the page cache and others are on their way.
+        // Hashes the pieces in their order, while they are in the page cache and others are being received.
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var hashing = Task.Run(() => HashAsync(file, length, there, stop.Token), cancel);
         var disputed = false;
@@ -113,7 +113,7 @@ public sealed class FileDownload(HttpClient http, Peers peers, Digest digest, st
                 }
                 finally
                 {
-                    // Only ever set: several pieces may do so at once.
+                    // Several pieces may write at once: they only ever write true.
                     if (download.Disputed)
                         disputed = true;
                 }
@@ -138,7 +138,7 @@ public sealed class FileDownload(HttpClient http, Peers peers, Digest digest, st
         return true;
     }
 
-    // What an earlier attempt left. A file of another layout is cleared.
+    // The pieces of an earlier attempt. Clears a file of another layout.
     private static List<int> PiecesIn(SafeFileHandle file, long length, int pieces)
     {
         if (RandomAccess.GetLength(file) == length + pieces)
@@ -162,7 +162,7 @@ public sealed class FileDownload(HttpClient http, Peers peers, Digest digest, st
             for (var offset = 0L; offset < length;)
             {
                 await there[offset / PieceBytes].Task.WaitAsync(cancel);
-                // Never beyond the piece that is there.
+                // Never reads beyond the received piece.
                 var most = (int)Math.Min(Math.Min(HashBytes, length - offset), PieceBytes - offset % PieceBytes);
                 var read = RandomAccess.Read(file, buffer.AsSpan(0, most), offset);
                 if (read == 0)

@@ -25,7 +25,7 @@ internal static class KestrelTransport
 
         if (stream == accepted)
         {
-            // Nothing goes around it: Kestrel keeps its own pipes, by which a file's bytes are copied once.
+            // The transport wraps nothing: Kestrel keeps its own pipes, by which a file's bytes are copied once.
             await next(connection);
             return;
         }

@@ -8,13 +8,13 @@ using Elastic.Messages;
 namespace Elastic.Transfer;
 
 /// <summary>
-/// The node's end of a liveness connection: one connection to wherever it points, with a byte every <see cref="LivenessConnections.Beat"/>.
+/// The node's end of a liveness connection: one connection to a data server, with a byte every <see cref="LivenessConnections.Beat"/>.
 /// Reconnects by itself.
 /// </summary>
 /// <remarks>
 /// It has threads of its own and speaks HTTP through a blocking stream, so no part of it waits for the thread pool: a node whose pool is
-/// busy or starved for seconds is not dead, and taking its work away would make the congestion worse. What remains is what should be
-/// noticed: a process that was killed, stopped or cut off.
+/// busy or starved for seconds is alive, and giving its work away would make the congestion worse. It breaks only for a process that was
+/// killed, stopped or cut off.
 /// </remarks>
 public sealed class LivenessConnection : IAsyncDisposable
 {
@@ -29,7 +29,7 @@ public sealed class LivenessConnection : IAsyncDisposable
     private readonly AutoResetEvent _changed = new(false);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // Written by any thread, read by the connection's own. A box, since an endpoint is no single word of memory.
+    // Any thread writes it, the connection's own reads it. A box, since writing an endpoint is not atomic.
     private volatile object? _endpoint;
     private volatile bool _disposed;
 
@@ -47,7 +47,7 @@ public sealed class LivenessConnection : IAsyncDisposable
         _changed.Set();
     }
 
-    /// <summary>Ends the connection, which the other side is told as such.</summary>
+    /// <summary>Ends the connection, and tells the other side that the end is intended.</summary>
     public async ValueTask DisposeAsync()
     {
         _disposed = true;
@@ -73,7 +73,7 @@ public sealed class LivenessConnection : IAsyncDisposable
                 continue;
             }
 
-            // What held for a while was a good connection: the next one gets a fresh start.
+            // A connection that held for a while was good: the next failure is counted from zero.
             failures = Stopwatch.GetElapsedTime(since) > Retry.Longest ? 0 : failures;
             _changed.WaitOne(Retry.After(failures++));
         }
@@ -81,7 +81,7 @@ public sealed class LivenessConnection : IAsyncDisposable
         _ended.SetResult();
     }
 
-    // True: it points elsewhere now. False: the connection could not be made or broke.
+    // Returns true when the connection has to lead elsewhere; false when it could not be made, or broke.
     private bool Hold(Endpoint endpoint)
     {
         try
@@ -109,8 +109,8 @@ public sealed class LivenessConnection : IAsyncDisposable
     }
 
     /// <summary>
-    /// There is no answer while all is well: something to read is a refusal, or the end of the connection. A thread waits for it, because
-    /// whether there is something in an encrypted stream is seen only by reading it.
+    /// Waits for a first byte. The server answers only to refuse or to end the connection. A thread of its own waits, because only reading
+    /// shows whether an encrypted stream has data.
     /// </summary>
     private sealed class Answer
     {
@@ -128,7 +128,7 @@ public sealed class LivenessConnection : IAsyncDisposable
                 }
                 catch (Exception e) when (e is IOException or ObjectDisposedException)
                 {
-                    // It broke, or this side has closed it.
+                    // The connection broke, or this side has closed it.
                 }
 
                 _isThere = true;

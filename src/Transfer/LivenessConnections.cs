@@ -7,19 +7,19 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Elastic.Transfer;
 
 /// <summary>
-/// The seed's ends of the liveness connections. A node's death closes its socket, which is known within milliseconds where the cluster's failure
-/// detector needs seconds; a node that stands still misses its beats.
+/// The seed's ends of the liveness connections. A node's death closes its socket, which the seed sees within milliseconds, where the
+/// cluster's failure detector needs seconds; a node that hangs misses its beats.
 /// </summary>
 /// <remarks>For each (node, incarnation), "connected" and "broken" strictly alternate: a reconnected liveness connection replaces the old one silently.</remarks>
 public sealed class LivenessConnections
 {
-    /// <summary>What a node sends; see <see cref="LivenessConnection"/>.</summary>
+    /// <summary>Time between two bytes of a node; see <see cref="LivenessConnection"/>.</summary>
     public static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Without a beat for this long a liveness connection is broken.</summary>
     public static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(2);
 
-    // A verdict this late says that this process stood still, not the node.
+    // A timeout that fires this late shows that this process stood still, not the node.
     private static readonly TimeSpan Overslept = TimeSpan.FromMilliseconds(500);
 
     private const int LongestName = 200;
@@ -29,9 +29,9 @@ public sealed class LivenessConnections
     private Listener? _listener;
 
     /// <summary>Accepts liveness connections until the returned registration is disposed; then the running ones are ended, and nothing more is reported.</summary>
-    /// <param name="connected">A node's incarnation. Called in order, under a lock: must return at once.</param>
-    /// <param name="broken">The same and why. Likewise.</param>
-    /// <exception cref="InvalidOperationException">Somebody listens already.</exception>
+    /// <param name="connected">Receives a node and its incarnation. Called in order, under a lock: must return at once.</param>
+    /// <param name="broken">Receives the same and the reason. Likewise.</param>
+    /// <exception cref="InvalidOperationException">There is a listener already.</exception>
     public IDisposable Listen(Action<NodeId, string> connected, Action<NodeId, string, string> broken)
     {
         lock (_gate)
@@ -66,7 +66,7 @@ public sealed class LivenessConnections
         context.Abort();
     }
 
-    // Null: no listener.
+    // Returns null where there is no listener.
     private Line? Enter(NodeId node, string incarnation)
     {
         Line? old;
@@ -90,7 +90,7 @@ public sealed class LivenessConnections
         lock (_gate)
         {
             if (_lines.GetValueOrDefault((node, incarnation)) != line)
-                return;     // Replaced, or its listener has left.
+                return;     // Another connection has replaced it, or its listener has left.
             _lines.Remove((node, incarnation));
             if (why is not null)
                 line.Listener.Broken(node, incarnation, why);
@@ -144,7 +144,7 @@ public sealed class LivenessConnections
         }
     }
 
-    // False: it was this process that stood still (a starved thread pool, a suspended machine), so the node gets another chance.
+    // Returns false when this process stood still (a starved thread pool, a suspended machine): the node then gets another chance.
     private static async Task<bool> WithinAsync(Task next, CancellationToken end)
     {
         var since = Stopwatch.GetTimestamp();
@@ -162,7 +162,7 @@ public sealed class LivenessConnections
     private static void Refuse(HttpContext context, int status)
     {
         context.Response.StatusCode = status;
-        context.Response.Headers.Connection = "close";      // The body has no end to wait for.
+        context.Response.Headers.Connection = "close";      // The server does not wait for the body, which has no end.
     }
 
     private sealed class Listener(LivenessConnections connections, Action<NodeId, string> connected, Action<NodeId, string, string> broken) : IDisposable
@@ -174,7 +174,7 @@ public sealed class LivenessConnections
         public void Dispose() => connections.Remove(this);
     }
 
-    // One connection. Its source is not disposed: it has no timer, and Leave and End may meet.
+    // One connection. Its token source is not disposed: it has no timer, and Leave and End may run at once.
     private sealed class Line(Listener listener)
     {
         private readonly CancellationTokenSource _end = new();

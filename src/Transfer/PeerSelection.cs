@@ -5,14 +5,14 @@ using Elastic.Storage;
 namespace Elastic.Transfer;
 
 /// <summary>
-/// Asks one peer after the other for a blob, and all of them again after a pause, until patience ends. Remembers what each said.
+/// Asks one peer after the other for a blob, and all of them again after a pause, until patience ends. Remembers each peer's last answer.
 /// </summary>
 /// <param name="set">The set that the blob belongs to, if any.</param>
 public sealed class PeerSelection(Peers peers, Digest digest, Digest? set)
 {
     private static readonly Backoff Pause = new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(1));
 
-    // A message is read by people.
+    // People read the message.
     private const int MostNamed = 16;
 
     private readonly HashSet<Endpoint> _asked = [];       // since the last pause
@@ -20,8 +20,8 @@ public sealed class PeerSelection(Peers peers, Digest digest, Digest? set)
     private long? _emptyHandedSince;
     private int _pauses;
 
-    /// <summary>The next peer, which the caller disposes of; asked or not, it does not come again before the next pause unless it is let off.</summary>
-    /// <exception cref="BlobLostException">Patience is over; names the peers and what each said.</exception>
+    /// <summary>The next peer, to be disposed of. The same peer comes again only after a pause, or after <see cref="LetOff"/>.</summary>
+    /// <exception cref="BlobLostException">Patience is over; the message names the peers and the last answer of each.</exception>
     public async Task<PeerLease> NextAsync(CancellationToken cancel)
     {
         while (true)
@@ -40,16 +40,16 @@ public sealed class PeerSelection(Peers peers, Digest digest, Digest? set)
         }
     }
 
-    /// <summary>Notes what a peer said, for the message that nobody had the blob.</summary>
+    /// <summary>Notes a peer's answer for the message of a failure.</summary>
     public void Note(PeerLease peer, string said) => _said[peer.Endpoint] = said;
 
-    /// <summary>The peer may be asked again at once.</summary>
+    /// <summary>Allows asking the peer again at once.</summary>
     public void LetOff(PeerLease peer) => _asked.Remove(peer.Endpoint);
 
-    /// <summary>Bytes have come: patience begins anew.</summary>
+    /// <summary>Called when bytes were received: patience begins anew.</summary>
     public void Progress() => (_emptyHandedSince, _pauses) = (null, 0);
 
-    /// <summary>Why the blob cannot be had: the peers that were asked, and what each said last.</summary>
+    /// <summary>Why no peer gave the blob: the peers that were asked, and the last answer of each.</summary>
     public string Summary()
     {
         var now = peers.Endpoints;

@@ -3,17 +3,17 @@ using Elastic.Foundation;
 namespace Elastic.Transfer;
 
 /// <summary>
-/// Who may have blobs, how they behave, and how many transfers run at once. Thread-safe; the node replaces the list whenever the cluster
-/// tells it.
+/// The peers that may have blobs, how they behave, and how many transfers run at once. Thread-safe; the node replaces the list when orders
+/// name other peers.
 /// </summary>
 public sealed class Peers
 {
-    // Sets are asked for in bursts; what was learnt about older ones is not worth keeping.
+    // Sets are fetched in bursts; what was learnt about older sets is of little use.
     private const int SetsRemembered = 64;
 
     private readonly TimeProvider _time;
     private readonly Lock _gate = new();
-    private readonly Dictionary<Endpoint, Peer> _known = [];     // also those that left and are still put away or in use
+    private readonly Dictionary<Endpoint, Peer> _known = [];     // also peers that left, while they are put away or in use
     private readonly Dictionary<Digest, SetKnowledge> _sets = [];
     private List<Peer> _listed = [];
     private int _running;
@@ -34,7 +34,7 @@ public sealed class Peers
         }
     }
 
-    /// <summary>Replaces the list. What is known about those that stay, and about those that were put away, is kept.</summary>
+    /// <summary>Replaces the list. Keeps what is known of the peers that stay, and of those that were put away.</summary>
     public void Set(IReadOnlyList<Endpoint> endpoints)
     {
         TaskCompletionSource replaced, freed;
@@ -49,7 +49,7 @@ public sealed class Peers
             foreach (var peer in listed.Except(_listed))
             {
                 _known[peer.Endpoint] = peer;
-                peer.Left = new CancellationTokenSource();     // It may be back from having left.
+                peer.Left = new CancellationTokenSource();     // The peer may have left before and come back.
             }
 
             _listed = listed;
@@ -65,7 +65,7 @@ public sealed class Peers
     }
 
     /// <summary>Waits until a peer that is not among <paramref name="asked"/> has room, and takes it; null when all were asked.</summary>
-    /// <param name="set">The set that the blob belongs to: who had another blob of it is asked first.</param>
+    /// <param name="set">The set that the blob belongs to: peers that had another blob of it are asked first.</param>
     public async Task<PeerLease?> TakeAsync(Digest? set, IReadOnlyCollection<Endpoint> asked, CancellationToken cancel)
     {
         while (true)
@@ -103,11 +103,11 @@ public sealed class Peers
         }
         catch (TimeoutException)
         {
-            // No news.
+            // The list was not replaced.
         }
     }
 
-    /// <summary>Endpoints that are listed and not asked, because their bytes were wrong not long ago.</summary>
+    /// <summary>Endpoints that are listed but not asked, because they recently sent wrong bytes.</summary>
     public IReadOnlyList<Endpoint> Distrusted
     {
         get
@@ -120,9 +120,9 @@ public sealed class Peers
         }
     }
 
-    // A peer is taken from the first of these groups that is not empty, and waited for when that group is busy:
-    // those in good standing (of these first who had blobs of the set, then the least busy), those that just lacked a blob of the set,
-    // those that failed. Asking one that lacks it costs a round trip, one that failed perhaps seconds.
+    // Takes a peer from the first of these groups that is not empty, and waits when all peers of that group are busy:
+    // peers in good standing (first those that had blobs of the set, then the least busy), peers that just lacked a blob of the set,
+    // peers that failed. Asking a peer that lacks the blob costs a round trip, asking one that failed perhaps seconds.
     private Peer? Choose(Digest? set, IReadOnlyCollection<Endpoint> asked, out bool none)
     {
         var now = Now;
@@ -135,7 +135,7 @@ public sealed class Peers
                 continue;
             var learnt = known?.Peers.GetValueOrDefault(peer.Endpoint) ?? default;
             var group = away ? 2 : learnt.LacksUntil > now ? 1 : 0;
-            // After a failure, one transfer finds out for all of them how the peer is.
+            // After a failure, one transfer tests the peer for all others.
             var full = peer.Running >= (peer.Failures > 0 ? 1 : Limits.PerPeer);
             // Chance decides between equals, so that nodes that start together do not all begin with the same peer.
             var order = full ? double.MaxValue : (learnt.Had ? 0 : Limits.PerPeer + 1) + peer.Running + Random.Shared.NextDouble();
@@ -160,14 +160,14 @@ public sealed class Peers
         freed.SetResult();
     }
 
-    /// <summary>It sends a blob of the set.</summary>
+    /// <summary>The peer sends a blob of the set.</summary>
     internal void Had(Peer peer, Digest? set)
     {
         lock (_gate)
             Learn(peer, set, new Learnt(true, 0));
     }
 
-    /// <summary>It sent all that it was asked for: its failures are forgiven.</summary>
+    /// <summary>The peer sent all that it was asked for: its failures no longer count.</summary>
     internal void Served(Peer peer)
     {
         lock (_gate)
@@ -178,20 +178,20 @@ public sealed class Peers
         }
     }
 
-    /// <summary>It answered 404.</summary>
+    /// <summary>The peer answered 404.</summary>
     internal void Lacked(Peer peer, Digest? set)
     {
         lock (_gate)
             Learn(peer, set, new Learnt(false, Now + Ticks(Limits.Lacking)));
     }
 
-    /// <summary>It could not be reached, broke off or stalled: to the back, twice as long each time.</summary>
+    /// <summary>The peer could not be reached, broke off or stalled: it is put away, twice as long each time.</summary>
     internal void Failed(Peer peer)
     {
         lock (_gate)
         {
             var now = Now;
-            // Several transfers that break together are one failure.
+            // Several transfers that break together count as one failure.
             if (peer.AwayUntil > now)
                 return;
             peer.AwayUntil = now + Ticks(Limits.PutAway.After(peer.Failures++));
@@ -199,7 +199,7 @@ public sealed class Peers
         }
     }
 
-    /// <summary>Its bytes were not those of the digest.</summary>
+    /// <summary>The peer's bytes do not match the digest.</summary>
     internal void Lied(Peer peer)
     {
         lock (_gate)
@@ -230,7 +230,7 @@ public sealed class Peers
 
     private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>One peer; its fields belong to the lock of <see cref="Peers"/>.</summary>
+    /// <summary>One peer; the lock of <see cref="Peers"/> guards its fields.</summary>
     public sealed class Peer(Endpoint endpoint)
     {
         public Endpoint Endpoint { get; } = endpoint;
@@ -244,7 +244,7 @@ public sealed class Peers
 
         public bool Lied { get; set; }
 
-        // Not disposed of: it has no timer, and transfers may still look at it.
+        // Not disposed of: it has no timer, and transfers may still use it.
         public CancellationTokenSource Left { get; set; } = new();
     }
 
@@ -258,12 +258,12 @@ public sealed class Peers
     }
 }
 
-/// <summary>The right to one transfer from one peer, until it is disposed; and what came of it.</summary>
+/// <summary>The right to one transfer from one peer, until it is disposed; reports the transfer's outcome.</summary>
 public sealed class PeerLease(Peers peers, Peers.Peer peer, Digest? set) : IDisposable
 {
     public Endpoint Endpoint => peer.Endpoint;
 
-    /// <summary>Cancelled when the peer is no longer listed. It may still send: a node that was only thought dead, for one.</summary>
+    /// <summary>Cancelled when the peer is no longer listed. The peer may still send.</summary>
     public CancellationToken Left { get; } = peer.Left.Token;
 
     public void Served() => peers.Served(peer);

@@ -3,15 +3,15 @@ using Elastic.Foundation;
 namespace Elastic.Transfer;
 
 /// <summary>
-/// Work that several callers want at the same time is done once. It is stopped when the last of them has given up, who then waits for its
-/// end: two jobs of one key never overlap.
+/// Does work once that several callers want at the same time. Stops the work when the last caller has given up; that caller waits for the
+/// end, so that two jobs of one key never overlap.
 /// </summary>
 public sealed class SharedWork<TKey, TResult> where TKey : notnull
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<TKey, Job> _jobs = [];
 
-    /// <param name="closing">Stops the work whoever waits for it.</param>
+    /// <param name="closing">Stops the work for all callers.</param>
     /// <param name="cancel">Stops this caller's waiting.</param>
     public async Task<TResult> JoinAsync(TKey key, Func<CancellationToken, Task<TResult>> work, CancellationToken closing, CancellationToken cancel)
     {
@@ -55,7 +55,7 @@ public sealed class SharedWork<TKey, TResult> where TKey : notnull
         }
     }
 
-    // Its fields belong to the lock, as far as they change.
+    // The lock guards the fields that change.
     private sealed class Job
     {
         private readonly CancellationTokenSource _stop;
@@ -84,8 +84,8 @@ public sealed class SharedWork<TKey, TResult> where TKey : notnull
 }
 
 /// <summary>
-/// Downloads into memory, shared: the first who asks for a blob downloads into its own memory, and those who come meanwhile get a copy
-/// before it is told. So nobody touches the first one's memory after its call has returned, and nobody else's after theirs.
+/// Shared downloads into memory: the first caller for a blob downloads into its own memory; callers that come meanwhile get a copy before
+/// the first call returns. So no memory is touched after the call of its owner has returned.
 /// </summary>
 public sealed class SharedReads
 {
@@ -149,7 +149,7 @@ public sealed class SharedReads
         }
     }
 
-    // False: the one who downloaded gave up.
+    // Returns false when the downloading caller gave up.
     private async Task<bool> FollowAsync((Digest, int) key, Follower follower, CancellationToken cancel)
     {
         try

@@ -2,7 +2,7 @@ using Elastic.Foundation;
 
 namespace Elastic.Transfer;
 
-/// <summary>How hard downloads press and how long they wait. The defaults suit a cluster; tests shorten the times.</summary>
+/// <summary>How many downloads run at once, and how long they wait. The defaults suit a cluster; tests shorten the times.</summary>
 public sealed record TransferLimits
 {
     /// <summary>Transfers at once from one peer: enough to fill a link, few enough that a peer still computes.</summary>
@@ -11,27 +11,27 @@ public sealed record TransferLimits
     /// <summary>Transfers at once in this process.</summary>
     public int Total { get; init; } = 8;
 
-    /// <summary>A peer that does not accept a connection in this time is away.</summary>
+    /// <summary>A peer that does not accept a connection in this time has failed.</summary>
     public TimeSpan Connect { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>A peer that sends nothing for this time is away.</summary>
+    /// <summary>A peer that sends no byte for this time has failed.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>The same for a peer that has left the list, for which the cluster had its reasons.</summary>
+    /// <summary>The same for a peer that is no longer listed.</summary>
     public TimeSpan StallAfterLeaving { get; init; } = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>How long peers are asked again after all of them had nothing: the list may be about to change.</summary>
+    /// <summary>How long to keep asking peers after none of them had the blob: the list may change soon.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(4);
 
-    /// <summary>How long a peer goes to the back after a failure; longer with each one that follows.</summary>
+    /// <summary>How long a peer is asked last after a failure; longer with each further failure.</summary>
     public Backoff PutAway { get; init; } = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(30)) { Jitter = 0.25 };
 
-    /// <summary>How long a peer is not asked at all after bytes that were not those of the digest.</summary>
+    /// <summary>How long a peer is not asked at all after it sent wrong bytes.</summary>
     public TimeSpan Distrust { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>How long a 404 counts against a peer for the rest of its set. Short: nodes get blobs all the time.</summary>
     public TimeSpan Lacking { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Transfers of one blob that may break off after some bytes before it is given up.</summary>
+    /// <summary>Transfers of one blob that may break off after some bytes before the download fails.</summary>
     public int Interruptions { get; init; } = 50;
 }

@@ -23,7 +23,7 @@ internal sealed class NodeControl(ElasticNode node)
     public static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => settings.Model.Vocabulary switch
     {
         0 => settings with { Model = settings.Model with { Vocabulary = corpus.Manifest.VocabularySize } },
-        // A larger one only leaves rows of the embedding unused; a smaller one has none for some tokens of the text.
+        // A larger vocabulary leaves rows of the embedding unused; a smaller one has no rows for some tokens of the text.
         var few when few < corpus.Manifest.VocabularySize => throw new ElasticException(
             $"model.vocabulary = {few} is smaller than the vocabulary of the tokenizer ({corpus.Manifest.Tokenizer}: {corpus.Manifest.VocabularySize}): " +
             "use 0, which takes the tokenizer's"),
@@ -54,7 +54,7 @@ internal sealed class NodeControl(ElasticNode node)
         }
         catch (ElasticException)
         {
-            supervisor = null;                                         // on its way to another seed
+            supervisor = null;                                         // the singleton is moving to another seed
         }
 
         return new ClusterMembers(
@@ -64,7 +64,7 @@ internal sealed class NodeControl(ElasticNode node)
 
     private static string Short(Address address) => address.ToEndpoint().ToString();
 
-    // A line now and then, however fast the documents come.
+    // Limits the lines to one per interval, however fast the documents come.
     private sealed class CorpusLines(IProgress<string> progress) : IProgress<CorpusProgress>
     {
         private static readonly TimeSpan Between = TimeSpan.FromSeconds(2);

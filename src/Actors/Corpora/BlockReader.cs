@@ -7,10 +7,10 @@ using Elastic.Messages.Corpora;
 namespace Elastic.Actors.Corpora;
 
 /// <summary>
-/// Fetches blocks of a corpus from the shard readers, wherever they are. A reader whose node died has no home until the cluster has decided
-/// so: in the meantime the shard is read here, fetched first where it has to be.
+/// Fetches blocks of a corpus from the cluster's shard readers. After a reader's node has died, the cluster places its shard anew only once
+/// it has downed the node; until then this node reads the shard itself, and fetches the file first where it is missing.
 /// </summary>
-/// <param name="readers">The way to the shard region.</param>
+/// <param name="readers">Holds the reference to the shard region.</param>
 /// <param name="context">T: a block has T + 1 tokens.</param>
 internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCorpus corpus, BlockMap map, bool heldOut, int context)
 {
@@ -19,7 +19,7 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Detour = TimeSpan.FromSeconds(30);
 
-    private readonly Dictionary<int, long> _detours = [];               // shard -> when it was found without a reader
+    private readonly Dictionary<int, long> _detours = [];               // shard -> when its reader last failed to answer
     private readonly Lock _gate = new();                                // requests for several shards run at once
 
     /// <summary>The blocks' tokens, (blocks, T + 1) row-major, in the order asked for.</summary>
@@ -50,7 +50,7 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
         return tokens;
     }
 
-    // Null where there is no reader just now, or it cannot read: then this node tries, and says what is wrong.
+    // Returns null where no reader answers, or the reader cannot read; this node then reads the shard, and its exception names the cause.
     private async Task<BlocksRead?> AskAsync(ReadBlocks request, CancellationToken cancel)
     {
         if (readers.Region is not { } region || IsOnDetour(request.Shard.Index))
@@ -62,7 +62,7 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
         }
         catch (AskTimeoutException)
         {
-            // see below
+            // Starts a detour, as an unreadable shard does.
         }
 
         lock (_gate)

@@ -11,8 +11,8 @@ namespace Elastic.Actors.Corpora;
 public sealed record CorpusProgress(long DocumentsRead, long BytesRead, long TotalBytes, long TokensWritten);
 
 /// <summary>
-/// Documents to token shards: one reader, the tokenizer pool, one writer that takes the batches in order. The shards are the
-/// same bytes whatever the size of the pool, and are built once for the same sources, tokenizer and held-out share.
+/// Turns documents into token shards: one reader, the tokenizer pool, one writer that takes the batches in order. The size of the pool
+/// changes no byte of the shards, which are built once for the same sources, tokenizer and held-out share.
 /// </summary>
 internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths)
 {

@@ -7,8 +7,8 @@ using Elastic.Transfer;
 namespace Elastic.Actors.Corpora;
 
 /// <summary>
-/// The corpora of a node: built here, on a disk that nodes share, or fetched from others, manifest first and each shard when somebody reads
-/// it. Thread-safe.
+/// The corpora of a node: built here, on a disk that nodes share, or fetched from other nodes: the manifest first, each shard when it is
+/// first read. Thread-safe.
 /// </summary>
 internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, BlobFetcher fetcher)
 {
@@ -17,9 +17,9 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
     private readonly ConcurrentDictionary<Digest, BuiltCorpus> _corpora = new();
     private readonly ConcurrentDictionary<string, Lazy<Task<TokenShard>>> _open = new();
 
-    /// <summary>The corpus, its shards perhaps still elsewhere.</summary>
-    /// <param name="manifest">By which its manifest is fetched where it is not here.</param>
-    /// <exception cref="ElasticException">It is not here and cannot be fetched, or is damaged.</exception>
+    /// <summary>Opens the corpus; shards may still be missing here.</summary>
+    /// <param name="manifest">Digest by which the manifest is fetched where this node lacks it.</param>
+    /// <exception cref="ElasticException">The corpus is not here and cannot be fetched, or is damaged.</exception>
     public async Task<BuiltCorpus> OpenAsync(Digest id, Digest? manifest, CancellationToken cancel)
     {
         if (_corpora.TryGetValue(id, out var known))
@@ -38,7 +38,7 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
     }
 
     /// <summary>Fetches every shard that is not here yet.</summary>
-    /// <exception cref="BlobLostException">No node has one of them at the moment.</exception>
+    /// <exception cref="BlobLostException">No node has one of the shards at the moment.</exception>
     public async Task CompleteAsync(BuiltCorpus corpus, CancellationToken cancel)
     {
         foreach (var shard in corpus.HeldOutShards.Concat(corpus.TrainShards))
@@ -46,8 +46,8 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
                 await fetcher.FetchFileAsync(shard.Sha256, path, cancel);
     }
 
-    /// <summary>A shard, fetched when it is not here. It stays open: readers come back.</summary>
-    /// <exception cref="ElasticException">It is damaged; the message names file and offset.</exception>
+    /// <summary>Opens a shard, and fetches it first where it is missing. It stays open, because readers come back to it.</summary>
+    /// <exception cref="ElasticException">The shard is damaged; the message names file and offset.</exception>
     public async Task<TokenShard> ShardAsync(BuiltCorpus corpus, bool heldOut, int index)
     {
         var info = (heldOut ? corpus.HeldOutShards : corpus.TrainShards)[index];
@@ -64,7 +64,7 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
         }
         catch
         {
-            _open.TryRemove(new KeyValuePair<string, Lazy<Task<TokenShard>>>(path, opening));       // the next one tries again
+            _open.TryRemove(new KeyValuePair<string, Lazy<Task<TokenShard>>>(path, opening));       // the next call tries again
             throw;
         }
     }

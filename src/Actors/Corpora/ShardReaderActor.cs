@@ -7,8 +7,8 @@ using Elastic.Messages.Corpora;
 namespace Elastic.Actors.Corpora;
 
 /// <summary>
-/// Reads one corpus shard for the whole cluster. Started on demand by Cluster Sharding and moved when its node goes: it
-/// has no state but the open file. It runs on the blocking dispatcher, since a page of the mapped file may come from disk.
+/// Reads one corpus shard for the whole cluster. Cluster Sharding starts it on demand and moves it when its node goes: its only
+/// state is the open file. It runs on the blocking dispatcher, since a page of the mapped file may come from disk.
 /// </summary>
 internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
 {
@@ -47,7 +47,7 @@ internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
                 });
                 Receive<Status.Failure>(failure =>
                 {
-                    // Whoever asked reads it himself, and says what is wrong with it. The next question opens it anew.
+                    // The asking node reads the shard itself, and says what is wrong with it. The next request opens it anew.
                     _log.Error(failure.Cause, "shard {0} cannot be opened", request.Shard);
                     Context.Parent.Tell(new Passivate(PoisonPill.Instance));
                     Become(() => Receive<ReadBlocks>(r => Sender.Tell(new ShardUnreadable(r.Shard, failure.Cause.Message))));

@@ -4,12 +4,12 @@ using Elastic.Messages.Corpora;
 
 namespace Elastic.Actors.Corpora;
 
-/// <summary>The cluster's shard readers: one entity per corpus shard, wherever the cluster puts it.</summary>
+/// <summary>The cluster's shard readers: one entity per corpus shard, on the node that Akka chooses.</summary>
 internal static class ShardRegions
 {
     private const string TypeName = "shard-reader";
 
-    /// <summary>Starts this node's part of the region. ("Shard" here is a corpus shard; Akka's shards are what it calls regions' parts.)</summary>
+    /// <summary>Starts this node's part of the region. ("Shard" here is a corpus shard; in Akka, a shard is a part of a region.)</summary>
     public static IActorRef Start(ActorSystem system, CorpusFiles files) => ClusterSharding.Get(system).Start(
         TypeName, ShardReaderActor.Props(files), ClusterShardingSettings.Create(system), new ByCorpusShard());
 

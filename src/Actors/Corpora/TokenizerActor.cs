@@ -22,7 +22,7 @@ internal sealed class TokenizerActor : ReceiveActor
         }
     });
 
-    /// <summary>The pool. It has its own threads: tokenizing a batch keeps one busy for a tenth of a second.</summary>
+    /// <summary>The pool, on threads of its own: a batch keeps a thread busy for a tenth of a second.</summary>
     public static Props Pool() => Props.Create(() => new TokenizerActor())
         .WithRouter(new RoundRobinPool(Environment.ProcessorCount))
         .WithDispatcher("elastic.tokenizer-dispatcher");

@@ -3,7 +3,7 @@ using Elastic.Foundation;
 
 namespace Elastic.Actors.Hosting;
 
-/// <summary>Akka's addresses and our endpoints. Akka keeps an IPv6 host in brackets, an endpoint does not.</summary>
+/// <summary>Converts Akka's addresses and Elastic's endpoints. Akka keeps an IPv6 host in brackets, an endpoint does not.</summary>
 internal static class AkkaAddresses
 {
     public static Endpoint ToEndpoint(this Address address) => new(address.Host!, address.Port!.Value);

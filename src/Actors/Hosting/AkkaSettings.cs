@@ -6,13 +6,13 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Hosting;
 
-/// <summary>The actor systems' configuration: hocon/akka.conf below what the node's settings say.</summary>
+/// <summary>The actor systems' configuration: the node's settings above hocon/akka.conf.</summary>
 internal static class AkkaSettings
 {
-    /// <summary>A member of the cluster.</summary>
+    /// <summary>For a member of the cluster.</summary>
     /// <param name="host">Not in brackets.</param>
     /// <param name="port">0 for any free one.</param>
-    /// <param name="database">Of a seed; null for a worker.</param>
+    /// <param name="database">The seed's database; null for a worker.</param>
     public static Config ForMember(
         string host, int port, string[] roles, NodeVersion version, NetworkPreset network, DatabaseAddress? database, DataPaths paths,
         Transport transport) =>
@@ -25,7 +25,7 @@ internal static class AkkaSettings
             akka.cluster.app-version = {{DatabaseConfig.Quote(version.ToString())}}
             """).WithFallback(database is null ? MembershipConfig.ForWorker(network) : MembershipConfig.ForSeed(network, database)).WithFallback(Common(paths));
 
-    /// <summary>What a process computes with; it outlives its memberships.</summary>
+    /// <summary>For the actor system of the process's devices, which outlives its memberships.</summary>
     public static Config ForDevices(DataPaths paths) => ConfigurationFactory.ParseString($$"""
         akka.actor.provider = local
         elastic.tokenizer-dispatcher.dedicated-thread-pool.thread-count = {{Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture)}}

@@ -12,18 +12,18 @@ using Elastic.Messages.Settings;
 namespace Elastic.Actors.Hosting;
 
 /// <summary>How a process belongs to the cluster.</summary>
-/// <param name="Settings">Of the actor system on a port.</param>
-/// <param name="Runs">What the supervisors' singleton is told here; null for a worker.</param>
+/// <param name="Settings">Gives the configuration of an actor system on a port.</param>
+/// <param name="Runs">What the supervisors' singleton needs here; null for a worker.</param>
 /// <param name="Lease">True where several seeds share the database, so that the singleton takes a lease on it.</param>
 /// <param name="Say">Tells the person at this process what happens.</param>
-/// <param name="Refuse">Is told why the cluster cannot have this process.</param>
+/// <param name="Refuse">Receives the reason why the cluster refuses this process.</param>
 internal sealed record MemberPlace(
     NodeSettings Node, Func<int, Config> Settings, RunsContext? Runs, bool Lease, Contacts Contacts, CorpusFiles Corpora, ReaderWay Readers, Action<string> Say,
     Action<string> Refuse);
 
 /// <summary>
-/// This process's membership of the cluster. When its actor system ends without our asking, because it was downed or no seed was left, a
-/// fresh one is made in the same process, on the same port, and joins again.
+/// This process's membership of the cluster. When the actor system ends unasked, because the process was downed or no seed was left,
+/// this class makes a fresh actor system in the same process, on the same port, which joins again.
 /// </summary>
 internal sealed class ClusterMembership : IAsyncDisposable
 {
@@ -37,7 +37,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
     private IActorRef? _agent;
     private Task _life = Task.CompletedTask;
 
-    // Replaced as a whole by the one loop below; whoever asks takes what is there.
+    // Only the loop below replaces it; readers take the reference that is there.
     private volatile IActorRef? _runs;
 
     private ClusterMembership(MemberPlace place, ActorSystem system)
@@ -49,13 +49,13 @@ internal sealed class ClusterMembership : IAsyncDisposable
     /// <summary>Where the control plane listens.</summary>
     public Address Address { get; }
 
-    /// <summary>The way to the supervisors; null while this process is in no cluster.</summary>
+    /// <summary>The reference to the supervisors' singleton; null while this process is in no cluster.</summary>
     public IActorRef? Runs => _runs;
 
-    /// <summary>The actor system of this moment, for looking at the cluster.</summary>
+    /// <summary>The present actor system, for looking at the cluster.</summary>
     public ActorSystem System => _system;
 
-    /// <summary>Done when the process has joined for the first time.</summary>
+    /// <summary>Ends when the process has joined for the first time.</summary>
     public Task Joined => _joined.Task;
 
     /// <summary>Binds the port.</summary>
@@ -73,7 +73,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
         }
     }
 
-    /// <summary>Joins, and joins again whenever need be, until this is disposed.</summary>
+    /// <summary>Joins, and joins again after each loss of the membership, until this object is disposed.</summary>
     public void Live(IActorRef agent)
     {
         _agent = agent;
@@ -92,13 +92,13 @@ internal sealed class ClusterMembership : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            // What was acknowledged is stored, and the process is about to end: not worth hiding another error for.
+            // What was acknowledged is stored, and the process is about to end: this error must not hide another one.
         }
 
         _ending.Dispose();
     }
 
-    // Remoting wraps it in several layers of AggregateException and one of its own, at which GetBaseException stops.
+    // Remoting wraps the SocketException in several AggregateExceptions and one exception of its own, at which GetBaseException stops.
     private static SocketException? SocketError(Exception? e) => e is null or SocketException ? e as SocketException : SocketError(e.InnerException);
 
     private async Task LiveAsync()
@@ -127,7 +127,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
             }
             catch (Exception e)
             {
-                // Whatever it is: a process that does not try again is lost to the cluster.
+                // Retries on any exception; otherwise the process never rejoins the cluster.
                 _system.Log.Error(e, "joining failed");
             }
 
@@ -141,7 +141,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
         }
     }
 
-    // Its shutdown may wait for others that do not answer. The port is what counts: BindAgainAsync waits for that.
+    // The shutdown may wait for nodes that do not answer. Only the port matters, and BindAgainAsync waits for the port.
     private async Task EndAsync()
     {
         try
@@ -158,7 +158,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
     {
         var cluster = Cluster.Get(_system);
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(_ending.Token);
-        // While a dead member is not removed yet nobody is let in: that may take as long as a worker waits before it gives up.
+        // The cluster admits nobody until it has removed a dead member: that may take as long as a worker waits before it gives up.
         timeout.CancelAfter(2 * _system.Settings.Config.GetTimeSpan("elastic.membership.worker-patience"));
         string who = "";
         try
@@ -169,7 +169,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
                 timeout.CancelAfter(most);
             who = string.Join(", ", contacts.Select(Contacts.NameOf));
             if (contacts.Count == 0)
-                return false;                                          // another seed was about to form a cluster just now
+                return false;                                          // another seed is forming a cluster at this moment
             if (attempt == 0 && contacts[0] != Address)
                 _place.Say($"asking {who} to let this process in");
             if (contacts is [var only] && only == Address)
@@ -187,7 +187,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
         }
     }
 
-    // Compared with the seeds that were there before: the cluster is what they are.
+    // Compares with the seeds that joined earlier: they set the cluster's version.
     private string? Refusal()
     {
         var cluster = Cluster.Get(_system);
@@ -217,11 +217,11 @@ internal sealed class ClusterMembership : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            // The loop sees it.
+            // The loop checks the cancellation.
         }
     }
 
-    // The same port, by which others know this process. It may take the system a moment to give it back.
+    // Binds the same port, by which other nodes know this process. The operating system may free the port late.
     private async Task BindAgainAsync()
     {
         for (var attempt = 0; !_ending.IsCancellationRequested; attempt++)

@@ -7,30 +7,30 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Hosting;
 
-/// <summary>Whom to join through.</summary>
-/// <param name="Members">Only the process itself where a new cluster is to be formed.</param>
+/// <summary>The members through which a process joins.</summary>
+/// <param name="Members">Only the process itself where it forms a new cluster.</param>
 /// <param name="AtMost">How long to try; null for as long as joining may take.</param>
 internal sealed record Way(IReadOnlyList<Address> Members, TimeSpan? AtMost = null);
 
-/// <summary>Whom a process asks to be let into the cluster.</summary>
+/// <summary>Decides which processes this one asks to let it into the cluster.</summary>
 /// <param name="asked">Seeds that the person named.</param>
-/// <param name="registry">For a seed: what the database knows of the others; null for a worker, and where there never are others.</param>
+/// <param name="registry">On a seed: the database's list of the other seeds; null for a worker, and where no other seed ever joins.</param>
 internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? registry, Transport transport)
 {
-    // A process that listens where a seed was not long ago answers within this time, if it is that seed.
+    // A process that listens at the address of a recent seed lets this one join within Answer, if it is that seed.
     private static readonly TimeSpan Knock = TimeSpan.FromSeconds(1), Answer = TimeSpan.FromSeconds(3);
     private const int Knocks = 2;
 
-    // Seeds seen in the cluster: where the person named one of three, the others are known from then on. Several threads, hence the lock.
+    // Seeds seen in the cluster: where the person named one of three, this list adds the other two. Several threads use it, hence the lock.
     private readonly HashSet<Address> _seen = [];
     private readonly Lock _gate = new();
 
     private readonly IReadOnlyList<Address> _asked = [.. asked.Select(seed => seed.ToAddress(transport))];
 
-    /// <summary>By which the database knows a seed.</summary>
+    /// <summary>The name of a seed in the database.</summary>
     public static string NameOf(Address address) => address.ToEndpoint().ToString();
 
-    /// <param name="attempt">Attempts in vain before this one.</param>
+    /// <param name="attempt">Number of failed attempts before this one.</param>
     /// <exception cref="ElasticException">The database cannot be asked.</exception>
     public async Task<Way> FindAsync(Address self, int attempt, CancellationToken cancel)
     {
@@ -38,9 +38,9 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
             return new(Others(self, _asked) is { Count: > 0 } others ? others : [self]);
         try
         {
-            // What the database says is true: a seed that only the person named may have been gone for long.
+            // The database decides, not the command line: a seed that only the person named may have stopped long ago.
             var up = await registry.OthersAsync(NameOf(self), cancel);
-            // Nor is it gone because it did not say that it is up: the database may have been down for it, too.
+            // A seed that did not report itself as up may still run: the database may have been down for that seed, too.
             if (up.Count == 0 && attempt < Knocks && await ListeningAsync(await registry.RecentAsync(NameOf(self), cancel), cancel) is { Count: > 0 } listening)
                 return new(listening, Answer);
             if (up.Count == 0 && await registry.TryFormAsync(NameOf(self), cancel))
@@ -53,10 +53,10 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
         }
     }
 
-    /// <summary>The process has joined: from now on seeds are learnt, and a seed says that it is up.</summary>
+    /// <summary>Begins to learn seeds, after the process has joined; on a seed, also reports in the database that it is up.</summary>
     public void Enter(ActorSystem system) => system.ActorOf(Props.Create(() => new SeedWatch(this, registry)), "contacts");
 
-    /// <summary>The process leaves for good.</summary>
+    /// <summary>Removes this seed from the database when the process leaves for good.</summary>
     public async Task LeaveAsync(Address self)
     {
         try
@@ -65,11 +65,11 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
         }
         catch (Exception e) when (e is DbException or TimeoutException)
         {
-            // It is forgotten within seconds all the same.
+            // The registry forgets this seed within seconds all the same.
         }
     }
 
-    /// <summary>A seed of the cluster was seen.</summary>
+    /// <summary>Remembers a member of the cluster if it is a seed.</summary>
     public void Note(Member member)
     {
         if (member.HasRole("seed"))

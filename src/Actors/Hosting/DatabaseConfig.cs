@@ -7,8 +7,8 @@ namespace Elastic.Actors.Hosting;
 internal static class DatabaseConfig
 {
     /// <summary>
-    /// The settings of the journal and of the snapshots. They create no tables of their own: several seeds that start at once would
-    /// collide on an empty database, so <see cref="DatabaseAddress.PrepareAsync"/> does that.
+    /// The settings of the journal and of the snapshots. Akka creates no tables: several seeds that start at once would
+    /// collide on an empty database, so <see cref="DatabaseAddress.PrepareAsync"/> creates them.
     /// </summary>
     public static Config JournalSettings(this DatabaseAddress database) => ConfigurationFactory.ParseString($$"""
         akka.persistence.journal.sql {
@@ -23,7 +23,7 @@ internal static class DatabaseConfig
         }
         """).WithFallback(Akka.Persistence.Sql.SqlPersistence.DefaultConfiguration);
 
-    /// <summary>What <see cref="Read"/> reads, e.g. in a lease's own section.</summary>
+    /// <summary>Writes the keys that <see cref="Read"/> reads, e.g. for a lease's own section.</summary>
     public static string Keys(this DatabaseAddress database) => $"""
         database-kind = {database.Kind}
         connection-string = {Quote(database.ConnectionString)}

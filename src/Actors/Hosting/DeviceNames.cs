@@ -10,7 +10,7 @@ namespace Elastic.Actors.Hosting;
 public static class DeviceNames
 {
     /// <summary>"auto" (all GPUs, else one CPU slot a core), "cpu:N" (N slots), "cuda:all", "cuda:0,2"; "none" for a process that only stores.</summary>
-    /// <exception cref="ElasticException">It says something else, or asks for a GPU that is not there.</exception>
+    /// <exception cref="ElasticException">The text has another form, or names a GPU that does not exist.</exception>
     public static IReadOnlyList<DeviceId> Parse(string devices)
     {
         if (devices == "none")

@@ -4,10 +4,10 @@ using Akka.Event;
 
 namespace Elastic.Actors.Hosting;
 
-/// <summary>Writes the actor system's log to <c>elastic.log-file</c>, a line an event, flushed at once.</summary>
+/// <summary>Writes the actor system's log to <c>elastic.log-file</c>, one line per event, flushed at once.</summary>
 public sealed class FileLogger : ReceiveActor
 {
-    // A process has several actor systems that log to the same file; each opens it for itself and writes at its end.
+    // Several actor systems of a process log to the same file; each opens the file for itself and appends.
     private static readonly Lock Gate = new();
 
     private readonly StreamWriter? _file;
@@ -39,7 +39,7 @@ public sealed class FileLogger : ReceiveActor
         }
         catch (IOException)
         {
-            // A full disk must not end the run by way of its log.
+            // A log that meets a full disk must not end the run.
         }
     }
 }

@@ -8,12 +8,12 @@ using Elastic.Messages.Runs;
 namespace Elastic.Actors.Hosting;
 
 /// <summary>
-/// Stands in the cluster for the node agent, which lives outside of it: what the agent says goes to the supervisors, what they say to
-/// the agent. There is a new one each time that the process joins.
+/// Represents the node agent, which lives outside the cluster, within it: passes the agent's messages to the supervisors, and theirs to
+/// the agent. Each join of the process makes a new one.
 /// </summary>
 internal sealed class LinkActor : ReceiveActor
 {
-    /// <param name="runs">The way to the <c>runs</c> singleton.</param>
+    /// <param name="runs">The reference to the <c>runs</c> singleton.</param>
     public LinkActor(IActorRef agent, IActorRef runs)
     {
         Receive<NodeCommand>(agent.Tell);

@@ -4,8 +4,8 @@ using Elastic.Messages;
 namespace Elastic.Actors.Hosting;
 
 /// <summary>
-/// What a node is, as the cluster's gossip carries it from the first moment (akka.cluster.app-version): before any message of ours is read,
-/// which another version might misread.
+/// The version of a node, as the cluster's gossip carries it from the first moment (akka.cluster.app-version): before the node reads any
+/// message of Elastic, which another version might misread.
 /// </summary>
 internal sealed record NodeVersion(string Elastic, int Wire)
 {
@@ -26,7 +26,7 @@ internal sealed record NodeVersion(string Elastic, int Wire)
         : $"this node is Elastic {Shown(cluster)}, the cluster is {cluster.Shown(this)}: results of different versions must not be mixed; " +
           $"install {cluster.Elastic} here, or upgrade the cluster: stop all its nodes, replace, start (the journal is kept)";
 
-    // The wire's version says something to people only where the rest is the same.
+    // Names the wire's version only where the versions of Elastic are equal.
     private string Shown(NodeVersion beside) =>
         Elastic == beside.Elastic ? string.Create(CultureInfo.InvariantCulture, $"{Elastic} (wire version {Wire})") : Elastic;
 }

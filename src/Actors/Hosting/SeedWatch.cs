@@ -7,12 +7,12 @@ using Elastic.Storage;
 namespace Elastic.Actors.Hosting;
 
 /// <summary>
-/// Learns the cluster's seeds. On a seed it also says in the database that this one is up, and looks who else is: when two clusters work
-/// on one database, because their seeds could not see each other in it for a while, one of them gives way and its processes join the other.
+/// Learns the cluster's seeds. On a seed it also reports this seed as up in the database, and reads which others are: when two clusters
+/// share one database, because their seeds could not see each other in it for a while, the processes of one join the other.
 /// </summary>
 internal sealed class SeedWatch : ReceiveActor, IWithTimers
 {
-    // A seed that joins or goes may be in the one list and not in the other for some seconds.
+    // A seed that joins or leaves may be in one of the two lists only for some seconds.
     private const int MostForeignLooks = 10;
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -50,11 +50,11 @@ internal sealed class SeedWatch : ReceiveActor, IWithTimers
         }
         catch (Exception e) when (e is DbException or TimeoutException)
         {
-            // While the database is down nobody new can look there either.
+            // While the database is down, a new seed cannot read the list either.
         }
     }
 
-    // Both sides come to the same judgement, since both know the lowest address of each.
+    // Both clusters come to the same decision, since both know the lowest address of each.
     private void Judge(IReadOnlyList<string> up)
     {
         var members = _cluster.State.Members.Where(m => m.HasRole("seed")).Select(m => Contacts.NameOf(m.Address)).ToHashSet(StringComparer.Ordinal);

@@ -5,10 +5,10 @@ using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Hosting;
 
-/// <summary>A person's window on a run: asks to be told, and passes on what it is told.</summary>
+/// <summary>Subscribes to a run's views for a person's display, and passes them on.</summary>
 internal sealed class WatcherActor : ReceiveActor, IWithTimers
 {
-    // Asked again and again, because a supervisor that was restarted, or has moved, knows no watchers.
+    // Subscribes again and again, because a supervisor that restarted, or has moved, knows no watchers.
     private static readonly TimeSpan Again = TimeSpan.FromSeconds(2);
     private readonly RunWatch.Watch _ask;
 

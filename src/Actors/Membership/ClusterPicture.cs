@@ -2,33 +2,33 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Membership;
 
-/// <summary>How far a member has come. Up includes Leaving: it still holds what it held. Gone is downed or exiting: nobody counts on it.</summary>
+/// <summary>How far a member has come. Up includes Leaving: it still holds its work. Gone (downed or exiting) counts no more.</summary>
 internal enum Standing { Joining, Up, Gone }
 
 /// <summary>A member of the cluster as one node sees it at one moment.</summary>
 /// <param name="Node">With its incarnation: host:port#uid.</param>
-/// <param name="Heard">The node itself gets its heartbeats; what other nodes say about it does not count.</param>
-/// <param name="SawNewest">It has seen the newest membership, so that it lives and somebody reaches it.</param>
+/// <param name="Heard">The observing node itself gets the member's heartbeats; what other nodes say about the member is ignored.</param>
+/// <param name="SawNewest">The member has seen the newest membership, so that it lives and some node reaches it.</param>
 internal sealed record Peer(string Node, bool Seed, Standing Standing, bool Heard, bool SawNewest);
 
 /// <summary>The cluster as one node sees it at one moment.</summary>
-/// <param name="Self">Heard by itself; not among the peers before it has joined.</param>
+/// <param name="Self">This node; it hears itself, and is not among the peers before it has joined.</param>
 /// <param name="Peers">In the order of their addresses, which is the same for all.</param>
 internal sealed record ClusterPicture(string Self, IReadOnlyList<Peer> Peers)
 {
     /// <summary>True while this node belongs to the cluster and may take part in it.</summary>
     public bool IsMember => Peers.Any(p => p.Node == Self && p.Standing != Standing.Gone);
 
-    /// <summary>Those that count and are silent.</summary>
+    /// <summary>Members that count and are silent.</summary>
     public IEnumerable<Peer> Silent => Peers.Where(p => !p.Heard && p.Standing != Standing.Gone);
 }
 
-/// <summary>What a node does about what it sees.</summary>
+/// <summary>What a node does about the cluster that it sees.</summary>
 internal abstract record DowningDecision
 {
     public sealed record Wait : DowningDecision;
 
-    /// <summary>Down these workers. It needs no database: where no seed is silent, there is no other side that could go on.</summary>
+    /// <summary>Down these workers. This needs no database: where no seed is silent, no other side could go on.</summary>
     public sealed record DownWorkers(IReadOnlyList<string> Nodes) : DowningDecision;
 
     /// <summary>Down these nodes if the seeds among them can be put on the list of <see cref="DownedSeeds"/>; else leave.</summary>

@@ -6,13 +6,13 @@ using static Akka.Cluster.ClusterEvent;
 
 namespace Elastic.Actors.Membership;
 
-/// <summary>Shows the cluster to <see cref="SeedDowning"/> or <see cref="WorkerDowning"/> a few times a second, and does what it says.</summary>
+/// <summary>Shows the cluster to <see cref="SeedDowning"/> or <see cref="WorkerDowning"/> a few times a second, and obeys.</summary>
 internal sealed class DowningActor : ReceiveActor, IWithTimers
 {
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CancellationTokenSource _stopped = new();
 
-    // Of the newest picture. A node that has come back at the same address since it was judged has another name, and is left alone.
+    // Addresses of the newest picture. A node that came back at the same address after the decision has another name, and is left alone.
     private readonly Dictionary<string, Address> _addresses = [];
     private readonly Cluster _cluster;
     private readonly MembershipSettings _settings;
@@ -52,7 +52,7 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
         Receive<NotJudged>(failure =>
         {
             Complain(failure.Cause);
-            // The database stays away for long; all seeds need not knock at the same moment.
+            // A database that is down stays so for a while; the seeds should not all try again at the same moment.
             Timers.StartSingleTimer("judge", new JudgeAgain(), TimeSpan.FromSeconds(1 + Random.Shared.NextDouble()));
         });
         Receive<JudgeAgain>(_ => _judging = false);
@@ -110,7 +110,7 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
         _ = _downed!.JudgeOfAsync(_self, _stopped.Token).PipeTo(Self, success: judge => new LookedUp(judge), failure: e => new NotLookedUp(e));
     }
 
-    // Once for each reason, not each second.
+    // Logs each reason once, not each second.
     private void Complain(Exception cause)
     {
         if (_trouble != cause.Message)

@@ -5,10 +5,10 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Membership;
 
-/// <summary>What Akka asks about downing; made by <c>akka.cluster.downing-provider-class</c>.</summary>
+/// <summary>Tells Akka how to down nodes; made by <c>akka.cluster.downing-provider-class</c>.</summary>
 public sealed class DowningProvider(ActorSystem system, Cluster cluster) : IDowningProvider
 {
-    /// <summary>None: the supervisor waits for its lease, and two readers of the same corpus shard do no harm.</summary>
+    /// <summary>No margin: the supervisor waits for its lease, and two readers of the same corpus shard do no harm.</summary>
     public TimeSpan DownRemovalMargin => TimeSpan.Zero;
 
     /// <inheritdoc/>

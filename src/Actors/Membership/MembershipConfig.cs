@@ -7,12 +7,12 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Membership;
 
-/// <summary>The settings about who belongs to the cluster, to be put above hocon/akka.conf.</summary>
+/// <summary>The settings of membership and downing, which belong above hocon/akka.conf.</summary>
 public static class MembershipConfig
 {
     private const string SingletonLease = "elastic.singleton-lease";
 
-    // Whoever is downed, or gives up, ends its actor system, and only that: the process starts a fresh one and joins again.
+    // A process that is downed, or gives up, ends only its actor system: it starts a fresh one and joins again.
     private const string Common = """
         akka {
           cluster {
@@ -23,7 +23,7 @@ public static class MembershipConfig
         }
         """;
 
-    /// <summary>For a process with the role seed, whatever else it is; it has the database.</summary>
+    /// <summary>For a process with the role seed, with or without other roles; it has the database.</summary>
     public static Config ForSeed(NetworkPreset network, DatabaseAddress database)
     {
         ArgumentNullException.ThrowIfNull(network);
@@ -45,10 +45,10 @@ public static class MembershipConfig
     }
 
     /// <summary>
-    /// For the singleton on the seeds. It starts only where it has taken a lease on the database, and stops where it has lost it, so that
-    /// a supervisor that was cut off has let go of the journal before another one replays it.
+    /// For the singleton on the seeds. It starts only where it has taken a lease on the database, and stops where it has lost the lease, so
+    /// that a supervisor that was cut off has let go of the journal before another one replays it.
     /// </summary>
-    /// <param name="system">Of a process that was given <see cref="ForSeed"/>.</param>
+    /// <param name="system">Actor system that was made with <see cref="ForSeed"/>.</param>
     public static ClusterSingletonManagerSettings SeedSingleton(ActorSystem system)
     {
         ArgumentNullException.ThrowIfNull(system);

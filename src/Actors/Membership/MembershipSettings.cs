@@ -2,7 +2,7 @@ using Akka.Configuration;
 
 namespace Elastic.Actors.Membership;
 
-/// <summary>The section elastic.membership; hocon/network/*.conf explain each.</summary>
+/// <summary>The section elastic.membership; hocon/network/*.conf explain each setting.</summary>
 internal sealed record MembershipSettings(
     TimeSpan TickInterval,
     TimeSpan StableAfter,

@@ -3,7 +3,7 @@ using Elastic.Foundation;
 
 namespace Elastic.Actors.Membership;
 
-/// <summary>How soon the cluster takes silence for death, for one kind of network. hocon/network/*.conf say what each costs.</summary>
+/// <summary>How long a node may be silent before the cluster takes it for dead, on one kind of network; see hocon/network/*.conf.</summary>
 public sealed class NetworkPreset
 {
     private static readonly string[] Names = ["lan", "cloud", "spot"];

@@ -3,15 +3,15 @@ using static Elastic.Actors.Membership.DowningDecision;
 namespace Elastic.Actors.Membership;
 
 /// <summary>
-/// When a seed downs silent nodes: decided without clocks, actors or I/O.
+/// Decides when a seed downs silent nodes, without clocks, actors or I/O.
 /// </summary>
 /// <remarks>
-/// <para>Akka's own split brain resolver leaves the decision to the leader of all members, which may be a worker: that one has no
-/// database, cannot take the lease, and so downs everybody it reaches. Here every seed judges by what it hears itself, in turns: the first
-/// of the seeds it hears, by address, at once; the next one a while later, should the first one not have done it (it may hear what we do
-/// not). It does no harm if two judge at once, because silent seeds are downed by an entry in the database, which only one side can
-/// make. A worker's opinion never downs anybody: one with a busy core would down all others.</para>
-/// <para>The database may be down for as long as it likes: the entry has no expiry, so that a side that comes late has lost for good.</para>
+/// <para>Akka's own split brain resolver leaves the decision to the leader of all members. The leader may be a worker, which has no
+/// database, cannot take the lease, and so downs every node that it reaches. Here every seed decides by the heartbeats that it gets itself,
+/// in turns: the first of the seeds that it hears, by address, decides at once; the next one a while later, if the first has not (the first
+/// may still hear the silent node). Two seeds may decide at once without harm, because a seed downs silent seeds by an entry in the
+/// database, which only one side can make. No worker downs another node: one with a busy core would down all others.</para>
+/// <para>The database may be down for any time: the entry has no expiry, so that a side that comes late has lost for good.</para>
 /// </remarks>
 internal sealed class SeedDowning(MembershipSettings settings)
 {
@@ -19,7 +19,7 @@ internal sealed class SeedDowning(MembershipSettings settings)
     private TimeSpan _changed;
     private TimeSpan _firstSilent;
 
-    /// <summary>To be asked a few times a second.</summary>
+    /// <summary>Decides; to be called a few times a second.</summary>
     /// <param name="now">Since any moment, by a clock that only runs forward.</param>
     public DowningDecision Observe(ClusterPicture picture, TimeSpan now)
     {
@@ -42,8 +42,8 @@ internal sealed class SeedDowning(MembershipSettings settings)
         return seeds.Count == 0 ? new DownWorkers(nodes) : new Judge(nodes, seeds);
     }
 
-    // A seed that is still joining comes after all others, but it comes: it may be the only one left, and cannot come up before the
-    // silent ones are gone.
+    // A seed that is still joining has a turn after all others: it may be the only seed left, and cannot come up before the silent ones are
+    // removed.
     private static int Turn(ClusterPicture picture) => picture.Peers
         .Where(p => p.Seed && p.Heard && p.Standing != Standing.Gone)
         .OrderByDescending(p => p.Standing)

@@ -7,13 +7,13 @@ using Elastic.Storage;
 namespace Elastic.Actors.Membership;
 
 /// <summary>
-/// A lease on a row of the seeds' database: at most one owner at a time, and free again a time-to-live after its owner was last heard
-/// of. Akka makes one from the HOCON section that names this class, e.g. <c>elastic.singleton-lease</c>.
+/// A lease on a row of the seeds' database: at most one owner at a time; the row is free again one time-to-live after its owner's last
+/// renewal. Akka makes a lease from the HOCON section that names this class, e.g. <c>elastic.singleton-lease</c>.
 /// </summary>
 /// <remarks>
-/// The time-to-live (<c>heartbeat-timeout</c>) runs on the database's clock. Here only durations are measured, from before a statement is
-/// sent, so that this side lets go before the database does, whatever the clocks say. It lets go one <c>heartbeat-interval</c> early, for
-/// whatever relies on the lease to stop in time.
+/// The time-to-live (<c>heartbeat-timeout</c>) runs on the database's clock. This class measures only durations, from before it sends a
+/// statement, so that the owner gives the lease up before the database frees the row, whatever the clocks say. The owner gives up one
+/// <c>heartbeat-interval</c> early, so that what relies on the lease stops in time.
 /// </remarks>
 public sealed class SqlLease : Lease
 {
@@ -21,10 +21,10 @@ public sealed class SqlLease : Lease
     private readonly ILoggingAdapter _log;
     private readonly CancellationTokenSource _terminated = new();
 
-    // One operation after the other: a Release that overtook a pending Acquire would leave a lease that nobody knows he holds.
+    // Runs one operation at a time: a Release that overtook a pending Acquire would leave a lease whose owner does not know of it.
     private readonly SemaphoreSlim _one = new(1);
 
-    // Written by whoever has _one and by the heartbeat; read by CheckLease on any thread.
+    // The operation that holds _one writes it, and the heartbeat clears it; CheckLease reads it on any thread.
     private volatile Holding? _holding;
 
     public SqlLease(LeaseSettings settings, ExtendedActorSystem system) : base(settings)
@@ -33,7 +33,7 @@ public sealed class SqlLease : Lease
         ArgumentNullException.ThrowIfNull(system);
         _database = DatabaseConfig.Read(settings.LeaseConfig);
         _log = Logging.GetLogger(system, this);
-        // The heart stops with the actor system; the row is free a time-to-live later.
+        // The heartbeat stops with the actor system; the row is free one time-to-live later.
         _ = system.WhenTerminated.ContinueWith(_ => _terminated.Cancel(), TaskScheduler.Default);
     }
 
@@ -48,7 +48,7 @@ public sealed class SqlLease : Lease
     public override Task<bool> Acquire() => Acquire(_ => { });
 
     /// <inheritdoc/>
-    /// <exception cref="LeaseException">The database did not answer in time: it may or may not be held.</exception>
+    /// <exception cref="LeaseException">The database did not answer in time: the lease may or may not be held.</exception>
     public override Task<bool> Acquire(Action<Exception> leaseLostCallback) => OperateAsync("acquired", async () =>
     {
         var (taken, sent) = await _database.RetryAsync(OperationDeadline, OperationDeadline, async (connection, token) =>
@@ -71,11 +71,11 @@ public sealed class SqlLease : Lease
     });
 
     /// <inheritdoc/>
-    /// <returns>False when it was not held.</returns>
+    /// <returns>False when the lease was not held.</returns>
     /// <exception cref="LeaseException">The database did not answer in time; the row is free after the time-to-live.</exception>
     public override Task<bool> Release() => OperateAsync("released", async () =>
     {
-        // Ours no longer from here on, whatever the database answers.
+        // The lease is given up from here on, whatever the database answers.
         _holding?.Stop();
         _holding = null;
         return await _database.RetryAsync(OperationDeadline, OperationDeadline, async (connection, token) =>
@@ -165,7 +165,7 @@ public sealed class SqlLease : Lease
 
         public CancellationToken Stopped { get; } = stop.Token;
 
-        // Read by CheckLease while the heartbeat writes it.
+        // CheckLease reads it while the heartbeat writes it.
         public long RenewedAt { get => Volatile.Read(ref _renewedAt); set => Volatile.Write(ref _renewedAt, value); }
 
         public void Stop() => stop.Cancel();

@@ -3,15 +3,15 @@ using static Elastic.Actors.Membership.DowningDecision;
 namespace Elastic.Actors.Membership;
 
 /// <summary>
-/// When a worker gives up: it never downs others, but ends its own actor system when it hears no seed any more, or when its own line is the
-/// one that is broken. Decided without clocks, actors or I/O.
+/// Decides when a worker gives up, without clocks, actors or I/O. A worker never downs others, but ends its own actor system when it hears
+/// no seed any more, or when its own connection is the broken one.
 /// </summary>
 internal sealed class WorkerDowning(MembershipSettings settings)
 {
     private readonly Dictionary<string, TimeSpan> _silentSince = [];
     private TimeSpan? _seedHeard;
 
-    /// <summary>To be asked a few times a second.</summary>
+    /// <summary>Decides; to be called a few times a second.</summary>
     /// <param name="now">Since any moment, by a clock that only runs forward.</param>
     public DowningDecision Observe(ClusterPicture picture, TimeSpan now)
     {
@@ -26,7 +26,7 @@ internal sealed class WorkerDowning(MembershipSettings settings)
         foreach (var node in silent.Keys)
             _silentSince.TryAdd(node, now);
 
-        // The seeds would have downed it if they did not hear it either. Until somebody goes, nobody can come up.
+        // If the seeds did not hear the node either, they would have downed it. Until one of the two nodes leaves, no node can come up.
         return picture.IsMember && silent.Keys.FirstOrDefault(n => silent[n].SawNewest && now - _silentSince[n] >= 2 * settings.WorkerPatience) is { } lone
             ? new End($"{lone} is not heard here, though others hear it: leaving, to join again; see what is between the two machines (a firewall?)")
             : new Wait();

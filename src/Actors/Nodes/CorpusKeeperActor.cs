@@ -7,12 +7,12 @@ using Elastic.Foundation;
 namespace Elastic.Actors.Nodes;
 
 /// <summary>
-/// On a seed: fetches the corpora of its runs as a whole. Workers fetch what they read; a corpus that is whole on one machine only would be
-/// lost with it, and the run with the corpus.
+/// On a seed: fetches all shards of its runs' corpora. Workers fetch only the shards that they read; if only one machine had a whole
+/// corpus, its loss would end the run.
 /// </summary>
 internal sealed class CorpusKeeperActor : ReceiveActor, IWithTimers
 {
-    // Whoever has the rest may be on its way; nothing waits for it.
+    // The node that has the rest may not have joined yet; no work waits for this fetch.
     private static readonly Backoff Retry = new(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));
 
     private readonly ILoggingAdapter _log = Context.GetLogger();

@@ -6,7 +6,7 @@ namespace Elastic.Actors.Nodes;
 // The data planes that orders have named, newest first. Part of NodeAgent: used on its mailbox only.
 internal sealed class KnownSources(Peers peers, Endpoint own)
 {
-    // One order may name 400. What was named before is likely to be needed again, by corpus shards for instance.
+    // One order may name 400 endpoints. Endpoints of earlier orders are likely to be needed again, by corpus shards for instance.
     private const int MostKnown = 512;
 
     private readonly LinkedList<Endpoint> _known = [];

@@ -79,7 +79,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         Timers.StartPeriodicTimer(Beat.Instance, Beat.Instance, Heartbeat, Heartbeat);
     }
 
-    // What it had in hand is gone, and the cluster would wait for it: a process that begins anew is better.
+    // The failed agent's work in flight is lost, and the cluster would wait for it: the process must be started anew.
     /// <inheritdoc/>
     protected override void PreRestart(Exception reason, object message)
     {
@@ -205,10 +205,10 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         Step(new NodeInput.Ended(ended.Number, ended.Outcome));
     }
 
-    /// <summary>The way to the cluster, new each time that the process joins it.</summary>
+    /// <summary>The reference to this node's <see cref="LinkActor"/>, new each time that the process joins the cluster.</summary>
     internal sealed record Link(IActorRef Actor) : INoSerializationVerificationNeeded;
 
-    /// <summary>Hand everything over; answered when the process may end.</summary>
+    /// <summary>Asks the node to hand everything over; answered when the process may end.</summary>
     internal sealed record Leave : INoSerializationVerificationNeeded
     {
         public static readonly Leave Instance = new();

@@ -7,7 +7,7 @@ using Elastic.Transfer;
 
 namespace Elastic.Actors.Nodes;
 
-/// <summary>What a node agent is told about its process.</summary>
+/// <summary>What a node agent knows of its process.</summary>
 internal sealed record NodeContext
 {
     public required NodeFacts Facts { get; init; }
@@ -19,13 +19,13 @@ internal sealed record NodeContext
 
     public required DataPaths Paths { get; init; }
 
-    /// <summary>Of its own data plane.</summary>
+    /// <summary>The endpoint of the node's own data plane.</summary>
     public required Endpoint Endpoint { get; init; }
 
-    /// <summary>What it gives to others.</summary>
+    /// <summary>The blobs that the node serves to others.</summary>
     public required BlobLocations Blobs { get; init; }
 
-    /// <summary>Gets from other nodes what is not here.</summary>
+    /// <summary>Fetches blobs that are missing here from other nodes.</summary>
     public required BlobFetcher Fetcher { get; init; }
 
     public required Peers Peers { get; init; }
@@ -34,7 +34,7 @@ internal sealed record NodeContext
 
     public required CorpusFiles Corpora { get; init; }
 
-    /// <summary>The way to the shard readers.</summary>
+    /// <summary>Holds the reference to the shard region.</summary>
     public required ReaderWay Readers { get; init; }
 
     public required NodeFaults Faults { get; init; }
@@ -42,6 +42,6 @@ internal sealed record NodeContext
     /// <summary>Tells the person at this process what happens.</summary>
     public required Action<string> Say { get; init; }
 
-    /// <summary>The process cannot go on, and why.</summary>
+    /// <summary>Ends the process's work for good, with a reason.</summary>
     public required Action<string> Refuse { get; init; }
 }

@@ -46,7 +46,7 @@ internal sealed class NodeRun
 
     public RunPlan Plan => Schedule.Plan;
 
-    /// <summary>The settings as the journal has them.</summary>
+    /// <summary>The settings in canonical form, as the journal has them.</summary>
     public string SettingsCanonical { get; }
 
     public Digest CorpusId { get; }
@@ -64,7 +64,7 @@ internal sealed class NodeRun
     /// <inheritdoc cref="ComputedReplicas"/>
     public ComputedReplicas Computed { get; } = new();
 
-    /// <summary>Gets from other nodes what is not here.</summary>
+    /// <summary>Fetches blobs that are missing here from other nodes.</summary>
     public BlobFetcher Fetcher => _context.Fetcher;
 
     /// <inheritdoc cref="NodeFaults"/>
@@ -74,16 +74,16 @@ internal sealed class NodeRun
     public BlockReader Reader(bool heldOut) =>
         new(_context.Readers, _context.Corpora, Corpus, heldOut ? Schedule.HeldOut! : Schedule.Train, heldOut, Settings.Model.Context);
 
-    /// <summary>Makes a vector set whole here.</summary>
-    /// <exception cref="BlobLostException">No node has what is lacking.</exception>
+    /// <summary>Fetches the blobs of a vector set that are missing here.</summary>
+    /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
     public Task FetchAsync(Digest set) => Fetcher.FetchSetAsync(Blobs, set, CancellationToken.None);
 
-    /// <summary>Makes the parameters of a vector set whole here.</summary>
-    /// <exception cref="BlobLostException">No node has what is lacking.</exception>
+    /// <summary>Fetches the blobs of a vector set's parameters that are missing here.</summary>
+    /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
     public Task FetchParametersAsync(Digest set) => Fetcher.FetchVectorAsync(Blobs, set, VectorSet.Parameters, CancellationToken.None);
 
-    /// <summary>Reads a blob of known length from here, or else from another node, without keeping it.</summary>
-    /// <param name="set">The set that it belongs to: who has one blob of it has the others too.</param>
+    /// <summary>Reads a blob of known length from here, or else from another node, without storing it.</summary>
+    /// <param name="set">The set of the blob: a node that has one blob of a set has the others, too.</param>
     public Task ReadAsync(Digest blob, Memory<byte> into, Digest set) =>
         Blobs.IsSound(blob) ? Task.Run(() => Blobs.Read(blob, into.Span)) : Fetcher.ReadAsync(blob, into, set, CancellationToken.None);
 }

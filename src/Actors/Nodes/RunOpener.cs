@@ -6,17 +6,17 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Nodes;
 
-/// <summary>A run is open on this node, or could not be opened, and why.</summary>
+/// <summary>The run that was opened on this node, or the reason why it could not be.</summary>
 internal sealed record RunOpened(RunId RunId, NodeRun? Run, string? Why) : Akka.Actor.INoSerializationVerificationNeeded;
 
-// Opens the runs that a node works for, which may take a while, since a corpus may have to come from elsewhere. Part of NodeAgent: used on
-// its mailbox only, but for what its tasks return.
+// Opens the runs that a node works for, which may take a while, since the corpus may have to be fetched. Part of NodeAgent: used on
+// its mailbox only, except for the tasks that it returns.
 internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
 {
-    // One for each run, however often it is opened: only one store may know what is fresh.
+    // One store for each run, however often it is opened: only one may know which blobs are fresh.
     private readonly Dictionary<RunId, BlobStore> _stores = [];
 
-    // The last opening of each run. The next one begins when it has ended, so that the newest settings win.
+    // The last opening of each run. The next one begins after it has ended, so that the newest settings win.
     private readonly Dictionary<RunId, Task<RunOpened>> _last = [];
 
     public Task<RunOpened> OpenAsync(NodeCommand.OpenRun command)

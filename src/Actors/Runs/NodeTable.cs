@@ -6,24 +6,24 @@ using Elastic.Messages.Nodes;
 
 namespace Elastic.Actors.Runs;
 
-// The nodes that have enlisted, when each was heard of last, and the ways to them. Part of RunsActor: used on its mailbox only.
+// The nodes that have enlisted, when each was last heard, and the references to their links. Part of RunsActor: used on its mailbox only.
 internal sealed class NodeTable
 {
-    // A liveness connection tells of a death at once. Without one (a firewall), the heartbeats have to do.
+    // A liveness connection reports a death at once. Without one (a firewall), only heartbeats show it.
     private static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(5);
 
-    // A liveness connection beats by itself. Where nothing else comes, what it stands for has failed.
+    // The liveness connection beats on a thread of its own. Where no heartbeat comes beside it, the node itself has failed.
     private static readonly TimeSpan MostSilenceWithLiveness = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan Forgotten = TimeSpan.FromMinutes(5);
 
-    // A node that is only suspected may still answer, and have blobs. One that stays away would only cost everybody a vain attempt.
+    // A suspected node may still answer, and have blobs. One that stays away would only cost each node that asks it a failed attempt.
     private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(30);
 
     private readonly Dictionary<NodeId, Entry> _nodes = [];
     private readonly HashSet<(NodeId, string)> _connections = [];
     private readonly HashSet<NodeId> _distrusted = [];
 
-    // A node says every second that it is there.
+    // A node sends a heartbeat every second.
     private static readonly TimeSpan Beats = TimeSpan.FromSeconds(3);
     private readonly Dictionary<string, long> _clashes = [];            // incarnation -> when it was first seen beside another one
 
@@ -31,12 +31,12 @@ internal sealed class NodeTable
 
     public IEnumerable<IActorRef> Links => Enlisted.Select(n => n.Link);
 
-    /// <summary>What people call a node; its id where it is not known.</summary>
+    /// <summary>The name of a node for people; its id where the node is not known.</summary>
     public string AddressOf(NodeId node) => _nodes.TryGetValue(node, out var known) ? known.Report.Address : node.Value;
 
     /// <summary>
-    /// What to answer where two processes have one id, because a data directory was copied: the first one stays, and the other one is told what
-    /// to do once it is sure that the first is not just ending. Null where all is well.
+    /// The answer where two processes have one id, because a data directory was copied: the first process stays; the other one gets the
+    /// remedy once it is certain that the first is not just ending. Null where no two processes clash.
     /// </summary>
     public NodeNews? Clash(NodeReport.Enlist report)
     {
@@ -54,8 +54,8 @@ internal sealed class NodeTable
             : new NodeNews.Wait($"the node {report.Node} is at {known.Report.Address}");
     }
 
-    /// <summary>Takes note of a heartbeat.</summary>
-    /// <returns>True when the node is new, has begun anew, or has come back.</returns>
+    /// <summary>Records a heartbeat.</summary>
+    /// <returns>True when the node is new, has started anew, or has come back.</returns>
     public bool Note(NodeReport.Enlist report, IActorRef link)
     {
         var isNew = !_nodes.TryGetValue(report.Node, out var known) || known.IsLost || known.Report.Incarnation != report.Incarnation || !known.Link.Equals(link);
@@ -65,14 +65,14 @@ internal sealed class NodeTable
 
     public void Connected(NodeId node, string incarnation) => _connections.Add((node, incarnation));
 
-    /// <summary>True when a liveness connection that broke was that of the node as it is now.</summary>
+    /// <summary>True when the broken liveness connection belonged to the node's present incarnation.</summary>
     public bool IsCurrent(NodeId node, string incarnation)
     {
         _connections.Remove((node, incarnation));
         return _nodes.TryGetValue(node, out var known) && known.Report.Incarnation == incarnation;
     }
 
-    /// <summary>Nodes that were not heard of for too long. Those that were given up long since are forgotten.</summary>
+    /// <summary>Nodes that were silent for too long. Also forgets nodes that were given up long ago.</summary>
     public IReadOnlyList<NodeId> Silent()
     {
         foreach (var old in _nodes.Where(n => n.Value.IsLost && Stopwatch.GetElapsedTime(n.Value.Heard) > Forgotten).Select(n => n.Key).ToList())

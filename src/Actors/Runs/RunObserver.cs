@@ -7,13 +7,13 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Runs;
 
-// What there is to see of one run, for people and machines. Part of RunSupervisor: used on its mailbox only.
+// Records the observations of one run, for people and machines. Part of RunSupervisor: used on its mailbox only.
 internal sealed class RunObserver(RunId run, Observations observations)
 {
     private (int Round, RunPhase Phase, TimeSpan Since)? _phase;
     private string? _failure;
 
-    /// <summary>Looks at the run after something has happened: a phase that has ended is observed, and so is a failure.</summary>
+    /// <summary>Compares the run with its last state: records a phase that has ended, and a failure.</summary>
     public void Look(RunCoordinator coordinator, TimeSpan now)
     {
         if (coordinator.Plan is not null && (coordinator.Run.Round, coordinator.Phase) is var stands && (_phase?.Round, _phase?.Phase) != stands)
@@ -28,7 +28,7 @@ internal sealed class RunObserver(RunId run, Observations observations)
         _failure = coordinator.Failure;
     }
 
-    /// <summary>These events are stored.</summary>
+    /// <summary>Records what these stored events mean.</summary>
     public void Stored(IEnumerable<RunEvent> events)
     {
         foreach (var e in events)
@@ -41,12 +41,12 @@ internal sealed class RunObserver(RunId run, Observations observations)
     public void Step(NodeReport.StepTaken step) =>
         observations.Record(new StepLoss(run, step.Node, step.Round, step.Replica, step.Step, step.LossNats, step.LearningRate));
 
-    /// <summary>Work failed where it was, and is given out once more.</summary>
+    /// <summary>Records that work failed on its node, and is given out once more.</summary>
     public void GivenAgain(InFlightWork work, string why) =>
         observations.Record(new WorkGivenAgain(run, work.Node, work.Work.Kind, work.Work.Number, work.Work.Index, why));
 
-    /// <summary>A node is given up.</summary>
-    /// <param name="before">What was in hand until now.</param>
+    /// <summary>Records the work that a given-up node loses.</summary>
+    /// <param name="before">The view of the cluster before the loss.</param>
     public void Lost(NodeId node, ClusterView before)
     {
         foreach (var work in before.InFlight.Keys.Where(work => work.Node == node))

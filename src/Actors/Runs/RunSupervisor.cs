@@ -13,8 +13,8 @@ using Elastic.Storage;
 namespace Elastic.Actors.Runs;
 
 /// <summary>
-/// Keeps one run: feeds its <see cref="RunCoordinator"/>, stores what that decides before anything else follows from it, and shows people what
-/// goes on.
+/// Keeps one run: feeds its <see cref="RunCoordinator"/>, stores the events before any other output is carried out, and publishes the
+/// run's views.
 /// </summary>
 internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 {
@@ -137,8 +137,8 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Step(new RunInput.Answered(result));
     }
 
-    // What the coordinator has decided is already in its state; what follows from it waits until it is stored. Where that fails this actor
-    // ends, and the coordinator with it: a new one is made from the journal. Akka hands in nothing else in between.
+    // The coordinator's state already contains its decisions; the other outputs wait until the events are stored. If storing fails, this
+    // actor and its coordinator end, and a new one is made from the journal. Akka delivers no other message in between.
     private void Step(RunInput input, bool shows = true)
     {
         foreach (var output in _coordinator.Step(input, Now, Random.Shared))
@@ -195,7 +195,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         }
     }
 
-    // Another supervisor is made from the journal, after a while; the nodes go on meanwhile.
+    // RunsActor makes another supervisor from the journal, after a while; the nodes go on meanwhile.
     private void GiveUp(string why, Exception? cause)
     {
         _log.Warning(cause, "run {0}: {1}", _id, why);
@@ -241,10 +241,10 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     }
 }
 
-/// <summary>A supervisor cannot read or write its journal, or has lost it to another, and why; it is gone.</summary>
+/// <summary>A supervisor that has ended could not read or write its journal, or has lost the journal to another supervisor.</summary>
 internal sealed record RunUnreadable(RunId RunId, string Why);
 
-/// <summary>A node is gone, or is thought to be.</summary>
+/// <summary>A node is dead, or is suspected to be.</summary>
 internal sealed record NodeLost(NodeId Node);
 
 /// <summary>A node's results were wrong.</summary>

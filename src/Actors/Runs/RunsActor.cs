@@ -13,15 +13,15 @@ using Elastic.Transfer;
 
 namespace Elastic.Actors.Runs;
 
-/// <summary>What the singleton is told about the process that it happens to run in.</summary>
-/// <param name="List">Of all runs, in the database.</param>
-/// <param name="Endpoint">Of that process's data plane.</param>
-/// <param name="Version">Of Elastic.</param>
+/// <summary>What the singleton knows of the process that it runs in.</summary>
+/// <param name="List">The list of all runs, in the database.</param>
+/// <param name="Endpoint">The endpoint of that process's data plane.</param>
+/// <param name="Version">The version of Elastic.</param>
 internal sealed record RunsContext(SupervisorContext Supervisors, RunList List, string Endpoint, string Version, LivenessConnections Liveness);
 
 /// <summary>
-/// The cluster singleton above all runs: one <see cref="RunSupervisor"/> each, and the nodes' first address. The list of runs is a table of
-/// the database; a run is entered there before anything of it is stored.
+/// The cluster singleton above all runs: it makes one <see cref="RunSupervisor"/> for each, and nodes report to it first. The list of
+/// runs is a table of the database; a run is entered there before any event of it is stored.
 /// </summary>
 internal sealed class RunsActor : ReceiveActor, IWithTimers
 {
@@ -35,10 +35,10 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     private readonly RunDirectory _runs = new();
     private readonly Dictionary<RunId, int> _retries = [];
 
-    // Who asked for a run last: told when its journal turns out to be unreadable, since its supervisor cannot.
+    // The last asker for each run: RunsActor answers it when the journal turns out to be unreadable, since the supervisor cannot.
     private readonly Dictionary<RunId, (RunName Name, IActorRef Sender)> _starts = [];
 
-    // Starts that wait until the list is read, or until their run is entered in it.
+    // Starts that wait until the list is read, or until their run is entered in the list.
     private readonly List<(RunRequest.Start Start, IActorRef Sender)> _waiting = [];
     private readonly HashSet<RunName> _entering = [];
     private readonly CancellationTokenSource _ended = new();
@@ -185,7 +185,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             run.Forward(report);
     }
 
-    // On mere suspicion: if the node lives after all, its next heartbeat brings it back, and what it did meanwhile is the same bytes.
+    // Gives a node up on mere suspicion: if the node lives, its next heartbeat brings it back, and its work has given the same bytes.
     private void Lose(NodeId node, string why)
     {
         var address = _nodes.AddressOf(node);
@@ -215,7 +215,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             start.Sender.Tell(new RunReply.Refused(start.Name, run.Why));
     }
 
-    // A supervisor that is gone is made anew, here, once its name is free; a node's link that is gone went with its process.
+    // Makes a supervisor that has ended anew, on this seed, after a pause; a node's link that has ended went with its process.
     private void Ended(Terminated ended)
     {
         if (!ended.ActorRef.Path.Name.StartsWith(SupervisorPrefix, StringComparison.Ordinal))

@@ -3,7 +3,7 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Runs;
 
-/// <summary>What a supervisor is told about its process.</summary>
+/// <summary>What a supervisor knows of its process.</summary>
 /// <param name="Fence">Keeps a stale supervisor from committing.</param>
-/// <param name="Observations">Where people and machines look.</param>
+/// <param name="Observations">What people and machines look at.</param>
 internal sealed record SupervisorContext(CoordinatorSettings Settings, CommitFence Fence, Observations Observations);

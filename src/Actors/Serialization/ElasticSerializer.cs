@@ -10,15 +10,15 @@ namespace Elastic.Actors.Serialization;
 /// <summary>Elastic's messages on the wire (<see cref="WireCodec"/>), for Akka.</summary>
 public sealed class ElasticSerializer(ExtendedActorSystem system) : Akka.Serialization.Serializer(system)
 {
-    /// <summary>Above Akka.Remote's frame size a message is dropped without a word; ours stay far below it.</summary>
+    /// <summary>Akka.Remote silently drops a message above its frame size; Elastic's messages stay far below it.</summary>
     public const int MostBytes = 120_000;
 
-    // Until the journal had a format of its own, events went through this serializer. Their rows have its id, so it is asked for them.
+    // Older versions wrote events to the journal with this serializer. Their rows carry its id, so Akka asks it to read them.
     private const string OldEvents = "Elastic.Messages.Runs.RunEvent+";
 
     private readonly WireCodec _codec = new(typeof(WorkKind).Assembly);
 
-    /// <summary>Is told of each message that is written, and its bytes: for who measures. Called on any thread.</summary>
+    /// <summary>Called with each message that is written, and its bytes, for measurements. Called on any thread.</summary>
     internal static Action<object, int>? Written { get; set; }
 
     /// <inheritdoc/>

@@ -7,7 +7,7 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Serialization;
 
-/// <summary>Akka's way to the journal's codec: events and snapshots are stored in formats of their own, and never travel.</summary>
+/// <summary>Gives Akka the journal's codec: events and snapshots are stored in formats of their own, and never travel.</summary>
 public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
 {
     /// <inheritdoc/>

@@ -5,8 +5,8 @@ using Akka.Configuration;
 namespace Elastic.Actors.Serialization;
 
 /// <summary>
-/// Stands where Akka's JSON serializer was (id 1), which makes whatever type an incoming payload names. This one refuses both ways, so
-/// that a message without a serializer of its own is an error at the sender and nothing at the receiver.
+/// Replaces Akka's JSON serializer (id 1), which makes whatever type an incoming payload names. This one refuses both ways, so
+/// that a message without a serializer of its own is an error at the sender, and the receiver drops it.
 /// </summary>
 public sealed class RefusingSerializer : Akka.Serialization.Serializer
 {

@@ -28,12 +28,12 @@ internal sealed class AverageExecutor : WorkExecutor
         return new Averaged(average.Round, AveragedChunk.Inputs(average.Version, average.Contributions), chunks);
     }
 
-    // Contributions are summed from memory and not stored: nobody needs a copy of another node's afterwards.
+    // Sums contributions in memory and does not store them: afterwards no node needs a copy of another node's contribution.
     private static async Task<AveragedChunk> AverageAsync(NodeRun run, int chunk, SetOf[] contributions, SetOf before)
     {
         var elements = VectorManifest.ElementsOf(run.Layout.Length, chunk);
         var isMean = run.Settings.Run.Averaging == AveragingMethod.Average;
-        if (contributions is [var only] && isMean)                      // the mean of one is itself
+        if (contributions is [var only] && isMean)                      // the mean of one contribution is itself
         {
             var own = only.Content[VectorSet.Parameters].Chunks[chunk];
             await run.Fetcher.FetchAsync(run.Blobs, [own], CancellationToken.None);
@@ -55,7 +55,7 @@ internal sealed class AverageExecutor : WorkExecutor
         }
     }
 
-    // "before": parameters and outer momentum of the version that the round started from; none for a plain mean.
+    // "before": parameters and outer momentum of the version that the round started from; empty for a plain mean.
     private static AveragedChunk Sum(NodeRun run, int chunk, FloatBuffer[] contributions, FloatBuffer[] before)
     {
         using var mean = new FloatBuffer(contributions[0].Floats.Length);

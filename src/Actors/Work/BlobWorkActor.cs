@@ -10,18 +10,18 @@ using Elastic.Storage;
 namespace Elastic.Actors.Work;
 
 /// <summary>A piece of work on a run's blobs.</summary>
-/// <param name="Number">Names it within the node.</param>
+/// <param name="Number">Number of the work within the node.</param>
 internal sealed record BlobWork(int Number, NodeRun Run, WorkOrder Order) : INoSerializationVerificationNeeded;
 
-/// <summary>A run's blobs are to be looked through (answered by <see cref="NodeReport.Surveyed"/>), or freed (not answered).</summary>
+/// <summary>Asks to survey a run's blobs (answered by <see cref="NodeReport.Surveyed"/>), or to free some (not answered).</summary>
 internal sealed record StoreCommand(NodeRun Run, NodeCommand Command) : INoSerializationVerificationNeeded;
 
-/// <summary>What came of a piece of work; a null outcome where it was stopped before there was anything to say.</summary>
+/// <summary>The outcome of a piece of work; null where it was stopped before it had any.</summary>
 internal sealed record WorkEnded(int Number, WorkOutcome? Outcome) : INoSerializationVerificationNeeded;
 
 /// <summary>
-/// Does a node's work on blobs, one piece after the other, on a thread of its own: reading, hashing and flushing block. What is
-/// on other nodes is fetched first. A failure is an answer too.
+/// Does a node's work on blobs, one piece after the other, on a thread of its own: reading, hashing and flushing block. It first
+/// fetches what other nodes have. A failure is an answer, too.
 /// </summary>
 internal sealed class BlobWorkActor : ReceiveActor
 {
@@ -57,7 +57,7 @@ internal sealed class BlobWorkActor : ReceiveActor
         });
     }
 
-    /// <param name="lanes">How many pieces are worked on at once.</param>
+    /// <param name="lanes">How many pieces run at once.</param>
     public static Props Props(int lanes) =>
         Akka.Actor.Props.Create(() => new BlobWorkActor()).WithDispatcher("elastic.device-dispatcher").WithRouter(new RoundRobinPool(lanes));
 
@@ -77,7 +77,7 @@ internal sealed class BlobWorkActor : ReceiveActor
         }
     }
 
-    // What the disk does not give is not there: a survey is always answered.
+    // A set that the disk cannot read counts as missing, so that a survey is always answered.
     private static bool IsWhole(BlobStore blobs, Digest set, bool thorough)
     {
         try

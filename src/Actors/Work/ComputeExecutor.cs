@@ -15,7 +15,7 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Work;
 
-/// <summary>Takes the inner steps of one replica in one round. What was computed here before, and is still here, is not computed again.</summary>
+/// <summary>Takes the inner steps of one replica in one round. Does not repeat a computation whose result is still here.</summary>
 internal sealed class ComputeExecutor : WorkExecutor
 {
     public override string Kind => ComputeWork.Kind.Name;
@@ -44,7 +44,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
     private long _told;
 
     /// <summary>Takes the steps that are left and stores the result.</summary>
-    /// <returns>A result; a hand-over when it was stopped before the last step; null when it was stopped before its first.</returns>
+    /// <returns>A result; a hand-over if stopped before the last step; null if dropped, or stopped before its first step here.</returns>
     public async Task<WorkOutcome?> RunAsync()
     {
         var first = order.HandOver?.Step ?? 0;
@@ -79,7 +79,10 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         return new Computed(await Task.Run(() => Result(lossSum, samples), CancellationToken.None));
     }
 
-    /// <summary>How often a replica tells of its steps: a person sees no more, a small model takes a thousand a second, and one supervisor hears all replicas.</summary>
+    /// <summary>
+    /// How often a replica reports its steps. People see no more, a small model takes a thousand a second, one supervisor hears all
+    /// replicas.
+    /// </summary>
     public static TimeSpan BetweenNews(int replicas) => TimeSpan.FromMilliseconds(Math.Clamp(25 * replicas, 200, 2000));
 
     private async Task LoadAsync()
@@ -99,7 +102,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
     {
         _memory.Changing();
         var settings = run.Settings;
-        var number = _segment.StepNumberOf(order.Round, step);                          // of this replica, from 0
+        var number = _segment.StepNumberOf(order.Round, step);                          // the replica's own count, from 0
         var learningRate = LearningRate.At(number, run.Plan.TotalSteps, settings.Optimizer);
         var seed = new DropoutSeed(settings.Run.Seed, order.Round, order.Replica, step);
         var loss = await _step.RunAsync(microBatches, seed, learningRate, number + 1);

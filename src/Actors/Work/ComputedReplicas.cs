@@ -4,7 +4,7 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Work;
 
-/// <summary>What this node computed lately for a run: asked for once more, after a roll-back or a loss, it need not be computed again. Thread-safe.</summary>
+/// <summary>This node's latest results for a run, which it need not compute again after a roll-back or a loss. Thread-safe.</summary>
 internal sealed class ComputedReplicas
 {
     // Enough for the replicas of two rounds on one node; each is a few hundred bytes.
@@ -23,7 +23,7 @@ internal sealed class ComputedReplicas
         }
     }
 
-    /// <summary>The result of this very order, if its vector sets are still here.</summary>
+    /// <summary>The result of exactly this order, if its vector sets are still here.</summary>
     public ReplicaResult? Find(Compute order, BlobStore blobs)
     {
         lock (_gate)

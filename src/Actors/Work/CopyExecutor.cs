@@ -4,7 +4,7 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Actors.Work;
 
-/// <summary>Makes a vector set whole on this node.</summary>
+/// <summary>Fetches the blobs of a vector set that this node lacks.</summary>
 internal sealed class CopyExecutor : WorkExecutor
 {
     public override string Kind => CopyWork.Kind.Name;

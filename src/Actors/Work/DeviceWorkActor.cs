@@ -10,8 +10,8 @@ using Elastic.Messages.Work;
 namespace Elastic.Actors.Work;
 
 /// <summary>
-/// Work on some of a node's devices: a replica's round, or an evaluation. It starts the work, passes its progress and its
-/// result to the node, and ends.
+/// Work on some of a node's devices: a replica's round, or an evaluation. The actor starts the work, passes progress and result to the
+/// node's agent, and ends.
 /// </summary>
 internal sealed class DeviceWorkActor : ReceiveActor
 {
@@ -21,7 +21,7 @@ internal sealed class DeviceWorkActor : ReceiveActor
     private readonly CancellationTokenSource _drop = new();
     private bool _hasStepped;
 
-    /// <param name="number">Names the work within the node.</param>
+    /// <param name="number">Number of the work within the node.</param>
     public DeviceWorkActor(int number, WorkOrder order, NodeRun run, DeviceGroup devices, ReplicaMemory memory)
     {
         Receive<NodeReport.StepTaken>(step =>
@@ -61,7 +61,7 @@ internal sealed class DeviceWorkActor : ReceiveActor
         Context.Stop(Self);
     }
 
-    // Stopped before there was anything to say.
+    // The work was stopped before it had an outcome.
     private sealed record PutDown : INoSerializationVerificationNeeded
     {
         public static readonly PutDown Instance = new();
@@ -72,7 +72,7 @@ internal sealed class DeviceWorkActor : ReceiveActor
         public static readonly StopAtStep Instance = new();
     }
 
-    /// <summary>Stop, and hand nothing over: nobody waits for it.</summary>
+    /// <summary>Asks to stop without a hand-over: no node waits for the result.</summary>
     public sealed record DropAtStep : INoSerializationVerificationNeeded
     {
         public static readonly DropAtStep Instance = new();

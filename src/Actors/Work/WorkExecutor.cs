@@ -6,27 +6,27 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Actors.Work;
 
-/// <summary>Where work is done on a node.</summary>
+/// <summary>Where a node does a kind of work.</summary>
 internal enum WorkLane
 {
-    /// <summary>On devices that are given to it.</summary>
+    /// <summary>On the devices that it is given.</summary>
     Devices,
 
-    /// <summary>Sums and assembles, two at a time: one reads from the network while the other sums, hashes and writes.</summary>
+    /// <summary>Averaging and assembling, two pieces at a time: one reads from the network while the other sums, hashes, writes.</summary>
     Sums,
 
-    /// <summary>Looks after what is stored, one after the other.</summary>
+    /// <summary>Work on stored blobs, one piece after the other.</summary>
     Store,
 }
 
-/// <summary>What work on devices is given besides its order.</summary>
-/// <param name="Progress">Is told of the newest step, now and then and at the end.</param>
+/// <summary>What work on devices needs besides its order.</summary>
+/// <param name="Progress">Called with the newest step, now and then and at the end.</param>
 /// <param name="Stop">Asks to stop at the next step boundary, and to hand over.</param>
-/// <param name="Drop">Nobody waits for it any more: stop without a hand-over.</param>
+/// <param name="Drop">Asks to stop without a hand-over: no node waits for the result.</param>
 internal sealed record DeviceContext(
     DeviceGroup Devices, ReplicaMemory Memory, Action<NodeReport.StepTaken> Progress, CancellationToken Stop, CancellationToken Drop);
 
-/// <summary>Who does a kind of work on a node: the other file of the kind (Coordination/Work). It runs off the mailbox.</summary>
+/// <summary>Does one kind of work on a node; the kind's other file is in Coordination/Work. Runs off the mailbox.</summary>
 internal abstract class WorkExecutor
 {
     /// <summary>The kind's name.</summary>
@@ -36,7 +36,7 @@ internal abstract class WorkExecutor
 
     /// <summary>Does the work.</summary>
     /// <param name="devices">Null for work that needs none.</param>
-    /// <returns>Null when it was stopped before there was anything to say.</returns>
+    /// <returns>Null when the work was stopped before it had an outcome.</returns>
     public abstract Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices);
 }
 

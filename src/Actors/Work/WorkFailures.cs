@@ -4,7 +4,7 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Work;
 
-/// <summary>Turns an exception into what the supervisor, and in the end a person, needs to know.</summary>
+/// <summary>Turns an exception into a reason for the supervisor, and in the end for a person.</summary>
 internal static class WorkFailures
 {
     private const int MostWords = 2000;
@@ -24,6 +24,6 @@ internal static class WorkFailures
         var e => ($"{e.GetType().Name}: {e.Message}", WorkFailure.Transient),
     };
 
-    // What we said ourselves says more than what lies beneath it.
+    // Unwraps AggregateException only: Elastic's own message says more than that of its inner exception.
     private static Exception Reason(Exception e) => e is AggregateException { InnerException: { } inner } ? Reason(inner) : e;
 }

@@ -2,13 +2,14 @@ using System.Text;
 
 namespace Elastic.Corpus;
 
-/// <summary>UTF-8 that replaces what is invalid by U+FFFD, like the default one, and counts it.</summary>
+/// <summary>UTF-8 that replaces invalid bytes by U+FFFD, like the default encoding, and counts them.</summary>
 internal static class CountingUtf8
 {
     /// <summary>An encoding that counts into <paramref name="statistics"/>.</summary>
     public static Encoding Create(ReadStatistics statistics)
     {
-        // With its byte order mark, so that StreamReader knows and skips it: at one that it detects it changes to an encoding that does not count.
+        // With its byte order mark, which StreamReader then skips; otherwise StreamReader detects the mark and changes to an encoding that
+        // does not count.
         var encoding = (Encoding)new UTF8Encoding(encoderShouldEmitUTF8Identifier: true).Clone();
         encoding.DecoderFallback = new CountingFallback(statistics);
         return encoding;
@@ -22,7 +23,7 @@ internal static class CountingUtf8
         return new string(characters, 0, count);
     }
 
-    /// <summary>Reads text from a stream, which it closes. A byte order mark is skipped; that of UTF-16 or UTF-32 decides the encoding.</summary>
+    /// <summary>Reads text from a stream, and closes it. Skips a byte order mark; that of UTF-16 or UTF-32 decides the encoding.</summary>
     public static StreamReader Open(Stream stream, ReadStatistics statistics) =>
         new(stream, Create(statistics), detectEncodingFromByteOrderMarks: true, bufferSize: 1 << 16);
 

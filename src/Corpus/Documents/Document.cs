@@ -1,8 +1,8 @@
 namespace Elastic.Corpus;
 
 /// <summary>A text that is read on its own.</summary>
-/// <param name="Source">Where it is counted, e.g. "Wikipedia (en)" or the file's name.</param>
-/// <param name="Name">Names it for people, e.g. "System.Runtime.xml#System.String".</param>
+/// <param name="Source">The source that it counts for, e.g. "Wikipedia (en)" or the file's name.</param>
+/// <param name="Name">Its name for people, e.g. "System.Runtime.xml#System.String".</param>
 /// <param name="Text">Never blank.</param>
 public sealed record Document(string Source, string Name, string Text);
 

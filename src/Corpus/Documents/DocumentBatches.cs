@@ -1,12 +1,12 @@
 namespace Elastic.Corpus;
 
-/// <summary>Groups documents into batches for the tokenizers. The grouping is fixed, whoever tokenizes them.</summary>
+/// <summary>Groups documents into batches for the tokenizers. The grouping does not depend on the number of tokenizers.</summary>
 public static class DocumentBatches
 {
     /// <summary>UTF-16 units after which a batch is closed.</summary>
     public const int TargetCharacters = 1 << 20;
 
-    /// <exception cref="OperationCanceledException">Asked for between two documents.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled between two documents.</exception>
     public static IEnumerable<DocumentBatch> Read(IReadOnlyList<SourceFile> files, ReadStatistics statistics, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(files);

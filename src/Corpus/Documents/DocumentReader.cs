@@ -1,10 +1,10 @@
 namespace Elastic.Corpus;
 
-/// <summary>Reads the documents of a file, one after the other; a file is never held whole, except HTML.</summary>
+/// <summary>Reads the documents of a file, one after the other; never holds a whole file, except HTML.</summary>
 public static class DocumentReader
 {
     /// <summary>
-    /// The documents of <paramref name="file"/> that have any text. What cannot be read is skipped and counted.
+    /// The documents of <paramref name="file"/> that have any text. Skips and counts what cannot be read.
     /// </summary>
     /// <exception cref="Elastic.Foundation.ElasticException">The file has no text column, or holds tokens.</exception>
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)

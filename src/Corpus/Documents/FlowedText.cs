@@ -2,8 +2,8 @@ using System.Text;
 
 namespace Elastic.Corpus;
 
-/// <summary>Builds text out of markup: white space runs together, and lines end where they are told to.</summary>
-/// <param name="newlinesPerLine">Newlines that white space must hold to end a line; with fewer it is one space.</param>
+/// <summary>Builds text out of markup: joins white space, and ends lines where asked to.</summary>
+/// <param name="newlinesPerLine">Newlines that white space needs to end a line; with fewer it becomes one space.</param>
 internal sealed class FlowedText(int newlinesPerLine = int.MaxValue)
 {
     private readonly StringBuilder _text = new();
@@ -45,7 +45,7 @@ internal sealed class FlowedText(int newlinesPerLine = int.MaxValue)
         (_isSpacePending, _pendingNewlines, _isAtLineStart) = (false, 0, text[^1] == '\n');
     }
 
-    /// <summary>The next words begin a line. Several in a row are one.</summary>
+    /// <summary>Makes the next words begin a line. Several calls in a row count as one.</summary>
     public void EndLine()
     {
         if (!_isAtLineStart)
@@ -61,7 +61,7 @@ internal sealed class FlowedText(int newlinesPerLine = int.MaxValue)
         return text;
     }
 
-    /// <summary>The text since the last call, without white space that is still pending; the next text is another one.</summary>
+    /// <summary>The text since the last call, without pending white space; a new text begins after it.</summary>
     public string TakeWhole()
     {
         (_isSpacePending, _pendingNewlines, _isAtLineStart) = (false, 0, true);

@@ -31,8 +31,8 @@ internal static class HtmlFiles
         yield return new Document(file.Name, file.Name, text.TakeWhole());
     }
 
-    // The parser looks for a byte order mark and for the encoding that the page declares. Where it is UTF-8 and something invalid is in it, we
-    // decode, to count that.
+    // The parser looks for a byte order mark and for the encoding that the page declares. Where that is UTF-8 and the page has invalid
+    // bytes, CountingUtf8 decodes the page, to count them.
     private static IHtmlDocument Parse(SourceFile file, ReadStatistics statistics)
     {
         Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
@@ -48,7 +48,7 @@ internal static class HtmlFiles
         return new HtmlParser().ParseDocument(text.ReadToEnd());
     }
 
-    // Walks without recursion: a page may nest as deep as it likes.
+    // Walks without recursion: a page may nest to any depth.
     private static void Append(INode root, FlowedText text)
     {
         for (INode? node = root; node is not null;)

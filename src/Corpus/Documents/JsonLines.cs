@@ -6,7 +6,7 @@ using ZstdSharp;
 namespace Elastic.Corpus;
 
 /// <summary>
-/// Reads .jsonl and .jsonl.zst: field <c>text</c>, counted under <c>meta.pile_set_name</c> (The Pile), <c>source</c> or the file's name.
+/// Reads .jsonl and .jsonl.zst: field <c>text</c>, counted for <c>meta.pile_set_name</c> (The Pile), <c>source</c> or the file's name.
 /// </summary>
 internal static class JsonLines
 {

@@ -4,7 +4,7 @@ using Parquet.Schema;
 
 namespace Elastic.Corpus;
 
-/// <summary>Reads the column <c>text</c> of .parquet, row group by row group, counted under column <c>source</c> where there is one.</summary>
+/// <summary>Reads the column <c>text</c> of .parquet, by row groups, counted for the column <c>source</c> where there is one.</summary>
 internal static class ParquetFiles
 {
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
@@ -39,7 +39,7 @@ internal static class ParquetFiles
         try
         {
             var reader = ParquetReader.CreateAsync(stream).GetAwaiter().GetResult();
-            _ = reader.Schema; // is read now: it may be damaged, too
+            _ = reader.Schema; // reads the schema now: it may be damaged, too
             return reader;
         }
         catch (Exception e)
@@ -48,8 +48,8 @@ internal static class ParquetFiles
         }
     }
 
-    // Null, and counted, where a page of the group is damaged. What depends on this machine and moment is an error instead: the same files must
-    // give the same documents.
+    // Returns null, and counts, where a page of the group is damaged. A failure of this machine or moment is an error instead: the same
+    // files must give the same documents.
     private static (string?[] Texts, string?[]? Sources)? ReadGroup(
         SourceFile file, ReadStatistics statistics, ParquetReader reader, int group, DataField text, DataField? source)
     {
@@ -69,7 +69,7 @@ internal static class ParquetFiles
         }
     }
 
-    // Parquet.Net calls a string a piece of characters.
+    // The type by which Parquet.Net marks a column of strings.
     private static DataField? StringColumn(ParquetReader reader, string name) =>
         reader.Schema.DataFields.FirstOrDefault(f => f.Path.ToString() == name && f.ClrType == typeof(ReadOnlyMemory<char>));
 
@@ -80,6 +80,6 @@ internal static class ParquetFiles
         return values;
     }
 
-    // The one reader thread has nothing else to do, and the tasks do only file I/O.
+    // The one reader thread has no other work, and the tasks do only file I/O.
     private static void Wait(Task task) => task.GetAwaiter().GetResult();
 }

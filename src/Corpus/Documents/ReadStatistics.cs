@@ -12,7 +12,7 @@ public sealed record MalformedRecord(string File, long Line, string Reason)
     public override string ToString() => $"{File}{(Line > 0 ? $":{Line}" : "")} {Reason.ReplaceLineEndings(" ")}";
 }
 
-/// <summary>What reading has found so far. Written by the one reader; others look when it is done.</summary>
+/// <summary>What reading has found so far. The one reader writes it; others read it after the end.</summary>
 public sealed class ReadStatistics
 {
     /// <summary>Malformed records that are kept with place and reason; the rest is only counted.</summary>
@@ -55,7 +55,7 @@ public sealed class ReadStatistics
             _malformed.Add(new MalformedRecord(file.Name, line, reason));
     }
 
-    /// <summary>The malformed records as text, a line each; how many more there are on the last.</summary>
+    /// <summary>The malformed records as text, one per line; the last line says how many more there are.</summary>
     internal string MalformedText()
     {
         IEnumerable<string> more = MalformedRecords > _malformed.Count ? [$"and {MalformedRecords - _malformed.Count} more"] : [];

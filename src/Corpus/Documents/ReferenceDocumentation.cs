@@ -4,13 +4,13 @@ using System.Xml;
 namespace Elastic.Corpus;
 
 /// <summary>
-/// Reads the documentation files of the C# compiler as reference pages: a document for each type, with its members below it. A type
-/// whose members lie apart gives a document for each stretch.
+/// Reads the documentation files of the C# compiler as reference pages: one document for each type, with its members below it. A type
+/// whose members are not consecutive gives a document for each stretch.
 /// </summary>
 internal static class ReferenceDocumentation
 {
-    /// <param name="file">Names the documents.</param>
-    /// <param name="xml">Stands on the first element below the root.</param>
+    /// <param name="file">The file, whose name the documents get.</param>
+    /// <param name="xml">Positioned on the first element below the root.</param>
     /// <param name="guard">Ends the reading at a malformed place.</param>
     public static IEnumerable<Document> Read(SourceFile file, XmlReader xml, MalformedXml guard)
     {
@@ -39,7 +39,7 @@ internal static class ReferenceDocumentation
             yield return new Document(file.Name, $"{file.Name}#{type}", page.ToString());
     }
 
-    // Null at the end of the file.
+    // Returns null at the end of the file.
     private static Member? ReadMember(XmlReader xml)
     {
         while (xml.Read())

@@ -3,12 +3,12 @@ using System.Text;
 namespace Elastic.Corpus;
 
 /// <summary>
-/// Turns the ids of documentation files ("M:System.Array.Resize``1(``0[]@,System.Int32)"; ECMA-334, annex D.4.2) into what people
-/// write: "System.Array.Resize&lt;T&gt;(T[], Int32)".
+/// Turns the ids of documentation files ("M:System.Array.Resize``1(``0[]@,System.Int32)"; ECMA-334, annex D.4.2) into names for
+/// people: "System.Array.Resize&lt;T&gt;(T[], Int32)".
 /// </summary>
 internal static class ReferenceNames
 {
-    /// <summary>The id of the type that a member id belongs to, without its prefix: "System.Array"; that of a type is itself.</summary>
+    /// <summary>The type that a member id belongs to, without prefix: "System.Array"; for the id of a type, the type itself.</summary>
     public static string TypeOf(string id)
     {
         var name = WithoutPrefix(id);
@@ -22,7 +22,7 @@ internal static class ReferenceNames
     /// <summary>The full name of a type or member.</summary>
     /// <param name="id">With or without its prefix.</param>
     /// <param name="typeParameters">Names of the type's parameters, in order; "T", "T1", … where there are too few.</param>
-    /// <param name="methodParameters">Those of the method.</param>
+    /// <param name="methodParameters">Names of the method's parameters.</param>
     public static string Full(string id, IReadOnlyList<string> typeParameters, IReadOnlyList<string> methodParameters)
     {
         var name = WithoutPrefix(id);
@@ -31,7 +31,7 @@ internal static class ReferenceNames
         AppendPath(text, name.AsSpan(0, end), typeParameters, methodParameters);
         if (end == name.Length)
             return text.Append(IsMethod(id) ? "()" : "").ToString();
-        // Conversions differ by their result alone.
+        // Conversions differ only by their result.
         var tilde = name.IndexOf('~', StringComparison.Ordinal);
         AppendSignature(text, tilde < 0 ? name[end..] : name[end..tilde], typeParameters, methodParameters);
         if (tilde >= 0)

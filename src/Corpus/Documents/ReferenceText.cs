@@ -5,10 +5,10 @@ namespace Elastic.Corpus;
 /// <summary>The prose of one documentation element: references become names, lists and paragraphs become lines.</summary>
 internal static class ReferenceText
 {
-    /// <summary>Reads the element that the reader stands on, up to its end.</summary>
+    /// <summary>Reads the element on which the reader is positioned, up to its end.</summary>
     public static string Read(XmlReader xml)
     {
-        // Hard wrapped lines flow; an empty line in the file ends one.
+        // Joins hard-wrapped lines; an empty line in the file ends a line.
         var text = new FlowedText(newlinesPerLine: 2);
         if (!xml.IsEmptyElement)
             ReadContent(xml, text);
@@ -19,7 +19,7 @@ internal static class ReferenceText
     {
         var depth = xml.Depth;
         var codeDepth = int.MaxValue;
-        // A reference with words of its own is read as those.
+        // A reference that contains words is read as those words.
         while (xml.Read() && !(xml.NodeType == XmlNodeType.EndElement && xml.Depth == depth))
             switch (xml.NodeType)
             {

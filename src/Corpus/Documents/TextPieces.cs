@@ -4,7 +4,7 @@ namespace Elastic.Corpus;
 
 /// <summary>
 /// Cuts long text into documents: at the first blank line after <see cref="Target"/> characters, or at the end of a line after
-/// <see cref="Limit"/>, or in a longer line anywhere. So a file is never held whole, and a share of a single book can be held out.
+/// <see cref="Limit"/>, or anywhere in a longer line. So no file is held whole, and a share of a single book can be held out.
 /// </summary>
 internal static class TextPieces
 {
@@ -13,7 +13,7 @@ internal static class TextPieces
 
     private const int Limit = 4 * Target;
 
-    /// <summary>The pieces of what the reader holds, blank ones included. Ends of lines become '\n'.</summary>
+    /// <summary>The pieces of the reader's text, blank ones included. Ends of lines become '\n'.</summary>
     public static IEnumerable<string> Read(TextReader reader)
     {
         var piece = new StringBuilder();
@@ -32,7 +32,7 @@ internal static class TextPieces
             yield return piece.ToString();
     }
 
-    // Lines, but never more than Limit characters at once: the rest of such a line follows as if it were the next.
+    // Lines of at most Limit characters: the rest of a longer line follows as the next one.
     private static IEnumerable<(string Text, bool EndsLine)> Lines(TextReader reader)
     {
         var line = new StringBuilder();
@@ -51,7 +51,7 @@ internal static class TextPieces
                     afterReturn = buffer[start - 1] == '\r';
                 else if (line.Length < Limit)
                     continue;
-                // Half of a surrogate pair waits for the other half.
+                // The first half of a surrogate pair stays until the second half comes.
                 var whole = length < 0 && char.IsHighSurrogate(line[^1]) ? line.Length - 1 : line.Length;
                 yield return (line.ToString(0, whole), length >= 0);
                 line.Remove(0, whole);

@@ -2,10 +2,10 @@ using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 
-/// <summary>Cuts a stream of bytes at '\n'. The buffer grows to the longest line and no further.</summary>
+/// <summary>Cuts a stream of bytes at '\n'. The buffer grows to the longest line at most.</summary>
 /// <param name="stream">The bytes.</param>
-/// <param name="path">For messages.</param>
-/// <param name="longest">Bytes of the longest line, its end included, that is read; one array must hold it.</param>
+/// <param name="path">Name of the stream in messages.</param>
+/// <param name="longest">Bytes of the longest line that may be read, its end included; one array must hold it.</param>
 internal sealed class Utf8Lines(Stream stream, string path, int longest = 1 << 30)
 {
     private byte[] _buffer = new byte[Math.Min(1 << 17, longest)];
@@ -16,7 +16,7 @@ internal sealed class Utf8Lines(Stream stream, string path, int longest = 1 << 3
     public long Count { get; private set; }
 
     /// <summary>The next line without its end, valid until the next call; false at the end of the stream.</summary>
-    /// <exception cref="ElasticException">It is too long.</exception>
+    /// <exception cref="ElasticException">The line is too long.</exception>
     public bool TryRead(out ReadOnlyMemory<byte> line)
     {
         var searched = _start;

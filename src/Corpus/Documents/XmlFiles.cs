@@ -4,10 +4,10 @@ using System.Xml;
 
 namespace Elastic.Corpus;
 
-/// <summary>Reads .xml: .NET reference documentation by type, any other for the text between its tags.</summary>
+/// <summary>Reads .xml: .NET reference documentation by type, any other XML for the text between its tags.</summary>
 internal static partial class XmlFiles
 {
-    // External entities are never fetched; characters that XML 1.0 forbids are let through.
+    // Never fetches external entities; allows characters that XML 1.0 forbids.
     private static readonly XmlReaderSettings Settings = new()
     {
         DtdProcessing = DtdProcessing.Ignore,
@@ -25,7 +25,7 @@ internal static partial class XmlFiles
         using var xml = Open(stream, statistics);
         var guard = new MalformedXml(file, statistics);
         var root = guard.Try(() => xml.MoveToContent() == XmlNodeType.Element ? xml.LocalName : null);
-        // <doc> is a common name: only what the compiler writes begins with these.
+        // <doc> is a common name: only the compiler's files begin with these elements.
         var child = root == "doc" ? guard.Try(() => ReadToContent(xml) ? xml.LocalName : null) : null;
         var documents = (root, child) switch
         {
@@ -37,7 +37,7 @@ internal static partial class XmlFiles
             yield return document;
     }
 
-    // Of UTF-8 we decode ourselves, because XmlReader would end at the first invalid byte; any other declared encoding it knows better.
+    // Elastic decodes UTF-8 itself, because XmlReader would end at the first invalid byte; XmlReader decodes any other declared encoding.
     private static XmlReader Open(FileStream stream, ReadStatistics statistics)
     {
         Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
@@ -49,8 +49,8 @@ internal static partial class XmlFiles
             : XmlReader.Create(CountingUtf8.Open(stream, statistics), Settings);
     }
 
-    // XML 1.0, appendix F. Byte order marks are left to StreamReader. A declaration in single bytes that says UTF-16 was true before somebody
-    // converted the file, and is not now.
+    // XML 1.0, appendix F. StreamReader handles byte order marks. A declaration of UTF-16 in single bytes dates from before the file was
+    // converted, and is ignored.
     private static bool DeclaresOtherThanUtf8(string start)
     {
         if (start.StartsWith("<\0?\0", StringComparison.Ordinal) || start.StartsWith("\0<\0?", StringComparison.Ordinal))
@@ -65,7 +65,7 @@ internal static partial class XmlFiles
         RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex Declaration();
 
-    // On to the first text or element below the root; false where that is text, or there is none.
+    // Reads on to the first text or element below the root; false where that is text, or there is none.
     private static bool ReadToContent(XmlReader xml)
     {
         while (xml.Read())
@@ -75,9 +75,9 @@ internal static partial class XmlFiles
     }
 
     /// <summary>
-    /// The text of an XML file as a stream, in its own lines. Elements that touch (<c>&lt;/a&gt;&lt;b&gt;</c>) are lines too.
+    /// The text of an XML file as a stream, with its own line ends. Adjacent elements (<c>&lt;/a&gt;&lt;b&gt;</c>) become lines, too.
     /// </summary>
-    /// <param name="xml">Stands on the first node.</param>
+    /// <param name="xml">Positioned on the first node.</param>
     private sealed class XmlText(XmlReader xml, MalformedXml guard) : TextReader
     {
         private bool _isAtStart = true;
@@ -121,7 +121,7 @@ internal static partial class XmlFiles
     }
 }
 
-/// <summary>Keeps what comes before a malformed place of a file, and records the place; the rest of the file is skipped.</summary>
+/// <summary>Keeps the text before a malformed place of a file, and records the place; the rest of the file is skipped.</summary>
 internal sealed class MalformedXml(SourceFile file, ReadStatistics statistics)
 {
     /// <summary>The result of reading on, or null where the file ends or is malformed.</summary>

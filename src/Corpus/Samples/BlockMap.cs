@@ -10,7 +10,7 @@ public sealed class BlockMap
 
     /// <param name="shards">In the order of the manifest.</param>
     /// <param name="context">T: tokens the model sees at once; a block has one more.</param>
-    /// <exception cref="ElasticException">There is not a single block.</exception>
+    /// <exception cref="ElasticException">The shards have no block.</exception>
     public BlockMap(IReadOnlyList<ShardInfo> shards, int context)
     {
         ArgumentNullException.ThrowIfNull(shards);
@@ -42,7 +42,7 @@ public sealed class BlockMap
     {
         ArgumentOutOfRangeException.ThrowIfNegative(block);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(block, Blocks);
-        // The first shard whose end lies beyond the block; shards without a block repeat the end before them and are passed over.
+        // The first shard whose end is beyond the block; shards without a block repeat the end before them and are skipped.
         var (low, high) = (0, _ends.Length - 1);
         while (low < high)
         {

@@ -13,7 +13,7 @@ public sealed class SampleDigest : IDisposable
 {
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
-    /// <summary>Adds one block as it was read.</summary>
+    /// <summary>Adds one block that was read.</summary>
     public void Append(long block, ReadOnlySpan<int> tokens)
     {
         Span<byte> number = stackalloc byte[sizeof(long)];

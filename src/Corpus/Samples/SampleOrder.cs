@@ -11,7 +11,7 @@ namespace Elastic.Corpus;
 /// </remarks>
 public sealed class SampleOrder
 {
-    // Luby and Rackoff 1988 need four rounds of a random function for a strong permutation; ours is a mixer on few bits, so twice that.
+    // Luby and Rackoff 1988 need four rounds of a random function for a strong permutation; this one is a mixer on few bits, so twice that.
     private const int Rounds = 8;
 
     private readonly ulong _seed;
@@ -57,7 +57,7 @@ public sealed class SampleOrder
 
     private void ExpandKeys(ulong epoch, Span<ulong> keys)
     {
-        // Mixed one after the other, so that (seed, epoch) and (seed + 1, epoch - 1) share nothing.
+        // Mixes seed and epoch one after the other, so that (seed, epoch) and (seed + 1, epoch - 1) share nothing.
         var state = Mix(Mix(_seed) ^ epoch);
         for (var i = 0; i < keys.Length; i++)
             keys[i] = Mix(state + (ulong)(i + 1) * 0x9E3779B97F4A7C15);

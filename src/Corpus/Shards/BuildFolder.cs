@@ -3,8 +3,8 @@ using Elastic.Foundation;
 namespace Elastic.Corpus;
 
 /// <summary>
-/// A folder that is filled under another name and renamed when complete. What a crash leaves behind is removed by the next build:
-/// a living builder holds a lock file beside its folder, and the system releases that of a dead one.
+/// A folder that is filled under another name and renamed when complete. The next build removes what a crash leaves behind:
+/// a living builder holds a lock file beside its folder, and the operating system releases the lock of a dead one.
 /// </summary>
 internal sealed class BuildFolder : IDisposable
 {
@@ -21,20 +21,20 @@ internal sealed class BuildFolder : IDisposable
         var parent = Path.GetDirectoryName(_target)
             ?? throw new ElasticException($"{target} cannot be a corpus folder: name a folder inside another");
         Directory.CreateDirectory(parent);
-        // Of other corpora, too: nobody may ever build those again.
+        // Also removes those of other corpora, which may never be built again.
         foreach (var lockFile in Directory.GetFiles(parent, "*" + Infix + "*" + LockSuffix))
             RemoveIfDead(lockFile);
         Current = _target + Infix + Guid.NewGuid().ToString("n");
-        // The lock comes before the folder and goes after it, so no folder is ever left without one.
+        // The lock file is made before the folder and deleted after it, so no folder is ever left without one.
         _lock = new FileStream(Current + LockSuffix, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
         Directory.CreateDirectory(Current);
     }
 
-    /// <summary>Where the files go until then.</summary>
+    /// <summary>The folder's path until it is complete.</summary>
     public string Current { get; }
 
     /// <summary>Renames the folder. Where another builder was faster, its folder stays: the same inputs give the same bytes.</summary>
-    /// <exception cref="ElasticException">Something else bears the name.</exception>
+    /// <exception cref="ElasticException">Something other than a corpus has the name.</exception>
     public void Complete()
     {
         DurableFile.FlushFolder(Current);
@@ -46,7 +46,7 @@ internal sealed class BuildFolder : IDisposable
         DurableFile.FlushFolder(Path.GetDirectoryName(_target)!);
     }
 
-    /// <summary>Removes what was not completed.</summary>
+    /// <summary>Removes an incomplete folder.</summary>
     public void Dispose()
     {
         if (Directory.Exists(Current))
@@ -67,7 +67,7 @@ internal sealed class BuildFolder : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Locked: its builder lives. Or gone: somebody else has removed it. Or not ours to remove.
+            // Locked: its builder lives. Or gone: another build has removed it. Or this process may not remove it.
         }
     }
 }

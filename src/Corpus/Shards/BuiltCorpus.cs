@@ -12,7 +12,7 @@ public sealed class BuiltCorpus
     /// <summary>The full path of the folder.</summary>
     public string Folder { get; }
 
-    /// <summary>What is in it.</summary>
+    /// <summary>The contents.</summary>
     public CorpusManifest Manifest { get; }
 
     /// <inheritdoc cref="CorpusManifest.Id"/>
@@ -24,7 +24,7 @@ public sealed class BuiltCorpus
     /// <inheritdoc cref="CorpusManifest.HeldOutShards"/>
     public IReadOnlyList<ShardInfo> HeldOutShards => Manifest.HeldOutShards;
 
-    /// <exception cref="ElasticException">There is no corpus, or it is of another version or damaged.</exception>
+    /// <exception cref="ElasticException">The corpus does not exist, has another version, or is damaged.</exception>
     public static BuiltCorpus Open(string folder)
     {
         var path = Path.GetFullPath(folder);
@@ -34,14 +34,14 @@ public sealed class BuiltCorpus
         return new BuiltCorpus(path, CorpusManifest.FromJson(manifest));
     }
 
-    /// <summary>False where no complete corpus lies; a damaged manifest is still an error.</summary>
+    /// <summary>Returns false where there is no complete corpus; a damaged manifest is still an error.</summary>
     public static bool TryOpen(string folder, [NotNullWhen(true)] out BuiltCorpus? corpus)
     {
         corpus = File.Exists(Path.Combine(folder, CorpusManifest.FileName)) ? Open(folder) : null;
         return corpus is not null;
     }
 
-    /// <summary>Where a shard of this corpus lies.</summary>
+    /// <summary>The path of a shard of this corpus.</summary>
     public string ShardPath(ShardInfo shard)
     {
         ArgumentNullException.ThrowIfNull(shard);

@@ -4,15 +4,15 @@ using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 
-/// <summary>What is in a built corpus; stored as <c>corpus.json</c>, written last.</summary>
+/// <summary>The contents of a built corpus; stored as <c>corpus.json</c>, written last.</summary>
 /// <param name="Format">Version of the folder's layout, <see cref="CorpusIdentity.FormatVersion"/>.</param>
 /// <param name="Id">See <see cref="CorpusIdentity"/>.</param>
 /// <param name="Tokenizer">Id of the tokenizer.</param>
-/// <param name="VocabularySize">Tokens the tokenizer knows.</param>
+/// <param name="VocabularySize">Number of the tokenizer's tokens.</param>
 /// <param name="Documents">Documents, held-out ones included.</param>
 /// <param name="Bytes">UTF-8 bytes of their text.</param>
 /// <param name="Tokens">Their tokens, end-of-text included.</param>
-/// <param name="HeldOut">How much of the above is held out.</param>
+/// <param name="HeldOut">The part of the above that is held out.</param>
 /// <param name="InvalidUtf8Sequences">Replaced by U+FFFD while reading.</param>
 /// <param name="MalformedRecords">Skipped while reading; <c>malformed.txt</c> lists the first of them.</param>
 /// <param name="EmptyDocuments">Skipped while reading.</param>
@@ -76,8 +76,8 @@ public sealed record SourceCount(string Name, long Documents, long Bytes, long T
 
 /// <summary>One file of tokens.</summary>
 /// <param name="FileName">Inside the corpus folder.</param>
-/// <param name="Sha256">Of the whole file, so that it can travel as a blob.</param>
+/// <param name="Sha256">SHA-256 of the whole file, which can therefore travel as a blob.</param>
 /// <param name="Tokens">Tokens in the file.</param>
-/// <param name="Bytes">UTF-8 bytes of the text that they stand for.</param>
+/// <param name="Bytes">UTF-8 bytes of their text.</param>
 /// <param name="Documents">Documents in the file.</param>
 public sealed record ShardInfo(string FileName, Digest Sha256, long Tokens, long Bytes, long Documents);

@@ -4,8 +4,8 @@ using Elastic.Foundation;
 namespace Elastic.Corpus;
 
 /// <summary>
-/// Writes the corpus folder from tokenized batches. Its bytes depend on the batches alone: they must come in sequence, whoever
-/// tokenized them. Nothing is visible under the folder's name before <see cref="Complete"/>. Not thread-safe.
+/// Writes the corpus folder from tokenized batches. Its bytes depend on the batches alone, which must come in sequence.
+/// Nothing is visible under the folder's name before <see cref="Complete"/>. Not thread-safe.
 /// </summary>
 public sealed class CorpusWriter : IDisposable
 {
@@ -21,9 +21,9 @@ public sealed class CorpusWriter : IDisposable
     private readonly SortedDictionary<string, TextCount> _sources = new(StringComparer.Ordinal);
     private long _next;
 
-    /// <param name="folder">The corpus folder; its parent is created where it is missing.</param>
+    /// <param name="folder">The corpus folder; creates its parent where that is missing.</param>
     /// <param name="id">See <see cref="CorpusIdentity"/>.</param>
-    /// <param name="tokenizer">The one that made the batches.</param>
+    /// <param name="tokenizer">The tokenizer that made the batches.</param>
     /// <param name="tokensPerShard">See <see cref="TokensPerShard"/>.</param>
     public CorpusWriter(string folder, Digest id, Tokenizer tokenizer, long tokensPerShard = TokensPerShard)
     {
@@ -35,7 +35,7 @@ public sealed class CorpusWriter : IDisposable
     }
 
     /// <summary>Writes the next batch.</summary>
-    /// <exception cref="InvalidOperationException">It is not the next one.</exception>
+    /// <exception cref="InvalidOperationException">The batch is not the next one.</exception>
     public void Append(TokenizedBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
@@ -51,7 +51,7 @@ public sealed class CorpusWriter : IDisposable
     }
 
     /// <summary>Makes the corpus durable and visible, all at once.</summary>
-    /// <param name="statistics">Of the reader that the batches came from.</param>
+    /// <param name="statistics">Statistics of the reader that read the batches.</param>
     /// <exception cref="ElasticException">There is no text, or none left to train on.</exception>
     public BuiltCorpus Complete(ReadStatistics statistics)
     {
@@ -77,7 +77,7 @@ public sealed class CorpusWriter : IDisposable
         return BuiltCorpus.Open(_folder);
     }
 
-    /// <summary>Removes everything where <see cref="Complete"/> was not reached.</summary>
+    /// <summary>Removes everything unless <see cref="Complete"/> was reached.</summary>
     public void Dispose()
     {
         _train.Dispose();

@@ -5,8 +5,8 @@ using Elastic.Foundation;
 namespace Elastic.Corpus;
 
 /// <summary>
-/// Makes a corpus folder of token shards of llm.c by copying them, so that the folder stands for itself. Those with "val" in the name are
-/// held out; where none has and there are several, the last one.
+/// Makes a corpus folder of token shards of llm.c by copying them, so that the folder needs no other file. Shards with "val" in the name
+/// are held out; where there is none among several shards, the last one is.
 /// </summary>
 public static class LlmcCorpus
 {
@@ -43,7 +43,7 @@ public static class LlmcCorpus
         return BuiltCorpus.Open(folder);
     }
 
-    // Counts while it copies: documents are end-of-text tokens, bytes are those of the tokens.
+    // Counts while it copies: documents by their end-of-text tokens, bytes by those of the tokens.
     private static ShardInfo Copy(SourceFile file, string target, Gpt2Tokenizer tokenizer)
     {
         using var source = file.OpenRead();

@@ -5,7 +5,7 @@ namespace Elastic.Corpus;
 
 /// <summary>
 /// The token file of llm.c (dev/data/data_common.py): 256 int32 (magic 20240520, version 1, token count, zeros), then GPT-2 tokens as
-/// u16, all little-endian. It has no hashes: only its length can be checked.
+/// u16, all little-endian. The file has no hashes: only its length can be checked.
 /// </summary>
 internal static class LlmcShard
 {

@@ -13,7 +13,7 @@ namespace Elastic.Corpus;
 //                    source names: count (i32), then length (i32) and UTF-8 of each
 //           page table: XxHash3 (u64) of each 64 KiB of the payload, the last page shorter
 //
-// A flipped byte anywhere is found: the header carries its own hash and the page table's, and the table those of the payload.
+// The hashes show a flipped byte anywhere: the header carries its own hash and the page table's, and the table those of the payload.
 internal sealed record ShardHeader(
     int TokenWidth, long Tokens, long Documents, long TextBytes, long PayloadLength, int VocabularySize, string Tokenizer,
     byte[] PayloadSha256, ulong PageTableHash)

@@ -45,7 +45,7 @@ internal sealed class ShardWriter : IDisposable
         TextBytes += document.ByteCount;
     }
 
-    /// <summary>Writes the index, the page table and the header, and waits until the disk has them.</summary>
+    /// <summary>Writes the index, the page table and the header, and waits until the disk has stored them.</summary>
     public ShardInfo Complete()
     {
         WriteIndex();

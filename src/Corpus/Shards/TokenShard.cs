@@ -11,11 +11,12 @@ namespace Elastic.Corpus;
 /// <param name="StartToken">Its first token.</param>
 /// <param name="Tokens">Its tokens, end-of-text included.</param>
 /// <param name="Bytes">UTF-8 bytes of its text.</param>
-/// <param name="Source">Where it is counted.</param>
+/// <param name="Source">The source that it counts for.</param>
 public readonly record struct ShardDocument(long StartToken, long Tokens, int Bytes, string Source);
 
 /// <summary>
-/// Reads a token shard, or one of llm.c, through a memory map. Each 64 KiB page is checked when it is first touched. Thread-safe.
+/// Reads a token shard, or one of llm.c, through a memory map. Checks each 64 KiB page when it is first read; llm.c has no hashes.
+/// Thread-safe.
 /// </summary>
 public sealed class TokenShard : IDisposable
 {
@@ -25,7 +26,7 @@ public sealed class TokenShard : IDisposable
     private readonly ShardHeader? _header;
     private readonly long _tokensOffset;
     private readonly int _tokenWidth;
-    // True once the page's hash was found right. Threads may check a page twice; they come to the same answer.
+    // True once the page has passed its check. Threads may check a page twice, with the same result.
     private readonly bool[] _checked;
 
     private TokenShard(string path, MemoryMappedFile map, ShardHeader? header, long tokens)

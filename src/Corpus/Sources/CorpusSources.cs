@@ -8,8 +8,8 @@ public static class CorpusSources
 {
     private const string Supported = ".txt .md .xml .html .htm .jsonl .jsonl.zst .parquet .bin";
 
-    // Hidden files and folders (.git) are nobody's corpus. A folder that may not be read is an error: a corpus that silently lacks a part of
-    // its text is another corpus.
+    // Hidden files and folders (.git) belong to no corpus. A folder that may not be read is an error: a corpus that silently lacks a part
+    // of its text is another corpus.
     private static readonly EnumerationOptions Recursive = new()
     {
         RecurseSubdirectories = true,
@@ -18,7 +18,7 @@ public static class CorpusSources
     };
 
     /// <summary>The files of <paramref name="sources"/>, ordered by name; the default corpus where the list is empty.</summary>
-    /// <exception cref="ElasticException">A source is missing, not supported, or has no file that is.</exception>
+    /// <exception cref="ElasticException">A source is missing, not supported, or holds no supported file.</exception>
     public static IReadOnlyList<SourceFile> Resolve(IReadOnlyList<string> sources)
     {
         ArgumentNullException.ThrowIfNull(sources);
@@ -34,7 +34,7 @@ public static class CorpusSources
     /// <summary>True where the files are token shards already: see <see cref="LlmcCorpus"/>.</summary>
     public static bool AreTokenShards(IReadOnlyList<SourceFile> files) => files is [{ Format: DocumentFormat.LlmcShard }, ..];
 
-    /// <summary>The format that a file's name tells; null for one that is not supported.</summary>
+    /// <summary>The format by the file's name; null for one that is not supported.</summary>
     internal static DocumentFormat? FormatOf(string path)
     {
         if (path.EndsWith(".jsonl.zst", StringComparison.OrdinalIgnoreCase))
@@ -68,8 +68,8 @@ public static class CorpusSources
     }
 
     /// <summary>
-    /// The supported files below <paramref name="folder"/>, named relative to <paramref name="root"/>, in no order. Links to files are files;
-    /// links to folders are passed over, because they may lead in circles, or to the same text twice.
+    /// The supported files below <paramref name="folder"/>, named relative to <paramref name="root"/>, in no order. Follows links to files,
+    /// but not links to folders, because these may lead in circles, or to the same text twice.
     /// </summary>
     /// <exception cref="ElasticException">A folder may not be read.</exception>
     internal static IReadOnlyList<SourceFile> FilesIn(string folder, string root)

@@ -9,7 +9,7 @@ namespace Elastic.Corpus;
 /// </summary>
 public static class DefaultCorpus
 {
-    /// <exception cref="ElasticException">Neither is there.</exception>
+    /// <exception cref="ElasticException">Neither is installed.</exception>
     public static IReadOnlyList<SourceFile> Find()
     {
         var roots = DotnetRoots().Distinct(StringComparer.Ordinal).ToList();
@@ -33,7 +33,7 @@ public static class DefaultCorpus
             "install the .NET SDK or name files with --corpus");
     }
 
-    // The ASP.NET Core pack repeats the base library's files: a file with the name and content of an earlier one is left out.
+    // The ASP.NET Core pack repeats the base library's files: leaves out a file with the name and content of an earlier one.
     private static List<SourceFile> Xml(string root, string below, Predicate<string[]> isDocumentation)
     {
         var folder = Path.Combine(root, below);

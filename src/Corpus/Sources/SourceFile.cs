@@ -2,7 +2,7 @@ using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 
-/// <summary>How documents lie in a file.</summary>
+/// <summary>How a file stores documents.</summary>
 public enum DocumentFormat
 {
     /// <summary>.txt, .md: plain text, cut at blank lines where it is long.</summary>
@@ -23,18 +23,18 @@ public enum DocumentFormat
     /// <summary>.parquet: a column <c>text</c>.</summary>
     Parquet,
 
-    /// <summary>.bin: GPT-2 tokens in the format of llm.c; nothing is left to read or to tokenize.</summary>
+    /// <summary>.bin: GPT-2 tokens in the format of llm.c, which need no reading and no tokenizing.</summary>
     LlmcShard,
 }
 
 /// <summary>One file of a corpus.</summary>
-/// <param name="Path">Where it lies on this machine.</param>
+/// <param name="Path">Its path on this machine.</param>
 /// <param name="Name">Its path inside the source, with '/'; the same on every machine.</param>
-/// <param name="Format">How documents lie in it.</param>
+/// <param name="Format">How it stores documents.</param>
 public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
 {
     /// <summary>Opens the file for one pass.</summary>
-    /// <exception cref="ElasticException">It is gone or may not be read.</exception>
+    /// <exception cref="ElasticException">The file is gone or may not be read.</exception>
     internal FileStream OpenRead()
     {
         try

@@ -4,17 +4,17 @@ using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 
-/// <summary>A document as it goes into a shard.</summary>
+/// <summary>A tokenized document, ready for a shard.</summary>
 /// <param name="Tokens">Its tokens, end-of-text last.</param>
 /// <param name="ByteCount">UTF-8 bytes of its text.</param>
-/// <param name="Source">Where it is counted.</param>
+/// <param name="Source">The source that it counts for.</param>
 /// <param name="IsHeldOut">Kept from training.</param>
 public sealed record TokenizedDocument(ReadOnlyMemory<int> Tokens, int ByteCount, string Source, bool IsHeldOut);
 
 /// <summary>A <see cref="DocumentBatch"/> as tokens.</summary>
 public sealed record TokenizedBatch(long Sequence, IReadOnlyList<TokenizedDocument> Documents);
 
-/// <summary>The part of a corpus build that runs on many threads: it depends on nothing but its arguments.</summary>
+/// <summary>The part of a corpus build that runs on many threads: its result depends only on its arguments.</summary>
 public static class BatchTokenizer
 {
     /// <param name="heldOut">Share of the documents kept from training, 0 to 1.</param>
@@ -29,7 +29,7 @@ public static class BatchTokenizer
         return new TokenizedBatch(batch.Sequence, documents);
     }
 
-    /// <summary>Whether a document is kept from training: decided by its content alone, so independent of order and of other documents.</summary>
+    /// <summary>True when a document is kept from training: depends on its content alone, not on order or other documents.</summary>
     internal static bool IsHeldOut(Digest content, double share)
     {
         Span<byte> hash = stackalloc byte[Digest.Length];

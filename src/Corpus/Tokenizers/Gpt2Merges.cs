@@ -6,7 +6,7 @@ namespace Elastic.Corpus;
 
 /// <summary>
 /// GPT-2's vocabulary and its byte-pair merges (Sennrich et al. 2016; Radford et al. 2019, section 2.2): of all neighbours, the
-/// pair with the smallest merged token is joined first, the leftmost of equals, until none can be. Immutable.
+/// pair with the smallest merged token is joined first, the leftmost of equals, until no pair can be joined. Immutable.
 /// </summary>
 internal sealed class Gpt2Merges
 {
@@ -55,7 +55,7 @@ internal sealed class Gpt2Merges
         return new Gpt2Merges(ranks);
     }
 
-    /// <summary>The bytes that a token stands for.</summary>
+    /// <summary>The bytes of a token.</summary>
     public ReadOnlySpan<byte> BytesOf(int token) => _bytesOf[token];
 
     /// <summary>Appends the tokens of one word.</summary>
@@ -97,7 +97,7 @@ internal sealed class Gpt2Merges
         into.AddRange(parts[..count]);
     }
 
-    // The same by a heap over a linked list: n log n, so that a megabyte without a space ends.
+    // The same result by a heap over a linked list: n log n, so that even a megabyte without a space takes little time.
     private void EncodeLong(ReadOnlySpan<byte> word, List<int> into)
     {
         var (parts, next, previous) = (new int[word.Length], new int[word.Length], new int[word.Length]);

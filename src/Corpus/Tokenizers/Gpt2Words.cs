@@ -3,10 +3,10 @@ using System.Globalization;
 namespace Elastic.Corpus;
 
 /// <summary>
-/// Cuts text into the words that GPT-2 merges separately: by hand what the regular expression
-/// <c>'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+</c> of the original (Radford et al. 2019,
-/// encoder.py) does. Like the original, and unlike a .NET regular expression, it sees code points: a letter outside
-/// the basic plane is a letter, not two surrogates. What is a letter is decided by the Unicode version of the .NET runtime; runtimes
+/// Cuts text into the words that GPT-2 merges separately, without the original's regular expression
+/// <c>'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+</c> (Radford et al. 2019,
+/// encoder.py) but with its result. Like the original, and unlike a .NET regular expression, it sees code points: a letter outside
+/// the basic plane is a letter, not two surrogates. The Unicode version of the .NET runtime decides which characters are letters; runtimes
 /// differ only over characters that one of them does not know yet.
 /// </summary>
 internal static class Gpt2Words

@@ -2,7 +2,7 @@ using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 
-/// <summary>Text to tokens and back. Thread-safe: a pool of threads may share one.</summary>
+/// <summary>Turns text into tokens and back. Thread-safe: a pool of threads may share one.</summary>
 public abstract class Tokenizer
 {
     /// <summary>Its name in <c>corpus.tokenizer</c> and in shards.</summary>
@@ -21,7 +21,7 @@ public abstract class Tokenizer
     /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary.</exception>
     public abstract string Decode(ReadOnlySpan<int> tokens);
 
-    /// <summary>UTF-8 bytes that a token stands for; 0 for end-of-text.</summary>
+    /// <summary>UTF-8 bytes of a token; 0 for end-of-text.</summary>
     public abstract int ByteCount(int token);
 
     /// <summary>The tokenizer of that name: "byte" or "gpt2".</summary>

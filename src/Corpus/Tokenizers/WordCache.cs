@@ -4,12 +4,12 @@ using System.Runtime.InteropServices;
 namespace Elastic.Corpus;
 
 /// <summary>
-/// Remembers the tokens of short words: text repeats a few thousand of them. Each word has one slot, and a newcomer takes it, so the
-/// size is fixed and nothing is ever searched. One per thread.
+/// Remembers the tokens of short words: text repeats a few thousand of them. Each word has one slot, where it replaces any other word, so
+/// that the size is fixed and no search is needed. One per thread.
 /// </summary>
 internal sealed class WordCache
 {
-    // 32 Ki slots of 24 characters and 6 tokens: 2.6 MiB.
+    // 32 Ki slots of 24 characters and 6 tokens: 2.3 MiB.
     private const int SlotBits = 15;
     private const int MaxCharacters = 24;
     private const int MaxTokens = 6;

@@ -14,10 +14,10 @@ internal static class CommonOptions
     /// <summary>ELASTIC_DATA_DIR, or elastic-data in the current directory.</summary>
     public static string DefaultDataDir => EnvironmentDataDir ?? DefaultFolder;
 
-    /// <summary>Environment variables are read here, in Host, and nowhere else.</summary>
+    /// <summary>The value of ELASTIC_DATA_DIR; null where it is not set.</summary>
     public static string? EnvironmentDataDir => Environment.GetEnvironmentVariable("ELASTIC_DATA_DIR") is { Length: > 0 } dir ? dir : null;
 
-    /// <summary>Of seeds, since it may hold a password that should not stand in a command line.</summary>
+    /// <summary>The database of a seed: a variable, since it may hold a password that should not stand in a command line.</summary>
     public static string? EnvironmentDatabase => Environment.GetEnvironmentVariable("ELASTIC_DATABASE") is { Length: > 0 } url ? url : null;
 
     public static Option<string?> DataDir() => new(DataDirName)
@@ -61,10 +61,10 @@ internal static class CommonOptions
     /// <summary>The data directory that the command line names, checked but not created.</summary>
     public static DataDirectory OpenDataDirectory(ParseResult parsed, Option<string?> option) => new(parsed.GetValue(option) ?? DefaultDataDir);
 
-    /// <summary>A run by its name, which is also a folder's name and so must not lead elsewhere.</summary>
+    /// <summary>A run by its name, which is also part of a folder's name and so must not lead to another folder.</summary>
     public static RunName RunOf(string name)
     {
-        // The rule is that of run.name; nothing else can be wrong with the defaults.
+        // Checks the rule of run.name; the defaults break no other rule.
         var problems = (RunSettings.Defaults with { Name = name }).Problems().Select(p => $"{p} (--run)").ToList();
         return problems.Count > 0 ? throw new SettingsException(problems) : new RunName(name);
     }

@@ -6,7 +6,7 @@ using Elastic.Host.Display;
 
 namespace Elastic.Host.Commands;
 
-/// <summary>Builds the corpus of some settings with the node's tokenizer pool, and shows how far it is.</summary>
+/// <summary>Builds the corpus of some settings with the node's tokenizer pool, and shows the progress.</summary>
 internal static class CorpusBuild
 {
     public static async Task<BuiltCorpus> RunAsync(ElasticSettings settings, IRunDisplay display, CancellationToken cancel)

@@ -5,7 +5,7 @@ using Elastic.Host.Display;
 
 namespace Elastic.Host.Commands;
 
-/// <summary><c>elastic corpus</c>: token shards without training, and the proof of what a run has read.</summary>
+/// <summary><c>elastic corpus</c>: builds, shows and audits token shards, without training.</summary>
 internal static class CorpusCommand
 {
     public static Command Build() => new TeachingCommand("corpus",

@@ -3,7 +3,7 @@ using Elastic.Host.Doctor;
 
 namespace Elastic.Host.Commands;
 
-/// <summary><c>elastic doctor</c>: what this machine has, what is missing, and how to mend it.</summary>
+/// <summary><c>elastic doctor</c>: says what this machine has, what is missing, and how to mend it.</summary>
 internal static class DoctorCommand
 {
     public static Command Build()

@@ -5,11 +5,11 @@ using Elastic.Foundation;
 
 namespace Elastic.Host.Commands;
 
-/// <summary>The commands of <c>elastic</c> and what they have in common: help, errors, exit codes.</summary>
+/// <summary>The commands of <c>elastic</c> and their common parts: help, errors, exit codes.</summary>
 internal static class ElasticCommandLine
 {
-    /// <summary>Runs one command line. Never throws: everything that can go wrong becomes lines on <paramref name="error"/> and an exit code.</summary>
-    /// <param name="faults">Of a worker's machine; only a test makes some up.</param>
+    /// <summary>Runs one command line. Never throws: every failure becomes lines on <paramref name="error"/> and an exit code.</summary>
+    /// <param name="faults">Faults of a worker's machine; only tests simulate any.</param>
     public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, NodeFaults? faults = null)
     {
         ParseResult parsed = Build(faults).Parse(args);
@@ -23,7 +23,7 @@ internal static class ElasticCommandLine
 
         try
         {
-            // Ctrl-C is ours (see Interruption): a run stops at a step boundary, not two seconds later.
+            // Interruption handles Ctrl-C: a run stops at a step boundary, not after the two seconds that the library allows.
             var invocation = new InvocationConfiguration
             {
                 Output = output,
@@ -62,7 +62,7 @@ internal static class ElasticCommandLine
         return root;
     }
 
-    // A word that is no command and no option is usually a misspelt one; what else it led to is not worth telling.
+    // A word that is no command and no option is usually a misspelt one; the errors that follow from it are not shown.
     private static IEnumerable<string> Problems(ParseResult parsed)
     {
         var command = parsed.CommandResult.Command;

@@ -5,7 +5,7 @@ using Elastic.Model.Native;
 
 namespace Elastic.Host.Commands;
 
-/// <summary><c>elastic generate</c>: lets the newest checkpoint of a run go on with a text.</summary>
+/// <summary><c>elastic generate</c>: continues a text with the newest checkpoint of a run.</summary>
 internal static class GenerateCommand
 {
     public static Command Build()

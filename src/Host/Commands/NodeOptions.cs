@@ -44,7 +44,7 @@ internal sealed class NodeOptions
 
     private readonly Option<string[]> _set = CommonOptions.Set();
 
-    /// <param name="port">Default of <c>--port</c>, and likewise the others.</param>
+    /// <param name="port">Default of <c>--port</c>; likewise the other ports.</param>
     /// <param name="devices">Default of <c>--devices</c>.</param>
     public NodeOptions(int port, int httpPort, int pbmPort, string devices, Option<string[]> seeds)
     {
@@ -68,7 +68,7 @@ internal sealed class NodeOptions
     /// <summary>Seeds to join.</summary>
     public Option<string[]> Seeds { get; }
 
-    /// <summary>On seeds: where pbm is answered.</summary>
+    /// <summary>On seeds: the port on which the seed answers pbm.</summary>
     public Option<int?> PbmPort { get; } = new("--pbm-port") { Description = $"Port for pbm; 0 for any free one. Default: {DefaultPbmPort}.", HelpName = "PORT" };
 
     /// <summary>On seeds: where the journal is.</summary>
@@ -79,13 +79,13 @@ internal sealed class NodeOptions
         HelpName = "URL",
     };
 
-    /// <summary>Those that both commands have.</summary>
+    /// <summary>The options that both commands have.</summary>
     public IEnumerable<Option> Common => [Seeds, _host, _portOption, _httpPortOption, _devicesOption, _dataDir, _network, _corporaDir, _preemptionFile, _set];
 
-    /// <summary>For the help: all settings of a node.</summary>
+    /// <summary>All settings of a node, for the help.</summary>
     public IEnumerable<string> Settings => SettingsHelp.Lines(SettingsSchema.Node, _defaults);
 
-    /// <summary>What the command line asks for.</summary>
+    /// <summary>Reads the request of the command line.</summary>
     /// <exception cref="SettingsException">Names every problem.</exception>
     public NodeRequest Read(ParseResult parsed, bool seed)
     {

@@ -15,8 +15,8 @@ internal sealed class NodeProcess
     private readonly TextWriter _output;
     private readonly RunLog _log;
     private readonly NodeFaults _faults;
-    private readonly Transport _transport = Transport.Plain;          // the one of this process
-    private readonly Lock _gate = new();                              // several threads have something to say
+    private readonly Transport _transport = Transport.Plain;          // the only transport of this process
+    private readonly Lock _gate = new();                              // several threads write
 
     private NodeProcess(NodeRequest request, TextWriter output, RunLog log, NodeFaults faults) =>
         (_request, _output, _log, _faults) = (request, output, log, faults);
@@ -36,7 +36,7 @@ internal sealed class NodeProcess
         }
         catch (OperationCanceledException) when (interruption.IsRequested)
         {
-            return ExitCodes.Interrupted;                             // before it had joined
+            return ExitCodes.Interrupted;                             // before the node had joined
         }
     }
 
@@ -52,7 +52,7 @@ internal sealed class NodeProcess
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(interrupted);
         var preempted = PreemptionAsync(ending.Token);
         var first = await Task.WhenAny(Task.Delay(Timeout.Infinite, interrupted), preempted, node.Refused, node.LeaveAsked);
-        var isPreempted = preempted.IsCompletedSuccessfully;             // the cancellation below ends it, too
+        var isPreempted = preempted.IsCompletedSuccessfully;             // the cancellation below ends the task, too
         await ending.CancelAsync();
         if (first == node.Refused)
             throw new ElasticException(await node.Refused);
@@ -88,7 +88,7 @@ internal sealed class NodeProcess
             }
             catch (IOException)
             {
-                // Nobody is left who reads it, or its disk is full. The node has better reasons to end.
+                // The reader has closed the output, or its disk is full. The node must not end because of that.
             }
         }
     }

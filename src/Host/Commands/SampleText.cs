@@ -7,19 +7,19 @@ using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
 
-/// <summary>What to write and how.</summary>
-/// <param name="Prompt">The text to go on with; empty for the beginning of a document.</param>
+/// <summary>What text to write, and how.</summary>
+/// <param name="Prompt">The text to continue; empty for the beginning of a document.</param>
 /// <param name="Bytes">Ends after so many bytes, and begins another document where one ends sooner; null ends with the document.</param>
 internal sealed record SampleRequest(string Prompt, int Tokens, SamplingSettings Sampling, int? Bytes = null)
 {
-    /// <summary>A few lines after training, the same for the same weights. Cool enough for a small model to spell.</summary>
+    /// <summary>A few lines after training, the same for the same weights. Cool enough that a small model can spell.</summary>
     public static SampleRequest ForSummary { get; } = new("", 400, new SamplingSettings(Temperature: 0.7, TopP: 0.95), Bytes: 400);
 }
 
-/// <summary>Lets the newest checkpoint of a run write.</summary>
+/// <summary>Writes text with the newest checkpoint of a run.</summary>
 internal static class SampleText
 {
-    /// <summary>All of it at once.</summary>
+    /// <summary>Returns the whole text.</summary>
     public static string Write(DataDirectory data, RunName run, SampleRequest request, Action<string> notice, CancellationToken cancel)
     {
         var text = new StringWriter();
@@ -27,7 +27,7 @@ internal static class SampleText
         return text.ToString();
     }
 
-    /// <summary>Piece by piece, as it comes. <paramref name="notice"/> hears of damaged checkpoints that were passed over.</summary>
+    /// <summary>Writes the text piece by piece. Reports damaged checkpoints, which it skips, to <paramref name="notice"/>.</summary>
     public static void Stream(
         DataDirectory data, RunName run, SampleRequest request, Action<string> write, Action<string> notice, CancellationToken cancel)
     {
@@ -41,7 +41,7 @@ internal static class SampleText
 
         List<int> prompt = [];
         tokenizer.Encode(request.Prompt, prompt);
-        // What follows an end of text is the beginning of a document; without a prompt that is all there is to say.
+        // A document begins after an end of text; an empty prompt is that token alone.
         if (prompt.Count == 0)
             prompt.Add(tokenizer.EndOfText);
         // model.vocabulary may be larger than the tokenizer's: such tokens have logits, but no text.
@@ -64,8 +64,8 @@ internal static class SampleText
 }
 
 /// <summary>
-/// Turns tokens into text as they come. A token may end in the middle of a character, which reads as U+FFFD until the rest of it
-/// arrives; so the last piece is held back while it ends in one.
+/// Turns a stream of tokens into text. A token may end in the middle of a character, which decodes to U+FFFD until the rest of it
+/// arrives; so the last piece is held back while it ends in U+FFFD.
 /// </summary>
 internal sealed class TokenStream(Tokenizer tokenizer, Action<string> write)
 {
@@ -81,7 +81,7 @@ internal sealed class TokenStream(Tokenizer tokenizer, Action<string> write)
             Flush(text);
     }
 
-    /// <summary>Writes what is held back: it will not become a character any more.</summary>
+    /// <summary>Writes the bytes that are held back: they will not become a character any more.</summary>
     public void Complete() => Flush(Decode());
 
     private string Decode() => tokenizer.Decode([.. _pending]);

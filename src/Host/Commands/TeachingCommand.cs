@@ -8,10 +8,10 @@ namespace Elastic.Host.Commands;
 internal sealed class TeachingCommand(string name, string description, string examples, IEnumerable<string>? settings = null)
     : Command(name, description)
 {
-    /// <summary>What <c>--set</c> takes, one line per setting; none for a command that takes none.</summary>
+    /// <summary>The keys that <c>--set</c> takes, one line per setting; empty for a command that takes none.</summary>
     public IEnumerable<string> Settings { get; } = settings ?? [];
 
-    /// <summary>Command lines, one per line, with a word about each.</summary>
+    /// <summary>Command lines, one per line, each with an explanation.</summary>
     public string Examples { get; } = examples;
 
     /// <summary>Makes <c>--help</c> of every command below <paramref name="root"/> show its examples.</summary>
@@ -23,7 +23,7 @@ internal sealed class TeachingCommand(string name, string description, string ex
 
     private sealed class HelpWithExamples(SynchronousCommandLineAction help, string rootExamples) : SynchronousCommandLineAction
     {
-        // Who asks for help is not told off for a missing option.
+        // A request for help gets no error for a missing option.
         public override bool ClearsParseErrors => true;
 
         public override int Invoke(ParseResult parseResult)

@@ -7,7 +7,7 @@ namespace Elastic.Host.Commands;
 /// <summary>What <c>elastic train</c> was asked to do.</summary>
 internal sealed record TrainRequest(ElasticSettings Settings, bool Json, bool Plain);
 
-/// <summary><c>elastic train</c>: everything in one process; new, or on with the run of that name.</summary>
+/// <summary><c>elastic train</c>: trains in one process; starts a run, or resumes the run of that name.</summary>
 internal static class TrainCommand
 {
     public static Command Build()

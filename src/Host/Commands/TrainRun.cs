@@ -11,7 +11,7 @@ using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
 
-/// <summary>One <c>elastic train</c>: take the directory, build the corpus, start or go on, watch, sum up.</summary>
+/// <summary>One <c>elastic train</c>: take the directory, build the corpus, start or resume, watch, sum up.</summary>
 internal sealed class TrainRun
 {
     private readonly TrainRequest _request;
@@ -35,7 +35,7 @@ internal sealed class TrainRun
 
     private async Task<int> RunAsync()
     {
-        // Before the data directory: a library that does not load should leave no trace.
+        // Before the data directory is created: a library that does not load should leave no trace.
         NativeTorch.Load();
         using var held = _data.Take();
         using var interruption = Interruption.Listen(TellOfStop);
@@ -47,7 +47,7 @@ internal sealed class TrainRun
             }
             catch (OperationCanceledException) when (interruption.IsRequested)
             {
-                // Stopped while the corpus was being read or before the run had begun: nothing to hand over.
+                // Stopped while the corpus was read or before the run had begun: there is nothing to hand over.
             }
             catch (TimeoutException e) when (IsFinished)
             {
@@ -79,14 +79,14 @@ internal sealed class TrainRun
         _display.Header(RunLines.Header(_request.Settings.Title, settings));
         await using var stop = interrupted.Register(() => _ = node.StopRunAsync(_run, Origins.Now("elastic train")));
         var diagrams = new TensorBoardLog(_folder.TensorBoard, Say);
-        // Not cancelled by the first Ctrl-C: the watch ends by itself when the run has stopped.
+        // The first Ctrl-C does not cancel the watch, which ends when the run has stopped.
         await foreach (var view in node.WatchAsync(_run, CancellationToken.None))
         {
             if (view.Notice is { } notice && notice != _view?.Notice)
                 _log.Write(notice);
             if (view.Round != _view?.Round)
                 _log.Write(RunLines.Progress(view));
-            // The last view comes after the last score, when the speed of the last seconds is none.
+            // The last view follows the last score and shows no speed: keeps the speed of the view before.
             _view = view.TokensPerSecond > 0 ? view : view with { TokensPerSecond = _view?.TokensPerSecond ?? 0 };
             _display.Show(_view);
             diagrams.Write(view);
@@ -120,8 +120,8 @@ internal sealed class TrainRun
         return ExitCodes.Done;
     }
 
-    // The journal keeps the settings of a run from its start: with a wrong checkpoint in them, its name would be spoilt. Once there are
-    // parameters, the checkpoint that they came from may be gone.
+    // The journal keeps the settings of a run from its start: a wrong checkpoint in them would make the run's name useless. Once the run
+    // has parameters, the checkpoint that they came from may be gone.
     private void CheckStartingPoint(ModelSettings model)
     {
         if (model.Init is not { } path || _data.FindRun(_run) is { } known && Directory.Exists(known.Blobs))
@@ -141,7 +141,7 @@ internal sealed class TrainRun
                                        $"{model.Signature}; set the model.* keys to the checkpoint's, or take another checkpoint");
     }
 
-    // The run is finished and has been summed up: whatever happens here, it stays so.
+    // The run is finished and has been summed up: no failure here changes that.
     private void WriteSample(TextWriter people, CancellationToken interrupted)
     {
         try
@@ -151,7 +151,7 @@ internal sealed class TrainRun
         }
         catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
         {
-            // Whoever presses Ctrl-C here has seen what there is to see.
+            // Ctrl-C here only ends the sample.
         }
         catch (Exception e)
         {
@@ -167,7 +167,7 @@ internal sealed class TrainRun
 
     private void TellOfStop()
     {
-        // The last words of a finished run end by themselves.
+        // After a finished run there is only the sample, which ends by itself.
         if (!IsFinished)
             Say("stopping at the next step; once more to quit at once (the same command goes on either way)");
     }

@@ -3,7 +3,7 @@ using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Configuration;
 
-/// <summary>One source of settings, flattened to whole keys: the defaults, a preset, a file, one <c>--set</c>.</summary>
+/// <summary>One source of settings, flattened to full keys: the defaults, a preset, a file, one <c>--set</c>.</summary>
 internal sealed class ConfigurationLayer
 {
     private readonly string _origin;
@@ -17,7 +17,7 @@ internal sealed class ConfigurationLayer
 
     public IReadOnlyList<SettingText> Values => _values;
 
-    /// <summary>Unknown keys and blocks that are not blocks, one sentence each.</summary>
+    /// <summary>Unknown keys, and values where a block belongs or blocks where a value belongs; one sentence each.</summary>
     public IReadOnlyList<string> Problems => _problems;
 
     /// <summary>The layer below all others.</summary>
@@ -29,8 +29,8 @@ internal sealed class ConfigurationLayer
     }
 
     /// <summary>Reads a HOCON text.</summary>
-    /// <param name="origin">What messages call it.</param>
-    /// <param name="schema">The settings that may be in it; null for all of Elastic's.</param>
+    /// <param name="origin">The name of the text in messages.</param>
+    /// <param name="schema">The settings that the text may hold; null for all of Elastic's.</param>
     public static ConfigurationLayer Parse(string origin, string text, SettingsSchema? schema = null)
     {
         var layer = new ConfigurationLayer(origin, KeyLines.Find(text), schema);
@@ -47,7 +47,7 @@ internal sealed class ConfigurationLayer
         if (equals <= 0)
             throw new SettingsException($"--set {assignment}: write --set key=value, e.g. --set optimizer.learning-rate=1e-3");
         var (key, value) = (assignment[..equals].Trim(), assignment[(equals + 1)..].Trim());
-        // Only what is meant as HOCON is read as HOCON: a path may hold ':' and '#' without quotes.
+        // Reads a value as HOCON only where it begins like HOCON: a path may hold ':' and '#' without quotes.
         return value is ['[', ..] or ['"', ..] or ['{', ..]
             ? Parse("--set", $"{key} = {value}") : Of("--set", key, [value], isList: false);
     }

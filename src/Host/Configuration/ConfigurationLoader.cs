@@ -3,9 +3,9 @@ using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Configuration;
 
-/// <summary>What a command line says about the configuration. Each option that is null was not given.</summary>
-/// <param name="Configs">Presets and files, later beats earlier; the default preset where there is none.</param>
-/// <param name="Sets">Each "key=value", later beats earlier.</param>
+/// <summary>The configuration options of a command line. An option that is null was not given.</summary>
+/// <param name="Configs">Presets and files, of which later ones override earlier ones; the default preset where there is none.</param>
+/// <param name="Sets">Each "key=value"; later ones override earlier ones.</param>
 /// <param name="EnvironmentDataDir">Value of ELASTIC_DATA_DIR.</param>
 internal sealed record ConfigurationRequest(
     IReadOnlyList<string> Configs, IReadOnlyList<string> Sets, IReadOnlyList<string>? Corpus = null, string? Run = null,
@@ -44,7 +44,7 @@ internal static class ConfigurationLoader
         var merged = new Dictionary<string, SettingText>(StringComparer.Ordinal);
         foreach (var layer in layers)
         {
-            // run.epochs in a later layer takes back run.rounds of an earlier one, and the other way round.
+            // run.epochs in a later layer removes run.rounds of an earlier one, and vice versa.
             foreach (var key in layer.Values.Where(v => !v.IsNull).SelectMany(v => schema.AlternativesOf(v.Key)))
                 merged.Remove(key);
 

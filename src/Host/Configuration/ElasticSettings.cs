@@ -3,10 +3,10 @@ using Elastic.Messages.Settings;
 namespace Elastic.Host.Configuration;
 
 /// <summary>All settings of one command, bound and checked.</summary>
-/// <param name="Title">Which presets and files they come from, for people: "tiny", "gpt2-124m + mine.conf".</param>
+/// <param name="Title">The presets and files that they come from, for people: "tiny", "gpt2-124m + mine.conf".</param>
 internal sealed record ElasticSettings(string Title, TrainingSettings Training, NodeSettings Node)
 {
-    /// <summary>Binds merged keys to the records, once. Throws with every problem that there is.</summary>
+    /// <summary>Binds merged keys to the records, once. Throws an exception with every problem.</summary>
     public static ElasticSettings Bind(string title, IReadOnlyDictionary<string, SettingText> values)
     {
         values = values.Values.ToDictionary(v => v.Key, WithFullPath);
@@ -14,7 +14,7 @@ internal sealed record ElasticSettings(string Title, TrainingSettings Training, 
         var settings = new ElasticSettings(
             title, SettingsBinding.Bind<TrainingSettings>(values, problems), SettingsBinding.Bind<NodeSettings>(values, problems));
 
-        // Values of the wrong type first: the records would complain about the stand-ins.
+        // Reports values of the wrong type first: the records would complain about the values that replace them.
         if (problems.Count == 0)
             problems.AddRange(settings.Training.Problems().Concat(settings.Node.Problems()).Select(p => p + Place(p, values)));
         return problems.Count > 0 ? throw new SettingsException(problems) : settings;
@@ -23,7 +23,7 @@ internal sealed record ElasticSettings(string Title, TrainingSettings Training, 
     private static SettingText WithFullPath(SettingText value) => SettingsSchema.All.Find(value.Key)!.IsPath
         ? value with { Items = [.. value.Items.Select(path => path.Length == 0 ? path : Path.GetFullPath(path))] } : value;
 
-    // A problem opens with its key; where that key was set, the place helps. A default needs no place.
+    // A problem begins with its key. Adds the place where the key was set; a default has none.
     private static string Place(string problem, IReadOnlyDictionary<string, SettingText> values) =>
         values.TryGetValue(problem.Split(' ')[0], out var value) && !value.IsDefault ? $" ({value.Where})" : "";
 }

@@ -2,11 +2,11 @@ namespace Elastic.Host.Configuration;
 
 /// <summary>
 /// Finds the line on which each key of a HOCON text is set. Akka's parser keeps no positions, and "unknown key" without a line
-/// sends people searching. It understands what the parser accepts (nesting, dots, quotes, lists, comments); where a
-/// text is odd it finds fewer keys, and messages then name the file alone.
+/// sends people searching. The scan understands what the parser accepts (nesting, dots, quotes, lists, comments); in an
+/// unusual text it finds fewer keys, and messages then name the file alone.
 /// </summary>
 /// <param name="Lines">The line (from 1) of the last assignment of each key.</param>
-/// <param name="Mismatch">A brace, bracket or quote without its partner, which the parser forgives and people did not mean; null for none.</param>
+/// <param name="Mismatch">An unpaired brace, bracket or quote, which the parser accepts and people did not mean; null for none.</param>
 internal sealed record KeyLines(IReadOnlyDictionary<string, int> Lines, string? Mismatch)
 {
     public static KeyLines None { get; } = new(new Dictionary<string, int>(), null);

@@ -2,7 +2,7 @@ using System.Reflection;
 
 namespace Elastic.Host.Configuration;
 
-/// <summary>The configurations that travel inside the executable, so that it needs no file beside it.</summary>
+/// <summary>The configurations inside the executable, which therefore needs no file beside it.</summary>
 internal static class Presets
 {
     public const string Default = "tiny";

@@ -2,7 +2,7 @@ using Elastic.Foundation;
 
 namespace Elastic.Host.Configuration;
 
-/// <summary>The configuration or the command line is wrong; one line per problem. Nothing has been started yet.</summary>
+/// <summary>The configuration or the command line is wrong; one line per problem. The command has started nothing yet.</summary>
 public sealed class SettingsException : ElasticException
 {
     public SettingsException() { }
@@ -11,6 +11,6 @@ public sealed class SettingsException : ElasticException
 
     public SettingsException(string message, Exception inner) : base(message, inner) { }
 
-    /// <summary>Reports all that is wrong at once, so that nobody mends one line only to see the next.</summary>
+    /// <summary>Reports all problems at once, so that nobody fixes one only to see the next.</summary>
     public SettingsException(IEnumerable<string> problems) : base(string.Join('\n', problems)) { }
 }

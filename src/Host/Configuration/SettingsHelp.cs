@@ -2,13 +2,13 @@ using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Configuration;
 
-/// <summary>The settings of a command in its <c>--help</c>: each with its default and the first sentence about it.</summary>
+/// <summary>The settings of a command in its <c>--help</c>: each with its default and the first sentence of its explanation.</summary>
 internal static class SettingsHelp
 {
     private const int Width = 120;
     private const int Margin = 2;
 
-    /// <param name="defaults">Defaults of the command that differ from the settings' own.</param>
+    /// <param name="defaults">The command's defaults where they differ from the settings' own.</param>
     public static IEnumerable<string> Lines(SettingsSchema schema, IReadOnlyDictionary<string, string>? defaults = null)
     {
         var rows = schema.Settings

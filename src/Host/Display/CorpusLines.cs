@@ -2,12 +2,12 @@ using Elastic.Corpus;
 
 namespace Elastic.Host.Display;
 
-/// <summary>A built corpus in words.</summary>
+/// <summary>Describes a built corpus in words.</summary>
 internal static class CorpusLines
 {
     private const int SourcesShown = 5;
 
-    /// <summary>What is in it, what had to be repaired on the way, and where it lies.</summary>
+    /// <summary>The contents, the repairs that reading made, and the folder.</summary>
     public static IEnumerable<string> Of(BuiltCorpus corpus)
     {
         var manifest = corpus.Manifest;
@@ -23,7 +23,7 @@ internal static class CorpusLines
         yield return $"  folder     {corpus.Folder}, {manifest.TrainShards.Count + manifest.HeldOutShards.Count} shards";
     }
 
-    /// <summary>What was not clean in the text: never an error, but nobody should have to guess it.</summary>
+    /// <summary>The repairs of the text: never an error, but nobody should have to guess them.</summary>
     public static IEnumerable<string> Repairs(CorpusManifest manifest)
     {
         if (manifest.InvalidUtf8Sequences > 0)

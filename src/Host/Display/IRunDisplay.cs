@@ -3,10 +3,10 @@ using Elastic.Messages.Runs;
 
 namespace Elastic.Host.Display;
 
-/// <summary>Shows one run to a person while it goes on. Each call returns at once; disposing shows what is still to be shown.</summary>
+/// <summary>Shows one run to a person while it runs. Each call returns at once; disposing shows what is still waiting.</summary>
 internal interface IRunDisplay : IAsyncDisposable
 {
-    /// <summary>What runs; shown once the settings are final.</summary>
+    /// <summary>Describes the run; shown once the settings are final.</summary>
     void Header(IReadOnlyList<string> lines);
 
     void Corpus(CorpusProgress progress);

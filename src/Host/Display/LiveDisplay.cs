@@ -7,8 +7,8 @@ using Spectre.Console.Rendering;
 namespace Elastic.Host.Display;
 
 /// <summary>
-/// A few lines that redraw themselves at the foot of a terminal; notices scroll above them. One task draws, because Spectre's console
-/// is not made for two threads; callers only leave work for it.
+/// A few lines that redraw themselves at the bottom of a terminal; notices scroll above them. One task draws, because Spectre's console
+/// is not made for two threads; callers only queue work for the task.
 /// </summary>
 internal sealed class LiveDisplay : IRunDisplay
 {
@@ -66,7 +66,7 @@ internal sealed class LiveDisplay : IRunDisplay
         await foreach (var draw in _work.Reader.ReadAllAsync())
         {
             draw(live);
-            // Of many views that wait, only the newest is worth the terminal's time.
+            // Of several waiting views, draws only the newest.
             if (!_work.Reader.TryPeek(out _))
                 live.Refresh();
         }
@@ -74,7 +74,7 @@ internal sealed class LiveDisplay : IRunDisplay
         live.Refresh();
     }
 
-    // What is written to the console while it is live lands above the live lines. One call, so that they are redrawn once.
+    // Spectre writes text above the live lines. One call, so that they are redrawn once.
     private void WriteAbove(string text) => _console.Write(new Text(text + "\n", new Style(Color.Yellow)));
 
     private Rows Rows(IEnumerable<IRenderable> lines) => new([.. _header.Select(h => Line(h, Color.Aqua)), .. lines]);

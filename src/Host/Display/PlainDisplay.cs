@@ -4,8 +4,8 @@ using Elastic.Messages.Runs;
 namespace Elastic.Host.Display;
 
 /// <summary>
-/// Lines for files, pipes and scripts: one per committed round, though not more than one each two seconds; and one each ten seconds while a
-/// round takes longer, so that silence means that something hangs.
+/// Lines for files, pipes and scripts: one per committed round, but at most one every two seconds; and one every ten seconds while a
+/// round takes longer, so that silence means a hang.
 /// </summary>
 internal sealed class PlainDisplay(TextWriter output, TimeProvider time) : IRunDisplay
 {

@@ -6,7 +6,7 @@ namespace Elastic.Host.Display;
 internal static class RunDisplays
 {
     /// <param name="json">Keeps standard output free for the one JSON object.</param>
-    /// <param name="plain">Lines even in a terminal.</param>
+    /// <param name="plain">Shows plain lines even in a terminal.</param>
     public static IRunDisplay Choose(bool json, bool plain, TextWriter output, TextWriter error)
     {
         if (json)

@@ -3,13 +3,13 @@ using Elastic.Messages.Runs;
 
 namespace Elastic.Host.Display;
 
-/// <summary>A run as one JSON object, for scripts. The keys are the design's; add to them, never rename one.</summary>
+/// <summary>A run as one JSON object, for scripts. Scripts rely on the keys: add to them, never rename one.</summary>
 internal static class RunJson
 {
-    /// <summary>One line. What is not known yet is null.</summary>
+    /// <summary>One line. Unknown values are null.</summary>
     public static string Write(RunView view) => Object(view).ToJsonString();
 
-    /// <summary>The same, before it is written.</summary>
+    /// <summary>The same as an object.</summary>
     public static JsonObject Object(RunView view) => new()
     {
         ["run"] = view.Name.Value,
@@ -33,6 +33,6 @@ internal static class RunJson
         ["failure"] = view.Failure,
     };
 
-    // JSON has no NaN; a loss that is none says so by being null.
+    // JSON has no NaN: a loss that is not finite becomes null.
     private static JsonNode? Finite(double? number) => number is { } n && double.IsFinite(n) ? n : null;
 }

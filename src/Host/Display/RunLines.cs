@@ -4,10 +4,10 @@ using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Display;
 
-/// <summary>What the displays say about a run, as pure functions of its views.</summary>
+/// <summary>The displays' texts about a run, as pure functions of its views.</summary>
 internal static class RunLines
 {
-    /// <summary>Two lines on top: what runs, and how it is cut.</summary>
+    /// <summary>Two lines on top: the run, and how its work is divided.</summary>
     public static IReadOnlyList<string> Header(string title, TrainingSettings settings)
     {
         var (run, batch) = (settings.Run, settings.Batch);
@@ -45,7 +45,7 @@ internal static class RunLines
     /// <summary>Share of the work that is done, 0 to 1.</summary>
     public static double Share(RunView view) => view.TotalTokens > 0 ? (double)view.Tokens / view.TotalTokens : 0;
 
-    /// <summary>What the run does right now, in words.</summary>
+    /// <summary>The run's present phase, in words.</summary>
     public static string Phase(RunView view) => view.Phase switch
     {
         RunPhase.Waiting => "waiting for a device",
@@ -56,11 +56,11 @@ internal static class RunLines
         _ => "finished",
     };
 
-    /// <summary>How far the reading of the corpus is.</summary>
+    /// <summary>The progress of reading the corpus.</summary>
     public static string Corpus(CorpusProgress progress) =>
         $"corpus: {Units.Count(progress.DocumentsRead)} documents, {Units.Bytes(progress.BytesRead)}" +
         (progress.TotalBytes > 0 ? $" of {Units.Bytes(progress.TotalBytes)}" : "") + $", {Units.Count(progress.TokensWritten)} tokens";
 
-    // Numbers of one width keep the columns of plain lines in place.
+    // Pads numbers to one width, which keeps the columns of plain lines aligned.
     private static string Pad(long n, long largest) => n.ToString().PadLeft(largest.ToString().Length);
 }

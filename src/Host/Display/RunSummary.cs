@@ -2,7 +2,7 @@ using Elastic.Messages.Runs;
 
 namespace Elastic.Host.Display;
 
-/// <summary>The last words of a run: what it reached, where everything is, and what it writes like.</summary>
+/// <summary>The summary of a run: what it reached, where its files are, and a sample of its text.</summary>
 internal static class RunSummary
 {
     /// <summary>The lines after a finished run.</summary>
@@ -41,7 +41,7 @@ internal static class RunSummary
         ? "stopped before the first step; the same command starts again"
         : $"stopped at round {view.Round}/{view.Rounds}, step {view.Steps}/{view.TotalSteps}; the same command goes on from here";
 
-    // What a model writes may hold escape sequences; a terminal must not obey them.
+    // The model's text may hold escape sequences; a terminal must not obey them.
     private static string Printable(string line) => string.Concat(line.Select(c => char.IsControl(c) && c != '\t' ? '\uFFFD' : c));
 
     private static string Quote(string path) => path.Any(char.IsWhiteSpace) ? $"\"{path}\"" : path;

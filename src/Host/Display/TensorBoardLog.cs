@@ -6,8 +6,8 @@ using TorchSharp.Modules;
 namespace Elastic.Host.Display;
 
 /// <summary>
-/// Event files for TensorBoard, by inner step. Each start writes a file of its own, with what this process has computed; where a killed
-/// run computes a step again, it writes the same numbers again. A diagram is not worth a run: when the disk refuses, it stops writing and says so once.
+/// Event files for TensorBoard, by inner step. Each start writes a file of its own, with this process's steps; where a killed
+/// run computes a step again, it writes the same numbers again. A disk error must not end the run: the log stops and says so once.
 /// </summary>
 internal sealed class TensorBoardLog
 {
@@ -33,7 +33,7 @@ internal sealed class TensorBoardLog
     {
         // The library counts steps in 32 bits.
         var step = (int)Math.Min(view.Steps, int.MaxValue);
-        // Without a learning rate no step was taken yet, and the loss is the journal's: the mean of an earlier round.
+        // Without a learning rate this process has taken no step yet, and the loss is the journal's: the mean of an earlier round.
         if (view.Steps != _step && view is { TrainLoss: { } loss, LearningRate: { } rate })
         {
             _step = view.Steps;

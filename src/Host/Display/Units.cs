@@ -1,6 +1,6 @@
 namespace Elastic.Host.Display;
 
-/// <summary>Numbers as people read them.</summary>
+/// <summary>Formats numbers for people.</summary>
 internal static class Units
 {
     /// <summary>Three significant digits with a thousands letter: 950, 12.3k, 1.64M, 10.3B.</summary>

@@ -3,7 +3,7 @@ using Elastic.Host.Display;
 
 namespace Elastic.Host.Doctor;
 
-/// <summary>Room and speed of the data directory, measured the way a checkpoint writes: all bytes, then fsync.</summary>
+/// <summary>Free space and speed of the data directory, measured as a checkpoint writes: all bytes, then fsync.</summary>
 internal static class DiskFindings
 {
     private const int ProbeBytes = 64 << 20, PieceBytes = 1 << 20;
@@ -47,7 +47,7 @@ internal static class DiskFindings
         try
         {
             var piece = new byte[PieceBytes];
-            Random.Shared.NextBytes(piece);                     // some file systems store zeros for nothing
+            Random.Shared.NextBytes(piece);                     // some file systems store zeros without writing them
             using var stream = new FileStream(file, FileMode.Create, FileAccess.Write);
             var watch = Stopwatch.StartNew();
             for (var written = 0; written < ProbeBytes; written += PieceBytes)

@@ -2,8 +2,8 @@ namespace Elastic.Host.Doctor;
 
 /// <summary>One thing that <c>elastic doctor</c> looked at.</summary>
 /// <param name="Subject">"libtorch", "disk", …</param>
-/// <param name="Text">What was found.</param>
-/// <param name="Remedy">What to do about it; null where nothing is wrong.</param>
+/// <param name="Text">The finding.</param>
+/// <param name="Remedy">How to mend it; null where nothing is wrong.</param>
 internal sealed record Finding(string Subject, string Text, string? Remedy = null)
 {
     private const int SubjectWidth = 12;

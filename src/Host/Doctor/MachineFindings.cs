@@ -6,7 +6,7 @@ using Elastic.Model.Native;
 
 namespace Elastic.Host.Doctor;
 
-/// <summary>What this machine brings along: system, libtorch, devices, memory, text to train on.</summary>
+/// <summary>The means of this machine: system, libtorch, devices, memory, text to train on.</summary>
 internal static class MachineFindings
 {
     // The tiny preset needs a few hundred megabytes, libtorch itself most of them.
@@ -15,7 +15,7 @@ internal static class MachineFindings
     public static Finding System() => new(
         "system", $"{RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}, {RuntimeInformation.FrameworkDescription}");
 
-    /// <summary>What was loaded from where, and the devices that it offers.</summary>
+    /// <summary>The loaded libtorch, its origin, and the devices that it offers.</summary>
     public static IEnumerable<Finding> Native()
     {
         NativeTorchDescription torch;
@@ -65,7 +65,7 @@ internal static class MachineFindings
         }
     }
 
-    // Linux: "MemAvailable:   12345 kB" counts what caches would give back, which the free memory of other counters does not.
+    // Linux: "MemAvailable:   12345 kB" includes memory that caches would give back, which other counters of free memory do not.
     private static double? AvailableMemory()
     {
         try

@@ -6,7 +6,7 @@ using Elastic.Messages.Pbm;
 
 namespace Elastic.Host.Pbm;
 
-/// <summary><c>pbm cluster</c>: who belongs to the cluster, and who leads it.</summary>
+/// <summary><c>pbm cluster</c>: the members of the cluster, and their leader.</summary>
 internal static class ClusterPalette
 {
     public static Palette Build(ClusterControl control) => new("cluster", "shows who belongs to the cluster",

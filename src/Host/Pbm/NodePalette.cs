@@ -29,7 +29,7 @@ internal static class NodePalette
             yield return new PbmLine(line, Json(node));
     }
 
-    /// <summary>Devices with consecutive numbers as one: "cuda:0-7", "cpu:0-1 cuda:0".</summary>
+    /// <summary>Joins devices with consecutive numbers: "cuda:0-7", "cpu:0-1 cuda:0".</summary>
     public static string Devices(IEnumerable<string> devices) => string.Join(' ', devices
         .Select(d => d.Split(':', 2))
         .GroupBy(d => d[0], d => d.Length > 1 && int.TryParse(d[1], out var number) ? number : 0)

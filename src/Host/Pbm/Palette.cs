@@ -6,25 +6,25 @@ using Elastic.Messages.Runs;
 namespace Elastic.Host.Pbm;
 
 /// <summary>One line of a command's output.</summary>
-/// <param name="Text">For people; null where there is only something for scripts.</param>
-/// <param name="Json">The same for scripts; null where there is only something for people, e.g. the head of a table.</param>
+/// <param name="Text">For people; null where the line is for scripts only.</param>
+/// <param name="Json">The same for scripts; null where the line is for people only, e.g. the head of a table.</param>
 internal sealed record PbmLine(string? Text, JsonObject? Json = null);
 
 /// <summary>
-/// A command of a palette, once and for all: the clients take its help and its arguments from here. What it throws becomes the client's error
+/// The one definition of a palette's command: clients take its help and its arguments from here. What it throws becomes the client's error
 /// and exit code, as for any command of <c>elastic</c> (see <see cref="ErrorReport"/>).
 /// </summary>
-/// <param name="Handler">Called with values that fit the arguments. It is asked for the next line only when the client has taken the last one.</param>
+/// <param name="Handler">Called with values that fit the arguments. Makes the next line when the client has taken the last one.</param>
 internal sealed record PaletteCommand(CommandHelp Help, Func<PbmCall, CancellationToken, IAsyncEnumerable<PbmLine>> Handler);
 
 /// <summary>A group of commands about one thing.</summary>
 internal sealed record Palette(string Name, string Description, IReadOnlyList<PaletteCommand> Commands)
 {
-    /// <summary>What a client may know of it.</summary>
+    /// <summary>The palette's help for clients.</summary>
     public PaletteHelp Help => new(Name, Description, [.. Commands.Select(c => c.Help)]);
 }
 
-/// <summary>The values of one call. Its arguments are given to the indexers, not their names, so that none is misspelt.</summary>
+/// <summary>The values of one call. The indexers take the arguments themselves, not their names, so that no name can be misspelt.</summary>
 internal sealed class PbmCall
 {
     private readonly ILookup<string, CallValue> _values;
@@ -35,8 +35,8 @@ internal sealed class PbmCall
     /// <summary>Who asks.</summary>
     public Origin Origin { get; }
 
-    /// <summary>Takes <paramref name="values"/> as the call of <paramref name="command"/>.</summary>
-    /// <exception cref="SettingsException">They do not fit its arguments; a client of ours has checked that before.</exception>
+    /// <summary>Makes the call of <paramref name="command"/> from <paramref name="values"/>.</summary>
+    /// <exception cref="SettingsException">The values do not fit the arguments; Elastic's own client has checked them before.</exception>
     public static PbmCall Of(CommandHelp command, IReadOnlyList<CallValue> values, Origin origin)
     {
         var problems = values.Where(v => command.Arguments.All(a => a.Long != v?.Argument)).Select(v => $"{command.Name} has no argument --{v?.Argument}")

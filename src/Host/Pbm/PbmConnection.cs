@@ -6,12 +6,12 @@ using Elastic.Messages.Runs;
 
 namespace Elastic.Host.Pbm;
 
-/// <summary>The server's side of one connection: hello, then one request after the other until the client hangs up.</summary>
+/// <summary>The server's side of one connection: hello, then one request after the other until the client closes it.</summary>
 internal sealed class PbmConnection
 {
     private static readonly string Version = typeof(PbmConnection).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
-    // What is left for a line that is being written when the server ends.
+    // Time to finish a line that is being written when the server ends.
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
 
     private readonly PbmStream _stream;
@@ -22,19 +22,19 @@ internal sealed class PbmConnection
 
     /// <param name="stream">Closed at the end of either method.</param>
     /// <param name="logFile">Where the details of a defect go.</param>
-    /// <param name="ended">The server ends.</param>
+    /// <param name="ended">Cancelled when the server ends.</param>
     public PbmConnection(Stream stream, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, CancellationToken ended)
     {
         (_palettes, _logFile, _limits, _ended) = (palettes, logFile, limits, ended);
         _stream = new PbmStream(stream);
     }
 
-    /// <summary>Serves the client until it hangs up, breaks the protocol or lets a deadline pass. Does not throw.</summary>
+    /// <summary>Serves the client until it closes the connection, breaks the protocol or misses a deadline. Does not throw.</summary>
     public Task ServeAsync() => GuardAsync(async () =>
     {
         var hello = await ReadHelloAsync();
         await WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, Version));
-        // The client says what is wrong with another protocol: it knows both versions now, and whom it talks to.
+        // Where the protocols differ, the client reports it: the client now knows both versions, and the server's address.
         if (hello?.Speaks == PbmMessage.Protocol)
             await AnswerAsync();
     });
@@ -42,7 +42,7 @@ internal sealed class PbmConnection
     /// <summary>Tells the client why it is not served. Does not throw.</summary>
     public Task RefuseAsync(string why) => GuardAsync(async () =>
     {
-        await ReadHelloAsync();         // closing with something unread would reset the connection, and the client would not hear why
+        await ReadHelloAsync();         // closing with unread bytes would reset the connection, and the client would not get the reason
         await WriteAsync(new PbmMessage.End(ExitCodes.Failed, why));
     });
 
@@ -60,7 +60,7 @@ internal sealed class PbmConnection
 
     private async Task AnswerAsync()
     {
-        // The next message is awaited while a call runs: it is how the client, or its end, stops the call.
+        // Awaits the next message while a call runs: a Cancel, or the client's end, stops the call.
         var next = new Incoming(_stream, _ended);
         while (await next.Message.WaitAsync(_limits.Idle, _ended) is { } message)
         {
@@ -120,7 +120,7 @@ internal sealed class PbmConnection
         catch (ConnectionLostException)
         {
             await cancel.CancelAsync();
-            await next.ContinueWith(_ => { }, TaskScheduler.Default);       // an enumerator may not be disposed of while it is at work
+            await next.ContinueWith(_ => { }, TaskScheduler.Default);       // an enumerator may not be disposed of while MoveNextAsync runs
             throw;
         }
 
@@ -136,7 +136,7 @@ internal sealed class PbmConnection
                    $"{palette.Name} has no command {call.Command}: did you mean {EditDistance.Nearest(call.Command, palette.Commands.Select(c => c.Help.Name))}?");
     }
 
-    // Not cancelled with the call: half a line would spoil the connection. A client that takes nothing any more is waited for, but not for ever.
+    // Not cancelled with the call: half a line would spoil the connection. A client that takes no bytes is waited for until a deadline.
     private async Task WriteAsync(PbmMessage message)
     {
         using var deadline = new CancellationTokenSource(_limits.Write);
@@ -161,7 +161,7 @@ internal sealed class PbmConnection
             }
             catch (Exception e) when (e is ConnectionLostException or IOException or OperationCanceledException or TimeoutException)
             {
-                // The client has gone, or has said nothing for too long.
+                // The client has closed the connection, or has sent nothing for too long.
             }
             catch (PbmProtocolException e)
             {
@@ -174,7 +174,7 @@ internal sealed class PbmConnection
         }
     }
 
-    // The same words as on this machine's own console; the client marks each line as an error by itself.
+    // The same text as on this machine's own console; the client itself marks each line as an error.
     private PbmMessage.End Report(Exception e)
     {
         const string mark = "error: ";
@@ -184,7 +184,7 @@ internal sealed class PbmConnection
         return new PbmMessage.End(code, string.Join('\n', lines.Select(l => l.StartsWith(mark, StringComparison.Ordinal) ? l[mark.Length..] : l)));
     }
 
-    // The last words to a client that is closed anyway.
+    // The last message to a client whose connection is closed anyway.
     private async Task TellAsync(PbmMessage.End end)
     {
         try
@@ -193,14 +193,14 @@ internal sealed class PbmConnection
         }
         catch (ConnectionLostException)
         {
-            // It does not listen.
+            // The client does not read any more.
         }
     }
 
-    /// <summary>A message on its way, and a token that is cancelled when it is there or can never come.</summary>
+    /// <summary>The next message, and a token that is cancelled when the message has come or can never come.</summary>
     private sealed class Incoming
     {
-        // Has no timer and no registration outside this connection, so nothing is lost by not disposing of it.
+        // Has no timer and no registration outside this connection, so it needs no disposal.
         private readonly CancellationTokenSource _arrived = new();
 
         public Incoming(PbmStream stream, CancellationToken ended) => Message = ReadAsync(stream, ended);
@@ -224,7 +224,7 @@ internal sealed class PbmConnection
 
     private sealed class ConnectionLostException(Exception inner) : IOException(inner.Message, inner);
 
-    // What a client says of itself is bounded; one that says nothing is somebody.
+    // Bounds what a client says of itself; a client that does not say who it is becomes "somebody".
     private static Origin OriginOf(PbmMessage.Call call)
     {
         const int most = 100;

@@ -5,19 +5,21 @@ using Elastic.Foundation;
 
 namespace Elastic.Host.Pbm;
 
-/// <summary>What keeps a server answering whatever its clients do. The defaults are meant for people at consoles.</summary>
-/// <param name="Connections">More than these are told so and closed.</param>
-/// <param name="Handshake">To say hello.</param>
-/// <param name="Idle">Between two requests; an interactive client connects again by itself.</param>
-/// <param name="Write">To take one line: long, because a person may look at a page of output meanwhile, and a waiting call holds one line only.</param>
-/// <param name="Beat">Between two signs of life of a call that has nothing to say.</param>
+/// <summary>The limits that keep a server answering whatever its clients do. The defaults suit people at consoles.</summary>
+/// <param name="Connections">Further clients are refused with this reason.</param>
+/// <param name="Handshake">Time to say hello.</param>
+/// <param name="Idle">Time between two requests; an interactive client connects again by itself.</param>
+/// <param name="Write">
+/// Time to take one line: long, because a person may look at a page of output meanwhile, and a waiting call holds one line only.
+/// </param>
+/// <param name="Beat">Time between two beats of a call that has no line to send.</param>
 internal sealed record PbmLimits(int Connections, TimeSpan Handshake, TimeSpan Idle, TimeSpan Write, TimeSpan Beat)
 {
     public static readonly PbmLimits Default = new(
         64, TimeSpan.FromSeconds(10), TimeSpan.FromHours(1), TimeSpan.FromMinutes(5), TimeSpan.FromSeconds(5));
 }
 
-/// <summary>Listens for <c>pbm</c> and serves palettes to it. There is no password: who reaches the port controls the runs.</summary>
+/// <summary>Listens for <c>pbm</c> and serves palettes to it. There is no password: all who reach the port control the runs.</summary>
 internal sealed class PbmServer : IAsyncDisposable
 {
     private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(5);
@@ -40,19 +42,19 @@ internal sealed class PbmServer : IAsyncDisposable
         _accepting = AcceptAsync();
     }
 
-    /// <summary>Where it listens, with the port that was bound.</summary>
+    /// <summary>The endpoint on which the server listens, with the port that was bound.</summary>
     public Endpoint Endpoint { get; }
 
     /// <summary>Starts to listen.</summary>
     /// <param name="host">The address to bind, or a name of this machine.</param>
     /// <param name="port">0 for any free one.</param>
     /// <param name="logFile">Where the details of a defect go.</param>
-    /// <exception cref="ElasticException">The address is none of this machine's, or the port is in use.</exception>
+    /// <exception cref="ElasticException">The address is not one of this machine's, or the port is in use.</exception>
     public static Task<PbmServer> StartAsync(string host, int port, IReadOnlyList<Palette> palettes, string logFile, CancellationToken cancel) =>
         StartAsync(host, port, palettes, logFile, PbmLimits.Default, Transport.Plain, cancel);
 
     /// <inheritdoc cref="StartAsync(string, int, IReadOnlyList{Palette}, string, CancellationToken)"/>
-    /// <param name="transport">Of this process.</param>
+    /// <param name="transport">The transport of this process.</param>
     public static async Task<PbmServer> StartAsync(
         string host, int port, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, Transport transport, CancellationToken cancel)
     {
@@ -88,7 +90,7 @@ internal sealed class PbmServer : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            // A command that does not listen to its cancellation; it must not keep the process from ending.
+            // A command ignores its cancellation; it must not keep the process from ending.
         }
     }
 
@@ -100,13 +102,13 @@ internal sealed class PbmServer : IAsyncDisposable
             {
                 Serve(await _listener.AcceptSocketAsync(_ended.Token));
             }
-            catch (Exception e) when (e is OperationCanceledException or InvalidOperationException)     // the latter: it has been stopped
+            catch (Exception e) when (e is OperationCanceledException or InvalidOperationException)     // the latter: listener stopped
             {
                 return;
             }
             catch (SocketException)
             {
-                // Too many open files, or a client that has gone already: neither is a reason to listen no more.
+                // Too many open files, or a client that has gone already: the server goes on listening.
                 await Task.Delay(AcceptAgain, _ended.Token).ContinueWith(_ => { }, TaskScheduler.Default);
             }
         }
@@ -116,7 +118,7 @@ internal sealed class PbmServer : IAsyncDisposable
     {
         lock (_connections)
         {
-            // A few more than are served are told why; a flood is not.
+            // Tells a few clients above the limit why they are refused, but not a flood of them.
             if (_connections.Count >= 2 * _limits.Connections)
             {
                 socket.Dispose();

@@ -4,10 +4,10 @@ using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Pbm;
 
-/// <summary>A run as a client asks for it. Nothing in here is a path of this machine, except what the corpus and <c>model.init</c> name.</summary>
-/// <param name="Configs">Presets, and files with their texts; later beats earlier.</param>
+/// <summary>A run as a client asks for it. Only the corpus and <c>model.init</c> may name paths of this machine.</summary>
+/// <param name="Configs">Presets, and files with their texts; later ones override earlier ones.</param>
 /// <param name="Corpus">Files and folders of this machine; empty for the configuration's.</param>
-/// <param name="Sets">Each "key=value"; later beats earlier.</param>
+/// <param name="Sets">Each "key=value"; later ones override earlier ones.</param>
 internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyList<string> Corpus, string Name, IReadOnlyList<string> Sets)
 {
     private const string NodeKeys = "node.";
@@ -43,7 +43,7 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
         return ElasticSettings.Bind(string.Join(" + ", configs.Select(c => c.Value)), ConfigurationLoader.Merge(layers)).Training;
     }
 
-    // The parser calls itself for each bracket: far too many of them would end the process, and with it everybody's runs.
+    // The parser is recursive: far too many brackets would end the process, which would disturb everybody's runs.
     private static void CheckNesting(string origin, string text)
     {
         var depth = 0;

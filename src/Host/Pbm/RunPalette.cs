@@ -35,7 +35,7 @@ internal sealed class RunPalette
 
     private RunPalette(ClusterControl control, TimeProvider time) => (_control, _time) = (control, time);
 
-    /// <param name="time">For the lines of a watch, of which there is at most one each second between rounds.</param>
+    /// <param name="time">For the lines of a watch, at most one each second between rounds.</param>
     public static Palette Build(ClusterControl control, TimeProvider time)
     {
         var palette = new RunPalette(control, time);
@@ -59,7 +59,7 @@ internal sealed class RunPalette
     {
         var settings = new RequestedRun(call.All(Config), call.Values(Corpus), call.Required(NewName), call.Values(Set)).Load();
         var name = settings.Run.Name;
-        // What a slow client has not read when more comes is left out, the oldest first.
+        // Drops the oldest lines that a slow client has not read.
         var said = Channel.CreateBounded<string>(new BoundedChannelOptions(64) { FullMode = BoundedChannelFullMode.DropOldest });
         var starting = StartAndCompleteAsync();
         await foreach (var line in said.Reader.ReadAllAsync(cancel))

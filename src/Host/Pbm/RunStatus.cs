@@ -3,7 +3,7 @@ using Elastic.Messages.Runs;
 
 namespace Elastic.Host.Pbm;
 
-/// <summary>All about one run, a line each, names and values aligned. What is not known yet is left out.</summary>
+/// <summary>All about one run, a line each, names and values aligned. Unknown values are left out.</summary>
 internal static class RunStatus
 {
     public static IReadOnlyList<string> Lines(RunView run)

@@ -4,8 +4,8 @@ using Elastic.Messages.Runs;
 namespace Elastic.Host.Pbm;
 
 /// <summary>
-/// What a watch prints of the views it sees: each committed round, each change between working and waiting, the end, and between those
-/// the progress of at most once a second.
+/// The lines that a watch prints of the views: each committed round, each change between working and waiting, the end, and between those
+/// the progress, at most once a second.
 /// </summary>
 internal sealed class RunWatchLines(TimeProvider time)
 {
@@ -15,7 +15,7 @@ internal sealed class RunWatchLines(TimeProvider time)
     private string? _notice;
     private long _written;
 
-    /// <summary>The lines of the next view: none, or its notice and where it is.</summary>
+    /// <summary>The lines of the next view: none, or its notice and its progress.</summary>
     public IEnumerable<PbmLine> Of(RunView view)
     {
         if (view.Notice is { } notice && notice != _notice)

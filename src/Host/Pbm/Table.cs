@@ -1,19 +1,19 @@
 namespace Elastic.Host.Pbm;
 
 /// <summary>
-/// Lays rows out in columns that a console of 100 columns can show: as wide as needed, and where that is too wide, the widest column gives
-/// way and its texts end in an ellipsis. The first column, which names the row, is cut only when nothing else is left to cut.
+/// Lays rows out in columns for a console of 100 columns: each as wide as needed; where that is too wide, the widest column shrinks
+/// and its texts end in an ellipsis. The first column, which names the row, is cut only when no other can be cut.
 /// </summary>
 internal static class Table
 {
-    /// <summary>Columns of the console that it is made for.</summary>
+    /// <summary>Columns of the console.</summary>
     public const int Width = 100;
 
     private const string Gap = "  ";
     private const int Narrowest = 8;
 
     /// <summary>The head and the rows, one line each, without trailing blanks.</summary>
-    /// <param name="head">Names of the columns. One that begins with '>' is of numbers, and stands at the right.</param>
+    /// <param name="head">Names of the columns. A name that begins with '>' marks a column of numbers, which is right-aligned.</param>
     /// <param name="rows">Each as long as <paramref name="head"/>.</param>
     public static IReadOnlyList<string> Lay(IReadOnlyList<string> head, IReadOnlyList<IReadOnlyList<string>> rows)
     {

@@ -1,13 +1,13 @@
 namespace Elastic.Model.Batches;
 
-/// <summary>Makes micro-batches of samples: what is read, and what is to be predicted. An architecture has one.</summary>
+/// <summary>Makes micro-batches of samples: the tokens to read, and the targets to predict. An architecture has one.</summary>
 public interface IBatching
 {
-    /// <summary>The micro-batches of one step, or of one evaluation: <paramref name="rows"/> samples each, and the last what remains.</summary>
+    /// <summary>The micro-batches of a step, or of an evaluation: <paramref name="rows"/> samples each; the last may have fewer.</summary>
     IReadOnlyList<MicroBatch> MicroBatches(IReadOnlyList<Sample> samples, int rows);
 }
 
-/// <summary>Each token but the first is predicted from those before it. All samples have the same length.</summary>
+/// <summary>The model predicts each token but the first from those before it. All samples have the same length.</summary>
 public sealed class CausalBatching : IBatching
 {
     /// <inheritdoc/>

@@ -3,7 +3,7 @@ namespace Elastic.Model.Batches;
 /// <summary>A training sample: consecutive tokens.</summary>
 public readonly record struct Sample(ReadOnlyMemory<int> Tokens)
 {
-    /// <summary>Samples of equal length, of tokens that lie one after the other.</summary>
+    /// <summary>Cuts consecutive tokens into samples of equal length.</summary>
     public static IReadOnlyList<Sample> Cut(ReadOnlyMemory<int> tokens, int samples)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(samples, 1);
@@ -13,13 +13,13 @@ public readonly record struct Sample(ReadOnlyMemory<int> Tokens)
 }
 
 /// <summary>
-/// What one forward pass reads: the unit of compute. The loss of a step is the sum over the targets of all its micro-batches, divided by their
-/// number, which each micro-batch knows before the first forward pass.
+/// The input of one forward pass: the unit of compute. The loss of a step is the sum over the targets of all its micro-batches, divided by
+/// their number, which each micro-batch knows before the first forward pass.
 /// </summary>
 /// <param name="Index">Its place among the step's micro-batches.</param>
 /// <param name="Rows">Sequences.</param>
 /// <param name="Inputs">(Rows, T) row-major.</param>
-/// <param name="Targets">(Rows, T): what is to be predicted at each place.</param>
+/// <param name="Targets">(Rows, T): the token to predict at each place.</param>
 /// <param name="StepTargets">Targets of all the step's micro-batches: the denominator of its loss.</param>
 public sealed record MicroBatch(int Index, int Rows, int[] Inputs, int[] Targets, long StepTargets)
 {
@@ -27,8 +27,8 @@ public sealed record MicroBatch(int Index, int Rows, int[] Inputs, int[] Targets
     public int Columns => Inputs.Length / Rows;
 
     /// <summary>
-    /// The step's denominator in units of this micro-batch's targets. Means over a micro-batch are added up and divided by it, and not sums by
-    /// <see cref="StepTargets"/>: the same value, in the order of roundings that all versions so far were computed in.
+    /// The step's denominator in units of this micro-batch's targets. Means over a micro-batch are added up and divided by it, not sums by
+    /// <see cref="StepTargets"/>: the value is the same, and so is the order of roundings of all earlier versions.
     /// </summary>
     public double StepShares => (double)StepTargets / Targets.Length;
 }

@@ -2,16 +2,16 @@ using System.Runtime.InteropServices;
 
 namespace Elastic.Model.Evaluation;
 
-/// <summary>A loss before it is divided by anything, so that parts of it can be added up: never a mean of means.</summary>
+/// <summary>A loss before any division, so that parts of it can be added up: never a mean of means.</summary>
 /// <param name="Nats">Sum of the cross-entropies.</param>
-/// <param name="Targets">How many there were.</param>
+/// <param name="Targets">Number of cross-entropies.</param>
 [StructLayout(LayoutKind.Auto)]
 public readonly record struct ScoreSum(double Nats, long Targets)
 {
     /// <summary>Nats per target.</summary>
     public double Mean => Nats / Targets;
 
-    /// <summary>Both together.</summary>
+    /// <summary>The sum of both.</summary>
     public static ScoreSum operator +(ScoreSum a, ScoreSum b) => Add(a, b);
 
     /// <inheritdoc cref="op_Addition"/>

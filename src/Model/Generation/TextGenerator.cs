@@ -4,13 +4,13 @@ namespace Elastic.Model.Generation;
 
 /// <summary>How the next token is drawn.</summary>
 /// <param name="Temperature">Divides the logits; 0 takes the likeliest token.</param>
-/// <param name="TopK">Draw among the likeliest so many; 0 for all.</param>
-/// <param name="TopP">Draw among the fewest likeliest tokens that hold this share of the probability (Holtzman et al. 2020); 1 for all.</param>
-/// <param name="Seed">The same seed, the same text.</param>
+/// <param name="TopK">Draws among this many likeliest tokens; 0 for all.</param>
+/// <param name="TopP">Draws among the fewest likeliest tokens with this share of probability (Holtzman et al. 2020); 1 for all.</param>
+/// <param name="Seed">The same seed gives the same text.</param>
 public sealed record SamplingSettings(double Temperature = 1.0, int TopK = 0, double TopP = 1.0, ulong Seed = 42);
 
-/// <summary>Continues a text, token by token. When it outgrows the context, the model sees the newest tokens only.</summary>
-/// <param name="logits">From at most <paramref name="context"/> tokens to the logits of the next, e.g. <c>TrainingDevice.Logits</c>.</param>
+/// <summary>Continues a text, token by token. Of a text longer than the context, the model sees the newest tokens.</summary>
+/// <param name="logits">Maps at most <paramref name="context"/> tokens to the next one's logits, e.g. <c>TrainingDevice.Logits</c>.</param>
 public sealed class TextGenerator(Func<int[], float[]> logits, int context, SamplingSettings settings)
 {
     /// <summary>Yields up to <paramref name="count"/> tokens after <paramref name="prompt"/>; ends before <paramref name="end"/>.</summary>
@@ -39,7 +39,7 @@ public sealed class TextGenerator(Func<int[], float[]> logits, int context, Samp
         var order = new int[score.Length];
         for (var i = 0; i < order.Length; i++)
             order[i] = i;
-        // The likeliest first, equal ones by number: Array.Sort alone leaves their order open.
+        // The likeliest first, equal ones by number: Array.Sort alone does not define their order.
         Array.Sort(order, (a, b) => score[b].CompareTo(score[a]) is var c and not 0 ? c : a.CompareTo(b));
         if (settings.Temperature <= 0)
             return order[0];

@@ -7,8 +7,8 @@ using Elastic.Messages;
 namespace Elastic.Model.Native;
 
 /// <summary>
-/// What the bits of a result depend on besides settings, seed and corpus. Two devices with the same text compute the same bits;
-/// a run stays with the text that it began with.
+/// The text of what the bits of a result depend on besides settings, seed and corpus. Two devices with the same text compute the same bits;
+/// a run keeps the text that it began with.
 /// </summary>
 public static class Arithmetic
 {
@@ -21,7 +21,7 @@ public static class Arithmetic
         ? string.Create(CultureInfo.InvariantCulture, $"{Version} cpu {Maker()} {CpuCapability.Name()} x {threads} thread{(threads == 1 ? "" : "s")}")
         : string.Create(CultureInfo.InvariantCulture, $"{Version} cuda");
 
-    // The math library picks its kernels by maker too.
+    // The math library chooses its kernels by the processor's maker, too.
     private static string Maker()
     {
         if (!X86Base.IsSupported)

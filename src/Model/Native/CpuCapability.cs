@@ -2,7 +2,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Elastic.Model.Native;
 
-/// <summary>Which of its compiled variants libtorch picks on this processor (ATen/native/DispatchStub.cpp).</summary>
+/// <summary>The variant of its kernels that libtorch chooses on this processor (ATen/native/DispatchStub.cpp).</summary>
 internal static class CpuCapability
 {
     /// <summary>"AVX512", "AVX2" or "DEFAULT"; ATEN_CPU_CAPABILITY overrides what the processor offers.</summary>

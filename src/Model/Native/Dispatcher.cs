@@ -59,7 +59,7 @@ internal static unsafe partial class Dispatcher
 
         public static implicit operator Argument(string value) => new(Kind.Text, 0, value);
 
-        /// <summary>A value for an optional parameter (<c>Tensor?</c>, <c>float?</c>): the interface wants it behind a pointer.</summary>
+        /// <summary>A value for an optional parameter (<c>Tensor?</c>, <c>float?</c>): the interface takes it through a pointer.</summary>
         public static Argument Some(Argument value) => new(Kind.Some, 0, value);
 
         internal ulong Encode() => _kind switch
@@ -97,7 +97,7 @@ internal static unsafe partial class Dispatcher
             return (ulong)handle;
         }
 
-        // Freed by the call with operator delete, which is free() where libtorch and we share one C library.
+        // Freed by the call with operator delete, which is free() where libtorch and the runtime share one C library.
         private static ulong Box(ulong word)
         {
             var box = (ulong*)NativeMemory.Alloc(sizeof(ulong));
@@ -106,7 +106,7 @@ internal static unsafe partial class Dispatcher
         }
     }
 
-    /// <summary>Where the elements of a tensor lie; no limit of 2 GiB, unlike a span.</summary>
+    /// <summary>The address of a tensor's elements; without a span's limit of 2 GiB.</summary>
     public static float* Floats(Tensor tensor)
     {
         void* data;

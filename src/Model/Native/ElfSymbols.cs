@@ -5,7 +5,7 @@ namespace Elastic.Model.Native;
 
 /// <summary>
 /// Reads the dynamic symbol table of a 64-bit little-endian ELF library (System V ABI, "Symbol Table"): enough to say which symbols of
-/// libtorch a shim wants, without loading the shim.
+/// libtorch a shim needs, without loading the shim.
 /// </summary>
 internal static class ElfSymbols
 {
@@ -13,7 +13,7 @@ internal static class ElfSymbols
     private const int SymbolBytes = 24;     // sizeof(Elf64_Sym)
 
     /// <summary>Names of the strong symbols that <paramref name="path"/> uses and does not define.</summary>
-    /// <exception cref="InvalidDataException">It is no such library.</exception>
+    /// <exception cref="InvalidDataException">The file is no such library.</exception>
     public static IReadOnlyList<string> Undefined(string path)
     {
         var image = File.ReadAllBytes(path);

@@ -6,7 +6,7 @@ using TorchSharp;
 
 namespace Elastic.Model.Native;
 
-/// <summary>What was loaded, from where, and what it can do: the page of <c>elastic doctor</c> about libtorch.</summary>
+/// <summary>The loaded libtorch, its folder and its abilities, for <c>elastic doctor</c>.</summary>
 /// <param name="Folder">The folder that libtorch came from.</param>
 /// <param name="Origin">"package" or "ELASTIC_LIBTORCH".</param>
 /// <param name="Version">Version of libtorch, e.g. "2.10.0".</param>
@@ -17,9 +17,9 @@ public sealed record NativeTorchDescription(
     string Folder, string Origin, string Version, string CpuCapability, int Cores, int CudaDevices);
 
 /// <summary>
-/// Loads libtorch once, before any use of TorchSharp: the one that came with the package, or the one that the environment variable
-/// ELASTIC_LIBTORCH names (the lib folder of an unpacked libtorch, or of an installed PyTorch). Two copies in one process abort it, so
-/// TorchSharp's own search is given no chance: everything it would look for is already loaded when it looks, and the loader matches
+/// Loads libtorch once, before any use of TorchSharp: the copy of the package, or the one that the environment variable
+/// ELASTIC_LIBTORCH names (the lib folder of an unpacked libtorch, or of an installed PyTorch). Two copies in one process abort it.
+/// TorchSharp's own search finds no second copy: every library that it looks for is already loaded, and the loader matches
 /// libraries by soname.
 /// </summary>
 public static unsafe partial class NativeTorch
@@ -43,7 +43,7 @@ public static unsafe partial class NativeTorch
         {
             if (_done)
                 return;
-            // What is loaded cannot be unloaded, so a second attempt could only fail in another way than the first, and hide its cause.
+            // A loaded library cannot be unloaded: a second attempt could only fail in another way, and hide the first cause.
             _failure?.Throw();
             try
             {
@@ -70,7 +70,7 @@ public static unsafe partial class NativeTorch
         torch.InitializeDeviceType(DeviceType.CPU);
     }
 
-    /// <summary>What <see cref="Load"/> found. Loads if need be.</summary>
+    /// <summary>Describes what <see cref="Load"/> found; loads first where necessary.</summary>
     public static NativeTorchDescription Describe()
     {
         Load();
@@ -81,7 +81,7 @@ public static unsafe partial class NativeTorch
 
     private static void LoadLinux(string shim)
     {
-        // In the order of their dependence; global, because operators register themselves with symbols of the ones before.
+        // In the order of their dependence; global, because operators register themselves with symbols of the libraries before.
         string[] names = ["libc10.so", "libtorch_cpu.so", "libc10_cuda.so", "libtorch_cuda.so", "libtorch.so"];
         if (!File.Exists(Path.Combine(_folder, "libtorch_cpu.so")))
             throw new ElasticException(_origin == "package"
@@ -94,7 +94,7 @@ public static unsafe partial class NativeTorch
                 Loaded[name] = Open(path, true);
         }
 
-        // Before the shim is loaded: a symbol that is missing would otherwise end the process at its first call.
+        // Checked before the shim is loaded: a missing symbol would otherwise end the process at its first call.
         var missing = ElfSymbols.Undefined(shim)
             .Where(s => ElfSymbols.IsTorch(s) && !Loaded.Values.Any(h => dlsym(h, s) != 0)).ToList();
         if (missing.Count > 0)

@@ -4,7 +4,7 @@ using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Networks;
 
-/// <summary>The architectures that there are, by the name that <c>model.architecture</c> gives them.</summary>
+/// <summary>The known architectures, by the name that <c>model.architecture</c> gives them.</summary>
 public static class Architectures
 {
     private static readonly Dictionary<string, Func<ModelSettings, IArchitecture>> Known = new(StringComparer.Ordinal)

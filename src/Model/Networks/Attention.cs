@@ -5,18 +5,18 @@ using static TorchSharp.torch;
 namespace Elastic.Model.Networks;
 
 /// <summary>
-/// Causal self-attention of one layer and one micro-batch (Vaswani et al. 2017, section 3.2), with what its backward pass needs.
+/// Causal self-attention of one layer and one micro-batch (Vaswani et al. 2017, section 3.2), and the tensors that its backward pass needs.
 /// B batch, T tokens, C channels, H heads, D = C / H.
 /// </summary>
 internal abstract class Attention
 {
-    /// <summary>Each token's mix of the values of the tokens up to it. qkv (B T, 3 C) -> (B T, C)</summary>
+    /// <summary>Mixes, for each token, the values of that token and those before it. qkv (B T, 3 C) -> (B T, C)</summary>
     /// <param name="dropoutMask">(B, H, T, T) of 0 and 1 / (1 - p), applied to the weights; null for no dropout.</param>
     public static (Tensor Y, Attention Saved) Forward(Tensor qkv, int batch, int heads, Tensor? dropoutMask)
         => Forward(qkv, batch, heads, dropoutMask, qkv.device_type == DeviceType.CPU && dropoutMask is null);
 
     /// <inheritdoc cref="Forward(Tensor, int, int, Tensor?)"/>
-    /// <param name="fused">By libtorch's fused kernel: on the CPU and without dropout only.</param>
+    /// <param name="fused">Uses libtorch's fused kernel: on the CPU and without dropout only.</param>
     internal static (Tensor Y, Attention Saved) Forward(Tensor qkv, int batch, int heads, Tensor? dropoutMask, bool fused)
     {
         long B = batch, T = qkv.shape[0] / B, C = qkv.shape[1] / 3, D = C / heads;
@@ -78,9 +78,9 @@ internal abstract class Attention
         }
     }
 
-    // For dropout, because the fused kernels would draw their mask from the generator that all threads share. And for GPUs, because the fused
-    // kernel that libtorch has there for fp32 adds up dq with atomics, in another order each time. The same bits cost speed and memory: the
-    // (B, H, T, T) weights are written and read again, and saved for the backward pass.
+    // For dropout, because the fused kernels would draw their mask from the generator that all threads share; and for GPUs, because
+    // libtorch's fused kernel for fp32 adds up dq there with atomics, in another order each time. The same bits cost speed and memory:
+    // the (B, H, T, T) weights are written and read again, and saved for the backward pass.
     private sealed class Explicit(Tensor q, Tensor k, Tensor v, Tensor? mask) : Attention(q, k, v)
     {
         private Tensor? _weights;

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace Elastic.Model.Networks;
 
-/// <summary>What seeds the dropout of one inner step. Who computes it, and when, is not in it.</summary>
+/// <summary>The seed of one inner step's dropout. It does not depend on which device computes the step, nor on when.</summary>
 /// <param name="Seed">The run's seed.</param>
 /// <param name="Round">The round.</param>
 /// <param name="Replica">The replica.</param>
@@ -26,7 +26,7 @@ internal enum DropoutSite
 
 /// <summary>
 /// Dropout (Srivastava et al. 2014) of one micro-batch, by masks of 0 and 1 / (1 - p). A mask is a function of (seed, round, replica, step,
-/// micro-batch, layer, site): libtorch's default generator is shared by all threads of the process and so cannot be one.
+/// micro-batch, layer, site). All threads of the process share libtorch's default generator, which therefore gives no such function.
 /// </summary>
 internal sealed class DropoutMasks(double probability, DropoutSeed seed, int microBatch)
 {
@@ -50,7 +50,7 @@ internal sealed class DropoutMasks(double probability, DropoutSeed seed, int mic
         return keep / (1 - probability);
     }
 
-    // Two elements per random word: kept where 32 of its bits reach the threshold.
+    // Two elements per random word: an element is kept where its 32 bits reach the threshold.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private unsafe void Fill(Tensor mask, KeyedRandom random)
     {

@@ -9,15 +9,15 @@ using static TorchSharp.torch;
 namespace Elastic.Model.Networks;
 
 /// <summary>
-/// GPT-2 (Radford et al. 2019), forward and backward written out: gradients go straight into views of the flat gradient vector, over
-/// whatever it held, so nothing is zeroed, added or copied that need not be.
+/// GPT-2 (Radford et al. 2019), forward and backward written out: gradients overwrite the views of the flat gradient vector directly,
+/// so that nothing is zeroed, added or copied without need.
 /// B batch, T tokens, N = B T rows, C channels, H heads, V tokens of the vocabulary.
 /// </summary>
 internal sealed class Gpt2(ModelSettings model, double labelSmoothing, torch.Device device) : INetwork
 {
     private readonly LossHead _head = new(model.Vocabulary, model.PaddedVocabulary, labelSmoothing, device);
 
-    // By the views that they are made of, as long as these are in use.
+    // The tensors of each set of views, as long as the views are in use.
     private readonly ConditionalWeakTable<ParameterViews, Gpt2Tensors> _tensors = [];
 
     /// <inheritdoc/>
@@ -69,7 +69,7 @@ internal sealed class Gpt2(ModelSettings model, double labelSmoothing, torch.Dev
 
     private Tensor Tokens(ReadOnlySpan<int> tokens, int rows) => TokenTensor.Of(tokens, rows, model.Context, model.Vocabulary, device);
 
-    // What the backward pass of one block reads again. X0 enters the block, X1 its second half.
+    // What the backward pass of one block needs. X0 enters the block, X1 its second half.
     private sealed record SavedLayer(
         Tensor X0, Tensor Norm1, Tensor Mean1, Tensor InverseDeviation1, Attention Attention, Tensor Mixed, Tensor? AttentionMask,
         Tensor X1, Tensor Norm2, Tensor Mean2, Tensor InverseDeviation2, Tensor Up, Tensor Activated, Tensor? MlpMask);
@@ -148,7 +148,7 @@ internal sealed class Gpt2(ModelSettings model, double labelSmoothing, torch.Dev
             dn1, s.X0, s.Mean1, s.InverseDeviation1, p.Norm1Gain, p.Norm1Bias, g.Norm1Gain, g.Norm1Bias).add_(dx1).MoveToOuterDisposeScope();
     }
 
-    // After the head, which has overwritten the token embedding's gradient with its own share.
+    // Runs after the head, which has overwritten the token embedding's gradient with its own share.
     private void EmbeddingBackward(Tensor dx, Tensor inputs, Tensor? mask, Gpt2Tensors g)
     {
         var (B, T) = (inputs.shape[0], inputs.shape[1]);

@@ -5,16 +5,16 @@ using TorchSharp;
 
 namespace Elastic.Model.Networks;
 
-/// <summary>A kind of model, in one size: what it consists of, what it reads, and how it computes.</summary>
+/// <summary>A kind of model, in one size: its parameters, its inputs, and its computation.</summary>
 public interface IArchitecture
 {
     /// <summary>What two checkpoints must share to fit the same network, e.g. "gpt2 4x128 heads 4 context 128 vocabulary 257".</summary>
     string Signature { get; }
 
-    /// <summary>Its parameters, in order: the layout of the flat vector follows from them.</summary>
+    /// <summary>The parameters, in order: the layout of the flat vector follows from them.</summary>
     IReadOnlyList<ParameterSpec> Parameters { get; }
 
-    /// <summary>How samples become micro-batches.</summary>
+    /// <summary>Makes micro-batches of samples.</summary>
     IBatching Batching { get; }
 
     /// <summary>The forward and backward passes on a device.</summary>

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Elastic.Model.Networks;
 
 /// <summary>
-/// The head and its loss, forward and backward in one, without autograd and without ever holding all logits: rows go through in pieces,
+/// The head and its loss, forward and backward in one, without autograd and without ever holding all logits: it takes the rows in pieces,
 /// and each piece of logits becomes its own gradient in place.
 ///
 ///   loss   = log Σ exp(z) - (1 - ε) z[target] - ε/V Σ z          (Szegedy et al. 2016, section 7; ε label smoothing, V real tokens)
@@ -22,8 +22,8 @@ internal sealed class LossHead(int vocabulary, int paddedVocabulary, double labe
     private Tensor? _logits; // (RowsAtOnce, padded vocabulary), kept from step to step
 
     /// <summary>
-    /// Adds up the loss and its gradients, scaled by <paramref name="scale"/>: writes that of the embedding over what the view held,
-    /// returns that of <paramref name="h"/>.
+    /// Computes the loss and its gradients, scaled by <paramref name="scale"/>: overwrites the view of the embedding's gradient,
+    /// returns the gradient of <paramref name="h"/>.
     /// </summary>
     /// <param name="h">(N, C), after the last LayerNorm.</param>
     /// <param name="targets">(N), int64.</param>
@@ -60,7 +60,7 @@ internal sealed class LossHead(int vocabulary, int paddedVocabulary, double labe
             var z = Logits(h.narrow(0, at, count), embedding);
             var target = targets.narrow(0, at, count);
             losses.narrow(0, at, count).copy_(z.device_type == DeviceType.CPU && !Matmul.ManyThreads
-                ? GradientOnCpu(z, target, 0, 0) // the logits are of no more use
+                ? GradientOnCpu(z, target, 0, 0) // the logits are not needed any more
                 : z.logsumexp(1) - z.gather(1, target.unsqueeze(1)).squeeze(1));
         }
         return losses.MoveToOuterDisposeScope();

@@ -8,7 +8,7 @@ namespace Elastic.Model.Networks;
 /// <summary>Matrix products of tensors: <see cref="Gemm"/> for a CPU device of one thread, libtorch for everything else.</summary>
 internal static class Matmul
 {
-    /// <summary>The calling thread's arithmetic threads: only one of them is worth our own kernel.</summary>
+    /// <summary>True when this thread computes with several arithmetic threads; Elastic's own kernel serves one only.</summary>
     [ThreadStatic]
     internal static bool ManyThreads;
 

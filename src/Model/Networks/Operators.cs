@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Elastic.Model.Networks;
 
-/// <summary>The operators that the forward and backward passes are made of, each with its gradient. Rows N, columns C.</summary>
+/// <summary>The operators of the forward and backward passes, each with its gradient. Rows N, columns C.</summary>
 internal static class Operators
 {
     private const double NormEpsilon = 1e-5; // GPT-2's
@@ -15,7 +15,7 @@ internal static class Operators
     public static Tensor Linear(Tensor x, Tensor weight, Tensor bias) => Matmul.Linear(x, weight, bias);
 
     /// <summary>
-    /// The gradients of <see cref="Linear"/>: writes dW = xᵀ dy and db = Σ dy over whatever the views held, returns dx = dy Wᵀ, (N, in).
+    /// The gradients of <see cref="Linear"/>: overwrites the views with dW = xᵀ dy and db = Σ dy, returns dx = dy Wᵀ, (N, in).
     /// </summary>
     public static Tensor LinearBackward(Tensor dy, Tensor x, Tensor weight, Tensor weightGradient, Tensor biasGradient)
     {

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Elastic.Model.Networks;
 
-/// <summary>Tokens as the tensor that networks index with.</summary>
+/// <summary>Makes the tensor of tokens that networks index with.</summary>
 internal static class TokenTensor
 {
     /// <summary>(rows, columns) row-major -> (rows, columns), int64.</summary>

@@ -5,14 +5,14 @@ using static TorchSharp.torch;
 
 namespace Elastic.Model.Optimization;
 
-/// <summary>What one step of an optimizer needs to know besides the settings.</summary>
-/// <param name="LearningRate">Of this step.</param>
+/// <summary>What one step of an optimizer needs besides the settings.</summary>
+/// <param name="LearningRate">The learning rate of this step.</param>
 /// <param name="Number">1 for the replica's first step.</param>
-/// <param name="ClipCoefficient">What the gradient is multiplied by, from <see cref="GradientNorm.ClipCoefficient"/>.</param>
+/// <param name="ClipCoefficient">The factor of the gradient, from <see cref="GradientNorm.ClipCoefficient"/>.</param>
 [StructLayout(LayoutKind.Auto)]
 public readonly record struct OptimizerStep(double LearningRate, long Number, double ClipCoefficient);
 
-/// <summary>Turns gradients into parameters. It holds no state of its own: that is in the replica's vectors.</summary>
+/// <summary>Turns gradients into parameters. Its state is in the replica's vectors.</summary>
 public interface IOptimizer
 {
     /// <summary>Names of the vectors that it needs besides the parameters. They belong to the replica's state, and start as zeros.</summary>
@@ -25,6 +25,6 @@ public interface IOptimizer
     /// Updates the trained parameters of <paramref name="slice"/>, and the optimizer's vectors there, in place; may overwrite the gradient's slice.
     /// </summary>
     /// <param name="gradient">The flat gradient, (Length), before clipping.</param>
-    /// <exception cref="ElasticException">The gradient is not finite; nothing has been touched.</exception>
+    /// <exception cref="ElasticException">The gradient is not finite; no vector was changed.</exception>
     void Update(ReplicaVectors vectors, Tensor gradient, Slice slice, OptimizerStep step);
 }

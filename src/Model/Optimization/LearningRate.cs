@@ -7,8 +7,8 @@ namespace Elastic.Model.Optimization;
 public static class LearningRate
 {
     /// <summary>
-    /// The rate of inner step <paramref name="step"/> (0 is the first) of <paramref name="totalSteps"/>. The warm-up rises in a straight line
-    /// and reaches the peak with its last step; the last step of all has the minimum, or comes within one step of it.
+    /// The rate of inner step <paramref name="step"/> (0 is the first) of <paramref name="totalSteps"/>. The warm-up is linear and reaches
+    /// the peak with its last step; the very last step has the minimum, or comes within one step of it.
     /// </summary>
     public static double At(long step, long totalSteps, OptimizerSettings settings)
     {

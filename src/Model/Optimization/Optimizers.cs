@@ -3,7 +3,7 @@ using Elastic.Messages.Settings;
 
 namespace Elastic.Model.Optimization;
 
-/// <summary>The optimizers that there are, by name.</summary>
+/// <summary>The known optimizers, by name.</summary>
 public static class Optimizers
 {
     private static readonly Dictionary<string, Func<OptimizerSettings, IOptimizer>> Known = new(StringComparer.Ordinal)
@@ -12,7 +12,7 @@ public static class Optimizers
     };
 
     /// <summary>The optimizer of that name with these settings.</summary>
-    /// <exception cref="ElasticException">There is none of that name.</exception>
+    /// <exception cref="ElasticException">No optimizer has that name.</exception>
     public static IOptimizer Open(OptimizerSettings settings, string name = "adamw")
     {
         ArgumentNullException.ThrowIfNull(settings);

@@ -2,22 +2,22 @@ using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Training;
 
-/// <summary>What the devices of a replica do together. Its result never depends on how many they are: sums go along the tree.</summary>
+/// <summary>The joint operations of a replica's devices. Their number never changes a result: sums go along the tree.</summary>
 public interface ICollective
 {
     /// <summary>
     /// Sums gradients: each device gets its slice of the sum over all micro-batches, in tree order, into its own gradient.
     /// </summary>
-    /// <param name="roots">Those of all devices, in the order of the micro-batches.</param>
+    /// <param name="roots">The roots of all devices, in the order of the micro-batches.</param>
     /// <param name="slices">One for each device; together they are the vector.</param>
     /// <returns>Sums of squares of all tiles, in tile order.</returns>
     Task<IReadOnlyList<double>> ReduceScatterAsync(IReadOnlyList<SubtreeRoot> roots, int microBatches, IReadOnlyList<Slice> slices);
 
-    /// <summary>Gives every device everybody's slice of the parameters.</summary>
+    /// <summary>Gives every device all slices of the parameters.</summary>
     Task AllGatherAsync(IReadOnlyList<Slice> slices);
 }
 
-/// <summary>The collective of devices that share their memory: each reads the others' roots where they lie.</summary>
+/// <summary>The collective of devices that share their memory: each reads the others' roots in place.</summary>
 public sealed class LocalCollective(IReadOnlyList<IDeviceThread> devices) : ICollective
 {
     /// <inheritdoc/>
@@ -29,6 +29,6 @@ public sealed class LocalCollective(IReadOnlyList<IDeviceThread> devices) : ICol
     }
 
     /// <inheritdoc/>
-    /// <remarks>Nothing moves: all devices update and read the same vectors.</remarks>
+    /// <remarks>No data moves: all devices update and read the same vectors.</remarks>
     public Task AllGatherAsync(IReadOnlyList<Slice> slices) => Task.CompletedTask;
 }

@@ -9,7 +9,7 @@ namespace Elastic.Model.Training;
 public static class Devices
 {
     /// <summary>"cpu:3" is a slot on the CPU, "cuda:1" the second GPU.</summary>
-    /// <exception cref="ElasticException">The name is none of these, or there is no such GPU.</exception>
+    /// <exception cref="ElasticException">The name is none of these, or the GPU does not exist.</exception>
     public static torch.Device Open(DeviceId id)
     {
         var parts = id.Value.Split(':');

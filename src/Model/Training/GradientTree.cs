@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Elastic.Model.Training;
 
 /// <summary>The summed gradient of a full subtree of micro-batches, held by one device.</summary>
-/// <param name="Node">The micro-batches that are in it.</param>
+/// <param name="Node">The micro-batches of the subtree.</param>
 /// <param name="Gradient">(layout.Length). Valid until the device's next <see cref="TrainingDevice.Accumulate"/>.</param>
 public sealed record SubtreeRoot(TreeNode Node, Tensor Gradient);
 
@@ -39,15 +39,15 @@ internal sealed class GradientTree(FlatLayout layout, torch.Device device) : IDi
     /// <summary>Forgets all sums; their buffers are used again.</summary>
     public void Clear()
     {
-        // Backwards, so that the next step hands them out in the same order.
+        // Backwards, so that the next step rents the buffers in the same order.
         for (var i = _roots.Count - 1; i >= 0; i--)
             _free.Push(_roots[i].Buffer);
         _roots.Clear();
     }
 
     /// <summary>
-    /// A buffer for one micro-batch's gradient. Where segments lie it holds anything, and everything is to be overwritten; the padding between
-    /// them is zero for good, because no view reaches it.
+    /// A buffer for one micro-batch's gradient. Its segments hold anything, and the user overwrites all of them; the padding between
+    /// segments stays zero, because no view reaches it.
     /// </summary>
     public GradientBuffer Rent()
         => _free.TryPop(out var buffer) ? buffer : new GradientBuffer(layout, zeros(layout.Length, float32, device).DetachFromDisposeScope());

@@ -27,7 +27,7 @@ internal static unsafe class SliceFold
         var sums = new double[slice.Tiles];
         var target = Dispatcher.Floats(into);
         var sources = roots.Select(r => (r.Node, (nint)Dispatcher.Floats(r.Gradient))).ToList();
-        // The tree is walked once, as a program of "load" and "add" over a stack of pieces; then every piece runs it.
+        // Walks the tree once, into a program of "load" and "add" over a stack of pieces; every piece then runs the program.
         var program = Program(sources, microBatches);
         var stack = new float[sources.Count + 1][];
         for (var i = 0; i < stack.Length; i++)
@@ -69,7 +69,7 @@ internal static unsafe class SliceFold
         stack[0].CopyTo(result);
     }
 
-    // Eight sums side by side whatever the width of the registers, so that the order, and so the bits, are the same on any processor.
+    // Eight sums side by side, whatever the width of the registers, so that the order, and so the bits, are the same on any processor.
     private static double SumOfSquares(float* values, int count)
     {
         var sum = Vector512<double>.Zero;
@@ -82,7 +82,7 @@ internal static unsafe class SliceFold
         return Vector512.Sum(sum);
     }
 
-    // The same order with tensors; pieces from other GPUs are copied over first.
+    // The same order with tensors; first copies pieces from other GPUs to this one.
     private static double[] FoldOnDevice(IReadOnlyList<SubtreeRoot> roots, int microBatches, Slice slice, Tensor into)
     {
         using var scope = NewDisposeScope();

@@ -12,8 +12,8 @@ using static TorchSharp.torch;
 namespace Elastic.Model.Training;
 
 /// <summary>
-/// One device and everything it computes; its calls are what <see cref="TrainingStep"/> is made of. Each device belongs to one thread; no call
-/// waits for another device.
+/// One device and all its computations, of which <see cref="TrainingStep"/> is made. Each device belongs to one thread; no call waits for
+/// another device.
 /// </summary>
 public sealed class TrainingDevice : IDisposable
 {
@@ -29,10 +29,10 @@ public sealed class TrainingDevice : IDisposable
     private GradientBuffer? _folded;
 
     /// <summary>A device by its name, e.g. "cpu:0" or "cuda:1".</summary>
-    /// <param name="architecture">The model that it trains.</param>
+    /// <param name="architecture">The model that the device trains.</param>
     /// <param name="labelSmoothing">See <see cref="OptimizerSettings.LabelSmoothing"/>; training only.</param>
     /// <param name="threads">Arithmetic threads on a CPU. Another number gives other bits; see <see cref="NodeSettings"/>.</param>
-    /// <exception cref="ElasticException">There is no such device.</exception>
+    /// <exception cref="ElasticException">The device does not exist.</exception>
     public TrainingDevice(DeviceId id, IArchitecture architecture, double labelSmoothing = 0, int threads = 1)
     {
         ArgumentNullException.ThrowIfNull(architecture);
@@ -45,10 +45,10 @@ public sealed class TrainingDevice : IDisposable
         _network = architecture.OpenNetwork(labelSmoothing, device);
     }
 
-    /// <summary>Its name.</summary>
+    /// <summary>The device's name.</summary>
     public DeviceId Id { get; }
 
-    /// <summary>The model that it trains.</summary>
+    /// <summary>The model that the device trains.</summary>
     public IArchitecture Architecture { get; }
 
     /// <summary>
@@ -69,7 +69,7 @@ public sealed class TrainingDevice : IDisposable
     }
 
     /// <summary>
-    /// Lets go of the replica. To be called before its vectors are disposed of: the network's views would keep the parameters' memory.
+    /// Releases the replica. To be called before its vectors are disposed of: the network's views would keep the parameters' memory.
     /// </summary>
     public void Detach()
     {
@@ -78,7 +78,7 @@ public sealed class TrainingDevice : IDisposable
     }
 
     /// <summary>
-    /// Forward and backward of consecutive micro-batches of a step. What they contribute to its gradient is summed into <see cref="Roots"/>.
+    /// Forward and backward of consecutive micro-batches of a step. Sums their contributions to its gradient into <see cref="Roots"/>.
     /// </summary>
     /// <param name="microBatches">May be empty.</param>
     /// <returns>Mean loss of each micro-batch, nats per target.</returns>
@@ -151,7 +151,7 @@ public sealed class TrainingDevice : IDisposable
 
     private ParameterViews Parameters => _parameters ?? throw new InvalidOperationException($"{Id} has no vectors yet: Attach some");
 
-    // Where the folded slice goes: the device's first root, whose slice nobody else reads, or a buffer of its own if it has none.
+    // Where the folded slice goes: the device's first root, whose slice no other device reads, or a buffer of its own if it has none.
     private Tensor Gradient() => _gradients.Roots is [var first, ..] ? first.Gradient : (_folded ??= _gradients.Rent()).Flat;
 
     // libtorch keeps the number of threads per calling thread.

@@ -7,10 +7,10 @@ using Elastic.Model.Vectors;
 namespace Elastic.Model.Training;
 
 /// <summary>
-/// One inner step of a replica, from micro-batches to new parameters: accumulate, reduce, norm, clip, update, gather. Nobody begins a part
-/// before all devices have ended the last.
+/// One inner step of a replica, from micro-batches to new parameters: accumulate, reduce, norm, clip, update, gather. No device begins a
+/// part before all devices have ended the last one.
 ///
-/// The bits of the result depend on the micro-batches only: not on how many devices there are, nor on who computed what.
+/// The bits of the result depend on the micro-batches only: not on the number of devices, nor on which device computed what.
 /// </summary>
 public sealed class TrainingStep
 {
@@ -20,8 +20,8 @@ public sealed class TrainingStep
     private readonly IReadOnlyList<Slice> _slices;
     private readonly double _clip;
 
-    /// <param name="devices">All attached to the replica's vectors, in the order of <paramref name="collective"/>'s.</param>
-    /// <param name="layout">Of the replica's vectors.</param>
+    /// <param name="devices">All attached to the replica's vectors, in the order of <paramref name="collective"/>'s devices.</param>
+    /// <param name="layout">The layout of the replica's vectors.</param>
     /// <param name="clip">Largest global norm of the gradient; 0 for none.</param>
     public TrainingStep(IReadOnlyList<IDeviceThread> devices, ICollective collective, FlatLayout layout, IOptimizer optimizer, double clip)
     {
@@ -32,11 +32,11 @@ public sealed class TrainingStep
     }
 
     /// <summary>Takes the step.</summary>
-    /// <param name="microBatches">All of the step's, in order.</param>
-    /// <param name="learningRate">Of this step.</param>
+    /// <param name="microBatches">All micro-batches of the step, in order.</param>
+    /// <param name="learningRate">The learning rate of this step.</param>
     /// <param name="number">1 for the replica's first step.</param>
     /// <returns>The step's loss, nats per target.</returns>
-    /// <exception cref="ElasticException">The gradient is not finite; the parameters are as they were.</exception>
+    /// <exception cref="ElasticException">The gradient is not finite; the parameters have not changed.</exception>
     public async Task<double> RunAsync(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double learningRate, long number)
     {
         ArgumentNullException.ThrowIfNull(microBatches);
@@ -48,7 +48,7 @@ public sealed class TrainingStep
             return device.RunAsync(d => (Losses: d.Accumulate(range, seed), d.Roots));
         }));
 
-        // Reduce: each owner sums its slice of everybody's subtree roots, in tree order.
+        // Reduce: each owner sums its slice of all devices' subtree roots, in tree order.
         var squares = await _collective.ReduceScatterAsync([.. accumulated.SelectMany(a => a.Roots)], microBatches.Count, _slices);
 
         // Norm and clip: over all tiles, in tile order.
@@ -58,7 +58,7 @@ public sealed class TrainingStep
                                        "use a smaller optimizer.learning-rate or more optimizer.warmup-steps");
         var step = new OptimizerStep(learningRate, number, GradientNorm.ClipCoefficient(norm, _clip));
 
-        // Update: each owner its slice of the parameters and of the optimizer's vectors.
+        // Update: each owner updates its slice of the parameters and of the optimizer's vectors.
         await Task.WhenAll(_devices.Select((device, i) => device.RunAsync(d => d.UpdateSlice(_slices[i], _optimizer, step))));
 
         // Gather: each device has all slices of the parameters again.

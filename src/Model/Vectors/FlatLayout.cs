@@ -15,14 +15,14 @@ public sealed record Segment(ParameterSpec Parameter, long Offset)
     /// <summary>Elements of the tensor; those of padded rows follow.</summary>
     public long Count { get; } = Parameter.Count;
 
-    /// <summary>The element after its last, padded rows included.</summary>
+    /// <summary>The element after the last one, padded rows included.</summary>
     public long End { get; } = Offset + Parameter.Room;
 }
 
 /// <summary>A run of whole tiles whose parameters the optimizer treats alike.</summary>
 /// <param name="First">The first element.</param>
-/// <param name="Decays">Does weight decay apply to them?</param>
-/// <param name="IsTrained">False for frozen ones.</param>
+/// <param name="Decays">True when weight decay applies.</param>
+/// <param name="IsTrained">False for frozen parameters.</param>
 public sealed record ParameterGroup(long First, long Length, bool Decays, bool IsTrained);
 
 /// <summary>
@@ -34,7 +34,7 @@ public sealed record ParameterGroup(long First, long Length, bool Decays, bool I
 /// </summary>
 public sealed class FlatLayout
 {
-    /// <summary>Elements that every segment starts at a multiple of: 64 bytes, a cache line and the widest vector register.</summary>
+    /// <summary>Every segment starts at a multiple of this many elements: 64 bytes, a cache line and the widest vector register.</summary>
     public const int Alignment = 16;
 
     /// <summary>Elements of the smallest piece that one device updates, and of one partial sum of the gradient's norm.</summary>
@@ -61,7 +61,7 @@ public sealed class FlatLayout
     /// <summary>All segments, by offset.</summary>
     public IReadOnlyList<Segment> Segments { get; }
 
-    /// <summary>What the optimizer treats alike, by offset; together they are the vector.</summary>
+    /// <summary>The ranges that the optimizer treats alike, by offset; together they are the vector.</summary>
     public IReadOnlyList<ParameterGroup> Groups { get; }
 
     /// <summary>Elements of the vector, a multiple of <see cref="Tile"/>.</summary>
@@ -96,7 +96,7 @@ public sealed class FlatLayout
         }
     }
 
-    /// <summary>Do the same parameters lie at the same places?</summary>
+    /// <summary>True when the same parameters lie at the same places.</summary>
     public bool IsSameAs(FlatLayout other)
     {
         ArgumentNullException.ThrowIfNull(other);

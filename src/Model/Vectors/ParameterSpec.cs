@@ -1,25 +1,25 @@
 namespace Elastic.Model.Vectors;
 
 /// <summary>A parameter as its architecture declares it. Layout, initialisation, optimizer group and names in files follow from the list.</summary>
-/// <param name="Name">Hugging Face's, e.g. "transformer.h.0.attn.c_attn.weight".</param>
+/// <param name="Name">Hugging Face's name, e.g. "transformer.h.0.attn.c_attn.weight".</param>
 /// <param name="Shape">Row-major.</param>
-/// <param name="Decays">Does weight decay apply?</param>
-/// <param name="Init">Its values before the first step.</param>
+/// <param name="Decays">True when weight decay applies.</param>
+/// <param name="Init">The values before the first step.</param>
 public sealed record ParameterSpec(string Name, IReadOnlyList<long> Shape, bool Decays, ParameterInit Init)
 {
     /// <summary>False for a frozen parameter: it is part of the vector, and no step changes it.</summary>
     public bool IsTrained { get; init; } = true;
 
-    /// <summary>The parameter that this is another name of; null for one with elements of its own.</summary>
+    /// <summary>The parameter of which this one is another name; null for one with elements of its own.</summary>
     public string? TiedTo { get; init; }
 
-    /// <summary>Rows that the vector has room for, so that products over them are aligned. Those beyond the shape's stay zero.</summary>
+    /// <summary>Rows for which the vector has room, so that products over them are aligned. Rows beyond the shape stay zero.</summary>
     public long? PaddedRows { get; init; }
 
     /// <summary>Elements of the tensor.</summary>
     public long Count => Product(Shape);
 
-    /// <summary>Elements that it takes in the vector: its own and those of padded rows.</summary>
+    /// <summary>Elements of the parameter in the vector: its own and those of padded rows.</summary>
     public long Room => PaddedRows is { } rows ? rows * Product(Shape.Skip(1)) : Count;
 
     /// <summary>Another name of this parameter.</summary>
@@ -31,9 +31,9 @@ public sealed record ParameterSpec(string Name, IReadOnlyList<long> Shape, bool 
 /// <summary>A parameter's values before the first step.</summary>
 public abstract record ParameterInit
 {
-    /// <summary>All the same.</summary>
+    /// <summary>All elements have one value.</summary>
     public sealed record Constant(float Value) : ParameterInit;
 
-    /// <summary>From a normal distribution around zero.</summary>
+    /// <summary>Drawn from a normal distribution around zero.</summary>
     public sealed record Normal(double Deviation) : ParameterInit;
 }

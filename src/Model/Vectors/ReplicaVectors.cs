@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace Elastic.Model.Vectors;
 
 /// <summary>
-/// A replica's state: flat fp32 vectors of one layout on one device, by name (see <see cref="VectorSet"/>): the parameters, and whatever the
-/// optimizer declares. Each starts as zeros.
+/// A replica's state: flat fp32 vectors of one layout on one device, by name (see <see cref="VectorSet"/>): the parameters, and the vectors
+/// that the optimizer declares. Each starts as zeros.
 /// </summary>
 public sealed unsafe class ReplicaVectors : IDisposable
 {
@@ -48,13 +48,13 @@ public sealed unsafe class ReplicaVectors : IDisposable
         }
     }
 
-    /// <summary>Do the vectors lie in this machine's memory, so that <see cref="Floats"/> works?</summary>
+    /// <summary>True when the vectors are in this machine's memory, so that <see cref="Floats"/> works.</summary>
     public bool OnCpu => _device.type == DeviceType.CPU;
 
     /// <summary>Makes a vector all zeros.</summary>
     public void Clear(string name)
     {
-        // An operator in place returns another handle on the same memory, which would keep it.
+        // An in-place operator returns another handle on the same memory, which would keep the memory allocated.
         using var scope = NewDisposeScope();
         this[name].zero_();
     }

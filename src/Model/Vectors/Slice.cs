@@ -12,7 +12,7 @@ public enum UpdateGranularity
     WholeMatrices,
 }
 
-/// <summary>A run of whole tiles of the flat vector: what one device sums and updates.</summary>
+/// <summary>A range of whole tiles of the flat vector, which one device sums and updates.</summary>
 [StructLayout(LayoutKind.Auto)]
 public readonly record struct Slice(int FirstTile, int Tiles)
 {
@@ -23,7 +23,7 @@ public readonly record struct Slice(int FirstTile, int Tiles)
     public long Count => (long)Tiles * FlatLayout.Tile;
 
     /// <summary>
-    /// Shares the tiles of <paramref name="layout"/> among <paramref name="devices"/>, as evenly as they go; some slices are empty
+    /// Divides the tiles of <paramref name="layout"/> among <paramref name="devices"/>, as evenly as possible; some slices are empty
     /// where there are fewer places to cut than devices.
     /// </summary>
     public static IReadOnlyList<Slice> Split(FlatLayout layout, int devices, UpdateGranularity granularity = UpdateGranularity.Tiles)
@@ -42,7 +42,7 @@ public readonly record struct Slice(int FirstTile, int Tiles)
     private static int Border(FlatLayout layout, int index, int devices, UpdateGranularity granularity)
     {
         var tile = (int)((long)layout.Tiles * index / devices);
-        // The vector's end cuts nothing.
+        // A cut at the vector's end cuts no matrix.
         while (granularity == UpdateGranularity.WholeMatrices && CutsMatrix(layout, (long)tile * FlatLayout.Tile))
             tile++;
         return tile;

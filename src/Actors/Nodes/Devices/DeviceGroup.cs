@@ -8,12 +8,12 @@ using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Nodes.Devices;
 
-/// <summary>The devices that work on one replica together. How many there are changes who does what, never a bit of the result.</summary>
+/// <summary>The devices that work on one replica together. Their number changes which one does what, never a bit of the result.</summary>
 internal sealed class DeviceGroup(IReadOnlyList<IActorRef> trainers)
 {
     private readonly IReadOnlyList<TrainerThread> _devices = [.. trainers.Select(t => new TrainerThread(t))];
 
-    /// <summary>Makes them devices for this run's model that work on these vectors.</summary>
+    /// <summary>Attaches the devices to this run's model and these vectors.</summary>
     public Task AttachAsync(TrainingSettings settings, ReplicaVectors vectors) =>
         Task.WhenAll(_devices.Select(device => device.AttachAsync(settings, vectors)));
 

@@ -8,9 +8,9 @@ using static Elastic.Actors.Nodes.Devices.TrainerCommand;
 namespace Elastic.Actors.Nodes.Devices;
 
 /// <summary>
-/// One device. It lives on a thread of its own (dispatcher <c>elastic.device-dispatcher</c>), because its work blocks and
-/// because libtorch keeps thread counts and dispose scopes per thread. It never waits for another device. When it ends, its gradients
-/// are left to the finalizer: another device may be reading them.
+/// One device. It runs on a thread of its own (dispatcher <c>elastic.device-dispatcher</c>), because its work blocks and
+/// because libtorch keeps thread counts and dispose scopes per thread. It never waits for another device. When the actor ends, the
+/// finalizer frees its gradients: another device may still read them.
 /// </summary>
 internal sealed class TrainerActor : ReceiveActor
 {
@@ -40,12 +40,12 @@ internal sealed class TrainerActor : ReceiveActor
         if (_device is not null && _model == (settings.Model, settings.Optimizer))
             return _device;
         _device?.Dispose();
-        _device = null;                                               // should the next one not come about
+        _device = null;                                               // in case making the next device fails
         _model = (settings.Model, settings.Optimizer);
         return _device = new TrainingDevice(_id, Architectures.Open(settings.Model), settings.Optimizer.LabelSmoothing, _threads);
     }
 
-    // A failure is an answer too: whoever asked gives the work back, and the device stays.
+    // A failure is an answer, too: the asker gives the work back, and the device stays.
     private void Answer(Func<object?> work)
     {
         try

@@ -5,8 +5,8 @@ using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Nodes.Devices;
 
-// What is said to a trainer. These never leave the process: they hand tensors over by reference, and whoever hands one
-// over does not touch it until the answer is there.
+// Commands to a trainer. They never leave the process: they pass tensors by reference, and the sender does not touch a tensor until the
+// answer is there.
 internal abstract record TrainerCommand : INoSerializationVerificationNeeded
 {
     /// <summary>Train this run's model on these vectors from now on. Answered by a <see cref="TrainerReply"/> without a value.</summary>

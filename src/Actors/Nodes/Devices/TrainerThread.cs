@@ -5,13 +5,13 @@ using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Nodes.Devices;
 
-/// <summary>A trainer, asked as a device: what the training step is given in the product.</summary>
+/// <summary>Makes a trainer actor a device of the training step.</summary>
 internal sealed class TrainerThread(IActorRef trainer) : IDeviceThread
 {
-    // Far beyond any step: it ends a hung driver, not a slow model.
+    // Far longer than any step: it detects a hung driver, not a slow model.
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(30);
 
-    /// <summary>Makes the device one that trains this run's model, on these vectors.</summary>
+    /// <summary>Attaches the device to this run's model and these vectors.</summary>
     public Task AttachAsync(TrainingSettings settings, ReplicaVectors vectors) => AskAsync(new TrainerCommand.Attach(settings, vectors));
 
     /// <inheritdoc/>

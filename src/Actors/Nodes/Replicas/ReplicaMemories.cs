@@ -3,13 +3,13 @@ using Elastic.Messages;
 
 namespace Elastic.Actors.Nodes.Replicas;
 
-/// <summary>The replica memories of a node: taken for a piece of work, given back after it, kept for the next round.</summary>
+/// <summary>The replica memories of a node: work takes one, gives it back at its end, and the node keeps it for the next round.</summary>
 internal sealed class ReplicaMemories : IDisposable
 {
     private readonly List<(RunId Run, string Location, ReplicaMemory Memory)> _all = [];
     private readonly HashSet<ReplicaMemory> _inUse = [];
 
-    /// <summary>Memory for a run where <paramref name="device"/> can reach it; if there is some, that which holds these moments.</summary>
+    /// <summary>Takes memory for a run where <paramref name="device"/> can reach it; prefers the memory that holds these moments.</summary>
     public ReplicaMemory Take(NodeRun run, DeviceId device, Digest? innerState)
     {
         var location = LocationOf(device);
@@ -17,7 +17,7 @@ internal sealed class ReplicaMemories : IDisposable
         var memory = free.Find(m => innerState is { } state && m.HoldsMoments(state)) ?? free.FirstOrDefault();
         if (memory is null)
         {
-            Free(m => m.Run != run.Id);                               // another run's, which may never come again
+            Free(m => m.Run != run.Id);                               // another run's memory; that run may never come again
             memory = new ReplicaMemory(run.Layout, run.Optimizer.Vectors, device);
             _all.Add((run.Id, location, memory));
         }
@@ -29,8 +29,8 @@ internal sealed class ReplicaMemories : IDisposable
     public void GiveBack(ReplicaMemory memory) => _inUse.Remove(memory);
 
     /// <summary>
-    /// Memory of work that failed is never used again: a device that answered too late may still write to it, which would go
-    /// unnoticed into a result. The finalizer frees it.
+    /// Never uses the memory of failed work again: a device that answered too late may still write to it and so change a result
+    /// unnoticed. The finalizer frees it.
     /// </summary>
     public void Abandon(ReplicaMemory memory)
     {
@@ -38,7 +38,7 @@ internal sealed class ReplicaMemories : IDisposable
         _all.RemoveAll(m => m.Memory == memory);
     }
 
-    /// <summary>Frees what is not in use. What is, is still being read by work that outlives its actor: the finalizer frees it.</summary>
+    /// <summary>Frees memory that is not in use. Work that outlives its actor still reads the rest, which the finalizer frees.</summary>
     public void Dispose() => Free(_ => true);
 
     // CPU devices share the machine's memory, each GPU has its own.

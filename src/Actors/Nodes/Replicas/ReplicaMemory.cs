@@ -7,8 +7,8 @@ using Elastic.Storage;
 namespace Elastic.Actors.Nodes.Replicas;
 
 /// <summary>
-/// The flat vectors of one replica in a device's memory, and which stored vectors they hold, so that what is there
-/// already is not read again. One user at a time.
+/// The flat vectors of one replica in a device's memory, and the digests of the stored vectors that they hold, so that a vector that is
+/// already there is not read again. One user at a time.
 /// </summary>
 /// <param name="moments">The vectors that the optimizer needs, by name.</param>
 internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> moments, DeviceId device) : IDisposable
@@ -17,16 +17,16 @@ internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> mom
 
     public ReplicaVectors Vectors { get; } = new(layout, Model.Training.Devices.Open(device));
 
-    /// <summary>True when these are the moments in memory, so that this memory is the one to take for that replica.</summary>
+    /// <summary>True when the memory holds these moments, so that this memory suits that replica best.</summary>
     public bool HoldsMoments(Digest innerState) => InnerState == innerState;
 
     private Digest? InnerState { get; set; }
 
-    /// <summary>Makes the parameters those of a version, or of a hand-over.</summary>
+    /// <summary>Loads the parameters of a version, or of a hand-over.</summary>
     public void LoadParameters(BlobStore blobs, Digest set) =>
         Load(blobs, VectorSet.Parameters, blobs.ReadSet(set));
 
-    /// <summary>Makes the moments those of a set; null for a replica that has taken no step yet: zeros.</summary>
+    /// <summary>Loads the moments of a set; null for a replica that has taken no step yet: zeros.</summary>
     public void LoadMoments(BlobStore blobs, Digest? set)
     {
         if (set is { } held && HoldsMoments(held))
@@ -49,7 +49,7 @@ internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> mom
     /// <summary>Stores parameters and moments together: a hand-over.</summary>
     public Digest StoreAll(BlobStore blobs) => Store(blobs, [.. moments, VectorSet.Parameters]);
 
-    /// <summary>The vectors are about to change: what was known of them no longer holds.</summary>
+    /// <summary>Forgets which stored vectors the memory holds: the vectors are about to change.</summary>
     public void Changing()
     {
         _held.Clear();
