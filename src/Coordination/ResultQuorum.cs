@@ -8,8 +8,8 @@ namespace Elastic.Coordination;
 /// <summary>One computation of a replica's round.</summary>
 public readonly record struct Vote(NodeId Node, ReplicaResult Result);
 
-// The computations of one replica's round. All of them should give the same bytes; where they do not, somebody's memory or disk
-// lies, and the bytes that two nodes agree on count.
+// The computations of one replica's round. All of them should give the same bytes; where they do not, a node's memory or disk is faulty,
+// and the bytes that two nodes agree on count.
 public sealed record ResultQuorum(ImmutableList<Vote> Votes)
 {
     public static readonly ResultQuorum Empty = new([]);
@@ -35,7 +35,7 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
 
         var agree = quorum.Votes.Any(v => v.Result == result);
         if (quorum.HasVoted(node))
-            return agree && quorum.Winner is not null                            // it contradicts itself
+            return agree && quorum.Winner is not null                            // else the node contradicts itself
                 ? Decision.AlreadyDone
                 : Decision.Store([new ReplicaContested(run.Id, run.Finished[result.Replica], result, node), .. Quarantine(run, [node], result, "gave two answers")]);
         if (!agree && quorum.Winner is not null)
@@ -49,7 +49,7 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
         return Decision.Store([new ReplicaSettled(run.Id, result, node), .. Quarantine(run, liars, result, "was outvoted")]);
     }
 
-    // What else these nodes did in this round, and nobody confirmed, is not believed either.
+    // Quarantines these nodes, and discards their other results of this round that no other node confirmed.
     private static IEnumerable<RunEvent> Quarantine(RunState run, IReadOnlyList<NodeId> nodes, ReplicaResult about, string how)
     {
         foreach (var node in nodes)
