@@ -23,7 +23,7 @@ public sealed record NodeView : IWireMessage
     /// <summary>"up", "suspected", "leaving" or "quarantined".</summary>
     public required string State { get; init; }
 
-    /// <summary>What it has in hand, in words, e.g. "tiny-3k9v2mq7 compute 5 replica 0".</summary>
+    /// <summary>The work that it has, in words, e.g. "tiny-3k9v2mq7 compute 5 replica 0".</summary>
     public required string[] Work { get; init; }
 
     /// <summary>What the bits of its results depend on: kind of device, instruction set, threads.</summary>

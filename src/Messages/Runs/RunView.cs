@@ -20,7 +20,7 @@ public enum RunPhase
     /// <summary>Stopped on request; the same command goes on.</summary>
     Stopped,
 
-    /// <summary>All rounds are committed and the last version is scored.</summary>
+    /// <summary>All rounds are committed and the last version is scored and durable.</summary>
     Finished,
 }
 
@@ -76,7 +76,7 @@ public sealed record RunView : IWireMessage
 
     public int Devices { get; init; }
 
-    /// <summary>For what the run waits, where nothing can be given out; null while nodes have something in hand.</summary>
+    /// <summary>What the run waits for; null where it waits for nothing, or only for work in flight.</summary>
     public string? WaitsFor { get; init; }
 
     /// <summary>Something worth telling that has just happened, e.g. which checkpoint a resume chose and why.</summary>
