@@ -34,7 +34,7 @@ internal static class ObservationCodec
 
     public static string Write(Observation what) => JsonSerializer.Serialize(what, what.GetType(), Json);
 
-    /// <summary>Null for what another version stored and this one does not know: nothing depends on it.</summary>
+    /// <summary>Null for an observation that this version does not know: no answer depends on it.</summary>
     public static Observation? Read(string kind, string payload)
     {
         try
