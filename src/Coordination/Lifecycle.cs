@@ -4,10 +4,10 @@ namespace Elastic.Coordination;
 //
 //   state       holds while                                              journalled        a node may leave
 //   Recovering  the journal is replayed, or the term is not known yet    no                no
-//   Failed      something that trying again cannot mend                  no                when what it holds is elsewhere
+//   Failed      a failure that trying again cannot fix                   no                when what it holds is elsewhere
 //   Finished    all rounds committed, the last version scored, durable   RunFinished       yes
 //   Waiting     no start since the restart, or no device is there        no                when what it holds is elsewhere
-//   Surveying   it is not known what is still whole                      no                no
+//   Surveying   it is not known what is still intact                     no                no
 //   Stopping    asked to stop, nodes still hand over                     RunPaused         when what it holds is elsewhere
 //   Stopped     asked to stop, no node has work of it                    RunPaused         when what it holds is elsewhere
 //   Running     otherwise                                                no                when what it holds is elsewhere

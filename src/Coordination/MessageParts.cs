@@ -12,7 +12,7 @@ public sealed class MessageParts
 {
     private readonly Dictionary<string, (OrderId Id, object?[] Parts)> _incomplete = [];
 
-    /// <summary>The whole order when this was its last part, or all of it; null while parts are lacking.</summary>
+    /// <summary>The complete order when this was its last part, or all of it; null while parts are missing.</summary>
     public WorkOrder? Join(WorkOrder order)
     {
         if (order.Part.Of <= 1)
@@ -22,7 +22,7 @@ public sealed class MessageParts
             : null;
     }
 
-    /// <summary>The whole retention when this was its last part, or all of it; null while parts are lacking.</summary>
+    /// <summary>The complete retention when this was its last part, or all of it; null while parts are missing.</summary>
     public NodeCommand.Retain? Join(NodeCommand.Retain retain)
     {
         if (retain.Part.Of <= 1)

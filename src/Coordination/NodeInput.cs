@@ -12,19 +12,19 @@ public sealed record NodeFacts
     /// <summary>A new value for each process.</summary>
     public required string Incarnation { get; init; }
 
-    /// <summary>On the control plane, "host:port".</summary>
+    /// <summary>The node's endpoint on the control plane, "host:port".</summary>
     public required string Address { get; init; }
 
-    /// <summary>On the data plane, "host:port".</summary>
+    /// <summary>The node's endpoint on the data plane, "host:port".</summary>
     public required string Endpoint { get; init; }
 
     /// <summary>True for a process that is meant to stay.</summary>
     public required bool Seed { get; init; }
 
-    /// <summary>Of Elastic.</summary>
+    /// <summary>Elastic's version.</summary>
     public required string Version { get; init; }
 
-    /// <summary>What the bits of its results depend on; empty without devices.</summary>
+    /// <summary>What the bits of the node's results depend on; empty without devices.</summary>
     public required string Arithmetic { get; init; }
 }
 
@@ -61,7 +61,7 @@ public abstract record NodeInput
 /// <summary>What a node's coordinator wants done, in this order.</summary>
 public abstract record NodeOutput
 {
-    /// <summary>To the supervisors.</summary>
+    /// <summary>Send this to the supervisors.</summary>
     public sealed record Send(IWireMessage Message) : NodeOutput;
 
     /// <summary>Get ready to work for a run. Answered by <see cref="NodeInput.Opened"/>, once for each.</summary>
@@ -100,7 +100,7 @@ public abstract record NodeOutput
     /// <summary>The cluster refuses this node.</summary>
     public sealed record Refused(string Why) : NodeOutput;
 
-    /// <summary>Something worth telling the person at this process.</summary>
+    /// <summary>A message for the person at this process.</summary>
     public sealed record Say(string Text) : NodeOutput;
 
     /// <summary>Others hold all that only this node held: the process may end.</summary>

@@ -311,7 +311,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
                 Retain();
                 return null;
             case RunEvent.SettingsChanged or RunEvent.CorpusPublished:
-                _opened.Clear();                                       // the nodes are told again
+                _opened.Clear();                                       // the nodes get OpenRun again
                 return null;
             case RunEvent.ArithmeticChosen chosen:
                 ReviewNodes();

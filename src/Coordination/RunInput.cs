@@ -58,7 +58,7 @@ public abstract record RunOutput
     /// <summary>A node's results were wrong: displays show it as quarantined.</summary>
     public sealed record Distrust(NodeId Node) : RunOutput;
 
-    /// <summary>Something worth telling a person.</summary>
+    /// <summary>A message for people.</summary>
     public sealed record Notice(string Text) : RunOutput;
 
     /// <summary>What was dropped, and why; for the log.</summary>

@@ -70,7 +70,7 @@ public sealed record RunPlan
     }
 
     /// <summary>The plan of a run. <c>run.epochs</c> ends with the round that completes the last epoch.</summary>
-    /// <param name="elements">Of the flat parameter vector.</param>
+    /// <param name="elements">Elements of the flat parameter vector.</param>
     public static RunPlan Of(TrainingSettings settings, long elements, long blocks, long heldOutBlocks)
     {
         ArgumentNullException.ThrowIfNull(settings);

@@ -17,7 +17,7 @@ public sealed record RunState
     /// <summary>Canonical text of the settings; null before the run exists.</summary>
     public string? Settings { get; init; }
 
-    /// <summary>Of the flat parameter vector.</summary>
+    /// <summary>Elements of the flat parameter vector.</summary>
     public long Elements { get; init; }
 
     public Digest? Corpus { get; init; }
@@ -69,7 +69,7 @@ public sealed record RunState
     /// <summary>Nodes whose results were wrong, and why.</summary>
     public ImmutableSortedDictionary<string, string> Quarantined { get; init; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
 
-    /// <summary>Ids of the newest requests that changed something, newest last: the same request again changes nothing.</summary>
+    /// <summary>Ids of the newest requests that changed something, newest last: a repeated request changes nothing.</summary>
     public ImmutableList<string> Requests { get; init; } = [];
 
     /// <summary>True from a pause to the next start.</summary>

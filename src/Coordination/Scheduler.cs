@@ -33,7 +33,7 @@ public static class Scheduler
 
     /// <summary>
     /// The commit that is due: enough nodes hold the next version and every inner state that belongs to it, and the version that
-    /// the round started from is scored and durable, so that nothing of it is needed any more. Null while something is lacking.
+    /// the round started from is scored and durable, so that its blobs are no longer needed. Null while one of these is missing.
     /// </summary>
     public static CoordinatorCommand.CommitRound? Commit(RunState run, ClusterView view, RunPlan plan)
     {

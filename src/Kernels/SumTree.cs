@@ -31,8 +31,8 @@ public static class SumTree
     }
 
     /// <summary>
-    /// Folds roots that together cover [0, n) exactly once, in tree order. Whatever full subtrees they are, the sum is that of n roots of one
-    /// index each.
+    /// Folds roots that together cover [0, n) exactly once, in tree order. For any full subtrees, the sum is that of n roots of one index
+    /// each.
     /// </summary>
     /// <exception cref="ArgumentException">The roots leave a gap, overlap, or are no subtrees.</exception>
     public static T Fold<T>(IReadOnlyList<(TreeNode Node, T Value)> roots, int n, Func<T, T, T> add)

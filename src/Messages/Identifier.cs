@@ -32,7 +32,9 @@ public static class Identifier
         });
     }
 
-    /// <summary>What of <paramref name="text"/> may stand in an identifier; <paramref name="otherwise"/> where nothing is left.</summary>
+    /// <summary>
+    /// The characters of <paramref name="text"/> that an identifier may hold; <paramref name="otherwise"/> where nothing is left.
+    /// </summary>
     public static string Label(string text, string otherwise)
     {
         var label = new string([.. text.Where(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_').Take(40)]);

@@ -26,7 +26,7 @@ public readonly record struct RunId
 
     public string Value { get; }
 
-    /// <summary>Its label.</summary>
+    /// <summary>The run's name.</summary>
     public RunName Name => new(Value.LastIndexOf('-') is var drawn and > 0 ? Value[..drawn] : Value);
 
     /// <summary>The job that orders of this run belong to.</summary>

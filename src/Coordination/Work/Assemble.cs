@@ -6,7 +6,7 @@ using Elastic.Messages.Work;
 namespace Elastic.Coordination;
 
 /// <summary>Fetch the missing ones of these chunks, and store the version's manifest.</summary>
-/// <param name="Chunks">In chunk order. A large model's come in several messages.</param>
+/// <param name="Chunks">In chunk order. The chunks of a large model come in several messages.</param>
 public sealed record Assemble(int Round, AveragedChunk[] Chunks) : WorkContent;
 
 /// <summary>The node has every chunk of the version and its manifest.</summary>

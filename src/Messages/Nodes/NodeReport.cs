@@ -14,19 +14,19 @@ public abstract record NodeReport(NodeId Node) : IWireMessage
         /// <summary>A new value means a new process, which has no work yet.</summary>
         public required string Incarnation { get; init; }
 
-        /// <summary>Its place on the control plane, "host:port": what people call the node.</summary>
+        /// <summary>The node's endpoint on the control plane, "host:port", by which people know the node.</summary>
         public required string Address { get; init; }
 
-        /// <summary>Its place on the data plane, "host:port".</summary>
+        /// <summary>The node's endpoint on the data plane, "host:port".</summary>
         public required string Endpoint { get; init; }
 
-        /// <summary>True for a node that is meant to stay: it is the first choice for checkpoints.</summary>
+        /// <summary>True for a node that is meant to stay: checkpoints go to such nodes first.</summary>
         public required bool Seed { get; init; }
 
-        /// <summary>Of Elastic. Nodes of different versions do not work together.</summary>
+        /// <summary>Elastic's version. Nodes of different versions do not work together.</summary>
         public required string Version { get; init; }
 
-        /// <summary>What the bits of its results depend on; empty for a node without devices.</summary>
+        /// <summary>What the bits of the node's results depend on; empty for a node without devices.</summary>
         public required string Arithmetic { get; init; }
 
         /// <summary>Work that was given to the node and is not acknowledged yet.</summary>

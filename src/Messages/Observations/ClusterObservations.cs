@@ -1,7 +1,7 @@
 namespace Elastic.Messages.Observations;
 
 /// <summary>The runs are supervised on this seed from now on.</summary>
-/// <param name="Seed">Its data plane, "host:port".</param>
+/// <param name="Seed">The seed's data plane, "host:port".</param>
 [ObservedAs("supervision-began")]
 public sealed record SupervisionBegan(string Seed) : Observation
 {

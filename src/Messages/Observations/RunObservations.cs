@@ -8,7 +8,7 @@ namespace Elastic.Messages.Observations;
 /// <param name="Node">The node that had it.</param>
 /// <param name="Number">The round, or what else the kind of work counts.</param>
 /// <param name="Index">The replica, or what else tells pieces of one number apart.</param>
-/// <param name="Why">It failed there, or the node is lost.</param>
+/// <param name="Why">The work failed there, or the node is lost.</param>
 [ObservedAs("work-given-again")]
 public sealed record WorkGivenAgain(RunId RunId, NodeId Node, string Kind, int Number, int Index, string Why) : RunObservation(RunId)
 {

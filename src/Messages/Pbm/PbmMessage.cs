@@ -33,7 +33,7 @@ public abstract record PbmMessage
     public const int Protocol = 1;
 
     /// <summary>Opens a connection, from either side.</summary>
-    /// <param name="Version">Of Elastic, for people.</param>
+    /// <param name="Version">Elastic's version, for people.</param>
     public sealed record Hello([property: JsonPropertyName("protocol")] int Speaks, string Version) : PbmMessage;
 
     /// <summary>What can be called here?</summary>

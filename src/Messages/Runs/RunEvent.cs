@@ -11,7 +11,7 @@ public abstract record RunEvent(RunId RunId)
 {
     /// <summary>The run exists.</summary>
     /// <param name="Settings">Canonical text of the training settings.</param>
-    /// <param name="Elements">Of the flat parameter vector.</param>
+    /// <param name="Elements">Elements of the flat parameter vector.</param>
     /// <param name="Corpus">Digest of the built corpus.</param>
     /// <param name="Blocks">Training blocks in the corpus: one epoch.</param>
     /// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>

@@ -17,7 +17,7 @@ public abstract record RunRequest(RunName Run, Origin Origin) : IWireMessage
         /// <summary>Canonical text of the training settings.</summary>
         public required string Settings { get; init; }
 
-        /// <summary>Of the flat parameter vector.</summary>
+        /// <summary>Elements of the flat parameter vector.</summary>
         public required long Elements { get; init; }
 
         /// <summary>Digest of the built corpus.</summary>

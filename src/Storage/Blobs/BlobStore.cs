@@ -104,7 +104,7 @@ public sealed class BlobStore
     }
 
     /// <summary>Makes a file the blob, whose digest the caller has verified; otherwise as <see cref="Put"/>.</summary>
-    /// <param name="temporary">From <see cref="TemporaryPath"/>, closed; it is gone afterwards.</param>
+    /// <param name="temporary">From <see cref="TemporaryPath"/>, closed; the file is gone afterwards.</param>
     public void Adopt(Digest digest, string temporary)
     {
         lock (_gate)
@@ -168,7 +168,7 @@ public sealed class BlobStore
         return false;
     }
 
-    /// <summary>From now on, what is put belongs to this round, or to a later one that has begun.</summary>
+    /// <summary>Blobs that are put from now on belong to this round, or to a later one that has begun.</summary>
     /// <remarks>A late order of an older round must not make blobs of the newest one look old.</remarks>
     public void Begin(int round)
     {

@@ -37,7 +37,7 @@ public static class DatabaseCalls
         }
     }
 
-    /// <summary>As <see cref="CallAsync"/>, again and again while the failure may pass; no attempt begins after <paramref name="patience"/>.</summary>
+    /// <summary>Repeats <see cref="CallAsync"/> while the failure may pass; no attempt begins after <paramref name="patience"/>.</summary>
     /// <exception cref="DbException">The last failure.</exception>
     /// <exception cref="TimeoutException">The last failure.</exception>
     public static async Task<T> RetryAsync<T>(this DatabaseAddress database, TimeSpan patience, TimeSpan deadline,
