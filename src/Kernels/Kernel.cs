@@ -6,8 +6,7 @@ namespace Elastic.Kernels;
 
 /// <summary>
 /// The inner loop of <see cref="Gemm"/>: a tile of 8 x 32 of C stays in registers over the whole depth. Written out, because the compiler
-/// keeps
-/// locals in registers, but not arrays. Both widths do the same operations on each element, so they give the same bits.
+/// keeps locals in registers, but not arrays. Both widths do the same operations on each element, so they give the same bits.
 /// </summary>
 internal static unsafe class Kernel
 {

@@ -13,8 +13,7 @@ public readonly record struct TreeNode(int First, int Count)
 
 /// <summary>
 /// The one order in which values are added up, on whichever node they are. A sum over [0, n) splits at the largest power of two below n,
-/// and each
-/// half again in the same way:
+/// and each half again in the same way:
 ///
 ///   n = 5:  ((0 + 1) + (2 + 3)) + 4
 ///

@@ -16,8 +16,7 @@ public readonly record struct RunName
 
 /// <summary>
 /// Names one run among those of the same name: its name and eight characters drawn when it started, e.g. "tiny-3k9v2mq7". Journal keys,
-/// orders,
-/// folders and checkpoints carry it, so that nothing of an older run enters a newer one of the same name.
+/// orders, folders and checkpoints carry it, so that nothing of an older run enters a newer one of the same name.
 /// </summary>
 public readonly record struct RunId
 {

@@ -15,8 +15,7 @@ namespace Elastic.Messages.Pbm;
 ///             &lt;--------  end              then the next request, on the same connection
 /// </code>
 /// Any message of the client ends a running call (<see cref="Cancel"/> has no other meaning), and so does hanging up. Add types and
-/// optional
-/// fields freely; anything else needs another <see cref="Protocol"/>.
+/// optional fields freely; anything else needs another <see cref="Protocol"/>.
 /// </summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(Hello), "hello")]
