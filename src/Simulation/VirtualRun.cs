@@ -1,8 +1,10 @@
 using System.Text;
+using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
 
 namespace Elastic.Simulation;
 
@@ -38,6 +40,20 @@ public static class VirtualRun
         HeldOutBlocks = 100,
         Arithmetic = Arithmetic,
     };
+
+    /// <summary>A plan of three steps of eight sequences of 16 tokens in each replica's round.</summary>
+    public static RunPlan PlanOf(int replicas, int rounds, int chunks) => new()
+    {
+        Timeline = new Timeline(new Segment { FromRound = 0, Rounds = rounds, Replicas = replicas, InnerSteps = 3, Sequences = 8, MicroBatches = 4 }),
+        Context = 16,
+        Elements = ElementsOf(chunks),
+        EvaluateEvery = 2,
+        CheckpointEvery = 2,
+        CheckpointsKept = 2,
+    };
+
+    /// <summary>Elements of a model that has so many chunks.</summary>
+    public static long ElementsOf(int chunks) => (long)chunks * VectorManifest.ChunkElements - 1;
 
     /// <summary>The arithmetic of most nodes.</summary>
     public const string Arithmetic = "1 cpu";

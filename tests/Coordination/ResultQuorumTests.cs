@@ -67,13 +67,33 @@ public sealed class ResultQuorumTests
     }
 
     [Fact]
-    public void Who_gives_two_answers_is_quarantined_and_neither_counts_before_others_agree_on_one()
+    public void Who_gives_two_answers_is_quarantined_and_neither_counts()
     {
         var events = Events(First, A, "x");
         Assert.Equal(A, Assert.IsType<NodeQuarantined>(events[1]).Node);
+        Assert.Equal([0], Assert.IsType<WorkLost>(events[2]).Replicas);
         var run = Fold(First, [.. events]);
-        Assert.True(run.QuorumOf(0).IsDisputed);
-        Assert.Equal(Result(0, 0, "y"), Vote(Vote(run, B, "y"), C, "y").Finished[0]);
+        Assert.Empty(run.Finished);
+        Assert.Equal(Result(0, 0, "y"), Vote(run, B, "y").Finished[0]);
+    }
+
+    [Fact]
+    public void Who_repeats_another_node_s_answer_after_one_of_its_own_settles_nothing()
+    {
+        var run = Fold(Contested, [.. Events(Contested, A, "x")]);          // a answered otherwise first, and its first answer was stored
+        Assert.True(run.IsQuarantined(A));
+        Assert.False(run.IsQuarantined(B));
+        Assert.Empty(run.Finished);                                        // neither a's first answer nor what a says now
+        Assert.Equal(Result(0, 0, "x"), Vote(run, B, "x").Finished[0]);
+    }
+
+    [Fact]
+    public void What_two_nodes_agreed_on_stays_when_one_of_them_contradicts_itself_later()
+    {
+        var confirmed = Vote(First, B);
+        var run = Fold(confirmed, [.. Events(confirmed, A, "x")]);
+        Assert.True(run.IsQuarantined(A));
+        Assert.Equal(Result(0, 0), run.Finished[0]);
     }
 
     [Fact]

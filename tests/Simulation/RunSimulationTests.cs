@@ -1,49 +1,40 @@
-using CsCheck;
-using Elastic.Coordination;
+using System.Collections.Concurrent;
 using Elastic.Messages.Runs;
-using static Elastic.Testing.RunSamples;
+using Elastic.Simulation;
 
 namespace Elastic.Simulation.Tests;
 
-// Whole runs on many nodes among accidents, thousands of them. One number decides each; a failure prints it, and CsCheck_Seed=… replays it.
+// Whole runs on many nodes among accidents, the same worlds each time; "elastic simulate" runs thousands of others.
 public sealed class RunSimulationTests
 {
-    private static readonly Gen<(int Seed, int Replicas, int Chunks, double Seconds)> Worlds =
-        Gen.Select(Gen.Int.Positive, Gen.Int[1, 4], Gen.Int[1, 5], Gen.Double[0, 12]);
+    private const int Seeds = 500;
 
-    // ELASTIC_SEEDS asks for more: thousands before a release.
-    private static readonly int Seeds = int.TryParse(Environment.GetEnvironmentVariable("ELASTIC_SEEDS"), out var seeds) ? seeds : 500;
+    public static TheoryData<string> Scenarios => [.. Scenario.All.Select(s => s.Name)];
 
-    [Fact]
-    public void Nodes_and_supervisors_that_come_and_go_do_not_change_the_result() =>
-        Worlds.Sample(w => { Finish(w.Seed, w.Replicas, w.Chunks, new Accidents(w.Seconds)); }, iter: Seeds);
-
-    [Fact]
-    public void Nothing_that_was_committed_is_lost_while_one_node_of_two_that_hold_it_is_left() =>
-        Worlds.Sample(w =>
+    [Theory]
+    [MemberData(nameof(Scenarios))]
+    public void Accidents_do_not_change_the_answer(string scenario)
+    {
+        var violations = new ConcurrentBag<string>();
+        Parallel.For(0, Seeds, seed =>
         {
-            var world = Finish(w.Seed, w.Replicas, w.Chunks, new Accidents(w.Seconds, Gentle: true));
-            Assert.DoesNotContain(world.Supervisor.Journal, e => e is RunEvent.RolledBack);
-        }, iter: Seeds);
-
-    [Fact]
-    public void Lost_blobs_do_not_change_the_result() =>
-        Worlds.Sample(w => { Finish(w.Seed, w.Replicas, w.Chunks, new Accidents(w.Seconds, LosesBlobs: true)); }, iter: Seeds);
-
-    [Fact]
-    public void A_node_that_computes_wrongly_is_found_out_and_does_not_change_the_result() =>
-        Worlds.Sample(w =>
-        {
-            var world = Finish(w.Seed, w.Replicas, w.Chunks, new Accidents(w.Seconds, Liar: true), auditRate: 1);
-            Assert.All(world.Supervisor.Run.Quarantined.Keys, q => Assert.True(world.Nodes.Single(n => n.Id.Value == q).Lies));
-            Assert.True(!world.Supervisor.Run.Quarantined.IsEmpty || !world.Supervisor.Journal.Any(e => e is RunEvent.ReplicaSettled));
-        }, iter: Seeds);
+            try
+            {
+                Of(scenario).Run(seed);
+            }
+            catch (Exception e)
+            {
+                violations.Add($"elastic simulate --scenario {scenario} --from {seed} --seeds 1: {e}");
+            }
+        });
+        Assert.Empty(violations);
+    }
 
     [Fact]
     public void The_accidents_reach_every_kind_of_event()
     {
-        var worlds = Enumerable.Range(0, 40).Select(seed => Finish(seed, 3, 3, new Accidents(20, LosesBlobs: true)))
-            .Concat(Enumerable.Range(0, 10).Select(seed => Finish(seed, 3, 3, new Accidents(10, Liar: true), auditRate: 1)));
+        var worlds = Enumerable.Range(0, 40).Select(seed => Of("lost-blobs").Run(seed, 3, 3, 20))
+            .Concat(Enumerable.Range(0, 10).Select(seed => Of("wrong-results").Run(seed, 3, 3, 10)));
         Type[] never = [typeof(RunEvent.SettingsChanged)];                  // nobody changes his mind
         Assert.Equal(
             typeof(RunEvent).GetNestedTypes().Except(never).Select(t => t.Name).Order(),
@@ -53,27 +44,10 @@ public sealed class RunSimulationTests
     [Fact]
     public void Even_one_accident_at_a_time_takes_work_with_it_and_stops_and_hands_over()
     {
-        var kinds = Enumerable.Range(0, 20).SelectMany(seed => Finish(seed, 3, 3, new Accidents(20, Gentle: true)).Supervisor.Journal).Select(e => e.GetType()).ToHashSet();
+        var kinds = Enumerable.Range(0, 20).SelectMany(seed => Of("single-loss").Run(seed, 3, 3, 20).Supervisor.Journal).Select(e => e.GetType()).ToHashSet();
         Assert.Contains(typeof(RunEvent.WorkLost), kinds);
         Assert.Contains(typeof(RunEvent.ReplicaHandedOver), kinds);
     }
 
-    private static VirtualWorld Finish(int seed, int replicas, int chunks, Accidents accidents, double auditRate = 0)
-    {
-        var plan = PlanOf(replicas, rounds: 5, chunks) with
-        {
-            CheckpointEvery = 1 + seed % 2,
-            CheckpointsKept = 1 + seed / 2 % 2,
-            AuditRate = auditRate,
-        };
-        var world = new VirtualWorld(seed, plan, accidents);
-        world.Run();
-
-        var (run, journal) = (world.Supervisor.Run, world.Supervisor.Journal);
-        Assert.Equal(VirtualArithmetic.Expected(plan), (run.Ledger, run.Version!.Value));
-        Assert.Equal(plan.TokensBefore(plan.Rounds), run.TokensSeen);
-        Assert.Equal(RunPhase.Finished, run.Phase(plan));
-        Assert.Equal(Deep(run), Deep(Fold(RunState.Empty(Id), [.. journal])));
-        return world;
-    }
+    private static Scenario Of(string name) => Scenario.All.Single(s => s.Name == name);
 }

@@ -31,7 +31,7 @@ public static class RunSamples
     public static readonly RunState Assembling = WithChunks(Averaging);
 
     /// <summary>A model's size: so many chunks.</summary>
-    public static long ElementsOf(int chunks) => (long)chunks * VectorManifest.ChunkElements - 1;
+    public static long ElementsOf(int chunks) => VirtualRun.ElementsOf(chunks);
 
     /// <summary>The digest of the version that the round ends in.</summary>
     public static Digest VersionAfter(int round) =>
@@ -44,16 +44,8 @@ public static class RunSamples
     public static Digest Set(string name) =>
         name.StartsWith("version ", StringComparison.Ordinal) ? Version(int.Parse(name.AsSpan("version ".Length), CultureInfo.InvariantCulture)) : D(name);
 
-    /// <summary>Two replicas unless it is said otherwise, three steps of eight sequences of 16 tokens.</summary>
-    public static RunPlan PlanOf(int replicas, int rounds, int chunks) => new()
-    {
-        Timeline = new Timeline(new Segment { FromRound = 0, Rounds = rounds, Replicas = replicas, InnerSteps = 3, Sequences = 8, MicroBatches = 4 }),
-        Context = 16,
-        Elements = ElementsOf(chunks),
-        EvaluateEvery = 2,
-        CheckpointEvery = 2,
-        CheckpointsKept = 2,
-    };
+    /// <inheritdoc cref="VirtualRun.PlanOf"/>
+    public static RunPlan PlanOf(int replicas, int rounds, int chunks) => VirtualRun.PlanOf(replicas, rounds, chunks);
 
     /// <summary>A node's answer to an order of the version that a round starts from.</summary>
     public static WorkResult Answer(NodeId node, WorkKey key, WorkOutcome outcome) =>

@@ -51,6 +51,7 @@ internal static class ElasticCommandLine
             GenerateCommand.Build(),
             CorpusCommand.Build(),
             DoctorCommand.Build(),
+            SimulateCommand.Build(),
         };
         TeachingCommand.Teach(root,
             """

@@ -28,6 +28,7 @@ internal static class RunJson
         ["checkpoint"] = view.Checkpoint,
         ["nodes"] = view.Nodes,
         ["devices"] = view.Devices,
+        ["waitsFor"] = view.WaitsFor,
         ["notice"] = view.Notice,
         ["failure"] = view.Failure,
     };

@@ -13,6 +13,7 @@ internal static class RunStatus
             ("run", run.Name.Value),
             ("id", run.RunId.Value),
             ("phase", run.Failure is null ? RunLines.Phase(run) : "failed"),
+            ("waits for", run.WaitsFor ?? ""),
             ("failure", run.Failure ?? ""),
             ("notice", run.Notice ?? ""),
             ("round", $"{run.Round}/{run.Rounds}"),

@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 
 namespace Elastic.Messages.Observations;
 
@@ -10,7 +9,6 @@ namespace Elastic.Messages.Observations;
 public abstract record Observation
 {
     /// <summary>Its values for the metrics; none unless overridden.</summary>
-    [JsonIgnore]
     public virtual IEnumerable<Measure> Measures => [];
 }
 

@@ -18,7 +18,7 @@ public sealed record RunSettings : SettingsGroup
 
     public static RunSettings Defaults { get; } = SettingsRecord.DefaultsOf<RunSettings>();
 
-    [Setting("run.name", "run", "Names the run, its folder and its journal. The same name goes on with the same run.", PartOfAnswer = false)]
+    [Setting("run.name", "run", "Names the run. The same name goes on with the same run.", PartOfAnswer = false)]
     [Matches("[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}", "1 to 64 letters, digits, '-', '_' and '.'")]
     public required string Name { get; init; }
 

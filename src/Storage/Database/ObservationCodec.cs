@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Observations;
@@ -16,6 +17,7 @@ internal static class ObservationCodec
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,        // a loss may be NaN
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { WithoutMeasures } },
         Converters =
         {
             new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower),
@@ -45,6 +47,13 @@ internal static class ObservationCodec
         {
             return null;
         }
+    }
+
+    // Leaves out the Measures, which follow from the other fields. (An attribute on the base's property does not apply to overrides.)
+    private static void WithoutMeasures(JsonTypeInfo type)
+    {
+        foreach (var measures in type.Properties.Where(p => p.PropertyType == typeof(IEnumerable<Measure>)).ToList())
+            type.Properties.Remove(measures);
     }
 
     private sealed class IdConverter<T>(Func<string, T> of, Func<T, string> text) : JsonConverter<T>

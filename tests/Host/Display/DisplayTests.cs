@@ -64,7 +64,7 @@ public sealed class DisplayTests
     [Fact]
     public void The_json_has_the_keys_of_the_design_in_their_order() => Assert.Equal(
         ["run", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "tokensPerSecond", "fingerprint",
-            "checkpoint", "nodes", "devices", "notice", "failure"],
+            "checkpoint", "nodes", "devices", "waitsFor", "notice", "failure"],
         JsonNode.Parse(RunJson.Write(View))!.AsObject().Select(p => p.Key));
 
     [Fact]

@@ -27,6 +27,10 @@ public sealed class ObservationStoreTests(Databases databases)
     public void Every_observation_has_a_kind_of_its_own_and_is_among_those_of_these_tests() =>
         Assert.Equal(ObservationCodec.All.Select(t => t.Name).Order(StringComparer.Ordinal), All.Select(o => o.GetType().Name).Order(StringComparer.Ordinal));
 
+    [Fact]
+    public void A_row_carries_what_was_observed_and_not_what_the_meters_make_of_it() =>
+        Assert.All(All, what => Assert.DoesNotContain("measures", ObservationCodec.Write(what), StringComparison.OrdinalIgnoreCase));
+
     [Theory, MemberData(nameof(Kinds))]
     public async Task What_is_stored_is_read_as_it_was_oldest_first_with_the_time_at_which_it_was_made(DatabaseKind kind)
     {

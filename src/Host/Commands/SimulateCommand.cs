@@ -1,0 +1,103 @@
+using System.CommandLine;
+using System.Diagnostics;
+using Elastic.Foundation;
+using Elastic.Simulation;
+
+namespace Elastic.Host.Commands;
+
+/// <summary><c>elastic simulate</c>: runs the shipped coordinators on a virtual clock and network, thousands of times.</summary>
+internal static class SimulateCommand
+{
+    private static readonly TimeSpan BetweenLines = TimeSpan.FromSeconds(5);
+
+    public static Command Build()
+    {
+        var seeds = new Option<int>("--seeds") { Description = "Simulated runs of each scenario.", HelpName = "COUNT", DefaultValueFactory = _ => 200 };
+        var from = new Option<int>("--from") { Description = "The first seed. A seed decides everything that happens in its run.", HelpName = "SEED" };
+        var scenario = new Option<string?>("--scenario")
+        {
+            Description = "Only this one: " + string.Join("; ", Scenario.All.Select(s => $"{s.Name} ({s.Description})")) + ".",
+            HelpName = "NAME",
+        };
+        seeds.Validators.Add(result => AtLeast(result, seeds, 1));
+        from.Validators.Add(result => AtLeast(result, from, 0));
+        scenario.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<string?>() is { } name && Scenario.All.All(s => s.Name != name))
+                result.AddError($"there is no scenario {name}: use one of {string.Join(", ", Scenario.All.Select(s => s.Name))}");
+        });
+        var command = new TeachingCommand("simulate",
+            "Simulates runs whose nodes, supervisors, messages and disks fail, and checks that each ends with the answer of an undisturbed run. " +
+            "What decides is the code that real runs use, on a virtual clock and network; only the arithmetic is made up.",
+            """
+            elastic simulate --seeds 5000                              before a release
+            elastic simulate --scenario churn --from 4711 --seeds 1    one run again
+            """)
+        { seeds, from, scenario };
+        command.SetAction((parsed, cancel) => Task.Run(
+            () => Simulate(
+                Scenario.All.Where(s => parsed.GetValue(scenario) is not { } name || s.Name == name),
+                parsed.GetValue(from), parsed.GetValue(seeds), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, cancel),
+            cancel));
+        return command;
+    }
+
+    private static void AtLeast(System.CommandLine.Parsing.OptionResult result, Option<int> option, int least)
+    {
+        if (result.Tokens.Count > 0 && result.GetValueOrDefault<int>() < least)
+            result.AddError($"{option.Name} {result.Tokens[0].Value}: use at least {least}");
+    }
+
+    private static int Simulate(IEnumerable<Scenario> scenarios, int from, int seeds, TextWriter output, TextWriter error, CancellationToken cancel)
+    {
+        var failed = 0;
+        foreach (var scenario in scenarios)
+        {
+            var violations = SimulateAll(scenario, from, seeds, output, error, cancel);
+            output.WriteLine($"{scenario.Name}: {seeds} simulated runs, {violations} {(violations == 1 ? "violation" : "violations")}");
+            failed += violations;
+        }
+
+        return failed == 0 ? ExitCodes.Done : ExitCodes.Failed;
+    }
+
+    private static int SimulateAll(Scenario scenario, int from, int seeds, TextWriter output, TextWriter error, CancellationToken cancel)
+    {
+        var (done, violations, shown) = (0, 0, Stopwatch.StartNew());
+        var console = new Lock();                                     // the workers below share both writers and the counts
+        Parallel.For(0, seeds, new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = Environment.ProcessorCount }, i =>
+        {
+            var violation = ViolationIn(scenario, from + i);
+            lock (console)
+            {
+                done++;
+                if (violation is not null)
+                {
+                    violations++;
+                    error.WriteLine($"error: {scenario.Name}, seed {from + i}: {violation}");
+                    error.WriteLine($"       again: elastic simulate --scenario {scenario.Name} --from {from + i} --seeds 1");
+                }
+
+                if (shown.Elapsed >= BetweenLines)
+                {
+                    output.WriteLine($"{scenario.Name}: {done} of {seeds}");
+                    shown.Restart();
+                }
+            }
+        });
+        return violations;
+    }
+
+    private static string? ViolationIn(Scenario scenario, int seed)
+    {
+        try
+        {
+            scenario.Run(seed);
+            return null;
+        }
+        catch (Exception e)
+        {
+            return e is InvariantException ? e.Message : e.ToString();      // any other exception of a coordinator is a violation, too
+        }
+    }
+}

@@ -1,0 +1,102 @@
+using Elastic.Coordination;
+using Elastic.Foundation;
+using Elastic.Messages.Runs;
+using Elastic.Storage;
+
+namespace Elastic.Simulation;
+
+/// <summary>A family of simulated runs: what goes wrong in them. The seed decides the rest: sizes, times, nodes, messages.</summary>
+public sealed record Scenario
+{
+    /// <summary>Every scenario there is.</summary>
+    public static readonly IReadOnlyList<Scenario> All =
+    [
+        new()
+        {
+            Name = "churn",
+            Description = "nodes and supervisors come, go, restart and are cut off; messages are lost, delayed, doubled",
+            AccidentsFor = seconds => new Accidents(seconds),
+        },
+        new()
+        {
+            Name = "single-loss",
+            Description = "as churn, but a node is lost only while another one holds what it holds: nothing may be rolled back",
+            AccidentsFor = seconds => new Accidents(seconds, Gentle: true),
+            Check = world => Invariant.Holds(
+                !world.Supervisor.Journal.Any(e => e is RunEvent.RolledBack), "the run was rolled back though a node was left that held all that was committed"),
+        },
+        new()
+        {
+            Name = "lost-blobs",
+            Description = "as churn, and disks lose blobs",
+            AccidentsFor = seconds => new Accidents(seconds, LosesBlobs: true),
+        },
+        new()
+        {
+            Name = "wrong-results",
+            Description = "as churn, and one node computes wrong results while every replica's round is audited",
+            AccidentsFor = seconds => new Accidents(seconds, Liar: true),
+            AuditRate = 1,
+            Check = CheckQuarantine,
+        },
+    ];
+
+    public required string Name { get; init; }
+
+    public required string Description { get; init; }
+
+    /// <summary>What goes wrong for so many virtual seconds.</summary>
+    public required Func<double, Accidents> AccidentsFor { get; init; }
+
+    /// <summary>Share of the replicas' rounds that are computed twice.</summary>
+    public double AuditRate { get; init; }
+
+    /// <summary>Checks what this scenario expects besides the right answer.</summary>
+    public Action<VirtualWorld> Check { get; init; } = _ => { };
+
+    /// <summary>Simulates one run, and checks that it ends with the answer of an undisturbed one.</summary>
+    /// <exception cref="InvariantException">The run ends otherwise, hangs, or breaks an invariant on the way.</exception>
+    public VirtualWorld Run(int seed)
+    {
+        var sizes = new Random(seed);
+        return Run(seed, sizes.Next(1, 5), sizes.Next(1, 6), 12 * sizes.NextDouble());
+    }
+
+    /// <inheritdoc cref="Run(int)"/>
+    /// <param name="seconds">How long accidents happen, in virtual time.</param>
+    public VirtualWorld Run(int seed, int replicas, int chunks, double seconds)
+    {
+        var plan = VirtualRun.PlanOf(replicas, rounds: 5, chunks) with
+        {
+            CheckpointEvery = 1 + seed % 2,
+            CheckpointsKept = 1 + seed / 2 % 2,
+            AuditRate = AuditRate,
+        };
+        var world = new VirtualWorld(seed, plan, AccidentsFor(seconds));
+        world.Run();
+        CheckAnswer(world, plan);
+        Check(world);
+        return world;
+    }
+
+    private static void CheckAnswer(VirtualWorld world, RunPlan plan)
+    {
+        var (run, expected) = (world.Supervisor.Run, VirtualArithmetic.Expected(plan));
+        Invariant.Holds(run.Version == expected.Version, $"the run ends in version {run.Version?.Short}, an undisturbed one in {expected.Version.Short}");
+        Invariant.Holds(run.Ledger == expected.Ledger, "the run has the right weights, and the ledger of another one");
+        Invariant.Holds(
+            run.TokensSeen == plan.TokensBefore(plan.Rounds), $"the run counts {run.TokensSeen} tokens, an undisturbed one {plan.TokensBefore(plan.Rounds)}");
+        Invariant.Holds(run.Phase(plan) == RunPhase.Finished, $"the run ends in phase {run.Phase(plan)}");
+        var replayed = world.Supervisor.Journal.Aggregate(RunState.Empty(run.Id), Coordination.Run.Apply);
+        Invariant.Holds(SnapshotCodec.Write(replayed).AsSpan().SequenceEqual(SnapshotCodec.Write(run)), "the journal does not lead to the state that the run is in");
+    }
+
+    private static void CheckQuarantine(VirtualWorld world)
+    {
+        var run = world.Supervisor.Run;
+        foreach (var node in run.Quarantined.Keys)
+            Invariant.Holds(world.Nodes.Single(n => n.Id.Value == node).Lies, $"{node} is in quarantine, and computed nothing wrong");
+        Invariant.Holds(
+            !run.Quarantined.IsEmpty || !world.Supervisor.Journal.Any(e => e is RunEvent.ReplicaSettled), "a dispute was settled, and no node is in quarantine");
+    }
+}
