@@ -3,15 +3,15 @@ using Elastic.Messages;
 namespace Elastic.Coordination;
 
 /// <summary>A replica that another node is to compute.</summary>
-/// <param name="Not">Nodes that computed it, or do.</param>
+/// <param name="Not">Nodes that must not get it: they have computed it or are computing it.</param>
 /// <param name="Needed">False for what only saves time.</param>
 public readonly record struct Wanted(int Replica, IReadOnlySet<NodeId> Not, bool Needed);
 
-// How often each replica's round is to be computed, and where: once; twice where it is audited or where its runner is slow; once more
-// where two results differ.
+// Decides how often each replica's round is computed, and where: once; twice where it is audited or its runner is slow; once more where two
+// results differ.
 public static class Computations
 {
-    /// <summary>What is wanting, first computations first.</summary>
+    /// <summary>The computations that are still to be given out, first computations first.</summary>
     public static IReadOnlyList<Wanted> Wanted(RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers)
     {
         var (first, checks, seconds) = (new List<Wanted>(), new List<Wanted>(), new List<Wanted>());
@@ -28,12 +28,12 @@ public static class Computations
                 first.Add(wanted);
             else if (quorum.IsDisputed || (plan.Audits(run.Round, replica) && quorum.Votes.Count < 2))
             {
-                // With nobody left who could, an audit is let go; a dispute waits for a node to join.
+                // Where no other node can compute the replica, an audit is dropped; a dispute waits for a node to join.
                 var possible = workers.Any(w => !not.Contains(w));
                 if (quorum.IsDisputed ? pending == 0 && possible : quorum.Votes.Count + pending < 2 && possible)
                     checks.Add(wanted);
                 else if (pending > 0 && quorum.Votes.Count > 0)
-                    checks.Add(wanted with { Not = workers });             // under way: wait for it, give it to nobody else
+                    checks.Add(wanted with { Not = workers });             // in flight: wait for it, give it to no other node
             }
             else if (quorum.Votes.IsEmpty && runners is [var only] && stragglers.IsStraggling(view.InFlight[new InFlightWork(ComputeWork.KeyOf(run.Round, replica), only)]))
                 seconds.Add(wanted with { Needed = false });
@@ -42,7 +42,9 @@ public static class Computations
         return [.. first, .. checks, .. seconds];
     }
 
-    /// <summary>Gives what is wanted to nodes with room: to one that has the inner state already, else where most devices are free.</summary>
+    /// <summary>
+    /// Gives computations to nodes with room: to one that holds the inner state, else to the one with the largest share of free devices.
+    /// </summary>
     public static IEnumerable<(int Replica, NodeId Node)> Place(RunState run, ClusterView view, IReadOnlyList<Wanted> wanted)
     {
         if (wanted.Count == 0)
@@ -68,7 +70,7 @@ public static class Computations
 
         foreach (var w in left)
         {
-            // A second runner for a slow one goes only where nothing else is done: it must not slow down others.
+            // A straggler's second runner goes only to a node whose devices are all free: it must not slow down other work.
             var free = room.Where(r => r.Value > 0 && !w.Not.Contains(r.Key) && (w.Needed || r.Value == view.Nodes[r.Key].Devices.Length)).Select(r => r.Key).ToList();
             if (free.Count == 0)
                 continue;
@@ -78,7 +80,7 @@ public static class Computations
         }
     }
 
-    /// <summary>True when this node's computation of a replica of the current round serves nothing any more.</summary>
+    /// <summary>True when this node's computation of a replica of the current round is no longer needed.</summary>
     public static bool IsDone(RunState run, RunPlan plan, int replica, NodeId node)
     {
         var quorum = run.QuorumOf(replica);

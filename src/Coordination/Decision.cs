@@ -6,7 +6,7 @@ namespace Elastic.Coordination;
 /// <param name="Events">Empty when it was carried out before.</param>
 public sealed record Decision(IReadOnlyList<RunEvent> Events, string? Refusal)
 {
-    /// <summary>It changes nothing because it was carried out before.</summary>
+    /// <summary>Changes nothing: it was carried out before.</summary>
     public static readonly Decision AlreadyDone = new([], null);
 
     public static Decision Store(params RunEvent[] events) => new(events, null);

@@ -4,10 +4,10 @@ using Elastic.Messages.Work;
 namespace Elastic.Coordination;
 
 /// <summary>Work on some of a node's devices.</summary>
-/// <param name="Number">Names it within the node.</param>
+/// <param name="Number">Names the work within the node.</param>
 public sealed record DeviceWork(int Number, WorkOrder Order, IReadOnlyList<DeviceId> Devices);
 
-// A node's devices, and the work that waits for them or is on them. Devices come and go; one that goes finishes what it is doing.
+// A node's devices, and the work that waits for them or is on them. Devices come and go; a device that goes finishes its work.
 internal sealed class DevicePool
 {
     private readonly List<(WorkOrder Order, int MostDevices)> _waiting = [];
@@ -17,7 +17,7 @@ internal sealed class DevicePool
 
     public IReadOnlyList<DeviceId> Devices => _all;
 
-    /// <summary>The devices of this moment.</summary>
+    /// <summary>Sets the devices that the node has from now on.</summary>
     public void Set(IReadOnlyList<DeviceId> devices)
     {
         var busy = _working.Values.SelectMany(w => w.Work.Devices).ToHashSet();
@@ -26,11 +26,14 @@ internal sealed class DevicePool
         _free.AddRange(devices.Where(d => !busy.Contains(d)));
     }
 
-    /// <param name="mostDevices">More would have nothing to do.</param>
+    /// <param name="mostDevices">Devices that the work can use.</param>
     public void Enqueue(WorkOrder order, int mostDevices) => _waiting.Add((order, mostDevices));
 
-    /// <summary>Puts work onto free devices. An evaluation is short and takes all; replicas get one each, and what is left over speeds them up.</summary>
-    /// <param name="number">Gives each work its number.</param>
+    /// <summary>
+    /// Puts work onto free devices. An evaluation is short and takes all CPU devices; replicas share them evenly. With a GPU among the
+    /// free, each work gets one device.
+    /// </summary>
+    /// <param name="number">Gives the number of the next work.</param>
     public IReadOnlyList<DeviceWork> Start(Func<int> number)
     {
         var started = new List<DeviceWork>();
@@ -50,8 +53,8 @@ internal sealed class DevicePool
         return started;
     }
 
-    /// <summary>The devices are free again.</summary>
-    /// <returns>The order when it was not dropped, so that its result counts.</returns>
+    /// <summary>Frees the devices of a work that has ended.</summary>
+    /// <returns>The order; null where it was dropped, so that its result does not count.</returns>
     public WorkOrder? End(int number)
     {
         if (!_working.Remove(number, out var entry))
@@ -63,8 +66,8 @@ internal sealed class DevicePool
     /// <summary>Work of a job that is on devices.</summary>
     public IEnumerable<int> WorkingFor(JobId job) => _working.Where(w => w.Value.Work.Order.Job == job).Select(w => w.Key);
 
-    /// <summary>What waits for devices is forgotten.</summary>
-    /// <returns>What was forgotten.</returns>
+    /// <summary>Removes a job's work that waits for devices.</summary>
+    /// <returns>The orders that were removed.</returns>
     public IReadOnlyList<WorkOrder> Clear(JobId job)
     {
         var forgotten = _waiting.Where(w => w.Order.Job == job).Select(w => w.Order).ToList();
@@ -72,8 +75,8 @@ internal sealed class DevicePool
         return forgotten;
     }
 
-    /// <summary>Nobody waits for this work any more.</summary>
-    /// <returns>Work on devices that is to be ended.</returns>
+    /// <summary>Drops work that is no longer needed.</summary>
+    /// <returns>Numbers of the work on devices that is to be ended.</returns>
     public IReadOnlyList<int> Drop(JobId job, WorkKey key)
     {
         bool IsIt(WorkOrder order) => order.Job == job && order.Key == key;

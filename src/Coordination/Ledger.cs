@@ -10,10 +10,10 @@ namespace Elastic.Coordination;
 /// </summary>
 public static class Ledger
 {
-    /// <summary>The ledger before the first round, and a replica's samples before its first step.</summary>
+    /// <summary>The hash chain before the first round, and a replica's sample digest before its first step.</summary>
     public static readonly Digest Empty = Digest.Of("elastic ledger 1"u8);
 
-    /// <summary>The ledger after a round.</summary>
+    /// <summary>The hash chain's digest after a round.</summary>
     /// <param name="results">The replicas' results (see <see cref="Of"/>), in replica order.</param>
     public static Digest Append(Digest ledger, IEnumerable<Digest> results, Digest version) =>
         Digest.Of(Encoding.ASCII.GetBytes($"round {ledger} {string.Join(' ', results)} {version}"));
@@ -22,6 +22,6 @@ public static class Ledger
     public static Digest Of(ReplicaResult r) => Digest.Of(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture,
         $"replica {r.Round} {r.Replica} {r.Contribution} {r.InnerState} {r.Tokens} {BitConverter.DoubleToInt64Bits(r.LossNats)} {r.Samples}")));
 
-    /// <summary>A replica's sample digest after one more step. Chained, so that it can be handed over in mid-round.</summary>
+    /// <summary>A replica's sample digest after one more step. Chained, so that a replica can be handed over inside a round.</summary>
     public static Digest AppendStep(Digest samples, Digest step) => Digest.Of(Encoding.ASCII.GetBytes($"step {samples} {step}"));
 }

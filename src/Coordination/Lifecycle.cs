@@ -4,12 +4,12 @@ namespace Elastic.Coordination;
 //
 //   state       holds while                                              journalled        a node may leave
 //   Recovering  the journal is replayed, or the term is not known yet    no                no
-//   Failed      something that trying again cannot mend                  no                when what it holds is elsewhere
+//   Failed      a failure that trying again cannot fix                   no                when what it holds is elsewhere
 //   Finished    all rounds committed, the last version scored, durable   RunFinished       yes
-//   Waiting     nobody has asked it to go on, or no device is there      no                when what it holds is elsewhere
-//   Surveying   it is not known what is still whole                      no                no
+//   Waiting     no start since the restart, or no device is there        no                when what it holds is elsewhere
+//   Surveying   it is not known what is still intact                     no                no
 //   Stopping    asked to stop, nodes still hand over                     RunPaused         when what it holds is elsewhere
-//   Stopped     asked to stop, and nobody has anything in hand           RunPaused         when what it holds is elsewhere
+//   Stopped     asked to stop, no node has work of it                    RunPaused         when what it holds is elsewhere
 //   Running     otherwise                                                no                when what it holds is elsewhere
 //
 // A start leads out of Failed, Stopping, Stopped and Waiting; a loss leads from Running, Stopping or Finished to Surveying.
@@ -25,18 +25,18 @@ public enum Lifecycle
     Finished,
 }
 
-/// <summary>What decides about the state.</summary>
+/// <summary>The facts that the state is computed from.</summary>
 /// <param name="HasTerm">The fence knows this supervisor.</param>
 /// <param name="GoesOn">The run goes on by itself after a restart.</param>
-/// <param name="IsAsked">It goes on by itself, or somebody has said so since the restart.</param>
-/// <param name="IsBusy">Some node has work of the run in hand that it would hand over.</param>
+/// <param name="IsAsked">It goes on by itself, or a person has started it since the restart.</param>
+/// <param name="IsBusy">Some node has work of the run that it hands over when the run stops.</param>
 public readonly record struct LifecycleFacts(
     bool HasTerm, bool HasFailed, bool IsFinished, bool GoesOn, bool IsAsked, bool IsSurveyed, bool IsPaused, bool IsBusy, bool HasDevices)
 {
     public Lifecycle State =>
         !HasTerm ? Lifecycle.Recovering
         : HasFailed ? Lifecycle.Failed
-        // One process that is asked to go on with a finished run looks whether it is still whole, before it says so.
+        // Without GoesOn (elastic train), a finished run is surveyed before it counts as finished.
         : IsFinished && (GoesOn || (IsAsked && IsSurveyed)) ? Lifecycle.Finished
         : !IsAsked ? Lifecycle.Waiting
         : !HasDevices && !IsPaused ? Lifecycle.Waiting

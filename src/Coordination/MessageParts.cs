@@ -5,14 +5,14 @@ using Elastic.Messages.Work;
 namespace Elastic.Coordination;
 
 /// <summary>
-/// Puts orders and retentions together that came in several messages, by their ids: parts of two are never mixed. One whose parts do not all
-/// come is given again by its sender, under a new id.
+/// Joins orders and retentions that came in several messages, by their ids: parts of two are never mixed. Where a part is lost, the sender
+/// gives all of it again under a new id.
 /// </summary>
 public sealed class MessageParts
 {
     private readonly Dictionary<string, (OrderId Id, object?[] Parts)> _incomplete = [];
 
-    /// <summary>The whole order when this was its last part, or all of it; null while parts are lacking.</summary>
+    /// <summary>The complete order when this was its last part, or all of it; null while parts are missing.</summary>
     public WorkOrder? Join(WorkOrder order)
     {
         if (order.Part.Of <= 1)
@@ -22,7 +22,7 @@ public sealed class MessageParts
             : null;
     }
 
-    /// <summary>The whole retention when this was its last part, or all of it; null while parts are lacking.</summary>
+    /// <summary>The complete retention when this was its last part, or all of it; null while parts are missing.</summary>
     public NodeCommand.Retain? Join(NodeCommand.Retain retain)
     {
         if (retain.Part.Of <= 1)
@@ -35,7 +35,7 @@ public sealed class MessageParts
     private object?[]? Add(string what, OrderId id, Part part, object message)
     {
         if (!_incomplete.TryGetValue(what, out var known) || known.Id != id)
-            _incomplete[what] = known = (id, new object?[part.Of]);    // of what came before, no more is to be expected
+            _incomplete[what] = known = (id, new object?[part.Of]);    // no more parts of an older id are expected
         if (part.Index < 0 || part.Index >= known.Parts.Length || part.Of != known.Parts.Length)
             return null;
         known.Parts[part.Index] = message;

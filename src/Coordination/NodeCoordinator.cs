@@ -4,8 +4,8 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
-// What a node does with what it is ordered and told: which work it begins on which devices, what it stops, hands over, answers and repeats. It
-// lives as long as its process, whichever supervisor there is, and knows neither actors nor clocks nor files. A simulation runs the same code.
+// Decides what a node does with orders and commands: which work it begins on which devices, what it stops, hands over, answers and repeats.
+// Lives as long as the process, across supervisors, and knows neither actors nor clocks nor files. A simulation runs the same code.
 public sealed class NodeCoordinator(NodeFacts facts)
 {
     private readonly PendingResults _pending = new();
@@ -17,7 +17,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
     private int _works;
     private bool _isLeaving;
 
-    /// <summary>Something happens.</summary>
+    /// <summary>Takes one input.</summary>
     /// <returns>What is to be done, in this order.</returns>
     public IReadOnlyList<NodeOutput> Step(NodeInput input)
     {
@@ -64,7 +64,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
 
     private OpenedRun RunOf(RunId id) => _runs.TryGetValue(id, out var run) ? run : _runs[id] = new OpenedRun(id);
 
-    // The heartbeat. Whatever a supervisor has not acknowledged it hears again: it may be another one than it was told to first.
+    // The heartbeat. Repeats the results that no supervisor has acknowledged: the supervisor may be a new one.
     private void Report()
     {
         var held = _runs.Values.SelectMany(r => r.Held).OfType<WorkOrder>().Select(o => new HeldWork(o.Job, o.Id, o.Key, o.From));
@@ -119,11 +119,11 @@ public sealed class NodeCoordinator(NodeFacts facts)
     {
         if (WorkKinds.Find(part.Key.Kind) is null || _parts.Join(part) is not { } order)
             return;
-        // A run's orders carry its id as their job; one that was never heard of is asked for.
+        // A run's orders carry its id as their job. Of a run that was never opened here, the node reports RunUnopened.
         WhenOpen(RunOf(new RunId(order.Job.Value)), order);
     }
 
-    // To open a run may take a while, since its corpus may have to come from elsewhere; what is asked of it in the meantime waits.
+    // Opening a run may take a while, since its corpus may have to be fetched; orders and commands for the run wait meanwhile.
     private void WhenOpen(OpenedRun run, object what)
     {
         if (run.Openings > 0)
@@ -149,7 +149,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
         else
             Send(new NodeReport.RunUnopened(facts.Id, run.Id, opened.WhyNot));
         if (run.Openings > 0)
-            return;                                                    // it is being opened again already
+            return;                                                    // the run is being opened again already
         object[] held = [.. run.Held];
         run.Held.Clear();
         foreach (var what in held)
@@ -160,7 +160,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
     {
         var kind = WorkKinds.Of(order.Key);
         if (_isLeaving && kind.OccupiesDevices)
-            return;                                                    // sent before the supervisor knew
+            return;                                                    // sent before the supervisor knew that the node leaves
         if (_pending.OutcomeOf(order) is { } outcome)
             Send(ResultOf(order, outcome));
         switch (_pending.TakeUp(order))
@@ -253,7 +253,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
         LeaveIfReleased();
     }
 
-    // The node may go when every run that it worked for has what only it held.
+    // The node may go when every run that is open on it has released it: others hold what only it held.
     private void LeaveIfReleased()
     {
         if (_isLeaving && _runs.Values.Where(r => r.IsOpen).All(r => r.IsReleased))

@@ -9,22 +9,22 @@ public sealed record NodeFacts
 {
     public required NodeId Id { get; init; }
 
-    /// <summary>Another one for each process.</summary>
+    /// <summary>A new value for each process.</summary>
     public required string Incarnation { get; init; }
 
-    /// <summary>On the control plane, "host:port".</summary>
+    /// <summary>The node's endpoint on the control plane, "host:port".</summary>
     public required string Address { get; init; }
 
-    /// <summary>On the data plane, "host:port".</summary>
+    /// <summary>The node's endpoint on the data plane, "host:port".</summary>
     public required string Endpoint { get; init; }
 
     /// <summary>True for a process that is meant to stay.</summary>
     public required bool Seed { get; init; }
 
-    /// <summary>Of Elastic.</summary>
+    /// <summary>Elastic's version.</summary>
     public required string Version { get; init; }
 
-    /// <summary>What the bits of its results depend on; empty without devices.</summary>
+    /// <summary>What the bits of the node's results depend on; empty without devices.</summary>
     public required string Arithmetic { get; init; }
 }
 
@@ -45,13 +45,13 @@ public abstract record NodeInput
     public sealed record Opened(RunId Run, int MostDevices, string? WhyNot) : NodeInput;
 
     /// <summary>Work has ended.</summary>
-    /// <param name="Outcome">Null when it was stopped before there was anything to say.</param>
+    /// <param name="Outcome">Null when the work was stopped before it had a result.</param>
     public sealed record Ended(int Work, WorkOutcome? Outcome) : NodeInput;
 
     /// <summary>Put waiting work onto devices. Asked for by <see cref="NodeOutput.Reschedule"/>.</summary>
     public sealed record Schedule : NodeInput;
 
-    /// <summary>It is time for a heartbeat, or there is a new way to the supervisors.</summary>
+    /// <summary>A heartbeat is due, or the node has a new link to the supervisors.</summary>
     public sealed record Beat : NodeInput;
 
     /// <summary>Hand everything over. Answered by <see cref="NodeOutput.Left"/>.</summary>
@@ -61,16 +61,16 @@ public abstract record NodeInput
 /// <summary>What a node's coordinator wants done, in this order.</summary>
 public abstract record NodeOutput
 {
-    /// <summary>To the supervisors.</summary>
+    /// <summary>Send this to the supervisors.</summary>
     public sealed record Send(IWireMessage Message) : NodeOutput;
 
     /// <summary>Get ready to work for a run. Answered by <see cref="NodeInput.Opened"/>, once for each.</summary>
     public sealed record Open(NodeCommand.OpenRun Command) : NodeOutput;
 
-    /// <summary>What is stored for the run belongs to this round from now on.</summary>
+    /// <summary>Blobs that are stored for the run from now on belong to this round.</summary>
     public sealed record BeginRound(RunId Run, int Round) : NodeOutput;
 
-    /// <summary>These nodes' data planes have what is needed next.</summary>
+    /// <summary>Fetch from these data planes, too: they have what is needed next.</summary>
     public sealed record UseSources(string[] Endpoints) : NodeOutput;
 
     /// <summary>Begin. Answered by <see cref="NodeInput.Ended"/>.</summary>
@@ -80,27 +80,29 @@ public abstract record NodeOutput
     /// <summary>Stop at the next step boundary and hand over.</summary>
     public sealed record Stop(int Work) : NodeOutput;
 
-    /// <summary>Stop, and hand nothing over: nobody waits for it.</summary>
+    /// <summary>Stop, and hand nothing over: the work is no longer needed.</summary>
     public sealed record Abandon(int Work) : NodeOutput;
 
-    /// <summary>See what is whole, and tell the supervisor.</summary>
+    /// <summary>Find out which vector sets are intact, and tell the supervisor.</summary>
     public sealed record Survey(NodeCommand.Survey Command) : NodeOutput;
 
     /// <summary>Delete what nothing refers to.</summary>
     public sealed record Retain(NodeCommand.Retain Command) : NodeOutput;
 
-    /// <summary>Come back with <see cref="NodeInput.Schedule"/> after what else has arrived by now, so that devices are shared fairly.</summary>
+    /// <summary>
+    /// Give <see cref="NodeInput.Schedule"/> after all messages that have arrived by now, so that devices are shared fairly.
+    /// </summary>
     public sealed record Reschedule : NodeOutput;
 
     /// <summary>Keep a liveness connection to this endpoint.</summary>
     public sealed record PointTo(string Lifeline) : NodeOutput;
 
-    /// <summary>The cluster does not want this node.</summary>
+    /// <summary>The cluster refuses this node.</summary>
     public sealed record Refused(string Why) : NodeOutput;
 
-    /// <summary>Something worth telling the person at this process.</summary>
+    /// <summary>A message for the person at this process.</summary>
     public sealed record Say(string Text) : NodeOutput;
 
-    /// <summary>All that only this node held is elsewhere: the process may end.</summary>
+    /// <summary>Others hold all that only this node held: the process may end.</summary>
     public sealed record Left : NodeOutput;
 }

@@ -3,30 +3,30 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
-/// <summary>What an order means to a node that may have the same work in hand already.</summary>
+/// <summary>What an order means to a node that may have the same work already.</summary>
 public enum Taken
 {
     /// <summary>It is new: begin.</summary>
     New,
 
-    /// <summary>It takes the place of an older order of the same work, which is not wanted any more.</summary>
+    /// <summary>It replaces an older order of the same work, which is no longer needed.</summary>
     Instead,
 
-    /// <summary>It is in hand, or answered, already.</summary>
+    /// <summary>The work is in flight, or answered, already.</summary>
     Known,
 }
 
-// What a node has in hand, and what came of it until a supervisor says that it knows. A supervisor that died with an answer in its
-// mailbox, or a connection that broke, thus loses nothing: the next one is told.
+// The work in flight on a node, and its results until a supervisor acknowledges them. So neither a supervisor that died with a result in
+// its mailbox nor a broken connection loses a result: the node repeats it.
 public sealed class PendingResults
 {
     private readonly Dictionary<(JobId Job, WorkKey Key), (WorkOrder Order, WorkOutcome? Outcome)> _works = [];
     private readonly HashSet<(JobId, WorkKey)> _told = [];
 
-    /// <summary>In hand, or finished and not acknowledged.</summary>
+    /// <summary>In flight, or finished and not acknowledged.</summary>
     public IEnumerable<HeldWork> Works => _works.Values.Select(w => new HeldWork(w.Order.Job, w.Order.Id, w.Order.Key, w.Order.From));
 
-    /// <summary>Takes a piece of work in hand.</summary>
+    /// <summary>Takes an order up, unless the same work is known.</summary>
     public Taken TakeUp(WorkOrder order)
     {
         if (!_works.TryGetValue((order.Job, order.Key), out var known))
@@ -35,7 +35,7 @@ public sealed class PendingResults
             return Taken.New;
         }
 
-        // Of another version, or sums of other results: the newer order is the one that somebody waits for.
+        // Of another version, or sums of other results: only the newer order is still needed.
         var isOther = known.Order.From != order.From || WorkKinds.Find(order.Key.Kind) is { IsOfResults: true };
         if (!isOther || !IsNewer(order.Id, known.Order.Id))
             return Taken.Known;
@@ -43,12 +43,12 @@ public sealed class PendingResults
         return Taken.Instead;
     }
 
-    /// <summary>What came of an order, where that is known and waits to be acknowledged.</summary>
+    /// <summary>The outcome of an order, while it is not acknowledged; null where there is none.</summary>
     public WorkOutcome? OutcomeOf(WorkOrder order) =>
         _works.TryGetValue((order.Job, order.Key), out var known) && known.Order.From == order.From ? known.Outcome : null;
 
-    /// <summary>What came of a piece of work; null where it was put down without a word.</summary>
-    /// <returns>False when nobody waits for it any more: it was dropped, or given anew since.</returns>
+    /// <summary>Notes the outcome of a piece of work; null where the work ended without one.</summary>
+    /// <returns>False when there is nothing to report: no outcome, or the order was dropped or replaced.</returns>
     public bool Finish(WorkOrder order, WorkOutcome? outcome)
     {
         if (!_works.TryGetValue((order.Job, order.Key), out var asked) || asked.Order.Id != order.Id)
@@ -60,7 +60,7 @@ public sealed class PendingResults
         return outcome is not null;
     }
 
-    /// <summary>Answers that were not acknowledged since the last call.</summary>
+    /// <summary>Results that were there at the last call and are not acknowledged since.</summary>
     public IReadOnlyList<(WorkOrder Order, WorkOutcome Outcome)> Overdue()
     {
         var waiting = _works.Where(w => w.Value.Outcome is not null).ToList();
@@ -69,7 +69,7 @@ public sealed class PendingResults
         return overdue;
     }
 
-    /// <summary>Nobody waits for it, or it was not begun and is not going to be.</summary>
+    /// <summary>Forgets work that is no longer needed, or that will not begin.</summary>
     public void Drop(JobId job, WorkKey key) => _works.Remove((job, key));
 
     private static bool IsNewer(OrderId a, OrderId b) => (a.Term, a.Number).CompareTo((b.Term, b.Number)) > 0;

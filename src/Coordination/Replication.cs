@@ -5,11 +5,12 @@ using Elastic.Messages.Runs;
 
 namespace Elastic.Coordination;
 
-// What must be where, so that the loss of a node loses nothing that was committed: the version and the inner states on two nodes. What
-// is of this round only is on the node that made it, and is made again when that one dies; a node that leaves passes it on first.
+// Decides what must be copied, so that the loss of a node loses nothing committed: the version, the inner states and those of this round's
+// results are to be on two nodes. Contributions and hand-overs stay on the node that made them: they are made again when it dies, and
+// copied before it leaves.
 public static class Replication
 {
-    /// <summary>Copies to be made now.</summary>
+    /// <summary>The copies to order now.</summary>
     public static IEnumerable<(WorkKey Key, NodeId Node, Digest Set)> Due(RunState run, ClusterView view)
     {
         var copying = view.InFlight.Keys.Where(w => w.Work.Kind == CopyWork.Kind.Name).ToList();
@@ -43,7 +44,9 @@ public static class Replication
         return lost.Length == 0 ? null : new CoordinatorCommand.LoseWork(run.Round, lost, $"{lost.Length} results of round {run.Round} were on nodes that are gone");
     }
 
-    /// <summary>True when the run needs nothing that only this node holds, or when nobody stays who could take it.</summary>
+    /// <summary>
+    /// True when nothing is in flight on the node, and the run needs nothing that only this node holds or no other node stays.
+    /// </summary>
     public static bool CanGo(RunState run, ClusterView view, NodeId node)
     {
         var staying = view.Staying.Where(n => n != node).ToList();

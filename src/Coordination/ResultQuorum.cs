@@ -8,8 +8,8 @@ namespace Elastic.Coordination;
 /// <summary>One computation of a replica's round.</summary>
 public readonly record struct Vote(NodeId Node, ReplicaResult Result);
 
-// The computations of one replica's round. All of them should give the same bytes; where they do not, somebody's memory or disk
-// lies, and the bytes that two nodes agree on count.
+// The computations of one replica's round. All of them should give the same bytes; where they do not, a node's memory or disk is faulty,
+// and the bytes that two nodes agree on count.
 public sealed record ResultQuorum(ImmutableList<Vote> Votes)
 {
     public static readonly ResultQuorum Empty = new([]);
@@ -35,7 +35,7 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
 
         var agree = quorum.Votes.Any(v => v.Result == result);
         if (quorum.HasVoted(node))
-            return agree && quorum.Winner is not null                            // it contradicts itself
+            return agree && quorum.Winner is not null                            // else the node contradicts itself
                 ? Decision.AlreadyDone
                 : Decision.Store([new ReplicaContested(run.Id, run.Finished[result.Replica], result, node), .. Quarantine(run, [node], result, quorum.Winner is not null, "gave two answers")]);
         if (!agree && quorum.Winner is not null)
@@ -49,8 +49,8 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
         return Decision.Store([new ReplicaSettled(run.Id, result, node), .. Quarantine(run, liars, result, true, "was outvoted")]);
     }
 
-    // What these nodes computed in this round, and no two nodes agree on, is computed again. Whether they agree on the disputed replica is for
-    // the caller to say: a node that gives another node's answer after a different one of its own settles nothing.
+    // Quarantines these nodes. Their results of this round that no two nodes agree on are computed again, the disputed one unless it is
+    // settled: a node that repeats another node's answer after a different one of its own settles nothing.
     private static IEnumerable<RunEvent> Quarantine(RunState run, IReadOnlyList<NodeId> nodes, ReplicaResult about, bool isSettled, string how)
     {
         foreach (var node in nodes)

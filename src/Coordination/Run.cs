@@ -9,8 +9,8 @@ using static Elastic.Messages.Runs.RunEvent;
 
 namespace Elastic.Coordination;
 
-// The life of one training run, decided without clocks, actors or I/O. RunCoordinator puts around it what is not stored. What people ask
-// is decided in RunRequests, what a piece of work gives in the file of its kind (Work), what the coordinator asks of itself here.
+// The life of one training run, decided without clocks, actors or I/O. RunCoordinator adds what is not stored. RunRequests decides people's
+// requests, the file of each kind of work (Work) decides its results, this file decides the coordinator's own commands.
 //
 //   Waiting --- version 0 ---> Computing --- all replicas in ---> Averaging --- all chunks in ---> Assembling
 //                                  ^------------------- committed, rounds left -----------------------'
@@ -44,7 +44,7 @@ public static class Run
         _ => throw new UnreachableException($"undecided: {command}"),
     };
 
-    /// <summary>What a node's result means. Who it comes from and what it starts from is checked here, the rest by its kind of work.</summary>
+    /// <summary>Decides about a node's result: checks its node and starting version here, leaves the rest to its kind of work.</summary>
     public static Decision Decide(RunState run, RunPlan plan, WorkResult result)
     {
         if (run.IsQuarantined(result.Node))
@@ -106,7 +106,7 @@ public static class Run
         _ => throw new UnreachableException($"unknown event: {e}"),
     };
 
-    /// <summary>The events of a score or a checkpoint, and the end of the run where nothing is lacking any more.</summary>
+    /// <summary>Stores the events of a score or a checkpoint, and the end of the run where nothing else is due.</summary>
     public static Decision FinishIfDone(RunState run, RunPlan plan, params RunEvent[] events)
     {
         var after = events.Aggregate(run, Apply);
@@ -114,7 +114,7 @@ public static class Run
         return Decision.Store(done ? [.. events, new RunFinished(run.Id, after.Round, after.Fingerprint!.Value)] : events);
     }
 
-    /// <summary>Why results of one arithmetic must not be mixed with another's.</summary>
+    /// <summary>The reason why results of two arithmetics must not be mixed.</summary>
     public static string OtherArithmetic(string runs, string here) =>
         $"other arithmetic ({runs}; here: {here}), and would end in other weights than an undisturbed run";
 

@@ -6,10 +6,10 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
-// The coordinator's view of the nodes: who comes, goes, rests, leaves, what each has in hand and what it answers.
+// How the coordinator handles nodes: they come, go, rest and leave, have work in flight and answer.
 public sealed partial class RunCoordinator
 {
-    // Enough to share the load of a popular blob; a node that needs more is told anew with the next order.
+    // Enough to share the load of a popular blob; a node that needs other sources gets them with the next order.
     private const int SourcesOfASet = 3;
     private const int MostSources = Part.MostDigests;
 
@@ -36,7 +36,7 @@ public sealed partial class RunCoordinator
         }
     }
 
-    // An answer counts because of what it is: from a node that is there, of this job and version, and still wanted.
+    // A result counts if it comes from an enlisted node, is of this job and version, and is still wanted.
     private void Take(WorkResult result)
     {
         if (WhyNot(result) is { } why)
@@ -53,7 +53,7 @@ public sealed partial class RunCoordinator
 
         var kind = WorkKinds.Of(result.Key);
         var decision = Coordination.Run.Decide(Run, Plan!, result);
-        // Noted before the events are folded: what is in the journal and on no node counts as lost.
+        // Before the events are folded: a set that is in the journal and on no node counts as lost.
         if (decision.Refusal is null)
             View = View.Hold(result.Node, kind.Holds(result.Outcome));
         else
@@ -70,7 +70,7 @@ public sealed partial class RunCoordinator
             case Computed { Result: var computed } when Run.QuorumOf(computed.Replica).Votes is [var only] && only.Node == result.Node:
                 View = View with { Homes = View.Homes.SetItem(computed.Replica, result.Node) };
                 break;
-            // What it holds may be of sums that do not count any more.
+            // The node may hold a version of sums that no longer count.
             case Assembled held when held.Round == Run.Round && Run.Phase(Plan!) == RunPhase.Assembling && held.Version == Run.NextVersion(Plan!).Digest:
                 View = View with { Assembled = View.Assembled.Add(result.Node) };
                 break;
@@ -86,7 +86,7 @@ public sealed partial class RunCoordinator
         : _released.Contains(result.Node) ? "the node was released: what it has made since goes with it"
         : null;
 
-    // The node keeps an answer, and gives it again and again, until it hears that nobody waits for it any more.
+    // The node keeps a result and repeats it until DropWork reaches it.
     private void Acknowledge(InFlightWork work)
     {
         View = View.Answered(work.Work, work.Node);
@@ -98,7 +98,8 @@ public sealed partial class RunCoordinator
     private void TakeBack(WorkResult result, WorkFailed failed)
     {
         Send(result.Node, new NodeCommand.DropWork(id, [result.Key]));
-        // A node that was given up, or is a round behind, may fail at what is done long since: its blobs are gone. And it says so until it hears.
+        // A node that was lost, or is a round behind, may fail at work that is long done: its blobs are gone. It repeats the failure until
+        // DropWork reaches it.
         var work = new InFlightWork(result.Key, result.Node);
         if (!View.InFlight.ContainsKey(work) || _failures.IsResting(work))
             return;
@@ -134,7 +135,7 @@ public sealed partial class RunCoordinator
             }
 
             _inventory.Forget(node);
-            _opened.Remove(node);                                      // so that it is asked once more when it has rested
+            _opened.Remove(node);                                      // so that the node is asked again after its rest
             Rest(node, "it does not say what it stores: its disk may hang");
         }
 
@@ -156,9 +157,9 @@ public sealed partial class RunCoordinator
         if (isNew)
             Forget(report.Node);
         if (isNew && !View.Surveyed)
-            _inventory.Begin(_now);                                    // others may be on their way as well
+            _inventory.Begin(_now);                                    // other nodes may be about to enlist as well
         if (report.Leaving)
-            _released.Remove(report.Node);                             // it is still waiting for the word
+            _released.Remove(report.Node);                             // the node is still waiting for Release
         _health.Note(report);
         View = _health.Enlist(View, Run, report);
         if (Plan is not null)
@@ -186,7 +187,7 @@ public sealed partial class RunCoordinator
         _outputs.Add(new RunOutput.Distrust(quarantined.Node));
     }
 
-    // A node could not open the run, and is asked again after a while; or was not asked to, because that message was lost, and is asked at once.
+    // A node that could not open the run is asked again after a rest; a node that never got OpenRun, because the message was lost, at once.
     private void Unopened(NodeReport.RunUnopened report)
     {
         _opened.Remove(report.Node);
@@ -200,12 +201,12 @@ public sealed partial class RunCoordinator
             Rest(report.Node, report.Why);
     }
 
-    // Nobody asks who has what of a run that was finished before this supervisor came: its checkpoint is durable.
+    // A seed lets nodes leave a finished run without a survey: its checkpoint is durable.
     private void ReleaseLeavers()
     {
         if (!(View.Surveyed || IsIdleAfterFinish))
             return;
-        // Where nobody stays there is nothing to wait for, unless somebody is only resting.
+        // Where no node stays but one rests, leaving nodes wait: the resting node may take copies later.
         if (!View.Staying.Any() && View.Nodes.Keys.Any(_health.IsUnhealthy))
             return;
         foreach (var node in View.Nodes.Where(n => n.Value.Leaving && !_health.IsUnhealthy(n.Key)).Select(n => n.Key))
@@ -229,7 +230,7 @@ public sealed partial class RunCoordinator
             Send(node, survey with { Thorough = thorough });
     }
 
-    // What a node has in hand by its own account and what it should have, made the same.
+    // Makes the view agree with the work that the node reports, and drops reported work that is not needed.
     private void Reconcile(NodeReport.Enlist report)
     {
         var own = report.Works.Where(w => w.Job == id.Job).ToLookup(w => w.From == Run.Version, w => new InFlightWork(w.Key, report.Node));
@@ -241,7 +242,7 @@ public sealed partial class RunCoordinator
             View = View.Give(work.Work, work.Node, _now);
         if (unknown[true].Concat(own[false]).Select(w => w.Work).ToArray() is { Length: > 0 } over)
             Send(report.Node, new NodeCommand.DropWork(id, over));
-        // It says so itself when it has put everything down; that may get lost.
+        // The node reports RunIdle when it has handed everything over; that message may get lost.
         if (IsStopping && has.Count == 0 && View.InFlight.Keys.All(w => w.Node != report.Node))
             _busy.Remove(report.Node);
     }
@@ -264,12 +265,12 @@ public sealed partial class RunCoordinator
     {
         View = View.Forget([]) with { Surveyed = false };
         _inventory.Begin(_now);
-        // Read everything again: what a node believes to be whole may be what somebody found damaged.
+        // Thorough: a set that one node believes to be intact may be the one that another node found damaged.
         foreach (var node in _opened)
             AskWhatIsWhole(node, thorough: true);
     }
 
-    // Data planes of nodes that have what is needed, a few for each, not always the same; then the seeds, which are meant to keep things.
+    // Data planes of nodes that hold the needed sets, at most SourcesOfASet for each, in turn; then of seeds, which are meant to stay.
     private string[] SourcesOf(IEnumerable<Digest> needs, NodeId except) =>
     [
         .. needs.Distinct()

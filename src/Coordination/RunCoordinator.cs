@@ -7,26 +7,26 @@ using static Elastic.Coordination.CoordinatorCommand;
 
 namespace Elastic.Coordination;
 
-/// <summary>What a coordinator is told about its process.</summary>
+/// <summary>What a coordinator knows of its process.</summary>
 /// <param name="GoesOn">True where a run that nobody stopped goes on by itself after a restart.</param>
-/// <param name="Patience">How long to wait for nodes that may hold a version before it is taken for lost.</param>
+/// <param name="Patience">How long to wait for nodes that may hold a version, before the version is taken for lost.</param>
 public sealed record CoordinatorSettings(bool GoesOn, TimeSpan Patience);
 
-// What supervises a run: the run as the journal has it, the view of the nodes, and what follows from both. It decides and keeps
-// count without actors, clocks, chance of its own or I/O, so that a simulation runs the very same code. Whoever owns it replays the journal,
-// then calls Step for everything that happens and carries out the outputs, in order. See Lifecycle for its states.
+// Supervises a run: keeps the run as the journal has it and the view of the nodes, and decides what follows from both, without actors,
+// clocks, chance of its own or I/O, so that a simulation runs the very same code. The owner replays the journal, then calls Step for every
+// input and carries out the outputs, in order. See Lifecycle for its states.
 public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> planOf, CoordinatorSettings settings)
 {
     // Recovery from a snapshot replays at most so many rounds: some thousands of small events, a fraction of a second.
     private const int SnapshotEvery = 100;
 
-    // A message to or from a node that lives may be lost with its connection. The node says every second what it has in hand.
+    // A message to or from a live node may be lost with its connection. The node reports its work every second.
     private static readonly TimeSpan InTransit = TimeSpan.FromSeconds(3);
 
-    // Results on a node that has just fallen silent: it may be back in a moment.
+    // How long results stay wanted after the last node that holds them fell silent: it may be back in a moment.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
 
-    // No piece of work but a replica's round takes so long on a node that is well. (A slow replica gets a second runner.)
+    // On a healthy node no work takes so long, but a replica's round. (A slow replica gets a second runner.)
     private static readonly TimeSpan Overlong = TimeSpan.FromMinutes(5);
 
     private readonly WorkerHealth _health = new();
@@ -69,7 +69,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         _ => View.DeviceCount == 0 || Plan is null || Run.IsFinished ? RunPhase.Waiting : Run.Phase(Plan),
     };
 
-    /// <summary>For what the run waits, where nothing is in flight and nothing can be given out; null otherwise.</summary>
+    /// <summary>What the run waits for; null where it waits for nothing, or only for work in flight.</summary>
     public string? WaitsFor => Lifecycle switch
     {
         Lifecycle.Recovering => "the database: this supervisor has no term yet",
@@ -97,7 +97,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     /// <summary>An event of the journal, before <see cref="RunInput.Recovered"/>.</summary>
     public void Replay(RunEvent e) => Fold(e);
 
-    /// <summary>Something happens.</summary>
+    /// <summary>Takes one input.</summary>
     /// <param name="now">Since any fixed moment; never smaller than before.</param>
     /// <param name="chance">Spreads retries; no result depends on it.</param>
     /// <returns>What is to be done, in this order.</returns>
@@ -139,7 +139,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         return outputs;
     }
 
-    /// <summary>The run cannot go on.</summary>
+    /// <summary>Marks the run as unable to go on; the first reason stays.</summary>
     public void Fail(string why) => Failure ??= why;
 
     private void Recover()
@@ -156,7 +156,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         if (decision.Refusal is null && asked.Request is RunRequest.Start)
         {
             _isAsked = true;
-            Failure = null;                                            // whoever says so has mended it
+            Failure = null;                                            // the person who starts the run has fixed the cause
             _failures.Clear();
         }
 
@@ -165,8 +165,8 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
             : new RunReply.Accepted(asked.Request.Run, id)));
     }
 
-    // A commit is decided when the fence has passed, by who holds what then. Where it is not due any more, the fence has let a round pass
-    // that the run has not: it has to be told where the run stands.
+    // Decides the commit after the fence has let it pass, by what the nodes hold then. Where the commit is no longer due, the fence is one
+    // round ahead of the run: a new term tells the fence where the run stands.
     private void Commit(RunInput.Fenced fenced)
     {
         _atTheFence = null;
@@ -193,7 +193,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         Carry(decision);
     }
 
-    // Stores what was decided, and does what follows from it.
+    // Stores the events of a decision, and does what follows from them.
     private void Carry(Decision decision)
     {
         if (decision.Events.Count == 0)
@@ -220,7 +220,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         _outputs.Add(new RunOutput.BeginTerm(++_termAsking, Run.Round));
     }
 
-    // What follows from all that is known now.
+    // Decides what to do next in the present state.
     private void Advance()
     {
         if (Plan is null || Lifecycle == Lifecycle.Recovering)
@@ -229,7 +229,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         if (!rests)
             Inquire();
         if (_term is null)
-            return;                                                    // it has rolled back: the fence is asked first
+            return;                                                    // the run has rolled back: it needs a new term first
         foreach (var over in View.InFlight.Keys.Where(w => Scheduler.IsDone(Run, Plan, w)).GroupBy(w => w.Node).ToList())
             TakeAway(over.Key, [.. over.Select(w => w.Work)]);
         if (Run.Arithmetic.Length > 0)
@@ -242,7 +242,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         }
     }
 
-    // A finished run on a seed; one process that is asked to go on with it looks whether it is still whole.
+    // A finished run where runs go on by themselves (seeds). elastic train surveys the run first.
     private bool IsIdleAfterFinish => Run.IsFinished && settings.GoesOn;
 
     private bool IsStopping => !_isAsked || Run.IsPaused;
@@ -262,7 +262,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
             Decide(lost);
     }
 
-    // Nobody waits for this any more.
+    // Takes work that is no longer needed away from a node.
     private void TakeAway(NodeId node, WorkKey[] works)
     {
         Send(node, new NodeCommand.DropWork(id, works));
@@ -270,7 +270,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
             View = View.Answered(work, node);
     }
 
-    // A run that stops or rests gives out copies only: what it has is kept, whoever leaves.
+    // A run that stops or rests gives out copies only, so that no node that leaves takes anything with it.
     private void GiveOut(RunPlan plan, bool rests)
     {
         var scheduling = Scheduler.Next(Run, View, plan, new StragglerDetector(_now, _timings.Median), IsStopping || rests);
@@ -311,7 +311,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
                 Retain();
                 return null;
             case RunEvent.SettingsChanged or RunEvent.CorpusPublished:
-                _opened.Clear();                                       // the nodes are told again
+                _opened.Clear();                                       // the nodes get OpenRun again
                 return null;
             case RunEvent.ArithmeticChosen chosen:
                 ReviewNodes();
@@ -324,7 +324,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
             case RunEvent.RolledBack rolledBack:
                 View = View with { Assembled = View.Assembled.Clear() };
                 _progress.Forget();
-                BeginTerm();                                           // nothing is committed until the fence knows of it
+                BeginTerm();                                           // nothing is committed until the fence knows of the rollback
                 return rolledBack.Why;
             case RunEvent.WorkLost lost:
                 View = View with { Assembled = View.Assembled.Clear() };
@@ -341,7 +341,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         }
     }
 
-    // Sums over results that do not count any more.
+    // Takes sums over results that no longer count away from the nodes.
     private void DropSums()
     {
         foreach (var sums in View.InFlight.Keys.Where(w => WorkKinds.Find(w.Work.Kind) is { IsOfResults: true }).GroupBy(w => w.Node).ToList())

@@ -12,13 +12,13 @@ public abstract record RunInput
     public sealed record Recovered : RunInput;
 
     /// <summary>The fence has given a term.</summary>
-    /// <param name="Asking">Which asking it answers: only the newest counts.</param>
+    /// <param name="Asking">Of the <see cref="RunOutput.BeginTerm"/> that it answers: only the newest counts.</param>
     public sealed record TermBegun(int Asking, long Term) : RunInput;
 
     /// <summary>The fence has let a commit pass, or has not: another supervisor has taken the run over.</summary>
     public sealed record Fenced(CoordinatorCommand.CommitRound Commit, bool Passed) : RunInput;
 
-    /// <summary>Somebody asks something. Answered by <see cref="RunOutput.Reply"/>.</summary>
+    /// <summary>A person asks something. Answered by <see cref="RunOutput.Reply"/>.</summary>
     /// <param name="Asker">Whom to answer; the coordinator only hands it back.</param>
     public sealed record Asked(RunRequest Request, object? Asker) : RunInput;
 
@@ -26,7 +26,7 @@ public abstract record RunInput
 
     public sealed record Reported(NodeReport Report) : RunInput;
 
-    /// <summary>A node is gone, or is thought to be: its work may be given to others.</summary>
+    /// <summary>A node is gone, or is suspected to be: its work may be given to others.</summary>
     public sealed record Lost(NodeId Node) : RunInput;
 
     /// <summary>Time passes, and nothing else happens.</summary>
@@ -55,10 +55,10 @@ public abstract record RunOutput
     /// <summary>Another supervisor has taken over: this one ends.</summary>
     public sealed record GiveUp(string Why) : RunOutput;
 
-    /// <summary>A node's results were wrong: all runs are to know.</summary>
+    /// <summary>A node's results were wrong: displays show it as quarantined.</summary>
     public sealed record Distrust(NodeId Node) : RunOutput;
 
-    /// <summary>Something worth telling a person.</summary>
+    /// <summary>A message for people.</summary>
     public sealed record Notice(string Text) : RunOutput;
 
     /// <summary>What was dropped, and why; for the log.</summary>

@@ -46,14 +46,19 @@ public sealed record RunPlan
     /// <summary>Tokens that all replicas together have trained on when a round begins.</summary>
     public long TokensBefore(int round) => Timeline.SamplesBefore(round) * Context;
 
-    /// <summary>True when version <paramref name="version"/> is to be scored: the first, the last, and every so many between.</summary>
+    /// <summary>
+    /// True when version <paramref name="version"/> is to be scored: the first, the last, and every <see cref="EvaluateEvery"/>-th.
+    /// </summary>
     public bool Evaluates(int version) =>
         EvaluateEvery > 0 && (version % EvaluateEvery == 0 || version == Rounds);
 
     /// <summary>True when version <paramref name="version"/> is to be made durable.</summary>
     public bool Checkpoints(int version) => version > 0 && (version % CheckpointEvery == 0 || version == Rounds);
 
-    /// <summary>True when two nodes are to compute this replica's round, and compare. Which rounds are audited looks like chance and is not.</summary>
+    /// <summary>
+    /// True when two nodes are to compute this replica's round, to compare. A hash of round and replica decides, so the choice is always
+    /// the same.
+    /// </summary>
     public bool Audits(int round, int replica) =>
         AuditRate > 0 && (Mixed(((ulong)(uint)round << 32) | (uint)replica) >> 11) * (1.0 / (1UL << 53)) < AuditRate;
 
@@ -65,7 +70,7 @@ public sealed record RunPlan
     }
 
     /// <summary>The plan of a run. <c>run.epochs</c> ends with the round that completes the last epoch.</summary>
-    /// <param name="elements">Of the flat parameter vector.</param>
+    /// <param name="elements">Elements of the flat parameter vector.</param>
     public static RunPlan Of(TrainingSettings settings, long elements, long blocks, long heldOutBlocks)
     {
         ArgumentNullException.ThrowIfNull(settings);

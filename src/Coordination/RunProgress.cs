@@ -3,18 +3,20 @@ using Elastic.Messages.Runs;
 
 namespace Elastic.Coordination;
 
-/// <summary>What is seen of a run between two commits: steps, losses, speed. Lost with the process, and worth nothing to the weights.</summary>
+/// <summary>
+/// What displays show of a run between two commits: steps, losses, speed. Lost with the process; no weight depends on it.
+/// </summary>
 public sealed class RunProgress
 {
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(15);
     private readonly Dictionary<int, NodeReport.StepTaken> _newest = [];
     private readonly Queue<(TimeSpan At, long Tokens)> _recent = new();
 
-    /// <summary>A replica took steps of so many tokens each since it was heard of last.</summary>
+    /// <summary>Counts the steps that a replica took since its last report, of so many tokens each.</summary>
     /// <param name="now">Since any fixed moment.</param>
     public void Count(NodeReport.StepTaken step, long tokens, TimeSpan now)
     {
-        // Two nodes may compute the same round of a replica: only who is ahead counts.
+        // Two nodes may compute the same round of a replica: only the node that is ahead counts.
         var last = _newest.GetValueOrDefault(step.Replica);
         var before = last is null || last.Round < step.Round ? 0 : last.Step;
         if (last is not null && (last.Round > step.Round || (last.Round == step.Round && last.Step >= step.Step)))
@@ -25,10 +27,10 @@ public sealed class RunProgress
             _recent.Dequeue();
     }
 
-    /// <summary>The run has gone back: steps of later rounds than it is in now were for nothing.</summary>
+    /// <summary>Forgets all steps: the run has gone back to an earlier round.</summary>
     public void Forget() => _newest.Clear();
 
-    /// <summary>Over the last seconds; 0 before two steps were seen.</summary>
+    /// <summary>Over the last seconds; 0 before the second report.</summary>
     public double TokensPerSecond
     {
         get

@@ -8,10 +8,10 @@ using static Elastic.Messages.Runs.RunRequest;
 
 namespace Elastic.Coordination;
 
-// What people ask of a run, decided. Asking the same twice changes nothing the second time.
+// Decides what people ask of a run. A repeated request changes nothing.
 public static class RunRequests
 {
-    // Whoever repeats a request does so within minutes; people make a few in an hour.
+    // A request is repeated within minutes; people make a few in an hour.
     private const int MostRemembered = 64;
 
     public static Decision Decide(RunState run, RunPlan? plan, RunRequest request) => request switch
@@ -31,7 +31,7 @@ public static class RunRequests
     public static ImmutableList<string> Remember(ImmutableList<string> requests, Origin by) =>
         requests.Contains(by.Id) ? requests : requests.Add(by.Id) is { Count: > MostRemembered } all ? all.RemoveAt(0) : requests.Add(by.Id);
 
-    // What is stored is folded by every later recovery: settings that cannot be read must not get into the journal.
+    // Every later recovery folds what is stored: settings that cannot be read must not get into the journal.
     private static string? Unusable(Start c)
     {
         try
@@ -65,7 +65,7 @@ public static class RunRequests
         if (differences.Count > 0)
             return Decision.Refuse($"run {c.Run} was started with other settings ({string.Join("; ", differences)}): " +
                                    "put them back to go on with it, or start a new run with --run NAME");
-        // Said by a process that has devices of its own. Where it says nothing, each node's is compared when it comes.
+        // A process with devices sends its arithmetic. Where it sends none, each node's is compared when the node enlists.
         if (c.Arithmetic.Length > 0 && run.Arithmetic.Length > 0 && c.Arithmetic != run.Arithmetic)
             return Decision.Refuse($"run {c.Run} began with {Run.OtherArithmetic(run.Arithmetic, c.Arithmetic)}: " +
                                    "go on where the arithmetic is the same, or start a new run from its checkpoint with --run NAME --set model.init=PATH");

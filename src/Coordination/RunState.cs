@@ -17,7 +17,7 @@ public sealed record RunState
     /// <summary>Canonical text of the settings; null before the run exists.</summary>
     public string? Settings { get; init; }
 
-    /// <summary>Of the flat parameter vector.</summary>
+    /// <summary>Elements of the flat parameter vector.</summary>
     public long Elements { get; init; }
 
     public Digest? Corpus { get; init; }
@@ -31,7 +31,7 @@ public sealed record RunState
 
     public string Arithmetic { get; init; } = "";
 
-    /// <summary>The round that is being computed: as many are committed.</summary>
+    /// <summary>The round that is being computed; also the number of committed rounds.</summary>
     public int Round { get; init; }
 
     /// <summary>Vector set of the version that the round starts from; null before version 0 exists.</summary>
@@ -63,21 +63,21 @@ public sealed record RunState
 
     public double? TrainLossNats { get; init; }
 
-    /// <summary>Who computed what in this round, by replica.</summary>
+    /// <summary>All computations of this round, by replica.</summary>
     public ImmutableSortedDictionary<int, ResultQuorum> Quorums { get; init; } = ImmutableSortedDictionary<int, ResultQuorum>.Empty;
 
-    /// <summary>Nodes whose results were wrong, and why it is thought so.</summary>
+    /// <summary>Nodes whose results were wrong, and why.</summary>
     public ImmutableSortedDictionary<string, string> Quarantined { get; init; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
 
-    /// <summary>Ids of the newest requests that changed something, newest last: the same request again changes nothing.</summary>
+    /// <summary>Ids of the newest requests that changed something, newest last: a repeated request changes nothing.</summary>
     public ImmutableList<string> Requests { get; init; } = [];
 
-    /// <summary>True when somebody asked the run to stop, and nobody has asked it to go on since.</summary>
+    /// <summary>True from a pause to the next start.</summary>
     public bool IsPaused { get; init; }
 
     public bool IsFinished { get; init; }
 
-    /// <summary>A run of which nothing is known.</summary>
+    /// <summary>The state before the first event.</summary>
     public static RunState Empty(RunId id) => new() { Id = id };
 
     /// <summary>True once the run is in the journal.</summary>
@@ -91,7 +91,7 @@ public sealed record RunState
         : Averaged.Count < plan.Chunks ? RunPhase.Averaging
         : RunPhase.Assembling;
 
-    /// <summary>Who computed this replica's round so far, and what came of it.</summary>
+    /// <summary>The computations of this replica's round so far.</summary>
     public ResultQuorum QuorumOf(int replica) => Quorums.GetValueOrDefault(replica, ResultQuorum.Empty);
 
     public bool IsQuarantined(NodeId node) => Quarantined.ContainsKey(node.Value);

@@ -3,12 +3,14 @@ using Elastic.Messages.Vectors;
 
 namespace Elastic.Coordination;
 
-// Who does what next. The whole answer is computed from the run and the view each time one of them changes, and what
-// is in flight already is left out: a lost node or a new one needs no path of its own.
+// Decides which node does what next. Computes all work that is due anew from the run and the view each time, and leaves out what is in
+// flight, so that a lost or a new node needs no code of its own.
 public static class Scheduler
 {
-    /// <summary>The work that can start now and is in nobody's hand, the view that has it in flight, and why nothing can be given where that is so.</summary>
-    /// <param name="upkeepOnly">The run stops or rests: only what keeps what is there is given out.</param>
+    /// <summary>
+    /// The work that can start now and is not in flight yet, the view with it in flight, and why work that is due cannot be given out.
+    /// </summary>
+    /// <param name="upkeepOnly">The run stops or rests: only upkeep is given out.</param>
     public static Scheduling Next(RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers, bool upkeepOnly = false)
     {
         var scheduling = new Scheduling(run, view, plan, stragglers);
@@ -31,7 +33,7 @@ public static class Scheduler
 
     /// <summary>
     /// The commit that is due: enough nodes hold the next version and every inner state that belongs to it, and the version that
-    /// the round started from is scored and durable, so that nothing of it is needed any more. Null while something is lacking.
+    /// the round started from is scored and durable, so that its blobs are no longer needed. Null while one of these is missing.
     /// </summary>
     public static CoordinatorCommand.CommitRound? Commit(RunState run, ClusterView view, RunPlan plan)
     {
@@ -46,7 +48,7 @@ public static class Scheduler
         return new CoordinatorCommand.CommitRound(run.Round, next.Digest, next[VectorSet.Parameters].Fingerprint, Math.Min(holders, copies), staying.Count);
     }
 
-    /// <summary>True when nobody waits for this work any more.</summary>
+    /// <summary>True when this work is no longer needed.</summary>
     public static bool IsDone(RunState run, RunPlan plan, InFlightWork work) =>
         WorkKinds.Find(work.Work.Kind) is not { } kind || kind.IsDone(run, plan, work.Work, work.Node);
 }

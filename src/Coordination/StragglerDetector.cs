@@ -1,8 +1,8 @@
 namespace Elastic.Coordination;
 
-/// <summary>What is known of time: the moment, and how long a replica's round takes.</summary>
+/// <summary>Judges from the present time, and from how long a replica's round takes, whether a replica takes too long.</summary>
 /// <param name="Now">Since the supervisor began.</param>
-/// <param name="Median">Of the replicas' rounds that were computed lately; null before the first.</param>
+/// <param name="Median">Median duration of the replicas' rounds that were computed lately; null before the first.</param>
 public readonly record struct StragglerDetector(TimeSpan Now, TimeSpan? Median)
 {
     /// <summary>A replica that takes longer than so many medians gets a second runner.</summary>

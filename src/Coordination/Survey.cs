@@ -4,13 +4,13 @@ using static Elastic.Messages.Runs.RunEvent;
 
 namespace Elastic.Coordination;
 
-// The resume ladder. After a recovery the journal says what there should be, and the nodes say what is still whole.
-// From the top: the newest version; else the newest whole checkpoint; else the very beginning.
+// Decides where a run goes on after a recovery or a loss, by the sets of the journal that nodes still hold intact: from the newest version;
+// else from the newest intact checkpoint; else from the beginning.
 public static class Survey
 {
     public static Decision Decide(RunState run, HashSet<Digest> asked, HashSet<Digest> intact)
     {
-        // An answer to an earlier supervisor: to judge by it would take whatever was committed since for damaged.
+        // A survey of before the newest commit: by it, all that was committed since would seem damaged.
         if (run.Version is { } newest && !(asked.Contains(newest) && run.InnerStates.All(asked.Contains)))
             return Decision.Refuse($"the survey does not speak of version {run.Round}: it was asked for before");
 
@@ -20,7 +20,7 @@ public static class Survey
         if (run.Version is { } version && (IsLost(version) || run.InnerStates.Any(IsLost)))
         {
             var damage = $"version {run.Round} is incomplete or damaged";
-            // Only where it matters: a checkpoint whose node is away may be back when it is needed.
+            // Only now that the version is lost: a checkpoint whose node is away may be back when it is needed.
             events.AddRange(broken.Select(c => new CheckpointDropped(run.Id, c.Version)));
             foreach (var checkpoint in broken.AsEnumerable().Reverse())
                 damage += $", so is the checkpoint of round {checkpoint.Version}";
@@ -40,7 +40,7 @@ public static class Survey
 
         bool IsWhole(Checkpoint c) => !IsLost(c.Parameters) && !c.InnerStates.Any(IsLost);
 
-        // Averaged chunks are cheap: they are always summed again rather than read through.
+        // Averaged chunks are cheap: they are always summed again rather than verified.
         WorkLost? LostWork()
         {
             var replicas = run.Finished.Values.Where(r => IsLost(r.Contribution) || IsLost(r.InnerState)).Select(r => r.Replica)

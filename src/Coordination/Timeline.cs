@@ -55,13 +55,13 @@ public sealed record Segment
     }
 }
 
-/// <summary>The segments of a run, first to last. Everything that is counted along a run is counted here, and by the audit likewise.</summary>
+/// <summary>The segments of a run, first to last. Run and audit both count samples and steps here.</summary>
 public sealed record Timeline
 {
     private readonly Segment[] _segments;
 
-    /// <param name="segments">Without gaps, from round 0. What was consumed before each is computed here.</param>
-    /// <exception cref="ArgumentException">There is none, or they do not follow each other.</exception>
+    /// <param name="segments">Without gaps, from round 0. The samples and steps before each are computed here.</param>
+    /// <exception cref="ArgumentException">There is no segment, or they do not follow each other.</exception>
     public Timeline(params IEnumerable<Segment> segments)
     {
         var (list, round, sample, step) = (new List<Segment>(), 0, 0L, 0L);

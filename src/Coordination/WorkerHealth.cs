@@ -3,10 +3,10 @@ using Elastic.Messages.Nodes;
 
 namespace Elastic.Coordination;
 
-// What the nodes say of themselves, and what a run makes of it: which may compute for it, which only store, which get nothing.
+// Keeps the nodes' newest reports, and decides which nodes may compute for a run, which only store, and which rest.
 public sealed class WorkerHealth
 {
-    // A full disk may be cleared: after this long the node is tried again, and twice as long each time that it fails again.
+    // A full disk may be cleared: the node is tried again after this long, and after twice as long each time that it fails again.
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LongestRest = TimeSpan.FromMinutes(30);
 
@@ -16,7 +16,7 @@ public sealed class WorkerHealth
 
     public IEnumerable<NodeReport.Enlist> Reports => _reports.Values;
 
-    /// <summary>What a node said last; null where it is not there.</summary>
+    /// <summary>A node's newest report; null where the node is not there.</summary>
     public NodeReport.Enlist? Of(NodeId node) => _reports.GetValueOrDefault(node);
 
     public bool Knows(NodeReport.Enlist report) => _reports.GetValueOrDefault(report.Node)?.Incarnation == report.Incarnation;
@@ -30,7 +30,7 @@ public sealed class WorkerHealth
         _setbacks.Remove(node);
     }
 
-    /// <summary>A node cannot do what it is asked to; it rests for a while.</summary>
+    /// <summary>Lets a node that cannot do its work rest for a while.</summary>
     public void MarkUnhealthy(NodeId node, string why, TimeSpan now)
     {
         var setbacks = _setbacks[node] = _setbacks.GetValueOrDefault(node, -1) + 1;
@@ -38,14 +38,14 @@ public sealed class WorkerHealth
         _unhealthy[node] = (why, now + (rest < LongestRest ? rest : LongestRest));
     }
 
-    /// <summary>A node has done what it was asked to.</summary>
+    /// <summary>Notes that a node has done its work: unless it rests, its next rest is a short one again.</summary>
     public void MarkHealthy(NodeId node)
     {
         if (!IsUnhealthy(node))
             _setbacks.Remove(node);
     }
 
-    /// <summary>True when those that rested long enough are well again.</summary>
+    /// <summary>Ends the rests that are over; true when there was one.</summary>
     public bool Recover(TimeSpan now)
     {
         var well = _unhealthy.Where(a => a.Value.Until <= now).Select(a => a.Key).ToList();
@@ -65,7 +65,7 @@ public sealed class WorkerHealth
             ? $"it has {Run.OtherArithmetic(run.Arithmetic, report.Arithmetic)}: it stores for run {run.Id}, and computes nothing; start a worker where the arithmetic is the same"
             : null;
 
-    /// <summary>The node as the view is to have it.</summary>
+    /// <summary>Enters the node into the view: without devices where it is unfit, as leaving where it rests.</summary>
     public ClusterView Enlist(ClusterView view, RunState run, NodeReport.Enlist report) => view.Enlist(
         report.Node, Unfit(run, report) is null ? report.Devices : [], report.Seed, report.Leaving || IsUnhealthy(report.Node));
 }

@@ -1,12 +1,12 @@
 namespace Elastic.Foundation;
 
 /// <summary>How long to wait before the next attempt: twice as long after each one, up to a longest pause.</summary>
-/// <param name="First">After the first attempt; before chance shortens it.</param>
+/// <param name="First">After the first attempt, before jitter shortens it.</param>
 /// <param name="Longest">The most that doubling gives.</param>
 public readonly record struct Backoff(TimeSpan First, TimeSpan Longest)
 {
     /// <summary>
-    /// The share of a pause that chance may take off, so that processes that failed together do not come back together. Half is the
+    /// The share of a pause that chance may take off, so that processes that failed together do not retry together. Half is the
     /// usual "equal jitter": it spreads well, and never makes a pause vanish.
     /// </summary>
     public double Jitter { get; init; } = 0.5;

@@ -23,7 +23,7 @@ public readonly record struct Digest(string Hex)
         return new Digest(Convert.ToHexStringLower(hash.GetHashAndReset()));
     }
 
-    /// <summary>True for 64 lower-case hex digits, which no path or other mischief can be.</summary>
+    /// <summary>True for 64 lower-case hex digits, so that no digest is a path.</summary>
     public static bool IsDigest(string hex) => hex.Length == 2 * Length && hex.All(char.IsAsciiHexDigitLower);
 
     /// <summary>The first twelve digits, for people.</summary>

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Elastic.Foundation;
 
-/// <summary>Files that are either there whole or not at all, and that a power cut does not take back once they are made durable.</summary>
+/// <summary>Files that are either complete or absent, and that survive a power cut once they are made durable.</summary>
 public static partial class DurableFile
 {
     /// <summary>Writes through a temporary file and a rename. Survives the death of the process, not yet that of the machine.</summary>

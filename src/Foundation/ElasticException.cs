@@ -1,8 +1,7 @@
 namespace Elastic.Foundation;
 
 /// <summary>
-/// Something that the person at the keyboard can mend: the message names the thing and the remedy,
-/// and is shown without a stack trace.
+/// An error that the user can fix: the message names the thing and the remedy, and is shown without a stack trace.
 /// </summary>
 public class ElasticException : Exception
 {
@@ -12,7 +11,7 @@ public class ElasticException : Exception
 
     public ElasticException(string message, Exception inner) : base(message, inner) { }
 
-    /// <summary>The one among an exception and what caused it, which says what to do; null where there is none.</summary>
+    /// <summary>The first ElasticException among an exception and its causes; null where there is none.</summary>
     public static ElasticException? In(Exception? e)
     {
         while (e is not (null or ElasticException))

@@ -5,7 +5,7 @@ using System.Net.Sockets;
 
 namespace Elastic.Foundation;
 
-/// <summary>Where a process listens: a host and a port, written HOST:PORT. It checks itself when it is made.</summary>
+/// <summary>Where a process listens: a host and a port, written HOST:PORT. The constructor checks both.</summary>
 /// <remarks>
 /// An IPv6 address stands in brackets where a port follows ([::1]:4053), and is kept without them and in its shortest form, so that one
 /// address is one endpoint and nothing prints brackets twice. Names keep their case: Akka compares them letter by letter.
@@ -53,7 +53,7 @@ public readonly record struct Endpoint
         return wrong is null;
     }
 
-    /// <summary>Those of the texts that are endpoints: what another process says is not worth failing for.</summary>
+    /// <summary>Those of the texts that are endpoints. Others, which another process sent, are skipped.</summary>
     public static IEnumerable<Endpoint> Among(IEnumerable<string> texts) =>
         texts.Select(text => TryParse(text, out var endpoint, out _) ? endpoint : (Endpoint?)null).OfType<Endpoint>();
 

@@ -4,36 +4,36 @@ using System.Net.Sockets;
 namespace Elastic.Foundation;
 
 /// <summary>
-/// How this process opens and accepts connections. It makes one of these when it starts, and whatever has a socket (Akka.Remote, the data
-/// plane, the liveness connection, pbm and its server) takes it: who wants every byte encrypted changes nothing else.
+/// How this process opens and accepts connections. The process makes one when it starts, and everything that has a socket (Akka.Remote, the
+/// data plane, the liveness connection, pbm and its server) uses it: to encrypt every byte, only this object changes.
 /// </summary>
 /// <remarks>
 /// Encryption goes around the stream of a connection, below HTTP: addresses of the data plane begin with http:// either way. Only
-/// Akka.Remote opens its sockets itself; it is told with <see cref="ControlPlane"/>.
+/// Akka.Remote opens its sockets itself; its settings are in <see cref="ControlPlane"/>.
 /// </remarks>
 public sealed record Transport
 {
-    /// <summary>Bytes travel as they are: who reaches a port can read and say what he likes.</summary>
+    /// <summary>Bytes travel as they are: whoever reaches a port can read and send anything.</summary>
     public static readonly Transport Plain = new();
 
-    // A stranger that connects and says nothing must not hold a place for ever; a handshake over a bad line takes a second or two.
+    // A client that connects and sends nothing must not hold a connection for ever; a handshake over a bad network takes a second or two.
     private static readonly TimeSpan MostHandshake = TimeSpan.FromSeconds(10);
 
-    /// <summary>What a client makes of the stream of a connection that it has opened.</summary>
+    /// <summary>Wraps the stream of a connection that a client has opened.</summary>
     public Func<Stream, Endpoint, CancellationToken, ValueTask<Stream>> AsClientAsync { get; init; } = (stream, _, _) => ValueTask.FromResult(stream);
 
     /// <summary>The same for a thread that must not wait for the thread pool.</summary>
     public Func<Stream, Endpoint, Stream> AsClient { get; init; } = (stream, _) => stream;
 
-    /// <summary>What a server makes of the stream of a connection that it has accepted.</summary>
+    /// <summary>Wraps the stream of a connection that a server has accepted.</summary>
     public Func<Stream, CancellationToken, ValueTask<Stream>> AsServerAsync { get; init; } = (stream, _) => ValueTask.FromResult(stream);
 
-    /// <summary>What Akka.Remote is told.</summary>
+    /// <summary>The settings of Akka.Remote.</summary>
     public ControlPlane ControlPlane { get; init; } = ControlPlane.Plain;
 
     /// <summary>Opens a connection.</summary>
-    /// <exception cref="SocketException">Nobody listens there.</exception>
-    /// <exception cref="IOException">Who listens there is not whom we look for.</exception>
+    /// <exception cref="SocketException">No process listens there.</exception>
+    /// <exception cref="IOException">The process that listens there is not the expected one.</exception>
     public async Task<Connection> ConnectAsync(Endpoint endpoint, CancellationToken cancel)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -68,8 +68,8 @@ public sealed record Transport
         }
     }
 
-    /// <summary>The stream to speak through, for a connection that was accepted; the same one where nothing goes around it.</summary>
-    /// <exception cref="IOException">The client is not let in, or says nothing for too long.</exception>
+    /// <summary>The stream to use for a connection that was accepted; the same one where nothing wraps it.</summary>
+    /// <exception cref="IOException">The client is refused, or sends nothing for too long.</exception>
     public async Task<Stream> AcceptAsync(Stream accepted, CancellationToken cancel)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
@@ -84,7 +84,7 @@ public sealed record Transport
         }
     }
 
-    /// <summary>For an HttpClient: it neither follows nor remembers, and its connections are of this transport.</summary>
+    /// <summary>For an HttpClient: it follows no redirects and keeps no cookies, and its connections are of this transport.</summary>
     public SocketsHttpHandler HttpHandler() => new()
     {
         UseProxy = false,
@@ -98,7 +98,7 @@ public sealed record Transport
 }
 
 /// <summary>A connection that this process has opened. Disposing of its stream closes the socket.</summary>
-/// <param name="Socket">Below the stream: to see whether the other side has hung up.</param>
+/// <param name="Socket">Below the stream: shows whether the other side has hung up.</param>
 public sealed record Connection(Socket Socket, Stream Stream) : IDisposable
 {
     public void Dispose()
@@ -108,7 +108,7 @@ public sealed record Connection(Socket Socket, Stream Stream) : IDisposable
     }
 }
 
-/// <summary>What Akka.Remote is told of how it shall open and accept connections.</summary>
+/// <summary>How Akka.Remote opens and accepts connections.</summary>
 /// <param name="Protocol">The first part of its addresses.</param>
 /// <param name="Settings">HOCON of its transport, akka.remote.dot-netty.tcp.</param>
 public sealed record ControlPlane(string Protocol, string Settings)

@@ -4,12 +4,12 @@ using System.Numerics.Tensors;
 namespace Elastic.Kernels;
 
 /// <summary>
-/// How the replicas' contributions become the next version, chunk by chunk. Pure arithmetic on spans, element by element, so it does not
-/// matter who does it nor how the vector is cut.
+/// How the replicas' contributions become the next version, chunk by chunk. Pure arithmetic on spans, element by element, so neither the
+/// node nor the cut of the vector changes the result.
 /// </summary>
 public static class Averaging
 {
-    // Elements that are folded at once: a few of them fit the first-level cache.
+    // Elements that are folded at once: a few such pieces fit the first-level cache.
     private const int Piece = 2048;
 
     /// <summary>
@@ -28,7 +28,7 @@ public static class Averaging
             if (contribution.Length != into.Length)
                 throw new ArgumentException($"a contribution has {contribution.Length} elements, not {into.Length}", nameof(contributions));
         }
-        // A right-hand sum for each level of the tree.
+        // Room for a right-hand sum at each level of the tree.
         Span<float> scratch = new float[Piece * (BitOperations.Log2((uint)contributions.Count) + 1)];
         for (var at = 0; at < into.Length; at += Piece)
         {
@@ -69,7 +69,7 @@ public static class Averaging
         }
     }
 
-    // Where the sum is: a single contribution stays where it lies, anything else is in "into".
+    // Returns where the sum is: in a single contribution itself, else in "into".
     private static ReadOnlySpan<float> Sum(IReadOnlyList<ReadOnlyMemory<float>> contributions, int at, TreeNode node, Span<float> into, Span<float> scratch)
     {
         if (node.Count == 1)

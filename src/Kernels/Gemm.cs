@@ -20,10 +20,10 @@ internal readonly unsafe struct MatrixView(float* data, int rows, int columns, l
 }
 
 /// <summary>
-/// fp32 matrix products on one thread: C = A B (+ C) (+ bias). Why not libtorch's: its BLAS (MKL) takes AVX2 kernels on processors of other makers
-/// than its own, half the speed of AVX-512, and other instruction sets round differently. Here each element of C is one chain of fused
+/// fp32 matrix products on one thread: C = A B (+ C) (+ bias). Not libtorch's, because its BLAS (MKL) uses AVX2 kernels on other makers'
+/// processors, at half the speed of AVX-512, and other instruction sets round differently. Here each element of C is one chain of fused
 /// multiply-adds over k = 0, 1, 2 ... in blocks of <see cref="DepthBlock"/>, whatever the vector width, so the bits are the same on every
-/// x86-64 processor since 2013.
+/// processor that <see cref="IsSupported"/> allows.
 ///
 /// The loops are those of Goto and van de Geijn (2008): a block of A, packed, stays in the second-level cache; a few panels of B pass through it;
 /// the kernel multiplies strips of 8 rows with panels of 32 columns in registers.
@@ -36,7 +36,7 @@ internal static unsafe class Gemm
 
     private const int RowBlock = 128, ColumnBlock = 4 * Kernel.Columns;
 
-    /// <summary>Can this processor do it? Otherwise use libtorch.</summary>
+    /// <summary>True when this processor can run it; otherwise use libtorch.</summary>
     public static bool IsSupported => Kernel.IsSupported;
 
     /// <summary>C = A B, or C += A B. A (M, K), B (K, N), C (M, N) with rows contiguous; none may overlap another.</summary>

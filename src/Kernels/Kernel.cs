@@ -5,8 +5,8 @@ using System.Runtime.Intrinsics.X86;
 namespace Elastic.Kernels;
 
 /// <summary>
-/// The inner loop of <see cref="Gemm"/>: a tile of 8 x 32 of C stays in registers while the depth goes by. Written out, because the compiler keeps
-/// locals in registers, but not arrays. Both widths do the same operations on each element, so they give the same bits.
+/// The inner loop of <see cref="Gemm"/>: a tile of 8 x 32 of C stays in registers over the whole depth. Written out, because the compiler
+/// keeps locals in registers, but not arrays. Both widths do the same operations on each element, so they give the same bits.
 /// </summary>
 internal static unsafe class Kernel
 {

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Elastic.Kernels;
 
 /// <summary>
-/// Random words that are a function of a key and a position: no state to carry, no order to keep, the same on every machine. The mixing is
+/// Random words that are a function of a key and a position: no state, no order of calls, the same on every machine. The mixing is
 /// SplitMix64's (Steele, Lea and Flood 2014); word n of a key is its n-th output.
 /// </summary>
 public readonly record struct KeyedRandom(ulong Key)

@@ -2,8 +2,8 @@
 namespace Elastic.Kernels;
 
 /// <summary>
-/// The inverse of the standard normal distribution: algorithm AS 241, PPND7 (Wichura 1988), good to seven digits. It needs what IEEE 754
-/// fixes to the bit only: addition, multiplication, division, square root, and <see cref="Elementary"/>'s logarithm for the tails.
+/// The inverse of the standard normal distribution: algorithm AS 241, PPND7 (Wichura 1988), good to seven digits. It needs only what IEEE
+/// 754 fixes to the bit: addition, multiplication, division, square root, and <see cref="Elementary"/>'s logarithm for the tails.
 /// </summary>
 public static class Normal
 {

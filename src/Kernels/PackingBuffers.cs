@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Elastic.Kernels;
 
 /// <summary>
-/// A thread's room for packed blocks of A and B. Nobody can dispose of what is thread-static, so it is an array that does not move, and the
-/// garbage collector takes it back after the thread has ended.
+/// A thread's room for packed blocks of A and B. Thread-static memory cannot be disposed of, so it is a pinned array, which the garbage
+/// collector frees after the thread has ended.
 /// </summary>
 internal sealed unsafe class PackingBuffers
 {
@@ -13,7 +13,7 @@ internal sealed unsafe class PackingBuffers
     [ThreadStatic]
     private static PackingBuffers? _ofThisThread;
 
-    // Kept for the memory behind the pointers.
+    // Keeps the memory behind the pointers alive.
     private readonly float[] _memory;
 
     private PackingBuffers(int a, int b)

@@ -5,7 +5,7 @@ namespace Elastic.Kernels;
 
 /// <summary>
 /// Cross-entropy of a row of logits, which become their own gradient in place: three passes over a row that stays in the cache, no second
-/// tensor. Sixteen lanes whatever the registers' width, so the bits are the same on any processor.
+/// tensor. Sixteen lanes whatever the registers' width, so the gradient has the same bits on any processor.
 /// </summary>
 internal static unsafe class SoftmaxGradient
 {
@@ -57,7 +57,7 @@ internal static unsafe class SoftmaxGradient
         return sum;
     }
 
-    // Writes exp(z - largest) and returns its sum: in fp32 over at most 1,024 elements, in double precision over these.
+    // Writes exp(z - largest) and returns its sum: in fp32 over at most 1,024 elements, in double precision over these sums.
     private static double Exponentials(float* z, int count, int whole, float largest)
     {
         const int block = 1024;

@@ -12,12 +12,12 @@ public readonly record struct TreeNode(int First, int Count)
 }
 
 /// <summary>
-/// The one order in which things are added up, whoever holds them. A sum over [0, n) splits at the largest power of two below n, and each
-/// half again in the same way:
+/// The one order in which values are added up, on whichever node they are. A sum over [0, n) splits at the largest power of two below n,
+/// and each half again in the same way:
 ///
 ///   n = 5:  ((0 + 1) + (2 + 3)) + 4
 ///
-/// Its full subtrees are the aligned ranges [k 2^j, (k + 1) 2^j), so whoever holds a contiguous range can add up the largest of those inside
+/// Its full subtrees are the aligned ranges [k 2^j, (k + 1) 2^j), so a node with a contiguous range can add up the largest of those inside
 /// it alone, and the rest is folded from these roots. Floating-point addition is commutative but not associative: the tree is the sum.
 /// </summary>
 public static class SumTree
@@ -30,8 +30,8 @@ public static class SumTree
     }
 
     /// <summary>
-    /// Folds roots that together cover [0, n) exactly once, in tree order. Whatever full subtrees they are, the sum is that of n roots of one
-    /// index each.
+    /// Folds roots that together cover [0, n) exactly once, in tree order. For any full subtrees, the sum is that of n roots of one index
+    /// each.
     /// </summary>
     /// <exception cref="ArgumentException">The roots leave a gap, overlap, or are no subtrees.</exception>
     public static T Fold<T>(IReadOnlyList<(TreeNode Node, T Value)> roots, int n, Func<T, T, T> add)

@@ -3,10 +3,10 @@ namespace Elastic.Messages;
 /// <summary>What every identifier must be: short, of letters, digits and a few signs, and no path.</summary>
 public static class Identifier
 {
-    /// <summary>Bytes of chance in a drawn id: 40 bits, which the database checks for uniqueness besides.</summary>
+    /// <summary>Random bytes in a drawn id: 40 bits, so that ids of one label do not collide in practice.</summary>
     public const int DrawnBytes = 5;
 
-    // Crockford's base 32: no letter that looks like a digit, nor a word that nobody meant.
+    // Crockford's base 32: no letter that looks like a digit, and no u, against accidental words.
     private const string Alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
 
     /// <summary>True for 1 to <paramref name="most"/> letters, digits, '-', '_', '.' and ':', not beginning with '.'.</summary>
@@ -32,7 +32,9 @@ public static class Identifier
         });
     }
 
-    /// <summary>What of <paramref name="text"/> may stand in an identifier; <paramref name="otherwise"/> where nothing is left.</summary>
+    /// <summary>
+    /// The characters of <paramref name="text"/> that an identifier may hold; <paramref name="otherwise"/> where nothing is left.
+    /// </summary>
     public static string Label(string text, string otherwise)
     {
         var label = new string([.. text.Where(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_').Take(40)]);

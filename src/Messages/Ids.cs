@@ -2,7 +2,7 @@ using Elastic.Foundation;
 
 namespace Elastic.Messages;
 
-/// <summary>What people call a run, e.g. "tiny": a label, which can be used again.</summary>
+/// <summary>What people call a run, e.g. "tiny": a label, which a later run may have, too.</summary>
 public readonly record struct RunName
 {
     /// <exception cref="ArgumentException">It is empty, too long, or could be a path.</exception>
@@ -15,8 +15,8 @@ public readonly record struct RunName
 }
 
 /// <summary>
-/// One run, whatever else was called the same before: its label and what was drawn when it started, e.g. "tiny-3k9v2mq7". Journal keys, orders,
-/// folders and checkpoints carry it, so that nothing of an older run enters a newer one of the same name.
+/// Names one run among those of the same name: its name and eight characters drawn when it started, e.g. "tiny-3k9v2mq7". Journal keys,
+/// orders, folders and checkpoints carry it, so that nothing of an older run enters a newer one of the same name.
 /// </summary>
 public readonly record struct RunId
 {
@@ -25,10 +25,10 @@ public readonly record struct RunId
 
     public string Value { get; }
 
-    /// <summary>Its label.</summary>
+    /// <summary>The run's name.</summary>
     public RunName Name => new(Value.LastIndexOf('-') is var drawn and > 0 ? Value[..drawn] : Value);
 
-    /// <summary>What orders of this run belong to.</summary>
+    /// <summary>The job that orders of this run belong to.</summary>
     public JobId Job => new(Value);
 
     /// <summary>The id of a run that starts now.</summary>
@@ -52,8 +52,8 @@ public readonly record struct JobId
 }
 
 /// <summary>
-/// One Elastic process, whatever its address: drawn at its first start and kept in its data directory, e.g. "gpu7-3k9v2mq7". Its address is
-/// bound to it when it enlists, and may change.
+/// Names one node: drawn at its first start and kept in its data directory, e.g. "gpu7-3k9v2mq7". The node reports its address when it
+/// enlists; the address may change.
 /// </summary>
 public readonly record struct NodeId
 {
@@ -63,7 +63,7 @@ public readonly record struct NodeId
     public string Value { get; }
 
     /// <summary>The id of a node that starts for the first time.</summary>
-    /// <param name="machine">The machine's name, which makes the id readable; what an id may not hold is left out.</param>
+    /// <param name="machine">The machine's name, which makes the id readable; characters that an id may not hold are left out.</param>
     /// <param name="random">At least <see cref="Identifier.DrawnBytes"/> bytes of chance.</param>
     public static NodeId Draw(string machine, ReadOnlySpan<byte> random) => new($"{Identifier.Label(machine, "node")}-{Identifier.Drawn(random)}");
 

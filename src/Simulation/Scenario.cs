@@ -51,11 +51,11 @@ public sealed record Scenario
     /// <summary>Share of the replicas' rounds that are computed twice.</summary>
     public double AuditRate { get; init; }
 
-    /// <summary>What this scenario expects besides the right answer.</summary>
+    /// <summary>Checks what this scenario expects besides the right answer.</summary>
     public Action<VirtualWorld> Check { get; init; } = _ => { };
 
     /// <summary>Simulates one run, and checks that it ends with the answer of an undisturbed one.</summary>
-    /// <exception cref="InvariantException">It does not, or it hangs, or something happened on the way that must not.</exception>
+    /// <exception cref="InvariantException">The run ends otherwise, hangs, or breaks an invariant on the way.</exception>
     public VirtualWorld Run(int seed)
     {
         var sizes = new Random(seed);

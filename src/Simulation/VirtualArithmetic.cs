@@ -6,12 +6,12 @@ using static Elastic.Simulation.VirtualRun;
 
 namespace Elastic.Simulation;
 
-/// <summary>What the virtual nodes compute: like the real thing a pure function of what it is given, but of digests only.</summary>
+/// <summary>What the virtual nodes compute: like the real arithmetic a pure function of its inputs, but of digests only.</summary>
 public static class VirtualArithmetic
 {
     public static readonly Digest First = D("version 0");
 
-    /// <summary>What the ledger and the version must be after all rounds, computed straight on, by nobody and without any accident.</summary>
+    /// <summary>The hash chain and the version after all rounds, computed directly, without nodes or accidents.</summary>
     public static (Digest Ledger, Digest Version) Expected(RunPlan plan)
     {
         var (ledger, version, inner) = (Ledger.Empty, First, new Digest?[plan.ReplicasAt(0)]);

@@ -31,7 +31,7 @@ public sealed class VirtualBlobs(Dictionary<Digest, Digest[]> contents)
         _there.RemoveWhere(blob => !keep.Contains(blob) && !(_fresh.TryGetValue(blob, out var writtenFor) && writtenFor >= round));
     }
 
-    /// <summary>Loses one: a disk lies, a file is deleted.</summary>
+    /// <summary>Loses one blob, as when a disk is faulty or a file is deleted.</summary>
     public void Lose(Random chance)
     {
         if (_there.Count > 0)

@@ -24,6 +24,6 @@ internal sealed class VirtualFence
         return true;
     }
 
-    /// <summary>True when the newest commit that was let pass is of this round.</summary>
+    /// <summary>True when the newest commit that the fence let pass is of this round.</summary>
     public bool HasPassed(int round) => _round == round + 1 && _version is not null;
 }

@@ -8,7 +8,7 @@ using static Elastic.Simulation.VirtualRun;
 
 namespace Elastic.Simulation;
 
-/// <summary>A node on virtual devices and blobs: the shipped <see cref="NodeCoordinator"/>; only who does the work is a stand-in.</summary>
+/// <summary>A node on virtual devices and blobs: the shipped <see cref="NodeCoordinator"/>; only the executors are stand-ins.</summary>
 public sealed class VirtualNode
 {
     private readonly VirtualWorld _world;
@@ -32,12 +32,12 @@ public sealed class VirtualNode
 
     public VirtualBlobs Blobs { get; }
 
-    /// <summary>Counts the processes that were this node; the world drops what was meant for an earlier one.</summary>
+    /// <summary>Counts the processes of this node; the world drops messages to an earlier one.</summary>
     public int Incarnation { get; private set; }
 
     public bool IsAlive { get; private set; } = true;
 
-    /// <summary>Its messages do not come through, neither way, and nobody can fetch from it.</summary>
+    /// <summary>No message from it or to it arrives, and no node can fetch from it.</summary>
     public bool IsCutOff { get; set; }
 
     public bool IsReachable => IsAlive && !IsCutOff;
@@ -46,7 +46,7 @@ public sealed class VirtualNode
 
     public bool IsFull { get; set; }
 
-    /// <summary>Its disk or a device is broken: whatever it does fails, for no reason that it can name.</summary>
+    /// <summary>Its disk or a device is broken: all its work fails, without a known cause.</summary>
     public bool IsBroken { get; set; }
 
     /// <summary>Its memory flips bits: some of what it computes is wrong.</summary>
@@ -59,7 +59,7 @@ public sealed class VirtualNode
 
     public void Beat() => Step(new NodeInput.Beat());
 
-    /// <summary>The process is gone; what is on its disk may come back with <see cref="Restart"/>.</summary>
+    /// <summary>The process is gone; its disk comes back with <see cref="Restart"/>, if that is called.</summary>
     public void Die() => IsAlive = false;
 
     public void Restart()
@@ -161,7 +161,7 @@ public sealed class VirtualNode
         _world.After(this, Slowness * _world.Milliseconds(100, 400), () => End(start.Work, failure ?? Do(start.Order)));
     }
 
-    // At the end of its work, or at a step boundary before, when it was asked to stop.
+    // Ends work when it is done, or at an earlier step boundary when the node was asked to stop it.
     private void End(int work, WorkOutcome? outcome)
     {
         if (_running.Remove(work))
@@ -182,7 +182,7 @@ public sealed class VirtualNode
         return true;
     }
 
-    // Only from nodes that orders have named.
+    // Fetches only from nodes that orders have named.
     private bool IsThere(Digest blob) => !IsCutOff && _world.HasBlob(blob, _sources);
 
     private WorkOutcome Do(WorkOrder order)
@@ -207,7 +207,7 @@ public sealed class VirtualNode
                 return new Computed(result);
             case Average c:
                 if (Lacking([c.Version, .. c.Contributions.Where(d => !Blobs.Has(d) && !IsThere(d))]) is { } lacking)
-                    return lacking;                                    // contributions are read from where they are, and not kept
+                    return lacking;                                    // contributions are read from other nodes, and not stored
                 var chunks = c.Chunks.Select(chunk => VirtualArithmetic.Average(c.Round, chunk, c.Version, c.Contributions)).ToArray();
                 foreach (var chunk in chunks)
                     Blobs.Add(chunk.Parameters);
@@ -233,7 +233,7 @@ public sealed class VirtualNode
     {
         var step = _world.Chance.Next(c.HandOver?.Step ?? 0, _world.Plan.At(c.Round).InnerSteps);
         if (step == 0)
-            return null;                                               // stopped before there was anything to say
+            return null;                                               // stopped before the first step
         var state = D($"hand-over {c.Round} {c.Replica} {step} {c.Version} {c.InnerState}");
         Blobs.Add(state);
         return new HandedOver(new ReplicaHandOver(c.Round, c.Replica, step, state, 3.0 * step, D($"samples {c.Round} {c.Replica} {step}")));

@@ -28,8 +28,8 @@ public static class VirtualRun
 
     private static readonly string Text = SettingsText.Write(Settings);
 
-    /// <summary>Somebody starts the run, or has it go on.</summary>
-    /// <param name="request">Another one for each time that somebody asks.</param>
+    /// <summary>A request that starts the run, or resumes it.</summary>
+    /// <param name="request">Number of the request, different for each.</param>
     public static RunRequest.Start Begin(int request = 0) => new(Name, By(request))
     {
         Settings = Text,
@@ -55,12 +55,12 @@ public static class VirtualRun
     /// <summary>Elements of a model that has so many chunks.</summary>
     public static long ElementsOf(int chunks) => (long)chunks * VectorManifest.ChunkElements - 1;
 
-    /// <summary>What most nodes compute with.</summary>
+    /// <summary>The arithmetic of most nodes.</summary>
     public const string Arithmetic = "1 cpu";
 
     /// <summary>Who asks.</summary>
     public static Origin By(int request) => new($"request-{request}", "somebody", DateTimeOffset.UnixEpoch);
 
-    /// <summary>Stands for some bytes.</summary>
+    /// <summary>A digest that stands for some bytes.</summary>
     public static Digest D(string text) => Digest.Of(Encoding.UTF8.GetBytes(text));
 }

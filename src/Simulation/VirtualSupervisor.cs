@@ -10,8 +10,8 @@ using static Elastic.Simulation.VirtualRun;
 namespace Elastic.Simulation;
 
 /// <summary>
-/// What is around the shipped <see cref="RunCoordinator"/>: a table of who was heard of, a fence, and a journal that is a list. Checks with every
-/// step what must hold of every run.
+/// Surrounds the shipped <see cref="RunCoordinator"/>: with a table of when each node was last heard of, a fence, and a journal that is a
+/// list. Checks at every step what must hold of every run.
 /// </summary>
 public sealed class VirtualSupervisor(VirtualWorld world)
 {
@@ -31,16 +31,16 @@ public sealed class VirtualSupervisor(VirtualWorld world)
 
     public RunPhase Phase => _coordinator.Phase;
 
-    /// <summary>For what the run waits, by its own account.</summary>
+    /// <summary>What the run waits for, as the coordinator says.</summary>
     public string? WaitsFor => _coordinator.WaitsFor;
 
-    /// <summary>Counts the supervisors of this run; what was on its way inside an earlier one is gone.</summary>
+    /// <summary>Counts the supervisors of this run; pending calls inside an earlier one are dropped.</summary>
     public int Incarnation { get; private set; }
 
-    /// <summary>False while it is moving to another seed.</summary>
+    /// <summary>False from a crash to the restart.</summary>
     public bool IsThere { get; private set; } = true;
 
-    /// <summary>Why it cannot go on, by its own account.</summary>
+    /// <summary>Why the run cannot go on, as the coordinator says.</summary>
     public string? Failure => _coordinator.Failure;
 
     public void Crash()
@@ -57,7 +57,7 @@ public sealed class VirtualSupervisor(VirtualWorld world)
     {
         (_coordinator, _began, IsThere) = (new RunCoordinator(Id, _ => world.Plan, Settings), world.Now, true);
         _heard.Clear();
-        // Half of the time from a snapshot of what the journal said some events ago.
+        // Half of the time starts from a snapshot that is some events old.
         var snapshot = world.Chance.Next(2) == 0 ? world.Chance.Next(Journal.Count + 1) : 0;
         if (snapshot > 0)
             _coordinator.Restore(Journal.Take(snapshot).Aggregate(RunState.Empty(Id), Coordination.Run.Apply));
@@ -107,9 +107,9 @@ public sealed class VirtualSupervisor(VirtualWorld world)
     private void Step(RunInput input)
     {
         if (!IsThere)
-            return;                                                    // it crashed in the middle of what came before
+            return;                                                    // the supervisor crashed during an earlier input
         var incarnation = Incarnation;
-        // Stable: for each node in the order in which it was sent.
+        // Flush sorts stably: each node gets its messages in the order in which they were sent.
         var outputs = _coordinator.Step(input, world.Now - _began, world.Chance);
         var sends = new List<RunOutput.Send>();
         foreach (var output in outputs)
@@ -173,7 +173,7 @@ public sealed class VirtualSupervisor(VirtualWorld world)
             RunEvent.RolledBack x => x.From?.Version ?? 0,
             _ => 0,
         };
-        // Folded by now: the results of the round are the inner states that the next one starts from.
+        // The coordinator has folded the event already, and cleared the round's results: they are taken from the journal.
         var replicas = world.Plan.ReplicasAt(committed.Round);
         Invariant.Holds(before == committed.Round, $"round {committed.Round} is committed where {before} is due");
         Invariant.Holds(_fence.HasPassed(committed.Round), $"round {committed.Round} is committed without the fence");

@@ -10,13 +10,13 @@ using static Elastic.Simulation.VirtualRun;
 namespace Elastic.Simulation;
 
 /// <summary>What goes wrong in a world.</summary>
-/// <param name="Seconds">How long accidents happen, in virtual time; then there is peace.</param>
-/// <param name="Gentle">Nothing goes while it has the only copy of something committed.</param>
+/// <param name="Seconds">How long accidents happen, in virtual time.</param>
+/// <param name="Gentle">No node goes while it has the only copy of something committed.</param>
 /// <param name="LosesBlobs">Disks lose blobs, too.</param>
-/// <param name="Liar">One of the nodes computes wrongly, from the beginning; three honest ones are always there.</param>
+/// <param name="Liar">One node computes wrongly, from the beginning; three honest nodes are always there.</param>
 public sealed record Accidents(double Seconds, bool Gentle = false, bool LosesBlobs = false, bool Liar = false);
 
-/// <summary>Nodes, messages on their way, a clock, and accidents. One seed decides everything that happens.</summary>
+/// <summary>Nodes, messages in transit, a clock, and accidents. One seed decides everything that happens.</summary>
 public sealed class VirtualWorld
 {
     // Undisturbed a run of five rounds takes some ten seconds. A node that failed rests for 30, an unanswered survey is repeated after 60.
@@ -27,7 +27,7 @@ public sealed class VirtualWorld
     private readonly List<VirtualNode> _nodes = [];
     private readonly Accidents _accidents;
     private readonly string _arithmetic;
-    // One for all worlds: to make one compiles a serializer for each type.
+    // One for all worlds: making one compiles a serializer for each type.
     private static readonly WireCodec Codec = new(typeof(WorkKind).Assembly);
     private long _order;
     private bool _isPeace;
@@ -62,7 +62,7 @@ public sealed class VirtualWorld
 
     private IEnumerable<VirtualNode> Live => _nodes.Where(n => n.IsReachable);
 
-    /// <summary>Runs to the end: first a time of accidents, then peace.</summary>
+    /// <summary>Runs to the end of the run: first with accidents, then without.</summary>
     public void Run()
     {
         for (var i = 0; i < (_accidents.Liar ? 3 : 1 + Chance.Next(3)); i++)
@@ -95,7 +95,7 @@ public sealed class VirtualWorld
 
     public double Milliseconds(int from, int to) => Chance.Next(from, to + 1);
 
-    /// <summary>Something that fails for no good reason.</summary>
+    /// <summary>True when a piece of work is to fail by accident.</summary>
     public bool IsMishap() => !_isPeace && Chance.Next(100) == 0;
 
     /// <summary>True when a node that can be reached at one of these endpoints has the blob.</summary>
@@ -128,7 +128,7 @@ public sealed class VirtualWorld
         });
     }
 
-    /// <summary>Something inside a node, unless its process ends before.</summary>
+    /// <summary>Schedules an action inside a node; dropped if the node's process ends before.</summary>
     public void After(VirtualNode node, double milliseconds, Action happens)
     {
         var incarnation = node.Incarnation;
@@ -139,7 +139,7 @@ public sealed class VirtualWorld
         });
     }
 
-    /// <summary>Something inside the supervisor, unless it ends before.</summary>
+    /// <summary>Schedules an action inside the supervisor; dropped if the supervisor ends before.</summary>
     public void Inside(double milliseconds, Action happens)
     {
         var incarnation = Supervisor.Incarnation;
@@ -157,7 +157,7 @@ public sealed class VirtualWorld
         Schedule(Milliseconds(100, 4000), Restart);
     }
 
-    /// <summary>Something was stored. Now and then that is the last thing that this supervisor did.</summary>
+    /// <summary>Called after each Store: now and then the supervisor crashes there.</summary>
     public void AfterStore()
     {
         if (!_isPeace && Chance.Next(60) == 0)
@@ -175,7 +175,9 @@ public sealed class VirtualWorld
         return Codec.Read(bytes);
     }
 
-    /// <summary>What is being committed must be where the supervisor says it is: where it does not know better, its node has just died.</summary>
+    /// <summary>
+    /// Checks that the sets of a commit are on as many nodes as the supervisor counts; a node that has just died is excused.
+    /// </summary>
     public void CheckCommit(CoordinatorCommand.CommitRound commit)
     {
         _asked = commit;
@@ -189,13 +191,13 @@ public sealed class VirtualWorld
                 $"version {commit.Round + 1} is to be committed while too few of {staying.Count} nodes hold {set.Short}");
     }
 
-    // A node may go when others have what the run needs: those that stay, or one that is still waiting to go.
+    // A node may go when others have what the run needs: those that stay, or one that still waits for Release.
     private void CheckRelease(VirtualNode leaving)
     {
         var others = _nodes.Where(n => n != leaving && Supervisor.View.Nodes.ContainsKey(n.Id)).ToList();
         if (_accidents.LosesBlobs || others.All(n => n.IsLeaving))
             return;
-        // A result of the open round that it has never told of is not waited for: its replica is computed again.
+        // A result of the open round that the node has never reported is excused: the replica is computed again.
         var run = Supervisor.Run;
         HashSet<Digest> committed = [.. run.InnerStates, .. run.Version is { } version ? [version] : Array.Empty<Digest>()];
         bool IsAwaited(Digest set) => leaving.Blobs.IsWhole(set) && (committed.Contains(set) || Supervisor.View.HoldersOf(set).Contains(leaving.Id));
@@ -203,7 +205,7 @@ public sealed class VirtualWorld
             Invariant.Holds(others.Any(n => !n.IsAlive || n.Blobs.IsWhole(set)), $"{leaving.Id} is released though only it holds {set.Short}");
     }
 
-    // Each message on its own way: they overtake each other, get lost and come twice.
+    // Messages overtake each other, get lost and come twice.
     private void Send(Action arrives)
     {
         if (!_isPeace && Chance.Next(100) == 0)
@@ -229,7 +231,7 @@ public sealed class VirtualWorld
             case 3 when Any(MayGo) is { } dead:
                 Kill(dead, comesBack: true);
                 break;
-            case 4 when Any(MayGo) is { } away:                            // long enough to be given up, or not
+            case 4 when Any(MayGo) is { } away:                            // long enough to be taken for lost, or not
                 away.IsCutOff = true;
                 Schedule(Milliseconds(200, 12_000), () => away.IsCutOff = false);
                 break;
@@ -241,7 +243,7 @@ public sealed class VirtualWorld
                 break;
             case 8 when Any(MayGo) is { } leaving:
                 leaving.Leave();
-                Schedule(Milliseconds(5000, 30_000), leaving.Die);          // it does not wait for ever
+                Schedule(Milliseconds(5000, 30_000), leaving.Die);          // a node does not wait for Release for ever
                 break;
             case 9 when Supervisor.IsThere:
                 Supervisor.Handle(new RunRequest.Pause(Name, By(++_requests)));
@@ -268,16 +270,17 @@ public sealed class VirtualWorld
             GoOn();
     }
 
-    // With a liar about, three honest ones stay. In a gentle world one thing happens at a time, when everything is where it should be.
+    // With a liar, three honest nodes stay. In a gentle world a node goes only when no other is going and others hold all that is
+    // committed.
     private bool MayGo(VirtualNode node) =>
         (!_accidents.Liar || (!node.Lies && Live.Count(IsFit) > 3))
         && (!_accidents.Gentle || (IsSettled() && Committed().All(set => Live.Any(n => n != node && !n.IsLeaving && n.Blobs.IsWhole(set)))));
 
-    // The supervisor knows who is there, and nobody is on the way out or resting.
+    // The supervisor's view is up to date, and no node is leaving or resting.
     private bool IsSettled() => Live.Count(n => !n.IsLeaving) > 1
         && Supervisor.IsThere && Supervisor.View.Nodes.Values.All(n => !n.Leaving) && Live.Select(n => n.Id).ToHashSet().SetEquals(Supervisor.View.Nodes.Keys);
 
-    // What is committed, or is just about to be.
+    // The sets that are committed, or are just being committed.
     private IEnumerable<Digest> Committed()
     {
         var run = Supervisor.Run;
@@ -304,7 +307,7 @@ public sealed class VirtualWorld
             Supervisor.Restart();
     }
 
-    // A person says "go on", whatever was said before.
+    // A person starts the run, or resumes it.
     private void GoOn()
     {
         if (Supervisor.IsThere)
@@ -328,7 +331,7 @@ public sealed class VirtualWorld
             Join(isOdd: false);
         Restart();
         GoOn();
-        // News of what failed before may still be on its way.
+        // A message about an earlier failure may still be in transit.
         Schedule(5000, () =>
         {
             if (Supervisor.Failure is not null)

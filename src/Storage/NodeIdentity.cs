@@ -8,7 +8,7 @@ namespace Elastic.Storage;
 /// <summary>The id of the node that a data directory belongs to, in its file <c>node-id</c>.</summary>
 public static class NodeIdentity
 {
-    /// <summary>Reads it, or draws it at the node's first start.</summary>
+    /// <summary>Reads the id, or draws one at the node's first start.</summary>
     /// <exception cref="ElasticException">The file holds something else, or cannot be written.</exception>
     public static NodeId Load(DataPaths paths)
     {

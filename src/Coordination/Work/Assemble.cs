@@ -5,8 +5,8 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
-/// <summary>Fetch what is lacking of these chunks, and store the version's manifest.</summary>
-/// <param name="Chunks">In chunk order. A large model's come in several messages.</param>
+/// <summary>Fetch the missing ones of these chunks, and store the version's manifest.</summary>
+/// <param name="Chunks">In chunk order. The chunks of a large model come in several messages.</param>
 public sealed record Assemble(int Round, AveragedChunk[] Chunks) : WorkContent;
 
 /// <summary>The node has every chunk of the version and its manifest.</summary>
@@ -40,7 +40,7 @@ public sealed class AssembleWork : WorkKind
 
     public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) => key.Number != run.Round;
 
-    // Nothing to store: who holds the version is known only while its node lives. RunCoordinator takes note.
+    // Stores nothing: which nodes hold the version is kept in the view, by RunCoordinator.
     public override Decision Decide(RunState run, RunPlan plan, WorkResult result) =>
         result.Outcome is Assembled ? Decision.AlreadyDone : Foreign(result.Outcome);
 

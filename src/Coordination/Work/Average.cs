@@ -9,7 +9,7 @@ namespace Elastic.Coordination;
 public sealed record Average(int Round, int[] Chunks, Digest Version, Digest[] Contributions) : WorkContent;
 
 /// <summary>Chunks of the next version.</summary>
-/// <param name="Inputs">What they are sums of (<see cref="AveragedChunk.Inputs"/>).</param>
+/// <param name="Inputs">Digest of what was summed (<see cref="AveragedChunk.Inputs"/>).</param>
 public sealed record Averaged(int Round, Digest Inputs, AveragedChunk[] Chunks) : WorkOutcome;
 
 /// <inheritdoc cref="Average"/>
@@ -17,7 +17,7 @@ public sealed class AverageWork : WorkKind
 {
     public static readonly AverageWork Kind = new();
 
-    /// <summary>Chunks that are averaged as one piece of work. Fixed, so that a piece keeps its name whoever does it.</summary>
+    /// <summary>Chunks that are averaged as one piece of work. Fixed, so that a piece of work has the same key on every node.</summary>
     public const int ChunksTogether = 2;
 
     public override string Name => "average";

@@ -6,7 +6,7 @@ using Elastic.Messages.Work;
 namespace Elastic.Coordination;
 
 /// <summary>Score a version on the held-out text.</summary>
-/// <param name="Parameters">Its vector set.</param>
+/// <param name="Parameters">The version's vector set.</param>
 public sealed record Evaluate(int Version, Digest Parameters) : WorkContent;
 
 /// <summary>The score of the version.</summary>

@@ -6,7 +6,7 @@ namespace Elastic.Coordination;
 /// <summary>Work for one node.</summary>
 public readonly record struct Assignment(WorkKey Key, NodeId Node, WorkContent Content);
 
-/// <summary>One pass of giving out work: what there is to know, and what has been given so far.</summary>
+/// <summary>One pass of giving out work: what it depends on, and what has been given so far.</summary>
 public sealed class Scheduling(RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers)
 {
     private readonly List<Assignment> _given = [];
@@ -17,12 +17,12 @@ public sealed class Scheduling(RunState run, ClusterView view, RunPlan plan, Str
 
     public StragglerDetector Stragglers => stragglers;
 
-    /// <summary>With what was given in this pass in flight.</summary>
+    /// <summary>The view, with the work of this pass in flight.</summary>
     public ClusterView View { get; private set; } = view;
 
     public IReadOnlyList<Assignment> Given => _given;
 
-    /// <summary>Why something that is due was not given to anybody; the first reason counts.</summary>
+    /// <summary>Why something that is due could not be given to any node; the first reason counts.</summary>
     public string? Reason { get; private set; }
 
     public void Give(WorkKey key, NodeId node, WorkContent content)
@@ -31,7 +31,7 @@ public sealed class Scheduling(RunState run, ClusterView view, RunPlan plan, Str
         _given.Add(new Assignment(key, node, content));
     }
 
-    /// <summary>Gives it to the least busy of these nodes, unless somebody has it in hand.</summary>
+    /// <summary>Gives work to the least busy of these nodes, unless it is in flight.</summary>
     public void Once(WorkKey key, IEnumerable<NodeId> among, WorkContent content)
     {
         if (View.IsInFlight(key))
@@ -42,6 +42,6 @@ public sealed class Scheduling(RunState run, ClusterView view, RunPlan plan, Str
             Lack($"no node can do the {key}");
     }
 
-    /// <summary>Something is due, and nobody can be given it.</summary>
+    /// <summary>Notes why something that is due cannot be given to any node.</summary>
     public void Lack(string reason) => Reason ??= reason;
 }

@@ -5,7 +5,7 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
-/// <summary>Fetch what is lacking of these vector sets, make them durable, then write the checkpoint's manifest.</summary>
+/// <summary>Fetch what is missing of these vector sets, make them durable, then write the checkpoint's manifest.</summary>
 /// <param name="InnerStates">One for each replica; none before the first round.</param>
 public sealed record TakeCheckpoint(
     int Version, Digest Parameters, Digest Fingerprint, Digest[] InnerStates, long TokensSeen, Digest Ledger) : WorkContent;
@@ -53,7 +53,7 @@ public sealed class CheckpointWork : WorkKind
     private static IEnumerable<RunEvent> Outdated(RunState run, RunPlan plan) =>
         run.Checkpoints.Take(run.Checkpoints.Count + 1 - plan.CheckpointsKept).Select(c => new RunEvent.CheckpointDropped(run.Id, c.Version));
 
-    // Who stays is the first choice for what is meant to last.
+    // Prefers seeds: they are meant to stay.
     private static IEnumerable<NodeId> Keepers(ClusterView view)
     {
         var seeds = view.Staying.Where(n => view.Nodes[n].Seed).ToList();

@@ -6,14 +6,14 @@ namespace Elastic.Coordination;
 
 /// <summary>
 /// A kind of work: what is ordered and answered, what it needs, when it is due, when it is done, and what its result means. One file each;
-/// who does it is the executor of the same name (Actors/Work).
+/// the executor of the same name (Actors/Work) does it.
 /// </summary>
 public abstract class WorkKind
 {
-    /// <summary>On the wire and for people, e.g. "compute".</summary>
+    /// <summary>Its name on the wire and for people, e.g. "compute".</summary>
     public abstract string Name { get; }
 
-    /// <summary>True for work that occupies a node's devices; it is stopped when the run stops, or the node leaves.</summary>
+    /// <summary>True for work that occupies a node's devices; such work is stopped when the run stops or the node leaves.</summary>
     public virtual bool OccupiesDevices => false;
 
     /// <summary>True for work that only a node with a device can do.</summary>
@@ -25,22 +25,22 @@ public abstract class WorkKind
     /// <summary>True for sums, which are worth nothing when one of the results that they are made of is replaced.</summary>
     public virtual bool IsOfResults => false;
 
-    /// <summary>Gives out what is due and in nobody's hand.</summary>
+    /// <summary>Gives out what is due and not in flight.</summary>
     public abstract void GiveOut(Scheduling scheduling);
 
-    /// <summary>True when nobody waits any more for this work by this node.</summary>
+    /// <summary>True when this work by this node is no longer needed.</summary>
     public abstract bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node);
 
-    /// <summary>What a result is worth to a run that starts from the same version.</summary>
+    /// <summary>What a result means for a run that starts from the same version.</summary>
     public abstract Decision Decide(RunState run, RunPlan plan, WorkResult result);
 
     /// <summary>Vector sets and chunks that the work reads.</summary>
     public abstract IEnumerable<Digest> Needs(WorkContent content);
 
-    /// <summary>Vector sets and chunks that are whole on the node that answers so.</summary>
+    /// <summary>Vector sets and chunks that the node holds intact after this outcome.</summary>
     public abstract IEnumerable<Digest> Holds(WorkOutcome outcome);
 
-    /// <summary>The round that what the node stores for this work belongs to; null where it stores nothing of its own.</summary>
+    /// <summary>The round that the node's store enters with this work; null where it enters none.</summary>
     public virtual int? StoresFor(WorkKey key) => key.Number;
 
     /// <summary>Cuts a large content into parts; most are one.</summary>

@@ -5,7 +5,7 @@ namespace Elastic.Coordination;
 /// <summary>All kinds of work, in the order in which they are given out.</summary>
 public static class WorkKinds
 {
-    /// <summary>Copies first: they keep what is there. Score and checkpoint go before the next round takes the devices.</summary>
+    /// <summary>Copies first: they protect what is there. Score and checkpoint go before the next round takes the devices.</summary>
     public static IReadOnlyList<WorkKind> All { get; } =
         [CopyWork.Kind, InitializeWork.Kind, EvaluateWork.Kind, CheckpointWork.Kind, ComputeWork.Kind, AverageWork.Kind, AssembleWork.Kind];
 

@@ -6,31 +6,32 @@ namespace Elastic.Messages.Nodes;
 /// <summary>What a supervisor tells a node about a run, besides the work that it orders.</summary>
 public abstract record NodeCommand(RunId RunId) : IWireMessage
 {
-    /// <summary>Comes before all else about a run: what it is.</summary>
+    /// <summary>The first command about a run: tells the node what the run is.</summary>
     /// <param name="Settings">Canonical text of the training settings.</param>
     /// <param name="Manifest">SHA-256 of the corpus's manifest file, by which a node without the corpus fetches it.</param>
     /// <param name="Sources">Data planes ("host:port") of nodes that may have the corpus.</param>
     public sealed record OpenRun(RunId RunId, string Settings, Digest Corpus, Digest? Manifest, string[] Sources) : NodeCommand(RunId);
 
     /// <summary>Keep these vector sets and these checkpoints; what nothing refers to may go.</summary>
-    /// <param name="Round">The round that the run is in: what nodes store for it or a later one is not in the list yet, and stays.</param>
+    /// <param name="Round">The round that the run is in: blobs that nodes store for it or a later one are not in the list yet, and
+    /// stay.</param>
     /// <param name="Number">Names this retention: parts of two are never put together.</param>
     public sealed record Retain(RunId RunId, OrderId Number, int Round, Digest[] Sets, int[] Checkpoints, Part Part) : NodeCommand(RunId);
 
-    /// <summary>Say which of these vector sets are whole. Answered by <see cref="NodeReport.Surveyed"/>.</summary>
-    /// <param name="Number">Names this survey: an answer to an older one counts for nothing.</param>
-    /// <param name="Thorough">Read the bytes again, even of what was found to be whole before.</param>
+    /// <summary>Say which of these vector sets are intact. Answered by <see cref="NodeReport.Surveyed"/>.</summary>
+    /// <param name="Number">Names this survey: an answer to an older one is ignored.</param>
+    /// <param name="Thorough">Read the bytes again, even of what was found to be intact before.</param>
     public sealed record Survey(RunId RunId, OrderId Number, Digest[] Sets, Part Part, bool Thorough = false) : NodeCommand(RunId);
 
-    /// <summary>Nobody waits for this work any more: it is acknowledged, another node was faster, or the round is over.</summary>
+    /// <summary>This work is no longer needed: its result has arrived, another node was faster, or the round is over.</summary>
     public sealed record DropWork(RunId RunId, WorkKey[] Works) : NodeCommand(RunId);
 
     /// <summary>Stop at the next step boundary and hand over.</summary>
     public sealed record StopRun(RunId RunId) : NodeCommand(RunId);
 
-    /// <summary>To a node that is leaving: all that only it held is elsewhere now.</summary>
+    /// <summary>To a node that is leaving: others hold what only it held.</summary>
     public sealed record Release(RunId RunId) : NodeCommand(RunId);
 
-    /// <summary>The node gets no work of this run, and why.</summary>
+    /// <summary>The node may not compute for this run, and why.</summary>
     public sealed record Exclude(RunId RunId, string Why) : NodeCommand(RunId);
 }

@@ -1,13 +1,13 @@
 namespace Elastic.Messages.Nodes;
 
-/// <summary>What the supervising seed tells a node, whatever it computes.</summary>
+/// <summary>What the supervising seed tells a node, whatever run it works for.</summary>
 public abstract record NodeNews : IWireMessage
 {
     /// <summary>The answer to each heartbeat.</summary>
-    /// <param name="Lifeline">Endpoint to keep a lifeline to: the supervising seed's.</param>
+    /// <param name="Lifeline">The supervising seed's endpoint, to which the node keeps a liveness connection.</param>
     public sealed record Welcome(string Lifeline) : NodeNews;
 
-    /// <summary>Not yet, and why; the node says again that it is there.</summary>
+    /// <summary>The node is not enlisted yet, and why; the node's next heartbeat asks again.</summary>
     public sealed record Wait(string Why) : NodeNews;
 
     /// <summary>The node cannot be part of this cluster, and why.</summary>

@@ -3,36 +3,36 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Messages.Nodes;
 
-/// <summary>What a node tells the supervisors of its own accord. Not stored: it is true only while the node lives.</summary>
+/// <summary>What a node tells the supervisors, besides results. Not stored: it is true only while the node lives.</summary>
 public abstract record NodeReport(NodeId Node) : IWireMessage
 {
-    /// <summary>The node is there, has these devices and this in hand. Repeated as a heartbeat.</summary>
+    /// <summary>The node is there, has these devices and this work. Repeated as a heartbeat.</summary>
     public sealed record Enlist(NodeId Node) : NodeReport(Node)
     {
         public required DeviceId[] Devices { get; init; }
 
-        /// <summary>Another one means that the node began anew and has nothing in hand.</summary>
+        /// <summary>A new value means a new process, which has no work yet.</summary>
         public required string Incarnation { get; init; }
 
-        /// <summary>Its place on the control plane, "host:port": what people call the node.</summary>
+        /// <summary>The node's endpoint on the control plane, "host:port", by which people know the node.</summary>
         public required string Address { get; init; }
 
-        /// <summary>Its place on the data plane, "host:port".</summary>
+        /// <summary>The node's endpoint on the data plane, "host:port".</summary>
         public required string Endpoint { get; init; }
 
-        /// <summary>True for a node that is meant to stay: it is the first choice for checkpoints.</summary>
+        /// <summary>True for a node that is meant to stay: checkpoints go to such nodes first.</summary>
         public required bool Seed { get; init; }
 
-        /// <summary>Of Elastic. Nodes of different versions do not work together.</summary>
+        /// <summary>Elastic's version. Nodes of different versions do not work together.</summary>
         public required string Version { get; init; }
 
-        /// <summary>What the bits of its results depend on; empty for a node without devices.</summary>
+        /// <summary>What the bits of the node's results depend on; empty for a node without devices.</summary>
         public required string Arithmetic { get; init; }
 
-        /// <summary>Given to it and not yet acknowledged.</summary>
+        /// <summary>Work that was given to the node and is not acknowledged yet.</summary>
         public required HeldWork[] Works { get; init; }
 
-        /// <summary>True once it wants to go: it takes no more work and hands over what it has.</summary>
+        /// <summary>True once the node leaves: it takes no more work for its devices and hands over what they have.</summary>
         public required bool Leaving { get; init; }
     }
 
@@ -40,14 +40,14 @@ public abstract record NodeReport(NodeId Node) : IWireMessage
     /// <param name="Step">Steps of this round taken so far.</param>
     public sealed record StepTaken(NodeId Node, RunId RunId, int Round, int Replica, int Step, double LossNats, double LearningRate) : NodeReport(Node);
 
-    /// <summary>Which of the vector sets that a <see cref="NodeCommand.Survey"/> asked for are whole on this node.</summary>
+    /// <summary>Which of the vector sets that a <see cref="NodeCommand.Survey"/> asked for are intact on this node.</summary>
     /// <param name="Number">The survey's.</param>
     public sealed record Surveyed(NodeId Node, RunId RunId, OrderId Number, Digest[] Asked, Digest[] Intact, Part Part) : NodeReport(Node);
 
-    /// <summary>The run cannot be opened on this node: its corpus cannot be had, or its settings cannot be read.</summary>
-    /// <param name="Why">Null when it was never asked to, as far as it knows.</param>
+    /// <summary>The run cannot be opened on this node: its corpus cannot be fetched, or its settings cannot be read.</summary>
+    /// <param name="Why">Null where no OpenRun has reached the node.</param>
     public sealed record RunUnopened(NodeId Node, RunId RunId, string? Why) : NodeReport(Node);
 
-    /// <summary>Everything that the node had in hand for the run is handed over or finished.</summary>
+    /// <summary>All work of the run on the node's devices is handed over or finished.</summary>
     public sealed record RunIdle(NodeId Node, RunId RunId) : NodeReport(Node);
 }

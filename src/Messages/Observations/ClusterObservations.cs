@@ -1,21 +1,21 @@
 namespace Elastic.Messages.Observations;
 
 /// <summary>The runs are supervised on this seed from now on.</summary>
-/// <param name="Seed">Its data plane, "host:port".</param>
+/// <param name="Seed">The seed's data plane, "host:port".</param>
 [ObservedAs("supervision-began")]
 public sealed record SupervisionBegan(string Seed) : Observation
 {
     public override IEnumerable<Measure> Measures => [Measure.Count("elastic_supervisions_total")];
 }
 
-/// <summary>A node is there for the first time, begins anew, or has come back.</summary>
+/// <summary>A node has enlisted for the first time, restarted, or come back.</summary>
 [ObservedAs("node-joined")]
 public sealed record NodeJoined(NodeId Node, int Devices) : Observation
 {
     public override IEnumerable<Measure> Measures => [Measure.Count("elastic_nodes_joined_total")];
 }
 
-/// <summary>A node is given up, perhaps wrongly: its work is given to others.</summary>
+/// <summary>A node is taken for lost, perhaps wrongly: its work is given to others.</summary>
 [ObservedAs("node-lost")]
 public sealed record NodeLost(NodeId Node, string Why) : Observation
 {

@@ -14,8 +14,8 @@ public enum MeasureKind
 }
 
 /// <summary>A value for a metric.</summary>
-/// <param name="Name">As Prometheus wants it: elastic_, what, unit, and _total for a sum.</param>
-/// <param name="Tags">Few values each: a metric has a series for every combination.</param>
+/// <param name="Name">In Prometheus's form: elastic_, what, unit, and _total for a sum.</param>
+/// <param name="Tags">With few values each: a metric has a series for every combination.</param>
 public sealed record Measure(MeasureKind Kind, string Name, double Value, params KeyValuePair<string, object?>[] Tags)
 {
     public static Measure Count(string name, params KeyValuePair<string, object?>[] tags) => new(MeasureKind.Sum, name, 1, tags);

@@ -8,7 +8,7 @@ namespace Elastic.Messages.Observations;
 /// <remarks>To add one: a record with its <see cref="ObservedAsAttribute"/>, and the call that records it where it happens.</remarks>
 public abstract record Observation
 {
-    /// <summary>How it counts in the metrics; most do not.</summary>
+    /// <summary>Its values for the metrics; none unless overridden.</summary>
     public virtual IEnumerable<Measure> Measures => [];
 }
 

@@ -4,11 +4,11 @@ using static Elastic.Messages.Observations.Measure;
 
 namespace Elastic.Messages.Observations;
 
-/// <summary>Work that a node had in hand is given out once more.</summary>
-/// <param name="Node">Who had it.</param>
+/// <summary>Work that was in flight on a node is given out again.</summary>
+/// <param name="Node">The node that had it.</param>
 /// <param name="Number">The round, or what else the kind of work counts.</param>
 /// <param name="Index">The replica, or what else tells pieces of one number apart.</param>
-/// <param name="Why">It failed there, or the node is lost.</param>
+/// <param name="Why">The work failed there, or the node is lost.</param>
 [ObservedAs("work-given-again")]
 public sealed record WorkGivenAgain(RunId RunId, NodeId Node, string Kind, int Number, int Index, string Why) : RunObservation(RunId)
 {
@@ -24,7 +24,7 @@ public sealed record PhaseDuration(RunId RunId, int Round, RunPhase Phase, doubl
 }
 
 /// <summary>A replica takes inner steps.</summary>
-/// <param name="Step">Steps of this round taken so far. Nodes tell of the newest now and then, so that not every number comes.</param>
+/// <param name="Step">Steps of this round taken so far. Nodes report the newest step now and then, so that numbers are skipped.</param>
 [ObservedAs("step")]
 public sealed record StepLoss(RunId RunId, NodeId Node, int Round, int Replica, int Step, double LossNats, double LearningRate) : RunObservation(RunId)
 {

@@ -14,8 +14,8 @@ namespace Elastic.Messages.Pbm;
 ///             &lt;--------  line, line, beat, line ...
 ///             &lt;--------  end              then the next request, on the same connection
 /// </code>
-/// Whatever the client says while a call runs ends it (<see cref="Cancel"/> says nothing else), and so does hanging up. Add types and optional
-/// fields freely; anything else needs another <see cref="Protocol"/>.
+/// Any message of the client ends a running call (<see cref="Cancel"/> has no other meaning), and so does hanging up. Add types and
+/// optional fields freely; anything else needs another <see cref="Protocol"/>.
 /// </summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(Hello), "hello")]
@@ -32,7 +32,7 @@ public abstract record PbmMessage
     public const int Protocol = 1;
 
     /// <summary>Opens a connection, from either side.</summary>
-    /// <param name="Version">Of Elastic, for people.</param>
+    /// <param name="Version">Elastic's version, for people.</param>
     public sealed record Hello([property: JsonPropertyName("protocol")] int Speaks, string Version) : PbmMessage;
 
     /// <summary>What can be called here?</summary>
@@ -43,16 +43,16 @@ public abstract record PbmMessage
     /// <summary>Runs a command of a palette.</summary>
     /// <param name="Json">Lines are JSON objects instead of text for people.</param>
     /// <param name="Who">Who asks, e.g. "anna@gpu7".</param>
-    /// <param name="Id">Drawn by the client: the same call again, after a lost connection, is known to be the same.</param>
+    /// <param name="Id">Drawn by the client, so that a call that is repeated after a lost connection is recognised.</param>
     public sealed record Call(string Palette, string Command, CallValue[] Values, bool Json, string? Who = null, string? Id = null) : PbmMessage;
 
-    /// <summary>Ends the running call; after its end it means nothing.</summary>
+    /// <summary>Ends the running call; ignored after the call's end.</summary>
     public sealed record Cancel : PbmMessage;
 
     /// <summary>A line of output.</summary>
     public sealed record Line(string Text) : PbmMessage;
 
-    /// <summary>The call still runs and has nothing to say: so that silence means a lost connection.</summary>
+    /// <summary>The call still runs and has no output: sent so that silence means a lost connection.</summary>
     public sealed record Beat : PbmMessage;
 
     /// <summary>The call is over, or the connection is refused.</summary>

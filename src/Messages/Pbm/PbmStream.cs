@@ -6,7 +6,7 @@ using Elastic.Foundation;
 
 namespace Elastic.Messages.Pbm;
 
-/// <summary>What came in is not the protocol of <see cref="PbmMessage"/>, or a message is too long for it.</summary>
+/// <summary>What was received is not the protocol of <see cref="PbmMessage"/>, or a message is too long for it.</summary>
 public sealed class PbmProtocolException : ElasticException
 {
     public PbmProtocolException() { }
@@ -18,7 +18,7 @@ public sealed class PbmProtocolException : ElasticException
 
 /// <summary>
 /// Reads and writes <see cref="PbmMessage"/>s. Holds at most one line in memory, and refuses a longer one than <see cref="MaxLineBytes"/>
-/// before it is all there. One reader and one writer at a time.
+/// before all of it has arrived. One reader and one writer at a time.
 /// </summary>
 public sealed class PbmStream(Stream stream) : IAsyncDisposable
 {
@@ -27,7 +27,7 @@ public sealed class PbmStream(Stream stream) : IAsyncDisposable
 
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
-        // A field that is missing or null is the sender's mistake, not a surprise three calls later.
+        // Refuse a message with a missing or null field here, not three calls later.
         RespectNullableAnnotations = true,
         RespectRequiredConstructorParameters = true,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -75,7 +75,7 @@ public sealed class PbmStream(Stream stream) : IAsyncDisposable
     }
 
     /// <summary>Hangs up; a read that is under way fails.</summary>
-    /// <remarks>The reader is not completed: it would give its memory back to the pool while that read may still write there.</remarks>
+    /// <remarks>Does not complete the reader, which would return its memory to the pool while that read may still write to it.</remarks>
     public ValueTask DisposeAsync() => stream.DisposeAsync();
 
     private static PbmMessage Parse(ReadOnlySequence<byte> line)

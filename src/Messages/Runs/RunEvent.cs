@@ -11,7 +11,7 @@ public abstract record RunEvent(RunId RunId)
 {
     /// <summary>The run exists.</summary>
     /// <param name="Settings">Canonical text of the training settings.</param>
-    /// <param name="Elements">Of the flat parameter vector.</param>
+    /// <param name="Elements">Elements of the flat parameter vector.</param>
     /// <param name="Corpus">Digest of the built corpus.</param>
     /// <param name="Blocks">Training blocks in the corpus: one epoch.</param>
     /// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>
@@ -29,10 +29,10 @@ public abstract record RunEvent(RunId RunId)
     /// <summary>The run is computed with this arithmetic from now on.</summary>
     public sealed record ArithmeticChosen(RunId RunId, string Arithmetic) : RunEvent(RunId);
 
-    /// <summary>Somebody asked the run to stop; it does not go on by itself.</summary>
+    /// <summary>A person asked the run to stop; it does not go on by itself.</summary>
     public sealed record RunPaused(RunId RunId, Origin By) : RunEvent(RunId);
 
-    /// <summary>Somebody asked it to go on.</summary>
+    /// <summary>A person asked the run to go on.</summary>
     public sealed record RunResumed(RunId RunId, Origin By) : RunEvent(RunId);
 
     /// <summary>The run goes on with other settings, none of which changes the weights.</summary>
@@ -43,15 +43,15 @@ public abstract record RunEvent(RunId RunId)
 
     public sealed record ReplicaHandedOver(RunId RunId, ReplicaHandOver HandOver) : RunEvent(RunId);
 
-    /// <summary>A replica's first result of a round. It counts, unless others are found to agree on another one.</summary>
-    /// <param name="Node">Who computed it.</param>
+    /// <summary>A replica's first result of a round. It counts, unless two nodes agree on another one.</summary>
+    /// <param name="Node">The node that computed it.</param>
     public sealed record ReplicaComputed(RunId RunId, ReplicaResult Result, NodeId Node) : RunEvent(RunId);
 
     /// <summary>Another node computed the same bytes.</summary>
     public sealed record ReplicaConfirmed(RunId RunId, ReplicaResult Result, NodeId Node) : RunEvent(RunId);
 
-    /// <summary>The same work arrived with other bytes: somebody's memory or disk lies.</summary>
-    /// <param name="Node">Who computed the other one.</param>
+    /// <summary>The same work arrived with other bytes: a node's memory or disk is faulty.</summary>
+    /// <param name="Node">The node that computed the other one.</param>
     public sealed record ReplicaContested(RunId RunId, ReplicaResult Accepted, ReplicaResult Other, NodeId Node) : RunEvent(RunId);
 
     /// <summary>A further computation agreed with one of the disputed results: that one counts.</summary>
@@ -62,26 +62,29 @@ public abstract record RunEvent(RunId RunId)
 
     public sealed record ChunksAveraged(RunId RunId, int Round, AveragedChunk[] Chunks) : RunEvent(RunId);
 
-    /// <summary>Round <paramref name="Round"/> is over and can never be computed into something else.</summary>
+    /// <summary>Round <paramref name="Round"/> is over; computing it again gives the same bytes.</summary>
     /// <param name="Version">Vector set of version <paramref name="Round"/> + 1.</param>
     /// <param name="TokensSeen">Over all replicas and rounds.</param>
-    /// <param name="Ledger">SHA-256 over the ledger before this round, the replicas' results in order, and the version.</param>
+    /// <param name="Ledger">The hash chain's digest: SHA-256 over the one before this round, the replicas' results in order, and the
+    /// version.</param>
     public sealed record RoundCommitted(RunId RunId, int Round, Digest Version, Digest Fingerprint, long TokensSeen, Digest Ledger) : RunEvent(RunId);
 
     public sealed record VersionEvaluated(RunId RunId, VersionScore Score) : RunEvent(RunId);
 
     public sealed record CheckpointTaken(RunId RunId, Checkpoint Checkpoint) : RunEvent(RunId);
 
-    /// <summary>Retention: nothing may rely on this checkpoint any more.</summary>
+    /// <summary>The checkpoint is outdated or damaged: nothing may rely on it any more.</summary>
     public sealed record CheckpointDropped(RunId RunId, int Version) : RunEvent(RunId);
 
-    /// <summary>Work of the current round whose blobs are gone or damaged; it is done again.</summary>
+    /// <summary>Work of the current round whose blobs are gone, damaged or not trusted; it is done again.</summary>
     /// <param name="Replicas">Replicas whose result or hand-over is lost.</param>
-    /// <param name="Chunks">True when averaged chunks are lost.</param>
+    /// <param name="Chunks">True when the averaged chunks are discarded, too.</param>
     public sealed record WorkLost(RunId RunId, int Round, int[] Replicas, bool Chunks, string Why) : RunEvent(RunId);
 
-    /// <summary>The newest version was not whole; the run goes on from an older one. The rounds after it are computed again, to the same bits.</summary>
-    /// <param name="From">What it goes on from; null for the very beginning.</param>
+    /// <summary>
+    /// The newest version was not intact; the run goes on from an older one. The rounds after it are computed again, to the same bits.
+    /// </summary>
+    /// <param name="From">The checkpoint that the run goes on from; null for the beginning.</param>
     public sealed record RolledBack(RunId RunId, Checkpoint? From, string Why) : RunEvent(RunId);
 
     /// <summary>All rounds are committed, the last version is scored and durable.</summary>

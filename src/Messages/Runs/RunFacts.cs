@@ -23,7 +23,7 @@ public sealed record ReplicaHandOver(int Round, int Replica, int Step, Digest St
 /// <param name="OuterMomentum">Digest of the outer momentum; null where the averaging has none.</param>
 public sealed record AveragedChunk(int Chunk, Digest Parameters, Digest? OuterMomentum) : IWireMessage
 {
-    /// <summary>Stands for what chunks are averaged of: a sum over contributions that were replaced since has another one.</summary>
+    /// <summary>Digest of what chunks are averaged of: it differs for a sum over contributions that were replaced since.</summary>
     /// <param name="version">The version that the round started from.</param>
     /// <param name="contributions">In replica order.</param>
     public static Digest Inputs(Digest version, IEnumerable<Digest> contributions) =>
@@ -36,12 +36,12 @@ public sealed record AveragedChunk(int Chunk, Digest Parameters, Digest? OuterMo
 /// <param name="BitsPerByte">The same, in bits per byte of text.</param>
 public sealed record VersionScore(int Version, double LossNats, double BitsPerByte) : IWireMessage;
 
-/// <summary>What a resume may start from.</summary>
+/// <summary>A version that a run may go on from.</summary>
 /// <param name="Version">Rounds that the version contains.</param>
 /// <param name="Parameters">Vector set of the version.</param>
 /// <param name="InnerStates">One vector set per replica; empty before the first round.</param>
 /// <param name="TokensSeen">Tokens trained on up to that version, over all replicas.</param>
-/// <param name="Ledger">The ledger's digest after those rounds.</param>
+/// <param name="Ledger">The hash chain's digest after those rounds.</param>
 /// <param name="Path">The manifest file.</param>
 public sealed record Checkpoint(
     int Version, Digest Parameters, Digest Fingerprint, Digest[] InnerStates, long TokensSeen, Digest Ledger, string Path) : IWireMessage;

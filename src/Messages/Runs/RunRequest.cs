@@ -2,8 +2,8 @@ using Elastic.Foundation;
 
 namespace Elastic.Messages.Runs;
 
-/// <summary>Who asks, when, and under which id, so that asking twice is known to be once.</summary>
-/// <param name="Id">Drawn by who asks; the run remembers recent ones.</param>
+/// <summary>Who asks, when, and under which id, by which a repeated request is recognised.</summary>
+/// <param name="Id">Drawn by the asker; the run remembers recent ones.</param>
 /// <param name="Who">E.g. "pbm anna@gpu7", "elastic train".</param>
 /// <param name="At">By the asker's clock.</param>
 public sealed record Origin(string Id, string Who, DateTimeOffset At) : IWireMessage;
@@ -11,13 +11,13 @@ public sealed record Origin(string Id, string Who, DateTimeOffset At) : IWireMes
 /// <summary>What people ask of a run. Asking twice is always safe.</summary>
 public abstract record RunRequest(RunName Run, Origin Origin) : IWireMessage
 {
-    /// <summary>Starts the run, or goes on with it where it stands when settings and corpus are the same.</summary>
+    /// <summary>Starts the run, or resumes it when settings and corpus are the same.</summary>
     public sealed record Start(RunName Run, Origin Origin) : RunRequest(Run, Origin)
     {
         /// <summary>Canonical text of the training settings.</summary>
         public required string Settings { get; init; }
 
-        /// <summary>Of the flat parameter vector.</summary>
+        /// <summary>Elements of the flat parameter vector.</summary>
         public required long Elements { get; init; }
 
         /// <summary>Digest of the built corpus.</summary>

@@ -20,7 +20,7 @@ public enum RunPhase
     /// <summary>Stopped on request; the same command goes on.</summary>
     Stopped,
 
-    /// <summary>All rounds are committed and the last version is scored.</summary>
+    /// <summary>All rounds are committed and the last version is scored and durable.</summary>
     Finished,
 }
 
@@ -60,10 +60,10 @@ public sealed record RunView : IWireMessage
     /// <summary>The same, per byte of the held-out text.</summary>
     public double? BitsPerByte { get; init; }
 
-    /// <summary>Over the last seconds, all replicas together.</summary>
+    /// <summary>Speed over the last seconds, of all replicas together.</summary>
     public double TokensPerSecond { get; init; }
 
-    /// <summary>Of the newest inner step.</summary>
+    /// <summary>Learning rate of the newest inner step.</summary>
     public double? LearningRate { get; init; }
 
     /// <summary>SHA-256 of the newest committed version.</summary>
@@ -76,10 +76,10 @@ public sealed record RunView : IWireMessage
 
     public int Devices { get; init; }
 
-    /// <summary>For what the run waits, where nothing can be given out; null while nodes have something in hand.</summary>
+    /// <summary>What the run waits for; null where it waits for nothing, or only for work in flight.</summary>
     public string? WaitsFor { get; init; }
 
-    /// <summary>Something worth telling that has just happened, e.g. which checkpoint a resume chose and why.</summary>
+    /// <summary>A message about what has just happened, e.g. which checkpoint a resume chose and why.</summary>
     public string? Notice { get; init; }
 
     /// <summary>Why the run cannot go on; null while it can.</summary>

@@ -1,6 +1,6 @@
 namespace Elastic.Messages.Runs;
 
-/// <summary>What a person's window on a run says.</summary>
+/// <summary>What a display asks about a run.</summary>
 public abstract record RunWatch(RunName Run) : IWireMessage
 {
     /// <summary>From now on every <see cref="RunView"/> goes to the sender, the newest at once.</summary>

@@ -46,7 +46,7 @@ public sealed class Setting
     /// <summary>The version of the canonical text that has it first.</summary>
     public int Since { get; } = 1;
 
-    /// <summary>What texts without it stand for, where they are older than <see cref="Since"/>.</summary>
+    /// <summary>The value that texts without the key stand for, where they are older than <see cref="Since"/>.</summary>
     public object? Before { get; }
 
     /// <summary>What may be written, e.g. "a whole number, at least 1".</summary>
@@ -64,7 +64,7 @@ public sealed class Setting
 
     public override string ToString() => Key;
 
-    // Attributes hold any object; a wrong one is a mistake in the program, found by whatever test looks at the settings first.
+    // Attributes hold any object; a wrong one is a bug, which the first test that reads the settings finds.
     private object? Declared(object? value, string what) =>
         value is null && IsOptional ? null
         : value is not null && Kind.FromAttribute(value) is { } fits ? fits

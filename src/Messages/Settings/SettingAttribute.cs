@@ -18,10 +18,10 @@ public sealed class SettingAttribute(string key, object? value, string why) : At
 
     public string Why { get; } = why;
 
-    /// <summary>Whether it decides the weights: a run goes on only under the same value. True unless said otherwise: that is safe.</summary>
+    /// <summary>Whether it decides the weights: a run goes on only under the same value. True by default, which is safe.</summary>
     public bool PartOfAnswer { get; init; } = true;
 
-    /// <summary>The key that says the same in another way: of the two, the one that was set last counts.</summary>
+    /// <summary>The key that sets the same thing in another way: of the two, the one that was set last counts.</summary>
     public string? InsteadOf { get; init; }
 
     /// <summary>A path of the machine that reads it: a relative one is made absolute before it is bound.</summary>
@@ -29,7 +29,7 @@ public sealed class SettingAttribute(string key, object? value, string why) : At
 }
 
 /// <summary>On a setting that was added after version 1 of the canonical text.</summary>
-/// <param name="version">The version of the text that has it first; the largest one of all settings is the version that is written.</param>
+/// <param name="version">The first version of the text that has it; the largest one of all settings is the version that is written.</param>
 /// <param name="before">What a run did before the key existed: the value that older texts stand for. Not always the default.</param>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class SinceAttribute(int version, object? before) : Attribute

@@ -10,7 +10,7 @@ public abstract class SettingKind
     /// <summary>What is expected, in words, e.g. "a whole number".</summary>
     public abstract string Name { get; }
 
-    /// <summary>The same at more length, for somebody who wrote something else.</summary>
+    /// <summary>The same at more length, for error messages.</summary>
     public virtual string Expectation => Name;
 
     /// <summary>Whether values are written as lists.</summary>
@@ -40,10 +40,10 @@ public abstract class SettingKind
         return e < 0 ? text : $"{text[..e]}e{int.Parse(text.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture)}";
     }
 
-    /// <summary>Reads what somebody wrote: one text for a plain value, all elements of a list. Null for what does not fit.</summary>
+    /// <summary>Reads what a person wrote: one text for a plain value, all elements of a list. Null for what does not fit.</summary>
     public abstract object? Parse(IReadOnlyList<string> items, bool isList);
 
-    /// <summary>What <see cref="Parse"/> makes <paramref name="value"/> of.</summary>
+    /// <summary>The texts from which <see cref="Parse"/> makes <paramref name="value"/>.</summary>
     public abstract IReadOnlyList<string> Items(object value);
 
     /// <summary>A value as people write it, e.g. [0.9, 0.95].</summary>

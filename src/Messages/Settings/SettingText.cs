@@ -6,15 +6,15 @@ namespace Elastic.Messages.Settings;
 /// <param name="Where">For people: "mine.conf, line 3", "--set".</param>
 public sealed record SettingText(string Key, IReadOnlyList<string> Items, bool IsList, string Where)
 {
-    /// <summary>The value that is none.</summary>
+    /// <summary>The text that stands for no value.</summary>
     public const string Null = "null";
 
-    /// <summary>Whether nobody wrote it: it is the default.</summary>
+    /// <summary>True for a default, which no source wrote.</summary>
     public bool IsDefault { get; init; }
 
     /// <summary>As it was written, for messages.</summary>
     public string Text => IsList ? $"[{string.Join(", ", Items)}]" : Items[0];
 
-    /// <summary><c>key = null</c> takes the value of an earlier source away.</summary>
+    /// <summary><c>key = null</c> removes the value of an earlier source.</summary>
     public bool IsNull => !IsList && Items[0] == Null;
 }

@@ -1,6 +1,6 @@
 namespace Elastic.Messages.Settings;
 
-/// <summary>Makes options records of what people wrote, and gathers what does not fit instead of stopping at the first.</summary>
+/// <summary>Makes options records from what people wrote, and gathers all problems instead of stopping at the first.</summary>
 public static class SettingsBinding
 {
     /// <summary>Makes the record; where a value is missing or wrong, with the default in its place.</summary>

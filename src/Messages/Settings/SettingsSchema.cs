@@ -2,7 +2,9 @@ using Elastic.Foundation;
 
 namespace Elastic.Messages.Settings;
 
-/// <summary>The table of all settings of some options records. A key that is not in it is an error: a misspelt one never passes for a default.</summary>
+/// <summary>
+/// The table of all settings of some options records. A key that is not in it is an error, so that no misspelt key is ignored.
+/// </summary>
 public sealed class SettingsSchema
 {
     private readonly Dictionary<string, Setting> _byKey;
@@ -17,7 +19,7 @@ public sealed class SettingsSchema
     /// <summary>Everything that can be set.</summary>
     public static SettingsSchema All { get; } = new(typeof(TrainingSettings), typeof(NodeSettings));
 
-    /// <summary>What a node has.</summary>
+    /// <summary>The settings of a node.</summary>
     public static SettingsSchema Node { get; } = new(typeof(NodeSettings));
 
     /// <summary>Every setting, in the order of declaration.</summary>
@@ -36,7 +38,7 @@ public sealed class SettingsSchema
     public string Nearest(string key) => Settings.Select(s => s.Key)
         .MinBy(known => Math.Min(EditDistance.Between(key, known), 1 + EditDistance.Between(LastName(key), LastName(known))))!;
 
-    /// <summary>Keys that say the same as <paramref name="key"/> in another way: whoever sets it takes them back.</summary>
+    /// <summary>Keys that set the same thing as <paramref name="key"/> in another way: setting it undoes them.</summary>
     public IEnumerable<string> AlternativesOf(string key) =>
         Settings.Where(s => s.InsteadOf == key).Select(s => s.Key).Concat(Find(key)?.InsteadOf is { } other ? [other] : []);
 

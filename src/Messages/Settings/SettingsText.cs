@@ -14,7 +14,7 @@ public static class SettingsText
 {
     private const string VersionKey = "settings";
 
-    /// <summary>The version of texts that do not say one.</summary>
+    /// <summary>The version of texts that name none.</summary>
     private const int FirstVersion = 1;
 
     /// <summary>The text, e.g. {"settings":2,"run.name":"tiny","run.seed":42,…}.</summary>
@@ -51,7 +51,7 @@ public static class SettingsText
         if (version > VersionOf<T>())
             throw Newer($", whose settings have version {version} (this one knows {VersionOf<T>()})");
         var settings = SettingsRecord.Make<T>(setting => Take(json, setting, version));
-        // To pass over a key would silently train something else than the run was started with.
+        // Ignoring a key would silently train something else than the run was started with.
         return json.Count == 0 ? settings : throw Newer($" that knows {json.First().Key}");
     }
 

@@ -58,7 +58,7 @@ public sealed record VectorSet(IReadOnlyDictionary<string, VectorManifest> Vecto
 
     /// <summary>
     /// The canonical form: a header line, then "name elements digest digest …", one line a vector, in ordinal order. A type other than fp32
-    /// comes before the digests; fp32 is not written, so that sets of before there were types keep their bytes.
+    /// comes before the digests; fp32 is not written, so that sets from before types existed keep their bytes.
     /// </summary>
     public byte[] ToBytes()
     {

@@ -5,7 +5,8 @@ using Hyperion;
 namespace Elastic.Messages.Wire;
 
 /// <summary>
-/// The closed list of types that may come in: those of Elastic's own assemblies that carry <see cref="IWireMessage"/>, and what these are made of.
+/// The closed list of types that may come in: those of Elastic's own assemblies that carry <see cref="IWireMessage"/>, and the types of
+/// their properties.
 /// </summary>
 /// <remarks>
 /// Hyperion asks by name, with the full assembly name when it writes and with the short one when it reads, so each type is

@@ -5,8 +5,8 @@ using Elastic.Foundation;
 namespace Elastic.Messages.Wire;
 
 /// <summary>
-/// Checks a message that was made without its constructors: identifiers and digests are what they must be, enumerations have one of their
-/// values, what must be there is there, and nothing is longer than a message may be.
+/// Checks a message that was made without its constructors: identifiers and digests are valid, enumerations have one of their values,
+/// required fields are present, and nothing is longer than a message may be.
 /// </summary>
 public static class WireCheck
 {
@@ -75,7 +75,7 @@ public static class WireCheck
 
     private static (PropertyInfo Property, bool MayBeNull)[] PropertiesOf(Type type) => Properties.GetOrAdd(type, static t =>
     {
-        // Numbers and the like hold nothing.
+        // Numbers and types of other libraries have nothing to check.
         if (t.IsPrimitive || t.Namespace?.StartsWith("Elastic", StringComparison.Ordinal) != true)
             return [];
         var nullability = new NullabilityInfoContext();

@@ -1,15 +1,15 @@
 namespace Elastic.Messages.Work;
 
-/// <summary>Names a piece of work of a job, so that it is given out once, or known to be the same when it is given out twice.</summary>
+/// <summary>Names a piece of work of a job, so that it is given out once, or recognised when it is given out twice.</summary>
 /// <param name="Kind">Name of the kind of work, e.g. "compute".</param>
 /// <param name="Number">The round; for an evaluation or a checkpoint the version.</param>
-/// <param name="Index">The replica; for an averaging the group of chunks; for a copy its number; else 0.</param>
+/// <param name="Index">The replica; for an averaging its first chunk; for a copy its number; else 0.</param>
 public readonly record struct WorkKey(string Kind, int Number, int Index = 0) : IWireMessage
 {
     /// <summary>For people, e.g. "compute of round 5".</summary>
     public override string ToString() => $"{Kind} of round {Number}";
 }
 
-/// <summary>A piece of work that a node has in hand, by its own account.</summary>
+/// <summary>A piece of work that a node reports as given to it and not acknowledged yet.</summary>
 /// <param name="From">The version that it starts from; null before there is one.</param>
 public readonly record struct HeldWork(JobId Job, OrderId Order, WorkKey Key, Foundation.Digest? From) : IWireMessage;

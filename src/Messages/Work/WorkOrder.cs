@@ -3,12 +3,14 @@ using Elastic.Foundation;
 namespace Elastic.Messages.Work;
 
 /// <summary>
-/// What is to be done; each kind of work has a type of its own (Coordination/Work). Whatever is in it is a function of the run's state, so that
-/// the same work has the same content whoever orders it.
+/// What is to be done; each kind of work has a type of its own (Coordination/Work). It is a function of the run's state, so that the same
+/// work has the same content from every supervisor.
 /// </summary>
 public abstract record WorkContent : IWireMessage;
 
-/// <summary>A piece of work for one node. Answered by a <see cref="WorkResult"/>, again and again until it is acknowledged.</summary>
+/// <summary>
+/// A piece of work for one node. Answered by a <see cref="WorkResult"/>, which the node repeats until it is acknowledged.
+/// </summary>
 public sealed record WorkOrder : IWireMessage
 {
     public required JobId Job { get; init; }

@@ -4,7 +4,7 @@ using Elastic.Messages;
 
 namespace Elastic.Storage;
 
-/// <summary>The audit of a run from its journal, which seeds may go on writing meanwhile.</summary>
+/// <summary>Audits a run from its journal, which seeds may go on writing meanwhile.</summary>
 public static class JournalAudit
 {
     /// <param name="database">Where the journal is; null for the data directory.</param>
@@ -30,7 +30,7 @@ public static class JournalAudit
 
     private static async Task<LedgerReport> RunAsync(DataPaths paths, DatabaseAddress address, RunId run, CancellationToken cancel)
     {
-        // Before the events: a checkpoint that is taken meanwhile is of a round that the events read so far do not have.
+        // Read before the events, so that no checkpoint is of a round that the events do not have yet.
         var checkpoints = CheckpointFiles.Read(paths.Checkpoints(run));
         var events = await JournalReader.ReadAsync(address, run, cancel);
         return await Task.Run(() => LedgerAudit.Check(paths, run, events, checkpoints, cancel), cancel);

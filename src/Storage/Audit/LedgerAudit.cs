@@ -9,8 +9,8 @@ namespace Elastic.Storage;
 
 /// <summary>
 /// Proves from the journal and the shards which blocks a run consumed. The journal holds, for each replica and round, a digest of
-/// the block ids and tokens that went into the model; the audit reads the shards again and recomputes all of them, the chain that
-/// ties the rounds together, and the count of each block.
+/// the block ids and tokens that went into the model; the audit reads the shards again and recomputes all of them, the hash chain over the
+/// rounds, and the count of each block.
 /// </summary>
 public sealed class LedgerAudit
 {
@@ -116,7 +116,7 @@ public sealed class LedgerAudit
         return new LedgerReport(_state.Round, samples, _state.TokensSeen, [.. CountBlocks(samples)], _problems);
     }
 
-    // Every digest fits, so the blocks that were consumed are those of the plan. Count each of them.
+    // Where every digest fits, the blocks that were consumed are those of the plan. Counts each of them.
     private IEnumerable<EpochCount> CountBlocks(long samples)
     {
         var blocks = _run.Train.Blocks;

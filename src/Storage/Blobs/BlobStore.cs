@@ -3,24 +3,24 @@ using Elastic.Foundation;
 
 namespace Elastic.Storage;
 
-/// <summary>A blob is there, but its bytes are not those of its name; or it is not there at all.</summary>
+/// <summary>A blob is missing, or its bytes do not have the digest that names it.</summary>
 public sealed class BlobLostException(Digest digest, string why) : IOException($"blob {digest.Short}: {why}")
 {
     public Digest Digest { get; } = digest;
 }
 
 /// <summary>
-/// Immutable bytes addressed by their SHA-256, one file each. Safe for use by many threads: a blob is written aside and
+/// Immutable bytes addressed by their SHA-256, one file each. Safe for use by many threads: a blob is written to a temporary file and
 /// renamed, and writing it twice gives the same file.
 /// </summary>
 public sealed class BlobStore
 {
     private readonly string _folder;
 
-    // What this process wrote, and the round it was working on: until that round is committed nothing stored refers to it.
-    // The lock makes "mark it, is it there?" and "is it marked? delete it" exclude each other.
+    // Blobs that this process wrote or claimed, and for which round: the retention of that round may not list them yet. The lock
+    // keeps Claim (mark, then look for the file) and Collect (look for the mark, then delete) apart.
     private readonly Dictionary<Digest, int> _fresh = [];
-    // What this process wrote or found to be whole: it is not hashed again to be believed. Under the same lock.
+    // Blobs that this process wrote or verified, which are not hashed again. Under the same lock.
     private readonly HashSet<Digest> _whole = [];
     private readonly Lock _gate = new();
     private int _round;
@@ -53,7 +53,7 @@ public sealed class BlobStore
                 return digest;
         }
 
-        // What another process left there is believed only after a look: it may have been cut short or damaged.
+        // A file that another process left is verified first: it may have been cut short or damaged.
         if (!IsIntact(digest))
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
@@ -78,7 +78,9 @@ public sealed class BlobStore
         return IsSound(digest);
     }
 
-    /// <summary>True when the blob is there and whole: its bytes are read only where this process has not written or read them before.</summary>
+    /// <summary>
+    /// True when the blob is there and intact: its bytes are read only where this process has not written or verified them before.
+    /// </summary>
     public bool IsSound(Digest digest)
     {
         lock (_gate)
@@ -91,7 +93,9 @@ public sealed class BlobStore
         return true;
     }
 
-    /// <summary>A name for a file to become the blob: on its disk, and cleaned up by the next process if this one dies.</summary>
+    /// <summary>
+    /// A name for a file that is to become the blob: on the blob's disk; the next process deletes the file if this one dies.
+    /// </summary>
     public string TemporaryPath(Digest digest)
     {
         var path = PathOf(digest);
@@ -99,8 +103,8 @@ public sealed class BlobStore
         return $"{path}.{Guid.NewGuid():N}.tmp";
     }
 
-    /// <summary>Takes in a file whose bytes the caller has found to give the digest; otherwise as <see cref="Put"/>.</summary>
-    /// <param name="temporary">From <see cref="TemporaryPath"/>, closed; it is gone afterwards.</param>
+    /// <summary>Makes a file the blob, whose digest the caller has verified; otherwise as <see cref="Put"/>.</summary>
+    /// <param name="temporary">From <see cref="TemporaryPath"/>, closed; the file is gone afterwards.</param>
     public void Adopt(Digest digest, string temporary)
     {
         lock (_gate)
@@ -129,7 +133,7 @@ public sealed class BlobStore
         if (Digest.Of(into) == digest)
             return;
         lock (_gate)
-            _whole.Remove(digest);                                     // so that a whole one is fetched from another node
+            _whole.Remove(digest);                                     // so that an intact one is fetched from another node
         throw new BlobLostException(digest, $"its bytes have changed ({PathOf(digest)})");
     }
 
@@ -156,7 +160,7 @@ public sealed class BlobStore
         }
         catch (IOException)
         {
-            // Gone, or the disk does not give it.
+            // Deleted meanwhile, or unreadable.
         }
 
         lock (_gate)
@@ -164,8 +168,8 @@ public sealed class BlobStore
         return false;
     }
 
-    /// <summary>From now on, what is put belongs to this round, or to a later one that has begun.</summary>
-    /// <remarks>A late order of an older round must not make what is just being put for the newest one look old.</remarks>
+    /// <summary>Blobs that are put from now on belong to this round, or to a later one that has begun.</summary>
+    /// <remarks>A late order of an older round must not make blobs of the newest one look old.</remarks>
     public void Begin(int round)
     {
         lock (_gate)
@@ -173,7 +177,7 @@ public sealed class BlobStore
     }
 
     /// <summary>Forces blobs and their folders onto the disk.</summary>
-    /// <exception cref="ElasticException">The disk did not take them: what it says it has may not be there after a power cut.</exception>
+    /// <exception cref="ElasticException">The disk did not take them: they may be gone after a power cut.</exception>
     public void Flush(IEnumerable<Digest> digests)
     {
         var paths = new List<string>();
@@ -188,7 +192,7 @@ public sealed class BlobStore
         }
         catch (IOException e) when (!DiskSpace.IsExhausted(e))
         {
-            // Linux forgets what it could not write: asking again would only seem to succeed.
+            // Linux forgets what it could not write: a second flush would only seem to succeed.
             throw new ElasticException($"the disk did not store {_folder} ({e.Message}): check it; the checkpoints before this one stand", e);
         }
     }

@@ -8,7 +8,9 @@ namespace Elastic.Storage;
 /// <summary>Flat vectors as chunk blobs, and vector sets as the small blobs that name them.</summary>
 public static class VectorStore
 {
-    /// <summary>Stores the vector called <paramref name="name"/> chunk by chunk, several at a time: hashing is what takes the time.</summary>
+    /// <summary>
+    /// Stores the vector called <paramref name="name"/> chunk by chunk, several at a time, since hashing takes most of the time.
+    /// </summary>
     public static VectorManifest PutVector(this BlobStore blobs, ReplicaVectors vectors, string name)
     {
         var layout = vectors.Layout;
@@ -61,14 +63,14 @@ public static class VectorStore
     public static VectorSet ReadSet(this BlobStore blobs, Digest digest) => VectorSet.Parse(blobs.Read(digest));
 
     /// <summary>True when the set and every chunk of it is there with its digest.</summary>
-    /// <param name="thorough">Read all bytes again, even of what this process has written or read.</param>
+    /// <param name="thorough">Read all bytes again, even of blobs that this process has written or verified.</param>
     public static bool IsWhole(this BlobStore blobs, Digest set, bool thorough = true)
     {
         Func<Digest, bool> isWhole = thorough ? blobs.IsIntact : blobs.IsSound;
         return isWhole(set) && blobs.ReadSet(set).Chunks().Distinct().All(isWhole);
     }
 
-    /// <summary>True when the files of the set and of every chunk are there. Quick: what is in them is not looked at.</summary>
+    /// <summary>True when the files of the set and of every chunk are there. Quick: reads the set, but no chunk.</summary>
     public static bool IsThere(this BlobStore blobs, Digest set)
     {
         try

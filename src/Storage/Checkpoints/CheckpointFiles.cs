@@ -17,7 +17,7 @@ public static class CheckpointFiles
         ? []
         : [.. Directory.EnumerateFiles(folder, Pattern).OrderDescending(StringComparer.Ordinal)];
 
-    /// <summary>What the folder's manifests say, newest first; one that retention removes meanwhile is passed over.</summary>
+    /// <summary>What the folder's manifests say, newest first; skips one that retention removes meanwhile.</summary>
     /// <exception cref="ElasticException">One of them cannot be read.</exception>
     public static IReadOnlyList<(string Path, CheckpointManifest Manifest)> Read(string folder)
     {

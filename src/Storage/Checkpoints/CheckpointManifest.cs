@@ -3,7 +3,7 @@ using Elastic.Foundation;
 
 namespace Elastic.Storage;
 
-/// <summary>The file that makes a checkpoint: written last, so that where it is, all that it names is on the disk.</summary>
+/// <summary>The manifest file of a checkpoint: written last, so that all that it names is on the disk.</summary>
 /// <param name="Format">1.</param>
 /// <param name="Version">Rounds that the parameters contain.</param>
 /// <param name="Model">Signature of the model; see <see cref="Messages.Settings.ModelSettings.Signature"/>.</param>

@@ -7,7 +7,7 @@ using Elastic.Model.Vectors;
 namespace Elastic.Storage;
 
 /// <summary>A checkpoint with its parameters in memory, ready to generate from.</summary>
-/// <param name="Passed">Newer checkpoints that were not whole, and why; empty when the newest was.</param>
+/// <param name="Passed">Newer checkpoints that could not be loaded, and why; empty when the newest could.</param>
 public sealed record LoadedCheckpoint(
     CheckpointManifest Manifest, TrainingSettings Settings, ReplicaVectors Vectors, IReadOnlyList<string> Passed) : IDisposable
 {
@@ -17,7 +17,7 @@ public sealed record LoadedCheckpoint(
 /// <summary>Reads checkpoints outside of a run: to generate, or to start another run.</summary>
 public static class CheckpointReader
 {
-    /// <summary>The newest whole checkpoint in a run's folder.</summary>
+    /// <summary>Loads the newest checkpoint in a run's folder whose parameters are intact.</summary>
     /// <exception cref="ElasticException">There is none.</exception>
     public static LoadedCheckpoint LoadNewest(string runFolder)
     {
@@ -47,7 +47,7 @@ public static class CheckpointReader
 
     /// <summary>Loads the parameters of the manifest at <paramref name="path"/>.</summary>
     /// <exception cref="ElasticException">It is a checkpoint of another model.</exception>
-    /// <exception cref="IOException">It is not whole.</exception>
+    /// <exception cref="IOException">A blob of its parameters is missing or damaged.</exception>
     public static void LoadParameters(string path, CheckpointManifest manifest, ModelSettings model, ReplicaVectors into)
     {
         var signature = Architectures.Open(model).Signature;

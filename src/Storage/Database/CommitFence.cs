@@ -4,11 +4,11 @@ using Elastic.Messages;
 namespace Elastic.Storage;
 
 /// <summary>
-/// Lets only the newest supervisor of a run commit, whatever the cluster believes: two sides of a split, or a supervisor that woke up
-/// after an hour, may both think that they are in charge, but the database knows one term and one open round.
+/// Lets only the newest supervisor of a run commit: both sides of a split, or a supervisor that resumes after an hour, may try to commit,
+/// but the database has one term and one open round.
 /// </summary>
 /// <remarks>
-/// The open round is the first that is not committed, 0 at first. Each call is one statement on one row, so that nothing can come in
+/// The open round is the first that is not committed, 0 at first. Each call is one statement on one row, so that no other call can come in
 /// between. While the database is down or locked, a call is tried again for half a minute; then it throws what the database threw.
 /// </remarks>
 public sealed class CommitFence(DatabaseAddress database)
@@ -16,7 +16,7 @@ public sealed class CommitFence(DatabaseAddress database)
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan StatementDeadline = TimeSpan.FromSeconds(10);
 
-    /// <summary>A supervisor takes over, once it has recovered: from now on no older one can commit.</summary>
+    /// <summary>Begins the term of a supervisor that has recovered: from now on no older one can commit.</summary>
     /// <param name="round">The open round that it recovered. It counts, not the row's: a commit that never reached the journal is done again.</param>
     /// <returns>The term, higher than any before.</returns>
     public Task<long> BeginTermAsync(RunId run, int round, CancellationToken cancel) =>

@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace Elastic.Storage;
 
-/// <summary>Which database it is: the two differ in how they lock and in what their clock is called.</summary>
+/// <summary>The two kinds of database, which differ in how they lock and in what their clock is called.</summary>
 public enum DatabaseKind { Sqlite, Postgres }
 
 /// <summary>
@@ -15,10 +15,11 @@ public enum DatabaseKind { Sqlite, Postgres }
 /// </summary>
 public sealed class DatabaseAddress
 {
-    // How long a connection may take to come about. A database that is slower than this is down for our purposes.
+    // How long opening a connection may take. A database that is slower than this counts as down.
     private const int ConnectSeconds = 5;
 
-    // How long a statement of ours, or of the journal, waits for SQLite's only writer.
+    // How long the journal's statements, and the begin of our transactions, wait for SQLite's only writer. See DatabaseCalls for our
+    // statements.
     private const int BusySeconds = 15;
 
     private readonly string _shown;
@@ -34,7 +35,7 @@ public sealed class DatabaseAddress
     /// <summary>With the password, so it is not for people; <see cref="ToString"/> is.</summary>
     public string ConnectionString { get; }
 
-    /// <summary>Reads the address that somebody typed.</summary>
+    /// <summary>Reads an address as people type it.</summary>
     /// <param name="text">
     /// Nothing for <c>journal.db</c> in the data directory; <c>sqlite:PATH</c>, which several seeds of one machine may share;
     /// or <c>postgres://user:password@host:port/database</c>, whose query (<c>?sslmode=require</c>) goes to Npgsql.
@@ -55,7 +56,7 @@ public sealed class DatabaseAddress
         }
         return text.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase) || text.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase)
             ? Postgres(text)
-            // What was typed is not repeated: there may be a password in it.
+            // The message does not repeat the text, which may hold a password.
             : throw new ElasticException("the database is neither a SQLite file nor a PostgreSQL address: write sqlite:PATH or " +
                                          "postgres://user:password@host:port/database, or nothing for journal.db in the data directory");
     }
@@ -78,12 +79,13 @@ public sealed class DatabaseAddress
     }
 
     /// <summary>Creates what is not there yet: the tables of the journal and ours. Any number of seeds may do so at once.</summary>
-    /// <param name="say">Told, in a sentence, whenever the database cannot be had, why, and when the next attempt is.</param>
-    /// <exception cref="ElasticException">A SQLite file that waiting does not mend: not a database, no room, no permission.</exception>
+    /// <param name="say">Gets a sentence whenever an attempt fails: why, and when the next one is.</param>
+    /// <exception cref="ElasticException">A problem of a SQLite file that waiting does not solve: not a database, no room, no
+    /// permission.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; until then it waits for the database for ever.</exception>
     public Task PrepareAsync(Action<string> say, CancellationToken cancel) => DatabasePreparation.RunAsync(this, say, cancel);
 
-    /// <summary>The same database for who must not change it, and need not be alone with it.</summary>
+    /// <summary>The same database for reading only, while others may write to it.</summary>
     public DatabaseAddress ReadOnly() => new(Kind, Kind == DatabaseKind.Sqlite
         ? new SqliteConnectionStringBuilder(ConnectionString) { Mode = SqliteOpenMode.ReadOnly }.ToString()
         : new NpgsqlConnectionStringBuilder(ConnectionString)

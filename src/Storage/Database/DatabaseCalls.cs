@@ -11,7 +11,8 @@ public static class DatabaseCalls
     // Between two attempts of RetryAsync.
     private static readonly Backoff Pause = new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(2));
 
-    // Shorter than the callers' deadlines where it matters (the fence): what was given up and tried again must not take effect afterwards.
+    // Shorter than the callers' deadlines where it matters (the fence): a statement that was given up and tried again must not take effect
+    // afterwards.
     private const int StatementSeconds = 8;
 
     /// <summary>Runs <paramref name="call"/> off the caller's thread: SQLite's "asynchronous" calls block.</summary>
@@ -36,7 +37,7 @@ public static class DatabaseCalls
         }
     }
 
-    /// <summary>As <see cref="CallAsync"/>, again and again while the failure may pass; no attempt begins after <paramref name="patience"/>.</summary>
+    /// <summary>Repeats <see cref="CallAsync"/> while the failure may pass; no attempt begins after <paramref name="patience"/>.</summary>
     /// <exception cref="DbException">The last failure.</exception>
     /// <exception cref="TimeoutException">The last failure.</exception>
     public static async Task<T> RetryAsync<T>(this DatabaseAddress database, TimeSpan patience, TimeSpan deadline,
@@ -59,7 +60,9 @@ public static class DatabaseCalls
         }
     }
 
-    /// <summary>Whether the same call may succeed later: the server is down or starting, the file is locked, the line is cut.</summary>
+    /// <summary>
+    /// Whether the same call may succeed later: the server is down or starting, the file is locked, the connection is cut.
+    /// </summary>
     public static bool MayPass(Exception e) => e switch
     {
         SqliteException sqlite => sqlite.SqliteErrorCode is 5 or 6,                          // SQLITE_BUSY, SQLITE_LOCKED
@@ -68,7 +71,7 @@ public static class DatabaseCalls
         _ => false,
     };
 
-    /// <summary>A transaction that no other one of these runs beside: what it reads stays so until it has written.</summary>
+    /// <summary>A transaction that excludes all others begun here: what it reads does not change until it has written.</summary>
     public static async Task<DbTransaction> BeginExclusiveAsync(this DatabaseAddress database, DbConnection connection, CancellationToken cancel)
     {
         // SQLite's is BEGIN IMMEDIATE, so only PostgreSQL needs the lock.

@@ -18,7 +18,7 @@ public static class DatabasePreparation
     // Any number that no other program's advisory lock has: "elastic" in ASCII.
     internal const long LockKey = 0x656c6173746963;
 
-    // A seed that was downed is gone for good within seconds; its row is kept for a month for people who ask what happened.
+    // A seed that was downed ends within seconds; its row is kept for a month for people who ask what happened.
     private const long DownedRowMilliseconds = 30L * 24 * 3600 * 1000;
 
     public static async Task RunAsync(DatabaseAddress database, Action<string> say, CancellationToken cancel)

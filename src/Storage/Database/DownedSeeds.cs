@@ -3,15 +3,15 @@ using System.Data.Common;
 namespace Elastic.Storage;
 
 /// <summary>
-/// The list of the seeds that other seeds have downed. Where a network splits, each side believes the other one dead; the side that writes
-/// the other one down first goes on, and the other one finds itself on the list, however late it looks.
+/// The list of the seeds that other seeds have downed. Where a network splits, each side takes the other one for dead; the side that enters
+/// the other one first goes on, and the other one finds itself on the list, however late it looks.
 /// </summary>
 /// <remarks>A seed is named with its incarnation (host:port#uid): the next process at the same address is another one.</remarks>
 public sealed class DownedSeeds(DatabaseAddress database)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
 
-    /// <summary>Writes down <paramref name="seeds"/>, unless <paramref name="judge"/> is on the list itself. Asking again is safe.</summary>
+    /// <summary>Enters <paramref name="seeds"/>, unless <paramref name="judge"/> is on the list itself. Asking again is safe.</summary>
     /// <returns>Null when it is done; else who downed the judge.</returns>
     /// <exception cref="DbException">The database is down: nothing is known.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>
@@ -26,7 +26,7 @@ public sealed class DownedSeeds(DatabaseAddress database)
 
     private async Task<string?> DownAsync(DbConnection connection, string judge, IReadOnlyCollection<string> seeds, CancellationToken cancel)
     {
-        // Two sides must not look before either has written.
+        // Exclusive: otherwise both sides could look before either has written.
         await using var transaction = await database.BeginExclusiveAsync(connection, cancel);
         if (await JudgeOfAsync(connection, judge, cancel) is { } other)
             return other;

@@ -36,7 +36,7 @@ internal static class ObservationCodec
 
     public static string Write(Observation what) => JsonSerializer.Serialize(what, what.GetType(), Json);
 
-    /// <summary>Null for what another version stored and this one does not know: nothing depends on it.</summary>
+    /// <summary>Null for an observation that this version does not know: no answer depends on it.</summary>
     public static Observation? Read(string kind, string payload)
     {
         try
@@ -49,7 +49,7 @@ internal static class ObservationCodec
         }
     }
 
-    // What the meters show follows from the rest. (An attribute on the base's property does not hold for those that override it.)
+    // Leaves out the Measures, which follow from the other fields. (An attribute on the base's property does not apply to overrides.)
     private static void WithoutMeasures(JsonTypeInfo type)
     {
         foreach (var measures in type.Properties.Where(p => p.PropertyType == typeof(IEnumerable<Measure>)).ToList())

@@ -4,7 +4,7 @@ using Elastic.Messages.Observations;
 
 namespace Elastic.Storage;
 
-/// <summary>The metrics, fed by what the observations say of themselves. Whoever exports listens to the meter "Elastic".</summary>
+/// <summary>Feeds the metrics from the observations' Measures. An exporter listens to the meter "Elastic".</summary>
 internal static class ObservationMeters
 {
     public const string Name = "Elastic";

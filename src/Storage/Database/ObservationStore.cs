@@ -10,7 +10,7 @@ namespace Elastic.Storage;
 public sealed record Observed(DateTimeOffset At, Observation What);
 
 /// <summary>A stored observation.</summary>
-/// <param name="Id">Grows: whoever follows asks for what comes after the last one.</param>
+/// <param name="Id">Ascending: a follower asks for what comes after the last one that it has.</param>
 /// <param name="At">By the database's clock.</param>
 /// <param name="What">Null where another version of Elastic stored it and this one does not know its kind.</param>
 public sealed record StoredObservation(long Id, DateTimeOffset At, string Kind, string Payload, Observation? What);
@@ -30,10 +30,10 @@ public sealed class ObservationStore(DatabaseAddress database)
     /// </summary>
     public const int RowsOfAKind = 100_000;
 
-    /// <summary>Long enough to ask why last week's run was slow; no table of a cluster that stands for years grows without end.</summary>
+    /// <summary>Long enough to ask why last week's run was slow, and bounds the table of a cluster that runs for years.</summary>
     public static readonly TimeSpan Kept = TimeSpan.FromDays(30);
 
-    // PostgreSQL takes 65,535 parameters in a statement, SQLite 32,766; a row has five.
+    // PostgreSQL takes 65,535 parameters in a statement, SQLite 32,766; a row has four.
     private const int RowsAtOnce = 500;
 
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
@@ -47,7 +47,7 @@ public sealed class ObservationStore(DatabaseAddress database)
         CREATE INDEX IF NOT EXISTS elastic_observations_run ON elastic_observations (run, id);
         """;
 
-    /// <summary>Appends.</summary>
+    /// <summary>Appends a batch.</summary>
     /// <param name="batch">Each with its age.</param>
     /// <exception cref="DbException">The database is down.</exception>
     /// <exception cref="TimeoutException">Likewise; they may have been stored all the same.</exception>
@@ -75,7 +75,7 @@ public sealed class ObservationStore(DatabaseAddress database)
             [.. parameters.Where(p => p.Item2 is not null)]), cancel);
     }
 
-    /// <summary>Deletes what is too old or too much.</summary>
+    /// <summary>Deletes rows that are too old or too many.</summary>
     /// <param name="rowsOfAKind">See <see cref="RowsOfAKind"/>.</param>
     /// <exception cref="DbException">The database is down.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>

@@ -7,13 +7,13 @@ using Elastic.Messages.Observations;
 namespace Elastic.Storage;
 
 /// <summary>
-/// Where observations go: one call is a row in the database, an event for whoever follows in this process, and a value of the metrics.
-/// It never waits: rows are written in batches by a task of its own, and when the database is slow for long, rows are dropped and counted.
+/// Records observations: one call is a row in the database, an event for followers in this process, and a value of the metrics. The call
+/// never waits: rows are written in batches by a task of its own, and when the database is slow for long, rows are dropped and counted.
 /// Thread-safe.
 /// </summary>
 public sealed class Observations : IAsyncDisposable
 {
-    /// <summary>Rows that wait: some minutes of a lively run while the database is away, in a few megabytes.</summary>
+    /// <summary>Most rows that wait: some minutes of a busy run while the database is down, in a few megabytes.</summary>
     public const int MostWaiting = 10_000;
 
     // Long enough that a run with many steps costs the journal's database a few transactions a second at most, short enough for people.
@@ -33,7 +33,7 @@ public sealed class Observations : IAsyncDisposable
     public Observations(ObservationStore store, int mostWaiting = MostWaiting)
     {
         _store = store;
-        // "Wait" is for those who do; TryWrite says that it is full.
+        // "Wait" matters to waiting writers only; TryWrite returns false when the channel is full.
         _waiting = Channel.CreateBounded<Waiting>(
             new BoundedChannelOptions(mostWaiting) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
         _writing = Task.Run(WriteAsync);
@@ -47,7 +47,7 @@ public sealed class Observations : IAsyncDisposable
             Interlocked.Increment(ref _dropped);
     }
 
-    /// <summary>What is recorded in this process from now on. Who reads too slowly misses the oldest.</summary>
+    /// <summary>What is recorded in this process from now on. A slow reader misses the oldest.</summary>
     public async IAsyncEnumerable<Observed> FollowAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
     {
         var mine = Channel.CreateBounded<Observed>(new BoundedChannelOptions(MostUnread) { FullMode = BoundedChannelFullMode.DropOldest });
@@ -65,7 +65,7 @@ public sealed class Observations : IAsyncDisposable
         }
     }
 
-    /// <summary>Writes what waits, as far as the database takes it at once.</summary>
+    /// <summary>Writes the rows that wait, as far as the database takes them within LastRows.</summary>
     public async ValueTask DisposeAsync()
     {
         _waiting.Writer.TryComplete();
@@ -124,7 +124,7 @@ public sealed class Observations : IAsyncDisposable
         return batch;
     }
 
-    // A batch is tried until it is stored; what comes meanwhile waits, or is dropped once too much of it does.
+    // Tries a batch until it is stored; new rows wait meanwhile, or are dropped once too many wait.
     private async Task AppendAsync(List<Waiting> batch)
     {
         for (var failures = 0; ; failures++)

@@ -8,8 +8,8 @@ namespace Elastic.Storage;
 public sealed record ListedRun(RunId Run, string Name, DateTimeOffset StartedAt);
 
 /// <summary>
-/// The list of runs. A run is entered before its first event is stored, so that none can be lost; one that has no event yet is not shown,
-/// because nothing of it exists.
+/// The list of runs. A run is entered before its first event is stored, so that no run can be lost; a run without an event is not shown,
+/// because it does not exist yet.
 /// </summary>
 public sealed class RunList(DatabaseAddress database)
 {
@@ -29,7 +29,7 @@ public sealed class RunList(DatabaseAddress database)
     /// <exception cref="TimeoutException">Likewise.</exception>
     public Task<IReadOnlyList<ListedRun>> ReadAsync(CancellationToken cancel) => database.CallAsync(
         StatementDeadline, (connection, token) => connection.QueryAsync(
-        // The second half looks at first events only, of which there is one a run and an index.
+        // The second half reads first events only: one for each run, by an index.
         """
         SELECT run, name, started_at FROM elastic_runs
         WHERE EXISTS (SELECT 1 FROM journal WHERE persistence_id = @prefix || run)

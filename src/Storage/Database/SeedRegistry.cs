@@ -3,12 +3,12 @@ using System.Data.Common;
 namespace Elastic.Storage;
 
 /// <summary>
-/// The seeds that are up, as the database knows: by it they find each other, and by it only one of them forms a cluster when there is none.
-/// A seed is believed to be up for a while after its last beat, by the database's clock.
+/// The seeds that are up, in the database: so seeds find each other, and only one of them forms a cluster when there is none. A seed counts
+/// as up for a while after its last beat, by the database's clock.
 /// </summary>
 public sealed class SeedRegistry(DatabaseAddress database)
 {
-    /// <summary>How often a seed that is in the cluster says so.</summary>
+    /// <summary>How often a seed that is in the cluster beats.</summary>
     public static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan Believed = TimeSpan.FromSeconds(4);
@@ -41,14 +41,14 @@ public sealed class SeedRegistry(DatabaseAddress database)
         return true;
     }, cancel);
 
-    /// <summary>This seed is up.</summary>
+    /// <summary>Notes that this seed is up.</summary>
     /// <exception cref="DbException">The database is down.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>
     public Task BeatAsync(string self, CancellationToken cancel) =>
         database.CallAsync(Deadline, (connection, token) => BeatAsync(connection, self, token), cancel);
 
-    /// <summary>This seed leaves.</summary>
-    /// <exception cref="DbException">The database is down: it is forgotten all the same, a little later.</exception>
+    /// <summary>Removes this seed.</summary>
+    /// <exception cref="DbException">The database is down: the entry expires a little later.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>
     public Task LeaveAsync(string self, CancellationToken cancel) => database.CallAsync(
         Deadline, (connection, token) => connection.ExecuteAsync("DELETE FROM elastic_seeds WHERE address = @address", token, ("address", self)), cancel);

@@ -24,7 +24,7 @@ public sealed class EventCodec
         _byType = kinds.ToDictionary(k => k.Type);
     }
 
-    /// <summary>Of all events there are.</summary>
+    /// <summary>The codec of all events.</summary>
     public static EventCodec Default { get; } = new(EventKind.All);
 
     public string ManifestOf(RunEvent e)
@@ -34,7 +34,7 @@ public sealed class EventCodec
     }
 
     /// <returns>JSON in UTF-8, on one line.</returns>
-    /// <exception cref="ElasticException">The event has no name, or names nothing where it must name something.</exception>
+    /// <exception cref="ElasticException">The event has no name, or an id or a digest in it is empty.</exception>
     public byte[] Write(RunEvent e)
     {
         ArgumentNullException.ThrowIfNull(e);
@@ -48,7 +48,7 @@ public sealed class EventCodec
         }
     }
 
-    /// <exception cref="ElasticException">Nobody knows the manifest, or the payload does not say what the event needs.</exception>
+    /// <exception cref="ElasticException">The manifest is unknown, or the payload lacks what the event needs.</exception>
     public RunEvent Read(string manifest, ReadOnlySpan<byte> payload)
     {
         ArgumentNullException.ThrowIfNull(manifest);

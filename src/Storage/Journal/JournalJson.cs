@@ -12,7 +12,7 @@ public static class JournalJson
     public static JsonSerializerOptions Events { get; } = Options(new IdConverterFactory(allowNone: false), Relax);
 
     /// <summary>
-    /// Snapshots: exactly the fields of today's type. A snapshot is only a short-cut, so one of another shape is worth less than the journal.
+    /// Snapshots: exactly the fields of today's type. A snapshot is only a short-cut, so one of another shape is passed over.
     /// </summary>
     public static JsonSerializerOptions Snapshots { get; } = Options(new IdConverterFactory(allowNone: true), Demand);
 
@@ -21,7 +21,7 @@ public static class JournalJson
         var options = new JsonSerializerOptions
         {
             PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
-            IgnoreReadOnlyProperties = true,                           // what is computed is no second copy of the truth
+            IgnoreReadOnlyProperties = true,                           // computed properties are not stored
             RespectNullableAnnotations = true,
             RespectRequiredConstructorParameters = true,
             AllowDuplicateProperties = false,

@@ -6,8 +6,8 @@ using Elastic.Messages.Runs;
 namespace Elastic.Storage;
 
 /// <summary>
-/// Reads a run's events straight from the journal's table, beside the seeds that write it or without any. It never sees a snapshot, so that
-/// what is proven is proven by events alone.
+/// Reads a run's events straight from the journal's table, whether seeds are writing it or not. Never reads a snapshot, so that an audit
+/// rests on events alone.
 /// </summary>
 public static class JournalReader
 {
@@ -51,7 +51,7 @@ public static class JournalReader
 
     private static RunEvent Event(RunId run, Row row, long due)
     {
-        // Elastic never deletes an event: one that is marked as deleted is as good as gone.
+        // Elastic never deletes an event: one that is marked as deleted counts as missing.
         if (row.Number != due || row.Deleted)
             throw new ElasticException(
                 $"the journal of run {run} has a gap: event {due} is missing; it was tampered with or damaged, restore journal.db from a copy");

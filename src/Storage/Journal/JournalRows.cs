@@ -2,7 +2,7 @@ using Elastic.Messages;
 
 namespace Elastic.Storage;
 
-/// <summary>What the rows of the journal's tables say about who wrote them.</summary>
+/// <summary>Keys of the journal's rows, and the serializers that wrote them.</summary>
 public static class JournalRows
 {
     /// <summary>The serializer id of events and snapshots that <see cref="EventCodec"/> and <see cref="SnapshotCodec"/> wrote.</summary>

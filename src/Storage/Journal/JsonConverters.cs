@@ -20,7 +20,7 @@ internal sealed class IdConverterFactory(bool allowNone) : JsonConverterFactory
 
     private static ConstructorInfo? ConstructorOf(Type type) => type.GetConstructor([typeof(string)]);
 
-    // The property of the constructor's parameter; what else there is is computed of it.
+    // The property that holds the constructor's parameter; others are computed from it.
     private static PropertyInfo? TextOf(Type type) =>
         type.GetProperty(ConstructorOf(type)!.GetParameters()[0].Name!, BindingFlags.Public | BindingFlags.Instance | BindingFlags.IgnoreCase);
 
@@ -55,7 +55,7 @@ internal sealed class IdConverterFactory(bool allowNone) : JsonConverterFactory
     }
 }
 
-/// <summary>Doubles to the last bit, because the hash chain counts a loss by its bits; those that are no numbers as texts.</summary>
+/// <summary>Doubles to the last bit, because the hash chain counts a loss by its bits; values that are not finite as texts.</summary>
 internal sealed class DoubleConverter : JsonConverter<double>
 {
     private const string OtherNaN = "NaN:";
@@ -94,7 +94,7 @@ internal sealed class DoubleConverter : JsonConverter<double>
     };
 }
 
-/// <summary>Dictionaries by text in ordinal order, as they were: the usual comparer's order depends on the machine's culture.</summary>
+/// <summary>Dictionaries with text keys, in ordinal order: the default comparer's order depends on the machine's culture.</summary>
 internal sealed class OrdinalDictionaryFactory : JsonConverterFactory
 {
     /// <inheritdoc/>

@@ -5,11 +5,11 @@ using Elastic.Foundation;
 namespace Elastic.Storage;
 
 /// <summary>
-/// A run's state as a snapshot keeps it: a short-cut past the events of a long run. Whoever cannot read one replays the journal.
+/// A run's state as a snapshot keeps it: a short-cut past the events of a long run. Where one cannot be read, the journal is replayed.
 /// </summary>
 /// <remarks>
-/// A snapshot whose fields are not exactly those of today's <see cref="RunState"/> is not read. Where <see cref="Run.Apply"/> is to fold
-/// old events into another state than it did, with the same fields, the manifest's number must go up, so that old snapshots are passed over.
+/// A snapshot whose fields are not exactly those of today's <see cref="RunState"/> is not read. When <see cref="Run.Apply"/> is changed to
+/// fold old events into another state with the same fields, the manifest's number must go up, so that old snapshots are passed over.
 /// </remarks>
 public static class SnapshotCodec
 {
