@@ -85,7 +85,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     /// <summary>The run as a person sees it now.</summary>
     public RunView Show(string? notice = null) => Plan is { } plan
         ? _progress.View(Run, plan, View, Phase) with { WaitsFor = WaitsFor, Notice = notice, Failure = Failure }
-        : new RunView { Name = Run.Name ?? new RunName(id.Value), RunId = id, Phase = RunPhase.Waiting, Failure = Failure };
+        : new RunView { Name = Run.Name ?? id.Name, RunId = id, Phase = RunPhase.Waiting, Failure = Failure };
 
     /// <summary>Begins with a state that was stored, instead of with the first event.</summary>
     public void Restore(RunState snapshot)
