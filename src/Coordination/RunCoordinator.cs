@@ -200,8 +200,10 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
             return;
         _outputs.Add(new RunOutput.Store(decision.Events));
         foreach (var e in decision.Events)
-        {
             Fold(e);
+        // What follows from an event follows from the state after all of them: a checkpoint that is taken may push out an older one.
+        foreach (var e in decision.Events)
+        {
             if (React(e) is { } notice)
                 _outputs.Add(new RunOutput.Notice(notice));
         }
