@@ -101,6 +101,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var network = NetworkPreset.Load(node.Network);
         var paths = new DataPaths(Path.GetFullPath(node.DataDir), node.CorporaDir);
         Directory.CreateDirectory(paths.Root);
+        var id = NodeIdentity.Load(paths);
         DatabaseAddress? database = null;
         if (duty.Supervises)
         {
@@ -135,7 +136,6 @@ public sealed class ElasticNode : IAsyncDisposable
 
         var system = ActorSystem.Create("elastic-devices", AkkaSettings.ForDevices(paths));
         var incarnation = Guid.NewGuid().ToString("N");
-        var id = NodeIdentity.Load(paths);
         var liveness = new LivenessConnection(id, incarnation, transport);
         var arithmetic = devices.Count > 0 ? Arithmetic.Of(devices[0], node.ThreadsPerDevice) : "";
         var agent = system.ActorOf(NodeAgent.Props(new NodeContext

@@ -85,7 +85,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     /// <summary>The run as a person sees it now.</summary>
     public RunView Show(string? notice = null) => Plan is { } plan
         ? _progress.View(Run, plan, View, Phase) with { WaitsFor = WaitsFor, Notice = notice, Failure = Failure }
-        : new RunView { Name = Run.Name ?? new RunName(id.Value), RunId = id, Phase = RunPhase.Waiting, Failure = Failure };
+        : new RunView { Name = Run.Name ?? id.Name, RunId = id, Phase = RunPhase.Waiting, Failure = Failure };
 
     /// <summary>Begins with a state that was stored, instead of with the first event.</summary>
     public void Restore(RunState snapshot)
@@ -200,8 +200,10 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
             return;
         _outputs.Add(new RunOutput.Store(decision.Events));
         foreach (var e in decision.Events)
-        {
             Fold(e);
+        // What follows from an event follows from the state after all of them: a checkpoint that is taken may push out an older one.
+        foreach (var e in decision.Events)
+        {
             if (React(e) is { } notice)
                 _outputs.Add(new RunOutput.Notice(notice));
         }

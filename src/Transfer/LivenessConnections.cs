@@ -22,7 +22,7 @@ public sealed class LivenessConnections
     // A timeout that fires this late shows that this process stood still, not the node.
     private static readonly TimeSpan Overslept = TimeSpan.FromMilliseconds(500);
 
-    private const int LongestName = 200;
+    private const int LongestName = 80;
 
     private readonly Lock _gate = new();
     private readonly Dictionary<(NodeId, string), Line> _lines = [];
@@ -45,14 +45,15 @@ public sealed class LivenessConnections
     /// <summary>Serves one <c>POST /liveness?node=NAME&amp;incarnation=ID</c> for as long as it lives.</summary>
     internal async Task ServeAsync(HttpContext context, CancellationToken stopping)
     {
-        var node = new NodeId(context.Request.Query["node"].ToString());
+        var name = context.Request.Query["node"].ToString();
         var incarnation = context.Request.Query["incarnation"].ToString();
-        if (node.Value is not { Length: > 0 and <= LongestName } || incarnation is not { Length: > 0 and <= LongestName })
+        if (!Identifier.IsValid(name, LongestName) || !Identifier.IsValid(incarnation, LongestName))
         {
             Refuse(context, StatusCodes.Status400BadRequest);
             return;
         }
 
+        var node = new NodeId(name);
         if (Enter(node, incarnation) is not { } line)
         {
             Refuse(context, StatusCodes.Status503ServiceUnavailable);

@@ -45,8 +45,45 @@ public sealed class DataDirectoryTests
     [Fact]
     public void A_run_that_is_not_there_names_those_that_are()
     {
-        Assert.Contains("there are no runs at all", Assert.Throws<NotFoundException>(() => _data.ExistingRun(new RunId("a"))).Message, StringComparison.Ordinal);
-        Directory.CreateDirectory(_data.Run(new RunId("books")).Root);
-        Assert.Contains("there is books", Assert.Throws<NotFoundException>(() => _data.ExistingRun(new RunId("a"))).Message, StringComparison.Ordinal);
+        Assert.Contains("there are no runs at all", Refusal("a"), StringComparison.Ordinal);
+        Make("books-00000001");
+        Make("books-00000002");
+        Assert.Contains("there is books; name", Refusal("a"), StringComparison.Ordinal);
+        Make("a-b-00000000");
+        Assert.Contains("there are a-b, books; name", Refusal("a"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_name_stands_for_the_newest_of_its_runs_and_not_for_a_name_that_begins_the_same()
+    {
+        Make("books-zzzzzzzz");
+        Make("books-00000000");
+        Make("books-2-11111111");
+        Assert.Equal(_data.Run(new RunId("books-00000000")), _data.ExistingRun(new RunName("books")));
+        Assert.Equal(_data.Run(new RunId("books-2-11111111")), _data.ExistingRun(new RunName("books-2")));
+    }
+
+    [Fact]
+    public void A_folder_that_is_no_run_s_is_no_run()
+    {
+        Make("lost+found");
+        Make(".cache");
+        Assert.Contains("there are no runs at all", Refusal("a"), StringComparison.Ordinal);
+    }
+
+    private string Refusal(string name) => Assert.Throws<NotFoundException>(() => _data.ExistingRun(new RunName(name))).Message;
+
+    // A file system's clock ticks every few milliseconds: each folder is to be newer than those before it.
+    private void Make(string folder)
+    {
+        var path = Path.Combine(_data.Runs, folder);
+        Directory.CreateDirectory(_data.Runs);
+        var newest = Directory.GetDirectories(_data.Runs).Select(Directory.GetCreationTimeUtc).DefaultIfEmpty().Max();
+        Directory.CreateDirectory(path);
+        while (Directory.GetCreationTimeUtc(path) <= newest)
+        {
+            Directory.Delete(path);
+            Directory.CreateDirectory(path);
+        }
     }
 }

@@ -59,7 +59,7 @@ public static class RunSamples
 
     public static WorkResult Scored(NodeId node, VersionScore score) => Answer(node, EvaluateWork.KeyOf(score.Version), new Evaluated(score));
 
-    public static WorkResult Stored(NodeId node, Checkpoint checkpoint) => Answer(node, CheckpointWork.KeyOf(checkpoint.Version), new CheckpointWritten(checkpoint));
+    public static WorkResult Stored(NodeId node, Checkpoint checkpoint) => Answer(node, TakeCheckpointWork.KeyOf(checkpoint.Version), new CheckpointWritten(checkpoint));
 
     public static WorkResult Sums(NodeId node, int round, params int[] chunks) => Sums(node, round, Inputs(round), [.. chunks.Select(c => Chunk(round, c))]);
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Akka.Actor;
 using Elastic.Messages;
 using Elastic.Coordination;
@@ -7,7 +6,7 @@ using Elastic.Messages.Nodes;
 namespace Elastic.Actors.Runs;
 
 // The nodes that have enlisted, when each was last heard, and the references to their links. Part of RunsActor: used on its mailbox only.
-internal sealed class NodeTable
+internal sealed class NodeTable(TimeProvider time)
 {
     // A liveness connection reports a death at once. Without one (a firewall), only heartbeats show it.
     private static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(5);
@@ -41,14 +40,14 @@ internal sealed class NodeTable
     public NodeNews? Clash(NodeReport.Enlist report)
     {
         if (!_nodes.TryGetValue(report.Node, out var known) || known.IsLost || known.Report.Incarnation == report.Incarnation
-            || known.Report.Address == report.Address || Stopwatch.GetElapsedTime(known.Heard) > Beats)
+            || known.Report.Address == report.Address || time.GetElapsedTime(known.Heard) > Beats)
         {
             _clashes.Remove(report.Incarnation);
             return null;
         }
 
-        var since = _clashes.TryGetValue(report.Incarnation, out var first) ? first : _clashes[report.Incarnation] = Stopwatch.GetTimestamp();
-        return Stopwatch.GetElapsedTime(since) > MostSilenceWithLiveness
+        var since = _clashes.TryGetValue(report.Incarnation, out var first) ? first : _clashes[report.Incarnation] = time.GetTimestamp();
+        return time.GetElapsedTime(since) > MostSilenceWithLiveness
             ? new NodeNews.Refused($"the node {report.Node} is at {known.Report.Address} already: this data directory was copied from there; " +
                                    "delete the file node-id in it, then start this process again")
             : new NodeNews.Wait($"the node {report.Node} is at {known.Report.Address}");
@@ -59,7 +58,7 @@ internal sealed class NodeTable
     public bool Note(NodeReport.Enlist report, IActorRef link)
     {
         var isNew = !_nodes.TryGetValue(report.Node, out var known) || known.IsLost || known.Report.Incarnation != report.Incarnation || !known.Link.Equals(link);
-        _nodes[report.Node] = new Entry(report, link, Stopwatch.GetTimestamp(), false);
+        _nodes[report.Node] = new Entry(report, link, time.GetTimestamp(), false);
         return isNew;
     }
 
@@ -75,11 +74,11 @@ internal sealed class NodeTable
     /// <summary>Nodes that were silent for too long. Also forgets nodes that were given up long ago.</summary>
     public IReadOnlyList<NodeId> Silent()
     {
-        foreach (var old in _nodes.Where(n => n.Value.IsLost && Stopwatch.GetElapsedTime(n.Value.Heard) > Forgotten).Select(n => n.Key).ToList())
+        foreach (var old in _nodes.Where(n => n.Value.IsLost && time.GetElapsedTime(n.Value.Heard) > Forgotten).Select(n => n.Key).ToList())
             _nodes.Remove(old);
         return
         [
-            .. _nodes.Where(n => !n.Value.IsLost && Stopwatch.GetElapsedTime(n.Value.Heard) >
+            .. _nodes.Where(n => !n.Value.IsLost && time.GetElapsedTime(n.Value.Heard) >
                 (_connections.Contains((n.Key, n.Value.Report.Incarnation)) ? MostSilenceWithLiveness : MostSilence)).Select(n => n.Key),
         ];
     }
@@ -113,7 +112,7 @@ internal sealed class NodeTable
         Arithmetic = n.Report.Arithmetic,
     });
 
-    private IEnumerable<Entry> Known => _nodes.Values.Where(n => !n.IsLost || Stopwatch.GetElapsedTime(n.Heard) < Remembered);
+    private IEnumerable<Entry> Known => _nodes.Values.Where(n => !n.IsLost || time.GetElapsedTime(n.Heard) < Remembered);
 
     private sealed record Entry(NodeReport.Enlist Report, IActorRef Link, long Heard, bool IsLost);
 }

@@ -31,7 +31,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly RunsContext _context;
-    private readonly NodeTable _nodes = new();
+    private readonly NodeTable _nodes = new(TimeProvider.System);
     private readonly RunDirectory _runs = new();
     private readonly Dictionary<RunId, int> _retries = [];
 

@@ -14,9 +14,9 @@ public sealed record TakeCheckpoint(
 public sealed record CheckpointWritten(Checkpoint Checkpoint) : WorkOutcome;
 
 /// <inheritdoc cref="TakeCheckpoint"/>
-public sealed class CheckpointWork : WorkKind
+public sealed class TakeCheckpointWork : WorkKind
 {
-    public static readonly CheckpointWork Kind = new();
+    public static readonly TakeCheckpointWork Kind = new();
 
     public override string Name => "checkpoint";
 

@@ -229,6 +229,7 @@ internal sealed class PbmConnection
     {
         const int most = 100;
         string Cut(string text) => text.Length > most ? text[..most] : text;
-        return new Origin(call.Id is { Length: > 0 } id ? Cut(id) : Guid.NewGuid().ToString("N"), $"pbm {Cut(call.Who ?? "somebody")}", DateTimeOffset.UtcNow);
+        var who = call.Who is { Length: > 0 } name ? Cut(name) : "somebody";
+        return new Origin(call.Id is { Length: > 0 } id ? Cut(id) : Guid.NewGuid().ToString("N"), $"pbm {who}", DateTimeOffset.UtcNow);
     }
 }

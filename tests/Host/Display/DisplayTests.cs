@@ -1,18 +1,14 @@
 using System.Text.Json.Nodes;
 using Elastic.Actors.Corpora;
-using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
-using Elastic.Messages;
 using Elastic.Messages.Runs;
 
 namespace Elastic.Host.Tests.Display;
 
 public sealed class DisplayTests
 {
-    private static readonly RunView View = new(
-        new RunId("tiny"), RunPhase.Computing, 5, 40, 100, 800, 204_800, 1_638_400, 1600, 2.34567, 2.28714, 3.29966, 12_345, 1e-3,
-        Digest.Of([]), "/data/runs/tiny/checkpoints/5.json", 1, 2, null, null);
+    private static readonly RunView View = Views.Tiny;
 
     [Theory]
     [InlineData(0, "0")]
@@ -63,7 +59,7 @@ public sealed class DisplayTests
 
     [Fact]
     public void The_json_has_the_keys_of_the_design_in_their_order() => Assert.Equal(
-        ["run", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "tokensPerSecond", "fingerprint",
+        ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "tokensPerSecond", "fingerprint",
             "checkpoint", "nodes", "devices", "waitsFor", "notice", "failure"],
         JsonNode.Parse(RunJson.Write(View))!.AsObject().Select(p => p.Key));
 
@@ -120,8 +116,8 @@ public sealed class DisplayTests
     public void The_summary_says_everything_and_lets_no_escape_sequence_through()
     {
         var text = string.Join('\n',
-            [.. RunSummary.Finished(View, "/data", new RunFolder("/data/runs/tiny"), isDefaultDataDir: false), .. RunSummary.Sample("Gets the \e[2Jvalue\nof")]);
-        foreach (var part in new[] { "perplexity 9.85", "3.300 bits per byte", View.Fingerprint!.Value.Hex, View.Checkpoint!, "/data/runs/tiny/tensorboard",
+            [.. RunSummary.Finished(View, "/data", new RunFolder("/data/runs/tiny-3k9v2mq7"), isDefaultDataDir: false), .. RunSummary.Sample("Gets the \e[2Jvalue\nof")]);
+        foreach (var part in new[] { "perplexity 9.85", "3.300 bits per byte", View.Fingerprint!.Value.Hex, View.Checkpoint!, "/data/runs/tiny-3k9v2mq7/tensorboard",
             "/data/journal.db", "elastic generate --run tiny", "elastic corpus audit --run tiny --data-dir /data", "  | of" })
             Assert.Contains(part, text, StringComparison.Ordinal);
         Assert.DoesNotContain('\e', text);

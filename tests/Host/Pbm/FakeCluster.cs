@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Elastic.Actors.Control;
-using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
@@ -11,9 +10,7 @@ namespace Elastic.Host.Tests.Pbm;
 /// <summary>A cluster that shows what the test put there, and notes what it was asked to do.</summary>
 internal sealed class FakeCluster
 {
-    public static readonly RunView Tiny = new(
-        new RunId("tiny"), RunPhase.Computing, 5, 40, 100, 800, 204_800, 1_638_400, 1600, 2.34567, 2.28714, 3.29966, 12_345, 1e-3,
-        Digest.Of([]), "/data/runs/tiny/checkpoints/round-000005.json", 1, 2, null, null);
+    public static readonly RunView Tiny = Tests.Views.Tiny;
 
     private readonly TaskCompletionSource _watched = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _unwatched = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -34,7 +31,10 @@ internal sealed class FakeCluster
 
     public TrainingSettings? Started { get; private set; }
 
-    public RunId? Stopped { get; private set; }
+    public RunName? Stopped { get; private set; }
+
+    /// <summary>Who asked for the newest start or stop.</summary>
+    public Origin? Asker { get; private set; }
 
     /// <summary>A watch has begun.</summary>
     public Task Watched => _watched.Task;
@@ -45,23 +45,24 @@ internal sealed class FakeCluster
     public ClusterControl Control => new(
         _ => Task.FromResult(Runs),
         (_, cancel) => Watch(cancel),
-        (run, _) => Reply(run, () => Stopped = run),
-        async (settings, progress, _) =>
+        (run, origin, _) => Reply(run, origin, () => Stopped = run),
+        async (settings, origin, progress, _) =>
         {
             await Task.Yield();
             foreach (var line in Progress)
                 progress.Report(line);
-            return await Reply(new RunId(settings.Run.Name), () => Started = settings);
+            return await Reply(new RunName(settings.Run.Name), origin, () => Started = settings);
         },
         _ => Task.FromResult(Nodes),
         _ => Task.FromResult(Cluster));
 
-    private Task<RunReply> Reply(RunId run, Action then)
+    private Task<RunReply> Reply(RunName run, Origin origin, Action then)
     {
+        Asker = origin;
         if (Refusal is { } why)
             return Task.FromResult<RunReply>(new RunReply.Refused(run, why));
         then();
-        return Task.FromResult<RunReply>(new RunReply.Accepted(run));
+        return Task.FromResult<RunReply>(new RunReply.Accepted(run, new RunId($"{run}-3k9v2mq7")));
     }
 
     private async IAsyncEnumerable<RunView> Watch([EnumeratorCancellation] CancellationToken cancel)

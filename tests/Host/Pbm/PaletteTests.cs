@@ -11,6 +11,8 @@ namespace Elastic.Host.Tests.Pbm;
 /// <summary>The palettes on a cluster of the test's making, without a network.</summary>
 public sealed class PaletteTests
 {
+    private static readonly Origin Asker = new("1", "pbm anna@gpu7", DateTimeOffset.UnixEpoch);
+
     private readonly FakeCluster _cluster = new();
 
     [Fact]
@@ -46,7 +48,7 @@ public sealed class PaletteTests
     [InlineData("watch")]
     public async Task Without_a_name_and_with_several_runs_a_command_lists_them(string command)
     {
-        _cluster.Runs = [FakeCluster.Tiny, FakeCluster.Tiny with { RunId = new("large") }];
+        _cluster.Runs = [FakeCluster.Tiny, FakeCluster.Tiny with { Name = new("large") }];
         var refusal = await Assert.ThrowsAsync<SettingsException>(() => Lines("run", command));
         Assert.Equal($"there are 2 runs (large, tiny): name one, e.g. pbm run {command} -n large", refusal.Message);
     }
@@ -57,7 +59,7 @@ public sealed class PaletteTests
     [InlineData("stop")]
     public async Task A_run_that_does_not_exist_is_answered_with_the_nearest_that_does(string command)
     {
-        _cluster.Runs = [FakeCluster.Tiny, FakeCluster.Tiny with { RunId = new("large") }];
+        _cluster.Runs = [FakeCluster.Tiny, FakeCluster.Tiny with { Name = new("large") }];
         var refusal = await Assert.ThrowsAsync<NotFoundException>(() => Lines("run", command, new CallValue("name", "tyni")));
         Assert.StartsWith("there is no run tyni: did you mean tiny?", refusal.Message, StringComparison.Ordinal);
         Assert.Null(_cluster.Stopped);
@@ -79,8 +81,8 @@ public sealed class PaletteTests
         _cluster.Runs =
         [
             FakeCluster.Tiny,
-            FakeCluster.Tiny with { RunId = new("books"), Phase = RunPhase.Waiting, TrainLoss = null, ValLoss = null, TokensPerSecond = 0, Round = 0, Steps = 0, Devices = 0 },
-            FakeCluster.Tiny with { RunId = new("z"), Failure = "the disk is full" },
+            FakeCluster.Tiny with { Name = new("books"), Phase = RunPhase.Waiting, TrainLoss = null, ValLoss = null, TokensPerSecond = 0, Round = 0, Steps = 0, Devices = 0 },
+            FakeCluster.Tiny with { Name = new("z"), Failure = "the disk is full" },
         ];
         Assert.Equal(
             [
@@ -99,6 +101,7 @@ public sealed class PaletteTests
         Assert.Equal(
             [
                 "run           tiny",
+                "id            tiny-3k9v2mq7",
                 "phase         computing",
                 "round         5/40",
                 "step          100/800",
@@ -107,7 +110,7 @@ public sealed class PaletteTests
                 "train loss    2.3457 nats per token",
                 "val loss      2.2871 nats per token, 3.300 bits per byte",
                 $"fingerprint   {Digest.Of([]).Hex}",
-                "checkpoint    /data/runs/tiny/checkpoints/round-000005.json",
+                "checkpoint    /data/runs/tiny-3k9v2mq7/checkpoints/round-000005.json",
                 "nodes         1, with 2 devices",
             ],
             Texts(await Lines("run", "status")));
@@ -119,7 +122,7 @@ public sealed class PaletteTests
 
     [Fact]
     public async Task The_json_of_the_status_has_exactly_the_keys_of_elastic_train() => Assert.Equal(
-        ["run", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "tokensPerSecond", "fingerprint",
+        ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "tokensPerSecond", "fingerprint",
             "checkpoint", "nodes", "devices", "waitsFor", "notice", "failure"],
         Assert.Single(Objects(await Lines("run", "status"))).Select(p => p.Key));
 
@@ -169,7 +172,7 @@ public sealed class PaletteTests
     public async Task A_stop_names_the_run_that_stops_and_a_refusal_says_why_not()
     {
         Assert.StartsWith("run tiny stops at its next step", Assert.Single(await Lines("run", "stop", new CallValue("name", "tiny"))).Text, StringComparison.Ordinal);
-        Assert.Equal(new RunId("tiny"), _cluster.Stopped);
+        Assert.Equal((new RunName("tiny"), Asker), (_cluster.Stopped, _cluster.Asker));
         _cluster.Refusal = "run tiny is finished";
         Assert.Equal("run tiny is finished", (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "stop", new CallValue("name", "tiny")))).Message);
     }
@@ -189,6 +192,7 @@ public sealed class PaletteTests
         Assert.All(Objects(lines), o => Assert.Equal("books", (string?)o["run"]));
         Assert.Equal(("books", 7, 4UL), (_cluster.Started!.Run.Name, _cluster.Started.Run.Rounds!.Value, _cluster.Started.Run.Seed));
         Assert.Equal(["/data/a", "/data/b"], _cluster.Started.Corpus.Sources);
+        Assert.Equal(Asker, _cluster.Asker);
     }
 
     [Fact]
@@ -230,19 +234,28 @@ public sealed class PaletteTests
     {
         _cluster.Nodes =
         [
-            new(new("10.0.0.2:4053"), Seed: false, ["cuda:0", "cuda:1", "cuda:2", "cuda:3"], "http://10.0.0.2:4080", "0.1.0", "suspected", [], "1 cuda"),
-            new(new("10.0.0.1:4053"), Seed: true, ["cpu:0", "cpu:1"], "http://10.0.0.1:4080", "0.1.0", "up",
-                ["tiny round 5 replica 0", "tiny round 5 replica 1"], "1 cpu AuthenticAMD AVX512 x 1 thread"),
+            new()
+            {
+                Node = new("a-3k9v2mq7"), Address = "10.0.0.2:4053", Seed = false, Devices = ["cuda:0", "cuda:1", "cuda:2", "cuda:3"],
+                Endpoint = "10.0.0.2:4080", Version = "0.1.0", State = "suspected", Work = [], Arithmetic = "1 cuda",
+            },
+            new()
+            {
+                Node = new("z-8h2m4xyq"), Address = "10.0.0.1:4053", Seed = true, Devices = ["cpu:0", "cpu:1"],
+                Endpoint = "10.0.0.1:4080", Version = "0.1.0", State = "up",
+                Work = ["tiny-3k9v2mq7 compute 5 replica 0", "tiny-3k9v2mq7 compute 5 replica 1"], Arithmetic = "1 cpu AuthenticAMD AVX512 x 1 thread",
+            },
         ];
         var lines = await Lines("node", "list");
         Assert.Equal(
             [
                 "NODE           STATE      ROLE    DEVICES   VERSION  ARITHMETIC              WORK",
-                "10.0.0.1:4053  up         seed    cpu:0-1   0.1.0    1 cpu AuthenticAMD AV…  tiny round 5 replica 0…",
+                "10.0.0.1:4053  up         seed    cpu:0-1   0.1.0    1 cpu AuthenticAMD AV…  tiny-3k9v2mq7 compute …",
                 "10.0.0.2:4053  suspected  worker  cuda:0-3  0.1.0    1 cuda",
             ],
             Texts(lines));
-        Assert.Equal("http://10.0.0.1:4080", (string?)Objects(lines).First()["endpoint"]);
+        Assert.Equal(("10.0.0.1:4053", "z-8h2m4xyq", "10.0.0.1:4080"),
+            Objects(lines).First() is var first ? ((string?)first["node"], (string?)first["nodeId"], (string?)first["endpoint"]) : default);
         Assert.Equal(4, Objects(lines).Last()["devices"]!.AsArray().Count);
     }
 
@@ -298,7 +311,7 @@ public sealed class PaletteTests
         var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60)).Token;
         var found = ControlPalettes.Of(_cluster.Control, new HandClock()).Single(p => p.Name == palette).Commands.Single(c => c.Help.Name == command);
         var lines = new List<PbmLine>();
-        await foreach (var line in found.Handler(PbmCall.Of(found.Help, values), deadline))
+        await foreach (var line in found.Handler(PbmCall.Of(found.Help, values, Asker), deadline))
             lines.Add(line);
         return lines;
     }

@@ -81,6 +81,19 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_run_is_told_who_asks_and_each_command_has_an_id_of_its_own()
+    {
+        var before = DateTimeOffset.UtcNow;
+        Assert.Equal(0, await Pbm("run stop -n tiny"));
+        var first = _cluster.Asker!;
+        Assert.Equal($"pbm {Environment.UserName}@{Environment.MachineName}", first.Who);
+        Assert.InRange(first.At, before, DateTimeOffset.UtcNow);
+        Assert.Equal(0, await Pbm("run stop -n tiny"));
+        Assert.NotEqual(first.Id, _cluster.Asker!.Id);
+        Assert.All([first.Id, _cluster.Asker.Id], id => Assert.Matches("^[0-9a-f]{32}$", id));
+    }
+
+    [Fact]
     public async Task A_problem_in_a_file_of_the_client_s_machine_is_told_with_its_line()
     {
         var file = Path.Combine(_folder, "mine.conf");

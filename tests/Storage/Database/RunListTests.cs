@@ -7,6 +7,8 @@ namespace Elastic.Storage.Tests;
 [Collection(DatabaseCollection.Name)]
 public sealed class RunListTests(Databases databases)
 {
+    private static readonly Origin By = new("3k9v2mq7", "somebody", DateTimeOffset.UnixEpoch);
+
     public static TheoryData<DatabaseKind> Kinds => [DatabaseKind.Sqlite, DatabaseKind.Postgres];
 
     [Theory, MemberData(nameof(Kinds))]
@@ -18,7 +20,7 @@ public sealed class RunListTests(Databases databases)
         await list.AddAsync(new RunId("b"), "second", default);
         Assert.Empty(await list.ReadAsync(default));
 
-        await JournalTable.WriteAsync(database, new RunId("b"), [new RunEvent.RunPaused(new RunId("b"))]);
+        await JournalTable.WriteAsync(database, new RunId("b"), [new RunEvent.RunPaused(new RunId("b"), By)]);
         var listed = Assert.Single(await list.ReadAsync(default));
         Assert.Equal((new RunId("b"), "second"), (listed.Run, listed.Name));
         Assert.InRange(listed.StartedAt, DateTimeOffset.UtcNow.AddMinutes(-5), DateTimeOffset.UtcNow.AddMinutes(5));
@@ -30,7 +32,7 @@ public sealed class RunListTests(Databases databases)
         var database = await databases.NewAsync(kind);
         var list = new RunList(database);
         await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => list.AddAsync(new RunId("a"), "first", default)));
-        await JournalTable.WriteAsync(database, new RunId("a"), [new RunEvent.RunPaused(new RunId("a")), new RunEvent.RunResumed(new RunId("a"))]);
+        await JournalTable.WriteAsync(database, new RunId("a"), [new RunEvent.RunPaused(new RunId("a"), By), new RunEvent.RunResumed(new RunId("a"), By)]);
         var before = await list.ReadAsync(default);
         await list.AddAsync(new RunId("a"), "other", default);
         Assert.Equal(before, await list.ReadAsync(default));
@@ -40,7 +42,7 @@ public sealed class RunListTests(Databases databases)
     public async Task A_run_that_an_older_version_recorded_is_listed_although_it_was_never_entered(DatabaseKind kind)
     {
         var database = await databases.NewAsync(kind);
-        await JournalTable.WriteAsync(database, new RunId("old"), [new RunEvent.RunPaused(new RunId("old")), new RunEvent.RunResumed(new RunId("old"))]);
+        await JournalTable.WriteAsync(database, new RunId("old"), [new RunEvent.RunPaused(new RunId("old"), By), new RunEvent.RunResumed(new RunId("old"), By)]);
         await JournalTable.ChangeAsync(database, "UPDATE journal SET identifier = 4053");
         Assert.Equal(new RunId("old"), Assert.Single(await new RunList(database).ReadAsync(default)).Run);
     }

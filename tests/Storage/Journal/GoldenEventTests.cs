@@ -9,14 +9,16 @@ public sealed class GoldenEventTests
 {
     private const string File = "golden-events.txt";
 
+    private static readonly Origin By = new("3k9v2mq7", "pbm anna@gpu7", new DateTimeOffset(2026, 3, 29, 1, 59, 59, 250, TimeSpan.FromHours(2)));
+
     private static readonly RunEvent[] Events =
     [
-        new RunStarted(Id, """{"run.name":"a"}""", 131_072, D("corpus"), 1000, 100, "1 cpu"),
+        new RunStarted(Id, Begin.Run, """{"run.name":"a"}""", 131_072, D("corpus"), 1000, 100, "1 cpu", By),
         new CorpusPublished(Id, D("manifest")),
         new ArithmeticChosen(Id, "1 cpu"),
-        new RunPaused(Id),
-        new RunResumed(Id),
-        new SettingsChanged(Id, """{"run.name":"a"}"""),
+        new RunPaused(Id, By),
+        new RunResumed(Id, By),
+        new SettingsChanged(Id, """{"run.name":"a"}""", By),
         new RunInitialized(Id, D("version 0"), D("fingerprint 0")),
         new ReplicaHandedOver(Id, HandOver(1, 0, 2)),
         new ReplicaComputed(Id, Result(1, 0), A),

@@ -28,6 +28,7 @@ public sealed class GoldenJournalTests
 
         Assert.True(run.IsFinished);
         Assert.False(run.IsPaused);
+        Assert.Equal((new RunName("a"), "request-0 request-1 request-2"), (run.Name!.Value, string.Join(' ', run.Requests)));
         Assert.Equal((4, 3072L, "1 cpu"), (run.Round, run.TokensSeen, run.Arithmetic));
         Assert.Equal((131_072L, 1000L, 100L), (run.Elements, run.Blocks, run.HeldOutBlocks));
         Assert.Equal(Is("60bcc0c029449c18969acafb438c6eeb5b322bf9e3a0c9c202b0998a3e429403"), run.Version);
@@ -49,14 +50,14 @@ public sealed class GoldenJournalTests
         var run = At(Array.FindIndex(Version1, e => e is RunEvent.NodeQuarantined) + 1);
 
         Assert.Equal((1, Is("1de1eebefae7dee964272b1f280b96af348acbd19ecd0304fa6117081eb2d61d")), (run.Round, run.Finished.Single().Value.Contribution));
-        Assert.Equal([A, B, C], run.BallotOf(0).Votes.Select(v => v.Node));
-        Assert.False(run.BallotOf(0).IsDisputed);
+        Assert.Equal([A, B, C], run.QuorumOf(0).Votes.Select(v => v.Node));
+        Assert.False(run.QuorumOf(0).IsDisputed);
     }
 
     [Fact]
     public void The_hash_chain_of_a_journal_of_version_1_holds_although_one_loss_is_no_number()
     {
-        var run = RunState.Empty(new RunId("a"));
+        var run = RunState.Empty(Id);
         foreach (var e in Version1)
         {
             if (e is RunEvent.RoundCommitted c)
@@ -67,7 +68,7 @@ public sealed class GoldenJournalTests
         Assert.Contains(Version1, e => e is RunEvent.ReplicaComputed { Result.LossNats: double.NaN });
     }
 
-    private static RunState At(int events) => Fold(RunState.Empty(new RunId("a")), Version1[..events]);
+    private static RunState At(int events) => Fold(RunState.Empty(Id), Version1[..events]);
 
     private static Digest Is(string hex) => new(hex);
 }

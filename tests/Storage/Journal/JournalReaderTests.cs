@@ -15,16 +15,16 @@ public sealed class JournalReaderTests(Databases databases)
         from kind in new[] { DatabaseKind.Sqlite, DatabaseKind.Postgres }
         from tampering in new[]
         {
-            ("DELETE FROM journal WHERE sequence_number = 1", "the journal of run a has a gap: event 1 is missing;"),
-            ("DELETE FROM journal WHERE sequence_number = 7", "the journal of run a has a gap: event 7 is missing;"),
-            ("UPDATE journal SET deleted = (1 = 1) WHERE sequence_number = 3", "the journal of run a has a gap: event 3 is missing;"),
+            ("DELETE FROM journal WHERE sequence_number = 1", "the journal of run a-00000000 has a gap: event 1 is missing;"),
+            ("DELETE FROM journal WHERE sequence_number = 7", "the journal of run a-00000000 has a gap: event 7 is missing;"),
+            ("UPDATE journal SET deleted = (1 = 1) WHERE sequence_number = 3", "the journal of run a-00000000 has a gap: event 3 is missing;"),
             ("UPDATE journal SET identifier = 4053 WHERE sequence_number = 1",
-                "run a: its journal was written by an older version of Elastic, and this version does not read it: finish the run with the version that wrote it,"),
-            ("UPDATE journal SET identifier = NULL WHERE sequence_number = 2", "event 2 of run a was written by serializer 0, which is none of Elastic's:"),
+                "run a-00000000: its journal was written by an older version of Elastic, and this version does not read it: finish the run with the version that wrote it,"),
+            ("UPDATE journal SET identifier = NULL WHERE sequence_number = 2", "event 2 of run a-00000000 was written by serializer 0, which is none of Elastic's:"),
             ("UPDATE journal SET manifest = 'nothing' WHERE sequence_number = 2",
-                "event 2 of run a: the journal has an event \"nothing\", which this version of Elastic does not know:"),
-            ("UPDATE journal SET manifest = NULL WHERE sequence_number = 2", "event 2 of run a: the journal has an event \"\""),
-            ("UPDATE journal SET message = manifest WHERE sequence_number = 2", "event 2 of run a: an event \"corpus-published\" of the journal is damaged ("),
+                "event 2 of run a-00000000: the journal has an event \"nothing\", which this version of Elastic does not know:"),
+            ("UPDATE journal SET manifest = NULL WHERE sequence_number = 2", "event 2 of run a-00000000: the journal has an event \"\""),
+            ("UPDATE journal SET message = manifest WHERE sequence_number = 2", "event 2 of run a-00000000: an event \"corpus-published\" of the journal is damaged ("),
         }
         where kind == DatabaseKind.Sqlite || !tampering.Item1.Contains("message = manifest", StringComparison.Ordinal)     // a text is no bytes there
         select new TheoryDataRow<DatabaseKind, string, string>(kind, tampering.Item1, tampering.Item2));
@@ -34,9 +34,9 @@ public sealed class JournalReaderTests(Databases databases)
     {
         var database = await databases.NewAsync(kind);
         List<RunEvent> journal = [.. Enumerable.Range(0, 320).SelectMany(Results), .. Journal(2), .. Enumerable.Range(0, 900).SelectMany(Results)];
-        await JournalTable.WriteAsync(database, new RunId("aa"), Journal(1));
+        await JournalTable.WriteAsync(database, new RunId($"{Id}0"), Journal(1));
         await JournalTable.WriteAsync(database, Id, journal);
-        await JournalTable.WriteAsync(database, new RunId("A"), Journal(1));
+        await JournalTable.WriteAsync(database, new RunId("A-00000000"), Journal(1));
 
         Assert.Equal(journal.Select(GoldenLines.Write), (await JournalReader.ReadAsync(database, Id, default)).Select(GoldenLines.Write));
         Assert.Empty(await JournalReader.ReadAsync(database, new RunId("nobody"), default));

@@ -6,9 +6,9 @@ using Elastic.Storage;
 namespace Elastic.Actors.Work;
 
 /// <summary>Makes a version and its inner states durable on this node, then writes the manifest.</summary>
-internal sealed class CheckpointExecutor : WorkExecutor
+internal sealed class TakeCheckpointExecutor : WorkExecutor
 {
-    public override string Kind => CheckpointWork.Kind.Name;
+    public override string Kind => TakeCheckpointWork.Kind.Name;
 
     public override WorkLane Lane => WorkLane.Store;
 

@@ -1,0 +1,50 @@
+using Elastic.Testing;
+
+namespace Elastic.Host.Tests;
+
+public sealed class RunLogTests : TemporaryFolder
+{
+    private string Path => System.IO.Path.Combine(Folder, "runs", "tiny-3k9v2mq7", "log.txt");
+
+    [Fact]
+    public void Lines_wait_until_the_log_is_opened_and_come_before_those_after()
+    {
+        var log = new RunLog(null);
+        log.Write("one");
+        log.Write("two");
+        Assert.Empty(Directory.GetFileSystemEntries(Folder));
+        log.Open(Path);
+        Assert.Equal(["one", "two"], Lines());
+        log.Write("three");
+        Assert.Equal(["one", "two", "three"], Lines());
+    }
+
+    [Fact]
+    public void A_log_that_is_opened_again_repeats_nothing()
+    {
+        var log = new RunLog(null);
+        log.Write("one");
+        log.Open(Path);
+        log.Open(Path);
+        Assert.Equal(["one"], Lines());
+    }
+
+    [Fact]
+    public void A_line_has_the_time_at_which_it_was_written()
+    {
+        new RunLog(Path).Write("one");
+        Assert.Matches("^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} one\n$", File.ReadAllText(Path));
+    }
+
+    [Fact]
+    public void A_log_that_cannot_be_written_stops_nothing()
+    {
+        File.WriteAllText(System.IO.Path.Combine(Folder, "runs"), "in the way");
+        var log = new RunLog(null);
+        log.Write("one");
+        log.Open(Path);
+        log.Write("two");
+    }
+
+    private IEnumerable<string> Lines() => File.ReadAllLines(Path).Select(l => l["2026-01-01 00:00:00 ".Length..]);
+}
