@@ -4,6 +4,8 @@ using Akka.Actor;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Hosting;
 using Elastic.Actors.Nodes;
+using Elastic.Actors.Work;
+using Elastic.Coordination;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages;
@@ -11,26 +13,29 @@ using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
+using Elastic.Messages.Work;
 using Elastic.Storage;
 using Elastic.Transfer;
 
 namespace Elastic.Bench.Mean;
 
 /// <summary>
-/// One of the processes that average: the data plane, the blobs and the averager of an Elastic node, and instead of a supervisor somebody
+/// One of the processes that average: the data plane, the blobs and what sums on an Elastic node, and instead of a supervisor somebody
 /// who writes to its standard input.
 /// </summary>
 internal sealed class Node
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(4);
+    private static readonly Digest NoCorpus = Digest.Of("bench"u8);
     private readonly NodeRun _run;
     private readonly Peers _peers;
-    private readonly IActorRef _averager;
+    private readonly IActorRef _sums;
     private readonly string _folder;
+    private int _works;
 
-    private Node(NodeRun run, Peers peers, IActorRef averager, string folder) => (_run, _peers, _averager, _folder) = (run, peers, averager, folder);
+    private Node(NodeRun run, Peers peers, IActorRef sums, string folder) => (_run, _peers, _sums, _folder) = (run, peers, sums, folder);
 
-    /// <summary>PendingResults until its standard input ends.</summary>
+    /// <summary>Answers until its standard input ends.</summary>
     public static async Task<int> RunAsync(string folder, int index, string settings)
     {
         var paths = new DataPaths(folder);
@@ -41,13 +46,37 @@ internal sealed class Node
         using var streams = new PlainStreams();
         var id = new NodeId($"{index}");
         await using var liveness = new LivenessConnection(id, "bench", Transport.Plain);
-        var place = new NodePlace(
-            id, "bench", false, [], 1, "", "", paths, server.Endpoint.ToString(), blobs, fetcher, peers, liveness, new CorpusFiles(paths, blobs, fetcher),
-            new ReaderWay(), NodeFaults.None, _ => { }, _ => { });
-        var run = new NodeRun(new NodeCommand.OpenRun(new RunId("bench"), settings, new Digest("corpus"), null), place, Corpus(paths), new BlobStore(paths.Blobs(new RunId("bench"))));
+        var context = new NodeContext
+        {
+            Facts = new NodeFacts
+            {
+                Id = id,
+                Incarnation = "bench",
+                Address = "",
+                Endpoint = server.Endpoint.ToString(),
+                Seed = false,
+                Version = "",
+                Arithmetic = "",
+            },
+            Devices = [],
+            ThreadsPerDevice = 1,
+            Paths = paths,
+            Endpoint = server.Endpoint,
+            Blobs = blobs,
+            Fetcher = fetcher,
+            Peers = peers,
+            Liveness = liveness,
+            Corpora = new CorpusFiles(paths, blobs, fetcher),
+            Readers = new ReaderWay(),
+            Faults = NodeFaults.None,
+            Say = _ => { },
+            Refuse = _ => { },
+        };
+        var open = new NodeCommand.OpenRun(new RunId("bench"), settings, NoCorpus, null, []);
+        var run = new NodeRun(open, context, Corpus(paths), new BlobStore(paths.Blobs(open.RunId)));
         blobs.Add(run.Blobs);
         var system = ActorSystem.Create("bench", AkkaSettings.ForDevices(paths));
-        var node = new Node(run, peers, system.ActorOf(AveragerActor.Props(), "averager"), folder);
+        var node = new Node(run, peers, system.ActorOf(BlobWorkActor.Props(lanes: 2), "sums"), folder);
 
         await Console.Out.WriteLineAsync($"{server.Endpoint} {streams.Endpoint}");
         while (await Console.In.ReadLineAsync() is { } line)
@@ -72,8 +101,7 @@ internal sealed class Node
                 case ["average", var round, var version, var contributions, .. var pieces]:
                     return await AverageAsync(int.Parse(round), new Digest(version), [.. contributions.Split(',').Select(c => new Digest(c))], pieces);
                 case ["assemble", var round, .. var chunks]:
-                    var held = (NodeReport.VersionHeld)await WorkAsync(new NodeCommand.Assemble(_run.Id, int.Parse(round), [.. chunks.Select(Parse)], new Part(0, 1)));
-                    return held.Version.Hex;
+                    return ((Assembled)await WorkAsync(AssembleWork.KeyOf(int.Parse(round)), new Assemble(int.Parse(round), [.. chunks.Select(Parse)]))).Version.Hex;
                 case ["receive", .. var streams]:
                     await Task.Run(() => PlainStreams.Receive(streams));
                     return "ok";
@@ -99,15 +127,26 @@ internal sealed class Node
     private async Task<string> AverageAsync(int round, Digest version, Digest[] contributions, string[] pieces)
     {
         _run.Blobs.Begin(round);
-        var answers = await Task.WhenAll(pieces.Select(piece =>
-            WorkAsync(new NodeCommand.AverageChunks(_run.Id, round, [.. piece.Split(',').Select(int.Parse)], version, contributions))));
-        return string.Join(' ', answers.Cast<RunCommand.FinishChunks>().SelectMany(a => a.Chunks).Select(c => $"{c.Chunk}:{c.Parameters}:{c.OuterMomentum}"));
+        var answers = await Task.WhenAll(pieces.Select(piece => piece.Split(',').Select(int.Parse).ToArray())
+            .Select(chunks => WorkAsync(AverageWork.KeyOf(round, chunks[0]), new Average(round, chunks, version, contributions))));
+        return string.Join(' ', answers.Cast<Averaged>().SelectMany(a => a.Chunks).Select(c => $"{c.Chunk}:{c.Parameters}:{c.OuterMomentum}"));
     }
 
-    private async Task<object> WorkAsync(NodeCommand command)
+    private async Task<WorkOutcome> WorkAsync(WorkKey key, WorkContent content)
     {
-        var ended = await _averager.Ask<BlobWorkEnded>(new BlobWork(_run, command), Deadline);
-        return ended.Result is NodeReport.WorkFailed failed ? throw new InvalidOperationException(failed.Why) : ended.Result!;
+        var number = ++_works;
+        var order = new WorkOrder
+        {
+            Job = _run.Id.Job,
+            Id = new OrderId(1, number),
+            Key = key,
+            From = null,
+            Sources = [],
+            Part = Part.Whole,
+            Content = content,
+        };
+        var ended = await _sums.Ask<WorkEnded>(new BlobWork(number, _run, order), Deadline);
+        return ended.Outcome is WorkFailed failed ? throw new InvalidOperationException(failed.Why) : ended.Outcome!;
     }
 
     // A vector set of made-up numbers, as a replica or an averaging leaves it.
@@ -151,7 +190,7 @@ internal sealed class Node
     private static BuiltCorpus Corpus(DataPaths paths)
     {
         var tokenizer = Tokenizer.Open("byte");
-        using var writer = new CorpusWriter(Path.Combine(paths.Root, "corpus"), new Digest("corpus"), tokenizer);
+        using var writer = new CorpusWriter(Path.Combine(paths.Root, "corpus"), NoCorpus, tokenizer);
         writer.Append(BatchTokenizer.Tokenize(tokenizer, new DocumentBatch(0, [new Document("bench", "0", new string('x', 4096))]), 0));
         return writer.Complete(new ReadStatistics());
     }

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
-using Elastic.Actors.Nodes;
+using Elastic.Actors.Work;
 using Elastic.Kernels;
 
 namespace Elastic.Bench.Mean;

@@ -54,7 +54,7 @@ internal sealed class FirstStepOfAJoiner(Options options)
         await cluster.UntilAsync("a result of the new worker counts", () =>
         {
             var counted = cluster.Journal.Read().Select(e => e.Event).OfType<RunEvent.ReplicaComputed>()
-                .Where(c => c.Node.Value == joiner.Endpoint).Select(c => new ReplicaRound(c.Result.Replica, c.Result.Round)).ToHashSet();
+                .Where(c => c.Node == joiner.Id).Select(c => new ReplicaRound(c.Result.Replica, c.Result.Round)).ToHashSet();
             step = joiner.Log.FirstSteps.FirstOrDefault(s => counted.Contains(s.Work));
             return step.At != default;
         });

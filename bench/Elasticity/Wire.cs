@@ -3,7 +3,7 @@ using Elastic.Actors.Serialization;
 
 namespace Elastic.Bench.Elasticity;
 
-/// <summary>The serializer of the cluster and the journal, and the actor system that it wants.</summary>
+/// <summary>The serializer of the cluster, and the actor system that it wants.</summary>
 internal sealed class Wire : IDisposable
 {
     private readonly ActorSystem _system = ActorSystem.Create("bench", "akka { loglevel = OFF, stdout-loglevel = OFF }");

@@ -2,6 +2,7 @@
 // over the same step, in turns: see README.md.
 using System.Diagnostics;
 using Elastic.Actors;
+using Elastic.Actors.Control;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
@@ -56,10 +57,10 @@ try
     async Task<double> SystemAsync(int turn)
     {
         var mine = settings with { Run = settings.Run with { Name = $"bench-{turn}" } };
-        if (await node.StartRunAsync(mine, corpus) is RunReply.Refused refused)
+        if (await node.StartRunAsync(mine, corpus, Origins.Now("bench")) is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
         (long At, long Steps)? first = null, last = null;
-        await foreach (var view in node.WatchAsync(new RunId(mine.Run.Name), CancellationToken.None))
+        await foreach (var view in node.WatchAsync(new RunName(mine.Run.Name), CancellationToken.None))
         {
             if (view.Failure is { } failure)
                 throw new ElasticException(failure);

@@ -16,7 +16,7 @@ public sealed class FullDiskScenarios : ClusterScenario
         await Cluster.StartAsync(worker);
         var itsFolder = $"/proc/{worker.Process.Id.ToString(CultureInfo.InvariantCulture)}/root{folder}";
         await Cluster.UntilAsync("it had finished something", async () =>
-            (await Cluster.JournalAsync(seed)).OfType<RunEvent.ReplicaComputed>().Any(e => e.Node.Value == worker.Endpoint));
+            (await Cluster.JournalAsync(seed)).OfType<RunEvent.ReplicaComputed>().Any(e => e.Node == worker.Id));
         Assert.Throws<IOException>(() => Fill(Path.Combine(itsFolder, "filler")));
 
         await Cluster.UntilAsync("it said so", () => worker.Said.Contains("the disk is full", StringComparison.Ordinal));

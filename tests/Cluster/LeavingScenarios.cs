@@ -44,7 +44,7 @@ public sealed class LeavingScenarios : ClusterScenario
             Assert.NotEmpty(after);
             Assert.All(after, step => Assert.Equal(handOver.Step, step));
             var computed = Assert.Single(events.OfType<RunEvent.ReplicaComputed>(), e => (e.Result.Round, e.Result.Replica) == (round, replica));
-            Assert.NotEqual(leaver.Endpoint, computed.Node.Value);
+            Assert.NotEqual(leaver.Id, computed.Node);
         }
 
         async Task AskOverHttpAsync() => (await http.PostAsync(new Uri($"http://{asked.HttpEndpoint}/leave"), null)).EnsureSuccessStatusCode();

@@ -22,7 +22,7 @@ public sealed class LyingWorkerScenarios : ClusterScenario
 
         var events = await Cluster.SameAsUndisturbedAsync(seed);
         var quarantined = Assert.Single(events.OfType<RunEvent.NodeQuarantined>());
-        Assert.Equal(liar.Endpoint, quarantined.Node.Value);
+        Assert.Equal(liar.Id, quarantined.Node);
         Assert.Contains(events, e => e is RunEvent.ReplicaContested);
         Assert.Contains(quarantined.Why, liar.Said, StringComparison.Ordinal);
         await watch.EndAsync();

@@ -25,7 +25,7 @@ public sealed class RefusalScenarios : ClusterScenario
 
         var events = await Cluster.SameAsUndisturbedAsync(seed);
         Assert.Empty(other.Begun);
-        Assert.DoesNotContain(events.OfType<RunEvent.ReplicaComputed>(), e => e.Node.Value == other.Endpoint);
+        Assert.DoesNotContain(events.OfType<RunEvent.ReplicaComputed>(), e => e.Node == other.Id);
     }
 
     [Fact]

@@ -36,7 +36,7 @@ public sealed class SupervisorScenarios : ClusterScenario
 
         Assert.Equal(begun, BegunIn(round));                            // nobody began anew
         var computed = events.OfType<RunEvent.ReplicaComputed>().Where(e => e.Result.Round == round);
-        Assert.Equal(begun.Order(), computed.Select(e => (workers.Single(w => w.Endpoint == e.Node.Value).Name, e.Result.Replica)).Order());
+        Assert.Equal(begun.Order(), computed.Select(e => (workers.Single(w => w.Id == e.Node).Name, e.Result.Replica)).Order());
 
         List<(string Worker, int Replica)> BegunIn(int r) =>
             [.. workers.SelectMany(w => w.Begun.Where(b => b.Round == r).Select(b => (w.Name, b.Replica)))];

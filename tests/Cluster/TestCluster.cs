@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Storage;
 using Elastic.Testing;
@@ -81,10 +80,16 @@ internal sealed class TestCluster : ElasticCluster
     /// <summary>True once a seed has all of the run's corpus.</summary>
     public static bool HasCorpus(ClusterNode seed) => seed.Log.Lines.Any(l => l.Contains("is whole here", StringComparison.Ordinal));
 
-    /// <summary>What has happened to the run so far.</summary>
+    /// <summary>What has happened so far to the newest run of that name.</summary>
     /// <param name="seed">Has, or had, the database.</param>
-    public Task<IReadOnlyList<RunEvent>> JournalAsync(ClusterNode seed) => JournalReader.ReadAsync(
-        DatabaseAddress.Parse(Database, seed.DataDir), new RunId(Run), TestContext.Current.CancellationToken);
+    public async Task<IReadOnlyList<RunEvent>> JournalAsync(ClusterNode seed)
+    {
+        var database = DatabaseAddress.Parse(Database, seed.DataDir);
+        var runs = await new RunList(database).ReadAsync(TestContext.Current.CancellationToken);
+        return runs.LastOrDefault(r => r.Name == Run) is { } newest
+            ? await JournalReader.ReadAsync(database, newest.Run, TestContext.Current.CancellationToken)
+            : [];
+    }
 
     public override string Describe() => $"the run, as seen last: {_watch.Latest}{Environment.NewLine}{base.Describe()}";
 

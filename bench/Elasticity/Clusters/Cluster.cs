@@ -7,7 +7,6 @@ namespace Elastic.Bench.Elasticity.Clusters;
 /// <summary>A cluster whose seeds share one SQLite file, the run that it works on, and when that committed its rounds.</summary>
 internal sealed class Cluster : ElasticCluster
 {
-    private readonly Wire _wire = new();
     private readonly string _folder;
 
     public Cluster(string folder) : this(Path.Combine(folder, $"elastic-bench-{Guid.NewGuid():N}"), "journal.db")
@@ -19,7 +18,7 @@ internal sealed class Cluster : ElasticCluster
         _folder = folder;
         Directory.CreateDirectory(folder);
         Database = $"sqlite:{Path.Combine(folder, journal)}";
-        Journal = new JournalTimes(Path.Combine(folder, journal), _wire.Serializer);
+        Journal = new JournalTimes(Path.Combine(folder, journal));
     }
 
     public JournalTimes Journal { get; }
@@ -67,7 +66,6 @@ internal sealed class Cluster : ElasticCluster
     public override async ValueTask DisposeAsync()
     {
         await base.DisposeAsync();
-        _wire.Dispose();
         Directory.Delete(_folder, true);
     }
 

@@ -1,6 +1,7 @@
 using Elastic.Messages.Corpora;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
 
 namespace Elastic.Bench.Elasticity.Control;
 
@@ -14,7 +15,7 @@ internal sealed class MessageTally
     {
         lock (_gate)
         {
-            var kind = (WayOf(message), message.GetType().Name);
+            var kind = (WayOf(message), KindOf(message));
             var (count, sum, largest) = _kinds.GetValueOrDefault(kind);
             _kinds[kind] = (count + 1, sum + bytes, Math.Max(largest, bytes));
         }
@@ -42,12 +43,19 @@ internal sealed class MessageTally
 
     private const string Stored = "to the journal";
 
+    private static string KindOf(object message) => message switch
+    {
+        WorkOrder order => order.Content.GetType().Name,
+        WorkResult result => result.Outcome.GetType().Name,
+        _ => message.GetType().Name,
+    };
+
     private static string WayOf(object message) => message switch
     {
         RunEvent => Stored,
-        NodeCommand or NodeNews or RunReply => "to a node",
+        NodeCommand or NodeNews or WorkOrder => "to a node",
         ReadBlocks or BlocksRead or ShardUnreadable => "shard readers",
-        RunView or RunWatch => "to people",
+        RunView or RunWatch or RunRequest or RunReply => "to people",
         _ => "to the supervisor",
     };
 }

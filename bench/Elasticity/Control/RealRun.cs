@@ -1,4 +1,5 @@
 using Elastic.Actors;
+using Elastic.Actors.Control;
 using Elastic.Actors.Serialization;
 using Elastic.Foundation;
 using Elastic.Messages;
@@ -22,10 +23,10 @@ internal sealed class RealRun(TrainingSettings settings, int workers, string fol
                 nodes.Add(await StartAsync("cpu:1", NodeDuty.Worker(nodes[0].Endpoint)));
             var corpus = await nodes[0].BuildCorpusAsync(settings.Corpus, null, CancellationToken.None);
             ElasticSerializer.Written = tally.Note;
-            if (await nodes[0].StartRunAsync(settings, corpus) is RunReply.Refused refused)
+            if (await nodes[0].StartRunAsync(settings, corpus, Origins.Now("bench")) is RunReply.Refused refused)
                 throw new ElasticException(refused.Why);
             var began = DateTime.UtcNow;
-            await foreach (var view in nodes[0].WatchAsync(new RunId(settings.Run.Name), CancellationToken.None))
+            await foreach (var view in nodes[0].WatchAsync(new RunName(settings.Run.Name), CancellationToken.None))
             {
                 if (view.Failure is { } failure)
                     throw new ElasticException(failure);

@@ -1,20 +1,21 @@
 using System.Text;
-using Elastic.Actors.Nodes.Replicas;
 using Elastic.Actors.Serialization;
+using Elastic.Actors.Work;
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Work;
 using Elastic.Model.Networks;
+using Elastic.Storage;
 
 namespace Elastic.Bench.Elasticity.Control;
 
 /// <summary>
-/// The supervisor's real decisions and the real serializer, with nodes that only say what nodes say, on a clock that does not wait: what a
-/// run of any size sends. Nothing is computed. In the last round but one the seed's node, which holds the most, begins anew and says what it
-/// still holds.
+/// The shipped coordinators and serializers, with nodes on which nothing is computed, on a clock that does not wait: what a run of any size
+/// sends. In the last round but one the seed's node, which holds the most, begins anew and says what it still holds.
 /// </summary>
 /// <param name="compute">How long a node takes for a replica's round.</param>
 internal sealed class SimulatedRun(TrainingSettings settings, int nodes, int devices, TimeSpan compute, ElasticSerializer serializer, MessageTally tally)
@@ -22,47 +23,52 @@ internal sealed class SimulatedRun(TrainingSettings settings, int nodes, int dev
     // A replica tells of its steps this often at most; nodes answer everything else at the next tick.
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(200), Heartbeat = TimeSpan.FromSeconds(1);
 
-    private readonly RunCoordinator _desk = new(new RunId(settings.Run.Name), RunPlan.Of, TimeSpan.FromSeconds(15));
+    private readonly RunId _id = new($"{settings.Run.Name}-00000000");
     private readonly Dictionary<NodeId, SimulatedNode> _nodes = [];
     private readonly string[] _endpoints = [.. Enumerable.Range(0, nodes + 1).Select(i => $"10.0.{i / 250}.{1 + i % 250}:40{i % 100:D2}")];
+    private readonly Random _chance = new(1);
+    private readonly Queue<RunInput> _inputs = [];
     private TimeSpan _now;
-    private bool _begunAnew;
+    private long _term;
 
     /// <summary>Runs to the end. The tally has the rounds after the first.</summary>
     /// <returns>Rounds that were counted.</returns>
     public int Run()
     {
-        var tokens = (long)settings.Run.InnerSteps * settings.Batch.Sequences * settings.Model.Context;
+        var coordinator = new RunCoordinator(_id, RunPlan.Of, new CoordinatorSettings(GoesOn: true, TimeSpan.FromSeconds(15)));
         var elements = Architectures.LayoutOf(settings.Model).Length;
+        var tokens = (long)settings.Run.InnerSteps * settings.Batch.Sequences * settings.Model.Context;
         for (var i = 0; i <= nodes; i++)
         {
-            var id = new NodeId(_endpoints[i].Replace(":40", ":50", StringComparison.Ordinal));
-            var node = new SimulatedNode(_desk.Run.Id, id, _endpoints[i], i == 0 ? 0 : devices, tokens, elements, compute, ReplicaRun.BetweenNews(settings.Run.Replicas));
+            var node = new SimulatedNode(_id, new NodeId($"node{i}-00000000"), _endpoints[i], i == 0 ? 0 : devices, tokens, elements, compute,
+                ReplicaRound.BetweenNews(settings.Run.Replicas));
             _nodes.Add(node.Id, node);
+            node.Begin();
         }
 
-        _desk.Recovered(true);
-        Handle(new RunCommand.Start(_desk.Run.Id, SettingsText.Write(settings), Architectures.LayoutOf(settings.Model).Length, D("corpus"), 1_000_000, 1000, "", D("manifest")));
-        while (!_desk.Run.IsFinished)
+        Step(coordinator, new RunInput.Recovered());
+        Step(coordinator, new RunInput.Asked(Start(elements), null));
+        var hasBegunAnew = false;
+        while (!coordinator.Run.IsFinished)
         {
             _now += Tick;
-            if (_desk.Run.Round == 0)
+            if (coordinator.Run.Round == 0)
                 tally.Clear();
-            _desk.At(_now);
-            _desk.Tick();
-            Carry();
-            if (!_begunAnew && _desk.Run.Round == settings.Run.Rounds - 2 && _desk.ClusterView.InFlight.Keys.Any(w => w.Work.Kind == WorkKind.Replica))
+            Step(coordinator, new RunInput.Tick());
+            if (!hasBegunAnew && coordinator.Run.Round == settings.Run.Rounds - 2
+                && coordinator.View.InFlight.Keys.Any(w => w.Work.Kind == ComputeWork.Kind.Name))
             {
-                _begunAnew = true;
-                _nodes.Values.First().BeginAnew();
+                hasBegunAnew = true;
+                _nodes.Values.First().Begin();
             }
 
             foreach (var node in _nodes.Values)
             {
                 if (_now.Ticks % Heartbeat.Ticks == 0)
-                    Beat(node);
-                foreach (var message in node.Advance(_now))
-                    Receive(message);
+                    node.Beat();
+                node.Advance(_now);
+                foreach (var message in node.TakeOutbox())
+                    Step(coordinator, InputOf(message));
             }
         }
 
@@ -72,66 +78,63 @@ internal sealed class SimulatedRun(TrainingSettings settings, int nodes, int dev
     /// <summary>Stands for some bytes.</summary>
     public static Digest D(string text) => Digest.Of(Encoding.UTF8.GetBytes(text));
 
-    private void Beat(SimulatedNode node)
+    private RunRequest.Start Start(long elements) => new(new RunName(settings.Run.Name), new Origin("bench", "bench", DateTimeOffset.UnixEpoch))
     {
-        var report = node.Enlist();
-        Count(report);
-        if (!_desk.Enlist(report))
-            Count(new NodeNews.Welcome(_endpoints[0], _endpoints));
-        Carry();
-    }
+        Settings = SettingsText.Write(settings),
+        Elements = elements,
+        Corpus = D("corpus"),
+        Manifest = D("manifest"),
+        Blocks = 1_000_000,
+        HeldOutBlocks = 1000,
+        Arithmetic = "",
+    };
 
-    private void Receive(IWireMessage message)
+    private RunInput InputOf(IWireMessage message)
     {
         Count(message);
-        switch (message)
+        if (message is NodeReport.Enlist)
+            Count(new NodeNews.Welcome(_endpoints[0]));
+        return message switch
         {
-            case RunCommand command:
-                Count(new RunReply.Accepted(command.RunId));
-                Handle(command);
-                break;
-            case NodeReport.VersionHeld held:
-                _desk.Hold(held);
-                break;
-            case NodeReport.SetHeld held:
-                _desk.Hold(held);
-                break;
-            case NodeReport.Surveyed surveyed:
-                _desk.Hold(surveyed);
-                break;
-        }
-
-        Carry();
+            WorkResult result => new RunInput.Answered(result),
+            NodeReport report => new RunInput.Reported(report),
+            _ => throw new InvalidOperationException($"not for a supervisor: {message}"),
+        };
     }
 
-    private void Handle(RunCommand command)
+    // And what the fence answers.
+    private void Step(RunCoordinator coordinator, RunInput input)
     {
-        var decision = _desk.Decide(command);
-        if (decision.Refusal is { } why)
-            throw new InvalidOperationException($"refused {command}: {why}");
-        foreach (var e in decision.Events)
-        {
-            Count(e);
-            _desk.Fold(e);
-        }
-
-        _desk.Settle(command, decision);
-        Carry();
-    }
-
-    private void Carry()
-    {
-        foreach (var (node, command) in _desk.TakeOutbox())
-        {
-            Count(command);
-            _nodes[node].Take(command, _now);
-        }
-
-        while (_desk.TakeOwn() is { } own)
-            Handle(own);
-        if (_desk.Failure is { } failure)
+        _inputs.Enqueue(input);
+        while (_inputs.TryDequeue(out var next))
+            foreach (var output in coordinator.Step(next, _now, _chance))
+                Carry(output);
+        if (coordinator.Failure is { } failure)
             throw new InvalidOperationException(failure);
     }
 
-    private void Count(object message) => tally.Note(message, serializer.ToBinary(message).Length);
+    private void Carry(RunOutput output)
+    {
+        switch (output)
+        {
+            case RunOutput.Store store:
+                foreach (var e in store.Events)
+                    tally.Note(e, EventCodec.Default.Write(e).Length);
+                break;
+            case RunOutput.Send send:
+                Count(send.Message);
+                _nodes[send.Node].Take(send.Message, _now);
+                break;
+            case RunOutput.BeginTerm begin:
+                _inputs.Enqueue(new RunInput.TermBegun(begin.Asking, ++_term));
+                break;
+            case RunOutput.AskFence ask:
+                _inputs.Enqueue(new RunInput.Fenced(ask.Commit, true));
+                break;
+            case RunOutput.Reply { Answer: RunReply.Refused refused }:
+                throw new InvalidOperationException(refused.Why);
+        }
+    }
+
+    private void Count(IWireMessage message) => tally.Note(message, serializer.ToBinary(message).Length);
 }

@@ -24,6 +24,9 @@ internal sealed class RunDirectory
     /// <summary>The newest run of that name; null where there is none.</summary>
     public RunId? Find(RunName name) => _ids.TryGetValue(name, out var id) ? id : null;
 
+    /// <summary>True for the newest run of a name.</summary>
+    public bool Knows(RunId run) => _ids.ContainsValue(run);
+
     /// <summary>Draws the id of a new run of that name.</summary>
     public RunId Draw(RunName name) => _ids[name] = RunId.Draw(name, RandomNumberGenerator.GetBytes(Identifier.DrawnBytes));
 

@@ -56,7 +56,13 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<NodeReport.Enlist>(Enlist);
         Receive<NodeReport.StepTaken>(report => Forward(report.RunId.Value, report));
         Receive<NodeReport.Surveyed>(report => Forward(report.RunId.Value, report));
-        Receive<NodeReport.RunIdle>(report => Forward(report.RunId.Value, report));
+        Receive<NodeReport.RunIdle>(report =>
+        {
+            if (IsUnknown(report.RunId))
+                Sender.Tell(new NodeCommand.Release(report.RunId));
+            else
+                Forward(report.RunId.Value, report);
+        });
         Receive<NodeReport.RunUnopened>(report => Forward(report.RunId.Value, report));
         Receive<NodeDistrusted>(distrusted => _nodes.Distrust(distrusted.Node));
         Receive<LivenessBegan>(c => _nodes.Connected(c.Node, c.Incarnation));
@@ -183,7 +189,20 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Sender.Tell(new NodeNews.Welcome(_context.Endpoint));
         foreach (var run in Supervisors)
             run.Forward(report);
+        DropUnknown(report);
     }
+
+    // Tells a node to drop the results of a run that is not in the database: that run has no supervisor that could tell it.
+    private void DropUnknown(NodeReport.Enlist report)
+    {
+        foreach (var works in report.Works.GroupBy(w => new RunId(w.Job.Value)).Where(w => IsUnknown(w.Key)))
+        {
+            _log.Info("node {0} ({1}) works for run {2}, which is not in the database: its results are not wanted", report.Address, report.Node, works.Key);
+            Sender.Tell(new NodeCommand.DropWork(works.Key, [.. works.Select(w => w.Key)]));
+        }
+    }
+
+    private bool IsUnknown(RunId run) => _listed && !_runs.Knows(run);
 
     // Gives a node up on mere suspicion: if the node lives, its next heartbeat brings it back, and its work has given the same bytes.
     private void Lose(NodeId node, string why)

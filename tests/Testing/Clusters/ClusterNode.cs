@@ -1,5 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using Elastic.Messages;
+using Elastic.Storage;
 
 namespace Elastic.Testing;
 
@@ -16,7 +18,10 @@ public sealed partial class ClusterNode(
 
     public string DataDir => dataDir;
 
-    /// <summary>Of the control plane, as bound: the node's name, too.</summary>
+    /// <summary>What its data directory says; results carry it. There once it has been started.</summary>
+    public NodeId Id => NodeIdentity.Load(new DataPaths(dataDir));
+
+    /// <summary>Of the control plane, as bound: what people call the node.</summary>
     public string Endpoint { get; private set; } = "";
 
     /// <summary>Of the data plane, as bound.</summary>

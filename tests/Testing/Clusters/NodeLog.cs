@@ -44,7 +44,7 @@ public sealed partial class NodeLog(string path)
     /// <summary>When the node took its first step of a replica's round, oldest first.</summary>
     public IReadOnlyList<(DateTime At, ReplicaRound Work)> FirstSteps => [.. Matches(Stepped()).Select(m => (m.At, WorkOf(m.Match)))];
 
-    /// <summary>When this node gave another one up, and which.</summary>
+    /// <summary>When this node gave another one up, and that one's address.</summary>
     public IReadOnlyList<(DateTime At, string Node)> GivenUp => [.. Matches(Lost()).Select(m => (m.At, m.Match.Groups["node"].Value))];
 
     /// <summary>When the supervisors came to this node.</summary>
@@ -70,12 +70,12 @@ public sealed partial class NodeLog(string path)
     [GeneratedRegex(@"round (?<round>\d+) replica (?<replica>\d+): its first step", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Stepped();
 
-    [GeneratedRegex(@"node (?<node>\S+) is given up", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"node (?<node>\S+) \(\S+\) is given up", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Lost();
 
     [GeneratedRegex(@"the runs are supervised here", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Supervised();
 
-    [GeneratedRegex(@"node \S+ is here with", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"node \S+ \(\S+\) is here with", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex IsHere();
 }
