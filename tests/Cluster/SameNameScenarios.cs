@@ -39,7 +39,7 @@ public sealed class SameNameScenarios : ClusterScenario
         Assert.All(events, e => Assert.NotEqual(first, e.RunId.Value));
         Assert.DoesNotContain(events, e => e is RunEvent.ReplicaContested or RunEvent.NodeQuarantined);
         foreach (var worker in new[] { withResult, withWork })
-            Assert.Contains(seed.Log.Lines, l => l.Contains($"({worker.Id}) has work in hand of run {first}", StringComparison.Ordinal));
+            Assert.Contains(seed.Log.Lines, l => l.Contains($"({worker.Id}) works for run {first}", StringComparison.Ordinal));
     }
 
     private static List<string> RunsOf(ClusterNode worker) =>
