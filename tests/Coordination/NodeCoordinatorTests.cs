@@ -1,7 +1,5 @@
-using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
-using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
 using static Elastic.Testing.RunSamples;
 

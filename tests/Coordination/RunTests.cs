@@ -2,7 +2,6 @@ using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
 using Elastic.Simulation;
 using Elastic.Testing;
-using static Elastic.Coordination.CoordinatorCommand;
 using static Elastic.Messages.Runs.RunEvent;
 using static Elastic.Testing.RunSamples;
 

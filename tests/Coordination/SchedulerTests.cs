@@ -56,7 +56,7 @@ public sealed class SchedulerTests
     public void A_checkpoint_is_taken_by_a_node_that_is_meant_to_stay()
     {
         var run = Carry(WithChunks(WithResults(At(1))), Commit(1));
-        var checkpoint = CheckpointWork.KeyOf(2);
+        var checkpoint = TakeCheckpointWork.KeyOf(2);
         Assert.Equal(C, Given(run, Two.Enlist(C, [], seed: true), out _).Single(w => w.Key == checkpoint).Node);
         Assert.Equal(B, Given(run, Two.Enlist(A, [], seed: true, leaving: true), out _).Single(w => w.Key == checkpoint).Node);
     }
@@ -342,7 +342,7 @@ public sealed class SchedulerTests
         Assert.True(Scheduler.IsDone(WithResults(At(1)), Plan with { AuditRate = 1 }, new InFlightWork(replica, A)));
         Assert.True(Scheduler.IsDone(WithChunks(WithResults(At(1))), Plan, new InFlightWork(AverageWork.KeyOf(1, 0), A)));
         Assert.True(Scheduler.IsDone(At(2), Plan, new InFlightWork(EvaluateWork.KeyOf(2), A)));
-        Assert.True(Scheduler.IsDone(At(2), Plan, new InFlightWork(CheckpointWork.KeyOf(2), A)));
+        Assert.True(Scheduler.IsDone(At(2), Plan, new InFlightWork(TakeCheckpointWork.KeyOf(2), A)));
         Assert.True(Scheduler.IsDone(At(2), Plan, new InFlightWork(CopyWork.KeyOf(1, 2), A)));
         Assert.True(Scheduler.IsDone(Computing, Plan, new InFlightWork(InitializeWork.Key, A)));
     }

@@ -1,4 +1,3 @@
-using Elastic.Testing;
 using static Elastic.Testing.RunSamples;
 
 namespace Elastic.Coordination.Tests;

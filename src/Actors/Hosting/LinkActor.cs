@@ -3,7 +3,6 @@ using Elastic.Actors.Nodes;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Work;
-using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Hosting;
 

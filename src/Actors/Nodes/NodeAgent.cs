@@ -205,7 +205,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         Step(new NodeInput.Ended(ended.Number, ended.Outcome));
     }
 
-    /// <summary>The reference to this node's <see cref="LinkActor"/>, new each time that the process joins the cluster.</summary>
+    /// <summary>The reference to this node's <c>LinkActor</c>, new each time that the process joins the cluster.</summary>
     internal sealed record Link(IActorRef Actor) : INoSerializationVerificationNeeded;
 
     /// <summary>Asks the node to hand everything over; answered when the process may end.</summary>

@@ -3,7 +3,6 @@ using Elastic.Coordination;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Messages.Work;
-using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
 using Elastic.Storage;
 
