@@ -48,7 +48,13 @@ public sealed class RefusalSpecs(WireSystem wire) : IClassFixture<WireSystem>
 
         var order = Foreign.Write(new WorkOrder
         {
-            Job = new JobId("a"), Id = new OrderId(1, 1), Key = CopyWork.KeyOf(0, 0), From = null, Sources = [], Part = Part.Whole, Content = new ForeignContent(),
+            Job = new JobId("a"),
+            Id = new OrderId(1, 1),
+            Key = CopyWork.KeyOf(0, 0),
+            From = null,
+            Sources = [],
+            Part = Part.Whole,
+            Content = new ForeignContent(),
         });
         Assert.Equal(1, Census.During(() => Assert.IsType<WorkOrder>(Foreign.Read(order))));
         Assert.Equal(0, Census.During(() => Assert.ThrowsAny<Exception>(() => wire.Read(order))));
