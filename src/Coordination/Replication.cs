@@ -1,7 +1,6 @@
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Work;
-using Elastic.Messages.Runs;
 
 namespace Elastic.Coordination;
 

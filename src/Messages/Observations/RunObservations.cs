@@ -1,4 +1,3 @@
-using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using static Elastic.Messages.Observations.Measure;
 

@@ -36,5 +36,5 @@ public sealed class NodeVersionSpecs : TemporaryFolder
     }
 
     private Task<ElasticNode> StartAsync(string name, NodeDuty duty, NodeFaults faults) => ElasticNode.StartAsync(
-        new NodeSettings("none", 1, Path.Combine(Folder, name), "127.0.0.1", 0), duty, _ => { }, faults, Transport.Plain, CancellationToken.None);
+        NodeSettings.Defaults with { Devices = "none", DataDir = Path.Combine(Folder, name) }, duty, _ => { }, faults, Transport.Plain, CancellationToken.None);
 }

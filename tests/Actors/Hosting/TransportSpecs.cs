@@ -35,7 +35,7 @@ public sealed class TransportSpecs : TemporaryFolder
         var nodes = await seed.Control.Nodes(deadline.Token);
         Assert.Equal(
             [seed.Endpoint.ToString(), worker.Endpoint.ToString()],
-            nodes.Select(n => n.Node.Value).OrderBy(n => n == worker.Endpoint.ToString()));
+            nodes.Select(n => n.Address).OrderBy(n => n == worker.Endpoint.ToString()));
         Assert.Contains(nodes, n => n.Endpoint == worker.HttpEndpoint.ToString());
     }
 
@@ -72,5 +72,5 @@ public sealed class TransportSpecs : TemporaryFolder
     }
 
     private Task<ElasticNode> StartAsync(string name, string host, NodeDuty duty, ScrambledTransport transport) => ElasticNode.StartAsync(
-        new NodeSettings("none", 1, Path.Combine(Folder, name), host, 0), duty, _ => { }, NodeFaults.None, transport.Transport, CancellationToken.None);
+        NodeSettings.Defaults with { Devices = "none", DataDir = Path.Combine(Folder, name), Host = host }, duty, _ => { }, NodeFaults.None, transport.Transport, CancellationToken.None);
 }

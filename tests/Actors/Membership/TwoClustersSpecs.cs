@@ -49,7 +49,9 @@ public sealed class TwoClustersSpecs : IAsyncLifetime
         var node = await ElasticNode.StartAsync(
             NodeSettings.Defaults with
             {
-                Devices = "none", DataDir = Path.Combine(_folder, name), Database = $"sqlite:{Path.Combine(_folder, "journal.db")}",
+                Devices = "none",
+                DataDir = Path.Combine(_folder, name),
+                Database = $"sqlite:{Path.Combine(_folder, "journal.db")}",
             },
             NodeDuty.Seed(), _ => { }, deadline.Token);
         _nodes.Add(node);

@@ -85,7 +85,7 @@ public sealed class LedgerAuditSpecs : IDisposable
     }
 
     private Task<LedgerReport> AuditAsync() =>
-        JournalAudit.RunAsync(Path.Combine(_tiny.Root, "data"), null, new RunId("a"), CancellationToken.None);
+        JournalAudit.RunAsync(Path.Combine(_tiny.Root, "data"), null, new RunName("a"), CancellationToken.None);
 
     private async Task<IReadOnlyList<string>> ComplaintsAsync()
     {

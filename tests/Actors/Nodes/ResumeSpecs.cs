@@ -1,3 +1,4 @@
+using Elastic.Actors.Control;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Storage;
@@ -20,7 +21,7 @@ public sealed class ResumeSpecs : IDisposable
 
         await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v => v.Round >= 5);
         // The blobs that only the newest version needs are those written after the newest checkpoint's manifest.
-        var manifest = CheckpointFiles.In(Path.Combine(_tiny.Root, "damaged", "runs", "a", "checkpoints"))[0];
+        var manifest = CheckpointFiles.In(Path.Combine(_tiny.RunFolder("damaged", "a"), "checkpoints"))[0];
         var newer = Blobs("damaged").Where(f => f.LastWriteTimeUtc > File.GetLastWriteTimeUtc(manifest)).ToList();
         Assert.NotEmpty(newer);
         foreach (var blob in newer)
@@ -85,7 +86,7 @@ public sealed class ResumeSpecs : IDisposable
         await using (var node = await _tiny.StartAsync("cpu:1", "data", deadline.Token))
         {
             var corpus = await node.BuildCorpusAsync(settings.Corpus with { Sources = [Path.Combine(_tiny.Root, "text")] }, null, deadline.Token);
-            var reply = await node.StartRunAsync(settings with { Optimizer = settings.Optimizer with { LearningRate = 0.1 } }, corpus);
+            var reply = await node.StartRunAsync(settings with { Optimizer = settings.Optimizer with { LearningRate = 0.1 } }, corpus, Origins.Now("a test"));
 
             var refused = Assert.IsType<RunReply.Refused>(reply);
             Assert.Contains("optimizer.learning-rate: 0.003 -> 0.1", refused.Why, StringComparison.Ordinal);
@@ -100,7 +101,7 @@ public sealed class ResumeSpecs : IDisposable
         var settings = TinyRun.Settings("a", rounds: 10) with { Checkpoint = new CheckpointSettings { EveryRounds = 2, Keep = 2 } };
         var view = await _tiny.TrainAsync(settings, "cpu:2");
 
-        var manifests = CheckpointFiles.In(Path.Combine(_tiny.Root, "data", "runs", "a", "checkpoints"));
+        var manifests = CheckpointFiles.In(Path.Combine(_tiny.RunFolder("data", "a"), "checkpoints"));
         Assert.Equal(["round-000010.json", "round-000008.json"], manifests.Select(Path.GetFileName));
         Assert.Equal(manifests[0], view.Checkpoint);
         // Two checkpoints are two versions and two pairs of moments, a set blob for each: 2 x (2 + 3), and what the last collection spared.
@@ -141,7 +142,7 @@ public sealed class ResumeSpecs : IDisposable
     }
 
     private IEnumerable<FileInfo> Blobs(string data) =>
-        new DirectoryInfo(Path.Combine(_tiny.Root, data, "runs", "a", "blobs")).EnumerateFiles("*", SearchOption.AllDirectories);
+        new DirectoryInfo(Path.Combine(_tiny.RunFolder(data, "a"), "blobs")).EnumerateFiles("*", SearchOption.AllDirectories);
 
     private static void Flip(string path)
     {

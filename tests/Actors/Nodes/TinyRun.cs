@@ -1,4 +1,5 @@
 using System.Globalization;
+using Elastic.Actors.Control;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
@@ -36,20 +37,20 @@ internal sealed class TinyRun : IDisposable
     public async Task<RunView> TrainAsync(ElasticNode node, TrainingSettings settings, Func<RunView, bool>? stop, CancellationToken cancel)
     {
         var corpus = await node.BuildCorpusAsync(settings.Corpus with { Sources = [Path.Combine(Root, "text")] }, null, cancel);
-        var reply = await node.StartRunAsync(settings, corpus);
+        var reply = await node.StartRunAsync(settings, corpus, Origins.Now("a test"));
         Assert.IsType<RunReply.Accepted>(reply);
         RunView? last = null;
         var asked = false;
         try
         {
-            await foreach (var view in node.WatchAsync(new RunId(settings.Run.Name), cancel))
+            await foreach (var view in node.WatchAsync(new RunName(settings.Run.Name), cancel))
             {
                 last = view;
                 if (stop?.Invoke(view) == true)
                 {
                     stop = null;
                     asked = true;
-                    await node.StopRunAsync(view.RunId);
+                    await node.StopRunAsync(view.Name, Origins.Now("a test"));
                 }
             }
         }
@@ -63,6 +64,9 @@ internal sealed class TinyRun : IDisposable
             Assert.Fail($"the run ended as {last}{Environment.NewLine}{Logs()}");
         return last!;
     }
+
+    /// <summary>The folder of the only run of that name.</summary>
+    public string RunFolder(string data, string name) => Directory.GetDirectories(Path.Combine(Root, data, "runs"), $"{name}-????????").Single();
 
     private string Logs() => string.Join(Environment.NewLine, Directory.EnumerateFiles(Root, "log.txt", SearchOption.AllDirectories).Select(ReadShared));
 

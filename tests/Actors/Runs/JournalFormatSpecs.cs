@@ -1,3 +1,4 @@
+using Elastic.Actors.Control;
 using Elastic.Actors.Tests.Nodes;
 using Elastic.Foundation;
 using Elastic.Messages;
@@ -45,7 +46,9 @@ public sealed class JournalFormatSpecs : IDisposable
             Assert.Contains(EventKind.All, kind => kind.Manifest == row.Item2);
             Assert.Equal((byte)'{', row.Item3[0]);
         });
-        Assert.Equal(new RunId("a"), Assert.Single(await new RunList(Database).ReadAsync(default)).Run);
+        var listed = Assert.Single(await new RunList(Database).ReadAsync(default));
+        Assert.Equal(("a", "a"), (listed.Name, listed.Run.Name.Value));
+        Assert.Matches("^a-[0-9a-z]{8}$", listed.Run.Value);
     }
 
     [Fact]
@@ -57,15 +60,15 @@ public sealed class JournalFormatSpecs : IDisposable
         await _tiny.TrainAsync(settings, "cpu:1");
         await JournalTable.ChangeAsync(Database, "DELETE FROM elastic_runs");
         await JournalTable.ChangeAsync(Database, "DELETE FROM journal WHERE sequence_number > 1");
-        await JournalTable.ChangeAsync(Database, "UPDATE journal SET identifier = 4053, manifest = '', message = @message", ("message", Convert.FromBase64String(OldStart)));
+        await JournalTable.ChangeAsync(Database, "UPDATE journal SET persistence_id = 'run-a', identifier = 4053, manifest = '', message = @message", ("message", Convert.FromBase64String(OldStart)));
 
-        var audit = await Assert.ThrowsAsync<ElasticException>(() => JournalAudit.RunAsync(Path.Combine(_tiny.Root, "data"), null, new RunId("a"), default));
+        var audit = await Assert.ThrowsAsync<ElasticException>(() => JournalAudit.RunAsync(Path.Combine(_tiny.Root, "data"), null, new RunName("a"), default));
         Assert.Equal($"run a: {remedy}", audit.Message);
 
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         await using var node = await _tiny.StartAsync("cpu:1", "data", deadline.Token);
         var corpus = await node.BuildCorpusAsync(settings.Corpus with { Sources = [Path.Combine(_tiny.Root, "text")] }, null, deadline.Token);
-        var refused = Assert.IsType<RunReply.Refused>(await node.StartRunAsync(settings, corpus));
+        var refused = Assert.IsType<RunReply.Refused>(await node.StartRunAsync(settings, corpus, Origins.Now("a test")));
         Assert.Equal($"run a cannot be read: {remedy}", refused.Why);
         Assert.Equal(1, _tiny.CountEvents("data"));
     }

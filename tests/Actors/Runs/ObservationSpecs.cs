@@ -1,5 +1,4 @@
 using Elastic.Actors.Tests.Nodes;
-using Elastic.Messages;
 using Elastic.Messages.Observations;
 using Elastic.Messages.Runs;
 using Elastic.Storage;
@@ -21,7 +20,7 @@ public sealed class ObservationSpecs : IDisposable
 
         var store = new ObservationStore(DatabaseAddress.Parse(null, Path.Combine(_tiny.Root, "data")));
         var all = (await store.ReadAsync(new ObservationQuery(AtMost: 10_000), default)).Select(o => o.What).ToList();
-        var run = new RunId("seen");
+        var run = view.RunId;
         Assert.Single(all.OfType<SupervisionBegan>());
         Assert.Equal(2, Assert.Single(all.OfType<NodeJoined>()).Devices);
         Assert.Equal([0, 1, 2], all.OfType<RoundCommitted>().Select(c => c.Round));

@@ -1,3 +1,4 @@
+using Elastic.Actors.Control;
 using Elastic.Actors.Tests.Nodes;
 using Elastic.Coordination;
 using Elastic.Corpus;
@@ -5,6 +6,8 @@ using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+using Elastic.Messages.Work;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Tests.Runs;
@@ -18,7 +21,8 @@ internal sealed class SyntheticRun
     /// <param name="corpus">A corpus that is in <paramref name="paths"/>.</param>
     public SyntheticRun(DataPaths paths, Digest corpus, string name, int rounds)
     {
-        Id = new RunId(name);
+        Name = new RunName(name);
+        Id = new RunId($"{name}-00000000");
         Corpus = corpus;
         Settings = SettingsText.Write(TinyRun.Settings(name, replicas: 2, rounds: rounds, innerSteps: 1));
         _schedule = new RunSchedule(Settings, BuiltCorpus.Open(paths.Corpus(corpus)));
@@ -28,13 +32,17 @@ internal sealed class SyntheticRun
             shard.Dispose();
     }
 
+    public RunName Name { get; }
+
     public RunId Id { get; }
 
     /// <summary>Of the whole run but the commit of its last round.</summary>
     public IReadOnlyList<RunEvent> Events { get; }
 
     /// <summary>What the last round is to be committed as.</summary>
-    public RunCommand.CommitRound LastCommit { get; private set; } = null!;
+    public VectorSet LastVersion { get; private set; } = null!;
+
+    public AveragedChunk[] LastChunks { get; private set; } = [];
 
     private Digest Corpus { get; }
 
@@ -43,27 +51,31 @@ internal sealed class SyntheticRun
     private List<RunEvent> Make()
     {
         var (run, journal, plan) = (RunState.Empty(Id), new List<RunEvent>(), _schedule.Plan);
-        Store(new RunEvent.RunStarted(Id, Settings, plan.Elements, Corpus, _schedule.Train.Blocks, _schedule.HeldOut?.Blocks ?? 0, "1 cpu"));
+        Store(new RunEvent.RunStarted(
+            Id, Name, Settings, plan.Elements, Corpus, _schedule.Train.Blocks, _schedule.HeldOut?.Blocks ?? 0, "1 cpu", Origins.Now("a test")));
         Store(new RunEvent.RunInitialized(Id, D("version 0"), D("fingerprint 0")));
         while (true)
         {
-            for (var replica = 0; replica < plan.Replicas; replica++)
+            for (var replica = 0; replica < plan.ReplicasAt(run.Round); replica++)
                 Store(new RunEvent.ReplicaComputed(Id, Result(run.Round, replica), new NodeId("a")));
-            Store(new RunEvent.ChunksAveraged(Id, run.Round, [.. Enumerable.Range(0, plan.Chunks).Select(c => new AveragedChunk(c, D($"chunk {run.Round} {c}"), null))]));
-            LastCommit = new RunCommand.CommitRound(Id, run.Round, run.NextVersion(plan).Digest, D($"fingerprint {run.Round + 1}"), 2, 2);
+            LastChunks = [.. Enumerable.Range(0, plan.Chunks).Select(c => new AveragedChunk(c, D($"chunk {run.Round} {c}"), null))];
+            Store(new RunEvent.ChunksAveraged(Id, run.Round, LastChunks));
+            LastVersion = run.NextVersion(plan);
             if (run.Round == plan.Rounds - 1)
                 return journal;
-            Handle(LastCommit);
+            Carry(Run.Decide(run, plan, new CoordinatorCommand.CommitRound(run.Round, LastVersion.Digest, D($"fingerprint {run.Round + 1}"), 2, 2)));
             if (plan.Evaluates(run.Round))
-                Handle(new RunCommand.FinishEvaluation(Id, new NodeId("a"), new VersionScore(run.Round, 5, 8)));
+                Answer(EvaluateWork.KeyOf(run.Round), new Evaluated(new VersionScore(run.Round, 5, 8)));
             if (plan.Checkpoints(run.Round))
-                Handle(new RunCommand.FinishCheckpoint(Id, new NodeId("a"), new Checkpoint(
-                    run.Round, run.Version!.Value, run.Fingerprint, [.. run.InnerStates], run.TokensSeen, run.Ledger, $"round-{run.Round:D6}.json")));
+                Answer(TakeCheckpointWork.KeyOf(run.Round), new CheckpointWritten(new Checkpoint(
+                    run.Round, run.Version!.Value, run.Fingerprint!.Value, [.. run.InnerStates], run.TokensSeen, run.Ledger, $"round-{run.Round:D6}.json")));
         }
 
-        void Handle(RunCommand command)
+        void Answer(WorkKey key, WorkOutcome outcome) =>
+            Carry(Run.Decide(run, plan, new WorkResult(Id.Job, new NodeId("a"), new OrderId(1, 1), key, run.Version, outcome)));
+
+        void Carry(Decision decision)
         {
-            var decision = Run.Decide(run, command, plan);
             Assert.Null(decision.Refusal);
             Store([.. decision.Events]);
         }
@@ -78,7 +90,7 @@ internal sealed class SyntheticRun
     private ReplicaResult Result(int round, int replica)
     {
         var row = _schedule.Plan.Context + 1;
-        var tokens = new int[_schedule.Plan.Sequences * row];
+        var tokens = new int[_schedule.Plan.At(round).Sequences * row];
         var blocks = _schedule.BlocksOf(round, replica, 0);
         for (var i = 0; i < blocks.Length; i++)
         {
@@ -86,7 +98,7 @@ internal sealed class SyntheticRun
             _shards[shard].ReadBlock(block, _schedule.Plan.Context, tokens.AsSpan(i * row, row));
         }
 
-        return new ReplicaResult(round, replica, D($"contribution {round} {replica}"), D($"inner {round} {replica}"), _schedule.Plan.TokensPerReplica,
+        return new ReplicaResult(round, replica, D($"contribution {round} {replica}"), D($"inner {round} {replica}"), _schedule.Plan.TokensPerReplica(round),
             2.5 + replica, Ledger.AppendStep(Ledger.Empty, SampleDigests.Of(blocks, tokens)));
     }
 

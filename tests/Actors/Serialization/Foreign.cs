@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
-using Elastic.Messages;
-using Elastic.Messages.Nodes;
+using Elastic.Messages.Work;
 using Hyperion;
 
 #pragma warning disable MA0055 // the finalizers are the point, see Census
@@ -31,9 +30,15 @@ public sealed class Foreign
 }
 
 /// <summary>A subtype of one of Elastic's own messages, from elsewhere; where a field is abstract it fits in.</summary>
-public sealed record ForeignCommand() : NodeCommand(new RunId("a"))
+public sealed record ForeignContent : WorkContent
 {
-    ~ForeignCommand() => Census.Count();
+    ~ForeignContent() => Census.Count();
+}
+
+/// <inheritdoc cref="ForeignContent"/>
+public sealed record ForeignOutcome : WorkOutcome
+{
+    ~ForeignOutcome() => Census.Count();
 }
 
 /// <summary>

@@ -1,6 +1,8 @@
-using Elastic.Actors.Serialization;
+using System.Reflection;
+using Elastic.Coordination;
+using Elastic.Foundation;
 using Elastic.Messages;
-using Elastic.Messages.Nodes;
+using Elastic.Messages.Wire;
 
 namespace Elastic.Actors.Tests.Serialization;
 
@@ -8,8 +10,11 @@ public sealed class WireMessageSpecs(WireSystem wire) : IClassFixture<WireSystem
 {
     private int _count;
 
-    public static TheoryData<Type> Messages =>
-        new(typeof(IWireMessage).Assembly.GetTypes().Where(t => typeof(IWireMessage).IsAssignableFrom(t) && t is { IsAbstract: false }));
+    public static TheoryData<Type> Messages => new(All);
+
+    // Those of each kind of work are with the kind.
+    private static IEnumerable<Type> All => new[] { typeof(IWireMessage).Assembly, typeof(WorkKind).Assembly }
+        .SelectMany(a => a.GetTypes()).Where(t => typeof(IWireMessage).IsAssignableFrom(t) && t is { IsAbstract: false });
 
     [Theory]
     [MemberData(nameof(Messages))]
@@ -29,10 +34,11 @@ public sealed class WireMessageSpecs(WireSystem wire) : IClassFixture<WireSystem
     public void The_list_of_allowed_types_holds_only_Elastic_s_own_and_arrays_of_numbers_and_texts()
     {
         Type[] plain = [typeof(int[]), typeof(byte[]), typeof(string[])];
-        Assert.All(new AllowedTypes().Types.Except(plain), t => Assert.Equal(typeof(IWireMessage).Assembly, (t.GetElementType() ?? t).Assembly));
+        Assembly[] ours = [typeof(IWireMessage).Assembly, typeof(Digest).Assembly, typeof(WorkKind).Assembly];
+        Assert.All(new AllowedTypes(typeof(WorkKind).Assembly).Types.Except(plain), t => Assert.Contains((t.GetElementType() ?? t).Assembly, ours));
     }
 
-    // A value of each parameter that no other has; bare: null, empty or default where there is such a thing.
+    // A value of each field that no other has; bare: null, empty or default where there is such a thing.
     private object? Make(Type type, bool bare)
     {
         _count++;
@@ -50,13 +56,28 @@ public sealed class WireMessageSpecs(WireSystem wire) : IClassFixture<WireSystem
             return Enum.GetValues(type).GetValue(bare ? 0 : Enum.GetValues(type).Length - 1);
         if (type == typeof(string))
             return bare ? "" : $"text {_count} \u00e9\u4e16";
+        if (type == typeof(DateTimeOffset))
+            return new DateTimeOffset(2026, 3, 29, 1, 59, 59, TimeSpan.FromMinutes(bare ? 0 : 345)).AddTicks(_count);
         if (type.IsPrimitive)
             return type == typeof(bool) ? !bare : type == typeof(double) ? _count + 0.125 : Convert.ChangeType(bare ? 0 : _count, type);
-        if (type == typeof(NodeCommand))
-            return Make(bare ? typeof(NodeCommand.Initialize) : typeof(NodeCommand.RunReplica), bare);
+        if (type == typeof(Digest))
+            return Digest.Of([(byte)_count, (byte)(_count >> 8)]);
+        if (type.GetConstructor([typeof(string)]) is { } id && type.IsValueType)
+            return id.Invoke([$"id-{_count}"]);
+        if (type.IsAbstract)
+            type = All.Where(type.IsAssignableFrom).ElementAt(bare ? 0 : 1);
+        return Filled(type, bare);
+    }
+
+    // By its constructor, then the fields that it is built with by name.
+    private object Filled(Type type, bool bare)
+    {
+        var nullable = new NullabilityInfoContext();
         var constructor = type.GetConstructors().MaxBy(c => c.GetParameters().Length)!;
-        var nullable = new System.Reflection.NullabilityInfoContext();
-        return constructor.Invoke([.. constructor.GetParameters().Select(p =>
-            bare && nullable.Create(p).ReadState == System.Reflection.NullabilityState.Nullable ? null : Make(p.ParameterType, bare))]);
+        var message = constructor.Invoke([.. constructor.GetParameters().Select(p =>
+            bare && nullable.Create(p).ReadState == NullabilityState.Nullable ? null : Make(p.ParameterType, bare))]);
+        foreach (var property in type.GetProperties().Where(p => p.SetMethod is not null && !constructor.GetParameters().Any(c => c.Name == p.Name)))
+            property.SetValue(message, bare && nullable.Create(property).ReadState == NullabilityState.Nullable ? null : Make(property.PropertyType, bare));
+        return message;
     }
 }

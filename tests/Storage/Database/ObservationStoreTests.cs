@@ -1,5 +1,4 @@
 using Elastic.Messages;
-using Elastic.Messages.Nodes;
 using Elastic.Messages.Observations;
 using Elastic.Messages.Runs;
 using Elastic.Testing;

@@ -1,0 +1,119 @@
+using Akka.Actor;
+using Elastic.Actors.Runs;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+
+namespace Elastic.Actors.Tests.Runs;
+
+// A data directory that was copied, with the node's id in it: two processes say that they are one node.
+public sealed class NodeTableTests
+{
+    private static readonly NodeReport.Enlist First = Report("10.0.0.1:4053", "one"), Copy = Report("10.0.0.2:4053", "two");
+
+    private readonly HandClock _clock = new();
+    private readonly NodeTable _table;
+
+    public NodeTableTests() => _table = new NodeTable(_clock);
+
+    [Fact]
+    public void A_second_process_at_another_address_waits_and_is_then_told_what_to_do()
+    {
+        Note(First);
+        for (var second = 0; second <= 20; second++)
+        {
+            Assert.Equal(new NodeNews.Wait("the node gpu7-8h2m4xyq is at 10.0.0.1:4053"), _table.Clash(Copy));
+            Pass(1);
+        }
+
+        Assert.Equal(
+            new NodeNews.Refused("the node gpu7-8h2m4xyq is at 10.0.0.1:4053 already: this data directory was copied from there; " +
+                                 "delete the file node-id in it, then start this process again"),
+            _table.Clash(Copy));
+        Assert.Null(_table.Clash(First));
+    }
+
+    [Fact]
+    public void The_first_process_is_not_disturbed_by_the_second()
+    {
+        Note(First);
+        _table.Clash(Copy);
+        Assert.Null(_table.Clash(First));
+        Assert.Equal("10.0.0.1:4053", _table.AddressOf(First.Node));
+        Assert.Equal("10.0.0.1:4053", Assert.Single(_table.Views()).Address);
+    }
+
+    [Fact]
+    public void A_node_that_began_anew_at_its_old_address_is_welcome_at_once()
+    {
+        Note(First);
+        Assert.Null(_table.Clash(First with { Incarnation = "two" }));
+    }
+
+    [Fact]
+    public void A_process_that_has_moved_comes_back_at_another_address_under_its_incarnation()
+    {
+        Note(First);
+        Assert.Null(_table.Clash(First with { Address = "10.0.0.2:4053" }));
+    }
+
+    [Fact]
+    public void A_node_that_begins_anew_elsewhere_is_welcome_once_the_old_process_is_silent()
+    {
+        Note(First);
+        Assert.IsType<NodeNews.Wait>(_table.Clash(Copy));
+        _clock.Advance(3.5);
+        Assert.Null(_table.Clash(Copy));
+    }
+
+    [Fact]
+    public void A_node_that_begins_anew_elsewhere_is_welcome_once_the_old_process_is_given_up()
+    {
+        Note(First);
+        Assert.True(_table.Lose(First.Node));
+        Assert.Null(_table.Clash(Copy));
+    }
+
+    [Fact]
+    public void A_wait_that_was_over_does_not_count_for_the_next_one()
+    {
+        Note(First);
+        _table.Clash(Copy);
+        _clock.Advance(30);
+        Assert.Null(_table.Clash(Copy));                                // the first one was silent for that long
+        Note(First);
+        Assert.IsType<NodeNews.Wait>(_table.Clash(Copy));
+    }
+
+    private void Note(NodeReport.Enlist report) => _table.Note(report, ActorRefs.Nobody);
+
+    // The first process goes on saying that it is there.
+    private void Pass(double seconds)
+    {
+        _clock.Advance(seconds);
+        Note(First);
+    }
+
+    private static NodeReport.Enlist Report(string address, string incarnation) => new(new NodeId("gpu7-8h2m4xyq"))
+    {
+        Devices = [],
+        Incarnation = incarnation,
+        Address = address,
+        Endpoint = "10.0.0.1:4080",
+        Seed = false,
+        Version = "0.2",
+        Arithmetic = "",
+        Works = [],
+        Leaving = false,
+    };
+
+    private sealed class HandClock : TimeProvider
+    {
+        private long _ticks = TimeSpan.TicksPerDay;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => _ticks;
+
+        public void Advance(double seconds) => _ticks += TimeSpan.FromSeconds(seconds).Ticks;
+    }
+}
