@@ -35,7 +35,7 @@ internal sealed class MessagesOfARound(Options options)
         try
         {
             var text = Directory.CreateDirectory(Path.Combine(folder, "text")).FullName;
-            foreach (var words in Enumerable.Range(0, 400_000).Chunk(10_000))
+            foreach (var words in Enumerable.Range(0, 400_000).Chunk(2_000))
                 await File.WriteAllTextAsync(Path.Combine(text, $"{words[0]}.txt"), string.Concat(words.Select(i => $"{i * 2654435761L % 9973:x} ")));
             var small = Settings(workers, options.Number("rounds", 11), Model(layers: 2, heads: 2, width: 64, context: 256, vocabulary: 257));
             var settings = small with
