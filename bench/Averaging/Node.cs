@@ -99,7 +99,8 @@ internal sealed class Node
                 case ["contribute", var seed]:
                     return Store(ulong.Parse(seed, CultureInfo.InvariantCulture), withMomentum: false).Hex;
                 case ["average", var round, var version, var contributions, .. var pieces]:
-                    return await AverageAsync(int.Parse(round), new Digest(version), [.. contributions.Split(',').Select(c => new Digest(c))], pieces);
+                    return await AverageAsync(
+                        int.Parse(round), new Digest(version), [.. contributions.Split(',').Select(c => new Digest(c))], pieces);
                 case ["assemble", var round, .. var chunks]:
                     return await AssembleAsync(int.Parse(round), [.. chunks.Select(Parse)]);
                 case ["receive", .. var streams]:

@@ -17,7 +17,8 @@ internal sealed class MessagesOfARound(Options options)
         {
             var (nodes, devices) = replicas <= 8 ? (replicas, 1) : ((replicas + 7) / 8, 8);
             var tally = new MessageTally();
-            var rounds = new SimulatedRun(large with { Run = large.Run with { Replicas = replicas } }, nodes, devices, seconds, wire.Serializer, tally).Run();
+            var settings = large with { Run = large.Run with { Replicas = replicas } };
+            var rounds = new SimulatedRun(settings, nodes, devices, seconds, wire.Serializer, tally).Run();
             Console.WriteLine($"simulated: {replicas} replicas on {nodes} workers of {devices} and a seed, {chunks} chunks, nesterov, " +
                               $"{seconds.TotalSeconds:0} s of steps a round, each round scored and checkpointed; once the seed's node begins anew");
             tally.Write(rounds);
@@ -45,7 +46,8 @@ internal sealed class MessagesOfARound(Options options)
             };
             var tally = new MessageTally();
             var (rounds, time) = await new RealRun(settings, workers, folder, tally).RunAsync();
-            Console.WriteLine($"real: {workers} replicas on {workers} workers of 1 and a seed, 1 chunk, nesterov, rounds of {time.TotalSeconds / rounds:F1} s, each scored and checkpointed");
+            Console.WriteLine($"real: {workers} replicas on {workers} workers of 1 and a seed, 1 chunk, nesterov, " +
+                              $"rounds of {time.TotalSeconds / rounds:F1} s, each scored and checkpointed");
             tally.Write(rounds);
         }
         finally
