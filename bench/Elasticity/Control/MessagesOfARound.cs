@@ -63,13 +63,20 @@ internal sealed class MessagesOfARound(Options options)
     {
         Run = RunSettings.Defaults with
         {
-            Name = "bench", Replicas = replicas, InnerSteps = 500, Rounds = rounds, Averaging = AveragingMethod.Nesterov,
+            Name = "bench",
+            Replicas = replicas,
+            InnerSteps = 500,
+            Rounds = rounds,
+            Averaging = AveragingMethod.Nesterov,
         },
         Batch = new BatchSettings { Sequences = 8, Micro = 8 },
         Model = model,
         Optimizer = OptimizerSettings.Defaults with
         {
-            LearningRate = 1e-4, MinimumLearningRate = 1e-4, Schedule = LearningRateSchedule.Constant, WarmupSteps = 0,
+            LearningRate = 1e-4,
+            MinimumLearningRate = 1e-4,
+            Schedule = LearningRateSchedule.Constant,
+            WarmupSteps = 0,
         },
         Corpus = CorpusSettings.Defaults,
         Checkpoint = new CheckpointSettings { EveryRounds = 1, Keep = 2 },
