@@ -69,7 +69,8 @@ internal sealed class Contender : IAsyncDisposable
         var before = ProcessorSeconds();
         var began = Stopwatch.GetTimestamp();
         var chunks = await AllAsync(i =>
-            ["average", $"{turn}", _version, string.Join(',', contributions), .. _traffic.Pieces.Where(p => p.Node == i).Select(p => string.Join(',', p.Chunks))]);
+            ["average", $"{turn}", _version, string.Join(',', contributions),
+                .. _traffic.Pieces.Where(p => p.Node == i).Select(p => string.Join(',', p.Chunks))]);
         var averaged = Stopwatch.GetElapsedTime(began).TotalSeconds;
         var inOrder = chunks.SelectMany(c => c.Split(' ', StringSplitOptions.RemoveEmptyEntries)).OrderBy(c => int.Parse(c.Split(':')[0]));
         string[] assemble = ["assemble", $"{turn}", .. inOrder];

@@ -99,9 +99,10 @@ internal sealed class Node
                 case ["contribute", var seed]:
                     return Store(ulong.Parse(seed, CultureInfo.InvariantCulture), withMomentum: false).Hex;
                 case ["average", var round, var version, var contributions, .. var pieces]:
-                    return await AverageAsync(int.Parse(round), new Digest(version), [.. contributions.Split(',').Select(c => new Digest(c))], pieces);
+                    return await AverageAsync(
+                        int.Parse(round), new Digest(version), [.. contributions.Split(',').Select(c => new Digest(c))], pieces);
                 case ["assemble", var round, .. var chunks]:
-                    return ((Assembled)await WorkAsync(AssembleWork.KeyOf(int.Parse(round)), new Assemble(int.Parse(round), [.. chunks.Select(Parse)]))).Version.Hex;
+                    return await AssembleAsync(int.Parse(round), [.. chunks.Select(Parse)]);
                 case ["receive", .. var streams]:
                     await Task.Run(() => PlainStreams.Receive(streams));
                     return "ok";
@@ -129,8 +130,12 @@ internal sealed class Node
         _run.Blobs.Begin(round);
         var answers = await Task.WhenAll(pieces.Select(piece => piece.Split(',').Select(int.Parse).ToArray())
             .Select(chunks => WorkAsync(AverageWork.KeyOf(round, chunks[0]), new Average(round, chunks, version, contributions))));
-        return string.Join(' ', answers.Cast<Averaged>().SelectMany(a => a.Chunks).Select(c => $"{c.Chunk}:{c.Parameters}:{c.OuterMomentum}"));
+        return string.Join(' ',
+            answers.Cast<Averaged>().SelectMany(a => a.Chunks).Select(c => $"{c.Chunk}:{c.Parameters}:{c.OuterMomentum}"));
     }
+
+    private async Task<string> AssembleAsync(int round, AveragedChunk[] chunks) =>
+        ((Assembled)await WorkAsync(AssembleWork.KeyOf(round), new Assemble(round, chunks))).Version.Hex;
 
     private async Task<WorkOutcome> WorkAsync(WorkKey key, WorkContent content)
     {

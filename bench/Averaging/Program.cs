@@ -18,7 +18,11 @@ var alone = args.Contains("--alone");
 var method = Option("averaging", "average") == "nesterov" ? AveragingMethod.Nesterov : AveragingMethod.Average;
 var model = ModelSettings.Defaults with
 {
-    Layers = Number("layers", 12), Heads = 1, Width = Number("width", 768), Context = 1024, Vocabulary = Number("vocabulary", 50257),
+    Layers = Number("layers", 12),
+    Heads = 1,
+    Width = Number("width", 768),
+    Context = 1024,
+    Vocabulary = Number("vocabulary", 50257),
 };
 var memory = Directory.Exists("/dev/shm") ? "/dev/shm," : "";
 var places = Option("data", memory + Path.GetTempPath()).Split(',', StringSplitOptions.RemoveEmptyEntries);
@@ -61,7 +65,10 @@ string Settings() => SettingsText.Write(new TrainingSettings
     Model = model,
     Optimizer = OptimizerSettings.Defaults with
     {
-        LearningRate = 1e-3, MinimumLearningRate = 1e-4, Schedule = LearningRateSchedule.Constant, WarmupSteps = 0,
+        LearningRate = 1e-3,
+        MinimumLearningRate = 1e-4,
+        Schedule = LearningRateSchedule.Constant,
+        WarmupSteps = 0,
     },
     Corpus = CorpusSettings.Defaults with { HeldOut = 0 },
     Checkpoint = new CheckpointSettings { EveryRounds = 1, Keep = 1 },

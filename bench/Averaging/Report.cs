@@ -33,6 +33,7 @@ internal static class Report
 
         Row("the rest: HTTP, copies between, scheduling, waiting", c => c.Rest.Text("F2"));
 
-        void Row(string what, Func<Contender, string> of) => Console.WriteLine($"{what,-66}{string.Concat(contenders.Select(c => $"{of(c),-26}")).TrimEnd()}");
+        void Row(string what, Func<Contender, string> of) =>
+            Console.WriteLine($"{what,-66}{string.Concat(contenders.Select(c => $"{of(c),-26}")).TrimEnd()}");
     }
 }

@@ -14,7 +14,10 @@ internal sealed class Ours : IDisposable
 {
     private readonly OptimizerSettings _optimizer = OptimizerSettings.Defaults with
     {
-        LearningRate = 1e-3, MinimumLearningRate = 1e-4, Schedule = LearningRateSchedule.Constant, WarmupSteps = 0,
+        LearningRate = 1e-3,
+        MinimumLearningRate = 1e-4,
+        Schedule = LearningRateSchedule.Constant,
+        WarmupSteps = 0,
     };
 
     private readonly IArchitecture _architecture;

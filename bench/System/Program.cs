@@ -23,7 +23,10 @@ var settings = new TrainingSettings
     Model = model,
     Optimizer = OptimizerSettings.Defaults with
     {
-        LearningRate = 1e-3, MinimumLearningRate = 1e-4, Schedule = LearningRateSchedule.Constant, WarmupSteps = 0,
+        LearningRate = 1e-3,
+        MinimumLearningRate = 1e-4,
+        Schedule = LearningRateSchedule.Constant,
+        WarmupSteps = 0,
     },
     Corpus = CorpusSettings.Defaults with { Tokenizer = big ? "gpt2" : "byte" },
     Checkpoint = new CheckpointSettings { EveryRounds = 5, Keep = 3 },

@@ -15,8 +15,9 @@ public sealed class FullDiskScenarios : ClusterScenario
         var worker = Cluster.Worker("small", launch: small);
         await Cluster.StartAsync(worker);
         var itsFolder = $"/proc/{worker.Process.Id.ToString(CultureInfo.InvariantCulture)}/root{folder}";
+        var id = ClusterNode.IdIn(itsFolder);
         await Cluster.UntilAsync("it had finished something", async () =>
-            (await Cluster.JournalAsync(seed)).OfType<RunEvent.ReplicaComputed>().Any(e => e.Node == worker.Id));
+            (await Cluster.JournalAsync(seed)).OfType<RunEvent.ReplicaComputed>().Any(e => e.Node == id));
         Assert.Throws<IOException>(() => Fill(Path.Combine(itsFolder, "filler")));
 
         await Cluster.UntilAsync("it said so", () => worker.Said.Contains("the disk is full", StringComparison.Ordinal));

@@ -1,4 +1,3 @@
-using Elastic.Messages;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Elastic.Messages.Runs;
-using Elastic.Simulation;
 
 namespace Elastic.Simulation.Tests;
 

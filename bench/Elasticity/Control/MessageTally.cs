@@ -36,7 +36,8 @@ internal sealed class MessageTally
             foreach (var ((way, kind), (count, bytes, largest)) in _kinds)
                 Console.WriteLine($"  {way,-18}{kind,-24}{count / rounds,10:F1}{bytes / count,10}{largest,10}");
             var sent = _kinds.Where(k => k.Key.Way != Stored).ToList();
-            Console.WriteLine($"  {"messages",-42}{sent.Sum(k => k.Value.Count) / rounds,10:F1}{sent.Sum(k => k.Value.Bytes) / sent.Sum(k => k.Value.Count),10}" +
+            var (messages, bytesSent) = (sent.Sum(k => k.Value.Count), sent.Sum(k => k.Value.Bytes));
+            Console.WriteLine($"  {"messages",-42}{messages / rounds,10:F1}{bytesSent / messages,10}" +
                               $"{sent.Max(k => k.Value.Largest),10}   aim: never above 65536");
         }
     }

@@ -17,7 +17,8 @@ internal sealed class MessagesOfARound(Options options)
         {
             var (nodes, devices) = replicas <= 8 ? (replicas, 1) : ((replicas + 7) / 8, 8);
             var tally = new MessageTally();
-            var rounds = new SimulatedRun(large with { Run = large.Run with { Replicas = replicas } }, nodes, devices, seconds, wire.Serializer, tally).Run();
+            var settings = large with { Run = large.Run with { Replicas = replicas } };
+            var rounds = new SimulatedRun(settings, nodes, devices, seconds, wire.Serializer, tally).Run();
             Console.WriteLine($"simulated: {replicas} replicas on {nodes} workers of {devices} and a seed, {chunks} chunks, nesterov, " +
                               $"{seconds.TotalSeconds:0} s of steps a round, each round scored and checkpointed; once the seed's node begins anew");
             tally.Write(rounds);
@@ -35,7 +36,7 @@ internal sealed class MessagesOfARound(Options options)
         try
         {
             var text = Directory.CreateDirectory(Path.Combine(folder, "text")).FullName;
-            foreach (var words in Enumerable.Range(0, 400_000).Chunk(10_000))
+            foreach (var words in Enumerable.Range(0, 400_000).Chunk(2_000))
                 await File.WriteAllTextAsync(Path.Combine(text, $"{words[0]}.txt"), string.Concat(words.Select(i => $"{i * 2654435761L % 9973:x} ")));
             var small = Settings(workers, options.Number("rounds", 11), Model(layers: 2, heads: 2, width: 64, context: 256, vocabulary: 257));
             var settings = small with
@@ -45,7 +46,8 @@ internal sealed class MessagesOfARound(Options options)
             };
             var tally = new MessageTally();
             var (rounds, time) = await new RealRun(settings, workers, folder, tally).RunAsync();
-            Console.WriteLine($"real: {workers} replicas on {workers} workers of 1 and a seed, 1 chunk, nesterov, rounds of {time.TotalSeconds / rounds:F1} s, each scored and checkpointed");
+            Console.WriteLine($"real: {workers} replicas on {workers} workers of 1 and a seed, 1 chunk, nesterov, " +
+                              $"rounds of {time.TotalSeconds / rounds:F1} s, each scored and checkpointed");
             tally.Write(rounds);
         }
         finally
@@ -61,13 +63,20 @@ internal sealed class MessagesOfARound(Options options)
     {
         Run = RunSettings.Defaults with
         {
-            Name = "bench", Replicas = replicas, InnerSteps = 500, Rounds = rounds, Averaging = AveragingMethod.Nesterov,
+            Name = "bench",
+            Replicas = replicas,
+            InnerSteps = 500,
+            Rounds = rounds,
+            Averaging = AveragingMethod.Nesterov,
         },
         Batch = new BatchSettings { Sequences = 8, Micro = 8 },
         Model = model,
         Optimizer = OptimizerSettings.Defaults with
         {
-            LearningRate = 1e-4, MinimumLearningRate = 1e-4, Schedule = LearningRateSchedule.Constant, WarmupSteps = 0,
+            LearningRate = 1e-4,
+            MinimumLearningRate = 1e-4,
+            Schedule = LearningRateSchedule.Constant,
+            WarmupSteps = 0,
         },
         Corpus = CorpusSettings.Defaults,
         Checkpoint = new CheckpointSettings { EveryRounds = 1, Keep = 2 },

@@ -8,7 +8,10 @@ using Elastic.Messages.Settings;
 
 namespace Elastic.Bench.Elasticity.Control;
 
-/// <summary>A seed and workers in this process, each with its own actor system and sockets, and what they really send: to see that the simulation is right.</summary>
+/// <summary>
+/// A seed and workers in this process, each with its own actor system and sockets, and what they really send: to see that the simulation is
+/// right.
+/// </summary>
 internal sealed class RealRun(TrainingSettings settings, int workers, string folder, MessageTally tally)
 {
     /// <summary>Runs to the end. The tally has the rounds after the first.</summary>

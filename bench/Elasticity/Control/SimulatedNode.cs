@@ -16,7 +16,8 @@ namespace Elastic.Bench.Elasticity.Control;
 /// <param name="tokens">Of a replica's round.</param>
 /// <param name="elements">Of the model's flat vector.</param>
 /// <param name="betweenNews">How often it tells of a replica's steps.</param>
-internal sealed class SimulatedNode(RunId run, NodeId id, string endpoint, int devices, long tokens, long elements, TimeSpan compute, TimeSpan betweenNews)
+internal sealed class SimulatedNode(
+    RunId run, NodeId id, string endpoint, int devices, long tokens, long elements, TimeSpan compute, TimeSpan betweenNews)
 {
     private readonly Dictionary<int, (WorkOrder Order, TimeSpan Since)> _works = [];
     private readonly HashSet<Digest> _held = [];

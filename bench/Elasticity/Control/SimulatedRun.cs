@@ -18,7 +18,8 @@ namespace Elastic.Bench.Elasticity.Control;
 /// sends. In the last round but one the seed's node, which holds the most, begins anew and says what it still holds.
 /// </summary>
 /// <param name="compute">How long a node takes for a replica's round.</param>
-internal sealed class SimulatedRun(TrainingSettings settings, int nodes, int devices, TimeSpan compute, ElasticSerializer serializer, MessageTally tally)
+internal sealed class SimulatedRun(
+    TrainingSettings settings, int nodes, int devices, TimeSpan compute, ElasticSerializer serializer, MessageTally tally)
 {
     // A replica tells of its steps this often at most; nodes answer everything else at the next tick.
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(200), Heartbeat = TimeSpan.FromSeconds(1);

@@ -197,7 +197,8 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     {
         foreach (var works in report.Works.GroupBy(w => new RunId(w.Job.Value)).Where(w => IsUnknown(w.Key)))
         {
-            _log.Info("node {0} ({1}) works for run {2}, which is not in the database: its results are not wanted", report.Address, report.Node, works.Key);
+            _log.Info("node {0} ({1}) works for run {2}, which is not in the database: its results are not wanted",
+                report.Address, report.Node, works.Key);
             Sender.Tell(new NodeCommand.DropWork(works.Key, [.. works.Select(w => w.Key)]));
         }
     }

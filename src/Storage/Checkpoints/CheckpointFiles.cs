@@ -2,7 +2,6 @@ using Elastic.Coordination;
 using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Messages;
-using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 
 namespace Elastic.Storage;

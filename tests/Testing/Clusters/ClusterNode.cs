@@ -19,7 +19,7 @@ public sealed partial class ClusterNode(
     public string DataDir => dataDir;
 
     /// <summary>What its data directory says; results carry it. There once it has been started.</summary>
-    public NodeId Id => NodeIdentity.Load(new DataPaths(dataDir));
+    public NodeId Id => IdIn(dataDir);
 
     /// <summary>Of the control plane, as bound: what people call the node.</summary>
     public string Endpoint { get; private set; } = "";
@@ -54,6 +54,9 @@ public sealed partial class ClusterNode(
 
     /// <summary>The replicas of whose inner steps it took one, by round.</summary>
     public IReadOnlyList<(int Round, int Replica)> Stepped => [.. Log.FirstSteps.Select(s => (s.Work.Round, s.Work.Replica))];
+
+    /// <summary>What a data directory says.</summary>
+    public static NodeId IdIn(string dataDir) => new(File.ReadAllText(new DataPaths(dataDir).NodeId).Trim());
 
     /// <summary>Starts its process with the same arguments as ever; a seed on the same ports as ever.</summary>
     /// <param name="mayEnd">It may end by itself.</param>
