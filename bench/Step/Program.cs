@@ -9,7 +9,11 @@ int Number(string name, int fallback) => int.Parse(Option(name, $"{fallback}"));
 var (layers, width, heads, batch, tokens) = Option("model", "small") == "124m" ? (12, 768, 12, 4, 64) : (4, 128, 4, 4, 64);
 var model = ModelSettings.Defaults with
 {
-    Layers = layers, Heads = heads, Width = width, Context = tokens, Vocabulary = Number("vocabulary", 50257),
+    Layers = layers,
+    Heads = heads,
+    Width = width,
+    Context = tokens,
+    Vocabulary = Number("vocabulary", 50257),
 };
 int devices = Number("devices", 2), threads = Number("threads", 1), rounds = Number("rounds", 10), steps = Number("steps", 2);
 var python = Option("python", "/usr/bin/python3");

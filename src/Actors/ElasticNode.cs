@@ -165,7 +165,7 @@ public sealed class ElasticNode : IAsyncDisposable
             Refuse = Refuse,
         }), "node");
         var tokenizers = system.ActorOf(TokenizerActor.Pool(), "tokenizers");
-        var result = new ElasticNode(system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, arithmetic) 
+        var result = new ElasticNode(system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, arithmetic)
         {
             Refused = refused.Task,
             Observations = observations,

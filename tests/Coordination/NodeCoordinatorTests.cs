@@ -10,7 +10,13 @@ public sealed class NodeCoordinatorTests
 {
     private readonly NodeCoordinator _node = new(new NodeFacts
     {
-        Id = A, Incarnation = "1", Address = "a:7000", Endpoint = "a:7001", Seed = false, Version = "0.2", Arithmetic = "1 cpu",
+        Id = A,
+        Incarnation = "1",
+        Address = "a:7000",
+        Endpoint = "a:7001",
+        Seed = false,
+        Version = "0.2",
+        Arithmetic = "1 cpu",
     });
 
     public NodeCoordinatorTests() => Step(new NodeInput.HasDevices([new DeviceId("cpu:0")]));
@@ -171,7 +177,13 @@ public sealed class NodeCoordinatorTests
 
     private static WorkOrder Order(WorkKey key, WorkContent content, int number = 1) => new()
     {
-        Job = Id.Job, Id = new OrderId(1, number), Key = key, From = Version(1), Sources = [], Part = Part.Whole, Content = content,
+        Job = Id.Job,
+        Id = new OrderId(1, number),
+        Key = key,
+        From = Version(1),
+        Sources = [],
+        Part = Part.Whole,
+        Content = content,
     };
 
     private static WorkOrder Replica(int replica, int number = 1, int round = 1) =>

@@ -21,7 +21,11 @@ internal static class Samples
 
     public static OptimizerSettings Optimizer(double clip = 1.0, double smoothing = 0) => OptimizerSettings.Defaults with
     {
-        LearningRate = 1e-3, MinimumLearningRate = 1e-4, Clip = clip, LabelSmoothing = smoothing, WarmupSteps = 2,
+        LearningRate = 1e-3,
+        MinimumLearningRate = 1e-4,
+        Clip = clip,
+        LabelSmoothing = smoothing,
+        WarmupSteps = 2,
     };
 
     public static ReplicaVectors Initialized(ModelSettings model, ulong seed = 7)
