@@ -120,7 +120,7 @@ public sealed class ElasticNode : IAsyncDisposable
         ClusterMembership member;
         try
         {
-            member = ClusterMembership.Bind(new MemberPlace(
+            member = ClusterMembership.Bind(new MemberContext(
                 node, port => AkkaSettings.ForMember(Endpoint.HostOf(node.Host), port, roles, version, network, database, paths, transport),
                 observations is null ? null : new RunsContext(
                     new SupervisorContext(new CoordinatorSettings(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience), new CommitFence(database!), observations),

@@ -35,7 +35,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
                 Receive(command);
                 break;
             case NodeInput.Told { News: NodeNews.Welcome welcome }:
-                _outputs.Add(new NodeOutput.PointTo(welcome.Lifeline));
+                _outputs.Add(new NodeOutput.PointTo(welcome.Endpoint));
                 break;
             case NodeInput.Told { News: NodeNews.Refused refused }:
                 _outputs.Add(new NodeOutput.Refused(refused.Why));

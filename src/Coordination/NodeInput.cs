@@ -95,7 +95,7 @@ public abstract record NodeOutput
     public sealed record Reschedule : NodeOutput;
 
     /// <summary>Keep a liveness connection to this endpoint.</summary>
-    public sealed record PointTo(string Lifeline) : NodeOutput;
+    public sealed record PointTo(string Endpoint) : NodeOutput;
 
     /// <summary>The cluster refuses this node.</summary>
     public sealed record Refused(string Why) : NodeOutput;

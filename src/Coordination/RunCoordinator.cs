@@ -73,7 +73,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     public string? WaitsFor => Lifecycle switch
     {
         Lifecycle.Recovering => "the database: this supervisor has no term yet",
-        Lifecycle.Waiting when !_isAsked => "somebody to start it",
+        Lifecycle.Waiting when !_isAsked => "a request to start",
         Lifecycle.Waiting => "a node with a device that may compute for it",
         Lifecycle.Surveying when _inventory.Awaited.Any() => $"nodes to say what they store: {Names(_inventory.Awaited)}",
         Lifecycle.Surveying => "nodes that may hold what is lacking",

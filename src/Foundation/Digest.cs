@@ -3,8 +3,16 @@ using System.Security.Cryptography;
 namespace Elastic.Foundation;
 
 /// <summary>The SHA-256 of some bytes, in lower-case hex: the address of a blob and the proof of a result.</summary>
-public readonly record struct Digest(string Hex)
+public readonly record struct Digest
 {
+    /// <exception cref="ArgumentException">The text is not 64 lower-case hex digits.</exception>
+    public Digest(string hex) => Hex = IsDigest(hex)
+        ? hex
+        : throw new ArgumentException($"\"{(hex?.Length > 2 * Length ? hex[..(2 * Length)] + "…" : hex)}\" is no digest: use {2 * Length} lower-case hex digits");
+
+    /// <summary>64 lower-case hex digits; null in a value that no constructor made.</summary>
+    public string Hex { get; }
+
     /// <summary>Bytes in a digest.</summary>
     public const int Length = SHA256.HashSizeInBytes;
 
@@ -24,7 +32,7 @@ public readonly record struct Digest(string Hex)
     }
 
     /// <summary>True for 64 lower-case hex digits, so that no digest is a path.</summary>
-    public static bool IsDigest(string hex) => hex.Length == 2 * Length && hex.All(char.IsAsciiHexDigitLower);
+    public static bool IsDigest(string? hex) => hex?.Length == 2 * Length && hex.All(char.IsAsciiHexDigitLower);
 
     /// <summary>The first twelve digits, for people.</summary>
     public string Short => Hex is { Length: > 12 } ? Hex[..12] : Hex;

@@ -15,7 +15,7 @@ public sealed class SleepingWorkerScenarios : ClusterScenario
         var began = sleeper.Begun.Count;
         sleeper.Process.Signal("STOP");
 
-        // Its replica is done by another, its lifeline is given up, and the cluster downs it.
+        // Its replica is done by another, its liveness connection is given up, and the cluster downs it.
         var asleep = Cluster.Round;
         await Cluster.RoundAsync(asleep + 2);
         await Cluster.UntilAsync("the cluster had downed it", async () =>

@@ -30,6 +30,15 @@ public sealed class DigestTests
         Assert.Equal(Digest.Of([]), Digest.Of(hash));
     }
 
-    [Fact]
-    public void What_is_too_short_to_shorten_stays() => Assert.Equal("abc", new Digest("abc").Short);
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    [InlineData("../secret")]
+    [InlineData("E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855")]
+    [InlineData("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85")]
+    public void What_is_no_digest_cannot_be_made_one(string? hex)
+    {
+        var refused = Assert.Throws<ArgumentException>(() => new Digest(hex!));
+        Assert.Equal($"\"{hex}\" is no digest: use 64 lower-case hex digits", refused.Message);
+    }
 }

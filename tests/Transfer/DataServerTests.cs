@@ -164,6 +164,6 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
         Assert.Null(places.Find(new Digest(Hex)));
         File.WriteAllBytes(shard, Blob);
         Assert.Equal(shard, places.Find(new Digest(Hex)));
-        Assert.Null(places.Find(new Digest("../secret")));
+        Assert.Null(places.Find(default));
     }
 }

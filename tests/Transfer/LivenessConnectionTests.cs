@@ -48,13 +48,13 @@ public sealed class LivenessConnectionTests : IAsyncLifetime
     public async Task A_node_that_ends_its_liveness_connection_is_reported_with_that_reason()
     {
         using var _ = Listen();
-        await using (var liveness = new LivenessConnection(new NodeId("host:1"), "a b&c", Transport.Plain))
+        await using (var liveness = new LivenessConnection(new NodeId("host:1"), "a:b-c", Transport.Plain))
         {
             liveness.PointTo(_server.Endpoint);
-            await EventsAsync("+host:1/a b&c");
+            await EventsAsync("+host:1/a:b-c");
         }
 
-        await EventsAsync("+host:1/a b&c", "-host:1/a b&c: the node ended it");
+        await EventsAsync("+host:1/a:b-c", "-host:1/a:b-c: the node ended it");
     }
 
     [Theory]

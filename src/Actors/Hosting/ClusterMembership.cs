@@ -17,7 +17,7 @@ namespace Elastic.Actors.Hosting;
 /// <param name="Lease">True where several seeds share the database, so that the singleton takes a lease on it.</param>
 /// <param name="Say">Tells the person at this process what happens.</param>
 /// <param name="Refuse">Receives the reason why the cluster refuses this process.</param>
-internal sealed record MemberPlace(
+internal sealed record MemberContext(
     NodeSettings Node, Func<int, Config> Settings, RunsContext? Runs, bool Lease, Contacts Contacts, CorpusFiles Corpora, ReaderWay Readers, Action<string> Say,
     Action<string> Refuse);
 
@@ -30,7 +30,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
     private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(15);
     private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(5));
 
-    private readonly MemberPlace _place;
+    private readonly MemberContext _context;
     private readonly CancellationTokenSource _ending = new();
     private readonly TaskCompletionSource _joined = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ActorSystem _system;
@@ -40,9 +40,9 @@ internal sealed class ClusterMembership : IAsyncDisposable
     // Only the loop below replaces it; readers take the reference that is there.
     private volatile IActorRef? _runs;
 
-    private ClusterMembership(MemberPlace place, ActorSystem system)
+    private ClusterMembership(MemberContext context, ActorSystem system)
     {
-        (_place, _system) = (place, system);
+        (_context, _system) = (context, system);
         Address = Cluster.Get(system).SelfAddress;
     }
 
@@ -60,15 +60,15 @@ internal sealed class ClusterMembership : IAsyncDisposable
 
     /// <summary>Binds the port.</summary>
     /// <exception cref="ElasticException">The port is taken.</exception>
-    public static ClusterMembership Bind(MemberPlace place)
+    public static ClusterMembership Bind(MemberContext context)
     {
         try
         {
-            return new ClusterMembership(place, ActorSystem.Create("elastic", place.Settings(place.Node.Port)));
+            return new ClusterMembership(context, ActorSystem.Create("elastic", context.Settings(context.Node.Port)));
         }
         catch (Exception e) when (SocketError(e) is { } socket)
         {
-            throw new ElasticException($"the address {Endpoint.Bracketed(place.Node.Host)}:{place.Node.Port} cannot be bound ({socket.Message}): " +
+            throw new ElasticException($"the address {Endpoint.Bracketed(context.Node.Host)}:{context.Node.Port} cannot be bound ({socket.Message}): " +
                                        "free it, or set node.port = 0 (--port 0) for any free port", e);
         }
     }
@@ -87,7 +87,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
         try
         {
             await _life.WaitAsync(EndDeadline);
-            await _place.Contacts.LeaveAsync(Address);
+            await _context.Contacts.LeaveAsync(Address);
             await CoordinatedShutdown.Get(_system).Run(CoordinatedShutdown.ClusterLeavingReason.Instance).WaitAsync(EndDeadline);
         }
         catch (TimeoutException)
@@ -111,7 +111,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
                 {
                     if (Refusal() is { } why)
                     {
-                        _place.Refuse(why);
+                        _context.Refuse(why);
                         _joined.TrySetResult();
                         return;
                     }
@@ -122,7 +122,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
                     await Task.WhenAny(_system.WhenTerminated, Task.Delay(Timeout.Infinite, _ending.Token));
                     if (_ending.IsCancellationRequested)
                         return;
-                    _place.Say("this process is out of the cluster: joining again; its work goes on meanwhile");
+                    _context.Say("this process is out of the cluster: joining again; its work goes on meanwhile");
                 }
             }
             catch (Exception e)
@@ -132,7 +132,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
             }
 
             _runs = null;
-            _place.Readers.Region = null;
+            _context.Readers.Region = null;
             if (_ending.IsCancellationRequested)
                 return;
             await EndAsync();
@@ -163,7 +163,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
         string who = "";
         try
         {
-            var way = await _place.Contacts.FindAsync(Address, attempt, timeout.Token);
+            var way = await _context.Contacts.FindAsync(Address, attempt, timeout.Token);
             var contacts = way.Members;
             if (way.AtMost is { } most)
                 timeout.CancelAfter(most);
@@ -171,7 +171,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
             if (contacts.Count == 0)
                 return false;                                          // another seed is forming a cluster at this moment
             if (attempt == 0 && contacts[0] != Address)
-                _place.Say($"asking {who} to let this process in");
+                _context.Say($"asking {who} to let this process in");
             if (contacts is [var only] && only == Address)
                 await cluster.JoinAsync(Address, timeout.Token);
             else
@@ -181,7 +181,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
         catch (Exception e) when (e is ClusterJoinFailedException or OperationCanceledException or TimeoutException or ElasticException)
         {
             if (!_ending.IsCancellationRequested)
-                _place.Say(e is ElasticException ? e.Message
+                _context.Say(e is ElasticException ? e.Message
                     : $"no seed answers at {who} (attempt {attempt + 1}): is it running, and reachable from here? trying again");
             return false;
         }
@@ -198,15 +198,15 @@ internal sealed class ClusterMembership : IAsyncDisposable
 
     private void Enter()
     {
-        if (_place.Runs is { } runs)
+        if (_context.Runs is { } runs)
             _system.ActorOf(ClusterSingletonManager.Props(
                 RunsActor.Props(runs), PoisonPill.Instance,
-                _place.Lease ? Membership.MembershipConfig.SeedSingleton(_system) : ClusterSingletonManagerSettings.Create(_system).WithRole("seed")), "runs");
+                _context.Lease ? Membership.MembershipConfig.SeedSingleton(_system) : ClusterSingletonManagerSettings.Create(_system).WithRole("seed")), "runs");
         var proxy = _system.ActorOf(ClusterSingletonProxy.Props("/user/runs", ClusterSingletonProxySettings.Create(_system).WithRole("seed")), "runs-proxy");
-        _place.Readers.Region = ShardRegions.Start(_system, _place.Corpora);
+        _context.Readers.Region = ShardRegions.Start(_system, _context.Corpora);
         _runs = proxy;
         _system.ActorOf(Props.Create(() => new LinkActor(_agent!, proxy)), "link");
-        _place.Contacts.Enter(_system);
+        _context.Contacts.Enter(_system);
     }
 
     private async Task PauseAsync(int attempt)
@@ -228,12 +228,12 @@ internal sealed class ClusterMembership : IAsyncDisposable
         {
             try
             {
-                _system = ActorSystem.Create("elastic", _place.Settings(Address.Port!.Value));
+                _system = ActorSystem.Create("elastic", _context.Settings(Address.Port!.Value));
                 return;
             }
             catch (Exception e)
             {
-                _place.Say($"the port {Address.Port} is not free again yet ({SocketError(e)?.Message ?? e.Message}): trying again");
+                _context.Say($"the port {Address.Port} is not free again yet ({SocketError(e)?.Message ?? e.Message}): trying again");
                 await PauseAsync(attempt);
             }
         }

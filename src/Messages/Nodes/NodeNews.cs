@@ -4,8 +4,8 @@ namespace Elastic.Messages.Nodes;
 public abstract record NodeNews : IWireMessage
 {
     /// <summary>The answer to each heartbeat.</summary>
-    /// <param name="Lifeline">The supervising seed's endpoint, to which the node keeps a liveness connection.</param>
-    public sealed record Welcome(string Lifeline) : NodeNews;
+    /// <param name="Endpoint">The supervising seed's endpoint, to which the node keeps a liveness connection.</param>
+    public sealed record Welcome(string Endpoint) : NodeNews;
 
     /// <summary>The node is not enlisted yet, and why; the node's next heartbeat asks again.</summary>
     public sealed record Wait(string Why) : NodeNews;

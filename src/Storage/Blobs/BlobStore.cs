@@ -205,8 +205,10 @@ public sealed class BlobStore
         var freed = 0L;
         foreach (var file in new DirectoryInfo(_folder).EnumerateFiles("*", SearchOption.AllDirectories))
         {
+            if (!Digest.IsDigest(file.Name))
+                continue;                                              // a temporary file of a blob that is being written
             var digest = new Digest(file.Name);
-            if (file.Extension == ".tmp" || keep.Contains(digest))
+            if (keep.Contains(digest))
                 continue;
             lock (_gate)
             {

@@ -27,7 +27,9 @@ public sealed record CheckpointManifest(
         try
         {
             var manifest = JsonSerializer.Deserialize<CheckpointManifest>(File.ReadAllBytes(path), Json);
-            return manifest is { Format: 1, Parameters: not null }
+            if (manifest is { Format: 1 } && !Digest.IsDigest(manifest.Parameters))
+                throw new ElasticException($"{path} is no checkpoint manifest (its parameters are no digest)");
+            return manifest is { Format: 1 }
                 ? manifest
                 : throw new ElasticException($"{path} is a checkpoint of format {manifest?.Format}, and this version of Elastic reads format 1");
         }

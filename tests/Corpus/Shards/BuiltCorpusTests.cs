@@ -42,7 +42,7 @@ public sealed class BuiltCorpusTests : IDisposable
     {
         var built = Corpora.Build(_folder["c"], Corpora.Documents(100));
         Assert.True(BuiltCorpus.TryOpen(_folder["c"], out var opened));
-        Assert.Equal(new Digest("id"), opened.Id);
+        Assert.Equal(Digest.Of("id"u8), opened.Id);
         Assert.Equal(built.TrainShards, opened.TrainShards);
         Assert.Equal(built.Manifest.HeldOut, opened.Manifest.HeldOut);
         Assert.Empty(opened.Problems());

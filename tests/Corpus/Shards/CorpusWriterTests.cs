@@ -92,7 +92,7 @@ public sealed class CorpusWriterTests : IDisposable
         var documents = Corpora.Documents(300);
         var alone = Corpora.Build(_folder["alone"], documents, tokenizer);
         var open = Tokenizer.Open(tokenizer);
-        using var writer = new CorpusWriter(_folder["together"], new Digest("id"), open, tokensPerShard: 2000);
+        using var writer = new CorpusWriter(_folder["together"], Digest.Of("id"u8), open, tokensPerShard: 2000);
         var batches = Corpora.Batches(documents).AsParallel().AsOrdered().WithDegreeOfParallelism(4);
         foreach (var batch in batches.Select(b => BatchTokenizer.Tokenize(open, b, 0.2)))
             writer.Append(batch);
@@ -142,7 +142,7 @@ public sealed class CorpusWriterTests : IDisposable
         Assert.Equal([200_001, 2], corpus.TrainShards.Select(s => s.Tokens));
     }
 
-    private CorpusWriter Writer(string name) => new(_folder[name], new Digest("id"), Tokenizer.Open("byte"), tokensPerShard: 2000);
+    private CorpusWriter Writer(string name) => new(_folder[name], Digest.Of("id"u8), Tokenizer.Open("byte"), tokensPerShard: 2000);
 
     private static void Append(CorpusWriter writer, List<Document> documents)
     {

@@ -43,11 +43,11 @@ public sealed class VectorSetTests
     {
         var set = new VectorSet(new Dictionary<string, VectorManifest>
         {
-            ["b"] = new(Chunk + 1, [new Digest("11"), new Digest("22")]),
-            ["B"] = new(1, [new Digest("33")]),
-            ["a"] = new(2, [new Digest("44")]),
+            ["b"] = new(Chunk + 1, [Of('1'), Of('2')]),
+            ["B"] = new(1, [Of('3')]),
+            ["a"] = new(2, [Of('4')]),
         });
-        Assert.Equal("elastic vector set 1\nB 1 33\na 2 44\nb 4194305 11 22\n", Encoding.UTF8.GetString(set.ToBytes()));
+        Assert.Equal($"elastic vector set 1\nB 1 {Of('3')}\na 2 {Of('4')}\nb 4194305 {Of('1')} {Of('2')}\n", Encoding.UTF8.GetString(set.ToBytes()));
         Assert.Equal(Digest.Of(set.ToBytes()), set.Digest);
     }
 
@@ -56,11 +56,11 @@ public sealed class VectorSetTests
     {
         var set = new VectorSet(new Dictionary<string, VectorManifest>
         {
-            ["a"] = new(2, [new Digest("11")], ElementType.Float32),
-            ["b"] = new(2, [new Digest("22")], ElementType.BFloat16),
-            ["c"] = new(2, [new Digest("33")], ElementType.Float16),
+            ["a"] = new(2, [Of('1')], ElementType.Float32),
+            ["b"] = new(2, [Of('2')], ElementType.BFloat16),
+            ["c"] = new(2, [Of('3')], ElementType.Float16),
         });
-        Assert.Equal("elastic vector set 1\na 2 11\nb 2 bf16 22\nc 2 fp16 33\n", Encoding.UTF8.GetString(set.ToBytes()));
+        Assert.Equal($"elastic vector set 1\na 2 {Of('1')}\nb 2 bf16 {Of('2')}\nc 2 fp16 {Of('3')}\n", Encoding.UTF8.GetString(set.ToBytes()));
         Assert.Equal(set["a"].Fingerprint, (set["a"] with { Type = ElementType.BFloat16 }).Fingerprint);
     }
 
@@ -99,4 +99,7 @@ public sealed class VectorSetTests
 
     private static VectorManifest Manifest(long elements, string name) =>
         new(elements, [.. Enumerable.Range(0, VectorManifest.ChunkCount(elements)).Select(c => Digest.Of(Encoding.UTF8.GetBytes($"{name} {c}")))]);
+
+    // A digest of one digit, repeated: easy to see.
+    private static Digest Of(char digit) => new(new string(digit, 2 * Digest.Length));
 }

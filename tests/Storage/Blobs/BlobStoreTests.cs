@@ -212,7 +212,7 @@ public sealed class BlobStoreTests : TemporaryFolder
 
     // A set that keeps nothing, and does something else when it is asked about one blob.
     private static HashSet<Digest> Interrupted(Digest digest, Action action) =>
-        new([new Digest("")], EqualityComparer<Digest>.Create((a, b) => a == b, asked =>
+        new([Digest.Of("a blob that nobody has"u8)], EqualityComparer<Digest>.Create((a, b) => a == b, asked =>
         {
             if (asked == digest)
                 action();

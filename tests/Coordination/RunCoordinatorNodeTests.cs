@@ -1,0 +1,238 @@
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
+using Elastic.Simulation;
+using Elastic.Testing;
+using static Elastic.Testing.RunSamples;
+
+namespace Elastic.Coordination.Tests;
+
+// What a supervisor does when nodes come, go, fail, rest and answer.
+public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
+{
+    [Fact]
+    public void A_new_node_is_told_of_the_run_and_asked_what_it_has_before_it_gets_work()
+    {
+        Recover(Journal(1));
+        Enlist(A);
+        Assert.Equal(["OpenRun", "Survey"], Sent(A));
+        Survey(A, At(1).Current());
+        Assert.Equal(["compute"], Sent(A));
+    }
+
+    [Fact]
+    public void Work_that_a_node_has_in_hand_is_adopted_and_what_nobody_waits_for_is_dropped()
+    {
+        Recover(Journal(1));
+        Enlist(A, devices: 2, works: [Held(ComputeWork.KeyOf(1, 1), 1), Held(ComputeWork.KeyOf(0, 1), 0)]);
+        Survey(A, At(1).Current());
+        var sent = Taken(A);
+        Assert.Equal([ComputeWork.KeyOf(0, 1)], sent.OfType<NodeCommand.DropWork>().Single().Works);
+        Assert.Equal([ComputeWork.KeyOf(1, 0)], sent.OfType<WorkOrder>().Select(o => o.Key));
+    }
+
+    [Fact]
+    public void Work_that_a_node_does_not_have_by_its_own_account_is_given_out_again_after_three_seconds()
+    {
+        Begin(1, A);
+        Assert.Contains("compute", Sent(A));
+        After(2);
+        Enlist(A);
+        Assert.Empty(Sent(A));
+        After(1.5);
+        Enlist(A);
+        Assert.Equal(["compute"], Sent(A));
+    }
+
+    [Fact]
+    public void Every_answer_is_acknowledged_though_it_came_before()
+    {
+        Begin(1, A);
+        Sent(A);
+        for (var i = 0; i < 2; i++)
+        {
+            Step(new RunInput.Answered(Finish(A, Result(1, 0))));
+            Assert.Contains("DropWork", Sent(A));
+        }
+    }
+
+    [Fact]
+    public void What_one_node_has_whole_is_not_lost()
+    {
+        Recover(Journal(3));
+        Enlist(A);
+        Survey(A, [Version(3)]);
+        Enlist(B);
+        Survey(B, [D("inner 2 0"), D("inner 2 1")]);
+        Assert.Equal((3, true), (Coordinator.Run.Round, Coordinator.View.Surveyed));
+    }
+
+    [Fact]
+    public void A_node_that_begins_anew_is_not_gone_in_between()
+    {
+        Begin(1, A, Results(1));
+        Step(new RunInput.Answered(Sums(A, 1, 0, 1)));
+        Enlist(B);
+        Survey(B, [.. At(1).Current(), D("inner 1 0"), D("inner 1 1")]);
+        Assembled(A, 1);
+        Assert.Empty(Fences());                                          // one of two
+        Enlist(B, incarnation: "2");
+        Assert.Empty(Fences());                                          // and not one of one
+        Step(new RunInput.Lost(B));
+        Assert.Single(Fences());
+    }
+
+    [Fact]
+    public void An_answer_of_another_job_or_of_a_node_that_is_not_there_is_dropped_and_said()
+    {
+        Begin(1, A);
+        Step(new RunInput.Answered(Finish(A, Result(1, 0)) with { Job = new JobId("another-00000000") }));
+        Step(new RunInput.Answered(Finish(B, Result(1, 0))));
+        Step(new RunInput.Answered(Finish(A, Result(1, 0)) with { Key = new WorkKey("another kind", 1) }));
+        Assert.Equal(
+            ["it belongs to another-00000000", "the node is not enlisted: it says it again when it is", "there is no kind of work \"another kind\""],
+            Outputs.OfType<RunOutput.Dropped>().Select(d => d.Why));
+        Assert.Empty(Coordinator.Run.Finished);
+    }
+
+    [Fact]
+    public void A_leaving_node_is_released_when_others_have_what_it_had_and_told_again_until_it_goes()
+    {
+        Begin(1, A);
+        Enlist(B);
+        Survey(B, []);
+        Enlist(A, leaving: true);
+        Step(new RunInput.Reported(new NodeReport.RunIdle(A, Id)));
+        Assert.DoesNotContain("Release", Sent(A));
+        foreach (var (copy, set) in new[] { (0, Version(1)), (1, D("inner 0 0")), (5, D("inner 0 1")) })
+            Step(new RunInput.Answered(Answer(B, CopyWork.KeyOf(1, copy), new Copied(set))));
+        Assert.Contains("Release", Sent(A));
+        After(1);
+        Enlist(A, leaving: true);
+        Assert.Contains("Release", Sent(A));
+    }
+
+    [Fact]
+    public void A_node_that_comes_back_leaving_is_not_released_before_it_is_known_what_it_has()
+    {
+        Begin(1, A);
+        Enlist(B);
+        Survey(B, At(1).Current());
+        Step(new RunInput.Lost(A));
+        Enlist(A, leaving: true);
+        Assert.DoesNotContain("Release", Sent(A));
+        Survey(A, At(1).Current());
+        Assert.Contains("Release", Sent(A));
+    }
+
+    [Fact]
+    public void A_leaving_node_waits_for_one_that_only_rests()
+    {
+        Begin(1, A);
+        Enlist(B);
+        Survey(B, []);
+        Fail(Taken(B).OfType<WorkOrder>().First(), B, "the disk is full", WorkFailure.Permanent);
+        Enlist(A, leaving: true);
+        Step(new RunInput.Reported(new NodeReport.RunIdle(A, Id)));
+        Assert.DoesNotContain("Release", Sent(A));
+        Step(new RunInput.Lost(B));
+        Assert.Contains("Release", Sent(A));
+    }
+
+    [Fact]
+    public void A_node_that_cannot_do_its_work_rests_while_others_can_and_is_tried_again()
+    {
+        Begin(1, A);
+        Enlist(B);
+        Survey(B, At(1).Current());
+        Fail(Taken(A).OfType<WorkOrder>().First(o => o.Content is Compute), A, "the disk is full", WorkFailure.Permanent);
+        Assert.Null(Coordinator.Failure);
+        Assert.Contains("Exclude", Sent(A));
+        Assert.Equal([B], Coordinator.View.Workers);
+        After(31);
+        Step(new RunInput.Tick());
+        Assert.Equal([A, B], Coordinator.View.Workers);
+    }
+
+    [Fact]
+    public void A_node_that_fails_again_and_again_for_no_reason_rests_while_others_can_and_longer_each_time()
+    {
+        Begin(1, A);
+        Enlist(B);
+        Survey(B, At(1).Current());
+        var order = Taken(A).OfType<WorkOrder>().First(o => o.Content is Compute);
+        FailOnA();
+        Assert.Equal([A, B], Coordinator.View.Workers);
+        foreach (var rest in new[] { 30, 60, 120 })
+        {
+            FailOnA();
+            Assert.Null(Coordinator.Failure);
+            Assert.Equal([B], Coordinator.View.Workers);
+            After(rest - 1);
+            Step(new RunInput.Tick());
+            Assert.Equal([B], Coordinator.View.Workers);
+            After(2);
+            Step(new RunInput.Tick());
+            Assert.Equal([A, B], Coordinator.View.Workers);
+        }
+
+        void FailOnA()
+        {
+            After(10);                                                   // what failed before does not rest any more
+            Step(new RunInput.Tick());
+            Enlist(A, works: new HeldWork(Id.Job, order.Id, order.Key, order.From));     // it has it in hand, by its own account
+            Fail(order, A, "IOException: Input/output error", WorkFailure.Transient);
+        }
+    }
+
+    [Fact]
+    public void Work_that_failed_for_no_reason_is_given_out_again_after_a_rest()
+    {
+        Begin(1, A);
+        Fail(Taken(A).OfType<WorkOrder>().First(), A, "IOException: Input/output error", WorkFailure.Transient);
+        Sent(A);
+        After(0.4);
+        Step(new RunInput.Tick());
+        Assert.DoesNotContain("compute", Sent(A));
+        After(0.7);
+        Step(new RunInput.Tick());
+        Assert.Contains("compute", Sent(A));
+    }
+
+    [Fact]
+    public void A_node_that_lost_the_word_to_open_a_run_is_told_again_at_once()
+    {
+        Begin(1, A);
+        Sent(A);
+        Step(new RunInput.Reported(new NodeReport.RunUnopened(A, Id, null)));
+        Assert.Contains("OpenRun", Sent(A));
+        Assert.Equal([A], Coordinator.View.Workers);
+        Step(new RunInput.Reported(new NodeReport.RunUnopened(A, Id, "its corpus cannot be had")));
+        Assert.DoesNotContain("OpenRun", Sent(A));
+        Assert.Empty(Coordinator.View.Workers);
+    }
+
+    [Fact]
+    public void A_run_started_without_devices_takes_the_arithmetic_of_most_devices_and_the_others_only_store()
+    {
+        Recover(new RunEvent.RunStarted(Id, VirtualRun.Name, RunSamples.Begin.Settings, Elements, D("corpus"), 1000, 100, "", VirtualRun.By(0)));
+        Enlist(A, arithmetic: "cuda");
+        Assert.Equal("cuda", Coordinator.Run.Arithmetic);
+        Enlist(B, devices: 4);
+        Assert.Equal([A], Coordinator.View.Workers);
+        Assert.Contains("Exclude", Sent(B));
+        Assert.Equal([A, B], Coordinator.View.Staying);
+    }
+
+    [Fact]
+    public void A_node_in_quarantine_is_told_once_and_is_no_part_of_the_view()
+    {
+        Recover([.. Journal(1), new RunEvent.NodeQuarantined(Id, B, "it lies")]);
+        Enlist(B);
+        Assert.Equal(["Exclude"], Sent(B));
+        Enlist(B);
+        Assert.Empty(Sent(B));
+        Assert.Empty(Coordinator.View.Nodes);
+    }
+}
