@@ -7,7 +7,8 @@ namespace Elastic.Storage.Tests;
 public sealed class CheckpointManifestTests : TemporaryFolder
 {
     private static readonly CheckpointManifest Manifest = new(
-        1, "a", 12, "gpt2 4x128 heads 4 context 128 vocabulary 257", """{"run.name":"a"}""", "c0", "byte", "f0", "p0", ["i0", "i1"], 1234567890123, "l0", "../blobs");
+        1, "a", 12, "gpt2 4x128 heads 4 context 128 vocabulary 257", """{"run.name":"a"}""", "c0", "byte", "f0", Digest.Of("p0"u8).Hex, ["i0", "i1"],
+        1234567890123, "l0", "../blobs");
 
     private string Name => Path.Combine(Folder, "round-000012.json");
 
@@ -24,6 +25,8 @@ public sealed class CheckpointManifestTests : TemporaryFolder
     [InlineData("""{"format":1,"run":""")]
     [InlineData("""{"format":"one"}""")]
     [InlineData("[1]")]
+    [InlineData("""{"format":1,"parameters":"../p0"}""")]
+    [InlineData("""{"format":1}""")]
     public void What_is_no_manifest_is_refused_with_its_path(string text)
     {
         File.WriteAllText(Name, text);
