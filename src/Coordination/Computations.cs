@@ -28,11 +28,13 @@ public static class Computations
                 first.Add(wanted);
             else if (quorum.IsDisputed || (plan.Audits(run.Round, replica) && quorum.Votes.Count < 2))
             {
-                // Where no other node can compute the replica, an audit is dropped; a dispute waits for a node to join.
+                // A dispute waits for a node to join. An audit waits while another node is there that may compute, though it rests or leaves
+                // now; where there is none, the audit is dropped.
                 var possible = workers.Any(w => !not.Contains(w));
+                var conceivable = view.Nodes.Any(n => n.Value.Devices.Length > 0 && !not.Contains(n.Key));
                 if (quorum.IsDisputed ? pending == 0 && possible : quorum.Votes.Count + pending < 2 && possible)
                     checks.Add(wanted);
-                else if (pending > 0 && quorum.Votes.Count > 0)
+                else if (quorum.Votes.Count > 0 && (pending > 0 || (!quorum.IsDisputed && conceivable)))
                     checks.Add(wanted with { Not = workers });             // in flight: wait for it, give it to no other node
             }
             else if (quorum.Votes.IsEmpty && runners is [var only] && stragglers.IsStraggling(view.InFlight[new InFlightWork(ComputeWork.KeyOf(run.Round, replica), only)]))

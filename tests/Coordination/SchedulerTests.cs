@@ -242,6 +242,19 @@ public sealed class SchedulerTests
     }
 
     [Fact]
+    public void An_audit_waits_for_a_node_that_rests_or_leaves_as_long_as_it_is_there()
+    {
+        var plan = Plan with { AuditRate = 1 };
+        var run = Fold(At(1), Finished(0, A), Finished(1, A));
+        var resting = FleetOf(("a", 2)).Enlist(B, [new("cpu:0")], leaving: true);        // to the view both are the same
+        var scheduling = Scheduler.Next(run, resting, plan, default);
+        Assert.Empty(scheduling.Given);
+        Assert.Equal("an audit waits for another node: those that may compute rest, leave or are at work", scheduling.Reason);
+        Assert.Equal([B, B], Given(run, resting.Enlist(B, [new("cpu:0"), new("cpu:1")]), out _, plan).Select(w => w.Node));
+        Assert.Equal("average", Assert.Single(Given(run, resting.Lose(B), out _, plan)).Key.Kind);
+    }
+
+    [Fact]
     public void A_disputed_replica_goes_to_a_node_that_has_not_voted_and_otherwise_waits()
     {
         var run = Fold(WithResults(At(1)), new RunEvent.ReplicaContested(Id, Result(1, 0), Result(1, 0, "x"), B));

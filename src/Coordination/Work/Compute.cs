@@ -44,6 +44,8 @@ public sealed class ComputeWork : WorkKind
             scheduling.Lack("no node has a device that may compute for this run");
         else if (run.Quorums.Values.Any(q => q.IsDisputed))
             scheduling.Lack("two results of one replica differ: a third computation, on a node that has not computed it yet, settles it");
+        else if (wanted.Any(w => w.Needed && !run.QuorumOf(w.Replica).Votes.IsEmpty))
+            scheduling.Lack("an audit waits for another node: those that may compute rest, leave or are at work");
     }
 
     public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) =>

@@ -54,7 +54,7 @@ internal static class SimulateCommand
         foreach (var scenario in scenarios)
         {
             var violations = SimulateAll(scenario, from, seeds, output, error, cancel);
-            output.WriteLine($"{scenario.Name}: {seeds} simulated runs, {violations} {(violations == 1 ? "violation" : "violations")}");
+            output.WriteLine($"{scenario.Name}: {seeds} simulated {(seeds == 1 ? "run" : "runs")}, {violations} {(violations == 1 ? "violation" : "violations")}");
             failed += violations;
         }
 
