@@ -276,8 +276,8 @@ public sealed class VirtualWorld
         (!_accidents.Liar || (!node.Lies && Live.Count(IsFit) > 3))
         && (!_accidents.Gentle || (IsSettled() && Committed().All(set => Live.Any(n => n != node && !n.IsLeaving && n.Blobs.IsWhole(set)))));
 
-    // The supervisor's view is up to date, and no node is leaving or resting.
-    private bool IsSettled() => Live.Count(n => !n.IsLeaving) > 1
+    // The supervisor's view is up to date, and no node is leaving, resting, or about to rest: with two nodes, a broken one and a loss are two losses.
+    private bool IsSettled() => Live.Count(n => !n.IsLeaving) > 1 && !_nodes.Any(n => n.IsFull || n.IsBroken)
         && Supervisor.IsThere && Supervisor.View.Nodes.Values.All(n => !n.Leaving) && Live.Select(n => n.Id).ToHashSet().SetEquals(Supervisor.View.Nodes.Keys);
 
     // The sets that are committed, or are just being committed.
