@@ -114,6 +114,36 @@ public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void What_a_node_answers_after_its_release_does_not_count()
+    {
+        Begin(1, A);
+        Enlist(B);
+        Survey(B, At(1).Current());
+        Enlist(A, leaving: true);
+        Step(new RunInput.Reported(new NodeReport.RunIdle(A, Id)));
+        Assert.Contains("Release", Sent(A));
+        Step(new RunInput.Answered(Finish(A, Result(1, 0))));
+        Assert.Empty(Coordinator.Run.Finished);
+        Assert.Equal("the node was released: what it has made since goes with it", Outputs.OfType<RunOutput.Dropped>().Last().Why);
+    }
+
+    [Fact]
+    public void A_result_that_was_only_on_a_lost_node_is_computed_again_after_two_seconds()
+    {
+        Begin(1, A);
+        Enlist(B);
+        Survey(B, At(1).Current());
+        Step(new RunInput.Answered(Finish(B, Result(1, 1))));
+        Step(new RunInput.Lost(B));
+        After(1.9);
+        Step(new RunInput.Tick());
+        Assert.Equal([1], Coordinator.Run.Finished.Keys);                // the node may be back in a moment
+        After(0.2);
+        Step(new RunInput.Tick());
+        Assert.Empty(Coordinator.Run.Finished);
+    }
+
+    [Fact]
     public void A_node_that_comes_back_leaving_is_not_released_before_it_is_known_what_it_has()
     {
         Begin(1, A);
