@@ -51,7 +51,7 @@ internal static class HelpText
 
     public static IEnumerable<string> Of(PaletteHelp palette, CommandHelp command)
     {
-        foreach (var line in Wrap(command.Description, Width))
+        foreach (var line in TextWrap.Lines(command.Description, Width))
             yield return line;
         yield return "";
         yield return "Usage:";
@@ -84,28 +84,11 @@ internal static class HelpText
         foreach (var (name, text) in rows)
         {
             var first = true;
-            foreach (var line in Wrap(text, Width - 2 - width))
+            foreach (var line in TextWrap.Lines(text, Width - 2 - width))
             {
                 yield return $"  {(first ? name : "").PadRight(width)}{line}";
                 first = false;
             }
         }
-    }
-
-    private static IEnumerable<string> Wrap(string text, int width)
-    {
-        var line = "";
-        foreach (var word in text.Split(' '))
-        {
-            if (line.Length > 0 && line.Length + 1 + word.Length > width)
-            {
-                yield return line;
-                line = "";
-            }
-
-            line = line.Length == 0 ? word : $"{line} {word}";
-        }
-
-        yield return line;
     }
 }

@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Configuration;
@@ -17,30 +18,12 @@ internal static class SettingsHelp
         foreach (var (setting, about) in rows)
         {
             var start = setting.PadRight(column);
-            foreach (var line in Wrap(about, Width - column))
+            foreach (var line in TextWrap.Lines(about, Width - column))
             {
                 yield return start + line;
                 start = new string(' ', column);
             }
         }
-    }
-
-    /// <summary>Cuts a text between words into lines of at most <paramref name="width"/> characters, as far as its words allow.</summary>
-    public static IEnumerable<string> Wrap(string text, int width)
-    {
-        var line = "";
-        foreach (var word in text.Split(' '))
-        {
-            if (line.Length > 0 && line.Length + 1 + word.Length > width)
-            {
-                yield return line;
-                line = "";
-            }
-
-            line = line.Length == 0 ? word : $"{line} {word}";
-        }
-
-        yield return line;
     }
 
     // "et al. 2019" ends no sentence: a sentence begins with a capital.

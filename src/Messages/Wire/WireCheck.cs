@@ -31,22 +31,22 @@ public static class WireCheck
                     throw new InvalidDataException($"{where} has {text.Length} characters: at most {LongestText} are allowed");
                 break;
             case Digest digest:
-                Demand(digest.Hex is { } hex && Digest.IsDigest(hex), where, digest.Hex, "SHA-256");
+                Made(static text => new Digest(text), digest.Hex, where, "SHA-256");
                 break;
             case RunName name:
-                Demand(Identifier.IsValid(name.Value, 64), where, name.Value, nameof(RunName));
+                Made(static text => new RunName(text), name.Value, where, nameof(RunName));
                 break;
             case RunId id:
-                Demand(Identifier.IsValid(id.Value, 80), where, id.Value, nameof(RunId));
+                Made(static text => new RunId(text), id.Value, where, nameof(RunId));
                 break;
             case JobId job:
-                Demand(Identifier.IsValid(job.Value, 80), where, job.Value, nameof(JobId));
+                Made(static text => new JobId(text), job.Value, where, nameof(JobId));
                 break;
             case NodeId node:
-                Demand(Identifier.IsValid(node.Value, 80), where, node.Value, nameof(NodeId));
+                Made(static text => new NodeId(text), node.Value, where, nameof(NodeId));
                 break;
             case DeviceId device:
-                Demand(Identifier.IsValid(device.Value, 32), where, device.Value, nameof(DeviceId));
+                Made(static text => new DeviceId(text), device.Value, where, nameof(DeviceId));
                 break;
             case Enum choice:
                 if (!Enum.IsDefined(choice.GetType(), choice))
@@ -67,10 +67,17 @@ public static class WireCheck
         }
     }
 
-    private static void Demand(bool condition, string where, string? value, string what)
+    // The constructor decides what is valid, for values that were made without it, too.
+    private static void Made<T>(Func<string, T> constructor, string? text, string where, string what)
     {
-        if (!condition)
-            throw new InvalidDataException($"{where} is \"{(value?.Length > 100 ? value[..100] + "…" : value)}\", which is no {what}");
+        try
+        {
+            constructor(text!);
+        }
+        catch (ArgumentException e)
+        {
+            throw new InvalidDataException($"{where} is \"{(text?.Length > 100 ? text[..100] + "…" : text)}\", which is no {what}", e);
+        }
     }
 
     private static (PropertyInfo Property, bool MayBeNull)[] PropertiesOf(Type type) => Properties.GetOrAdd(type, static t =>

@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
-using Elastic.Host.Configuration;
+using Elastic.Foundation;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Tests.Configuration;
@@ -33,7 +33,7 @@ internal static class SettingsDocuments
         {
             text.Append($"\n{block.Key} {{\n");
             text.AppendJoin("\n", block.Select(setting => string.Concat(
-                [.. SettingsHelp.Wrap(setting.Why, LineWidth).Select(line => $"  # {line}\n"),
+                [.. TextWrap.Lines(setting.Why, LineWidth).Select(line => $"  # {line}\n"),
                     $"  # Takes: {setting.Takes}\n  {setting.Key[(block.Key.Length + 1)..]} = {setting.ShownDefault}\n"])));
             text.Append("}\n");
         }
