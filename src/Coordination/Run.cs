@@ -33,7 +33,7 @@ public static class Run
             Decision.Refuse($"{c.Holders} of {c.Nodes} nodes hold the version: too few to survive the loss of one"),
         CommitRound c => Decision.Store(new RoundCommitted(
             run.Id, c.Round, c.Version, c.Fingerprint, plan.TokensBefore(c.Round + 1),
-            Ledger.Append(run.Ledger, run.Finished.Values.Select(Ledger.Of), c.Version))),
+            HashChain.Append(run.ChainHead, run.Finished.Values.Select(HashChain.Of), c.Version))),
 
         FinishSurvey c => Survey.Decide(run, c.Asked.ToHashSet(), c.Intact.ToHashSet()),
         LoseWork c when c.Round != run.Round => Decision.AlreadyDone,
@@ -128,7 +128,7 @@ public static class Run
         Version = x.Version,
         Fingerprint = x.Fingerprint,
         TokensSeen = x.TokensSeen,
-        Ledger = x.Ledger,
+        ChainHead = x.ChainHead,
         InnerStates = [.. run.Finished.Values.Select(r => r.InnerState)],
         TrainLossNats = run.Finished.Values.Average(r => r.LossNats),
         Finished = run.Finished.Clear(),
@@ -143,7 +143,7 @@ public static class Run
         Version = from?.Parameters,
         Fingerprint = from?.Fingerprint,
         TokensSeen = from?.TokensSeen ?? 0,
-        Ledger = from?.Ledger ?? Ledger.Empty,
+        ChainHead = from?.ChainHead ?? HashChain.Empty,
         InnerStates = from is null ? [] : [.. from.InnerStates],
         Checkpoints = run.Checkpoints.RemoveAll(c => c.Version > (from?.Version ?? 0)),
         Score = run.Score is { } score && score.Version > (from?.Version ?? 0) ? null : run.Score,

@@ -44,7 +44,7 @@ public sealed record RunState
 
     public long TokensSeen { get; init; }
 
-    public Digest Ledger { get; init; } = Coordination.Ledger.Empty;
+    public Digest ChainHead { get; init; } = HashChain.Empty;
 
     /// <summary>Results of this round, by replica.</summary>
     public ImmutableSortedDictionary<int, ReplicaResult> Finished { get; init; } = ImmutableSortedDictionary<int, ReplicaResult>.Empty;

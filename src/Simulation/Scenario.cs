@@ -83,7 +83,7 @@ public sealed record Scenario
     {
         var (run, expected) = (world.Supervisor.Run, VirtualArithmetic.Expected(plan));
         Invariant.Holds(run.Version == expected.Version, $"the run ends in version {run.Version?.Short}, an undisturbed one in {expected.Version.Short}");
-        Invariant.Holds(run.Ledger == expected.Ledger, "the run has the right weights, and the ledger of another one");
+        Invariant.Holds(run.ChainHead == expected.ChainHead, "the run has the right weights, and the hash chain of another one");
         Invariant.Holds(
             run.TokensSeen == plan.TokensBefore(plan.Rounds), $"the run counts {run.TokensSeen} tokens, an undisturbed one {plan.TokensBefore(plan.Rounds)}");
         Invariant.Holds(run.Phase(plan) == RunPhase.Finished, $"the run ends in phase {run.Phase(plan)}");

@@ -12,18 +12,18 @@ public static class VirtualArithmetic
     public static readonly Digest First = D("version 0");
 
     /// <summary>The hash chain and the version after all rounds, computed directly, without nodes or accidents.</summary>
-    public static (Digest Ledger, Digest Version) Expected(RunPlan plan)
+    public static (Digest ChainHead, Digest Version) Expected(RunPlan plan)
     {
-        var (ledger, version, inner) = (Ledger.Empty, First, new Digest?[plan.ReplicasAt(0)]);
+        var (chain, version, inner) = (HashChain.Empty, First, new Digest?[plan.ReplicasAt(0)]);
         for (var round = 0; round < plan.Rounds; round++)
         {
             var results = inner.Select((state, replica) => Compute(plan, round, replica, version, state)).ToList();
             version = Version(plan, [.. Enumerable.Range(0, plan.Chunks).Select(c => Average(round, c, version, [.. results.Select(r => r.Contribution)]))]);
-            ledger = Ledger.Append(ledger, results.Select(Ledger.Of), version);
+            chain = HashChain.Append(chain, results.Select(HashChain.Of), version);
             inner = [.. results.Select(r => (Digest?)r.InnerState)];
         }
 
-        return (ledger, version);
+        return (chain, version);
     }
 
     public static ReplicaResult Compute(RunPlan plan, int round, int replica, Digest version, Digest? innerState) => new(

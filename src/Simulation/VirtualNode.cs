@@ -223,7 +223,7 @@ public sealed class VirtualNode
                 return Lacking(c.Set) ?? (WorkOutcome)new Copied(c.Set);
             case TakeCheckpoint c:
                 return Lacking([c.Parameters, .. c.InnerStates]) ?? (WorkOutcome)new CheckpointWritten(new Checkpoint(
-                    c.Version, c.Parameters, c.Fingerprint, c.InnerStates, c.TokensSeen, c.Ledger, $"{c.Version}"));
+                    c.Version, c.Parameters, c.Fingerprint, c.InnerStates, c.TokensSeen, c.ChainHead, $"{c.Version}"));
             default:
                 throw new InvalidOperationException($"not a piece of work: {order.Content}");
         }

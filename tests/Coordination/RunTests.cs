@@ -209,13 +209,13 @@ public sealed class RunTests
     }
 
     [Fact]
-    public void A_commit_counts_the_tokens_chains_the_ledger_and_opens_the_next_round()
+    public void A_commit_counts_the_tokens_extends_the_hash_chain_and_opens_the_next_round()
     {
-        var ledger = Ledger.Append(Ledger.Empty, [Ledger.Of(Result(0, 0)), Ledger.Of(Result(0, 1))], Version(1));
-        Stores(Assembling, Commit(0, 1, 1), new RoundCommitted(Id, 0, Version(1), D("fingerprint 1"), 2 * 3 * 8 * 16, ledger));
+        var chain = HashChain.Append(HashChain.Empty, [HashChain.Of(Result(0, 0)), HashChain.Of(Result(0, 1))], Version(1));
+        Stores(Assembling, Commit(0, 1, 1), new RoundCommitted(Id, 0, Version(1), D("fingerprint 1"), 2 * 3 * 8 * 16, chain));
 
         var run = Carry(Assembling, Commit(0));
-        Assert.Equal((1, Version(1), 768, ledger), (run.Round, run.Version!.Value, run.TokensSeen, run.Ledger));
+        Assert.Equal((1, Version(1), 768, chain), (run.Round, run.Version!.Value, run.TokensSeen, run.ChainHead));
         Assert.Equal([D("inner 0 0"), D("inner 0 1")], run.InnerStates);
         Assert.Equal(3.0, run.TrainLossNats);                            // the mean of 2.5 and 3.5
         Assert.Equal((0, 0, 0), (run.Finished.Count, run.HandedOver.Count, run.Averaged.Count));

@@ -48,7 +48,7 @@ public sealed class SchedulerTests
         var work = Given(run, Two, out _);
         Assert.Equal([("evaluate", A), ("checkpoint", A), ("compute", B)], work.Select(w => (w.Key.Kind, w.Node)));
         Assert.Equal(new Evaluate(2, Version(2)), work[0].Content);
-        var expected = new TakeCheckpoint(2, Version(2), D("fingerprint 2"), [D("inner 1 0"), D("inner 1 1")], run.TokensSeen, run.Ledger);
+        var expected = new TakeCheckpoint(2, Version(2), D("fingerprint 2"), [D("inner 1 0"), D("inner 1 1")], run.TokensSeen, run.ChainHead);
         Assert.Equal(Deep(expected), Deep(work[1].Content));
     }
 

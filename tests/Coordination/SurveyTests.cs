@@ -42,7 +42,7 @@ public sealed class SurveyTests
         var after = Surveyed(run, "version 3", out var events);
         var rolledBack = Assert.IsType<RolledBack>(Assert.Single(events));
         Assert.Equal("version 3 is incomplete or damaged: going on from the checkpoint of round 2", rolledBack.Why);
-        Assert.Equal((2, Version(2), D("fingerprint 2"), D("ledger 2")), (after.Round, after.Version, after.Fingerprint, after.Ledger));
+        Assert.Equal((2, Version(2), D("fingerprint 2"), D("chain 2")), (after.Round, after.Version, after.Fingerprint, after.ChainHead));
         Assert.Equal(Plan.TokensBefore(2), after.TokensSeen);
         Assert.Equal(Checkpoint(2).InnerStates, after.InnerStates);
         Assert.Equal(2, after.Score!.Version);
@@ -78,7 +78,7 @@ public sealed class SurveyTests
             "version 4 is incomplete or damaged, so is the checkpoint of round 4, so is the checkpoint of round 2: starting over from the seed",
             Assert.IsType<RolledBack>(decision.Events[^1]).Why);
         var after = Fold(run, [.. decision.Events]);
-        Assert.Equal((0, null, Ledger.Empty, 0), (after.Round, after.Version, after.Ledger, after.TokensSeen));
+        Assert.Equal((0, null, HashChain.Empty, 0), (after.Round, after.Version, after.ChainHead, after.TokensSeen));
         Assert.Empty(after.Checkpoints);
         Assert.Null(after.Score);
     }

@@ -94,7 +94,7 @@ public static class RunSamples
 
     public static Checkpoint Checkpoint(int version) => new(
         version, Version(version), D($"fingerprint {version}"), [.. Enumerable.Range(0, Plan.ReplicasAt(0)).Select(r => D($"inner {version - 1} {r}"))],
-        Plan.TokensBefore(version), D($"ledger {version}"), $"round-{version}.json");
+        Plan.TokensBefore(version), D($"chain {version}"), $"round-{version}.json");
 
     public static CoordinatorCommand.CommitRound Commit(int round, int holders = 2, int nodes = 2) =>
         new(round, VersionAfter(round), D($"fingerprint {round + 1}"), holders, nodes);

@@ -126,7 +126,7 @@ internal sealed class SimulatedNode(
                 return new Evaluated(new VersionScore(c.Version, 3.25, 1.0625));
             case TakeCheckpoint c:
                 return new CheckpointWritten(new Checkpoint(
-                    c.Version, Hold(c.Parameters), c.Fingerprint, [.. c.InnerStates.Select(Hold)], c.TokensSeen, c.Ledger,
+                    c.Version, Hold(c.Parameters), c.Fingerprint, [.. c.InnerStates.Select(Hold)], c.TokensSeen, c.ChainHead,
                     $"/var/lib/elastic/runs/{run}/checkpoints/round-{c.Version}.json"));
             case Compute c:
                 return new Computed(new ReplicaResult(

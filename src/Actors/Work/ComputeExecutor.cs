@@ -49,7 +49,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
     {
         var first = order.HandOver?.Step ?? 0;
         var lossSum = order.HandOver?.LossSumNats ?? 0;
-        var samples = order.HandOver?.Samples ?? Ledger.Empty;
+        var samples = order.HandOver?.Samples ?? HashChain.Empty;
         var next = ReadAsync(first);
         await LoadAsync();
         await context.Devices.AttachAsync(run.Settings, _memory.Vectors);
@@ -68,7 +68,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
             if (run.Faults.StepPause > TimeSpan.Zero)
                 await Task.Delay(run.Faults.StepPause, CancellationToken.None);
             lossSum += loss;
-            samples = Ledger.AppendStep(samples, batch.Samples);
+            samples = HashChain.AppendStep(samples, batch.Samples);
             if (step + 1 == _segment.InnerSteps || Stopwatch.GetElapsedTime(_told) >= _betweenNews)
             {
                 _told = Stopwatch.GetTimestamp();

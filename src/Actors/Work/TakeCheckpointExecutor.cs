@@ -19,6 +19,6 @@ internal sealed class TakeCheckpointExecutor : WorkExecutor
             await run.FetchAsync(set);
         return new CheckpointWritten(CheckpointFiles.Take(run.Paths, run.Id, run.Blobs, take, blobs => new CheckpointManifest(
             1, run.Id.Value, take.Version, run.Architecture.Signature, run.SettingsCanonical, run.CorpusId.Hex, run.Corpus.Manifest.Tokenizer,
-            take.Fingerprint.Hex, take.Parameters.Hex, [.. take.InnerStates.Select(s => s.Hex)], take.TokensSeen, take.Ledger.Hex, blobs)));
+            take.Fingerprint.Hex, take.Parameters.Hex, [.. take.InnerStates.Select(s => s.Hex)], take.TokensSeen, take.ChainHead.Hex, blobs)));
     }
 }

@@ -30,7 +30,7 @@ internal static class CorpusAudit
         return command;
     }
 
-    private static int Report(LedgerReport report, TextWriter output, TextWriter error)
+    private static int Report(AuditReport report, TextWriter output, TextWriter error)
     {
         output.WriteLine($"{report.Rounds} rounds, {report.Samples} samples, {report.Tokens} tokens");
         foreach (var epoch in report.Epochs)

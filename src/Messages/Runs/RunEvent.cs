@@ -65,9 +65,9 @@ public abstract record RunEvent(RunId RunId)
     /// <summary>Round <paramref name="Round"/> is over; computing it again gives the same bytes.</summary>
     /// <param name="Version">Vector set of version <paramref name="Round"/> + 1.</param>
     /// <param name="TokensSeen">Over all replicas and rounds.</param>
-    /// <param name="Ledger">The hash chain's digest: SHA-256 over the one before this round, the replicas' results in order, and the
+    /// <param name="ChainHead">The hash chain's digest: SHA-256 over the one before this round, the replicas' results in order, and the
     /// version.</param>
-    public sealed record RoundCommitted(RunId RunId, int Round, Digest Version, Digest Fingerprint, long TokensSeen, Digest Ledger) : RunEvent(RunId);
+    public sealed record RoundCommitted(RunId RunId, int Round, Digest Version, Digest Fingerprint, long TokensSeen, Digest ChainHead) : RunEvent(RunId);
 
     public sealed record VersionEvaluated(RunId RunId, VersionScore Score) : RunEvent(RunId);
 

@@ -41,7 +41,7 @@ public sealed record VersionScore(int Version, double LossNats, double BitsPerBy
 /// <param name="Parameters">Vector set of the version.</param>
 /// <param name="InnerStates">One vector set per replica; empty before the first round.</param>
 /// <param name="TokensSeen">Tokens trained on up to that version, over all replicas.</param>
-/// <param name="Ledger">The hash chain's digest after those rounds.</param>
+/// <param name="ChainHead">The hash chain's digest after those rounds.</param>
 /// <param name="Path">The manifest file.</param>
 public sealed record Checkpoint(
-    int Version, Digest Parameters, Digest Fingerprint, Digest[] InnerStates, long TokensSeen, Digest Ledger, string Path) : IWireMessage;
+    int Version, Digest Parameters, Digest Fingerprint, Digest[] InnerStates, long TokensSeen, Digest ChainHead, string Path) : IWireMessage;

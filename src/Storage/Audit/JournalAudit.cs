@@ -9,7 +9,7 @@ public static class JournalAudit
 {
     /// <param name="database">Where the journal is; null for the data directory.</param>
     /// <exception cref="ElasticException">There is no such run, or its journal or its corpus cannot be read.</exception>
-    public static async Task<LedgerReport> RunAsync(string dataDir, string? database, RunName name, CancellationToken cancel)
+    public static async Task<AuditReport> RunAsync(string dataDir, string? database, RunName name, CancellationToken cancel)
     {
         var paths = new DataPaths(Path.GetFullPath(dataDir));
         if (database is null && !File.Exists(paths.Journal))
@@ -28,11 +28,11 @@ public static class JournalAudit
         }
     }
 
-    private static async Task<LedgerReport> RunAsync(DataPaths paths, DatabaseAddress address, RunId run, CancellationToken cancel)
+    private static async Task<AuditReport> RunAsync(DataPaths paths, DatabaseAddress address, RunId run, CancellationToken cancel)
     {
         // Read before the events, so that no checkpoint is of a round that the events do not have yet.
         var checkpoints = CheckpointFiles.Read(paths.Checkpoints(run));
         var events = await JournalReader.ReadAsync(address, run, cancel);
-        return await Task.Run(() => LedgerAudit.Check(paths, run, events, checkpoints, cancel), cancel);
+        return await Task.Run(() => ChainAudit.Check(paths, run, events, checkpoints, cancel), cancel);
     }
 }

@@ -49,7 +49,7 @@ public static class CheckpointFiles
         Directory.CreateDirectory(folder);
         var path = Path.Combine(folder, NameOf(take.Version));
         DurableFile.WriteDurably(path, describe(Path.GetRelativePath(folder, paths.Blobs(run))).ToBytes());
-        return new Checkpoint(take.Version, take.Parameters, take.Fingerprint, take.InnerStates, take.TokensSeen, take.Ledger, path);
+        return new Checkpoint(take.Version, take.Parameters, take.Fingerprint, take.InnerStates, take.TokensSeen, take.ChainHead, path);
     }
 
     public static void Retain(string folder, IReadOnlyList<int> versions)

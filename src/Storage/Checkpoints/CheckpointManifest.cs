@@ -15,7 +15,7 @@ namespace Elastic.Storage;
 /// <param name="Blobs">The blob folder, relative to the manifest's.</param>
 public sealed record CheckpointManifest(
     int Format, string Run, int Version, string Model, string Settings, string Corpus, string Tokenizer, string Fingerprint,
-    string Parameters, IReadOnlyList<string> InnerStates, long TokensSeen, string Ledger, string Blobs)
+    string Parameters, IReadOnlyList<string> InnerStates, long TokensSeen, string ChainHead, string Blobs)
 {
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 

@@ -122,7 +122,7 @@ public sealed class SnapshotSpecs(ITestOutputHelper output) : IDisposable
     // Waits in the mailbox until the supervisor has recovered.
     private static Task<RunView> LookAsync(IActorRef supervisor, RunName run) => supervisor.Ask<RunView>(new RunWatch.Look(run), Deadline);
 
-    private static Task<LedgerReport> AuditAsync(DataPaths paths, RunName run) => JournalAudit.RunAsync(paths.Root, null, run, default);
+    private static Task<AuditReport> AuditAsync(DataPaths paths, RunName run) => JournalAudit.RunAsync(paths.Root, null, run, default);
 
     private static Task<long> CountAsync(DatabaseAddress database, string sql) => database.CallAsync(
         Deadline, async (connection, cancel) => (long)(await connection.ScalarAsync(sql, cancel))!, default);

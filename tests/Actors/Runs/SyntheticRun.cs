@@ -68,7 +68,7 @@ internal sealed class SyntheticRun
                 Answer(EvaluateWork.KeyOf(run.Round), new Evaluated(new VersionScore(run.Round, 5, 8)));
             if (plan.Checkpoints(run.Round))
                 Answer(TakeCheckpointWork.KeyOf(run.Round), new CheckpointWritten(new Checkpoint(
-                    run.Round, run.Version!.Value, run.Fingerprint!.Value, [.. run.InnerStates], run.TokensSeen, run.Ledger, $"round-{run.Round:D6}.json")));
+                    run.Round, run.Version!.Value, run.Fingerprint!.Value, [.. run.InnerStates], run.TokensSeen, run.ChainHead, $"round-{run.Round:D6}.json")));
         }
 
         void Answer(WorkKey key, WorkOutcome outcome) =>
@@ -99,7 +99,7 @@ internal sealed class SyntheticRun
         }
 
         return new ReplicaResult(round, replica, D($"contribution {round} {replica}"), D($"inner {round} {replica}"), _schedule.Plan.TokensPerReplica(round),
-            2.5 + replica, Ledger.AppendStep(Ledger.Empty, SampleDigests.Of(blocks, tokens)));
+            2.5 + replica, HashChain.AppendStep(HashChain.Empty, SampleDigests.Of(blocks, tokens)));
     }
 
     private static Digest D(string text) => Digest.Of(System.Text.Encoding.UTF8.GetBytes(text));

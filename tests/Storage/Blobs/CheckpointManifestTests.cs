@@ -50,7 +50,7 @@ public sealed class CheckpointManifestTests : TemporaryFolder
         Assert.Equal(Manifest with { InnerStates = [] }, back with { InnerStates = [] });
         Assert.Equal(Manifest.InnerStates, back.InnerStates);
         Assert.Equal(
-            ["format", "run", "version", "model", "settings", "corpus", "tokenizer", "fingerprint", "parameters", "innerStates", "tokensSeen", "ledger", "blobs"],
+            ["format", "run", "version", "model", "settings", "corpus", "tokenizer", "fingerprint", "parameters", "innerStates", "tokensSeen", "chainHead", "blobs"],
             System.Text.Json.JsonDocument.Parse(Encoding.UTF8.GetString(Manifest.ToBytes())).RootElement.EnumerateObject().Select(p => p.Name));
     }
 

@@ -10,7 +10,7 @@ namespace Elastic.Storage.Tests;
 public sealed class EventCodecTests
 {
     private static readonly string Committed =
-        $$"""{"round":1,"version":"{{D("v")}}","fingerprint":"{{D("f")}}","tokensSeen":1536,"ledger":"{{D("l")}}","runId":"a"}""";
+        $$"""{"round":1,"version":"{{D("v")}}","fingerprint":"{{D("f")}}","tokensSeen":1536,"chainHead":"{{D("l")}}","runId":"a"}""";
 
     [Theory]
     [InlineData("")]

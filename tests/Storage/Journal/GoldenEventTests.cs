@@ -28,7 +28,7 @@ public sealed class GoldenEventTests
         new ReplicaSettled(Id, Result(1, 0) with { LossNats = 0.1 + 0.2 }, C),
         new NodeQuarantined(Id, B, "its memory \"lies\" \u4e16"),
         new ChunksAveraged(Id, 1, [Chunk(1, 0), new AveragedChunk(1, D("chunk"), D("momentum"))]),
-        new RoundCommitted(Id, 1, D("version 2"), D("fingerprint 2"), 1536, D("ledger 2")),
+        new RoundCommitted(Id, 1, D("version 2"), D("fingerprint 2"), 1536, D("chain 2")),
         new VersionEvaluated(Id, new VersionScore(2, 5.25, 7.5)),
         new CheckpointTaken(Id, Checkpoint(2)),
         new CheckpointDropped(Id, 2),

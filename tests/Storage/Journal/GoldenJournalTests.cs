@@ -33,13 +33,13 @@ public sealed class GoldenJournalTests
         Assert.Equal((131_072L, 1000L, 100L), (run.Elements, run.Blocks, run.HeldOutBlocks));
         Assert.Equal(Is("60bcc0c029449c18969acafb438c6eeb5b322bf9e3a0c9c202b0998a3e429403"), run.Version);
         Assert.Equal(Is("d906f5a985138a8be69c74ddc1ebd11f991fd0473a3f337682851cd75c44e137"), run.Fingerprint);
-        Assert.Equal(Is("553c77513d54ba753d0b4c92994de0a559b14ac0da78b47287fcc481cfcc5561"), run.Ledger);
+        Assert.Equal(Is("553c77513d54ba753d0b4c92994de0a559b14ac0da78b47287fcc481cfcc5561"), run.ChainHead);
         Assert.Equal(Is("6b17b8fcc411a533c822a5117e33cf73fa6766739d7d36ac86dc4bea883af4fe"), run.Corpus);
         Assert.Equal(Is("05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f"), run.Manifest);
         Assert.Equal(
             [Is("b89088762a57e6f845d9971e8b2d051a7d6c5665819dc5faf0a7b7c62a8a3a1b"), Is("93c6529c87bae6b51f739c72a11a871aa88cc44f4f68779b44d316644003992f")],
             run.InnerStates);
-        Assert.Equal((4, "round-000004.json", run.Ledger), (run.Checkpoints.Single().Version, run.Checkpoints[0].Path, run.Checkpoints[0].Ledger));
+        Assert.Equal((4, "round-000004.json", run.ChainHead), (run.Checkpoints.Single().Version, run.Checkpoints[0].Path, run.Checkpoints[0].ChainHead));
         Assert.Equal(new VersionScore(4, 3.5, 5.625), run.Score);
         Assert.Equal([KeyValuePair.Create("a", "a was outvoted")], run.Quarantined);
     }
@@ -61,7 +61,7 @@ public sealed class GoldenJournalTests
         foreach (var e in Version1)
         {
             if (e is RunEvent.RoundCommitted c)
-                Assert.Equal(c.Ledger, Ledger.Append(run.Ledger, run.Finished.Values.Select(Ledger.Of), c.Version));
+                Assert.Equal(c.ChainHead, HashChain.Append(run.ChainHead, run.Finished.Values.Select(HashChain.Of), c.Version));
             run = Run.Apply(run, e);
         }
 

@@ -12,16 +12,16 @@ namespace Elastic.Storage;
 /// the block ids and tokens that went into the model; the audit reads the shards again and recomputes all of them, the hash chain over the
 /// rounds, and the count of each block.
 /// </summary>
-public sealed class LedgerAudit
+public sealed class ChainAudit
 {
     private readonly IReadOnlyList<(string Path, CheckpointManifest Manifest)> _checkpoints;
     private readonly RunSchedule _run;
     private readonly IReadOnlyList<TokenShard> _shards;
     private readonly List<string> _problems = [];
-    private readonly List<Digest> _ledgers = [Ledger.Empty];                 // by version
+    private readonly List<Digest> _heads = [HashChain.Empty];                 // by version
     private RunState _state;
 
-    private LedgerAudit(
+    private ChainAudit(
         RunId id, RunSchedule run, IReadOnlyList<(string Path, CheckpointManifest Manifest)> checkpoints, IReadOnlyList<TokenShard> shards) =>
         (_run, _checkpoints, _shards, _state) = (run, checkpoints, shards, RunState.Empty(id));
 
@@ -29,7 +29,7 @@ public sealed class LedgerAudit
     /// <param name="events">All events of the run, oldest first.</param>
     /// <param name="checkpoints">Manifests that were there when the events were read.</param>
     /// <exception cref="ElasticException">There is no such run, or its corpus cannot be read.</exception>
-    public static LedgerReport Check(DataPaths paths, RunId id, IReadOnlyList<RunEvent> events,
+    public static AuditReport Check(DataPaths paths, RunId id, IReadOnlyList<RunEvent> events,
         IReadOnlyList<(string Path, CheckpointManifest Manifest)> checkpoints, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(paths);
@@ -46,7 +46,7 @@ public sealed class LedgerAudit
         var shards = run.Corpus.TrainShards.Select(s => TokenShard.Open(run.Corpus.ShardPath(s))).ToList();
         try
         {
-            var audit = new LedgerAudit(id, run, checkpoints, shards);
+            var audit = new ChainAudit(id, run, checkpoints, shards);
             foreach (var e in events)
             {
                 cancel.ThrowIfCancellationRequested();
@@ -72,12 +72,12 @@ public sealed class LedgerAudit
         switch (e)
         {
             case RunEvent.RoundCommitted:
-                _ledgers.Add(_state.Ledger);
+                _heads.Add(_state.ChainHead);
                 break;
             case RunEvent.RolledBack:
-                _ledgers.RemoveRange(_state.Round + 1, _ledgers.Count - _state.Round - 1);
-                if (_ledgers[^1] != _state.Ledger)
-                    _problems.Add($"the run went back to round {_state.Round} with another ledger than it had there");
+                _heads.RemoveRange(_state.Round + 1, _heads.Count - _state.Round - 1);
+                if (_heads[^1] != _state.ChainHead)
+                    _problems.Add($"the run went back to round {_state.Round} with another hash chain than it had there");
                 break;
         }
     }
@@ -98,22 +98,22 @@ public sealed class LedgerAudit
             _problems.Add($"round {c.Round} was committed with {_state.Finished.Count} of {_run.Plan.ReplicasAt(c.Round)} replicas");
         if (c.TokensSeen != _run.Plan.TokensBefore(c.Round + 1))
             _problems.Add($"round {c.Round}: {c.TokensSeen} tokens are counted where there were {_run.Plan.TokensBefore(c.Round + 1)}");
-        if (c.Ledger != Ledger.Append(_state.Ledger, _state.Finished.Values.Select(Ledger.Of), c.Version))
+        if (c.ChainHead != HashChain.Append(_state.ChainHead, _state.Finished.Values.Select(HashChain.Of), c.Version))
             _problems.Add($"round {c.Round}: the chain of digests is broken");
     }
 
-    private LedgerReport Report()
+    private AuditReport Report()
     {
         foreach (var (path, checkpoint) in _checkpoints)
         {
-            if (checkpoint.Version >= _ledgers.Count)
+            if (checkpoint.Version >= _heads.Count)
                 _problems.Add($"{path} is of round {checkpoint.Version}, but the journal ends at round {_state.Round}");
-            else if (checkpoint.Ledger != _ledgers[checkpoint.Version].Hex)
-                _problems.Add($"{path} has another ledger than the journal at round {checkpoint.Version}");
+            else if (checkpoint.ChainHead != _heads[checkpoint.Version].Hex)
+                _problems.Add($"{path} has another hash chain than the journal at round {checkpoint.Version}");
         }
 
         var samples = _run.Plan.Timeline.SamplesBefore(_state.Round);
-        return new LedgerReport(_state.Round, samples, _state.TokensSeen, [.. CountBlocks(samples)], _problems);
+        return new AuditReport(_state.Round, samples, _state.TokensSeen, [.. CountBlocks(samples)], _problems);
     }
 
     // Where every digest fits, the blocks that were consumed are those of the plan. Counts each of them.
@@ -141,7 +141,7 @@ public sealed class LedgerAudit
         var row = _run.Plan.Context + 1;
         var segment = _run.Plan.At(round);
         var tokens = new int[segment.Sequences * row];
-        var samples = Ledger.Empty;
+        var samples = HashChain.Empty;
         for (var step = 0; step < segment.InnerSteps; step++)
         {
             var blocks = _run.BlocksOf(round, replica, step);
@@ -151,7 +151,7 @@ public sealed class LedgerAudit
                 _shards[shard].ReadBlock(block, _run.Plan.Context, tokens.AsSpan(i * row, row));
             }
 
-            samples = Ledger.AppendStep(samples, SampleDigests.Of(blocks, tokens));
+            samples = HashChain.AppendStep(samples, SampleDigests.Of(blocks, tokens));
         }
 
         return samples;

@@ -8,7 +8,7 @@ public readonly record struct EpochCount(long Epoch, long Consumed, long Blocks)
 /// <summary>What an audit found.</summary>
 /// <param name="Rounds">Committed rounds that were checked.</param>
 /// <param name="Problems">What does not fit, one sentence each; empty when the run is proven.</param>
-public sealed record LedgerReport(int Rounds, long Samples, long Tokens, IReadOnlyList<EpochCount> Epochs, IReadOnlyList<string> Problems)
+public sealed record AuditReport(int Rounds, long Samples, long Tokens, IReadOnlyList<EpochCount> Epochs, IReadOnlyList<string> Problems)
 {
     /// <summary>True when every block was consumed exactly once per epoch, and every digest fits.</summary>
     public bool IsProven => Problems.Count == 0;

@@ -6,7 +6,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Elastic.Actors.Tests.Nodes;
 
-public sealed class LedgerAuditSpecs : IDisposable
+public sealed class AuditSpecs : IDisposable
 {
     private readonly TinyRun _tiny = new();
 
@@ -29,7 +29,7 @@ public sealed class LedgerAuditSpecs : IDisposable
     [Theory]
     [InlineData("DELETE FROM journal WHERE sequence_number = (SELECT MAX(sequence_number) - 4 FROM journal)", "gap")]
     [InlineData("DELETE FROM journal WHERE sequence_number > (SELECT MAX(sequence_number) / 2 FROM journal)", "the journal ends at round")]
-    public async Task A_ledger_with_missing_events_fails_the_audit(string tampering, string complaint)
+    public async Task A_journal_with_missing_events_fails_the_audit(string tampering, string complaint)
     {
         await _tiny.TrainAsync(TinyRun.Settings("a"), "cpu:1");
         Execute(tampering);
@@ -84,7 +84,7 @@ public sealed class LedgerAuditSpecs : IDisposable
         Assert.Contains(await ComplaintsAsync(), p => p.Contains(Path.GetFileName(shard), StringComparison.Ordinal));
     }
 
-    private Task<LedgerReport> AuditAsync() =>
+    private Task<AuditReport> AuditAsync() =>
         JournalAudit.RunAsync(Path.Combine(_tiny.Root, "data"), null, new RunName("a"), CancellationToken.None);
 
     private async Task<IReadOnlyList<string>> ComplaintsAsync()

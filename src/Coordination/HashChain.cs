@@ -8,15 +8,15 @@ namespace Elastic.Coordination;
 /// <summary>
 /// The chain of digests that ties every committed round to what its replicas consumed and made, and to all rounds before it.
 /// </summary>
-public static class Ledger
+public static class HashChain
 {
     /// <summary>The hash chain before the first round, and a replica's sample digest before its first step.</summary>
     public static readonly Digest Empty = Digest.Of("elastic ledger 1"u8);
 
     /// <summary>The hash chain's digest after a round.</summary>
     /// <param name="results">The replicas' results (see <see cref="Of"/>), in replica order.</param>
-    public static Digest Append(Digest ledger, IEnumerable<Digest> results, Digest version) =>
-        Digest.Of(Encoding.ASCII.GetBytes($"round {ledger} {string.Join(' ', results)} {version}"));
+    public static Digest Append(Digest chain, IEnumerable<Digest> results, Digest version) =>
+        Digest.Of(Encoding.ASCII.GetBytes($"round {chain} {string.Join(' ', results)} {version}"));
 
     /// <summary>All of a replica's result in one digest. The loss counts by its bits.</summary>
     public static Digest Of(ReplicaResult r) => Digest.Of(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture,
