@@ -8,8 +8,8 @@ internal static partial class SourceRules
     /// <summary>A file of more lines has more than one idea.</summary>
     public const int Lines = 400;
 
-    /// <summary>As in .editorconfig.</summary>
-    public const int Columns = 150;
+    /// <summary>Two files of this width fit side by side on a screen.</summary>
+    public const int Columns = 140;
 
     /// <summary>The file, when it has too many lines.</summary>
     public static IEnumerable<string> TooLong(string path, string text)

@@ -11,6 +11,10 @@ public class SourceTests
         Violations.None(Repository.Files(Code, ".cs").SelectMany(f => SourceRules.TooLong(f, Repository.Read(f))));
 
     [Fact]
+    public void No_line_of_code_is_wider_than_half_a_screen() =>
+        Violations.None(Repository.Files(Code, ".cs").SelectMany(f => SourceRules.TooWide(f, Repository.Read(f))));
+
+    [Fact]
     public void No_text_names_a_path_of_the_machine_that_it_was_written_on() =>
         Violations.None(Repository.Files([""], Texts).SelectMany(f => SourceRules.MachinePaths(f, Repository.Read(f))));
 
@@ -36,7 +40,7 @@ public class SourceTests
         string Text(int columns) => $"x\r\n{new string('x', columns)}\r\n";
         Assert.Empty(SourceRules.TooWide("a.cs", Text(SourceRules.Columns)));
         var violation = Assert.Single(SourceRules.TooWide("a.cs", Text(SourceRules.Columns + 1)));
-        Assert.StartsWith("a.cs:2 has 151 columns", violation, StringComparison.Ordinal);
+        Assert.StartsWith("a.cs:2 has 141 columns", violation, StringComparison.Ordinal);
     }
 
     [Theory]
