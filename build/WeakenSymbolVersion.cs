@@ -61,8 +61,10 @@ public sealed class WeakenSymbolVersion : Task
             var header = (int)(sections + (long)i * size);
             if (BitConverter.ToUInt32(image, header + 4) != VersionNeeded)
                 continue;
-            var strings = (int)BitConverter.ToInt64(image, (int)(sections + BitConverter.ToUInt32(image, header + 0x28) * (long)size) + 0x18);
-            weakened += WeakenSection(image, (int)BitConverter.ToInt64(image, header + 0x18), BitConverter.ToInt32(image, header + 0x2c), strings);
+            var strings = (int)BitConverter.ToInt64(
+                image, (int)(sections + BitConverter.ToUInt32(image, header + 0x28) * (long)size) + 0x18);
+            weakened += WeakenSection(
+                image, (int)BitConverter.ToInt64(image, header + 0x18), BitConverter.ToInt32(image, header + 0x2c), strings);
         }
         return weakened;
     }

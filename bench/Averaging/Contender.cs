@@ -129,5 +129,6 @@ internal sealed class Contender : IAsyncDisposable
         return (all.Sum(n => n.User), all.Sum(n => n.Kernel));
     }
 
-    private Task<string[]> AllAsync(Func<int, IEnumerable<string>> words) => Task.WhenAll(_nodes.Select((node, i) => node.AskAsync(words(i))));
+    private Task<string[]> AllAsync(Func<int, IEnumerable<string>> words) =>
+        Task.WhenAll(_nodes.Select((node, i) => node.AskAsync(words(i))));
 }

@@ -107,7 +107,8 @@ internal sealed class Node
                     await Task.Run(() => PlainStreams.Receive(streams));
                     return "ok";
                 case ["part", var name, var bytes]:
-                    await Task.Run(() => Parts.Do(name, long.Parse(bytes, CultureInfo.InvariantCulture), _folder, _run.Settings.Run.Replicas));
+                    await Task.Run(
+                        () => Parts.Do(name, long.Parse(bytes, CultureInfo.InvariantCulture), _folder, _run.Settings.Run.Replicas));
                     return "ok";
                 case ["forget", var except]:
                     foreach (var file in Directory.EnumerateFiles(_folder, "*.part"))

@@ -3,7 +3,9 @@ using Elastic.Testing;
 
 namespace Elastic.Bench.Mean;
 
-/// <summary>The benchmark's end of one node: a line to its standard input is a question, the next line of its standard output the answer.</summary>
+/// <summary>
+/// The benchmark's end of one node: a line to its standard input is a question, the next line of its standard output the answer.
+/// </summary>
 internal sealed class NodeProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);

@@ -29,8 +29,8 @@ var places = Option("data", memory + Path.GetTempPath()).Split(',', StringSplitO
 
 var layout = Architectures.LayoutOf(model);
 var traffic = new Traffic(layout, nodes, method, AverageWork.ChunksTogether);
-Console.WriteLine($"{layout.Length / 1e6:F1} M parameters in {layout.Chunks} chunks, {nodes} nodes, {method.ToString().ToLowerInvariant()}, " +
-                  $"{Environment.ProcessorCount} cores, medians of {turns} turns (quartiles)");
+Console.WriteLine($"{layout.Length / 1e6:F1} M parameters in {layout.Chunks} chunks, {nodes} nodes, " +
+                  $"{method.ToString().ToLowerInvariant()}, {Environment.ProcessorCount} cores, medians of {turns} turns (quartiles)");
 
 var contenders = new List<Contender>();
 try

@@ -3,7 +3,9 @@ using Elastic.Model.Vectors;
 
 namespace Elastic.Bench.Mean;
 
-/// <summary>Who averages what, and how many bytes that makes each node receive, hash, sum and write. One contribution lies on each node.</summary>
+/// <summary>
+/// Who averages what, and how many bytes that makes each node receive, hash, sum and write. One contribution lies on each node.
+/// </summary>
 internal sealed class Traffic
 {
     private readonly FlatLayout _layout;

@@ -33,7 +33,8 @@ internal sealed class FirstStepOfAJoiner(Options options)
             Report.Turn(turn, turns, _sinceUp);
         }
 
-        Console.WriteLine($"a worker joins in the middle of a round: seconds from the start of its process; medians of {turns} (quartiles)");
+        Console.WriteLine(
+            $"a worker joins in the middle of a round: seconds from the start of its process; medians of {turns} (quartiles)");
         Console.WriteLine($"1 seed, 1 worker of 1 device and the one that joins, {Environment.ProcessorCount} cores, {run}");
         Report.Row("it is up", _up);
         Report.Row("it starts a replica", _started);

@@ -39,10 +39,12 @@ internal sealed class ReplicaRestart(Options options)
 
         var killed = await victim.KillAsync();
         var others = cluster.Workers.Where(w => w != victim).ToList();
-        IEnumerable<DateTime> Steps() => others.SelectMany(w => w.Log.FirstSteps).Where(s => s.Work == work && s.At > killed).Select(s => s.At);
+        IEnumerable<DateTime> Steps() =>
+            others.SelectMany(w => w.Log.FirstSteps).Where(s => s.Work == work && s.At > killed).Select(s => s.At);
         await cluster.UntilAsync($"{work} goes on elsewhere", () => Steps().Any());
         _noticed.Add((cluster.Seeds[0].Log.GivenUp.First(g => g.Node == victim.Endpoint && g.At > killed).At - killed).TotalSeconds);
-        _started.Add((others.SelectMany(w => w.Log.Starts).Where(s => s.Work == work && s.At > killed).Min(s => s.At) - killed).TotalSeconds);
+        _started.Add(
+            (others.SelectMany(w => w.Log.Starts).Where(s => s.Work == work && s.At > killed).Min(s => s.At) - killed).TotalSeconds);
         _stepped.Add((Steps().Min() - killed).TotalSeconds);
 
         victim.Launch();

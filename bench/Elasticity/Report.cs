@@ -4,7 +4,8 @@ namespace Elastic.Bench.Elasticity;
 internal static class Report
 {
     /// <summary>Says, beside the table, how far it is.</summary>
-    public static void Turn(int turn, int turns, Samples samples) => Console.Error.WriteLine($"turn {turn + 1} of {turns}: {samples.Last:F2}");
+    public static void Turn(int turn, int turns, Samples samples) =>
+        Console.Error.WriteLine($"turn {turn + 1} of {turns}: {samples.Last:F2}");
 
     public static void Row(string what, Samples samples, string format = "F2") => Console.WriteLine($"  {what,-54}{samples.Text(format)}");
 }

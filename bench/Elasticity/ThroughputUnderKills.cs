@@ -2,7 +2,9 @@ using Elastic.Bench.Elasticity.Clusters;
 
 namespace Elastic.Bench.Elasticity;
 
-/// <summary>Tokens per second while a worker is killed in every window of a minute, against windows without, in turns within one run.</summary>
+/// <summary>
+/// Tokens per second while a worker is killed in every window of a minute, against windows without, in turns within one run.
+/// </summary>
 internal sealed class ThroughputUnderKills(Options options)
 {
     private readonly Samples _quiet = new(), _disturbed = new(), _share = new();

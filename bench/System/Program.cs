@@ -13,7 +13,8 @@ string Option(string name, string fallback) => Array.IndexOf(args, "--" + name) 
 int Number(string name, int fallback) => int.Parse(Option(name, $"{fallback}"));
 
 var big = Option("model", "tiny") == "small";
-int devices = Number("devices", 2), turns = Number("turns", 8), rounds = Number("rounds", 4), innerSteps = Number("inner-steps", big ? 50 : 20);
+int devices = Number("devices", 2), turns = Number("turns", 8), rounds = Number("rounds", 4),
+    innerSteps = Number("inner-steps", big ? 50 : 20);
 var (tokens, batch) = big ? (64, 4) : (128, 16);
 var model = ModelSettings.Defaults with { Layers = 4, Heads = 4, Width = 128, Context = tokens, Vocabulary = big ? 50257 : 257 };
 var settings = new TrainingSettings
@@ -39,7 +40,8 @@ try
     await using var node = await ElasticNode.StartAsync(NodeSettings.Defaults with { Devices = $"cpu:{devices}", DataDir = data });
     var corpus = await node.BuildCorpusAsync(settings.Corpus, null, CancellationToken.None);
     using var bare = new Ours(model, batch, tokens, devices, 1);
-    Console.WriteLine($"{model.Signature}, batch {batch} x {tokens}, {devices} devices x 1 thread, {rounds} rounds x {innerSteps} steps a turn");
+    Console.WriteLine(
+        $"{model.Signature}, batch {batch} x {tokens}, {devices} devices x 1 thread, {rounds} rounds x {innerSteps} steps a turn");
 
     bare.Run(innerSteps);
     await SystemAsync(0);

@@ -58,14 +58,16 @@ public sealed record ClusterView(
     {
         Nodes = Nodes.Remove(node),
         Assembled = Assembled.Remove(node),
-        Holders = Holders.SetItems(Holders.Where(h => h.Value.Contains(node)).Select(h => KeyValuePair.Create(h.Key, h.Value.Remove(node)))),
+        Holders = Holders.SetItems(
+            Holders.Where(h => h.Value.Contains(node)).Select(h => KeyValuePair.Create(h.Key, h.Value.Remove(node)))),
     };
 
     /// <summary>Marks a node as having nothing in flight.</summary>
     public ClusterView PutDown(NodeId node) => this with { InFlight = InFlight.RemoveRange(InFlight.Keys.Where(w => w.Node == node)) };
 
     /// <summary>Marks work as in flight: given to the node, or reported by it.</summary>
-    public ClusterView Give(WorkKey work, NodeId node, TimeSpan now) => this with { InFlight = InFlight.SetItem(new InFlightWork(work, node), now) };
+    public ClusterView Give(WorkKey work, NodeId node, TimeSpan now) =>
+        this with { InFlight = InFlight.SetItem(new InFlightWork(work, node), now) };
 
     /// <summary>Marks work as no longer in flight on the node.</summary>
     public ClusterView Answered(WorkKey work, NodeId node) => this with { InFlight = InFlight.Remove(new InFlightWork(work, node)) };
@@ -84,7 +86,8 @@ public sealed record ClusterView(
 
     /// <summary>Notes that a node does not hold these vector sets intact.</summary>
     public ClusterView Lack(NodeId node, IEnumerable<Digest> sets) =>
-        this with { Holders = Holders.SetItems(sets.Distinct().Where(Holders.ContainsKey).Select(s => KeyValuePair.Create(s, HoldersOf(s).Remove(node)))) };
+        this with { Holders = Holders.SetItems(
+            sets.Distinct().Where(Holders.ContainsKey).Select(s => KeyValuePair.Create(s, HoldersOf(s).Remove(node)))) };
 
     public ImmutableHashSet<NodeId> HoldersOf(Digest set) => Holders.GetValueOrDefault(set, []);
 

@@ -16,7 +16,8 @@ public static class Computations
     {
         var (first, checks, seconds) = (new List<Wanted>(), new List<Wanted>(), new List<Wanted>());
         var workers = view.Workers.ToHashSet();
-        var inFlight = view.InFlight.Keys.Where(w => w.Work.Kind == ComputeWork.Kind.Name && w.Work.Number == run.Round).ToLookup(w => w.Work.Index, w => w.Node);
+        var inFlight = view.InFlight.Keys.Where(w => w.Work.Kind == ComputeWork.Kind.Name && w.Work.Number == run.Round)
+            .ToLookup(w => w.Work.Index, w => w.Node);
         for (var replica = 0; replica < plan.ReplicasAt(run.Round); replica++)
         {
             var quorum = run.QuorumOf(replica);
@@ -28,8 +29,8 @@ public static class Computations
                 first.Add(wanted);
             else if (quorum.IsDisputed || (plan.Audits(run.Round, replica) && quorum.Votes.Count < 2))
             {
-                // A dispute waits for a node to join. An audit waits while another node is there that may compute, though it rests or leaves
-                // now; where there is none, the audit is dropped.
+                // A dispute waits for a node to join. An audit waits while another node is there that may compute, though it rests or
+                // leaves now; where there is none, the audit is dropped.
                 var possible = workers.Any(w => !not.Contains(w));
                 var conceivable = view.Nodes.Any(n => n.Value.Devices.Length > 0 && !not.Contains(n.Key));
                 if (quorum.IsDisputed ? pending == 0 && possible : quorum.Votes.Count + pending < 2 && possible)
@@ -37,7 +38,8 @@ public static class Computations
                 else if (quorum.Votes.Count > 0 && (pending > 0 || (!quorum.IsDisputed && conceivable)))
                     checks.Add(wanted with { Not = workers });             // in flight: wait for it, give it to no other node
             }
-            else if (quorum.Votes.IsEmpty && runners is [var only] && stragglers.IsStraggling(view.InFlight[new InFlightWork(ComputeWork.KeyOf(run.Round, replica), only)]))
+            else if (quorum.Votes.IsEmpty && runners is [var only]
+                && stragglers.IsStraggling(view.InFlight[new InFlightWork(ComputeWork.KeyOf(run.Round, replica), only)]))
                 seconds.Add(wanted with { Needed = false });
         }
 
@@ -55,7 +57,9 @@ public static class Computations
         var left = new List<Wanted>();
         foreach (var w in wanted)
         {
-            if (w.Needed && HomesOf(w.Replica).Where(n => room.GetValueOrDefault(n) > 0 && !w.Not.Contains(n)).Cast<NodeId?>().FirstOrDefault() is { } home)
+            if (w.Needed
+                && HomesOf(w.Replica).Where(n => room.GetValueOrDefault(n) > 0 && !w.Not.Contains(n))
+                    .Cast<NodeId?>().FirstOrDefault() is { } home)
             {
                 room[home]--;
                 yield return (w.Replica, home);
@@ -73,7 +77,9 @@ public static class Computations
         foreach (var w in left)
         {
             // A straggler's second runner goes only to a node whose devices are all free: it must not slow down other work.
-            var free = room.Where(r => r.Value > 0 && !w.Not.Contains(r.Key) && (w.Needed || r.Value == view.Nodes[r.Key].Devices.Length)).Select(r => r.Key).ToList();
+            var free = room
+                .Where(r => r.Value > 0 && !w.Not.Contains(r.Key) && (w.Needed || r.Value == view.Nodes[r.Key].Devices.Length))
+                .Select(r => r.Key).ToList();
             if (free.Count == 0)
                 continue;
             var node = free.Order(view.Nodes.KeyComparer).MaxBy(n => (double)room[n] / view.Nodes[n].Devices.Length);
@@ -86,6 +92,7 @@ public static class Computations
     public static bool IsDone(RunState run, RunPlan plan, int replica, NodeId node)
     {
         var quorum = run.QuorumOf(replica);
-        return quorum.HasVoted(node) || (!quorum.Votes.IsEmpty && !quorum.IsDisputed && !(plan.Audits(run.Round, replica) && quorum.Votes.Count < 2));
+        return quorum.HasVoted(node)
+            || (!quorum.Votes.IsEmpty && !quorum.IsDisputed && !(plan.Audits(run.Round, replica) && quorum.Votes.Count < 2));
     }
 }

@@ -20,7 +20,8 @@ public static class HashChain
 
     /// <summary>All of a replica's result in one digest. The loss counts by its bits.</summary>
     public static Digest Of(ReplicaResult r) => Digest.Of(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture,
-        $"replica {r.Round} {r.Replica} {r.Contribution} {r.InnerState} {r.Tokens} {BitConverter.DoubleToInt64Bits(r.LossNats)} {r.Samples}")));
+        $"replica {r.Round} {r.Replica} {r.Contribution} {r.InnerState} {r.Tokens} " +
+        $"{BitConverter.DoubleToInt64Bits(r.LossNats)} {r.Samples}")));
 
     /// <summary>A replica's sample digest after one more step. Chained, so that a replica can be handed over inside a round.</summary>
     public static Digest AppendStep(Digest samples, Digest step) => Digest.Of(Encoding.ASCII.GetBytes($"step {samples} {step}"));

@@ -32,7 +32,8 @@ public sealed class Inventory(TimeSpan patience)
     /// <param name="number">Of this survey: an answer to an older one is ignored.</param>
     public IReadOnlyList<NodeCommand.Survey> Ask(RunState run, NodeId node, OrderId number, TimeSpan now)
     {
-        var parts = Part.Cut([.. run.References()], Part.MostDigests).Select(p => new NodeCommand.Survey(run.Id, number, p.Items, p.Part)).ToList();
+        var parts = Part.Cut([.. run.References()], Part.MostDigests)
+            .Select(p => new NodeCommand.Survey(run.Id, number, p.Items, p.Part)).ToList();
         _pending[node] = (number, [.. Enumerable.Range(0, parts.Count)], now, _pending.GetValueOrDefault(node).Askings + 1);
         return parts;
     }

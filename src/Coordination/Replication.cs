@@ -37,10 +37,13 @@ public static class Replication
             return null;
         int[] lost =
         [
-            .. run.Finished.Values.Where(r => view.HoldersOf(r.Contribution).IsEmpty || view.HoldersOf(r.InnerState).IsEmpty).Select(r => r.Replica),
+            .. run.Finished.Values.Where(r => view.HoldersOf(r.Contribution).IsEmpty || view.HoldersOf(r.InnerState).IsEmpty)
+                .Select(r => r.Replica),
             .. run.HandedOver.Values.Where(h => view.HoldersOf(h.State).IsEmpty).Select(h => h.Replica),
         ];
-        return lost.Length == 0 ? null : new CoordinatorCommand.LoseWork(run.Round, lost, $"{lost.Length} results of round {run.Round} were on nodes that are gone");
+        return lost.Length == 0
+            ? null
+            : new CoordinatorCommand.LoseWork(run.Round, lost, $"{lost.Length} results of round {run.Round} were on nodes that are gone");
     }
 
     /// <summary>
@@ -50,7 +53,9 @@ public static class Replication
     {
         var staying = view.Staying.Where(n => n != node).ToList();
         return view.InFlight.Keys.All(w => w.Node != node)
-               && (staying.Count == 0 || Wanted(run, view).All(w => !view.HoldersOf(w.Set).Contains(node) || staying.Count(view.HoldersOf(w.Set).Contains) >= w.Copies));
+               && (staying.Count == 0
+                   || Wanted(run, view).All(w =>
+                       !view.HoldersOf(w.Set).Contains(node) || staying.Count(view.HoldersOf(w.Set).Contains) >= w.Copies));
     }
 
     // Each set with its number within the round, which names the copy.

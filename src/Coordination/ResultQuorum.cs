@@ -37,9 +37,11 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
         if (quorum.HasVoted(node))
             return agree && quorum.Winner is not null                            // else the node contradicts itself
                 ? Decision.AlreadyDone
-                : Decision.Store([new ReplicaContested(run.Id, run.Finished[result.Replica], result, node), .. Quarantine(run, [node], result, quorum.Winner is not null, "gave two answers")]);
+                : Decision.Store([new ReplicaContested(run.Id, run.Finished[result.Replica], result, node),
+                    .. Quarantine(run, [node], result, quorum.Winner is not null, "gave two answers")]);
         if (!agree && quorum.Winner is not null)
-            return Decision.Store([new ReplicaContested(run.Id, run.Finished[result.Replica], result, node), .. Quarantine(run, [node], result, true, "was outvoted")]);
+            return Decision.Store([new ReplicaContested(run.Id, run.Finished[result.Replica], result, node),
+                .. Quarantine(run, [node], result, true, "was outvoted")]);
         if (!agree)
             return Decision.Store(new ReplicaContested(run.Id, run.Finished[result.Replica], result, node));
         if (!quorum.IsDisputed)
@@ -51,14 +53,18 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
 
     // Quarantines these nodes. Their results of this round that no two nodes agree on are computed again, the disputed one unless it is
     // settled: a node that repeats another node's answer after a different one of its own settles nothing.
-    private static IEnumerable<RunEvent> Quarantine(RunState run, IReadOnlyList<NodeId> nodes, ReplicaResult about, bool isSettled, string how)
+    private static IEnumerable<RunEvent> Quarantine(
+        RunState run, IReadOnlyList<NodeId> nodes, ReplicaResult about, bool isSettled, string how)
     {
         foreach (var node in nodes)
             yield return new NodeQuarantined(run.Id, node,
-                $"{node} computed replica {about.Replica} of round {about.Round} to other bytes than others and {how}: check its memory, its disk and its cooling");
-        var doubtful = run.Quorums.Where(b => (b.Key != about.Replica || !isSettled) && b.Value.Winner is null && b.Value.Votes.Any(v => nodes.Contains(v.Node)))
+                $"{node} computed replica {about.Replica} of round {about.Round} to other bytes than others and {how}: " +
+                "check its memory, its disk and its cooling");
+        var doubtful = run.Quorums
+            .Where(b => (b.Key != about.Replica || !isSettled) && b.Value.Winner is null && b.Value.Votes.Any(v => nodes.Contains(v.Node)))
             .Select(b => b.Key).ToArray();
         if (doubtful.Length > 0 || !run.Averaged.IsEmpty)
-            yield return new WorkLost(run.Id, run.Round, doubtful, !run.Averaged.IsEmpty, $"{doubtful.Length} results of a node in quarantine are not believed");
+            yield return new WorkLost(run.Id, run.Round, doubtful, !run.Averaged.IsEmpty,
+                $"{doubtful.Length} results of a node in quarantine are not believed");
     }
 }

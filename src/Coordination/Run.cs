@@ -25,10 +25,13 @@ public static class Run
         CommitRound c when c.Round > run.Round => WrongRound(run, c.Round),
         CommitRound when run.Quorums.Values.Any(b => b.IsDisputed) => Decision.Refuse("a replica's result is disputed"),
         CommitRound when run.Finished.Count < plan.ReplicasAt(run.Round) =>
-            Decision.Refuse($"only {run.Finished.Count} of {plan.ReplicasAt(run.Round)} replicas are in"),   // one was lost after the chunks were averaged
-        CommitRound when run.Averaged.Count < plan.Chunks => Decision.Refuse($"only {run.Averaged.Count} of {plan.Chunks} chunks are averaged"),
+            // one was lost after the chunks were averaged
+            Decision.Refuse($"only {run.Finished.Count} of {plan.ReplicasAt(run.Round)} replicas are in"),
+        CommitRound when run.Averaged.Count < plan.Chunks =>
+            Decision.Refuse($"only {run.Averaged.Count} of {plan.Chunks} chunks are averaged"),
         CommitRound c when c.Version != run.NextVersion(plan).Digest =>
-            Decision.Refuse($"version {c.Version.Short} is of results that do not count any more"),   // one was found wrong while the commit was on its way
+            // one was found wrong while the commit was on its way
+            Decision.Refuse($"version {c.Version.Short} is of results that do not count any more"),
         CommitRound c when c.Holders < Math.Min(2, c.Nodes) || c.Holders < 1 =>
             Decision.Refuse($"{c.Holders} of {c.Nodes} nodes hold the version: too few to survive the loss of one"),
         CommitRound c => Decision.Store(new RoundCommitted(
@@ -37,7 +40,8 @@ public static class Run
 
         FinishSurvey c => Survey.Decide(run, c.Asked.ToHashSet(), c.Intact.ToHashSet()),
         LoseWork c when c.Round != run.Round => Decision.AlreadyDone,
-        LoseWork c when c.Replicas.Where(r => run.Finished.ContainsKey(r) || run.HandedOver.ContainsKey(r)).ToArray() is { Length: > 0 } lost =>
+        LoseWork c when c.Replicas.Where(r => run.Finished.ContainsKey(r) || run.HandedOver.ContainsKey(r)).ToArray()
+            is { Length: > 0 } lost =>
             Decision.Store(new WorkLost(run.Id, run.Round, lost, !run.Averaged.IsEmpty, c.Why)),
         LoseWork => Decision.AlreadyDone,
         _ => throw new UnreachableException($"undecided: {command}"),
@@ -51,7 +55,8 @@ public static class Run
         if (result.From != run.Version)
             return result.From is null || result.Key.Number < run.Round
                 ? Decision.AlreadyDone
-                : Decision.Refuse($"the {result.Key} starts from version {result.From.Value.Short}, and round {run.Round} from {run.Version?.Short ?? "none"}");
+                : Decision.Refuse($"the {result.Key} starts from version {result.From.Value.Short}, " +
+                                  $"and round {run.Round} from {run.Version?.Short ?? "none"}");
         return WorkKinds.Find(result.Key.Kind) is { } kind
             ? kind.Decide(run, plan, result)
             : Decision.Refuse($"there is no kind of work \"{result.Key.Kind}\"");
@@ -86,7 +91,8 @@ public static class Run
         },
         ReplicaConfirmed x => run with { Quorums = Voted(run, x.Result, x.Node) },
         ReplicaContested x => run with { Quorums = Voted(run, x.Other, x.Node) },
-        ReplicaSettled x => run with { Finished = run.Finished.SetItem(x.Result.Replica, x.Result), Quorums = Voted(run, x.Result, x.Node) },
+        ReplicaSettled x =>
+            run with { Finished = run.Finished.SetItem(x.Result.Replica, x.Result), Quorums = Voted(run, x.Result, x.Node) },
         NodeQuarantined x => run with { Quarantined = run.Quarantined.SetItem(x.Node.Value, x.Why) },
         ChunksAveraged x => run with { Averaged = run.Averaged.SetItems(x.Chunks.Select(c => KeyValuePair.Create(c.Chunk, c))) },
         RoundCommitted x => NextRound(run, x),

@@ -71,7 +71,8 @@ public sealed partial class RunCoordinator
                 View = View with { Homes = View.Homes.SetItem(computed.Replica, result.Node) };
                 break;
             // The node may hold a version of sums that no longer count.
-            case Assembled held when held.Round == Run.Round && Run.Phase(Plan!) == RunPhase.Assembling && held.Version == Run.NextVersion(Plan!).Digest:
+            case Assembled held when held.Round == Run.Round && Run.Phase(Plan!) == RunPhase.Assembling
+                && held.Version == Run.NextVersion(Plan!).Digest:
                 View = View with { Assembled = View.Assembled.Add(result.Node) };
                 break;
         }
@@ -105,7 +106,8 @@ public sealed partial class RunCoordinator
             return;
         var attempts = _failures.Note(work, failed, _now, _chance.NextDouble());
         var kind = WorkKinds.Of(result.Key);
-        var others = View.Nodes.Any(n => n.Key != result.Node && !_health.IsUnhealthy(n.Key) && (!kind.NeedsDevice || n.Value.Devices.Length > 0));
+        var others = View.Nodes.Any(n => n.Key != result.Node && !_health.IsUnhealthy(n.Key)
+            && (!kind.NeedsDevice || n.Value.Devices.Length > 0));
         if (IsStopping && kind == ComputeWork.Kind)
             Fail($"replica {result.Key.Index} could not be handed over, and takes its steps of this round again next time: {failed.Why}");
         else if (_failures.IsHopeless(result.Key, View.Nodes.Count) || (failed.Kind == WorkFailure.Permanent && !others))
@@ -115,7 +117,8 @@ public sealed partial class RunCoordinator
         if (Failure is not null)
             return;
         if (attempts > 1)
-            _outputs.Add(new RunOutput.Notice($"the {result.Key} has failed {attempts} times, last on {Names([result.Node])}: {failed.Why}; trying again"));
+            _outputs.Add(new RunOutput.Notice(
+                $"the {result.Key} has failed {attempts} times, last on {Names([result.Node])}: {failed.Why}; trying again"));
         if (failed.Kind == WorkFailure.Lost && View.Surveyed)
             SurveyAgain();
     }
@@ -139,7 +142,8 @@ public sealed partial class RunCoordinator
             Rest(node, "it does not say what it stores: its disk may hang");
         }
 
-        foreach (var (stuck, since) in View.InFlight.Where(w => w.Key.Work.Kind != ComputeWork.Kind.Name && _now - w.Value > Overlong).ToList())
+        foreach (var (stuck, since) in View.InFlight
+            .Where(w => w.Key.Work.Kind != ComputeWork.Kind.Name && _now - w.Value > Overlong).ToList())
             Rest(stuck.Node, $"it has not finished its {stuck.Work} for {Overlong.TotalMinutes} minutes");
     }
 
@@ -235,7 +239,9 @@ public sealed partial class RunCoordinator
     {
         var own = report.Works.Where(w => w.Job == id.Job).ToLookup(w => w.From == Run.Version, w => new InFlightWork(w.Key, report.Node));
         var has = own[true].ToHashSet();
-        foreach (var (work, since) in View.InFlight.Where(w => w.Key.Node == report.Node && !has.Contains(w.Key) && !_failures.IsResting(w.Key) && _now - w.Value > InTransit).ToList())
+        foreach (var (work, since) in View.InFlight
+            .Where(w => w.Key.Node == report.Node && !has.Contains(w.Key) && !_failures.IsResting(w.Key) && _now - w.Value > InTransit)
+            .ToList())
             View = View.Answered(work.Work, work.Node);
         var unknown = has.Where(w => !View.InFlight.ContainsKey(w)).ToLookup(w => Scheduler.IsDone(Run, Plan!, w));
         foreach (var work in unknown[false])
@@ -282,9 +288,11 @@ public sealed partial class RunCoordinator
     ];
 
     private string[] Seeds(NodeId except) =>
-        [.. _health.Reports.Where(r => r.Seed && r.Node != except).Select(r => r.Endpoint).Order(StringComparer.Ordinal).Take(SourcesOfASet)];
+        [.. _health.Reports.Where(r => r.Seed && r.Node != except).Select(r => r.Endpoint)
+            .Order(StringComparer.Ordinal).Take(SourcesOfASet)];
 
     // For people, who know nodes by their addresses.
     private string Names(IEnumerable<NodeId> nodes) =>
-        string.Join(", ", nodes.Select(n => _health.Of(n) is { } report ? $"{report.Address} ({n})" : n.Value).Order(StringComparer.Ordinal));
+        string.Join(
+            ", ", nodes.Select(n => _health.Of(n) is { } report ? $"{report.Address} ({n})" : n.Value).Order(StringComparer.Ordinal));
 }

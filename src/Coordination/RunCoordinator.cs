@@ -59,7 +59,8 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
 
     /// <inheritdoc cref="Lifecycle"/>
     public Lifecycle Lifecycle => new LifecycleFacts(
-        _term is not null, Failure is not null, Run.IsFinished, settings.GoesOn, _isAsked, View.Surveyed, Run.IsPaused, _busy.Count > 0, View.DeviceCount > 0).State;
+        _term is not null, Failure is not null, Run.IsFinished, settings.GoesOn, _isAsked, View.Surveyed, Run.IsPaused,
+        _busy.Count > 0, View.DeviceCount > 0).State;
 
     /// <summary>Where the run stands, for people.</summary>
     public RunPhase Phase => Lifecycle switch
@@ -346,7 +347,8 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     // Takes sums over results that no longer count away from the nodes.
     private void DropSums()
     {
-        foreach (var sums in View.InFlight.Keys.Where(w => WorkKinds.Find(w.Work.Kind) is { IsOfResults: true }).GroupBy(w => w.Node).ToList())
+        foreach (var sums in View.InFlight.Keys.Where(w => WorkKinds.Find(w.Work.Kind) is { IsOfResults: true })
+            .GroupBy(w => w.Node).ToList())
             TakeAway(sums.Key, [.. sums.Select(w => w.Work)]);
     }
 

@@ -48,7 +48,8 @@ public sealed class RunProgress
         var segment = plan.At(run.Round);
         var current = _newest.Values.Where(s => s.Round == run.Round && !run.Finished.ContainsKey(s.Replica)).Select(s => (long)s.Step)
             .Concat(run.Finished.Keys.Select(_ => (long)segment.InnerSteps))
-            .Concat(run.HandedOver.Values.Where(h => !_newest.TryGetValue(h.Replica, out var s) || s.Round != run.Round).Select(h => (long)h.Step))
+            .Concat(run.HandedOver.Values.Where(h => !_newest.TryGetValue(h.Replica, out var s) || s.Round != run.Round)
+                .Select(h => (long)h.Step))
             .Sum();
         var samples = plan.Timeline.SamplesBefore(run.Round) + current * segment.Sequences;
         var newest = _newest.Values.Where(s => s.Round >= run.Round - 1).ToList();

@@ -19,7 +19,8 @@ public static class RunRequests
         _ when run.Requests.Contains(request.Origin.Id) => Decision.AlreadyDone,
         Start c when Unusable(c) is { } why => Decision.Refuse($"run {c.Run} cannot be started: {why}"),
         Start c when !run.Exists => Decision.Store(
-            [new RunStarted(run.Id, c.Run, c.Settings, c.Elements, c.Corpus, c.Blocks, c.HeldOutBlocks, c.Arithmetic, c.Origin), .. Published(run, c)]),
+            [new RunStarted(run.Id, c.Run, c.Settings, c.Elements, c.Corpus, c.Blocks, c.HeldOutBlocks, c.Arithmetic, c.Origin),
+                .. Published(run, c)]),
         Start c => Reopen(run, c),
         _ when !run.Exists || plan is null => Decision.Refuse($"there is no run {request.Run}: start it first"),
         Pause when run.IsPaused || run.IsFinished => Decision.AlreadyDone,
@@ -29,7 +30,9 @@ public static class RunRequests
 
     /// <summary>The list of remembered requests with one more.</summary>
     public static ImmutableList<string> Remember(ImmutableList<string> requests, Origin by) =>
-        requests.Contains(by.Id) ? requests : requests.Add(by.Id) is { Count: > MostRemembered } all ? all.RemoveAt(0) : requests.Add(by.Id);
+        requests.Contains(by.Id)
+            ? requests
+            : requests.Add(by.Id) is { Count: > MostRemembered } all ? all.RemoveAt(0) : requests.Add(by.Id);
 
     // Every later recovery folds what is stored: settings that cannot be read must not get into the journal.
     private static string? Unusable(Start c)
@@ -68,7 +71,8 @@ public static class RunRequests
         // A process with devices sends its arithmetic. Where it sends none, each node's is compared when the node enlists.
         if (c.Arithmetic.Length > 0 && run.Arithmetic.Length > 0 && c.Arithmetic != run.Arithmetic)
             return Decision.Refuse($"run {c.Run} began with {Run.OtherArithmetic(run.Arithmetic, c.Arithmetic)}: " +
-                                   "go on where the arithmetic is the same, or start a new run from its checkpoint with --run NAME --set model.init=PATH");
+                                   "go on where the arithmetic is the same, " +
+                                   "or start a new run from its checkpoint with --run NAME --set model.init=PATH");
         List<RunEvent> events = [.. Published(run, c)];
         if (c.Settings != run.Settings)
             events.Add(new SettingsChanged(run.Id, c.Settings, c.Origin));

@@ -39,7 +39,9 @@ public sealed record RunState
 
     public Digest? Fingerprint { get; init; }
 
-    /// <summary>The replicas' moments at the start of the round, in replica order; a replica that is new in the round has none yet.</summary>
+    /// <summary>
+    /// The replicas' moments at the start of the round, in replica order; a replica that is new in the round has none yet.
+    /// </summary>
     public ImmutableList<Digest> InnerStates { get; init; } = [];
 
     public long TokensSeen { get; init; }
@@ -50,7 +52,8 @@ public sealed record RunState
     public ImmutableSortedDictionary<int, ReplicaResult> Finished { get; init; } = ImmutableSortedDictionary<int, ReplicaResult>.Empty;
 
     /// <summary>Replicas that stopped inside this round, by replica.</summary>
-    public ImmutableSortedDictionary<int, ReplicaHandOver> HandedOver { get; init; } = ImmutableSortedDictionary<int, ReplicaHandOver>.Empty;
+    public ImmutableSortedDictionary<int, ReplicaHandOver> HandedOver { get; init; } =
+        ImmutableSortedDictionary<int, ReplicaHandOver>.Empty;
 
     /// <summary>Chunks of the next version, by chunk.</summary>
     public ImmutableSortedDictionary<int, AveragedChunk> Averaged { get; init; } = ImmutableSortedDictionary<int, AveragedChunk>.Empty;
@@ -67,7 +70,8 @@ public sealed record RunState
     public ImmutableSortedDictionary<int, ResultQuorum> Quorums { get; init; } = ImmutableSortedDictionary<int, ResultQuorum>.Empty;
 
     /// <summary>Nodes whose results were wrong, and why.</summary>
-    public ImmutableSortedDictionary<string, string> Quarantined { get; init; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
+    public ImmutableSortedDictionary<string, string> Quarantined { get; init; } =
+        ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
 
     /// <summary>Ids of the newest requests that changed something, newest last: a repeated request changes nothing.</summary>
     public ImmutableList<string> Requests { get; init; } = [];
@@ -117,7 +121,9 @@ public sealed record RunState
     /// <summary>True when the newest version is durable, or need not be.</summary>
     public bool IsDurable(RunPlan plan) => !plan.Checkpoints(Round) || Checkpoints.Any(c => c.Version == Round);
 
-    /// <summary>The vector sets without which the run cannot go on from where it is: the version, the inner states, this round's work.</summary>
+    /// <summary>
+    /// The vector sets without which the run cannot go on from where it is: the version, the inner states, this round's work.
+    /// </summary>
     public IEnumerable<Digest> Current() => InnerStates
         .Concat(Version is { } version ? [version] : [])
         .Concat(Finished.Values.SelectMany(r => new[] { r.Contribution, r.InnerState }))

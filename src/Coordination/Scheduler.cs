@@ -37,7 +37,8 @@ public static class Scheduler
     /// </summary>
     public static CoordinatorCommand.CommitRound? Commit(RunState run, ClusterView view, RunPlan plan)
     {
-        if (!view.Surveyed || run.Phase(plan) != RunPhase.Assembling || !run.IsScored(plan) || !run.IsDurable(plan) || view.Assembled.IsEmpty)
+        if (!view.Surveyed || run.Phase(plan) != RunPhase.Assembling || !run.IsScored(plan)
+            || !run.IsDurable(plan) || view.Assembled.IsEmpty)
             return null;
         var staying = view.Staying.ToHashSet();
         var holders = view.Assembled.Count(staying.Contains);
@@ -45,7 +46,8 @@ public static class Scheduler
         if (Math.Min(holders, copies) < view.Copies)
             return null;
         var next = run.NextVersion(plan);
-        return new CoordinatorCommand.CommitRound(run.Round, next.Digest, next[VectorSet.Parameters].Fingerprint, Math.Min(holders, copies), staying.Count);
+        return new CoordinatorCommand.CommitRound(
+            run.Round, next.Digest, next[VectorSet.Parameters].Fingerprint, Math.Min(holders, copies), staying.Count);
     }
 
     /// <summary>True when this work is no longer needed.</summary>

@@ -12,7 +12,8 @@ public readonly record struct StragglerDetector(TimeSpan Now, TimeSpan? Median)
     private static readonly TimeSpan Least = TimeSpan.FromSeconds(1);
 
     /// <summary>True when work that was given at <paramref name="since"/> takes too long.</summary>
-    public bool IsStraggling(TimeSpan since) => Median is { } median && Now - since > (Straggling * median > Least ? Straggling * median : Least);
+    public bool IsStraggling(TimeSpan since) =>
+        Median is { } median && Now - since > (Straggling * median > Least ? Straggling * median : Least);
 }
 
 /// <summary>How long the replicas' rounds took that were computed lately.</summary>

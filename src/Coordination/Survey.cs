@@ -48,7 +48,8 @@ public static class Survey
                 .ToArray();
             return replicas.Length == 0 && run.Averaged.IsEmpty
                 ? null
-                : new WorkLost(run.Id, run.Round, replicas, !run.Averaged.IsEmpty, $"{replicas.Length} results of round {run.Round} were not whole");
+                : new WorkLost(run.Id, run.Round, replicas, !run.Averaged.IsEmpty,
+                    $"{replicas.Length} results of round {run.Round} were not whole");
         }
     }
 }

@@ -48,7 +48,8 @@ public sealed record Segment
     /// <summary>The number of a replica's inner step, from 0: what learning-rate schedules and bias corrections go by.</summary>
     public long StepNumberOf(int round, int step) => FirstStep + (long)(round - FromRound) * InnerSteps + step;
 
-    private static void InRange(int value, int count, [System.Runtime.CompilerServices.CallerArgumentExpression(nameof(value))] string? name = null)
+    private static void InRange(
+        int value, int count, [System.Runtime.CompilerServices.CallerArgumentExpression(nameof(value))] string? name = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(value, name);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(value, count, name);
@@ -68,9 +69,12 @@ public sealed record Timeline
         foreach (var segment in segments)
         {
             if (segment.FromRound != round || segment.Rounds < 1)
-                throw new ArgumentException($"a segment of {segment.Rounds} rounds begins at round {segment.FromRound} where round {round} is due", nameof(segments));
+                throw new ArgumentException(
+                    $"a segment of {segment.Rounds} rounds begins at round {segment.FromRound} where round {round} is due",
+                    nameof(segments));
             list.Add(segment with { FirstSample = sample, FirstStep = step });
-            (round, sample, step) = (segment.EndRound, sample + segment.Rounds * segment.SamplesPerRound, step + (long)segment.Rounds * segment.InnerSteps);
+            (round, sample, step) =
+                (segment.EndRound, sample + segment.Rounds * segment.SamplesPerRound, step + (long)segment.Rounds * segment.InnerSteps);
         }
 
         _segments = list.Count > 0 ? [.. list] : throw new ArgumentException("a run has at least one segment", nameof(segments));

@@ -57,12 +57,14 @@ public sealed class WorkerHealth
 
     /// <summary>The arithmetic of most devices; null while there is no device.</summary>
     public string? CommonArithmetic() => _reports.Values.Where(r => r.Arithmetic.Length > 0 && r.Devices.Length > 0)
-        .GroupBy(r => r.Arithmetic).OrderByDescending(g => g.Sum(r => r.Devices.Length)).ThenBy(g => g.Key, StringComparer.Ordinal).FirstOrDefault()?.Key;
+        .GroupBy(r => r.Arithmetic).OrderByDescending(g => g.Sum(r => r.Devices.Length))
+        .ThenBy(g => g.Key, StringComparer.Ordinal).FirstOrDefault()?.Key;
 
     /// <summary>Why a node may not compute for this run; null where it may.</summary>
     public static string? Unfit(RunState run, NodeReport.Enlist report) =>
         report.Devices.Length > 0 && run.Arithmetic.Length > 0 && report.Arithmetic != run.Arithmetic
-            ? $"it has {Run.OtherArithmetic(run.Arithmetic, report.Arithmetic)}: it stores for run {run.Id}, and computes nothing; start a worker where the arithmetic is the same"
+            ? $"it has {Run.OtherArithmetic(run.Arithmetic, report.Arithmetic)}: it stores for run {run.Id}, and computes nothing; " +
+              "start a worker where the arithmetic is the same"
             : null;
 
     /// <summary>Enters the node into the view: without devices where it is unfit, as leaving where it rests.</summary>

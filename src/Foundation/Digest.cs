@@ -8,7 +8,8 @@ public readonly record struct Digest
     /// <exception cref="ArgumentException">The text is not 64 lower-case hex digits.</exception>
     public Digest(string hex) => Hex = IsDigest(hex)
         ? hex
-        : throw new ArgumentException($"\"{(hex?.Length > 2 * Length ? hex[..(2 * Length)] + "…" : hex)}\" is no digest: use {2 * Length} lower-case hex digits");
+        : throw new ArgumentException(
+            $"\"{(hex?.Length > 2 * Length ? hex[..(2 * Length)] + "…" : hex)}\" is no digest: use {2 * Length} lower-case hex digits");
 
     /// <summary>64 lower-case hex digits; null in a value that no constructor made.</summary>
     public string Hex { get; }

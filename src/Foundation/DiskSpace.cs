@@ -4,7 +4,8 @@ namespace Elastic.Foundation;
 public static class DiskSpace
 {
     // Linux's errno for a full disk and for a spent quota, and Windows' two codes for a full disk.
-    private const int NoSpace = 28, QuotaSpent = 122, WindowsDiskFull = unchecked((int)0x80070070), WindowsHandleDiskFull = unchecked((int)0x80070027);
+    private const int NoSpace = 28, QuotaSpent = 122,
+        WindowsDiskFull = unchecked((int)0x80070070), WindowsHandleDiskFull = unchecked((int)0x80070027);
 
     /// <summary>True where the disk, or the user's quota of it, has no room left.</summary>
     public static bool IsExhausted(Exception error) =>

@@ -3,7 +3,9 @@ namespace Elastic.Foundation;
 /// <summary>How many letters two names are apart (Levenshtein 1966): finds what a misspelt name was meant to be.</summary>
 public static class EditDistance
 {
-    /// <summary>Insertions, deletions and replacements that turn <paramref name="a"/> into <paramref name="b"/>, whatever their case.</summary>
+    /// <summary>
+    /// Insertions, deletions and replacements that turn <paramref name="a"/> into <paramref name="b"/>, whatever their case.
+    /// </summary>
     public static int Between(string a, string b)
     {
         var row = Enumerable.Range(0, b.Length + 1).ToArray();       // row[j]: distance of a[..i] and b[..j]

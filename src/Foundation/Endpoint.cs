@@ -33,7 +33,8 @@ public readonly record struct Endpoint
 
     /// <summary>Reads HOST:PORT.</summary>
     /// <exception cref="ElasticException">It is something else: says what is wrong, and what was expected.</exception>
-    public static Endpoint Parse(string text) => TryParse(text, out var endpoint, out var problem) ? endpoint : throw new ElasticException(problem);
+    public static Endpoint Parse(string text) =>
+        TryParse(text, out var endpoint, out var problem) ? endpoint : throw new ElasticException(problem);
 
     /// <summary>Reads HOST:PORT.</summary>
     /// <param name="problem">What is wrong with the text, and what was expected.</param>
@@ -46,7 +47,8 @@ public readonly record struct Endpoint
             : host is not ['[', ..] && (IPAddress.TryParse(host, out var bare) || IPAddress.TryParse(text, out bare)) && IsIPv6(bare)
                 ? "an IPv6 address needs brackets"
             : ProblemOf(host) is { } ofHost ? ofHost
-            : !int.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || !IsPort(number) ? "its port is not 1 to 65535"
+            : !int.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || !IsPort(number)
+                ? "its port is not 1 to 65535"
             : null;
         problem = wrong is null ? null : $"{text} is no address ({wrong}): write HOST:PORT, with an IPv6 address in brackets";
         endpoint = wrong is null ? new Endpoint(host, int.Parse(port, CultureInfo.InvariantCulture)) : default;

@@ -20,7 +20,8 @@ public sealed record Transport
     private static readonly TimeSpan MostHandshake = TimeSpan.FromSeconds(10);
 
     /// <summary>Wraps the stream of a connection that a client has opened.</summary>
-    public Func<Stream, Endpoint, CancellationToken, ValueTask<Stream>> AsClientAsync { get; init; } = (stream, _, _) => ValueTask.FromResult(stream);
+    public Func<Stream, Endpoint, CancellationToken, ValueTask<Stream>> AsClientAsync { get; init; } =
+        (stream, _, _) => ValueTask.FromResult(stream);
 
     /// <summary>The same for a thread that must not wait for the thread pool.</summary>
     public Func<Stream, Endpoint, Stream> AsClient { get; init; } = (stream, _) => stream;

@@ -13,8 +13,8 @@ public static class Averaging
     private const int Piece = 2048;
 
     /// <summary>
-    /// The mean of the replicas' contributions, summed along <see cref="SumTree"/> over the replicas in fp32 and then divided. For one replica
-    /// it is that replica's bits.
+    /// The mean of the replicas' contributions, summed along <see cref="SumTree"/> over the replicas in fp32 and then divided. For one
+    /// replica it is that replica's bits.
     /// </summary>
     /// <param name="contributions">One per replica, in the replicas' order, each as long as <paramref name="into"/>.</param>
     /// <exception cref="ArgumentException">There is none, or lengths differ.</exception>
@@ -70,13 +70,15 @@ public static class Averaging
     }
 
     // Returns where the sum is: in a single contribution itself, else in "into".
-    private static ReadOnlySpan<float> Sum(IReadOnlyList<ReadOnlyMemory<float>> contributions, int at, TreeNode node, Span<float> into, Span<float> scratch)
+    private static ReadOnlySpan<float> Sum(
+        IReadOnlyList<ReadOnlyMemory<float>> contributions, int at, TreeNode node, Span<float> into, Span<float> scratch)
     {
         if (node.Count == 1)
             return contributions[node.First].Span.Slice(at, into.Length);
         var left = SumTree.Split(node.Count);
         var leftSum = Sum(contributions, at, node with { Count = left }, into, scratch);
-        var rightSum = Sum(contributions, at, new TreeNode(node.First + left, node.Count - left), scratch[..into.Length], scratch[into.Length..]);
+        var rightSum = Sum(
+            contributions, at, new TreeNode(node.First + left, node.Count - left), scratch[..into.Length], scratch[into.Length..]);
         TensorPrimitives.Add(leftSum, rightSum, into);
         return into;
     }

@@ -25,7 +25,8 @@ public static class Elementary
     /// <summary>cos(π x), 0 &lt;= x &lt;= 1, good to 1e-15.</summary>
     public static double CosineOfPi(double x)
     {
-        // Reduces to an angle up to π/4, where Taylor's series ends at 1e-20 with its tenth power of the square. The differences are exact.
+        // Reduces to an angle up to π/4, where Taylor's series ends at 1e-20 with its tenth power of the square. The differences are
+        // exact.
         if (x > 0.5)
             return -CosineOfPi(1 - x);
         var isSine = x > 0.25;

@@ -25,8 +25,8 @@ internal readonly unsafe struct MatrixView(float* data, int rows, int columns, l
 /// multiply-adds over k = 0, 1, 2 ... in blocks of <see cref="DepthBlock"/>, whatever the vector width, so the bits are the same on every
 /// processor that <see cref="IsSupported"/> allows.
 ///
-/// The loops are those of Goto and van de Geijn (2008): a block of A, packed, stays in the second-level cache; a few panels of B pass through it;
-/// the kernel multiplies strips of 8 rows with panels of 32 columns in registers.
+/// The loops are those of Goto and van de Geijn (2008): a block of A, packed, stays in the second-level cache; a few panels of B pass
+/// through it; the kernel multiplies strips of 8 rows with panels of 32 columns in registers.
 /// M rows, N columns, K depth.
 /// </summary>
 internal static unsafe class Gemm

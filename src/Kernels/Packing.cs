@@ -5,8 +5,8 @@ using System.Runtime.Intrinsics.X86;
 namespace Elastic.Kernels;
 
 /// <summary>
-/// Copies part of a matrix into the order in which the kernel reads it: strips of so many lines, and in each strip, for every step of depth, the
-/// lines' elements side by side. "Lines" are rows of A or columns of B.
+/// Copies part of a matrix into the order in which the kernel reads it: strips of so many lines, and in each strip, for every step of
+/// depth, the lines' elements side by side. "Lines" are rows of A or columns of B.
 /// </summary>
 internal static unsafe class Packing
 {
@@ -78,7 +78,8 @@ internal static unsafe class Packing
         const byte low = 0x44, high = 0xee;
         Vector256<float> p0 = Avx.Shuffle(ab0, cd0, low), p1 = Avx.Shuffle(ab0, cd0, high),
             p2 = Avx.Shuffle(ab1, cd1, low), p3 = Avx.Shuffle(ab1, cd1, high),
-            q0 = Avx.Shuffle(ef0, gh0, low), q1 = Avx.Shuffle(ef0, gh0, high), q2 = Avx.Shuffle(ef1, gh1, low), q3 = Avx.Shuffle(ef1, gh1, high);
+            q0 = Avx.Shuffle(ef0, gh0, low), q1 = Avx.Shuffle(ef0, gh0, high),
+            q2 = Avx.Shuffle(ef1, gh1, low), q3 = Avx.Shuffle(ef1, gh1, high);
         Vector256.Store(Avx.Permute2x128(p0, q0, 0x20), into);
         Vector256.Store(Avx.Permute2x128(p1, q1, 0x20), into + width);
         Vector256.Store(Avx.Permute2x128(p2, q2, 0x20), into + 2 * width);

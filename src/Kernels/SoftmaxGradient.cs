@@ -79,8 +79,8 @@ internal static unsafe class SoftmaxGradient
         return sum;
     }
 
-    // exp(x) = 2^n exp(r), |r| <= ln 2 / 2, by Cephes' polynomial (Moshier): good to two units of the last digit. For x <= 0; below -87, where
-    // the result would be denormal, it stays at exp(-87).
+    // exp(x) = 2^n exp(r), |r| <= ln 2 / 2, by Cephes' polynomial (Moshier): good to two units of the last digit. For x <= 0; below -87,
+    // where the result would be denormal, it stays at exp(-87).
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector512<float> Exp(Vector512<float> x)
     {

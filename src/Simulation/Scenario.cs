@@ -23,7 +23,8 @@ public sealed record Scenario
             Description = "as churn, but a node is lost only while another one holds what it holds: nothing may be rolled back",
             AccidentsFor = seconds => new Accidents(seconds, Gentle: true),
             Check = world => Invariant.Holds(
-                !world.Supervisor.Journal.Any(e => e is RunEvent.RolledBack), "the run was rolled back though a node was left that held all that was committed"),
+                !world.Supervisor.Journal.Any(e => e is RunEvent.RolledBack),
+                "the run was rolled back though a node was left that held all that was committed"),
         },
         new()
         {
@@ -82,13 +83,16 @@ public sealed record Scenario
     private static void CheckAnswer(VirtualWorld world, RunPlan plan)
     {
         var (run, expected) = (world.Supervisor.Run, VirtualArithmetic.Expected(plan));
-        Invariant.Holds(run.Version == expected.Version, $"the run ends in version {run.Version?.Short}, an undisturbed one in {expected.Version.Short}");
+        Invariant.Holds(run.Version == expected.Version,
+            $"the run ends in version {run.Version?.Short}, an undisturbed one in {expected.Version.Short}");
         Invariant.Holds(run.ChainHead == expected.ChainHead, "the run has the right weights, and the hash chain of another one");
         Invariant.Holds(
-            run.TokensSeen == plan.TokensBefore(plan.Rounds), $"the run counts {run.TokensSeen} tokens, an undisturbed one {plan.TokensBefore(plan.Rounds)}");
+            run.TokensSeen == plan.TokensBefore(plan.Rounds),
+            $"the run counts {run.TokensSeen} tokens, an undisturbed one {plan.TokensBefore(plan.Rounds)}");
         Invariant.Holds(run.Phase(plan) == RunPhase.Finished, $"the run ends in phase {run.Phase(plan)}");
         var replayed = world.Supervisor.Journal.Aggregate(RunState.Empty(run.Id), Coordination.Run.Apply);
-        Invariant.Holds(SnapshotCodec.Write(replayed).AsSpan().SequenceEqual(SnapshotCodec.Write(run)), "the journal does not lead to the state that the run is in");
+        Invariant.Holds(SnapshotCodec.Write(replayed).AsSpan().SequenceEqual(SnapshotCodec.Write(run)),
+            "the journal does not lead to the state that the run is in");
     }
 
     private static void CheckQuarantine(VirtualWorld world)
@@ -97,6 +101,7 @@ public sealed record Scenario
         foreach (var node in run.Quarantined.Keys)
             Invariant.Holds(world.Nodes.Single(n => n.Id.Value == node).Lies, $"{node} is in quarantine, and computed nothing wrong");
         Invariant.Holds(
-            !run.Quarantined.IsEmpty || !world.Supervisor.Journal.Any(e => e is RunEvent.ReplicaSettled), "a dispute was settled, and no node is in quarantine");
+            !run.Quarantined.IsEmpty || !world.Supervisor.Journal.Any(e => e is RunEvent.ReplicaSettled),
+            "a dispute was settled, and no node is in quarantine");
     }
 }

@@ -18,7 +18,8 @@ public static class VirtualArithmetic
         for (var round = 0; round < plan.Rounds; round++)
         {
             var results = inner.Select((state, replica) => Compute(plan, round, replica, version, state)).ToList();
-            version = Version(plan, [.. Enumerable.Range(0, plan.Chunks).Select(c => Average(round, c, version, [.. results.Select(r => r.Contribution)]))]);
+            version = Version(plan, [.. Enumerable.Range(0, plan.Chunks)
+                .Select(c => Average(round, c, version, [.. results.Select(r => r.Contribution)]))]);
             chain = HashChain.Append(chain, results.Select(HashChain.Of), version);
             inner = [.. results.Select(r => (Digest?)r.InnerState)];
         }

@@ -127,7 +127,8 @@ public sealed class VirtualNode
                 Start(start);
                 break;
             case NodeOutput.Stop { Work: var work } when _running.TryGetValue(work, out var running):
-                _world.After(this, Slowness * _world.Milliseconds(1, 50), () => End(work, running.Order.Content is Compute c ? HandOver(c) : null));
+                _world.After(this, Slowness * _world.Milliseconds(1, 50),
+                    () => End(work, running.Order.Content is Compute c ? HandOver(c) : null));
                 break;
             case NodeOutput.Abandon { Work: var work }:
                 _world.After(this, Slowness * _world.Milliseconds(1, 50), () => End(work, null));
@@ -168,7 +169,8 @@ public sealed class VirtualNode
             Step(new NodeInput.Ended(work, outcome));
     }
 
-    private WorkFailed? Lacking(params IEnumerable<Digest> sets) => sets.All(Fetch) ? null : new WorkFailed("a blob is missing", WorkFailure.Lost);
+    private WorkFailed? Lacking(params IEnumerable<Digest> sets) =>
+        sets.All(Fetch) ? null : new WorkFailed("a blob is missing", WorkFailure.Lost);
 
     private bool Fetch(Digest set)
     {

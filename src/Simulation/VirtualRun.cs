@@ -44,7 +44,8 @@ public static class VirtualRun
     /// <summary>A plan of three steps of eight sequences of 16 tokens in each replica's round.</summary>
     public static RunPlan PlanOf(int replicas, int rounds, int chunks) => new()
     {
-        Timeline = new Timeline(new Segment { FromRound = 0, Rounds = rounds, Replicas = replicas, InnerSteps = 3, Sequences = 8, MicroBatches = 4 }),
+        Timeline = new Timeline(
+            new Segment { FromRound = 0, Rounds = rounds, Replicas = replicas, InnerSteps = 3, Sequences = 8, MicroBatches = 4 }),
         Context = 16,
         Elements = ElementsOf(chunks),
         EvaluateEvery = 2,

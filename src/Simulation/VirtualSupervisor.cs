@@ -78,7 +78,8 @@ public sealed class VirtualSupervisor(VirtualWorld world)
                 var events = Journal.Count;
                 Step(new RunInput.Answered(result));
                 if (Journal.Count > events && !Journal.Skip(events).Any(e => e is RunEvent.WorkLost or RunEvent.RolledBack))
-                    Invariant.Holds(Coordination.Run.Decide(Run, world.Plan, result).Events.Count == 0, $"{result} answered twice is stored twice");
+                    Invariant.Holds(Coordination.Run.Decide(Run, world.Plan, result).Events.Count == 0,
+                        $"{result} answered twice is stored twice");
                 break;
             case NodeReport.Enlist enlist:
                 _heard[enlist.Node] = world.Now;
@@ -180,8 +181,10 @@ public sealed class VirtualSupervisor(VirtualWorld world)
         var results = Journal.AsEnumerable().Reverse().TakeWhile(x => x is not (RunEvent.RoundCommitted or RunEvent.RolledBack))
             .OfType<RunEvent.ReplicaComputed>().Select(x => x.Result).ToList();
         Invariant.Holds(results.All(r => r.Round == committed.Round), $"round {committed.Round} is committed with another round's results");
-        Invariant.Holds(results.Select(r => r.Replica).Distinct().Count() == replicas, $"round {committed.Round} is committed without all replicas");
-        Invariant.Holds(world.Plan.TokensBefore(committed.Round + 1) == committed.TokensSeen, $"round {committed.Round} counts {committed.TokensSeen} tokens");
+        Invariant.Holds(results.Select(r => r.Replica).Distinct().Count() == replicas,
+            $"round {committed.Round} is committed without all replicas");
+        Invariant.Holds(world.Plan.TokensBefore(committed.Round + 1) == committed.TokensSeen,
+            $"round {committed.Round} counts {committed.TokensSeen} tokens");
     }
 
     private static string Deep(RunState state) => JsonSerializer.Serialize(state);

@@ -90,8 +90,10 @@ public sealed class VirtualWorld
 
     public override string ToString() =>
         $"round {Supervisor.Run.Round}, {Supervisor.Phase}, failure: {Supervisor.Failure}, surveyed: {Supervisor.View.Surveyed}, " +
-        $"nodes: {string.Join(", ", Supervisor.View.Nodes.Select(n => $"{n.Key} {n.Value.Devices.Length} {(n.Value.Leaving ? "leaving" : "")}"))}, " +
-        $"waits for: {Supervisor.WaitsFor}, in flight: {string.Join(", ", Supervisor.View.InFlight.Keys)}, disputed: {string.Join(", ", Supervisor.Run.Quorums.Where(b => b.Value.IsDisputed).Select(b => b.Key))}";
+        $"nodes: {string.Join(", ", Supervisor.View.Nodes.Select(
+            n => $"{n.Key} {n.Value.Devices.Length} {(n.Value.Leaving ? "leaving" : "")}"))}, " +
+        $"waits for: {Supervisor.WaitsFor}, in flight: {string.Join(", ", Supervisor.View.InFlight.Keys)}, " +
+        $"disputed: {string.Join(", ", Supervisor.Run.Quorums.Where(b => b.Value.IsDisputed).Select(b => b.Key))}";
 
     public double Milliseconds(int from, int to) => Chance.Next(from, to + 1);
 
@@ -200,9 +202,11 @@ public sealed class VirtualWorld
         // A result of the open round that the node has never reported is excused: the replica is computed again.
         var run = Supervisor.Run;
         HashSet<Digest> committed = [.. run.InnerStates, .. run.Version is { } version ? [version] : Array.Empty<Digest>()];
-        bool IsAwaited(Digest set) => leaving.Blobs.IsWhole(set) && (committed.Contains(set) || Supervisor.View.HoldersOf(set).Contains(leaving.Id));
+        bool IsAwaited(Digest set) =>
+            leaving.Blobs.IsWhole(set) && (committed.Contains(set) || Supervisor.View.HoldersOf(set).Contains(leaving.Id));
         foreach (var set in run.Current().Where(IsAwaited))
-            Invariant.Holds(others.Any(n => !n.IsAlive || n.Blobs.IsWhole(set)), $"{leaving.Id} is released though only it holds {set.Short}");
+            Invariant.Holds(others.Any(n => !n.IsAlive || n.Blobs.IsWhole(set)),
+                $"{leaving.Id} is released though only it holds {set.Short}");
     }
 
     // Messages overtake each other, get lost and come twice.
@@ -274,17 +278,22 @@ public sealed class VirtualWorld
     // committed.
     private bool MayGo(VirtualNode node) =>
         (!_accidents.Liar || (!node.Lies && Live.Count(IsFit) > 3))
-        && (!_accidents.Gentle || (IsSettled() && Committed().All(set => Live.Any(n => n != node && !n.IsLeaving && n.Blobs.IsWhole(set)))));
+        && (!_accidents.Gentle
+            || (IsSettled() && Committed().All(set => Live.Any(n => n != node && !n.IsLeaving && n.Blobs.IsWhole(set)))));
 
-    // The supervisor's view is up to date, and no node is leaving, resting, or about to rest: with two nodes, a broken one and a loss are two losses.
+    // The supervisor's view is up to date, and no node is leaving, resting, or about to rest: with two nodes, a broken one and a loss are
+    // two losses.
     private bool IsSettled() => Live.Count(n => !n.IsLeaving) > 1 && !_nodes.Any(n => n.IsFull || n.IsBroken)
-        && Supervisor.IsThere && Supervisor.View.Nodes.Values.All(n => !n.Leaving) && Live.Select(n => n.Id).ToHashSet().SetEquals(Supervisor.View.Nodes.Keys);
+        && Supervisor.IsThere && Supervisor.View.Nodes.Values.All(n => !n.Leaving)
+        && Live.Select(n => n.Id).ToHashSet().SetEquals(Supervisor.View.Nodes.Keys);
 
     // The sets that are committed, or are just being committed.
     private IEnumerable<Digest> Committed()
     {
         var run = Supervisor.Run;
-        IEnumerable<Digest> version = run.Version is { } v ? [v] : _nodes.Any(n => n.Blobs.Has(VirtualArithmetic.First)) ? [VirtualArithmetic.First] : [];
+        IEnumerable<Digest> version = run.Version is { } v
+            ? [v]
+            : _nodes.Any(n => n.Blobs.Has(VirtualArithmetic.First)) ? [VirtualArithmetic.First] : [];
         IEnumerable<Digest> next = _asked?.Round == run.Round ? [_asked.Version, .. run.Finished.Values.Select(r => r.InnerState)] : [];
         return [.. run.InnerStates, .. version, .. next];
     }
@@ -316,8 +325,11 @@ public sealed class VirtualWorld
 
     private void Join(bool lies = false, bool? isOdd = null)
     {
-        var arithmetic = isOdd ?? (!lies && Supervisor.Run.Arithmetic.Length > 0 && Chance.Next(6) == 0) ? "another" : VirtualRun.Arithmetic;
-        var node = new VirtualNode(new NodeId($"node-{_nodes.Count:D2}"), 1 + Chance.Next(3), Chance.Next(3) == 0, arithmetic, this) { Lies = lies };
+        var arithmetic = isOdd ?? (!lies && Supervisor.Run.Arithmetic.Length > 0 && Chance.Next(6) == 0)
+            ? "another"
+            : VirtualRun.Arithmetic;
+        var node = new VirtualNode(
+            new NodeId($"node-{_nodes.Count:D2}"), 1 + Chance.Next(3), Chance.Next(3) == 0, arithmetic, this) { Lies = lies };
         _nodes.Add(node);
         node.Beat();
     }

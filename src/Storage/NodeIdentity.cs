@@ -30,7 +30,8 @@ public static class NodeIdentity
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new ElasticException($"the node's id cannot be kept in {path} ({e.Message}): see that the data directory can be written", e);
+            throw new ElasticException(
+                $"the node's id cannot be kept in {path} ({e.Message}): see that the data directory can be written", e);
         }
     }
 }

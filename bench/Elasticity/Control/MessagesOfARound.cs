@@ -4,7 +4,9 @@ using Elastic.Model.Networks;
 
 namespace Elastic.Bench.Elasticity.Control;
 
-/// <summary>How many messages a round takes and how large they are, by kind: simulated at two sizes, and as four workers really send them.</summary>
+/// <summary>
+/// How many messages a round takes and how large they are, by kind: simulated at two sizes, and as four workers really send them.
+/// </summary>
 internal sealed class MessagesOfARound(Options options)
 {
     public async Task RunAsync()
@@ -20,7 +22,8 @@ internal sealed class MessagesOfARound(Options options)
             var settings = large with { Run = large.Run with { Replicas = replicas } };
             var rounds = new SimulatedRun(settings, nodes, devices, seconds, wire.Serializer, tally).Run();
             Console.WriteLine($"simulated: {replicas} replicas on {nodes} workers of {devices} and a seed, {chunks} chunks, nesterov, " +
-                              $"{seconds.TotalSeconds:0} s of steps a round, each round scored and checkpointed; once the seed's node begins anew");
+                              $"{seconds.TotalSeconds:0} s of steps a round, each round scored and checkpointed; " +
+                              "once the seed's node begins anew");
             tally.Write(rounds);
             Console.WriteLine();
         }
@@ -37,8 +40,10 @@ internal sealed class MessagesOfARound(Options options)
         {
             var text = Directory.CreateDirectory(Path.Combine(folder, "text")).FullName;
             foreach (var words in Enumerable.Range(0, 400_000).Chunk(2_000))
-                await File.WriteAllTextAsync(Path.Combine(text, $"{words[0]}.txt"), string.Concat(words.Select(i => $"{i * 2654435761L % 9973:x} ")));
-            var small = Settings(workers, options.Number("rounds", 11), Model(layers: 2, heads: 2, width: 64, context: 256, vocabulary: 257));
+                await File.WriteAllTextAsync(
+                    Path.Combine(text, $"{words[0]}.txt"), string.Concat(words.Select(i => $"{i * 2654435761L % 9973:x} ")));
+            var small = Settings(workers, options.Number("rounds", 11),
+                Model(layers: 2, heads: 2, width: 64, context: 256, vocabulary: 257));
             var settings = small with
             {
                 Run = small.Run with { InnerSteps = options.Number("inner-steps", 50) },

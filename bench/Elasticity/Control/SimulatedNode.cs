@@ -65,7 +65,8 @@ internal sealed class SimulatedNode(
             if (order.Content is Compute replica && now - since < compute)
             {
                 if ((now - since).Ticks % betweenNews.Ticks == 0)
-                    _says.Add(new NodeReport.StepTaken(id, run, replica.Round, replica.Replica, (int)((now - since) / compute * 500), 3.25, 6e-4));
+                    _says.Add(new NodeReport.StepTaken(
+                        id, run, replica.Round, replica.Replica, (int)((now - since) / compute * 500), 3.25, 6e-4));
                 continue;
             }
 
@@ -130,8 +131,8 @@ internal sealed class SimulatedNode(
                     $"/var/lib/elastic/runs/{run}/checkpoints/round-{c.Version}.json"));
             case Compute c:
                 return new Computed(new ReplicaResult(
-                    c.Round, c.Replica, Hold(D($"contribution {c.Round} {c.Replica}")), Hold(D($"inner {c.Round} {c.Replica}")), tokens, 3.25,
-                    D($"samples {c.Round} {c.Replica}")));
+                    c.Round, c.Replica, Hold(D($"contribution {c.Round} {c.Replica}")), Hold(D($"inner {c.Round} {c.Replica}")),
+                    tokens, 3.25, D($"samples {c.Round} {c.Replica}")));
             case Average c:
                 return new Averaged(c.Round, AveragedChunk.Inputs(c.Version, c.Contributions),
                     [.. c.Chunks.Select(i => new AveragedChunk(i, D($"chunk {c.Round} {i}"), D($"momentum {c.Round} {i}")))]);

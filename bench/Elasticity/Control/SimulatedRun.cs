@@ -41,8 +41,8 @@ internal sealed class SimulatedRun(
         var tokens = (long)settings.Run.InnerSteps * settings.Batch.Sequences * settings.Model.Context;
         for (var i = 0; i <= nodes; i++)
         {
-            var node = new SimulatedNode(_id, new NodeId($"node{i}-00000000"), _endpoints[i], i == 0 ? 0 : devices, tokens, elements, compute,
-                ReplicaRound.BetweenNews(settings.Run.Replicas));
+            var node = new SimulatedNode(_id, new NodeId($"node{i}-00000000"), _endpoints[i], i == 0 ? 0 : devices,
+                tokens, elements, compute, ReplicaRound.BetweenNews(settings.Run.Replicas));
             _nodes.Add(node.Id, node);
             node.Begin();
         }
@@ -79,7 +79,8 @@ internal sealed class SimulatedRun(
     /// <summary>Stands for some bytes.</summary>
     public static Digest D(string text) => Digest.Of(Encoding.UTF8.GetBytes(text));
 
-    private RunRequest.Start Start(long elements) => new(new RunName(settings.Run.Name), new Origin("bench", "bench", DateTimeOffset.UnixEpoch))
+    private RunRequest.Start Start(long elements) => new(
+        new RunName(settings.Run.Name), new Origin("bench", "bench", DateTimeOffset.UnixEpoch))
     {
         Settings = SettingsText.Write(settings),
         Elements = elements,

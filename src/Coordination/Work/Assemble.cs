@@ -44,12 +44,14 @@ public sealed class AssembleWork : WorkKind
     public override Decision Decide(RunState run, RunPlan plan, WorkResult result) =>
         result.Outcome is Assembled ? Decision.AlreadyDone : Foreign(result.Outcome);
 
-    public override IEnumerable<Digest> Needs(WorkContent content) => content is Assemble c ? c.Chunks.Select(chunk => chunk.Parameters) : [];
+    public override IEnumerable<Digest> Needs(WorkContent content) =>
+        content is Assemble c ? c.Chunks.Select(chunk => chunk.Parameters) : [];
 
     public override IEnumerable<Digest> Holds(WorkOutcome outcome) => outcome is Assembled c ? [c.Version] : [];
 
     public override IEnumerable<(WorkContent Content, Part Part)> Cut(WorkContent content) =>
-        Part.Cut(((Assemble)content).Chunks, MostChunksInAMessage).Select(p => ((WorkContent)new Assemble(((Assemble)content).Round, p.Items), p.Part));
+        Part.Cut(((Assemble)content).Chunks, MostChunksInAMessage)
+            .Select(p => ((WorkContent)new Assemble(((Assemble)content).Round, p.Items), p.Part));
 
     public override WorkContent Join(IReadOnlyList<WorkContent> parts) =>
         new Assemble(((Assemble)parts[0]).Round, [.. parts.Cast<Assemble>().SelectMany(p => p.Chunks)]);

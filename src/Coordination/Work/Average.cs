@@ -29,34 +29,41 @@ public sealed class AverageWork : WorkKind
     public override void GiveOut(Scheduling scheduling)
     {
         var (run, plan) = (scheduling.Run, scheduling.Plan);
-        if (run.Phase(plan) != RunPhase.Averaging || Computations.Wanted(run, scheduling.View, plan, scheduling.Stragglers).Any(w => w.Needed))
+        if (run.Phase(plan) != RunPhase.Averaging
+            || Computations.Wanted(run, scheduling.View, plan, scheduling.Stragglers).Any(w => w.Needed))
             return;
         Digest[] contributions = [.. run.Finished.Values.Select(r => r.Contribution)];
         foreach (var chunks in Enumerable.Range(0, plan.Chunks).Chunk(ChunksTogether).Where(g => !g.All(run.Averaged.ContainsKey)))
-            scheduling.Once(KeyOf(run.Round, chunks[0]), scheduling.View.Workers, new Average(run.Round, chunks, run.Version!.Value, contributions));
+            scheduling.Once(
+                KeyOf(run.Round, chunks[0]), scheduling.View.Workers, new Average(run.Round, chunks, run.Version!.Value, contributions));
     }
 
     public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) =>
-        key.Number != run.Round || Enumerable.Range(key.Index, Math.Clamp(plan.Chunks - key.Index, 0, ChunksTogether)).All(run.Averaged.ContainsKey);
+        key.Number != run.Round
+        || Enumerable.Range(key.Index, Math.Clamp(plan.Chunks - key.Index, 0, ChunksTogether)).All(run.Averaged.ContainsKey);
 
     public override Decision Decide(RunState run, RunPlan plan, WorkResult result) => result.Outcome switch
     {
         Averaged c when c.Round < run.Round => Decision.AlreadyDone,
         Averaged c when c.Round > run.Round => Run.WrongRound(run, c.Round),
-        Averaged c when run.Finished.Count == plan.ReplicasAt(run.Round) && c.Inputs != run.AveragingInputs() => Decision.AlreadyDone,   // sums of results that were replaced since
+        // sums of results that were replaced since
+        Averaged c when run.Finished.Count == plan.ReplicasAt(run.Round) && c.Inputs != run.AveragingInputs() => Decision.AlreadyDone,
         Averaged c when c.Chunks.FirstOrDefault(run.Contradicts) is { } other =>
-            Decision.Refuse($"chunk {other.Chunk} was averaged before, to other bytes ({run.Averaged[other.Chunk].Parameters.Short}, now {other.Parameters.Short}): " +
-                            "check memory and disks"),
+            Decision.Refuse($"chunk {other.Chunk} was averaged before, to other bytes " +
+                            $"({run.Averaged[other.Chunk].Parameters.Short}, now {other.Parameters.Short}): check memory and disks"),
         Averaged c when c.Chunks.All(run.Has) => Decision.AlreadyDone,
-        Averaged when run.Quorums.Values.Any(b => b.IsDisputed) => Decision.Refuse("a replica's result is disputed: nothing can be averaged yet"),
+        Averaged when run.Quorums.Values.Any(b => b.IsDisputed) =>
+            Decision.Refuse("a replica's result is disputed: nothing can be averaged yet"),
         Averaged when run.Finished.Count < plan.ReplicasAt(run.Round) =>
             Decision.Refuse($"only {run.Finished.Count} of {plan.ReplicasAt(run.Round)} replicas are in: nothing can be averaged yet"),
-        Averaged c when c.Chunks.Any(chunk => chunk.Chunk < 0 || chunk.Chunk >= plan.Chunks) => Decision.Refuse($"the model has {plan.Chunks} chunks"),
+        Averaged c when c.Chunks.Any(chunk => chunk.Chunk < 0 || chunk.Chunk >= plan.Chunks) =>
+            Decision.Refuse($"the model has {plan.Chunks} chunks"),
         Averaged c => Decision.Store(new RunEvent.ChunksAveraged(run.Id, c.Round, [.. c.Chunks.Where(chunk => !run.Has(chunk))])),
         var other => Foreign(other),
     };
 
     public override IEnumerable<Digest> Needs(WorkContent content) => content is Average c ? [c.Version, .. c.Contributions] : [];
 
-    public override IEnumerable<Digest> Holds(WorkOutcome outcome) => outcome is Averaged c ? c.Chunks.Select(chunk => chunk.Parameters) : [];
+    public override IEnumerable<Digest> Holds(WorkOutcome outcome) =>
+        outcome is Averaged c ? c.Chunks.Select(chunk => chunk.Parameters) : [];
 }

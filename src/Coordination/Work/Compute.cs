@@ -55,7 +55,8 @@ public sealed class ComputeWork : WorkKind
     {
         Computed { Result: var r } when r.Round < run.Round => Decision.AlreadyDone,
         Computed { Result: var r } when r.Round > run.Round => Run.WrongRound(run, r.Round),
-        Computed { Result: var r } when r.Round >= plan.Rounds => Decision.Refuse($"all {plan.Rounds} rounds are committed: there is no round {r.Round}"),
+        Computed { Result: var r } when r.Round >= plan.Rounds =>
+            Decision.Refuse($"all {plan.Rounds} rounds are committed: there is no round {r.Round}"),
         Computed { Result: var r } when NoSuchReplica(plan, r.Round, r.Replica) is { } refusal => refusal,
         Computed { Result: var r } when r.Tokens != plan.TokensPerReplica(r.Round) =>
             Decision.Refuse($"replica {r.Replica} counts {r.Tokens} tokens where the round has {plan.TokensPerReplica(r.Round)}"),
@@ -66,7 +67,8 @@ public sealed class ComputeWork : WorkKind
         HandedOver { HandOver: var h } when NoSuchReplica(plan, h.Round, h.Replica) is { } refusal => refusal,
         HandedOver { HandOver: var h } when h.Step < 0 || h.Step >= plan.At(h.Round).InnerSteps =>
             Decision.Refuse($"replica {h.Replica} stopped after step {h.Step} where the round has {plan.At(h.Round).InnerSteps}"),
-        HandedOver { HandOver: var h } when run.HandedOver.TryGetValue(h.Replica, out var stored) && stored.Step >= h.Step => Decision.AlreadyDone,
+        HandedOver { HandOver: var h } when run.HandedOver.TryGetValue(h.Replica, out var stored) && stored.Step >= h.Step =>
+            Decision.AlreadyDone,
         HandedOver { HandOver: var h } => Decision.Store(new RunEvent.ReplicaHandedOver(run.Id, h)),
         var other => Foreign(other),
     };

@@ -33,7 +33,8 @@ public sealed class CopyWork : WorkKind
     public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) => key.Number != run.Round;
 
     // Stores nothing: which nodes hold what is kept in the view only.
-    public override Decision Decide(RunState run, RunPlan plan, WorkResult result) => result.Outcome is Copied ? Decision.AlreadyDone : Foreign(result.Outcome);
+    public override Decision Decide(RunState run, RunPlan plan, WorkResult result) =>
+        result.Outcome is Copied ? Decision.AlreadyDone : Foreign(result.Outcome);
 
     public override IEnumerable<Digest> Needs(WorkContent content) => content is Copy c ? [c.Set] : [];
 

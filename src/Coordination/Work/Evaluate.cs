@@ -29,7 +29,8 @@ public sealed class EvaluateWork : WorkKind
             scheduling.Once(KeyOf(run.Round), scheduling.View.Workers, new Evaluate(run.Round, version));
     }
 
-    public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) => key.Number != run.Round || run.Score?.Version == key.Number;
+    public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) =>
+        key.Number != run.Round || run.Score?.Version == key.Number;
 
     public override Decision Decide(RunState run, RunPlan plan, WorkResult result) => result.Outcome switch
     {

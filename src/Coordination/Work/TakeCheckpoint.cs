@@ -39,7 +39,8 @@ public sealed class TakeCheckpointWork : WorkKind
         CheckpointWritten { Checkpoint: var c } when c.Version < run.Round || run.Checkpoints.Any(stored => stored.Version == c.Version) =>
             Decision.AlreadyDone,                                    // an older one may have been dropped since, and its blobs with it
         CheckpointWritten { Checkpoint: var c } when c.Version > run.Round => Run.WrongRound(run, c.Version),
-        CheckpointWritten { Checkpoint: var c } => Run.FinishIfDone(run, plan, [new RunEvent.CheckpointTaken(run.Id, c), .. Outdated(run, plan)]),
+        CheckpointWritten { Checkpoint: var c } =>
+            Run.FinishIfDone(run, plan, [new RunEvent.CheckpointTaken(run.Id, c), .. Outdated(run, plan)]),
         var other => Foreign(other),
     };
 
@@ -51,7 +52,8 @@ public sealed class TakeCheckpointWork : WorkKind
     public override int? StoresFor(WorkKey key) => null;
 
     private static IEnumerable<RunEvent> Outdated(RunState run, RunPlan plan) =>
-        run.Checkpoints.Take(run.Checkpoints.Count + 1 - plan.CheckpointsKept).Select(c => new RunEvent.CheckpointDropped(run.Id, c.Version));
+        run.Checkpoints.Take(run.Checkpoints.Count + 1 - plan.CheckpointsKept)
+            .Select(c => new RunEvent.CheckpointDropped(run.Id, c.Version));
 
     // Prefers seeds: they are meant to stay.
     private static IEnumerable<NodeId> Keepers(ClusterView view)

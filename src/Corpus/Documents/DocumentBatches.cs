@@ -7,7 +7,8 @@ public static class DocumentBatches
     public const int TargetCharacters = 1 << 20;
 
     /// <exception cref="OperationCanceledException">Cancelled between two documents.</exception>
-    public static IEnumerable<DocumentBatch> Read(IReadOnlyList<SourceFile> files, ReadStatistics statistics, CancellationToken cancellationToken)
+    public static IEnumerable<DocumentBatch> Read(
+        IReadOnlyList<SourceFile> files, ReadStatistics statistics, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(statistics);

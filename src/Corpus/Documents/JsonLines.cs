@@ -50,7 +50,8 @@ internal static class JsonLines
         {
             using var parsed = JsonDocument.Parse(json);
             var record = parsed.RootElement;
-            if (record.ValueKind == JsonValueKind.Object && record.TryGetProperty("text", out var text) && text.ValueKind == JsonValueKind.String)
+            if (record.ValueKind == JsonValueKind.Object && record.TryGetProperty("text", out var text)
+                && text.ValueKind == JsonValueKind.String)
                 return new Document(SourceOf(record) ?? file.Name, $"{file.Name}:{line}", text.GetString()!);
             problem = "there is no field \"text\" with a string";
         }

@@ -111,7 +111,9 @@ internal static class ReferenceNames
                 var start = i;
                 while (i < signature.Length && (char.IsLetterOrDigit(signature[i]) || signature[i] is '_' or '.'))
                     i++;
-                text.Append(signature.AsSpan(start, i - start) is var name && name.LastIndexOf('.') is var dot and >= 0 ? name[(dot + 1)..] : name);
+                text.Append(signature.AsSpan(start, i - start) is var name && name.LastIndexOf('.') is var dot and >= 0
+                    ? name[(dot + 1)..]
+                    : name);
             }
             else
             {

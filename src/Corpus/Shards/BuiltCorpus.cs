@@ -30,7 +30,8 @@ public sealed class BuiltCorpus
         var path = Path.GetFullPath(folder);
         var manifest = Path.Combine(path, CorpusManifest.FileName);
         if (!File.Exists(manifest))
-            throw new ElasticException($"no corpus in {path}: {CorpusManifest.FileName} is missing; build it with \"elastic corpus build\"");
+            throw new ElasticException(
+                $"no corpus in {path}: {CorpusManifest.FileName} is missing; build it with \"elastic corpus build\"");
         return new BuiltCorpus(path, CorpusManifest.FromJson(manifest));
     }
 

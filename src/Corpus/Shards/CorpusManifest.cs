@@ -62,9 +62,12 @@ public sealed record CorpusManifest(
     private sealed class DigestConverter : JsonConverter<Digest>
     {
         public override Digest Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-            reader.GetString() is { } hex && Digest.IsDigest(hex) ? new Digest(hex) : throw new JsonException("a digest is missing, or is none");
+            reader.GetString() is { } hex && Digest.IsDigest(hex)
+                ? new Digest(hex)
+                : throw new JsonException("a digest is missing, or is none");
 
-        public override void Write(Utf8JsonWriter writer, Digest value, JsonSerializerOptions options) => writer.WriteStringValue(value.Hex);
+        public override void Write(Utf8JsonWriter writer, Digest value, JsonSerializerOptions options) =>
+            writer.WriteStringValue(value.Hex);
     }
 }
 

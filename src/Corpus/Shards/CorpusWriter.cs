@@ -46,7 +46,8 @@ public sealed class CorpusWriter : IDisposable
         {
             (document.IsHeldOut ? _heldOut : _train).Append(document);
             var sum = _sources.GetValueOrDefault(document.Source) ?? new TextCount(0, 0, 0);
-            _sources[document.Source] = new TextCount(sum.Documents + 1, sum.Bytes + document.ByteCount, sum.Tokens + document.Tokens.Length);
+            _sources[document.Source] = new TextCount(
+                sum.Documents + 1, sum.Bytes + document.ByteCount, sum.Tokens + document.Tokens.Length);
         }
     }
 
@@ -71,7 +72,8 @@ public sealed class CorpusWriter : IDisposable
             statistics.InvalidUtf8Sequences, statistics.MalformedRecords, statistics.EmptyDocuments,
             [.. _sources.Select(s => new SourceCount(s.Key, s.Value.Documents, s.Value.Bytes, s.Value.Tokens))], train, heldOut);
         if (statistics.MalformedRecords > 0)
-            DurableFile.WriteDurably(Path.Combine(_build.Current, MalformedRecord.FileName), Encoding.UTF8.GetBytes(statistics.MalformedText()));
+            DurableFile.WriteDurably(
+                Path.Combine(_build.Current, MalformedRecord.FileName), Encoding.UTF8.GetBytes(statistics.MalformedText()));
         DurableFile.WriteDurably(Path.Combine(_build.Current, CorpusManifest.FileName), manifest.ToJson());
         _build.Complete();
         return BuiltCorpus.Open(_folder);

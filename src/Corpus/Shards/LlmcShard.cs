@@ -13,7 +13,8 @@ internal static class LlmcShard
     private const int Magic = 20240520;
     private const int Version = 1;
 
-    public static bool HasMagic(ReadOnlySpan<byte> bytes) => bytes.Length >= sizeof(int) && BinaryPrimitives.ReadInt32LittleEndian(bytes) == Magic;
+    public static bool HasMagic(ReadOnlySpan<byte> bytes) =>
+        bytes.Length >= sizeof(int) && BinaryPrimitives.ReadInt32LittleEndian(bytes) == Magic;
 
     /// <summary>The number of tokens of a file.</summary>
     /// <param name="header">The first <see cref="HeaderSize"/> bytes, or all where there are fewer.</param>

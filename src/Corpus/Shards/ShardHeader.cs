@@ -70,7 +70,8 @@ internal sealed record ShardHeader(
     {
         var version = BinaryPrimitives.ReadInt32LittleEndian(bytes[VersionAt..]);
         if (version != Version)
-            throw new ElasticException($"{path} is a token shard of version {version}, this program reads {Version}: {CorpusManifest.Remedy(path)}");
+            throw new ElasticException(
+                $"{path} is a token shard of version {version}, this program reads {Version}: {CorpusManifest.Remedy(path)}");
         var isWhole = BinaryPrimitives.ReadUInt64LittleEndian(bytes[HashAt..]) == XxHash3.HashToUInt64(bytes[..HashAt]);
         if (!isWhole || bytes[(HashAt + sizeof(ulong))..].ContainsAnyExcept((byte)0))
             throw TokenShard.Damaged(path, 0, Size);

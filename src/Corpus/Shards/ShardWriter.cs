@@ -54,8 +54,8 @@ internal sealed class ShardWriter : IDisposable
         for (var i = 0; i < _pageHashes.Count; i++)
             BinaryPrimitives.WriteUInt64LittleEndian(table.AsSpan(i * sizeof(ulong)), _pageHashes[i]);
         _file.Write(table);
-        var header = new ShardHeader(_tokenWidth, Tokens, _documents.Count, TextBytes, _payloadLength, _tokenizer.VocabularySize, _tokenizer.Id,
-            _payloadHash.GetHashAndReset(), XxHash3.HashToUInt64(table));
+        var header = new ShardHeader(_tokenWidth, Tokens, _documents.Count, TextBytes, _payloadLength,
+            _tokenizer.VocabularySize, _tokenizer.Id, _payloadHash.GetHashAndReset(), XxHash3.HashToUInt64(table));
         _file.Position = 0;
         _file.Write(header.ToBytes());
         _file.Flush(flushToDisk: true);

@@ -133,7 +133,8 @@ public sealed class TokenShard : IDisposable
     }
 
     internal static ElasticException Truncated(string path, long expected, long actual) =>
-        new($"{path} is {(actual < expected ? "cut short" : "too long")}: expected {expected} bytes, found {actual}; {CorpusManifest.Remedy(path)}");
+        new($"{path} is {(actual < expected ? "cut short" : "too long")}: expected {expected} bytes, found {actual}; " +
+            $"{CorpusManifest.Remedy(path)}");
 
     internal static ElasticException Damaged(string path, long from, long to) =>
         new($"{path} is damaged: bytes {from} to {to - 1} do not match their hash; delete the corpus folder and build it again");

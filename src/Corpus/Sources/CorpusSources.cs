@@ -26,7 +26,8 @@ public static class CorpusSources
             return DefaultCorpus.Find();
         // Files of the same name keep the order of their sources (OrderBy is stable); a file named twice is read once.
         var files = sources.SelectMany(Expand).DistinctBy(f => f.Path).OrderBy(f => f.Name, StringComparer.Ordinal).ToList();
-        if (files.Find(f => f.Format == DocumentFormat.LlmcShard) is { } shard && files.Find(f => f.Format != DocumentFormat.LlmcShard) is { } text)
+        if (files.Find(f => f.Format == DocumentFormat.LlmcShard) is { } shard
+            && files.Find(f => f.Format != DocumentFormat.LlmcShard) is { } text)
             throw new ElasticException($"corpus.sources mixes token shards ({shard.Path}) with text ({text.Path}): use one or the other");
         return files;
     }
@@ -57,14 +58,18 @@ public static class CorpusSources
         if (File.Exists(path))
         {
             var format = FormatOf(path)
-                ?? throw new ElasticException($"corpus source {source} is not supported: use a file of {Supported}, or a folder of such files");
+                ?? throw new ElasticException(
+                    $"corpus source {source} is not supported: use a file of {Supported}, or a folder of such files");
             return [new SourceFile(path, Path.GetFileName(path), format)];
         }
         if (!Directory.Exists(path))
             throw new ElasticException(
-                $"corpus source {source} does not exist: name a file or folder of text, or leave corpus.sources empty for the default corpus");
+                $"corpus source {source} does not exist: " +
+                "name a file or folder of text, or leave corpus.sources empty for the default corpus");
         var files = FilesIn(path, path);
-        return files.Count > 0 ? files : throw new ElasticException($"corpus source {source} holds no file of {Supported}: name a folder with text");
+        return files.Count > 0
+            ? files
+            : throw new ElasticException($"corpus source {source} holds no file of {Supported}: name a folder with text");
     }
 
     /// <summary>
@@ -91,7 +96,8 @@ public static class CorpusSources
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
-            throw new ElasticException($"corpus folder {folder} cannot be read to its end ({e.Message}): mend that, or name other sources", e);
+            throw new ElasticException(
+                $"corpus folder {folder} cannot be read to its end ({e.Message}): mend that, or name other sources", e);
         }
     }
 }

@@ -60,7 +60,8 @@ public static class DefaultCorpus
         // <root>/shared/Microsoft.NETCore.App/<version>/System.Private.CoreLib.dll; empty in a single-file program.
         if (typeof(object).Assembly.Location is { Length: > 0 } library && Up(library, 4) is { } running)
             yield return running;
-        foreach (var folder in (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries))
+        foreach (var folder in (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries))
         {
             var dotnet = new FileInfo(Path.Combine(folder, OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet"));
             if (dotnet.Exists && Up(dotnet.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? dotnet.FullName, 1) is { } installed)

@@ -30,6 +30,7 @@ public abstract class Tokenizer
     {
         ByteTokenizer.Name => ByteTokenizer.Instance,
         Gpt2Tokenizer.Name => Gpt2Tokenizer.Instance,
-        _ => throw new ElasticException($"there is no tokenizer \"{name}\": use corpus.tokenizer = {ByteTokenizer.Name} or {Gpt2Tokenizer.Name}"),
+        _ => throw new ElasticException(
+            $"there is no tokenizer \"{name}\": use corpus.tokenizer = {ByteTokenizer.Name} or {Gpt2Tokenizer.Name}"),
     };
 }

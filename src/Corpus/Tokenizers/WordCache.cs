@@ -19,7 +19,9 @@ internal sealed class WordCache
     private readonly byte[] _characterCounts = new byte[1 << SlotBits];
     private readonly byte[] _tokenCounts = new byte[1 << SlotBits];
 
-    /// <summary>The word's tokens where they are known, else none; and its slot for <see cref="Store"/>, -1 where the word is too long.</summary>
+    /// <summary>
+    /// The word's tokens where they are known, else none; and its slot for <see cref="Store"/>, -1 where the word is too long.
+    /// </summary>
     public ReadOnlySpan<int> Find(ReadOnlySpan<char> word, out int slot)
     {
         slot = -1;

@@ -31,7 +31,9 @@ public sealed class TextGenerator(Func<int[], float[]> logits, int context, Samp
         }
     }
 
-    /// <summary>The token at <paramref name="uniform"/>, 0 to 1, of the distribution that <paramref name="settings"/> leave of the logits.</summary>
+    /// <summary>
+    /// The token at <paramref name="uniform"/>, 0 to 1, of the distribution that <paramref name="settings"/> leave of the logits.
+    /// </summary>
     public static int Choose(ReadOnlySpan<float> logits, double uniform, SamplingSettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);

@@ -18,7 +18,8 @@ public static class Arithmetic
     /// <summary>E.g. "1 cpu AuthenticAMD AVX512 x 1 thread" or "1 cuda".</summary>
     /// <param name="threads">Arithmetic threads of one CPU device.</param>
     public static string Of(DeviceId device, int threads) => device.IsCpu
-        ? string.Create(CultureInfo.InvariantCulture, $"{Version} cpu {Maker()} {CpuCapability.Name()} x {threads} thread{(threads == 1 ? "" : "s")}")
+        ? string.Create(CultureInfo.InvariantCulture,
+            $"{Version} cpu {Maker()} {CpuCapability.Name()} x {threads} thread{(threads == 1 ? "" : "s")}")
         : string.Create(CultureInfo.InvariantCulture, $"{Version} cuda");
 
     // The math library chooses its kernels by the processor's maker, too.

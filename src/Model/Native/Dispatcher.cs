@@ -15,7 +15,8 @@ internal static unsafe partial class Dispatcher
 
     /// <summary>Calls <paramref name="name"/>, e.g. "aten::mm" with overload "" or "out".</summary>
     /// <param name="results">How many tensors the schema returns; the caller owns them.</param>
-    /// <exception cref="InvalidOperationException">The operator is unknown or refused its arguments; libtorch says why on stderr.</exception>
+    /// <exception cref="InvalidOperationException">The operator is unknown or refused its arguments; libtorch says why on
+    /// stderr.</exception>
     public static Tensor[] Call(string name, string overload, int results, params ReadOnlySpan<Argument> arguments)
     {
         var stack = stackalloc ulong[Math.Max(arguments.Length, results) + 1];

@@ -34,7 +34,8 @@ public static unsafe partial class NativeTorch
     private static ExceptionDispatchInfo? _failure;
 
     /// <summary>Loads libtorch and TorchSharp's shim. Idempotent and safe from any thread.</summary>
-    /// <exception cref="ElasticException">A library is missing, does not load, or is of another version than the shim was built for.</exception>
+    /// <exception cref="ElasticException">A library is missing, does not load, or is of another version than the shim was built
+    /// for.</exception>
     public static void Load()
     {
         if (_done)
@@ -85,7 +86,8 @@ public static unsafe partial class NativeTorch
         string[] names = ["libc10.so", "libtorch_cpu.so", "libc10_cuda.so", "libtorch_cuda.so", "libtorch.so"];
         if (!File.Exists(Path.Combine(_folder, "libtorch_cpu.so")))
             throw new ElasticException(_origin == "package"
-                ? $"libtorch_cpu.so is not in {_folder}: build without {FolderVariable} set, or set it to the lib folder of a libtorch {ShimVersion}"
+                ? $"libtorch_cpu.so is not in {_folder}: build without {FolderVariable} set, " +
+                  $"or set it to the lib folder of a libtorch {ShimVersion}"
                 : $"{FolderVariable} = {_folder}: there is no libtorch_cpu.so in it; name the lib folder of a libtorch {ShimVersion}");
         foreach (var name in names)
         {
@@ -99,7 +101,8 @@ public static unsafe partial class NativeTorch
             .Where(s => ElfSymbols.IsTorch(s) && !Loaded.Values.Any(h => dlsym(h, s) != 0)).ToList();
         if (missing.Count > 0)
             throw new ElasticException(
-                $"the libtorch in {_folder} is not the version {ShimVersion} that this build of TorchSharp needs: it lacks {missing.Count} symbols, " +
+                $"the libtorch in {_folder} is not the version {ShimVersion} that this build of TorchSharp needs: " +
+                $"it lacks {missing.Count} symbols, " +
                 $"among them {string.Join(", ", missing.Take(4))}; point {FolderVariable} to a libtorch {ShimVersion}");
         Loaded[Path.GetFileName(shim)] = Open(shim, false);
     }
@@ -109,7 +112,9 @@ public static unsafe partial class NativeTorch
 
     private static string FindShim()
     {
-        var name = OperatingSystem.IsWindows() ? "LibTorchSharp.dll" : OperatingSystem.IsMacOS() ? "libLibTorchSharp.dylib" : "libLibTorchSharp.so";
+        var name = OperatingSystem.IsWindows() ? "LibTorchSharp.dll"
+            : OperatingSystem.IsMacOS() ? "libLibTorchSharp.dylib"
+            : "libLibTorchSharp.so";
         var rid = OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux";
         var machine = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "arm64" : "x64";
         string[] candidates =

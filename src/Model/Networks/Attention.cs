@@ -64,7 +64,8 @@ internal abstract class Attention
         protected override Tensor Compute()
         {
             var r = Dispatcher.Call(
-                "aten::_scaled_dot_product_flash_attention_for_cpu", "", 2, Q, K, V, 0.0, true, Dispatcher.Argument.None, Dispatcher.Argument.None);
+                "aten::_scaled_dot_product_flash_attention_for_cpu", "", 2, Q, K, V, 0.0, true,
+                Dispatcher.Argument.None, Dispatcher.Argument.None);
             (_y, _logSumExp) = (r[0], r[1]);
             return _y;
         }

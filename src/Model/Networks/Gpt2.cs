@@ -145,7 +145,8 @@ internal sealed class Gpt2(ModelSettings model, double labelSmoothing, torch.Dev
         var dQkv = s.Attention.Backward(dMixed);
         var dn1 = Operators.LinearBackward(dQkv, s.Norm1, p.QkvWeight, g.QkvWeight, g.QkvBias);
         return Operators.LayerNormBackward(
-            dn1, s.X0, s.Mean1, s.InverseDeviation1, p.Norm1Gain, p.Norm1Bias, g.Norm1Gain, g.Norm1Bias).add_(dx1).MoveToOuterDisposeScope();
+            dn1, s.X0, s.Mean1, s.InverseDeviation1, p.Norm1Gain, p.Norm1Bias, g.Norm1Gain, g.Norm1Bias)
+            .add_(dx1).MoveToOuterDisposeScope();
     }
 
     // Runs after the head, which has overwritten the token embedding's gradient with its own share.

@@ -6,9 +6,10 @@ using TorchSharp;
 namespace Elastic.Model.Networks;
 
 /// <summary>
-/// GPT-2 (Radford et al. 2019). Names and transposes are Hugging Face's: weights of linear layers are (in, out), as its Conv1D has them, y = x W + b.
-/// Initial values are those of section 2.3 and the released code's model.py: weights and token embedding from N(0, 0.02), position embedding
-/// from N(0, 0.01), the two projections of each layer into the residual stream scaled by 1/sqrt(2 layers), gains 1, biases 0.
+/// GPT-2 (Radford et al. 2019). Names and transposes are Hugging Face's: weights of linear layers are (in, out), as its Conv1D has them,
+/// y = x W + b. Initial values are those of section 2.3 and the released code's model.py: weights and token embedding from N(0, 0.02),
+/// position embedding from N(0, 0.01), the two projections of each layer into the residual stream scaled by 1/sqrt(2 layers), gains 1,
+/// biases 0.
 /// </summary>
 internal sealed class Gpt2Architecture(ModelSettings settings) : IArchitecture
 {

@@ -12,7 +12,9 @@ internal static class Matmul
     [ThreadStatic]
     internal static bool ManyThreads;
 
-    /// <summary>into = a b, or into += a b. (M, K) (K, N) -> (M, N), any of them transposed views; returns <paramref name="into"/>.</summary>
+    /// <summary>
+    /// into = a b, or into += a b. (M, K) (K, N) -> (M, N), any of them transposed views; returns <paramref name="into"/>.
+    /// </summary>
     public static unsafe Tensor Multiply(Tensor into, Tensor a, Tensor b, bool accumulate = false)
     {
         if (!Ours(into))

@@ -29,7 +29,8 @@ internal static class Operators
     public static (Tensor Y, Tensor Mean, Tensor InverseDeviation) LayerNorm(Tensor x, Tensor gain, Tensor bias)
     {
         var r = Dispatcher.Call(
-            "aten::native_layer_norm", "", 3, x, x.shape[^1..], Dispatcher.Argument.Some(gain), Dispatcher.Argument.Some(bias), NormEpsilon);
+            "aten::native_layer_norm", "", 3, x, x.shape[^1..],
+            Dispatcher.Argument.Some(gain), Dispatcher.Argument.Some(bias), NormEpsilon);
         return (r[0], r[1], r[2]);
     }
 
@@ -57,7 +58,8 @@ internal static class Operators
     }
 
     /// <summary>
-    /// The same for a GPU, where index_add_ uses atomics, in another order each time. This one sorts the indices first, and the sort is stable.
+    /// The same for a GPU, where index_add_ uses atomics, in another order each time. This one sorts the indices first, and the sort is
+    /// stable.
     /// </summary>
     internal static void AddRowsSorted(Tensor into, Tensor index, Tensor rows) => into.index_put_(rows, [index], accumulate: true);
 

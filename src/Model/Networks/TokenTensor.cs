@@ -11,7 +11,8 @@ internal static class TokenTensor
     public static Tensor Of(ReadOnlySpan<int> tokens, int rows, int context, int vocabulary, torch.Device device)
     {
         if (rows < 1 || tokens.Length % rows != 0 || tokens.Length / rows < 1 || tokens.Length / rows > context)
-            throw new ArgumentException($"{tokens.Length} tokens in {rows} rows: use whole rows of 1 to the context's {context}", nameof(tokens));
+            throw new ArgumentException(
+                $"{tokens.Length} tokens in {rows} rows: use whole rows of 1 to the context's {context}", nameof(tokens));
         var wide = new long[tokens.Length];
         for (var i = 0; i < wide.Length; i++)
         {

@@ -35,7 +35,8 @@ internal sealed class AdamW(OptimizerSettings settings) : IOptimizer
         if (step.ClipCoefficient != 1)
             g[0].mul_((float)step.ClipCoefficient);
         Dispatcher.Call(
-            "aten::_fused_adamw_", "", 0, Part(vectors.Parameters), g, Part(vectors[VectorSet.FirstMoment]), Part(vectors[VectorSet.SecondMoment]),
+            "aten::_fused_adamw_", "", 0, Part(vectors.Parameters), g,
+            Part(vectors[VectorSet.FirstMoment]), Part(vectors[VectorSet.SecondMoment]),
             Array.Empty<Tensor>(), new[] { full(1, (float)step.Number, float32, gradient.device).squeeze() },
             step.LearningRate, settings.Beta1, settings.Beta2, weightDecay, settings.Epsilon, false, false,
             Dispatcher.Argument.None, Dispatcher.Argument.None);

@@ -15,14 +15,17 @@ public readonly record struct OptimizerStep(double LearningRate, long Number, do
 /// <summary>Turns gradients into parameters. Its state is in the replica's vectors.</summary>
 public interface IOptimizer
 {
-    /// <summary>Names of the vectors that it needs besides the parameters. They belong to the replica's state, and start as zeros.</summary>
+    /// <summary>
+    /// Names of the vectors that it needs besides the parameters. They belong to the replica's state, and start as zeros.
+    /// </summary>
     IReadOnlyList<string> Vectors { get; }
 
     /// <summary>Where the vector may be cut for several devices.</summary>
     UpdateGranularity Granularity { get; }
 
     /// <summary>
-    /// Updates the trained parameters of <paramref name="slice"/>, and the optimizer's vectors there, in place; may overwrite the gradient's slice.
+    /// Updates the trained parameters of <paramref name="slice"/>, and the optimizer's vectors there, in place; may overwrite the
+    /// gradient's slice.
     /// </summary>
     /// <param name="gradient">The flat gradient, (Length), before clipping.</param>
     /// <exception cref="ElasticException">The gradient is not finite; no vector was changed.</exception>

@@ -18,6 +18,7 @@ public static class Optimizers
         ArgumentNullException.ThrowIfNull(settings);
         return Known.TryGetValue(name, out var open)
             ? open(settings)
-            : throw new ElasticException($"there is no optimizer \"{name}\": use one of {string.Join(", ", Known.Keys.Select(k => $"\"{k}\""))}");
+            : throw new ElasticException(
+                $"there is no optimizer \"{name}\": use one of {string.Join(", ", Known.Keys.Select(k => $"\"{k}\""))}");
     }
 }

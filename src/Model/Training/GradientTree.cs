@@ -25,8 +25,8 @@ internal sealed class GradientBuffer(FlatLayout layout, Tensor flat) : IDisposab
 }
 
 /// <summary>
-/// Adds up gradients of consecutive micro-batches along <see cref="SumTree"/> with logarithmically many buffers, as a binary counter carries:
-/// two neighbours of equal size that begin at a multiple of twice the size become one.
+/// Adds up gradients of consecutive micro-batches along <see cref="SumTree"/> with logarithmically many buffers, as a binary counter
+/// carries: two neighbours of equal size that begin at a multiple of twice the size become one.
 /// </summary>
 internal sealed class GradientTree(FlatLayout layout, torch.Device device) : IDisposable
 {
@@ -50,7 +50,9 @@ internal sealed class GradientTree(FlatLayout layout, torch.Device device) : IDi
     /// segments stays zero, because no view reaches it.
     /// </summary>
     public GradientBuffer Rent()
-        => _free.TryPop(out var buffer) ? buffer : new GradientBuffer(layout, zeros(layout.Length, float32, device).DetachFromDisposeScope());
+        => _free.TryPop(out var buffer)
+            ? buffer
+            : new GradientBuffer(layout, zeros(layout.Length, float32, device).DetachFromDisposeScope());
 
     /// <summary>Takes back a rented buffer that was not added.</summary>
     public void Return(GradientBuffer buffer) => _free.Push(buffer);

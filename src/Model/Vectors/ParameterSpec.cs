@@ -1,6 +1,8 @@
 namespace Elastic.Model.Vectors;
 
-/// <summary>A parameter as its architecture declares it. Layout, initialisation, optimizer group and names in files follow from the list.</summary>
+/// <summary>
+/// A parameter as its architecture declares it. Layout, initialisation, optimizer group and names in files follow from the list.
+/// </summary>
 /// <param name="Name">Hugging Face's name, e.g. "transformer.h.0.attn.c_attn.weight".</param>
 /// <param name="Shape">Row-major.</param>
 /// <param name="Decays">True when weight decay applies.</param>

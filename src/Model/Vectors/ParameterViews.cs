@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Elastic.Model.Vectors;
 
 /// <summary>
-/// A flat vector seen as the tensors of its parameters: the model's, or their gradients. All are views; nothing is copied. Padded rows belong
-/// to no view and so never change.
+/// A flat vector seen as the tensors of its parameters: the model's, or their gradients. All are views; nothing is copied. Padded rows
+/// belong to no view and so never change.
 /// </summary>
 public sealed class ParameterViews : IDisposable
 {

@@ -22,7 +22,8 @@ public sealed class ChainAudit
     private RunState _state;
 
     private ChainAudit(
-        RunId id, RunSchedule run, IReadOnlyList<(string Path, CheckpointManifest Manifest)> checkpoints, IReadOnlyList<TokenShard> shards) =>
+        RunId id, RunSchedule run, IReadOnlyList<(string Path, CheckpointManifest Manifest)> checkpoints,
+        IReadOnlyList<TokenShard> shards) =>
         (_run, _checkpoints, _shards, _state) = (run, checkpoints, shards, RunState.Empty(id));
 
     /// <summary>Audits a run whose corpus is in the data directory.</summary>
@@ -36,8 +37,10 @@ public sealed class ChainAudit
 
         if (events is not [RunEvent.RunStarted started, ..])
             throw new ElasticException(events.Count == 0
-                ? $"the journal knows nothing of run {id}: name another one, or, where its folder {paths.Run(id)} is there, restore journal.db from a copy"
-                : $"the journal of run {id} does not begin with its start: it was tampered with or damaged, restore journal.db from a copy");
+                ? $"the journal knows nothing of run {id}: name another one, or, where its folder {paths.Run(id)} is there, " +
+                  "restore journal.db from a copy"
+                : $"the journal of run {id} does not begin with its start: it was tampered with or damaged, " +
+                  "restore journal.db from a copy");
 
         // A seed that did not build the corpus has fetched it.
         if (!BuiltCorpus.TryOpen(paths.FetchedCorpus(started.Corpus), out var corpus))

@@ -14,17 +14,23 @@ public static class JournalAudit
         var paths = new DataPaths(Path.GetFullPath(dataDir));
         if (database is null && !File.Exists(paths.Journal))
             throw new ElasticException(
-                $"there is no journal {paths.Journal}: name the data directory of the run with --data-dir, or its database with --database");
+                $"there is no journal {paths.Journal}: " +
+                "name the data directory of the run with --data-dir, or its database with --database");
         var address = DatabaseAddress.Parse(database, paths.Root);
         try
         {
-            return await RunAsync(paths, address, (await new RunList(address).ReadAsync(cancel)).LastOrDefault(r => r.Name == name.Value)?.Run
-                ?? throw new ElasticException($"the journal knows nothing of run {name}: name another one, or, where its folder in {paths.Runs} is there, restore journal.db from a copy"), cancel);
+            return await RunAsync(
+                paths, address,
+                (await new RunList(address).ReadAsync(cancel)).LastOrDefault(r => r.Name == name.Value)?.Run
+                    ?? throw new ElasticException($"the journal knows nothing of run {name}: name another one, or, " +
+                                                  $"where its folder in {paths.Runs} is there, restore journal.db from a copy"),
+                cancel);
         }
         catch (Exception e) when (e is DbException or TimeoutException)
         {
             throw new ElasticException(
-                $"the journal {address} cannot be read ({e.Message}): name the data directory of the run with --data-dir, or its database with --database", e);
+                $"the journal {address} cannot be read ({e.Message}): " +
+                "name the data directory of the run with --data-dir, or its database with --database", e);
         }
     }
 

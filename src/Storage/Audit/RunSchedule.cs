@@ -17,7 +17,9 @@ public sealed class RunSchedule
         Corpus = corpus;
         var context = Settings.Model.Context;
         Train = new BlockMap(corpus.TrainShards, context);
-        HeldOut = corpus.HeldOutShards.Any(s => BlockMap.CountIn(s.Tokens, context) > 0) ? new BlockMap(corpus.HeldOutShards, context) : null;
+        HeldOut = corpus.HeldOutShards.Any(s => BlockMap.CountIn(s.Tokens, context) > 0)
+            ? new BlockMap(corpus.HeldOutShards, context)
+            : null;
         Plan = RunPlan.Of(Settings, Architectures.LayoutOf(Settings.Model).Length, Train.Blocks, HeldOut?.Blocks ?? 0);
         Order = new SampleOrder(Settings.Run.Seed, Train.Blocks);
     }

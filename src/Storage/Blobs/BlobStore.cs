@@ -65,7 +65,9 @@ public sealed class BlobStore
         return digest;
     }
 
-    /// <summary>Marks the blob as needed for the current round, as <see cref="Put"/> does, and says whether it is there with its bytes.</summary>
+    /// <summary>
+    /// Marks the blob as needed for the current round, as <see cref="Put"/> does, and says whether it is there with its bytes.
+    /// </summary>
     public bool Claim(Digest digest)
     {
         lock (_gate)
@@ -193,7 +195,8 @@ public sealed class BlobStore
         catch (IOException e) when (!DiskSpace.IsExhausted(e))
         {
             // Linux forgets what it could not write: a second flush would only seem to succeed.
-            throw new ElasticException($"the disk did not store {_folder} ({e.Message}): check it; the checkpoints before this one stand", e);
+            throw new ElasticException(
+                $"the disk did not store {_folder} ({e.Message}): check it; the checkpoints before this one stand", e);
         }
     }
 

@@ -39,7 +39,8 @@ public static class VectorStore
         var layout = into.Layout;
         if (vector.Elements != layout.Length)
             throw new ElasticException(
-                $"the stored vector \"{name}\" has {vector.Elements} elements where this model has {layout.Length}: it is of another model");
+                $"the stored vector \"{name}\" has {vector.Elements} elements where this model has {layout.Length}: " +
+                "it is of another model");
         if (vector.Type != ElementType.Float32)
             throw new ElasticException($"the stored vector \"{name}\" is {vector.Type.Word()}, and this version of Elastic reads fp32");
         var staging = into.OnCpu ? [] : new float[Math.Min(layout.Length, VectorManifest.ChunkElements)];

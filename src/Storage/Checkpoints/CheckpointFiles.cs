@@ -38,7 +38,8 @@ public static class CheckpointFiles
 
     /// <summary>Forces what the checkpoint names onto the disk, then writes its manifest.</summary>
     /// <param name="describe">The manifest, given the path of the blob folder relative to the manifest's.</param>
-    public static Checkpoint Take(DataPaths paths, RunId run, BlobStore blobs, TakeCheckpoint take, Func<string, CheckpointManifest> describe)
+    public static Checkpoint Take(
+        DataPaths paths, RunId run, BlobStore blobs, TakeCheckpoint take, Func<string, CheckpointManifest> describe)
     {
         ArgumentNullException.ThrowIfNull(paths);
         ArgumentNullException.ThrowIfNull(blobs);

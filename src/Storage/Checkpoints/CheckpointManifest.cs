@@ -31,7 +31,8 @@ public sealed record CheckpointManifest(
                 throw new ElasticException($"{path} is no checkpoint manifest (its parameters are no digest)");
             return manifest is { Format: 1 }
                 ? manifest
-                : throw new ElasticException($"{path} is a checkpoint of format {manifest?.Format}, and this version of Elastic reads format 1");
+                : throw new ElasticException(
+                    $"{path} is a checkpoint of format {manifest?.Format}, and this version of Elastic reads format 1");
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

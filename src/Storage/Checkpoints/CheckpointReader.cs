@@ -52,7 +52,8 @@ public static class CheckpointReader
     {
         var signature = Architectures.Open(model).Signature;
         if (manifest.Model != signature)
-            throw new ElasticException($"{path} is a checkpoint of another model: it has {manifest.Model}, and the settings ask for {signature}; " +
+            throw new ElasticException($"{path} is a checkpoint of another model: it has {manifest.Model}, " +
+                                       $"and the settings ask for {signature}; " +
                                        "set the model.* keys to the checkpoint's, or take another checkpoint");
         var blobs = new BlobStore(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, manifest.Blobs), readOnly: true);
         var parameters = blobs.ReadSet(new Digest(manifest.Parameters))[VectorSet.Parameters];

@@ -17,7 +17,8 @@ public sealed class CommitFence(DatabaseAddress database)
     private static readonly TimeSpan StatementDeadline = TimeSpan.FromSeconds(10);
 
     /// <summary>Begins the term of a supervisor that has recovered: from now on no older one can commit.</summary>
-    /// <param name="round">The open round that it recovered. It counts, not the row's: a commit that never reached the journal is done again.</param>
+    /// <param name="round">The open round that it recovered. It counts, not the row's: a commit that never reached the journal is done
+    /// again.</param>
     /// <returns>The term, higher than any before.</returns>
     public Task<long> BeginTermAsync(RunId run, int round, CancellationToken cancel) =>
         database.RetryAsync(Patience, StatementDeadline, async (connection, token) => (long)(await connection.ScalarAsync(
@@ -30,7 +31,8 @@ public sealed class CommitFence(DatabaseAddress database)
     /// <summary>Commits <paramref name="round"/>, which opens the next one. Asking again with the same version is safe.</summary>
     /// <param name="term">What <see cref="BeginTermAsync"/> gave.</param>
     /// <param name="version">The model version that the round results in.</param>
-    /// <returns>False when a newer supervisor has taken over, or <paramref name="round"/> is not the open round: then nothing has changed.</returns>
+    /// <returns>False when a newer supervisor has taken over, or <paramref name="round"/> is not the open round: then nothing has
+    /// changed.</returns>
     public Task<bool> CommitAsync(RunId run, long term, int round, Digest version, CancellationToken cancel) =>
         ChangeAsync(
             """
@@ -39,5 +41,6 @@ public sealed class CommitFence(DatabaseAddress database)
             """, cancel, ("run", run.Value), ("term", term), ("round", round), ("version", version.Hex));
 
     private Task<bool> ChangeAsync(string sql, CancellationToken cancel, params (string, object?)[] parameters) =>
-        database.RetryAsync(Patience, StatementDeadline, async (connection, token) => await connection.ExecuteAsync(sql, token, parameters) == 1, cancel);
+        database.RetryAsync(
+            Patience, StatementDeadline, async (connection, token) => await connection.ExecuteAsync(sql, token, parameters) == 1, cancel);
 }

@@ -52,9 +52,11 @@ public sealed class DatabaseAddress
             var path = text["sqlite:".Length..];
             return path.Length > 0
                 ? Sqlite(path)
-                : throw new ElasticException($"the database {text} names no file: write sqlite:PATH, e.g. sqlite:/var/lib/elastic/journal.db");
+                : throw new ElasticException(
+                    $"the database {text} names no file: write sqlite:PATH, e.g. sqlite:/var/lib/elastic/journal.db");
         }
-        return text.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase) || text.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase)
+        return text.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase)
+            || text.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase)
             ? Postgres(text)
             // The message does not repeat the text, which may hold a password.
             : throw new ElasticException("the database is neither a SQLite file nor a PostgreSQL address: write sqlite:PATH or " +
@@ -65,7 +67,9 @@ public sealed class DatabaseAddress
     /// <exception cref="DbException">The database is down, or refuses.</exception>
     public async Task<DbConnection> OpenAsync(CancellationToken cancel)
     {
-        DbConnection connection = Kind == DatabaseKind.Sqlite ? new SqliteConnection(ConnectionString) : new NpgsqlConnection(ConnectionString);
+        DbConnection connection = Kind == DatabaseKind.Sqlite
+            ? new SqliteConnection(ConnectionString)
+            : new NpgsqlConnection(ConnectionString);
         try
         {
             await connection.OpenAsync(cancel);
@@ -110,7 +114,8 @@ public sealed class DatabaseAddress
     {
         const string form = "write postgres://user:password@host:port/database";
         if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Host.Length == 0)
-            throw new ElasticException($"the address of the PostgreSQL database cannot be read: {form}, with %40 for an @ in the password, %2F for a /");
+            throw new ElasticException(
+                $"the address of the PostgreSQL database cannot be read: {form}, with %40 for an @ in the password, %2F for a /");
         var database = Uri.UnescapeDataString(uri.AbsolutePath.TrimStart('/'));
         if (database.Length == 0)
             throw new ElasticException($"the address of the PostgreSQL database at {uri.Host} names no database: {form}");
@@ -132,7 +137,8 @@ public sealed class DatabaseAddress
         foreach (var pair in uri.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
             Pass(connection, pair.Split('=', 2).Select(Uri.UnescapeDataString).ToArray());
 
-        var shown = $"postgres://{(user[0].Length > 0 ? $"{user[0]}@" : "")}{uri.Host}:{connection.Port.ToString(CultureInfo.InvariantCulture)}/{database}";
+        var shown = $"postgres://{(user[0].Length > 0 ? $"{user[0]}@" : "")}{uri.Host}:" +
+                    $"{connection.Port.ToString(CultureInfo.InvariantCulture)}/{database}";
         return new DatabaseAddress(DatabaseKind.Postgres, connection.ToString(), shown);
     }
 
@@ -154,8 +160,8 @@ public sealed class DatabaseAddress
         }
         catch (Exception e) when (e is ArgumentException or FormatException or InvalidCastException or KeyNotFoundException)
         {
-            throw new ElasticException($"the address of the PostgreSQL database has an option {option[0]} that Npgsql does not take ({e.Message}): " +
-                                       "leave it out, or see Npgsql's connection string parameters", e);
+            throw new ElasticException($"the address of the PostgreSQL database has an option {option[0]} that Npgsql does not take " +
+                                       $"({e.Message}): leave it out, or see Npgsql's connection string parameters", e);
         }
     }
 }

@@ -66,13 +66,15 @@ public static class DatabaseCalls
     public static bool MayPass(Exception e) => e switch
     {
         SqliteException sqlite => sqlite.SqliteErrorCode is 5 or 6,                          // SQLITE_BUSY, SQLITE_LOCKED
-        PostgresException postgres => postgres.IsTransient || postgres.SqlState.StartsWith("57P", StringComparison.Ordinal),   // shut down or starting
+        // shut down or starting
+        PostgresException postgres => postgres.IsTransient || postgres.SqlState.StartsWith("57P", StringComparison.Ordinal),
         NpgsqlException or TimeoutException or IOException or System.Net.Sockets.SocketException => true,
         _ => false,
     };
 
     /// <summary>A transaction that excludes all others begun here: what it reads does not change until it has written.</summary>
-    public static async Task<DbTransaction> BeginExclusiveAsync(this DatabaseAddress database, DbConnection connection, CancellationToken cancel)
+    public static async Task<DbTransaction> BeginExclusiveAsync(
+        this DatabaseAddress database, DbConnection connection, CancellationToken cancel)
     {
         // SQLite's is BEGIN IMMEDIATE, so only PostgreSQL needs the lock.
         var transaction = await connection.BeginTransactionAsync(cancel);
@@ -106,7 +108,9 @@ public static class DatabaseCalls
         return rows;
     }
 
-    /// <summary>The database's clock, in milliseconds: our machines' clocks may be an hour apart. (A SQLite file is on one machine.)</summary>
+    /// <summary>
+    /// The database's clock, in milliseconds: our machines' clocks may be an hour apart. (A SQLite file is on one machine.)
+    /// </summary>
     public static string Now(this DatabaseAddress database) => database.Kind == DatabaseKind.Sqlite
         ? "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
         : "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";

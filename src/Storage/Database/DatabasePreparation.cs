@@ -38,7 +38,8 @@ public static class DatabasePreparation
             catch (Exception e) when (e is DbException or TimeoutException or IOException or System.Net.Sockets.SocketException)
             {
                 var delay = Retry.After(attempt);
-                say($"{Describe(database, e)}; the next attempt is in {delay.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s");
+                say($"{Describe(database, e)}; " +
+                    $"the next attempt is in {delay.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s");
                 await Task.Delay(delay, cancel);
             }
         }
@@ -54,7 +55,8 @@ public static class DatabasePreparation
         await connection.ExecuteAsync(database.Kind == DatabaseKind.Sqlite ? DatabaseTables.Sqlite : DatabaseTables.Postgres, cancel);
         await connection.ExecuteAsync(DatabaseTables.Ours, cancel);
         await connection.ExecuteAsync(ObservationStore.TableFor(database.Kind), cancel);
-        await connection.ExecuteAsync($"DELETE FROM elastic_downed WHERE downed_at < {database.Now()} - @age", cancel, ("age", DownedRowMilliseconds));
+        await connection.ExecuteAsync(
+            $"DELETE FROM elastic_downed WHERE downed_at < {database.Now()} - @age", cancel, ("age", DownedRowMilliseconds));
         await transaction.CommitAsync(cancel);
         return true;
     }
@@ -62,7 +64,8 @@ public static class DatabasePreparation
     private static string Describe(DatabaseAddress database, Exception e) => e switch
     {
         PostgresException { SqlState: "28P01" or "28000" } p =>
-            $"the database {database} refuses the user or the password ({p.MessageText}): correct --database, or the user's password in PostgreSQL",
+            $"the database {database} refuses the user or the password ({p.MessageText}): " +
+            "correct --database, or the user's password in PostgreSQL",
         PostgresException { SqlState: "3D000" } =>
             $"the server of {database} has no such database: create it (CREATE DATABASE), or correct --database",
         PostgresException { SqlState: "42501" } p =>
@@ -75,7 +78,8 @@ public static class DatabasePreparation
             $"the disk is full, so the journal {database} cannot be opened: free some space, then give the same command again",
         SqliteException { SqliteErrorCode: 5 or 6 } =>
             $"the journal {database} is locked by another program: close what has it open",
-        SqliteException s => $"the journal {database} cannot be opened ({s.Message}): restore it from a copy, or name another --data-dir or --database",
+        SqliteException s =>
+            $"the journal {database} cannot be opened ({s.Message}): restore it from a copy, or name another --data-dir or --database",
         _ => $"the database {database} does not answer ({e.Message}): see whether it is overloaded, or whether a firewall is in between",
     };
 }

@@ -24,7 +24,8 @@ public sealed class DownedSeeds(DatabaseAddress database)
     public Task<string?> JudgeOfAsync(string seed, CancellationToken cancel) =>
         database.CallAsync(Deadline, (connection, token) => JudgeOfAsync(connection, seed, token), cancel);
 
-    private async Task<string?> DownAsync(DbConnection connection, string judge, IReadOnlyCollection<string> seeds, CancellationToken cancel)
+    private async Task<string?> DownAsync(
+        DbConnection connection, string judge, IReadOnlyCollection<string> seeds, CancellationToken cancel)
     {
         // Exclusive: otherwise both sides could look before either has written.
         await using var transaction = await database.BeginExclusiveAsync(connection, cancel);
@@ -33,7 +34,8 @@ public sealed class DownedSeeds(DatabaseAddress database)
         foreach (var seed in seeds)
         {
             await connection.ExecuteAsync(
-                $"INSERT INTO elastic_downed (node, judge, downed_at) VALUES (@node, @judge, {database.Now()}) ON CONFLICT (node) DO NOTHING",
+                $"INSERT INTO elastic_downed (node, judge, downed_at) VALUES (@node, @judge, {database.Now()}) " +
+                "ON CONFLICT (node) DO NOTHING",
                 cancel, ("node", seed), ("judge", judge));
         }
         await transaction.CommitAsync(cancel);

@@ -32,7 +32,8 @@ internal static class ObservationCodec
     public static IReadOnlyCollection<Type> All => Types.Values;
 
     public static string KindOf(Type type) =>
-        (type.GetCustomAttribute<ObservedAsAttribute>() ?? throw new InvariantException($"{type.Name} has no {nameof(ObservedAsAttribute)}")).Kind;
+        (type.GetCustomAttribute<ObservedAsAttribute>()
+            ?? throw new InvariantException($"{type.Name} has no {nameof(ObservedAsAttribute)}")).Kind;
 
     public static string Write(Observation what) => JsonSerializer.Serialize(what, what.GetType(), Json);
 

@@ -25,8 +25,8 @@ public sealed record ObservationQuery(long After = 0, RunId? Run = null, IReadOn
 public sealed class ObservationStore(DatabaseAddress database)
 {
     /// <summary>
-    /// Rows of one kind that are kept: a day of a run that takes a step a second, in some 15 MB. For each kind by itself, so that steps do not
-    /// push out the nodes that were lost meanwhile.
+    /// Rows of one kind that are kept: a day of a run that takes a step a second, in some 15 MB. For each kind by itself, so that steps do
+    /// not push out the nodes that were lost meanwhile.
     /// </summary>
     public const int RowsOfAKind = 100_000;
 
@@ -65,7 +65,9 @@ public sealed class ObservationStore(DatabaseAddress database)
     public Task<IReadOnlyList<StoredObservation>> ReadAsync(ObservationQuery query, CancellationToken cancel)
     {
         var kinds = query.Kinds?
-            .Select((type, i) => (Name: string.Create(CultureInfo.InvariantCulture, $"kind{i}"), Value: (object?)ObservationCodec.KindOf(type))).ToList() ?? [];
+            .Select((type, i) =>
+                (Name: string.Create(CultureInfo.InvariantCulture, $"kind{i}"), Value: (object?)ObservationCodec.KindOf(type)))
+            .ToList() ?? [];
         var sql = "SELECT id, at, kind, payload FROM elastic_observations WHERE id > @after"
                   + (query.Run is null ? "" : " AND run = @run")
                   + (query.Kinds is null ? "" : $" AND kind IN ({string.Join(", ", kinds.Select(k => "@" + k.Name))})")

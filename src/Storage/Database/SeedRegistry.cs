@@ -51,7 +51,10 @@ public sealed class SeedRegistry(DatabaseAddress database)
     /// <exception cref="DbException">The database is down: the entry expires a little later.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>
     public Task LeaveAsync(string self, CancellationToken cancel) => database.CallAsync(
-        Deadline, (connection, token) => connection.ExecuteAsync("DELETE FROM elastic_seeds WHERE address = @address", token, ("address", self)), cancel);
+        Deadline,
+        (connection, token) =>
+            connection.ExecuteAsync("DELETE FROM elastic_seeds WHERE address = @address", token, ("address", self)),
+        cancel);
 
     private async Task<IReadOnlyList<string>> OthersAsync(DbConnection connection, string self, TimeSpan within, CancellationToken cancel)
     {
@@ -63,6 +66,7 @@ public sealed class SeedRegistry(DatabaseAddress database)
     }
 
     private Task<int> BeatAsync(DbConnection connection, string self, CancellationToken cancel) => connection.ExecuteAsync(
-        $"INSERT INTO elastic_seeds (address, seen) VALUES (@address, {database.Now()}) ON CONFLICT (address) DO UPDATE SET seen = excluded.seen",
+        $"INSERT INTO elastic_seeds (address, seen) VALUES (@address, {database.Now()}) " +
+        "ON CONFLICT (address) DO UPDATE SET seen = excluded.seen",
         cancel, ("address", self));
 }

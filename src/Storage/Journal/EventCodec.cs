@@ -44,7 +44,8 @@ public sealed class EventCodec
         }
         catch (JsonException x)
         {
-            throw new ElasticException($"an event \"{ManifestOf(e)}\" cannot be stored ({x.Message}): this is a bug, report it with log.txt", x);
+            throw new ElasticException(
+                $"an event \"{ManifestOf(e)}\" cannot be stored ({x.Message}): this is a bug, report it with log.txt", x);
         }
     }
 
@@ -87,6 +88,7 @@ public sealed class EventCodec
         return _byName.TryGetValue(name, out var kind) && version >= 1 && version <= kind.Version
             ? (kind, version)
             : throw new ElasticException(
-                $"the journal has an event \"{manifest}\", which this version of Elastic does not know: use the version that wrote it, or a newer one");
+                $"the journal has an event \"{manifest}\", which this version of Elastic does not know: " +
+                "use the version that wrote it, or a newer one");
     }
 }

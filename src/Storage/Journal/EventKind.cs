@@ -11,7 +11,8 @@ public delegate JsonObject UpCaster(JsonObject payload);
 /// <param name="UpCasters">The first turns version 1 into version 2, and so on; the newest version is one more than there are.</param>
 public sealed record EventKind(string Name, Type Type, IReadOnlyList<UpCaster> UpCasters)
 {
-    public static EventKind Of<TEvent>(string name, params UpCaster[] upCasters) where TEvent : RunEvent => new(name, typeof(TEvent), upCasters);
+    public static EventKind Of<TEvent>(string name, params UpCaster[] upCasters) where TEvent : RunEvent =>
+        new(name, typeof(TEvent), upCasters);
 
     /// <summary>The version that is written.</summary>
     public int Version => UpCasters.Count + 1;

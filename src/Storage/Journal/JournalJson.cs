@@ -5,7 +5,9 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Elastic.Storage;
 
-/// <summary>How records become JSON in the database: camelCase names, ids and digests as texts, nothing that depends on a CLR name.</summary>
+/// <summary>
+/// How records become JSON in the database: camelCase names, ids and digests as texts, nothing that depends on a CLR name.
+/// </summary>
 public static class JournalJson
 {
     /// <summary>Events: unknown fields are ignored, fields that are nullable or have a default may be missing.</summary>

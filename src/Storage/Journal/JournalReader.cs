@@ -39,22 +39,25 @@ public static class JournalReader
         return events;
     }
 
-    private static Task<IReadOnlyList<Row>> PageAsync(DbConnection connection, RunId run, long after, CancellationToken cancel) => connection.QueryAsync(
-        """
-        SELECT sequence_number, deleted, identifier, manifest, message FROM journal
-        WHERE persistence_id = @key AND sequence_number > @after ORDER BY sequence_number LIMIT @rows
-        """,
-        row => new Row(
-            row.GetInt64(0), row.GetBoolean(1), row.IsDBNull(2) ? 0 : row.GetInt32(2), row.IsDBNull(3) ? "" : row.GetString(3),
-            row.GetFieldValue<byte[]>(4)),
-        cancel, ("key", JournalRows.KeyOf(run)), ("after", after), ("rows", PageRows));
+    private static Task<IReadOnlyList<Row>> PageAsync(
+        DbConnection connection, RunId run, long after, CancellationToken cancel) =>
+        connection.QueryAsync(
+            """
+            SELECT sequence_number, deleted, identifier, manifest, message FROM journal
+            WHERE persistence_id = @key AND sequence_number > @after ORDER BY sequence_number LIMIT @rows
+            """,
+            row => new Row(
+                row.GetInt64(0), row.GetBoolean(1), row.IsDBNull(2) ? 0 : row.GetInt32(2), row.IsDBNull(3) ? "" : row.GetString(3),
+                row.GetFieldValue<byte[]>(4)),
+            cancel, ("key", JournalRows.KeyOf(run)), ("after", after), ("rows", PageRows));
 
     private static RunEvent Event(RunId run, Row row, long due)
     {
         // Elastic never deletes an event: one that is marked as deleted counts as missing.
         if (row.Number != due || row.Deleted)
             throw new ElasticException(
-                $"the journal of run {run} has a gap: event {due} is missing; it was tampered with or damaged, restore journal.db from a copy");
+                $"the journal of run {run} has a gap: event {due} is missing; " +
+                "it was tampered with or damaged, restore journal.db from a copy");
         if (row.Identifier == JournalRows.OldIdentifier)
             throw new ElasticException($"run {run}: {JournalRows.OldFormat}");
         if (row.Identifier != JournalRows.Identifier)

@@ -8,7 +8,9 @@ public static class JournalRows
     /// <summary>The serializer id of events and snapshots that <see cref="EventCodec"/> and <see cref="SnapshotCodec"/> wrote.</summary>
     public const int Identifier = 4054;
 
-    /// <summary>The serializer id of events before the journal had a format of its own: Hyperion's bytes, which depend on C# types.</summary>
+    /// <summary>
+    /// The serializer id of events before the journal had a format of its own: Hyperion's bytes, which depend on C# types.
+    /// </summary>
     public const int OldIdentifier = 4053;
 
     /// <summary>What every run's persistence id begins with.</summary>
@@ -19,6 +21,7 @@ public static class JournalRows
 
     /// <summary>What to do about a run whose events are in the old format.</summary>
     public const string OldFormat =
-        "its journal was written by an older version of Elastic, and this version does not read it: finish the run with the version that wrote it, " +
+        "its journal was written by an older version of Elastic, and this version does not read it: " +
+        "finish the run with the version that wrote it, " +
         "or start anew under another name (--run NAME) or in another data directory (--data-dir DIR)";
 }

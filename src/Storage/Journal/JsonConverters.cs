@@ -12,17 +12,20 @@ internal sealed class IdConverterFactory(bool allowNone) : JsonConverterFactory
 {
     /// <inheritdoc/>
     public override bool CanConvert(Type typeToConvert) =>
-        typeToConvert is { IsValueType: true, IsPrimitive: false } && ConstructorOf(typeToConvert) is not null && TextOf(typeToConvert) is not null;
+        typeToConvert is { IsValueType: true, IsPrimitive: false } && ConstructorOf(typeToConvert) is not null
+        && TextOf(typeToConvert) is not null;
 
     /// <inheritdoc/>
-    public override JsonConverter CreateConverter(Type typeToConvert, JsonSerializerOptions options) => (JsonConverter)Activator.CreateInstance(
-        typeof(IdConverter<>).MakeGenericType(typeToConvert), ConstructorOf(typeToConvert), TextOf(typeToConvert), allowNone)!;
+    public override JsonConverter CreateConverter(Type typeToConvert, JsonSerializerOptions options) =>
+        (JsonConverter)Activator.CreateInstance(
+            typeof(IdConverter<>).MakeGenericType(typeToConvert), ConstructorOf(typeToConvert), TextOf(typeToConvert), allowNone)!;
 
     private static ConstructorInfo? ConstructorOf(Type type) => type.GetConstructor([typeof(string)]);
 
     // The property that holds the constructor's parameter; others are computed from it.
     private static PropertyInfo? TextOf(Type type) =>
-        type.GetProperty(ConstructorOf(type)!.GetParameters()[0].Name!, BindingFlags.Public | BindingFlags.Instance | BindingFlags.IgnoreCase);
+        type.GetProperty(
+            ConstructorOf(type)!.GetParameters()[0].Name!, BindingFlags.Public | BindingFlags.Instance | BindingFlags.IgnoreCase);
 
     private sealed class IdConverter<T>(ConstructorInfo constructor, PropertyInfo text, bool allowNone) : JsonConverter<T> where T : struct
     {
@@ -108,7 +111,8 @@ internal sealed class OrdinalDictionaryFactory : JsonConverterFactory
 
     private sealed class OrdinalDictionary<T> : JsonConverter<ImmutableSortedDictionary<string, T>>
     {
-        public override ImmutableSortedDictionary<string, T> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        public override ImmutableSortedDictionary<string, T> Read(
+            ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
             JsonSerializer.Deserialize<Dictionary<string, T>>(ref reader, options)!.ToImmutableSortedDictionary(StringComparer.Ordinal);
 
         public override void Write(Utf8JsonWriter writer, ImmutableSortedDictionary<string, T> value, JsonSerializerOptions options) =>
