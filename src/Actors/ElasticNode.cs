@@ -55,8 +55,8 @@ public sealed class ElasticNode : IAsyncDisposable
     private readonly string _arithmetic;
 
     private ElasticNode(
-        ActorSystem devices, ClusterMembership member, DataServer server, BlobFetcher fetcher, LivenessConnection liveness, CorpusBuild corpora, BlobLocations blobs,
-        IActorRef agent, string arithmetic)
+        ActorSystem devices, ClusterMembership member, DataServer server, BlobFetcher fetcher, LivenessConnection liveness,
+        CorpusBuild corpora, BlobLocations blobs, IActorRef agent, string arithmetic)
     {
         (_devices, _member, _server, _fetcher, _liveness) = (devices, member, server, fetcher, liveness);
         (_corpora, _blobs, _agent, _arithmetic) = (corpora, blobs, agent, arithmetic);
@@ -113,7 +113,9 @@ public sealed class ElasticNode : IAsyncDisposable
         var fetcher = new BlobFetcher(peers, transport);
         var corpora = new CorpusFiles(paths, blobs, fetcher);
         var server = await DataServer.StartAsync(node.Host, node.HttpPort, blobs, connections, transport, cancel);
-        var (version, refused) = (NodeVersion.Of(faults.Version ?? Version), new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously));
+        var (version, refused) = (
+            NodeVersion.Of(faults.Version ?? Version),
+            new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously));
         void Refuse(string why) => refused.TrySetResult(why);
         string[] roles = [.. duty.Supervises ? ["seed"] : Array.Empty<string>(), .. devices.Count > 0 ? ["worker"] : Array.Empty<string>()];
         var observations = database is null ? null : new Observations(new ObservationStore(database));
@@ -123,9 +125,12 @@ public sealed class ElasticNode : IAsyncDisposable
             member = ClusterMembership.Bind(new MemberContext(
                 node, port => AkkaSettings.ForMember(Endpoint.HostOf(node.Host), port, roles, version, network, database, paths, transport),
                 observations is null ? null : new RunsContext(
-                    new SupervisorContext(new CoordinatorSettings(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience), new CommitFence(database!), observations),
+                    new SupervisorContext(
+                        new CoordinatorSettings(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience),
+                        new CommitFence(database!), observations),
                     new RunList(database!), server.Endpoint.ToString(), Version, connections),
-                Lease: !duty.Alone, new Contacts(duty.Seeds, database is null || duty.Alone ? null : new SeedRegistry(database), transport), corpora, readers, say, Refuse));
+                Lease: !duty.Alone, new Contacts(duty.Seeds, database is null || duty.Alone ? null : new SeedRegistry(database), transport),
+                corpora, readers, say, Refuse));
         }
         catch
         {
@@ -165,7 +170,8 @@ public sealed class ElasticNode : IAsyncDisposable
             Refuse = Refuse,
         }), "node");
         var tokenizers = system.ActorOf(TokenizerActor.Pool(), "tokenizers");
-        var result = new ElasticNode(system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, arithmetic)
+        var result = new ElasticNode(
+            system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, arithmetic)
         {
             Refused = refused.Task,
             Observations = observations,
@@ -180,7 +186,11 @@ public sealed class ElasticNode : IAsyncDisposable
         {
             await result.DisposeAsync();
             cancel.ThrowIfCancellationRequested();
-            throw e is TimeoutException ? new ElasticException($"the node {member.Address.ToEndpoint()} did not start within {StartDeadline.TotalSeconds} s: see {paths.Root}/log.txt", e) : e;
+            throw e is TimeoutException
+                ? new ElasticException(
+                    $"the node {member.Address.ToEndpoint()} did not start within {StartDeadline.TotalSeconds} s: "
+                    + $"see {paths.Root}/log.txt", e)
+                : e;
         }
 
         return result;
@@ -288,12 +298,14 @@ public sealed class ElasticNode : IAsyncDisposable
         var deadline = within ?? StartDeadline;
         try
         {
-            return await (Runs ?? throw new ElasticException("this process is just joining the cluster again: try again in a moment")).Ask<T>(question, deadline, cancel);
+            return await (Runs ?? throw new ElasticException("this process is just joining the cluster again: try again in a moment"))
+                .Ask<T>(question, deadline, cancel);
         }
         catch (AskTimeoutException e)
         {
             throw new ElasticException($"the supervisor did not answer within {deadline.TotalSeconds} s: " +
-                                       "it may be moving to another seed, or its database may be slow or down; log.txt in the data directory has the details", e);
+                                       "it may be moving to another seed, or its database may be slow or down; " +
+                                       "log.txt in the data directory has the details", e);
         }
     }
 }

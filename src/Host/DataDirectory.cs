@@ -51,11 +51,14 @@ internal sealed class DataDirectory
         var names = RunIds.Select(id => id.Name.Value).Distinct().Order(StringComparer.Ordinal).ToList();
         throw new NotFoundException($"there is no run {name} in {Root}: " + (names.Count == 0
             ? "there are no runs at all; name the right folder with --data-dir, or start one with: elastic train"
-            : $"there {(names.Count == 1 ? "is" : "are")} {string.Join(", ", names)}; name one of them with --run, or another folder with --data-dir"));
+            : $"there {(names.Count == 1 ? "is" : "are")} {string.Join(", ", names)}; "
+                + "name one of them with --run, or another folder with --data-dir"));
     }
 
-    private IEnumerable<RunId> RunIds => !Directory.Exists(Runs) ? [] : Directory.EnumerateDirectories(Runs).Select(d => Path.GetFileName(d))
-        .Where(name => Identifier.IsValid(name, 80)).Select(name => new RunId(name));
+    private IEnumerable<RunId> RunIds => !Directory.Exists(Runs)
+        ? []
+        : Directory.EnumerateDirectories(Runs).Select(d => Path.GetFileName(d))
+            .Where(name => Identifier.IsValid(name, 80)).Select(name => new RunId(name));
 
     /// <summary>Creates missing folders and takes the lock, which ends with the process at the latest.</summary>
     public IDisposable Take()

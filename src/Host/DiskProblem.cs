@@ -9,8 +9,9 @@ internal static class DiskProblem
     public static string? Describe(Exception error) => error switch
     {
         UnauthorizedAccessException => $"{error.Message} Allow it, or choose another folder with --data-dir",
-        IOException io when DiskSpace.IsExhausted(io) => $"the disk is full ({io.Message.TrimEnd('.')}): free space or choose another folder with --data-dir; " +
-                                          "the same command then goes on from the newest checkpoint",
+        IOException io when DiskSpace.IsExhausted(io) =>
+            $"the disk is full ({io.Message.TrimEnd('.')}): free space or choose another folder with --data-dir; " +
+            "the same command then goes on from the newest checkpoint",
         IOException => error.Message,
         _ => null,
     };

@@ -9,7 +9,9 @@ namespace Elastic.Host;
 /// </summary>
 internal static class ErrorReport
 {
-    /// <summary>Writes <paramref name="error"/> to <paramref name="to"/>; a defect's stack trace goes to <paramref name="logFile"/>.</summary>
+    /// <summary>
+    /// Writes <paramref name="error"/> to <paramref name="to"/>; a defect's stack trace goes to <paramref name="logFile"/>.
+    /// </summary>
     public static int Write(Exception error, TextWriter to, string logFile)
     {
         switch (Cause(error))

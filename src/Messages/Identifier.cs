@@ -11,13 +11,16 @@ public static class Identifier
 
     /// <summary>True for 1 to <paramref name="most"/> letters, digits, '-', '_', '.' and ':', not beginning with '.'.</summary>
     public static bool IsValid(string? value, int most) =>
-        value is { Length: > 0 } && value.Length <= most && value[0] != '.' && value.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or ':');
+        value is { Length: > 0 } && value.Length <= most && value[0] != '.'
+        && value.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or ':');
 
     /// <summary>The value, if it is valid.</summary>
     /// <exception cref="ArgumentException">It is not; the message names what it was meant to be.</exception>
     public static string Checked(string? value, string what, int most) => IsValid(value, most)
         ? value!
-        : throw new ArgumentException($"\"{(value?.Length > most ? value[..most] + "…" : value)}\" is no {what}: use 1 to {most} letters, digits, '-', '_', '.' and ':'");
+        : throw new ArgumentException(
+            $"\"{(value?.Length > most ? value[..most] + "…" : value)}\" is no {what}: "
+            + $"use 1 to {most} letters, digits, '-', '_', '.' and ':'");
 
     /// <summary>Eight letters and digits.</summary>
     public static string Drawn(ReadOnlySpan<byte> random)

@@ -65,7 +65,8 @@ public readonly record struct NodeId
     /// <summary>The id of a node that starts for the first time.</summary>
     /// <param name="machine">The machine's name, which makes the id readable; characters that an id may not hold are left out.</param>
     /// <param name="random">At least <see cref="Identifier.DrawnBytes"/> bytes of chance.</param>
-    public static NodeId Draw(string machine, ReadOnlySpan<byte> random) => new($"{Identifier.Label(machine, "node")}-{Identifier.Drawn(random)}");
+    public static NodeId Draw(string machine, ReadOnlySpan<byte> random) =>
+        new($"{Identifier.Label(machine, "node")}-{Identifier.Drawn(random)}");
 
     /// <inheritdoc/>
     public override string ToString() => Value;

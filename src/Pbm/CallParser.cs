@@ -16,8 +16,11 @@ internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
     /// <returns>The command is null where only a palette is named.</returns>
     public (PaletteHelp Palette, CommandHelp? Command) Find(IReadOnlyList<string> words)
     {
-        var palette = catalogue.FirstOrDefault(p => p.Name == words[0]) ?? throw Unknown(words[0], "palette", catalogue.Select(p => p.Name), "pbm --help",
-            words.Count > 1 && catalogue.Any(p => p.Name == words[1]) ? $"; an address needs a port: {words[0]}:{SeedAddress.Default.Port}" : "");
+        var palette = catalogue.FirstOrDefault(p => p.Name == words[0])
+            ?? throw Unknown(words[0], "palette", catalogue.Select(p => p.Name), "pbm --help",
+                words.Count > 1 && catalogue.Any(p => p.Name == words[1])
+                    ? $"; an address needs a port: {words[0]}:{SeedAddress.Default.Port}"
+                    : "");
         if (words.Count == 1)
             return (palette, null);
         var command = palette.Commands.FirstOrDefault(c => c.Name == words[1])
@@ -31,7 +34,8 @@ internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
     {
         var (palette, command) = Find(words);
         if (command is null)
-            throw PbmException.Usage($"{palette.Name} needs a command: {string.Join(", ", palette.Commands.Select(c => c.Name))}", $"pbm {palette.Name} --help");
+            throw PbmException.Usage(
+                $"{palette.Name} needs a command: {string.Join(", ", palette.Commands.Select(c => c.Name))}", $"pbm {palette.Name} --help");
 
         var (values, problems) = (new List<CallValue>(), new List<string>());
         for (var i = 2; i < words.Count; i++)
@@ -50,7 +54,8 @@ internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
                 var names = command.Arguments.SelectMany(a => new[] { $"-{a.Short}", $"--{a.Long}" }).ToList();
                 problems.Add(name.StartsWith('-') && names.Count > 0
                     ? $"{name} is no argument of {command.Name}: did you mean {EditDistance.Nearest(name, names)}?"
-                    : $"{word}: {command.Name} takes no bare words" + (names.Count > 0 ? $"; its arguments are {string.Join(", ", names)}" : " and no arguments"));
+                    : $"{word}: {command.Name} takes no bare words"
+                        + (names.Count > 0 ? $"; its arguments are {string.Join(", ", names)}" : " and no arguments"));
             }
             else if (argument.Kind == ArgumentKind.Flag)
             {
@@ -62,7 +67,8 @@ internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
             {
                 values.Add(new CallValue(argument.Long, word[(equals + 1)..]));
             }
-            else if (i + 1 < words.Count && words[i + 1] != CommandLine.EndOfOptions && !command.Arguments.Any(a => IsName(a, words[i + 1])))
+            else if (i + 1 < words.Count && words[i + 1] != CommandLine.EndOfOptions
+                && !command.Arguments.Any(a => IsName(a, words[i + 1])))
             {
                 values.Add(new CallValue(argument.Long, words[++i]));
             }
@@ -82,7 +88,9 @@ internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
         }
 
         var read = values.Select(v => WithFile(v, command.Arguments.First(a => a.Long == v.Argument), problems)).ToArray();
-        return problems.Count == 0 ? new PbmMessage.Call(palette.Name, command.Name, read, json, $"{Environment.UserName}@{Environment.MachineName}", Guid.NewGuid().ToString("N"))
+        return problems.Count == 0
+            ? new PbmMessage.Call(
+                palette.Name, command.Name, read, json, $"{Environment.UserName}@{Environment.MachineName}", Guid.NewGuid().ToString("N"))
             : throw PbmException.Usage(string.Join('\n', problems), $"pbm {palette.Name} {command.Name} --help");
     }
 
@@ -101,7 +109,9 @@ internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
             problems.Add($"-{argument.Short} {value.Value}: " + (file.Exists
                 ? $"the file has {file.Length} bytes; at most {MaxFileBytes} are sent"
                 : $"there is no such file here, and the server knows only {string.Join(", ", choices)}" +
-                  (Path.HasExtension(value.Value) || choices.Length == 0 ? "" : $" (did you mean {EditDistance.Nearest(value.Value, choices)}?)")));
+                  (Path.HasExtension(value.Value) || choices.Length == 0
+                      ? ""
+                      : $" (did you mean {EditDistance.Nearest(value.Value, choices)}?)")));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {

@@ -16,7 +16,8 @@ internal sealed record CommandLine(Endpoint? Address, IReadOnlyList<string> Word
     public static CommandLine Parse(IReadOnlyList<string> words)
     {
         var own = words.TakeWhile(w => w != EndOfOptions).ToList();
-        List<string> rest = [.. own.Where(w => w is not (JsonOption or HelpOption or HelpLetter or VersionOption)), .. words.Skip(own.Count)];
+        List<string> rest =
+            [.. own.Where(w => w is not (JsonOption or HelpOption or HelpLetter or VersionOption)), .. words.Skip(own.Count)];
         Endpoint? address = null;
         if (rest.Count > 0 && SeedAddress.IsMeant(rest[0]))
         {

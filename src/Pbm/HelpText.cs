@@ -60,7 +60,8 @@ internal static class HelpText
         {
             yield return "";
             yield return "Arguments:";
-            foreach (var line in Rows([.. command.Arguments.Select(a => ($"-{a.Short}, --{a.Long} {a.ValueName}".TrimEnd(), a.Description))]))
+            foreach (var line in Rows(
+                [.. command.Arguments.Select(a => ($"-{a.Short}, --{a.Long} {a.ValueName}".TrimEnd(), a.Description))]))
                 yield return line;
         }
 

@@ -12,14 +12,16 @@ internal static class PbmCommandLine
 
     /// <inheritdoc cref="RunAsync(IReadOnlyList{string}, string, PbmConsole, Interruption)"/>
     public static async Task<int> RunAsync(
-        IReadOnlyList<string> words, string? environment, PbmConsole console, Interruption interruption, PbmDeadlines deadlines, Transport transport)
+        IReadOnlyList<string> words, string? environment, PbmConsole console, Interruption interruption, PbmDeadlines deadlines,
+        Transport transport)
     {
         CommandLine line;
         Endpoint address;
         try
         {
             line = CommandLine.Parse(words);
-            address = line.Address ?? (string.IsNullOrEmpty(environment) ? SeedAddress.Default : SeedAddress.Parse(environment, $"{SeedAddress.Variable}="));
+            address = line.Address
+                ?? (string.IsNullOrEmpty(environment) ? SeedAddress.Default : SeedAddress.Parse(environment, $"{SeedAddress.Variable}="));
         }
         catch (PbmException e)
         {

@@ -28,7 +28,8 @@ internal sealed class SeedConnection : IAsyncDisposable
 
     /// <summary>Connects and says hello.</summary>
     /// <exception cref="PbmException">No server answers there, or it is no seed, or it speaks another protocol.</exception>
-    public static async Task<SeedConnection> ConnectAsync(Endpoint address, PbmDeadlines deadlines, Transport transport, CancellationToken cancel)
+    public static async Task<SeedConnection> ConnectAsync(
+        Endpoint address, PbmDeadlines deadlines, Transport transport, CancellationToken cancel)
     {
         Connection opened;
         try
@@ -42,7 +43,8 @@ internal sealed class SeedConnection : IAsyncDisposable
             cancel.ThrowIfCancellationRequested();
             var why = e is not OperationCanceledException ? e.Message : $"nothing within {deadlines.Connect.TotalSeconds:0} s";
             throw PbmException.Unreachable(
-                $"no seed answers at {address} ({why}): start one with elastic seed, or say where it is: pbm HOST:PORT ..., or {SeedAddress.Variable}=HOST:PORT", e);
+                $"no seed answers at {address} ({why}): "
+                + $"start one with elastic seed, or say where it is: pbm HOST:PORT ..., or {SeedAddress.Variable}=HOST:PORT", e);
         }
 
         var connection = new SeedConnection(address, opened, deadlines);
@@ -107,8 +109,9 @@ internal sealed class SeedConnection : IAsyncDisposable
         await WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, Version), cancel);
         var hello = await AnswerAsync<PbmMessage.Hello>(cancel);
         if (hello.Speaks != PbmMessage.Protocol)
-            throw PbmException.Failed($"this pbm ({Version}) speaks version {PbmMessage.Protocol} of the protocol, and the seed at {_address} ({hello.Version}) " +
-                                      $"version {hello.Speaks}: use the pbm that came with the seed");
+            throw PbmException.Failed(
+                $"this pbm ({Version}) speaks version {PbmMessage.Protocol} of the protocol, " +
+                $"and the seed at {_address} ({hello.Version}) version {hello.Speaks}: use the pbm that came with the seed");
     }
 
     // Ignores what the server sends until it has ended the command; if the server takes too long, closing the connection ends the command.
@@ -181,14 +184,16 @@ internal sealed class SeedConnection : IAsyncDisposable
         cancel.ThrowIfCancellationRequested();
         _isBroken = true;
         return PbmException.Unreachable(e is OperationCanceledException
-            ? $"the seed at {_address} has said nothing for {_deadlines.Silence.TotalSeconds:0} s: see whether its process runs, then try again"
+            ? $"the seed at {_address} has said nothing for {_deadlines.Silence.TotalSeconds:0} s: "
+                + "see whether its process runs, then try again"
             : $"the connection to the seed at {_address} was closed: see whether its process runs, then try again", e);
     }
 
     private PbmException Foreign(Exception? e = null)
     {
         _isBroken = true;
-        return PbmException.Unreachable($"what answers at {_address} is no seed's pbm port: name the port that elastic seed prints, or gave to --pbm-port", e);
+        return PbmException.Unreachable(
+            $"what answers at {_address} is no seed's pbm port: name the port that elastic seed prints, or gave to --pbm-port", e);
     }
 }
 

@@ -52,7 +52,8 @@ public sealed class BlobDownload : IDisposable
     }
 
     /// <summary>Makes the download of a range of a blob of <paramref name="blobBytes"/> bytes. The range is not verified.</summary>
-    public static BlobDownload OfRange(HttpClient http, Peers peers, Digest digest, BlobSink sink, long first, long count, long blobBytes) =>
+    public static BlobDownload OfRange(
+        HttpClient http, Peers peers, Digest digest, BlobSink sink, long first, long count, long blobBytes) =>
         new(http, peers, digest, digest, sink, (first, count, blobBytes)) { _length = count };
 
     /// <exception cref="BlobLostException">No peer gave the blob.</exception>
@@ -165,7 +166,8 @@ public sealed class BlobDownload : IDisposable
         };
         if (bytes is not { } blobBytes)
         {
-            Fail(peer, string.Create(CultureInfo.InvariantCulture, $"answered {(int)response.StatusCode} without the bytes that were asked for"));
+            Fail(peer, string.Create(
+                CultureInfo.InvariantCulture, $"answered {(int)response.StatusCode} without the bytes that were asked for"));
             return false;
         }
 

@@ -54,7 +54,9 @@ public sealed class BlobFetcher : IDisposable
         return [.. bytes];      // Other callers may share the download: each gets its own copy.
     }
 
-    /// <summary>Downloads those blobs that the store lacks, several at a time, and marks all of them as needed for the current round.</summary>
+    /// <summary>
+    /// Downloads those blobs that the store lacks, several at a time, and marks all of them as needed for the current round.
+    /// </summary>
     /// <exception cref="BlobLostException">No peer gave one of the blobs; others may have been stored.</exception>
     public Task FetchAsync(BlobStore store, IEnumerable<Digest> blobs, CancellationToken cancel) => FetchAsync(store, blobs, null, cancel);
 
@@ -98,7 +100,8 @@ public sealed class BlobFetcher : IDisposable
     }
 
     private Task FetchAsync(BlobStore store, IEnumerable<Digest> blobs, Digest? set, CancellationToken cancel) =>
-        Parallel.ForEachAsync(blobs.Distinct(), new ParallelOptions { MaxDegreeOfParallelism = _peers.Limits.Total, CancellationToken = cancel },
+        Parallel.ForEachAsync(
+            blobs.Distinct(), new ParallelOptions { MaxDegreeOfParallelism = _peers.Limits.Total, CancellationToken = cancel },
             async (digest, stop) => await FetchOneAsync(store, digest, set, stop));
 
     private async Task FetchOneAsync(BlobStore store, Digest digest, Digest? set, CancellationToken cancel)

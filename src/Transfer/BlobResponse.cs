@@ -39,7 +39,8 @@ public static class BlobResponse
                 case { } range:
                     (first, count) = range;
                     response.StatusCode = StatusCodes.Status206PartialContent;
-                    response.Headers.ContentRange = string.Create(CultureInfo.InvariantCulture, $"bytes {first}-{first + count - 1}/{length}");
+                    response.Headers.ContentRange = string.Create(
+                        CultureInfo.InvariantCulture, $"bytes {first}-{first + count - 1}/{length}");
                     break;
             }
 

@@ -27,7 +27,8 @@ public sealed class DataServer : IAsyncDisposable
 
     private readonly WebApplication _app;
 
-    private DataServer(WebApplication app, Endpoint endpoint, Task leaveAsked) => (_app, Endpoint, LeaveAsked) = (app, endpoint, leaveAsked);
+    private DataServer(WebApplication app, Endpoint endpoint, Task leaveAsked) =>
+        (_app, Endpoint, LeaveAsked) = (app, endpoint, leaveAsked);
 
     /// <summary>Ends when a program on this machine, e.g. one that learns of a preemption, asks the node to leave.</summary>
     public Task LeaveAsked { get; }
@@ -69,7 +70,8 @@ public sealed class DataServer : IAsyncDisposable
         app.MapPost("/leave", context =>
         {
             // A page in a browser on this machine cannot send the header.
-            if (context.Connection.RemoteIpAddress is not { } from || !(IPAddress.IsLoopback(from) || from.Equals(context.Connection.LocalIpAddress))
+            if (context.Connection.RemoteIpAddress is not { } from
+                || !(IPAddress.IsLoopback(from) || from.Equals(context.Connection.LocalIpAddress))
                 || !context.Request.Headers.ContainsKey(LeaveHeader))
             {
                 context.Response.StatusCode = StatusCodes.Status403Forbidden;

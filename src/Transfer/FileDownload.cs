@@ -77,7 +77,8 @@ public sealed class FileDownload(HttpClient http, Peers peers, Digest digest, st
                     ? "does not have it"
                     : string.Create(CultureInfo.InvariantCulture, $"answered {(int)response.StatusCode} without the length"));
             }
-            catch (Exception e) when ((e is HttpRequestException or IOException or OperationCanceledException) && !cancel.IsCancellationRequested)
+            catch (Exception e) when ((e is HttpRequestException or IOException or OperationCanceledException)
+                && !cancel.IsCancellationRequested)
             {
                 peer.Failed();
                 selection.Note(peer, e.Message);
@@ -89,7 +90,8 @@ public sealed class FileDownload(HttpClient http, Peers peers, Digest digest, st
     private async Task<bool> InPiecesAsync(SafeFileHandle file, long length, CancellationToken cancel)
     {
         var pieces = checked((int)((length + PieceBytes - 1) / PieceBytes));
-        var there = Enumerable.Range(0, pieces).Select(_ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).ToArray();
+        var there = Enumerable.Range(0, pieces)
+            .Select(_ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).ToArray();
         foreach (var piece in PiecesIn(file, length, pieces))
             there[piece].SetResult();
 

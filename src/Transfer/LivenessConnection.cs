@@ -88,7 +88,8 @@ public sealed class LivenessConnection : IAsyncDisposable
         {
             using var connection = _transport.Connect(endpoint, Connecting);
             var answer = new Answer(connection.Stream, _changed);
-            connection.Stream.Write(Encoding.ASCII.GetBytes($"POST {_path} HTTP/1.1\r\nHost: {endpoint}\r\nTransfer-Encoding: chunked\r\n\r\n"));
+            connection.Stream.Write(
+                Encoding.ASCII.GetBytes($"POST {_path} HTTP/1.1\r\nHost: {endpoint}\r\nTransfer-Encoding: chunked\r\n\r\n"));
             while (!answer.IsThere)
             {
                 connection.Stream.Write(Beat);

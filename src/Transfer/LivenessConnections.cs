@@ -10,7 +10,8 @@ namespace Elastic.Transfer;
 /// The seed's ends of the liveness connections. A node's death closes its socket, which the seed sees within milliseconds, where the
 /// cluster's failure detector needs seconds; a node that hangs misses its beats.
 /// </summary>
-/// <remarks>For each (node, incarnation), "connected" and "broken" strictly alternate: a reconnected liveness connection replaces the old one silently.</remarks>
+/// <remarks>For each (node, incarnation), "connected" and "broken" strictly alternate: a reconnected liveness connection replaces the old
+/// one silently.</remarks>
 public sealed class LivenessConnections
 {
     /// <summary>Time between two bytes of a node; see <see cref="LivenessConnection"/>.</summary>
@@ -28,7 +29,10 @@ public sealed class LivenessConnections
     private readonly Dictionary<(NodeId, string), Line> _lines = [];
     private Listener? _listener;
 
-    /// <summary>Accepts liveness connections until the returned registration is disposed; then the running ones are ended, and nothing more is reported.</summary>
+    /// <summary>
+    /// Accepts liveness connections until the returned registration is disposed; then the running ones are ended, and nothing more is
+    /// reported.
+    /// </summary>
     /// <param name="connected">Receives a node and its incarnation. Called in order, under a lock: must return at once.</param>
     /// <param name="broken">Receives the same and the reason. Likewise.</param>
     /// <exception cref="InvalidOperationException">There is a listener already.</exception>
@@ -166,7 +170,8 @@ public sealed class LivenessConnections
         context.Response.Headers.Connection = "close";      // The server does not wait for the body, which has no end.
     }
 
-    private sealed class Listener(LivenessConnections connections, Action<NodeId, string> connected, Action<NodeId, string, string> broken) : IDisposable
+    private sealed class Listener(
+        LivenessConnections connections, Action<NodeId, string> connected, Action<NodeId, string, string> broken) : IDisposable
     {
         public Action<NodeId, string> Connected { get; } = connected;
 

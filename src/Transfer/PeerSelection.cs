@@ -57,7 +57,8 @@ public sealed class PeerSelection(Peers peers, Digest digest, Digest? set)
             _said.TryAdd(endpoint, "not asked, because it sent wrong bytes not long ago");
         if (_said.Count == 0)
             return "cannot be fetched: no peer is known";
-        var said = _said.Select(s => $"{s.Key}{(now.Contains(s.Key) ? "" : " (has left)")}: {s.Value}").Order(StringComparer.Ordinal).ToList();
+        var said = _said.Select(s => $"{s.Key}{(now.Contains(s.Key) ? "" : " (has left)")}: {s.Value}")
+            .Order(StringComparer.Ordinal).ToList();
         var more = said.Count > MostNamed ? $"; and {said.Count - MostNamed} more" : "";
         return $"no peer gave it ({string.Join("; ", said.Take(MostNamed))}{more})";
     }

@@ -42,7 +42,8 @@ public sealed class Peers
         lock (_gate)
         {
             var now = Now;
-            var listed = endpoints.Distinct().Select(endpoint => _known.TryGetValue(endpoint, out var peer) ? peer : new Peer(endpoint)).ToList();
+            var listed = endpoints.Distinct()
+                .Select(endpoint => _known.TryGetValue(endpoint, out var peer) ? peer : new Peer(endpoint)).ToList();
             if (listed.Count == _listed.Count && listed.All(_listed.Contains))
                 return;
             left = [.. _listed.Except(listed).Select(d => d.Left)];

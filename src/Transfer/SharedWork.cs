@@ -13,7 +13,8 @@ public sealed class SharedWork<TKey, TResult> where TKey : notnull
 
     /// <param name="closing">Stops the work for all callers.</param>
     /// <param name="cancel">Stops this caller's waiting.</param>
-    public async Task<TResult> JoinAsync(TKey key, Func<CancellationToken, Task<TResult>> work, CancellationToken closing, CancellationToken cancel)
+    public async Task<TResult> JoinAsync(
+        TKey key, Func<CancellationToken, Task<TResult>> work, CancellationToken closing, CancellationToken cancel)
     {
         while (true)
         {

@@ -16,17 +16,20 @@ internal sealed class NodeControl(ElasticNode node)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
 
-    public ClusterControl ToControl() => new(RunsAsync, node.WatchAsync, (run, origin, _) => node.StopRunAsync(run, origin), StartAsync, NodesAsync, _ => ClusterAsync());
+    public ClusterControl ToControl() =>
+        new(RunsAsync, node.WatchAsync, (run, origin, _) => node.StopRunAsync(run, origin), StartAsync, NodesAsync, _ => ClusterAsync());
 
-    /// <summary>The settings with <c>model.vocabulary</c> = 0 resolved to the tokenizer's, which is known only once there is a corpus.</summary>
+    /// <summary>
+    /// The settings with <c>model.vocabulary</c> = 0 resolved to the tokenizer's, which is known only once there is a corpus.
+    /// </summary>
     /// <exception cref="ElasticException">The vocabulary is too small for the tokenizer.</exception>
     public static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => settings.Model.Vocabulary switch
     {
         0 => settings with { Model = settings.Model with { Vocabulary = corpus.Manifest.VocabularySize } },
         // A larger vocabulary leaves rows of the embedding unused; a smaller one has no rows for some tokens of the text.
         var few when few < corpus.Manifest.VocabularySize => throw new ElasticException(
-            $"model.vocabulary = {few} is smaller than the vocabulary of the tokenizer ({corpus.Manifest.Tokenizer}: {corpus.Manifest.VocabularySize}): " +
-            "use 0, which takes the tokenizer's"),
+            $"model.vocabulary = {few} is smaller than the vocabulary of the tokenizer " +
+            $"({corpus.Manifest.Tokenizer}: {corpus.Manifest.VocabularySize}): use 0, which takes the tokenizer's"),
         _ => settings,
     };
 
@@ -42,7 +45,8 @@ internal sealed class NodeControl(ElasticNode node)
         return await node.StartRunAsync(Resolve(settings, corpus), corpus, origin);
     }
 
-    private async Task<NodeView[]> NodesAsync(CancellationToken cancel) => (await node.AskAsync<RunsAnswer.Nodes>(new RunsQuery.Nodes(), null, cancel)).Views;
+    private async Task<NodeView[]> NodesAsync(CancellationToken cancel) =>
+        (await node.AskAsync<RunsAnswer.Nodes>(new RunsQuery.Nodes(), null, cancel)).Views;
 
     private async Task<ClusterMembers> ClusterAsync()
     {
@@ -58,7 +62,8 @@ internal sealed class NodeControl(ElasticNode node)
         }
 
         return new ClusterMembers(
-            [.. state.Members.Select(m => new ClusterMember(Short(m.Address), [.. m.Roles], m.Status.ToString(), !state.Unreachable.Contains(m)))],
+            [.. state.Members.Select(
+                m => new ClusterMember(Short(m.Address), [.. m.Roles], m.Status.ToString(), !state.Unreachable.Contains(m)))],
             state.Leader is { } leader ? Short(leader) : null, supervisor is null ? null : Short(Address.Parse(supervisor)));
     }
 
@@ -75,7 +80,8 @@ internal sealed class NodeControl(ElasticNode node)
             if (System.Diagnostics.Stopwatch.GetElapsedTime(_last) < Between)
                 return;
             _last = System.Diagnostics.Stopwatch.GetTimestamp();
-            progress.Report(string.Create(CultureInfo.InvariantCulture, $"corpus: {value.DocumentsRead:N0} documents, {value.TokensWritten:N0} tokens"));
+            progress.Report(string.Create(
+                CultureInfo.InvariantCulture, $"corpus: {value.DocumentsRead:N0} documents, {value.TokensWritten:N0} tokens"));
         }
     }
 }

@@ -6,5 +6,6 @@ namespace Elastic.Actors.Control;
 public static class Origins
 {
     /// <param name="who">E.g. "elastic train".</param>
-    public static Origin Now(string who) => new(Guid.NewGuid().ToString("N"), $"{who} {Environment.UserName}@{Environment.MachineName}", DateTimeOffset.UtcNow);
+    public static Origin Now(string who) =>
+        new(Guid.NewGuid().ToString("N"), $"{who} {Environment.UserName}@{Environment.MachineName}", DateTimeOffset.UtcNow);
 }

@@ -39,7 +39,9 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
             if (await AskAsync(new ReadBlocks(new ShardId(corpus.Id, request.Shard), heldOut, context, places), cancel) is { } answer)
             {
                 for (var i = 0; i < places.Length; i++)
-                    TokenBytes.Unpack(answer.Tokens.AsSpan(i * row * answer.TokenBytes), answer.TokenBytes, tokens.AsSpan(request.Part[i].Row * row, row));
+                    TokenBytes.Unpack(
+                        answer.Tokens.AsSpan(i * row * answer.TokenBytes), answer.TokenBytes,
+                        tokens.AsSpan(request.Part[i].Row * row, row));
                 return;
             }
 

@@ -26,7 +26,9 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
             return known;
         if (!BuiltCorpus.TryOpen(paths.Corpus(id), out var corpus) && !BuiltCorpus.TryOpen(paths.FetchedCorpus(id), out corpus))
         {
-            var digest = manifest ?? throw new ElasticException($"the corpus {id.Short} is not on this node, and the run's journal does not say how to fetch it: copy {paths.Corpus(id)} here");
+            var digest = manifest ?? throw new ElasticException(
+                $"the corpus {id.Short} is not on this node, and the run's journal does not say how to fetch it: "
+                + $"copy {paths.Corpus(id)} here");
             var bytes = await fetcher.ReadAsync(digest, MostManifestBytes, cancel);
             Directory.CreateDirectory(paths.FetchedCorpus(id));
             DurableFile.WriteDurably(Path.Combine(paths.FetchedCorpus(id), CorpusManifest.FileName), bytes);

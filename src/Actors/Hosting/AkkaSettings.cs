@@ -23,12 +23,15 @@ internal static class AkkaSettings
             akka.extensions = ["Akka.DistributedData.DistributedDataProvider, Akka.DistributedData"]
             akka.cluster.roles = [{{string.Join(", ", roles)}}]
             akka.cluster.app-version = {{DatabaseConfig.Quote(version.ToString())}}
-            """).WithFallback(database is null ? MembershipConfig.ForWorker(network) : MembershipConfig.ForSeed(network, database)).WithFallback(Common(paths));
+            """)
+            .WithFallback(database is null ? MembershipConfig.ForWorker(network) : MembershipConfig.ForSeed(network, database))
+            .WithFallback(Common(paths));
 
     /// <summary>For the actor system of the process's devices, which outlives its memberships.</summary>
     public static Config ForDevices(DataPaths paths) => ConfigurationFactory.ParseString($$"""
         akka.actor.provider = local
-        elastic.tokenizer-dispatcher.dedicated-thread-pool.thread-count = {{Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture)}}
+        elastic.tokenizer-dispatcher.dedicated-thread-pool.thread-count = {{
+            Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture)}}
         """).WithFallback(Common(paths));
 
     private static Config Common(DataPaths paths)

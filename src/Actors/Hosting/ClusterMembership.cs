@@ -18,8 +18,8 @@ namespace Elastic.Actors.Hosting;
 /// <param name="Say">Tells the person at this process what happens.</param>
 /// <param name="Refuse">Receives the reason why the cluster refuses this process.</param>
 internal sealed record MemberContext(
-    NodeSettings Node, Func<int, Config> Settings, RunsContext? Runs, bool Lease, Contacts Contacts, CorpusFiles Corpora, ReaderWay Readers, Action<string> Say,
-    Action<string> Refuse);
+    NodeSettings Node, Func<int, Config> Settings, RunsContext? Runs, bool Lease, Contacts Contacts, CorpusFiles Corpora, ReaderWay Readers,
+    Action<string> Say, Action<string> Refuse);
 
 /// <summary>
 /// This process's membership of the cluster. When the actor system ends unasked, because the process was downed or no seed was left,
@@ -68,8 +68,9 @@ internal sealed class ClusterMembership : IAsyncDisposable
         }
         catch (Exception e) when (SocketError(e) is { } socket)
         {
-            throw new ElasticException($"the address {Endpoint.Bracketed(context.Node.Host)}:{context.Node.Port} cannot be bound ({socket.Message}): " +
-                                       "free it, or set node.port = 0 (--port 0) for any free port", e);
+            throw new ElasticException(
+                $"the address {Endpoint.Bracketed(context.Node.Host)}:{context.Node.Port} cannot be bound ({socket.Message}): " +
+                "free it, or set node.port = 0 (--port 0) for any free port", e);
         }
     }
 
@@ -99,7 +100,8 @@ internal sealed class ClusterMembership : IAsyncDisposable
     }
 
     // Remoting wraps the SocketException in several AggregateExceptions and one exception of its own, at which GetBaseException stops.
-    private static SocketException? SocketError(Exception? e) => e is null or SocketException ? e as SocketException : SocketError(e.InnerException);
+    private static SocketException? SocketError(Exception? e) =>
+        e is null or SocketException ? e as SocketException : SocketError(e.InnerException);
 
     private async Task LiveAsync()
     {
@@ -201,8 +203,11 @@ internal sealed class ClusterMembership : IAsyncDisposable
         if (_context.Runs is { } runs)
             _system.ActorOf(ClusterSingletonManager.Props(
                 RunsActor.Props(runs), PoisonPill.Instance,
-                _context.Lease ? Membership.MembershipConfig.SeedSingleton(_system) : ClusterSingletonManagerSettings.Create(_system).WithRole("seed")), "runs");
-        var proxy = _system.ActorOf(ClusterSingletonProxy.Props("/user/runs", ClusterSingletonProxySettings.Create(_system).WithRole("seed")), "runs-proxy");
+                _context.Lease
+                    ? Membership.MembershipConfig.SeedSingleton(_system)
+                    : ClusterSingletonManagerSettings.Create(_system).WithRole("seed")), "runs");
+        var proxy = _system.ActorOf(
+            ClusterSingletonProxy.Props("/user/runs", ClusterSingletonProxySettings.Create(_system).WithRole("seed")), "runs-proxy");
         _context.Readers.Region = ShardRegions.Start(_system, _context.Corpora);
         _runs = proxy;
         _system.ActorOf(Props.Create(() => new LinkActor(_agent!, proxy)), "link");

@@ -41,7 +41,8 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
             // The database decides, not the command line: a seed that only the person named may have stopped long ago.
             var up = await registry.OthersAsync(NameOf(self), cancel);
             // A seed that did not report itself as up may still run: the database may have been down for that seed, too.
-            if (up.Count == 0 && attempt < Knocks && await ListeningAsync(await registry.RecentAsync(NameOf(self), cancel), cancel) is { Count: > 0 } listening)
+            if (up.Count == 0 && attempt < Knocks
+                && await ListeningAsync(await registry.RecentAsync(NameOf(self), cancel), cancel) is { Count: > 0 } listening)
                 return new(listening, Answer);
             if (up.Count == 0 && await registry.TryFormAsync(NameOf(self), cancel))
                 return new([self]);
@@ -91,7 +92,8 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
                 (await transport.ConnectAsync(seed, limit.Token)).Dispose();
                 return true;
             }
-            catch (Exception e) when (e is SocketException or IOException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+            catch (Exception e) when (e is SocketException or IOException
+                || (e is OperationCanceledException && !cancel.IsCancellationRequested))
             {
                 return false;
             }

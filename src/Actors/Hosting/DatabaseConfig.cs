@@ -32,5 +32,6 @@ internal static class DatabaseConfig
     public static DatabaseAddress Read(Config config) =>
         DatabaseAddress.Of(Enum.Parse<DatabaseKind>(config.GetString("database-kind")), config.GetString("connection-string"));
 
-    public static string Quote(string text) => $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
+    public static string Quote(string text) =>
+        $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
 }

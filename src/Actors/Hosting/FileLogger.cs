@@ -16,7 +16,8 @@ public sealed class FileLogger : ReceiveActor
     {
         var path = Context.System.Settings.Config.GetString("elastic.log-file", "");
         if (path.Length > 0)
-            _file = new StreamWriter(new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite)) { AutoFlush = true };
+            _file = new StreamWriter(
+                new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite)) { AutoFlush = true };
         Receive<InitializeLogger>(_ => Sender.Tell(new LoggerInitialized()));
         Receive<LogEvent>(Write);
     }
@@ -33,8 +34,10 @@ public sealed class FileLogger : ReceiveActor
             lock (Gate)
             {
                 _file.BaseStream.Seek(0, SeekOrigin.End);
-                _file.WriteLine($"{e.Timestamp.ToString("o", CultureInfo.InvariantCulture)} {e.LogLevel().ToString()[..4].ToUpperInvariant()} {e.LogSource}: {e.Message}" +
-                             (e.Cause is null ? "" : $"{Environment.NewLine}{e.Cause}"));
+                _file.WriteLine(
+                    $"{e.Timestamp.ToString("o", CultureInfo.InvariantCulture)} {e.LogLevel().ToString()[..4].ToUpperInvariant()} " +
+                    $"{e.LogSource}: {e.Message}" +
+                    (e.Cause is null ? "" : $"{Environment.NewLine}{e.Cause}"));
             }
         }
         catch (IOException)

@@ -23,7 +23,8 @@ internal sealed record NodeVersion(string Elastic, int Wire)
 
     /// <summary>Why a node of this version cannot be part of the cluster; null where it can.</summary>
     public string? Refusal(NodeVersion cluster) => this == cluster ? null
-        : $"this node is Elastic {Shown(cluster)}, the cluster is {cluster.Shown(this)}: results of different versions must not be mixed; " +
+        : $"this node is Elastic {Shown(cluster)}, the cluster is {cluster.Shown(this)}: " +
+          "results of different versions must not be mixed; " +
           $"install {cluster.Elastic} here, or upgrade the cluster: stop all its nodes, replace, start (the journal is kept)";
 
     // Names the wire's version only where the versions of Elastic are equal.

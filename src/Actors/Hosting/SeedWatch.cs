@@ -27,7 +27,8 @@ internal sealed class SeedWatch : ReceiveActor, IWithTimers
         ReceiveAsync<Beat>(async _ =>
         {
             await BeatAsync(registry!);
-            Timers.StartSingleTimer(Beat.Instance, Beat.Instance, SeedRegistry.Beat);      // while the database is slow, beats do not pile up
+            // While the database is slow, beats do not pile up.
+            Timers.StartSingleTimer(Beat.Instance, Beat.Instance, SeedRegistry.Beat);
         });
         _cluster.Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsSnapshot, typeof(ClusterEvent.MemberUp));
         if (registry is not null)
@@ -57,12 +58,15 @@ internal sealed class SeedWatch : ReceiveActor, IWithTimers
     // Both clusters come to the same decision, since both know the lowest address of each.
     private void Judge(IReadOnlyList<string> up)
     {
-        var members = _cluster.State.Members.Where(m => m.HasRole("seed")).Select(m => Contacts.NameOf(m.Address)).ToHashSet(StringComparer.Ordinal);
+        var members = _cluster.State.Members.Where(m => m.HasRole("seed")).Select(m => Contacts.NameOf(m.Address))
+            .ToHashSet(StringComparer.Ordinal);
         var foreign = up.Where(seed => !members.Contains(seed)).ToList();
         _foreignLooks = foreign.Count == 0 ? 0 : _foreignLooks + 1;
-        if (_foreignLooks < MostForeignLooks || string.CompareOrdinal(members.Min(StringComparer.Ordinal), foreign.Min(StringComparer.Ordinal)) < 0)
+        if (_foreignLooks < MostForeignLooks
+            || string.CompareOrdinal(members.Min(StringComparer.Ordinal), foreign.Min(StringComparer.Ordinal)) < 0)
             return;
-        _log.Warning("the seeds {0} form another cluster on the same database: this process leaves its own and joins theirs", string.Join(", ", foreign));
+        _log.Warning("the seeds {0} form another cluster on the same database: this process leaves its own and joins theirs",
+            string.Join(", ", foreign));
         _foreignLooks = 0;
         _cluster.Down(_cluster.SelfAddress);
     }

@@ -107,14 +107,16 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
         if (_ending || _lookingUp)
             return;
         _lookingUp = true;
-        _ = _downed!.JudgeOfAsync(_self, _stopped.Token).PipeTo(Self, success: judge => new LookedUp(judge), failure: e => new NotLookedUp(e));
+        _ = _downed!.JudgeOfAsync(_self, _stopped.Token)
+            .PipeTo(Self, success: judge => new LookedUp(judge), failure: e => new NotLookedUp(e));
     }
 
     // Logs each reason once, not each second.
     private void Complain(Exception cause)
     {
         if (_trouble != cause.Message)
-            _log.Warning("the database does not answer, so that silent seeds cannot be downed, nor is it known whether this one was: {0}", cause.Message);
+            _log.Warning("the database does not answer, so that silent seeds cannot be downed, nor is it known whether this one was: {0}",
+                cause.Message);
         _trouble = cause.Message;
     }
 

@@ -53,6 +53,7 @@ public static class MembershipConfig
     {
         ArgumentNullException.ThrowIfNull(system);
         return ClusterSingletonManagerSettings.Create(system).WithRole("seed")
-            .WithLeaseSettings(new LeaseUsageSettings(SingletonLease, system.Settings.Config.GetTimeSpan($"{SingletonLease}.retry-interval")));
+            .WithLeaseSettings(
+                new LeaseUsageSettings(SingletonLease, system.Settings.Config.GetTimeSpan($"{SingletonLease}.retry-interval")));
     }
 }

@@ -118,7 +118,8 @@ public sealed class SqlLease : Lease
                     break;
                 try
                 {
-                    var (ours, sent) = await _database.CallAsync(deadline < OperationDeadline ? deadline : OperationDeadline, RenewAsync, holding.Stopped);
+                    var (ours, sent) = await _database.CallAsync(
+                        deadline < OperationDeadline ? deadline : OperationDeadline, RenewAsync, holding.Stopped);
                     if (!ours)
                     {
                         Lose(holding, $"the lease {Settings.LeaseName} has another owner");
@@ -130,7 +131,8 @@ public sealed class SqlLease : Lease
                 catch (Exception e) when (e is not OperationCanceledException)
                 {
                     if (!failing)
-                        _log.Warning("the lease {0} could not be renewed ({1}): trying again until it has run out", Settings.LeaseName, e.Message);
+                        _log.Warning("the lease {0} could not be renewed ({1}): trying again until it has run out",
+                            Settings.LeaseName, e.Message);
                     failing = true;
                 }
             }

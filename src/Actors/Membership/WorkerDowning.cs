@@ -27,8 +27,11 @@ internal sealed class WorkerDowning(MembershipSettings settings)
             _silentSince.TryAdd(node, now);
 
         // If the seeds did not hear the node either, they would have downed it. Until one of the two nodes leaves, no node can come up.
-        return picture.IsMember && silent.Keys.FirstOrDefault(n => silent[n].SawNewest && now - _silentSince[n] >= 2 * settings.WorkerPatience) is { } lone
-            ? new End($"{lone} is not heard here, though others hear it: leaving, to join again; see what is between the two machines (a firewall?)")
+        return picture.IsMember
+            && silent.Keys.FirstOrDefault(n => silent[n].SawNewest && now - _silentSince[n] >= 2 * settings.WorkerPatience) is { } lone
+            ? new End(
+                $"{lone} is not heard here, though others hear it: leaving, to join again; "
+                + "see what is between the two machines (a firewall?)")
             : new Wait();
     }
 }

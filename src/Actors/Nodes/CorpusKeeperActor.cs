@@ -32,7 +32,8 @@ internal sealed class CorpusKeeperActor : ReceiveActor, IWithTimers
         Receive<Failed>(failed =>
         {
             var pause = Retry.After(failed.What.Attempt);
-            _log.Warning("the corpus {0} is not whole here ({1}); trying again in {2:0.0} s", failed.What.Corpus.Id.Short, failed.Cause.Message, pause.TotalSeconds);
+            _log.Warning("the corpus {0} is not whole here ({1}); trying again in {2:0.0} s",
+                failed.What.Corpus.Id.Short, failed.Cause.Message, pause.TotalSeconds);
             Timers.StartSingleTimer(failed.What.Corpus.Id, failed.What with { Attempt = failed.What.Attempt + 1 }, pause);
         });
     }

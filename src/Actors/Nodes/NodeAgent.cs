@@ -40,7 +40,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _coordinator = new NodeCoordinator(context.Facts);
         _opener = new RunOpener(context, Context.GetLogger());
         _sources = new KnownSources(context.Peers, context.Endpoint);
-        _trainers = context.Devices.ToDictionary(d => d, d => Context.ActorOf(TrainerActor.Props(d, context.ThreadsPerDevice), $"trainer-{d.Value.Replace(':', '-')}"));
+        _trainers = context.Devices.ToDictionary(
+            d => d, d => Context.ActorOf(TrainerActor.Props(d, context.ThreadsPerDevice), $"trainer-{d.Value.Replace(':', '-')}"));
         _sums = Context.ActorOf(BlobWorkActor.Props(lanes: 2), "sums");
         _store = Context.ActorOf(BlobWorkActor.Props(lanes: 1), "store");
         _corpusKeeper = context.Facts.Seed ? Context.ActorOf(CorpusKeeperActor.Props(context.Corpora), "corpus-keeper") : ActorRefs.Nobody;
@@ -70,7 +71,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     public ITimerScheduler Timers { get; set; } = null!;
 
     /// <inheritdoc cref="NodeAgent"/>
-    public static Props Props(NodeContext context) => Akka.Actor.Props.Create(() => new NodeAgent(context)).WithDispatcher("elastic.reading-dispatcher");
+    public static Props Props(NodeContext context) =>
+        Akka.Actor.Props.Create(() => new NodeAgent(context)).WithDispatcher("elastic.reading-dispatcher");
 
     /// <inheritdoc/>
     protected override void PreStart()
@@ -83,7 +85,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     /// <inheritdoc/>
     protected override void PreRestart(Exception reason, object message)
     {
-        _context.Refuse($"the node failed ({reason.Message}); start it again, and report this: log.txt in its data directory has the details");
+        _context.Refuse(
+            $"the node failed ({reason.Message}); start it again, and report this: log.txt in its data directory has the details");
         base.PreRestart(reason, message);
     }
 
@@ -179,7 +182,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         }
 
         var devices = new DeviceGroup([.. start.Devices.Select(d => _trainers[d])]);
-        var actor = Context.ActorOf(Akka.Actor.Props.Create(() => new DeviceWorkActor(start.Work, start.Order, run, devices, memory)), $"work-{start.Work}");
+        var actor = Context.ActorOf(
+            Akka.Actor.Props.Create(() => new DeviceWorkActor(start.Work, start.Order, run, devices, memory)), $"work-{start.Work}");
         _working[start.Work] = (actor, memory);
         if (start.Order.Content is Compute compute)
             _log.Info("run {0} round {1} replica {2}: begins at step {3} on {4}",

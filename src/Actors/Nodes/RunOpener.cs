@@ -38,7 +38,8 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
     {
         try
         {
-            if (before is not null && (await before).Run is { } known && known.SettingsCanonical == command.Settings && known.CorpusId == command.Corpus)
+            if (before is not null && (await before).Run is { } known
+                && known.SettingsCanonical == command.Settings && known.CorpusId == command.Corpus)
                 return new RunOpened(command.RunId, known, null);
             var corpus = await context.Corpora.OpenAsync(command.Corpus, command.Manifest, CancellationToken.None);
             var run = await Task.Run(() => new NodeRun(command, context, corpus, store));
@@ -54,6 +55,7 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
     private RunOpened Failed(NodeCommand.OpenRun command, Exception e)
     {
         log.Error(e, "run {0} cannot be opened", command.RunId);
-        return new RunOpened(command.RunId, null, DiskSpace.IsExhausted(e) ? $"the disk is full ({e.Message}): free some space" : e.Message);
+        return new RunOpened(
+            command.RunId, null, DiskSpace.IsExhausted(e) ? $"the disk is full ({e.Message}): free some space" : e.Message);
     }
 }

@@ -26,7 +26,8 @@ internal sealed class NodeTable(TimeProvider time)
     private static readonly TimeSpan Beats = TimeSpan.FromSeconds(3);
     private readonly Dictionary<string, long> _clashes = [];            // incarnation -> when it was first seen beside another one
 
-    public IEnumerable<(NodeReport.Enlist Report, IActorRef Link)> Enlisted => _nodes.Values.Where(n => !n.IsLost).Select(n => (n.Report, n.Link));
+    public IEnumerable<(NodeReport.Enlist Report, IActorRef Link)> Enlisted =>
+        _nodes.Values.Where(n => !n.IsLost).Select(n => (n.Report, n.Link));
 
     public IEnumerable<IActorRef> Links => Enlisted.Select(n => n.Link);
 
@@ -48,8 +49,9 @@ internal sealed class NodeTable(TimeProvider time)
 
         var since = _clashes.TryGetValue(report.Incarnation, out var first) ? first : _clashes[report.Incarnation] = time.GetTimestamp();
         return time.GetElapsedTime(since) > MostSilenceWithLiveness
-            ? new NodeNews.Refused($"the node {report.Node} is at {known.Report.Address} already: this data directory was copied from there; " +
-                                   "delete the file node-id in it, then start this process again")
+            ? new NodeNews.Refused(
+                $"the node {report.Node} is at {known.Report.Address} already: this data directory was copied from there; " +
+                "delete the file node-id in it, then start this process again")
             : new NodeNews.Wait($"the node {report.Node} is at {known.Report.Address}");
     }
 
@@ -57,7 +59,8 @@ internal sealed class NodeTable(TimeProvider time)
     /// <returns>True when the node is new, has started anew, or has come back.</returns>
     public bool Note(NodeReport.Enlist report, IActorRef link)
     {
-        var isNew = !_nodes.TryGetValue(report.Node, out var known) || known.IsLost || known.Report.Incarnation != report.Incarnation || !known.Link.Equals(link);
+        var isNew = !_nodes.TryGetValue(report.Node, out var known) || known.IsLost
+            || known.Report.Incarnation != report.Incarnation || !known.Link.Equals(link);
         _nodes[report.Node] = new Entry(report, link, time.GetTimestamp(), false);
         return isNew;
     }
@@ -108,7 +111,8 @@ internal sealed class NodeTable(TimeProvider time)
         Endpoint = n.Report.Endpoint,
         Version = n.Report.Version,
         State = n.IsLost ? "suspected" : _distrusted.Contains(n.Report.Node) ? "quarantined" : n.Report.Leaving ? "leaving" : "up",
-        Work = [.. n.Report.Works.Select(w => $"{w.Job} {w.Key.Kind} {w.Key.Number}" + (w.Key.Kind == ComputeWork.Kind.Name ? $" replica {w.Key.Index}" : ""))],
+        Work = [.. n.Report.Works.Select(
+            w => $"{w.Job} {w.Key.Kind} {w.Key.Number}" + (w.Key.Kind == ComputeWork.Kind.Name ? $" replica {w.Key.Index}" : ""))],
         Arithmetic = n.Report.Arithmetic,
     });
 

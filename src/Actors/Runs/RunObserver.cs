@@ -16,7 +16,8 @@ internal sealed class RunObserver(RunId run, Observations observations)
     /// <summary>Compares the run with its last state: records a phase that has ended, and a failure.</summary>
     public void Look(RunCoordinator coordinator, TimeSpan now)
     {
-        if (coordinator.Plan is not null && (coordinator.Run.Round, coordinator.Phase) is var stands && (_phase?.Round, _phase?.Phase) != stands)
+        if (coordinator.Plan is not null && (coordinator.Run.Round, coordinator.Phase) is var stands
+            && (_phase?.Round, _phase?.Phase) != stands)
         {
             if (_phase is { } over)
                 observations.Record(new PhaseDuration(run, over.Round, over.Phase, (now - over.Since).TotalSeconds));

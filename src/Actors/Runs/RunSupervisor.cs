@@ -66,7 +66,8 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         });
         Command<RunInput>(input => Step(input));                       // what the fence answers
         Command<Tick>(_ => Step(new RunInput.Tick(), shows: false));
-        Command<Status.Failure>(failure => GiveUp($"the database cannot be reached ({failure.Cause.GetBaseException().Message})", failure.Cause));
+        Command<Status.Failure>(failure => GiveUp(
+            $"the database cannot be reached ({failure.Cause.GetBaseException().Message})", failure.Cause));
         Command<RunWatch.Watch>(_ =>
         {
             Context.Watch(Sender);
@@ -76,7 +77,8 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Command<RunWatch.Look>(_ => Sender.Tell(_coordinator.Show()));
         Command<Terminated>(ended => _watchers.Remove(ended.ActorRef));
         Command<SaveSnapshotSuccess>(saved => DeleteSnapshots(new SnapshotSelectionCriteria(saved.Metadata.SequenceNr - 1)));
-        Command<SaveSnapshotFailure>(failed => _log.Warning(failed.Cause, "run {0}: no snapshot was saved; a restart replays more of the journal", _id));
+        Command<SaveSnapshotFailure>(failed => _log.Warning(
+            failed.Cause, "run {0}: no snapshot was saved; a restart replays more of the journal", _id));
         Command<DeleteSnapshotsSuccess>(_ => { });
         Command<DeleteSnapshotsFailure>(failed => _log.Warning(failed.Cause, "run {0}: older snapshots stay", _id));
     }
@@ -101,12 +103,15 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     /// <inheritdoc/>
     protected override void PreRestart(Exception? reason, object? message)
     {
-        Fail($"the supervisor failed ({reason?.Message}): give the same command again, it goes on from the journal; log.txt has the details");
+        Fail(
+            $"the supervisor failed ({reason?.Message}): give the same command again, it goes on from the journal; "
+            + "log.txt has the details");
         base.PreRestart(reason!, message!);
     }
 
     /// <inheritdoc/>
-    protected override void OnPersistRejected(Exception cause, object @event, long sequenceNr) => OnPersistFailure(cause, @event, sequenceNr);
+    protected override void OnPersistRejected(Exception cause, object @event, long sequenceNr) =>
+        OnPersistFailure(cause, @event, sequenceNr);
 
     /// <inheritdoc/>
     protected override void OnPersistFailure(Exception cause, object @event, long sequenceNr)
@@ -121,7 +126,8 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         _log.Error(reason, "run {0}: the journal cannot be read", _id);
         Unreadable(ElasticException.In(reason) is { } known
             ? $"run {_id} cannot be read: {known.Message}"
-            : $"the journal of run {_id} cannot be read ({reason.GetBaseException().Message}): restore journal.db from a copy, or start a new run with --run NAME");
+            : $"the journal of run {_id} cannot be read ({reason.GetBaseException().Message}): "
+                + "restore journal.db from a copy, or start a new run with --run NAME");
     }
 
     private TimeSpan Now => Stopwatch.GetElapsedTime(_began);
@@ -170,7 +176,8 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
                 ((IActorRef)reply.Asker!).Tell(reply.Answer);
                 break;
             case RunOutput.BeginTerm begin:
-                _ = _context.Fence.BeginTermAsync(_id, begin.Round, _ended.Token).PipeTo(Self, success: term => new RunInput.TermBegun(begin.Asking, term));
+                _ = _context.Fence.BeginTermAsync(_id, begin.Round, _ended.Token)
+                    .PipeTo(Self, success: term => new RunInput.TermBegun(begin.Asking, term));
                 break;
             case RunOutput.AskFence ask:
                 _ = _context.Fence.CommitAsync(_id, ask.Term, ask.Commit.Round, ask.Commit.Version, _ended.Token)

@@ -17,7 +17,8 @@ namespace Elastic.Actors.Runs;
 /// <param name="List">The list of all runs, in the database.</param>
 /// <param name="Endpoint">The endpoint of that process's data plane.</param>
 /// <param name="Version">The version of Elastic.</param>
-internal sealed record RunsContext(SupervisorContext Supervisors, RunList List, string Endpoint, string Version, LivenessConnections Liveness);
+internal sealed record RunsContext(
+    SupervisorContext Supervisors, RunList List, string Endpoint, string Version, LivenessConnections Liveness);
 
 /// <summary>
 /// The cluster singleton above all runs: it makes one <see cref="RunSupervisor"/> for each, and nodes report to it first. The list of
@@ -50,7 +51,8 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     {
         _context = context;
         Receive<RunRequest.Start>(start => Start(start, Sender));
-        Receive<RunRequest>(request => ForwardByName(request.Run, request, missing: new RunReply.Refused(request.Run, $"there is no run {request.Run}: start it first")));
+        Receive<RunRequest>(request => ForwardByName(
+            request.Run, request, missing: new RunReply.Refused(request.Run, $"there is no run {request.Run}: start it first")));
         Receive<RunWatch>(watch => ForwardByName(watch.Run, watch, missing: null));
         Receive<WorkResult>(result => Forward(result.Job.Value, result));
         Receive<NodeReport.Enlist>(Enlist);
@@ -79,8 +81,10 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<Entered>(Enter);
         Receive<Status.Failure>(NotListed);
         Receive<List>(_ => ListRuns());
-        Receive<RunsQuery.Names>(_ => Sender.Tell(new RunsAnswer.Names([.. _runs.Names(id => !Context.Child($"{SupervisorPrefix}{id}").IsNobody())])));
-        Receive<RunsQuery.Nodes>(_ => Sender.Tell(new RunsAnswer.Nodes([.. _nodes.Views()], Cluster.Get(Context.System).SelfAddress.ToString())));
+        Receive<RunsQuery.Names>(_ => Sender.Tell(
+            new RunsAnswer.Names([.. _runs.Names(id => !Context.Child($"{SupervisorPrefix}{id}").IsNobody())])));
+        Receive<RunsQuery.Nodes>(_ => Sender.Tell(
+            new RunsAnswer.Nodes([.. _nodes.Views()], Cluster.Get(Context.System).SelfAddress.ToString())));
     }
 
     /// <inheritdoc/>
@@ -110,7 +114,8 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         _listening?.Dispose();
     }
 
-    private static IEnumerable<IActorRef> Supervisors => Context.GetChildren().Where(c => c.Path.Name.StartsWith(SupervisorPrefix, StringComparison.Ordinal));
+    private static IEnumerable<IActorRef> Supervisors =>
+        Context.GetChildren().Where(c => c.Path.Name.StartsWith(SupervisorPrefix, StringComparison.Ordinal));
 
     private void Start(RunRequest.Start start, IActorRef sender)
     {
@@ -144,7 +149,9 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         foreach (var (start, sender) in starts)
         {
             if (entered.Failure is { } why)
-                sender.Tell(new RunReply.Refused(start.Run, $"the database cannot be reached ({why.GetBaseException().Message}): see that it runs, then start the run again"));
+                sender.Tell(new RunReply.Refused(
+                    start.Run,
+                    $"the database cannot be reached ({why.GetBaseException().Message}): see that it runs, then start the run again"));
             else
                 Start(start, sender);
         }

@@ -34,7 +34,9 @@ public sealed class ElasticSerializer(ExtendedActorSystem system) : Akka.Seriali
         Written?.Invoke(obj, bytes.Length);
         return bytes.Length <= MostBytes
             ? bytes
-            : throw new InvalidDataException($"a {obj.GetType().Name} of {bytes.Length} bytes is too large for the control plane: at most {MostBytes} bytes can be sent");
+            : throw new InvalidDataException(
+                $"a {obj.GetType().Name} of {bytes.Length} bytes is too large for the control plane: "
+                + $"at most {MostBytes} bytes can be sent");
     }
 
     /// <inheritdoc/>

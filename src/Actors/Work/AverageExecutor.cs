@@ -42,7 +42,8 @@ internal sealed class AverageExecutor : WorkExecutor
 
         var vectors = contributions.Select(c => (Vector: c.Content[VectorSet.Parameters], Set: c.Digest)).ToList();
         if (!isMean)
-            vectors.AddRange([(before.Content[VectorSet.Parameters], before.Digest), (before.Content[VectorSet.OuterMomentum], before.Digest)]);
+            vectors.AddRange(
+                [(before.Content[VectorSet.Parameters], before.Digest), (before.Content[VectorSet.OuterMomentum], before.Digest)]);
         var buffers = vectors.Select(_ => new FloatBuffer(elements)).ToList();
         try
         {
@@ -63,7 +64,8 @@ internal sealed class AverageExecutor : WorkExecutor
         if (before is not [var parameters, var momentum])
             return new AveragedChunk(chunk, run.Blobs.Put(mean.GetSpan()), null);
         var optimizer = run.Settings.Optimizer;
-        Averaging.OuterStep(parameters.Floats.Span, mean.Floats.Span, momentum.Floats.Span, optimizer.OuterLearningRate, optimizer.OuterMomentum);
+        Averaging.OuterStep(
+            parameters.Floats.Span, mean.Floats.Span, momentum.Floats.Span, optimizer.OuterLearningRate, optimizer.OuterMomentum);
         return new AveragedChunk(chunk, run.Blobs.Put(parameters.GetSpan()), run.Blobs.Put(momentum.GetSpan()));
     }
 

@@ -59,7 +59,8 @@ internal sealed class BlobWorkActor : ReceiveActor
 
     /// <param name="lanes">How many pieces run at once.</param>
     public static Props Props(int lanes) =>
-        Akka.Actor.Props.Create(() => new BlobWorkActor()).WithDispatcher("elastic.device-dispatcher").WithRouter(new RoundRobinPool(lanes));
+        Akka.Actor.Props.Create(() => new BlobWorkActor())
+            .WithDispatcher("elastic.device-dispatcher").WithRouter(new RoundRobinPool(lanes));
 
     private void Do(NodeRun run, NodeCommand command)
     {
@@ -67,7 +68,8 @@ internal sealed class BlobWorkActor : ReceiveActor
         {
             case NodeCommand.Survey survey:
                 Sender.Tell(new NodeReport.Surveyed(
-                    run.Node, run.Id, survey.Number, survey.Sets, [.. survey.Sets.Where(s => IsWhole(run.Blobs, s, survey.Thorough))], survey.Part));
+                    run.Node, run.Id, survey.Number, survey.Sets,
+                    [.. survey.Sets.Where(s => IsWhole(run.Blobs, s, survey.Thorough))], survey.Part));
                 break;
             case NodeCommand.Retain retain:
                 CheckpointFiles.Retain(run.Paths.Checkpoints(run.Id), retain.Checkpoints);

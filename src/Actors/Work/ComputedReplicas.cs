@@ -27,6 +27,8 @@ internal sealed class ComputedReplicas
     public ReplicaResult? Find(Compute order, BlobStore blobs)
     {
         lock (_gate)
-            return _known.FirstOrDefault(k => k.Order == order).Result is { } known && blobs.IsThere(known.Contribution) && blobs.IsThere(known.InnerState) ? known : null;
+            return _known.FirstOrDefault(k => k.Order == order).Result is { } known
+                && blobs.IsThere(known.Contribution) && blobs.IsThere(known.InnerState)
+                ? known : null;
     }
 }

@@ -30,7 +30,8 @@ internal sealed class EvaluateExecutor : WorkExecutor
         foreach (var rows in blocks.Chunk(run.Settings.Batch.Micro))
             samples.AddRange(Sample.Cut(await reader.ReadAsync(rows, CancellationToken.None), rows.Length));
 
-        var losses = await context.Devices.EvaluateAsync(run.Architecture.Batching.MicroBatches(samples, run.Settings.Batch.Micro), context.Stop);
+        var losses = await context.Devices.EvaluateAsync(
+            run.Architecture.Batching.MicroBatches(samples, run.Settings.Batch.Micro), context.Stop);
         if (context.Stop.IsCancellationRequested)
             return null;
         var scores = new ScoreSums();

@@ -18,7 +18,8 @@ internal static class WorkFailures
     private static (string Why, WorkFailure Kind) Describe(Exception cause) => cause switch
     {
         var e when DiskSpace.IsExhausted(e) => (
-            $"the disk is full ({e.Message}): free some space, then give the same command again; nothing that was committed is lost", WorkFailure.Permanent),
+            $"the disk is full ({e.Message}): free some space, then give the same command again; nothing that was committed is lost",
+            WorkFailure.Permanent),
         ElasticException e => (e.Message, WorkFailure.Permanent),
         BlobLostException e => (e.Message, WorkFailure.Lost),
         var e => ($"{e.GetType().Name}: {e.Message}", WorkFailure.Transient),

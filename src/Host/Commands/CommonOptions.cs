@@ -22,31 +22,36 @@ internal static class CommonOptions
 
     public static Option<string?> DataDir() => new(DataDirName)
     {
-        Description = "Holds the journal, the blobs, the corpora and the runs. Default: ELASTIC_DATA_DIR, else elastic-data in the current directory.",
+        Description = "Holds the journal, the blobs, the corpora and the runs. "
+            + "Default: ELASTIC_DATA_DIR, else elastic-data in the current directory.",
         HelpName = "DIR",
     };
 
     public static Option<string?> RunName(string description) => new("--run") { Description = description, HelpName = "NAME" };
 
-    public static Option<string> RequiredRunName(string description) => new("--run") { Description = description, HelpName = "NAME", Required = true };
+    public static Option<string> RequiredRunName(string description) =>
+        new("--run") { Description = description, HelpName = "NAME", Required = true };
 
     public static Option<string[]> Config() => new("--config")
     {
-        Description = $"A preset ({string.Join(", ", Presets.Names)}) or a HOCON file. Repeat it to put one on top of another. Default: {Presets.Default}.",
+        Description = $"A preset ({string.Join(", ", Presets.Names)}) or a HOCON file. Repeat it to put one on top of another. "
+            + $"Default: {Presets.Default}.",
         HelpName = "PRESET|FILE",
         DefaultValueFactory = _ => [],
     };
 
     public static Option<string[]> Set() => new("--set")
     {
-        Description = "Sets one configuration key, e.g. --set optimizer.learning-rate=1e-3 or --set optimizer.betas=[0.9,0.99]. Repeatable; beats files.",
+        Description = "Sets one configuration key, e.g. --set optimizer.learning-rate=1e-3 or --set optimizer.betas=[0.9,0.99]. "
+            + "Repeatable; beats files.",
         HelpName = "KEY=VALUE",
         DefaultValueFactory = _ => [],
     };
 
     public static Option<string[]> Corpus() => new("--corpus")
     {
-        Description = "Files and folders of .txt .md .xml .html .jsonl .jsonl.zst .parquet. Default: the documentation of the installed .NET SDK.",
+        Description =
+            "Files and folders of .txt .md .xml .html .jsonl .jsonl.zst .parquet. Default: the documentation of the installed .NET SDK.",
         HelpName = "DIR|FILE",
         AllowMultipleArgumentsPerToken = true,
         DefaultValueFactory = _ => [],
@@ -59,7 +64,8 @@ internal static class CommonOptions
     };
 
     /// <summary>The data directory that the command line names, checked but not created.</summary>
-    public static DataDirectory OpenDataDirectory(ParseResult parsed, Option<string?> option) => new(parsed.GetValue(option) ?? DefaultDataDir);
+    public static DataDirectory OpenDataDirectory(ParseResult parsed, Option<string?> option) =>
+        new(parsed.GetValue(option) ?? DefaultDataDir);
 
     /// <summary>A run by its name, which is also part of a folder's name and so must not lead to another folder.</summary>
     public static RunName RunOf(string name)

@@ -12,7 +12,8 @@ internal static class CorpusAudit
         var dataDir = CommonOptions.DataDir();
         var database = new Option<string?>("--database")
         {
-            Description = "Where the seeds' journal is, as for elastic seed. Default: ELASTIC_DATABASE, else journal.db in the data directory.",
+            Description =
+                "Where the seeds' journal is, as for elastic seed. Default: ELASTIC_DATABASE, else journal.db in the data directory.",
             HelpName = "URL",
         };
         var command = new TeachingCommand("audit",
@@ -24,8 +25,9 @@ internal static class CorpusAudit
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
             var name = CommonOptions.RunOf(parsed.GetValue(run)!);
             data.ExistingRun(name);
-            return Report(await JournalAudit.RunAsync(
-                data.Root, parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase, name, cancel), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            return Report(
+                await JournalAudit.RunAsync(data.Root, parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase, name, cancel),
+                parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         });
         return command;
     }

@@ -20,7 +20,8 @@ internal static class CorpusCommand
     private static Command Make()
     {
         var (config, set, corpus, dataDir) = (CommonOptions.Config(), CommonOptions.Set(), CommonOptions.Corpus(), CommonOptions.DataDir());
-        var command = new Command("build", "Reads, tokenizes and stores a corpus, unless it is there already.") { config, set, corpus, dataDir };
+        var command = new Command("build", "Reads, tokenizes and stores a corpus, unless it is there already.")
+        { config, set, corpus, dataDir };
         command.SetAction(async (parsed, _) =>
         {
             var settings = ConfigurationLoader.Load(new ConfigurationRequest(

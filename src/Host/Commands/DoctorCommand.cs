@@ -10,7 +10,8 @@ internal static class DoctorCommand
     {
         var dataDir = CommonOptions.DataDir();
         var command = new TeachingCommand("doctor",
-            "Says what this machine can do: libtorch, devices, memory, disk, default corpus. Every problem comes with its remedy, and exit code 1.",
+            "Says what this machine can do: libtorch, devices, memory, disk, default corpus. "
+            + "Every problem comes with its remedy, and exit code 1.",
             """
             elastic doctor
             ELASTIC_LIBTORCH=/opt/torch/lib elastic doctor         with the libtorch of an installed PyTorch
@@ -37,5 +38,8 @@ internal static class DoctorCommand
     }
 
     private static IEnumerable<Finding> Findings(DataDirectory data) =>
-        [MachineFindings.System(), .. MachineFindings.Native(), MachineFindings.Memory(), .. DiskFindings.Of(data), MachineFindings.DefaultText()];
+    [
+        MachineFindings.System(), .. MachineFindings.Native(), MachineFindings.Memory(), .. DiskFindings.Of(data),
+        MachineFindings.DefaultText()
+    ];
 }

@@ -43,7 +43,8 @@ internal static class ElasticCommandLine
     /// <summary>The whole command tree.</summary>
     public static RootCommand Build(NodeFaults? faults = null)
     {
-        var root = new RootCommand("Elastic trains language models on machines that come and go; the answer does not depend on the machines.")
+        var root = new RootCommand(
+            "Elastic trains language models on machines that come and go; the answer does not depend on the machines.")
         {
             TrainCommand.Build(),
             SeedCommand.Build(),
@@ -68,7 +69,8 @@ internal static class ElasticCommandLine
         var command = parsed.CommandResult.Command;
         var names = command.Subcommands.Select(c => c.Name).Concat(command.Options.Select(o => o.Name)).ToList();
         return parsed.UnmatchedTokens.Count > 0 && names.Count > 0
-            ? parsed.UnmatchedTokens.Take(1).Select(t => $"{t} is no command or option here: did you mean {EditDistance.Nearest(t, names)}?")
+            ? parsed.UnmatchedTokens.Take(1)
+                .Select(t => $"{t} is no command or option here: did you mean {EditDistance.Nearest(t, names)}?")
             : parsed.Errors.Select(e => e.Message);
     }
 

@@ -11,11 +11,19 @@ internal static class GenerateCommand
     public static Command Build()
     {
         var run = CommonOptions.RequiredRunName("The run whose newest checkpoint writes.");
-        var prompt = new Option<string>("--prompt") { Description = "The text to go on with. Default: none, the beginning of a document.", DefaultValueFactory = _ => "" };
-        var tokens = new Option<int>("--tokens") { Description = "Tokens to write at most; it stops earlier where a document ends.", DefaultValueFactory = _ => 300 };
-        var temperature = new Option<double>("--temperature") { Description = "0 always takes the likeliest token; 1 draws as trained; more is wilder.", DefaultValueFactory = _ => 0.8 };
-        var topK = new Option<int>("--top-k") { Description = "Draws among the K likeliest tokens only; 0 for all.", DefaultValueFactory = _ => 0 };
-        var topP = new Option<double>("--top-p") { Description = "Draws among the fewest tokens that hold this share of the probability; 1 for all.", DefaultValueFactory = _ => 0.95 };
+        var prompt = new Option<string>("--prompt")
+        { Description = "The text to go on with. Default: none, the beginning of a document.", DefaultValueFactory = _ => "" };
+        var tokens = new Option<int>("--tokens")
+        { Description = "Tokens to write at most; it stops earlier where a document ends.", DefaultValueFactory = _ => 300 };
+        var temperature = new Option<double>("--temperature")
+        { Description = "0 always takes the likeliest token; 1 draws as trained; more is wilder.", DefaultValueFactory = _ => 0.8 };
+        var topK = new Option<int>("--top-k")
+        { Description = "Draws among the K likeliest tokens only; 0 for all.", DefaultValueFactory = _ => 0 };
+        var topP = new Option<double>("--top-p")
+        {
+            Description = "Draws among the fewest tokens that hold this share of the probability; 1 for all.",
+            DefaultValueFactory = _ => 0.95
+        };
         var seed = new Option<ulong>("--seed") { Description = "The same seed writes the same text.", DefaultValueFactory = _ => 42 };
         var dataDir = CommonOptions.DataDir();
 

@@ -32,7 +32,8 @@ internal sealed class NodeOptions
 
     private readonly Option<string?> _corporaDir = new("--corpora-dir")
     {
-        Description = "Built corpora on a disk that all nodes see. Default: in the data directory; what is not there is fetched from other nodes.",
+        Description =
+            "Built corpora on a disk that all nodes see. Default: in the data directory; what is not there is fetched from other nodes.",
         HelpName = "DIR",
     };
 
@@ -56,8 +57,10 @@ internal sealed class NodeOptions
             ["node.pbm-port"] = $"{pbmPort}",
             ["node.devices"] = devices,
         };
-        _portOption = new Option<int?>("--port") { Description = $"Port of the control plane; 0 for any free one. Default: {port}.", HelpName = "PORT" };
-        _httpPortOption = new Option<int?>("--http-port") { Description = $"Port of the data plane; 0 for any free one. Default: {httpPort}.", HelpName = "PORT" };
+        _portOption = new Option<int?>("--port")
+        { Description = $"Port of the control plane; 0 for any free one. Default: {port}.", HelpName = "PORT" };
+        _httpPortOption = new Option<int?>("--http-port")
+        { Description = $"Port of the data plane; 0 for any free one. Default: {httpPort}.", HelpName = "PORT" };
         _devicesOption = new Option<string?>("--devices")
         {
             Description = $"auto, cpu:N (N slots of one thread), cuda:all, cuda:0,1 or none. Default: {devices}.",
@@ -69,7 +72,8 @@ internal sealed class NodeOptions
     public Option<string[]> Seeds { get; }
 
     /// <summary>On seeds: the port on which the seed answers pbm.</summary>
-    public Option<int?> PbmPort { get; } = new("--pbm-port") { Description = $"Port for pbm; 0 for any free one. Default: {DefaultPbmPort}.", HelpName = "PORT" };
+    public Option<int?> PbmPort { get; } = new("--pbm-port")
+    { Description = $"Port for pbm; 0 for any free one. Default: {DefaultPbmPort}.", HelpName = "PORT" };
 
     /// <summary>On seeds: where the journal is.</summary>
     public Option<string?> Database { get; } = new("--database")
@@ -80,7 +84,8 @@ internal sealed class NodeOptions
     };
 
     /// <summary>The options that both commands have.</summary>
-    public IEnumerable<Option> Common => [Seeds, _host, _portOption, _httpPortOption, _devicesOption, _dataDir, _network, _corporaDir, _preemptionFile, _set];
+    public IEnumerable<Option> Common =>
+        [Seeds, _host, _portOption, _httpPortOption, _devicesOption, _dataDir, _network, _corporaDir, _preemptionFile, _set];
 
     /// <summary>All settings of a node, for the help.</summary>
     public IEnumerable<string> Settings => SettingsHelp.Lines(SettingsSchema.Node, _defaults);
@@ -91,12 +96,14 @@ internal sealed class NodeOptions
     {
         var sets = parsed.GetValue(_set)!;
         if (sets.FirstOrDefault(s => !s.StartsWith("node.", StringComparison.Ordinal)) is { } other)
-            throw new SettingsException($"--set {other}: a node has only the keys node.*; what belongs to a run is given with pbm run start");
+            throw new SettingsException(
+                $"--set {other}: a node has only the keys node.*; what belongs to a run is given with pbm run start");
         List<string> all =
         [
             .. _defaults.SelectMany(d => Given(d.Key, d.Value)),
             .. sets,
-            .. Given("node.host", parsed.GetValue(_host)), .. Given("node.port", parsed.GetValue(_portOption)), .. Given("node.http-port", parsed.GetValue(_httpPortOption)),
+            .. Given("node.host", parsed.GetValue(_host)), .. Given("node.port", parsed.GetValue(_portOption)),
+            .. Given("node.http-port", parsed.GetValue(_httpPortOption)),
             .. Given("node.network", parsed.GetValue(_network)), .. Given("node.corpora-dir", parsed.GetValue(_corporaDir)),
         ];
         if (seed)
@@ -105,7 +112,8 @@ internal sealed class NodeOptions
                 .. Given("node.database", parsed.GetValue(Database) ?? CommonOptions.EnvironmentDatabase),
             ]);
         var settings = ConfigurationLoader.Load(new ConfigurationRequest(
-            [], all, Devices: parsed.GetValue(_devicesOption), DataDir: parsed.GetValue(_dataDir), EnvironmentDataDir: CommonOptions.EnvironmentDataDir));
+            [], all, Devices: parsed.GetValue(_devicesOption), DataDir: parsed.GetValue(_dataDir),
+            EnvironmentDataDir: CommonOptions.EnvironmentDataDir));
         return new NodeRequest(settings.Node, seed, [.. parsed.GetValue(Seeds)!.Select(SeedOf)], parsed.GetValue(_preemptionFile));
     }
 

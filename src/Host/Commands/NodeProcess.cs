@@ -29,7 +29,8 @@ internal sealed class NodeProcess
         var data = new DataDirectory(request.Node.DataDir);
         using var held = data.Take();
         var process = new NodeProcess(request, output, new RunLog(Path.Combine(data.Root, "node.log")), faults);
-        using var interruption = Interruption.Listen(() => process.Say("leaving: handing over at the next step; once more to quit at once (nothing that was committed is lost)"));
+        using var interruption = Interruption.Listen(() => process.Say(
+            "leaving: handing over at the next step; once more to quit at once (nothing that was committed is lost)"));
         try
         {
             return await process.RunAsync(interruption.Token);
@@ -44,7 +45,8 @@ internal sealed class NodeProcess
     {
         var duty = _request.Seed ? NodeDuty.Seed(_request.Seeds) : NodeDuty.Worker(_request.Seeds);
         await using var node = await ElasticNode.StartAsync(_request.Node, duty, Say, _faults, _transport, interrupted);
-        Say($"{(_request.Seed ? "seed" : "worker")} {node.Endpoint} is up: data plane {node.HttpEndpoint}, devices {_request.Node.Devices}");
+        Say($"{(_request.Seed ? "seed" : "worker")} {node.Endpoint} is up: "
+            + $"data plane {node.HttpEndpoint}, devices {_request.Node.Devices}");
         await using var pbm = _request.Seed ? await PbmAsync(node, interrupted) : null;
         if (pbm is not null)
             Say($"pbm {pbm.Endpoint} controls it, e.g. pbm {pbm.Endpoint} run start -n NAME");

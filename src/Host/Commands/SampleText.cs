@@ -45,7 +45,8 @@ internal static class SampleText
         if (prompt.Count == 0)
             prompt.Add(tokenizer.EndOfText);
         // model.vocabulary may be larger than the tokenizer's: such tokens have logits, but no text.
-        var generator = new TextGenerator(tokens => device.Logits(tokens)[..tokenizer.VocabularySize], checkpoint.Settings.Model.Context, request.Sampling);
+        var generator = new TextGenerator(
+            tokens => device.Logits(tokens)[..tokenizer.VocabularySize], checkpoint.Settings.Model.Context, request.Sampling);
         var text = new TokenStream(tokenizer, write);
         var bytes = 0;
         foreach (var token in generator.Continue(prompt, request.Tokens, request.Bytes is null ? tokenizer.EndOfText : null))

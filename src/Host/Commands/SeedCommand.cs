@@ -8,14 +8,17 @@ internal static class SeedCommand
 {
     public static Command Build()
     {
-        var options = new NodeOptions(NodeOptions.DefaultPort, NodeOptions.DefaultHttpPort, NodeOptions.DefaultPbmPort, "none", new Option<string[]>("--seed")
-        {
-            Description = "Another seed, to join its cluster. Repeatable, and seldom needed: seeds on one database find each other there.",
-            HelpName = "HOST:PORT",
-            DefaultValueFactory = _ => [],
-        });
+        var options = new NodeOptions(
+            NodeOptions.DefaultPort, NodeOptions.DefaultHttpPort, NodeOptions.DefaultPbmPort, "none", new Option<string[]>("--seed")
+            {
+                Description =
+                    "Another seed, to join its cluster. Repeatable, and seldom needed: seeds on one database find each other there.",
+                HelpName = "HOST:PORT",
+                DefaultValueFactory = _ => [],
+            });
         var command = new TeachingCommand("seed",
-            "Starts a node that supervises runs: it has the journal, and answers pbm. One is enough to start; three on one database survive the loss of one. " +
+            "Starts a node that supervises runs: it has the journal, and answers pbm. One is enough to start; " +
+            "three on one database survive the loss of one. " +
             "Runs that nobody stopped go on by themselves. Ctrl-C leaves the cluster; workers go on computing until a seed is back.",
             """
             elastic seed                                                   one seed, reached from this machine only

@@ -12,8 +12,10 @@ internal static class SimulateCommand
 
     public static Command Build()
     {
-        var seeds = new Option<int>("--seeds") { Description = "Simulated runs of each scenario.", HelpName = "COUNT", DefaultValueFactory = _ => 200 };
-        var from = new Option<int>("--from") { Description = "The first seed. A seed decides everything that happens in its run.", HelpName = "SEED" };
+        var seeds = new Option<int>("--seeds")
+        { Description = "Simulated runs of each scenario.", HelpName = "COUNT", DefaultValueFactory = _ => 200 };
+        var from = new Option<int>("--from")
+        { Description = "The first seed. A seed decides everything that happens in its run.", HelpName = "SEED" };
         var scenario = new Option<string?>("--scenario")
         {
             Description = "Only this one: " + string.Join("; ", Scenario.All.Select(s => $"{s.Name} ({s.Description})")) + ".",
@@ -27,7 +29,8 @@ internal static class SimulateCommand
                 result.AddError($"there is no scenario {name}: use one of {string.Join(", ", Scenario.All.Select(s => s.Name))}");
         });
         var command = new TeachingCommand("simulate",
-            "Simulates runs whose nodes, supervisors, messages and disks fail, and checks that each ends with the answer of an undisturbed run. " +
+            "Simulates runs whose nodes, supervisors, messages and disks fail, and checks that each ends with the answer " +
+            "of an undisturbed run. " +
             "What decides is the code that real runs use, on a virtual clock and network; only the arithmetic is made up.",
             """
             elastic simulate --seeds 5000                              before a release
@@ -37,7 +40,8 @@ internal static class SimulateCommand
         command.SetAction((parsed, cancel) => Task.Run(
             () => Simulate(
                 Scenario.All.Where(s => parsed.GetValue(scenario) is not { } name || s.Name == name),
-                parsed.GetValue(from), parsed.GetValue(seeds), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, cancel),
+                parsed.GetValue(from), parsed.GetValue(seeds),
+                parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, cancel),
             cancel));
         return command;
     }
@@ -48,13 +52,15 @@ internal static class SimulateCommand
             result.AddError($"{option.Name} {result.Tokens[0].Value}: use at least {least}");
     }
 
-    private static int Simulate(IEnumerable<Scenario> scenarios, int from, int seeds, TextWriter output, TextWriter error, CancellationToken cancel)
+    private static int Simulate(
+        IEnumerable<Scenario> scenarios, int from, int seeds, TextWriter output, TextWriter error, CancellationToken cancel)
     {
         var failed = 0;
         foreach (var scenario in scenarios)
         {
             var violations = SimulateAll(scenario, from, seeds, output, error, cancel);
-            output.WriteLine($"{scenario.Name}: {seeds} simulated {(seeds == 1 ? "run" : "runs")}, {violations} {(violations == 1 ? "violation" : "violations")}");
+            output.WriteLine($"{scenario.Name}: {seeds} simulated {(seeds == 1 ? "run" : "runs")}, "
+                + $"{violations} {(violations == 1 ? "violation" : "violations")}");
             failed += violations;
         }
 

@@ -18,7 +18,8 @@ internal static class TrainCommand
         var run = CommonOptions.RunName("Names the run; the same name goes on with the same run. Default: run.name of the configuration.");
         var dataDir = CommonOptions.DataDir();
         var devices = CommonOptions.Devices();
-        var json = new Option<bool>("--json") { Description = "Print one JSON object at the end on standard output; progress goes to standard error." };
+        var json = new Option<bool>("--json")
+        { Description = "Print one JSON object at the end on standard output; progress goes to standard error." };
         var plain = new Option<bool>("--plain") { Description = "Plain lines instead of the live display." };
 
         var command = new TeachingCommand("train",

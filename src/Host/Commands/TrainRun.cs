@@ -31,7 +31,8 @@ internal sealed class TrainRun
     }
 
     /// <summary>Runs to the end, a stop or a failure; returns the exit code.</summary>
-    public static Task<int> RunAsync(TrainRequest request, TextWriter output, TextWriter error) => new TrainRun(request, output, error).RunAsync();
+    public static Task<int> RunAsync(TrainRequest request, TextWriter output, TextWriter error) =>
+        new TrainRun(request, output, error).RunAsync();
 
     private async Task<int> RunAsync()
     {
@@ -68,7 +69,8 @@ internal sealed class TrainRun
         settings = ElasticNode.Resolve(settings, corpus);
         CheckStartingPoint(settings.Model);
         var reply = await node.StartRunAsync(settings, corpus, Origins.Now("elastic train"));
-        _folder = _data.Run(reply is RunReply.Accepted accepted ? accepted.RunId : throw new ElasticException(((RunReply.Refused)reply).Why));
+        _folder = _data.Run(
+            reply is RunReply.Accepted accepted ? accepted.RunId : throw new ElasticException(((RunReply.Refused)reply).Why));
         _log.Open(_folder.LogFile);
         if (corpus.HeldOutShards.All(s => BlockMap.CountIn(s.Tokens, settings.Model.Context) == 0))
             Say("no validation: " + (settings.Corpus.HeldOut > 0
@@ -133,12 +135,15 @@ internal sealed class TrainRun
         }
         catch (Exception e) when (e is ElasticException or IOException or UnauthorizedAccessException)
         {
-            throw new ElasticException($"model.init = {path} cannot be used: {e.Message.TrimEnd('.')}; name the round-NNNNNN.json of a run's checkpoints folder", e);
+            throw new ElasticException(
+                $"model.init = {path} cannot be used: {e.Message.TrimEnd('.')}; "
+                + "name the round-NNNNNN.json of a run's checkpoints folder", e);
         }
 
         if (checkpoint.Model != model.Signature)
-            throw new ElasticException($"model.init = {path} is a checkpoint of another model: it has {checkpoint.Model}, and the settings ask for " +
-                                       $"{model.Signature}; set the model.* keys to the checkpoint's, or take another checkpoint");
+            throw new ElasticException(
+                $"model.init = {path} is a checkpoint of another model: it has {checkpoint.Model}, and the settings ask for " +
+                $"{model.Signature}; set the model.* keys to the checkpoint's, or take another checkpoint");
     }
 
     // The run is finished and has been summed up: no failure here changes that.

@@ -15,8 +15,8 @@ internal static class WorkerCommand
             Required = true,
         });
         var command = new TeachingCommand("worker",
-            "Starts a node that computes: it needs the address of a seed and nothing else. It may come and go at any time. Ctrl-C, SIGTERM, " +
-            "--preemption-file and POST /leave on its data plane hand its work over first, at the current step.",
+            "Starts a node that computes: it needs the address of a seed and nothing else. It may come and go at any time. " +
+            "Ctrl-C, SIGTERM, --preemption-file and POST /leave on its data plane hand its work over first, at the current step.",
             """
             elastic worker --seed 10.0.0.5:4053 --host 10.0.0.7           all GPUs of this machine, else its cores
             elastic worker --seed 127.0.0.1:4053 --devices cpu:2 --data-dir w1   beside a seed on the same machine
@@ -24,7 +24,8 @@ internal static class WorkerCommand
             """, options.Settings);
         foreach (var option in options.Common)
             command.Add(option);
-        command.SetAction((parsed, _) => NodeProcess.RunAsync(options.Read(parsed, seed: false), parsed.InvocationConfiguration.Output, faults));
+        command.SetAction((parsed, _) =>
+            NodeProcess.RunAsync(options.Read(parsed, seed: false), parsed.InvocationConfiguration.Output, faults));
         return command;
     }
 }

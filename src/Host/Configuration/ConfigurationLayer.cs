@@ -88,5 +88,6 @@ internal sealed class ConfigurationLayer
 
     private string Unknown(string key) => $"unknown key {key} ({Where(key)}): did you mean {_schema.Nearest(key)}?";
 
-    private string Where(string key) => _keys.Lines.TryGetValue(key, out var line) && _origin != "--set" ? $"{_origin}, line {line}" : _origin;
+    private string Where(string key) =>
+        _keys.Lines.TryGetValue(key, out var line) && _origin != "--set" ? $"{_origin}, line {line}" : _origin;
 }

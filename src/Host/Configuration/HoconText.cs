@@ -18,7 +18,9 @@ internal static class HoconText
         }
         catch (Exception e) when (e is not SettingsException)
         {
-            throw new SettingsException($"{origin} is not valid HOCON: {string.Join(' ', e.Message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))}", e);
+            throw new SettingsException(
+                $"{origin} is not valid HOCON: "
+                + $"{string.Join(' ', e.Message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))}", e);
         }
     }
 }

@@ -13,7 +13,8 @@ internal static class CorpusLines
         var manifest = corpus.Manifest;
         yield return $"corpus {manifest.Id.Short}   {Units.Count(manifest.Documents)} documents, {Units.Bytes(manifest.Bytes)}, " +
                      $"{Units.Count(manifest.Tokens)} {manifest.Tokenizer} tokens";
-        yield return $"  held out   {Units.Count(manifest.HeldOut.Documents)} documents, {Units.Bytes(manifest.HeldOut.Bytes)}, {Units.Count(manifest.HeldOut.Tokens)} tokens";
+        yield return $"  held out   {Units.Count(manifest.HeldOut.Documents)} documents, {Units.Bytes(manifest.HeldOut.Bytes)}, " +
+                     $"{Units.Count(manifest.HeldOut.Tokens)} tokens";
         foreach (var source in manifest.Sources.OrderByDescending(s => s.Tokens).Take(SourcesShown))
             yield return $"  source     {source.Name}: {Units.Count(source.Documents)} documents, {Units.Count(source.Tokens)} tokens";
         if (manifest.Sources.Count > SourcesShown)

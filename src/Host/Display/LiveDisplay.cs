@@ -15,7 +15,8 @@ internal sealed class LiveDisplay : IRunDisplay
     private const int LargestBar = 60;
 
     private readonly IAnsiConsole _console;
-    private readonly Channel<Action<LiveDisplayContext>> _work = Channel.CreateUnbounded<Action<LiveDisplayContext>>(new() { SingleReader = true });
+    private readonly Channel<Action<LiveDisplayContext>> _work =
+        Channel.CreateUnbounded<Action<LiveDisplayContext>>(new() { SingleReader = true });
     private readonly Task _drawing;
     private IReadOnlyList<string> _header = [];
     private string? _notice;
@@ -48,7 +49,9 @@ internal sealed class LiveDisplay : IRunDisplay
         [
             Line($"round {view.Round}/{view.Rounds}   step {view.Steps}/{view.TotalSteps}   {RunLines.Phase(view)}"),
             Line(Join(RunLines.Loss(view), RunLines.ValidationLoss(view)), Color.Green),
-            Line(Join(RunLines.Speed(view), RunLines.Left(view), $"{view.Devices} {(view.Devices == 1 ? "device" : "devices")}", RunLines.Fingerprint(view))),
+            Line(Join(
+                RunLines.Speed(view), RunLines.Left(view), $"{view.Devices} {(view.Devices == 1 ? "device" : "devices")}",
+                RunLines.Fingerprint(view))),
             Bar(RunLines.Share(view)),
         ]));
     });

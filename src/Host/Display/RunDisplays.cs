@@ -11,7 +11,8 @@ internal static class RunDisplays
     {
         if (json)
             return new PlainDisplay(error, TimeProvider.System);
-        var isTerminal = ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") != "dumb";
+        var isTerminal = ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected
+            && Environment.GetEnvironmentVariable("TERM") != "dumb";
         return isTerminal && !plain && AnsiConsole.Profile.Capabilities.Ansi
             ? new LiveDisplay(AnsiConsole.Console) : new PlainDisplay(output, TimeProvider.System);
     }

@@ -9,7 +9,11 @@ internal static class RunSummary
     public static IReadOnlyList<string> Finished(RunView view, string dataDir, RunFolder folder, bool isDefaultDataDir)
     {
         var option = isDefaultDataDir ? "" : $" --data-dir {Quote(dataDir)}";
-        List<string> lines = ["", $"finished   {view.Rounds} rounds, {view.Steps} steps, {Units.Count(view.Tokens)} tokens, {Units.Count(view.Samples)} samples"];
+        List<string> lines =
+        [
+            "",
+            $"finished   {view.Rounds} rounds, {view.Steps} steps, {Units.Count(view.Tokens)} tokens, {Units.Count(view.Samples)} samples"
+        ];
         if (view.ValLoss is { } loss)
         {
             lines.Add($"validation loss   {loss:0.0000} nats per token" +

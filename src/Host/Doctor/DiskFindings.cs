@@ -19,19 +19,25 @@ internal static class DiskFindings
             Directory.CreateDirectory(data.Root);
             var free = new DriveInfo(data.Root).AvailableFreeSpace;
             findings.Add(new Finding("disk", $"{Units.Bytes(free)} free for {data.Root}",
-                free < LeastFree ? "free some space or choose another folder with --data-dir; checkpoint.keep says how many checkpoints stay" : null));
+                free < LeastFree
+                    ? "free some space or choose another folder with --data-dir; checkpoint.keep says how many checkpoints stay"
+                    : null));
             if (free > 2L * ProbeBytes)
             {
                 var (written, flushed) = Measure(Path.Combine(data.Root, $".probe-{Environment.ProcessId}"));
                 var speed = ProbeBytes / (written + flushed).TotalSeconds;
                 findings.Add(new Finding("disk speed",
-                    $"{Units.Bytes(speed)}/s for {Units.Bytes(ProbeBytes)} written ({written.TotalMilliseconds:0} ms) and flushed ({flushed.TotalMilliseconds:0} ms)",
-                    speed < LeastBytesPerSecond ? "checkpoints will take long: choose a local disk with --data-dir, or checkpoint less often" : null));
+                    $"{Units.Bytes(speed)}/s for {Units.Bytes(ProbeBytes)} written ({written.TotalMilliseconds:0} ms) "
+                    + $"and flushed ({flushed.TotalMilliseconds:0} ms)",
+                    speed < LeastBytesPerSecond
+                        ? "checkpoints will take long: choose a local disk with --data-dir, or checkpoint less often"
+                        : null));
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            findings.Add(new Finding("disk", $"{data.Root}: {e.Message}", "choose a folder that you may write in, with --data-dir or ELASTIC_DATA_DIR"));
+            findings.Add(new Finding("disk", $"{data.Root}: {e.Message}",
+                "choose a folder that you may write in, with --data-dir or ELASTIC_DATA_DIR"));
         }
         finally
         {

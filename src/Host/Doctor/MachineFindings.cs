@@ -13,7 +13,8 @@ internal static class MachineFindings
     private const double LeastMemory = 1L << 30;
 
     public static Finding System() => new(
-        "system", $"{RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}, {RuntimeInformation.FrameworkDescription}");
+        "system",
+        $"{RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}, {RuntimeInformation.FrameworkDescription}");
 
     /// <summary>The loaded libtorch, its origin, and the devices that it offers.</summary>
     public static IEnumerable<Finding> Native()
@@ -57,7 +58,8 @@ internal static class MachineFindings
         try
         {
             var files = DefaultCorpus.Find();
-            return new Finding("corpus", $"{files.Count} documentation files of the .NET SDK, {Units.Bytes(files.Sum(f => new FileInfo(f.Path).Length))}");
+            return new Finding("corpus",
+                $"{files.Count} documentation files of the .NET SDK, {Units.Bytes(files.Sum(f => new FileInfo(f.Path).Length))}");
         }
         catch (ElasticException e)
         {
@@ -71,7 +73,9 @@ internal static class MachineFindings
         try
         {
             var line = File.ReadLines("/proc/meminfo").FirstOrDefault(l => l.StartsWith("MemAvailable:", StringComparison.Ordinal));
-            return line is not null && double.TryParse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], out var kibibytes) ? kibibytes * 1024 : null;
+            return line is not null
+                && double.TryParse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], out var kibibytes)
+                ? kibibytes * 1024 : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

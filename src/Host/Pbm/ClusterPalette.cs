@@ -10,7 +10,9 @@ namespace Elastic.Host.Pbm;
 internal static class ClusterPalette
 {
     public static Palette Build(ClusterControl control) => new("cluster", "shows who belongs to the cluster",
-        [new(new CommandHelp("show", "Shows the members, the leader, and which member supervises the runs.", []), (_, cancel) => ShowAsync(control, cancel))]);
+        [new(
+            new CommandHelp("show", "Shows the members, the leader, and which member supervises the runs.", []),
+            (_, cancel) => ShowAsync(control, cancel))]);
 
     private static async IAsyncEnumerable<PbmLine> ShowAsync(ClusterControl control, [EnumeratorCancellation] CancellationToken cancel)
     {
@@ -27,7 +29,8 @@ internal static class ClusterPalette
     }
 
     private static string Offices(ClusterMember member, ClusterMembers cluster) => string.Join(", ",
-        new[] { member.Address == cluster.Leader ? "leader" : "", member.Address == cluster.Supervisor ? "supervisor" : "" }.Where(o => o.Length > 0));
+        new[] { member.Address == cluster.Leader ? "leader" : "", member.Address == cluster.Supervisor ? "supervisor" : "" }
+            .Where(o => o.Length > 0));
 
     private static JsonObject Json(ClusterMembers cluster) => new()
     {

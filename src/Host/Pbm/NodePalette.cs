@@ -10,7 +10,9 @@ namespace Elastic.Host.Pbm;
 internal static class NodePalette
 {
     public static Palette Build(ClusterControl control) => new("node", "shows the machines that compute",
-        [new(new CommandHelp("list", "Lists all nodes with their devices and their work.", []), (_, cancel) => ListAsync(control, cancel))]);
+        [new(
+            new CommandHelp("list", "Lists all nodes with their devices and their work.", []),
+            (_, cancel) => ListAsync(control, cancel))]);
 
     private static async IAsyncEnumerable<PbmLine> ListAsync(ClusterControl control, [EnumeratorCancellation] CancellationToken cancel)
     {

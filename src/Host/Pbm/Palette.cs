@@ -39,7 +39,8 @@ internal sealed class PbmCall
     /// <exception cref="SettingsException">The values do not fit the arguments; Elastic's own client has checked them before.</exception>
     public static PbmCall Of(CommandHelp command, IReadOnlyList<CallValue> values, Origin origin)
     {
-        var problems = values.Where(v => command.Arguments.All(a => a.Long != v?.Argument)).Select(v => $"{command.Name} has no argument --{v?.Argument}")
+        var problems = values.Where(v => command.Arguments.All(a => a.Long != v?.Argument))
+            .Select(v => $"{command.Name} has no argument --{v?.Argument}")
             .Concat(command.Arguments.SelectMany(a => values.Count(v => v?.Argument == a.Long) switch
             {
                 0 when a.Required => [$"{command.Name} needs --{a.Long}"],

@@ -9,7 +9,8 @@ namespace Elastic.Host.Pbm;
 /// <summary>The server's side of one connection: hello, then one request after the other until the client closes it.</summary>
 internal sealed class PbmConnection
 {
-    private static readonly string Version = typeof(PbmConnection).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+    private static readonly string Version = typeof(PbmConnection).Assembly
+        .GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     // Time to finish a line that is being written when the server ends.
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
@@ -87,7 +88,8 @@ internal sealed class PbmConnection
         try
         {
             var command = Find(call);
-            var lines = command.Handler(PbmCall.Of(command.Help, call.Values, OriginOf(call)), cancel.Token).GetAsyncEnumerator(cancel.Token);
+            var lines = command.Handler(PbmCall.Of(command.Help, call.Values, OriginOf(call)), cancel.Token)
+                .GetAsyncEnumerator(cancel.Token);
             await using var _ = lines;
             while (await NextAsync(lines, cancel))
             {
@@ -130,10 +132,13 @@ internal sealed class PbmConnection
     private PaletteCommand Find(PbmMessage.Call call)
     {
         var palette = _palettes.FirstOrDefault(p => p.Name == call.Palette)
-                      ?? throw new SettingsException($"there is no palette {call.Palette} here: did you mean {EditDistance.Nearest(call.Palette, _palettes.Select(p => p.Name))}?");
+                      ?? throw new SettingsException(
+                          $"there is no palette {call.Palette} here: "
+                          + $"did you mean {EditDistance.Nearest(call.Palette, _palettes.Select(p => p.Name))}?");
         return palette.Commands.FirstOrDefault(c => c.Help.Name == call.Command)
                ?? throw new SettingsException(
-                   $"{palette.Name} has no command {call.Command}: did you mean {EditDistance.Nearest(call.Command, palette.Commands.Select(c => c.Help.Name))}?");
+                   $"{palette.Name} has no command {call.Command}: "
+                   + $"did you mean {EditDistance.Nearest(call.Command, palette.Commands.Select(c => c.Help.Name))}?");
     }
 
     // Not cancelled with the call: half a line would spoil the connection. A client that takes no bytes is waited for until a deadline.
@@ -181,7 +186,8 @@ internal sealed class PbmConnection
         using var text = new StringWriter();
         var code = ErrorReport.Write(e, text, _logFile);
         var lines = text.ToString().TrimEnd().Split(Environment.NewLine);
-        return new PbmMessage.End(code, string.Join('\n', lines.Select(l => l.StartsWith(mark, StringComparison.Ordinal) ? l[mark.Length..] : l)));
+        return new PbmMessage.End(
+            code, string.Join('\n', lines.Select(l => l.StartsWith(mark, StringComparison.Ordinal) ? l[mark.Length..] : l)));
     }
 
     // The last message to a client whose connection is closed anyway.

@@ -50,13 +50,15 @@ internal sealed class PbmServer : IAsyncDisposable
     /// <param name="port">0 for any free one.</param>
     /// <param name="logFile">Where the details of a defect go.</param>
     /// <exception cref="ElasticException">The address is not one of this machine's, or the port is in use.</exception>
-    public static Task<PbmServer> StartAsync(string host, int port, IReadOnlyList<Palette> palettes, string logFile, CancellationToken cancel) =>
+    public static Task<PbmServer> StartAsync(
+        string host, int port, IReadOnlyList<Palette> palettes, string logFile, CancellationToken cancel) =>
         StartAsync(host, port, palettes, logFile, PbmLimits.Default, Transport.Plain, cancel);
 
     /// <inheritdoc cref="StartAsync(string, int, IReadOnlyList{Palette}, string, CancellationToken)"/>
     /// <param name="transport">The transport of this process.</param>
     public static async Task<PbmServer> StartAsync(
-        string host, int port, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, Transport transport, CancellationToken cancel)
+        string host, int port, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, Transport transport,
+        CancellationToken cancel)
     {
         TcpListener? listener = null;
         try
@@ -69,8 +71,10 @@ internal sealed class PbmServer : IAsyncDisposable
         {
             listener?.Dispose();
             throw new ElasticException(e.SocketErrorCode == SocketError.AddressAlreadyInUse
-                ? $"port {port} of {host} is in use: end the process that holds it, or choose another one with --pbm-port (0 takes any free one)"
-                : $"pbm's port {port} of {host} cannot be opened ({e.Message}): name an address of this machine with --host, or another port with --pbm-port", e);
+                ? $"port {port} of {host} is in use: "
+                    + "end the process that holds it, or choose another one with --pbm-port (0 takes any free one)"
+                : $"pbm's port {port} of {host} cannot be opened ({e.Message}): "
+                    + "name an address of this machine with --host, or another port with --pbm-port", e);
         }
 
         return new PbmServer(listener, palettes, logFile, limits, transport);

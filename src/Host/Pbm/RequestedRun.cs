@@ -28,7 +28,8 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
         ];
         var problems = asked.SelectMany(l => l.Problems)
             .Concat(asked.SelectMany(l => l.Values).Where(v => v.Key.StartsWith(NodeKeys, StringComparison.Ordinal))
-                .Select(v => $"{v.Key} ({v.Where}): it belongs to a node, not to a run; leave it out here, and set it where the node is started"))
+                .Select(v =>
+                    $"{v.Key} ({v.Where}): it belongs to a node, not to a run; leave it out here, and set it where the node is started"))
             .ToList();
         if (problems.Count > 0)
             throw new SettingsException(problems);
@@ -51,7 +52,8 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
         {
             depth += c switch { '{' or '[' => 1, '}' or ']' => -1, _ => 0 };
             if (depth > MaxNesting)
-                throw new SettingsException($"{origin}: more than {MaxNesting} brackets are open at once; a configuration needs two or three");
+                throw new SettingsException(
+                    $"{origin}: more than {MaxNesting} brackets are open at once; a configuration needs two or three");
         }
     }
 }

@@ -20,11 +20,14 @@ internal sealed class RunPalette
         Repeatable: true, Kind: ArgumentKind.ChoiceOrFile, Choices: [.. Presets.Names]);
 
     private static readonly ArgumentHelp Corpus = new("d", "corpus", "DIR|FILE",
-        "Text to train on: a path on the seed's machine, not on yours. Repeatable. Default: the documentation of the seed's .NET SDK.", Repeatable: true);
+        "Text to train on: a path on the seed's machine, not on yours. Repeatable. Default: the documentation of the seed's .NET SDK.",
+        Repeatable: true);
 
-    private static readonly ArgumentHelp NewName = new("n", "name", "NAME", "Names the run; the name of a run that was stopped goes on with it.", Required: true);
+    private static readonly ArgumentHelp NewName = new("n", "name", "NAME",
+        "Names the run; the name of a run that was stopped goes on with it.", Required: true);
 
-    private static readonly ArgumentHelp Set = new("s", "set", "KEY=VALUE", "Sets one configuration key; beats -c. Repeatable.", Repeatable: true);
+    private static readonly ArgumentHelp Set = new("s", "set", "KEY=VALUE",
+        "Sets one configuration key; beats -c. Repeatable.", Repeatable: true);
 
     private static readonly ArgumentHelp Name = new("n", "name", "NAME", "Names the run. Where there is only one, it may be left out.");
 
@@ -41,7 +44,8 @@ internal sealed class RunPalette
         var palette = new RunPalette(control, time);
         return new Palette("run", "starts, shows and stops runs",
         [
-            new(new CommandHelp("start", "Starts a run, or goes on with one that was stopped. It then runs by itself.", [Config, Corpus, NewName, Set],
+            new(new CommandHelp("start", "Starts a run, or goes on with one that was stopped. It then runs by itself.",
+                [Config, Corpus, NewName, Set],
                 """
                 pbm run start -n first                                    nothing else is needed
                 pbm run start -n books -d /data/books -s run.rounds=200   the seed's text, one setting changed
@@ -49,9 +53,11 @@ internal sealed class RunPalette
                 """), palette.StartAsync),
             new(new CommandHelp("list", "Lists all runs, a line each.", []), palette.ListAsync),
             new(new CommandHelp("status", "Shows all about one run.", [Name]), palette.StatusAsync),
-            new(new CommandHelp("watch", "Shows a run as it goes, until it is finished (exit code 0), or was stopped or cannot go on (1). " +
-                                         "Ctrl-C ends the watch, not the run.", [Name]), palette.WatchAsync),
-            new(new CommandHelp("stop", "Stops a run at the next step, where nothing is lost. The same start goes on with it.", [StopName]), palette.StopAsync),
+            new(new CommandHelp("watch",
+                "Shows a run as it goes, until it is finished (exit code 0), or was stopped or cannot go on (1). " +
+                "Ctrl-C ends the watch, not the run.", [Name]), palette.WatchAsync),
+            new(new CommandHelp("stop",
+                "Stops a run at the next step, where nothing is lost. The same start goes on with it.", [StopName]), palette.StopAsync),
         ]);
     }
 
@@ -66,7 +72,8 @@ internal sealed class RunPalette
             yield return new PbmLine(line, new JsonObject { ["run"] = name, ["progress"] = line });
         if (await starting is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
-        yield return new PbmLine($"started run {name}; see it go: pbm run watch -n {name}", new JsonObject { ["run"] = name, ["started"] = true });
+        yield return new PbmLine(
+            $"started run {name}; see it go: pbm run watch -n {name}", new JsonObject { ["run"] = name, ["started"] = true });
 
         async Task<RunReply> StartAndCompleteAsync()
         {
@@ -95,7 +102,8 @@ internal sealed class RunPalette
             [
                 r.Name.Value, r.Failure is null ? r.Phase.ToString().ToLowerInvariant() : "failed", $"{r.Round}/{r.Rounds}",
                 Loss(r.TrainLoss), Loss(r.ValLoss),
-                r.TokensPerSecond > 0 ? Units.Count(r.TokensPerSecond) : "", RunLines.Left(r).Replace(" left", "", StringComparison.Ordinal), $"{r.Devices}",
+                r.TokensPerSecond > 0 ? Units.Count(r.TokensPerSecond) : "",
+                RunLines.Left(r).Replace(" left", "", StringComparison.Ordinal), $"{r.Devices}",
             ])]);
         yield return new PbmLine(lines[0]);
         foreach (var (run, line) in runs.Zip(lines.Skip(1)))
@@ -129,9 +137,11 @@ internal sealed class RunPalette
                 yield return new PbmLine($"run {run} is finished: fingerprint {last.Fingerprint?.Hex}");
                 break;
             case { Phase: RunPhase.Stopped }:
-                throw new ElasticException($"run {run} was stopped at round {last.Round}/{last.Rounds}; the same pbm run start goes on with it");
+                throw new ElasticException(
+                    $"run {run} was stopped at round {last.Round}/{last.Rounds}; the same pbm run start goes on with it");
             default:
-                throw new ElasticException($"the supervisor of run {run} was lost from sight; see whether it goes on with: pbm run status -n {run}");
+                throw new ElasticException(
+                    $"the supervisor of run {run} was lost from sight; see whether it goes on with: pbm run status -n {run}");
         }
     }
 
@@ -140,7 +150,9 @@ internal sealed class RunPalette
         var run = (await FindAsync(call.Required(StopName), "stop", cancel)).Name;
         if (await _control.Stop(run, call.Origin, cancel) is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
-        yield return new PbmLine($"run {run} stops at its next step; see it end: pbm run watch -n {run}", new JsonObject { ["run"] = run.Value, ["stopping"] = true });
+        yield return new PbmLine(
+            $"run {run} stops at its next step; see it end: pbm run watch -n {run}",
+            new JsonObject { ["run"] = run.Value, ["stopping"] = true });
     }
 
     // The run of that name, or the only one.
@@ -152,7 +164,8 @@ internal sealed class RunPalette
         {
             (_, []) => throw new NotFoundException(NoRuns),
             (null, [var only]) => only,
-            (null, _) => throw new SettingsException($"there are {names.Count} runs ({string.Join(", ", names)}): name one, e.g. pbm run {command} -n {names[0]}"),
+            (null, _) => throw new SettingsException(
+                $"there are {names.Count} runs ({string.Join(", ", names)}): name one, e.g. pbm run {command} -n {names[0]}"),
             _ => runs.FirstOrDefault(r => r.Name.Value == name) ?? throw new NotFoundException(
                 $"there is no run {name}: did you mean {EditDistance.Nearest(name, names)}? All of them: pbm run list"),
         };

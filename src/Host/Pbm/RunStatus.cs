@@ -21,7 +21,9 @@ internal static class RunStatus
             ("tokens", $"{Units.Count(run.Tokens)} of {Units.Count(run.TotalTokens)}, {Units.Count(run.Samples)} samples"),
             ("speed", string.Join(", ", new[] { RunLines.Speed(run), RunLines.Left(run) }.Where(t => t.Length > 0))),
             ("train loss", run.TrainLoss is { } loss ? $"{loss:0.0000} nats per token" : ""),
-            ("val loss", run.ValLoss is { } score ? $"{score:0.0000} nats per token" + (run.BitsPerByte is { } bits ? $", {bits:0.000} bits per byte" : "") : ""),
+            ("val loss", run.ValLoss is { } score
+                ? $"{score:0.0000} nats per token" + (run.BitsPerByte is { } bits ? $", {bits:0.000} bits per byte" : "")
+                : ""),
             ("fingerprint", run.Fingerprint?.Hex ?? ""),
             ("checkpoint", run.Checkpoint ?? ""),
             ("nodes", $"{run.Nodes}, with {run.Devices} {(run.Devices == 1 ? "device" : "devices")}"),

@@ -38,7 +38,8 @@ public abstract record NodeReport(NodeId Node) : IWireMessage
 
     /// <summary>A replica took an inner step.</summary>
     /// <param name="Step">Steps of this round taken so far.</param>
-    public sealed record StepTaken(NodeId Node, RunId RunId, int Round, int Replica, int Step, double LossNats, double LearningRate) : NodeReport(Node);
+    public sealed record StepTaken(
+        NodeId Node, RunId RunId, int Round, int Replica, int Step, double LossNats, double LearningRate) : NodeReport(Node);
 
     /// <summary>Which of the vector sets that a <see cref="NodeCommand.Survey"/> asked for are intact on this node.</summary>
     /// <param name="Number">The survey's.</param>

@@ -25,7 +25,8 @@ public sealed record PhaseDuration(RunId RunId, int Round, RunPhase Phase, doubl
 /// <summary>A replica takes inner steps.</summary>
 /// <param name="Step">Steps of this round taken so far. Nodes report the newest step now and then, so that numbers are skipped.</param>
 [ObservedAs("step")]
-public sealed record StepLoss(RunId RunId, NodeId Node, int Round, int Replica, int Step, double LossNats, double LearningRate) : RunObservation(RunId)
+public sealed record StepLoss(
+    RunId RunId, NodeId Node, int Round, int Replica, int Step, double LossNats, double LearningRate) : RunObservation(RunId)
 {
     public override IEnumerable<Measure> Measures => [new(MeasureKind.Newest, "elastic_train_loss_nats", LossNats, Tag("run", RunId))];
 }

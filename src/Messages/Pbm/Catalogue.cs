@@ -9,7 +9,9 @@ public enum ArgumentKind
     /// <summary>Nothing: it is there or not.</summary>
     Flag,
 
-    /// <summary>One of <see cref="ArgumentHelp.Choices"/>, or else a file on the client's machine whose text travels with the call.</summary>
+    /// <summary>
+    /// One of <see cref="ArgumentHelp.Choices"/>, or else a file on the client's machine whose text travels with the call.
+    /// </summary>
     ChoiceOrFile,
 }
 

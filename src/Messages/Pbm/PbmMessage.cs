@@ -44,7 +44,8 @@ public abstract record PbmMessage
     /// <param name="Json">Lines are JSON objects instead of text for people.</param>
     /// <param name="Who">Who asks, e.g. "anna@gpu7".</param>
     /// <param name="Id">Drawn by the client, so that a call that is repeated after a lost connection is recognised.</param>
-    public sealed record Call(string Palette, string Command, CallValue[] Values, bool Json, string? Who = null, string? Id = null) : PbmMessage;
+    public sealed record Call(
+        string Palette, string Command, CallValue[] Values, bool Json, string? Who = null, string? Id = null) : PbmMessage;
 
     /// <summary>Ends the running call; ignored after the call's end.</summary>
     public sealed record Cancel : PbmMessage;

@@ -83,7 +83,8 @@ public sealed class PbmStream(Stream stream) : IAsyncDisposable
         try
         {
             var json = new Utf8JsonReader(line);
-            return JsonSerializer.Deserialize<PbmMessage>(ref json, Json) ?? throw new PbmProtocolException("a line is no message but null");
+            return JsonSerializer.Deserialize<PbmMessage>(ref json, Json)
+                ?? throw new PbmProtocolException("a line is no message but null");
         }
         catch (Exception e) when (e is JsonException or NotSupportedException)      // the latter: an object without a type
         {

@@ -2,7 +2,9 @@ using Elastic.Foundation;
 
 namespace Elastic.Messages.Runs;
 
-/// <summary>What has happened to a run. Stored for good, by the journal's codec, which gives each type a manifest that outlives its name here.</summary>
+/// <summary>
+/// What has happened to a run. Stored for good, by the journal's codec, which gives each type a manifest that outlives its name here.
+/// </summary>
 /// <remarks>
 /// Types may be moved and renamed. A field may be added, here and to the records inside, if it is nullable or has a default, which is what
 /// older journals have there. A field that changes its name or its meaning needs a new version of the event, with an up-caster.
@@ -15,12 +17,13 @@ public abstract record RunEvent(RunId RunId)
     /// <param name="Corpus">Digest of the built corpus.</param>
     /// <param name="Blocks">Training blocks in the corpus: one epoch.</param>
     /// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>
-    /// <param name="Arithmetic">What the bits depend on besides the settings and the corpus: kind of device, instruction set, threads; empty
-    /// where that was not known yet.</param>
+    /// <param name="Arithmetic">What the bits depend on besides the settings and the corpus: kind of device, instruction set, threads;
+    /// empty where that was not known yet.</param>
     /// <param name="Name">What people call it.</param>
     /// <param name="By">Who asked for it.</param>
     public sealed record RunStarted(
-        RunId RunId, RunName Name, string Settings, long Elements, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic, Origin By) : RunEvent(RunId);
+        RunId RunId, RunName Name, string Settings, long Elements, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic,
+        Origin By) : RunEvent(RunId);
 
     /// <summary>Nodes without the corpus can fetch it.</summary>
     /// <param name="Manifest">SHA-256 of the corpus's manifest file, by which they do.</param>
@@ -67,7 +70,8 @@ public abstract record RunEvent(RunId RunId)
     /// <param name="TokensSeen">Over all replicas and rounds.</param>
     /// <param name="ChainHead">The hash chain's digest: SHA-256 over the one before this round, the replicas' results in order, and the
     /// version.</param>
-    public sealed record RoundCommitted(RunId RunId, int Round, Digest Version, Digest Fingerprint, long TokensSeen, Digest ChainHead) : RunEvent(RunId);
+    public sealed record RoundCommitted(
+        RunId RunId, int Round, Digest Version, Digest Fingerprint, long TokensSeen, Digest ChainHead) : RunEvent(RunId);
 
     public sealed record VersionEvaluated(RunId RunId, VersionScore Score) : RunEvent(RunId);
 

@@ -44,4 +44,5 @@ public sealed record VersionScore(int Version, double LossNats, double BitsPerBy
 /// <param name="ChainHead">The hash chain's digest after those rounds.</param>
 /// <param name="Path">The manifest file.</param>
 public sealed record Checkpoint(
-    int Version, Digest Parameters, Digest Fingerprint, Digest[] InnerStates, long TokensSeen, Digest ChainHead, string Path) : IWireMessage;
+    int Version, Digest Parameters, Digest Fingerprint, Digest[] InnerStates, long TokensSeen, Digest ChainHead,
+    string Path) : IWireMessage;

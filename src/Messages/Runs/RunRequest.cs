@@ -32,8 +32,8 @@ public abstract record RunRequest(RunName Run, Origin Origin) : IWireMessage
         /// <summary>Blocks kept for evaluation; 0 for none.</summary>
         public required long HeldOutBlocks { get; init; }
 
-        /// <summary>What the bits depend on besides the settings and the corpus: kind of device, instruction set, threads. Empty where that is not
-        /// known yet.</summary>
+        /// <summary>What the bits depend on besides the settings and the corpus: kind of device, instruction set, threads. Empty where that
+        /// is not known yet.</summary>
         public required string Arithmetic { get; init; }
     }
 

@@ -18,9 +18,9 @@ public sealed record CorpusSettings : SettingsGroup
     [OneOf("byte", "gpt2")]
     public required string Tokenizer { get; init; }
 
-    [Setting("corpus.held-out", 0.01, """
-        Share of the documents that are never trained on, chosen by the hash of the document, so that it stays held out when the corpus grows.
-        """)]
+    [Setting("corpus.held-out", 0.01,
+        "Share of the documents that are never trained on, chosen by the hash of the document, so that it stays held out when the "
+        + "corpus grows.")]
     [Between(0, 0.5)]
     public required double HeldOut { get; init; }
 }

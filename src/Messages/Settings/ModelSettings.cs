@@ -20,7 +20,8 @@ public sealed record ModelSettings : SettingsGroup
     [Setting("model.width", 128, "C: channels; a multiple of heads.")]
     public required int Width { get; init; }
 
-    [Setting("model.context", 128, "T: tokens that the model sees at once. A document shorter than this joins its neighbours in one block.")]
+    [Setting("model.context", 128,
+        "T: tokens that the model sees at once. A document shorter than this joins its neighbours in one block.")]
     [AtLeast(1)]
     public required int Context { get; init; }
 

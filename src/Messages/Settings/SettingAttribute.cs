@@ -8,7 +8,8 @@ namespace Elastic.Messages.Settings;
 /// </summary>
 /// <param name="key">The whole key, e.g. "optimizer.clip". Journals hold it: the property may be renamed, the key never.</param>
 /// <param name="value">The default. A pair of numbers and a list of texts are given as arrays.</param>
-/// <param name="why">Sentences for people: what it is, and why the default is what it is. A sentence each; line ends count as spaces.</param>
+/// <param name="why">Sentences for people: what it is, and why the default is what it is. A sentence each; line ends count as
+/// spaces.</param>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class SettingAttribute(string key, object? value, string why) : Attribute
 {

@@ -6,13 +6,16 @@ namespace Elastic.Messages.Settings;
 /// <summary>Two numbers that are set together, e.g. [0.9, 0.95].</summary>
 public readonly record struct NumberPair(double First, double Second);
 
-/// <summary>The kinds of settings that there are. A new one is a line or a class here, and a line in <see cref="SettingKind.Of"/>.</summary>
+/// <summary>
+/// The kinds of settings that there are. A new one is a line or a class here, and a line in <see cref="SettingKind.Of"/>.
+/// </summary>
 internal static class SettingKinds
 {
     public static readonly SettingKind Text = new TextKind();
 
     public static readonly SettingKind Whole = new Scalar<int>(
-        "a whole number", (string text, out int value) => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value),
+        "a whole number",
+        (string text, out int value) => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value),
         n => n.ToString(CultureInfo.InvariantCulture));
 
     public static readonly SettingKind Natural = new Scalar<ulong>(
@@ -37,7 +40,8 @@ internal static class SettingKinds
     {
         public override string Name => name;
 
-        public override object? Parse(IReadOnlyList<string> items, bool isList) => !isList && tryParse(items[0], out var value) ? value : null;
+        public override object? Parse(IReadOnlyList<string> items, bool isList) =>
+            !isList && tryParse(items[0], out var value) ? value : null;
 
         public override IReadOnlyList<string> Items(object value) => [show((T)value)];
 
@@ -84,7 +88,8 @@ internal static class SettingKinds
             node is JsonArray { Count: 2 } list && Number.FromJson(list[0]!) is double first && Number.FromJson(list[1]!) is double second
                 ? new NumberPair(first, second) : null;
 
-        public override object? FromAttribute(object value) => value is double[] and [var first, var second] ? new NumberPair(first, second) : null;
+        public override object? FromAttribute(object value) =>
+            value is double[] and [var first, var second] ? new NumberPair(first, second) : null;
     }
 
     /// <summary>A single text counts as a list of one.</summary>

@@ -1,12 +1,15 @@
 namespace Elastic.Messages.Settings;
 
 /// <summary>
-/// Compares the settings of a run with those of a command that names the same run. Only what is part of the answer counts: a run may be resumed
-/// under other checkpoint and evaluation settings, and from another place, as long as the corpus has the same digest (which the caller compares).
+/// Compares the settings of a run with those of a command that names the same run. Only what is part of the answer counts: a run may be
+/// resumed under other checkpoint and evaluation settings, and from another place, as long as the corpus has the same digest (which the
+/// caller compares).
 /// </summary>
 public static class SettingsDifference
 {
-    /// <summary>Lines like "optimizer.learning-rate: 0.002 -> 0.001", in order of declaration; empty when both give the same weights.</summary>
+    /// <summary>
+    /// Lines like "optimizer.learning-rate: 0.002 -> 0.001", in order of declaration; empty when both give the same weights.
+    /// </summary>
     public static IReadOnlyList<string> Between<T>(T old, T @new) where T : SettingsGroup =>
     [
         .. SettingsRecord.ValuesOf(old)

@@ -1,8 +1,8 @@
 namespace Elastic.Messages.Settings;
 
 /// <summary>
-/// A record whose properties are settings (<see cref="SettingAttribute"/>) or further groups. To contribute keys, e.g. those of an optimizer,
-/// write such a record and give it a property in the group that it belongs to: every key in it is then known everywhere.
+/// A record whose properties are settings (<see cref="SettingAttribute"/>) or further groups. To contribute keys, e.g. those of an
+/// optimizer, write such a record and give it a property in the group that it belongs to: every key in it is then known everywhere.
 /// </summary>
 public abstract record SettingsGroup
 {

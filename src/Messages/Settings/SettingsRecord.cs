@@ -49,7 +49,9 @@ public sealed class SettingsRecord
     }
 
     internal IEnumerable<string> ProblemsOf(SettingsGroup settings) => _members.SelectMany(
-        m => m.Group is null ? m.Setting!.Problems(m.Property.GetValue(settings)) : ((SettingsGroup)m.Property.GetValue(settings)!).Problems());
+        m => m.Group is null
+            ? m.Setting!.Problems(m.Property.GetValue(settings))
+            : ((SettingsGroup)m.Property.GetValue(settings)!).Problems());
 
     private object Make(Func<Setting, object?> valueOf)
     {

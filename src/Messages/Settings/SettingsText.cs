@@ -7,8 +7,8 @@ namespace Elastic.Messages.Settings;
 
 /// <summary>
 /// The canonical text of settings: one flat JSON object of its version and the configuration's own keys, in the order of declaration. Equal
-/// settings give equal bytes. The journal stores it for good: keys are added, never renamed or used again, and an added key says which value
-/// older texts stand for (<see cref="SinceAttribute"/>).
+/// settings give equal bytes. The journal stores it for good: keys are added, never renamed or used again, and an added key says which
+/// value older texts stand for (<see cref="SinceAttribute"/>).
 /// </summary>
 public static class SettingsText
 {
@@ -75,7 +75,9 @@ public static class SettingsText
     {
         if (!json.Remove(VersionKey, out var version))
             return FirstVersion;
-        return version is JsonValue value && value.TryGetValue<int>(out var number) && number > FirstVersion ? number : throw Unusable(VersionKey);
+        return version is JsonValue value && value.TryGetValue<int>(out var number) && number > FirstVersion
+            ? number
+            : throw Unusable(VersionKey);
     }
 
     private static object? Take(JsonObject json, Setting setting, int version)

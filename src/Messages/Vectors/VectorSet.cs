@@ -6,7 +6,9 @@ using Elastic.Messages.Runs;
 
 namespace Elastic.Messages.Vectors;
 
-/// <summary>A flat vector as blobs: its length, its elements' type and the SHA-256 of each chunk of <see cref="ChunkElements"/> elements.</summary>
+/// <summary>
+/// A flat vector as blobs: its length, its elements' type and the SHA-256 of each chunk of <see cref="ChunkElements"/> elements.
+/// </summary>
 /// <param name="Elements">Elements in the vector; the last chunk holds what remains.</param>
 /// <param name="Chunks">One digest per chunk, in order.</param>
 public sealed record VectorManifest(long Elements, IReadOnlyList<Digest> Chunks, ElementType Type = ElementType.Float32)
@@ -57,8 +59,8 @@ public sealed record VectorSet(IReadOnlyDictionary<string, VectorManifest> Vecto
     public Digest Digest => Digest.Of(ToBytes());
 
     /// <summary>
-    /// The canonical form: a header line, then "name elements digest digest …", one line a vector, in ordinal order. A type other than fp32
-    /// comes before the digests; fp32 is not written, so that sets from before types existed keep their bytes.
+    /// The canonical form: a header line, then "name elements digest digest …", one line a vector, in ordinal order. A type other than
+    /// fp32 comes before the digests; fp32 is not written, so that sets from before types existed keep their bytes.
     /// </summary>
     public byte[] ToBytes()
     {
@@ -90,7 +92,8 @@ public sealed record VectorSet(IReadOnlyDictionary<string, VectorManifest> Vecto
         var vectors = new Dictionary<string, VectorManifest>(StringComparer.Ordinal);
         foreach (var line in lines.Skip(1))
         {
-            if (line.Split(' ') is not [var name, var count, .. var rest] || !long.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var elements))
+            if (line.Split(' ') is not [var name, var count, .. var rest]
+                || !long.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var elements))
                 throw new InvalidDataException($"a vector set has the line \"{line}\": no name and number of elements");
             var (type, chunks) = TypeAndChunks(rest);
             if (elements > (long)int.MaxValue * VectorManifest.ChunkElements || chunks.Length != VectorManifest.ChunkCount(elements))

@@ -21,7 +21,8 @@ public sealed class AllowedTypes : ITypeFilter
     public AllowedTypes(params IEnumerable<Assembly> others)
     {
         _rooms = [typeof(IWireMessage).Assembly, typeof(Digest).Assembly, .. others];
-        Types = [.. Closure(_rooms.SelectMany(a => a.GetTypes()).Where(t => typeof(IWireMessage).IsAssignableFrom(t) && t is { IsAbstract: false }))];
+        Types = [.. Closure(_rooms.SelectMany(a => a.GetTypes())
+            .Where(t => typeof(IWireMessage).IsAssignableFrom(t) && t is { IsAbstract: false }))];
         _names = [.. Types.SelectMany(NamesOf)];
     }
 

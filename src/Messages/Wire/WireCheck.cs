@@ -89,11 +89,14 @@ public static class WireCheck
         return
         [
             .. t.GetFields(BindingFlags.Instance | BindingFlags.NonPublic)
-                .Select(f => f.Name is ['<', .. var rest] && rest.IndexOf('>', StringComparison.Ordinal) is var end and > 0 ? t.GetProperty(rest[..end]) : null)
+                .Select(f => f.Name is ['<', .. var rest] && rest.IndexOf('>', StringComparison.Ordinal) is var end and > 0
+                    ? t.GetProperty(rest[..end])
+                    : null)
                 .Concat(t.BaseType is { } parent && parent != typeof(object) && parent != typeof(ValueType) ? parent.GetProperties() : [])
                 .OfType<PropertyInfo>().Where(p => p.GetIndexParameters().Length == 0 && p.CanRead && p.Name != "EqualityContract")
                 .DistinctBy(p => p.Name)
-                .Select(p => (p, Nullable.GetUnderlyingType(p.PropertyType) is not null || nullability.Create(p).ReadState == NullabilityState.Nullable)),
+                .Select(p => (p, Nullable.GetUnderlyingType(p.PropertyType) is not null
+                    || nullability.Create(p).ReadState == NullabilityState.Nullable)),
         ];
     });
 }

@@ -4,8 +4,8 @@ using Hyperion;
 namespace Elastic.Messages.Wire;
 
 /// <summary>
-/// Elastic's messages as bytes, by Hyperion, with the closed list of <see cref="AllowedTypes"/>: a payload that names any other type is refused
-/// before anything of that type is made, and what was made is checked, since Hyperion skips constructors.
+/// Elastic's messages as bytes, by Hyperion, with the closed list of <see cref="AllowedTypes"/>: a payload that names any other type is
+/// refused before anything of that type is made, and what was made is checked, since Hyperion skips constructors.
 /// </summary>
 /// <param name="others">Assemblies with messages of their own, besides Messages.</param>
 public sealed class WireCodec(params IEnumerable<Assembly> others)

@@ -28,7 +28,8 @@ internal sealed class TrainerActor : ReceiveActor
             DeviceFor(c.Settings).Attach(c.Vectors);
             return null;
         }));
-        Receive<TrainerCommand.Work>(c => Answer(() => c.Do(_device ?? throw new InvalidOperationException($"{_id} is attached to no replica"))));
+        Receive<TrainerCommand.Work>(c => Answer(
+            () => c.Do(_device ?? throw new InvalidOperationException($"{_id} is attached to no replica"))));
     }
 
     /// <inheritdoc cref="TrainerActor"/>
