@@ -34,7 +34,8 @@ public sealed class BenchScenarios
 
     [Theory]
     [InlineData("aim: < 1", "replica", "--turns", "1")]
-    [InlineData("aim: < 10", "join", "--turns", "1", "--layers", "1", "--width", "64", "--heads", "2", "--vocabulary", "257", "--inner-steps", "100")]
+    [InlineData("aim: < 10", "join", "--turns", "1", "--layers", "1", "--width", "64", "--heads", "2",
+        "--vocabulary", "257", "--inner-steps", "100")]
     [InlineData("simulated", "messages", "--replicas", "4", "--compute", "5", "--real-workers", "0")]
     public async Task The_elasticity_benchmarks_come_to_their_tables(string says, params string[] arguments)
     {

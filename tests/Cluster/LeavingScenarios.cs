@@ -43,11 +43,13 @@ public sealed class LeavingScenarios : ClusterScenario
             var after = workers.Where(w => w != leaver).SelectMany(BegunBy).ToList();
             Assert.NotEmpty(after);
             Assert.All(after, step => Assert.Equal(handOver.Step, step));
-            var computed = Assert.Single(events.OfType<RunEvent.ReplicaComputed>(), e => (e.Result.Round, e.Result.Replica) == (round, replica));
+            var computed = Assert.Single(
+                events.OfType<RunEvent.ReplicaComputed>(), e => (e.Result.Round, e.Result.Replica) == (round, replica));
             Assert.NotEqual(leaver.Id, computed.Node);
         }
 
-        async Task AskOverHttpAsync() => (await http.PostAsync(new Uri($"http://{asked.HttpEndpoint}/leave"), null)).EnsureSuccessStatusCode();
+        async Task AskOverHttpAsync() =>
+            (await http.PostAsync(new Uri($"http://{asked.HttpEndpoint}/leave"), null)).EnsureSuccessStatusCode();
 
         // In the middle of a round that it has just begun.
         async Task<(int Round, int Replica)> LeaveAsync(ClusterNode worker, Func<Task>? ask)

@@ -20,7 +20,8 @@ public sealed class RefusalScenarios : ClusterScenario
 
         Assert.Equal(1, await old.Process.EndAsync());
         Assert.Contains("Elastic 0.0.9", old.Process.Error, StringComparison.Ordinal);
-        Assert.Contains($"install {typeof(RunEvent).Assembly.GetName().Version!.ToString(3)} here", old.Process.Error, StringComparison.Ordinal);
+        Assert.Contains(
+            $"install {typeof(RunEvent).Assembly.GetName().Version!.ToString(3)} here", old.Process.Error, StringComparison.Ordinal);
         await Cluster.UntilAsync("the other was told", () => other.Said.Contains("x 2 threads", StringComparison.Ordinal));
 
         var events = await Cluster.SameAsUndisturbedAsync(seed);

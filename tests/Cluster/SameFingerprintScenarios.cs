@@ -51,7 +51,8 @@ public sealed class SameFingerprintScenarios : ClusterScenario
 
         // On another machine, as it were, but at the address that the workers know, and with the disk that the corpus is on: with the only
         // seed's disk the rest of the corpus would be gone.
-        var successor = Cluster.Seed("successor", seed.Endpoint.Split(':')[1], more: ["--corpora-dir", Path.Combine(seed.DataDir, "corpora")]);
+        var successor = Cluster.Seed(
+            "successor", seed.Endpoint.Split(':')[1], more: ["--corpora-dir", Path.Combine(seed.DataDir, "corpora")]);
         await Cluster.StartAsync(successor);
         await Cluster.SameAsUndisturbedAsync(seed);
     }

@@ -24,7 +24,8 @@ internal static class SmallFileSystem
     {
         if (Programs.Find(Programs.SearchPath, words[0]) is not { } program)
             return false;
-        using var process = Process.Start(new ProcessStartInfo(program, words.Skip(1)) { UseShellExecute = false, RedirectStandardError = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(program, words.Skip(1)) { UseShellExecute = false, RedirectStandardError = true })!;
         process.StandardError.ReadToEnd();
         process.WaitForExit();
         return process.ExitCode == 0;

@@ -15,7 +15,8 @@ public sealed class SupervisorScenarios : ClusterScenario
         Cluster.Database = postgres.Url;
         var first = Cluster.Seed("first");
         await Cluster.StartAsync(first);
-        ClusterNode[] others = [Cluster.Seed("second", more: ["--seed", first.Endpoint]), Cluster.Seed("third", more: ["--seed", first.Endpoint])];
+        ClusterNode[] others =
+            [Cluster.Seed("second", more: ["--seed", first.Endpoint]), Cluster.Seed("third", more: ["--seed", first.Endpoint])];
         await Cluster.StartAsync(others);
         ClusterNode[] workers = [Cluster.Worker("a", "cpu:2", Launch.Slow), Cluster.Worker("b", "cpu:2", Launch.Slow)];
         await Cluster.StartAsync(workers);
@@ -31,7 +32,8 @@ public sealed class SupervisorScenarios : ClusterScenario
         await first.KillAsync();
         Assert.DoesNotContain((await Cluster.JournalAsync(others[0])).OfType<RunEvent.ReplicaComputed>(), e => e.Result.Round == round);
 
-        await Cluster.UntilAsync("another seed supervised", async () => await Cluster.SupervisorAsync() is { } supervisor && supervisor != first);
+        await Cluster.UntilAsync("another seed supervised", async () =>
+            await Cluster.SupervisorAsync() is { } supervisor && supervisor != first);
         var events = await Cluster.SameAsUndisturbedAsync(others[0], LongRounds);
 
         Assert.Equal(begun, BegunIn(round));                            // nobody began anew

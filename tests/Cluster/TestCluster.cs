@@ -71,7 +71,8 @@ internal sealed class TestCluster : ElasticCluster
         foreach (var node in Nodes.Where(n => n.IsUp))
             await node.KillAsync();
         using var audit = new ElasticProcess(
-            ["corpus", "audit", "--run", Run, "--data-dir", auditor.DataDir, .. Database is null ? Array.Empty<string>() : ["--database", Database]]);
+            ["corpus", "audit", "--run", Run, "--data-dir", auditor.DataDir,
+                .. Database is null ? Array.Empty<string>() : ["--database", Database]]);
         Assert.True(await audit.EndAsync() == 0, audit.Output + audit.Error);
         Assert.Contains("proven", audit.Output, StringComparison.Ordinal);
         return await JournalAsync(auditor);

@@ -4,7 +4,8 @@ namespace Elastic.Coordination.Tests;
 public sealed class LifecycleTests
 {
     private static readonly LifecycleFacts Well = new(
-        HasTerm: true, HasFailed: false, IsFinished: false, GoesOn: true, IsAsked: true, IsSurveyed: true, IsPaused: false, IsBusy: true, HasDevices: true);
+        HasTerm: true, HasFailed: false, IsFinished: false, GoesOn: true, IsAsked: true, IsSurveyed: true,
+        IsPaused: false, IsBusy: true, HasDevices: true);
 
     [Fact]
     public void Each_state_holds_while_its_row_says_so_and_the_first_row_counts()

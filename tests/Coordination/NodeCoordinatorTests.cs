@@ -142,7 +142,11 @@ public sealed class NodeCoordinatorTests
     {
         Opened();
         var chunks = Enumerable.Range(0, 450).Select(c => Chunk(1, c)).ToArray();
-        WorkOrder Piece(int index, int number) => Order(AssembleWork.KeyOf(1), new Assemble(1, chunks[(225 * index)..(225 * index + 225)]), number) with { Part = new Part(index, 2) };
+        WorkOrder Piece(int index, int number) =>
+            Order(AssembleWork.KeyOf(1), new Assemble(1, chunks[(225 * index)..(225 * index + 225)]), number) with
+            {
+                Part = new Part(index, 2)
+            };
 
         Assert.DoesNotContain(Step(Ordered(Piece(0, 1))), o => o is NodeOutput.Start);
         Assert.DoesNotContain(Step(Ordered(Piece(1, 2))), o => o is NodeOutput.Start);
@@ -191,7 +195,8 @@ public sealed class NodeCoordinatorTests
 
     private static NodeInput.Ordered Ordered(WorkOrder order) => new(order);
 
-    private static WorkResult Answered(WorkOutcome outcome) => new(Id.Job, A, new OrderId(1, 1), ComputeWork.KeyOf(1, 0), Version(1), outcome);
+    private static WorkResult Answered(WorkOutcome outcome) =>
+        new(Id.Job, A, new OrderId(1, 1), ComputeWork.KeyOf(1, 0), Version(1), outcome);
 
     private void Opened(int mostDevices = 1)
     {
@@ -207,5 +212,6 @@ public sealed class NodeCoordinatorTests
     // What the node has in hand by its own account.
     private HeldWork[] Works() => Sent(Step(new NodeInput.Beat())).OfType<NodeReport.Enlist>().Single().Works;
 
-    private static List<IWireMessage> Sent(IReadOnlyList<NodeOutput> outputs) => [.. outputs.OfType<NodeOutput.Send>().Select(s => s.Message)];
+    private static List<IWireMessage> Sent(IReadOnlyList<NodeOutput> outputs) =>
+        [.. outputs.OfType<NodeOutput.Send>().Select(s => s.Message)];
 }

@@ -16,7 +16,9 @@ public sealed class ReplicationTests
     public void What_is_committed_is_copied_until_two_nodes_hold_it()
     {
         var due = Due(At(1), Three.Holding(At(1), A));
-        Assert.Equal([D("inner 0 0"), D("inner 0 1"), Version(1)], due.Select(d => d.Set).OrderBy(s => s == Version(1)).ThenBy(s => s == D("inner 0 1")));
+        Assert.Equal(
+            [D("inner 0 0"), D("inner 0 1"), Version(1)],
+            due.Select(d => d.Set).OrderBy(s => s == Version(1)).ThenBy(s => s == D("inner 0 1")));
         Assert.All(due, d => Assert.NotEqual(A, d.Node));
         Assert.Equal(2, due.Select(d => d.Node).Distinct().Count());      // the others share the work
         Assert.Empty(Due(At(1), Three.Holding(At(1), A, C)));
@@ -29,7 +31,8 @@ public sealed class ReplicationTests
     [Fact]
     public void Of_this_round_s_results_the_inner_states_are_copied_and_the_contributions_are_not()
     {
-        var due = Due(Computed1, Three.Holding(At(1), A, B).Hold(A, D("contribution 1 0"), D("inner 1 0"), D("contribution 1 1"), D("inner 1 1")));
+        var due = Due(
+            Computed1, Three.Holding(At(1), A, B).Hold(A, D("contribution 1 0"), D("inner 1 0"), D("contribution 1 1"), D("inner 1 1")));
         Assert.Equal([D("inner 1 0"), D("inner 1 1")], due.Select(d => d.Set));
     }
 
@@ -39,7 +42,9 @@ public sealed class ReplicationTests
         var run = Fold(At(1), new RunEvent.ReplicaComputed(Id, Result(1, 0), A), new RunEvent.ReplicaHandedOver(Id, HandOver(1, 1, 2)));
         var fleet = Three.Holding(run, A).Hold(B, At(1).Current()).Hold(B, D("inner 1 0")).Enlist(A, [], leaving: true);
         var due = Due(run, fleet);
-        Assert.Subset(due.Select(d => d.Set).ToHashSet(), new HashSet<Digest> { D("contribution 1 0"), D("hand-over 1 1 2"), Version(1), D("inner 1 0") });
+        Assert.Subset(
+            due.Select(d => d.Set).ToHashSet(),
+            new HashSet<Digest> { D("contribution 1 0"), D("hand-over 1 1 2"), Version(1), D("inner 1 0") });
         Assert.False(Replication.CanGo(run, fleet, A));
 
         fleet = fleet.Holding(run, B, C);
@@ -64,7 +69,9 @@ public sealed class ReplicationTests
     [Fact]
     public void Results_that_were_only_on_nodes_that_are_gone_are_lost_at_once()
     {
-        var fleet = Three.Holding(At(1), A, B).Hold(A, D("contribution 1 0"), D("inner 1 0")).Hold(B, D("contribution 1 1"), D("inner 1 1"), D("inner 1 0"));
+        var fleet = Three.Holding(At(1), A, B)
+            .Hold(A, D("contribution 1 0"), D("inner 1 0"))
+            .Hold(B, D("contribution 1 1"), D("inner 1 1"), D("inner 1 0"));
         Assert.Null(Replication.Lost(Computed1, fleet));
         var lost = Replication.Lost(Computed1, fleet.Lose(A));
         Assert.Equal([0], lost!.Replicas);

@@ -122,7 +122,9 @@ public sealed class ResultQuorumTests
     public void A_node_in_quarantine_is_refused()
     {
         var run = Vote(Contested, C, "x");
-        Assert.StartsWith("a is in quarantine: a computed replica 0 of round 0 to other bytes", Decide(run, Finish(A, Result(0, 1)), Plan).Refusal, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "a is in quarantine: a computed replica 0 of round 0 to other bytes",
+            Decide(run, Finish(A, Result(0, 1)), Plan).Refusal, StringComparison.Ordinal);
         Assert.StartsWith("a is in quarantine", Decide(WithResults(run), Sums(A, 0, 0), Plan).Refusal);
     }
 

@@ -91,7 +91,8 @@ public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
         Step(new RunInput.Answered(Finish(B, Result(1, 0))));
         Step(new RunInput.Answered(Finish(A, Result(1, 0)) with { Key = new WorkKey("another kind", 1) }));
         Assert.Equal(
-            ["it belongs to another-00000000", "the node is not enlisted: it says it again when it is", "there is no kind of work \"another kind\""],
+            ["it belongs to another-00000000", "the node is not enlisted: it says it again when it is",
+                "there is no kind of work \"another kind\""],
             Outputs.OfType<RunOutput.Dropped>().Select(d => d.Why));
         Assert.Empty(Coordinator.Run.Finished);
     }
@@ -246,7 +247,8 @@ public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
     [Fact]
     public void A_run_started_without_devices_takes_the_arithmetic_of_most_devices_and_the_others_only_store()
     {
-        Recover(new RunEvent.RunStarted(Id, VirtualRun.Name, RunSamples.Begin.Settings, Elements, D("corpus"), 1000, 100, "", VirtualRun.By(0)));
+        Recover(new RunEvent.RunStarted(
+            Id, VirtualRun.Name, RunSamples.Begin.Settings, Elements, D("corpus"), 1000, 100, "", VirtualRun.By(0)));
         Enlist(A, arithmetic: "cuda");
         Assert.Equal("cuda", Coordinator.Run.Arithmetic);
         Enlist(B, devices: 4);

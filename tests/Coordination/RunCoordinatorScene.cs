@@ -12,7 +12,8 @@ public abstract class RunCoordinatorScene
 {
     private readonly Dictionary<NodeId, NodeCommand.Survey> _surveys = [];
 
-    protected RunCoordinatorScene() => Coordinator = new RunCoordinator(Id, _ => ItsPlan, new CoordinatorSettings(GoesOn: true, TimeSpan.FromSeconds(10)));
+    protected RunCoordinatorScene() =>
+        Coordinator = new RunCoordinator(Id, _ => ItsPlan, new CoordinatorSettings(GoesOn: true, TimeSpan.FromSeconds(10)));
 
     protected RunCoordinator Coordinator { get; }
 
@@ -54,7 +55,9 @@ public abstract class RunCoordinatorScene
 
     protected void After(double seconds) => Now += TimeSpan.FromSeconds(seconds);
 
-    protected void Enlist(NodeId node, int devices = 1, string incarnation = "1", string arithmetic = "1 cpu", bool leaving = false, params HeldWork[] works) =>
+    protected void Enlist(
+        NodeId node, int devices = 1, string incarnation = "1", string arithmetic = "1 cpu",
+        bool leaving = false, params HeldWork[] works) =>
         Step(new RunInput.Reported(new NodeReport.Enlist(node)
         {
             Devices = [.. Enumerable.Range(0, devices).Select(i => new DeviceId($"cpu:{i}"))],
@@ -73,10 +76,12 @@ public abstract class RunCoordinatorScene
     {
         var whole = intact.ToHashSet();
         var asked = _surveys[node];
-        Step(new RunInput.Reported(new NodeReport.Surveyed(node, Id, asked.Number, asked.Sets, [.. asked.Sets.Where(whole.Contains)], asked.Part)));
+        Step(new RunInput.Reported(
+            new NodeReport.Surveyed(node, Id, asked.Number, asked.Sets, [.. asked.Sets.Where(whole.Contains)], asked.Part)));
     }
 
-    protected void Assembled(NodeId node, int round) => Step(new RunInput.Answered(Answer(node, AssembleWork.KeyOf(round), new Assembled(round, VersionAfter(round)))));
+    protected void Assembled(NodeId node, int round) =>
+        Step(new RunInput.Answered(Answer(node, AssembleWork.KeyOf(round), new Assembled(round, VersionAfter(round)))));
 
     protected void Fail(WorkOrder order, NodeId node, string why, WorkFailure kind) =>
         Step(new RunInput.Answered(new WorkResult(order.Job, node, order.Id, order.Key, order.From, new WorkFailed(why, kind))));

@@ -12,9 +12,12 @@ public sealed class RunPlanTests
     public void Epochs_end_with_the_round_that_completes_the_last_one(int epochs, long blocks, int rounds)
     {
         var settings = TinySettings.Of("a", 2);
-        var plan = RunPlan.Of(settings with { Run = settings.Run with { Rounds = null, Epochs = epochs } }, RunSamples.Elements, blocks, 10);
+        var plan = RunPlan.Of(
+            settings with { Run = settings.Run with { Rounds = null, Epochs = epochs } }, RunSamples.Elements, blocks, 10);
         Assert.Equal(rounds, plan.Rounds);
-        Assert.Equal((48, 3 * 8 * 16, 2 * 3 * 8 * 16, rounds * 3), (plan.At(0).SamplesPerRound, plan.TokensPerReplica(0), plan.TokensBefore(1), plan.TotalSteps));
+        Assert.Equal(
+            (48, 3 * 8 * 16, 2 * 3 * 8 * 16, rounds * 3),
+            (plan.At(0).SamplesPerRound, plan.TokensPerReplica(0), plan.TokensBefore(1), plan.TotalSteps));
     }
 
     [Fact]

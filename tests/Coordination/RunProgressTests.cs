@@ -58,7 +58,9 @@ public sealed class RunProgressTests
     {
         var run = Fold(At(1), new RunEvent.ReplicaHandedOver(Id, HandOver(1, 1, 1)));
         var before = View(run);
-        Assert.Equal((3, 12, 6 * 8 + 8, (6 * 8 + 8) * 16, 24 * 8 * 16), (before.Steps, before.TotalSteps, before.Samples, before.Tokens, before.TotalTokens));
+        Assert.Equal(
+            (3, 12, 6 * 8 + 8, (6 * 8 + 8) * 16, 24 * 8 * 16),
+            (before.Steps, before.TotalSteps, before.Samples, before.Tokens, before.TotalTokens));
 
         _progress.Count(Step(1, 1, 2), 128, _clock.Now);                             // goes on from the hand-over
         _progress.Count(Step(1, 0, 2), 128, _clock.Now);

@@ -25,24 +25,31 @@ public sealed class RunTests
         foreach (var run in new[] { RunState.Empty(Id), Started })
         {
             Refuses(run, Again with { Settings = "{}" }, "run a cannot be started: the stored settings of the run lack run.name");
-            Refuses(run, Again with { Settings = Text(s => s with { Batch = s.Batch with { Micro = 0 } }) }, "run a cannot be started: batch.micro = 0: use at least 1");
-            Refuses(run, Again with { Blocks = 0 }, "run a cannot be started: its corpus has no training block: add text, or set model.context lower");
+            Refuses(run, Again with { Settings = Text(s => s with { Batch = s.Batch with { Micro = 0 } }) },
+                "run a cannot be started: batch.micro = 0: use at least 1");
+            Refuses(run, Again with { Blocks = 0 },
+                "run a cannot be started: its corpus has no training block: add text, or set model.context lower");
         }
     }
 
     [Fact]
     public void A_start_stores_the_settings_and_the_corpus() =>
-        Stores(RunState.Empty(Id), Begin, new RunStarted(Id, Begin.Run, Begin.Settings, RunSamples.Elements, D("corpus"), 1000, 100, Begin.Arithmetic, Begin.Origin), new CorpusPublished(Id, D("manifest")));
+        Stores(
+            RunState.Empty(Id), Begin,
+            new RunStarted(Id, Begin.Run, Begin.Settings, RunSamples.Elements, D("corpus"), 1000, 100, Begin.Arithmetic, Begin.Origin),
+            new CorpusPublished(Id, D("manifest")));
 
     [Fact]
     public void A_start_on_another_corpus_is_refused() => Refuses(Started, Again with { Corpus = D("other") },
-        $"run a was started on another corpus ({D("corpus").Short}, now {D("other").Short}): put the corpus back, or start a new run with --run NAME");
+        $"run a was started on another corpus ({D("corpus").Short}, now {D("other").Short}): " +
+        "put the corpus back, or start a new run with --run NAME");
 
     [Fact]
     public void A_start_with_other_settings_is_refused_and_each_difference_is_named() => Refuses(
         Started,
         Again with { Settings = Text(s => s with { Run = s.Run with { Seed = 43 }, Batch = s.Batch with { Sequences = 16 } }) },
-        "run a was started with other settings (run.seed: 42 -> 43; batch.sequences: 8 -> 16): put them back to go on with it, or start a new run with --run NAME");
+        "run a was started with other settings (run.seed: 42 -> 43; batch.sequences: 8 -> 16): " +
+        "put them back to go on with it, or start a new run with --run NAME");
 
     [Fact]
     public void A_start_on_a_machine_of_other_arithmetic_is_refused() => Refuses(
@@ -85,7 +92,8 @@ public sealed class RunTests
     public void Only_work_of_the_current_round_that_there_is_can_be_lost()
     {
         Stores(WithResults(At(1)), new CoordinatorCommand.LoseWork(1, [1, 7], "gone"), new WorkLost(Id, 1, [1], false, "gone"));
-        Stores(WithChunks(WithResults(At(1))), new CoordinatorCommand.LoseWork(1, [1], "gone"), new WorkLost(Id, 1, [1], true, "gone"));   // nor are sums that contain it believed
+        // Nor are sums that contain it believed.
+        Stores(WithChunks(WithResults(At(1))), new CoordinatorCommand.LoseWork(1, [1], "gone"), new WorkLost(Id, 1, [1], true, "gone"));
         PassesOver(WithResults(At(1)), new CoordinatorCommand.LoseWork(0, [1], "gone"));
         PassesOver(At(1), new CoordinatorCommand.LoseWork(1, [0, 1], "gone"));
         var run = Carry(WithResults(At(1)), new CoordinatorCommand.LoseWork(1, [1], "gone"));
@@ -111,7 +119,8 @@ public sealed class RunTests
     }
 
     [Fact]
-    public void A_result_of_a_later_round_is_refused() => Refuses(At(1), Finish(A, Result(2, 0)) with { From = Version(1) }, "round is 1, not 2");
+    public void A_result_of_a_later_round_is_refused() =>
+        Refuses(At(1), Finish(A, Result(2, 0)) with { From = Version(1) }, "round is 1, not 2");
 
     [Fact]
     public void A_result_after_the_last_round_is_refused() =>
@@ -172,7 +181,8 @@ public sealed class RunTests
     {
         var run = Fold(Averaging, new ChunksAveraged(Id, 0, [Chunk(0, 0)]));
         Refuses(run, Sums(A, 0, Inputs(0), [Chunk(0, 1), Chunk(0, 0, "x")]),
-            $"chunk 0 was averaged before, to other bytes ({Chunk(0, 0).Parameters.Short}, now {Chunk(0, 0, "x").Parameters.Short}): check memory and disks");
+            $"chunk 0 was averaged before, to other bytes ({Chunk(0, 0).Parameters.Short}, now {Chunk(0, 0, "x").Parameters.Short}): " +
+            "check memory and disks");
         PassesOver(run, Sums(A, 0, 0));
         PassesOver(At(1), Sums(A, 0, Inputs(0), [Chunk(0, 0, "x")]));
         PassesOver(run, Sums(A, 0, D("other contributions"), [Chunk(0, 0, "x"), Chunk(0, 1, "x")]));
@@ -197,7 +207,8 @@ public sealed class RunTests
 
     [Fact]
     public void A_commit_of_another_version_than_the_chunks_make_up_is_refused() => Refuses(
-        Assembling, Commit(0) with { Version = D("of a result that was outvoted") }, $"version {D("of a result that was outvoted").Short} is of results that do not count any more");
+        Assembling, Commit(0) with { Version = D("of a result that was outvoted") },
+        $"version {D("of a result that was outvoted").Short} is of results that do not count any more");
 
     [Fact]
     public void A_commit_is_refused_when_a_result_was_lost_after_it_had_been_averaged()
@@ -242,9 +253,12 @@ public sealed class RunTests
     public void The_newest_checkpoints_are_kept_and_the_others_dropped()
     {
         var plan = PlanOf(replicas: 2, rounds: 40, chunks: 2);
-        var run = Fold(Computing, [.. new[] { 2, 4, 6 }.Select(v => new CheckpointTaken(Id, Checkpoint(v)))]) with { Round = 8, Version = Version(8) };
+        var run = Fold(
+            Computing, [.. new[] { 2, 4, 6 }.Select(v => new CheckpointTaken(Id, Checkpoint(v)))]) with { Round = 8, Version = Version(8) };
         var decision = Decide(run, Stored(A, Checkpoint(8)), plan);
-        Assert.Equal(Deep<RunEvent>([new CheckpointTaken(Id, Checkpoint(8)), new CheckpointDropped(Id, 2), new CheckpointDropped(Id, 4)]), Deep(decision.Events));
+        Assert.Equal(
+            Deep<RunEvent>([new CheckpointTaken(Id, Checkpoint(8)), new CheckpointDropped(Id, 2), new CheckpointDropped(Id, 4)]),
+            Deep(decision.Events));
         Assert.Equal([6, 8], Fold(run, [.. decision.Events]).Checkpoints.Select(c => c.Version));
     }
 
@@ -272,7 +286,8 @@ public sealed class RunTests
         Assert.Equal(new RunFinished(Id, 4, D("fingerprint 4")), decision.Events[^1]);
     }
 
-    private static string Deep<T>(IReadOnlyList<T> events) => string.Join('\n', events.Select(e => $"{e!.GetType().Name} {RunSamples.Deep((object)e)}"));
+    private static string Deep<T>(IReadOnlyList<T> events) =>
+        string.Join('\n', events.Select(e => $"{e!.GetType().Name} {RunSamples.Deep((object)e)}"));
 
     private static void Refuses(RunState run, object command, string why)
     {

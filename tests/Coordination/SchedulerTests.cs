@@ -48,7 +48,8 @@ public sealed class SchedulerTests
         var work = Given(run, Two, out _);
         Assert.Equal([("evaluate", A), ("checkpoint", A), ("compute", B)], work.Select(w => (w.Key.Kind, w.Node)));
         Assert.Equal(new Evaluate(2, Version(2)), work[0].Content);
-        var expected = new TakeCheckpoint(2, Version(2), D("fingerprint 2"), [D("inner 1 0"), D("inner 1 1")], run.TokensSeen, run.ChainHead);
+        var expected = new TakeCheckpoint(
+            2, Version(2), D("fingerprint 2"), [D("inner 1 0"), D("inner 1 1")], run.TokensSeen, run.ChainHead);
         Assert.Equal(Deep(expected), Deep(work[1].Content));
     }
 
@@ -91,7 +92,8 @@ public sealed class SchedulerTests
         var work = Given(run, Two, out _, plan);
         Assert.Equal(["a", "b", "a"], work.Select(w => w.Node.Value));
         Assert.Equal(
-            new int[][] { [0, 1], [2, 3], [4] }.Select(c => Deep(new Average(1, c, Version(1), [D("contribution 1 0"), D("contribution 1 1")]))),
+            new int[][] { [0, 1], [2, 3], [4] }
+                .Select(c => Deep(new Average(1, c, Version(1), [D("contribution 1 0"), D("contribution 1 1")]))),
             work.Select(w => Deep(w.Content)));
 
         run = Fold(run, new RunEvent.ChunksAveraged(Id, 1, [Chunk(1, 0), Chunk(1, 1), Chunk(1, 3)]));
@@ -163,7 +165,7 @@ public sealed class SchedulerTests
         Assert.Equal([("a", 1), ("b", 2), ("c", 4)], first.GroupBy(w => w.Node.Value).OrderBy(g => g.Key).Select(g => (g.Key, g.Count())));
         Assert.Equal(Enumerable.Range(0, 7), first.Select(w => w.Key.Index).Order());
 
-        var joined = Replicas(Given(run, fleet.Enlist(new NodeId("d"), [new("cpu:0"), new("cpu:1")]), out _, plan));      // takes unstarted ones
+        var joined = Replicas(Given(run, fleet.Enlist(new NodeId("d"), [new("cpu:0"), new("cpu:1")]), out _, plan)); // takes unstarted ones
         Assert.Equal([("d", 7), ("d", 8)], joined.Select(w => (w.Node.Value, w.Key.Index)));
     }
 
@@ -203,7 +205,8 @@ public sealed class SchedulerTests
         fleet = fleet.Answered(ComputeWork.KeyOf(1, 1 - slow.Key.Index), B);
 
         Assert.Empty(Given(run, fleet, out _, null, new StragglerDetector(TimeSpan.FromSeconds(15), median)));
-        Assert.Empty(Given(run, fleet, out _, null, new StragglerDetector(TimeSpan.FromSeconds(16), null)));        // nobody knows yet how long it takes
+        // Nobody knows yet how long it takes.
+        Assert.Empty(Given(run, fleet, out _, null, new StragglerDetector(TimeSpan.FromSeconds(16), null)));
         var late = new StragglerDetector(TimeSpan.FromSeconds(16), median);
         var second = Assert.Single(Given(run, fleet, out var after, null, late));
         Assert.Equal((B, slow.Key, slow.Content), (second.Node, second.Key, second.Content));
@@ -237,7 +240,9 @@ public sealed class SchedulerTests
     [Fact]
     public void An_audit_that_nobody_else_could_make_is_let_go()
     {
-        var work = Given(WithResults(At(1)) with { Quorums = Fold(At(1), Finished(0, A), Finished(1, A)).Quorums }, FleetOf(("a", 2)), out _, Plan with { AuditRate = 1 });
+        var work = Given(
+            WithResults(At(1)) with { Quorums = Fold(At(1), Finished(0, A), Finished(1, A)).Quorums },
+            FleetOf(("a", 2)), out _, Plan with { AuditRate = 1 });
         Assert.Equal("average", Assert.Single(work).Key.Kind);
     }
 
@@ -324,7 +329,9 @@ public sealed class SchedulerTests
     [Fact]
     public void Each_kind_of_work_is_registered_under_its_own_name()
     {
-        Assert.Equal(["assemble", "average", "checkpoint", "compute", "copy", "evaluate", "initialize"], WorkKinds.All.Select(k => k.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["assemble", "average", "checkpoint", "compute", "copy", "evaluate", "initialize"],
+            WorkKinds.All.Select(k => k.Name).Order(StringComparer.Ordinal));
         Assert.All(WorkKinds.All, k => Assert.Same(k, WorkKinds.Find(k.Name)));
         Assert.Null(WorkKinds.Find("another kind"));
     }
@@ -336,7 +343,9 @@ public sealed class SchedulerTests
         Assert.Equal("it is not known yet what is still whole", Reason(At(1), Two with { Surveyed = false }));
         Assert.Equal("no node has a device that may compute for this run", Reason(At(1), FleetOf(("a", 0))));
         var disputed = Fold(WithResults(At(1)), new RunEvent.ReplicaContested(Id, Result(1, 0), Result(1, 0, "x"), B));
-        Assert.Equal("two results of one replica differ: a third computation, on a node that has not computed it yet, settles it", Reason(disputed, Two));
+        Assert.Equal(
+            "two results of one replica differ: a third computation, on a node that has not computed it yet, settles it",
+            Reason(disputed, Two));
         Assert.Null(Reason(At(1), Two));
 
         static string? Reason(RunState run, ClusterView view) => Scheduler.Next(run, view, Plan, default).Reason;
@@ -345,8 +354,10 @@ public sealed class SchedulerTests
     [Fact]
     public void What_is_given_is_not_done_and_is_done_once_its_result_is_stored()
     {
-        foreach (var run in new[] { Started, At(1), Carry(WithChunks(WithResults(At(1))), Commit(1)), WithResults(At(2)), WithChunks(WithResults(At(3))) })
-            Assert.All(Given(run, Two.Holding(run, A), out _), w => Assert.False(Scheduler.IsDone(run, Plan, new InFlightWork(w.Key, w.Node))));
+        foreach (var run in new[] { Started, At(1), Carry(WithChunks(WithResults(At(1))), Commit(1)),
+            WithResults(At(2)), WithChunks(WithResults(At(3))) })
+            Assert.All(Given(run, Two.Holding(run, A), out _), w =>
+                Assert.False(Scheduler.IsDone(run, Plan, new InFlightWork(w.Key, w.Node))));
 
         var replica = ComputeWork.KeyOf(1, 0);
         Assert.True(Scheduler.IsDone(WithResults(At(1)), Plan, new InFlightWork(replica, B)));                  // another was faster
@@ -364,7 +375,8 @@ public sealed class SchedulerTests
 
     private static List<Assignment> Replicas(IEnumerable<Assignment> work) => [.. work.Where(w => w.Key.Kind == "compute")];
 
-    private static IReadOnlyList<Assignment> Given(RunState run, ClusterView fleet, out ClusterView after, RunPlan? plan = null, StragglerDetector stragglers = default)
+    private static IReadOnlyList<Assignment> Given(
+        RunState run, ClusterView fleet, out ClusterView after, RunPlan? plan = null, StragglerDetector stragglers = default)
     {
         var scheduling = Scheduler.Next(run, fleet, plan ?? Plan, stragglers);
         after = scheduling.View;

@@ -75,7 +75,8 @@ public sealed class SurveyTests
         var run = At(4);
         var decision = Decide(run, new CoordinatorCommand.FinishSurvey([.. run.References()], []), Plan);
         Assert.Equal(
-            "version 4 is incomplete or damaged, so is the checkpoint of round 4, so is the checkpoint of round 2: starting over from the seed",
+            "version 4 is incomplete or damaged, so is the checkpoint of round 4, so is the checkpoint of round 2: " +
+            "starting over from the seed",
             Assert.IsType<RolledBack>(decision.Events[^1]).Why);
         var after = Fold(run, [.. decision.Events]);
         Assert.Equal((0, null, HashChain.Empty, 0), (after.Round, after.Version, after.ChainHead, after.TokensSeen));
@@ -150,7 +151,8 @@ public sealed class SurveyTests
     // The survey in which one set is not whole, and the same survey once more, which must find nothing new.
     private static RunState Surveyed(RunState run, string? lost, out IReadOnlyList<RunEvent> events)
     {
-        var survey = new CoordinatorCommand.FinishSurvey([.. run.References()], [.. run.References().Where(d => lost is null || d != Set(lost))]);
+        var survey = new CoordinatorCommand.FinishSurvey(
+            [.. run.References()], [.. run.References().Where(d => lost is null || d != Set(lost))]);
         events = Decide(run, survey, Plan).Events;
         var after = Fold(run, [.. events]);
         Assert.Empty(Decide(after, survey, Plan).Events);

@@ -6,7 +6,8 @@ namespace Elastic.Coordination.Tests;
 public sealed class TimelineTests
 {
     // Three rounds of 3 replicas, then two of 2 that take more and larger steps.
-    private static readonly Timeline Two = new(Of(0, rounds: 3, replicas: 3, steps: 4, sequences: 5), Of(3, rounds: 2, replicas: 2, steps: 6, sequences: 7));
+    private static readonly Timeline Two = new(
+        Of(0, rounds: 3, replicas: 3, steps: 4, sequences: 5), Of(3, rounds: 2, replicas: 2, steps: 6, sequences: 7));
 
     [Fact]
     public void All_samples_of_a_run_fill_the_stream_without_a_gap_or_a_repeat_over_segments_too()
@@ -51,7 +52,9 @@ public sealed class TimelineTests
         var plan = Plan with { Timeline = new Timeline(Of(0, 1, 2, 3, 8), Of(1, 3, 2, 3, 4)) };
         var run = Fold(Computing, [.. Results(0), Chunks(0)]);
         var committed = Run.Decide(run, plan, Commit(0));
-        Assert.Equal(2 * 3 * 8 * 16, Assert.IsType<Elastic.Messages.Runs.RunEvent.RoundCommitted>(Assert.Single(committed.Events)).TokensSeen);
+        Assert.Equal(
+            2 * 3 * 8 * 16,
+            Assert.IsType<Elastic.Messages.Runs.RunEvent.RoundCommitted>(Assert.Single(committed.Events)).TokensSeen);
 
         var next = Fold(run, [.. committed.Events]);
         var refused = Run.Decide(next, plan, Finish(A, Result(1, 0)) with { From = next.Version });

@@ -61,7 +61,8 @@ public sealed class EndpointTests
     [InlineData("seed", 0)]
     [InlineData("seed", 65536)]
     [InlineData("seed", -1)]
-    public void None_is_made_of_what_is_no_host_or_no_port(string host, int port) => Assert.Throws<ElasticException>(() => new Endpoint(host, port));
+    public void None_is_made_of_what_is_no_host_or_no_port(string host, int port) =>
+        Assert.Throws<ElasticException>(() => new Endpoint(host, port));
 
     [Fact]
     public void Of_what_another_process_says_the_endpoints_are_taken_and_the_rest_is_left() =>

@@ -13,9 +13,11 @@ public sealed class IdentifierTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void What_could_be_a_path_a_line_or_nothing_at_all_is_refused_with_what_it_was_meant_to_be(string kind, Func<string, string> make, int most)
+    public void What_could_be_a_path_a_line_or_nothing_at_all_is_refused_with_what_it_was_meant_to_be(
+        string kind, Func<string, string> make, int most)
     {
-        foreach (var bad in new[] { "", ".", "..", ".hidden", "a/b", "a\\b", "../a", "a b", "a\n", "\0", "\u00e9", "a\u200b", "%2e", "a;b", "a'b", "$a" })
+        foreach (var bad in new[] { "", ".", "..", ".hidden", "a/b", "a\\b", "../a", "a b", "a\n", "\0",
+            "\u00e9", "a\u200b", "%2e", "a;b", "a'b", "$a" })
             Assert.Equal(
                 $"\"{bad}\" is no {kind}: use 1 to {most} letters, digits, '-', '_', '.' and ':'",
                 Assert.Throws<ArgumentException>(() => make(bad)).Message);
@@ -27,7 +29,9 @@ public sealed class IdentifierTests
     public void One_character_too_many_is_refused_and_the_refusal_is_no_longer_than_needed(string kind, Func<string, string> make, int most)
     {
         Assert.Equal(new string('a', most), make(new string('a', most)));
-        Assert.StartsWith($"\"{new string('a', most)}\u2026\" is no {kind}:", Assert.Throws<ArgumentException>(() => make(new string('a', 1_000_000))).Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"\"{new string('a', most)}\u2026\" is no {kind}:",
+            Assert.Throws<ArgumentException>(() => make(new string('a', 1_000_000))).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -50,7 +54,8 @@ public sealed class IdentifierTests
     }
 
     [Fact]
-    public void The_longest_name_has_a_run_id() => Assert.Equal(64 + 9, RunId.Draw(new RunName(new string('a', 64)), [1, 2, 3, 4, 5]).Value.Length);
+    public void The_longest_name_has_a_run_id() =>
+        Assert.Equal(64 + 9, RunId.Draw(new RunName(new string('a', 64)), [1, 2, 3, 4, 5]).Value.Length);
 
     [Theory]
     [InlineData("old", "old")]

@@ -26,7 +26,8 @@ public class DispatcherTests
     {
         using var scope = NewDisposeScope();
         var (x, gain) = (randn(3, 8), rand(8));
-        Assert.False(allclose(Dispatcher.Call("aten::gelu", "", 1, x, "tanh")[0], Dispatcher.Call("aten::gelu", "", 1, x, "none")[0], 0, 1e-7));
+        Assert.False(allclose(
+            Dispatcher.Call("aten::gelu", "", 1, x, "tanh")[0], Dispatcher.Call("aten::gelu", "", 1, x, "none")[0], 0, 1e-7));
         var norm = Dispatcher.Call(
             "aten::native_layer_norm", "", 3, x, new long[] { 8 }, Dispatcher.Argument.Some(gain), Dispatcher.Argument.None, 1e-5);
         Assert.True(allclose(nn.functional.layer_norm(x, [8], gain, null, 1e-5), norm[0], 1e-5, 1e-6));

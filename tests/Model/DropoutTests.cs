@@ -17,8 +17,8 @@ public class DropoutTests
         }
         string[] all =
         [
-            Mask(Seed), Mask(Seed with { Seed = 9 }), Mask(Seed with { Round = 9 }), Mask(Seed with { Replica = 9 }), Mask(Seed with { Step = 9 }),
-            Mask(Seed, microBatch: 9), Mask(Seed, layer: 9), Mask(Seed, site: DropoutSite.Embedding),
+            Mask(Seed), Mask(Seed with { Seed = 9 }), Mask(Seed with { Round = 9 }), Mask(Seed with { Replica = 9 }),
+            Mask(Seed with { Step = 9 }), Mask(Seed, microBatch: 9), Mask(Seed, layer: 9), Mask(Seed, site: DropoutSite.Embedding),
         ];
         Assert.Equal(all.Length, all.Distinct().Count());
         Assert.Equal(Mask(Seed), Mask(Seed));

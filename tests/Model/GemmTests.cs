@@ -19,16 +19,17 @@ public unsafe class GemmTests
 
     [Fact]
     public void Products_of_any_shape_and_orientation_agree_with_double_precision()
-        => Gen.Select(Gen.Int[1, 300], Gen.Int[1, 300], Gen.Int[1, 1700], Gen.Bool, Gen.Bool, Gen.Bool).Sample((m, n, k, flipA, flipB, accumulate) =>
-        {
-            using var scope = NewDisposeScope();
-            var a = flipA ? randn(k, m).t() : randn(m, k);
-            var b = flipB ? randn(n, k).t() : randn(k, n);
-            var c = randn(m, n + 3).narrow(1, 2, n); // rows further apart than they are long
-            var expected = a.to(float64).mm(b.to(float64)) + (accumulate ? c.to(float64) : 0);
-            Matmul.Multiply(c, a, b, accumulate);
-            Assert.InRange((c - expected).abs().max().item<double>(), 0, 1e-5 * Math.Sqrt(k) + 1e-6);
-        }, iter: 60, threads: 1);
+        => Gen.Select(Gen.Int[1, 300], Gen.Int[1, 300], Gen.Int[1, 1700], Gen.Bool, Gen.Bool, Gen.Bool)
+            .Sample((m, n, k, flipA, flipB, accumulate) =>
+            {
+                using var scope = NewDisposeScope();
+                var a = flipA ? randn(k, m).t() : randn(m, k);
+                var b = flipB ? randn(n, k).t() : randn(k, n);
+                var c = randn(m, n + 3).narrow(1, 2, n); // rows further apart than they are long
+                var expected = a.to(float64).mm(b.to(float64)) + (accumulate ? c.to(float64) : 0);
+                Matmul.Multiply(c, a, b, accumulate);
+                Assert.InRange((c - expected).abs().max().item<double>(), 0, 1e-5 * Math.Sqrt(k) + 1e-6);
+            }, iter: 60, threads: 1);
 
     [Fact]
     public void The_bias_is_added_once()

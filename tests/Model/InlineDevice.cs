@@ -14,7 +14,8 @@ internal sealed class RecordingCollective(ICollective inner) : ICollective
 {
     public double Norm { get; private set; }
 
-    public async Task<IReadOnlyList<double>> ReduceScatterAsync(IReadOnlyList<SubtreeRoot> roots, int microBatches, IReadOnlyList<Slice> slices)
+    public async Task<IReadOnlyList<double>> ReduceScatterAsync(
+        IReadOnlyList<SubtreeRoot> roots, int microBatches, IReadOnlyList<Slice> slices)
     {
         var squares = await inner.ReduceScatterAsync(roots, microBatches, slices);
         Norm = GradientNorm.Fold(squares);

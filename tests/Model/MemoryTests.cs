@@ -14,7 +14,8 @@ public class MemoryTests(ITestOutputHelper output)
     public void Three_thousand_steps_leave_neither_tensors_nor_memory_behind() => Delegate(nameof(Child_takes_three_thousand_steps));
 
     [Fact]
-    public void The_peak_is_the_sum_of_its_parts_within_a_fifth_and_a_detached_device_keeps_no_vectors() => Delegate(nameof(Child_measures_its_peak));
+    public void The_peak_is_the_sum_of_its_parts_within_a_fifth_and_a_detached_device_keeps_no_vectors() =>
+        Delegate(nameof(Child_measures_its_peak));
 
     [Fact]
     public void Child_takes_three_thousand_steps()
@@ -72,7 +73,8 @@ public class MemoryTests(ITestOutputHelper output)
     {
         var inline = new InlineDevice(device);
         new TrainingStep([inline], new LocalCollective([inline]), vectors.Layout, new AdamW(Samples.Optimizer()), 1)
-            .RunAsync((IReadOnlyList<Batches.MicroBatch>)microBatches, new DropoutSeed(1, 0, 0, step), 1e-3, step + 1).GetAwaiter().GetResult();
+            .RunAsync((IReadOnlyList<Batches.MicroBatch>)microBatches, new DropoutSeed(1, 0, 0, step), 1e-3, step + 1)
+            .GetAwaiter().GetResult();
     }
 
     private void Delegate(string child)

@@ -125,7 +125,8 @@ public class NumericsTests(ITestOutputHelper output)
         for (var i = 0; i < 2; i++)
         {
             var expected = ReferenceNumbers.Root.GetProperty("adamw")[i];
-            var parts = new[] { (VectorSet.Parameters, "parameters"), (VectorSet.FirstMoment, "first"), (VectorSet.SecondMoment, "second") };
+            var parts = new[] { (VectorSet.Parameters, "parameters"), (VectorSet.FirstMoment, "first"),
+                (VectorSet.SecondMoment, "second") };
             foreach (var (kind, name) in parts)
             {
                 var error = ReferenceNumbers.RelativeError(
@@ -171,7 +172,10 @@ public class NumericsTests(ITestOutputHelper output)
         var losses = device.Evaluate(ReferenceNumbers.MicroBatches(0).Single());
         Assert.Equal(ReferenceNumbers.Batch, losses.Length);
         Assert.All(losses, row => Assert.Equal(ReferenceNumbers.Model.Context, row.Targets));
-        Assert.Equal(1, losses.Aggregate(ScoreSum.Add).Mean / ReferenceNumbers.Root.GetProperty("gradients")[0].GetProperty("loss").GetDouble(), 1e-6);
+        Assert.Equal(
+            1,
+            losses.Aggregate(ScoreSum.Add).Mean / ReferenceNumbers.Root.GetProperty("gradients")[0].GetProperty("loss").GetDouble(),
+            1e-6);
     }
 
     private static TrainingDevice Device(ReplicaVectors vectors, double smoothing = 0)

@@ -10,8 +10,8 @@ using static TorchSharp.torch;
 namespace Elastic.Model.Tests;
 
 /// <summary>
-/// Three parameters: a frozen table of random features, a weight and a bias that read the next token from them. Its gradients are autograd's.
-/// V tokens, F features, N targets.
+/// Three parameters: a frozen table of random features, a weight and a bias that read the next token from them. Its gradients are
+/// autograd's. V tokens, F features, N targets.
 /// </summary>
 internal sealed class ToyArchitecture : IArchitecture
 {

@@ -17,12 +17,15 @@ public sealed class CallParserTests : IDisposable
     [InlineData("animal feed -n -q", "-n needs a value: -n NAME")]
     [InlineData("animal feed -n --", "-n needs a value: -n NAME")]
     [InlineData("animal feed -n a -n b", "-n can be given only once")]
-    [InlineData("animal feed -n a --fod b", "--fod is no argument of feed: did you mean --food?\nb: feed takes no bare words; its arguments are -n, --name, -f, --food, -q, --quick, -p, --plan")]
+    [InlineData("animal feed -n a --fod b",
+        "--fod is no argument of feed: did you mean --food?\n" +
+        "b: feed takes no bare words; its arguments are -n, --name, -f, --food, -q, --quick, -p, --plan")]
     [InlineData("animal feed -n a --quick=yes", "--quick takes no value")]
     [InlineData("animal feed -n a -fmeat", "-fmeat is no argument of feed: did you mean -f?")]
     [InlineData("animal feed -n a -- -f", "-f: feed takes no bare words; name the argument before it")]
     [InlineData("animal list all", "all: list takes no bare words and no arguments")]
-    [InlineData("animal feed -n a -p fansy", "-p fansy: there is no such file here, and the server knows only plain, fancy (did you mean fancy?)")]
+    [InlineData("animal feed -n a -p fansy",
+        "-p fansy: there is no such file here, and the server knows only plain, fancy (did you mean fancy?)")]
     public void What_does_not_fit_is_named_with_what_would(string line, string problem)
     {
         var refusal = Assert.Throws<PbmException>(() => Parse(line));
@@ -37,7 +40,9 @@ public sealed class CallParserTests : IDisposable
 
     [Fact]
     public void A_machine_without_a_port_is_taken_for_an_address_that_lacks_one() =>
-        Assert.EndsWith("an address needs a port: seed1:9110", Assert.Throws<PbmException>(() => Parse("seed1 animal list")).Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "an address needs a port: seed1:9110",
+            Assert.Throws<PbmException>(() => Parse("seed1 animal list")).Message, StringComparison.Ordinal);
 
     [Theory]
     [InlineData("-n leo", "name=leo")]
@@ -66,7 +71,8 @@ public sealed class CallParserTests : IDisposable
         var file = Path.Combine(_folder, "mine.conf");
         File.WriteAllText(file, "run { seed = 7 }");
         var call = Parse($"animal feed -n leo -p plain -p {file}");
-        Assert.Equal([new CallValue("name", "leo"), new CallValue("plan", "plain"), new CallValue("plan", file, "run { seed = 7 }")], call.Values);
+        Assert.Equal(
+            [new CallValue("name", "leo"), new CallValue("plan", "plain"), new CallValue("plan", file, "run { seed = 7 }")], call.Values);
     }
 
     [Fact]
@@ -75,7 +81,9 @@ public sealed class CallParserTests : IDisposable
         var file = Path.Combine(_folder, "huge");
         using (var huge = File.Create(file))
             huge.SetLength(1L << 30);
-        Assert.Contains("1073741824 bytes; at most 131072 are sent", Assert.Throws<PbmException>(() => Parse($"animal feed -n leo -p {file}")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "1073741824 bytes; at most 131072 are sent",
+            Assert.Throws<PbmException>(() => Parse($"animal feed -n leo -p {file}")).Message, StringComparison.Ordinal);
     }
 
     private static PbmMessage.Call Parse(string line) => new CallParser(Catalogues.Zoo).Parse(line.Split(' '), json: false);

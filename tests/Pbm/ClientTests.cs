@@ -231,7 +231,8 @@ public sealed class ClientTests
     public async Task A_session_connects_again_when_the_seed_was_restarted()
     {
         using var seed = new ScriptedSeed();
-        await using var session = new Session(seed.Address, new PbmConsole(TextReader.Null, TextWriter.Null, TextWriter.Null, false), PbmDeadlines.Default, Transport.Plain);
+        await using var session = new Session(
+            seed.Address, new PbmConsole(TextReader.Null, TextWriter.Null, TextWriter.Null, false), PbmDeadlines.Default, Transport.Plain);
         for (var start = 0; start < 2; start++)
         {
             var playing = seed.PlayCallAsync((_, stream, _) => stream.WriteAsync(new PbmMessage.End(start, ""), TestDeadline.Token));

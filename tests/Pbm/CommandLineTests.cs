@@ -17,7 +17,9 @@ public sealed class CommandLineTests
         var refusal = Assert.Throws<PbmException>(() => SeedAddress.Parse(text));
         Assert.Equal(ExitCodes.WrongUsage, refusal.ExitCode);
         Assert.StartsWith($"{text} is no address (", refusal.Message, StringComparison.Ordinal);
-        Assert.EndsWith("write HOST:PORT, with an IPv6 address in brackets, e.g. 127.0.0.1:9110 or [::1]:9110", refusal.Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "write HOST:PORT, with an IPv6 address in brackets, e.g. 127.0.0.1:9110 or [::1]:9110",
+            refusal.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -57,7 +59,8 @@ public sealed class CommandLineTests
     [InlineData("--name=\"b c\"x", "--name=b cx")]
     [InlineData("a ''", "a|")]
     [InlineData("", "")]
-    public void A_line_of_the_prompt_is_cut_as_a_shell_cuts_it(string line, string words) => Assert.Equal(words, string.Join('|', Words.Split(line)));
+    public void A_line_of_the_prompt_is_cut_as_a_shell_cuts_it(string line, string words) =>
+        Assert.Equal(words, string.Join('|', Words.Split(line)));
 
     [Fact]
     public void A_quote_that_is_left_open_is_wrong_usage() =>

@@ -34,7 +34,8 @@ public sealed class PbmStreamTests
     {
         var sent = new MemoryStream();
         await using var stream = new PbmStream(sent);
-        await Assert.ThrowsAsync<PbmProtocolException>(() => stream.WriteAsync(new PbmMessage.Line(new string('x', PbmStream.MaxLineBytes)), TestDeadline.Token));
+        await Assert.ThrowsAsync<PbmProtocolException>(() =>
+            stream.WriteAsync(new PbmMessage.Line(new string('x', PbmStream.MaxLineBytes)), TestDeadline.Token));
         Assert.Equal(0, sent.Length);
     }
 
@@ -90,11 +91,14 @@ public sealed class PbmStreamTests
         Assert.Equal("{\"type\":\"hello\",\"protocol\":1,\"version\":\"a\"}\n", await TextOf(new PbmMessage.Hello(1, "a")));
         Assert.Equal("{\"type\":\"ask-catalogue\"}\n", await TextOf(new PbmMessage.AskCatalogue()));
         Assert.Equal(
-            "{\"type\":\"catalogue\",\"palettes\":[{\"name\":\"p\",\"description\":\"d\",\"commands\":[{\"name\":\"c\",\"description\":\"e\",\"arguments\":" +
-            "[{\"short\":\"s\",\"long\":\"long\",\"valueName\":\"V\",\"description\":\"f\",\"required\":false,\"repeatable\":true,\"kind\":\"choice-or-file\"," +
+            "{\"type\":\"catalogue\",\"palettes\":[{\"name\":\"p\",\"description\":\"d\"," +
+            "\"commands\":[{\"name\":\"c\",\"description\":\"e\",\"arguments\":" +
+            "[{\"short\":\"s\",\"long\":\"long\",\"valueName\":\"V\",\"description\":\"f\"," +
+            "\"required\":false,\"repeatable\":true,\"kind\":\"choice-or-file\"," +
             "\"choices\":[\"x\"]}],\"examples\":\"\"}]}]}\n",
             await TextOf(new PbmMessage.Catalogue(
-                [new("p", "d", [new("c", "e", [new("s", "long", "V", "f", Repeatable: true, Kind: ArgumentKind.ChoiceOrFile, Choices: ["x"])])])])));
+                [new("p", "d",
+                    [new("c", "e", [new("s", "long", "V", "f", Repeatable: true, Kind: ArgumentKind.ChoiceOrFile, Choices: ["x"])])])])));
         Assert.Equal(
             "{\"type\":\"call\",\"palette\":\"p\",\"command\":\"c\",\"values\":[{\"argument\":\"a\",\"value\":\"v\"}],\"json\":false}\n",
             await TextOf(new PbmMessage.Call("p", "c", [new("a", "v")], Json: false)));

@@ -43,7 +43,9 @@ public sealed class RunSimulationTests
     [Fact]
     public void Even_one_accident_at_a_time_takes_work_with_it_and_stops_and_hands_over()
     {
-        var kinds = Enumerable.Range(0, 20).SelectMany(seed => Of("single-loss").Run(seed, 3, 3, 20).Supervisor.Journal).Select(e => e.GetType()).ToHashSet();
+        var kinds = Enumerable.Range(0, 20)
+            .SelectMany(seed => Of("single-loss").Run(seed, 3, 3, 20).Supervisor.Journal)
+            .Select(e => e.GetType()).ToHashSet();
         Assert.Contains(typeof(RunEvent.WorkLost), kinds);
         Assert.Contains(typeof(RunEvent.ReplicaHandedOver), kinds);
     }

@@ -49,7 +49,8 @@ public sealed class NodeIdentityTests : TemporaryFolder
 
     [Fact]
     public void Each_data_directory_has_an_id_of_its_own() =>
-        Assert.Distinct(Enumerable.Range(0, 100).Select(i => NodeIdentity.Load(new DataPaths(Directory.CreateDirectory(Path.Combine(Folder, $"{i}")).FullName))));
+        Assert.Distinct(Enumerable.Range(0, 100).Select(i =>
+            NodeIdentity.Load(new DataPaths(Directory.CreateDirectory(Path.Combine(Folder, $"{i}")).FullName))));
 
     [Fact]
     public void A_copied_directory_has_the_id_of_the_original_which_is_why_the_cluster_looks_at_addresses_too()

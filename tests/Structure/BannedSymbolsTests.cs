@@ -67,7 +67,8 @@ public class BannedSymbolsTests
         var project = Repository.Read("src", "Coordination", "Coordination.csproj");
         Assert.Contains("""<PackageReference Include="Microsoft.CodeAnalysis.BannedApiAnalyzers" """, project, StringComparison.Ordinal);
         Assert.Contains("""<AdditionalFiles Include="BannedSymbols.txt" />""", project, StringComparison.Ordinal);
-        Assert.Contains("<TreatWarningsAsErrors>true</TreatWarningsAsErrors>", Repository.Read("Directory.Build.props"), StringComparison.Ordinal);
+        Assert.Contains(
+            "<TreatWarningsAsErrors>true</TreatWarningsAsErrors>", Repository.Read("Directory.Build.props"), StringComparison.Ordinal);
         foreach (var text in (string[])[project, Repository.Read("Directory.Build.props"), Repository.Read(".editorconfig")])
             Assert.DoesNotContain("RS0030", text, StringComparison.Ordinal);
     }

@@ -23,7 +23,8 @@ internal static class PureCode
     public static IReadOnlyList<(string Symbol, string Instead)> Banned { get; } =
     [
         .. Repository.Read("src", "Coordination", List).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-            .Select(line => line.Split(';', 2, StringSplitOptions.TrimEntries)).Select(parts => (parts[0], parts.ElementAtOrDefault(1) ?? "")),
+            .Select(line => line.Split(';', 2, StringSplitOptions.TrimEntries))
+            .Select(parts => (parts[0], parts.ElementAtOrDefault(1) ?? "")),
     ];
 
     /// <summary>True when the framework has what an entry of the list names.</summary>
@@ -36,7 +37,8 @@ internal static class PureCode
         if (compilation.GetDiagnostics().FirstOrDefault(d => d.Severity == DiagnosticSeverity.Error) is { } error)
             Assert.Fail($"the statements are no C#, banned or not: {error}");
         var options = new AnalyzerOptions([new BannedList()]);
-        var diagnostics = await compilation.WithAnalyzers([Analyzer], options).GetAnalyzerDiagnosticsAsync(TestContext.Current.CancellationToken);
+        var diagnostics = await compilation.WithAnalyzers([Analyzer], options)
+            .GetAnalyzerDiagnosticsAsync(TestContext.Current.CancellationToken);
         return [.. diagnostics.Select(d => $"{d.Id}: {d.GetMessage()}")];
     }
 

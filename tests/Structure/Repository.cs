@@ -30,6 +30,7 @@ internal static class Repository
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
             if (File.Exists(Path.Combine(folder.FullName, "Elastic.sln")))
                 return folder.FullName;
-        throw new InvalidOperationException($"no Elastic.sln above {AppContext.BaseDirectory}: these tests read the repository that built them");
+        throw new InvalidOperationException(
+            $"no Elastic.sln above {AppContext.BaseDirectory}: these tests read the repository that built them");
     }
 }

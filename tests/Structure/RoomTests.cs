@@ -29,7 +29,8 @@ public class RoomTests
     [InlineData("Pbm", "Actors", "pbm knows the protocol")]
     public void A_reference_that_points_the_wrong_way_is_found(string from, string to, string why)
     {
-        var violation = Assert.Single(Rooms.Violations([Project($"src/{from}", Reference($"..\\{to}\\{to}.csproj")), .. Empty(to, except: from)]));
+        var violation = Assert.Single(Rooms.Violations(
+            [Project($"src/{from}", Reference($"..\\{to}\\{to}.csproj")), .. Empty(to, except: from)]));
         Assert.Contains(why, violation, StringComparison.Ordinal);
         Assert.StartsWith($"src/{from}/{from}.csproj", violation, StringComparison.Ordinal);
     }
@@ -62,7 +63,8 @@ public class RoomTests
         Assert.Contains($"{name} must not see", Assert.Single(Rooms.Violations([Project($"src/{name}", use)])), StringComparison.Ordinal);
 
         // The project before it is forbidden the same, or it is told of as the way by which the package came.
-        var through = Rooms.Violations([Project($"src/{name}", Reference("../Foundation/Foundation.csproj")), Project("src/Foundation", use)]);
+        var through = Rooms.Violations(
+            [Project($"src/{name}", Reference("../Foundation/Foundation.csproj")), Project("src/Foundation", use)]);
         Assert.Contains(through, v => v.Contains($"through src/Foundation/Foundation.csproj: {name} must not", StringComparison.Ordinal));
     }
 

@@ -6,7 +6,8 @@ internal static class Rooms
     /// <summary>The projects of src. Each may reference those before it, never those after it.</summary>
     public static readonly string[] Order =
     [
-        "Foundation", "Messages", "Kernels", "Model", "Torch", "Corpus", "Coordination", "Storage", "Transfer", "Simulation", "Actors", "Host", "Pbm",
+        "Foundation", "Messages", "Kernels", "Model", "Torch", "Corpus", "Coordination", "Storage", "Transfer",
+        "Simulation", "Actors", "Host", "Pbm",
     ];
 
     private static readonly string[] Akka = ["Akka"];
@@ -54,7 +55,8 @@ internal static class Rooms
         if (project.Area != "src")
             yield break;
         if (!Order.Contains(project.Name))
-            yield return $"{project.Path} has no place in the order of the projects: say in {nameof(Rooms)}.{nameof(Order)} which ones it may use";
+            yield return $"{project.Path} has no place in the order of the projects: " +
+                $"say in {nameof(Rooms)}.{nameof(Order)} which ones it may use";
         foreach (var file in project.Foreign)
             yield return $"{project.Path} takes in {file} by its path: reference the project that it belongs to";
     }
@@ -65,7 +67,8 @@ internal static class Rooms
         ("bench", "tests") when used.Name != "Testing" => "of the tests, benchmarks use Testing only",
         ("src", "src") when project.Name == "Pbm" && used.Name is not ("Foundation" or "Messages") =>
             "pbm knows the protocol and nothing of Elastic besides",
-        ("src", "src") when Place(used) >= Place(project) => $"{used.Name} does not stand before {project.Name} in the order of the projects",
+        ("src", "src") when Place(used) >= Place(project) =>
+            $"{used.Name} does not stand before {project.Name} in the order of the projects",
         _ => null,
     };
 

@@ -31,7 +31,8 @@ public class SourceTests
     {
         string Text(int lines) => string.Concat(Enumerable.Repeat("x\n", lines));
         Assert.Empty(SourceRules.TooLong("a.cs", Text(SourceRules.Lines)));
-        Assert.StartsWith("a.cs has 401 lines", Assert.Single(SourceRules.TooLong("a.cs", Text(SourceRules.Lines + 1))), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "a.cs has 401 lines", Assert.Single(SourceRules.TooLong("a.cs", Text(SourceRules.Lines + 1))), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -17,8 +17,10 @@ public static class JournalTable
                 await connection.ExecuteAsync(
                     $"""
                     INSERT INTO journal (created, deleted, persistence_id, sequence_number, message, manifest, identifier, writer_uuid)
-                    VALUES (0, {(database.Kind == DatabaseKind.Sqlite ? "0" : "false")}, @key, @number, @message, @manifest, @identifier, 'test')
-                    """, cancel,
+                    VALUES (0, {(database.Kind == DatabaseKind.Sqlite ? "0" : "false")}, @key, @number, @message, @manifest,
+                    """ +
+                    " @identifier, 'test')",
+                    cancel,
                     ("key", JournalRows.KeyOf(run)), ("number", after + i + 1), ("message", EventCodec.Default.Write(e)),
                     ("manifest", EventCodec.Default.ManifestOf(e)), ("identifier", JournalRows.Identifier));
             await transaction.CommitAsync(cancel);
@@ -26,6 +28,8 @@ public static class JournalTable
         }, default);
 
     /// <summary>Tampers with the database.</summary>
-    public static async Task ChangeAsync(DatabaseAddress database, string sql, params (string Name, object? Value)[] parameters) => Assert.NotEqual(
-        0, await database.CallAsync(TimeSpan.FromSeconds(30), (connection, cancel) => connection.ExecuteAsync(sql, cancel, parameters), default));
+    public static async Task ChangeAsync(DatabaseAddress database, string sql, params (string Name, object? Value)[] parameters) =>
+        Assert.NotEqual(
+            0, await database.CallAsync(
+                TimeSpan.FromSeconds(30), (connection, cancel) => connection.ExecuteAsync(sql, cancel, parameters), default));
 }

@@ -25,7 +25,9 @@ public static class RunSamples
     public static readonly RunRequest.Start Begin = VirtualRun.Begin();
 
     public static readonly RunState Started = Fold(
-        RunState.Empty(Id), new RunEvent.RunStarted(Id, Begin.Run, Begin.Settings, Elements, Begin.Corpus, 1000, 100, Begin.Arithmetic, Begin.Origin), new RunEvent.CorpusPublished(Id, D("manifest")));
+        RunState.Empty(Id),
+        new RunEvent.RunStarted(Id, Begin.Run, Begin.Settings, Elements, Begin.Corpus, 1000, 100, Begin.Arithmetic, Begin.Origin),
+        new RunEvent.CorpusPublished(Id, D("manifest")));
     public static readonly RunState Computing = Fold(Started, new RunEvent.RunInitialized(Id, D("version 0"), D("fingerprint 0")));
     public static readonly RunState Averaging = WithResults(Computing);
     public static readonly RunState Assembling = WithChunks(Averaging);
@@ -42,7 +44,9 @@ public static class RunSamples
 
     /// <summary>A vector set by the name that it has in these samples.</summary>
     public static Digest Set(string name) =>
-        name.StartsWith("version ", StringComparison.Ordinal) ? Version(int.Parse(name.AsSpan("version ".Length), CultureInfo.InvariantCulture)) : D(name);
+        name.StartsWith("version ", StringComparison.Ordinal)
+            ? Version(int.Parse(name.AsSpan("version ".Length), CultureInfo.InvariantCulture))
+            : D(name);
 
     /// <inheritdoc cref="VirtualRun.PlanOf"/>
     public static RunPlan PlanOf(int replicas, int rounds, int chunks) => VirtualRun.PlanOf(replicas, rounds, chunks);
@@ -51,17 +55,23 @@ public static class RunSamples
     public static WorkResult Answer(NodeId node, WorkKey key, WorkOutcome outcome) =>
         new(Id.Job, node, new OrderId(1, 1), key, key == InitializeWork.Key ? null : Version(key.Number), outcome);
 
-    public static WorkResult Made(NodeId node, Digest version, Digest fingerprint) => Answer(node, InitializeWork.Key, new Initialized(version, fingerprint));
+    public static WorkResult Made(NodeId node, Digest version, Digest fingerprint) =>
+        Answer(node, InitializeWork.Key, new Initialized(version, fingerprint));
 
-    public static WorkResult Finish(NodeId node, ReplicaResult result) => Answer(node, ComputeWork.KeyOf(result.Round, result.Replica), new Computed(result));
+    public static WorkResult Finish(NodeId node, ReplicaResult result) =>
+        Answer(node, ComputeWork.KeyOf(result.Round, result.Replica), new Computed(result));
 
-    public static WorkResult Stopped(NodeId node, ReplicaHandOver handOver) => Answer(node, ComputeWork.KeyOf(handOver.Round, handOver.Replica), new HandedOver(handOver));
+    public static WorkResult Stopped(NodeId node, ReplicaHandOver handOver) =>
+        Answer(node, ComputeWork.KeyOf(handOver.Round, handOver.Replica), new HandedOver(handOver));
 
-    public static WorkResult Scored(NodeId node, VersionScore score) => Answer(node, EvaluateWork.KeyOf(score.Version), new Evaluated(score));
+    public static WorkResult Scored(NodeId node, VersionScore score) =>
+        Answer(node, EvaluateWork.KeyOf(score.Version), new Evaluated(score));
 
-    public static WorkResult Stored(NodeId node, Checkpoint checkpoint) => Answer(node, TakeCheckpointWork.KeyOf(checkpoint.Version), new CheckpointWritten(checkpoint));
+    public static WorkResult Stored(NodeId node, Checkpoint checkpoint) =>
+        Answer(node, TakeCheckpointWork.KeyOf(checkpoint.Version), new CheckpointWritten(checkpoint));
 
-    public static WorkResult Sums(NodeId node, int round, params int[] chunks) => Sums(node, round, Inputs(round), [.. chunks.Select(c => Chunk(round, c))]);
+    public static WorkResult Sums(NodeId node, int round, params int[] chunks) =>
+        Sums(node, round, Inputs(round), [.. chunks.Select(c => Chunk(round, c))]);
 
     public static WorkResult Sums(NodeId node, int round, Digest inputs, AveragedChunk[] chunks) =>
         Answer(node, AverageWork.KeyOf(round, chunks[0].Chunk), new Averaged(round, inputs, chunks));
@@ -85,7 +95,9 @@ public static class RunSamples
     public static string Text(Func<TrainingSettings, TrainingSettings> change) => SettingsText.Write(change(TinySettings.Of("a", 2)));
 
     public static ReplicaResult Result(int round, int replica, string bytes = "") =>
-        new(round, replica, D($"contribution {round} {replica}{bytes}"), D($"inner {round} {replica}"), Plan.TokensPerReplica(round), 2.5 + replica, D($"samples {round} {replica}"));
+        new(
+            round, replica, D($"contribution {round} {replica}{bytes}"), D($"inner {round} {replica}"),
+            Plan.TokensPerReplica(round), 2.5 + replica, D($"samples {round} {replica}"));
 
     public static ReplicaHandOver HandOver(int round, int replica, int step) =>
         new(round, replica, step, D($"hand-over {round} {replica} {step}"), 3.0 * step, D($"samples {round} {replica} {step}"));
@@ -93,7 +105,8 @@ public static class RunSamples
     public static AveragedChunk Chunk(int round, int chunk, string bytes = "") => new(chunk, D($"chunk {round} {chunk}{bytes}"), null);
 
     public static Checkpoint Checkpoint(int version) => new(
-        version, Version(version), D($"fingerprint {version}"), [.. Enumerable.Range(0, Plan.ReplicasAt(0)).Select(r => D($"inner {version - 1} {r}"))],
+        version, Version(version), D($"fingerprint {version}"),
+        [.. Enumerable.Range(0, Plan.ReplicasAt(0)).Select(r => D($"inner {version - 1} {r}"))],
         Plan.TokensBefore(version), D($"chain {version}"), $"round-{version}.json");
 
     public static CoordinatorCommand.CommitRound Commit(int round, int holders = 2, int nodes = 2) =>
@@ -114,7 +127,9 @@ public static class RunSamples
     public static List<RunEvent> Journal(int round)
     {
         var (run, journal) = (RunState.Empty(Id), new List<RunEvent>());
-        Store(new RunEvent.RunStarted(Id, Begin.Run, Begin.Settings, Elements, Begin.Corpus, 1000, 100, Begin.Arithmetic, Begin.Origin), new RunEvent.CorpusPublished(Id, D("manifest")));
+        Store(
+            new RunEvent.RunStarted(Id, Begin.Run, Begin.Settings, Elements, Begin.Corpus, 1000, 100, Begin.Arithmetic, Begin.Origin),
+            new RunEvent.CorpusPublished(Id, D("manifest")));
         Store(new RunEvent.RunInitialized(Id, D("version 0"), D("fingerprint 0")));
         Handle(Scored(A, new VersionScore(0, 5, 8)));
         while (run.Round < round)
@@ -144,7 +159,8 @@ public static class RunSamples
         Enumerable.Range(0, Plan.ReplicasAt(0)).Select(r => new RunEvent.ReplicaComputed(Id, Result(round, r), r % 2 == 0 ? A : B));
 
     /// <summary>All chunks of a round.</summary>
-    public static RunEvent Chunks(int round) => new RunEvent.ChunksAveraged(Id, round, [.. Enumerable.Range(0, Plan.Chunks).Select(c => Chunk(round, c))]);
+    public static RunEvent Chunks(int round) =>
+        new RunEvent.ChunksAveraged(Id, round, [.. Enumerable.Range(0, Plan.Chunks).Select(c => Chunk(round, c))]);
 
     /// <summary>Decides, which must be accepted, and applies what is stored.</summary>
     public static RunState Carry(RunState run, object what)
@@ -162,7 +178,8 @@ public static class RunSamples
         (fleet, n) => fleet.Enlist(new NodeId(n.Node), Enumerable.Range(0, n.Devices).Select(i => new DeviceId($"cpu:{i}"))));
 
     /// <summary>Nodes that have assembled the next version.</summary>
-    public static ClusterView WithAssembled(this ClusterView fleet, params NodeId[] holders) => fleet with { Assembled = fleet.Assembled.Union(holders) };
+    public static ClusterView WithAssembled(this ClusterView fleet, params NodeId[] holders) =>
+        fleet with { Assembled = fleet.Assembled.Union(holders) };
 
     /// <summary>Nodes that hold all that the run needs.</summary>
     public static ClusterView Holding(this ClusterView fleet, RunState run, params NodeId[] nodes) =>

@@ -16,7 +16,8 @@ public sealed class BlobFetcherTests : TemporaryFolder
         var (server, _) = await ServeAsync(Folder);
         await using var __ = server;
         using var broken = new FakePeer(request => request.RefuseAsync(500));
-        using var fetcher = new BlobFetcher(PeersOf(Quick, server.Endpoint, broken.Endpoint, new Endpoint("127.0.0.1", 1)), Transport.Plain);
+        using var fetcher = new BlobFetcher(
+            PeersOf(Quick, server.Endpoint, broken.Endpoint, new Endpoint("127.0.0.1", 1)), Transport.Plain);
 
         var lost = await Assert.ThrowsAsync<BlobLostException>(() => fetcher.ReadAsync(Name, new byte[Blob.Length], Deadline));
         Assert.Equal(Name, lost.Digest);
@@ -160,7 +161,8 @@ public sealed class BlobFetcherTests : TemporaryFolder
     public async Task A_peer_that_does_not_answer_at_all_is_named_as_such()
     {
         using var silent = new FakePeer(request => Task.Delay(Timeout.Infinite, request.Stop));
-        using var fetcher = new BlobFetcher(PeersOf(Quick with { Stall = TimeSpan.FromMilliseconds(100) }, silent.Endpoint), Transport.Plain);
+        using var fetcher = new BlobFetcher(
+            PeersOf(Quick with { Stall = TimeSpan.FromMilliseconds(100) }, silent.Endpoint), Transport.Plain);
         var lost = await Assert.ThrowsAsync<BlobLostException>(() => fetcher.ReadAsync(Name, 100, Deadline));
         Assert.Contains($"{silent.Endpoint}: no bytes for 0.1 s", lost.Message, StringComparison.Ordinal);
     }

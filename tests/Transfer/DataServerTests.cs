@@ -49,7 +49,8 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
         using var client = new TcpClient();
         await client.ConnectAsync(_server.Endpoint.Host, _server.Endpoint.Port, Deadline);
         var path = name == "UPPER" ? Hex.ToUpperInvariant() : name;
-        await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"GET /blobs/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), Deadline);
+        await client.GetStream().WriteAsync(
+            Encoding.ASCII.GetBytes($"GET /blobs/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), Deadline);
         var answer = await new StreamReader(client.GetStream()).ReadToEndAsync(Deadline);
         Assert.StartsWith("HTTP/1.1 404", answer, StringComparison.Ordinal);
         Assert.EndsWith("\r\n\r\n", answer, StringComparison.Ordinal);
@@ -108,7 +109,10 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
     [Fact]
     public async Task Several_ranges_at_once_are_answered_with_the_whole()
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, $"blobs/{Hex}") { Headers = { Range = new RangeHeaderValue(0, 1) { Ranges = { new RangeItemHeaderValue(5, 6) } } } };
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"blobs/{Hex}")
+        {
+            Headers = { Range = new RangeHeaderValue(0, 1) { Ranges = { new RangeItemHeaderValue(5, 6) } } }
+        };
         using var answer = await _http.SendAsync(request, Deadline);
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.Equal(Blob, await answer.Content.ReadAsByteArrayAsync(Deadline));
@@ -121,7 +125,8 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
     public async Task A_port_in_use_is_an_error_that_names_it_and_the_remedy()
     {
         var port = _server.Endpoint.Port;
-        var error = await Assert.ThrowsAsync<ElasticException>(() => DataServer.StartAsync("127.0.0.1", port, new BlobLocations(), new LivenessConnections(), Transport.Plain, Deadline));
+        var error = await Assert.ThrowsAsync<ElasticException>(() =>
+            DataServer.StartAsync("127.0.0.1", port, new BlobLocations(), new LivenessConnections(), Transport.Plain, Deadline));
         Assert.Contains($"127.0.0.1:{port}", error.Message, StringComparison.Ordinal);
         Assert.Contains("--http-port", error.Message, StringComparison.Ordinal);
     }
@@ -131,7 +136,8 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
     [InlineData("192.0.2.1")]      // for documentation only (RFC 5737): never an address of this machine
     public async Task A_host_that_is_not_this_machine_is_an_error_that_names_the_option(string host)
     {
-        var error = await Assert.ThrowsAsync<ElasticException>(() => DataServer.StartAsync(host, 0, new BlobLocations(), new LivenessConnections(), Transport.Plain, Deadline));
+        var error = await Assert.ThrowsAsync<ElasticException>(() =>
+            DataServer.StartAsync(host, 0, new BlobLocations(), new LivenessConnections(), Transport.Plain, Deadline));
         Assert.Contains(host, error.Message, StringComparison.Ordinal);
         Assert.Contains("--host", error.Message, StringComparison.Ordinal);
     }
@@ -139,7 +145,8 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
     [Fact]
     public async Task A_name_of_this_machine_is_served_under_that_name()
     {
-        await using var server = await DataServer.StartAsync("localhost", 0, new BlobLocations(), new LivenessConnections(), Transport.Plain, Deadline);
+        await using var server = await DataServer.StartAsync(
+            "localhost", 0, new BlobLocations(), new LivenessConnections(), Transport.Plain, Deadline);
         Assert.Equal("localhost", server.Endpoint.Host);
         Assert.Equal("ok\n", await _http.GetStringAsync(new Uri($"http://{server.Endpoint}/health"), Deadline));
     }

@@ -25,7 +25,9 @@ internal sealed class FakePeer : IDisposable
 
     public ConcurrentQueue<Request> Requests { get; } = [];
 
-    /// <summary>Answers with the bytes, or the range of them that is asked for, and breaks off after <paramref name="most"/> of them.</summary>
+    /// <summary>
+    /// Answers with the bytes, or the range of them that is asked for, and breaks off after <paramref name="most"/> of them.
+    /// </summary>
     public static FakePeer Of(byte[] bytes, int most = int.MaxValue) => new(request => request.SendAsync(bytes, most));
 
     public void Dispose()

@@ -70,7 +70,8 @@ public sealed class FileDownloadTests : TemporaryFolder
             if (request.Method == "GET" && others.Signal())
                 sent.SetResult();
         }))
-        using (var failing = new BlobFetcher(PeersOf(Quick with { Patience = TimeSpan.FromSeconds(3) }, partial.Endpoint), Transport.Plain))   // the other pieces are in the sockets
+        // The other pieces are in the sockets.
+        using (var failing = new BlobFetcher(PeersOf(Quick with { Patience = TimeSpan.FromSeconds(3) }, partial.Endpoint), Transport.Plain))
         {
             await Assert.ThrowsAsync<BlobLostException>(() => failing.FetchFileAsync(Name, Target, Deadline));
             Assert.False(File.Exists(Target));

@@ -14,7 +14,8 @@ public sealed class LivenessConnectionTests : IAsyncLifetime
     private readonly ConcurrentQueue<string> _events = [];
     private DataServer _server = null!;
 
-    public async ValueTask InitializeAsync() => _server = await DataServer.StartAsync("127.0.0.1", 0, new BlobLocations(), _connections, Transport.Plain, Deadline);
+    public async ValueTask InitializeAsync() =>
+        _server = await DataServer.StartAsync("127.0.0.1", 0, new BlobLocations(), _connections, Transport.Plain, Deadline);
 
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
@@ -158,7 +159,8 @@ public sealed class LivenessConnectionTests : IAsyncLifetime
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         await socket.ConnectAsync(_server.Endpoint.Host, _server.Endpoint.Port, Deadline);
         await socket.SendAsync(Encoding.ASCII.GetBytes(
-            $"POST /liveness?node={node}&incarnation={incarnation} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n.\r\n"), Deadline);
+            $"POST /liveness?node={node}&incarnation={incarnation} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n.\r\n"),
+            Deadline);
         return socket;
     }
 

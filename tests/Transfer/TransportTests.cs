@@ -56,7 +56,8 @@ public sealed class TransportTests : TemporaryFolder
         var strict = true;
         await using var server = await ServeAsync(Transport.Plain with
         {
-            AsServerAsync = (stream, _) => Volatile.Read(ref strict) ? throw new IOException("no certificate") : ValueTask.FromResult(stream),
+            AsServerAsync = (stream, _) =>
+                Volatile.Read(ref strict) ? throw new IOException("no certificate") : ValueTask.FromResult(stream),
         });
         using var fetcher = new BlobFetcher(PeersOf(Quick, server.Endpoint), Transport.Plain);
         var bytes = new byte[Blob.Length];
@@ -78,7 +79,8 @@ public sealed class TransportTests : TemporaryFolder
         Assert.Contains($"{server.Endpoint}: ", lost.Message, StringComparison.Ordinal);
     }
 
-    private IDisposable Listen() => _connections.Listen((node, _) => _events.Enqueue($"+{node}"), (node, _, why) => _events.Enqueue($"-{node}: {why}"));
+    private IDisposable Listen() =>
+        _connections.Listen((node, _) => _events.Enqueue($"+{node}"), (node, _, why) => _events.Enqueue($"-{node}: {why}"));
 
     private Task<DataServer> ServeAsync(Transport transport)
     {

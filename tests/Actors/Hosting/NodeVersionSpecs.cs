@@ -29,12 +29,15 @@ public sealed class NodeVersionSpecs : TemporaryFolder
     {
         var (mine, cluster) = (NodeVersion.Of("0.1.0"), new NodeVersion("0.1.0", WireVersion.Current + 1));
         Assert.Null(mine.Refusal(NodeVersion.Of("0.1.0")));
-        Assert.StartsWith($"this node is Elastic 0.1.0 (wire version {WireVersion.Current}), the cluster is 0.1.0 (wire version {WireVersion.Current + 1}): ",
+        Assert.StartsWith(
+            $"this node is Elastic 0.1.0 (wire version {WireVersion.Current}), " +
+            $"the cluster is 0.1.0 (wire version {WireVersion.Current + 1}): ",
             mine.Refusal(cluster), StringComparison.Ordinal);
         Assert.Equal(cluster, NodeVersion.Parse(cluster.ToString()));
         Assert.NotNull(mine.Refusal(NodeVersion.Parse("0.1.0")));        // of before the wire had a version
     }
 
     private Task<ElasticNode> StartAsync(string name, NodeDuty duty, NodeFaults faults) => ElasticNode.StartAsync(
-        NodeSettings.Defaults with { Devices = "none", DataDir = Path.Combine(Folder, name) }, duty, _ => { }, faults, Transport.Plain, CancellationToken.None);
+        NodeSettings.Defaults with { Devices = "none", DataDir = Path.Combine(Folder, name) },
+        duty, _ => { }, faults, Transport.Plain, CancellationToken.None);
 }

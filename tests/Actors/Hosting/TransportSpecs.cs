@@ -31,7 +31,8 @@ public sealed class TransportSpecs : TemporaryFolder
         while (ofSeed.Accepted < 2 || ofWorker.Opened < 1)
             await Task.Delay(20, deadline.Token);
         Assert.Equal(0, ofWorker.Accepted);
-        Assert.All([seed, worker], node => Assert.Equal((host, Endpoint.Parse(node.Endpoint.ToString())), (node.Endpoint.Host, node.Endpoint)));
+        Assert.All([seed, worker], node =>
+            Assert.Equal((host, Endpoint.Parse(node.Endpoint.ToString())), (node.Endpoint.Host, node.Endpoint)));
         var nodes = await seed.Control.Nodes(deadline.Token);
         Assert.Equal(
             [seed.Endpoint.ToString(), worker.Endpoint.ToString()],
@@ -49,7 +50,8 @@ public sealed class TransportSpecs : TemporaryFolder
         var database = DatabaseAddress.Parse($"sqlite:{Path.Combine(Folder, "journal.db")}", Folder);
         await database.PrepareAsync(_ => { }, deadline.Token);
         await database.CallAsync(Deadline, (connection, cancel) => connection.ExecuteAsync(
-            $"INSERT INTO elastic_seeds (address, seen) VALUES (@address, {database.Now()} - 20000)", cancel, ("address", other.ToString())), deadline.Token);
+            $"INSERT INTO elastic_seeds (address, seen) VALUES (@address, {database.Now()} - 20000)",
+            cancel, ("address", other.ToString())), deadline.Token);
 
         var scrambled = new ScrambledTransport();
         var self = new Endpoint("127.0.0.1", 1).ToAddress(scrambled.Transport);
@@ -72,5 +74,6 @@ public sealed class TransportSpecs : TemporaryFolder
     }
 
     private Task<ElasticNode> StartAsync(string name, string host, NodeDuty duty, ScrambledTransport transport) => ElasticNode.StartAsync(
-        NodeSettings.Defaults with { Devices = "none", DataDir = Path.Combine(Folder, name), Host = host }, duty, _ => { }, NodeFaults.None, transport.Transport, CancellationToken.None);
+        NodeSettings.Defaults with { Devices = "none", DataDir = Path.Combine(Folder, name), Host = host },
+        duty, _ => { }, NodeFaults.None, transport.Transport, CancellationToken.None);
 }

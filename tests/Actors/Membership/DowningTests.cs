@@ -6,8 +6,8 @@ namespace Elastic.Actors.Tests.Membership;
 public sealed class DowningTests
 {
     private static readonly MembershipSettings Settings = new(
-        TickInterval: Seconds(0.5), StableAfter: Seconds(2), UnstableAfter: Seconds(3), MinorityDelay: Seconds(1), StandbyDelay: Seconds(1.5),
-        VerdictPollInterval: Seconds(1), WorkerPatience: Seconds(8));
+        TickInterval: Seconds(0.5), StableAfter: Seconds(2), UnstableAfter: Seconds(3), MinorityDelay: Seconds(1),
+        StandbyDelay: Seconds(1.5), VerdictPollInterval: Seconds(1), WorkerPatience: Seconds(8));
 
     [Fact]
     public void A_worker_never_downs_anybody()
@@ -118,7 +118,8 @@ public sealed class DowningTests
 
     [Fact]
     public void However_a_network_of_seeds_splits_both_sides_never_go_on() => CsCheck.Check.Sample(
-        CsCheck.Gen.Select(CsCheck.Gen.Int[2, 6], CsCheck.Gen.Int[1, 62], CsCheck.Gen.Double[0, 3], CsCheck.Gen.Double[0, 3]), (seeds, mask, skewA, skewB) =>
+        CsCheck.Gen.Select(CsCheck.Gen.Int[2, 6], CsCheck.Gen.Int[1, 62], CsCheck.Gen.Double[0, 3], CsCheck.Gen.Double[0, 3]),
+        (seeds, mask, skewA, skewB) =>
         {
             // Side A is the set bits; each side falls silent to the other at its own time; the list is the database.
             var list = new HashSet<string>();
@@ -133,7 +134,8 @@ public sealed class DowningTests
                 foreach (var self in names.Where(n => !list.Contains(n)))
                 {
                     var silentFrom = OnA(self) ? skewA : skewB;
-                    var members = string.Join(' ', names.Select(n => (t >= silentFrom && OnA(n) != OnA(self) ? "-" : "") + n + (gone[self].Contains(n) ? "!" : "")));
+                    var members = string.Join(' ', names.Select(n =>
+                        (t >= silentFrom && OnA(n) != OnA(self) ? "-" : "") + n + (gone[self].Contains(n) ? "!" : "")));
                     if (deciders[self].Observe(Cluster(self, members), Seconds(t)) is Judge judge && !list.Contains(self))
                     {
                         list.UnionWith(judge.Seeds);
@@ -148,7 +150,8 @@ public sealed class DowningTests
             Assert.Equal(names.Where(n => OnA(n) == OnA(survivors[0])), survivors);
         });
 
-    // "S1 -S2 -W1! S3? -W2*": seeds and workers in the order of their addresses; - silent, ! downed, ? joining, * has seen the newest membership.
+    // "S1 -S2 -W1! S3? -W2*": seeds and workers in the order of their addresses;
+    // - silent, ! downed, ? joining, * has seen the newest membership.
     private static ClusterPicture Cluster(string self, string members) => new(self, [.. members.Split(' ').Select(m => new Peer(
         m.Trim('-', '!', '?', '*'),
         m.Contains('S', StringComparison.Ordinal),
@@ -157,7 +160,8 @@ public sealed class DowningTests
         !m.StartsWith('-') || m.EndsWith('*')))]);
 
     // Half-second ticks over a minute: what is done first, and when.
-    private static (double At, DowningDecision Act)? FirstAct(Func<ClusterPicture, TimeSpan, DowningDecision> observe, Func<double, ClusterPicture> picture)
+    private static (double At, DowningDecision Act)? FirstAct(
+        Func<ClusterPicture, TimeSpan, DowningDecision> observe, Func<double, ClusterPicture> picture)
     {
         for (var t = 0.0; t < 60; t += 0.5)
         {

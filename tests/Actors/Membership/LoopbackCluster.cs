@@ -12,7 +12,10 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Tests.Membership;
 
-/// <summary>A cluster of several actor systems in this process, on loopback addresses that decide their order, with the preset lan and one SQLite file.</summary>
+/// <summary>
+/// A cluster of several actor systems in this process, on loopback addresses that decide their order, with the preset lan and one SQLite
+/// file.
+/// </summary>
 internal sealed class LoopbackCluster : IAsyncDisposable
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
@@ -46,7 +49,10 @@ internal sealed class LoopbackCluster : IAsyncDisposable
         using var deadline = new CancellationTokenSource(Deadline);
         await cluster.JoinAsync((through ?? cluster).SelfAddress, deadline.Token);
         if (role == "seed")
-            system.ActorOf(ClusterSingletonManager.Props(Props.Create(() => new Home(Homes)), PoisonPill.Instance, MembershipConfig.SeedSingleton(system)), "runs");
+            system.ActorOf(
+                ClusterSingletonManager.Props(
+                    Props.Create(() => new Home(Homes)), PoisonPill.Instance, MembershipConfig.SeedSingleton(system)),
+                "runs");
         return cluster;
     }
 
@@ -63,7 +69,9 @@ internal sealed class LoopbackCluster : IAsyncDisposable
         foreach (var (from, to) in side.SelectMany(a => otherSide.SelectMany(b => new[] { (a, b), (b, a) })))
         {
             var transport = ((IRemoteActorRefProvider)((ExtendedActorSystem)from.System).Provider).Transport;
-            Assert.True(await transport.ManagementCommand(new SetThrottle(to.SelfAddress, ThrottleTransportAdapter.Direction.Both, Blackhole.Instance)).WaitAsync(Deadline));
+            Assert.True(await transport
+                .ManagementCommand(new SetThrottle(to.SelfAddress, ThrottleTransportAdapter.Direction.Both, Blackhole.Instance))
+                .WaitAsync(Deadline));
         }
     }
 
@@ -73,9 +81,11 @@ internal sealed class LoopbackCluster : IAsyncDisposable
               node.State.Members.Select(m => m.UniqueAddress).ToImmutableHashSet().SetEquals(members.Select(m => m.SelfUniqueAddress)),
         () => $"{node.SelfAddress} sees {string.Join(", ", node.State.Members)}");
 
-    public static Task UntilEndedAsync(Cluster node) => UntilAsync(() => node.System.WhenTerminated.IsCompleted, () => $"{node.SelfAddress} goes on");
+    public static Task UntilEndedAsync(Cluster node) =>
+        UntilAsync(() => node.System.WhenTerminated.IsCompleted, () => $"{node.SelfAddress} goes on");
 
-    public Task UntilHomeAsync(Cluster node) => UntilAsync(() => Homes.LastOrDefault() == node.SelfAddress, () => $"the singleton was at {string.Join(", ", Homes)}");
+    public Task UntilHomeAsync(Cluster node) =>
+        UntilAsync(() => Homes.LastOrDefault() == node.SelfAddress, () => $"the singleton was at {string.Join(", ", Homes)}");
 
     public async ValueTask DisposeAsync()
     {

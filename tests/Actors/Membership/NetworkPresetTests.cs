@@ -17,7 +17,8 @@ public sealed class NetworkPresetTests
     [InlineData("LAN")]
     [InlineData("")]
     public void A_preset_that_does_not_exist_is_refused_with_those_that_do(string name) =>
-        Assert.Contains("take lan, cloud or spot", Assert.Throws<ElasticException>(() => NetworkPreset.Load(name)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "take lan, cloud or spot", Assert.Throws<ElasticException>(() => NetworkPreset.Load(name)).Message, StringComparison.Ordinal);
 
     [Theory, MemberData(nameof(Names))]
     public void Its_times_fit_together(string name)
@@ -41,5 +42,6 @@ public sealed class NetworkPresetTests
 
     [Theory, MemberData(nameof(Names))]
     public void A_worker_has_no_trace_of_the_database(string name) =>
-        Assert.DoesNotContain("connection-string", MembershipConfig.ForWorker(NetworkPreset.Load(name)).ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "connection-string", MembershipConfig.ForWorker(NetworkPreset.Load(name)).ToString(), StringComparison.Ordinal);
 }

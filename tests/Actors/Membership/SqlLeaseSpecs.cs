@@ -55,7 +55,7 @@ public sealed class SqlLeaseSpecs(Databases databases) : IAsyncDisposable
         var expires = await ExpiresAsync(database);
         var heir = Lease(database, "b");
         await UntilAsync(heir.Acquire);
-        Assert.True(await ExpiresAsync(database) >= expires + 1500);                     // taken when the old one had run out, by the database's clock
+        Assert.True(await ExpiresAsync(database) >= expires + 1500);        // taken when the old one had run out, by the database's clock
     }
 
     [Theory, MemberData(nameof(Kinds))]

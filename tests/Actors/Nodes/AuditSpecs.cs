@@ -16,7 +16,9 @@ public sealed class AuditSpecs : IDisposable
     public async Task A_run_of_several_epochs_consumed_every_block_exactly_once_in_each()
     {
         var settings = TinyRun.Settings("a", replicas: 4);
-        await _tiny.TrainAsync(settings with { Run = settings.Run with { Rounds = null, Epochs = 2 }, Corpus = settings.Corpus with { HeldOut = 0.5 } }, "cpu:2");
+        await _tiny.TrainAsync(
+            settings with { Run = settings.Run with { Rounds = null, Epochs = 2 }, Corpus = settings.Corpus with { HeldOut = 0.5 } },
+            "cpu:2");
 
         var report = await AuditAsync();
 

@@ -16,7 +16,10 @@ public sealed class ResumeSpecs : IDisposable
     public async Task A_damaged_newest_version_falls_back_to_the_newest_whole_checkpoint_and_says_so()
     {
         // Rounds of 40 steps, so that the stop comes within the round after the one that it was asked for in.
-        var settings = TinyRun.Settings("a", rounds: 8, innerSteps: 40) with { Checkpoint = new CheckpointSettings { EveryRounds = 4, Keep = 3 } };
+        var settings = TinyRun.Settings("a", rounds: 8, innerSteps: 40) with
+        {
+            Checkpoint = new CheckpointSettings { EveryRounds = 4, Keep = 3 }
+        };
         var undisturbed = await _tiny.TrainAsync(settings, "cpu:1", data: "undisturbed");
 
         await _tiny.TrainAsync(settings, "cpu:1", data: "damaged", stop: v => v.Round >= 5);
@@ -85,8 +88,10 @@ public sealed class ResumeSpecs : IDisposable
         using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1));
         await using (var node = await _tiny.StartAsync("cpu:1", "data", deadline.Token))
         {
-            var corpus = await node.BuildCorpusAsync(settings.Corpus with { Sources = [Path.Combine(_tiny.Root, "text")] }, null, deadline.Token);
-            var reply = await node.StartRunAsync(settings with { Optimizer = settings.Optimizer with { LearningRate = 0.1 } }, corpus, Origins.Now("a test"));
+            var corpus = await node.BuildCorpusAsync(
+                settings.Corpus with { Sources = [Path.Combine(_tiny.Root, "text")] }, null, deadline.Token);
+            var reply = await node.StartRunAsync(
+                settings with { Optimizer = settings.Optimizer with { LearningRate = 0.1 } }, corpus, Origins.Now("a test"));
 
             var refused = Assert.IsType<RunReply.Refused>(reply);
             Assert.Contains("optimizer.learning-rate: 0.003 -> 0.1", refused.Why, StringComparison.Ordinal);
@@ -113,7 +118,8 @@ public sealed class ResumeSpecs : IDisposable
     {
         var finished = await _tiny.TrainAsync(TinyRun.Settings("a", rounds: 2), "cpu:1");
         var settings = TinyRun.Settings("b");
-        var view = await _tiny.TrainAsync(settings with { Model = settings.Model with { Width = 32, Init = finished.Checkpoint } }, "cpu:1");
+        var view = await _tiny.TrainAsync(
+            settings with { Model = settings.Model with { Width = 32, Init = finished.Checkpoint } }, "cpu:1");
 
         Assert.Contains("checkpoint of another model", view.Failure, StringComparison.Ordinal);
         Assert.Contains("gpt2 1x16", view.Failure, StringComparison.Ordinal);

@@ -15,12 +15,14 @@ internal sealed class TinyRun : IDisposable
     {
         Directory.CreateDirectory(Path.Combine(Root, "text"));
         for (var i = 0; i < 40; i++)
-            File.WriteAllText(Path.Combine(Root, "text", $"{i:D2}.txt"), string.Join(' ', Enumerable.Range(0, 200).Select(w => Word(i * 1000 + w))));
+            File.WriteAllText(
+                Path.Combine(Root, "text", $"{i:D2}.txt"), string.Join(' ', Enumerable.Range(0, 200).Select(w => Word(i * 1000 + w))));
     }
 
     public string Root { get; } = Path.Combine(Path.GetTempPath(), $"elastic-{Guid.NewGuid():N}");
 
-    public static TrainingSettings Settings(string name, int replicas = 1, AveragingMethod averaging = AveragingMethod.Average, int rounds = 4, int innerSteps = 3) =>
+    public static TrainingSettings Settings(
+        string name, int replicas = 1, AveragingMethod averaging = AveragingMethod.Average, int rounds = 4, int innerSteps = 3) =>
         TinySettings.Of(name, replicas, averaging, rounds, innerSteps);
 
     /// <summary>Trains to the end, or until <paramref name="stop"/> says so, in a node of its own.</summary>
@@ -66,9 +68,11 @@ internal sealed class TinyRun : IDisposable
     }
 
     /// <summary>The folder of the only run of that name.</summary>
-    public string RunFolder(string data, string name) => Directory.GetDirectories(Path.Combine(Root, data, "runs"), $"{name}-????????").Single();
+    public string RunFolder(string data, string name) =>
+        Directory.GetDirectories(Path.Combine(Root, data, "runs"), $"{name}-????????").Single();
 
-    private string Logs() => string.Join(Environment.NewLine, Directory.EnumerateFiles(Root, "log.txt", SearchOption.AllDirectories).Select(ReadShared));
+    private string Logs() =>
+        string.Join(Environment.NewLine, Directory.EnumerateFiles(Root, "log.txt", SearchOption.AllDirectories).Select(ReadShared));
 
     private static string ReadShared(string path)
     {

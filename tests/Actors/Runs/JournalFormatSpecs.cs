@@ -11,14 +11,13 @@ namespace Elastic.Actors.Tests.Runs;
 public sealed class JournalFormatSpecs : IDisposable
 {
     // The first event of a run as version 0.2 stored it, by Hyperion.
-    private const string OldStart =
-        """
-        +zsAAABFbGFzdGljLk1lc3NhZ2VzLlJ1bnMuUnVuRXZlbnQrUnVuU3RhcnRlZCwgRWxhc3RpYy5NZXNzYWdlcwYbAAAAPEFyaXRobWV0aWM+a19fQmFja2luZ0ZpZWxkFwAAADxCbG9j
-        a3M+a19fQmFja2luZ0ZpZWxkFwAAADxDb3JwdXM+a19fQmFja2luZ0ZpZWxkHgAAADxIZWxkT3V0QmxvY2tzPmtfX0JhY2tpbmdGaWVsZBYAAAA8UnVuSWQ+a19fQmFja2luZ0ZpZWxk
-        GQAAADxTZXR0aW5ncz5rX19CYWNraW5nRmllbGQHBjEgY3B1AugDAAAAAAAA+ykAAABFbGFzdGljLk1lc3NhZ2VzLkRpZ2VzdCwgRWxhc3RpYy5NZXNzYWdlcwEUAAAAPEhleD5rX19C
-        YWNraW5nRmllbGQHQTZiMTdiOGZjYzQxMWE1MzNjODIyYTUxMTdlMzNjZjczZmE2NzY2NzM5ZDdkMzZhYzg2ZGM0YmVhODgzYWY0ZmUCZAAAAAAAAAD7KAAAAEVsYXN0aWMuTWVzc2Fn
-        ZXMuUnVuSWQsIEVsYXN0aWMuTWVzc2FnZXMBFgAAADxWYWx1ZT5rX19CYWNraW5nRmllbGQHAmEHEXsicnVuLm5hbWUiOiJhIn0=
-        """;
+    private const string OldStart = """
++zsAAABFbGFzdGljLk1lc3NhZ2VzLlJ1bnMuUnVuRXZlbnQrUnVuU3RhcnRlZCwgRWxhc3RpYy5NZXNzYWdlcwYbAAAAPEFyaXRobWV0aWM+a19fQmFja2luZ0ZpZWxkFwAAADxCbG9j
+a3M+a19fQmFja2luZ0ZpZWxkFwAAADxDb3JwdXM+a19fQmFja2luZ0ZpZWxkHgAAADxIZWxkT3V0QmxvY2tzPmtfX0JhY2tpbmdGaWVsZBYAAAA8UnVuSWQ+a19fQmFja2luZ0ZpZWxk
+GQAAADxTZXR0aW5ncz5rX19CYWNraW5nRmllbGQHBjEgY3B1AugDAAAAAAAA+ykAAABFbGFzdGljLk1lc3NhZ2VzLkRpZ2VzdCwgRWxhc3RpYy5NZXNzYWdlcwEUAAAAPEhleD5rX19C
+YWNraW5nRmllbGQHQTZiMTdiOGZjYzQxMWE1MzNjODIyYTUxMTdlMzNjZjczZmE2NzY2NzM5ZDdkMzZhYzg2ZGM0YmVhODgzYWY0ZmUCZAAAAAAAAAD7KAAAAEVsYXN0aWMuTWVzc2Fn
+ZXMuUnVuSWQsIEVsYXN0aWMuTWVzc2FnZXMBFgAAADxWYWx1ZT5rX19CYWNraW5nRmllbGQHAmEHEXsicnVuLm5hbWUiOiJhIn0=
+""";
 
     private readonly TinyRun _tiny = new();
 
@@ -54,20 +53,25 @@ public sealed class JournalFormatSpecs : IDisposable
     [Fact]
     public async Task A_run_that_an_older_version_recorded_is_refused_with_what_to_do_and_never_shown_as_empty()
     {
-        const string remedy = "its journal was written by an older version of Elastic, and this version does not read it: finish the run with the version " +
+        const string remedy =
+            "its journal was written by an older version of Elastic, and this version does not read it: finish the run with the version " +
             "that wrote it, or start anew under another name (--run NAME) or in another data directory (--data-dir DIR)";
         var settings = TinyRun.Settings("a", rounds: 1);
         await _tiny.TrainAsync(settings, "cpu:1");
         await JournalTable.ChangeAsync(Database, "DELETE FROM elastic_runs");
         await JournalTable.ChangeAsync(Database, "DELETE FROM journal WHERE sequence_number > 1");
-        await JournalTable.ChangeAsync(Database, "UPDATE journal SET persistence_id = 'run-a', identifier = 4053, manifest = '', message = @message", ("message", Convert.FromBase64String(OldStart)));
+        await JournalTable.ChangeAsync(
+            Database, "UPDATE journal SET persistence_id = 'run-a', identifier = 4053, manifest = '', message = @message",
+            ("message", Convert.FromBase64String(OldStart)));
 
-        var audit = await Assert.ThrowsAsync<ElasticException>(() => JournalAudit.RunAsync(Path.Combine(_tiny.Root, "data"), null, new RunName("a"), default));
+        var audit = await Assert.ThrowsAsync<ElasticException>(() =>
+            JournalAudit.RunAsync(Path.Combine(_tiny.Root, "data"), null, new RunName("a"), default));
         Assert.Equal($"run a: {remedy}", audit.Message);
 
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         await using var node = await _tiny.StartAsync("cpu:1", "data", deadline.Token);
-        var corpus = await node.BuildCorpusAsync(settings.Corpus with { Sources = [Path.Combine(_tiny.Root, "text")] }, null, deadline.Token);
+        var corpus = await node.BuildCorpusAsync(
+            settings.Corpus with { Sources = [Path.Combine(_tiny.Root, "text")] }, null, deadline.Token);
         var refused = Assert.IsType<RunReply.Refused>(await node.StartRunAsync(settings, corpus, Origins.Now("a test")));
         Assert.Equal($"run a cannot be read: {remedy}", refused.Why);
         Assert.Equal(1, _tiny.CountEvents("data"));

@@ -47,7 +47,8 @@ public sealed class JournalSpecs(Databases databases)
 
     private static async Task<string> TellAsync(DatabaseAddress database, string settings, string text)
     {
-        var system = ActorSystem.Create("journal", ConfigurationFactory.ParseString(settings + "\n" + Settings).WithFallback(database.JournalSettings()));
+        var system = ActorSystem.Create(
+            "journal", ConfigurationFactory.ParseString(settings + "\n" + Settings).WithFallback(database.JournalSettings()));
         try
         {
             return await system.ActorOf(Props.Create(() => new Collector())).Ask<string>(text, Deadline);
@@ -68,10 +69,12 @@ public sealed class JournalSpecs(Databases databases)
               SELECT upper(t.name || '.' || c.name || ' ' || c.type || ' ' || c."notnull" || ' ' || c.pk)
               FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.name IN ('journal', 'tags', 'snapshot')
               UNION SELECT upper(t.name || ' ' || i.name || ' ' || i."unique" || ' ' || c.name || ' ' || c.seqno)
-              FROM sqlite_master t, pragma_index_list(t.name) i, pragma_index_info(i.name) c WHERE t.name IN ('journal', 'tags', 'snapshot') ORDER BY 1
+              FROM sqlite_master t, pragma_index_list(t.name) i, pragma_index_info(i.name) c
+              """ +
+              " WHERE t.name IN ('journal', 'tags', 'snapshot') ORDER BY 1"
+            : "SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || is_identity || ' ' || " +
+              "coalesce(identity_generation, '')\n" +
               """
-            : """
-              SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || is_identity || ' ' || coalesce(identity_generation, '')
               FROM information_schema.columns WHERE table_name IN ('journal', 'tags', 'snapshot')
               UNION SELECT indexdef FROM pg_indexes WHERE tablename IN ('journal', 'tags', 'snapshot') ORDER BY 1
               """;

@@ -30,7 +30,9 @@ public sealed class ObservationSpecs : IDisposable
         Assert.NotEmpty(steps);
         Assert.All(steps, s => Assert.Equal((run, true), (s.RunId, double.IsFinite(s.LossNats))));
         Assert.Contains(all.OfType<PhaseDuration>(), p => p is { Round: 1, Phase: RunPhase.Computing, Seconds: > 0 });
-        Assert.Equal(all.OfType<RunObservation>().Count(), (await store.ReadAsync(new ObservationQuery(Run: run, AtMost: 10_000), default)).Count);
+        Assert.Equal(
+            all.OfType<RunObservation>().Count(),
+            (await store.ReadAsync(new ObservationQuery(Run: run, AtMost: 10_000), default)).Count);
         Assert.Empty(all.OfType<RunFailed>());
     }
 }

@@ -119,9 +119,12 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         var observations = new Observations(new ObservationStore(_database));
         _system = ActorSystem.Create("runs", _database.JournalSettings().WithFallback(AkkaSettings.ForDevices(new DataPaths(Folder))));
         _open.AddRange([new Ended(_system), observations]);
-        var supervisors = new SupervisorContext(new CoordinatorSettings(GoesOn: true, TimeSpan.FromMinutes(1)), new CommitFence(_database), observations);
+        var supervisors = new SupervisorContext(
+            new CoordinatorSettings(GoesOn: true, TimeSpan.FromMinutes(1)), new CommitFence(_database), observations);
         return _system.ActorOf(
-            RunsActor.Props(new RunsContext(supervisors, new RunList(_database), "127.0.0.1:80", ElasticNode.Version, new LivenessConnections())), "runs");
+            RunsActor.Props(
+                new RunsContext(supervisors, new RunList(_database), "127.0.0.1:80", ElasticNode.Version, new LivenessConnections())),
+            "runs");
     }
 
     private async Task EndAsync()

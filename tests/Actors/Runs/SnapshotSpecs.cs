@@ -40,11 +40,14 @@ public sealed class SnapshotSpecs(ITestOutputHelper output) : IDisposable
         });
 
         await WithSupervisorAsync("from the snapshot", paths, database, run, async (_, supervisor) =>
-            Assert.Equal((Rounds, run.LastVersion[VectorSet.Parameters].Fingerprint), await LookAsync(supervisor, run.Name) is var view ? (view.Round, view.Fingerprint) : default));
+            Assert.Equal(
+                (Rounds, run.LastVersion[VectorSet.Parameters].Fingerprint),
+                await LookAsync(supervisor, run.Name) is var view ? (view.Round, view.Fingerprint) : default));
         Assert.Equal((Rounds, true), await AuditAsync(paths, run.Name) is var report ? (report.Rounds, report.IsProven) : default);
 
         // An event that the snapshot spares the supervisor: only the audit misses it.
-        await JournalTable.ChangeAsync(database, "DELETE FROM journal WHERE persistence_id = 'run-long-00000000' AND sequence_number = 1000");
+        await JournalTable.ChangeAsync(
+            database, "DELETE FROM journal WHERE persistence_id = 'run-long-00000000' AND sequence_number = 1000");
         await WithSupervisorAsync("without event 1000", paths, database, run, async (_, supervisor) =>
             Assert.Equal(Rounds, (await LookAsync(supervisor, run.Name)).Round));
         var complaint = await Assert.ThrowsAsync<ElasticException>(() => AuditAsync(paths, run.Name));
@@ -65,7 +68,9 @@ public sealed class SnapshotSpecs(ITestOutputHelper output) : IDisposable
         });
         await JournalTable.ChangeAsync(database, tampering);
         await WithSupervisorAsync("with a bad snapshot", paths, database, run, async (_, supervisor) =>
-            Assert.Equal((100, run.LastVersion[VectorSet.Parameters].Fingerprint), await LookAsync(supervisor, run.Name) is var view ? (view.Round, view.Fingerprint) : default));
+            Assert.Equal(
+                (100, run.LastVersion[VectorSet.Parameters].Fingerprint),
+                await LookAsync(supervisor, run.Name) is var view ? (view.Round, view.Fingerprint) : default));
     }
 
     // A tiny run makes the corpus that the long one reads.
@@ -83,10 +88,12 @@ public sealed class SnapshotSpecs(ITestOutputHelper output) : IDisposable
         return (paths, database, run);
     }
 
-    private async Task WithSupervisorAsync(string how, DataPaths paths, DatabaseAddress database, SyntheticRun run, Func<ActorSystem, IActorRef, Task> act)
+    private async Task WithSupervisorAsync(
+        string how, DataPaths paths, DatabaseAddress database, SyntheticRun run, Func<ActorSystem, IActorRef, Task> act)
     {
         await using var observations = new Observations(new ObservationStore(database));
-        var context = new SupervisorContext(new CoordinatorSettings(GoesOn: true, TimeSpan.FromMinutes(1)), new CommitFence(database), observations);
+        var context = new SupervisorContext(
+            new CoordinatorSettings(GoesOn: true, TimeSpan.FromMinutes(1)), new CommitFence(database), observations);
         var system = ActorSystem.Create("snapshots", ConfigurationFactory.ParseString("akka.remote.dot-netty.tcp.port = 0")
             .WithFallback(database.JournalSettings()).WithFallback(AkkaSettings.ForDevices(paths)));
         try
@@ -137,7 +144,8 @@ public sealed class SnapshotSpecs(ITestOutputHelper output) : IDisposable
             {
                 WorkOutcome? outcome = order.Content switch
                 {
-                    Average average => new Averaged(average.Round, AveragedChunk.Inputs(average.Version, average.Contributions), run.LastChunks),
+                    Average average =>
+                        new Averaged(average.Round, AveragedChunk.Inputs(average.Version, average.Contributions), run.LastChunks),
                     Assemble assemble => new Assembled(assemble.Round, run.LastVersion.Digest),
                     _ => null,                                         // the score and the checkpoint of the last version
                 };

@@ -52,7 +52,8 @@ internal sealed class SyntheticRun
     {
         var (run, journal, plan) = (RunState.Empty(Id), new List<RunEvent>(), _schedule.Plan);
         Store(new RunEvent.RunStarted(
-            Id, Name, Settings, plan.Elements, Corpus, _schedule.Train.Blocks, _schedule.HeldOut?.Blocks ?? 0, "1 cpu", Origins.Now("a test")));
+            Id, Name, Settings, plan.Elements, Corpus, _schedule.Train.Blocks, _schedule.HeldOut?.Blocks ?? 0,
+            "1 cpu", Origins.Now("a test")));
         Store(new RunEvent.RunInitialized(Id, D("version 0"), D("fingerprint 0")));
         while (true)
         {
@@ -63,12 +64,14 @@ internal sealed class SyntheticRun
             LastVersion = run.NextVersion(plan);
             if (run.Round == plan.Rounds - 1)
                 return journal;
-            Carry(Run.Decide(run, plan, new CoordinatorCommand.CommitRound(run.Round, LastVersion.Digest, D($"fingerprint {run.Round + 1}"), 2, 2)));
+            Carry(Run.Decide(
+                run, plan, new CoordinatorCommand.CommitRound(run.Round, LastVersion.Digest, D($"fingerprint {run.Round + 1}"), 2, 2)));
             if (plan.Evaluates(run.Round))
                 Answer(EvaluateWork.KeyOf(run.Round), new Evaluated(new VersionScore(run.Round, 5, 8)));
             if (plan.Checkpoints(run.Round))
                 Answer(TakeCheckpointWork.KeyOf(run.Round), new CheckpointWritten(new Checkpoint(
-                    run.Round, run.Version!.Value, run.Fingerprint!.Value, [.. run.InnerStates], run.TokensSeen, run.ChainHead, $"round-{run.Round:D6}.json")));
+                    run.Round, run.Version!.Value, run.Fingerprint!.Value, [.. run.InnerStates], run.TokensSeen,
+                    run.ChainHead, $"round-{run.Round:D6}.json")));
         }
 
         void Answer(WorkKey key, WorkOutcome outcome) =>
@@ -98,7 +101,8 @@ internal sealed class SyntheticRun
             _shards[shard].ReadBlock(block, _schedule.Plan.Context, tokens.AsSpan(i * row, row));
         }
 
-        return new ReplicaResult(round, replica, D($"contribution {round} {replica}"), D($"inner {round} {replica}"), _schedule.Plan.TokensPerReplica(round),
+        return new ReplicaResult(
+            round, replica, D($"contribution {round} {replica}"), D($"inner {round} {replica}"), _schedule.Plan.TokensPerReplica(round),
             2.5 + replica, HashChain.AppendStep(HashChain.Empty, SampleDigests.Of(blocks, tokens)));
     }
 

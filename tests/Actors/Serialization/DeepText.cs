@@ -4,7 +4,10 @@ using System.Reflection;
 
 namespace Elastic.Actors.Tests.Serialization;
 
-/// <summary>Everything in a message as text, with all types: records compare their arrays by reference, and JSON shows of a field what its declared type has.</summary>
+/// <summary>
+/// Everything in a message as text, with all types: records compare their arrays by reference, and JSON shows of a field what its declared
+/// type has.
+/// </summary>
 internal static class DeepText
 {
     public static string Of(object? value) => value switch

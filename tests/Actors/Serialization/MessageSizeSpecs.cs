@@ -28,7 +28,8 @@ public sealed class MessageSizeSpecs
         };
         world.Run();
 
-        foreach (var name in new[] { "Compute", "Average", "Averaged", "Assemble", "TakeCheckpoint", "CheckpointWritten", "Retain", "Enlist" })
+        foreach (var name in new[] { "Compute", "Average", "Averaged", "Assemble", "TakeCheckpoint",
+            "CheckpointWritten", "Retain", "Enlist" })
             Assert.Contains(name, largest.Keys);
         Assert.All(largest, l => Assert.True(l.Value <= 65_536, $"{l.Key} has {l.Value} bytes"));
     }

@@ -42,7 +42,8 @@ public sealed class RefusalSpecs(WireSystem wire) : IClassFixture<WireSystem>
     [Fact]
     public void A_foreign_subtype_inside_one_of_Elastic_s_messages_is_refused_and_never_made()
     {
-        var result = Foreign.Write(new WorkResult(new JobId("a"), new NodeId("a"), new OrderId(1, 1), CopyWork.KeyOf(0, 0), null, new ForeignOutcome()));
+        var result = Foreign.Write(
+            new WorkResult(new JobId("a"), new NodeId("a"), new OrderId(1, 1), CopyWork.KeyOf(0, 0), null, new ForeignOutcome()));
         Assert.Equal(1, Census.During(() => Assert.IsType<WorkResult>(Foreign.Read(result))));
         Assert.Equal(0, Census.During(() => Assert.ThrowsAny<Exception>(() => wire.Read(result))));
 
@@ -64,21 +65,25 @@ public sealed class RefusalSpecs(WireSystem wire) : IClassFixture<WireSystem>
     public void The_refusal_names_the_type()
     {
         var bytes = Foreign.Write(new Foreign());
-        Assert.Contains(nameof(Foreign), Assert.Throws<UserEvilDeserializationException>(() => wire.Read(bytes)).ToString(), StringComparison.Ordinal);
+        Assert.Contains(
+            nameof(Foreign), Assert.Throws<UserEvilDeserializationException>(() => wire.Read(bytes)).ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
     public void Json_that_names_a_type_is_refused_and_the_type_never_made()
     {
-        var json = Encoding.UTF8.GetBytes($$"""{"$type":"{{typeof(Foreign).FullName}}, {{typeof(Foreign).Assembly.GetName().Name}}","Text":"x"}""");
+        var json = Encoding.UTF8.GetBytes(
+            $$"""{"$type":"{{typeof(Foreign).FullName}}, {{typeof(Foreign).Assembly.GetName().Name}}","Text":"x"}""");
         using var careless = ActorSystem.Create("careless", "akka { loglevel = OFF, stdout-loglevel = OFF }");
         foreach (var manifest in new[] { typeof(object).AssemblyQualifiedName, typeof(Foreign).AssemblyQualifiedName })
         {
             // With Akka's own serializer it is made: the bytes are good.
-            Assert.Equal(1, Census.During(() => Assert.IsType<Foreign>(((ExtendedActorSystem)careless).Serialization.Deserialize(json, 1, manifest))));
+            Assert.Equal(1, Census.During(() => Assert.IsType<Foreign>(
+                ((ExtendedActorSystem)careless).Serialization.Deserialize(json, 1, manifest))));
             Assert.Equal(0, Census.During(() => Assert.EndsWith(
                 "is refused: JSON is not accepted",
-                Assert.Throws<SerializationException>(() => wire.Registry.Deserialize(json, 1, manifest)).Message, StringComparison.Ordinal)));
+                Assert.Throws<SerializationException>(() => wire.Registry.Deserialize(json, 1, manifest)).Message,
+                StringComparison.Ordinal)));
         }
     }
 
@@ -103,7 +108,10 @@ public sealed class RefusalSpecs(WireSystem wire) : IClassFixture<WireSystem>
     {
         Assert.All(EventKind.All, kind => Assert.IsType<EventSerializer>(wire.Registry.FindSerializerForType(kind.Type)));
         Assert.IsType<EventSerializer>(wire.Registry.FindSerializerForType(typeof(RunState)));
-        Assert.Equal(JournalRows.OldFormat, Assert.Throws<ElasticException>(() => wire.Read(Foreign.Write(new RunEvent.RunPaused(new RunId("a"), Origins.Now("a test"))))).Message);
+        Assert.Equal(
+            JournalRows.OldFormat,
+            Assert.Throws<ElasticException>(() =>
+                wire.Read(Foreign.Write(new RunEvent.RunPaused(new RunId("a"), Origins.Now("a test"))))).Message);
         Assert.Throws<SerializationException>(() => new EventSerializer((ExtendedActorSystem)wire.System).ToBinary(new NodeId("a")));
     }
 

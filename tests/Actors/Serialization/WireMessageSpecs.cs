@@ -35,7 +35,9 @@ public sealed class WireMessageSpecs(WireSystem wire) : IClassFixture<WireSystem
     {
         Type[] plain = [typeof(int[]), typeof(byte[]), typeof(string[])];
         Assembly[] ours = [typeof(IWireMessage).Assembly, typeof(Digest).Assembly, typeof(WorkKind).Assembly];
-        Assert.All(new AllowedTypes(typeof(WorkKind).Assembly).Types.Except(plain), t => Assert.Contains((t.GetElementType() ?? t).Assembly, ours));
+        Assert.All(
+            new AllowedTypes(typeof(WorkKind).Assembly).Types.Except(plain),
+            t => Assert.Contains((t.GetElementType() ?? t).Assembly, ours));
     }
 
     // A value of each field that no other has; bare: null, empty or default where there is such a thing.
@@ -76,8 +78,11 @@ public sealed class WireMessageSpecs(WireSystem wire) : IClassFixture<WireSystem
         var constructor = type.GetConstructors().MaxBy(c => c.GetParameters().Length)!;
         var message = constructor.Invoke([.. constructor.GetParameters().Select(p =>
             bare && nullable.Create(p).ReadState == NullabilityState.Nullable ? null : Make(p.ParameterType, bare))]);
-        foreach (var property in type.GetProperties().Where(p => p.SetMethod is not null && !constructor.GetParameters().Any(c => c.Name == p.Name)))
-            property.SetValue(message, bare && nullable.Create(property).ReadState == NullabilityState.Nullable ? null : Make(property.PropertyType, bare));
+        foreach (var property in type.GetProperties()
+            .Where(p => p.SetMethod is not null && !constructor.GetParameters().Any(c => c.Name == p.Name)))
+            property.SetValue(
+                message,
+                bare && nullable.Create(property).ReadState == NullabilityState.Nullable ? null : Make(property.PropertyType, bare));
         return message;
     }
 }

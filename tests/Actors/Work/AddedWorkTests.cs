@@ -10,8 +10,8 @@ using Elastic.Testing;
 
 namespace Elastic.Actors.Tests.Work;
 
-// What it takes to add a kind of work: the first half of this file would be Coordination/Work/Hash.cs, the second Actors/Work/HashExecutor.cs.
-// Besides, each of the two lists (WorkKinds.All, WorkExecutors.All) gets a word.
+// What it takes to add a kind of work: the first half of this file would be Coordination/Work/Hash.cs, the second
+// Actors/Work/HashExecutor.cs. Besides, each of the two lists (WorkKinds.All, WorkExecutors.All) gets a word.
 
 /// <summary>Compute the digest of a text.</summary>
 public sealed record Hash(int Round, string Text) : WorkContent;
@@ -112,7 +112,8 @@ public sealed class AddedWorkTests
     [Fact]
     public void A_kind_that_is_not_in_the_list_counts_for_nothing_and_its_messages_do_not_travel()
     {
-        Assert.Equal("there is no kind of work \"hash\"", Run.Decide(RunSamples.Computing, RunSamples.Plan, Result(new Hashed(Answer))).Refusal);
+        Assert.Equal(
+            "there is no kind of work \"hash\"", Run.Decide(RunSamples.Computing, RunSamples.Plan, Result(new Hashed(Answer))).Refusal);
         var bytes = Codec.Write(Result(new Hashed(Answer)));
         Assert.ThrowsAny<Exception>(() => new WireCodec(typeof(WorkKind).Assembly).Read(bytes));
     }

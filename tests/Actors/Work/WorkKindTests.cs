@@ -24,7 +24,8 @@ public sealed class WorkKindTests
         Assert.Matches($@"public sealed record {stem}(\([^)]*\))? : WorkContent;", ordered);
         Assert.Matches(@"public sealed record \w+\([^)]*\) : WorkOutcome;", ordered);
         Assert.Contains($"public sealed class {stem}Work : WorkKind", ordered, StringComparison.Ordinal);
-        Assert.Contains($"internal sealed class {stem}Executor : WorkExecutor", Read(Executors, $"{stem}Executor.cs"), StringComparison.Ordinal);
+        Assert.Contains(
+            $"internal sealed class {stem}Executor : WorkExecutor", Read(Executors, $"{stem}Executor.cs"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -52,8 +53,9 @@ public sealed class WorkKindTests
 
     private static string Stem(WorkKind kind) => kind.GetType().Name[..^"Work".Length];
 
-    private static IEnumerable<string> Stems(string folder, string ending) => Directory.GetFiles(Path.Combine(Root, folder), $"*{ending}.cs")
-        .Select(f => Path.GetFileNameWithoutExtension(f)[..^ending.Length]).Order(StringComparer.Ordinal);
+    private static IEnumerable<string> Stems(string folder, string ending) =>
+        Directory.GetFiles(Path.Combine(Root, folder), $"*{ending}.cs")
+            .Select(f => Path.GetFileNameWithoutExtension(f)[..^ending.Length]).Order(StringComparer.Ordinal);
 
     private static string Read(string folder, string file) => File.ReadAllText(Path.Combine(Root, folder, file));
 

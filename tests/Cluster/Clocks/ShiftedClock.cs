@@ -4,7 +4,9 @@ using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
 
-/// <summary>Starts processes whose wall clock is wrong. Without a C compiler, or where libraries cannot be preloaded, the test is skipped.</summary>
+/// <summary>
+/// Starts processes whose wall clock is wrong. Without a C compiler, or where libraries cannot be preloaded, the test is skipped.
+/// </summary>
 internal sealed class ShiftedClock
 {
     private readonly string _library;

@@ -44,7 +44,8 @@ public sealed class ElasticProcessTests : TemporaryFolder
     public async Task A_process_can_be_asked_to_end()
     {
         using var worker = Waiting();
-        await new Wait(Deadline, TimeSpan.FromMilliseconds(20)).UntilAsync("it said something", () => Task.FromResult(worker.Said.Length > 0));
+        await new Wait(Deadline, TimeSpan.FromMilliseconds(20))
+            .UntilAsync("it said something", () => Task.FromResult(worker.Said.Length > 0));
         worker.Signal("TERM");
         await worker.EndAsync(Deadline);
     }

@@ -29,7 +29,8 @@ public sealed class RequirementTests : TemporaryFolder
     [Fact]
     public void Where_everything_has_to_be_there_it_fails()
     {
-        var failed = Assert.Throws<FailException>(() => Requirement.Need(there: false, "needs PostgreSQL: apt-get install postgresql", all: true));
+        var failed = Assert.Throws<FailException>(() =>
+            Requirement.Need(there: false, "needs PostgreSQL: apt-get install postgresql", all: true));
         Assert.Contains("apt-get install postgresql", failed.Message, StringComparison.Ordinal);
         Assert.Contains(Requirement.Variable, failed.Message, StringComparison.Ordinal);
     }

@@ -27,7 +27,9 @@ public class DocumentReaderTests
             byte[] bytes = [.. Enumerable.Repeat((byte)'a', length), 0xE2, 0x82, (byte)'b', (byte)'\n'];
             using var folder = new TemporaryFolder();
             var file = CorpusSources.Resolve([folder.Write("a.txt", bytes)])[0];
-            Assert.Equal(new string('a', length) + "\uFFFDb", string.Concat(DocumentReader.Read(file, statistics).Select(d => d.Text)).TrimEnd());
+            Assert.Equal(
+                new string('a', length) + "\uFFFDb",
+                string.Concat(DocumentReader.Read(file, statistics).Select(d => d.Text)).TrimEnd());
             Assert.Equal(1, statistics.InvalidUtf8Sequences);
         }
     }
@@ -100,7 +102,8 @@ public class DocumentReaderTests
     [Fact]
     public void Compressed_lines_are_read_like_plain_ones_until_the_data_breaks()
     {
-        var lines = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 50_000).Select(i => $"{{\"text\": \"document {i * 7919}\"}}\n")));
+        var lines = Encoding.UTF8.GetBytes(string.Concat(
+            Enumerable.Range(0, 50_000).Select(i => $"{{\"text\": \"document {i * 7919}\"}}\n")));
         using var compressor = new Compressor();
         var compressed = compressor.Wrap(lines).ToArray();
         Assert.Equal(50_000, Read("a.jsonl.zst", compressed).Count);
@@ -162,7 +165,8 @@ public class DocumentReaderTests
             using var rows = writer.CreateRowGroup();
             await rows.WriteAsync(body, ["x"]);
         }
-        var error = Assert.Throws<ElasticException>(() => DocumentReader.Read(CorpusSources.Resolve([folder["a.parquet"]])[0], _statistics).ToList());
+        var error = Assert.Throws<ElasticException>(() =>
+            DocumentReader.Read(CorpusSources.Resolve([folder["a.parquet"]])[0], _statistics).ToList());
         Assert.Contains("no column \"text\" of strings (it has body)", error.Message, StringComparison.Ordinal);
     }
 

@@ -58,14 +58,14 @@ public class ReferenceDocumentationTests
     [Fact]
     public void Paragraphs_lists_and_code_keep_their_lines() =>
         Assert.Equal("T\nFirst.\nSecond:\n- Red: warm\n- blue\nvar x = 1;\n  x++;\nend, words and more.\n", Assert.Single(Read("""
-            <doc><members><member name="T:T"><summary><para>First.</para><para>Second:</para>
-            <list type="bullet"><item><term>Red</term><description>warm</description></item><item><description>blue</description></item></list>
-            <code>
-            var x = 1;
-              x++;
-            </code>
-            end, <see href="https://example.org">words</see> and <typeparamref name="more" />.</summary></member></members></doc>
-            """)).Text);
+        <doc><members><member name="T:T"><summary><para>First.</para><para>Second:</para>
+        <list type="bullet"><item><term>Red</term><description>warm</description></item><item><description>blue</description></item></list>
+        <code>
+        var x = 1;
+          x++;
+        </code>
+        end, <see href="https://example.org">words</see> and <typeparamref name="more" />.</summary></member></members></doc>
+        """)).Text);
 
     [Theory]
     [InlineData("T:System.Collections.Generic.List`1", "System.Collections.Generic.List<T>")]
@@ -110,6 +110,7 @@ public class ReferenceDocumentationTests
     private static List<Document> Read(string xml)
     {
         using var folder = new TemporaryFolder();
-        return [.. DocumentReader.Read(CorpusSources.Resolve([folder.Write("a.xml", Encoding.UTF8.GetBytes(xml))])[0], new ReadStatistics())];
+        return [.. DocumentReader.Read(
+            CorpusSources.Resolve([folder.Write("a.xml", Encoding.UTF8.GetBytes(xml))])[0], new ReadStatistics())];
     }
 }

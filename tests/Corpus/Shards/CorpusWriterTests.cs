@@ -138,7 +138,8 @@ public sealed class CorpusWriterTests : IDisposable
     [Fact]
     public void A_document_longer_than_a_shard_stays_whole()
     {
-        var corpus = Corpora.Build(_folder["c"], [new Document("s", "long", new string('x', 200_000)), new Document("s", "short", "y")], heldOut: 0);
+        var corpus = Corpora.Build(
+            _folder["c"], [new Document("s", "long", new string('x', 200_000)), new Document("s", "short", "y")], heldOut: 0);
         Assert.Equal([200_001, 2], corpus.TrainShards.Select(s => s.Tokens));
     }
 

@@ -67,5 +67,6 @@ public sealed class LlmcCorpusTests : IDisposable
     private void Write(string name, int[] tokens) => _folder.Write("in/" + name, Corpora.LlmcBytes(tokens));
 
     private BuiltCorpus Build(string name = "out", Tokenizer? tokenizer = null) =>
-        LlmcCorpus.Build(_folder[name], Digest.Of("id"u8), tokenizer ?? Gpt2, CorpusSources.Resolve([_folder["in"]]), CancellationToken.None);
+        LlmcCorpus.Build(
+            _folder[name], Digest.Of("id"u8), tokenizer ?? Gpt2, CorpusSources.Resolve([_folder["in"]]), CancellationToken.None);
 }

@@ -33,5 +33,6 @@ public class CorpusIdentityTests
         Assert.Equal(ids.Count, ids.Distinct().Count());
     }
 
-    private static Digest IdOf(TemporaryFolder folder, CorpusSettings settings) => CorpusIdentity.Of(CorpusSources.Resolve([folder.Path]), settings);
+    private static Digest IdOf(TemporaryFolder folder, CorpusSettings settings) =>
+        CorpusIdentity.Of(CorpusSources.Resolve([folder.Path]), settings);
 }

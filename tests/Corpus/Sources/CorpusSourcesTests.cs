@@ -6,7 +6,9 @@ public class CorpusSourcesTests
 {
     [Fact]
     public void A_source_that_does_not_exist_is_named() =>
-        Refusal.Says("corpus source /no/such/corpus does not exist: name a file or folder of text", () => CorpusSources.Resolve(["/no/such/corpus"]));
+        Refusal.Says(
+            "corpus source /no/such/corpus does not exist: name a file or folder of text",
+            () => CorpusSources.Resolve(["/no/such/corpus"]));
 
     [Fact]
     public void A_file_that_is_not_supported_is_named_with_what_is()

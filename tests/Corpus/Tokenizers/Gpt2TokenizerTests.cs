@@ -91,7 +91,9 @@ public class Gpt2TokenizerTests
     [Fact]
     public void Many_threads_share_one_tokenizer()
     {
-        var texts = Enumerable.Range(0, 400).Select(i => string.Concat(Enumerable.Range(0, 50).Select(j => $" word{i * j} don't 0{j}0"))).ToList();
+        var texts = Enumerable.Range(0, 400)
+            .Select(i => string.Concat(Enumerable.Range(0, 50).Select(j => $" word{i * j} don't 0{j}0")))
+            .ToList();
         var expected = texts.ConvertAll(Encode);
         Assert.Equal(expected, texts.AsParallel().AsOrdered().WithDegreeOfParallelism(4).Select(Encode));
     }

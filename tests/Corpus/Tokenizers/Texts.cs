@@ -18,7 +18,8 @@ internal static class Texts
 
     // Emoji, and code points of all planes, letters and digits among them.
     private static readonly Gen<string> AstralFragment = Gen.OneOf(
-        Gen.Int[0x10000, 0x10FFFF], Gen.Int[0x10000, 0x1FFFF], Gen.Int[0x1D400, 0x1D7FF], Gen.Int[0x1F300, 0x1F6FF], Gen.Int[0x20000, 0x2A6DF])
+        Gen.Int[0x10000, 0x10FFFF], Gen.Int[0x10000, 0x1FFFF], Gen.Int[0x1D400, 0x1D7FF], Gen.Int[0x1F300, 0x1F6FF],
+        Gen.Int[0x20000, 0x2A6DF])
         .Select(char.ConvertFromUtf32);
 
     private static readonly Gen<string> LoneSurrogate = Gen.Char['\uD800', '\uDFFF'].Select(c => c.ToString());
@@ -27,7 +28,8 @@ internal static class Texts
     public static readonly Gen<string> BasicPlane = Joined(Gen.OneOf(Fragment, BasicPlaneFragment));
 
     /// <summary>Every plane, and lone surrogates.</summary>
-    public static readonly Gen<string> Any = Joined(Gen.Frequency((6, Fragment), (2, BasicPlaneFragment), (2, AstralFragment), (1, LoneSurrogate)));
+    public static readonly Gen<string> Any = Joined(Gen.Frequency(
+        (6, Fragment), (2, BasicPlaneFragment), (2, AstralFragment), (1, LoneSurrogate)));
 
     private static Gen<string> Joined(Gen<string> fragment) => fragment.Array[0, 12].Select(string.Concat);
 }

@@ -76,7 +76,8 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
-    public async Task No_corpus_at_all_is_exit_code_3() => Assert.Equal(ExitCodes.NotFound, await Run("corpus", "show", "--data-dir", _folder));
+    public async Task No_corpus_at_all_is_exit_code_3() =>
+        Assert.Equal(ExitCodes.NotFound, await Run("corpus", "show", "--data-dir", _folder));
 
     [Theory]
     [InlineData("train")]

@@ -29,7 +29,9 @@ public sealed class AddedSettingTests
     [Fact]
     public void Its_key_is_known_and_found_when_misspelt()
     {
-        Assert.Equal(SettingsRecord.Of(typeof(TrainingSettings)).Settings.Select(s => s.Key).Append("tide.height"), Schema.Settings.Select(s => s.Key));
+        Assert.Equal(
+            SettingsRecord.Of(typeof(TrainingSettings)).Settings.Select(s => s.Key).Append("tide.height"),
+            Schema.Settings.Select(s => s.Key));
         Assert.Equal(
             ["unknown key tide.heigth (mine.conf, line 1): did you mean tide.height?"],
             ConfigurationLayer.Parse("mine.conf", "tide { heigth = 1 }", Schema).Problems);
@@ -39,7 +41,9 @@ public sealed class AddedSettingTests
     public void It_is_bound_from_layers_over_its_default_and_refused_when_it_is_of_the_wrong_type()
     {
         Assert.Equal(1.5, Bound("").Tide.Height);
-        Assert.Equal((4.25, 7), (Bound("tide.height = 4.25, run.rounds = 7").Tide.Height, Bound("tide.height = 4.25, run.rounds = 7").Training.Run.Rounds));
+        Assert.Equal(
+            (4.25, 7),
+            (Bound("tide.height = 4.25, run.rounds = 7").Tide.Height, Bound("tide.height = 4.25, run.rounds = 7").Training.Run.Rounds));
         List<string> problems = [];
         Bound("tide.height = high", problems);
         Assert.Equal(["tide.height = high (mine.conf, line 1): expected a number"], problems);
@@ -60,7 +64,9 @@ public sealed class AddedSettingTests
         // What a run wrote before the key existed; its default came with it.
         Assert.Equal(0, SettingsText.Read<WithTide>(SettingsText.Write(TrainingSettings.Defaults)).Tide.Height);
         // A text of the key's own version has to have it.
-        Assert.Equal("the stored settings of the run lack tide.height", Refusal<WithTide>(text.Replace(",\"tide.height\":4.25", "", StringComparison.Ordinal)));
+        Assert.Equal(
+            "the stored settings of the run lack tide.height",
+            Refusal<WithTide>(text.Replace(",\"tide.height\":4.25", "", StringComparison.Ordinal)));
         // Who does not know the key does not go on with its run.
         Assert.Equal(
             "the run was started by a newer Elastic, whose settings have version 3 (this one knows 2): go on with that version",
@@ -80,9 +86,10 @@ public sealed class AddedSettingTests
 
             | key | default | takes | fixed | |
             |---|---|---|---|---|
-            | `tide.height` | `1.5` | a number from 0 to 16 | yes | Metres of water above the mean. One and a half, because that is usual. Higher is wetter. |
-
-            """, SettingsDocuments.Tables(Schema), StringComparison.Ordinal);
+            | `tide.height` | `1.5` | a number from 0 to 16 | yes |
+            """ +
+            " Metres of water above the mean. One and a half, because that is usual. Higher is wetter. |\n",
+            SettingsDocuments.Tables(Schema), StringComparison.Ordinal);
         Assert.EndsWith("""
 
             tide {
@@ -95,7 +102,9 @@ public sealed class AddedSettingTests
     }
 
     private static WithTide Bound(string text, List<string>? problems = null) => SettingsBinding.Bind<WithTide>(
-        ConfigurationLoader.Merge([ConfigurationLayer.Defaults(Schema), ConfigurationLayer.Parse("mine.conf", text, Schema)], Schema), problems ?? []);
+        ConfigurationLoader.Merge([ConfigurationLayer.Defaults(Schema), ConfigurationLayer.Parse("mine.conf", text, Schema)], Schema),
+        problems ?? []);
 
-    private static string Refusal<T>(string text) where T : SettingsGroup => Assert.Throws<ElasticException>(() => SettingsText.Read<T>(text)).Message;
+    private static string Refusal<T>(string text) where T : SettingsGroup =>
+        Assert.Throws<ElasticException>(() => SettingsText.Read<T>(text)).Message;
 }

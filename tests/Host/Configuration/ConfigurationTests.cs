@@ -28,7 +28,8 @@ public sealed class ConfigurationTests
     [InlineData("optimizer.schedule=cosinus", "optimizer.schedule = cosinus (--set): expected linear or cosine or constant")]
     [InlineData("batch.micro=null", "batch.micro is not set: give it a value (the default is 8)")]
     [InlineData("model.layers=[1]", "model.layers = [1] (--set): expected a whole number")]
-    public void A_value_of_the_wrong_type_names_key_value_and_expectation(string set, string message) => Assert.Equal(message, Refusal(set));
+    public void A_value_of_the_wrong_type_names_key_value_and_expectation(string set, string message) =>
+        Assert.Equal(message, Refusal(set));
 
     [Fact]
     public void A_batch_that_does_not_divide_is_refused_with_a_remedy()
@@ -43,10 +44,12 @@ public sealed class ConfigurationTests
         Assert.Equal(3, Refusal("model.layers=0", "checkpoint.keep=0", "corpus.tokenizer=klingon").Split('\n').Length);
 
     [Fact]
-    public void A_block_that_is_set_to_a_value_is_an_error() => Assert.Contains("model (--set): it is a block", Refusal("model=big"), StringComparison.Ordinal);
+    public void A_block_that_is_set_to_a_value_is_an_error() =>
+        Assert.Contains("model (--set): it is a block", Refusal("model=big"), StringComparison.Ordinal);
 
     [Fact]
-    public void A_set_without_a_value_is_an_error_that_shows_how() => Assert.Contains("write --set key=value", Refusal("run.rounds"), StringComparison.Ordinal);
+    public void A_set_without_a_value_is_an_error_that_shows_how() =>
+        Assert.Contains("write --set key=value", Refusal("run.rounds"), StringComparison.Ordinal);
 
     [Fact]
     public void A_config_that_is_neither_preset_nor_file_names_the_nearest_preset() =>
@@ -80,7 +83,9 @@ public sealed class ConfigurationTests
     {
         var file = Write("run { name = from-file, seed = 7 }\nmodel.layers = 3");
         var settings = Load(new([file], ["run.seed=8", "run.name=from-set", "run.seed=9"], Run: "from-option"));
-        Assert.Equal(("from-option", 9UL, 3, 20), (settings.Training.Run.Name, settings.Training.Run.Seed, settings.Training.Model.Layers, settings.Training.Run.InnerSteps));
+        Assert.Equal(
+            ("from-option", 9UL, 3, 20),
+            (settings.Training.Run.Name, settings.Training.Run.Seed, settings.Training.Model.Layers, settings.Training.Run.InnerSteps));
     }
 
     [Fact]
@@ -88,7 +93,9 @@ public sealed class ConfigurationTests
     {
         var file = Write("run.name = mine");
         var settings = Load(new(["gpt2-124m", file], []));
-        Assert.Equal(("mine", 12, $"gpt2-124m + {Path.GetFileName(file)}"), (settings.Training.Run.Name, settings.Training.Model.Layers, settings.Title));
+        Assert.Equal(
+            ("mine", 12, $"gpt2-124m + {Path.GetFileName(file)}"),
+            (settings.Training.Run.Name, settings.Training.Model.Layers, settings.Title));
     }
 
     [Fact]
@@ -130,7 +137,8 @@ public sealed class ConfigurationTests
     }
 
     [Fact]
-    public void Seeds_are_exact_up_to_the_largest_one() => Assert.Equal(ulong.MaxValue, Load(new([], [$"run.seed={ulong.MaxValue}"])).Training.Run.Seed);
+    public void Seeds_are_exact_up_to_the_largest_one() =>
+        Assert.Equal(ulong.MaxValue, Load(new([], [$"run.seed={ulong.MaxValue}"])).Training.Run.Seed);
 
     private static ElasticSettings Load(ConfigurationRequest request) => ConfigurationLoader.Load(request);
 

@@ -58,12 +58,15 @@ internal static class SettingsDocuments
         {
             text.Append($"\n## {block.Key}\n\n| key | default | takes | fixed | |\n|---|---|---|---|---|\n");
             foreach (var setting in block)
-                text.Append($"| `{setting.Key}` | `{setting.ShownDefault}` | {setting.Takes} | {(setting.PartOfAnswer ? "yes" : "")} | {Links(setting.Why)} |\n");
+                text.Append(
+                    $"| `{setting.Key}` | `{setting.ShownDefault}` | {setting.Takes} | " +
+                    $"{(setting.PartOfAnswer ? "yes" : "")} | {Links(setting.Why)} |\n");
         }
 
         return text.ToString();
     }
 
     // "docs/cluster.md", read in docs/.
-    private static string Links(string text) => Regex.Replace(text, @"\bdocs/(?<page>\w+\.md)\b", "[${page}](${page})", RegexOptions.NonBacktracking);
+    private static string Links(string text) =>
+        Regex.Replace(text, @"\bdocs/(?<page>\w+\.md)\b", "[${page}](${page})", RegexOptions.NonBacktracking);
 }

@@ -9,9 +9,9 @@ public sealed class SettingsTextTests
 {
     /// <summary>As it was written before texts had a version. It lies in journals: it must read the same for ever.</summary>
     private static readonly string Version1 = OneLine("""
-        {"run.name":"tiny","run.seed":42,"run.replicas":1,"run.inner-steps":20,"run.rounds":40,"run.epochs":null,"run.averaging":"average","run.audit-rate":0,
-        "batch.sequences":16,"batch.micro":8,"model.architecture":"gpt2","model.layers":4,"model.heads":4,"model.width":128,
-        "model.context":128,"model.vocabulary":0,"model.dropout":0,"model.init":null,"optimizer.learning-rate":0.002,
+        {"run.name":"tiny","run.seed":42,"run.replicas":1,"run.inner-steps":20,"run.rounds":40,"run.epochs":null,"run.averaging":"average",
+        "run.audit-rate":0,"batch.sequences":16,"batch.micro":8,"model.architecture":"gpt2","model.layers":4,"model.heads":4,
+        "model.width":128,"model.context":128,"model.vocabulary":0,"model.dropout":0,"model.init":null,"optimizer.learning-rate":0.002,
         "optimizer.minimum-learning-rate":0.0002,"optimizer.betas":[0.9,0.95],"optimizer.epsilon":1E-08,"optimizer.weight-decay":0.1,
         "optimizer.clip":1,"optimizer.label-smoothing":0,"optimizer.schedule":"cosine","optimizer.warmup-steps":40,
         "optimizer.outer-learning-rate":0.7,"optimizer.outer-momentum":0.9,"corpus.sources":[],"corpus.tokenizer":"byte",
@@ -20,13 +20,14 @@ public sealed class SettingsTextTests
 
     /// <summary>Likewise, of version 2.</summary>
     private static readonly string Version2 = OneLine("""
-        {"settings":2,"run.name":"second","run.seed":18446744073709551615,"run.replicas":4,"run.inner-steps":500,"run.rounds":null,"run.epochs":3,
-        "run.averaging":"nesterov","run.audit-rate":0.05,"batch.sequences":32,"batch.micro":4,"model.architecture":"gpt2","model.layers":12,
-        "model.heads":12,"model.width":768,"model.context":1024,"model.vocabulary":50257,"model.dropout":0.1,"model.init":"/a/round-000012.json",
-        "optimizer.learning-rate":0.0006,"optimizer.minimum-learning-rate":6E-05,"optimizer.betas":[0.8,0.99],"optimizer.epsilon":1E-06,
-        "optimizer.weight-decay":0.2,"optimizer.clip":0.5,"optimizer.label-smoothing":0.01,"optimizer.schedule":"linear","optimizer.warmup-steps":700,
-        "optimizer.outer-learning-rate":0.6,"optimizer.outer-momentum":0.8,"corpus.sources":["/b","c d"],"corpus.tokenizer":"gpt2",
-        "corpus.held-out":0.02,"checkpoint.every-rounds":10,"checkpoint.keep":2,"evaluation.every-rounds":11,"evaluation.sequences":128}
+        {"settings":2,"run.name":"second","run.seed":18446744073709551615,"run.replicas":4,"run.inner-steps":500,"run.rounds":null,
+        "run.epochs":3,"run.averaging":"nesterov","run.audit-rate":0.05,"batch.sequences":32,"batch.micro":4,"model.architecture":"gpt2",
+        "model.layers":12,"model.heads":12,"model.width":768,"model.context":1024,"model.vocabulary":50257,"model.dropout":0.1,
+        "model.init":"/a/round-000012.json","optimizer.learning-rate":0.0006,"optimizer.minimum-learning-rate":6E-05,
+        "optimizer.betas":[0.8,0.99],"optimizer.epsilon":1E-06,"optimizer.weight-decay":0.2,"optimizer.clip":0.5,
+        "optimizer.label-smoothing":0.01,"optimizer.schedule":"linear","optimizer.warmup-steps":700,"optimizer.outer-learning-rate":0.6,
+        "optimizer.outer-momentum":0.8,"corpus.sources":["/b","c d"],"corpus.tokenizer":"gpt2","corpus.held-out":0.02,
+        "checkpoint.every-rounds":10,"checkpoint.keep":2,"evaluation.every-rounds":11,"evaluation.sequences":128}
         """);
 
     // A value of every kind for every key that there is, so that a new key is tried, too.
@@ -131,7 +132,8 @@ public sealed class SettingsTextTests
     [Theory]
     [InlineData("\"run.seed\":42,", "", "the stored settings of the run lack run.seed")]
     [InlineData("{", "{\"run.moon-phase\":1,", "the run was started by a newer Elastic that knows run.moon-phase: go on with that version")]
-    [InlineData("\"settings\":2", "\"settings\":3", "the run was started by a newer Elastic, whose settings have version 3 (this one knows 2): go on with that version")]
+    [InlineData("\"settings\":2", "\"settings\":3",
+        "the run was started by a newer Elastic, whose settings have version 3 (this one knows 2): go on with that version")]
     [InlineData("\"settings\":2", "\"settings\":0", "the stored settings of the run hold no usable settings")]
     [InlineData("\"settings\":2", "\"settings\":\"2\"", "the stored settings of the run hold no usable settings")]
     [InlineData("\"average\"", "\"median\"", "the stored settings of the run hold no usable run.averaging")]
@@ -145,7 +147,10 @@ public sealed class SettingsTextTests
     {
         var text = SettingsText.Write(Tiny());
         Assert.Contains(part, text, StringComparison.Ordinal);
-        Assert.Equal(why, Refusal($"{text[..text.IndexOf(part, StringComparison.Ordinal)]}{other}{text[(text.IndexOf(part, StringComparison.Ordinal) + part.Length)..]}"));
+        Assert.Equal(
+            why,
+            Refusal($"{text[..text.IndexOf(part, StringComparison.Ordinal)]}{other}" +
+                $"{text[(text.IndexOf(part, StringComparison.Ordinal) + part.Length)..]}"));
     }
 
     [Fact]
@@ -153,7 +158,8 @@ public sealed class SettingsTextTests
     {
         var text = SettingsText.Write(Tiny());
         Assert.Contains("cannot be read", Refusal(text[..20]), StringComparison.Ordinal);
-        Assert.Contains("cannot be read", Refusal(text.Replace("{", "{\"run.seed\":7,", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains(
+            "cannot be read", Refusal(text.Replace("{", "{\"run.seed\":7,", StringComparison.Ordinal)), StringComparison.Ordinal);
         Assert.Contains("not a JSON object", Refusal("[]"), StringComparison.Ordinal);
     }
 
@@ -169,7 +175,8 @@ public sealed class SettingsTextTests
     /// <summary>A key that is missing here by mistake would let a run go on with other weights.</summary>
     [Fact]
     public void Only_these_keys_may_change_while_a_run_goes_on() => Assert.Equal(
-        ["run.name", "run.audit-rate", "corpus.sources", "checkpoint.every-rounds", "checkpoint.keep", "evaluation.every-rounds", "evaluation.sequences"],
+        ["run.name", "run.audit-rate", "corpus.sources", "checkpoint.every-rounds", "checkpoint.keep",
+            "evaluation.every-rounds", "evaluation.sequences"],
         SettingsRecord.Of(typeof(TrainingSettings)).Settings.Where(s => !s.PartOfAnswer).Select(s => s.Key));
 
     private static TrainingSettings Tiny(params string[] sets) => ConfigurationLoader.Load(new(["tiny"], sets)).Training;

@@ -42,7 +42,11 @@ public sealed class DisplayTests
     [Fact]
     public void A_line_leaves_out_what_is_not_known_yet() => Assert.Equal(
         "round  0/40  step   0/800",
-        RunLines.Progress(View with { Round = 0, Steps = 0, TrainLoss = null, ValLoss = null, BitsPerByte = null, TokensPerSecond = 0, Fingerprint = null }));
+        RunLines.Progress(
+            View with
+            {
+                Round = 0, Steps = 0, TrainLoss = null, ValLoss = null, BitsPerByte = null, TokensPerSecond = 0, Fingerprint = null
+            }));
 
     [Fact]
     public void The_header_names_run_config_and_model()
@@ -54,13 +58,15 @@ public sealed class DisplayTests
                 "80 rounds x 20 steps x 1 replica   2.05k tokens a step in 2 micro-batches   seed 42",
             ],
             RunLines.Header("tiny", settings));
-        Assert.StartsWith("3 epochs x", RunLines.Header("t", settings with { Run = settings.Run with { Rounds = null, Epochs = 3 } })[1], StringComparison.Ordinal);
+        Assert.StartsWith(
+            "3 epochs x",
+            RunLines.Header("t", settings with { Run = settings.Run with { Rounds = null, Epochs = 3 } })[1], StringComparison.Ordinal);
     }
 
     [Fact]
     public void The_json_has_the_keys_of_the_design_in_their_order() => Assert.Equal(
-        ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "tokensPerSecond", "fingerprint",
-            "checkpoint", "nodes", "devices", "waitsFor", "notice", "failure"],
+        ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "tokensPerSecond",
+            "fingerprint", "checkpoint", "nodes", "devices", "waitsFor", "notice", "failure"],
         JsonNode.Parse(RunJson.Write(View))!.AsObject().Select(p => p.Key));
 
     [Fact]
@@ -116,9 +122,11 @@ public sealed class DisplayTests
     public void The_summary_says_everything_and_lets_no_escape_sequence_through()
     {
         var text = string.Join('\n',
-            [.. RunSummary.Finished(View, "/data", new RunFolder("/data/runs/tiny-3k9v2mq7"), isDefaultDataDir: false), .. RunSummary.Sample("Gets the \e[2Jvalue\nof")]);
-        foreach (var part in new[] { "perplexity 9.85", "3.300 bits per byte", View.Fingerprint!.Value.Hex, View.Checkpoint!, "/data/runs/tiny-3k9v2mq7/tensorboard",
-            "/data/journal.db", "elastic generate --run tiny", "elastic corpus audit --run tiny --data-dir /data", "  | of" })
+            [.. RunSummary.Finished(View, "/data", new RunFolder("/data/runs/tiny-3k9v2mq7"), isDefaultDataDir: false),
+                .. RunSummary.Sample("Gets the \e[2Jvalue\nof")]);
+        foreach (var part in new[] { "perplexity 9.85", "3.300 bits per byte", View.Fingerprint!.Value.Hex, View.Checkpoint!,
+            "/data/runs/tiny-3k9v2mq7/tensorboard", "/data/journal.db", "elastic generate --run tiny",
+            "elastic corpus audit --run tiny --data-dir /data", "  | of" })
             Assert.Contains(part, text, StringComparison.Ordinal);
         Assert.DoesNotContain('\e', text);
     }

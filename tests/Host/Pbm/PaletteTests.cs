@@ -28,7 +28,8 @@ public sealed class PaletteTests
                 AssertNames(command.Arguments.Select(a => a.Long));
                 AssertNames(command.Arguments.Select(a => a.Short));
                 Assert.All(command.Arguments, a => Assert.Equal(1, a.Short.Length));
-                Assert.All(command.Arguments, a => Assert.True(a is { Kind: ArgumentKind.Flag, ValueName: "" } or { Kind: not ArgumentKind.Flag, ValueName.Length: > 0 }));
+                Assert.All(command.Arguments, a => Assert.True(
+                    a is { Kind: ArgumentKind.Flag, ValueName: "" } or { Kind: not ArgumentKind.Flag, ValueName.Length: > 0 }));
                 Assert.EndsWith(".", command.Description, StringComparison.Ordinal);
                 Assert.All(command.Examples.Split('\n'), l => Assert.InRange(l.Length, 0, Table.Width - 2));
             }
@@ -71,7 +72,9 @@ public sealed class PaletteTests
     public async Task Where_there_are_no_runs_the_way_to_one_is_told(string command)
     {
         _cluster.Runs = [];
-        Assert.StartsWith("no runs yet: start one with pbm run start", (await Assert.ThrowsAsync<NotFoundException>(() => Lines("run", command))).Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "no runs yet: start one with pbm run start",
+            (await Assert.ThrowsAsync<NotFoundException>(() => Lines("run", command))).Message, StringComparison.Ordinal);
         Assert.Equal("no runs yet: start one with pbm run start -n NAME", Assert.Single(await Lines("run", "list")).Text);
     }
 
@@ -81,7 +84,11 @@ public sealed class PaletteTests
         _cluster.Runs =
         [
             FakeCluster.Tiny,
-            FakeCluster.Tiny with { Name = new("books"), Phase = RunPhase.Waiting, TrainLoss = null, ValLoss = null, TokensPerSecond = 0, Round = 0, Steps = 0, Devices = 0 },
+            FakeCluster.Tiny with
+            {
+                Name = new("books"), Phase = RunPhase.Waiting, TrainLoss = null, ValLoss = null,
+                TokensPerSecond = 0, Round = 0, Steps = 0, Devices = 0
+            },
             FakeCluster.Tiny with { Name = new("z"), Failure = "the disk is full" },
         ];
         Assert.Equal(
@@ -117,13 +124,14 @@ public sealed class PaletteTests
         _cluster.Runs = [FakeCluster.Tiny with { Failure = "the disk is full", ValLoss = null, Checkpoint = null, TokensPerSecond = 0 }];
         var failed = Texts(await Lines("run", "status", new CallValue("name", "tiny")));
         Assert.Contains("failure       the disk is full", failed);
-        Assert.DoesNotContain(failed, l => l.StartsWith("val loss", StringComparison.Ordinal) || l.StartsWith("speed", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            failed, l => l.StartsWith("val loss", StringComparison.Ordinal) || l.StartsWith("speed", StringComparison.Ordinal));
     }
 
     [Fact]
     public async Task The_json_of_the_status_has_exactly_the_keys_of_elastic_train() => Assert.Equal(
-        ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "tokensPerSecond", "fingerprint",
-            "checkpoint", "nodes", "devices", "waitsFor", "notice", "failure"],
+        ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "tokensPerSecond",
+            "fingerprint", "checkpoint", "nodes", "devices", "waitsFor", "notice", "failure"],
         Assert.Single(Objects(await Lines("run", "status"))).Select(p => p.Key));
 
     [Fact]
@@ -131,8 +139,10 @@ public sealed class PaletteTests
     {
         _cluster.Views =
         [
-            FakeCluster.Tiny, FakeCluster.Tiny with { Steps = 101 }, FakeCluster.Tiny with { Round = 6, Notice = "checkpoint 5 was damaged" },
-            FakeCluster.Tiny with { Round = 6, Steps = 121, Notice = "checkpoint 5 was damaged" }, FakeCluster.Tiny with { Round = 40, Phase = RunPhase.Finished },
+            FakeCluster.Tiny, FakeCluster.Tiny with { Steps = 101 },
+            FakeCluster.Tiny with { Round = 6, Notice = "checkpoint 5 was damaged" },
+            FakeCluster.Tiny with { Round = 6, Steps = 121, Notice = "checkpoint 5 was damaged" },
+            FakeCluster.Tiny with { Round = 40, Phase = RunPhase.Finished },
         ];
         var lines = await Lines("run", "watch");
         Assert.Equal(
@@ -148,9 +158,12 @@ public sealed class PaletteTests
         _cluster.Views = [FakeCluster.Tiny, FakeCluster.Tiny with { Failure = "the disk is full" }];
         Assert.Equal("run tiny: the disk is full", (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "watch"))).Message);
         _cluster.Views = [FakeCluster.Tiny, FakeCluster.Tiny with { Phase = RunPhase.Stopped }];
-        Assert.StartsWith("run tiny was stopped at round 5/40", (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "watch"))).Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "run tiny was stopped at round 5/40",
+            (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "watch"))).Message, StringComparison.Ordinal);
         _cluster.Views = [FakeCluster.Tiny];
-        Assert.Contains("lost from sight", (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "watch"))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "lost from sight", (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "watch"))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -165,30 +178,40 @@ public sealed class PaletteTests
         Assert.Single(watch.Of(FakeCluster.Tiny with { Steps = 102 }));
         time.Advance(TimeSpan.FromSeconds(5));
         Assert.Empty(watch.Of(FakeCluster.Tiny with { Steps = 102 }));
-        Assert.EndsWith("waiting for a device", Assert.Single(watch.Of(FakeCluster.Tiny with { Phase = RunPhase.Waiting })).Text, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "waiting for a device",
+            Assert.Single(watch.Of(FakeCluster.Tiny with { Phase = RunPhase.Waiting })).Text, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task A_stop_names_the_run_that_stops_and_a_refusal_says_why_not()
     {
-        Assert.StartsWith("run tiny stops at its next step", Assert.Single(await Lines("run", "stop", new CallValue("name", "tiny"))).Text, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "run tiny stops at its next step",
+            Assert.Single(await Lines("run", "stop", new CallValue("name", "tiny"))).Text, StringComparison.Ordinal);
         Assert.Equal((new RunName("tiny"), Asker), (_cluster.Stopped, _cluster.Asker));
         _cluster.Refusal = "run tiny is finished";
-        Assert.Equal("run tiny is finished", (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "stop", new CallValue("name", "tiny")))).Message);
+        Assert.Equal(
+            "run tiny is finished",
+            (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "stop", new CallValue("name", "tiny")))).Message);
     }
 
     [Fact]
     public async Task A_run_that_is_stopped_must_be_named() =>
-        Assert.Contains("stop needs --name", (await Assert.ThrowsAsync<SettingsException>(() => Lines("run", "stop"))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "stop needs --name",
+            (await Assert.ThrowsAsync<SettingsException>(() => Lines("run", "stop"))).Message, StringComparison.Ordinal);
 
     [Fact]
     public async Task A_start_says_how_far_the_corpus_is_and_hands_over_the_settings_of_all_layers()
     {
         _cluster.Progress = ["corpus: 10 documents", "corpus: 20 documents"];
         var lines = await Lines("run", "start",
-            new CallValue("config", "tiny"), new CallValue("config", "mine.conf", "run { rounds = 7, seed = 1 }"), new CallValue("corpus", "/data/a"), new CallValue("corpus", "/data/b"), new CallValue("name", "books"),
+            new CallValue("config", "tiny"), new CallValue("config", "mine.conf", "run { rounds = 7, seed = 1 }"),
+            new CallValue("corpus", "/data/a"), new CallValue("corpus", "/data/b"), new CallValue("name", "books"),
             new CallValue("set", "run.seed=3"), new CallValue("set", "run.seed=4"));
-        Assert.Equal(["corpus: 10 documents", "corpus: 20 documents", "started run books; see it go: pbm run watch -n books"], Texts(lines));
+        Assert.Equal(
+            ["corpus: 10 documents", "corpus: 20 documents", "started run books; see it go: pbm run watch -n books"], Texts(lines));
         Assert.All(Objects(lines), o => Assert.Equal("books", (string?)o["run"]));
         Assert.Equal(("books", 7, 4UL), (_cluster.Started!.Run.Name, _cluster.Started.Run.Rounds!.Value, _cluster.Started.Run.Seed));
         Assert.Equal(["/data/a", "/data/b"], _cluster.Started.Corpus.Sources);
@@ -199,7 +222,9 @@ public sealed class PaletteTests
     public async Task A_start_that_is_refused_says_why()
     {
         _cluster.Refusal = "run tiny has other settings";
-        Assert.Equal("run tiny has other settings", (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "start", new CallValue("name", "tiny")))).Message);
+        Assert.Equal(
+            "run tiny has other settings",
+            (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "start", new CallValue("name", "tiny")))).Message);
     }
 
     [Theory]
@@ -209,7 +234,8 @@ public sealed class PaletteTests
     [InlineData("../reference", null, "there is no preset ../reference")]
     public async Task A_configuration_that_a_run_cannot_have_is_refused(string config, string? text, string problem)
     {
-        var refusal = await Assert.ThrowsAsync<SettingsException>(() => Lines("run", "start", new CallValue("name", "a"), new CallValue("config", config, text)));
+        var refusal = await Assert.ThrowsAsync<SettingsException>(() =>
+            Lines("run", "start", new CallValue("name", "a"), new CallValue("config", config, text)));
         Assert.StartsWith(problem, refusal.Message, StringComparison.Ordinal);
         Assert.Null(_cluster.Started);
     }
@@ -219,15 +245,19 @@ public sealed class PaletteTests
     {
         var brackets = new string('[', 100_000);
         CallValue name = new("name", "a");
-        foreach (var bad in new[] { new CallValue("config", "mine.conf", $"a = {brackets}"), new CallValue("set", $"corpus.sources={brackets}") })
-            Assert.Contains("brackets are open at once", (await Assert.ThrowsAsync<SettingsException>(() => Lines("run", "start", name, bad))).Message, StringComparison.Ordinal);
+        foreach (var bad in new[] { new CallValue("config", "mine.conf", $"a = {brackets}"),
+            new CallValue("set", $"corpus.sources={brackets}") })
+            Assert.Contains(
+                "brackets are open at once",
+                (await Assert.ThrowsAsync<SettingsException>(() => Lines("run", "start", name, bad))).Message, StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData("a/b", "run.name = \"a/b\"")]
     [InlineData("..", "run.name = \"..\"")]
     public async Task A_name_that_could_lead_elsewhere_is_refused(string name, string problem) => Assert.StartsWith(problem,
-        (await Assert.ThrowsAsync<SettingsException>(() => Lines("run", "start", new CallValue("name", name)))).Message, StringComparison.Ordinal);
+        (await Assert.ThrowsAsync<SettingsException>(() => Lines("run", "start", new CallValue("name", name)))).Message,
+        StringComparison.Ordinal);
 
     [Fact]
     public async Task Nodes_are_listed_with_what_they_have_and_do()
@@ -243,7 +273,8 @@ public sealed class PaletteTests
             {
                 Node = new("z-8h2m4xyq"), Address = "10.0.0.1:4053", Seed = true, Devices = ["cpu:0", "cpu:1"],
                 Endpoint = "10.0.0.1:4080", Version = "0.1.0", State = "up",
-                Work = ["tiny-3k9v2mq7 compute 5 replica 0", "tiny-3k9v2mq7 compute 5 replica 1"], Arithmetic = "1 cpu AuthenticAMD AVX512 x 1 thread",
+                Work = ["tiny-3k9v2mq7 compute 5 replica 0", "tiny-3k9v2mq7 compute 5 replica 1"],
+                Arithmetic = "1 cpu AuthenticAMD AVX512 x 1 thread",
             },
         ];
         var lines = await Lines("node", "list");
@@ -261,7 +292,8 @@ public sealed class PaletteTests
 
     [Fact]
     public async Task Where_there_are_no_nodes_the_way_to_one_is_told() =>
-        Assert.StartsWith("no nodes yet: start one with elastic worker", Assert.Single(await Lines("node", "list")).Text, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "no nodes yet: start one with elastic worker", Assert.Single(await Lines("node", "list")).Text, StringComparison.Ordinal);
 
     [Fact]
     public async Task The_cluster_shows_who_leads_and_who_supervises()
@@ -309,7 +341,9 @@ public sealed class PaletteTests
     private async Task<List<PbmLine>> Lines(string palette, string command, params CallValue[] values)
     {
         var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60)).Token;
-        var found = ControlPalettes.Of(_cluster.Control, new HandClock()).Single(p => p.Name == palette).Commands.Single(c => c.Help.Name == command);
+        var found = ControlPalettes.Of(_cluster.Control, new HandClock())
+            .Single(p => p.Name == palette)
+            .Commands.Single(c => c.Help.Name == command);
         var lines = new List<PbmLine>();
         await foreach (var line in found.Handler(PbmCall.Of(found.Help, values, Asker), deadline))
             lines.Add(line);

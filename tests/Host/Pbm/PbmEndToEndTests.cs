@@ -17,7 +17,8 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
     private PbmServer _server = null!;
 
     public async ValueTask InitializeAsync() => _server = await PbmServer.StartAsync(
-        "127.0.0.1", 0, ControlPalettes.Of(_cluster.Control, TimeProvider.System), Path.Combine(_folder, "log.txt"), CancellationToken.None);
+        "127.0.0.1", 0, ControlPalettes.Of(_cluster.Control, TimeProvider.System),
+        Path.Combine(_folder, "log.txt"), CancellationToken.None);
 
     public async ValueTask DisposeAsync()
     {
@@ -55,7 +56,8 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
     public async Task The_help_of_a_command_explains_whose_files_are_meant()
     {
         await Pbm("run start --help");
-        Assert.Contains("pbm run start [-c PRESET|FILE]... [-d DIR|FILE]... -n NAME [-s KEY=VALUE]...", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains(
+            "pbm run start [-c PRESET|FILE]... [-d DIR|FILE]... -n NAME [-s KEY=VALUE]...", _output.ToString(), StringComparison.Ordinal);
         Assert.Contains("a path on the seed's machine", _output.ToString(), StringComparison.Ordinal);
         Assert.Contains("Examples:", _output.ToString(), StringComparison.Ordinal);
     }
@@ -142,15 +144,18 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
     {
         var scrambled = new ScrambledTransport();
         await using var server = await PbmServer.StartAsync("127.0.0.1", 0, ControlPalettes.Of(_cluster.Control, TimeProvider.System),
-            Path.Combine(_folder, "log.txt"), PbmLimits.Default with { Handshake = TimeSpan.FromMilliseconds(200) }, scrambled.Transport, CancellationToken.None);
+            Path.Combine(_folder, "log.txt"), PbmLimits.Default with { Handshake = TimeSpan.FromMilliseconds(200) },
+            scrambled.Transport, CancellationToken.None);
         Task<int> List(Transport transport) => PbmCommandLine.RunAsync(
-            ["run", "list"], server.Endpoint.ToString(), new PbmConsole(TextReader.Null, _output, _error, IsInteractive: false), _interruption, PbmDeadlines.Default, transport);
+            ["run", "list"], server.Endpoint.ToString(), new PbmConsole(TextReader.Null, _output, _error, IsInteractive: false),
+            _interruption, PbmDeadlines.Default, transport);
 
         Assert.Equal(0, await List(scrambled.Transport));
         Assert.Contains("tiny", _output.ToString(), StringComparison.Ordinal);
         Assert.Equal((1, 1), (scrambled.Opened, scrambled.Accepted));
         Assert.Equal(4, await List(Transport.Plain));
-        Assert.Equal(4, await List(Transport.Plain with { AsClientAsync = (_, _, _) => throw new IOException("the certificate is another's") }));
+        Assert.Equal(4, await List(
+            Transport.Plain with { AsClientAsync = (_, _, _) => throw new IOException("the certificate is another's") }));
         Assert.Contains("the certificate is another's", _error.ToString(), StringComparison.Ordinal);
     }
 

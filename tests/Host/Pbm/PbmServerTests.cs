@@ -243,7 +243,9 @@ public sealed class PbmServerTests : IAsyncLifetime
         await using (var second = await ConnectAsync(greet: false, server))
         {
             await second.WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, "test"), Deadline);
-            Assert.Contains("1 clients are connected already", Assert.IsType<PbmMessage.End>(await second.ReadAsync(Deadline)).Error, StringComparison.Ordinal);
+            Assert.Contains(
+                "1 clients are connected already",
+                Assert.IsType<PbmMessage.End>(await second.ReadAsync(Deadline)).Error, StringComparison.Ordinal);
         }
 
         await first.DisposeAsync();
@@ -277,7 +279,8 @@ public sealed class PbmServerTests : IAsyncLifetime
         Assert.Equal(ExitCodes.Done, (await CallAsync(client, "count")).End.ExitCode);
     }
 
-    private static async Task<(IReadOnlyList<string> Lines, PbmMessage.End End)> CallAsync(PbmStream client, string command, bool json = false)
+    private static async Task<(IReadOnlyList<string> Lines, PbmMessage.End End)> CallAsync(
+        PbmStream client, string command, bool json = false)
     {
         await client.WriteAsync(new PbmMessage.Call("test", command, [], json), Deadline);
         var lines = new List<string>();
@@ -314,7 +317,8 @@ public sealed class PbmServerTests : IAsyncLifetime
         ]),
     ], LogFile, limits, Transport.Plain, Deadline);
 
-    private static PaletteCommand Command(string name, Func<PbmCall, CancellationToken, IAsyncEnumerable<PbmLine>> handler) => new(new CommandHelp(name, "", []), handler);
+    private static PaletteCommand Command(string name, Func<PbmCall, CancellationToken, IAsyncEnumerable<PbmLine>> handler) =>
+        new(new CommandHelp(name, "", []), handler);
 
     private static async IAsyncEnumerable<PbmLine> Count()
     {

@@ -7,15 +7,18 @@ namespace Elastic.Messages.Tests.Settings;
 public sealed class SettingsProblemTests
 {
     private static readonly RunSettings Run = RunSettings.Defaults with { Replicas = 2, Rounds = 4 };
-    private static readonly ModelSettings Model = ModelSettings.Defaults with { Layers = 2, Heads = 4, Width = 64, Context = 32, Vocabulary = 257 };
+    private static readonly ModelSettings Model =
+        ModelSettings.Defaults with { Layers = 2, Heads = 4, Width = 64, Context = 32, Vocabulary = 257 };
     private static readonly OptimizerSettings Optimizer = OptimizerSettings.Defaults with { LearningRate = 3e-4, MinimumLearningRate = 0 };
 
     [Theory]
     [InlineData(0, 1, "batch.sequences = 0: use at least 1")]
     [InlineData(8, 0, "batch.micro = 0: use at least 1")]
     [InlineData(8, 3, "batch.sequences = 8 does not divide by batch.micro = 3: every forward pass has the same size; use batch.micro = 2")]
-    [InlineData(12, 5, "batch.sequences = 12 does not divide by batch.micro = 5: every forward pass has the same size; use batch.micro = 4")]
-    [InlineData(7, 100, "batch.sequences = 7 does not divide by batch.micro = 100: every forward pass has the same size; use batch.micro = 7")]
+    [InlineData(12, 5,
+        "batch.sequences = 12 does not divide by batch.micro = 5: every forward pass has the same size; use batch.micro = 4")]
+    [InlineData(7, 100,
+        "batch.sequences = 7 does not divide by batch.micro = 100: every forward pass has the same size; use batch.micro = 7")]
     public void A_batch_that_cannot_be_cut_is_refused(int sequences, int micro, string problem) =>
         Assert.Equal(problem, Assert.Single(Batch(sequences, micro).Problems()));
 
@@ -57,7 +60,8 @@ public sealed class SettingsProblemTests
 
     [Theory]
     [MemberData(nameof(Runs))]
-    public void A_run_that_cannot_be_is_refused(RunSettings settings, string problem) => Assert.Equal(problem, Assert.Single(settings.Problems()));
+    public void A_run_that_cannot_be_is_refused(RunSettings settings, string problem) =>
+        Assert.Equal(problem, Assert.Single(settings.Problems()));
 
     public static TheoryData<ModelSettings, string> Models => new()
     {
@@ -74,7 +78,8 @@ public sealed class SettingsProblemTests
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void A_model_that_cannot_be_is_refused(ModelSettings settings, string problem) => Assert.Equal(problem, Assert.Single(settings.Problems()));
+    public void A_model_that_cannot_be_is_refused(ModelSettings settings, string problem) =>
+        Assert.Equal(problem, Assert.Single(settings.Problems()));
 
     public static TheoryData<OptimizerSettings, string> Optimizers => new()
     {
@@ -94,13 +99,18 @@ public sealed class SettingsProblemTests
 
     [Theory]
     [MemberData(nameof(Optimizers))]
-    public void An_optimizer_that_cannot_be_is_refused(OptimizerSettings settings, string problem) => Assert.Contains(problem, settings.Problems());
+    public void An_optimizer_that_cannot_be_is_refused(OptimizerSettings settings, string problem) =>
+        Assert.Contains(problem, settings.Problems());
 
     [Fact]
     public void Numbers_that_no_checkpoint_evaluation_corpus_or_node_can_have_are_refused()
     {
-        Assert.Equal(["checkpoint.every-rounds = 0: use at least 1", "checkpoint.keep = 0: use at least 1"], new CheckpointSettings { EveryRounds = 0, Keep = 0 }.Problems());
-        Assert.Equal(["evaluation.every-rounds = 0: use at least 1", "evaluation.sequences = 0: use at least 1"], new EvaluationSettings { EveryRounds = 0, Sequences = 0 }.Problems());
+        Assert.Equal(
+            ["checkpoint.every-rounds = 0: use at least 1", "checkpoint.keep = 0: use at least 1"],
+            new CheckpointSettings { EveryRounds = 0, Keep = 0 }.Problems());
+        Assert.Equal(
+            ["evaluation.every-rounds = 0: use at least 1", "evaluation.sequences = 0: use at least 1"],
+            new EvaluationSettings { EveryRounds = 0, Sequences = 0 }.Problems());
         Assert.Equal(
             ["corpus.tokenizer = \"bpe\": use \"byte\" or \"gpt2\"", "corpus.held-out = 0.6: use 0 to 0.5"],
             (CorpusSettings.Defaults with { Tokenizer = "bpe", HeldOut = 0.6 }).Problems());

@@ -35,7 +35,9 @@ public sealed class VectorSetTests
     public void A_vector_that_the_set_lacks_is_an_error_that_names_both()
     {
         var set = new VectorSet(new Dictionary<string, VectorManifest>());
-        Assert.Equal($"the vector set {set.Digest.Short} has no vector \"parameters\"", Assert.Throws<InvalidDataException>(() => set["parameters"]).Message);
+        Assert.Equal(
+            $"the vector set {set.Digest.Short} has no vector \"parameters\"",
+            Assert.Throws<InvalidDataException>(() => set["parameters"]).Message);
     }
 
     [Fact]
@@ -47,7 +49,9 @@ public sealed class VectorSetTests
             ["B"] = new(1, [Of('3')]),
             ["a"] = new(2, [Of('4')]),
         });
-        Assert.Equal($"elastic vector set 1\nB 1 {Of('3')}\na 2 {Of('4')}\nb 4194305 {Of('1')} {Of('2')}\n", Encoding.UTF8.GetString(set.ToBytes()));
+        Assert.Equal(
+            $"elastic vector set 1\nB 1 {Of('3')}\na 2 {Of('4')}\nb 4194305 {Of('1')} {Of('2')}\n",
+            Encoding.UTF8.GetString(set.ToBytes()));
         Assert.Equal(Digest.Of(set.ToBytes()), set.Digest);
     }
 
@@ -60,7 +64,9 @@ public sealed class VectorSetTests
             ["b"] = new(2, [Of('2')], ElementType.BFloat16),
             ["c"] = new(2, [Of('3')], ElementType.Float16),
         });
-        Assert.Equal($"elastic vector set 1\na 2 {Of('1')}\nb 2 bf16 {Of('2')}\nc 2 fp16 {Of('3')}\n", Encoding.UTF8.GetString(set.ToBytes()));
+        Assert.Equal(
+            $"elastic vector set 1\na 2 {Of('1')}\nb 2 bf16 {Of('2')}\nc 2 fp16 {Of('3')}\n",
+            Encoding.UTF8.GetString(set.ToBytes()));
         Assert.Equal(set["a"].Fingerprint, (set["a"] with { Type = ElementType.BFloat16 }).Fingerprint);
     }
 
@@ -93,12 +99,15 @@ public sealed class VectorSetTests
     public void A_fingerprint_is_the_digest_of_the_chunks_digests_in_order()
     {
         var (a, b) = (Digest.Of("a"u8), Digest.Of("b"u8));
-        Assert.Equal(Digest.Of([.. Convert.FromHexString(a.Hex), .. Convert.FromHexString(b.Hex)]), new VectorManifest(Chunk + 1, [a, b]).Fingerprint);
+        Assert.Equal(
+            Digest.Of([.. Convert.FromHexString(a.Hex), .. Convert.FromHexString(b.Hex)]),
+            new VectorManifest(Chunk + 1, [a, b]).Fingerprint);
         Assert.NotEqual(new VectorManifest(Chunk + 1, [b, a]).Fingerprint, new VectorManifest(Chunk + 1, [a, b]).Fingerprint);
     }
 
     private static VectorManifest Manifest(long elements, string name) =>
-        new(elements, [.. Enumerable.Range(0, VectorManifest.ChunkCount(elements)).Select(c => Digest.Of(Encoding.UTF8.GetBytes($"{name} {c}")))]);
+        new(elements,
+            [.. Enumerable.Range(0, VectorManifest.ChunkCount(elements)).Select(c => Digest.Of(Encoding.UTF8.GetBytes($"{name} {c}")))]);
 
     // A digest of one digit, repeated: easy to see.
     private static Digest Of(char digit) => new(new string(digit, 2 * Digest.Length));

@@ -15,7 +15,8 @@ public sealed class WireCheckTests
     private static readonly NodeId Node = new("gpu7-8h2m4xyq");
     private static readonly Digest Sound = Digest.Of([1]);
 
-    private static readonly RunRequest.Start Start = new(new RunName("a-label"), new Origin("request-1", "somebody", DateTimeOffset.UnixEpoch))
+    private static readonly RunRequest.Start Start = new(
+        new RunName("a-label"), new Origin("request-1", "somebody", DateTimeOffset.UnixEpoch))
     {
         Settings = "{}",
         Elements = 1,
@@ -76,7 +77,9 @@ public sealed class WireCheckTests
     public void An_identifier_or_digest_that_names_nothing_is_refused()
     {
         Refused(Codec.Write(new NodeCommand.StopRun(default)), "StopRun.RunId is \"\", which is no RunId");
-        Refused(Codec.Write(new NodeCommand.Survey(Run, new OrderId(1, 1), [Sound, default], Part.Whole)), "Survey.Sets is \"\", which is no SHA-256");
+        Refused(
+            Codec.Write(new NodeCommand.Survey(Run, new OrderId(1, 1), [Sound, default], Part.Whole)),
+            "Survey.Sets is \"\", which is no SHA-256");
         Refused(Codec.Write(Start with { Manifest = default(Digest) }), "Start.Manifest is \"\", which is no SHA-256");
     }
 
@@ -86,7 +89,8 @@ public sealed class WireCheckTests
     [InlineData(int.MaxValue)]
     public void A_value_that_an_enumeration_does_not_have_is_refused(int value)
     {
-        var failed = new WorkResult(Run.Job, Node, new OrderId(1, 1), new WorkKey("copy", 0), null, new WorkFailed("why", (WorkFailure)value));
+        var failed = new WorkResult(
+            Run.Job, Node, new OrderId(1, 1), new WorkKey("copy", 0), null, new WorkFailed("why", (WorkFailure)value));
         Refused(Codec.Write(failed), $"WorkResult.Outcome.Kind is {value}, which is no WorkFailure");
     }
 
@@ -103,7 +107,9 @@ public sealed class WireCheckTests
     [Fact]
     public void A_text_or_a_list_that_is_longer_than_any_message_may_be_is_refused()
     {
-        Refused(Codec.Write(Start with { Settings = new string('x', 65_537) }), "Start.Settings has 65537 characters: at most 65536 are allowed");
+        Refused(
+            Codec.Write(Start with { Settings = new string('x', 65_537) }),
+            "Start.Settings has 65537 characters: at most 65536 are allowed");
         Refused(
             Codec.Write(new NodeCommand.Retain(Run, new OrderId(1, 1), 0, [], new int[65_537], Part.Whole)),
             "Retain.Checkpoints has 65537 elements: at most 65536 are allowed");
@@ -118,7 +124,8 @@ public sealed class WireCheckTests
         Assert.InRange(Assert.Throws<InvalidDataException>(() => Codec.Read(bytes)).Message.Length, 64, 200);
     }
 
-    private static void Refused(byte[] bytes, string why) => Assert.Equal(why, Assert.Throws<InvalidDataException>(() => Codec.Read(bytes)).Message);
+    private static void Refused(byte[] bytes, string why) =>
+        Assert.Equal(why, Assert.Throws<InvalidDataException>(() => Codec.Read(bytes)).Message);
 
     // The message's bytes with a text in them replaced by another one of the same length.
     private static byte[] Patched(object message, string text, string other)

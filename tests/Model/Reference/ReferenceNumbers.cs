@@ -44,7 +44,9 @@ internal static class ReferenceNumbers
     public static IReadOnlyList<MicroBatch> MicroBatches(params int[] steps) => Architectures.Open(Model).Batching.MicroBatches(
         Sample.Cut(steps.SelectMany(Tokens).ToArray(), steps.Length * Batch), Batch);
 
-    /// <summary>The reference's parameters. The streams are numbered in the reference's order, in which the layers interleave both kinds.</summary>
+    /// <summary>
+    /// The reference's parameters. The streams are numbered in the reference's order, in which the layers interleave both kinds.
+    /// </summary>
     public static ReplicaVectors Parameters()
     {
         var vectors = new ReplicaVectors(Architectures.LayoutOf(Model));

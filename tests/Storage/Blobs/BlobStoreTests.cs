@@ -28,8 +28,12 @@ public sealed class BlobStoreTests : TemporaryFolder
         var digest = _blobs.Put(Bytes);
         using (var file = new FileStream(_blobs.PathOf(digest), FileMode.Open))
             file.SetLength(9_999);
-        Assert.Equal($"blob {digest.Short}: has 9999 bytes instead of 10000", Assert.Throws<BlobLostException>(() => _blobs.Read(digest, new byte[10_000])).Message);
-        Assert.Equal($"blob {digest.Short}: its bytes have changed ({_blobs.PathOf(digest)})", Assert.Throws<BlobLostException>(() => _blobs.Read(digest)).Message);
+        Assert.Equal(
+            $"blob {digest.Short}: has 9999 bytes instead of 10000",
+            Assert.Throws<BlobLostException>(() => _blobs.Read(digest, new byte[10_000])).Message);
+        Assert.Equal(
+            $"blob {digest.Short}: its bytes have changed ({_blobs.PathOf(digest)})",
+            Assert.Throws<BlobLostException>(() => _blobs.Read(digest)).Message);
         Assert.False(_blobs.IsIntact(digest));
     }
 
@@ -41,7 +45,9 @@ public sealed class BlobStoreTests : TemporaryFolder
     {
         var digest = _blobs.Put(Bytes);
         Flip(_blobs.PathOf(digest), at);
-        Assert.Contains("its bytes have changed", Assert.Throws<BlobLostException>(() => _blobs.Read(digest, new byte[10_000])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "its bytes have changed",
+            Assert.Throws<BlobLostException>(() => _blobs.Read(digest, new byte[10_000])).Message, StringComparison.Ordinal);
         Assert.False(_blobs.IsIntact(digest));
     }
 
@@ -199,7 +205,9 @@ public sealed class BlobStoreTests : TemporaryFolder
         await collector;
 
         Assert.True(_blobs.IsIntact(kept));
-        Assert.All(Directory.EnumerateFiles(Folder, "*", SearchOption.AllDirectories), file => Assert.True(_blobs.IsIntact(new Digest(Path.GetFileName(file)))));
+        Assert.All(
+            Directory.EnumerateFiles(Folder, "*", SearchOption.AllDirectories),
+            file => Assert.True(_blobs.IsIntact(new Digest(Path.GetFileName(file)))));
     }
 
     [Fact]

@@ -7,8 +7,8 @@ namespace Elastic.Storage.Tests;
 public sealed class CheckpointManifestTests : TemporaryFolder
 {
     private static readonly CheckpointManifest Manifest = new(
-        1, "a", 12, "gpt2 4x128 heads 4 context 128 vocabulary 257", """{"run.name":"a"}""", "c0", "byte", "f0", Digest.Of("p0"u8).Hex, ["i0", "i1"],
-        1234567890123, "l0", "../blobs");
+        1, "a", 12, "gpt2 4x128 heads 4 context 128 vocabulary 257", """{"run.name":"a"}""", "c0", "byte", "f0",
+        Digest.Of("p0"u8).Hex, ["i0", "i1"], 1234567890123, "l0", "../blobs");
 
     private string Name => Path.Combine(Folder, "round-000012.json");
 
@@ -50,8 +50,10 @@ public sealed class CheckpointManifestTests : TemporaryFolder
         Assert.Equal(Manifest with { InnerStates = [] }, back with { InnerStates = [] });
         Assert.Equal(Manifest.InnerStates, back.InnerStates);
         Assert.Equal(
-            ["format", "run", "version", "model", "settings", "corpus", "tokenizer", "fingerprint", "parameters", "innerStates", "tokensSeen", "chainHead", "blobs"],
-            System.Text.Json.JsonDocument.Parse(Encoding.UTF8.GetString(Manifest.ToBytes())).RootElement.EnumerateObject().Select(p => p.Name));
+            ["format", "run", "version", "model", "settings", "corpus", "tokenizer",
+                "fingerprint", "parameters", "innerStates", "tokensSeen", "chainHead", "blobs"],
+            System.Text.Json.JsonDocument.Parse(Encoding.UTF8.GetString(Manifest.ToBytes()))
+                .RootElement.EnumerateObject().Select(p => p.Name));
     }
 
     [Fact]

@@ -9,7 +9,8 @@ namespace Elastic.Storage.Tests;
 public sealed class VectorStoreTests : TemporaryFolder
 {
     private static readonly FlatLayout Small = Architectures.LayoutOf(TinySettings.Of("a").Model);
-    private static readonly FlatLayout TwoChunks = Architectures.LayoutOf(TinySettings.Of("a").Model with { Width = 512, Heads = 8, Layers = 2 });
+    private static readonly FlatLayout TwoChunks = Architectures.LayoutOf(
+        TinySettings.Of("a").Model with { Width = 512, Heads = 8, Layers = 2 });
     private static readonly string[] Names = [VectorSet.Parameters, VectorSet.FirstMoment, VectorSet.SecondMoment];
     private readonly BlobStore _blobs;
 
@@ -23,7 +24,8 @@ public sealed class VectorStoreTests : TemporaryFolder
         var manifest = _blobs.PutVector(small, VectorSet.Parameters);
         var refusal = Assert.Throws<ElasticException>(() => _blobs.ReadVector(manifest, large, VectorSet.Parameters));
         Assert.Equal(
-            $"the stored vector \"parameters\" has {Small.Length} elements where this model has {TwoChunks.Length}: it is of another model", refusal.Message);
+            $"the stored vector \"parameters\" has {Small.Length} elements where this model has {TwoChunks.Length}: it is of another model",
+            refusal.Message);
     }
 
     [Fact]
@@ -106,7 +108,8 @@ public sealed class VectorStoreTests : TemporaryFolder
         var old = Put(vectors, out var other);
 
         var freed = _blobs.Retain([kept, Digest.Of("a set that another node has"u8)], 1);
-        Assert.Equal(Small.Length * 4 + new VectorSet(new Dictionary<string, VectorManifest> { ["parameters"] = other }).ToBytes().Length, freed);
+        Assert.Equal(
+            Small.Length * 4 + new VectorSet(new Dictionary<string, VectorManifest> { ["parameters"] = other }).ToBytes().Length, freed);
         Assert.True(_blobs.IsWhole(kept));
         Assert.False(_blobs.Has(old) || _blobs.Has(other.Chunks[0]));
         Assert.NotEqual(manifest.Chunks[0], other.Chunks[0]);

@@ -67,9 +67,11 @@ public sealed class CommitFenceTests(Databases databases)
         var database = await databases.NewAsync(kind);
         for (var round = 0; round < 10; round++)
         {
-            var terms = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => new CommitFence(database).BeginTermAsync(Run, round, default)));
+            var terms = await Task.WhenAll(
+                Enumerable.Range(0, 4).Select(_ => new CommitFence(database).BeginTermAsync(Run, round, default)));
             Assert.Equal(terms.Length, terms.Distinct().Count());
-            var committed = await Task.WhenAll(terms.Select((term, who) => new CommitFence(database).CommitAsync(Run, term, round, Version(who), default)));
+            var committed = await Task.WhenAll(
+                terms.Select((term, who) => new CommitFence(database).CommitAsync(Run, term, round, Version(who), default)));
             Assert.Equal(terms.Select(t => t == terms.Max()), committed);
         }
     }
@@ -85,7 +87,7 @@ public sealed class CommitFenceTests(Databases databases)
             var racing = fence.CommitAsync(Run, old, round, Version(1), default);
             var current = await fence.BeginTermAsync(Run, round, default);
             Assert.True(await fence.CommitAsync(Run, current, round, Version(2), default));
-            await racing;                                                                // either way: it was before the takeover, or it was refused
+            await racing;                                                       // either way: it was before the takeover, or it was refused
             Assert.False(await fence.CommitAsync(Run, old, round, Version(1), default));
             Assert.True(await fence.CommitAsync(Run, current, round, Version(2), default));
         }

@@ -27,7 +27,8 @@ public sealed class DatabaseAddressTests
     [InlineData("postgres://anna:secret@db.example:6543/elastic", "postgres://anna@db.example:6543/elastic")]
     [InlineData("postgresql://anna@db.example/elastic", "postgres://anna@db.example:5432/elastic")]
     [InlineData("postgres://db.example/elastic", "postgres://db.example:5432/elastic")]
-    public void What_people_see_has_no_password(string? text, string shown) => Assert.Equal(shown, DatabaseAddress.Parse(text, "/data").ToString());
+    public void What_people_see_has_no_password(string? text, string shown) =>
+        Assert.Equal(shown, DatabaseAddress.Parse(text, "/data").ToString());
 
     [Theory]
     [InlineData(null, "SQLite.MS", "Data Source=/data/journal.db;Default Timeout=15")]

@@ -27,8 +27,13 @@ public sealed class DatabasePreparationTests(Databases databases)
         var database = await databases.NewEmptyAsync(DatabaseKind.Postgres);
         var connection = new Npgsql.NpgsqlConnectionStringBuilder(database.ConnectionString);
         var server = $"127.0.0.1:{connection.Port}";
-        Assert.Contains("refuses the user or the password", await FirstComplaintAsync($"postgres://elastic:wrong@{server}/{connection.Database}"), StringComparison.Ordinal);
-        Assert.Contains("no such database: create it", await FirstComplaintAsync($"postgres://elastic:{Uri.EscapeDataString(connection.Password!)}@{server}/nosuch"), StringComparison.Ordinal);
+        Assert.Contains(
+            "refuses the user or the password",
+            await FirstComplaintAsync($"postgres://elastic:wrong@{server}/{connection.Database}"), StringComparison.Ordinal);
+        Assert.Contains(
+            "no such database: create it",
+            await FirstComplaintAsync($"postgres://elastic:{Uri.EscapeDataString(connection.Password!)}@{server}/nosuch"),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -36,7 +41,8 @@ public sealed class DatabasePreparationTests(Databases databases)
     {
         var path = Path.GetTempFileName();
         await File.WriteAllTextAsync(path, new string('x', 8192));
-        var e = await Assert.ThrowsAsync<ElasticException>(() => DatabaseAddress.Parse($"sqlite:{path}", "/").PrepareAsync(Assert.Fail, default));
+        var e = await Assert.ThrowsAsync<ElasticException>(() =>
+            DatabaseAddress.Parse($"sqlite:{path}", "/").PrepareAsync(Assert.Fail, default));
         Assert.Contains(path, e.Message, StringComparison.Ordinal);
         File.Delete(path);
     }
@@ -58,7 +64,9 @@ public sealed class DatabasePreparationTests(Databases databases)
         Assert.True(await complained.WaitAsync(Deadline));
         Assert.True(await complained.WaitAsync(Deadline));
         Assert.False(preparing.IsCompleted);
-        Assert.All(said, why => Assert.Matches(@"^the database postgres://elastic@.* cannot be reached .*: start it, or correct --database; the next attempt is in \d+\.\d s$", why));
+        Assert.All(said, why => Assert.Matches(
+            @"^the database postgres://elastic@.* cannot be reached .*: start it, or correct --database; the next attempt is in \d+\.\d s$",
+            why));
         await postgres.StartAsync();
         await preparing.WaitAsync(Deadline);
 

@@ -16,7 +16,8 @@ public sealed class ObservationStoreTests(Databases databases)
     // One of each kind, with what is hard to write.
     private static readonly Observation[] All =
     [
-        new SupervisionBegan("10.0.0.5:4080"), new NodeJoined(Node, 3), new NodeLost(Node, "it says \"nothing\"; é"), new ObservationsDropped(7),
+        new SupervisionBegan("10.0.0.5:4080"), new NodeJoined(Node, 3),
+        new NodeLost(Node, "it says \"nothing\"; é"), new ObservationsDropped(7),
         new WorkGivenAgain(Run, Node, "compute", 4, 2, "a disk"), new PhaseDuration(Run, 4, RunPhase.Averaging, 0.25),
         new StepLoss(Run, Node, 4, 2, 9, double.NaN, 0.0003), new Score(Run, 4, 5.5, 2.2), new RoundCommitted(Run, 4, 1L << 40),
         new NodeQuarantined(Other, Node, "wrong bytes"), new RunFailed(Run, "the loss became NaN"),
@@ -24,7 +25,9 @@ public sealed class ObservationStoreTests(Databases databases)
 
     [Fact]
     public void Every_observation_has_a_kind_of_its_own_and_is_among_those_of_these_tests() =>
-        Assert.Equal(ObservationCodec.All.Select(t => t.Name).Order(StringComparer.Ordinal), All.Select(o => o.GetType().Name).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ObservationCodec.All.Select(t => t.Name).Order(StringComparer.Ordinal),
+            All.Select(o => o.GetType().Name).Order(StringComparer.Ordinal));
 
     [Fact]
     public void A_row_carries_what_was_observed_and_not_what_the_meters_make_of_it() =>
@@ -50,7 +53,10 @@ public sealed class ObservationStoreTests(Databases databases)
         Assert.IsType<NodeQuarantined>(ofOther.What);
         var nodes = await store.ReadAsync(new ObservationQuery(Kinds: [typeof(NodeLost), typeof(NodeJoined)]), default);
         Assert.Equal([typeof(NodeJoined), typeof(NodeLost)], nodes.Select(n => n.What!.GetType()));
-        Assert.Equal([nodes[1].Id], (await store.ReadAsync(new ObservationQuery(nodes[0].Id, Kinds: [typeof(NodeLost), typeof(NodeJoined)]), default)).Select(n => n.Id));
+        Assert.Equal(
+            [nodes[1].Id],
+            (await store.ReadAsync(new ObservationQuery(nodes[0].Id, Kinds: [typeof(NodeLost), typeof(NodeJoined)]), default))
+                .Select(n => n.Id));
         Assert.Equal(2, (await store.ReadAsync(new ObservationQuery(AtMost: 2), default)).Count);
     }
 
@@ -58,8 +64,10 @@ public sealed class ObservationStoreTests(Databases databases)
     public async Task Of_each_kind_the_newest_stay_and_of_all_kinds_those_of_a_month(DatabaseKind kind)
     {
         var store = new ObservationStore(await databases.NewAsync(kind));
-        await store.AppendAsync([(new NodeJoined(Node, 0), ObservationStore.Kept + TimeSpan.FromDays(1)), (new NodeJoined(Node, 1), TimeSpan.Zero)], default);
-        await store.AppendAsync([.. Enumerable.Range(0, 1200).Select(i => ((Observation)new RoundCommitted(Run, i, i), TimeSpan.Zero))], default);
+        await store.AppendAsync(
+            [(new NodeJoined(Node, 0), ObservationStore.Kept + TimeSpan.FromDays(1)), (new NodeJoined(Node, 1), TimeSpan.Zero)], default);
+        await store.AppendAsync(
+            [.. Enumerable.Range(0, 1200).Select(i => ((Observation)new RoundCommitted(Run, i, i), TimeSpan.Zero))], default);
         Assert.Equal(1 + 1100, await store.PruneAsync(100, default));
         var left = await store.ReadAsync(new ObservationQuery(AtMost: 10_000), default);
         Assert.Equal(new NodeJoined(Node, 1), left[0].What);
@@ -72,7 +80,8 @@ public sealed class ObservationStoreTests(Databases databases)
         var database = await databases.NewAsync(kind);
         var store = new ObservationStore(database);
         await database.CallAsync(TimeSpan.FromSeconds(5), (connection, cancel) => connection.ExecuteAsync(
-            "INSERT INTO elastic_observations (run, at, kind, payload) VALUES (NULL, 0, 'of-tomorrow', '{}'), (NULL, 0, 'node-lost', '{\"node\": 7}')", cancel), default);
+            "INSERT INTO elastic_observations (run, at, kind, payload) VALUES (NULL, 0, 'of-tomorrow', '{}'), " +
+            "(NULL, 0, 'node-lost', '{\"node\": 7}')", cancel), default);
         await store.AppendAsync([(All[0], TimeSpan.Zero)], default);
         Assert.Equal([null, null, All[0]], (await store.ReadAsync(new ObservationQuery(), default)).Select(r => r.What));
     }

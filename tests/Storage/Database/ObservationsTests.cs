@@ -64,7 +64,9 @@ public sealed class ObservationsTests : TemporaryFolder
         {
             await Task.Delay(20, _deadline);
             var read = await store.ReadAsync(new ObservationQuery(AtMost: 20_000), _deadline);
-            (dropped, stored) = (read.Select(r => r.What).OfType<ObservationsDropped>().Sum(d => d.Count), read.Count(r => r.What is NodeJoined));
+            (dropped, stored) = (
+                read.Select(r => r.What).OfType<ObservationsDropped>().Sum(d => d.Count),
+                read.Count(r => r.What is NodeJoined));
         }
 
         Assert.Equal(10_000, dropped + stored);

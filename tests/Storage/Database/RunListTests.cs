@@ -32,7 +32,8 @@ public sealed class RunListTests(Databases databases)
         var database = await databases.NewAsync(kind);
         var list = new RunList(database);
         await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => list.AddAsync(new RunId("a"), "first", default)));
-        await JournalTable.WriteAsync(database, new RunId("a"), [new RunEvent.RunPaused(new RunId("a"), By), new RunEvent.RunResumed(new RunId("a"), By)]);
+        await JournalTable.WriteAsync(
+            database, new RunId("a"), [new RunEvent.RunPaused(new RunId("a"), By), new RunEvent.RunResumed(new RunId("a"), By)]);
         var before = await list.ReadAsync(default);
         await list.AddAsync(new RunId("a"), "other", default);
         Assert.Equal(before, await list.ReadAsync(default));
@@ -42,7 +43,8 @@ public sealed class RunListTests(Databases databases)
     public async Task A_run_that_an_older_version_recorded_is_listed_although_it_was_never_entered(DatabaseKind kind)
     {
         var database = await databases.NewAsync(kind);
-        await JournalTable.WriteAsync(database, new RunId("old"), [new RunEvent.RunPaused(new RunId("old"), By), new RunEvent.RunResumed(new RunId("old"), By)]);
+        await JournalTable.WriteAsync(
+            database, new RunId("old"), [new RunEvent.RunPaused(new RunId("old"), By), new RunEvent.RunResumed(new RunId("old"), By)]);
         await JournalTable.ChangeAsync(database, "UPDATE journal SET identifier = 4053");
         Assert.Equal(new RunId("old"), Assert.Single(await new RunList(database).ReadAsync(default)).Run);
     }

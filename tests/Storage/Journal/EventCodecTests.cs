@@ -19,7 +19,8 @@ public sealed class EventCodecTests
     [InlineData("round-committed.0")]
     [InlineData("RoundCommitted")]
     public void A_manifest_that_nobody_knows_is_refused_with_what_to_do(string manifest) => Assert.Equal(
-        $"the journal has an event \"{manifest}\", which this version of Elastic does not know: use the version that wrote it, or a newer one",
+        $"the journal has an event \"{manifest}\", which this version of Elastic does not know: " +
+        "use the version that wrote it, or a newer one",
         Assert.Throws<ElasticException>(() => GoldenLines.Read(manifest, Committed)).Message);
 
     [Theory]

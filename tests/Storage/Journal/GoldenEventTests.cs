@@ -9,7 +9,8 @@ public sealed class GoldenEventTests
 {
     private const string File = "golden-events.txt";
 
-    private static readonly Origin By = new("3k9v2mq7", "pbm anna@gpu7", new DateTimeOffset(2026, 3, 29, 1, 59, 59, 250, TimeSpan.FromHours(2)));
+    private static readonly Origin By = new(
+        "3k9v2mq7", "pbm anna@gpu7", new DateTimeOffset(2026, 3, 29, 1, 59, 59, 250, TimeSpan.FromHours(2)));
 
     private static readonly RunEvent[] Events =
     [
@@ -41,7 +42,8 @@ public sealed class GoldenEventTests
     [Fact]
     public void Every_event_has_a_name_and_a_golden_line()
     {
-        Type[] all = [.. typeof(RunEvent).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(RunEvent)) && !t.IsAbstract).OrderBy(t => t.Name)];
+        Type[] all = [.. typeof(RunEvent).Assembly.GetTypes()
+            .Where(t => t.IsSubclassOf(typeof(RunEvent)) && !t.IsAbstract).OrderBy(t => t.Name)];
         Assert.Equal(all, EventKind.All.Select(k => k.Type).OrderBy(t => t.Name));
         Assert.Equal(all, Events.Select(e => e.GetType()).Distinct().OrderBy(t => t.Name));
     }

@@ -15,9 +15,10 @@ public sealed class GoldenJournalTests
     [Fact]
     public void A_journal_of_version_1_has_every_event_of_that_version() => Assert.Equal(
         [
-            "arithmetic-chosen", "checkpoint-dropped", "checkpoint-taken", "chunks-averaged", "corpus-published", "node-quarantined", "replica-computed",
-            "replica-confirmed", "replica-contested", "replica-handed-over", "replica-settled", "rolled-back", "round-committed", "run-finished",
-            "run-initialized", "run-paused", "run-resumed", "run-started", "settings-changed", "version-evaluated", "work-lost",
+            "arithmetic-chosen", "checkpoint-dropped", "checkpoint-taken", "chunks-averaged", "corpus-published", "node-quarantined",
+            "replica-computed", "replica-confirmed", "replica-contested", "replica-handed-over", "replica-settled",
+            "rolled-back", "round-committed", "run-finished", "run-initialized", "run-paused", "run-resumed", "run-started",
+            "settings-changed", "version-evaluated", "work-lost",
         ],
         GoldenLines.Of("golden-journal-1.txt").Select(line => line.Manifest).Distinct().Order(StringComparer.Ordinal));
 
@@ -37,9 +38,12 @@ public sealed class GoldenJournalTests
         Assert.Equal(Is("6b17b8fcc411a533c822a5117e33cf73fa6766739d7d36ac86dc4bea883af4fe"), run.Corpus);
         Assert.Equal(Is("05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f"), run.Manifest);
         Assert.Equal(
-            [Is("b89088762a57e6f845d9971e8b2d051a7d6c5665819dc5faf0a7b7c62a8a3a1b"), Is("93c6529c87bae6b51f739c72a11a871aa88cc44f4f68779b44d316644003992f")],
+            [Is("b89088762a57e6f845d9971e8b2d051a7d6c5665819dc5faf0a7b7c62a8a3a1b"),
+                Is("93c6529c87bae6b51f739c72a11a871aa88cc44f4f68779b44d316644003992f")],
             run.InnerStates);
-        Assert.Equal((4, "round-000004.json", run.ChainHead), (run.Checkpoints.Single().Version, run.Checkpoints[0].Path, run.Checkpoints[0].ChainHead));
+        Assert.Equal(
+            (4, "round-000004.json", run.ChainHead),
+            (run.Checkpoints.Single().Version, run.Checkpoints[0].Path, run.Checkpoints[0].ChainHead));
         Assert.Equal(new VersionScore(4, 3.5, 5.625), run.Score);
         Assert.Equal([KeyValuePair.Create("a", "a was outvoted")], run.Quarantined);
     }
@@ -49,7 +53,9 @@ public sealed class GoldenJournalTests
     {
         var run = At(Array.FindIndex(Version1, e => e is RunEvent.NodeQuarantined) + 1);
 
-        Assert.Equal((1, Is("1de1eebefae7dee964272b1f280b96af348acbd19ecd0304fa6117081eb2d61d")), (run.Round, run.Finished.Single().Value.Contribution));
+        Assert.Equal(
+            (1, Is("1de1eebefae7dee964272b1f280b96af348acbd19ecd0304fa6117081eb2d61d")),
+            (run.Round, run.Finished.Single().Value.Contribution));
         Assert.Equal([A, B, C], run.QuorumOf(0).Votes.Select(v => v.Node));
         Assert.False(run.QuorumOf(0).IsDisputed);
     }

@@ -17,23 +17,29 @@ public sealed class JournalReaderTests(Databases databases)
         {
             ("DELETE FROM journal WHERE sequence_number = 1", "the journal of run a-00000000 has a gap: event 1 is missing;"),
             ("DELETE FROM journal WHERE sequence_number = 7", "the journal of run a-00000000 has a gap: event 7 is missing;"),
-            ("UPDATE journal SET deleted = (1 = 1) WHERE sequence_number = 3", "the journal of run a-00000000 has a gap: event 3 is missing;"),
+            ("UPDATE journal SET deleted = (1 = 1) WHERE sequence_number = 3",
+                "the journal of run a-00000000 has a gap: event 3 is missing;"),
             ("UPDATE journal SET identifier = 4053 WHERE sequence_number = 1",
-                "run a-00000000: its journal was written by an older version of Elastic, and this version does not read it: finish the run with the version that wrote it,"),
-            ("UPDATE journal SET identifier = NULL WHERE sequence_number = 2", "event 2 of run a-00000000 was written by serializer 0, which is none of Elastic's:"),
+                "run a-00000000: its journal was written by an older version of Elastic, and this version does not read it: " +
+                "finish the run with the version that wrote it,"),
+            ("UPDATE journal SET identifier = NULL WHERE sequence_number = 2",
+                "event 2 of run a-00000000 was written by serializer 0, which is none of Elastic's:"),
             ("UPDATE journal SET manifest = 'nothing' WHERE sequence_number = 2",
                 "event 2 of run a-00000000: the journal has an event \"nothing\", which this version of Elastic does not know:"),
             ("UPDATE journal SET manifest = NULL WHERE sequence_number = 2", "event 2 of run a-00000000: the journal has an event \"\""),
-            ("UPDATE journal SET message = manifest WHERE sequence_number = 2", "event 2 of run a-00000000: an event \"corpus-published\" of the journal is damaged ("),
+            ("UPDATE journal SET message = manifest WHERE sequence_number = 2",
+                "event 2 of run a-00000000: an event \"corpus-published\" of the journal is damaged ("),
         }
-        where kind == DatabaseKind.Sqlite || !tampering.Item1.Contains("message = manifest", StringComparison.Ordinal)     // a text is no bytes there
+        // A text is no bytes there.
+        where kind == DatabaseKind.Sqlite || !tampering.Item1.Contains("message = manifest", StringComparison.Ordinal)
         select new TheoryDataRow<DatabaseKind, string, string>(kind, tampering.Item1, tampering.Item2));
 
     [Theory, MemberData(nameof(Kinds))]
     public async Task A_run_s_events_are_read_in_order_and_no_other_run_s(DatabaseKind kind)
     {
         var database = await databases.NewAsync(kind);
-        List<RunEvent> journal = [.. Enumerable.Range(0, 320).SelectMany(Results), .. Journal(2), .. Enumerable.Range(0, 900).SelectMany(Results)];
+        List<RunEvent> journal =
+            [.. Enumerable.Range(0, 320).SelectMany(Results), .. Journal(2), .. Enumerable.Range(0, 900).SelectMany(Results)];
         await JournalTable.WriteAsync(database, new RunId($"{Id}0"), Journal(1));
         await JournalTable.WriteAsync(database, Id, journal);
         await JournalTable.WriteAsync(database, new RunId("A-00000000"), Journal(1));
@@ -43,7 +49,8 @@ public sealed class JournalReaderTests(Databases databases)
     }
 
     [Theory, MemberData(nameof(Tamperings))]
-    public async Task A_journal_that_was_tampered_with_or_is_of_an_older_version_is_refused_with_what_and_where(DatabaseKind kind, string tampering, string complaint)
+    public async Task A_journal_that_was_tampered_with_or_is_of_an_older_version_is_refused_with_what_and_where(
+        DatabaseKind kind, string tampering, string complaint)
     {
         var database = await databases.NewAsync(kind);
         await JournalTable.WriteAsync(database, Id, Journal(2));

@@ -50,11 +50,13 @@ public sealed class SnapshotCodecTests
     }
 
     [Fact]
-    public void An_event_s_manifest_is_none_of_a_snapshot() => Assert.DoesNotContain(EventKind.All, k => SnapshotCodec.IsManifest(k.Manifest));
+    public void An_event_s_manifest_is_none_of_a_snapshot() =>
+        Assert.DoesNotContain(EventKind.All, k => SnapshotCodec.IsManifest(k.Manifest));
 
     private static void Refused(string manifest, string payload) => Assert.EndsWith(
         "the journal is replayed instead",
-        Assert.Throws<ElasticException>(() => SnapshotCodec.Read(manifest, Encoding.UTF8.GetBytes(payload))).Message, StringComparison.Ordinal);
+        Assert.Throws<ElasticException>(() => SnapshotCodec.Read(manifest, Encoding.UTF8.GetBytes(payload))).Message,
+        StringComparison.Ordinal);
 
     private static string Text(RunState run) => Encoding.UTF8.GetString(SnapshotCodec.Write(run));
 }

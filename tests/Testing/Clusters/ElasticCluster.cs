@@ -31,7 +31,8 @@ public class ElasticCluster(string folder, Wait wait) : IAsyncDisposable
 
     /// <summary>A seed with no devices; not started yet.</summary>
     /// <param name="port">Of its control plane; null for any free one.</param>
-    public ClusterNode Seed(string name, string? port = null, Launch? launch = null, params IEnumerable<string> more) => Add(name, "seed", launch,
+    public ClusterNode Seed(string name, string? port = null, Launch? launch = null, params IEnumerable<string> more) => Add(
+        name, "seed", launch,
         ["--devices", "none", .. Database is null ? Array.Empty<string>() : ["--database", Database], .. more], port ?? FreePort.Text());
 
     /// <summary>A worker that knows all seeds that there are; not started yet.</summary>
@@ -58,7 +59,8 @@ public class ElasticCluster(string folder, Wait wait) : IAsyncDisposable
     {
         using StringWriter output = new(), error = new();
         var code = await PbmCommandLine.RunAsync(
-            words, Seeds.First(s => s.IsUp).PbmEndpoint, new PbmConsole(TextReader.Null, output, error, IsInteractive: false), _interruption);
+            words, Seeds.First(s => s.IsUp).PbmEndpoint,
+            new PbmConsole(TextReader.Null, output, error, IsInteractive: false), _interruption);
         return (code, output.ToString(), error.ToString());
     }
 
@@ -67,7 +69,9 @@ public class ElasticCluster(string folder, Wait wait) : IAsyncDisposable
     public async Task<IReadOnlyList<JsonElement>?> LookAsync(params string[] words)
     {
         var (code, output, _) = await PbmAsync([.. words, "--json"]);
-        return code == 0 ? [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement)] : null;
+        return code == 0
+            ? [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement)]
+            : null;
     }
 
     /// <summary>Starts a run, as a person does.</summary>

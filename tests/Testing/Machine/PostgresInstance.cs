@@ -52,7 +52,9 @@ public sealed class PostgresInstance : IAsyncDisposable
         }
     }
 
-    /// <summary>The folder with the programs of a server: Debian's newest version, else that of the search path; null where there is none.</summary>
+    /// <summary>
+    /// The folder with the programs of a server: Debian's newest version, else that of the search path; null where there is none.
+    /// </summary>
     internal static string? FindPrograms(string debian, IEnumerable<string> searchPath)
     {
         var versions = Directory.Exists(debian) ? Directory.GetDirectories(debian) : [];
@@ -66,7 +68,8 @@ public sealed class PostgresInstance : IAsyncDisposable
     {
         // Durability is what a test that kills processes, not machines, can do without.
         await RunProgramAsync("pg_ctl", "-D", Data, "-w", "-l", Path.Combine(_folder, "log"),
-            "-o", $"-p {Port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={_folder} -c fsync=off -c synchronous_commit=off", "start");
+            "-o", $"-p {Port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={_folder} -c fsync=off -c synchronous_commit=off",
+            "start");
         _running = true;
     }
 

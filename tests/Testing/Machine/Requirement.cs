@@ -13,7 +13,8 @@ public static class Requirement
 
     /// <summary>Skips the running test, or fails it, where something is missing.</summary>
     /// <param name="how">Goes on after "this test": "needs PostgreSQL: apt-get install postgresql".</param>
-    public static void Need([DoesNotReturnIf(false)] bool there, string how) => Need(there, how, Environment.GetEnvironmentVariable(Variable) == "1");
+    public static void Need([DoesNotReturnIf(false)] bool there, string how) =>
+        Need(there, how, Environment.GetEnvironmentVariable(Variable) == "1");
 
     /// <inheritdoc cref="Need(bool, string)"/>
     /// <param name="all">Everything has to be there.</param>

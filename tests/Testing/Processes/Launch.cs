@@ -6,7 +6,9 @@ public sealed record Launch(string Assembly)
 {
     public static readonly Launch Elastic = new("elastic.dll");
 
-    /// <summary>A worker whose steps take at least 20 ms, so that a run is not over before all that is to happen to it has happened.</summary>
+    /// <summary>
+    /// A worker whose steps take at least 20 ms, so that a run is not over before all that is to happen to it has happened.
+    /// </summary>
     public static readonly Launch Slow = Faulty("slow");
 
     /// <summary>A worker with a fault: see tests/Faulty.</summary>
