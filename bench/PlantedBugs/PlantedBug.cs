@@ -15,7 +15,8 @@ public sealed record PlantedBug(string Name, string File, string Original, strin
         var at = text.IndexOf(Original, StringComparison.Ordinal);
         if (at < 0 || text.IndexOf(Original, at + 1, StringComparison.Ordinal) >= 0)
             throw new InvalidOperationException(
-                $"{File} has the original of \"{Name}\" {(at < 0 ? "nowhere" : "more than once")}: correct it in bench/PlantedBugs/AllBugs.cs");
+                $"{File} has the original of \"{Name}\" {(at < 0 ? "nowhere" : "more than once")}: " +
+                "correct it in bench/PlantedBugs/AllBugs.cs");
         return string.Concat(text.AsSpan(0, at), Changed, text.AsSpan(at + Original.Length));
     }
 }

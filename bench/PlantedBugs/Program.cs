@@ -71,7 +71,8 @@ async Task<string?> FinderAsync(Repository copy)
 }
 
 static MatchCollection Matches(string said, [StringSyntax(StringSyntaxAttribute.Regex)] string pattern) =>
-    Regex.Matches(said, pattern, RegexOptions.Multiline | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture, TimeSpan.FromMinutes(1));
+    Regex.Matches(
+        said, pattern, RegexOptions.Multiline | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture, TimeSpan.FromMinutes(1));
 
 static int Usage(string problem)
 {

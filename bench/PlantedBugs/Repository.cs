@@ -16,7 +16,8 @@ internal sealed class Repository : IDisposable
     private readonly string _root = Directory.CreateTempSubdirectory("elastic-planted-bugs-").FullName;
 
     /// <summary>Where this program's own source lies.</summary>
-    public static string Original([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", ".."));
+    public static string Original([CallerFilePath] string here = "") =>
+        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", ".."));
 
     /// <summary>Copies and builds what the bugs are tried with.</summary>
     public async Task PrepareAsync(CancellationToken cancel)

@@ -56,8 +56,8 @@ internal static class ElasticCommandLine
         };
         TeachingCommand.Teach(root,
             """
-            elastic train                 needs nothing: a small GPT-2 learns from the documentation of the .NET SDK, in minutes on two cores;
-                                          kill it, type it again, and it goes on
+            elastic train                 needs nothing: a small GPT-2 learns from the documentation of the .NET SDK, in minutes
+                                          on two cores; kill it, type it again, and it goes on
             elastic train --help          more about a command
             """);
         return root;

@@ -10,8 +10,8 @@ public sealed record BatchSettings : SettingsGroup
     public required int Sequences { get; init; }
 
     [Setting("batch.micro", 8, """
-        Blocks per forward pass, the unit of compute; divides sequences. It decides how much memory a step takes and among how many devices a
-        step can be spread (sequences / micro), and it is part of the answer: another micro gives other last bits.
+        Blocks per forward pass, the unit of compute; divides sequences. It decides how much memory a step takes and among how many
+        devices a step can be spread (sequences / micro), and it is part of the answer: another micro gives other last bits.
         """)]
     [AtLeast(1)]
     public required int Micro { get; init; }

@@ -6,8 +6,8 @@ public sealed record CheckpointSettings : SettingsGroup
     public static CheckpointSettings Defaults { get; } = SettingsRecord.DefaultsOf<CheckpointSettings>();
 
     [Setting("checkpoint.every-rounds", 5, """
-        Rounds between two checkpoints; the last round always makes one. More often costs disk writes, less often costs computing again after a
-        crash.
+        Rounds between two checkpoints; the last round always makes one. More often costs disk writes, less often costs computing again
+        after a crash.
         """, PartOfAnswer = false)]
     [AtLeast(1)]
     public required int EveryRounds { get; init; }

@@ -7,8 +7,8 @@ public sealed record CorpusSettings : SettingsGroup
 
     // Not part of the answer: the digest of what they hold is, and is compared instead.
     [Setting("corpus.sources", new string[0], """
-        Files and folders of .txt .md .xml .html .jsonl .jsonl.zst .parquet. Empty for the reference documentation of the installed .NET SDK:
-        real text that is on every machine that can build Elastic.
+        Files and folders of .txt .md .xml .html .jsonl .jsonl.zst .parquet. Empty for the reference documentation of the installed .NET
+        SDK: real text that is on every machine that can build Elastic.
         """, PartOfAnswer = false)]
     public required IReadOnlyList<string> Sources { get; init; }
 

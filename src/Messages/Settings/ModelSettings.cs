@@ -30,8 +30,8 @@ public sealed record ModelSettings : SettingsGroup
     public required int Vocabulary { get; init; }
 
     [Setting("model.dropout", 0.0, """
-        Share of the activations that are dropped in training. None: a model that sees each text about once has nothing to memorise. Use 0.1 or
-        so for many epochs.
+        Share of the activations that are dropped in training. None: a model that sees each text about once has nothing to memorise. Use
+        0.1 or so for many epochs.
         """)]
     [Between(0, 1, BelowMost = true)]
     public required double Dropout { get; init; }

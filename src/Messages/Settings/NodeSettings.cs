@@ -15,8 +15,8 @@ public sealed record NodeSettings : SettingsGroup
     public required string Devices { get; init; }
 
     [Setting("node.threads-per-device", 1, """
-        Arithmetic threads of one CPU device. Leave it at 1: another number gives other bits, and two devices of one thread are as fast as one
-        device of two.
+        Arithmetic threads of one CPU device. Leave it at 1: another number gives other bits, and two devices of one thread are as fast as
+        one device of two.
         """)]
     [Between(1, 1024)]
     public required int ThreadsPerDevice { get; init; }
@@ -28,8 +28,8 @@ public sealed record NodeSettings : SettingsGroup
     public required string DataDir { get; init; }
 
     [Setting("node.host", "127.0.0.1", """
-        The address that the node binds, and by which others reach it. Loopback, because a run in one process has nobody to listen to; a node
-        among several machines needs one that the others reach.
+        The address that the node binds, and by which others reach it. Loopback, because a run in one process has nobody to listen to; a
+        node among several machines needs one that the others reach.
         """, PartOfAnswer = false)]
     public required string Host { get; init; }
 
@@ -56,8 +56,8 @@ public sealed record NodeSettings : SettingsGroup
     public required string? Database { get; init; }
 
     [Setting("node.network", "lan", """
-        How soon silence is taken for death: lan, cloud or spot. See docs/cluster.md and hocon/network/*.conf for what each costs. The same on
-        all nodes.
+        How soon silence is taken for death: lan, cloud or spot. See docs/cluster.md and hocon/network/*.conf for what each costs. The
+        same on all nodes.
         """, PartOfAnswer = false)]
     public required string Network { get; init; }
 

@@ -44,8 +44,8 @@ public sealed record RunSettings : SettingsGroup
     public required int InnerSteps { get; init; }
 
     [Setting("run.rounds", 40, """
-        Rounds to run. Instead of it, epochs = N runs passes over the corpus and ends with the round that completes them. Set one of the two:
-        of rounds and epochs, the one that was set last counts.
+        Rounds to run. Instead of it, epochs = N runs passes over the corpus and ends with the round that completes them. Set one of the
+        two: of rounds and epochs, the one that was set last counts.
         """)]
     [AtLeast(1)]
     public required int? Rounds { get; init; }
@@ -62,9 +62,9 @@ public sealed record RunSettings : SettingsGroup
 
     // Texts of version 1 were written with and without this key.
     [Setting("run.audit-rate", 0.0, """
-        Share of the replicas' rounds that two nodes compute, to compare their bytes: that is how memory or a disk that lies is found, named by
-        a third computation, and kept out. It costs that share of the throughput and changes no weight. Needs two nodes to find and three to
-        name. None, because most machines do not lie; use 0.05 on machines that you do not know.
+        Share of the replicas' rounds that two nodes compute, to compare their bytes: that is how memory or a disk that lies is found,
+        named by a third computation, and kept out. It costs that share of the throughput and changes no weight. Needs two nodes to find
+        and three to name. None, because most machines do not lie; use 0.05 on machines that you do not know.
         """, PartOfAnswer = false)]
     [Between(0, 1), Since(2, 0.0)]
     public required double AuditRate { get; init; }
