@@ -86,8 +86,11 @@ public sealed record ClusterView(
 
     /// <summary>Notes that a node does not hold these vector sets intact.</summary>
     public ClusterView Lack(NodeId node, IEnumerable<Digest> sets) =>
-        this with { Holders = Holders.SetItems(
-            sets.Distinct().Where(Holders.ContainsKey).Select(s => KeyValuePair.Create(s, HoldersOf(s).Remove(node)))) };
+        this with
+        {
+            Holders = Holders.SetItems(
+            sets.Distinct().Where(Holders.ContainsKey).Select(s => KeyValuePair.Create(s, HoldersOf(s).Remove(node))))
+        };
 
     public ImmutableHashSet<NodeId> HoldersOf(Digest set) => Holders.GetValueOrDefault(set, []);
 

@@ -329,7 +329,8 @@ public sealed class VirtualWorld
             ? "another"
             : VirtualRun.Arithmetic;
         var node = new VirtualNode(
-            new NodeId($"node-{_nodes.Count:D2}"), 1 + Chance.Next(3), Chance.Next(3) == 0, arithmetic, this) { Lies = lies };
+            new NodeId($"node-{_nodes.Count:D2}"), 1 + Chance.Next(3), Chance.Next(3) == 0, arithmetic, this)
+        { Lies = lies };
         _nodes.Add(node);
         node.Beat();
     }

@@ -254,7 +254,8 @@ public sealed class RunTests
     {
         var plan = PlanOf(replicas: 2, rounds: 40, chunks: 2);
         var run = Fold(
-            Computing, [.. new[] { 2, 4, 6 }.Select(v => new CheckpointTaken(Id, Checkpoint(v)))]) with { Round = 8, Version = Version(8) };
+            Computing, [.. new[] { 2, 4, 6 }.Select(v => new CheckpointTaken(Id, Checkpoint(v)))]) with
+        { Round = 8, Version = Version(8) };
         var decision = Decide(run, Stored(A, Checkpoint(8)), plan);
         Assert.Equal(
             Deep<RunEvent>([new CheckpointTaken(Id, Checkpoint(8)), new CheckpointDropped(Id, 2), new CheckpointDropped(Id, 4)]),

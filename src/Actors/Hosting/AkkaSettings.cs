@@ -30,8 +30,7 @@ internal static class AkkaSettings
     /// <summary>For the actor system of the process's devices, which outlives its memberships.</summary>
     public static Config ForDevices(DataPaths paths) => ConfigurationFactory.ParseString($$"""
         akka.actor.provider = local
-        elastic.tokenizer-dispatcher.dedicated-thread-pool.thread-count = {{
-            Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture)}}
+        elastic.tokenizer-dispatcher.dedicated-thread-pool.thread-count = {{Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture)}}
         """).WithFallback(Common(paths));
 
     private static Config Common(DataPaths paths)

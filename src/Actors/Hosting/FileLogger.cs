@@ -17,7 +17,8 @@ public sealed class FileLogger : ReceiveActor
         var path = Context.System.Settings.Config.GetString("elastic.log-file", "");
         if (path.Length > 0)
             _file = new StreamWriter(
-                new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite)) { AutoFlush = true };
+                new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite))
+            { AutoFlush = true };
         Receive<InitializeLogger>(_ => Sender.Tell(new LoggerInitialized()));
         Receive<LogEvent>(Write);
     }

@@ -45,7 +45,13 @@ public sealed class DisplayTests
         RunLines.Progress(
             View with
             {
-                Round = 0, Steps = 0, TrainLoss = null, ValLoss = null, BitsPerByte = null, TokensPerSecond = 0, Fingerprint = null
+                Round = 0,
+                Steps = 0,
+                TrainLoss = null,
+                ValLoss = null,
+                BitsPerByte = null,
+                TokensPerSecond = 0,
+                Fingerprint = null
             }));
 
     [Fact]
