@@ -89,7 +89,7 @@ public sealed record ClusterView(
         this with
         {
             Holders = Holders.SetItems(
-            sets.Distinct().Where(Holders.ContainsKey).Select(s => KeyValuePair.Create(s, HoldersOf(s).Remove(node))))
+                sets.Distinct().Where(Holders.ContainsKey).Select(s => KeyValuePair.Create(s, HoldersOf(s).Remove(node))))
         };
 
     public ImmutableHashSet<NodeId> HoldersOf(Digest set) => Holders.GetValueOrDefault(set, []);
