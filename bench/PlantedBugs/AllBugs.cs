@@ -49,5 +49,14 @@ public static class AllBugs
             "            HandedOver = run.HandedOver.Remove(x.Result.Replica),\n" +
             "            Quorums = Voted(run, x.Result, x.Node),",
             "            Quorums = Voted(run, x.Result, x.Node),"),
+        new("an audit goes on from the hand-over that the first computation went on from", Coordination + "Work/Compute.cs",
+            "Computations.FromScratch(run, scheduling.View, plan, replica) ? null : run.HandedOver",
+            "run.HandedOver"),
+        new("two results that follow from one hand-over settle an audit", Coordination + "ResultQuorum.cs",
+            " && g.Any(v => v.ResumedFrom is null)",
+            ""),
+        new("a node is convicted for what followed from another's hand-over", Coordination + "ResultQuorum.cs",
+            "wrong.Where(v => v.ResumedFrom is null)",
+            "wrong"),
     ];
 }

@@ -37,6 +37,15 @@ public sealed record ClusterView(
         ImmutableDictionary<InFlightWork, TimeSpan>.Empty, ImmutableDictionary<int, NodeId>.Empty, [],
         ImmutableDictionary<Digest, ImmutableHashSet<NodeId>>.Empty, false);
 
+    /// <summary>True while some nodes cannot fetch from each other: what they need goes by way of seeds, which all of them reach.</summary>
+    public bool Relays { get; init; }
+
+    /// <summary>
+    /// True when a node can fetch a set from somebody: while bytes go by way of seeds, it has to have the set, be a seed, or find it on one.
+    /// </summary>
+    public bool CanFetch(NodeId node, Digest set) => !Relays || Nodes[node].Seed || HoldersOf(set) is var holders
+        && (holders.Contains(node) || !Staying.Any(n => Nodes[n].Seed) || holders.Any(h => Nodes.TryGetValue(h, out var n) && n.Seed));
+
     /// <summary>Devices of all nodes together.</summary>
     public int DeviceCount => Nodes.Values.Sum(n => n.Devices.Length);
 

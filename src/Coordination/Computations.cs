@@ -1,4 +1,5 @@
 using Elastic.Messages;
+using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
@@ -27,13 +28,13 @@ public static class Computations
             var wanted = new Wanted(replica, not, true);
             if (quorum.Votes.IsEmpty && pending == 0)
                 first.Add(wanted);
-            else if (quorum.IsDisputed || (plan.Audits(run.Round, replica) && quorum.Votes.Count < 2))
+            else if (quorum.IsDisputed || IsUnaudited(run, plan, replica))
             {
                 // A dispute waits for a node to join. An audit waits while another node is there that may compute, though it rests or
                 // leaves now; where there is none, the audit is dropped.
                 var possible = workers.Any(w => !not.Contains(w));
                 var conceivable = view.Nodes.Any(n => n.Value.Devices.Length > 0 && !not.Contains(n.Key));
-                if (quorum.IsDisputed ? pending == 0 && possible : quorum.Votes.Count + pending < 2 && possible)
+                if (possible && (pending == 0 || (!quorum.IsDisputed && quorum.Votes.Count + pending < 2)))
                     checks.Add(wanted);
                 else if (quorum.Votes.Count > 0 && (pending > 0 || (!quorum.IsDisputed && conceivable)))
                     checks.Add(wanted with { Not = workers });             // in flight: wait for it, give it to no other node
@@ -47,9 +48,12 @@ public static class Computations
     }
 
     /// <summary>
-    /// Gives computations to nodes with room: to one that holds the inner state, else to the one with the largest share of free devices.
+    /// Gives computations to nodes with room, first to those that have not failed at them: to one that holds the inner state, else to the
+    /// one with the largest share of free devices.
     /// </summary>
-    public static IEnumerable<(int Replica, NodeId Node)> Place(RunState run, ClusterView view, IReadOnlyList<Wanted> wanted)
+    /// <param name="failuresAt">How often a node has failed at this work.</param>
+    public static IEnumerable<(int Replica, NodeId Node)> Place(
+        RunState run, ClusterView view, IReadOnlyList<Wanted> wanted, Func<WorkKey, NodeId, int> failuresAt)
     {
         if (wanted.Count == 0)
             yield break;
@@ -58,7 +62,7 @@ public static class Computations
         foreach (var w in wanted)
         {
             if (w.Needed
-                && HomesOf(w.Replica).Where(n => room.GetValueOrDefault(n) > 0 && !w.Not.Contains(n))
+                && HomesOf(w.Replica).Where(n => room.GetValueOrDefault(n) > 0 && !w.Not.Contains(n) && Failures(w, n) == 0)
                     .Cast<NodeId?>().FirstOrDefault() is { } home)
             {
                 room[home]--;
@@ -70,10 +74,6 @@ public static class Computations
             }
         }
 
-        IEnumerable<NodeId> HomesOf(int replica) =>
-            (view.Homes.TryGetValue(replica, out var last) ? [last] : Array.Empty<NodeId>())
-            .Concat(run.InnerStateOf(replica) is { } state ? view.HoldersOf(state).Order(view.Nodes.KeyComparer) : []);
-
         foreach (var w in left)
         {
             // A straggler's second runner goes only to a node whose devices are all free: it must not slow down other work.
@@ -82,17 +82,32 @@ public static class Computations
                 .Select(r => r.Key).ToList();
             if (free.Count == 0)
                 continue;
-            var node = free.Order(view.Nodes.KeyComparer).MaxBy(n => (double)room[n] / view.Nodes[n].Devices.Length);
+            var node = free.OrderBy(n => Failures(w, n)).ThenByDescending(n => (double)room[n] / view.Nodes[n].Devices.Length)
+                .ThenBy(n => n, view.Nodes.KeyComparer).First();
             room[node]--;
             yield return (w.Replica, node);
         }
+
+        int Failures(Wanted w, NodeId node) => failuresAt(ComputeWork.KeyOf(run.Round, w.Replica), node);
+
+        IEnumerable<NodeId> HomesOf(int replica) =>
+            (view.Homes.TryGetValue(replica, out var last) ? [last] : Array.Empty<NodeId>())
+            .Concat(run.InnerStateOf(replica) is { } state ? view.HoldersOf(state).Order(view.Nodes.KeyComparer) : []);
     }
 
     /// <summary>True when this node's computation of a replica of the current round is no longer needed.</summary>
     public static bool IsDone(RunState run, RunPlan plan, int replica, NodeId node)
     {
         var quorum = run.QuorumOf(replica);
-        return quorum.HasVoted(node)
-            || (!quorum.Votes.IsEmpty && !quorum.IsDisputed && !(plan.Audits(run.Round, replica) && quorum.Votes.Count < 2));
+        return quorum.HasVoted(node) || (!quorum.Votes.IsEmpty && !quorum.IsDisputed && !IsUnaudited(run, plan, replica));
     }
+
+    /// <summary>
+    /// True when the next computation of this replica must not go on from a hand-over: audits and disputes are about all steps of the round.
+    /// </summary>
+    public static bool FromScratch(RunState run, ClusterView view, RunPlan plan, int replica) => !run.QuorumOf(replica).Votes.IsEmpty
+        || (plan.Audits(run.Round, replica) && view.IsInFlight(ComputeWork.KeyOf(run.Round, replica)));
+
+    private static bool IsUnaudited(RunState run, RunPlan plan, int replica) =>
+        plan.Audits(run.Round, replica) && run.QuorumOf(replica).Winner is null;
 }

@@ -10,8 +10,11 @@ namespace Elastic.Coordination;
 public static class Replication
 {
     /// <summary>The copies to order now.</summary>
-    public static IEnumerable<(WorkKey Key, NodeId Node, Digest Set)> Due(RunState run, ClusterView view)
+    /// <param name="failuresAt">How often a node has failed at this work: others come first.</param>
+    public static IEnumerable<(WorkKey Key, NodeId Node, Digest Set)> Due(
+        RunState run, ClusterView view, Func<WorkKey, NodeId, int> failuresAt)
     {
+        var seeds = view.Staying.Where(n => view.Nodes[n].Seed).ToHashSet();
         var copying = view.InFlight.Keys.Where(w => w.Work.Kind == CopyWork.Kind.Name).ToList();
         var busy = copying.GroupBy(w => w.Node).ToDictionary(g => g.Key, g => g.Count());
         var underWay = copying.Select(w => w.Work).ToHashSet();
@@ -19,10 +22,14 @@ public static class Replication
         {
             var key = CopyWork.KeyOf(run.Round, copy);
             var holders = view.HoldersOf(set);
-            if (holders.IsEmpty || underWay.Contains(key) || view.Staying.Count(holders.Contains) >= wanted)
+            if (holders.IsEmpty || underWay.Contains(key))
                 continue;
-            var target = view.Staying.Where(n => !holders.Contains(n)).Order(view.Nodes.KeyComparer).Cast<NodeId?>()
-                .MinBy(n => busy.GetValueOrDefault(n!.Value));
+            // While bytes go by way of seeds, one of them has to have everything first.
+            var lacksRelay = view.Relays && seeds.Count > 0 && !seeds.Any(holders.Contains);
+            if (!lacksRelay && view.Staying.Count(holders.Contains) >= wanted)
+                continue;
+            var target = (lacksRelay ? seeds : view.Staying).Where(n => !holders.Contains(n)).Order(view.Nodes.KeyComparer).Cast<NodeId?>()
+                .MinBy(n => (failuresAt(key, n!.Value), busy.GetValueOrDefault(n.Value)));
             if (target is not { } node)
                 continue;
             busy[node] = busy.GetValueOrDefault(node) + 1;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using static Elastic.Messages.Runs.RunEvent;
@@ -6,50 +7,62 @@ using static Elastic.Messages.Runs.RunEvent;
 namespace Elastic.Coordination;
 
 /// <summary>One computation of a replica's round.</summary>
-public readonly record struct Vote(NodeId Node, ReplicaResult Result);
+/// <param name="ResumedFrom">The hand-over that the node went on from; null where it took all steps of the round itself.</param>
+public readonly record struct Vote(NodeId Node, ReplicaResult Result, Digest? ResumedFrom = null);
 
 // The computations of one replica's round. All of them should give the same bytes; where they do not, a node's memory or disk is faulty,
-// and the bytes that two nodes agree on count.
+// and the bytes that two nodes agree on count. Nodes that went on from a hand-over may all repeat the fault of the node that made it:
+// among those who agree one must have taken all steps itself, and nobody is convicted for what followed from a hand-over.
 public sealed record ResultQuorum(ImmutableList<Vote> Votes)
 {
     public static readonly ResultQuorum Empty = new([]);
 
-    /// <summary>True while there are different results and no two nodes agree on one.</summary>
-    public bool IsDisputed => Votes.Count > 1 && Winner is null;
+    /// <summary>True while there are different results and none has won.</summary>
+    public bool IsDisputed => Winner is null && Votes.Select(v => v.Result).Distinct().Count() > 1;
 
-    /// <summary>The result that two nodes agree on; null while there is none.</summary>
-    public ReplicaResult? Winner => Votes.GroupBy(v => v.Result).FirstOrDefault(g => g.Select(v => v.Node).Distinct().Count() > 1)?.Key;
+    /// <summary>The result that two nodes agree on, one of which took all steps itself; null while there is none.</summary>
+    public ReplicaResult? Winner => Votes.GroupBy(v => v.Result)
+        .FirstOrDefault(g => g.Select(v => v.Node).Distinct().Count() > 1 && g.Any(v => v.ResumedFrom is null))?.Key;
 
     public bool HasVoted(NodeId node) => Votes.Any(v => v.Node == node);
 
-    public ResultQuorum With(NodeId node, ReplicaResult result) => new(Votes.Add(new Vote(node, result)));
+    public ResultQuorum With(Vote vote) => new(Votes.Add(vote));
 
     /// <summary>What a result means for a run that waits for it.</summary>
-    public static Decision Decide(RunState run, NodeId node, ReplicaResult result)
+    public static Decision Decide(RunState run, Vote vote)
     {
+        var (node, result) = (vote.Node, vote.Result);
         var quorum = run.QuorumOf(result.Replica);
-        if (quorum.Votes.Contains(new Vote(node, result)))
+        if (quorum.Votes.Contains(vote))
             return Decision.AlreadyDone;
         if (quorum.Votes.IsEmpty)
-            return Decision.Store(new ReplicaComputed(run.Id, result, node));
+            return Decision.Store(new ReplicaComputed(run.Id, result, node, vote.ResumedFrom));
 
         var agree = quorum.Votes.Any(v => v.Result == result);
+        var contested = new ReplicaContested(run.Id, run.Finished[result.Replica], result, node, vote.ResumedFrom);
         if (quorum.HasVoted(node))
-            return agree && quorum.Winner is not null                            // else the node contradicts itself
+            return agree && !quorum.IsDisputed                                          // else the node contradicts itself
                 ? Decision.AlreadyDone
-                : Decision.Store([new ReplicaContested(run.Id, run.Finished[result.Replica], result, node),
-                    .. Quarantine(run, [node], result, quorum.Winner is not null, "gave two answers")]);
+                : Decision.Store([
+                    contested, .. Quarantine(run, quorum.ContradictedBy(vote), result, quorum.Winner is not null, "gave two answers")]);
         if (!agree && quorum.Winner is not null)
-            return Decision.Store([new ReplicaContested(run.Id, run.Finished[result.Replica], result, node),
-                .. Quarantine(run, [node], result, true, "was outvoted")]);
+            return Decision.Store([contested, .. Quarantine(run, Convicted([vote]), result, true, "was outvoted")]);
         if (!agree)
-            return Decision.Store(new ReplicaContested(run.Id, run.Finished[result.Replica], result, node));
-        if (!quorum.IsDisputed)
-            return Decision.Store(new ReplicaConfirmed(run.Id, result, node));
-
-        var liars = quorum.Votes.Where(v => v.Result != result).Select(v => v.Node).ToList();
-        return Decision.Store([new ReplicaSettled(run.Id, result, node), .. Quarantine(run, liars, result, true, "was outvoted")]);
+            return Decision.Store(contested);
+        if (!quorum.IsDisputed || quorum.With(vote).Winner is null)
+            return Decision.Store(new ReplicaConfirmed(run.Id, result, node, vote.ResumedFrom));
+        return Decision.Store([
+            new ReplicaSettled(run.Id, result, node, vote.ResumedFrom),
+            .. Quarantine(run, Convicted(quorum.Votes.Where(v => v.Result != result)), result, true, "was outvoted")]);
     }
+
+    // A node that gave two results, having taken all steps itself both times.
+    private IReadOnlyList<NodeId> ContradictedBy(Vote vote) =>
+        Convicted(Votes.Where(v => v.Node == vote.Node && v.Result != vote.Result && vote.ResumedFrom is null));
+
+    // Whoever is convicted for wrong results: what followed from a hand-over may be the fault of the node that made it.
+    private static IReadOnlyList<NodeId> Convicted(IEnumerable<Vote> wrong) =>
+        [.. wrong.Where(v => v.ResumedFrom is null).Select(v => v.Node).Distinct()];
 
     // Quarantines these nodes. Their results of this round that no two nodes agree on are computed again, the disputed one unless it is
     // settled: a node that repeats another node's answer after a different one of its own settles nothing.
@@ -64,7 +77,8 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
             .Where(b => (b.Key != about.Replica || !isSettled) && b.Value.Winner is null && b.Value.Votes.Any(v => nodes.Contains(v.Node)))
             .Select(b => b.Key).ToArray();
         if (doubtful.Length > 0 || !run.Averaged.IsEmpty)
-            yield return new WorkLost(run.Id, run.Round, doubtful, !run.Averaged.IsEmpty,
-                $"{doubtful.Length} results of a node in quarantine are not believed");
+            yield return new WorkLost(run.Id, run.Round, doubtful, !run.Averaged.IsEmpty, doubtful.Length > 0
+                ? $"{doubtful.Length} results of a node in quarantine are not believed"
+                : "sums of disputed results are not believed");
     }
 }

@@ -87,12 +87,15 @@ public static class Run
         {
             Finished = run.Finished.SetItem(x.Result.Replica, x.Result),
             HandedOver = run.HandedOver.Remove(x.Result.Replica),
-            Quorums = Voted(run, x.Result, x.Node),
+            Quorums = Voted(run, new Vote(x.Node, x.Result, x.ResumedFrom)),
         },
-        ReplicaConfirmed x => run with { Quorums = Voted(run, x.Result, x.Node) },
-        ReplicaContested x => run with { Quorums = Voted(run, x.Other, x.Node) },
-        ReplicaSettled x =>
-            run with { Finished = run.Finished.SetItem(x.Result.Replica, x.Result), Quorums = Voted(run, x.Result, x.Node) },
+        ReplicaConfirmed x => run with { Quorums = Voted(run, new Vote(x.Node, x.Result, x.ResumedFrom)) },
+        ReplicaContested x => run with { Quorums = Voted(run, new Vote(x.Node, x.Other, x.ResumedFrom)) },
+        ReplicaSettled x => run with
+        {
+            Finished = run.Finished.SetItem(x.Result.Replica, x.Result),
+            Quorums = Voted(run, new Vote(x.Node, x.Result, x.ResumedFrom)),
+        },
         NodeQuarantined x => run with { Quarantined = run.Quarantined.SetItem(x.Node.Value, x.Why) },
         ChunksAveraged x => run with { Averaged = run.Averaged.SetItems(x.Chunks.Select(c => KeyValuePair.Create(c.Chunk, c))) },
         RoundCommitted x => NextRound(run, x),
@@ -125,8 +128,8 @@ public static class Run
 
     internal static Decision WrongRound(RunState run, int round) => Decision.Refuse($"round is {run.Round}, not {round}");
 
-    private static ImmutableSortedDictionary<int, ResultQuorum> Voted(RunState run, ReplicaResult result, NodeId node) =>
-        run.Quorums.SetItem(result.Replica, run.QuorumOf(result.Replica).With(node, result));
+    private static ImmutableSortedDictionary<int, ResultQuorum> Voted(RunState run, Vote vote) =>
+        run.Quorums.SetItem(vote.Result.Replica, run.QuorumOf(vote.Result.Replica).With(vote));
 
     private static RunState NextRound(RunState run, RoundCommitted x) => run with
     {

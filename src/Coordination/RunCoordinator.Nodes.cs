@@ -22,6 +22,7 @@ public sealed partial class RunCoordinator
                 break;
             case NodeReport.StepTaken step when Plan is { } plan:
                 _progress.Count(step, (long)plan.At(step.Round).Sequences * plan.Context, _now);
+                _stalls.Note(new InFlightWork(ComputeWork.KeyOf(step.Round, step.Replica), step.Node), _now);
                 break;
             case NodeReport.Surveyed surveyed:
                 View = _inventory.Note(View, surveyed);
@@ -91,7 +92,7 @@ public sealed partial class RunCoordinator
     private void Acknowledge(InFlightWork work)
     {
         View = View.Answered(work.Work, work.Node);
-        _failures.Succeeded(work.Work);
+        _failures.Succeeded(work);
         _health.MarkHealthy(work.Node);
         Send(work.Node, new NodeCommand.DropWork(id, [work.Work]));
     }
@@ -110,16 +111,22 @@ public sealed partial class RunCoordinator
             && (!kind.NeedsDevice || n.Value.Devices.Length > 0));
         if (IsStopping && kind == ComputeWork.Kind)
             Fail($"replica {result.Key.Index} could not be handed over, and takes its steps of this round again next time: {failed.Why}");
-        else if (_failures.IsHopeless(result.Key, View.Nodes.Count) || (failed.Kind == WorkFailure.Permanent && !others))
+        else if (_failures.IsHopeless(result.Key) || (failed.Kind == WorkFailure.Permanent && !others))
             Fail(failed.Why);
-        else if (failed.Kind == WorkFailure.Permanent || (others && _failures.IsStubborn(work)))
+        else if (!settings.GoesOn && (_failures.IsTedious(result.Key, View.Nodes.Count) || (failed.Kind == WorkFailure.Exhausted && !others)))
+            Fail(failed.Why);                                          // where runs go on by themselves, nothing waits for a person
+        else if (failed.Kind is WorkFailure.Permanent or WorkFailure.Exhausted || (others && _failures.IsStubborn(work)))
             Rest(result.Node, failed.Why);
         if (Failure is not null)
             return;
         if (attempts > 1)
             _outputs.Add(new RunOutput.Notice(
                 $"the {result.Key} has failed {attempts} times, last on {Names([result.Node])}: {failed.Why}; trying again"));
-        if (failed.Kind == WorkFailure.Lost && View.Surveyed)
+        if (failed.Kind != WorkFailure.Lost)
+            return;
+        if (attempts > 1)
+            _relaysUntil = _now + RelayFor;                            // the last survey found everything
+        if (View.Surveyed)
             SurveyAgain();
     }
 
@@ -145,6 +152,11 @@ public sealed partial class RunCoordinator
         foreach (var (stuck, since) in View.InFlight
             .Where(w => w.Key.Work.Kind != ComputeWork.Kind.Name && _now - w.Value > Overlong).ToList())
             Rest(stuck.Node, $"it has not finished its {stuck.Work} for {Overlong.TotalMinutes} minutes");
+        // Slow is not dead: the node goes on, and its result counts. Another one takes the steps, too.
+        _stalls.Keep(View.InFlight.ContainsKey);
+        foreach (var (hung, since) in View.InFlight.Where(w => w.Key.Work.Kind == ComputeWork.Kind.Name).ToList())
+            if (_stalls.IsStalled(hung, since, _now) && View.Workers.Any(n => n != hung.Node))
+                Rest(hung.Node, $"its {hung.Work} makes no progress");
     }
 
     private void Enlist(NodeReport.Enlist report)
@@ -244,8 +256,9 @@ public sealed partial class RunCoordinator
             .ToList())
             View = View.Answered(work.Work, work.Node);
         var unknown = has.Where(w => !View.InFlight.ContainsKey(w)).ToLookup(w => Scheduler.IsDone(Run, Plan!, w));
-        foreach (var work in unknown[false])
-            View = View.Give(work.Work, work.Node, _now);
+        if (!_health.IsUnhealthy(report.Node))
+            foreach (var work in unknown[false])
+                View = View.Give(work.Work, work.Node, _now);
         if (unknown[true].Concat(own[false]).Select(w => w.Work).ToArray() is { Length: > 0 } over)
             Send(report.Node, new NodeCommand.DropWork(id, over));
         // The node reports RunIdle when it has handed everything over; that message may get lost.

@@ -29,6 +29,9 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     // On a healthy node no work takes so long, but a replica's round. (A slow replica gets a second runner.)
     private static readonly TimeSpan Overlong = TimeSpan.FromMinutes(5);
 
+    // How long bytes go by way of seeds after nodes could not fetch from each other: a broken link is seldom mended sooner.
+    private static readonly TimeSpan RelayFor = TimeSpan.FromMinutes(10);
+
     private readonly WorkerHealth _health = new();
     private readonly Inventory _inventory = new(settings.Patience);
     private readonly HashSet<NodeId> _opened = [];
@@ -36,12 +39,14 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private readonly HashSet<NodeId> _released = [];
     private readonly FailureHistory _failures = new();
     private readonly Timings _timings = new();
+    private readonly StallDetector _stalls = new();
     private readonly RunProgress _progress = new();
     private readonly List<RunOutput> _outputs = [];
     private Random _chance = null!;
     private TimeSpan _now;
     private TimeSpan? _lostSince;
     private CommitRound? _atTheFence;
+    private TimeSpan _relaysUntil;
     private long? _term;
     private int _termAsking;
     private long _orders;
@@ -276,7 +281,8 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     // A run that stops or rests gives out copies only, so that no node that leaves takes anything with it.
     private void GiveOut(RunPlan plan, bool rests)
     {
-        var scheduling = Scheduler.Next(Run, View, plan, new StragglerDetector(_now, _timings.Median), IsStopping || rests);
+        View = View with { Relays = _now < _relaysUntil };
+        var scheduling = Scheduler.Next(Run, View, plan, new StragglerDetector(_now, _timings.Median), IsStopping || rests, _failures);
         View = scheduling.View;
         _reason = scheduling.Given.Count > 0 ? null : scheduling.Reason ?? "copies, scores or checkpoints on other nodes";
         foreach (var (key, node, content) in scheduling.Given)
@@ -305,6 +311,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         {
             case RunEvent.RoundCommitted:
                 View = View.Forget(Run.References()) with { Assembled = View.Assembled.Clear() };
+                _failures.ForgetBefore(Run.Round);
                 if (!Plan!.Checkpoints(Run.Round))
                     Retain();
                 if (Run.Round % SnapshotEvery == 0)

@@ -11,9 +11,11 @@ public static class Scheduler
     /// The work that can start now and is not in flight yet, the view with it in flight, and why work that is due cannot be given out.
     /// </summary>
     /// <param name="upkeepOnly">The run stops or rests: only upkeep is given out.</param>
-    public static Scheduling Next(RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers, bool upkeepOnly = false)
+    /// <param name="failures">What has failed where; null for nothing.</param>
+    public static Scheduling Next(
+        RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers, bool upkeepOnly = false, FailureHistory? failures = null)
     {
-        var scheduling = new Scheduling(run, view, plan, stragglers);
+        var scheduling = new Scheduling(run, view, plan, stragglers, failures ?? new FailureHistory());
         if (view.Nodes.IsEmpty)
         {
             scheduling.Lack("no node is there");

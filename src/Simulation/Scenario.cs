@@ -100,8 +100,17 @@ public sealed record Scenario
         var run = world.Supervisor.Run;
         foreach (var node in run.Quarantined.Keys)
             Invariant.Holds(world.Nodes.Single(n => n.Id.Value == node).Lies, $"{node} is in quarantine, and computed nothing wrong");
-        Invariant.Holds(
-            !run.Quarantined.IsEmpty || !world.Supervisor.Journal.Any(e => e is RunEvent.ReplicaSettled),
-            "a dispute was settled, and no node is in quarantine");
+        var settled = world.Supervisor.Journal.OfType<RunEvent.ReplicaSettled>().Select(e => e.Result).ToList();
+        Invariant.Holds(!run.Quarantined.IsEmpty || !WrongFromScratch(world.Supervisor.Journal).Any(wrong => settled.Any(
+                right => (right.Round, right.Replica) == (wrong.Round, wrong.Replica) && right != wrong)),
+            "a dispute was settled against a node that took all steps itself, and no node is in quarantine");
     }
+
+    // Results that another one was preferred to, by nodes that did not go on from a hand-over.
+    private static IEnumerable<ReplicaResult> WrongFromScratch(IEnumerable<RunEvent> journal) => journal.Select(e => e switch
+    {
+        RunEvent.ReplicaComputed { ResumedFrom: null } x => x.Result,
+        RunEvent.ReplicaContested { ResumedFrom: null } x => x.Other,
+        _ => null,
+    }).OfType<ReplicaResult>();
 }

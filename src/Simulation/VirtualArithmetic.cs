@@ -31,6 +31,21 @@ public static class VirtualArithmetic
         round, replica, D($"contribution {round} {replica} {version} {innerState}"), D($"inner {round} {replica} {version} {innerState}"),
         plan.TokensPerReplica(round), 9.0 - round, D($"samples {round} {replica}"));
 
+    /// <summary>The same result by way of a hand-over; another one where the state that was handed over is wrong.</summary>
+    public static ReplicaResult Resume(RunPlan plan, Compute order, ReplicaHandOver from)
+    {
+        var whole = Compute(plan, order.Round, order.Replica, order.Version, order.InnerState);
+        return from.State == StateAfter(order, from.Step)
+            ? whole
+            : whole with { Contribution = D($"contribution of {from.State}"), InnerState = D($"inner of {from.State}") };
+    }
+
+    /// <summary>The state after so many steps of a replica's round, from its beginning or from a hand-over.</summary>
+    public static Digest StateAfter(Compute order, int step) =>
+        order.HandOver is { } from && from.State != StateAfter(order with { HandOver = null }, from.Step)
+            ? D($"{step} steps after {from.State}")
+            : D($"state {order.Round} {order.Replica} {step} {order.Version} {order.InnerState}");
+
     public static AveragedChunk Average(int round, int chunk, Digest version, Digest[] contributions) =>
         new(chunk, D($"chunk {round} {chunk} {version} {string.Join(' ', contributions)}"), null);
 

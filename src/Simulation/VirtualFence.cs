@@ -16,6 +16,9 @@ internal sealed class VirtualFence
         return ++_term;
     }
 
+    /// <summary>The database is restored to an older state.</summary>
+    public void Restore(long term) => (_term, _version) = (term, null);
+
     public bool Passes(long term, CoordinatorCommand.CommitRound commit)
     {
         if (term != _term || (_round != commit.Round && !(_round == commit.Round + 1 && _version == commit.Version)))

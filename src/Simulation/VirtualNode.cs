@@ -49,6 +49,14 @@ public sealed class VirtualNode
     /// <summary>Its disk or a device is broken: all its work fails, without a known cause.</summary>
     public bool IsBroken { get; set; }
 
+    /// <summary>Its devices hang: computations that are begun from now on never end, and report no more steps. It stays so.</summary>
+    public bool Hangs { get; set; }
+
+    /// <summary>Only seeds can be reached from it, and it can be reached by seeds only. It stays so.</summary>
+    public bool IsWalled { get; set; }
+
+    public bool IsSeed => _isSeed;
+
     /// <summary>Its memory flips bits: some of what it computes is wrong.</summary>
     public bool Lies { get; init; }
 
@@ -159,8 +167,25 @@ public sealed class VirtualNode
         }
 
         var failure = Lacking(WorkKinds.Of(start.Order.Key).Needs(start.Order.Content));
-        _world.After(this, Slowness * _world.Milliseconds(100, 400), () => End(start.Work, failure ?? Do(start.Order)));
+        var milliseconds = Slowness * _world.Milliseconds(100, 400);
+        if (failure is null && start.Order.Content is Compute compute)
+        {
+            var steps = _world.Plan.At(compute.Round).InnerSteps;
+            for (var step = compute.HandOver?.Step ?? 0; step < (Hangs ? 1 : steps); step++)
+                Report(start.Work, milliseconds * step / steps, new NodeReport.StepTaken(
+                    Id, new RunId(start.Order.Job.Value), compute.Round, compute.Replica, step + 1, 1.0, 1e-3));
+            if (Hangs)
+                return;
+        }
+
+        _world.After(this, milliseconds, () => End(start.Work, failure ?? Do(start.Order)));
     }
+
+    private void Report(int work, double milliseconds, NodeReport.StepTaken step) => _world.After(this, milliseconds, () =>
+    {
+        if (_running.ContainsKey(work))
+            _world.ToSupervisor(this, step);
+    });
 
     // Ends work when it is done, or at an earlier step boundary when the node was asked to stop it.
     private void End(int work, WorkOutcome? outcome)
@@ -185,12 +210,12 @@ public sealed class VirtualNode
     }
 
     // Fetches only from nodes that orders have named.
-    private bool IsThere(Digest blob) => !IsCutOff && _world.HasBlob(blob, _sources);
+    private bool IsThere(Digest blob) => !IsCutOff && _world.HasBlob(blob, this, _sources);
 
     private WorkOutcome Do(WorkOrder order)
     {
         if (IsFull && order.Content is not Evaluate)
-            return new WorkFailed("the disk is full", WorkFailure.Permanent);
+            return new WorkFailed("the disk is full", WorkFailure.Exhausted);
         if (IsBroken || _world.IsMishap())
             return new WorkFailed("something went wrong", WorkFailure.Transient);
         switch (order.Content)
@@ -201,12 +226,14 @@ public sealed class VirtualNode
             case Evaluate c:
                 return new Evaluated(new VersionScore(c.Version, 9.0 - c.Version, 1));
             case Compute c:
-                var result = VirtualArithmetic.Compute(_world.Plan, c.Round, c.Replica, c.Version, c.InnerState);
+                var result = c.HandOver is { } from
+                    ? VirtualArithmetic.Resume(_world.Plan, c, from)
+                    : VirtualArithmetic.Compute(_world.Plan, c.Round, c.Replica, c.Version, c.InnerState);
                 if (Lies && _world.Chance.Next(3) > 0)
                     result = result with { Contribution = D($"lie {c.Round} {c.Replica} {_world.Chance.Next(3)}") };
                 Blobs.Add(result.Contribution);
                 Blobs.Add(result.InnerState);
-                return new Computed(result);
+                return new Computed(result, c.HandOver?.State);
             case Average c:
                 if (Lacking([c.Version, .. c.Contributions.Where(d => !Blobs.Has(d) && !IsThere(d))]) is { } lacking)
                     return lacking;                                    // contributions are read from other nodes, and not stored
@@ -236,7 +263,9 @@ public sealed class VirtualNode
         var step = _world.Chance.Next(c.HandOver?.Step ?? 0, _world.Plan.At(c.Round).InnerSteps);
         if (step == 0)
             return null;                                               // stopped before the first step
-        var state = D($"hand-over {c.Round} {c.Replica} {step} {c.Version} {c.InnerState}");
+        var state = VirtualArithmetic.StateAfter(c, step);
+        if (Lies && _world.Chance.Next(3) > 0)
+            state = D($"lie {state}");
         Blobs.Add(state);
         return new HandedOver(new ReplicaHandOver(c.Round, c.Replica, step, state, 3.0 * step, D($"samples {c.Round} {c.Replica} {step}")));
     }

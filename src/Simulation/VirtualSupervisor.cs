@@ -20,6 +20,7 @@ public sealed class VirtualSupervisor(VirtualWorld world)
 
     private readonly Dictionary<NodeId, TimeSpan> _heard = [];
     private readonly VirtualFence _fence = new();
+    private readonly List<(int Events, long Term)> _terms = [];          // how long the journal was when each term began
     private RunCoordinator _coordinator = new(Id, _ => world.Plan, Settings);
     private TimeSpan _began;
 
@@ -47,6 +48,23 @@ public sealed class VirtualSupervisor(VirtualWorld world)
     {
         Incarnation++;
         IsThere = false;
+    }
+
+    /// <summary>
+    /// The database is restored to an older state, as after a failover to a copy that lagged behind: the newest events and terms are gone,
+    /// while nodes hold what followed from them.
+    /// </summary>
+    public void RestoreDatabase()
+    {
+        const int most = 40;                                            // events; a round has some ten
+        // Not to before the choice of the arithmetic: the answer may be another one where it is chosen anew.
+        var least = 1 + Math.Max(0, Journal.FindIndex(e => e is RunEvent.ArithmeticChosen));
+        var kept = Math.Max(least, world.Chance.Next(Journal.Count - most, Journal.Count + 1));
+        if (kept >= Journal.Count)
+            return;
+        Journal.RemoveRange(kept, Journal.Count - kept);
+        _terms.RemoveAll(t => t.Events > kept);
+        _fence.Restore(_terms.Count > 0 ? _terms[^1].Term : 0);
     }
 
     /// <summary>The first supervisor of the run.</summary>
@@ -152,7 +170,12 @@ public sealed class VirtualSupervisor(VirtualWorld world)
                 world.AfterStore();
                 break;
             case RunOutput.BeginTerm begin:
-                world.Inside(world.Milliseconds(1, 60), () => Step(new RunInput.TermBegun(begin.Asking, _fence.Begin(begin.Round))));
+                world.Inside(world.Milliseconds(1, 60), () =>
+                {
+                    var term = _fence.Begin(begin.Round);
+                    _terms.Add((Journal.Count, term));
+                    Step(new RunInput.TermBegun(begin.Asking, term));
+                });
                 break;
             case RunOutput.AskFence { Term: var term, Commit: var commit }:
                 world.CheckCommit(commit);

@@ -58,7 +58,7 @@ public sealed class VirtualWorld
     public Action<object, int>? Inspect { get; init; }
 
     // A few nodes have other arithmetic than the run: they only store.
-    private bool IsFit(VirtualNode node) => node is { Lies: false, IsLeaving: false } && node.Arithmetic == VirtualRun.Arithmetic;
+    private bool IsFit(VirtualNode node) => node is { Lies: false, IsLeaving: false, Hangs: false, IsWalled: false } && node.Arithmetic == VirtualRun.Arithmetic;
 
     private IEnumerable<VirtualNode> Live => _nodes.Where(n => n.IsReachable);
 
@@ -84,6 +84,7 @@ public sealed class VirtualWorld
             if (!_isPeace && Now.TotalSeconds >= _accidents.Seconds)
                 MakePeace();
             happens();
+            Invariant.Holds(Supervisor.Failure is null || Supervisor.Run.IsPaused, $"the run waits for a person: {Supervisor.Failure}");
             Invariant.Holds(++events < MostEvents && Now < end, $"the run hangs after {events} events, {Now}: {this}");
         }
     }
@@ -100,8 +101,9 @@ public sealed class VirtualWorld
     /// <summary>True when a piece of work is to fail by accident.</summary>
     public bool IsMishap() => !_isPeace && Chance.Next(100) == 0;
 
-    /// <summary>True when a node that can be reached at one of these endpoints has the blob.</summary>
-    public bool HasBlob(Digest blob, IReadOnlySet<string> endpoints) => Live.Any(n => endpoints.Contains(n.Endpoint) && n.Blobs.Has(blob));
+    /// <summary>True when a node that <paramref name="reader"/> can reach at one of these endpoints has the blob.</summary>
+    public bool HasBlob(Digest blob, VirtualNode reader, IReadOnlySet<string> endpoints) =>
+        Live.Any(n => endpoints.Contains(n.Endpoint) && n.Blobs.Has(blob) && (n.IsSeed || reader.IsSeed || !(n.IsWalled || reader.IsWalled)));
 
     public void ToSupervisor(VirtualNode from, IWireMessage told)
     {
@@ -224,7 +226,7 @@ public sealed class VirtualWorld
         if (_isPeace)
             return;
         Schedule(Milliseconds(50, 1500), Accident);
-        switch (Chance.Next(_accidents.LosesBlobs ? 14 : 13))
+        switch (Chance.Next(_accidents.LosesBlobs ? 17 : 16))
         {
             case 0 or 1 when Live.Count() < 5:
                 Join();
@@ -265,13 +267,22 @@ public sealed class VirtualWorld
                 broken.IsBroken = true;
                 Schedule(Milliseconds(500, 60_000), () => broken.IsBroken = false);
                 break;
-            case 13 when Any(_ => true) is { } unlucky:
+            // For good, so that the others have to finish without it.
+            case 13 when !_accidents.Gentle && !_nodes.Any(n => n.Hangs) && Any(n => !n.IsWalled && MayGo(n)) is { } hung:
+                hung.Hangs = true;
+                break;
+            case 14 when !_accidents.Gentle && _nodes.Count(n => n.IsWalled) < 2 && Any(n => !n.IsSeed && !n.Hangs && MayGo(n)) is { } walled:
+                walled.IsWalled = true;
+                break;
+            case 15 when !_accidents.Gentle && Chance.Next(3) == 0 && Supervisor.IsThere:
+                CrashSupervisor();
+                Supervisor.RestoreDatabase();
+                Schedule(5000, GoOn);                                      // by whoever restored it
+                break;
+            case 16 when Any(_ => true) is { } unlucky:
                 unlucky.Blobs.Lose(Chance);
                 break;
         }
-
-        if (Supervisor is { IsThere: true, Failure: not null })
-            GoOn();
     }
 
     // With a liar, three honest nodes stay. In a gentle world a node goes only when no other is going and others hold all that is
@@ -323,13 +334,13 @@ public sealed class VirtualWorld
             Supervisor.Handle(Begin(++_requests) with { Arithmetic = _arithmetic });
     }
 
-    private void Join(bool lies = false, bool? isOdd = null)
+    private void Join(bool lies = false, bool? isOdd = null, bool isSeed = false)
     {
         var arithmetic = isOdd ?? (!lies && Supervisor.Run.Arithmetic.Length > 0 && Chance.Next(6) == 0)
             ? "another"
             : VirtualRun.Arithmetic;
         var node = new VirtualNode(
-            new NodeId($"node-{_nodes.Count:D2}"), 1 + Chance.Next(3), Chance.Next(3) == 0, arithmetic, this)
+            new NodeId($"node-{_nodes.Count:D2}"), 1 + Chance.Next(3), isSeed || Chance.Next(3) == 0, arithmetic, this)
         { Lies = lies };
         _nodes.Add(node);
         node.Beat();
@@ -342,14 +353,10 @@ public sealed class VirtualWorld
             (node.IsCutOff, node.IsFull, node.IsBroken, node.Slowness) = (false, false, false, 1);
         while (Live.Count(IsFit) < (_accidents.Liar ? 3 : 2))
             Join(isOdd: false);
+        if (!Live.Any(n => n.IsSeed && IsFit(n)))
+            Join(isOdd: false, isSeed: true);                              // a supervisor lives on one
         Restart();
         GoOn();
-        // A message about an earlier failure may still be in transit.
-        Schedule(5000, () =>
-        {
-            if (Supervisor.Failure is not null)
-                GoOn();
-        });
     }
 
     private VirtualNode? Any(Func<VirtualNode, bool> which)

@@ -81,5 +81,5 @@ public sealed class ReplicationTests
     }
 
     private static List<(NodeId Node, Digest Set)> Due(RunState run, ClusterView fleet) =>
-        [.. Replication.Due(run, fleet).Select(d => (d.Node, d.Set))];
+        [.. Replication.Due(run, fleet, (_, _) => 0).Select(d => (d.Node, d.Set))];
 }

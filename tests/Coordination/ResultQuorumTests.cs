@@ -1,5 +1,6 @@
 using Elastic.Messages;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
 using static Elastic.Messages.Runs.RunEvent;
 using static Elastic.Testing.RunSamples;
 
@@ -119,6 +120,43 @@ public sealed class ResultQuorumTests
     }
 
     [Fact]
+    public void Two_results_that_follow_from_one_hand_over_confirm_nothing()
+    {
+        var resumed = Fold(Computing, new ReplicaComputed(Id, Result(0, 0), A, D("handed over")));
+        var both = Fold(resumed, [.. Decide(resumed, Resumed(B, Result(0, 0)), Plan).Events]);
+        Assert.Equal((null, false), (both.QuorumOf(0).Winner, both.QuorumOf(0).IsDisputed));
+        Assert.Equal(Result(0, 0), Vote(both, C).QuorumOf(0).Winner);
+    }
+
+    [Fact]
+    public void Who_went_on_from_a_hand_over_is_outvoted_and_not_convicted()
+    {
+        var resumed = Fold(Computing, new ReplicaComputed(Id, Result(0, 0, "of a bad state"), A, D("handed over")));
+        var contested = Vote(resumed, B);
+        Assert.True(contested.QuorumOf(0).IsDisputed);
+        Assert.Equal([new ReplicaSettled(Id, Result(0, 0), C)], Events(contested, C));
+
+        // Nor does a second result that follows from the hand-over win against the one that does not.
+        var second = Decide(contested, Resumed(C, Result(0, 0, "of a bad state")), Plan);
+        Assert.Equal([new ReplicaConfirmed(Id, Result(0, 0, "of a bad state"), C, D("handed over"))], second.Events);
+        Assert.True(Fold(contested, [.. second.Events]).QuorumOf(0).IsDisputed);
+    }
+
+    [Fact]
+    public void An_audit_and_a_dispute_take_all_steps_again()
+    {
+        var handOver = new ReplicaHandOver(0, 0, 1, D("handed over"), 3, D("samples"));
+        var run = Fold(Computing, new ReplicaHandedOver(Id, handOver));
+        var audited = Plan with { AuditRate = 1 };
+        var view = ClusterView.Empty;
+        Assert.False(Computations.FromScratch(run, view, audited, 0));
+        var key = ComputeWork.KeyOf(0, 0);
+        Assert.True(Computations.FromScratch(run, view.Give(key, A, TimeSpan.Zero), audited, 0));
+        Assert.False(Computations.FromScratch(run, view.Give(key, A, TimeSpan.Zero), Plan, 0));   // a straggler's second runner
+        Assert.True(Computations.FromScratch(Contested, view, Plan, 0));
+    }
+
+    [Fact]
     public void A_node_in_quarantine_is_refused()
     {
         var run = Vote(Contested, C, "x");
@@ -134,6 +172,9 @@ public sealed class ResultQuorumTests
         Assert.Null(decision.Refusal);
         return decision.Events;
     }
+
+    private static WorkResult Resumed(NodeId node, ReplicaResult result) =>
+        Finish(node, result) with { Outcome = new Computed(result, D("handed over")) };
 
     // The vote, which repeated must change nothing.
     private static RunState Vote(RunState run, NodeId node, string bytes = "")

@@ -57,14 +57,14 @@ public abstract class RunCoordinatorScene
 
     protected void Enlist(
         NodeId node, int devices = 1, string incarnation = "1", string arithmetic = "1 cpu",
-        bool leaving = false, params HeldWork[] works) =>
+        bool leaving = false, bool seed = false, params HeldWork[] works) =>
         Step(new RunInput.Reported(new NodeReport.Enlist(node)
         {
             Devices = [.. Enumerable.Range(0, devices).Select(i => new DeviceId($"cpu:{i}"))],
             Incarnation = incarnation,
             Address = $"{node}:7000",
             Endpoint = $"{node}:7001",
-            Seed = false,
+            Seed = seed,
             Version = "0.2",
             Arithmetic = arithmetic,
             Works = works,

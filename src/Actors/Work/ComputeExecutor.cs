@@ -26,7 +26,7 @@ internal sealed class ComputeExecutor : WorkExecutor
     {
         var order = (Compute)content;
         if (run.Computed.Find(order, run.Blobs) is { } known)
-            return new Computed(known);
+            return new Computed(known, order.HandOver?.State);
         var outcome = await new ReplicaRound(run, order, devices!, run.Reader(false)).RunAsync();
         if (outcome is Computed computed)
             run.Computed.Remember(order, computed.Result);
@@ -76,7 +76,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
             }
         }
 
-        return new Computed(await Task.Run(() => Result(lossSum, samples), CancellationToken.None));
+        return new Computed(await Task.Run(() => Result(lossSum, samples), CancellationToken.None), order.HandOver?.State);
     }
 
     /// <summary>

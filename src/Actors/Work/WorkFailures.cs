@@ -19,7 +19,7 @@ internal static class WorkFailures
     {
         var e when DiskSpace.IsExhausted(e) => (
             $"the disk is full ({e.Message}): free some space, then give the same command again; nothing that was committed is lost",
-            WorkFailure.Permanent),
+            WorkFailure.Exhausted),
         ElasticException e => (e.Message, WorkFailure.Permanent),
         BlobLostException e => (e.Message, WorkFailure.Lost),
         var e => ($"{e.GetType().Name}: {e.Message}", WorkFailure.Transient),

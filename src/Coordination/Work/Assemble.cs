@@ -32,9 +32,12 @@ public sealed class AssembleWork : WorkKind
         var run = scheduling.Run;
         if (run.Phase(scheduling.Plan) != RunPhase.Assembling)
             return;
-        var key = KeyOf(run.Round);
-        foreach (var node in scheduling.View.Staying.Where(n => !scheduling.View.Assembled.Contains(n)).ToList())
-            if (!scheduling.View.InFlight.ContainsKey(new InFlightWork(key, node)))
+        var (key, view) = (KeyOf(run.Round), scheduling.View);
+        // While bytes go by way of seeds, a seed comes first.
+        var seeds = view.Staying.Where(n => view.Nodes[n].Seed).ToList();
+        var reaching = view.Relays && seeds.Count > 0 && !seeds.Any(view.Assembled.Contains) ? seeds : view.Staying;
+        foreach (var node in reaching.Where(n => !view.Assembled.Contains(n)).ToList())
+            if (!view.InFlight.ContainsKey(new InFlightWork(key, node)))
                 scheduling.Give(key, node, new Assemble(run.Round, [.. run.Averaged.Values]));
     }
 
@@ -45,7 +48,7 @@ public sealed class AssembleWork : WorkKind
         result.Outcome is Assembled ? Decision.AlreadyDone : Foreign(result.Outcome);
 
     public override IEnumerable<Digest> Needs(WorkContent content) =>
-        content is Assemble c ? c.Chunks.Select(chunk => chunk.Parameters) : [];
+        content is Assemble c ? c.Chunks.SelectMany(chunk => chunk.Blobs) : [];
 
     public override IEnumerable<Digest> Holds(WorkOutcome outcome) => outcome is Assembled c ? [c.Version] : [];
 

@@ -65,5 +65,5 @@ public sealed class AverageWork : WorkKind
     public override IEnumerable<Digest> Needs(WorkContent content) => content is Average c ? [c.Version, .. c.Contributions] : [];
 
     public override IEnumerable<Digest> Holds(WorkOutcome outcome) =>
-        outcome is Averaged c ? c.Chunks.Select(chunk => chunk.Parameters) : [];
+        outcome is Averaged c ? c.Chunks.SelectMany(chunk => chunk.Blobs) : [];
 }

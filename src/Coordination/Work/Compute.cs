@@ -10,7 +10,8 @@ namespace Elastic.Coordination;
 public sealed record Compute(int Round, int Replica, Digest Version, Digest? InnerState, ReplicaHandOver? HandOver) : WorkContent;
 
 /// <summary>What the replica hands to the averaging after its H inner steps.</summary>
-public sealed record Computed(ReplicaResult Result) : WorkOutcome;
+/// <param name="ResumedFrom">The hand-over that the node went on from; null where it took all steps of the round itself.</param>
+public sealed record Computed(ReplicaResult Result, Digest? ResumedFrom = null) : WorkOutcome;
 
 /// <summary>Where the replica stopped inside the round, at a step boundary, so that any node can go on with it.</summary>
 public sealed record HandedOver(ReplicaHandOver HandOver) : WorkOutcome;
@@ -36,10 +37,10 @@ public sealed class ComputeWork : WorkKind
         var wanted = Computations.Wanted(run, scheduling.View, plan, scheduling.Stragglers);
         if (phase == RunPhase.Averaging && !wanted.Any(w => w.Needed))
             return;
-        foreach (var (replica, node) in Computations.Place(run, scheduling.View, wanted))
-            scheduling.Give(KeyOf(run.Round, replica), node, new Compute(
+        foreach (var (replica, node) in Computations.Place(run, scheduling.View, wanted, scheduling.FailuresAt))
+            scheduling.GiveIfFetchable(KeyOf(run.Round, replica), node, new Compute(
                 run.Round, replica, version, run.InnerStateOf(replica),
-                run.QuorumOf(replica).Votes.IsEmpty ? run.HandedOver.GetValueOrDefault(replica) : null));
+                Computations.FromScratch(run, scheduling.View, plan, replica) ? null : run.HandedOver.GetValueOrDefault(replica)));
         if (wanted.Any(w => w.Needed) && !scheduling.View.Workers.Any())
             scheduling.Lack("no node has a device that may compute for this run");
         else if (run.Quorums.Values.Any(q => q.IsDisputed))
@@ -60,7 +61,7 @@ public sealed class ComputeWork : WorkKind
         Computed { Result: var r } when NoSuchReplica(plan, r.Round, r.Replica) is { } refusal => refusal,
         Computed { Result: var r } when r.Tokens != plan.TokensPerReplica(r.Round) =>
             Decision.Refuse($"replica {r.Replica} counts {r.Tokens} tokens where the round has {plan.TokensPerReplica(r.Round)}"),
-        Computed { Result: var r } => ResultQuorum.Decide(run, result.Node, r),
+        Computed c => ResultQuorum.Decide(run, new Vote(result.Node, c.Result, c.ResumedFrom)),
 
         HandedOver { HandOver: var h } when h.Round < run.Round || run.Finished.ContainsKey(h.Replica) => Decision.AlreadyDone,
         HandedOver { HandOver: var h } when h.Round > run.Round => Run.WrongRound(run, h.Round),

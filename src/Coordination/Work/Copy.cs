@@ -26,7 +26,7 @@ public sealed class CopyWork : WorkKind
 
     public override void GiveOut(Scheduling scheduling)
     {
-        foreach (var (key, node, set) in Replication.Due(scheduling.Run, scheduling.View))
+        foreach (var (key, node, set) in Replication.Due(scheduling.Run, scheduling.View, scheduling.FailuresAt))
             scheduling.Give(key, node, new Copy(set));
     }
 

@@ -7,7 +7,8 @@ namespace Elastic.Coordination;
 public readonly record struct Assignment(WorkKey Key, NodeId Node, WorkContent Content);
 
 /// <summary>One pass of giving out work: what it depends on, and what has been given so far.</summary>
-public sealed class Scheduling(RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers)
+/// <param name="failures">Work goes to nodes that have not failed at it, where there are any.</param>
+public sealed class Scheduling(RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers, FailureHistory failures)
 {
     private readonly List<Assignment> _given = [];
 
@@ -36,11 +37,32 @@ public sealed class Scheduling(RunState run, ClusterView view, RunPlan plan, Str
     {
         if (View.IsInFlight(key))
             return;
-        if (View.LeastBusy(key.Kind, among) is { } node)
+        var able = among.ToList();
+        var reaching = able.Where(n => CanFetch(key, n, content)).ToList();
+        var fewest = reaching.Select(n => FailuresAt(key, n)).DefaultIfEmpty().Min();
+        if (View.LeastBusy(key.Kind, reaching.Where(n => FailuresAt(key, n) == fewest)) is { } node)
             Give(key, node, content);
         else
-            Lack($"no node can do the {key}");
+            Lack(able.Count == 0 ? $"no node can do the {key}" : NotFetchable(key));
     }
+
+    /// <summary>Gives work to a node, unless the node cannot fetch what it needs.</summary>
+    public void GiveIfFetchable(WorkKey key, NodeId node, WorkContent content)
+    {
+        if (CanFetch(key, node, content))
+            Give(key, node, content);
+        else
+            Lack(NotFetchable(key));
+    }
+
+    /// <summary>How often a node has failed at this work.</summary>
+    public int FailuresAt(WorkKey key, NodeId node) => failures.CountAt(key, node);
+
+    private bool CanFetch(WorkKey key, NodeId node, WorkContent content) =>
+        WorkKinds.Of(key).Needs(content).All(set => View.CanFetch(node, set));
+
+    private static string NotFetchable(WorkKey key) =>
+        $"nodes cannot fetch from each other, and what the {key} needs is not on a seed yet: open their data ports to each other";
 
     /// <summary>Notes why something that is due cannot be given to any node.</summary>
     public void Lack(string reason) => Reason ??= reason;

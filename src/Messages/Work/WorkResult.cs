@@ -11,10 +11,15 @@ public enum WorkFailure
     /// <summary>Try again.</summary>
     Transient,
 
-    /// <summary>A stored blob is missing or damaged: survey what is still intact, and go on from there.</summary>
+    /// <summary>
+    /// A blob is missing or damaged, or those who have it cannot be reached: survey what is still intact, and go on from there.
+    /// </summary>
     Lost,
 
-    /// <summary>Trying again cannot help: a full disk, another model's checkpoint.</summary>
+    /// <summary>The node lacks room, on its disk for example: others may have it, and it may have it later.</summary>
+    Exhausted,
+
+    /// <summary>Trying again cannot help: a loss that is no number, another model's checkpoint.</summary>
     Permanent,
 }
 
