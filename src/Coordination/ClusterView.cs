@@ -46,6 +46,16 @@ public sealed record ClusterView(
     public bool CanFetch(NodeId node, Digest set) => !Relays || Nodes[node].Seed || HoldersOf(set) is var holders
         && (holders.Contains(node) || !Staying.Any(n => Nodes[n].Seed) || holders.Any(h => Nodes.TryGetValue(h, out var n) && n.Seed));
 
+    /// <summary>True while a node that is away may be back in a moment: audits wait for it.</summary>
+    public bool MayBeJoined { get; init; }
+
+    /// <summary>
+    /// True when a node that may compare its bytes with those of <paramref name="others"/> is there, though it rests or leaves now, or may
+    /// come.
+    /// </summary>
+    public bool MayBeCompared(IReadOnlySet<NodeId> others) =>
+        MayBeJoined || Nodes.Any(n => n.Value.Devices.Length > 0 && !others.Contains(n.Key));
+
     /// <summary>Devices of all nodes together.</summary>
     public int DeviceCount => Nodes.Values.Sum(n => n.Devices.Length);
 

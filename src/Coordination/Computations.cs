@@ -30,10 +30,9 @@ public static class Computations
                 first.Add(wanted);
             else if (quorum.IsDisputed || IsUnaudited(run, plan, replica))
             {
-                // A dispute waits for a node to join. An audit waits while another node is there that may compute, though it rests or
-                // leaves now; where there is none, the audit is dropped.
+                // A dispute waits for a node to join; an audit waits for a node that may compute, and is dropped where there is none.
                 var possible = workers.Any(w => !not.Contains(w));
-                var conceivable = view.Nodes.Any(n => n.Value.Devices.Length > 0 && !not.Contains(n.Key));
+                var conceivable = view.MayBeCompared(not);
                 if (possible && (pending == 0 || (!quorum.IsDisputed && quorum.Votes.Count + pending < 2)))
                     checks.Add(wanted);
                 else if (quorum.Votes.Count > 0 && (pending > 0 || (!quorum.IsDisputed && conceivable)))

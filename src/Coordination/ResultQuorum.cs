@@ -64,17 +64,22 @@ public sealed record ResultQuorum(ImmutableList<Vote> Votes)
     private static IReadOnlyList<NodeId> Convicted(IEnumerable<Vote> wrong) =>
         [.. wrong.Where(v => v.ResumedFrom is null).Select(v => v.Node).Distinct()];
 
-    // Quarantines these nodes. Their results of this round that no two nodes agree on are computed again, the disputed one unless it is
-    // settled: a node that repeats another node's answer after a different one of its own settles nothing.
+    // Quarantines nodes for a result. What they disputed is computed again, unless it is settled: a node that repeats another node's answer
+    // after a different one of its own settles nothing.
     private static IEnumerable<RunEvent> Quarantine(
-        RunState run, IReadOnlyList<NodeId> nodes, ReplicaResult about, bool isSettled, string how)
+        RunState run, IReadOnlyList<NodeId> nodes, ReplicaResult about, bool isSettled, string how) =>
+        Convict(run, nodes, $"replica {about.Replica} of round {about.Round}", how, isSettled ? about.Replica : null);
+
+    /// <summary>Quarantines nodes. Their results of this round that no two nodes agree on are computed again.</summary>
+    /// <param name="what">What they computed wrongly.</param>
+    /// <param name="settled">A replica whose result counts although they disputed it.</param>
+    public static IEnumerable<RunEvent> Convict(RunState run, IReadOnlyList<NodeId> nodes, string what, string how, int? settled = null)
     {
         foreach (var node in nodes)
             yield return new NodeQuarantined(run.Id, node,
-                $"{node} computed replica {about.Replica} of round {about.Round} to other bytes than others and {how}: " +
-                "check its memory, its disk and its cooling");
+                $"{node} computed {what} to other bytes than others and {how}: check its memory, its disk and its cooling");
         var doubtful = run.Quorums
-            .Where(b => (b.Key != about.Replica || !isSettled) && b.Value.Winner is null && b.Value.Votes.Any(v => nodes.Contains(v.Node)))
+            .Where(b => b.Key != settled && b.Value.Winner is null && b.Value.Votes.Any(v => nodes.Contains(v.Node)))
             .Select(b => b.Key).ToArray();
         if (doubtful.Length > 0 || !run.Averaged.IsEmpty)
             yield return new WorkLost(run.Id, run.Round, doubtful, !run.Averaged.IsEmpty, doubtful.Length > 0

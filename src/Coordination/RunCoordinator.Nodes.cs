@@ -59,7 +59,10 @@ public sealed partial class RunCoordinator
             View = View.Hold(result.Node, kind.Holds(result.Outcome));
         else
             _outputs.Add(new RunOutput.Dropped($"the {result.Key} by {result.Node}", decision.Refusal));
-        Carry(decision);
+        if (decision.Refusal is not null || decision.Events.Count == 0 || !kind.IsAudited(Plan!, result.Key))
+            Carry(decision);
+        else if (_audits.Note(result) == Verdict.Agreed)
+            Accept(result);
         var work = new InFlightWork(result.Key, result.Node);
         if (result.Outcome is Computed && View.InFlight.TryGetValue(work, out var since))
             _timings.Note(_now - since);
@@ -77,6 +80,29 @@ public sealed partial class RunCoordinator
                 View = View with { Assembled = View.Assembled.Add(result.Node) };
                 break;
         }
+    }
+
+    // Takes the outcome of audited work for the right one, and convicts who came to another one.
+    private void Accept(WorkResult result)
+    {
+        var outvoted = _audits.OutvotedBy(result);
+        _audits.Forget(result.Key);
+        if (outvoted.Count > 0)
+            Carry(Decision.Store([.. ResultQuorum.Convict(Run, outvoted, $"the {result.Key}", "was outvoted")]));
+        Carry(Coordination.Run.Decide(Run, Plan!, result));
+    }
+
+    // Where no other node may compute, an audit is dropped. After a failover the first node to enlist is not the only one.
+    private void DropAudits()
+    {
+        if (View.Nodes.Count(n => n.Value.Devices.Length > 0) > 1)
+            _aloneSince = null;
+        else
+            _aloneSince ??= _now;
+        View = View with { MayBeJoined = _aloneSince is { } since && _now - since < settings.Patience };
+        foreach (var single in _audits.Single())
+            if (!View.MayBeCompared(new HashSet<NodeId> { single.Node }))
+                Accept(single);
     }
 
     private string? WhyNot(WorkResult result) =>
@@ -190,6 +216,7 @@ public sealed partial class RunCoordinator
         _busy.Remove(node);
         _released.Remove(node);
         _failures.Forget(node);
+        _audits.Forget(node);
         View = View.Lose(node);
     }
 

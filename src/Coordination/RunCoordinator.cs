@@ -38,6 +38,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private readonly HashSet<NodeId> _busy = [];
     private readonly HashSet<NodeId> _released = [];
     private readonly FailureHistory _failures = new();
+    private readonly OutcomeAudits _audits = new();
     private readonly Timings _timings = new();
     private readonly StallDetector _stalls = new();
     private readonly RunProgress _progress = new();
@@ -45,6 +46,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private Random _chance = null!;
     private TimeSpan _now;
     private TimeSpan? _lostSince;
+    private TimeSpan? _aloneSince;
     private CommitRound? _atTheFence;
     private TimeSpan _relaysUntil;
     private long? _term;
@@ -240,6 +242,8 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
             return;                                                    // the run has rolled back: it needs a new term first
         foreach (var over in View.InFlight.Keys.Where(w => Scheduler.IsDone(Run, Plan, w)).GroupBy(w => w.Node).ToList())
             TakeAway(over.Key, [.. over.Select(w => w.Work)]);
+        if (!rests)
+            DropAudits();
         if (Run.Arithmetic.Length > 0)
             GiveOut(Plan, rests);
         ReleaseLeavers();
@@ -282,7 +286,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private void GiveOut(RunPlan plan, bool rests)
     {
         View = View with { Relays = _now < _relaysUntil };
-        var scheduling = Scheduler.Next(Run, View, plan, new StragglerDetector(_now, _timings.Median), IsStopping || rests, _failures);
+        var scheduling = Scheduler.Next(Run, View, plan, new StragglerDetector(_now, _timings.Median), IsStopping || rests, _failures, _audits);
         View = scheduling.View;
         _reason = scheduling.Given.Count > 0 ? null : scheduling.Reason ?? "copies, scores or checkpoints on other nodes";
         foreach (var (key, node, content) in scheduling.Given)
@@ -307,6 +311,9 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
 
     private string? React(RunEvent e)
     {
+        // The outcomes that wait are sums of this round's results, or version 0.
+        if (e is RunEvent.RoundCommitted or RunEvent.RolledBack or RunEvent.WorkLost or RunEvent.ReplicaSettled)
+            _audits.Clear();
         switch (e)
         {
             case RunEvent.RoundCommitted:

@@ -22,7 +22,7 @@ public sealed record RunPlan
 
     public required int CheckpointsKept { get; init; }
 
-    /// <summary>Share of the replicas' rounds that are computed twice.</summary>
+    /// <summary>Share of the replicas' rounds, and of the sums, that are computed twice.</summary>
     public double AuditRate { get; init; }
 
     /// <summary>Rounds of the whole run.</summary>
@@ -59,8 +59,13 @@ public sealed record RunPlan
     /// True when two nodes are to compute this replica's round, to compare. A hash of round and replica decides, so the choice is always
     /// the same.
     /// </summary>
-    public bool Audits(int round, int replica) =>
-        AuditRate > 0 && (Mixed(((ulong)(uint)round << 32) | (uint)replica) >> 11) * (1.0 / (1UL << 53)) < AuditRate;
+    public bool Audits(int round, int replica) => IsDrawn(round, replica);
+
+    /// <summary>True when two nodes are to sum the group of chunks that begins with this one.</summary>
+    public bool AuditsSums(int round, int firstChunk) => IsDrawn(round, -1 - firstChunk);
+
+    private bool IsDrawn(int round, int number) =>
+        AuditRate > 0 && (Mixed(((ulong)(uint)round << 32) | (uint)number) >> 11) * (1.0 / (1UL << 53)) < AuditRate;
 
     /// <summary>The plan of a run that is in the journal.</summary>
     public static RunPlan Of(RunState run)

@@ -12,10 +12,12 @@ public static class Scheduler
     /// </summary>
     /// <param name="upkeepOnly">The run stops or rests: only upkeep is given out.</param>
     /// <param name="failures">What has failed where; null for nothing.</param>
+    /// <param name="audits">Outcomes that wait for another node's; null for none.</param>
     public static Scheduling Next(
-        RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers, bool upkeepOnly = false, FailureHistory? failures = null)
+        RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers, bool upkeepOnly = false,
+        FailureHistory? failures = null, OutcomeAudits? audits = null)
     {
-        var scheduling = new Scheduling(run, view, plan, stragglers, failures ?? new FailureHistory());
+        var scheduling = new Scheduling(run, view, plan, stragglers, failures ?? new FailureHistory(), audits ?? new OutcomeAudits());
         if (view.Nodes.IsEmpty)
         {
             scheduling.Lack("no node is there");

@@ -221,8 +221,9 @@ public sealed class VirtualNode
         switch (order.Content)
         {
             case Initialize:
-                Blobs.Add(VirtualArithmetic.First);
-                return new Initialized(VirtualArithmetic.First, D($"fingerprint {VirtualArithmetic.First}"));
+                var first = Lies && _world.Chance.Next(3) > 0 ? D("a lie about version 0") : VirtualArithmetic.First;
+                Blobs.Add(first);
+                return new Initialized(first, D($"fingerprint {first}"));
             case Evaluate c:
                 return new Evaluated(new VersionScore(c.Version, 9.0 - c.Version, 1));
             case Compute c:
@@ -238,6 +239,8 @@ public sealed class VirtualNode
                 if (Lacking([c.Version, .. c.Contributions.Where(d => !Blobs.Has(d) && !IsThere(d))]) is { } lacking)
                     return lacking;                                    // contributions are read from other nodes, and not stored
                 var chunks = c.Chunks.Select(chunk => VirtualArithmetic.Average(c.Round, chunk, c.Version, c.Contributions)).ToArray();
+                if (Lies && _world.Chance.Next(3) > 0)
+                    chunks[0] = chunks[0] with { Parameters = D($"lie {chunks[0].Parameters}") };
                 foreach (var chunk in chunks)
                     Blobs.Add(chunk.Parameters);
                 return new Averaged(c.Round, AveragedChunk.Inputs(c.Version, c.Contributions), chunks);

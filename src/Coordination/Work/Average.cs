@@ -24,6 +24,11 @@ public sealed class AverageWork : WorkKind
 
     public override bool IsOfResults => true;
 
+    public override bool IsAudited(RunPlan plan, WorkKey key) => plan.AuditsSums(key.Number, key.Index);
+
+    public override string BytesOf(WorkOutcome outcome) =>
+        outcome is Averaged c ? string.Join(' ', c.Chunks.SelectMany(chunk => chunk.Blobs).Prepend(c.Inputs)) : "";
+
     public static WorkKey KeyOf(int round, int firstChunk) => new(Kind.Name, round, firstChunk);
 
     public override void GiveOut(Scheduling scheduling)

@@ -20,6 +20,11 @@ public sealed class InitializeWork : WorkKind
 
     public override string Name => Key.Kind;
 
+    // Everything follows from version 0, and it costs little.
+    public override bool IsAudited(RunPlan plan, WorkKey key) => plan.AuditRate > 0;
+
+    public override string BytesOf(WorkOutcome outcome) => outcome is Initialized c ? $"{c.Version} {c.Fingerprint}" : "";
+
     public override void GiveOut(Scheduling scheduling)
     {
         if (scheduling.Run.Version is null)

@@ -8,7 +8,9 @@ public readonly record struct Assignment(WorkKey Key, NodeId Node, WorkContent C
 
 /// <summary>One pass of giving out work: what it depends on, and what has been given so far.</summary>
 /// <param name="failures">Work goes to nodes that have not failed at it, where there are any.</param>
-public sealed class Scheduling(RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers, FailureHistory failures)
+/// <param name="audits">Outcomes of audited work that wait for another node's.</param>
+public sealed class Scheduling(
+    RunState run, ClusterView view, RunPlan plan, StragglerDetector stragglers, FailureHistory failures, OutcomeAudits audits)
 {
     private readonly List<Assignment> _given = [];
 
@@ -32,12 +34,32 @@ public sealed class Scheduling(RunState run, ClusterView view, RunPlan plan, Str
         _given.Add(new Assignment(key, node, content));
     }
 
-    /// <summary>Gives work to the least busy of these nodes, unless it is in flight.</summary>
+    /// <summary>Gives work to the least busy of these nodes, unless it is in flight; audited work to two of them.</summary>
     public void Once(WorkKey key, IEnumerable<NodeId> among, WorkContent content)
     {
-        if (View.IsInFlight(key))
-            return;
         var able = among.ToList();
+        if (!WorkKinds.Of(key).IsAudited(plan, key))
+        {
+            if (!View.IsInFlight(key))
+                GiveToOne(key, able, content);
+            return;
+        }
+
+        // Whoever has answered is not asked again; what nodes differ about is settled by one more.
+        var voters = audits.VotersOf(key).ToList();
+        var missing = (audits.IsDisputed(key) ? voters.Count + 1 : 2) - voters.Count - View.RunnersOf(key).Count(n => !voters.Contains(n));
+        for (var given = 0; given < missing; given++)
+        {
+            var others = able.Where(n => !voters.Contains(n) && !View.InFlight.ContainsKey(new InFlightWork(key, n))).ToList();
+            if (others.Count > 0)
+                GiveToOne(key, others, content);
+            else if (voters.Count > 0 || !View.IsInFlight(key))
+                Lack(voters.Count == 0 ? $"no node can do the {key}" : $"the {key} waits for another node, to compare its bytes");
+        }
+    }
+
+    private void GiveToOne(WorkKey key, List<NodeId> able, WorkContent content)
+    {
         var reaching = able.Where(n => CanFetch(key, n, content)).ToList();
         var fewest = reaching.Select(n => FailuresAt(key, n)).DefaultIfEmpty().Min();
         if (View.LeastBusy(key.Kind, reaching.Where(n => FailuresAt(key, n) == fewest)) is { } node)

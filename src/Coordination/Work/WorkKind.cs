@@ -25,6 +25,12 @@ public abstract class WorkKind
     /// <summary>True for sums, which are worth nothing when one of the results that they are made of is replaced.</summary>
     public virtual bool IsOfResults => false;
 
+    /// <summary>True for a piece of work whose outcome counts only once two nodes have come to the same one.</summary>
+    public virtual bool IsAudited(RunPlan plan, WorkKey key) => false;
+
+    /// <summary>Two outcomes of audited work are the same where these texts are.</summary>
+    public virtual string BytesOf(WorkOutcome outcome) => throw new InvalidOperationException($"the work \"{Name}\" is not audited");
+
     /// <summary>Gives out what is due and not in flight.</summary>
     public abstract void GiveOut(Scheduling scheduling);
 

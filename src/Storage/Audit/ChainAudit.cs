@@ -19,6 +19,7 @@ public sealed class ChainAudit
     private readonly IReadOnlyList<TokenShard> _shards;
     private readonly List<string> _problems = [];
     private readonly List<Digest> _heads = [HashChain.Empty];                 // by version
+    private readonly Dictionary<int, Digest> _committed = [];                 // the version that each round came to, also of rounds given up
     private RunState _state;
 
     private ChainAudit(
@@ -101,6 +102,9 @@ public sealed class ChainAudit
             _problems.Add($"round {c.Round} was committed with {_state.Finished.Count} of {_run.Plan.ReplicasAt(c.Round)} replicas");
         if (c.TokensSeen != _run.Plan.TokensBefore(c.Round + 1))
             _problems.Add($"round {c.Round}: {c.TokensSeen} tokens are counted where there were {_run.Plan.TokensBefore(c.Round + 1)}");
+        if (!_committed.TryAdd(c.Round, c.Version) && _committed[c.Round] != c.Version)
+            _problems.Add($"round {c.Round} came to version {_committed[c.Round].Short} before the run went back, and then to " +
+                          $"{c.Version.Short}: a node computed wrongly and was not audited");
         if (c.ChainHead != HashChain.Append(_state.ChainHead, _state.Finished.Values.Select(HashChain.Of), c.Version))
             _problems.Add($"round {c.Round}: the chain of digests is broken");
     }

@@ -1,3 +1,4 @@
+using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
@@ -72,6 +73,28 @@ public sealed class AuditSpecs : IDisposable
 
         Assert.Equal((4, true), await AuditAsync() is var report ? (report.Rounds, report.IsProven) : default);
         Assert.Equal(events, _tiny.CountEvents("data"));
+    }
+
+    [Fact]
+    public async Task A_round_that_comes_to_another_version_after_a_roll_back_fails_the_audit()
+    {
+        await _tiny.TrainAsync(TinyRun.Settings("a"), "cpu:1");
+        var paths = new DataPaths(Path.Combine(_tiny.Root, "data"));
+        var address = DatabaseAddress.Parse(null, paths.Root);
+        var id = (await new RunList(address).ReadAsync(default)).Single().Run;
+        var events = await JournalReader.ReadAsync(address, id, default);
+        var committed = events.OfType<RunEvent.RoundCommitted>().First();
+        var round = events.SkipWhile(e => e is not RunEvent.RunInitialized).TakeWhile(e => e != committed).ToList();
+        RunEvent[] again = [.. events.TakeWhile(e => e != committed), committed, new RunEvent.RolledBack(id, null, "it was damaged"), .. round];
+        IReadOnlyList<string> Complaints(Digest version)
+        {
+            var results = round.OfType<RunEvent.ReplicaComputed>().Select(e => HashChain.Of(e.Result));
+            var end = committed with { Version = version, ChainHead = HashChain.Append(HashChain.Empty, results, version) };
+            return ChainAudit.Check(paths, id, [.. again, end], [], default).Problems;
+        }
+
+        Assert.Empty(Complaints(committed.Version));
+        Assert.Contains("round 0 came to version", Assert.Single(Complaints(Digest.Of("another"u8))), StringComparison.Ordinal);
     }
 
     [Fact]
