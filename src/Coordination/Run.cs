@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
-using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
 using static Elastic.Coordination.CoordinatorCommand;

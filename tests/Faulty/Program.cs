@@ -1,7 +1,9 @@
 // elastic worker with a fault that no command line gives; its first word is the fault, the rest is elastic's: "bit-flip" is a machine whose
 // memory flips one bit in every result, "version" is another build of Elastic, "slow" is a machine whose steps take so long that something
-// can happen in a round, however fast the machine under test is.
+// can happen in a round, however fast the machine under test is, "hang" is a device that stops for good after a step, "wall" is a firewall
+// that lets it reach the endpoints in ELASTIC_REACHES only.
 using Elastic.Actors.Nodes;
+using Elastic.Foundation;
 using Elastic.Host.Commands;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Vectors;
@@ -11,9 +13,22 @@ var faults = args[0] switch
     "bit-flip" => new NodeFaults(FlipOneBit),
     "version" => new NodeFaults(Version: "0.0.9"),
     "slow" => new NodeFaults(StepPause: TimeSpan.FromMilliseconds(20)),
+    "hang" => new NodeFaults(StepPause: TimeSpan.FromDays(1)),
+    "wall" => new NodeFaults(StepPause: TimeSpan.FromMilliseconds(20), Transport: Walled()),
     _ => throw new ArgumentException($"there is no fault \"{args[0]}\""),
 };
 return await ElasticCommandLine.RunAsync(args[1..], Console.Out, Console.Error, faults);
+
+static Transport Walled()
+{
+    var reached = Environment.GetEnvironmentVariable("ELASTIC_REACHES")!.Split(' ');
+    return Transport.Plain with
+    {
+        AsClientAsync = (stream, endpoint, _) => reached.Contains($"{endpoint}")
+            ? ValueTask.FromResult(stream)
+            : throw new IOException($"the firewall refuses {endpoint}"),
+    };
+}
 
 // The lowest bit of one parameter: no loss, no norm and no plot would ever show it.
 static void FlipOneBit(ReplicaVectors vectors)

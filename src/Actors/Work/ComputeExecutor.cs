@@ -65,8 +65,6 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
             if (step + 1 < _segment.InnerSteps)
                 next = ReadAsync(step + 1);                              // while the devices compute
             var (loss, learningRate) = await StepAsync(step, batch.MicroBatches);
-            if (run.Faults.StepPause > TimeSpan.Zero)
-                await Task.Delay(run.Faults.StepPause, CancellationToken.None);
             lossSum += loss;
             samples = HashChain.AppendStep(samples, batch.Samples);
             if (step + 1 == _segment.InnerSteps || Stopwatch.GetElapsedTime(_told) >= _betweenNews)
@@ -74,6 +72,9 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
                 _told = Stopwatch.GetTimestamp();
                 context.Progress(new NodeReport.StepTaken(run.Node, run.Id, order.Round, order.Replica, step + 1, loss, learningRate));
             }
+
+            if (run.Faults.StepPause > TimeSpan.Zero)
+                await Task.Delay(run.Faults.StepPause, CancellationToken.None);
         }
 
         return new Computed(await Task.Run(() => Result(lossSum, samples), CancellationToken.None), order.HandOver?.State);

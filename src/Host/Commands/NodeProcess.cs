@@ -15,11 +15,11 @@ internal sealed class NodeProcess
     private readonly TextWriter _output;
     private readonly RunLog _log;
     private readonly NodeFaults _faults;
-    private readonly Transport _transport = Transport.Plain;          // the only transport of this process
+    private readonly Transport _transport;                            // the only transport of this process
     private readonly Lock _gate = new();                              // several threads write
 
     private NodeProcess(NodeRequest request, TextWriter output, RunLog log, NodeFaults faults) =>
-        (_request, _output, _log, _faults) = (request, output, log, faults);
+        (_request, _output, _log, _faults, _transport) = (request, output, log, faults, faults.Transport ?? Transport.Plain);
 
     /// <summary>Runs until it is asked to leave; returns the exit code.</summary>
     public static async Task<int> RunAsync(NodeRequest request, TextWriter output, NodeFaults faults)

@@ -1,0 +1,77 @@
+using Elastic.Messages.Runs;
+using Elastic.Testing;
+
+namespace Elastic.Cluster.Tests;
+
+// Nodes that are alive and of no use, for the rest of the run: the others end it without a person.
+public sealed class UnreachableScenarios : ClusterScenario
+{
+    private static readonly string[] Short = ["run.rounds=8"];
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Workers_that_reach_the_seed_and_no_other_worker_are_served_by_way_of_the_seed(int walled)
+    {
+        var seed = Cluster.Seed("seed");
+        await Cluster.StartAsync(seed);
+        var wall = Launch.Faulty("wall") with { Environment = new Dictionary<string, string> { ["ELASTIC_REACHES"] = seed.HttpEndpoint } };
+        ClusterNode[] behind = [.. Enumerable.Range(0, walled).Select(i => Cluster.Worker($"walled-{i}", launch: wall))];
+        await Cluster.StartAsync([.. behind, Cluster.Worker("open", launch: walled == 1 ? Launch.Slow : wall)]);
+        await Cluster.StartRunAsync(Short);
+
+        var events = await Cluster.SameAsUndisturbedAsync(seed, Short);
+        Assert.DoesNotContain(events, e => e is RunEvent.RolledBack or RunEvent.NodeQuarantined);
+        var computed = events.OfType<RunEvent.ReplicaComputed>().Select(e => e.Node).ToHashSet();
+        Assert.All(behind, n => Assert.Contains(n.Id, computed));
+    }
+
+    [Fact]
+    public async Task A_device_that_hangs_for_good_holds_nobody_up()
+    {
+        var seed = Cluster.Seed("seed");
+        await Cluster.StartAsync(seed);
+        var hanging = Cluster.Worker("hanging", launch: Launch.Faulty("hang"));
+        await Cluster.StartAsync(hanging, Cluster.Worker("a", launch: Launch.Slow), Cluster.Worker("b", launch: Launch.Slow));
+        await Cluster.StartRunAsync(Short);
+
+        var events = await Cluster.SameAsUndisturbedAsync(seed, Short);
+        Assert.DoesNotContain(events, e => e is RunEvent.ReplicaComputed x && x.Node == hanging.Id);
+        Assert.Contains("makes no progress", hanging.Said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Damaged_blobs_of_a_node_that_goes_on_cost_time_and_nothing_else()
+    {
+        var (seed, workers) = await Cluster.StartAsync(workers: 2, Launch.Slow);
+        await Cluster.RoundAsync(5);
+        var damaged = 0;
+        foreach (var blob in Directory.EnumerateFiles(workers[0].DataDir, "*", SearchOption.AllDirectories).Where(IsBlob))
+            damaged += Damage(blob) ? 1 : 0;
+        Assert.NotEqual(0, damaged);
+        Assert.NotEqual("finished", Cluster.Phase);
+        await Cluster.SameAsUndisturbedAsync(seed);
+    }
+
+    // Blobs are named by their digests.
+    private static bool IsBlob(string path) => Path.GetFileName(path) is { Length: 64 } name && name.All(char.IsAsciiHexDigitLower);
+
+    private static bool Damage(string blob)
+    {
+        try
+        {
+            using var file = new FileStream(blob, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+            if (file.Length == 0)
+                return false;
+            file.Position = file.Length / 2;
+            var value = file.ReadByte();
+            file.Position--;
+            file.WriteByte((byte)(value ^ 1));
+            return true;
+        }
+        catch (FileNotFoundException)
+        {
+            return false;                                              // collected meanwhile
+        }
+    }
+}
