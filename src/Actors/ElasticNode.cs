@@ -52,14 +52,15 @@ public sealed class ElasticNode : IAsyncDisposable
     private readonly CorpusBuild _corpora;
     private readonly BlobLocations _blobs;
     private readonly IActorRef _agent;
+    private readonly DataPaths _paths;
     private readonly string _arithmetic;
 
     private ElasticNode(
         ActorSystem devices, ClusterMembership member, DataServer server, BlobFetcher fetcher, LivenessConnection liveness,
-        CorpusBuild corpora, BlobLocations blobs, IActorRef agent, string arithmetic)
+        CorpusBuild corpora, BlobLocations blobs, IActorRef agent, DataPaths paths, string arithmetic)
     {
         (_devices, _member, _server, _fetcher, _liveness) = (devices, member, server, fetcher, liveness);
-        (_corpora, _blobs, _agent, _arithmetic) = (corpora, blobs, agent, arithmetic);
+        (_corpora, _blobs, _agent, _paths, _arithmetic) = (corpora, blobs, agent, paths, arithmetic);
         Control = new NodeControl(this).ToControl();
     }
 
@@ -171,7 +172,7 @@ public sealed class ElasticNode : IAsyncDisposable
         }), "node");
         var tokenizers = system.ActorOf(TokenizerActor.Pool(), "tokenizers");
         var result = new ElasticNode(
-            system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, arithmetic)
+            system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, paths, arithmetic)
         {
             Refused = refused.Task,
             Observations = observations,
@@ -225,7 +226,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var blocks = new BlockMap(corpus.TrainShards, settings.Model.Context).Blocks;
         var heldOut = corpus.HeldOutShards.Sum(s => (long)BlockMap.CountIn(s.Tokens, settings.Model.Context));
         var manifest = Digest.Of(await File.ReadAllBytesAsync(Path.Combine(corpus.Folder, CorpusManifest.FileName)));
-        return await AskAsync<RunReply>(new RunRequest.Start(new RunName(settings.Run.Name), origin)
+        var start = new RunRequest.Start(new RunName(settings.Run.Name), origin)
         {
             Settings = SettingsText.Write(settings),
             Elements = Architectures.LayoutOf(settings.Model).Length,
@@ -234,7 +235,12 @@ public sealed class ElasticNode : IAsyncDisposable
             Blocks = blocks,
             HeldOutBlocks = heldOut,
             Arithmetic = _arithmetic,
-        });
+        };
+        // The supervisors answer when they have the last part.
+        var parts = start.Parts().ToList();
+        foreach (var part in parts.SkipLast(1))
+            Runs?.Tell(part);
+        return await AskAsync<RunReply>(parts[^1]);
     }
 
     /// <summary>Streams the run's views; ends when the run is finished or stopped, or cannot go on.</summary>
@@ -246,13 +252,22 @@ public sealed class ElasticNode : IAsyncDisposable
         try
         {
             await foreach (var view in views.Reader.ReadAllAsync(cancel))
-                yield return view;
+                yield return Here(view);
         }
         finally
         {
             watcher.Tell(PoisonPill.Instance);
         }
     }
+
+    /// <summary>
+    /// The view with the checkpoint's path in this data directory, where the checkpoint is here: the journal has the path of the day on
+    /// which it was taken, and the directory may have been moved since.
+    /// </summary>
+    internal RunView Here(RunView view) =>
+        view.Checkpoint is { } stored && Path.Combine(_paths.Checkpoints(view.RunId), Path.GetFileName(stored)) is var here && File.Exists(here)
+            ? view with { Checkpoint = here }
+            : view;
 
     /// <summary>Asks the run to stop at the next step boundary; <see cref="WatchAsync"/> says when it has.</summary>
     public Task<RunReply> StopRunAsync(RunName run, Origin origin) => AskAsync<RunReply>(new RunRequest.Pause(run, origin));

@@ -88,7 +88,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
     {
         switch (command)
         {
-            case NodeCommand.OpenRun open:
+            case NodeCommand.OpenRun part when _parts.Join(part) is { } open:
                 RunOf(open.RunId).Openings++;
                 _outputs.Add(new NodeOutput.UseSources(open.Sources));
                 _outputs.Add(new NodeOutput.Open(open));

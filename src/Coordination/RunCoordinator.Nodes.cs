@@ -220,7 +220,17 @@ public sealed partial class RunCoordinator
 
     private void Open(NodeId node)
     {
-        Send(node, new NodeCommand.OpenRun(id, Run.Settings!, Run.Corpus!.Value, Run.Manifest, Seeds(node)));
+        var number = new OrderId(_term ?? 0, ++_orders);
+        foreach (var (settings, part) in Part.Cut(Run.Settings!))
+            Send(node, new NodeCommand.OpenRun(id)
+            {
+                Number = number,
+                Settings = settings,
+                Corpus = Run.Corpus!.Value,
+                Manifest = Run.Manifest,
+                Sources = Seeds(node),
+                Part = part,
+            });
         AskWhatIsWhole(node, thorough: false);
         if (_health.Of(node) is { } report && WorkerHealth.Unfit(Run, report) is { } why)
             Send(node, new NodeCommand.Exclude(id, why));

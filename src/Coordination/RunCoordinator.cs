@@ -85,7 +85,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
 
     /// <summary>The run as a person sees it now.</summary>
     public RunView Show(string? notice = null) => Plan is { } plan
-        ? _progress.View(Run, plan, View, Phase) with { WaitsFor = WaitsFor, Notice = notice, Failure = Failure }
+        ? _progress.View(Run, plan, View, Phase, _now) with { WaitsFor = WaitsFor, Notice = notice, Failure = Failure }
         : new RunView { Name = Run.Name ?? id.Name, RunId = id, Phase = RunPhase.Waiting, Failure = Failure };
 
     /// <summary>Begins with a state that was stored, instead of with the first event.</summary>
@@ -135,6 +135,8 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         }
 
         Advance();
+        if (Lifecycle != Lifecycle.Running)
+            _progress.Rest();
         RunOutput[] outputs = [.. _outputs];
         _outputs.Clear();
         return outputs;

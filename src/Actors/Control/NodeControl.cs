@@ -35,8 +35,19 @@ internal sealed class NodeControl(ElasticNode node)
 
     private async Task<RunView[]> RunsAsync(CancellationToken cancel)
     {
-        var names = await node.AskAsync<RunsAnswer.Names>(new RunsQuery.Names(), null, cancel);
-        return await Task.WhenAll(names.Runs.Select(run => node.AskAsync<RunView>(new RunWatch.Look(run), Deadline, cancel)));
+        var names = await PagesAsync<RunsAnswer.Names>(after => new RunsQuery.Names(after), cancel);
+        var views = await Task.WhenAll(
+            names.SelectMany(n => n.Runs).Select(run => node.AskAsync<RunView>(new RunWatch.Look(run), Deadline, cancel)));
+        return [.. views.Select(node.Here)];
+    }
+
+    private async Task<IReadOnlyList<T>> PagesAsync<T>(Func<string?, RunsQuery> ask, CancellationToken cancel) where T : RunsAnswer
+    {
+        var pages = new List<T>();
+        do
+            pages.Add(await node.AskAsync<T>(ask(pages.LastOrDefault()?.Next), null, cancel));
+        while (pages[^1].Next is not null);
+        return pages;
     }
 
     private async Task<RunReply> StartAsync(TrainingSettings settings, Origin origin, IProgress<string> progress, CancellationToken cancel)
@@ -46,7 +57,7 @@ internal sealed class NodeControl(ElasticNode node)
     }
 
     private async Task<NodeView[]> NodesAsync(CancellationToken cancel) =>
-        (await node.AskAsync<RunsAnswer.Nodes>(new RunsQuery.Nodes(), null, cancel)).Views;
+        [.. (await PagesAsync<RunsAnswer.Nodes>(after => new RunsQuery.Nodes(after), cancel)).SelectMany(n => n.Views)];
 
     private async Task<ClusterMembers> ClusterAsync()
     {

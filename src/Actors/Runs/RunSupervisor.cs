@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
+using Elastic.Actors.Serialization;
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
@@ -65,6 +66,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             _nodes.Remove(lost.Node);
         });
         Command<RunInput>(input => Step(input));                       // what the fence answers
+        Command<UnsentMessage>(unsent => Fail(unsent.Why));
         Command<Tick>(_ => Step(new RunInput.Tick(), shows: false));
         Command<Status.Failure>(failure => GiveUp(
             $"the database cannot be reached ({failure.Cause.GetBaseException().Message})", failure.Cause));

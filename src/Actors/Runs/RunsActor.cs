@@ -2,6 +2,8 @@ using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
 using Elastic.Actors.Hosting;
+using Elastic.Actors.Serialization;
+using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
@@ -42,6 +44,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     // Starts that wait until the list is read, or until their run is entered in the list.
     private readonly List<(RunRequest.Start Start, IActorRef Sender)> _waiting = [];
     private readonly HashSet<RunName> _entering = [];
+    private readonly MessageParts _parts = new();
     private readonly CancellationTokenSource _ended = new();
     private IDisposable? _listening;
     private int _listAttempts;
@@ -50,7 +53,11 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     public RunsActor(RunsContext context)
     {
         _context = context;
-        Receive<RunRequest.Start>(start => Start(start, Sender));
+        Receive<RunRequest.Start>(part =>
+        {
+            if (_parts.Join(part) is { } start)
+                Start(start, Sender);
+        });
         Receive<RunRequest>(request => ForwardByName(
             request.Run, request, missing: new RunReply.Refused(request.Run, $"there is no run {request.Run}: start it first")));
         Receive<RunWatch>(watch => ForwardByName(watch.Run, watch, missing: null));
@@ -81,10 +88,11 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<Entered>(Enter);
         Receive<Status.Failure>(NotListed);
         Receive<List>(_ => ListRuns());
-        Receive<RunsQuery.Names>(_ => Sender.Tell(
-            new RunsAnswer.Names([.. _runs.Names(id => !Context.Child($"{SupervisorPrefix}{id}").IsNobody())])));
-        Receive<RunsQuery.Nodes>(_ => Sender.Tell(
-            new RunsAnswer.Nodes([.. _nodes.Views()], Cluster.Get(Context.System).SelfAddress.ToString())));
+        Receive<RunsQuery.Names>(asked => Sender.Tell(RunsAnswer.Names.Page(
+            _runs.Names(id => !Context.Child($"{SupervisorPrefix}{id}").IsNobody()), asked.After)));
+        Receive<RunsQuery.Nodes>(asked => Sender.Tell(RunsAnswer.Nodes.Page(
+            _nodes.Views(), asked.After, Cluster.Get(Context.System).SelfAddress.ToString())));
+        Receive<UnsentMessage>(Unsent);
     }
 
     /// <inheritdoc/>
@@ -103,6 +111,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             (node, incarnation) => self.Tell(new LivenessBegan(node, incarnation)),
             (node, incarnation, why) => self.Tell(new LivenessEnded(node, incarnation, why)));
         Timers.StartPeriodicTimer(Look.Instance, Look.Instance, LookAround, LookAround);
+        Context.System.EventStream.Subscribe(Self, typeof(UnsentMessage));
         ListRuns();
     }
 
@@ -155,6 +164,14 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             else
                 Start(start, sender);
         }
+    }
+
+    // A run whose message cannot be sent would wait for ever: it fails with the reason.
+    private void Unsent(UnsentMessage unsent)
+    {
+        _log.Error("{0}", unsent.Why);
+        if (unsent.Run is { } run)
+            Forward(run.Value, unsent);
     }
 
     private void ForwardByName(RunName name, object message, object? missing)

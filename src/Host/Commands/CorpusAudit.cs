@@ -39,6 +39,12 @@ internal static class CorpusAudit
             output.WriteLine($"epoch {epoch.Epoch}: {epoch.Consumed} of {epoch.Blocks} blocks");
         foreach (var problem in report.Problems)
             error.WriteLine($"error: {problem}");
+        if (report is { Rounds: 0, Problems: [] })
+        {
+            error.WriteLine("error: nothing to prove: no round of the run is committed; train it, then audit it again");
+            return ExitCodes.Failed;
+        }
+
         output.WriteLine(report.IsProven
             ? "proven: every block above was consumed exactly once in its epoch, and every digest of what was read fits"
             : $"NOT proven: {report.Problems.Count} {(report.Problems.Count == 1 ? "thing does" : "things do")} not fit; " +

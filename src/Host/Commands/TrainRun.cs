@@ -86,10 +86,11 @@ internal sealed class TrainRun
         {
             if (view.Notice is { } notice && notice != _view?.Notice)
                 _log.Write(notice);
-            if (view.Round != _view?.Round)
-                _log.Write(RunLines.Progress(view));
+            foreach (var line in RunLines.Log(_view, view))
+                _log.Write(line);
             // The last view follows the last score and shows no speed: keeps the speed of the view before.
-            _view = view.TokensPerSecond > 0 ? view : view with { TokensPerSecond = _view?.TokensPerSecond ?? 0 };
+            _view = view is { Phase: RunPhase.Finished, TokensPerSecond: 0 }
+                ? view with { TokensPerSecond = _view?.TokensPerSecond ?? 0 } : view;
             _display.Show(_view);
             diagrams.Write(view);
         }

@@ -31,8 +31,25 @@ internal static class RunLines
 
     public static string Loss(RunView view) => view.TrainLoss is { } loss ? $"loss {loss:0.0000}" : "";
 
+    /// <summary>The newest score; with its round, where later rounds are committed since.</summary>
     public static string ValidationLoss(RunView view) => view.ValLoss is { } loss
-        ? $"val {loss:0.0000}" + (view.BitsPerByte is { } bits ? $" ({bits:0.000} bits/byte)" : "") : "";
+        ? $"val {loss:0.0000}" + (view.BitsPerByte is { } bits ? $" ({bits:0.000} bits/byte)" : "") +
+          (view.ScoredRound is { } round && round != view.Round ? $" of round {round}" : "")
+        : "";
+
+    /// <summary>
+    /// The lines of the run's log: one for each committed round, and one for a score that comes after its round's line. No score stands
+    /// beside a later round.
+    /// </summary>
+    /// <param name="before">The view before; null for the first.</param>
+    public static IEnumerable<string> Log(RunView? before, RunView view)
+    {
+        var isScored = view.ScoredRound == view.Round;
+        if (view.Round != before?.Round)
+            yield return Progress(isScored ? view : view with { ValLoss = null });
+        else if (isScored && view.ScoredRound != before.ScoredRound)
+            yield return $"round {Pad(view.Round, view.Rounds)}/{view.Rounds}  {ValidationLoss(view)}";
+    }
 
     public static string Speed(RunView view) => view.TokensPerSecond > 0 ? $"{Units.Count(view.TokensPerSecond)} tokens/s" : "";
 

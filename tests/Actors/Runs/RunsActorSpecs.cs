@@ -5,6 +5,8 @@ using Elastic.Coordination;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Wire;
+using Elastic.Messages.Work;
 using Elastic.Storage;
 using Elastic.Testing;
 using Elastic.Transfer;
@@ -49,6 +51,67 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         Assert.Equal((Name, run), (run.Name, Assert.Single(await new RunList(_database).ReadAsync(default)).Run));
         Assert.Single((await JournalReader.ReadAsync(_database, run, default)).OfType<RunEvent.RunStarted>());
         Assert.Equal([Name], (await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
+    }
+
+    [Fact]
+    public async Task Of_starts_of_a_new_name_at_once_with_other_settings_one_is_started_and_each_other_one_is_refused()
+    {
+        var runs = Begin();
+        var replies = await Task.WhenAll(Enumerable.Range(0, 5).Select(i => runs.Ask<RunReply>(
+            Start(Name) with { Settings = RunSamples.Text(s => s with { Run = s.Run with { Seed = (ulong)i } }) }, Deadline)));
+        var run = Assert.Single(replies.OfType<RunReply.Accepted>()).RunId;
+        Assert.All(replies.OfType<RunReply.Refused>(), r => Assert.Contains("run.seed: ", r.Why, StringComparison.Ordinal));
+        Assert.Equal(4, replies.OfType<RunReply.Refused>().Count());
+        Assert.Single((await JournalReader.ReadAsync(_database, run, default)).OfType<RunEvent.RunStarted>());
+    }
+
+    [Fact]
+    public async Task A_start_whose_settings_are_too_long_for_a_message_comes_in_parts_and_is_answered_once()
+    {
+        var runs = Begin();
+        var settings = RunSamples.Text(
+            s => s with { Corpus = s.Corpus with { Sources = [.. Enumerable.Range(0, 3000).Select(i => $"/{new string('d', 80)}/{i}.txt")] } });
+        var parts = (Start(Name) with { Settings = settings }).Parts().ToList();
+        Assert.InRange(parts.Count, 8, 12);
+        var codec = new WireCodec(typeof(WorkKind).Assembly);
+        Assert.All(parts, p => Assert.InRange(codec.Write(p).Length, 0, 64 << 10));
+
+        parts.SkipLast(1).ToList().ForEach(runs.Tell);
+        var reply = Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(parts[^1], Deadline));
+        var events = await JournalReader.ReadAsync(_database, reply.RunId, default);
+        Assert.Equal(settings, Assert.Single(events.OfType<RunEvent.RunStarted>()).Settings);
+    }
+
+    [Fact]
+    public async Task A_message_of_a_run_that_cannot_be_sent_fails_the_run_for_everybody_to_see()
+    {
+        var runs = Begin();
+        var run = Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId;
+        var works = Enumerable.Range(0, 20_000).Select(i => new WorkKey("compute", i, i)).ToArray();
+        Assert.Throws<InvalidDataException>(() =>
+            _system.Serialization.FindSerializerForType(typeof(NodeCommand.DropWork)).ToBinary(new NodeCommand.DropWork(run, works)));
+        RunView view;
+        do
+            view = await runs.Ask<RunView>(new RunWatch.Look(Name), Deadline);
+        while (view.Failure is null);
+        Assert.Matches("^a DropWork of [0-9]+ bytes cannot be sent", view.Failure);
+    }
+
+    [Fact]
+    public void Names_of_a_thousand_runs_come_in_pages_below_64_KiB()
+    {
+        var names = Enumerable.Range(0, 1234).Select(i => new RunName($"{new string('n', 60)}{i:0000}")).ToList();
+        var codec = new WireCodec(typeof(WorkKind).Assembly);
+        var (read, after) = (new List<RunName>(), (string?)null);
+        do
+        {
+            var page = RunsAnswer.Names.Page(names.AsEnumerable().Reverse(), after);
+            Assert.InRange(codec.Write(page).Length, 0, 64 << 10);
+            read.AddRange(page.Runs);
+            after = page.Next;
+        }
+        while (after is not null);
+        Assert.Equal(names, read);
     }
 
     [Fact]
