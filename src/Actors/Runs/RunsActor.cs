@@ -83,7 +83,14 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<Look>(_ => _nodes.Silent().ToList().ForEach(n => Lose(n, "it says nothing")));
         Receive<Terminated>(Ended);
         Receive<RunUnreadable>(Unreadable);
-        Receive<Again>(again => Supervisor(again.RunId));
+        Receive<Again>(again =>
+        {
+            if (_runs.Knows(again.RunId))
+                Supervisor(again.RunId);
+        });
+        Receive<RunExists>(run => _runs.Started(run.RunId));
+        Receive<RunDiscarded>(Delete);
+        Receive<Removed>(EndDelete);
         Receive<RunsListed>(Listed);
         Receive<Entered>(Enter);
         Receive<Status.Failure>(NotListed);
@@ -174,9 +181,45 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             Forward(run.Value, unsent);
     }
 
+    // Starts of the name wait meanwhile. Once the run is not in the list any more, no seed makes a supervisor for it.
+    private void Delete(RunDiscarded discarded)
+    {
+        _entering.Add(discarded.Request.Run);
+        _ = _context.List.RemoveAsync(discarded.RunId, _ended.Token)
+            .PipeTo(Self, success: () => new Removed(discarded, null), failure: why => new Removed(discarded, why));
+    }
+
+    private void EndDelete(Removed removed)
+    {
+        var (id, request, asker) = removed.Run;
+        _entering.Remove(request.Run);
+        if (removed.Failure is { } why)
+        {
+            asker.Tell(new RunReply.Refused(
+                request.Run, $"run {request.Run} stays: the database cannot be reached ({why.GetBaseException().Message}); try again"));
+        }
+        else
+        {
+            _log.Info("run {0} is deleted ({1})", id, request.Origin.Who);
+            Context.Child($"{SupervisorPrefix}{id}").Tell(RunDeleted.Instance);
+            _runs.Forget(request.Run);
+            foreach (var link in _nodes.Links)
+                link.Tell(new NodeCommand.DeleteRun(id));
+            if (request is RunRequest.Start start)
+                _waiting.Insert(0, (start, asker));
+            else
+                asker.Tell(new RunReply.Accepted(request.Run, id));
+        }
+
+        var starts = _waiting.Where(w => w.Start.Run == request.Run).ToList();
+        _waiting.RemoveAll(w => w.Start.Run == request.Run);
+        foreach (var (start, sender) in starts)
+            Start(start, sender);
+    }
+
     private void ForwardByName(RunName name, object message, object? missing)
     {
-        if (_runs.Find(name) is { } id && !Context.Child($"{SupervisorPrefix}{id}").IsNobody())
+        if (_runs.Existing(name) is { } id && !Context.Child($"{SupervisorPrefix}{id}").IsNobody())
             Forward(id.Value, message);
         else if (missing is not null)
             Sender.Tell(missing);
@@ -268,9 +311,9 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             return;
         }
 
-        if (!_context.Supervisors.Settings.GoesOn)
-            return;
         var run = new RunId(ended.ActorRef.Path.Name[SupervisorPrefix.Length..]);
+        if (!_context.Supervisors.Settings.GoesOn || !_runs.Knows(run))
+            return;
         var attempt = _retries[run] = _retries.GetValueOrDefault(run) + 1;
         Timers.StartSingleTimer($"again {run}", new Again(run), Retry.After(attempt - 1));
     }
@@ -304,6 +347,8 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     private sealed record RunsListed(IReadOnlyList<ListedRun> Runs);
 
     private sealed record Entered(RunName Name, Exception? Failure);
+
+    private sealed record Removed(RunDiscarded Run, Exception? Failure);
 
     private sealed record Again(RunId RunId);
 

@@ -46,6 +46,9 @@ public abstract record NodeCommand(RunId RunId) : IWireMessage
     /// <summary>To a node that is leaving: others hold what only it held.</summary>
     public sealed record Release(RunId RunId) : NodeCommand(RunId);
 
+    /// <summary>The run was deleted: remove all that is stored of it.</summary>
+    public sealed record DeleteRun(RunId RunId) : NodeCommand(RunId);
+
     /// <summary>The node may not compute for this run, and why.</summary>
     public sealed record Exclude(RunId RunId, string Why) : NodeCommand(RunId);
 }

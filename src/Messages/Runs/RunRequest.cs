@@ -46,4 +46,7 @@ public abstract record RunRequest(RunName Run, Origin Origin) : IWireMessage
 
     /// <summary>Stop at the next step boundary; the same start goes on later.</summary>
     public sealed record Pause(RunName Run, Origin Origin) : RunRequest(Run, Origin);
+
+    /// <summary>Remove the run and all that nodes store of it; its events stay in the journal. Refused while it is at work.</summary>
+    public sealed record Delete(RunName Run, Origin Origin) : RunRequest(Run, Origin);
 }

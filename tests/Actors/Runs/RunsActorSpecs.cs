@@ -115,6 +115,59 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
     }
 
     [Fact]
+    public async Task A_name_whose_first_start_was_refused_is_no_run_and_may_be_started_rightly()
+    {
+        var runs = Begin();
+        Assert.IsType<RunReply.Refused>(await runs.Ask<RunReply>(Start(Name) with { Blocks = 0 }, Deadline));
+        Assert.Empty((await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
+        Assert.Equal(new RunReply.Refused(Name, "there is no run tiny: start it first"),
+            await runs.Ask<RunReply>(new RunRequest.Pause(Name, By()), Deadline));
+        Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name));
+        Assert.Equal([Name], (await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
+    }
+
+    [Fact]
+    public async Task A_stopped_run_that_has_committed_no_round_gives_its_name_to_one_with_other_settings()
+    {
+        var runs = Begin();
+        var first = Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId;
+        var other = Start(Name) with { Settings = RunSamples.Text(s => s with { Run = s.Run with { Seed = 43 } }) };
+        Assert.EndsWith(
+            "or stop it: until it has committed a round, its name can be used anew",
+            Assert.IsType<RunReply.Refused>(await runs.Ask<RunReply>(other, Deadline)).Why, StringComparison.Ordinal);
+
+        await runs.Ask<RunReply>(new RunRequest.Pause(Name, By()), Deadline);
+        var second = Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(other, Deadline)).RunId;
+        Assert.NotEqual(first, second);
+        Assert.Equal(second, Assert.Single(await new RunList(_database).ReadAsync(default)).Run);
+        Assert.Equal(second, (await runs.Ask<RunView>(new RunWatch.Look(Name), Deadline)).RunId);
+        Assert.NotEmpty(await JournalReader.ReadAsync(_database, first, default));   // events are never deleted
+    }
+
+    [Fact]
+    public async Task A_run_at_work_is_not_deleted_and_a_stopped_one_is_gone_after_a_failover_too()
+    {
+        var runs = Begin();
+        await StartAsync(runs, Name);
+        Assert.Equal(
+            "run tiny is at work: stop it first, with pbm run stop -n tiny, and delete it then",
+            Assert.IsType<RunReply.Refused>(await runs.Ask<RunReply>(new RunRequest.Delete(Name, By()), Deadline)).Why);
+        await runs.Ask<RunReply>(new RunRequest.Pause(Name, By()), Deadline);
+        var nodes = Inbox.Create(_system);
+        nodes.Send(runs, Report("127.0.0.1:1", "one"));
+        var deleted = Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(new RunRequest.Delete(Name, By()), Deadline));
+        while (await nodes.ReceiveAsync(Deadline) is var told && !told.Equals(new NodeCommand.DeleteRun(deleted.RunId)))
+        {
+        }
+
+        Assert.Empty((await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
+        await EndAsync();
+        runs = Begin();
+        Assert.IsType<RunReply.Refused>(await runs.Ask<RunReply>(new RunRequest.Delete(Name, By()), Deadline));
+        Assert.NotEqual(deleted.RunId, Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId);
+    }
+
+    [Fact]
     public async Task Starts_of_two_names_at_once_give_two_runs()
     {
         var runs = Begin();
