@@ -76,6 +76,8 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <summary>The observations of the runs that are supervised here; null on a worker.</summary>
     public Observations? Observations { get; private init; }
 
+    private DatabaseAddress? Database { get; init; }
+
     internal IActorRef? Runs => _member.Runs;
 
     internal ActorSystem System => _member.System;
@@ -176,6 +178,7 @@ public sealed class ElasticNode : IAsyncDisposable
         {
             Refused = refused.Task,
             Observations = observations,
+            Database = database,
         };
         member.Live(agent);
         try
@@ -210,6 +213,21 @@ public sealed class ElasticNode : IAsyncDisposable
         _blobs.Add(built);
         return built;
     }
+
+    /// <summary>A corpus that was built here before; null where it was not. Its sources may be gone since.</summary>
+    public BuiltCorpus? OpenCorpus(Digest id)
+    {
+        if (!BuiltCorpus.TryOpen(_paths.Corpus(id), out var built) && !BuiltCorpus.TryOpen(_paths.FetchedCorpus(id), out built))
+            return null;
+        if (built.TrainShards.Concat(built.HeldOutShards).Any(s => !File.Exists(built.ShardPath(s))))
+            return null;                                               // fetched, and not all of it
+        _blobs.Add(built);
+        return built;
+    }
+
+    /// <summary>The newest run of that name with what it was started with; null where there is none. On a seed only.</summary>
+    internal Task<RememberedRun?> RememberedAsync(RunName name, CancellationToken cancel) =>
+        Database is { } database ? StoredRuns.FindAsync(database, name, cancel) : Task.FromResult<RememberedRun?>(null);
 
     /// <inheritdoc cref="NodeControl.Resolve"/>
     public static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => NodeControl.Resolve(settings, corpus);
@@ -271,6 +289,9 @@ public sealed class ElasticNode : IAsyncDisposable
 
     /// <summary>Asks the run to stop at the next step boundary; <see cref="WatchAsync"/> says when it has.</summary>
     public Task<RunReply> StopRunAsync(RunName run, Origin origin) => AskAsync<RunReply>(new RunRequest.Pause(run, origin));
+
+    /// <summary>Deletes the run and all that nodes store of it; refused while it is at work.</summary>
+    public Task<RunReply> DeleteRunAsync(RunName run, Origin origin) => AskAsync<RunReply>(new RunRequest.Delete(run, origin));
 
     /// <summary>Hands over everything that only this process has, at the current inner step, so that no step is lost.</summary>
     /// <returns>False when the other nodes did not take the work in time; they compute it again then.</returns>

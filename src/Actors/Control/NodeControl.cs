@@ -17,7 +17,8 @@ internal sealed class NodeControl(ElasticNode node)
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
 
     public ClusterControl ToControl() =>
-        new(RunsAsync, node.WatchAsync, (run, origin, _) => node.StopRunAsync(run, origin), StartAsync, NodesAsync, _ => ClusterAsync());
+        new(RunsAsync, node.WatchAsync, (run, origin, _) => node.StopRunAsync(run, origin),
+            (run, origin, _) => node.DeleteRunAsync(run, origin), node.RememberedAsync, StartAsync, NodesAsync, _ => ClusterAsync());
 
     /// <summary>
     /// The settings with <c>model.vocabulary</c> = 0 resolved to the tokenizer's, which is known only once there is a corpus.
@@ -50,9 +51,10 @@ internal sealed class NodeControl(ElasticNode node)
         return pages;
     }
 
-    private async Task<RunReply> StartAsync(TrainingSettings settings, Origin origin, IProgress<string> progress, CancellationToken cancel)
+    private async Task<RunReply> StartAsync(
+        TrainingSettings settings, Digest? known, Origin origin, IProgress<string> progress, CancellationToken cancel)
     {
-        var corpus = await node.BuildCorpusAsync(settings.Corpus, new CorpusLines(progress), cancel);
+        var corpus = (known is { } id ? node.OpenCorpus(id) : null) ?? await node.BuildCorpusAsync(settings.Corpus, new CorpusLines(progress), cancel);
         return await node.StartRunAsync(Resolve(settings, corpus), corpus, origin);
     }
 

@@ -10,12 +10,7 @@ internal static class CorpusAudit
     {
         var run = CommonOptions.RequiredRunName("The run to audit.");
         var dataDir = CommonOptions.DataDir();
-        var database = new Option<string?>("--database")
-        {
-            Description =
-                "Where the seeds' journal is, as for elastic seed. Default: ELASTIC_DATABASE, else journal.db in the data directory.",
-            HelpName = "URL",
-        };
+        var database = CommonOptions.Database();
         var command = new TeachingCommand("audit",
             "Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not.",
             "elastic corpus audit --run tiny")

@@ -1,4 +1,5 @@
 using Elastic.Actors.Corpora;
+using Elastic.Coordination;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 
@@ -8,10 +9,16 @@ namespace Elastic.Host.Display;
 internal static class RunLines
 {
     /// <summary>Two lines on top: the run, and how its work is divided.</summary>
-    public static IReadOnlyList<string> Header(string title, TrainingSettings settings)
+    /// <param name="blocks">Blocks of text to train on.</param>
+    public static IReadOnlyList<string> Header(string title, TrainingSettings settings, long blocks)
     {
         var (run, batch) = (settings.Run, settings.Batch);
-        var length = run.Rounds is { } rounds ? $"{rounds} rounds" : $"{run.Epochs} epochs";
+        var rounds = RunPlan.RoundsOf(settings, blocks);
+        var length = rounds == 1 ? "1 round" : $"{rounds} rounds";
+        // Whole rounds are trained: of a few blocks more than was asked for.
+        if (run.Epochs is { } epochs)
+            length += $" ({(epochs == 1 ? "1 epoch" : $"{epochs} epochs")} of {Units.Count(blocks)} blocks, " +
+                      $"{(double)RunPlan.SamplesPerRound(settings) * rounds / blocks:0.##} in whole rounds)";
         var tokens = (long)batch.Sequences * settings.Model.Context;
         return
         [

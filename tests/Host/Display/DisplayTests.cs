@@ -87,10 +87,10 @@ public sealed class DisplayTests
                 "run tiny   config tiny   gpt2 4x128 heads 4 context 128 vocabulary 0",
                 "80 rounds x 20 steps x 1 replica   2.05k tokens a step in 2 micro-batches   seed 42",
             ],
-            RunLines.Header("tiny", settings));
+            RunLines.Header("tiny", settings, 25_000));
         Assert.StartsWith(
-            "3 epochs x",
-            RunLines.Header("t", settings with { Run = settings.Run with { Rounds = null, Epochs = 3 } })[1], StringComparison.Ordinal);
+            "4 rounds (3 epochs of 400 blocks, 3.2 in whole rounds) x 20 steps x",
+            RunLines.Header("t", settings with { Run = settings.Run with { Rounds = null, Epochs = 3 } }, 400)[1], StringComparison.Ordinal);
     }
 
     [Fact]
