@@ -2,7 +2,6 @@ using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
-using Elastic.Messages.Settings;
 using Elastic.Messages.Work;
 using static Elastic.Coordination.CoordinatorCommand;
 
@@ -152,51 +151,6 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         _inventory.Begin(_now);
         BeginTerm();
     }
-
-    private void Answer(RunInput.Asked asked)
-    {
-        var decision = RunRequests.Decide(Run, Plan, asked.Request);
-        if (asked.Request is RunRequest.Delete && decision.Refusal is null)
-        {
-            _outputs.Add(IsAtWork
-                ? new RunOutput.Reply(asked.Asker, new RunReply.Refused(
-                    asked.Request.Run,
-                    $"run {asked.Request.Run} is at work: stop it first, with pbm run stop -n {asked.Request.Run}, and delete it then"))
-                : new RunOutput.Delete(asked.Asker, asked.Request));
-            return;
-        }
-
-        // Nothing is lost with a run that has committed no round, so a failed start does not use the name up.
-        if (asked.Request is RunRequest.Start anew && decision.Refusal is { } differs && Run is { Exists: true, Round: 0 }
-            && RunRequests.Decide(RunState.Empty(id), null, anew).Refusal is null)
-        {
-            _outputs.Add(IsAtWork
-                ? new RunOutput.Reply(asked.Asker, new RunReply.Refused(
-                    anew.Run, $"{differs}; or stop it: until it has committed a round, its name can be used anew"))
-                : new RunOutput.Delete(asked.Asker, anew));
-            return;
-        }
-
-        Carry(decision);
-        if (decision.Refusal is null && asked.Request is RunRequest.Start)
-        {
-            _isAsked = true;
-            Failure = null;                                            // the person who starts the run has fixed the cause
-            _failures.Clear();
-        }
-
-        _outputs.Add(new RunOutput.Reply(asked.Asker, decision.Refusal is { } why
-            ? new RunReply.Refused(asked.Request.Run, why)
-            : new RunReply.Accepted(asked.Request.Run, id, NoticeOf(decision))));
-    }
-
-    // Nobody has started it since the restart, or it has come to a halt.
-    private bool IsAtWork => _isAsked && Failure is null && !Run.IsFinished && (!Run.IsPaused || _busy.Count > 0);
-
-    private string? NoticeOf(Decision decision) =>
-        decision.Events.OfType<RunEvent.SettingsChanged>().LastOrDefault()?.Extension is { } extension
-            ? RunRequests.Describe(extension, SettingsText.Read(Run.Settings!).Optimizer.Schedule)
-            : null;
 
     // Decides the commit after the fence has let it pass, by what the nodes hold then. Where the commit is no longer due, the fence is one
     // round ahead of the run: a new term tells the fence where the run stands.

@@ -1,7 +1,6 @@
 using System.Data.Common;
 using Elastic.Foundation;
 using Elastic.Messages;
-using Elastic.Messages.Runs;
 using Elastic.Storage;
 
 namespace Elastic.Host.Commands;

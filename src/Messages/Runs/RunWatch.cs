@@ -43,8 +43,8 @@ public abstract record RunsAnswer(string? Next) : IWireMessage
     /// <param name="Supervisor">Address of the process that answers: it supervises.</param>
     public sealed record Nodes(NodeView[] Views, string Supervisor, string? Next) : RunsAnswer(Next)
     {
-        // A node takes some hundred bytes, and as many for each piece of its work.
-        private const int Most = 40;
+        // A node takes some hundred bytes for itself and its devices, and a hundred for each of the few pieces of work that are shown.
+        private const int Most = 20;
 
         public static Nodes Page(IEnumerable<NodeView> views, string? after, string supervisor)
         {

@@ -2,7 +2,6 @@ using System.Data.Common;
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
-using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Storage;

@@ -1,8 +1,6 @@
-using Elastic.Foundation;
 using Elastic.Host.Commands;
 using Elastic.Host.Configuration;
 using Elastic.Messages;
-using Elastic.Messages.Runs;
 using Elastic.Storage;
 using Elastic.Testing;
 

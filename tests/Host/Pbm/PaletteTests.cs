@@ -66,8 +66,7 @@ public sealed class PaletteTests
         _cluster.Runs = [FakeCluster.Tiny, FakeCluster.Tiny with { Name = new("large") }];
         var refusal = await Assert.ThrowsAsync<NotFoundException>(() => Lines("run", command, new CallValue("name", "tyni")));
         Assert.StartsWith("there is no run tyni: did you mean tiny?", refusal.Message, StringComparison.Ordinal);
-        Assert.Null(_cluster.Stopped);
-        Assert.Null(_cluster.Deleted);
+        Assert.Equal((null, null), (_cluster.Stopped, _cluster.Deleted));
     }
 
     [Theory]
@@ -232,13 +231,11 @@ public sealed class PaletteTests
         Assert.Equal(SettingsText.Write(settings), SettingsText.Write(_cluster.Started!));
         Assert.Equal(Digest.Of([1]), _cluster.Corpus);
 
-        // Only what is given differs.
         _cluster.Notice = "the run has 9 rounds from now on";
         var lines = await Lines("run", "start", new CallValue("name", "books"), new CallValue("set", "run.rounds=9"));
         Assert.Equal(["run.rounds: 4 -> 9"], SettingsDifference.Between(settings, _cluster.Started!));
         Assert.Equal(["the run has 9 rounds from now on", "started run books; see it go: pbm run watch -n books"], Texts(lines));
 
-        // A corpus that is given is read anew.
         await Lines("run", "start", new CallValue("name", "books"), new CallValue("corpus", "/data/b"));
         Assert.Null(_cluster.Corpus);
         Assert.Equal(["/data/b"], _cluster.Started!.Corpus.Sources);
