@@ -283,7 +283,8 @@ public sealed class ElasticNode : IAsyncDisposable
     /// which it was taken, and the directory may have been moved since.
     /// </summary>
     internal RunView Here(RunView view) =>
-        view.Checkpoint is { } stored && Path.Combine(_paths.Checkpoints(view.RunId), Path.GetFileName(stored)) is var here && File.Exists(here)
+        view.Checkpoint is { } stored && Path.Combine(_paths.Checkpoints(view.RunId), Path.GetFileName(stored)) is var here
+        && File.Exists(here)
             ? view with { Checkpoint = here }
             : view;
 

@@ -71,8 +71,8 @@ public static class RunRequests
         var trained = perRound * rounds;
         return trained - epochs * c.Blocks < c.Blocks
             ? null
-            : $"run.epochs = {epochs} on {c.Blocks} blocks of text asks for {epochs * c.Blocks} samples, and a round reads {perRound}, so that "
-              + $"{(rounds == 1 ? "1 round" : $"{rounds} rounds")} would be {(double)trained / c.Blocks:0.#} epochs: " +
+            : $"run.epochs = {epochs} on {c.Blocks} blocks of text asks for {epochs * c.Blocks} samples, and a round reads {perRound}, "
+              + $"so that {(rounds == 1 ? "1 round" : $"{rounds} rounds")} would be {(double)trained / c.Blocks:0.#} epochs: " +
               "set run.inner-steps or batch.sequences lower, or say how many rounds you want with run.rounds";
     }
 

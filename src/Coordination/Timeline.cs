@@ -83,7 +83,9 @@ public sealed record Timeline
                 (segment.EndRound, sample + segment.Rounds * segment.SamplesPerRound, step + (long)segment.Rounds * segment.InnerSteps);
         }
 
-        _segments = list.Count > 0 ? [.. list.Select(s => s.ScheduleSteps > 0 ? s : s with { ScheduleSteps = step })] : throw new ArgumentException("a run has at least one segment", nameof(segments));
+        _segments = list.Count > 0
+            ? [.. list.Select(s => s.ScheduleSteps > 0 ? s : s with { ScheduleSteps = step })]
+            : throw new ArgumentException("a run has at least one segment", nameof(segments));
     }
 
     public IReadOnlyList<Segment> Segments => _segments;

@@ -100,8 +100,8 @@ public sealed class RunTests
     {
         var one = Text(s => s with { Run = s.Run with { Rounds = null, Epochs = 1 } });
         Refuses(RunState.Empty(Id), Begin with { Settings = one, Blocks = 10 },
-            "run a cannot be started: run.epochs = 1 on 10 blocks of text asks for 10 samples, and a round reads 48, so that 1 round would " +
-            "be 4.8 epochs: set run.inner-steps or batch.sequences lower, or say how many rounds you want with run.rounds");
+            "run a cannot be started: run.epochs = 1 on 10 blocks of text asks for 10 samples, and a round reads 48, so that 1 round " +
+            "would be 4.8 epochs: set run.inner-steps or batch.sequences lower, or say how many rounds you want with run.rounds");
         Assert.Null(Decide(RunState.Empty(Id), Begin with { Settings = one, Blocks = 40 }, null).Refusal);
     }
 

@@ -17,7 +17,8 @@ namespace Elastic.Actors.Control;
 /// <param name="Delete">Deletes a run that is not at work, and all that nodes store of it.</param>
 /// <param name="Remembered">What a run was started with; null where there is no run of that name.</param>
 /// <param name="Start">
-/// Builds the corpus from paths of this machine, unless it is given by its digest and here, then starts or resumes the run. Reports its progress as lines of text.
+/// Builds the corpus from paths of this machine, unless it is given by its digest and here, then starts or resumes the run.
+/// Reports its progress as lines of text.
 /// <c>model.vocabulary</c> may be 0, which takes the tokenizer's.
 /// </param>
 /// <param name="Nodes">All nodes that are enlisted, in any order.</param>

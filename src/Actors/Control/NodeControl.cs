@@ -54,7 +54,8 @@ internal sealed class NodeControl(ElasticNode node)
     private async Task<RunReply> StartAsync(
         TrainingSettings settings, Digest? known, Origin origin, IProgress<string> progress, CancellationToken cancel)
     {
-        var corpus = (known is { } id ? node.OpenCorpus(id) : null) ?? await node.BuildCorpusAsync(settings.Corpus, new CorpusLines(progress), cancel);
+        var corpus = (known is { } id ? node.OpenCorpus(id) : null)
+            ?? await node.BuildCorpusAsync(settings.Corpus, new CorpusLines(progress), cancel);
         return await node.StartRunAsync(Resolve(settings, corpus), corpus, origin);
     }
 

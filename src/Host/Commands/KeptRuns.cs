@@ -70,7 +70,9 @@ internal sealed class KeptRuns
         var names = All.Select(r => r.Id.Name.Value).Distinct().ToList();
         return named.Count > 0 ? named : throw new NotFoundException(
             $"there is no run {name} in {Data.Root}: " +
-            (names.Count == 0 ? "there are no runs at all" : $"did you mean {EditDistance.Nearest(name.Value, names)}? All of them: elastic run list"));
+            (names.Count == 0
+                ? "there are no runs at all"
+                : $"did you mean {EditDistance.Nearest(name.Value, names)}? All of them: elastic run list"));
     }
 
     /// <summary>Removes a run from the list of the journal, and its folder.</summary>

@@ -5,7 +5,7 @@ namespace Elastic.Host.Configuration;
 
 /// <summary>All settings of one command, bound and checked.</summary>
 /// <param name="Title">The presets and files that they come from, for people: "tiny", "gpt2-124m + mine.conf".</param>
-/// <param name="Corpus">The corpus of the run that they go on with; null for a new run, or where they say something about the corpus.</param>
+/// <param name="Corpus">The corpus of the run that they go on with; null for a new run, or where they name another one.</param>
 internal sealed record ElasticSettings(string Title, TrainingSettings Training, NodeSettings Node, Digest? Corpus = null)
 {
     /// <summary>The title of settings that are a run's own.</summary>

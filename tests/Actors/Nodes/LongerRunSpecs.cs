@@ -4,7 +4,7 @@ using Elastic.Messages.Settings;
 
 namespace Elastic.Actors.Tests.Nodes;
 
-/// <summary>A run that is made longer: when that is asked for shows nowhere, where the learning rate does not depend on the length.</summary>
+/// <summary>A run that is made longer: where the learning rate does not depend on the length, nobody sees when that was.</summary>
 public sealed class LongerRunSpecs : IDisposable
 {
     private readonly TinyRun _tiny = new();

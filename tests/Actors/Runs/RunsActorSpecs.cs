@@ -69,8 +69,8 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
     public async Task A_start_whose_settings_are_too_long_for_a_message_comes_in_parts_and_is_answered_once()
     {
         var runs = Begin();
-        var settings = RunSamples.Text(
-            s => s with { Corpus = s.Corpus with { Sources = [.. Enumerable.Range(0, 3000).Select(i => $"/{new string('d', 80)}/{i}.txt")] } });
+        string[] sources = [.. Enumerable.Range(0, 3000).Select(i => $"/{new string('d', 80)}/{i}.txt")];
+        var settings = RunSamples.Text(s => s with { Corpus = s.Corpus with { Sources = sources } });
         var parts = (Start(Name) with { Settings = settings }).Parts().ToList();
         Assert.InRange(parts.Count, 8, 12);
         var codec = new WireCodec(typeof(WorkKind).Assembly);

@@ -65,7 +65,8 @@ public sealed class DisplayTests
         [
             View, View with { Steps = 119 },
             View with { Round = 6, Steps = 120 },                                    // a round that is not scored
-            View with { Round = 40, Steps = 800 }, View with { Round = 40, Steps = 800, ScoredRound = 40, ValLoss = 1.5, BitsPerByte = null },
+            View with { Round = 40, Steps = 800 },
+            View with { Round = 40, Steps = 800, ScoredRound = 40, ValLoss = 1.5, BitsPerByte = null },
             View with { Round = 40, Steps = 800, ScoredRound = 40, ValLoss = 1.5, BitsPerByte = null, Phase = RunPhase.Finished },
         ];
         Assert.Equal(
@@ -90,7 +91,8 @@ public sealed class DisplayTests
             RunLines.Header("tiny", settings, 25_000));
         Assert.StartsWith(
             "4 rounds (3 epochs of 400 blocks, 3.2 in whole rounds) x 20 steps x",
-            RunLines.Header("t", settings with { Run = settings.Run with { Rounds = null, Epochs = 3 } }, 400)[1], StringComparison.Ordinal);
+            RunLines.Header("t", settings with { Run = settings.Run with { Rounds = null, Epochs = 3 } }, 400)[1],
+            StringComparison.Ordinal);
     }
 
     [Fact]
