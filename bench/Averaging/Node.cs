@@ -72,7 +72,15 @@ internal sealed class Node
             Say = _ => { },
             Refuse = _ => { },
         };
-        var open = new NodeCommand.OpenRun(new RunId("bench"), settings, NoCorpus, null, []);
+        var open = new NodeCommand.OpenRun(new RunId("bench"))
+        {
+            Number = new OrderId(1, 1),
+            Settings = settings,
+            Corpus = NoCorpus,
+            Manifest = null,
+            Sources = [],
+            Part = Part.Whole,
+        };
         var run = new NodeRun(open, context, Corpus(paths), new BlobStore(paths.Blobs(open.RunId)));
         blobs.Add(run.Blobs);
         var system = ActorSystem.Create("bench", AkkaSettings.ForDevices(paths));

@@ -26,7 +26,7 @@ public static class AllBugs
             "            Averaged = x.Chunks ? run.Averaged.Clear() : run.Averaged,",
             "            Averaged = run.Averaged,"),
         new("parts of two orders are mixed", Coordination + "MessageParts.cs",
-            "|| known.Id != id)",
+            "|| !known.Id.Equals(id))",
             ")"),
         new("results of a released node count", Coordination + "RunCoordinator.Nodes.cs",
             "        : _released.Contains(result.Node) ? \"the node was released: what it has made since goes with it\"\n",

@@ -52,14 +52,15 @@ public sealed class ElasticNode : IAsyncDisposable
     private readonly CorpusBuild _corpora;
     private readonly BlobLocations _blobs;
     private readonly IActorRef _agent;
+    private readonly DataPaths _paths;
     private readonly string _arithmetic;
 
     private ElasticNode(
         ActorSystem devices, ClusterMembership member, DataServer server, BlobFetcher fetcher, LivenessConnection liveness,
-        CorpusBuild corpora, BlobLocations blobs, IActorRef agent, string arithmetic)
+        CorpusBuild corpora, BlobLocations blobs, IActorRef agent, DataPaths paths, string arithmetic)
     {
         (_devices, _member, _server, _fetcher, _liveness) = (devices, member, server, fetcher, liveness);
-        (_corpora, _blobs, _agent, _arithmetic) = (corpora, blobs, agent, arithmetic);
+        (_corpora, _blobs, _agent, _paths, _arithmetic) = (corpora, blobs, agent, paths, arithmetic);
         Control = new NodeControl(this).ToControl();
     }
 
@@ -74,6 +75,8 @@ public sealed class ElasticNode : IAsyncDisposable
 
     /// <summary>The observations of the runs that are supervised here; null on a worker.</summary>
     public Observations? Observations { get; private init; }
+
+    private DatabaseAddress? Database { get; init; }
 
     internal IActorRef? Runs => _member.Runs;
 
@@ -171,10 +174,11 @@ public sealed class ElasticNode : IAsyncDisposable
         }), "node");
         var tokenizers = system.ActorOf(TokenizerActor.Pool(), "tokenizers");
         var result = new ElasticNode(
-            system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, arithmetic)
+            system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, paths, arithmetic)
         {
             Refused = refused.Task,
             Observations = observations,
+            Database = database,
         };
         member.Live(agent);
         try
@@ -210,6 +214,21 @@ public sealed class ElasticNode : IAsyncDisposable
         return built;
     }
 
+    /// <summary>A corpus that was built here before; null where it was not. Its sources may be gone since.</summary>
+    public BuiltCorpus? OpenCorpus(Digest id)
+    {
+        if (!BuiltCorpus.TryOpen(_paths.Corpus(id), out var built) && !BuiltCorpus.TryOpen(_paths.FetchedCorpus(id), out built))
+            return null;
+        if (built.TrainShards.Concat(built.HeldOutShards).Any(s => !File.Exists(built.ShardPath(s))))
+            return null;                                               // fetched, and not all of it
+        _blobs.Add(built);
+        return built;
+    }
+
+    /// <summary>The newest run of that name with what it was started with; null where there is none. On a seed only.</summary>
+    internal Task<RememberedRun?> RememberedAsync(RunName name, CancellationToken cancel) =>
+        Database is { } database ? StoredRuns.FindAsync(database, name, cancel) : Task.FromResult<RememberedRun?>(null);
+
     /// <inheritdoc cref="NodeControl.Resolve"/>
     public static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => NodeControl.Resolve(settings, corpus);
 
@@ -225,7 +244,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var blocks = new BlockMap(corpus.TrainShards, settings.Model.Context).Blocks;
         var heldOut = corpus.HeldOutShards.Sum(s => (long)BlockMap.CountIn(s.Tokens, settings.Model.Context));
         var manifest = Digest.Of(await File.ReadAllBytesAsync(Path.Combine(corpus.Folder, CorpusManifest.FileName)));
-        return await AskAsync<RunReply>(new RunRequest.Start(new RunName(settings.Run.Name), origin)
+        var start = new RunRequest.Start(new RunName(settings.Run.Name), origin)
         {
             Settings = SettingsText.Write(settings),
             Elements = Architectures.LayoutOf(settings.Model).Length,
@@ -234,7 +253,12 @@ public sealed class ElasticNode : IAsyncDisposable
             Blocks = blocks,
             HeldOutBlocks = heldOut,
             Arithmetic = _arithmetic,
-        });
+        };
+        // The supervisors answer when they have the last part.
+        var parts = start.Parts().ToList();
+        foreach (var part in parts.SkipLast(1))
+            Runs?.Tell(part);
+        return await AskAsync<RunReply>(parts[^1]);
     }
 
     /// <summary>Streams the run's views; ends when the run is finished or stopped, or cannot go on.</summary>
@@ -246,7 +270,7 @@ public sealed class ElasticNode : IAsyncDisposable
         try
         {
             await foreach (var view in views.Reader.ReadAllAsync(cancel))
-                yield return view;
+                yield return Here(view);
         }
         finally
         {
@@ -254,8 +278,21 @@ public sealed class ElasticNode : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// The view with the checkpoint's path in this data directory, where the checkpoint is here: the journal has the path of the day on
+    /// which it was taken, and the directory may have been moved since.
+    /// </summary>
+    internal RunView Here(RunView view) =>
+        view.Checkpoint is { } stored && Path.Combine(_paths.Checkpoints(view.RunId), Path.GetFileName(stored)) is var here
+        && File.Exists(here)
+            ? view with { Checkpoint = here }
+            : view;
+
     /// <summary>Asks the run to stop at the next step boundary; <see cref="WatchAsync"/> says when it has.</summary>
     public Task<RunReply> StopRunAsync(RunName run, Origin origin) => AskAsync<RunReply>(new RunRequest.Pause(run, origin));
+
+    /// <summary>Deletes the run and all that nodes store of it; refused while it is at work.</summary>
+    public Task<RunReply> DeleteRunAsync(RunName run, Origin origin) => AskAsync<RunReply>(new RunRequest.Delete(run, origin));
 
     /// <summary>Hands over everything that only this process has, at the current inner step, so that no step is lost.</summary>
     /// <returns>False when the other nodes did not take the work in time; they compute it again then.</returns>

@@ -1,40 +1,55 @@
-using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
 /// <summary>
-/// Joins orders and retentions that came in several messages, by their ids: parts of two are never mixed. Where a part is lost, the sender
-/// gives all of it again under a new id.
+/// Joins messages that came in several parts, by their ids: parts of two are never mixed. Where a part is lost, the sender gives all of
+/// them again under a new id.
 /// </summary>
 public sealed class MessageParts
 {
-    private readonly Dictionary<string, (OrderId Id, object?[] Parts)> _incomplete = [];
+    private readonly Dictionary<string, (object Id, object?[] Parts)> _incomplete = [];
 
     /// <summary>The complete order when this was its last part, or all of it; null while parts are missing.</summary>
     public WorkOrder? Join(WorkOrder order)
     {
-        if (order.Part.Of <= 1)
-            return order;
-        return Add($"{order.Job} {order.Key.Kind} {order.Key.Number} {order.Key.Index}", order.Id, order.Part, order) is { } all
-            ? order with { Content = WorkKinds.Of(order.Key).Join([.. all.Cast<WorkOrder>().Select(p => p.Content)]), Part = Part.Whole }
-            : null;
+        ArgumentNullException.ThrowIfNull(order);
+        return Join($"{order.Job} {order.Key.Kind} {order.Key.Number} {order.Key.Index}", order.Id, order.Part, order, all =>
+            order with { Content = WorkKinds.Of(order.Key).Join([.. all.Select(p => p.Content)]), Part = Part.Whole });
     }
 
     /// <summary>The complete retention when this was its last part, or all of it; null while parts are missing.</summary>
     public NodeCommand.Retain? Join(NodeCommand.Retain retain)
     {
-        if (retain.Part.Of <= 1)
-            return retain;
-        return Add($"{retain.RunId} retain", retain.Number, retain.Part, retain) is { } all
-            ? retain with { Sets = [.. all.Cast<NodeCommand.Retain>().SelectMany(p => p.Sets)], Part = Part.Whole }
-            : null;
+        ArgumentNullException.ThrowIfNull(retain);
+        return Join($"{retain.RunId} retain", retain.Number, retain.Part, retain, all =>
+            retain with { Sets = [.. all.SelectMany(p => p.Sets)], Part = Part.Whole });
     }
 
-    private object?[]? Add(string what, OrderId id, Part part, object message)
+    /// <summary>The complete command when this was its last part, or all of it; null while parts are missing.</summary>
+    public NodeCommand.OpenRun? Join(NodeCommand.OpenRun open)
     {
-        if (!_incomplete.TryGetValue(what, out var known) || known.Id != id)
+        ArgumentNullException.ThrowIfNull(open);
+        return Join($"{open.RunId} open", open.Number, open.Part, open, all =>
+            open with { Settings = string.Concat(all.Select(p => p.Settings)), Part = Part.Whole });
+    }
+
+    /// <summary>The complete request when this was its last part, or all of it; null while parts are missing.</summary>
+    public RunRequest.Start? Join(RunRequest.Start start)
+    {
+        ArgumentNullException.ThrowIfNull(start);
+        // Two people may start a run of one name at once: their parts are told apart by the requests' ids.
+        return Join($"start {start.Origin.Id}", start.Origin.Id, start.Part, start, all =>
+            start with { Settings = string.Concat(all.Select(p => p.Settings)), Part = Part.Whole });
+    }
+
+    private T? Join<T>(string what, object id, Part part, T message, Func<IReadOnlyList<T>, T> join) where T : class
+    {
+        if (part.Of <= 1)
+            return message;
+        if (!_incomplete.TryGetValue(what, out var known) || !known.Id.Equals(id))
             _incomplete[what] = known = (id, new object?[part.Of]);    // no more parts of an older id are expected
         if (part.Index < 0 || part.Index >= known.Parts.Length || part.Of != known.Parts.Length)
             return null;
@@ -42,6 +57,6 @@ public sealed class MessageParts
         if (known.Parts.Contains(null))
             return null;
         _incomplete.Remove(what);
-        return known.Parts;
+        return join([.. known.Parts.Cast<T>()]);
     }
 }

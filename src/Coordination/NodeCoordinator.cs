@@ -88,7 +88,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
     {
         switch (command)
         {
-            case NodeCommand.OpenRun open:
+            case NodeCommand.OpenRun part when _parts.Join(part) is { } open:
                 RunOf(open.RunId).Openings++;
                 _outputs.Add(new NodeOutput.UseSources(open.Sources));
                 _outputs.Add(new NodeOutput.Open(open));
@@ -103,6 +103,17 @@ public sealed class NodeCoordinator(NodeFacts facts)
                 break;
             case NodeCommand.Release release:
                 RunOf(release.RunId).IsReleased = true;
+                LeaveIfReleased();
+                break;
+            case NodeCommand.DeleteRun delete:
+                foreach (var number in _devices.WorkingFor(delete.RunId.Job).ToList())
+                    _outputs.Add(new NodeOutput.Abandon(number));
+                foreach (var order in _devices.Clear(delete.RunId.Job))
+                    _pending.Drop(order.Job, order.Key);
+                foreach (var work in _pending.Works.Where(w => w.Job == delete.RunId.Job).ToList())
+                    _pending.Drop(work.Job, work.Key);
+                _runs.Remove(delete.RunId);
+                _outputs.Add(new NodeOutput.Delete(delete.RunId));
                 LeaveIfReleased();
                 break;
             case NodeCommand.Exclude exclude when RunOf(exclude.RunId) is var run && run.Excluded != exclude.Why:

@@ -89,6 +89,9 @@ public abstract record NodeOutput
     /// <summary>Delete what nothing refers to.</summary>
     public sealed record Retain(NodeCommand.Retain Command) : NodeOutput;
 
+    /// <summary>Delete all that is stored of a run.</summary>
+    public sealed record Delete(RunId Run) : NodeOutput;
+
     /// <summary>
     /// Give <see cref="NodeInput.Schedule"/> after all messages that have arrived by now, so that devices are shared fairly.
     /// </summary>

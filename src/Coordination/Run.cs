@@ -76,7 +76,13 @@ public static class Run
             Requests = RunRequests.Remember(run.Requests, x.By),
         },
         CorpusPublished x => run with { Manifest = x.Manifest },
-        SettingsChanged x => run with { Settings = x.Settings, Requests = RunRequests.Remember(run.Requests, x.By) },
+        SettingsChanged x => run with
+        {
+            Settings = x.Settings,
+            Requests = RunRequests.Remember(run.Requests, x.By),
+            Extensions = x.Extension is { } extension ? run.Extensions.Add(extension) : run.Extensions,
+            IsFinished = run.IsFinished && x.Extension is null,
+        },
         ArithmeticChosen x => run with { Arithmetic = x.Arithmetic },
         RunPaused x => run with { IsPaused = true, Requests = RunRequests.Remember(run.Requests, x.By) },
         RunResumed x => run with { IsPaused = false, Requests = RunRequests.Remember(run.Requests, x.By) },
@@ -133,6 +139,7 @@ public static class Run
     private static RunState NextRound(RunState run, RoundCommitted x) => run with
     {
         Round = x.Round + 1,
+        FarthestRound = Math.Max(run.FarthestRound, x.Round + 1),
         Version = x.Version,
         Fingerprint = x.Fingerprint,
         TokensSeen = x.TokensSeen,

@@ -12,6 +12,7 @@ public sealed partial class RunCoordinator
     // Enough to share the load of a popular blob; a node that needs other sources gets them with the next order.
     private const int SourcesOfASet = 3;
     private const int MostSources = Part.MostDigests;
+    private const int MostNames = 10;
 
     private void Hear(NodeReport report)
     {
@@ -259,7 +260,17 @@ public sealed partial class RunCoordinator
 
     private void Open(NodeId node)
     {
-        Send(node, new NodeCommand.OpenRun(id, Run.Settings!, Run.Corpus!.Value, Run.Manifest, Seeds(node)));
+        var number = new OrderId(_term ?? 0, ++_orders);
+        foreach (var (settings, part) in Part.Cut(Run.Settings!))
+            Send(node, new NodeCommand.OpenRun(id)
+            {
+                Number = number,
+                Settings = settings,
+                Corpus = Run.Corpus!.Value,
+                Manifest = Run.Manifest,
+                Sources = Seeds(node),
+                Part = part,
+            });
         AskWhatIsWhole(node, thorough: false);
         if (_health.Of(node) is { } report && WorkerHealth.Unfit(Run, report) is { } why)
             Send(node, new NodeCommand.Exclude(id, why));
@@ -331,8 +342,11 @@ public sealed partial class RunCoordinator
         [.. _health.Reports.Where(r => r.Seed && r.Node != except).Select(r => r.Endpoint)
             .Order(StringComparer.Ordinal).Take(SourcesOfASet)];
 
-    // For people, who know nodes by their addresses.
-    private string Names(IEnumerable<NodeId> nodes) =>
-        string.Join(
-            ", ", nodes.Select(n => _health.Of(n) is { } report ? $"{report.Address} ({n})" : n.Value).Order(StringComparer.Ordinal));
+    // For people, who know nodes by their addresses; not all of a thousand nodes.
+    private string Names(IEnumerable<NodeId> nodes)
+    {
+        var names = nodes.Select(n => _health.Of(n) is { } report ? $"{report.Address} ({n})" : n.Value)
+            .Order(StringComparer.Ordinal).ToList();
+        return string.Join(", ", names.Take(MostNames)) + (names.Count > MostNames ? $" and {names.Count - MostNames} more" : "");
+    }
 }

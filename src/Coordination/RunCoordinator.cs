@@ -92,7 +92,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
 
     /// <summary>The run as a person sees it now.</summary>
     public RunView Show(string? notice = null) => Plan is { } plan
-        ? _progress.View(Run, plan, View, Phase) with { WaitsFor = WaitsFor, Notice = notice, Failure = Failure }
+        ? _progress.View(Run, plan, View, Phase, _now) with { WaitsFor = WaitsFor, Notice = notice, Failure = Failure }
         : new RunView { Name = Run.Name ?? id.Name, RunId = id, Phase = RunPhase.Waiting, Failure = Failure };
 
     /// <summary>Begins with a state that was stored, instead of with the first event.</summary>
@@ -142,6 +142,8 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         }
 
         Advance();
+        if (Lifecycle != Lifecycle.Running)
+            _progress.Rest();
         RunOutput[] outputs = [.. _outputs];
         _outputs.Clear();
         return outputs;
@@ -155,22 +157,6 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         View = View with { Surveyed = Run.Version is null };
         _inventory.Begin(_now);
         BeginTerm();
-    }
-
-    private void Answer(RunInput.Asked asked)
-    {
-        var decision = RunRequests.Decide(Run, Plan, asked.Request);
-        Carry(decision);
-        if (decision.Refusal is null && asked.Request is RunRequest.Start)
-        {
-            _isAsked = true;
-            Failure = null;                                            // the person who starts the run has fixed the cause
-            _failures.Clear();
-        }
-
-        _outputs.Add(new RunOutput.Reply(asked.Asker, decision.Refusal is { } why
-            ? new RunReply.Refused(asked.Request.Run, why)
-            : new RunReply.Accepted(asked.Request.Run, id)));
     }
 
     // Decides the commit after the fence has let it pass, by what the nodes hold then. Where the commit is no longer due, the fence is one
@@ -329,7 +315,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
                 return null;
             case RunEvent.SettingsChanged or RunEvent.CorpusPublished:
                 _opened.Clear();                                       // the nodes get OpenRun again
-                return null;
+                return NoticeOf(Decision.Store(e));
             case RunEvent.ArithmeticChosen chosen:
                 ReviewNodes();
                 _opened.Clear();

@@ -43,6 +43,12 @@ public abstract record RunOutput
 
     public sealed record Reply(object? Asker, RunReply Answer) : RunOutput;
 
+    /// <summary>
+    /// The run is to be deleted; this supervisor ends. A start that the run cannot go on with, and that may have the run's name, is carried
+    /// out after that.
+    /// </summary>
+    public sealed record Delete(object? Asker, RunRequest Request) : RunOutput;
+
     /// <summary>Asks the fence for a term. Answered by <see cref="RunInput.TermBegun"/>.</summary>
     public sealed record BeginTerm(int Asking, int Round) : RunOutput;
 

@@ -1,3 +1,4 @@
+using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 
@@ -28,7 +29,7 @@ public sealed record RunPlan
     /// <summary>Rounds of the whole run.</summary>
     public int Rounds => Timeline.Rounds;
 
-    /// <summary>Inner steps of one replica over the whole run: what the learning-rate schedule spans.</summary>
+    /// <summary>Inner steps of one replica over the whole run.</summary>
     public long TotalSteps => Timeline.TotalSteps;
 
     /// <summary>Chunks of the flat parameter vector.</summary>
@@ -71,34 +72,67 @@ public sealed record RunPlan
     public static RunPlan Of(RunState run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        return Of(SettingsText.Read(run.Settings!), run.Elements, run.Blocks, run.HeldOutBlocks);
+        return Of(SettingsText.Read(run.Settings!), run.Elements, run.Blocks, run.HeldOutBlocks, [.. run.Extensions]);
     }
 
     /// <summary>The plan of a run. <c>run.epochs</c> ends with the round that completes the last epoch.</summary>
     /// <param name="elements">Elements of the flat parameter vector.</param>
-    public static RunPlan Of(TrainingSettings settings, long elements, long blocks, long heldOutBlocks)
+    /// <param name="extensions">When the run was made longer, oldest first: each begins a segment.</param>
+    public static RunPlan Of(
+        TrainingSettings settings, long elements, long blocks, long heldOutBlocks, params IReadOnlyList<RunExtension> extensions)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        var samplesPerRound = (long)settings.Run.Replicas * settings.Run.InnerSteps * settings.Batch.Sequences;
-        var rounds = settings.Run.Rounds
-                     ?? checked((int)((settings.Run.Epochs!.Value * blocks + samplesPerRound - 1) / samplesPerRound));
+        ArgumentNullException.ThrowIfNull(extensions);
+        var rounds = RoundsOf(settings, blocks);
         return new RunPlan
         {
-            Timeline = new Timeline(new Segment
-            {
-                FromRound = 0,
-                Rounds = rounds,
-                Replicas = settings.Run.Replicas,
-                InnerSteps = settings.Run.InnerSteps,
-                Sequences = settings.Batch.Sequences,
-                MicroBatches = settings.Batch.MicroBatches,
-            }),
+            Timeline = new Timeline(Segments(settings, rounds, extensions)),
             Context = settings.Model.Context,
             Elements = elements,
             EvaluateEvery = heldOutBlocks > 0 ? settings.Evaluation.EveryRounds : 0,
             CheckpointEvery = settings.Checkpoint.EveryRounds,
             CheckpointsKept = settings.Checkpoint.Keep,
             AuditRate = settings.Run.AuditRate,
+        };
+    }
+
+    /// <summary>Blocks that all replicas together read in a round of these settings.</summary>
+    public static long SamplesPerRound(TrainingSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        return (long)settings.Run.Replicas * settings.Run.InnerSteps * settings.Batch.Sequences;
+    }
+
+    /// <summary>Rounds of these settings on a corpus of so many blocks.</summary>
+    /// <exception cref="OverflowException">They are more than can be counted.</exception>
+    public static int RoundsOf(TrainingSettings settings, long blocks)
+    {
+        var samples = SamplesPerRound(settings);
+        return settings.Run.Rounds ?? checked((int)((settings.Run.Epochs!.Value * blocks + samples - 1) / samples));
+    }
+
+    // The first segment has the schedule that the run began with; of two extensions in one round the later one counts.
+    private static IEnumerable<Segment> Segments(TrainingSettings settings, int rounds, IReadOnlyList<RunExtension> extensions)
+    {
+        var (from, scheduled) = (0, extensions is [var first, ..] ? first.OldRounds : rounds);
+        foreach (var extension in extensions)
+        {
+            if (extension.FromRound > from)
+                yield return Stretch(extension.FromRound);
+            (from, scheduled) = (extension.FromRound, extension.Rounds);
+        }
+
+        yield return Stretch(rounds);
+
+        Segment Stretch(int end) => new()
+        {
+            FromRound = from,
+            Rounds = end - from,
+            Replicas = settings.Run.Replicas,
+            InnerSteps = settings.Run.InnerSteps,
+            Sequences = settings.Batch.Sequences,
+            MicroBatches = settings.Batch.MicroBatches,
+            ScheduleSteps = (long)scheduled * settings.Run.InnerSteps,
         };
     }
 

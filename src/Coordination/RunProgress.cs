@@ -9,6 +9,10 @@ namespace Elastic.Coordination;
 public sealed class RunProgress
 {
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(15);
+
+    // Replicas that began together report together, and a node that joins again reports at once what it did meanwhile: the time between
+    // such reports is not the time that the steps took.
+    private static readonly TimeSpan Burst = TimeSpan.FromSeconds(1);
     private readonly Dictionary<int, NodeReport.StepTaken> _newest = [];
     private readonly Queue<(TimeSpan At, long Tokens)> _recent = new();
 
@@ -18,7 +22,8 @@ public sealed class RunProgress
     {
         // Two nodes may compute the same round of a replica: only the node that is ahead counts.
         var last = _newest.GetValueOrDefault(step.Replica);
-        var before = last is null || last.Round < step.Round ? 0 : last.Step;
+        // Of a replica that is heard of for the first time it is not known when it took its steps.
+        var before = last is null ? step.Step : last.Round < step.Round ? 0 : last.Step;
         if (last is not null && (last.Round > step.Round || (last.Round == step.Round && last.Step >= step.Step)))
             return;
         _newest[step.Replica] = step;
@@ -30,20 +35,23 @@ public sealed class RunProgress
     /// <summary>Forgets all steps: the run has gone back to an earlier round.</summary>
     public void Forget() => _newest.Clear();
 
-    /// <summary>Over the last seconds; 0 before the second report.</summary>
-    public double TokensPerSecond
+    /// <summary>Forgets the speed: the run is not computed for a while.</summary>
+    public void Rest() => _recent.Clear();
+
+    /// <summary>Over the last seconds; 0 before there are reports of two moments, and where no more come.</summary>
+    public double TokensPerSecond(TimeSpan now)
     {
-        get
-        {
-            if (_recent.Count < 2)
-                return 0;
-            var seconds = (_recent.Last().At - _recent.Peek().At).TotalSeconds;
-            return seconds > 0 ? _recent.Skip(1).Sum(r => r.Tokens) / seconds : 0;
-        }
+        if (_recent.Count < 2)
+            return 0;
+        var began = _recent.Where(r => r.At - _recent.Peek().At < Burst).Max(r => r.At);
+        var measured = _recent.Last().At - began;
+        return measured > TimeSpan.Zero && now - _recent.Last().At <= Window + measured
+            ? _recent.Where(r => r.At > began).Sum(r => r.Tokens) / measured.TotalSeconds
+            : 0;
     }
 
     /// <summary>The run as a person sees it now.</summary>
-    public RunView View(RunState run, RunPlan plan, ClusterView view, RunPhase phase)
+    public RunView View(RunState run, RunPlan plan, ClusterView view, RunPhase phase, TimeSpan now)
     {
         var segment = plan.At(run.Round);
         var current = _newest.Values.Where(s => s.Round == run.Round && !run.Finished.ContainsKey(s.Replica)).Select(s => (long)s.Step)
@@ -68,7 +76,8 @@ public sealed class RunProgress
             TrainLoss = phase != RunPhase.Finished && newest.Count > 0 ? newest.Average(s => s.LossNats) : run.TrainLossNats,
             ValLoss = run.Score?.LossNats,
             BitsPerByte = run.Score?.BitsPerByte,
-            TokensPerSecond = TokensPerSecond,
+            ScoredRound = run.Score?.Version,
+            TokensPerSecond = TokensPerSecond(now),
             LearningRate = newest.Count > 0 ? newest.MaxBy(s => (s.Round, s.Step))!.LearningRate : null,
             Fingerprint = run.Version is null ? null : run.Fingerprint,
             Checkpoint = run.Checkpoints.LastOrDefault()?.Path,

@@ -18,12 +18,14 @@ public static class RunRequests
     {
         _ when run.Requests.Contains(request.Origin.Id) => Decision.AlreadyDone,
         Start c when Unusable(c) is { } why => Decision.Refuse($"run {c.Run} cannot be started: {why}"),
+        Start c when !run.Exists && Overshoots(c) is { } why => Decision.Refuse($"run {c.Run} cannot be started: {why}"),
         Start c when !run.Exists => Decision.Store(
             [new RunStarted(run.Id, c.Run, c.Settings, c.Elements, c.Corpus, c.Blocks, c.HeldOutBlocks, c.Arithmetic, c.Origin),
                 .. Published(run, c)]),
         Start c => Reopen(run, c),
         _ when !run.Exists || plan is null => Decision.Refuse($"there is no run {request.Run}: start it first"),
         Pause when run.IsPaused || run.IsFinished => Decision.AlreadyDone,
+        Delete => Decision.AlreadyDone,                                // its coordinator sees to it
         Pause c => Decision.Store(new RunPaused(run.Id, c.Origin)),
         _ => throw new UnreachableException($"undecided: {request}"),
     };
@@ -59,15 +61,39 @@ public static class RunRequests
         }
     }
 
+    // Whole rounds are trained. Where a round is longer than the corpus, that may be many times as much as was asked for.
+    private static string? Overshoots(Start c)
+    {
+        var settings = SettingsText.Read(c.Settings);
+        if (settings.Run.Epochs is not { } epochs)
+            return null;
+        var (perRound, rounds) = (RunPlan.SamplesPerRound(settings), RunPlan.RoundsOf(settings, c.Blocks));
+        var trained = perRound * rounds;
+        return trained - epochs * c.Blocks < c.Blocks
+            ? null
+            : $"run.epochs = {epochs} on {c.Blocks} blocks of text asks for {epochs * c.Blocks} samples, and a round reads {perRound}, "
+              + $"so that {(rounds == 1 ? "1 round" : $"{rounds} rounds")} would be {(double)trained / c.Blocks:0.#} epochs: " +
+              "set run.inner-steps or batch.sequences lower, or say how many rounds you want with run.rounds";
+    }
+
     private static Decision Reopen(RunState run, Start c)
     {
-        if (c.Corpus != run.Corpus)
+        var (old, asked) = (SettingsText.Read(run.Settings!), SettingsText.Read(c.Settings));
+        var (rounds, wanted) = (RunPlan.RoundsOf(old, run.Blocks), RunPlan.RoundsOf(asked, c.Blocks));
+        // The length may grow; it is compared below.
+        var differences = SettingsDifference.Between(
+            old, asked with { Run = asked.Run with { Rounds = old.Run.Rounds, Epochs = old.Run.Epochs } });
+        if (differences.Count > 0 || wanted < rounds)
+            differences = SettingsDifference.Between(old, asked);
+        if (c.Corpus != run.Corpus && differences.Count == 0)
             return Decision.Refuse($"run {c.Run} was started on another corpus ({run.Corpus!.Value.Short}, now {c.Corpus.Short}): " +
                                    "put the corpus back, or start a new run with --run NAME");
-        var differences = SettingsDifference.Between(SettingsText.Read(run.Settings!), SettingsText.Read(c.Settings));
+        if (c.Corpus != run.Corpus)
+            differences = [$"corpus: {run.Corpus!.Value.Short} -> {c.Corpus.Short}", .. differences];
         if (differences.Count > 0)
             return Decision.Refuse($"run {c.Run} was started with other settings ({string.Join("; ", differences)}): " +
-                                   "put them back to go on with it, or start a new run with --run NAME");
+                                   (wanted < rounds ? $"it has {rounds} rounds and can get more, not fewer; " : "") +
+                                   "put them back, or leave them out, to go on with it; or start a new run with --run NAME");
         // A process with devices sends its arithmetic. Where it sends none, each node's is compared when the node enlists.
         if (c.Arithmetic.Length > 0 && run.Arithmetic.Length > 0 && c.Arithmetic != run.Arithmetic)
             return Decision.Refuse($"run {c.Run} began with {Run.OtherArithmetic(run.Arithmetic, c.Arithmetic)}: " +
@@ -75,10 +101,26 @@ public static class RunRequests
                                    "or start a new run from its checkpoint with --run NAME --set model.init=PATH");
         List<RunEvent> events = [.. Published(run, c)];
         if (c.Settings != run.Settings)
-            events.Add(new SettingsChanged(run.Id, c.Settings, c.Origin));
+            events.Add(new SettingsChanged(run.Id, c.Settings, c.Origin, wanted > rounds ? Extend(run, rounds, wanted) : null));
         if (run.IsPaused)
             events.Add(new RunResumed(run.Id, c.Origin));
         return Decision.Store([.. events]);
+    }
+
+    // A round that has begun keeps its learning rate, on whichever node it is computed and however often.
+    private static RunExtension Extend(RunState run, int rounds, int wanted) =>
+        new(Math.Min(run.FarthestRound + 1, rounds), rounds, wanted);
+
+    /// <summary>What a longer run does to the learning rate, and so to the answer.</summary>
+    public static string Describe(RunExtension extension, LearningRateSchedule schedule)
+    {
+        ArgumentNullException.ThrowIfNull(extension);
+        return $"the run has {extension.Rounds} rounds from now on, where it had {extension.OldRounds}; " +
+               (schedule == LearningRateSchedule.Constant
+                   ? "its learning rate is constant, so it ends in the weights of a run that was started with all of them"
+                   : $"from round {extension.FromRound} on its {schedule.ToString().ToLowerInvariant()} schedule goes down over " +
+                     $"{extension.Rounds} rounds, so the learning rate rises there, and it ends in other weights than a run that was " +
+                     "started with all of them");
     }
 
     private static IEnumerable<RunEvent> Published(RunState run, Start c) =>

@@ -34,6 +34,12 @@ public sealed record RunState
     /// <summary>The round that is being computed; also the number of committed rounds.</summary>
     public int Round { get; init; }
 
+    /// <summary>The last round that has begun, also where the run has gone back behind it since: its results may be anywhere.</summary>
+    public int FarthestRound { get; init; }
+
+    /// <summary>When the run was made longer, oldest first.</summary>
+    public ImmutableList<RunExtension> Extensions { get; init; } = [];
+
     /// <summary>Vector set of the version that the round starts from; null before version 0 exists.</summary>
     public Digest? Version { get; init; }
 

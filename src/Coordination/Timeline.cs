@@ -21,6 +21,12 @@ public sealed record Segment
     /// <summary>M: micro-batches in an inner step.</summary>
     public required int MicroBatches { get; init; }
 
+    /// <summary>
+    /// Inner steps that the learning-rate schedule spans in it. They are more than those of the segments so far where it was the end of the
+    /// run that changed. 0 stands for all steps of the timeline.
+    /// </summary>
+    public long ScheduleSteps { get; init; }
+
     /// <summary>Blocks that were consumed before it, by all replicas together.</summary>
     public long FirstSample { get; init; }
 
@@ -77,7 +83,9 @@ public sealed record Timeline
                 (segment.EndRound, sample + segment.Rounds * segment.SamplesPerRound, step + (long)segment.Rounds * segment.InnerSteps);
         }
 
-        _segments = list.Count > 0 ? [.. list] : throw new ArgumentException("a run has at least one segment", nameof(segments));
+        _segments = list.Count > 0
+            ? [.. list.Select(s => s.ScheduleSteps > 0 ? s : s with { ScheduleSteps = step })]
+            : throw new ArgumentException("a run has at least one segment", nameof(segments));
     }
 
     public IReadOnlyList<Segment> Segments => _segments;
@@ -85,7 +93,7 @@ public sealed record Timeline
     /// <summary>Rounds of the whole run.</summary>
     public int Rounds => _segments[^1].EndRound;
 
-    /// <summary>Inner steps of a replica over the whole run: what the learning-rate schedule spans.</summary>
+    /// <summary>Inner steps of a replica over the whole run.</summary>
     public long TotalSteps => StepsBefore(Rounds);
 
     /// <summary>Blocks that all replicas together consume in the whole run.</summary>

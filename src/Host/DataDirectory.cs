@@ -55,7 +55,8 @@ internal sealed class DataDirectory
                 + "name one of them with --run, or another folder with --data-dir"));
     }
 
-    private IEnumerable<RunId> RunIds => !Directory.Exists(Runs)
+    /// <summary>The runs that have a folder here.</summary>
+    public IEnumerable<RunId> RunIds => !Directory.Exists(Runs)
         ? []
         : Directory.EnumerateDirectories(Runs).Select(d => Path.GetFileName(d))
             .Where(name => Identifier.IsValid(name, 80)).Select(name => new RunId(name));

@@ -14,6 +14,9 @@ public sealed class BlobLocations
     /// <summary>Serves the blobs of the store, present and future. Adding it again does nothing.</summary>
     public void Add(BlobStore store) => _stores.TryAdd(store, true);
 
+    /// <summary>Serves the store's blobs no more.</summary>
+    public void Remove(BlobStore store) => _stores.TryRemove(store, out _);
+
     /// <summary>Serves the corpus's shards, and its manifest under the SHA-256 of the file. Adding it again does nothing.</summary>
     /// <exception cref="IOException">The manifest cannot be read.</exception>
     public void Add(BuiltCorpus corpus)

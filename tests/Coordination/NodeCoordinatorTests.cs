@@ -39,6 +39,16 @@ public sealed class NodeCoordinatorTests
     }
 
     [Fact]
+    public void A_run_whose_settings_come_in_parts_is_opened_once_with_all_of_them()
+    {
+        var parts = Part.Cut("the settings of a run", 8).Select(p => Open with { Settings = p.Text, Part = p.Part }).ToList();
+        Assert.Equal(3, parts.Count);
+        Assert.DoesNotContain(parts.SkipLast(1).SelectMany(p => Step(new NodeInput.Commanded(p))), o => o is NodeOutput.Open);
+        var open = Step(new NodeInput.Commanded(parts[^1])).OfType<NodeOutput.Open>().Single();
+        Assert.Equal("the settings of a run", open.Command.Settings);
+    }
+
+    [Fact]
     public void A_run_that_cannot_be_opened_is_said_and_what_was_asked_of_it_with_it()
     {
         Step(new NodeInput.Commanded(Open));
@@ -177,7 +187,15 @@ public sealed class NodeCoordinatorTests
         Assert.Equal(3, Step(new NodeInput.Schedule()).OfType<NodeOutput.Start>().Single().Devices.Count);
     }
 
-    private static readonly NodeCommand.OpenRun Open = new(Id, "{}", D("corpus"), null, []);
+    private static readonly NodeCommand.OpenRun Open = new(Id)
+    {
+        Number = new OrderId(1, 1),
+        Settings = "{}",
+        Corpus = D("corpus"),
+        Manifest = null,
+        Sources = [],
+        Part = Part.Whole,
+    };
 
     private static WorkOrder Order(WorkKey key, WorkContent content, int number = 1) => new()
     {
@@ -191,7 +209,7 @@ public sealed class NodeCoordinatorTests
     };
 
     private static WorkOrder Replica(int replica, int number = 1, int round = 1) =>
-        Order(ComputeWork.KeyOf(round, replica), new Compute(round, replica, Version(1), null, null), number);
+        Order(ComputeWork.KeyOf(round, replica), new Compute(round, replica, Version(1), null, null, 12), number);
 
     private static NodeInput.Ordered Ordered(WorkOrder order) => new(order);
 

@@ -117,6 +117,22 @@ public sealed class RunCoordinatorTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void A_run_that_stops_shows_no_speed_and_no_time_left_any_more()
+    {
+        Begin(1, A);
+        for (var step = 0; step < 3; step++)
+        {
+            After(2);
+            Enlist(A, works: [Held(ComputeWork.KeyOf(1, 0), 1)]);
+            Step(new RunInput.Reported(new NodeReport.StepTaken(A, Id, 1, 0, step, 3, 1e-3)));
+        }
+
+        Assert.True(Coordinator.Show().TokensPerSecond > 0);
+        Ask(new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)));
+        Assert.Equal(0, Coordinator.Show().TokensPerSecond);
+    }
+
+    [Fact]
     public void A_run_that_was_finished_before_this_supervisor_came_holds_nobody_back()
     {
         Recover([.. Journal(4), new RunEvent.RunFinished(Id, 4, D("fingerprint 4"))]);

@@ -15,11 +15,11 @@ public sealed class RunProgressTests
     [Fact]
     public void Before_two_steps_there_is_no_speed()
     {
-        Assert.Equal(0, _progress.TokensPerSecond);
+        Assert.Equal(0, _progress.TokensPerSecond(_clock.Now));
         _progress.Count(Step(0, 0, 1), 128, _clock.Now);
-        Assert.Equal(0, _progress.TokensPerSecond);
+        Assert.Equal(0, _progress.TokensPerSecond(_clock.Now));
         _progress.Count(Step(0, 1, 1), 128, _clock.Now);                             // at the same moment
-        Assert.Equal(0, _progress.TokensPerSecond);
+        Assert.Equal(0, _progress.TokensPerSecond(_clock.Now));
     }
 
     [Fact]
@@ -31,7 +31,7 @@ public sealed class RunProgressTests
             _clock.Seconds += 0.5;
         }
 
-        Assert.Equal(4 * 128 / 2.0, _progress.TokensPerSecond);
+        Assert.Equal(4 * 128 / 2.0, _progress.TokensPerSecond(_clock.Now));
     }
 
     [Fact]
@@ -50,7 +50,48 @@ public sealed class RunProgressTests
             _clock.Seconds += 1;
         }
 
-        Assert.Equal(10, _progress.TokensPerSecond);
+        Assert.Equal(10, _progress.TokensPerSecond(_clock.Now));
+    }
+
+    [Fact]
+    public void Reports_that_come_at_once_after_a_while_do_not_make_a_speed_of_their_own()
+    {
+        for (var i = 1; i <= 100; i++)                                               // a node that joins again
+        {
+            _progress.Count(Step(0, 0, i), 1000, _clock.Now);
+            _clock.Seconds += 0.002;
+        }
+
+        Assert.Equal(0, _progress.TokensPerSecond(_clock.Now));
+    }
+
+    [Fact]
+    public void Two_replicas_that_report_together_are_as_fast_as_their_steps()
+    {
+        for (var i = 1; i <= 4; i++)
+        {
+            _progress.Count(Step(0, 0, i), 1000, _clock.Now);
+            _clock.Seconds += 0.004;
+            _progress.Count(Step(0, 1, i), 1000, _clock.Now);
+            _clock.Seconds += 9.996;
+        }
+
+        Assert.Equal(200, _progress.TokensPerSecond(_clock.Now), 1.0);
+    }
+
+    [Fact]
+    public void Steps_of_before_this_supervisor_are_no_speed_and_a_run_that_rests_has_none()
+    {
+        _progress.Count(Step(0, 0, 1), 10, _clock.Now);
+        _clock.Seconds = 2;
+        _progress.Count(Step(0, 0, 2), 10, _clock.Now);
+        _progress.Count(Step(0, 1, 5000), 10, _clock.Now);                           // heard of for the first time
+        Assert.Equal(5, _progress.TokensPerSecond(_clock.Now));
+        _clock.Seconds = 30;
+        Assert.Equal(0, _progress.TokensPerSecond(_clock.Now));                      // no more reports come
+        _clock.Seconds = 3;
+        _progress.Rest();
+        Assert.Equal(0, _progress.TokensPerSecond(_clock.Now));
     }
 
     [Fact]
@@ -93,15 +134,15 @@ public sealed class RunProgressTests
     [Fact]
     public void A_view_shows_the_newest_score_checkpoint_fingerprint_and_fleet()
     {
-        var view = _progress.View(At(3), Plan, FleetOf(("a", 1), ("b", 4)), RunPhase.Computing);
+        var view = _progress.View(At(3), Plan, FleetOf(("a", 1), ("b", 4)), RunPhase.Computing, _clock.Now);
         Assert.Equal((3, 4, RunPhase.Computing), (view.Round, view.Rounds, view.Phase));
-        Assert.Equal((3.0, 6.0), (view.ValLoss, view.BitsPerByte));
+        Assert.Equal((3.0, 6.0, 2), (view.ValLoss, view.BitsPerByte, view.ScoredRound));
         Assert.Equal((D("fingerprint 3"), "round-2.json"), (view.Fingerprint, view.Checkpoint));
         Assert.Equal((2, 5), (view.Nodes, view.Devices));
         Assert.Null(View(Started).Fingerprint);
     }
 
-    private RunView View(RunState run) => _progress.View(run, Plan, ClusterView.Empty, run.Phase(Plan));
+    private RunView View(RunState run) => _progress.View(run, Plan, ClusterView.Empty, run.Phase(Plan), _clock.Now);
 
     private static NodeReport.StepTaken Step(int round, int replica, int step) => new(new NodeId("a"), Id, round, replica, step, 3, 1e-3);
 

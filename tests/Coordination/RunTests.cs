@@ -49,7 +49,61 @@ public sealed class RunTests
         Started,
         Again with { Settings = Text(s => s with { Run = s.Run with { Seed = 43 }, Batch = s.Batch with { Sequences = 16 } }) },
         "run a was started with other settings (run.seed: 42 -> 43; batch.sequences: 8 -> 16): " +
-        "put them back to go on with it, or start a new run with --run NAME");
+        "put them back, or leave them out, to go on with it; or start a new run with --run NAME");
+
+    [Fact]
+    public void A_start_with_other_settings_on_another_corpus_names_all_of_it() => Refuses(
+        Started,
+        Again with { Corpus = D("other"), Settings = Text(s => s with { Run = s.Run with { Rounds = 3, Seed = 43 } }) },
+        $"run a was started with other settings (corpus: {D("corpus").Short} -> {D("other").Short}; run.seed: 42 -> 43; " +
+        "run.rounds: 4 -> 3): it has 4 rounds and can get more, not fewer; " +
+        "put them back, or leave them out, to go on with it; or start a new run with --run NAME");
+
+    [Theory]
+    [InlineData(0, 1)]                                                   // round 0 may have begun on a node
+    [InlineData(2, 3)]
+    [InlineData(3, 4)]
+    [InlineData(4, 4)]                                                   // the run is over
+    public void A_run_gets_longer_from_the_first_round_on_that_has_not_begun(int round, int from)
+    {
+        var longer = Text(s => s with { Run = s.Run with { Rounds = 9 } });
+        var change = new SettingsChanged(Id, longer, Again.Origin, new RunExtension(from, 4, 9));
+        Stores(At(round), Again with { Settings = longer }, change);
+        var after = Fold(At(round), change);
+        Assert.False(after.IsFinished);
+        var plan = RunPlan.Of(after);
+        Assert.Equal((9, 12L, 27L), (plan.Rounds, plan.At(0).ScheduleSteps, plan.At(from).ScheduleSteps));
+        Assert.Equal(from == 0 ? 27L : 12L, plan.At(Math.Max(0, from - 1)).ScheduleSteps);
+        Assert.Equal(RunPlan.Of(At(round)).TokensBefore(4), plan.TokensBefore(4));
+        PassesOver(after, Again with { Settings = longer });
+    }
+
+    [Fact]
+    public void A_round_that_had_begun_before_a_roll_back_keeps_its_learning_rate()
+    {
+        var run = Fold(At(3), new RolledBack(Id, Checkpoint(2), "damaged"));
+        var longer = Text(s => s with { Run = s.Run with { Rounds = 9 } });
+        Stores(run, Again with { Settings = longer }, new SettingsChanged(Id, longer, Again.Origin, new RunExtension(4, 4, 9)));
+    }
+
+    [Fact]
+    public void A_run_that_is_made_longer_twice_in_one_round_goes_by_the_last_length()
+    {
+        var run = Fold(At(1),
+            new SettingsChanged(Id, Text(s => s with { Run = s.Run with { Rounds = 6 } }), Again.Origin, new RunExtension(2, 4, 6)),
+            new SettingsChanged(Id, Text(s => s with { Run = s.Run with { Rounds = 9 } }), Again.Origin, new RunExtension(2, 6, 9)));
+        Assert.Equal([(0, 2, 12L), (2, 7, 27L)], RunPlan.Of(run).Timeline.Segments.Select(s => (s.FromRound, s.Rounds, s.ScheduleSteps)));
+    }
+
+    [Fact]
+    public void Epochs_that_a_round_would_exceed_by_far_are_refused_with_the_numbers()
+    {
+        var one = Text(s => s with { Run = s.Run with { Rounds = null, Epochs = 1 } });
+        Refuses(RunState.Empty(Id), Begin with { Settings = one, Blocks = 10 },
+            "run a cannot be started: run.epochs = 1 on 10 blocks of text asks for 10 samples, and a round reads 48, so that 1 round " +
+            "would be 4.8 epochs: set run.inner-steps or batch.sequences lower, or say how many rounds you want with run.rounds");
+        Assert.Null(Decide(RunState.Empty(Id), Begin with { Settings = one, Blocks = 40 }, null).Refusal);
+    }
 
     [Fact]
     public void A_start_on_a_machine_of_other_arithmetic_is_refused() => Refuses(

@@ -22,6 +22,7 @@ internal static class Views
         TrainLoss = 2.34567,
         ValLoss = 2.28714,
         BitsPerByte = 3.29966,
+        ScoredRound = 5,
         TokensPerSecond = 12_345,
         LearningRate = 1e-3,
         Fingerprint = Digest.Of([]),

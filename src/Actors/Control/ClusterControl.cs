@@ -3,6 +3,7 @@ using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Control;
 
@@ -13,8 +14,11 @@ namespace Elastic.Actors.Control;
 /// <param name="Runs">All runs of the journal, in any order.</param>
 /// <param name="Watch">Streams the run's views, the present one first; ends when the run is finished or stopped, or cannot go on.</param>
 /// <param name="Stop">Asks a run to stop at the next step boundary.</param>
+/// <param name="Delete">Deletes a run that is not at work, and all that nodes store of it.</param>
+/// <param name="Remembered">What a run was started with; null where there is no run of that name.</param>
 /// <param name="Start">
-/// Builds the corpus from paths of this machine, then starts or resumes the run. Reports its progress as lines of text.
+/// Builds the corpus from paths of this machine, unless it is given by its digest and here, then starts or resumes the run.
+/// Reports its progress as lines of text.
 /// <c>model.vocabulary</c> may be 0, which takes the tokenizer's.
 /// </param>
 /// <param name="Nodes">All nodes that are enlisted, in any order.</param>
@@ -23,6 +27,8 @@ public sealed record ClusterControl(
     Func<CancellationToken, Task<RunView[]>> Runs,
     Func<RunName, CancellationToken, IAsyncEnumerable<RunView>> Watch,
     Func<RunName, Origin, CancellationToken, Task<RunReply>> Stop,
-    Func<TrainingSettings, Origin, IProgress<string>, CancellationToken, Task<RunReply>> Start,
+    Func<RunName, Origin, CancellationToken, Task<RunReply>> Delete,
+    Func<RunName, CancellationToken, Task<RememberedRun?>> Remembered,
+    Func<TrainingSettings, Digest?, Origin, IProgress<string>, CancellationToken, Task<RunReply>> Start,
     Func<CancellationToken, Task<NodeView[]>> Nodes,
     Func<CancellationToken, Task<ClusterMembers>> Cluster);

@@ -17,7 +17,8 @@ internal sealed class NodeControl(ElasticNode node)
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
 
     public ClusterControl ToControl() =>
-        new(RunsAsync, node.WatchAsync, (run, origin, _) => node.StopRunAsync(run, origin), StartAsync, NodesAsync, _ => ClusterAsync());
+        new(RunsAsync, node.WatchAsync, (run, origin, _) => node.StopRunAsync(run, origin),
+            (run, origin, _) => node.DeleteRunAsync(run, origin), node.RememberedAsync, StartAsync, NodesAsync, _ => ClusterAsync());
 
     /// <summary>
     /// The settings with <c>model.vocabulary</c> = 0 resolved to the tokenizer's, which is known only once there is a corpus.
@@ -35,18 +36,31 @@ internal sealed class NodeControl(ElasticNode node)
 
     private async Task<RunView[]> RunsAsync(CancellationToken cancel)
     {
-        var names = await node.AskAsync<RunsAnswer.Names>(new RunsQuery.Names(), null, cancel);
-        return await Task.WhenAll(names.Runs.Select(run => node.AskAsync<RunView>(new RunWatch.Look(run), Deadline, cancel)));
+        var names = await PagesAsync<RunsAnswer.Names>(after => new RunsQuery.Names(after), cancel);
+        var views = await Task.WhenAll(
+            names.SelectMany(n => n.Runs).Select(run => node.AskAsync<RunView>(new RunWatch.Look(run), Deadline, cancel)));
+        return [.. views.Select(node.Here)];
     }
 
-    private async Task<RunReply> StartAsync(TrainingSettings settings, Origin origin, IProgress<string> progress, CancellationToken cancel)
+    private async Task<IReadOnlyList<T>> PagesAsync<T>(Func<string?, RunsQuery> ask, CancellationToken cancel) where T : RunsAnswer
     {
-        var corpus = await node.BuildCorpusAsync(settings.Corpus, new CorpusLines(progress), cancel);
+        var pages = new List<T>();
+        do
+            pages.Add(await node.AskAsync<T>(ask(pages.LastOrDefault()?.Next), null, cancel));
+        while (pages[^1].Next is not null);
+        return pages;
+    }
+
+    private async Task<RunReply> StartAsync(
+        TrainingSettings settings, Digest? known, Origin origin, IProgress<string> progress, CancellationToken cancel)
+    {
+        var corpus = (known is { } id ? node.OpenCorpus(id) : null)
+            ?? await node.BuildCorpusAsync(settings.Corpus, new CorpusLines(progress), cancel);
         return await node.StartRunAsync(Resolve(settings, corpus), corpus, origin);
     }
 
     private async Task<NodeView[]> NodesAsync(CancellationToken cancel) =>
-        (await node.AskAsync<RunsAnswer.Nodes>(new RunsQuery.Nodes(), null, cancel)).Views;
+        [.. (await PagesAsync<RunsAnswer.Nodes>(after => new RunsQuery.Nodes(after), cancel)).SelectMany(n => n.Views)];
 
     private async Task<ClusterMembers> ClusterAsync()
     {

@@ -210,7 +210,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
             ClusterSingletonProxy.Props("/user/runs", ClusterSingletonProxySettings.Create(_system).WithRole("seed")), "runs-proxy");
         _context.Readers.Region = ShardRegions.Start(_system, _context.Corpora);
         _runs = proxy;
-        _system.ActorOf(Props.Create(() => new LinkActor(_agent!, proxy)), "link");
+        _system.ActorOf(Props.Create(() => new LinkActor(_agent!, proxy, _context.Say)), "link");
         _context.Contacts.Enter(_system);
     }
 

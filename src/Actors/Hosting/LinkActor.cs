@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Elastic.Actors.Nodes;
+using Elastic.Actors.Serialization;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Work;
@@ -13,12 +14,17 @@ namespace Elastic.Actors.Hosting;
 internal sealed class LinkActor : ReceiveActor
 {
     /// <param name="runs">The reference to the <c>runs</c> singleton.</param>
-    public LinkActor(IActorRef agent, IActorRef runs)
+    /// <param name="say">Tells the person at this process what could not be sent.</param>
+    public LinkActor(IActorRef agent, IActorRef runs, Action<string> say)
     {
+        Receive<UnsentMessage>(unsent => say(unsent.Why));
         Receive<NodeCommand>(agent.Tell);
         Receive<WorkOrder>(agent.Tell);
         Receive<NodeNews>(agent.Tell);
         Receive<IWireMessage>(message => runs.Tell(message, Self));
         agent.Tell(new NodeAgent.Link(Self));
     }
+
+    /// <inheritdoc/>
+    protected override void PreStart() => Context.System.EventStream.Subscribe(Self, typeof(UnsentMessage));
 }

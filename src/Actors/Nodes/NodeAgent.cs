@@ -130,6 +130,10 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             case NodeOutput.Retain { Command: var retain }:
                 _store.Tell(new StoreCommand(_runs[retain.RunId], retain));
                 break;
+            case NodeOutput.Delete { Run: var deleted }:
+                _runs.Remove(deleted);
+                _store.Tell(_opener.Close(deleted));
+                break;
             case NodeOutput.Reschedule:
                 Self.Tell(Schedule.Instance);
                 break;

@@ -2,6 +2,7 @@ using Akka.Event;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Actors.Work;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Nodes;
@@ -32,6 +33,16 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
         {
             return Task.FromResult(Failed(command, e));
         }
+    }
+
+    /// <summary>Forgets a deleted run.</summary>
+    /// <returns>What removes its files, once what is at work on them has ended.</returns>
+    public DeleteFolder Close(RunId run)
+    {
+        if (_stores.Remove(run, out var store))
+            context.Blobs.Remove(store);
+        var opening = _last.Remove(run, out var last) ? (Task)last : Task.CompletedTask;
+        return new DeleteFolder(run, context.Paths.Run(run), opening);
     }
 
     private async Task<RunOpened> OpenAsync(NodeCommand.OpenRun command, BlobStore store, Task<RunOpened>? before)

@@ -18,6 +18,9 @@ internal sealed class NodeTable(TimeProvider time)
     // A suspected node may still answer, and have blobs. One that stays away would only cost each node that asks it a failed attempt.
     private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(30);
 
+    // Nobody reads more, and a page of nodes must fit a message.
+    private const int MostWorks = 10;
+
     private readonly Dictionary<NodeId, Entry> _nodes = [];
     private readonly HashSet<(NodeId, string)> _connections = [];
     private readonly HashSet<NodeId> _distrusted = [];
@@ -111,8 +114,12 @@ internal sealed class NodeTable(TimeProvider time)
         Endpoint = n.Report.Endpoint,
         Version = n.Report.Version,
         State = n.IsLost ? "suspected" : _distrusted.Contains(n.Report.Node) ? "quarantined" : n.Report.Leaving ? "leaving" : "up",
-        Work = [.. n.Report.Works.Select(
-            w => $"{w.Job} {w.Key.Kind} {w.Key.Number}" + (w.Key.Kind == ComputeWork.Kind.Name ? $" replica {w.Key.Index}" : ""))],
+        Work =
+        [
+            .. n.Report.Works.Take(MostWorks).Select(
+                w => $"{w.Job} {w.Key.Kind} {w.Key.Number}" + (w.Key.Kind == ComputeWork.Kind.Name ? $" replica {w.Key.Index}" : "")),
+            .. n.Report.Works.Length > MostWorks ? [$"and {n.Report.Works.Length - MostWorks} more"] : Array.Empty<string>(),
+        ],
         Arithmetic = n.Report.Arithmetic,
     });
 

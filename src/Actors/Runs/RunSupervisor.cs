@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
+using Elastic.Actors.Serialization;
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
@@ -65,6 +66,12 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             _nodes.Remove(lost.Node);
         });
         Command<RunInput>(input => Step(input));                       // what the fence answers
+        Command<RunDeleted>(_ =>
+        {
+            Fail($"run {_id.Name} was deleted");
+            Context.Stop(Self);
+        });
+        Command<UnsentMessage>(unsent => Fail(unsent.Why));
         Command<Tick>(_ => Step(new RunInput.Tick(), shows: false));
         Command<Status.Failure>(failure => GiveUp(
             $"the database cannot be reached ({failure.Cause.GetBaseException().Message})", failure.Cause));
@@ -172,7 +179,12 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             case RunOutput.Send send:
                 _nodes.GetValueOrDefault(send.Node, ActorRefs.Nobody).Tell(send.Message);
                 break;
+            case RunOutput.Delete delete:
+                Context.Parent.Tell(new RunDiscarded(_id, delete.Request, (IActorRef)delete.Asker!));
+                break;
             case RunOutput.Reply reply:
+                if (_coordinator.Run.Exists)
+                    Context.Parent.Tell(new RunExists(_id));             // before the answer: who has it may ask for the list
                 ((IActorRef)reply.Asker!).Tell(reply.Answer);
                 break;
             case RunOutput.BeginTerm begin:
@@ -250,6 +262,19 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 
 /// <summary>A supervisor that has ended could not read or write its journal, or has lost the journal to another supervisor.</summary>
 internal sealed record RunUnreadable(RunId RunId, string Why);
+
+/// <summary>The run's start is in the journal.</summary>
+internal sealed record RunExists(RunId RunId);
+
+/// <summary>The run is not wanted any more: somebody deletes it, or starts another one of its name.</summary>
+/// <param name="Asker">Whom to answer.</param>
+internal sealed record RunDiscarded(RunId RunId, RunRequest Request, IActorRef Asker);
+
+/// <summary>To a run's supervisor: the run is not in the list any more.</summary>
+internal sealed record RunDeleted
+{
+    public static readonly RunDeleted Instance = new();
+}
 
 /// <summary>A node is dead, or is suspected to be.</summary>
 internal sealed record NodeLost(NodeId Node);

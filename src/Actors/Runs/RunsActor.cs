@@ -2,6 +2,8 @@ using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
 using Elastic.Actors.Hosting;
+using Elastic.Actors.Serialization;
+using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
@@ -42,6 +44,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     // Starts that wait until the list is read, or until their run is entered in the list.
     private readonly List<(RunRequest.Start Start, IActorRef Sender)> _waiting = [];
     private readonly HashSet<RunName> _entering = [];
+    private readonly MessageParts _parts = new();
     private readonly CancellationTokenSource _ended = new();
     private IDisposable? _listening;
     private int _listAttempts;
@@ -50,7 +53,11 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     public RunsActor(RunsContext context)
     {
         _context = context;
-        Receive<RunRequest.Start>(start => Start(start, Sender));
+        Receive<RunRequest.Start>(part =>
+        {
+            if (_parts.Join(part) is { } start)
+                Start(start, Sender);
+        });
         Receive<RunRequest>(request => ForwardByName(
             request.Run, request, missing: new RunReply.Refused(request.Run, $"there is no run {request.Run}: start it first")));
         Receive<RunWatch>(watch => ForwardByName(watch.Run, watch, missing: null));
@@ -76,15 +83,23 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<Look>(_ => _nodes.Silent().ToList().ForEach(n => Lose(n, "it says nothing")));
         Receive<Terminated>(Ended);
         Receive<RunUnreadable>(Unreadable);
-        Receive<Again>(again => Supervisor(again.RunId));
+        Receive<Again>(again =>
+        {
+            if (_runs.Knows(again.RunId))
+                Supervisor(again.RunId);
+        });
+        Receive<RunExists>(run => _runs.Started(run.RunId));
+        Receive<RunDiscarded>(Delete);
+        Receive<Removed>(EndDelete);
         Receive<RunsListed>(Listed);
         Receive<Entered>(Enter);
         Receive<Status.Failure>(NotListed);
         Receive<List>(_ => ListRuns());
-        Receive<RunsQuery.Names>(_ => Sender.Tell(
-            new RunsAnswer.Names([.. _runs.Names(id => !Context.Child($"{SupervisorPrefix}{id}").IsNobody())])));
-        Receive<RunsQuery.Nodes>(_ => Sender.Tell(
-            new RunsAnswer.Nodes([.. _nodes.Views()], Cluster.Get(Context.System).SelfAddress.ToString())));
+        Receive<RunsQuery.Names>(asked => Sender.Tell(RunsAnswer.Names.Page(
+            _runs.Names(id => !Context.Child($"{SupervisorPrefix}{id}").IsNobody()), asked.After)));
+        Receive<RunsQuery.Nodes>(asked => Sender.Tell(RunsAnswer.Nodes.Page(
+            _nodes.Views(), asked.After, Cluster.Get(Context.System).SelfAddress.ToString())));
+        Receive<UnsentMessage>(Unsent);
     }
 
     /// <inheritdoc/>
@@ -103,6 +118,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             (node, incarnation) => self.Tell(new LivenessBegan(node, incarnation)),
             (node, incarnation, why) => self.Tell(new LivenessEnded(node, incarnation, why)));
         Timers.StartPeriodicTimer(Look.Instance, Look.Instance, LookAround, LookAround);
+        Context.System.EventStream.Subscribe(Self, typeof(UnsentMessage));
         ListRuns();
     }
 
@@ -157,9 +173,53 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         }
     }
 
+    // A run whose message cannot be sent would wait for ever: it fails with the reason.
+    private void Unsent(UnsentMessage unsent)
+    {
+        _log.Error("{0}", unsent.Why);
+        if (unsent.Run is { } run)
+            Forward(run.Value, unsent);
+    }
+
+    // Starts of the name wait meanwhile. Once the run is not in the list any more, no seed makes a supervisor for it.
+    private void Delete(RunDiscarded discarded)
+    {
+        _entering.Add(discarded.Request.Run);
+        _ = _context.List.RemoveAsync(discarded.RunId, _ended.Token)
+            .PipeTo(Self, success: () => new Removed(discarded, null), failure: why => new Removed(discarded, why));
+    }
+
+    private void EndDelete(Removed removed)
+    {
+        var (id, request, asker) = removed.Run;
+        _entering.Remove(request.Run);
+        if (removed.Failure is { } why)
+        {
+            asker.Tell(new RunReply.Refused(
+                request.Run, $"run {request.Run} stays: the database cannot be reached ({why.GetBaseException().Message}); try again"));
+        }
+        else
+        {
+            _log.Info("run {0} is deleted ({1})", id, request.Origin.Who);
+            Context.Child($"{SupervisorPrefix}{id}").Tell(RunDeleted.Instance);
+            _runs.Forget(request.Run);
+            foreach (var link in _nodes.Links)
+                link.Tell(new NodeCommand.DeleteRun(id));
+            if (request is RunRequest.Start start)
+                _waiting.Insert(0, (start, asker));
+            else
+                asker.Tell(new RunReply.Accepted(request.Run, id));
+        }
+
+        var starts = _waiting.Where(w => w.Start.Run == request.Run).ToList();
+        _waiting.RemoveAll(w => w.Start.Run == request.Run);
+        foreach (var (start, sender) in starts)
+            Start(start, sender);
+    }
+
     private void ForwardByName(RunName name, object message, object? missing)
     {
-        if (_runs.Find(name) is { } id && !Context.Child($"{SupervisorPrefix}{id}").IsNobody())
+        if (_runs.Existing(name) is { } id && !Context.Child($"{SupervisorPrefix}{id}").IsNobody())
             Forward(id.Value, message);
         else if (missing is not null)
             Sender.Tell(missing);
@@ -251,9 +311,9 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             return;
         }
 
-        if (!_context.Supervisors.Settings.GoesOn)
-            return;
         var run = new RunId(ended.ActorRef.Path.Name[SupervisorPrefix.Length..]);
+        if (!_context.Supervisors.Settings.GoesOn || !_runs.Knows(run))
+            return;
         var attempt = _retries[run] = _retries.GetValueOrDefault(run) + 1;
         Timers.StartSingleTimer($"again {run}", new Again(run), Retry.After(attempt - 1));
     }
@@ -287,6 +347,8 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     private sealed record RunsListed(IReadOnlyList<ListedRun> Runs);
 
     private sealed record Entered(RunName Name, Exception? Failure);
+
+    private sealed record Removed(RunDiscarded Run, Exception? Failure);
 
     private sealed record Again(RunId RunId);
 

@@ -3,6 +3,7 @@ using Akka.Event;
 using Akka.Routing;
 using Elastic.Actors.Nodes;
 using Elastic.Foundation;
+using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Work;
 using Elastic.Storage;
@@ -15,6 +16,10 @@ internal sealed record BlobWork(int Number, NodeRun Run, WorkOrder Order) : INoS
 
 /// <summary>Asks to survey a run's blobs (answered by <see cref="NodeReport.Surveyed"/>), or to free some (not answered).</summary>
 internal sealed record StoreCommand(NodeRun Run, NodeCommand Command) : INoSerializationVerificationNeeded;
+
+/// <summary>Asks to remove the folder of a run that was deleted; not answered.</summary>
+/// <param name="After">Ends when nothing is created in it any more.</param>
+internal sealed record DeleteFolder(RunId Run, string Folder, Task After) : INoSerializationVerificationNeeded;
 
 /// <summary>The outcome of a piece of work; null where it was stopped before it had any.</summary>
 internal sealed record WorkEnded(int Number, WorkOutcome? Outcome) : INoSerializationVerificationNeeded;
@@ -43,6 +48,19 @@ internal sealed class BlobWorkActor : ReceiveActor
             }
 
             asker.Tell(new WorkEnded(work.Number, outcome));
+        });
+        ReceiveAsync<DeleteFolder>(async delete =>
+        {
+            try
+            {
+                await delete.After;
+                if (Directory.Exists(delete.Folder))
+                    Directory.Delete(delete.Folder, recursive: true);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                _log.Warning(e, "run {0} was deleted, and {1} cannot be removed: remove it by hand", delete.Run, delete.Folder);
+            }
         });
         Receive<StoreCommand>(store =>
         {

@@ -104,7 +104,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         _memory.Changing();
         var settings = run.Settings;
         var number = _segment.StepNumberOf(order.Round, step);                          // the replica's own count, from 0
-        var learningRate = LearningRate.At(number, run.Plan.TotalSteps, settings.Optimizer);
+        var learningRate = LearningRate.At(number, order.ScheduleSteps, settings.Optimizer);
         var seed = new DropoutSeed(settings.Run.Seed, order.Round, order.Replica, step);
         var loss = await _step.RunAsync(microBatches, seed, learningRate, number + 1);
         return double.IsFinite(loss)

@@ -7,7 +7,10 @@ namespace Elastic.Coordination;
 
 /// <summary>Take the H inner steps of one replica, from <paramref name="Version"/>, or from where it was handed over.</summary>
 /// <param name="InnerState">Vector set of the replica's moments; null in its first round.</param>
-public sealed record Compute(int Round, int Replica, Digest Version, Digest? InnerState, ReplicaHandOver? HandOver) : WorkContent;
+/// <param name="ScheduleSteps">Inner steps that the learning-rate schedule spans. In the order, because the end of a run may change while
+/// nodes have it open.</param>
+public sealed record Compute(
+    int Round, int Replica, Digest Version, Digest? InnerState, ReplicaHandOver? HandOver, long ScheduleSteps) : WorkContent;
 
 /// <summary>What the replica hands to the averaging after its H inner steps.</summary>
 /// <param name="ResumedFrom">The hand-over that the node went on from; null where it took all steps of the round itself.</param>
@@ -40,7 +43,8 @@ public sealed class ComputeWork : WorkKind
         foreach (var (replica, node) in Computations.Place(run, scheduling.View, wanted, scheduling.FailuresAt))
             scheduling.GiveIfFetchable(KeyOf(run.Round, replica), node, new Compute(
                 run.Round, replica, version, run.InnerStateOf(replica),
-                Computations.FromScratch(run, scheduling.View, plan, replica) ? null : run.HandedOver.GetValueOrDefault(replica)));
+                Computations.FromScratch(run, scheduling.View, plan, replica) ? null : run.HandedOver.GetValueOrDefault(replica),
+                plan.At(run.Round).ScheduleSteps));
         if (wanted.Any(w => w.Needed) && !scheduling.View.Workers.Any())
             scheduling.Lack("no node has a device that may compute for this run");
         else if (run.Quorums.Values.Any(q => q.IsDisputed))

@@ -27,6 +27,12 @@ internal static class CommonOptions
         HelpName = "DIR",
     };
 
+    public static Option<string?> Database() => new("--database")
+    {
+        Description = "Where the seeds' journal is, as for elastic seed. Default: ELASTIC_DATABASE, else journal.db in the data directory.",
+        HelpName = "URL",
+    };
+
     public static Option<string?> RunName(string description) => new("--run") { Description = description, HelpName = "NAME" };
 
     public static Option<string> RequiredRunName(string description) =>
@@ -68,10 +74,11 @@ internal static class CommonOptions
         new(parsed.GetValue(option) ?? DefaultDataDir);
 
     /// <summary>A run by its name, which is also part of a folder's name and so must not lead to another folder.</summary>
-    public static RunName RunOf(string name)
+    /// <param name="option">Where the name stands, for a message.</param>
+    public static RunName RunOf(string name, string option = "--run")
     {
         // Checks the rule of run.name; the defaults break no other rule.
-        var problems = (RunSettings.Defaults with { Name = name }).Problems().Select(p => $"{p} (--run)").ToList();
+        var problems = (RunSettings.Defaults with { Name = name }).Problems().Select(p => $"{p} ({option})").ToList();
         return problems.Count > 0 ? throw new SettingsException(problems) : new RunName(name);
     }
 }

@@ -10,12 +10,7 @@ internal static class CorpusAudit
     {
         var run = CommonOptions.RequiredRunName("The run to audit.");
         var dataDir = CommonOptions.DataDir();
-        var database = new Option<string?>("--database")
-        {
-            Description =
-                "Where the seeds' journal is, as for elastic seed. Default: ELASTIC_DATABASE, else journal.db in the data directory.",
-            HelpName = "URL",
-        };
+        var database = CommonOptions.Database();
         var command = new TeachingCommand("audit",
             "Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not.",
             "elastic corpus audit --run tiny")
@@ -39,6 +34,12 @@ internal static class CorpusAudit
             output.WriteLine($"epoch {epoch.Epoch}: {epoch.Consumed} of {epoch.Blocks} blocks");
         foreach (var problem in report.Problems)
             error.WriteLine($"error: {problem}");
+        if (report is { Rounds: 0, Problems: [] })
+        {
+            error.WriteLine("error: nothing to prove: no round of the run is committed; train it, then audit it again");
+            return ExitCodes.Failed;
+        }
+
         output.WriteLine(report.IsProven
             ? "proven: every block above was consumed exactly once in its epoch, and every digest of what was read fits"
             : $"NOT proven: {report.Problems.Count} {(report.Problems.Count == 1 ? "thing does" : "things do")} not fit; " +

@@ -15,8 +15,11 @@ internal static class CorpusBuild
         return await RunAsync(node, settings, display, cancel);
     }
 
-    public static Task<BuiltCorpus> RunAsync(ElasticNode node, ElasticSettings settings, IRunDisplay display, CancellationToken cancel) =>
-        node.BuildCorpusAsync(settings.Training.Corpus, new Report(display), cancel);
+    /// <summary>The corpus of the run that the settings go on with, as it was built; else builds it from its sources.</summary>
+    public static async Task<BuiltCorpus> RunAsync(
+        ElasticNode node, ElasticSettings settings, IRunDisplay display, CancellationToken cancel) =>
+        (settings.Corpus is { } known ? node.OpenCorpus(known) : null)
+        ?? await node.BuildCorpusAsync(settings.Training.Corpus, new Report(display), cancel);
 
     // Progress<T> would hand the reports to the thread pool, where they can overtake each other.
     private sealed class Report(IRunDisplay display) : IProgress<CorpusProgress>

@@ -51,6 +51,7 @@ internal static class ElasticCommandLine
             WorkerCommand.Build(faults ?? NodeFaults.None),
             GenerateCommand.Build(),
             CorpusCommand.Build(),
+            RunCommand.Build(),
             DoctorCommand.Build(),
             SimulateCommand.Build(),
         };

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using Elastic.Host.Configuration;
+using Elastic.Messages;
 using Elastic.Messages.Settings;
+using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
 
@@ -28,19 +30,30 @@ internal static class TrainCommand
             """
             elastic train                                          the preset "tiny" on the documentation of the .NET SDK
             elastic train --corpus ~/books --run books             your own text, under a name of its own
-            elastic train --run books --corpus ~/books             the same again: goes on where it stopped
-            elastic train --run long --set run.rounds=200          one setting changed
+            elastic train --run books                              the name is enough: goes on where it stopped, as it was started
+            elastic train --run books --set run.rounds=200         the same run, made longer
             elastic train --config gpt2-124m --devices cuda:all    GPT-2 small on all GPUs
             elastic train --json > result.json                     for scripts
             """, SettingsHelp.Lines(SettingsSchema.All))
         { config, set, corpus, run, dataDir, devices, json, plain };
-        command.SetAction((parsed, _) => TrainRun.RunAsync(
+        command.SetAction(async (parsed, cancel) => await TrainRun.RunAsync(
             new TrainRequest(
-                ConfigurationLoader.Load(new ConfigurationRequest(
+                await LoadAsync(new ConfigurationRequest(
                     parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus), parsed.GetValue(run),
-                    parsed.GetValue(devices), parsed.GetValue(dataDir), CommonOptions.EnvironmentDataDir)),
+                    parsed.GetValue(devices), parsed.GetValue(dataDir), CommonOptions.EnvironmentDataDir), cancel),
                 parsed.GetValue(json), parsed.GetValue(plain)),
             parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error));
         return command;
+    }
+
+    /// <summary>The settings; of a run that exists its own, with what is given on top.</summary>
+    internal static async Task<ElasticSettings> LoadAsync(ConfigurationRequest request, CancellationToken cancel)
+    {
+        var (name, dataDir, database) = ConfigurationLoader.WhichRun(request);
+        // A wrong name is reported with all other problems.
+        var run = !Identifier.IsValid(name, 64) || (database is null && !File.Exists(new DataDirectory(dataDir).Journal))
+            ? null
+            : await StoredRuns.FindAsync(DatabaseAddress.Parse(database, dataDir), new RunName(name), cancel);
+        return ConfigurationLoader.Load(request, run);
     }
 }

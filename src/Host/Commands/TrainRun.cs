@@ -76,9 +76,11 @@ internal sealed class TrainRun
             Say("no validation: " + (settings.Corpus.HeldOut > 0
                 ? "the held-out text is shorter than one block; add text, or hold out more of it (corpus.held-out)"
                 : "no text is held out (corpus.held-out = 0)"));
-        foreach (var line in RunLines.Header(_request.Settings.Title, settings))
+        var header = RunLines.Header(
+            _request.Settings.Title, settings, corpus.TrainShards.Sum(s => (long)BlockMap.CountIn(s.Tokens, settings.Model.Context)));
+        foreach (var line in header)
             _log.Write(line);
-        _display.Header(RunLines.Header(_request.Settings.Title, settings));
+        _display.Header(header);
         await using var stop = interrupted.Register(() => _ = node.StopRunAsync(_run, Origins.Now("elastic train")));
         var diagrams = new TensorBoardLog(_folder.TensorBoard, Say);
         // The first Ctrl-C does not cancel the watch, which ends when the run has stopped.
@@ -86,10 +88,11 @@ internal sealed class TrainRun
         {
             if (view.Notice is { } notice && notice != _view?.Notice)
                 _log.Write(notice);
-            if (view.Round != _view?.Round)
-                _log.Write(RunLines.Progress(view));
+            foreach (var line in RunLines.Log(_view, view))
+                _log.Write(line);
             // The last view follows the last score and shows no speed: keeps the speed of the view before.
-            _view = view.TokensPerSecond > 0 ? view : view with { TokensPerSecond = _view?.TokensPerSecond ?? 0 };
+            _view = view is { Phase: RunPhase.Finished, TokensPerSecond: 0 }
+                ? view with { TokensPerSecond = _view?.TokensPerSecond ?? 0 } : view;
             _display.Show(_view);
             diagrams.Write(view);
         }

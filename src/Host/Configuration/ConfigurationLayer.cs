@@ -1,5 +1,6 @@
 using Akka.Configuration.Hocon;
 using Elastic.Messages.Settings;
+using Elastic.Storage;
 
 namespace Elastic.Host.Configuration;
 
@@ -57,6 +58,15 @@ internal sealed class ConfigurationLayer
     {
         var layer = new ConfigurationLayer(origin, KeyLines.None);
         layer.Add(key, new SettingText(key, items, isList, origin));
+        return layer;
+    }
+
+    /// <summary>The settings of a run that exists: what nobody gives anew stays as it is.</summary>
+    public static ConfigurationLayer OfRun(RememberedRun run)
+    {
+        var layer = new ConfigurationLayer($"run {run.Id.Name}", KeyLines.None);
+        layer._values.AddRange(SettingsRecord.ValuesOf(run.Settings).Where(v => v.Value is not null).Select(v => new SettingText(
+            v.Setting.Key, v.Setting.Kind.Items(v.Value!), v.Setting.Kind.IsList, layer._origin)));
         return layer;
     }
 

@@ -1,5 +1,6 @@
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
+using Elastic.Storage;
 
 namespace Elastic.Host.Configuration;
 
@@ -15,26 +16,60 @@ internal sealed record ConfigurationRequest(
 internal static class ConfigurationLoader
 {
     /// <summary>Loads all settings. Throws a <see cref="SettingsException"/> that names every problem.</summary>
-    public static ElasticSettings Load(ConfigurationRequest request)
+    /// <param name="run">The run that the command goes on with, which stands in for the default preset; null for a new one.</param>
+    public static ElasticSettings Load(ConfigurationRequest request, RememberedRun? run = null)
     {
-        IReadOnlyList<string> configs = request.Configs.Count > 0 ? request.Configs : [Presets.Default];
-        List<ConfigurationLayer> layers =
+        var (below, given, above) = Layers(request, run);
+        var title = request.Configs.Count == 0 && run is not null
+            ? ElasticSettings.AsStarted
+            : string.Join(" + ", ConfigsOf(request, run).Select(c => Path.GetFileName(c)));
+        return ElasticSettings.Bind(title, Merge([.. below, .. given, .. above])) with { Corpus = CorpusOf(run, [.. given, .. above]) };
+    }
+
+    /// <summary>Which run a command is about, and where its journal is: known before the rest of the settings.</summary>
+    public static (string Name, string DataDir, string? Database) WhichRun(ConfigurationRequest request)
+    {
+        var (below, given, above) = Layers(request, null);
+        var values = Merge([.. below, .. given, .. above]);
+        return (
+            values["run.name"].Text, Path.GetFullPath(values["node.data-dir"].Text),
+            values.TryGetValue("node.database", out var database) ? database.Text : null);
+    }
+
+    /// <summary>The corpus of the run, unless these layers say something about the corpus.</summary>
+    public static Digest? CorpusOf(RememberedRun? run, IEnumerable<ConfigurationLayer> given) =>
+        given.SelectMany(l => l.Values).Any(v => v.Key.StartsWith("corpus.", StringComparison.Ordinal)) ? null : run?.Corpus;
+
+    // A run has its settings already: without a --config, the default preset would change them.
+    private static IReadOnlyList<string> ConfigsOf(ConfigurationRequest request, RememberedRun? run) =>
+        request.Configs.Count > 0 || run is not null ? request.Configs : [Presets.Default];
+
+    private static (List<ConfigurationLayer> Below, List<ConfigurationLayer> Given, List<ConfigurationLayer> Above) Layers(
+        ConfigurationRequest request, RememberedRun? run)
+    {
+        List<ConfigurationLayer> below =
         [
             ConfigurationLayer.Defaults(),
             .. Option("ELASTIC_DATA_DIR", "node.data-dir", request.EnvironmentDataDir),
-            .. configs.Select(ReadConfig),
+        ];
+        if (run is not null)
+            below.Add(ConfigurationLayer.OfRun(run));
+        List<ConfigurationLayer> given =
+        [
+            .. ConfigsOf(request, run).Select(ReadConfig),
             .. request.Sets.Select(ConfigurationLayer.ParseSet),
+        ];
+        List<ConfigurationLayer> above =
+        [
             .. Option("--run", "run.name", request.Run),
             .. Option("--devices", "node.devices", request.Devices),
             .. Option("--data-dir", "node.data-dir", request.DataDir),
         ];
         if (request.Corpus is { Count: > 0 } corpus)
-            layers.Add(ConfigurationLayer.Of("--corpus", "corpus.sources", corpus, isList: true));
+            above.Add(ConfigurationLayer.Of("--corpus", "corpus.sources", corpus, isList: true));
 
-        var problems = layers.SelectMany(l => l.Problems).ToList();
-        if (problems.Count > 0)
-            throw new SettingsException(problems);
-        return ElasticSettings.Bind(string.Join(" + ", configs.Select(c => Path.GetFileName(c))), Merge(layers));
+        var problems = below.Concat(given).Concat(above).SelectMany(l => l.Problems).ToList();
+        return problems.Count > 0 ? throw new SettingsException(problems) : (below, given, above);
     }
 
     /// <summary>One value per key: the last layer that names it decides.</summary>

@@ -1,11 +1,16 @@
+using Elastic.Foundation;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Configuration;
 
 /// <summary>All settings of one command, bound and checked.</summary>
 /// <param name="Title">The presets and files that they come from, for people: "tiny", "gpt2-124m + mine.conf".</param>
-internal sealed record ElasticSettings(string Title, TrainingSettings Training, NodeSettings Node)
+/// <param name="Corpus">The corpus of the run that they go on with; null for a new run, or where they name another one.</param>
+internal sealed record ElasticSettings(string Title, TrainingSettings Training, NodeSettings Node, Digest? Corpus = null)
 {
+    /// <summary>The title of settings that are a run's own.</summary>
+    public const string AsStarted = "as started";
+
     /// <summary>Binds merged keys to the records, once. Throws an exception with every problem.</summary>
     public static ElasticSettings Bind(string title, IReadOnlyDictionary<string, SettingText> values)
     {

@@ -23,6 +23,7 @@ internal static class RunJson
         ["trainLoss"] = Finite(view.TrainLoss),
         ["valLoss"] = Finite(view.ValLoss),
         ["bitsPerByte"] = Finite(view.BitsPerByte),
+        ["scoredRound"] = view.ScoredRound,
         ["tokensPerSecond"] = Finite(view.TokensPerSecond),
         ["fingerprint"] = view.Fingerprint?.Hex,
         ["checkpoint"] = view.Checkpoint,

@@ -1,4 +1,5 @@
 using Elastic.Actors.Corpora;
+using Elastic.Coordination;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 
@@ -8,10 +9,16 @@ namespace Elastic.Host.Display;
 internal static class RunLines
 {
     /// <summary>Two lines on top: the run, and how its work is divided.</summary>
-    public static IReadOnlyList<string> Header(string title, TrainingSettings settings)
+    /// <param name="blocks">Blocks of text to train on.</param>
+    public static IReadOnlyList<string> Header(string title, TrainingSettings settings, long blocks)
     {
         var (run, batch) = (settings.Run, settings.Batch);
-        var length = run.Rounds is { } rounds ? $"{rounds} rounds" : $"{run.Epochs} epochs";
+        var rounds = RunPlan.RoundsOf(settings, blocks);
+        var length = rounds == 1 ? "1 round" : $"{rounds} rounds";
+        // Whole rounds are trained: of a few blocks more than was asked for.
+        if (run.Epochs is { } epochs)
+            length += $" ({(epochs == 1 ? "1 epoch" : $"{epochs} epochs")} of {Units.Count(blocks)} blocks, " +
+                      $"{(double)RunPlan.SamplesPerRound(settings) * rounds / blocks:0.##} in whole rounds)";
         var tokens = (long)batch.Sequences * settings.Model.Context;
         return
         [
@@ -31,8 +38,25 @@ internal static class RunLines
 
     public static string Loss(RunView view) => view.TrainLoss is { } loss ? $"loss {loss:0.0000}" : "";
 
+    /// <summary>The newest score; with its round, where later rounds are committed since.</summary>
     public static string ValidationLoss(RunView view) => view.ValLoss is { } loss
-        ? $"val {loss:0.0000}" + (view.BitsPerByte is { } bits ? $" ({bits:0.000} bits/byte)" : "") : "";
+        ? $"val {loss:0.0000}" + (view.BitsPerByte is { } bits ? $" ({bits:0.000} bits/byte)" : "") +
+          (view.ScoredRound is { } round && round != view.Round ? $" of round {round}" : "")
+        : "";
+
+    /// <summary>
+    /// The lines of the run's log: one for each committed round, and one for a score that comes after its round's line. No score stands
+    /// beside a later round.
+    /// </summary>
+    /// <param name="before">The view before; null for the first.</param>
+    public static IEnumerable<string> Log(RunView? before, RunView view)
+    {
+        var isScored = view.ScoredRound == view.Round;
+        if (view.Round != before?.Round)
+            yield return Progress(isScored ? view : view with { ValLoss = null });
+        else if (isScored && view.ScoredRound != before.ScoredRound)
+            yield return $"round {Pad(view.Round, view.Rounds)}/{view.Rounds}  {ValidationLoss(view)}";
+    }
 
     public static string Speed(RunView view) => view.TokensPerSecond > 0 ? $"{Units.Count(view.TokensPerSecond)} tokens/s" : "";
 

@@ -1,6 +1,6 @@
 using Elastic.Host.Configuration;
 using Elastic.Messages.Pbm;
-using Elastic.Messages.Settings;
+using Elastic.Storage;
 
 namespace Elastic.Host.Pbm;
 
@@ -14,12 +14,13 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
     private const int MaxNesting = 100;
 
     /// <summary>The settings of the run.</summary>
+    /// <param name="run">The run of that name, whose settings stand in for the default preset; null for a new one.</param>
     /// <exception cref="SettingsException">Names every problem.</exception>
-    public TrainingSettings Load()
+    public ElasticSettings Load(RememberedRun? run)
     {
         foreach (var (origin, text) in Configs.Select(c => (c.Value, c.FileText ?? "")).Concat(Sets.Select(s => ("--set", s))))
             CheckNesting(origin, text);
-        IReadOnlyList<CallValue> configs = Configs.Count > 0 ? Configs : [new CallValue("config", Presets.Default)];
+        IReadOnlyList<CallValue> configs = Configs.Count > 0 || run is not null ? Configs : [new CallValue("config", Presets.Default)];
         List<ConfigurationLayer> asked =
         [
             .. configs.Select(c => ConfigurationLayer.Parse(
@@ -36,12 +37,16 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
 
         List<ConfigurationLayer> layers =
         [
-            ConfigurationLayer.Defaults(), .. asked,
+            ConfigurationLayer.Defaults(), .. run is null ? Array.Empty<ConfigurationLayer>() : [ConfigurationLayer.OfRun(run)], .. asked,
             ConfigurationLayer.Of("--name", "run.name", [Name], isList: false),
         ];
         if (Corpus.Count > 0)
             layers.Add(ConfigurationLayer.Of("--corpus", "corpus.sources", Corpus, isList: true));
-        return ElasticSettings.Bind(string.Join(" + ", configs.Select(c => c.Value)), ConfigurationLoader.Merge(layers)).Training;
+        var title = configs.Count == 0 ? ElasticSettings.AsStarted : string.Join(" + ", configs.Select(c => c.Value));
+        return ElasticSettings.Bind(title, ConfigurationLoader.Merge(layers)) with
+        {
+            Corpus = Corpus.Count > 0 ? null : ConfigurationLoader.CorpusOf(run, asked),
+        };
     }
 
     // The parser is recursive: far too many brackets would end the process, which would disturb everybody's runs.

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using Elastic.Actors.Control;
 using Elastic.Foundation;
+using Elastic.Host.Commands;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.Messages.Pbm;
@@ -24,7 +25,7 @@ internal sealed class RunPalette
         Repeatable: true);
 
     private static readonly ArgumentHelp NewName = new("n", "name", "NAME",
-        "Names the run; the name of a run that was stopped goes on with it.", Required: true);
+        "Names the run; the name of a run that exists goes on with it, as it was started.", Required: true);
 
     private static readonly ArgumentHelp Set = new("s", "set", "KEY=VALUE",
         "Sets one configuration key; beats -c. Repeatable.", Repeatable: true);
@@ -42,13 +43,15 @@ internal sealed class RunPalette
     public static Palette Build(ClusterControl control, TimeProvider time)
     {
         var palette = new RunPalette(control, time);
-        return new Palette("run", "starts, shows and stops runs",
+        return new Palette("run", "starts, shows, stops and deletes runs",
         [
             new(new CommandHelp("start", "Starts a run, or goes on with one that was stopped. It then runs by itself.",
                 [Config, Corpus, NewName, Set],
                 """
                 pbm run start -n first                                    nothing else is needed
                 pbm run start -n books -d /data/books -s run.rounds=200   the seed's text, one setting changed
+                pbm run start -n books                                    goes on with it, as it was started
+                pbm run start -n books -s run.rounds=300                  the same run, made longer
                 pbm run start -n large -c gpt2-124m -c mine.conf          a preset, and your file on top
                 """), palette.StartAsync),
             new(new CommandHelp("list", "Lists all runs, a line each.", []), palette.ListAsync),
@@ -58,20 +61,27 @@ internal sealed class RunPalette
                 "Ctrl-C ends the watch, not the run.", [Name]), palette.WatchAsync),
             new(new CommandHelp("stop",
                 "Stops a run at the next step, where nothing is lost. The same start goes on with it.", [StopName]), palette.StopAsync),
+            new(new CommandHelp("delete",
+                "Deletes a run that is not at work, and its files on all nodes that are here. Its name is free then.", [StopName],
+                "pbm run delete -n first"), palette.DeleteAsync),
         ]);
     }
 
     private async IAsyncEnumerable<PbmLine> StartAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var settings = new RequestedRun(call.All(Config), call.Values(Corpus), call.Required(NewName), call.Values(Set)).Load();
-        var name = settings.Run.Name;
+        var name = call.Required(NewName);
+        var remembered = await _control.Remembered(CommonOptions.RunOf(name, "--name"), cancel);
+        var settings = new RequestedRun(call.All(Config), call.Values(Corpus), name, call.Values(Set)).Load(remembered);
         // Drops the oldest lines that a slow client has not read.
         var said = Channel.CreateBounded<string>(new BoundedChannelOptions(64) { FullMode = BoundedChannelFullMode.DropOldest });
         var starting = StartAndCompleteAsync();
         await foreach (var line in said.Reader.ReadAllAsync(cancel))
             yield return new PbmLine(line, new JsonObject { ["run"] = name, ["progress"] = line });
-        if (await starting is RunReply.Refused refused)
+        var reply = await starting;
+        if (reply is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
+        if (reply is RunReply.Accepted { Notice: { } notice })
+            yield return new PbmLine(notice, new JsonObject { ["run"] = name, ["notice"] = notice });
         yield return new PbmLine(
             $"started run {name}; see it go: pbm run watch -n {name}", new JsonObject { ["run"] = name, ["started"] = true });
 
@@ -79,7 +89,7 @@ internal sealed class RunPalette
         {
             try
             {
-                return await _control.Start(settings, call.Origin, new Said(said.Writer), cancel);
+                return await _control.Start(settings.Training, settings.Corpus, call.Origin, new Said(said.Writer), cancel);
             }
             finally
             {
@@ -153,6 +163,17 @@ internal sealed class RunPalette
         yield return new PbmLine(
             $"run {run} stops at its next step; see it end: pbm run watch -n {run}",
             new JsonObject { ["run"] = run.Value, ["stopping"] = true });
+    }
+
+    private async IAsyncEnumerable<PbmLine> DeleteAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var run = await FindAsync(call.Required(StopName), "delete", cancel);
+        if (await _control.Delete(run.Name, call.Origin, cancel) is RunReply.Refused refused)
+            throw new ElasticException(refused.Why);
+        yield return new PbmLine(
+            $"deleted run {run.Name}; nodes that are here remove their files of it",
+            new JsonObject { ["run"] = run.Name.Value, ["deleted"] = true });
+        yield return new PbmLine($"a node that is away keeps them: elastic run delete --run {run.Name} --data-dir DIR removes them there");
     }
 
     // The run of that name, or the only one.

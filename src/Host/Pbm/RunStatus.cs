@@ -22,7 +22,8 @@ internal static class RunStatus
             ("speed", string.Join(", ", new[] { RunLines.Speed(run), RunLines.Left(run) }.Where(t => t.Length > 0))),
             ("train loss", run.TrainLoss is { } loss ? $"{loss:0.0000} nats per token" : ""),
             ("val loss", run.ValLoss is { } score
-                ? $"{score:0.0000} nats per token" + (run.BitsPerByte is { } bits ? $", {bits:0.000} bits per byte" : "")
+                ? $"{score:0.0000} nats per token" + (run.BitsPerByte is { } bits ? $", {bits:0.000} bits per byte" : "") +
+                  (run.ScoredRound is { } round && round != run.Round ? $", after round {round}" : "")
                 : ""),
             ("fingerprint", run.Fingerprint?.Hex ?? ""),
             ("checkpoint", run.Checkpoint ?? ""),

@@ -7,10 +7,24 @@ namespace Elastic.Messages.Nodes;
 public abstract record NodeCommand(RunId RunId) : IWireMessage
 {
     /// <summary>The first command about a run: tells the node what the run is.</summary>
-    /// <param name="Settings">Canonical text of the training settings.</param>
-    /// <param name="Manifest">SHA-256 of the corpus's manifest file, by which a node without the corpus fetches it.</param>
-    /// <param name="Sources">Data planes ("host:port") of nodes that may have the corpus.</param>
-    public sealed record OpenRun(RunId RunId, string Settings, Digest Corpus, Digest? Manifest, string[] Sources) : NodeCommand(RunId);
+    public sealed record OpenRun(RunId RunId) : NodeCommand(RunId)
+    {
+        /// <summary>Names this command: parts of two are never put together.</summary>
+        public required OrderId Number { get; init; }
+
+        /// <summary>Canonical text of the training settings, or one part of it: it may name thousands of files.</summary>
+        public required string Settings { get; init; }
+
+        public required Digest Corpus { get; init; }
+
+        /// <summary>SHA-256 of the corpus's manifest file, by which a node without the corpus fetches it.</summary>
+        public required Digest? Manifest { get; init; }
+
+        /// <summary>Data planes ("host:port") of nodes that may have the corpus.</summary>
+        public required string[] Sources { get; init; }
+
+        public required Part Part { get; init; }
+    }
 
     /// <summary>Keep these vector sets and these checkpoints; what nothing refers to may go.</summary>
     /// <param name="Round">The round that the run is in: blobs that nodes store for it or a later one are not in the list yet, and
@@ -31,6 +45,9 @@ public abstract record NodeCommand(RunId RunId) : IWireMessage
 
     /// <summary>To a node that is leaving: others hold what only it held.</summary>
     public sealed record Release(RunId RunId) : NodeCommand(RunId);
+
+    /// <summary>The run was deleted: remove all that is stored of it.</summary>
+    public sealed record DeleteRun(RunId RunId) : NodeCommand(RunId);
 
     /// <summary>The node may not compute for this run, and why.</summary>
     public sealed record Exclude(RunId RunId, string Why) : NodeCommand(RunId);

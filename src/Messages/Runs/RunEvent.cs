@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Elastic.Foundation;
 
 namespace Elastic.Messages.Runs;
@@ -38,8 +39,11 @@ public abstract record RunEvent(RunId RunId)
     /// <summary>A person asked the run to go on.</summary>
     public sealed record RunResumed(RunId RunId, Origin By) : RunEvent(RunId);
 
-    /// <summary>The run goes on with other settings, none of which changes the weights.</summary>
-    public sealed record SettingsChanged(RunId RunId, string Settings, Origin By) : RunEvent(RunId);
+    /// <summary>The run goes on with other settings, none of which changes the weights of the rounds that have begun.</summary>
+    /// <param name="Extension">The rounds that were added; null where the run is as long as before.</param>
+    public sealed record SettingsChanged(
+        RunId RunId, string Settings, Origin By,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] RunExtension? Extension = null) : RunEvent(RunId);
 
     /// <summary>Version 0 exists.</summary>
     public sealed record RunInitialized(RunId RunId, Digest Version, Digest Fingerprint) : RunEvent(RunId);

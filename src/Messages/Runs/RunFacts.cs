@@ -39,6 +39,12 @@ public sealed record AveragedChunk(int Chunk, Digest Parameters, Digest? OuterMo
 /// <param name="BitsPerByte">The same, in bits per byte of text.</param>
 public sealed record VersionScore(int Version, double LossNats, double BitsPerByte) : IWireMessage;
 
+/// <summary>A run was made longer.</summary>
+/// <param name="FromRound">The first round whose learning rate goes by the new length: it had not begun anywhere.</param>
+/// <param name="OldRounds">Rounds of the run before.</param>
+/// <param name="Rounds">Rounds of the run since.</param>
+public sealed record RunExtension(int FromRound, int OldRounds, int Rounds);
+
 /// <summary>A version that a run may go on from.</summary>
 /// <param name="Version">Rounds that the version contains.</param>
 /// <param name="Parameters">Vector set of the version.</param>

@@ -4,7 +4,8 @@ namespace Elastic.Messages.Runs;
 public abstract record RunReply(RunName Run) : IWireMessage
 {
     /// <summary>Done, and stored where there was something to store.</summary>
-    public sealed record Accepted(RunName Run, RunId RunId) : RunReply(Run);
+    /// <param name="Notice">What the person who asked should know about it; null for nothing.</param>
+    public sealed record Accepted(RunName Run, RunId RunId, string? Notice = null) : RunReply(Run);
 
     /// <summary>Not done, and why.</summary>
     public sealed record Refused(RunName Run, string Why) : RunReply(Run);

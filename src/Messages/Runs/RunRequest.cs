@@ -1,4 +1,5 @@
 using Elastic.Foundation;
+using Elastic.Messages.Work;
 
 namespace Elastic.Messages.Runs;
 
@@ -14,8 +15,11 @@ public abstract record RunRequest(RunName Run, Origin Origin) : IWireMessage
     /// <summary>Starts the run, or resumes it when settings and corpus are the same.</summary>
     public sealed record Start(RunName Run, Origin Origin) : RunRequest(Run, Origin)
     {
-        /// <summary>Canonical text of the training settings.</summary>
+        /// <summary>Canonical text of the training settings, or one part of it: it may name thousands of files.</summary>
         public required string Settings { get; init; }
+
+        /// <summary>One of several messages with the same origin, where the settings are too long for one.</summary>
+        public Part Part { get; init; } = Part.Whole;
 
         /// <summary>Elements of the flat parameter vector.</summary>
         public required long Elements { get; init; }
@@ -35,8 +39,14 @@ public abstract record RunRequest(RunName Run, Origin Origin) : IWireMessage
         /// <summary>What the bits depend on besides the settings and the corpus: kind of device, instruction set, threads. Empty where that
         /// is not known yet.</summary>
         public required string Arithmetic { get; init; }
+
+        /// <summary>The messages that it travels in.</summary>
+        public IEnumerable<Start> Parts() => Part.Cut(Settings).Select(p => this with { Settings = p.Text, Part = p.Part });
     }
 
     /// <summary>Stop at the next step boundary; the same start goes on later.</summary>
     public sealed record Pause(RunName Run, Origin Origin) : RunRequest(Run, Origin);
+
+    /// <summary>Remove the run and all that nodes store of it; its events stay in the journal. Refused while it is at work.</summary>
+    public sealed record Delete(RunName Run, Origin Origin) : RunRequest(Run, Origin);
 }

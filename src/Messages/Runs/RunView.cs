@@ -60,7 +60,10 @@ public sealed record RunView : IWireMessage
     /// <summary>The same, per byte of the held-out text.</summary>
     public double? BitsPerByte { get; init; }
 
-    /// <summary>Speed over the last seconds, of all replicas together.</summary>
+    /// <summary>The round after which <see cref="ValLoss"/> was taken: later rounds may be committed since.</summary>
+    public int? ScoredRound { get; init; }
+
+    /// <summary>Speed over the last seconds, of all replicas together; 0 while nothing is computed.</summary>
     public double TokensPerSecond { get; init; }
 
     /// <summary>Learning rate of the newest inner step.</summary>

@@ -41,6 +41,18 @@ public readonly record struct Part(int Index, int Of) : IWireMessage
     /// <summary>Digests that a message may carry: with their markup they stay well below 64 KiB.</summary>
     public const int MostDigests = 400;
 
+    /// <summary>Characters of a canonical text that a message may carry; it is ASCII, so they are as many bytes.</summary>
+    public const int MostCharacters = 32_000;
+
+    /// <summary>Cuts a text into parts; an empty text is one empty part.</summary>
+    public static IEnumerable<(string Text, Part Part)> Cut(string text, int most = MostCharacters)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var count = Math.Max(1, (text.Length + most - 1) / most);
+        return Enumerable.Range(0, count)
+            .Select(i => (text.Substring(i * most, Math.Min(most, text.Length - i * most)), new Part(i, count)));
+    }
+
     /// <summary>Cuts a list into parts; an empty list is one empty part.</summary>
     public static IEnumerable<(T[] Items, Part Part)> Cut<T>(IReadOnlyList<T> items, int most)
     {

@@ -10,6 +10,8 @@ public readonly record struct EpochCount(long Epoch, long Consumed, long Blocks)
 /// <param name="Problems">What does not fit, one sentence each; empty when the run is proven.</param>
 public sealed record AuditReport(int Rounds, long Samples, long Tokens, IReadOnlyList<EpochCount> Epochs, IReadOnlyList<string> Problems)
 {
-    /// <summary>True when every block was consumed exactly once per epoch, and every digest fits.</summary>
-    public bool IsProven => Problems.Count == 0;
+    /// <summary>
+    /// True when every block was consumed exactly once per epoch, and every digest fits. Of no round there is nothing to prove.
+    /// </summary>
+    public bool IsProven => Problems.Count == 0 && Rounds > 0;
 }

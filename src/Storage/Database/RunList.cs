@@ -24,6 +24,13 @@ public sealed class RunList(DatabaseAddress database)
             $"INSERT INTO elastic_runs (run, name, started_at) VALUES (@run, @name, {database.Now()}) ON CONFLICT (run) DO NOTHING",
             token, ("run", run.Value), ("name", name)), cancel);
 
+    /// <summary>Removes a run from the list; its events stay. Asking again is safe, and changes nothing.</summary>
+    /// <exception cref="System.Data.Common.DbException">The database is down; it was tried for half a minute.</exception>
+    /// <exception cref="TimeoutException">Likewise.</exception>
+    public Task RemoveAsync(RunId run, CancellationToken cancel) => database.RetryAsync(
+        Patience, StatementDeadline, (connection, token) => connection.ExecuteAsync(
+            "DELETE FROM elastic_runs WHERE run = @run", token, ("run", run.Value)), cancel);
+
     /// <summary>All runs, oldest first, and those that an older version of Elastic recorded, which it did not enter here.</summary>
     /// <exception cref="System.Data.Common.DbException">The database is down.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>

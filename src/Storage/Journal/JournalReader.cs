@@ -39,17 +39,33 @@ public static class JournalReader
         return events;
     }
 
+    /// <summary>The run's start and the changes of its settings, oldest first.</summary>
+    /// <inheritdoc cref="ReadAsync"/>
+    public static async Task<IReadOnlyList<RunEvent>> ReadSettingsAsync(DatabaseAddress database, RunId run, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(database);
+        var rows = await database.ReadOnly().CallAsync(
+            PageDeadline, (connection, token) => connection.QueryAsync(
+                $"""
+                SELECT {Columns} FROM journal WHERE persistence_id = @key
+                AND (sequence_number = 1 OR manifest = 'settings-changed' OR manifest LIKE 'settings-changed.%') ORDER BY sequence_number
+                """, RowOf, token, ("key", JournalRows.KeyOf(run))), cancel);
+        return [.. rows.Select(row => Event(run, row, row.Number))];
+    }
+
+    private const string Columns = "sequence_number, deleted, identifier, manifest, message";
+
     private static Task<IReadOnlyList<Row>> PageAsync(
         DbConnection connection, RunId run, long after, CancellationToken cancel) =>
         connection.QueryAsync(
-            """
-            SELECT sequence_number, deleted, identifier, manifest, message FROM journal
+            $"""
+            SELECT {Columns} FROM journal
             WHERE persistence_id = @key AND sequence_number > @after ORDER BY sequence_number LIMIT @rows
-            """,
-            row => new Row(
-                row.GetInt64(0), row.GetBoolean(1), row.IsDBNull(2) ? 0 : row.GetInt32(2), row.IsDBNull(3) ? "" : row.GetString(3),
-                row.GetFieldValue<byte[]>(4)),
-            cancel, ("key", JournalRows.KeyOf(run)), ("after", after), ("rows", PageRows));
+            """, RowOf, cancel, ("key", JournalRows.KeyOf(run)), ("after", after), ("rows", PageRows));
+
+    private static Row RowOf(DbDataReader row) => new(
+        row.GetInt64(0), row.GetBoolean(1), row.IsDBNull(2) ? 0 : row.GetInt32(2), row.IsDBNull(3) ? "" : row.GetString(3),
+        row.GetFieldValue<byte[]>(4));
 
     private static RunEvent Event(RunId run, Row row, long due)
     {

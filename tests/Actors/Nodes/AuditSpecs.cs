@@ -64,6 +64,15 @@ public sealed class AuditSpecs : IDisposable
     }
 
     [Fact]
+    public async Task A_run_without_a_committed_round_is_not_proven()
+    {
+        await _tiny.TrainAsync(TinyRun.Settings("a"), "cpu:1");
+        Execute("DELETE FROM journal WHERE manifest NOT IN ('run-started', 'corpus-published')");
+        Directory.Delete(Path.Combine(_tiny.RunFolder("data", "a"), "checkpoints"), recursive: true);
+        Assert.Equal((0, false, 0), await AuditAsync() is var report ? (report.Rounds, report.IsProven, report.Problems.Count) : default);
+    }
+
+    [Fact]
     public async Task The_audit_runs_beside_the_seed_whose_journal_it_reads_and_changes_nothing()
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));

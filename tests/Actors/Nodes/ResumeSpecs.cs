@@ -79,6 +79,31 @@ public sealed class ResumeSpecs : IDisposable
     }
 
     [Fact]
+    public async Task A_finished_run_whose_folder_was_removed_is_trained_again_before_it_counts_as_finished()
+    {
+        var settings = TinyRun.Settings("a", rounds: 2);
+        var undisturbed = await _tiny.TrainAsync(settings, "cpu:1");
+        Directory.Delete(_tiny.RunFolder("data", "a"), recursive: true);
+
+        var notices = new List<string>();
+        var again = await _tiny.TrainAsync(settings, "cpu:1", stop: v => Note(v, notices));
+        Assert.Contains(notices, n => n.Contains("starting over from the seed", StringComparison.Ordinal));
+        Assert.Equal((RunPhase.Finished, undisturbed.Fingerprint), (again.Phase, again.Fingerprint));
+        Assert.True(File.Exists(again.Checkpoint), $"the run is finished and there is no {again.Checkpoint}");
+    }
+
+    [Fact]
+    public async Task The_checkpoint_of_a_moved_data_directory_is_shown_where_it_is_now()
+    {
+        var settings = TinyRun.Settings("a", rounds: 2);
+        await _tiny.TrainAsync(settings, "cpu:1", data: "old");
+        Directory.Move(Path.Combine(_tiny.Root, "old"), Path.Combine(_tiny.Root, "new"));
+
+        var view = await _tiny.TrainAsync(settings, "cpu:1", data: "new");
+        Assert.Equal(CheckpointFiles.In(Path.Combine(_tiny.RunFolder("new", "a"), "checkpoints"))[0], view.Checkpoint);
+    }
+
+    [Fact]
     public async Task The_same_name_with_another_learning_rate_is_refused_naming_the_key_and_the_run_stands_still()
     {
         var settings = TinyRun.Settings("a");

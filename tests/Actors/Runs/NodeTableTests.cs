@@ -2,6 +2,10 @@ using Akka.Actor;
 using Elastic.Actors.Runs;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Coordination;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Wire;
+using Elastic.Messages.Work;
 
 namespace Elastic.Actors.Tests.Runs;
 
@@ -82,6 +86,32 @@ public sealed class NodeTableTests
         Assert.Null(_table.Clash(Copy));                                // the first one was silent for that long
         Note(First);
         Assert.IsType<NodeNews.Wait>(_table.Clash(Copy));
+    }
+
+    [Fact]
+    public void A_thousand_nodes_come_in_pages_below_64_KiB_however_much_work_they_have()
+    {
+        for (var i = 0; i < 1000; i++)
+            Note(First with
+            {
+                Node = new NodeId($"a-machine-with-a-long-name-of-its-own-{i:0000}"),
+                Devices = [.. Enumerable.Range(0, 64).Select(d => new DeviceId($"cpu:{d}"))],
+                Arithmetic = new string('a', 60),
+                Works = [.. Enumerable.Range(0, 400).Select(w => new HeldWork(
+                    new JobId($"{new string('r', 64)}-3k9v2mq7"), new OrderId(1, w), ComputeWork.KeyOf(100_000, w), null))],
+            });
+        var codec = new WireCodec(typeof(WorkKind).Assembly);
+        var (seen, after) = (new List<NodeView>(), (string?)null);
+        do
+        {
+            var page = RunsAnswer.Nodes.Page(_table.Views(), after, "10.0.0.1:4053");
+            Assert.InRange(codec.Write(page).Length, 0, 64 << 10);
+            seen.AddRange(page.Views);
+            after = page.Next;
+        }
+        while (after is not null);
+        Assert.Equal(1000, seen.Select(n => n.Node).Distinct().Count());
+        Assert.Equal("and 390 more", seen[0].Work[^1]);
     }
 
     private void Note(NodeReport.Enlist report) => _table.Note(report, ActorRefs.Nobody);

@@ -5,6 +5,8 @@ using Elastic.Coordination;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Wire;
+using Elastic.Messages.Work;
 using Elastic.Storage;
 using Elastic.Testing;
 using Elastic.Transfer;
@@ -49,6 +51,120 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         Assert.Equal((Name, run), (run.Name, Assert.Single(await new RunList(_database).ReadAsync(default)).Run));
         Assert.Single((await JournalReader.ReadAsync(_database, run, default)).OfType<RunEvent.RunStarted>());
         Assert.Equal([Name], (await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
+    }
+
+    [Fact]
+    public async Task Of_starts_of_a_new_name_at_once_with_other_settings_one_is_started_and_each_other_one_is_refused()
+    {
+        var runs = Begin();
+        var replies = await Task.WhenAll(Enumerable.Range(0, 5).Select(i => runs.Ask<RunReply>(
+            Start(Name) with { Settings = RunSamples.Text(s => s with { Run = s.Run with { Seed = (ulong)i } }) }, Deadline)));
+        var run = Assert.Single(replies.OfType<RunReply.Accepted>()).RunId;
+        Assert.All(replies.OfType<RunReply.Refused>(), r => Assert.Contains("run.seed: ", r.Why, StringComparison.Ordinal));
+        Assert.Equal(4, replies.OfType<RunReply.Refused>().Count());
+        Assert.Single((await JournalReader.ReadAsync(_database, run, default)).OfType<RunEvent.RunStarted>());
+    }
+
+    [Fact]
+    public async Task A_start_whose_settings_are_too_long_for_a_message_comes_in_parts_and_is_answered_once()
+    {
+        var runs = Begin();
+        string[] sources = [.. Enumerable.Range(0, 3000).Select(i => $"/{new string('d', 80)}/{i}.txt")];
+        var settings = RunSamples.Text(s => s with { Corpus = s.Corpus with { Sources = sources } });
+        var parts = (Start(Name) with { Settings = settings }).Parts().ToList();
+        Assert.InRange(parts.Count, 8, 12);
+        var codec = new WireCodec(typeof(WorkKind).Assembly);
+        Assert.All(parts, p => Assert.InRange(codec.Write(p).Length, 0, 64 << 10));
+
+        parts.SkipLast(1).ToList().ForEach(runs.Tell);
+        var reply = Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(parts[^1], Deadline));
+        var events = await JournalReader.ReadAsync(_database, reply.RunId, default);
+        Assert.Equal(settings, Assert.Single(events.OfType<RunEvent.RunStarted>()).Settings);
+    }
+
+    [Fact]
+    public async Task A_message_of_a_run_that_cannot_be_sent_fails_the_run_for_everybody_to_see()
+    {
+        var runs = Begin();
+        var run = Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId;
+        var works = Enumerable.Range(0, 20_000).Select(i => new WorkKey("compute", i, i)).ToArray();
+        Assert.Throws<InvalidDataException>(() =>
+            _system.Serialization.FindSerializerForType(typeof(NodeCommand.DropWork)).ToBinary(new NodeCommand.DropWork(run, works)));
+        RunView view;
+        do
+            view = await runs.Ask<RunView>(new RunWatch.Look(Name), Deadline);
+        while (view.Failure is null);
+        Assert.Matches("^a DropWork of [0-9]+ bytes cannot be sent", view.Failure);
+    }
+
+    [Fact]
+    public void Names_of_a_thousand_runs_come_in_pages_below_64_KiB()
+    {
+        var names = Enumerable.Range(0, 1234).Select(i => new RunName($"{new string('n', 60)}{i:0000}")).ToList();
+        var codec = new WireCodec(typeof(WorkKind).Assembly);
+        var (read, after) = (new List<RunName>(), (string?)null);
+        do
+        {
+            var page = RunsAnswer.Names.Page(names.AsEnumerable().Reverse(), after);
+            Assert.InRange(codec.Write(page).Length, 0, 64 << 10);
+            read.AddRange(page.Runs);
+            after = page.Next;
+        }
+        while (after is not null);
+        Assert.Equal(names, read);
+    }
+
+    [Fact]
+    public async Task A_name_whose_first_start_was_refused_is_no_run_and_may_be_started_rightly()
+    {
+        var runs = Begin();
+        Assert.IsType<RunReply.Refused>(await runs.Ask<RunReply>(Start(Name) with { Blocks = 0 }, Deadline));
+        Assert.Empty((await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
+        Assert.Equal(new RunReply.Refused(Name, "there is no run tiny: start it first"),
+            await runs.Ask<RunReply>(new RunRequest.Pause(Name, By()), Deadline));
+        Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name));
+        Assert.Equal([Name], (await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
+    }
+
+    [Fact]
+    public async Task A_stopped_run_that_has_committed_no_round_gives_its_name_to_one_with_other_settings()
+    {
+        var runs = Begin();
+        var first = Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId;
+        var other = Start(Name) with { Settings = RunSamples.Text(s => s with { Run = s.Run with { Seed = 43 } }) };
+        Assert.EndsWith(
+            "or stop it: until it has committed a round, its name can be used anew",
+            Assert.IsType<RunReply.Refused>(await runs.Ask<RunReply>(other, Deadline)).Why, StringComparison.Ordinal);
+
+        await runs.Ask<RunReply>(new RunRequest.Pause(Name, By()), Deadline);
+        var second = Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(other, Deadline)).RunId;
+        Assert.NotEqual(first, second);
+        Assert.Equal(second, Assert.Single(await new RunList(_database).ReadAsync(default)).Run);
+        Assert.Equal(second, (await runs.Ask<RunView>(new RunWatch.Look(Name), Deadline)).RunId);
+        Assert.NotEmpty(await JournalReader.ReadAsync(_database, first, default));   // events are never deleted
+    }
+
+    [Fact]
+    public async Task A_run_at_work_is_not_deleted_and_a_stopped_one_is_gone_after_a_failover_too()
+    {
+        var runs = Begin();
+        await StartAsync(runs, Name);
+        Assert.Equal(
+            "run tiny is at work: stop it first, with pbm run stop -n tiny, and delete it then",
+            Assert.IsType<RunReply.Refused>(await runs.Ask<RunReply>(new RunRequest.Delete(Name, By()), Deadline)).Why);
+        await runs.Ask<RunReply>(new RunRequest.Pause(Name, By()), Deadline);
+        var nodes = Inbox.Create(_system);
+        nodes.Send(runs, Report("127.0.0.1:1", "one"));
+        var deleted = Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(new RunRequest.Delete(Name, By()), Deadline));
+        while (await nodes.ReceiveAsync(Deadline) is var told && !told.Equals(new NodeCommand.DeleteRun(deleted.RunId)))
+        {
+        }
+
+        Assert.Empty((await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
+        await EndAsync();
+        runs = Begin();
+        Assert.IsType<RunReply.Refused>(await runs.Ask<RunReply>(new RunRequest.Delete(Name, By()), Deadline));
+        Assert.NotEqual(deleted.RunId, Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId);
     }
 
     [Fact]

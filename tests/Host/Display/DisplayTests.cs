@@ -55,6 +55,31 @@ public sealed class DisplayTests
             }));
 
     [Fact]
+    public void An_older_score_is_shown_with_its_round() => Assert.Equal(
+        "val 2.2871 (3.300 bits/byte) of round 5", RunLines.ValidationLoss(View with { Round = 6 }));
+
+    [Fact]
+    public void The_log_has_each_score_beside_its_own_round_the_last_one_too()
+    {
+        RunView[] views =
+        [
+            View, View with { Steps = 119 },
+            View with { Round = 6, Steps = 120 },                                    // a round that is not scored
+            View with { Round = 40, Steps = 800 },
+            View with { Round = 40, Steps = 800, ScoredRound = 40, ValLoss = 1.5, BitsPerByte = null },
+            View with { Round = 40, Steps = 800, ScoredRound = 40, ValLoss = 1.5, BitsPerByte = null, Phase = RunPhase.Finished },
+        ];
+        Assert.Equal(
+            [
+                "round  5/40  step 100/800  loss 2.3457  val 2.2871 (3.300 bits/byte)  12.3k tokens/s  1m 56s left  e3b0c44298fc",
+                "round  6/40  step 120/800  loss 2.3457  12.3k tokens/s  1m 56s left  e3b0c44298fc",
+                "round 40/40  step 800/800  loss 2.3457  12.3k tokens/s  1m 56s left  e3b0c44298fc",
+                "round 40/40  val 1.5000",
+            ],
+            views.SelectMany((view, i) => RunLines.Log(i == 0 ? null : views[i - 1], view)));
+    }
+
+    [Fact]
     public void The_header_names_run_config_and_model()
     {
         var settings = ConfigurationLoader.Load(new(["tiny"], [])).Training;
@@ -63,16 +88,17 @@ public sealed class DisplayTests
                 "run tiny   config tiny   gpt2 4x128 heads 4 context 128 vocabulary 0",
                 "80 rounds x 20 steps x 1 replica   2.05k tokens a step in 2 micro-batches   seed 42",
             ],
-            RunLines.Header("tiny", settings));
+            RunLines.Header("tiny", settings, 25_000));
         Assert.StartsWith(
-            "3 epochs x",
-            RunLines.Header("t", settings with { Run = settings.Run with { Rounds = null, Epochs = 3 } })[1], StringComparison.Ordinal);
+            "4 rounds (3 epochs of 400 blocks, 3.2 in whole rounds) x 20 steps x",
+            RunLines.Header("t", settings with { Run = settings.Run with { Rounds = null, Epochs = 3 } }, 400)[1],
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void The_json_has_the_keys_of_the_design_in_their_order() => Assert.Equal(
-        ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "tokensPerSecond",
-            "fingerprint", "checkpoint", "nodes", "devices", "waitsFor", "notice", "failure"],
+        ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "scoredRound",
+            "tokensPerSecond", "fingerprint", "checkpoint", "nodes", "devices", "waitsFor", "notice", "failure"],
         JsonNode.Parse(RunJson.Write(View))!.AsObject().Select(p => p.Key));
 
     [Fact]

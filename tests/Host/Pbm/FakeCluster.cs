@@ -1,9 +1,11 @@
 using System.Runtime.CompilerServices;
 using Elastic.Actors.Control;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Storage;
 
 namespace Elastic.Host.Tests.Pbm;
 
@@ -33,6 +35,17 @@ internal sealed class FakeCluster
 
     public RunName? Stopped { get; private set; }
 
+    public RunName? Deleted { get; private set; }
+
+    /// <summary>The run that the journal has.</summary>
+    public RememberedRun? Remembered { get; set; }
+
+    /// <summary>The corpus that the newest start goes on with.</summary>
+    public Digest? Corpus { get; private set; }
+
+    /// <summary>What the newest start is answered with, besides that it is accepted.</summary>
+    public string? Notice { get; set; }
+
     /// <summary>Who asked for the newest start or stop.</summary>
     public Origin? Asker { get; private set; }
 
@@ -46,8 +59,11 @@ internal sealed class FakeCluster
         _ => Task.FromResult(Runs),
         (_, cancel) => Watch(cancel),
         (run, origin, _) => Reply(run, origin, () => Stopped = run),
-        async (settings, origin, progress, _) =>
+        (run, origin, _) => Reply(run, origin, () => Deleted = run),
+        (run, _) => Task.FromResult(Remembered is { } known && known.Id.Name == run ? known : null),
+        async (settings, corpus, origin, progress, _) =>
         {
+            Corpus = corpus;
             await Task.Yield();
             foreach (var line in Progress)
                 progress.Report(line);
@@ -62,7 +78,7 @@ internal sealed class FakeCluster
         if (Refusal is { } why)
             return Task.FromResult<RunReply>(new RunReply.Refused(run, why));
         then();
-        return Task.FromResult<RunReply>(new RunReply.Accepted(run, new RunId($"{run}-3k9v2mq7")));
+        return Task.FromResult<RunReply>(new RunReply.Accepted(run, new RunId($"{run}-3k9v2mq7"), Notice));
     }
 
     private async IAsyncEnumerable<RunView> Watch([EnumeratorCancellation] CancellationToken cancel)

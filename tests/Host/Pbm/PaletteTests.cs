@@ -5,6 +5,8 @@ using Elastic.Host.Pbm;
 using Elastic.Messages;
 using Elastic.Messages.Pbm;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
+using Elastic.Storage;
 
 namespace Elastic.Host.Tests.Pbm;
 
@@ -58,12 +60,13 @@ public sealed class PaletteTests
     [InlineData("status")]
     [InlineData("watch")]
     [InlineData("stop")]
+    [InlineData("delete")]
     public async Task A_run_that_does_not_exist_is_answered_with_the_nearest_that_does(string command)
     {
         _cluster.Runs = [FakeCluster.Tiny, FakeCluster.Tiny with { Name = new("large") }];
         var refusal = await Assert.ThrowsAsync<NotFoundException>(() => Lines("run", command, new CallValue("name", "tyni")));
         Assert.StartsWith("there is no run tyni: did you mean tiny?", refusal.Message, StringComparison.Ordinal);
-        Assert.Null(_cluster.Stopped);
+        Assert.Equal((null, null), (_cluster.Stopped, _cluster.Deleted));
     }
 
     [Theory]
@@ -130,8 +133,8 @@ public sealed class PaletteTests
 
     [Fact]
     public async Task The_json_of_the_status_has_exactly_the_keys_of_elastic_train() => Assert.Equal(
-        ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "tokensPerSecond",
-            "fingerprint", "checkpoint", "nodes", "devices", "waitsFor", "notice", "failure"],
+        ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "scoredRound",
+            "tokensPerSecond", "fingerprint", "checkpoint", "nodes", "devices", "waitsFor", "notice", "failure"],
         Assert.Single(Objects(await Lines("run", "status"))).Select(p => p.Key));
 
     [Fact]
@@ -216,6 +219,39 @@ public sealed class PaletteTests
         Assert.Equal(("books", 7, 4UL), (_cluster.Started!.Run.Name, _cluster.Started.Run.Rounds!.Value, _cluster.Started.Run.Seed));
         Assert.Equal(["/data/a", "/data/b"], _cluster.Started.Corpus.Sources);
         Assert.Equal(Asker, _cluster.Asker);
+    }
+
+    [Fact]
+    public async Task A_start_with_nothing_but_the_name_goes_on_with_all_that_the_run_was_started_with()
+    {
+        var settings = Testing.TinySettings.Of("books", replicas: 3);
+        settings = settings with { Corpus = settings.Corpus with { Sources = ["/data/a"] } };
+        _cluster.Remembered = new RememberedRun(new RunId("books-3k9v2mq7"), settings, Digest.Of([1]));
+        await Lines("run", "start", new CallValue("name", "books"));
+        Assert.Equal(SettingsText.Write(settings), SettingsText.Write(_cluster.Started!));
+        Assert.Equal(Digest.Of([1]), _cluster.Corpus);
+
+        _cluster.Notice = "the run has 9 rounds from now on";
+        var lines = await Lines("run", "start", new CallValue("name", "books"), new CallValue("set", "run.rounds=9"));
+        Assert.Equal(["run.rounds: 4 -> 9"], SettingsDifference.Between(settings, _cluster.Started!));
+        Assert.Equal(["the run has 9 rounds from now on", "started run books; see it go: pbm run watch -n books"], Texts(lines));
+
+        await Lines("run", "start", new CallValue("name", "books"), new CallValue("corpus", "/data/b"));
+        Assert.Null(_cluster.Corpus);
+        Assert.Equal(["/data/b"], _cluster.Started!.Corpus.Sources);
+    }
+
+    [Fact]
+    public async Task A_run_is_deleted_by_its_name_or_the_refusal_is_said()
+    {
+        Assert.Equal(
+            "deleted run tiny; nodes that are here remove their files of it",
+            Texts(await Lines("run", "delete", new CallValue("name", "tiny"))).First());
+        Assert.Equal((new RunName("tiny"), Asker), (_cluster.Deleted, _cluster.Asker));
+        _cluster.Refusal = "run tiny is at work";
+        Assert.Equal(
+            "run tiny is at work",
+            (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "delete", new CallValue("name", "tiny")))).Message);
     }
 
     [Fact]

@@ -20,6 +20,7 @@ public sealed class GoldenEventTests
         new RunPaused(Id, By),
         new RunResumed(Id, By),
         new SettingsChanged(Id, """{"run.name":"a"}""", By),
+        new SettingsChanged(Id, """{"run.name":"a"}""", By, new RunExtension(3, 4, 8)),
         new RunInitialized(Id, D("version 0"), D("fingerprint 0")),
         new ReplicaHandedOver(Id, HandOver(1, 0, 2)),
         new ReplicaComputed(Id, Result(1, 0), A),

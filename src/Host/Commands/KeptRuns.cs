@@ -1,0 +1,114 @@
+using System.Data.Common;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Storage;
+
+namespace Elastic.Host.Commands;
+
+/// <summary>A run of a data directory: what the journal has of it, and what the disk has.</summary>
+/// <param name="Stored">Null for a folder of which the journal knows nothing.</param>
+/// <param name="Bytes">Of its folder; 0 where there is none.</param>
+internal sealed record KeptRun(RunId Id, StoredRun? Stored, RunFolder Folder, long Bytes)
+{
+    /// <summary>Where the run stands, in a word or two.</summary>
+    public string State => Stored switch
+    {
+        null => "not in the journal",
+        { State: null } => "unreadable",
+        { State.IsFinished: true } => "finished",
+        { State.IsPaused: true } => "stopped",
+        _ => "not finished",
+    };
+}
+
+/// <summary>The runs of a data directory, for <c>elastic run</c>.</summary>
+internal sealed class KeptRuns
+{
+    private KeptRuns(DataDirectory data, DatabaseAddress? database, IReadOnlyList<KeptRun> all) =>
+        (Data, Database, All) = (data, database, all);
+
+    public DataDirectory Data { get; }
+
+    /// <summary>The journal's database; null in the data directory of a worker, which has none.</summary>
+    public DatabaseAddress? Database { get; }
+
+    /// <summary>By name, then by id.</summary>
+    public IReadOnlyList<KeptRun> All { get; }
+
+    /// <summary>Total size of all folders of runs.</summary>
+    public long Bytes => All.Sum(r => r.Bytes);
+
+    /// <param name="database">Where the journal is; null for the data directory.</param>
+    /// <exception cref="ElasticException">The journal cannot be read.</exception>
+    public static async Task<KeptRuns> ReadAsync(DataDirectory data, string? database, CancellationToken cancel)
+    {
+        database ??= CommonOptions.EnvironmentDatabase;
+        var address = database is null && !File.Exists(data.Journal) ? null : DatabaseAddress.Parse(database, data.Root);
+        try
+        {
+            var stored = address is null ? [] : await StoredRuns.ReadAsync(address, cancel);
+            return new KeptRuns(data, address,
+            [
+                .. stored.Select(s => s.Id).Union(data.RunIds).Distinct()
+                    .Select(id => new KeptRun(id, stored.FirstOrDefault(s => s.Id == id), data.Run(id), SizeOf(data.Run(id).Root)))
+                    .OrderBy(r => r.Id.Name.Value, StringComparer.Ordinal).ThenBy(r => r.Id.Value, StringComparer.Ordinal),
+            ]);
+        }
+        catch (Exception e) when (e is DbException or TimeoutException)
+        {
+            throw new ElasticException(
+                $"the journal {address} cannot be read ({e.Message}): "
+                + "name the data directory with --data-dir, or its database with --database", e);
+        }
+    }
+
+    /// <summary>The runs of a name: the one in the journal, and folders that earlier runs of the name have left.</summary>
+    /// <exception cref="NotFoundException">There is none.</exception>
+    public IReadOnlyList<KeptRun> Named(RunName name)
+    {
+        var named = All.Where(r => r.Id.Name == name).ToList();
+        var names = All.Select(r => r.Id.Name.Value).Distinct().ToList();
+        return named.Count > 0 ? named : throw new NotFoundException(
+            $"there is no run {name} in {Data.Root}: " +
+            (names.Count == 0
+                ? "there are no runs at all"
+                : $"did you mean {EditDistance.Nearest(name.Value, names)}? All of them: elastic run list"));
+    }
+
+    /// <summary>Removes a run from the list of the journal, and its folder.</summary>
+    public async Task DeleteAsync(KeptRun run, CancellationToken cancel)
+    {
+        if (Database is { } database && run.Stored is not null)
+            await new RunList(database).RemoveAsync(run.Id, cancel);
+        try
+        {
+            if (Directory.Exists(run.Folder.Root))
+                Directory.Delete(run.Folder.Root, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ElasticException($"{run.Folder.Root} cannot be removed: {e.Message} Remove it by hand", e);
+        }
+    }
+
+    /// <summary>Bytes of all files below a folder; files that go meanwhile count as none.</summary>
+    public static long SizeOf(string folder)
+    {
+        if (!Directory.Exists(folder))
+            return 0;
+        var bytes = 0L;
+        foreach (var file in new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories))
+        {
+            try
+            {
+                bytes += file.Length;
+            }
+            catch (FileNotFoundException)
+            {
+                continue;
+            }
+        }
+
+        return bytes;
+    }
+}

@@ -1,0 +1,62 @@
+using System.Data.Common;
+using Elastic.Coordination;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Storage;
+
+/// <summary>What a run was started with, so that its name alone goes on with it.</summary>
+public sealed record RememberedRun(RunId Id, TrainingSettings Settings, Digest Corpus);
+
+/// <summary>A run as the journal has it.</summary>
+/// <param name="State">Null where its events cannot be read.</param>
+/// <param name="Problem">Why they cannot.</param>
+public sealed record StoredRun(RunId Id, RunName Name, RunState? State, string? Problem);
+
+/// <summary>Reads runs from the journal without a supervisor, whether seeds are writing it or not.</summary>
+public static class StoredRuns
+{
+    /// <summary>All runs of the list, oldest first.</summary>
+    /// <exception cref="DbException">The database cannot be read.</exception>
+    /// <exception cref="TimeoutException">Likewise.</exception>
+    public static async Task<IReadOnlyList<StoredRun>> ReadAsync(DatabaseAddress database, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(database);
+        var runs = new List<StoredRun>();
+        foreach (var listed in await new RunList(database.ReadOnly()).ReadAsync(cancel))
+        {
+            try
+            {
+                var events = await JournalReader.ReadAsync(database, listed.Run, cancel);
+                runs.Add(new StoredRun(
+                    listed.Run, new RunName(listed.Name), events.Aggregate(RunState.Empty(listed.Run), Run.Apply), null));
+            }
+            catch (ElasticException e)
+            {
+                runs.Add(new StoredRun(listed.Run, new RunName(listed.Name), null, e.Message));
+            }
+        }
+
+        return runs;
+    }
+
+    /// <summary>The newest run of that name; null where there is none, or the database cannot say.</summary>
+    /// <exception cref="ElasticException">Its events cannot be read.</exception>
+    public static async Task<RememberedRun?> FindAsync(DatabaseAddress database, RunName name, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(database);
+        try
+        {
+            if ((await new RunList(database.ReadOnly()).ReadAsync(cancel)).LastOrDefault(r => r.Name == name.Value) is not { } listed)
+                return null;
+            var run = (await JournalReader.ReadSettingsAsync(database, listed.Run, cancel))
+                .Aggregate(RunState.Empty(listed.Run), Run.Apply);
+            return run.Exists ? new RememberedRun(listed.Run, SettingsText.Read(run.Settings!), run.Corpus!.Value) : null;
+        }
+        catch (Exception e) when (e is DbException or TimeoutException)
+        {
+            return null;                                               // the start, which needs the database, says what is wrong with it
+        }
+    }
+}

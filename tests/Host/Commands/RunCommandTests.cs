@@ -1,0 +1,127 @@
+using Elastic.Host.Commands;
+using Elastic.Host.Configuration;
+using Elastic.Messages;
+using Elastic.Storage;
+using Elastic.Testing;
+
+namespace Elastic.Host.Tests.Commands;
+
+/// <summary>Runs that lie in a data directory with its journal; nothing is trained here.</summary>
+public sealed class RunCommandTests : IAsyncLifetime
+{
+    private readonly string _root = Directory.CreateTempSubdirectory("elastic-test-").FullName;
+    private readonly StringWriter _output = new(), _error = new();
+
+    public async ValueTask InitializeAsync()
+    {
+        var database = DatabaseAddress.Parse(null, _root);
+        await database.PrepareAsync(_ => { }, default);
+        await new RunList(database).AddAsync(RunSamples.Id, "a", default);
+        await JournalTable.WriteAsync(database, RunSamples.Id, RunSamples.Journal(4));
+        foreach (var (run, bytes) in new[] { (RunSamples.Id.Value, 2048), ("gone-00000000", 1024) })
+        {
+            Directory.CreateDirectory(Path.Combine(_root, "runs", run, "blobs"));
+            await File.WriteAllBytesAsync(Path.Combine(_root, "runs", run, "blobs", "x"), new byte[bytes]);
+        }
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _output.Dispose();
+        _error.Dispose();
+        Directory.Delete(_root, recursive: true);
+        return ValueTask.CompletedTask;
+    }
+
+    [Fact]
+    public async Task The_list_shows_state_and_size_and_folders_that_belong_to_no_run()
+    {
+        Assert.Equal(ExitCodes.Done, await Run("list"));
+        Assert.Equal(
+            [
+                "RUN   ID             STATE               ROUND     VAL     SIZE",
+                "a     a-00000000     finished              4/4  1.0000  2.0 KiB",
+                "gone  gone-00000000  not in the journal                 1.0 KiB",
+                $"3.0 KiB in {Path.Combine(_root, "runs")}",
+            ],
+            Lines());
+    }
+
+    [Fact]
+    public async Task A_run_is_shown_with_its_files_and_the_settings_that_are_not_the_defaults()
+    {
+        Assert.Equal(ExitCodes.Done, await Run("show", "--run", "a"));
+        var shown = Lines();
+        foreach (var line in new[] { "run           a", "round         4/4", "blobs         2.0 KiB", "setting       run.replicas = 2" })
+            Assert.Contains(line, shown);
+        Assert.DoesNotContain(shown, l => l.Contains("run.seed", StringComparison.Ordinal));
+        Assert.Equal(ExitCodes.NotFound, await Run("show", "--run", "b"));
+        Assert.Contains("did you mean a?", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_deleted_run_is_gone_from_list_and_disk_and_its_events_stay()
+    {
+        Assert.Equal(ExitCodes.Done, await Run("delete", "--run", "a"));
+        Assert.Equal(["deleted a-00000000, 2.0 KiB"], Lines());
+        var database = DatabaseAddress.Parse(null, _root);
+        Assert.Empty(await new RunList(database).ReadAsync(default));
+        Assert.NotEmpty(await JournalReader.ReadAsync(database, RunSamples.Id, default));
+        Assert.False(Directory.Exists(Path.Combine(_root, "runs", "a-00000000")));
+        Assert.Null(await StoredRuns.FindAsync(database, new RunName("a"), default));
+    }
+
+    [Fact]
+    public async Task A_directory_in_use_is_left_alone()
+    {
+        using var held = new DataDirectory(_root).Take();
+        Assert.Equal(ExitCodes.Failed, await Run("delete", "--run", "a"));
+        Assert.Contains($"is in use by process {Environment.ProcessId}", _error.ToString(), StringComparison.Ordinal);
+        Assert.True(Directory.Exists(Path.Combine(_root, "runs", "a-00000000")));
+    }
+
+    [Fact]
+    public async Task Pruning_removes_what_belongs_to_no_run_and_says_so_first()
+    {
+        Assert.Equal(ExitCodes.Done, await Run("prune", "--dry-run"));
+        Assert.Equal([$"would remove {Path.Combine(_root, "runs", "gone-00000000")}, 1.0 KiB"], Lines());
+        Assert.True(Directory.Exists(Path.Combine(_root, "runs", "gone-00000000")));
+        await Run("prune");
+        Assert.False(Directory.Exists(Path.Combine(_root, "runs", "gone-00000000")));
+        Assert.True(Directory.Exists(Path.Combine(_root, "runs", "a-00000000")));
+
+        File.Delete(Path.Combine(_root, "journal.db"));                  // as on a worker
+        Assert.Equal(ExitCodes.Failed, await Run("prune"));
+        Assert.Contains("nothing says which runs are still wanted", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_name_alone_goes_on_with_what_the_journal_remembers_and_only_what_is_given_changes()
+    {
+        var request = new ConfigurationRequest([], [], Run: "a", DataDir: _root);
+        var settings = await TrainCommand.LoadAsync(request, default);
+        Assert.Equal(RunSamples.Begin.Settings, Messages.Settings.SettingsText.Write(settings.Training));
+        Assert.Equal((RunSamples.Begin.Corpus, "as started"), (settings.Corpus, settings.Title));
+
+        var changed = await TrainCommand.LoadAsync(request with { Sets = ["run.rounds=9"] }, default);
+        Assert.Equal(
+            ["run.rounds: 4 -> 9"], Messages.Settings.SettingsDifference.Between(settings.Training, changed.Training));
+        Assert.Null((await TrainCommand.LoadAsync(request with { Corpus = ["/data"] }, default)).Corpus);
+
+        // Whoever names a preset means it.
+        var preset = (await TrainCommand.LoadAsync(request with { Configs = ["tiny"] }, default)).Training;
+        Assert.Equal((80, "a"), (preset.Run.Rounds, preset.Run.Name));
+        // Another name is another run.
+        Assert.Equal("tiny", (await TrainCommand.LoadAsync(request with { Run = "b" }, default)).Title);
+    }
+
+    private List<string> Lines()
+    {
+        var lines = _output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).ToList();
+        _output.GetStringBuilder().Clear();
+        return lines;
+    }
+
+    private Task<int> Run(params string[] args) =>
+        ElasticCommandLine.RunAsync(["run", .. args, "--data-dir", _root], _output, _error);
+}
