@@ -9,6 +9,10 @@ namespace Elastic.Coordination;
 public sealed class RunProgress
 {
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(15);
+
+    // Reports that waited somewhere come at one moment, and say nothing about the time between them.
+    private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(1);
+
     private readonly Dictionary<int, NodeReport.StepTaken> _newest = [];
     private readonly Queue<(TimeSpan At, long Tokens)> _recent = new();
 
@@ -18,27 +22,29 @@ public sealed class RunProgress
     {
         // Two nodes may compute the same round of a replica: only the node that is ahead counts.
         var last = _newest.GetValueOrDefault(step.Replica);
-        var before = last is null || last.Round < step.Round ? 0 : last.Step;
+        // The first report of a replica says how far it is, not since when: another process may have taken the steps before it.
+        var before = last is null ? step.Step : last.Round < step.Round ? 0 : last.Step;
         if (last is not null && (last.Round > step.Round || (last.Round == step.Round && last.Step >= step.Step)))
             return;
         _newest[step.Replica] = step;
         _recent.Enqueue((now, (step.Step - before) * tokens));
-        while (_recent.Count > 2 && now - _recent.Peek().At > Window)
+        // Where steps are slower than the window, what is left must still span the time of the newest ones.
+        while (_recent.Count > 2 && now - _recent.Peek().At > Window && now - _recent.ElementAt(1).At >= Shortest)
             _recent.Dequeue();
     }
 
     /// <summary>Forgets all steps: the run has gone back to an earlier round.</summary>
     public void Forget() => _newest.Clear();
 
-    /// <summary>Over the last seconds; 0 before the second report.</summary>
+    /// <summary>Over the last seconds; 0 before there are reports of a second at least.</summary>
     public double TokensPerSecond
     {
         get
         {
             if (_recent.Count < 2)
                 return 0;
-            var seconds = (_recent.Last().At - _recent.Peek().At).TotalSeconds;
-            return seconds > 0 ? _recent.Skip(1).Sum(r => r.Tokens) / seconds : 0;
+            var time = _recent.Last().At - _recent.Peek().At;
+            return time >= Shortest ? _recent.Skip(1).Sum(r => r.Tokens) / time.TotalSeconds : 0;
         }
     }
 

@@ -167,6 +167,27 @@ public sealed class PaletteTests
     }
 
     [Fact]
+    public void A_line_of_a_watch_fits_a_hundred_columns_and_keeps_what_matters_most()
+    {
+        var large = FakeCluster.Tiny with
+        {
+            Round = 99_999,
+            Rounds = 100_000,
+            Steps = 1_999_980,
+            TotalSteps = 2_000_000,
+            Tokens = 1,
+            TotalTokens = 900_000_000_000,
+        };
+        foreach (var view in new[] { FakeCluster.Tiny, large, large with { Phase = RunPhase.Waiting } })
+        {
+            var line = Assert.Single(new RunWatchLines(TimeProvider.System).Of(view)).Text!;
+            Assert.InRange(line.Length, 1, 100);
+            Assert.Contains($"{view.Round}/{view.Rounds}", line, StringComparison.Ordinal);
+            Assert.Contains("loss 2.3457  val 2.2871", line, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void Between_rounds_a_watch_shows_a_line_a_second_and_only_where_something_changed()
     {
         var time = new HandClock();
