@@ -36,6 +36,7 @@ internal static class ErrorReport
             {
                 SettingsException => ExitCodes.WrongUsage,
                 NotFoundException => ExitCodes.NotFound,
+                UnavailableException => ExitCodes.Unreachable,
                 _ => ExitCodes.Failed,
             }, expected.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries)),
         (IOException or UnauthorizedAccessException) and var disk when DiskProblem.Describe(disk) is { } problem =>

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Elastic.Host;
 
-/// <summary>Signals by their numbers on Linux: .NET has no name for some, and its names for others do not compile for all systems.</summary>
+/// <summary>
+/// Signals by their numbers on Linux: .NET has no name for some, and its names for others do not compile for all systems.
+/// </summary>
 internal static class LinuxSignals
 {
     /// <summary>What a batch system sends before the time is up, e.g. SLURM with --signal=USR1@60.</summary>

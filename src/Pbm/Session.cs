@@ -26,12 +26,14 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
         {
             if (line.Help)
                 return await HelpAsync(line.Words, cancel);
-            for (var failures = 0; ; failures++)
+            string? told = null;
+            for (var (failures, isFirst) = (0, true); ; (failures, isFirst) = (failures + 1, false))
             {
-                var lost = await CallAsync(line, isFirst: failures == 0, () => failures = 0, cancel);
+                var lost = await CallAsync(line, isFirst, () => (failures, told) = (0, null), cancel);
                 if (lost.Why is null)
                     return lost.ExitCode;
-                console.Error.WriteLine($"{TerminalText.Printable(lost.Why.Split('\n')[0])}; trying again, Ctrl-C ends it");
+                if (lost.Why != told)
+                    console.Error.WriteLine($"{TerminalText.Printable((told = lost.Why).Split('\n')[0])}; trying again, Ctrl-C ends it");
                 await Task.Delay(Again.After(failures), cancel);
             }
         }

@@ -15,10 +15,11 @@ public sealed class FollowTests
         var running = pbm.RunAsync(seed.Address.ToString(), "run", "watch");
         await seed.PlayCallAsync((_, stream, _) => stream.WriteAsync(new PbmMessage.Line("round 1"), TestDeadline.Token), Palettes);
         await seed.PlayAsync((_, _) => Task.CompletedTask);                         // a seed that hangs up at once
-        await seed.PlayCallAsync(
-            (_, stream, _) => stream.WriteAsync(
-                new PbmMessage.End(ExitCodes.Unreachable, "this seed is shutting down"), TestDeadline.Token),
-            Palettes);
+        for (var i = 0; i < 2; i++)                                                // the second one says nothing new
+            await seed.PlayCallAsync(
+                (_, stream, _) => stream.WriteAsync(
+                    new PbmMessage.End(ExitCodes.Unreachable, "this seed is shutting down"), TestDeadline.Token),
+                Palettes);
         await seed.PlayCallAsync(async (_, stream, call) =>
         {
             Assert.Equal(("run", "watch"), (call.Palette, call.Command));
@@ -27,7 +28,7 @@ public sealed class FollowTests
         }, Palettes);
         Assert.Equal(0, await running);
         Assert.Equal(["round 1", "round 2"], pbm.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries));
-        Assert.Equal(3, pbm.Error.Split("trying again").Length - 1);
+        Assert.Equal(2, pbm.Error.Split("trying again").Length - 1);
         Assert.Contains("this seed is shutting down", pbm.Error, StringComparison.Ordinal);
     }
 

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Elastic.Actors.Nodes;
-using Elastic.Foundation;
 
 namespace Elastic.Host.Commands;
 

@@ -74,7 +74,7 @@ internal sealed class LiveDisplay : IRunDisplay
         }
         catch (IOException)
         {
-            // The terminal was closed; the run goes on without a display.
+            // The terminal was closed.
         }
     }
 
@@ -82,15 +82,22 @@ internal sealed class LiveDisplay : IRunDisplay
 
     private async Task DrawAsync(LiveDisplayContext live)
     {
-        await foreach (var draw in _work.Reader.ReadAllAsync())
+        try
         {
-            draw(live);
-            // Of several waiting views, draws only the newest.
-            if (!_work.Reader.TryPeek(out _))
-                live.Refresh();
-        }
+            await foreach (var draw in _work.Reader.ReadAllAsync())
+            {
+                draw(live);
+                // Of several waiting views, draws only the newest.
+                if (!_work.Reader.TryPeek(out _))
+                    live.Refresh();
+            }
 
-        live.Refresh();
+            live.Refresh();
+        }
+        catch (IOException)
+        {
+            _work.Writer.TryComplete();                         // the terminal was closed; the run goes on without a display
+        }
     }
 
     // Spectre writes text above the live lines. One call, so that they are redrawn once.

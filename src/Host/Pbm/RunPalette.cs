@@ -143,7 +143,7 @@ internal sealed class RunPalette
                 throw new ElasticException(
                     $"run {run} was stopped at round {last.Round}/{last.Rounds}; the same pbm run start goes on with it");
             default:
-                throw new ElasticException(
+                throw new UnavailableException(
                     $"the supervisor of run {run} was lost from sight; see whether it goes on with: pbm run status -n {run}");
         }
     }

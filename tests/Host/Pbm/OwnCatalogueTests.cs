@@ -1,6 +1,5 @@
 using Elastic.Host.Pbm;
 using Elastic.Messages.Pbm;
-using Elastic.Pbm;
 
 namespace Elastic.Host.Tests.Pbm;
 

@@ -163,7 +163,8 @@ public sealed class PaletteTests
             (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "watch"))).Message, StringComparison.Ordinal);
         _cluster.Views = [FakeCluster.Tiny];
         Assert.Contains(
-            "lost from sight", (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "watch"))).Message, StringComparison.Ordinal);
+            "lost from sight", (await Assert.ThrowsAsync<UnavailableException>(() => Lines("run", "watch"))).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
