@@ -1,6 +1,8 @@
 namespace Elastic.Foundation;
 
-/// <summary>Whoever is to answer does not at the moment, and nothing is wrong with the question: the same again later may be answered.</summary>
+/// <summary>
+/// Whoever is to answer does not at the moment, and nothing is wrong with the question: the same again later may be answered.
+/// </summary>
 public sealed class UnavailableException : ElasticException
 {
     public UnavailableException() { }

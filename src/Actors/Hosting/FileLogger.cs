@@ -11,8 +11,10 @@ namespace Elastic.Actors.Hosting;
 /// </summary>
 public sealed class FileLogger : ReceiveActor
 {
+    // Of the process: a node that finds no seed starts one actor system after the other, and each says the same.
+    private static readonly Repetitions Repetitions = new();
+
     private readonly LogFile? _file;
-    private readonly Repetitions _repetitions = new();
 
     public FileLogger()
     {
@@ -25,12 +27,15 @@ public sealed class FileLogger : ReceiveActor
 
     private void Write(LogEvent e)
     {
+        if (_file is null)
+            return;
         var text = $"{e.LogSource}: {e.Message}";
+        var skipped = 0;
         // What Elastic itself says is said when something has happened; Akka repeats itself until somebody acts.
-        if (_file is null || (IsRepeatedByAkka(e) && !_repetitions.IsDue(text, e.Timestamp)))
+        if (IsRepeatedByAkka(e) && !Repetitions.IsDue(text, e.Timestamp, out skipped))
             return;
         _file.Append($"{e.Timestamp.ToString("o", CultureInfo.InvariantCulture)} {e.LogLevel().ToString()[..4].ToUpperInvariant()} {text}"
-            + (_repetitions.TakeSkipped(text) is > 0 and var skipped ? $" (and {skipped} more like it since the last one)" : "")
+            + (skipped > 0 ? $" (and {skipped} more like it since the last one)" : "")
             + (e.Cause is null ? "" : $"{Environment.NewLine}{e.Cause}") + Environment.NewLine);
     }
 

@@ -13,29 +13,26 @@ internal sealed class Repetitions
 
     private readonly Dictionary<string, (DateTime Written, int Skipped)> _known = new(StringComparer.Ordinal);
 
-    /// <summary>Whether the line is written; counts it otherwise.</summary>
-    public bool IsDue(string line, DateTime now)
+    /// <summary>Whether the line is written now.</summary>
+    /// <param name="skipped">How many lines like it were not written since the last one that was.</param>
+    public bool IsDue(string line, DateTime now, out int skipped)
     {
         var key = KeyOf(line);
-        if (_known.TryGetValue(key, out var last) && now - last.Written < Interval)
+        lock (_known)
         {
-            _known[key] = last with { Skipped = last.Skipped + 1 };
-            return false;
+            var isKnown = _known.TryGetValue(key, out var last);
+            skipped = last.Skipped;
+            if (isKnown && now - last.Written < Interval)
+            {
+                _known[key] = last with { Skipped = skipped + 1 };
+                return false;
+            }
+
+            if (_known.Count >= Most)
+                _known.Clear();
+            _known[key] = (now, 0);
+            return true;
         }
-
-        if (_known.Count >= Most)
-            _known.Clear();
-        _known[key] = last with { Written = now };
-        return true;
-    }
-
-    /// <summary>How many lines like this one were not written since the last one that was.</summary>
-    public int TakeSkipped(string line)
-    {
-        if (!_known.TryGetValue(KeyOf(line), out var last))
-            return 0;
-        _known[KeyOf(line)] = last with { Skipped = 0 };
-        return last.Skipped;
     }
 
     // Numbers are times, counters and the names of temporary actors. Addresses differ by their port, which is kept: it names the node.
