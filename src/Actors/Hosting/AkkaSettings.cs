@@ -28,10 +28,14 @@ internal static class AkkaSettings
             .WithFallback(Common(paths));
 
     /// <summary>For the actor system of the process's devices, which outlives its memberships.</summary>
-    public static Config ForDevices(DataPaths paths) => ConfigurationFactory.ParseString($$"""
-        akka.actor.provider = local
-        elastic.tokenizer-dispatcher.dedicated-thread-pool.thread-count = {{Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture)}}
-        """).WithFallback(Common(paths));
+    public static Config ForDevices(DataPaths paths)
+    {
+        var cores = Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture);
+        return ConfigurationFactory.ParseString($$"""
+            akka.actor.provider = local
+            elastic.tokenizer-dispatcher.dedicated-thread-pool.thread-count = {{cores}}
+            """).WithFallback(Common(paths));
+    }
 
     private static Config Common(DataPaths paths)
     {
