@@ -44,11 +44,11 @@ internal static class CommonOptions
     /// <param name="example">With a key that the command takes.</param>
     public static Option<string[]> Set(
         string example = "--set optimizer.learning-rate=1e-3 or --set optimizer.betas=[0.9,0.99]") => new(SetName)
-    {
-        Description = $"Sets one configuration key, e.g. {example}. Repeatable; beats files.",
-        HelpName = "KEY=VALUE",
-        DefaultValueFactory = _ => [],
-    };
+        {
+            Description = $"Sets one configuration key, e.g. {example}. Repeatable; beats files.",
+            HelpName = "KEY=VALUE",
+            DefaultValueFactory = _ => [],
+        };
 
     public static Option<string[]> Corpus() => new("--corpus")
     {
