@@ -335,12 +335,12 @@ public sealed class ElasticNode : IAsyncDisposable
         var deadline = within ?? StartDeadline;
         try
         {
-            return await (Runs ?? throw new ElasticException("this process is just joining the cluster again: try again in a moment"))
+            return await (Runs ?? throw new UnavailableException("this process is just joining the cluster again: try again in a moment"))
                 .Ask<T>(question, deadline, cancel);
         }
         catch (AskTimeoutException e)
         {
-            throw new ElasticException($"the supervisor did not answer within {deadline.TotalSeconds} s: " +
+            throw new UnavailableException($"the supervisor did not answer within {deadline.TotalSeconds} s: " +
                                        "it may be moving to another seed, or its database may be slow or down; " +
                                        "log.txt in the data directory has the details", e);
         }

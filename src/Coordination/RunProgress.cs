@@ -28,7 +28,8 @@ public sealed class RunProgress
             return;
         _newest[step.Replica] = step;
         _recent.Enqueue((now, (step.Step - before) * tokens));
-        while (_recent.Count > 2 && now - _recent.Peek().At > Window)
+        // Where steps are slower than the window, what is left must still span the time of the newest ones.
+        while (_recent.Count > 2 && now - _recent.Peek().At > Window && now - _recent.ElementAt(1).At >= Burst)
             _recent.Dequeue();
     }
 

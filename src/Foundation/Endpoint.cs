@@ -46,7 +46,7 @@ public readonly record struct Endpoint
         var wrong = colon < 0 || text is ['[', .., ']'] ? "it has no port"
             : host is not ['[', ..] && (IPAddress.TryParse(host, out var bare) || IPAddress.TryParse(text, out bare)) && IsIPv6(bare)
                 ? "an IPv6 address needs brackets"
-            : ProblemOf(host) is { } ofHost ? ofHost
+            : ProblemOfHost(host) is { } ofHost ? ofHost
             : !int.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || !IsPort(number)
                 ? "its port is not 1 to 65535"
             : null;
@@ -62,7 +62,20 @@ public readonly record struct Endpoint
     /// <summary>A host as an endpoint keeps it.</summary>
     /// <exception cref="ElasticException">It is neither an address nor a name.</exception>
     public static string HostOf(string host) =>
-        ProblemOf(host) is { } problem ? throw new ElasticException($"\"{host}\" is no host: {problem}") : Canonical(host);
+        ProblemOfHost(host) is { } problem ? throw new ElasticException($"\"{host}\" is no host: {problem}") : Canonical(host);
+
+    /// <summary>What is wrong with a host, and what was expected; null where nothing is.</summary>
+    public static string? ProblemOfHost(string host)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        return host.Length == 0 ? "it has no host"
+            : Uri.CheckHostName(host) == UriHostNameType.Unknown ? "its host is neither an address nor a name"
+            // A process can listen on it, but nobody can connect to it, and a node has one address for both.
+            : IPAddress.TryParse(host, out var address) && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any))
+                ? "it stands for all addresses of a machine; name the one by which others reach the node, "
+                    + $"on this machine {string.Join(" or ", MachineAddresses.All())}"
+            : null;
+    }
 
     /// <summary>A host as it stands in front of a port: an IPv6 address in brackets.</summary>
     public static string Bracketed(string host) => host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host;
@@ -70,11 +83,6 @@ public readonly record struct Endpoint
     private static bool IsIPv6(IPAddress address) => address.AddressFamily == AddressFamily.InterNetworkV6;
 
     private static bool IsPort(int port) => port is > 0 and <= ushort.MaxValue;
-
-    private static string? ProblemOf(string host) =>
-        host.Length == 0 ? "it has no host"
-        : Uri.CheckHostName(host) == UriHostNameType.Unknown ? "its host is neither an address nor a name"
-        : null;
 
     private static string Canonical(string host) =>
         IPAddress.TryParse(host, out var address) && IsIPv6(address) ? address.ToString() : host;

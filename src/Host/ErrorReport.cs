@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
 
@@ -12,30 +13,42 @@ internal static class ErrorReport
     /// <summary>
     /// Writes <paramref name="error"/> to <paramref name="to"/>; a defect's stack trace goes to <paramref name="logFile"/>.
     /// </summary>
-    public static int Write(Exception error, TextWriter to, string logFile)
+    public static int Write(Exception error, TextWriter to, string logFile) => Write(Of(error, logFile), to);
+
+    /// <summary>Writes the lines, each marked as an error.</summary>
+    /// <param name="json">For a command that was asked for JSON: its standard output gets one object in place of the result.</param>
+    public static int Write((int ExitCode, IReadOnlyList<string> Lines) failure, TextWriter to, TextWriter? json = null)
     {
-        switch (Cause(error))
-        {
-            case ElasticException expected:
-                foreach (var line in expected.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries))
-                    to.WriteLine($"error: {line}");
-                return expected switch
-                {
-                    SettingsException => ExitCodes.WrongUsage,
-                    NotFoundException => ExitCodes.NotFound,
-                    _ => ExitCodes.Failed,
-                };
-            case IOException or UnauthorizedAccessException when DiskProblem.Describe(Cause(error)) is { } problem:
-                to.WriteLine($"error: {problem}");
-                return ExitCodes.Failed;
-            case var defect:
-                to.WriteLine($"error: unexpected {defect.GetType().Name}: {defect.Message.Split('\n')[0]}");
-                to.WriteLine(TryLog(error, logFile)
-                    ? $"error: this is a defect of Elastic; the details are in {logFile}"
-                    : $"error: this is a defect of Elastic; the details:\n{error}");
-                return ExitCodes.Failed;
-        }
+        foreach (var line in failure.Lines)
+            to.WriteLine($"error: {line}");
+        json?.WriteLine(Json(failure.ExitCode, string.Join('\n', failure.Lines)));
+        return failure.ExitCode;
     }
+
+    /// <summary>What a command that was asked for JSON writes where it has no result.</summary>
+    public static string Json(int exitCode, string error) => new JsonObject { ["error"] = error, ["exitCode"] = exitCode }.ToJsonString();
+
+    /// <summary>The exit code and what is to be said.</summary>
+    public static (int ExitCode, IReadOnlyList<string> Lines) Of(Exception error, string logFile) => Cause(error) switch
+    {
+        ElasticException expected => (
+            expected switch
+            {
+                SettingsException => ExitCodes.WrongUsage,
+                NotFoundException => ExitCodes.NotFound,
+                UnavailableException => ExitCodes.Unreachable,
+                _ => ExitCodes.Failed,
+            }, expected.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries)),
+        (IOException or UnauthorizedAccessException) and var disk when DiskProblem.Describe(disk) is { } problem =>
+            (ExitCodes.Failed, [problem]),
+        var defect => (ExitCodes.Failed,
+        [
+            $"unexpected {defect.GetType().Name}: {defect.Message.Split('\n')[0]}",
+            TryLog(error, logFile)
+                ? $"this is a defect of Elastic; the details are in {logFile}"
+                : $"this is a defect of Elastic; the details:\n{error}",
+        ]),
+    };
 
     // Tasks and static constructors wrap the exception that was thrown.
     private static Exception Cause(Exception error) => error switch
@@ -45,17 +58,6 @@ internal static class ErrorReport
         _ => error,
     };
 
-    private static bool TryLog(Exception error, string logFile)
-    {
-        try
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(logFile)!);
-            File.AppendAllText(logFile, $"{DateTimeOffset.UtcNow:O} {error}\n");
-            return true;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return false;
-        }
-    }
+    private static bool TryLog(Exception error, string logFile) =>
+        new LogFile(logFile).Append($"{DateTimeOffset.UtcNow:O} {error}\n");
 }

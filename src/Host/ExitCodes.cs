@@ -11,7 +11,7 @@ internal static class ExitCodes
 
     public const int NotFound = 3;
 
-    /// <summary>No seed answers, or the seed is leaving.</summary>
+    /// <summary>No seed or no supervisor answers, or the seed is leaving: the same again later may succeed.</summary>
     public const int Unreachable = 4;
 
     /// <summary>Stopped by Ctrl-C or SIGTERM, as shells count it: 128 + SIGINT.</summary>

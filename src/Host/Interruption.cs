@@ -1,16 +1,21 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Elastic.Host;
 
 /// <summary>
-/// Ctrl-C and SIGTERM. The first signal asks for a stop at the next step boundary, where nothing is lost; the operating system handles the
-/// second one and ends the process at once, which loses time but no data.
+/// The signals that ask a process to leave: Ctrl-C, SIGTERM, SIGHUP (the terminal or the connection to it was closed) and SIGUSR1 (what
+/// SLURM's --signal sends before the time is up). The first one asks for a stop at the next step boundary, where nothing is lost. After a
+/// Ctrl-C or SIGTERM the operating system handles a second one, and ends the process at once, which loses time but no data. SIGHUP and
+/// SIGUSR1 only ever ask: a closed terminal sends SIGHUP twice.
 /// </summary>
 internal sealed class Interruption : IDisposable
 {
+    private const int SigHupNumber = 1;
+
     private readonly CancellationTokenSource _source = new();
     private readonly List<PosixSignalRegistration> _signals = [];
-    private int _count;
+    private int _count, _insisted;
 
     private Interruption() { }
 
@@ -23,9 +28,23 @@ internal sealed class Interruption : IDisposable
     public static Interruption Listen(Action onFirst)
     {
         var interruption = new Interruption();
-        foreach (var signal in new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM })
-            interruption._signals.Add(PosixSignalRegistration.Create(signal, context => interruption.Handle(context, onFirst)));
+        List<PosixSignal> signals = [PosixSignal.SIGINT, PosixSignal.SIGTERM, LinuxSignals.User1];
+        // nohup starts programs with SIGHUP ignored: they are to outlive the terminal.
+        if (!IsIgnored(SigHupNumber, ReadStatus()))
+            signals.Add(PosixSignal.SIGHUP);
+        foreach (var signal in signals)
+            interruption._signals.Add(PosixSignalRegistration.Create(
+                signal, context => context.Cancel = interruption.Handle(context.Signal, onFirst)));
         return interruption;
+    }
+
+    /// <summary>Whether a signal is ignored, by the text of /proc/self/status: "SigIgn: 0000000000001001", a bit for each signal.</summary>
+    public static bool IsIgnored(int signal, string status)
+    {
+        var line = status.Split('\n').FirstOrDefault(l => l.StartsWith("SigIgn:", StringComparison.Ordinal));
+        return line is not null
+            && ulong.TryParse(line["SigIgn:".Length..].Trim(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var mask)
+            && (mask >> (signal - 1) & 1) == 1;
     }
 
     public void Dispose()
@@ -35,17 +54,31 @@ internal sealed class Interruption : IDisposable
         _source.Dispose();
     }
 
-    private void Handle(PosixSignalContext context, Action onFirst)
+    /// <summary>Handles a signal.</summary>
+    /// <returns>False where the operating system is to end the process.</returns>
+    public bool Handle(PosixSignal signal, Action onFirst)
     {
-        context.Cancel = Interlocked.Increment(ref _count) == 1;
-        if (context.Cancel)
+        var insists = signal is PosixSignal.SIGINT or PosixSignal.SIGTERM;
+        if (insists && Interlocked.Increment(ref _insisted) > 1)
+            return false;
+        if (Interlocked.Increment(ref _count) == 1)
         {
             onFirst();
             _source.Cancel();
         }
-        else if (!Console.IsOutputRedirected)
+
+        return true;
+    }
+
+    private static string ReadStatus()
+    {
+        try
         {
-            Console.Out.Write("\e[?25h\n");      // a live display hides the cursor
+            return File.ReadAllText("/proc/self/status");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return "";
         }
     }
 }

@@ -1,4 +1,14 @@
 // The elastic executable: parses the command line, runs one command, turns the result into an exit code.
+using Elastic.Host;
 using Elastic.Host.Commands;
+using Elastic.Host.Display;
 
-return await ElasticCommandLine.RunAsync(args, Console.Out, Console.Error);
+// First of all: without file descriptors no further assembly can be loaded, and the message would be about that.
+if (OpenFiles.Problem() is { } tooFew)
+{
+    Console.Error.WriteLine($"error: {tooFew}");
+    return ExitCodes.Failed;
+}
+
+return await ElasticCommandLine.RunAsync(
+    args, TerminalWriter.For(Console.Out, Console.IsOutputRedirected), TerminalWriter.For(Console.Error, Console.IsErrorRedirected));

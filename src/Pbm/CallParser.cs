@@ -52,8 +52,11 @@ internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
             if (command.Arguments.FirstOrDefault(a => IsName(a, name)) is not { } argument)
             {
                 var names = command.Arguments.SelectMany(a => new[] { $"-{a.Short}", $"--{a.Long}" }).ToList();
+                // "-fmeat" is -f with its value, as other programs take it.
+                var glued = names.Find(n => n.Length == 2 && name.StartsWith(n, StringComparison.Ordinal));
                 problems.Add(name.StartsWith('-') && names.Count > 0
-                    ? $"{name} is no argument of {command.Name}: did you mean {EditDistance.Nearest(name, names)}?"
+                    ? $"{name} is no argument of {command.Name}: "
+                        + (glued is null ? EditDistance.Suggest(name, names) : $"did you mean {glued}?")
                     : $"{word}: {command.Name} takes no bare words"
                         + (names.Count > 0 ? $"; its arguments are {string.Join(", ", names)}" : " and no arguments"));
             }
@@ -94,7 +97,7 @@ internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
             : throw PbmException.Usage(string.Join('\n', problems), $"pbm {palette.Name} {command.Name} --help");
     }
 
-    private static bool IsName(ArgumentHelp argument, string word) => word == $"-{argument.Short}" || word == $"--{argument.Long}";
+    public static bool IsName(ArgumentHelp argument, string word) => word == $"-{argument.Short}" || word == $"--{argument.Long}";
 
     private static CallValue WithFile(CallValue value, ArgumentHelp argument, List<string> problems)
     {
@@ -109,9 +112,7 @@ internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
             problems.Add($"-{argument.Short} {value.Value}: " + (file.Exists
                 ? $"the file has {file.Length} bytes; at most {MaxFileBytes} are sent"
                 : $"there is no such file here, and the server knows only {string.Join(", ", choices)}" +
-                  (Path.HasExtension(value.Value) || choices.Length == 0
-                      ? ""
-                      : $" (did you mean {EditDistance.Nearest(value.Value, choices)}?)")));
+                  (EditDistance.Nearest(value.Value, choices) is { } nearest ? $" (did you mean {nearest}?)" : "")));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -122,5 +123,5 @@ internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
     }
 
     private static PbmException Unknown(string word, string what, IEnumerable<string> names, string see, string hint = "") =>
-        PbmException.Usage($"{word} is no {what} here: did you mean {EditDistance.Nearest(word, names)}?{hint}", see);
+        PbmException.Usage($"{word} is no {what} here: {EditDistance.Suggest(word, names)}{hint}", see);
 }

@@ -15,7 +15,8 @@ internal static class HelpText
         "",
         "Usage:",
         "  pbm [HOST:PORT] [PALETTE COMMAND [-s VALUE]...] [--json]",
-        "  pbm [HOST:PORT]                    a prompt: the same commands without \"pbm\", and help and exit",
+        "  pbm [HOST:PORT]                    a prompt: the same commands without \"pbm\", and help and exit;",
+        "                                     Tab completes, arrows find earlier lines, Ctrl-C clears",
         "  pbm [HOST:PORT] PALETTE --help     the commands of a palette",
         "  pbm [HOST:PORT] PALETTE COMMAND --help",
         "",
@@ -25,7 +26,7 @@ internal static class HelpText
         "Options:",
         .. Rows(
         [
-            ("--json", "Each line of output is one JSON object, for scripts."),
+            ("--json", "Each line of output is one JSON object, for scripts; an error is one with \"error\" and \"exitCode\"."),
             ("-h, --help", "Explains pbm, a palette or a command."),
             ("--version", "The version of pbm."),
         ]),
@@ -33,11 +34,11 @@ internal static class HelpText
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 unreachable, 130 interrupted.",
     ];
 
-    /// <summary>The palettes of the server at <paramref name="address"/>.</summary>
-    public static IEnumerable<string> OfPalettes(Endpoint address, IReadOnlyList<PaletteHelp> palettes) =>
+    /// <param name="owner">Whose palettes they are: an address, or pbm itself.</param>
+    public static IEnumerable<string> OfPalettes(string owner, IReadOnlyList<PaletteHelp> palettes) =>
     [
         "",
-        $"Palettes of {address}:",
+        $"Palettes of {owner}:",
         .. Rows([.. palettes.Select(p => (p.Name, $"{p.Description}: {string.Join(", ", p.Commands.Select(c => c.Name))}"))]),
     ];
 

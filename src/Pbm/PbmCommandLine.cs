@@ -25,7 +25,7 @@ internal static class PbmCommandLine
         }
         catch (PbmException e)
         {
-            return Session.Tell(e, console);
+            return Session.Tell(e, console, words.Contains(CommandLine.JsonOption));
         }
 
         if (line.Version)

@@ -4,4 +4,8 @@ using Elastic.Pbm;
 using var interruption = new Interruption();
 return await PbmCommandLine.RunAsync(
     args, Environment.GetEnvironmentVariable(SeedAddress.Variable),
-    new PbmConsole(Console.In, Console.Out, Console.Error, IsInteractive: !Console.IsInputRedirected), interruption);
+    new PbmConsole(
+        Console.In, Console.Out, Console.Error, IsInteractive: !Console.IsInputRedirected,
+        Console.IsInputRedirected || Console.IsOutputRedirected || Environment.GetEnvironmentVariable("TERM") is null or "" or "dumb"
+            ? null : new ConsoleKeyboard()),
+    interruption);

@@ -8,16 +8,11 @@ internal static class Prompt
     public static async Task<int> RunAsync(Session session, PbmConsole console, bool json, Interruption interruption)
     {
         var code = ExitCodes.Done;
+        var editor = new LineEditor();
+        var completion = new Completion(session);
         while (true)
         {
-            if (console.IsInteractive)
-            {
-                await console.Output.WriteAsync($"{session.Address}> ");
-                await console.Output.FlushAsync();
-            }
-
-            // Reads on this thread, as a terminal requires; pbm has no other work meanwhile.
-            if (console.Input.ReadLine() is not { } text)
+            if (ReadLine($"{session.Address}> ") is not { } text)
             {
                 if (console.IsInteractive)
                     await console.Output.WriteLineAsync();
@@ -38,8 +33,22 @@ internal static class Prompt
             }
             catch (PbmException e)
             {
-                code = Session.Tell(e, console);
+                code = Session.Tell(e, console, json);
             }
+        }
+
+        // Reads on this thread, as a terminal requires; pbm has no other work meanwhile.
+        string? ReadLine(string prompt)
+        {
+            if (console.Keyboard is { } keyboard)
+                return LineReader.Read(prompt, editor, keyboard, console.Output, completion.Of);
+            if (console.IsInteractive)
+            {
+                console.Output.Write(prompt);
+                console.Output.Flush();
+            }
+
+            return console.Input.ReadLine();
         }
     }
 }

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Elastic.Foundation;
 using Elastic.Messages.Pbm;
 
@@ -6,10 +8,16 @@ namespace Elastic.Pbm;
 /// <summary>Runs commands against one seed, over one connection as long as it holds.</summary>
 internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines deadlines, Transport transport) : IAsyncDisposable
 {
+    // A seed that is started again answers after a few seconds; one that moves, after ten.
+    private static readonly Backoff Again = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(5));
+
     private SeedConnection? _connection;
-    private IReadOnlyList<PaletteHelp> _catalogue = [];
+    private IReadOnlyList<PaletteHelp> _catalogue = OwnCatalogue.Palettes;
 
     public Endpoint Address => address;
+
+    /// <summary>The palettes of the newest seed that answered; before one has, those that pbm knows itself.</summary>
+    public IReadOnlyList<PaletteHelp> Catalogue => _catalogue;
 
     /// <summary>Runs one command or shows its help, and reports errors. Returns the exit code.</summary>
     public async Task<int> RunAsync(CommandLine line, CancellationToken cancel)
@@ -18,20 +26,81 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
         {
             if (line.Help)
                 return await HelpAsync(line.Words, cancel);
-            var connection = await ConnectAsync(cancel);
-            var end = await connection.CallAsync(
-                new CallParser(_catalogue).Parse(line.Words, line.Json), console.WriteLine, cancel);
-            console.WriteError(end.Error);
-            return end.ExitCode;
+            string? told = null;
+            for (var (failures, isFirst) = (0, true); ; (failures, isFirst) = (failures + 1, false))
+            {
+                var lost = await CallAsync(line, isFirst, () => (failures, told) = (0, null), cancel);
+                if (lost.Why is null)
+                    return lost.ExitCode;
+                if (lost.Why != told)
+                    console.Error.WriteLine($"{TerminalText.Printable((told = lost.Why).Split('\n')[0])}; trying again, Ctrl-C ends it");
+                await Task.Delay(Again.After(failures), cancel);
+            }
         }
         catch (PbmException e)
         {
-            return Tell(e, console);
+            return Tell(e, console, line.Json);
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
         {
             return ExitCodes.Interrupted;
         }
+    }
+
+    /// <summary>Makes the call once.</summary>
+    /// <param name="isFirst">A command that follows something is tried again only when it has been answered once.</param>
+    /// <param name="onLine">Called for each line of the answer.</param>
+    /// <returns>The exit code; or why the connection was lost, where the command is to be tried again.</returns>
+    private async Task<(int ExitCode, string? Why)> CallAsync(CommandLine line, bool isFirst, Action onLine, CancellationToken cancel)
+    {
+        var isAnswered = !isFirst;
+        var follows = !isFirst;
+        try
+        {
+            var connection = await ConnectAsync(cancel);
+            var parser = new CallParser(_catalogue);
+            var call = parser.Parse(line.Words, line.Json);
+            (isAnswered, follows) = (true, parser.Find(line.Words).Command!.Follows);
+            var end = await connection.CallAsync(
+                call, text =>
+                {
+                    onLine();
+                    console.WriteLine(text);
+                }, cancel);
+            if (follows && end.ExitCode == ExitCodes.Unreachable)
+                return (end.ExitCode, end.Error);
+            if (end.Error.Length > 0)
+                console.WriteError(end.Error, end.ExitCode, line.Json);
+            return (end.ExitCode, null);
+        }
+        catch (PbmException e) when (follows && isAnswered && e.ExitCode == ExitCodes.Unreachable)
+        {
+            return (e.ExitCode, e.Message);
+        }
+    }
+
+    /// <summary>The names that an argument may have at the moment; none where the seed does not answer soon.</summary>
+    public async Task<IReadOnlyList<string>> NamesAsync(NamesOf names)
+    {
+        using var deadline = new CancellationTokenSource(deadlines.Names);
+        var found = new List<string>();
+        try
+        {
+            var connection = await ConnectAsync(deadline.Token);
+            await connection.CallAsync(
+                new CallParser(_catalogue).Parse([names.Palette, names.Command], json: true),
+                line =>
+                {
+                    if (JsonNode.Parse(line)?[names.Key] is JsonValue value && value.TryGetValue<string>(out var name))
+                        found.Add(name);
+                }, deadline.Token);
+        }
+        catch (Exception e) when (e is PbmException or OperationCanceledException or JsonException)
+        {
+            // Nothing is completed.
+        }
+
+        return found;
     }
 
     /// <summary>Explains a palette or a command; without words, explains pbm itself, and the palettes where a seed answers.</summary>
@@ -43,26 +112,39 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
             try
             {
                 await ConnectAsync(cancel);
-                Write(HelpText.OfPalettes(address, _catalogue));
+                Write(HelpText.OfPalettes(address.ToString(), _catalogue));
             }
-            catch (PbmException e)
+            catch (PbmException e) when (e.ExitCode == ExitCodes.Unreachable)
             {
-                Write(["", "The palettes are the seed's, and are listed here when it answers:", $"  {e.Message}"]);
+                Write(HelpText.OfPalettes($"this pbm, version {SeedConnection.Version}", _catalogue));
+                Write(["", "A seed that answers lists its own:", $"  {e.Message}"]);
             }
 
             return ExitCodes.Done;
         }
 
-        await ConnectAsync(cancel);
+        string? away = null;
+        try
+        {
+            await ConnectAsync(cancel);
+        }
+        catch (PbmException e) when (e.ExitCode == ExitCodes.Unreachable)
+        {
+            away = e.Message;
+        }
+
         var (palette, command) = new CallParser(_catalogue).Find(words);
         Write(command is null ? HelpText.Of(palette) : HelpText.Of(palette, command));
+        if (away is not null)
+            Write(["", $"This is the help of pbm {SeedConnection.Version} itself; a seed of another version may offer other commands:",
+                $"  {away}"]);
         return ExitCodes.Done;
     }
 
     /// <summary>Reports an error to the person.</summary>
-    public static int Tell(PbmException e, PbmConsole console)
+    public static int Tell(PbmException e, PbmConsole console, bool json = false)
     {
-        console.WriteError(e.Message);
+        console.WriteError(e.Message, e.ExitCode, json);
         if (e.See is { } see)
             console.Error.WriteLine($"see: {see}");
         return e.ExitCode;

@@ -35,6 +35,45 @@ public sealed class RunProgressTests
     }
 
     [Fact]
+    public void The_first_reports_of_two_replicas_say_nothing_about_speed()
+    {
+        for (var step = 0; step < 3; step++)
+        {
+            _progress.Count(Step(0, 0, step), 9000, _clock.Now);
+            _clock.Seconds += 0.01;
+            _progress.Count(Step(0, 1, step), 9000, _clock.Now);
+            Assert.InRange(_progress.TokensPerSecond, 0, 300.1);
+            _clock.Seconds += 59.99;
+        }
+
+        Assert.InRange(_progress.TokensPerSecond, 299, 300.1);
+    }
+
+    [Fact]
+    public void Steps_that_another_process_took_are_not_speed()
+    {
+        _progress.Count(Step(0, 0, 0), 100, _clock.Now);
+        _clock.Seconds += 2;
+        _progress.Count(Step(0, 1, 17), 100, _clock.Now);                            // went on from a hand-over
+        Assert.Equal(0, _progress.TokensPerSecond);
+        _clock.Seconds += 2;
+        _progress.Count(Step(0, 1, 18), 100, _clock.Now);
+        Assert.Equal(25, _progress.TokensPerSecond);
+    }
+
+    [Fact]
+    public void Reports_that_arrive_together_say_nothing_about_speed()
+    {
+        for (var step = 0; step < 20; step++)
+        {
+            _progress.Count(Step(0, 0, step), 1000, _clock.Now);
+            _clock.Seconds += 0.001;
+        }
+
+        Assert.Equal(0, _progress.TokensPerSecond);
+    }
+
+    [Fact]
     public void Speed_forgets_what_is_longer_ago_than_15_seconds()
     {
         for (var i = 0; i < 10; i++)

@@ -47,6 +47,19 @@ public sealed class EndpointTests
         Assert.Empty(Endpoint.Among([text]));
     }
 
+    [Theory]
+    [InlineData("0.0.0.0")]
+    [InlineData("::")]
+    [InlineData("[::]")]
+    [InlineData("0:0:0:0:0:0:0:0")]
+    public void An_address_that_stands_for_all_is_no_host_and_the_ones_to_name_are_told(string host)
+    {
+        var refusal = Assert.Throws<ElasticException>(() => Endpoint.HostOf(host)).Message;
+        Assert.Contains("it stands for all addresses of a machine; name the one", refusal, StringComparison.Ordinal);
+        Assert.Contains("127.0.0.1", refusal, StringComparison.Ordinal);
+        Assert.Throws<ElasticException>(() => new Endpoint(host, 4053));
+    }
+
     [Fact]
     public void An_address_is_one_endpoint_however_it_is_written_and_never_has_two_pairs_of_brackets()
     {

@@ -33,7 +33,7 @@ public sealed class RunLogTests : TemporaryFolder
     public void A_line_has_the_time_at_which_it_was_written()
     {
         new RunLog(Path).Write("one");
-        Assert.Matches("^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} one\n$", File.ReadAllText(Path));
+        Assert.Matches("^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}Z one\n$", File.ReadAllText(Path));
     }
 
     [Fact]
@@ -46,5 +46,5 @@ public sealed class RunLogTests : TemporaryFolder
         log.Write("two");
     }
 
-    private IEnumerable<string> Lines() => File.ReadAllLines(Path).Select(l => l["2026-01-01 00:00:00 ".Length..]);
+    private IEnumerable<string> Lines() => File.ReadAllLines(Path).Select(l => l["2026-01-01 00:00:00Z ".Length..]);
 }

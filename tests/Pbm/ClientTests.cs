@@ -34,6 +34,35 @@ public sealed class ClientTests
     }
 
     [Fact]
+    public async Task The_help_of_a_command_needs_no_seed_and_says_whose_it_is()
+    {
+        var seed = new ScriptedSeed();
+        var address = seed.Address.ToString();
+        seed.Dispose();
+        using var pbm = new PbmRun();
+        Assert.Equal(ExitCodes.Done, await pbm.RunWithAsync(address, "run", "start", "--help"));
+        Assert.Contains("pbm run start -n first", pbm.Output, StringComparison.Ordinal);
+        Assert.Contains($"the help of pbm {SeedConnection.Version} itself", pbm.Output, StringComparison.Ordinal);
+        Assert.Contains($"no seed answers at {address}", pbm.Output, StringComparison.Ordinal);
+        Assert.Equal(ExitCodes.WrongUsage, await pbm.RunWithAsync(address, "rnu", "start", "--help"));
+        Assert.Contains("rnu is no palette here: did you mean run?", pbm.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_script_that_asked_for_json_gets_every_error_as_json()
+    {
+        var seed = new ScriptedSeed();
+        var address = seed.Address.ToString();
+        seed.Dispose();
+        foreach (var (code, first) in new[] { (ExitCodes.Unreachable, address), (ExitCodes.WrongUsage, "a:b") })
+        {
+            using var pbm = new PbmRun();
+            Assert.Equal(code, await pbm.RunAsync(first, "run", "list", "--json"));
+            Assert.Contains($"\"exitCode\":{code}", pbm.Output, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task A_wrong_address_in_the_environment_is_named_with_its_variable()
     {
         using var pbm = new PbmRun();
@@ -131,7 +160,7 @@ public sealed class ClientTests
         });
         Assert.Equal(3, await pbm.RunAsync(seed.Address.ToString(), "animal", "feed", "-n", "leo", "--json"));
         await playing;
-        Assert.Equal($"one{Environment.NewLine}two{Environment.NewLine}", pbm.Output);
+        Assert.Equal(["one", "two", """{"error":"no lion\nno cage","exitCode":3}"""], pbm.Output.TrimEnd().Split(Environment.NewLine));
         Assert.Equal($"error: no lion{Environment.NewLine}error: no cage{Environment.NewLine}", pbm.Error);
     }
 

@@ -24,12 +24,13 @@ internal sealed class ScriptedSeed : IDisposable
     }
 
     /// <summary>Greets, gives the catalogue and takes the call; then plays <paramref name="part"/>.</summary>
-    public Task PlayCallAsync(Func<NetworkStream, PbmStream, PbmMessage.Call, Task> part) => PlayAsync(async (raw, stream) =>
+    public Task PlayCallAsync(
+        Func<NetworkStream, PbmStream, PbmMessage.Call, Task> part, PaletteHelp[]? palettes = null) => PlayAsync(async (raw, stream) =>
     {
         Assert.IsType<PbmMessage.Hello>(await stream.ReadAsync(TestDeadline.Token));
         await stream.WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, "test"), TestDeadline.Token);
         Assert.IsType<PbmMessage.AskCatalogue>(await stream.ReadAsync(TestDeadline.Token));
-        await stream.WriteAsync(new PbmMessage.Catalogue(Catalogues.Zoo), TestDeadline.Token);
+        await stream.WriteAsync(new PbmMessage.Catalogue(palettes ?? Catalogues.Zoo), TestDeadline.Token);
         await part(raw, stream, Assert.IsType<PbmMessage.Call>(await stream.ReadAsync(TestDeadline.Token)));
     });
 

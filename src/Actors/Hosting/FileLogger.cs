@@ -1,49 +1,43 @@
 using System.Globalization;
 using Akka.Actor;
 using Akka.Event;
+using Elastic.Foundation;
 
 namespace Elastic.Actors.Hosting;
 
-/// <summary>Writes the actor system's log to <c>elastic.log-file</c>, one line per event, flushed at once.</summary>
+/// <summary>
+/// Writes the actor system's log to <c>elastic.log-file</c>, one line per event, with its time in UTC. Of events that differ in numbers
+/// only, such as the attempts to reach a node that is dead, it writes one a minute, and how many there were.
+/// </summary>
 public sealed class FileLogger : ReceiveActor
 {
-    // Several actor systems of a process log to the same file; each opens the file for itself and appends.
-    private static readonly Lock Gate = new();
+    // Of the process: a node that finds no seed starts one actor system after the other, and each says the same.
+    private static readonly Repetitions Repetitions = new();
 
-    private readonly StreamWriter? _file;
+    private readonly LogFile? _file;
 
     public FileLogger()
     {
         var path = Context.System.Settings.Config.GetString("elastic.log-file", "");
         if (path.Length > 0)
-            _file = new StreamWriter(
-                new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite))
-            { AutoFlush = true };
+            _file = new LogFile(path);
         Receive<InitializeLogger>(_ => Sender.Tell(new LoggerInitialized()));
         Receive<LogEvent>(Write);
     }
-
-    /// <inheritdoc/>
-    protected override void PostStop() => _file?.Dispose();
 
     private void Write(LogEvent e)
     {
         if (_file is null)
             return;
-        try
-        {
-            lock (Gate)
-            {
-                _file.BaseStream.Seek(0, SeekOrigin.End);
-                _file.WriteLine(
-                    $"{e.Timestamp.ToString("o", CultureInfo.InvariantCulture)} {e.LogLevel().ToString()[..4].ToUpperInvariant()} " +
-                    $"{e.LogSource}: {e.Message}" +
-                    (e.Cause is null ? "" : $"{Environment.NewLine}{e.Cause}"));
-            }
-        }
-        catch (IOException)
-        {
-            // A log that meets a full disk must not end the run.
-        }
+        var text = $"{e.LogSource}: {e.Message}";
+        var skipped = 0;
+        // What Elastic itself says is said when something has happened; Akka repeats itself until somebody acts.
+        if (IsRepeatedByAkka(e) && !Repetitions.IsDue(text, e.Timestamp, out skipped))
+            return;
+        _file.Append($"{e.Timestamp.ToString("o", CultureInfo.InvariantCulture)} {e.LogLevel().ToString()[..4].ToUpperInvariant()} {text}"
+            + (skipped > 0 ? $" (and {skipped} more like it since the last one)" : "")
+            + (e.Cause is null ? "" : $"{Environment.NewLine}{e.Cause}") + Environment.NewLine);
     }
+
+    private static bool IsRepeatedByAkka(LogEvent e) => e.LogClass.Namespace?.StartsWith("Akka", StringComparison.Ordinal) ?? true;
 }

@@ -9,6 +9,7 @@ namespace Elastic.Host.Commands;
 internal static class CommonOptions
 {
     public const string DataDirName = "--data-dir";
+    public const string SetName = "--set";
     private const string DefaultFolder = "elastic-data";
 
     /// <summary>ELASTIC_DATA_DIR, or elastic-data in the current directory.</summary>
@@ -46,13 +47,14 @@ internal static class CommonOptions
         DefaultValueFactory = _ => [],
     };
 
-    public static Option<string[]> Set() => new("--set")
-    {
-        Description = "Sets one configuration key, e.g. --set optimizer.learning-rate=1e-3 or --set optimizer.betas=[0.9,0.99]. "
-            + "Repeatable; beats files.",
-        HelpName = "KEY=VALUE",
-        DefaultValueFactory = _ => [],
-    };
+    /// <param name="example">With a key that the command takes.</param>
+    public static Option<string[]> Set(
+        string example = "--set optimizer.learning-rate=1e-3 or --set optimizer.betas=[0.9,0.99]") => new(SetName)
+        {
+            Description = $"Sets one configuration key, e.g. {example}. Repeatable; beats files.",
+            HelpName = "KEY=VALUE",
+            DefaultValueFactory = _ => [],
+        };
 
     public static Option<string[]> Corpus() => new("--corpus")
     {

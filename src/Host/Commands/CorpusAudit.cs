@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Elastic.Host.Configuration;
+using Elastic.Host.Display;
 using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
@@ -18,10 +20,11 @@ internal static class CorpusAudit
         command.SetAction(async (parsed, cancel) =>
         {
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
+            var url = DatabaseAddresses.Checked(parsed.GetValue(database));
             var name = CommonOptions.RunOf(parsed.GetValue(run)!);
             data.ExistingRun(name);
             return Report(
-                await JournalAudit.RunAsync(data.Root, parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase, name, cancel),
+                await JournalAudit.RunAsync(data.Root, url, name, cancel),
                 parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         });
         return command;
@@ -29,9 +32,10 @@ internal static class CorpusAudit
 
     private static int Report(AuditReport report, TextWriter output, TextWriter error)
     {
-        output.WriteLine($"{report.Rounds} rounds, {report.Samples} samples, {report.Tokens} tokens");
+        output.WriteLine(string.Join(
+            ", ", Units.Many(report.Rounds, "round"), Units.Many(report.Samples, "sample"), Units.Many(report.Tokens, "token")));
         foreach (var epoch in report.Epochs)
-            output.WriteLine($"epoch {epoch.Epoch}: {epoch.Consumed} of {epoch.Blocks} blocks");
+            output.WriteLine($"epoch {epoch.Epoch}: {epoch.Consumed} of {Units.Many(epoch.Blocks, "block")}");
         foreach (var problem in report.Problems)
             error.WriteLine($"error: {problem}");
         if (report is { Rounds: 0, Problems: [] })

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using Elastic.Host.Display;
 using Elastic.Host.Doctor;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Commands;
 
@@ -9,16 +11,32 @@ internal static class DoctorCommand
     public static Command Build()
     {
         var dataDir = CommonOptions.DataDir();
+        var host = new Option<string>("--host")
+        {
+            Description = "The address that a seed or a worker here is to have: are its ports free?",
+            HelpName = "ADDRESS",
+            DefaultValueFactory = _ => NodeSettings.Defaults.Host,
+        };
+        var database = new Option<string?>("--database")
+        {
+            Description = "The seeds' database, as for elastic seed: does it answer? Default: ELASTIC_DATABASE, else none.",
+            HelpName = "URL",
+        };
         var command = new TeachingCommand("doctor",
-            "Says what this machine can do: libtorch, devices, memory, disk, default corpus. "
+            "Says what this machine can do: libtorch, devices, memory, disk, default corpus, open files, ports, database. "
             + "Every problem comes with its remedy, and exit code 1.",
             """
             elastic doctor
+            elastic doctor --host 10.0.0.5 --database postgres://elastic:secret@10.0.0.9/elastic     before a seed is started
             ELASTIC_LIBTORCH=/opt/torch/lib elastic doctor         with the libtorch of an installed PyTorch
             """)
-        { dataDir };
+        { dataDir, host, database };
         command.SetAction((parsed, _) => Task.FromResult(
-            Report(Findings(CommonOptions.OpenDataDirectory(parsed, dataDir)), parsed.InvocationConfiguration.Output)));
+            Report(
+                Findings(
+                    CommonOptions.OpenDataDirectory(parsed, dataDir), parsed.GetValue(host)!,
+                    parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase),
+                parsed.InvocationConfiguration.Output)));
         return command;
     }
 
@@ -33,13 +51,14 @@ internal static class DoctorCommand
                 output.WriteLine(line);
         }
 
-        output.WriteLine(problems == 0 ? "no problems: elastic train will do" : $"{problems} {(problems == 1 ? "problem" : "problems")}");
+        output.WriteLine(problems == 0 ? "no problems: elastic train will do" : $"{Units.Many(problems, "problem")}");
         return problems == 0 ? ExitCodes.Done : ExitCodes.Failed;
     }
 
-    private static IEnumerable<Finding> Findings(DataDirectory data) =>
+    private static IEnumerable<Finding> Findings(DataDirectory data, string host, string? database) =>
     [
         MachineFindings.System(), .. MachineFindings.Native(), MachineFindings.Memory(), .. DiskFindings.Of(data),
-        MachineFindings.DefaultText()
+        MachineFindings.DefaultText(), NodeFindings.Files(OpenFiles.Limit()), NodeFindings.Ports(host),
+        .. database is null ? Array.Empty<Finding>() : [NodeFindings.Database(database)],
     ];
 }

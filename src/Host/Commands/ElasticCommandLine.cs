@@ -1,24 +1,25 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Elastic.Actors.Nodes;
-using Elastic.Foundation;
 
 namespace Elastic.Host.Commands;
 
 /// <summary>The commands of <c>elastic</c> and their common parts: help, errors, exit codes.</summary>
 internal static class ElasticCommandLine
 {
+    public const string JsonName = "--json";
+
     /// <summary>Runs one command line. Never throws: every failure becomes lines on <paramref name="error"/> and an exit code.</summary>
     /// <param name="faults">Faults of a worker's machine; only tests simulate any.</param>
     public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, NodeFaults? faults = null)
     {
-        ParseResult parsed = Build(faults).Parse(args);
+        ParseResult parsed = Build(faults).Parse(args.Length > 0 ? args : ["--help"]);
+        var json = args.Contains(JsonName) && parsed.CommandResult.Command.Options.Any(o => o.Name == JsonName) ? output : null;
         if (parsed.Errors.Count > 0)
         {
-            foreach (var problem in Problems(parsed))
-                await error.WriteLineAsync($"error: {problem}");
+            var code = ErrorReport.Write((ExitCodes.WrongUsage, [.. UsageProblems.Of(parsed)]), error, json);
             await error.WriteLineAsync($"see: {HelpFor(parsed)}");
-            return ExitCodes.WrongUsage;
+            return code;
         }
 
         try
@@ -36,7 +37,8 @@ internal static class ElasticCommandLine
         catch (Exception e)
         {
             var dataDir = parsed.GetResult(CommonOptions.DataDirName) is null ? null : parsed.GetValue<string?>(CommonOptions.DataDirName);
-            return ErrorReport.Write(e, error, new DataDirectory(dataDir ?? CommonOptions.DefaultDataDir).LogFile);
+            return ErrorReport.Write(
+                ErrorReport.Of(e, new DataDirectory(dataDir ?? CommonOptions.DefaultDataDir).LogFile), error, json);
         }
     }
 
@@ -52,6 +54,7 @@ internal static class ElasticCommandLine
             GenerateCommand.Build(),
             CorpusCommand.Build(),
             RunCommand.Build(),
+            ConfigCommand.Build(),
             DoctorCommand.Build(),
             SimulateCommand.Build(),
         };
@@ -59,20 +62,11 @@ internal static class ElasticCommandLine
             """
             elastic train                 needs nothing: a small GPT-2 learns from the documentation of the .NET SDK, in minutes
                                           on two cores; kill it, type it again, and it goes on
+            elastic seed                  a cluster: its first node; elastic worker --seed HOST:PORT is another one
+            elastic config                every setting, and where its value comes from
             elastic train --help          more about a command
             """);
         return root;
-    }
-
-    // A word that is no command and no option is usually a misspelt one; the errors that follow from it are not shown.
-    private static IEnumerable<string> Problems(ParseResult parsed)
-    {
-        var command = parsed.CommandResult.Command;
-        var names = command.Subcommands.Select(c => c.Name).Concat(command.Options.Select(o => o.Name)).ToList();
-        return parsed.UnmatchedTokens.Count > 0 && names.Count > 0
-            ? parsed.UnmatchedTokens.Take(1)
-                .Select(t => $"{t} is no command or option here: did you mean {EditDistance.Nearest(t, names)}?")
-            : parsed.Errors.Select(e => e.Message);
     }
 
     private static string HelpFor(ParseResult parsed)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Messages.Settings;
@@ -8,6 +9,8 @@ namespace Elastic.Host.Commands;
 /// <summary>The options of <c>elastic seed</c> and <c>elastic worker</c>: where a node listens, stores and computes.</summary>
 internal sealed class NodeOptions
 {
+    private const string NodeKeys = "node.";
+
     public const int DefaultPort = 4053;
     public const int DefaultHttpPort = 4080;
     public const int DefaultPbmPort = 9110;
@@ -43,7 +46,7 @@ internal sealed class NodeOptions
         HelpName = "FILE",
     };
 
-    private readonly Option<string[]> _set = CommonOptions.Set();
+    private readonly Option<string[]> _set = CommonOptions.Set("--set node.threads-per-device=1");
 
     /// <param name="port">Default of <c>--port</c>; likewise the other ports.</param>
     /// <param name="devices">Default of <c>--devices</c>.</param>
@@ -94,34 +97,41 @@ internal sealed class NodeOptions
     /// <exception cref="SettingsException">Names every problem.</exception>
     public NodeRequest Read(ParseResult parsed, bool seed)
     {
-        var sets = parsed.GetValue(_set)!;
-        if (sets.FirstOrDefault(s => !s.StartsWith("node.", StringComparison.Ordinal)) is { } other)
-            throw new SettingsException(
-                $"--set {other}: a node has only the keys node.*; what belongs to a run is given with pbm run start");
-        List<string> all =
+        List<string> problems = [];
+        var sets = parsed.GetValue(_set)!.ToLookup(s => s.StartsWith(NodeKeys, StringComparison.Ordinal));
+        problems.AddRange(sets[false].Select(
+            other => $"--set {other}: a node has only the keys node.*; what belongs to a run is given with pbm run start"));
+        var seeds = parsed.GetValue(Seeds)!.Select(s => SeedOf(s, problems)).ToList();
+        List<(string, string, string?)> options =
         [
-            .. _defaults.SelectMany(d => Given(d.Key, d.Value)),
-            .. sets,
-            .. Given("node.host", parsed.GetValue(_host)), .. Given("node.port", parsed.GetValue(_portOption)),
-            .. Given("node.http-port", parsed.GetValue(_httpPortOption)),
-            .. Given("node.network", parsed.GetValue(_network)), .. Given("node.corpora-dir", parsed.GetValue(_corporaDir)),
+            ("--host", "node.host", parsed.GetValue(_host)), ("--port", "node.port", Text(parsed.GetValue(_portOption))),
+            ("--http-port", "node.http-port", Text(parsed.GetValue(_httpPortOption))),
+            ("--network", "node.network", parsed.GetValue(_network)),
+            ("--corpora-dir", "node.corpora-dir", parsed.GetValue(_corporaDir)),
         ];
         if (seed)
-            all.AddRange([
-                .. Given("node.pbm-port", parsed.GetValue(PbmPort)),
-                .. Given("node.database", parsed.GetValue(Database) ?? CommonOptions.EnvironmentDatabase),
+            options.AddRange([
+                ("--pbm-port", "node.pbm-port", Text(parsed.GetValue(PbmPort))),
+                ("ELASTIC_DATABASE", "node.database", parsed.GetValue(Database) is null ? CommonOptions.EnvironmentDatabase : null),
+                ("--database", "node.database", parsed.GetValue(Database)),
             ]);
-        var settings = ConfigurationLoader.Load(new ConfigurationRequest(
-            [], all, Devices: parsed.GetValue(_devicesOption), DataDir: parsed.GetValue(_dataDir),
-            EnvironmentDataDir: CommonOptions.EnvironmentDataDir));
-        return new NodeRequest(settings.Node, seed, [.. parsed.GetValue(Seeds)!.Select(SeedOf)], parsed.GetValue(_preemptionFile));
+        var settings = ConfigurationLoader.Load(
+            new ConfigurationRequest(
+                [], [.. sets[true]], Devices: parsed.GetValue(_devicesOption), DataDir: parsed.GetValue(_dataDir),
+                EnvironmentDataDir: CommonOptions.EnvironmentDataDir)
+            { Defaults = _defaults, Options = options },
+            problems);
+        return new NodeRequest(settings.Node, seed, seeds, parsed.GetValue(_preemptionFile));
     }
 
-    private static Endpoint SeedOf(string text) => Endpoint.TryParse(text, out var seed, out var problem)
-        ? seed
-        : throw new SettingsException($"--seed {problem}, e.g. 10.0.0.5:{DefaultPort} or [::1]:{DefaultPort}");
+    private static Endpoint SeedOf(string text, List<string> problems)
+    {
+        if (!Endpoint.TryParse(text, out var seed, out var problem))
+            problems.Add($"--seed {problem}, e.g. 10.0.0.5:{DefaultPort} or [::1]:{DefaultPort}");
+        return seed;
+    }
 
-    private static IEnumerable<string> Given(string key, object? value) => value is null ? [] : [$"{key}=\"{value}\""];
+    private static string? Text(int? number) => number?.ToString(CultureInfo.InvariantCulture);
 }
 
 /// <summary>What <c>elastic seed</c> or <c>elastic worker</c> was asked to do.</summary>

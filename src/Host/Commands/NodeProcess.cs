@@ -85,7 +85,7 @@ internal sealed class NodeProcess
             _log.Write(text);
             try
             {
-                _output.WriteLine($"{DateTime.Now:HH:mm:ss} {text}");
+                _output.WriteLine($"{DateTimeOffset.UtcNow:HH:mm:ss}Z {text}");
                 _output.Flush();
             }
             catch (IOException)

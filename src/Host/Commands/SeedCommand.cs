@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Elastic.Actors.Nodes;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Commands;
 
@@ -26,7 +27,8 @@ internal static class SeedCommand
             elastic seed --devices cpu:4                                  it computes as well
             elastic seed --host 10.0.0.6 --seed 10.0.0.5:4053 \
                          --database postgres://elastic:secret@10.0.0.9/elastic   a second seed on the same database
-            """, options.Settings) { options.PbmPort, options.Database };
+            """, options.Settings, SettingsSchema.Node)
+        { options.PbmPort, options.Database };
         foreach (var option in options.Common)
             command.Add(option);
         command.SetAction((parsed, _) => NodeProcess.RunAsync(

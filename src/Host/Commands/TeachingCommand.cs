@@ -1,15 +1,20 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Commands;
 
 /// <summary>A command whose help ends with examples: they teach faster than a list of options.</summary>
-internal sealed class TeachingCommand(string name, string description, string examples, IEnumerable<string>? settings = null)
+internal sealed class TeachingCommand(
+    string name, string description, string examples, IEnumerable<string>? settings = null, SettingsSchema? schema = null)
     : Command(name, description)
 {
     /// <summary>The keys that <c>--set</c> takes, one line per setting; empty for a command that takes none.</summary>
     public IEnumerable<string> Settings { get; } = settings ?? [];
+
+    /// <summary>The settings that <c>--set</c> takes.</summary>
+    public SettingsSchema Schema { get; } = schema ?? SettingsSchema.All;
 
     /// <summary>Command lines, one per line, each with an explanation.</summary>
     public string Examples { get; } = examples;

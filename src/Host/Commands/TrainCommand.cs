@@ -7,7 +7,12 @@ using Elastic.Storage;
 namespace Elastic.Host.Commands;
 
 /// <summary>What <c>elastic train</c> was asked to do.</summary>
-internal sealed record TrainRequest(ElasticSettings Settings, bool Json, bool Plain);
+internal sealed record TrainRequest(ElasticSettings Settings, bool Json, bool Plain)
+{
+    /// <exception cref="SettingsException">Nothing would ever compute.</exception>
+    public TrainRequest Checked() => Settings.Node.Devices != "none" ? this : throw new SettingsException(
+        "node.devices = none: elastic train computes in its own process; leave --devices out, or use cpu:N");
+}
 
 /// <summary><c>elastic train</c>: trains in one process; starts a run, or resumes the run of that name.</summary>
 internal static class TrainCommand
@@ -20,8 +25,11 @@ internal static class TrainCommand
         var run = CommonOptions.RunName("Names the run; the same name goes on with the same run. Default: run.name of the configuration.");
         var dataDir = CommonOptions.DataDir();
         var devices = CommonOptions.Devices();
-        var json = new Option<bool>("--json")
-        { Description = "Print one JSON object at the end on standard output; progress goes to standard error." };
+        var json = new Option<bool>(ElasticCommandLine.JsonName)
+        {
+            Description = "Print one JSON object at the end on standard output, with \"error\" and \"exitCode\" where it failed; "
+                + "progress goes to standard error.",
+        };
         var plain = new Option<bool>("--plain") { Description = "Plain lines instead of the live display." };
 
         var command = new TeachingCommand("train",
@@ -41,7 +49,7 @@ internal static class TrainCommand
                 await LoadAsync(new ConfigurationRequest(
                     parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus), parsed.GetValue(run),
                     parsed.GetValue(devices), parsed.GetValue(dataDir), CommonOptions.EnvironmentDataDir), cancel),
-                parsed.GetValue(json), parsed.GetValue(plain)),
+                parsed.GetValue(json), parsed.GetValue(plain)).Checked(),
             parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error));
         return command;
     }
@@ -54,6 +62,6 @@ internal static class TrainCommand
         var run = !Identifier.IsValid(name, 64) || (database is null && !File.Exists(new DataDirectory(dataDir).Journal))
             ? null
             : await StoredRuns.FindAsync(DatabaseAddress.Parse(database, dataDir), new RunName(name), cancel);
-        return ConfigurationLoader.Load(request, run);
+        return ConfigurationLoader.LoadFor(run, request);
     }
 }

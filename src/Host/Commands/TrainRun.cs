@@ -108,8 +108,9 @@ internal sealed class TrainRun
             throw new ElasticException($"run {_run}: {failure}");
         }
 
-        if (_request.Json && _view is not null)
-            await _output.WriteLineAsync(RunJson.Write(_view));
+        if (_request.Json)
+            await _output.WriteLineAsync(
+                _view is not null ? RunJson.Write(_view) : ErrorReport.Json(ExitCodes.Interrupted, RunSummary.Stopped(_view)));
         var people = _request.Json ? _error : _output;
         if (!IsFinished)
         {

@@ -18,6 +18,9 @@ internal sealed class ConfigurationLayer
 
     public IReadOnlyList<SettingText> Values => _values;
 
+    /// <summary>Says nothing.</summary>
+    public static ConfigurationLayer None { get; } = new("", KeyLines.None);
+
     /// <summary>Unknown keys, and values where a block belongs or blocks where a value belongs; one sentence each.</summary>
     public IReadOnlyList<string> Problems => _problems;
 
@@ -26,6 +29,23 @@ internal sealed class ConfigurationLayer
     {
         var layer = new ConfigurationLayer("default", KeyLines.None, schema);
         layer._values.AddRange(layer._schema.Defaults);
+        return layer;
+    }
+
+    /// <summary>The default of one key that a command has instead of the setting's own.</summary>
+    public static ConfigurationLayer Default(string key, string value)
+    {
+        var layer = Of("default", key, [value], isList: false);
+        layer._values[0] = layer._values[0] with { IsDefault = true, IsBuiltIn = true };
+        return layer;
+    }
+
+    /// <summary>A configuration of Elastic's own.</summary>
+    public static ConfigurationLayer Preset(string name)
+    {
+        var layer = Parse($"preset {name}", Presets.Read(name));
+        for (var i = 0; i < layer._values.Count; i++)
+            layer._values[i] = layer._values[i] with { IsBuiltIn = true };
         return layer;
     }
 
@@ -91,12 +111,16 @@ internal sealed class ConfigurationLayer
         if (_schema.Find(key) is not null)
             _values.Add(value);
         else if (_schema.IsBlock(key))
-            _problems.Add($"{key} ({Where(key)}): it is a block of keys; set one of them, e.g. {_schema.Nearest(key + ".")}");
+            _problems.Add($"{key} ({Where(key)}): it is a block of keys; set one of them, e.g. {FirstOf(key)}");
         else
             _problems.Add(Unknown(key));
     }
 
-    private string Unknown(string key) => $"unknown key {key} ({Where(key)}): did you mean {_schema.Nearest(key)}?";
+    private string Unknown(string key) => $"unknown key {key} ({Where(key)}): " + (_schema.Nearest(key) is { } nearest
+        ? $"did you mean {nearest}?" : "elastic config shows all keys");
+
+    private string FirstOf(string block) =>
+        _schema.Settings.First(s => s.Key.StartsWith(block + ".", StringComparison.Ordinal)).Key;
 
     private string Where(string key) =>
         _keys.Lines.TryGetValue(key, out var line) && _origin != "--set" ? $"{_origin}, line {line}" : _origin;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Storage;
@@ -10,30 +11,54 @@ namespace Elastic.Host.Configuration;
 /// <param name="EnvironmentDataDir">Value of ELASTIC_DATA_DIR.</param>
 internal sealed record ConfigurationRequest(
     IReadOnlyList<string> Configs, IReadOnlyList<string> Sets, IReadOnlyList<string>? Corpus = null, string? Run = null,
-    string? Devices = null, string? DataDir = null, string? EnvironmentDataDir = null);
+    string? Devices = null, string? DataDir = null, string? EnvironmentDataDir = null)
+{
+    /// <summary>Defaults of the command where they differ from the settings' own.</summary>
+    public IReadOnlyDictionary<string, string> Defaults { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Further options that stand for one key each, e.g. <c>--port</c>. They beat <see cref="Sets"/>.</summary>
+    public IReadOnlyList<(string Option, string Key, string? Value)> Options { get; init; } = [];
+}
 
 /// <summary>Puts the layers of a configuration on top of each other and binds the result.</summary>
 internal static class ConfigurationLoader
 {
-    /// <summary>Loads all settings. Throws a <see cref="SettingsException"/> that names every problem.</summary>
+    /// <summary>Loads all settings.</summary>
+    /// <param name="problems">What else is wrong with the command line: told together with what is wrong here.</param>
+    /// <exception cref="SettingsException">Names every problem.</exception>
+    public static ElasticSettings Load(ConfigurationRequest request, params IEnumerable<string> problems) =>
+        LoadFor(null, request, problems);
+
     /// <param name="run">The run that the command goes on with, which stands in for the default preset; null for a new one.</param>
-    public static ElasticSettings Load(ConfigurationRequest request, RememberedRun? run = null)
+    /// <inheritdoc cref="Load"/>
+    public static ElasticSettings LoadFor(RememberedRun? run, ConfigurationRequest request, params IEnumerable<string> problems)
     {
-        var (below, given, above) = Layers(request, run);
+        var told = problems.ToList();
+        var (below, given, above) = Layers(request, run, told);
         var title = request.Configs.Count == 0 && run is not null
             ? ElasticSettings.AsStarted
             : string.Join(" + ", ConfigsOf(request, run).Select(c => Path.GetFileName(c)));
-        return ElasticSettings.Bind(title, Merge([.. below, .. given, .. above])) with { Corpus = CorpusOf(run, [.. given, .. above]) };
+        var settings = ElasticSettings.Bind(title, Merge([.. below, .. given, .. above]), told);
+        return settings with { Corpus = CorpusOf(run, [.. given, .. above]) };
     }
 
-    /// <summary>Which run a command is about, and where its journal is: known before the rest of the settings.</summary>
+    /// <summary>The value of every key that has one, and where it comes from.</summary>
+    /// <param name="problems">Gets a sentence about each source that cannot be read and each key that is unknown.</param>
+    public static IReadOnlyDictionary<string, SettingText> Effective(ConfigurationRequest request, ICollection<string> problems)
+    {
+        var (below, given, above) = Layers(request, null, problems);
+        return Merge([.. below, .. given, .. above]);
+    }
+
+    /// <summary>
+    /// Which run a command is about, and where its journal is: known before the rest of the settings. What is wrong with them is reported
+    /// when they are loaded.
+    /// </summary>
     public static (string Name, string DataDir, string? Database) WhichRun(ConfigurationRequest request)
     {
-        var (below, given, above) = Layers(request, null);
-        var values = Merge([.. below, .. given, .. above]);
-        return (
-            values["run.name"].Text, Path.GetFullPath(values["node.data-dir"].Text),
-            values.TryGetValue("node.database", out var database) ? database.Text : null);
+        var values = Effective(request, []);
+        string? Value(string key) => values.TryGetValue(key, out var value) ? value.Text : null;
+        return (Value("run.name") ?? "", Path.GetFullPath(Value("node.data-dir") ?? "."), Value("node.database"));
     }
 
     /// <summary>The corpus of the run, unless these layers say something about the corpus.</summary>
@@ -45,35 +70,37 @@ internal static class ConfigurationLoader
         request.Configs.Count > 0 || run is not null ? request.Configs : [Presets.Default];
 
     private static (List<ConfigurationLayer> Below, List<ConfigurationLayer> Given, List<ConfigurationLayer> Above) Layers(
-        ConfigurationRequest request, RememberedRun? run)
+        ConfigurationRequest request, RememberedRun? run, ICollection<string> problems)
     {
         List<ConfigurationLayer> below =
         [
-            ConfigurationLayer.Defaults(),
+            ConfigurationLayer.Defaults(), .. request.Defaults.Select(d => ConfigurationLayer.Default(d.Key, d.Value)),
             .. Option("ELASTIC_DATA_DIR", "node.data-dir", request.EnvironmentDataDir),
         ];
         if (run is not null)
             below.Add(ConfigurationLayer.OfRun(run));
         List<ConfigurationLayer> given =
         [
-            .. ConfigsOf(request, run).Select(ReadConfig),
-            .. request.Sets.Select(ConfigurationLayer.ParseSet),
+            .. ConfigsOf(request, run).Select(c => Read(() => ReadConfig(c), problems)),
+            .. request.Sets.Select(s => Read(() => ConfigurationLayer.ParseSet(s), problems)),
         ];
         List<ConfigurationLayer> above =
         [
+            .. request.Options.SelectMany(o => Option(o.Option, o.Key, o.Value)),
             .. Option("--run", "run.name", request.Run),
             .. Option("--devices", "node.devices", request.Devices),
             .. Option("--data-dir", "node.data-dir", request.DataDir),
         ];
         if (request.Corpus is { Count: > 0 } corpus)
             above.Add(ConfigurationLayer.Of("--corpus", "corpus.sources", corpus, isList: true));
-
-        var problems = below.Concat(given).Concat(above).SelectMany(l => l.Problems).ToList();
-        return problems.Count > 0 ? throw new SettingsException(problems) : (below, given, above);
+        foreach (var problem in below.Concat(given).Concat(above).SelectMany(l => l.Problems))
+            problems.Add(problem);
+        return (below, given, above);
     }
 
     /// <summary>One value per key: the last layer that names it decides.</summary>
-    public static IReadOnlyDictionary<string, SettingText> Merge(IEnumerable<ConfigurationLayer> layers, SettingsSchema? schema = null)
+    public static IReadOnlyDictionary<string, SettingText> Merge(
+        IReadOnlyCollection<ConfigurationLayer> layers, SettingsSchema? schema = null)
     {
         schema ??= SettingsSchema.All;
         var merged = new Dictionary<string, SettingText>(StringComparer.Ordinal);
@@ -92,7 +119,45 @@ internal static class ConfigurationLoader
             }
         }
 
+        foreach (var (setting, whole) in schema.Settings.Where(s => s.ShareOf is not null).Select(s => (s, schema.Find(s.ShareOf!)!)))
+        {
+            // A person who sets only the whole means the part to go with it.
+            if (merged.GetValueOrDefault(setting.Key) is { IsBuiltIn: true } part
+                && merged.GetValueOrDefault(whole.Key) is { IsBuiltIn: false } given
+                && layers.SelectMany(l => l.Values).LastOrDefault(v => v.Key == whole.Key && v.IsBuiltIn) is { } builtIn)
+                merged[setting.Key] = Scaled(setting, part, given, builtIn);
+        }
+
         return merged;
+    }
+
+    // In decimal digits, as people write them: 0.0002 * 0.0001 / 0.002 is 0.00001.
+    private static SettingText Scaled(Setting setting, SettingText part, SettingText given, SettingText builtIn)
+    {
+        const NumberStyles style = NumberStyles.Float;
+        if (!decimal.TryParse(part.Text, style, CultureInfo.InvariantCulture, out var share)
+            || !decimal.TryParse(builtIn.Text, style, CultureInfo.InvariantCulture, out var from) || from == 0
+            || !decimal.TryParse(given.Text, style, CultureInfo.InvariantCulture, out var to))
+            return part;                                        // what is no number is reported when it is bound
+        // By way of the text: the cast from decimal to double does not round to the nearest.
+        var scaled = double.Parse((share * to / from).ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+        return new SettingText(setting.Key, setting.Kind.Items(scaled), IsList: false, $"goes with {given.Key}, {given.Where}")
+        { IsBuiltIn = true };
+    }
+
+    /// <summary>Reads one source; one that cannot be read is a problem, and empty.</summary>
+    public static ConfigurationLayer Read(Func<ConfigurationLayer> read, ICollection<string> problems)
+    {
+        try
+        {
+            return read();
+        }
+        catch (SettingsException e)
+        {
+            foreach (var problem in e.Message.Split('\n'))
+                problems.Add(problem);
+            return ConfigurationLayer.None;
+        }
     }
 
     private static IEnumerable<ConfigurationLayer> Option(string origin, string key, string? value) =>
@@ -101,12 +166,12 @@ internal static class ConfigurationLoader
     private static ConfigurationLayer ReadConfig(string config)
     {
         if (Presets.Names.Contains(config))
-            return ConfigurationLayer.Parse($"preset {config}", Presets.Read(config));
+            return ConfigurationLayer.Preset(config);
         if (!File.Exists(config))
         {
             throw new SettingsException(
-                $"--config {config}: there is no such preset or file; presets are {string.Join(" and ", Presets.Names)}" +
-                (Path.HasExtension(config) ? "" : $" (did you mean {EditDistance.Nearest(config, Presets.Names)}?)"));
+                $"--config {config}: there is no such preset or file; presets are {string.Join(" and ", Presets.Names)}"
+                + (EditDistance.Nearest(config, Presets.Names) is { } nearest ? $" (did you mean {nearest}?)" : ""));
         }
 
         try
@@ -115,7 +180,7 @@ internal static class ConfigurationLoader
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new ElasticException($"--config {config} cannot be read: {e.Message}", e);
+            throw new SettingsException($"--config {config} cannot be read: {e.Message}", e);
         }
     }
 }

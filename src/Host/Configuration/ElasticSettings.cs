@@ -11,18 +11,27 @@ internal sealed record ElasticSettings(string Title, TrainingSettings Training, 
     /// <summary>The title of settings that are a run's own.</summary>
     public const string AsStarted = "as started";
 
-    /// <summary>Binds merged keys to the records, once. Throws an exception with every problem.</summary>
-    public static ElasticSettings Bind(string title, IReadOnlyDictionary<string, SettingText> values)
+    /// <summary>Binds merged keys to the records, once.</summary>
+    /// <param name="told">Problems that were found before: reported with the others.</param>
+    /// <exception cref="SettingsException">Names every problem.</exception>
+    public static ElasticSettings Bind(
+        string title, IReadOnlyDictionary<string, SettingText> values, IReadOnlyCollection<string> told)
     {
         values = values.Values.ToDictionary(v => v.Key, WithFullPath);
-        List<string> problems = [];
+        List<string> wrong = [];
         var settings = new ElasticSettings(
-            title, SettingsBinding.Bind<TrainingSettings>(values, problems), SettingsBinding.Bind<NodeSettings>(values, problems));
+            title, SettingsBinding.Bind<TrainingSettings>(values, wrong), SettingsBinding.Bind<NodeSettings>(values, wrong));
 
-        // Reports values of the wrong type first: the records would complain about the values that replace them.
-        if (problems.Count == 0)
-            problems.AddRange(settings.Training.Problems().Concat(settings.Node.Problems()).Select(p => p + Place(p, values)));
-        return problems.Count > 0 ? throw new SettingsException(problems) : settings;
+        // A default stands for a value of the wrong type: what the records say of it is about nothing that anybody wrote.
+        var replaced = wrong.Select(KeyOf).ToList();
+        List<string> problems =
+        [
+            .. told, .. wrong,
+            .. settings.Training.Problems().Concat(settings.Node.Problems()).Concat(DatabaseAddresses.Problems(settings.Node.Database))
+                .Where(p => !replaced.Exists(key => p.Contains(key, StringComparison.Ordinal)))
+                .Select(p => p + Place(p, values)),
+        ];
+        return problems.Count > 0 ? throw new SettingsException(problems.Distinct()) : settings;
     }
 
     private static SettingText WithFullPath(SettingText value) => SettingsSchema.All.Find(value.Key)!.IsPath
@@ -30,5 +39,7 @@ internal sealed record ElasticSettings(string Title, TrainingSettings Training, 
 
     // A problem begins with its key. Adds the place where the key was set; a default has none.
     private static string Place(string problem, IReadOnlyDictionary<string, SettingText> values) =>
-        values.TryGetValue(problem.Split(' ')[0], out var value) && !value.IsDefault ? $" ({value.Where})" : "";
+        values.TryGetValue(KeyOf(problem), out var value) && !value.IsDefault ? $" ({value.Where})" : "";
+
+    private static string KeyOf(string problem) => problem.Split(' ')[0];
 }

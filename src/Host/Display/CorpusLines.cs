@@ -11,27 +11,29 @@ internal static class CorpusLines
     public static IEnumerable<string> Of(BuiltCorpus corpus)
     {
         var manifest = corpus.Manifest;
-        yield return $"corpus {manifest.Id.Short}   {Units.Count(manifest.Documents)} documents, {Units.Bytes(manifest.Bytes)}, " +
-                     $"{Units.Count(manifest.Tokens)} {manifest.Tokenizer} tokens";
-        yield return $"  held out   {Units.Count(manifest.HeldOut.Documents)} documents, {Units.Bytes(manifest.HeldOut.Bytes)}, " +
-                     $"{Units.Count(manifest.HeldOut.Tokens)} tokens";
+        yield return $"corpus {manifest.Id.Short}   {Units.Count(manifest.Documents, "document")}, {Units.Bytes(manifest.Bytes)}, " +
+                     Units.Count(manifest.Tokens, $"{manifest.Tokenizer} token");
+        yield return $"  held out   {Units.Count(manifest.HeldOut.Documents, "document")}, {Units.Bytes(manifest.HeldOut.Bytes)}, " +
+                     Units.Count(manifest.HeldOut.Tokens, "token");
         foreach (var source in manifest.Sources.OrderByDescending(s => s.Tokens).Take(SourcesShown))
-            yield return $"  source     {source.Name}: {Units.Count(source.Documents)} documents, {Units.Count(source.Tokens)} tokens";
+            yield return $"  source     {source.Name}: {Units.Count(source.Documents, "document")}, "
+                + Units.Count(source.Tokens, "token");
         if (manifest.Sources.Count > SourcesShown)
             yield return $"  source     and {manifest.Sources.Count - SourcesShown} more";
         foreach (var repair in Repairs(manifest))
             yield return $"  repaired   {repair}";
-        yield return $"  folder     {corpus.Folder}, {manifest.TrainShards.Count + manifest.HeldOutShards.Count} shards";
+        yield return $"  folder     {corpus.Folder}, "
+            + Units.Many(manifest.TrainShards.Count + manifest.HeldOutShards.Count, "shard");
     }
 
     /// <summary>The repairs of the text: never an error, but nobody should have to guess them.</summary>
     public static IEnumerable<string> Repairs(CorpusManifest manifest)
     {
         if (manifest.InvalidUtf8Sequences > 0)
-            yield return $"{manifest.InvalidUtf8Sequences} sequences that are not UTF-8, replaced by U+FFFD";
+            yield return Units.Many(manifest.InvalidUtf8Sequences, "sequence") + " not of UTF-8, replaced by U+FFFD";
         if (manifest.MalformedRecords > 0)
-            yield return $"{manifest.MalformedRecords} records that cannot be read, left out";
+            yield return Units.Many(manifest.MalformedRecords, "record") + " not readable, left out";
         if (manifest.EmptyDocuments > 0)
-            yield return $"{manifest.EmptyDocuments} documents without text, left out";
+            yield return Units.Many(manifest.EmptyDocuments, "document") + " without text, left out";
     }
 }

@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Elastic.Actors.Corpora;
+using Elastic.Foundation;
 using Elastic.Messages.Runs;
 using Spectre.Console;
 using Spectre.Console.Rendering;
@@ -14,17 +15,24 @@ internal sealed class LiveDisplay : IRunDisplay
 {
     private const int LargestBar = 60;
 
+    // As many as are worth seeing again on a screen that is drawn anew; the run's log has all of them.
+    private const int NoticesKept = 8;
+
     private readonly IAnsiConsole _console;
+    private readonly Terminal? _terminal;
+    private readonly Queue<string> _notices = [];
     private readonly Channel<Action<LiveDisplayContext>> _work =
         Channel.CreateUnbounded<Action<LiveDisplayContext>>(new() { SingleReader = true });
     private readonly Task _drawing;
     private IReadOnlyList<string> _header = [];
     private string? _notice;
 
-    public LiveDisplay(IAnsiConsole console)
+    /// <param name="terminal">The terminal of the console; null for none. Disposed of with the display.</param>
+    public LiveDisplay(IAnsiConsole console, Terminal? terminal = null)
     {
-        _console = console;
+        (_console, _terminal) = (console, terminal);
         _drawing = console.Live(new Text("")).StartAsync(DrawAsync);
+        terminal?.Listen(() => Post(_ => WriteNotices()));
     }
 
     public void Header(IReadOnlyList<string> lines) => Post(live =>
@@ -58,34 +66,65 @@ internal sealed class LiveDisplay : IRunDisplay
 
     public async ValueTask DisposeAsync()
     {
+        _terminal?.Dispose();
         _work.Writer.TryComplete();
-        await _drawing;
+        try
+        {
+            await _drawing;
+        }
+        catch (IOException)
+        {
+            // The terminal was closed.
+        }
     }
 
     private void Post(Action<LiveDisplayContext> draw) => _work.Writer.TryWrite(draw);
 
     private async Task DrawAsync(LiveDisplayContext live)
     {
-        await foreach (var draw in _work.Reader.ReadAllAsync())
+        try
         {
-            draw(live);
-            // Of several waiting views, draws only the newest.
-            if (!_work.Reader.TryPeek(out _))
-                live.Refresh();
-        }
+            await foreach (var draw in _work.Reader.ReadAllAsync())
+            {
+                draw(live);
+                // Of several waiting views, draws only the newest.
+                if (!_work.Reader.TryPeek(out _))
+                    live.Refresh();
+            }
 
-        live.Refresh();
+            live.Refresh();
+        }
+        catch (IOException)
+        {
+            _work.Writer.TryComplete();                         // the terminal was closed; the run goes on without a display
+        }
     }
 
     // Spectre writes text above the live lines. One call, so that they are redrawn once.
-    private void WriteAbove(string text) => _console.Write(new Text(text + "\n", new Style(Color.Yellow)));
+    private void WriteAbove(string text)
+    {
+        _notices.Enqueue(text);
+        if (_notices.Count > NoticesKept)
+            _notices.Dequeue();
+        _console.Write(Notices([text]));
+    }
+
+    private void WriteNotices()
+    {
+        if (_notices.Count > 0)
+            _console.Write(Notices(_notices));
+    }
+
+    private static Text Notices(IEnumerable<string> texts) =>
+        new(string.Concat(texts.Select(t => TerminalText.Printable(t) + "\n")), new Style(Color.Yellow));
 
     private Rows Rows(IEnumerable<IRenderable> lines) => new([.. _header.Select(h => Line(h, Color.Aqua)), .. lines]);
 
     private Text Bar(double share) => Line($"{Units.Bar(share, Math.Clamp(_console.Profile.Width - 8, 10, LargestBar))} {share,4:0 %}");
 
     // Text, not Markup: a corpus or a file name may hold square brackets.
-    private static Text Line(string text, Color? color = null) => new(text, new Style(color)) { Overflow = Overflow.Ellipsis };
+    private static Text Line(string text, Color? color = null) =>
+        new(TerminalText.Printable(text), new Style(color)) { Overflow = Overflow.Ellipsis };
 
     private static string Join(params string[] parts) => string.Join("   ", parts.Where(p => p.Length > 0));
 }

@@ -13,28 +13,42 @@ internal static class RunLines
     public static IReadOnlyList<string> Header(string title, TrainingSettings settings, long blocks)
     {
         var (run, batch) = (settings.Run, settings.Batch);
-        var rounds = RunPlan.RoundsOf(settings, blocks);
-        var length = rounds == 1 ? "1 round" : $"{rounds} rounds";
+        var length = Units.Many(RunPlan.RoundsOf(settings, blocks), "round");
         // Whole rounds are trained: of a few blocks more than was asked for.
         if (run.Epochs is { } epochs)
-            length += $" ({(epochs == 1 ? "1 epoch" : $"{epochs} epochs")} of {Units.Count(blocks)} blocks, " +
-                      $"{(double)RunPlan.SamplesPerRound(settings) * rounds / blocks:0.##} in whole rounds)";
+            length += $" ({Units.Many(epochs, "epoch")} of {Units.Count(blocks)} blocks, " +
+                      $"{(double)RunPlan.SamplesPerRound(settings) * RunPlan.RoundsOf(settings, blocks) / blocks:0.##} in whole rounds)";
         var tokens = (long)batch.Sequences * settings.Model.Context;
         return
         [
             $"run {run.Name}   config {title}   {settings.Model.Signature}",
-            $"{length} x {run.InnerSteps} steps x {run.Replicas} {(run.Replicas == 1 ? "replica" : "replicas")}   " +
-            $"{Units.Count(tokens)} tokens a step in {batch.MicroBatches} micro-batches   seed {run.Seed}",
+            $"{length} x {Units.Many(run.InnerSteps, "step")} x {Units.Many(run.Replicas, "replica")}   " +
+            $"{Units.Count(tokens, "token")} a step in {Units.Many(batch.MicroBatches, "micro-batch")}   seed {run.Seed}",
         ];
     }
 
     /// <summary>One plain line, e.g. for a log.</summary>
-    public static string Progress(RunView view) => string.Join("  ", new[]
+    /// <param name="end">What stands at its end, e.g. for what the run waits.</param>
+    /// <param name="width">Columns that there are: what people need least is left out first.</param>
+    public static string Progress(RunView view, string end = "", int width = int.MaxValue)
     {
-        $"round {Pad(view.Round, view.Rounds)}/{view.Rounds}",
-        $"step {Pad(view.Steps, view.TotalSteps)}/{view.TotalSteps}",
-        Loss(view), ValidationLoss(view), Speed(view), Left(view), Fingerprint(view),
-    }.Where(part => part.Length > 0));
+        var validation = view.ValLoss is { } loss ? $"val {loss:0.0000}" : "";
+        string[] lines =
+        [
+            Line(ValidationLoss(view), Left(view), Fingerprint(view)),
+            Line(validation, Left(view), Fingerprint(view)),
+            Line(validation, Left(view), ""),
+            Line(validation, "", ""),
+        ];
+        return lines.FirstOrDefault(l => l.Length <= width) ?? lines[^1][..width];
+
+        string Line(string validation, string left, string fingerprint) => string.Join("  ", new[]
+        {
+            $"round {Pad(view.Round, view.Rounds)}/{view.Rounds}",
+            $"step {Pad(view.Steps, view.TotalSteps)}/{view.TotalSteps}",
+            Loss(view), validation, Speed(view), left, fingerprint, end,
+        }.Where(part => part.Length > 0));
+    }
 
     public static string Loss(RunView view) => view.TrainLoss is { } loss ? $"loss {loss:0.0000}" : "";
 
@@ -82,8 +96,8 @@ internal static class RunLines
 
     /// <summary>The progress of reading the corpus.</summary>
     public static string Corpus(CorpusProgress progress) =>
-        $"corpus: {Units.Count(progress.DocumentsRead)} documents, {Units.Bytes(progress.BytesRead)}" +
-        (progress.TotalBytes > 0 ? $" of {Units.Bytes(progress.TotalBytes)}" : "") + $", {Units.Count(progress.TokensWritten)} tokens";
+        $"corpus: {Units.Count(progress.DocumentsRead, "document")}, {Units.Bytes(progress.BytesRead)}" +
+        (progress.TotalBytes > 0 ? $" of {Units.Bytes(progress.TotalBytes)}" : "") + $", {Units.Count(progress.TokensWritten, "token")}";
 
     // Pads numbers to one width, which keeps the columns of plain lines aligned.
     private static string Pad(long n, long largest) => n.ToString().PadLeft(largest.ToString().Length);

@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Messages.Runs;
 
 namespace Elastic.Host.Display;
@@ -12,7 +13,8 @@ internal static class RunSummary
         List<string> lines =
         [
             "",
-            $"finished   {view.Rounds} rounds, {view.Steps} steps, {Units.Count(view.Tokens)} tokens, {Units.Count(view.Samples)} samples"
+            $"finished   {Units.Many(view.Rounds, "round")}, {Units.Many(view.Steps, "step")}, "
+                + $"{Units.Count(view.Tokens, "token")}, {Units.Count(view.Samples, "sample")}"
         ];
         if (view.ValLoss is { } loss)
         {
@@ -38,15 +40,12 @@ internal static class RunSummary
 
     /// <summary>A text that the model wrote.</summary>
     public static IReadOnlyList<string> Sample(string text) =>
-        ["sample", .. text.ReplaceLineEndings("\n").Split('\n').Select(l => "  | " + Printable(l))];
+        ["sample", .. text.ReplaceLineEndings("\n").Split('\n').Select(l => "  | " + TerminalText.Printable(l))];
 
     /// <summary>The line after Ctrl-C.</summary>
     public static string Stopped(RunView? view) => view is null
         ? "stopped before the first step; the same command starts again"
         : $"stopped at round {view.Round}/{view.Rounds}, step {view.Steps}/{view.TotalSteps}; the same command goes on from here";
-
-    // The model's text may hold escape sequences; a terminal must not obey them.
-    private static string Printable(string line) => string.Concat(line.Select(c => char.IsControl(c) && c != '\t' ? '\uFFFD' : c));
 
     private static string Quote(string path) => path.Any(char.IsWhiteSpace) ? $"\"{path}\"" : path;
 }

@@ -14,6 +14,15 @@ internal static class Units
         return i == 0 ? n.ToString("0") : n.ToString(Math.Abs(n) switch { < 9.995 => "0.00", < 99.95 => "0.0", _ => "0" }) + letters[i];
     }
 
+    /// <summary>A number of things, e.g. 1 epoch, 40 rounds.</summary>
+    public static string Many(long n, string one) => $"{n} {Noun(n, one)}";
+
+    /// <summary>The same with three significant digits.</summary>
+    public static string Count(double n, string one) => $"{Count(n)} {Noun(n, one)}";
+
+    // Of what is counted here, one noun alone takes another ending.
+    private static string Noun(double n, string one) => n == 1 ? one : one == "micro-batch" ? "micro-batches" : one + "s";
+
     /// <summary>The two largest units: 12s, 3m 05s, 2h 07m, 4d 11h.</summary>
     public static string Duration(TimeSpan time) => time switch
     {

@@ -134,11 +134,11 @@ internal sealed class PbmConnection
         var palette = _palettes.FirstOrDefault(p => p.Name == call.Palette)
                       ?? throw new SettingsException(
                           $"there is no palette {call.Palette} here: "
-                          + $"did you mean {EditDistance.Nearest(call.Palette, _palettes.Select(p => p.Name))}?");
+                          + EditDistance.Suggest(call.Palette, _palettes.Select(p => p.Name)));
         return palette.Commands.FirstOrDefault(c => c.Help.Name == call.Command)
                ?? throw new SettingsException(
                    $"{palette.Name} has no command {call.Command}: "
-                   + $"did you mean {EditDistance.Nearest(call.Command, palette.Commands.Select(c => c.Help.Name))}?");
+                   + EditDistance.Suggest(call.Command, palette.Commands.Select(c => c.Help.Name)));
     }
 
     // Not cancelled with the call: half a line would spoil the connection. A client that takes no bytes is waited for until a deadline.

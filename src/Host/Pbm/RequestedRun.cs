@@ -21,20 +21,17 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
         foreach (var (origin, text) in Configs.Select(c => (c.Value, c.FileText ?? "")).Concat(Sets.Select(s => ("--set", s))))
             CheckNesting(origin, text);
         IReadOnlyList<CallValue> configs = Configs.Count > 0 || run is not null ? Configs : [new CallValue("config", Presets.Default)];
+        List<string> problems = [];
         List<ConfigurationLayer> asked =
         [
-            .. configs.Select(c => ConfigurationLayer.Parse(
-                c.FileText is null ? $"preset {c.Value}" : c.Value, c.FileText ?? Presets.Read(c.Value))),
-            .. Sets.Select(ConfigurationLayer.ParseSet),
+            .. configs.Select(c => ConfigurationLoader.Read(
+                () => c.FileText is { } text ? ConfigurationLayer.Parse(c.Value, text) : ConfigurationLayer.Preset(c.Value), problems)),
+            .. Sets.Select(s => ConfigurationLoader.Read(() => ConfigurationLayer.ParseSet(s), problems)),
         ];
-        var problems = asked.SelectMany(l => l.Problems)
+        problems.AddRange(asked.SelectMany(l => l.Problems)
             .Concat(asked.SelectMany(l => l.Values).Where(v => v.Key.StartsWith(NodeKeys, StringComparison.Ordinal))
                 .Select(v =>
-                    $"{v.Key} ({v.Where}): it belongs to a node, not to a run; leave it out here, and set it where the node is started"))
-            .ToList();
-        if (problems.Count > 0)
-            throw new SettingsException(problems);
-
+                    $"{v.Key} ({v.Where}): it belongs to a node, not to a run; leave it out here, and set it where the node is started")));
         List<ConfigurationLayer> layers =
         [
             ConfigurationLayer.Defaults(), .. run is null ? Array.Empty<ConfigurationLayer>() : [ConfigurationLayer.OfRun(run)], .. asked,
@@ -43,7 +40,7 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
         if (Corpus.Count > 0)
             layers.Add(ConfigurationLayer.Of("--corpus", "corpus.sources", Corpus, isList: true));
         var title = configs.Count == 0 ? ElasticSettings.AsStarted : string.Join(" + ", configs.Select(c => c.Value));
-        return ElasticSettings.Bind(title, ConfigurationLoader.Merge(layers)) with
+        return ElasticSettings.Bind(title, ConfigurationLoader.Merge(layers), problems) with
         {
             Corpus = Corpus.Count > 0 ? null : ConfigurationLoader.CorpusOf(run, asked),
         };

@@ -25,14 +25,18 @@ internal sealed class RunPalette
         Repeatable: true);
 
     private static readonly ArgumentHelp NewName = new("n", "name", "NAME",
-        "Names the run; the name of a run that exists goes on with it, as it was started.", Required: true);
+        "Names the run; the name of a run that exists goes on with it, as it was started.",
+        Required: true, Names: new("run", "list", "run"));
 
     private static readonly ArgumentHelp Set = new("s", "set", "KEY=VALUE",
         "Sets one configuration key; beats -c. Repeatable.", Repeatable: true);
 
-    private static readonly ArgumentHelp Name = new("n", "name", "NAME", "Names the run. Where there is only one, it may be left out.");
+    private static readonly NamesOf Runs = new("run", "list", "run");
 
-    private static readonly ArgumentHelp StopName = new("n", "name", "NAME", "Names the run.", Required: true);
+    private static readonly ArgumentHelp Name = new(
+        "n", "name", "NAME", "Names the run. Where there is only one, it may be left out.", Names: Runs);
+
+    private static readonly ArgumentHelp StopName = new("n", "name", "NAME", "Names the run.", Required: true, Names: Runs);
 
     private readonly ClusterControl _control;
     private readonly TimeProvider _time;
@@ -58,7 +62,7 @@ internal sealed class RunPalette
             new(new CommandHelp("status", "Shows all about one run.", [Name]), palette.StatusAsync),
             new(new CommandHelp("watch",
                 "Shows a run as it goes, until it is finished (exit code 0), or was stopped or cannot go on (1). " +
-                "Ctrl-C ends the watch, not the run.", [Name]), palette.WatchAsync),
+                "Ctrl-C ends the watch, not the run. Goes on by itself when the seed is back.", [Name], Follows: true), palette.WatchAsync),
             new(new CommandHelp("stop",
                 "Stops a run at the next step, where nothing is lost. The same start goes on with it.", [StopName]), palette.StopAsync),
             new(new CommandHelp("delete",
@@ -150,7 +154,7 @@ internal sealed class RunPalette
                 throw new ElasticException(
                     $"run {run} was stopped at round {last.Round}/{last.Rounds}; the same pbm run start goes on with it");
             default:
-                throw new ElasticException(
+                throw new UnavailableException(
                     $"the supervisor of run {run} was lost from sight; see whether it goes on with: pbm run status -n {run}");
         }
     }
@@ -188,7 +192,7 @@ internal sealed class RunPalette
             (null, _) => throw new SettingsException(
                 $"there are {names.Count} runs ({string.Join(", ", names)}): name one, e.g. pbm run {command} -n {names[0]}"),
             _ => runs.FirstOrDefault(r => r.Name.Value == name) ?? throw new NotFoundException(
-                $"there is no run {name}: did you mean {EditDistance.Nearest(name, names)}? All of them: pbm run list"),
+                $"there is no run {name}: {EditDistance.Suggest(name, names)}; see pbm run list"),
         };
     }
 

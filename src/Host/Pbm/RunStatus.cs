@@ -18,7 +18,7 @@ internal static class RunStatus
             ("notice", run.Notice ?? ""),
             ("round", $"{run.Round}/{run.Rounds}"),
             ("step", $"{run.Steps}/{run.TotalSteps}"),
-            ("tokens", $"{Units.Count(run.Tokens)} of {Units.Count(run.TotalTokens)}, {Units.Count(run.Samples)} samples"),
+            ("tokens", $"{Units.Count(run.Tokens)} of {Units.Count(run.TotalTokens)}, {Units.Count(run.Samples, "sample")}"),
             ("speed", string.Join(", ", new[] { RunLines.Speed(run), RunLines.Left(run) }.Where(t => t.Length > 0))),
             ("train loss", run.TrainLoss is { } loss ? $"{loss:0.0000} nats per token" : ""),
             ("val loss", run.ValLoss is { } score

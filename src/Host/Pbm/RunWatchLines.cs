@@ -27,7 +27,8 @@ internal sealed class RunWatchLines(TimeProvider time)
         if (!isNews && (view == _shown || time.GetElapsedTime(_written) < Shortest))
             yield break;
         (_shown, _written) = (view, time.GetTimestamp());
-        yield return new PbmLine(RunLines.Progress(view) + (IsWaiting(view) ? $"  {RunLines.Phase(view)}" : ""), RunJson.Object(view));
+        yield return new PbmLine(
+            RunLines.Progress(view, IsWaiting(view) ? RunLines.Phase(view) : "", Table.Width), RunJson.Object(view));
     }
 
     private static bool IsWaiting(RunView view) => view.Phase == RunPhase.Waiting;

@@ -1,3 +1,7 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
 namespace Elastic.Messages.Pbm;
 
 /// <summary>What follows an argument's name on the command line.</summary>
@@ -22,13 +26,37 @@ public enum ArgumentKind
 /// <param name="Required">A call without it is wrong usage.</param>
 /// <param name="Repeatable">May be given more than once; the order is kept.</param>
 /// <param name="Choices">Names that the server knows; for <see cref="ArgumentKind.ChoiceOrFile"/>.</param>
+/// <param name="Names">Where the values are that there are at the moment; null where they are no names.</param>
 public sealed record ArgumentHelp(
     string Short, string Long, string ValueName, string Description,
-    bool Required = false, bool Repeatable = false, ArgumentKind Kind = ArgumentKind.Value, string[]? Choices = null);
+    bool Required = false, bool Repeatable = false, ArgumentKind Kind = ArgumentKind.Value, string[]? Choices = null,
+    NamesOf? Names = null);
+
+/// <summary>A command without arguments whose JSON lines hold names, so that a prompt can complete them.</summary>
+/// <param name="Key">The key of the name in each line.</param>
+public sealed record NamesOf(string Palette, string Command, string Key);
 
 /// <summary>A command of a palette.</summary>
 /// <param name="Examples">Command lines for the help, one per line; may be empty.</param>
-public sealed record CommandHelp(string Name, string Description, ArgumentHelp[] Arguments, string Examples = "");
+/// <param name="Follows">It shows something as it goes, and changes nothing: who has lost the connection asks again.</param>
+public sealed record CommandHelp(
+    string Name, string Description, ArgumentHelp[] Arguments, string Examples = "",
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Follows = false);
 
 /// <summary>A group of commands about one thing, e.g. "run".</summary>
-public sealed record PaletteHelp(string Name, string Description, CommandHelp[] Commands);
+public sealed record PaletteHelp(string Name, string Description, CommandHelp[] Commands)
+{
+    private static readonly JsonSerializerOptions Indented = new(PbmStream.Json)
+    {
+        WriteIndented = true,
+        NewLine = "\n",
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,      // for people, in no HTML page
+    };
+
+    /// <summary>Palettes as a text that a person can compare, e.g. those that pbm itself knows.</summary>
+    public static string Write(IEnumerable<PaletteHelp> palettes) =>
+        JsonSerializer.Serialize(palettes, Indented) + "\n";
+
+    /// <summary>Reads what <see cref="Write"/> has written.</summary>
+    public static IReadOnlyList<PaletteHelp> Read(Stream json) => JsonSerializer.Deserialize<PaletteHelp[]>(json, PbmStream.Json)!;
+}

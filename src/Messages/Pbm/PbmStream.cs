@@ -25,7 +25,7 @@ public sealed class PbmStream(Stream stream) : IAsyncDisposable
     /// <summary>Bytes of the longest line, its end included.</summary>
     public const int MaxLineBytes = 1 << 20;
 
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    internal static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
         // Refuse a message with a missing or null field here, not three calls later.
         RespectNullableAnnotations = true,

@@ -12,6 +12,8 @@ public sealed record NodeSettings : SettingsGroup
         auto: all GPUs, else as many CPU slots as there are cores and micro-batches. cpu:N for N slots, cuda:all, cuda:0,1. On seeds and
         workers also none: it stores and does not compute.
         """, PartOfAnswer = false)]
+    [Matches("auto|none|cpu:(?:[1-9][0-9]{0,2}|10[01][0-9]|102[0-4])|cuda:(?:all|[0-9]{1,4}(?:,[0-9]{1,4})*)",
+        "auto, cpu:N (1 to 1024 slots), cuda:all, cuda:0,1 or none")]
     public required string Devices { get; init; }
 
     [Setting("node.threads-per-device", 1, """
@@ -31,6 +33,7 @@ public sealed record NodeSettings : SettingsGroup
         The address that the node binds, and by which others reach it. Loopback, because a run in one process has nobody to listen to; a
         node among several machines needs one that the others reach.
         """, PartOfAnswer = false)]
+    [Host]
     public required string Host { get; init; }
 
     [Setting("node.port", 0, """
@@ -59,6 +62,7 @@ public sealed record NodeSettings : SettingsGroup
         How soon silence is taken for death: lan, cloud or spot. See docs/cluster.md and hocon/network/*.conf for what each costs. The
         same on all nodes.
         """, PartOfAnswer = false)]
+    [OneOf("lan", "cloud", "spot")]
     public required string Network { get; init; }
 
     [Setting("node.corpora-dir", null, """

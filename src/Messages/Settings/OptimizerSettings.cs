@@ -22,8 +22,11 @@ public sealed record OptimizerSettings : SettingsGroup
     [Above(0)]
     public required double LearningRate { get; init; }
 
-    [Setting("optimizer.minimum-learning-rate", 2e-4, "Where the schedule ends: a tenth of the peak (Hoffmann et al. 2022).")]
-    [AtLeast(0)]
+    [Setting("optimizer.minimum-learning-rate", 2e-4, """
+        Where the schedule ends: a tenth of the peak (Hoffmann et al. 2022). Where only optimizer.learning-rate is set, the minimum of the
+        default or the preset keeps its share of it.
+        """)]
+    [AtLeast(0), ShareOf("optimizer.learning-rate")]
     public required double MinimumLearningRate { get; init; }
 
     [Setting("optimizer.betas", new[] { 0.9, 0.95 }, """

@@ -15,6 +15,7 @@ public sealed class Setting
         (Kind, IsOptional) = SettingKind.Of(property);
         Default = Declared(declared.Value, "default");
         Why = string.Join(' ', declared.Why.Split((char[])['\n', '\r', ' '], StringSplitOptions.RemoveEmptyEntries));
+        ShareOf = property.GetCustomAttribute<ShareOfAttribute>()?.Key;
         if (property.GetCustomAttribute<SinceAttribute>() is { } since)
             (Since, Before) = (since.Version, Declared(since.Before, "value before"));
     }
@@ -39,6 +40,9 @@ public sealed class Setting
 
     /// <inheritdoc cref="SettingAttribute.IsPath"/>
     public bool IsPath => _declared.IsPath;
+
+    /// <summary>The key that it is a share of, where nobody sets it; null for none. See <see cref="ShareOfAttribute"/>.</summary>
+    public string? ShareOf { get; }
 
     /// <summary>What it is, and why the default is what it is.</summary>
     public string Why { get; }

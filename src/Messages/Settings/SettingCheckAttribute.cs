@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Elastic.Foundation;
 
 namespace Elastic.Messages.Settings;
 
@@ -101,6 +102,17 @@ public sealed class MatchesAttribute(string pattern, string use) : SettingCheckA
     public override bool Allows(object value) => _regex.IsMatch((string)value);
 
     protected override string Use(string kind) => use;
+}
+
+/// <summary>One address or name of a machine, as <see cref="Endpoint"/> takes it.</summary>
+public sealed class HostAttribute : SettingCheckAttribute
+{
+    public override bool Allows(object value) => Endpoint.ProblemOfHost((string)value) is null;
+
+    public override string Problem(string key, string shown, string kind) =>
+        $"{key} = {shown}: {Endpoint.ProblemOfHost(shown.Trim('"'))}";
+
+    protected override string Use(string kind) => "one address or name of the machine";
 }
 
 /// <summary>A text that is not empty.</summary>

@@ -12,6 +12,9 @@ public sealed record SettingText(string Key, IReadOnlyList<string> Items, bool I
     /// <summary>True for a default, which no source wrote.</summary>
     public bool IsDefault { get; init; }
 
+    /// <summary>True for a default and for a value of Elastic's presets: nobody chose it for this run.</summary>
+    public bool IsBuiltIn { get; init; }
+
     /// <summary>As it was written, for messages.</summary>
     public string Text => IsList ? $"[{string.Join(", ", Items)}]" : Items[0];
 

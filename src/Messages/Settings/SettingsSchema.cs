@@ -27,16 +27,20 @@ public sealed class SettingsSchema
 
     /// <summary>The default of each setting that has one, as a source below all others.</summary>
     public IEnumerable<SettingText> Defaults => Settings.Where(s => s.Default is not null)
-        .Select(s => new SettingText(s.Key, s.Kind.Items(s.Default!), s.Kind.IsList, "default") { IsDefault = true });
+        .Select(s => new SettingText(s.Key, s.Kind.Items(s.Default!), s.Kind.IsList, "default") { IsDefault = true, IsBuiltIn = true });
 
     public Setting? Find(string key) => _byKey.GetValueOrDefault(key);
 
     /// <summary>True for "run" and the like: a name that only groups keys.</summary>
     public bool IsBlock(string key) => Settings.Any(s => s.Key.StartsWith(key + ".", StringComparison.Ordinal));
 
-    /// <summary>The known key that was probably meant: close as a whole, or with the right last name in the wrong block.</summary>
-    public string Nearest(string key) => Settings.Select(s => s.Key)
-        .MinBy(known => Math.Min(EditDistance.Between(key, known), 1 + EditDistance.Between(LastName(key), LastName(known))))!;
+    /// <summary>
+    /// The known key that was probably meant: close as a whole, or with the right last name in the wrong block or in none; null where no
+    /// key is.
+    /// </summary>
+    public string? Nearest(string key) => Settings.Select(s => s.Key)
+        .Where(known => EditDistance.IsNear(key, known) || EditDistance.IsNear(LastName(key), LastName(known)))
+        .MinBy(known => Math.Min(EditDistance.Between(key, known), 1 + EditDistance.Between(LastName(key), LastName(known))));
 
     /// <summary>Keys that set the same thing as <paramref name="key"/> in another way: setting it undoes them.</summary>
     public IEnumerable<string> AlternativesOf(string key) =>

@@ -1,4 +1,5 @@
 using Elastic.Host.Configuration;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Tests.Configuration;
 
@@ -42,6 +43,63 @@ public sealed class ConfigurationTests
     [Fact]
     public void All_problems_are_told_at_once() =>
         Assert.Equal(3, Refusal("model.layers=0", "checkpoint.keep=0", "corpus.tokenizer=klingon").Split('\n').Length);
+
+    [Fact]
+    public void Problems_of_every_kind_are_told_together()
+    {
+        var refusal = RefusalOf(new(["nope"], ["a=b", "foo", "run.rounds=x", "model.layers=0", "node.devices=gpu", "node.network=wan"])
+        { Options = [("--host", "node.host", "0.0.0.0"), ("--database", "node.database", "mysql://a:secret@b")] }).Split('\n');
+        string[] told =
+        [
+            "--config nope", "--set foo", "unknown key a (--set)", "run.rounds = x (--set)", "model.layers = 0",
+            "node.devices = \"gpu\": use auto, cpu:N", "node.host = \"0.0.0.0\": it stands for all addresses", "node.network = \"wan\"",
+            "node.database is wrong",
+        ];
+        Assert.Equal(told.Length, refusal.Length);
+        Assert.All(told, t => Assert.Single(refusal, r => r.StartsWith(t, StringComparison.Ordinal)));
+        Assert.Contains(refusal, r => r.EndsWith("(--database)", StringComparison.Ordinal));
+        Assert.DoesNotContain(refusal, r => r.Contains("secret", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void What_no_key_is_near_to_gets_no_guess() =>
+        Assert.Equal("unknown key zzz.yyyyyy (--set): elastic config shows all keys", Refusal("zzz.yyyyyy=1"));
+
+    [Theory]
+    [InlineData("tiny", null, 3e-3, 2e-4)]                                    // what the preset says
+    [InlineData("tiny", "optimizer.learning-rate=3e-3", 3e-3, 2e-4)]
+    [InlineData("tiny", "optimizer.learning-rate=1.5e-3", 1.5e-3, 1e-4)]
+    [InlineData("tiny", "optimizer.learning-rate=1.5e-4", 1.5e-4, 1e-5)]
+    [InlineData("gpt2-124m", null, 6e-4, 6e-5)]
+    [InlineData("gpt2-124m", "optimizer.learning-rate=1e-4", 1e-4, 1e-5)]
+    public void The_minimum_of_a_preset_goes_with_the_peak_that_a_person_sets(string preset, string? set, double peak, double minimum)
+    {
+        var optimizer = Load(new([preset], set is null ? [] : [set])).Training.Optimizer;
+        Assert.Equal((peak, minimum), (optimizer.LearningRate, optimizer.MinimumLearningRate));
+    }
+
+    [Fact]
+    public void The_minimum_of_the_defaults_goes_with_a_file_s_peak_and_a_person_s_minimum_is_never_changed()
+    {
+        var file = Write("optimizer.learning-rate = 1e-4");
+        Assert.Equal(1e-5, Load(new([file], [])).Training.Optimizer.MinimumLearningRate);
+        var both = Write("optimizer { learning-rate = 1e-3, minimum-learning-rate = 5e-4 }");
+        Assert.Equal(5e-4, Load(new([both], ["optimizer.learning-rate=6e-4"])).Training.Optimizer.MinimumLearningRate);
+        Assert.Contains(
+            "optimizer.minimum-learning-rate = 0.0005: use 0 to optimizer.learning-rate (0.0001)",
+            RefusalOf(new([both], ["optimizer.learning-rate=1e-4"])), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_defaults_and_the_presets_resolve_to_what_they_always_have()
+    {
+        Assert.Equal((2e-3, 2e-4), (OptimizerSettings.Defaults.LearningRate, OptimizerSettings.Defaults.MinimumLearningRate));
+        Assert.Contains(Text("0.0002"), SettingsText.Write(TrainingSettings.Defaults), StringComparison.Ordinal);
+        Assert.Contains(Text("0.0002"), SettingsText.Write(Load(new(["tiny"], [])).Training), StringComparison.Ordinal);
+        Assert.Contains(Text("6E-05"), SettingsText.Write(Load(new(["gpt2-124m"], [])).Training), StringComparison.Ordinal);
+
+        static string Text(string minimum) => $"\"optimizer.minimum-learning-rate\":{minimum},";
+    }
 
     [Fact]
     public void A_block_that_is_set_to_a_value_is_an_error() =>

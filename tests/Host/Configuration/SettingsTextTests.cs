@@ -165,8 +165,8 @@ public sealed class SettingsTextTests
 
     [Fact]
     public void A_difference_names_key_old_and_new() => Assert.Equal(
-        ["run.rounds: 80 -> none", "run.epochs: none -> 2", "optimizer.learning-rate: 0.003 -> 0.001"],
-        SettingsDifference.Between(Tiny(), Tiny("run.epochs=2", "optimizer.learning-rate=1e-3")));
+        ["run.rounds: 80 -> none", "run.epochs: none -> 2", "optimizer.clip: 1 -> 0.5"],
+        SettingsDifference.Between(Tiny(), Tiny("run.epochs=2", "optimizer.clip=0.5")));
 
     [Fact]
     public void What_does_not_change_the_answer_is_no_difference() => Assert.Empty(SettingsDifference.Between(

@@ -19,6 +19,17 @@ public sealed class DisplayTests
     [InlineData(10_255_073_280, "10.3B")]
     public void Counts_have_three_digits(double n, string text) => Assert.Equal(text, Units.Count(n));
 
+    [Fact]
+    public void One_thing_is_no_plural()
+    {
+        Assert.Equal(["1 epoch", "2 epochs", "0 shards"], [Units.Many(1, "epoch"), Units.Many(2, "epoch"), Units.Many(0, "shard")]);
+        Assert.Equal("1.00k tokens", Units.Count(1000, "token"));
+        var settings = ConfigurationLoader.Load(new(["tiny"], ["run.epochs=1", "run.inner-steps=1", "batch.micro=16"])).Training;
+        Assert.StartsWith(
+            "1 epoch x 1 step x 1 replica   2.05k tokens a step in 1 micro-batch ", RunLines.Header("t", settings)[1],
+            StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(-5, "0s")]
     [InlineData(12.4, "12s")]

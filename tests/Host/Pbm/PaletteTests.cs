@@ -166,7 +166,29 @@ public sealed class PaletteTests
             (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "watch"))).Message, StringComparison.Ordinal);
         _cluster.Views = [FakeCluster.Tiny];
         Assert.Contains(
-            "lost from sight", (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "watch"))).Message, StringComparison.Ordinal);
+            "lost from sight", (await Assert.ThrowsAsync<UnavailableException>(() => Lines("run", "watch"))).Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_line_of_a_watch_fits_a_hundred_columns_and_keeps_what_matters_most()
+    {
+        var large = FakeCluster.Tiny with
+        {
+            Round = 99_999,
+            Rounds = 100_000,
+            Steps = 1_999_980,
+            TotalSteps = 2_000_000,
+            Tokens = 1,
+            TotalTokens = 900_000_000_000,
+        };
+        foreach (var view in new[] { FakeCluster.Tiny, large, large with { Phase = RunPhase.Waiting } })
+        {
+            var line = Assert.Single(new RunWatchLines(TimeProvider.System).Of(view)).Text!;
+            Assert.InRange(line.Length, 1, 100);
+            Assert.Contains($"{view.Round}/{view.Rounds}", line, StringComparison.Ordinal);
+            Assert.Contains("loss 2.3457  val 2.2871", line, StringComparison.Ordinal);
+        }
     }
 
     [Fact]

@@ -129,7 +129,7 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
     {
         Assert.Equal(3, await Pbm("", "run list\nrun status -n nobody\nexit\n"));
         Assert.Contains("tiny", _output.ToString(), StringComparison.Ordinal);
-        Assert.Contains("there is no run nobody: did you mean tiny?", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("there is no run nobody: there is only tiny", _error.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,0 +1,60 @@
+using System.CommandLine;
+using Elastic.Host.Configuration;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Host.Commands;
+
+/// <summary><c>elastic config</c>: every setting as a command line gives it, and where its value comes from.</summary>
+internal static class ConfigCommand
+{
+    public static Command Build()
+    {
+        var config = CommonOptions.Config();
+        var set = CommonOptions.Set();
+        var corpus = CommonOptions.Corpus();
+        var run = CommonOptions.RunName("Names the run.");
+        var dataDir = CommonOptions.DataDir();
+        var devices = CommonOptions.Devices();
+        var command = new TeachingCommand("config",
+            "Shows every setting that elastic train would use with the same options, and where its value comes from: a default, a preset, "
+            + "a file with its line, an option. The output is itself a configuration.",
+            """
+            elastic config                                           the preset "tiny"
+            elastic config --config gpt2-124m --set run.epochs=3     before a long run
+            elastic config --config mine.conf > whole.conf           all of it in one file
+            """)
+        { config, set, corpus, run, dataDir, devices };
+        command.SetAction((parsed, _) =>
+        {
+            var request = new ConfigurationRequest(
+                parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus), parsed.GetValue(run),
+                parsed.GetValue(devices), parsed.GetValue(dataDir), CommonOptions.EnvironmentDataDir);
+            ConfigurationLoader.Load(request);
+            foreach (var line in Lines(ConfigurationLoader.Effective(request, [])))
+                parsed.InvocationConfiguration.Output.WriteLine(line);
+            return Task.FromResult(ExitCodes.Done);
+        });
+        return command;
+    }
+
+    /// <summary>A line for each key of the table, in its order; HOCON, with the origin as a comment.</summary>
+    public static IEnumerable<string> Lines(IReadOnlyDictionary<string, SettingText> values)
+    {
+        var rows = SettingsSchema.All.Settings.Select(s => (
+            Line: $"{s.Key} = {Shown(s, values.GetValueOrDefault(s.Key))}",
+            Where: values.TryGetValue(s.Key, out var value) ? value.Where : "not set")).ToList();
+        var column = rows.Max(r => Math.Min(r.Line.Length, WidestLine)) + 2;
+        return rows.Select(r => $"{r.Line.PadRight(column)}# {r.Where}");
+    }
+
+    // A path may be long: its comment then stands where it ends.
+    private const int WidestLine = 60;
+
+    private static string Shown(Setting setting, SettingText? value) => value is null ? SettingText.Null
+        : setting.Kind.IsList ? $"[{string.Join(", ", value.Items.Select(Quoted))}]" : Quoted(value.Items[0]);
+
+    // HOCON reads ':' and '#' in a text without quotes as its own.
+    private static string Quoted(string text) => text.Length > 0 && text != SettingText.Null
+        && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.') ? text
+        : $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
+}

@@ -1,0 +1,157 @@
+using System.Text.Json.Nodes;
+using Elastic.Host.Commands;
+using Elastic.Host.Configuration;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Host.Tests.Commands;
+
+/// <summary>What a command line that is wrong gets: exit code 2, everything at once, and what to write instead.</summary>
+public sealed class UsageTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
+    private readonly StringWriter _output = new(), _error = new();
+
+    private string DataDir => Path.Combine(_folder, "data");
+
+    public void Dispose()
+    {
+        _output.Dispose();
+        _error.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Theory]
+    [InlineData("worker", "--seed", "10.0.0.5")]
+    [InlineData("worker", "--seed", "0.0.0.0:4053")]
+    [InlineData("worker", "--seed", "127.0.0.1:1", "--devices", "gpu")]
+    [InlineData("worker", "--seed", "127.0.0.1:1", "--devices", "cpu:0")]
+    [InlineData("worker", "--seed", "127.0.0.1:1", "--devices", "cpu:1025")]
+    [InlineData("worker", "--seed", "127.0.0.1:1", "--network", "wan")]
+    [InlineData("seed", "--database", "mysql://a")]
+    [InlineData("seed", "--database", "postgres://a")]
+    [InlineData("seed", "--host", "0.0.0.0")]
+    [InlineData("seed", "--host", "[::]")]
+    [InlineData("seed", "--set", "run.seed=1")]
+    [InlineData("train", "--devices", "none")]
+    [InlineData("train", "--config", "/proc/self/mem")]
+    public async Task A_wrong_value_is_wrong_usage_and_starts_nothing(params string[] args)
+    {
+        Assert.Equal(ExitCodes.WrongUsage, await Run([.. args, "--data-dir", DataDir]));
+        Assert.StartsWith("error: ", _error.ToString(), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(DataDir));
+    }
+
+    [Fact]
+    public async Task An_audit_with_a_wrong_database_is_wrong_usage() => Assert.Equal(
+        ExitCodes.WrongUsage, await Run("corpus", "audit", "--run", "a", "--database", "mysql://a", "--data-dir", DataDir));
+
+    [Fact]
+    public async Task Everything_that_is_wrong_with_a_node_s_command_line_is_told_at_once()
+    {
+        await Run("worker", "--seed", "10.0.0.5", "--seed", "[::1", "--devices", "gpu", "--network", "wan", "--set", "a=b", "--host", "::");
+        var lines = _error.ToString().TrimEnd().Split('\n');
+        Assert.Equal(6, lines.Length);
+        Assert.Contains(lines, l => l.Contains("\"gpu\"", StringComparison.Ordinal) && l.EndsWith("(--devices)", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("--epochs is no option here, but a setting: --set run.epochs=3", "train", "--epochs", "3")]
+    [InlineData("--rounds is no option here, but a setting: --set run.rounds=VALUE", "train", "--rounds", "--plain")]
+    [InlineData("--lr is no option here, but a setting: --set optimizer.learning-rate=1e-4", "train", "--lr=1e-4")]
+    [InlineData("--database is no option here, but a setting: --set node.database=a", "worker", "--seed", "a:1", "--database", "a")]
+    public async Task A_setting_that_is_written_as_an_option_is_explained(string line, params string[] args)
+    {
+        Assert.Equal(ExitCodes.WrongUsage, await Run(args));
+        Assert.StartsWith($"error: {line}\n", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("-v")]
+    [InlineData("seed", "--epochs")]
+    public async Task What_is_near_to_nothing_gets_no_guess_but_what_there_is(params string[] args)
+    {
+        Assert.Equal(ExitCodes.WrongUsage, await Run(args));
+        Assert.Contains(" is no command or option here: there are ", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Every_unknown_option_is_told_and_every_value_that_cannot_be_read()
+    {
+        await Run("generate", "--run", "a", "--promt", "x", "--tokns", "3", "--top-k", "many");
+        Assert.Contains("did you mean --prompt?", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("did you mean --tokens?", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("'many'", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_a_command_there_is_an_overview()
+    {
+        Assert.Equal(ExitCodes.Done, await Run());
+        foreach (var command in ElasticCommandLine.Build().Subcommands)
+            Assert.Contains($"  {command.Name} ", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("elastic train ", _output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_group_without_a_command_names_its_commands()
+    {
+        Assert.Equal(ExitCodes.WrongUsage, await Run("corpus"));
+        Assert.StartsWith("error: corpus needs a command: build, show, audit\n", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("seed")]
+    [InlineData("worker")]
+    [InlineData("train")]
+    public async Task The_example_of_a_setting_in_the_help_is_one_that_the_command_takes(string command)
+    {
+        await Run(command, "--help");
+        var example = _output.ToString().Split("e.g. --set ")[1].Split(' ')[0].TrimEnd('.');
+        var schema = command == "train" ? SettingsSchema.All : SettingsSchema.Node;
+        Assert.NotNull(schema.Find(example.Split('=')[0]));
+    }
+
+    [Theory]
+    [InlineData("--set", "a=b")]
+    [InlineData("--promt", "b")]
+    [InlineData("--data-dir", "/proc/nothing")]
+    public async Task A_script_that_asked_for_json_gets_its_error_as_json(params string[] args)
+    {
+        var code = await Run(["train", "--json", .. args]);
+        var json = JsonNode.Parse(Assert.Single(_output.ToString().TrimEnd().Split('\n')))!;
+        Assert.Equal(code, (int)json["exitCode"]!);
+        Assert.NotEqual(0, code);
+        Assert.StartsWith($"error: {(string)json["error"]!}", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Config_shows_every_setting_with_its_origin_and_reads_back_as_the_same_settings()
+    {
+        var file = Path.Combine(_folder, "mine.conf");
+        await File.WriteAllTextAsync(file, "\nmodel.layers = 2");
+        string[] options = ["--config", "tiny", "--config", file, "--set", "run.epochs=3", "--corpus", "/a b#c:d", "/\"e\\", "--run", "x"];
+        Assert.Equal(ExitCodes.Done, await Run(["config", .. options]));
+        var lines = _output.ToString().TrimEnd().Split('\n');
+        Assert.Equal(SettingsSchema.All.Settings.Select(s => s.Key), lines.Select(l => l.Split(' ')[0]));
+        (string, string)[] origins =
+        [
+            ("model.layers", $"# {file}, line 2"), ("model.heads", "# preset tiny, line "), ("run.epochs", "# --set"),
+            ("run.name", "# --run"), ("run.rounds", "# not set"), ("optimizer.epsilon", "# default"), ("corpus.sources", "# --corpus"),
+        ];
+        foreach (var (key, where) in origins)
+            Assert.Contains(where, Assert.Single(lines, l => l.StartsWith($"{key} ", StringComparison.Ordinal)), StringComparison.Ordinal);
+
+        var whole = Path.Combine(_folder, "whole.conf");
+        await File.WriteAllTextAsync(whole, _output.ToString());
+        var wanted = ConfigurationLoader.Load(new(["tiny", file], ["run.epochs=3"], ["/a b#c:d", "/\"e\\"], "x"));
+        var read = ConfigurationLoader.Load(new([whole], []));
+        Assert.Equal(SettingsText.Write(wanted.Training), SettingsText.Write(read.Training));
+        Assert.Equal(wanted.Node, read.Node);
+    }
+
+    [Fact]
+    public async Task Config_refuses_what_train_would_refuse() =>
+        Assert.Equal(ExitCodes.WrongUsage, await Run("config", "--set", "model.layers=0"));
+
+    private Task<int> Run(params string[] args) => ElasticCommandLine.RunAsync(args, _output, _error);
+}

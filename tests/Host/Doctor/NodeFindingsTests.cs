@@ -1,0 +1,46 @@
+using System.Net;
+using System.Net.Sockets;
+using Elastic.Host.Commands;
+using Elastic.Host.Doctor;
+using Elastic.Testing;
+
+namespace Elastic.Host.Tests.Doctor;
+
+public sealed class NodeFindingsTests : TemporaryFolder
+{
+    [Theory]
+    [InlineData(1024L, true)]
+    [InlineData(4096L, false)]
+    [InlineData(long.MaxValue, false)]
+    [InlineData(null, false)]
+    public void Few_open_files_are_a_problem(long? limit, bool problem) =>
+        Assert.Equal(problem, NodeFindings.Files(limit).Remedy is not null);
+
+    [Fact]
+    public void A_port_in_use_is_named_with_its_option_and_is_no_problem()
+    {
+        // An address of the loopback that nobody else uses.
+        using var holder = new TcpListener(IPAddress.Parse("127.83.4.9"), NodeOptions.DefaultHttpPort);
+        holder.Start();
+        var finding = NodeFindings.Ports("127.83.4.9");
+        Assert.Null(finding.Remedy);
+        Assert.Contains("4080 (--http-port)", finding.Text, StringComparison.Ordinal);
+        Assert.DoesNotContain("4053", finding.Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("0.0.0.0")]
+    [InlineData("192.0.2.77")]
+    public void A_host_that_is_not_this_machine_s_is_a_problem(string host) => Assert.NotNull(NodeFindings.Ports(host).Remedy);
+
+    [Fact]
+    public void A_database_is_asked()
+    {
+        Assert.NotNull(NodeFindings.Database("mysql://a").Remedy);
+        Assert.NotNull(NodeFindings.Database("postgres://a:secret@127.0.0.1:1/b").Remedy);
+        Assert.DoesNotContain("secret", NodeFindings.Database("postgres://a:secret@127.0.0.1:1/b").Text, StringComparison.Ordinal);
+        Assert.NotNull(NodeFindings.Database($"sqlite:{Folder}/missing/journal.db").Remedy);
+        Assert.Null(NodeFindings.Database($"sqlite:{Folder}/journal.db").Remedy);
+        Assert.False(File.Exists($"{Folder}/journal.db"));
+    }
+}
