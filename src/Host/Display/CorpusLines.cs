@@ -6,6 +6,7 @@ namespace Elastic.Host.Display;
 internal static class CorpusLines
 {
     private const int SourcesShown = 5;
+    private const int RemarksShown = 3;
 
     /// <summary>The contents, the repairs that reading made, and the folder.</summary>
     public static IEnumerable<string> Of(BuiltCorpus corpus)
@@ -19,18 +20,24 @@ internal static class CorpusLines
             yield return $"  source     {source.Name}: {Units.Count(source.Documents)} documents, {Units.Count(source.Tokens)} tokens";
         if (manifest.Sources.Count > SourcesShown)
             yield return $"  source     and {manifest.Sources.Count - SourcesShown} more";
-        foreach (var repair in Repairs(manifest))
+        foreach (var repair in Repairs(corpus))
             yield return $"  repaired   {repair}";
         yield return $"  folder     {corpus.Folder}, {manifest.TrainShards.Count + manifest.HeldOutShards.Count} shards";
     }
 
-    /// <summary>The repairs of the text: never an error, but nobody should have to guess them.</summary>
-    public static IEnumerable<string> Repairs(CorpusManifest manifest)
+    /// <summary>The repairs of the text, and the first files of each: never an error, but nobody should have to guess them.</summary>
+    public static IEnumerable<string> Repairs(BuiltCorpus corpus)
     {
+        var manifest = corpus.Manifest;
         if (manifest.InvalidUtf8Sequences > 0)
-            yield return $"{manifest.InvalidUtf8Sequences} sequences that are not UTF-8, replaced by U+FFFD";
+            yield return $"{manifest.InvalidUtf8Sequences} byte sequences that are not in the files' encoding, replaced by U+FFFD; " +
+                         "where a file is in another encoding, corpus.encoding says so";
+        foreach (var line in corpus.Remarks(MalformedRecord.RepairedFileName, RemarksShown))
+            yield return $"  {line}";
         if (manifest.MalformedRecords > 0)
             yield return $"{manifest.MalformedRecords} records that cannot be read, left out";
+        foreach (var line in corpus.Remarks(MalformedRecord.FileName, RemarksShown))
+            yield return $"  {line}";
         if (manifest.EmptyDocuments > 0)
             yield return $"{manifest.EmptyDocuments} documents without text, left out";
     }
