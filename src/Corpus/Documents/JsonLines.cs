@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Text;
 using System.Text.Unicode;
 using ZstdSharp;
@@ -40,7 +39,7 @@ internal static class JsonLines
         switch (file.Format)
         {
             case DocumentFormat.JsonLinesGzip:
-                return new BoundedExpansion(file, new GZipStream(bytes, CompressionMode.Decompress));
+                return new BoundedExpansion(file, new GzipFile(bytes));
             case DocumentFormat.JsonLinesZstandard:
                 var zstandard = new DecompressionStream(bytes);
                 zstandard.SetParameter(ZSTD_dParameter.ZSTD_d_windowLogMax, LargestWindowLog);
@@ -52,7 +51,8 @@ internal static class JsonLines
 
     private static bool IsDamage(Exception e) => e is ZstdException or EndOfStreamException or InvalidDataException;
 
-    private static bool TryReadLine(SourceFile file, ReadStatistics statistics, Utf8Lines lines, Stream bytes, out ReadOnlyMemory<byte> json)
+    private static bool TryReadLine(
+        SourceFile file, ReadStatistics statistics, Utf8Lines lines, Stream bytes, out ReadOnlyMemory<byte> json)
     {
         json = default;
         try

@@ -22,7 +22,7 @@ internal sealed class PageBounds(SourceFile file, byte[] page, int length)
     // What the parser allocates: up to 150 bytes for each byte of a page of tags alone, and 200 MB at the depth above. Unclosed <font>s,
     // repeated for each paragraph, take the product of two numbers of tags.
     private const long AllocatedPerByte = 512;
-    private const long AllocatedAlways = 512 << 20;
+    private const long AllocatedAlways = 256 << 20;
 
     // The parser calls itself for each of these that directly follows another one, until its stack is full and the process dies.
     private static readonly byte[][] Recursive = ["</>"u8.ToArray(), "--!"u8.ToArray()];

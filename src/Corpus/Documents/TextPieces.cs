@@ -15,7 +15,9 @@ internal static class TextPieces
     /// <summary>UTF-16 units of a piece of a text without blank lines, and from which on a line is cut.</summary>
     public const int Limit = 4 * Target;
 
-    /// <summary>The pieces of the reader's text, blank ones included, and whether each ends inside a line. Ends of lines become '\n'.</summary>
+    /// <summary>
+    /// The pieces of the reader's text, blank ones included, and whether each ends inside a line. Ends of lines become '\n'.
+    /// </summary>
     public static IEnumerable<(string Text, bool IsInLine)> Read(TextReader reader)
     {
         var piece = new StringBuilder();
@@ -64,8 +66,8 @@ internal static class TextPieces
             yield return (line.ToString(), LineEnd.EndOfText);
     }
 
-    // Before the last white space that follows a word: tokenizers begin a word there, so that the pieces have the tokens of the whole. Where
-    // there is none in the second half, between any two characters.
+    // Before the last white space that follows a word: tokenizers begin a word there, so that the pieces have the tokens of the whole.
+    // Where there is none in the second half, between any two characters.
     private static int CutOf(string text)
     {
         for (var i = text.Length - 1; i > text.Length / 2; i--)

@@ -192,7 +192,8 @@ internal sealed partial class XmlInput : TextReader
                 EndReference(isClosed: true);
                 return 0;
             }
-            if (_name.Length == LongestName || !(char.IsLetterOrDigit(c) || c is '.' or '-' or '_' or ':' || (c == '#' && _name.Length == 0)))
+            var isOfName = char.IsLetterOrDigit(c) || c is '.' or '-' or '_' or ':' || (c == '#' && _name.Length == 0);
+            if (!isOfName || _name.Length == LongestName)
             {
                 EndReference(isClosed: false);
                 return 0;

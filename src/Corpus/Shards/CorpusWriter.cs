@@ -71,8 +71,8 @@ public sealed class CorpusWriter : IDisposable
                                        "and corpus.text-field for the field of .jsonl that holds the text");
         if (statistics.LostShare > MostLost)
             throw new ElasticException(string.Create(CultureInfo.InvariantCulture,
-                $"{100 * statistics.LostShare:0.#} % of the text cannot be read ({statistics.MalformedRecords} records or rests of files, " +
-                $"{statistics.LostBytes} bytes{Because(statistics)}): repair the files or leave them out (corpus.exclude)"));
+                $"{100 * statistics.LostShare:0.#} % of the text cannot be read ({statistics.MalformedRecords} records or rests of " +
+                $"files, {statistics.LostBytes} bytes{Because(statistics)}): repair the files or leave them out (corpus.exclude)"));
         if (train.Count == 0)
             throw new ElasticException($"all {_sources.Sum(s => s.Value.Documents)} documents are held out and none is left to train on: " +
                                        "lower corpus.held-out or add documents");

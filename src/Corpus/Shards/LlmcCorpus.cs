@@ -24,7 +24,8 @@ public static partial class LlmcCorpus
         if (heldOut.Count == 0 && files.Count > 1)
             heldOut.Add(files[^1]);
         if (heldOut.Count == files.Count)
-            throw new ElasticException($"corpus.sources names only held-out shards ({files[0].Name}): add one without the word \"val\" in its name");
+            throw new ElasticException($"corpus.sources names only held-out shards ({files[0].Name}): " +
+                                       "add one without the word \"val\" in its name");
         using var build = new BuildFolder(folder);
         var (train, held, sources) = (new List<ShardInfo>(), new List<ShardInfo>(), new List<SourceCount>());
         foreach (var file in files)

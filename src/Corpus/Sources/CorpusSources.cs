@@ -27,7 +27,8 @@ public static class CorpusSources
             .DistinctBy(f => f.Path).OrderBy(f => f.Name, StringComparer.Ordinal).ToList();
         // A folder of text may hold a .bin of anything; among shards alone, one that is none is a damaged one.
         if (files.Exists(f => f.Format != DocumentFormat.LlmcShard))
-            foreach (var other in files.FindAll(f => f.Format == DocumentFormat.LlmcShard && !IsNamed(f, settings) && !LlmcShard.IsShard(f)))
+            foreach (var other in files.FindAll(
+                f => f.Format == DocumentFormat.LlmcShard && !IsNamed(f, settings) && !LlmcShard.IsShard(f)))
             {
                 files.Remove(other);
                 passedOver.Add(other.Path);

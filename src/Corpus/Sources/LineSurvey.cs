@@ -9,7 +9,8 @@ internal sealed class LineSurvey
     public bool HasLongLines { get; private set; }
 
     /// <summary>
-    /// There may be an '&amp;' that begins none of the references that every XML reader knows: one that two blocks of bytes share counts, too.
+    /// There may be an '&amp;' that begins none of the references that every XML reader knows: one that two blocks of bytes share
+    /// counts, too.
     /// </summary>
     public bool HasOtherReferences { get; private set; }
 

@@ -45,6 +45,7 @@ public static class BatchTokenizer
         if (!document.IsContinued)
             tokens.Add(tokenizer.EndOfText);
         var utf8 = Encoding.UTF8.GetBytes(document.Text);
-        return new TokenizedDocument(tokens.ToArray(), utf8.Length, document.Source, IsHeldOut(document.LineStart ?? Digest.Of(utf8), heldOut));
+        var isHeldOut = IsHeldOut(document.LineStart ?? Digest.Of(utf8), heldOut);
+        return new TokenizedDocument(tokens.ToArray(), utf8.Length, document.Source, isHeldOut);
     }
 }

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text;
-using Elastic.Foundation;
 
 namespace Elastic.Corpus.Tests;
 

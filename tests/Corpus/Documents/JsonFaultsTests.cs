@@ -1,7 +1,7 @@
 using System.IO.Compression;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
-using Elastic.Foundation;
 using ZstdSharp;
 
 namespace Elastic.Corpus.Tests;
@@ -94,7 +94,8 @@ public class JsonFaultsTests
             var line = JsonSerializer.SerializeToUtf8Bytes(RandomObject(random, 3), Choose(random, Escaping.All, Escaping.Relaxed));
             using var parsed = JsonDocument.Parse(line);
             var (text, source, _, problem) = JsonRecord.Read(line, "text");
-            var expected = parsed.RootElement.TryGetProperty("text", out var t) && t.ValueKind == JsonValueKind.String ? t.GetString() : null;
+            var isText = parsed.RootElement.TryGetProperty("text", out var found) && found.ValueKind == JsonValueKind.String;
+            var expected = isText ? found.GetString() : null;
             Assert.True(expected == text, $"record {i} of seed {seed}: {Encoding.UTF8.GetString(line)} {problem}");
             if (text is not null)
                 Assert.Equal(SourceOf(parsed.RootElement), source);
@@ -116,6 +117,30 @@ public class JsonFaultsTests
         Assert.Equal("b.jsonl.gz", Assert.Single(_statistics.Malformed).File);
     }
 
+    [Fact]
+    public void A_gzip_file_that_is_cut_short_is_found_out_and_joined_ones_are_whole()
+    {
+        var member = Gzip("{\"text\": \"one\"}\n{\"text\": \"two\"}\n");
+        Assert.Equal(4, Read("a.jsonl.gz", [.. member, .. member]).Count);
+        Assert.Empty(_statistics.Malformed);
+        for (var length = 1; length < member.Length; length++)
+        {
+            var statistics = new ReadStatistics();
+            using var folder = new TemporaryFolder();
+            var file = CorpusSources.Resolve([folder.Write("b.jsonl.gz", member[..length])])[0];
+            Assert.InRange(DocumentReader.Read(file, statistics).Count(), 0, 2);
+            Assert.StartsWith("the compressed data ends", Assert.Single(statistics.Malformed).Reason, StringComparison.Ordinal);
+        }
+    }
+
+    private static byte[] Gzip(string text)
+    {
+        using var memory = new MemoryStream();
+        using (var gzip = new GZipStream(memory, CompressionLevel.Fastest))
+            gzip.Write(Encoding.UTF8.GetBytes(text));
+        return memory.ToArray();
+    }
+
     [Theory]
     [InlineData(28)]
     [InlineData(31)]
@@ -129,7 +154,8 @@ public class JsonFaultsTests
     [Fact]
     public void What_a_broken_file_loses_counts_in_bytes()
     {
-        var lines = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 200_000).Select(i => $"{{\"text\": \"document {i * 7919}\"}}\n")));
+        var lines = Encoding.UTF8.GetBytes(string.Concat(
+            Enumerable.Range(0, 200_000).Select(i => $"{{\"text\": \"document {i * 7919}\"}}\n")));
         using var compressor = new Compressor();
         var compressed = compressor.Wrap(lines).ToArray();
         compressed.AsSpan(compressed.Length / 4, 200).Fill(0xFF);
@@ -157,7 +183,8 @@ public class JsonFaultsTests
     private static byte[] Frame(int windowLog, ReadOnlySpan<byte> content)
     {
         var header = 1 | (content.Length << 3);
-        return [0x28, 0xB5, 0x2F, 0xFD, 0, (byte)((windowLog - 10) << 3), (byte)header, (byte)(header >> 8), (byte)(header >> 16), .. content];
+        byte[] block = [(byte)header, (byte)(header >> 8), (byte)(header >> 16), .. content];
+        return [0x28, 0xB5, 0x2F, 0xFD, 0, (byte)((windowLog - 10) << 3), .. block];
     }
 
     private static string? SourceOf(JsonElement record) =>
@@ -200,6 +227,6 @@ public class JsonFaultsTests
     private static class Escaping
     {
         public static readonly JsonSerializerOptions All = new();
-        public static readonly JsonSerializerOptions Relaxed = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+        public static readonly JsonSerializerOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     }
 }

@@ -119,11 +119,13 @@ public sealed class MutatedFilesTests : IDisposable
             <?xml version="1.0"?><doc><assembly><name>A</name></assembly><members>
             <member name="T:A.B`2"><summary>Text <see cref="M:A.C.D``1(``0[]@,System.Collections.Generic.List&lt;`0&gt;)"/> of it.</summary>
             <typeparam name="TKey">k</typeparam><typeparam name="TValue">v</typeparam></member>
-            <member name="M:A.B`2.#ctor(`0,`1,System.Int32)"><summary>{Prose}</summary><param name="x">y</param><returns>z</returns></member>
+            <member name="M:A.B`2.#ctor(`0,`1,System.Int32)"><summary>{Prose}</summary>
+            <param name="x">y</param><returns>z</returns></member>
             </members></doc>
             """),
         "a.html" => Encoding.UTF8.GetBytes(
-            $"<!DOCTYPE html><html><head><title>T</title></head><body><h1>H</h1><p>{Prose}</p><pre>a\n b</pre><table><tr><td>c</table></body>"),
+            $"<!DOCTYPE html><html><head><title>T</title></head><body><h1>H</h1><p>{Prose}</p><pre>a\n b</pre>"
+            + "<table><tr><td>c</table></body>"),
         "a.jsonl" => Encoding.UTF8.GetBytes(Lines()),
         "a.jsonl.gz" => Gzip(Encoding.UTF8.GetBytes(Lines())),
         "a.jsonl.zst" => new Compressor().Wrap(Encoding.UTF8.GetBytes(Lines())).ToArray(),
@@ -131,7 +133,8 @@ public sealed class MutatedFilesTests : IDisposable
     };
 
     private static string Lines() => string.Concat(Enumerable.Range(0, 40).Select(i =>
-        $"{{\"text\": \"document {i} \\ud83d\\ude00 \\n é\", \"meta\": {{\"pile_set_name\": \"Books\"}}, \"list\": [1, {{\"a\": null}}]}}\n"));
+        $"{{\"text\": \"document {i} \\ud83d\\ude00 \\n é\", \"meta\": {{\"pile_set_name\": \"Books\"}}, "
+        + "\"list\": [1, {\"a\": null}]}\n"));
 
     private static byte[] Gzip(byte[] bytes)
     {
