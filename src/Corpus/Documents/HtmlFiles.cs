@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Unicode;
 using AngleSharp.Dom;
 using AngleSharp.Html.Dom;
+using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 
@@ -19,7 +20,9 @@ internal static class HtmlFiles
 
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
-        using var page = Parse(file, statistics);
+        using var page = TryParse(file, statistics);
+        if (page is null)
+            yield break;
         var text = new FlowedText();
         if (!string.IsNullOrWhiteSpace(page.Title))
         {
@@ -29,6 +32,20 @@ internal static class HtmlFiles
         if (page.Body is { } body)
             Append(body, text);
         yield return new Document(file.Name, file.Name, text.TakeWhole());
+    }
+
+    // Whatever the parser throws at a page is a fault of that page; what stops the build is an ElasticException.
+    private static IHtmlDocument? TryParse(SourceFile file, ReadStatistics statistics)
+    {
+        try
+        {
+            return Parse(file, statistics);
+        }
+        catch (Exception e) when (e is not (ElasticException or IOException or OutOfMemoryException))
+        {
+            statistics.CountMalformed(file, 0, $"the HTML parser gives up: {e.Message}", file.Length);
+            return null;
+        }
     }
 
     // The parser looks for a byte order mark and for the encoding that the page declares. Where that is UTF-8 and the page has invalid

@@ -81,6 +81,21 @@ public class DocumentFaultsTests
         Read("b.html", EncodingWithMark(encoding, Page(900)), Reading.Default);
     }
 
+    [Theory]
+    [InlineData("utf-7")]
+    [InlineData("utf-32")]
+    [InlineData("x-user-defined")]
+    [InlineData("hz-gb-2312")]
+    [InlineData("iso-2022-kr")]
+    [InlineData("replacement")]
+    [InlineData("x-none")]
+    [InlineData("")]
+    public void A_page_may_declare_any_encoding(string name)
+    {
+        var documents = Read("a.html", $"<html><head><meta charset=\"{name}\"></head><body>{new string('x', 5000)} \u00FF</body></html>");
+        Assert.Equal(1, documents.Count + _statistics.MalformedRecords);
+    }
+
     [Fact]
     public void A_long_line_is_cut_at_white_space_and_goes_on_without_an_end_of_text()
     {
