@@ -16,7 +16,8 @@ public sealed class MutatedFilesTests : IDisposable
     private const int MutationsOfAFormat = 400;
     private const long MostAllocated = 300L << 20;
 
-    private static readonly string Prose = string.Concat(Enumerable.Range(0, 60).Select(i => $"Sentence {i} of a text; naïve café 😀.\n\n"));
+    private static readonly string Prose =
+        string.Concat(Enumerable.Range(0, 60).Select(i => $"Sentence {i} of a text; naïve café 😀.\n\n"));
 
     private readonly TemporaryFolder _folder = new();
 
