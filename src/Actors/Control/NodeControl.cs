@@ -91,6 +91,12 @@ internal sealed class NodeControl(ElasticNode node)
 
         public void Report(CorpusProgress value)
         {
+            if (value.Notice is { } notice)
+            {
+                progress.Report(notice);
+                return;
+            }
+
             if (System.Diagnostics.Stopwatch.GetElapsedTime(_last) < Between)
                 return;
             _last = System.Diagnostics.Stopwatch.GetTimestamp();

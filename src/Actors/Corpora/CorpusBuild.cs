@@ -8,7 +8,8 @@ namespace Elastic.Actors.Corpora;
 /// <summary>How far a corpus build is.</summary>
 /// <param name="BytesRead">UTF-8 bytes of the documents read so far.</param>
 /// <param name="TotalBytes">Bytes of the source files; documents may be smaller (markup) or larger (compression).</param>
-public sealed record CorpusProgress(long DocumentsRead, long BytesRead, long TotalBytes, long TokensWritten);
+/// <param name="Notice">Something to say once, instead of how far it is: what the sources hold and the corpus does not.</param>
+public sealed record CorpusProgress(long DocumentsRead, long BytesRead, long TotalBytes, long TokensWritten, string? Notice = null);
 
 /// <summary>
 /// Turns documents into token shards: one reader, the tokenizer pool, one writer that takes the batches in order. The size of the pool
@@ -20,8 +21,10 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths)
 
     public async Task<BuiltCorpus> RunAsync(CorpusSettings settings, IProgress<CorpusProgress>? progress, CancellationToken cancel)
     {
-        var files = CorpusSources.Resolve(settings.Sources);
-        var id = CorpusIdentity.Of(files, settings);
+        var found = CorpusSources.Find(settings);
+        if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
+            progress?.Report(new CorpusProgress(0, 0, 0, 0, $"corpus: {passedOver}"));
+        var (id, files) = CorpusIdentity.Identify(found.Files, settings);
         var folder = paths.Corpus(id);
         if (BuiltCorpus.TryOpen(folder, out var built))
             return built;
@@ -31,7 +34,7 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths)
         if (CorpusSources.AreTokenShards(files))
             return LlmcCorpus.Build(folder, id, tokenizer, files, cancel);
 
-        var totalBytes = files.Sum(f => new FileInfo(f.Path).Length);
+        var totalBytes = files.Sum(f => f.Length);
         var statistics = new ReadStatistics();
         using var writer = new CorpusWriter(folder, id, tokenizer);
         var (documents, bytes, tokens) = (0L, 0L, 0L);

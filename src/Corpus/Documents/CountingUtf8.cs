@@ -2,42 +2,48 @@ using System.Text;
 
 namespace Elastic.Corpus;
 
-/// <summary>UTF-8 that replaces invalid bytes by U+FFFD, like the default encoding, and counts them.</summary>
+/// <summary>
+/// Encodings, UTF-8 first of all, that replace invalid bytes by U+FFFD, like the default ones, and count them.
+/// </summary>
 internal static class CountingUtf8
 {
     /// <summary>An encoding that counts into <paramref name="statistics"/>.</summary>
-    public static Encoding Create(ReadStatistics statistics)
+    /// <param name="file">The file that it counts for.</param>
+    /// <param name="statistics">Takes the counts.</param>
+    /// <param name="other">The encoding, where it is not UTF-8.</param>
+    private static Encoding Create(SourceFile file, ReadStatistics statistics, Encoding? other)
     {
         // With its byte order mark, which StreamReader then skips; otherwise StreamReader detects the mark and changes to an encoding that
         // does not count.
-        var encoding = (Encoding)new UTF8Encoding(encoderShouldEmitUTF8Identifier: true).Clone();
-        encoding.DecoderFallback = new CountingFallback(statistics);
+        var encoding = (Encoding)(other is null or UTF8Encoding ? new UTF8Encoding(encoderShouldEmitUTF8Identifier: true) : other).Clone();
+        encoding.DecoderFallback = new CountingFallback(file, statistics);
         return encoding;
     }
 
     /// <summary>Decodes in one pass: <see cref="Encoding.GetString(byte[])"/> makes two and would count twice.</summary>
-    public static string Decode(ReadOnlySpan<byte> bytes, ReadStatistics statistics)
+    public static string Decode(ReadOnlySpan<byte> bytes, SourceFile file, ReadStatistics statistics)
     {
         var characters = new char[bytes.Length + 1];
-        var count = Create(statistics).GetDecoder().GetChars(bytes, characters, flush: true);
+        var count = Create(file, statistics, null).GetDecoder().GetChars(bytes, characters, flush: true);
         return new string(characters, 0, count);
     }
 
     /// <summary>Reads text from a stream, and closes it. Skips a byte order mark; that of UTF-16 or UTF-32 decides the encoding.</summary>
-    public static StreamReader Open(Stream stream, ReadStatistics statistics) =>
-        new(stream, Create(statistics), detectEncodingFromByteOrderMarks: true, bufferSize: 1 << 16);
+    public static StreamReader Open(Stream stream, SourceFile file, ReadStatistics statistics, Encoding? encoding = null) =>
+        new(stream, Create(file, statistics, encoding), detectEncodingFromByteOrderMarks: true, bufferSize: 1 << 16);
 
-    /// <inheritdoc cref="Open(Stream, ReadStatistics)"/>
-    public static StreamReader Open(SourceFile file, ReadStatistics statistics) => Open(file.OpenRead(), statistics);
+    /// <summary>Reads a file as <c>corpus.encoding</c> says.</summary>
+    public static StreamReader Open(SourceFile file, ReadStatistics statistics) =>
+        Open(file.OpenRead(), file, statistics, file.Reading.TextEncoding);
 
-    private sealed class CountingFallback(ReadStatistics statistics) : DecoderFallback
+    private sealed class CountingFallback(SourceFile file, ReadStatistics statistics) : DecoderFallback
     {
         public override int MaxCharCount => 1;
 
-        public override DecoderFallbackBuffer CreateFallbackBuffer() => new Buffer(statistics);
+        public override DecoderFallbackBuffer CreateFallbackBuffer() => new Buffer(file, statistics);
     }
 
-    private sealed class Buffer(ReadStatistics statistics) : DecoderFallbackBuffer
+    private sealed class Buffer(SourceFile file, ReadStatistics statistics) : DecoderFallbackBuffer
     {
         private bool _pending;
 
@@ -45,7 +51,7 @@ internal static class CountingUtf8
 
         public override bool Fallback(byte[] bytesUnknown, int index)
         {
-            statistics.CountInvalidUtf8();
+            statistics.CountInvalidUtf8(file);
             return _pending = true;
         }
 

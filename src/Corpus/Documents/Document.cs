@@ -1,10 +1,22 @@
+using Elastic.Foundation;
+
 namespace Elastic.Corpus;
 
 /// <summary>A text that is read on its own.</summary>
 /// <param name="Source">The source that it counts for, e.g. "Wikipedia (en)" or the file's name.</param>
 /// <param name="Name">Its name for people, e.g. "System.Runtime.xml#System.String".</param>
 /// <param name="Text">Never blank.</param>
-public sealed record Document(string Source, string Name, string Text);
+public sealed record Document(string Source, string Name, string Text)
+{
+    /// <summary>
+    /// For a piece of a line that is longer than a document, the digest of the first piece: it decides whether the line is held out, as a
+    /// whole. Null for anything else.
+    /// </summary>
+    public Digest? LineStart { get; init; }
+
+    /// <summary>The next document goes on with the same line: no end-of-text comes between the two.</summary>
+    public bool IsContinued { get; init; }
+}
 
 /// <summary>Documents that are tokenized together, about 1 MiB of text.</summary>
 /// <param name="Sequence">0, 1, 2, … in reading order.</param>

@@ -6,12 +6,14 @@ public static class DocumentReader
     /// <summary>
     /// The documents of <paramref name="file"/> that have any text. Skips and counts what cannot be read.
     /// </summary>
-    /// <exception cref="Elastic.Foundation.ElasticException">The file has no text column, or holds tokens.</exception>
+    /// <exception cref="Elastic.Foundation.ElasticException">
+    /// The file has no text column, holds tokens, is beyond a limit (<see cref="ReadLimits"/>), or has changed since the corpus was named.
+    /// </exception>
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
         ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(statistics);
-        return Counted(Documents(file, statistics), statistics);
+        return Counted(file, statistics);
     }
 
     private static IEnumerable<Document> Documents(SourceFile file, ReadStatistics statistics) => file.Format switch
@@ -19,17 +21,18 @@ public static class DocumentReader
         DocumentFormat.Text => PlainText.Read(file, statistics),
         DocumentFormat.Xml => XmlFiles.Read(file, statistics),
         DocumentFormat.Html => HtmlFiles.Read(file, statistics),
-        DocumentFormat.JsonLines or DocumentFormat.JsonLinesZstandard => JsonLines.Read(file, statistics),
+        DocumentFormat.JsonLines or DocumentFormat.JsonLinesGzip or DocumentFormat.JsonLinesZstandard => JsonLines.Read(file, statistics),
         DocumentFormat.Parquet => ParquetFiles.Read(file, statistics),
         DocumentFormat.LlmcShard => throw new Foundation.ElasticException($"{file.Path} holds tokens, not text: build it with LlmcCorpus"),
         _ => throw new System.Diagnostics.UnreachableException($"unread format: {file.Format}"),
     };
 
-    private static IEnumerable<Document> Counted(IEnumerable<Document> documents, ReadStatistics statistics)
+    private static IEnumerable<Document> Counted(SourceFile file, ReadStatistics statistics)
     {
-        foreach (var document in documents)
+        foreach (var document in Documents(file, statistics))
         {
-            if (string.IsNullOrWhiteSpace(document.Text))
+            // The last piece of a long line may be blank, and still ends it.
+            if (document.LineStart is null && string.IsNullOrWhiteSpace(document.Text))
             {
                 statistics.CountEmpty();
                 continue;
@@ -37,5 +40,7 @@ public static class DocumentReader
             statistics.Count(document);
             yield return document;
         }
+        if (file.Content is not null)
+            file.CheckUnchanged(file.Hash());
     }
 }

@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Unicode;
 using AngleSharp.Dom;
 using AngleSharp.Html.Dom;
-using AngleSharp.Html.Parser;
+using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 
@@ -20,7 +20,9 @@ internal static class HtmlFiles
 
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
-        using var page = Parse(file, statistics);
+        using var page = TryParse(file, statistics);
+        if (page is null)
+            yield break;
         var text = new FlowedText();
         if (!string.IsNullOrWhiteSpace(page.Title))
         {
@@ -32,30 +34,48 @@ internal static class HtmlFiles
         yield return new Document(file.Name, file.Name, text.TakeWhole());
     }
 
+    // Whatever the parser throws at a page is a fault of that page; what stops the build is an ElasticException.
+    private static IHtmlDocument? TryParse(SourceFile file, ReadStatistics statistics)
+    {
+        try
+        {
+            return Parse(file, statistics);
+        }
+        catch (Exception e) when (e is not (ElasticException or IOException or OutOfMemoryException))
+        {
+            statistics.CountMalformed(file, 0, $"the HTML parser gives up: {e.Message}", file.Length);
+            return null;
+        }
+    }
+
     // The parser looks for a byte order mark and for the encoding that the page declares. Where that is UTF-8 and the page has invalid
     // bytes, CountingUtf8 decodes the page, to count them.
     private static IHtmlDocument Parse(SourceFile file, ReadStatistics statistics)
     {
         Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
+        if (file.Length > ReadLimits.PageBytes)
+            throw ReadLimits.Exceeded(file, $"is a page of more than {ReadLimits.PageBytes} bytes");
         using var stream = file.OpenRead();
         using var bytes = new MemoryStream();
         stream.CopyTo(bytes);
         var (content, length) = (bytes.GetBuffer(), (int)bytes.Length);
-        var page = new HtmlParser().ParseDocument(new MemoryStream(content, 0, length));
+        var page = new PageBounds(file, content, length).Parse();
         if (!page.CharacterSet.Equals("utf-8", StringComparison.OrdinalIgnoreCase) || Utf8.IsValid(content.AsSpan(0, length)))
             return page;
         page.Dispose();
-        using var text = CountingUtf8.Open(new MemoryStream(content, 0, length), statistics);
-        return new HtmlParser().ParseDocument(text.ReadToEnd());
+        using var text = CountingUtf8.Open(new MemoryStream(content, 0, length), file, statistics);
+        var valid = Encoding.UTF8.GetBytes('\uFEFF' + text.ReadToEnd());
+        return new PageBounds(file, valid, valid.Length).Parse();
     }
 
     // Walks without recursion: a page may nest to any depth.
     private static void Append(INode root, FlowedText text)
     {
+        var verbatim = 0;
         for (INode? node = root; node is not null;)
         {
             var isHidden = node is IElement hidden && Hidden.Contains(hidden.LocalName);
-            Enter(node, text);
+            Enter(node, text, ref verbatim);
             if (node.FirstChild is { } child && !isHidden)
             {
                 node = child;
@@ -63,27 +83,29 @@ internal static class HtmlFiles
             }
             while (node is not null && node != root && node.NextSibling is null)
             {
-                Leave(node, text);
+                Leave(node, text, ref verbatim);
                 node = node.Parent;
             }
             if (node is null || node == root)
                 return;
-            Leave(node, text);
+            Leave(node, text, ref verbatim);
             node = node.NextSibling;
         }
     }
 
-    private static void Enter(INode node, FlowedText text)
+    // Counts the elements around the node whose white space matters.
+    private static void Enter(INode node, FlowedText text, ref int verbatim)
     {
         if (node is IText words)
         {
-            if (words.ParentElement?.Closest("pre") is null)
+            if (verbatim == 0)
                 text.Append(words.Data);
             else
                 text.AppendVerbatim(words.Data.ReplaceLineEndings("\n"));
         }
         else if (node is IElement element)
         {
+            verbatim += element.LocalName == "pre" ? 1 : 0;
             if (Blocks.Contains(element.LocalName))
                 text.EndLine();
             else if (element.LocalName is "td" or "th")
@@ -91,9 +113,12 @@ internal static class HtmlFiles
         }
     }
 
-    private static void Leave(INode node, FlowedText text)
+    private static void Leave(INode node, FlowedText text, ref int verbatim)
     {
-        if (node is IElement element && Blocks.Contains(element.LocalName))
+        if (node is not IElement element)
+            return;
+        verbatim -= element.LocalName == "pre" ? 1 : 0;
+        if (Blocks.Contains(element.LocalName))
             text.EndLine();
     }
 }

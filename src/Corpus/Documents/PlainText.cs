@@ -1,3 +1,6 @@
+using System.Text;
+using Elastic.Foundation;
+
 namespace Elastic.Corpus;
 
 /// <summary>Reads .txt and .md.</summary>
@@ -11,6 +14,18 @@ internal static class PlainText
     }
 
     /// <summary>The pieces of a text as documents, numbered from the second on.</summary>
-    public static IEnumerable<Document> Pieces(SourceFile file, TextReader reader) =>
-        TextPieces.Read(reader).Select((text, i) => new Document(file.Name, i == 0 ? file.Name : $"{file.Name}#{i + 1}", text));
+    public static IEnumerable<Document> Pieces(SourceFile file, TextReader reader)
+    {
+        var number = 0;
+        Digest? lineStart = null;
+        foreach (var (text, isInLine) in TextPieces.Read(reader))
+        {
+            if (isInLine)
+                lineStart ??= Digest.Of(Encoding.UTF8.GetBytes(text));
+            var name = ++number == 1 ? file.Name : $"{file.Name}#{number}";
+            yield return new Document(file.Name, name, text) { LineStart = lineStart, IsContinued = isInLine };
+            if (!isInLine)
+                lineStart = null;
+        }
+    }
 }

@@ -8,6 +8,9 @@ public sealed record MalformedRecord(string File, long Line, string Reason)
     /// <summary>The file of a corpus folder that lists them.</summary>
     public const string FileName = "malformed.txt";
 
+    /// <summary>The file of a corpus folder that lists the files with bytes that were replaced by U+FFFD.</summary>
+    public const string RepairedFileName = "repaired.txt";
+
     /// <summary>One line: "file:line reason".</summary>
     public override string ToString() => $"{File}{(Line > 0 ? $":{Line}" : "")} {Reason.ReplaceLineEndings(" ")}";
 }
@@ -19,6 +22,7 @@ public sealed class ReadStatistics
     public const int MalformedKept = 100;
 
     private readonly List<MalformedRecord> _malformed = [];
+    private readonly SortedDictionary<string, long> _repaired = new(StringComparer.Ordinal);
 
     /// <summary>Documents read.</summary>
     public long Documents { get; private set; }
@@ -31,6 +35,15 @@ public sealed class ReadStatistics
 
     /// <summary>Records that could not be read and were skipped.</summary>
     public long MalformedRecords { get; private set; }
+
+    /// <summary>
+    /// Bytes of the records and of the rests of files that could not be read, as far as that is known: of a broken compressed file, those
+    /// that are left of it.
+    /// </summary>
+    public long LostBytes { get; private set; }
+
+    /// <summary>The share of the text that could not be read, 0 to 1.</summary>
+    public double LostShare => LostBytes == 0 ? 0 : (double)LostBytes / (LostBytes + Bytes);
 
     /// <summary>Documents without any text, skipped.</summary>
     public long EmptyDocuments { get; private set; }
@@ -46,14 +59,29 @@ public sealed class ReadStatistics
 
     internal void CountEmpty() => EmptyDocuments++;
 
-    internal void CountInvalidUtf8() => InvalidUtf8Sequences++;
+    internal void CountInvalidUtf8(SourceFile file, int sequences = 1)
+    {
+        if (sequences == 0)
+            return;
+        InvalidUtf8Sequences += sequences;
+        _repaired[file.Name] = _repaired.GetValueOrDefault(file.Name) + sequences;
+    }
 
-    internal void CountMalformed(SourceFile file, long line, string reason)
+    internal void CountMalformed(SourceFile file, long line, string reason, long bytes = 0)
     {
         MalformedRecords++;
+        LostBytes += bytes;
         if (_malformed.Count < MalformedKept)
             _malformed.Add(new MalformedRecord(file.Name, line, reason));
     }
+
+    /// <summary>The first reasons for which records were skipped, for a message; empty where there is none.</summary>
+    internal string Reasons() => string.Join("; ", _malformed.Take(3));
+
+    /// <summary>The files with sequences that were not UTF-8, one per line, those with the most first.</summary>
+    internal string RepairedText() => string.Concat(
+        _repaired.OrderByDescending(f => f.Value).Take(MalformedKept)
+            .Select(f => $"{f.Key}: {f.Value} {(f.Value == 1 ? "sequence" : "sequences")} not in the encoding that it was read in\n"));
 
     /// <summary>The malformed records as text, one per line; the last line says how many more there are.</summary>
     internal string MalformedText()

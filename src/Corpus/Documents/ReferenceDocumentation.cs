@@ -34,6 +34,7 @@ internal static class ReferenceDocumentation
             if (page.Length > 0)
                 page.Append('\n');
             page.Append(ReferenceNames.Full(member.Id, typeParameters, member.TypeParameters)).Append('\n').Append(member.Body);
+            guard.CheckLength(page.Length);
         }
         if (page.Length > 0)
             yield return new Document(file.Name, $"{file.Name}#{type}", page.ToString());

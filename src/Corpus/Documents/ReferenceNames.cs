@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Elastic.Corpus;
@@ -8,6 +9,10 @@ namespace Elastic.Corpus;
 /// </summary>
 internal static class ReferenceNames
 {
+    // More type parameters than anybody declares; a file may claim any number, and each becomes a name.
+    private const int MostParameters = 64;
+    private const int LongestParameter = 256;
+
     /// <summary>The type that a member id belongs to, without prefix: "System.Array"; for the id of a type, the type itself.</summary>
     public static string TypeOf(string id)
     {
@@ -81,9 +86,9 @@ internal static class ReferenceNames
             if (tick < 0)
                 continue;
             var ofMethod = part.AsSpan(tick).StartsWith("``");
-            if (!int.TryParse(part.AsSpan(tick + (ofMethod ? 2 : 1)), out var count))
-                continue;
             var first = ofMethod ? 0 : usedTypeParameters;
+            if (!TryNumber(part.AsSpan(tick + (ofMethod ? 2 : 1)), out var count) || count > MostParameters - first)
+                continue;
             usedTypeParameters += ofMethod ? 0 : count;
             var names = ofMethod ? methodParameters : typeParameters;
             text.Append('<').AppendJoin(", ", Enumerable.Range(first, count).Select(i => Parameter(names, i))).Append('>');
@@ -103,7 +108,7 @@ internal static class ReferenceNames
                 var start = i += ofMethod ? 2 : 1;
                 while (i < signature.Length && char.IsAsciiDigit(signature[i]))
                     i++;
-                if (int.TryParse(signature.AsSpan(start, i - start), out var index))
+                if (TryNumber(signature.AsSpan(start, i - start), out var index))
                     text.Append(Parameter(ofMethod ? methodParameters : typeParameters, index));
             }
             else if (char.IsLetter(c) || c == '_')
@@ -123,6 +128,9 @@ internal static class ReferenceNames
         }
     }
 
+    private static bool TryNumber(ReadOnlySpan<char> digits, out int number) =>
+        int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+
     private static string Parameter(IReadOnlyList<string> names, int index) =>
-        index < names.Count ? names[index] : index == 0 ? "T" : $"T{index}";
+        index < names.Count && names[index].Length <= LongestParameter ? names[index] : index == 0 ? "T" : $"T{index}";
 }

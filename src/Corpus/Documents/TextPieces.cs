@@ -4,36 +4,42 @@ namespace Elastic.Corpus;
 
 /// <summary>
 /// Cuts long text into documents: at the first blank line after <see cref="Target"/> characters, or at the end of a line after
-/// <see cref="Limit"/>, or anywhere in a longer line. So no file is held whole, and a share of a single book can be held out.
+/// <see cref="Limit"/>, or before a white space of a longer line. So no file is held whole, and a share of a single book can be held
+/// out.
 /// </summary>
 internal static class TextPieces
 {
     /// <summary>UTF-16 units of a piece, roughly.</summary>
     public const int Target = 16 << 10;
 
-    private const int Limit = 4 * Target;
+    /// <summary>UTF-16 units of a piece of a text without blank lines, and from which on a line is cut.</summary>
+    public const int Limit = 4 * Target;
 
-    /// <summary>The pieces of the reader's text, blank ones included. Ends of lines become '\n'.</summary>
-    public static IEnumerable<string> Read(TextReader reader)
+    /// <summary>
+    /// The pieces of the reader's text, blank ones included, and whether each ends inside a line. Ends of lines become '\n'.
+    /// </summary>
+    public static IEnumerable<(string Text, bool IsInLine)> Read(TextReader reader)
     {
         var piece = new StringBuilder();
-        foreach (var (text, endsLine) in Lines(reader))
+        foreach (var (text, end) in Lines(reader))
         {
             piece.Append(text);
-            if (endsLine)
+            if (end == LineEnd.Newline)
                 piece.Append('\n');
-            var isBlank = endsLine && string.IsNullOrWhiteSpace(text);
-            if (piece.Length < (isBlank ? Target : Limit))
+            var isBlank = end == LineEnd.Newline && string.IsNullOrWhiteSpace(text);
+            if (end != LineEnd.Cut && piece.Length < (isBlank ? Target : Limit))
                 continue;
-            yield return piece.ToString();
+            yield return (piece.ToString(), end == LineEnd.Cut);
             piece.Clear();
         }
         if (piece.Length > 0)
-            yield return piece.ToString();
+            yield return (piece.ToString(), false);
     }
 
-    // Lines of at most Limit characters: the rest of a longer line follows as the next one.
-    private static IEnumerable<(string Text, bool EndsLine)> Lines(TextReader reader)
+    private enum LineEnd { Newline, Cut, EndOfText }
+
+    // Lines of at most Limit characters, roughly: the rest of a longer line, which is never empty, follows as the next one.
+    private static IEnumerable<(string Text, LineEnd End)> Lines(TextReader reader)
     {
         var line = new StringBuilder();
         var buffer = new char[Target];
@@ -51,12 +57,22 @@ internal static class TextPieces
                     afterReturn = buffer[start - 1] == '\r';
                 else if (line.Length < Limit)
                     continue;
-                // The first half of a surrogate pair stays until the second half comes.
-                var whole = length < 0 && char.IsHighSurrogate(line[^1]) ? line.Length - 1 : line.Length;
-                yield return (line.ToString(0, whole), length >= 0);
+                var text = line.ToString();
+                var whole = length >= 0 ? text.Length : CutOf(text);
+                yield return (text[..whole], length >= 0 ? LineEnd.Newline : LineEnd.Cut);
                 line.Remove(0, whole);
             }
         if (line.Length > 0)
-            yield return (line.ToString(), false);
+            yield return (line.ToString(), LineEnd.EndOfText);
+    }
+
+    // Before the last white space that follows a word: tokenizers begin a word there, so that the pieces have the tokens of the whole.
+    // Where there is none in the second half, between any two characters.
+    private static int CutOf(string text)
+    {
+        for (var i = text.Length - 1; i > text.Length / 2; i--)
+            if (char.IsWhiteSpace(text[i]) && !char.IsWhiteSpace(text[i - 1]))
+                return i;
+        return char.IsLowSurrogate(text[^1]) ? text.Length - 2 : text.Length - 1;
     }
 }

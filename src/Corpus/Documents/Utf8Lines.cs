@@ -1,22 +1,19 @@
-using Elastic.Foundation;
-
 namespace Elastic.Corpus;
 
 /// <summary>Cuts a stream of bytes at '\n'. The buffer grows to the longest line at most.</summary>
 /// <param name="stream">The bytes.</param>
-/// <param name="path">Name of the stream in messages.</param>
+/// <param name="file">The file of the stream, for messages.</param>
 /// <param name="longest">Bytes of the longest line that may be read, its end included; one array must hold it.</param>
-internal sealed class Utf8Lines(Stream stream, string path, int longest = 1 << 30)
+internal sealed class Utf8Lines(Stream stream, SourceFile file, int longest = ReadLimits.LineBytes)
 {
     private byte[] _buffer = new byte[Math.Min(1 << 17, longest)];
     private int _start, _end;
-    private bool _isFirst = true;
 
     /// <summary>The lines read so far.</summary>
     public long Count { get; private set; }
 
     /// <summary>The next line without its end, valid until the next call; false at the end of the stream.</summary>
-    /// <exception cref="ElasticException">The line is too long.</exception>
+    /// <exception cref="Elastic.Foundation.ElasticException">The line is too long.</exception>
     public bool TryRead(out ReadOnlyMemory<byte> line)
     {
         var searched = _start;
@@ -43,9 +40,9 @@ internal sealed class Utf8Lines(Stream stream, string path, int longest = 1 << 3
     {
         var line = _buffer.AsMemory(_start, length);
         _start += length + skip;
-        if (_isFirst && line.Span.StartsWith("\uFEFF"u8))
+        // Files that were joined have byte order marks in the middle.
+        while (line.Span.StartsWith("\uFEFF"u8))
             line = line[3..];
-        _isFirst = false;
         return line;
     }
 
@@ -54,8 +51,7 @@ internal sealed class Utf8Lines(Stream stream, string path, int longest = 1 << 3
         if (_end < _buffer.Length)
             return;
         if (_end - _start >= longest)
-            throw new ElasticException(
-                $"{path}:{Count + 1} is longer than {longest} bytes: cut the line into several documents, or leave the file out");
+            throw ReadLimits.Exceeded(file, $"has a line {Count + 1} of more than {longest} bytes");
         var target = _start > 0 ? _buffer : new byte[Math.Min(longest, _buffer.Length * 2L)];
         _buffer.AsSpan(_start, _end - _start).CopyTo(target);
         (_buffer, _start, _end) = (target, 0, _end - _start);

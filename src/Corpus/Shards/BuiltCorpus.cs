@@ -49,6 +49,19 @@ public sealed class BuiltCorpus
         return Path.Combine(Folder, shard.FileName);
     }
 
+    /// <summary>
+    /// The first lines of what reading has noted (<see cref="MalformedRecord"/>), and where the others are; none where the corpus was built
+    /// elsewhere: notes do not travel.
+    /// </summary>
+    public IReadOnlyList<string> Remarks(string fileName, int most)
+    {
+        var path = Path.Combine(Folder, fileName);
+        if (!File.Exists(path))
+            return [];
+        var lines = File.ReadLines(path).Take(most + 1).ToList();
+        return lines.Count <= most ? lines : [.. lines.Take(most), $"more in {path}"];
+    }
+
     /// <summary>Hashes every shard and compares with the manifest: one sentence for each that differs, with its file.</summary>
     public IEnumerable<string> Problems()
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Elastic.Foundation;
 
@@ -11,6 +12,12 @@ public sealed class CorpusWriter : IDisposable
 {
     /// <summary>Tokens after which a shard is closed; a document is never split.</summary>
     public const long TokensPerShard = 16 << 20;
+
+    /// <summary>
+    /// Share of the bytes that may be lost to records that cannot be read. Real collections lose less than a hundredth; above a tenth,
+    /// something is wrong that somebody should look at before days of training.
+    /// </summary>
+    public const double MostLost = 0.1;
 
     private readonly BuildFolder _build;
     private readonly string _folder;
@@ -53,14 +60,19 @@ public sealed class CorpusWriter : IDisposable
 
     /// <summary>Makes the corpus durable and visible, all at once.</summary>
     /// <param name="statistics">Statistics of the reader that read the batches.</param>
-    /// <exception cref="ElasticException">There is no text, or none left to train on.</exception>
+    /// <exception cref="ElasticException">There is no text, none left to train on, or too much of it is lost.</exception>
     public BuiltCorpus Complete(ReadStatistics statistics)
     {
         ArgumentNullException.ThrowIfNull(statistics);
         var (train, heldOut) = (_train.Complete(), _heldOut.Complete());
         if (train.Count + heldOut.Count == 0)
             throw new ElasticException($"the corpus is empty: no document with text was found ({statistics.EmptyDocuments} empty, " +
-                                       $"{statistics.MalformedRecords} malformed); check corpus.sources");
+                                       $"{statistics.MalformedRecords} that cannot be read{Because(statistics)}); check corpus.sources, " +
+                                       "and corpus.text-field for the field of .jsonl that holds the text");
+        if (statistics.LostShare > MostLost)
+            throw new ElasticException(string.Create(CultureInfo.InvariantCulture,
+                $"{100 * statistics.LostShare:0.#} % of the text cannot be read ({statistics.MalformedRecords} records or rests of " +
+                $"files, {statistics.LostBytes} bytes{Because(statistics)}): repair the files or leave them out (corpus.exclude)"));
         if (train.Count == 0)
             throw new ElasticException($"all {_sources.Sum(s => s.Value.Documents)} documents are held out and none is left to train on: " +
                                        "lower corpus.held-out or add documents");
@@ -71,6 +83,8 @@ public sealed class CorpusWriter : IDisposable
             new TextCount(heldOut.Sum(s => s.Documents), heldOut.Sum(s => s.Bytes), heldOut.Sum(s => s.Tokens)),
             statistics.InvalidUtf8Sequences, statistics.MalformedRecords, statistics.EmptyDocuments,
             [.. _sources.Select(s => new SourceCount(s.Key, s.Value.Documents, s.Value.Bytes, s.Value.Tokens))], train, heldOut);
+        if (statistics.RepairedText() is { Length: > 0 } repaired)
+            DurableFile.WriteDurably(Path.Combine(_build.Current, MalformedRecord.RepairedFileName), Encoding.UTF8.GetBytes(repaired));
         if (statistics.MalformedRecords > 0)
             DurableFile.WriteDurably(
                 Path.Combine(_build.Current, MalformedRecord.FileName), Encoding.UTF8.GetBytes(statistics.MalformedText()));
@@ -86,6 +100,8 @@ public sealed class CorpusWriter : IDisposable
         _heldOut.Dispose();
         _build.Dispose();
     }
+
+    private static string Because(ReadStatistics statistics) => statistics.Reasons() is { Length: > 0 } reasons ? $": {reasons}" : "";
 
     // Shards of one kind: "train-00000.tokens", "train-00001.tokens", …
     private sealed class ShardSeries(string folder, string kind, Tokenizer tokenizer, long tokensPerShard) : IDisposable

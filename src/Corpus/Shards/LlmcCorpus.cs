@@ -1,14 +1,15 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using System.Text.RegularExpressions;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 
 /// <summary>
-/// Makes a corpus folder of token shards of llm.c by copying them, so that the folder needs no other file. Shards with "val" in the name
-/// are held out; where there is none among several shards, the last one is.
+/// Makes a corpus folder of token shards of llm.c by copying them, so that the folder needs no other file. Shards with the word "val" in
+/// their name are held out; where there is none among several shards, the last one is.
 /// </summary>
-public static class LlmcCorpus
+public static partial class LlmcCorpus
 {
     /// <exception cref="ElasticException">A file is no such shard, the tokenizer is not gpt2, or nothing is left to train on.</exception>
     public static BuiltCorpus Build(
@@ -19,11 +20,12 @@ public static class LlmcCorpus
         if (tokenizer is not Gpt2Tokenizer gpt2)
             throw new ElasticException($"corpus.tokenizer = {tokenizer.Id} does not fit token shards of llm.c ({files[0].Path}): " +
                                        $"use corpus.tokenizer = {Gpt2Tokenizer.Name}");
-        var heldOut = files.Where(f => Path.GetFileName(f.Path).Contains("val", StringComparison.OrdinalIgnoreCase)).ToHashSet();
+        var heldOut = files.Where(IsHeldOut).ToHashSet();
         if (heldOut.Count == 0 && files.Count > 1)
             heldOut.Add(files[^1]);
         if (heldOut.Count == files.Count)
-            throw new ElasticException($"corpus.sources names only held-out shards ({files[0].Name}): add one without \"val\" in its name");
+            throw new ElasticException($"corpus.sources names only held-out shards ({files[0].Name}): " +
+                                       "add one without the word \"val\" in its name");
         using var build = new BuildFolder(folder);
         var (train, held, sources) = (new List<ShardInfo>(), new List<ShardInfo>(), new List<SourceCount>());
         foreach (var file in files)
@@ -43,6 +45,16 @@ public static class LlmcCorpus
         return BuiltCorpus.Open(folder);
     }
 
+    /// <summary>Whether the name says so: "fineweb_val_000000.bin", and not "interval_0.bin".</summary>
+    internal static bool IsHeldOut(SourceFile file) => HeldOutWord().IsMatch(Path.GetFileName(file.Path));
+
+    /// <summary>Whether the first versions held it out.</summary>
+    internal static bool WasHeldOut(SourceFile file) => Path.GetFileName(file.Path).Contains("val", StringComparison.OrdinalIgnoreCase);
+
+    [GeneratedRegex("(?<![a-z])val(id|idation)?(?![a-z])",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
+    private static partial Regex HeldOutWord();
+
     // Counts while it copies: documents by their end-of-text tokens, bytes by those of the tokens.
     private static ShardInfo Copy(SourceFile file, string target, Gpt2Tokenizer tokenizer)
     {
@@ -51,7 +63,9 @@ public static class LlmcCorpus
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var buffer = new byte[1 << 20];
         var count = source.ReadAtLeast(buffer.AsSpan(0, LlmcShard.HeaderSize), LlmcShard.HeaderSize, throwOnEndOfStream: false);
-        var tokens = LlmcShard.ParseTokens(buffer.AsSpan(0, count), source.Length, file.Path);
+        var tokens = LlmcShard.ParseTokens(buffer.AsSpan(0, count), source.Length, file.Path, LlmcShard.RemedyOfSources);
+        if (tokens == 0)
+            throw new ElasticException($"{file.Path} holds no tokens: {LlmcShard.RemedyOfSources}");
         var (documents, bytes, isHeader) = (0L, 0L, true);
         do
         {
@@ -73,6 +87,8 @@ public static class LlmcCorpus
         }
         while ((count = source.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false)) > 0);
         copy.Flush(flushToDisk: true);
-        return new ShardInfo(Path.GetFileName(target), Digest.Of(hash), tokens, bytes, documents);
+        var digest = Digest.Of(hash);
+        file.CheckUnchanged(digest);
+        return new ShardInfo(Path.GetFileName(target), digest, tokens, bytes, documents);
     }
 }

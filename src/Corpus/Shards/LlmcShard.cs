@@ -16,16 +16,29 @@ internal static class LlmcShard
     public static bool HasMagic(ReadOnlySpan<byte> bytes) =>
         bytes.Length >= sizeof(int) && BinaryPrimitives.ReadInt32LittleEndian(bytes) == Magic;
 
+    /// <summary>What to do about a damaged file that somebody gave as a source: Elastic did not make it and does not delete it.</summary>
+    public const string RemedyOfSources = "write or download it again, or leave it out (corpus.exclude)";
+
+    /// <summary>Whether the file begins like one.</summary>
+    public static bool IsShard(SourceFile file)
+    {
+        using var stream = file.OpenRead();
+        var start = new byte[sizeof(int)];
+        return HasMagic(start.AsSpan(0, stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)));
+    }
+
     /// <summary>The number of tokens of a file.</summary>
     /// <param name="header">The first <see cref="HeaderSize"/> bytes, or all where there are fewer.</param>
     /// <param name="fileLength">In bytes.</param>
+    /// <param name="path">For messages.</param>
+    /// <param name="remedy">What to do about a file that is cut short.</param>
     /// <exception cref="ElasticException">Not such a file, or cut short.</exception>
-    public static long ParseTokens(ReadOnlySpan<byte> header, long fileLength, string path)
+    public static long ParseTokens(ReadOnlySpan<byte> header, long fileLength, string path, string remedy)
     {
         if (!HasMagic(header))
-            throw new ElasticException($"{path} is not a token shard of llm.c: the magic number {Magic} is missing");
+            throw new ElasticException($"{path} is not a token shard of llm.c: the magic number {Magic} is missing; {remedy}");
         if (header.Length < HeaderSize)
-            throw TokenShard.Truncated(path, HeaderSize, fileLength);
+            throw TokenShard.Truncated(path, HeaderSize, fileLength, remedy);
         var version = BinaryPrimitives.ReadInt32LittleEndian(header[4..]);
         if (version != Version)
             throw new ElasticException(
@@ -33,6 +46,6 @@ internal static class LlmcShard
         // llm.c allows 2^31 - 1 tokens a file.
         var tokens = BinaryPrimitives.ReadInt32LittleEndian(header[8..]);
         var expected = HeaderSize + (long)tokens * sizeof(ushort);
-        return tokens >= 0 && fileLength == expected ? tokens : throw TokenShard.Truncated(path, expected, fileLength);
+        return tokens >= 0 && fileLength == expected ? tokens : throw TokenShard.Truncated(path, expected, fileLength, remedy);
     }
 }

@@ -52,14 +52,14 @@ public sealed class TokenShard : IDisposable
         var start = new byte[Math.Min(file.Length, LlmcShard.HeaderSize)];
         file.ReadExactly(start);
         if (LlmcShard.HasMagic(start))
-            return Map(file, null, LlmcShard.ParseTokens(start, file.Length, path));
+            return Map(file, null, LlmcShard.ParseTokens(start, file.Length, path, CorpusManifest.Remedy(path)));
         if (start.Length < sizeof(ulong) || BinaryPrimitives.ReadUInt64LittleEndian(start) != ShardHeader.Magic)
             throw new ElasticException($"{path} is not a token shard: its first bytes are neither Elastic's nor those of llm.c");
         if (start.Length < ShardHeader.Size)
-            throw Truncated(path, ShardHeader.Size, file.Length);
+            throw Truncated(path, ShardHeader.Size, file.Length, CorpusManifest.Remedy(path));
         var header = ShardHeader.Parse(start.AsSpan(0, ShardHeader.Size), path);
         if (file.Length != header.FileLength)
-            throw Truncated(path, header.FileLength, file.Length);
+            throw Truncated(path, header.FileLength, file.Length, CorpusManifest.Remedy(path));
         var shard = Map(file, header, header.Tokens);
         try
         {
@@ -132,9 +132,8 @@ public sealed class TokenShard : IDisposable
         _map.Dispose();
     }
 
-    internal static ElasticException Truncated(string path, long expected, long actual) =>
-        new($"{path} is {(actual < expected ? "cut short" : "too long")}: expected {expected} bytes, found {actual}; " +
-            $"{CorpusManifest.Remedy(path)}");
+    internal static ElasticException Truncated(string path, long expected, long actual, string remedy) =>
+        new($"{path} is {(actual < expected ? "cut short" : "too long")}: expected {expected} bytes, found {actual}; {remedy}");
 
     internal static ElasticException Damaged(string path, long from, long to) =>
         new($"{path} is damaged: bytes {from} to {to - 1} do not match their hash; delete the corpus folder and build it again");

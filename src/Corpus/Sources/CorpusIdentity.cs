@@ -9,11 +9,17 @@ namespace Elastic.Corpus;
 /// <summary>Names a built corpus by everything that decides its bytes, so that it is built once and found again.</summary>
 public static class CorpusIdentity
 {
-    /// <summary>Raised with every change to how documents are read, tokenized or stored.</summary>
+    /// <summary>
+    /// Raised with a change to how all documents are read, tokenized or stored. A change that concerns some files only goes into
+    /// <see cref="ReadingOf"/> instead, so that the corpora of all others keep their ids.
+    /// </summary>
     public const int FormatVersion = 2;
 
-    /// <summary>Digest over format version, tokenizer, held-out share, and each file's name and content.</summary>
-    public static Digest Of(IReadOnlyList<SourceFile> files, CorpusSettings settings)
+    /// <summary>
+    /// Digest over format version, tokenizer, held-out share, each file's name and content, and what is special in how it is read; and the
+    /// files with their contents, so that a file that changes before it is read is found out.
+    /// </summary>
+    public static (Digest Id, IReadOnlyList<SourceFile> Files) Identify(IReadOnlyList<SourceFile> files, CorpusSettings settings)
     {
         ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(settings);
@@ -21,15 +27,56 @@ public static class CorpusIdentity
         AppendNumber(hash, FormatVersion);
         AppendText(hash, settings.Tokenizer);
         AppendNumber(hash, BitConverter.DoubleToInt64Bits(settings.HeldOut));
-        Span<byte> content = stackalloc byte[SHA256.HashSizeInBytes];
+        var named = new List<SourceFile>();
+        var readings = new List<(int File, string Reading)>();
         foreach (var file in files)
         {
             AppendText(hash, file.Name);
-            using var stream = file.OpenRead();
-            SHA256.HashData(stream, content);
+            var survey = new LineSurvey();
+            var content = HashOf(file, survey);
             hash.AppendData(content);
+            readings.AddRange(ReadingOf(file, survey).Select(reading => (named.Count, reading)));
+            named.Add(file with { Content = new Digest(Convert.ToHexStringLower(content)) });
         }
-        return Digest.Of(hash);
+        // Behind all files, and only where there is something to say: the ids of corpora without are those that they always were.
+        foreach (var (file, reading) in readings)
+        {
+            AppendNumber(hash, file);
+            AppendText(hash, reading);
+        }
+        return (Digest.Of(hash), named);
+    }
+
+    // What decides the documents of a file besides its name and bytes. The first versions read files differently where it says "2".
+    private static IEnumerable<string> ReadingOf(SourceFile file, LineSurvey survey)
+    {
+        var isJson = file.Format is DocumentFormat.JsonLines or DocumentFormat.JsonLinesGzip or DocumentFormat.JsonLinesZstandard;
+        if (file.Format == DocumentFormat.Text && survey.HasLongLines)
+            yield return "text 2: long lines are cut at white space, without an end-of-text";
+        if (file.Format == DocumentFormat.Xml && XmlFiles.ReadsMoreThanBefore(file, survey))
+            yield return "xml 2: references of HTML; long lines are cut at white space, without an end-of-text";
+        if (isJson)
+            yield return "json 2: faults outside of the text are passed over";
+        if (file.Format == DocumentFormat.LlmcShard && LlmcCorpus.WasHeldOut(file) != LlmcCorpus.IsHeldOut(file))
+            yield return "llm.c 2: \"val\" is a word of the name";
+        if (isJson && file.Reading.TextField != Reading.Default.TextField)
+            yield return $"text-field {file.Reading.TextField}";
+        if ((isJson || file.Format == DocumentFormat.Text) && file.Reading.Encoding != Reading.Default.Encoding)
+            yield return $"encoding {file.Reading.Encoding}";
+    }
+
+    private static byte[] HashOf(SourceFile file, LineSurvey survey)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using var stream = file.OpenRead();
+        var buffer = new byte[1 << 16];
+        while (stream.Read(buffer) is var count and > 0)
+        {
+            hash.AppendData(buffer, 0, count);
+            if (file.Format is DocumentFormat.Text or DocumentFormat.Xml)
+                survey.Add(buffer.AsSpan(0, count));
+        }
+        return hash.GetHashAndReset();
     }
 
     // Length first, so that no two lists of names run together into the same bytes.

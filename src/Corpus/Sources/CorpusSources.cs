@@ -1,35 +1,47 @@
-using System.IO.Enumeration;
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus;
 
 /// <summary>Turns <c>corpus.sources</c> into files, in an order that does not depend on the file system.</summary>
 public static class CorpusSources
 {
-    private const string Supported = ".txt .md .xml .html .htm .jsonl .jsonl.zst .parquet .bin";
+    private const string Supported = ".txt .md .xml .html .htm .jsonl .jsonl.gz .jsonl.zst .parquet .bin";
 
-    // Hidden files and folders (.git) belong to no corpus. A folder that may not be read is an error: a corpus that silently lacks a part
-    // of its text is another corpus.
-    private static readonly EnumerationOptions Recursive = new()
-    {
-        RecurseSubdirectories = true,
-        IgnoreInaccessible = false,
-        AttributesToSkip = FileAttributes.Hidden | FileAttributes.System,
-    };
-
-    /// <summary>The files of <paramref name="sources"/>, ordered by name; the default corpus where the list is empty.</summary>
+    /// <summary>The files of <paramref name="sources"/>, read by default settings.</summary>
     /// <exception cref="ElasticException">A source is missing, not supported, or holds no supported file.</exception>
-    public static IReadOnlyList<SourceFile> Resolve(IReadOnlyList<string> sources)
+    public static IReadOnlyList<SourceFile> Resolve(IReadOnlyList<string> sources) =>
+        Find(CorpusSettings.Defaults with { Sources = sources }).Files;
+
+    /// <summary>The files of <c>corpus.sources</c>, ordered by name; the default corpus where the list is empty.</summary>
+    /// <exception cref="ElasticException">A source is missing, not supported, or holds no supported file.</exception>
+    public static SourceSet Find(CorpusSettings settings)
     {
-        ArgumentNullException.ThrowIfNull(sources);
-        if (sources.Count == 0)
-            return DefaultCorpus.Find();
+        ArgumentNullException.ThrowIfNull(settings);
+        var passedOver = new PassedOver();
+        if (settings.Sources.Count == 0)
+            return new SourceSet(DefaultCorpus.Find(), passedOver);
+        var search = new FolderSearch(new NamePatterns(settings.Include), new NamePatterns(settings.Exclude), passedOver);
         // Files of the same name keep the order of their sources (OrderBy is stable); a file named twice is read once.
-        var files = sources.SelectMany(Expand).DistinctBy(f => f.Path).OrderBy(f => f.Name, StringComparer.Ordinal).ToList();
+        var files = settings.Sources.SelectMany(s => Expand(s, search))
+            .DistinctBy(f => f.Path).OrderBy(f => f.Name, StringComparer.Ordinal).ToList();
+        // A folder of text may hold a .bin of anything; among shards alone, one that is none is a damaged one.
+        if (files.Exists(f => f.Format != DocumentFormat.LlmcShard))
+            foreach (var other in files.FindAll(
+                f => f.Format == DocumentFormat.LlmcShard && !IsNamed(f, settings) && !LlmcShard.IsShard(f)))
+            {
+                files.Remove(other);
+                passedOver.Add(other.Path);
+            }
         if (files.Find(f => f.Format == DocumentFormat.LlmcShard) is { } shard
             && files.Find(f => f.Format != DocumentFormat.LlmcShard) is { } text)
-            throw new ElasticException($"corpus.sources mixes token shards ({shard.Path}) with text ({text.Path}): use one or the other");
-        return files;
+            throw new ElasticException(
+                $"corpus.sources mixes token shards ({shard.Path}) with text ({text.Path}): use one or the other, " +
+                "and leave the rest out (corpus.exclude)");
+        foreach (var _ in files.Where(f => f.Length == 0))
+            passedOver.AddWithoutBytes();
+        var reading = new Reading(settings.TextField, settings.Encoding);
+        return new SourceSet([.. files.Select(f => f with { Reading = reading })], passedOver);
     }
 
     /// <summary>True where the files are token shards already: see <see cref="LlmcCorpus"/>.</summary>
@@ -40,6 +52,8 @@ public static class CorpusSources
     {
         if (path.EndsWith(".jsonl.zst", StringComparison.OrdinalIgnoreCase))
             return DocumentFormat.JsonLinesZstandard;
+        if (path.EndsWith(".jsonl.gz", StringComparison.OrdinalIgnoreCase))
+            return DocumentFormat.JsonLinesGzip;
         return Path.GetExtension(path).ToLowerInvariant() switch
         {
             ".txt" or ".md" => DocumentFormat.Text,
@@ -52,7 +66,10 @@ public static class CorpusSources
         };
     }
 
-    private static IEnumerable<SourceFile> Expand(string source)
+    // Named by itself, and not found in a folder.
+    private static bool IsNamed(SourceFile file, CorpusSettings settings) => settings.Sources.Any(s => Path.GetFullPath(s) == file.Path);
+
+    private static IReadOnlyList<SourceFile> Expand(string source, FolderSearch search)
     {
         var path = Path.GetFullPath(source);
         if (File.Exists(path))
@@ -66,38 +83,9 @@ public static class CorpusSources
             throw new ElasticException(
                 $"corpus source {source} does not exist: " +
                 "name a file or folder of text, or leave corpus.sources empty for the default corpus");
-        var files = FilesIn(path, path);
+        var files = search.FilesIn(path, path);
         return files.Count > 0
             ? files
-            : throw new ElasticException($"corpus source {source} holds no file of {Supported}: name a folder with text");
-    }
-
-    /// <summary>
-    /// The supported files below <paramref name="folder"/>, named relative to <paramref name="root"/>, in no order. Follows links to files,
-    /// but not links to folders, because these may lead in circles, or to the same text twice.
-    /// </summary>
-    /// <exception cref="ElasticException">A folder may not be read.</exception>
-    internal static IReadOnlyList<SourceFile> FilesIn(string folder, string root)
-    {
-        var paths = new FileSystemEnumerable<string>(folder, (ref FileSystemEntry entry) => entry.ToFullPath(), Recursive)
-        {
-            ShouldIncludePredicate = (ref FileSystemEntry entry) => !entry.IsDirectory,
-            ShouldRecursePredicate = (ref FileSystemEntry entry) => !entry.Attributes.HasFlag(FileAttributes.ReparsePoint),
-        };
-        try
-        {
-            return
-            [
-                .. from path in paths
-                   let format = FormatOf(path)
-                   where format is not null
-                   select new SourceFile(path, Path.GetRelativePath(root, path).Replace(Path.DirectorySeparatorChar, '/'), format.Value),
-            ];
-        }
-        catch (Exception e) when (e is UnauthorizedAccessException or IOException)
-        {
-            throw new ElasticException(
-                $"corpus folder {folder} cannot be read to its end ({e.Message}): mend that, or name other sources", e);
-        }
+            : throw new ElasticException($"corpus source {source} holds no file of {Supported}{search.Limits}: name a folder with text");
     }
 }

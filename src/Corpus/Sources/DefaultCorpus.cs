@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus;
@@ -39,18 +38,12 @@ public static class DefaultCorpus
         var folder = Path.Combine(root, below);
         if (!Directory.Exists(folder))
             return [];
-        return [.. CorpusSources.FilesIn(folder, root)
+        return [.. new FolderSearch(new NamePatterns([]), new NamePatterns([]), new PassedOver()).FilesIn(folder, root)
             .Where(f => f.Format == DocumentFormat.Xml && isDocumentation(f.Name.Split('/')))
             .OrderBy(f => f.Name, StringComparer.Ordinal)
             .GroupBy(f => (Path.GetFileName(f.Path), new FileInfo(f.Path).Length))
-            .SelectMany(same => same.Count() == 1 ? same : same.DistinctBy(ContentOf))
+            .SelectMany(same => same.Count() == 1 ? same : same.DistinctBy(f => f.Hash()))
             .OrderBy(f => f.Name, StringComparer.Ordinal)];
-    }
-
-    private static Digest ContentOf(SourceFile file)
-    {
-        using var stream = file.OpenRead();
-        return new Digest(Convert.ToHexStringLower(SHA256.HashData(stream)));
     }
 
     private static IEnumerable<string> DotnetRoots()

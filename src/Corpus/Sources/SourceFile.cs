@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus;
@@ -17,6 +19,9 @@ public enum DocumentFormat
     /// <summary>.jsonl: one JSON object a line, with a field <c>text</c>.</summary>
     JsonLines,
 
+    /// <summary>.jsonl.gz: the same, compressed with gzip.</summary>
+    JsonLinesGzip,
+
     /// <summary>.jsonl.zst: the same, compressed with Zstandard.</summary>
     JsonLinesZstandard,
 
@@ -33,17 +38,84 @@ public enum DocumentFormat
 /// <param name="Format">How it stores documents.</param>
 public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
 {
-    /// <summary>Opens the file for one pass.</summary>
-    /// <exception cref="ElasticException">The file is gone or may not be read.</exception>
-    internal FileStream OpenRead()
+    /// <summary>What settings say of how it is read.</summary>
+    public Reading Reading { get; init; } = Reading.Default;
+
+    /// <summary>The digest of its bytes when the corpus was named after them; null where nobody has asked.</summary>
+    public Digest? Content { get; init; }
+
+    /// <summary>Bytes of the file, of its target where it is a link; 0 for a pipe, a socket or a device.</summary>
+    public long Length
     {
+        get
+        {
+            try
+            {
+                return (new FileInfo(Path) is { LinkTarget: not null } link
+                    ? (FileInfo)link.ResolveLinkTarget(returnFinalTarget: true)!
+                    : new FileInfo(Path)).Length;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw Unreadable(e);
+            }
+        }
+    }
+
+    /// <summary>The digest of its bytes now.</summary>
+    /// <exception cref="ElasticException">The file is gone or may not be read.</exception>
+    internal Digest Hash()
+    {
+        using var stream = OpenRead();
+        return new Digest(Convert.ToHexStringLower(SHA256.HashData(stream)));
+    }
+
+    /// <summary>The corpus is named after what the files were: refuses one that is something else now.</summary>
+    /// <exception cref="ElasticException">The file has changed.</exception>
+    internal void CheckUnchanged(Digest now)
+    {
+        if (Content is { } content && content != now)
+            throw new ElasticException(
+                $"corpus file {Path} changed while it was read: give the same command again when nothing writes to it any more");
+    }
+
+    /// <summary>Opens the file for one pass. What has no bytes is never opened: a pipe would wait for a writer for ever.</summary>
+    /// <exception cref="ElasticException">The file is gone or may not be read.</exception>
+    internal Stream OpenRead()
+    {
+        if (Length == 0)
+            return new MemoryStream([], writable: false);
         try
         {
             return new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new ElasticException($"corpus file {Path} cannot be read ({e.Message}): mend that, or take it out of corpus.sources", e);
+            throw Unreadable(e);
+        }
+    }
+
+    private ElasticException Unreadable(Exception e) =>
+        new($"corpus file {Path} cannot be read ({e.Message}): mend that, or leave it out (corpus.exclude = [\"{Name}\"])", e);
+}
+
+/// <summary>How documents are found in a file, as far as that can be set.</summary>
+/// <param name="TextField">See <c>corpus.text-field</c>.</param>
+/// <param name="Encoding">See <c>corpus.encoding</c>.</param>
+public sealed record Reading(string TextField, string Encoding)
+{
+    /// <summary>As corpora were read before there were settings.</summary>
+    public static Reading Default { get; } = new("text", "utf-8");
+
+    /// <summary>The encoding; null for UTF-8, which Elastic decodes itself.</summary>
+    internal System.Text.Encoding? TextEncoding
+    {
+        get
+        {
+            if (Encoding == Default.Encoding)
+                return null;
+            System.Text.Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
+            return System.Text.Encoding.GetEncoding(Encoding == "latin-1" ? "iso-8859-1" : Encoding);
         }
     }
 }

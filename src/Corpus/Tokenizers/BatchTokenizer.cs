@@ -5,7 +5,7 @@ using Elastic.Foundation;
 namespace Elastic.Corpus;
 
 /// <summary>A tokenized document, ready for a shard.</summary>
-/// <param name="Tokens">Its tokens, end-of-text last.</param>
+/// <param name="Tokens">Its tokens, end-of-text last, unless the next document goes on with the same line.</param>
 /// <param name="ByteCount">UTF-8 bytes of its text.</param>
 /// <param name="Source">The source that it counts for.</param>
 /// <param name="IsHeldOut">Kept from training.</param>
@@ -42,8 +42,10 @@ public static class BatchTokenizer
     {
         tokens.Clear();
         tokenizer.Encode(document.Text, tokens);
-        tokens.Add(tokenizer.EndOfText);
+        if (!document.IsContinued)
+            tokens.Add(tokenizer.EndOfText);
         var utf8 = Encoding.UTF8.GetBytes(document.Text);
-        return new TokenizedDocument(tokens.ToArray(), utf8.Length, document.Source, IsHeldOut(Digest.Of(utf8), heldOut));
+        var isHeldOut = IsHeldOut(document.LineStart ?? Digest.Of(utf8), heldOut);
+        return new TokenizedDocument(tokens.ToArray(), utf8.Length, document.Source, isHeldOut);
     }
 }

@@ -59,7 +59,8 @@ internal static class CommonOptions
     public static Option<string[]> Corpus() => new("--corpus")
     {
         Description =
-            "Files and folders of .txt .md .xml .html .jsonl .jsonl.zst .parquet. Default: the documentation of the installed .NET SDK.",
+            "Files and folders of .txt .md .xml .html .jsonl .jsonl.gz .jsonl.zst .parquet. " +
+            "Default: the documentation of the installed .NET SDK.",
         HelpName = "DIR|FILE",
         AllowMultipleArgumentsPerToken = true,
         DefaultValueFactory = _ => [],

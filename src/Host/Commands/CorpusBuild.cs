@@ -24,6 +24,12 @@ internal static class CorpusBuild
     // Progress<T> would hand the reports to the thread pool, where they can overtake each other.
     private sealed class Report(IRunDisplay display) : IProgress<CorpusProgress>
     {
-        void IProgress<CorpusProgress>.Report(CorpusProgress value) => display.Corpus(value);
+        void IProgress<CorpusProgress>.Report(CorpusProgress value)
+        {
+            if (value.Notice is { } notice)
+                display.Notice(notice);
+            else
+                display.Corpus(value);
+        }
     }
 }

@@ -64,7 +64,7 @@ internal sealed class TrainRun
         var settings = _request.Settings.Training;
         await using var node = await ElasticNode.StartAsync(_request.Settings.Node, interrupted);
         var corpus = await CorpusBuild.RunAsync(node, _request.Settings, _display, interrupted);
-        foreach (var repair in CorpusLines.Repairs(corpus.Manifest))
+        foreach (var repair in CorpusLines.Repairs(corpus))
             Say($"corpus: {repair}");
         settings = ElasticNode.Resolve(settings, corpus);
         CheckStartingPoint(settings.Model);

@@ -6,6 +6,7 @@ namespace Elastic.Host.Display;
 internal static class CorpusLines
 {
     private const int SourcesShown = 5;
+    private const int RemarksShown = 3;
 
     /// <summary>The contents, the repairs that reading made, and the folder.</summary>
     public static IEnumerable<string> Of(BuiltCorpus corpus)
@@ -20,19 +21,25 @@ internal static class CorpusLines
                 + Units.Count(source.Tokens, "token");
         if (manifest.Sources.Count > SourcesShown)
             yield return $"  source     and {manifest.Sources.Count - SourcesShown} more";
-        foreach (var repair in Repairs(manifest))
+        foreach (var repair in Repairs(corpus))
             yield return $"  repaired   {repair}";
         yield return $"  folder     {corpus.Folder}, "
             + Units.Many(manifest.TrainShards.Count + manifest.HeldOutShards.Count, "shard");
     }
 
-    /// <summary>The repairs of the text: never an error, but nobody should have to guess them.</summary>
-    public static IEnumerable<string> Repairs(CorpusManifest manifest)
+    /// <summary>The repairs of the text, and the first files of each: never an error, but nobody should have to guess them.</summary>
+    public static IEnumerable<string> Repairs(BuiltCorpus corpus)
     {
+        var manifest = corpus.Manifest;
         if (manifest.InvalidUtf8Sequences > 0)
-            yield return Units.Many(manifest.InvalidUtf8Sequences, "sequence") + " not of UTF-8, replaced by U+FFFD";
+            yield return Units.Many(manifest.InvalidUtf8Sequences, "byte sequence") + " not in the file's encoding, replaced by U+FFFD; " +
+                         "where a file is in another encoding, corpus.encoding says so";
+        foreach (var line in corpus.Remarks(MalformedRecord.RepairedFileName, RemarksShown))
+            yield return $"  {line}";
         if (manifest.MalformedRecords > 0)
             yield return Units.Many(manifest.MalformedRecords, "record") + " not readable, left out";
+        foreach (var line in corpus.Remarks(MalformedRecord.FileName, RemarksShown))
+            yield return $"  {line}";
         if (manifest.EmptyDocuments > 0)
             yield return Units.Many(manifest.EmptyDocuments, "document") + " without text, left out";
     }

@@ -7,10 +7,41 @@ public sealed record CorpusSettings : SettingsGroup
 
     // Not part of the answer: the digest of what they hold is, and is compared instead.
     [Setting("corpus.sources", new string[0], """
-        Files and folders of .txt .md .xml .html .jsonl .jsonl.zst .parquet. Empty for the reference documentation of the installed .NET
-        SDK: real text that is on every machine that can build Elastic.
+        Files and folders of .txt .md .xml .html .jsonl .jsonl.gz .jsonl.zst .parquet. Empty for the reference documentation of the
+        installed .NET SDK: real text that is on every machine that can build Elastic.
         """, PartOfAnswer = false)]
     public required IReadOnlyList<string> Sources { get; init; }
+
+    // Not part of the answer either: what they choose is in the digest of the corpus.
+    [Setting("corpus.include", new string[0], """
+        Patterns, e.g. *.txt, of the files to read from the folders of corpus.sources; empty for every file that can be read. A pattern with
+        a / is compared with the whole name inside the folder, any other with the last part of it. Files that corpus.sources names by
+        themselves are always read.
+        """, PartOfAnswer = false)]
+    [Since(3, new string[0])]
+    public required IReadOnlyList<string> Include { get; init; }
+
+    [Setting("corpus.exclude", new string[0], """
+        Patterns of the files and folders to leave out, as in corpus.include: drafts, a folder that may not be read, a file that is damaged.
+        None of them is opened.
+        """, PartOfAnswer = false)]
+    [Since(3, new string[0])]
+    public required IReadOnlyList<string> Exclude { get; init; }
+
+    [Setting("corpus.text-field", "text", """
+        The field of a .jsonl record that holds its text. "text" is what most collections use; others say content or body.
+        """, PartOfAnswer = false)]
+    [NotEmpty("name the field that holds the text, e.g. text"), Since(3, "text")]
+    public required string TextField { get; init; }
+
+    [Setting("corpus.encoding", "utf-8", """
+        The encoding of .txt, .md and .jsonl files; a byte order mark in a file counts more. XML and HTML say themselves what they are in.
+        What is not valid in it becomes U+FFFD and is counted, by file.
+        """, PartOfAnswer = false)]
+    [OneOf(
+        "utf-8", "latin-1", "windows-1250", "windows-1251", "windows-1252", "koi8-r", "shift_jis", "euc-jp", "euc-kr", "gb18030", "big5")]
+    [Since(3, "utf-8")]
+    public required string Encoding { get; init; }
 
     [Setting("corpus.tokenizer", "byte", """
         byte: 256 bytes and an end of text; needs no vocabulary, and its loss is per byte. gpt2: GPT-2's 50257 pieces.

@@ -65,7 +65,7 @@ public sealed class BuiltCorpusTests : IDisposable
     public void Files_become_a_corpus_from_end_to_end()
     {
         _folder.Write("in/a.txt", "The first text.");
-        _folder.Write("in/b.jsonl", "{\"text\": \"The second.\"}\nbroken\n{\"text\": \" \"}\n");
+        _folder.Write("in/b.jsonl", "{\"text\": \"The second.\"}\nx\n{\"text\": \" \"}\n");
         var (bytes, corpus) = (Tokenizer.Open("byte"), BuildFromFiles());
         Assert.Equal("The first text.The second.", bytes.Decode(Corpora.Tokens(corpus.ShardPath(Assert.Single(corpus.TrainShards)))));
         Assert.Equal((2, 1, 1), (corpus.Manifest.Documents, corpus.Manifest.MalformedRecords, corpus.Manifest.EmptyDocuments));
@@ -74,14 +74,14 @@ public sealed class BuiltCorpusTests : IDisposable
     [Fact]
     public void Malformed_places_are_listed_in_the_corpus_folder_up_to_a_hundred()
     {
-        _folder.Write("in/a.txt", "The first text.");
+        _folder.Write("in/a.txt", string.Concat(Enumerable.Repeat("The first text. ", 200)));
         Assert.False(File.Exists(Path.Combine(BuildFromFiles().Folder, "malformed.txt")));
         Directory.Delete(_folder["out"], recursive: true);
         _folder.Write("in/sub/b.jsonl", string.Concat(Enumerable.Repeat("{}\n", 102)));
         var corpus = BuildFromFiles();
         var lines = File.ReadAllLines(Path.Combine(corpus.Folder, "malformed.txt"));
         Assert.Equal((102, 101), (corpus.Manifest.MalformedRecords, lines.Length));
-        Assert.Equal("sub/b.jsonl:1 there is no field \"text\" with a string", lines[0]);
+        Assert.Equal("sub/b.jsonl:1 there is no field \"text\" with a string (it has none)", lines[0]);
         Assert.Equal("and 2 more", lines[^1]);
     }
 
@@ -96,13 +96,39 @@ public sealed class BuiltCorpusTests : IDisposable
         Assert.Throws<OperationCanceledException>(() => DocumentBatches.Read(files, new ReadStatistics(), canceled).ToList());
     }
 
+    [Fact]
+    public void Text_of_which_a_tenth_cannot_be_read_is_no_corpus()
+    {
+        _folder.Write("in/a.txt", "The first text, which is good.");
+        _folder.Write("in/b.jsonl", "{\"body\": 1}\n");
+        Refusal.Says("26.8 % of the text cannot be read (1 records or rests of files, 11 bytes: b.jsonl:1", () => BuildFromFiles());
+        _folder.Write("in/a.txt", string.Concat(Enumerable.Repeat("The first text, which is good. ", 10)));
+        Assert.Equal(1, BuildFromFiles().Manifest.MalformedRecords);
+    }
+
+    [Fact]
+    public void An_empty_corpus_is_refused_with_the_reason_of_the_reader()
+    {
+        _folder.Write("in/b.jsonl", "{\"body\": \"a\", \"id\": 1}\n");
+        Refusal.Says("b.jsonl:1 there is no field \"text\" with a string (it has body, id)); check corpus.sources, and corpus.text-field",
+            () => BuildFromFiles());
+    }
+
+    [Fact]
+    public void Files_with_replaced_bytes_are_listed_in_the_corpus_folder()
+    {
+        _folder.Write("in/a.txt", "The first text.");
+        _folder.Write("in/b.txt", [(byte)'a', 0xFF, (byte)'b', 0xFE]);
+        Assert.Equal(["b.txt: 2 sequences not in the encoding that it was read in"], BuildFromFiles().Remarks("repaired.txt", 3));
+    }
+
     // The files in "in" to the folder "out".
     private BuiltCorpus BuildFromFiles()
     {
         var files = CorpusSources.Resolve([_folder["in"]]);
         var statistics = new ReadStatistics();
         var bytes = Tokenizer.Open("byte");
-        using var writer = new CorpusWriter(_folder["out"], CorpusIdentity.Of(files, Corpora.Settings(_folder["in"])), bytes);
+        using var writer = new CorpusWriter(_folder["out"], CorpusIdentity.Identify(files, Corpora.Settings(_folder["in"])).Id, bytes);
         foreach (var batch in DocumentBatches.Read(files, statistics, CancellationToken.None))
             writer.Append(BatchTokenizer.Tokenize(bytes, batch, 0));
         return writer.Complete(statistics);

@@ -11,7 +11,7 @@ public sealed class LlmcCorpusTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void Shards_with_val_in_the_name_are_held_out()
+    public void Shards_with_the_word_val_in_the_name_are_held_out()
     {
         Write("fineweb_train_000001.bin", [50256, 15496, 995]);
         Write("fineweb_train_000002.bin", [50256, 628]);
@@ -31,6 +31,17 @@ public sealed class LlmcCorpusTests : IDisposable
         Write("b.bin", [3, 4]);
         Assert.Equal([3, 4], Corpora.Tokens(Build("two") is var two ? two.ShardPath(two.HeldOutShards[0]) : ""));
     }
+
+    [Theory]
+    [InlineData("interval_0.bin", false)]
+    [InlineData("evaluate.bin", false)]
+    [InlineData("value0.bin", false)]
+    [InlineData("fineweb_val_000000.bin", true)]
+    [InlineData("VAL0.bin", true)]
+    [InlineData("valid.bin", true)]
+    [InlineData("books-validation.bin", true)]
+    public void A_name_says_by_a_word_of_its_own_that_a_shard_is_held_out(string name, bool isHeldOut) =>
+        Assert.Equal(isHeldOut, LlmcCorpus.IsHeldOut(new SourceFile(name, name, DocumentFormat.LlmcShard)));
 
     [Fact]
     public void Another_tokenizer_is_refused()
@@ -53,7 +64,9 @@ public sealed class LlmcCorpusTests : IDisposable
         _folder.Write("in/b.bin", [1, 2, 3]);
         Refusal.Says("b.bin is not a token shard of llm.c", () => Build());
         _folder.Write("in/b.bin", Corpora.LlmcBytes([1, 2])[..^2]);
-        Refusal.Says("b.bin is cut short", () => Build());
+        Refusal.Says("b.bin is cut short: expected 1028 bytes, found 1026; write or download it again", () => Build());
+        _folder.Write("in/b.bin", Corpora.LlmcBytes([]));
+        Refusal.Says("b.bin holds no tokens: write or download it again, or leave it out (corpus.exclude)", () => Build());
         Assert.Equal([_folder["in"]], Directory.EnumerateFileSystemEntries(_folder.Path));
     }
 

@@ -34,5 +34,5 @@ public class CorpusIdentityTests
     }
 
     private static Digest IdOf(TemporaryFolder folder, CorpusSettings settings) =>
-        CorpusIdentity.Of(CorpusSources.Resolve([folder.Path]), settings);
+        CorpusIdentity.Identify(CorpusSources.Resolve([folder.Path]), settings).Id;
 }

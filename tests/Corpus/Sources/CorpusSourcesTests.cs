@@ -35,7 +35,7 @@ public class CorpusSourcesTests
         var files = CorpusSources.Resolve([folder.Write("a.txt", "x")]);
         File.Delete(files[0].Path);
         Refusal.Says($"corpus file {files[0].Path} cannot be read", () => DocumentReader.Read(files[0], new ReadStatistics()).ToList());
-        Refusal.Says($"corpus file {files[0].Path} cannot be read", () => CorpusIdentity.Of(files, Corpora.Settings("")));
+        Refusal.Says($"corpus file {files[0].Path} cannot be read", () => CorpusIdentity.Identify(files, Corpora.Settings("")).Id);
     }
 
     [Fact]
@@ -97,7 +97,7 @@ public class CorpusSourcesTests
     public void Text_and_token_shards_do_not_mix()
     {
         using var folder = new TemporaryFolder();
-        folder.Write("a.bin", "x");
+        folder.Write("a.bin", Corpora.LlmcBytes([1, 2]));
         folder.Write("a.txt", "x");
         Refusal.Says("mixes token shards", () => CorpusSources.Resolve([folder.Path]));
         Assert.True(CorpusSources.AreTokenShards(CorpusSources.Resolve([folder["a.bin"]])));

@@ -30,6 +30,12 @@ public sealed class SettingsTextTests
         "checkpoint.every-rounds":10,"checkpoint.keep":2,"evaluation.every-rounds":11,"evaluation.sequences":128}
         """);
 
+    /// <summary>Likewise, of version 3, which differs in what a corpus is.</summary>
+    private static readonly string Version3 = Version2.Replace("\"settings\":2", "\"settings\":3", StringComparison.Ordinal).Replace(
+        "\"corpus.tokenizer\"",
+        "\"corpus.include\":[\"*.txt\"],\"corpus.exclude\":[\"drafts\",\"*.bin\"],\"corpus.text-field\":\"body\","
+        + "\"corpus.encoding\":\"latin-1\",\"corpus.tokenizer\"", StringComparison.Ordinal);
+
     // A value of every kind for every key that there is, so that a new key is tried, too.
     private static readonly Gen<TrainingSettings> Settings = Gen.Select(
         Gen.String, Gen.ULong, Gen.Int, Gen.Double.Where(double.IsFinite), Gen.String.Array, Gen.Bool,
@@ -52,8 +58,10 @@ public sealed class SettingsTextTests
         var read = SettingsText.Read(text);
         Assert.Equal(text, SettingsText.Write(read));
         Assert.Equal(settings.Corpus.Sources, read.Corpus.Sources);
-        var sources = settings.Corpus.Sources;
-        Assert.Equal(settings, read with { Corpus = read.Corpus with { Sources = sources } });
+        Assert.Equal(settings.Corpus.Include, read.Corpus.Include);
+        Assert.Equal(settings.Corpus.Exclude, read.Corpus.Exclude);
+        var (sources, include, exclude) = (settings.Corpus.Sources, settings.Corpus.Include, settings.Corpus.Exclude);
+        Assert.Equal(settings, read with { Corpus = read.Corpus with { Sources = sources, Include = include, Exclude = exclude } });
     });
 
     [Fact]
@@ -115,13 +123,35 @@ public sealed class SettingsTextTests
                     OuterLearningRate = 0.6,
                     OuterMomentum = 0.8,
                 },
-                Corpus = new CorpusSettings { Sources = settings.Corpus.Sources, Tokenizer = "gpt2", HeldOut = 0.02 },
+                Corpus = new CorpusSettings
+                {
+                    Sources = settings.Corpus.Sources,
+                    Include = settings.Corpus.Include,
+                    Exclude = settings.Corpus.Exclude,
+                    TextField = "text",
+                    Encoding = "utf-8",
+                    Tokenizer = "gpt2",
+                    HeldOut = 0.02,
+                },
                 Checkpoint = new CheckpointSettings { EveryRounds = 10, Keep = 2 },
                 Evaluation = new EvaluationSettings { EveryRounds = 11, Sequences = 128 },
             }, settings);
 
+        Assert.Empty(settings.Corpus.Include.Concat(settings.Corpus.Exclude));
+    }
+
+    [Fact]
+    public void Texts_of_version_3_are_read_as_they_always_were()
+    {
+        var settings = SettingsText.Read(Version3);
+        var second = SettingsText.Read(Version2);
+        Assert.Equal(["*.txt"], settings.Corpus.Include);
+        Assert.Equal(["drafts", "*.bin"], settings.Corpus.Exclude);
+        Assert.Equal(("body", "latin-1"), (settings.Corpus.TextField, settings.Corpus.Encoding));
+        Assert.Equal(second with { Corpus = settings.Corpus }, settings);
+
         // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
-        Assert.Equal(Version2, SettingsText.Write(settings));
+        Assert.Equal(Version3, SettingsText.Write(settings));
     }
 
     [Fact]
@@ -132,10 +162,10 @@ public sealed class SettingsTextTests
     [Theory]
     [InlineData("\"run.seed\":42,", "", "the stored settings of the run lack run.seed")]
     [InlineData("{", "{\"run.moon-phase\":1,", "the run was started by a newer Elastic that knows run.moon-phase: go on with that version")]
-    [InlineData("\"settings\":2", "\"settings\":3",
-        "the run was started by a newer Elastic, whose settings have version 3 (this one knows 2): go on with that version")]
-    [InlineData("\"settings\":2", "\"settings\":0", "the stored settings of the run hold no usable settings")]
-    [InlineData("\"settings\":2", "\"settings\":\"2\"", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":3", "\"settings\":4",
+        "the run was started by a newer Elastic, whose settings have version 4 (this one knows 3): go on with that version")]
+    [InlineData("\"settings\":3", "\"settings\":0", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":3", "\"settings\":\"3\"", "the stored settings of the run hold no usable settings")]
     [InlineData("\"average\"", "\"median\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("\"average\"", "\"1\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("[0.9,0.95]", "[0.9]", "the stored settings of the run hold no usable optimizer.betas")]
@@ -175,8 +205,8 @@ public sealed class SettingsTextTests
     /// <summary>A key that is missing here by mistake would let a run go on with other weights.</summary>
     [Fact]
     public void Only_these_keys_may_change_while_a_run_goes_on() => Assert.Equal(
-        ["run.name", "run.audit-rate", "corpus.sources", "checkpoint.every-rounds", "checkpoint.keep",
-            "evaluation.every-rounds", "evaluation.sequences"],
+        ["run.name", "run.audit-rate", "corpus.sources", "corpus.include", "corpus.exclude", "corpus.text-field", "corpus.encoding",
+            "checkpoint.every-rounds", "checkpoint.keep", "evaluation.every-rounds", "evaluation.sequences"],
         SettingsRecord.Of(typeof(TrainingSettings)).Settings.Where(s => !s.PartOfAnswer).Select(s => s.Key));
 
     private static TrainingSettings Tiny(params string[] sets) => ConfigurationLoader.Load(new(["tiny"], sets)).Training;

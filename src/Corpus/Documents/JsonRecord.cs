@@ -1,0 +1,234 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+
+namespace Elastic.Corpus;
+
+/// <summary>
+/// Reads the strings that a corpus needs out of one JSON object, and passes over the rest without judging it: a NaN, a deep list or half a
+/// surrogate pair in another field is no reason to lose the text. Takes time and memory in proportion to the line.
+/// </summary>
+internal ref struct JsonRecord
+{
+    private const int FieldsNamed = 5;
+    private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdefABCDEF");
+
+    private readonly ReadOnlySpan<byte> _json;
+    private int _position;
+    private int _replaced;
+
+    private JsonRecord(ReadOnlySpan<byte> json) => _json = json;
+
+    /// <summary>The text of the record and its source; a problem where it has none.</summary>
+    /// <param name="Text">Null where there is a problem.</param>
+    /// <param name="Source">From <c>meta.pile_set_name</c>, else <c>source</c>.</param>
+    /// <param name="Replaced">Halves of surrogate pairs that became U+FFFD.</param>
+    public readonly record struct Found(string? Text, string? Source, int Replaced, string Problem);
+
+    /// <param name="json">One line of valid UTF-8.</param>
+    /// <param name="field">The name of the field that holds the text.</param>
+    public static Found Read(ReadOnlySpan<byte> json, string field)
+    {
+        var record = new JsonRecord(json);
+        try
+        {
+            return record.ReadAll(field);
+        }
+        catch (FormatException e)
+        {
+            return new Found(null, null, 0, e.Message);
+        }
+    }
+
+    private Found ReadAll(string field)
+    {
+        var (text, source, pile) = ((string?)null, (string?)null, (string?)null);
+        var names = new List<string>();
+        SkipSpace();
+        if (Next() != '{')
+            throw new FormatException("it is not a JSON object");
+        while (NextKey() is { } key)
+        {
+            // Of two fields of one name the last one counts.
+            if (key == field)
+                text = StringOrSkip();
+            else if (key == "source")
+                source = StringOrSkip();
+            else if (key == "meta" && Peek() == '{')
+                pile = PileName();
+            else
+                SkipValue();
+            if (names.Count < FieldsNamed)
+                names.Add(key);
+        }
+        SkipSpace();
+        if (_position < _json.Length)
+            throw Broken("there is more behind the end of the object");
+        if (text is null)
+            return new Found(null, null, 0, $"there is no field \"{field}\" with a string (it has {Listed(names)})");
+        return new Found(text, pile is { Length: > 0 } ? pile : source is { Length: > 0 } ? source : null, _replaced, "");
+    }
+
+    private static string Listed(List<string> names) => names.Count == 0 ? "none" : string.Join(", ", names);
+
+    private string? PileName()
+    {
+        string? pile = null;
+        _position++;
+        while (NextKey() is { } key)
+            if (key == "pile_set_name")
+                pile = StringOrSkip();
+            else
+                SkipValue();
+        return pile;
+    }
+
+    // The next key of an object and its colon; null at the end of the object, which it takes.
+    private string? NextKey()
+    {
+        SkipSpace();
+        if (Peek() == ',')
+            _position++;
+        SkipSpace();
+        if (Peek() == '}')
+        {
+            _position++;
+            return null;
+        }
+        var key = TakeString();
+        SkipSpace();
+        if (Next() != ':')
+            throw Broken("a colon is missing");
+        SkipSpace();
+        return key;
+    }
+
+    private string? StringOrSkip()
+    {
+        if (Peek() == '"')
+        {
+            var text = TakeString();
+            SkipSpace();
+            return Peek() is ',' or '}' ? text : throw Broken("a comma is missing");
+        }
+        SkipValue();
+        return null;
+    }
+
+    private string TakeString()
+    {
+        if (Next() != '"')
+            throw Broken("a quotation mark is missing");
+        var start = _position;
+        SkipString();
+        var content = _json[start..(_position - 1)];
+        return content.Contains((byte)'\\') ? Unescape(content, start) : Encoding.UTF8.GetString(content);
+    }
+
+    // From behind the first quotation mark to behind the last one.
+    private void SkipString()
+    {
+        while (true)
+        {
+            var length = _json[_position..].IndexOfAny((byte)'"', (byte)'\\');
+            if (length < 0)
+                throw Broken("the line ends inside a string");
+            _position += length + 1;
+            if (_json[_position - 1] == '"')
+                return;
+            Next();
+        }
+    }
+
+    // Any value, up to the ',' or '}' behind it. Numbers and words are not looked at.
+    private void SkipValue()
+    {
+        for (var depth = 0; ;)
+            switch (Peek())
+            {
+                case '"':
+                    _position++;
+                    SkipString();
+                    break;
+                case '{' or '[':
+                    depth++;
+                    _position++;
+                    break;
+                case '}' or ']' when depth > 0:
+                    depth--;
+                    _position++;
+                    break;
+                case ',' or '}' or ']' when depth == 0:
+                    return;
+                default:
+                    _position++;
+                    break;
+            }
+    }
+
+    private string Unescape(ReadOnlySpan<byte> content, int start)
+    {
+        var text = new StringBuilder(content.Length);
+        for (var i = 0; i < content.Length;)
+        {
+            var length = content[i..].IndexOf((byte)'\\');
+            text.Append(Encoding.UTF8.GetString(content[i..(length < 0 ? content.Length : i + length)]));
+            if (length < 0)
+                break;
+            i += length + 2;
+            var escape = (char)content[i - 1];
+            if (escape == 'u')
+            {
+                text.Append(Utf16(content, i, start));
+                i += 4;
+                continue;
+            }
+            text.Append(escape switch
+            {
+                '"' or '\\' or '/' => escape,
+                'n' => '\n',
+                't' => '\t',
+                'r' => '\r',
+                'b' => '\b',
+                'f' => '\f',
+                _ => throw new FormatException($"byte {start + i - 1}: \\{escape} is no escape of JSON"),
+            });
+        }
+        return WithoutHalfPairs(text);
+    }
+
+    private static char Utf16(ReadOnlySpan<byte> content, int at, int start) =>
+        content.Length >= at + 4 && Encoding.ASCII.GetString(content.Slice(at, 4)) is var hex && !hex.AsSpan().ContainsAnyExcept(HexDigits)
+            && ushort.TryParse(hex, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var code)
+            ? (char)code
+            : throw new FormatException($"byte {start + at - 1}: \\u needs four hexadecimal digits");
+
+    // What is a half of a pair here cannot be encoded: UTF-8 has no place for it.
+    private string WithoutHalfPairs(StringBuilder written)
+    {
+        var text = written.ToString().ToCharArray();
+        for (var i = 0; i < text.Length; i++)
+            if (char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1]))
+                i++;
+            else if (char.IsSurrogate(text[i]))
+                (text[i], _replaced) = ('\uFFFD', _replaced + 1);
+        return new string(text);
+    }
+
+    private void SkipSpace()
+    {
+        while (_position < _json.Length && _json[_position] is (byte)' ' or (byte)'\t' or (byte)'\r')
+            _position++;
+    }
+
+    private readonly char Peek() => _position < _json.Length ? (char)_json[_position] : throw Broken("the line ends inside the object");
+
+    private char Next()
+    {
+        var next = Peek();
+        _position++;
+        return next;
+    }
+
+    private readonly FormatException Broken(string what) => new($"byte {_position}: {what}");
+}

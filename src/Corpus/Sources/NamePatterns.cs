@@ -1,0 +1,19 @@
+using System.IO.Enumeration;
+
+namespace Elastic.Corpus;
+
+/// <summary>
+/// Patterns of names in a folder: <c>*</c> stands for any characters, <c>?</c> for one. A pattern with a '/' is compared with the whole
+/// name inside the source ("drafts/*"), any other one with the last part of it ("*.bin", "drafts").
+/// </summary>
+internal sealed class NamePatterns(IReadOnlyList<string> patterns)
+{
+    public bool IsEmpty => patterns.Count == 0;
+
+    public bool Matches(string name) => patterns.Any(pattern =>
+    {
+        var trimmed = pattern.TrimEnd('/');
+        var compared = trimmed.Contains('/', StringComparison.Ordinal) ? name : name[(name.LastIndexOf('/') + 1)..];
+        return FileSystemName.MatchesSimpleExpression(trimmed, compared, ignoreCase: false);
+    });
+}

@@ -1,0 +1,61 @@
+using System.Text;
+using Elastic.Host.Commands;
+
+namespace Elastic.Host.Tests.Commands;
+
+/// <summary><c>elastic corpus build</c> in this process: what it says of files that are not as they should be.</summary>
+public sealed class CorpusCommandSpecs : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
+    private readonly StringWriter _output = new(), _error = new();
+
+    public void Dispose()
+    {
+        _output.Dispose();
+        _error.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task What_is_not_read_and_what_was_repaired_is_said_with_the_names_of_files()
+    {
+        Write("a.txt", "Words of a text.\n"u8.ToArray());
+        Write("latin.txt", Encoding.Latin1.GetBytes("café naïve\n"));
+        Write("b.jsonl", "{\"text\": \"More words, enough to make up for the line below.\"}\n{}\n"u8.ToArray());
+        Write("c.cs", "class C;"u8.ToArray());
+        Write("drafts/d.txt", "not these\n"u8.ToArray());
+
+        Assert.Equal(ExitCodes.Done, await Build("corpus.exclude=[drafts]"));
+
+        Assert.Contains("corpus: not read: 1 .cs", Said, StringComparison.Ordinal);
+        Assert.Contains("3 documents", Said, StringComparison.Ordinal);
+        Assert.Contains("latin.txt: 2 sequences not in the encoding that it was read in", Said, StringComparison.Ordinal);
+        Assert.Contains("b.jsonl:2 there is no field \"text\" with a string (it has none)", Said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_field_and_the_encoding_can_be_set()
+    {
+        Write("latin.jsonl", Encoding.Latin1.GetBytes("{\"body\": \"café naïve\"}\n"));
+        Assert.Equal(ExitCodes.Failed, await Build("corpus.encoding=latin-1"));
+        Assert.Contains("there is no field \"text\" with a string (it has body)", Said, StringComparison.Ordinal);
+
+        Assert.Equal(ExitCodes.Done, await Build("corpus.encoding=latin-1", "corpus.text-field=body"));
+        Assert.Contains("1 documents, 12 B", Said, StringComparison.Ordinal);
+        Assert.DoesNotContain("repaired", Said, StringComparison.Ordinal);
+    }
+
+    private string Said => _output.ToString() + _error;
+
+    private void Write(string name, byte[] bytes)
+    {
+        var path = Path.Combine(_folder, "text", name);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllBytes(path, bytes);
+    }
+
+    private Task<int> Build(params string[] sets) => ElasticCommandLine.RunAsync(
+        ["corpus", "build", "--corpus", Path.Combine(_folder, "text"), "--data-dir", Path.Combine(_folder, "data"),
+            .. sets.Append("corpus.held-out=0").SelectMany(s => new[] { "--set", s })],
+        _output, _error);
+}
