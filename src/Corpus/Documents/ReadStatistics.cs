@@ -19,6 +19,7 @@ public sealed class ReadStatistics
     public const int MalformedKept = 100;
 
     private readonly List<MalformedRecord> _malformed = [];
+    private long _listed;
 
     /// <summary>Documents read.</summary>
     public long Documents { get; private set; }
@@ -48,17 +49,20 @@ public sealed class ReadStatistics
 
     internal void CountInvalidUtf8() => InvalidUtf8Sequences++;
 
-    internal void CountMalformed(SourceFile file, long line, string reason)
+    /// <param name="records">How many records are lost for this one reason; their number is all that is kept of the rest.</param>
+    internal void CountMalformed(SourceFile file, long line, string reason, long records = 1)
     {
-        MalformedRecords++;
-        if (_malformed.Count < MalformedKept)
-            _malformed.Add(new MalformedRecord(file.Name, line, reason));
+        MalformedRecords += records;
+        if (_malformed.Count == MalformedKept)
+            return;
+        _malformed.Add(new MalformedRecord(file.Name, line, reason));
+        _listed += records;
     }
 
     /// <summary>The malformed records as text, one per line; the last line says how many more there are.</summary>
     internal string MalformedText()
     {
-        IEnumerable<string> more = MalformedRecords > _malformed.Count ? [$"and {MalformedRecords - _malformed.Count} more"] : [];
+        IEnumerable<string> more = MalformedRecords > _listed ? [$"and {MalformedRecords - _listed} more"] : [];
         return string.Concat(_malformed.Select(m => m.ToString()).Concat(more).Select(line => line + "\n"));
     }
 }

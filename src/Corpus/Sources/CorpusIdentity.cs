@@ -28,6 +28,8 @@ public static class CorpusIdentity
             using var stream = file.OpenRead();
             SHA256.HashData(stream, content);
             hash.AppendData(content);
+            if (file.Format == DocumentFormat.Parquet)
+                AppendNumber(hash, ParquetFiles.ReaderVersion);
         }
         return Digest.Of(hash);
     }
