@@ -79,12 +79,8 @@ internal static class ParquetFiles
         metadata.Fields.FirstOrDefault(f => f.Name == name && f.IsText);
 
     private static string Names(IReadOnlyList<ParquetField> fields) =>
-        string.Join(", ", fields.Take(NamesShown).Select(f => Shown(f.Name) + (f.IsText ? "" : " (not strings)")))
+        string.Join(", ", fields.Take(NamesShown).Select(f => OneLine.Of(f.Name, NameShown) + (f.IsText ? "" : " (not strings)")))
         + (fields.Count > NamesShown ? $" and {fields.Count - NamesShown} more" : "");
-
-    // A damaged name may have any length and any characters, and a message is one line.
-    private static string Shown(string name) =>
-        string.Concat(name.Take(NameShown).Select(c => char.IsControl(c) ? '\uFFFD' : c)) + (name.Length > NameShown ? "…" : "");
 
     private static void CheckCodecs(SourceFile file, ParquetMetadata metadata, IReadOnlyList<ParquetField> columns)
     {
@@ -100,7 +96,7 @@ internal static class ParquetFiles
     {
         var chunk = group.Columns.ElementAtOrDefault(field.Index) ?? throw new InvalidDataException($"column {field.Name} is missing");
         if (chunk.OtherFile is { } other)
-            throw new InvalidDataException($"column {field.Name} is in another file, {Shown(other)}");
+            throw new InvalidDataException($"column {field.Name} is in another file, {OneLine.Of(other, NameShown)}");
         if (chunk.Type != ParquetMetadata.ByteArray)
             throw new InvalidDataException($"column {field.Name} holds no texts");
         if (chunk.Values != group.Rows)
