@@ -28,6 +28,9 @@ internal static class ErrorReport
             case IOException or UnauthorizedAccessException when DiskProblem.Describe(Cause(error)) is { } problem:
                 to.WriteLine($"error: {problem}");
                 return ExitCodes.Failed;
+            case var e when OutOfMemory.Describe(e) is { } problem:
+                to.WriteLine($"error: {problem}");
+                return ExitCodes.Failed;
             case var defect:
                 to.WriteLine($"error: unexpected {defect.GetType().Name}: {defect.Message.Split('\n')[0]}");
                 to.WriteLine(TryLog(error, logFile)

@@ -1,5 +1,3 @@
-using Elastic.Foundation;
-
 namespace Elastic.Foundation.Tests;
 
 public class OneLineTests

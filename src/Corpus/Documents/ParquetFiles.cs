@@ -6,8 +6,8 @@ using Elastic.Foundation;
 namespace Elastic.Corpus;
 
 /// <summary>
-/// Reads the column <c>text</c> of .parquet, by row groups, counted for the column <c>source</c> where there is one. The reader is Elastic's
-/// own: it checks every length and every checksum, and a file that is damaged in whatever way costs no more than its size allows.
+/// Reads the column <c>text</c> of .parquet, by row groups, counted for the column <c>source</c> where there is one. The reader is
+/// Elastic's own: it checks every length and every checksum, and a file that is damaged in whatever way costs no more than its size allows.
 /// </summary>
 internal static class ParquetFiles
 {
@@ -46,8 +46,9 @@ internal static class ParquetFiles
                 {
                     problem = $"row group {group} cannot be read{(given == 0 ? "" : $" from row {given} on")} ({problem})";
                     firstProblem = lost == 0 ? problem : firstProblem;
-                    lost += rows.Rows - given;
-                    statistics.CountMalformed(file, 0, $"{problem}: {rows.Rows - given} of its {rows.Rows} rows are left out", rows.Rows - given);
+                    var rest = rows.Rows - given;
+                    lost += rest;
+                    statistics.CountMalformed(file, 0, $"{problem}: {rest} of its {rows.Rows} rows are left out", rest);
                     break;
                 }
                 yield return new Document(name.Length > 0 ? name : file.Name, $"{file.Name}:{group}:{given++}", value);
@@ -55,8 +56,8 @@ internal static class ParquetFiles
         }
         var all = metadata.Groups.Sum(g => (double)g.Rows);
         if (lost > LargestLoss * all)
-            throw new ElasticException($"{file.Path} is damaged: {lost:0} of its {all:0} rows are lost, more than {100 * LargestLoss:0} %; " +
-                                       $"{firstProblem}: repair it or leave it out");
+            throw new ElasticException($"{file.Path} is damaged: {lost:0} of its {all:0} rows are lost, more than " +
+                                       $"{100 * LargestLoss:0} %; {firstProblem}: repair it or leave it out");
     }
 
     private static ParquetMetadata Open(SourceFile file, Stream stream)

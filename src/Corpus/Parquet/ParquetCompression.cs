@@ -27,7 +27,7 @@ internal static class ParquetCompression
     public static ReadOnlyMemory<byte> Decompress(int codec, ReadOnlyMemory<byte> data, int length)
     {
         if (codec == None)
-            return data.Length == length ? data : throw new InvalidDataException($"{data.Length} bytes are there and {length} are expected");
+            return data.Length == length ? data : throw new InvalidDataException($"{data.Length} bytes are there, not {length}");
         // A page without values has nothing to decompress, whatever the codec.
         if (data.IsEmpty && length == 0)
             return data;
@@ -75,8 +75,8 @@ internal static class ParquetCompression
         }
     }
 
-    // Hadoop's own framing: [length][compressed length][block]…, the lengths with the highest byte first. Some writers wrote the same codec
-    // number over plain blocks.
+    // Hadoop's own framing: [length][compressed length][block]…, the lengths with the highest byte first. Some writers wrote the same
+    // codec number over plain blocks.
     private static void DecompressHadoopLz4(ReadOnlySpan<byte> data, Span<byte> into)
     {
         if (!IsHadoopFramed(data, into.Length))

@@ -145,7 +145,8 @@ internal ref struct ThriftReader(ReadOnlySpan<byte> bytes)
     // A truth value takes a byte as an element, and none as a field.
     private void SkipElement(ThriftType type) => Skip(type is ThriftType.True or ThriftType.False ? ThriftType.Byte : type);
 
-    private int Length() => Number() is var number and <= int.MaxValue ? (int)number : throw new InvalidDataException("a length has too many bits");
+    private int Length() =>
+        Number() is var number and <= int.MaxValue ? (int)number : throw new InvalidDataException("a length has too many bits");
 
     private long SignedNumber()
     {

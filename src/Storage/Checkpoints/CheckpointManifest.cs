@@ -19,7 +19,9 @@ public sealed record CheckpointManifest(
     int Format, string Run, int Version, string Model, string Settings, string Corpus, string Tokenizer, string Fingerprint,
     string Parameters, IReadOnlyList<string> InnerStates, long TokensSeen, string ChainHead, string Blobs)
 {
-    /// <summary>Where a run's blobs are, seen from its manifests. A manifest that names another folder would read what is not its run's.</summary>
+    /// <summary>
+    /// Where a run's blobs are, seen from its manifests. A manifest that names another folder would read what is not its run's.
+    /// </summary>
     public const string BlobFolder = "../blobs";
 
     // A manifest has some kilobytes, and 66 bytes more for each replica.
@@ -42,7 +44,8 @@ public sealed record CheckpointManifest(
                 throw new ElasticException($"{path} is no checkpoint manifest (it has more than {LargestFile >> 20} MiB)");
             var manifest = JsonSerializer.Deserialize<CheckpointManifest>(File.ReadAllBytes(path), Json);
             if (manifest is not { Format: 1 })
-                throw new ElasticException($"{path} is a checkpoint of format {manifest?.Format}, and this version of Elastic reads format 1");
+                throw new ElasticException(
+                    $"{path} is a checkpoint of format {manifest?.Format}, and this version of Elastic reads format 1");
             return manifest.Problem() is { } problem
                 ? throw new ElasticException($"{path} is no checkpoint manifest ({OneLine.Of(problem)})")
                 : manifest;
@@ -53,7 +56,8 @@ public sealed record CheckpointManifest(
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new ElasticException($"the checkpoint {path} cannot be read ({e.Message.TrimEnd('.')}): mend that, or name another one", e);
+            throw new ElasticException(
+                $"the checkpoint {path} cannot be read ({e.Message.TrimEnd('.')}): mend that, or name another one", e);
         }
         catch (JsonException e)
         {

@@ -41,7 +41,9 @@ public static class CheckpointReader
             : $"no checkpoint of {runFolder} is whole ({string.Join("; ", passed)}): run train again, it makes new ones");
     }
 
-    /// <summary>Loads the parameters of the manifest at <paramref name="path"/>, once all is known to fit: nothing is allocated before.</summary>
+    /// <summary>
+    /// Loads the parameters of the manifest at <paramref name="path"/>, once all is known to fit: nothing is allocated before.
+    /// </summary>
     /// <exception cref="ElasticException">It is a checkpoint of another model.</exception>
     /// <exception cref="IOException">A blob of its parameters is missing or damaged.</exception>
     public static ReplicaVectors LoadParameters(string path, CheckpointManifest manifest, ModelSettings model)
@@ -52,10 +54,15 @@ public static class CheckpointReader
             throw new ElasticException($"{path} is a checkpoint of another model: it has {manifest.Model}, " +
                                        $"and the settings ask for {model.Signature}; " +
                                        "set the model.* keys to the checkpoint's, or take another checkpoint");
-        var blobs = new BlobStore(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, CheckpointManifest.BlobFolder), readOnly: true);
+        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        var blobs = new BlobStore(Path.Combine(folder, CheckpointManifest.BlobFolder), readOnly: true);
         var (parameters, layout) = (ParametersOf(path, manifest, blobs), Architectures.LayoutOf(model));
         if (parameters.Elements == layout.Length && parameters.Chunks.FirstOrDefault(c => !blobs.Has(c)) is { Hex: not null } missing)
             throw new BlobLostException(missing, $"is missing ({blobs.PathOf(missing)})");
+        var (needed, free) = ((double)layout.Length * sizeof(float), MachineMemory.Now().FreeBytes);
+        if (parameters.Elements == layout.Length && needed > free)
+            throw new ElasticException($"the parameters of {path} take {ByteSize.Text(needed)} of memory, and {ByteSize.Text(free)} are " +
+                                       "free: free some memory, or take a checkpoint of a smaller model");
         var vectors = new ReplicaVectors(layout);
         try
         {

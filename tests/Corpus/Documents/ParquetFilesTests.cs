@@ -26,7 +26,8 @@ public class ParquetFilesTests
     [MemberData(nameof(Files))]
     public void Every_version_compression_and_encoding_gives_the_same_texts(string file)
     {
-        Assert.Equal(Enumerable.Range(0, Rows).Where(i => i % 7 != 3).Select(i => $"row {i} of {i % 5}"), Read(BytesOf(file)).Select(d => d.Text));
+        Assert.Equal(
+            Enumerable.Range(0, Rows).Where(i => i % 7 != 3).Select(i => $"row {i} of {i % 5}"), Read(BytesOf(file)).Select(d => d.Text));
         Assert.Equal(Enumerable.Range(0, Rows).Count(i => i % 7 == 3), _statistics.EmptyDocuments);
         Assert.Equal(0, _statistics.MalformedRecords);
     }
@@ -77,7 +78,7 @@ public class ParquetFilesTests
     [Fact]
     public void A_compression_that_is_not_read_is_named_with_what_to_do()
     {
-        Assert.Contains("LZO, which is not read: write the file again with zstd", ParquetCompression.ProblemOf(3), StringComparison.Ordinal);
+        Assert.Contains("LZO, which is not read: write the file again", ParquetCompression.ProblemOf(3), StringComparison.Ordinal);
         Assert.Contains("codec 42", ParquetCompression.ProblemOf(42), StringComparison.Ordinal);
     }
 
