@@ -48,7 +48,7 @@ internal static class ParquetFiles
                     firstProblem = lost == 0 ? problem : firstProblem;
                     var rest = rows.Rows - given;
                     lost += rest;
-                    statistics.CountMalformed(file, 0, $"{problem}: {rest} of its {rows.Rows} rows are left out", rest);
+                    statistics.CountMalformed(file, 0, $"{problem}: {rest} of its {rows.Rows} rows are left out", records: rest);
                     break;
                 }
                 yield return new Document(name.Length > 0 ? name : file.Name, $"{file.Name}:{group}:{given++}", value);
