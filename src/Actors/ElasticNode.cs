@@ -15,6 +15,7 @@ using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Model.Native;
 using Elastic.Model.Networks;
+using Elastic.Model.Training;
 using Elastic.Storage;
 using Elastic.Transfer;
 
@@ -77,6 +78,8 @@ public sealed class ElasticNode : IAsyncDisposable
     public Observations? Observations { get; private init; }
 
     private DatabaseAddress? Database { get; init; }
+    // The CPU devices of a process that no other one helps; 0 otherwise.
+    private int CpusAlone { get; init; }
 
     internal IActorRef? Runs => _member.Runs;
 
@@ -179,6 +182,7 @@ public sealed class ElasticNode : IAsyncDisposable
             Refused = refused.Task,
             Observations = observations,
             Database = database,
+            CpusAlone = duty.Alone && devices.All(d => d.IsCpu) ? devices.Count : 0,
         };
         member.Live(agent);
         try
@@ -236,11 +240,16 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>
     /// <param name="origin">Who asks.</param>
     /// <returns>A refusal when a run of that name has other settings or another corpus.</returns>
-    /// <exception cref="ElasticException">The corpus is too small for the context, or no supervisor answers.</exception>
+    /// <exception cref="ElasticException">
+    /// The corpus is too small for the context, the memory too small for the model, or no supervisor answers.
+    /// </exception>
     public async Task<RunReply> StartRunAsync(TrainingSettings settings, BuiltCorpus corpus, Origin origin)
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(corpus);
+        // Before the run is in the journal. In a cluster each node looks at its own memory when it takes work.
+        if (CpusAlone > 0 && TrainingMemory.OfAll(settings, CpusAlone).Problem(settings, MachineMemory.Now().FreeBytes) is { } problem)
+            throw new ElasticException(problem);
         var blocks = new BlockMap(corpus.TrainShards, settings.Model.Context).Blocks;
         var heldOut = corpus.HeldOutShards.Sum(s => (long)BlockMap.CountIn(s.Tokens, settings.Model.Context));
         var manifest = Digest.Of(await File.ReadAllBytesAsync(Path.Combine(corpus.Folder, CorpusManifest.FileName)));

@@ -41,6 +41,7 @@ internal static class ErrorReport
             }, expected.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries)),
         (IOException or UnauthorizedAccessException) and var disk when DiskProblem.Describe(disk) is { } problem =>
             (ExitCodes.Failed, [problem]),
+        var e when OutOfMemory.Describe(e) is { } problem => (ExitCodes.Failed, [problem]),
         var defect => (ExitCodes.Failed,
         [
             $"unexpected {defect.GetType().Name}: {defect.Message.Split('\n')[0]}",

@@ -56,16 +56,17 @@ public class MemoryTests(ITestOutputHelper output)
         using var device = Samples.Device(large, model);
         for (var step = 0; step < 2; step++)
             Step(device, large, step, (IReadOnlyList<MicroBatch>)Samples.MicroBatches(model, 2, 2, step));
-        var (peak, expected) = (Resident("VmHWM") - before, TrainingMemory.ReplicaBytes(model, 1, 2, 2 * 128));
-        output.WriteLine($"peak {peak >> 20} MiB, expected {expected >> 20} MiB: {(double)peak / expected:F2}");
-        Assert.InRange((double)peak / expected, 0.8, 1.2);
+        var expected = TrainingMemory.OfReplica(TrainingMemoryTests.Of(model, sequences: 4, micro: 2), 1);
+        var peak = Resident("VmHWM") - before;
+        output.WriteLine($"peak {peak >> 20} MiB, expected {expected.Bytes / (1 << 20):0} MiB: {peak / expected.Bytes:F2}");
+        Assert.InRange(peak / expected.Bytes, 0.8, 1.2);
 
         var held = Resident("VmRSS");
         device.Detach();
         large.Dispose();
-        var (freed, vectorBytes) = (held - Resident("VmRSS"), TrainingMemory.VectorBytes(large.Layout));
-        output.WriteLine($"freed {freed >> 20} MiB of {vectorBytes >> 20} MiB of vectors");
-        Assert.InRange(freed, 0.95 * vectorBytes, double.MaxValue);
+        var freed = held - Resident("VmRSS");
+        output.WriteLine($"freed {freed >> 20} MiB of {expected.VectorBytes / (1 << 20):0} MiB of vectors");
+        Assert.InRange(freed, 0.95 * expected.VectorBytes, double.MaxValue);
     }
 
     // On the test's own thread, where scopes and memory are measured.

@@ -29,6 +29,8 @@ internal sealed class ToyArchitecture : IArchitecture
 
     public IBatching Batching { get; } = new CausalBatching();
 
+    public double ActivationBytes(int sequences) => sequences * (Features + Tokens) * sizeof(float);
+
     public INetwork OpenNetwork(double labelSmoothing, torch.Device device) => new Network();
 
     private sealed class Network : INetwork

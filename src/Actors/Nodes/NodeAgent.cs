@@ -176,7 +176,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         ReplicaMemory memory;
         try
         {
-            memory = _memories.Take(run, start.Devices[0], (start.Order.Content as Compute)?.InnerState);
+            memory = _memories.Take(run, start.Devices, start.Order.Content);
         }
         catch (Exception e)
         {

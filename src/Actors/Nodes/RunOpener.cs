@@ -67,6 +67,8 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
     {
         log.Error(e, "run {0} cannot be opened", command.RunId);
         return new RunOpened(
-            command.RunId, null, DiskSpace.IsExhausted(e) ? $"the disk is full ({e.Message}): free some space" : e.Message);
+            command.RunId, null, DiskSpace.IsExhausted(e)
+                ? $"the disk is full ({e.Message}): free some space"
+                : OutOfMemory.Describe(e) ?? e.Message);
     }
 }

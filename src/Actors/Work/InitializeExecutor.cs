@@ -17,10 +17,10 @@ internal sealed class InitializeExecutor : WorkExecutor
 
     public override Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
     {
-        using var vectors = new ReplicaVectors(run.Layout);
-        if (run.Settings.Model.Init is { } path)
-            CheckpointReader.LoadParameters(path, CheckpointManifest.Read(path), run.Settings.Model, vectors);
-        else
+        using var vectors = run.Settings.Model.Init is { } path
+            ? CheckpointReader.LoadParameters(path, CheckpointManifest.Read(path), run.Settings.Model)
+            : new ReplicaVectors(run.Layout);
+        if (run.Settings.Model.Init is null)
             Initialization.Fill(vectors, run.Settings.Run.Seed);
 
         var set = new Dictionary<string, VectorManifest>

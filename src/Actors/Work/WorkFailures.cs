@@ -20,9 +20,11 @@ internal static class WorkFailures
         var e when DiskSpace.IsExhausted(e) => (
             $"the disk is full ({e.Message}): free some space, then give the same command again; nothing that was committed is lost",
             WorkFailure.Exhausted),
+        var e when OutOfMemory.Describe(e) is { } why => (why, WorkFailure.Exhausted),
         ElasticException e => (e.Message, WorkFailure.Permanent),
         BlobLostException e => (e.Message, WorkFailure.Lost),
-        var e => ($"{e.GetType().Name}: {e.Message}", WorkFailure.Transient),
+        // libtorch's messages go on with a stack of C++.
+        var e => ($"{e.GetType().Name}: {e.Message.Split('\n')[0]}", WorkFailure.Transient),
     };
 
     // Unwraps AggregateException only: Elastic's own message says more than that of its inner exception.

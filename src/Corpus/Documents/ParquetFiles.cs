@@ -1,85 +1,140 @@
+using System.Text;
+using System.Text.Unicode;
+using Elastic.Corpus.Parquet;
 using Elastic.Foundation;
-using Parquet;
-using Parquet.Schema;
 
 namespace Elastic.Corpus;
 
-/// <summary>Reads the column <c>text</c> of .parquet, by row groups, counted for the column <c>source</c> where there is one.</summary>
+/// <summary>
+/// Reads the column <c>text</c> of .parquet, by row groups, counted for the column <c>source</c> where there is one. The reader is
+/// Elastic's own: it checks every length and every checksum, and a file that is damaged in whatever way costs no more than its size allows.
+/// </summary>
 internal static class ParquetFiles
 {
+    /// <summary>
+    /// Part of the identity of corpora with such files: 2 reads rows that earlier versions of Elastic lost, so that what they built is not
+    /// found and used.
+    /// </summary>
+    internal const int ReaderVersion = 2;
+
+    /// <summary>
+    /// Share of a file's rows that may be lost to damage. A little text is missed by nobody; more means that the file is not what the
+    /// person thinks it is, and a corpus that silently lacks a part of its text is another corpus.
+    /// </summary>
+    internal const double LargestLoss = 0.1;
+
+    private const int NamesShown = 20, NameShown = 60;
+
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
         using var stream = file.OpenRead();
-        var reader = Open(file, stream);
-        try
+        var metadata = Open(file, stream);
+        var field = file.Reading.TextField;
+        var text = TextColumn(metadata, field) ?? throw new ElasticException(
+            $"{file.Path} has no column \"{field}\" of strings (it has {Names(metadata.Fields)}): " +
+            "name the right one with corpus.text-field, or name other files");
+        var source = TextColumn(metadata, "source");
+        CheckCodecs(file, metadata, source is null ? [text] : [text, source]);
+        var pages = new ParquetPages(stream, metadata.PagesEnd, new ReadBudget(file.Path, stream.Length));
+        var (lost, firstProblem) = (0.0, "");
+        for (var group = 0; group < metadata.Groups.Count; group++)
         {
-            var columns = string.Join(", ", reader.Schema.DataFields.Select(f => f.Name));
-            var text = StringColumn(reader, "text") ?? throw new ElasticException(
-                $"{file.Path} has no column \"text\" of strings (it has {columns}): rename one, or name other files");
-            var source = StringColumn(reader, "source");
-            for (var group = 0; group < reader.RowGroupCount; group++)
+            var (rows, given) = (metadata.Groups[group], 0L);
+            using var texts = Values(pages, rows, text).GetEnumerator();
+            using var sources = source is null ? null : Values(pages, rows, source).GetEnumerator();
+            while (given < rows.Rows)
             {
-                if (ReadGroup(file, statistics, reader, group, text, source) is not var (texts, sources))
-                    continue;
-                for (var row = 0; row < texts.Length; row++)
+                if (Next(file, group, statistics, texts, sources, out var problem) is not var (value, name))
                 {
-                    var name = sources?[row] is { Length: > 0 } given ? given : file.Name;
-                    yield return new Document(name, $"{file.Name}:{group}:{row}", texts[row] ?? "");
+                    problem = $"row group {group} cannot be read{(given == 0 ? "" : $" from row {given} on")} ({problem})";
+                    firstProblem = lost == 0 ? problem : firstProblem;
+                    var rest = rows.Rows - given;
+                    lost += rest;
+                    statistics.CountMalformed(file, 0, $"{problem}: {rest} of its {rows.Rows} rows are left out", records: rest);
+                    break;
                 }
+                yield return new Document(name.Length > 0 ? name : file.Name, $"{file.Name}:{group}:{given++}", value);
             }
         }
-        finally
-        {
-            Wait(reader.DisposeAsync().AsTask());
-        }
+        var all = metadata.Groups.Sum(g => (double)g.Rows);
+        if (lost > LargestLoss * all)
+            throw new ElasticException($"{file.Path} is damaged: {lost:0} of its {all:0} rows are lost, more than " +
+                                       $"{100 * LargestLoss:0} %; {firstProblem}: repair it or leave it out");
     }
 
-    private static ParquetReader Open(SourceFile file, Stream stream)
+    private static ParquetMetadata Open(SourceFile file, Stream stream)
     {
         try
         {
-            var reader = ParquetReader.CreateAsync(stream).GetAwaiter().GetResult();
-            _ = reader.Schema; // reads the schema now: it may be damaged, too
-            return reader;
+            return ParquetMetadata.Read(stream);
         }
-        catch (Exception e)
+        catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
         {
             throw new ElasticException($"{file.Path} is not a Parquet file ({e.Message}): repair it or leave it out", e);
         }
+        catch (IOException e)
+        {
+            throw Unreadable(file, e);
+        }
     }
 
-    // Returns null, and counts, where a page of the group is damaged. A failure of this machine or moment is an error instead: the same
-    // files must give the same documents.
-    private static (string?[] Texts, string?[]? Sources)? ReadGroup(
-        SourceFile file, ReadStatistics statistics, ParquetReader reader, int group, DataField text, DataField? source)
+    private static ParquetField? TextColumn(ParquetMetadata metadata, string name) =>
+        metadata.Fields.FirstOrDefault(f => f.Name == name && f.IsText);
+
+    private static string Names(IReadOnlyList<ParquetField> fields) =>
+        string.Join(", ", fields.Take(NamesShown).Select(f => OneLine.Of(f.Name, NameShown) + (f.IsText ? "" : " (not strings)")))
+        + (fields.Count > NamesShown ? $" and {fields.Count - NamesShown} more" : "");
+
+    private static void CheckCodecs(SourceFile file, ParquetMetadata metadata, IReadOnlyList<ParquetField> columns)
     {
+        foreach (var chunk in metadata.Groups.SelectMany(g => columns.Select(c => g.Columns.ElementAtOrDefault(c.Index))))
+        {
+            if (chunk is not null && ParquetCompression.ProblemOf(chunk.Codec) is { } problem)
+                throw new ElasticException($"{file.Path} cannot be read: {problem}");
+        }
+    }
+
+    // One text a row.
+    private static IEnumerable<ReadOnlyMemory<byte>> Values(ParquetPages pages, RowGroup group, ParquetField field)
+    {
+        var chunk = group.Columns.ElementAtOrDefault(field.Index) ?? throw new InvalidDataException($"column {field.Name} is missing");
+        if (chunk.OtherFile is { } other)
+            throw new InvalidDataException($"column {field.Name} is in another file, {OneLine.Of(other, NameShown)}");
+        if (chunk.Type != ParquetMetadata.ByteArray)
+            throw new InvalidDataException($"column {field.Name} holds no texts");
+        if (chunk.Values != group.Rows)
+            throw new InvalidDataException($"column {field.Name} has {chunk.Values} values for {group.Rows} rows");
+        foreach (var text in pages.Texts(chunk, field))
+            yield return text;
+    }
+
+    // The next row's text and source; null, with the problem, where the rest of the row group is damaged. A failure of this machine or
+    // moment is an error instead: the same files must give the same documents.
+    private static (string Text, string Source)? Next(
+        SourceFile file, int group, ReadStatistics statistics, IEnumerator<ReadOnlyMemory<byte>> texts,
+        IEnumerator<ReadOnlyMemory<byte>>? sources, out string problem)
+    {
+        problem = "its pages have fewer values than it has rows";
         try
         {
-            using var rows = reader.OpenRowGroupReader(group);
-            return (Column(rows, text), source is null ? null : Column(rows, source));
+            if (!texts.MoveNext() || sources?.MoveNext() == false)
+                return null;
+            return (Decode(texts.Current, statistics), sources is null ? "" : Decode(sources.Current, statistics));
         }
-        catch (Exception e) when (e is OutOfMemoryException || (e is IOException and not EndOfStreamException))
+        catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
         {
-            throw new ElasticException($"{file.Path}: row group {group} cannot be read ({e.Message}): repair the file or leave it out", e);
-        }
-        catch (Exception e)
-        {
-            statistics.CountMalformed(file, 0, $"row group {group} cannot be read: {e.Message}");
+            problem = e.Message;
             return null;
         }
+        catch (Exception e) when (e is OutOfMemoryException or IOException)
+        {
+            throw Unreadable(file, e, group);
+        }
     }
 
-    // The type by which Parquet.Net marks a column of strings.
-    private static DataField? StringColumn(ParquetReader reader, string name) =>
-        reader.Schema.DataFields.FirstOrDefault(f => f.Path.ToString() == name && f.ClrType == typeof(ReadOnlyMemory<char>));
+    private static ElasticException Unreadable(SourceFile file, Exception e, int? group = null) => new(
+        $"{file.Path}{(group is null ? "" : $": row group {group}")} cannot be read ({e.Message}): repair the file or leave it out", e);
 
-    private static string?[] Column(ParquetRowGroupReader rows, DataField column)
-    {
-        var values = new string?[rows.RowCount];
-        Wait(rows.ReadAsync(column, values.AsMemory()!).AsTask());
-        return values;
-    }
-
-    // The one reader thread has no other work, and the tasks do only file I/O.
-    private static void Wait(Task task) => task.GetAwaiter().GetResult();
+    private static string Decode(ReadOnlyMemory<byte> bytes, SourceFile file, ReadStatistics statistics) =>
+        Utf8.IsValid(bytes.Span) ? Encoding.UTF8.GetString(bytes.Span) : CountingUtf8.Decode(bytes.Span, file, statistics);
 }

@@ -23,6 +23,7 @@ public sealed class ReadStatistics
 
     private readonly List<MalformedRecord> _malformed = [];
     private readonly SortedDictionary<string, long> _repaired = new(StringComparer.Ordinal);
+    private long _listed;
 
     /// <summary>Documents read.</summary>
     public long Documents { get; private set; }
@@ -67,12 +68,16 @@ public sealed class ReadStatistics
         _repaired[file.Name] = _repaired.GetValueOrDefault(file.Name) + sequences;
     }
 
-    internal void CountMalformed(SourceFile file, long line, string reason, long bytes = 0)
+    /// <param name="bytes">How many bytes of text are lost with it.</param>
+    /// <param name="records">How many records are lost for this one reason; their number is all that is kept of the rest.</param>
+    internal void CountMalformed(SourceFile file, long line, string reason, long bytes = 0, long records = 1)
     {
-        MalformedRecords++;
+        MalformedRecords += records;
         LostBytes += bytes;
-        if (_malformed.Count < MalformedKept)
-            _malformed.Add(new MalformedRecord(file.Name, line, reason));
+        if (_malformed.Count == MalformedKept)
+            return;
+        _malformed.Add(new MalformedRecord(file.Name, line, reason));
+        _listed += records;
     }
 
     /// <summary>The first reasons for which records were skipped, for a message; empty where there is none.</summary>
@@ -86,7 +91,7 @@ public sealed class ReadStatistics
     /// <summary>The malformed records as text, one per line; the last line says how many more there are.</summary>
     internal string MalformedText()
     {
-        IEnumerable<string> more = MalformedRecords > _malformed.Count ? [$"and {MalformedRecords - _malformed.Count} more"] : [];
+        IEnumerable<string> more = MalformedRecords > _listed ? [$"and {MalformedRecords - _listed} more"] : [];
         return string.Concat(_malformed.Select(m => m.ToString()).Concat(more).Select(line => line + "\n"));
     }
 }

@@ -59,7 +59,9 @@ public static class CorpusIdentity
             yield return "json 2: faults outside of the text are passed over";
         if (file.Format == DocumentFormat.LlmcShard && LlmcCorpus.WasHeldOut(file) != LlmcCorpus.IsHeldOut(file))
             yield return "llm.c 2: \"val\" is a word of the name";
-        if (isJson && file.Reading.TextField != Reading.Default.TextField)
+        if (file.Format == DocumentFormat.Parquet)
+            yield return $"parquet {ParquetFiles.ReaderVersion}";
+        if ((isJson || file.Format == DocumentFormat.Parquet) && file.Reading.TextField != Reading.Default.TextField)
             yield return $"text-field {file.Reading.TextField}";
         if ((isJson || file.Format == DocumentFormat.Text) && file.Reading.Encoding != Reading.Default.Encoding)
             yield return $"encoding {file.Reading.Encoding}";

@@ -3,19 +3,20 @@ using Elastic.Foundation;
 namespace Elastic.Corpus;
 
 /// <summary>
-/// Real text on any machine with the .NET SDK: the reference documentation of the base libraries (XML, English, MIT licence), and where
-/// that is not installed, the documentation files in the NuGet package folder.
+/// Real text on any machine with the .NET SDK: the reference documentation of the base libraries (XML, English, MIT licence). Nothing else
+/// takes its place: the same command would train on another text, and end with another fingerprint, without a word.
 /// </summary>
 public static class DefaultCorpus
 {
-    /// <exception cref="ElasticException">Neither is installed.</exception>
-    public static IReadOnlyList<SourceFile> Find()
-    {
-        var roots = DotnetRoots().Distinct(StringComparer.Ordinal).ToList();
-        return Find(roots, PackageFolder());
-    }
+    // Where installers put .NET, which is not always in PATH; and the file in which they name another folder.
+    private const string InstallLocation = "/etc/dotnet/install_location";
+    private static readonly string[] UsualFolders =
+        ["/usr/share/dotnet", "/usr/lib/dotnet", "/usr/lib64/dotnet", "/usr/local/share/dotnet", "/opt/dotnet"];
 
-    internal static IReadOnlyList<SourceFile> Find(IReadOnlyList<string> dotnetRoots, string packageFolder)
+    /// <exception cref="ElasticException">The SDK is not installed.</exception>
+    public static IReadOnlyList<SourceFile> Find() => Find([.. DotnetRoots().Distinct(StringComparer.Ordinal)]);
+
+    internal static IReadOnlyList<SourceFile> Find(IReadOnlyList<string> dotnetRoots)
     {
         foreach (var root in dotnetRoots)
         {
@@ -24,12 +25,9 @@ public static class DefaultCorpus
             if (files.Count > 0)
                 return files;
         }
-        // <folder>/<package>/<version>/(lib|ref)/<framework>/*.xml
-        var packages = Xml(packageFolder, "", parts => parts.Length == 5 && parts[2] is "lib" or "ref");
-        return packages.Count > 0 ? packages : throw new ElasticException(
-            $"there is no default corpus: no reference documentation (packs/*/*/ref/*/*.xml) in {string.Join(", ", dotnetRoots)} " +
-            $"and none in {packageFolder}; " +
-            "install the .NET SDK or name files with --corpus");
+        throw new ElasticException(
+            $"there is no default corpus: no reference documentation (packs/*/*/ref/*/*.xml) in {string.Join(", ", dotnetRoots)}; " +
+            "install the .NET SDK, name its folder with DOTNET_ROOT, or name files with --corpus");
     }
 
     // The ASP.NET Core pack repeats the base library's files: leaves out a file with the name and content of an earlier one.
@@ -60,12 +58,18 @@ public static class DefaultCorpus
             if (dotnet.Exists && Up(dotnet.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? dotnet.FullName, 1) is { } installed)
                 yield return installed;
         }
+        foreach (var folder in Installed())
+            yield return folder;
     }
 
-    private static string PackageFolder() =>
-        Environment.GetEnvironmentVariable("NUGET_PACKAGES") is { Length: > 0 } configured
-            ? Path.GetFullPath(configured)
-            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
+    private static IEnumerable<string> Installed() => OperatingSystem.IsWindows()
+        ? [Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.ProgramFiles), "dotnet")]
+        :
+        [
+            .. File.Exists(InstallLocation) ? File.ReadLines(InstallLocation).Select(l => l.Trim()).Where(Path.IsPathRooted).Take(1) : [],
+            .. UsualFolders,
+            Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".dotnet"),
+        ];
 
     private static string? Up(string path, int levels)
     {

@@ -1,3 +1,5 @@
+using Elastic.Foundation;
+
 namespace Elastic.Host.Display;
 
 /// <summary>Formats numbers for people.</summary>
@@ -33,14 +35,7 @@ internal static class Units
     };
 
     /// <summary>Binary units: 512 B, 1.5 MiB.</summary>
-    public static string Bytes(double bytes)
-    {
-        string[] units = ["B", "KiB", "MiB", "GiB", "TiB"];
-        var i = 0;
-        for (; bytes >= 1024 && i < units.Length - 1; i++)
-            bytes /= 1024;
-        return i == 0 ? $"{bytes:0} B" : $"{bytes:0.0} {units[i]}";
-    }
+    public static string Bytes(double bytes) => ByteSize.Text(bytes);
 
     /// <summary>A bar of <paramref name="width"/> cells, filled to <paramref name="share"/> of it.</summary>
     public static string Bar(double share, int width)

@@ -46,10 +46,11 @@ internal static class MachineFindings
 
     public static Finding Memory()
     {
-        var total = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        var free = AvailableMemory() ?? total;
-        return new Finding("memory", $"{Units.Bytes(free)} free of {Units.Bytes(total)}",
-            free < LeastMemory ? "stop other programs, or take a smaller batch.micro: it decides how much memory a step takes" : null);
+        var memory = MachineMemory.Now();
+        return new Finding("memory", $"{Units.Bytes(memory.FreeBytes)} free of {Units.Bytes(memory.TotalBytes)}",
+            memory.FreeBytes < LeastMemory
+                ? "stop other programs, raise the container's limit, or take a smaller batch.micro: it decides how much memory a step takes"
+                : null);
     }
 
     /// <summary>Whether <c>elastic train</c> finds text when none is named.</summary>
@@ -64,22 +65,6 @@ internal static class MachineFindings
         catch (ElasticException e)
         {
             return new Finding("corpus", e.Message, "train on your own text: elastic train --corpus DIR");
-        }
-    }
-
-    // Linux: "MemAvailable:   12345 kB" includes memory that caches would give back, which other counters of free memory do not.
-    private static double? AvailableMemory()
-    {
-        try
-        {
-            var line = File.ReadLines("/proc/meminfo").FirstOrDefault(l => l.StartsWith("MemAvailable:", StringComparison.Ordinal));
-            return line is not null
-                && double.TryParse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], out var kibibytes)
-                ? kibibytes * 1024 : null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;
         }
     }
 }

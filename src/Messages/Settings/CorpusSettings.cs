@@ -29,7 +29,8 @@ public sealed record CorpusSettings : SettingsGroup
     public required IReadOnlyList<string> Exclude { get; init; }
 
     [Setting("corpus.text-field", "text", """
-        The field of a .jsonl record that holds its text. "text" is what most collections use; others say content or body.
+        The field of a .jsonl record, or the column of a .parquet file, that holds the text. "text" is what most collections use; others say
+        content or body.
         """, PartOfAnswer = false)]
     [NotEmpty("name the field that holds the text, e.g. text"), Since(3, "text")]
     public required string TextField { get; init; }

@@ -10,7 +10,7 @@ public sealed record ModelSettings : SettingsGroup
     public required string Architecture { get; init; }
 
     [Setting("model.layers", 4, "Transformer blocks. Four of width 128 learn the look of text within minutes on two cores.")]
-    [AtLeast(1)]
+    [Between(1, 10_000)]
     public required int Layers { get; init; }
 
     [Setting("model.heads", 4, "Attention heads per block; divides width.")]
@@ -18,11 +18,12 @@ public sealed record ModelSettings : SettingsGroup
     public required int Heads { get; init; }
 
     [Setting("model.width", 128, "C: channels; a multiple of heads.")]
+    [Between(1, 1 << 20)]
     public required int Width { get; init; }
 
     [Setting("model.context", 128,
         "T: tokens that the model sees at once. A document shorter than this joins its neighbours in one block.")]
-    [AtLeast(1)]
+    [Between(1, 1 << 24)]
     public required int Context { get; init; }
 
     [Setting("model.vocabulary", 0, "Tokens of the vocabulary; 0 takes the tokenizer's, which is nearly always what is wanted.")]

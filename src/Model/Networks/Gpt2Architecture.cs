@@ -37,6 +37,20 @@ internal sealed class Gpt2Architecture(ModelSettings settings) : IArchitecture
     public IBatching Batching { get; } = new CausalBatching();
 
     /// <inheritdoc/>
+    /// <remarks>
+    /// What each block saves for its backward pass (16 C a row: input, two norms, q, k, v, mix, middle, 4 C before and 4 C after the GELU),
+    /// the widest moment of a backward pass (10 C), and the logits of one piece of rows. With dropout the masks (2 C a row and block), and
+    /// the attention's weights and their mask, which the fused kernel does not hold.
+    /// </remarks>
+    public double ActivationBytes(int sequences)
+    {
+        var (rows, C, L) = ((double)sequences * settings.Context, settings.Width, settings.Layers);
+        var logits = Math.Min(rows, LossHead.RowsAtOnce) * settings.PaddedVocabulary;
+        var dropped = settings.Dropout == 0 ? 0 : rows * C * (2 * L + 1) + rows * settings.Heads * settings.Context * (2.0 * L + 3);
+        return sizeof(float) * (rows * C * (16 * L + 10) + logits + dropped);
+    }
+
+    /// <inheritdoc/>
     public INetwork OpenNetwork(double labelSmoothing, torch.Device device) => new Gpt2(settings, labelSmoothing, device);
 
     /// <summary>Prefix of layer <paramref name="index"/>.</summary>

@@ -17,6 +17,12 @@ public interface IArchitecture
     /// <summary>Makes micro-batches of samples.</summary>
     IBatching Batching { get; }
 
+    /// <summary>
+    /// Bytes that a forward and backward pass of so many sequences takes on a device, besides parameters and gradients. Within a fifth: a
+    /// run that does not fit is refused by it.
+    /// </summary>
+    double ActivationBytes(int sequences);
+
     /// <summary>The forward and backward passes on a device.</summary>
     INetwork OpenNetwork(double labelSmoothing, torch.Device device);
 }

@@ -143,7 +143,10 @@ public sealed class BlobStore
     public byte[] Read(Digest digest)
     {
         using var file = Open(digest);
-        var bytes = new byte[RandomAccess.GetLength(file)];
+        var length = RandomAccess.GetLength(file);
+        if (length > Array.MaxLength)
+            throw new BlobLostException(digest, $"has {length} bytes, which is not small");
+        var bytes = new byte[length];
         file.Dispose();
         Read(digest, bytes);
         return bytes;

@@ -24,18 +24,14 @@ public static class CheckpointReader
         var passed = new List<string>();
         foreach (var path in CheckpointFiles.In(Path.Combine(runFolder, "checkpoints")))
         {
-            ReplicaVectors? vectors = null;
             try
             {
                 var manifest = CheckpointManifest.Read(path);
-                var settings = SettingsText.Read(manifest.Settings);
-                vectors = new ReplicaVectors(Architectures.LayoutOf(settings.Model));
-                LoadParameters(path, manifest, settings.Model, vectors);
-                return new LoadedCheckpoint(manifest, settings, vectors, passed);
+                var settings = manifest.ReadSettings();
+                return new LoadedCheckpoint(manifest, settings, LoadParameters(path, manifest, settings.Model), passed);
             }
             catch (Exception e) when (e is IOException or ElasticException)
             {
-                vectors?.Dispose();
                 passed.Add($"{path}: {e.Message}");
             }
         }
@@ -45,18 +41,50 @@ public static class CheckpointReader
             : $"no checkpoint of {runFolder} is whole ({string.Join("; ", passed)}): run train again, it makes new ones");
     }
 
-    /// <summary>Loads the parameters of the manifest at <paramref name="path"/>.</summary>
+    /// <summary>
+    /// Loads the parameters of the manifest at <paramref name="path"/>, once all is known to fit: nothing is allocated before.
+    /// </summary>
     /// <exception cref="ElasticException">It is a checkpoint of another model.</exception>
     /// <exception cref="IOException">A blob of its parameters is missing or damaged.</exception>
-    public static void LoadParameters(string path, CheckpointManifest manifest, ModelSettings model, ReplicaVectors into)
+    public static ReplicaVectors LoadParameters(string path, CheckpointManifest manifest, ModelSettings model)
     {
-        var signature = Architectures.Open(model).Signature;
-        if (manifest.Model != signature)
+        ArgumentNullException.ThrowIfNull(manifest);
+        ArgumentNullException.ThrowIfNull(model);
+        if (manifest.Model != model.Signature)
             throw new ElasticException($"{path} is a checkpoint of another model: it has {manifest.Model}, " +
-                                       $"and the settings ask for {signature}; " +
+                                       $"and the settings ask for {model.Signature}; " +
                                        "set the model.* keys to the checkpoint's, or take another checkpoint");
-        var blobs = new BlobStore(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, manifest.Blobs), readOnly: true);
-        var parameters = blobs.ReadSet(new Digest(manifest.Parameters))[VectorSet.Parameters];
-        blobs.ReadVector(parameters, into, VectorSet.Parameters);
+        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        var blobs = new BlobStore(Path.Combine(folder, CheckpointManifest.BlobFolder), readOnly: true);
+        var (parameters, layout) = (ParametersOf(path, manifest, blobs), Architectures.LayoutOf(model));
+        if (parameters.Elements == layout.Length && parameters.Chunks.FirstOrDefault(c => !blobs.Has(c)) is { Hex: not null } missing)
+            throw new BlobLostException(missing, $"is missing ({blobs.PathOf(missing)})");
+        var (needed, free) = ((double)layout.Length * sizeof(float), MachineMemory.Now().FreeBytes);
+        if (parameters.Elements == layout.Length && needed > free)
+            throw new ElasticException($"the parameters of {path} take {ByteSize.Text(needed)} of memory, and {ByteSize.Text(free)} are " +
+                                       "free: free some memory, or take a checkpoint of a smaller model");
+        var vectors = new ReplicaVectors(layout);
+        try
+        {
+            blobs.ReadVector(parameters, vectors, VectorSet.Parameters);
+            return vectors;
+        }
+        catch
+        {
+            vectors.Dispose();
+            throw;
+        }
+    }
+
+    private static VectorManifest ParametersOf(string path, CheckpointManifest manifest, BlobStore blobs)
+    {
+        try
+        {
+            return blobs.ReadSet(new Digest(manifest.Parameters))[VectorSet.Parameters];
+        }
+        catch (InvalidDataException e)
+        {
+            throw new ElasticException($"{path} names parameters that are none ({e.Message}): take another checkpoint", e);
+        }
     }
 }

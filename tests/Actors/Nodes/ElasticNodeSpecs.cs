@@ -1,4 +1,6 @@
+using Elastic.Foundation;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Actors.Tests.Nodes;
 
@@ -26,4 +28,27 @@ public sealed class ElasticNodeSpecs : IDisposable
         Assert.InRange(first, 5.4, 5.7);                                     // ln 257 = 5.549: nothing is known yet
         Assert.True(view.ValLoss < first - 0.3, $"validation loss went from {first} to {view.ValLoss}");
     }
+
+    [Fact]
+    public async Task A_run_that_does_not_fit_in_memory_is_refused_before_it_is_in_the_journal()
+    {
+        var refusal = await Assert.ThrowsAsync<ElasticException>(() => _tiny.TrainAsync(TooLarge("a"), "cpu:1"));
+        Assert.StartsWith("training needs ", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("lower batch.micro (1073741824)", refusal.Message, StringComparison.Ordinal);
+        Assert.Equal(0, _tiny.CountEvents("data"));
+    }
+
+    [Fact]
+    public async Task A_node_of_a_cluster_gives_work_back_that_does_not_fit_in_its_memory()
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        await using var node = await ElasticNode.StartAsync(
+            NodeSettings.Defaults with { Devices = "cpu:1", DataDir = Path.Combine(_tiny.Root, "data") }, NodeDuty.Seed(), _ => { },
+            deadline.Token);
+        var view = await _tiny.TrainAsync(node, TooLarge("a"), null, deadline.Token);
+        Assert.StartsWith("training needs ", view.Failure, StringComparison.Ordinal);
+    }
+
+    private static TrainingSettings TooLarge(string name) =>
+        TinyRun.Settings(name) with { Batch = new BatchSettings { Sequences = 1 << 30, Micro = 1 << 30 } };
 }

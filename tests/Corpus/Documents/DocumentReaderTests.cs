@@ -124,11 +124,22 @@ public class DocumentReaderTests
     [Fact]
     public async Task A_damaged_row_group_is_left_out_and_recorded_with_file_and_number()
     {
-        var bytes = await ParquetBytes(["one", "two"], ["three", "four"]);
+        string?[][] groups = [["one", "two"], .. Enumerable.Repeat<string?[]>(["three", "four"], 10)];
+        var bytes = await ParquetBytes(groups);
         bytes.AsSpan(4, 20).Fill(0xFF); // the first page's header
-        Assert.Equal(["three", "four"], Read("a.parquet", bytes).Select(d => d.Text));
+        Assert.Equal(groups[1..].SelectMany(g => g), Read("a.parquet", bytes).Select(d => d.Text));
         var malformed = Assert.Single(_statistics.Malformed);
         Assert.StartsWith("a.parquet row group 0 cannot be read", malformed.ToString(), StringComparison.Ordinal);
+        Assert.EndsWith("2 of its 2 rows are left out", malformed.Reason, StringComparison.Ordinal);
+        Assert.Equal(2, _statistics.MalformedRecords);
+    }
+
+    [Fact]
+    public async Task A_Parquet_file_that_loses_more_than_a_tenth_of_its_rows_is_refused()
+    {
+        var bytes = await ParquetBytes([["one", "two"], .. Enumerable.Repeat<string?[]>(["three", "four"], 8)]);
+        bytes.AsSpan(4, 20).Fill(0xFF);
+        Refusal.Says("a.parquet is damaged: 2 of its 18 rows are lost, more than 10 %; row group 0", () => Read("a.parquet", bytes));
     }
 
     [Fact]

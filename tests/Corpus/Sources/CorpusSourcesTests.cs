@@ -113,24 +113,18 @@ public class CorpusSourcesTests
         folder.Write("packs/Base.Ref/10.0.1/ref/net10.0/Base.xml", "same");
         folder.Write("packs/Base.Ref/10.0.1/data/List.xml", "not documentation");
         Assert.Equal(["packs/Base.Ref/10.0.1/ref/net10.0/Base.xml", "packs/Web.Ref/10.0.1/ref/net10.0/Web.xml"],
-            DefaultCorpus.Find(["/no/dotnet", folder.Path], "/no/packages").Select(f => f.Name));
+            DefaultCorpus.Find(["/no/dotnet", folder.Path]).Select(f => f.Name));
     }
 
     [Fact]
-    public void Without_the_SDK_the_documentation_of_NuGet_packages_is_taken()
+    public void Without_the_SDK_no_other_text_is_taken_and_the_error_says_where_it_looked_and_what_to_do()
     {
-        using var folder = new TemporaryFolder();
-        folder.Write("akka/1.5.0/lib/net8.0/Akka.xml", "x");
-        folder.Write("akka/1.5.0/build/net8.0/other.xml", "x");
-        Assert.Equal(["akka/1.5.0/lib/net8.0/Akka.xml"], DefaultCorpus.Find(["/no/dotnet"], folder.Path).Select(f => f.Name));
-    }
-
-    [Fact]
-    public void Without_either_the_error_says_where_it_looked_and_what_to_do()
-    {
-        var error = Assert.Throws<ElasticException>(() => DefaultCorpus.Find(["/no/dotnet"], "/no/packages")).Message;
+        using var packages = new TemporaryFolder();
+        packages.Write("akka/1.5.0/lib/net8.0/Akka.xml", "x");
+        var error = Assert.Throws<ElasticException>(() => DefaultCorpus.Find(["/no/dotnet", packages.Path])).Message;
         Assert.StartsWith("there is no default corpus", error, StringComparison.Ordinal);
         Assert.Contains("/no/dotnet", error, StringComparison.Ordinal);
+        Assert.Contains("DOTNET_ROOT", error, StringComparison.Ordinal);
         Assert.Contains("--corpus", error, StringComparison.Ordinal);
     }
 }

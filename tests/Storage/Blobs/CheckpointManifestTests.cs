@@ -1,14 +1,17 @@
 using System.Text;
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
 using Elastic.Testing;
 
 namespace Elastic.Storage.Tests;
 
 public sealed class CheckpointManifestTests : TemporaryFolder
 {
+    private static readonly TrainingSettings Settings = TinySettings.Of("a");
+
     private static readonly CheckpointManifest Manifest = new(
-        1, "a", 12, "gpt2 4x128 heads 4 context 128 vocabulary 257", """{"run.name":"a"}""", "c0", "byte", "f0",
-        Digest.Of("p0"u8).Hex, ["i0", "i1"], 1234567890123, "l0", "../blobs");
+        1, "a", 12, Settings.Model.Signature, SettingsText.Write(Settings), Hex("c0"), "byte", Hex("f0"),
+        Hex("p0"), [Hex("i0"), Hex("i1")], 1234567890123, Hex("l0"), "../blobs");
 
     private string Name => Path.Combine(Folder, "round-000012.json");
 
@@ -42,6 +45,38 @@ public sealed class CheckpointManifestTests : TemporaryFolder
         Assert.Equal($"{Name} is a checkpoint of format {format}, and this version of Elastic reads format 1", Refused(Name));
     }
 
+    public static TheoryData<string, CheckpointManifest> Unusable => new()
+    {
+        { "its parameters are no digest", Manifest with { Parameters = "" } },
+        { "its fingerprint is no digest", Manifest with { Fingerprint = null! } },
+        { "its chainHead is no digest", Manifest with { ChainHead = "../x" } },
+        { "its innerStates are no digest", Manifest with { InnerStates = [Hex("i0"), ""] } },
+        { "a field is missing", Manifest with { InnerStates = null! } },
+        { "a field is missing", Manifest with { Settings = null! } },
+        { "a field is missing", Manifest with { Tokenizer = null! } },
+        { "corpus.tokenizer", Manifest with { Tokenizer = "none" } },
+        { "its tokenizer gpt2 has 50257 tokens, and its model 257", Manifest with { Tokenizer = "gpt2" } },
+        { "is below 0", Manifest with { Version = -1 } },
+        { "its blobs are in \"/etc\", and only ../blobs is read", Manifest with { Blobs = "/etc" } },
+        { "its blobs are in \"../../other/blobs\"", Manifest with { Blobs = "../../other/blobs" } },
+        { "its blobs are in \"\"", Manifest with { Blobs = null! } },
+        { "the stored settings of the run cannot be read", Manifest with { Settings = "" } },
+        { "the stored settings of the run lack", Manifest with { Settings = "{}" } },
+        { "and its settings are of", Manifest with { Model = "gpt2 9999x65536 heads 4 context 128 vocabulary 257" } },
+        { "model.layers = 2000000000", Of(Settings.Model with { Layers = 2_000_000_000 }) },
+        { "model.width = 2000000000", Of(Settings.Model with { Width = 2_000_000_000 }) },
+    };
+
+    [Theory]
+    [MemberData(nameof(Unusable), DisableDiscoveryEnumeration = true)]
+    public void A_manifest_whose_fields_mean_nothing_is_refused_with_the_field(string why, CheckpointManifest manifest)
+    {
+        File.WriteAllBytes(Name, manifest.ToBytes());
+        var refused = Refused(Name);
+        Assert.StartsWith($"{Name} is no checkpoint manifest (", refused, StringComparison.Ordinal);
+        Assert.Contains(why, refused, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_manifest_comes_back_as_it_was_and_has_the_keys_that_others_read()
     {
@@ -67,6 +102,11 @@ public sealed class CheckpointManifestTests : TemporaryFolder
         Assert.Equal(["round-000100.json", "round-000002.json"], CheckpointFiles.In(Folder).Select(Path.GetFileName));
         Assert.True(File.Exists(Path.Combine(Folder, "other.json")));
     }
+
+    private static CheckpointManifest Of(ModelSettings model) =>
+        Manifest with { Model = model.Signature, Settings = SettingsText.Write(Settings with { Model = model }) };
+
+    private static string Hex(string text) => Digest.Of(Encoding.UTF8.GetBytes(text)).Hex;
 
     private static string Refused(string path) => Assert.Throws<ElasticException>(() => CheckpointManifest.Read(path)).Message;
 }

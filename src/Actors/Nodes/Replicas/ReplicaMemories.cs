@@ -1,5 +1,9 @@
+using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Settings;
+using Elastic.Messages.Work;
+using Elastic.Model.Training;
 
 namespace Elastic.Actors.Nodes.Replicas;
 
@@ -9,19 +13,24 @@ internal sealed class ReplicaMemories : IDisposable
     private readonly List<(RunId Run, string Location, ReplicaMemory Memory)> _all = [];
     private readonly HashSet<ReplicaMemory> _inUse = [];
 
-    /// <summary>Takes memory for a run where <paramref name="device"/> can reach it; prefers the memory that holds these moments.</summary>
-    public ReplicaMemory Take(NodeRun run, DeviceId device, Digest? innerState)
+    /// <summary>Takes memory for work where its devices can reach it; prefers the memory that holds the replica's moments.</summary>
+    /// <exception cref="ElasticException">There is less memory than the work needs.</exception>
+    public ReplicaMemory Take(NodeRun run, IReadOnlyList<DeviceId> devices, WorkContent work)
     {
-        var location = LocationOf(device);
+        var (location, innerState) = (LocationOf(devices[0]), (work as Compute)?.InnerState);
         var free = _all.Where(m => m.Run == run.Id && m.Location == location && !_inUse.Contains(m.Memory)).Select(m => m.Memory).ToList();
         var memory = free.Find(m => innerState is { } state && m.HoldsMoments(state)) ?? free.FirstOrDefault();
         if (memory is null)
         {
             Free(m => m.Run != run.Id);                               // another run's memory; that run may never come again
-            memory = new ReplicaMemory(run.Layout, run.Optimizer.Vectors, device);
+            memory = new ReplicaMemory(run.Layout, run.Optimizer.Vectors, devices[0]);
             _all.Add((run.Id, location, memory));
         }
 
+        // What has room for training keeps it; what was made for an evaluation holds the parameters alone.
+        if (work is Compute && devices[0].IsCpu && !memory.HasRoomToTrain)
+            CheckMemory(run.Settings, devices.Count);
+        memory.HasRoomToTrain |= work is Compute;
         _inUse.Add(memory);
         return memory;
     }
@@ -40,6 +49,19 @@ internal sealed class ReplicaMemories : IDisposable
 
     /// <summary>Frees memory that is not in use. Work that outlives its actor still reads the rest, which the finalizer frees.</summary>
     public void Dispose() => Free(_ => true);
+
+    // Before anything is allocated: the system ends a process that takes more than there is, with all its replicas. Memory of failed work
+    // is free only after its finalizers have run.
+    private static void CheckMemory(TrainingSettings settings, int devices)
+    {
+        var needed = TrainingMemory.OfReplica(settings, devices);
+        if (needed.Problem(settings, MachineMemory.Now().FreeBytes) is null)
+            return;
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        if (needed.Problem(settings, MachineMemory.Now().FreeBytes) is { } problem)
+            throw new ElasticException(problem);
+    }
 
     // CPU devices share the machine's memory, each GPU has its own.
     private static string LocationOf(DeviceId device) => device.IsCpu ? "cpu" : device.Value;

@@ -17,6 +17,9 @@ internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> mom
 
     public ReplicaVectors Vectors { get; } = new(layout, Model.Training.Devices.Open(device));
 
+    /// <summary>True when a replica was trained here, so that all that training allocates is there.</summary>
+    public bool HasRoomToTrain { get; set; }
+
     /// <summary>True when the memory holds these moments, so that this memory suits that replica best.</summary>
     public bool HoldsMoments(Digest innerState) => InnerState == innerState;
 

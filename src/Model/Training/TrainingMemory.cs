@@ -1,0 +1,62 @@
+using System.Numerics;
+using Elastic.Foundation;
+using Elastic.Messages.Settings;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimization;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Training;
+
+/// <summary>
+/// What training takes of a machine's memory, added up from its parts before anything is allocated (tests/Model measures it: within a
+/// fifth). Numbers of bytes are doubles, because settings may ask for more than 64 bits can count.
+/// </summary>
+/// <param name="VectorBytes">Parameters and the optimizer's vectors, once per replica.</param>
+/// <param name="GradientBytes">Sums of gradients, per device.</param>
+/// <param name="ActivationBytes">What a forward pass keeps for the backward pass, per device.</param>
+public sealed record TrainingMemory(double VectorBytes, double GradientBytes, double ActivationBytes)
+{
+    /// <summary>All of it.</summary>
+    public double Bytes => VectorBytes + GradientBytes + ActivationBytes;
+
+    /// <summary>Of a replica in training on some devices of one machine, which share its vectors.</summary>
+    public static TrainingMemory OfReplica(TrainingSettings settings, int devices)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        ArgumentOutOfRangeException.ThrowIfLessThan(devices, 1);
+        var architecture = Architectures.Open(settings.Model);
+        var vector = (double)new FlatLayout(architecture.Parameters).Length * sizeof(float);
+        var microBatches = (settings.Batch.MicroBatches + devices - 1) / devices;
+        return new TrainingMemory(
+            (1 + Optimizers.Open(settings.Optimizer).Vectors.Count) * vector,
+            devices * (BitOperations.Log2((uint)microBatches) + 1) * vector,        // a binary counter of partial sums, and the newest
+            devices * architecture.ActivationBytes(settings.Batch.Micro));
+    }
+
+    /// <summary>Of a process that trains alone: as many replicas at once as it has devices for, which share them evenly.</summary>
+    public static TrainingMemory OfAll(TrainingSettings settings, int devices)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var atOnce = Math.Min(settings.Run.Replicas, devices);
+        var replica = OfReplica(settings, Math.Clamp(devices / atOnce, 1, settings.Batch.MicroBatches));
+        return new TrainingMemory(atOnce * replica.VectorBytes, atOnce * replica.GradientBytes, atOnce * replica.ActivationBytes);
+    }
+
+    /// <summary>
+    /// Null where it fits; otherwise a sentence with the parts, and with the settings that the largest of them follows from.
+    /// </summary>
+    /// <param name="freeBytes">What the process may still take.</param>
+    public string? Problem(TrainingSettings settings, double freeBytes)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        if (Bytes <= freeBytes)
+            return null;
+        var (model, batch) = (settings.Model, settings.Batch);
+        var knobs = ActivationBytes >= VectorBytes + GradientBytes
+            ? $"lower batch.micro ({batch.Micro}) or model.context ({model.Context})"
+            : $"lower model.width ({model.Width}) or model.layers ({model.Layers})";
+        return $"training needs {ByteSize.Text(Bytes)} of memory here, and {ByteSize.Text(freeBytes)} are free (parameters and moments " +
+               $"{ByteSize.Text(VectorBytes)}, gradients {ByteSize.Text(GradientBytes)}, activations {ByteSize.Text(ActivationBytes)}): " +
+               $"{knobs}, use fewer devices (node.devices), or free some memory";
+    }
+}

@@ -1,0 +1,68 @@
+using Elastic.Foundation;
+using Elastic.Messages.Settings;
+using Elastic.Model.Networks;
+using Elastic.Model.Training;
+using TorchSharp;
+
+namespace Elastic.Model.Tests;
+
+public class TrainingMemoryTests
+{
+    [Fact]
+    public void Vectors_count_once_a_replica_and_gradients_and_activations_once_a_device()
+    {
+        var settings = Of(Samples.Tiny(), sequences: 16, micro: 2);                  // 8 micro-batches
+        var vector = (double)Architectures.LayoutOf(settings.Model).Length * sizeof(float);
+        var (one, four) = (TrainingMemory.OfReplica(settings, 1), TrainingMemory.OfReplica(settings, 4));
+        Assert.Equal((3 * vector, 4 * vector), (one.VectorBytes, one.GradientBytes));
+        Assert.Equal((3 * vector, 4 * 2 * vector, 4 * one.ActivationBytes), (four.VectorBytes, four.GradientBytes, four.ActivationBytes));
+    }
+
+    [Theory]
+    [InlineData(1, 4, 1, 4)]                                                         // replicas, devices: at once, devices of each
+    [InlineData(1, 100, 1, 8)]
+    [InlineData(3, 2, 2, 1)]
+    [InlineData(2, 4, 2, 2)]
+    public void A_process_alone_trains_as_many_replicas_at_once_as_it_has_devices_for(
+        int replicas, int devices, int atOnce, int devicesOfEach)
+    {
+        var settings = Of(Samples.Tiny(), sequences: 16, micro: 2);
+        settings = settings with { Run = settings.Run with { Replicas = replicas } };
+        Assert.Equal(atOnce * TrainingMemory.OfReplica(settings, devicesOfEach).Bytes, TrainingMemory.OfAll(settings, devices).Bytes);
+    }
+
+    [Fact]
+    public void What_does_not_fit_names_the_settings_of_its_largest_part()
+    {
+        var batch = Of(Samples.Tiny(), sequences: 1 << 20, micro: 1 << 20);
+        Assert.Null(TrainingMemory.OfReplica(batch, 1).Problem(batch, 1e15));
+        var problem = TrainingMemory.OfReplica(batch, 1).Problem(batch, 8_000);
+        Assert.StartsWith("training needs ", problem, StringComparison.Ordinal);
+        Assert.Contains("of memory here, and 7.8 KiB are free", problem, StringComparison.Ordinal);
+        Assert.Contains("lower batch.micro (1048576) or model.context (16)", problem, StringComparison.Ordinal);
+        var wide = Of(Samples.Tiny() with { Width = 1 << 20, Layers = 9_999 }, sequences: 1, micro: 1);
+        Assert.Contains("lower model.width (1048576) or model.layers (9999)",
+            TrainingMemory.OfReplica(wide, 1).Problem(wide, 1e12), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Dropout_costs_masks_and_the_weights_of_the_attention()
+    {
+        var (without, with) = (Of(Samples.Tiny(), 2, 2), Of(Samples.Tiny(dropout: 0.1), 2, 2));
+        Assert.InRange(TrainingMemory.OfReplica(with, 1).ActivationBytes, 1.05 * TrainingMemory.OfReplica(without, 1).ActivationBytes, 1e9);
+    }
+
+    [Fact]
+    public void An_allocation_that_libtorch_cannot_make_is_recognised_by_its_message()
+    {
+        var failed = Assert.ThrowsAny<Exception>(() => torch.empty(1L << 50));
+        Assert.NotNull(OutOfMemory.Describe(failed));
+        Assert.NotNull(OutOfMemory.Describe(Assert.ThrowsAny<Exception>(() => torch.empty(1L << 62))));
+    }
+
+    internal static TrainingSettings Of(ModelSettings model, int sequences, int micro) => TrainingSettings.Defaults with
+    {
+        Model = model,
+        Batch = new BatchSettings { Sequences = sequences, Micro = micro },
+    };
+}
