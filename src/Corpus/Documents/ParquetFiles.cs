@@ -119,7 +119,7 @@ internal static class ParquetFiles
         {
             if (!texts.MoveNext() || sources?.MoveNext() == false)
                 return null;
-            return (Decode(texts.Current, statistics), sources is null ? "" : Decode(sources.Current, statistics));
+            return (Decode(texts.Current, file, statistics), sources is null ? "" : Decode(sources.Current, file, statistics));
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
         {
