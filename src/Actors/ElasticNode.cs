@@ -79,6 +79,8 @@ public sealed class ElasticNode : IAsyncDisposable
 
     internal ActorSystem System => _member.System;
 
+    internal IActorRef Agent => _agent;
+
     internal static string Version => typeof(ElasticNode).Assembly.GetName().Version?.ToString(3) ?? "0";
 
     /// <summary>Starts a process that supervises and computes one run alone.</summary>
@@ -170,6 +172,9 @@ public sealed class ElasticNode : IAsyncDisposable
             Refuse = Refuse,
         }), "node");
         var tokenizers = system.ActorOf(TokenizerActor.Pool(), "tokenizers");
+        Action<string> agentStopped = what => Refuse($"{what} has stopped: start this process again; log.txt in its data directory says why");
+        system.ActorOf(Props.Create(() => new EssentialActors(agentStopped)), "essential-actors")
+            .Tell(new EssentialActors.Watch(agent, "the node agent"));
         var result = new ElasticNode(
             system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, arithmetic)
         {

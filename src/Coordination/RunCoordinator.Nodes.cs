@@ -205,10 +205,17 @@ public sealed partial class RunCoordinator
             Rest(report.Node, report.Why);
     }
 
-    // A seed lets nodes leave a finished run without a survey: its checkpoint is durable.
     private void ReleaseLeavers()
     {
-        if (!(View.Surveyed || IsIdleAfterFinish))
+        // A finished run is durable and gives out no work: what a leaver waits for would never be copied.
+        if (IsIdleAfterFinish)
+        {
+            foreach (var leaver in _health.Reports.Where(r => r.Leaving && _released.Add(r.Node)))
+                Send(leaver.Node, new NodeCommand.Release(id));
+            return;
+        }
+
+        if (!View.Surveyed)
             return;
         // Where no node stays but one rests, leaving nodes wait: the resting node may take copies later.
         if (!View.Staying.Any() && View.Nodes.Keys.Any(_health.IsUnhealthy))

@@ -114,6 +114,43 @@ public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
         Assert.Contains("Release", Sent(A));
     }
 
+    // Two nodes had all of it when it finished, one has died since, and the one that came instead knows nothing of this run.
+    [Fact]
+    public void A_finished_run_lets_a_node_go_though_nobody_has_a_copy_of_what_it_has_and_orders_none()
+    {
+        Recover(Journal(4).TakeWhile(e => e is not RunEvent.RunFinished).SkipLast(1));
+        foreach (var node in new[] { A, B })
+        {
+            Enlist(node);
+            Survey(node, Coordinator.Run.Current());
+        }
+
+        Step(new RunInput.Answered(Scored(A, new VersionScore(4, 1, 4))));
+        Assert.Equal(Lifecycle.Finished, Coordinator.Lifecycle);
+        Step(new RunInput.Lost(B));
+        Enlist(C);
+        Enlist(A, leaving: true);
+        Assert.Contains("Release", Sent(A));
+        Assert.Empty(Sent(C));
+    }
+
+    [Fact]
+    public void A_node_that_came_after_the_run_failed_is_asked_what_it_has_and_so_lets_another_one_leave()
+    {
+        Begin(1, A);
+        Fail(Taken(A).OfType<WorkOrder>().First(o => o.Content is Compute), A, "the disk is full", WorkFailure.Permanent);
+        Assert.Equal(Lifecycle.Failed, Coordinator.Lifecycle);
+        Enlist(B);
+        Assert.Equal(["OpenRun", "Survey"], Sent(B).Where(s => s != "copy"));
+        Enlist(A, leaving: true);
+        Step(new RunInput.Reported(new NodeReport.RunIdle(A, Id)));
+        Assert.DoesNotContain("Release", Sent(A));
+        Survey(B, At(1).Current());
+        foreach (var (copy, set) in new[] { (0, Version(1)), (1, D("inner 0 0")), (5, D("inner 0 1")) })
+            Step(new RunInput.Answered(Answer(B, CopyWork.KeyOf(1, copy), new Copied(set))));
+        Assert.Contains("Release", Sent(A));
+    }
+
     [Fact]
     public void What_a_node_answers_after_its_release_does_not_count()
     {

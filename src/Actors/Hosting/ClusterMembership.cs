@@ -22,8 +22,8 @@ internal sealed record MemberContext(
     Action<string> Say, Action<string> Refuse);
 
 /// <summary>
-/// This process's membership of the cluster. When the actor system ends unasked, because the process was downed or no seed was left,
-/// this class makes a fresh actor system in the same process, on the same port, which joins again.
+/// This process's membership of the cluster. When the actor system ends unasked, because the process was downed or no seed was left, or when
+/// an actor in it stops that must run, this class makes a fresh actor system in the same process, on the same port, which joins again.
 /// </summary>
 internal sealed class ClusterMembership : IAsyncDisposable
 {
@@ -118,13 +118,16 @@ internal sealed class ClusterMembership : IAsyncDisposable
                         return;
                     }
 
-                    Enter();
+                    var stopped = Enter();
                     _joined.TrySetResult();
                     attempt = 0;
-                    await Task.WhenAny(_system.WhenTerminated, Task.Delay(Timeout.Infinite, _ending.Token));
+                    var first = await Task.WhenAny(_system.WhenTerminated, stopped, Task.Delay(Timeout.Infinite, _ending.Token));
                     if (_ending.IsCancellationRequested)
                         return;
-                    _context.Say("this process is out of the cluster: joining again; its work goes on meanwhile");
+                    _context.Say(first == stopped
+                        ? $"{await stopped} has stopped, without which this process is of no use to the cluster: leaving, to join again; "
+                            + "log.txt in the data directory has the details"
+                        : "this process is out of the cluster: joining again; its work goes on meanwhile");
                 }
             }
             catch (Exception e)
@@ -198,20 +201,39 @@ internal sealed class ClusterMembership : IAsyncDisposable
             .Select(m => mine.Refusal(NodeVersion.Parse(m.AppVersion.Version))).OfType<string>().FirstOrDefault();
     }
 
-    private void Enter()
+    // Makes the actors of a member, none of which may stop before the membership ends.
+    // Returns a task that ends with the name of one that has stopped all the same.
+    private Task<string> Enter()
     {
+        var stopped = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var system = _system;
+        // A member that leaves or was downed stops its actors one after the other: that is no failure.
+        Action<string> report = what =>
+        {
+            if (CoordinatedShutdown.Get(system).ShutdownReason is null && Cluster.Get(system).SelfMember.Status == MemberStatus.Up)
+                stopped.TrySetResult(what);
+        };
+        var watch = system.ActorOf(Props.Create(() => new EssentialActors(report)), "essential-actors");
         if (_context.Runs is { } runs)
-            _system.ActorOf(ClusterSingletonManager.Props(
+            Watched("the supervisors' singleton manager", system.ActorOf(ClusterSingletonManager.Props(
                 RunsActor.Props(runs), PoisonPill.Instance,
                 _context.Lease
-                    ? Membership.MembershipConfig.SeedSingleton(_system)
-                    : ClusterSingletonManagerSettings.Create(_system).WithRole("seed")), "runs");
-        var proxy = _system.ActorOf(
-            ClusterSingletonProxy.Props("/user/runs", ClusterSingletonProxySettings.Create(_system).WithRole("seed")), "runs-proxy");
-        _context.Readers.Region = ShardRegions.Start(_system, _context.Corpora);
+                    ? Membership.MembershipConfig.SeedSingleton(system)
+                    : ClusterSingletonManagerSettings.Create(system).WithRole("seed"))
+                .WithSupervisorStrategy(EssentialActors.Reporting(watch, "the actor that supervises the runs")), "runs"));
+        var proxy = Watched("the way to the supervisors", system.ActorOf(
+            ClusterSingletonProxy.Props("/user/runs", ClusterSingletonProxySettings.Create(system).WithRole("seed")), "runs-proxy"));
+        _context.Readers.Region = Watched("the region of the shard readers", ShardRegions.Start(system, _context.Corpora));
         _runs = proxy;
-        _system.ActorOf(Props.Create(() => new LinkActor(_agent!, proxy)), "link");
-        _context.Contacts.Enter(_system);
+        Watched("the link between node and cluster", system.ActorOf(Props.Create(() => new LinkActor(_agent!, proxy)), "link"));
+        Watched("the watch over the seeds", _context.Contacts.Enter(system));
+        return stopped.Task;
+
+        IActorRef Watched(string what, IActorRef actor)
+        {
+            watch.Tell(new EssentialActors.Watch(actor, what));
+            return actor;
+        }
     }
 
     private async Task PauseAsync(int attempt)

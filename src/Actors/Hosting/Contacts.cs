@@ -55,7 +55,7 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
     }
 
     /// <summary>Begins to learn seeds, after the process has joined; on a seed, also reports in the database that it is up.</summary>
-    public void Enter(ActorSystem system) => system.ActorOf(Props.Create(() => new SeedWatch(this, registry)), "contacts");
+    public IActorRef Enter(ActorSystem system) => system.ActorOf(Props.Create(() => new SeedWatch(this, registry)), "contacts");
 
     /// <summary>Removes this seed from the database when the process leaves for good.</summary>
     public async Task LeaveAsync(Address self)
