@@ -165,18 +165,17 @@ internal sealed class ClusterMembership : IAsyncDisposable
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(_ending.Token);
         // The cluster admits nobody until it has removed a dead member: that may take as long as a worker waits before it gives up.
         timeout.CancelAfter(2 * _system.Settings.Config.GetTimeSpan("elastic.membership.worker-patience"));
-        string who = "";
+        Way? way = null;
         try
         {
-            var way = await _context.Contacts.FindAsync(Address, attempt, timeout.Token);
+            way = await _context.Contacts.FindAsync(Address, attempt, timeout.Token);
             var contacts = way.Members;
             if (way.AtMost is { } most)
                 timeout.CancelAfter(most);
-            who = string.Join(", ", contacts.Select(Contacts.NameOf));
             if (contacts.Count == 0)
                 return false;                                          // another seed is forming a cluster at this moment
             if (attempt == 0 && contacts[0] != Address)
-                _context.Say($"asking {who} to let this process in");
+                _context.Say($"asking {string.Join(", ", way.Named)} to let this process in");
             if (contacts is [var only] && only == Address)
                 await cluster.JoinAsync(Address, timeout.Token);
             else
@@ -185,9 +184,11 @@ internal sealed class ClusterMembership : IAsyncDisposable
         }
         catch (Exception e) when (e is ClusterJoinFailedException or OperationCanceledException or TimeoutException or ElasticException)
         {
-            if (!_ending.IsCancellationRequested)
-                _context.Say(e is ElasticException ? e.Message
-                    : $"no seed answers at {who} (attempt {attempt + 1}): is it running, and reachable from here? trying again");
+            if (e is ElasticException)
+                _context.Say(e.Message);
+            else if (way is not null && !_ending.IsCancellationRequested)
+                _context.Say($"no seed answers at {string.Join(", ", way.Named)} (attempt {attempt + 1}): "
+                    + $"{await _context.Contacts.DiagnoseAsync(way, _ending.Token)}; trying again");
             return false;
         }
     }
