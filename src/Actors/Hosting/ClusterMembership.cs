@@ -22,8 +22,8 @@ internal sealed record MemberContext(
     Action<string> Say, Action<string> Refuse);
 
 /// <summary>
-/// This process's membership of the cluster. When the actor system ends unasked, because the process was downed or no seed was left, or when
-/// an actor in it stops that must run, this class makes a fresh actor system in the same process, on the same port, which joins again.
+/// This process's membership of the cluster. When the actor system ends unasked, because the process was downed or no seed was left, or
+/// when an actor in it stops that must run, this class makes a fresh actor system in the same process, on the same port, which joins again.
 /// </summary>
 internal sealed class ClusterMembership : IAsyncDisposable
 {
@@ -226,7 +226,8 @@ internal sealed class ClusterMembership : IAsyncDisposable
             ClusterSingletonProxy.Props("/user/runs", ClusterSingletonProxySettings.Create(system).WithRole("seed")), "runs-proxy"));
         _context.Readers.Region = Watched("the region of the shard readers", ShardRegions.Start(system, _context.Corpora));
         _runs = proxy;
-        Watched("the link between node and cluster", system.ActorOf(Props.Create(() => new LinkActor(_agent!, proxy)), "link"));
+        var link = Props.Create(() => new LinkActor(_agent!, proxy, _context.Say));
+        Watched("the link between node and cluster", system.ActorOf(link, "link"));
         Watched("the watch over the seeds", _context.Contacts.Enter(system));
         return stopped.Task;
 

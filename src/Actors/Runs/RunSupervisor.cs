@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
+using Elastic.Actors.Serialization;
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
@@ -74,6 +75,11 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             _watchers.Add(Sender);
             Publish();
         });
+        Command<UnsendableMessage>(unsendable =>
+        {
+            if (RunOf(unsendable.Message) == _id)
+                Fail($"{unsendable}; the run cannot go on without it");
+        });
         Command<RunWatch.Look>(_ => Sender.Tell(_coordinator.Show()));
         Command<Terminated>(ended => _watchers.Remove(ended.ActorRef));
         Command<SaveSnapshotSuccess>(saved => DeleteSnapshots(new SnapshotSelectionCriteria(saved.Metadata.SequenceNr - 1)));
@@ -91,6 +97,13 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 
     /// <inheritdoc cref="RunSupervisor"/>
     public static Props Props(RunId id, SupervisorContext context) => Akka.Actor.Props.Create(() => new RunSupervisor(id, context));
+
+    /// <inheritdoc/>
+    protected override void PreStart()
+    {
+        Context.System.EventStream.Subscribe(Self, typeof(UnsendableMessage));
+        base.PreStart();
+    }
 
     /// <inheritdoc/>
     protected override void PostStop()
@@ -131,6 +144,13 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     }
 
     private TimeSpan Now => Stopwatch.GetElapsedTime(_began);
+
+    private static RunId? RunOf(object message) => message switch
+    {
+        WorkOrder order => new RunId(order.Job.Value),
+        NodeCommand command => command.RunId,
+        _ => null,
+    };
 
     private void Answered(WorkResult result)
     {

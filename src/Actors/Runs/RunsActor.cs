@@ -215,10 +215,13 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     // Gives a node up on mere suspicion: if the node lives, its next heartbeat brings it back, and its work has given the same bytes.
     private void Lose(NodeId node, string why)
     {
-        var address = _nodes.AddressOf(node);
+        var (address, leaving) = (_nodes.AddressOf(node), _nodes.IsLeaving(node));
         if (!_nodes.Lose(node))
             return;
-        _log.Warning("node {0} ({1}) is given up: {2}", address, node, why);
+        if (leaving)
+            why = "it has left, as it said";
+        _log.Log(leaving ? LogLevel.InfoLevel : LogLevel.WarningLevel, null, "node {0} ({1}) is {2}: {3}",
+            address, node, leaving ? "gone" : "given up", why);
         _context.Supervisors.Observations.Record(new Messages.Observations.NodeLost(node, why));
         foreach (var run in Supervisors)
             run.Tell(new NodeLost(node));
