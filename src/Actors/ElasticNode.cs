@@ -103,6 +103,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var network = NetworkPreset.Load(node.Network);
         var paths = new DataPaths(Path.GetFullPath(node.DataDir), node.CorporaDir);
         Directory.CreateDirectory(paths.Root);
+        RemoveLeftovers(paths);
         var id = NodeIdentity.Load(paths);
         DatabaseAddress? database = null;
         if (duty.Supervises)
@@ -172,7 +173,8 @@ public sealed class ElasticNode : IAsyncDisposable
             Refuse = Refuse,
         }), "node");
         var tokenizers = system.ActorOf(TokenizerActor.Pool(), "tokenizers");
-        Action<string> agentStopped = what => Refuse($"{what} has stopped: start this process again; log.txt in its data directory says why");
+        Action<string> agentStopped =
+            what => Refuse($"{what} has stopped: start this process again; log.txt in its data directory says why");
         system.ActorOf(Props.Create(() => new EssentialActors(agentStopped)), "essential-actors")
             .Tell(new EssentialActors.Watch(agent, "the node agent"));
         var result = new ElasticNode(
@@ -199,6 +201,21 @@ public sealed class ElasticNode : IAsyncDisposable
         }
 
         return result;
+    }
+
+    // What processes that died here were writing. The folder of the corpora may be others', too: builders that live hold locks.
+    private static void RemoveLeftovers(DataPaths paths)
+    {
+        try
+        {
+            DurableFile.RemoveTemporaries(paths.Root);
+            if (Directory.Exists(paths.Corpora))
+                BuildFolder.RemoveDead(paths.Corpora);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // They cost room and nothing else; a disk that is read-only is noticed by what must write.
+        }
     }
 
     /// <summary>Ends with the reason when the cluster refuses this process.</summary>

@@ -45,6 +45,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private long? _term;
     private int _termAsking;
     private long _orders;
+    private long _laterTerm;
     private bool _isAsked = settings.GoesOn;
     private string? _reason;
 

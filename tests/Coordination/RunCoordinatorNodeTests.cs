@@ -33,6 +33,37 @@ public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void A_node_that_joins_costs_the_nodes_that_are_there_no_message()
+    {
+        Begin(1, A);
+        Sent(A);
+        for (var i = 0; i < 100; i++)
+        {
+            var node = new NodeId($"n{i}");
+            Enlist(node);
+            Survey(node, At(1).Current());
+        }
+
+        Assert.Empty(Sent(A));
+        Assert.Empty(Sent(new NodeId("n98")).Except(["OpenRun", "Survey", "compute"]));
+    }
+
+    [Fact]
+    public void An_order_of_a_later_term_than_the_supervisor_s_is_said_once_with_what_may_have_happened_to_the_database()
+    {
+        Recover(Journal(1));
+        var held = new HeldWork(Id.Job, new OrderId(4, 1), ComputeWork.KeyOf(1, 1), Version(1));
+        Enlist(A, works: [held with { Order = new OrderId(1, 1) }]);
+        Assert.Empty(Outputs.OfType<RunOutput.Notice>());
+        for (var i = 0; i < 3; i++)
+            Enlist(A, works: [held]);
+        var notice = Assert.Single(Outputs.OfType<RunOutput.Notice>()).Text;
+        Assert.StartsWith("a:7000 (a) has an order of term 4, and this supervisor has term 1: unless another seed has just taken over, "
+            + "the database is an older copy", notice);
+        Assert.EndsWith("where there is a newer copy of the database, stop the seeds and put it back", notice);
+    }
+
+    [Fact]
     public void Work_that_a_node_does_not_have_by_its_own_account_is_given_out_again_after_three_seconds()
     {
         Begin(1, A);

@@ -28,10 +28,10 @@ internal static class AkkaSettings
             .WithFallback(Common(paths));
 
     /// <summary>For the actor system of the process's devices, which outlives its memberships.</summary>
-    public static Config ForDevices(DataPaths paths) => ConfigurationFactory.ParseString($$"""
+    public static Config ForDevices(DataPaths paths) => ConfigurationFactory.ParseString(string.Create(CultureInfo.InvariantCulture, $$"""
         akka.actor.provider = local
-        elastic.tokenizer-dispatcher.dedicated-thread-pool.thread-count = {{Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture)}}
-        """).WithFallback(Common(paths));
+        elastic.tokenizer-dispatcher.dedicated-thread-pool.thread-count = {{Environment.ProcessorCount}}
+        """)).WithFallback(Common(paths));
 
     private static Config Common(DataPaths paths)
     {

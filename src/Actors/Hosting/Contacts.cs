@@ -13,7 +13,10 @@ namespace Elastic.Actors.Hosting;
 /// <param name="AtMost">How long to try; null for as long as joining may take.</param>
 internal sealed record Way(IReadOnlyList<Address> Members, IReadOnlyList<Endpoint> Named, TimeSpan? AtMost = null)
 {
-    public Way(IReadOnlyList<Address> members, TimeSpan? atMost = null) : this(members, [.. members.Select(m => m.ToEndpoint())], atMost) { }
+    public Way(IReadOnlyList<Address> members, TimeSpan? atMost = null)
+        : this(members, [.. members.Select(m => m.ToEndpoint())], atMost)
+    {
+    }
 }
 
 /// <summary>Decides which processes this one asks to let it into the cluster.</summary>
@@ -24,6 +27,9 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
     // A process that listens at the address of a recent seed lets this one join within Answer, if it is that seed.
     private static readonly TimeSpan Knock = TimeSpan.FromSeconds(1), Answer = TimeSpan.FromSeconds(3);
     private const int Knocks = 2;
+
+    // A database server that restarts is back sooner. Leaving costs its nodes some seconds once the database is back.
+    private static readonly TimeSpan WithoutDatabase = TimeSpan.FromSeconds(30);
 
     // Seeds seen in the cluster: where the person named one of three, this list adds the other two. Several threads use it, hence the lock.
     private readonly HashSet<Address> _seen = [];
@@ -66,7 +72,8 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
     }
 
     /// <summary>Begins to learn seeds, after the process has joined; on a seed, also reports in the database that it is up.</summary>
-    public IActorRef Enter(ActorSystem system) => system.ActorOf(Props.Create(() => new SeedWatch(this, registry)), "contacts");
+    public IActorRef Enter(ActorSystem system) => system.ActorOf(
+        Props.Create(() => new SeedWatch(this, registry, WithoutDatabase)), "contacts");
 
     /// <summary>Removes this seed from the database when the process leaves for good.</summary>
     public async Task LeaveAsync(Address self)

@@ -38,8 +38,8 @@ internal static class SeedDiagnosis
             {
                 ['H', 'T', 'T', 'P', '/', ..] => $"a data plane listens there: {ControlPort}",
                 ['{', ..] => $"a server for pbm listens there: {ControlPort}",
-                _ => "something listens there and does not let this process in: either the cluster is just removing a dead member, or the seed "
-                    + $"has another name than {seed}, with which it was started as --host: give it as the seed prints it",
+                _ => "something listens there and does not let this process in: either the cluster is just removing a dead member, or the "
+                    + $"seed has another name than {seed}, with which it was started as --host: give it as the seed prints it",
             };
         }
     }

@@ -5,8 +5,8 @@ using Elastic.Foundation;
 namespace Elastic.Actors.Hosting;
 
 /// <summary>
-/// The names under which a seed may know itself. Akka drops, without an answer, a message to any other name than the seed's own <c>--host</c>:
-/// a person who writes localhost for 127.0.0.1 would wait for ever.
+/// The names under which a seed may know itself. Akka drops, without an answer, a message to any other name than the seed's own
+/// <c>--host</c>: a person who writes localhost for 127.0.0.1 would wait for ever.
 /// </summary>
 internal static class SeedNames
 {
@@ -23,9 +23,14 @@ internal static class SeedNames
             IEnumerable<string> others = IPAddress.TryParse(seed.Host, out var address)
                 ? [(await Dns.GetHostEntryAsync(address.ToString(), limit.Token)).HostName]
                 : (await Dns.GetHostAddressesAsync(seed.Host, limit.Token)).Select(a => a.ToString());
-            return [seed, .. Endpoint.Among(others.Select(host => $"{Endpoint.Bracketed(host)}:{seed.Port}")).Where(e => e != seed).Distinct()];
+            return
+            [
+                seed,
+                .. Endpoint.Among(others.Select(host => $"{Endpoint.Bracketed(host)}:{seed.Port}")).Where(e => e != seed).Distinct(),
+            ];
         }
-        catch (Exception e) when (e is SocketException or ArgumentException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+        catch (Exception e) when (e is SocketException or ArgumentException
+            || (e is OperationCanceledException && !cancel.IsCancellationRequested))
         {
             return [seed];
         }

@@ -72,7 +72,8 @@ public sealed class SeedAddressSpecs : TemporaryFolder
     private static Task<string> WhyAsync(Endpoint seed) => SeedDiagnosis.OfAsync(seed, Transport.Plain, CancellationToken.None);
 
     private Task<ElasticNode> StartAsync(
-        string name, NodeDuty duty, int port = 0, string host = "127.0.0.1", Action<string>? say = null, CancellationToken cancel = default) =>
+        string name, NodeDuty duty, int port = 0, string host = "127.0.0.1", Action<string>? say = null,
+        CancellationToken cancel = default) =>
         ElasticNode.StartAsync(
             NodeSettings.Defaults with { Devices = "none", DataDir = Path.Combine(Folder, name), Host = host, Port = port },
             duty, say ?? (_ => { }), cancel);

@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Messages.Runs;
 
 namespace Elastic.Actors.Tests.Nodes;
@@ -25,5 +26,26 @@ public sealed class ElasticNodeSpecs : IDisposable
         Assert.Equal(8 * 3 * 8, view.Samples);
         Assert.InRange(first, 5.4, 5.7);                                     // ln 257 = 5.549: nothing is known yet
         Assert.True(view.ValLoss < first - 0.3, $"validation loss went from {first} to {view.ValLoss}");
+    }
+
+    [Fact]
+    public async Task What_a_process_that_died_was_writing_is_gone_when_the_next_one_has_started()
+    {
+        var data = Path.Combine(_tiny.Root, "data");
+        string[] leftovers =
+        [
+            DurableFile.TemporaryPath(Path.Combine(data, "runs", "old-3k9v2mq7", "checkpoints", "round-5.json")),
+            DurableFile.TemporaryPath(Path.Combine(data, "runs", "old-3k9v2mq7", "blobs", "ab", "abcd")),
+            Path.Combine(data, "corpora", "abcd.building-1.lock"),
+        ];
+        foreach (var path in leftovers.Append(Path.Combine(data, "corpora", "abcd.building-1", "train-0")))
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            File.WriteAllText(path, "half of it");
+        }
+
+        await using var node = await _tiny.StartAsync("none", "data", TestContext.Current.CancellationToken);
+        Assert.DoesNotContain(leftovers, File.Exists);
+        Assert.Empty(Directory.GetDirectories(Path.Combine(data, "corpora")));
     }
 }
