@@ -85,6 +85,8 @@ public sealed class ElasticNode : IAsyncDisposable
 
     internal ActorSystem System => _member.System;
 
+    internal IActorRef Agent => _agent;
+
     internal static string Version => typeof(ElasticNode).Assembly.GetName().Version?.ToString(3) ?? "0";
 
     /// <summary>Starts a process that supervises and computes one run alone.</summary>
@@ -107,6 +109,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var network = NetworkPreset.Load(node.Network);
         var paths = new DataPaths(Path.GetFullPath(node.DataDir), node.CorporaDir);
         Directory.CreateDirectory(paths.Root);
+        RemoveLeftovers(paths);
         var id = NodeIdentity.Load(paths);
         DatabaseAddress? database = null;
         if (duty.Supervises)
@@ -176,6 +179,10 @@ public sealed class ElasticNode : IAsyncDisposable
             Refuse = Refuse,
         }), "node");
         var tokenizers = system.ActorOf(TokenizerActor.Pool(), "tokenizers");
+        Action<string> agentStopped =
+            what => Refuse($"{what} has stopped: start this process again; log.txt in its data directory says why");
+        system.ActorOf(Props.Create(() => new EssentialActors(agentStopped)), "essential-actors")
+            .Tell(new EssentialActors.Watch(agent, "the node agent"));
         var result = new ElasticNode(
             system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, paths, arithmetic)
         {
@@ -202,6 +209,21 @@ public sealed class ElasticNode : IAsyncDisposable
         }
 
         return result;
+    }
+
+    // What processes that died here were writing. The folder of the corpora may be others', too: builders that live hold locks.
+    private static void RemoveLeftovers(DataPaths paths)
+    {
+        try
+        {
+            DurableFile.RemoveTemporaries(paths.Root);
+            if (Directory.Exists(paths.Corpora))
+                BuildFolder.RemoveDead(paths.Corpora);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // They cost room and nothing else; a disk that is read-only is noticed by what must write.
+        }
     }
 
     /// <summary>Ends with the reason when the cluster refuses this process.</summary>

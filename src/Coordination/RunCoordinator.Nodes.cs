@@ -245,10 +245,17 @@ public sealed partial class RunCoordinator
             Rest(report.Node, report.Why);
     }
 
-    // A seed lets nodes leave a finished run without a survey: its checkpoint is durable.
     private void ReleaseLeavers()
     {
-        if (!(View.Surveyed || IsIdleAfterFinish))
+        // A finished run is durable and gives out no work: what a leaver waits for would never be copied.
+        if (IsIdleAfterFinish)
+        {
+            foreach (var leaver in _health.Reports.Where(r => r.Leaving && _released.Add(r.Node)))
+                Send(leaver.Node, new NodeCommand.Release(id));
+            return;
+        }
+
+        if (!View.Surveyed)
             return;
         // Where no node stays but one rests, leaving nodes wait: the resting node may take copies later.
         if (!View.Staying.Any() && View.Nodes.Keys.Any(_health.IsUnhealthy))
@@ -287,6 +294,7 @@ public sealed partial class RunCoordinator
     // Makes the view agree with the work that the node reports, and drops reported work that is not needed.
     private void Reconcile(NodeReport.Enlist report)
     {
+        WarnOfLaterTerm(report);
         var own = report.Works.Where(w => w.Job == id.Job).ToLookup(w => w.From == Run.Version, w => new InFlightWork(w.Key, report.Node));
         var has = own[true].ToHashSet();
         foreach (var (work, since) in View.InFlight
@@ -302,6 +310,19 @@ public sealed partial class RunCoordinator
         // The node reports RunIdle when it has handed everything over; that message may get lost.
         if (IsStopping && has.Count == 0 && View.InFlight.Keys.All(w => w.Node != report.Node))
             _busy.Remove(report.Node);
+    }
+
+    // Terms only grow: an order of a later one says that the database is an older state of itself, or that this supervisor is outdated.
+    private void WarnOfLaterTerm(NodeReport.Enlist report)
+    {
+        var latest = report.Works.Where(w => w.Job == id.Job).Select(w => w.Order.Term).DefaultIfEmpty().Max();
+        if (_term is not { } term || latest <= Math.Max(term, _laterTerm))
+            return;
+        _laterTerm = latest;
+        _outputs.Add(new RunOutput.Notice(
+            $"{Names([report.Node])} has an order of term {latest}, and this supervisor has term {term}: unless another seed has just "
+            + "taken over, the database is an older copy, or its file journal.db-wal was lost. The run goes on from what the database "
+            + "knows, and computes again what it lacks; where there is a newer copy of the database, stop the seeds and put it back"));
     }
 
     private void Rest(NodeId node, string why)

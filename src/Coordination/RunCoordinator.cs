@@ -52,6 +52,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private long? _term;
     private int _termAsking;
     private long _orders;
+    private long _laterTerm;
     private bool _isAsked = settings.GoesOn;
     private string? _reason;
 
@@ -224,13 +225,15 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         var rests = Failure is not null || IsIdleAfterFinish;
         if (!rests)
             Inquire();
+        else if (!IsIdleAfterFinish && settings.GoesOn)
+            OpenNodes();                                               // a node that comes after the failure may be needed for copies
         if (_term is null)
             return;                                                    // the run has rolled back: it needs a new term first
         foreach (var over in View.InFlight.Keys.Where(w => Scheduler.IsDone(Run, Plan, w)).GroupBy(w => w.Node).ToList())
             TakeAway(over.Key, [.. over.Select(w => w.Work)]);
         if (!rests)
             DropAudits();
-        if (Run.Arithmetic.Length > 0)
+        if (Run.Arithmetic.Length > 0 && !IsIdleAfterFinish)
             GiveOut(Plan, rests);
         ReleaseLeavers();
         if (!rests && _atTheFence is null && _term is { } term && Scheduler.Commit(Run, View, Plan) is { } commit)
@@ -245,11 +248,16 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
 
     private bool IsStopping => !_isAsked || Run.IsPaused;
 
-    private void Inquire()
+    private void OpenNodes()
     {
         foreach (var node in View.Nodes.Keys.Where(n => !_health.IsUnhealthy(n)))
             if (_opened.Add(node))
                 Open(node);
+    }
+
+    private void Inquire()
+    {
+        OpenNodes();
         if (Run.Arithmetic.Length == 0 && _health.CommonArithmetic() is { } arithmetic)
             Decide(new ChooseArithmetic(arithmetic));
         if (_inventory.Judge(Run, View, _now) is { } judgement)

@@ -5,10 +5,25 @@ namespace Elastic.Foundation;
 /// <summary>Files that are either complete or absent, and that survive a power cut once they are made durable.</summary>
 public static partial class DurableFile
 {
+    private const string Suffix = ".tmp";
+
+    /// <summary>A name for a file that is to become <paramref name="path"/>: on the same disk, and different each time.</summary>
+    public static string TemporaryPath(string path) => $"{path}.{Guid.NewGuid():N}{Suffix}";
+
+    /// <summary>
+    /// Removes the temporary files that a process left which died while it wrote, from a folder and those in it. To be called while no
+    /// other process writes there.
+    /// </summary>
+    public static void RemoveTemporaries(string folder)
+    {
+        foreach (var file in Directory.EnumerateFiles(folder, $"*{Suffix}", SearchOption.AllDirectories).Where(IsTemporary))
+            File.Delete(file);
+    }
+
     /// <summary>Writes through a temporary file and a rename. Survives the death of the process, not yet that of the machine.</summary>
     public static void Write(string path, ReadOnlySpan<byte> bytes)
     {
-        var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
+        var temporary = TemporaryPath(path);
         try
         {
             using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write))
@@ -55,6 +70,10 @@ public static partial class DurableFile
             _ = Close(descriptor);
         }
     }
+
+    // A file of somebody else that ends in the same way stays.
+    private static bool IsTemporary(string path) =>
+        Path.GetExtension(Path.GetFileNameWithoutExtension(path)) is ['.', .. var drawn] && Guid.TryParseExact(drawn, "N", out _);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);

@@ -33,6 +33,37 @@ public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void A_node_that_joins_costs_the_nodes_that_are_there_no_message()
+    {
+        Begin(1, A);
+        Sent(A);
+        for (var i = 0; i < 100; i++)
+        {
+            var node = new NodeId($"n{i}");
+            Enlist(node);
+            Survey(node, At(1).Current());
+        }
+
+        Assert.Empty(Sent(A));
+        Assert.Empty(Sent(new NodeId("n98")).Except(["OpenRun", "Survey", "compute"]));
+    }
+
+    [Fact]
+    public void An_order_of_a_later_term_than_the_supervisor_s_is_said_once_with_what_may_have_happened_to_the_database()
+    {
+        Recover(Journal(1));
+        var held = new HeldWork(Id.Job, new OrderId(4, 1), ComputeWork.KeyOf(1, 1), Version(1));
+        Enlist(A, works: [held with { Order = new OrderId(1, 1) }]);
+        Assert.Empty(Outputs.OfType<RunOutput.Notice>());
+        for (var i = 0; i < 3; i++)
+            Enlist(A, works: [held]);
+        var notice = Assert.Single(Outputs.OfType<RunOutput.Notice>()).Text;
+        Assert.StartsWith("a:7000 (a) has an order of term 4, and this supervisor has term 1: unless another seed has just taken over, "
+            + "the database is an older copy", notice);
+        Assert.EndsWith("where there is a newer copy of the database, stop the seeds and put it back", notice);
+    }
+
+    [Fact]
     public void Work_that_a_node_does_not_have_by_its_own_account_is_given_out_again_after_three_seconds()
     {
         Begin(1, A);
@@ -111,6 +142,43 @@ public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
         Assert.Contains("Release", Sent(A));
         After(1);
         Enlist(A, leaving: true);
+        Assert.Contains("Release", Sent(A));
+    }
+
+    // Two nodes had all of it when it finished, one has died since, and the one that came instead knows nothing of this run.
+    [Fact]
+    public void A_finished_run_lets_a_node_go_though_nobody_has_a_copy_of_what_it_has_and_orders_none()
+    {
+        Recover(Journal(4).TakeWhile(e => e is not RunEvent.RunFinished).SkipLast(1));
+        foreach (var node in new[] { A, B })
+        {
+            Enlist(node);
+            Survey(node, Coordinator.Run.Current());
+        }
+
+        Step(new RunInput.Answered(Scored(A, new VersionScore(4, 1, 4))));
+        Assert.Equal(Lifecycle.Finished, Coordinator.Lifecycle);
+        Step(new RunInput.Lost(B));
+        Enlist(C);
+        Enlist(A, leaving: true);
+        Assert.Contains("Release", Sent(A));
+        Assert.Empty(Sent(C));
+    }
+
+    [Fact]
+    public void A_node_that_came_after_the_run_failed_is_asked_what_it_has_and_so_lets_another_one_leave()
+    {
+        Begin(1, A);
+        Fail(Taken(A).OfType<WorkOrder>().First(o => o.Content is Compute), A, "the disk is full", WorkFailure.Permanent);
+        Assert.Equal(Lifecycle.Failed, Coordinator.Lifecycle);
+        Enlist(B);
+        Assert.Equal(["OpenRun", "Survey"], Sent(B).Where(s => s != "copy"));
+        Enlist(A, leaving: true);
+        Step(new RunInput.Reported(new NodeReport.RunIdle(A, Id)));
+        Assert.DoesNotContain("Release", Sent(A));
+        Survey(B, At(1).Current());
+        foreach (var (copy, set) in new[] { (0, Version(1)), (1, D("inner 0 0")), (5, D("inner 0 1")) })
+            Step(new RunInput.Answered(Answer(B, CopyWork.KeyOf(1, copy), new Copied(set))));
         Assert.Contains("Release", Sent(A));
     }
 

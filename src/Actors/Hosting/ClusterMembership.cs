@@ -22,8 +22,8 @@ internal sealed record MemberContext(
     Action<string> Say, Action<string> Refuse);
 
 /// <summary>
-/// This process's membership of the cluster. When the actor system ends unasked, because the process was downed or no seed was left,
-/// this class makes a fresh actor system in the same process, on the same port, which joins again.
+/// This process's membership of the cluster. When the actor system ends unasked, because the process was downed or no seed was left, or
+/// when an actor in it stops that must run, this class makes a fresh actor system in the same process, on the same port, which joins again.
 /// </summary>
 internal sealed class ClusterMembership : IAsyncDisposable
 {
@@ -118,13 +118,16 @@ internal sealed class ClusterMembership : IAsyncDisposable
                         return;
                     }
 
-                    Enter();
+                    var stopped = Enter();
                     _joined.TrySetResult();
                     attempt = 0;
-                    await Task.WhenAny(_system.WhenTerminated, Task.Delay(Timeout.Infinite, _ending.Token));
+                    var first = await Task.WhenAny(_system.WhenTerminated, stopped, Task.Delay(Timeout.Infinite, _ending.Token));
                     if (_ending.IsCancellationRequested)
                         return;
-                    _context.Say("this process is out of the cluster: joining again; its work goes on meanwhile");
+                    _context.Say(first == stopped
+                        ? $"{await stopped} has stopped, without which this process is of no use to the cluster: leaving, to join again; "
+                            + "log.txt in the data directory has the details"
+                        : "this process is out of the cluster: joining again; its work goes on meanwhile");
                 }
             }
             catch (Exception e)
@@ -162,18 +165,17 @@ internal sealed class ClusterMembership : IAsyncDisposable
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(_ending.Token);
         // The cluster admits nobody until it has removed a dead member: that may take as long as a worker waits before it gives up.
         timeout.CancelAfter(2 * _system.Settings.Config.GetTimeSpan("elastic.membership.worker-patience"));
-        string who = "";
+        Way? way = null;
         try
         {
-            var way = await _context.Contacts.FindAsync(Address, attempt, timeout.Token);
+            way = await _context.Contacts.FindAsync(Address, attempt, timeout.Token);
             var contacts = way.Members;
             if (way.AtMost is { } most)
                 timeout.CancelAfter(most);
-            who = string.Join(", ", contacts.Select(Contacts.NameOf));
             if (contacts.Count == 0)
                 return false;                                          // another seed is forming a cluster at this moment
             if (attempt == 0 && contacts[0] != Address)
-                _context.Say($"asking {who} to let this process in");
+                _context.Say($"asking {string.Join(", ", way.Named)} to let this process in");
             if (contacts is [var only] && only == Address)
                 await cluster.JoinAsync(Address, timeout.Token);
             else
@@ -182,9 +184,11 @@ internal sealed class ClusterMembership : IAsyncDisposable
         }
         catch (Exception e) when (e is ClusterJoinFailedException or OperationCanceledException or TimeoutException or ElasticException)
         {
-            if (!_ending.IsCancellationRequested)
-                _context.Say(e is ElasticException ? e.Message
-                    : $"no seed answers at {who} (attempt {attempt + 1}): is it running, and reachable from here? trying again");
+            if (e is ElasticException)
+                _context.Say(e.Message);
+            else if (way is not null && !_ending.IsCancellationRequested)
+                _context.Say($"no seed answers at {string.Join(", ", way.Named)} (attempt {attempt + 1}): "
+                    + $"{await _context.Contacts.DiagnoseAsync(way, _ending.Token)}; trying again");
             return false;
         }
     }
@@ -198,20 +202,40 @@ internal sealed class ClusterMembership : IAsyncDisposable
             .Select(m => mine.Refusal(NodeVersion.Parse(m.AppVersion.Version))).OfType<string>().FirstOrDefault();
     }
 
-    private void Enter()
+    // Makes the actors of a member, none of which may stop before the membership ends.
+    // Returns a task that ends with the name of one that has stopped all the same.
+    private Task<string> Enter()
     {
+        var stopped = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var system = _system;
+        // A member that leaves or was downed stops its actors one after the other: that is no failure.
+        Action<string> report = what =>
+        {
+            if (CoordinatedShutdown.Get(system).ShutdownReason is null && Cluster.Get(system).SelfMember.Status == MemberStatus.Up)
+                stopped.TrySetResult(what);
+        };
+        var watch = system.ActorOf(Props.Create(() => new EssentialActors(report)), "essential-actors");
         if (_context.Runs is { } runs)
-            _system.ActorOf(ClusterSingletonManager.Props(
+            Watched("the supervisors' singleton manager", system.ActorOf(ClusterSingletonManager.Props(
                 RunsActor.Props(runs), PoisonPill.Instance,
                 _context.Lease
-                    ? Membership.MembershipConfig.SeedSingleton(_system)
-                    : ClusterSingletonManagerSettings.Create(_system).WithRole("seed")), "runs");
-        var proxy = _system.ActorOf(
-            ClusterSingletonProxy.Props("/user/runs", ClusterSingletonProxySettings.Create(_system).WithRole("seed")), "runs-proxy");
-        _context.Readers.Region = ShardRegions.Start(_system, _context.Corpora);
+                    ? Membership.MembershipConfig.SeedSingleton(system)
+                    : ClusterSingletonManagerSettings.Create(system).WithRole("seed"))
+                .WithSupervisorStrategy(EssentialActors.Reporting(watch, "the actor that supervises the runs")), "runs"));
+        var proxy = Watched("the way to the supervisors", system.ActorOf(
+            ClusterSingletonProxy.Props("/user/runs", ClusterSingletonProxySettings.Create(system).WithRole("seed")), "runs-proxy"));
+        _context.Readers.Region = Watched("the region of the shard readers", ShardRegions.Start(system, _context.Corpora));
         _runs = proxy;
-        _system.ActorOf(Props.Create(() => new LinkActor(_agent!, proxy, _context.Say)), "link");
-        _context.Contacts.Enter(_system);
+        var link = Props.Create(() => new LinkActor(_agent!, proxy, _context.Say));
+        Watched("the link between node and cluster", system.ActorOf(link, "link"));
+        Watched("the watch over the seeds", _context.Contacts.Enter(system));
+        return stopped.Task;
+
+        IActorRef Watched(string what, IActorRef actor)
+        {
+            watch.Tell(new EssentialActors.Watch(actor, what));
+            return actor;
+        }
     }
 
     private async Task PauseAsync(int attempt)

@@ -9,8 +9,15 @@ namespace Elastic.Actors.Hosting;
 
 /// <summary>The members through which a process joins.</summary>
 /// <param name="Members">Only the process itself where it forms a new cluster.</param>
+/// <param name="Named">The same members, each under the one name that people know it by.</param>
 /// <param name="AtMost">How long to try; null for as long as joining may take.</param>
-internal sealed record Way(IReadOnlyList<Address> Members, TimeSpan? AtMost = null);
+internal sealed record Way(IReadOnlyList<Address> Members, IReadOnlyList<Endpoint> Named, TimeSpan? AtMost = null)
+{
+    public Way(IReadOnlyList<Address> members, TimeSpan? atMost = null)
+        : this(members, [.. members.Select(m => m.ToEndpoint())], atMost)
+    {
+    }
+}
 
 /// <summary>Decides which processes this one asks to let it into the cluster.</summary>
 /// <param name="asked">Seeds that the person named.</param>
@@ -20,6 +27,9 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
     // A process that listens at the address of a recent seed lets this one join within Answer, if it is that seed.
     private static readonly TimeSpan Knock = TimeSpan.FromSeconds(1), Answer = TimeSpan.FromSeconds(3);
     private const int Knocks = 2;
+
+    // A database server that restarts is back sooner. Leaving costs its nodes some seconds once the database is back.
+    private static readonly TimeSpan WithoutDatabase = TimeSpan.FromSeconds(30);
 
     // Seeds seen in the cluster: where the person named one of three, this list adds the other two. Several threads use it, hence the lock.
     private readonly HashSet<Address> _seen = [];
@@ -35,7 +45,7 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
     public async Task<Way> FindAsync(Address self, int attempt, CancellationToken cancel)
     {
         if (registry is null)
-            return new(Others(self, _asked) is { Count: > 0 } others ? others : [self]);
+            return await OthersAsync(self, [], cancel) is { Members.Count: > 0 } others ? others : new([self]);
         try
         {
             // The database decides, not the command line: a seed that only the person named may have stopped long ago.
@@ -46,7 +56,7 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
                 return new(listening, Answer);
             if (up.Count == 0 && await registry.TryFormAsync(NameOf(self), cancel))
                 return new([self]);
-            return new(Others(self, [.. _asked, .. AddressesOf(up)]));
+            return await OthersAsync(self, AddressesOf(up), cancel);
         }
         catch (Exception e) when (e is DbException or TimeoutException)
         {
@@ -54,8 +64,16 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
         }
     }
 
+    /// <summary>Why nobody let this process in, for people.</summary>
+    public async Task<string> DiagnoseAsync(Way way, CancellationToken cancel)
+    {
+        var whys = await Task.WhenAll(way.Named.Select(seed => SeedDiagnosis.OfAsync(seed, transport, cancel)));
+        return whys is [var only] ? only : string.Join("; ", way.Named.Zip(whys, (seed, why) => $"{seed}: {why}"));
+    }
+
     /// <summary>Begins to learn seeds, after the process has joined; on a seed, also reports in the database that it is up.</summary>
-    public void Enter(ActorSystem system) => system.ActorOf(Props.Create(() => new SeedWatch(this, registry)), "contacts");
+    public IActorRef Enter(ActorSystem system) => system.ActorOf(
+        Props.Create(() => new SeedWatch(this, registry, WithoutDatabase)), "contacts");
 
     /// <summary>Removes this seed from the database when the process leaves for good.</summary>
     public async Task LeaveAsync(Address self)
@@ -101,9 +119,15 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
         return [.. known.Where((_, i) => listens[i]).Select(seed => seed.ToAddress(transport))];
     }
 
-    private List<Address> Others(Address self, IEnumerable<Address> known)
+    // Asks a seed that a person named under all names that it may have; the other ones said their own names.
+    private async Task<Way> OthersAsync(Address self, IEnumerable<Address> up, CancellationToken cancel)
     {
+        List<Address> named;
         lock (_gate)
-            return [.. known.Concat(_seen).Where(a => a != self).Distinct()];
+            named = [.. _asked.Concat(up).Concat(_seen).Where(a => a != self).Distinct()];
+        var aliases = await Task.WhenAll(_asked.Where(a => a != self).Select(a => SeedNames.OfAsync(a.ToEndpoint(), cancel)));
+        return new(
+            [.. named.Concat(aliases.SelectMany(a => a).Select(seed => seed.ToAddress(transport))).Where(a => a != self).Distinct()],
+            [.. named.Select(a => a.ToEndpoint())]);
     }
 }

@@ -13,11 +13,17 @@ namespace Elastic.Actors.Hosting;
 /// </summary>
 internal sealed class LinkActor : ReceiveActor
 {
+    private readonly HashSet<Type> _unsendable = [];
+
     /// <param name="runs">The reference to the <c>runs</c> singleton.</param>
-    /// <param name="say">Tells the person at this process what could not be sent.</param>
+    /// <param name="say">Tells the person at this process what happens.</param>
     public LinkActor(IActorRef agent, IActorRef runs, Action<string> say)
     {
-        Receive<UnsentMessage>(unsent => say(unsent.Why));
+        Receive<UnsendableMessage>(unsendable =>
+        {
+            if (_unsendable.Add(unsendable.Message.GetType()))
+                say($"{unsendable}; nobody gets it, and what waits for it waits in vain: report this, with log.txt of the data directory");
+        });
         Receive<NodeCommand>(agent.Tell);
         Receive<WorkOrder>(agent.Tell);
         Receive<NodeNews>(agent.Tell);
@@ -26,5 +32,5 @@ internal sealed class LinkActor : ReceiveActor
     }
 
     /// <inheritdoc/>
-    protected override void PreStart() => Context.System.EventStream.Subscribe(Self, typeof(UnsentMessage));
+    protected override void PreStart() => Context.System.EventStream.Subscribe(Self, typeof(UnsendableMessage));
 }

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Diagnostics;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
@@ -8,7 +9,8 @@ namespace Elastic.Actors.Hosting;
 
 /// <summary>
 /// Learns the cluster's seeds. On a seed it also reports this seed as up in the database, and reads which others are: when two clusters
-/// share one database, because their seeds could not see each other in it for a while, the processes of one join the other.
+/// share one database, because their seeds could not see each other in it for a while, the processes of one join the other. A seed that
+/// cannot reach the database any more leaves the cluster: it can supervise nothing, and while it is the oldest member, no other seed may.
 /// </summary>
 internal sealed class SeedWatch : ReceiveActor, IWithTimers
 {
@@ -17,11 +19,15 @@ internal sealed class SeedWatch : ReceiveActor, IWithTimers
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Cluster _cluster = Cluster.Get(Context.System);
+    private readonly TimeSpan _patience;
+    private long _reached = Stopwatch.GetTimestamp();
     private int _foreignLooks;
 
     /// <param name="registry">Null on a worker.</param>
-    public SeedWatch(Contacts contacts, SeedRegistry? registry)
+    /// <param name="patience">How long a seed stays in the cluster without its database.</param>
+    public SeedWatch(Contacts contacts, SeedRegistry? registry, TimeSpan patience)
     {
+        _patience = patience;
         Receive<ClusterEvent.CurrentClusterState>(state => state.Members.ToList().ForEach(contacts.Note));
         Receive<ClusterEvent.MemberUp>(up => contacts.Note(up.Member));
         ReceiveAsync<Beat>(async _ =>
@@ -48,10 +54,16 @@ internal sealed class SeedWatch : ReceiveActor, IWithTimers
         {
             await registry.BeatAsync(self, CancellationToken.None);
             Judge(await registry.OthersAsync(self, CancellationToken.None));
+            _reached = Stopwatch.GetTimestamp();
         }
         catch (Exception e) when (e is DbException or TimeoutException)
         {
-            // While the database is down, a new seed cannot read the list either.
+            // While the database is down for all, a new seed cannot read the list either.
+            if (Stopwatch.GetElapsedTime(_reached) < _patience)
+                return;
+            _log.Error(e, "the database was not reached for {0} s: this seed leaves the cluster, so that another one may supervise, and "
+                + "joins again when it reaches the database", _patience.TotalSeconds);
+            _cluster.Down(_cluster.SelfAddress);
         }
     }
 

@@ -9,7 +9,8 @@ internal enum Standing { Joining, Up, Gone }
 /// <param name="Node">With its incarnation: host:port#uid.</param>
 /// <param name="Heard">The observing node itself gets the member's heartbeats; what other nodes say about the member is ignored.</param>
 /// <param name="SawNewest">The member has seen the newest membership, so that it lives and some node reaches it.</param>
-internal sealed record Peer(string Node, bool Seed, Standing Standing, bool Heard, bool SawNewest);
+/// <param name="Refuses">Its port refuses connections: the member's process has ended, and no longer silence makes it more certain.</param>
+internal sealed record Peer(string Node, bool Seed, Standing Standing, bool Heard, bool SawNewest, bool Refuses = false);
 
 /// <summary>The cluster as one node sees it at one moment.</summary>
 /// <param name="Self">This node; it hears itself, and is not among the peers before it has joined.</param>

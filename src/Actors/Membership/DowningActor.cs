@@ -1,6 +1,11 @@
+using System.Globalization;
+using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
+using Akka.Remote;
+using Elastic.Actors.Hosting;
+using Elastic.Foundation;
 using Elastic.Storage;
 using static Akka.Cluster.ClusterEvent;
 
@@ -9,11 +14,18 @@ namespace Elastic.Actors.Membership;
 /// <summary>Shows the cluster to <see cref="SeedDowning"/> or <see cref="WorkerDowning"/> a few times a second, and obeys.</summary>
 internal sealed class DowningActor : ReceiveActor, IWithTimers
 {
+    // Two connections a second to each other seed cost nothing to speak of, and add at most this to the time without a supervisor.
+    private static readonly TimeSpan TryEach = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan BetweenTries = TimeSpan.FromMilliseconds(100), MostOfATry = TimeSpan.FromSeconds(1);
+
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CancellationTokenSource _stopped = new();
 
     // Addresses of the newest picture. A node that came back at the same address after the decision has another name, and is left alone.
     private readonly Dictionary<string, Address> _addresses = [];
+
+    // Seeds whose ports are being tried, and those whose ports refused: their processes have ended.
+    private readonly HashSet<string> _trying = [], _refusing = [];
     private readonly Cluster _cluster;
     private readonly MembershipSettings _settings;
     private readonly DownedSeeds? _downed;
@@ -33,6 +45,13 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
 
         Receive<Tick>(_ => _cluster.SendCurrentClusterState(Self));
         Receive<CurrentClusterState>(Observe);
+        Receive<TryPorts>(_ => _cluster.State.Members.Where(m => m.HasRole("seed")).ToList().ForEach(m => Try(m.UniqueAddress)));
+        Receive<Tried>(tried =>
+        {
+            _trying.Remove(tried.Node);
+            if (tried.Refuses && _addresses.ContainsKey(tried.Node) && _refusing.Add(tried.Node))
+                _log.Warning("the process of {0} has ended: its port refuses connections", tried.Node);
+        });
         Receive<Judged>(judged =>
         {
             _judging = false;
@@ -70,8 +89,10 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
     protected override void PreStart()
     {
         Timers.StartPeriodicTimer("tick", new Tick(), _settings.TickInterval);
-        if (_downed is not null)
-            Timers.StartPeriodicTimer("look-up", new LookUp(), _settings.VerdictPollInterval);
+        if (_downed is null)
+            return;
+        Timers.StartPeriodicTimer("try-ports", new TryPorts(), TryEach);
+        Timers.StartPeriodicTimer("look-up", new LookUp(), _settings.VerdictPollInterval);
     }
 
     /// <inheritdoc/>
@@ -93,7 +114,7 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
                 break;
             case DowningDecision.Judge judge:
                 _judging = true;
-                _ = _downed!.DownAsync(_self, judge.Seeds, _stopped.Token)
+                _ = _downed!.DownAsync(_self, judge.Seeds, [.. judge.Seeds.Where(_refusing.Contains).Select(OwnerOf)], _stopped.Token)
                     .PipeTo(Self, success: other => new Judged(judge.Nodes, other), failure: e => new NotJudged(e));
                 break;
             case DowningDecision.End end:
@@ -101,6 +122,41 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
                 break;
         }
     }
+
+    // A port that refuses says what silence does not: nobody listens there any more. Akka does not report it.
+    private void Try(UniqueAddress seed)
+    {
+        var node = NameOf(seed);
+        if (node == _self || _refusing.Contains(node) || !_trying.Add(node))
+            return;
+        _ = RefusesAsync(seed.Address.ToEndpoint(), _stopped.Token).PipeTo(
+            Self, success: refuses => new Tried(node, refuses), failure: _ => new Tried(node, false));
+    }
+
+    // True for two refusals in a row: a process that begins anew listens in a moment.
+    private static async Task<bool> RefusesAsync(Endpoint endpoint, CancellationToken cancel)
+    {
+        for (var attempt = 0; attempt < 2; attempt++)
+        {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            limit.CancelAfter(MostOfATry);
+            try
+            {
+                // Nothing is sent, so that it does not matter what the port speaks.
+                (await Transport.Plain.ConnectAsync(endpoint, limit.Token)).Dispose();
+                return false;
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
+            {
+                await Task.Delay(BetweenTries, cancel);
+            }
+        }
+
+        return true;
+    }
+
+    // As Akka names the owner of the singleton's lease.
+    private string OwnerOf(string node) => _addresses[node].HostPort();
 
     private void LookUpOurselves()
     {
@@ -125,8 +181,13 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
         _log.Warning("downing {0}, silent for too long", string.Join(", ", nodes));
         foreach (var node in nodes)
         {
-            if (_addresses.TryGetValue(node, out var address))
-                _cluster.Down(address);
+            if (!_addresses.TryGetValue(node, out var address))
+                continue;
+            // Akka removes a downed member once its own failure detector has missed the member, or at once where it is quarantined.
+            if (_refusing.Contains(node))
+                ((IRemoteActorRefProvider)_cluster.System.Provider).Quarantine(address, int.Parse(node[(node.LastIndexOf('#') + 1)..],
+                    NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture));
+            _cluster.Down(address);
         }
     }
 
@@ -144,6 +205,7 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
         _addresses.Clear();
         foreach (var member in state.Members)
             _addresses[NameOf(member.UniqueAddress)] = member.Address;
+        _refusing.IntersectWith(_addresses.Keys);
         return new ClusterPicture(_self, [.. state.Members.OrderBy(m => m.Address, Member.AddressOrdering).Select(m => new Peer(
             NameOf(m.UniqueAddress),
             m.HasRole("seed"),
@@ -153,15 +215,21 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
                 MemberStatus.Up or MemberStatus.Leaving => Standing.Up,
                 _ => Standing.Gone,
             },
-            m.UniqueAddress.Equals(_cluster.SelfUniqueAddress) || _cluster.FailureDetector.IsAvailable(m.Address),
-            state.SeenBy.Contains(m.Address)))]);
+            m.UniqueAddress.Equals(_cluster.SelfUniqueAddress)
+                || (_cluster.FailureDetector.IsAvailable(m.Address) && !_refusing.Contains(NameOf(m.UniqueAddress))),
+            state.SeenBy.Contains(m.Address), _refusing.Contains(NameOf(m.UniqueAddress))))]);
     }
 
-    private static string NameOf(UniqueAddress node) => $"{node.Address.Host}:{node.Address.Port}#{node.Uid}";
+    private static string NameOf(UniqueAddress node) =>
+        string.Create(CultureInfo.InvariantCulture, $"{node.Address.Host}:{node.Address.Port}#{node.Uid}");
 
     private sealed record Tick;
 
     private sealed record LookUp;
+
+    private sealed record TryPorts;
+
+    private sealed record Tried(string Node, bool Refuses);
 
     private sealed record Judged(IReadOnlyList<string> Nodes, string? Judge);
 

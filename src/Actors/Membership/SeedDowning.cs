@@ -15,6 +15,9 @@ namespace Elastic.Actors.Membership;
 /// </remarks>
 internal sealed class SeedDowning(MembershipSettings settings)
 {
+    // For all that died together to be seen as dead, and be judged once.
+    private static readonly TimeSpan EndedAfter = TimeSpan.FromMilliseconds(250);
+
     private HashSet<string> _silent = [];
     private TimeSpan _changed;
     private TimeSpan _firstSilent;
@@ -34,8 +37,11 @@ internal sealed class SeedDowning(MembershipSettings settings)
         if (silent.Count == 0 || !picture.IsMember)
             return new Wait();
 
-        var turn = Turn(picture) * settings.StandbyDelay + (IsMinority(picture) ? settings.MinorityDelay : TimeSpan.Zero);
-        if (now - _changed < settings.StableAfter + turn && now - _firstSilent < settings.StableAfter + settings.UnstableAfter + turn)
+        // Where processes have ended there is no other side that could go on instead.
+        var ended = silent.All(p => p.Refuses);
+        var turn = Turn(picture) * settings.StandbyDelay + (!ended && IsMinority(picture) ? settings.MinorityDelay : TimeSpan.Zero);
+        if (now - _changed < (ended ? EndedAfter : settings.StableAfter) + turn
+            && now - _firstSilent < settings.StableAfter + settings.UnstableAfter + turn)
             return new Wait();
         var nodes = silent.Select(p => p.Node).ToList();
         var seeds = silent.Where(p => p.Seed).Select(p => p.Node).ToList();

@@ -13,7 +13,8 @@ namespace Elastic.Actors.Membership;
 /// <remarks>
 /// The time-to-live (<c>heartbeat-timeout</c>) runs on the database's clock. This class measures only durations, from before it sends a
 /// statement, so that the owner gives the lease up before the database frees the row, whatever the clocks say. The owner gives up one
-/// <c>heartbeat-interval</c> early, so that what relies on the lease stops in time.
+/// <c>heartbeat-interval</c> early, so that what relies on the lease stops in time. A row whose expiry is further away than two
+/// times-to-live was written before that clock was set back: it is free, too, or a dead owner would keep it until the clock has caught up.
 /// </remarks>
 public sealed class SqlLease : Lease
 {
@@ -59,7 +60,7 @@ public sealed class SqlLease : Lease
                 $"""
                 INSERT INTO elastic_leases (name, owner, expires) VALUES (@name, @owner, {now} + @ttl)
                 ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires = excluded.expires
-                WHERE elastic_leases.owner = excluded.owner OR elastic_leases.expires <= {now}
+                WHERE elastic_leases.owner = excluded.owner OR elastic_leases.expires <= {now} OR elastic_leases.expires > {now} + 2 * @ttl
                 """, token, ("name", Settings.LeaseName), ("owner", Settings.OwnerName), ("ttl", (long)TimeToLive.TotalMilliseconds));
             return (rows == 1, sent);
         }, _terminated.Token);

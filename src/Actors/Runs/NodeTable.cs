@@ -91,13 +91,19 @@ internal sealed class NodeTable(TimeProvider time)
 
     public IEnumerable<NodeId> Of(IActorRef link) => _nodes.Where(n => n.Value.Link.Equals(link)).Select(n => n.Key);
 
-    /// <summary>Gives a node up.</summary>
+    /// <summary>True where the node has said that it leaves: its end is what it announced.</summary>
+    public bool IsLeaving(NodeId node) => _nodes.TryGetValue(node, out var known) && known.Report.Leaving;
+
+    /// <summary>Gives a node up. One that was leaving is gone for good, and forgotten at once.</summary>
     /// <returns>False when it was given up before.</returns>
     public bool Lose(NodeId node)
     {
         if (!_nodes.TryGetValue(node, out var known) || known.IsLost)
             return false;
-        _nodes[node] = known with { IsLost = true };
+        if (known.Report.Leaving)
+            _nodes.Remove(node);
+        else
+            _nodes[node] = known with { IsLost = true };
         return true;
     }
 

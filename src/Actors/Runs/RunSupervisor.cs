@@ -71,7 +71,6 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             Fail($"run {_id.Name} was deleted");
             Context.Stop(Self);
         });
-        Command<UnsentMessage>(unsent => Fail(unsent.Why));
         Command<Tick>(_ => Step(new RunInput.Tick(), shows: false));
         Command<Status.Failure>(failure => GiveUp(
             $"the database cannot be reached ({failure.Cause.GetBaseException().Message})", failure.Cause));
@@ -80,6 +79,11 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             Context.Watch(Sender);
             _watchers.Add(Sender);
             Publish();
+        });
+        Command<UnsendableMessage>(unsendable =>
+        {
+            if (RunOf(unsendable.Message) == _id)
+                Fail($"{unsendable}; the run cannot go on without it");
         });
         Command<RunWatch.Look>(_ => Sender.Tell(_coordinator.Show()));
         Command<Terminated>(ended => _watchers.Remove(ended.ActorRef));
@@ -98,6 +102,13 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 
     /// <inheritdoc cref="RunSupervisor"/>
     public static Props Props(RunId id, SupervisorContext context) => Akka.Actor.Props.Create(() => new RunSupervisor(id, context));
+
+    /// <inheritdoc/>
+    protected override void PreStart()
+    {
+        Context.System.EventStream.Subscribe(Self, typeof(UnsendableMessage));
+        base.PreStart();
+    }
 
     /// <inheritdoc/>
     protected override void PostStop()
@@ -138,6 +149,13 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     }
 
     private TimeSpan Now => Stopwatch.GetElapsedTime(_began);
+
+    private static RunId? RunOf(object message) => message switch
+    {
+        WorkOrder order => new RunId(order.Job.Value),
+        NodeCommand command => command.RunId,
+        _ => null,
+    };
 
     private void Answered(WorkResult result)
     {

@@ -99,7 +99,6 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             _runs.Names(id => !Context.Child($"{SupervisorPrefix}{id}").IsNobody()), asked.After)));
         Receive<RunsQuery.Nodes>(asked => Sender.Tell(RunsAnswer.Nodes.Page(
             _nodes.Views(), asked.After, Cluster.Get(Context.System).SelfAddress.ToString())));
-        Receive<UnsentMessage>(Unsent);
     }
 
     /// <inheritdoc/>
@@ -118,7 +117,6 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             (node, incarnation) => self.Tell(new LivenessBegan(node, incarnation)),
             (node, incarnation, why) => self.Tell(new LivenessEnded(node, incarnation, why)));
         Timers.StartPeriodicTimer(Look.Instance, Look.Instance, LookAround, LookAround);
-        Context.System.EventStream.Subscribe(Self, typeof(UnsentMessage));
         ListRuns();
     }
 
@@ -171,14 +169,6 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             else
                 Start(start, sender);
         }
-    }
-
-    // A run whose message cannot be sent would wait for ever: it fails with the reason.
-    private void Unsent(UnsentMessage unsent)
-    {
-        _log.Error("{0}", unsent.Why);
-        if (unsent.Run is { } run)
-            Forward(run.Value, unsent);
     }
 
     // Starts of the name wait meanwhile. Once the run is not in the list any more, no seed makes a supervisor for it.
@@ -275,10 +265,13 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     // Gives a node up on mere suspicion: if the node lives, its next heartbeat brings it back, and its work has given the same bytes.
     private void Lose(NodeId node, string why)
     {
-        var address = _nodes.AddressOf(node);
+        var (address, leaving) = (_nodes.AddressOf(node), _nodes.IsLeaving(node));
         if (!_nodes.Lose(node))
             return;
-        _log.Warning("node {0} ({1}) is given up: {2}", address, node, why);
+        if (leaving)
+            why = "it has left, as it said";
+        _log.Log(leaving ? LogLevel.InfoLevel : LogLevel.WarningLevel, null, "node {0} ({1}) is {2}: {3}",
+            address, node, leaving ? "gone" : "given up", why);
         _context.Supervisors.Observations.Record(new Messages.Observations.NodeLost(node, why));
         foreach (var run in Supervisors)
             run.Tell(new NodeLost(node));

@@ -1,4 +1,7 @@
+using System.Collections.Concurrent;
+using System.Runtime.Serialization;
 using Akka.Actor;
+using Akka.Event;
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
@@ -9,25 +12,6 @@ using Elastic.Storage;
 using Hyperion.Internal;
 
 namespace Elastic.Actors.Serialization;
-
-/// <summary>
-/// A message that was too large to be sent. Published to the actor system's events, because nobody waits for what Akka.Remote serializes:
-/// the person at the process is told, and the run that it belongs to fails.
-/// </summary>
-internal sealed record UnsentMessage(object Message, int Bytes) : INoSerializationVerificationNeeded
-{
-    public string Why =>
-        $"a {Message.GetType().Name} of {Bytes} bytes cannot be sent: the control plane takes {ElasticSerializer.MostBytes} bytes at most; "
-        + "this is a defect of Elastic, please report it";
-
-    /// <summary>The run that the message belongs to; null where it belongs to none.</summary>
-    public RunId? Run => Message switch
-    {
-        NodeCommand command => command.RunId,
-        WorkOrder order => new RunId(order.Job.Value),
-        _ => null,
-    };
-}
 
 /// <summary>Elastic's messages on the wire (<see cref="WireCodec"/>), for Akka.</summary>
 public sealed class ElasticSerializer(ExtendedActorSystem system) : Akka.Serialization.Serializer(system)
@@ -41,6 +25,8 @@ public sealed class ElasticSerializer(ExtendedActorSystem system) : Akka.Seriali
     // Older versions wrote events to the journal with this serializer. Their rows carry its id, so Akka asks it to read them.
     private const string OldEvents = "Elastic.Messages.Runs.RunEvent+";
 
+    // Types that were reported: a message that cannot be sent is tried again and again. Any thread writes messages.
+    private readonly ConcurrentDictionary<Type, bool> _reported = [];
     private readonly WireCodec _codec = new(typeof(WorkKind).Assembly);
 
     /// <summary>Called with each message that is written, and its bytes, for measurements. Called on any thread.</summary>
@@ -59,9 +45,12 @@ public sealed class ElasticSerializer(ExtendedActorSystem system) : Akka.Seriali
         Written?.Invoke(obj, bytes.Length);
         if (bytes.Length <= MostBytes)
             return bytes;
-        var unsent = new UnsentMessage(obj, bytes.Length);
-        system.EventStream.Publish(unsent);
-        throw new InvalidDataException(unsent.Why);
+        // Akka drops the message and keeps the connection only for this type of exception.
+        var unsendable = new UnsendableMessage(obj, $"it has {bytes.Length} bytes, and at most {MostBytes} can be sent");
+        if (_reported.TryAdd(obj.GetType(), true))
+            system.Log.Error("{0}", unsendable);
+        system.EventStream.Publish(unsendable);
+        throw new SerializationException(unsendable.ToString());
     }
 
     /// <inheritdoc/>

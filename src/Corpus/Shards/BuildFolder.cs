@@ -6,7 +6,7 @@ namespace Elastic.Corpus;
 /// A folder that is filled under another name and renamed when complete. The next build removes what a crash leaves behind:
 /// a living builder holds a lock file beside its folder, and the operating system releases the lock of a dead one.
 /// </summary>
-internal sealed class BuildFolder : IDisposable
+public sealed class BuildFolder : IDisposable
 {
     private const string Infix = ".building-";
     private const string LockSuffix = ".lock";
@@ -21,9 +21,7 @@ internal sealed class BuildFolder : IDisposable
         var parent = Path.GetDirectoryName(_target)
             ?? throw new ElasticException($"{target} cannot be a corpus folder: name a folder inside another");
         Directory.CreateDirectory(parent);
-        // Also removes those of other corpora, which may never be built again.
-        foreach (var lockFile in Directory.GetFiles(parent, "*" + Infix + "*" + LockSuffix))
-            RemoveIfDead(lockFile);
+        RemoveDead(parent);
         Current = _target + Infix + Guid.NewGuid().ToString("n");
         // The lock file is made before the folder and deleted after it, so no folder is ever left without one.
         _lock = new FileStream(Current + LockSuffix, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
@@ -32,6 +30,13 @@ internal sealed class BuildFolder : IDisposable
 
     /// <summary>The folder's path until it is complete.</summary>
     public string Current { get; }
+
+    /// <summary>Removes what builders that died have left among the corpora, whichever they built: nobody may build them again.</summary>
+    public static void RemoveDead(string corpora)
+    {
+        foreach (var lockFile in Directory.GetFiles(corpora, "*" + Infix + "*" + LockSuffix))
+            RemoveIfDead(lockFile);
+    }
 
     /// <summary>Renames the folder. Where another builder was faster, its folder stays: the same inputs give the same bytes.</summary>
     /// <exception cref="ElasticException">Something other than a corpus has the name.</exception>

@@ -16,7 +16,7 @@ public static class JournalAudit
             throw new ElasticException(
                 $"there is no journal {paths.Journal}: " +
                 "name the data directory of the run with --data-dir, or its database with --database");
-        var address = DatabaseAddress.Parse(database, paths.Root);
+        var address = DatabaseAddress.Parse(database, paths.Root).ReadOnly();
         try
         {
             return await RunAsync(

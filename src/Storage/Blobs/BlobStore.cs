@@ -32,8 +32,7 @@ public sealed class BlobStore
         if (readOnly)
             return;
         Directory.CreateDirectory(folder);
-        foreach (var leftover in Directory.EnumerateFiles(folder, "*.tmp", SearchOption.AllDirectories))
-            File.Delete(leftover);
+        DurableFile.RemoveTemporaries(folder);
     }
 
     /// <summary>Where the blob is, or would be.</summary>
@@ -102,7 +101,7 @@ public sealed class BlobStore
     {
         var path = PathOf(digest);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        return $"{path}.{Guid.NewGuid():N}.tmp";
+        return DurableFile.TemporaryPath(path);
     }
 
     /// <summary>Makes a file the blob, whose digest the caller has verified; otherwise as <see cref="Put"/>.</summary>

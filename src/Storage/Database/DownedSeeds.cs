@@ -12,11 +12,13 @@ public sealed class DownedSeeds(DatabaseAddress database)
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
 
     /// <summary>Enters <paramref name="seeds"/>, unless <paramref name="judge"/> is on the list itself. Asking again is safe.</summary>
+    /// <param name="ended">Owners of leases whose processes have ended: their leases are free at once, not a time-to-live later.</param>
     /// <returns>Null when it is done; else who downed the judge.</returns>
     /// <exception cref="DbException">The database is down: nothing is known.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>
-    public Task<string?> DownAsync(string judge, IReadOnlyCollection<string> seeds, CancellationToken cancel) =>
-        database.CallAsync(Deadline, (connection, token) => DownAsync(connection, judge, seeds, token), cancel);
+    public Task<string?> DownAsync(
+        string judge, IReadOnlyCollection<string> seeds, IReadOnlyCollection<string> ended, CancellationToken cancel) =>
+        database.CallAsync(Deadline, (connection, token) => DownAsync(connection, judge, seeds, ended, token), cancel);
 
     /// <summary>Who downed <paramref name="seed"/>; null for nobody.</summary>
     /// <exception cref="DbException">The database is down: nothing is known.</exception>
@@ -25,7 +27,8 @@ public sealed class DownedSeeds(DatabaseAddress database)
         database.CallAsync(Deadline, (connection, token) => JudgeOfAsync(connection, seed, token), cancel);
 
     private async Task<string?> DownAsync(
-        DbConnection connection, string judge, IReadOnlyCollection<string> seeds, CancellationToken cancel)
+        DbConnection connection, string judge, IReadOnlyCollection<string> seeds, IReadOnlyCollection<string> ended,
+        CancellationToken cancel)
     {
         // Exclusive: otherwise both sides could look before either has written.
         await using var transaction = await database.BeginExclusiveAsync(connection, cancel);
@@ -38,6 +41,8 @@ public sealed class DownedSeeds(DatabaseAddress database)
                 "ON CONFLICT (node) DO NOTHING",
                 cancel, ("node", seed), ("judge", judge));
         }
+        foreach (var owner in ended)
+            await connection.ExecuteAsync("DELETE FROM elastic_leases WHERE owner = @owner", cancel, ("owner", owner));
         await transaction.CommitAsync(cancel);
         return null;
     }

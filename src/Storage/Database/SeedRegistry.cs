@@ -4,7 +4,8 @@ namespace Elastic.Storage;
 
 /// <summary>
 /// The seeds that are up, in the database: so seeds find each other, and only one of them forms a cluster when there is none. A seed counts
-/// as up for a while after its last beat, by the database's clock.
+/// as up for a while after its last beat, by the database's clock. A beat in the future was written before that clock was set back: it
+/// counts for nothing, and a seed that lives beats again within a second.
 /// </summary>
 public sealed class SeedRegistry(DatabaseAddress database)
 {
@@ -60,8 +61,8 @@ public sealed class SeedRegistry(DatabaseAddress database)
     {
         var others = await connection.ScalarAsync(
             $"SELECT {(database.Kind == DatabaseKind.Sqlite ? "group_concat(address)" : "string_agg(address, ',')")} " +
-            $"FROM elastic_seeds WHERE address <> @address AND seen > {database.Now()} - @within",
-            cancel, ("address", self), ("within", (long)within.TotalMilliseconds));
+            $"FROM elastic_seeds WHERE address <> @address AND seen > {database.Now()} - @within AND seen <= {database.Now()} + @ahead",
+            cancel, ("address", self), ("within", (long)within.TotalMilliseconds), ("ahead", (long)Believed.TotalMilliseconds));
         return others is string list ? [.. list.Split(',').Order(StringComparer.Ordinal)] : [];
     }
 

@@ -38,6 +38,25 @@ public sealed class DowningSpecs(ITestOutputHelper output)
         Assert.Equal(3, cluster.Homes.Count);
     }
 
+    // With a failure detector that misses nobody, so that only the port can tell.
+    [Fact]
+    public async Task A_seed_whose_port_refuses_is_removed_and_replaced_though_nobody_has_missed_it_yet()
+    {
+        const string patient = "akka.cluster.failure-detector.acceptable-heartbeat-pause = 1 hour";
+        await using var cluster = new LoopbackCluster();
+        var first = await cluster.StartAsync("127.0.0.2", "seed", null, settings: patient);
+        var second = await cluster.StartAsync("127.0.0.3", "seed", first, settings: patient);
+        var worker = await cluster.StartAsync("127.0.0.1", "worker", first, settings: patient);
+        await LoopbackCluster.UntilMembersAsync(second, first, second, worker);
+        await cluster.UntilHomeAsync(first);
+
+        var watch = Stopwatch.StartNew();
+        await LoopbackCluster.KillAsync(first);
+        await cluster.UntilHomeAsync(second);
+        Say("the seed with the singleton is killed (of two): the singleton runs at the other", watch);
+        await LoopbackCluster.UntilMembersAsync(worker, second, worker);
+    }
+
     [Fact]
     public async Task When_the_network_splits_the_larger_part_of_the_seeds_goes_on_and_the_other_side_ends()
     {

@@ -72,6 +72,18 @@ public sealed class DowningTests
         Assert.Equal(expectedSeconds, at);
     }
 
+    [Theory]
+    [InlineData("S1", "S1 S2 xS3 W1", 0.5)]
+    [InlineData("S2", "xS1 S2 W1", 0.5)]                    // half of the seeds, and no other half could go on
+    [InlineData("S2", "S1 S2 xS3 W1", 2)]                   // the second one, if the first one has not
+    [InlineData("S1", "S1 S2 xS3 -W1", 2)]                  // what is only silent may come back
+    public void Seeds_whose_processes_have_ended_are_judged_without_waiting_for_them(string self, string members, double expectedSeconds)
+    {
+        var (at, act) = FirstAct(new SeedDowning(Settings).Observe, _ => Cluster(self, members))!.Value;
+        Assert.Equal(members.Split(' ').Where(m => m[0] == 'x').Select(m => m[1..]), Assert.IsType<Judge>(act).Seeds);
+        Assert.Equal(expectedSeconds, at);
+    }
+
     [Fact]
     public void A_seed_that_is_still_joining_judges_when_no_other_is_left()
     {
@@ -150,14 +162,15 @@ public sealed class DowningTests
             Assert.Equal(names.Where(n => OnA(n) == OnA(survivors[0])), survivors);
         });
 
-    // "S1 -S2 -W1! S3? -W2*": seeds and workers in the order of their addresses;
-    // - silent, ! downed, ? joining, * has seen the newest membership.
+    // "S1 -S2 -W1! S3? -W2* xS4": seeds and workers in the order of their addresses;
+    // - silent, x ended, ! downed, ? joining, * has seen the newest membership.
     private static ClusterPicture Cluster(string self, string members) => new(self, [.. members.Split(' ').Select(m => new Peer(
-        m.Trim('-', '!', '?', '*'),
+        m.Trim('-', 'x', '!', '?', '*'),
         m.Contains('S', StringComparison.Ordinal),
         m.EndsWith('!') ? Standing.Gone : m.EndsWith('?') ? Standing.Joining : Standing.Up,
-        !m.StartsWith('-'),
-        !m.StartsWith('-') || m.EndsWith('*')))]);
+        m[0] is not ('-' or 'x'),
+        m[0] is not ('-' or 'x') || m.EndsWith('*'),
+        m.StartsWith('x')))]);
 
     // Half-second ticks over a minute: what is done first, and when.
     private static (double At, DowningDecision Act)? FirstAct(

@@ -30,13 +30,15 @@ internal sealed class LoopbackCluster : IAsyncDisposable
 
     /// <summary>Starts a node and waits until it is up; without <paramref name="through"/> it forms a cluster of its own.</summary>
     /// <param name="host">Of 127.0.0.0/8; the lowest one is Akka's leader.</param>
-    public async Task<Cluster> StartAsync(string host, string role, Cluster? through, int port = 0)
+    /// <param name="settings">Settings of Akka, above all others.</param>
+    public async Task<Cluster> StartAsync(string host, string role, Cluster? through, int port = 0, string settings = "")
     {
         await Database.PrepareAsync(Assert.Fail, default);
         using var stream = typeof(MembershipConfig).Assembly.GetManifestResourceStream("hocon/akka.conf")!;
         using var reader = new StreamReader(stream);
         var network = NetworkPreset.Load("lan");
         var system = ActorSystem.Create("elastic", ConfigurationFactory.ParseString($$"""
+            {{settings}}
             akka.loggers = ["Akka.Event.DefaultLogger"]
             akka.loglevel = OFF
             akka.cluster.roles = [{{role}}]

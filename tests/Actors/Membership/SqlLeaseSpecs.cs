@@ -59,6 +59,21 @@ public sealed class SqlLeaseSpecs(Databases databases) : IAsyncDisposable
     }
 
     [Theory, MemberData(nameof(Kinds))]
+    public async Task It_is_free_where_the_database_s_clock_was_set_back_an_hour_after_its_owner_died(DatabaseKind kind)
+    {
+        var database = await databases.NewAsync(kind);
+        await using (var connection = await database.OpenAsync(default))
+        {
+            var soon = $"INSERT INTO elastic_leases (name, owner, expires) VALUES ('lease', 'dead', {database.Now()} + 1500)";
+            await connection.ExecuteAsync(soon, default);
+            Assert.False(await Lease(database, "b").Acquire());
+            await connection.ExecuteAsync("UPDATE elastic_leases SET expires = expires + 3600000", default);
+        }
+
+        Assert.True(await Lease(database, "b").Acquire());
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
     public async Task The_expiry_is_the_databases_time_not_the_machines(DatabaseKind kind)
     {
         var database = await databases.NewAsync(kind);

@@ -51,4 +51,25 @@ public sealed class ElasticNodeSpecs : IDisposable
 
     private static TrainingSettings TooLarge(string name) =>
         TinyRun.Settings(name) with { Batch = new BatchSettings { Sequences = 1 << 30, Micro = 1 << 30 } };
+
+    [Fact]
+    public async Task What_a_process_that_died_was_writing_is_gone_when_the_next_one_has_started()
+    {
+        var data = Path.Combine(_tiny.Root, "data");
+        string[] leftovers =
+        [
+            DurableFile.TemporaryPath(Path.Combine(data, "runs", "old-3k9v2mq7", "checkpoints", "round-5.json")),
+            DurableFile.TemporaryPath(Path.Combine(data, "runs", "old-3k9v2mq7", "blobs", "ab", "abcd")),
+            Path.Combine(data, "corpora", "abcd.building-1.lock"),
+        ];
+        foreach (var path in leftovers.Append(Path.Combine(data, "corpora", "abcd.building-1", "train-0")))
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            File.WriteAllText(path, "half of it");
+        }
+
+        await using var node = await _tiny.StartAsync("none", "data", TestContext.Current.CancellationToken);
+        Assert.DoesNotContain(leftovers, File.Exists);
+        Assert.Empty(Directory.GetDirectories(Path.Combine(data, "corpora")));
+    }
 }

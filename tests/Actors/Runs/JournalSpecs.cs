@@ -45,10 +45,27 @@ public sealed class JournalSpecs(Databases databases)
         Assert.Equal("ab", await TellAsync(theirs, "", "b"));
     }
 
+    // Two supervisors of one run, of which the older one does not know of the other.
+    [Theory, MemberData(nameof(Kinds))]
+    public async Task The_journal_refuses_the_event_of_a_writer_that_does_not_know_of_a_later_one(DatabaseKind kind)
+    {
+        var database = await databases.NewAsync(kind);
+        using ActorSystem older = System(database, ""), newer = System(database, "");
+        var outdated = older.ActorOf(Props.Create(() => new Collector()));
+        Assert.Equal("a", await outdated.Ask<string>("a", Deadline));
+        var current = newer.ActorOf(Props.Create(() => new Collector()));
+        Assert.Equal("ab", await current.Ask<string>("b", Deadline));
+        Assert.Equal("refused", await outdated.Ask<string>("c", Deadline));
+        Assert.Equal("abd", await current.Ask<string>("d", Deadline));
+        Assert.Equal("abde", await TellAsync(database, "", "e"));
+    }
+
+    private static ActorSystem System(DatabaseAddress database, string settings) => ActorSystem.Create(
+        "journal", ConfigurationFactory.ParseString(settings + "\n" + Settings).WithFallback(database.JournalSettings()));
+
     private static async Task<string> TellAsync(DatabaseAddress database, string settings, string text)
     {
-        var system = ActorSystem.Create(
-            "journal", ConfigurationFactory.ParseString(settings + "\n" + Settings).WithFallback(database.JournalSettings()));
+        var system = System(database, settings);
         try
         {
             return await system.ActorOf(Props.Create(() => new Collector())).Ask<string>(text, Deadline);
@@ -90,20 +107,24 @@ public sealed class JournalSpecs(Databases databases)
     private sealed class Collector : ReceivePersistentActor
     {
         private string _all = "";
+        private IActorRef? _asker;
 
         public Collector()
         {
-            IActorRef? asker = null;
             Recover<string>(text => _all += text);
             Recover<SnapshotOffer>(offer => _all = (string)offer.Snapshot);
             Command<string>(text =>
             {
-                asker = Sender;
+                _asker = Sender;
                 Persist(text, stored => SaveSnapshot(_all += stored));
             });
-            Command<SaveSnapshotSuccess>(_ => asker.Tell(_all));
+            Command<SaveSnapshotSuccess>(_ => _asker.Tell(_all));
         }
 
         public override string PersistenceId => "collector";
+
+        protected override void OnPersistFailure(Exception cause, object @event, long sequenceNr) => _asker.Tell("refused");
+
+        protected override void OnPersistRejected(Exception cause, object @event, long sequenceNr) => _asker.Tell("refused");
     }
 }

@@ -78,6 +78,20 @@ public sealed class NodeTableTests
     }
 
     [Fact]
+    public void A_node_that_left_as_it_said_is_shown_no_more_and_one_that_was_lost_is_suspected_for_a_while()
+    {
+        Note(First with { Leaving = true });
+        Assert.Equal("leaving", Assert.Single(_table.Views()).State);
+        Assert.True(_table.Lose(First.Node));
+        Assert.Empty(_table.Views());
+        Assert.False(_table.Lose(First.Node));
+
+        Note(First);
+        Assert.True(_table.Lose(First.Node));
+        Assert.Equal("suspected", Assert.Single(_table.Views()).State);
+    }
+
+    [Fact]
     public void A_wait_that_was_over_does_not_count_for_the_next_one()
     {
         Note(First);

@@ -1,5 +1,6 @@
 using Elastic.Actors.Tests.Nodes;
 using Elastic.Messages.Runs;
+using Microsoft.Data.Sqlite;
 
 namespace Elastic.Actors.Tests.Runs;
 
@@ -21,5 +22,30 @@ public sealed class RunSupervisorSpecs : IDisposable
 
         Assert.Null(resumed.Failure);
         Assert.Equal((RunPhase.Finished, 6, straight.Fingerprint), (resumed.Phase, resumed.Round, resumed.Fingerprint));
+    }
+
+    // As another seed does that takes the run over while this one still works on it.
+    [Fact]
+    public async Task A_supervisor_whose_term_is_over_commits_no_round_that_the_fence_has_not_passed_and_says_that_it_was_taken_over()
+    {
+        long? passed = null;
+        var view = await _tiny.TrainAsync(TinyRun.Settings("a", rounds: 200, innerSteps: 1), "cpu:1", stop: v =>
+        {
+            if (v.Round >= 2)
+                passed ??= Ask("UPDATE elastic_fence SET term = term + 1 RETURNING round");
+            return false;
+        });
+        Assert.Contains("another supervisor has taken this run over", view.Failure, StringComparison.Ordinal);
+        Assert.InRange(passed!.Value, 2, 199);
+        Assert.Equal(passed, Ask("SELECT COUNT(*) FROM journal WHERE manifest = 'round-committed'"));
+    }
+
+    private long Ask(string sql)
+    {
+        using var connection = new SqliteConnection($"Data Source={Path.Combine(_tiny.Root, "data", "journal.db")}");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        return (long)command.ExecuteScalar()!;
     }
 }

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Elastic.Actors.Hosting;
 using Elastic.Actors.Runs;
+using Elastic.Actors.Serialization;
 using Elastic.Coordination;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
@@ -94,7 +95,7 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         do
             view = await runs.Ask<RunView>(new RunWatch.Look(Name), Deadline);
         while (view.Failure is null);
-        Assert.Matches("^a DropWork of [0-9]+ bytes cannot be sent", view.Failure);
+        Assert.Matches("^a DropWork cannot be sent: it has [0-9]+ bytes", view.Failure);
     }
 
     [Fact]
@@ -220,6 +221,20 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
             link.Send(runs, Report(address, incarnation));
             return await link.ReceiveAsync(Deadline);
         }
+    }
+
+    [Fact]
+    public async Task A_run_whose_order_cannot_be_sent_fails_with_the_order_and_its_size_and_another_run_does_not()
+    {
+        var runs = Begin();
+        var run = Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId;
+        await StartAsync(runs, new RunName("tiny-2"));
+        _system.EventStream.Publish(new UnsendableMessage(new NodeCommand.StopRun(run), "it has 318000 bytes"));
+        RunView view;
+        while ((view = await runs.Ask<RunView>(new RunWatch.Look(Name), Deadline)).Failure is null)
+            await Task.Delay(20);
+        Assert.Equal("a StopRun cannot be sent: it has 318000 bytes; the run cannot go on without it", view.Failure);
+        Assert.Null((await runs.Ask<RunView>(new RunWatch.Look(new RunName("tiny-2")), Deadline)).Failure);
     }
 
     private Task<RunReply> StartAsync(IActorRef runs, RunName name) =>

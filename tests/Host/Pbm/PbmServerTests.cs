@@ -52,6 +52,18 @@ public sealed class PbmServerTests : IAsyncLifetime
         Assert.Null(await client.ReadAsync(Deadline));
     }
 
+    // By the first byte of the answer a worker knows that its --seed names pbm's port.
+    [Fact]
+    public async Task A_request_of_HTTP_is_answered_with_a_message_of_the_protocol()
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync(_server.Endpoint.Host, _server.Endpoint.Port, Deadline);
+        await client.GetStream().WriteAsync("GET /health HTTP/1.0\r\n\r\n"u8.ToArray(), Deadline);
+        var first = new byte[1];
+        await client.GetStream().ReadExactlyAsync(first, Deadline);
+        Assert.Equal((byte)'{', first[0]);
+    }
+
     [Fact]
     public async Task Who_says_nothing_is_closed_after_the_handshake_s_deadline()
     {

@@ -88,7 +88,7 @@ public sealed class BlobStoreTests : TemporaryFolder
     public void What_a_crash_left_half_written_is_cleaned_up_at_the_start_but_not_by_a_reader()
     {
         var digest = _blobs.Put(Bytes);
-        var leftover = _blobs.PathOf(digest) + ".0123.tmp";
+        var leftover = _blobs.TemporaryPath(digest);
         File.WriteAllBytes(leftover, Bytes[..10]);
         _ = new BlobStore(Folder, readOnly: true);
         Assert.True(File.Exists(leftover));

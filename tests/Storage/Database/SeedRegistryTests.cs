@@ -43,4 +43,20 @@ public sealed class SeedRegistryTests(Databases databases)
             await Task.Delay(100, deadline.Token);                       // "a" says nothing any more
         Assert.Empty(await registry.OthersAsync("c:1", default));
     }
+
+    [Theory, MemberData(nameof(Kinds))]
+    public async Task Once_the_database_s_clock_was_set_back_a_seed_that_died_before_is_not_taken_for_live(DatabaseKind kind)
+    {
+        var database = await databases.NewAsync(kind);
+        var registry = new SeedRegistry(database);
+        await registry.BeatAsync("dead:1", default);
+        await registry.BeatAsync("live:1", default);
+        await database.CallAsync(TimeSpan.FromSeconds(30), (connection, token) =>
+            connection.ExecuteAsync("UPDATE elastic_seeds SET seen = seen + 3600000", token), default);
+        await registry.BeatAsync("live:1", default);
+        Assert.Equal(["live:1"], await registry.OthersAsync("c:1", default));
+        Assert.Equal(["live:1"], await registry.RecentAsync("c:1", default));
+        await registry.LeaveAsync("live:1", default);
+        Assert.True(await registry.TryFormAsync("c:1", default));
+    }
 }

@@ -1,0 +1,63 @@
+using System.Net.Sockets;
+using System.Text;
+using Elastic.Foundation;
+
+namespace Elastic.Actors.Hosting;
+
+/// <summary>Why no seed lets this process in at an address: says what is there instead, and what to do.</summary>
+internal static class SeedDiagnosis
+{
+    private static readonly TimeSpan Knock = TimeSpan.FromSeconds(1);
+    private const string ControlPort = "--seed takes the control port of a seed, which the seed prints: \"seed HOST:PORT is up\"";
+
+    public static async Task<string> OfAsync(Endpoint seed, Transport transport, CancellationToken cancel)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        limit.CancelAfter(Knock);
+        Connection connection;
+        try
+        {
+            connection = await transport.ConnectAsync(seed, limit.Token);
+        }
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain)
+        {
+            return $"the name {seed.Host} has no address here: correct it, or give the seed's address";
+        }
+        catch (Exception e) when (e is SocketException or IOException)
+        {
+            return $"nothing listens there ({e.Message}): start the seed, or correct --seed";
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            return "it does not answer: see whether that machine runs, and whether a firewall is in between";
+        }
+
+        using (connection)
+        {
+            return await FirstBytesAsync(connection.Stream, cancel) switch
+            {
+                ['H', 'T', 'T', 'P', '/', ..] => $"a data plane listens there: {ControlPort}",
+                ['{', ..] => $"a server for pbm listens there: {ControlPort}",
+                _ => "something listens there and does not let this process in: either the cluster is just removing a dead member, or the "
+                    + $"seed has another name than {seed}, with which it was started as --host: give it as the seed prints it",
+            };
+        }
+    }
+
+    // Each of Elastic's ports answers a request of HTTP in a way of its own; the control plane does not answer it at all.
+    private static async Task<string> FirstBytesAsync(Stream stream, CancellationToken cancel)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        limit.CancelAfter(Knock);
+        try
+        {
+            await stream.WriteAsync("GET /health HTTP/1.0\r\n\r\n"u8.ToArray(), limit.Token);
+            var answer = new byte[16];
+            return Encoding.ASCII.GetString(answer, 0, await stream.ReadAtLeastAsync(answer, 5, throwOnEndOfStream: false, limit.Token));
+        }
+        catch (Exception e) when (e is IOException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+        {
+            return "";
+        }
+    }
+}

@@ -1,0 +1,80 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using Elastic.Actors.Hosting;
+using Elastic.Foundation;
+using Elastic.Messages.Settings;
+using Elastic.Testing;
+
+namespace Elastic.Actors.Tests.Hosting;
+
+/// <summary>The address of a seed: who may listen there, under which names it is found, and what is said where it is not.</summary>
+public sealed class SeedAddressSpecs : TemporaryFolder
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
+    [Theory]
+    [InlineData("127.0.0.1", "localhost")]
+    [InlineData("127.0.0.1", "LocalHost")]
+    public async Task A_worker_finds_a_seed_under_another_name_of_its_address(string host, string asked)
+    {
+        await using var seed = await StartAsync("seed", NodeDuty.Seed(), host: host);
+        await using var worker = await StartAsync("worker", NodeDuty.Worker(new Endpoint(asked, seed.Endpoint.Port))).WaitAsync(Deadline);
+        Assert.Equal(2, (await seed.Control.Cluster(default)).Members.Length);
+    }
+
+    [Fact]
+    public async Task A_second_process_on_the_control_port_of_another_one_does_not_start()
+    {
+        await using var first = await StartAsync("first", NodeDuty.Seed());
+        var refused = await Assert.ThrowsAsync<ElasticException>(() => StartAsync("second", NodeDuty.Seed(), first.Endpoint.Port));
+        Assert.StartsWith($"the address {first.Endpoint} cannot be bound (", refused.Message);
+    }
+
+    [Fact]
+    public async Task What_listens_at_a_seed_s_address_instead_of_it_is_said_with_what_to_do()
+    {
+        await using var seed = await StartAsync("seed", NodeDuty.Seed());
+        Assert.StartsWith("a data plane listens there: --seed takes the control port", await WhyAsync(seed.HttpEndpoint));
+        Assert.Contains($"the seed has another name than localhost:{seed.Endpoint.Port}",
+            await WhyAsync(new Endpoint("localhost", seed.Endpoint.Port)));
+        Assert.StartsWith("the name no-such-host.invalid has no address here", await WhyAsync(new Endpoint("no-such-host.invalid", 4053)));
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        listener.Stop();
+        Assert.StartsWith("nothing listens there (", await WhyAsync(new Endpoint("127.0.0.1", port)));
+    }
+
+    [Fact]
+    public async Task A_worker_that_is_given_a_data_plane_as_its_seed_says_so()
+    {
+        await using var seed = await StartAsync("seed", NodeDuty.Seed());
+        var said = new BlockingCollection<string>();
+        using var given = new CancellationTokenSource();
+        var starting = StartAsync("worker", NodeDuty.Worker(seed.HttpEndpoint), say: said.Add, cancel: given.Token);
+        while (!said.Take(new CancellationTokenSource(Deadline).Token)
+            .StartsWith($"no seed answers at {seed.HttpEndpoint} (attempt 1): a data plane listens there", StringComparison.Ordinal))
+        {
+        }
+
+        await given.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => starting);
+    }
+
+    [Fact]
+    public async Task A_name_without_an_address_stays_the_only_name()
+    {
+        var seed = new Endpoint("no-such-host.invalid", 4053);
+        Assert.Equal([seed], await SeedNames.OfAsync(seed, default));
+    }
+
+    private static Task<string> WhyAsync(Endpoint seed) => SeedDiagnosis.OfAsync(seed, Transport.Plain, CancellationToken.None);
+
+    private Task<ElasticNode> StartAsync(
+        string name, NodeDuty duty, int port = 0, string host = "127.0.0.1", Action<string>? say = null,
+        CancellationToken cancel = default) =>
+        ElasticNode.StartAsync(
+            NodeSettings.Defaults with { Devices = "none", DataDir = Path.Combine(Folder, name), Host = host, Port = port },
+            duty, say ?? (_ => { }), cancel);
+}
