@@ -41,14 +41,11 @@ public static class AllBugs
             "        InnerStates = [.. run.Finished.Values.Select(r => r.InnerState)],",
             "        InnerStates = run.InnerStates.IsEmpty ? [.. run.Finished.Values.Select(r => r.InnerState)] : run.InnerStates,"),
         new("the first of two differing results wins", Coordination + "ResultQuorum.cs",
-            "        if (!quorum.IsDisputed)\n" +
-            "            return Decision.Store(new ReplicaConfirmed(run.Id, result, node));\n",
-            "        if (!quorum.IsDisputed || true)\n" +
-            "            return Decision.Store(new ReplicaConfirmed(run.Id, result, node));\n"),
+            "        if (!quorum.IsDisputed || quorum.With(vote).Winner is null)",
+            "        if (vote.Node.Value.Length > 0)"),
         new("a hand-over outlives the result of its replica", Coordination + "Run.cs",
-            "            HandedOver = run.HandedOver.Remove(x.Result.Replica),\n" +
-            "            Quorums = Voted(run, x.Result, x.Node),",
-            "            Quorums = Voted(run, x.Result, x.Node),"),
+            "            HandedOver = run.HandedOver.Remove(x.Result.Replica),\n",
+            ""),
         new("an audit goes on from the hand-over that the first computation went on from", Coordination + "Work/Compute.cs",
             "Computations.FromScratch(run, scheduling.View, plan, replica) ? null : run.HandedOver",
             "run.HandedOver"),
@@ -80,7 +77,7 @@ public static class AllBugs
             "        if (!_health.IsUnhealthy(report.Node))\n            foreach (var work in unknown[false])",
             "            foreach (var work in unknown[false])"),
         new("a run that goes on by itself fails for good after some failures", Coordination + "RunCoordinator.Nodes.cs",
-            "else if (!settings.GoesOn && (_failures.IsTedious",
-            "else if ((_failures.IsTedious"),
+            "else if (!settings.GoesOn\n            && (_failures",
+            "else if ((_failures"),
     ];
 }

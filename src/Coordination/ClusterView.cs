@@ -41,7 +41,8 @@ public sealed record ClusterView(
     public bool Relays { get; init; }
 
     /// <summary>
-    /// True when a node can fetch a set from somebody: while bytes go by way of seeds, it has to have the set, be a seed, or find it on one.
+    /// True when a node can fetch a set from somebody: while bytes go by way of seeds, it has to have the set, be a seed, or find it on
+    /// one of them.
     /// </summary>
     public bool CanFetch(NodeId node, Digest set) => !Relays || Nodes[node].Seed || HoldersOf(set) is var holders
         && (holders.Contains(node) || !Staying.Any(n => Nodes[n].Seed) || holders.Any(h => Nodes.TryGetValue(h, out var n) && n.Seed));

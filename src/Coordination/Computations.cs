@@ -102,7 +102,8 @@ public static class Computations
     }
 
     /// <summary>
-    /// True when the next computation of this replica must not go on from a hand-over: audits and disputes are about all steps of the round.
+    /// True when the next computation of this replica must not go on from a hand-over: audits and disputes are about all steps of the
+    /// round.
     /// </summary>
     public static bool FromScratch(RunState run, ClusterView view, RunPlan plan, int replica) => !run.QuorumOf(replica).Votes.IsEmpty
         || (plan.Audits(run.Round, replica) && view.IsInFlight(ComputeWork.KeyOf(run.Round, replica)));

@@ -43,12 +43,15 @@ public sealed class FailureHistory
     public bool IsStubborn(InFlightWork work) => _unfetched.GetValueOrDefault(work.Node) > MostUnfetched
         || (_failed.TryGetValue(work.Work, out var all) && all.Count(f => f.Node == work.Node && f.Kind == WorkFailure.Transient) > 1);
 
-    /// <summary>True when nobody can do this work: two nodes reported the same permanent failure, so that neither of them is the cause.</summary>
+    /// <summary>
+    /// True when nobody can do this work: two nodes reported the same permanent failure, so that neither of them is the cause.
+    /// </summary>
     public bool IsHopeless(WorkKey work) => _failed.TryGetValue(work, out var all)
         && all.Where(f => f.Kind == WorkFailure.Permanent).GroupBy(f => f.Why).Any(g => g.Select(f => f.Node).Distinct().Count() > 1);
 
     /// <summary>True when this work has failed so often that a person who waits for it should look.</summary>
-    public bool IsTedious(WorkKey work, int nodes) => _failed.TryGetValue(work, out var all) && all.Count >= MostAttempts * Math.Max(1, nodes);
+    public bool IsTedious(WorkKey work, int nodes) =>
+        _failed.TryGetValue(work, out var all) && all.Count >= MostAttempts * Math.Max(1, nodes);
 
     /// <summary>Ends the rests that are over. Returns their work, which may be given out again.</summary>
     public IReadOnlyList<InFlightWork> Wake(TimeSpan now)

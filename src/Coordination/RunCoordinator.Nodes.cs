@@ -140,7 +140,8 @@ public sealed partial class RunCoordinator
             Fail($"replica {result.Key.Index} could not be handed over, and takes its steps of this round again next time: {failed.Why}");
         else if (_failures.IsHopeless(result.Key) || (failed.Kind == WorkFailure.Permanent && !others))
             Fail(failed.Why);
-        else if (!settings.GoesOn && (_failures.IsTedious(result.Key, View.Nodes.Count) || (failed.Kind == WorkFailure.Exhausted && !others)))
+        else if (!settings.GoesOn
+            && (_failures.IsTedious(result.Key, View.Nodes.Count) || (failed.Kind == WorkFailure.Exhausted && !others)))
             Fail(failed.Why);                                          // where runs go on by themselves, nothing waits for a person
         else if (failed.Kind is WorkFailure.Permanent or WorkFailure.Exhausted || (others && _failures.IsStubborn(work)))
             Rest(result.Node, failed.Why);

@@ -280,7 +280,8 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private void GiveOut(RunPlan plan, bool rests)
     {
         View = View with { Relays = _now < _relaysUntil };
-        var scheduling = Scheduler.Next(Run, View, plan, new StragglerDetector(_now, _timings.Median), IsStopping || rests, _failures, _audits);
+        var stragglers = new StragglerDetector(_now, _timings.Median);
+        var scheduling = Scheduler.Next(Run, View, plan, stragglers, IsStopping || rests, _failures, _audits);
         View = scheduling.View;
         _reason = scheduling.Given.Count > 0 ? null : scheduling.Reason ?? "copies, scores or checkpoints on other nodes";
         foreach (var (key, node, content) in scheduling.Given)

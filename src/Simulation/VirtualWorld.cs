@@ -58,7 +58,8 @@ public sealed class VirtualWorld
     public Action<object, int>? Inspect { get; init; }
 
     // A few nodes have other arithmetic than the run: they only store.
-    private bool IsFit(VirtualNode node) => node is { Lies: false, IsLeaving: false, Hangs: false, IsWalled: false } && node.Arithmetic == VirtualRun.Arithmetic;
+    private bool IsFit(VirtualNode node) =>
+        node is { Lies: false, IsLeaving: false, Hangs: false, IsWalled: false } && node.Arithmetic == VirtualRun.Arithmetic;
 
     private IEnumerable<VirtualNode> Live => _nodes.Where(n => n.IsReachable);
 
@@ -103,7 +104,8 @@ public sealed class VirtualWorld
 
     /// <summary>True when a node that <paramref name="reader"/> can reach at one of these endpoints has the blob.</summary>
     public bool HasBlob(Digest blob, VirtualNode reader, IReadOnlySet<string> endpoints) =>
-        Live.Any(n => endpoints.Contains(n.Endpoint) && n.Blobs.Has(blob) && (n.IsSeed || reader.IsSeed || !(n.IsWalled || reader.IsWalled)));
+        Live.Any(n => endpoints.Contains(n.Endpoint) && n.Blobs.Has(blob)
+            && (n.IsSeed || reader.IsSeed || !(n.IsWalled || reader.IsWalled)));
 
     public void ToSupervisor(VirtualNode from, IWireMessage told)
     {
@@ -271,7 +273,8 @@ public sealed class VirtualWorld
             case 13 when !_accidents.Gentle && !_nodes.Any(n => n.Hangs) && Any(n => !n.IsWalled && MayGo(n)) is { } hung:
                 hung.Hangs = true;
                 break;
-            case 14 when !_accidents.Gentle && _nodes.Count(n => n.IsWalled) < 2 && Any(n => !n.IsSeed && !n.Hangs && MayGo(n)) is { } walled:
+            case 14 when !_accidents.Gentle && _nodes.Count(n => n.IsWalled) < 2
+                && Any(n => !n.IsSeed && !n.Hangs && MayGo(n)) is { } walled:
                 walled.IsWalled = true;
                 break;
             case 15 when !_accidents.Gentle && Chance.Next(3) == 0 && Supervisor.IsThere:

@@ -1,8 +1,6 @@
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
-using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
-using Elastic.Simulation;
 using static Elastic.Testing.RunSamples;
 
 namespace Elastic.Coordination.Tests;
@@ -66,7 +64,8 @@ public sealed class UnreachableNodeTests : RunCoordinatorScene
     public void What_nodes_cannot_fetch_from_each_other_goes_by_way_of_a_seed()
     {
         var view = ClusterView.Empty.Enlist(A, [new DeviceId("cpu:0")]).Enlist(B, [new DeviceId("cpu:0")]).Enlist(C, [], seed: true)
-            .Hold(A, Version(1), D("inner 0 0"), D("inner 0 1")).Hold(B, Version(1), D("inner 0 0"), D("inner 0 1")) with { Surveyed = true };
+            .Hold(A, At(1).Current()).Hold(B, At(1).Current()) with
+        { Surveyed = true };
         var run = Fold(At(1), [.. Results(1)]);
         view = view.Hold(A, run.Finished[0].Contribution, run.Finished[0].InnerState)
             .Hold(B, run.Finished[1].Contribution, run.Finished[1].InnerState);

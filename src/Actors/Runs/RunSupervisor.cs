@@ -169,31 +169,39 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     }
 
     // The coordinator's state already contains its decisions; the other outputs wait until the events are stored. If storing fails, this
-    // actor and its coordinator end, and a new one is made from the journal. Akka delivers no other message in between.
-    private void Step(RunInput input, bool shows = true)
+    // actor and its coordinator end, and a new one is made from the journal. Akka delivers no other message in between: with DeferAsync it
+    // would, between the events and the outputs, and a view would show what the next message decides before that is stored.
+    private void Step(RunInput input, bool shows = true) => Carry(_coordinator.Step(input, Now, Random.Shared), 0, shows);
+
+    private void Carry(IReadOnlyList<RunOutput> outputs, int from, bool shows)
     {
-        foreach (var output in _coordinator.Step(input, Now, Random.Shared))
+        for (var i = from; i < outputs.Count; i++)
         {
-            if (output is RunOutput.Store store)
-                PersistAll(store.Events, _ => { });
-            DeferAsync(output, Carry);
+            if (outputs[i] is RunOutput.Store store)
+            {
+                var (next, left) = (i + 1, store.Events.Count);
+                PersistAll(store.Events, _ =>
+                {
+                    if (--left > 0)
+                        return;
+                    _observer.Stored(store.Events);
+                    Carry(outputs, next, shows);
+                });
+                return;
+            }
+
+            Carry(outputs[i]);
         }
 
-        DeferAsync(shows, show =>
-        {
-            _observer.Look(_coordinator, Now);
-            if (show)
-                Publish();
-        });
+        _observer.Look(_coordinator, Now);
+        if (shows)
+            Publish();
     }
 
     private void Carry(RunOutput output)
     {
         switch (output)
         {
-            case RunOutput.Store store:
-                _observer.Stored(store.Events);
-                break;
             case RunOutput.Send send:
                 _nodes.GetValueOrDefault(send.Node, ActorRefs.Nobody).Tell(send.Message);
                 break;

@@ -2,7 +2,6 @@ using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
 using Elastic.Actors.Hosting;
-using Elastic.Actors.Serialization;
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;

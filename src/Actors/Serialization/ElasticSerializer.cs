@@ -4,10 +4,7 @@ using Akka.Actor;
 using Akka.Event;
 using Elastic.Coordination;
 using Elastic.Foundation;
-using Elastic.Messages;
-using Elastic.Messages.Nodes;
 using Elastic.Messages.Wire;
-using Elastic.Messages.Work;
 using Elastic.Storage;
 using Hyperion.Internal;
 

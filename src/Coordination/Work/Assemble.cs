@@ -48,7 +48,7 @@ public sealed class AssembleWork : WorkKind
         result.Outcome is Assembled ? Decision.AlreadyDone : Foreign(result.Outcome);
 
     public override IEnumerable<Digest> Needs(WorkContent content) =>
-        content is Assemble c ? c.Chunks.SelectMany(chunk => chunk.Blobs) : [];
+        content is Assemble c ? c.Chunks.SelectMany(chunk => chunk.Blobs()) : [];
 
     public override IEnumerable<Digest> Holds(WorkOutcome outcome) => outcome is Assembled c ? [c.Version] : [];
 

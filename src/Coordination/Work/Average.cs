@@ -27,7 +27,7 @@ public sealed class AverageWork : WorkKind
     public override bool IsAudited(RunPlan plan, WorkKey key) => plan.AuditsSums(key.Number, key.Index);
 
     public override string BytesOf(WorkOutcome outcome) =>
-        outcome is Averaged c ? string.Join(' ', c.Chunks.SelectMany(chunk => chunk.Blobs).Prepend(c.Inputs)) : "";
+        outcome is Averaged c ? string.Join(' ', c.Chunks.SelectMany(chunk => chunk.Blobs()).Prepend(c.Inputs)) : "";
 
     public static WorkKey KeyOf(int round, int firstChunk) => new(Kind.Name, round, firstChunk);
 
@@ -70,5 +70,5 @@ public sealed class AverageWork : WorkKind
     public override IEnumerable<Digest> Needs(WorkContent content) => content is Average c ? [c.Version, .. c.Contributions] : [];
 
     public override IEnumerable<Digest> Holds(WorkOutcome outcome) =>
-        outcome is Averaged c ? c.Chunks.SelectMany(chunk => chunk.Blobs) : [];
+        outcome is Averaged c ? c.Chunks.SelectMany(chunk => chunk.Blobs()) : [];
 }

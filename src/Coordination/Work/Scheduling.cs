@@ -38,7 +38,7 @@ public sealed class Scheduling(
     public void Once(WorkKey key, IEnumerable<NodeId> among, WorkContent content)
     {
         var able = among.ToList();
-        if (!WorkKinds.Of(key).IsAudited(plan, key))
+        if (WorkKinds.Find(key.Kind) is not { } kind || !kind.IsAudited(plan, key))
         {
             if (!View.IsInFlight(key))
                 GiveToOne(key, able, content);
@@ -81,7 +81,7 @@ public sealed class Scheduling(
     public int FailuresAt(WorkKey key, NodeId node) => failures.CountAt(key, node);
 
     private bool CanFetch(WorkKey key, NodeId node, WorkContent content) =>
-        WorkKinds.Of(key).Needs(content).All(set => View.CanFetch(node, set));
+        WorkKinds.Find(key.Kind) is not { } kind || kind.Needs(content).All(set => View.CanFetch(node, set));
 
     private static string NotFetchable(WorkKey key) =>
         $"nodes cannot fetch from each other, and what the {key} needs is not on a seed yet: open their data ports to each other";

@@ -24,7 +24,7 @@ public sealed record ReplicaHandOver(int Round, int Replica, int Step, Digest St
 public sealed record AveragedChunk(int Chunk, Digest Parameters, Digest? OuterMomentum) : IWireMessage
 {
     /// <summary>The blobs that it is stored in.</summary>
-    public IEnumerable<Digest> Blobs => OuterMomentum is { } momentum ? [Parameters, momentum] : [Parameters];
+    public IEnumerable<Digest> Blobs() => OuterMomentum is { } momentum ? [Parameters, momentum] : [Parameters];
 
     /// <summary>Digest of what chunks are averaged of: it differs for a sum over contributions that were replaced since.</summary>
     /// <param name="version">The version that the round started from.</param>

@@ -49,6 +49,6 @@ public sealed record ModelSettings : SettingsGroup
     /// <summary>What two checkpoints must share to fit the same network, e.g. "gpt2 4x128 heads 4 context 128 vocabulary 257".</summary>
     public string Signature => $"{Architecture} {Layers}x{Width} heads {Heads} context {Context} vocabulary {Vocabulary}";
 
-    protected override IEnumerable<string> ProblemsTogether() => Heads >= 1 && (Width < Heads || Width % Heads != 0)
+    protected override IEnumerable<string> ProblemsTogether() => Heads >= 1 && Width >= 1 && (Width < Heads || Width % Heads != 0)
         ? [$"model.width = {Width} does not divide by model.heads = {Heads}: use a multiple of the heads"] : [];
 }

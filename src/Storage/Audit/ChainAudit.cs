@@ -19,7 +19,7 @@ public sealed class ChainAudit
     private readonly IReadOnlyList<TokenShard> _shards;
     private readonly List<string> _problems = [];
     private readonly List<Digest> _heads = [HashChain.Empty];                 // by version
-    private readonly Dictionary<int, Digest> _committed = [];                 // the version that each round came to, also of rounds given up
+    private readonly Dictionary<int, Digest> _committed = [];                 // by round: what it came to, also where it was given up
     private RunState _state;
 
     private ChainAudit(

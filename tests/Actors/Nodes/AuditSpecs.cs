@@ -94,7 +94,8 @@ public sealed class AuditSpecs : IDisposable
         var events = await JournalReader.ReadAsync(address, id, default);
         var committed = events.OfType<RunEvent.RoundCommitted>().First();
         var round = events.SkipWhile(e => e is not RunEvent.RunInitialized).TakeWhile(e => e != committed).ToList();
-        RunEvent[] again = [.. events.TakeWhile(e => e != committed), committed, new RunEvent.RolledBack(id, null, "it was damaged"), .. round];
+        RunEvent[] again =
+            [.. events.TakeWhile(e => e != committed), committed, new RunEvent.RolledBack(id, null, "it was damaged"), .. round];
         IReadOnlyList<string> Complaints(Digest version)
         {
             var results = round.OfType<RunEvent.ReplicaComputed>().Select(e => HashChain.Of(e.Result));

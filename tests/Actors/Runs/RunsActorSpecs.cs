@@ -1,3 +1,4 @@
+using System.Runtime.Serialization;
 using Akka.Actor;
 using Elastic.Actors.Hosting;
 using Elastic.Actors.Runs;
@@ -89,7 +90,7 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         var runs = Begin();
         var run = Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name)).RunId;
         var works = Enumerable.Range(0, 20_000).Select(i => new WorkKey("compute", i, i)).ToArray();
-        Assert.Throws<InvalidDataException>(() =>
+        Assert.Throws<SerializationException>(() =>
             _system.Serialization.FindSerializerForType(typeof(NodeCommand.DropWork)).ToBinary(new NodeCommand.DropWork(run, works)));
         RunView view;
         do

@@ -120,7 +120,7 @@ public sealed class AddedWorkTests
 
     private static Scheduling Ordered(RunState run, ClusterView view)
     {
-        var scheduling = new Scheduling(run, view, RunSamples.Plan, default);
+        var scheduling = new Scheduling(run, view, RunSamples.Plan, default, new FailureHistory(), new OutcomeAudits());
         HashWork.Kind.GiveOut(scheduling);
         return scheduling;
     }

@@ -15,7 +15,7 @@ public class ParquetFilesTests
     private static readonly TimeSpan MutationsDeadline = TimeSpan.FromSeconds(60);
 
     // Each line: a name, and the file in Base64.
-    private static readonly SortedDictionary<string, byte[]> Files = new(
+    private static readonly SortedDictionary<string, byte[]> Saved = new(
         File.ReadLines(Path.Combine(AppContext.BaseDirectory, "Documents", "parquet-files.txt")).Select(line => line.Split(' '))
             .ToDictionary(words => words[0], words => Convert.FromBase64String(words[1])),
         StringComparer.Ordinal);
@@ -24,7 +24,7 @@ public class ParquetFilesTests
 
     // Versions of pages, compressions and encodings are in the names.
     public static TheoryData<string> Files =>
-        [.. Files.Keys.Where(name => name.StartsWith('v'))];
+        [.. Saved.Keys.Where(name => name.StartsWith('v'))];
 
     [Theory]
     [MemberData(nameof(Files))]
@@ -107,7 +107,7 @@ public class ParquetFilesTests
     [Fact]
     public async Task Mutated_files_give_documents_or_one_sentence_that_names_the_file_in_bounded_time_and_memory()
     {
-        List<byte[]> whole = [.. Files.Values,
+        List<byte[]> whole = [.. Saved.Values,
             await WithParquetNet()];
         using var folder = new TemporaryFolder();
         var (at, refused) = ("", 0);
@@ -173,7 +173,7 @@ public class ParquetFilesTests
         return [.. DocumentReader.Read(CorpusSources.Resolve([folder.Write("a.parquet", bytes)])[0], _statistics)];
     }
 
-    private static byte[] BytesOf(string file) => [.. Files[file]];
+    private static byte[] BytesOf(string file) => [.. Saved[file]];
 
     private static int Find(byte[] bytes, string text)
     {

@@ -41,7 +41,7 @@ public sealed class CorpusCommandSpecs : IDisposable
         Assert.Contains("there is no field \"text\" with a string (it has body)", Said, StringComparison.Ordinal);
 
         Assert.Equal(ExitCodes.Done, await Build("corpus.encoding=latin-1", "corpus.text-field=body"));
-        Assert.Contains("1 documents, 12 B", Said, StringComparison.Ordinal);
+        Assert.Contains("1 document, 12 B", Said, StringComparison.Ordinal);
         Assert.DoesNotContain("repaired", Said, StringComparison.Ordinal);
     }
 

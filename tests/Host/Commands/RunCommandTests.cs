@@ -56,7 +56,7 @@ public sealed class RunCommandTests : IAsyncLifetime
             Assert.Contains(line, shown);
         Assert.DoesNotContain(shown, l => l.Contains("run.seed", StringComparison.Ordinal));
         Assert.Equal(ExitCodes.NotFound, await Run("show", "--run", "b"));
-        Assert.Contains("did you mean a?", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("there is no run b in", _error.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]

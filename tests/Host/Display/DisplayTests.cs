@@ -26,7 +26,8 @@ public sealed class DisplayTests
         Assert.Equal("1.00k tokens", Units.Count(1000, "token"));
         var settings = ConfigurationLoader.Load(new(["tiny"], ["run.epochs=1", "run.inner-steps=1", "batch.micro=16"])).Training;
         Assert.StartsWith(
-            "1 epoch x 1 step x 1 replica   2.05k tokens a step in 1 micro-batch ", RunLines.Header("t", settings)[1],
+            "1 round (1 epoch of 16 blocks, 1 in whole rounds) x 1 step x 1 replica   2.05k tokens a step in 1 micro-batch ",
+            RunLines.Header("t", settings, blocks: 16)[1],
             StringComparison.Ordinal);
     }
 

@@ -171,44 +171,6 @@ public sealed class PaletteTests
     }
 
     [Fact]
-    public void A_line_of_a_watch_fits_a_hundred_columns_and_keeps_what_matters_most()
-    {
-        var large = FakeCluster.Tiny with
-        {
-            Round = 99_999,
-            Rounds = 100_000,
-            Steps = 1_999_980,
-            TotalSteps = 2_000_000,
-            Tokens = 1,
-            TotalTokens = 900_000_000_000,
-        };
-        foreach (var view in new[] { FakeCluster.Tiny, large, large with { Phase = RunPhase.Waiting } })
-        {
-            var line = Assert.Single(new RunWatchLines(TimeProvider.System).Of(view)).Text!;
-            Assert.InRange(line.Length, 1, 100);
-            Assert.Contains($"{view.Round}/{view.Rounds}", line, StringComparison.Ordinal);
-            Assert.Contains("loss 2.3457  val 2.2871", line, StringComparison.Ordinal);
-        }
-    }
-
-    [Fact]
-    public void Between_rounds_a_watch_shows_a_line_a_second_and_only_where_something_changed()
-    {
-        var time = new HandClock();
-        var watch = new RunWatchLines(time);
-        Assert.Single(watch.Of(FakeCluster.Tiny));
-        time.Advance(TimeSpan.FromSeconds(0.9));
-        Assert.Empty(watch.Of(FakeCluster.Tiny with { Steps = 101 }));
-        time.Advance(TimeSpan.FromSeconds(0.1));
-        Assert.Single(watch.Of(FakeCluster.Tiny with { Steps = 102 }));
-        time.Advance(TimeSpan.FromSeconds(5));
-        Assert.Empty(watch.Of(FakeCluster.Tiny with { Steps = 102 }));
-        Assert.EndsWith(
-            "waiting for a device",
-            Assert.Single(watch.Of(FakeCluster.Tiny with { Phase = RunPhase.Waiting })).Text, StringComparison.Ordinal);
-    }
-
-    [Fact]
     public async Task A_stop_names_the_run_that_stops_and_a_refusal_says_why_not()
     {
         Assert.StartsWith(
@@ -374,24 +336,6 @@ public sealed class PaletteTests
         Assert.Equal(2, json["members"]!.AsArray().Count);
     }
 
-    [Fact]
-    public void A_table_never_leaves_a_hundred_columns()
-    {
-        string[][] rows = [[new string('a', 64), new string('b', 300), "c", new string('d', 200), "1"], ["x", "", "", "", "1000000"]];
-        var lines = Table.Lay(["NAME", "B", "C", "D", ">N"], rows);
-        Assert.All(lines, l => Assert.InRange(l.Length, 1, Table.Width));
-        Assert.StartsWith(new string('a', 64), lines[1], StringComparison.Ordinal);
-        Assert.EndsWith("      1", lines[1], StringComparison.Ordinal);
-    }
-
-    [Theory]
-    [InlineData("", "")]
-    [InlineData("cpu:0", "cpu:0")]
-    [InlineData("cuda:1 cuda:0 cuda:3", "cuda:0-1,3")]
-    [InlineData("cuda:0 cpu:0 cpu:1", "cpu:0-1 cuda:0")]
-    public void Devices_in_a_row_are_one_word(string devices, string shown) =>
-        Assert.Equal(shown, NodePalette.Devices(devices.Split(' ', StringSplitOptions.RemoveEmptyEntries)));
-
     private static List<string> Texts(IEnumerable<PbmLine> lines) => [.. lines.Select(l => l.Text).OfType<string>()];
 
     private static List<JsonObject> Objects(IEnumerable<PbmLine> lines) => [.. lines.Select(l => l.Json).OfType<JsonObject>()];
@@ -406,16 +350,5 @@ public sealed class PaletteTests
         await foreach (var line in found.Handler(PbmCall.Of(found.Help, values, Asker), deadline))
             lines.Add(line);
         return lines;
-    }
-
-    private sealed class HandClock : TimeProvider
-    {
-        private long _ticks = TimeSpan.TicksPerDay;
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => _ticks;
-
-        public void Advance(TimeSpan by) => _ticks += by.Ticks;
     }
 }

@@ -66,11 +66,11 @@ public sealed class SettingsProblemTests
     public static TheoryData<ModelSettings, string> Models => new()
     {
         { Model with { Architecture = "bert" }, "model.architecture = \"bert\": use \"gpt2\"" },
-        { Model with { Layers = 0 }, "model.layers = 0: use at least 1" },
+        { Model with { Layers = 0 }, "model.layers = 0: use 1 to 10000" },
         { Model with { Heads = 0 }, "model.heads = 0: use at least 1" },
         { Model with { Width = 66 }, "model.width = 66 does not divide by model.heads = 4: use a multiple of the heads" },
-        { Model with { Width = 0 }, "model.width = 0 does not divide by model.heads = 4: use a multiple of the heads" },
-        { Model with { Context = 0 }, "model.context = 0: use at least 1" },
+        { Model with { Width = 0 }, "model.width = 0: use 1 to 1048576" },
+        { Model with { Context = 0 }, "model.context = 0: use 1 to 16777216" },
         { Model with { Vocabulary = -1 }, "model.vocabulary = -1: use 0 (the tokenizer's own) to 16777216" },
         { Model with { Dropout = 1 }, "model.dropout = 1: use 0 to less than 1" },
         { Model with { Dropout = double.NaN }, "model.dropout = NaN: use 0 to less than 1" },
