@@ -71,7 +71,9 @@ public sealed record ClusterView(
 
     /// <summary>Enters a node, or updates it.</summary>
     public ClusterView Enlist(NodeId node, IEnumerable<DeviceId> devices, bool seed = false, bool leaving = false) =>
-        this with { Nodes = Nodes.SetItem(node, new ViewedNode([.. devices], seed, leaving)) };
+        Nodes.TryGetValue(node, out var known) && known.Seed == seed && known.Leaving == leaving && known.Devices.SequenceEqual(devices)
+            ? this
+            : this with { Nodes = Nodes.SetItem(node, new ViewedNode([.. devices], seed, leaving)) };
 
     /// <summary>Removes a node that is gone: others may be given what was in flight on it.</summary>
     public ClusterView Lose(NodeId node) => PutDown(node) with

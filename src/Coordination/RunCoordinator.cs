@@ -132,7 +132,10 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
                 Take(result);
                 break;
             case RunInput.Reported { Report: var report }:
+                var before = View;
                 Hear(report);
+                if (SaysNothingNew(report, before))
+                    return [];
                 break;
             case RunInput.Lost { Node: var node }:
                 Forget(node);
@@ -149,6 +152,12 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         _outputs.Clear();
         return outputs;
     }
+
+    // Most messages are heartbeats and steps that change nothing. What follows from time alone is decided at the next tick: a thousand nodes
+    // would have everything decided anew a thousand times a second.
+    private bool SaysNothingNew(NodeReport report, ClusterView before) =>
+        report is NodeReport.StepTaken or NodeReport.Enlist { Leaving: false }
+        && ReferenceEquals(before, View) && _outputs.Count == 0 && !IsStopping;
 
     /// <summary>Marks the run as unable to go on; the first reason stays.</summary>
     public void Fail(string why) => Failure ??= why;

@@ -45,7 +45,7 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
     public async Task<Way> FindAsync(Address self, int attempt, CancellationToken cancel)
     {
         if (registry is null)
-            return await OthersAsync(self, [], cancel) is { Members.Count: > 0 } others ? others : new([self]);
+            return await OthersAsync(self, attempt, [], cancel) is { Members.Count: > 0 } others ? others : new([self]);
         try
         {
             // The database decides, not the command line: a seed that only the person named may have stopped long ago.
@@ -56,7 +56,7 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
                 return new(listening, Answer);
             if (up.Count == 0 && await registry.TryFormAsync(NameOf(self), cancel))
                 return new([self]);
-            return await OthersAsync(self, AddressesOf(up), cancel);
+            return await OthersAsync(self, attempt, AddressesOf(up), cancel);
         }
         catch (Exception e) when (e is DbException or TimeoutException)
         {
@@ -119,12 +119,15 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
         return [.. known.Where((_, i) => listens[i]).Select(seed => seed.ToAddress(transport))];
     }
 
-    // Asks a seed that a person named under all names that it may have; the other ones said their own names.
-    private async Task<Way> OthersAsync(Address self, IEnumerable<Address> up, CancellationToken cancel)
+    // Every second attempt asks a seed that a person named under all names that it may have; the other ones said their own names. Not the
+    // first one: two associations with one seed under two names can get into each other's way, which costs an attempt.
+    private async Task<Way> OthersAsync(Address self, int attempt, IEnumerable<Address> up, CancellationToken cancel)
     {
         List<Address> named;
         lock (_gate)
             named = [.. _asked.Concat(up).Concat(_seen).Where(a => a != self).Distinct()];
+        if (attempt % 2 == 0)
+            return new(named, [.. named.Select(a => a.ToEndpoint())]);
         var aliases = await Task.WhenAll(_asked.Where(a => a != self).Select(a => SeedNames.OfAsync(a.ToEndpoint(), cancel)));
         return new(
             [.. named.Concat(aliases.SelectMany(a => a).Select(seed => seed.ToAddress(transport))).Where(a => a != self).Distinct()],

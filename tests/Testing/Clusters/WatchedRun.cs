@@ -18,7 +18,12 @@ public sealed class WatchedRun : IAsyncDisposable
     public WatchedRun(Func<string?> seed)
     {
         _seed = seed;
-        _lines = new Lines(line => Latest = JsonDocument.Parse(line).RootElement);
+        _lines = new Lines(line =>
+        {
+            // An error has no run in it.
+            if (JsonDocument.Parse(line).RootElement is var seen && seen.TryGetProperty("round", out _))
+                Latest = seen;
+        });
         _watching = Task.Run(WatchAsync);
     }
 
