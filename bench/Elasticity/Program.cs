@@ -10,6 +10,7 @@ var benchmarks = new Dictionary<string, Func<Task>>
     ["seed"] = () => new SupervisorLoss(options).RunAsync(),
     ["kills"] = () => new ThroughputUnderKills(options).RunAsync(),
     ["join"] = () => new FirstStepOfAJoiner(options).RunAsync(),
+    ["supervisor"] = () => Task.Run(new SupervisorLoad(options).Run),
     ["messages"] = () => new MessagesOfARound(options).RunAsync(),
 };
 if (args is not [var word, ..] || !benchmarks.TryGetValue(word, out var benchmark))

@@ -153,8 +153,8 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         return outputs;
     }
 
-    // Most messages are heartbeats and steps that change nothing. What follows from time alone is decided at the next tick: a thousand nodes
-    // would have everything decided anew a thousand times a second.
+    // Most messages are heartbeats and steps that change nothing. What follows from time alone is decided at the next tick: a thousand
+    // nodes would have everything decided anew a thousand times a second.
     private bool SaysNothingNew(NodeReport report, ClusterView before) =>
         report is NodeReport.StepTaken or NodeReport.Enlist { Leaving: false }
         && ReferenceEquals(before, View) && _outputs.Count == 0 && !IsStopping;

@@ -50,8 +50,16 @@ public sealed class WatchedRun : IAsyncDisposable
         while (!_ended.IsCancellationRequested)
         {
             if (_seed() is { } seed)
-                await PbmCommandLine.RunAsync(["run", "watch", "--json"], seed,
+            {
+                var watching = PbmCommandLine.RunAsync(["run", "watch", "--json"], seed,
                     new PbmConsole(TextReader.Null, _lines, TextWriter.Null, IsInteractive: false), _interruption);
+                // A watch waits for its seed to come back; where that is gone, the next one is watched.
+                while (await Task.WhenAny(watching, Task.Delay(Again)) != watching)
+                    if (_seed() != seed)
+                        _interruption.TryCancel();
+                await watching;
+            }
+
             await Task.WhenAny(Task.Delay(Again, _ended.Token));
         }
     }
