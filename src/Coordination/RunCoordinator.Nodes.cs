@@ -194,6 +194,9 @@ public sealed partial class RunCoordinator
             if (!_health.Knows(report))
                 Send(report.Node, new NodeCommand.Exclude(id, Run.Quarantined[report.Node.Value]));
             _health.Note(report);
+            // Nothing relies on it: the run counts no copy on a node in quarantine.
+            if (report.Leaving)
+                Send(report.Node, new NodeCommand.Release(id));
             return;
         }
 

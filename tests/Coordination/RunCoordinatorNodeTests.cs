@@ -334,5 +334,7 @@ public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
         Enlist(B);
         Assert.Empty(Sent(B));
         Assert.Empty(Coordinator.View.Nodes);
+        Enlist(B, leaving: true);
+        Assert.Equal(["Release"], Sent(B));                              // nothing relies on it
     }
 }
