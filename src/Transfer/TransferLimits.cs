@@ -26,8 +26,11 @@ public sealed record TransferLimits
     /// <summary>How long a peer is asked last after a failure; longer with each further failure.</summary>
     public Backoff PutAway { get; init; } = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(30)) { Jitter = 0.25 };
 
-    /// <summary>How long a peer is not asked at all after it sent wrong bytes.</summary>
-    public TimeSpan Distrust { get; init; } = TimeSpan.FromMinutes(10);
+    /// <summary>
+    /// How long a peer is not asked at all after it sent wrong bytes. All bytes are verified, so this saves time only; and a peer whose
+    /// disk was damaged may soon be the only one that has what was computed again.
+    /// </summary>
+    public TimeSpan Distrust { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How long a 404 counts against a peer for the rest of its set. Short: nodes get blobs all the time.</summary>
     public TimeSpan Lacking { get; init; } = TimeSpan.FromSeconds(1);

@@ -10,12 +10,16 @@ public sealed class RestoredJournalScenarios : ClusterScenario
     [Fact]
     public async Task A_journal_restored_to_an_older_state_leads_to_the_same_weights_and_convicts_nobody()
     {
-        var (seed, _) = await Cluster.StartAsync(workers: 2, Launch.Slow);
-        await Cluster.RoundAsync(3);
+        string[] settings = ["run.rounds=8"];
+        var seed = Cluster.Seed("seed");
+        await Cluster.StartAsync(seed);
+        await Cluster.StartAsync(Cluster.Worker("a", launch: Launch.Slow), Cluster.Worker("b", launch: Launch.Slow));
+        await Cluster.StartRunAsync(settings);
+        await Cluster.RoundAsync(2);
         var (journal, copy) = (Path.Combine(seed.DataDir, "journal.db"), Path.Combine(Cluster.Files.Root, "copy.db"));
         Copy(journal, copy);
         var rounds = (await Cluster.JournalAsync(seed)).Count(e => e is RunEvent.RoundCommitted);
-        await Cluster.RoundAsync(rounds + 3);
+        await Cluster.RoundAsync(rounds + 2);
         await seed.KillAsync();
         Assert.NotEqual("finished", Cluster.Phase);
         foreach (var file in Directory.EnumerateFiles(seed.DataDir, "journal.db*"))
@@ -23,7 +27,7 @@ public sealed class RestoredJournalScenarios : ClusterScenario
         File.Move(copy, journal);
         seed.Launch();
 
-        var events = await Cluster.SameAsUndisturbedAsync(seed);
+        var events = await Cluster.SameAsUndisturbedAsync(seed, settings);
         Assert.DoesNotContain(events, e => e is RunEvent.NodeQuarantined or RunEvent.ReplicaContested);
     }
 

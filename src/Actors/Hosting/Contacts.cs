@@ -119,18 +119,19 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
         return [.. known.Where((_, i) => listens[i]).Select(seed => seed.ToAddress(transport))];
     }
 
-    // Every second attempt asks a seed that a person named under all names that it may have; the other ones said their own names. Not the
-    // first one: two associations with one seed under two names can get into each other's way, which costs an attempt.
+    // Every second attempt asks a seed that a person named under the other names that it may have; the other seeds said their own names.
+    // Never under two names at once: two associations with one seed can get into each other's way, which costs an attempt.
     private async Task<Way> OthersAsync(Address self, int attempt, IEnumerable<Address> up, CancellationToken cancel)
     {
         List<Address> named;
         lock (_gate)
             named = [.. _asked.Concat(up).Concat(_seen).Where(a => a != self).Distinct()];
-        if (attempt % 2 == 0)
-            return new(named, [.. named.Select(a => a.ToEndpoint())]);
-        var aliases = await Task.WhenAll(_asked.Where(a => a != self).Select(a => SeedNames.OfAsync(a.ToEndpoint(), cancel)));
+        IEnumerable<Endpoint>[] aliases = attempt % 2 == 0
+            ? []
+            : await Task.WhenAll(_asked.Where(a => a != self).Select(a => SeedNames.OfAsync(a.ToEndpoint(), cancel)));
+        var others = aliases.SelectMany(a => a).Select(seed => seed.ToAddress(transport))
+            .Where(a => a != self && !_asked.Contains(a)).Distinct().ToList();
         return new(
-            [.. named.Concat(aliases.SelectMany(a => a).Select(seed => seed.ToAddress(transport))).Where(a => a != self).Distinct()],
-            [.. named.Select(a => a.ToEndpoint())]);
+            others.Count == 0 ? named : [.. named.Where(a => !_asked.Contains(a)).Concat(others)], [.. named.Select(a => a.ToEndpoint())]);
     }
 }

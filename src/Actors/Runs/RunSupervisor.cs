@@ -193,6 +193,9 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             Carry(outputs[i]);
         }
 
+        // All of them: one step may both exclude a node and have work done again.
+        if (string.Join("; ", outputs.OfType<RunOutput.Notice>().Select(n => n.Text)) is { Length: > 0 } notice)
+            _notice = notice;
         _observer.Look(_coordinator, Now);
         if (shows)
             Publish();
@@ -231,7 +234,6 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
                 Context.Parent.Tell(new NodeDistrusted(distrust.Node));
                 break;
             case RunOutput.Notice notice:
-                _notice = notice.Text;
                 _log.Warning("run {0}: {1}", _id, notice.Text);
                 break;
             case RunOutput.Dropped dropped:
