@@ -1,0 +1,51 @@
+namespace Elastic.Foundation.Certificates;
+
+/// <summary>The files of a folder of certificates. Keys are readable by their owner only.</summary>
+/// <param name="Folder">Usually <c>certs</c> in a data directory.</param>
+public sealed record CertificateFiles(string Folder)
+{
+    /// <summary>The folder's name in a data directory.</summary>
+    public const string InDataDirectory = "certs";
+
+    /// <summary>The authority's certificate: every process of the cluster has it.</summary>
+    public string Authority => Path.Combine(Folder, "authority.pem");
+
+    /// <summary>The authority's key: only where certificates are issued. Whoever has it can make any certificate.</summary>
+    public string AuthorityKey => Path.Combine(Folder, "authority.key");
+
+    /// <summary>The certificate of the process.</summary>
+    public string Certificate => Path.Combine(Folder, "node.pem");
+
+    public string Key => Path.Combine(Folder, "node.key");
+
+    /// <summary>For pbm on the same machine.</summary>
+    public string Admin => Path.Combine(Folder, "admin.pem");
+
+    public string AdminKey => Path.Combine(Folder, "admin.key");
+
+    /// <summary>The certificates that count no more, signed by the authority.</summary>
+    public string Revocations => Path.Combine(Folder, "revoked.json");
+
+    /// <summary>True where the folder holds what a process needs.</summary>
+    public bool AreThere => File.Exists(Authority) && File.Exists(Certificate);
+
+    /// <summary>Writes a file that only its owner can read, whole or not at all.</summary>
+    public static void WriteSecret(string path, string text) => Write(path, text, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+
+    /// <summary>Writes a file that everybody may read.</summary>
+    public static void WritePublic(string path, string text) => Write(
+        path, text, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+
+    private static void Write(string path, string text, UnixFileMode mode)
+    {
+        var temporary = DurableFile.TemporaryPath(path);
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        // From its first moment: a file that is closed to others later was open before.
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = mode;
+        using (var writer = new StreamWriter(temporary, options))
+            writer.Write(text);
+        File.Move(temporary, path, overwrite: true);
+        DurableFile.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
+    }
+}

@@ -1,0 +1,191 @@
+using System.Net.Security;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Elastic.Foundation.Certificates;
+
+/// <summary>
+/// What a process shows to others and what it asks of them: its own certificate, the authority's, and the revoked ones. It looks at the
+/// files every few seconds: a renewed certificate is shown from the next connection on, and connections to holders of certificates
+/// that were revoked, or have expired, are closed.
+/// </summary>
+/// <remarks>Any thread uses it: the state is replaced whole.</remarks>
+public sealed class Credentials : IDisposable
+{
+    /// <summary>From here on people are warned that a certificate expires.</summary>
+    public static readonly TimeSpan Warning = TimeSpan.FromDays(7);
+
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(2);
+
+    private readonly CertificateFiles _files;
+    private readonly TimeProvider _time;
+    private readonly string _certificate, _key;
+    private readonly ITimer _timer;
+
+    // Streams that are open, each with its peer's certificate.
+    private readonly OpenStreams _open = new();
+    private volatile State _state;
+
+    private Credentials(CertificateFiles files, string certificate, string key, TimeProvider time)
+    {
+        (_files, _certificate, _key, _time) = (files, certificate, key, time);
+        _state = Read();
+        _timer = time.CreateTimer(_ => LookAgain(), null, Look, Look);
+    }
+
+    /// <summary>Who this process is.</summary>
+    public Identity Self => _state.Self;
+
+    /// <summary>When this process's certificate expires.</summary>
+    public DateTimeOffset Expires => CertificateAuthority.EndOf(_state.Own);
+
+    /// <summary>The list of revoked certificates as the authority signed it; null where nothing was revoked.</summary>
+    public string? SignedRevocations => _state.Signed;
+
+    /// <summary>The newest list.</summary>
+    public Revocations Revocations => _state.Revocations;
+
+    /// <summary>Receives who was refused and why, and what cannot be read. Called on any thread.</summary>
+    public Action<string> Say { get; set; } = _ => { };
+
+    /// <summary>The authority that this process trusts.</summary>
+    internal X509Certificate2 Authority => _state.Authority;
+
+    internal SslStreamCertificateContext Shown => _state.Shown;
+
+    internal DateTimeOffset Now => _time.GetUtcNow();
+
+    internal OpenStreams Open => _open;
+
+    /// <summary>The credentials of a node.</summary>
+    /// <exception cref="ElasticException">A file is missing, unreadable, another cluster's, or expired; says what to do.</exception>
+    public static Credentials OfNode(CertificateFiles files, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        return new Credentials(files, files.Certificate, files.Key, time);
+    }
+
+    /// <summary>The credentials of a person who uses pbm.</summary>
+    /// <inheritdoc cref="OfNode"/>
+    public static Credentials OfPerson(CertificateFiles files, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        return File.Exists(files.Admin) ? new Credentials(files, files.Admin, files.AdminKey, time) : OfNode(files, time);
+    }
+
+    /// <summary>Looks at a certificate that somebody has shown.</summary>
+    /// <param name="identity">Whose it is, where the authority has issued it, even if it counts no more.</param>
+    /// <returns>Null where it counts; else why not.</returns>
+    public string? Problem(X509Certificate2 shown, out Identity? identity)
+    {
+        ArgumentNullException.ThrowIfNull(shown);
+        return Problem(_state, shown, Now, out identity);
+    }
+
+    /// <summary>
+    /// Keeps a list of revoked certificates that came from another process, if the authority signed it and it is newer than the one that
+    /// is here.
+    /// </summary>
+    /// <exception cref="ElasticException">It is no such list.</exception>
+    public void Take(string signedRevocations)
+    {
+        var list = Revocations.Read(signedRevocations, _state.Authority);
+        if (list.Number <= _state.Revocations.Number)
+            return;
+        CertificateFiles.WritePublic(_files.Revocations, signedRevocations);
+        LookAgain();
+    }
+
+    /// <summary>A signature by this process's key.</summary>
+    public byte[] Sign(ReadOnlySpan<byte> bytes) => _state.OwnKey.SignData(bytes, HashAlgorithmName.SHA256);
+
+    /// <summary>This process's certificate, as others need it to check a signature.</summary>
+    public ReadOnlyMemory<byte> CertificateBytes => _state.Own.RawDataMemory;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _timer.Dispose();
+        _open.CloseAll();
+    }
+
+    private static string? Problem(State state, X509Certificate2 shown, DateTimeOffset now, out Identity? identity)
+    {
+        identity = null;
+        using var chain = new X509Chain();
+        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+        chain.ChainPolicy.CustomTrustStore.Add(state.Authority);
+        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+        chain.ChainPolicy.DisableCertificateDownloads = true;
+        // The dates are looked at below, with words that help.
+        chain.ChainPolicy.VerificationFlags = X509VerificationFlags.IgnoreNotTimeValid;
+        var isIssued = chain.Build(shown);
+        var elements = chain.ChainElements;
+        if (!isIssued || elements.Count != 2 || CertificateAuthority.IdentityOf(shown) is not { } holder)
+            return "a certificate that this cluster's authority has not issued";
+        identity = holder;
+        if (state.Revocations.Revoked.ContainsKey(shown.SerialNumber))
+            return $"the certificate of {holder}, which was revoked";
+        var (begins, ends) = (new DateTimeOffset(shown.NotBefore).ToUniversalTime(), CertificateAuthority.EndOf(shown));
+        if (now > ends)
+            return $"the certificate of {holder}, which expired on {ends:yyyy-MM-dd HH:mm}Z: elastic certs renew";
+        return now < begins
+            ? $"the certificate of {holder}, which is valid from {begins:yyyy-MM-dd HH:mm}Z on: see the clocks of both machines"
+            : null;
+    }
+
+    private State Read()
+    {
+        foreach (var path in new[] { _files.Authority, _certificate, _key })
+            if (!File.Exists(path))
+                throw new ElasticException(
+                    $"{path} is missing: elastic certs init makes the certificates of a new cluster, and a join token "
+                    + "(elastic certs token) gets a machine its own");
+        try
+        {
+            using var read = X509Certificate2.CreateFromPemFile(_certificate, _key);
+            // Windows' TLS cannot use a key that is in memory only.
+            var own = OperatingSystem.IsWindows()
+                ? X509CertificateLoader.LoadPkcs12(read.Export(X509ContentType.Pkcs12), null)
+                : X509Certificate2.CreateFromPemFile(_certificate, _key);
+            var authority = X509Certificate2.CreateFromPem(File.ReadAllText(_files.Authority));
+            var signed = File.Exists(_files.Revocations) ? File.ReadAllText(_files.Revocations) : null;
+            var state = new State(
+                own, own.GetECDsaPrivateKey() ?? throw new CryptographicException("its key is not ECDSA"), authority,
+                SslStreamCertificateContext.Create(own, [], offline: true), Stamp(), signed,
+                signed is null ? Revocations.None : Revocations.Read(signed, authority), new Identity("", Role.Reader));
+            return Problem(state, own, Now, out var self) is { } problem
+                ? throw new ElasticException($"{_certificate} is {problem}")
+                : state with { Self = self! };
+        }
+        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            throw new ElasticException(
+                $"the certificates in {_files.Folder} cannot be read ({e.Message}): see the files' mode and owner", e);
+        }
+    }
+
+    // A file that is half replaced is read again at the next look.
+    private void LookAgain()
+    {
+        try
+        {
+            if (Stamp() != _state.Stamp)
+                _state = Read();
+        }
+        catch (ElasticException e)
+        {
+            Say($"going on with the certificate of the start: {e.Message}");
+        }
+
+        var (state, now) = (_state, Now);
+        _open.Close(shown => Problem(state, shown, now, out _));
+    }
+
+    private string Stamp() => string.Join(
+        ' ', new[] { _files.Authority, _certificate, _key, _files.Revocations }.Select(f => File.GetLastWriteTimeUtc(f).Ticks));
+
+    private sealed record State(
+        X509Certificate2 Own, ECDsa OwnKey, X509Certificate2 Authority, SslStreamCertificateContext Shown, string Stamp,
+        string? Signed, Revocations Revocations, Identity Self);
+}

@@ -1,0 +1,59 @@
+using System.Collections.Concurrent;
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Elastic.Foundation.Certificates;
+
+/// <summary>The encrypted connections of a process that are open.</summary>
+internal sealed class OpenStreams
+{
+    private readonly ConcurrentDictionary<PeerStream, X509Certificate2> _open = [];
+
+    public void Add(PeerStream stream, X509Certificate2 shown)
+    {
+        _open[stream] = shown;
+        stream.Closed = () => _open.TryRemove(stream, out _);
+    }
+
+    /// <summary>Closes those whose peers' certificates have a problem by now.</summary>
+    public void Close(Func<X509Certificate2, string?> problem)
+    {
+        foreach (var (stream, shown) in _open)
+            if (problem(shown) is not null)
+                stream.Cut();
+    }
+
+    public void CloseAll() => Close(static _ => "this process ends");
+}
+
+/// <summary>An encrypted connection, with who is at its other end.</summary>
+/// <param name="below">The plain connection.</param>
+internal sealed class PeerStream(Stream below, RemoteCertificateValidationCallback validate)
+    : SslStream(below, leaveInnerStreamOpen: false, validate)
+{
+    private readonly Stream _below = below;
+
+    /// <summary>Null until the handshake is done, and for who may show no certificate.</summary>
+    public Identity? Peer { get; set; }
+
+    public Action Closed { get; set; } = () => { };
+
+    /// <summary>Ends the connection from any thread, also while others read and write.</summary>
+    public void Cut()
+    {
+        Closed();
+        _below.Dispose();
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        Closed();
+        base.Dispose(disposing);
+    }
+
+    public override ValueTask DisposeAsync()
+    {
+        Closed();
+        return base.DisposeAsync();
+    }
+}
