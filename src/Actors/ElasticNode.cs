@@ -81,6 +81,9 @@ public sealed class ElasticNode : IAsyncDisposable
     // The CPU devices of a process that no other one helps; 0 otherwise.
     private int CpusAlone { get; init; }
 
+    /// <summary>How the connections of this process are secured, in words.</summary>
+    internal string Security { get; private init; } = "";
+
     internal IActorRef? Runs => _member.Runs;
 
     internal ActorSystem System => _member.System;
@@ -107,6 +110,7 @@ public sealed class ElasticNode : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(duty);
         var devices = DeviceNames.Parse(node.Devices);
         var network = NetworkPreset.Load(node.Network);
+        var security = NodeSecurity.Describe(node, transport);
         var paths = new DataPaths(Path.GetFullPath(node.DataDir), node.CorporaDir);
         Directory.CreateDirectory(paths.Root);
         RemoveLeftovers(paths);
@@ -132,7 +136,7 @@ public sealed class ElasticNode : IAsyncDisposable
         try
         {
             member = ClusterMembership.Bind(new MemberContext(
-                node, port => AkkaSettings.ForMember(Endpoint.HostOf(node.Host), port, roles, version, network, database, paths, transport),
+                node, port => AkkaSettings.ForMember(Endpoint.HostOf(node.Host), port, roles, version, network, database, paths), transport,
                 observations is null ? null : new RunsContext(
                     new SupervisorContext(
                         new CoordinatorSettings(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience),
@@ -189,6 +193,7 @@ public sealed class ElasticNode : IAsyncDisposable
             Refused = refused.Task,
             Observations = observations,
             Database = database,
+            Security = security,
             CpusAlone = duty.Alone && devices.All(d => d.IsCpu) ? devices.Count : 0,
         };
         member.Live(agent);

@@ -1,10 +1,12 @@
 using System.Net.Sockets;
 using Akka.Actor;
+using Akka.Actor.Setup;
 using Akka.Cluster;
 using Akka.Cluster.Tools.Singleton;
 using Akka.Configuration;
 using Akka.Event;
 using Elastic.Actors.Corpora;
+using Elastic.Actors.Remoting;
 using Elastic.Actors.Runs;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
@@ -13,12 +15,13 @@ namespace Elastic.Actors.Hosting;
 
 /// <summary>How a process belongs to the cluster.</summary>
 /// <param name="Settings">Gives the configuration of an actor system on a port.</param>
+/// <param name="Transport">Of the control plane, as of everything else in this process.</param>
 /// <param name="Runs">What the supervisors' singleton needs here; null for a worker.</param>
 /// <param name="Lease">True where several seeds share the database, so that the singleton takes a lease on it.</param>
 /// <param name="Say">Tells the person at this process what happens.</param>
 /// <param name="Refuse">Receives the reason why the cluster refuses this process.</param>
 internal sealed record MemberContext(
-    NodeSettings Node, Func<int, Config> Settings, RunsContext? Runs, bool Lease, Contacts Contacts, CorpusFiles Corpora, ReaderWay Readers,
+    NodeSettings Node, Func<int, Config> Settings, Transport Transport, RunsContext? Runs, bool Lease, Contacts Contacts, CorpusFiles Corpora, ReaderWay Readers,
     Action<string> Say, Action<string> Refuse);
 
 /// <summary>
@@ -64,7 +67,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
     {
         try
         {
-            return new ClusterMembership(context, ActorSystem.Create("elastic", context.Settings(context.Node.Port)));
+            return new ClusterMembership(context, SystemOn(context, context.Node.Port));
         }
         catch (Exception e) when (SocketError(e) is { } socket)
         {
@@ -98,6 +101,10 @@ internal sealed class ClusterMembership : IAsyncDisposable
 
         _ending.Dispose();
     }
+
+    private static ActorSystem SystemOn(MemberContext context, int port) => ActorSystem.Create(
+        "elastic", ActorSystemSetup.Create(
+            BootstrapSetup.Create().WithConfig(context.Settings(port)), new TransportSetup(context.Transport)));
 
     // Remoting wraps the SocketException in several AggregateExceptions and one exception of its own, at which GetBaseException stops.
     private static SocketException? SocketError(Exception? e) =>
@@ -257,7 +264,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
         {
             try
             {
-                _system = ActorSystem.Create("elastic", _context.Settings(Address.Port!.Value));
+                _system = SystemOn(_context, Address.Port!.Value);
                 return;
             }
             catch (Exception e)

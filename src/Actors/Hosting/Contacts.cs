@@ -35,7 +35,7 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
     private readonly HashSet<Address> _seen = [];
     private readonly Lock _gate = new();
 
-    private readonly IReadOnlyList<Address> _asked = [.. asked.Select(seed => seed.ToAddress(transport))];
+    private readonly IReadOnlyList<Address> _asked = [.. asked.Select(seed => seed.ToAddress())];
 
     /// <summary>The name of a seed in the database.</summary>
     public static string NameOf(Address address) => address.ToEndpoint().ToString();
@@ -96,7 +96,7 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
                 _seen.Add(member.Address);
     }
 
-    private IEnumerable<Address> AddressesOf(IEnumerable<string> names) => Endpoint.Among(names).Select(seed => seed.ToAddress(transport));
+    private static IEnumerable<Address> AddressesOf(IEnumerable<string> names) => Endpoint.Among(names).Select(seed => seed.ToAddress());
 
     private async Task<IReadOnlyList<Address>> ListeningAsync(IEnumerable<string> seeds, CancellationToken cancel)
     {
@@ -116,7 +116,7 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
                 return false;
             }
         }));
-        return [.. known.Where((_, i) => listens[i]).Select(seed => seed.ToAddress(transport))];
+        return [.. known.Where((_, i) => listens[i]).Select(seed => seed.ToAddress())];
     }
 
     // Every second attempt asks a seed that a person named under the other names that it may have; the other seeds said their own names.
@@ -129,7 +129,7 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
         IEnumerable<Endpoint>[] aliases = attempt % 2 == 0
             ? []
             : await Task.WhenAll(_asked.Where(a => a != self).Select(a => SeedNames.OfAsync(a.ToEndpoint(), cancel)));
-        var others = aliases.SelectMany(a => a).Select(seed => seed.ToAddress(transport))
+        var others = aliases.SelectMany(a => a).Select(seed => seed.ToAddress())
             .Where(a => a != self && !_asked.Contains(a)).Distinct().ToList();
         return new(
             others.Count == 0 ? named : [.. named.Where(a => !_asked.Contains(a)).Concat(others)], [.. named.Select(a => a.ToEndpoint())]);

@@ -36,6 +36,7 @@ public sealed class TlsTransport
         AsClient = Connect,
         AsClientAsync = ConnectAsync,
         AsServerAsync = AcceptAsync,
+        Credentials = _credentials,
     };
 
     private PeerStream Connect(Stream stream, Endpoint endpoint)

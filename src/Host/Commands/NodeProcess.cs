@@ -1,6 +1,8 @@
 using Elastic.Actors;
+using Elastic.Actors.Hosting;
 using Elastic.Actors.Nodes;
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Model.Native;
 
 namespace Elastic.Host.Commands;
@@ -15,11 +17,17 @@ internal sealed class NodeProcess
     private readonly TextWriter _output;
     private readonly RunLog _log;
     private readonly NodeFaults _faults;
-    private readonly Transport _transport;                            // the only transport of this process
+    private readonly Transport _transport;                            // the only transport of this process but for pbm
+    private readonly Credentials? _credentials;
     private readonly Lock _gate = new();                              // several threads write
 
-    private NodeProcess(NodeRequest request, TextWriter output, RunLog log, NodeFaults faults) =>
-        (_request, _output, _log, _faults, _transport) = (request, output, log, faults, faults.Transport ?? Transport.Plain);
+    private NodeProcess(NodeRequest request, TextWriter output, RunLog log, NodeFaults faults, Credentials? credentials)
+    {
+        (_request, _output, _log, _faults, _credentials) = (request, output, log, faults, credentials);
+        _transport = faults.Transport ?? (credentials is null ? Transport.Plain : TlsTransport.BetweenNodes(credentials));
+        if (credentials is not null)
+            credentials.Say = Say;
+    }
 
     /// <summary>Runs until it is asked to leave; returns the exit code.</summary>
     public static async Task<int> RunAsync(NodeRequest request, TextWriter output, NodeFaults faults)
@@ -28,7 +36,8 @@ internal sealed class NodeProcess
             NativeTorch.Load();
         var data = new DataDirectory(request.Node.DataDir);
         using var held = data.Take();
-        var process = new NodeProcess(request, output, new RunLog(Path.Combine(data.Root, "node.log")), faults);
+        using var credentials = NodeSecurity.CredentialsOf(request.Node);
+        var process = new NodeProcess(request, output, new RunLog(Path.Combine(data.Root, "node.log")), faults, credentials);
         using var interruption = Interruption.Listen(() => process.Say(
             "leaving: handing over at the next step; once more to quit at once (nothing that was committed is lost)"));
         try
@@ -47,6 +56,7 @@ internal sealed class NodeProcess
         await using var node = await ElasticNode.StartAsync(_request.Node, duty, Say, _faults, _transport, interrupted);
         Say($"{(_request.Seed ? "seed" : "worker")} {node.Endpoint} is up: "
             + $"data plane {node.HttpEndpoint}, devices {_request.Node.Devices}");
+        Say(NodeSecurity.Describe(_request.Node, _transport));
         await using var pbm = _request.Seed ? await PbmAsync(node, interrupted) : null;
         if (pbm is not null)
             Say($"pbm {pbm.Endpoint} controls it, e.g. pbm {pbm.Endpoint} run start -n NAME");
@@ -70,7 +80,8 @@ internal sealed class NodeProcess
 
     private Task<Pbm.PbmServer> PbmAsync(ElasticNode node, CancellationToken cancel) =>
         Pbm.PbmServer.StartAsync(_request.Node.Host, _request.Node.PbmPort, Pbm.ControlPalettes.Of(node.Control, TimeProvider.System),
-            new DataDirectory(_request.Node.DataDir).LogFile, Pbm.PbmLimits.Default, _transport, cancel);
+            new DataDirectory(_request.Node.DataDir).LogFile, Pbm.PbmLimits.Default,
+            _credentials is null ? _transport : TlsTransport.ForPbm(_credentials), cancel);
 
     private async Task PreemptionAsync(CancellationToken cancel)
     {
