@@ -114,7 +114,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var paths = new DataPaths(Path.GetFullPath(node.DataDir), node.CorporaDir);
         Directory.CreateDirectory(paths.Root);
         RemoveLeftovers(paths);
-        var id = NodeIdentity.Load(paths);
+        var id = transport.Credentials is { } credentials ? new NodeId(credentials.Self.Name) : NodeIdentity.Load(paths);
         DatabaseAddress? database = null;
         if (duty.Supervises)
         {

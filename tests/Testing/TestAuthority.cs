@@ -17,10 +17,12 @@ public sealed class TestAuthority : IDisposable
         _authority = CertificateAuthority.Create(new CertificateFiles(folder), DateTimeOffset.UtcNow);
     }
 
-    /// <summary>Issues a certificate into a folder of its own, over one that is there.</summary>
-    public CertificateFiles Issue(string name, Role role, DateTimeOffset? at = null, TimeSpan? validity = null)
+    /// <summary>Issues a certificate, over one that is there.</summary>
+    /// <param name="folder">Null for one of the authority's own.</param>
+    public CertificateFiles Issue(
+        string name, Role role, DateTimeOffset? at = null, TimeSpan? validity = null, string? folder = null)
     {
-        var files = new CertificateFiles(Path.Combine(_folder, name));
+        var files = new CertificateFiles(folder ?? Path.Combine(_folder, name));
         Directory.CreateDirectory(files.Folder);
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         CertificateFiles.WritePublic(files.Authority, _authority.CertificatePem);

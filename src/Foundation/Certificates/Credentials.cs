@@ -53,7 +53,8 @@ public sealed class Credentials : IDisposable
 
     internal SslStreamCertificateContext Shown => _state.Shown;
 
-    internal DateTimeOffset Now => _time.GetUtcNow();
+    /// <summary>The clock that certificates are compared with.</summary>
+    public DateTimeOffset Now => _time.GetUtcNow();
 
     internal OpenStreams Open => _open;
 

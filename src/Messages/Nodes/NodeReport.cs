@@ -4,7 +4,7 @@ using Elastic.Messages.Work;
 namespace Elastic.Messages.Nodes;
 
 /// <summary>What a node tells the supervisors, besides results. Not stored: it is true only while the node lives.</summary>
-public abstract record NodeReport(NodeId Node) : IWireMessage
+public abstract record NodeReport(NodeId Node) : ISaidByNode
 {
     /// <summary>The node is there, has these devices and this work. Repeated as a heartbeat.</summary>
     public sealed record Enlist(NodeId Node) : NodeReport(Node)

@@ -85,6 +85,29 @@ public sealed class TransportSpecs : TemporaryFolder
         Assert.Equal(2, (await seed.Control.Nodes(deadline.Token)).Length);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_two_nodes_send_each_other_can_be_read_on_the_wire_only_where_they_have_no_certificates(bool encrypted)
+    {
+        using var deadline = new CancellationTokenSource(Deadline);
+        using var authority = new TestAuthority(Path.Combine(Folder, "cluster"));
+        using var ofSeed = Credentials.OfNode(authority.Issue("s1", Role.Seed), TimeProvider.System);
+        using var ofWorker = Credentials.OfNode(authority.Issue("worker-of-a-secret-place", Role.Worker), TimeProvider.System);
+        RecordedTransport On(Credentials credentials) => new(encrypted ? TlsTransport.BetweenNodes(credentials) : Transport.Plain);
+        var (seedSide, workerSide) = (On(ofSeed), On(ofWorker));
+        await using var seed = await StartAsync("seed", "127.0.0.1", NodeDuty.Seed(), seedSide.Transport);
+        await using var worker = await StartAsync(
+            "worker", "127.0.0.1", NodeDuty.Worker(seed.Endpoint), workerSide.Transport);
+        while ((await seed.Control.Nodes(deadline.Token)).Length < 2)
+            await Task.Delay(20, deadline.Token);
+
+        var id = (await seed.Control.Nodes(deadline.Token)).Single(n => n.Address == worker.Endpoint.ToString()).Node.Value;
+        byte[] sent = [.. seedSide.Sent, .. workerSide.Sent];
+        string[] words = [id, "Elastic.Messages", "akka.tcp://elastic", "POST /liveness"];
+        Assert.All(words, word => Assert.Equal(!encrypted, sent.AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(word)) >= 0));
+    }
+
     [Fact]
     public async Task Without_certificates_only_loopback_addresses_are_bound_unless_a_person_says_that_the_network_is_safe()
     {
