@@ -29,6 +29,9 @@ public sealed record Transport
     /// <summary>Wraps the stream of a connection that a server has accepted.</summary>
     public Func<Stream, CancellationToken, ValueTask<Stream>> AsServerAsync { get; init; } = (stream, _) => ValueTask.FromResult(stream);
 
+    /// <summary>What this process shows to others; null where it shows nothing, because connections are not encrypted.</summary>
+    public Certificates.Credentials? Credentials { get; init; }
+
     /// <summary>The settings of Akka.Remote.</summary>
     public ControlPlane ControlPlane { get; init; } = ControlPlane.Plain;
 
