@@ -110,7 +110,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var paths = new DataPaths(Path.GetFullPath(node.DataDir), node.CorporaDir);
         Directory.CreateDirectory(paths.Root);
         RemoveLeftovers(paths);
-        var id = NodeIdentity.Load(paths);
+        var id = NodeIdentity.Load(paths, transport.Credentials?.Self);
         DatabaseAddress? database = null;
         if (duty.Supervises)
         {
@@ -137,9 +137,9 @@ public sealed class ElasticNode : IAsyncDisposable
                     new SupervisorContext(
                         new CoordinatorSettings(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience),
                         new CommitFence(database!), observations),
-                    new RunList(database!), server.Endpoint.ToString(), Version, connections),
+                    new RunList(database!), server.Endpoint.ToString(), Version, connections, transport.Credentials),
                 Lease: !duty.Alone, new Contacts(duty.Seeds, database is null || duty.Alone ? null : new SeedRegistry(database), transport),
-                corpora, readers, say, Refuse));
+                corpora, readers, say, Refuse, transport.Credentials));
         }
         catch
         {

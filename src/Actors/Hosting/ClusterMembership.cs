@@ -7,6 +7,7 @@ using Akka.Event;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Runs;
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Actors.Hosting;
@@ -17,9 +18,10 @@ namespace Elastic.Actors.Hosting;
 /// <param name="Lease">True where several seeds share the database, so that the singleton takes a lease on it.</param>
 /// <param name="Say">Tells the person at this process what happens.</param>
 /// <param name="Refuse">Receives the reason why the cluster refuses this process.</param>
+/// <param name="Credentials">Null where the process runs without certificates.</param>
 internal sealed record MemberContext(
     NodeSettings Node, Func<int, Config> Settings, RunsContext? Runs, bool Lease, Contacts Contacts, CorpusFiles Corpora, ReaderWay Readers,
-    Action<string> Say, Action<string> Refuse);
+    Action<string> Say, Action<string> Refuse, Credentials? Credentials);
 
 /// <summary>
 /// This process's membership of the cluster. When the actor system ends unasked, because the process was downed or no seed was left, or
@@ -226,7 +228,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
             ClusterSingletonProxy.Props("/user/runs", ClusterSingletonProxySettings.Create(system).WithRole("seed")), "runs-proxy"));
         _context.Readers.Region = Watched("the region of the shard readers", ShardRegions.Start(system, _context.Corpora));
         _runs = proxy;
-        var link = Props.Create(() => new LinkActor(_agent!, proxy, _context.Say));
+        var link = Props.Create(() => new LinkActor(_agent!, proxy, _context.Say, _context.Credentials));
         Watched("the link between node and cluster", system.ActorOf(link, "link"));
         Watched("the watch over the seeds", _context.Contacts.Enter(system));
         return stopped.Task;

@@ -97,8 +97,9 @@ public sealed class CertificateAuthority : IDisposable
     }
 
     /// <summary>Who a certificate names; null where it does not say so as this authority does.</summary>
-    internal static Identity? IdentityOf(X509Certificate2 certificate)
+    public static Identity? IdentityOf(X509Certificate2 certificate)
     {
+        ArgumentNullException.ThrowIfNull(certificate);
         string? name = null, organization = null;
         Role? role = null;
         foreach (var part in certificate.SubjectName.EnumerateRelativeDistinguishedNames())

@@ -9,6 +9,9 @@ namespace Elastic.Foundation.Certificates;
 /// </summary>
 public sealed class Issuer : IDisposable
 {
+    // Of a serial number or a hash: few enough to type, and no accident.
+    private const int LeastDigits = 8;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(20);
 
@@ -104,13 +107,14 @@ public sealed class Issuer : IDisposable
     }
 
     /// <summary>Puts certificates on the list of those that count no more.</summary>
-    /// <param name="whose">A name or a serial number.</param>
+    /// <param name="whose">A name, or a serial number or its beginning.</param>
     /// <returns>What was revoked; nothing where there is no such certificate that counts.</returns>
     /// <exception cref="ElasticException">The list is full.</exception>
     public IReadOnlyList<IssuedCertificate> Revoke(string whose)
     {
+        ArgumentNullException.ThrowIfNull(whose);
         var (now, list) = (_time.GetUtcNow(), Revocations);
-        var found = Issued.Where(i => (i.Name == whose || i.Serial.Equals(whose, StringComparison.OrdinalIgnoreCase))
+        var found = Issued.Where(i => (i.Name == whose || (whose.Length >= LeastDigits && i.Serial.StartsWith(whose, StringComparison.OrdinalIgnoreCase)))
             && i.Expires > now && !list.Revoked.ContainsKey(i.Serial)).ToList();
         if (found.Count == 0)
             return found;
@@ -132,10 +136,12 @@ public sealed class Issuer : IDisposable
         return token;
     }
 
-    /// <summary>Withdraws the open tokens whose hashes begin so.</summary>
+    /// <summary>Withdraws the open token whose hash begins so.</summary>
     public IReadOnlyList<StoredToken> Withdraw(string hash)
     {
-        var found = OpenTokens.Where(t => t.Hash.Hex.StartsWith(hash, StringComparison.Ordinal)).ToList();
+        ArgumentNullException.ThrowIfNull(hash);
+        var found = OpenTokens.Where(t => hash.Length >= LeastDigits && t.Hash.Hex.StartsWith(hash, StringComparison.OrdinalIgnoreCase))
+            .ToList();
         found.ForEach(t => Keep(t with { Left = 0 }));
         return found;
     }

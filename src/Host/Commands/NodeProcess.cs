@@ -1,7 +1,9 @@
 using Elastic.Actors;
 using Elastic.Actors.Nodes;
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Model.Native;
+using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
 
@@ -33,6 +35,7 @@ internal sealed class NodeProcess
             "leaving: handing over at the next step; once more to quit at once (nothing that was committed is lost)"));
         try
         {
+            await process.JoinAsync(data, interruption.Token);
             return await process.RunAsync(interruption.Token);
         }
         catch (OperationCanceledException) when (interruption.IsRequested)
@@ -66,6 +69,17 @@ internal sealed class NodeProcess
             ? "handed over"
             : $"nobody took over within {HandOver.TotalSeconds} s: what was computed since the last hand-over is computed again elsewhere");
         return ExitCodes.Done;
+    }
+
+    // Before anything of the process listens: it starts as if the certificate had been there.
+    private async Task JoinAsync(DataDirectory data, CancellationToken interrupted)
+    {
+        if (_request.TokenFile is not { } file)
+            return;
+        var files = new CertificateFiles(Path.Combine(data.Root, CertificateFiles.InDataDirectory));
+        await JoinClient.JoinAsync(
+            _request.Seeds, () => JoinToken.Read(file, Console.In), _request.Seed ? Role.Seed : Role.Worker,
+            NodeIdentity.Load(new DataPaths(data.Root)).Value, files, Say, interrupted);
     }
 
     private Task<Pbm.PbmServer> PbmAsync(ElasticNode node, CancellationToken cancel) =>
