@@ -114,7 +114,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var paths = new DataPaths(Path.GetFullPath(node.DataDir), node.CorporaDir);
         Directory.CreateDirectory(paths.Root);
         RemoveLeftovers(paths);
-        var id = transport.Credentials is { } credentials ? new NodeId(credentials.Self.Name) : NodeIdentity.Load(paths);
+        var id = NodeIdentity.Load(paths, transport.Credentials?.Self);
         DatabaseAddress? database = null;
         if (duty.Supervises)
         {
@@ -141,7 +141,7 @@ public sealed class ElasticNode : IAsyncDisposable
                     new SupervisorContext(
                         new CoordinatorSettings(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience),
                         new CommitFence(database!), observations),
-                    new RunList(database!), server.Endpoint.ToString(), Version, connections),
+                    new RunList(database!), server.Endpoint.ToString(), Version, connections, transport.Credentials),
                 Lease: !duty.Alone, new Contacts(duty.Seeds, database is null || duty.Alone ? null : new SeedRegistry(database), transport),
                 corpora, readers, say, Refuse));
         }

@@ -1,4 +1,5 @@
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Testing;
 
 namespace Elastic.Storage.Tests;
@@ -45,6 +46,19 @@ public sealed class NodeIdentityTests : TemporaryFolder
         Assert.Matches("^[A-Za-z0-9_-]+-[0-9a-z]{8}$", first.Value);
         Assert.Equal($"{first}\n", File.ReadAllText(Paths.NodeId));
         Assert.Equal(first, NodeIdentity.Load(Paths));
+    }
+
+    [Fact]
+    public void With_a_certificate_the_id_is_its_name_and_a_directory_of_another_node_is_refused()
+    {
+        var gpu7 = new Identity("gpu7-3k9v2mq7", Role.Worker);
+        Assert.Equal(gpu7.Name, NodeIdentity.Load(Paths, gpu7).Value);
+        Assert.Equal(gpu7.Name, NodeIdentity.Load(Paths).Value);
+        Assert.Equal(
+            $"{Paths.NodeId} says that this data directory is of the node gpu7-3k9v2mq7, and the certificate is worker gpu8's: start with "
+            + "the certificate of gpu7-3k9v2mq7, or with gpu8's data directory; or delete "
+            + $"{Paths.NodeId}, and what the directory holds is gpu8's from then on",
+            Assert.Throws<ElasticException>(() => NodeIdentity.Load(Paths, new Identity("gpu8", Role.Worker))).Message);
     }
 
     [Fact]

@@ -21,8 +21,8 @@ namespace Elastic.Actors.Hosting;
 /// <param name="Say">Tells the person at this process what happens.</param>
 /// <param name="Refuse">Receives the reason why the cluster refuses this process.</param>
 internal sealed record MemberContext(
-    NodeSettings Node, Func<int, Config> Settings, Transport Transport, RunsContext? Runs, bool Lease, Contacts Contacts, CorpusFiles Corpora, ReaderWay Readers,
-    Action<string> Say, Action<string> Refuse);
+    NodeSettings Node, Func<int, Config> Settings, Transport Transport, RunsContext? Runs, bool Lease, Contacts Contacts,
+    CorpusFiles Corpora, ReaderWay Readers, Action<string> Say, Action<string> Refuse);
 
 /// <summary>
 /// This process's membership of the cluster. When the actor system ends unasked, because the process was downed or no seed was left, or
@@ -233,7 +233,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
             ClusterSingletonProxy.Props("/user/runs", ClusterSingletonProxySettings.Create(system).WithRole("seed")), "runs-proxy"));
         _context.Readers.Region = Watched("the region of the shard readers", ShardRegions.Start(system, _context.Corpora));
         _runs = proxy;
-        var link = Props.Create(() => new LinkActor(_agent!, proxy, _context.Say));
+        var link = Props.Create(() => new LinkActor(_agent!, proxy, _context.Say, _context.Transport.Credentials));
         Watched("the link between node and cluster", system.ActorOf(link, "link"));
         Watched("the watch over the seeds", _context.Contacts.Enter(system));
         return stopped.Task;

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Elastic.Actors.Nodes;
 using Elastic.Actors.Serialization;
+using Elastic.Foundation.Certificates;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Work;
@@ -17,8 +18,11 @@ internal sealed class LinkActor : ReceiveActor
 
     /// <param name="runs">The reference to the <c>runs</c> singleton.</param>
     /// <param name="say">Tells the person at this process what happens.</param>
-    public LinkActor(IActorRef agent, IActorRef runs, Action<string> say)
+    /// <param name="credentials">Null where the process runs without certificates.</param>
+    public LinkActor(IActorRef agent, IActorRef runs, Action<string> say, Credentials? credentials = null)
     {
+        var certificates = new CertificateExchange(credentials, say);
+        NodeId? self = null;
         Receive<UnsendableMessage>(unsendable =>
         {
             if (_unsendable.Add(unsendable.Message.GetType()))
@@ -26,7 +30,18 @@ internal sealed class LinkActor : ReceiveActor
         });
         Receive<NodeCommand>(agent.Tell);
         Receive<WorkOrder>(agent.Tell);
+        Receive<NodeNews.Welcome>(welcome =>
+        {
+            if (self is { } node && certificates.Receive(welcome, node) is { } newer)
+                runs.Tell(newer, Self);
+            agent.Tell(welcome);
+        });
         Receive<NodeNews>(agent.Tell);
+        Receive<NodeReport.Enlist>(report =>
+        {
+            self = report.Node;
+            runs.Tell(certificates.Complete(report), Self);
+        });
         Receive<IWireMessage>(message => runs.Tell(message, Self));
         agent.Tell(new NodeAgent.Link(Self));
     }

@@ -127,6 +127,7 @@ internal sealed class NodeTable(TimeProvider time)
             .. n.Report.Works.Length > MostWorks ? [$"and {n.Report.Works.Length - MostWorks} more"] : Array.Empty<string>(),
         ],
         Arithmetic = n.Report.Arithmetic,
+        CertificateExpires = n.Report.CertificateExpires,
     });
 
     private IEnumerable<Entry> Known => _nodes.Values.Where(n => !n.IsLost || time.GetElapsedTime(n.Heard) < Remembered);

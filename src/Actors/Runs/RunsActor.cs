@@ -4,6 +4,7 @@ using Akka.Event;
 using Elastic.Actors.Hosting;
 using Elastic.Coordination;
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Observations;
@@ -18,8 +19,10 @@ namespace Elastic.Actors.Runs;
 /// <param name="List">The list of all runs, in the database.</param>
 /// <param name="Endpoint">The endpoint of that process's data plane.</param>
 /// <param name="Version">The version of Elastic.</param>
+/// <param name="Credentials">Null where the process runs without certificates.</param>
 internal sealed record RunsContext(
-    SupervisorContext Supervisors, RunList List, string Endpoint, string Version, LivenessConnections Liveness);
+    SupervisorContext Supervisors, RunList List, string Endpoint, string Version, LivenessConnections Liveness,
+    Credentials? Credentials = null);
 
 /// <summary>
 /// The cluster singleton above all runs: it makes one <see cref="RunSupervisor"/> for each, and nodes report to it first. The list of
@@ -35,6 +38,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     private readonly RunsContext _context;
     private readonly NodeTable _nodes = new(TimeProvider.System);
     private readonly RunDirectory _runs = new();
+    private readonly CertificateExchange _certificates;
     private readonly Dictionary<RunId, int> _retries = [];
 
     // The last asker for each run: RunsActor answers it when the journal turns out to be unreadable, since the supervisor cannot.
@@ -52,6 +56,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     public RunsActor(RunsContext context)
     {
         _context = context;
+        _certificates = new CertificateExchange(context.Credentials, text => _log.Info("{0}", text));
         Receive<RunRequest.Start>(part =>
         {
             if (_parts.Join(part) is { } start)
@@ -62,6 +67,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<RunWatch>(watch => ForwardByName(watch.Run, watch, missing: null));
         Receive<WorkResult>(result => Forward(result.Job.Value, result));
         Receive<NodeReport.Enlist>(Enlist);
+        Receive<NodeReport.Revoked>(revoked => _certificates.Take(revoked.List));
         Receive<NodeReport.StepTaken>(report => Forward(report.RunId.Value, report));
         Receive<NodeReport.Surveyed>(report => Forward(report.RunId.Value, report));
         Receive<NodeReport.RunIdle>(report =>
@@ -242,7 +248,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             Context.Watch(Sender);
         }
 
-        Sender.Tell(new NodeNews.Welcome(_context.Endpoint));
+        Sender.Tell(_certificates.Complete(new NodeNews.Welcome(_context.Endpoint), report));
         foreach (var run in Supervisors)
             run.Forward(report);
         DropUnknown(report);

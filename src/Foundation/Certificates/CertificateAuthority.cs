@@ -34,7 +34,7 @@ public sealed class CertificateAuthority : IDisposable
         if (File.Exists(files.Authority) || File.Exists(files.AuthorityKey))
             throw new ElasticException(
                 $"{files.Folder} has the certificates of a cluster: give another folder with --certs, or go on with these");
-        Directory.CreateDirectory(files.Folder);
+        CertificateFiles.MakeFolder(files.Folder);
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest(
             Subject($"authority {Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4))}", null), key, HashAlgorithmName.SHA256);
@@ -68,13 +68,15 @@ public sealed class CertificateAuthority : IDisposable
     /// <summary>A certificate for somebody's key.</summary>
     /// <param name="publicKey">ECDSA on P-256.</param>
     /// <returns>PEM.</returns>
-    /// <exception cref="ElasticException">The name is none.</exception>
+    /// <exception cref="ElasticException">The name is none, or the key is of another kind.</exception>
     public string Issue(PublicKey publicKey, Identity identity, DateTimeOffset now, TimeSpan validity)
     {
         ArgumentNullException.ThrowIfNull(identity);
         if (!Identity.IsName(identity.Name))
             throw new ElasticException(
                 $"\"{identity.Name}\" is no name for a certificate: letters, digits, dots, underscores and dashes, at most 80");
+        if (!IsWanted(publicKey))
+            throw new ElasticException("a certificate needs a key of ECDSA on the curve P-256: openssl ecparam -name prime256v1 -genkey");
         var request = new CertificateRequest(Subject(identity.Name, identity.Role), publicKey, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
@@ -95,8 +97,9 @@ public sealed class CertificateAuthority : IDisposable
     }
 
     /// <summary>Who a certificate names; null where it does not say so as this authority does.</summary>
-    internal static Identity? IdentityOf(X509Certificate2 certificate)
+    public static Identity? IdentityOf(X509Certificate2 certificate)
     {
+        ArgumentNullException.ThrowIfNull(certificate);
         string? name = null, organization = null;
         Role? role = null;
         foreach (var part in certificate.SubjectName.EnumerateRelativeDistinguishedNames())
@@ -124,6 +127,20 @@ public sealed class CertificateAuthority : IDisposable
     }
 
     public void Dispose() => _certificate.Dispose();
+
+    // The key may come from another process.
+    private static bool IsWanted(PublicKey key)
+    {
+        try
+        {
+            using var curve = key.GetECDsaPublicKey();
+            return curve?.ExportParameters(false).Curve.Oid.Value == ECCurve.NamedCurves.nistP256.Oid.Value;
+        }
+        catch (CryptographicException)
+        {
+            return false;
+        }
+    }
 
     private static X500DistinguishedName Subject(string name, Role? role)
     {

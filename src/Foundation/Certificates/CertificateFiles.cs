@@ -26,8 +26,33 @@ public sealed record CertificateFiles(string Folder)
     /// <summary>The certificates that count no more, signed by the authority.</summary>
     public string Revocations => Path.Combine(Folder, "revoked.json");
 
+    /// <summary>What was issued, a line each; beside the authority's key.</summary>
+    public string Issued => Path.Combine(Folder, "issued.jsonl");
+
+    /// <summary>Join tokens, by the hash of their secrets; beside the authority's key.</summary>
+    public string Tokens => Path.Combine(Folder, "tokens");
+
+    /// <summary>Held by the process that is issuing something.</summary>
+    internal string Lock => Path.Combine(Folder, "issuing.lock");
+
+    /// <summary>True where certificates can be issued.</summary>
+    public bool CanIssue => File.Exists(AuthorityKey);
+
     /// <summary>True where the folder holds what a process needs.</summary>
     public bool AreThere => File.Exists(Authority) && File.Exists(Certificate);
+
+    /// <summary>Where somebody of that role has a certificate and its key: nodes and people have files of their own.</summary>
+    public (string Certificate, string Key) Of(Role role) =>
+        role is Role.Seed or Role.Worker ? (Certificate, Key) : (Admin, AdminKey);
+
+    /// <summary>Makes a folder that only its owner can enter; one that is there stays as it is.</summary>
+    public static void MakeFolder(string path)
+    {
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(path);
+        else
+            Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
 
     /// <summary>Writes a file that only its owner can read, whole or not at all.</summary>
     public static void WriteSecret(string path, string text) => Write(path, text, UnixFileMode.UserRead | UnixFileMode.UserWrite);
@@ -44,7 +69,12 @@ public sealed record CertificateFiles(string Folder)
         if (!OperatingSystem.IsWindows())
             options.UnixCreateMode = mode;
         using (var writer = new StreamWriter(temporary, options))
+        {
             writer.Write(text);
+            writer.Flush();
+            ((FileStream)writer.BaseStream).Flush(flushToDisk: true);
+        }
+
         File.Move(temporary, path, overwrite: true);
         DurableFile.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
     }

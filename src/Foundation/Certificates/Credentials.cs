@@ -12,10 +12,8 @@ namespace Elastic.Foundation.Certificates;
 /// <remarks>Any thread uses it: the state is replaced whole.</remarks>
 public sealed class Credentials : IDisposable
 {
-    /// <summary>From here on people are warned that a certificate expires.</summary>
-    public static readonly TimeSpan Warning = TimeSpan.FromDays(7);
-
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan WarnsEvery = TimeSpan.FromDays(1);
 
     private readonly CertificateFiles _files;
     private readonly TimeProvider _time;
@@ -26,11 +24,22 @@ public sealed class Credentials : IDisposable
     private readonly OpenStreams _open = new();
     private volatile State _state;
 
+    // Held while files are looked at or written; of what follows, too.
+    private readonly Lock _gate = new();
+    private DateTimeOffset? _warned;
+    private string? _said;
+
     private Credentials(CertificateFiles files, string certificate, string key, TimeProvider time)
     {
         (_files, _certificate, _key, _time) = (files, certificate, key, time);
         _state = Read();
-        _timer = time.CreateTimer(_ => LookAgain(), null, Look, Look);
+        if (Problem(_state, _state.Own, Now, out _) is { } problem)
+            throw new ElasticException($"{_certificate} is {problem}");
+        _timer = time.CreateTimer(_ =>
+        {
+            lock (_gate)
+                LookAgain();
+        }, null, Look, Look);
     }
 
     /// <summary>Who this process is.</summary>
@@ -48,6 +57,9 @@ public sealed class Credentials : IDisposable
     /// <summary>Receives who was refused and why, and what cannot be read. Called on any thread.</summary>
     public Action<string> Say { get; set; } = _ => { };
 
+    /// <summary>The files that these are read from.</summary>
+    public CertificateFiles Files => _files;
+
     /// <summary>The authority that this process trusts.</summary>
     internal X509Certificate2 Authority => _state.Authority;
 
@@ -55,6 +67,8 @@ public sealed class Credentials : IDisposable
 
     /// <summary>The clock that certificates are compared with.</summary>
     public DateTimeOffset Now => _time.GetUtcNow();
+
+    internal TimeProvider Time => _time;
 
     internal OpenStreams Open => _open;
 
@@ -91,10 +105,14 @@ public sealed class Credentials : IDisposable
     public void Take(string signedRevocations)
     {
         var list = Revocations.Read(signedRevocations, _state.Authority);
-        if (list.Number <= _state.Revocations.Number)
-            return;
-        CertificateFiles.WritePublic(_files.Revocations, signedRevocations);
-        LookAgain();
+        lock (_gate)
+        {
+            // A list that is in the file may be newer than the one that was read last: elastic certs revoke writes it.
+            if (list.Number <= Math.Max(_state.Revocations.Number, Read().Revocations.Number))
+                return;
+            CertificateFiles.WritePublic(_files.Revocations, signedRevocations);
+            LookAgain();
+        }
     }
 
     /// <summary>A signature by this process's key.</summary>
@@ -112,26 +130,35 @@ public sealed class Credentials : IDisposable
 
     private static string? Problem(State state, X509Certificate2 shown, DateTimeOffset now, out Identity? identity)
     {
-        identity = null;
+        if (!IsIssued(state.Authority, shown, out identity))
+            return "a certificate that this cluster's authority has not issued";
+        return Problem(state, shown, identity!, now);
+    }
+
+    /// <summary>True where the authority has issued the certificate, even if it counts no more.</summary>
+    internal static bool IsIssued(X509Certificate2 authority, X509Certificate2 shown, out Identity? identity)
+    {
         using var chain = new X509Chain();
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        chain.ChainPolicy.CustomTrustStore.Add(state.Authority);
+        chain.ChainPolicy.CustomTrustStore.Add(authority);
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
         chain.ChainPolicy.DisableCertificateDownloads = true;
-        // The dates are looked at below, with words that help.
+        // The dates are looked at elsewhere, with words that help.
         chain.ChainPolicy.VerificationFlags = X509VerificationFlags.IgnoreNotTimeValid;
-        var isIssued = chain.Build(shown);
-        var elements = chain.ChainElements;
-        if (!isIssued || elements.Count != 2 || CertificateAuthority.IdentityOf(shown) is not { } holder)
-            return "a certificate that this cluster's authority has not issued";
-        identity = holder;
+        identity = chain.Build(shown) && chain.ChainElements.Count == 2 ? CertificateAuthority.IdentityOf(shown) : null;
+        return identity is not null;
+    }
+
+    // Of a certificate that the authority has issued.
+    private static string? Problem(State state, X509Certificate2 shown, Identity holder, DateTimeOffset now)
+    {
         if (state.Revocations.Revoked.ContainsKey(shown.SerialNumber))
             return $"the certificate of {holder}, which was revoked";
         var (begins, ends) = (new DateTimeOffset(shown.NotBefore).ToUniversalTime(), CertificateAuthority.EndOf(shown));
         if (now > ends)
-            return $"the certificate of {holder}, which expired on {ends:yyyy-MM-dd HH:mm}Z: elastic certs renew";
+            return $"the certificate of {holder}, which expired on {Expiry.Text(ends)}: {Expiry.Anew}";
         return now < begins
-            ? $"the certificate of {holder}, which is valid from {begins:yyyy-MM-dd HH:mm}Z on: see the clocks of both machines"
+            ? $"the certificate of {holder}, which is valid from {Expiry.Text(begins)} on: see the clocks of both machines"
             : null;
     }
 
@@ -144,6 +171,8 @@ public sealed class Credentials : IDisposable
                     + "(elastic certs token) gets a machine its own");
         try
         {
+            // Before the files: what is replaced while they are read is read again at the next look.
+            var stamp = Stamp();
             using var read = X509Certificate2.CreateFromPemFile(_certificate, _key);
             // Windows' TLS cannot use a key that is in memory only.
             var own = OperatingSystem.IsWindows()
@@ -153,11 +182,14 @@ public sealed class Credentials : IDisposable
             var signed = File.Exists(_files.Revocations) ? File.ReadAllText(_files.Revocations) : null;
             var state = new State(
                 own, own.GetECDsaPrivateKey() ?? throw new CryptographicException("its key is not ECDSA"), authority,
-                SslStreamCertificateContext.Create(own, [], offline: true), Stamp(), signed,
+                SslStreamCertificateContext.Create(own, [], offline: true), stamp, signed,
                 signed is null ? Revocations.None : Revocations.Read(signed, authority), new Identity("", Role.Reader));
-            return Problem(state, own, Now, out var self) is { } problem
-                ? throw new ElasticException($"{_certificate} is {problem}")
-                : state with { Self = self! };
+            Problem(state, own, Now, out var self);
+            return state with
+            {
+                Self = self ?? throw new ElasticException(
+                    $"{_certificate} is none that the authority in {_files.Authority} has issued: copy the files of one cluster"),
+            };
         }
         catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
         {
@@ -166,9 +198,11 @@ public sealed class Credentials : IDisposable
         }
     }
 
-    // A file that is half replaced is read again at the next look.
+    // A file that is half replaced is read again at the next look. Whatever is wrong with the process's own certificate, the revoked ones
+    // count.
     private void LookAgain()
     {
+        string? problem = null;
         try
         {
             if (Stamp() != _state.Stamp)
@@ -176,11 +210,33 @@ public sealed class Credentials : IDisposable
         }
         catch (ElasticException e)
         {
-            Say($"going on with the certificate of the start: {e.Message}");
+            problem = $"going on with the certificates that were read before: {e.Message}";
         }
 
         var (state, now) = (_state, Now);
-        _open.Close(shown => Problem(state, shown, now, out _));
+        _open.Close(shown => Counts(state, shown, now));
+        Report(problem ?? Problem(state, state.Own, state.Self, now) switch
+        {
+            { } own => $"others refuse this process: it shows {own}",
+            null => null,
+        });
+        if (Expiry.WarningOf($"{state.Self}", Expires, now) is { } warning && (_warned is null || now - _warned >= WarnsEvery))
+        {
+            _warned = now;
+            Say(warning);
+        }
+    }
+
+    // The handshake has looked at the whole certificate; this is asked of each connection every few seconds.
+    private static string? Counts(State state, X509Certificate2 shown, DateTimeOffset now) =>
+        CertificateAuthority.IdentityOf(shown) is { } holder ? Problem(state, shown, holder, now) : "no certificate of this cluster";
+
+    // Each problem once.
+    private void Report(string? problem)
+    {
+        if (problem is not null && problem != _said)
+            Say(problem);
+        _said = problem;
     }
 
     private string Stamp() => string.Join(

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 
 namespace Elastic.Foundation.Certificates;
@@ -36,6 +38,22 @@ internal sealed class PeerStream(Stream below, RemoteCertificateValidationCallba
     /// <summary>Null until the handshake is done, and for who may show no certificate.</summary>
     public Identity? Peer { get; set; }
 
+    /// <summary>The address at the other end, for logs.</summary>
+    public string Address
+    {
+        get
+        {
+            try
+            {
+                return (_below as NetworkStream)?.Socket.RemoteEndPoint is IPEndPoint at ? Shown(at) : "an unknown address";
+            }
+            catch (Exception e) when (e is ObjectDisposedException or SocketException)
+            {
+                return "an unknown address";
+            }
+        }
+    }
+
     public Action Closed { get; set; } = () => { };
 
     /// <summary>Ends the connection from any thread, also while others read and write.</summary>
@@ -44,6 +62,9 @@ internal sealed class PeerStream(Stream below, RemoteCertificateValidationCallba
         Closed();
         _below.Dispose();
     }
+
+    private static string Shown(IPEndPoint at) =>
+        new Endpoint((at.Address.IsIPv4MappedToIPv6 ? at.Address.MapToIPv4() : at.Address).ToString(), at.Port).ToString();
 
     protected override void Dispose(bool disposing)
     {

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace Elastic.Foundation.Certificates;
@@ -17,22 +18,35 @@ public sealed record Revocations(long Number, IReadOnlyDictionary<string, string
 
     // A list is signed with this in front, so that the signature fits nothing else that the authority may sign.
     private const string Purpose = "elastic revocations 1\n";
-    private const int MostBytes = 1 << 20;
+
+    /// <summary>A list is sent to nodes in one message; this is some nine hundred certificates that have not expired.</summary>
+    public const int MostCharacters = 56 << 10;
+
+    // Quotes in texts as \", not as \u0022: one list is a text inside of the other.
+    private static readonly JsonSerializerOptions Short = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>The list with one more certificate.</summary>
     public Revocations With(string serial, string holder) =>
         new(Number + 1, new Dictionary<string, string>(Revoked) { [serial] = holder });
 
+    /// <summary>The list without certificates that need not be in it, since they have expired.</summary>
+    public Revocations Without(IEnumerable<string> serials) =>
+        this with { Revoked = Revoked.Where(r => !serials.Contains(r.Key)).ToDictionary() };
+
     /// <summary>The signed text.</summary>
+    /// <exception cref="ElasticException">The list is too long to be handed on.</exception>
     public string Signed(CertificateAuthority authority)
     {
         ArgumentNullException.ThrowIfNull(authority);
-        var list = JsonSerializer.Serialize(new { number = Number, revoked = Revoked });
-        return JsonSerializer.Serialize(new
+        var list = JsonSerializer.Serialize(new { number = Number, revoked = Revoked }, Short);
+        var text = JsonSerializer.Serialize(new
         {
             list,
             signature = Convert.ToBase64String(authority.Sign(Encoding.UTF8.GetBytes(Purpose + list))),
-        });
+        }, Short);
+        return text.Length <= MostCharacters ? text : throw new ElasticException(
+            $"the list of revoked certificates is full with {Revoked.Count - 1}: wait until some of them expire, "
+            + "or make a new authority (elastic certs init --certs DIR) and give its certificates to all machines");
     }
 
     /// <summary>Reads a signed text.</summary>
@@ -43,8 +57,8 @@ public sealed record Revocations(long Number, IReadOnlyDictionary<string, string
         ArgumentNullException.ThrowIfNull(authority);
         try
         {
-            if (text.Length > MostBytes)
-                throw new FormatException($"it has more than {MostBytes} characters");
+            if (text.Length > MostCharacters)
+                throw new FormatException($"it has more than {MostCharacters} characters");
             using var outer = JsonDocument.Parse(text);
             var list = outer.RootElement.GetProperty("list").GetString()!;
             using var key = authority.GetECDsaPublicKey() ?? throw new FormatException("the authority has another kind of key");

@@ -14,19 +14,38 @@ public sealed class TlsTransport
     private const SslProtocols Version = SslProtocols.Tls13;
     private const string ServerName = "elastic";
 
+    /// <summary>The server name of a client that has no certificate yet, and wants one.</summary>
+    internal const string JoinName = "join.elastic";
+
+    /// <summary>The server name of a client that wants its certificate renewed.</summary>
+    internal const string RenewalName = "renew.elastic";
+
     private readonly Credentials _credentials;
     private readonly Func<Identity, bool> _accepts, _expects;
 
     private TlsTransport(Credentials credentials, Func<Identity, bool> accepts, Func<Identity, bool> expects) =>
         (_credentials, _accepts, _expects) = (credentials, accepts, expects);
 
+    // Serves clients that want a certificate; null where none is given out.
+    private Func<Stream, CancellationToken, Task>? Join { get; init; }
+
+    private string Name { get; init; } = ServerName;
+
     /// <summary>Between nodes: the control plane, the data plane, the liveness connection.</summary>
-    public static Transport BetweenNodes(Credentials credentials) =>
-        new TlsTransport(credentials, i => i.IsNode, i => i.IsNode).ToTransport();
+    /// <param name="join">
+    /// Serves clients that want a certificate (<see cref="JoinServer.For"/>): the only code that ever sees the stream of a client without
+    /// one. Null: such a client gets no further than the handshake.
+    /// </param>
+    public static Transport BetweenNodes(Credentials credentials, Func<Stream, CancellationToken, Task>? join = null) =>
+        new TlsTransport(credentials, i => i.IsNode, i => i.IsNode) { Join = join }.ToTransport();
 
     /// <summary>Between pbm and a seed.</summary>
     public static Transport ForPbm(Credentials credentials) =>
         new TlsTransport(credentials, i => i.Role is Role.Admin or Role.Reader or Role.Seed, i => i.Role == Role.Seed).ToTransport();
+
+    /// <summary>To a seed, for the renewal of a certificate.</summary>
+    internal static Transport ForRenewal(Credentials credentials) =>
+        new TlsTransport(credentials, _ => false, i => i.Role == Role.Seed) { Name = RenewalName }.ToTransport();
 
     /// <summary>Who is at the other end of a connection; null where the connection is not encrypted.</summary>
     public static Identity? PeerOf(Stream stream) => (stream as PeerStream)?.Peer;
@@ -77,16 +96,11 @@ public sealed class TlsTransport
         var secure = new PeerStream(stream, shown.Validate);
         try
         {
-            await secure.AuthenticateAsServerAsync(new SslServerAuthenticationOptions
-            {
-                ServerCertificateContext = _credentials.Shown,
-                ClientCertificateRequired = true,
-                EnabledSslProtocols = Version,
-                AllowTlsResume = false,
-                AllowRenegotiation = false,
-                CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
-            }, cancel);
-            return shown.Keep(secure);
+            await secure.AuthenticateAsServerAsync((_, hello, _, _) => ValueTask.FromResult(ServerOptions(hello, shown)), null, cancel);
+            if (shown.ServerName is null)
+                return shown.Keep(secure);
+            secure.Peer = shown.Peer;
+            await Join!(secure, cancel);
         }
         catch (Exception e)
         {
@@ -97,11 +111,30 @@ public sealed class TlsTransport
             _credentials.Say($"refused a connection that showed {why}");
             throw new IOException($"the client has shown {why}", e);
         }
+
+        await secure.DisposeAsync();
+        throw new IOException("the connection was a request for a certificate, which is answered");
+    }
+
+    // A client that names no such server, and every client where nobody serves them, must show a certificate that is for this port.
+    private SslServerAuthenticationOptions ServerOptions(SslClientHelloInfo hello, Shown shown)
+    {
+        if (Join is not null && hello.ServerName is JoinName or RenewalName)
+            shown.ServerName = hello.ServerName;
+        return new SslServerAuthenticationOptions
+        {
+            ServerCertificateContext = _credentials.Shown,
+            ClientCertificateRequired = shown.ServerName != JoinName,
+            EnabledSslProtocols = Version,
+            AllowTlsResume = false,
+            AllowRenegotiation = false,
+            CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+        };
     }
 
     private SslClientAuthenticationOptions Options() => new()
     {
-        TargetHost = ServerName,
+        TargetHost = Name,
         ClientCertificateContext = _credentials.Shown,
         EnabledSslProtocols = Version,
         AllowTlsResume = false,
@@ -112,21 +145,28 @@ public sealed class TlsTransport
     /// <summary>What the other side of one handshake has shown.</summary>
     private sealed class Shown(TlsTransport transport, Func<Identity, bool> wanted)
     {
-        private Identity? _peer;
         private X509Certificate2? _certificate;
 
         public string? Problem { get; private set; }
 
+        public Identity? Peer { get; private set; }
+
+        /// <summary>The server that a client asks for that wants a certificate; null for all others.</summary>
+        public string? ServerName { get; set; }
+
         public bool Validate(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
         {
+            if (ServerName == JoinName)
+                return true;                                          // what it shows is not looked at: it gets to the handler only
             if (certificate is not X509Certificate2 shown)
                 Problem = "no certificate";
             else if ((Problem = transport._credentials.Problem(shown, out var peer)) is null)
             {
-                if (!wanted(peer!))
+                // Whoever has a certificate may have it renewed.
+                if (ServerName is null && !wanted(peer!))
                     Problem = $"the certificate of {peer}, which is not for this port";
                 // The stream disposes of its own.
-                (_peer, _certificate) = (peer, X509CertificateLoader.LoadCertificate(shown.RawDataMemory.Span));
+                (Peer, _certificate) = (peer, X509CertificateLoader.LoadCertificate(shown.RawDataMemory.Span));
             }
 
             return Problem is null;
@@ -134,7 +174,7 @@ public sealed class TlsTransport
 
         public PeerStream Keep(PeerStream stream)
         {
-            stream.Peer = _peer;
+            stream.Peer = Peer;
             transport._credentials.Open.Add(stream, _certificate!);
             return stream;
         }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Elastic.Foundation.Certificates;
 using Elastic.Host.Configuration;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
@@ -10,6 +11,7 @@ internal static class CommonOptions
 {
     public const string DataDirName = "--data-dir";
     public const string SetName = "--set";
+    public const string CertsName = "--certs";
     private const string DefaultFolder = "elastic-data";
 
     /// <summary>ELASTIC_DATA_DIR, or elastic-data in the current directory.</summary>
@@ -26,6 +28,19 @@ internal static class CommonOptions
         Description = "Holds the journal, the blobs, the corpora and the runs. "
             + "Default: ELASTIC_DATA_DIR, else elastic-data in the current directory.",
         HelpName = "DIR",
+    };
+
+    public static Option<string?> Certs() => new(CertsName)
+    {
+        Description = $"The folder of the certificates. Default: {CertificateFiles.InDataDirectory} in the data directory.",
+        HelpName = "DIR",
+    };
+
+    /// <summary>A file, since whoever may list the processes of a machine sees their options.</summary>
+    public static Option<string?> TokenFile() => new("--token-file")
+    {
+        Description = "A file with the join token that gets this machine its certificate (elastic certs token); - for standard input.",
+        HelpName = "FILE",
     };
 
     public static Option<string?> Database() => new("--database")
@@ -75,6 +90,15 @@ internal static class CommonOptions
     /// <summary>The data directory that the command line names, checked but not created.</summary>
     public static DataDirectory OpenDataDirectory(ParseResult parsed, Option<string?> option) =>
         new(parsed.GetValue(option) ?? DefaultDataDir);
+
+    /// <summary>The folder of certificates that the command line names.</summary>
+    public static CertificateFiles CertificatesOf(ParseResult parsed, Option<string?> certs, Option<string?> dataDir) =>
+        new(parsed.GetValue(certs) is { } folder ? Path.GetFullPath(folder)
+            : Path.Combine(OpenDataDirectory(parsed, dataDir).Root, CertificateFiles.InDataDirectory));
+
+    /// <summary>These options as they were typed, for a command that a person is told to type next; empty without any.</summary>
+    public static string Typed(ParseResult parsed, params IEnumerable<Option<string?>> options) => string.Concat(
+        options.Select(o => parsed.GetValue(o) is { } value ? $" {o.Name} {value}" : ""));
 
     /// <summary>A run by its name, which is also part of a folder's name and so must not lead to another folder.</summary>
     /// <param name="option">Where the name stands, for a message.</param>

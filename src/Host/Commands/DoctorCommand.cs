@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Elastic.Foundation.Certificates;
 using Elastic.Host.Display;
 using Elastic.Host.Doctor;
 using Elastic.Messages.Settings;
@@ -22,20 +23,21 @@ internal static class DoctorCommand
             Description = "The seeds' database, as for elastic seed: does it answer? Default: ELASTIC_DATABASE, else none.",
             HelpName = "URL",
         };
+        var certs = CommonOptions.Certs();
         var command = new TeachingCommand("doctor",
-            "Says what this machine can do: libtorch, devices, memory, disk, default corpus, open files, ports, database. "
+            "Says what this machine can do: libtorch, devices, memory, disk, default corpus, open files, ports, certificates, database. "
             + "Every problem comes with its remedy, and exit code 1.",
             """
             elastic doctor
             elastic doctor --host 10.0.0.5 --database postgres://elastic:secret@10.0.0.9/elastic     before a seed is started
             ELASTIC_LIBTORCH=/opt/torch/lib elastic doctor         with the libtorch of an installed PyTorch
             """)
-        { dataDir, host, database };
+        { dataDir, host, certs, database };
         command.SetAction((parsed, _) => Task.FromResult(
             Report(
                 Findings(
                     CommonOptions.OpenDataDirectory(parsed, dataDir), parsed.GetValue(host)!,
-                    parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase),
+                    CommonOptions.CertificatesOf(parsed, certs, dataDir), parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase),
                 parsed.InvocationConfiguration.Output)));
         return command;
     }
@@ -55,10 +57,12 @@ internal static class DoctorCommand
         return problems == 0 ? ExitCodes.Done : ExitCodes.Failed;
     }
 
-    private static IEnumerable<Finding> Findings(DataDirectory data, string host, string? database) =>
+    private static IEnumerable<Finding> Findings(
+        DataDirectory data, string host, CertificateFiles certificates, string? database) =>
     [
         MachineFindings.System(), .. MachineFindings.Native(), MachineFindings.Memory(), .. DiskFindings.Of(data),
         MachineFindings.DefaultText(), NodeFindings.Files(OpenFiles.Limit()), NodeFindings.Ports(host),
+        .. CertificateFindings.Of(certificates, TimeProvider.System),
         .. database is null ? Array.Empty<Finding>() : [NodeFindings.Database(database)],
     ];
 }

@@ -54,6 +54,7 @@ internal static class ElasticCommandLine
             GenerateCommand.Build(),
             CorpusCommand.Build(),
             RunCommand.Build(),
+            Certs.CertsCommand.Build(),
             ConfigCommand.Build(),
             DoctorCommand.Build(),
             SimulateCommand.Build(),

@@ -58,6 +58,8 @@ internal sealed class NodeOptions
                       "Without this and without certificates only loopback addresses are bound.",
     };
 
+    private readonly Option<string?> _tokenFile = CommonOptions.TokenFile();
+
     private readonly Option<string[]> _set = CommonOptions.Set("--set node.threads-per-device=1");
 
     /// <param name="port">Default of <c>--port</c>; likewise the other ports.</param>
@@ -100,7 +102,10 @@ internal sealed class NodeOptions
 
     /// <summary>The options that both commands have.</summary>
     public IEnumerable<Option> Common =>
-        [Seeds, _host, _portOption, _httpPortOption, _devicesOption, _dataDir, _network, _corporaDir, _preemptionFile, _certs, _insecure, _set];
+        [
+            Seeds, _host, _portOption, _httpPortOption, _devicesOption, _dataDir, _network, _corporaDir, _preemptionFile, _certs, _tokenFile,
+            _insecure, _set,
+        ];
 
     /// <summary>All settings of a node, for the help.</summary>
     public IEnumerable<string> Settings => SettingsHelp.Lines(SettingsSchema.Node, _defaults);
@@ -129,13 +134,15 @@ internal sealed class NodeOptions
                 ("ELASTIC_DATABASE", "node.database", parsed.GetValue(Database) is null ? CommonOptions.EnvironmentDatabase : null),
                 ("--database", "node.database", parsed.GetValue(Database)),
             ]);
+        if (parsed.GetValue(_tokenFile) is not null && seeds.Count == 0)
+            problems.Add("--token-file needs --seed HOST:PORT, a seed that has the authority's key");
         var settings = ConfigurationLoader.Load(
             new ConfigurationRequest(
                 [], [.. sets[true]], Devices: parsed.GetValue(_devicesOption), DataDir: parsed.GetValue(_dataDir),
                 EnvironmentDataDir: CommonOptions.EnvironmentDataDir)
             { Defaults = _defaults, Options = options },
             problems);
-        return new NodeRequest(settings.Node, seed, seeds, parsed.GetValue(_preemptionFile));
+        return new NodeRequest(settings.Node, seed, seeds, parsed.GetValue(_preemptionFile), parsed.GetValue(_tokenFile));
     }
 
     private static Endpoint SeedOf(string text, List<string> problems)
@@ -149,4 +156,6 @@ internal sealed class NodeOptions
 }
 
 /// <summary>What <c>elastic seed</c> or <c>elastic worker</c> was asked to do.</summary>
-internal sealed record NodeRequest(NodeSettings Node, bool Seed, IReadOnlyList<Endpoint> Seeds, string? PreemptionFile);
+/// <param name="TokenFile">Holds the join token of a node that has no certificate yet.</param>
+internal sealed record NodeRequest(
+    NodeSettings Node, bool Seed, IReadOnlyList<Endpoint> Seeds, string? PreemptionFile, string? TokenFile);

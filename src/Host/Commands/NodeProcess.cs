@@ -4,6 +4,7 @@ using Elastic.Actors.Nodes;
 using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
 using Elastic.Model.Native;
+using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
 
@@ -17,17 +18,10 @@ internal sealed class NodeProcess
     private readonly TextWriter _output;
     private readonly RunLog _log;
     private readonly NodeFaults _faults;
-    private readonly Transport _transport;                            // the only transport of this process but for pbm
-    private readonly Credentials? _credentials;
     private readonly Lock _gate = new();                              // several threads write
 
-    private NodeProcess(NodeRequest request, TextWriter output, RunLog log, NodeFaults faults, Credentials? credentials)
-    {
-        (_request, _output, _log, _faults, _credentials) = (request, output, log, faults, credentials);
-        _transport = faults.Transport ?? (credentials is null ? Transport.Plain : TlsTransport.BetweenNodes(credentials));
-        if (credentials is not null)
-            credentials.Say = Say;
-    }
+    private NodeProcess(NodeRequest request, TextWriter output, RunLog log, NodeFaults faults) =>
+        (_request, _output, _log, _faults) = (request, output, log, faults);
 
     /// <summary>Runs until it is asked to leave; returns the exit code.</summary>
     public static async Task<int> RunAsync(NodeRequest request, TextWriter output, NodeFaults faults)
@@ -36,13 +30,14 @@ internal sealed class NodeProcess
             NativeTorch.Load();
         var data = new DataDirectory(request.Node.DataDir);
         using var held = data.Take();
-        using var credentials = NodeSecurity.CredentialsOf(request.Node);
-        var process = new NodeProcess(request, output, new RunLog(Path.Combine(data.Root, "node.log")), faults, credentials);
+        var process = new NodeProcess(request, output, new RunLog(Path.Combine(data.Root, "node.log")), faults);
         using var interruption = Interruption.Listen(() => process.Say(
             "leaving: handing over at the next step; once more to quit at once (nothing that was committed is lost)"));
         try
         {
-            return await process.RunAsync(interruption.Token);
+            await process.JoinAsync(interruption.Token);
+            using var credentials = NodeSecurity.CredentialsOf(request.Node);
+            return await process.RunAsync(credentials, interruption.Token);
         }
         catch (OperationCanceledException) when (interruption.IsRequested)
         {
@@ -50,14 +45,19 @@ internal sealed class NodeProcess
         }
     }
 
-    private async Task<int> RunAsync(CancellationToken interrupted)
+    private async Task<int> RunAsync(Credentials? credentials, CancellationToken interrupted)
     {
+        // The only one of this process, but for pbm.
+        var transport = _faults.Transport
+            ?? (credentials is null ? Transport.Plain : TlsTransport.BetweenNodes(credentials, JoinServer.For(credentials)));
+        if (credentials is not null)
+            credentials.Say = Say;
         var duty = _request.Seed ? NodeDuty.Seed(_request.Seeds) : NodeDuty.Worker(_request.Seeds);
-        await using var node = await ElasticNode.StartAsync(_request.Node, duty, Say, _faults, _transport, interrupted);
+        await using var node = await ElasticNode.StartAsync(_request.Node, duty, Say, _faults, transport, interrupted);
         Say($"{(_request.Seed ? "seed" : "worker")} {node.Endpoint} is up: "
             + $"data plane {node.HttpEndpoint}, devices {_request.Node.Devices}");
-        Say(NodeSecurity.Describe(_request.Node, _transport));
-        await using var pbm = _request.Seed ? await PbmAsync(node, interrupted) : null;
+        Say(NodeSecurity.Describe(_request.Node, transport));
+        await using var pbm = _request.Seed ? await PbmAsync(node, credentials, interrupted) : null;
         if (pbm is not null)
             Say($"pbm {pbm.Endpoint} controls it, e.g. pbm {pbm.Endpoint} run start -n NAME");
 
@@ -78,10 +78,21 @@ internal sealed class NodeProcess
         return ExitCodes.Done;
     }
 
-    private Task<Pbm.PbmServer> PbmAsync(ElasticNode node, CancellationToken cancel) =>
+    // Before anything of the process listens: it starts as if the certificate had been there.
+    private async Task JoinAsync(CancellationToken interrupted)
+    {
+        if (_request.TokenFile is not { } file)
+            return;
+        var (node, files) = (_request.Node, NodeSecurity.FilesOf(_request.Node));
+        await JoinClient.JoinAsync(
+            _request.Seeds, () => JoinToken.Read(file, Console.In), _request.Seed ? Role.Seed : Role.Worker,
+            NodeIdentity.Load(new DataPaths(Path.GetFullPath(node.DataDir))).Value, files, Say, interrupted);
+    }
+
+    private Task<Pbm.PbmServer> PbmAsync(ElasticNode node, Credentials? credentials, CancellationToken cancel) =>
         Pbm.PbmServer.StartAsync(_request.Node.Host, _request.Node.PbmPort, Pbm.ControlPalettes.Of(node.Control, TimeProvider.System),
             new DataDirectory(_request.Node.DataDir).LogFile, Pbm.PbmLimits.Default,
-            _credentials is null ? _transport : TlsTransport.ForPbm(_credentials), cancel);
+            credentials is null ? _faults.Transport ?? Transport.Plain : TlsTransport.ForPbm(credentials), cancel);
 
     private async Task PreemptionAsync(CancellationToken cancel)
     {

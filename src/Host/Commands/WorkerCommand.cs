@@ -21,6 +21,7 @@ internal static class WorkerCommand
             """
             elastic worker --seed 10.0.0.5:4053 --host 10.0.0.7           all GPUs of this machine, else its cores
             elastic worker --seed 127.0.0.1:4053 --devices cpu:2 --data-dir w1   beside a seed on the same machine
+            elastic worker --seed 10.0.0.5:4053 --host 10.0.0.7 --token-file token   gets its certificate first (elastic certs token)
             elastic worker --seed 10.0.0.5:4053 --host 10.0.0.8 --preemption-file /run/preempted
             """, options.Settings, SettingsSchema.Node);
         foreach (var option in options.Common)

@@ -6,5 +6,5 @@ namespace Elastic.Host.Pbm;
 internal static class ControlPalettes
 {
     public static IReadOnlyList<Palette> Of(ClusterControl control, TimeProvider time) =>
-        [RunPalette.Build(control, time), NodePalette.Build(control), ClusterPalette.Build(control)];
+        [RunPalette.Build(control, time), NodePalette.Build(control, time), ClusterPalette.Build(control, time)];
 }

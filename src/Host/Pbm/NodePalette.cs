@@ -9,12 +9,13 @@ namespace Elastic.Host.Pbm;
 /// <summary><c>pbm node</c>: the machines that compute.</summary>
 internal static class NodePalette
 {
-    public static Palette Build(ClusterControl control) => new("node", "shows the machines that compute",
+    public static Palette Build(ClusterControl control, TimeProvider time) => new("node", "shows the machines that compute",
         [new(
             new CommandHelp("list", "Lists all nodes with their devices and their work.", []),
-            (_, cancel) => ListAsync(control, cancel))]);
+            (_, cancel) => ListAsync(control, time, cancel))]);
 
-    private static async IAsyncEnumerable<PbmLine> ListAsync(ClusterControl control, [EnumeratorCancellation] CancellationToken cancel)
+    private static async IAsyncEnumerable<PbmLine> ListAsync(
+        ClusterControl control, TimeProvider time, [EnumeratorCancellation] CancellationToken cancel)
     {
         var nodes = (await control.Nodes(cancel)).OrderBy(n => n.Address, StringComparer.Ordinal).ToList();
         if (nodes.Count == 0)
@@ -29,6 +30,8 @@ internal static class NodePalette
         yield return new PbmLine(lines[0]);
         foreach (var (node, line) in nodes.Zip(lines.Skip(1)))
             yield return new PbmLine(line, Json(node));
+        foreach (var warning in CertificateWarnings.Of(nodes, time.GetUtcNow()))
+            yield return new PbmLine(warning);
     }
 
     /// <summary>Joins devices with consecutive numbers: "cuda:0-7", "cpu:0-1 cuda:0".</summary>
@@ -62,6 +65,7 @@ internal static class NodePalette
         ["endpoint"] = node.Endpoint,
         ["version"] = node.Version,
         ["arithmetic"] = node.Arithmetic,
+        ["certificateExpires"] = CertificateWarnings.ExpiryOf(node),
         ["work"] = new JsonArray([.. node.Work.Select(w => JsonValue.Create(w))]),
     };
 }

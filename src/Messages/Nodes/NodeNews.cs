@@ -5,7 +5,14 @@ public abstract record NodeNews : ISaidBySeed
 {
     /// <summary>The answer to each heartbeat.</summary>
     /// <param name="Endpoint">The supervising seed's endpoint, to which the node keeps a liveness connection.</param>
-    public sealed record Welcome(string Endpoint) : NodeNews;
+    public sealed record Welcome(string Endpoint) : NodeNews
+    {
+        /// <summary>The number of the seed's list of revoked certificates; 0 where there is none.</summary>
+        public long Revocations { get; init; }
+
+        /// <summary>That list, signed by the authority, where the node's is older.</summary>
+        public string? Revoked { get; init; }
+    }
 
     /// <summary>The node is not enlisted yet, and why; the node's next heartbeat asks again.</summary>
     public sealed record Wait(string Why) : NodeNews;

@@ -34,7 +34,16 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
 
         /// <summary>True once the node leaves: it takes no more work for its devices and hands over what they have.</summary>
         public required bool Leaving { get; init; }
+
+        /// <summary>The number of the node's list of revoked certificates; 0 where there is none.</summary>
+        public long Revocations { get; init; }
+
+        /// <summary>When the node's certificate expires, in seconds of Unix time; 0 for a node without certificates.</summary>
+        public long CertificateExpires { get; init; }
     }
+
+    /// <summary>The node's list of revoked certificates, signed by the authority, is newer than the supervising seed's.</summary>
+    public sealed record Revoked(NodeId Node, string List) : NodeReport(Node);
 
     /// <summary>A replica took an inner step.</summary>
     /// <param name="Step">Steps of this round taken so far.</param>

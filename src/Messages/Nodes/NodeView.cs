@@ -28,4 +28,7 @@ public sealed record NodeView : IWireMessage
 
     /// <summary>What the bits of the node's results depend on: kind of device, instruction set, threads.</summary>
     public required string Arithmetic { get; init; }
+
+    /// <summary>When the node's certificate expires, in seconds of Unix time; 0 for a node without certificates.</summary>
+    public long CertificateExpires { get; init; }
 }

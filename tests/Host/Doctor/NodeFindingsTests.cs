@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Elastic.Foundation.Certificates;
 using Elastic.Host.Commands;
 using Elastic.Host.Doctor;
 using Elastic.Testing;
@@ -32,6 +33,28 @@ public sealed class NodeFindingsTests : TemporaryFolder
     [InlineData("0.0.0.0")]
     [InlineData("192.0.2.77")]
     public void A_host_that_is_not_this_machine_s_is_a_problem(string host) => Assert.NotNull(NodeFindings.Ports(host).Remedy);
+
+    [Fact]
+    public async Task Certificates_are_looked_at_where_there_are_any()
+    {
+        var files = new CertificateFiles(Path.Combine(Folder, "certs"));
+        Assert.Empty(CertificateFindings.Of(files, TimeProvider.System));
+        await ElasticCommandLine.RunAsync(["certs", "init", "--data-dir", Folder], TextWriter.Null, TextWriter.Null);
+        Assert.Equal([null, null], CertificateFindings.Of(files, TimeProvider.System).Select(f => f.Remedy));
+        Assert.All(CertificateFindings.Of(files, new Later(TimeSpan.FromDays(84))), f =>
+        {
+            Assert.EndsWith("Z)", f.Text, StringComparison.Ordinal);
+            Assert.StartsWith("on its machine, elastic certs renew", f.Remedy, StringComparison.Ordinal);
+        });
+        Assert.All(CertificateFindings.Of(files, new Later(TimeSpan.FromDays(91))), f => Assert.NotNull(f.Remedy));
+        await File.WriteAllTextAsync(files.Key, "");
+        Assert.NotNull(CertificateFindings.Of(files, TimeProvider.System).First().Remedy);
+    }
+
+    private sealed class Later(TimeSpan by) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => DateTimeOffset.UtcNow + by;
+    }
 
     [Fact]
     public void A_database_is_asked()

@@ -311,6 +311,31 @@ public sealed class PaletteTests
     }
 
     [Fact]
+    public async Task Certificates_that_expire_within_a_week_are_told_with_the_nodes_and_with_the_cluster()
+    {
+        NodeView Node(string address, double days) => new()
+        {
+            Node = new($"n{address[0]}"), Address = address, Seed = false, Devices = [], Endpoint = "", Version = "0.1.0", State = "up",
+            Work = [], Arithmetic = "",
+            CertificateExpires = days == 0 ? 0 : DateTimeOffset.UtcNow.AddDays(days).ToUnixTimeSeconds(),
+        };
+        _cluster.Nodes = [Node("1:1", 90), Node("2:1", 6.5), Node("3:1", 0), Node("4:1", -1)];
+        _cluster.Nodes[2] = _cluster.Nodes[2] with { CertificateExpires = long.MaxValue };
+        _cluster.Cluster = new([], Leader: "1:1", Supervisor: "1:1");
+        foreach (var lines in new[] { await Lines("node", "list"), await Lines("cluster", "show") })
+        {
+            var texts = Texts(lines)[^2..];
+            Assert.StartsWith("the certificate of 4:1 (n4) expired on ", texts[0], StringComparison.Ordinal);
+            Assert.StartsWith("the certificate of 2:1 (n2) expires in 6 days (", texts[1], StringComparison.Ordinal);
+            Assert.EndsWith("on its machine, elastic certs renew --seed HOST:PORT, while the process runs", texts[1], StringComparison.Ordinal);
+        }
+
+        Assert.Equal(2, Objects(await Lines("cluster", "show")).Single()["warnings"]!.AsArray().Count);
+        _cluster.Cluster = _cluster.Cluster with { Supervisor = null };
+        Assert.DoesNotContain(Texts(await Lines("cluster", "show")), t => t.Contains("certificate", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Where_there_are_no_nodes_the_way_to_one_is_told() =>
         Assert.StartsWith(
             "no nodes yet: start one with elastic worker", Assert.Single(await Lines("node", "list")).Text, StringComparison.Ordinal);

@@ -1,0 +1,34 @@
+using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
+
+namespace Elastic.Host.Doctor;
+
+/// <summary>Whether the certificates of this machine can be used, and for how long.</summary>
+internal static class CertificateFindings
+{
+    /// <summary>Nothing where there are none: a process on one machine needs none.</summary>
+    public static IEnumerable<Finding> Of(CertificateFiles files, TimeProvider time)
+    {
+        if (!Directory.Exists(files.Folder))
+            return [];
+        return [.. new[] { (files.Certificate, IsNode: true), (files.Admin, IsNode: false) }
+            .Where(f => File.Exists(f.Item1)).Select(f => Of(files, f.IsNode, time))];
+    }
+
+    private static Finding Of(CertificateFiles files, bool isNode, TimeProvider time)
+    {
+        try
+        {
+            using var credentials = isNode ? Credentials.OfNode(files, time) : Credentials.OfPerson(files, time);
+            var now = time.GetUtcNow();
+            return Expiry.WarningOf($"{credentials.Self}", credentials.Expires, now) is { } warning
+                ? new Finding("certificate", warning.Split(": ")[0], warning.Split(": ", 2)[1])
+                : new Finding("certificate",
+                    $"{credentials.Self} in {files.Folder}, for {Expiry.InDays(credentials.Expires, now)} more");
+        }
+        catch (ElasticException e)
+        {
+            return new Finding("certificate", e.Message, "elastic certs show --certs DIR shows what is there");
+        }
+    }
+}
