@@ -69,7 +69,9 @@ public sealed class VirtualSupervisor(VirtualWorld world)
         _fence.Restore(_terms.Count > 0 ? _terms[^1].Term : 0);
     }
 
-    /// <summary>Another supervisor takes the run over, and is gone before it does anything: this one is outdated and does not know.</summary>
+    /// <summary>
+    /// Another supervisor takes the run over, and is gone before it does anything: this one is outdated and does not know.
+    /// </summary>
     public void LoseTerm() => _terms.Add((Journal.Count, _fence.Begin(Run.Round)));
 
     /// <summary>The first supervisor of the run.</summary>

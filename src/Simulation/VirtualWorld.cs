@@ -46,6 +46,9 @@ public sealed class VirtualWorld
 
     public TimeSpan Now { get; private set; }
 
+    /// <summary>True where workers reach seeds only.</summary>
+    public bool IsWalled => _accidents.Walled;
+
     /// <summary>How long the run took after the last accident.</summary>
     public TimeSpan AfterAccidents => Now - _peace;
 
@@ -276,10 +279,10 @@ public sealed class VirtualWorld
                 Schedule(Milliseconds(500, 60_000), () => broken.IsBroken = false);
                 break;
             // For good, so that the others have to finish without it.
-            case 13 when !_accidents.Gentle && !_accidents.Walled && !_nodes.Any(n => n.Hangs) && Any(n => !n.IsWalled && MayGo(n)) is { } hung:
+            case 13 when !_accidents.Gentle && !_nodes.Any(n => n.Hangs) && Any(n => !n.IsWalled && MayGo(n)) is { } hung:
                 hung.Hangs = true;
                 break;
-            case 14 when !_accidents.Gentle && !_accidents.Walled && _nodes.Count(n => n.IsWalled) < 2
+            case 14 when !_accidents.Gentle && _nodes.Count(n => n.IsWalled) < 2
                 && Any(n => !n.IsSeed && !n.Hangs && MayGo(n)) is { } walled:
                 walled.IsWalled = true;
                 break;
