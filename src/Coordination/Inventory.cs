@@ -7,7 +7,7 @@ namespace Elastic.Coordination;
 
 // Finds out which vector sets are intact, and on which nodes. Each node is surveyed when it enlists, and all of them again after a loss.
 // One intact copy is enough; a set counts as lost only when all nodes have answered and nodes that may still enlist have had some time.
-public sealed class Inventory(TimeSpan patience)
+public sealed class Inventory(TimeSpan patience, int mostDigests)
 {
     // This round's results are soon computed again; a version is worth a longer wait.
     private const double ShareForWork = 0.2;
@@ -32,7 +32,7 @@ public sealed class Inventory(TimeSpan patience)
     /// <param name="number">Of this survey: an answer to an older one is ignored.</param>
     public IReadOnlyList<NodeCommand.Survey> Ask(RunState run, NodeId node, OrderId number, TimeSpan now)
     {
-        var parts = Part.Cut([.. run.References()], Part.MostDigests)
+        var parts = Part.Cut([.. run.References()], mostDigests)
             .Select(p => new NodeCommand.Survey(run.Id, number, p.Items, p.Part)).ToList();
         _pending[node] = (number, [.. Enumerable.Range(0, parts.Count)], now, _pending.GetValueOrDefault(node).Askings + 1);
         return parts;

@@ -87,6 +87,28 @@ public sealed class UnreachableNodeTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void After_two_failures_to_fetch_for_one_piece_of_work_everything_is_copied_to_a_seed()
+    {
+        Begin(1, A, Results(1));                                         // sums are due
+        Enlist(B);
+        Enlist(C, devices: 0, seed: true);
+        SurveyAll();
+        foreach (var node in new[] { A, B, A, B })
+        {
+            foreach (var order in Taken(node).OfType<WorkOrder>().Where(o => o.Content is Average))
+                Fail(order, node, "blob 123: nobody has it", WorkFailure.Lost);
+            SurveyAll();
+            After(2);
+            Step(new RunInput.Tick());
+        }
+
+        Assert.True(Coordinator.View.Relays);
+        Assert.Superset(
+            Coordinator.Run.Finished.Values.Select(r => r.Contribution).ToHashSet(),
+            Taken(C).OfType<WorkOrder>().Select(o => o.Content).OfType<Copy>().Select(c => c.Set).ToHashSet());
+    }
+
+    [Fact]
     public void A_replica_that_makes_no_progress_is_computed_elsewhere_too()
     {
         Begin(1, A);

@@ -67,8 +67,6 @@ public sealed class ChainAudit
 
     private void Take(RunEvent e)
     {
-        if (Counted(e) is { } r && Samples(r.Round, r.Replica) != r.Samples)
-            _problems.Add($"round {r.Round}, replica {r.Replica}: the journal's digest of the samples is not that of the corpus's blocks");
         if (e is RunEvent.RoundCommitted c)
             CheckCommit(c);
 
@@ -86,16 +84,16 @@ public sealed class ChainAudit
         }
     }
 
-    // The result that counts from this event on.
-    private static ReplicaResult? Counted(RunEvent e) => e switch
+    // Of the results that count: one that was found to be wrong, and replaced, disproves nothing.
+    private void CheckSamples()
     {
-        RunEvent.ReplicaComputed x => x.Result,
-        RunEvent.ReplicaSettled x => x.Result,
-        _ => null,
-    };
+        foreach (var r in _state.Finished.Values.Where(r => Samples(r.Round, r.Replica) != r.Samples))
+            _problems.Add($"round {r.Round}, replica {r.Replica}: the journal's digest of the samples is not that of the corpus's blocks");
+    }
 
     private void CheckCommit(RunEvent.RoundCommitted c)
     {
+        CheckSamples();
         if (c.Round != _state.Round)
             _problems.Add($"round {c.Round} was committed where round {_state.Round} was due");
         if (_state.Finished.Count != _run.Plan.ReplicasAt(c.Round))
@@ -111,6 +109,7 @@ public sealed class ChainAudit
 
     private AuditReport Report()
     {
+        CheckSamples();
         foreach (var (path, checkpoint) in _checkpoints)
         {
             if (checkpoint.Version >= _heads.Count)

@@ -172,12 +172,19 @@ public sealed class BlobStore
         return false;
     }
 
-    /// <summary>Blobs that are put from now on belong to this round, or to a later one that has begun.</summary>
-    /// <remarks>A late order of an older round must not make blobs of the newest one look old.</remarks>
+    /// <summary>
+    /// Blobs that are put from now on belong to this round. Where it is an older one the run has gone back: what was written for the rounds
+    /// behind it may be collected.
+    /// </summary>
     public void Begin(int round)
     {
         lock (_gate)
-            _round = Math.Max(_round, round);
+        {
+            if (round < _round)
+                foreach (var later in _fresh.Where(f => f.Value > round).Select(f => f.Key).ToList())
+                    _fresh.Remove(later);
+            _round = round;
+        }
     }
 
     /// <summary>Forces blobs and their folders onto the disk.</summary>

@@ -108,6 +108,28 @@ public sealed class AuditSpecs : IDisposable
     }
 
     [Fact]
+    public async Task A_wrong_result_that_was_found_and_replaced_disproves_nothing_and_one_that_counts_does()
+    {
+        await _tiny.TrainAsync(TinyRun.Settings("a"), "cpu:1");
+        var paths = new DataPaths(Path.Combine(_tiny.Root, "data"));
+        var address = DatabaseAddress.Parse(null, paths.Root);
+        var id = (await new RunList(address).ReadAsync(default)).Single().Run;
+        var events = await JournalReader.ReadAsync(address, id, default);
+        var computed = events.OfType<RunEvent.ReplicaComputed>().First();
+        var wrong = computed.Result with { Samples = Digest.Of("others"u8) };
+        IReadOnlyList<string> Complaints(params RunEvent[] instead) => ChainAudit.Check(
+            paths, id, [.. events.SelectMany(e => e == computed ? instead : [e])], [], default).Problems;
+
+        Assert.Empty(Complaints(
+            computed with { Result = wrong },
+            new RunEvent.ReplicaContested(id, wrong, computed.Result, new NodeId("b")),
+            new RunEvent.ReplicaSettled(id, computed.Result, new NodeId("c"))));
+        Assert.Contains(
+            "round 0, replica 0: the journal's digest of the samples",
+            Complaints(computed with { Result = wrong })[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_corpus_changed_after_the_fact_fails_the_audit()
     {
         await _tiny.TrainAsync(TinyRun.Settings("a"), "cpu:1");

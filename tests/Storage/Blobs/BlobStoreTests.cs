@@ -137,6 +137,19 @@ public sealed class BlobStoreTests : TemporaryFolder
     }
 
     [Fact]
+    public void What_was_written_for_the_rounds_that_a_run_has_gone_back_behind_is_collected_at_once()
+    {
+        _blobs.Begin(50);
+        var given = _blobs.Put([1]);
+        _blobs.Begin(40);                                                // the run has rolled back
+        var fresh = _blobs.Put([2]);
+        Assert.Equal(1, _blobs.Collect(new HashSet<Digest>(), 40));
+        Assert.Equal((false, true), (_blobs.Has(given), _blobs.Has(fresh)));
+        _blobs.Begin(41);
+        Assert.Equal(1, _blobs.Collect(new HashSet<Digest>(), 41));
+    }
+
+    [Fact]
     public void Collections_that_come_late_and_all_at_once_spare_what_was_written_meanwhile()
     {
         var version = _blobs.Put([1]);
