@@ -116,6 +116,8 @@ public sealed class ElasticNode : IAsyncDisposable
         {
             database = DatabaseAddress.Parse(node.Database, paths.Root);
             await database.PrepareAsync(say, cancel);
+            foreach (var sign in await OlderDatabase.SignsAsync(database, paths, cancel))
+                say(sign);
         }
 
         var (blobs, connections, peers, readers) = (new BlobLocations(), new LivenessConnections(), new Peers(), new ReaderWay());

@@ -66,6 +66,11 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             _nodes.Remove(lost.Node);
         });
         Command<RunInput>(input => Step(input));                       // what the fence answers
+        Command<JournalIsOlder>(_ =>
+        {
+            SetBack();
+            Context.Stop(Self);
+        });
         Command<RunDeleted>(_ =>
         {
             Fail($"run {_id.Name} was deleted");
@@ -135,6 +140,12 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     protected override void OnPersistFailure(Exception cause, object @event, long sequenceNr)
     {
         _log.Error(cause, "run {0}: the journal did not take event {1}", _id, sequenceNr);
+        if (cause.ToString().Contains(DatabaseTables.GapRefused, StringComparison.Ordinal))
+        {
+            SetBack();
+            return;
+        }
+
         Unreadable($"the journal cannot be written ({cause.GetBaseException().Message}): free some space or mend the database");
     }
 
@@ -221,8 +232,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
                     .PipeTo(Self, success: term => new RunInput.TermBegun(begin.Asking, term));
                 break;
             case RunOutput.AskFence ask:
-                _ = _context.Fence.CommitAsync(_id, ask.Term, ask.Commit.Round, ask.Commit.Version, _ended.Token)
-                    .PipeTo(Self, success: passed => new RunInput.Fenced(ask.Commit, passed));
+                _ = AskFenceAsync(_context.Fence, ask, LastSequenceNr, _ended.Token).PipeTo(Self);
                 break;
             case RunOutput.Snapshot snapshot:
                 SaveSnapshot(snapshot.State);
@@ -240,6 +250,33 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
                 _log.Info("run {0}: {1} counts for nothing: {2}", _id, dropped.What, dropped.Why);
                 break;
         }
+    }
+
+    // A commit rests on all events before it: they must be where the next supervisor will look for them.
+    private async Task<object> AskFenceAsync(CommitFence fence, RunOutput.AskFence ask, long events, CancellationToken cancel) =>
+        await fence.HoldsAsync(_id, events, cancel)
+            ? new RunInput.Fenced(ask.Commit, await fence.CommitAsync(_id, ask.Term, ask.Commit.Round, ask.Commit.Version, cancel))
+            : JournalIsOlder.Instance;
+
+    // The next supervisor goes on from what the database says now: nodes hold nothing that it would not compute again to the same bits.
+    private void SetBack()
+    {
+        var why = $"the database lacks events of run {_id} that it had: it, or its file, was replaced by an older copy while this seed ran";
+        _log.Error("run {0}: {1}", _id, why);
+        if (_context.Settings.GoesOn)
+        {
+            _notice = $"{why}. The run goes on from what the database knows, and computes again what it lacks; where there is a newer "
+                + "copy, stop the seeds and put it back";
+            Publish();
+        }
+        else
+        {
+            Fail($"{why}: put the newer one back if there is one, then give the same command again; the run goes on from what the "
+                + "database knows, and computes again what it lacks");
+        }
+
+        Context.Parent.Tell(new RunUnreadable(_id, why));
+        Context.Parent.Tell(JournalIsOlder.Instance);
     }
 
     // RunsActor makes another supervisor from the journal, after a while; the nodes go on meanwhile.
@@ -286,6 +323,12 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     {
         public static readonly Tick Instance = new();
     }
+}
+
+/// <summary>The database lacks events of the run that it had.</summary>
+internal sealed record JournalIsOlder : INoSerializationVerificationNeeded
+{
+    public static readonly JournalIsOlder Instance = new();
 }
 
 /// <summary>A supervisor that has ended could not read or write its journal, or has lost the journal to another supervisor.</summary>

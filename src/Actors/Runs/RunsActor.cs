@@ -82,6 +82,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<Look>(_ => _nodes.Silent().ToList().ForEach(n => Lose(n, "it says nothing")));
         Receive<Terminated>(Ended);
         Receive<RunUnreadable>(Unreadable);
+        Receive<JournalIsOlder>(_ => ListRuns());
         Receive<Again>(again =>
         {
             if (_runs.Knows(again.RunId))
@@ -315,7 +316,9 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     private void Listed(RunsListed list)
     {
         _listed = true;
-        _runs.Read(list.Runs);
+        foreach (var lost in _runs.Read(list.Runs))
+            _log.Error("run {0} is not in the database any more, which was set back to a state before the run began: "
+                + "put the newer copy back, or start the run anew", lost);
         if (_context.Supervisors.Settings.GoesOn)
             foreach (var run in _runs.Runs.ToList())
                 Supervisor(run);
