@@ -42,6 +42,9 @@ public sealed record NodeDuty(bool Supervises, IReadOnlyList<Endpoint> Seeds, bo
 public sealed class ElasticNode : IAsyncDisposable
 {
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(30);
+    // A seed that starts again is back in the cluster sooner. Where all nodes are asked to leave at once, the seed may be the first.
+    private static readonly TimeSpan WithoutSeeds = TimeSpan.FromSeconds(10);
+
     private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
@@ -140,7 +143,10 @@ public sealed class ElasticNode : IAsyncDisposable
                         new CoordinatorSettings(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience),
                         new CommitFence(database!), observations),
                     new RunList(database!), server.Endpoint.ToString(), Version, connections),
-                Lease: !duty.Alone, new Contacts(duty.Seeds, database is null || duty.Alone ? null : new SeedRegistry(database), transport),
+                Lease: !duty.Alone,
+                new Contacts(
+                    duty.Seeds, database is null || duty.Alone ? null : new SeedRegistry(database), transport,
+                    duty.Supervises ? null : new RememberedSeeds(paths.KnownSeeds, duty.Seeds)),
                 corpora, readers, say, Refuse));
         }
         catch
@@ -328,17 +334,27 @@ public sealed class ElasticNode : IAsyncDisposable
     public Task<RunReply> DeleteRunAsync(RunName run, Origin origin) => AskAsync<RunReply>(new RunRequest.Delete(run, origin));
 
     /// <summary>Hands over everything that only this process has, at the current inner step, so that no step is lost.</summary>
-    /// <returns>False when the other nodes did not take the work in time; they compute it again then.</returns>
-    public async Task<bool> LeaveAsync(TimeSpan deadline)
+    /// <returns>Why the other nodes did not take the work, which they compute again then; null where they did.</returns>
+    public Task<string?> LeaveAsync(TimeSpan deadline) => LeaveAsync(deadline, WithoutSeeds);
+
+    internal async Task<string?> LeaveAsync(TimeSpan deadline, TimeSpan withoutSeeds)
     {
+        using var over = new CancellationTokenSource();
+        var released = _agent.Ask<Status.Success>(NodeAgent.Leave.Instance, deadline);
         try
         {
-            await _agent.Ask<Status.Success>(NodeAgent.Leave.Instance, deadline);
-            return true;
+            if (await Task.WhenAny(released, _member.WithoutSeedsAsync(withoutSeeds, over.Token)) != released)
+                return "no seed is left that could take over";
+            await released;
+            return null;
         }
         catch (AskTimeoutException)
         {
-            return false;
+            return $"nobody took over within {deadline.TotalSeconds} s";
+        }
+        finally
+        {
+            await over.CancelAsync();
         }
     }
 

@@ -25,6 +25,10 @@ public sealed partial class RunCoordinator
                 _progress.Count(step, (long)plan.At(step.Round).Sequences * plan.Context, _now);
                 _stalls.Note(new InFlightWork(ComputeWork.KeyOf(step.Round, step.Replica), step.Node), _now);
                 break;
+            case NodeReport.Fetching fetching:
+                _progress.Note(fetching);
+                _stalls.NoteFetched(new InFlightWork(fetching.Work, fetching.Node), _now);
+                break;
             case NodeReport.Surveyed surveyed:
                 View = _inventory.Note(View, surveyed);
                 break;

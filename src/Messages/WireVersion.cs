@@ -6,5 +6,5 @@ public static class WireVersion
     /// <summary>
     /// One more whenever a wire message is added, goes, or changes a field: Hyperion reads fields in the order of their names.
     /// </summary>
-    public const int Current = 2;
+    public const int Current = 3;
 }

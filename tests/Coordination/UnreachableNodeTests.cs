@@ -87,6 +87,46 @@ public sealed class UnreachableNodeTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void Bytes_that_come_before_the_first_step_are_a_sign_of_life_and_are_shown()
+    {
+        Begin(1, A);
+        var slow = Taken(A).OfType<WorkOrder>().Select(o => o.Key).Single();
+        Enlist(B, devices: 2);
+        Survey(B, Coordinator.Run.Current());
+        foreach (var mib in new[] { 1, 2, 3 })
+        {
+            After(200);
+            Enlist(A, works: [Held(slow, 1)]);
+            Enlist(B, devices: 2);
+            Step(new RunInput.Reported(new NodeReport.Fetching(A, Id, slow, (long)mib << 20, 12L << 20)));
+            Step(new RunInput.Tick());
+            Assert.DoesNotContain(slow, Taken(B).OfType<WorkOrder>().Select(o => o.Key));
+            Assert.Equal(
+                $"bytes of replica {slow.Index}: {mib}.0 of 12.0 MiB are on a:7000 (a)", Coordinator.WaitsFor);
+        }
+
+        Step(new RunInput.Reported(new NodeReport.StepTaken(A, Id, 1, slow.Index, 1, 1, 1e-3)));
+        Assert.Null(Coordinator.WaitsFor);
+    }
+
+    [Fact]
+    public void A_node_that_fetches_nothing_any_more_before_its_first_step_is_given_up()
+    {
+        Begin(1, A);
+        var slow = Taken(A).OfType<WorkOrder>().Select(o => o.Key).Single();
+        After(200);
+        Step(new RunInput.Reported(new NodeReport.Fetching(A, Id, slow, 1, 12L << 20)));
+        After(200);
+        Enlist(B, devices: 2);
+        Survey(B, Coordinator.Run.Current());
+        Step(new RunInput.Tick());
+        Assert.DoesNotContain(slow, Taken(B).OfType<WorkOrder>().Select(o => o.Key));
+        After(101);
+        Step(new RunInput.Tick());
+        Assert.Contains(slow, Taken(B).OfType<WorkOrder>().Select(o => o.Key));
+    }
+
+    [Fact]
     public void A_replica_that_makes_no_progress_is_computed_elsewhere_too()
     {
         Begin(1, A);

@@ -19,6 +19,7 @@ namespace Elastic.Actors.Runs;
 /// </summary>
 internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 {
+    private static readonly TimeSpan BetweenWaits = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -31,6 +32,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private readonly RunCoordinator _coordinator;
     private readonly RunObserver _observer;
     private string? _notice;
+    private TimeSpan _published;
 
     public RunSupervisor(RunId id, SupervisorContext context)
     {
@@ -76,7 +78,12 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             Fail($"run {_id.Name} was deleted");
             Context.Stop(Self);
         });
-        Command<Tick>(_ => Step(new RunInput.Tick(), shows: false));
+        Command<Tick>(_ =>
+        {
+            // While a run waits, nothing else may be shown: for what it waits, and how long, changes with the time.
+            var shows = _coordinator.WaitsFor is not null && Now - _published >= BetweenWaits;
+            Step(new RunInput.Tick(), shows);
+        });
         Command<Status.Failure>(failure => GiveUp(
             $"the database cannot be reached ({failure.Cause.GetBaseException().Message})", failure.Cause));
         Command<RunWatch.Watch>(_ =>
@@ -313,6 +320,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     {
         if (_watchers.Count == 0 || (_coordinator.Plan is null && _coordinator.Failure is null))
             return;
+        _published = Now;
         var view = _coordinator.Show(_notice);
         foreach (var watcher in _watchers)
             watcher.Tell(view);

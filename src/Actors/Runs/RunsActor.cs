@@ -63,6 +63,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<WorkResult>(result => Forward(result.Job.Value, result));
         Receive<NodeReport.Enlist>(Enlist);
         Receive<NodeReport.StepTaken>(report => Forward(report.RunId.Value, report));
+        Receive<NodeReport.Fetching>(report => Forward(report.RunId.Value, report));
         Receive<NodeReport.Surveyed>(report => Forward(report.RunId.Value, report));
         Receive<NodeReport.RunIdle>(report =>
         {
