@@ -45,6 +45,9 @@ public sealed class ElasticNode : IAsyncDisposable
     // A seed that starts again is back in the cluster sooner. Where all nodes are asked to leave at once, the seed may be the first.
     private static readonly TimeSpan WithoutSeeds = TimeSpan.FromSeconds(10);
 
+    // On a busy machine a supervisor takes some seconds; one that moves is back within ten.
+    private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(10);
+
     private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
@@ -293,11 +296,7 @@ public sealed class ElasticNode : IAsyncDisposable
             HeldOutBlocks = heldOut,
             Arithmetic = _arithmetic,
         };
-        // The supervisors answer when they have the last part.
-        var parts = start.Parts().ToList();
-        foreach (var part in parts.SkipLast(1))
-            Runs?.Tell(part);
-        return await AskAsync<RunReply>(parts[^1]);
+        return await AskAsync<RunReply>([.. start.Parts()], StartDeadline, CancellationToken.None);
     }
 
     /// <summary>Streams the run's views; ends when the run is finished or stopped, or cannot go on.</summary>
@@ -379,19 +378,9 @@ public sealed class ElasticNode : IAsyncDisposable
 
     /// <summary>Asks the supervisors.</summary>
     /// <exception cref="ElasticException">None answers in time.</exception>
-    internal async Task<T> AskAsync<T>(IWireMessage question, TimeSpan? within = null, CancellationToken cancel = default)
-    {
-        var deadline = within ?? StartDeadline;
-        try
-        {
-            return await (Runs ?? throw new UnavailableException("this process is just joining the cluster again: try again in a moment"))
-                .Ask<T>(question, deadline, cancel);
-        }
-        catch (AskTimeoutException e)
-        {
-            throw new UnavailableException($"the supervisor did not answer within {deadline.TotalSeconds} s: " +
-                                       "it may be moving to another seed, or its database may be slow or down; " +
-                                       "log.txt in the data directory has the details", e);
-        }
-    }
+    internal Task<T> AskAsync<T>(IWireMessage question, TimeSpan? within = null, CancellationToken cancel = default) =>
+        AskAsync<T>([question], within ?? StartDeadline, cancel);
+
+    private Task<T> AskAsync<T>(IReadOnlyList<IWireMessage> question, TimeSpan within, CancellationToken cancel) =>
+        new Questions(() => Runs, AskAgain).AskAsync<T>(question, within, cancel);
 }

@@ -182,7 +182,7 @@ public sealed partial class RunCoordinator
         }
 
         foreach (var (stuck, since) in View.InFlight
-            .Where(w => w.Key.Work.Kind != ComputeWork.Kind.Name && _now - w.Value > Overlong).ToList())
+            .Where(w => w.Key.Work.Kind != ComputeWork.Kind.Name && _now - _stalls.Alive(w.Key, w.Value) > Overlong).ToList())
             Rest(stuck.Node, $"it has not finished its {stuck.Work} for {Overlong.TotalMinutes} minutes");
         // Slow is not dead: the node goes on, and its result counts. Another one takes the steps, too.
         _stalls.Keep(View.InFlight.ContainsKey);

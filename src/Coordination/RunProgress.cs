@@ -37,7 +37,11 @@ public sealed class RunProgress
     }
 
     /// <summary>Notes what has come of the bytes that work waits for.</summary>
-    public void Note(NodeReport.Fetching fetching) => _fetching[new InFlightWork(fetching.Work, fetching.Node)] = fetching;
+    public void Note(NodeReport.Fetching fetching)
+    {
+        if (fetching.OfBytes > 0)
+            _fetching[new InFlightWork(fetching.Work, fetching.Node)] = fetching;
+    }
 
     /// <summary>Which bytes a replica waits for that has not taken a step in its round; null where none does.</summary>
     /// <param name="nameOf">A node's name for people.</param>

@@ -27,7 +27,11 @@ public sealed class StallDetector
         _latest[work] = now;
     }
 
-    /// <summary>Notes that bytes for a computation have come, before its first step.</summary>
+    /// <summary>When work that takes no steps, or has not taken its first, was last alive: bytes came for it, or it was given.</summary>
+    public TimeSpan Alive(InFlightWork work, TimeSpan given) =>
+        _fetched.TryGetValue(work, out var fetched) && fetched > given ? fetched : given;
+
+    /// <summary>Notes that bytes have come that the work needs.</summary>
     public void NoteFetched(InFlightWork work, TimeSpan now) => _fetched[work] = now;
 
     /// <summary>True when nothing has been heard of a computation for far longer than is usual.</summary>
@@ -35,7 +39,7 @@ public sealed class StallDetector
     public bool IsStalled(InFlightWork work, TimeSpan given, TimeSpan now) =>
         _latest.TryGetValue(work, out var latest) && latest >= given
             ? now - latest > (_between.Median is { } median && Many * median > Least ? Many * median : Least)
-            : now - (_fetched.TryGetValue(work, out var fetched) && fetched > given ? fetched : given) > BeforeFirst;
+            : now - Alive(work, given) > BeforeFirst;
 
     /// <summary>Forgets all computations but these.</summary>
     public void Keep(Func<InFlightWork, bool> isInFlight)

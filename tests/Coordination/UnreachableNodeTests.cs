@@ -127,6 +127,29 @@ public sealed class UnreachableNodeTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void A_node_that_still_receives_bytes_of_a_copy_is_not_taken_for_one_that_hangs()
+    {
+        Begin(1, A);
+        Enlist(B, devices: 0);
+        Survey(B, []);
+        var copies = Taken(B).OfType<WorkOrder>().Select(o => o.Key).ToList();
+        Assert.NotEmpty(copies);
+        for (var i = 0; i < 3; i++)
+        {
+            After(200);
+            Enlist(B, devices: 0, works: [.. copies.Select(k => Held(k, 1))]);
+            foreach (var key in copies)
+                Step(new RunInput.Reported(new NodeReport.Fetching(B, Id, key, 1, 0)));
+            Step(new RunInput.Tick());
+            Assert.DoesNotContain(Taken(B), m => m is NodeCommand.Exclude);
+        }
+
+        After(301);
+        Step(new RunInput.Tick());
+        Assert.Contains(Taken(B), m => m is NodeCommand.Exclude);
+    }
+
+    [Fact]
     public void A_replica_that_makes_no_progress_is_computed_elsewhere_too()
     {
         Begin(1, A);

@@ -45,7 +45,9 @@ internal static class CorpusRepair
             }
             catch (BlobLostException e)
             {
-                throw new ElasticException($"{path} cannot be fetched ({e.Message}): name a node that has it with --from", e);
+                throw new ElasticException(
+                    $"{path} cannot be fetched ({e.Message}): name a node that has it with --from; where none has it, remove "
+                    + $"{Path.GetDirectoryName(path)} and build the corpus again from its text (elastic corpus build)", e);
             }
         }
     }

@@ -43,7 +43,9 @@ internal sealed class BlobWorkActor : ReceiveActor
             WorkOutcome? outcome;
             try
             {
-                outcome = await WorkExecutors.Of(work.Order.Key).ExecuteAsync(work.Run, work.Order.Content, null);
+                outcome = await FetchReports.DuringAsync(
+                    work.Run, work.Order.Key, 0, report => asker.Tell(report),
+                    WorkExecutors.Of(work.Order.Key).ExecuteAsync(work.Run, work.Order.Content, null));
             }
             catch (Exception e)
             {

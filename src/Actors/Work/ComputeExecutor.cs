@@ -42,8 +42,6 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
     private const int MostAhead = 8;
     private const int MostTokensAhead = 64 << 10;
 
-    private static readonly TimeSpan BetweenBytes = TimeSpan.FromSeconds(1);
-
     private readonly ReplicaMemory _memory = context.Memory;
     private readonly Segment _segment = run.Plan.At(order.Round);
     private readonly TrainingStep _step = context.Devices.Step(run.Layout, run.Optimizer, run.Settings.Optimizer.Clip);
@@ -102,39 +100,21 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         var fetched = moments is { } set && !_memory.HoldsMoments(set) ? set : (Digest?)null;
         var vectors = (run.Blobs.IsThere(parameters) ? 0 : 1)
             + (fetched is null || fetched == parameters || run.Blobs.IsThere(fetched.Value) ? 0 : run.Optimizer.Vectors.Count);
-        using var over = new CancellationTokenSource();
-        var telling = vectors > 0 ? TellAsync(vectors * run.Layout.Length * sizeof(float), over.Token) : Task.CompletedTask;
-        try
-        {
-            await run.FetchParametersAsync(parameters);
-            if (fetched is { } missing)
-                await run.FetchAsync(missing);
-        }
-        finally
-        {
-            await over.CancelAsync();
-            await telling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-
+        var missingBytes = vectors * run.Layout.Length * sizeof(float);
+        await FetchReports.DuringAsync(
+            run, ComputeWork.KeyOf(order.Round, order.Replica), missingBytes, context.Progress, FetchAsync());
         await Task.Run(() =>
         {
             _memory.LoadParameters(run.Blobs, parameters);
             _memory.LoadMoments(run.Blobs, moments);
         });
-    }
 
-    // A slow link takes minutes: people want to see how far it is, and the supervisor must not take this node for one that hangs.
-    private async Task TellAsync(long ofBytes, CancellationToken over)
-    {
-        var before = run.Fetcher.ReceivedBytes;
-        for (var told = before; ;)
+        async Task<bool> FetchAsync()
         {
-            await Task.Delay(BetweenBytes, over);
-            if (run.Fetcher.ReceivedBytes is var received && received == told)
-                continue;
-            told = received;
-            context.Progress(new NodeReport.Fetching(
-                run.Node, run.Id, ComputeWork.KeyOf(order.Round, order.Replica), Math.Min(received - before, ofBytes), ofBytes));
+            await run.FetchParametersAsync(parameters);
+            if (fetched is { } missing)
+                await run.FetchAsync(missing);
+            return true;
         }
     }
 

@@ -78,9 +78,9 @@ public static class VectorStore
         {
             return blobs.ReadSet(set).Chunks().All(blobs.Has);
         }
-        catch (BlobLostException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
-            return false;
+            return false;                                              // a set that the disk cannot read is not there
         }
     }
 

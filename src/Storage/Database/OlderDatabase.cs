@@ -38,9 +38,10 @@ public static class OlderDatabase
         {
             if (committed.TryGetValue(JournalRows.KeyOf(run), out var rounds) && Newest(paths, run) is var (path, version)
                 && version > rounds)
-                signs.Add($"{path} is of round {version}, and {database} knows {rounds} rounds of run {run}: it is an older copy, or "
-                    + $"its file journal.db-wal was lost or damaged. The rounds after round {rounds} are computed again, to the same "
-                    + "weights; where there is a newer copy of the database, stop this process and put it back");
+                signs.Add($"{path} is of round {version}, and {database} knows {rounds} {(rounds == 1 ? "round" : "rounds")} of run "
+                    + $"{run}: it is an older copy, or its file journal.db-wal was lost or damaged. The rounds after round {rounds} are "
+                    + "computed again, to the same weights; where there is a newer copy of the database, stop this process and put it "
+                    + "back");
         }
 
         return signs;

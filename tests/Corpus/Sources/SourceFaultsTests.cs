@@ -31,7 +31,8 @@ public sealed class SourceFaultsTests : IDisposable
         var file = new SourceFile("/data/disk.txt", "disk.txt", DocumentFormat.Text);
         using var guarded = file.Guarded(new FailingStream(Encoding.UTF8.GetBytes(new string('x', 1000))));
         using var reader = CountingUtf8.Open(guarded, file, new ReadStatistics());
-        Refusal.Says("corpus file /data/disk.txt cannot be read (Input/output error): mend that, or leave it out", () => reader.ReadToEnd());
+        Refusal.Says(
+            "corpus file /data/disk.txt cannot be read (Input/output error): mend that, or leave it out", () => reader.ReadToEnd());
     }
 
     [Fact]
@@ -42,7 +43,9 @@ public sealed class SourceFaultsTests : IDisposable
         using (var gzip = new GZipStream(packed, CompressionLevel.NoCompression, leaveOpen: true))
             gzip.Write(new byte[100_000]);
         using var unpacked = new GzipFile(file.Guarded(new FailingStream(packed.ToArray().AsSpan(0, 50_000).ToArray())));
-        Refusal.Says("corpus file /data/disk.jsonl.gz cannot be read", () => unpacked.ReadAtLeast(new byte[200_000], 200_000, throwOnEndOfStream: false));
+        Refusal.Says(
+            "corpus file /data/disk.jsonl.gz cannot be read",
+            () => unpacked.ReadAtLeast(new byte[200_000], 200_000, throwOnEndOfStream: false));
     }
 
     [Fact]
