@@ -26,6 +26,10 @@ public sealed partial class RunCoordinator
                 _progress.Count(step, (long)plan.At(step.Round).Sequences * plan.Context, _now);
                 _stalls.Note(new InFlightWork(ComputeWork.KeyOf(step.Round, step.Replica), step.Node), _now);
                 break;
+            case NodeReport.Fetching fetching:
+                _progress.Note(fetching);
+                _stalls.NoteFetched(new InFlightWork(fetching.Work, fetching.Node), _now);
+                break;
             case NodeReport.Surveyed surveyed:
                 View = _inventory.Note(View, surveyed);
                 break;
@@ -179,7 +183,7 @@ public sealed partial class RunCoordinator
         }
 
         foreach (var (stuck, since) in View.InFlight
-            .Where(w => w.Key.Work.Kind != ComputeWork.Kind.Name && _now - w.Value > Overlong).ToList())
+            .Where(w => w.Key.Work.Kind != ComputeWork.Kind.Name && _now - _stalls.Alive(w.Key, w.Value) > Overlong).ToList())
             Rest(stuck.Node, $"it has not finished its {stuck.Work} for {Overlong.TotalMinutes} minutes");
         // Slow is not dead: the node goes on, and its result counts. Another one takes the steps, too.
         _stalls.Keep(View.InFlight.ContainsKey);

@@ -83,16 +83,17 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         _ => View.DeviceCount == 0 || Plan is null || Run.IsFinished ? RunPhase.Waiting : Run.Phase(Plan),
     };
 
-    /// <summary>What the run waits for; null where it waits for nothing, or only for work in flight.</summary>
+    /// <summary>What the run waits for; null where it waits for nothing, or only for work in flight that goes on.</summary>
     public string? WaitsFor => Lifecycle switch
     {
         Lifecycle.Recovering => "the database: this supervisor has no term yet",
         Lifecycle.Waiting when !_isAsked => "a request to start",
         Lifecycle.Waiting => "a node with a device that may compute for it",
         Lifecycle.Surveying when _inventory.Awaited.Any() => $"nodes to say what they store: {Names(_inventory.Awaited)}",
-        Lifecycle.Surveying => "nodes that may hold what is lacking",
+        Lifecycle.Surveying => _inventory.WaitsFor(Run, View, _now),
         Lifecycle.Stopping => $"nodes to hand over: {Names(_busy)}",
         Lifecycle.Running when View.InFlight.IsEmpty => _reason,
+        Lifecycle.Running => _progress.Fetching(View, node => Names([node])),
         _ => null,
     };
 
@@ -161,7 +162,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     // Most messages are heartbeats and steps that change nothing. What follows from time alone is decided at the next tick: a thousand
     // nodes would have everything decided anew a thousand times a second.
     private bool SaysNothingNew(NodeReport report, ClusterView before) =>
-        report is NodeReport.StepTaken or NodeReport.Enlist { Leaving: false }
+        report is NodeReport.StepTaken or NodeReport.Fetching or NodeReport.Enlist { Leaving: false }
         && ReferenceEquals(before, View) && _outputs.Count == 0 && !IsStopping;
 
     /// <summary>Marks the run as unable to go on; the first reason stays.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Actor.Setup;
@@ -82,6 +83,17 @@ internal sealed class ClusterMembership : IAsyncDisposable
     {
         _agent = agent;
         _life = Task.Run(LiveAsync);
+    }
+
+    /// <summary>Ends when this process has seen no seed in the cluster for so long.</summary>
+    public async Task WithoutSeedsAsync(TimeSpan span, CancellationToken cancel)
+    {
+        for (var since = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(since) < span;)
+        {
+            if (_runs is not null && Cluster.Get(_system).State.Members.Any(m => m.HasRole("seed") && m.Status != MemberStatus.Exiting))
+                since = Stopwatch.GetTimestamp();
+            await Task.Delay(span / 20, cancel);
+        }
     }
 
     /// <inheritdoc/>

@@ -72,9 +72,9 @@ internal sealed class NodeProcess
             Say($"{_request.PreemptionFile} is there: leaving");
         else if (first == node.LeaveAsked)
             Say("asked to leave: handing over at the next step");
-        Say(await node.LeaveAsync(HandOver)
-            ? "handed over"
-            : $"nobody took over within {HandOver.TotalSeconds} s: what was computed since the last hand-over is computed again elsewhere");
+        Say(await node.LeaveAsync(HandOver) is { } why
+            ? $"{why}: what was computed since the last hand-over is computed again; what is stored stays in {_request.Node.DataDir}"
+            : "handed over");
         return ExitCodes.Done;
     }
 

@@ -50,6 +50,11 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
     public sealed record StepTaken(
         NodeId Node, RunId RunId, int Round, int Replica, int Step, double LossNats, double LearningRate) : NodeReport(Node);
 
+    /// <summary>What the work needs is being fetched, and bytes have come.</summary>
+    /// <param name="Bytes">That this process has received since the fetch began.</param>
+    /// <param name="OfBytes">Of the vectors that were not whole here when it began; 0 where that is not known.</param>
+    public sealed record Fetching(NodeId Node, RunId RunId, WorkKey Work, long Bytes, long OfBytes) : NodeReport(Node);
+
     /// <summary>Which of the vector sets that a <see cref="NodeCommand.Survey"/> asked for are intact on this node.</summary>
     /// <param name="Number">The survey's.</param>
     public sealed record Surveyed(NodeId Node, RunId RunId, OrderId Number, Digest[] Asked, Digest[] Intact, Part Part) : NodeReport(Node);

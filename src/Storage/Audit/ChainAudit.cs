@@ -43,11 +43,8 @@ public sealed class ChainAudit
                 : $"the journal of run {id} does not begin with its start: it was tampered with or damaged, " +
                   "restore journal.db from a copy");
 
-        // A seed that did not build the corpus has fetched it.
-        if (!BuiltCorpus.TryOpen(paths.FetchedCorpus(started.Corpus), out var corpus))
-            corpus = BuiltCorpus.Open(paths.Corpus(started.Corpus));
-        var run = new RunSchedule(started.Settings, corpus);
-        var shards = run.Corpus.TrainShards.Select(s => TokenShard.Open(run.Corpus.ShardPath(s))).ToList();
+        var shards = new List<TokenShard>();
+        var run = new RunSchedule(started.Settings, Open(paths, started.Corpus, shards));
         try
         {
             var audit = new ChainAudit(id, run, checkpoints, shards);
@@ -64,6 +61,28 @@ public sealed class ChainAudit
             shards.ForEach(s => s.Dispose());
         }
     }
+
+    private static BuiltCorpus Open(DataPaths paths, Digest id, List<TokenShard> shards)
+    {
+        try
+        {
+            // A seed that did not build the corpus has fetched it.
+            if (!BuiltCorpus.TryOpen(paths.FetchedCorpus(id), out var corpus))
+                corpus = BuiltCorpus.Open(paths.Corpus(id));
+            shards.AddRange(corpus.TrainShards.Select(s => TokenShard.Open(corpus.ShardPath(s))));
+            return corpus;
+        }
+        catch (ElasticException e)
+        {
+            shards.ForEach(s => s.Dispose());
+            throw Unreadable(e);
+        }
+    }
+
+    // The corpus may be lost here only.
+    private static ElasticException Unreadable(ElasticException e) => new(
+        $"{e.Message}; or fetch what is lacking from a node of the run that has it: the same command with --from HOST:PORT, the data plane "
+        + "that the node names when it starts", e);
 
     private void Take(RunEvent e)
     {
@@ -154,7 +173,14 @@ public sealed class ChainAudit
             for (var i = 0; i < blocks.Length; i++)
             {
                 var (shard, block) = _run.Train.Locate(blocks[i]);
-                _shards[shard].ReadBlock(block, _run.Plan.Context, tokens.AsSpan(i * row, row));
+                try
+                {
+                    _shards[shard].ReadBlock(block, _run.Plan.Context, tokens.AsSpan(i * row, row));
+                }
+                catch (ElasticException e)
+                {
+                    throw Unreadable(e);
+                }
             }
 
             samples = HashChain.AppendStep(samples, SampleDigests.Of(blocks, tokens));
