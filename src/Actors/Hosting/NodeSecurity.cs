@@ -42,8 +42,7 @@ public static class NodeSecurity
         ArgumentNullException.ThrowIfNull(node);
         ArgumentNullException.ThrowIfNull(transport);
         if (transport.Credentials is { } credentials)
-            return $"mutual TLS as {credentials.Self}; the certificate expires on {credentials.Expires:yyyy-MM-dd}"
-                + (credentials.Expires - DateTimeOffset.UtcNow < Credentials.Warning ? ": SOON, renew it with elastic certs renew" : "");
+            return $"mutual TLS as {credentials.Self}; the certificate expires on {credentials.Expires:yyyy-MM-dd}";
         if (IsLoopback(Endpoint.HostOf(node.Host)))
             return Loopback;
         return node.Security == NodeSettings.Insecure
