@@ -79,7 +79,7 @@ internal sealed class NodeProcess
         var files = new CertificateFiles(Path.Combine(data.Root, CertificateFiles.InDataDirectory));
         await JoinClient.JoinAsync(
             _request.Seeds, () => JoinToken.Read(file, Console.In), _request.Seed ? Role.Seed : Role.Worker,
-            NodeIdentity.Load(new DataPaths(data.Root)).Value, files, Say, interrupted);
+            () => NodeIdentity.Load(new DataPaths(data.Root)).Value, files, Say, interrupted);
     }
 
     private Task<Pbm.PbmServer> PbmAsync(ElasticNode node, CancellationToken cancel) =>
