@@ -42,6 +42,12 @@ public sealed record NodeDuty(bool Supervises, IReadOnlyList<Endpoint> Seeds, bo
 public sealed class ElasticNode : IAsyncDisposable
 {
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(30);
+    // A seed that starts again is back in the cluster sooner. Where all nodes are asked to leave at once, the seed may be the first.
+    private static readonly TimeSpan WithoutSeeds = TimeSpan.FromSeconds(10);
+
+    // On a busy machine a supervisor takes some seconds; one that moves is back within ten.
+    private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(10);
+
     private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
@@ -81,6 +87,9 @@ public sealed class ElasticNode : IAsyncDisposable
     // The CPU devices of a process that no other one helps; 0 otherwise.
     private int CpusAlone { get; init; }
 
+    /// <summary>How the connections of this process are secured, in words.</summary>
+    internal string Security { get; private init; } = "";
+
     internal IActorRef? Runs => _member.Runs;
 
     internal ActorSystem System => _member.System;
@@ -107,6 +116,7 @@ public sealed class ElasticNode : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(duty);
         var devices = DeviceNames.Parse(node.Devices);
         var network = NetworkPreset.Load(node.Network);
+        var security = NodeSecurity.Describe(node, transport);
         var paths = new DataPaths(Path.GetFullPath(node.DataDir), node.CorporaDir);
         Directory.CreateDirectory(paths.Root);
         RemoveLeftovers(paths);
@@ -116,6 +126,8 @@ public sealed class ElasticNode : IAsyncDisposable
         {
             database = DatabaseAddress.Parse(node.Database, paths.Root);
             await database.PrepareAsync(say, cancel);
+            foreach (var sign in await OlderDatabase.SignsAsync(database, paths, cancel))
+                say(sign);
         }
 
         var (blobs, connections, peers, readers) = (new BlobLocations(), new LivenessConnections(), new Peers(), new ReaderWay());
@@ -132,14 +144,17 @@ public sealed class ElasticNode : IAsyncDisposable
         try
         {
             member = ClusterMembership.Bind(new MemberContext(
-                node, port => AkkaSettings.ForMember(Endpoint.HostOf(node.Host), port, roles, version, network, database, paths, transport),
+                node, port => AkkaSettings.ForMember(Endpoint.HostOf(node.Host), port, roles, version, network, database, paths), transport,
                 observations is null ? null : new RunsContext(
                     new SupervisorContext(
                         new CoordinatorSettings(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience),
                         new CommitFence(database!), observations),
                     new RunList(database!), server.Endpoint.ToString(), Version, connections, transport.Credentials),
-                Lease: !duty.Alone, new Contacts(duty.Seeds, database is null || duty.Alone ? null : new SeedRegistry(database), transport),
-                corpora, readers, say, Refuse, transport.Credentials));
+                Lease: !duty.Alone,
+                new Contacts(
+                    duty.Seeds, database is null || duty.Alone ? null : new SeedRegistry(database), transport,
+                    duty.Supervises ? null : new RememberedSeeds(paths.KnownSeeds, duty.Seeds)),
+                corpora, readers, say, Refuse));
         }
         catch
         {
@@ -189,6 +204,7 @@ public sealed class ElasticNode : IAsyncDisposable
             Refused = refused.Task,
             Observations = observations,
             Database = database,
+            Security = security,
             CpusAlone = duty.Alone && devices.All(d => d.IsCpu) ? devices.Count : 0,
         };
         member.Live(agent);
@@ -285,11 +301,7 @@ public sealed class ElasticNode : IAsyncDisposable
             HeldOutBlocks = heldOut,
             Arithmetic = _arithmetic,
         };
-        // The supervisors answer when they have the last part.
-        var parts = start.Parts().ToList();
-        foreach (var part in parts.SkipLast(1))
-            Runs?.Tell(part);
-        return await AskAsync<RunReply>(parts[^1]);
+        return await AskAsync<RunReply>([.. start.Parts()], StartDeadline, CancellationToken.None);
     }
 
     /// <summary>Streams the run's views; ends when the run is finished or stopped, or cannot go on.</summary>
@@ -326,17 +338,27 @@ public sealed class ElasticNode : IAsyncDisposable
     public Task<RunReply> DeleteRunAsync(RunName run, Origin origin) => AskAsync<RunReply>(new RunRequest.Delete(run, origin));
 
     /// <summary>Hands over everything that only this process has, at the current inner step, so that no step is lost.</summary>
-    /// <returns>False when the other nodes did not take the work in time; they compute it again then.</returns>
-    public async Task<bool> LeaveAsync(TimeSpan deadline)
+    /// <returns>Why the other nodes did not take the work, which they compute again then; null where they did.</returns>
+    public Task<string?> LeaveAsync(TimeSpan deadline) => LeaveAsync(deadline, WithoutSeeds);
+
+    internal async Task<string?> LeaveAsync(TimeSpan deadline, TimeSpan withoutSeeds)
     {
+        using var over = new CancellationTokenSource();
+        var released = _agent.Ask<Status.Success>(NodeAgent.Leave.Instance, deadline);
         try
         {
-            await _agent.Ask<Status.Success>(NodeAgent.Leave.Instance, deadline);
-            return true;
+            if (await Task.WhenAny(released, _member.WithoutSeedsAsync(withoutSeeds, over.Token)) != released)
+                return "no seed is left that could take over";
+            await released;
+            return null;
         }
         catch (AskTimeoutException)
         {
-            return false;
+            return $"nobody took over within {deadline.TotalSeconds} s";
+        }
+        finally
+        {
+            await over.CancelAsync();
         }
     }
 
@@ -361,19 +383,9 @@ public sealed class ElasticNode : IAsyncDisposable
 
     /// <summary>Asks the supervisors.</summary>
     /// <exception cref="ElasticException">None answers in time.</exception>
-    internal async Task<T> AskAsync<T>(IWireMessage question, TimeSpan? within = null, CancellationToken cancel = default)
-    {
-        var deadline = within ?? StartDeadline;
-        try
-        {
-            return await (Runs ?? throw new UnavailableException("this process is just joining the cluster again: try again in a moment"))
-                .Ask<T>(question, deadline, cancel);
-        }
-        catch (AskTimeoutException e)
-        {
-            throw new UnavailableException($"the supervisor did not answer within {deadline.TotalSeconds} s: " +
-                                       "it may be moving to another seed, or its database may be slow or down; " +
-                                       "log.txt in the data directory has the details", e);
-        }
-    }
+    internal Task<T> AskAsync<T>(IWireMessage question, TimeSpan? within = null, CancellationToken cancel = default) =>
+        AskAsync<T>([question], within ?? StartDeadline, cancel);
+
+    private Task<T> AskAsync<T>(IReadOnlyList<IWireMessage> question, TimeSpan within, CancellationToken cancel) =>
+        new Questions(() => Runs, AskAgain).AskAsync<T>(question, within, cancel);
 }

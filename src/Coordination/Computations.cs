@@ -106,8 +106,8 @@ public static class Computations
     /// round.
     /// </summary>
     public static bool FromScratch(RunState run, ClusterView view, RunPlan plan, int replica) => !run.QuorumOf(replica).Votes.IsEmpty
-        || (plan.Audits(run.Round, replica) && view.IsInFlight(ComputeWork.KeyOf(run.Round, replica)));
+        || (plan.Audits(run.AuditSecret, run.Round, replica) && view.IsInFlight(ComputeWork.KeyOf(run.Round, replica)));
 
     private static bool IsUnaudited(RunState run, RunPlan plan, int replica) =>
-        plan.Audits(run.Round, replica) && run.QuorumOf(replica).Winner is null;
+        plan.Audits(run.AuditSecret, run.Round, replica) && run.QuorumOf(replica).Winner is null;
 }

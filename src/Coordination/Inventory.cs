@@ -7,7 +7,7 @@ namespace Elastic.Coordination;
 
 // Finds out which vector sets are intact, and on which nodes. Each node is surveyed when it enlists, and all of them again after a loss.
 // One intact copy is enough; a set counts as lost only when all nodes have answered and nodes that may still enlist have had some time.
-public sealed class Inventory(TimeSpan patience)
+public sealed class Inventory(TimeSpan patience, int mostDigests)
 {
     // This round's results are soon computed again; a version is worth a longer wait.
     private const double ShareForWork = 0.2;
@@ -32,7 +32,7 @@ public sealed class Inventory(TimeSpan patience)
     /// <param name="number">Of this survey: an answer to an older one is ignored.</param>
     public IReadOnlyList<NodeCommand.Survey> Ask(RunState run, NodeId node, OrderId number, TimeSpan now)
     {
-        var parts = Part.Cut([.. run.References()], Part.MostDigests)
+        var parts = Part.Cut([.. run.References()], mostDigests)
             .Select(p => new NodeCommand.Survey(run.Id, number, p.Items, p.Part)).ToList();
         _pending[node] = (number, [.. Enumerable.Range(0, parts.Count)], now, _pending.GetValueOrDefault(node).Askings + 1);
         return parts;
@@ -69,15 +69,32 @@ public sealed class Inventory(TimeSpan patience)
             return null;                                               // no device is there that could compute anything again
         bool IsLost(Digest set) => view.HoldersOf(set).IsEmpty;
         var current = run.Current().ToArray();
-        var essential = run.InnerStates.Concat(run.Version is { } version ? [version] : []).Any(IsLost);
-        var hasCheckpoint = run.Checkpoints.Any(c => !IsLost(c.Parameters) && !c.InnerStates.Any(IsLost));
-        var share = !essential ? ShareForWork : hasCheckpoint || run.Checkpoints.IsEmpty ? 1 : ShareForAll;
-        if (_pending.Count == 0 && now - _since >= share * patience)
+        if (_pending.Count == 0 && now - _since >= Loss(run, view).Share * patience)
         {
             Digest[] all = [.. run.References()];
             return new CoordinatorCommand.FinishSurvey(all, [.. all.Where(s => !IsLost(s))]);
         }
 
         return current.Any(IsLost) ? null : new CoordinatorCommand.FinishSurvey(current, current);
+    }
+
+    /// <summary>What the judgement waits for while no survey is outstanding, and what it will come to.</summary>
+    public string WaitsFor(RunState run, ClusterView view, TimeSpan now)
+    {
+        var (share, lost, then) = Loss(run, view);
+        var left = share * patience - (now - _since);
+        return $"nodes that may hold what is lacking: no node that is here has {lost}. Start the nodes that may have it; in "
+            + $"{Math.Max(0, Math.Ceiling(left.TotalSeconds))} s {then}";
+    }
+
+    private static (double Share, string Lost, string Then) Loss(RunState run, ClusterView view)
+    {
+        bool IsLost(Digest set) => view.HoldersOf(set).IsEmpty;
+        if (!run.InnerStates.Concat(run.Version is { } version ? [version] : []).Any(IsLost))
+            return (ShareForWork, "all results of this round", "they are computed again");
+        return run.Checkpoints.LastOrDefault(c => !IsLost(c.Parameters) && !c.InnerStates.Any(IsLost)) is { } checkpoint
+            ? (1, $"version {run.Round} whole", $"the run goes on from the checkpoint of round {checkpoint.Version}")
+            : (run.Checkpoints.IsEmpty ? 1 : ShareForAll, $"version {run.Round} or a checkpoint whole",
+                "the run begins at its beginning, to the same weights");
     }
 }

@@ -10,7 +10,15 @@ namespace Elastic.Coordination;
 /// </summary>
 public sealed class MessageParts
 {
-    private readonly Dictionary<string, (object Id, object?[] Parts)> _incomplete = [];
+    // Parts arrive within moments of each other. Of a message of which one was lost, the rest would be kept for as long as the process
+    // lives.
+    private const int MostIncomplete = 64;
+
+    // The largest model's chunks come in some thousands.
+    private const int MostParts = 1 << 16;
+
+    // Oldest first.
+    private readonly List<(string What, object Id, object?[] Parts)> _incomplete = [];
 
     /// <summary>The complete order when this was its last part, or all of it; null while parts are missing.</summary>
     public WorkOrder? Join(WorkOrder order)
@@ -49,14 +57,24 @@ public sealed class MessageParts
     {
         if (part.Of <= 1)
             return message;
-        if (!_incomplete.TryGetValue(what, out var known) || !known.Id.Equals(id))
-            _incomplete[what] = known = (id, new object?[part.Of]);    // no more parts of an older id are expected
-        if (part.Index < 0 || part.Index >= known.Parts.Length || part.Of != known.Parts.Length)
+        if (part.Index < 0 || part.Index >= part.Of || part.Of > MostParts)
+            return null;
+        var known = _incomplete.Find(m => m.What == what);
+        if (known.Parts is null || !known.Id.Equals(id))
+        {
+            _incomplete.Remove(known);                                 // no more parts of an older id are expected
+            known = (what, id, new object?[part.Of]);
+            _incomplete.Add(known);
+            if (_incomplete.Count > MostIncomplete)
+                _incomplete.RemoveAt(0);
+        }
+
+        if (part.Of != known.Parts.Length)
             return null;
         known.Parts[part.Index] = message;
         if (known.Parts.Contains(null))
             return null;
-        _incomplete.Remove(what);
+        _incomplete.Remove(known);
         return join([.. known.Parts.Cast<T>()]);
     }
 }

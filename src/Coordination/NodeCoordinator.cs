@@ -90,6 +90,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
         {
             case NodeCommand.OpenRun part when _parts.Join(part) is { } open:
                 RunOf(open.RunId).Openings++;
+                RunOf(open.RunId).BeginAt(open.Number);
                 _outputs.Add(new NodeOutput.UseSources(open.Sources));
                 _outputs.Add(new NodeOutput.Open(open));
                 break;
@@ -97,9 +98,12 @@ public sealed class NodeCoordinator(NodeFacts facts)
                 Stop(RunOf(stop.RunId));
                 break;
             case NodeCommand.DropWork drop:
+                var wasAwaited = _pending.IsAwaited(drop.RunId.Job);
                 foreach (var key in drop.Works)
                     Drop(drop.RunId.Job, key);
                 _outputs.Add(new NodeOutput.Reschedule());
+                if (wasAwaited)
+                    TellIfIdle(RunOf(drop.RunId));
                 break;
             case NodeCommand.Release release:
                 RunOf(release.RunId).IsReleased = true;
@@ -145,7 +149,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
             Take(run, order);
         else if (what is NodeCommand.Survey survey)
             _outputs.Add(new NodeOutput.Survey(survey));
-        else if (what is NodeCommand.Retain part && _parts.Join(part) is { } retain)
+        else if (what is NodeCommand.Retain part && _parts.Join(part) is { } retain && run.IsNewest(retain.Number))
             _outputs.Add(new NodeOutput.Retain(retain));
     }
 
@@ -184,7 +188,8 @@ public sealed class NodeCoordinator(NodeFacts facts)
         }
 
         _outputs.Add(new NodeOutput.UseSources(order.Sources));
-        if (kind.StoresFor(order.Key) is { } round)
+        // A late order of an older round must not make blobs of the newest one look old.
+        if (run.IsNewest(order.Id) && kind.StoresFor(order.Key) is { } round)
             _outputs.Add(new NodeOutput.BeginRound(run.Id, round));
         if (kind.OccupiesDevices)
         {
@@ -236,9 +241,10 @@ public sealed class NodeCoordinator(NodeFacts facts)
         TellIfIdle(run);
     }
 
+    // Only once the supervisor has what was handed over: the run may end, or be computed further by others, as soon as all are idle.
     private void TellIfIdle(OpenedRun run)
     {
-        if (run.IsStopping && !_devices.WorkingFor(run.Id.Job).Any())
+        if (run.IsStopping && !_devices.WorkingFor(run.Id.Job).Any() && !_pending.IsAwaited(run.Id.Job))
             Send(new NodeReport.RunIdle(facts.Id, run.Id));
     }
 
@@ -295,6 +301,20 @@ public sealed class NodeCoordinator(NodeFacts facts)
         public bool IsStopping { get; set; }
 
         public bool IsReleased { get; set; }
+
+        private OrderId _newest;
+
+        /// <summary>Begins to count anew where the supervisor's database was put back to an older state, with older terms.</summary>
+        public void BeginAt(OrderId opening) => _newest = _newest.IsAfter(opening) ? opening : _newest;
+
+        /// <summary>True, and noted, when nothing newer has been ordered. Only that says which round the run is in.</summary>
+        public bool IsNewest(OrderId order)
+        {
+            if (_newest.IsAfter(order))
+                return false;
+            _newest = order;
+            return true;
+        }
 
         /// <summary>Orders and commands that wait for the run to be open.</summary>
         public List<object> Held { get; } = [];

@@ -3,17 +3,7 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Coordination;
 
-/// <summary>What the outcomes of one piece of work come to.</summary>
-public enum Verdict
-{
-    /// <summary>Another node has to do the work, too.</summary>
-    Open,
-
-    /// <summary>Two nodes came to the same outcome.</summary>
-    Agreed,
-}
-
-// The outcomes of audited work other than replicas' rounds: sums, and version 0. None counts before two nodes have come to the same one.
+// The outcomes of audited work other than replicas' rounds: sums, scores and version 0. None counts before two nodes have come to the same.
 // They are cheap, so that a supervisor that takes over has them done again: nothing of this is stored.
 public sealed class OutcomeAudits
 {
@@ -25,14 +15,14 @@ public sealed class OutcomeAudits
     /// <summary>True while two nodes have come to different outcomes and no third one has settled it.</summary>
     public bool IsDisputed(WorkKey key) => _results.TryGetValue(key, out var all) && all.Select(Bytes).Distinct().Count() > 1;
 
-    /// <summary>Notes an outcome. A node's first one counts.</summary>
-    public Verdict Note(WorkResult result)
+    /// <summary>Notes an outcome; a node's first one counts. True when two nodes have come to this one.</summary>
+    public bool Note(WorkResult result)
     {
         if (!_results.TryGetValue(result.Key, out var all))
             _results[result.Key] = all = [];
         if (all.All(r => r.Node != result.Node))
             all.Add(result);
-        return all.Count(r => Bytes(r) == Bytes(result)) > 1 ? Verdict.Agreed : Verdict.Open;
+        return all.Count(r => Bytes(r) == Bytes(result)) > 1;
     }
 
     /// <summary>Nodes that came to another outcome than this one.</summary>

@@ -26,6 +26,10 @@ public sealed class PendingResults
     /// <summary>In flight, or finished and not acknowledged.</summary>
     public IEnumerable<HeldWork> Works => _works.Values.Select(w => new HeldWork(w.Order.Job, w.Order.Id, w.Order.Key, w.Order.From));
 
+    /// <summary>True while a result of a job, made on devices, is not acknowledged.</summary>
+    public bool IsAwaited(JobId job) => _works.Values.Any(w =>
+        w.Order.Job == job && w.Outcome is not null && WorkKinds.Find(w.Order.Key.Kind) is { OccupiesDevices: true });
+
     /// <summary>Takes an order up, unless the same work is known.</summary>
     public Taken TakeUp(WorkOrder order)
     {
@@ -37,7 +41,7 @@ public sealed class PendingResults
 
         // Of another version, or sums of other results: only the newer order is still needed.
         var isOther = known.Order.From != order.From || WorkKinds.Find(order.Key.Kind) is { IsOfResults: true };
-        if (!isOther || !IsNewer(order.Id, known.Order.Id))
+        if (!isOther || !order.Id.IsAfter(known.Order.Id))
             return Taken.Known;
         _works[(order.Job, order.Key)] = (order, null);
         return Taken.Instead;
@@ -71,6 +75,4 @@ public sealed class PendingResults
 
     /// <summary>Forgets work that is no longer needed, or that will not begin.</summary>
     public void Drop(JobId job, WorkKey key) => _works.Remove((job, key));
-
-    private static bool IsNewer(OrderId a, OrderId b) => (a.Term, a.Number).CompareTo((b.Term, b.Number)) > 0;
 }

@@ -86,7 +86,7 @@ public static class Run
         ArithmeticChosen x => run with { Arithmetic = x.Arithmetic },
         RunPaused x => run with { IsPaused = true, Requests = RunRequests.Remember(run.Requests, x.By) },
         RunResumed x => run with { IsPaused = false, Requests = RunRequests.Remember(run.Requests, x.By) },
-        RunInitialized x => run with { Version = x.Version, Fingerprint = x.Fingerprint },
+        RunInitialized x => run with { Version = x.Version, Fingerprint = x.Fingerprint, AuditSecret = x.AuditSecret },
         ReplicaHandedOver x => run with { HandedOver = run.HandedOver.SetItem(x.HandOver.Replica, x.HandOver) },
         ReplicaComputed x => run with
         {
@@ -144,6 +144,7 @@ public static class Run
         Fingerprint = x.Fingerprint,
         TokensSeen = x.TokensSeen,
         ChainHead = x.ChainHead,
+        AuditSecret = x.AuditSecret,
         InnerStates = [.. run.Finished.Values.Select(r => r.InnerState)],
         TrainLossNats = run.Finished.Values.Average(r => r.LossNats),
         Finished = run.Finished.Clear(),

@@ -13,6 +13,7 @@ public sealed partial class RunCoordinator
     private const int SourcesOfASet = 3;
     private const int MostSources = Part.MostDigests;
     private const int MostNames = 10;
+    private const int CharactersForADigest = Part.MostCharacters / Part.MostDigests;
 
     private void Hear(NodeReport report)
     {
@@ -24,6 +25,10 @@ public sealed partial class RunCoordinator
             case NodeReport.StepTaken step when Plan is { } plan:
                 _progress.Count(step, (long)plan.At(step.Round).Sequences * plan.Context, _now);
                 _stalls.Note(new InFlightWork(ComputeWork.KeyOf(step.Round, step.Replica), step.Node), _now);
+                break;
+            case NodeReport.Fetching fetching:
+                _progress.Note(fetching);
+                _stalls.NoteFetched(new InFlightWork(fetching.Work, fetching.Node), _now);
                 break;
             case NodeReport.Surveyed surveyed:
                 View = _inventory.Note(View, surveyed);
@@ -60,9 +65,9 @@ public sealed partial class RunCoordinator
             View = View.Hold(result.Node, kind.Holds(result.Outcome));
         else
             _outputs.Add(new RunOutput.Dropped($"the {result.Key} by {result.Node}", decision.Refusal));
-        if (decision.Refusal is not null || decision.Events.Count == 0 || !kind.IsAudited(Plan!, result.Key))
+        if (decision.Refusal is not null || decision.Events.Count == 0 || !kind.IsAudited(Run, Plan!, result.Key))
             Carry(decision);
-        else if (_audits.Note(result) == Verdict.Agreed)
+        else if (_audits.Note(result))
             Accept(result);
         var work = new InFlightWork(result.Key, result.Node);
         if (result.Outcome is Computed && View.InFlight.TryGetValue(work, out var since))
@@ -134,7 +139,7 @@ public sealed partial class RunCoordinator
             return;
         var attempts = _failures.Note(work, failed, _now, _chance.NextDouble());
         var kind = WorkKinds.Of(result.Key);
-        var others = View.Nodes.Any(n => n.Key != result.Node && !_health.IsUnhealthy(n.Key)
+        var others = View.Nodes.Any(n => n.Key != result.Node && IsOfUse(n.Key)
             && (!kind.NeedsDevice || n.Value.Devices.Length > 0));
         if (IsStopping && kind == ComputeWork.Kind)
             Fail($"replica {result.Key.Index} could not be handed over, and takes its steps of this round again next time: {failed.Why}");
@@ -178,7 +183,7 @@ public sealed partial class RunCoordinator
         }
 
         foreach (var (stuck, since) in View.InFlight
-            .Where(w => w.Key.Work.Kind != ComputeWork.Kind.Name && _now - w.Value > Overlong).ToList())
+            .Where(w => w.Key.Work.Kind != ComputeWork.Kind.Name && _now - _stalls.Alive(w.Key, w.Value) > Overlong).ToList())
             Rest(stuck.Node, $"it has not finished its {stuck.Work} for {Overlong.TotalMinutes} minutes");
         // Slow is not dead: the node goes on, and its result counts. Another one takes the steps, too.
         _stalls.Keep(View.InFlight.ContainsKey);
@@ -189,17 +194,6 @@ public sealed partial class RunCoordinator
 
     private void Enlist(NodeReport.Enlist report)
     {
-        if (Run.IsQuarantined(report.Node))
-        {
-            if (!_health.Knows(report))
-                Send(report.Node, new NodeCommand.Exclude(id, Run.Quarantined[report.Node.Value]));
-            _health.Note(report);
-            // Nothing relies on it: the run counts no copy on a node in quarantine.
-            if (report.Leaving)
-                Send(report.Node, new NodeCommand.Release(id));
-            return;
-        }
-
         var isNew = !_health.Knows(report);
         if (isNew)
             Forget(report.Node);
@@ -218,6 +212,7 @@ public sealed partial class RunCoordinator
         _health.Forget(node);
         _inventory.Forget(node);
         _opened.Remove(node);
+        _openedAt.Remove(node);
         _busy.Remove(node);
         _released.Remove(node);
         _failures.Forget(node);
@@ -225,28 +220,16 @@ public sealed partial class RunCoordinator
         View = View.Lose(node);
     }
 
+    // The node is asked anew what it stores: its copies of what is committed may be the last ones.
     private void Quarantine(RunEvent.NodeQuarantined quarantined)
     {
         var report = _health.Of(quarantined.Node);
-        Send(quarantined.Node, new NodeCommand.Exclude(id, quarantined.Why));
         Forget(quarantined.Node);
-        if (report is not null)
-            _health.Note(report);
-        _outputs.Add(new RunOutput.Distrust(quarantined.Node));
-    }
-
-    // A node that could not open the run is asked again after a rest; a node that never got OpenRun, because the message was lost, at once.
-    private void Unopened(NodeReport.RunUnopened report)
-    {
-        _opened.Remove(report.Node);
-        _inventory.Forget(report.Node);
-        if (report.Why is null)
-            return;
-        _outputs.Add(new RunOutput.Notice($"{Names([report.Node])} cannot open the run: {report.Why}"));
-        if (View.Nodes.Keys.All(n => n == report.Node || _health.IsUnhealthy(n)) && !settings.GoesOn)
-            Fail(report.Why);
+        if (report is null)
+            Send(quarantined.Node, new NodeCommand.Exclude(id, quarantined.Why));
         else
-            Rest(report.Node, report.Why);
+            Enlist(report);
+        _outputs.Add(new RunOutput.Distrust(quarantined.Node));
     }
 
     private void ReleaseLeavers()
@@ -262,44 +245,26 @@ public sealed partial class RunCoordinator
         if (!View.Surveyed)
             return;
         // Where no node stays but one rests, leaving nodes wait: the resting node may take copies later.
-        if (!View.Staying.Any() && View.Nodes.Keys.Any(_health.IsUnhealthy))
+        if (!View.Staying.Any() && View.Nodes.Keys.Any(n => _health.IsUnhealthy(n) && !Run.IsQuarantined(n)))
             return;
-        foreach (var node in View.Nodes.Where(n => n.Value.Leaving && !_health.IsUnhealthy(n.Key)).Select(n => n.Key))
+        foreach (var node in View.Nodes.Keys.Where(n => _health.Of(n) is { Leaving: true } && !_health.IsUnhealthy(n)))
             if (!_inventory.IsAwaited(node) && Replication.CanGo(Run, View, node) && _released.Add(node))
-                Send(node, new NodeCommand.Release(id));
-    }
-
-    private void Open(NodeId node)
-    {
-        var number = new OrderId(_term ?? 0, ++_orders);
-        foreach (var (settings, part) in Part.Cut(Run.Settings!))
-            Send(node, new NodeCommand.OpenRun(id)
             {
-                Number = number,
-                Settings = settings,
-                Corpus = Run.Corpus!.Value,
-                Manifest = Run.Manifest,
-                Sources = Seeds(node),
-                Part = part,
-            });
-        AskWhatIsWhole(node, thorough: false);
-        if (_health.Of(node) is { } report && WorkerHealth.Unfit(Run, report) is { } why)
-            Send(node, new NodeCommand.Exclude(id, why));
-        if (Run.IsPaused)
-            Send(node, new NodeCommand.StopRun(id));
+                _busy.Remove(node);                                    // nothing of it is taken any more
+                Send(node, new NodeCommand.Release(id));
+            }
     }
 
-    private void AskWhatIsWhole(NodeId node, bool thorough)
-    {
-        foreach (var survey in _inventory.Ask(Run, node, new OrderId(_term ?? 0, ++_orders), _now))
-            Send(node, survey with { Thorough = thorough });
-    }
+    // Neither resting nor in quarantine.
+    private bool IsOfUse(NodeId node) => !_health.IsUnhealthy(node) && !Run.IsQuarantined(node);
 
     // Makes the view agree with the work that the node reports, and drops reported work that is not needed.
     private void Reconcile(NodeReport.Enlist report)
     {
         WarnOfLaterTerm(report);
-        var own = report.Works.Where(w => w.Job == id.Job).ToLookup(w => w.From == Run.Version, w => new InFlightWork(w.Key, report.Node));
+        var isTrusted = !Run.IsQuarantined(report.Node);
+        var own = report.Works.Where(w => w.Job == id.Job)
+            .ToLookup(w => isTrusted && w.From == Run.Version, w => new InFlightWork(w.Key, report.Node));
         var has = own[true].ToHashSet();
         foreach (var (work, since) in View.InFlight
             .Where(w => w.Key.Node == report.Node && !has.Contains(w.Key) && !_failures.IsResting(w.Key) && _now - w.Value > InTransit)
@@ -341,15 +306,6 @@ public sealed partial class RunCoordinator
     {
         foreach (var report in _health.Reports.Where(r => View.Nodes.ContainsKey(r.Node)).ToList())
             View = _health.Enlist(View, Run, report);
-    }
-
-    private void SurveyAgain()
-    {
-        View = View.Forget([]) with { Surveyed = false };
-        _inventory.Begin(_now);
-        // Thorough: a set that one node believes to be intact may be the one that another node found damaged.
-        foreach (var node in _opened)
-            AskWhatIsWhole(node, thorough: true);
     }
 
     // Data planes of nodes that hold the needed sets, at most SourcesOfASet for each, in turn; then of seeds, which are meant to stay.

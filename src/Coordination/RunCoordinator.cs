@@ -10,7 +10,11 @@ namespace Elastic.Coordination;
 /// <summary>What a coordinator knows of its process.</summary>
 /// <param name="GoesOn">True where a run that nobody stopped goes on by itself after a restart.</param>
 /// <param name="Patience">How long to wait for nodes that may hold a version, before the version is taken for lost.</param>
-public sealed record CoordinatorSettings(bool GoesOn, TimeSpan Patience);
+public sealed record CoordinatorSettings(bool GoesOn, TimeSpan Patience)
+{
+    /// <summary>Digests in one message: small ones put the joining of parts to the test.</summary>
+    public int MostDigests { get; init; } = Part.MostDigests;
+}
 
 // Supervises a run: keeps the run as the journal has it and the view of the nodes, and decides what follows from both, without actors,
 // clocks, chance of its own or I/O, so that a simulation runs the very same code. The owner replays the journal, then calls Step for every
@@ -33,8 +37,9 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private static readonly TimeSpan RelayFor = TimeSpan.FromMinutes(10);
 
     private readonly WorkerHealth _health = new();
-    private readonly Inventory _inventory = new(settings.Patience);
+    private readonly Inventory _inventory = new(settings.Patience, settings.MostDigests);
     private readonly HashSet<NodeId> _opened = [];
+    private readonly Dictionary<NodeId, TimeSpan> _openedAt = [];
     private readonly HashSet<NodeId> _busy = [];
     private readonly HashSet<NodeId> _released = [];
     private readonly FailureHistory _failures = new();
@@ -78,16 +83,17 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         _ => View.DeviceCount == 0 || Plan is null || Run.IsFinished ? RunPhase.Waiting : Run.Phase(Plan),
     };
 
-    /// <summary>What the run waits for; null where it waits for nothing, or only for work in flight.</summary>
+    /// <summary>What the run waits for; null where it waits for nothing, or only for work in flight that goes on.</summary>
     public string? WaitsFor => Lifecycle switch
     {
         Lifecycle.Recovering => "the database: this supervisor has no term yet",
         Lifecycle.Waiting when !_isAsked => "a request to start",
         Lifecycle.Waiting => "a node with a device that may compute for it",
         Lifecycle.Surveying when _inventory.Awaited.Any() => $"nodes to say what they store: {Names(_inventory.Awaited)}",
-        Lifecycle.Surveying => "nodes that may hold what is lacking",
+        Lifecycle.Surveying => _inventory.WaitsFor(Run, View, _now),
         Lifecycle.Stopping => $"nodes to hand over: {Names(_busy)}",
         Lifecycle.Running when View.InFlight.IsEmpty => _reason,
+        Lifecycle.Running => _progress.Fetching(View, node => Names([node])),
         _ => null,
     };
 
@@ -156,7 +162,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     // Most messages are heartbeats and steps that change nothing. What follows from time alone is decided at the next tick: a thousand
     // nodes would have everything decided anew a thousand times a second.
     private bool SaysNothingNew(NodeReport report, ClusterView before) =>
-        report is NodeReport.StepTaken or NodeReport.Enlist { Leaving: false }
+        report is NodeReport.StepTaken or NodeReport.Fetching or NodeReport.Enlist { Leaving: false }
         && ReferenceEquals(before, View) && _outputs.Count == 0 && !IsStopping;
 
     /// <summary>Marks the run as unable to go on; the first reason stays.</summary>
@@ -202,15 +208,31 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     {
         if (decision.Events.Count == 0)
             return;
-        _outputs.Add(new RunOutput.Store(decision.Events));
-        foreach (var e in decision.Events)
+        RunEvent[] events = [.. decision.Events.Select(WithSecret)];
+        _outputs.Add(new RunOutput.Store(events));
+        foreach (var e in events)
             Fold(e);
         // What follows from an event follows from the state after all of them: a checkpoint that is taken may push out an older one.
-        foreach (var e in decision.Events)
+        foreach (var e in events)
         {
             if (React(e) is { } notice)
                 _outputs.Add(new RunOutput.Notice(notice));
         }
+    }
+
+    // Draws what a round's audits are decided by when the round begins, so that no node knows before which of its results are compared.
+    private RunEvent WithSecret(RunEvent e) => e switch
+    {
+        RunEvent.RunInitialized x when Plan!.AuditRate > 0 => x with { AuditSecret = Draw() },
+        RunEvent.RoundCommitted x when Plan!.AuditRate > 0 => x with { AuditSecret = Draw() },
+        _ => e,
+    };
+
+    private Digest Draw()
+    {
+        Span<byte> drawn = stackalloc byte[Digest.Length];
+        _chance.NextBytes(drawn);
+        return Digest.Of(drawn);
     }
 
     private void Fold(RunEvent e)
@@ -257,19 +279,13 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
 
     private bool IsStopping => !_isAsked || Run.IsPaused;
 
-    private void OpenNodes()
-    {
-        foreach (var node in View.Nodes.Keys.Where(n => !_health.IsUnhealthy(n)))
-            if (_opened.Add(node))
-                Open(node);
-    }
-
     private void Inquire()
     {
         OpenNodes();
         if (Run.Arithmetic.Length == 0 && _health.CommonArithmetic() is { } arithmetic)
             Decide(new ChooseArithmetic(arithmetic));
-        if (_inventory.Judge(Run, View, _now) is { } judgement)
+        // A node that is about to be told what the run is may have what others lack.
+        if (View.Nodes.Keys.All(n => _opened.Contains(n) || _health.IsUnhealthy(n)) && _inventory.Judge(Run, View, _now) is { } judgement)
             Decide(judgement);
         var lost = Replication.Lost(Run, View);
         _lostSince = lost is null ? null : _lostSince ?? _now;
@@ -299,7 +315,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
             if (!kind.IsUpkeep)
                 _busy.Add(node);
             var order = new OrderId(_term!.Value, ++_orders);
-            foreach (var (piece, part) in kind.Cut(content))
+            foreach (var (piece, part) in kind.Cut(content, settings.MostDigests))
                 Send(node, new WorkOrder
                 {
                     Job = id.Job,
@@ -332,11 +348,11 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
                 Retain();
                 return null;
             case RunEvent.SettingsChanged or RunEvent.CorpusPublished:
-                _opened.Clear();                                       // the nodes get OpenRun again
+                OpenAgain();
                 return NoticeOf(Decision.Store(e));
             case RunEvent.ArithmeticChosen chosen:
                 ReviewNodes();
-                _opened.Clear();
+                OpenAgain();
                 return $"the run is computed with the arithmetic \"{chosen.Arithmetic}\"";
             case RunEvent.RunPaused:
                 foreach (var node in _opened)
@@ -375,7 +391,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     {
         int[] checkpoints = [.. Run.Checkpoints.Select(c => c.Version)];
         var number = new OrderId(_term ?? 0, ++_orders);
-        foreach (var (sets, part) in Part.Cut([.. Run.References()], Part.MostDigests))
+        foreach (var (sets, part) in Part.Cut([.. Run.References()], settings.MostDigests))
             foreach (var node in _opened)
                 Send(node, new NodeCommand.Retain(id, number, Run.Round, sets, checkpoints, part));
     }

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+using Elastic.Foundation;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
@@ -57,16 +60,23 @@ public sealed record RunPlan
     public bool Checkpoints(int version) => version > 0 && (version % CheckpointEvery == 0 || version == Rounds);
 
     /// <summary>
-    /// True when two nodes are to compute this replica's round, to compare. A hash of round and replica decides, so the choice is always
-    /// the same.
+    /// True when two nodes are to compute this replica's round, to compare. The round's secret decides: no node knows before, and whoever
+    /// may read the journal can check it afterwards.
     /// </summary>
-    public bool Audits(int round, int replica) => IsDrawn(round, replica);
+    /// <param name="secret">From <see cref="RunState.AuditSecret"/>; null in journals of before there were secrets.</param>
+    public bool Audits(Digest? secret, int round, int replica) => IsDrawn(secret, round, "replica", replica);
 
     /// <summary>True when two nodes are to sum the group of chunks that begins with this one.</summary>
-    public bool AuditsSums(int round, int firstChunk) => IsDrawn(round, -1 - firstChunk);
+    public bool AuditsSums(Digest? secret, int round, int firstChunk) => IsDrawn(secret, round, "sum", firstChunk);
 
-    private bool IsDrawn(int round, int number) =>
-        AuditRate > 0 && (Mixed(((ulong)(uint)round << 32) | (uint)number) >> 11) * (1.0 / (1UL << 53)) < AuditRate;
+    /// <summary>True when two nodes are to score this version.</summary>
+    public bool AuditsScore(Digest? secret, int version) => IsDrawn(secret, version, "score", 0);
+
+    // As many of 2^52 values of a hash as the rate says.
+    private bool IsDrawn(Digest? secret, int round, string what, int number) => AuditRate > 0
+        && long.Parse(
+            Digest.Of(Encoding.ASCII.GetBytes($"{secret} {round} {what} {number}")).Hex.AsSpan(0, 13),
+            NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) < AuditRate * (1L << 52);
 
     /// <summary>The plan of a run that is in the journal.</summary>
     public static RunPlan Of(RunState run)
@@ -134,14 +144,5 @@ public sealed record RunPlan
             MicroBatches = settings.Batch.MicroBatches,
             ScheduleSteps = (long)scheduled * settings.Run.InnerSteps,
         };
-    }
-
-    // The finalizer of SplitMix64 (Steele, Lea, Flood 2014, figure 13): every bit of the input moves every bit of the output.
-    private static ulong Mixed(ulong z)
-    {
-        z += 0x9E3779B97F4A7C15;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
     }
 }

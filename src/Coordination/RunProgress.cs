@@ -1,3 +1,5 @@
+using System.Globalization;
+using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 
@@ -14,6 +16,7 @@ public sealed class RunProgress
     // such reports is not the time that the steps took.
     private static readonly TimeSpan Burst = TimeSpan.FromSeconds(1);
     private readonly Dictionary<int, NodeReport.StepTaken> _newest = [];
+    private readonly Dictionary<InFlightWork, NodeReport.Fetching> _fetching = [];
     private readonly Queue<(TimeSpan At, long Tokens)> _recent = new();
 
     /// <summary>Counts the steps that a replica took since its last report, of so many tokens each.</summary>
@@ -33,8 +36,34 @@ public sealed class RunProgress
             _recent.Dequeue();
     }
 
+    /// <summary>Notes what has come of the bytes that work waits for.</summary>
+    public void Note(NodeReport.Fetching fetching)
+    {
+        if (fetching.OfBytes > 0)
+            _fetching[new InFlightWork(fetching.Work, fetching.Node)] = fetching;
+    }
+
+    /// <summary>Which bytes a replica waits for that has not taken a step in its round; null where none does.</summary>
+    /// <param name="nameOf">A node's name for people.</param>
+    public string? Fetching(ClusterView view, Func<NodeId, string> nameOf)
+    {
+        const double mib = 1 << 20;
+        foreach (var over in _fetching.Keys.Where(work => !view.InFlight.ContainsKey(work)).ToList())
+            _fetching.Remove(over);
+        var waiting = _fetching.Values.Where(f => !(_newest.TryGetValue(f.Work.Index, out var s) && s.Round >= f.Work.Number))
+            .OrderBy(f => (double)f.Bytes / f.OfBytes).ToList();
+        return waiting is not [var last, ..] ? null : string.Create(
+            CultureInfo.InvariantCulture,
+            $"bytes of replica {last.Work.Index}: {last.Bytes / mib:0.0} of {last.OfBytes / mib:0.0} MiB are on {nameOf(last.Node)}")
+            + (waiting.Count > 1 ? $", and {waiting.Count - 1} more" : "");
+    }
+
     /// <summary>Forgets all steps: the run has gone back to an earlier round.</summary>
-    public void Forget() => _newest.Clear();
+    public void Forget()
+    {
+        _newest.Clear();
+        _fetching.Clear();
+    }
 
     /// <summary>Forgets the speed: the run is not computed for a while.</summary>
     public void Rest() => _recent.Clear();

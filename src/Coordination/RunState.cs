@@ -54,6 +54,11 @@ public sealed record RunState
 
     public Digest ChainHead { get; init; } = HashChain.Empty;
 
+    /// <summary>
+    /// Decides which of this round's results two nodes compute. Drawn and stored when the round begins, and known to seeds only.
+    /// </summary>
+    public Digest? AuditSecret { get; init; }
+
     /// <summary>Results of this round, by replica.</summary>
     public ImmutableSortedDictionary<int, ReplicaResult> Finished { get; init; } = ImmutableSortedDictionary<int, ReplicaResult>.Empty;
 

@@ -62,12 +62,17 @@ public sealed class WorkerHealth
 
     /// <summary>Why a node may not compute for this run; null where it may.</summary>
     public static string? Unfit(RunState run, NodeReport.Enlist report) =>
-        report.Devices.Length > 0 && run.Arithmetic.Length > 0 && report.Arithmetic != run.Arithmetic
+        run.Quarantined.TryGetValue(report.Node.Value, out var why) ? why
+        : report.Devices.Length > 0 && run.Arithmetic.Length > 0 && report.Arithmetic != run.Arithmetic
             ? $"it has {Run.OtherArithmetic(run.Arithmetic, report.Arithmetic)}: it stores for run {run.Id}, and computes nothing; " +
               "start a worker where the arithmetic is the same"
             : null;
 
-    /// <summary>Enters the node into the view: without devices where it is unfit, as leaving where it rests.</summary>
+    /// <summary>
+    /// Enters the node into the view: without devices where it is unfit, as leaving where it rests. So it is in quarantine, too: others may
+    /// fetch what it holds, since bytes are verified by their digests, and no copy on it counts.
+    /// </summary>
     public ClusterView Enlist(ClusterView view, RunState run, NodeReport.Enlist report) => view.Enlist(
-        report.Node, Unfit(run, report) is null ? report.Devices : [], report.Seed, report.Leaving || IsUnhealthy(report.Node));
+        report.Node, Unfit(run, report) is null ? report.Devices : [], report.Seed,
+        report.Leaving || IsUnhealthy(report.Node) || run.IsQuarantined(report.Node));
 }

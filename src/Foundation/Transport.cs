@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Elastic.Foundation.Certificates;
 
 namespace Elastic.Foundation;
 
@@ -8,8 +9,8 @@ namespace Elastic.Foundation;
 /// data plane, the liveness connection, pbm and its server) uses it: to encrypt every byte, only this object changes.
 /// </summary>
 /// <remarks>
-/// Encryption goes around the stream of a connection, below HTTP: addresses of the data plane begin with http:// either way. Only
-/// Akka.Remote opens its sockets itself; its settings are in <see cref="ControlPlane"/>.
+/// Encryption goes around the stream of a connection, below HTTP and Akka.Remote: addresses of the data plane begin with http:// either
+/// way, and those of the control plane with akka.tcp://.
 /// </remarks>
 public sealed record Transport
 {
@@ -29,11 +30,8 @@ public sealed record Transport
     /// <summary>Wraps the stream of a connection that a server has accepted.</summary>
     public Func<Stream, CancellationToken, ValueTask<Stream>> AsServerAsync { get; init; } = (stream, _) => ValueTask.FromResult(stream);
 
-    /// <summary>What this process shows to others; null where it shows nothing, because connections are not encrypted.</summary>
-    public Certificates.Credentials? Credentials { get; init; }
-
-    /// <summary>The settings of Akka.Remote.</summary>
-    public ControlPlane ControlPlane { get; init; } = ControlPlane.Plain;
+    /// <summary>What this process shows to others; null where its connections are not encrypted.</summary>
+    public Credentials? Credentials { get; init; }
 
     /// <summary>Opens a connection.</summary>
     /// <exception cref="SocketException">No process listens there.</exception>
@@ -110,12 +108,4 @@ public sealed record Connection(Socket Socket, Stream Stream) : IDisposable
         Stream.Dispose();
         Socket.Dispose();
     }
-}
-
-/// <summary>How Akka.Remote opens and accepts connections.</summary>
-/// <param name="Protocol">The first part of its addresses.</param>
-/// <param name="Settings">HOCON of its transport, akka.remote.dot-netty.tcp.</param>
-public sealed record ControlPlane(string Protocol, string Settings)
-{
-    public static readonly ControlPlane Plain = new("akka.tcp", "");
 }

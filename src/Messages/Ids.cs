@@ -97,6 +97,9 @@ public readonly record struct ShardId(Digest Corpus, int Index)
 /// <summary>Names an order: the supervisor's term, and a number within it.</summary>
 public readonly record struct OrderId(long Term, long Number)
 {
+    /// <summary>True when this order was given after the other one.</summary>
+    public bool IsAfter(OrderId other) => (Term, Number).CompareTo((other.Term, other.Number)) > 0;
+
     /// <inheritdoc/>
     public override string ToString() => $"{Term}.{Number}";
 }

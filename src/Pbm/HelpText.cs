@@ -27,6 +27,8 @@ internal static class HelpText
         .. Rows(
         [
             ("--json", "Each line of output is one JSON object, for scripts; an error is one with \"error\" and \"exitCode\"."),
+            ("--certs DIR", "Your certificates, where the cluster has some (elastic certs). "
+                + $"Default: {OwnCertificates.Variable}, else certs in the data directory of this machine."),
             ("-h, --help", "Explains pbm, a palette or a command."),
             ("--version", "The version of pbm."),
         ]),

@@ -15,11 +15,12 @@ internal sealed class SeedConnection : IAsyncDisposable
     private readonly Connection _connection;
     private readonly PbmStream _stream;
     private readonly PbmDeadlines _deadlines;
-    private bool _isBroken;
+    private readonly bool _isEncrypted;
+    private bool _isBroken, _isGreeted;
 
-    private SeedConnection(Endpoint address, Connection connection, PbmDeadlines deadlines)
+    private SeedConnection(Endpoint address, Connection connection, PbmDeadlines deadlines, bool isEncrypted)
     {
-        (_address, _connection, _deadlines) = (address, connection, deadlines);
+        (_address, _connection, _deadlines, _isEncrypted) = (address, connection, deadlines, isEncrypted);
         _stream = new PbmStream(connection.Stream);
     }
 
@@ -47,7 +48,7 @@ internal sealed class SeedConnection : IAsyncDisposable
                 + $"start one with elastic seed, or say where it is: pbm HOST:PORT ..., or {SeedAddress.Variable}=HOST:PORT", e);
         }
 
-        var connection = new SeedConnection(address, opened, deadlines);
+        var connection = new SeedConnection(address, opened, deadlines, transport.Credentials is not null);
         try
         {
             await connection.GreetAsync(cancel);
@@ -108,6 +109,7 @@ internal sealed class SeedConnection : IAsyncDisposable
     {
         await WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, Version), cancel);
         var hello = await AnswerAsync<PbmMessage.Hello>(cancel);
+        _isGreeted = true;
         if (hello.Speaks != PbmMessage.Protocol)
             throw PbmException.Failed(
                 $"this pbm ({Version}) speaks version {PbmMessage.Protocol} of the protocol, " +
@@ -183,10 +185,17 @@ internal sealed class SeedConnection : IAsyncDisposable
     {
         cancel.ThrowIfCancellationRequested();
         _isBroken = true;
+        // Before the first answer, a seed that wants certificates looks just like one that ends.
+        var certificates = (_isGreeted, _isEncrypted) switch
+        {
+            (true, _) => "",
+            (_, false) => " and whether it wants a certificate (--certs DIR)",
+            _ => " and whether its log says that it refuses your certificate",
+        };
         return PbmException.Unreachable(e is OperationCanceledException
             ? $"the seed at {_address} has said nothing for {_deadlines.Silence.TotalSeconds:0} s: "
                 + "see whether its process runs, then try again"
-            : $"the connection to the seed at {_address} was closed: see whether its process runs, then try again", e);
+            : $"the connection to the seed at {_address} was closed: see whether its process runs{certificates}, then try again", e);
     }
 
     private PbmException Foreign(Exception? e = null)

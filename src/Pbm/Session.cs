@@ -142,12 +142,13 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
     }
 
     /// <summary>Reports an error to the person.</summary>
-    public static int Tell(PbmException e, PbmConsole console, bool json = false)
+    public static int Tell(ElasticException e, PbmConsole console, bool json = false)
     {
-        console.WriteError(e.Message, e.ExitCode, json);
-        if (e.See is { } see)
+        var (exitCode, see) = e is PbmException own ? (own.ExitCode, own.See) : (ExitCodes.Failed, null);
+        console.WriteError(e.Message, exitCode, json);
+        if (see is not null)
             console.Error.WriteLine($"see: {see}");
-        return e.ExitCode;
+        return exitCode;
     }
 
     /// <inheritdoc/>

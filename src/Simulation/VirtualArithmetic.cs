@@ -49,6 +49,8 @@ public static class VirtualArithmetic
     public static AveragedChunk Average(int round, int chunk, Digest version, Digest[] contributions) =>
         new(chunk, D($"chunk {round} {chunk} {version} {string.Join(' ', contributions)}"), null);
 
+    public static VersionScore Score(int version) => new(version, 9.0 - version, 1);
+
     /// <summary>The vector set of a version.</summary>
     public static Digest Version(RunPlan plan, IReadOnlyList<AveragedChunk> chunks) => VectorSet.Version(plan.Elements, chunks).Digest;
 }

@@ -10,7 +10,13 @@ public sealed class VirtualBlobs(Dictionary<Digest, Digest[]> contents)
     private readonly Dictionary<Digest, int> _fresh = [];
     private int _round;
 
-    public void Begin(int round) => _round = Math.Max(_round, round);
+    public void Begin(int round)
+    {
+        if (round < _round)
+            foreach (var later in _fresh.Where(f => f.Value > round).Select(f => f.Key).ToList())
+                _fresh.Remove(later);
+        _round = round;
+    }
 
     public void Add(Digest blob)
     {

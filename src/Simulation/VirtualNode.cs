@@ -28,7 +28,9 @@ public sealed class VirtualNode
 
     public NodeId Id { get; }
 
-    public string Endpoint => $"{Id}:80";
+    public string Endpoint => EndpointOf(Id.Value);
+
+    public static string EndpointOf(string id) => $"{id}:80";
 
     public VirtualBlobs Blobs { get; }
 
@@ -57,8 +59,14 @@ public sealed class VirtualNode
 
     public bool IsSeed => _isSeed;
 
+    /// <summary>False for a node that only stores.</summary>
+    public bool HasDevices => _devices.Length > 0;
+
     /// <summary>Its memory flips bits: some of what it computes is wrong.</summary>
     public bool Lies { get; init; }
+
+    /// <summary>All that it hands over is wrong, and little else.</summary>
+    public bool LiesInHandOvers { get; init; }
 
     /// <summary>1 for a node as fast as others.</summary>
     public double Slowness { get; set; } = 1;
@@ -221,16 +229,17 @@ public sealed class VirtualNode
         switch (order.Content)
         {
             case Initialize:
-                var first = Lies && _world.Chance.Next(3) > 0 ? D("a lie about version 0") : VirtualArithmetic.First;
+                var first = IsLie() ? D("a lie about version 0") : VirtualArithmetic.First;
                 Blobs.Add(first);
                 return new Initialized(first, D($"fingerprint {first}"));
             case Evaluate c:
-                return new Evaluated(new VersionScore(c.Version, 9.0 - c.Version, 1));
+                var score = VirtualArithmetic.Score(c.Version);
+                return new Evaluated(IsLie() ? score with { LossNats = 0.5 } : score);
             case Compute c:
                 var result = c.HandOver is { } from
                     ? VirtualArithmetic.Resume(_world.Plan, c, from)
                     : VirtualArithmetic.Compute(_world.Plan, c.Round, c.Replica, c.Version, c.InnerState);
-                if (Lies && _world.Chance.Next(3) > 0)
+                if (IsLie())
                     result = result with { Contribution = D($"lie {c.Round} {c.Replica} {_world.Chance.Next(3)}") };
                 Blobs.Add(result.Contribution);
                 Blobs.Add(result.InnerState);
@@ -239,7 +248,7 @@ public sealed class VirtualNode
                 if (Lacking([c.Version, .. c.Contributions.Where(d => !Blobs.Has(d) && !IsThere(d))]) is { } lacking)
                     return lacking;                                    // contributions are read from other nodes, and not stored
                 var chunks = c.Chunks.Select(chunk => VirtualArithmetic.Average(c.Round, chunk, c.Version, c.Contributions)).ToArray();
-                if (Lies && _world.Chance.Next(3) > 0)
+                if (IsLie())
                     chunks[0] = chunks[0] with { Parameters = D($"lie {chunks[0].Parameters}") };
                 foreach (var chunk in chunks)
                     Blobs.Add(chunk.Parameters);
@@ -261,13 +270,15 @@ public sealed class VirtualNode
         }
     }
 
+    private bool IsLie() => Lies && (LiesInHandOvers ? _world.Chance.Next(10) == 0 : _world.Chance.Next(3) > 0);
+
     private HandedOver? HandOver(Compute c)
     {
         var step = _world.Chance.Next(c.HandOver?.Step ?? 0, _world.Plan.At(c.Round).InnerSteps);
         if (step == 0)
             return null;                                               // stopped before the first step
         var state = VirtualArithmetic.StateAfter(c, step);
-        if (Lies && _world.Chance.Next(3) > 0)
+        if (LiesInHandOvers || IsLie())
             state = D($"lie {state}");
         Blobs.Add(state);
         return new HandedOver(new ReplicaHandOver(c.Round, c.Replica, step, state, 3.0 * step, D($"samples {c.Round} {c.Replica} {step}")));

@@ -15,16 +15,18 @@ namespace Elastic.Simulation;
 /// </summary>
 public sealed class VirtualSupervisor(VirtualWorld world)
 {
-    private static readonly CoordinatorSettings Settings = new(GoesOn: true, TimeSpan.FromSeconds(8));
     private static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(5);
 
     private readonly Dictionary<NodeId, TimeSpan> _heard = [];
     private readonly VirtualFence _fence = new();
     private readonly List<(int Events, long Term)> _terms = [];          // how long the journal was when each term began
-    private RunCoordinator _coordinator = new(Id, _ => world.Plan, Settings);
+    private RunCoordinator _coordinator = new(Id, _ => world.Plan, SettingsOf(world));
     private TimeSpan _began;
 
     public List<RunEvent> Journal { get; } = [];
+
+    /// <summary>What this run has come to.</summary>
+    public Reached Reached { get; } = new();
 
     public RunState Run => _coordinator.Run;
 
@@ -67,13 +69,18 @@ public sealed class VirtualSupervisor(VirtualWorld world)
         _fence.Restore(_terms.Count > 0 ? _terms[^1].Term : 0);
     }
 
+    /// <summary>
+    /// Another supervisor takes the run over, and is gone before it does anything: this one is outdated and does not know.
+    /// </summary>
+    public void LoseTerm() => _terms.Add((Journal.Count, _fence.Begin(Run.Round)));
+
     /// <summary>The first supervisor of the run.</summary>
     public void Begin() => Step(new RunInput.Recovered());
 
     /// <summary>Starts anew from the journal; everything else is forgotten.</summary>
     public void Restart()
     {
-        (_coordinator, _began, IsThere) = (new RunCoordinator(Id, _ => world.Plan, Settings), world.Now, true);
+        (_coordinator, _began, IsThere) = (new RunCoordinator(Id, _ => world.Plan, SettingsOf(world)), world.Now, true);
         _heard.Clear();
         // Half of the time starts from a snapshot that is some events old.
         var snapshot = world.Chance.Next(2) == 0 ? world.Chance.Next(Journal.Count + 1) : 0;
@@ -127,9 +134,10 @@ public sealed class VirtualSupervisor(VirtualWorld world)
     {
         if (!IsThere)
             return;                                                    // the supervisor crashed during an earlier input
-        var incarnation = Incarnation;
+        var (incarnation, before) = (Incarnation, Run);
         // Flush sorts stably: each node gets its messages in the order in which they were sent.
         var outputs = _coordinator.Step(input, world.Now - _began, world.Chance);
+        Reached.Note(new Reached.Taken(input, outputs, before, View));
         var sends = new List<RunOutput.Send>();
         foreach (var output in outputs)
         {
@@ -151,7 +159,12 @@ public sealed class VirtualSupervisor(VirtualWorld world)
     private void Flush(List<RunOutput.Send> sends)
     {
         foreach (var (node, message) in sends.OrderBy(o => o.Node.Value, StringComparer.Ordinal))
+        {
+            if (message is WorkOrder order)
+                CheckAudit(node, order);
             world.ToNode(node, message);
+        }
+
         sends.Clear();
     }
 
@@ -209,6 +222,15 @@ public sealed class VirtualSupervisor(VirtualWorld world)
         Invariant.Holds(world.Plan.TokensBefore(committed.Round + 1) == committed.TokensSeen,
             $"round {committed.Round} counts {committed.TokensSeen} tokens");
     }
+
+    // Two computations that go on from one hand-over agree on what is wrong in it: an audit of them finds nothing.
+    private void CheckAudit(NodeId node, WorkOrder order) => Invariant.Holds(
+        order.Content is not Compute { HandOver: not null } c || !world.Plan.Audits(Run.AuditSecret, c.Round, c.Replica)
+        || (Run.QuorumOf(c.Replica).Votes.IsEmpty && View.RunnersOf(order.Key).All(n => n == node)),
+        $"{node} is to go on from a hand-over, where another node computes replica {order.Key.Index} of the same round, to compare");
+
+    private static CoordinatorSettings SettingsOf(VirtualWorld world) =>
+        new(GoesOn: true, TimeSpan.FromSeconds(8)) { MostDigests = world.MostDigests };
 
     private static string Deep(RunState state) => JsonSerializer.Serialize(state);
 }

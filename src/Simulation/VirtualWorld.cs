@@ -4,17 +4,11 @@ using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Wire;
+using Elastic.Messages.Work;
 using Elastic.Storage;
 using static Elastic.Simulation.VirtualRun;
 
 namespace Elastic.Simulation;
-
-/// <summary>What goes wrong in a world.</summary>
-/// <param name="Seconds">How long accidents happen, in virtual time.</param>
-/// <param name="Gentle">No node goes while it has the only copy of something committed.</param>
-/// <param name="LosesBlobs">Disks lose blobs, too.</param>
-/// <param name="Liar">One node computes wrongly, from the beginning; three honest nodes are always there.</param>
-public sealed record Accidents(double Seconds, bool Gentle = false, bool LosesBlobs = false, bool Liar = false);
 
 /// <summary>Nodes, messages in transit, a clock, and accidents. One seed decides everything that happens.</summary>
 public sealed class VirtualWorld
@@ -33,11 +27,13 @@ public sealed class VirtualWorld
     private bool _isPeace;
     private CoordinatorCommand.CommitRound? _asked;
     private int _requests;
+    private TimeSpan _peace;
 
     public VirtualWorld(int seed, RunPlan plan, Accidents accidents)
     {
         (Chance, Plan, _accidents) = (new Random(seed), plan, accidents);
         _arithmetic = Chance.Next(2) == 0 ? "" : VirtualRun.Arithmetic;
+        MostDigests = Chance.Next(2) == 0 ? Chance.Next(2, 12) : Part.MostDigests;
         Supervisor = new VirtualSupervisor(this);
     }
 
@@ -45,7 +41,16 @@ public sealed class VirtualWorld
 
     public RunPlan Plan { get; }
 
+    /// <summary>Digests in a message. Where they are few, even small runs need several messages.</summary>
+    public int MostDigests { get; }
+
     public TimeSpan Now { get; private set; }
+
+    /// <summary>True where workers reach seeds only.</summary>
+    public bool IsWalled => _accidents.Walled;
+
+    /// <summary>How long the run took after the last accident.</summary>
+    public TimeSpan AfterAccidents => Now - _peace;
 
     public VirtualSupervisor Supervisor { get; }
 
@@ -59,13 +64,16 @@ public sealed class VirtualWorld
 
     // A few nodes have other arithmetic than the run: they only store.
     private bool IsFit(VirtualNode node) =>
-        node is { Lies: false, IsLeaving: false, Hangs: false, IsWalled: false } && node.Arithmetic == VirtualRun.Arithmetic;
+        node is { Lies: false, IsLeaving: false, Hangs: false, HasDevices: true }
+        && (_accidents.Walled || !node.IsWalled) && node.Arithmetic == VirtualRun.Arithmetic;
 
     private IEnumerable<VirtualNode> Live => _nodes.Where(n => n.IsReachable);
 
     /// <summary>Runs to the end of the run: first with accidents, then without.</summary>
     public void Run()
     {
+        if (_accidents.Walled)
+            Join(isOdd: false, isSeed: true);
         for (var i = 0; i < (_accidents.Liar ? 3 : 1 + Chance.Next(3)); i++)
             Join(isOdd: false);
         if (_accidents.Liar)
@@ -200,7 +208,8 @@ public sealed class VirtualWorld
     // A node may go when others have what the run needs: those that stay, or one that still waits for Release.
     private void CheckRelease(VirtualNode leaving)
     {
-        var others = _nodes.Where(n => n != leaving && Supervisor.View.Nodes.ContainsKey(n.Id)).ToList();
+        var others = _nodes.Where(n => n != leaving && Supervisor.View.Nodes.ContainsKey(n.Id) && !Supervisor.Run.IsQuarantined(n.Id))
+            .ToList();
         if (_accidents.LosesBlobs || others.All(n => n.IsLeaving))
             return;
         // A result of the open round that the node has never reported is excused: the replica is computed again.
@@ -227,8 +236,8 @@ public sealed class VirtualWorld
     {
         if (_isPeace)
             return;
-        Schedule(Milliseconds(50, 1500), Accident);
-        switch (Chance.Next(_accidents.LosesBlobs ? 17 : 16))
+        Schedule(Milliseconds(50, _accidents.HandsOver ? 500 : 1500), Accident);
+        switch (_accidents.HandsOver && Chance.Next(2) == 0 ? 9 : Chance.Next(_accidents.LosesBlobs ? 18 : 17))
         {
             case 0 or 1 when Live.Count() < 5:
                 Join();
@@ -282,7 +291,10 @@ public sealed class VirtualWorld
                 Supervisor.RestoreDatabase();
                 Schedule(5000, GoOn);                                      // by whoever restored it
                 break;
-            case 16 when Any(_ => true) is { } unlucky:
+            case 16 when Supervisor.IsThere:
+                Supervisor.LoseTerm();
+                break;
+            case 17 when Any(_ => true) is { } unlucky:
                 unlucky.Blobs.Lose(Chance);
                 break;
         }
@@ -342,21 +354,26 @@ public sealed class VirtualWorld
         var arithmetic = isOdd ?? (!lies && Supervisor.Run.Arithmetic.Length > 0 && Chance.Next(6) == 0)
             ? "another"
             : VirtualRun.Arithmetic;
+        isSeed |= Chance.Next(3) == 0;
         var node = new VirtualNode(
-            new NodeId($"node-{_nodes.Count:D2}"), 1 + Chance.Next(3), isSeed || Chance.Next(3) == 0, arithmetic, this)
-        { Lies = lies };
+            new NodeId($"node-{_nodes.Count:D2}"), _accidents.Walled && isSeed ? 0 : 1 + Chance.Next(3), isSeed, arithmetic, this)
+        {
+            Lies = lies,
+            LiesInHandOvers = lies && _accidents.HandsOver,
+            IsWalled = _accidents.Walled && !isSeed,
+        };
         _nodes.Add(node);
         node.Beat();
     }
 
     private void MakePeace()
     {
-        _isPeace = true;
+        (_isPeace, _peace) = (true, Now);
         foreach (var node in _nodes)
             (node.IsCutOff, node.IsFull, node.IsBroken, node.Slowness) = (false, false, false, 1);
         while (Live.Count(IsFit) < (_accidents.Liar ? 3 : 2))
             Join(isOdd: false);
-        if (!Live.Any(n => n.IsSeed && IsFit(n)))
+        if (!Live.Any(n => n.IsSeed && !n.IsLeaving && (IsFit(n) || !n.HasDevices)))
             Join(isOdd: false, isSeed: true);                              // a supervisor lives on one
         Restart();
         GoOn();

@@ -127,7 +127,7 @@ public sealed class BlobDownload : IDisposable
         _hash?.AppendData(room.Span[..received]);
         _sink.Take(_offset, received);
         _offset += received;
-        _selection.Progress();
+        _selection.Progress(received);
         _storing = false;
     }
 

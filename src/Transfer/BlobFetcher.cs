@@ -27,6 +27,9 @@ public sealed class BlobFetcher : IDisposable
         _http = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
     }
 
+    /// <inheritdoc cref="Peers.ReceivedBytes"/>
+    public long ReceivedBytes => _peers.ReceivedBytes;
+
     /// <summary>Downloads a blob of known length straight into memory. What the memory holds before success is not verified.</summary>
     /// <exception cref="BlobLostException">No peer gave the blob.</exception>
     public Task ReadAsync(Digest digest, Memory<byte> into, CancellationToken cancel) => ReadAsync(digest, into, null, cancel);

@@ -47,7 +47,11 @@ public sealed class PeerSelection(Peers peers, Digest digest, Digest? set)
     public void LetOff(PeerLease peer) => _asked.Remove(peer.Endpoint);
 
     /// <summary>Called when bytes were received: patience begins anew.</summary>
-    public void Progress() => (_emptyHandedSince, _pauses) = (null, 0);
+    public void Progress(int bytes)
+    {
+        (_emptyHandedSince, _pauses) = (null, 0);
+        peers.Count(bytes);
+    }
 
     /// <summary>Why no peer gave the blob: the peers that were asked, and the last answer of each.</summary>
     public string Summary()

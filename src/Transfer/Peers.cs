@@ -17,12 +17,19 @@ public sealed class Peers
     private readonly Dictionary<Digest, SetKnowledge> _sets = [];
     private List<Peer> _listed = [];
     private int _running;
+    private long _received;
     private TaskCompletionSource _freed = New(), _replaced = New();
 
     public Peers(TransferLimits? limits = null, TimeProvider? time = null) =>
         (Limits, _time) = (limits ?? new TransferLimits(), time ?? TimeProvider.System);
 
     public TransferLimits Limits { get; }
+
+    /// <summary>Bytes that all downloads of this process have received.</summary>
+    public long ReceivedBytes => Interlocked.Read(ref _received);
+
+    /// <summary>Counts bytes that were received.</summary>
+    public void Count(int bytes) => Interlocked.Add(ref _received, bytes);
 
     /// <summary>The current list.</summary>
     public IReadOnlyList<Endpoint> Endpoints

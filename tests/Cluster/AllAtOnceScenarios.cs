@@ -16,4 +16,16 @@ public sealed class AllAtOnceScenarios : ClusterScenario
         await Cluster.StartAsync([seed, .. workers]);
         await Cluster.SameAsUndisturbedAsync(seed);
     }
+
+    [Fact]
+    public async Task A_run_all_of_whose_nodes_were_asked_to_leave_at_once_goes_on_by_itself_when_they_are_started_again()
+    {
+        var (seed, workers) = await Cluster.StartAsync(workers: 2, Launch.Slow);
+        await Cluster.RoundAsync(3);
+        Assert.All(await Task.WhenAll([seed.LeaveAsync(), .. workers.Select(w => w.LeaveAsync())]), code => Assert.Equal(0, code));
+        Assert.NotEqual("finished", Cluster.Phase);
+
+        await Cluster.StartAsync([seed, .. workers]);
+        await Cluster.SameAsUndisturbedAsync(seed);
+    }
 }

@@ -27,9 +27,10 @@ public sealed class SameFingerprintScenarios : ClusterScenario
         ChurnAsync($"sqlite:{Path.Combine(Cluster.Files.Root, "journal.db")}");
 
     [Fact]
-    public async Task The_same_with_PostgreSQL()
+    public async Task The_same_with_PostgreSQL_and_over_mutual_TLS_with_certificates_that_are_renewed_meanwhile()
     {
         await using var postgres = await PostgresInstance.StartNewAsync();
+        Cluster.UseCertificates();
         await ChurnAsync(postgres.Url);
     }
 
@@ -41,6 +42,8 @@ public sealed class SameFingerprintScenarios : ClusterScenario
         await Cluster.RoundAsync(2);
         var joined = Cluster.StartAsync(Cluster.Worker("late", launch: Launch.Slow));
         await Cluster.RoundAsync(3);
+        foreach (var node in Cluster.Nodes)
+            Cluster.Renew(node);
         await workers[0].KillAsync();
         await Cluster.RoundAsync(4);
         Assert.Equal(0, await workers[1].LeaveAsync());

@@ -13,6 +13,7 @@ public sealed class SupervisorScenarios : ClusterScenario
     {
         await using var postgres = await PostgresInstance.StartNewAsync();
         Cluster.Database = postgres.Url;
+        Cluster.UseCertificates();
         var first = Cluster.Seed("first");
         await Cluster.StartAsync(first);
         ClusterNode[] others =

@@ -1,5 +1,6 @@
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
 using static Elastic.Testing.RunSamples;
 
@@ -128,8 +129,14 @@ public sealed class NodeCoordinatorTests
         Assert.Equal([1], outputs.OfType<NodeOutput.Stop>().Select(s => s.Work));
         Assert.Equal([ComputeWork.KeyOf(1, 0)], Works().Select(w => w.Key));
         var handedOver = new HandedOver(HandOver(1, 0, 2));
-        Assert.Equal([Answered(handedOver), new NodeReport.RunIdle(A, Id)], Sent(Step(new NodeInput.Ended(1, handedOver))));
+        Assert.Equal([Answered(handedOver)], Sent(Step(new NodeInput.Ended(1, handedOver))));
         Assert.Empty(Starts());
+        // The answer may be lost: until it is acknowledged, the supervisor must not believe that this node has nothing to hand over.
+        Step(new NodeInput.Beat());
+        Assert.Contains(Answered(handedOver), Sent(Step(new NodeInput.Beat())));
+        Assert.Equal(
+            [new NodeReport.RunIdle(A, Id)],
+            Sent(Step(new NodeInput.Commanded(new NodeCommand.DropWork(Id, [ComputeWork.KeyOf(1, 0)])))));
     }
 
     [Fact]
@@ -163,6 +170,45 @@ public sealed class NodeCoordinatorTests
         var start = Assert.Single(Step(Ordered(Piece(0, 2))).OfType<NodeOutput.Start>());
         Assert.Equal(Enumerable.Range(0, 450), ((Assemble)start.Order.Content).Chunks.Select(c => c.Chunk));
         Assert.Equal(new OrderId(1, 2), start.Order.Id);
+    }
+
+    [Fact]
+    public void Parts_of_which_one_never_comes_are_forgotten()
+    {
+        var parts = new MessageParts();
+        RunRequest.Start Piece(int start, int index) =>
+            Begin with { Origin = Begin.Origin with { Id = $"{start}" }, Settings = $"{index}", Part = new Part(index, 2) };
+
+        Assert.Null(parts.Join(Piece(0, 0)));
+        for (var i = 1; i < 64; i++)
+            Assert.Null(parts.Join(Piece(i, 0)));
+        Assert.Equal("01", parts.Join(Piece(0, 1))!.Settings);           // 64 may be incomplete at once
+        for (var i = 64; i < 200; i++)
+            Assert.Null(parts.Join(Piece(i, 0)));
+        Assert.Null(parts.Join(Piece(1, 1)));
+        Assert.Equal("01", parts.Join(Piece(199, 1))!.Settings);
+        Assert.Null(parts.Join(Piece(300, 0) with { Part = new Part(0, int.MaxValue) }));
+    }
+
+    [Fact]
+    public void Blobs_belong_to_the_round_of_the_newest_order_also_where_the_run_has_gone_back()
+    {
+        Opened();
+        Assert.Equal([7], Rounds(Copying(7, 3)));
+        Assert.Empty(Rounds(Copying(6, 2)));                             // late
+        Assert.Equal([4], Rounds(Copying(4, 5)));                        // rolled back
+        Assert.DoesNotContain(Step(Retaining(3)), o => o is NodeOutput.Retain);
+        Assert.Contains(Step(Retaining(6)), o => o is NodeOutput.Retain);
+
+        // A database that was put back to an older state has older terms.
+        Step(new NodeInput.Commanded(Open with { Number = new OrderId(0, 1) }));
+        Step(new NodeInput.Opened(Id, 1, null));
+        Assert.Equal([2], Rounds(Copying(2, 2) with { Id = new OrderId(0, 2) }));
+
+        WorkOrder Copying(int round, int number) => Order(CopyWork.KeyOf(round, number), new Copy(D("set")), number);
+        IEnumerable<int> Rounds(WorkOrder order) => Step(Ordered(order)).OfType<NodeOutput.BeginRound>().Select(b => b.Round);
+        NodeInput Retaining(int number) =>
+            new NodeInput.Commanded(new NodeCommand.Retain(Id, new OrderId(1, number), 4, [], [], Part.Whole));
     }
 
     [Fact]

@@ -157,6 +157,24 @@ public sealed class ResultQuorumTests
     }
 
     [Fact]
+    public void The_second_computation_of_an_audited_replica_does_not_go_on_from_the_hand_over_of_the_first()
+    {
+        var run = Fold(Computing, new ReplicaHandedOver(Id, new ReplicaHandOver(0, 0, 1, D("handed over"), 3, D("samples"))));
+        DeviceId[] devices = [.. Enumerable.Range(0, 4).Select(i => new DeviceId($"cpu:{i}"))];
+        var view = ClusterView.Empty.Enlist(A, devices).Enlist(B, devices).Hold(A, [.. run.Current()]).Hold(B, [.. run.Current()]) with
+        { Surveyed = true };
+        var (plan, orders) = (Plan with { AuditRate = 1 }, new List<Compute>());
+        for (var i = 0; i < 2; i++)
+        {
+            var given = Scheduler.Next(run, view, plan, default);
+            orders.AddRange(given.Given.Select(g => g.Content).OfType<Compute>().Where(c => c.Replica == 0));
+            view = given.View;
+        }
+
+        Assert.Equal([D("handed over"), null], orders.Select(o => o.HandOver?.State));
+    }
+
+    [Fact]
     public void A_node_in_quarantine_is_refused()
     {
         var run = Vote(Contested, C, "x");

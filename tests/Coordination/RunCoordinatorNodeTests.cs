@@ -300,11 +300,13 @@ public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
     }
 
     [Fact]
-    public void A_node_that_lost_the_word_to_open_a_run_is_told_again_at_once()
+    public void A_node_that_lost_the_word_to_open_a_run_is_told_again_soon()
     {
         Begin(1, A);
         Sent(A);
         Step(new RunInput.Reported(new NodeReport.RunUnopened(A, Id, null)));
+        After(1);
+        Step(new RunInput.Tick());
         Assert.Contains("OpenRun", Sent(A));
         Assert.Equal([A], Coordinator.View.Workers);
         Step(new RunInput.Reported(new NodeReport.RunUnopened(A, Id, "its corpus cannot be had")));
@@ -326,15 +328,65 @@ public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
     }
 
     [Fact]
-    public void A_node_in_quarantine_is_told_once_and_is_no_part_of_the_view()
+    public void A_node_in_quarantine_computes_nothing_and_no_copy_on_it_counts_and_what_only_it_holds_is_fetched_from_it()
     {
         Recover([.. Journal(1), new RunEvent.NodeQuarantined(Id, B, "it lies")]);
+        Enlist(B, devices: 4);
+        Assert.Equal(["OpenRun", "Survey", "Exclude"], Sent(B));
+        Enlist(A);
+        Survey(A, []);
+        After(1);
+        Step(new RunInput.Tick());
+        Survey(B, Coordinator.Run.Current());                            // nobody else has version 1
+        Assert.DoesNotContain(Coordinator.Run.Current(), s => Coordinator.View.HoldersOf(s).IsEmpty);
+        Assert.Equal((1, 1), (Coordinator.Run.Round, Coordinator.View.DeviceCount));
+        Assert.Superset(
+            Coordinator.Run.Current().ToHashSet(),
+            Taken(A).OfType<WorkOrder>().Select(o => o.Content).OfType<Copy>().Select(c => c.Set).ToHashSet());
+        Assert.Empty(Taken(B).OfType<WorkOrder>());
+        Step(new RunInput.Answered(Finish(B, Result(1, 0))));
+        Assert.Empty(Coordinator.Run.Finished);
+
+        Enlist(B, devices: 4, leaving: true, works: [Held(ComputeWork.KeyOf(1, 0), 1)]);
+        Assert.DoesNotContain(Coordinator.View.InFlight.Keys, w => w.Node == B);
+        var sent = Sent(B);
+        Assert.Contains("DropWork", sent);
+        Assert.DoesNotContain("Release", sent);                          // what only it holds is not copied yet
+        foreach (var set in Coordinator.Run.Current().ToList())
+            Step(new RunInput.Answered(Answer(A, CopyWork.KeyOf(1, 0), new Copied(set))));
+        Assert.Contains("Release", Sent(B));
+    }
+
+    [Fact]
+    public void What_a_node_is_asked_while_it_is_told_what_the_run_is_does_not_multiply_messages()
+    {
+        Begin(1, A);
         Enlist(B);
-        Assert.Equal(["Exclude"], Sent(B));
+        Taken(B);
+        for (var i = 0; i < 10; i++)
+            Step(new RunInput.Reported(new NodeReport.RunUnopened(B, Id, null)));
+        Assert.Empty(Taken(B));
+        After(1);
+        Step(new RunInput.Tick());
+        Assert.Equal(["OpenRun", "Survey"], Sent(B));
+    }
+
+    [Fact]
+    public void Nothing_counts_as_lost_before_a_node_that_has_to_be_told_again_what_the_run_is_has_said_what_it_stores()
+    {
+        Recover(Journal(1));
+        Enlist(A);
         Enlist(B);
-        Assert.Empty(Sent(B));
-        Assert.Empty(Coordinator.View.Nodes);
-        Enlist(B, leaving: true);
-        Assert.Equal(["Release"], Sent(B));                              // nothing relies on it
+        Survey(A, []);
+        Step(new RunInput.Reported(new NodeReport.RunUnopened(B, Id, null)));
+        After(0.9);
+        Step(new RunInput.Tick());
+        Assert.DoesNotContain(Outputs.OfType<RunOutput.Store>().SelectMany(s => s.Events), e => e is RunEvent.RolledBack);
+        After(30);
+        Step(new RunInput.Tick());
+        Assert.DoesNotContain(Outputs.OfType<RunOutput.Store>().SelectMany(s => s.Events), e => e is RunEvent.RolledBack);
+        Survey(B, Coordinator.Run.Current());
+        Assert.True(Coordinator.View.Surveyed);
+        Assert.Equal(1, Coordinator.Run.Round);
     }
 }

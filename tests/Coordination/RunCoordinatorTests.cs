@@ -46,7 +46,10 @@ public sealed class RunCoordinatorTests : RunCoordinatorScene
         Survey(A, []);
         After(199);
         Step(new RunInput.Tick());
-        Assert.Equal((3, "nodes that may hold what is lacking"), (Coordinator.Run.Round, Coordinator.WaitsFor));
+        Assert.Equal(
+            (3, "nodes that may hold what is lacking: no node that is here has version 3 or a checkpoint whole. Start the nodes that may "
+                + "have it; in 1 s the run begins at its beginning, to the same weights"),
+            (Coordinator.Run.Round, Coordinator.WaitsFor));
         After(2);
         Step(new RunInput.Tick());
         Assert.Equal(0, Coordinator.Run.Round);

@@ -87,6 +87,91 @@ public sealed class UnreachableNodeTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void After_two_failures_to_fetch_for_one_piece_of_work_everything_is_copied_to_a_seed()
+    {
+        Begin(1, A, Results(1));                                         // sums are due
+        Enlist(B);
+        Enlist(C, devices: 0, seed: true);
+        SurveyAll();
+        foreach (var node in new[] { A, B, A, B })
+        {
+            foreach (var order in Taken(node).OfType<WorkOrder>().Where(o => o.Content is Average))
+                Fail(order, node, "blob 123: nobody has it", WorkFailure.Lost);
+            SurveyAll();
+            After(2);
+            Step(new RunInput.Tick());
+        }
+
+        Assert.True(Coordinator.View.Relays);
+        Assert.Superset(
+            Coordinator.Run.Finished.Values.Select(r => r.Contribution).ToHashSet(),
+            Taken(C).OfType<WorkOrder>().Select(o => o.Content).OfType<Copy>().Select(c => c.Set).ToHashSet());
+    }
+
+    [Fact]
+    public void Bytes_that_come_before_the_first_step_are_a_sign_of_life_and_are_shown()
+    {
+        Begin(1, A);
+        var slow = Taken(A).OfType<WorkOrder>().Select(o => o.Key).Single();
+        Enlist(B, devices: 2);
+        Survey(B, Coordinator.Run.Current());
+        foreach (var mib in new[] { 1, 2, 3 })
+        {
+            After(200);
+            Enlist(A, works: [Held(slow, 1)]);
+            Enlist(B, devices: 2);
+            Step(new RunInput.Reported(new NodeReport.Fetching(A, Id, slow, (long)mib << 20, 12L << 20)));
+            Step(new RunInput.Tick());
+            Assert.DoesNotContain(slow, Taken(B).OfType<WorkOrder>().Select(o => o.Key));
+            Assert.Equal(
+                $"bytes of replica {slow.Index}: {mib}.0 of 12.0 MiB are on a:7000 (a)", Coordinator.WaitsFor);
+        }
+
+        Step(new RunInput.Reported(new NodeReport.StepTaken(A, Id, 1, slow.Index, 1, 1, 1e-3)));
+        Assert.Null(Coordinator.WaitsFor);
+    }
+
+    [Fact]
+    public void A_node_that_fetches_nothing_any_more_before_its_first_step_is_given_up()
+    {
+        Begin(1, A);
+        var slow = Taken(A).OfType<WorkOrder>().Select(o => o.Key).Single();
+        After(200);
+        Step(new RunInput.Reported(new NodeReport.Fetching(A, Id, slow, 1, 12L << 20)));
+        After(200);
+        Enlist(B, devices: 2);
+        Survey(B, Coordinator.Run.Current());
+        Step(new RunInput.Tick());
+        Assert.DoesNotContain(slow, Taken(B).OfType<WorkOrder>().Select(o => o.Key));
+        After(101);
+        Step(new RunInput.Tick());
+        Assert.Contains(slow, Taken(B).OfType<WorkOrder>().Select(o => o.Key));
+    }
+
+    [Fact]
+    public void A_node_that_still_receives_bytes_of_a_copy_is_not_taken_for_one_that_hangs()
+    {
+        Begin(1, A);
+        Enlist(B, devices: 0);
+        Survey(B, []);
+        var copies = Taken(B).OfType<WorkOrder>().Select(o => o.Key).ToList();
+        Assert.NotEmpty(copies);
+        for (var i = 0; i < 3; i++)
+        {
+            After(200);
+            Enlist(B, devices: 0, works: [.. copies.Select(k => Held(k, 1))]);
+            foreach (var key in copies)
+                Step(new RunInput.Reported(new NodeReport.Fetching(B, Id, key, 1, 0)));
+            Step(new RunInput.Tick());
+            Assert.DoesNotContain(Taken(B), m => m is NodeCommand.Exclude);
+        }
+
+        After(301);
+        Step(new RunInput.Tick());
+        Assert.Contains(Taken(B), m => m is NodeCommand.Exclude);
+    }
+
+    [Fact]
     public void A_replica_that_makes_no_progress_is_computed_elsewhere_too()
     {
         Begin(1, A);

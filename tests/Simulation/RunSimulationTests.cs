@@ -10,24 +10,34 @@ public sealed class RunSimulationTests
 
     public static TheoryData<string> Scenarios => [.. Scenario.All.Select(s => s.Name)];
 
-    [Theory]
-    [MemberData(nameof(Scenarios))]
-    public void Accidents_do_not_change_the_answer(string scenario)
+    // All of them, once for all tests.
+    private static readonly Lazy<(ILookup<string, string> Violations, Reached Reached)> Runs = new(() =>
     {
-        var violations = new ConcurrentBag<string>();
-        Parallel.For(0, Seeds, seed =>
+        var (violations, reached) = (new ConcurrentBag<(string Scenario, string What)>(), new Reached());
+        Parallel.ForEach(Scenario.All.SelectMany(s => Enumerable.Range(0, Seeds), (Scenario, Seed) => (Scenario, Seed)), run =>
         {
             try
             {
-                Of(scenario).Run(seed);
+                var world = run.Scenario.Run(run.Seed);
+                lock (reached)
+                    reached.Add(world.Supervisor.Reached);
             }
             catch (Exception e)
             {
-                violations.Add($"elastic simulate --scenario {scenario} --from {seed} --seeds 1: {e}");
+                violations.Add((
+                    run.Scenario.Name, $"elastic simulate --scenario {run.Scenario.Name} --from {run.Seed} --seeds 1: {e}"));
             }
         });
-        Assert.Empty(violations);
-    }
+        return (violations.ToLookup(v => v.Scenario, v => v.What), reached);
+    });
+
+    [Theory]
+    [MemberData(nameof(Scenarios))]
+    public void Accidents_do_not_change_the_answer(string scenario) => Assert.Empty(Runs.Value.Violations[scenario]);
+
+    [Fact]
+    public void The_accidents_lead_to_every_rare_situation() =>
+        Assert.DoesNotContain(Runs.Value.Reached.Counts, c => c.Times == 0);
 
     [Fact]
     public void The_accidents_reach_every_kind_of_event()

@@ -4,13 +4,13 @@ namespace Elastic.Testing;
 
 /// <summary>
 /// A transport that turns every bit of every byte around, and counts: who speaks through another one is not understood, so a test that
-/// passes shows that each side asked this one. Akka.Remote, which opens its sockets itself, is told the settings that the test gives.
+/// passes shows that each side asked this one.
 /// </summary>
 public sealed class ScrambledTransport
 {
     private int _opened, _accepted;
 
-    public ScrambledTransport(ControlPlane? controlPlane = null) => Transport = new Transport
+    public ScrambledTransport() => Transport = new Transport
     {
         AsClient = (stream, _) => Open(stream),
         AsClientAsync = (stream, _, _) => ValueTask.FromResult<Stream>(Open(stream)),
@@ -19,7 +19,6 @@ public sealed class ScrambledTransport
             Interlocked.Increment(ref _accepted);
             return ValueTask.FromResult<Stream>(new Scrambled(stream));
         },
-        ControlPlane = controlPlane ?? ControlPlane.Plain,
     };
 
     public Transport Transport { get; }

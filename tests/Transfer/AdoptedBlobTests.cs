@@ -39,11 +39,11 @@ public sealed class AdoptedBlobTests : TemporaryFolder
         var store = new BlobStore(Folder);
         store.Begin(3);
         store.Adopt(Name, Adoptable(store));
-        Assert.Equal(0, store.Collect(new HashSet<Digest>(), 3));
+        Assert.Equal(0, store.Collect(new HashSet<Digest>(), 3).FreedBytes);
         store.Begin(5);
         Assert.True(store.Claim(Name));
-        Assert.Equal(0, store.Collect(new HashSet<Digest>(), 5));
-        Assert.Equal(Bytes.Length, store.Collect(new HashSet<Digest>(), 6));
+        Assert.Equal(0, store.Collect(new HashSet<Digest>(), 5).FreedBytes);
+        Assert.Equal(Bytes.Length, store.Collect(new HashSet<Digest>(), 6).FreedBytes);
         Assert.False(store.Claim(Name));
     }
 

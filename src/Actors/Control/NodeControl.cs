@@ -78,7 +78,8 @@ internal sealed class NodeControl(ElasticNode node)
         return new ClusterMembers(
             [.. state.Members.Select(
                 m => new ClusterMember(Short(m.Address), [.. m.Roles], m.Status.ToString(), !state.Unreachable.Contains(m)))],
-            state.Leader is { } leader ? Short(leader) : null, supervisor is null ? null : Short(Address.Parse(supervisor)));
+            state.Leader is { } leader ? Short(leader) : null, supervisor is null ? null : Short(Address.Parse(supervisor)),
+            node.Security);
     }
 
     private static string Short(Address address) => address.ToEndpoint().ToString();

@@ -9,6 +9,6 @@ internal static class AkkaAddresses
     public static Endpoint ToEndpoint(this Address address) => new(address.Host!, address.Port!.Value);
 
     /// <summary>A member of the cluster.</summary>
-    public static Address ToAddress(this Endpoint endpoint, Transport transport) =>
-        new(transport.ControlPlane.Protocol, "elastic", Endpoint.Bracketed(endpoint.Host), endpoint.Port);
+    public static Address ToAddress(this Endpoint endpoint) =>
+        new("akka.tcp", "elastic", Endpoint.Bracketed(endpoint.Host), endpoint.Port);
 }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Akka.Configuration;
 using Elastic.Actors.Membership;
-using Elastic.Foundation;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Hosting;
@@ -14,11 +13,10 @@ internal static class AkkaSettings
     /// <param name="port">0 for any free one.</param>
     /// <param name="database">The seed's database; null for a worker.</param>
     public static Config ForMember(
-        string host, int port, string[] roles, NodeVersion version, NetworkPreset network, DatabaseAddress? database, DataPaths paths,
-        Transport transport) =>
+        string host, int port, string[] roles, NodeVersion version, NetworkPreset network, DatabaseAddress? database,
+        DataPaths paths) =>
         ConfigurationFactory.ParseString($$"""
-            akka.remote.dot-netty.tcp { {{transport.ControlPlane.Settings}} }
-            akka.remote.dot-netty.tcp { hostname = {{DatabaseConfig.Quote(host)}}, port = {{port.ToString(CultureInfo.InvariantCulture)}} }
+            akka.remote.elastic { hostname = {{DatabaseConfig.Quote(host)}}, port = {{port.ToString(CultureInfo.InvariantCulture)}} }
             # Before joining: others gossip about the shard readers' homes at once.
             akka.extensions = ["Akka.DistributedData.DistributedDataProvider, Akka.DistributedData"]
             akka.cluster.roles = [{{string.Join(", ", roles)}}]

@@ -1,27 +1,29 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using Akka.Actor;
+using Akka.Actor.Setup;
 using Akka.Cluster;
 using Akka.Cluster.Tools.Singleton;
 using Akka.Configuration;
 using Akka.Event;
 using Elastic.Actors.Corpora;
+using Elastic.Actors.Remoting;
 using Elastic.Actors.Runs;
 using Elastic.Foundation;
-using Elastic.Foundation.Certificates;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Actors.Hosting;
 
 /// <summary>How a process belongs to the cluster.</summary>
 /// <param name="Settings">Gives the configuration of an actor system on a port.</param>
+/// <param name="Transport">Of the control plane, as of everything else in this process.</param>
 /// <param name="Runs">What the supervisors' singleton needs here; null for a worker.</param>
 /// <param name="Lease">True where several seeds share the database, so that the singleton takes a lease on it.</param>
 /// <param name="Say">Tells the person at this process what happens.</param>
 /// <param name="Refuse">Receives the reason why the cluster refuses this process.</param>
-/// <param name="Credentials">Null where the process runs without certificates.</param>
 internal sealed record MemberContext(
-    NodeSettings Node, Func<int, Config> Settings, RunsContext? Runs, bool Lease, Contacts Contacts, CorpusFiles Corpora, ReaderWay Readers,
-    Action<string> Say, Action<string> Refuse, Credentials? Credentials);
+    NodeSettings Node, Func<int, Config> Settings, Transport Transport, RunsContext? Runs, bool Lease, Contacts Contacts,
+    CorpusFiles Corpora, ReaderWay Readers, Action<string> Say, Action<string> Refuse);
 
 /// <summary>
 /// This process's membership of the cluster. When the actor system ends unasked, because the process was downed or no seed was left, or
@@ -66,7 +68,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
     {
         try
         {
-            return new ClusterMembership(context, ActorSystem.Create("elastic", context.Settings(context.Node.Port)));
+            return new ClusterMembership(context, SystemOn(context, context.Node.Port));
         }
         catch (Exception e) when (SocketError(e) is { } socket)
         {
@@ -81,6 +83,17 @@ internal sealed class ClusterMembership : IAsyncDisposable
     {
         _agent = agent;
         _life = Task.Run(LiveAsync);
+    }
+
+    /// <summary>Ends when this process has seen no seed in the cluster for so long.</summary>
+    public async Task WithoutSeedsAsync(TimeSpan span, CancellationToken cancel)
+    {
+        for (var since = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(since) < span;)
+        {
+            if (_runs is not null && Cluster.Get(_system).State.Members.Any(m => m.HasRole("seed") && m.Status != MemberStatus.Exiting))
+                since = Stopwatch.GetTimestamp();
+            await Task.Delay(span / 20, cancel);
+        }
     }
 
     /// <inheritdoc/>
@@ -100,6 +113,10 @@ internal sealed class ClusterMembership : IAsyncDisposable
 
         _ending.Dispose();
     }
+
+    private static ActorSystem SystemOn(MemberContext context, int port) => ActorSystem.Create(
+        "elastic", ActorSystemSetup.Create(
+            BootstrapSetup.Create().WithConfig(context.Settings(port)), new TransportSetup(context.Transport)));
 
     // Remoting wraps the SocketException in several AggregateExceptions and one exception of its own, at which GetBaseException stops.
     private static SocketException? SocketError(Exception? e) =>
@@ -228,7 +245,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
             ClusterSingletonProxy.Props("/user/runs", ClusterSingletonProxySettings.Create(system).WithRole("seed")), "runs-proxy"));
         _context.Readers.Region = Watched("the region of the shard readers", ShardRegions.Start(system, _context.Corpora));
         _runs = proxy;
-        var link = Props.Create(() => new LinkActor(_agent!, proxy, _context.Say, _context.Credentials));
+        var link = Props.Create(() => new LinkActor(_agent!, proxy, _context.Say, _context.Transport.Credentials));
         Watched("the link between node and cluster", system.ActorOf(link, "link"));
         Watched("the watch over the seeds", _context.Contacts.Enter(system));
         return stopped.Task;
@@ -259,7 +276,7 @@ internal sealed class ClusterMembership : IAsyncDisposable
         {
             try
             {
-                _system = ActorSystem.Create("elastic", _context.Settings(Address.Port!.Value));
+                _system = SystemOn(_context, Address.Port!.Value);
                 return;
             }
             catch (Exception e)

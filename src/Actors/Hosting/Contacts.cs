@@ -22,7 +22,9 @@ internal sealed record Way(IReadOnlyList<Address> Members, IReadOnlyList<Endpoin
 /// <summary>Decides which processes this one asks to let it into the cluster.</summary>
 /// <param name="asked">Seeds that the person named.</param>
 /// <param name="registry">On a seed: the database's list of the other seeds; null for a worker, and where no other seed ever joins.</param>
-internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? registry, Transport transport)
+/// <param name="remembered">On a worker: the seeds that earlier processes of this node saw.</param>
+internal sealed class Contacts(
+    IReadOnlyList<Endpoint> asked, SeedRegistry? registry, Transport transport, RememberedSeeds? remembered = null)
 {
     // A process that listens at the address of a recent seed lets this one join within Answer, if it is that seed.
     private static readonly TimeSpan Knock = TimeSpan.FromSeconds(1), Answer = TimeSpan.FromSeconds(3);
@@ -32,10 +34,10 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
     private static readonly TimeSpan WithoutDatabase = TimeSpan.FromSeconds(30);
 
     // Seeds seen in the cluster: where the person named one of three, this list adds the other two. Several threads use it, hence the lock.
-    private readonly HashSet<Address> _seen = [];
+    private readonly HashSet<Address> _seen = [.. remembered?.Read().Select(seed => seed.ToAddress(transport)) ?? []];
     private readonly Lock _gate = new();
 
-    private readonly IReadOnlyList<Address> _asked = [.. asked.Select(seed => seed.ToAddress(transport))];
+    private readonly IReadOnlyList<Address> _asked = [.. asked.Select(seed => seed.ToAddress())];
 
     /// <summary>The name of a seed in the database.</summary>
     public static string NameOf(Address address) => address.ToEndpoint().ToString();
@@ -91,12 +93,14 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
     /// <summary>Remembers a member of the cluster if it is a seed.</summary>
     public void Note(Member member)
     {
-        if (member.HasRole("seed"))
-            lock (_gate)
-                _seen.Add(member.Address);
+        if (!member.HasRole("seed"))
+            return;
+        lock (_gate)
+            if (_seen.Add(member.Address))
+                remembered?.Write(_seen.Select(seed => seed.ToEndpoint()));
     }
 
-    private IEnumerable<Address> AddressesOf(IEnumerable<string> names) => Endpoint.Among(names).Select(seed => seed.ToAddress(transport));
+    private static IEnumerable<Address> AddressesOf(IEnumerable<string> names) => Endpoint.Among(names).Select(seed => seed.ToAddress());
 
     private async Task<IReadOnlyList<Address>> ListeningAsync(IEnumerable<string> seeds, CancellationToken cancel)
     {
@@ -116,7 +120,7 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
                 return false;
             }
         }));
-        return [.. known.Where((_, i) => listens[i]).Select(seed => seed.ToAddress(transport))];
+        return [.. known.Where((_, i) => listens[i]).Select(seed => seed.ToAddress())];
     }
 
     // Every second attempt asks a seed that a person named under the other names that it may have; the other seeds said their own names.
@@ -129,7 +133,7 @@ internal sealed class Contacts(IReadOnlyList<Endpoint> asked, SeedRegistry? regi
         IEnumerable<Endpoint>[] aliases = attempt % 2 == 0
             ? []
             : await Task.WhenAll(_asked.Where(a => a != self).Select(a => SeedNames.OfAsync(a.ToEndpoint(), cancel)));
-        var others = aliases.SelectMany(a => a).Select(seed => seed.ToAddress(transport))
+        var others = aliases.SelectMany(a => a).Select(seed => seed.ToAddress())
             .Where(a => a != self && !_asked.Contains(a)).Distinct().ToList();
         return new(
             others.Count == 0 ? named : [.. named.Where(a => !_asked.Contains(a)).Concat(others)], [.. named.Select(a => a.ToEndpoint())]);

@@ -57,6 +57,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         Receive<WorkOrder>(order => Step(new NodeInput.Ordered(order)));
         Receive<RunOpened>(Opened);
         Receive<NodeReport.StepTaken>(step => _link.Tell(step));
+        Receive<NodeReport.Fetching>(fetching => _link.Tell(fetching));
         Receive<NodeReport.Surveyed>(surveyed => _link.Tell(surveyed));
         Receive<Schedule>(_ => Step(new NodeInput.Schedule()));
         Receive<WorkEnded>(End);

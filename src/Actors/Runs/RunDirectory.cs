@@ -22,13 +22,18 @@ internal sealed class RunDirectory
     public void Started(RunId run) => _started.Add(run);
 
     /// <summary>Takes over the runs of the list in the database, oldest first.</summary>
-    public void Read(IEnumerable<ListedRun> list)
+    /// <returns>Runs that had begun and are not in the list: the database was set back.</returns>
+    public IReadOnlyList<RunId> Read(IReadOnlyList<ListedRun> list)
     {
+        var lost = _started.Except(list.Select(r => r.Run)).Where(Knows).ToList();
+        lost.ForEach(run => _ids.Remove(run.Name));
         foreach (var run in list)
         {
             _ids[new RunName(run.Name)] = run.Run;
             _started.Add(run.Run);
         }
+
+        return lost;
     }
 
     /// <summary>The newest run of that name that exists; null where there is none.</summary>

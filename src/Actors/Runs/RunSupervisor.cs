@@ -19,6 +19,7 @@ namespace Elastic.Actors.Runs;
 /// </summary>
 internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 {
+    private static readonly TimeSpan BetweenWaits = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -31,6 +32,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     private readonly RunCoordinator _coordinator;
     private readonly RunObserver _observer;
     private string? _notice;
+    private TimeSpan _published;
 
     public RunSupervisor(RunId id, SupervisorContext context)
     {
@@ -66,12 +68,22 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
             _nodes.Remove(lost.Node);
         });
         Command<RunInput>(input => Step(input));                       // what the fence answers
+        Command<JournalIsOlder>(_ =>
+        {
+            SetBack();
+            Context.Stop(Self);
+        });
         Command<RunDeleted>(_ =>
         {
             Fail($"run {_id.Name} was deleted");
             Context.Stop(Self);
         });
-        Command<Tick>(_ => Step(new RunInput.Tick(), shows: false));
+        Command<Tick>(_ =>
+        {
+            // While a run waits, nothing else may be shown: for what it waits, and how long, changes with the time.
+            var shows = _coordinator.WaitsFor is not null && Now - _published >= BetweenWaits;
+            Step(new RunInput.Tick(), shows);
+        });
         Command<Status.Failure>(failure => GiveUp(
             $"the database cannot be reached ({failure.Cause.GetBaseException().Message})", failure.Cause));
         Command<RunWatch.Watch>(_ =>
@@ -135,6 +147,12 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     protected override void OnPersistFailure(Exception cause, object @event, long sequenceNr)
     {
         _log.Error(cause, "run {0}: the journal did not take event {1}", _id, sequenceNr);
+        if (cause.ToString().Contains(DatabaseTables.GapRefused, StringComparison.Ordinal))
+        {
+            SetBack();
+            return;
+        }
+
         Unreadable($"the journal cannot be written ({cause.GetBaseException().Message}): free some space or mend the database");
     }
 
@@ -221,8 +239,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
                     .PipeTo(Self, success: term => new RunInput.TermBegun(begin.Asking, term));
                 break;
             case RunOutput.AskFence ask:
-                _ = _context.Fence.CommitAsync(_id, ask.Term, ask.Commit.Round, ask.Commit.Version, _ended.Token)
-                    .PipeTo(Self, success: passed => new RunInput.Fenced(ask.Commit, passed));
+                _ = AskFenceAsync(_context.Fence, ask, LastSequenceNr, _ended.Token).PipeTo(Self);
                 break;
             case RunOutput.Snapshot snapshot:
                 SaveSnapshot(snapshot.State);
@@ -240,6 +257,33 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
                 _log.Info("run {0}: {1} counts for nothing: {2}", _id, dropped.What, dropped.Why);
                 break;
         }
+    }
+
+    // A commit rests on all events before it: they must be where the next supervisor will look for them.
+    private async Task<object> AskFenceAsync(CommitFence fence, RunOutput.AskFence ask, long events, CancellationToken cancel) =>
+        await fence.HoldsAsync(_id, events, cancel)
+            ? new RunInput.Fenced(ask.Commit, await fence.CommitAsync(_id, ask.Term, ask.Commit.Round, ask.Commit.Version, cancel))
+            : JournalIsOlder.Instance;
+
+    // The next supervisor goes on from what the database says now: nodes hold nothing that it would not compute again to the same bits.
+    private void SetBack()
+    {
+        var why = $"the database lacks events of run {_id} that it had: it, or its file, was replaced by an older copy while this seed ran";
+        _log.Error("run {0}: {1}", _id, why);
+        if (_context.Settings.GoesOn)
+        {
+            _notice = $"{why}. The run goes on from what the database knows, and computes again what it lacks; where there is a newer "
+                + "copy, stop the seeds and put it back";
+            Publish();
+        }
+        else
+        {
+            Fail($"{why}: put the newer one back if there is one, then give the same command again; the run goes on from what the "
+                + "database knows, and computes again what it lacks");
+        }
+
+        Context.Parent.Tell(new RunUnreadable(_id, why));
+        Context.Parent.Tell(JournalIsOlder.Instance);
     }
 
     // RunsActor makes another supervisor from the journal, after a while; the nodes go on meanwhile.
@@ -276,6 +320,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     {
         if (_watchers.Count == 0 || (_coordinator.Plan is null && _coordinator.Failure is null))
             return;
+        _published = Now;
         var view = _coordinator.Show(_notice);
         foreach (var watcher in _watchers)
             watcher.Tell(view);
@@ -286,6 +331,12 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     {
         public static readonly Tick Instance = new();
     }
+}
+
+/// <summary>The database lacks events of the run that it had.</summary>
+internal sealed record JournalIsOlder : INoSerializationVerificationNeeded
+{
+    public static readonly JournalIsOlder Instance = new();
 }
 
 /// <summary>A supervisor that has ended could not read or write its journal, or has lost the journal to another supervisor.</summary>

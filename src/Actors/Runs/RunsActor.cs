@@ -69,6 +69,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<NodeReport.Enlist>(Enlist);
         Receive<NodeReport.Revoked>(revoked => _certificates.Take(revoked.List));
         Receive<NodeReport.StepTaken>(report => Forward(report.RunId.Value, report));
+        Receive<NodeReport.Fetching>(report => Forward(report.RunId.Value, report));
         Receive<NodeReport.Surveyed>(report => Forward(report.RunId.Value, report));
         Receive<NodeReport.RunIdle>(report =>
         {
@@ -88,6 +89,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<Look>(_ => _nodes.Silent().ToList().ForEach(n => Lose(n, "it says nothing")));
         Receive<Terminated>(Ended);
         Receive<RunUnreadable>(Unreadable);
+        Receive<JournalIsOlder>(_ => ListRuns());
         Receive<Again>(again =>
         {
             if (_runs.Knows(again.RunId))
@@ -321,7 +323,9 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     private void Listed(RunsListed list)
     {
         _listed = true;
-        _runs.Read(list.Runs);
+        foreach (var lost in _runs.Read(list.Runs))
+            _log.Error("run {0} is not in the database any more, which was set back to a state before the run began: "
+                + "put the newer copy back, or start the run anew", lost);
         if (_context.Supervisors.Settings.GoesOn)
             foreach (var run in _runs.Runs.ToList())
                 Supervisor(run);

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.Serialization;
 using Akka.Actor;
 using Akka.Event;
+using Elastic.Actors.Remoting;
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages.Wire;
@@ -25,6 +26,10 @@ public sealed class ElasticSerializer(ExtendedActorSystem system) : Akka.Seriali
     // Types that were reported: a message that cannot be sent is tried again and again. Any thread writes messages.
     private readonly ConcurrentDictionary<Type, bool> _reported = [];
     private readonly WireCodec _codec = new(typeof(WorkKind).Assembly);
+    private readonly MessageSignatures? _signatures =
+        system.Settings.Setup.Get<TransportSetup>() is { HasValue: true, Value.Transport.Credentials: { } credentials }
+            ? new MessageSignatures(credentials)
+            : null;
 
     /// <summary>Called with each message that is written, and its bytes, for measurements. Called on any thread.</summary>
     internal static Action<object, int>? Written { get; set; }
@@ -39,6 +44,8 @@ public sealed class ElasticSerializer(ExtendedActorSystem system) : Akka.Seriali
     public override byte[] ToBinary(object obj)
     {
         var bytes = _codec.Write(obj);
+        if (_signatures is not null)
+            bytes = _signatures.Sign(bytes);
         Written?.Invoke(obj, bytes.Length);
         if (bytes.Length <= MostBytes)
             return bytes;
@@ -55,7 +62,17 @@ public sealed class ElasticSerializer(ExtendedActorSystem system) : Akka.Seriali
     {
         try
         {
-            return _codec.Read(bytes);
+            if (_signatures is null)
+                return _codec.Read(bytes);
+            var (message, signer) = _signatures.Open(bytes);
+            var read = _codec.Read(message);
+            MessageSignatures.Demand(read, signer);
+            return read;
+        }
+        catch (InvalidDataException e) when (_signatures is not null)
+        {
+            system.Log.Warning("a message was not taken: {0}", e.Message);
+            throw new SerializationException(e.Message, e);
         }
         catch (UserEvilDeserializationException e) when (e.ToString().Contains(OldEvents, StringComparison.Ordinal))
         {

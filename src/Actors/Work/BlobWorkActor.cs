@@ -30,6 +30,9 @@ internal sealed record WorkEnded(int Number, WorkOutcome? Outcome) : INoSerializ
 /// </summary>
 internal sealed class BlobWorkActor : ReceiveActor
 {
+    // People read the message.
+    private const int MostProblems = 8;
+
     private readonly ILoggingAdapter _log = Context.GetLogger();
 
     public BlobWorkActor()
@@ -40,7 +43,9 @@ internal sealed class BlobWorkActor : ReceiveActor
             WorkOutcome? outcome;
             try
             {
-                outcome = await WorkExecutors.Of(work.Order.Key).ExecuteAsync(work.Run, work.Order.Content, null);
+                outcome = await FetchReports.DuringAsync(
+                    work.Run, work.Order.Key, 0, report => asker.Tell(report),
+                    WorkExecutors.Of(work.Order.Key).ExecuteAsync(work.Run, work.Order.Content, null));
             }
             catch (Exception e)
             {
@@ -92,7 +97,10 @@ internal sealed class BlobWorkActor : ReceiveActor
             case NodeCommand.Retain retain:
                 CheckpointFiles.Retain(run.Paths.Checkpoints(run.Id), retain.Checkpoints);
                 var freed = run.Blobs.Retain(retain.Sets, retain.Round);
-                _log.Debug("run {0}: freed {1} bytes", run.Id, freed);
+                _log.Debug("run {0}: freed {1} bytes", run.Id, freed.FreedBytes);
+                if (freed.Problems.Count > 0)
+                    _log.Warning("run {0}: {1}{2}", run.Id, string.Join("; ", freed.Problems.Take(MostProblems)),
+                        freed.Problems.Count > MostProblems ? $"; and {freed.Problems.Count - MostProblems} more" : "");
                 break;
         }
     }

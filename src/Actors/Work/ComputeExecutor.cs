@@ -37,6 +37,11 @@ internal sealed class ComputeExecutor : WorkExecutor
 /// <summary>The inner steps of one replica in one round, start to end.</summary>
 internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext context, BlockReader reader)
 {
+    // A small model's step takes less than a round trip to the node that reads its blocks: 8 steps hide 200 ms where a step takes 25 ms.
+    // The tokens on their way stay below what a slow link carries in the time that a reader is given to answer.
+    private const int MostAhead = 8;
+    private const int MostTokensAhead = 64 << 10;
+
     private readonly ReplicaMemory _memory = context.Memory;
     private readonly Segment _segment = run.Plan.At(order.Round);
     private readonly TrainingStep _step = context.Devices.Step(run.Layout, run.Optimizer, run.Settings.Optimizer.Clip);
@@ -50,7 +55,8 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         var first = order.HandOver?.Step ?? 0;
         var lossSum = order.HandOver?.LossSumNats ?? 0;
         var samples = order.HandOver?.Samples ?? HashChain.Empty;
-        var next = ReadAsync(first);
+        var read = new ReadAhead<(IReadOnlyList<MicroBatch> MicroBatches, Digest Samples)>(
+            first, _segment.InnerSteps, StepsAhead(_segment.Sequences * (run.Plan.Context + 1)), ReadAsync);
         await LoadAsync();
         await context.Devices.AttachAsync(run.Settings, _memory.Vectors);
 
@@ -61,9 +67,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
             if (context.Stop.IsCancellationRequested)
                 return new HandedOver(await Task.Run(() => HandOver(step, lossSum, samples), CancellationToken.None));
 
-            var batch = await next;
-            if (step + 1 < _segment.InnerSteps)
-                next = ReadAsync(step + 1);                              // while the devices compute
+            var batch = await read.NextAsync();
             var (loss, learningRate) = await StepAsync(step, batch.MicroBatches);
             lossSum += loss;
             samples = HashChain.AppendStep(samples, batch.Samples);
@@ -86,17 +90,32 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
     /// </summary>
     public static TimeSpan BetweenNews(int replicas) => TimeSpan.FromMilliseconds(Math.Clamp(25 * replicas, 200, 2000));
 
+    /// <summary>How many steps are read ahead of the one that is computed.</summary>
+    /// <param name="tokens">Of a step.</param>
+    public static int StepsAhead(int tokens) => Math.Clamp(MostTokensAhead / tokens, 1, MostAhead);
+
     private async Task LoadAsync()
     {
         var (parameters, moments) = (order.HandOver?.State ?? order.Version, order.HandOver?.State ?? order.InnerState);
-        await run.FetchParametersAsync(parameters);
-        if (moments is { } set && !_memory.HoldsMoments(set))
-            await run.FetchAsync(set);
+        var fetched = moments is { } set && !_memory.HoldsMoments(set) ? set : (Digest?)null;
+        var vectors = (run.Blobs.IsThere(parameters) ? 0 : 1)
+            + (fetched is null || fetched == parameters || run.Blobs.IsThere(fetched.Value) ? 0 : run.Optimizer.Vectors.Count);
+        var missingBytes = vectors * run.Layout.Length * sizeof(float);
+        await FetchReports.DuringAsync(
+            run, ComputeWork.KeyOf(order.Round, order.Replica), missingBytes, context.Progress, FetchAsync());
         await Task.Run(() =>
         {
             _memory.LoadParameters(run.Blobs, parameters);
             _memory.LoadMoments(run.Blobs, moments);
         });
+
+        async Task<bool> FetchAsync()
+        {
+            await run.FetchParametersAsync(parameters);
+            if (fetched is { } missing)
+                await run.FetchAsync(missing);
+            return true;
+        }
     }
 
     private async Task<(double LossNats, double LearningRate)> StepAsync(int step, IReadOnlyList<MicroBatch> microBatches)

@@ -32,6 +32,7 @@ internal sealed class DeviceWorkActor : ReceiveActor
             _hasStepped = true;
             Context.Parent.Tell(step);
         });
+        Receive<NodeReport.Fetching>(Context.Parent.Tell);
         Receive<WorkOutcome>(outcome => End(number, outcome));
         Receive<PutDown>(_ => End(number, null));
         Receive<Status.Failure>(failure => End(number, WorkFailures.Of(failure.Cause)));

@@ -17,8 +17,6 @@ public sealed class AssembleWork : WorkKind
 {
     public static readonly AssembleWork Kind = new();
 
-    private const int MostChunksInAMessage = Part.MostDigests / 2;
-
     public override string Name => "assemble";
 
     public override bool NeedsDevice => false;
@@ -52,8 +50,8 @@ public sealed class AssembleWork : WorkKind
 
     public override IEnumerable<Digest> Holds(WorkOutcome outcome) => outcome is Assembled c ? [c.Version] : [];
 
-    public override IEnumerable<(WorkContent Content, Part Part)> Cut(WorkContent content) =>
-        Part.Cut(((Assemble)content).Chunks, MostChunksInAMessage)
+    public override IEnumerable<(WorkContent Content, Part Part)> Cut(WorkContent content, int mostDigests) =>
+        Part.Cut(((Assemble)content).Chunks, mostDigests / 2)         // a chunk may have two: parameters and momentum
             .Select(p => ((WorkContent)new Assemble(((Assemble)content).Round, p.Items), p.Part));
 
     public override WorkContent Join(IReadOnlyList<WorkContent> parts) =>

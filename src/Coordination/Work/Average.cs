@@ -24,7 +24,8 @@ public sealed class AverageWork : WorkKind
 
     public override bool IsOfResults => true;
 
-    public override bool IsAudited(RunPlan plan, WorkKey key) => plan.AuditsSums(key.Number, key.Index);
+    public override bool IsAudited(RunState run, RunPlan plan, WorkKey key) =>
+        plan.AuditsSums(run.AuditSecret, key.Number, key.Index);
 
     public override string BytesOf(WorkOutcome outcome) =>
         outcome is Averaged c ? string.Join(' ', c.Chunks.SelectMany(chunk => chunk.Blobs()).Prepend(c.Inputs)) : "";

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
@@ -20,6 +21,13 @@ public sealed class EvaluateWork : WorkKind
     public override string Name => "evaluate";
 
     public override bool OccupiesDevices => true;
+
+    // What people judge a run by. Blocks are scored and summed in an order that no machine changes.
+    public override bool IsAudited(RunState run, RunPlan plan, WorkKey key) => plan.AuditsScore(run.AuditSecret, key.Number);
+
+    public override string BytesOf(WorkOutcome outcome) => outcome is Evaluated { Score: var score }
+        ? string.Create(CultureInfo.InvariantCulture, $"{score.Version} {score.LossNats:R} {score.BitsPerByte:R}")
+        : "";
 
     public static WorkKey KeyOf(int version) => new(Kind.Name, version);
 

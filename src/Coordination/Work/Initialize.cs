@@ -21,7 +21,7 @@ public sealed class InitializeWork : WorkKind
     public override string Name => Key.Kind;
 
     // Everything follows from version 0, and it costs little.
-    public override bool IsAudited(RunPlan plan, WorkKey key) => plan.AuditRate > 0;
+    public override bool IsAudited(RunState run, RunPlan plan, WorkKey key) => plan.AuditRate > 0;
 
     public override string BytesOf(WorkOutcome outcome) => outcome is Initialized c ? $"{c.Version} {c.Fingerprint}" : "";
 

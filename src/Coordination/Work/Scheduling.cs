@@ -38,7 +38,7 @@ public sealed class Scheduling(
     public void Once(WorkKey key, IEnumerable<NodeId> among, WorkContent content)
     {
         var able = among.ToList();
-        if (WorkKinds.Find(key.Kind) is not { } kind || !kind.IsAudited(plan, key))
+        if (WorkKinds.Find(key.Kind) is not { } kind || !kind.IsAudited(run, plan, key))
         {
             if (!View.IsInFlight(key))
                 GiveToOne(key, able, content);

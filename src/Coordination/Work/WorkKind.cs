@@ -26,7 +26,7 @@ public abstract class WorkKind
     public virtual bool IsOfResults => false;
 
     /// <summary>True for a piece of work whose outcome counts only once two nodes have come to the same one.</summary>
-    public virtual bool IsAudited(RunPlan plan, WorkKey key) => false;
+    public virtual bool IsAudited(RunState run, RunPlan plan, WorkKey key) => false;
 
     /// <summary>Two outcomes of audited work are the same where these texts are.</summary>
     public virtual string BytesOf(WorkOutcome outcome) => throw new InvalidOperationException($"the work \"{Name}\" is not audited");
@@ -50,7 +50,8 @@ public abstract class WorkKind
     public virtual int? StoresFor(WorkKey key) => key.Number;
 
     /// <summary>Cuts a large content into parts; most are one.</summary>
-    public virtual IEnumerable<(WorkContent Content, Part Part)> Cut(WorkContent content) => [(content, Part.Whole)];
+    /// <param name="mostDigests">In one part.</param>
+    public virtual IEnumerable<(WorkContent Content, Part Part)> Cut(WorkContent content, int mostDigests) => [(content, Part.Whole)];
 
     /// <summary>Puts parts together again, in order.</summary>
     public virtual WorkContent Join(IReadOnlyList<WorkContent> parts) => parts[0];

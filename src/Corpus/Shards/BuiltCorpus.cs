@@ -63,20 +63,16 @@ public sealed class BuiltCorpus
     }
 
     /// <summary>Hashes every shard and compares with the manifest: one sentence for each that differs, with its file.</summary>
-    public IEnumerable<string> Problems()
+    public IEnumerable<string> Problems() => TrainShards.Concat(HeldOutShards).Select(ProblemOf).OfType<string>();
+
+    /// <summary>Hashes a shard and compares with the manifest: a sentence where it differs, with its file.</summary>
+    public string? ProblemOf(ShardInfo shard)
     {
-        foreach (var shard in TrainShards.Concat(HeldOutShards))
-        {
-            var path = ShardPath(shard);
-            if (!File.Exists(path))
-            {
-                yield return $"{path} is missing";
-                continue;
-            }
-            using var file = File.OpenRead(path);
-            var found = new Digest(Convert.ToHexStringLower(SHA256.HashData(file)));
-            if (found != shard.Sha256)
-                yield return $"{path} has SHA-256 {found.Short}…, the manifest says {shard.Sha256.Short}…";
-        }
+        var path = ShardPath(shard);
+        if (!File.Exists(path))
+            return $"{path} is missing";
+        using var file = File.OpenRead(path);
+        var found = new Digest(Convert.ToHexStringLower(SHA256.HashData(file)));
+        return found == shard.Sha256 ? null : $"{path} has SHA-256 {found.Short}…, the manifest says {shard.Sha256.Short}…";
     }
 }

@@ -87,13 +87,17 @@ public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
             return new MemoryStream([], writable: false);
         try
         {
-            return new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
+            return Guarded(new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw Unreadable(e);
         }
     }
+
+    /// <summary>The bytes of the file, whose failures name it.</summary>
+    /// <param name="bytes">As the operating system gives them.</param>
+    internal Stream Guarded(Stream bytes) => new SourceStream(bytes, Unreadable);
 
     private ElasticException Unreadable(Exception e) =>
         new($"corpus file {Path} cannot be read ({e.Message}): mend that, or leave it out (corpus.exclude = [\"{Name}\"])", e);

@@ -73,9 +73,10 @@ public sealed class Credentials : IDisposable
 
     internal SslStreamCertificateContext Shown => _state.Shown;
 
-    internal TimeProvider Time => _time;
+    /// <summary>The clock that certificates are compared with.</summary>
+    public DateTimeOffset Now => _time.GetUtcNow();
 
-    internal DateTimeOffset Now => _time.GetUtcNow();
+    internal TimeProvider Time => _time;
 
     internal OpenStreams Open => _open;
 

@@ -52,10 +52,10 @@ public sealed class TlsTransport
 
     private Transport ToTransport() => new()
     {
-        Credentials = _credentials,
         AsClient = Connect,
         AsClientAsync = ConnectAsync,
         AsServerAsync = AcceptAsync,
+        Credentials = _credentials,
     };
 
     private PeerStream Connect(Stream stream, Endpoint endpoint)

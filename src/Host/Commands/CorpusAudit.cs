@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Elastic.Actors.Corpora;
+using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.Storage;
@@ -13,21 +15,48 @@ internal static class CorpusAudit
         var run = CommonOptions.RequiredRunName("The run to audit.");
         var dataDir = CommonOptions.DataDir();
         var database = CommonOptions.Database();
+        var from = new Option<string[]>("--from")
+        {
+            Description = "Data plane of a node that has the run's corpus, which it names when it starts: what is missing or damaged "
+                + "here is fetched first. Repeatable.",
+            HelpName = "HOST:PORT",
+            DefaultValueFactory = _ => [],
+        };
         var command = new TeachingCommand("audit",
             "Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not.",
             "elastic corpus audit --run tiny")
-        { run, dataDir, database };
+        { run, dataDir, database, from };
         command.SetAction(async (parsed, cancel) =>
         {
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
             var url = DatabaseAddresses.Checked(parsed.GetValue(database));
             var name = CommonOptions.RunOf(parsed.GetValue(run)!);
             data.ExistingRun(name);
+            if (Nodes(parsed.GetValue(from)!) is { Count: > 0 } nodes)
+            {
+                var (corpus, manifest) = await JournalAudit.CorpusOfAsync(data.Root, url, name, cancel);
+                foreach (var path in await CorpusRepair.RunAsync(
+                    new DataPaths(data.Root), corpus, manifest, nodes, Transport.Plain, cancel))
+                    await parsed.InvocationConfiguration.Output.WriteLineAsync($"fetched {path}");
+            }
+
             return Report(
                 await JournalAudit.RunAsync(data.Root, url, name, cancel),
                 parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         });
         return command;
+    }
+
+    private static List<Endpoint> Nodes(string[] from)
+    {
+        List<string> problems = [];
+        var nodes = from.Select(text =>
+        {
+            if (!Endpoint.TryParse(text, out var node, out var problem))
+                problems.Add($"--from {problem}, e.g. 10.0.0.5:{NodeOptions.DefaultHttpPort}");
+            return node;
+        }).ToList();
+        return problems.Count > 0 ? throw new SettingsException(problems) : nodes;
     }
 
     private static int Report(AuditReport report, TextWriter output, TextWriter error)

@@ -46,6 +46,18 @@ internal sealed class NodeOptions
         HelpName = "FILE",
     };
 
+    private readonly Option<string?> _certs = new("--certs")
+    {
+        Description = "The folder of this node's certificates (elastic certs). Default: certs in the data directory, if it is there.",
+        HelpName = "DIR",
+    };
+
+    private readonly Option<bool> _insecure = new("--insecure")
+    {
+        Description = "Binds any address without certificates: whoever reaches the ports controls the node. " +
+                      "Without this and without certificates only loopback addresses are bound.",
+    };
+
     private readonly Option<string?> _tokenFile = CommonOptions.TokenFile();
 
     private readonly Option<string[]> _set = CommonOptions.Set("--set node.threads-per-device=1");
@@ -90,7 +102,10 @@ internal sealed class NodeOptions
 
     /// <summary>The options that both commands have.</summary>
     public IEnumerable<Option> Common =>
-        [Seeds, _host, _portOption, _httpPortOption, _devicesOption, _dataDir, _network, _corporaDir, _preemptionFile, _tokenFile, _set];
+        [
+            Seeds, _host, _portOption, _httpPortOption, _devicesOption, _dataDir, _network, _corporaDir, _preemptionFile, _certs, _tokenFile,
+            _insecure, _set,
+        ];
 
     /// <summary>All settings of a node, for the help.</summary>
     public IEnumerable<string> Settings => SettingsHelp.Lines(SettingsSchema.Node, _defaults);
@@ -110,6 +125,8 @@ internal sealed class NodeOptions
             ("--http-port", "node.http-port", Text(parsed.GetValue(_httpPortOption))),
             ("--network", "node.network", parsed.GetValue(_network)),
             ("--corpora-dir", "node.corpora-dir", parsed.GetValue(_corporaDir)),
+            ("--certs", "node.certs", parsed.GetValue(_certs)),
+            ("--insecure", "node.security", parsed.GetValue(_insecure) ? NodeSettings.Insecure : null),
         ];
         if (seed)
             options.AddRange([

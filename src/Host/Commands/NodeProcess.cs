@@ -1,4 +1,5 @@
 using Elastic.Actors;
+using Elastic.Actors.Hosting;
 using Elastic.Actors.Nodes;
 using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
@@ -17,11 +18,10 @@ internal sealed class NodeProcess
     private readonly TextWriter _output;
     private readonly RunLog _log;
     private readonly NodeFaults _faults;
-    private readonly Transport _transport;                            // the only transport of this process
     private readonly Lock _gate = new();                              // several threads write
 
     private NodeProcess(NodeRequest request, TextWriter output, RunLog log, NodeFaults faults) =>
-        (_request, _output, _log, _faults, _transport) = (request, output, log, faults, faults.Transport ?? Transport.Plain);
+        (_request, _output, _log, _faults) = (request, output, log, faults);
 
     /// <summary>Runs until it is asked to leave; returns the exit code.</summary>
     public static async Task<int> RunAsync(NodeRequest request, TextWriter output, NodeFaults faults)
@@ -35,8 +35,9 @@ internal sealed class NodeProcess
             "leaving: handing over at the next step; once more to quit at once (nothing that was committed is lost)"));
         try
         {
-            await process.JoinAsync(data, interruption.Token);
-            return await process.RunAsync(interruption.Token);
+            await process.JoinAsync(interruption.Token);
+            using var credentials = NodeSecurity.CredentialsOf(request.Node);
+            return await process.RunAsync(credentials, interruption.Token);
         }
         catch (OperationCanceledException) when (interruption.IsRequested)
         {
@@ -44,13 +45,19 @@ internal sealed class NodeProcess
         }
     }
 
-    private async Task<int> RunAsync(CancellationToken interrupted)
+    private async Task<int> RunAsync(Credentials? credentials, CancellationToken interrupted)
     {
+        // The only one of this process, but for pbm.
+        var transport = _faults.Transport
+            ?? (credentials is null ? Transport.Plain : TlsTransport.BetweenNodes(credentials, JoinServer.For(credentials)));
+        if (credentials is not null)
+            credentials.Say = Say;
         var duty = _request.Seed ? NodeDuty.Seed(_request.Seeds) : NodeDuty.Worker(_request.Seeds);
-        await using var node = await ElasticNode.StartAsync(_request.Node, duty, Say, _faults, _transport, interrupted);
+        await using var node = await ElasticNode.StartAsync(_request.Node, duty, Say, _faults, transport, interrupted);
         Say($"{(_request.Seed ? "seed" : "worker")} {node.Endpoint} is up: "
             + $"data plane {node.HttpEndpoint}, devices {_request.Node.Devices}");
-        await using var pbm = _request.Seed ? await PbmAsync(node, interrupted) : null;
+        Say(NodeSecurity.Describe(_request.Node, transport));
+        await using var pbm = _request.Seed ? await PbmAsync(node, credentials, interrupted) : null;
         if (pbm is not null)
             Say($"pbm {pbm.Endpoint} controls it, e.g. pbm {pbm.Endpoint} run start -n NAME");
 
@@ -65,26 +72,27 @@ internal sealed class NodeProcess
             Say($"{_request.PreemptionFile} is there: leaving");
         else if (first == node.LeaveAsked)
             Say("asked to leave: handing over at the next step");
-        Say(await node.LeaveAsync(HandOver)
-            ? "handed over"
-            : $"nobody took over within {HandOver.TotalSeconds} s: what was computed since the last hand-over is computed again elsewhere");
+        Say(await node.LeaveAsync(HandOver) is { } why
+            ? $"{why}: what was computed since the last hand-over is computed again; what is stored stays in {_request.Node.DataDir}"
+            : "handed over");
         return ExitCodes.Done;
     }
 
     // Before anything of the process listens: it starts as if the certificate had been there.
-    private async Task JoinAsync(DataDirectory data, CancellationToken interrupted)
+    private async Task JoinAsync(CancellationToken interrupted)
     {
         if (_request.TokenFile is not { } file)
             return;
-        var files = new CertificateFiles(Path.Combine(data.Root, CertificateFiles.InDataDirectory));
+        var (node, files) = (_request.Node, NodeSecurity.FilesOf(_request.Node));
         await JoinClient.JoinAsync(
             _request.Seeds, () => JoinToken.Read(file, Console.In), _request.Seed ? Role.Seed : Role.Worker,
-            () => NodeIdentity.Load(new DataPaths(data.Root)).Value, files, Say, interrupted);
+            () => NodeIdentity.Load(new DataPaths(Path.GetFullPath(node.DataDir))).Value, files, Say, interrupted);
     }
 
-    private Task<Pbm.PbmServer> PbmAsync(ElasticNode node, CancellationToken cancel) =>
+    private Task<Pbm.PbmServer> PbmAsync(ElasticNode node, Credentials? credentials, CancellationToken cancel) =>
         Pbm.PbmServer.StartAsync(_request.Node.Host, _request.Node.PbmPort, Pbm.ControlPalettes.Of(node.Control, TimeProvider.System),
-            new DataDirectory(_request.Node.DataDir).LogFile, Pbm.PbmLimits.Default, _transport, cancel);
+            new DataDirectory(_request.Node.DataDir).LogFile, Pbm.PbmLimits.Default,
+            credentials is null ? _faults.Transport ?? Transport.Plain : TlsTransport.ForPbm(credentials), cancel);
 
     private async Task PreemptionAsync(CancellationToken cancel)
     {

@@ -55,27 +55,34 @@ internal static class SimulateCommand
     private static int Simulate(
         IEnumerable<Scenario> scenarios, int from, int seeds, TextWriter output, TextWriter error, CancellationToken cancel)
     {
-        var failed = 0;
+        var (failed, reached) = (0, new Reached());
         foreach (var scenario in scenarios)
         {
-            var violations = SimulateAll(scenario, from, seeds, output, error, cancel);
+            var violations = SimulateAll(scenario, from, seeds, reached, output, error, cancel);
             output.WriteLine($"{scenario.Name}: {seeds} simulated {(seeds == 1 ? "run" : "runs")}, "
                 + $"{violations} {(violations == 1 ? "violation" : "violations")}");
             failed += violations;
         }
 
+        // What no run came to, the simulation says nothing about.
+        output.WriteLine("how often:");
+        foreach (var (situation, times) in reached.Counts)
+            output.WriteLine($"{times,10}  {situation}");
         return failed == 0 ? ExitCodes.Done : ExitCodes.Failed;
     }
 
-    private static int SimulateAll(Scenario scenario, int from, int seeds, TextWriter output, TextWriter error, CancellationToken cancel)
+    private static int SimulateAll(
+        Scenario scenario, int from, int seeds, Reached reached, TextWriter output, TextWriter error, CancellationToken cancel)
     {
         var (done, violations, shown) = (0, 0, Stopwatch.StartNew());
         var console = new Lock();                                     // the workers below share both writers and the counts
         Parallel.For(0, seeds, new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = Environment.ProcessorCount }, i =>
         {
-            var violation = ViolationIn(scenario, from + i);
+            var (violation, came) = ViolationIn(scenario, from + i);
             lock (console)
             {
+                if (came is not null)
+                    reached.Add(came);
                 done++;
                 if (violation is not null)
                 {
@@ -94,16 +101,15 @@ internal static class SimulateCommand
         return violations;
     }
 
-    private static string? ViolationIn(Scenario scenario, int seed)
+    private static (string? Violation, Reached? Reached) ViolationIn(Scenario scenario, int seed)
     {
         try
         {
-            scenario.Run(seed);
-            return null;
+            return (null, scenario.Run(seed).Supervisor.Reached);
         }
         catch (Exception e)
         {
-            return e is InvariantException ? e.Message : e.ToString();      // any other exception of a coordinator is a violation, too
+            return (e is InvariantException ? e.Message : e.ToString(), null);   // any other exception is a violation, too
         }
     }
 }

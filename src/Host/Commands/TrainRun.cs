@@ -62,7 +62,7 @@ internal sealed class TrainRun
     private async Task TrainAsync(CancellationToken interrupted)
     {
         var settings = _request.Settings.Training;
-        await using var node = await ElasticNode.StartAsync(_request.Settings.Node, interrupted);
+        await using var node = await ElasticNode.StartAsync(_request.Settings.Node, NodeDuty.Train, Say, interrupted);
         var corpus = await CorpusBuild.RunAsync(node, _request.Settings, _display, interrupted);
         foreach (var repair in CorpusLines.Repairs(corpus))
             Say($"corpus: {repair}");

@@ -26,6 +26,7 @@ internal static class ClusterPalette
             [m.Address, string.Join(", ", m.Roles), m.Status.ToLowerInvariant(), m.Reachable ? "yes" : "no", Offices(m, cluster)]);
         foreach (var line in Table.Lay(["ADDRESS", "ROLES", "STATUS", "REACHABLE", "OFFICE"], [.. rows]))
             yield return new PbmLine(line);
+        yield return new PbmLine(cluster.Security);
         if (cluster.Leader is null)
             yield return new PbmLine("no leader at the moment: nobody joins or leaves until there is one");
         if (cluster.Supervisor is null)
@@ -42,6 +43,7 @@ internal static class ClusterPalette
     {
         ["leader"] = cluster.Leader,
         ["supervisor"] = cluster.Supervisor,
+        ["security"] = cluster.Security,
         ["members"] = new JsonArray([.. cluster.Members.Select(m => new JsonObject
         {
             ["address"] = m.Address,

@@ -4,16 +4,20 @@ using Elastic.Messages.Runs;
 namespace Elastic.Host.Pbm;
 
 /// <summary>
-/// The lines that a watch prints of the views: each committed round, each change between working and waiting, the end, and between those
-/// the progress, at most once a second.
+/// The lines that a watch prints of the views: each committed round, each change between working and waiting, the end, between those the
+/// progress, at most once a second, and every five seconds of a wait what the run waits for.
 /// </summary>
 internal sealed class RunWatchLines(TimeProvider time)
 {
     private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(1);
 
+    // Less would be said of every short wait within a round, more would leave people without a sign.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
     private RunView? _shown;
     private string? _notice;
     private long _written;
+    private long _goingOn = time.GetTimestamp();                       // when the run was last seen not to wait, or was last said to
 
     /// <summary>The lines of the next view: none, or its notice and its progress.</summary>
     public IEnumerable<PbmLine> Of(RunView view)
@@ -21,6 +25,13 @@ internal sealed class RunWatchLines(TimeProvider time)
         if (view.Notice is { } notice && notice != _notice)
             yield return new PbmLine(notice);
         _notice = view.Notice;
+        if (view.WaitsFor is null)
+            _goingOn = time.GetTimestamp();
+        else if (time.GetElapsedTime(_goingOn) >= Patience)
+        {
+            _goingOn = time.GetTimestamp();
+            yield return new PbmLine($"waits for {view.WaitsFor}");
+        }
 
         var isNews = _shown is null || view.Round != _shown.Round || IsWaiting(view) != IsWaiting(_shown)
             || view.Phase is RunPhase.Finished or RunPhase.Stopped || view.Failure is not null;

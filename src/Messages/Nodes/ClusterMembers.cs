@@ -8,4 +8,5 @@ public sealed record ClusterMember(string Address, string[] Roles, string Status
 /// <summary>The members of the cluster at one moment.</summary>
 /// <param name="Leader">Address of the member that admits and removes others; null while there is none.</param>
 /// <param name="Supervisor">Address of the member on which the run supervisors are; null while they are moving.</param>
-public sealed record ClusterMembers(ClusterMember[] Members, string? Leader, string? Supervisor) : IWireMessage;
+/// <param name="Security">How the connections of the node that was asked are secured, in words.</param>
+public sealed record ClusterMembers(ClusterMember[] Members, string? Leader, string? Supervisor, string Security) : IWireMessage;

@@ -4,7 +4,7 @@ using Elastic.Messages.Work;
 namespace Elastic.Messages.Nodes;
 
 /// <summary>What a supervisor tells a node about a run, besides the work that it orders.</summary>
-public abstract record NodeCommand(RunId RunId) : IWireMessage
+public abstract record NodeCommand(RunId RunId) : ISaidBySeed
 {
     /// <summary>The first command about a run: tells the node what the run is.</summary>
     public sealed record OpenRun(RunId RunId) : NodeCommand(RunId)

@@ -1,7 +1,7 @@
 namespace Elastic.Messages.Nodes;
 
 /// <summary>What the supervising seed tells a node, whatever run it works for.</summary>
-public abstract record NodeNews : IWireMessage
+public abstract record NodeNews : ISaidBySeed
 {
     /// <summary>The answer to each heartbeat.</summary>
     /// <param name="Endpoint">The supervising seed's endpoint, to which the node keeps a liveness connection.</param>

@@ -4,7 +4,7 @@ using Elastic.Messages.Work;
 namespace Elastic.Messages.Nodes;
 
 /// <summary>What a node tells the supervisors, besides results. Not stored: it is true only while the node lives.</summary>
-public abstract record NodeReport(NodeId Node) : IWireMessage
+public abstract record NodeReport(NodeId Node) : ISaidByNode
 {
     /// <summary>The node is there, has these devices and this work. Repeated as a heartbeat.</summary>
     public sealed record Enlist(NodeId Node) : NodeReport(Node)
@@ -49,6 +49,11 @@ public abstract record NodeReport(NodeId Node) : IWireMessage
     /// <param name="Step">Steps of this round taken so far.</param>
     public sealed record StepTaken(
         NodeId Node, RunId RunId, int Round, int Replica, int Step, double LossNats, double LearningRate) : NodeReport(Node);
+
+    /// <summary>What the work needs is being fetched, and bytes have come.</summary>
+    /// <param name="Bytes">That this process has received since the fetch began.</param>
+    /// <param name="OfBytes">Of the vectors that were not whole here when it began; 0 where that is not known.</param>
+    public sealed record Fetching(NodeId Node, RunId RunId, WorkKey Work, long Bytes, long OfBytes) : NodeReport(Node);
 
     /// <summary>Which of the vector sets that a <see cref="NodeCommand.Survey"/> asked for are intact on this node.</summary>
     /// <param name="Number">The survey's.</param>

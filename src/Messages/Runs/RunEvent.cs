@@ -46,7 +46,10 @@ public abstract record RunEvent(RunId RunId)
         [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] RunExtension? Extension = null) : RunEvent(RunId);
 
     /// <summary>Version 0 exists.</summary>
-    public sealed record RunInitialized(RunId RunId, Digest Version, Digest Fingerprint) : RunEvent(RunId);
+    /// <param name="AuditSecret">Decides what is computed twice in the round that begins; null where nothing is audited.</param>
+    public sealed record RunInitialized(
+        RunId RunId, Digest Version, Digest Fingerprint,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Digest? AuditSecret = null) : RunEvent(RunId);
 
     public sealed record ReplicaHandedOver(RunId RunId, ReplicaHandOver HandOver) : RunEvent(RunId);
 
@@ -76,8 +79,10 @@ public abstract record RunEvent(RunId RunId)
     /// <param name="TokensSeen">Over all replicas and rounds.</param>
     /// <param name="ChainHead">The hash chain's digest: SHA-256 over the one before this round, the replicas' results in order, and the
     /// version.</param>
+    /// <param name="AuditSecret">Decides what is computed twice in the round that begins; null where nothing is audited.</param>
     public sealed record RoundCommitted(
-        RunId RunId, int Round, Digest Version, Digest Fingerprint, long TokensSeen, Digest ChainHead) : RunEvent(RunId);
+        RunId RunId, int Round, Digest Version, Digest Fingerprint, long TokensSeen, Digest ChainHead,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Digest? AuditSecret = null) : RunEvent(RunId);
 
     public sealed record VersionEvaluated(RunId RunId, VersionScore Score) : RunEvent(RunId);
 

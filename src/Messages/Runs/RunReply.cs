@@ -1,7 +1,7 @@
 namespace Elastic.Messages.Runs;
 
 /// <summary>The one answer to each request.</summary>
-public abstract record RunReply(RunName Run) : IWireMessage
+public abstract record RunReply(RunName Run) : ISaidBySeed
 {
     /// <summary>Done, and stored where there was something to store.</summary>
     /// <param name="Notice">What the person who asked should know about it; null for nothing.</param>

@@ -10,7 +10,7 @@ namespace Elastic.Messages.Runs;
 public sealed record Origin(string Id, string Who, DateTimeOffset At) : IWireMessage;
 
 /// <summary>What people ask of a run. Asking twice is always safe.</summary>
-public abstract record RunRequest(RunName Run, Origin Origin) : IWireMessage
+public abstract record RunRequest(RunName Run, Origin Origin) : ISaidBySeed
 {
     /// <summary>Starts the run, or resumes it when settings and corpus are the same.</summary>
     public sealed record Start(RunName Run, Origin Origin) : RunRequest(Run, Origin)

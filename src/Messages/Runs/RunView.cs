@@ -25,7 +25,7 @@ public enum RunPhase
 }
 
 /// <summary>What a person sees of a run at one moment. Losses are in nats per token.</summary>
-public sealed record RunView : IWireMessage
+public sealed record RunView : ISaidBySeed
 {
     public required RunName Name { get; init; }
 

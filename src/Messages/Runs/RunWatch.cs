@@ -26,7 +26,7 @@ public abstract record RunsQuery : IWireMessage
 
 /// <summary>A page of the answer to a <see cref="RunsQuery"/>, in the order of names.</summary>
 /// <param name="Next">What to ask for the next page with; null on the last one.</param>
-public abstract record RunsAnswer(string? Next) : IWireMessage
+public abstract record RunsAnswer(string? Next) : ISaidBySeed
 {
     public sealed record Names(RunName[] Runs, string? Next) : RunsAnswer(Next)
     {

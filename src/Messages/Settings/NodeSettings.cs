@@ -52,6 +52,23 @@ public sealed record NodeSettings : SettingsGroup
     [Between(0, 65535)]
     public required int PbmPort { get; init; }
 
+    [Setting("node.certs", null, """
+        The folder of this node's certificates, which elastic certs makes. Not given: certs in the data directory, if it is there. With
+        certificates every connection is encrypted, and only holders of this cluster's certificates get any; without them the node binds
+        loopback addresses only.
+        """, PartOfAnswer = false, IsPath = true)]
+    public required string? Certs { get; init; }
+
+    [Setting("node.security", "auto", """
+        auto: certificates where there are some, else the loopback only. insecure: no certificates on any address, so that whoever reaches
+        the ports controls the node: for networks that nobody else reaches.
+        """, PartOfAnswer = false)]
+    [OneOf("auto", Insecure)]
+    public required string Security { get; init; }
+
+    /// <summary>The value of <see cref="Security"/> that binds any address without certificates.</summary>
+    public const string Insecure = "insecure";
+
     [Setting("node.database", null, """
         The seeds' journal: null for SQLite in the data directory; sqlite:PATH for a file that the seeds of one machine share;
         postgres://USER:PASSWORD@HOST:PORT/DATABASE for seeds on several machines. Workers need none.

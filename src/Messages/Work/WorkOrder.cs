@@ -11,7 +11,7 @@ public abstract record WorkContent : IWireMessage;
 /// <summary>
 /// A piece of work for one node. Answered by a <see cref="WorkResult"/>, which the node repeats until it is acknowledged.
 /// </summary>
-public sealed record WorkOrder : IWireMessage
+public sealed record WorkOrder : ISaidBySeed
 {
     public required JobId Job { get; init; }
 

@@ -32,4 +32,4 @@ public sealed record WorkFailed(string Why, WorkFailure Kind) : WorkOutcome;
 /// </summary>
 /// <param name="Order">The order that it answers.</param>
 /// <param name="From">The version that the work started from, as the order had it.</param>
-public sealed record WorkResult(JobId Job, NodeId Node, OrderId Order, WorkKey Key, Digest? From, WorkOutcome Outcome) : IWireMessage;
+public sealed record WorkResult(JobId Job, NodeId Node, OrderId Order, WorkKey Key, Digest? From, WorkOutcome Outcome) : ISaidByNode;

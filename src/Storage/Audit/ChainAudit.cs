@@ -43,11 +43,8 @@ public sealed class ChainAudit
                 : $"the journal of run {id} does not begin with its start: it was tampered with or damaged, " +
                   "restore journal.db from a copy");
 
-        // A seed that did not build the corpus has fetched it.
-        if (!BuiltCorpus.TryOpen(paths.FetchedCorpus(started.Corpus), out var corpus))
-            corpus = BuiltCorpus.Open(paths.Corpus(started.Corpus));
-        var run = new RunSchedule(started.Settings, corpus);
-        var shards = run.Corpus.TrainShards.Select(s => TokenShard.Open(run.Corpus.ShardPath(s))).ToList();
+        var shards = new List<TokenShard>();
+        var run = new RunSchedule(started.Settings, Open(paths, started.Corpus, shards));
         try
         {
             var audit = new ChainAudit(id, run, checkpoints, shards);
@@ -65,10 +62,30 @@ public sealed class ChainAudit
         }
     }
 
+    private static BuiltCorpus Open(DataPaths paths, Digest id, List<TokenShard> shards)
+    {
+        try
+        {
+            // A seed that did not build the corpus has fetched it.
+            if (!BuiltCorpus.TryOpen(paths.FetchedCorpus(id), out var corpus))
+                corpus = BuiltCorpus.Open(paths.Corpus(id));
+            shards.AddRange(corpus.TrainShards.Select(s => TokenShard.Open(corpus.ShardPath(s))));
+            return corpus;
+        }
+        catch (ElasticException e)
+        {
+            shards.ForEach(s => s.Dispose());
+            throw Unreadable(e);
+        }
+    }
+
+    // The corpus may be lost here only.
+    private static ElasticException Unreadable(ElasticException e) => new(
+        $"{e.Message}; or fetch what is lacking from a node of the run that has it: the same command with --from HOST:PORT, the data plane "
+        + "that the node names when it starts", e);
+
     private void Take(RunEvent e)
     {
-        if (Counted(e) is { } r && Samples(r.Round, r.Replica) != r.Samples)
-            _problems.Add($"round {r.Round}, replica {r.Replica}: the journal's digest of the samples is not that of the corpus's blocks");
         if (e is RunEvent.RoundCommitted c)
             CheckCommit(c);
 
@@ -86,16 +103,16 @@ public sealed class ChainAudit
         }
     }
 
-    // The result that counts from this event on.
-    private static ReplicaResult? Counted(RunEvent e) => e switch
+    // Of the results that count: one that was found to be wrong, and replaced, disproves nothing.
+    private void CheckSamples()
     {
-        RunEvent.ReplicaComputed x => x.Result,
-        RunEvent.ReplicaSettled x => x.Result,
-        _ => null,
-    };
+        foreach (var r in _state.Finished.Values.Where(r => Samples(r.Round, r.Replica) != r.Samples))
+            _problems.Add($"round {r.Round}, replica {r.Replica}: the journal's digest of the samples is not that of the corpus's blocks");
+    }
 
     private void CheckCommit(RunEvent.RoundCommitted c)
     {
+        CheckSamples();
         if (c.Round != _state.Round)
             _problems.Add($"round {c.Round} was committed where round {_state.Round} was due");
         if (_state.Finished.Count != _run.Plan.ReplicasAt(c.Round))
@@ -111,6 +128,7 @@ public sealed class ChainAudit
 
     private AuditReport Report()
     {
+        CheckSamples();
         foreach (var (path, checkpoint) in _checkpoints)
         {
             if (checkpoint.Version >= _heads.Count)
@@ -155,7 +173,14 @@ public sealed class ChainAudit
             for (var i = 0; i < blocks.Length; i++)
             {
                 var (shard, block) = _run.Train.Locate(blocks[i]);
-                _shards[shard].ReadBlock(block, _run.Plan.Context, tokens.AsSpan(i * row, row));
+                try
+                {
+                    _shards[shard].ReadBlock(block, _run.Plan.Context, tokens.AsSpan(i * row, row));
+                }
+                catch (ElasticException e)
+                {
+                    throw Unreadable(e);
+                }
             }
 
             samples = HashChain.AppendStep(samples, SampleDigests.Of(blocks, tokens));

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Runs;
 
 namespace Elastic.Storage;
 
@@ -9,7 +10,23 @@ public static class JournalAudit
 {
     /// <param name="database">Where the journal is; null for the data directory.</param>
     /// <exception cref="ElasticException">There is no such run, or its journal or its corpus cannot be read.</exception>
-    public static async Task<AuditReport> RunAsync(string dataDir, string? database, RunName name, CancellationToken cancel)
+    public static Task<AuditReport> RunAsync(string dataDir, string? database, RunName name, CancellationToken cancel) =>
+        OfRunAsync(dataDir, database, name, (paths, address, run) => RunAsync(paths, address, run, cancel), cancel);
+
+    /// <summary>The corpus of a run, and the digest by which nodes serve its manifest; null where no node has ever published it.</summary>
+    /// <inheritdoc cref="RunAsync(string, string?, RunName, CancellationToken)"/>
+    public static Task<(Digest Corpus, Digest? Manifest)> CorpusOfAsync(
+        string dataDir, string? database, RunName name, CancellationToken cancel) =>
+        OfRunAsync(dataDir, database, name, async (_, address, run) =>
+        {
+            var events = await JournalReader.ReadAsync(address, run, cancel);
+            return events is [RunEvent.RunStarted started, ..]
+                ? (started.Corpus, events.OfType<RunEvent.CorpusPublished>().LastOrDefault()?.Manifest)
+                : throw new ElasticException($"the journal of run {run} does not begin with its start: restore journal.db from a copy");
+        }, cancel);
+
+    private static async Task<T> OfRunAsync<T>(
+        string dataDir, string? database, RunName name, Func<DataPaths, DatabaseAddress, RunId, Task<T>> read, CancellationToken cancel)
     {
         var paths = new DataPaths(Path.GetFullPath(dataDir));
         if (database is null && !File.Exists(paths.Journal))
@@ -19,12 +36,11 @@ public static class JournalAudit
         var address = DatabaseAddress.Parse(database, paths.Root).ReadOnly();
         try
         {
-            return await RunAsync(
+            return await read(
                 paths, address,
                 (await new RunList(address).ReadAsync(cancel)).LastOrDefault(r => r.Name == name.Value)?.Run
                     ?? throw new ElasticException($"the journal knows nothing of run {name}: name another one, or, " +
-                                                  $"where its folder in {paths.Runs} is there, restore journal.db from a copy"),
-                cancel);
+                                                  $"where its folder in {paths.Runs} is there, restore journal.db from a copy"));
         }
         catch (Exception e) when (e is DbException or TimeoutException)
         {

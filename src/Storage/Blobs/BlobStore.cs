@@ -9,6 +9,11 @@ public sealed class BlobLostException(Digest digest, string why) : IOException($
     public Digest Digest { get; } = digest;
 }
 
+/// <summary>What freeing blobs came to.</summary>
+/// <param name="FreedBytes">Bytes of the files that were deleted.</param>
+/// <param name="Problems">What could not be read or deleted, a sentence each.</param>
+public sealed record Retention(long FreedBytes, IReadOnlyList<string> Problems);
+
 /// <summary>
 /// Immutable bytes addressed by their SHA-256, one file each. Safe for use by many threads: a blob is written to a temporary file and
 /// renamed, and writing it twice gives the same file.
@@ -172,12 +177,19 @@ public sealed class BlobStore
         return false;
     }
 
-    /// <summary>Blobs that are put from now on belong to this round, or to a later one that has begun.</summary>
-    /// <remarks>A late order of an older round must not make blobs of the newest one look old.</remarks>
+    /// <summary>
+    /// Blobs that are put from now on belong to this round. Where it is an older one the run has gone back: what was written for the rounds
+    /// behind it may be collected.
+    /// </summary>
     public void Begin(int round)
     {
         lock (_gate)
-            _round = Math.Max(_round, round);
+        {
+            if (round < _round)
+                foreach (var later in _fresh.Where(f => f.Value > round).Select(f => f.Key).ToList())
+                    _fresh.Remove(later);
+            _round = round;
+        }
     }
 
     /// <summary>Forces blobs and their folders onto the disk.</summary>
@@ -202,12 +214,15 @@ public sealed class BlobStore
         }
     }
 
-    /// <summary>Deletes what is neither kept nor written for <paramref name="round"/> or a later one.</summary>
+    /// <summary>
+    /// Deletes what is neither kept nor written for <paramref name="round"/> or a later one. A file that cannot be deleted stays, and is no
+    /// reason to keep the others.
+    /// </summary>
     /// <param name="keep">What was referred to when the run was in <paramref name="round"/>.</param>
-    /// <returns>Bytes freed.</returns>
-    public long Collect(IReadOnlySet<Digest> keep, int round)
+    public Retention Collect(IReadOnlySet<Digest> keep, int round)
     {
         var freed = 0L;
+        var problems = new List<string>();
         foreach (var file in new DirectoryInfo(_folder).EnumerateFiles("*", SearchOption.AllDirectories))
         {
             if (!Digest.IsDigest(file.Name))
@@ -221,12 +236,24 @@ public sealed class BlobStore
                     continue;
                 _fresh.Remove(digest);
                 _whole.Remove(digest);
-                freed += file.Length;
-                file.Delete();
+                try
+                {
+                    var bytes = file.Length;
+                    file.Delete();
+                    freed += bytes;
+                }
+                catch (FileNotFoundException)
+                {
+                    // Somebody else has deleted it.
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    problems.Add($"{file.FullName} is not needed any more and cannot be deleted: {e.Message}");
+                }
             }
         }
 
-        return freed;
+        return new Retention(freed, problems);
     }
 
     private Microsoft.Win32.SafeHandles.SafeFileHandle Open(Digest digest)

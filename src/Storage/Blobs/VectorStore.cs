@@ -78,9 +78,9 @@ public static class VectorStore
         {
             return blobs.ReadSet(set).Chunks().All(blobs.Has);
         }
-        catch (BlobLostException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
-            return false;
+            return false;                                              // a set that the disk cannot read is not there
         }
     }
 
@@ -92,16 +92,28 @@ public static class VectorStore
     }
 
     /// <summary>Deletes what these sets do not refer to and what was not written for <paramref name="round"/> or a later one.</summary>
-    /// <returns>Bytes freed.</returns>
-    public static long Retain(this BlobStore blobs, IEnumerable<Digest> sets, int round)
+    /// <remarks>
+    /// A set whose blob is damaged keeps nothing: nobody can say which chunks it names. The set counts as lost here, as in a survey, and is
+    /// fetched again with its chunks by whoever needs it.
+    /// </remarks>
+    public static Retention Retain(this BlobStore blobs, IEnumerable<Digest> sets, int round)
     {
         var keep = new HashSet<Digest>();
+        var problems = new List<string>();
         foreach (var set in sets.Where(blobs.Has))
         {
-            keep.Add(set);
-            keep.UnionWith(blobs.ReadSet(set).Chunks());
+            try
+            {
+                keep.UnionWith(blobs.ReadSet(set).Chunks());
+                keep.Add(set);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+            {
+                problems.Add($"the vector set {set.Short} is not kept: {e.Message}");
+            }
         }
 
-        return blobs.Collect(keep, round);
+        var (freed, stuck) = blobs.Collect(keep, round);
+        return new Retention(freed, [.. problems, .. stuck]);
     }
 }

@@ -40,6 +40,22 @@ public sealed class CommitFence(DatabaseAddress database)
             WHERE run = @run AND term = @term AND (round = @round OR (round = @round + 1 AND version = @version))
             """, cancel, ("run", run.Value), ("term", term), ("round", round), ("version", version.Hex));
 
+    /// <summary>
+    /// Whether the database that is at the address now has an event of the run that was stored before. It has not where it was set back to
+    /// an older state, or where another file has taken the place of the one that is open; then whatever is opened next is opened anew.
+    /// </summary>
+    /// <param name="number">The event's number; 0 is there in any case.</param>
+    public async Task<bool> HoldsAsync(RunId run, long number, CancellationToken cancel)
+    {
+        var holds = number == 0 || await database.Fresh().RetryAsync(
+            Patience, StatementDeadline, async (connection, token) => await connection.ScalarAsync(
+                "SELECT 1 FROM journal WHERE persistence_id = @key AND sequence_number = @number", token,
+                ("key", JournalRows.KeyOf(run)), ("number", number)) is not null, cancel);
+        if (!holds)
+            database.Reopen();
+        return holds;
+    }
+
     private Task<bool> ChangeAsync(string sql, CancellationToken cancel, params (string, object?)[] parameters) =>
         database.RetryAsync(
             Patience, StatementDeadline, async (connection, token) => await connection.ExecuteAsync(sql, token, parameters) == 1, cancel);

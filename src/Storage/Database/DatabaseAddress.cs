@@ -97,6 +97,21 @@ public sealed class DatabaseAddress
             Options = $"{new NpgsqlConnectionStringBuilder(ConnectionString).Options} -c default_transaction_read_only=on".TrimStart(),
         }.ToString(), _shown);
 
+    /// <summary>
+    /// The same database, through connections of its own: one of the pool goes on with the file that it opened, also where another file has
+    /// taken its place.
+    /// </summary>
+    public DatabaseAddress Fresh() => Kind == DatabaseKind.Sqlite
+        ? new(Kind, new SqliteConnectionStringBuilder(ConnectionString) { Pooling = false }.ToString(), _shown)
+        : this;
+
+    /// <summary>Closes the connections of the pool once nobody uses them, so that the next ones open the file that is there.</summary>
+    public void Reopen()
+    {
+        if (Kind == DatabaseKind.Sqlite)
+            SqliteConnection.ClearAllPools();
+    }
+
     /// <summary>Without the password.</summary>
     public override string ToString() => _shown;
 

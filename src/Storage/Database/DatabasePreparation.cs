@@ -53,6 +53,8 @@ public static class DatabasePreparation
             await connection.ExecuteAsync("PRAGMA journal_mode = WAL", cancel);
         await using var transaction = await database.BeginExclusiveAsync(connection, cancel);
         await connection.ExecuteAsync(database.Kind == DatabaseKind.Sqlite ? DatabaseTables.Sqlite : DatabaseTables.Postgres, cancel);
+        await connection.ExecuteAsync(
+            database.Kind == DatabaseKind.Sqlite ? DatabaseTables.SqliteTail : DatabaseTables.PostgresTail, cancel);
         await connection.ExecuteAsync(DatabaseTables.Ours, cancel);
         await connection.ExecuteAsync(ObservationStore.TableFor(database.Kind), cancel);
         await connection.ExecuteAsync(

@@ -83,6 +83,37 @@ public static class DatabaseTables
           address VARCHAR(255) NOT NULL PRIMARY KEY, seen BIGINT NOT NULL);
         """;
 
+    /// <summary>What <see cref="SqliteTail"/> and <see cref="PostgresTail"/> say when they refuse an event.</summary>
+    public const string GapRefused = "elastic: the event before this one is not in the journal";
+
+    /// <summary>
+    /// An event goes behind the one before it, or nowhere. A supervisor counts its events itself: where the database was set back to an
+    /// older state meanwhile, the next event would leave a gap that nobody could fill.
+    /// </summary>
+    public const string SqliteTail = $"""
+        CREATE TRIGGER IF NOT EXISTS elastic_journal_tail BEFORE INSERT ON journal
+        WHEN NEW.sequence_number > 1 AND NOT EXISTS (SELECT 1 FROM journal
+          WHERE persistence_id = NEW.persistence_id AND sequence_number = NEW.sequence_number - 1)
+        BEGIN SELECT RAISE(ABORT, '{GapRefused}'); END;
+        """;
+
+    /// <inheritdoc cref="SqliteTail"/>
+    public const string PostgresTail = $"""
+        CREATE OR REPLACE FUNCTION elastic_journal_tail() RETURNS trigger LANGUAGE plpgsql AS $body$
+        BEGIN
+          IF NEW.sequence_number > 1 AND NOT EXISTS (SELECT 1 FROM journal
+            WHERE persistence_id = NEW.persistence_id AND sequence_number = NEW.sequence_number - 1) THEN
+            RAISE EXCEPTION '{GapRefused}';
+          END IF;
+          RETURN NEW;
+        END $body$;
+        DO $body$ BEGIN
+          IF NOT EXISTS (SELECT 1 FROM pg_trigger WHERE tgname = 'elastic_journal_tail' AND tgrelid = 'journal'::regclass) THEN
+            CREATE TRIGGER elastic_journal_tail BEFORE INSERT ON journal FOR EACH ROW EXECUTE FUNCTION elastic_journal_tail();
+          END IF;
+        END $body$;
+        """;
+
     private const string Indexes = """
 
         CREATE INDEX IF NOT EXISTS journal_created_idx ON journal (created);

@@ -4,6 +4,7 @@ using Akka.Actor;
 using Elastic.Actors.Hosting;
 using Elastic.Actors.Nodes;
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Messages.Settings;
 using Elastic.Storage;
 using Elastic.Testing;
@@ -21,16 +22,13 @@ public sealed class TransportSpecs : TemporaryFolder
     public async Task A_seed_and_a_worker_meet_through_their_transports_and_speak_of_each_other_by_endpoints(string host)
     {
         using var deadline = new CancellationTokenSource(Deadline);
-        var control = ControlPlane.Plain with { Settings = "send-buffer-size = 300000b" };
-        ScrambledTransport ofSeed = new(control), ofWorker = new(control);
+        ScrambledTransport ofSeed = new(), ofWorker = new();
         await using var seed = await StartAsync("seed", host, NodeDuty.Seed(), ofSeed);
         await using var worker = await StartAsync("worker", host, NodeDuty.Worker(seed.Endpoint), ofWorker);
-        Assert.Equal(300_000, seed.System.Settings.Config.GetByteSize("akka.remote.dot-netty.tcp.send-buffer-size"));
 
-        // Each keeps a liveness connection to the seed, which is the only data plane that accepts some.
-        while (ofSeed.Accepted < 2 || ofWorker.Opened < 1)
+        // Each keeps a liveness connection to the seed; and the worker has the control plane, which it has opened, too.
+        while (ofSeed.Accepted < 3 || ofWorker.Opened < 2)
             await Task.Delay(20, deadline.Token);
-        Assert.Equal(0, ofWorker.Accepted);
         Assert.All([seed, worker], node =>
             Assert.Equal((host, Endpoint.Parse(node.Endpoint.ToString())), (node.Endpoint.Host, node.Endpoint)));
         var nodes = await seed.Control.Nodes(deadline.Token);
@@ -54,9 +52,9 @@ public sealed class TransportSpecs : TemporaryFolder
             cancel, ("address", other.ToString())), deadline.Token);
 
         var scrambled = new ScrambledTransport();
-        var self = new Endpoint("127.0.0.1", 1).ToAddress(scrambled.Transport);
+        var self = new Endpoint("127.0.0.1", 1).ToAddress();
         var way = await new Contacts([], new SeedRegistry(database), scrambled.Transport).FindAsync(self, 0, deadline.Token);
-        Assert.Equal([other.ToAddress(scrambled.Transport)], way.Members);
+        Assert.Equal([other.ToAddress()], way.Members);
         Assert.Equal(1, scrambled.Opened);
 
         // The certificate of who listens there now is another's, for one: nobody to wait for.
@@ -66,14 +64,75 @@ public sealed class TransportSpecs : TemporaryFolder
     }
 
     [Fact]
-    public void An_address_of_the_cluster_begins_as_the_transport_says()
+    public async Task A_seed_and_a_worker_with_certificates_form_a_cluster_and_a_worker_without_gets_no_further_than_the_handshake()
     {
-        var encrypted = Transport.Plain with { ControlPlane = new ControlPlane("akka.ssl.tcp", "enable-ssl = true") };
-        Assert.Equal("akka.ssl.tcp://elastic@[::1]:4053", new Endpoint("::1", 4053).ToAddress(encrypted).ToString());
+        using var deadline = new CancellationTokenSource(Deadline);
+        using var authority = new TestAuthority(Path.Combine(Folder, "cluster"));
+        using var ofSeed = Credentials.OfNode(authority.Issue("s1", Role.Seed), TimeProvider.System);
+        using var ofWorker = Credentials.OfNode(authority.Issue("w1", Role.Worker), TimeProvider.System);
+        var refused = new TaskCompletionSource<string>();
+        ofSeed.Say = text => refused.TrySetResult(text);
+        await using var seed = await StartAsync("seed", "127.0.0.1", NodeDuty.Seed(), TlsTransport.BetweenNodes(ofSeed));
+        await using var worker = await StartAsync("worker", "127.0.0.1", NodeDuty.Worker(seed.Endpoint), TlsTransport.BetweenNodes(ofWorker));
+        while ((await seed.Control.Nodes(deadline.Token)).Length < 2)
+            await Task.Delay(20, deadline.Token);
+        Assert.StartsWith("mutual TLS as seed s1; the certificate expires on ", (await seed.Control.Cluster(deadline.Token)).Security);
+
+        using var soon = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => StartAsync("stranger", "127.0.0.1", NodeDuty.Worker(seed.Endpoint), Transport.Plain, soon.Token));
+        Assert.StartsWith("refused a connection that showed no certificate of this cluster (from 127.0.0.1:",
+            await refused.Task.WaitAsync(deadline.Token), StringComparison.Ordinal);
+        Assert.Equal(2, (await seed.Control.Nodes(deadline.Token)).Length);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_two_nodes_send_each_other_can_be_read_on_the_wire_only_where_they_have_no_certificates(bool encrypted)
+    {
+        using var deadline = new CancellationTokenSource(Deadline);
+        using var authority = new TestAuthority(Path.Combine(Folder, "cluster"));
+        using var ofSeed = Credentials.OfNode(authority.Issue("s1", Role.Seed), TimeProvider.System);
+        using var ofWorker = Credentials.OfNode(authority.Issue("worker-of-a-secret-place", Role.Worker), TimeProvider.System);
+        RecordedTransport On(Credentials credentials) => new(encrypted ? TlsTransport.BetweenNodes(credentials) : Transport.Plain);
+        var (seedSide, workerSide) = (On(ofSeed), On(ofWorker));
+        await using var seed = await StartAsync("seed", "127.0.0.1", NodeDuty.Seed(), seedSide.Transport);
+        await using var worker = await StartAsync(
+            "worker", "127.0.0.1", NodeDuty.Worker(seed.Endpoint), workerSide.Transport);
+        while ((await seed.Control.Nodes(deadline.Token)).Length < 2)
+            await Task.Delay(20, deadline.Token);
+
+        var id = (await seed.Control.Nodes(deadline.Token)).Single(n => n.Address == worker.Endpoint.ToString()).Node.Value;
+        byte[] sent = [.. seedSide.Sent, .. workerSide.Sent];
+        string[] words = [id, "Elastic.Messages", "akka.tcp://elastic", "POST /liveness"];
+        Assert.All(words, word => Assert.Equal(!encrypted, sent.AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(word)) >= 0));
+    }
+
+    [Fact]
+    public async Task Without_certificates_only_loopback_addresses_are_bound_unless_a_person_says_that_the_network_is_safe()
+    {
+        var open = NodeSettings.Defaults with { Devices = "none", DataDir = Path.Combine(Folder, "open"), Host = "192.0.2.1" };
+        var why = (await Assert.ThrowsAsync<ElasticException>(() => ElasticNode.StartAsync(open, NodeDuty.Seed(), _ => { }))).Message;
+        Assert.StartsWith("node.host = 192.0.2.1 is reached by other machines, and this node has no certificates: ", why);
+        Assert.Contains("--insecure", why);
+        Assert.StartsWith("INSECURE: ", NodeSecurity.Describe(open with { Security = NodeSettings.Insecure }, Transport.Plain));
+        foreach (var host in new[] { "127.0.0.1", "127.3.2.1", "::1", "[::1]", "localhost" })
+            Assert.Equal("no certificates: this node binds the loopback only", NodeSecurity.Describe(open with { Host = host }, Transport.Plain));
+    }
+
+    [Fact]
+    public void An_address_of_the_cluster_is_an_endpoint()
+    {
+        Assert.Equal("akka.tcp://elastic@[::1]:4053", new Endpoint("::1", 4053).ToAddress().ToString());
         Assert.Equal(new Endpoint("::1", 4053), Address.Parse("akka.tcp://elastic@[::1]:4053").ToEndpoint());
     }
 
-    private Task<ElasticNode> StartAsync(string name, string host, NodeDuty duty, ScrambledTransport transport) => ElasticNode.StartAsync(
+    private Task<ElasticNode> StartAsync(string name, string host, NodeDuty duty, ScrambledTransport transport) =>
+        StartAsync(name, host, duty, transport.Transport);
+
+    private Task<ElasticNode> StartAsync(
+        string name, string host, NodeDuty duty, Transport transport, CancellationToken cancel = default) => ElasticNode.StartAsync(
         NodeSettings.Defaults with { Devices = "none", DataDir = Path.Combine(Folder, name), Host = host },
-        duty, _ => { }, NodeFaults.None, transport.Transport, CancellationToken.None);
+        duty, _ => { }, NodeFaults.None, transport, cancel);
 }

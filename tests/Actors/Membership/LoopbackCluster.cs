@@ -42,7 +42,7 @@ internal sealed class LoopbackCluster : IAsyncDisposable
             akka.loggers = ["Akka.Event.DefaultLogger"]
             akka.loglevel = OFF
             akka.cluster.roles = [{{role}}]
-            akka.remote.dot-netty.tcp { hostname = "{{host}}", port = {{port}}, applied-adapters = ["trttl"] }
+            akka.remote.elastic { hostname = "{{host}}", port = {{port}}, applied-adapters = ["trttl"] }
             """)
             .WithFallback(role == "seed" ? MembershipConfig.ForSeed(network, Database) : MembershipConfig.ForWorker(network))
             .WithFallback(ConfigurationFactory.ParseString(await reader.ReadToEndAsync())));

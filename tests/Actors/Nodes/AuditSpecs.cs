@@ -1,8 +1,11 @@
+using Elastic.Actors.Corpora;
 using Elastic.Coordination;
+using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Storage;
+using Elastic.Transfer;
 using Microsoft.Data.Sqlite;
 
 namespace Elastic.Actors.Tests.Nodes;
@@ -27,6 +30,38 @@ public sealed class AuditSpecs : IDisposable
         Assert.True(report.Epochs.Count >= 2);
         Assert.All(report.Epochs.Take(2), e => Assert.Equal(e.Blocks, e.Consumed));
         Assert.Equal(report.Rounds * 4 * 3 * 8, report.Samples);
+    }
+
+    [Fact]
+    public async Task What_was_lost_of_the_corpus_is_fetched_from_a_node_that_has_it_and_the_audit_is_done()
+    {
+        await _tiny.TrainAsync(TinyRun.Settings("a"), "cpu:1");
+        var paths = new DataPaths(Path.Combine(_tiny.Root, "data"));
+        var (id, manifest) = await JournalAudit.CorpusOfAsync(paths.Root, null, new RunName("a"), default);
+        var elsewhere = Path.Combine(_tiny.Root, "elsewhere");
+        Directory.Move(paths.Corpus(id), elsewhere);
+        var locations = new BlobLocations();
+        locations.Add(BuiltCorpus.Open(elsewhere));
+        await using var server = await DataServer.StartAsync(
+            "127.0.0.1", 0, locations, new LivenessConnections(), Transport.Plain, default);
+
+        // All of it.
+        Assert.Contains("--from HOST:PORT", (await Assert.ThrowsAsync<ElasticException>(AuditAsync)).Message, StringComparison.Ordinal);
+        Assert.NotEmpty(await RepairAsync());
+        Assert.Empty((await AuditAsync()).Problems);
+        Assert.Empty(await RepairAsync());
+
+        // Some bytes of a shard.
+        var shard = Directory.EnumerateFiles(paths.FetchedCorpus(id)).First(f => f.Contains("train", StringComparison.Ordinal));
+        var bytes = File.ReadAllBytes(shard);
+        bytes[bytes.Length / 2] ^= 1;
+        File.WriteAllBytes(shard, bytes);
+        Assert.Contains("--from HOST:PORT", (await Assert.ThrowsAsync<ElasticException>(AuditAsync)).Message, StringComparison.Ordinal);
+        Assert.Equal([shard], await RepairAsync());
+        Assert.Empty((await AuditAsync()).Problems);
+
+        Task<IReadOnlyList<string>> RepairAsync() =>
+            CorpusRepair.RunAsync(paths, id, manifest, [server.Endpoint], Transport.Plain, default);
     }
 
     [Theory]
@@ -105,6 +140,28 @@ public sealed class AuditSpecs : IDisposable
 
         Assert.Empty(Complaints(committed.Version));
         Assert.Contains("round 0 came to version", Assert.Single(Complaints(Digest.Of("another"u8))), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_wrong_result_that_was_found_and_replaced_disproves_nothing_and_one_that_counts_does()
+    {
+        await _tiny.TrainAsync(TinyRun.Settings("a"), "cpu:1");
+        var paths = new DataPaths(Path.Combine(_tiny.Root, "data"));
+        var address = DatabaseAddress.Parse(null, paths.Root);
+        var id = (await new RunList(address).ReadAsync(default)).Single().Run;
+        var events = await JournalReader.ReadAsync(address, id, default);
+        var computed = events.OfType<RunEvent.ReplicaComputed>().First();
+        var wrong = computed.Result with { Samples = Digest.Of("others"u8) };
+        IReadOnlyList<string> Complaints(params RunEvent[] instead) => ChainAudit.Check(
+            paths, id, [.. events.SelectMany(e => e == computed ? instead : [e])], [], default).Problems;
+
+        Assert.Empty(Complaints(
+            computed with { Result = wrong },
+            new RunEvent.ReplicaContested(id, wrong, computed.Result, new NodeId("b")),
+            new RunEvent.ReplicaSettled(id, computed.Result, new NodeId("c"))));
+        Assert.Contains(
+            "round 0, replica 0: the journal's digest of the samples",
+            Complaints(computed with { Result = wrong })[0], StringComparison.Ordinal);
     }
 
     [Fact]

@@ -40,6 +40,59 @@ public sealed class RunSupervisorSpecs : IDisposable
         Assert.Equal(passed, Ask("SELECT COUNT(*) FROM journal WHERE manifest = 'round-committed'"));
     }
 
+    // In place, as a server of PostgreSQL does it that is set back; or by another file in the journal's place.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_journal_that_is_set_back_while_the_run_works_is_noticed_and_the_run_comes_to_the_same_bits(bool inPlace)
+    {
+        var settings = TinyRun.Settings("a", replicas: 2, rounds: 40, innerSteps: 20);
+        var (path, copy) = (Path.Combine(_tiny.Root, "data", "journal.db"), Path.Combine(_tiny.Root, "copy.db"));
+        var straight = await _tiny.TrainAsync(settings, "cpu:2", "straight");
+        var (kept, isSetBack) = (0L, false);
+        var view = await _tiny.TrainAsync(settings, "cpu:1", stop: v =>
+        {
+            if (v.Round >= 2 && kept == 0)
+            {
+                kept = Ask("SELECT MAX(ordering) FROM journal");
+                Do($"VACUUM INTO '{copy}'");
+            }
+
+            if (v.Round >= 4 && !isSetBack)
+            {
+                isSetBack = true;
+                if (inPlace)
+                    Do($"DELETE FROM journal WHERE ordering > {kept}");
+                else
+                    Replace(path, copy);
+            }
+
+            return false;
+        });
+        Assert.Contains("was replaced by an older copy while this seed ran", view.Failure, StringComparison.Ordinal);
+        Assert.InRange(view.Round, 4, 39);
+
+        var resumed = await _tiny.TrainAsync(settings, "cpu:2");
+        Assert.Equal((RunPhase.Finished, straight.Fingerprint), (resumed.Phase, resumed.Fingerprint));
+        Assert.Equal(0L, Ask("SELECT MAX(sequence_number) - COUNT(*) FROM journal"));
+    }
+
+    private static void Replace(string path, string copy)
+    {
+        File.Delete($"{path}-wal");
+        File.Delete($"{path}-shm");
+        File.Move(copy, path, overwrite: true);
+    }
+
+    private void Do(string sql)
+    {
+        using var connection = new SqliteConnection($"Data Source={Path.Combine(_tiny.Root, "data", "journal.db")}");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
     private long Ask(string sql)
     {
         using var connection = new SqliteConnection($"Data Source={Path.Combine(_tiny.Root, "data", "journal.db")}");

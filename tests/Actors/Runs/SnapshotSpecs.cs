@@ -94,7 +94,7 @@ public sealed class SnapshotSpecs(ITestOutputHelper output) : IDisposable
         await using var observations = new Observations(new ObservationStore(database));
         var context = new SupervisorContext(
             new CoordinatorSettings(GoesOn: true, TimeSpan.FromMinutes(1)), new CommitFence(database), observations);
-        var system = ActorSystem.Create("snapshots", ConfigurationFactory.ParseString("akka.remote.dot-netty.tcp.port = 0")
+        var system = ActorSystem.Create("snapshots", ConfigurationFactory.ParseString("akka.remote.elastic.port = 0")
             .WithFallback(database.JournalSettings()).WithFallback(AkkaSettings.ForDevices(paths)));
         try
         {

@@ -49,7 +49,7 @@ public sealed class UnsendableMessageSpecs : IAsyncLifetime
         using var stream = typeof(ElasticSerializer).Assembly.GetManifestResourceStream("hocon/akka.conf")!;
         using var reader = new StreamReader(stream);
         var own = ConfigurationFactory.ParseString("""
-            akka { actor.provider = remote, loglevel = OFF, loggers = [], remote.dot-netty.tcp { hostname = "127.0.0.1", port = 0 } }
+            akka { actor.provider = remote, loglevel = OFF, loggers = [], remote.elastic { hostname = "127.0.0.1", port = 0 } }
             """);
         return ActorSystem.Create("sizes", own.WithFallback(ConfigurationFactory.ParseString(reader.ReadToEnd())));
     }

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text;
 using Elastic.Foundation;
@@ -22,6 +23,29 @@ public sealed class SourceFaultsTests : IDisposable
         Assert.Equal(["a.txt"], found.Files.Select(f => f.Name));
         Assert.Equal("not read: 3 .cs, 1 .1, 1 .bin, 1 .csv, 1 without an ending, " +
             "1 linked folder (name what one leads to as a source of its own)", found.PassedOver.ToString());
+    }
+
+    [Fact]
+    public void A_disk_that_fails_in_the_middle_of_a_file_is_an_error_that_names_the_file()
+    {
+        var file = new SourceFile("/data/disk.txt", "disk.txt", DocumentFormat.Text);
+        using var guarded = file.Guarded(new FailingStream(Encoding.UTF8.GetBytes(new string('x', 1000))));
+        using var reader = CountingUtf8.Open(guarded, file, new ReadStatistics());
+        Refusal.Says(
+            "corpus file /data/disk.txt cannot be read (Input/output error): mend that, or leave it out", () => reader.ReadToEnd());
+    }
+
+    [Fact]
+    public void What_a_disk_did_not_read_is_no_damage_of_compressed_text()
+    {
+        var file = new SourceFile("/data/disk.jsonl.gz", "disk.jsonl.gz", DocumentFormat.JsonLinesGzip);
+        using var packed = new MemoryStream();
+        using (var gzip = new GZipStream(packed, CompressionLevel.NoCompression, leaveOpen: true))
+            gzip.Write(new byte[100_000]);
+        using var unpacked = new GzipFile(file.Guarded(new FailingStream(packed.ToArray().AsSpan(0, 50_000).ToArray())));
+        Refusal.Says(
+            "corpus file /data/disk.jsonl.gz cannot be read",
+            () => unpacked.ReadAtLeast(new byte[200_000], 200_000, throwOnEndOfStream: false));
     }
 
     [Fact]
@@ -170,4 +194,11 @@ public sealed class SourceFaultsTests : IDisposable
         Include = include.Length > 0 ? [include] : [],
         Exclude = exclude.Length > 0 ? [exclude] : [],
     });
+
+    // Gives these bytes, and fails where the rest would follow.
+    private sealed class FailingStream(byte[] bytes) : MemoryStream(bytes)
+    {
+        public override int Read(Span<byte> buffer) =>
+            base.Read(buffer) is var read and > 0 ? read : throw new EndOfStreamException("Input/output error");
+    }
 }

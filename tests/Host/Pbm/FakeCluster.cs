@@ -24,7 +24,7 @@ internal sealed class FakeCluster
 
     public NodeView[] Nodes { get; set; } = [];
 
-    public ClusterMembers Cluster { get; set; } = new([], null, null);
+    public ClusterMembers Cluster { get; set; } = new([], null, null, "loopback only");
 
     /// <summary>Said while a run starts.</summary>
     public string[] Progress { get; set; } = [];

@@ -45,6 +45,28 @@ public sealed class LineTests
     }
 
     [Fact]
+    public void A_watch_says_what_a_run_waits_for_that_does_not_go_on_for_some_seconds()
+    {
+        var time = new HandClock();
+        var watch = new RunWatchLines(time);
+        var waits = FakeCluster.Tiny with { WaitsFor = "bytes of replica 1: 3.0 of 12.0 MiB are on 10.0.0.6:4053" };
+        Assert.DoesNotContain(watch.Of(waits), IsWait);
+        time.Advance(TimeSpan.FromSeconds(4));
+        Assert.DoesNotContain(watch.Of(waits), IsWait);
+        time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Contains(watch.Of(waits), IsWait);
+        Assert.DoesNotContain(watch.Of(waits), IsWait);
+        time.Advance(TimeSpan.FromSeconds(5));
+        Assert.Contains(watch.Of(waits), IsWait);
+
+        time.Advance(TimeSpan.FromSeconds(5));
+        Assert.DoesNotContain(watch.Of(FakeCluster.Tiny), IsWait);
+        Assert.DoesNotContain(watch.Of(waits), IsWait);
+
+        static bool IsWait(PbmLine line) => line.Text == "waits for bytes of replica 1: 3.0 of 12.0 MiB are on 10.0.0.6:4053";
+    }
+
+    [Fact]
     public void A_table_never_leaves_a_hundred_columns()
     {
         string[][] rows = [[new string('a', 64), new string('b', 300), "c", new string('d', 200), "1"], ["x", "", "", "", "1000000"]];

@@ -127,13 +127,26 @@ public sealed class BlobStoreTests : TemporaryFolder
     public void A_collection_keeps_what_is_kept_and_what_was_written_for_its_round_or_a_later_one()
     {
         var (kept, old) = (_blobs.Put([1]), _blobs.Put([2, 2]));
-        Assert.Equal(0, _blobs.Collect(new HashSet<Digest>(), 0));       // both are of round 0, of which nothing is committed yet
+        Assert.Equal(0, _blobs.Collect(new HashSet<Digest>(), 0).FreedBytes);   // both are of round 0, which is not committed
         _blobs.Begin(1);
         var fresh = _blobs.Put([3]);
-        Assert.Equal(2, _blobs.Collect(new HashSet<Digest> { kept }, 1));
+        Assert.Equal(2, _blobs.Collect(new HashSet<Digest> { kept }, 1).FreedBytes);
         Assert.Equal((true, false, true), (_blobs.Has(kept), _blobs.Has(old), _blobs.Has(fresh)));
-        Assert.Equal(1, _blobs.Collect(new HashSet<Digest> { kept }, 2));
+        Assert.Equal(1, _blobs.Collect(new HashSet<Digest> { kept }, 2).FreedBytes);
         Assert.False(_blobs.Has(fresh));
+    }
+
+    [Fact]
+    public void What_was_written_for_the_rounds_that_a_run_has_gone_back_behind_is_collected_at_once()
+    {
+        _blobs.Begin(50);
+        var given = _blobs.Put([1]);
+        _blobs.Begin(40);                                                // the run has rolled back
+        var fresh = _blobs.Put([2]);
+        Assert.Equal(1, _blobs.Collect(new HashSet<Digest>(), 40));
+        Assert.Equal((false, true), (_blobs.Has(given), _blobs.Has(fresh)));
+        _blobs.Begin(41);
+        Assert.Equal(1, _blobs.Collect(new HashSet<Digest>(), 41));
     }
 
     [Fact]
@@ -153,7 +166,7 @@ public sealed class BlobStoreTests : TemporaryFolder
         var digest = _blobs.Put(Bytes);
         _blobs.Begin(1);
         _blobs.Put(Bytes);
-        Assert.Equal(0, _blobs.Collect(new HashSet<Digest>(), 1));
+        Assert.Equal(0, _blobs.Collect(new HashSet<Digest>(), 1).FreedBytes);
         Assert.True(_blobs.IsIntact(digest));
     }
 
@@ -162,7 +175,7 @@ public sealed class BlobStoreTests : TemporaryFolder
     {
         var (kept, left) = (_blobs.Put([1]), _blobs.Put([2]));
         var other = new BlobStore(Folder);
-        Assert.Equal(1, other.Collect(new HashSet<Digest> { kept }, 0));
+        Assert.Equal(1, other.Collect(new HashSet<Digest> { kept }, 0).FreedBytes);
         Assert.Equal((true, false), (other.Has(kept), other.Has(left)));
     }
 
@@ -180,7 +193,7 @@ public sealed class BlobStoreTests : TemporaryFolder
     {
         var digest = _blobs.Put(Bytes);
         _blobs.Begin(1);
-        Assert.Equal(0, _blobs.Collect(Interrupted(digest, () => _blobs.Put(Bytes)), 1));
+        Assert.Equal(0, _blobs.Collect(Interrupted(digest, () => _blobs.Put(Bytes)), 1).FreedBytes);
         Assert.True(_blobs.IsIntact(digest));
     }
 

@@ -109,10 +109,29 @@ public sealed class VectorStoreTests : TemporaryFolder
 
         var freed = _blobs.Retain([kept, Digest.Of("a set that another node has"u8)], 1);
         Assert.Equal(
-            Small.Length * 4 + new VectorSet(new Dictionary<string, VectorManifest> { ["parameters"] = other }).ToBytes().Length, freed);
+            Small.Length * 4 + new VectorSet(new Dictionary<string, VectorManifest> { ["parameters"] = other }).ToBytes().Length,
+            freed.FreedBytes);
+        Assert.Empty(freed.Problems);
         Assert.True(_blobs.IsWhole(kept));
         Assert.False(_blobs.Has(old) || _blobs.Has(other.Chunks[0]));
         Assert.NotEqual(manifest.Chunks[0], other.Chunks[0]);
+    }
+
+    [Fact]
+    public void A_damaged_set_does_not_end_the_retention_of_the_others()
+    {
+        using var vectors = Filled(Small);
+        var kept = Put(vectors, out _);
+        vectors.Floats(VectorSet.Parameters, 0, 1)[0] = 41;
+        var damaged = Put(vectors, out _);
+        File.AppendAllText(_blobs.PathOf(damaged), "x");
+        vectors.Floats(VectorSet.Parameters, 0, 1)[0] = 42;
+        var old = Put(vectors, out _);
+
+        var freed = _blobs.Retain([damaged, kept], 1);
+        Assert.Contains($"the vector set {damaged.Short} is not kept", Assert.Single(freed.Problems), StringComparison.Ordinal);
+        Assert.True(_blobs.IsWhole(kept));
+        Assert.False(_blobs.Has(old) || _blobs.Has(damaged));
     }
 
     [Fact]

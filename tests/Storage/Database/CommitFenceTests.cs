@@ -1,5 +1,6 @@
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Runs;
 using Elastic.Testing;
 
 namespace Elastic.Storage.Tests;
@@ -92,6 +93,47 @@ public sealed class CommitFenceTests(Databases databases)
             Assert.True(await fence.CommitAsync(Run, current, round, Version(2), default));
         }
     }
+
+    [Theory, MemberData(nameof(Kinds))]
+    public async Task An_event_of_which_the_one_before_is_not_there_any_more_is_refused(DatabaseKind kind)
+    {
+        var database = await databases.NewAsync(kind);
+        var fence = new CommitFence(database);
+        await JournalTable.WriteAsync(database, Run, [Event, Event, Event]);
+        Assert.True(await fence.HoldsAsync(Run, 3, default));
+        await JournalTable.ChangeAsync(database, "DELETE FROM journal WHERE sequence_number = 3");
+        Assert.False(await fence.HoldsAsync(Run, 3, default));
+        Assert.True(await fence.HoldsAsync(Run, 2, default));
+
+        var refused = await Assert.ThrowsAnyAsync<System.Data.Common.DbException>(
+            () => JournalTable.WriteAsync(database, Run, [Event], after: 3));
+        Assert.Contains(DatabaseTables.GapRefused, refused.Message, StringComparison.Ordinal);
+        await JournalTable.WriteAsync(database, Run, [Event], after: 2);
+    }
+
+    [Fact]
+    public async Task A_file_that_took_the_place_of_the_open_one_is_noticed_and_used_from_then_on()
+    {
+        var database = await databases.NewAsync(DatabaseKind.Sqlite);
+        var fence = new CommitFence(database);
+        var path = new Microsoft.Data.Sqlite.SqliteConnectionStringBuilder(database.ConnectionString).DataSource;
+        await JournalTable.WriteAsync(database, Run, [Event]);
+        await database.CallAsync(TimeSpan.FromSeconds(30), (c, cancel) => c.ExecuteAsync($"VACUUM INTO '{path}.copy'", cancel), default);
+        await JournalTable.WriteAsync(database, Run, [Event], after: 1);
+        File.Delete($"{path}-wal");
+        File.Delete($"{path}-shm");
+        File.Move($"{path}.copy", path, overwrite: true);
+
+        Assert.Equal(2L, await CountAsync());                                    // the connection that is open has the file that is gone
+        Assert.False(await fence.HoldsAsync(Run, 2, default));
+        Assert.Equal(1L, await CountAsync());
+        Assert.True(await fence.HoldsAsync(Run, 1, default));
+
+        Task<object?> CountAsync() => database.CallAsync(
+            TimeSpan.FromSeconds(30), (c, cancel) => c.ScalarAsync("SELECT COUNT(*) FROM journal", cancel), default);
+    }
+
+    private static RunEvent Event => new RunEvent.CorpusPublished(Run, Version(0));
 
     private static Digest Version(int n) => Digest.Of([(byte)n]);
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Elastic.Foundation.Certificates;
 using Elastic.Pbm;
 
 namespace Elastic.Testing;
@@ -12,6 +13,9 @@ public class ElasticCluster(string folder, Wait wait) : IAsyncDisposable
 {
     private readonly List<ClusterNode> _nodes = [];
     private readonly Interruption _interruption = new();
+
+    /// <summary>Issues the certificates of the nodes that are added from now on; null for a cluster without.</summary>
+    public TestAuthority? Certificates { get; private set; }
 
     /// <summary>Where the seeds' journal is, as for <c>--database</c>; null for the first seed's data directory.</summary>
     public string? Database { get; set; }
@@ -54,12 +58,19 @@ public class ElasticCluster(string folder, Wait wait) : IAsyncDisposable
     public Task JoinedAsync(params IReadOnlyList<ClusterNode> nodes) =>
         UntilAsync($"{string.Join(", ", nodes.Select(n => n.Name))} joined", () => nodes.All(n => n.HasJoined()));
 
+    /// <summary>From now on every node has a certificate, and so has pbm.</summary>
+    public void UseCertificates()
+    {
+        Certificates = new TestAuthority(Path.Combine(folder, "authority"));
+        AdminCertificates = Certificates.Issue("ann", Role.Admin).Folder;
+    }
+
     /// <summary>Runs <c>pbm</c> against the first seed that is up.</summary>
     public async Task<(int Code, string Output, string Error)> PbmAsync(params string[] words)
     {
         using StringWriter output = new(), error = new();
         var code = await PbmCommandLine.RunAsync(
-            words, Seeds.First(s => s.IsUp).PbmEndpoint,
+            [.. PbmCertificates, .. words], Seeds.First(s => s.IsUp).PbmEndpoint,
             new PbmConsole(TextReader.Null, output, error, IsInteractive: false), _interruption);
         return (code, output.ToString(), error.ToString());
     }
@@ -73,6 +84,11 @@ public class ElasticCluster(string folder, Wait wait) : IAsyncDisposable
             ? [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement)]
             : null;
     }
+
+    /// <summary>The option that names pbm's certificates, where the cluster has some.</summary>
+    protected IEnumerable<string> PbmCertificates => AdminCertificates is { } own ? ["--certs", own] : [];
+
+    private string? AdminCertificates { get; set; }
 
     /// <summary>Starts a run, as a person does.</summary>
     /// <param name="settings">"key=value", on top of the configuration.</param>
@@ -111,13 +127,19 @@ public class ElasticCluster(string folder, Wait wait) : IAsyncDisposable
         foreach (var node in Nodes)
             node.Dispose();
         _interruption.Dispose();
+        Certificates?.Dispose();
         GC.SuppressFinalize(this);
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>Gives a node a new certificate, where the cluster has some.</summary>
+    public void Renew(ClusterNode node) => Certificates?.Issue(
+        node.Name, node.IsSeed ? Role.Seed : Role.Worker, folder: Path.Combine(node.DataDir, CertificateFiles.InDataDirectory));
+
     private ClusterNode Add(string name, string role, Launch? launch, IReadOnlyList<string> arguments, string port)
     {
         var node = new ClusterNode(name, role, Path.Combine(folder, name), port, launch ?? Launch.Elastic, arguments);
+        Renew(node);
         lock (_nodes)
             _nodes.Add(node);
         return node;

@@ -9,15 +9,17 @@ public sealed class WatchedRun : IAsyncDisposable
 {
     private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(200);
     private readonly Func<string?> _seed;
+    private readonly Func<IEnumerable<string>> _options;
     private readonly CancellationTokenSource _ended = new();
     private readonly Lines _lines;
     private readonly Interruption _interruption = new();
     private readonly Task _watching;
 
     /// <param name="seed">Where a seed answers pbm; null while there is none.</param>
-    public WatchedRun(Func<string?> seed)
+    /// <param name="options">Of pbm.</param>
+    public WatchedRun(Func<string?> seed, Func<IEnumerable<string>> options)
     {
-        _seed = seed;
+        (_seed, _options) = (seed, options);
         _lines = new Lines(line =>
         {
             // An error has no run in it.
@@ -51,7 +53,7 @@ public sealed class WatchedRun : IAsyncDisposable
         {
             if (_seed() is { } seed)
             {
-                var watching = PbmCommandLine.RunAsync(["run", "watch", "--json"], seed,
+                var watching = PbmCommandLine.RunAsync([.. _options(), "run", "watch", "--json"], seed,
                     new PbmConsole(TextReader.Null, _lines, TextWriter.Null, IsInteractive: false), _interruption);
                 // A watch waits for its seed to come back; where that is gone, the next one is watched.
                 while (await Task.WhenAny(watching, Task.Delay(Again)) != watching)

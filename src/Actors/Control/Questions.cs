@@ -1,0 +1,40 @@
+using Akka.Actor;
+using Elastic.Foundation;
+using Elastic.Messages;
+
+namespace Elastic.Actors.Control;
+
+/// <summary>
+/// Asks the supervisors, and asks again while no answer comes: one that moves to another seed, or ends because its database did not answer
+/// in time, takes a question with it. Asking twice is safe.
+/// </summary>
+/// <param name="runs">The reference to the supervisors' singleton; null while this process is in no cluster.</param>
+/// <param name="patience">How long to wait for an answer before the question is repeated.</param>
+internal sealed class Questions(Func<IActorRef?> runs, TimeSpan patience)
+{
+    /// <param name="question">Its parts, in order; the last one is answered.</param>
+    /// <exception cref="UnavailableException">Nobody answers within <paramref name="deadline"/>.</exception>
+    public async Task<T> AskAsync<T>(IReadOnlyList<IWireMessage> question, TimeSpan deadline, CancellationToken cancel)
+    {
+        for (var left = deadline; ; left -= patience)
+        {
+            var asked = runs() ?? throw new UnavailableException("this process is just joining the cluster again: try again in a moment");
+            foreach (var part in question.SkipLast(1))
+                asked.Tell(part);
+            try
+            {
+                return await asked.Ask<T>(question[^1], left < patience ? left : patience, cancel);
+            }
+            catch (AskTimeoutException) when (left > patience)
+            {
+                // The next attempt may reach another supervisor.
+            }
+            catch (AskTimeoutException e)
+            {
+                throw new UnavailableException($"the supervisor did not answer within {deadline.TotalSeconds} s: " +
+                                               "it may be moving to another seed, or its database may be slow or down; " +
+                                               "log.txt in the data directory has the details", e);
+            }
+        }
+    }
+}

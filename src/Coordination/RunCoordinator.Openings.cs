@@ -1,0 +1,79 @@
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Work;
+
+namespace Elastic.Coordination;
+
+// How the coordinator tells nodes what the run is, and asks them what they store.
+public sealed partial class RunCoordinator
+{
+    // What a node is asked before all parts of OpenRun have reached it, it answers by saying that the run is not open there. Were each such
+    // answer to bring all of it again, messages would multiply.
+    private static readonly TimeSpan BetweenOpenings = TimeSpan.FromSeconds(1);
+
+    private void OpenNodes()
+    {
+        foreach (var node in View.Nodes.Keys.Where(n => !_health.IsUnhealthy(n) && !_opened.Contains(n)))
+            if (!_openedAt.TryGetValue(node, out var before) || _now - before >= BetweenOpenings)
+                Open(node);
+    }
+
+    // All nodes are told anew what the run is.
+    private void OpenAgain()
+    {
+        _opened.Clear();
+        _openedAt.Clear();
+    }
+
+    private void Open(NodeId node)
+    {
+        _opened.Add(node);
+        _openedAt[node] = _now;
+        _inventory.Forget(node);
+        var number = new OrderId(_term ?? 0, ++_orders);
+        foreach (var (text, part) in Part.Cut(Run.Settings!, settings.MostDigests * CharactersForADigest))
+            Send(node, new NodeCommand.OpenRun(id)
+            {
+                Number = number,
+                Settings = text,
+                Corpus = Run.Corpus!.Value,
+                Manifest = Run.Manifest,
+                Sources = Seeds(node),
+                Part = part,
+            });
+        AskWhatIsWhole(node, thorough: false);
+        if (_health.Of(node) is { } report && WorkerHealth.Unfit(Run, report) is { } why)
+            Send(node, new NodeCommand.Exclude(id, why));
+        if (Run.IsPaused)
+            Send(node, new NodeCommand.StopRun(id));
+    }
+
+    private void AskWhatIsWhole(NodeId node, bool thorough)
+    {
+        foreach (var survey in _inventory.Ask(Run, node, new OrderId(_term ?? 0, ++_orders), _now))
+            Send(node, survey with { Thorough = thorough });
+    }
+
+    // A node that could not open the run is asked again after a rest; a node that never got OpenRun, because the message was lost, soon.
+    private void Unopened(NodeReport.RunUnopened report)
+    {
+        _opened.Remove(report.Node);
+        if (report.Why is null)
+            return;                                                    // it is still awaited: what it stores is not known
+        _inventory.Forget(report.Node);
+        _outputs.Add(new RunOutput.Notice($"{Names([report.Node])} cannot open the run: {report.Why}"));
+        if (View.Nodes.Keys.All(n => n == report.Node || !IsOfUse(n)) && !settings.GoesOn)
+            Fail(report.Why);
+        else
+            Rest(report.Node, report.Why);
+    }
+
+    private void SurveyAgain()
+    {
+        View = View.Forget([]) with { Surveyed = false };
+        _inventory.Begin(_now);
+        // Thorough: a set that one node believes to be intact may be the one that another node found damaged.
+        foreach (var node in _opened)
+            AskWhatIsWhole(node, thorough: true);
+    }
+}

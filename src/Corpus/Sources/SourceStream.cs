@@ -1,0 +1,57 @@
+using Elastic.Foundation;
+
+namespace Elastic.Corpus;
+
+/// <summary>
+/// The bytes of a source file. What the disk does not give is an error that names the file: the readers take every other exception for
+/// damage of the text, of which a little may be left out, and a corpus that lacks what a disk did not read would be another corpus.
+/// </summary>
+/// <param name="inner">Disposed of with this stream.</param>
+/// <param name="unreadable">Makes the error.</param>
+internal sealed class SourceStream(Stream inner, Func<Exception, ElasticException> unreadable) : Stream
+{
+    public override bool CanRead => true;
+
+    public override bool CanSeek => inner.CanSeek;
+
+    public override bool CanWrite => false;
+
+    public override long Length => inner.Length;
+
+    public override long Position
+    {
+        get => inner.Position;
+        set => inner.Position = value;
+    }
+
+    public override int Read(Span<byte> buffer)
+    {
+        try
+        {
+            return inner.Read(buffer);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw unreadable(e);
+        }
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+    public override long Seek(long offset, SeekOrigin origin) => inner.Seek(offset, origin);
+
+    public override void Flush()
+    {
+    }
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            inner.Dispose();
+        base.Dispose(disposing);
+    }
+}

@@ -1,0 +1,92 @@
+using Elastic.Coordination;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
+
+namespace Elastic.Simulation;
+
+/// <summary>
+/// Counts how often simulated runs came to each situation that is rare. A situation that no run comes to is one that the simulation says
+/// nothing about.
+/// </summary>
+public sealed class Reached
+{
+    private static readonly (string Name, Func<Taken, int> Count)[] Situations =
+    [
+        ("a dispute was settled", s => s.Stored<RunEvent.ReplicaSettled>().Count()),
+        ("a node came into quarantine", s => s.Stored<RunEvent.NodeQuarantined>().Count()),
+        ("a node was outvoted over a sum", s => s.Stored<RunEvent.NodeQuarantined>().Count(e => IsAbout(e, AverageWork.Kind))),
+        ("a node was outvoted over version 0", s => s.Stored<RunEvent.NodeQuarantined>().Count(e => IsAbout(e, InitializeWork.Kind))),
+        ("a node was outvoted over a score", s => s.Stored<RunEvent.NodeQuarantined>().Count(e => IsAbout(e, EvaluateWork.Kind))),
+        ("a node in quarantine served a source", s => s.Orders().Any(o => s.Before.Quarantined.Keys.Any(n =>
+            o.Sources.Contains(VirtualNode.EndpointOf(n)))) ? 1 : 0),
+        ("a run rolled back", s => s.Stored<RunEvent.RolledBack>().Count()),
+        ("results were lost", s => s.Stored<RunEvent.WorkLost>().Count(e => e.Replicas.Length > 0)),
+        ("a hand-over was stored", s => s.Stored<RunEvent.ReplicaHandedOver>().Count()),
+        ("a hand-over was not taken", s => s.Input is RunInput.Answered { Result.Outcome: HandedOver }
+            && !s.Stored<RunEvent.ReplicaHandedOver>().Any() ? 1 : 0),
+        ("a result follows from a hand-over", s => s.Stored<RunEvent.ReplicaComputed>().Count(e => e.ResumedFrom is not null)),
+        ("a result that follows from a hand-over was contested", s => s.Stored<RunEvent.ReplicaContested>()
+            .Count(e => s.Before.QuorumOf(e.Other.Replica).Votes.Any(v => v.ResumedFrom is not null))),
+        ("an answer started from another version", s =>
+            s.Input is RunInput.Answered { Result: var r } && r.From != s.Before.Version ? 1 : 0),
+        ("an answer was dropped", s => s.Outputs.OfType<RunOutput.Dropped>().Count()),
+        ("bytes went by way of a seed", s => s.View.Relays ? s.Orders().Count(o => o.Content is Copy) : 0),
+        ("a node that makes no progress was put to rest", s => s.Sent<NodeCommand.Exclude>()
+            .Count(e => e.Why.Contains("makes no progress", StringComparison.Ordinal))),
+        ("a slow replica got a second runner", s => s.Orders().Count(o => o.Content is Compute c
+            && s.Before.QuorumOf(c.Replica).Votes.IsEmpty && s.View.RunnersOf(o.Key).Count() > 1)),
+        ("a message came in parts", s => s.Sent<object>().Count(m => PartOf(m) is { Of: > 1 })),
+        ("the fence refused a commit", s => s.Input is RunInput.Fenced { Passed: false } ? 1 : 0),
+        ("a commit was not due any more when the fence had passed it", s => s.Input is RunInput.Fenced { Passed: true }
+            && !s.Stored<RunEvent.RoundCommitted>().Any() ? 1 : 0),
+        ("a database in an older state was noticed", s => s.Outputs.OfType<RunOutput.Notice>()
+            .Count(n => n.Text.Contains("the database is an older copy", StringComparison.Ordinal))),
+        ("nodes were surveyed again", s => s.Sent<NodeCommand.Survey>().Count(c => c.Thorough)),
+        ("a leaving node was released", s => s.Sent<NodeCommand.Release>().Count()),
+    ];
+
+    private readonly int[] _counts = new int[Situations.Length];
+
+    /// <summary>Each situation, and how often it was reached.</summary>
+    public IEnumerable<(string Situation, int Times)> Counts => Situations.Select((s, i) => (s.Name, _counts[i]));
+
+    /// <summary>Adds what another run has reached.</summary>
+    public void Add(Reached other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        for (var i = 0; i < _counts.Length; i++)
+            _counts[i] += other._counts[i];
+    }
+
+    /// <summary>Notes one input of a supervisor, and what followed from it.</summary>
+    internal void Note(Taken step)
+    {
+        if (step.Outputs.Count == 0 && step.Input is not (RunInput.Answered or RunInput.Fenced))
+            return;
+        for (var i = 0; i < _counts.Length; i++)
+            _counts[i] += Situations[i].Count(step);
+    }
+
+    private static Part? PartOf(object message) => message switch
+    {
+        WorkOrder m => m.Part,
+        NodeCommand.OpenRun m => m.Part,
+        NodeCommand.Survey m => m.Part,
+        NodeCommand.Retain m => m.Part,
+        _ => null,
+    };
+
+    private static bool IsAbout(RunEvent.NodeQuarantined e, WorkKind kind) =>
+        e.Why.Contains($" computed the {kind.Name} of ", StringComparison.Ordinal);
+
+    /// <summary>An input of a supervisor, and what followed from it.</summary>
+    internal sealed record Taken(RunInput Input, IReadOnlyList<RunOutput> Outputs, RunState Before, ClusterView View)
+    {
+        public IEnumerable<T> Stored<T>() where T : RunEvent => Outputs.OfType<RunOutput.Store>().SelectMany(s => s.Events).OfType<T>();
+
+        public IEnumerable<T> Sent<T>() => Outputs.OfType<RunOutput.Send>().Select(s => s.Message).OfType<T>();
+
+        public IEnumerable<WorkOrder> Orders() => Sent<WorkOrder>();
+    }
+}

@@ -1,0 +1,53 @@
+using Akka.Actor;
+using Elastic.Actors.Control;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Actors.Tests.Runs;
+
+public sealed class QuestionsSpecs : IDisposable
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
+    private readonly ActorSystem _system = ActorSystem.Create("questions");
+
+    public void Dispose() => _system.Dispose();
+
+    // As where a supervisor moves to another seed, which knows of no part of the question.
+    [Fact]
+    public async Task A_question_that_was_lost_is_asked_again_with_all_its_parts()
+    {
+        Assert.Equal(4, await Of(lost: 2).AskAsync<int>([Part, Part], Deadline, default));
+    }
+
+    [Fact]
+    public async Task Where_nobody_answers_that_is_said_in_the_end()
+    {
+        var e = await Assert.ThrowsAsync<UnavailableException>(
+            () => Of(lost: 1000).AskAsync<int>([Part], TimeSpan.FromSeconds(0.5), default));
+        Assert.Contains("the supervisor did not answer within 0.5 s", e.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<UnavailableException>(
+            () => new Questions(() => null, TimeSpan.FromSeconds(0.2)).AskAsync<int>([Part], Deadline, default));
+    }
+
+    private static IWireMessage Part => new RunsQuery.Nodes();
+
+    private Questions Of(int lost)
+    {
+        var asked = _system.ActorOf(Props.Create(() => new Loser(lost)));
+        return new Questions(() => asked, TimeSpan.FromSeconds(0.2));
+    }
+
+    // Loses the first messages, and answers to each later one with its number.
+    private sealed class Loser : ReceiveActor
+    {
+        private int _received;
+
+        public Loser(int lost) => ReceiveAny(_ =>
+        {
+            if (++_received > lost)
+                Sender.Tell(_received);
+        });
+    }
+}

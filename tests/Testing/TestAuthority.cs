@@ -1,0 +1,44 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Elastic.Foundation.Certificates;
+
+namespace Elastic.Testing;
+
+/// <summary>The authority of a test's cluster, and folders of certificates that it has issued.</summary>
+public sealed class TestAuthority : IDisposable
+{
+    private readonly string _folder;
+    private readonly CertificateAuthority _authority;
+    private Revocations _revocations = Revocations.None;
+
+    public TestAuthority(string folder)
+    {
+        _folder = folder;
+        _authority = CertificateAuthority.Create(new CertificateFiles(folder), DateTimeOffset.UtcNow);
+    }
+
+    /// <summary>Issues a certificate, over one that is there.</summary>
+    /// <param name="folder">Null for one of the authority's own.</param>
+    public CertificateFiles Issue(
+        string name, Role role, DateTimeOffset? at = null, TimeSpan? validity = null, string? folder = null)
+    {
+        var files = new CertificateFiles(folder ?? Path.Combine(_folder, name));
+        Directory.CreateDirectory(files.Folder);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        CertificateFiles.WritePublic(files.Authority, _authority.CertificatePem);
+        CertificateFiles.WriteSecret(files.Key, key.ExportPkcs8PrivateKeyPem());
+        CertificateFiles.WritePublic(files.Certificate, _authority.Issue(
+            new PublicKey(key), new Identity(name, role), at ?? DateTimeOffset.UtcNow, validity ?? CertificateAuthority.Validity));
+        return files;
+    }
+
+    /// <summary>The signed list with one more certificate.</summary>
+    public string Revoke(CertificateFiles holder)
+    {
+        using var certificate = X509Certificate2.CreateFromPem(File.ReadAllText(holder.Certificate));
+        _revocations = _revocations.With(certificate.SerialNumber, Path.GetFileName(holder.Folder));
+        return _revocations.Signed(_authority);
+    }
+
+    public void Dispose() => _authority.Dispose();
+}
