@@ -34,7 +34,7 @@ internal sealed class Contacts(
     private static readonly TimeSpan WithoutDatabase = TimeSpan.FromSeconds(30);
 
     // Seeds seen in the cluster: where the person named one of three, this list adds the other two. Several threads use it, hence the lock.
-    private readonly HashSet<Address> _seen = [.. remembered?.Read().Select(seed => seed.ToAddress(transport)) ?? []];
+    private readonly HashSet<Address> _seen = [.. remembered?.Read().Select(seed => seed.ToAddress()) ?? []];
     private readonly Lock _gate = new();
 
     private readonly IReadOnlyList<Address> _asked = [.. asked.Select(seed => seed.ToAddress())];

@@ -228,7 +228,7 @@ public sealed class TlsTransportTests : TemporaryFolder
         var said = "";
         server.Say = text => said = text;
         using var listener = Listen();
-        var accepting = AcceptAsync(listener, (transport ?? TlsTransport.BetweenNodes)(server));
+        var accepting = AcceptAsync(listener, transport?.Invoke(server) ?? TlsTransport.BetweenNodes(server));
         using var tcp = new TcpClient();
         await tcp.ConnectAsync(IPAddress.Loopback, EndpointOf(listener).Port, Deadline);
         var speaking = client(tcp.GetStream());

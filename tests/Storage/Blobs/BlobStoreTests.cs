@@ -143,10 +143,10 @@ public sealed class BlobStoreTests : TemporaryFolder
         var given = _blobs.Put([1]);
         _blobs.Begin(40);                                                // the run has rolled back
         var fresh = _blobs.Put([2]);
-        Assert.Equal(1, _blobs.Collect(new HashSet<Digest>(), 40));
+        Assert.Equal(1, _blobs.Collect(new HashSet<Digest>(), 40).FreedBytes);
         Assert.Equal((false, true), (_blobs.Has(given), _blobs.Has(fresh)));
         _blobs.Begin(41);
-        Assert.Equal(1, _blobs.Collect(new HashSet<Digest>(), 41));
+        Assert.Equal(1, _blobs.Collect(new HashSet<Digest>(), 41).FreedBytes);
     }
 
     [Fact]
