@@ -63,7 +63,8 @@ public sealed record CertificateFiles(string Folder)
 
     private static void Write(string path, string text, UnixFileMode mode)
     {
-        var temporary = DurableFile.TemporaryPath(path);
+        // Not DurableFile's name for it: a seed that starts removes those in its data directory, and a command may be writing here.
+        var temporary = $"{path}.{Guid.NewGuid():N}.new";
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         // From its first moment: a file that is closed to others later was open before.
         if (!OperatingSystem.IsWindows())

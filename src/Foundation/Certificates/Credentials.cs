@@ -22,6 +22,7 @@ public sealed class Credentials : IDisposable
 
     // Streams that are open, each with its peer's certificate.
     private readonly OpenStreams _open = new();
+    private readonly RefusalLog _refusals;
     private volatile State _state;
 
     // Held while files are looked at or written; of what follows, too.
@@ -31,7 +32,7 @@ public sealed class Credentials : IDisposable
 
     private Credentials(CertificateFiles files, string certificate, string key, TimeProvider time)
     {
-        (_files, _certificate, _key, _time) = (files, certificate, key, time);
+        (_files, _certificate, _key, _time, _refusals) = (files, certificate, key, time, new RefusalLog(time));
         _state = Read();
         if (Problem(_state, _state.Own, Now, out _) is { } problem)
             throw new ElasticException($"{_certificate} is {problem}");
@@ -56,6 +57,13 @@ public sealed class Credentials : IDisposable
 
     /// <summary>Receives who was refused and why, and what cannot be read. Called on any thread.</summary>
     public Action<string> Say { get; set; } = _ => { };
+
+    /// <summary>Says who was refused, as long as that is not too often.</summary>
+    internal void SayRefusal(string refusal)
+    {
+        if (_refusals.Of(refusal) is { } text)
+            Say(text);
+    }
 
     /// <summary>The files that these are read from.</summary>
     public CertificateFiles Files => _files;

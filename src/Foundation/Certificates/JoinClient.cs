@@ -16,14 +16,16 @@ public static class JoinClient
     /// process can always be started with its token.
     /// </summary>
     /// <param name="role">What the token must be for.</param>
+    /// <param name="name">The node's id; not asked for where a certificate is there, since the id is then the certificate's.</param>
     /// <param name="say">Tells the person what happens.</param>
     /// <exception cref="ElasticException">The token is refused, or for another role; or the files cannot be written.</exception>
     public static async Task JoinAsync(
-        IReadOnlyList<Endpoint> seeds, Func<JoinToken> token, Role role, string name, CertificateFiles files, Action<string> say,
+        IReadOnlyList<Endpoint> seeds, Func<JoinToken> token, Role role, Func<string> name, CertificateFiles files, Action<string> say,
         CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(seeds);
         ArgumentNullException.ThrowIfNull(token);
+        ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(say);
         if (files.AreThere)
@@ -43,7 +45,7 @@ public static class JoinClient
         {
             try
             {
-                await AskAsync(seeds[attempt % seeds.Count], shown, name, files, say, cancel);
+                await AskAsync(seeds[attempt % seeds.Count], shown, name(), files, say, cancel);
                 return;
             }
             catch (UnavailableException e)

@@ -47,11 +47,12 @@ public sealed class JoinServer
         {
             if (peer.Peer is null)
                 Failed();
-            _credentials.Say($"refused a request for a certificate from {peer.Address}: {OneLine.Of(e.Message)}");
+            Refused(peer, OneLine.Of(e.Message));
             throw new IOException(e.Message, e);
         }
         catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
         {
+            Refused(peer, $"no whole request within {JoinProtocol.Deadline.TotalSeconds:0} s");
             throw new IOException($"no whole request within {JoinProtocol.Deadline.TotalSeconds:0} s", e);
         }
         finally
@@ -83,7 +84,7 @@ public sealed class JoinServer
             {
                 if (stream.Peer is null)
                     Failed();
-                _credentials.Say($"gave no certificate to {stream.Peer?.ToString() ?? $"{request}"} at {stream.Address}: {e.Message}");
+                _credentials.SayRefusal($"gave no certificate to {stream.Peer?.ToString() ?? $"{request}"} at {stream.Address}: {e.Message}");
                 await Task.Delay(FailureDelay, cancel);
                 answer = JoinAnswer.Refusal(e.Message);
             }
@@ -123,6 +124,9 @@ public sealed class JoinServer
             return null;
         }
     }
+
+    private void Refused(PeerStream peer, string why) =>
+        _credentials.SayRefusal($"refused a request for a certificate from {peer.Address}: {why}");
 
     private bool TooManyFailures()
     {

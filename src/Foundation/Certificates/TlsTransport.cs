@@ -104,11 +104,12 @@ public sealed class TlsTransport
         }
         catch (Exception e)
         {
+            var from = secure.Address;
             await secure.DisposeAsync();
             if (e is not AuthenticationException)
                 throw;
             var why = shown.Problem ?? "no certificate of this cluster";
-            _credentials.Say($"refused a connection that showed {why}");
+            _credentials.SayRefusal($"refused a connection that showed {why} (from {from})");
             throw new IOException($"the client has shown {why}", e);
         }
 

@@ -86,7 +86,7 @@ internal sealed class NodeProcess
         var (node, files) = (_request.Node, NodeSecurity.FilesOf(_request.Node));
         await JoinClient.JoinAsync(
             _request.Seeds, () => JoinToken.Read(file, Console.In), _request.Seed ? Role.Seed : Role.Worker,
-            NodeIdentity.Load(new DataPaths(Path.GetFullPath(node.DataDir))).Value, files, Say, interrupted);
+            () => NodeIdentity.Load(new DataPaths(Path.GetFullPath(node.DataDir))).Value, files, Say, interrupted);
     }
 
     private Task<Pbm.PbmServer> PbmAsync(ElasticNode node, Credentials? credentials, CancellationToken cancel) =>

@@ -39,7 +39,7 @@ public sealed class RememberedSeedsTests : TemporaryFolder
     private async Task<IReadOnlyList<Endpoint>> NamedAsync(Endpoint[] asked)
     {
         var contacts = new Contacts(asked, null, Transport.Plain, new RememberedSeeds(File, asked));
-        var self = Endpoint.Parse("10.0.0.7:4053").ToAddress(Transport.Plain);
+        var self = Endpoint.Parse("10.0.0.7:4053").ToAddress();
         return (await contacts.FindAsync(self, 0, default)).Named;
     }
 }

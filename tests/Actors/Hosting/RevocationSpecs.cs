@@ -7,7 +7,6 @@ using Elastic.Coordination;
 using Elastic.Foundation.Certificates;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
-using Elastic.Messages.Runs;
 using Elastic.Storage;
 using Elastic.Testing;
 using Elastic.Transfer;
@@ -43,14 +42,18 @@ public sealed class RevocationSpecs : TemporaryFolder
                 new SupervisorContext(new CoordinatorSettings(GoesOn: true, TimeSpan.FromMinutes(1)), new CommitFence(database), observations),
                 new RunList(database), "127.0.0.1:80", ElasticNode.Version, new LivenessConnections(), seed2)));
             using var agent = Inbox.Create(system);
-            Task BeatAsync(string name, IActorRef link)
+            async Task BeatAsync(string name, IActorRef link)
             {
                 link.Tell(Report(name));
-                return agent.ReceiveWhereAsync(m => m is NodeNews.Welcome, Deadline);
+                while (await agent.ReceiveAsync(Deadline) is not NodeNews.Welcome)
+                {
+                    // The link has said that it is there.
+                }
             }
 
+            Action<string> say = _ => { };
             IActorRef LinkOf(string name, Credentials credentials) =>
-                system.ActorOf(Props.Create(() => new LinkActor(agent.Receiver, runs, _ => { }, credentials)), $"link-{name}");
+                system.ActorOf(Props.Create(() => new LinkActor(agent.Receiver, runs, say, credentials)), $"link-{name}");
 
             var (of1, ofSeed1) = (LinkOf("gpu1", gpu1), LinkOf("seed1", seed1));
             await BeatAsync("gpu1", of1);
@@ -70,8 +73,9 @@ public sealed class RevocationSpecs : TemporaryFolder
             await BeatAsync("gpu1", of1);
             Assert.Equal(seed1.SignedRevocations, seed2.SignedRevocations);
 
-            var views = (await runs.Ask<RunsAnswer.Nodes>(new RunsQuery.Nodes(), Deadline, Cancel)).Views;
-            Assert.Equal(gpu1.Expires.ToUnixTimeSeconds(), views.Single(v => v.Node.Value == "gpu1").CertificateExpires);
+            var table = new NodeTable(TimeProvider.System);
+            table.Note(new CertificateExchange(gpu1, say).Complete(Report("gpu1")), ActorRefs.Nobody);
+            Assert.Equal(gpu1.Expires.ToUnixTimeSeconds(), table.Views().Single().CertificateExpires);
         }
         finally
         {

@@ -81,7 +81,7 @@ public sealed class TlsTransportTests : TemporaryFolder
         var files = _authority.Issue("w1", Role.Worker, DateTimeOffset.UtcNow.AddDays(-3), TimeSpan.FromDays(1));
         var why = Assert.Throws<ElasticException>(() => Credentials.OfNode(files, TimeProvider.System)).Message;
         Assert.Contains("is the certificate of worker w1, which expired on ", why, StringComparison.Ordinal);
-        Assert.Contains("elastic certs renew", why, StringComparison.Ordinal);
+        Assert.Contains("a join token (elastic certs token) gets another one", why, StringComparison.Ordinal);
         // A clock that is behind lets the holder start; the others' clocks decide.
         using var late = Credentials.OfNode(files, new FixedTime(DateTimeOffset.UtcNow.AddDays(-2.5)));
         await AssertServerRefusesAsync(seed, Careless(late), "which expired on ");

@@ -93,6 +93,7 @@ public sealed class AnonymousClientTests : JoinScene
         time.Advance(TimeSpan.FromSeconds(1));
         await UntilAsync("the seed had cut the client off", () => !seed.Refused.IsEmpty);
         Assert.Equal(["no whole request within 10 s"], seed.Refused);
+        Assert.EndsWith(": no whole request within 10 s", Assert.Single(seed.Said), StringComparison.Ordinal);
         await Assert.ThrowsAnyAsync<IOException>(() => ReadAsync(stream));
     }
 
@@ -133,6 +134,18 @@ public sealed class AnonymousClientTests : JoinScene
         Assert.Equal(5, seed.Said.Count);
         time.Advance(TimeSpan.FromSeconds(1));
         await Assert.ThrowsAsync<ElasticException>(() => JoinAsync(guess, "gpu7", seed));
+    }
+
+    [Fact]
+    public void Refusals_are_logged_ten_times_in_ten_seconds_at_most_and_the_rest_is_counted()
+    {
+        var time = new ManualTime();
+        var log = new RefusalLog(time);
+        Assert.All(Enumerable.Range(0, 10), _ => Assert.Equal("x", log.Of("x")));
+        Assert.All(Enumerable.Range(0, 7), _ => Assert.Null(log.Of("x")));
+        time.Advance(TimeSpan.FromSeconds(10));
+        Assert.Equal("y (7 more refusals before this one are not in the log)", log.Of("y"));
+        Assert.Equal("y", log.Of("y"));
     }
 
     private static async Task<SslStream> ConnectAsync(SeedPort seed, string name)

@@ -104,7 +104,7 @@ public sealed class JoiningTests : JoinScene
         // One that is asked next is.
         var said = new List<string>();
         await JoinClient.JoinAsync(
-            [Start(second).Endpoint, Seed.Endpoint], () => token, Role.Worker, "gpu1", FilesOf("gpu1"), said.Add, Cancel);
+            [Start(second).Endpoint, Seed.Endpoint], () => token, Role.Worker, () => "gpu1", FilesOf("gpu1"), said.Add, Cancel);
         Assert.Contains("trying again", said[0], StringComparison.Ordinal);
         Assert.Contains("has given the certificate of worker gpu1", said[1], StringComparison.Ordinal);
     }
@@ -114,13 +114,14 @@ public sealed class JoiningTests : JoinScene
     {
         var token = await TokenAsync();
         Task Join(Role role) => JoinClient.JoinAsync(
-            [Seed.Endpoint], () => token, role, "gpu1", FilesOf("gpu1"), _ => { }, Cancel);
+            [Seed.Endpoint], () => token, role, () => "gpu1", FilesOf("gpu1"), _ => { }, Cancel);
         Assert.Contains("is for a worker, not for a seed", (await Assert.ThrowsAsync<ElasticException>(() => Join(Role.Seed))).Message,
             StringComparison.Ordinal);
         await Join(Role.Worker);
         var certificate = await File.ReadAllTextAsync(FilesOf("gpu1").Certificate, Cancel);
         await JoinClient.JoinAsync(
-            [Seed.Endpoint], () => throw new InvalidOperationException("read"), Role.Worker, "gpu1", FilesOf("gpu1"), _ => { }, Cancel);
+            [Seed.Endpoint], () => throw new InvalidOperationException("read"), Role.Worker, () => throw new InvalidOperationException("drawn"),
+            FilesOf("gpu1"), _ => { }, Cancel);
         Assert.Equal(certificate, await File.ReadAllTextAsync(FilesOf("gpu1").Certificate, Cancel));
     }
 

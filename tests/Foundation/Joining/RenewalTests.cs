@@ -56,7 +56,7 @@ public sealed class RenewalTests : JoinScene
         using (var issuer = await Issuer.OpenAsync(SeedFiles, TimeProvider.System, Cancel))
             Issue(issuer, files, new Identity("gpu1", Role.Worker), TimeSpan.FromMinutes(-1));
         var (token, said) = (await TokenAsync(), new List<string>());
-        await JoinClient.JoinAsync([Seed.Endpoint], () => token, Role.Worker, "gpu1", files, said.Add, Cancel);
+        await JoinClient.JoinAsync([Seed.Endpoint], () => token, Role.Worker, () => "gpu1", files, said.Add, Cancel);
         Assert.Contains("which expired on ", said[0], StringComparison.Ordinal);
         using var credentials = Credentials.OfNode(files, TimeProvider.System);
         Assert.Equal(new Identity("gpu1", Role.Worker), credentials.Self);

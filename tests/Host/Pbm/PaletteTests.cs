@@ -3,6 +3,7 @@ using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Host.Pbm;
 using Elastic.Messages;
+using Elastic.Messages.Nodes;
 using Elastic.Messages.Pbm;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;

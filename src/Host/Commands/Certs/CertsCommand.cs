@@ -25,7 +25,7 @@ internal static class CertsCommand
         """)
     { Init(), CertsTokens.Token(), CertsTokens.Join(), Node(), Renew(), Revoke(), CertsShow.Build() };
 
-    private static Command Init()
+    private static TeachingCommand Init()
     {
         var (certs, dataDir) = (CommonOptions.Certs(), CommonOptions.DataDir());
         var command = new TeachingCommand("init",
@@ -66,7 +66,7 @@ internal static class CertsCommand
         return command;
     }
 
-    private static Command Node()
+    private static TeachingCommand Node()
     {
         var (certs, dataDir, role) = (CommonOptions.Certs(), CommonOptions.DataDir(), CertsTokens.RoleOption());
         var name = new Argument<string>("NAME") { Description = "The node's id, which it takes at its first start, or what a person is called." };
@@ -107,7 +107,7 @@ internal static class CertsCommand
         return command;
     }
 
-    private static Command Renew()
+    private static TeachingCommand Renew()
     {
         var (certs, dataDir) = (CommonOptions.Certs(), CommonOptions.DataDir());
         var seed = CertsTokens.SeedOption(
@@ -160,7 +160,7 @@ internal static class CertsCommand
         await JoinClient.RenewAsync(seed, credentials, cancel);
     }
 
-    private static Command Revoke()
+    private static TeachingCommand Revoke()
     {
         var (certs, dataDir) = (CommonOptions.Certs(), CommonOptions.DataDir());
         var whose = new Argument<string>("WHOSE")
