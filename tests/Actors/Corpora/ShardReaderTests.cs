@@ -16,6 +16,9 @@ public sealed class ShardReaderTests
     [InlineData(int.MaxValue, 60_000, 4, "60000 blocks of 2147483648 tokens are asked for, which no answer can hold")]
     [InlineData(0, 1, 2, "1 blocks of 1 tokens are asked for, which no answer can hold")]
     [InlineData(-5, 1, 2, "1 blocks of -4 tokens are asked for, which no answer can hold")]
-    public void Nothing_is_allocated_for_a_request_that_no_answer_can_hold(int context, int blocks, int width, string? problem) =>
-        Assert.Equal(problem, ShardReaderActor.Problem(new ReadBlocks(new ShardId(Digest.Of([1]), 0), false, context, new int[blocks]), width));
+    public void Nothing_is_allocated_for_a_request_that_no_answer_can_hold(int context, int blocks, int width, string? problem)
+    {
+        var request = new ReadBlocks(new ShardId(Digest.Of([1]), 0), false, context, new int[blocks]);
+        Assert.Equal(problem, ShardReaderActor.Problem(request, width));
+    }
 }

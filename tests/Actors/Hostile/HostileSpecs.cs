@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using Akka.Actor;
 using Akka.Cluster;
 using Elastic.Actors.Serialization;
 using Elastic.Messages.Runs;
