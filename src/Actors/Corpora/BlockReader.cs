@@ -59,7 +59,7 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
             return null;
         try
         {
-            if (await region.Ask<object>(request, Deadline, cancel) is BlocksRead read)
+            if (await region.Ask<object>(request, Deadline, cancel) is BlocksRead read && Answers(request, read))
                 return read;
         }
         catch (AskTimeoutException)
@@ -71,6 +71,10 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
             _detours[request.Shard.Index] = Environment.TickCount64;
         return null;
     }
+
+    private static bool Answers(ReadBlocks request, BlocksRead read) =>
+        read.Shard == request.Shard && read.TokenBytes is (sizeof(ushort) or sizeof(int))
+        && read.Tokens.Length == request.Blocks.Length * (request.Context + 1) * read.TokenBytes;
 
     private bool IsOnDetour(int shard)
     {

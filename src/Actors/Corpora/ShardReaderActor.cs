@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Cluster.Sharding;
 using Akka.Event;
+using Elastic.Actors.Serialization;
 using Elastic.Corpus;
 using Elastic.Messages.Corpora;
 
@@ -69,8 +70,17 @@ internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
         }
     }
 
+    /// <summary>Why no answer can hold what is asked for; null where one can.</summary>
+    internal static string? Problem(ReadBlocks request, int width) =>
+        request.Context < 1 || (request.Context + 1L) * request.Blocks.Length * width > ElasticSerializer.MostBytes
+            ? $"{request.Blocks.Length} blocks of {request.Context + 1L} tokens are asked for, which no answer can hold"
+            : null;
+
     private static BlocksRead Blocks(ReadBlocks request, Opened shard)
     {
+        // Before anything is allocated for it.
+        if (Problem(request, shard.Width) is { } problem)
+            throw new InvalidDataException(problem);
         var tokens = new int[request.Context + 1];
         var bytes = new byte[request.Blocks.Length * tokens.Length * shard.Width];
         for (var i = 0; i < request.Blocks.Length; i++)

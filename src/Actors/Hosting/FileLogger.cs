@@ -1,6 +1,7 @@
 using System.Globalization;
 using Akka.Actor;
 using Akka.Event;
+using Elastic.Actors.Serialization;
 using Elastic.Foundation;
 
 namespace Elastic.Actors.Hosting;
@@ -13,6 +14,10 @@ public sealed class FileLogger : ReceiveActor
 {
     // Of the process: a node that finds no seed starts one actor system after the other, and each says the same.
     private static readonly Repetitions Repetitions = new();
+
+    // Such a line holds what another process wrote: neither its length nor its variety may fill the disk.
+    private const string Unreadable = "Deserialization failed for message with serializer id";
+    private const int MostOfUnreadable = 500;
 
     private readonly LogFile? _file;
 
@@ -29,14 +34,20 @@ public sealed class FileLogger : ReceiveActor
     {
         if (_file is null)
             return;
+        // Whoever refused a message has said so, and Akka repeats it.
+        if (RefusedException.In(e.Cause) is not null)
+            return;
         var text = $"{e.LogSource}: {e.Message}";
         var skipped = 0;
+        var isUnreadable = text.Contains(Unreadable, StringComparison.Ordinal);
         // What Elastic itself says is said when something has happened; Akka repeats itself until somebody acts.
-        if (IsRepeatedByAkka(e) && !Repetitions.IsDue(text, e.Timestamp, out skipped))
+        if (IsRepeatedByAkka(e) && !Repetitions.IsDue(isUnreadable ? Unreadable : text, e.Timestamp, out skipped))
             return;
+        if (isUnreadable && text.Length > MostOfUnreadable)
+            text = $"{text[..MostOfUnreadable]} …";
         _file.Append($"{e.Timestamp.ToString("o", CultureInfo.InvariantCulture)} {e.LogLevel().ToString()[..4].ToUpperInvariant()} {text}"
             + (skipped > 0 ? $" (and {skipped} more like it since the last one)" : "")
-            + (e.Cause is null ? "" : $"{Environment.NewLine}{e.Cause}") + Environment.NewLine);
+            + (e.Cause is null || isUnreadable ? "" : $"{Environment.NewLine}{e.Cause}") + Environment.NewLine);
     }
 
     private static bool IsRepeatedByAkka(LogEvent e) => e.LogClass.Namespace?.StartsWith("Akka", StringComparison.Ordinal) ?? true;

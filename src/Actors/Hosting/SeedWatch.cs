@@ -19,6 +19,7 @@ internal sealed class SeedWatch : ReceiveActor, IWithTimers
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Cluster _cluster = Cluster.Get(Context.System);
+    private readonly UnregisteredSeeds _unregistered = new();
     private readonly TimeSpan _patience;
     private long _reached = Stopwatch.GetTimestamp();
     private int _foreignLooks;
@@ -54,6 +55,7 @@ internal sealed class SeedWatch : ReceiveActor, IWithTimers
         {
             await registry.BeatAsync(self, CancellationToken.None);
             Judge(await registry.OthersAsync(self, CancellationToken.None));
+            Evict(self, await registry.RecentAsync(self, CancellationToken.None));
             _reached = Stopwatch.GetTimestamp();
         }
         catch (Exception e) when (e is DbException or TimeoutException)
@@ -64,6 +66,18 @@ internal sealed class SeedWatch : ReceiveActor, IWithTimers
             _log.Error(e, "the database was not reached for {0} s: this seed leaves the cluster, so that another one may supervise, and "
                 + "joins again when it reaches the database", _patience.TotalSeconds);
             _cluster.Down(_cluster.SelfAddress);
+        }
+    }
+
+    private void Evict(string self, IReadOnlyList<string> registered)
+    {
+        var seeds = _cluster.State.Members.Where(m => m.HasRole("seed") && m.Status == MemberStatus.Up)
+            .ToLookup(m => Contacts.NameOf(m.Address), m => m.Address, StringComparer.Ordinal);
+        foreach (var seed in _unregistered.Look(seeds.Select(s => s.Key).Where(s => s != self), registered))
+        {
+            _log.Warning("{0} is in the cluster as a seed and has not entered itself in the database, as each seed does: it is removed; "
+                + "if it is yours, give it the database of the other seeds (node.database)", seed);
+            _cluster.Down(seeds[seed].First());
         }
     }
 

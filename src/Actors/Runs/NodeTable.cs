@@ -58,6 +58,11 @@ internal sealed class NodeTable(TimeProvider time)
             : new NodeNews.Wait($"the node {report.Node} is at {known.Report.Address}");
     }
 
+    /// <summary>
+    /// False where the node has enlisted with another link than this one: what it says in the node's name counts for nothing.
+    /// </summary>
+    public bool MaySpeakFor(NodeId node, IActorRef link) => !_nodes.TryGetValue(node, out var known) || known.Link.Equals(link);
+
     /// <summary>Records a heartbeat.</summary>
     /// <returns>True when the node is new, has started anew, or has come back.</returns>
     public bool Note(NodeReport.Enlist report, IActorRef link)

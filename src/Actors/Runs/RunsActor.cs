@@ -65,8 +65,10 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<RunRequest>(request => ForwardByName(
             request.Run, request, missing: new RunReply.Refused(request.Run, $"there is no run {request.Run}: start it first")));
         Receive<RunWatch>(watch => ForwardByName(watch.Run, watch, missing: null));
-        Receive<WorkResult>(result => Forward(result.Job.Value, result));
         Receive<NodeReport.Enlist>(Enlist);
+        Receive<WorkResult>(result => !_nodes.MaySpeakFor(result.Node, Sender), result => Impostor(result.Node, result));
+        Receive<NodeReport>(report => !_nodes.MaySpeakFor(report.Node, Sender), report => Impostor(report.Node, report));
+        Receive<WorkResult>(result => Forward(result.Job.Value, result));
         Receive<NodeReport.Revoked>(revoked => _certificates.Take(revoked.List));
         Receive<NodeReport.StepTaken>(report => Forward(report.RunId.Value, report));
         Receive<NodeReport.Fetching>(report => Forward(report.RunId.Value, report));
@@ -228,6 +230,10 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         if (!supervisor.IsNobody())
             supervisor.Forward(message);
     }
+
+    private void Impostor(NodeId node, object message) => _log.Info(
+        "a {0} in the name of node {1} ({2}) counts for nothing: it comes from {3}",
+        message.GetType().Name, _nodes.AddressOf(node), node, Sender.Path.Address);
 
     private void Enlist(NodeReport.Enlist report)
     {

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.Serialization;
 using Akka.Actor;
 using Akka.Event;
+using Akka.Serialization;
 using Elastic.Actors.Remoting;
 using Elastic.Coordination;
 using Elastic.Foundation;
@@ -12,7 +13,7 @@ using Hyperion.Internal;
 namespace Elastic.Actors.Serialization;
 
 /// <summary>Elastic's messages on the wire (<see cref="WireCodec"/>), for Akka.</summary>
-public sealed class ElasticSerializer(ExtendedActorSystem system) : Akka.Serialization.Serializer(system)
+public sealed class ElasticSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
 {
     /// <summary>
     /// No message is longer: what may be longer comes in parts. Akka.Remote would drop a message above its frame size, 128,000 bytes, and
@@ -23,9 +24,12 @@ public sealed class ElasticSerializer(ExtendedActorSystem system) : Akka.Seriali
     // Older versions wrote events to the journal with this serializer. Their rows carry its id, so Akka asks it to read them.
     private const string OldEvents = "Elastic.Messages.Runs.RunEvent+";
 
+    private const string What = "a message of Elastic";
+
     // Types that were reported: a message that cannot be sent is tried again and again. Any thread writes messages.
     private readonly ConcurrentDictionary<Type, bool> _reported = [];
     private readonly WireCodec _codec = new(typeof(WorkKind).Assembly);
+    private readonly Gate _gate = new(system);
     private readonly MessageSignatures? _signatures =
         system.Settings.Setup.Get<TransportSetup>() is { HasValue: true, Value.Transport.Credentials: { } credentials }
             ? new MessageSignatures(credentials)
@@ -38,7 +42,7 @@ public sealed class ElasticSerializer(ExtendedActorSystem system) : Akka.Seriali
     public override int Identifier => 4053;
 
     /// <inheritdoc/>
-    public override bool IncludeManifest => false;
+    public override string Manifest(object o) => "";                   // the bytes name the type
 
     /// <inheritdoc/>
     public override byte[] ToBinary(object obj)
@@ -58,21 +62,36 @@ public sealed class ElasticSerializer(ExtendedActorSystem system) : Akka.Seriali
     }
 
     /// <inheritdoc/>
-    public override object FromBinary(byte[] bytes, Type type)
+    public override object FromBinary(byte[] bytes, string manifest)
+    {
+        if (_gate.DemandMember(What) is not { } from)
+            return Read(bytes);
+        object message;
+        try
+        {
+            message = _signatures is null ? Read(bytes) : ReadSigned(bytes, _signatures);
+        }
+        catch (Exception e)
+        {
+            throw _gate.Refusal(What, e.Message);
+        }
+
+        return SenderRules.Problem(message, from) is { } why ? throw _gate.Refusal($"a {message.GetType().Name}", why) : message;
+    }
+
+    private object ReadSigned(byte[] bytes, MessageSignatures signatures)
+    {
+        var (content, signer) = signatures.Open(bytes);
+        var message = Read(content);
+        MessageSignatures.Demand(message, signer);
+        return message;
+    }
+
+    private object Read(byte[] bytes)
     {
         try
         {
-            if (_signatures is null)
-                return _codec.Read(bytes);
-            var (message, signer) = _signatures.Open(bytes);
-            var read = _codec.Read(message);
-            MessageSignatures.Demand(read, signer);
-            return read;
-        }
-        catch (InvalidDataException e) when (_signatures is not null)
-        {
-            system.Log.Warning("a message was not taken: {0}", e.Message);
-            throw new SerializationException(e.Message, e);
+            return _codec.Read(bytes);
         }
         catch (UserEvilDeserializationException e) when (e.ToString().Contains(OldEvents, StringComparison.Ordinal))
         {

@@ -10,6 +10,8 @@ namespace Elastic.Actors.Serialization;
 /// <summary>Gives Akka the journal's codec: events and snapshots are stored in formats of their own, and never travel.</summary>
 public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
 {
+    private readonly Gate _gate = new(system);
+
     /// <inheritdoc/>
     public override int Identifier => JournalRows.Identifier;
 
@@ -30,8 +32,11 @@ public sealed class EventSerializer(ExtendedActorSystem system) : SerializerWith
     };
 
     /// <inheritdoc/>
-    public override object FromBinary(byte[] bytes, string manifest) =>
-        SnapshotCodec.IsManifest(manifest) ? SnapshotCodec.Read(manifest, bytes) : EventCodec.Default.Read(manifest, bytes);
+    public override object FromBinary(byte[] bytes, string manifest)
+    {
+        _gate.DemandLocal("an event of a journal");
+        return SnapshotCodec.IsManifest(manifest) ? SnapshotCodec.Read(manifest, bytes) : EventCodec.Default.Read(manifest, bytes);
+    }
 
     private static SerializationException NotStored(object? o) => new(
         $"{o?.GetType()} is neither an event nor a snapshot: the journal does not keep it");

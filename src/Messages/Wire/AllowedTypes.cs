@@ -14,7 +14,7 @@ namespace Elastic.Messages.Wire;
 /// </remarks>
 public sealed class AllowedTypes : ITypeFilter
 {
-    private readonly HashSet<string> _names;
+    private readonly Dictionary<string, Type> _byName;
     private readonly HashSet<Assembly> _rooms;
 
     /// <param name="others">Assemblies with messages of their own, besides this one.</param>
@@ -23,14 +23,17 @@ public sealed class AllowedTypes : ITypeFilter
         _rooms = [typeof(IWireMessage).Assembly, typeof(Digest).Assembly, .. others];
         Types = [.. Closure(_rooms.SelectMany(a => a.GetTypes())
             .Where(t => typeof(IWireMessage).IsAssignableFrom(t) && t is { IsAbstract: false }))];
-        _names = [.. Types.SelectMany(NamesOf)];
+        _byName = Types.SelectMany(t => NamesOf(t).Select(name => (name, t))).ToDictionary(n => n.name, n => n.t, StringComparer.Ordinal);
     }
 
     /// <summary>Every type on the list.</summary>
     public IReadOnlyList<Type> Types { get; }
 
     /// <inheritdoc/>
-    public bool IsAllowed(string typeName) => _names.Contains(typeName);
+    public bool IsAllowed(string typeName) => _byName.ContainsKey(typeName);
+
+    /// <summary>The type of that name; null where it is not on the list.</summary>
+    public Type? Find(string typeName) => _byName.GetValueOrDefault(typeName);
 
     private static IEnumerable<string> NamesOf(Type type)
     {

@@ -37,6 +37,19 @@ public sealed class NodeTableTests
     }
 
     [Fact]
+    public void Only_the_link_with_which_a_node_enlisted_speaks_in_its_name()
+    {
+        using var system = ActorSystem.Create("links", "akka { loglevel = OFF, stdout-loglevel = OFF }");
+        using Inbox own = Inbox.Create(system), other = Inbox.Create(system);
+        Assert.True(_table.MaySpeakFor(First.Node, other.Receiver));       // not enlisted yet: the supervisors drop it
+        _table.Note(First, own.Receiver);
+        Assert.True(_table.MaySpeakFor(First.Node, own.Receiver));
+        Assert.False(_table.MaySpeakFor(First.Node, other.Receiver));
+        _table.Note(First, other.Receiver);                                // the process has joined anew
+        Assert.True(_table.MaySpeakFor(First.Node, other.Receiver));
+    }
+
+    [Fact]
     public void The_first_process_is_not_disturbed_by_the_second()
     {
         Note(First);

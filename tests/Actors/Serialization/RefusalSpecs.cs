@@ -81,8 +81,8 @@ public sealed class RefusalSpecs(WireSystem wire) : IClassFixture<WireSystem>
             Assert.Equal(1, Census.During(() => Assert.IsType<Foreign>(
                 ((ExtendedActorSystem)careless).Serialization.Deserialize(json, 1, manifest))));
             Assert.Equal(0, Census.During(() => Assert.EndsWith(
-                "is refused: JSON is not accepted",
-                Assert.Throws<SerializationException>(() => wire.Registry.Deserialize(json, 1, manifest)).Message,
+                "is refused: nothing here is read with it",
+                Assert.ThrowsAny<SerializationException>(() => wire.Registry.Deserialize(json, 1, manifest)).Message,
                 StringComparison.Ordinal)));
         }
     }

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.Cluster;
 using Akka.Configuration;
 using Elastic.Actors.Serialization;
 using Elastic.Messages.Nodes;
@@ -12,7 +13,13 @@ public sealed class UnsendableMessageSpecs : IAsyncLifetime
 
     private readonly ActorSystem _sender = System(), _receiver = System();
 
-    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+    // Only from a seed of its cluster does a process take such a message.
+    public async ValueTask InitializeAsync()
+    {
+        using var deadline = new CancellationTokenSource(Deadline);
+        await Cluster.Get(_sender).JoinAsync(Cluster.Get(_sender).SelfAddress, deadline.Token);
+        await Cluster.Get(_receiver).JoinAsync(Cluster.Get(_sender).SelfAddress, deadline.Token);
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -28,7 +35,7 @@ public sealed class UnsendableMessageSpecs : IAsyncLifetime
         using Inbox reports = Inbox.Create(_sender), target = Inbox.Create(_receiver);
         _sender.EventStream.Subscribe(reports.Receiver, typeof(UnsendableMessage));
         var address = ((ExtendedActorSystem)_receiver).Provider.DefaultAddress;
-        var way = _sender.ActorSelection(target.Receiver.Path.ToStringWithAddress(address));
+        var way = ((ExtendedActorSystem)_sender).Provider.ResolveActorRef(target.Receiver.Path.ToStringWithAddress(address));
         var (large, small) = (new NodeNews.Refused(new string('x', characters)), new NodeNews.Refused("small"));
 
         foreach (var message in new[] { small, large, large, small })
@@ -49,7 +56,8 @@ public sealed class UnsendableMessageSpecs : IAsyncLifetime
         using var stream = typeof(ElasticSerializer).Assembly.GetManifestResourceStream("hocon/akka.conf")!;
         using var reader = new StreamReader(stream);
         var own = ConfigurationFactory.ParseString("""
-            akka { actor.provider = remote, loglevel = OFF, loggers = [], remote.elastic { hostname = "127.0.0.1", port = 0 } }
+            akka { actor.provider = cluster, cluster.roles = [seed], loglevel = OFF, loggers = [] }
+            akka.remote.elastic { hostname = "127.0.0.1", port = 0 }
             """);
         return ActorSystem.Create("sizes", own.WithFallback(ConfigurationFactory.ParseString(reader.ReadToEnd())));
     }

@@ -8,6 +8,12 @@ namespace Elastic.Actors.Tests.Serialization;
 
 public sealed class WireMessageSpecs(WireSystem wire) : IClassFixture<WireSystem>
 {
+    private const int MutationsOfEach = 20_000;
+
+    // With which Hyperion begins a value, and numbers that are too large for a length.
+    private static readonly byte[] Kinds = [0, 1, 7, 8, 9, 14, 16, 251, 252, 253, 254, 255];
+    private static readonly int[] Lengths = [int.MaxValue, -1, int.MinValue, 1 << 28, 1 << 20];
+
     private int _count;
 
     public static TheoryData<Type> Messages => new(All);
@@ -38,6 +44,66 @@ public sealed class WireMessageSpecs(WireSystem wire) : IClassFixture<WireSystem
         Assert.All(
             new AllowedTypes(typeof(WorkKind).Assembly).Types.Except(plain),
             t => Assert.Contains((t.GetElementType() ?? t).Assembly, ours));
+    }
+
+    // Whatever it holds, a payload costs its reader no more than an exception.
+    [Fact]
+    public void Mutated_bytes_of_each_message_are_read_or_refused_at_a_small_cost()
+    {
+        var messages = All.Select(t => wire.Write(Make(t, bare: false)!)).ToList();
+        var chance = new Random(20261126);
+        var read = 0;
+        for (var i = 0; i < MutationsOfEach * messages.Count; i++)
+        {
+            var bytes = Mutated(messages[i % messages.Count], messages[chance.Next(messages.Count)], chance);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            try
+            {
+                wire.Read(bytes);
+                read++;
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                // Refused.
+            }
+
+            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 64 << 20);
+        }
+
+        Assert.InRange(read, 1, (MutationsOfEach * messages.Count) - 1); // some mutations change a number only
+    }
+
+    private static byte[] Mutated(byte[] bytes, byte[] other, Random chance)
+    {
+        var mutated = bytes.ToArray();
+        for (var times = chance.Next(1, 4); times > 0; times--)
+        {
+            var at = chance.Next(mutated.Length);
+            switch (chance.Next(6))
+            {
+                case 0:
+                    mutated[at] ^= (byte)(1 << chance.Next(8));
+                    break;
+                case 1:
+                    mutated[at] = Kinds[chance.Next(Kinds.Length)];
+                    break;
+                case 2:
+                    BitConverter.GetBytes(Lengths[chance.Next(Lengths.Length)]).AsSpan(0, Math.Min(4, mutated.Length - at))
+                        .CopyTo(mutated.AsSpan(at));
+                    break;
+                case 3:
+                    mutated = mutated[..(at + 1)];
+                    break;
+                case 4:
+                    mutated = [.. mutated[..at], .. other[chance.Next(other.Length)..]];
+                    break;
+                default:
+                    mutated = [.. mutated[..at], .. mutated[chance.Next(at + 1)..]];
+                    break;
+            }
+        }
+
+        return mutated;
     }
 
     // A value of each field that no other has; bare: null, empty or default where there is such a thing.

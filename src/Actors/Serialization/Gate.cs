@@ -1,0 +1,62 @@
+using System.Collections.Immutable;
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Event;
+using Elastic.Actors.Hosting;
+
+namespace Elastic.Actors.Serialization;
+
+/// <summary>
+/// The one place that decides whose messages this process takes: by the process at the other end of the connection, and before an actor
+/// sees the message. All serializers ask it. What a certificate or a signature says of a process is to be checked here, too.
+/// </summary>
+internal sealed class Gate(ExtendedActorSystem system)
+{
+    // What a stranger writes into a refused message must not fill the log.
+    private const int MostOfAReason = 200;
+
+    private readonly Repetitions _repetitions = new();
+
+    private volatile Known _known = new([], ImmutableDictionary<string, Member>.Empty);
+
+    /// <returns>The member at the other end; null where the bytes come from no other process.</returns>
+    /// <exception cref="RefusedException">The process at the other end is no member of the cluster.</exception>
+    public Member? DemandMember(string what) => OtherEnd.Current is not { } origin
+        ? null
+        : MemberAt(origin) ?? throw Refusal(what, "that process is no member of the cluster");
+
+    /// <exception cref="RefusedException">The bytes come from another process.</exception>
+    public void DemandLocal(string what)
+    {
+        if (OtherEnd.Current is not null)
+            throw Refusal(what, "it never travels");
+    }
+
+    /// <summary>Says in the log, at most once a minute for each kind, what is refused from whom.</summary>
+    /// <param name="what">The kind of message, in words of this process.</param>
+    /// <param name="why">May hold what the other process wrote.</param>
+    public RefusedException Refusal(string what, string why)
+    {
+        if (why.Length > MostOfAReason)
+            why = $"{why[..MostOfAReason]} …";
+        var refusal = new RefusedException($"{what} from {OtherEnd.Current ?? "this process"} is refused: {why}");
+        if (_repetitions.IsDue(what, DateTime.UtcNow, out var skipped))
+            system.Log.Warning("{0}{1}", refusal.Message, skipped > 0 ? $" (and {skipped} more of this kind since the last line)" : "");
+        return refusal;
+    }
+
+    private Member? MemberAt(string origin)
+    {
+        if (!system.HasExtension<Cluster>())
+            return null;
+        var members = Cluster.Get(system).State.Members;
+        var known = _known;
+        if (!ReferenceEquals(known.Members, members))
+            _known = known = new Known(members, members.Where(m => m.Status is not (MemberStatus.Down or MemberStatus.Removed))
+                .GroupBy(m => m.Address.HostPort(), StringComparer.Ordinal)
+                .ToImmutableDictionary(m => m.Key, m => m.Last(), StringComparer.Ordinal));
+        return known.ByOrigin.GetValueOrDefault(origin);
+    }
+
+    private sealed record Known(ImmutableSortedSet<Member> Members, ImmutableDictionary<string, Member> ByOrigin);
+}

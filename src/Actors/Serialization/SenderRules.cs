@@ -1,0 +1,28 @@
+using Akka.Cluster;
+using Elastic.Actors.Hosting;
+using Elastic.Messages.Corpora;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
+
+namespace Elastic.Actors.Serialization;
+
+/// <summary>Which member may say what. Everything that is not in this list is only a part of a message.</summary>
+internal static class SenderRules
+{
+    /// <summary>Why the message is not taken from that member; null where it is.</summary>
+    public static string? Problem(object message, Member from) => message switch
+    {
+        NodeCommand or NodeNews or WorkOrder => IsSeed(from) ? null : "only a seed gives orders",
+        RunReply or RunsAnswer or RunView => IsSeed(from) ? null : "only a seed answers that",
+        RunRequest or RunWatch or RunsQuery => IsSeed(from) ? null : "people ask at a seed",
+        NodeReport.Enlist { Address: var address } when address != from.Address.ToEndpoint().ToString() =>
+            $"it enlists the node at {address}",
+        NodeReport.Enlist { Seed: true } when !from.HasRole("seed") => "it says of itself that it is a seed",
+        NodeReport or WorkResult or ReadBlocks or BlocksRead or ShardUnreadable => null,
+        _ => "it is no message of its own",
+    };
+
+    private static bool IsSeed(Member member) =>
+        member.HasRole("seed") && member.Status is (MemberStatus.Up or MemberStatus.Leaving or MemberStatus.Exiting);
+}

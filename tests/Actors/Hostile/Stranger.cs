@@ -1,0 +1,176 @@
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Cluster.Sharding;
+using Akka.Cluster.Tools.Singleton;
+using Akka.Configuration;
+using Akka.Dispatch.SysMsg;
+using Akka.Routing;
+using Elastic.Actors.Control;
+using Elastic.Actors.Tests.Serialization;
+using Elastic.Coordination;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Corpora;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
+
+namespace Elastic.Actors.Tests.Hostile;
+
+/// <summary>
+/// A hostile process: it reaches the port of a node's control plane, speaks Akka.Remote with Akka's own settings and serializers, and knows
+/// Elastic's messages.
+/// </summary>
+internal sealed class Stranger : IAsyncDisposable
+{
+    public static readonly RunId Run = new("tiny-3k9v2mq7");
+    private static readonly NodeId Name = new("gpu7-8h2m4xyq");
+
+    private const string Region = "/system/sharding/shard-reader";
+
+    private readonly Address _node;
+
+    /// <param name="node">Whom it attacks.</param>
+    /// <param name="settings">Of Akka, above all others: roles, or a certificate.</param>
+    public Stranger(Address node, string settings = "")
+    {
+        _node = node;
+        System = ActorSystem.Create("elastic", ConfigurationFactory.ParseString(settings).WithFallback(ConfigurationFactory.ParseString("""
+            akka {
+              loglevel = OFF, stdout-loglevel = OFF, loggers = []
+              actor {
+                provider = cluster
+                serializers.elastic = "Elastic.Actors.Serialization.ElasticSerializer, Elastic.Actors"
+                serialization-bindings { "Elastic.Messages.IWireMessage, Elastic.Messages" = elastic }
+              }
+              remote.dot-netty.tcp { hostname = "127.0.0.1", port = 0 }
+            }
+            """)).WithFallback(ClusterSharding.DefaultConfig()).WithFallback(ClusterSingleton.DefaultConfig()));
+    }
+
+    public ActorSystem System { get; }
+
+    public Task JoinAsync(CancellationToken cancel) => Cluster.Get(System).JoinAsync(_node, cancel);
+
+    /// <summary>Orders to end, in all ways that Akka has.</summary>
+    public void EndActors()
+    {
+        foreach (var path in new[] { "/user/runs/singleton", "/user/runs", "/user/runs-proxy", "/user/link", Region })
+        {
+            At(path).Tell(PoisonPill.Instance);
+            At(path).Tell(Kill.Instance);
+            ((IInternalActorRef)At(path)).SendSystemMessage(new Terminate());
+            System.ActorSelection($"{_node}{path}").Tell(PoisonPill.Instance);
+        }
+
+        System.ActorSelection($"{_node}/user/*").Tell(Kill.Instance);
+    }
+
+    /// <summary>Says that an actor of another process has ended.</summary>
+    public void ReportOthersAsEnded() =>
+        ((IInternalActorRef)At("/user/runs/singleton")).SendSystemMessage(new DeathWatchNotification(At("/user/link"), true, true));
+
+    /// <summary>Has actors made on the node.</summary>
+    public void DeployActors() => System.ActorOf(
+        Props.Create(() => new Spy()).WithDeploy(Deploy.None.WithScope(new RemoteScope(_node))), $"spy-{Guid.NewGuid():N}");
+
+    /// <summary>Payloads that make a careless reader parse, construct or allocate.</summary>
+    public void SendOtherPayloads()
+    {
+        object nested = "x";
+        for (var i = 0; i < 50; i++)
+            nested = new Identify(nested);
+        object[] payloads =
+        [
+            ConfigurationFactory.ParseString("a = 1"), new Status.Failure(new SpyException("x")), new Status.Success("x"),
+            new RoundRobinPool(1), new byte[10], new Foreign { Text = "x" }, nested, "text", 1, 2L,
+            new ActorSelectionMessage(new ActorSelectionMessage(nested, [new SelectParent()]), [new SelectChildPattern("*")]),
+        ];
+        foreach (var payload in payloads)
+            At("/user/link").Tell(payload);
+    }
+
+    /// <summary>Has the node removed from its own cluster.</summary>
+    public void DownTheNode()
+    {
+        foreach (var action in new[] { "Down", "Leave" })
+            System.ActorSelection($"{_node}/system/cluster/core/daemon")
+                .Tell(Made(typeof(Cluster), $"Akka.Cluster.ClusterUserAction+{action}", _node));
+    }
+
+    /// <summary>Akka's own messages by which members take over from each other.</summary>
+    public void MoveSingletonAndShards()
+    {
+        At("/user/runs").Tell(
+            typeof(ClusterSingletonManager).Assembly.GetType("Akka.Cluster.Tools.Singleton.HandOverToMe", true)!
+                .GetProperty("Instance")!.GetValue(null)!);
+        for (var shard = 0; shard < 3; shard++)
+            At(Region).Tell(Made(typeof(ClusterSharding), "Akka.Cluster.Sharding.ShardCoordinator+HandOff", $"{shard}"));
+    }
+
+    /// <summary>Orders of a supervisor to the node, results and requests to the supervisors.</summary>
+    public void SpeakElastic()
+    {
+        var digest = Digest.Of([1]);
+        NodeCommand[] orders =
+        [
+            new NodeCommand.Retain(Run, new OrderId(1, 1), 1, [], [], Part.Whole),
+            new NodeCommand.DeleteRun(Run),
+            new NodeCommand.StopRun(Run),
+        ];
+        foreach (var order in orders)
+            At("/user/link").Tell(order);
+        At("/user/link").Tell(new NodeNews.Refused("go away"));
+        At("/user/link").Tell(new NodeNews.Welcome("127.0.0.1:1"));
+        At("/user/runs/singleton").Tell(Enlist("127.0.0.1:1"));
+        At("/user/runs/singleton").Tell(
+            new WorkResult(Run.Job, Name, new OrderId(1, 1), CopyWork.KeyOf(0, 0), null, new Copied(digest)));
+        At("/user/runs/singleton").Tell(new RunRequest.Pause(Run.Name, Origins.Now("a stranger")));
+        At(Region).Tell(new ReadBlocks(new ShardId(digest, 0), false, int.MaxValue - 1, [0]));
+    }
+
+    public static NodeReport.Enlist Enlist(string address) => new(Name)
+    {
+        Devices = [new DeviceId("cpu:0")],
+        Incarnation = "1",
+        Address = address,
+        Endpoint = "127.0.0.1:80",
+        Seed = true,
+        Version = ElasticNode.Version,
+        Arithmetic = "",
+        Works = [],
+        Leaving = false,
+    };
+
+    public async ValueTask DisposeAsync() => await System.Terminate();
+
+    private IActorRef At(string path) => ((ExtendedActorSystem)System).Provider.ResolveActorRef($"{_node}{path}");
+
+    private static object Made(Type beside, string type, object argument) =>
+        Activator.CreateInstance(beside.Assembly.GetType(type, true)!, argument)!;
+}
+
+/// <summary>An actor that a stranger would like to see made on a node.</summary>
+internal sealed class Spy : ReceiveActor
+{
+    private static int _made;
+
+    public Spy() => Interlocked.Increment(ref _made);
+
+    /// <summary>How many were made in this process.</summary>
+    public static int Made => Volatile.Read(ref _made);
+}
+
+/// <summary>An exception that a stranger would like to see made on a node.</summary>
+#pragma warning disable CA1032, IDE0060, SYSLIB0051 // the constructor that a serializer calls is the point
+public sealed class SpyException(string message) : Exception(message)
+{
+    private static int _made;
+
+    private SpyException(System.Runtime.Serialization.SerializationInfo info, System.Runtime.Serialization.StreamingContext context)
+        : this("made from bytes") => Interlocked.Increment(ref _made);
+
+    /// <summary>How many were made from bytes in this process.</summary>
+    public static int Made => Volatile.Read(ref _made);
+}
+#pragma warning restore CA1032, IDE0060, SYSLIB0051
