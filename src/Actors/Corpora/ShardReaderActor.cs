@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Cluster.Sharding;
 using Akka.Event;
 using Elastic.Corpus;
+using Elastic.Foundation;
 using Elastic.Messages.Corpora;
 
 namespace Elastic.Actors.Corpora;
@@ -12,6 +13,9 @@ namespace Elastic.Actors.Corpora;
 /// </summary>
 internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
 {
+    // What the control plane carries at most.
+    private const int MostAnswer = 64 << 10;
+
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CorpusFiles _files;
     private Opened? _shard;
@@ -71,6 +75,10 @@ internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
 
     private static BlocksRead Blocks(ReadBlocks request, Opened shard)
     {
+        // Before anything is allocated for it.
+        if (request.Context < 1 || request.Blocks.Length * (request.Context + 1L) * shard.Width > MostAnswer)
+            throw new ElasticException(
+                $"{request.Blocks.Length} blocks of {request.Context} tokens are no request: an answer has at most {MostAnswer} bytes");
         var tokens = new int[request.Context + 1];
         var bytes = new byte[request.Blocks.Length * tokens.Length * shard.Width];
         for (var i = 0; i < request.Blocks.Length; i++)
