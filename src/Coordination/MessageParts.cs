@@ -10,7 +10,13 @@ namespace Elastic.Coordination;
 /// </summary>
 public sealed class MessageParts
 {
-    private readonly Dictionary<string, (object Id, object?[] Parts)> _incomplete = [];
+    // Thirty megabytes of text: the settings of a run that names hundreds of thousands of files.
+    private const int MostParts = 1024;
+
+    // Parts of one message follow each other closely, so few are incomplete at once. Where a part is lost, its message never is complete.
+    private const int MostIncomplete = 64;
+
+    private readonly OrderedDictionary<string, (object Id, object?[] Parts)> _incomplete = [];
 
     /// <summary>The complete order when this was its last part, or all of it; null while parts are missing.</summary>
     public WorkOrder? Join(WorkOrder order)
@@ -49,8 +55,16 @@ public sealed class MessageParts
     {
         if (part.Of <= 1)
             return message;
+        if (part.Of > MostParts)
+            return null;
         if (!_incomplete.TryGetValue(what, out var known) || !known.Id.Equals(id))
-            _incomplete[what] = known = (id, new object?[part.Of]);    // no more parts of an older id are expected
+        {
+            _incomplete.Remove(what);                                  // no more parts of an older id are expected
+            if (_incomplete.Count == MostIncomplete)
+                _incomplete.RemoveAt(0);
+            _incomplete[what] = known = (id, new object?[part.Of]);
+        }
+
         if (part.Index < 0 || part.Index >= known.Parts.Length || part.Of != known.Parts.Length)
             return null;
         known.Parts[part.Index] = message;

@@ -2,10 +2,39 @@ using Akka.Configuration.Hocon;
 
 namespace Elastic.Host.Configuration;
 
-/// <summary>Akka's HOCON parser, with errors that name the file.</summary>
+/// <summary>
+/// Akka's HOCON parser, with errors that name the file. The parser is recursive and trusts its text, which <c>pbm</c> may have sent: what
+/// would exhaust the stack, the memory or the time, and with it end the process and everybody's runs, is refused before it is parsed.
+/// </summary>
 internal static class HoconText
 {
-    /// <summary>Parses <paramref name="text"/>, called <paramref name="origin"/> in messages.</summary>
+    /// <summary>A configuration has a few hundred lines.</summary>
+    public const int MostCharacters = 128 << 10;
+
+    // All that open anywhere, in comments and texts, too: nesting can not be deeper, however the text is read. There are ten blocks.
+    private const int MostBrackets = 200;
+
+    // The parser's time grows with the square of a line's pieces: a list of thousands of files stands on many lines, or is made of --corpus.
+    private const int LongestLine = 16 << 10;
+
+    /// <summary>Refuses a text that the parser is not to see.</summary>
+    public static void Check(string text, string origin)
+    {
+        if (text.Length > MostCharacters)
+            throw new SettingsException($"{origin}: it has {text.Length} characters; a configuration may have {MostCharacters}");
+        if (text.AsSpan().Count('{') + text.AsSpan().Count('[') > MostBrackets)
+            throw new SettingsException(
+                $"{origin}: more than {MostBrackets} brackets open in it, comments included; a configuration needs ten or so");
+        // A value that stands for itself, two for each other, or each for twice the one before: none is needed, each ends the process.
+        if (text.Contains("${", StringComparison.Ordinal))
+            throw new SettingsException($"{origin}: ${{NAME}} is not supported, not in comments either; write the value out");
+        foreach (var line in text.AsSpan().EnumerateLines())
+            if (line.Length > LongestLine)
+                throw new SettingsException(
+                    $"{origin}: a line has {line.Length} characters; use at most {LongestLine}, and several lines for a long list");
+    }
+
+    /// <summary>Parses <paramref name="text"/>, called <paramref name="origin"/> in messages; to be checked before.</summary>
     public static HoconObject Parse(string text, string origin)
     {
         try
