@@ -27,6 +27,28 @@ internal static class AkkaSettings
             .WithFallback(database is null ? MembershipConfig.ForWorker(network) : MembershipConfig.ForSeed(network, database))
             .WithFallback(Common(paths));
 
+    /// <summary>The address of a process that is alone: a name for itself, at which nobody listens.</summary>
+    public static readonly Endpoint Nowhere = new("127.0.0.1", 1);
+
+    /// <summary>
+    /// For the only member of a cluster. Its supervisor and its shard readers need a cluster, and a cluster needs a transport: Akka's own
+    /// for tests, which carries messages within the process and opens no port.
+    /// </summary>
+    public static Config ForMemberAlone(
+        string[] roles, NodeVersion version, NetworkPreset network, DatabaseAddress database, DataPaths paths) =>
+        ConfigurationFactory.ParseString($$"""
+            akka.remote.enabled-transports = ["akka.remote.within-process"]
+            akka.remote.within-process {
+              transport-class = "Akka.Remote.Transport.TestTransport, Akka.Remote"
+              applied-adapters = []
+              registry-key = "{{Guid.NewGuid():N}}"
+              local-address = "test://elastic@{{Nowhere}}"
+              maximum-payload-bytes = 128000b
+              scheme-identifier = test
+            }
+            """)
+            .WithFallback(ForMember(Nowhere.Host, 0, roles, version, network, database, paths, Transport.Plain));
+
     /// <summary>For the actor system of the process's devices, which outlives its memberships.</summary>
     public static Config ForDevices(DataPaths paths)
     {
