@@ -271,6 +271,8 @@ public sealed class PaletteTests
         "run.rounds = ${run.rounds}",
         "run.rounds = ${run.epochs}\nrun.epochs = ${run.rounds}",
         string.Concat(Enumerable.Range(1, 24).Select(i => $"a{i} = ${{a{i - 1}}}${{a{i - 1}}}\n")),
+        string.Join('.', Enumerable.Repeat("a", 60_000)) + " = 1",
+        new string('.', 120_000) + " = 1",
         new string('a', HoconText.MostCharacters + 1));
 
     [Theory]
@@ -294,8 +296,9 @@ public sealed class PaletteTests
         "a = \"" + new string('x', 120_000) + "\"",
         "a = [" + string.Concat(Enumerable.Repeat("1,", 60_000)) + "]",
         "a = [" + string.Concat(Enumerable.Repeat("1,\n", 40_000)) + "]",
-        new string('.', 120_000) + " = 1",
-        string.Join('.', Enumerable.Repeat("a", 60_000)) + " = 1",
+        string.Join('.', Enumerable.Repeat("a", 8_000)) + " = 1",
+        string.Concat(Enumerable.Repeat(string.Join('.', Enumerable.Repeat("a", 40)) + "{\n", 190)),
+        string.Concat(Enumerable.Repeat("\"=\".a", 8_000)) + " = 1",
         new string(' ', 120_000) + "a = 1",
         new string('\n', 120_000) + "a = 1",
         string.Concat(Enumerable.Repeat("a\n", 60_000)),
