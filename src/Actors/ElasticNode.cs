@@ -53,9 +53,9 @@ public sealed class ElasticNode : IAsyncDisposable
 
     private readonly ActorSystem _devices;
     private readonly ClusterMembership _member;
-    private readonly DataServer _server;
+    private readonly DataServer? _server;
     private readonly BlobFetcher _fetcher;
-    private readonly LivenessConnection _liveness;
+    private readonly LivenessConnection? _liveness;
     private readonly CorpusBuild _corpora;
     private readonly BlobLocations _blobs;
     private readonly IActorRef _agent;
@@ -63,7 +63,7 @@ public sealed class ElasticNode : IAsyncDisposable
     private readonly string _arithmetic;
 
     private ElasticNode(
-        ActorSystem devices, ClusterMembership member, DataServer server, BlobFetcher fetcher, LivenessConnection liveness,
+        ActorSystem devices, ClusterMembership member, DataServer? server, BlobFetcher fetcher, LivenessConnection? liveness,
         CorpusBuild corpora, BlobLocations blobs, IActorRef agent, DataPaths paths, string arithmetic)
     {
         (_devices, _member, _server, _fetcher, _liveness) = (devices, member, server, fetcher, liveness);
@@ -74,8 +74,8 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <summary>The control plane as bound.</summary>
     public Endpoint Endpoint => _member.Address.ToEndpoint();
 
-    /// <summary>The data plane as bound.</summary>
-    public Endpoint HttpEndpoint => _server.Endpoint;
+    /// <summary>The data plane as bound; where there is none, an address at which nobody listens.</summary>
+    public Endpoint HttpEndpoint => _server?.Endpoint ?? Endpoint;
 
     /// <summary>The requests that a person can make of the cluster from here.</summary>
     public ClusterControl Control { get; }
@@ -133,7 +133,10 @@ public sealed class ElasticNode : IAsyncDisposable
         var (blobs, connections, peers, readers) = (new BlobLocations(), new LivenessConnections(), new Peers(), new ReaderWay());
         var fetcher = new BlobFetcher(peers, transport);
         var corpora = new CorpusFiles(paths, blobs, fetcher);
-        var server = await DataServer.StartAsync(node.Host, node.HttpPort, blobs, connections, transport, cancel);
+        // A process that is alone talks to nobody, so it opens no port, and nobody can talk to it.
+        var server = duty.Alone ? null
+            : await DataServer.StartAsync(node.Host, node.HttpPort, blobs, connections, transport, cancel);
+        var served = server?.Endpoint ?? AkkaSettings.Nowhere;
         var (version, refused) = (
             NodeVersion.Of(faults.Version ?? Version),
             new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously));
@@ -144,12 +147,15 @@ public sealed class ElasticNode : IAsyncDisposable
         try
         {
             member = ClusterMembership.Bind(new MemberContext(
-                node, port => AkkaSettings.ForMember(Endpoint.HostOf(node.Host), port, roles, version, network, database, paths), transport,
+                node, port => duty.Alone
+                    ? AkkaSettings.ForMemberAlone(roles, version, network, database!, paths)
+                    : AkkaSettings.ForMember(Endpoint.HostOf(node.Host), port, roles, version, network, database, paths),
+                transport,
                 observations is null ? null : new RunsContext(
                     new SupervisorContext(
                         new CoordinatorSettings(duty.GoesOn, duty.Alone ? TimeSpan.Zero : Patience),
                         new CommitFence(database!), observations),
-                    new RunList(database!), server.Endpoint.ToString(), Version, connections, transport.Credentials),
+                    new RunList(database!), served.ToString(), Version, connections, transport.Credentials),
                 Lease: !duty.Alone,
                 new Contacts(
                     duty.Seeds, database is null || duty.Alone ? null : new SeedRegistry(database), transport,
@@ -158,14 +164,14 @@ public sealed class ElasticNode : IAsyncDisposable
         }
         catch
         {
-            await server.DisposeAsync();
+            await (server?.DisposeAsync() ?? ValueTask.CompletedTask);
             await (observations?.DisposeAsync() ?? ValueTask.CompletedTask);
             throw;
         }
 
         var system = ActorSystem.Create("elastic-devices", AkkaSettings.ForDevices(paths));
         var incarnation = Guid.NewGuid().ToString("N");
-        var liveness = new LivenessConnection(id, incarnation, transport);
+        var liveness = duty.Alone ? null : new LivenessConnection(id, incarnation, transport);
         var arithmetic = devices.Count > 0 ? Arithmetic.Of(devices[0], node.ThreadsPerDevice) : "";
         var agent = system.ActorOf(NodeAgent.Props(new NodeContext
         {
@@ -174,7 +180,7 @@ public sealed class ElasticNode : IAsyncDisposable
                 Id = id,
                 Incarnation = incarnation,
                 Address = member.Address.ToEndpoint().ToString(),
-                Endpoint = server.Endpoint.ToString(),
+                Endpoint = served.ToString(),
                 Seed = duty.Supervises,
                 Version = version.Elastic,
                 Arithmetic = arithmetic,
@@ -182,7 +188,7 @@ public sealed class ElasticNode : IAsyncDisposable
             Devices = devices,
             ThreadsPerDevice = node.ThreadsPerDevice,
             Paths = paths,
-            Endpoint = server.Endpoint,
+            Endpoint = served,
             Blobs = blobs,
             Fetcher = fetcher,
             Peers = peers,
@@ -246,7 +252,7 @@ public sealed class ElasticNode : IAsyncDisposable
     public required Task<string> Refused { get; init; }
 
     /// <summary>Ends when an HTTP client asks this process to leave.</summary>
-    public Task LeaveAsked => _server.LeaveAsked;
+    public Task LeaveAsked => _server?.LeaveAsked ?? Task.Delay(Timeout.Infinite);
 
     /// <summary>Builds the corpus, or finds it built before; from then on other nodes can fetch it from this node.</summary>
     public async Task<BuiltCorpus> BuildCorpusAsync(CorpusSettings corpus, IProgress<CorpusProgress>? progress, CancellationToken cancel)
@@ -366,7 +372,7 @@ public sealed class ElasticNode : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _member.DisposeAsync();
-        await _liveness.DisposeAsync();
+        await (_liveness?.DisposeAsync() ?? ValueTask.CompletedTask);
         try
         {
             await _devices.Terminate().WaitAsync(EndDeadline);
@@ -377,7 +383,7 @@ public sealed class ElasticNode : IAsyncDisposable
         }
 
         _fetcher.Dispose();
-        await _server.DisposeAsync();
+        await (_server?.DisposeAsync() ?? ValueTask.CompletedTask);
         await (Observations?.DisposeAsync() ?? ValueTask.CompletedTask);
     }
 

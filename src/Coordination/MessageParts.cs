@@ -15,7 +15,7 @@ public sealed class MessageParts
     private const int MostIncomplete = 64;
 
     // The largest model's chunks come in some thousands.
-    private const int MostParts = 1 << 16;
+    private const int MostParts = 8192;
 
     // Oldest first.
     private readonly List<(string What, object Id, object?[] Parts)> _incomplete = [];

@@ -48,7 +48,7 @@ public sealed record RunPlan
     public long TokensPerReplica(int round) => At(round) is var s ? (long)s.InnerSteps * s.Sequences * Context : 0;
 
     /// <summary>Tokens that all replicas together have trained on when a round begins.</summary>
-    public long TokensBefore(int round) => Timeline.SamplesBefore(round) * Context;
+    public long TokensBefore(int round) => checked(Timeline.SamplesBefore(round) * Context);
 
     /// <summary>
     /// True when version <paramref name="version"/> is to be scored: the first, the last, and every <see cref="EvaluateEvery"/>-th.

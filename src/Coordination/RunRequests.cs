@@ -44,11 +44,14 @@ public static class RunRequests
             var settings = SettingsText.Read(c.Settings);
             if (settings.Problems().FirstOrDefault() is { } problem)
                 return problem;
-            if (c.Elements < 1)
+            if (settings.Run.Name != c.Run.Value)
+                return $"its settings are of the run {settings.Run.Name}";
+            if (c.Elements is < 1 or > ModelSettings.MostParameters)
                 return $"its model has {c.Elements} parameters";
             if (c.Blocks < 1)
                 return "its corpus has no training block: add text, or set model.context lower";
-            _ = RunPlan.Of(settings, c.Elements, c.Blocks, c.HeldOutBlocks);
+            var plan = RunPlan.Of(settings, c.Elements, c.Blocks, c.HeldOutBlocks);
+            _ = plan.TokensBefore(plan.Rounds);
             return null;
         }
         catch (ElasticException e)
@@ -57,7 +60,7 @@ public static class RunRequests
         }
         catch (OverflowException)
         {
-            return "it has more rounds than can be counted: use fewer run.epochs, or more run.inner-steps";
+            return "it has more rounds or tokens than can be counted: use fewer run.epochs, or more run.inner-steps";
         }
     }
 

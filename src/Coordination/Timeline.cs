@@ -68,6 +68,7 @@ public sealed record Timeline
     private readonly Segment[] _segments;
 
     /// <param name="segments">Without gaps, from round 0. The samples and steps before each are computed here.</param>
+    /// <exception cref="OverflowException">The run is longer than 2^63 samples.</exception>
     /// <exception cref="ArgumentException">There is no segment, or they do not follow each other.</exception>
     public Timeline(params IEnumerable<Segment> segments)
     {
@@ -79,8 +80,8 @@ public sealed record Timeline
                     $"a segment of {segment.Rounds} rounds begins at round {segment.FromRound} where round {round} is due",
                     nameof(segments));
             list.Add(segment with { FirstSample = sample, FirstStep = step });
-            (round, sample, step) =
-                (segment.EndRound, sample + segment.Rounds * segment.SamplesPerRound, step + (long)segment.Rounds * segment.InnerSteps);
+            (round, sample, step) = checked(
+                (segment.EndRound, sample + segment.Rounds * segment.SamplesPerRound, step + (long)segment.Rounds * segment.InnerSteps));
         }
 
         _segments = list.Count > 0

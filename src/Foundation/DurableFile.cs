@@ -7,6 +7,9 @@ public static partial class DurableFile
 {
     private const string Suffix = ".tmp";
 
+    // By no link: what lies behind one is not this folder's.
+    private static readonly EnumerationOptions Below = new() { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint };
+
     /// <summary>A name for a file that is to become <paramref name="path"/>: on the same disk, and different each time.</summary>
     public static string TemporaryPath(string path) => $"{path}.{Guid.NewGuid():N}{Suffix}";
 
@@ -16,7 +19,7 @@ public static partial class DurableFile
     /// </summary>
     public static void RemoveTemporaries(string folder)
     {
-        foreach (var file in Directory.EnumerateFiles(folder, $"*{Suffix}", SearchOption.AllDirectories).Where(IsTemporary))
+        foreach (var file in Directory.EnumerateFiles(folder, $"*{Suffix}", Below).Where(IsTemporary))
             File.Delete(file);
     }
 

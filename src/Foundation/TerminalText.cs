@@ -6,12 +6,18 @@ namespace Elastic.Foundation;
 /// </summary>
 public static class TerminalText
 {
-    /// <summary>The same with U+FFFD in place of each control character but tabs.</summary>
+    /// <summary>
+    /// The same with U+FFFD in place of each control character but tabs, and of each that changes the direction of writing: such text shows
+    /// other words than it holds (Boucher and Anderson 2021, "Trojan Source").
+    /// </summary>
     public static string Printable(string line)
     {
         ArgumentNullException.ThrowIfNull(line);
         return line.Any(IsObeyed) ? string.Concat(line.Select(c => IsObeyed(c) ? '\uFFFD' : c)) : line;
     }
 
-    private static bool IsObeyed(char c) => char.IsControl(c) && c != '\t';
+    /// <summary>True for what a terminal does not show but obeys.</summary>
+    internal static bool IsObeyed(char c) => char.IsControl(c)
+        ? c != '\t'
+        : c is '\u061C' or '\u200E' or '\u200F' or (>= '\u2028' and <= '\u202E') or (>= '\u2066' and <= '\u206F');
 }

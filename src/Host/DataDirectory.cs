@@ -61,9 +61,15 @@ internal sealed class DataDirectory
         : Directory.EnumerateDirectories(Runs).Select(d => Path.GetFileName(d))
             .Where(name => Identifier.IsValid(name, 80)).Select(name => new RunId(name));
 
-    /// <summary>Creates missing folders and takes the lock, which ends with the process at the latest.</summary>
+    /// <summary>
+    /// Creates missing folders and takes the lock, which ends with the process at the latest. What the process writes from now on is for its
+    /// user alone; so is the directory, if it was Elastic's before.
+    /// </summary>
     public IDisposable Take()
     {
+        PrivateFiles.Begin();
+        if (File.Exists(Path.Combine(Root, LockName)))
+            PrivateFiles.Protect(Root);
         try
         {
             foreach (var folder in new[] { Root, Corpora, Runs })

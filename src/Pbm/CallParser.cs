@@ -7,7 +7,9 @@ namespace Elastic.Pbm;
 /// Turns words into a call, by the server's catalogue alone: <c>-s value</c>, <c>--long value</c>, <c>--long=value</c>, flags,
 /// and <c>--</c> at the end. The message for a word that does not fit names the nearest word that does.
 /// </summary>
-internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
+/// <param name="catalogue">The server's.</param>
+/// <param name="own">What pbm knows itself: it decides which arguments may name a file.</param>
+internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue, IReadOnlyList<PaletteHelp> own)
 {
     /// <summary>Largest file that is sent along; a configuration is a few hundred lines.</summary>
     private const int MaxFileBytes = 128 * 1024;
@@ -90,7 +92,9 @@ internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
                 problems.Add($"-{argument.Short} {argument.ValueName} is missing. {argument.Description}");
         }
 
-        var read = values.Select(v => WithFile(v, command.Arguments.First(a => a.Long == v.Argument), problems)).ToArray();
+        var known = own.FirstOrDefault(p => p.Name == palette.Name)?.Commands.FirstOrDefault(c => c.Name == command.Name)?.Arguments ?? [];
+        var read = values.Select(v => WithFile(
+            v, command.Arguments.First(a => a.Long == v.Argument), known.FirstOrDefault(a => a.Long == v.Argument), problems)).ToArray();
         return problems.Count == 0
             ? new PbmMessage.Call(
                 palette.Name, command.Name, read, json, $"{Environment.UserName}@{Environment.MachineName}", Guid.NewGuid().ToString("N"))
@@ -99,11 +103,20 @@ internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue)
 
     public static bool IsName(ArgumentHelp argument, string word) => word == $"-{argument.Short}" || word == $"--{argument.Long}";
 
-    private static CallValue WithFile(CallValue value, ArgumentHelp argument, List<string> problems)
+    // The catalogue is the server's word, and a server may lie: it could call any argument a file, and be sent what a run is named like.
+    // So a file is read only for an argument that pbm itself knows to take one.
+    private static CallValue WithFile(CallValue value, ArgumentHelp argument, ArgumentHelp? known, List<string> problems)
     {
-        var choices = argument.Choices ?? [];
+        string[] choices = [.. (argument.Choices ?? []).Union(known?.Choices ?? [])];
         if (argument.Kind != ArgumentKind.ChoiceOrFile || choices.Contains(value.Value))
             return value;
+        if (known?.Kind != ArgumentKind.ChoiceOrFile)
+        {
+            problems.Add($"-{argument.Short} {value.Value}: the seed asks for a file there, and this pbm knows of none: "
+                + "use the pbm that came with the seed");
+            return value;
+        }
+
         try
         {
             var file = new FileInfo(value.Value);

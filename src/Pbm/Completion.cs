@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Messages.Pbm;
 using Elastic.Messages.Settings;
 
@@ -16,7 +17,9 @@ internal sealed class Completion(Session session)
         if (before is ["help", .. var about])
             before = about;
         return (from, [.. Words(before)
-            .Where(w => w.StartsWith(word, StringComparison.Ordinal)).Distinct().Order(StringComparer.Ordinal)]);
+            // They are a server's words, and become part of what is typed: a terminal must have nothing to obey in them.
+            .Where(w => w.StartsWith(word, StringComparison.Ordinal) && TerminalText.Printable(w) == w)
+            .Distinct().Order(StringComparer.Ordinal)]);
     }
 
     private IEnumerable<string> Words(string[] before)

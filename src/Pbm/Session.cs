@@ -58,7 +58,7 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
         try
         {
             var connection = await ConnectAsync(cancel);
-            var parser = new CallParser(_catalogue);
+            var parser = new CallParser(_catalogue, OwnCatalogue.Palettes);
             var call = parser.Parse(line.Words, line.Json);
             (isAnswered, follows) = (true, parser.Find(line.Words).Command!.Follows);
             var end = await connection.CallAsync(
@@ -88,7 +88,7 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
         {
             var connection = await ConnectAsync(deadline.Token);
             await connection.CallAsync(
-                new CallParser(_catalogue).Parse([names.Palette, names.Command], json: true),
+                new CallParser(_catalogue, OwnCatalogue.Palettes).Parse([names.Palette, names.Command], json: true),
                 line =>
                 {
                     if (JsonNode.Parse(line)?[names.Key] is JsonValue value && value.TryGetValue<string>(out var name))
@@ -133,7 +133,7 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
             away = e.Message;
         }
 
-        var (palette, command) = new CallParser(_catalogue).Find(words);
+        var (palette, command) = new CallParser(_catalogue, OwnCatalogue.Palettes).Find(words);
         Write(command is null ? HelpText.Of(palette) : HelpText.Of(palette, command));
         if (away is not null)
             Write(["", $"This is the help of pbm {SeedConnection.Version} itself; a seed of another version may offer other commands:",

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using Elastic.Foundation;
 using Elastic.Storage;
@@ -112,7 +113,7 @@ public sealed class BlobDownload : IDisposable
                 (true, true) => "no more bytes since it left",
             });
         }
-        catch (Exception e) when (!_storing && e is HttpRequestException or IOException)
+        catch (Exception e) when (!_storing && e is HttpRequestException or IOException or SocketException)
         {
             Fail(peer, e.Message);
         }

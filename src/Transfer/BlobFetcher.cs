@@ -1,4 +1,5 @@
 using Elastic.Foundation;
+using Elastic.Messages.Vectors;
 using Elastic.Storage;
 
 namespace Elastic.Transfer;
@@ -66,32 +67,35 @@ public sealed class BlobFetcher : IDisposable
     /// <summary>Downloads a vector set and every chunk that it names, where the store lacks them.</summary>
     /// <exception cref="BlobLostException">No peer gave one of the blobs; others may have been stored.</exception>
     /// <exception cref="InvalidDataException">The blob is no vector set.</exception>
-    public async Task FetchSetAsync(BlobStore store, Digest set, CancellationToken cancel)
+    /// <param name="elements">Elements that each of its vectors has; a set of other vectors is refused before any chunk is fetched.</param>
+    public async Task FetchSetAsync(BlobStore store, Digest set, long elements, CancellationToken cancel)
     {
-        await FetchOneAsync(store, set, set, cancel);
-        await FetchAsync(store, store.ReadSet(set).Chunks(), set, cancel);
+        await FetchOneAsync(store, set, set, VectorSet.MostBytes, cancel);
+        await FetchAsync(store, store.ReadSet(set, elements).Chunks(), set, cancel);
     }
 
     /// <summary>Downloads one vector of a set, where the store lacks its chunks: a replica needs no outer momentum.</summary>
     /// <exception cref="BlobLostException">No peer gave one of the blobs; others may have been stored.</exception>
     /// <exception cref="InvalidDataException">The blob is no vector set, or has no such vector.</exception>
-    public async Task FetchVectorAsync(BlobStore store, Digest set, string vector, CancellationToken cancel)
+    /// <inheritdoc cref="FetchSetAsync" path="/param[@name='elements']"/>
+    public async Task FetchVectorAsync(BlobStore store, Digest set, string vector, long elements, CancellationToken cancel)
     {
-        await FetchOneAsync(store, set, set, cancel);
-        await FetchAsync(store, store.ReadSet(set)[vector].Chunks, set, cancel);
+        await FetchOneAsync(store, set, set, VectorSet.MostBytes, cancel);
+        await FetchAsync(store, store.ReadSet(set, elements)[vector].Chunks, set, cancel);
     }
 
     /// <summary>
     /// Downloads a large file in pieces, from several peers at once. Uses the .part file of an earlier attempt.
     /// </summary>
     /// <param name="path">The file appears only when it is intact and verified, and replaces a file with other bytes.</param>
+    /// <param name="mostBytes">A longer file is refused.</param>
     /// <exception cref="BlobLostException">No peer gave the file; the pieces received stay for the next attempt.</exception>
-    public Task FetchFileAsync(Digest digest, string path, CancellationToken cancel)
+    public Task FetchFileAsync(Digest digest, string path, long mostBytes, CancellationToken cancel)
     {
         var full = Path.GetFullPath(path);
         return _files.JoinAsync(full, async stop =>
         {
-            await new FileDownload(_http, _peers, digest, full).RunAsync(stop);
+            await new FileDownload(_http, _peers, digest, full, mostBytes).RunAsync(stop);
             return true;
         }, _closing.Token, cancel);
     }
@@ -105,9 +109,9 @@ public sealed class BlobFetcher : IDisposable
     private Task FetchAsync(BlobStore store, IEnumerable<Digest> blobs, Digest? set, CancellationToken cancel) =>
         Parallel.ForEachAsync(
             blobs.Distinct(), new ParallelOptions { MaxDegreeOfParallelism = _peers.Limits.Total, CancellationToken = cancel },
-            async (digest, stop) => await FetchOneAsync(store, digest, set, stop));
+            async (digest, stop) => await FetchOneAsync(store, digest, set, VectorManifest.MostChunkBytes, stop));
 
-    private async Task FetchOneAsync(BlobStore store, Digest digest, Digest? set, CancellationToken cancel)
+    private async Task FetchOneAsync(BlobStore store, Digest digest, Digest? set, long mostBytes, CancellationToken cancel)
     {
         if (store.Claim(digest))
             return;
@@ -117,7 +121,7 @@ public sealed class BlobFetcher : IDisposable
             try
             {
                 using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write))
-                using (var sink = new FileSink(file))
+                using (var sink = new FileSink(file, mostBytes: mostBytes))
                     await BlobDownload.WholeAsync(_http, _peers, digest, set, sink, stop);
                 store.Adopt(digest, temporary);
             }

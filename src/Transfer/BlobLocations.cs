@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Storage;
@@ -9,7 +10,7 @@ namespace Elastic.Transfer;
 public sealed class BlobLocations
 {
     private readonly ConcurrentDictionary<BlobStore, bool> _stores = new(ReferenceEqualityComparer.Instance);
-    private readonly ConcurrentDictionary<Digest, string> _files = new();
+    private readonly ConcurrentDictionary<Digest, ServedFile> _files = new();
 
     /// <summary>Serves the blobs of the store, present and future. Adding it again does nothing.</summary>
     public void Add(BlobStore store) => _stores.TryAdd(store, true);
@@ -22,18 +23,55 @@ public sealed class BlobLocations
     public void Add(BuiltCorpus corpus)
     {
         var manifest = Path.Combine(corpus.Folder, CorpusManifest.FileName);
-        _files[Digest.Of(File.ReadAllBytes(manifest))] = manifest;
+        Serve(Digest.Of(File.ReadAllBytes(manifest)), manifest);
         foreach (var shard in corpus.TrainShards.Concat(corpus.HeldOutShards))
-            _files[shard.Sha256] = corpus.ShardPath(shard);
+            Serve(shard.Sha256, corpus.ShardPath(shard));
     }
 
-    /// <summary>The path of an existing file, or null. Checks <see cref="Digest.IsDigest"/>: the digest becomes part of a path.</summary>
+    /// <summary>
+    /// The path of an existing file, or null. Checks <see cref="Digest.IsDigest"/>: the digest becomes part of a path. What is found has the
+    /// digest: its bytes were written or read by this process.
+    /// </summary>
     public string? Find(Digest digest)
     {
         if (!Digest.IsDigest(digest.Hex))
             return null;
-        if (_files.TryGetValue(digest, out var path) && File.Exists(path))
-            return path;
-        return _stores.Keys.FirstOrDefault(store => store.Has(digest))?.PathOf(digest);
+        if (_files.TryGetValue(digest, out var file) && file.IsSound())
+            return file.Path;
+        return _stores.Keys.FirstOrDefault(store => store.IsSound(digest))?.PathOf(digest);
+    }
+
+    private void Serve(Digest digest, string path) =>
+        _files.AddOrUpdate(digest, _ => new ServedFile(digest, path), (_, known) => known.Path == path ? known : new ServedFile(digest, path));
+
+    // Hashes the file when it is first asked for, and again when it has changed: what its manifest says of it proves nothing.
+    private sealed class ServedFile(Digest digest, string path)
+    {
+        private readonly Lock _gate = new();
+        private (long Length, DateTime Written)? _sound;
+
+        public string Path => path;
+
+        public bool IsSound()
+        {
+            lock (_gate)                                               // several requests wait for one reading
+            {
+                try
+                {
+                    if (new FileInfo(path) is not { Exists: true } file)
+                        return false;
+                    var state = (file.Length, file.LastWriteTimeUtc);
+                    if (_sound == state)
+                        return true;
+                    using var stream = File.OpenRead(path);
+                    _sound = Convert.ToHexStringLower(SHA256.HashData(stream)) == digest.Hex ? state : null;
+                    return _sound is not null;
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    return false;
+                }
+            }
+        }
     }
 }

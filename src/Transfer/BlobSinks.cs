@@ -48,8 +48,9 @@ public sealed class ArraySink(int mostBytes) : BlobSink
 
 /// <summary>A file, or one range of it.</summary>
 /// <param name="at">Where in the file the download begins.</param>
-/// <param name="expected">Bytes of the download, or null for any number.</param>
-public sealed class FileSink(SafeFileHandle file, long at = 0, long? expected = null) : BlobSink, IDisposable
+/// <param name="expected">Bytes of the download, or null for any number up to <paramref name="mostBytes"/>.</param>
+public sealed class FileSink(SafeFileHandle file, long at = 0, long? expected = null, long mostBytes = long.MaxValue)
+    : BlobSink, IDisposable
 {
     private readonly byte[] _piece = ArrayPool<byte>.Shared.Rent(PieceBytes);
 
@@ -59,6 +60,8 @@ public sealed class FileSink(SafeFileHandle file, long at = 0, long? expected = 
     public override string? Expect(long bytes)
     {
         Length = bytes;
+        if (bytes > mostBytes)
+            return $"has {bytes} bytes, more than {mostBytes}";
         return expected is null || bytes == expected ? null : $"has {bytes} bytes instead of {expected}";
     }
 

@@ -64,18 +64,18 @@ public sealed class DataServer : IAsyncDisposable
         });
 
         var app = builder.Build();
+        var local = new LocalNames(host);
+        app.Use((context, next) => local.ProblemOf(context) is { } problem ? RefuseAsync(context, problem) : next(context));
         app.MapMethods("/blobs/{sha256}", [HttpMethods.Get, HttpMethods.Head], context => BlobResponse.SendAsync(context, locations));
         app.MapPost("/liveness", context => connections.ServeAsync(context, app.Lifetime.ApplicationStopping));
         var leave = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         app.MapPost("/leave", context =>
         {
-            // A page in a browser on this machine cannot send the header.
             if (context.Connection.RemoteIpAddress is not { } from
                 || !(IPAddress.IsLoopback(from) || from.Equals(context.Connection.LocalIpAddress))
                 || !context.Request.Headers.ContainsKey(LeaveHeader))
             {
-                context.Response.StatusCode = StatusCodes.Status403Forbidden;
-                return context.Response.WriteAsync($"only this machine may ask this node to leave, with the header {LeaveHeader}: yes\n");
+                return RefuseAsync(context, $"only this machine may ask this node to leave, with the header {LeaveHeader}: yes");
             }
 
             leave.TrySetResult();
@@ -100,6 +100,13 @@ public sealed class DataServer : IAsyncDisposable
 
         var bound = app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Single();
         return new DataServer(app, new Endpoint(host, new Uri(bound).Port), leave.Task);
+    }
+
+    private static Task RefuseAsync(HttpContext context, string why)
+    {
+        context.Response.StatusCode = StatusCodes.Status403Forbidden;
+        context.Response.Headers.Connection = "close";                 // its body is not waited for
+        return context.Response.WriteAsync(why + "\n");
     }
 
     public async ValueTask DisposeAsync()

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using Elastic.Foundation;
 using Elastic.Storage;
@@ -14,7 +15,8 @@ namespace Elastic.Transfer;
 /// file's length when all bytes are verified. A power cut may leave a mark whose piece never reached the disk: the digest shows that, as
 /// it shows wrong bytes, and the file is then fetched anew from one peer, so that a peer that sends wrong bytes is known.
 /// </remarks>
-public sealed class FileDownload(HttpClient http, Peers peers, Digest digest, string path)
+/// <param name="mostBytes">A peer that names more is not believed: its word alone would fill the disk.</param>
+public sealed class FileDownload(HttpClient http, Peers peers, Digest digest, string path, long mostBytes = long.MaxValue)
 {
     /// <summary>Large against the bytes of a round trip, small against a file.</summary>
     public const int PieceBytes = 8 << 20;
@@ -34,7 +36,7 @@ public sealed class FileDownload(HttpClient http, Peers peers, Digest digest, st
             if (!await InPiecesAsync(file, await LengthAsync(cancel), cancel))
             {
                 RandomAccess.SetLength(file, 0);
-                using var sink = new FileSink(file);
+                using var sink = new FileSink(file, mostBytes: mostBytes);
                 await BlobDownload.WholeAsync(http, peers, digest, null, sink, cancel, mixing: false);
                 RandomAccess.SetLength(file, sink.Length);
             }
@@ -63,21 +65,25 @@ public sealed class FileDownload(HttpClient http, Peers peers, Digest digest, st
             {
                 using var request = new HttpRequestMessage(HttpMethod.Head, BlobDownload.UriOf(peer.Endpoint, digest));
                 using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stall.Token);
-                if (response.IsSuccessStatusCode && response.Content.Headers.ContentLength is { } length)
+                var named = response.IsSuccessStatusCode ? response.Content.Headers.ContentLength : null;
+                if (named <= mostBytes)
                 {
                     peer.Had();
-                    return length;
+                    return named.Value;
                 }
 
                 if (response.StatusCode == HttpStatusCode.NotFound)
                     peer.Lacked();
                 else
                     peer.Failed();
-                selection.Note(peer, response.StatusCode == HttpStatusCode.NotFound
-                    ? "does not have it"
-                    : string.Create(CultureInfo.InvariantCulture, $"answered {(int)response.StatusCode} without the length"));
+                selection.Note(peer, (response.StatusCode, named) switch
+                {
+                    (HttpStatusCode.NotFound, _) => "does not have it",
+                    (_, { } bytes) => string.Create(CultureInfo.InvariantCulture, $"has {bytes} bytes, more than {mostBytes}"),
+                    var (status, _) => string.Create(CultureInfo.InvariantCulture, $"answered {(int)status} without the length"),
+                });
             }
-            catch (Exception e) when ((e is HttpRequestException or IOException or OperationCanceledException)
+            catch (Exception e) when ((e is HttpRequestException or IOException or SocketException or OperationCanceledException)
                 && !cancel.IsCancellationRequested)
             {
                 peer.Failed();

@@ -1,4 +1,5 @@
 using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
 using Elastic.Messages.Work;
 using Elastic.Simulation;
 using Elastic.Testing;
@@ -26,9 +27,15 @@ public sealed class RunTests
         {
             Refuses(run, Again with { Settings = "{}" }, "run a cannot be started: the stored settings of the run lack run.name");
             Refuses(run, Again with { Settings = Text(s => s with { Batch = s.Batch with { Micro = 0 } }) },
-                "run a cannot be started: batch.micro = 0: use at least 1");
+                "run a cannot be started: batch.micro = 0: use 1 to 1048576");
             Refuses(run, Again with { Blocks = 0 },
                 "run a cannot be started: its corpus has no training block: add text, or set model.context lower");
+            Refuses(run, Again with { Settings = Text(s => s with { Run = s.Run with { Name = "b" } }) },
+                "run a cannot be started: its settings are of the run b");
+            foreach (var elements in new[] { 0, -1, long.MinValue, ModelSettings.MostParameters + 1, long.MaxValue })
+                Refuses(run, Again with { Elements = elements }, $"run a cannot be started: its model has {elements} parameters");
+            Refuses(run, Again with { Settings = Text(s => s with { Run = s.Run with { Rounds = null, Epochs = 1_000_000 } }), Blocks = 1L << 60 },
+                "run a cannot be started: it has more rounds or tokens than can be counted: use fewer run.epochs, or more run.inner-steps");
         }
     }
 

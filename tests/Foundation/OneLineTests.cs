@@ -7,6 +7,7 @@ public class OneLineTests
     {
         Assert.Equal("a name", OneLine.Of("a name"));
         Assert.Equal("a\uFFFD\uFFFD[2Jb", OneLine.Of("a\n\u001b[2Jb"));
+        Assert.Equal("a\uFFFDb", OneLine.Of("a\u202Eb"));
         Assert.Equal("aaaaa…", OneLine.Of(new string('a', 1_000_000), longest: 5));
     }
 }

@@ -35,6 +35,33 @@ public sealed class DataDirectoryTests
     }
 
     [Fact]
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+    public void What_is_in_it_is_for_its_user_alone_and_an_older_directory_is_closed()
+    {
+        const UnixFileMode folder = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+        const UnixFileMode open = folder | UnixFileMode.GroupRead | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+        const UnixFileMode file = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        using (_data.Take())
+        {
+            DurableFile.Write(Path.Combine(_data.Corpora, "a"), [1]);
+            Assert.All(
+                Directory.EnumerateDirectories(_data.Root).Prepend(_data.Root), path => Assert.Equal(folder, File.GetUnixFileMode(path)));
+            Assert.All(
+                Directory.EnumerateFiles(_data.Root, "*", SearchOption.AllDirectories), path => Assert.Equal(file, File.GetUnixFileMode(path)));
+        }
+
+        File.SetUnixFileMode(_data.Root, open);
+        _data.Take().Dispose();
+        Assert.Equal(folder, File.GetUnixFileMode(_data.Root));
+
+        // A folder that was not Elastic's is somebody's own, e.g. the home directory.
+        File.Delete(Path.Combine(_data.Root, "elastic.lock"));
+        File.SetUnixFileMode(_data.Root, open);
+        _data.Take().Dispose();
+        Assert.Equal(open, File.GetUnixFileMode(_data.Root));
+    }
+
+    [Fact]
     public void A_directory_below_a_file_cannot_be_created_and_says_so()
     {
         var file = Path.GetTempFileName();

@@ -62,4 +62,15 @@ public class FlatLayoutTests
         var model = Samples.Model(12, 12, 768, 1024, 50257);
         Assert.Equal(124_439_808, Architectures.LayoutOf(model).Segments.Sum(s => s.Count));
     }
+
+    [Fact]
+    public void The_parameters_are_known_from_the_settings_before_anything_is_made_for_them()
+    {
+        foreach (var model in new[] { Samples.Model(12, 12, 768, 1024, 50257), Samples.Model(1, 1, 8, 4, 257), Samples.Model(3, 2, 6, 40, 2999) })
+        {
+            // The layout aligns its segments, and holds the rows that pad the vocabulary.
+            var (made, known) = (Architectures.LayoutOf(model).Segments.Sum(s => s.Count), model.Parameters);
+            Assert.InRange(known, made, made + 64.0 * model.Width);
+        }
+    }
 }

@@ -76,6 +76,24 @@ public sealed class CallParserTests : IDisposable
     }
 
     [Fact]
+    public void A_server_that_calls_an_argument_a_file_is_not_sent_one()
+    {
+        var file = Path.Combine(_folder, "secret");
+        File.WriteAllText(file, "secret");
+        foreach (var own in new[] { OwnCatalogue.Palettes, Zoo(ArgumentKind.Value), [] })
+            Assert.Contains(
+                "the seed asks for a file there, and this pbm knows of none",
+                Assert.Throws<PbmException>(
+                    () => new CallParser(Zoo(ArgumentKind.ChoiceOrFile), own).Parse(["zoo", "feed", "-p", file], json: false)).Message,
+                StringComparison.Ordinal);
+        var call = new CallParser(Zoo(ArgumentKind.ChoiceOrFile), Zoo(ArgumentKind.ChoiceOrFile)).Parse(["zoo", "feed", "-p", file], json: false);
+        Assert.Equal("secret", Assert.Single(call.Values).FileText);
+
+        static PaletteHelp[] Zoo(ArgumentKind kind) =>
+            [new PaletteHelp("zoo", "", [new CommandHelp("feed", "", [new ArgumentHelp("p", "plan", "PLAN", "", Kind: kind)])])];
+    }
+
+    [Fact]
     public void A_file_that_is_far_too_long_is_not_read()
     {
         var file = Path.Combine(_folder, "huge");
@@ -86,5 +104,5 @@ public sealed class CallParserTests : IDisposable
             Assert.Throws<PbmException>(() => Parse($"animal feed -n leo -p {file}")).Message, StringComparison.Ordinal);
     }
 
-    private static PbmMessage.Call Parse(string line) => new CallParser(Catalogues.Zoo).Parse(line.Split(' '), json: false);
+    private static PbmMessage.Call Parse(string line) => new CallParser(Catalogues.Zoo, Catalogues.Zoo).Parse(line.Split(' '), json: false);
 }

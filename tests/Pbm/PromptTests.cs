@@ -52,6 +52,9 @@ public sealed class PromptTests
         var playing = seed.PlayCallAsync(async (_, stream, call) =>
         {
             Assert.Equal(("run", "list", true), (call.Palette, call.Command, call.Json));
+            // What a terminal would obey is no name.
+            await stream.WriteAsync(new PbmMessage.Line("{\"run\":\"b\\u001b[2J\"}"), TestDeadline.Token);
+            await stream.WriteAsync(new PbmMessage.Line("{\"run\":\"b\\u202e\"}"), TestDeadline.Token);
             await stream.WriteAsync(new PbmMessage.Line("{\"run\":\"books\"}"), TestDeadline.Token);
             await stream.WriteAsync(new PbmMessage.Line("{\"run\":\"tiny\"}"), TestDeadline.Token);
             await stream.WriteAsync(new PbmMessage.End(0, ""), TestDeadline.Token);

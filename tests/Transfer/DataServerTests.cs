@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text;
 using Elastic.Corpus;
 using Elastic.Foundation;
+using Elastic.Storage;
 using Elastic.Testing;
 using static Elastic.Transfer.Tests.TransferSamples;
 
@@ -50,7 +51,7 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
         await client.ConnectAsync(_server.Endpoint.Host, _server.Endpoint.Port, Deadline);
         var path = name == "UPPER" ? Hex.ToUpperInvariant() : name;
         await client.GetStream().WriteAsync(
-            Encoding.ASCII.GetBytes($"GET /blobs/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), Deadline);
+            Encoding.ASCII.GetBytes($"GET /blobs/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"), Deadline);
         var answer = await new StreamReader(client.GetStream()).ReadToEndAsync(Deadline);
         Assert.StartsWith("HTTP/1.1 404", answer, StringComparison.Ordinal);
         Assert.EndsWith("\r\n\r\n", answer, StringComparison.Ordinal);
@@ -118,6 +119,44 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
         Assert.Equal(Blob, await answer.Content.ReadAsByteArrayAsync(Deadline));
     }
 
+    [Theory]
+    [InlineData("evil.example", null, null)]
+    [InlineData("127.0.0.1.evil.example", null, null)]
+    [InlineData("10.0.0.1", null, null)]
+    [InlineData(null, "http://evil.example", null)]
+    [InlineData(null, "null", null)]
+    [InlineData(null, null, "cross-site")]
+    public async Task A_web_page_gets_nothing_and_cannot_make_the_node_leave(string? host, string? origin, string? site)
+    {
+        foreach (var (method, path) in new[] { (HttpMethod.Post, "leave"), (HttpMethod.Get, $"blobs/{Hex}"), (HttpMethod.Get, "health") })
+        {
+            using var request = new HttpRequestMessage(method, path) { Headers = { { "Elastic-Leave", "yes" } } };
+            request.Headers.Host = host is null ? null : $"{host}:{_server.Endpoint.Port}";
+            if (origin is not null)
+                request.Headers.Add("Origin", origin);
+            if (site is not null)
+                request.Headers.Add("Sec-Fetch-Site", site);
+            using var answer = await _http.SendAsync(request, Deadline);
+            Assert.Equal(HttpStatusCode.Forbidden, answer.StatusCode);
+            Assert.NotEmpty(await answer.Content.ReadAsStringAsync(Deadline));
+        }
+
+        Assert.False(_server.LeaveAsked.IsCompleted);
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("localhost")]
+    [InlineData("LOCALHOST")]
+    public async Task A_program_of_this_machine_may_name_it_as_it_likes(string host)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "leave") { Headers = { { "Elastic-Leave", "yes" } } };
+        request.Headers.Host = host;
+        using var answer = await _http.SendAsync(request, Deadline);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        await _server.LeaveAsked.WaitAsync(Deadline);
+    }
+
     [Fact]
     public async Task It_says_that_it_is_well() => Assert.Equal("ok\n", await _http.GetStringAsync("health", Deadline));
 
@@ -172,5 +211,24 @@ public sealed class DataServerTests : TemporaryFolder, IAsyncLifetime
         File.WriteAllBytes(shard, Blob);
         Assert.Equal(shard, places.Find(new Digest(Hex)));
         Assert.Null(places.Find(default));
+    }
+
+    [Fact]
+    public void A_file_whose_bytes_are_others_than_its_digest_says_is_not_served()
+    {
+        A_corpus_is_found_by_the_digests_of_its_manifest_and_its_shards();
+        var (shard, places, store) = (Path.Combine(Folder, "train-00000.tokens"), new BlobLocations(), new BlobStore(Folder));
+        places.Add(BuiltCorpus.Open(Folder));
+        places.Add(store);
+        Assert.NotNull(places.Find(new Digest(Hex)));
+        File.WriteAllBytes(shard, [.. Blob, 0]);
+        Assert.Null(places.Find(new Digest(Hex)));
+
+        var damaged = Digest.Of("what was meant"u8);
+        Directory.CreateDirectory(Path.GetDirectoryName(store.PathOf(damaged))!);
+        File.WriteAllText(store.PathOf(damaged), "what is there");
+        Assert.Null(places.Find(damaged));
+        File.WriteAllText(store.PathOf(damaged), "what was meant");
+        Assert.Equal(store.PathOf(damaged), places.Find(damaged));
     }
 }

@@ -23,7 +23,8 @@ public sealed class FileDownloadTests : TemporaryFolder
         await using var b = second;
         using var fetcher = new BlobFetcher(PeersOf(Quick, first.Endpoint, second.Endpoint), Transport.Plain);
 
-        await Task.WhenAll(fetcher.FetchFileAsync(Name, Target, Deadline), fetcher.FetchFileAsync(Name, Target, Deadline));
+        await Task.WhenAll(
+            fetcher.FetchFileAsync(Name, Target, long.MaxValue, Deadline), fetcher.FetchFileAsync(Name, Target, long.MaxValue, Deadline));
         Assert.Equal(Shard, await File.ReadAllBytesAsync(Target));
         Assert.Equal([Target], Directory.EnumerateFiles(Path.GetDirectoryName(Target)!));
     }
@@ -35,12 +36,25 @@ public sealed class FileDownloadTests : TemporaryFolder
         using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
         Directory.CreateDirectory(Path.GetDirectoryName(Target)!);
         await File.WriteAllBytesAsync(Target, Shard);
-        await fetcher.FetchFileAsync(Name, Target, Deadline);
+        await fetcher.FetchFileAsync(Name, Target, long.MaxValue, Deadline);
         Assert.Empty(peer.Requests);
 
         await File.WriteAllBytesAsync(Target, Shard[..1000]);
-        await fetcher.FetchFileAsync(Name, Target, Deadline);
+        await fetcher.FetchFileAsync(Name, Target, long.MaxValue, Deadline);
         Assert.Equal(Shard, await File.ReadAllBytesAsync(Target));
+    }
+
+    [Fact]
+    public async Task A_peer_that_names_more_bytes_than_the_file_can_have_is_not_believed()
+    {
+        using var peer = FakePeer.Of(Shard);
+        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
+        var lost = await Assert.ThrowsAsync<BlobLostException>(
+            () => fetcher.FetchFileAsync(Name, Target, Shard.Length - 1, Deadline));
+        Assert.Contains($"has {Shard.Length} bytes, more than {Shard.Length - 1}", lost.Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(Target));
+        await fetcher.FetchFileAsync(Name, Target, Shard.Length, Deadline);
+        Assert.True(File.Exists(Target));
     }
 
     [Fact]
@@ -48,7 +62,7 @@ public sealed class FileDownloadTests : TemporaryFolder
     {
         using var peer = FakePeer.Of([]);
         using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
-        await fetcher.FetchFileAsync(Digest.Of([]), Target, Deadline);
+        await fetcher.FetchFileAsync(Digest.Of([]), Target, long.MaxValue, Deadline);
         Assert.Empty(await File.ReadAllBytesAsync(Target));
     }
 
@@ -73,13 +87,13 @@ public sealed class FileDownloadTests : TemporaryFolder
         // The other pieces are in the sockets.
         using (var failing = new BlobFetcher(PeersOf(Quick with { Patience = TimeSpan.FromSeconds(3) }, partial.Endpoint), Transport.Plain))
         {
-            await Assert.ThrowsAsync<BlobLostException>(() => failing.FetchFileAsync(Name, Target, Deadline));
+            await Assert.ThrowsAsync<BlobLostException>(() => failing.FetchFileAsync(Name, Target, long.MaxValue, Deadline));
             Assert.False(File.Exists(Target));
         }
 
         using var whole = FakePeer.Of(Shard);
         using var fetcher = new BlobFetcher(PeersOf(Quick, whole.Endpoint), Transport.Plain);
-        await fetcher.FetchFileAsync(Name, Target, Deadline);
+        await fetcher.FetchFileAsync(Name, Target, long.MaxValue, Deadline);
         Assert.Equal(Shard, await File.ReadAllBytesAsync(Target));
         Assert.Equal(Piece, Assert.Single(whole.Requests, r => r.Method == "GET").From);
     }
@@ -91,7 +105,7 @@ public sealed class FileDownloadTests : TemporaryFolder
         await File.WriteAllBytesAsync($"{Target}.{Name.Short}.part", [.. new byte[Shard.Length], 1, 1, 1]);
         using var peer = FakePeer.Of(Shard);
         using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
-        await fetcher.FetchFileAsync(Name, Target, Deadline);
+        await fetcher.FetchFileAsync(Name, Target, long.MaxValue, Deadline);
         Assert.Equal(Shard, await File.ReadAllBytesAsync(Target));
     }
 
@@ -105,7 +119,7 @@ public sealed class FileDownloadTests : TemporaryFolder
         using var liar = FakePeer.Of(wrong);
         using var honest = FakePeer.Of(Shard);
         using var fetcher = new BlobFetcher(PeersOf(Quick, liar.Endpoint, honest.Endpoint), Transport.Plain);
-        await fetcher.FetchFileAsync(Name, Target, Deadline);
+        await fetcher.FetchFileAsync(Name, Target, long.MaxValue, Deadline);
         Assert.Equal(Shard, await File.ReadAllBytesAsync(Target));
     }
 }

@@ -10,9 +10,10 @@ namespace Elastic.Transfer.Tests;
 public sealed class SetFetchTests : TemporaryFolder
 {
     private static readonly byte[][] Chunks = [.. Enumerable.Range(0, 24).Select(i => Bytes(5_000 + i, i))];
+    private static readonly long Elements = Chunks.Length * (long)VectorManifest.ChunkElements;
     private static readonly VectorSet Set = new(new Dictionary<string, VectorManifest>
     {
-        [VectorSet.Parameters] = new(Chunks.Length * (long)VectorManifest.ChunkElements, [.. Chunks.Select(c => Digest.Of(c))]),
+        [VectorSet.Parameters] = new(Elements, [.. Chunks.Select(c => Digest.Of(c))]),
     });
 
     private static readonly Dictionary<string, byte[]> Blobs =
@@ -30,7 +31,7 @@ public sealed class SetFetchTests : TemporaryFolder
         using var fetcher = new BlobFetcher(PeersOf(Quick, first.Endpoint, second.Endpoint, third.Endpoint), Transport.Plain);
         var store = new BlobStore(Path.Combine(Folder, "mine"));
 
-        await fetcher.FetchSetAsync(store, Set.Digest, Deadline);
+        await fetcher.FetchSetAsync(store, Set.Digest, Elements, Deadline);
         Assert.True(store.IsWhole(Set.Digest));
     }
 
@@ -41,8 +42,30 @@ public sealed class SetFetchTests : TemporaryFolder
         await using var _ = server;
         using var fetcher = new BlobFetcher(PeersOf(Quick, server.Endpoint), Transport.Plain);
         var lost = await Assert.ThrowsAsync<BlobLostException>(
-            () => fetcher.FetchSetAsync(new BlobStore(Path.Combine(Folder, "mine")), Set.Digest, Deadline));
+            () => fetcher.FetchSetAsync(new BlobStore(Path.Combine(Folder, "mine")), Set.Digest, Elements, Deadline));
         Assert.Equal(Digest.Of(Chunks[0]), lost.Digest);
+    }
+
+    [Fact]
+    public async Task A_set_of_another_model_is_refused_before_any_of_its_chunks_is_fetched()
+    {
+        using var peer = new FakePeer(request => request.SendAsync(Blobs[request.Path]));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
+        var store = new BlobStore(Path.Combine(Folder, "mine"));
+        var refused = await Assert.ThrowsAsync<InvalidDataException>(
+            () => fetcher.FetchVectorAsync(store, Set.Digest, VectorSet.Parameters, 1000, Deadline));
+        Assert.Contains($"has {Elements} elements where this model has 1000", refused.Message, StringComparison.Ordinal);
+        Assert.Single(peer.Requests);
+    }
+
+    [Fact]
+    public async Task A_chunk_that_is_longer_than_a_chunk_can_be_is_not_stored()
+    {
+        using var peer = new FakePeer(request => request.SendAsync(new byte[VectorManifest.MostChunkBytes + 1]));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
+        var lost = await Assert.ThrowsAsync<BlobLostException>(
+            () => fetcher.FetchAsync(new BlobStore(Path.Combine(Folder, "mine")), [Digest.Of(Chunks[0])], Deadline));
+        Assert.Contains($"has {VectorManifest.MostChunkBytes + 1} bytes, more than", lost.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -56,7 +79,7 @@ public sealed class SetFetchTests : TemporaryFolder
         File.WriteAllBytes(earlier.PathOf(Digest.Of(Chunks[5])), new byte[Chunks[5].Length]);
 
         var store = new BlobStore(Folder);
-        await fetcher.FetchSetAsync(store, Set.Digest, Deadline);
+        await fetcher.FetchSetAsync(store, Set.Digest, Elements, Deadline);
         Assert.True(store.IsWhole(Set.Digest));
         Assert.Equal(
             new[] { Set.Digest, Digest.Of(Chunks[0]), Digest.Of(Chunks[1]), Digest.Of(Chunks[5]) }.Select(d => $"/blobs/{d.Hex}").Order(),
@@ -95,7 +118,7 @@ public sealed class SetFetchTests : TemporaryFolder
         using var fetcher = new BlobFetcher(PeersOf(new TransferLimits(), first.Endpoint, second.Endpoint), Transport.Plain);
         var store = new BlobStore(Folder);
 
-        await fetcher.FetchSetAsync(store, Set.Digest, Deadline);
+        await fetcher.FetchSetAsync(store, Set.Digest, Elements, Deadline);
         Assert.True(store.IsWhole(Set.Digest));
         Assert.Equal(4, most["first"]);
         Assert.Equal(4, most["second"]);

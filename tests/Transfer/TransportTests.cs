@@ -26,7 +26,7 @@ public sealed class TransportTests : TemporaryFolder
         await fetcher.ReadAsync(Name, bytes, Deadline);
         Assert.Equal(Blob, bytes);
         var path = Path.Combine(Folder, "file");
-        await fetcher.FetchFileAsync(Name, path, Deadline);
+        await fetcher.FetchFileAsync(Name, path, long.MaxValue, Deadline);
         Assert.Equal(Blob, await File.ReadAllBytesAsync(path, Deadline));
         Assert.True(_scrambled.Opened > 0);
         Assert.Equal(_scrambled.Opened, _scrambled.Accepted);

@@ -36,20 +36,42 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
         await Task.WhenAll(requests.Select(async request =>
         {
             int[] places = [.. request.Part.Select(p => p.Place.Block)];
-            if (await AskAsync(new ReadBlocks(new ShardId(corpus.Id, request.Shard), heldOut, context, places), cancel) is { } answer)
-            {
-                for (var i = 0; i < places.Length; i++)
-                    TokenBytes.Unpack(
-                        answer.Tokens.AsSpan(i * row * answer.TokenBytes), answer.TokenBytes,
-                        tokens.AsSpan(request.Part[i].Row * row, row));
+            if (await AskAsync(new ReadBlocks(new ShardId(corpus.Id, request.Shard), heldOut, context, places), cancel) is { } answer
+                && Unpack(answer, request.Shard, [.. request.Part.Select(p => p.Row)], tokens))
                 return;
-            }
 
             var shard = await files.ShardAsync(corpus, heldOut, request.Shard);
             for (var i = 0; i < places.Length; i++)
                 shard.ReadBlock(places[i], context, tokens.AsSpan(request.Part[i].Row * row, row));
         }));
         return tokens;
+    }
+
+    // False where the answer is not what was asked for: it comes from another node, and tokens are indices into the embedding.
+    private bool Unpack(BlocksRead answer, int shard, int[] rows, int[] into)
+    {
+        var row = context + 1;
+        if (answer.TokenBytes != TokenBytes.WidthFor(corpus.Manifest.VocabularySize)
+            || answer.Tokens.Length != (long)rows.Length * row * answer.TokenBytes)
+            return BeginDetour(shard);
+        for (var i = 0; i < rows.Length; i++)
+        {
+            var block = into.AsSpan(rows[i] * row, row);
+            TokenBytes.Unpack(answer.Tokens.AsSpan(i * row * answer.TokenBytes), answer.TokenBytes, block);
+            foreach (var token in block)
+                if ((uint)token >= (uint)corpus.Manifest.VocabularySize)
+                    return BeginDetour(shard);
+        }
+
+        return true;
+    }
+
+    // This node reads the shard itself for a while.
+    private bool BeginDetour(int shard)
+    {
+        lock (_gate)
+            _detours[shard] = Environment.TickCount64;
+        return false;
     }
 
     // Returns null where no reader answers, or the reader cannot read; this node then reads the shard, and its exception names the cause.
@@ -67,8 +89,7 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
             // Starts a detour, as an unreadable shard does.
         }
 
-        lock (_gate)
-            _detours[request.Shard.Index] = Environment.TickCount64;
+        BeginDetour(request.Shard.Index);
         return null;
     }
 

@@ -24,15 +24,13 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
     {
         if (_corpora.TryGetValue(id, out var known))
             return known;
-        if (!BuiltCorpus.TryOpen(paths.Corpus(id), out var corpus) && !BuiltCorpus.TryOpen(paths.FetchedCorpus(id), out corpus))
+        if (!BuiltCorpus.TryOpen(paths.Corpus(id), id, out var corpus) && !BuiltCorpus.TryOpen(paths.FetchedCorpus(id), id, out corpus))
         {
             var digest = manifest ?? throw new ElasticException(
                 $"the corpus {id.Short} is not on this node, and the run's journal does not say how to fetch it: "
                 + $"copy {paths.Corpus(id)} here");
             var bytes = await fetcher.ReadAsync(digest, MostManifestBytes, cancel);
-            Directory.CreateDirectory(paths.FetchedCorpus(id));
-            DurableFile.WriteDurably(Path.Combine(paths.FetchedCorpus(id), CorpusManifest.FileName), bytes);
-            corpus = BuiltCorpus.Open(paths.FetchedCorpus(id));
+            corpus = BuiltCorpus.Receive(paths.FetchedCorpus(id), id, bytes);
         }
 
         locations.Add(corpus);
@@ -45,20 +43,23 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
     {
         foreach (var shard in corpus.HeldOutShards.Concat(corpus.TrainShards))
             if (corpus.ShardPath(shard) is var path && !File.Exists(path))
-                await fetcher.FetchFileAsync(shard.Sha256, path, cancel);
+                await fetcher.FetchFileAsync(shard.Sha256, path, shard.MostFileBytes, cancel);
     }
 
     /// <summary>Opens a shard, and fetches it first where it is missing. It stays open, because readers come back to it.</summary>
     /// <exception cref="ElasticException">The shard is damaged; the message names file and offset.</exception>
     public async Task<TokenShard> ShardAsync(BuiltCorpus corpus, bool heldOut, int index)
     {
-        var info = (heldOut ? corpus.HeldOutShards : corpus.TrainShards)[index];
+        var shards = heldOut ? corpus.HeldOutShards : corpus.TrainShards;
+        if (index < 0 || index >= shards.Count)
+            throw new ElasticException($"the corpus {corpus.Id.Short} has {shards.Count} shards of this kind, and no shard {index}");
+        var info = shards[index];
         var path = corpus.ShardPath(info);
         var opening = _open.GetOrAdd(path, _ => new Lazy<Task<TokenShard>>(async () =>
         {
             if (!File.Exists(path))
-                await fetcher.FetchFileAsync(info.Sha256, path, CancellationToken.None);
-            return TokenShard.Open(path);
+                await fetcher.FetchFileAsync(info.Sha256, path, info.MostFileBytes, CancellationToken.None);
+            return TokenShard.Open(path, info, corpus.Manifest.VocabularySize);
         }));
         try
         {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Akka.Configuration;
 using Elastic.Actors.Membership;
+using Elastic.Foundation;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Hosting;
@@ -24,6 +25,18 @@ internal static class AkkaSettings
             """)
             .WithFallback(database is null ? MembershipConfig.ForWorker(network) : MembershipConfig.ForSeed(network, database))
             .WithFallback(Common(paths));
+
+    /// <summary>The address of a process that is alone: a name for itself, at which nobody listens.</summary>
+    public static readonly Endpoint Nowhere = new("127.0.0.1", 1);
+
+    /// <summary>
+    /// For the only member of a cluster. Its supervisor and its shard readers need a cluster, and a cluster needs an address; nobody
+    /// listens there.
+    /// </summary>
+    public static Config ForMemberAlone(
+        string[] roles, NodeVersion version, NetworkPreset network, DatabaseAddress database, DataPaths paths) =>
+        ConfigurationFactory.ParseString("akka.remote.elastic.listens = off")
+            .WithFallback(ForMember(Nowhere.Host, Nowhere.Port, roles, version, network, database, paths));
 
     /// <summary>For the actor system of the process's devices, which outlives its memberships.</summary>
     public static Config ForDevices(DataPaths paths)

@@ -1,6 +1,8 @@
 using Akka.Actor;
+using Akka.Cluster;
 using Elastic.Actors.Nodes;
 using Elastic.Actors.Serialization;
+using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
@@ -30,8 +32,12 @@ internal sealed class LinkActor : ReceiveActor
         });
         Receive<NodeCommand>(agent.Tell);
         Receive<WorkOrder>(agent.Tell);
+        // The liveness connection goes where a welcome says, and carries what identifies this process there: so only a seed of this
+        // cluster may say it, and only of its own machine.
         Receive<NodeNews.Welcome>(welcome =>
         {
+            if (!IsOf(welcome, Sender.Path.Address))
+                return;
             if (self is { } node && certificates.Receive(welcome, node) is { } newer)
                 runs.Tell(newer, Self);
             agent.Tell(welcome);
@@ -44,6 +50,13 @@ internal sealed class LinkActor : ReceiveActor
         });
         Receive<IWireMessage>(message => runs.Tell(message, Self));
         agent.Tell(new NodeAgent.Link(Self));
+    }
+
+    private static bool IsOf(NodeNews.Welcome welcome, Address from)
+    {
+        var seed = from.HasLocalScope ? Cluster.Get(Context.System).SelfAddress : from;
+        return Endpoint.TryParse(welcome.Endpoint, out var endpoint, out _) && endpoint.Host == seed.HostOrNull()
+            && Cluster.Get(Context.System).State.Members.Any(m => m.Address == seed && m.HasRole("seed"));
     }
 
     /// <inheritdoc/>

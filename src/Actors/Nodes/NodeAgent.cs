@@ -139,7 +139,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
                 Self.Tell(Schedule.Instance);
                 break;
             case NodeOutput.PointTo point:
-                _context.Liveness.PointTo(Endpoint.TryParse(point.Endpoint, out var seed, out _) ? seed : null);
+                _context.Liveness?.PointTo(Endpoint.TryParse(point.Endpoint, out var seed, out _) ? seed : null);
                 break;
             case NodeOutput.Refused refused:
                 _context.Refuse(refused.Why);

@@ -19,7 +19,7 @@ internal sealed record NodeContext
 
     public required DataPaths Paths { get; init; }
 
-    /// <summary>The endpoint of the node's own data plane.</summary>
+    /// <summary>The endpoint of the node's own data plane, which it does not fetch from.</summary>
     public required Endpoint Endpoint { get; init; }
 
     /// <summary>The blobs that the node serves to others.</summary>
@@ -30,7 +30,8 @@ internal sealed record NodeContext
 
     public required Peers Peers { get; init; }
 
-    public required LivenessConnection Liveness { get; init; }
+    /// <summary>Tells the supervising seed that this process lives; null where that is this process alone.</summary>
+    public required LivenessConnection? Liveness { get; init; }
 
     public required CorpusFiles Corpora { get; init; }
 

@@ -76,11 +76,12 @@ internal sealed class NodeRun
 
     /// <summary>Fetches the blobs of a vector set that are missing here.</summary>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
-    public Task FetchAsync(Digest set) => Fetcher.FetchSetAsync(Blobs, set, CancellationToken.None);
+    public Task FetchAsync(Digest set) => Fetcher.FetchSetAsync(Blobs, set, Layout.Length, CancellationToken.None);
 
     /// <summary>Fetches the blobs of a vector set's parameters that are missing here.</summary>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
-    public Task FetchParametersAsync(Digest set) => Fetcher.FetchVectorAsync(Blobs, set, VectorSet.Parameters, CancellationToken.None);
+    public Task FetchParametersAsync(Digest set) =>
+        Fetcher.FetchVectorAsync(Blobs, set, VectorSet.Parameters, Layout.Length, CancellationToken.None);
 
     /// <summary>Reads a blob of known length from here, or else from another node, without storing it.</summary>
     /// <param name="set">The set of the blob: a node that has one blob of a set has the others, too.</param>

@@ -35,6 +35,7 @@ internal sealed class StreamTransport : Akka.Remote.Transport.Transport
     private readonly Transport _transport;
     private readonly string _host;
     private readonly int _port;
+    private readonly bool _listens;
     private readonly TimeSpan _connecting;
     private readonly ILoggingAdapter _log;
     private readonly CancellationTokenSource _ending = new();
@@ -48,7 +49,8 @@ internal sealed class StreamTransport : Akka.Remote.Transport.Transport
     {
         (System, Config, _log) = (system, config, Logging.GetLogger(system, typeof(StreamTransport)));
         _transport = system.Settings.Setup.Get<TransportSetup>() is { HasValue: true } setup ? setup.Value.Transport : Transport.Plain;
-        (_host, _port, _connecting) = (config.GetString("hostname"), config.GetInt("port"), config.GetTimeSpan("connection-timeout"));
+        (_host, _port, _listens) = (config.GetString("hostname"), config.GetInt("port"), config.GetBoolean("listens"));
+        _connecting = config.GetTimeSpan("connection-timeout");
     }
 
     /// <inheritdoc/>
@@ -60,6 +62,9 @@ internal sealed class StreamTransport : Akka.Remote.Transport.Transport
     /// <inheritdoc/>
     public override async Task<(Address, TaskCompletionSource<IAssociationEventListener>)> Listen()
     {
+        var interested = new TaskCompletionSource<IAssociationEventListener>(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (!_listens)
+            return (_local = AddressOf(Endpoint.Bracketed(_host), _port), interested);
         var address = IPAddress.TryParse(_host, out var literal)
             ? literal
             : (await Dns.GetHostAddressesAsync(_host, _ending.Token))
@@ -78,7 +83,6 @@ internal sealed class StreamTransport : Akka.Remote.Transport.Transport
 
         _listener = listener;
         _local = AddressOf(Endpoint.Bracketed(_host), ((IPEndPoint)listener.LocalEndPoint!).Port);
-        var interested = new TaskCompletionSource<IAssociationEventListener>(TaskCreationOptions.RunContinuationsAsynchronously);
         _ = AcceptAllAsync(listener, interested.Task);
         return (_local, interested);
     }

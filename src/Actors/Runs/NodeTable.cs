@@ -1,6 +1,8 @@
 using Akka.Actor;
-using Elastic.Messages;
+using Elastic.Actors.Hosting;
 using Elastic.Coordination;
+using Elastic.Foundation;
+using Elastic.Messages;
 using Elastic.Messages.Nodes;
 
 namespace Elastic.Actors.Runs;
@@ -63,6 +65,21 @@ internal sealed class NodeTable(TimeProvider time)
     /// </summary>
     public bool MaySpeakFor(NodeId node, IActorRef link) => !_nodes.TryGetValue(node, out var known) || known.Link.Equals(link);
 
+    /// <summary>
+    /// Why a report is not a node's own: it names a data plane on another machine than its control plane, or comes from another machine
+    /// than either. Other nodes fetch from where the report says, so one that could name any address would make them ask there.
+    /// </summary>
+    /// <param name="from">Whom the report came from.</param>
+    public static string? ProblemOf(NodeReport.Enlist report, Address from)
+    {
+        if (!Endpoint.TryParse(report.Address, out var control, out var problem)
+            || !Endpoint.TryParse(report.Endpoint, out var data, out problem))
+            return problem;
+        if (control.Host != data.Host)
+            return $"its control plane is {control}, and its data plane {data}: both are on one machine";
+        return from.HasLocalScope || from.HostOrNull() == control.Host ? null : $"it says that it is {control}, and speaks from {from}";
+    }
+
     /// <summary>Records a heartbeat.</summary>
     /// <returns>True when the node is new, has started anew, or has come back.</returns>
     public bool Note(NodeReport.Enlist report, IActorRef link)
@@ -90,9 +107,13 @@ internal sealed class NodeTable(TimeProvider time)
         return
         [
             .. _nodes.Where(n => !n.Value.IsLost && time.GetElapsedTime(n.Value.Heard) >
-                (_connections.Contains((n.Key, n.Value.Report.Incarnation)) ? MostSilenceWithLiveness : MostSilence)).Select(n => n.Key),
+                (IsHeld(n.Value) ? MostSilenceWithLiveness : MostSilence)).Select(n => n.Key),
         ];
     }
+
+    // Its process is known to live: by its liveness connection, or because it is this one.
+    private bool IsHeld(Entry node) =>
+        _connections.Contains((node.Report.Node, node.Report.Incarnation)) || node.Link.Path.Address.HasLocalScope;
 
     public IEnumerable<NodeId> Of(IActorRef link) => _nodes.Where(n => n.Value.Link.Equals(link)).Select(n => n.Key);
 

@@ -47,6 +47,9 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     // Starts that wait until the list is read, or until their run is entered in the list.
     private readonly List<(RunRequest.Start Start, IActorRef Sender)> _waiting = [];
     private readonly HashSet<RunName> _entering = [];
+    // Whoever makes up names must not fill the log.
+    private const int MostMisplaced = 100;
+    private readonly HashSet<NodeId> _misplaced = [];
     private readonly MessageParts _parts = new();
     private readonly CancellationTokenSource _ended = new();
     private IDisposable? _listening;
@@ -240,6 +243,14 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         if (NodeVersion.Of(report.Version).Refusal(NodeVersion.Of(_context.Version)) is { } why)
         {
             Sender.Tell(new NodeNews.Refused(why));
+            return;
+        }
+
+        if (NodeTable.ProblemOf(report, Sender.Path.Address) is { } problem)
+        {
+            // No answer: whoever it is, is no node of this version. One line for each that comes anew, not for each heartbeat.
+            if (_misplaced.Count < MostMisplaced && _misplaced.Add(report.Node))
+                _log.Warning("the node {0} is not let in: {1}", report.Node, problem);
             return;
         }
 

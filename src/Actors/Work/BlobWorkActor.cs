@@ -95,12 +95,16 @@ internal sealed class BlobWorkActor : ReceiveActor
                     [.. survey.Sets.Where(s => IsWhole(run.Blobs, s, survey.Thorough))], survey.Part));
                 break;
             case NodeCommand.Retain retain:
-                CheckpointFiles.Retain(run.Paths.Checkpoints(run.Id), retain.Checkpoints);
-                var freed = run.Blobs.Retain(retain.Sets, retain.Round);
+                var (freed, unnamed) = CheckpointFiles.Retain(
+                    run.Paths.Checkpoints(run.Id), run.Blobs, retain.Checkpoints, retain.Sets, retain.Round);
                 _log.Debug("run {0}: freed {1} bytes", run.Id, freed.FreedBytes);
                 if (freed.Problems.Count > 0)
                     _log.Warning("run {0}: {1}{2}", run.Id, string.Join("; ", freed.Problems.Take(MostProblems)),
                         freed.Problems.Count > MostProblems ? $"; and {freed.Problems.Count - MostProblems} more" : "");
+                if (unnamed is { } version && !retain.Checkpoints.Any(c => c > version))
+                    _log.Warning(
+                        "run {0}: checkpoint {1} was to be dropped, and is the newest here: it stays, with all that it names",
+                        run.Id, version);
                 break;
         }
     }

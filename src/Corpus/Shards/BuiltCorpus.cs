@@ -32,7 +32,7 @@ public sealed class BuiltCorpus
         if (!File.Exists(manifest))
             throw new ElasticException(
                 $"no corpus in {path}: {CorpusManifest.FileName} is missing; build it with \"elastic corpus build\"");
-        return new BuiltCorpus(path, CorpusManifest.FromJson(manifest));
+        return new BuiltCorpus(path, CorpusManifest.FromJson(File.ReadAllBytes(manifest), manifest));
     }
 
     /// <summary>Returns false where there is no complete corpus; a damaged manifest is still an error.</summary>
@@ -41,6 +41,28 @@ public sealed class BuiltCorpus
         corpus = File.Exists(Path.Combine(folder, CorpusManifest.FileName)) ? Open(folder) : null;
         return corpus is not null;
     }
+
+    /// <summary>The same of the corpus <paramref name="id"/>.</summary>
+    /// <exception cref="ElasticException">The folder holds another corpus.</exception>
+    public static bool TryOpen(string folder, Digest id, [NotNullWhen(true)] out BuiltCorpus? corpus) =>
+        TryOpen(folder, out corpus) && (corpus.Id == id ? true : throw Another(corpus.Folder, corpus.Id, id));
+
+    /// <summary>Makes the folder of the corpus <paramref name="id"/> from a manifest that came from another node.</summary>
+    /// <exception cref="ElasticException">The bytes are no manifest, or that of another corpus; nothing was written.</exception>
+    public static BuiltCorpus Receive(string folder, Digest id, byte[] manifest)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        var path = Path.Combine(Path.GetFullPath(folder), CorpusManifest.FileName);
+        var received = CorpusManifest.FromJson(manifest, path);
+        if (received.Id != id)
+            throw Another(path, received.Id, id);
+        Directory.CreateDirectory(folder);
+        DurableFile.WriteDurably(path, manifest);
+        return new BuiltCorpus(Path.GetFullPath(folder), received);
+    }
+
+    private static ElasticException Another(string where, Digest found, Digest asked) => new(
+        $"{where} is the corpus {found.Short}, and the run was started on {asked.Short}: start the run again, which names its corpus anew");
 
     /// <summary>The path of a shard of this corpus.</summary>
     public string ShardPath(ShardInfo shard)

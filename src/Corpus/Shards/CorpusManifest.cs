@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.RegularExpressions;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus;
@@ -42,21 +43,42 @@ public sealed record CorpusManifest(
 
     internal byte[] ToJson() => [.. JsonSerializer.SerializeToUtf8Bytes(this, Json), (byte)'\n'];
 
-    /// <exception cref="ElasticException">The file is not a manifest of this version.</exception>
-    internal static CorpusManifest FromJson(string path)
+    /// <summary>Reads a manifest whose fields are all there and mean something: it may come from another node.</summary>
+    /// <param name="path">Where it is, or is to be: for messages.</param>
+    /// <exception cref="ElasticException">The bytes are not a manifest of this version.</exception>
+    internal static CorpusManifest FromJson(ReadOnlySpan<byte> json, string path)
     {
         try
         {
-            var manifest = JsonSerializer.Deserialize<CorpusManifest>(File.ReadAllBytes(path), Json);
-            if (manifest is not null && manifest.Format == CorpusIdentity.FormatVersion)
-                return manifest;
-            throw new ElasticException(
-                $"{path} has format {manifest?.Format}, this version reads {CorpusIdentity.FormatVersion}: {Remedy(path)}");
+            var manifest = JsonSerializer.Deserialize<CorpusManifest>(json, Json);
+            if (manifest is null || manifest.Format != CorpusIdentity.FormatVersion)
+                throw new ElasticException(
+                    $"{path} has format {manifest?.Format}, this version reads {CorpusIdentity.FormatVersion}: {Remedy(path)}");
+            return manifest.Problem() is { } problem ? throw Wrong(path, problem) : manifest;
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidDataException)
         {
-            throw new ElasticException($"{path} is not a corpus manifest ({e.Message}): {Remedy(path)}", e);
+            throw Wrong(path, e.Message, e);
         }
+    }
+
+    private static ElasticException Wrong(string path, string why, Exception? cause = null) =>
+        new($"{path} is not a corpus manifest ({OneLine.Of(why)}): {Remedy(path)}", cause!);
+
+    private string? Problem()
+    {
+        var shards = TrainShards.Concat(HeldOutShards).ToList();
+        long[] counts =
+        [
+            Documents, Bytes, Tokens, HeldOut.Documents, HeldOut.Bytes, HeldOut.Tokens, InvalidUtf8Sequences, MalformedRecords,
+            EmptyDocuments, .. Sources.SelectMany(s => new[] { s.Documents, s.Bytes, s.Tokens }),
+        ];
+        if (VocabularySize is < 1 or > Messages.Settings.ModelSettings.MostVocabulary)
+            return $"its tokenizer has {VocabularySize} tokens";
+        if (counts.Any(n => n < 0))
+            return "one of its counts is below 0";
+        return shards.GroupBy(s => s.FileName).FirstOrDefault(s => s.Count() > 1) is { } twice
+            ? $"it names the shard {twice.Key} twice" : null;
     }
 
     private sealed class DigestConverter : JsonConverter<Digest>
@@ -83,4 +105,42 @@ public sealed record SourceCount(string Name, long Documents, long Bytes, long T
 /// <param name="Tokens">Tokens in the file.</param>
 /// <param name="Bytes">UTF-8 bytes of their text.</param>
 /// <param name="Documents">Documents in the file.</param>
-public sealed record ShardInfo(string FileName, Digest Sha256, long Tokens, long Bytes, long Documents);
+/// <exception cref="InvalidDataException">The name is none that Elastic gives a shard, or a number cannot be.</exception>
+public sealed record ShardInfo(string FileName, Digest Sha256, long Tokens, long Bytes, long Documents)
+{
+    /// <summary>A shard of 16 Mi tokens and one more document, which is an array in memory.</summary>
+    public const long MostTokens = int.MaxValue;
+
+    private static readonly Regex OurName = new(
+        @"\A(train|held-out)-[0-9]{5,9}\.(tokens|bin)\z",
+        RegexOptions.CultureInvariant | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture);
+
+    // Names of sources that a shard may hold: far more than there are files in a corpus.
+    private const long MostSourceBytes = 64 << 20;
+
+    /// <inheritdoc cref="ShardInfo(string, Digest, long, long, long)" path="/param[@name='FileName']"/>
+    /// <remarks>A manifest comes from other nodes too, and the name becomes a path here: to read, to write and to serve.</remarks>
+    public string FileName { get; init => field = Named(value); } = Named(FileName);
+
+    /// <inheritdoc cref="ShardInfo(string, Digest, long, long, long)" path="/param[@name='Tokens']"/>
+    public long Tokens { get; init => field = Counted(value); } = Counted(Tokens);
+
+    /// <inheritdoc cref="ShardInfo(string, Digest, long, long, long)" path="/param[@name='Bytes']"/>
+    public long Bytes { get; init => field = Counted(value, long.MaxValue); } = Counted(Bytes, long.MaxValue);
+
+    /// <inheritdoc cref="ShardInfo(string, Digest, long, long, long)" path="/param[@name='Documents']"/>
+    public long Documents { get; init => field = Counted(value); } = Counted(Documents);
+
+    /// <summary>More than any file of these contents has: a peer that names more bytes is not believed.</summary>
+    public long MostFileBytes =>
+        LlmcShard.HeaderSize + (Tokens * sizeof(int) + Documents * ShardHeader.DocumentSize + MostSourceBytes) / 8 * 9;
+
+    private static string Named(string name) => OurName.IsMatch(name)
+        ? name
+        : throw new InvalidDataException($"the shard's file name \"{OneLine.Of(name, 100)}\" is none: use e.g. train-00000.tokens");
+
+    private static long Counted(long count, long most = MostTokens) => count >= 0 && count <= most
+        ? count
+        : throw new InvalidDataException($"a shard counts {count}: use 0 to {most}");
+
+}

@@ -75,15 +75,36 @@ internal sealed record ShardHeader(
         var isWhole = BinaryPrimitives.ReadUInt64LittleEndian(bytes[HashAt..]) == XxHash3.HashToUInt64(bytes[..HashAt]);
         if (!isWhole || bytes[(HashAt + sizeof(ulong))..].ContainsAnyExcept((byte)0))
             throw TokenShard.Damaged(path, 0, Size);
-        return new ShardHeader(
+        var header = new ShardHeader(
             TokenWidth: BinaryPrimitives.ReadInt32LittleEndian(bytes[WidthAt..]),
             Tokens: BinaryPrimitives.ReadInt64LittleEndian(bytes[TokensAt..]),
             Documents: BinaryPrimitives.ReadInt64LittleEndian(bytes[DocumentsAt..]),
             TextBytes: BinaryPrimitives.ReadInt64LittleEndian(bytes[TextBytesAt..]),
             PayloadLength: BinaryPrimitives.ReadInt64LittleEndian(bytes[PayloadLengthAt..]),
             VocabularySize: BinaryPrimitives.ReadInt32LittleEndian(bytes[VocabularyAt..]),
-            Tokenizer: Encoding.UTF8.GetString(bytes.Slice(TokenizerAt + 1, bytes[TokenizerAt])),
+            Tokenizer: Encoding.UTF8.GetString(bytes.Slice(TokenizerAt + 1, Math.Min(bytes[TokenizerAt], (byte)MaxTokenizerBytes))),
             PayloadSha256: bytes.Slice(ShaAt, Digest.Length).ToArray(),
             PageTableHash: BinaryPrimitives.ReadUInt64LittleEndian(bytes[TableHashAt..]));
+        return header.Problem() is { } problem ? throw Contradiction(path, problem) : header;
+    }
+
+    /// <summary>Its hashes are right, and it still cannot be: whoever wrote it meant it so, or is no Elastic.</summary>
+    public static ElasticException Contradiction(string path, string problem) =>
+        new($"{path} is no token shard: {problem}; {CorpusManifest.Remedy(path)}");
+
+    // The hashes are of the file's own contents, so they prove nothing about numbers that point into the file. After this check
+    // no sum of them overflows, and no offset lies outside of the payload.
+    private string? Problem()
+    {
+        if (TokenWidth is not (sizeof(ushort) or sizeof(int)))
+            return $"its tokens have {TokenWidth} bytes, not 2 or 4";
+        if (VocabularySize is < 1 or > Messages.Settings.ModelSettings.MostVocabulary || TokenWidth != WidthFor(VocabularySize))
+            return $"its tokens of {TokenWidth} bytes are of a vocabulary of {VocabularySize}";
+        if (Tokens is < 0 or > ShardInfo.MostTokens || Documents is < 0 or > ShardInfo.MostTokens || TextBytes < 0)
+            return $"it counts {Tokens} tokens, {Documents} documents and {TextBytes} bytes of text";
+        // What follows the tokens is read as one piece.
+        return PayloadLength - Tokens * TokenWidth - Documents * DocumentSize is < sizeof(int) or > int.MaxValue
+            || PagesOffset - DocumentsOffset > int.MaxValue
+            ? $"its payload of {PayloadLength} bytes does not hold {Tokens} tokens and {Documents} documents" : null;
     }
 }

@@ -26,12 +26,15 @@ public sealed class TokenShard : IDisposable
     private readonly ShardHeader? _header;
     private readonly long _tokensOffset;
     private readonly int _tokenWidth;
+    private readonly int _vocabulary;
+    private readonly long _length;
     // True once the page has passed its check. Threads may check a page twice, with the same result.
     private readonly bool[] _checked;
 
-    private TokenShard(string path, MemoryMappedFile map, ShardHeader? header, long tokens)
+    private TokenShard(string path, MemoryMappedFile map, ShardHeader? header, long tokens, long length)
     {
-        (_path, _map, _header, TokenCount) = (path, map, header, tokens);
+        (_path, _map, _header, TokenCount, _length) = (path, map, header, tokens, length);
+        _vocabulary = header?.VocabularySize ?? Gpt2Merges.Count + 1;
         (_tokensOffset, _tokenWidth) = header is null ? (LlmcShard.HeaderSize, sizeof(ushort)) : (ShardHeader.Size, header.TokenWidth);
         _checked = new bool[header?.Pages ?? 0];
         _view = map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
@@ -73,6 +76,20 @@ public sealed class TokenShard : IDisposable
         }
     }
 
+    /// <summary>Opens the shard that a manifest describes: block numbers follow from the manifest, and go by what the file holds.</summary>
+    /// <param name="vocabulary">Tokens of the corpus's tokenizer.</param>
+    /// <exception cref="ElasticException">The file is missing, damaged, or another one than the manifest describes.</exception>
+    public static TokenShard Open(string path, ShardInfo info, int vocabulary)
+    {
+        ArgumentNullException.ThrowIfNull(info);
+        var shard = Open(path);
+        if (shard.TokenCount == info.Tokens && shard._vocabulary == vocabulary)
+            return shard;
+        shard.Dispose();
+        throw ShardHeader.Contradiction(path, $"it has {shard.TokenCount} tokens of a vocabulary of {shard._vocabulary}, and the "
+            + $"corpus's manifest says {info.Tokens} of {vocabulary}");
+    }
+
     /// <summary>Blocks of <paramref name="context"/> + 1 tokens in the file; neighbours share one token.</summary>
     public int BlockCount(int context) => BlockMap.CountIn(TokenCount, context);
 
@@ -93,7 +110,7 @@ public sealed class TokenShard : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(start, TokenCount - into.Length);
-        using var bytes = new MappedBytes(_view, _tokensOffset + start * _tokenWidth, checked(into.Length * _tokenWidth));
+        using var bytes = Mapped(_tokensOffset + start * _tokenWidth, checked(into.Length * _tokenWidth));
         CheckPages(bytes.Offset, bytes.Span.Length);
         if (_tokenWidth == sizeof(ushort))
             for (var i = 0; i < into.Length; i++)
@@ -101,6 +118,10 @@ public sealed class TokenShard : IDisposable
         else
             for (var i = 0; i < into.Length; i++)
                 into[i] = BinaryPrimitives.ReadInt32LittleEndian(bytes.Span[(i * 4)..]);
+        // A token is an index into the embedding; the comparison without signs refuses negative ones, too.
+        foreach (var token in into)
+            if ((uint)token >= (uint)_vocabulary)
+                throw ShardHeader.Contradiction(_path, $"it holds the token {token} of a vocabulary of {_vocabulary}");
     }
 
     /// <summary>The documents in order; none in a shard of llm.c, which does not list them.</summary>
@@ -109,7 +130,7 @@ public sealed class TokenShard : IDisposable
     {
         if (_header is null)
             return [];
-        using var bytes = new MappedBytes(_view, _header.DocumentsOffset, checked((int)(_header.PagesOffset - _header.DocumentsOffset)));
+        using var bytes = Mapped(_header.DocumentsOffset, checked((int)(_header.PagesOffset - _header.DocumentsOffset)));
         CheckPages(bytes.Offset, bytes.Span.Length);
         var sources = ReadSources(bytes.Span[(int)(_header.SourcesOffset - _header.DocumentsOffset)..]);
         var documents = new ShardDocument[_header.Documents];
@@ -118,8 +139,10 @@ public sealed class TokenShard : IDisposable
         {
             var entry = bytes.Span.Slice(i * ShardHeader.DocumentSize, ShardHeader.DocumentSize);
             var start = BinaryPrimitives.ReadInt64LittleEndian(entry);
-            var source = sources[BinaryPrimitives.ReadInt32LittleEndian(entry[12..])];
-            documents[i] = new ShardDocument(start, end - start, BinaryPrimitives.ReadInt32LittleEndian(entry[8..]), source);
+            var (length, source) = (BinaryPrimitives.ReadInt32LittleEndian(entry[8..]), BinaryPrimitives.ReadInt32LittleEndian(entry[12..]));
+            if (start < 0 || start > end || length < 0 || source < 0 || source >= sources.Count)
+                throw ShardHeader.Contradiction(_path, $"its document {i} begins at token {start}, has {length} bytes and source {source}");
+            documents[i] = new ShardDocument(start, end - start, length, sources[source]);
             end = start;
         }
         return documents;
@@ -139,15 +162,18 @@ public sealed class TokenShard : IDisposable
         new($"{path} is damaged: bytes {from} to {to - 1} do not match their hash; delete the corpus folder and build it again");
 
     private static TokenShard Map(FileStream file, ShardHeader? header, long tokens) =>
-        new(file.Name, MemoryMappedFile.CreateFromFile(file.Name, FileMode.Open, null, 0, MemoryMappedFileAccess.Read), header, tokens);
+        new(file.Name, MemoryMappedFile.CreateFromFile(file.Name, FileMode.Open, null, 0, MemoryMappedFileAccess.Read), header, tokens,
+            file.Length);
 
-    private static List<string> ReadSources(ReadOnlySpan<byte> bytes)
+    private List<string> ReadSources(ReadOnlySpan<byte> bytes)
     {
         var sources = new List<string>();
         var count = BinaryPrimitives.ReadInt32LittleEndian(bytes);
         for (var at = sizeof(int); sources.Count < count;)
         {
-            var length = BinaryPrimitives.ReadInt32LittleEndian(bytes[at..]);
+            var length = bytes.Length - at < sizeof(int) ? -1 : BinaryPrimitives.ReadInt32LittleEndian(bytes[at..]);
+            if (length < 0 || length > bytes.Length - at - sizeof(int))
+                throw ShardHeader.Contradiction(_path, $"it names {count} sources, and has room for {sources.Count}");
             sources.Add(Encoding.UTF8.GetString(bytes.Slice(at + sizeof(int), length)));
             at += sizeof(int) + length;
         }
@@ -156,7 +182,7 @@ public sealed class TokenShard : IDisposable
 
     private void CheckPageTable()
     {
-        using var table = new MappedBytes(_view, _header!.PagesOffset, checked((int)(_header.FileLength - _header.PagesOffset)));
+        using var table = Mapped(_header!.PagesOffset, checked((int)(_header.FileLength - _header.PagesOffset)));
         if (XxHash3.HashToUInt64(table.Span) != _header.PageTableHash)
             throw Damaged(_path, _header.PagesOffset, _header.FileLength);
     }
@@ -176,11 +202,19 @@ public sealed class TokenShard : IDisposable
     {
         var from = ShardHeader.Size + page * ShardHeader.PageSize;
         var to = Math.Min(from + ShardHeader.PageSize, header.PagesOffset);
-        using var bytes = new MappedBytes(_view, from, (int)(to - from));
-        using var expected = new MappedBytes(_view, header.PagesOffset + page * sizeof(ulong), sizeof(ulong));
+        using var bytes = Mapped(from, (int)(to - from));
+        using var expected = Mapped(header.PagesOffset + page * sizeof(ulong), sizeof(ulong));
         if (XxHash3.HashToUInt64(bytes.Span) != BinaryPrimitives.ReadUInt64LittleEndian(expected.Span))
             throw Damaged(_path, from, to);
         Volatile.Write(ref _checked[page], true);
+    }
+
+    // Outside of the file there is other memory, or none: reading it ends the process.
+    private MappedBytes Mapped(long offset, int length)
+    {
+        return offset >= 0 && length >= 0 && offset <= _length - length
+            ? new MappedBytes(_view, offset, length)
+            : throw new InvariantException($"{_path} has {_length} bytes, and {length} bytes from {offset} on were to be read");
     }
 
     // A piece of the map that stays mapped while it is read, even if another thread disposes of the shard.

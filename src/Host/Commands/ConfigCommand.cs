@@ -1,6 +1,7 @@
-using System.CommandLine;
 using Elastic.Host.Configuration;
 using Elastic.Messages.Settings;
+using Elastic.Storage;
+using System.CommandLine;
 
 namespace Elastic.Host.Commands;
 
@@ -50,7 +51,9 @@ internal static class ConfigCommand
     // A path may be long: its comment then stands where it ends.
     private const int WidestLine = 60;
 
+    // Of the database without its password: what is shown is copied into issues and chats.
     private static string Shown(Setting setting, SettingText? value) => value is null ? SettingText.Null
+        : setting.Key == "node.database" ? Quoted(DatabaseAddress.WithoutPassword(value.Items[0]))
         : setting.Kind.IsList ? $"[{string.Join(", ", value.Items.Select(Quoted))}]" : Quoted(value.Items[0]);
 
     // HOCON reads ':' and '#' in a text without quotes as its own.

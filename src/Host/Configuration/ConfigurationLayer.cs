@@ -54,6 +54,7 @@ internal sealed class ConfigurationLayer
     /// <param name="schema">The settings that the text may hold; null for all of Elastic's.</param>
     public static ConfigurationLayer Parse(string origin, string text, SettingsSchema? schema = null)
     {
+        HoconText.Check(text, origin);                                 // before the scan for lines, which is recursive, too
         var layer = new ConfigurationLayer(origin, KeyLines.Find(text), schema);
         if (layer._keys.Mismatch is { } mismatch)
             throw new SettingsException($"{origin}: {mismatch}");

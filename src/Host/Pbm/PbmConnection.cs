@@ -19,14 +19,16 @@ internal sealed class PbmConnection
     private readonly IReadOnlyList<Palette> _palettes;
     private readonly string _logFile;
     private readonly PbmLimits _limits;
+    private readonly PbmSession _session;
     private readonly CancellationToken _ended;
 
     /// <param name="stream">Closed at the end of either method.</param>
     /// <param name="logFile">Where the details of a defect go.</param>
     /// <param name="ended">Cancelled when the server ends.</param>
-    public PbmConnection(Stream stream, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, CancellationToken ended)
+    public PbmConnection(
+        Stream stream, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, PbmSession session, CancellationToken ended)
     {
-        (_palettes, _logFile, _limits, _ended) = (palettes, logFile, limits, ended);
+        (_palettes, _logFile, _limits, _session, _ended) = (palettes, logFile, limits, session, ended);
         _stream = new PbmStream(stream);
     }
 
@@ -49,7 +51,7 @@ internal sealed class PbmConnection
 
     private async Task<PbmMessage.Hello?> ReadHelloAsync()
     {
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_ended);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_session.Ended);
         deadline.CancelAfter(_limits.Handshake);
         return await _stream.ReadAsync(deadline.Token) switch
         {
@@ -63,8 +65,10 @@ internal sealed class PbmConnection
     {
         // Awaits the next message while a call runs: a Cancel, or the client's end, stops the call.
         var next = new Incoming(_stream, _ended);
-        while (await next.Message.WaitAsync(_limits.Idle, _ended) is { } message)
+        while (await next.Message.WaitAsync(_limits.Idle, _session.Ended) is { } message)
         {
+            if (!_session.Begin())
+                return;
             next = new Incoming(_stream, _ended);
             switch (message)
             {
@@ -79,6 +83,8 @@ internal sealed class PbmConnection
                 default:
                     throw new PbmProtocolException($"a client does not send a {message.GetType().Name}");
             }
+
+            _session.End();
         }
     }
 

@@ -6,7 +6,8 @@ using Elastic.Foundation;
 namespace Elastic.Host.Pbm;
 
 /// <summary>The limits that keep a server answering whatever its clients do. The defaults suit people at consoles.</summary>
-/// <param name="Connections">Further clients are refused with this reason.</param>
+/// <param name="Connections">A further client takes the place of the one that has asked for nothing for longest; where all have a command
+/// running, it is refused with this reason.</param>
 /// <param name="Handshake">Time to say hello.</param>
 /// <param name="Idle">Time between two requests; an interactive client connects again by itself.</param>
 /// <param name="Write">
@@ -31,7 +32,7 @@ internal sealed class PbmServer : IAsyncDisposable
     private readonly PbmLimits _limits;
     private readonly Transport _transport;
     private readonly CancellationTokenSource _ended = new();        // not disposed of: it has no timer, and connections may outlive it
-    private readonly HashSet<Task> _connections = [];       // guarded by itself: tasks leave it from the thread pool
+    private readonly Dictionary<Task, PbmSession> _connections = [];    // guarded by itself: tasks leave it from the thread pool
     private readonly Task _accepting;
 
     private PbmServer(TcpListener listener, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, Transport transport)
@@ -87,7 +88,7 @@ internal sealed class PbmServer : IAsyncDisposable
         _listener.Dispose();
         Task[] open;
         lock (_connections)
-            open = [_accepting, .. _connections];
+            open = [_accepting, .. _connections.Keys];
         try
         {
             await Task.WhenAll(open).WaitAsync(EndDeadline, CancellationToken.None);
@@ -129,14 +130,18 @@ internal sealed class PbmServer : IAsyncDisposable
                 return;
             }
 
-            var isFull = _connections.Count >= _limits.Connections;
-            var serving = Task.Run(() => ServeAsync(socket, isFull));
-            _connections.Add(serving);
+            // Sessions that say nothing must not keep a person out who has something to say.
+            var served = _connections.Values.Where(s => !s.IsRefused && !s.IsPushedOut).ToList();
+            var isFull = served.Count >= _limits.Connections
+                && served.Where(s => s.IdleSince is not null).MinBy(s => s.IdleSince)?.PushOut() is null;
+            var session = new PbmSession(_ended.Token) { IsRefused = isFull };
+            var serving = Task.Run(() => ServeAsync(socket, session, isFull));
+            _connections.Add(serving, session);
             _ = serving.ContinueWith(Leave, TaskScheduler.Default);
         }
     }
 
-    private async Task ServeAsync(Socket socket, bool isFull)
+    private async Task ServeAsync(Socket socket, PbmSession session, bool isFull)
     {
         socket.NoDelay = true;
         var accepted = new NetworkStream(socket, ownsSocket: true);
@@ -151,9 +156,9 @@ internal sealed class PbmServer : IAsyncDisposable
             return;
         }
 
-        var connection = new PbmConnection(stream, _palettes, _logFile, _limits, _ended.Token);
+        var connection = new PbmConnection(stream, _palettes, _logFile, _limits, session, _ended.Token);
         await (isFull
-            ? connection.RefuseAsync($"{_limits.Connections} clients are connected already: close one of them, then try again")
+            ? connection.RefuseAsync($"{_limits.Connections} clients have a command running already: end one of them, then try again")
             : connection.ServeAsync());
     }
 

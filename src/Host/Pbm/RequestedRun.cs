@@ -11,15 +11,12 @@ namespace Elastic.Host.Pbm;
 internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyList<string> Corpus, string Name, IReadOnlyList<string> Sets)
 {
     private const string NodeKeys = "node.";
-    private const int MaxNesting = 100;
 
     /// <summary>The settings of the run.</summary>
     /// <param name="run">The run of that name, whose settings stand in for the default preset; null for a new one.</param>
     /// <exception cref="SettingsException">Names every problem.</exception>
     public ElasticSettings Load(RememberedRun? run)
     {
-        foreach (var (origin, text) in Configs.Select(c => (c.Value, c.FileText ?? "")).Concat(Sets.Select(s => ("--set", s))))
-            CheckNesting(origin, text);
         IReadOnlyList<CallValue> configs = Configs.Count > 0 || run is not null ? Configs : [new CallValue("config", Presets.Default)];
         List<string> problems = [];
         List<ConfigurationLayer> asked =
@@ -44,18 +41,5 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
         {
             Corpus = Corpus.Count > 0 ? null : ConfigurationLoader.CorpusOf(run, asked),
         };
-    }
-
-    // The parser is recursive: far too many brackets would end the process, which would disturb everybody's runs.
-    private static void CheckNesting(string origin, string text)
-    {
-        var depth = 0;
-        foreach (var c in text)
-        {
-            depth += c switch { '{' or '[' => 1, '}' or ']' => -1, _ => 0 };
-            if (depth > MaxNesting)
-                throw new SettingsException(
-                    $"{origin}: more than {MaxNesting} brackets are open at once; a configuration needs two or three");
-        }
     }
 }

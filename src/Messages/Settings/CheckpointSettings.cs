@@ -15,6 +15,6 @@ public sealed record CheckpointSettings : SettingsGroup
     [Setting("checkpoint.keep", 3, """
         Newest checkpoints that are kept: more than one, because the newest may be the one that a full disk cut short.
         """, PartOfAnswer = false)]
-    [AtLeast(1)]
+    [Between(1, 1000)]
     public required int Keep { get; init; }
 }

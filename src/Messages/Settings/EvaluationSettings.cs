@@ -14,6 +14,6 @@ public sealed record EvaluationSettings : SettingsGroup
     [Setting("evaluation.sequences", 64, """
         Held-out blocks per score, evenly spread; fewer where there are not so many. Fixed, so that two scores of one run compare.
         """, PartOfAnswer = false)]
-    [AtLeast(1)]
+    [Between(1, 1 << 20)]
     public required int Sequences { get; init; }
 }

@@ -1,8 +1,16 @@
+using System.Globalization;
+
 namespace Elastic.Messages.Settings;
 
 /// <summary>Block <c>model</c>: the shape of the network.</summary>
 public sealed record ModelSettings : SettingsGroup
 {
+    /// <summary>Far more than any tokenizer has.</summary>
+    public const int MostVocabulary = 1 << 24;
+
+    /// <summary>A trillion: above it, counts of chunks and bytes of messages would have to be thought through anew.</summary>
+    public const long MostParameters = 1L << 40;
+
     public static ModelSettings Defaults { get; } = SettingsRecord.DefaultsOf<ModelSettings>();
 
     [Setting("model.architecture", "gpt2", "gpt2: Radford et al. 2019, with tied embeddings.")]
@@ -14,7 +22,7 @@ public sealed record ModelSettings : SettingsGroup
     public required int Layers { get; init; }
 
     [Setting("model.heads", 4, "Attention heads per block; divides width.")]
-    [AtLeast(1)]
+    [Between(1, 1 << 20)]
     public required int Heads { get; init; }
 
     [Setting("model.width", 128, "C: channels; a multiple of heads.")]
@@ -27,7 +35,7 @@ public sealed record ModelSettings : SettingsGroup
     public required int Context { get; init; }
 
     [Setting("model.vocabulary", 0, "Tokens of the vocabulary; 0 takes the tokenizer's, which is nearly always what is wanted.")]
-    [Between(0, 1 << 24, Zero = "the tokenizer's own")]
+    [Between(0, MostVocabulary, Zero = "the tokenizer's own")]
     public required int Vocabulary { get; init; }
 
     [Setting("model.dropout", 0.0, """
@@ -46,9 +54,23 @@ public sealed record ModelSettings : SettingsGroup
     /// <summary>The vocabulary rounded up to a multiple of 64, so that the matrix products over it are aligned.</summary>
     public int PaddedVocabulary => (Vocabulary + 63) / 64 * 64;
 
+    /// <summary>
+    /// Parameters of the network, known before anything is made for it. In floating point, so that settings that are far too large give a
+    /// number, too. Tests compare it with the layouts of Model.
+    /// </summary>
+    public double Parameters => (double)PaddedVocabulary * Width + (double)Context * Width
+        + Layers * (12.0 * Width * Width + 13.0 * Width) + 2.0 * Width;
+
     /// <summary>What two checkpoints must share to fit the same network, e.g. "gpt2 4x128 heads 4 context 128 vocabulary 257".</summary>
     public string Signature => $"{Architecture} {Layers}x{Width} heads {Heads} context {Context} vocabulary {Vocabulary}";
 
-    protected override IEnumerable<string> ProblemsTogether() => Heads >= 1 && Width >= 1 && (Width < Heads || Width % Heads != 0)
-        ? [$"model.width = {Width} does not divide by model.heads = {Heads}: use a multiple of the heads"] : [];
+    protected override IEnumerable<string> ProblemsTogether()
+    {
+        if (Heads >= 1 && Width >= 1 && (Width < Heads || Width % Heads != 0))
+            yield return $"model.width = {Width} does not divide by model.heads = {Heads}: use a multiple of the heads";
+        if (Parameters > MostParameters)
+            yield return string.Create(CultureInfo.InvariantCulture,
+                $"model.layers = {Layers} with model.width = {Width}, model.context = {Context} and a vocabulary of {Vocabulary} are "
+                + $"{Parameters:0.0e+0} parameters, {12 * Parameters:0.0e+0} bytes in training: use at most {MostParameters:0.0e+0}");
+    }
 }

@@ -40,18 +40,18 @@ public sealed record RunSettings : SettingsGroup
         H: optimizer steps of each replica between two averagings. With one replica it only cuts the run into pieces that are committed; a
         round is also what a crash can lose at most, so it should take minutes, not hours.
         """)]
-    [AtLeast(1)]
+    [Between(1, 1_000_000)]
     public required int InnerSteps { get; init; }
 
     [Setting("run.rounds", 40, """
         Rounds to run. Instead of it, epochs = N runs passes over the corpus and ends with the round that completes them. Set one of the
         two: of rounds and epochs, the one that was set last counts.
         """)]
-    [AtLeast(1)]
+    [Between(1, 1_000_000_000)]
     public required int? Rounds { get; init; }
 
     [Setting("run.epochs", null, "Passes over the corpus, instead of rounds.", InsteadOf = "run.rounds")]
-    [AtLeast(1)]
+    [Between(1, 1_000_000)]
     public required int? Epochs { get; init; }
 
     [Setting("run.averaging", AveragingMethod.Average, """

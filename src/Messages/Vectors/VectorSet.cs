@@ -16,6 +16,9 @@ public sealed record VectorManifest(long Elements, IReadOnlyList<Digest> Chunks,
     /// <summary>4 Mi elements, 16 MiB of fp32: the unit of transfer and averaging.</summary>
     public const int ChunkElements = 4 << 20;
 
+    /// <summary>Bytes of a chunk of the widest type.</summary>
+    public const int MostChunkBytes = ChunkElements * sizeof(float);
+
     /// <summary>Chunks in a vector of <paramref name="elements"/> elements.</summary>
     public static int ChunkCount(long elements) => checked((int)((elements + ChunkElements - 1) / ChunkElements));
 
@@ -47,6 +50,9 @@ public sealed record VectorSet(IReadOnlyDictionary<string, VectorManifest> Vecto
     public const string FirstMoment = "first-moment";
     public const string SecondMoment = "second-moment";
     public const string OuterMomentum = "outer-momentum";
+
+    /// <summary>Bytes of the longest set: four vectors of the largest model that settings allow, 65 bytes a chunk.</summary>
+    public const int MostBytes = 128 << 20;
 
     private const string Header = "elastic vector set 1";
 

@@ -223,10 +223,8 @@ public sealed class BlobStore
     {
         var freed = 0L;
         var problems = new List<string>();
-        foreach (var file in new DirectoryInfo(_folder).EnumerateFiles("*", SearchOption.AllDirectories))
+        foreach (var file in Files())
         {
-            if (!Digest.IsDigest(file.Name))
-                continue;                                              // a temporary file of a blob that is being written
             var digest = new Digest(file.Name);
             if (keep.Contains(digest))
                 continue;
@@ -255,6 +253,13 @@ public sealed class BlobStore
 
         return new Retention(freed, problems);
     }
+
+    // Only files where this store puts blobs, and by no link: whatever else lies below the folder is not the store's to delete.
+    // A temporary file is of a blob that is being written.
+    private IEnumerable<FileInfo> Files() => new DirectoryInfo(_folder).EnumerateDirectories()
+        .Where(d => d.Name.Length == 2 && d.LinkTarget is null)
+        .SelectMany(d => d.EnumerateFiles().Where(
+            f => Digest.IsDigest(f.Name) && f.Name.StartsWith(d.Name, StringComparison.Ordinal) && f.LinkTarget is null));
 
     private Microsoft.Win32.SafeHandles.SafeFileHandle Open(Digest digest)
     {

@@ -63,6 +63,18 @@ public static class VectorStore
 
     public static VectorSet ReadSet(this BlobStore blobs, Digest digest) => VectorSet.Parse(blobs.Read(digest));
 
+    /// <summary>Reads a set of a model's vectors: it may come from another node, and its chunks are fetched next.</summary>
+    /// <param name="elements">Elements of the model's flat vector.</param>
+    /// <exception cref="InvalidDataException">Its vectors are of another model.</exception>
+    public static VectorSet ReadSet(this BlobStore blobs, Digest digest, long elements)
+    {
+        var set = blobs.ReadSet(digest);
+        return set.Vectors.FirstOrDefault(v => v.Value.Elements != elements) is { Key: { } name, Value: var other }
+            ? throw new InvalidDataException($"the vector \"{OneLine.Of(name, 40)}\" of the set {digest.Short} has {other.Elements} "
+                + $"elements where this model has {elements}")
+            : set;
+    }
+
     /// <summary>True when the set and every chunk of it is there with its digest.</summary>
     /// <param name="thorough">Read all bytes again, even of blobs that this process has written or verified.</param>
     public static bool IsWhole(this BlobStore blobs, Digest set, bool thorough = true)

@@ -25,7 +25,7 @@ public sealed record CheckpointManifest(
     public const string BlobFolder = "../blobs";
 
     // A manifest has some kilobytes, and 66 bytes more for each replica.
-    private const long LargestFile = 64 << 20;
+    private const int LargestFile = 64 << 20;
 
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
@@ -42,7 +42,7 @@ public sealed record CheckpointManifest(
         {
             if (new FileInfo(path) is { Exists: true, Length: > LargestFile })
                 throw new ElasticException($"{path} is no checkpoint manifest (it has more than {LargestFile >> 20} MiB)");
-            var manifest = JsonSerializer.Deserialize<CheckpointManifest>(File.ReadAllBytes(path), Json);
+            var manifest = JsonSerializer.Deserialize<CheckpointManifest>(RegularFile.Read(path, LargestFile), Json);
             if (manifest is not { Format: 1 })
                 throw new ElasticException(
                     $"{path} is a checkpoint of format {manifest?.Format}, and this version of Elastic reads format 1");

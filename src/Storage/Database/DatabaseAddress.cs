@@ -22,6 +22,9 @@ public sealed class DatabaseAddress
     // statements.
     private const int BusySeconds = 15;
 
+    private const string Hidden = "***";
+    private const string PasswordFile = "password-file";
+
     private readonly string _shown;
 
     private DatabaseAddress(DatabaseKind kind, string connectionString, string shown) =>
@@ -38,7 +41,8 @@ public sealed class DatabaseAddress
     /// <summary>Reads an address as people type it.</summary>
     /// <param name="text">
     /// Nothing for <c>journal.db</c> in the data directory; <c>sqlite:PATH</c>, which several seeds of one machine may share;
-    /// or <c>postgres://user:password@host:port/database</c>, whose query (<c>?sslmode=require</c>) goes to Npgsql.
+    /// or <c>postgres://user:password@host:port/database</c>, whose query (<c>?sslmode=require</c>) goes to Npgsql, but for
+    /// <c>password-file=PATH</c>: the password is the first line of that file, so that it stands in no command line and no configuration.
     /// </param>
     /// <exception cref="ElasticException">It is something else, or a part of it is missing or unknown.</exception>
     public static DatabaseAddress Parse(string? text, string dataDir)
@@ -62,6 +66,24 @@ public sealed class DatabaseAddress
             : throw new ElasticException("the database is neither a SQLite file nor a PostgreSQL address: write sqlite:PATH or " +
                                          "postgres://user:password@host:port/database, or nothing for journal.db in the data directory");
     }
+
+    /// <summary>An address as people type it, without its passwords: for people, right or wrong as it may be.</summary>
+    public static string WithoutPassword(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var (address, query) = text.Split('?', 2) is [var before, var after] ? (before, after.Split('&')) : (text, []);
+        if (address.IndexOf("://", StringComparison.Ordinal) is var scheme and >= 0 && address.LastIndexOf('@') is var at && at > scheme
+            && address.IndexOf(':', scheme + 3) is var colon && colon > scheme && colon < at)
+            address = $"{address[..colon]}:{Hidden}{address[at..]}";
+        var options = query.Select(o => o.Split('=', 2)).Select(
+            o => o.Length == 2 && IsPassword(Uri.UnescapeDataString(o[0])) ? $"{o[0]}={Hidden}" : string.Join('=', o)).ToList();
+        return options.Count == 0 ? address : $"{address}?{string.Join('&', options)}";
+    }
+
+    // "password-file" and "passfile" name files.
+    private static bool IsPassword(string option) =>
+        option.Replace("_", "", StringComparison.Ordinal).Replace(" ", "", StringComparison.Ordinal).ToUpperInvariant()
+            is "PASSWORD" or "PWD" or "PSW" or "SSLPASSWORD";
 
     /// <summary>Opens a connection, which the caller disposes of.</summary>
     /// <exception cref="DbException">The database is down, or refuses.</exception>
@@ -157,9 +179,31 @@ public sealed class DatabaseAddress
         return new DatabaseAddress(DatabaseKind.Postgres, connection.ToString(), shown);
     }
 
+    private static string PasswordIn(string path)
+    {
+        const int most = 4096;
+        try
+        {
+            return RegularFile.ReadText(path, most).Split('\n')[0].TrimEnd('\r') is { Length: > 0 } password
+                ? password
+                : throw new ElasticException($"the {PasswordFile} {path} begins with an empty line: write the password there");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ElasticException(
+                $"the {PasswordFile} {path} of the PostgreSQL database cannot be read ({e.Message.TrimEnd('.')}): mend that", e);
+        }
+    }
+
     // libpq writes sslmode=verify-full and connect_timeout=5; Npgsql has VerifyFull, and spaces for underscores.
     private static void Pass(NpgsqlConnectionStringBuilder connection, string[] option)
     {
+        if (option is [PasswordFile, var path])
+        {
+            connection.Password = PasswordIn(path);
+            return;
+        }
+
         var key = option[0].ToUpperInvariant() switch
         {
             "SSLROOTCERT" => "Root Certificate",

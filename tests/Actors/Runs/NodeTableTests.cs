@@ -59,6 +59,24 @@ public sealed class NodeTableTests
         Assert.Equal("10.0.0.1:4053", Assert.Single(_table.Views()).Address);
     }
 
+    [Theory]
+    [InlineData("10.0.0.1:4053", "10.0.0.1:4080", "akka.tcp://elastic@10.0.0.1:4053", null)]
+    [InlineData("[fe80::1]:4053", "[fe80::1]:4080", "akka.tcp://elastic@[fe80::1]:4053", null)]
+    [InlineData("10.0.0.1:4053", "10.0.0.1:4080", "akka://elastic", null)]
+    [InlineData("10.0.0.1:4053", "169.254.169.254:80", "akka.tcp://elastic@10.0.0.1:4053", "both are on one machine")]
+    [InlineData("10.0.0.9:4053", "10.0.0.9:4080", "akka.tcp://elastic@10.0.0.1:4053", "and speaks from akka.tcp://elastic@10.0.0.1:4053")]
+    [InlineData("10.0.0.1:4053", "10.0.0.1:4080", "akka.tcp://elastic@0.0.0.0:1", "and speaks from")]
+    [InlineData("10.0.0.1:4053", "http://10.0.0.1/x", "akka.tcp://elastic@10.0.0.1:4053", "is no address")]
+    [InlineData("nowhere", "10.0.0.1:4080", "akka.tcp://elastic@10.0.0.1:4053", "is no address")]
+    public void A_node_is_where_it_says_that_it_is(string control, string data, string from, string? problem)
+    {
+        var found = NodeTable.ProblemOf(First with { Address = control, Endpoint = data }, Akka.Actor.Address.Parse(from));
+        if (problem is null)
+            Assert.Null(found);
+        else
+            Assert.Contains(problem, found, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_node_that_began_anew_at_its_old_address_is_welcome_at_once()
     {

@@ -56,5 +56,5 @@ public class BlockMapTests
         Assert.Equal(0.25, BitsPerByte.Of(Math.Log(2), 100, 400), 12);
     }
 
-    private static ShardInfo Shard(long tokens) => new("train.tokens", Digest.Of([]), tokens, tokens, 1);
+    private static ShardInfo Shard(long tokens) => new("train-00000.tokens", Digest.Of([]), tokens, tokens, 1);
 }

@@ -1,3 +1,4 @@
+using System.Text;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus.Tests;
@@ -35,6 +36,62 @@ public sealed class BuiltCorpusTests : IDisposable
         var ours = $"\"format\": {CorpusIdentity.FormatVersion},";
         File.WriteAllText(path, File.ReadAllText(path).Replace(ours, "\"format\": 99,", StringComparison.Ordinal));
         Refusal.Says("has format 99", () => BuiltCorpus.Open(corpus.Folder));
+    }
+
+    [Theory]
+    [InlineData("../../../etc/passwd")]
+    [InlineData("/etc/passwd")]
+    [InlineData("train-00000.tokens/../../../x")]
+    [InlineData("corpus.json")]
+    [InlineData("train-00000.tokens\n")]
+    [InlineData("train-\u0661\u0661\u0661\u0661\u0661.tokens")]
+    [InlineData("")]
+    public void A_manifest_whose_shard_is_named_as_none_of_ours_is_refused_and_not_written(string name)
+    {
+        var corpus = Corpora.Build(_folder["c"], Corpora.Documents(10));
+        Assert.Contains("train-00000.tokens", Text(corpus), StringComparison.Ordinal);
+        var forged = Text(corpus).Replace("train-00000.tokens", System.Text.Json.JsonEncodedText.Encode(name).ToString(), StringComparison.Ordinal);
+        Refusal.Says("file name", () => BuiltCorpus.Receive(_folder["fetched"], corpus.Id, Encoding.UTF8.GetBytes(forged)));
+        Assert.False(Directory.Exists(_folder["fetched"]));
+        Assert.Throws<InvalidDataException>(() => corpus.TrainShards[0] with { FileName = name });
+    }
+
+    [Theory]
+    [InlineData("\"vocabularySize\": 257", "\"vocabularySize\": -1", "has -1 tokens")]
+    [InlineData("\"invalidUtf8Sequences\": 0", "\"invalidUtf8Sequences\": -5", "below 0")]
+    [InlineData("\"fileName\": \"held-out-00000.tokens\"", "\"fileName\": \"train-00000.tokens\"", "train-00000.tokens twice")]
+    public void A_manifest_whose_numbers_cannot_be_is_refused(string written, string forged, string why)
+    {
+        var corpus = Corpora.Build(_folder["c"], Corpora.Documents(10));
+        Assert.Contains(written, Text(corpus), StringComparison.Ordinal);
+        var bytes = Encoding.UTF8.GetBytes(Text(corpus).Replace(written, forged, StringComparison.Ordinal));
+        Refusal.Says(why, () => BuiltCorpus.Receive(_folder["fetched"], corpus.Id, bytes));
+    }
+
+    [Fact]
+    public void A_shard_counts_no_less_than_nothing_and_no_more_than_fits()
+    {
+        var shard = Corpora.Build(_folder["c"], Corpora.Documents(10)).TrainShards[0];
+        Assert.Throws<InvalidDataException>(() => shard with { Tokens = -1 });
+        Assert.Throws<InvalidDataException>(() => shard with { Tokens = ShardInfo.MostTokens + 1 });
+        Assert.Throws<InvalidDataException>(() => shard with { Documents = -1 });
+        Assert.Throws<InvalidDataException>(() => shard with { Bytes = -1 });
+        var largest = shard with { Tokens = ShardInfo.MostTokens, Documents = ShardInfo.MostTokens };
+        Assert.True(largest.MostFileBytes > 20L * ShardInfo.MostTokens);
+        Assert.True(shard.MostFileBytes > new FileInfo(Path.Combine(_folder["c"], shard.FileName)).Length);
+    }
+
+    [Fact]
+    public void A_corpus_is_opened_and_received_under_its_own_id_only()
+    {
+        var (corpus, other) = (Corpora.Build(_folder["c"], Corpora.Documents(10)), Digest.Of("other"u8));
+        Refusal.Says("was started on " + other.Short, () => BuiltCorpus.TryOpen(_folder["c"], other, out _));
+        Refusal.Says("was started on " + other.Short,
+            () => BuiltCorpus.Receive(_folder["fetched"], other, Encoding.UTF8.GetBytes(Text(corpus))));
+        Assert.False(Directory.Exists(_folder["fetched"]));
+        Assert.Equal(corpus.TrainShards,
+            BuiltCorpus.Receive(_folder["fetched"], corpus.Id, Encoding.UTF8.GetBytes(Text(corpus))).TrainShards);
+        Assert.True(BuiltCorpus.TryOpen(_folder["fetched"], corpus.Id, out _));
     }
 
     [Fact]
@@ -121,6 +178,8 @@ public sealed class BuiltCorpusTests : IDisposable
         _folder.Write("in/b.txt", [(byte)'a', 0xFF, (byte)'b', 0xFE]);
         Assert.Equal(["b.txt: 2 sequences not in the encoding that it was read in"], BuildFromFiles().Remarks("repaired.txt", 3));
     }
+
+    private static string Text(BuiltCorpus corpus) => File.ReadAllText(Path.Combine(corpus.Folder, CorpusManifest.FileName));
 
     // The files in "in" to the folder "out".
     private BuiltCorpus BuildFromFiles()

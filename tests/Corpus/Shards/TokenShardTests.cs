@@ -1,3 +1,4 @@
+using System.IO.Hashing;
 using CsCheck;
 using Elastic.Foundation;
 
@@ -59,6 +60,62 @@ public sealed class TokenShardTests : IDisposable
             Assert.StartsWith($"{path} is damaged", error, StringComparison.Ordinal);
             Assert.InRange(at, int.Parse(range[0]), int.Parse(range[1]));
         }, iter: 200, threads: 1);
+    }
+
+    [Theory]
+    [InlineData(12, 1, "its tokens have 1 bytes")]
+    [InlineData(12, -2, "its tokens have -2 bytes")]
+    [InlineData(12, 4, "its tokens of 4 bytes are of a vocabulary of 257")]
+    [InlineData(48, 0, "of a vocabulary of 0")]
+    [InlineData(48, -1, "of a vocabulary of -1")]
+    [InlineData(16, -1L, "it counts -1 tokens")]
+    [InlineData(16, long.MaxValue, "it counts 9223372036854775807 tokens")]
+    [InlineData(16, 1_000_000L, "does not hold 1000000 tokens")]
+    [InlineData(24, -1L, "-1 documents")]
+    [InlineData(24, 1_000_000L, "1000000 documents")]
+    [InlineData(32, -1L, "-1 bytes of text")]
+    [InlineData(40, -1L, "its payload of -1 bytes")]
+    [InlineData(40, long.MinValue, "its payload of -9223372036854775808 bytes")]
+    [InlineData(40, 1L << 50, "its payload of 1125899906842624 bytes")]
+    public void A_shard_whose_numbers_point_out_of_its_file_is_refused_though_its_hashes_are_right(int at, object value, string why)
+    {
+        var bytes = File.ReadAllBytes(Shard());
+        Refusal.Says(why, () => TokenShard.Open(_folder.Write("forged.tokens", Forged(bytes, at, value))));
+    }
+
+    [Fact]
+    public void A_shard_with_another_number_of_tokens_than_its_manifest_says_is_refused()
+    {
+        var corpus = Corpora.Build(_folder["c"], Corpora.Documents(20), heldOut: 0);
+        var (info, path) = (corpus.TrainShards[0], corpus.ShardPath(corpus.TrainShards[0]));
+        TokenShard.Open(path, info, 257).Dispose();
+        Refusal.Says("the corpus's manifest says", () => TokenShard.Open(path, info with { Tokens = info.Tokens + 1 }, 257));
+        Refusal.Says("of a vocabulary of 257", () => TokenShard.Open(path, info, 256));
+    }
+
+    [Fact]
+    public void A_token_outside_of_the_vocabulary_is_refused_where_it_is_read()
+    {
+        // The tokens are below 256, and the header is made to say that there are fewer.
+        var bytes = Forged(File.ReadAllBytes(Shard()), 48, 40);
+        using var shard = TokenShard.Open(_folder.Write("forged.tokens", bytes));
+        var refusal = Assert.Throws<ElasticException>(() => shard.ReadTokens(0, new int[shard.TokenCount]));
+        Assert.Contains("of a vocabulary of 40", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_index_of_documents_that_contradicts_itself_is_refused_though_its_hashes_are_right()
+    {
+        var bytes = File.ReadAllBytes(Shard());
+        var index = 256 + 2 * (int)BitConverter.ToInt64(bytes, 16);
+        var sources = index + 16 * (int)BitConverter.ToInt64(bytes, 24);
+        foreach (var (at, value) in new (int, object)[]
+            { (index + 16, -1L), (index + 16, long.MaxValue), (index + 8, -1), (index + 12, 99), (index + 12, -1),
+              (sources, int.MaxValue), (sources + 4, -1), (sources + 4, int.MaxValue) })
+        {
+            using var shard = TokenShard.Open(_folder.Write("forged.tokens", Forged(bytes, at, value)));
+            Refusal.Says("is no token shard", () => shard.Documents());
+        }
     }
 
     [Fact]
@@ -169,6 +226,21 @@ public sealed class TokenShardTests : IDisposable
         var folder = _folder[$"{tokenizer}-{documents}"];
         var corpus = Corpora.Build(folder, Corpora.Documents(documents), tokenizer, heldOut: 0, tokensPerShard: long.MaxValue);
         return corpus.ShardPath(Assert.Single(corpus.TrainShards));
+    }
+
+    // The shard with one number changed, and all hashes right again.
+    private static byte[] Forged(byte[] shard, int at, object value)
+    {
+        byte[] forged = [.. shard];
+        _ = value is long wide ? BitConverter.TryWriteBytes(forged.AsSpan(at), wide) : BitConverter.TryWriteBytes(forged.AsSpan(at), (int)value);
+        var payload = (int)BitConverter.ToInt64(shard, 40);
+        var table = forged.AsSpan(256 + payload);
+        for (var page = 0; page * 65536 < payload; page++)
+            BitConverter.TryWriteBytes(
+                table[(8 * page)..], XxHash3.HashToUInt64(forged.AsSpan(256 + page * 65536, Math.Min(65536, payload - page * 65536))));
+        BitConverter.TryWriteBytes(forged.AsSpan(152), XxHash3.HashToUInt64(table));
+        BitConverter.TryWriteBytes(forged.AsSpan(160), XxHash3.HashToUInt64(forged.AsSpan(0, 160)));
+        return forged;
     }
 
     private static void ReadAll(string path)

@@ -115,7 +115,7 @@ public sealed class ConfigurationTests
 
     [Theory]
     [InlineData("[1, 2]", "not valid HOCON")]
-    [InlineData("run.name = ${nothing}", "not valid HOCON")]
+    [InlineData("run.name = ${nothing}", "${NAME} is not supported")]
     [InlineData("include \"tiny\"", "include is not supported")]
     [InlineData("# first\nmodel {\n layers = 2", "the { on line 2 is never closed")]
     [InlineData("model { layers = 2 } }", "the '}' on line 1 closes nothing")]

@@ -252,11 +252,16 @@ public sealed class PbmServerTests : IAsyncLifetime
     {
         await using var server = await StartAsync(PbmLimits.Default with { Connections = 1 });
         var first = await ConnectAsync(server: server);
+        await first.WriteAsync(new PbmMessage.Call("test", "wait", [], false), Deadline);
+        while (await first.ReadAsync(Deadline) is not PbmMessage.Line)
+        {
+        }
+
         await using (var second = await ConnectAsync(greet: false, server))
         {
             await second.WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, "test"), Deadline);
             Assert.Contains(
-                "1 clients are connected already",
+                "1 clients have a command running already",
                 Assert.IsType<PbmMessage.End>(await second.ReadAsync(Deadline)).Error, StringComparison.Ordinal);
         }
 
@@ -270,6 +275,22 @@ public sealed class PbmServerTests : IAsyncLifetime
             if (await third.ReadAsync(Deadline) is PbmMessage.Hello)
                 break;
         }
+    }
+
+    [Fact]
+    public async Task A_new_client_takes_the_place_of_the_one_that_was_idle_for_longest()
+    {
+        await using var server = await StartAsync(PbmLimits.Default with { Connections = 2 });
+        await using var oldest = await ConnectAsync(server: server);
+        await using var silent = await ConnectAsync(greet: false, server);      // it says not even hello
+        Assert.Equal(ExitCodes.Done, (await CallAsync(oldest, "count")).End.ExitCode);
+        for (var i = 0; i < 5; i++)
+        {
+            await using var next = await ConnectAsync(server: server);
+            Assert.Equal(ExitCodes.Done, (await CallAsync(next, "count")).End.ExitCode);
+        }
+
+        Assert.Null(await silent.ReadAsync(Deadline));
     }
 
     private async Task<PbmStream> ConnectAsync(bool greet = true, PbmServer? server = null)

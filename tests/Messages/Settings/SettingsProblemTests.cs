@@ -12,8 +12,8 @@ public sealed class SettingsProblemTests
     private static readonly OptimizerSettings Optimizer = OptimizerSettings.Defaults with { LearningRate = 3e-4, MinimumLearningRate = 0 };
 
     [Theory]
-    [InlineData(0, 1, "batch.sequences = 0: use at least 1")]
-    [InlineData(8, 0, "batch.micro = 0: use at least 1")]
+    [InlineData(0, 1, "batch.sequences = 0: use 1 to 1048576")]
+    [InlineData(8, 0, "batch.micro = 0: use 1 to 1048576")]
     [InlineData(8, 3, "batch.sequences = 8 does not divide by batch.micro = 3: every forward pass has the same size; use batch.micro = 2")]
     [InlineData(12, 5,
         "batch.sequences = 12 does not divide by batch.micro = 5: every forward pass has the same size; use batch.micro = 4")]
@@ -51,9 +51,9 @@ public sealed class SettingsProblemTests
         { Run with { Name = ".a" }, "run.name = \".a\": use 1 to 64 letters, digits, '-', '_' and '.'" },
         { Run with { Replicas = 0 }, "run.replicas = 0: use 1 to 400" },
         { Run with { Replicas = 401 }, "run.replicas = 401: use 1 to 400" },
-        { Run with { InnerSteps = 0 }, "run.inner-steps = 0: use at least 1" },
-        { Run with { Rounds = 0 }, "run.rounds = 0: use at least 1" },
-        { Run with { Rounds = null, Epochs = 0 }, "run.epochs = 0: use at least 1" },
+        { Run with { InnerSteps = 0 }, "run.inner-steps = 0: use 1 to 1000000" },
+        { Run with { Rounds = 0 }, "run.rounds = 0: use 1 to 1000000000" },
+        { Run with { Rounds = null, Epochs = 0 }, "run.epochs = 0: use 1 to 1000000" },
         { Run with { Rounds = null }, "run.rounds and run.epochs: set exactly one of them" },
         { Run with { Epochs = 1 }, "run.rounds and run.epochs: set exactly one of them" },
     };
@@ -67,7 +67,7 @@ public sealed class SettingsProblemTests
     {
         { Model with { Architecture = "bert" }, "model.architecture = \"bert\": use \"gpt2\"" },
         { Model with { Layers = 0 }, "model.layers = 0: use 1 to 10000" },
-        { Model with { Heads = 0 }, "model.heads = 0: use at least 1" },
+        { Model with { Heads = 0 }, "model.heads = 0: use 1 to 1048576" },
         { Model with { Width = 66 }, "model.width = 66 does not divide by model.heads = 4: use a multiple of the heads" },
         { Model with { Width = 0 }, "model.width = 0: use 1 to 1048576" },
         { Model with { Context = 0 }, "model.context = 0: use 1 to 16777216" },
@@ -106,10 +106,10 @@ public sealed class SettingsProblemTests
     public void Numbers_that_no_checkpoint_evaluation_corpus_or_node_can_have_are_refused()
     {
         Assert.Equal(
-            ["checkpoint.every-rounds = 0: use at least 1", "checkpoint.keep = 0: use at least 1"],
+            ["checkpoint.every-rounds = 0: use at least 1", "checkpoint.keep = 0: use 1 to 1000"],
             new CheckpointSettings { EveryRounds = 0, Keep = 0 }.Problems());
         Assert.Equal(
-            ["evaluation.every-rounds = 0: use at least 1", "evaluation.sequences = 0: use at least 1"],
+            ["evaluation.every-rounds = 0: use at least 1", "evaluation.sequences = 0: use 1 to 1048576"],
             new EvaluationSettings { EveryRounds = 0, Sequences = 0 }.Problems());
         Assert.Equal(
             ["corpus.tokenizer = \"bpe\": use \"byte\" or \"gpt2\"", "corpus.held-out = 0.6: use 0 to 0.5"],

@@ -189,6 +189,34 @@ public sealed class BlobStoreTests : TemporaryFolder
     }
 
     [Fact]
+    public void A_collection_deletes_digests_in_their_own_folders_and_nothing_that_is_elsewhere_or_behind_a_link()
+    {
+        var blob = _blobs.Put(Bytes);
+        var other = Directory.CreateTempSubdirectory("elastic-").FullName;
+        var behind = Path.Combine(other, blob.Hex);
+        string[] spared =
+        [
+            behind, Path.Combine(Folder, blob.Hex), Path.Combine(Folder, "zz", blob.Hex), Path.Combine(Folder, "deep", "er", blob.Hex),
+            Path.Combine(Folder, blob.Hex[..2], "deeper", blob.Hex), Path.Combine(Folder, blob.Hex[..2], "readme"),
+        ];
+        foreach (var path in spared)
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            File.WriteAllBytes(path, [1]);
+        }
+
+        var linked = Path.Combine(Folder, blob.Hex[..2] == "ff" ? "fe" : "ff");
+        Directory.CreateSymbolicLink(linked, other);
+        File.WriteAllBytes(Path.Combine(other, Path.GetFileName(linked) + blob.Hex[2..]), [1]);
+
+        Assert.Equal(Bytes.Length, new BlobStore(Folder).Collect(new HashSet<Digest>(), int.MaxValue));
+        Assert.False(_blobs.Has(blob));
+        Assert.All(spared, path => Assert.True(File.Exists(path), path));
+        Assert.Equal(2, Directory.GetFiles(other).Length);
+        Directory.Delete(other, recursive: true);
+    }
+
+    [Fact]
     public void What_is_put_again_while_a_collection_looks_at_it_stays()
     {
         var digest = _blobs.Put(Bytes);

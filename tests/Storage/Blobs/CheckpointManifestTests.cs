@@ -1,6 +1,7 @@
 using System.Text;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
 using Elastic.Testing;
 
 namespace Elastic.Storage.Tests;
@@ -92,16 +93,47 @@ public sealed class CheckpointManifestTests : TemporaryFolder
     }
 
     [Fact]
+    public void A_device_or_a_pipe_is_no_manifest_and_takes_neither_memory_nor_a_thread()
+    {
+        Assert.Contains("or a device", Refused("/dev/zero"), StringComparison.Ordinal);
+        using (var make = System.Diagnostics.Process.Start("mkfifo", [Name]))
+            make.WaitForExit();
+        Assert.Contains("is a pipe", Refused(Name), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Manifests_are_listed_newest_first_and_a_run_without_any_has_none()
     {
         Assert.Empty(CheckpointFiles.In(Path.Combine(Folder, "none")));
         foreach (var name in new[] { "round-000002.json", "round-000100.json", "round-000010.json", "other.json" })
             File.WriteAllText(Path.Combine(Folder, name), "");
         Assert.Equal(["round-000100.json", "round-000010.json", "round-000002.json"], CheckpointFiles.In(Folder).Select(Path.GetFileName));
-        CheckpointFiles.Retain(Folder, [100, 2]);
+        CheckpointFiles.Retain(Folder, new BlobStore(Path.Combine(Folder, "blobs")), [100, 2], [], 0);
         Assert.Equal(["round-000100.json", "round-000002.json"], CheckpointFiles.In(Folder).Select(Path.GetFileName));
         Assert.True(File.Exists(Path.Combine(Folder, "other.json")));
     }
+
+    [Fact]
+    public void The_newest_checkpoint_that_is_whole_stays_with_its_blobs_whatever_is_asked()
+    {
+        var blobs = new BlobStore(Path.Combine(Folder, "blobs"));
+        var kept = Put(blobs, "kept");
+        foreach (var (version, parameters) in new[] { (5, Put(blobs, "old")), (10, kept), (20, Digest.Of("a set that is gone"u8)) })
+            File.WriteAllBytes(
+                Path.Combine(Folder, $"round-{version:000000}.json"),
+                (Manifest with { Version = version, Parameters = parameters.Hex, InnerStates = [] }).ToBytes());
+
+        Assert.Equal(10, CheckpointFiles.Retain(Folder, blobs, [], [], int.MaxValue).Unnamed);
+        Assert.Equal(["round-000010.json"], CheckpointFiles.In(Folder).Select(Path.GetFileName));
+        Assert.True(blobs.IsWhole(kept));
+        Assert.False(blobs.Has(Put(new BlobStore(Path.Combine(Folder, "elsewhere")), "old")));
+        Assert.Null(CheckpointFiles.Retain(Folder, blobs, [10], [kept], int.MaxValue).Unnamed);
+    }
+
+    private static Digest Put(BlobStore blobs, string text) => blobs.PutSet(new VectorSet(new Dictionary<string, VectorManifest>
+    {
+        [VectorSet.Parameters] = new(1, [blobs.Put(Encoding.UTF8.GetBytes(text))]),
+    }));
 
     private static CheckpointManifest Of(ModelSettings model) =>
         Manifest with { Model = model.Signature, Settings = SettingsText.Write(Settings with { Model = model }) };

@@ -31,6 +31,39 @@ public sealed class DatabaseAddressTests
         Assert.Equal(shown, DatabaseAddress.Parse(text, "/data").ToString());
 
     [Theory]
+    [InlineData("postgres://anna:secret@db/elastic", "postgres://anna:***@db/elastic")]
+    [InlineData("postgres://anna:se:cr/et@x@db/elastic?sslmode=require", "postgres://anna:***@db/elastic?sslmode=require")]
+    [InlineData("postgres://db/elastic?user=anna&Password=secret&ssl_password=secret", "postgres://db/elastic?user=anna&Password=***&ssl_password=***")]
+    [InlineData("postgres://anna@db/elastic?password-file=/run/pw", "postgres://anna@db/elastic?password-file=/run/pw")]
+    [InlineData("postgres://[::1]:5432/elastic", "postgres://[::1]:5432/elastic")]
+    [InlineData("sqlite:/a@b:c", "sqlite:/a@b:c")]
+    [InlineData("", "")]
+    public void An_address_as_it_was_typed_is_shown_without_its_passwords(string text, string shown) =>
+        Assert.Equal(shown, DatabaseAddress.WithoutPassword(text));
+
+    [Fact]
+    public void A_password_may_stand_in_a_file()
+    {
+        var file = Path.GetTempFileName();
+        File.WriteAllText(file, "p@ss word\nand what else\n");
+        var database = DatabaseAddress.Parse($"postgres://anna@db/d?password-file={Uri.EscapeDataString(file)}", "/data");
+        Assert.Contains("Password=\"p@ss word\"", database.ConnectionString, StringComparison.Ordinal);
+        Assert.Equal("postgres://anna@db:5432/d", database.ToString());
+        foreach (var (text, why) in new[] { ("\n", "begins with an empty line"), (new string('x', 5000), "at most 4096 are read") })
+        {
+            File.WriteAllText(file, text);
+            var refusal = Assert.Throws<ElasticException>(() => DatabaseAddress.Parse($"postgres://anna@db/d?password-file={file}", "/data"));
+            Assert.Contains(why, refusal.Message, StringComparison.Ordinal);
+        }
+
+        File.Delete(file);
+        Assert.Contains(
+            $"the password-file {file}",
+            Assert.Throws<ElasticException>(() => DatabaseAddress.Parse($"postgres://anna@db/d?password-file={file}", "/data")).Message,
+            StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(null, "SQLite.MS", "Data Source=/data/journal.db;Default Timeout=15")]
     [InlineData("postgres://anna:p%40ss%2Fw%3Bord@db.example:6543/el%20astic", "PostgreSQL.15",
         "Host=db.example;Port=6543;Database=\"el astic\";Timeout=5;Application Name=elastic;Username=anna;Password=\"p@ss/w;ord\"")]

@@ -1,0 +1,52 @@
+using Akka.Actor;
+using Elastic.Actors.Corpora;
+using Elastic.Actors.Hosting;
+using Elastic.Corpus;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Corpora;
+using Elastic.Storage;
+using Elastic.Testing;
+using Elastic.Transfer;
+
+namespace Elastic.Actors.Tests.Nodes;
+
+// What a shard reader answers to requests that no node of ours makes.
+public sealed class ShardReaderSpecs : TemporaryFolder
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+
+    [Fact]
+    public async Task A_request_for_more_than_an_answer_carries_or_for_what_is_not_there_is_refused_and_the_reader_goes_on()
+    {
+        var (paths, id) = (new DataPaths(Folder), Digest.Of("id"u8));
+        var bytes = Tokenizer.Open("byte");
+        using (var writer = new CorpusWriter(paths.Corpus(id), id, bytes))
+        {
+            var batch = new DocumentBatch(0, [new Document("Web", "a", string.Join(' ', Enumerable.Range(0, 1000)))]);
+            writer.Append(BatchTokenizer.Tokenize(bytes, batch, 0));
+            writer.Complete(new ReadStatistics());
+        }
+
+        using var fetcher = new BlobFetcher(new Peers(), Transport.Plain);
+        using var system = ActorSystem.Create("elastic-devices", AkkaSettings.ForDevices(paths));
+        var files = new CorpusFiles(paths, new BlobLocations(), fetcher);
+        var reader = system.ActorOf(ShardReaderActor.Props(files));
+        var sound = new ReadBlocks(new ShardId(id, 0), false, 16, [0, 1]);
+        Assert.Equal(2 * 17 * 2, (await AskAsync<BlocksRead>(sound)).Tokens.Length);
+        foreach (var (request, why) in new[]
+            {
+                (sound with { Context = int.MaxValue }, "no request"), (sound with { Context = 1 << 30 }, "no request"),
+                (sound with { Context = 0 }, "no request"), (sound with { Context = -2 }, "no request"),
+                (sound with { Blocks = new int[4000] }, "no request"), (sound with { Blocks = [-1] }, "block"), (sound with { Blocks = [1 << 30] }, "block"),
+            })
+            Assert.Contains(why, (await AskAsync<ShardUnreadable>(request)).Why, StringComparison.Ordinal);
+        Assert.Equal(2 * 17 * 2, (await AskAsync<BlocksRead>(sound)).Tokens.Length);
+
+        reader = system.ActorOf(ShardReaderActor.Props(files));
+        Assert.Contains(
+            "no shard 7", (await AskAsync<ShardUnreadable>(sound with { Shard = new ShardId(id, 7) })).Why, StringComparison.Ordinal);
+
+        async Task<T> AskAsync<T>(ReadBlocks request) => Assert.IsType<T>(await reader.Ask<object>(request, Deadline));
+    }
+}
