@@ -14,7 +14,8 @@ public sealed class TestAuthority : IDisposable
     public TestAuthority(string folder)
     {
         _folder = folder;
-        _authority = CertificateAuthority.Create(new CertificateFiles(folder), DateTimeOffset.UtcNow);
+        // Old enough to have issued certificates that have expired.
+        _authority = CertificateAuthority.Create(new CertificateFiles(folder), DateTimeOffset.UtcNow.AddDays(-30));
     }
 
     /// <summary>Issues a certificate, over one that is there.</summary>
