@@ -85,7 +85,9 @@ public sealed class CertificateAuthority : IDisposable
         var end = now + validity;
         if (end > EndOf(_certificate))
             end = EndOf(_certificate);
-        using var certificate = request.Create(_certificate, now - Early, end, Serial());
+        // A clock that was set back must not keep a machine from joining.
+        var authoritys = new DateTimeOffset(_certificate.NotBefore).ToUniversalTime();
+        using var certificate = request.Create(_certificate, now - Early > authoritys ? now - Early : authoritys, end, Serial());
         return certificate.ExportCertificatePem();
     }
 

@@ -383,7 +383,7 @@ public sealed class PaletteTests
         };
         _cluster.Nodes = [Node("1:1", 90), Node("2:1", 6.5), Node("3:1", 0), Node("4:1", -1)];
         _cluster.Nodes[2] = _cluster.Nodes[2] with { CertificateExpires = long.MaxValue };
-        _cluster.Cluster = new([], Leader: "1:1", Supervisor: "1:1");
+        _cluster.Cluster = new([], Leader: "1:1", Supervisor: "1:1", Security: "");
         foreach (var lines in new[] { await Lines("node", "list"), await Lines("cluster", "show") })
         {
             var texts = Texts(lines)[^2..];
@@ -407,17 +407,19 @@ public sealed class PaletteTests
     {
         _cluster.Cluster = new(
             [new("10.0.0.2:4053", ["worker"], "Up", Reachable: false), new("10.0.0.1:4053", ["seed", "worker"], "Up", Reachable: true)],
-            Leader: "10.0.0.1:4053", Supervisor: null);
+            Leader: "10.0.0.1:4053", Supervisor: null, Security: "mutual TLS as seed s1");
         var lines = await Lines("cluster", "show");
         Assert.Equal(
             [
                 "ADDRESS        ROLES         STATUS  REACHABLE  OFFICE",
                 "10.0.0.1:4053  seed, worker  up      yes        leader",
                 "10.0.0.2:4053  worker        up      no",
+                "mutual TLS as seed s1",
                 "no supervisor at the moment: it is moving; the nodes go on computing meanwhile",
             ],
             Texts(lines));
         var json = Assert.Single(Objects(lines));
+        Assert.Equal("mutual TLS as seed s1", (string?)json["security"]);
         Assert.Equal("10.0.0.1:4053", (string?)json["leader"]);
         Assert.Null(json["supervisor"]);
         Assert.Equal(2, json["members"]!.AsArray().Count);
