@@ -12,7 +12,7 @@ namespace Elastic.Actors.Corpora;
 /// </summary>
 internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, BlobFetcher fetcher)
 {
-    private const int MostManifestBytes = 64 << 20;
+    internal const int MostManifestBytes = 64 << 20;
 
     private readonly ConcurrentDictionary<Digest, BuiltCorpus> _corpora = new();
     private readonly ConcurrentDictionary<string, Lazy<Task<TokenShard>>> _open = new();

@@ -27,20 +27,20 @@ internal static class CorpusRepair
         {
             var digest = manifest ?? throw new ElasticException(
                 $"the journal does not say how to fetch the corpus {id.Short}: copy {paths.Corpus(id)} here");
-            await FetchAsync(digest, Path.Combine(paths.FetchedCorpus(id), CorpusManifest.FileName));
+            await FetchAsync(digest, Path.Combine(paths.FetchedCorpus(id), CorpusManifest.FileName), CorpusFiles.MostManifestBytes);
             corpus = BuiltCorpus.Open(paths.FetchedCorpus(id));
         }
 
         foreach (var shard in corpus.HeldOutShards.Concat(corpus.TrainShards))
             if (corpus.ProblemOf(shard) is not null)
-                await FetchAsync(shard.Sha256, corpus.ShardPath(shard));
+                await FetchAsync(shard.Sha256, corpus.ShardPath(shard), shard.MostFileBytes);
         return fetched;
 
-        async Task FetchAsync(Digest digest, string path)
+        async Task FetchAsync(Digest digest, string path, long most)
         {
             try
             {
-                await fetcher.FetchFileAsync(digest, path, cancel);
+                await fetcher.FetchFileAsync(digest, path, most, cancel);
                 fetched.Add(path);
             }
             catch (BlobLostException e)

@@ -49,18 +49,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         });
 
         Command<RunRequest>(request => Step(new RunInput.Asked(request, Sender)));
-        Command<WorkResult>(Answered);
-        Command<NodeReport.Enlist>(report =>
-        {
-            _nodes[report.Node] = Sender;
-            Step(new RunInput.Reported(report), shows: false);
-        });
-        Command<NodeReport.StepTaken>(step =>
-        {
-            _observer.Step(step);
-            Step(new RunInput.Reported(step));
-        });
-        Command<NodeReport>(report => Step(new RunInput.Reported(report)));
+        Command<FromNode>(from => Hear(from.Message));
         Command<NodeLost>(lost =>
         {
             _observer.Lost(lost.Node, _coordinator.View);
@@ -174,6 +163,25 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         NodeCommand command => command.RunId,
         _ => null,
     };
+
+    private void Hear(IWireMessage message)
+    {
+        switch (message)
+        {
+            case WorkResult result:
+                Answered(result);
+                break;
+            case NodeReport.Enlist report:
+                _nodes[report.Node] = Sender;
+                Step(new RunInput.Reported(report), shows: false);
+                break;
+            case NodeReport report:
+                if (report is NodeReport.StepTaken step)
+                    _observer.Step(step);
+                Step(new RunInput.Reported(report));
+                break;
+        }
+    }
 
     private void Answered(WorkResult result)
     {
@@ -341,6 +349,12 @@ internal sealed record JournalIsOlder : INoSerializationVerificationNeeded
 
 /// <summary>A supervisor that has ended could not read or write its journal, or has lost the journal to another supervisor.</summary>
 internal sealed record RunUnreadable(RunId RunId, string Why);
+
+/// <summary>
+/// What a node tells the supervisors, from the link with which it enlisted. It has no serializer: only the actor that has looked at the link
+/// says it to a run's supervisor, whom other processes reach, too.
+/// </summary>
+internal sealed record FromNode(IWireMessage Message) : INoSerializationVerificationNeeded;
 
 /// <summary>The run's start is in the journal.</summary>
 internal sealed record RunExists(RunId RunId);

@@ -71,19 +71,19 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<NodeReport.Enlist>(Enlist);
         Receive<WorkResult>(result => !_nodes.MaySpeakFor(result.Node, Sender), result => Impostor(result.Node, result));
         Receive<NodeReport>(report => !_nodes.MaySpeakFor(report.Node, Sender), report => Impostor(report.Node, report));
-        Receive<WorkResult>(result => Forward(result.Job.Value, result));
+        Receive<WorkResult>(result => Forward(result.Job.Value, new FromNode(result)));
         Receive<NodeReport.Revoked>(revoked => _certificates.Take(revoked.List));
-        Receive<NodeReport.StepTaken>(report => Forward(report.RunId.Value, report));
-        Receive<NodeReport.Fetching>(report => Forward(report.RunId.Value, report));
-        Receive<NodeReport.Surveyed>(report => Forward(report.RunId.Value, report));
+        Receive<NodeReport.StepTaken>(report => Forward(report.RunId.Value, new FromNode(report)));
+        Receive<NodeReport.Fetching>(report => Forward(report.RunId.Value, new FromNode(report)));
+        Receive<NodeReport.Surveyed>(report => Forward(report.RunId.Value, new FromNode(report)));
         Receive<NodeReport.RunIdle>(report =>
         {
             if (IsUnknown(report.RunId))
                 Sender.Tell(new NodeCommand.Release(report.RunId));
             else
-                Forward(report.RunId.Value, report);
+                Forward(report.RunId.Value, new FromNode(report));
         });
-        Receive<NodeReport.RunUnopened>(report => Forward(report.RunId.Value, report));
+        Receive<NodeReport.RunUnopened>(report => Forward(report.RunId.Value, new FromNode(report)));
         Receive<NodeDistrusted>(distrusted => _nodes.Distrust(distrusted.Node));
         Receive<LivenessBegan>(c => _nodes.Connected(c.Node, c.Incarnation));
         Receive<LivenessEnded>(b =>
@@ -269,7 +269,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
         Sender.Tell(_certificates.Complete(new NodeNews.Welcome(_context.Endpoint), report));
         foreach (var run in Supervisors)
-            run.Forward(report);
+            run.Forward(new FromNode(report));
         DropUnknown(report);
     }
 
@@ -309,7 +309,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             return known;
         var supervisor = Context.Watch(Context.ActorOf(RunSupervisor.Props(id, _context.Supervisors), name));
         foreach (var (report, link) in _nodes.Enlisted)
-            supervisor.Tell(report, link);
+            supervisor.Tell(new FromNode(report), link);
         return supervisor;
     }
 

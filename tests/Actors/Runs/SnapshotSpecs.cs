@@ -139,7 +139,7 @@ public sealed class SnapshotSpecs(ITestOutputHelper output) : IDisposable
         public WholeNode(IActorRef supervisor, SyntheticRun run)
         {
             var id = new NodeId("a");
-            Receive<NodeCommand.Survey>(s => Sender.Tell(new NodeReport.Surveyed(id, s.RunId, s.Number, s.Sets, s.Sets, s.Part)));
+            Receive<NodeCommand.Survey>(s => Sender.Tell(new FromNode(new NodeReport.Surveyed(id, s.RunId, s.Number, s.Sets, s.Sets, s.Part))));
             Receive<WorkOrder>(order =>
             {
                 WorkOutcome? outcome = order.Content switch
@@ -150,9 +150,9 @@ public sealed class SnapshotSpecs(ITestOutputHelper output) : IDisposable
                     _ => null,                                         // the score and the checkpoint of the last version
                 };
                 if (outcome is not null)
-                    Sender.Tell(new WorkResult(order.Job, id, order.Id, order.Key, order.From, outcome));
+                    Sender.Tell(new FromNode(new WorkResult(order.Job, id, order.Id, order.Key, order.From, outcome)));
             });
-            supervisor.Tell(new NodeReport.Enlist(id)
+            supervisor.Tell(new FromNode(new NodeReport.Enlist(id)
             {
                 Devices = [new DeviceId("cpu:0")],
                 Incarnation = "1",
@@ -163,7 +163,7 @@ public sealed class SnapshotSpecs(ITestOutputHelper output) : IDisposable
                 Arithmetic = "1 cpu",
                 Works = [],
                 Leaving = false,
-            });
+            }));
         }
     }
 }
