@@ -35,6 +35,7 @@ public sealed class AnonymousClientTests : JoinScene
     {
         await using var stream = await ConnectAsync(Seed, name);
         await Assert.ThrowsAnyAsync<IOException>(() => ReadAsync(stream));
+        await UntilAsync("the seed had refused the client", () => !Seed.Refused.IsEmpty);
         Assert.Equal(["the client has shown no certificate"], Seed.Refused);
     }
 
