@@ -316,8 +316,15 @@ public sealed class PaletteTests
     {
         NodeView Node(string address, double days) => new()
         {
-            Node = new($"n{address[0]}"), Address = address, Seed = false, Devices = [], Endpoint = "", Version = "0.1.0", State = "up",
-            Work = [], Arithmetic = "",
+            Node = new($"n{address[0]}"),
+            Address = address,
+            Seed = false,
+            Devices = [],
+            Endpoint = "",
+            Version = "0.1.0",
+            State = "up",
+            Work = [],
+            Arithmetic = "",
             CertificateExpires = days == 0 ? 0 : DateTimeOffset.UtcNow.AddDays(days).ToUnixTimeSeconds(),
         };
         _cluster.Nodes = [Node("1:1", 90), Node("2:1", 6.5), Node("3:1", 0), Node("4:1", -1)];

@@ -132,8 +132,12 @@ internal static class CertsShow
             var ends = CertificateAuthority.EndOf(certificate);
             return new JsonObject
             {
-                ["file"] = path, ["subject"] = Subject(certificate), ["serial"] = certificate.SerialNumber, ["expires"] = ends,
-                ["days"] = (int)(ends - now).TotalDays, ["state"] = Word(certificate.SerialNumber, ends, revoked, now),
+                ["file"] = path,
+                ["subject"] = Subject(certificate),
+                ["serial"] = certificate.SerialNumber,
+                ["expires"] = ends,
+                ["days"] = (int)(ends - now).TotalDays,
+                ["state"] = Word(certificate.SerialNumber, ends, revoked, now),
             };
         }
     }
