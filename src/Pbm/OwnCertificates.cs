@@ -11,7 +11,9 @@ internal static class OwnCertificates
     private const string DataVariable = "ELASTIC_DATA_DIR";
     private const string DataDir = "elastic-data";
 
-    /// <summary>The credentials in the folder that was named, else in the one of this machine's data directory; null where there are none.</summary>
+    /// <summary>
+    /// The credentials in the folder that was named, else in the one of this machine's data directory; null where there are none.
+    /// </summary>
     /// <param name="given">From the command line.</param>
     /// <exception cref="Foundation.ElasticException">The folder that was named has none, or they cannot be used.</exception>
     public static Credentials? Find(string? given)
@@ -23,5 +25,6 @@ internal static class OwnCertificates
         return File.Exists(files.Admin) ? Credentials.OfPerson(files, TimeProvider.System) : null;
     }
 
-    private static string? NotEmpty(string variable) => Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? value : null;
+    private static string? NotEmpty(string variable) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? value : null;
 }

@@ -14,7 +14,9 @@ public static class NodeIdentity
 {
     /// <summary>Reads the id, or at the node's first start takes it from its certificate, or draws one where it has none.</summary>
     /// <param name="certified">Whom the node's certificate names; null without one.</param>
-    /// <exception cref="ElasticException">The file holds something else, or another id than the certificate, or cannot be written.</exception>
+    /// <exception cref="ElasticException">
+    /// The file holds something else, or another id than the certificate, or cannot be written.
+    /// </exception>
     public static NodeId Load(DataPaths paths, Identity? certified = null)
     {
         ArgumentNullException.ThrowIfNull(paths);
@@ -30,8 +32,8 @@ public static class NodeIdentity
                     ? new NodeId(text)
                     : throw new ElasticException(
                         $"{path} says that this data directory is of the node {text}, and the certificate is {certified}'s: start with the "
-                        + $"certificate of {text}, or with {certified.Name}'s data directory; or delete {path}, and what the directory holds "
-                        + $"is {certified.Name}'s from then on");
+                        + $"certificate of {text}, or with {certified.Name}'s data directory; or delete {path}, and what the directory "
+                        + $"holds is {certified.Name}'s from then on");
             }
 
             var id = certified is not null

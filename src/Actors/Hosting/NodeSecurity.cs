@@ -13,7 +13,8 @@ namespace Elastic.Actors.Hosting;
 public static class NodeSecurity
 {
     private const string Loopback = "no certificates: this node binds the loopback only";
-    private const string Warning = "INSECURE: no certificates, so whoever reaches the ports of this node controls it (elastic certs init ends that)";
+    private const string Warning =
+        "INSECURE: no certificates, so whoever reaches the ports of this node controls it (elastic certs init ends that)";
 
     /// <summary>The folder of a node's certificates, which need not exist.</summary>
     public static CertificateFiles FilesOf(NodeSettings node)
@@ -48,8 +49,9 @@ public static class NodeSecurity
         return node.Security == NodeSettings.Insecure
             ? Warning
             : throw new ElasticException(
-                $"node.host = {node.Host} is reached by other machines, and this node has no certificates: make some with elastic certs init "
-                + "(docs/security.md has the four commands of a cluster), or start with --insecure where nobody else reaches this network");
+                $"node.host = {node.Host} is reached by other machines, and this node has no certificates: make some with elastic certs "
+                + "init (docs/security.md has the four commands of a cluster), or start with --insecure where nobody "
+                + "else reaches this network");
     }
 
     private static bool IsLoopback(string host)

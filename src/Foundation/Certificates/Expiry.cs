@@ -9,7 +9,7 @@ public static class Expiry
     /// <summary>The warning; null while the end is more than a week ahead.</summary>
     /// <param name="whose">E.g. "worker gpu7-3k9v2mq7".</param>
     public static string? WarningOf(string whose, DateTimeOffset expires, DateTimeOffset now) =>
-        now >= expires ? $"the certificate of {whose} expired on {Text(expires)}: nobody takes it any more, and it cannot be renewed; {Anew}"
+        now >= expires ? $"the certificate of {whose} expired on {Text(expires)}: nobody takes it any more, and no seed renews it; {Anew}"
         : expires - now <= Warning ? $"the certificate of {whose} expires in {InDays(expires, now)} ({Text(expires)}): on its machine, "
             + "elastic certs renew --seed HOST:PORT, while the process runs"
         : null;

@@ -18,7 +18,8 @@ public sealed record IssuedCertificate(
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    /// <summary>The records of a file, the oldest first. A line that a crash cut off is skipped: its certificate was never given out.</summary>
+    /// <summary>The records of a file, the oldest first.</summary>
+    /// <remarks>A line that a crash cut off is skipped: its certificate was never given out.</remarks>
     internal static IReadOnlyList<IssuedCertificate> Read(string path)
     {
         if (!File.Exists(path))

@@ -114,7 +114,8 @@ public sealed class Issuer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(whose);
         var (now, list) = (_time.GetUtcNow(), Revocations);
-        var found = Issued.Where(i => (i.Name == whose || (whose.Length >= LeastDigits && i.Serial.StartsWith(whose, StringComparison.OrdinalIgnoreCase)))
+        bool IsSerial(string serial) => whose.Length >= LeastDigits && serial.StartsWith(whose, StringComparison.OrdinalIgnoreCase);
+        var found = Issued.Where(i => (i.Name == whose || IsSerial(i.Serial))
             && i.Expires > now && !list.Revoked.ContainsKey(i.Serial)).ToList();
         if (found.Count == 0)
             return found;

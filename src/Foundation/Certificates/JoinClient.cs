@@ -61,7 +61,9 @@ public static class JoinClient
 
     /// <summary>Asks one seed once for a certificate.</summary>
     /// <param name="name">A node's id, or what a person is called.</param>
-    /// <exception cref="UnavailableException">It does not answer, or cannot issue certificates: another one may, or the same one later.</exception>
+    /// <exception cref="UnavailableException">
+    /// It does not answer, or cannot issue certificates: another one may, or the same one later.
+    /// </exception>
     /// <exception cref="ElasticException">It refuses, or is not of the cluster that the token is for.</exception>
     public static async Task AskAsync(
         Endpoint seed, JoinToken token, string name, CertificateFiles files, Action<string> say, CancellationToken cancel)
@@ -105,7 +107,9 @@ public static class JoinClient
         }
     }
 
-    /// <summary>Has this machine's certificate renewed by a seed. A process that runs shows the new one from its next connection on.</summary>
+    /// <summary>
+    /// Has this machine's certificate renewed by a seed. A process that runs shows the new one from its next connection on.
+    /// </summary>
     /// <inheritdoc cref="AskAsync"/>
     public static async Task RenewAsync(Endpoint seed, Credentials credentials, CancellationToken cancel)
     {
@@ -146,16 +150,18 @@ public static class JoinClient
         var authority = X509Certificate2.CreateFromPem(greeting.Authority);
         if (Issuer.FingerprintOf(authority) != token.Pin)
             throw new ElasticException(
-                $"{seed} is of another cluster than this join token: its authority has the fingerprint {Issuer.FingerprintOf(authority).Short}, "
-                + $"the token's has {token.Pin.Short}; nothing was sent to it. See --seed, or ask for a token there (elastic certs token)");
+                $"{seed} is of another cluster than this join token: its authority has the fingerprint "
+                + $"{Issuer.FingerprintOf(authority).Short}, the token's has {token.Pin.Short}; nothing was sent to it. See "
+                + "--seed, or ask for a token there (elastic certs token)");
         if (CertificateAuthority.EndOf(shown) is var ends && ends <= TimeProvider.System.GetUtcNow())
             throw new ElasticException(
-                $"the certificate of {seed} expired on {Expiry.Text(ends)}: renew it there (elastic certs renew), or see this machine's clock");
+                $"the certificate of {seed} expired on {Expiry.Text(ends)}: renew it there (elastic certs renew), or "
+                + "see this machine's clock");
         return Credentials.IsIssued(authority, shown, out var identity) && identity!.Role == Role.Seed
             ? authority
             : throw new ElasticException(
-                $"{seed} is no seed of the cluster that this join token is for{(identity is null ? "" : $", but {identity}")}: name a seed with "
-                + "--seed, by the port of its control plane");
+                $"{seed} is no seed of the cluster that this join token is for{(identity is null ? "" : $", but {identity}")}: name a "
+                + "seed with --seed, by the port of its control plane");
     }
 
     // The certificate last: with it the folder is complete.
@@ -165,7 +171,8 @@ public static class JoinClient
         using var certificate = X509Certificate2.CreateFromPem(answer.Certificate);
         if (!Credentials.IsIssued(authority, certificate, out _)
             || !certificate.PublicKey.ExportSubjectPublicKeyInfo().AsSpan().SequenceEqual(new PublicKey(key).ExportSubjectPublicKeyInfo()))
-            throw new ElasticException($"{seed} has given a certificate that is not for this machine's key: try again, or ask another seed");
+            throw new ElasticException(
+                $"{seed} has given a certificate that is not for this machine's key: try again, or ask another seed");
         if (answer.Revocations is { } list)
         {
             _ = Revocations.Read(list, authority);
@@ -185,8 +192,8 @@ public static class JoinClient
             OperationCanceledException => new UnavailableException(
                 $"{seed} did not answer within {JoinProtocol.Deadline.TotalSeconds:0} s", e),
             AuthenticationException or IOException => new UnavailableException(
-                $"{seed} gives no certificate ({e.Message}): name a seed that runs with certificates, by the port of its control plane; its "
-                + "log says why it refuses one", e),
+                $"{seed} gives no certificate ({e.Message}): name a seed that runs with certificates, by the port of its control plane; "
+                + "its log says why it refuses one", e),
             InvalidDataException or CryptographicException or ArgumentException => new ElasticException(
                 $"{seed} answers something that is no certificate ({e.Message}): name a seed by the port of its control plane", e),
             _ => new ElasticException($"the certificate from {seed} cannot be kept: {e.Message}", e),

@@ -84,7 +84,8 @@ public sealed class JoinServer
             {
                 if (stream.Peer is null)
                     Failed();
-                _credentials.SayRefusal($"gave no certificate to {stream.Peer?.ToString() ?? $"{request}"} at {stream.Address}: {e.Message}");
+                var whom = stream.Peer?.ToString() ?? $"{request}";
+                _credentials.SayRefusal($"gave no certificate to {whom} at {stream.Address}: {e.Message}");
                 await Task.Delay(FailureDelay, cancel);
                 answer = JoinAnswer.Refusal(e.Message);
             }

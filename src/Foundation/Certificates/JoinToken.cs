@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -58,7 +57,7 @@ public sealed record JoinToken(Role Role, string Secret, Digest Pin)
     }
 
     /// <summary>Without the secret: texts of records reach logs.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"join token {Hash.Short} for a {Identity.Text(Role)}");
+    public override string ToString() => $"join token {Hash.Short} for a {Identity.Text(Role)}";
 }
 
 /// <summary>What the authority keeps of a join token.</summary>

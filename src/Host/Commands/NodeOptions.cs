@@ -103,8 +103,8 @@ internal sealed class NodeOptions
     /// <summary>The options that both commands have.</summary>
     public IEnumerable<Option> Common =>
         [
-            Seeds, _host, _portOption, _httpPortOption, _devicesOption, _dataDir, _network, _corporaDir, _preemptionFile, _certs, _tokenFile,
-            _insecure, _set,
+            Seeds, _host, _portOption, _httpPortOption, _devicesOption, _dataDir, _network, _corporaDir, _preemptionFile, _certs,
+            _tokenFile, _insecure, _set,
         ];
 
     /// <summary>All settings of a node, for the help.</summary>

@@ -39,7 +39,8 @@ public sealed class RevocationSpecs : TemporaryFolder
         {
             // The second seed supervises; the authority's key is the first one's.
             var runs = system.ActorOf(RunsActor.Props(new RunsContext(
-                new SupervisorContext(new CoordinatorSettings(GoesOn: true, TimeSpan.FromMinutes(1)), new CommitFence(database), observations),
+                new SupervisorContext(
+                    new CoordinatorSettings(GoesOn: true, TimeSpan.FromMinutes(1)), new CommitFence(database), observations),
                 new RunList(database), "127.0.0.1:80", ElasticNode.Version, new LivenessConnections(), seed2)));
             using var agent = Inbox.Create(system);
             async Task BeatAsync(string name, IActorRef link)
@@ -69,7 +70,8 @@ public sealed class RevocationSpecs : TemporaryFolder
             Assert.Equal(seed1.SignedRevocations, await File.ReadAllTextAsync(gpu1.Files.Revocations, Cancel));
 
             // A list that the authority has not signed is nobody's.
-            runs.Tell(new NodeReport.Revoked(new NodeId("gpu1"), seed1.SignedRevocations!.Replace("gpu2", "gpu1", StringComparison.Ordinal)));
+            var forged = seed1.SignedRevocations!.Replace("gpu2", "gpu1", StringComparison.Ordinal);
+            runs.Tell(new NodeReport.Revoked(new NodeId("gpu1"), forged));
             await BeatAsync("gpu1", of1);
             Assert.Equal(seed1.SignedRevocations, seed2.SignedRevocations);
 

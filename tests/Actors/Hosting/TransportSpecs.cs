@@ -73,7 +73,8 @@ public sealed class TransportSpecs : TemporaryFolder
         var refused = new TaskCompletionSource<string>();
         ofSeed.Say = text => refused.TrySetResult(text);
         await using var seed = await StartAsync("seed", "127.0.0.1", NodeDuty.Seed(), TlsTransport.BetweenNodes(ofSeed));
-        await using var worker = await StartAsync("worker", "127.0.0.1", NodeDuty.Worker(seed.Endpoint), TlsTransport.BetweenNodes(ofWorker));
+        await using var worker = await StartAsync(
+            "worker", "127.0.0.1", NodeDuty.Worker(seed.Endpoint), TlsTransport.BetweenNodes(ofWorker));
         while ((await seed.Control.Nodes(deadline.Token)).Length < 2)
             await Task.Delay(20, deadline.Token);
         Assert.StartsWith("mutual TLS as seed s1; the certificate expires on ", (await seed.Control.Cluster(deadline.Token)).Security);
@@ -118,7 +119,8 @@ public sealed class TransportSpecs : TemporaryFolder
         Assert.Contains("--insecure", why);
         Assert.StartsWith("INSECURE: ", NodeSecurity.Describe(open with { Security = NodeSettings.Insecure }, Transport.Plain));
         foreach (var host in new[] { "127.0.0.1", "127.3.2.1", "::1", "[::1]", "localhost" })
-            Assert.Equal("no certificates: this node binds the loopback only", NodeSecurity.Describe(open with { Host = host }, Transport.Plain));
+            Assert.Equal(
+                "no certificates: this node binds the loopback only", NodeSecurity.Describe(open with { Host = host }, Transport.Plain));
     }
 
     [Fact]

@@ -120,8 +120,8 @@ public sealed class JoiningTests : JoinScene
         await Join(Role.Worker);
         var certificate = await File.ReadAllTextAsync(FilesOf("gpu1").Certificate, Cancel);
         await JoinClient.JoinAsync(
-            [Seed.Endpoint], () => throw new InvalidOperationException("read"), Role.Worker, () => throw new InvalidOperationException("drawn"),
-            FilesOf("gpu1"), _ => { }, Cancel);
+            [Seed.Endpoint], () => throw new InvalidOperationException("read"), Role.Worker,
+            () => throw new InvalidOperationException("drawn"), FilesOf("gpu1"), _ => { }, Cancel);
         Assert.Equal(certificate, await File.ReadAllTextAsync(FilesOf("gpu1").Certificate, Cancel));
     }
 

@@ -377,8 +377,15 @@ public sealed class PaletteTests
     {
         NodeView Node(string address, double days) => new()
         {
-            Node = new($"n{address[0]}"), Address = address, Seed = false, Devices = [], Endpoint = "", Version = "0.1.0", State = "up",
-            Work = [], Arithmetic = "",
+            Node = new($"n{address[0]}"),
+            Address = address,
+            Seed = false,
+            Devices = [],
+            Endpoint = "",
+            Version = "0.1.0",
+            State = "up",
+            Work = [],
+            Arithmetic = "",
             CertificateExpires = days == 0 ? 0 : DateTimeOffset.UtcNow.AddDays(days).ToUnixTimeSeconds(),
         };
         _cluster.Nodes = [Node("1:1", 90), Node("2:1", 6.5), Node("3:1", 0), Node("4:1", -1)];
@@ -389,7 +396,8 @@ public sealed class PaletteTests
             var texts = Texts(lines)[^2..];
             Assert.StartsWith("the certificate of 4:1 (n4) expired on ", texts[0], StringComparison.Ordinal);
             Assert.StartsWith("the certificate of 2:1 (n2) expires in 6 days (", texts[1], StringComparison.Ordinal);
-            Assert.EndsWith("on its machine, elastic certs renew --seed HOST:PORT, while the process runs", texts[1], StringComparison.Ordinal);
+            Assert.EndsWith(
+                "on its machine, elastic certs renew --seed HOST:PORT, while the process runs", texts[1], StringComparison.Ordinal);
         }
 
         Assert.Equal(2, Objects(await Lines("cluster", "show")).Single()["warnings"]!.AsArray().Count);

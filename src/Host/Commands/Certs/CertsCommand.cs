@@ -42,7 +42,8 @@ internal static class CertsCommand
             var seed = new Identity(NodeIdentity.Load(new DataPaths(data.Root)).Value, Role.Seed);
             if (!Identity.IsName(seed.Name))
                 throw new ElasticException(
-                    $"the node's id {seed.Name} cannot stand in a certificate: delete the file node-id in {data.Root}, and another one is drawn");
+                    $"the node's id {seed.Name} cannot stand in a certificate: delete the file node-id in {data.Root}, and "
+                    + "another one is drawn");
             var admin = new Identity(CertsTokens.PersonsName, Role.Admin);
             using var issuer = await Issuer.CreateAsync(files, TimeProvider.System, cancel);
             foreach (var identity in new[] { seed, admin })
@@ -52,7 +53,8 @@ internal static class CertsCommand
             {
                 $"made the certificates of a new cluster in {files.Folder}:",
                 "  authority.key           signs certificates: whoever has it can make any. Keep a copy elsewhere, and show it to nobody",
-                $"  authority.pem           the authority's certificate, which every process has; its fingerprint is {issuer.Fingerprint.Short}",
+                "  authority.pem           the authority's certificate, which every process has; its fingerprint is "
+                    + issuer.Fingerprint.Short,
                 $"  node.pem, node.key      {seed}, this machine's node, for {CertificateAuthority.Validity.TotalDays:0} days",
                 $"  admin.pem, admin.key    {admin}, for pbm on this machine, for as long",
                 "next:",
@@ -69,7 +71,8 @@ internal static class CertsCommand
     private static TeachingCommand Node()
     {
         var (certs, dataDir, role) = (CommonOptions.Certs(), CommonOptions.DataDir(), CertsTokens.RoleOption());
-        var name = new Argument<string>("NAME") { Description = "The node's id, which it takes at its first start, or what a person is called." };
+        var name = new Argument<string>("NAME")
+        { Description = "The node's id, which it takes at its first start, or what a person is called." };
         var to = new Option<string>("--out")
         { Description = "A folder for the files, to be copied to the other machine.", HelpName = "DIR", Required = true };
         var days = new Option<int>("--days")
@@ -100,8 +103,8 @@ internal static class CertsCommand
             await parsed.InvocationConfiguration.Output.WriteLineAsync(identity.IsNode
                 ? $"made the certificate of {identity} in {target.Folder}: copy the folder to certs/ in the data directory of its machine, "
                     + "over a connection that nobody else reads, then delete it here"
-                : $"made the certificate of {identity} in {target.Folder}: give the folder to {identity.Name}, over a connection that nobody "
-                    + "else reads, for pbm --certs DIR, then delete it here");
+                : $"made the certificate of {identity} in {target.Folder}: give the folder to {identity.Name}, over a connection that "
+                    + "nobody else reads, for pbm --certs DIR, then delete it here");
             return ExitCodes.Done;
         });
         return command;
@@ -164,7 +167,10 @@ internal static class CertsCommand
     {
         var (certs, dataDir) = (CommonOptions.Certs(), CommonOptions.DataDir());
         var whose = new Argument<string>("WHOSE")
-        { Description = "A name, whose certificates all count no more; a serial number; or a join token's hash. Of the last two the first eight digits do." };
+        {
+            Description = "A name, whose certificates all count no more; a serial number; or a join token's hash. "
+                + "Of the last two the first eight digits do.",
+        };
         var command = new TeachingCommand("revoke",
             "Says that a certificate counts no more, or withdraws a join token. A running seed with this folder notices it by itself, and "
             + "hands the list on to all nodes; connections to the holder are closed within seconds.",

@@ -61,7 +61,8 @@ internal static class CertsShow
         CertificateFiles files, X509Certificate2 authority, Revocations revoked, Issuer? issuer, DateTimeOffset now)
     {
         yield return $"{files.Folder}{(files.CanIssue ? ", with the authority's key" : "")}";
-        yield return $"authority    fingerprint {Issuer.FingerprintOf(authority).Short}, until {Day(CertificateAuthority.EndOf(authority))}";
+        yield return $"authority    fingerprint {Issuer.FingerprintOf(authority).Short}, until "
+            + Day(CertificateAuthority.EndOf(authority));
         foreach (var (path, certificate) in Own(files))
             using (certificate)
             {
@@ -82,7 +83,8 @@ internal static class CertsShow
 
         yield return "issued:";
         foreach (var line in Table.Lay(["NAME", "ROLE", "SERIAL", "ISSUED", "BY", "STATE"],
-            [.. issuer.Issued.Select(i => (string[])[i.Name, i.Role, i.Serial[..Math.Min(12, i.Serial.Length)], Day(i.At), i.How, State(i.Serial, i.Expires, revoked, now)])]))
+            [.. issuer.Issued.Select(i => (string[])
+                [i.Name, i.Role, Short(i.Serial), Day(i.At), i.How, State(i.Serial, i.Expires, revoked, now)])]))
             yield return line;
         if (issuer.OpenTokens is { Count: > 0 } tokens)
         {
@@ -130,8 +132,12 @@ internal static class CertsShow
             var ends = CertificateAuthority.EndOf(certificate);
             return new JsonObject
             {
-                ["file"] = path, ["subject"] = Subject(certificate), ["serial"] = certificate.SerialNumber, ["expires"] = ends,
-                ["days"] = (int)(ends - now).TotalDays, ["state"] = Word(certificate.SerialNumber, ends, revoked, now),
+                ["file"] = path,
+                ["subject"] = Subject(certificate),
+                ["serial"] = certificate.SerialNumber,
+                ["expires"] = ends,
+                ["days"] = (int)(ends - now).TotalDays,
+                ["state"] = Word(certificate.SerialNumber, ends, revoked, now),
             };
         }
     }
@@ -140,6 +146,9 @@ internal static class CertsShow
         new[] { files.Certificate, files.Admin }.Where(File.Exists).Select(path => (path, Read(path)));
 
     private static string Subject(X509Certificate2 certificate) => CertificateAuthority.IdentityOf(certificate)?.ToString() ?? "somebody";
+
+    // Enough for elastic certs revoke.
+    private static string Short(string serial) => serial[..Math.Min(12, serial.Length)];
 
     private static string Word(string serial, DateTimeOffset ends, Revocations revoked, DateTimeOffset now) =>
         revoked.Revoked.ContainsKey(serial) ? "revoked" : ends <= now ? "expired" : "valid";

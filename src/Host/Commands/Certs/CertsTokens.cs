@@ -59,7 +59,11 @@ internal static class CertsTokens
         var uses = new Option<int>("--uses")
         { Description = "How many machines may use it.", HelpName = "N", DefaultValueFactory = _ => 1 };
         var expires = new Option<string>("--expires")
-        { Description = "How long it can be used: minutes, hours or days, e.g. 90m, 24h, 7d.", HelpName = "TIME", DefaultValueFactory = _ => "24h" };
+        {
+            Description = "How long it can be used: minutes, hours or days, e.g. 90m, 24h, 7d.",
+            HelpName = "TIME",
+            DefaultValueFactory = _ => "24h",
+        };
         var command = new TeachingCommand("token",
             "Prints a join token: whoever has it gets one certificate of its role from a seed. It also names the authority, so that a "
             + "machine that uses it trusts nobody else. Only its hash is kept.",
@@ -108,7 +112,10 @@ internal static class CertsTokens
         var tokenFile = CommonOptions.TokenFile();
         tokenFile.Required = true;
         var name = new Option<string?>("--name")
-        { Description = "What a person is called. Default: the user's name. A node is called as its data directory says.", HelpName = "NAME" };
+        {
+            Description = "What a person is called. Default: the user's name. A node is called as its data directory says.",
+            HelpName = "NAME",
+        };
         var command = new TeachingCommand("join",
             "Gets a certificate with a join token, and starts nothing: for people who use pbm, and for nodes that are started later. "
             + "elastic worker and elastic seed do the same with --token-file when they start.",
@@ -123,7 +130,8 @@ internal static class CertsTokens
             var token = JoinToken.Read(parsed.GetValue(tokenFile)!, Console.In);
             if (File.Exists(files.Of(token.Role).Certificate))
                 throw new ElasticException(
-                    $"{files.Of(token.Role).Certificate} is there already: elastic certs renew renews it, and --certs names another folder");
+                    $"{files.Of(token.Role).Certificate} is there already: elastic certs renew renews it, and --certs names "
+                    + "another folder");
             var isNode = new Identity("", token.Role).IsNode;
             if (isNode && parsed.GetValue(name) is not null)
                 throw new SettingsException([
