@@ -351,8 +351,8 @@ internal sealed record JournalIsOlder : INoSerializationVerificationNeeded
 internal sealed record RunUnreadable(RunId RunId, string Why);
 
 /// <summary>
-/// What a node tells the supervisors, from the link with which it enlisted. It has no serializer: only the actor that has looked at the link
-/// says it to a run's supervisor, whom other processes reach, too.
+/// What a node tells the supervisors, from the link with which it enlisted. It has no serializer: only the actor that has looked at the
+/// link says it to a run's supervisor, whom other processes reach, too.
 /// </summary>
 internal sealed record FromNode(IWireMessage Message) : INoSerializationVerificationNeeded;
 

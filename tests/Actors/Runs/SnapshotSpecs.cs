@@ -139,7 +139,8 @@ public sealed class SnapshotSpecs(ITestOutputHelper output) : IDisposable
         public WholeNode(IActorRef supervisor, SyntheticRun run)
         {
             var id = new NodeId("a");
-            Receive<NodeCommand.Survey>(s => Sender.Tell(new FromNode(new NodeReport.Surveyed(id, s.RunId, s.Number, s.Sets, s.Sets, s.Part))));
+            Receive<NodeCommand.Survey>(s =>
+                Sender.Tell(new FromNode(new NodeReport.Surveyed(id, s.RunId, s.Number, s.Sets, s.Sets, s.Part))));
             Receive<WorkOrder>(order =>
             {
                 WorkOutcome? outcome = order.Content switch
