@@ -13,6 +13,7 @@ using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Work;
 using Elastic.Model.Native;
 using Elastic.Model.Networks;
 using Elastic.Model.Training;
@@ -292,6 +293,9 @@ public sealed class ElasticNode : IAsyncDisposable
         };
         // The supervisors answer when they have the last part.
         var parts = start.Parts().ToList();
+        if (parts.Count > MessageParts.MostParts)
+            throw new ElasticException($"the settings of the run have {start.Settings.Length} characters, and at most "
+                + $"{MessageParts.MostParts * Part.MostCharacters} are sent: name folders in corpus.sources instead of their files");
         foreach (var part in parts.SkipLast(1))
             Runs?.Tell(part);
         return await AskAsync<RunReply>(parts[^1]);

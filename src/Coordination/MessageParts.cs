@@ -10,8 +10,10 @@ namespace Elastic.Coordination;
 /// </summary>
 public sealed class MessageParts
 {
-    // Thirty megabytes of text: the settings of a run that names hundreds of thousands of files.
-    private const int MostParts = 1024;
+    /// <summary>
+    /// Thirty megabytes of text: the settings of a run that names hundreds of thousands of files. Who sends more is not answered.
+    /// </summary>
+    public const int MostParts = 1024;
 
     // Parts of one message follow each other closely, so few are incomplete at once. Where a part is lost, its message never is complete.
     private const int MostIncomplete = 64;
