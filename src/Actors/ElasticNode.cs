@@ -13,6 +13,7 @@ using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Work;
 using Elastic.Model.Native;
 using Elastic.Model.Networks;
 using Elastic.Model.Training;
@@ -294,20 +295,8 @@ public sealed class ElasticNode : IAsyncDisposable
         // Before the run is in the journal. In a cluster each node looks at its own memory when it takes work.
         if (CpusAlone > 0 && TrainingMemory.OfAll(settings, CpusAlone).Problem(settings, MachineMemory.Now().FreeBytes) is { } problem)
             throw new ElasticException(problem);
-        var blocks = new BlockMap(corpus.TrainShards, settings.Model.Context).Blocks;
-        var heldOut = corpus.HeldOutShards.Sum(s => (long)BlockMap.CountIn(s.Tokens, settings.Model.Context));
-        var manifest = Digest.Of(await File.ReadAllBytesAsync(Path.Combine(corpus.Folder, CorpusManifest.FileName)));
-        var start = new RunRequest.Start(new RunName(settings.Run.Name), origin)
-        {
-            Settings = SettingsText.Write(settings),
-            Elements = Architectures.LayoutOf(settings.Model).Length,
-            Corpus = corpus.Id,
-            Manifest = manifest,
-            Blocks = blocks,
-            HeldOutBlocks = heldOut,
-            Arithmetic = _arithmetic,
-        };
-        return await AskAsync<RunReply>([.. start.Parts()], StartDeadline, CancellationToken.None);
+        var parts = await RunStart.PartsAsync(settings, corpus, origin, _arithmetic);
+        return await AskAsync<RunReply>(parts, StartDeadline, CancellationToken.None);
     }
 
     /// <summary>Streams the run's views; ends when the run is finished or stopped, or cannot go on.</summary>

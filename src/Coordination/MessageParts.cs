@@ -10,12 +10,12 @@ namespace Elastic.Coordination;
 /// </summary>
 public sealed class MessageParts
 {
+    /// <summary>The largest model's chunks come in some thousands. Who sends more is not answered.</summary>
+    public const int MostParts = 8192;
+
     // Parts arrive within moments of each other. Of a message of which one was lost, the rest would be kept for as long as the process
     // lives.
     private const int MostIncomplete = 64;
-
-    // The largest model's chunks come in some thousands.
-    private const int MostParts = 8192;
 
     // Oldest first.
     private readonly List<(string What, object Id, object?[] Parts)> _incomplete = [];

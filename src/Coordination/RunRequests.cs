@@ -44,8 +44,6 @@ public static class RunRequests
             var settings = SettingsText.Read(c.Settings);
             if (settings.Problems().FirstOrDefault() is { } problem)
                 return problem;
-            if (settings.Run.Name != c.Run.Value)
-                return $"its settings are of the run {settings.Run.Name}";
             if (c.Elements is < 1 or > ModelSettings.MostParameters)
                 return $"its model has {c.Elements} parameters";
             if (c.Blocks < 1)

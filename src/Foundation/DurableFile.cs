@@ -8,7 +8,11 @@ public static partial class DurableFile
     private const string Suffix = ".tmp";
 
     // By no link: what lies behind one is not this folder's.
-    private static readonly EnumerationOptions Below = new() { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint };
+    private static readonly EnumerationOptions Below = new()
+    {
+        RecurseSubdirectories = true,
+        AttributesToSkip = FileAttributes.ReparsePoint,
+    };
 
     /// <summary>A name for a file that is to become <paramref name="path"/>: on the same disk, and different each time.</summary>
     public static string TemporaryPath(string path) => $"{path}.{Guid.NewGuid():N}{Suffix}";

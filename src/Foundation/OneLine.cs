@@ -7,6 +7,7 @@ public static class OneLine
     public static string Of(string text, int longest = 300)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return string.Concat(text.Take(longest).Select(c => c == '\t' || TerminalText.IsObeyed(c) ? '\uFFFD' : c)) + (text.Length > longest ? "…" : "");
+        return string.Concat(text.Take(longest).Select(c => c == '\t' || TerminalText.IsObeyed(c) ? '\uFFFD' : c))
+            + (text.Length > longest ? "…" : "");
     }
 }

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Elastic.Foundation;
 
 /// <summary>
-/// Keeps files to the user whose process makes them: weights, journals and copies of texts that only this user may read. On Windows, a folder
-/// inherits who may read it from the one that it is in.
+/// Keeps files to the user whose process makes them: weights, journals and copies of texts that only this user may read. On Windows, a
+/// folder inherits who may read it from the one that it is in.
 /// </summary>
 public static partial class PrivateFiles
 {

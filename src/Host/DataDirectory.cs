@@ -62,8 +62,8 @@ internal sealed class DataDirectory
             .Where(name => Identifier.IsValid(name, 80)).Select(name => new RunId(name));
 
     /// <summary>
-    /// Creates missing folders and takes the lock, which ends with the process at the latest. What the process writes from now on is for its
-    /// user alone; so is the directory, if it was Elastic's before.
+    /// Creates missing folders and takes the lock, which ends with the process at the latest. What the process writes from now on is for
+    /// its user alone; so is the directory, if it was Elastic's before.
     /// </summary>
     public IDisposable Take()
     {

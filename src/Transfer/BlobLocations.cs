@@ -29,8 +29,8 @@ public sealed class BlobLocations
     }
 
     /// <summary>
-    /// The path of an existing file, or null. Checks <see cref="Digest.IsDigest"/>: the digest becomes part of a path. What is found has the
-    /// digest: its bytes were written or read by this process.
+    /// The path of an existing file, or null. Checks <see cref="Digest.IsDigest"/>: the digest becomes part of a path. What is found has
+    /// the digest: its bytes were written or read by this process.
     /// </summary>
     public string? Find(Digest digest)
     {
@@ -41,8 +41,8 @@ public sealed class BlobLocations
         return _stores.Keys.FirstOrDefault(store => store.IsSound(digest))?.PathOf(digest);
     }
 
-    private void Serve(Digest digest, string path) =>
-        _files.AddOrUpdate(digest, _ => new ServedFile(digest, path), (_, known) => known.Path == path ? known : new ServedFile(digest, path));
+    private void Serve(Digest digest, string path) => _files.AddOrUpdate(
+        digest, _ => new ServedFile(digest, path), (_, known) => known.Path == path ? known : new ServedFile(digest, path));
 
     // Hashes the file when it is first asked for, and again when it has changed: what its manifest says of it proves nothing.
     private sealed class ServedFile(Digest digest, string path)

@@ -30,11 +30,10 @@ public sealed class RunTests
                 "run a cannot be started: batch.micro = 0: use 1 to 1048576");
             Refuses(run, Again with { Blocks = 0 },
                 "run a cannot be started: its corpus has no training block: add text, or set model.context lower");
-            Refuses(run, Again with { Settings = Text(s => s with { Run = s.Run with { Name = "b" } }) },
-                "run a cannot be started: its settings are of the run b");
             foreach (var elements in new[] { 0, -1, long.MinValue, ModelSettings.MostParameters + 1, long.MaxValue })
                 Refuses(run, Again with { Elements = elements }, $"run a cannot be started: its model has {elements} parameters");
-            Refuses(run, Again with { Settings = Text(s => s with { Run = s.Run with { Rounds = null, Epochs = 1_000_000 } }), Blocks = 1L << 60 },
+            var endless = Text(s => s with { Run = s.Run with { Rounds = null, Epochs = 1_000_000 } });
+            Refuses(run, Again with { Settings = endless, Blocks = 1L << 60 },
                 "run a cannot be started: it has more rounds or tokens than can be counted: use fewer run.epochs, or more run.inner-steps");
         }
     }

@@ -14,7 +14,8 @@ public sealed class RegularFileTests : IDisposable
         var path = Path.Combine(_folder, "a");
         File.WriteAllText(path, "\uFEFFtext");
         Assert.Equal("text", RegularFile.ReadText(path, 7));
-        Assert.Contains("has 7 bytes, and at most 6", Assert.Throws<IOException>(() => RegularFile.Read(path, 6)).Message, StringComparison.Ordinal);
+        var refusal = Assert.Throws<IOException>(() => RegularFile.Read(path, 6));
+        Assert.Contains("has 7 bytes, and at most 6", refusal.Message, StringComparison.Ordinal);
         File.CreateSymbolicLink(path + "-link", path);
         Assert.Equal(7, RegularFile.Read(path + "-link", 7).Length);
         Assert.Throws<FileNotFoundException>(() => RegularFile.Read(path + "-none", 6));

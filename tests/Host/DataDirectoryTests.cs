@@ -47,7 +47,8 @@ public sealed class DataDirectoryTests
             Assert.All(
                 Directory.EnumerateDirectories(_data.Root).Prepend(_data.Root), path => Assert.Equal(folder, File.GetUnixFileMode(path)));
             Assert.All(
-                Directory.EnumerateFiles(_data.Root, "*", SearchOption.AllDirectories), path => Assert.Equal(file, File.GetUnixFileMode(path)));
+                Directory.EnumerateFiles(_data.Root, "*", SearchOption.AllDirectories),
+                path => Assert.Equal(file, File.GetUnixFileMode(path)));
         }
 
         File.SetUnixFileMode(_data.Root, open);

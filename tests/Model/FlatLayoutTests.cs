@@ -66,7 +66,8 @@ public class FlatLayoutTests
     [Fact]
     public void The_parameters_are_known_from_the_settings_before_anything_is_made_for_them()
     {
-        foreach (var model in new[] { Samples.Model(12, 12, 768, 1024, 50257), Samples.Model(1, 1, 8, 4, 257), Samples.Model(3, 2, 6, 40, 2999) })
+        foreach (var model in new[]
+            { Samples.Model(12, 12, 768, 1024, 50257), Samples.Model(1, 1, 8, 4, 257), Samples.Model(3, 2, 6, 40, 2999) })
         {
             // The layout aligns its segments, and holds the rows that pad the vocabulary.
             var (made, known) = (Architectures.LayoutOf(model).Segments.Sum(s => s.Count), model.Parameters);

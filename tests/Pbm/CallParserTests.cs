@@ -86,8 +86,8 @@ public sealed class CallParserTests : IDisposable
                 Assert.Throws<PbmException>(
                     () => new CallParser(Zoo(ArgumentKind.ChoiceOrFile), own).Parse(["zoo", "feed", "-p", file], json: false)).Message,
                 StringComparison.Ordinal);
-        var call = new CallParser(Zoo(ArgumentKind.ChoiceOrFile), Zoo(ArgumentKind.ChoiceOrFile)).Parse(["zoo", "feed", "-p", file], json: false);
-        Assert.Equal("secret", Assert.Single(call.Values).FileText);
+        var zoo = Zoo(ArgumentKind.ChoiceOrFile);
+        Assert.Equal("secret", Assert.Single(new CallParser(zoo, zoo).Parse(["zoo", "feed", "-p", file], json: false).Values).FileText);
 
         static PaletteHelp[] Zoo(ArgumentKind kind) =>
             [new PaletteHelp("zoo", "", [new CommandHelp("feed", "", [new ArgumentHelp("p", "plan", "PLAN", "", Kind: kind)])])];

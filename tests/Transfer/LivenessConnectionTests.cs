@@ -159,7 +159,8 @@ public sealed class LivenessConnectionTests : IAsyncLifetime
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         await socket.ConnectAsync(_server.Endpoint.Host, _server.Endpoint.Port, Deadline);
         await socket.SendAsync(Encoding.ASCII.GetBytes(
-            $"POST /liveness?node={node}&incarnation={incarnation} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n.\r\n"),
+            $"POST /liveness?node={node}&incarnation={incarnation} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                + "Transfer-Encoding: chunked\r\n\r\n1\r\n.\r\n"),
             Deadline);
         return socket;
     }

@@ -139,7 +139,8 @@ public sealed class TokenShard : IDisposable
         {
             var entry = bytes.Span.Slice(i * ShardHeader.DocumentSize, ShardHeader.DocumentSize);
             var start = BinaryPrimitives.ReadInt64LittleEndian(entry);
-            var (length, source) = (BinaryPrimitives.ReadInt32LittleEndian(entry[8..]), BinaryPrimitives.ReadInt32LittleEndian(entry[12..]));
+            var length = BinaryPrimitives.ReadInt32LittleEndian(entry[8..]);
+            var source = BinaryPrimitives.ReadInt32LittleEndian(entry[12..]);
             if (start < 0 || start > end || length < 0 || source < 0 || source >= sources.Count)
                 throw ShardHeader.Contradiction(_path, $"its document {i} begins at token {start}, has {length} bytes and source {source}");
             documents[i] = new ShardDocument(start, end - start, length, sources[source]);

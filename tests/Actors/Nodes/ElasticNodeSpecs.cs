@@ -30,6 +30,19 @@ public sealed class ElasticNodeSpecs : IDisposable
     }
 
     [Fact]
+    public async Task Settings_that_are_longer_than_a_start_can_be_are_refused_before_any_of_them_is_sent()
+    {
+        await using var node = await _tiny.StartAsync("none", "data", TestContext.Current.CancellationToken);
+        var settings = TinyRun.Settings("a");
+        var corpus = await node.BuildCorpusAsync(
+            settings.Corpus with { Sources = [Path.Combine(_tiny.Root, "text")] }, null, TestContext.Current.CancellationToken);
+        var refusal = await Assert.ThrowsAsync<ElasticException>(() => node.StartRunAsync(
+            settings with { Corpus = settings.Corpus with { Sources = [new string('x', 33_000_000)] } }, corpus,
+            Control.Origins.Now("a test")));
+        Assert.Contains("name folders in corpus.sources", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_process_that_is_alone_opens_no_port()
     {
         await using var node = await _tiny.StartAsync("none", "data", TestContext.Current.CancellationToken);

@@ -38,7 +38,8 @@ public sealed class ShardReaderSpecs : TemporaryFolder
             {
                 (sound with { Context = int.MaxValue }, "no request"), (sound with { Context = 1 << 30 }, "no request"),
                 (sound with { Context = 0 }, "no request"), (sound with { Context = -2 }, "no request"),
-                (sound with { Blocks = new int[4000] }, "no request"), (sound with { Blocks = [-1] }, "block"), (sound with { Blocks = [1 << 30] }, "block"),
+                (sound with { Blocks = new int[4000] }, "no request"), (sound with { Blocks = [-1] }, "block"),
+                (sound with { Blocks = [1 << 30] }, "block"),
             })
             Assert.Contains(why, (await AskAsync<ShardUnreadable>(request)).Why, StringComparison.Ordinal);
         Assert.Equal(2 * 17 * 2, (await AskAsync<BlocksRead>(sound)).Tokens.Length);

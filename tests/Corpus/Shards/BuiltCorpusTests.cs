@@ -50,7 +50,8 @@ public sealed class BuiltCorpusTests : IDisposable
     {
         var corpus = Corpora.Build(_folder["c"], Corpora.Documents(10));
         Assert.Contains("train-00000.tokens", Text(corpus), StringComparison.Ordinal);
-        var forged = Text(corpus).Replace("train-00000.tokens", System.Text.Json.JsonEncodedText.Encode(name).ToString(), StringComparison.Ordinal);
+        var written = System.Text.Json.JsonEncodedText.Encode(name).ToString();
+        var forged = Text(corpus).Replace("train-00000.tokens", written, StringComparison.Ordinal);
         Refusal.Says("file name", () => BuiltCorpus.Receive(_folder["fetched"], corpus.Id, Encoding.UTF8.GetBytes(forged)));
         Assert.False(Directory.Exists(_folder["fetched"]));
         Assert.Throws<InvalidDataException>(() => corpus.TrainShards[0] with { FileName = name });

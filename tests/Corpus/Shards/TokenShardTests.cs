@@ -232,7 +232,8 @@ public sealed class TokenShardTests : IDisposable
     private static byte[] Forged(byte[] shard, int at, object value)
     {
         byte[] forged = [.. shard];
-        _ = value is long wide ? BitConverter.TryWriteBytes(forged.AsSpan(at), wide) : BitConverter.TryWriteBytes(forged.AsSpan(at), (int)value);
+        _ = value is long wide
+            ? BitConverter.TryWriteBytes(forged.AsSpan(at), wide) : BitConverter.TryWriteBytes(forged.AsSpan(at), (int)value);
         var payload = (int)BitConverter.ToInt64(shard, 40);
         var table = forged.AsSpan(256 + payload);
         for (var page = 0; page * 65536 < payload; page++)

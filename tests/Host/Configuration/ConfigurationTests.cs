@@ -1,3 +1,4 @@
+using Elastic.Host.Commands;
 using Elastic.Host.Configuration;
 using Elastic.Messages.Settings;
 
@@ -127,6 +128,17 @@ public sealed class ConfigurationTests
         var refusal = RefusalOf(new([file], []));
         Assert.Contains(file, refusal, StringComparison.Ordinal);
         Assert.Contains(wrong, refusal, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_shown_of_the_database_has_no_password()
+    {
+        const string key = "node.database";
+        var value = new SettingText(key, ["postgres://anna:secret@db/elastic"], IsList: false, "--set");
+        var line = Assert.Single(
+            ConfigCommand.Lines(new Dictionary<string, SettingText> { [key] = value }),
+            l => l.StartsWith(key, StringComparison.Ordinal));
+        Assert.StartsWith("node.database = \"postgres://anna:***@db/elastic\"", line, StringComparison.Ordinal);
     }
 
     [Fact]
