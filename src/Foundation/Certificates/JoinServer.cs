@@ -92,6 +92,20 @@ public sealed class JoinServer
         }
 
         await JoinProtocol.WriteAsync(stream, answer, cancel);
+        await HungUpAsync(stream, cancel);
+    }
+
+    // Whoever has accepted the connection may abort it next, and an answer that is on its way would be lost, and with it the token's use.
+    private static async Task HungUpAsync(PeerStream stream, CancellationToken cancel)
+    {
+        try
+        {
+            _ = await stream.ReadAsync(new byte[1], cancel);
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            // It has the answer, or had ten seconds to take it.
+        }
     }
 
     private string Join(Issuer issuer, JoinRequest request, string address)

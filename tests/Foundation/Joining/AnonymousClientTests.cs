@@ -75,6 +75,10 @@ public sealed class AnonymousClientTests : JoinScene
         await ReadAsync(stream);
         await SendAsync(stream, json);
         Assert.Contains(why, await ReadAsync(stream), StringComparison.Ordinal);
+        // The seed ends the connection after the client, so that no answer is lost on its way.
+        Assert.Empty(Seed.Refused);
+        await stream.DisposeAsync();
+        await UntilAsync("the seed had ended the connection", () => !Seed.Refused.IsEmpty);
     }
 
     [Fact]
