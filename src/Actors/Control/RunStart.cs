@@ -4,6 +4,7 @@ using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Work;
 using Elastic.Model.Networks;
 
 namespace Elastic.Actors.Control;
