@@ -10,8 +10,11 @@ namespace Elastic.Coordination;
 /// </summary>
 public sealed class MessageParts
 {
-    /// <summary>The largest model's chunks come in some thousands. Who sends more is not answered.</summary>
-    public const int MostParts = 8192;
+    /// <summary>
+    /// Thirty megabytes of text, or half a million digests: more than the settings of a run that names hundreds of thousands of files.
+    /// Who sends more is not answered.
+    /// </summary>
+    public const int MostParts = 1024;
 
     // Parts arrive within moments of each other. Of a message of which one was lost, the rest would be kept for as long as the process
     // lives.

@@ -15,12 +15,13 @@ internal sealed class SeedConnection : IAsyncDisposable
     private readonly Connection _connection;
     private readonly PbmStream _stream;
     private readonly PbmDeadlines _deadlines;
-    private readonly bool _isEncrypted;
-    private bool _isBroken, _isGreeted;
+    // What else to look at where this seed closes the connection; empty once it has answered.
+    private string _hint;
+    private bool _isBroken;
 
-    private SeedConnection(Endpoint address, Connection connection, PbmDeadlines deadlines, bool isEncrypted)
+    private SeedConnection(Endpoint address, Connection connection, PbmDeadlines deadlines, string hint)
     {
-        (_address, _connection, _deadlines, _isEncrypted) = (address, connection, deadlines, isEncrypted);
+        (_address, _connection, _deadlines, _hint) = (address, connection, deadlines, hint);
         _stream = new PbmStream(connection.Stream);
     }
 
@@ -28,9 +29,10 @@ internal sealed class SeedConnection : IAsyncDisposable
     public bool IsUsable => !_isBroken && !(_connection.Socket.Poll(0, SelectMode.SelectRead) && _connection.Socket.Available == 0);
 
     /// <summary>Connects and says hello.</summary>
+    /// <param name="isNew">This seed has not answered yet.</param>
     /// <exception cref="PbmException">No server answers there, or it is no seed, or it speaks another protocol.</exception>
     public static async Task<SeedConnection> ConnectAsync(
-        Endpoint address, PbmDeadlines deadlines, Transport transport, CancellationToken cancel)
+        Endpoint address, PbmDeadlines deadlines, Transport transport, bool isNew, CancellationToken cancel)
     {
         Connection opened;
         try
@@ -48,7 +50,10 @@ internal sealed class SeedConnection : IAsyncDisposable
                 + $"start one with elastic seed, or say where it is: pbm HOST:PORT ..., or {SeedAddress.Variable}=HOST:PORT", e);
         }
 
-        var connection = new SeedConnection(address, opened, deadlines, transport.Credentials is not null);
+        var connection = new SeedConnection(address, opened, deadlines, !isNew ? ""
+            // Before the first answer, a seed that wants certificates looks just like one that ends.
+            : transport.Credentials is null ? " and whether it wants a certificate (--certs DIR)"
+            : " and whether its log says that it refuses your certificate");
         try
         {
             await connection.GreetAsync(cancel);
@@ -109,7 +114,7 @@ internal sealed class SeedConnection : IAsyncDisposable
     {
         await WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, Version), cancel);
         var hello = await AnswerAsync<PbmMessage.Hello>(cancel);
-        _isGreeted = true;
+        _hint = "";
         if (hello.Speaks != PbmMessage.Protocol)
             throw PbmException.Failed(
                 $"this pbm ({Version}) speaks version {PbmMessage.Protocol} of the protocol, " +
@@ -185,17 +190,10 @@ internal sealed class SeedConnection : IAsyncDisposable
     {
         cancel.ThrowIfCancellationRequested();
         _isBroken = true;
-        // Before the first answer, a seed that wants certificates looks just like one that ends.
-        var certificates = (_isGreeted, _isEncrypted) switch
-        {
-            (true, _) => "",
-            (_, false) => " and whether it wants a certificate (--certs DIR)",
-            _ => " and whether its log says that it refuses your certificate",
-        };
         return PbmException.Unreachable(e is OperationCanceledException
             ? $"the seed at {_address} has said nothing for {_deadlines.Silence.TotalSeconds:0} s: "
                 + "see whether its process runs, then try again"
-            : $"the connection to the seed at {_address} was closed: see whether its process runs{certificates}, then try again", e);
+            : $"the connection to the seed at {_address} was closed: see whether its process runs{_hint}, then try again", e);
     }
 
     private PbmException Foreign(Exception? e = null)

@@ -12,6 +12,7 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
     private static readonly Backoff Again = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(5));
 
     private SeedConnection? _connection;
+    private bool _hasAnswered;
     private IReadOnlyList<PaletteHelp> _catalogue = OwnCatalogue.Palettes;
 
     public Endpoint Address => address;
@@ -165,9 +166,9 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
             return _connection;
         await DisposeAsync();
         _connection = null;
-        var connection = await SeedConnection.ConnectAsync(address, deadlines, transport, cancel);
+        var connection = await SeedConnection.ConnectAsync(address, deadlines, transport, !_hasAnswered, cancel);
         _connection = connection;
-        _catalogue = await connection.CatalogueAsync(cancel);
+        (_catalogue, _hasAnswered) = (await connection.CatalogueAsync(cancel), true);
         return connection;
     }
 

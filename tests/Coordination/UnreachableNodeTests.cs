@@ -106,6 +106,11 @@ public sealed class UnreachableNodeTests : RunCoordinatorScene
         Assert.Superset(
             Coordinator.Run.Finished.Values.Select(r => r.Contribution).ToHashSet(),
             Taken(C).OfType<WorkOrder>().Select(o => o.Content).OfType<Copy>().Select(c => c.Set).ToHashSet());
+
+        // What nobody has never comes to a seed. It is asked for, so that its loss is noticed.
+        var held = Coordinator.Run.Finished.Values.First().Contribution;
+        Assert.False(Coordinator.View.CanFetch(B, held));
+        Assert.True(Coordinator.View.CanFetch(B, Elastic.Foundation.Digest.Of([42])));
     }
 
     [Fact]

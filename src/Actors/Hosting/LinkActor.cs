@@ -1,5 +1,4 @@
 using Akka.Actor;
-using Akka.Cluster;
 using Elastic.Actors.Nodes;
 using Elastic.Actors.Serialization;
 using Elastic.Foundation;
@@ -32,8 +31,8 @@ internal sealed class LinkActor : ReceiveActor
         });
         Receive<NodeCommand>(agent.Tell);
         Receive<WorkOrder>(agent.Tell);
-        // The liveness connection goes where a welcome says, and carries what identifies this process there: so only a seed of this
-        // cluster may say it, and only of its own machine.
+        // The liveness connection goes where a welcome says, and carries what identifies this process there: so a seed says it of its own
+        // machine only.
         Receive<NodeNews.Welcome>(welcome =>
         {
             if (!IsOf(welcome, Sender.Path.Address))
@@ -52,12 +51,8 @@ internal sealed class LinkActor : ReceiveActor
         agent.Tell(new NodeAgent.Link(Self));
     }
 
-    private static bool IsOf(NodeNews.Welcome welcome, Address from)
-    {
-        var seed = from.HasLocalScope ? Cluster.Get(Context.System).SelfAddress : from;
-        return Endpoint.TryParse(welcome.Endpoint, out var endpoint, out _) && endpoint.Host == seed.HostOrNull()
-            && Cluster.Get(Context.System).State.Members.Any(m => m.Address == seed && m.HasRole("seed"));
-    }
+    private static bool IsOf(NodeNews.Welcome welcome, Address from) =>
+        from.HasLocalScope || (Endpoint.TryParse(welcome.Endpoint, out var endpoint, out _) && endpoint.Host == from.HostOrNull());
 
     /// <inheritdoc/>
     protected override void PreStart() => Context.System.EventStream.Subscribe(Self, typeof(UnsendableMessage));

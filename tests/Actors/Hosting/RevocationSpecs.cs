@@ -71,7 +71,7 @@ public sealed class RevocationSpecs : TemporaryFolder
 
             // A list that the authority has not signed is nobody's.
             var forged = seed1.SignedRevocations!.Replace("gpu2", "gpu1", StringComparison.Ordinal);
-            runs.Tell(new NodeReport.Revoked(new NodeId("gpu1"), forged));
+            of1.Tell(new NodeReport.Revoked(new NodeId("gpu1"), forged));
             await BeatAsync("gpu1", of1);
             Assert.Equal(seed1.SignedRevocations, seed2.SignedRevocations);
 
@@ -112,7 +112,7 @@ public sealed class RevocationSpecs : TemporaryFolder
         Devices = [],
         Incarnation = name,
         Address = $"{name}:1",
-        Endpoint = "127.0.0.1:80",
+        Endpoint = $"{name}:80",
         Seed = false,
         Version = ElasticNode.Version,
         Arithmetic = "",

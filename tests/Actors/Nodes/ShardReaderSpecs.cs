@@ -36,9 +36,9 @@ public sealed class ShardReaderSpecs : TemporaryFolder
         Assert.Equal(2 * 17 * 2, (await AskAsync<BlocksRead>(sound)).Tokens.Length);
         foreach (var (request, why) in new[]
             {
-                (sound with { Context = int.MaxValue }, "no request"), (sound with { Context = 1 << 30 }, "no request"),
-                (sound with { Context = 0 }, "no request"), (sound with { Context = -2 }, "no request"),
-                (sound with { Blocks = new int[4000] }, "no request"), (sound with { Blocks = [-1] }, "block"),
+                (sound with { Context = int.MaxValue }, "no answer can hold"), (sound with { Context = 1 << 30 }, "no answer can hold"),
+                (sound with { Context = 0 }, "no answer can hold"), (sound with { Context = -2 }, "no answer can hold"),
+                (sound with { Blocks = new int[4000] }, "no answer can hold"), (sound with { Blocks = [-1] }, "block"),
                 (sound with { Blocks = [1 << 30] }, "block"),
             })
             Assert.Contains(why, (await AskAsync<ShardUnreadable>(request)).Why, StringComparison.Ordinal);
