@@ -26,6 +26,8 @@ public sealed class TestAuthority : IDisposable
         var files = new CertificateFiles(folder ?? Path.Combine(_folder, name));
         Directory.CreateDirectory(files.Folder);
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        if (File.Exists(files.Key))
+            key.ImportFromPem(File.ReadAllText(files.Key));                // as a renewal does, so that the two files fit at any moment
         CertificateFiles.WritePublic(files.Authority, _authority.CertificatePem);
         CertificateFiles.WriteSecret(files.Key, key.ExportPkcs8PrivateKeyPem());
         CertificateFiles.WritePublic(files.Certificate, _authority.Issue(

@@ -199,10 +199,12 @@ public sealed class Credentials : IDisposable
                     $"{_certificate} is none that the authority in {_files.Authority} has issued: copy the files of one cluster"),
             };
         }
-        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        // The last: the key is another certificate's.
+        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
         {
             throw new ElasticException(
-                $"the certificates in {_files.Folder} cannot be read ({e.Message}): see the files' mode and owner", e);
+                $"the certificates in {_files.Folder} cannot be read ({e.Message}): see the files' mode and owner, and that "
+                + $"{_key} belongs to {_certificate}", e);
         }
     }
 

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.Actor.Setup;
 using Akka.Cluster;
 using Akka.Cluster.Sharding;
 using Akka.Cluster.Tools.Singleton;
@@ -6,14 +7,17 @@ using Akka.Configuration;
 using Akka.Dispatch.SysMsg;
 using Akka.Routing;
 using Elastic.Actors.Control;
+using Elastic.Actors.Remoting;
 using Elastic.Actors.Tests.Serialization;
 using Elastic.Coordination;
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Messages;
 using Elastic.Messages.Corpora;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
+using Transport = Elastic.Foundation.Transport;
 
 namespace Elastic.Actors.Tests.Hostile;
 
@@ -31,11 +35,22 @@ internal sealed class Stranger : IAsyncDisposable
     private readonly Address _node;
 
     /// <param name="node">Whom it attacks.</param>
-    /// <param name="settings">Of Akka, above all others: roles, or a certificate.</param>
-    public Stranger(Address node, string settings = "")
+    /// <param name="settings">Of Akka, above all others, e.g. roles.</param>
+    /// <param name="credentials">A certificate, with which it connects and signs as nodes do; null for Akka's own connections.</param>
+    public Stranger(Address node, string settings = "", Credentials? credentials = null)
     {
         _node = node;
-        System = ActorSystem.Create("elastic", ConfigurationFactory.ParseString(settings).WithFallback(ConfigurationFactory.ParseString("""
+        var transport = credentials is null ? Transport.Plain : TlsTransport.BetweenNodes(credentials);
+        if (credentials is not null)
+            settings += """
+
+                akka.remote.enabled-transports = ["akka.remote.elastic"]
+                akka.remote.elastic {
+                  transport-class = "Elastic.Actors.Remoting.StreamTransport, Elastic.Actors"
+                  applied-adapters = [], hostname = "127.0.0.1", port = 0, listens = on, connection-timeout = 5 s
+                }
+                """;
+        var config = ConfigurationFactory.ParseString(settings).WithFallback(ConfigurationFactory.ParseString("""
             akka {
               loglevel = OFF, stdout-loglevel = OFF, loggers = []
               actor {
@@ -45,7 +60,9 @@ internal sealed class Stranger : IAsyncDisposable
               }
               remote.dot-netty.tcp { hostname = "127.0.0.1", port = 0 }
             }
-            """)).WithFallback(ClusterSharding.DefaultConfig()).WithFallback(ClusterSingleton.DefaultConfig()));
+            """)).WithFallback(ClusterSharding.DefaultConfig()).WithFallback(ClusterSingleton.DefaultConfig());
+        System = ActorSystem.Create("elastic", ActorSystemSetup.Create(
+            BootstrapSetup.Create().WithConfig(config), new TransportSetup(transport)));
     }
 
     public ActorSystem System { get; }
@@ -122,11 +139,17 @@ internal sealed class Stranger : IAsyncDisposable
             At("/user/link").Tell(order);
         At("/user/link").Tell(new NodeNews.Refused("go away"));
         At("/user/link").Tell(new NodeNews.Welcome("127.0.0.1:1"));
-        At("/user/runs/singleton").Tell(Enlist("127.0.0.1:1"));
-        At("/user/runs/singleton").Tell(
-            new WorkResult(Run.Job, Name, new OrderId(1, 1), CopyWork.KeyOf(0, 0), null, new Copied(digest)));
+        SpeakForAnother();
         At("/user/runs/singleton").Tell(new RunRequest.Pause(Run.Name, Origins.Now("a stranger")));
         At(Region).Tell(new ReadBlocks(new ShardId(digest, 0), false, int.MaxValue - 1, [0]));
+    }
+
+    /// <summary>Enlists another node, and reports a result in its name.</summary>
+    public void SpeakForAnother()
+    {
+        At("/user/runs/singleton").Tell(Enlist("127.0.0.1:1"));
+        At("/user/runs/singleton").Tell(
+            new WorkResult(Run.Job, Name, new OrderId(1, 1), CopyWork.KeyOf(0, 0), null, new Copied(Digest.Of([1]))));
     }
 
     public static NodeReport.Enlist Enlist(string address) => new(Name)

@@ -160,6 +160,21 @@ public sealed class TlsTransportTests : TemporaryFolder
     }
 
     [Fact]
+    public async Task A_key_that_is_another_certificate_s_is_said_and_the_process_goes_on_with_the_pair_that_it_had()
+    {
+        using var seed = Node("s1", Role.Seed);
+        var files = _authority.Issue("w1", Role.Worker);
+        using var worker = Credentials.OfNode(files, TimeProvider.System);
+        var said = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        worker.Say = text => said.TrySetResult(text);
+        File.Copy(_authority.Issue("w2", Role.Worker).Key, files.Key, overwrite: true);
+        Assert.Contains($"that {files.Key} belongs to {files.Certificate}", await said.Task.WaitAsync(Deadline), StringComparison.Ordinal);
+        await using var both = await MeetAsync(TlsTransport.BetweenNodes(seed), TlsTransport.BetweenNodes(worker));
+        Assert.Equal("w1", TlsTransport.PeerOf(both.Server)!.Name);
+        Assert.Throws<ElasticException>(() => Credentials.OfNode(files, TimeProvider.System));
+    }
+
+    [Fact]
     public async Task A_client_that_sends_nothing_is_let_go()
     {
         using var seed = Node("s1", Role.Seed);
