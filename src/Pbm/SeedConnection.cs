@@ -28,9 +28,11 @@ internal sealed class SeedConnection : IAsyncDisposable
     public bool IsUsable => !_isBroken && !(_connection.Socket.Poll(0, SelectMode.SelectRead) && _connection.Socket.Available == 0);
 
     /// <summary>Connects and says hello.</summary>
+    /// <param name="token">What the seed wants to see; null for nothing.</param>
+    /// <param name="isKnown">A seed has answered there before, by the same transport.</param>
     /// <exception cref="PbmException">No server answers there, or it is no seed, or it speaks another protocol.</exception>
     public static async Task<SeedConnection> ConnectAsync(
-        Endpoint address, PbmDeadlines deadlines, Transport transport, CancellationToken cancel)
+        Endpoint address, PbmDeadlines deadlines, Transport transport, string? token, bool isKnown, CancellationToken cancel)
     {
         Connection opened;
         try
@@ -48,10 +50,10 @@ internal sealed class SeedConnection : IAsyncDisposable
                 + $"start one with elastic seed, or say where it is: pbm HOST:PORT ..., or {SeedAddress.Variable}=HOST:PORT", e);
         }
 
-        var connection = new SeedConnection(address, opened, deadlines, transport.Credentials is not null);
+        var connection = new SeedConnection(address, opened, deadlines, transport.Credentials is not null) { _isGreeted = isKnown };
         try
         {
-            await connection.GreetAsync(cancel);
+            await connection.GreetAsync(token, cancel);
             return connection;
         }
         catch
@@ -105,9 +107,9 @@ internal sealed class SeedConnection : IAsyncDisposable
         _connection.Dispose();
     }
 
-    private async Task GreetAsync(CancellationToken cancel)
+    private async Task GreetAsync(string? token, CancellationToken cancel)
     {
-        await WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, Version), cancel);
+        await WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, Version, token), cancel);
         var hello = await AnswerAsync<PbmMessage.Hello>(cancel);
         _isGreeted = true;
         if (hello.Speaks != PbmMessage.Protocol)

@@ -6,12 +6,15 @@ using Elastic.Messages.Pbm;
 namespace Elastic.Pbm;
 
 /// <summary>Runs commands against one seed, over one connection as long as it holds.</summary>
-internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines deadlines, Transport transport) : IAsyncDisposable
+/// <param name="token">What each connection shows to the seed; null for nothing.</param>
+internal sealed class Session(
+    Endpoint address, PbmConsole console, PbmDeadlines deadlines, Transport transport, Func<string?> token) : IAsyncDisposable
 {
     // A seed that is started again answers after a few seconds; one that moves, after ten.
     private static readonly Backoff Again = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(5));
 
     private SeedConnection? _connection;
+    private bool _isKnown;
     private IReadOnlyList<PaletteHelp> _catalogue = OwnCatalogue.Palettes;
 
     public Endpoint Address => address;
@@ -114,7 +117,7 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
                 await ConnectAsync(cancel);
                 Write(HelpText.OfPalettes(address.ToString(), _catalogue));
             }
-            catch (PbmException e) when (e.ExitCode == ExitCodes.Unreachable)
+            catch (PbmException e)
             {
                 Write(HelpText.OfPalettes($"this pbm, version {SeedConnection.Version}", _catalogue));
                 Write(["", "A seed that answers lists its own:", $"  {e.Message}"]);
@@ -128,7 +131,7 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
         {
             await ConnectAsync(cancel);
         }
-        catch (PbmException e) when (e.ExitCode == ExitCodes.Unreachable)
+        catch (PbmException e)
         {
             away = e.Message;
         }
@@ -165,8 +168,8 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
             return _connection;
         await DisposeAsync();
         _connection = null;
-        var connection = await SeedConnection.ConnectAsync(address, deadlines, transport, cancel);
-        _connection = connection;
+        var connection = await SeedConnection.ConnectAsync(address, deadlines, transport, token(), _isKnown, cancel);
+        (_connection, _isKnown) = (connection, true);
         _catalogue = await connection.CatalogueAsync(cancel);
         return connection;
     }
