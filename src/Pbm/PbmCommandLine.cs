@@ -41,7 +41,7 @@ internal static class PbmCommandLine
 
         await using var session = new Session(
             address, console, deadlines, given ?? (credentials is null ? Transport.Plain : TlsTransport.ForPbm(credentials)),
-            () => credentials is null ? OwnToken.Read(line.TokenFile) : null);
+            () => credentials is null ? OwnToken.Read(line.TokenFile, address) : null);
         return line.Words.Count > 0 || line.Help
             ? await interruption.RunAsync(cancel => session.RunAsync(line, cancel))
             : await Prompt.RunAsync(session, console, line.Json, interruption);

@@ -92,6 +92,15 @@ public sealed class TokenTests : IDisposable
     }
 
     [Theory]
+    [InlineData("127.0.0.1", true)]
+    [InlineData("::1", true)]
+    [InlineData("localhost", true)]
+    [InlineData("198.51.100.7", false)]
+    [InlineData("seed.example", false)]
+    public void A_token_that_nobody_named_is_for_a_seed_of_this_machine(string host, bool isHere) =>
+        Assert.Equal(isHere, OwnToken.IsHere(new Endpoint(host, 9110)));
+
+    [Theory]
     [InlineData("--token-file a run list")]
     [InlineData("--certs a run list")]
     public async Task The_prompt_stays_with_who_it_began_as(string line)
