@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Elastic.Foundation.Certificates;
+using Elastic.Testing;
 
 namespace Elastic.Bench.Mean;
 
@@ -10,13 +12,13 @@ internal sealed class Contender : IAsyncDisposable
     private readonly List<NodeProcess> _nodes = [];
     private string _version = "";
 
-    private Contender(string place, Traffic traffic)
+    private Contender(string place, bool tls, Traffic traffic)
     {
-        (Place, _traffic) = (place, traffic);
+        (Place, _traffic) = (tls ? $"{place}, TLS" : place, traffic);
         _folder = Path.Combine(place, $"elastic-bench-{Guid.NewGuid():N}");
     }
 
-    /// <summary>Where its data lies.</summary>
+    /// <summary>Where its data lies, and whether its connections are encrypted.</summary>
     public string Place { get; }
 
     public Samples AverageSeconds { get; } = new();
@@ -41,11 +43,14 @@ internal sealed class Contender : IAsyncDisposable
     /// <summary>What is not in these parts, in seconds.</summary>
     public Samples Rest { get; } = new();
 
-    public static async Task<Contender> StartAsync(string place, int nodes, string settings, Traffic traffic)
+    /// <param name="tls">The nodes have certificates, and mutual TLS.</param>
+    public static async Task<Contender> StartAsync(string place, bool tls, int nodes, string settings, Traffic traffic)
     {
-        var contender = new Contender(place, traffic);
+        var contender = new Contender(place, tls, traffic);
+        using var authority = tls ? new TestAuthority(Path.Combine(contender._folder, "authority")) : null;
         for (var i = 0; i < nodes; i++)
-            contender._nodes.Add(await NodeProcess.StartAsync(Path.Combine(contender._folder, $"{i}"), i, settings));
+            contender._nodes.Add(await NodeProcess.StartAsync(
+                Path.Combine(contender._folder, $"{i}"), i, settings, authority?.Issue($"n{i}", Role.Worker).Folder ?? ""));
         await contender.AllAsync(i => ["peers", .. contender._nodes.Where((_, other) => other != i).Select(n => n.Endpoint)]);
         contender._version = (await contender.AllAsync(_ => ["version"]))[0];
         return contender;

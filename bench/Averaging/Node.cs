@@ -8,6 +8,7 @@ using Elastic.Actors.Work;
 using Elastic.Coordination;
 using Elastic.Corpus;
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
@@ -36,16 +37,21 @@ internal sealed class Node
     private Node(NodeRun run, Peers peers, IActorRef sums, string folder) => (_run, _peers, _sums, _folder) = (run, peers, sums, folder);
 
     /// <summary>Answers until its standard input ends.</summary>
-    public static async Task<int> RunAsync(string folder, int index, string settings)
+    /// <param name="certificates">Folder of the node's certificates; empty for none.</param>
+    public static async Task<int> RunAsync(string folder, int index, string settings, string certificates)
     {
         var paths = new DataPaths(folder);
         Directory.CreateDirectory(folder);
         var (blobs, connections, peers) = (new BlobLocations(), new LivenessConnections(), new Peers());
-        using var fetcher = new BlobFetcher(peers, Transport.Plain);
-        await using var server = await DataServer.StartAsync("127.0.0.1", 0, blobs, connections, Transport.Plain, CancellationToken.None);
+        using var credentials = certificates.Length == 0
+            ? null
+            : Credentials.OfNode(new CertificateFiles(certificates), TimeProvider.System);
+        var transport = credentials is null ? Transport.Plain : TlsTransport.BetweenNodes(credentials);
+        using var fetcher = new BlobFetcher(peers, transport);
+        await using var server = await DataServer.StartAsync("127.0.0.1", 0, blobs, connections, transport, CancellationToken.None);
         using var streams = new PlainStreams();
         var id = new NodeId($"{index}");
-        await using var liveness = new LivenessConnection(id, "bench", Transport.Plain);
+        await using var liveness = new LivenessConnection(id, "bench", transport);
         var context = new NodeContext
         {
             Facts = new NodeFacts

@@ -11,9 +11,9 @@ internal sealed class NodeProcess : IAsyncDisposable
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
     private readonly ElasticProcess _process;
 
-    private NodeProcess(string folder, int index, string settings) => _process = new ElasticProcess(
+    private NodeProcess(string folder, int index, string settings, string certificates) => _process = new ElasticProcess(
         new Launch(typeof(NodeProcess).Assembly.Location) { TakesInput = true },
-        ["node", folder, index.ToString(CultureInfo.InvariantCulture), settings]);
+        ["node", folder, index.ToString(CultureInfo.InvariantCulture), settings, certificates]);
 
     /// <summary>Of its data plane.</summary>
     public string Endpoint { get; private set; } = "";
@@ -21,9 +21,10 @@ internal sealed class NodeProcess : IAsyncDisposable
     /// <summary>Of its plain TCP server.</summary>
     public string StreamEndpoint { get; private set; } = "";
 
-    public static async Task<NodeProcess> StartAsync(string folder, int index, string settings)
+    /// <param name="certificates">Folder of the node's certificates; empty for none.</param>
+    public static async Task<NodeProcess> StartAsync(string folder, int index, string settings, string certificates)
     {
-        var node = new NodeProcess(folder, index, settings);
+        var node = new NodeProcess(folder, index, settings, certificates);
         var words = (await node.ReadAsync()).Split(' ');
         (node.Endpoint, node.StreamEndpoint) = (words[0], words[1]);
         return node;

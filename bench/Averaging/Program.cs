@@ -7,7 +7,7 @@ using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 
 if (args is ["node", ..])
-    return await Node.RunAsync(args[1], int.Parse(args[2]), args[3]);
+    return await Node.RunAsync(args[1], int.Parse(args[2]), args[3], args[4]);
 
 string Option(string name, string fallback) => Array.IndexOf(args, "--" + name) is >= 0 and var i ? args[i + 1] : fallback;
 int Number(string name, int fallback) => int.Parse(Option(name, $"{fallback}"));
@@ -36,7 +36,8 @@ var contenders = new List<Contender>();
 try
 {
     foreach (var place in places)
-        contenders.Add(await Contender.StartAsync(place, nodes, Settings(), traffic));
+        foreach (var tls in args.Contains("--tls") ? new[] { false, true } : [false])
+            contenders.Add(await Contender.StartAsync(place, tls, nodes, Settings(), traffic));
     var stream = new Samples();
     for (var turn = 0; turn <= turns; turn++)
     {

@@ -24,6 +24,8 @@ internal sealed class FirstStepOfAJoiner(Options options)
             Sequences = 1,
         };
         await using var cluster = new Cluster(options.Folder);
+        if (options.Has("tls"))
+            cluster.UseCertificates();
         await cluster.StartSeedsAsync(1);
         await cluster.StartWorkersAsync(1, "cpu:1");
         await cluster.StartRunAsync(run);
@@ -35,7 +37,7 @@ internal sealed class FirstStepOfAJoiner(Options options)
 
         Console.WriteLine(
             $"a worker joins in the middle of a round: seconds from the start of its process; medians of {turns} (quartiles)");
-        Console.WriteLine($"1 seed, 1 worker of 1 device and the one that joins, {Environment.ProcessorCount} cores, {run}");
+        Console.WriteLine($"1 seed, 1 worker of 1 device and the one that joins, {Environment.ProcessorCount} cores, {run}{(options.Has("tls") ? ", mutual TLS" : "")}");
         Report.Row("it is up", _up);
         Report.Row("it starts a replica", _started);
         Report.Row("its first step of a replica that counts", _stepped);

@@ -11,6 +11,7 @@ var benchmarks = new Dictionary<string, Func<Task>>
     ["kills"] = () => new ThroughputUnderKills(options).RunAsync(),
     ["join"] = () => new FirstStepOfAJoiner(options).RunAsync(),
     ["supervisor"] = () => Task.Run(new SupervisorLoad(options).Run),
+    ["handshakes"] = () => new Handshakes(options).RunAsync(),
     ["messages"] = () => new MessagesOfARound(options).RunAsync(),
 };
 if (args is not [var word, ..] || !benchmarks.TryGetValue(word, out var benchmark))

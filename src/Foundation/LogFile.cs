@@ -29,7 +29,12 @@ public sealed class LogFile(string path, long mostBytes = LogFile.MostBytes)
                 Directory.CreateDirectory(Path.GetDirectoryName(path)!);
                 if (new FileInfo(path) is { Exists: true } file && file.Length + lines.Length > mostBytes)
                     File.Move(path, Older, overwrite: true);
-                File.AppendAllText(path, lines);
+                var options = new FileStreamOptions { Mode = FileMode.Append, Access = FileAccess.Write };
+                // Logs hold names and paths; the process that writes one need not have begun with PrivateFiles.
+                if (!OperatingSystem.IsWindows())
+                    options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+                using var writer = new StreamWriter(path, options);
+                writer.Write(lines);
             }
 
             return true;

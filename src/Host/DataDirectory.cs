@@ -10,6 +10,8 @@ namespace Elastic.Host;
 /// <code>
 /// elastic-data/
 ///   journal.db                     the events of the runs
+///   commands.log                   what was asked for by pbm, on a seed
+///   pbm-token                      what pbm shows to a seed without certificates
 ///   corpora/                       token shards
 ///   runs/NAME-ID/blobs/               parameters and contributions, addressed by content
 ///   runs/NAME-ID/checkpoints/         manifests; the parameters are blobs

@@ -6,10 +6,12 @@ namespace Elastic.Pbm;
 /// <param name="Address">Null where the command line names none.</param>
 /// <param name="Words">The palette, the command and its arguments, as far as given.</param>
 /// <param name="Certs">The folder of certificates that the command line names; null where it names none.</param>
-internal sealed record CommandLine(Endpoint? Address, IReadOnlyList<string> Words, bool Json, bool Help, bool Version, string? Certs)
+/// <param name="TokenFile">The file of the seed's token that the command line names; null where it names none.</param>
+internal sealed record CommandLine(
+    Endpoint? Address, IReadOnlyList<string> Words, bool Json, bool Help, bool Version, string? Certs, string? TokenFile)
 {
     public const string JsonOption = "--json", HelpOption = "--help", HelpLetter = "-h", VersionOption = "--version";
-    public const string CertsOption = "--certs";
+    public const string CertsOption = "--certs", TokenFileOption = "--token-file";
 
     /// <summary>Ends the options: the words after it are taken literally.</summary>
     public const string EndOfOptions = "--";
@@ -20,14 +22,10 @@ internal sealed record CommandLine(Endpoint? Address, IReadOnlyList<string> Word
         var own = words.TakeWhile(w => w != EndOfOptions).ToList();
         List<string> rest =
             [.. own.Where(w => w is not (JsonOption or HelpOption or HelpLetter or VersionOption)), .. words.Skip(own.Count)];
-        string? certs = null;
-        if (rest.IndexOf(CertsOption) is var at and >= 0 && at < own.Count)
-        {
-            certs = at + 1 < rest.Count && rest[at + 1] != EndOfOptions
-                ? rest[at + 1]
-                : throw PbmException.Usage($"{CertsOption} needs the folder of your certificates", "pbm --help");
-            rest.RemoveRange(at, 2);
-        }
+        var certs = Take(CertsOption, rest, "the folder of your certificates");
+        var tokenFile = Take(TokenFileOption, rest, "the file of the seed's token");
+        if (certs is not null && tokenFile is not null)
+            throw PbmException.Usage($"give {CertsOption} or {TokenFileOption}: a seed has certificates or a token", "pbm --help");
 
         Endpoint? address = null;
         if (rest.Count > 0 && SeedAddress.IsMeant(rest[0]))
@@ -38,6 +36,19 @@ internal sealed record CommandLine(Endpoint? Address, IReadOnlyList<string> Word
 
         return new CommandLine(
             address, rest, own.Contains(JsonOption), own.Contains(HelpOption) || own.Contains(HelpLetter), own.Contains(VersionOption),
-            certs);
+            certs, tokenFile);
+    }
+
+    // Takes an option of pbm and its value out of the words before the end of the options.
+    private static string? Take(string option, List<string> words, string what)
+    {
+        var end = words.IndexOf(EndOfOptions) is var found and >= 0 ? found : words.Count;
+        if (words.IndexOf(option, 0, end) is var at && at < 0)
+            return null;
+        if (at + 1 >= end)
+            throw PbmException.Usage($"{option} needs {what}", "pbm --help");
+        var value = words[at + 1];
+        words.RemoveRange(at, 2);
+        return value;
     }
 }

@@ -29,6 +29,8 @@ internal static class HelpText
             ("--json", "Each line of output is one JSON object, for scripts; an error is one with \"error\" and \"exitCode\"."),
             ("--certs DIR", "Your certificates, where the cluster has some (elastic certs). "
                 + $"Default: {OwnCertificates.Variable}, else certs in the data directory of this machine."),
+            ("--token-file FILE", "The seed's token, where the cluster has no certificates. "
+                + $"Default: {OwnToken.Variable}, else {PbmToken.FileName} in the data directory of this machine."),
             ("-h, --help", "Explains pbm, a palette or a command."),
             ("--version", "The version of pbm."),
         ]),

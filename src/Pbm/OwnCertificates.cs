@@ -8,9 +8,6 @@ internal static class OwnCertificates
     /// <summary>The environment variable that names another default.</summary>
     public const string Variable = "ELASTIC_CERTS";
 
-    private const string DataVariable = "ELASTIC_DATA_DIR";
-    private const string DataDir = "elastic-data";
-
     /// <summary>
     /// The credentials in the folder that was named, else in the one of this machine's data directory; null where there are none.
     /// </summary>
@@ -18,13 +15,9 @@ internal static class OwnCertificates
     /// <exception cref="Foundation.ElasticException">The folder that was named has none, or they cannot be used.</exception>
     public static Credentials? Find(string? given)
     {
-        if ((given ?? NotEmpty(Variable)) is { } named)
+        if ((given ?? OwnFiles.Variable(Variable)) is { } named)
             return Credentials.OfPerson(new CertificateFiles(Path.GetFullPath(named)), TimeProvider.System);
-        var files = new CertificateFiles(
-            Path.GetFullPath(Path.Combine(NotEmpty(DataVariable) ?? DataDir, CertificateFiles.InDataDirectory)));
+        var files = new CertificateFiles(OwnFiles.InDataDirectory(CertificateFiles.InDataDirectory));
         return File.Exists(files.Admin) ? Credentials.OfPerson(files, TimeProvider.System) : null;
     }
-
-    private static string? NotEmpty(string variable) =>
-        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? value : null;
 }

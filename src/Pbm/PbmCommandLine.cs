@@ -25,7 +25,7 @@ internal static class PbmCommandLine
             line = CommandLine.Parse(words);
             address = line.Address
                 ?? (string.IsNullOrEmpty(environment) ? SeedAddress.Default : SeedAddress.Parse(environment, $"{SeedAddress.Variable}="));
-            credentials = given is null ? OwnCertificates.Find(line.Certs) : null;
+            credentials = given is null && line.TokenFile is null ? OwnCertificates.Find(line.Certs) : null;
         }
         catch (ElasticException e)
         {
@@ -40,7 +40,8 @@ internal static class PbmCommandLine
         }
 
         await using var session = new Session(
-            address, console, deadlines, given ?? (credentials is null ? Transport.Plain : TlsTransport.ForPbm(credentials)));
+            address, console, deadlines, given ?? (credentials is null ? Transport.Plain : TlsTransport.ForPbm(credentials)),
+            () => credentials is null ? OwnToken.Read(line.TokenFile, address) : null);
         return line.Words.Count > 0 || line.Help
             ? await interruption.RunAsync(cancel => session.RunAsync(line, cancel))
             : await Prompt.RunAsync(session, console, line.Json, interruption);

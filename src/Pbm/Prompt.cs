@@ -27,7 +27,7 @@ internal static class Prompt
                 if (words.Length == 0)
                     continue;
                 var line = CommandLine.Parse(words is ["help", .. var about] ? [.. about, CommandLine.HelpOption] : words);
-                if (line.Address is not null || (line.Words.Count == 0 && !line.Help))
+                if (line is not { Address: null, Certs: null, TokenFile: null } || (line.Words.Count == 0 && !line.Help))
                     throw PbmException.Usage($"{text.Trim()} is no command: the prompt stays with {session.Address}", "help");
                 code = await interruption.RunAsync(cancel => session.RunAsync(line with { Json = line.Json || json }, cancel));
             }

@@ -29,10 +29,11 @@ internal sealed class SeedConnection : IAsyncDisposable
     public bool IsUsable => !_isBroken && !(_connection.Socket.Poll(0, SelectMode.SelectRead) && _connection.Socket.Available == 0);
 
     /// <summary>Connects and says hello.</summary>
-    /// <param name="isNew">This seed has not answered yet.</param>
+    /// <param name="token">What the seed wants to see; null for nothing.</param>
+    /// <param name="isKnown">A seed has answered there before, by the same transport.</param>
     /// <exception cref="PbmException">No server answers there, or it is no seed, or it speaks another protocol.</exception>
     public static async Task<SeedConnection> ConnectAsync(
-        Endpoint address, PbmDeadlines deadlines, Transport transport, bool isNew, CancellationToken cancel)
+        Endpoint address, PbmDeadlines deadlines, Transport transport, string? token, bool isKnown, CancellationToken cancel)
     {
         Connection opened;
         try
@@ -50,13 +51,13 @@ internal sealed class SeedConnection : IAsyncDisposable
                 + $"start one with elastic seed, or say where it is: pbm HOST:PORT ..., or {SeedAddress.Variable}=HOST:PORT", e);
         }
 
-        var connection = new SeedConnection(address, opened, deadlines, !isNew ? ""
+        var connection = new SeedConnection(address, opened, deadlines, isKnown ? ""
             // Before the first answer, a seed that wants certificates looks just like one that ends.
             : transport.Credentials is null ? " and whether it wants a certificate (--certs DIR)"
             : " and whether its log says that it refuses your certificate");
         try
         {
-            await connection.GreetAsync(cancel);
+            await connection.GreetAsync(token, cancel);
             return connection;
         }
         catch
@@ -110,9 +111,9 @@ internal sealed class SeedConnection : IAsyncDisposable
         _connection.Dispose();
     }
 
-    private async Task GreetAsync(CancellationToken cancel)
+    private async Task GreetAsync(string? token, CancellationToken cancel)
     {
-        await WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, Version), cancel);
+        await WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, Version, token), cancel);
         var hello = await AnswerAsync<PbmMessage.Hello>(cancel);
         _hint = "";
         if (hello.Speaks != PbmMessage.Protocol)

@@ -6,13 +6,15 @@ using Elastic.Messages.Pbm;
 namespace Elastic.Pbm;
 
 /// <summary>Runs commands against one seed, over one connection as long as it holds.</summary>
-internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines deadlines, Transport transport) : IAsyncDisposable
+/// <param name="token">What each connection shows to the seed; null for nothing.</param>
+internal sealed class Session(
+    Endpoint address, PbmConsole console, PbmDeadlines deadlines, Transport transport, Func<string?> token) : IAsyncDisposable
 {
     // A seed that is started again answers after a few seconds; one that moves, after ten.
     private static readonly Backoff Again = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(5));
 
     private SeedConnection? _connection;
-    private bool _hasAnswered;
+    private bool _isKnown;
     private IReadOnlyList<PaletteHelp> _catalogue = OwnCatalogue.Palettes;
 
     public Endpoint Address => address;
@@ -115,7 +117,7 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
                 await ConnectAsync(cancel);
                 Write(HelpText.OfPalettes(address.ToString(), _catalogue));
             }
-            catch (PbmException e) when (e.ExitCode == ExitCodes.Unreachable)
+            catch (PbmException e)
             {
                 Write(HelpText.OfPalettes($"this pbm, version {SeedConnection.Version}", _catalogue));
                 Write(["", "A seed that answers lists its own:", $"  {e.Message}"]);
@@ -129,7 +131,7 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
         {
             await ConnectAsync(cancel);
         }
-        catch (PbmException e) when (e.ExitCode == ExitCodes.Unreachable)
+        catch (PbmException e)
         {
             away = e.Message;
         }
@@ -166,9 +168,9 @@ internal sealed class Session(Endpoint address, PbmConsole console, PbmDeadlines
             return _connection;
         await DisposeAsync();
         _connection = null;
-        var connection = await SeedConnection.ConnectAsync(address, deadlines, transport, !_hasAnswered, cancel);
-        _connection = connection;
-        (_catalogue, _hasAnswered) = (await connection.CatalogueAsync(cancel), true);
+        var connection = await SeedConnection.ConnectAsync(address, deadlines, transport, token(), _isKnown, cancel);
+        (_connection, _isKnown) = (connection, true);
+        _catalogue = await connection.CatalogueAsync(cancel);
         return connection;
     }
 

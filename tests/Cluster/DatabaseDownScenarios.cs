@@ -10,7 +10,7 @@ public sealed class DatabaseDownScenarios : ClusterScenario
         await using var postgres = await PostgresInstance.StartNewAsync();
         Cluster.Database = postgres.Url;
         var (seed, _) = await Cluster.StartAsync(workers: 2, Launch.Slow);
-        using var watch = ElasticProcess.Run("pbm.dll", seed.PbmEndpoint, "run", "watch");
+        using var watch = ElasticProcess.Run("pbm.dll", [.. Cluster.PbmOptions(seed), seed.PbmEndpoint, "run", "watch"]);
         await Cluster.UntilAsync("somebody watched", () => watch.Output.Length > 0);
         await Cluster.RoundAsync(3);
         await postgres.StopAsync();

@@ -16,7 +16,7 @@ public sealed class LyingWorkerScenarios : ClusterScenario
         ClusterNode[] honest = [.. "abc".Select(name => Cluster.Worker($"{name}", launch: Launch.Slow))];
         await Cluster.StartAsync(honest);
         await Cluster.StartRunAsync(Audited);
-        using var watch = ElasticProcess.Run("pbm.dll", seed.PbmEndpoint, "run", "watch");
+        using var watch = ElasticProcess.Run("pbm.dll", [.. Cluster.PbmOptions(seed), seed.PbmEndpoint, "run", "watch"]);
         await Cluster.UntilAsync("somebody watched", () => watch.Output.Length > 0);
         await Cluster.StartAsync(liar);
 

@@ -19,7 +19,7 @@ internal sealed class TestCluster : ElasticCluster
     private TestCluster(TinyFiles files) : base(files.Root, new Wait(TimeSpan.FromMinutes(2), TimeSpan.FromMilliseconds(50)))
     {
         Files = files;
-        _watch = new WatchedRun(() => Seeds.FirstOrDefault(s => s.IsUp)?.PbmEndpoint, () => PbmCertificates);
+        _watch = new WatchedRun(() => Seeds.FirstOrDefault(s => s.IsUp), PbmOptions);
     }
 
     public TinyFiles Files { get; }

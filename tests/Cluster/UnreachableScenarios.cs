@@ -13,9 +13,12 @@ public sealed class UnreachableScenarios : ClusterScenario
     {
         var seed = Cluster.Seed("seed");
         await Cluster.StartAsync(seed);
-        var wall = Launch.Faulty("wall") with { Environment = new Dictionary<string, string> { ["ELASTIC_REACHES"] = seed.HttpEndpoint } };
+        // The data planes of the workers: the control plane is whole.
+        var refused = Path.Combine(Cluster.Files.Root, "refused");
+        var wall = Launch.Faulty("wall") with { Environment = new Dictionary<string, string> { ["ELASTIC_REFUSED"] = refused } };
         ClusterNode[] behind = [Cluster.Worker("a", launch: wall), Cluster.Worker("b", launch: wall)];
         await Cluster.StartAsync(behind);
+        await File.WriteAllLinesAsync(refused, behind.Select(n => n.HttpEndpoint));
         await Cluster.StartRunAsync(Short);
 
         var events = await Cluster.SameAsUndisturbedAsync(seed, Short);

@@ -1,7 +1,7 @@
 // elastic worker with a fault that no command line gives; its first word is the fault, the rest is elastic's: "bit-flip" is a machine whose
 // memory flips one bit in every result, "version" is another build of Elastic, "slow" is a machine whose steps take so long that something
 // can happen in a round, however fast the machine under test is, "hang" is a device that stops for good after a step, "wall" is a firewall
-// that lets it reach the endpoints in ELASTIC_REACHES only.
+// that refuses it the endpoints in the file that ELASTIC_REFUSED names.
 using Elastic.Actors.Nodes;
 using Elastic.Foundation;
 using Elastic.Host.Commands;
@@ -21,12 +21,12 @@ return await ElasticCommandLine.RunAsync(args[1..], Console.Out, Console.Error, 
 
 static Transport Walled()
 {
-    var reached = Environment.GetEnvironmentVariable("ELASTIC_REACHES")!.Split(' ');
+    var refused = Environment.GetEnvironmentVariable("ELASTIC_REFUSED")!;
     return Transport.Plain with
     {
-        AsClientAsync = (stream, endpoint, _) => reached.Contains($"{endpoint}")
-            ? ValueTask.FromResult(stream)
-            : throw new IOException($"the firewall refuses {endpoint}"),
+        AsClientAsync = (stream, endpoint, _) => File.Exists(refused) && File.ReadAllLines(refused).Contains($"{endpoint}")
+            ? throw new IOException($"the firewall refuses {endpoint}")
+            : ValueTask.FromResult(stream),
     };
 }
 

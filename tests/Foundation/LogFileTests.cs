@@ -34,6 +34,14 @@ public sealed class LogFileTests : IDisposable
     }
 
     [Fact]
+    public void A_log_is_its_user_s_alone()
+    {
+        Assert.True(new LogFile(LogPath).Append("line\n"));
+        if (!OperatingSystem.IsWindows())
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(LogPath));
+    }
+
+    [Fact]
     public void A_file_that_cannot_be_written_is_said_and_not_thrown()
     {
         File.WriteAllText(Path.Combine(_folder, "below"), "in the way");

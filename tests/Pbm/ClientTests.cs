@@ -261,7 +261,8 @@ public sealed class ClientTests
     {
         using var seed = new ScriptedSeed();
         await using var session = new Session(
-            seed.Address, new PbmConsole(TextReader.Null, TextWriter.Null, TextWriter.Null, false), PbmDeadlines.Default, Transport.Plain);
+            seed.Address, new PbmConsole(TextReader.Null, TextWriter.Null, TextWriter.Null, false), PbmDeadlines.Default, Transport.Plain,
+            () => null);
         for (var start = 0; start < 2; start++)
         {
             var playing = seed.PlayCallAsync((_, stream, _) => stream.WriteAsync(new PbmMessage.End(start, ""), TestDeadline.Token));

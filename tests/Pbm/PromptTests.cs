@@ -33,7 +33,7 @@ public sealed class PromptTests
     {
         await using var session = new Session(
             new("127.0.0.1", 1), new PbmConsole(TextReader.Null, TextWriter.Null, TextWriter.Null, true), PbmDeadlines.Default,
-            Foundation.Transport.Plain);
+            Foundation.Transport.Plain, () => null);
         Assert.Equal("run start -s optimizer.warmup-steps=5", Read(session, "run start -s optimizer.wa\t5\n", out _));
     }
 
@@ -121,7 +121,7 @@ public sealed class PromptTests
 
     private static Session SessionOf(ScriptedSeed seed) => new(
         seed.Address, new PbmConsole(TextReader.Null, TextWriter.Null, TextWriter.Null, true), PbmDeadlines.Default,
-        Foundation.Transport.Plain);
+        Foundation.Transport.Plain, () => null);
 
     // A session that knows the zoo, and whose seed has gone.
     private static async Task<Session> SessionAsync()

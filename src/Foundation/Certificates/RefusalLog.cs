@@ -4,7 +4,7 @@ namespace Elastic.Foundation.Certificates;
 /// Says who was refused, ten times in ten seconds at most: whoever reaches a port decides how often it is refused, and must not fill the
 /// log. What was left out is counted.
 /// </summary>
-internal sealed class RefusalLog(TimeProvider time)
+public sealed class RefusalLog(TimeProvider time)
 {
     private const int Most = 10;
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(10);

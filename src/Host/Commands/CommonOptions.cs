@@ -12,7 +12,7 @@ internal static class CommonOptions
     public const string DataDirName = "--data-dir";
     public const string SetName = "--set";
     public const string CertsName = "--certs";
-    private const string DefaultFolder = "elastic-data";
+    public const string DefaultFolder = "elastic-data";
 
     /// <summary>ELASTIC_DATA_DIR, or elastic-data in the current directory.</summary>
     public static string DefaultDataDir => EnvironmentDataDir ?? DefaultFolder;

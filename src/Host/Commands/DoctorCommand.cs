@@ -29,7 +29,8 @@ internal static class DoctorCommand
             + "Every problem comes with its remedy, and exit code 1.",
             """
             elastic doctor
-            elastic doctor --host 10.0.0.5 --database postgres://elastic:secret@10.0.0.9/elastic     before a seed is started
+            elastic doctor --host 10.0.0.5 \
+                           --database "postgres://elastic@10.0.0.9/elastic?password-file=secret"   before a seed is started
             ELASTIC_LIBTORCH=/opt/torch/lib elastic doctor         with the libtorch of an installed PyTorch
             """)
         { dataDir, host, certs, database };

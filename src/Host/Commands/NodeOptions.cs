@@ -95,8 +95,9 @@ internal sealed class NodeOptions
     /// <summary>On seeds: where the journal is.</summary>
     public Option<string?> Database { get; } = new("--database")
     {
-        Description = "Where the journal is: sqlite:PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE for seeds on several machines. " +
-                      "Default: ELASTIC_DATABASE, else journal.db in the data directory.",
+        Description = "Where the journal is: sqlite:PATH, or postgres://USER@HOST:PORT/DATABASE?password-file=PATH for seeds on several "
+                      + "machines; a password in the address itself is seen in the list of processes. "
+                      + "Default: ELASTIC_DATABASE, else journal.db in the data directory.",
         HelpName = "URL",
     };
 

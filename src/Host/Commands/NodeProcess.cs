@@ -3,6 +3,7 @@ using Elastic.Actors.Hosting;
 using Elastic.Actors.Nodes;
 using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
+using Elastic.Host.Pbm;
 using Elastic.Model.Native;
 using Elastic.Storage;
 
@@ -58,8 +59,6 @@ internal sealed class NodeProcess
             + $"data plane {node.HttpEndpoint}, devices {_request.Node.Devices}");
         Say(NodeSecurity.Describe(_request.Node, transport));
         await using var pbm = _request.Seed ? await PbmAsync(node, credentials, interrupted) : null;
-        if (pbm is not null)
-            Say($"pbm {pbm.Endpoint} controls it, e.g. pbm {pbm.Endpoint} run start -n NAME");
 
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(interrupted);
         var preempted = PreemptionAsync(ending.Token);
@@ -89,10 +88,15 @@ internal sealed class NodeProcess
             () => NodeIdentity.Load(new DataPaths(Path.GetFullPath(node.DataDir))).Value, files, Say, interrupted);
     }
 
-    private Task<Pbm.PbmServer> PbmAsync(ElasticNode node, Credentials? credentials, CancellationToken cancel) =>
-        Pbm.PbmServer.StartAsync(_request.Node.Host, _request.Node.PbmPort, Pbm.ControlPalettes.Of(node.Control, TimeProvider.System),
-            new DataDirectory(_request.Node.DataDir).LogFile, Pbm.PbmLimits.Default,
+    private async Task<PbmServer> PbmAsync(ElasticNode node, Credentials? credentials, CancellationToken cancel)
+    {
+        var service = PbmService.Of(ControlPalettes.Of(node.Control, TimeProvider.System), _request.Node.DataDir, credentials);
+        var server = await PbmServer.StartAsync(_request.Node.Host, _request.Node.PbmPort, service,
             credentials is null ? _faults.Transport ?? Transport.Plain : TlsTransport.ForPbm(credentials), cancel);
+        Say($"pbm {server.Endpoint} controls it, e.g. "
+            + $"{PbmService.Words(server.Endpoint, credentials?.Files, service.Token?.Path)} run start -n NAME");
+        return server;
+    }
 
     private async Task PreemptionAsync(CancellationToken cancel)
     {

@@ -26,7 +26,7 @@ internal static class SeedCommand
             elastic seed --host 10.0.0.5                                  reached from others, too
             elastic seed --devices cpu:4                                  it computes as well
             elastic seed --host 10.0.0.6 --seed 10.0.0.5:4053 \
-                         --database postgres://elastic:secret@10.0.0.9/elastic   a second seed on the same database
+                         --database "postgres://elastic@10.0.0.9/elastic?password-file=secret"   a second seed on the same database
             """, options.Settings, SettingsSchema.Node)
         { options.PbmPort, options.Database };
         foreach (var option in options.Common)

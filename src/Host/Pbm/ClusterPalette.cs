@@ -11,7 +11,7 @@ internal static class ClusterPalette
 {
     public static Palette Build(ClusterControl control, TimeProvider time) => new("cluster", "shows who belongs to the cluster",
         [new(
-            new CommandHelp("show", "Shows the members, the leader, and which member supervises the runs.", []),
+            new CommandHelp("show", "Shows the members, the leader, and which member supervises the runs.", []), Changes: false,
             (_, cancel) => ShowAsync(control, time, cancel))]);
 
     private static async IAsyncEnumerable<PbmLine> ShowAsync(

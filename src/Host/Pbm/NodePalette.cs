@@ -11,7 +11,7 @@ internal static class NodePalette
 {
     public static Palette Build(ClusterControl control, TimeProvider time) => new("node", "shows the machines that compute",
         [new(
-            new CommandHelp("list", "Lists all nodes with their devices and their work.", []),
+            new CommandHelp("list", "Lists all nodes with their devices and their work.", []), Changes: false,
             (_, cancel) => ListAsync(control, time, cancel))]);
 
     private static async IAsyncEnumerable<PbmLine> ListAsync(

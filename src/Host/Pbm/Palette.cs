@@ -14,8 +14,10 @@ internal sealed record PbmLine(string? Text, JsonObject? Json = null);
 /// The one definition of a palette's command: clients take its help and its arguments from here. What it throws becomes the client's error
 /// and exit code, as for any command of <c>elastic</c> (see <see cref="ErrorReport"/>).
 /// </summary>
+/// <param name="Changes">It changes something, so that it is refused to who may only look.</param>
 /// <param name="Handler">Called with values that fit the arguments. Makes the next line when the client has taken the last one.</param>
-internal sealed record PaletteCommand(CommandHelp Help, Func<PbmCall, CancellationToken, IAsyncEnumerable<PbmLine>> Handler);
+internal sealed record PaletteCommand(
+    CommandHelp Help, bool Changes, Func<PbmCall, CancellationToken, IAsyncEnumerable<PbmLine>> Handler);
 
 /// <summary>A group of commands about one thing.</summary>
 internal sealed record Palette(string Name, string Description, IReadOnlyList<PaletteCommand> Commands)

@@ -1,5 +1,6 @@
 using System.Reflection;
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Host.Configuration;
 using Elastic.Messages.Pbm;
 using Elastic.Messages.Runs;
@@ -16,19 +17,16 @@ internal sealed class PbmConnection
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
 
     private readonly PbmStream _stream;
-    private readonly IReadOnlyList<Palette> _palettes;
-    private readonly string _logFile;
-    private readonly PbmLimits _limits;
+    private readonly PbmService _service;
     private readonly PbmSession _session;
+    private readonly Identity? _peer;
     private readonly CancellationToken _ended;
 
     /// <param name="stream">Closed at the end of either method.</param>
-    /// <param name="logFile">Where the details of a defect go.</param>
     /// <param name="ended">Cancelled when the server ends.</param>
-    public PbmConnection(
-        Stream stream, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, PbmSession session, CancellationToken ended)
+    public PbmConnection(Stream stream, PbmService service, PbmSession session, CancellationToken ended)
     {
-        (_palettes, _logFile, _limits, _session, _ended) = (palettes, logFile, limits, session, ended);
+        (_service, _session, _ended, _peer) = (service, session, ended, TlsTransport.PeerOf(stream));
         _stream = new PbmStream(stream);
     }
 
@@ -36,6 +34,13 @@ internal sealed class PbmConnection
     public Task ServeAsync() => GuardAsync(async () =>
     {
         var hello = await ReadHelloAsync();
+        if (hello?.Speaks == PbmMessage.Protocol && _service.Refusal(_peer, hello.Token) is { } why)
+        {
+            _service.Commands.Refuse(_session.From, why);
+            await WriteAsync(new PbmMessage.End(ExitCodes.Failed, why));
+            return;
+        }
+
         await WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, Version));
         // Where the protocols differ, the client reports it: the client now knows both versions, and the server's address.
         if (hello?.Speaks == PbmMessage.Protocol)
@@ -52,7 +57,7 @@ internal sealed class PbmConnection
     private async Task<PbmMessage.Hello?> ReadHelloAsync()
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_session.Ended);
-        deadline.CancelAfter(_limits.Handshake);
+        deadline.CancelAfter(_service.Limits.Handshake);
         return await _stream.ReadAsync(deadline.Token) switch
         {
             PbmMessage.Hello hello => hello,
@@ -65,7 +70,7 @@ internal sealed class PbmConnection
     {
         // Awaits the next message while a call runs: a Cancel, or the client's end, stops the call.
         var next = new Incoming(_stream, _ended);
-        while (await next.Message.WaitAsync(_limits.Idle, _session.Ended) is { } message)
+        while (await next.Message.WaitAsync(_service.Limits.Idle, _session.Ended) is { } message)
         {
             if (!_session.Begin())
                 return;
@@ -73,10 +78,10 @@ internal sealed class PbmConnection
             switch (message)
             {
                 case PbmMessage.AskCatalogue:
-                    await WriteAsync(new PbmMessage.Catalogue([.. _palettes.Select(p => p.Help)]));
+                    await WriteAsync(new PbmMessage.Catalogue([.. _service.Palettes.Select(p => p.Help)]));
                     break;
                 case PbmMessage.Call call:
-                    await WriteAsync(await RunAsync(call, next.Arrived));
+                    await WriteAsync(await LoggedAsync(call, next.Arrived));
                     break;
                 case PbmMessage.Cancel:
                     break;                                           // came after the end of the call
@@ -88,14 +93,33 @@ internal sealed class PbmConnection
         }
     }
 
-    private async Task<PbmMessage.End> RunAsync(PbmMessage.Call call, CancellationToken interrupted)
+    private async Task<PbmMessage.End> LoggedAsync(PbmMessage.Call call, CancellationToken interrupted)
+    {
+        var by = OriginOf(call);
+        try
+        {
+            var end = await RunAsync(call, by, interrupted);
+            _service.Commands.End(call, by, _session.From, end.ExitCode, end.Error);
+            return end;
+        }
+        catch (ConnectionLostException)
+        {
+            _service.Commands.End(call, by, _session.From, ExitCodes.Interrupted, "the client has gone");
+            throw;
+        }
+    }
+
+    private async Task<PbmMessage.End> RunAsync(PbmMessage.Call call, Origin by, CancellationToken interrupted)
     {
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(interrupted, _ended);
         try
         {
             var command = Find(call);
-            var lines = command.Handler(PbmCall.Of(command.Help, call.Values, OriginOf(call)), cancel.Token)
-                .GetAsyncEnumerator(cancel.Token);
+            PbmService.Permit(call, command, _peer);
+            var values = PbmCall.Of(command.Help, call.Values, by);
+            if (command.Changes)
+                _service.Commands.Begin(call, by, _session.From);
+            var lines = command.Handler(values, cancel.Token).GetAsyncEnumerator(cancel.Token);
             await using var _ = lines;
             while (await NextAsync(lines, cancel))
             {
@@ -122,7 +146,7 @@ internal sealed class PbmConnection
         var next = lines.MoveNextAsync().AsTask();
         try
         {
-            while (!next.IsCompleted && await Task.WhenAny(next, Task.Delay(_limits.Beat, CancellationToken.None)) != next)
+            while (!next.IsCompleted && await Task.WhenAny(next, Task.Delay(_service.Limits.Beat, CancellationToken.None)) != next)
                 await WriteAsync(new PbmMessage.Beat());
         }
         catch (ConnectionLostException)
@@ -137,10 +161,10 @@ internal sealed class PbmConnection
 
     private PaletteCommand Find(PbmMessage.Call call)
     {
-        var palette = _palettes.FirstOrDefault(p => p.Name == call.Palette)
+        var palette = _service.Palettes.FirstOrDefault(p => p.Name == call.Palette)
                       ?? throw new SettingsException(
                           $"there is no palette {call.Palette} here: "
-                          + EditDistance.Suggest(call.Palette, _palettes.Select(p => p.Name)));
+                          + EditDistance.Suggest(call.Palette, _service.Palettes.Select(p => p.Name)));
         return palette.Commands.FirstOrDefault(c => c.Help.Name == call.Command)
                ?? throw new SettingsException(
                    $"{palette.Name} has no command {call.Command}: "
@@ -150,7 +174,7 @@ internal sealed class PbmConnection
     // Not cancelled with the call: half a line would spoil the connection. A client that takes no bytes is waited for until a deadline.
     private async Task WriteAsync(PbmMessage message)
     {
-        using var deadline = new CancellationTokenSource(_limits.Write);
+        using var deadline = new CancellationTokenSource(_service.Limits.Write);
         await using var soon = _ended.Register(() => deadline.CancelAfter(LastWords));
         try
         {
@@ -190,7 +214,7 @@ internal sealed class PbmConnection
     {
         const string mark = "error: ";
         using var text = new StringWriter();
-        var code = ErrorReport.Write(e, text, _logFile);
+        var code = ErrorReport.Write(e, text, _service.LogFile);
         var lines = text.ToString().TrimEnd().Split(Environment.NewLine);
         return new PbmMessage.End(
             code, string.Join('\n', lines.Select(l => l.StartsWith(mark, StringComparison.Ordinal) ? l[mark.Length..] : l)));
@@ -236,12 +260,12 @@ internal sealed class PbmConnection
 
     private sealed class ConnectionLostException(Exception inner) : IOException(inner.Message, inner);
 
-    // Bounds what a client says of itself; a client that does not say who it is becomes "somebody".
-    private static Origin OriginOf(PbmMessage.Call call)
+    // Who has a certificate is who it says. Bounds what another client says of itself; one that does not say who it is becomes "somebody".
+    private Origin OriginOf(PbmMessage.Call call)
     {
         const int most = 100;
-        string Cut(string text) => text.Length > most ? text[..most] : text;
-        var who = call.Who is { Length: > 0 } name ? Cut(name) : "somebody";
+        string Cut(string text) => OneLine.Of(text.Length > most ? text[..most] : text);
+        var who = _peer?.ToString() ?? (call.Who is { Length: > 0 } name ? Cut(name) : "somebody");
         return new Origin(call.Id is { Length: > 0 } id ? Cut(id) : Guid.NewGuid().ToString("N"), $"pbm {who}", DateTimeOffset.UtcNow);
     }
 }

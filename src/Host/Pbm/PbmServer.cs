@@ -20,24 +20,22 @@ internal sealed record PbmLimits(int Connections, TimeSpan Handshake, TimeSpan I
         64, TimeSpan.FromSeconds(10), TimeSpan.FromHours(1), TimeSpan.FromMinutes(5), TimeSpan.FromSeconds(5));
 }
 
-/// <summary>Listens for <c>pbm</c> and serves palettes to it. There is no password: all who reach the port control the runs.</summary>
+/// <summary>Listens for <c>pbm</c> and serves palettes to it, where it shows a certificate or the seed's token.</summary>
 internal sealed class PbmServer : IAsyncDisposable
 {
     private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan AcceptAgain = TimeSpan.FromMilliseconds(500);
 
     private readonly TcpListener _listener;
-    private readonly IReadOnlyList<Palette> _palettes;
-    private readonly string _logFile;
-    private readonly PbmLimits _limits;
+    private readonly PbmService _service;
     private readonly Transport _transport;
     private readonly CancellationTokenSource _ended = new();        // not disposed of: it has no timer, and connections may outlive it
     private readonly Dictionary<Task, PbmSession> _connections = [];    // guarded by itself: tasks leave it from the thread pool
     private readonly Task _accepting;
 
-    private PbmServer(TcpListener listener, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, Transport transport)
+    private PbmServer(TcpListener listener, PbmService service, Transport transport)
     {
-        (_listener, _palettes, _logFile, _limits, _transport) = (listener, palettes, logFile, limits, transport);
+        (_listener, _service, _transport) = (listener, service, transport);
         var bound = (IPEndPoint)listener.LocalEndpoint;
         Endpoint = new Endpoint(bound.Address.ToString(), bound.Port);
         _accepting = AcceptAsync();
@@ -49,17 +47,10 @@ internal sealed class PbmServer : IAsyncDisposable
     /// <summary>Starts to listen.</summary>
     /// <param name="host">The address to bind, or a name of this machine.</param>
     /// <param name="port">0 for any free one.</param>
-    /// <param name="logFile">Where the details of a defect go.</param>
-    /// <exception cref="ElasticException">The address is not one of this machine's, or the port is in use.</exception>
-    public static Task<PbmServer> StartAsync(
-        string host, int port, IReadOnlyList<Palette> palettes, string logFile, CancellationToken cancel) =>
-        StartAsync(host, port, palettes, logFile, PbmLimits.Default, Transport.Plain, cancel);
-
-    /// <inheritdoc cref="StartAsync(string, int, IReadOnlyList{Palette}, string, CancellationToken)"/>
     /// <param name="transport">The transport of this process.</param>
+    /// <exception cref="ElasticException">The address is not one of this machine's, or the port is in use.</exception>
     public static async Task<PbmServer> StartAsync(
-        string host, int port, IReadOnlyList<Palette> palettes, string logFile, PbmLimits limits, Transport transport,
-        CancellationToken cancel)
+        string host, int port, PbmService service, Transport transport, CancellationToken cancel)
     {
         TcpListener? listener = null;
         try
@@ -78,7 +69,7 @@ internal sealed class PbmServer : IAsyncDisposable
                     + "name an address of this machine with --host, or another port with --pbm-port", e);
         }
 
-        return new PbmServer(listener, palettes, logFile, limits, transport);
+        return new PbmServer(listener, service, transport);
     }
 
     /// <summary>Ends all calls and closes all connections.</summary>
@@ -124,7 +115,7 @@ internal sealed class PbmServer : IAsyncDisposable
         lock (_connections)
         {
             // Tells a few clients above the limit why they are refused, but not a flood of them.
-            if (_connections.Count >= 2 * _limits.Connections)
+            if (_connections.Count >= 2 * _service.Limits.Connections)
             {
                 socket.Dispose();
                 return;
@@ -132,9 +123,9 @@ internal sealed class PbmServer : IAsyncDisposable
 
             // Sessions that say nothing must not keep a person out who has something to say.
             var served = _connections.Values.Where(s => !s.IsRefused && !s.IsPushedOut).ToList();
-            var isFull = served.Count >= _limits.Connections
+            var isFull = served.Count >= _service.Limits.Connections
                 && served.Where(s => s.IdleSince is not null).MinBy(s => s.IdleSince)?.PushOut() is null;
-            var session = new PbmSession(_ended.Token) { IsRefused = isFull };
+            var session = new PbmSession(AddressOf(socket), _ended.Token) { IsRefused = isFull };
             var serving = Task.Run(() => ServeAsync(socket, session, isFull));
             _connections.Add(serving, session);
             _ = serving.ContinueWith(Leave, TaskScheduler.Default);
@@ -156,10 +147,23 @@ internal sealed class PbmServer : IAsyncDisposable
             return;
         }
 
-        var connection = new PbmConnection(stream, _palettes, _logFile, _limits, session, _ended.Token);
+        var connection = new PbmConnection(stream, _service, session, _ended.Token);
         await (isFull
-            ? connection.RefuseAsync($"{_limits.Connections} clients have a command running already: end one of them, then try again")
+            ? connection.RefuseAsync(
+                $"{_service.Limits.Connections} clients have a command running already: end one of them, then try again")
             : connection.ServeAsync());
+    }
+
+    private static string AddressOf(Socket socket)
+    {
+        try
+        {
+            return $"{socket.RemoteEndPoint}";
+        }
+        catch (SocketException)
+        {
+            return "a client that has gone";
+        }
     }
 
     private void Leave(Task serving)

@@ -1,13 +1,17 @@
 namespace Elastic.Host.Pbm;
 
 /// <summary>What the server knows of one client: whether it has a command running, and since when not. Thread-safe.</summary>
-internal sealed class PbmSession(CancellationToken serverEnded)
+/// <param name="from">The client's address.</param>
+internal sealed class PbmSession(string from, CancellationToken serverEnded)
 {
     private readonly Lock _gate = new();
 
     // Not disposed of: it has no timer, and the server may push a client out that just leaves.
     private readonly CancellationTokenSource _ended = CancellationTokenSource.CreateLinkedTokenSource(serverEnded);
     private long? _idleSince = System.Diagnostics.Stopwatch.GetTimestamp();
+
+    /// <summary>The client's address.</summary>
+    public string From => from;
 
     /// <summary>Cancelled when the server ends, or another client takes this one's place.</summary>
     public CancellationToken Ended => _ended.Token;

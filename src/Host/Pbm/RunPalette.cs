@@ -57,17 +57,19 @@ internal sealed class RunPalette
                 pbm run start -n books                                    goes on with it, as it was started
                 pbm run start -n books -s run.rounds=300                  the same run, made longer
                 pbm run start -n large -c gpt2-124m -c mine.conf          a preset, and your file on top
-                """), palette.StartAsync),
-            new(new CommandHelp("list", "Lists all runs, a line each.", []), palette.ListAsync),
-            new(new CommandHelp("status", "Shows all about one run.", [Name]), palette.StatusAsync),
+                """), Changes: true, palette.StartAsync),
+            new(new CommandHelp("list", "Lists all runs, a line each.", []), Changes: false, palette.ListAsync),
+            new(new CommandHelp("status", "Shows all about one run.", [Name]), Changes: false, palette.StatusAsync),
             new(new CommandHelp("watch",
                 "Shows a run as it goes, until it is finished (exit code 0), or was stopped or cannot go on (1). " +
-                "Ctrl-C ends the watch, not the run. Goes on by itself when the seed is back.", [Name], Follows: true), palette.WatchAsync),
+                "Ctrl-C ends the watch, not the run. Goes on by itself when the seed is back.", [Name], Follows: true),
+                Changes: false, palette.WatchAsync),
             new(new CommandHelp("stop",
-                "Stops a run at the next step, where nothing is lost. The same start goes on with it.", [StopName]), palette.StopAsync),
+                "Stops a run at the next step, where nothing is lost. The same start goes on with it.", [StopName]),
+                Changes: true, palette.StopAsync),
             new(new CommandHelp("delete",
                 "Deletes a run that is not at work, and its files on all nodes that are here. Its name is free then.", [StopName],
-                "pbm run delete -n first"), palette.DeleteAsync),
+                "pbm run delete -n first"), Changes: true, palette.DeleteAsync),
         ]);
     }
 

@@ -7,7 +7,8 @@ namespace Elastic.Messages.Pbm;
 /// <code>
 /// client                 server
 /// hello       -------->
-///             &lt;--------  hello            both name their protocol; when they differ, the client says so and hangs up
+///             &lt;--------  hello            both name their protocol; when they differ, the client says so and hangs up.
+///                                         Without a certificate, the client's carries the seed's token
 /// catalogue   -------->
 ///             &lt;--------  catalogue
 /// call        -------->
@@ -33,7 +34,13 @@ public abstract record PbmMessage
 
     /// <summary>Opens a connection, from either side.</summary>
     /// <param name="Version">Elastic's version, for people.</param>
-    public sealed record Hello([property: JsonPropertyName("protocol")] int Speaks, string Version) : PbmMessage;
+    /// <param name="Token">Of a client without a certificate: the text of a <see cref="PbmToken"/>.</param>
+    public sealed record Hello(
+        [property: JsonPropertyName("protocol")] int Speaks, string Version, string? Token = null) : PbmMessage
+    {
+        /// <summary>Without the token: texts of records reach logs.</summary>
+        public override string ToString() => $"hello of {Version}, protocol {Speaks}";
+    }
 
     /// <summary>What can be called here?</summary>
     public sealed record AskCatalogue : PbmMessage;

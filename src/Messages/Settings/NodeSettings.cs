@@ -71,7 +71,7 @@ public sealed record NodeSettings : SettingsGroup
 
     [Setting("node.database", null, """
         The seeds' journal: null for SQLite in the data directory; sqlite:PATH for a file that the seeds of one machine share;
-        postgres://USER:PASSWORD@HOST:PORT/DATABASE for seeds on several machines. Workers need none.
+        postgres://USER:PASSWORD@HOST:PORT/DATABASE, or ?password-file=PATH at its end, for seeds on several machines. Workers need none.
         """, PartOfAnswer = false)]
     public required string? Database { get; init; }
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Elastic.Foundation;
 using Elastic.Host.Pbm;
+using Elastic.Messages.Pbm;
 using Elastic.Messages.Runs;
 using Elastic.Pbm;
 using Elastic.Testing;
@@ -17,8 +18,8 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
     private PbmServer _server = null!;
 
     public async ValueTask InitializeAsync() => _server = await PbmServer.StartAsync(
-        "127.0.0.1", 0, ControlPalettes.Of(_cluster.Control, TimeProvider.System),
-        Path.Combine(_folder, "log.txt"), CancellationToken.None);
+        "127.0.0.1", 0, TestService.Of(_folder, ControlPalettes.Of(_cluster.Control, TimeProvider.System)), Transport.Plain,
+        CancellationToken.None);
 
     public async ValueTask DisposeAsync()
     {
@@ -143,12 +144,13 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
     public async Task Client_and_server_speak_through_the_transports_of_their_processes()
     {
         var scrambled = new ScrambledTransport();
-        await using var server = await PbmServer.StartAsync("127.0.0.1", 0, ControlPalettes.Of(_cluster.Control, TimeProvider.System),
-            Path.Combine(_folder, "log.txt"), PbmLimits.Default with { Handshake = TimeSpan.FromMilliseconds(200) },
+        await using var server = await PbmServer.StartAsync("127.0.0.1", 0,
+            TestService.Of(_folder, ControlPalettes.Of(_cluster.Control, TimeProvider.System),
+                PbmLimits.Default with { Handshake = TimeSpan.FromMilliseconds(200) }),
             scrambled.Transport, CancellationToken.None);
         Task<int> List(Transport transport) => PbmCommandLine.RunAsync(
-            ["run", "list"], server.Endpoint.ToString(), new PbmConsole(TextReader.Null, _output, _error, IsInteractive: false),
-            _interruption, PbmDeadlines.Default, transport);
+            ["run", "list", "--token-file", PbmToken.PathIn(_folder)], server.Endpoint.ToString(),
+            new PbmConsole(TextReader.Null, _output, _error, IsInteractive: false), _interruption, PbmDeadlines.Default, transport);
 
         Assert.Equal(0, await List(scrambled.Transport));
         Assert.Contains("tiny", _output.ToString(), StringComparison.Ordinal);
@@ -160,6 +162,6 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
     }
 
     private Task<int> Pbm(string line, string input = "") => PbmCommandLine.RunAsync(
-        line.Split(' ', StringSplitOptions.RemoveEmptyEntries), _server.Endpoint.ToString(),
+        [.. line.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--token-file", PbmToken.PathIn(_folder)], _server.Endpoint.ToString(),
         new PbmConsole(new StringReader(input), _output, _error, IsInteractive: false), _interruption);
 }

@@ -15,8 +15,10 @@ public sealed class PbmOriginTests : IAsyncLifetime
     private static CancellationToken Deadline => new CancellationTokenSource(TimeSpan.FromSeconds(60)).Token;
 
     public async ValueTask InitializeAsync() => _server = await PbmServer.StartAsync(
-        "127.0.0.1", 0, [new Palette("test", "is for tests", [new PaletteCommand(new CommandHelp("who", "", []), (call, _) => Say(call))])],
-        Path.Combine(_folder, "log.txt"), PbmLimits.Default, Transport.Plain, Deadline);
+        "127.0.0.1", 0,
+        TestService.Of(
+            _folder, [new Palette("test", "is for tests", [new(new CommandHelp("who", "", []), false, (call, _) => Say(call))])]),
+        Transport.Plain, Deadline);
 
     public async ValueTask DisposeAsync()
     {
@@ -46,6 +48,10 @@ public sealed class PbmOriginTests : IAsyncLifetime
         await AskAsync($""","who":"{new string('w', 10_000)}","id":"{new string('i', 10_000)}" """));
 
     [Fact]
+    public async Task What_a_terminal_would_obey_in_a_name_is_replaced() => Assert.StartsWith(
+        "pbm anna\uFFFD[2J ", await AskAsync(""","who":"anna\u001b[2J" """), StringComparison.Ordinal);
+
+    [Fact]
     public void A_call_carries_who_and_id_as_texts()
     {
         var call = new PbmMessage.Call("run", "stop", [], Json: false, "anna@gpu7", "3k9v2mq7");
@@ -60,7 +66,7 @@ public sealed class PbmOriginTests : IAsyncLifetime
         await socket.ConnectAsync(_server.Endpoint.Host, _server.Endpoint.Port, Deadline);
         await using var client = new PbmStream(socket.GetStream());
         var text = $$"""
-            {"type":"hello","protocol":1,"version":"test"}
+            {"type":"hello","protocol":1,"version":"test","token":"{{TestService.Token}}"}
             {"type":"call","palette":"test","command":"who","values":[],"json":false{{fields}}}
 
             """;

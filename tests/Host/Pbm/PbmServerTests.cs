@@ -31,7 +31,7 @@ public sealed class PbmServerTests : IAsyncLifetime
     public async Task A_port_in_use_is_named_with_the_option_that_chooses_another()
     {
         var refusal = await Assert.ThrowsAsync<ElasticException>(
-            () => PbmServer.StartAsync("127.0.0.1", _server.Endpoint.Port, [], LogFile, Deadline));
+            () => PbmServer.StartAsync("127.0.0.1", _server.Endpoint.Port, TestService.Of(_folder, []), Transport.Plain, Deadline));
         Assert.Contains($"port {_server.Endpoint.Port} of 127.0.0.1 is in use", refusal.Message, StringComparison.Ordinal);
         Assert.Contains("--pbm-port", refusal.Message, StringComparison.Ordinal);
     }
@@ -39,7 +39,8 @@ public sealed class PbmServerTests : IAsyncLifetime
     [Fact]
     public async Task An_address_of_another_machine_cannot_be_listened_at()
     {
-        var refusal = await Assert.ThrowsAsync<ElasticException>(() => PbmServer.StartAsync("192.0.2.1", 0, [], LogFile, Deadline));
+        var refusal = await Assert.ThrowsAsync<ElasticException>(
+            () => PbmServer.StartAsync("192.0.2.1", 0, TestService.Of(_folder, []), Transport.Plain, Deadline));
         Assert.Contains("--host", refusal.Message, StringComparison.Ordinal);
     }
 
@@ -175,7 +176,7 @@ public sealed class PbmServerTests : IAsyncLifetime
         using var socket = new TcpClient();
         await socket.ConnectAsync(_server.Endpoint.Host, _server.Endpoint.Port, Deadline);
         var text = $$"""
-            {"type":"hello","protocol":1,"version":"test"}
+            {"type":"hello","protocol":1,"version":"test","token":"{{TestService.Token}}"}
             {"type":"call","palette":"test","command":"strict","values":{{values}},"json":false}
 
             """;
@@ -256,7 +257,7 @@ public sealed class PbmServerTests : IAsyncLifetime
         Assert.IsType<PbmMessage.Line>(await first.ReadAsync(Deadline));
         await using (var second = await ConnectAsync(greet: false, server))
         {
-            await second.WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, "test"), Deadline);
+            await second.WriteAsync(TestService.Hello, Deadline);
             Assert.Contains(
                 "1 clients have a command running already",
                 Assert.IsType<PbmMessage.End>(await second.ReadAsync(Deadline)).Error, StringComparison.Ordinal);
@@ -268,7 +269,7 @@ public sealed class PbmServerTests : IAsyncLifetime
         {
             Deadline.ThrowIfCancellationRequested();
             await using var third = await ConnectAsync(greet: false, server);
-            await third.WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, "test"), Deadline);
+            await third.WriteAsync(TestService.Hello, Deadline);
             if (await third.ReadAsync(Deadline) is PbmMessage.Hello)
                 break;
         }
@@ -293,7 +294,7 @@ public sealed class PbmServerTests : IAsyncLifetime
         var client = new PbmStream(new NetworkStream(socket, ownsSocket: true));
         if (!greet)
             return client;
-        await client.WriteAsync(new PbmMessage.Hello(PbmMessage.Protocol, "test"), Deadline);
+        await client.WriteAsync(TestService.Hello, Deadline);
         Assert.IsType<PbmMessage.Hello>(await client.ReadAsync(Deadline));
         return client;
     }
@@ -326,7 +327,7 @@ public sealed class PbmServerTests : IAsyncLifetime
         }
     }
 
-    private Task<PbmServer> StartAsync(PbmLimits limits) => PbmServer.StartAsync("127.0.0.1", 0,
+    private Task<PbmServer> StartAsync(PbmLimits limits) => PbmServer.StartAsync("127.0.0.1", 0, TestService.Of(_folder,
     [
         new Palette("test", "is for tests",
         [
@@ -338,12 +339,12 @@ public sealed class PbmServerTests : IAsyncLifetime
             Command("defect", (_, _) => Throw(new InvalidOperationException("boom"))),
             Command("wait", (_, cancel) => Wait(cancel)),
             Command("endless", (_, cancel) => Endless(cancel)),
-            new PaletteCommand(new CommandHelp("strict", "", [new("n", "name", "NAME", "", Required: true)]), (_, cancel) => Wait(cancel)),
+            new(new CommandHelp("strict", "", [new("n", "name", "NAME", "", Required: true)]), false, (_, cancel) => Wait(cancel)),
         ]),
-    ], LogFile, limits, Transport.Plain, Deadline);
+    ], limits), Transport.Plain, Deadline);
 
     private static PaletteCommand Command(string name, Func<PbmCall, CancellationToken, IAsyncEnumerable<PbmLine>> handler) =>
-        new(new CommandHelp(name, "", []), handler);
+        new(new CommandHelp(name, "", []), Changes: false, handler);
 
     private static async IAsyncEnumerable<PbmLine> Count()
     {

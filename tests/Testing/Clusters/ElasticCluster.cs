@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Elastic.Foundation.Certificates;
+using Elastic.Messages.Pbm;
 using Elastic.Pbm;
 
 namespace Elastic.Testing;
@@ -69,8 +70,9 @@ public class ElasticCluster(string folder, Wait wait) : IAsyncDisposable
     public async Task<(int Code, string Output, string Error)> PbmAsync(params string[] words)
     {
         using StringWriter output = new(), error = new();
+        var seed = Seeds.First(s => s.IsUp);
         var code = await PbmCommandLine.RunAsync(
-            [.. PbmCertificates, .. words], Seeds.First(s => s.IsUp).PbmEndpoint,
+            [.. PbmOptions(seed), .. words], seed.PbmEndpoint,
             new PbmConsole(TextReader.Null, output, error, IsInteractive: false), _interruption);
         return (code, output.ToString(), error.ToString());
     }
@@ -85,8 +87,9 @@ public class ElasticCluster(string folder, Wait wait) : IAsyncDisposable
             : null;
     }
 
-    /// <summary>The option that names pbm's certificates, where the cluster has some.</summary>
-    protected IEnumerable<string> PbmCertificates => AdminCertificates is { } own ? ["--certs", own] : [];
+    /// <summary>The option without which the seed refuses pbm: its certificates, where the cluster has some, else the token.</summary>
+    public IEnumerable<string> PbmOptions(ClusterNode seed) =>
+        AdminCertificates is { } own ? ["--certs", own] : ["--token-file", PbmToken.PathIn(seed.DataDir)];
 
     private string? AdminCertificates { get; set; }
 

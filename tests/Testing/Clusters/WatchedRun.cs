@@ -8,16 +8,16 @@ namespace Elastic.Testing;
 public sealed class WatchedRun : IAsyncDisposable
 {
     private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(200);
-    private readonly Func<string?> _seed;
-    private readonly Func<IEnumerable<string>> _options;
+    private readonly Func<ClusterNode?> _seed;
+    private readonly Func<ClusterNode, IEnumerable<string>> _options;
     private readonly CancellationTokenSource _ended = new();
     private readonly Lines _lines;
     private readonly Interruption _interruption = new();
     private readonly Task _watching;
 
-    /// <param name="seed">Where a seed answers pbm; null while there is none.</param>
-    /// <param name="options">Of pbm.</param>
-    public WatchedRun(Func<string?> seed, Func<IEnumerable<string>> options)
+    /// <param name="seed">That answers pbm; null while there is none.</param>
+    /// <param name="options">Of pbm for that seed.</param>
+    public WatchedRun(Func<ClusterNode?> seed, Func<ClusterNode, IEnumerable<string>> options)
     {
         (_seed, _options) = (seed, options);
         _lines = new Lines(line =>
@@ -53,7 +53,7 @@ public sealed class WatchedRun : IAsyncDisposable
         {
             if (_seed() is { } seed)
             {
-                var watching = PbmCommandLine.RunAsync([.. _options(), "run", "watch", "--json"], seed,
+                var watching = PbmCommandLine.RunAsync([.. _options(seed), "run", "watch", "--json"], seed.PbmEndpoint,
                     new PbmConsole(TextReader.Null, _lines, TextWriter.Null, IsInteractive: false), _interruption);
                 // A watch waits for its seed to come back; where that is gone, the next one is watched.
                 while (await Task.WhenAny(watching, Task.Delay(Again)) != watching)
