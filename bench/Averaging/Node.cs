@@ -30,11 +30,16 @@ internal sealed class Node
     private static readonly Digest NoCorpus = Digest.Of("bench"u8);
     private readonly NodeRun _run;
     private readonly Peers _peers;
+    private readonly ActorSystem _system;
     private readonly IActorRef _sums;
     private readonly string _folder;
     private int _works;
 
-    private Node(NodeRun run, Peers peers, IActorRef sums, string folder) => (_run, _peers, _sums, _folder) = (run, peers, sums, folder);
+    private Node(NodeRun run, Peers peers, ActorSystem system, string folder)
+    {
+        (_run, _peers, _system, _folder) = (run, peers, system, folder);
+        _sums = system.ActorOf(BlobWorkActor.Props(lanes: 2), "sums");
+    }
 
     /// <summary>Answers until its standard input ends.</summary>
     /// <param name="certificates">Folder of the node's certificates; empty for none.</param>
@@ -90,7 +95,7 @@ internal sealed class Node
         var run = new NodeRun(open, context, Corpus(paths), new BlobStore(paths.Blobs(open.RunId)));
         blobs.Add(run.Blobs);
         var system = ActorSystem.Create("bench", AkkaSettings.ForDevices(paths));
-        var node = new Node(run, peers, system.ActorOf(BlobWorkActor.Props(lanes: 2), "sums"), folder);
+        var node = new Node(run, peers, system, folder);
 
         await Console.Out.WriteLineAsync($"{server.Endpoint} {streams.Endpoint}");
         while (await Console.In.ReadLineAsync() is { } line)
@@ -165,7 +170,13 @@ internal sealed class Node
             Part = Part.Whole,
             Content = content,
         };
-        var ended = await _sums.Ask<WorkEnded>(new BlobWork(number, _run, order), Deadline);
+        // It also tells how many bytes have come.
+        using var asker = Inbox.Create(_system);
+        asker.Send(_sums, new BlobWork(number, _run, order));
+        object? told = null;
+        while (told is not WorkEnded)
+            told = await asker.ReceiveAsync(Deadline);
+        var ended = (WorkEnded)told;
         return ended.Outcome is WorkFailed failed ? throw new InvalidOperationException(failed.Why) : ended.Outcome!;
     }
 

@@ -37,7 +37,8 @@ internal sealed class FirstStepOfAJoiner(Options options)
 
         Console.WriteLine(
             $"a worker joins in the middle of a round: seconds from the start of its process; medians of {turns} (quartiles)");
-        Console.WriteLine($"1 seed, 1 worker of 1 device and the one that joins, {Environment.ProcessorCount} cores, {run}{(options.Has("tls") ? ", mutual TLS" : "")}");
+        Console.WriteLine($"1 seed, 1 worker of 1 device and the one that joins, {Environment.ProcessorCount} cores, {run}"
+            + (options.Has("tls") ? ", mutual TLS" : ""));
         Report.Row("it is up", _up);
         Report.Row("it starts a replica", _started);
         Report.Row("its first step of a replica that counts", _stepped);

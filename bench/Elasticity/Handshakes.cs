@@ -45,6 +45,9 @@ internal sealed class Handshakes(Options options)
         }
     }
 
+    private static async Task<Stream> AcceptAsync(TcpListener listener, Transport server) => await server.AcceptAsync(
+        new NetworkStream(await listener.AcceptSocketAsync(), ownsSocket: true), CancellationToken.None);
+
     private static async Task<double> ConnectAsync(int nodes, Transport server, Transport client)
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
@@ -52,9 +55,7 @@ internal sealed class Handshakes(Options options)
         var endpoint = new Endpoint("127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port);
         var began = Stopwatch.GetTimestamp();
         var connecting = Enumerable.Range(0, nodes).Select(_ => client.ConnectAsync(endpoint, CancellationToken.None)).ToList();
-        var accepting = Enumerable.Range(0, nodes).Select(async _ =>
-            await server.AcceptAsync(new NetworkStream(await listener.AcceptSocketAsync(), ownsSocket: true), CancellationToken.None)).ToList();
-        var accepted = await Task.WhenAll(accepting);
+        var accepted = await Task.WhenAll(Enumerable.Range(0, nodes).Select(_ => AcceptAsync(listener, server)).ToList());
         var connected = await Task.WhenAll(connecting);
         var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
         foreach (var connection in connected)

@@ -45,7 +45,8 @@ public sealed record ClusterView(
     /// one of them. What nobody is known to have is asked for, too: that nobody has it is noticed by the answer.
     /// </summary>
     public bool CanFetch(NodeId node, Digest set) => !Relays || Nodes[node].Seed || HoldersOf(set) is var holders
-        && (holders.IsEmpty || holders.Contains(node) || !Staying.Any(n => Nodes[n].Seed) || holders.Any(h => Nodes.TryGetValue(h, out var n) && n.Seed));
+        && (holders.IsEmpty || holders.Contains(node) || !Staying.Any(n => Nodes[n].Seed)
+            || holders.Any(h => Nodes.TryGetValue(h, out var n) && n.Seed));
 
     /// <summary>True while a node that is away may be back in a moment: audits wait for it.</summary>
     public bool MayBeJoined { get; init; }
