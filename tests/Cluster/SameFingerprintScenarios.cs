@@ -6,13 +6,6 @@ namespace Elastic.Cluster.Tests;
 public sealed class SameFingerprintScenarios : ClusterScenario
 {
     [Fact]
-    public async Task A_seed_and_three_workers_end_in_the_fingerprint_of_one_process()
-    {
-        var (seed, _) = await Cluster.StartAsync(workers: 3);
-        await Cluster.SameAsUndisturbedAsync(seed);
-    }
-
-    [Fact]
     public async Task Two_devices_on_one_worker_and_one_on_another_end_in_the_same_fingerprint()
     {
         var seed = Cluster.Seed("seed");
