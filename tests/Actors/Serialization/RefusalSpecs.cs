@@ -34,7 +34,7 @@ public sealed class RefusalSpecs(WireSystem wire) : IClassFixture<WireSystem>
     [MemberData(nameof(Carriers))]
     public void A_foreign_type_is_refused_and_never_made_whatever_it_is_wrapped_in(string carrier)
     {
-        var bytes = Foreign.Write(Payloads[carrier](new Foreign { Text = "x" }));
+        var bytes = Foreign.Write(Payloads[carrier](Foreign.ToWrite()));
         Assert.Equal(1, Census.During(() => Foreign.Read(bytes)));       // without a filter it is made: the bytes are good
         Assert.Equal(0, Census.During(() => Assert.ThrowsAny<Exception>(() => wire.Read(bytes))));
     }
@@ -43,7 +43,7 @@ public sealed class RefusalSpecs(WireSystem wire) : IClassFixture<WireSystem>
     public void A_foreign_subtype_inside_one_of_Elastic_s_messages_is_refused_and_never_made()
     {
         var result = Foreign.Write(
-            new WorkResult(new JobId("a"), new NodeId("a"), new OrderId(1, 1), CopyWork.KeyOf(0, 0), null, new ForeignOutcome()));
+            new WorkResult(new JobId("a"), new NodeId("a"), new OrderId(1, 1), CopyWork.KeyOf(0, 0), null, ForeignOutcome.ToWrite()));
         Assert.Equal(1, Census.During(() => Assert.IsType<WorkResult>(Foreign.Read(result))));
         Assert.Equal(0, Census.During(() => Assert.ThrowsAny<Exception>(() => wire.Read(result))));
 
@@ -55,7 +55,7 @@ public sealed class RefusalSpecs(WireSystem wire) : IClassFixture<WireSystem>
             From = null,
             Sources = [],
             Part = Part.Whole,
-            Content = new ForeignContent(),
+            Content = ForeignContent.ToWrite(),
         });
         Assert.Equal(1, Census.During(() => Assert.IsType<WorkOrder>(Foreign.Read(order))));
         Assert.Equal(0, Census.During(() => Assert.ThrowsAny<Exception>(() => wire.Read(order))));
@@ -64,7 +64,7 @@ public sealed class RefusalSpecs(WireSystem wire) : IClassFixture<WireSystem>
     [Fact]
     public void The_refusal_names_the_type()
     {
-        var bytes = Foreign.Write(new Foreign());
+        var bytes = Foreign.Write(Foreign.ToWrite());
         Assert.Contains(
             nameof(Foreign), Assert.Throws<UserEvilDeserializationException>(() => wire.Read(bytes)).ToString(), StringComparison.Ordinal);
     }
@@ -90,7 +90,7 @@ public sealed class RefusalSpecs(WireSystem wire) : IClassFixture<WireSystem>
     [Fact]
     public void What_is_no_message_is_refused_at_the_sender_with_the_remedy()
     {
-        var refusal = Assert.Throws<SerializationException>(() => wire.Write(new Foreign()));
+        var refusal = Assert.Throws<SerializationException>(() => wire.Write(Foreign.ToWrite()));
         Assert.Equal(
             "Elastic.Actors.Tests.Serialization.Foreign is not one of Elastic's messages: it must implement IWireMessage to travel",
             refusal.Message);
