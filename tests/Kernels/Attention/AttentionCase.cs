@@ -1,5 +1,3 @@
-using Elastic.Kernels.Tests.Random;
-
 namespace Elastic.Kernels.Tests.Attention;
 
 /// <summary>One call of attention: shapes, what sees what, and random contents. q, y (B, Tq, H, D); k, v (B, Tk, Hkv, D), contiguous.</summary>

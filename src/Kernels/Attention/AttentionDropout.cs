@@ -1,0 +1,83 @@
+using System.Runtime.CompilerServices;
+
+namespace Elastic.Kernels.Attention;
+
+/// <summary>
+/// Which weights dropout leaves: word j % 4 of Philox4x32-10 (Salmon et al. 2011) with counter (j / 4, i, b H + h, 0) and the micro-batch's
+/// key, b within the micro-batch; a weight stays if its word is at least p 2^32, rounded down. Drawn again in the backward pass.
+/// </summary>
+internal readonly unsafe struct AttentionDropout
+{
+    private const int SignBit = int.MinValue;
+
+    private readonly ulong _key;
+    private readonly int _row;
+    private readonly int _threshold;
+    private readonly float _factor;
+
+    /// <summary>For a head of a sequence.</summary>
+    public AttentionDropout(in AttentionShape shape, int sequence, int head)
+    {
+        IsActive = shape.DropoutProbability > 0;
+        if (!IsActive)
+            return;
+        _key = shape.DropoutKeys[sequence / shape.SequencesPerDropoutKey];
+        _row = sequence % shape.SequencesPerDropoutKey * shape.Heads + head;
+        // Unsigned words compare as signed ones do when both have their sign bit changed.
+        _threshold = (int)(uint)(shape.DropoutProbability * 4294967296.0) ^ SignBit;
+        _factor = (float)(1 / (1 - (double)shape.DropoutProbability));
+    }
+
+    /// <summary>False where there is no dropout.</summary>
+    public bool IsActive { get; }
+
+    /// <summary>Multiplies the weights of 16 queries from <paramref name="query"/>, keys by rows, in place.</summary>
+    /// <param name="weights">Row j belongs to key <paramref name="firstKey"/> + j, a multiple of 4.</param>
+    public void ApplyToColumns<T>(float* weights, int query, int firstKey, int keys)
+        where T : struct, ILanes<T>
+    {
+        var queries = T.AddInt(T.Bits(query), Indices.Of<T>());
+        for (var j = 0; j < keys; j += 4, weights += 4 * Panel.Stride)
+        {
+            var (a, b, c, d) = Philox.Words(T.Bits((firstKey + j) / 4), queries, T.Bits(_row), T.Bits(0), _key);
+            Multiply(weights, Factor(a));
+            Multiply(weights + Panel.Stride, Factor(b));
+            Multiply(weights + 2 * Panel.Stride, Factor(c));
+            Multiply(weights + 3 * Panel.Stride, Factor(d));
+        }
+    }
+
+    /// <summary>The factors 0 or 1 / (1 - p) of the weights of one query for 64 keys.</summary>
+    /// <param name="firstKey">A multiple of 64.</param>
+    public void FactorsOfRow<T>(float* factors, int query, int firstKey)
+        where T : struct, ILanes<T>
+    {
+        // Lane 4 g + i draws the words of keys 16 i + 4 g and following: transposed, row i holds keys 16 i to 16 i + 15.
+        var quads = T.AddInt(T.Bits(firstKey / 4), QuadsOfLanes<T>());
+        var (a, b, c, d) = Philox.Words(quads, T.Bits(query), T.Bits(_row), T.Bits(0), _key);
+        T.Transpose(ref a, ref b, ref c, ref d);
+        T.Store(Factor(a), factors);
+        T.Store(Factor(b), factors + 16);
+        T.Store(Factor(c), factors + 32);
+        T.Store(Factor(d), factors + 48);
+    }
+
+    private T Factor<T>(T words)
+        where T : struct, ILanes<T>
+    {
+        var isDropped = T.GreaterInt(T.Bits(_threshold), words ^ T.Bits(SignBit));
+        return T.Select(isDropped, T.Broadcast(0), T.Broadcast(_factor));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Multiply<T>(float* weights, T factor)
+        where T : struct, ILanes<T>
+        => T.Store(T.Load(weights) * factor, weights);
+
+    private static T QuadsOfLanes<T>()
+        where T : struct, ILanes<T>
+    {
+        var lanes = stackalloc int[16] { 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15 };
+        return T.Load((float*)lanes);
+    }
+}

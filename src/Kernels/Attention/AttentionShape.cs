@@ -1,0 +1,99 @@
+namespace Elastic.Kernels.Attention;
+
+/// <summary>
+/// What attention is computed for, and which keys a query sees. B sequences, Tq queries and Tk keys in each, H heads of queries in groups
+/// of H / Hkv that share a head of keys and values, D channels a head.
+/// </summary>
+internal readonly unsafe struct AttentionShape
+{
+    /// <summary>B.</summary>
+    public required int Sequences { get; init; }
+
+    /// <summary>Tq.</summary>
+    public required int Queries { get; init; }
+
+    /// <summary>Tk.</summary>
+    public required int Keys { get; init; }
+
+    /// <summary>H.</summary>
+    public required int Heads { get; init; }
+
+    /// <summary>Hkv, a divisor of H.</summary>
+    public required int KeyHeads { get; init; }
+
+    /// <summary>D: a multiple of 8, at most 256.</summary>
+    public required int HeadSize { get; init; }
+
+    /// <summary>Query i sees key j only if j &lt;= i + <see cref="CausalOffset"/>.</summary>
+    public bool IsCausal { get; init; }
+
+    /// <summary>Keys before the first query's own, e.g. those of a key cache.</summary>
+    public int CausalOffset { get; init; }
+
+    /// <summary>(B, Tq): a query sees only keys of its own segment. Null, as <see cref="KeySegments"/>, for no segments.</summary>
+    public int* QuerySegments { get; init; }
+
+    /// <summary>(B, Tk).</summary>
+    public int* KeySegments { get; init; }
+
+    /// <summary>The probability p with which a weight is dropped; the others are divided by 1 - p. 0 for no dropout.</summary>
+    public float DropoutProbability { get; init; }
+
+    /// <summary>The keys of the random words, one for each micro-batch.</summary>
+    public ulong* DropoutKeys { get; init; }
+
+    /// <summary>Sequences of a micro-batch: sequence b draws with key b / SequencesPerDropoutKey.</summary>
+    public int SequencesPerDropoutKey { get; init; }
+
+    /// <summary>Heads of queries that share a head of keys.</summary>
+    internal int GroupSize => Heads / KeyHeads;
+
+    /// <summary>1 / sqrt(D), rounded to fp32 once.</summary>
+    internal float Scale => (float)(1 / Math.Sqrt(HeadSize));
+
+    internal int QueryBlocks => (Queries + Panel.Rows - 1) / Panel.Rows;
+
+    internal int KeyBlocks => (Keys + Panel.Rows - 1) / Panel.Rows;
+
+    internal int Panels => Panel.CountOf(HeadSize);
+
+    /// <exception cref="ArgumentException">The sizes are not those of an attention.</exception>
+    internal void Check()
+    {
+        if (Sequences < 0 || Queries < 0 || Keys < 0 || Heads < 1 || KeyHeads < 1 || Heads % KeyHeads != 0)
+            throw new ArgumentException($"{Heads} heads of queries cannot share {KeyHeads} heads of keys");
+        if (HeadSize < 8 || HeadSize > 256 || HeadSize % 8 != 0)
+            throw new ArgumentException($"a head of {HeadSize} channels is not a multiple of 8 up to 256");
+        if ((QuerySegments is null) != (KeySegments is null))
+            throw new ArgumentException("segments belong to queries and keys, or to none");
+        if (DropoutProbability is < 0 or >= 1 || (DropoutProbability > 0 && (DropoutKeys is null || SequencesPerDropoutKey < 1)))
+            throw new ArgumentException($"dropout of {DropoutProbability} needs keys, and a probability from [0, 1)");
+    }
+
+    /// <summary>
+    /// The keys that query i of a block of queries sees, as key j of a block of keys &lt;= i + shift. At least 64 where all are seen, and
+    /// -64 or less where none is.
+    /// </summary>
+    internal int Shift(int firstQuery, int firstKey)
+        => IsCausal ? (int)Math.Clamp((long)firstQuery + CausalOffset - firstKey, -Panel.Rows, Panel.Rows) : Panel.Rows;
+
+    /// <summary>True if a block of keys holds nothing that a query of the block sees; false does not promise that one is seen.</summary>
+    internal bool IsHidden(int sequence, int firstQuery, int queries, int firstKey, int keys)
+    {
+        if (Shift(firstQuery, firstKey) + queries - 1 < 0)
+            return true;
+        if (QuerySegments is null)
+            return false;
+        var (leastQuery, mostQuery) = Range(QuerySegments + (long)sequence * Queries + firstQuery, queries);
+        var (leastKey, mostKey) = Range(KeySegments + (long)sequence * Keys + firstKey, keys);
+        return mostQuery < leastKey || mostKey < leastQuery;
+    }
+
+    private static (int Least, int Most) Range(int* values, int count)
+    {
+        var (least, most) = (values[0], values[0]);
+        for (var i = 1; i < count; i++)
+            (least, most) = (Math.Min(least, values[i]), Math.Max(most, values[i]));
+        return (least, most);
+    }
+}
