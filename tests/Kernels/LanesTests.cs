@@ -98,10 +98,12 @@ public unsafe class LanesTests
                     T.Broadcast(T.Fold(a)), T.Broadcast(T.FoldMax(b)), T.Broadcast(T.Get(a, 0) - T.Get(a, 7) + T.Get(a, 15)),
                     T.Broadcast((float)TWide.Fold(TWide.Add(TWide.AddSquares(TWide.AddProducts(TWide.Zero, a, b), c), d))),
                 ];
+                var (lower, upper) = T.Duplicate(a);
+                T[] moved = [T.First(5), T.First(-3), T.First(12), T.First(20), T.SwapPairs(b), lower, upper];
                 T.Transpose(ref a, ref b, ref c, ref d);
                 T[] four = [a, b, c, d];
                 var at = y;
-                foreach (var lanes in all.Concat(four))
+                foreach (var lanes in all.Concat(moved).Concat(four))
                 {
                     T.Store(lanes, at);
                     at += 16;

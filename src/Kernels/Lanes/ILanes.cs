@@ -28,6 +28,9 @@ internal unsafe interface ILanes<T>
     /// <summary>The same 32 bits in all lanes.</summary>
     static abstract T Bits(int x);
 
+    /// <summary>All ones in the first <paramref name="count"/> lanes, else zero; any count.</summary>
+    static abstract T First(int count);
+
     static abstract T operator +(T a, T b);
 
     static abstract T operator -(T a, T b);
@@ -93,6 +96,12 @@ internal unsafe interface ILanes<T>
     /// lane 4 g + i of row j.
     /// </summary>
     static abstract void Transpose(ref T a, ref T b, ref T c, ref T d);
+
+    /// <summary>Lanes 2 k and 2 k + 1 change places.</summary>
+    static abstract T SwapPairs(T x);
+
+    /// <summary>x[0], x[0], x[1], x[1] ... x[7], x[7], and the same of x[8] to x[15].</summary>
+    static abstract (T Lower, T Upper) Duplicate(T x);
 
     /// <summary>The sum of the lanes by halves: s[l] += s[l + 8], then s[l + 4], s[l + 2], s[1].</summary>
     static abstract float Fold(T x);

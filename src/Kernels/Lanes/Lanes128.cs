@@ -55,6 +55,10 @@ internal readonly unsafe struct Lanes128(Vector128<float> a, Vector128<float> b,
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 First(int count)
+        => new(FirstFour(count), FirstFour(count - 4), FirstFour(count - 8), FirstFour(count - 12));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 operator +(Lanes128 a, Lanes128 b) => new(a.A + b.A, a.B + b.B, a.C + b.C, a.D + b.D);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -173,6 +177,19 @@ internal readonly unsafe struct Lanes128(Vector128<float> a, Vector128<float> b,
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 SwapPairs(Lanes128 x) => new(Swap(x.A), Swap(x.B), Swap(x.C), Swap(x.D));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Lanes128 Lower, Lanes128 Upper) Duplicate(Lanes128 x)
+    {
+        var (a, b) = Interleave(x.A, x.A);
+        var (c, d) = Interleave(x.B, x.B);
+        var (e, f) = Interleave(x.C, x.C);
+        var (g, h) = Interleave(x.D, x.D);
+        return (new(a, b, c, d), new(e, f, g, h));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Fold(Lanes128 x) => FoldFour(x.A + x.C + (x.B + x.D));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -252,4 +269,11 @@ internal readonly unsafe struct Lanes128(Vector128<float> a, Vector128<float> b,
         return (Vector128.Create(a.GetElement(0), b.GetElement(0), a.GetElement(1), b.GetElement(1)),
             Vector128.Create(a.GetElement(2), b.GetElement(2), a.GetElement(3), b.GetElement(3)));
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> FirstFour(int count)
+        => Vector128.LessThan(Vector128.Create(0, 1, 2, 3), Vector128.Create(count)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Swap(Vector128<float> x) => Vector128.Shuffle(x, Vector128.Create(1, 0, 3, 2));
 }

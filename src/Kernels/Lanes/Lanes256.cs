@@ -16,7 +16,7 @@ internal readonly unsafe struct Lanes256(Vector256<float> lower, Vector256<float
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 LoadFirst(float* p, int count)
-        => new(Avx.MaskLoad(p, First(count)), Avx.MaskLoad(p + 8, First(count - 8)));
+        => new(Avx.MaskLoad(p, FirstEight(count)), Avx.MaskLoad(p + 8, FirstEight(count - 8)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Lanes256 x, float* p)
@@ -28,8 +28,8 @@ internal readonly unsafe struct Lanes256(Vector256<float> lower, Vector256<float
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreFirst(Lanes256 x, float* p, int count)
     {
-        Avx.MaskStore(p, First(count), x.Lower);
-        Avx.MaskStore(p + 8, First(count - 8), x.Upper);
+        Avx.MaskStore(p, FirstEight(count), x.Lower);
+        Avx.MaskStore(p + 8, FirstEight(count - 8), x.Upper);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -37,6 +37,9 @@ internal readonly unsafe struct Lanes256(Vector256<float> lower, Vector256<float
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Bits(int x) => new(Vector256.Create(x).AsSingle(), Vector256.Create(x).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 First(int count) => new(FirstEight(count), FirstEight(count - 8));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 operator +(Lanes256 a, Lanes256 b) => new(a.Lower + b.Lower, a.Upper + b.Upper);
@@ -134,6 +137,19 @@ internal readonly unsafe struct Lanes256(Vector256<float> lower, Vector256<float
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 SwapPairs(Lanes256 x)
+        => new(Avx.Permute(x.Lower, 0b10_11_00_01), Avx.Permute(x.Upper, 0b10_11_00_01));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Lanes256 Lower, Lanes256 Upper) Duplicate(Lanes256 x)
+    {
+        Vector256<float> low0 = Avx.UnpackLow(x.Lower, x.Lower), low1 = Avx.UnpackHigh(x.Lower, x.Lower),
+            high0 = Avx.UnpackLow(x.Upper, x.Upper), high1 = Avx.UnpackHigh(x.Upper, x.Upper);
+        return (new(Avx.Permute2x128(low0, low1, 0x20), Avx.Permute2x128(low0, low1, 0x31)),
+            new(Avx.Permute2x128(high0, high1, 0x20), Avx.Permute2x128(high0, high1, 0x31)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Fold(Lanes256 x)
     {
         var eight = x.Lower + x.Upper;
@@ -171,7 +187,7 @@ internal readonly unsafe struct Lanes256(Vector256<float> lower, Vector256<float
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> First(int count)
+    private static Vector256<float> FirstEight(int count)
         => Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(count)).AsSingle();
 }
 

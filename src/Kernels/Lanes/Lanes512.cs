@@ -16,19 +16,23 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 LoadFirst(float* p, int count)
-        => new(Avx512F.MaskLoad(p, First(count), Vector512<float>.Zero));
+        => new(Avx512F.MaskLoad(p, First(count).Value, Vector512<float>.Zero));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Lanes512 x, float* p) => Vector512.Store(x.Value, p);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreFirst(Lanes512 x, float* p, int count) => Avx512F.MaskStore(p, First(count), x.Value);
+    public static void StoreFirst(Lanes512 x, float* p, int count) => Avx512F.MaskStore(p, First(count).Value, x.Value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Broadcast(float x) => new(Vector512.Create(x));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Bits(int x) => new(Vector512.Create(x).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 First(int count)
+        => new(Vector512.LessThan(Vector512<int>.Indices, Vector512.Create(count)).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 operator +(Lanes512 a, Lanes512 b) => new(a.Value + b.Value);
@@ -122,6 +126,16 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 SwapPairs(Lanes512 x) => new(Avx512F.Permute4x32(x.Value, 0b10_11_00_01));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Lanes512 Lower, Lanes512 Upper) Duplicate(Lanes512 x)
+    {
+        var lower = Vector512.Create(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+        return (new(Avx512F.PermuteVar16x32(x.Value, lower)), new(Avx512F.PermuteVar16x32(x.Value, lower + Vector512.Create(8))));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Fold(Lanes512 x) => Lanes128.FoldFour(Quarter(x.Value.GetLower() + x.Value.GetUpper()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -136,10 +150,6 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> Quarter(Vector256<float> half) => half.GetLower() + half.GetUpper();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> First(int count)
-        => Vector512.LessThan(Vector512<int>.Indices, Vector512.Create(count)).AsSingle();
 }
 
 /// <summary>Sixteen lanes of fp64 in two registers of 512 bits.</summary>

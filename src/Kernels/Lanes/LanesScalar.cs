@@ -36,6 +36,14 @@ internal unsafe struct LanesScalar : ILanes<LanesScalar>
 
     public static LanesScalar Bits(int x) => Broadcast(Single((uint)x));
 
+    public static LanesScalar First(int count)
+    {
+        LanesScalar mask = default;
+        for (var i = 0; i < 16; i++)
+            mask[i] = Mask(i < count);
+        return mask;
+    }
+
     public static LanesScalar operator +(LanesScalar a, LanesScalar b)
     {
         for (var i = 0; i < 16; i++)
@@ -208,6 +216,21 @@ internal unsafe struct LanesScalar : ILanes<LanesScalar>
             (b[group + 3], d[group + 1]) = (d[group + 1], b[group + 3]);
             (c[group + 3], d[group + 2]) = (d[group + 2], c[group + 3]);
         }
+    }
+
+    public static LanesScalar SwapPairs(LanesScalar x)
+    {
+        for (var i = 0; i < 16; i += 2)
+            (x[i], x[i + 1]) = (x[i + 1], x[i]);
+        return x;
+    }
+
+    public static (LanesScalar Lower, LanesScalar Upper) Duplicate(LanesScalar x)
+    {
+        LanesScalar lower = default, upper = default;
+        for (var i = 0; i < 16; i++)
+            (lower[i], upper[i]) = (x[i / 2], x[8 + i / 2]);
+        return (lower, upper);
     }
 
     public static float Fold(LanesScalar x)
