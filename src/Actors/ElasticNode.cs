@@ -13,7 +13,6 @@ using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
-using Elastic.Model.Native;
 using Elastic.Model.Training;
 using Elastic.Storage;
 using Elastic.Transfer;
@@ -171,7 +170,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var system = ActorSystem.Create("elastic-devices", AkkaSettings.ForDevices(paths));
         var incarnation = Guid.NewGuid().ToString("N");
         var liveness = duty.Alone ? null : new LivenessConnection(id, incarnation, transport);
-        var arithmetic = devices.Count > 0 ? Arithmetic.Of(devices[0], node.ThreadsPerDevice) : "";
+        var arithmetic = devices.Count > 0 ? faults.Arithmetic ?? Arithmetic.Of(devices[0]) : "";
         var agent = system.ActorOf(NodeAgent.Props(new NodeContext
         {
             Facts = new NodeFacts
@@ -185,7 +184,7 @@ public sealed class ElasticNode : IAsyncDisposable
                 Arithmetic = arithmetic,
             },
             Devices = devices,
-            ThreadsPerDevice = node.ThreadsPerDevice,
+            ThreadsPerDevice = DeviceNames.ThreadsPerDevice(node),
             Paths = paths,
             Endpoint = served,
             Blobs = blobs,

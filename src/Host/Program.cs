@@ -10,5 +10,8 @@ if (OpenFiles.Problem() is { } tooFew)
     return ExitCodes.Failed;
 }
 
+#if TORCH
+Elastic.Torch.TorchBackend.Register();
+#endif
 return await ElasticCommandLine.RunAsync(
     args, TerminalWriter.For(Console.Out, Console.IsOutputRedirected), TerminalWriter.For(Console.Error, Console.IsErrorRedirected));

@@ -14,7 +14,7 @@ public sealed class RefusalScenarios : ClusterScenario
     {
         var (seed, _) = await Cluster.StartAsync(workers: 2, Launch.Slow);
         var old = Cluster.Worker("old", launch: Launch.Faulty("version"));
-        var other = Cluster.Worker("other", more: ["--set", "node.threads-per-device=2"]);
+        var other = Cluster.Worker("other", launch: Launch.Faulty("arithmetic"));
         old.Launch(mayEnd: true);
         await Cluster.StartAsync(other);
 
@@ -22,7 +22,7 @@ public sealed class RefusalScenarios : ClusterScenario
         Assert.Contains("Elastic 0.0.9", old.Process.Error, StringComparison.Ordinal);
         Assert.Contains(
             $"install {typeof(RunEvent).Assembly.GetName().Version!.ToString(3)} here", old.Process.Error, StringComparison.Ordinal);
-        await Cluster.UntilAsync("the other was told", () => other.Said.Contains("x 2 threads", StringComparison.Ordinal));
+        await Cluster.UntilAsync("the other was told", () => other.Said.Contains("abacus 1", StringComparison.Ordinal));
 
         var events = await Cluster.SameAsUndisturbedAsync(seed);
         Assert.Empty(other.Begun);

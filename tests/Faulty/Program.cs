@@ -1,5 +1,5 @@
 // elastic worker with a fault that no command line gives; its first word is the fault, the rest is elastic's: "bit-flip" is a machine whose
-// memory flips one bit in every result, "version" is another build of Elastic, "slow" is a machine whose steps take so long that something
+// memory flips one bit in every result, "version" is another build of Elastic, "arithmetic" a device that computes other bits, "slow" is a machine whose steps take so long that something
 // can happen in a round, however fast the machine under test is, "hang" is a device that stops for good after a step, "wall" is a firewall
 // that refuses it the endpoints in the file that ELASTIC_REFUSED names.
 using Elastic.Actors.Nodes;
@@ -12,6 +12,7 @@ var faults = args[0] switch
 {
     "bit-flip" => new NodeFaults(FlipOneBit),
     "version" => new NodeFaults(Version: "0.0.9"),
+    "arithmetic" => new NodeFaults(Arithmetic: "abacus 1"),
     "slow" => new NodeFaults(StepPause: TimeSpan.FromMilliseconds(20)),
     "hang" => new NodeFaults(StepPause: TimeSpan.FromDays(1)),
     "wall" => new NodeFaults(StepPause: TimeSpan.FromMilliseconds(20), Transport: Walled()),

@@ -3,7 +3,6 @@ using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
-using TorchSharp;
 
 namespace Elastic.Model.Tests;
 
@@ -11,7 +10,7 @@ namespace Elastic.Model.Tests;
 public class MemoryTests(ITestOutputHelper output)
 {
     [Fact]
-    public void Three_thousand_steps_leave_neither_tensors_nor_memory_behind() => Delegate(nameof(Child_takes_three_thousand_steps));
+    public void Three_thousand_steps_leave_no_memory_behind() => Delegate(nameof(Child_takes_three_thousand_steps));
 
     [Fact]
     public void The_peak_is_the_sum_of_its_parts_within_a_fifth_and_a_detached_device_keeps_no_vectors() =>
@@ -25,16 +24,15 @@ public class MemoryTests(ITestOutputHelper output)
         var model = Samples.Tiny();
         using var vectors = Samples.Initialized(model);
         using var device = Samples.Device(vectors, model);
-        var (tensors, bytes) = (0L, 0L);
+        var bytes = 0L;
         for (var step = 0; step < 3_000; step++)
         {
             if (step == 1_000)
-                (tensors, bytes) = (torch.Tensor.TotalCount, Resident("VmRSS"));
+                bytes = Resident("VmRSS");
             Step(device, vectors, step, (IReadOnlyList<MicroBatch>)Samples.MicroBatches(model, 3, 2, step));
         }
         var grown = (Resident("VmRSS") - bytes) / 1024;
-        output.WriteLine($"tensors {torch.Tensor.TotalCount - tensors:+0;-0;0}, resident {grown:+0;-0;0} KiB over 2,000 steps");
-        Assert.Equal(tensors, torch.Tensor.TotalCount);
+        output.WriteLine($"resident {grown:+0;-0;0} KiB over 2,000 steps");
         // The C library's heap settles by some megabytes over the first ten thousand steps, then stays (measured to 20,000).
         Assert.InRange(Resident("VmRSS") - bytes, long.MinValue, 16 << 20);
     }
@@ -44,7 +42,7 @@ public class MemoryTests(ITestOutputHelper output)
     {
         if (!ChildProcess.IsChild)
             return;
-        // What libtorch and the runtime need for themselves: measured after a small model has run through all of the code.
+        // What the runtime needs for itself: measured after a small model has run through all of the code.
         using (var vectors = Samples.Initialized(Samples.Tiny()))
         using (var small = Samples.Device(vectors, Samples.Tiny()))
         {

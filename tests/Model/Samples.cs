@@ -3,6 +3,7 @@ using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
+using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Training;
@@ -36,9 +37,9 @@ internal static class Samples
     }
 
     /// <summary>A device on the calling thread, attached.</summary>
-    public static TrainingDevice Device(ReplicaVectors vectors, ModelSettings model, double smoothing = 0)
+    public static TrainingDevice Device(ReplicaVectors vectors, ModelSettings model, double smoothing = 0, int threads = 1)
     {
-        var device = new TrainingDevice(new DeviceId("cpu:0"), Architectures.Open(model), smoothing);
+        var device = new CpuDevice(new DeviceId("cpu:0"), Architectures.Open(model), smoothing, threads);
         device.Attach(vectors);
         return device;
     }
@@ -54,11 +55,12 @@ internal static class Samples
     /// <summary>Whole training steps on so many devices at once, each on its own thread; returns their losses.</summary>
     public static double[] Train(
         IArchitecture architecture, IOptimizer optimizer, ReplicaVectors vectors, int devices, IEnumerable<IReadOnlyList<MicroBatch>> steps,
-        double labelSmoothing = 0, double clip = 1, Func<int, double>? rate = null, ulong dropoutSeed = 1)
+        double labelSmoothing = 0, double clip = 1, Func<int, double>? rate = null, ulong dropoutSeed = 1,
+        int threadsOfDevice = 1)
     {
         var threads = Enumerable.Range(0, devices).Select(d => new DeviceThread(() =>
         {
-            var device = new TrainingDevice(new DeviceId($"cpu:{d}"), architecture, labelSmoothing);
+            var device = new CpuDevice(new DeviceId($"cpu:{d}"), architecture, labelSmoothing, threadsOfDevice);
             device.Attach(vectors);
             return device;
         })).ToList();
@@ -72,6 +74,22 @@ internal static class Samples
         {
             threads.ForEach(t => t.Dispose());
         }
+    }
+
+    /// <summary>All elements of a vector.</summary>
+    public static float[] Values(DeviceVector vector)
+    {
+        var values = new float[vector.Length];
+        vector.CopyTo(0, values);
+        return values;
+    }
+
+    /// <summary>The whole gradient of a device that has accumulated one full subtree, embeddings included.</summary>
+    public static float[] GradientOf(TrainingDevice device)
+    {
+        var (roots, layout) = (device.Roots, new FlatLayout(device.Architecture.Parameters));
+        device.FoldSlice(roots, roots.Sum(r => r.Node.Count), Slice.Split(layout, 1)[0]);
+        return Values(roots[0].Gradient);
     }
 
     /// <summary>Of the parameters and AdamW's moments.</summary>

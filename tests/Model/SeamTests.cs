@@ -1,6 +1,7 @@
 using Elastic.Foundation;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
+using Elastic.Model.Cpu;
 using Elastic.Model.Evaluation;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
@@ -44,7 +45,7 @@ public class SeamTests
     {
         using var vectors = Toy();
         var layout = vectors.Layout;
-        Assert.Equal([ToyArchitecture.Weight, ToyArchitecture.Bias, ToyArchitecture.Table], layout.Segments.Select(s => s.Name));
+        Assert.Equal([ToyArchitecture.Head, ToyArchitecture.Weight, ToyArchitecture.Bias, ToyArchitecture.Table], layout.Segments.Select(s => s.Name));
         Assert.Equal([(true, true), (false, true), (false, false)], layout.Groups.Select(g => (g.Decays, g.IsTrained)));
         Assert.Equal(3 * FlatLayout.Tile, layout.Length);
         Assert.All(Values(vectors, ToyArchitecture.Bias), v => Assert.Equal(0.25f, v));
@@ -71,13 +72,14 @@ public class SeamTests
         using var vectors = Toy();
         using var before = Toy();
         var batches = Steps(1).Single();
-        using (var device = new Training.TrainingDevice(new Messages.DeviceId("cpu:0"), new ToyArchitecture()))
+        using (var device = new CpuDevice(new Messages.DeviceId("cpu:0"), new ToyArchitecture()))
         {
             device.Attach(before);
             device.Accumulate(batches, default);
-            // Four micro-batches are one full subtree, so the root is the whole gradient.
-            using var step = device.Roots.Single().Gradient * 0.5f;
-            before.Parameters.sub_(step);
+            var gradient = Samples.GradientOf(device);
+            var parameters = before.Floats(VectorSet.Parameters, 0, gradient.Length);
+            for (var i = 0; i < gradient.Length; i++)
+                parameters[i] -= gradient[i] * 0.5f;
         }
         Samples.Train(new ToyArchitecture(), new PlainGradientDescent(), vectors, 2, [batches], clip: 0, rate: _ => 0.5);
         Assert.True(vectors.Bytes(VectorSet.Parameters, 0, (int)vectors.Layout.Length)
@@ -140,8 +142,8 @@ public class SeamTests
         var random = new Random(1);
         for (var step = 0; step < count; step++)
         {
-            var samples = Enumerable.Range(0, 8).Select(_ => random.Next(ToyArchitecture.Tokens))
-                .Select(token => new Sample(new[] { token, 2 * token % ToyArchitecture.Tokens })).ToList();
+            var samples = Enumerable.Range(0, 8).Select(_ => random.Next(ToyArchitecture.Words))
+                .Select(token => new Sample(new[] { token, 2 * token % ToyArchitecture.Words })).ToList();
             yield return new CausalBatching().MicroBatches(samples, 2);
         }
     }

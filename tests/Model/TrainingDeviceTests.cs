@@ -1,6 +1,6 @@
 using Elastic.Messages;
+using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
-using Elastic.Model.Training;
 
 namespace Elastic.Model.Tests;
 
@@ -38,5 +38,5 @@ public class TrainingDeviceTests
         Assert.Same(buffer, device.Roots.Single().Gradient);
     }
 
-    private static TrainingDevice Device() => new(new DeviceId("cpu:0"), Architectures.Open(Samples.Tiny()));
+    private static CpuDevice Device() => new(new DeviceId("cpu:0"), Architectures.Open(Samples.Tiny()));
 }

@@ -1,8 +1,6 @@
-using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 using Elastic.Model.Training;
-using TorchSharp;
 
 namespace Elastic.Model.Tests;
 
@@ -43,21 +41,6 @@ public class TrainingMemoryTests
         var wide = Of(Samples.Tiny() with { Width = 1 << 16, Layers = 20 }, sequences: 1, micro: 1);
         Assert.Contains("lower model.width (65536) or model.layers (20)",
             TrainingMemory.OfReplica(wide, 1).Problem(wide, 1e12), StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void Dropout_costs_masks_and_the_weights_of_the_attention()
-    {
-        var (without, with) = (Of(Samples.Tiny(), 2, 2), Of(Samples.Tiny(dropout: 0.1), 2, 2));
-        Assert.InRange(TrainingMemory.OfReplica(with, 1).ActivationBytes, 1.05 * TrainingMemory.OfReplica(without, 1).ActivationBytes, 1e9);
-    }
-
-    [Fact]
-    public void An_allocation_that_libtorch_cannot_make_is_recognised_by_its_message()
-    {
-        var failed = Assert.ThrowsAny<Exception>(() => torch.empty(1L << 50));
-        Assert.NotNull(OutOfMemory.Describe(failed));
-        Assert.NotNull(OutOfMemory.Describe(Assert.ThrowsAny<Exception>(() => torch.empty(1L << 62))));
     }
 
     internal static TrainingSettings Of(ModelSettings model, int sequences, int micro) => TrainingSettings.Defaults with

@@ -21,13 +21,14 @@ internal static class Rooms
         ["Foundation"] = [.. Akka, .. Torch, .. Databases, .. Networks],
         ["Messages"] = [.. Akka, .. Torch, .. Databases, .. Networks],
         ["Kernels"] = [.. Akka, .. Torch, .. Databases, .. Networks],
-        ["Model"] = [.. Akka, .. Databases, .. Networks],
+        ["Model"] = [.. Akka, .. Torch, .. Databases, .. Networks],
         ["Torch"] = [.. Akka, .. Databases, .. Networks],
         ["Corpus"] = [.. Akka, .. Torch, .. Databases],
         ["Coordination"] = [.. Akka, .. Torch, .. Databases, .. Networks],
-        ["Storage"] = Akka,
-        ["Transfer"] = Akka,
-        ["Simulation"] = Akka,
+        ["Storage"] = [.. Akka, .. Torch],
+        ["Transfer"] = [.. Akka, .. Torch],
+        ["Simulation"] = [.. Akka, .. Torch],
+        ["Actors"] = Torch,
         ["Pbm"] = [.. Akka, .. Torch, .. Databases],
     };
 

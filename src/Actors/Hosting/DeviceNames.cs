@@ -1,8 +1,8 @@
 using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Messages;
-using Elastic.Model.Native;
-using TorchSharp;
+using Elastic.Messages.Settings;
+using Elastic.Model.Training;
 
 namespace Elastic.Actors.Hosting;
 
@@ -10,35 +10,43 @@ namespace Elastic.Actors.Hosting;
 public static class DeviceNames
 {
     /// <summary>
-    /// "auto" (all GPUs, else one CPU slot a core), "cpu:N" (N slots), "cuda:all", "cuda:0,2"; "none" for a process that only stores.
+    /// "auto" (all GPUs, else one CPU device), "cpu:N" (N devices), "cuda:all", "cuda:0,2"; "none" for a process that only stores.
     /// </summary>
     /// <exception cref="ElasticException">The text has another form, or names a GPU that does not exist.</exception>
     public static IReadOnlyList<DeviceId> Parse(string devices)
     {
         if (devices == "none")
             return [];
-        NativeTorch.Load();
-        var gpus = torch.cuda_is_available() ? torch.cuda.device_count() : 0;
+        var gpus = DeviceBackends.Find("cuda")?.Count ?? 0;
         switch (devices.Split(':'))
         {
             case ["auto"]:
-                return gpus > 0 ? Named("cuda", Enumerable.Range(0, gpus)) : Named("cpu", Enumerable.Range(0, Environment.ProcessorCount));
-            case ["cpu", var count]
-                when int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var slots) && slots is > 0 and <= 1024:
-                return Named("cpu", Enumerable.Range(0, slots));
-            case ["cuda", "all"] when gpus > 0:
-                return Named("cuda", Enumerable.Range(0, gpus));
-            case ["cuda", "all"]:
-                throw new ElasticException("node.devices = cuda:all, but libtorch sees no GPU here: see \"elastic doctor\", or use cpu:N");
+                return Named(gpus > 0 ? "cuda" : "cpu", Enumerable.Range(0, Math.Max(1, gpus)));
+            case [var kind, "all"] when DeviceBackends.Find(kind) is { Count: > 0 and < int.MaxValue } backend:
+                return Named(kind, Enumerable.Range(0, backend.Count));
+            case [var kind, "all"] when kind != "cpu":
+                throw new ElasticException(
+                    $"node.devices = {devices}, but this program sees no device of this kind here: see \"elastic doctor\", or use cpu:N");
             case ["cuda", var list] when Indices(list) is { } indices:
                 return indices.FirstOrDefault(i => i >= gpus, -1) is var missing && missing >= 0
                     ? throw new ElasticException(
-                        $"node.devices names cuda:{missing}, but libtorch sees {gpus} GPUs here: see \"elastic doctor\"")
+                        $"node.devices names cuda:{missing}, but this program sees {gpus} GPUs here: see \"elastic doctor\"")
                     : Named("cuda", indices);
+            case [var kind, var count]
+                when DeviceBackends.Find(kind) is not null
+                     && int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var slots) && slots is > 0 and <= 1024:
+                return Named(kind, Enumerable.Range(0, slots));
             default:
                 throw new ElasticException(
                     $"node.devices = \"{devices}\": use \"auto\", \"cpu:N\", \"cuda:all\", \"cuda:0,1\" or \"none\"");
         }
+    }
+
+    /// <summary>Threads of each CPU device: as set; else all cores where there is one device for the machine, and one where there are several.</summary>
+    public static int ThreadsPerDevice(NodeSettings node)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        return node.ThreadsPerDevice > 0 ? node.ThreadsPerDevice : node.Devices == "auto" ? Environment.ProcessorCount : 1;
     }
 
     private static DeviceId[] Named(string kind, IEnumerable<int> indices) => [.. indices.Select(i => new DeviceId($"{kind}:{i}"))];

@@ -6,10 +6,12 @@ namespace Elastic.Actors.Nodes;
 /// <summary>Faults of the machine that a test simulates: nothing outside a node can make it return wrong results.</summary>
 /// <param name="Contribution">Called with a replica's vectors before the node stores its contribution.</param>
 /// <param name="Version">Version of Elastic that the node reports in place of its own.</param>
+/// <param name="Arithmetic">Arithmetic that the node reports in place of its own.</param>
 /// <param name="StepPause">Time that is added to every inner step, after it was reported.</param>
 /// <param name="Transport">Connections that break, in place of the process's own.</param>
 internal sealed record NodeFaults(
-    Action<ReplicaVectors>? Contribution = null, string? Version = null, TimeSpan StepPause = default, Transport? Transport = null)
+    Action<ReplicaVectors>? Contribution = null, string? Version = null, string? Arithmetic = null, TimeSpan StepPause = default,
+    Transport? Transport = null)
 {
     public static readonly NodeFaults None = new();
 }

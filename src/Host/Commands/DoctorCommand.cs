@@ -25,13 +25,13 @@ internal static class DoctorCommand
         };
         var certs = CommonOptions.Certs();
         var command = new TeachingCommand("doctor",
-            "Says what this machine can do: libtorch, devices, memory, disk, default corpus, open files, ports, certificates, database. "
+            "Says what this machine can do: arithmetic, devices, memory, disk, default corpus, open files, ports, certificates, database. "
             + "Every problem comes with its remedy, and exit code 1.",
             """
             elastic doctor
             elastic doctor --host 10.0.0.5 \
                            --database "postgres://elastic@10.0.0.9/elastic?password-file=secret"   before a seed is started
-            ELASTIC_LIBTORCH=/opt/torch/lib elastic doctor         with the libtorch of an installed PyTorch
+            ELASTIC_LIBTORCH=/opt/torch/lib elastic doctor         with the libtorch of an installed PyTorch, in builds with -p:Torch=true
             """)
         { dataDir, host, certs, database };
         command.SetAction((parsed, _) => Task.FromResult(
@@ -61,7 +61,7 @@ internal static class DoctorCommand
     private static IEnumerable<Finding> Findings(
         DataDirectory data, string host, CertificateFiles certificates, string? database) =>
     [
-        MachineFindings.System(), .. MachineFindings.Native(), MachineFindings.Memory(), .. DiskFindings.Of(data),
+        MachineFindings.System(), .. MachineFindings.Devices(), MachineFindings.Memory(), .. DiskFindings.Of(data),
         MachineFindings.DefaultText(), NodeFindings.Files(OpenFiles.Limit()), NodeFindings.Ports(host),
         .. CertificateFindings.Of(certificates, TimeProvider.System),
         .. database is null ? Array.Empty<Finding>() : [NodeFindings.Database(database)],

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Elastic.Host.Configuration;
 using Elastic.Model.Generation;
-using Elastic.Model.Native;
 
 namespace Elastic.Host.Commands;
 
@@ -47,7 +46,6 @@ internal static class GenerateCommand
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
             var id = CommonOptions.RunOf(parsed.GetValue(run)!);
             data.ExistingRun(id);
-            NativeTorch.Load();
             output.Write(request.Prompt);
             SampleText.Stream(data, id, request, text =>
             {

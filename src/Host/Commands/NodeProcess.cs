@@ -4,7 +4,6 @@ using Elastic.Actors.Nodes;
 using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
 using Elastic.Host.Pbm;
-using Elastic.Model.Native;
 using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
@@ -27,8 +26,8 @@ internal sealed class NodeProcess
     /// <summary>Runs until it is asked to leave; returns the exit code.</summary>
     public static async Task<int> RunAsync(NodeRequest request, TextWriter output, NodeFaults faults)
     {
-        if (request.Node.Devices != "none")
-            NativeTorch.Load();
+        // Before the data directory is created: a library that does not load should leave no trace.
+        DeviceNames.Parse(request.Node.Devices);
         var data = new DataDirectory(request.Node.DataDir);
         using var held = data.Take();
         var process = new NodeProcess(request, output, new RunLog(Path.Combine(data.Root, "node.log")), faults);

@@ -1,8 +1,8 @@
 using Elastic.Corpus;
 using Elastic.Messages;
+using Elastic.Model.Cpu;
 using Elastic.Model.Generation;
 using Elastic.Model.Networks;
-using Elastic.Model.Training;
 using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
@@ -36,7 +36,8 @@ internal static class SampleText
         foreach (var passed in checkpoint.Passed)
             notice($"passed over {passed}");
         var tokenizer = Tokenizer.Open(checkpoint.Manifest.Tokenizer);
-        using var device = new TrainingDevice(new DeviceId("cpu:0"), Architectures.Open(checkpoint.Settings.Model));
+        using var device = new CpuDevice(
+            new DeviceId("cpu:0"), Architectures.Open(checkpoint.Settings.Model), threads: Environment.ProcessorCount);
         device.Attach(checkpoint.Vectors);
 
         List<int> prompt = [];

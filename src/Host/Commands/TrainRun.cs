@@ -6,7 +6,6 @@ using Elastic.Host.Display;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
-using Elastic.Model.Native;
 using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
@@ -37,7 +36,7 @@ internal sealed class TrainRun
     private async Task<int> RunAsync()
     {
         // Before the data directory is created: a library that does not load should leave no trace.
-        NativeTorch.Load();
+        DeviceNames.Parse(_request.Settings.Node.Devices);
         using var held = _data.Take();
         using var interruption = Interruption.Listen(TellOfStop);
         await using (_display = RunDisplays.Choose(_request.Json, _request.Plain, _output, _error))

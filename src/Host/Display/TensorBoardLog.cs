@@ -1,7 +1,4 @@
 using Elastic.Messages.Runs;
-using Elastic.Model.Native;
-using TorchSharp;
-using TorchSharp.Modules;
 
 namespace Elastic.Host.Display;
 
@@ -11,7 +8,7 @@ namespace Elastic.Host.Display;
 /// </summary>
 internal sealed class TensorBoardLog
 {
-    private SummaryWriter? _writer;
+    private TensorBoardFile? _file;
     private readonly Action<string> _notice;
     private long _step = -1;
     private RunView? _shown;
@@ -20,19 +17,17 @@ internal sealed class TensorBoardLog
     public TensorBoardLog(string folder, Action<string> notice)
     {
         _notice = notice;
-        NativeTorch.Load();                 // the library computes its checksums natively
         Guard(() =>
         {
             Directory.CreateDirectory(folder);
-            _writer = torch.utils.tensorboard.SummaryWriter(folder);
+            _file = new TensorBoardFile(folder);
         });
     }
 
     /// <summary>Writes what is new in <paramref name="view"/>.</summary>
     public void Write(RunView view) => Guard(() =>
     {
-        // The library counts steps in 32 bits.
-        var step = (int)Math.Min(view.Steps, int.MaxValue);
+        var step = view.Steps;
         // Without a learning rate this process has taken no step yet, and the loss is the journal's: the mean of an earlier round.
         if (view.Steps != _step && view is { TrainLoss: { } loss, LearningRate: { } rate })
         {
@@ -54,7 +49,7 @@ internal sealed class TensorBoardLog
         _shown = view;
     });
 
-    private void Scalar(string name, double value, int step) => _writer?.add_scalar(name, (float)value, step);
+    private void Scalar(string name, double value, long step) => _file?.Scalar(name, (float)value, step);
 
     private void Guard(Action write)
     {

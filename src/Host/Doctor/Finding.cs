@@ -1,7 +1,7 @@
 namespace Elastic.Host.Doctor;
 
 /// <summary>One thing that <c>elastic doctor</c> looked at.</summary>
-/// <param name="Subject">"libtorch", "disk", …</param>
+/// <param name="Subject">"memory", "disk", …</param>
 /// <param name="Text">The finding.</param>
 /// <param name="Remedy">How to mend it; null where nothing is wrong.</param>
 internal sealed record Finding(string Subject, string Text, string? Remedy = null)

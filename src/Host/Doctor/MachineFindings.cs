@@ -2,46 +2,44 @@ using System.Runtime.InteropServices;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Host.Display;
-using Elastic.Model.Native;
+using Elastic.Kernels;
+using Elastic.Model.Training;
 
 namespace Elastic.Host.Doctor;
 
-/// <summary>The means of this machine: system, libtorch, devices, memory, text to train on.</summary>
+/// <summary>The means of this machine: system, arithmetic, devices, memory, text to train on.</summary>
 internal static class MachineFindings
 {
-    // The tiny preset needs a few hundred megabytes, libtorch itself most of them.
+    // The tiny preset needs a few hundred megabytes.
     private const double LeastMemory = 1L << 30;
 
     public static Finding System() => new(
         "system",
         $"{RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}, {RuntimeInformation.FrameworkDescription}");
 
-    /// <summary>The loaded libtorch, its origin, and the devices that it offers.</summary>
-    public static IEnumerable<Finding> Native()
+    /// <summary>What computes here, and how.</summary>
+    public static IEnumerable<Finding> Devices()
     {
-        NativeTorchDescription torch;
-        Finding? problem = null;
+        var set = InstructionSet.Describe();
+        yield return new Finding("arithmetic", $"{Arithmetic.OfCpus}, by {set.Name}", set.IsSlow
+            ? "this processor has no fused multiply-add: results are the same, and come some fifty times slower; train on another machine"
+            : null);
+        foreach (var backend in DeviceBackends.All.Where(b => b.Kind != "cpu"))
+            yield return Of(backend);
+        yield return new Finding("devices", $"{Environment.ProcessorCount} {(Environment.ProcessorCount == 1 ? "core" : "cores")}");
+    }
+
+    private static Finding Of(IDeviceBackend backend)
+    {
         try
         {
-            torch = NativeTorch.Describe();
+            return new Finding(backend.Kind, backend.Describe());
         }
-        catch (Exception e) when (e is ElasticException or DllNotFoundException or BadImageFormatException or TypeInitializationException)
+        catch (ElasticException e)
         {
-            torch = null!;
-            problem = new Finding("libtorch", e.Message.Split('\n')[0],
+            return new Finding(backend.Kind, e.Message.Split('\n')[0],
                 "build again (dotnet build), install libstdc++6 where it is missing, or name another libtorch with ELASTIC_LIBTORCH=DIR");
         }
-
-        if (problem is not null)
-        {
-            yield return problem;
-            yield break;
-        }
-
-        yield return new Finding("libtorch", $"{torch.Version} from {torch.Folder} ({torch.Origin}), kernels for {torch.CpuCapability}");
-        yield return new Finding("devices", torch.CudaDevices > 0
-            ? $"{torch.CudaDevices} CUDA {(torch.CudaDevices == 1 ? "device" : "devices")}, {torch.Cores} cores"
-            : $"no CUDA, {torch.Cores} {(torch.Cores == 1 ? "core" : "cores")}: up to {torch.Cores} CPU devices of one thread each");
     }
 
     public static Finding Memory()

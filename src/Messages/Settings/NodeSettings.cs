@@ -1,26 +1,25 @@
 namespace Elastic.Messages.Settings;
 
 /// <summary>
-/// Block <c>node</c>: where a run is computed. Not part of a run's settings: how many devices there are, and where, does not change the
-/// weights. What kind they are and <see cref="ThreadsPerDevice"/> do; a run notes both as its arithmetic, and does not go on with another.
+/// Block <c>node</c>: where a run is computed. Not part of a run's settings: how many devices there are, with how many threads, and
+/// where, does not change the weights. What kind they are does; a run notes it as its arithmetic, and does not go on with another.
 /// </summary>
 public sealed record NodeSettings : SettingsGroup
 {
     public static NodeSettings Defaults { get; } = SettingsRecord.DefaultsOf<NodeSettings>();
 
     [Setting("node.devices", "auto", """
-        auto: all GPUs, else as many CPU slots as there are cores and micro-batches. cpu:N for N slots, cuda:all, cuda:0,1. On seeds and
-        workers also none: it stores and does not compute.
+        auto: all GPUs, else one CPU device with all cores. cpu:N for N CPU devices, each of which can train a replica of its own;
+        cuda:all, cuda:0,1. On seeds and workers also none: it stores and does not compute.
         """, PartOfAnswer = false)]
-    [Matches("auto|none|cpu:(?:[1-9][0-9]{0,2}|10[01][0-9]|102[0-4])|cuda:(?:all|[0-9]{1,4}(?:,[0-9]{1,4})*)",
+    [Matches("auto|none|(?:cpu|torch):(?:[1-9][0-9]{0,2}|10[01][0-9]|102[0-4])|cuda:(?:all|[0-9]{1,4}(?:,[0-9]{1,4})*)",
         "auto, cpu:N (1 to 1024 slots), cuda:all, cuda:0,1 or none")]
     public required string Devices { get; init; }
 
-    [Setting("node.threads-per-device", 1, """
-        Arithmetic threads of one CPU device. Leave it at 1: another number gives other bits, and two devices of one thread are as fast as
-        one device of two.
-        """)]
-    [Between(1, 1024)]
+    [Setting("node.threads-per-device", 0, """
+        Threads of one CPU device; 0 for all cores where node.devices is auto, else one. The weights do not depend on it.
+        """, PartOfAnswer = false)]
+    [Between(0, 1024, Zero = "all cores, or one thread each")]
     public required int ThreadsPerDevice { get; init; }
 
     [Setting("node.data-dir", "elastic-data", """

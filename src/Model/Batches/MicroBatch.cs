@@ -26,9 +26,13 @@ public sealed record MicroBatch(int Index, int Rows, int[] Inputs, int[] Targets
     /// <summary>T.</summary>
     public int Columns => Inputs.Length / Rows;
 
-    /// <summary>
-    /// The step's denominator in units of this micro-batch's targets. Means over a micro-batch are added up and divided by it, not sums by
-    /// <see cref="StepTargets"/>: the value is the same, and so is the order of roundings of all earlier versions.
-    /// </summary>
+    /// <summary>The step's denominator in units of this micro-batch's targets.</summary>
     public double StepShares => (double)StepTargets / Targets.Length;
+
+    /// <summary>True where both go through one network of one shape, and belong to one step.</summary>
+    public bool HasShapeOf(MicroBatch other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return Rows == other.Rows && Inputs.Length == other.Inputs.Length && StepTargets == other.StepTargets;
+    }
 }

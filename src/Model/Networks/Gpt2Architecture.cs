@@ -1,7 +1,8 @@
 using Elastic.Messages.Settings;
 using Elastic.Model.Batches;
+using Elastic.Model.Operators;
+using Elastic.Model.Tapes;
 using Elastic.Model.Vectors;
-using TorchSharp;
 
 namespace Elastic.Model.Networks;
 
@@ -19,13 +20,13 @@ internal sealed class Gpt2Architecture(ModelSettings settings) : IArchitecture
     /// <summary>(context, C).</summary>
     public const string PositionEmbedding = "transformer.wpe.weight";
 
-    /// <summary>Prefix of the last LayerNorm.</summary>
-    public const string FinalNorm = "transformer.ln_f.";
+    /// <summary>The last LayerNorm.</summary>
+    public const string FinalNorm = "transformer.ln_f";
 
     /// <summary>The head's weight, tied to the token embedding (Press and Wolf 2017).</summary>
     public const string Head = "lm_head.weight";
 
-    private const double Deviation = 0.02, PositionDeviation = 0.01;
+    private const double Deviation = 0.02, PositionDeviation = 0.01, NormEpsilon = 1e-5;
 
     /// <inheritdoc/>
     public string Signature => settings.Signature;
@@ -37,21 +38,40 @@ internal sealed class Gpt2Architecture(ModelSettings settings) : IArchitecture
     public IBatching Batching { get; } = new CausalBatching();
 
     /// <inheritdoc/>
-    /// <remarks>
-    /// What each block saves for its backward pass (16 C a row: input, two norms, q, k, v, mix, middle, 4 C before and 4 C after the GELU),
-    /// the widest moment of a backward pass (10 C), and the logits of one piece of rows. With dropout the masks (2 C a row and block), and
-    /// the attention's weights and their mask, which the fused kernel does not hold.
-    /// </remarks>
-    public double ActivationBytes(int sequences)
-    {
-        var (rows, C, L) = ((double)sequences * settings.Context, settings.Width, settings.Layers);
-        var logits = Math.Min(rows, LossHead.RowsAtOnce) * settings.PaddedVocabulary;
-        var dropped = settings.Dropout == 0 ? 0 : rows * C * (2 * L + 1) + rows * settings.Heads * settings.Context * (2.0 * L + 3);
-        return sizeof(float) * (rows * C * (16 * L + 10) + logits + dropped);
-    }
+    public int Context => settings.Context;
 
     /// <inheritdoc/>
-    public INetwork OpenNetwork(double labelSmoothing, torch.Device device) => new Gpt2(settings, labelSmoothing, device);
+    public int Vocabulary => settings.Vocabulary;
+
+    // Parts of the axes that devices may share: heads and the feed-forward network's channels. Eight GPUs are a usual machine; more parts
+    // than that cost time in every product.
+    private static int Parts(ModelSettings settings) => (int)Math.Min(8, settings.Heads & -settings.Heads);
+
+    /// <inheritdoc/>
+    /// <remarks>N rows, C channels, H heads, V tokens.</remarks>
+    public void Record(Tape tape)
+    {
+        ArgumentNullException.ThrowIfNull(tape);
+        var x = tape.Embed(TokenEmbedding, PositionEmbedding, Drop(tape, settings.Layers, DropoutSite.Embedding));        // (N, C)
+        for (var layer = 0; layer < settings.Layers; layer++)
+        {
+            var at = Layer(layer);
+            var norm = tape.LayerNorm(x, at + "ln_1", NormEpsilon);
+            var qkv = tape.Linear(norm, at + "attn.c_attn");                                                              // (N, 3 C)
+            var mixed = tape.CausalAttention(qkv, settings.Heads, Drop(tape, layer, DropoutSite.AttentionWeights));       // (N, C)
+            var projected = tape.Linear(mixed, at + "attn.c_proj");
+            x = tape.Residual(x, projected, Drop(tape, layer, DropoutSite.AttentionOutput));
+            norm = tape.LayerNorm(x, at + "ln_2", NormEpsilon);
+            var up = tape.Linear(norm, at + "mlp.c_fc");                                                                  // (N, 4 C)
+            var down = tape.Linear(tape.Gelu(up), at + "mlp.c_proj");                                                     // (N, C)
+            x = tape.Residual(x, down, Drop(tape, layer, DropoutSite.MlpOutput));
+        }
+        x = tape.LayerNorm(x, FinalNorm, NormEpsilon);
+        tape.CrossEntropy(x, Head);                                                                                       // (N, V)
+    }
+
+    private Dropout? Drop(Tape tape, int layer, DropoutSite site)
+        => tape.Purpose == TapePurpose.Training && settings.Dropout > 0 ? new Dropout(settings.Dropout, layer, site) : null;
 
     /// <summary>Prefix of layer <paramref name="index"/>.</summary>
     public static string Layer(int index) => $"transformer.h.{index}.";
@@ -60,7 +80,12 @@ internal sealed class Gpt2Architecture(ModelSettings settings) : IArchitecture
     private static IEnumerable<ParameterSpec> Declare(ModelSettings settings)
     {
         long C = settings.Width;
-        var tokens = Matrix(TokenEmbedding, settings.Vocabulary, C, Deviation) with { PaddedRows = settings.PaddedVocabulary };
+        var tokens = Matrix(TokenEmbedding, settings.Vocabulary, C, Deviation) with
+        {
+            PaddedRows = settings.PaddedVocabulary,
+            Shared = new SharedAxis(0, Parts(settings)),
+        };
+        SharedAxis rows = new(0, Parts(settings)), columns = new(1, Parts(settings)), three = columns with { Sections = 3 };
         var projection = Deviation / Math.Sqrt(2.0 * settings.Layers);
         yield return tokens;
         yield return Matrix(PositionEmbedding, settings.Context, C, PositionDeviation);
@@ -69,19 +94,19 @@ internal sealed class Gpt2Architecture(ModelSettings settings) : IArchitecture
             var at = Layer(layer);
             yield return Gain(at + "ln_1.weight", C);
             yield return Bias(at + "ln_1.bias", C);
-            yield return Matrix(at + "attn.c_attn.weight", C, 3 * C, Deviation);
-            yield return Bias(at + "attn.c_attn.bias", 3 * C);
-            yield return Matrix(at + "attn.c_proj.weight", C, C, projection);
+            yield return Matrix(at + "attn.c_attn.weight", C, 3 * C, Deviation) with { Shared = three };
+            yield return Bias(at + "attn.c_attn.bias", 3 * C) with { Shared = three with { Axis = 0 } };
+            yield return Matrix(at + "attn.c_proj.weight", C, C, projection) with { Shared = rows };
             yield return Bias(at + "attn.c_proj.bias", C);
             yield return Gain(at + "ln_2.weight", C);
             yield return Bias(at + "ln_2.bias", C);
-            yield return Matrix(at + "mlp.c_fc.weight", C, 4 * C, Deviation);
-            yield return Bias(at + "mlp.c_fc.bias", 4 * C);
-            yield return Matrix(at + "mlp.c_proj.weight", 4 * C, C, projection);
+            yield return Matrix(at + "mlp.c_fc.weight", C, 4 * C, Deviation) with { Shared = columns };
+            yield return Bias(at + "mlp.c_fc.bias", 4 * C) with { Shared = rows };
+            yield return Matrix(at + "mlp.c_proj.weight", 4 * C, C, projection) with { Shared = rows };
             yield return Bias(at + "mlp.c_proj.bias", C);
         }
-        yield return Gain(FinalNorm + "weight", C);
-        yield return Bias(FinalNorm + "bias", C);
+        yield return Gain(FinalNorm + ".weight", C);
+        yield return Bias(FinalNorm + ".bias", C);
         yield return tokens.As(Head);
     }
 

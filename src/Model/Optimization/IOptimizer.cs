@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Elastic.Foundation;
+using Elastic.Kernels;
 using Elastic.Model.Vectors;
-using static TorchSharp.torch;
 
 namespace Elastic.Model.Optimization;
 
@@ -24,10 +24,9 @@ public interface IOptimizer
     UpdateGranularity Granularity { get; }
 
     /// <summary>
-    /// Updates the trained parameters of <paramref name="slice"/>, and the optimizer's vectors there, in place; may overwrite the
-    /// gradient's slice.
+    /// Updates the trained parameters of <paramref name="slice"/>, and the optimizer's vectors there, in place, on the CPU.
     /// </summary>
     /// <param name="gradient">The flat gradient, (Length), before clipping.</param>
     /// <exception cref="ElasticException">The gradient is not finite; no vector was changed.</exception>
-    void Update(ReplicaVectors vectors, Tensor gradient, Slice slice, OptimizerStep step);
+    void Update(ReplicaVectors vectors, HostVector gradient, Slice slice, OptimizerStep step, ThreadTeam team);
 }

@@ -1,26 +1,31 @@
 using Elastic.Kernels;
 using Elastic.Model.Vectors;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Elastic.Model.Training;
 
-/// <summary>The summed gradient of a full subtree of micro-batches, held by one device.</summary>
+/// <summary>
+/// The summed gradient of a full subtree of micro-batches, held by one device. Rows of embeddings are summed apart from it, because the
+/// token embedding's other share comes from the head.
+/// </summary>
 /// <param name="Node">The micro-batches of the subtree.</param>
 /// <param name="Gradient">(layout.Length). Valid until the device's next <see cref="TrainingDevice.Accumulate"/>.</param>
-public sealed record SubtreeRoot(TreeNode Node, Tensor Gradient);
+/// <param name="Scattered">What belongs on top of it, once all micro-batches are summed.</param>
+public sealed record SubtreeRoot(TreeNode Node, DeviceVector Gradient, ScatteredRows Scattered);
 
-/// <summary>A flat gradient and its views.</summary>
-internal sealed class GradientBuffer(FlatLayout layout, Tensor flat) : IDisposable
+/// <summary>A flat gradient, and the rows of embeddings that come on top.</summary>
+public sealed class GradientBuffer(DeviceVector flat) : IDisposable
 {
-    public Tensor Flat { get; } = flat;
+    /// <summary>(layout.Length).</summary>
+    public DeviceVector Flat { get; } = flat;
 
-    public ParameterViews Views { get; } = new(layout, flat);
+    /// <inheritdoc cref="SubtreeRoot"/>
+    public ScatteredRows Scattered { get; } = new();
 
+    /// <inheritdoc/>
     public void Dispose()
     {
-        Views.Dispose();
         Flat.Dispose();
+        Scattered.Dispose();
     }
 }
 
@@ -28,13 +33,15 @@ internal sealed class GradientBuffer(FlatLayout layout, Tensor flat) : IDisposab
 /// Adds up gradients of consecutive micro-batches along <see cref="SumTree"/> with logarithmically many buffers, as a binary counter
 /// carries: two neighbours of equal size that begin at a multiple of twice the size become one.
 /// </summary>
-internal sealed class GradientTree(FlatLayout layout, torch.Device device) : IDisposable
+/// <param name="allocate">Makes a vector of zeros on the device.</param>
+/// <param name="add">Adds the second vector to the first, element by element.</param>
+public sealed class GradientTree(Func<DeviceVector> allocate, Action<DeviceVector, DeviceVector> add) : IDisposable
 {
     private readonly List<(TreeNode Node, GradientBuffer Buffer)> _roots = [];
     private readonly Stack<GradientBuffer> _free = new();
 
     /// <summary>The subtrees held now, in order.</summary>
-    public IReadOnlyList<SubtreeRoot> Roots => [.. _roots.Select(r => new SubtreeRoot(r.Node, r.Buffer.Flat))];
+    public IReadOnlyList<SubtreeRoot> Roots => [.. _roots.Select(r => new SubtreeRoot(r.Node, r.Buffer.Flat, r.Buffer.Scattered))];
 
     /// <summary>Forgets all sums; their buffers are used again.</summary>
     public void Clear()
@@ -46,25 +53,43 @@ internal sealed class GradientTree(FlatLayout layout, torch.Device device) : IDi
     }
 
     /// <summary>
-    /// A buffer for one micro-batch's gradient. Its segments hold anything, and the user overwrites all of them; the padding between
-    /// segments stays zero, because no view reaches it.
+    /// A buffer for one subtree's gradient. Its segments hold anything, and the user overwrites all of them; the padding between segments
+    /// stays zero, because nobody writes there.
     /// </summary>
     public GradientBuffer Rent()
-        => _free.TryPop(out var buffer)
-            ? buffer
-            : new GradientBuffer(layout, zeros(layout.Length, float32, device).DetachFromDisposeScope());
+    {
+        if (!_free.TryPop(out var buffer))
+            return new GradientBuffer(allocate());
+        buffer.Scattered.Clear();
+        return buffer;
+    }
 
     /// <summary>Takes back a rented buffer that was not added.</summary>
     public void Return(GradientBuffer buffer) => _free.Push(buffer);
 
-    /// <summary>Adds the finished gradient of the next micro-batch.</summary>
-    public void Add(int microBatch, GradientBuffer buffer)
+    /// <summary>
+    /// The sum of the subtree that <paramref name="node"/> is the right half of, where it is held: the gradient of the node may be added to
+    /// it directly. Null where there is none.
+    /// </summary>
+    public GradientBuffer? LeftOf(TreeNode node)
+        => _roots.Count > 0 && AreSiblings(_roots[^1].Node, node) ? _roots[^1].Buffer : null;
+
+    /// <summary>Tells that the gradient of <paramref name="node"/> was added to its left sibling's.</summary>
+    public void AddedToLeft(TreeNode node)
     {
-        var node = new TreeNode(microBatch, 1);
-        while (_roots.Count > 0 && _roots[^1].Node.Count == node.Count && _roots[^1].Node.First % (2 * node.Count) == 0)
+        var left = _roots[^1];
+        _roots.RemoveAt(_roots.Count - 1);
+        Add(new TreeNode(left.Node.First, left.Node.Count + node.Count), left.Buffer);
+    }
+
+    /// <summary>Adds the finished gradient of the next subtree.</summary>
+    public void Add(TreeNode node, GradientBuffer buffer)
+    {
+        while (_roots.Count > 0 && AreSiblings(_roots[^1].Node, node))
         {
             var left = _roots[^1];
-            left.Buffer.Flat.add_(buffer.Flat);
+            add(left.Buffer.Flat, buffer.Flat);
+            left.Buffer.Scattered.Add(buffer.Scattered);
             _free.Push(buffer);
             (node, buffer) = (new TreeNode(left.Node.First, 2 * node.Count), left.Buffer);
             _roots.RemoveAt(_roots.Count - 1);
@@ -80,4 +105,7 @@ internal sealed class GradientTree(FlatLayout layout, torch.Device device) : IDi
             buffer.Dispose();
         _free.Clear();
     }
+
+    private static bool AreSiblings(TreeNode left, TreeNode right)
+        => left.End == right.First && left.Count == right.Count && left.First % (2 * left.Count) == 0;
 }

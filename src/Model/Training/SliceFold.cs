@@ -1,96 +1,52 @@
-using System.Numerics.Tensors;
-using System.Runtime.Intrinsics;
 using Elastic.Kernels;
-using Elastic.Model.Native;
 using Elastic.Model.Vectors;
-using TorchSharp;
-using static TorchSharp.torch;
-using Tensor = TorchSharp.torch.Tensor;
 
 namespace Elastic.Model.Training;
 
-/// <summary>Folds one slice of all devices' subtree roots in tree order, and sums its squares tile by tile.</summary>
+/// <summary>
+/// Folds one slice of all devices' subtree roots in tree order, adds the rows of embeddings, and sums the squares: tile by tile, while the
+/// tile is in the cache.
+/// </summary>
 internal static unsafe class SliceFold
 {
-    // Elements folded at once: the roots' pieces and the partial sums stay in the second-level cache.
-    private const int Piece = 8192;
-
     /// <summary>
     /// Writes the sum of <paramref name="roots"/> over [0, <paramref name="microBatches"/>) into the same slice of <paramref name="into"/>,
     /// which may be one of the roots: only the slice's owner reads or writes that slice.
     /// </summary>
-    /// <returns>Sum of squares of each tile, in tile order, in double precision.</returns>
-    public static double[] Fold(IReadOnlyList<SubtreeRoot> roots, int microBatches, Slice slice, Tensor into)
+    /// <returns>Sum of squares of each tile, in tile order, in double precision; see <see cref="TileSquares"/>.</returns>
+    public static double[] Fold(
+        IReadOnlyList<SubtreeRoot> roots, int microBatches, Slice slice, FlatLayout layout, HostVector into, ThreadTeam team)
     {
-        if (into.device_type != DeviceType.CPU)
-            return FoldOnDevice(roots, microBatches, slice, into);
         var sums = new double[slice.Tiles];
-        var target = Dispatcher.Floats(into);
-        var sources = roots.Select(r => (r.Node, (nint)Dispatcher.Floats(r.Gradient))).ToList();
-        // Walks the tree once, into a program of "load" and "add" over a stack of pieces; every piece then runs the program.
-        var program = Program(sources, microBatches);
-        var stack = new float[sources.Count + 1][];
-        for (var i = 0; i < stack.Length; i++)
-            stack[i] = new float[Piece];
-        for (var tile = 0; tile < slice.Tiles; tile++)
-        {
-            var first = slice.First + (long)tile * FlatLayout.Tile;
-            for (var at = first; at < first + FlatLayout.Tile; at += Piece)
+        var nodes = roots.Select(r => r.Node).ToArray();
+        var sources = roots.Select(r => (nint)((HostVector)r.Gradient).Data).ToArray();
+        var scattered = roots.Select(r => (r.Node, r.Scattered)).ToList();
+        team.Run(
+            new Tiles(tile =>
             {
-                var result = new Span<float>(target + at, Piece);
-                if (sources.Count > 1)
-                    Run(program, stack, at, result);
-                else if ((float*)sources[0].Item2 != target)
-                    new ReadOnlySpan<float>((float*)sources[0].Item2 + at, Piece).CopyTo(result);
-                sums[tile] += SumOfSquares(target + at, Piece);
-            }
-        }
+                var first = slice.First + (long)tile * FlatLayout.Tile;
+                RootFold.Sum(nodes, sources, microBatches, into.Data, first, FlatLayout.Tile);
+                ScatteredFold.AddTo(into.Data, first, FlatLayout.Tile, scattered, microBatches);
+                sums[tile] = TileSquares.Of(layout, into.Data, first);
+            }),
+            slice.Tiles);
+        GC.KeepAlive(roots);
+        GC.KeepAlive(into);
         return sums;
     }
 
-    // In reverse Polish order: a pointer loads, 0 adds the two topmost.
-    private static nint[] Program(List<(TreeNode Node, nint Source)> sources, int microBatches)
-        => [.. SumTree.Fold<IEnumerable<nint>>(
-            [.. sources.Select(s => (s.Node, (IEnumerable<nint>)[s.Source]))], microBatches, (a, b) => [.. a, .. b, 0])];
-
-    private static void Run(nint[] program, float[][] stack, long at, Span<float> result)
+    /// <summary>left += right</summary>
+    public static void Add(HostVector left, HostVector right, ThreadTeam team)
     {
-        var depth = 0;
-        foreach (var source in program)
-        {
-            if (source != 0)
-            {
-                new ReadOnlySpan<float>((float*)source + at, Piece).CopyTo(stack[depth++]);
-                continue;
-            }
-            depth--;
-            TensorPrimitives.Add(stack[depth - 1], stack[depth], stack[depth - 1]);
-        }
-        stack[0].CopyTo(result);
+        team.Run(
+            new Tiles(tile => Elements.Add(left.Data + (long)tile * FlatLayout.Tile, right.Data + (long)tile * FlatLayout.Tile, FlatLayout.Tile)),
+            (int)(left.Length / FlatLayout.Tile));
+        GC.KeepAlive(left);
+        GC.KeepAlive(right);
     }
 
-    // Eight sums side by side, whatever the width of the registers, so that the order, and so the bits, are the same on any processor.
-    private static double SumOfSquares(float* values, int count)
+    private readonly struct Tiles(Action<int> work) : IParallelWork
     {
-        var sum = Vector512<double>.Zero;
-        for (var i = 0; i < count; i += 8)
-        {
-            var (low, high) = Vector256.Widen(Vector256.Load(values + i));
-            var wide = Vector512.Create(low, high);
-            sum += wide * wide;
-        }
-        return Vector512.Sum(sum);
-    }
-
-    // The same order with tensors; first copies pieces from other GPUs to this one.
-    private static double[] FoldOnDevice(IReadOnlyList<SubtreeRoot> roots, int microBatches, Slice slice, Tensor into)
-    {
-        using var scope = NewDisposeScope();
-        if (slice.Tiles == 0)
-            return [];
-        var parts = roots.Select(r => (r.Node, r.Gradient.narrow(0, slice.First, slice.Count).to(into.device))).ToList();
-        var sum = SumTree.Fold<Tensor>(parts, microBatches, (a, b) => a + b);
-        into.narrow(0, slice.First, slice.Count).copy_(sum);
-        return sum.view(slice.Tiles, FlatLayout.Tile).to(float64).pow(2).sum(1).to(CPU).data<double>().ToArray();
+        public void Run(int piece) => work(piece);
     }
 }

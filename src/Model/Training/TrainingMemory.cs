@@ -1,6 +1,7 @@
 using System.Numerics;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
+using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Vectors;
@@ -27,10 +28,14 @@ public sealed record TrainingMemory(double VectorBytes, double GradientBytes, do
         var architecture = Architectures.Open(settings.Model);
         var vector = (double)new FlatLayout(architecture.Parameters).Length * sizeof(float);
         var microBatches = (settings.Batch.MicroBatches + devices - 1) / devices;
+        var rows = (int)Math.Min((long)settings.Batch.Micro * settings.Model.Context, int.MaxValue);
+        var group = MicroBatchGroups.Size(rows, architecture.Vocabulary, microBatches);
+        // A binary counter of partial sums, and the newest, of groups of micro-batches; the right half of a pair is added to the left one.
+        var sums = BitOperations.Log2((uint)((microBatches + group - 1) / group)) + 1;
         return new TrainingMemory(
             (1 + Optimizers.Open(settings.Optimizer).Vectors.Count) * vector,
-            devices * (BitOperations.Log2((uint)microBatches) + 1) * vector,        // a binary counter of partial sums, and the newest
-            devices * architecture.ActivationBytes(settings.Batch.Micro));
+            devices * sums * vector,
+            devices * CpuNetwork.TrainingBytes(architecture, group * settings.Batch.Micro, settings.Model.Context, Environment.ProcessorCount));
     }
 
     /// <summary>Of a process that trains alone: as many replicas at once as it has devices for, which share them evenly.</summary>

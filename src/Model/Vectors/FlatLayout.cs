@@ -76,6 +76,21 @@ public sealed class FlatLayout
     /// <summary>The segment called <paramref name="name"/>; for a tied parameter, that of the one it is tied to.</summary>
     public Segment this[string name] => _byName[name];
 
+    /// <summary>The index of the first segment that ends after <paramref name="element"/>.</summary>
+    public int FirstSegmentAt(long element)
+    {
+        var (low, high) = (0, Segments.Count);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            (low, high) = Segments[middle].End <= element ? (middle + 1, high) : (low, middle);
+        }
+        return low;
+    }
+
+    /// <summary>True where the parameter has another name as well: other operators read it, too.</summary>
+    public bool IsTied(string name) => _byName.Count(p => p.Value == _byName[name]) > 1;
+
     /// <summary>First element and number of elements of chunk <paramref name="index"/>.</summary>
     public (long First, int Count) Chunk(int index)
     {

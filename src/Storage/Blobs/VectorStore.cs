@@ -18,7 +18,7 @@ public static class VectorStore
         Parallel.For(0, chunks.Length, chunk =>
         {
             var (first, count) = layout.Chunk(chunk);
-            if (vectors.OnCpu)
+            if (vectors.OnHost)
             {
                 chunks[chunk] = blobs.Put(vectors.Bytes(name, first, count));
                 return;
@@ -43,11 +43,11 @@ public static class VectorStore
                 "it is of another model");
         if (vector.Type != ElementType.Float32)
             throw new ElasticException($"the stored vector \"{name}\" is {vector.Type.Word()}, and this version of Elastic reads fp32");
-        var staging = into.OnCpu ? [] : new float[Math.Min(layout.Length, VectorManifest.ChunkElements)];
+        var staging = into.OnHost ? [] : new float[Math.Min(layout.Length, VectorManifest.ChunkElements)];
         for (var chunk = 0; chunk < vector.Chunks.Count; chunk++)
         {
             var (first, count) = layout.Chunk(chunk);
-            if (into.OnCpu)
+            if (into.OnHost)
             {
                 blobs.Read(vector.Chunks[chunk], into.Bytes(name, first, count));
                 continue;

@@ -8,8 +8,7 @@ using static Elastic.Actors.Nodes.Devices.TrainerCommand;
 namespace Elastic.Actors.Nodes.Devices;
 
 /// <summary>
-/// One device. It runs on a thread of its own (dispatcher <c>elastic.device-dispatcher</c>), because its work blocks and
-/// because libtorch keeps thread counts and dispose scopes per thread. It never waits for another device. When the actor ends, the
+/// One device. It runs on a thread of its own (dispatcher <c>elastic.device-dispatcher</c>), because its work blocks. It never waits for another device. When the actor ends, the
 /// finalizer frees its gradients: another device may still read them.
 /// </summary>
 internal sealed class TrainerActor : ReceiveActor
@@ -43,7 +42,7 @@ internal sealed class TrainerActor : ReceiveActor
         _device?.Dispose();
         _device = null;                                               // in case making the next device fails
         _model = (settings.Model, settings.Optimizer);
-        return _device = new TrainingDevice(_id, Architectures.Open(settings.Model), settings.Optimizer.LabelSmoothing, _threads);
+        return _device = DeviceBackends.Of(_id).Open(_id, Architectures.Open(settings.Model), settings.Optimizer.LabelSmoothing, _threads);
     }
 
     // A failure is an answer, too: the asker gives the work back, and the device stays.

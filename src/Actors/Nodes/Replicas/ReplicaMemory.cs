@@ -1,6 +1,7 @@
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Vectors;
+using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Storage;
 
@@ -15,7 +16,7 @@ internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> mom
 {
     private readonly Dictionary<string, Digest> _held = [];
 
-    public ReplicaVectors Vectors { get; } = new(layout, Model.Training.Devices.Open(device));
+    public ReplicaVectors Vectors { get; } = new(layout, length => DeviceBackends.Of(device).Allocate(device, length));
 
     /// <summary>True when a replica was trained here, so that all that training allocates is there.</summary>
     public bool HasRoomToTrain { get; set; }

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using TorchSharp;
 
-namespace Elastic.Model.Native;
+namespace Elastic.Torch.Native;
 
 /// <summary>The loaded libtorch, its folder and its abilities, for <c>elastic doctor</c>.</summary>
 /// <param name="Folder">The folder that libtorch came from.</param>

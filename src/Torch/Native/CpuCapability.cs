@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics.X86;
 
-namespace Elastic.Model.Native;
+namespace Elastic.Torch.Native;
 
 /// <summary>The variant of its kernels that libtorch chooses on this processor (ATen/native/DispatchStub.cpp).</summary>
 internal static class CpuCapability

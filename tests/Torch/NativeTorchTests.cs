@@ -1,7 +1,7 @@
 using Elastic.Foundation;
-using Elastic.Model.Native;
+using Elastic.Torch.Native;
 
-namespace Elastic.Model.Tests;
+namespace Elastic.Torch.Tests;
 
 public class NativeTorchTests(ITestOutputHelper output)
 {

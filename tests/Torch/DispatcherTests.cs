@@ -1,7 +1,7 @@
-using Elastic.Model.Native;
+using Elastic.Torch.Native;
 using static TorchSharp.torch;
 
-namespace Elastic.Model.Tests;
+namespace Elastic.Torch.Tests;
 
 /// <summary>Effects, not the absence of errors: a call with wrong arguments may be dropped in silence.</summary>
 public class DispatcherTests

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace Elastic.Model.Native;
+namespace Elastic.Torch.Native;
 
 /// <summary>
 /// Reads the dynamic symbol table of a 64-bit little-endian ELF library (System V ABI, "Symbol Table"): enough to say which symbols of

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
-namespace Elastic.Model.Native;
+namespace Elastic.Torch.Native;
 
 /// <summary>
 /// Calls ATen operators that TorchSharp has no binding for, through the stable C interface of libtorch 2.10

@@ -1,0 +1,100 @@
+using Elastic.Kernels;
+using Elastic.Messages;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Batches;
+using Elastic.Model.Evaluation;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimization;
+using Elastic.Model.Training;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Cpu;
+
+/// <summary>
+/// A slot on the CPU: some threads, Elastic's own arithmetic. Neither the number of threads nor the processor shows in the bits.
+/// </summary>
+public sealed class CpuDevice : TrainingDevice
+{
+    private readonly ThreadTeam _team;
+    private readonly GradientTree _gradients;
+    private readonly CpuNetwork _network;
+    private GradientBuffer? _folded;
+
+    /// <param name="labelSmoothing">Of the loss, in training only.</param>
+    /// <param name="threads">Threads that compute, the caller's included.</param>
+    public CpuDevice(DeviceId id, IArchitecture architecture, double labelSmoothing = 0, int threads = 1)
+        : base(id, architecture)
+    {
+        _team = new ThreadTeam(threads, id.Value);
+        _gradients = new GradientTree(
+            () => new HostVector(Layout.Length), (left, right) => SliceFold.Add((HostVector)left, (HostVector)right, _team));
+        _network = new CpuNetwork(architecture, Layout, labelSmoothing, _team);
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<SubtreeRoot> Roots => _gradients.Roots;
+
+    private HostVector Parameters => Vectors.Host(VectorSet.Parameters);
+
+    /// <inheritdoc/>
+    public override double[] Accumulate(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed)
+    {
+        ArgumentNullException.ThrowIfNull(microBatches);
+        _gradients.Clear();
+        var losses = new List<double>();
+        foreach (var (node, group) in MicroBatchGroups.Of(microBatches, Architecture.Vocabulary))
+        {
+            // The right half of a subtree is added to the left one as it is computed.
+            if (_gradients.LeftOf(node) is { } left && _network.CanAdd(group[0]))
+            {
+                losses.AddRange(_network.ForwardBackward(group, Parameters, left, true, seed));
+                _gradients.AddedToLeft(node);
+                continue;
+            }
+            var buffer = _gradients.Rent();
+            try
+            {
+                losses.AddRange(_network.ForwardBackward(group, Parameters, buffer, false, seed));
+            }
+            catch
+            {
+                _gradients.Return(buffer);
+                throw;
+            }
+            _gradients.Add(node, buffer);
+        }
+        return [.. losses];
+    }
+
+    /// <inheritdoc/>
+    public override double[] FoldSlice(IReadOnlyList<SubtreeRoot> roots, int totalMicroBatches, Slice slice)
+    {
+        ArgumentNullException.ThrowIfNull(roots);
+        return SliceFold.Fold(roots, totalMicroBatches, slice, Layout, Gradient(), _team);
+    }
+
+    /// <inheritdoc/>
+    public override void UpdateSlice(Slice slice, IOptimizer optimizer, OptimizerStep step)
+    {
+        ArgumentNullException.ThrowIfNull(optimizer);
+        optimizer.Update(Vectors, Gradient(), slice, step, _team);
+    }
+
+    /// <inheritdoc/>
+    public override ScoreSum[] Evaluate(MicroBatch batch) => _network.Evaluate(batch, Parameters);
+
+    /// <inheritdoc/>
+    public override float[] Logits(ReadOnlySpan<int> tokens) => _network.Logits(tokens, Parameters);
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _folded?.Dispose();
+        _gradients.Dispose();
+        _network.Dispose();
+        _team.Dispose();
+    }
+
+    // Where the folded slice goes: the device's first root, whose slice no other device reads, or a buffer of its own if it has none.
+    private HostVector Gradient() => _gradients.Roots is [var first, ..] ? (HostVector)first.Gradient : (HostVector)(_folded ??= _gradients.Rent()).Flat;
+}

@@ -1,0 +1,145 @@
+using Elastic.Kernels;
+using Elastic.Model.Batches;
+using Elastic.Model.Evaluation;
+using Elastic.Model.Networks;
+using Elastic.Model.Operators;
+using Elastic.Model.Tapes;
+using Elastic.Model.Training;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Cpu;
+
+/// <summary>
+/// A model's passes on a CPU: its tape, recorded once for each shape, run over one block of memory that all shapes share.
+/// </summary>
+internal sealed unsafe class CpuNetwork(IArchitecture architecture, FlatLayout layout, double labelSmoothing, ThreadTeam team) : IDisposable
+{
+    private readonly Dictionary<(TapePurpose, BatchShape), CpuPass> _passes = [];
+    private NativeBuffer? _arena;
+
+    /// <summary>
+    /// Bytes that a forward and backward pass of so many sequences takes, besides parameters and gradients. A plan of more rows than
+    /// anybody has memory for is not made: from there on they grow with the sequences.
+    /// </summary>
+    public static double TrainingBytes(IArchitecture architecture, int sequences, int tokens, int threads)
+    {
+        var layout = new FlatLayout(architecture.Parameters);
+        double Bytes(int count)
+        {
+            var tape = Record(architecture, layout, TapePurpose.Training, new BatchShape(1, count, tokens), 0);
+            return sizeof(float) * (double)new MemoryPlan(tape, threads).Floats + ProductBytes(tape, threads);
+        }
+        var planned = (int)Math.Clamp((1L << 24) / tokens, 1, sequences);
+        return Bytes(planned) * ((double)sequences / planned);
+    }
+
+    /// <summary>True where the gradient of this micro-batch's group may be added to another's while it is computed.</summary>
+    public bool CanAdd(MicroBatch first) => first.Inputs.Length <= CrossEntropyOperation.RowsAtOnce(architecture.Vocabulary);
+
+    /// <summary>
+    /// Overwrites every gradient of a trained parameter with what these micro-batches contribute to the gradient of the step's loss, summed
+    /// along the tree, or adds it to what is there.
+    /// </summary>
+    /// <param name="group">A full subtree of the step's micro-batches, of one shape.</param>
+    /// <returns>Each micro-batch's own mean loss, nats per target.</returns>
+    public double[] ForwardBackward(
+        IReadOnlyList<MicroBatch> group, HostVector parameters, GradientBuffer into, bool adds, DropoutSeed seed)
+    {
+        var pass = Open(TapePurpose.Training, new BatchShape(group.Count, group[0].Rows, group[0].Columns));
+        var rows = pass.Shape.RowsOfMicroBatch;
+        for (var i = 0; i < group.Count; i++)
+        {
+            Tokens(group[i].Inputs, group[i].Rows, pass.Inputs.AsSpan(i * rows, rows));
+            Tokens(group[i].Targets, group[i].Rows, pass.Targets.AsSpan(i * rows, rows));
+        }
+        using var own = adds ? new ScatteredRows() : null;
+        pass.ForwardBackward(
+            _arena!.Floats, parameters.Data, ((HostVector)into.Flat).Data, adds, own ?? into.Scattered, 1.0 / group[0].StepTargets, seed, group[0].Index);
+        if (own is not null)
+            into.Scattered.Add(own);
+        GC.KeepAlive(parameters);
+        return [.. Enumerable.Range(0, group.Count).Select(i => Sum(pass.Losses.AsSpan(i * rows, rows)) / rows)];
+    }
+
+    /// <summary>Plain cross-entropy of each row: no dropout, no smoothing, no gradient.</summary>
+    public ScoreSum[] Evaluate(MicroBatch batch, HostVector parameters)
+    {
+        var pass = Open(TapePurpose.Evaluation, new BatchShape(1, batch.Rows, batch.Columns));
+        Tokens(batch.Inputs, batch.Rows, pass.Inputs);
+        Tokens(batch.Targets, batch.Rows, pass.Targets);
+        pass.Forward(_arena!.Floats, parameters.Data);
+        GC.KeepAlive(parameters);
+        return [.. Enumerable.Range(0, batch.Rows).Select(row =>
+            new ScoreSum(Sum(pass.Losses.AsSpan(row * batch.Columns, batch.Columns)), batch.Columns))];
+    }
+
+    /// <summary>Logits of the token that follows <paramref name="tokens"/>, (V).</summary>
+    public float[] Logits(ReadOnlySpan<int> tokens, HostVector parameters)
+    {
+        CheckRows(tokens.Length, 1);
+        var pass = Open(TapePurpose.Generation, new BatchShape(1, 1, tokens.Length));
+        Tokens(tokens, 1, pass.Inputs);
+        pass.Forward(_arena!.Floats, parameters.Data);
+        GC.KeepAlive(parameters);
+        return pass.Logits;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _arena?.Dispose();
+
+    private static Tape Record(
+        IArchitecture architecture, FlatLayout layout, TapePurpose purpose, BatchShape shape, double labelSmoothing)
+    {
+        var tape = new Tape(purpose, shape, layout, labelSmoothing);
+        architecture.Record(tape);
+        return tape;
+    }
+
+    private static long ProductBytes(Tape tape, int threads) => tape.Operations.Max(o => o.ProductBytes(tape.Shape, threads));
+
+    private static double Sum(ReadOnlySpan<double> losses)
+    {
+        var sum = 0.0;
+        foreach (var loss in losses)
+            sum += loss;
+        return sum;
+    }
+
+    private CpuPass Open(TapePurpose purpose, BatchShape shape)
+    {
+        if (_passes.TryGetValue((purpose, shape), out var pass))
+            return pass;
+        // Generation meets every length once, the others few.
+        foreach (var used in _passes.Keys.Where(k => k.Item1 == TapePurpose.Generation).ToList())
+            _passes.Remove(used);
+        var tape = Record(architecture, layout, purpose, shape, labelSmoothing);
+        var plan = new MemoryPlan(tape, team.Threads);
+        Products.Reserve(team, ProductBytes(tape, team.Threads));
+        var bytes = plan.Floats * sizeof(float);
+        if (_arena is null || _arena.Bytes < bytes)
+        {
+            _arena?.Dispose();
+            _arena = null;                                            // in case the larger one cannot be had
+            _arena = new NativeBuffer(bytes);
+        }
+        return _passes[(purpose, shape)] = new CpuPass(tape, plan, team);
+    }
+
+    private void Tokens(ReadOnlySpan<int> tokens, int rows, Span<int> into)
+    {
+        CheckRows(tokens.Length, rows);
+        foreach (var token in tokens)
+        {
+            if ((uint)token >= (uint)architecture.Vocabulary)
+                throw new ArgumentException($"token {token} is not in the vocabulary of {architecture.Vocabulary}", nameof(tokens));
+        }
+        tokens.CopyTo(into);
+    }
+
+    private void CheckRows(int tokens, int rows)
+    {
+        if (rows < 1 || tokens % rows != 0 || tokens / rows < 1 || tokens / rows > architecture.Context)
+            throw new ArgumentException(
+                $"{tokens} tokens in {rows} rows: use whole rows of 1 to the context's {architecture.Context}", nameof(tokens));
+    }
+}

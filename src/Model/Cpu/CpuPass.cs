@@ -1,0 +1,145 @@
+using Elastic.Kernels;
+using Elastic.Model.Networks;
+using Elastic.Model.Tapes;
+using Elastic.Model.Training;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Cpu;
+
+/// <summary>
+/// What operations see while a tape runs on a CPU: where their activations, gradients and parameters are, the micro-batches' tokens, and
+/// the threads.
+/// </summary>
+internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team)
+{
+    // Elements of a piece of work: some microseconds, so that threads share evenly and the hand-over does not count.
+    private const int Piece = 16_384;
+
+    private float* _arena, _parameters, _gradients;
+    private bool _isBackward;
+    private DropoutSeed _seed;
+    private int _firstMicroBatch;
+
+    /// <summary>The tape that runs.</summary>
+    public Tape Tape { get; } = tape;
+
+    /// <summary>The threads.</summary>
+    public ThreadTeam Team { get; } = team;
+
+    /// <summary>What goes through.</summary>
+    public BatchShape Shape => Tape.Shape;
+
+    /// <summary>(N): the token at each row.</summary>
+    public int[] Inputs { get; } = new int[tape.Shape.Rows];
+
+    /// <summary>(N): the token to predict at each row. Not for generation.</summary>
+    public int[] Targets { get; } = new int[tape.Shape.Rows];
+
+    /// <summary>(N): each row's cross-entropy in nats, when the last operation has run.</summary>
+    public double[] Losses { get; } = new double[tape.Shape.Rows];
+
+    /// <summary>(V): what generation asks for.</summary>
+    public float[] Logits { get; set; } = [];
+
+    /// <summary>The factor of each row's loss in the step's loss.</summary>
+    public double LossScale { get; private set; }
+
+    /// <summary>True where gradients of parameters are added to what is there: the sum of the micro-batches before.</summary>
+    public bool AddsToGradients { get; private set; }
+
+    /// <summary>Where the gradients of embeddings' rows go.</summary>
+    public ScatteredRows Scattered { get; private set; } = new();
+
+    /// <summary>The activations of a value, (N, C).</summary>
+    public float* this[Value value] => _arena + plan.ActivationOf(value);
+
+    /// <summary>The gradient of a value, (N, C); null where none is needed.</summary>
+    public float* Gradient(Value value) => plan.GradientOf(value) is { } offset ? _arena + offset : null;
+
+    /// <inheritdoc cref="MemoryPlan.AddsTo"/>
+    public bool AddsTo(Operation operation, Value input) => plan.AddsTo(operation, input);
+
+    /// <summary>What the forward pass leaves for the backward pass, if one follows.</summary>
+    public float* Saved(Operation operation) => _arena + plan.SavedOf(operation);
+
+    /// <summary>Memory of the pass that runs.</summary>
+    public float* Scratch(Operation operation) => _arena + plan.ScratchOf(operation, _isBackward);
+
+    /// <summary>A parameter.</summary>
+    public float* Parameter(string name) => _parameters + Tape.Layout[name].Offset;
+
+    /// <summary>The gradient of a parameter; null where it is frozen.</summary>
+    public float* ParameterGradient(string name)
+        => Tape.Layout[name] is { Parameter.IsTrained: true } segment ? _gradients + segment.Offset : null;
+
+    /// <summary>The keys of a mask, one for each micro-batch.</summary>
+    public ulong[] DropoutKeys(Dropout dropout)
+        => [.. Enumerable.Range(_firstMicroBatch, Shape.MicroBatches).Select(microBatch => dropout.Key(_seed, microBatch))];
+
+    /// <summary>Runs the tape forwards.</summary>
+    public void Forward(float* arena, float* parameters)
+    {
+        _arena = arena;
+        _parameters = parameters;
+        _isBackward = false;
+        foreach (var operation in Tape.Operations)
+            operation.Forward(this);
+    }
+
+    /// <summary>Runs the tape forwards with dropout and then backwards.</summary>
+    /// <param name="gradients">The flat gradient.</param>
+    /// <param name="adds">See <see cref="AddsToGradients"/>.</param>
+    public void ForwardBackward(
+        float* arena, float* parameters, float* gradients, bool adds, ScatteredRows scattered, double lossScale, DropoutSeed seed,
+        int firstMicroBatch)
+    {
+        _gradients = gradients;
+        (AddsToGradients, Scattered, LossScale) = (adds, scattered, lossScale);
+        (_seed, _firstMicroBatch) = (seed, firstMicroBatch);
+        Forward(arena, parameters);
+        _isBackward = true;
+        for (var i = Tape.Operations.Count - 1; i >= 0; i--)
+            Tape.Operations[i].Backward(this);
+    }
+
+    /// <summary>Does work on the rows [first, first + count) for all rows, on all threads.</summary>
+    public void ForRows(int rows, int columns, RangeWork work) => For(rows, Math.Max(1, Piece / Math.Max(1, columns)), work);
+
+    /// <summary>Does work on the elements [first, first + count) for all elements, on all threads.</summary>
+    public void ForElements(long elements, RangeWork work) => For(elements, Piece, work);
+
+    /// <summary>Does work on the columns [first, first + count) for all columns, on all threads; ranges begin at multiples of 16.</summary>
+    public void ForColumns(int columns, RangeWork work)
+        => For(columns, Math.Max(16, ((columns + Team.Threads - 1) / Team.Threads + 15) / 16 * 16), work);
+
+    /// <summary>Does work on the elements of a value that a mask applies to, micro-batch by micro-batch: each has a key of its own.</summary>
+    public void ForMask(Dropout dropout, Value value, MaskWork work)
+    {
+        var elements = (long)Shape.RowsOfMicroBatch * value.Columns;
+        for (var i = 0; i < Shape.MicroBatches; i++)
+        {
+            var (key, start) = (dropout.Key(_seed, _firstMicroBatch + i), i * elements);
+            ForElements(elements, (first, count) => work(key, start + first, first, count));
+        }
+    }
+
+    /// <summary>Does work on the range [first, first + count) of each piece.</summary>
+    public void For(long count, int piece, RangeWork work)
+    {
+        if (count <= piece)
+            work(0, (int)count);
+        else
+            Team.Run(new Ranges(work, count, piece), (int)((count + piece - 1) / piece));
+    }
+
+    /// <summary>Work on a range.</summary>
+    internal delegate void RangeWork(long first, int count);
+
+    /// <summary>Work on elements of one micro-batch, which begin at <paramref name="first"/> in it and at <paramref name="at"/> in all.</summary>
+    internal delegate void MaskWork(ulong key, long at, long first, int count);
+
+    private readonly struct Ranges(RangeWork work, long count, int piece) : IParallelWork
+    {
+        public void Run(int index) => work((long)index * piece, (int)Math.Min(piece, count - (long)index * piece));
+    }
+}

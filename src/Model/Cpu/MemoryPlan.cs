@@ -1,0 +1,207 @@
+using Elastic.Model.Tapes;
+
+namespace Elastic.Model.Cpu;
+
+/// <summary>
+/// Where everything that a tape needs lies in one block of memory: activations, their gradients, what forward passes save, scratch. Two
+/// things share a place where they are never needed at the same time. The plan is made once, so that a step allocates nothing and its
+/// memory is known beforehand.
+///
+/// Time is counted in passes: the forward pass of operation i of n at i, its backward pass at 2 n - 1 - i.
+/// </summary>
+internal sealed class MemoryPlan
+{
+    // Floats; a page of 4 KB less than a multiple of it would make rows of different blocks fight for the same lines of the cache.
+    private const int Alignment = 64;
+
+    private readonly Dictionary<Value, Block> _activations = [], _gradients = [];
+    private readonly Dictionary<Operation, Block> _saved = [], _scratch = [], _backwardScratch = [];
+    private readonly HashSet<(Operation, Value)> _additions = [];
+    private readonly List<Block> _blocks = [];
+
+    public MemoryPlan(Tape tape, int threads)
+    {
+        var operations = tape.Operations;
+        var isTraining = tape.Purpose == TapePurpose.Training;
+        var end = (isTraining ? 2 : 1) * operations.Count;
+        for (var i = 0; i < operations.Count; i++)
+            PlanForward(tape, i, end - 1 - i, threads);
+        for (var i = operations.Count - 1; isTraining && i >= 0; i--)
+            PlanBackward(tape, i, end - 1 - i, threads);
+        Place();
+    }
+
+    /// <summary>Floats of the block.</summary>
+    public long Floats { get; private set; }
+
+    public long ActivationOf(Value value) => _activations[value].Offset;
+
+    /// <summary>Null where no gradient is needed.</summary>
+    public long? GradientOf(Value value) => _gradients.TryGetValue(value, out var block) ? block.Offset : null;
+
+    /// <summary>True where the gradient already holds another operation's share when this one's backward pass runs.</summary>
+    public bool AddsTo(Operation operation, Value input) => _additions.Contains((operation, input));
+
+    public long SavedOf(Operation operation) => _saved[operation].Offset;
+
+    public long ScratchOf(Operation operation, bool backward) => (backward ? _backwardScratch : _scratch)[operation].Offset;
+
+    private void PlanForward(Tape tape, int now, int backward, int threads)
+    {
+        var operation = tape.Operations[now];
+        foreach (var input in operation.Inputs)
+            _activations[input].NeededUntil(now);
+        if (operation.Output is { } output)
+        {
+            if (operation.MadeInPlaceOf is { } input)
+                _activations[output] = _activations[input];
+            else
+                _activations[output] = NewBlock(output.Count, now);
+        }
+        if (operation.ScratchFloats(tape.Shape, threads) is var scratch && scratch > 0)
+            _scratch[operation] = NewBlock(scratch, now);
+        if (operation.SavedFloats > 0)
+            _saved[operation] = NewBlock(operation.SavedFloats, now);
+        if (tape.Purpose != TapePurpose.Training)
+            return;
+        if (operation.SavedFloats > 0)
+            _saved[operation].NeededUntil(backward);
+        foreach (var kept in operation.KeptForBackward)
+            _activations[kept].NeededUntil(backward);
+    }
+
+    private void PlanBackward(Tape tape, int index, int now, int threads)
+    {
+        var operation = tape.Operations[index];
+        var output = operation.Output is null ? null : _gradients.GetValueOrDefault(operation.Output);
+        output?.NeededUntil(now);
+        if (operation.ScratchFloats(tape.Shape, threads) is var scratch && scratch > 0)
+            _backwardScratch[operation] = NewBlock(scratch, now);
+        foreach (var input in operation.Inputs.Where(tape.NeedsGradient).Distinct())
+        {
+            if (_gradients.TryGetValue(input, out var block))
+                _additions.Add((operation, input));
+            else if (output is not null && operation.GradientPassesTo.Contains(input) && MayShare(tape, index, input))
+                _gradients[input] = block = output;
+            else
+                _gradients[input] = block = NewBlock(input.Count, now);
+            block.NeededUntil(now);
+        }
+    }
+
+    // Values that have taken over the gradient of the operation's output share its memory. None of them may be added to while another is
+    // still to be read: what is added to later must be read last.
+    private bool MayShare(Tape tape, int index, Value input)
+    {
+        var operation = tape.Operations[index];
+        var sharing = operation.Inputs.Where(v => v != input && _gradients.TryGetValue(v, out var block)
+                                                  && block == _gradients[operation.Output!]).ToList();
+        return sharing.TrueForAll(other => ReadBeforeAdded(tape, index, other, input) && ReadBeforeAdded(tape, index, input, other));
+    }
+
+    // True when the gradient of "read" is read for the last time, by the operation that made the value, before any operation adds to that
+    // of "added". Backwards, the later operation comes first.
+    private static bool ReadBeforeAdded(Tape tape, int index, Value read, Value added)
+    {
+        for (var i = index - 1; i >= 0; i--)
+        {
+            if (tape.Operations[i] == read.Producer)
+                return true;
+            if (tape.Operations[i].Inputs.Contains(added))
+                return false;
+        }
+        return true;
+    }
+
+    private Block NewBlock(long floats, int now)
+    {
+        var block = new Block((floats + Alignment - 1) / Alignment * Alignment, now);
+        _blocks.Add(block);
+        return block;
+    }
+
+    // As time goes by, each block takes the smallest gap that holds it, the largest of a moment first. What is needed longest begins first and
+    // ends last, so that gaps are few.
+    private void Place()
+    {
+        var gaps = new Gaps();
+        var used = new PriorityQueue<Block, int>();
+        foreach (var block in _blocks.OrderBy(b => b.First).ThenByDescending(b => b.Floats))
+        {
+            while (used.TryPeek(out var oldest, out var last) && last < block.First)
+            {
+                used.Dequeue();
+                gaps.Free(oldest.Offset, oldest.Floats);
+            }
+            block.Offset = gaps.Take(block.Floats);
+            used.Enqueue(block, block.Last);
+        }
+        Floats = gaps.End;
+    }
+
+    // Needed in the passes First to Last.
+    private sealed class Block(long floats, int first)
+    {
+        public long Floats { get; } = floats;
+
+        public int First { get; } = first;
+
+        public int Last { get; private set; } = first;
+
+        public long Offset { get; set; }
+
+        public void NeededUntil(int pass) => Last = Math.Max(Last, pass);
+    }
+
+    // What is free of the memory below End.
+    private sealed class Gaps
+    {
+        private readonly SortedDictionary<long, long> _byOffset = [];
+
+        public long End { get; private set; }
+
+        public long Take(long floats)
+        {
+            var (offset, size) = (-1L, long.MaxValue);
+            foreach (var gap in _byOffset)
+            {
+                if (gap.Value >= floats && gap.Value < size)
+                    (offset, size) = (gap.Key, gap.Value);
+            }
+            if (offset < 0)
+                return Extend(floats);
+            _byOffset.Remove(offset);
+            if (size > floats)
+                _byOffset[offset + floats] = size - floats;
+            return offset;
+        }
+
+        public void Free(long offset, long floats)
+        {
+            foreach (var gap in _byOffset)
+            {
+                if (gap.Key + gap.Value == offset)
+                    (offset, floats) = (gap.Key, gap.Value + floats);
+                else if (gap.Key == offset + floats)
+                    floats += gap.Value;
+            }
+            foreach (var inside in _byOffset.Keys.Where(k => k >= offset && k < offset + floats).ToList())
+                _byOffset.Remove(inside);
+            _byOffset[offset] = floats;
+        }
+
+        // A gap at the end grows.
+        private long Extend(long floats)
+        {
+            var offset = End;
+            foreach (var gap in _byOffset)
+            {
+                if (gap.Key + gap.Value == End)
+                    offset = gap.Key;
+            }
+            _byOffset.Remove(offset);
+            End = offset + floats;
+            return offset;
+        }
+    }
+}

@@ -1,0 +1,46 @@
+using Elastic.Model.Cpu;
+
+namespace Elastic.Model.Tapes;
+
+/// <summary>
+/// One operation on a tape: what it reads and makes, what its backward pass needs, and both passes on the CPU. Other devices read its
+/// properties and compute it with operators of their own.
+/// </summary>
+public abstract class Operation
+{
+    /// <summary>The activations that it reads.</summary>
+    public IReadOnlyList<Value> Inputs { get; protected init; } = [];
+
+    /// <summary>What it makes; null for the last one, whose results leave the network.</summary>
+    public Value? Output { get; protected init; }
+
+    /// <summary>Names of the parameters that it reads.</summary>
+    public IReadOnlyList<string> Parameters { get; protected init; } = [];
+
+    /// <summary>The inputs and outputs that its backward pass reads again.</summary>
+    internal virtual IEnumerable<Value> KeptForBackward => [];
+
+    /// <summary>An input that nothing reads afterwards, in whose memory the output is made.</summary>
+    internal virtual Value? MadeInPlaceOf => null;
+
+    /// <summary>Inputs whose gradient is the output's.</summary>
+    internal virtual IEnumerable<Value> GradientPassesTo => [];
+
+    /// <summary>Floats that the forward pass leaves for the backward pass.</summary>
+    internal virtual long SavedFloats => 0;
+
+    /// <summary>Floats that either pass needs while it runs.</summary>
+    internal virtual long ScratchFloats(BatchShape batch, int threads) => 0;
+
+    /// <summary>Bytes that the team's products need for it.</summary>
+    internal virtual long ProductBytes(BatchShape batch, int threads) => 0;
+
+    /// <summary>Makes the output.</summary>
+    internal abstract void Forward(CpuPass pass);
+
+    /// <summary>
+    /// Makes the gradients of the inputs from that of the output, and those of its parameters. Each gradient is overwritten, or added to
+    /// where <see cref="CpuPass.AddsTo"/> says so.
+    /// </summary>
+    internal abstract void Backward(CpuPass pass);
+}

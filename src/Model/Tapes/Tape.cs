@@ -1,0 +1,65 @@
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Tapes;
+
+/// <summary>What a network is recorded for.</summary>
+public enum TapePurpose
+{
+    /// <summary>Loss and gradients; with dropout and label smoothing.</summary>
+    Training,
+
+    /// <summary>The plain cross-entropy of each row.</summary>
+    Evaluation,
+
+    /// <summary>The logits of the token after the last row.</summary>
+    Generation,
+}
+
+/// <summary>
+/// A network, written down once, forwards: an architecture calls the operators (extension methods, one file each), which add operations
+/// here. Reading the list backwards is the backward pass. A tape is recorded once for a shape and run at each step; nothing is computed
+/// while it is recorded.
+/// </summary>
+/// <param name="shape">What goes through it.</param>
+/// <param name="layout">Tells which parameters are trained.</param>
+/// <param name="labelSmoothing">Of the loss, in training.</param>
+public sealed class Tape(TapePurpose purpose, BatchShape shape, FlatLayout layout, double labelSmoothing = 0)
+{
+    private readonly List<Operation> _operations = [];
+    private readonly HashSet<Value> _needGradient = [];
+
+    /// <summary>What it is for.</summary>
+    public TapePurpose Purpose { get; } = purpose;
+
+    /// <summary>What goes through it.</summary>
+    public BatchShape Shape { get; } = shape;
+
+    /// <summary>Where the parameters lie.</summary>
+    public FlatLayout Layout { get; } = layout;
+
+    /// <summary>ε of the loss.</summary>
+    public double LabelSmoothing { get; } = labelSmoothing;
+
+    /// <summary>All operations, forwards.</summary>
+    public IReadOnlyList<Operation> Operations => _operations;
+
+    /// <summary>Records an operation that makes a value.</summary>
+    public Value Record(Operation operation)
+    {
+        Add(operation);
+        return operation.Output!;
+    }
+
+    /// <summary>Records an operation, after those that make its inputs.</summary>
+    public void Add(Operation operation)
+    {
+        ArgumentNullException.ThrowIfNull(operation);
+        _operations.Add(operation);
+        if (operation.Output is { } output
+            && (operation.Inputs.Any(_needGradient.Contains) || operation.Parameters.Any(p => Layout[p].Parameter.IsTrained)))
+            _needGradient.Add(output);
+    }
+
+    /// <summary>False where neither the value nor anything before it depends on a trained parameter.</summary>
+    public bool NeedsGradient(Value value) => _needGradient.Contains(value);
+}

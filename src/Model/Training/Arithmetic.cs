@@ -1,0 +1,19 @@
+using Elastic.Messages;
+
+namespace Elastic.Model.Training;
+
+/// <summary>
+/// The text of what the bits of a result depend on besides settings, seed and corpus. Two devices with the same text compute the same bits;
+/// a run keeps the text that it began with.
+/// </summary>
+public static class Arithmetic
+{
+    /// <summary>
+    /// That of every CPU: "cpu" and the version of the kernels. The version is raised whenever a change to the code gives other bits for
+    /// the same run. The first one, which no text names any more, also depended on the processor's maker and instruction set.
+    /// </summary>
+    public const string OfCpus = "cpu 2";
+
+    /// <summary>E.g. "cpu 2".</summary>
+    public static string Of(DeviceId device) => DeviceBackends.Of(device).Arithmetic(device);
+}

@@ -1,0 +1,201 @@
+using System.Diagnostics;
+using Elastic.Foundation;
+using Elastic.Kernels;
+using Elastic.Messages;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Batches;
+using Elastic.Model.Evaluation;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimization;
+using Elastic.Model.Tapes;
+using Elastic.Model.Training;
+using Elastic.Model.Vectors;
+using Elastic.Torch.Native;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Elastic.Torch;
+
+/// <summary>
+/// A device of libtorch's: a GPU, or one thread on the CPU. Each micro-batch goes through the network alone; sums go along the tree as
+/// everywhere, so the number of devices never shows. Its bits are its own, other than those of Elastic's kernels.
+/// </summary>
+internal sealed class TorchDevice : TrainingDevice
+{
+    [ThreadStatic]
+    private static bool _oneThread;
+
+    private readonly torch.Device _device;
+    private readonly GradientTree _gradients;
+    private readonly double _labelSmoothing;
+    private GradientBuffer? _folded;
+
+    public TorchDevice(DeviceId id, torch.Device device, IArchitecture architecture, double labelSmoothing)
+        : base(id, architecture)
+    {
+        (_device, _labelSmoothing) = (device, labelSmoothing);
+        _gradients = new GradientTree(() => new TorchVector(Layout.Length, device), (left, right) =>
+        {
+            using var scope = NewDisposeScope();
+            Flat(left).add_(Flat(right));
+        });
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<SubtreeRoot> Roots => _gradients.Roots;
+
+    /// <inheritdoc/>
+    public override double[] Accumulate(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed)
+    {
+        ArgumentNullException.ThrowIfNull(microBatches);
+        Enter();
+        _gradients.Clear();
+        var losses = new double[microBatches.Count];
+        for (var i = 0; i < microBatches.Count; i++)
+        {
+            var buffer = _gradients.Rent();
+            try
+            {
+                losses[i] = ForwardBackward(microBatches[i], (TorchVector)buffer.Flat, seed);
+            }
+            catch
+            {
+                _gradients.Return(buffer);
+                throw;
+            }
+            _gradients.Add(new TreeNode(microBatches[i].Index, 1), buffer);
+        }
+        return losses;
+    }
+
+    /// <inheritdoc/>
+    public override double[] FoldSlice(IReadOnlyList<SubtreeRoot> roots, int totalMicroBatches, Slice slice)
+    {
+        ArgumentNullException.ThrowIfNull(roots);
+        if (slice.Tiles == 0)
+            return [];
+        Enter();
+        using var scope = NewDisposeScope();
+        // Pieces from other GPUs are copied to this one first.
+        var parts = roots.Select(r => (r.Node, Flat(r.Gradient).narrow(0, slice.First, slice.Count).to(_device))).ToList();
+        var sum = SumTree.Fold<Tensor>(parts, totalMicroBatches, (a, b) => a + b);
+        Flat(Gradient()).narrow(0, slice.First, slice.Count).copy_(sum);
+        return sum.view(slice.Tiles, FlatLayout.Tile).to(float64).pow(2).sum(1).to(CPU).data<double>().ToArray();
+    }
+
+    /// <inheritdoc/>
+    public override void UpdateSlice(Slice slice, IOptimizer optimizer, OptimizerStep step)
+    {
+        Enter();
+        switch (optimizer)
+        {
+            case AdamW adamW:
+                adamW.CheckFinite(step);
+                foreach (var (group, first, count) in Layout.TrainedPartsOf(slice))
+                    Update(adamW.Settings, first, count, group.Decays ? adamW.Settings.WeightDecay : 0, step);
+                break;
+            default:
+                throw new UnreachableException($"optimizer {optimizer}");
+        }
+    }
+
+    /// <inheritdoc/>
+    public override ScoreSum[] Evaluate(MicroBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        Enter();
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        var losses = Pass(TapePurpose.Evaluation, batch.Inputs, batch.Targets, batch.Rows).Run();
+        var sums = losses.view(batch.Rows, batch.Columns).to(float64).sum(1).to(CPU);                             // (B)
+        return [.. sums.data<double>().Select(nats => new ScoreSum(nats, batch.Columns))];
+    }
+
+    /// <inheritdoc/>
+    public override float[] Logits(ReadOnlySpan<int> tokens)
+    {
+        Enter();
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        return Pass(TapePurpose.Generation, tokens.ToArray(), null, 1).Run().to(CPU).data<float>().ToArray();
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _folded?.Dispose();
+        _gradients.Dispose();
+    }
+
+    private static Tensor Flat(DeviceVector vector) => ((TorchVector)vector).Flat;
+
+    private double ForwardBackward(MicroBatch batch, TorchVector gradient, DropoutSeed seed)
+    {
+        using var scope = NewDisposeScope();
+        gradient.Clear();
+        // Backward accumulates into the views of the flat gradient.
+        var leaves = Layout.Segments.ToDictionary(s => s.Name, s =>
+        {
+            var leaf = ((TorchVector)Vectors.Parameters).View(Layout, s.Name).detach();
+            if (!s.Parameter.IsTrained)
+                return leaf;
+            leaf.requires_grad_(true);
+            leaf.grad = gradient.View(Layout, s.Name);
+            return leaf;
+        });
+        var losses = Pass(TapePurpose.Training, batch.Inputs, batch.Targets, batch.Rows, leaves, seed, batch.Index).Run();
+        (losses.sum() / batch.StepTargets).backward();
+        return losses.detach().sum(ScalarType.Float64).item<double>() / batch.Targets.Length;
+    }
+
+    private TorchPass Pass(
+        TapePurpose purpose, int[] inputs, int[]? targets, int rows, Dictionary<string, Tensor>? leaves = null, DropoutSeed seed = default,
+        int microBatch = 0)
+    {
+        var tape = new Tape(purpose, new BatchShape(1, rows, inputs.Length / rows), Layout, _labelSmoothing);
+        Architecture.Record(tape);
+        var vectors = (TorchVector)Vectors.Parameters;
+        return new TorchPass(
+            tape, name => leaves?[Layout[name].Name] ?? vectors.View(Layout, name), Tokens(inputs), targets is null ? null : Tokens(targets),
+            _device, float32)
+        { Seed = seed, FirstMicroBatch = microBatch };
+    }
+
+    private Tensor Tokens(int[] tokens)
+    {
+        foreach (var token in tokens)
+        {
+            if ((uint)token >= (uint)Architecture.Vocabulary)
+                throw new ArgumentException($"token {token} is not in the vocabulary of {Architecture.Vocabulary}", nameof(tokens));
+        }
+        return tensor(tokens, int64).to(_device);
+    }
+
+    // libtorch's fused AdamW over one flat range.
+    private void Update(Messages.Settings.OptimizerSettings settings, long first, long count, double weightDecay, OptimizerStep step)
+    {
+        using var scope = NewDisposeScope();
+        Tensor[] Part(DeviceVector vector) => [Flat(vector).narrow(0, first, count)];
+        var g = Part(Gradient());
+        if (step.ClipCoefficient != 1)
+            g[0].mul_((float)step.ClipCoefficient);
+        Dispatcher.Call(
+            "aten::_fused_adamw_", "", 0, Part(Vectors.Parameters), g,
+            Part(Vectors[VectorSet.FirstMoment]), Part(Vectors[VectorSet.SecondMoment]),
+            Array.Empty<Tensor>(), new[] { full(1, (float)step.Number, float32, _device).squeeze() },
+            step.LearningRate, settings.Beta1, settings.Beta2, weightDecay, settings.Epsilon, false, false,
+            Dispatcher.Argument.None, Dispatcher.Argument.None);
+    }
+
+    // Where the folded slice goes: the device's first root, whose slice no other device reads, or a buffer of its own if it has none.
+    private DeviceVector Gradient() => _gradients.Roots is [var first, ..] ? first.Gradient : (_folded ??= _gradients.Rent()).Flat;
+
+    // libtorch keeps the number of threads for each calling thread; another number gives other bits.
+    private static void Enter()
+    {
+        if (_oneThread)
+            return;
+        set_num_threads(1);
+        _oneThread = true;
+    }
+}

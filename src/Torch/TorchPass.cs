@@ -1,0 +1,111 @@
+using System.Diagnostics;
+using Elastic.Kernels;
+using Elastic.Model.Networks;
+using Elastic.Model.Operators;
+using Elastic.Model.Tapes;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Elastic.Torch;
+
+/// <summary>
+/// Runs a tape with tensors, operation by operation; autograd remembers what the backward pass needs. Plain rather than fast: in double
+/// precision it is what tests compare Elastic's own kernels with. N rows, C channels, V tokens of the vocabulary.
+/// </summary>
+/// <param name="parameters">A parameter by its name.</param>
+/// <param name="dtype">What it computes in; the parameters' type.</param>
+internal sealed class TorchPass(Tape tape, Func<string, Tensor> parameters, Tensor inputs, Tensor? targets, torch.Device device, ScalarType dtype)
+{
+    private readonly Dictionary<Value, Tensor> _values = [];
+
+    /// <summary>Seeds the masks of a training pass.</summary>
+    public DropoutSeed Seed { get; init; }
+
+    /// <summary>The index of the first micro-batch within its step.</summary>
+    public int FirstMicroBatch { get; init; }
+
+    /// <summary>(N): each row's loss in nats, smoothed in training; or (V): the logits of the last row.</summary>
+    public Tensor Run()
+    {
+        foreach (var operation in tape.Operations)
+        {
+            var result = Compute(operation);
+            if (operation.Output is null)
+                return result;
+            _values[operation.Output] = result;
+        }
+        throw new UnreachableException("the tape ends without a loss");
+    }
+
+    private Tensor Compute(Operation operation) => operation switch
+    {
+        EmbedOperation o => Embed(o),
+        LayerNormOperation o => nn.functional.layer_norm(
+            Input(o), [Input(o).shape[1]], parameters(o.Gain), parameters(o.Bias), o.Epsilon),
+        LinearOperation o => addmm(parameters(o.Bias), Input(o), parameters(o.Weight), 1, 1),
+        GeluOperation o => Gelu(Input(o)),
+        ResidualOperation o => _values[o.X] + Dropped(_values[o.Branch], o.Dropout),
+        CausalAttentionOperation o => Attend(o),
+        CrossEntropyOperation o => Loss(o),
+        _ => throw new UnreachableException($"operation {operation.GetType().Name}"),
+    };
+
+    private Tensor Input(Operation operation) => _values[operation.Inputs[0]];
+
+    private Tensor Embed(EmbedOperation o)
+    {
+        var x = parameters(o.Table).index_select(0, inputs);                                                      // (N, C)
+        if (o.Positions is { } positions)
+        {
+            var T = tape.Shape.Tokens;
+            x = (x.view(-1, T, x.shape[1]) + parameters(positions).narrow(0, 0, T)).view(x.shape);
+        }
+        return Dropped(x, o.Dropout);
+    }
+
+    // By tanh (Hendrycks and Gimpel 2016, section 2).
+    private static Tensor Gelu(Tensor x) => x * 0.5 * (1 + tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x.pow(3))));
+
+    // qkv (N, 3 C) -> (N, C). B sequences of all micro-batches, H heads, D = C / H.
+    private Tensor Attend(CausalAttentionOperation o)
+    {
+        var (B, T, H) = (tape.Shape.MicroBatches * tape.Shape.Sequences, tape.Shape.Tokens, o.Heads);
+        var qkv = Input(o).view(B, T, 3, H, -1).permute(2, 0, 3, 1, 4);                                           // (3, B, H, T, D)
+        var scores = qkv[0].matmul(qkv[1].transpose(2, 3)) / Math.Sqrt(qkv.shape[4]);                             // (B, H, T, T)
+        var future = ones(new long[] { T, T }, ScalarType.Bool, device).triu(1);
+        var weights = scores.masked_fill(future, double.NegativeInfinity).softmax(-1);
+        if (o.Dropout is { } dropout)
+            weights = weights * AttentionMask(dropout, H, T).view(weights.shape);
+        return weights.matmul(qkv[2]).transpose(1, 2).reshape(B * T, -1);
+    }
+
+    private Tensor Loss(CrossEntropyOperation o)
+    {
+        var (h, weight) = (Input(o), parameters(o.Weight));
+        if (tape.Purpose == TapePurpose.Generation)
+            return h.narrow(0, h.shape[0] - 1, 1).matmul(weight.t()).view(-1);
+        var z = h.matmul(weight.t());                                                                             // (N, V)
+        var loss = z.logsumexp(1) - z.gather(1, targets!.unsqueeze(1)).squeeze(1) * (1 - Smoothing);
+        return Smoothing > 0 ? loss - z.mean([1]) * Smoothing : loss;
+    }
+
+    private double Smoothing => tape.Purpose == TapePurpose.Training ? tape.LabelSmoothing : 0;
+
+    private Tensor Dropped(Tensor x, Dropout? dropout) => dropout is null ? x : x * Mask(dropout, x.shape[1]).view(x.shape);
+
+    // 0 and 1 / (1 - p), the same elements as on any device: (N C).
+    private Tensor Mask(Dropout dropout, long columns)
+        => Masks(dropout, tape.Shape.RowsOfMicroBatch * columns, DropoutMask.Fill);
+
+    private Tensor AttentionMask(Dropout dropout, int heads, int tokens)
+        => Masks(dropout, (long)tape.Shape.Sequences * heads * tokens * tokens,
+            (key, probability, mask) => DropoutMask.FillAttention(key, probability, tokens, mask));
+
+    private Tensor Masks(Dropout dropout, long elements, DropoutMask.Filler fill)
+    {
+        var mask = new float[tape.Shape.MicroBatches * elements];
+        for (var i = 0; i < tape.Shape.MicroBatches; i++)
+            fill(dropout.Key(Seed, FirstMicroBatch + i), dropout.Probability, mask.AsSpan((int)(i * elements), (int)elements));
+        return tensor(mask, dtype, device);
+    }
+}
