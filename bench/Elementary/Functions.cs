@@ -13,14 +13,14 @@ internal sealed unsafe record ElementaryFunction(
     /// <summary>All functions of one argument.</summary>
     public static IReadOnlyList<ElementaryFunction> All { get; } =
     [
-        Of<Exp>("exp", Math.Exp, _ => true, 0.99),
-        Of<ExpOrZero>("exp or zero", x => x < -87 ? 0 : Math.Exp(x), x => x <= 88, 0.99),
+        Of<Exp>("exp", Math.Exp, _ => true, 1.02),
+        Of<ExpOrZero>("exp or zero", x => x < -87 ? 0 : Math.Exp(x), x => x <= 88, 1.02),
         Of<Sigmoid>("sigmoid", x => 1 / (1 + Math.Exp(-x)), x => x >= -87, 2.5),
-        Of<Log>("log", Math.Log, x => x >= 0, 0.99),
+        Of<Log>("log", Math.Log, x => x >= 0, 0.9),
         Of<Tanh>("tanh", Math.Tanh, _ => true, 2.5),
-        Of<Erf>("erf", ErfReference.Erf, _ => true, 1.5),
-        Of<Sin>("sin", Math.Sin, x => Math.Abs(x) <= 100_000, 2),
-        Of<Cos>("cos", Math.Cos, x => Math.Abs(x) <= 100_000, 2),
+        Of<Erf>("erf", ErfReference.Erf, _ => true, 1.2),
+        Of<Sin>("sin", Math.Sin, x => Math.Abs(x) <= 100_000, 1.6),
+        Of<Cos>("cos", Math.Cos, x => Math.Abs(x) <= 100_000, 1.6),
     ];
 
     /// <summary>The distance of a result from the exact one in units in its last place; infinite where only one of them is finite.</summary>

@@ -17,6 +17,8 @@ internal readonly unsafe struct Lanes128(Vector128<float> a, Vector128<float> b,
 
     public static Lanes128 LoadFirst(float* p, int count)
     {
+        if (count <= 0)
+            return default;
         var copy = stackalloc float[16];
         for (var i = 0; i < 16; i++)
             copy[i] = i < count ? p[i] : 0;
