@@ -16,7 +16,7 @@ foreach (var r in rows)
 {
     foreach (var pass in Enum.GetValues<Pass>())
     {
-        var parts = Math.Max(1, r / 256);
+        var parts = int.Parse(Option("parts", $"{Math.Max(1, r / 256)}"));
         cases.Add(new ProductCase("qkv", pass, r, width, 3 * width, false, parts));
         cases.Add(new ProductCase("projection", pass, r, width, width, false, parts));
         cases.Add(new ProductCase("up", pass, r, width, 4 * width, false, parts));
