@@ -1,5 +1,5 @@
 using System.Numerics;
-using System.Numerics.Tensors;
+using Elastic.Kernels.Optimization;
 
 namespace Elastic.Kernels;
 
@@ -35,7 +35,7 @@ public static class Averaging
             var piece = into.Slice(at, Math.Min(Piece, into.Length - at));
             var sum = Sum(contributions, at, new TreeNode(0, contributions.Count), piece, scratch);
             if (contributions.Count > 1)
-                TensorPrimitives.Divide(sum, contributions.Count, piece);
+                Elementwise.Divide(sum, contributions.Count, piece);
             else
                 sum.CopyTo(piece);
         }
@@ -54,19 +54,7 @@ public static class Averaging
         if (version.Length != mean.Length || version.Length != momentum.Length)
             throw new ArgumentException($"lengths differ: version {version.Length}, mean {mean.Length}, momentum {momentum.Length}");
         var (rate, mu) = ((float)learningRate, (float)outerMomentum);
-        Span<float> g = stackalloc float[Piece], step = stackalloc float[Piece];
-        for (var at = 0; at < version.Length; at += Piece)
-        {
-            var count = Math.Min(Piece, version.Length - at);
-            Span<float> v = version.Slice(at, count), b = momentum.Slice(at, count), gradient = g[..count], move = step[..count];
-            TensorPrimitives.Subtract(v, mean.Slice(at, count), gradient);
-            TensorPrimitives.Multiply(b, mu, b);
-            TensorPrimitives.Add(b, gradient, b);
-            TensorPrimitives.Multiply(b, mu, move);
-            TensorPrimitives.Add(gradient, move, move);
-            TensorPrimitives.Multiply(move, rate, move);
-            TensorPrimitives.Subtract(v, move, v);
-        }
+        Elementwise.OuterStep(version, mean, momentum, rate, mu);
     }
 
     // Returns where the sum is: in a single contribution itself, else in "into".
@@ -79,7 +67,7 @@ public static class Averaging
         var leftSum = Sum(contributions, at, node with { Count = left }, into, scratch);
         var rightSum = Sum(
             contributions, at, new TreeNode(node.First + left, node.Count - left), scratch[..into.Length], scratch[into.Length..]);
-        TensorPrimitives.Add(leftSum, rightSum, into);
+        Elementwise.Add(leftSum, rightSum, into);
         return into;
     }
 }

@@ -82,6 +82,39 @@ public class AveragingTests
     }
 
     [Fact]
+    public void Means_and_outer_steps_round_each_operation_once_with_any_lanes()
+        => Replicas.Sample(replicas =>
+        {
+            var length = replicas[0].Length;
+            float[] version = Random(77, length), momentum = Random(78, length);
+            var mean = Enumerable.Range(0, length).Select(i => SumTree.Fold<float>(
+                [.. replicas.Select((r, n) => (new TreeNode(n, 1), r[i]))], replicas.Length, (x, y) => x + y) / replicas.Length).ToArray();
+            const float rate = 0.7f, mu = 0.9f;
+            var (v, b) = (new float[length], new float[length]);
+            for (var i = 0; i < length; i++)
+            {
+                var g = version[i] - mean[i];
+                b[i] = momentum[i] * mu;
+                b[i] += g;
+                var step = b[i] * mu;
+                step = g + step;
+                step *= rate;
+                v[i] = version[i] - step;
+            }
+            foreach (var lanes in LaneDispatch.Supported)
+            {
+                LaneDispatch.Force(lanes);
+                float[] actualMean = new float[length], actual = [.. version], actualMomentum = [.. momentum];
+                Averaging.Mean([.. replicas.Select(r => (ReadOnlyMemory<float>)r)], actualMean);
+                Averaging.OuterStep(actual, mean, actualMomentum, 0.7, 0.9);
+                LaneDispatch.Force(null);
+                Assert.Equal(mean, actualMean);
+                Assert.Equal(v, actual);
+                Assert.Equal(b, actualMomentum);
+            }
+        }, iter: 20);
+
+    [Fact]
     public void An_outer_step_of_rate_one_without_momentum_lands_on_the_mean()
     {
         float[] version = [1f, -2f, 0.5f], mean = [0.5f, -1f, 0.25f];

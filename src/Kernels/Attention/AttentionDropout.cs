@@ -36,7 +36,7 @@ internal readonly unsafe struct AttentionDropout
     public void ApplyToColumns<T>(float* weights, int query, int firstKey, int keys)
         where T : struct, ILanes<T>
     {
-        var queries = T.AddInt(T.Bits(query), Indices.Of<T>());
+        var queries = T.AddInt(T.Bits(query), Indices<T>());
         for (var j = 0; j < keys; j += 4, weights += 4 * Panel.Stride)
         {
             var (a, b, c, d) = Philox.Words(T.Bits((firstKey + j) / 4), queries, T.Bits(_row), T.Bits(0), _key);
@@ -73,6 +73,13 @@ internal readonly unsafe struct AttentionDropout
     private static void Multiply<T>(float* weights, T factor)
         where T : struct, ILanes<T>
         => T.Store(T.Load(weights) * factor, weights);
+
+    private static T Indices<T>()
+        where T : struct, ILanes<T>
+    {
+        var lanes = stackalloc int[16] { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+        return T.Load((float*)lanes);
+    }
 
     private static T QuadsOfLanes<T>()
         where T : struct, ILanes<T>

@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace Elastic.Kernels.Attention;
 
 /// <summary>What a piece of the backward pass computes.</summary>
@@ -117,8 +115,8 @@ internal readonly unsafe struct BackwardPiece<T>(
     private void LoadKeys(in Memory memory, int sequence, int channel, int key, int keys)
     {
         Panel.Load<T>(memory.K, _x.K.At(sequence, key, channel), _x.K.RowStride, keys, _shape.HeadSize);
-        Panel.LoadTransposed<T>(memory.KTransposed, _x.K.At(sequence, key, channel), _x.K.RowStride, keys, _shape.HeadSize);
-        Panel.LoadTransposed<T>(memory.VTransposed, _x.V.At(sequence, key, channel), _x.V.RowStride, keys, _shape.HeadSize);
+        Panel.LoadTransposed(memory.KTransposed, _x.K.At(sequence, key, channel), _x.K.RowStride, keys, _shape.HeadSize);
+        Panel.LoadTransposed(memory.VTransposed, _x.V.At(sequence, key, channel), _x.V.RowStride, keys, _shape.HeadSize);
     }
 
     // Loads q and dy, and computes the weights and the scores' gradients of a block of queries and a block of keys.
@@ -133,41 +131,27 @@ internal readonly unsafe struct BackwardPiece<T>(
         var dropout = new AttentionDropout(_shape, sequence, head);
         var factors = stackalloc float[Panel.Columns];
         var saved = ((long)sequence * _shape.Heads + head) * _shape.Queries + query;
-        for (var i = 0; i < queries; i++)
+        float* s = memory.Weights, ds = memory.Scores;
+        for (var i = 0; i < queries; i++, saved++, s += Panel.Stride, ds += Panel.Stride)
         {
+            if (i + shift + 1 < keys)
+                SoftmaxGradients.HideFuture<T>(s, ds, keys, i + shift + 1);
+            if (_shape.QuerySegments is not null)
+            {
+                SoftmaxGradients.HideOtherSegments<T>(
+                    s, ds, keys, _shape.QuerySegments[(long)sequence * _shape.Queries + query + i],
+                    _shape.KeySegments + (long)sequence * _shape.Keys + key);
+            }
+            var (largest, inverse, delta) = (_x.Maxima[saved], _x.InverseSums[saved], _deltas[saved]);
             if (dropout.IsActive)
+            {
                 dropout.FactorsOfRow<T>(factors, query + i, key);
-            Row(
-                memory.Weights + i * Panel.Stride, memory.Scores + i * Panel.Stride, keys, saved + i,
-                new QueryMask<T>(_shape, sequence, query, i, key, keys), dropout.IsActive ? factors : null);
-        }
-    }
-
-    // weights: q k' -> weights after dropout; scores: dy v' -> gradient of q k'.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Row(float* weights, float* scores, int keys, long saved, in QueryMask<T> mask, float* factors)
-    {
-        T scale = T.Broadcast(_shape.Scale), zero = T.Broadcast(0);
-        T largest = T.Broadcast(_x.Maxima[saved]), inverse = T.Broadcast(_x.InverseSums[saved]), delta = T.Broadcast(_deltas[saved]);
-        for (var lane = 0; lane < keys; lane += 16)
-        {
-            var weight = AttentionExp.Exp(T.Load(weights + lane) * scale - largest) * inverse;
-            var gradient = T.Load(scores + lane);
-            var left = weight;
-            if (factors is not null)
-            {
-                var factor = T.Load(factors + lane);
-                left *= factor;
-                gradient *= factor;
+                SoftmaxGradients.Row<T>(s, ds, keys, _shape.Scale, largest, inverse, delta, factors);
             }
-            gradient = weight * (gradient - delta) * scale;
-            if (mask.IsNeeded)
+            else
             {
-                left = mask.Select(lane, left, zero);
-                gradient = mask.Select(lane, gradient, zero);
+                SoftmaxGradients.Row<T>(s, ds, keys, _shape.Scale, largest, inverse, delta);
             }
-            T.Store(left, weights + lane);
-            T.Store(gradient, scores + lane);
         }
     }
 

@@ -9,9 +9,6 @@ internal readonly unsafe struct ForwardPiece<T>(
     in AttentionShape shape, in AttentionTensors tensors, float* workspace, int blocksAtOnce) : IParallelWork
     where T : struct, ILanes<T>
 {
-    // Smaller than any score: what a row's maximum is before it has seen a key.
-    private const float Least = float.MinValue;
-
     private readonly AttentionShape _shape = shape;
     private readonly AttentionTensors _x = tensors;
     private readonly float* _workspace = workspace;
@@ -37,10 +34,10 @@ internal readonly unsafe struct ForwardPiece<T>(
         for (var n = 0; n < blocks; n++)
         {
             var block = new Block(this, rows, n, sequence, first + n);
-            Panel.LoadTransposed<T>(
+            Panel.LoadTransposed(
                 block.Q, _x.Q.At(sequence, block.First, head * _shape.HeadSize), _x.Q.RowStride, block.Count, _shape.HeadSize);
             Panel.Clear(block.O, block.Count, _shape.HeadSize);
-            new Span<float>(block.Maxima, Panel.Rows).Fill(Least);
+            new Span<float>(block.Maxima, Panel.Rows).Fill(OnlineSoftmax.Least);
             new Span<float>(block.Sums, Panel.Rows).Clear();
         }
         for (var key = 0; key < _shape.Keys; key += Panel.Rows)
@@ -87,42 +84,28 @@ internal readonly unsafe struct ForwardPiece<T>(
         }
     }
 
-    // The online softmax of 16 queries: scores become weights, against the maximum so far.
+    // Scores of 16 queries become weights, against the maximum so far.
     private void Weights(float* s, in Block block, int lane, int key, int keys, in AttentionDropout dropout)
     {
-        var scale = T.Broadcast(_shape.Scale);
-        var masks = new KeyMask<T>(_shape, block.Sequence, block.First, block.Count, lane, key, keys);
-        T before = T.Load(block.Maxima + lane), largest = T.Broadcast(Least);
-        for (var j = 0; j < keys; j++)
+        var shift = _shape.Shift(block.First, key) + lane;
+        if (shift < keys - 1)
+            OnlineSoftmax.HideFuture<T>(s, keys, shift);
+        if (_shape.QuerySegments is not null)
         {
-            var score = T.Load(s + j * Panel.Stride);
-            largest = T.Max(masks.IsNeeded ? masks.Select(j, score, largest) : score, largest);
+            var segments = (float*)(_shape.QuerySegments + (long)block.Sequence * _shape.Queries + block.First + lane);
+            OnlineSoftmax.HideOtherSegments(
+                s, keys, T.LoadFirst(segments, Math.Min(16, block.Count - lane)),
+                _shape.KeySegments + (long)block.Sequence * _shape.Keys + key);
         }
-        largest = T.Max(before, largest * scale);
-        T.Store(largest, block.Maxima + lane);
-
-        var sums = stackalloc float[16 * 16];
-        for (var l = 0; l < 16; l++)
-        {
-            var sum = T.Broadcast(0);
-            for (var j = l; j < keys; j += 16)
-            {
-                var weight = AttentionExp.Exp(T.Load(s + j * Panel.Stride) * scale - largest);
-                if (masks.IsNeeded)
-                    weight = masks.Select(j, weight, T.Broadcast(0));
-                T.Store(weight, s + j * Panel.Stride);
-                sum += weight;
-            }
-            T.Store(sum, sums + l * 16);
-        }
-        for (var half = 8; half > 0; half /= 2)
-        {
-            for (var l = 0; l < half; l++)
-                T.Store(T.Load(sums + l * 16) + T.Load(sums + (l + half) * 16), sums + l * 16);
-        }
-        var fade = AttentionExp.Exp(before - largest);
+        T before = T.Load(block.Maxima + lane), scale = T.Broadcast(_shape.Scale);
+        var after = T.Max(before, OnlineSoftmax.Largest<T>(s, keys) * scale);
+        T.Store(after, block.Maxima + lane);
+        // Where no key was seen yet, exponentials are taken against 0, and are 0.
+        var shifts = T.Select(T.GreaterThan(after, T.Broadcast(OnlineSoftmax.Least / 32)), after, T.Bits(0));
+        var sum = OnlineSoftmax.Exponentials(s, keys, _shape.Scale, shifts);
+        var fade = ElementaryLanes.ExpOrZero(before - shifts);
         T.Store(fade, block.Fades + lane);
-        T.Store(T.Fma(T.Load(block.Sums + lane), fade, T.Load(sums)), block.Sums + lane);
+        T.Store(T.Fma(T.Load(block.Sums + lane), fade, sum), block.Sums + lane);
         if (dropout.IsActive)
             dropout.ApplyToColumns<T>(s, block.First + lane, key, keys);
     }

@@ -64,31 +64,30 @@ internal static unsafe class Panel
     }
 
     /// <summary>(rows, channels) -> (channels, 64): the transpose, channels contiguous over panels. Writes whole groups of four rows.</summary>
-    public static void LoadTransposed<T>(float* transposed, float* source, long stride, int rows, int channels)
-        where T : struct, ILanes<T>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void LoadTransposed(float* transposed, float* source, long stride, int rows, int channels)
     {
-        var quads = stackalloc float[64];
         for (var r = 0; r < rows; r += 4)
         {
             // Rows that do not exist are the last one again.
             var row = source + r * stride;
-            var (second, third, fourth) = (Math.Min(1, rows - 1 - r) * stride, Math.Min(2, rows - 1 - r) * stride,
-                Math.Min(3, rows - 1 - r) * stride);
-            for (var c = 0; c < channels; c += 16)
+            float* second = row + Math.Min(1, rows - 1 - r) * stride, third = row + Math.Min(2, rows - 1 - r) * stride,
+                fourth = row + Math.Min(3, rows - 1 - r) * stride;
+            var to = transposed + r;
+            var c = 0;
+            for (; c + 16 <= channels; c += 16, to += 16 * Stride)
             {
-                var count = Math.Min(16, channels - c);
-                T w = Sixteen<T>(row + c, count), x = Sixteen<T>(row + second + c, count), y = Sixteen<T>(row + third + c, count),
-                    z = Sixteen<T>(row + fourth + c, count);
-                // Lane 4 g + j of vector i is now channel c + 4 g + i of row r + j.
-                T.Transpose(ref w, ref x, ref y, ref z);
-                T.Store(w, quads);
-                T.Store(x, quads + 16);
-                T.Store(y, quads + 32);
-                T.Store(z, quads + 48);
-                var to = transposed + c * Stride + r;
-                for (var channel = 0; channel < count; channel++, to += Stride)
-                    Vector128.Store(Vector128.Load(quads + channel % 4 * 16 + channel / 4 * 4), to);
+                Lanes128 w = Lanes128.Load(row + c), x = Lanes128.Load(second + c), y = Lanes128.Load(third + c),
+                    z = Lanes128.Load(fourth + c);
+                // Now lanes 4 g to 4 g + 3 of vector i are channel c + 4 g + i of the four rows.
+                Lanes128.Transpose(ref w, ref x, ref y, ref z);
+                StoreFour(w.A, x.A, y.A, z.A, to);
+                StoreFour(w.B, x.B, y.B, z.B, to + 4 * Stride);
+                StoreFour(w.C, x.C, y.C, z.C, to + 8 * Stride);
+                StoreFour(w.D, x.D, y.D, z.D, to + 12 * Stride);
             }
+            for (; c < channels; c++, to += Stride)
+                (to[0], to[1], to[2], to[3]) = (row[c], second[c], third[c], fourth[c]);
         }
     }
 
@@ -100,7 +99,11 @@ internal static unsafe class Panel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static T Sixteen<T>(float* p, int count)
-        where T : struct, ILanes<T>
-        => count == 16 ? T.Load(p) : T.LoadFirst(p, count);
+    private static void StoreFour(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d, float* to)
+    {
+        Vector128.Store(a, to);
+        Vector128.Store(b, to + Stride);
+        Vector128.Store(c, to + 2 * Stride);
+        Vector128.Store(d, to + 3 * Stride);
+    }
 }

@@ -113,6 +113,21 @@ public class AttentionTests
         Assert.Equal(x.Dv, y.Dv[..count]);
     }
 
+    // All scores are negative, so that a maximum that begins at 0 would show. The keys of the first block are hidden one by one, then as a
+    // whole.
+    [Fact]
+    public void A_block_of_hidden_keys_changes_no_bit()
+    {
+        var c = new AttentionCase(1, 20, 100, 1, 1, 16) { QuerySegments = [.. Enumerable.Repeat(1, 20)] };
+        c = c with { Q = [.. c.Q.Select(Math.Abs)], K = [.. c.K.Select(x => -Math.Abs(x))] };
+        var (oneByOne, whole) = (new int[100], new int[100]);
+        for (var j = 0; j < 100; j++)
+            (oneByOne[j], whole[j]) = (j < 64 ? j % 2 * 2 : 1, j < 64 ? 2 : 1);
+        Assert.Equal(
+            new AttentionRun(c with { KeySegments = whole }, new AttentionManner(Widest)).Bits,
+            new AttentionRun(c with { KeySegments = oneByOne }, new AttentionManner(Widest)).Bits);
+    }
+
     [Fact]
     public void A_micro_batch_draws_the_same_dropout_alone_and_beside_others()
     {

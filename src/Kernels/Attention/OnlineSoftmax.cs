@@ -1,0 +1,138 @@
+using System.Runtime.CompilerServices;
+
+namespace Elastic.Kernels.Attention;
+
+/// <summary>The online softmax over a block of keys (Milakov and Gimelshein 2018; Dao et al. 2022): keys as rows, queries as lanes.</summary>
+internal static unsafe class OnlineSoftmax
+{
+    /// <summary>Smaller than any score: what hidden scores become, and what a query's maximum is before it has seen a key.</summary>
+    public const float Least = float.MinValue;
+
+    /// <summary>The largest score of each of sixteen queries; s (keys, 64).</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static T Largest<T>(float* s, int keys)
+        where T : struct, ILanes<T>
+    {
+        T a = T.Broadcast(Least), b = a, c = a, d = a;
+        var j = 0;
+        for (; j + 4 <= keys; j += 4, s += 4 * Panel.Stride)
+        {
+            a = T.Max(T.Load(s), a);
+            b = T.Max(T.Load(s + Panel.Stride), b);
+            c = T.Max(T.Load(s + 2 * Panel.Stride), c);
+            d = T.Max(T.Load(s + 3 * Panel.Stride), d);
+        }
+        for (; j < keys; j++, s += Panel.Stride)
+            a = T.Max(T.Load(s), a);
+        return T.Max(T.Max(a, b), T.Max(c, d));
+    }
+
+    /// <summary>Replaces scores of keys that are hidden from a query by <see cref="Least"/>.</summary>
+    /// <param name="shift">The first query sees the keys up to this one, the next query one more ...</param>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void HideFuture<T>(float* s, int keys, int shift)
+        where T : struct, ILanes<T>
+    {
+        var least = T.Broadcast(Least);
+        for (var j = Math.Max(shift + 1, 0); j < keys; j++)
+            T.Store(T.Select(T.First(j - shift), least, T.Load(s + j * Panel.Stride)), s + j * Panel.Stride);
+    }
+
+    /// <summary>Replaces scores of keys of other segments than the queries' by <see cref="Least"/>.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void HideOtherSegments<T>(float* s, int keys, T querySegments, int* keySegments)
+        where T : struct, ILanes<T>
+    {
+        var least = T.Broadcast(Least);
+        for (var j = 0; j < keys; j++, s += Panel.Stride)
+            T.Store(T.Select(T.EqualBits(T.Bits(keySegments[j]), querySegments), T.Load(s), least), s);
+    }
+
+    /// <summary>s = exp(s scale - largest), and its sum over the keys: by 16 lanes over the keys, then the fold.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static T Exponentials<T>(float* s, int keys, float scale, T largest)
+        where T : struct, ILanes<T>
+    {
+        var sums = stackalloc float[16 * 16];
+        var scales = T.Broadcast(scale);
+        for (var l = 0; l < 16; l++)
+        {
+            var sum = T.Bits(0);
+            for (var j = l; j < keys; j += 16)
+            {
+                var weight = ElementaryLanes.ExpOrZero(T.Load(s + j * Panel.Stride) * scales - largest);
+                T.Store(weight, s + j * Panel.Stride);
+                sum += weight;
+            }
+            T.Store(sum, sums + l * 16);
+        }
+        for (var half = 8; half > 0; half /= 2)
+        {
+            for (var l = 0; l < half; l++)
+                T.Store(T.Load(sums + l * 16) + T.Load(sums + (l + half) * 16), sums + l * 16);
+        }
+        return T.Load(sums);
+    }
+}
+
+/// <summary>The softmax again from its saved maxima and sums, and its gradient: queries as rows, keys as lanes.</summary>
+internal static unsafe class SoftmaxGradients
+{
+    /// <summary>
+    /// One query: scores become weights p = exp(s scale - largest) inverse, and gradients of weights, dp, those of scores before the scale,
+    /// p (dp - delta) scale.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void Row<T>(float* s, float* dp, int keys, float scale, float largest, float inverse, float delta)
+        where T : struct, ILanes<T>
+    {
+        T scales = T.Broadcast(scale), maxima = T.Broadcast(largest), inverses = T.Broadcast(inverse), deltas = T.Broadcast(delta);
+        for (var lane = 0; lane < keys; lane += 16)
+        {
+            var weight = ElementaryLanes.ExpOrZero(T.Load(s + lane) * scales - maxima) * inverses;
+            T.Store(weight, s + lane);
+            T.Store(weight * (T.Load(dp + lane) - deltas) * scales, dp + lane);
+        }
+    }
+
+    /// <summary>The same with dropout: weights and their gradients are multiplied by the factors 0 or 1 / (1 - probability).</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void Row<T>(float* s, float* dp, int keys, float scale, float largest, float inverse, float delta, float* factors)
+        where T : struct, ILanes<T>
+    {
+        T scales = T.Broadcast(scale), maxima = T.Broadcast(largest), inverses = T.Broadcast(inverse), deltas = T.Broadcast(delta);
+        for (var lane = 0; lane < keys; lane += 16)
+        {
+            var (weight, factor) = (ElementaryLanes.ExpOrZero(T.Load(s + lane) * scales - maxima) * inverses, T.Load(factors + lane));
+            T.Store(weight * factor, s + lane);
+            T.Store(weight * (T.Load(dp + lane) * factor - deltas) * scales, dp + lane);
+        }
+    }
+
+    /// <summary>In a row of scores and of weights' gradients, hides keys behind the last that the query sees.</summary>
+    /// <param name="seen">How many of the keys it sees.</param>
+    public static void HideFuture<T>(float* s, float* dp, int keys, int seen)
+        where T : struct, ILanes<T>
+    {
+        var least = T.Broadcast(OnlineSoftmax.Least);
+        for (var lane = Math.Max(seen, 0) / 16 * 16; lane < keys; lane += 16)
+        {
+            var isSeen = T.First(seen - lane);
+            T.Store(T.Select(isSeen, T.Load(s + lane), least), s + lane);
+            T.Store(T.Load(dp + lane) & isSeen, dp + lane);
+        }
+    }
+
+    /// <summary>In a row of scores and of weights' gradients, hides keys of other segments than the query's.</summary>
+    public static void HideOtherSegments<T>(float* s, float* dp, int keys, int querySegment, int* keySegments)
+        where T : struct, ILanes<T>
+    {
+        var least = T.Broadcast(OnlineSoftmax.Least);
+        for (var lane = 0; lane < keys; lane += 16)
+        {
+            var isSeen = T.EqualBits(T.LoadFirst((float*)keySegments + lane, Math.Min(16, keys - lane)), T.Bits(querySegment));
+            T.Store(T.Select(isSeen, T.Load(s + lane), least), s + lane);
+            T.Store(T.Load(dp + lane) & isSeen, dp + lane);
+        }
+    }
+}
