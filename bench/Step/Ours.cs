@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Model.Batches;
+using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Training;
@@ -26,19 +27,19 @@ internal sealed class Ours : IDisposable
     private readonly TimedCollective _collective;
     private readonly TrainingStep _step;
     private readonly Random _random = new(0);
-    private readonly int _vocabulary, _batch, _tokens;
+    private readonly int _vocabulary, _batch, _tokens, _micro;
     private long _steps;
 
-    public Ours(ModelSettings model, int batch, int tokens, int devices, int threads)
+    public Ours(ModelSettings model, int batch, int tokens, int micro, int devices, int threads)
     {
-        (_vocabulary, _batch, _tokens) = (model.Vocabulary, batch, tokens);
+        (_vocabulary, _batch, _tokens, _micro) = (model.Vocabulary, batch, tokens, micro);
         _architecture = Architectures.Open(model);
         var layout = new FlatLayout(_architecture.Parameters);
         _vectors = new ReplicaVectors(layout);
         Initialization.Fill(_vectors, 1);
         _devices = [.. Enumerable.Range(0, devices).Select(d => new DeviceThread(() =>
         {
-            var device = new TrainingDevice(new DeviceId($"cpu:{d}"), _architecture, threads: threads);
+            var device = new CpuDevice(new DeviceId($"cpu:{d}"), _architecture, threads: threads);
             device.Attach(_vectors);
             return device;
         }))];
@@ -70,7 +71,7 @@ internal sealed class Ours : IDisposable
         var tokens = new int[_batch * (_tokens + 1)];
         for (var i = 0; i < tokens.Length; i++)
             tokens[i] = _random.Next(_vocabulary);
-        var microBatches = _architecture.Batching.MicroBatches(Sample.Cut(tokens, _batch), _batch / _devices.Count);
+        var microBatches = _architecture.Batching.MicroBatches(Sample.Cut(tokens, _batch), _micro);
         var start = Stopwatch.GetTimestamp();
         await _step.RunAsync(microBatches, default, _optimizer.LearningRate, ++_steps);
         PhaseSeconds[0] += Stopwatch.GetElapsedTime(start, _collective.ReduceStarted).TotalSeconds;

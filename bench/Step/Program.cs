@@ -1,12 +1,13 @@
 // Times whole training steps (forward, backward, clip, AdamW) against PyTorch, in turns: see README.md.
+using Elastic.Kernels;
 using Elastic.Messages.Settings;
-using Elastic.Model.Native;
 using Elastic.Step;
 
 string Option(string name, string fallback) => Array.IndexOf(args, "--" + name) is >= 0 and var i ? args[i + 1] : fallback;
 int Number(string name, int fallback) => int.Parse(Option(name, $"{fallback}"));
 
 var (layers, width, heads, batch, tokens) = Option("model", "small") == "124m" ? (12, 768, 12, 4, 64) : (4, 128, 4, 4, 64);
+(batch, tokens) = (Number("batch", batch), Number("tokens", tokens));
 var model = ModelSettings.Defaults with
 {
     Layers = layers,
@@ -15,11 +16,11 @@ var model = ModelSettings.Defaults with
     Context = tokens,
     Vocabulary = Number("vocabulary", 50257),
 };
-int devices = Number("devices", 2), threads = Number("threads", 1), rounds = Number("rounds", 10), steps = Number("steps", 2);
+int devices = Number("devices", 1), threads = Number("threads", Environment.ProcessorCount), micro = Number("micro", batch / devices), rounds = Number("rounds", 10), steps = Number("steps", 2);
 var python = Option("python", "/usr/bin/python3");
 
-Console.WriteLine($"{model.Signature}, batch {batch} x {tokens}; {NativeTorch.Describe()}");
-using var ours = new Ours(model, batch, tokens, devices, threads);
+Console.WriteLine($"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}; {InstructionSet.Describe().Name}");
+using var ours = new Ours(model, batch, tokens, micro, devices, threads);
 using var peer = python == "none" ? null : new Peer(python, model, batch, tokens, devices * threads, args.Contains("--foreach"));
 ours.Run(2);
 peer?.Run(2);

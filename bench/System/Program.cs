@@ -13,14 +13,15 @@ string Option(string name, string fallback) => Array.IndexOf(args, "--" + name) 
 int Number(string name, int fallback) => int.Parse(Option(name, $"{fallback}"));
 
 var big = Option("model", "tiny") == "small";
-int devices = Number("devices", 2), turns = Number("turns", 8), rounds = Number("rounds", 4),
+int devices = Number("devices", 1), turns = Number("turns", 8), rounds = Number("rounds", 4),
     innerSteps = Number("inner-steps", big ? 50 : 20);
+var threads = Math.Max(1, Environment.ProcessorCount / devices);
 var (tokens, batch) = big ? (64, 4) : (128, 16);
 var model = ModelSettings.Defaults with { Layers = 4, Heads = 4, Width = 128, Context = tokens, Vocabulary = big ? 50257 : 257 };
 var settings = new TrainingSettings
 {
     Run = RunSettings.Defaults with { Name = "bench", InnerSteps = innerSteps, Rounds = rounds },
-    Batch = new BatchSettings { Sequences = batch, Micro = batch / devices },
+    Batch = new BatchSettings { Sequences = batch, Micro = batch / 2 },
     Model = model,
     Optimizer = OptimizerSettings.Defaults with
     {
@@ -37,11 +38,11 @@ var settings = new TrainingSettings
 var data = Directory.CreateTempSubdirectory("elastic-bench-").FullName;
 try
 {
-    await using var node = await ElasticNode.StartAsync(NodeSettings.Defaults with { Devices = $"cpu:{devices}", DataDir = data });
+    await using var node = await ElasticNode.StartAsync(NodeSettings.Defaults with { Devices = $"cpu:{devices}", ThreadsPerDevice = threads, DataDir = data });
     var corpus = await node.BuildCorpusAsync(settings.Corpus, null, CancellationToken.None);
-    using var bare = new Ours(model, batch, tokens, devices, 1);
+    using var bare = new Ours(model, batch, tokens, batch / 2, devices, threads);
     Console.WriteLine(
-        $"{model.Signature}, batch {batch} x {tokens}, {devices} devices x 1 thread, {rounds} rounds x {innerSteps} steps a turn");
+        $"{model.Signature}, batch {batch} x {tokens}, {devices} devices x {threads} threads, {rounds} rounds x {innerSteps} steps a turn");
 
     bare.Run(innerSteps);
     await SystemAsync(0);

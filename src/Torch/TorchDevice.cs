@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Messages;
 using Elastic.Messages.Vectors;
@@ -90,7 +89,7 @@ internal sealed class TorchDevice : TrainingDevice
         switch (optimizer)
         {
             case AdamW adamW:
-                adamW.CheckFinite(step);
+                AdamW.CheckFinite(step);
                 foreach (var (group, first, count) in Layout.TrainedPartsOf(slice))
                     Update(adamW.Settings, first, count, group.Decays ? adamW.Settings.WeightDecay : 0, step);
                 break;

@@ -44,7 +44,7 @@ internal sealed class TorchPass(Tape tape, Func<string, Tensor> parameters, Tens
             Input(o), [Input(o).shape[1]], parameters(o.Gain), parameters(o.Bias), o.Epsilon),
         LinearOperation o => addmm(parameters(o.Bias), Input(o), parameters(o.Weight), 1, 1),
         GeluOperation o => Gelu(Input(o)),
-        ResidualOperation o => _values[o.X] + Dropped(_values[o.Branch], o.Dropout),
+        ResidualOperation o => _values[o.X] + Dropped(_values[o.Branch], o.Mask),
         CausalAttentionOperation o => Attend(o),
         CrossEntropyOperation o => Loss(o),
         _ => throw new UnreachableException($"operation {operation.GetType().Name}"),
@@ -60,7 +60,7 @@ internal sealed class TorchPass(Tape tape, Func<string, Tensor> parameters, Tens
             var T = tape.Shape.Tokens;
             x = (x.view(-1, T, x.shape[1]) + parameters(positions).narrow(0, 0, T)).view(x.shape);
         }
-        return Dropped(x, o.Dropout);
+        return Dropped(x, o.Mask);
     }
 
     // By tanh (Hendrycks and Gimpel 2016, section 2).
@@ -74,7 +74,7 @@ internal sealed class TorchPass(Tape tape, Func<string, Tensor> parameters, Tens
         var scores = qkv[0].matmul(qkv[1].transpose(2, 3)) / Math.Sqrt(qkv.shape[4]);                             // (B, H, T, T)
         var future = ones(new long[] { T, T }, ScalarType.Bool, device).triu(1);
         var weights = scores.masked_fill(future, double.NegativeInfinity).softmax(-1);
-        if (o.Dropout is { } dropout)
+        if (o.Mask is { } dropout)
             weights = weights * AttentionMask(dropout, H, T).view(weights.shape);
         return weights.matmul(qkv[2]).transpose(1, 2).reshape(B * T, -1);
     }
@@ -91,21 +91,32 @@ internal sealed class TorchPass(Tape tape, Func<string, Tensor> parameters, Tens
 
     private double Smoothing => tape.Purpose == TapePurpose.Training ? tape.LabelSmoothing : 0;
 
-    private Tensor Dropped(Tensor x, Dropout? dropout) => dropout is null ? x : x * Mask(dropout, x.shape[1]).view(x.shape);
+    private Tensor Dropped(Tensor x, DropoutMask? mask) => mask is null ? x : x * Mask(mask, x.shape[1]).view(x.shape);
 
-    // 0 and 1 / (1 - p), the same elements as on any device: (N C).
-    private Tensor Mask(Dropout dropout, long columns)
-        => Masks(dropout, tape.Shape.RowsOfMicroBatch * columns, DropoutMask.Fill);
+    // 0 and 1 / (1 - p), for the same elements as on any device: (N C).
+    private unsafe Tensor Mask(DropoutMask mask, long columns)
+        => Factors(mask, tape.Shape.RowsOfMicroBatch * columns, (key, into) =>
+        {
+            into.Fill(1);
+            fixed (float* ones = into)
+                Kernels.Dropout.Apply(ones, ones, null, key, 0, into.Length, DropoutRate.Of(mask.Probability));
+        });
 
-    private Tensor AttentionMask(Dropout dropout, int heads, int tokens)
-        => Masks(dropout, (long)tape.Shape.Sequences * heads * tokens * tokens,
-            (key, probability, mask) => DropoutMask.FillAttention(key, probability, tokens, mask));
+    // (B H T T)
+    private unsafe Tensor AttentionMask(DropoutMask mask, int heads, int tokens)
+        => Factors(mask, (long)tape.Shape.Sequences * heads * tokens * tokens, (key, into) =>
+        {
+            fixed (float* factors = into)
+                Kernels.Attention.AttentionMask.Fill(factors, tape.Shape.Sequences, heads, tokens, tokens, key, (float)mask.Probability);
+        });
 
-    private Tensor Masks(Dropout dropout, long elements, DropoutMask.Filler fill)
+    private Tensor Factors(DropoutMask mask, long elements, Fill fill)
     {
-        var mask = new float[tape.Shape.MicroBatches * elements];
+        var all = new float[tape.Shape.MicroBatches * elements];
         for (var i = 0; i < tape.Shape.MicroBatches; i++)
-            fill(dropout.Key(Seed, FirstMicroBatch + i), dropout.Probability, mask.AsSpan((int)(i * elements), (int)elements));
-        return tensor(mask, dtype, device);
+            fill(mask.Key(Seed, FirstMicroBatch + i), all.AsSpan((int)(i * elements), (int)elements));
+        return tensor(all, dtype, device);
     }
+
+    private delegate void Fill(ulong key, Span<float> into);
 }

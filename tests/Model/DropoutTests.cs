@@ -11,7 +11,7 @@ public class DropoutTests
     public void A_key_depends_on_every_part_of_its_seed_and_place()
     {
         ulong Key(DropoutSeed seed, int microBatch = 5, int layer = 6, DropoutSite site = DropoutSite.MlpOutput)
-            => new Dropout(0.5, layer, site).Key(seed, microBatch);
+            => new DropoutMask(0.5, layer, site).Key(seed, microBatch);
         ulong[] all =
         [
             Key(Seed), Key(Seed with { Seed = 9 }), Key(Seed with { Round = 9 }), Key(Seed with { Replica = 9 }),

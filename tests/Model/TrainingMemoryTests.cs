@@ -12,8 +12,21 @@ public class TrainingMemoryTests
         var settings = Of(Samples.Tiny(), sequences: 16, micro: 2);                  // 8 micro-batches
         var vector = (double)Architectures.LayoutOf(settings.Model).Length * sizeof(float);
         var (one, four) = (TrainingMemory.OfReplica(settings, 1), TrainingMemory.OfReplica(settings, 4));
-        Assert.Equal((3 * vector, 4 * vector), (one.VectorBytes, one.GradientBytes));
-        Assert.Equal((3 * vector, 4 * 2 * vector, 4 * one.ActivationBytes), (four.VectorBytes, four.GradientBytes, four.ActivationBytes));
+        // All micro-batches of a device go through the network together, and leave one sum.
+        Assert.Equal((3 * vector, vector), (one.VectorBytes, one.GradientBytes));
+        Assert.Equal((3 * vector, 4 * vector), (four.VectorBytes, four.GradientBytes));
+        Assert.InRange(four.ActivationBytes, 0.5 * one.ActivationBytes, 4 * one.ActivationBytes);
+    }
+
+    [Theory]
+    [InlineData(1, 1)]                                                               // micro-batches of 1,024 tokens, gradient sums
+    [InlineData(2, 2)]                                                               // each alone: the right one is added to the left one
+    [InlineData(8, 4)]
+    public void Micro_batches_that_go_alone_leave_a_sum_for_each_bit_of_their_number(int microBatches, int sums)
+    {
+        var model = Samples.Model(1, 1, 8, 1024, 97);
+        var vector = (double)Architectures.LayoutOf(model).Length * sizeof(float);
+        Assert.Equal(sums * vector, TrainingMemory.OfReplica(Of(model, microBatches, 1), 1).GradientBytes);
     }
 
     [Theory]

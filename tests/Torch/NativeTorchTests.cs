@@ -1,4 +1,5 @@
 using Elastic.Foundation;
+using Elastic.Model.Tests;
 using Elastic.Torch.Native;
 
 namespace Elastic.Torch.Tests;

@@ -1,5 +1,6 @@
 using Elastic.Actors;
 using Elastic.Actors.Control;
+using Elastic.Actors.Hosting;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Host.Display;

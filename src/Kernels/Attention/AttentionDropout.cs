@@ -39,7 +39,8 @@ internal readonly unsafe struct AttentionDropout
         var queries = T.AddInt(T.Bits(query), Indices<T>());
         for (var j = 0; j < keys; j += 4, weights += 4 * Panel.Stride)
         {
-            var (a, b, c, d) = Philox.Words(T.Bits((firstKey + j) / 4), queries, T.Bits(_row), T.Bits(0), _key);
+            T a = T.Bits((firstKey + j) / 4), b = queries, c = T.Bits(_row), d = T.Bits(0);
+            Philox.Run(_key, ref a, ref b, ref c, ref d);
             Multiply(weights, Factor(a));
             Multiply(weights + Panel.Stride, Factor(b));
             Multiply(weights + 2 * Panel.Stride, Factor(c));
@@ -54,7 +55,8 @@ internal readonly unsafe struct AttentionDropout
     {
         // Lane 4 g + i draws the words of keys 16 i + 4 g and following: transposed, row i holds keys 16 i to 16 i + 15.
         var quads = T.AddInt(T.Bits(firstKey / 4), QuadsOfLanes<T>());
-        var (a, b, c, d) = Philox.Words(quads, T.Bits(query), T.Bits(_row), T.Bits(0), _key);
+        T a = quads, b = T.Bits(query), c = T.Bits(_row), d = T.Bits(0);
+        Philox.Run(_key, ref a, ref b, ref c, ref d);
         T.Transpose(ref a, ref b, ref c, ref d);
         T.Store(Factor(a), factors);
         T.Store(Factor(b), factors + 16);

@@ -21,7 +21,7 @@ internal readonly unsafe struct AttentionShape
     /// <summary>Hkv, a divisor of H.</summary>
     public required int KeyHeads { get; init; }
 
-    /// <summary>D: a multiple of 8, at most 256.</summary>
+    /// <summary>D: at most 256; fast where it is a multiple of 8.</summary>
     public required int HeadSize { get; init; }
 
     /// <summary>Query i sees key j only if j &lt;= i + <see cref="CausalOffset"/>.</summary>
@@ -62,8 +62,8 @@ internal readonly unsafe struct AttentionShape
     {
         if (Sequences < 0 || Queries < 0 || Keys < 0 || Heads < 1 || KeyHeads < 1 || Heads % KeyHeads != 0)
             throw new ArgumentException($"{Heads} heads of queries cannot share {KeyHeads} heads of keys");
-        if (HeadSize < 8 || HeadSize > 256 || HeadSize % 8 != 0)
-            throw new ArgumentException($"a head of {HeadSize} channels is not a multiple of 8 up to 256");
+        if (HeadSize is < 1 or > 256)
+            throw new ArgumentException($"a head has {HeadSize} channels: use 1 to 256");
         if ((QuerySegments is null) != (KeySegments is null))
             throw new ArgumentException("segments belong to queries and keys, or to none");
         if (DropoutProbability is < 0 or >= 1 || (DropoutProbability > 0 && (DropoutKeys is null || SequencesPerDropoutKey < 1)))

@@ -45,7 +45,7 @@ public sealed class CpuDevice : TrainingDevice
         foreach (var (node, group) in MicroBatchGroups.Of(microBatches, Architecture.Vocabulary))
         {
             // The right half of a subtree is added to the left one as it is computed.
-            if (_gradients.LeftOf(node) is { } left && _network.CanAdd(group[0]))
+            if (_gradients.LeftOf(node) is { } left)
             {
                 losses.AddRange(_network.ForwardBackward(group, Parameters, left, true, seed));
                 _gradients.AddedToLeft(node);

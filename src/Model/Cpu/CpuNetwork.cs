@@ -2,7 +2,6 @@ using Elastic.Kernels;
 using Elastic.Model.Batches;
 using Elastic.Model.Evaluation;
 using Elastic.Model.Networks;
-using Elastic.Model.Operators;
 using Elastic.Model.Tapes;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
@@ -32,9 +31,6 @@ internal sealed unsafe class CpuNetwork(IArchitecture architecture, FlatLayout l
         var planned = (int)Math.Clamp((1L << 24) / tokens, 1, sequences);
         return Bytes(planned) * ((double)sequences / planned);
     }
-
-    /// <summary>True where the gradient of this micro-batch's group may be added to another's while it is computed.</summary>
-    public bool CanAdd(MicroBatch first) => first.Inputs.Length <= CrossEntropyOperation.RowsAtOnce(architecture.Vocabulary);
 
     /// <summary>
     /// Overwrites every gradient of a trained parameter with what these micro-batches contribute to the gradient of the step's loss, summed

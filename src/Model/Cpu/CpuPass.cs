@@ -2,7 +2,6 @@ using Elastic.Kernels;
 using Elastic.Model.Networks;
 using Elastic.Model.Tapes;
 using Elastic.Model.Training;
-using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Cpu;
 
@@ -31,6 +30,9 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
 
     /// <summary>(N): the token at each row.</summary>
     public int[] Inputs { get; } = new int[tape.Shape.Rows];
+
+    /// <summary>(N): each row's place in its sequence.</summary>
+    public int[] Positions { get; } = [.. Enumerable.Range(0, tape.Shape.Rows).Select(row => row % tape.Shape.Tokens)];
 
     /// <summary>(N): the token to predict at each row. Not for generation.</summary>
     public int[] Targets { get; } = new int[tape.Shape.Rows];
@@ -73,7 +75,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         => Tape.Layout[name] is { Parameter.IsTrained: true } segment ? _gradients + segment.Offset : null;
 
     /// <summary>The keys of a mask, one for each micro-batch.</summary>
-    public ulong[] DropoutKeys(Dropout dropout)
+    public ulong[] DropoutKeys(DropoutMask dropout)
         => [.. Enumerable.Range(_firstMicroBatch, Shape.MicroBatches).Select(microBatch => dropout.Key(_seed, microBatch))];
 
     /// <summary>Runs the tape forwards.</summary>
@@ -113,7 +115,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         => For(columns, Math.Max(16, ((columns + Team.Threads - 1) / Team.Threads + 15) / 16 * 16), work);
 
     /// <summary>Does work on the elements of a value that a mask applies to, micro-batch by micro-batch: each has a key of its own.</summary>
-    public void ForMask(Dropout dropout, Value value, MaskWork work)
+    public void ForMask(DropoutMask dropout, Value value, MaskWork work)
     {
         var elements = (long)Shape.RowsOfMicroBatch * value.Columns;
         for (var i = 0; i < Shape.MicroBatches; i++)

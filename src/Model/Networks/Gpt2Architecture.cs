@@ -70,8 +70,8 @@ internal sealed class Gpt2Architecture(ModelSettings settings) : IArchitecture
         tape.CrossEntropy(x, Head);                                                                                       // (N, V)
     }
 
-    private Dropout? Drop(Tape tape, int layer, DropoutSite site)
-        => tape.Purpose == TapePurpose.Training && settings.Dropout > 0 ? new Dropout(settings.Dropout, layer, site) : null;
+    private DropoutMask? Drop(Tape tape, int layer, DropoutSite site)
+        => tape.Purpose == TapePurpose.Training && settings.Dropout > 0 ? new DropoutMask(settings.Dropout, layer, site) : null;
 
     /// <summary>Prefix of layer <paramref name="index"/>.</summary>
     public static string Layer(int index) => $"transformer.h.{index}.";

@@ -1,4 +1,3 @@
-using Elastic.Kernels;
 using Elastic.Kernels.Attention;
 using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
@@ -12,14 +11,14 @@ namespace Elastic.Model.Operators;
 /// </summary>
 public sealed class CausalAttentionOperation : Operation
 {
-    internal CausalAttentionOperation(Value qkv, int heads, Dropout? dropout)
-        => (Inputs, Output, Heads, Dropout) = ([qkv], new Value(this, qkv.Rows, qkv.Columns / 3), heads, dropout);
+    internal CausalAttentionOperation(Value qkv, int heads, DropoutMask? mask)
+        => (Inputs, Output, Heads, Mask) = ([qkv], new Value(this, qkv.Rows, qkv.Columns / 3), heads, mask);
 
     /// <summary>H.</summary>
     public int Heads { get; }
 
     /// <summary>What is dropped of the weights; null for nothing.</summary>
-    public Dropout? Dropout { get; }
+    public DropoutMask? Mask { get; }
 
     internal override IEnumerable<Value> KeptForBackward => [Inputs[0], Output!];
 
@@ -63,7 +62,7 @@ public sealed class CausalAttentionOperation : Operation
 
     private static unsafe HeadRows Part(float* qkv, int part, int T, int C) => new(qkv + part * C, 3L * C, 3L * T * C);
 
-    private ulong[] KeysOf(CpuPass pass) => Dropout is null ? [] : pass.DropoutKeys(Dropout);
+    private ulong[] KeysOf(CpuPass pass) => Mask is null ? [] : pass.DropoutKeys(Mask);
 
     private AttentionShape ShapeOf(BatchShape batch) => new()
     {
@@ -74,7 +73,7 @@ public sealed class CausalAttentionOperation : Operation
         KeyHeads = Heads,
         HeadSize = Output!.Columns / Heads,
         IsCausal = true,
-        DropoutProbability = (float)(Dropout?.Probability ?? 0),
+        DropoutProbability = (float)(Mask?.Probability ?? 0),
         SequencesPerDropoutKey = batch.Sequences,
     };
 
@@ -98,6 +97,6 @@ public sealed class CausalAttentionOperation : Operation
 public static class CausalAttentionOperator
 {
     /// <inheritdoc cref="CausalAttentionOperation"/>
-    public static Value CausalAttention(this Tape tape, Value qkv, int heads, Dropout? dropout)
-        => tape.Record(new CausalAttentionOperation(qkv, heads, dropout));
+    public static Value CausalAttention(this Tape tape, Value qkv, int heads, DropoutMask? mask)
+        => tape.Record(new CausalAttentionOperation(qkv, heads, mask));
 }

@@ -1,30 +1,30 @@
 using Elastic.Kernels;
 using Elastic.Model.Cpu;
 using Elastic.Model.Tapes;
-using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Operators;
 
 /// <summary>
-/// The head and its loss: logits z = h Wᵀ, (N, C) (V, C) -> (N, V), and the cross-entropy of each row with its target. In training a piece
-/// of the logits becomes its own gradient in place, so that all of them are never held:
+/// The head and its loss: logits z = h Wᵀ, (N, C) (V, C) -> (N, V), and the cross-entropy of each row with its target. In training the
+/// logits become their own gradient in place:
 ///
 ///   loss     = log Σ exp(z) - (1 - ε) z[target] - ε/V Σ z          (Szegedy et al. 2016, section 7; ε label smoothing)
 ///   dloss/dz = softmax(z) - (1 - ε) 1[target] - ε/V
 ///
-/// Sums over the vocabulary are folds over the parts that devices may share. How many rows a piece has does not show: dW sums over rows in
-/// one chain for each micro-batch, which goes on from piece to piece.
+/// Sums over the vocabulary are folds over the parts that devices may share.
 /// </summary>
 public sealed class CrossEntropyOperation : Operation
 {
     // 256 MB of logits: enough rows for a product at full speed with any vocabulary, and little beside the rest of a model that large.
     private const long LogitsAtOnce = 1L << 26;
 
+    private readonly bool _isTraining;
     private readonly int _vocabulary, _padded, _partLength;
 
     internal CrossEntropyOperation(Tape tape, Value h, string weight)
     {
         (Inputs, Parameters, Weight) = ([h], [weight], weight);
+        _isTraining = tape.Purpose == TapePurpose.Training;
         var parameter = tape.Layout[weight].Parameter;
         _vocabulary = (int)parameter.Shape[0];
         _padded = (int)(parameter.PaddedRows ?? _vocabulary);
@@ -38,15 +38,15 @@ public sealed class CrossEntropyOperation : Operation
 
     private Value H => Inputs[0];
 
-    /// <summary>Rows of which the logits are held at once.</summary>
+    /// <summary>Rows of which the logits are held at once, unless one micro-batch has more.</summary>
     public static int RowsAtOnce(int vocabulary) => (int)Math.Clamp(LogitsAtOnce / Math.Max(1, vocabulary), 16, 1 << 20);
 
     internal override long ScratchFloats(BatchShape batch, int threads)
-        => (long)Math.Min(RowsAtOnce(_vocabulary), batch.Rows) * _padded;
+        => (long)RowsOfPiece(batch) * _padded;
 
     internal override long ProductBytes(BatchShape batch, int threads)
     {
-        var (rows, C) = (Math.Min(RowsAtOnce(_vocabulary), batch.Rows), H.Columns);
+        var (rows, C) = (RowsOfPiece(batch), H.Columns);
         return Math.Max(
             Math.Max(
                 Products.WorkspaceBytes(threads, rows, _vocabulary, C, DepthParts.One),
@@ -63,10 +63,11 @@ public sealed class CrossEntropyOperation : Operation
                 pass.Logits = new ReadOnlySpan<float>(z, _vocabulary).ToArray();
                 break;
             case TapePurpose.Evaluation:
-                ForPieces((first, count) =>
+                for (var first = 0; first < H.Rows; first += RowsAtOnce(_vocabulary))
                 {
-                    Losses(pass, first, count, Logits(pass, first, count), 0, 0);
-                });
+                    var count = Math.Min(RowsAtOnce(_vocabulary), H.Rows - first);
+                    Losses(pass, first, count, Logits(pass, first, count));
+                }
                 break;
             default:
                 // The backward pass does both: the logits are its scratch.
@@ -76,36 +77,21 @@ public sealed class CrossEntropyOperation : Operation
 
     internal override unsafe void Backward(CpuPass pass)
     {
-        float* dW = pass.ParameterGradient(Weight), dh = pass.Gradient(H);
-        var (C, pieces) = (H.Columns, 0);
-        ForPieces((first, count) =>
+        float* dW = pass.ParameterGradient(Weight), dh = pass.Gradient(H), z = Logits(pass, 0, H.Rows);
+        Gradients(pass, z);
+        var gradient = new MatrixView(z, H.Rows, _vocabulary, _padded, 1);
+        if (dh is not null)
+            Products.Multiply(pass.Team, Matrices.Of(dh, H.Rows, H.Columns), gradient, Head(pass), DepthParts.OfLength(_partLength));
+        if (dW is not null)
         {
-            var z = Logits(pass, first, count);
-            Losses(pass, first, count, z, pass.Tape.LabelSmoothing, pass.LossScale);
-            var gradient = new MatrixView(z, count, _vocabulary, _padded, 1);
-            if (dh is not null)
-            {
-                Products.Multiply(
-                    pass.Team, Matrices.Of(dh + (long)first * C, count, C), gradient, Head(pass), DepthParts.OfLength(_partLength));
-            }
-            if (dW is not null)
-            {
-                Products.Multiply(
-                    pass.Team, Matrices.Of(dW, _vocabulary, C), gradient.Transposed(),
-                    Matrices.Of(pass[H] + (long)first * C, count, C),
-                    count == H.Rows ? DepthParts.Equal(pass.Shape.MicroBatches) : DepthParts.One, pass.AddsToGradients);
-                pieces++;
-            }
-        });
+            Products.Multiply(
+                pass.Team, Matrices.Of(dW, _vocabulary, H.Columns), gradient.Transposed(), Matrices.Of(pass[H], H.Rows, H.Columns),
+                DepthParts.Equal(pass.Shape.MicroBatches), pass.AddsToGradients);
+        }
     }
 
-    // Whole groups, except where one micro-batch alone has more rows than are held.
-    private void ForPieces(Action<int, int> work)
-    {
-        var most = RowsAtOnce(_vocabulary);
-        for (var first = 0; first < H.Rows; first += most)
-            work(first, Math.Min(most, H.Rows - first));
-    }
+    // Training needs all logits of a group of micro-batches at once, because the gradient of W sums over their rows.
+    private int RowsOfPiece(BatchShape batch) => _isTraining ? batch.Rows : Math.Min(RowsAtOnce(_vocabulary), batch.Rows);
 
     private unsafe MatrixView Head(CpuPass pass) => Matrices.Of(pass.Parameter(Weight), _vocabulary, H.Columns);
 
@@ -118,18 +104,22 @@ public sealed class CrossEntropyOperation : Operation
         return z;
     }
 
-    private unsafe void Losses(CpuPass pass, int first, int count, float* z, double smoothing, double scale)
+    private unsafe void Losses(CpuPass pass, int first, int count, float* z) => pass.ForRows(count, _vocabulary, (row, rows) =>
     {
-        var (targets, losses) = (pass.Targets, pass.Losses);
-        pass.ForRows(count, _vocabulary, (row, rows) =>
-        {
-            for (var i = (int)row; i < row + rows; i++)
-            {
-                losses[first + i] = SoftmaxCrossEntropy.Row(
-                    z + (long)i * _padded, _vocabulary, _partLength, targets[first + i], smoothing, scale);
-            }
-        });
-    }
+        fixed (int* targets = pass.Targets)
+        fixed (double* losses = pass.Losses)
+            CrossEntropy.Losses(
+                z + row * _padded, _padded, rows, _vocabulary, _partLength, targets + first + row, null, 0, losses + first + row);
+    });
+
+    private unsafe void Gradients(CpuPass pass, float* z) => pass.ForRows(H.Rows, _vocabulary, (row, rows) =>
+    {
+        fixed (int* targets = pass.Targets)
+        fixed (double* losses = pass.Losses)
+            CrossEntropy.Rows(
+                z + row * _padded, _padded, rows, _vocabulary, _padded, _partLength, targets + row, null, pass.Tape.LabelSmoothing,
+                pass.LossScale, losses + row);
+    });
 }
 
 /// <summary>Records the head and its loss.</summary>

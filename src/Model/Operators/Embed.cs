@@ -14,9 +14,9 @@ public sealed class EmbedOperation : Operation
 {
     private readonly bool _isTied;
 
-    internal EmbedOperation(Tape tape, string table, string? positions, Dropout? dropout)
+    internal EmbedOperation(Tape tape, string table, string? positions, DropoutMask? mask)
     {
-        (Table, Positions, Dropout) = (table, positions, dropout);
+        (Table, Positions, Mask) = (table, positions, mask);
         Parameters = positions is null ? [table] : [table, positions];
         Output = new Value(this, tape.Shape.Rows, (int)tape.Layout[table].Shape[1]);
         _isTied = tape.Layout.IsTied(table);
@@ -29,31 +29,34 @@ public sealed class EmbedOperation : Operation
     public string? Positions { get; }
 
     /// <summary>What is dropped; null for nothing.</summary>
-    public Dropout? Dropout { get; }
+    public DropoutMask? Mask { get; }
+
+    internal override long ScratchFloats(BatchShape batch, int threads) => EmbeddingPlan.WorkspaceInts(batch.Rows);
 
     internal override unsafe void Forward(CpuPass pass)
     {
-        var (C, T, tokens, probability) = (Output!.Columns, pass.Shape.Tokens, pass.Inputs, Dropout?.Probability ?? 0);
+        var (C, tokens, rate) = (Output!.Columns, pass.Inputs, Mask?.Rate ?? DropoutRate.None);
+        var places = pass.Positions;
         float* x = pass[Output!], table = pass.Parameter(Table), positions = Positions is null ? null : pass.Parameter(Positions);
         pass.ForRows(Output!.Rows, C, (first, count) =>
         {
-            fixed (int* ids = tokens)
-                Embedding.Gather(table, positions, ids + first, first, count, T, C, x + (long)first * C);
+            fixed (int* ids = tokens, at = places)
+                Embedding.Gather(x + first * C, table, ids + first, positions, at + first, count, C);
         });
-        if (Dropout is not null)
-            pass.ForMask(Dropout, Output!, (key, at, first, count) =>
-                DropoutMask.Apply(x + at, key, probability, first, count, x + at));
+        if (Mask is not null)
+            pass.ForMask(Mask, Output!, (key, at, first, count) =>
+                Dropout.Apply(x + at, x + at, null, key, first, count, rate));
     }
 
     internal override unsafe void Backward(CpuPass pass)
     {
-        var (C, shape, probability) = (Output!.Columns, pass.Shape, Dropout?.Probability ?? 0);
+        var (C, shape, rate) = (Output!.Columns, pass.Shape, Mask?.Rate ?? DropoutRate.None);
         var dx = pass.Gradient(Output!);
         if (dx is null)
             return;
-        if (Dropout is not null)
-            pass.ForMask(Dropout, Output!, (key, at, first, count) =>
-                DropoutMask.Apply(dx + at, key, probability, first, count, dx + at));
+        if (Mask is not null)
+            pass.ForMask(Mask, Output!, (key, at, first, count) =>
+                Dropout.Apply(dx + at, dx + at, null, key, first, count, rate));
         var adds = pass.AddsToGradients;
         if (Positions is not null && pass.ParameterGradient(Positions) is var dPositions && dPositions is not null)
         {
@@ -62,7 +65,7 @@ public sealed class EmbedOperation : Operation
             // Positions that no sequence reaches.
             var rest = pass.Tape.Layout[Positions].Count - (long)shape.Tokens * C;
             if (!adds)
-                pass.ForElements(rest, (first, count) => new Span<float>(dPositions + (long)shape.Tokens * C + first, count).Clear());
+                pass.ForElements(rest, (first, count) => Ranges.Clear(dPositions + (long)shape.Tokens * C + first, count));
         }
         if (pass.ParameterGradient(Table) is var dTable && dTable is not null)
             Scatter(pass, dx, dTable);
@@ -72,13 +75,18 @@ public sealed class EmbedOperation : Operation
     {
         var (C, shape, segment) = (Output!.Columns, pass.Shape, pass.Tape.Layout[Table]);
         if (!_isTied && !pass.AddsToGradients)
-            pass.ForElements(segment.Count, (first, count) => new Span<float>(dTable + first, count).Clear());
+            pass.ForElements(segment.Count, (first, count) => Ranges.Clear(dTable + first, count));
         var scattered = pass.Scattered;
         var tokens = scattered.Prepare(segment.Offset, C, shape.Rows);
-        var plan = ScatterPlan.Of(pass.Inputs, shape.RowsOfMicroBatch, tokens);
-        var rows = scattered.Rows;
-        pass.For(plan.Tokens, 16, (first, count) => plan.Sum(dx, C, first, count, rows));
-        scattered.Keep(plan.Tokens);
+        fixed (int* ids = pass.Inputs)
+        {
+            var plan = EmbeddingPlan.Build((int*)pass.Scratch(this), ids, shape.Rows, (int)segment.Shape[0]);
+            new ReadOnlySpan<int>(plan.Tokens, plan.Count).CopyTo(tokens);
+            var rows = scattered.Rows;
+            pass.For(plan.Count, 16, (first, count) => Embedding.WriteGradients(
+                rows + first * C, plan, (int)first, count, dx, shape.RowsOfMicroBatch, shape.MicroBatches, C));
+            scattered.Keep(plan.Count);
+        }
     }
 }
 
@@ -86,9 +94,9 @@ public sealed class EmbedOperation : Operation
 public static class EmbedOperator
 {
     /// <inheritdoc cref="EmbedOperation"/>
-    public static Value Embed(this Tape tape, string table, string? positions, Dropout? dropout)
+    public static Value Embed(this Tape tape, string table, string? positions, DropoutMask? mask)
     {
         ArgumentNullException.ThrowIfNull(tape);
-        return tape.Record(new EmbedOperation(tape, table, positions, dropout));
+        return tape.Record(new EmbedOperation(tape, table, positions, mask));
     }
 }

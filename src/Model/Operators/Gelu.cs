@@ -14,15 +14,14 @@ public sealed class GeluOperation : Operation
     internal override unsafe void Forward(CpuPass pass)
     {
         float* x = pass[Inputs[0]], y = pass[Output!];
-        pass.ForElements(Output!.Count, (first, count) => Gelu.ForwardTanh(x + first, count, y + first));
+        pass.ForElements(Output!.Count, (first, count) => Activations.Forward<GeluTanh>(y + first, x + first, count));
     }
 
     internal override unsafe void Backward(CpuPass pass)
     {
         float* x = pass[Inputs[0]], dy = pass.Gradient(Output!), dx = pass.Gradient(Inputs[0]);
-        var adds = pass.AddsTo(this, Inputs[0]);
         if (dx is not null)
-            pass.ForElements(Output!.Count, (first, count) => Gelu.BackwardTanh(dy + first, x + first, count, dx + first, adds));
+            pass.ForElements(Output!.Count, (first, count) => Activations.Backward<GeluTanh>(dx + first, dy + first, x + first, count));
     }
 }
 

@@ -8,8 +8,8 @@ namespace Elastic.Model.Operators;
 /// <summary>x + branch, the branch with dropout: the residual sum (He et al. 2016, section 3.1). Twice (N, C) -> (N, C)</summary>
 public sealed class ResidualOperation : Operation
 {
-    internal ResidualOperation(Value x, Value branch, Dropout? dropout)
-        => (Inputs, Output, Dropout) = ([x, branch], new Value(this, x.Rows, x.Columns), dropout);
+    internal ResidualOperation(Value x, Value branch, DropoutMask? mask)
+        => (Inputs, Output, Mask) = ([x, branch], new Value(this, x.Rows, x.Columns), mask);
 
     /// <summary>(N, C).</summary>
     public Value X => Inputs[0];
@@ -18,36 +18,36 @@ public sealed class ResidualOperation : Operation
     public Value Branch => Inputs[1];
 
     /// <summary>What is dropped of the branch; null for nothing.</summary>
-    public Dropout? Dropout { get; }
+    public DropoutMask? Mask { get; }
 
     internal override Value MadeInPlaceOf => Branch;
 
-    internal override IEnumerable<Value> GradientPassesTo => Dropout is null ? Inputs : [X];
+    internal override IEnumerable<Value> GradientPassesTo => Mask is null ? Inputs : [X];
 
     internal override unsafe void Forward(CpuPass pass)
     {
         float* x = pass[X], y = pass[Output!];
-        var probability = Dropout?.Probability ?? 0;
-        if (Dropout is null)
-            pass.ForElements(Output!.Count, (first, count) => Elements.Add(y + first, x + first, count));
+        var rate = Mask?.Rate ?? DropoutRate.None;
+        if (Mask is null)
+            pass.ForElements(Output!.Count, (first, count) => Ranges.Add(y + first, x + first, y + first, count));
         else
-            pass.ForMask(Dropout, Output!, (key, at, first, count) =>
-                DropoutMask.ApplyAndAdd(y + at, x + at, key, probability, first, count, y + at));
+            pass.ForMask(Mask, Output!, (key, at, first, count) =>
+                Dropout.Apply(y + at, y + at, x + at, key, first, count, rate));
     }
 
     internal override unsafe void Backward(CpuPass pass)
     {
         var dy = pass.Gradient(Output!);
         Pass(pass, X, dy);
-        if (Dropout is null)
+        if (Mask is null)
         {
             Pass(pass, Branch, dy);
             return;
         }
         var branch = pass.Gradient(Branch);
-        var probability = Dropout.Probability;
-        pass.ForMask(Dropout, Branch, (key, at, first, count) =>
-            DropoutMask.Apply(dy + at, key, probability, first, count, branch + at));
+        var rate = Mask.Rate;
+        pass.ForMask(Mask, Branch, (key, at, first, count) =>
+            Dropout.Apply(branch + at, dy + at, null, key, first, count, rate));
     }
 
     private unsafe void Pass(CpuPass pass, Value input, float* dy)
@@ -59,9 +59,9 @@ public sealed class ResidualOperation : Operation
         pass.ForElements(input.Count, (first, count) =>
         {
             if (adds)
-                Elements.Add(dx + first, dy + first, count);
+                Ranges.Add(dx + first, dx + first, dy + first, count);
             else
-                Elements.Copy(dy + first, dx + first, count);
+                Ranges.Copy(dx + first, dy + first, count);
         });
     }
 }
@@ -71,5 +71,5 @@ public static class ResidualOperator
 {
     /// <inheritdoc cref="ResidualOperation"/>
     /// <param name="branch">Nothing else may read it: the sum takes its memory.</param>
-    public static Value Residual(this Tape tape, Value x, Value branch, Dropout? dropout) => tape.Record(new ResidualOperation(x, branch, dropout));
+    public static Value Residual(this Tape tape, Value x, Value branch, DropoutMask? mask) => tape.Record(new ResidualOperation(x, branch, mask));
 }

@@ -1,5 +1,6 @@
 using Elastic.Foundation;
 using Elastic.Kernels;
+using Elastic.Kernels.Optimization;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Vectors;
@@ -36,14 +37,33 @@ public sealed class AdamW(OptimizerSettings settings) : IOptimizer
         ArgumentNullException.ThrowIfNull(team);
         CheckFinite(step);
         HostVector parameters = vectors.Host(VectorSet.Parameters),
-            first = vectors.Host(VectorSet.FirstMoment), second = vectors.Host(VectorSet.SecondMoment);
+            firstMoment = vectors.Host(VectorSet.FirstMoment), secondMoment = vectors.Host(VectorSet.SecondMoment);
         foreach (var (group, start, count) in vectors.Layout.TrainedPartsOf(slice))
         {
-            var decay = group.Decays ? Settings.WeightDecay : 0;
-            StubAdam.Update(parameters.Data + start, gradient.Data + start, first.Data + start, second.Data + start, count,
-                step.LearningRate, Settings.Beta1, Settings.Beta2, Settings.Epsilon, decay, step.ClipCoefficient, step.Number);
+            var numbers = new AdamWStep(
+                step.Number, step.LearningRate, Settings.Beta1, Settings.Beta2, Settings.Epsilon, group.Decays ? Settings.WeightDecay : 0,
+                step.ClipCoefficient);
+            team.Run(
+                new Part(parameters.Data + start, gradient.Data + start, firstMoment.Data + start, secondMoment.Data + start, count, numbers),
+                (int)((count + Part.Elements - 1) / Part.Elements));
         }
         GC.KeepAlive(vectors);
         GC.KeepAlive(gradient);
+    }
+
+    // Pieces of the range.
+    private readonly unsafe struct Part(float* parameters, float* gradient, float* first, float* second, long count, AdamWStep step)
+        : IParallelWork
+    {
+        // Four vectors of 256 KB: some twenty microseconds.
+        public const int Elements = 65_536;
+
+        private readonly float* _parameters = parameters, _gradient = gradient, _first = first, _second = second;
+
+        public void Run(int piece)
+        {
+            var at = (long)piece * Elements;
+            AdamWUpdate.Run(_parameters + at, _gradient + at, _first + at, _second + at, Math.Min(Elements, count - at), step);
+        }
     }
 }

@@ -46,7 +46,7 @@ internal static unsafe class ScatteredFold
     {
         if (roots.Count == 1)
         {
-            Elements.Add(target, roots[0].Rows.Rows + (long)cursors[0] * roots[0].Rows.Columns + column, count);
+            Ranges.Add(target, target, roots[0].Rows.Rows + (long)cursors[0] * roots[0].Rows.Columns + column, count);
             return;
         }
         var parts = new List<(TreeNode, float[]?)>();
@@ -60,7 +60,7 @@ internal static unsafe class ScatteredFold
         }
         var sum = SumTree.Fold<float[]?>(parts, microBatches, Plus)!;
         fixed (float* values = sum)
-            Elements.Add(target, values, count);
+            Ranges.Add(target, target, values, count);
     }
 
     private static float[]? Plus(float[]? left, float[]? right)

@@ -1,4 +1,5 @@
 using Elastic.Kernels;
+using Elastic.Kernels.Optimization;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Training;
@@ -18,14 +19,20 @@ internal static unsafe class SliceFold
         IReadOnlyList<SubtreeRoot> roots, int microBatches, Slice slice, FlatLayout layout, HostVector into, ThreadTeam team)
     {
         var sums = new double[slice.Tiles];
-        var nodes = roots.Select(r => r.Node).ToArray();
+        var fold = new TreeFold([.. roots.Select(r => r.Node)], microBatches);
         var sources = roots.Select(r => (nint)((HostVector)r.Gradient).Data).ToArray();
         var scattered = roots.Select(r => (r.Node, r.Scattered)).ToList();
+        using var workspace = new NativeBuffer(team.Threads * fold.WorkspaceFloats * sizeof(float));
         team.Run(
             new Tiles(tile =>
             {
                 var first = slice.First + (long)tile * FlatLayout.Tile;
-                RootFold.Sum(nodes, sources, microBatches, into.Data, first, FlatLayout.Tile);
+                // One root that is the target already needs no sum.
+                if (roots.Count > 1 || sources[0] != (nint)into.Data)
+                {
+                    fixed (nint* pointers = sources)
+                        fold.Run((float**)pointers, first, FlatLayout.Tile, into.Data, workspace.Floats + ThreadTeam.ThreadIndex * fold.WorkspaceFloats);
+                }
                 ScatteredFold.AddTo(into.Data, first, FlatLayout.Tile, scattered, microBatches);
                 sums[tile] = TileSquares.Of(layout, into.Data, first);
             }),
@@ -39,7 +46,11 @@ internal static unsafe class SliceFold
     public static void Add(HostVector left, HostVector right, ThreadTeam team)
     {
         team.Run(
-            new Tiles(tile => Elements.Add(left.Data + (long)tile * FlatLayout.Tile, right.Data + (long)tile * FlatLayout.Tile, FlatLayout.Tile)),
+            new Tiles(tile =>
+            {
+                var into = left.Data + (long)tile * FlatLayout.Tile;
+                Ranges.Add(into, into, right.Data + (long)tile * FlatLayout.Tile, FlatLayout.Tile);
+            }),
             (int)(left.Length / FlatLayout.Tile));
         GC.KeepAlive(left);
         GC.KeepAlive(right);

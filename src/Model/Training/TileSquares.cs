@@ -28,7 +28,7 @@ internal static unsafe class TileSquares
     private static double Of(Segment segment, float* gradient, long low, long high)
     {
         if (segment.Parameter.Shared is not { } shared)
-            return Squares.Sum(gradient + low, (int)(high - low));
+            return Norms.SumOfSquares(gradient + low, high - low);
         var (shape, offset) = (segment.Shape, segment.Offset);
         var columns = shape.Count == 1 ? 1 : shape[1];
         var parts = new (TreeNode, double)[shared.Parts];
@@ -53,6 +53,6 @@ internal static unsafe class TileSquares
     private static double Clipped(float* gradient, long first, long end, long low, long high)
     {
         var (from, to) = (Math.Max(first, low), Math.Min(end, high));
-        return from < to ? Squares.Sum(gradient + from, (int)(to - from)) : 0;
+        return from < to ? Norms.SumOfSquares(gradient + from, to - from) : 0;
     }
 }

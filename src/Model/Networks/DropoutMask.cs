@@ -32,9 +32,12 @@ public enum DropoutSite
 /// Which elements are dropped is a function of (seed, round, replica, step, micro-batch, layer, site) and the element's index, so nothing
 /// is kept for the backward pass: it draws the same again.
 /// </summary>
-public sealed record Dropout(double Probability, int Layer, DropoutSite Site)
+public sealed record DropoutMask(double Probability, int Layer, DropoutSite Site)
 {
+    /// <summary>The probability as kernels take it.</summary>
+    internal DropoutRate Rate { get; } = DropoutRate.Of(Probability);
+
     /// <summary>The key of the random numbers of one micro-batch.</summary>
-    public ulong Key(DropoutSeed seed, int microBatch) => KeyedRandom.Of(
-        seed.Seed, (ulong)seed.Round, (ulong)seed.Replica, (ulong)seed.Step, (ulong)microBatch, (ulong)Layer, (ulong)Site).Key;
+    public ulong Key(DropoutSeed seed, int microBatch)
+        => Kernels.Dropout.Key(seed.Seed, seed.Round, seed.Replica, seed.Step, microBatch, Layer, (int)Site);
 }
