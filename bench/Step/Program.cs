@@ -16,7 +16,8 @@ var model = ModelSettings.Defaults with
     Context = tokens,
     Vocabulary = Number("vocabulary", 50257),
 };
-int devices = Number("devices", 1), threads = Number("threads", Environment.ProcessorCount), micro = Number("micro", batch / devices), rounds = Number("rounds", 10), steps = Number("steps", 2);
+int devices = Number("devices", 1), threads = Number("threads", Environment.ProcessorCount);
+int micro = Number("micro", batch / devices), rounds = Number("rounds", 10), steps = Number("steps", 2);
 var python = Option("python", "/usr/bin/python3");
 
 Console.WriteLine($"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}; {InstructionSet.Describe().Name}");

@@ -38,7 +38,8 @@ var settings = new TrainingSettings
 var data = Directory.CreateTempSubdirectory("elastic-bench-").FullName;
 try
 {
-    await using var node = await ElasticNode.StartAsync(NodeSettings.Defaults with { Devices = $"cpu:{devices}", ThreadsPerDevice = threads, DataDir = data });
+    await using var node = await ElasticNode.StartAsync(
+        NodeSettings.Defaults with { Devices = $"cpu:{devices}", ThreadsPerDevice = threads, DataDir = data });
     var corpus = await node.BuildCorpusAsync(settings.Corpus, null, CancellationToken.None);
     using var bare = new Ours(model, batch, tokens, batch / 2, devices, threads);
     Console.WriteLine(

@@ -130,7 +130,9 @@ public static class Run
     /// <summary>The reason why results of two arithmetics must not be mixed.</summary>
     public static string OtherArithmetic(string runs, string here) =>
         $"other arithmetic ({runs}; here: {here}), and would end in other weights than an undisturbed run"
-        + (runs.StartsWith("1 cpu ", StringComparison.Ordinal) ? " (it was begun by an older Elastic, when each kind of CPU had its own)" : "");
+        + (runs.StartsWith("1 cpu ", StringComparison.Ordinal)
+            ? " (it was begun by an older Elastic, when each kind of CPU had its own)"
+            : "");
 
     internal static Decision WrongRound(RunState run, int round) => Decision.Refuse($"round is {run.Round}, not {round}");
 

@@ -57,7 +57,7 @@ public static class VirtualRun
     public static long ElementsOf(int chunks) => (long)chunks * VectorManifest.ChunkElements - 1;
 
     /// <summary>The arithmetic of most nodes.</summary>
-    public const string Arithmetic = "1 cpu";
+    public const string Arithmetic = "cpu 2";
 
     /// <summary>Who asks.</summary>
     public static Origin By(int request) => new($"request-{request}", "somebody", DateTimeOffset.UnixEpoch);

@@ -155,7 +155,8 @@ internal sealed class TorchDevice : TrainingDevice
         Architecture.Record(tape);
         var vectors = (TorchVector)Vectors.Parameters;
         return new TorchPass(
-            tape, name => leaves?[Layout[name].Name] ?? vectors.View(Layout, name), Tokens(inputs), targets is null ? null : Tokens(targets),
+            tape, name => leaves?[Layout[name].Name] ?? vectors.View(Layout, name), Tokens(inputs),
+            targets is null ? null : Tokens(targets),
             _device, float32)
         { Seed = seed, FirstMicroBatch = microBatch };
     }

@@ -14,7 +14,8 @@ namespace Elastic.Torch;
 /// </summary>
 /// <param name="parameters">A parameter by its name.</param>
 /// <param name="dtype">What it computes in; the parameters' type.</param>
-internal sealed class TorchPass(Tape tape, Func<string, Tensor> parameters, Tensor inputs, Tensor? targets, torch.Device device, ScalarType dtype)
+internal sealed class TorchPass(
+    Tape tape, Func<string, Tensor> parameters, Tensor inputs, Tensor? targets, torch.Device device, ScalarType dtype)
 {
     private readonly Dictionary<Value, Tensor> _values = [];
 

@@ -17,7 +17,7 @@ public sealed class NodeCoordinatorTests
         Endpoint = "a:7001",
         Seed = false,
         Version = "0.2",
-        Arithmetic = "1 cpu",
+        Arithmetic = "cpu 2",
     });
 
     public NodeCoordinatorTests() => Step(new NodeInput.HasDevices([new DeviceId("cpu:0")]));

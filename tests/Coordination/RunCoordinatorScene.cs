@@ -56,7 +56,7 @@ public abstract class RunCoordinatorScene
     protected void After(double seconds) => Now += TimeSpan.FromSeconds(seconds);
 
     protected void Enlist(
-        NodeId node, int devices = 1, string incarnation = "1", string arithmetic = "1 cpu",
+        NodeId node, int devices = 1, string incarnation = "1", string arithmetic = "cpu 2",
         bool leaving = false, bool seed = false, params HeldWork[] works) =>
         Step(new RunInput.Reported(new NodeReport.Enlist(node)
         {

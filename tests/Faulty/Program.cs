@@ -1,5 +1,6 @@
 // elastic worker with a fault that no command line gives; its first word is the fault, the rest is elastic's: "bit-flip" is a machine whose
-// memory flips one bit in every result, "version" is another build of Elastic, "arithmetic" a device that computes other bits, "slow" is a machine whose steps take so long that something
+// memory flips one bit in every result, "version" is another build of Elastic, "arithmetic" a device that computes other bits, "slow" is a
+// machine whose steps take so long that something
 // can happen in a round, however fast the machine under test is, "hang" is a device that stops for good after a step, "wall" is a firewall
 // that refuses it the endpoints in the file that ELASTIC_REFUSED names.
 using Elastic.Actors.Nodes;

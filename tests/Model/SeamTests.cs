@@ -45,7 +45,8 @@ public class SeamTests
     {
         using var vectors = Toy();
         var layout = vectors.Layout;
-        Assert.Equal([ToyArchitecture.Head, ToyArchitecture.Weight, ToyArchitecture.Bias, ToyArchitecture.Table], layout.Segments.Select(s => s.Name));
+        Assert.Equal(
+            [ToyArchitecture.Head, ToyArchitecture.Weight, ToyArchitecture.Bias, ToyArchitecture.Table], layout.Segments.Select(s => s.Name));
         Assert.Equal([(true, true), (false, true), (false, false)], layout.Groups.Select(g => (g.Decays, g.IsTrained)));
         Assert.Equal(3 * FlatLayout.Tile, layout.Length);
         Assert.All(Values(vectors, ToyArchitecture.Bias), v => Assert.Equal(0.25f, v));

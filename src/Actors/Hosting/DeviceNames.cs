@@ -42,7 +42,9 @@ public static class DeviceNames
         }
     }
 
-    /// <summary>Threads of each CPU device: as set; else all cores where there is one device for the machine, and one where there are several.</summary>
+    /// <summary>
+    /// Threads of each CPU device: as set; else all cores for the one device of "auto", and one for each that is counted.
+    /// </summary>
     public static int ThreadsPerDevice(NodeSettings node)
     {
         ArgumentNullException.ThrowIfNull(node);

@@ -96,5 +96,6 @@ public sealed class CpuDevice : TrainingDevice
     }
 
     // Where the folded slice goes: the device's first root, whose slice no other device reads, or a buffer of its own if it has none.
-    private HostVector Gradient() => _gradients.Roots is [var first, ..] ? (HostVector)first.Gradient : (HostVector)(_folded ??= _gradients.Rent()).Flat;
+    private HostVector Gradient()
+        => _gradients.Roots is [var first, ..] ? (HostVector)first.Gradient : (HostVector)(_folded ??= _gradients.Rent()).Flat;
 }

@@ -50,7 +50,8 @@ internal sealed unsafe class CpuNetwork(IArchitecture architecture, FlatLayout l
         }
         using var own = adds ? new ScatteredRows() : null;
         pass.ForwardBackward(
-            _arena!.Floats, parameters.Data, ((HostVector)into.Flat).Data, adds, own ?? into.Scattered, 1.0 / group[0].StepTargets, seed, group[0].Index);
+            _arena!.Floats, parameters.Data, ((HostVector)into.Flat).Data, adds, own ?? into.Scattered,
+            1.0 / group[0].StepTargets, seed, group[0].Index);
         if (own is not null)
             into.Scattered.Add(own);
         GC.KeepAlive(parameters);

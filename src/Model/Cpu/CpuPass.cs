@@ -114,7 +114,9 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     public void ForColumns(int columns, RangeWork work)
         => For(columns, Math.Max(16, ((columns + Team.Threads - 1) / Team.Threads + 15) / 16 * 16), work);
 
-    /// <summary>Does work on the elements of a value that a mask applies to, micro-batch by micro-batch: each has a key of its own.</summary>
+    /// <summary>
+    /// Does work on the elements of a value that a mask applies to, micro-batch by micro-batch: each has a key of its own.
+    /// </summary>
     public void ForMask(DropoutMask dropout, Value value, MaskWork work)
     {
         var elements = (long)Shape.RowsOfMicroBatch * value.Columns;
@@ -137,7 +139,9 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     /// <summary>Work on a range.</summary>
     internal delegate void RangeWork(long first, int count);
 
-    /// <summary>Work on elements of one micro-batch, which begin at <paramref name="first"/> in it and at <paramref name="at"/> in all.</summary>
+    /// <summary>
+    /// Work on elements of one micro-batch, which begin at <paramref name="first"/> in it and at <paramref name="at"/> in all.
+    /// </summary>
     internal delegate void MaskWork(ulong key, long at, long first, int count);
 
     private readonly struct Ranges(RangeWork work, long count, int piece) : IParallelWork

@@ -120,7 +120,8 @@ internal sealed class MemoryPlan
         return block;
     }
 
-    // As time goes by, each block takes the smallest gap that holds it, the largest of a moment first. What is needed longest begins first and
+    // As time goes by, each block takes the smallest gap that holds it, the largest of a moment first. What is needed longest begins first
+    // and
     // ends last, so that gaps are few.
     private void Place()
     {

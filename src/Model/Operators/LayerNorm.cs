@@ -62,5 +62,6 @@ public static class LayerNormOperator
 {
     /// <inheritdoc cref="LayerNormOperation"/>
     /// <param name="name">Of its parameters, without ".weight" and ".bias".</param>
-    public static Value LayerNorm(this Tape tape, Value x, string name, double epsilon) => tape.Record(new LayerNormOperation(x, name, epsilon));
+    public static Value LayerNorm(this Tape tape, Value x, string name, double epsilon)
+        => tape.Record(new LayerNormOperation(x, name, epsilon));
 }

@@ -7,7 +7,8 @@ namespace Elastic.Model.Operators;
 
 /// <summary>
 /// y = x W + b. (N, in) (in, out) (out) -> (N, out). Where devices may share an axis of W, sums along it are folds over its parts: those of
-/// y along the rows of W, those of dx = dy Wᵀ along its columns. dW = xᵀ dy and db sum over rows, micro-batch by micro-batch along the tree.
+/// y along the rows of W, those of dx = dy Wᵀ along its columns. dW = xᵀ dy and db sum over rows, micro-batch by micro-batch along the
+/// tree.
 /// </summary>
 public sealed class LinearOperation : Operation
 {

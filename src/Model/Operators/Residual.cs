@@ -71,5 +71,6 @@ public static class ResidualOperator
 {
     /// <inheritdoc cref="ResidualOperation"/>
     /// <param name="branch">Nothing else may read it: the sum takes its memory.</param>
-    public static Value Residual(this Tape tape, Value x, Value branch, DropoutMask? mask) => tape.Record(new ResidualOperation(x, branch, mask));
+    public static Value Residual(this Tape tape, Value x, Value branch, DropoutMask? mask)
+        => tape.Record(new ResidualOperation(x, branch, mask));
 }

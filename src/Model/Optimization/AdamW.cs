@@ -44,7 +44,8 @@ public sealed class AdamW(OptimizerSettings settings) : IOptimizer
                 step.Number, step.LearningRate, Settings.Beta1, Settings.Beta2, Settings.Epsilon, group.Decays ? Settings.WeightDecay : 0,
                 step.ClipCoefficient);
             team.Run(
-                new Part(parameters.Data + start, gradient.Data + start, firstMoment.Data + start, secondMoment.Data + start, count, numbers),
+                new Part(
+                    parameters.Data + start, gradient.Data + start, firstMoment.Data + start, secondMoment.Data + start, count, numbers),
                 (int)((count + Part.Elements - 1) / Part.Elements));
         }
         GC.KeepAlive(vectors);

@@ -31,7 +31,11 @@ internal static unsafe class SliceFold
                 if (roots.Count > 1 || sources[0] != (nint)into.Data)
                 {
                     fixed (nint* pointers = sources)
-                        fold.Run((float**)pointers, first, FlatLayout.Tile, into.Data, workspace.Floats + ThreadTeam.ThreadIndex * fold.WorkspaceFloats);
+                    {
+                        fold.Run(
+                            (float**)pointers, first, FlatLayout.Tile, into.Data,
+                            workspace.Floats + ThreadTeam.ThreadIndex * fold.WorkspaceFloats);
+                    }
                 }
                 ScatteredFold.AddTo(into.Data, first, FlatLayout.Tile, scattered, microBatches);
                 sums[tile] = TileSquares.Of(layout, into.Data, first);

@@ -35,7 +35,8 @@ public sealed record TrainingMemory(double VectorBytes, double GradientBytes, do
         return new TrainingMemory(
             (1 + Optimizers.Open(settings.Optimizer).Vectors.Count) * vector,
             devices * sums * vector,
-            devices * CpuNetwork.TrainingBytes(architecture, group * settings.Batch.Micro, settings.Model.Context, Environment.ProcessorCount));
+            devices * CpuNetwork.TrainingBytes(
+                architecture, group * settings.Batch.Micro, settings.Model.Context, Environment.ProcessorCount));
     }
 
     /// <summary>Of a process that trains alone: as many replicas at once as it has devices for, which share them evenly.</summary>

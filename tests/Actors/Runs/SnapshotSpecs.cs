@@ -161,7 +161,7 @@ public sealed class SnapshotSpecs(ITestOutputHelper output) : IDisposable
                 Endpoint = "127.0.0.1:2",
                 Seed = true,
                 Version = "0.2",
-                Arithmetic = "1 cpu",
+                Arithmetic = "cpu 2",
                 Works = [],
                 Leaving = false,
             }));

@@ -53,7 +53,7 @@ internal sealed class SyntheticRun
         var (run, journal, plan) = (RunState.Empty(Id), new List<RunEvent>(), _schedule.Plan);
         Store(new RunEvent.RunStarted(
             Id, Name, Settings, plan.Elements, Corpus, _schedule.Train.Blocks, _schedule.HeldOut?.Blocks ?? 0,
-            "1 cpu", Origins.Now("a test")));
+            "cpu 2", Origins.Now("a test")));
         Store(new RunEvent.RunInitialized(Id, D("version 0"), D("fingerprint 0")));
         while (true)
         {

@@ -115,8 +115,11 @@ public sealed class SettingsProblemTests
             ["corpus.tokenizer = \"bpe\": use \"byte\" or \"gpt2\"", "corpus.held-out = 0.6: use 0 to 0.5"],
             (CorpusSettings.Defaults with { Tokenizer = "bpe", HeldOut = 0.6 }).Problems());
         Assert.Equal(
-            ["node.threads-per-device = 0: use 1 to 1024", "node.data-dir is empty: name a folder", "node.port = 65536: use 0 to 65535"],
-            (NodeSettings.Defaults with { ThreadsPerDevice = 0, DataDir = "", Port = 65536 }).Problems());
+            [
+                "node.threads-per-device = -1: use 0 (all cores, or one thread each) to 1024", "node.data-dir is empty: name a folder",
+                "node.port = 65536: use 0 to 65535",
+            ],
+            (NodeSettings.Defaults with { ThreadsPerDevice = -1, DataDir = "", Port = 65536 }).Problems());
     }
 
     [Fact]

@@ -8,7 +8,8 @@ using static Elastic.Actors.Nodes.Devices.TrainerCommand;
 namespace Elastic.Actors.Nodes.Devices;
 
 /// <summary>
-/// One device. It runs on a thread of its own (dispatcher <c>elastic.device-dispatcher</c>), because its work blocks. It never waits for another device. When the actor ends, the
+/// One device. It runs on a thread of its own (dispatcher <c>elastic.device-dispatcher</c>), because its work blocks. It never waits for
+/// another device. When the actor ends, the
 /// finalizer frees its gradients: another device may still read them.
 /// </summary>
 internal sealed class TrainerActor : ReceiveActor
