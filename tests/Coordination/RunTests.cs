@@ -113,8 +113,15 @@ public sealed class RunTests
 
     [Fact]
     public void A_start_on_a_machine_of_other_arithmetic_is_refused() => Refuses(
-        Started, Again with { Arithmetic = "1 cuda" },
-        "run a began with other arithmetic (1 cpu; here: 1 cuda), and would end in other weights than an undisturbed run: " +
+        Started, Again with { Arithmetic = "cuda 2.10" },
+        "run a began with other arithmetic (cpu 2; here: cuda 2.10), and would end in other weights than an undisturbed run: " +
+        "go on where the arithmetic is the same, or start a new run from its checkpoint with --run NAME --set model.init=PATH");
+
+    [Fact]
+    public void A_run_from_before_the_one_arithmetic_of_all_CPUs_says_so() => Refuses(
+        Started with { Arithmetic = "1 cpu AuthenticAMD AVX512 x 1 thread" }, Again,
+        "run a began with other arithmetic (1 cpu AuthenticAMD AVX512 x 1 thread; here: cpu 2), and would end in other weights than an " +
+        "undisturbed run (it was begun by an older Elastic, when each kind of CPU had its own): " +
         "go on where the arithmetic is the same, or start a new run from its checkpoint with --run NAME --set model.init=PATH");
 
     [Fact]
@@ -143,8 +150,8 @@ public sealed class RunTests
     [Fact]
     public void The_arithmetic_is_chosen_once()
     {
-        Stores(Started with { Arithmetic = "" }, new CoordinatorCommand.ChooseArithmetic("1 cuda"), new ArithmeticChosen(Id, "1 cuda"));
-        PassesOver(Started, new CoordinatorCommand.ChooseArithmetic("1 cuda"));
+        Stores(Started with { Arithmetic = "" }, new CoordinatorCommand.ChooseArithmetic("cuda"), new ArithmeticChosen(Id, "cuda"));
+        PassesOver(Started, new CoordinatorCommand.ChooseArithmetic("cuda 2.10"));
         PassesOver(Started, Again with { Arithmetic = "" });               // started where there are no devices
     }
 
