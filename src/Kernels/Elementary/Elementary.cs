@@ -6,9 +6,14 @@ namespace Elastic.Kernels;
 /// </summary>
 public static class Elementary
 {
-    /// <summary>The natural logarithm of a normal positive number, good to 1e-15.</summary>
+    /// <summary>
+    /// The natural logarithm of a normal positive number, good to 1e-15. Of 0 it is -∞; of infinity and of what is not a number it is that; of
+    /// a negative number it is not a number.
+    /// </summary>
     public static double Log(double x)
     {
+        if (!(x > 0 && x < double.PositiveInfinity))
+            return x == 0 ? double.NegativeInfinity : x > 0 ? x : double.NaN;
         // ln(m 2^e) = e ln 2 + 2 atanh((m - 1) / (m + 1)), m from [sqrt(1/2), sqrt(2)): the series ends at 1e-16 after eleven terms.
         var bits = BitConverter.DoubleToInt64Bits(x);
         var exponent = (int)(bits >> 52) - 1023;
