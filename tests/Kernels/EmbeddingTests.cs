@@ -43,7 +43,10 @@ public unsafe class EmbeddingTests
         int* tokens = arena.Ints(6, 0, 3, 3, 1), positions = arena.Ints(0, 1, 2, 0, 1);
         Embedding.Gather(y, table, tokens, positionTable, positions, rows, columns);
         for (var i = 0; i < rows * columns; i++)
-            Assert.Equal(table[tokens[i / columns] * columns + i % columns] + positionTable[positions[i / columns] * columns + i % columns], y[i]);
+        {
+            var (row, j) = (i / columns, i % columns);
+            Assert.Equal(table[tokens[row] * columns + j] + positionTable[positions[row] * columns + j], y[i]);
+        }
         Embedding.Gather(y, table, tokens, null, null, rows, columns);
         for (var i = 0; i < rows * columns; i++)
             Assert.Equal(table[tokens[i / columns] * columns + i % columns], y[i]);

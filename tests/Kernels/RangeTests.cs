@@ -45,7 +45,8 @@ public unsafe class RangeTests
     [Fact]
     public void Column_sums_add_rows_in_order_and_parts_along_the_tree()
     {
-        foreach (var (columns, rows, parts) in new[] { (1, 1, 1), (15, 3, 2), (16, 2, 3), (17, 5, 5), (100, 4, 7), (257, 3, 8), (64, 2, 33) })
+        (int, int, int)[] shapes = [(1, 1, 1), (15, 3, 2), (16, 2, 3), (17, 5, 5), (100, 4, 7), (257, 3, 8), (64, 2, 33)];
+        foreach (var (columns, rows, parts) in shapes)
         {
             using var arena = new Arena();
             var stride = columns + 3;
@@ -83,8 +84,8 @@ public unsafe class RangeTests
         {
             for (var j = 0; j < columns; j++)
             {
-                var sums = Enumerable.Range(0, parts).Select(p => dy[((2 * p * positions) + t) * columns + j] + dy[((2 * p + 1) * positions + t) * columns + j])
-                    .ToArray();
+                float At(int sequence) => dy[(sequence * positions + t) * columns + j];
+                var sums = Enumerable.Range(0, parts).Select(p => At(2 * p) + At(2 * p + 1)).ToArray();
                 Assert.Equal(0.5f + (sums[0] + sums[1] + sums[2]), target[t * columns + j]);
             }
         }

@@ -7,8 +7,8 @@ namespace Elastic.Kernels;
 public static class Elementary
 {
     /// <summary>
-    /// The natural logarithm of a normal positive number, good to 1e-15. Of 0 it is -∞; of infinity and of what is not a number it is that; of
-    /// a negative number it is not a number.
+    /// The natural logarithm of a normal positive number, good to 1e-15. Of 0 it is -∞, of ∞ it is ∞; of a negative number and of what is
+    /// not a number it is not a number.
     /// </summary>
     public static double Log(double x)
     {
@@ -50,7 +50,8 @@ public static class Elementary
     }
 
     /// <summary>
-    /// x^y for a normal positive x, as e^(y ln x): good to 2e-15 (1 + |y ln x|) (relative). What an optimizer needs for β^t and a schedule for decays.
+    /// x^y for a normal positive x, as e^(y ln x): good to 2e-15 (1 + |y ln x|) (relative). For powers of an optimizer's β and decays of a
+    /// schedule.
     /// </summary>
     public static double Pow(double x, double y) => y == 0 ? 1 : Exp(y * Log(x));
 
@@ -98,10 +99,16 @@ public static class Elementary
 
     // sin t = t (1 - t²/(2·3) (1 - t²/(4·5) (1 - ...))), cos t = 1 - t²/(1·2) (1 - t²/(3·4) (1 - ...)), from the innermost factor.
     private static ReadOnlySpan<double> SineFactors =>
-        [1.0 / (18 * 19), 1.0 / (16 * 17), 1.0 / (14 * 15), 1.0 / (12 * 13), 1.0 / (10 * 11), 1.0 / (8 * 9), 1.0 / (6 * 7), 1.0 / (4 * 5), 1.0 / (2 * 3)];
+    [
+        1.0 / (18 * 19), 1.0 / (16 * 17), 1.0 / (14 * 15), 1.0 / (12 * 13), 1.0 / (10 * 11), 1.0 / (8 * 9), 1.0 / (6 * 7), 1.0 / (4 * 5),
+        1.0 / (2 * 3),
+    ];
 
     private static ReadOnlySpan<double> CosineFactors =>
-        [1.0 / (17 * 18), 1.0 / (15 * 16), 1.0 / (13 * 14), 1.0 / (11 * 12), 1.0 / (9 * 10), 1.0 / (7 * 8), 1.0 / (5 * 6), 1.0 / (3 * 4), 1.0 / (1 * 2)];
+    [
+        1.0 / (17 * 18), 1.0 / (15 * 16), 1.0 / (13 * 14), 1.0 / (11 * 12), 1.0 / (9 * 10), 1.0 / (7 * 8), 1.0 / (5 * 6), 1.0 / (3 * 4),
+        1.0 / (1 * 2),
+    ];
 
     private static double PowerOfTwo(int exponent) => BitConverter.Int64BitsToDouble((long)(exponent + 1023) << 52);
 }
