@@ -3,7 +3,7 @@ namespace Elastic.Kernels.Tests;
 // Layer norm and root mean square norm against double precision. N = (x - mean) · inverse.
 public unsafe class NormTests
 {
-    private const double K = 8;
+    private const double K = 4;
     private const float Epsilon = 1e-5f;
 
     public static TheoryData<int, bool> Cases =>
