@@ -3,10 +3,10 @@ using System.Runtime.CompilerServices;
 namespace Elastic.Kernels;
 
 /// <summary>
-/// Philox4x32-10 (Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3", 3.4): 128 random bits from a counter of
-/// 128 bits and a key of 64 bits, with no state, so any part of a sequence can be drawn again anywhere.
+/// Philox4x32-10 (Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3", 3.4): 128 random bits from a counter
+/// of 128 bits and a key of 64 bits, with no state, so any part of a sequence can be drawn again anywhere.
 ///
-/// A sequence of words: word i is word i % 4 of counter i / 4. That counter's lower 64 bits stand in its words 0 and 1; words 2 and 3 are 0.
+/// A sequence of words: word i is word i % 4 of counter i / 4. The counter's lower 64 bits stand in its words 0 and 1; words 2, 3 are 0.
 /// </summary>
 internal static unsafe class Philox
 {

@@ -33,7 +33,7 @@ public class ElementaryLanesTests
     public void A_function_has_the_same_bits_in_all_kinds_of_lanes(string name)
     {
         var function = ElementaryFunction.All.Single(f => f.Name == name);
-        var some = Inputs.Where((x, i) => !float.IsNaN(x) && (i % 16 == 0 || i < 512)).ToArray();
+        var some = Inputs.Where((x, i) => !float.IsNaN(x) && (i % 64 == 0 || i < 512)).ToArray();
         some = some[..(some.Length / 16 * 16)];
         AllKinds.Same<float>(() =>
         {
@@ -56,8 +56,8 @@ public class ElementaryLanesTests
     private static float[] Sample()
     {
         var edges = new List<float>();
-        foreach (var x in new[] { 0, 1, 0.5f, 0.35f, 87, 88, 88.72284f, 89, 104, 3.92f, 9.02f, 1.1754944e-38f, float.Epsilon, float.MaxValue,
-            float.PositiveInfinity, 0.70710677f, 1.4142135f, 0.7853982f, 1.5707964f, 3.1415927f, 100_000, 20, 2 })
+        foreach (var x in new[] { 0, 1, 0.5f, 0.35f, 87, 88, 88.72284f, 89, 104, 3.92f, 9.02f, 1.1754944e-38f, float.Epsilon,
+            float.MaxValue, float.PositiveInfinity, 0.70710677f, 1.4142135f, 0.7853982f, 1.5707964f, 3.1415927f, 100_000, 20, 2 })
         {
             foreach (var y in new[] { x, MathF.BitDecrement(x), MathF.BitIncrement(x) })
                 edges.AddRange([y, -y]);

@@ -15,7 +15,7 @@ internal static class ElementaryLanes
     private const float Rounder = 12_582_912f, BiasedRounder = Rounder + 127;
     private const int BiasedRounderBits = 0x4b400000 + 127;
 
-    /// <summary>e^x: at most 1.02 ulp where the result is normal; below that, results are denormal as IEEE 754 has them, and then 0.</summary>
+    /// <summary>e^x: at most 1.02 ulp where the result is normal; below, it is denormal, as IEEE 754 has it, and then 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T Exp<T>(T x)
         where T : struct, ILanes<T>
@@ -56,7 +56,7 @@ internal static class ElementaryLanes
         return sigmoid;
     }
 
-    /// <summary>The natural logarithm: at most 0.9 ulp, also of denormal numbers. Of 0 it is -∞, of a negative number not a number.</summary>
+    /// <summary>The natural logarithm: at most 0.9 ulp, also of denormal numbers. Of 0 it is -∞, below not a number.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T Log<T>(T x)
         where T : struct, ILanes<T>

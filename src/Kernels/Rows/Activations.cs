@@ -58,7 +58,7 @@ internal readonly struct GeluErf : IActivation
         => T.Fma(ElementaryLanes.Erf(x * T.Broadcast(SqrtHalf)), T.Broadcast(0.5f), T.Broadcast(0.5f));
 }
 
-/// <summary>SiLU, or swish (Ramachandran, Zoph and Le 2017): x · sigmoid(x). With s the sigmoid, the derivative is s + x s (1 - s).</summary>
+/// <summary>SiLU, or swish (Ramachandran, Zoph and Le 2017): x · sigmoid(x). With s the sigmoid, its derivative: s + x s (1 - s).</summary>
 internal readonly struct Silu : IActivation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -86,7 +86,7 @@ internal static unsafe class ColumnSums
             T.Store(d, into + 48);
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Partial<T>(float* from, float* into, int width)
             where T : struct, ILanes<T>
         {

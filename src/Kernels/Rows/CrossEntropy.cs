@@ -9,7 +9,7 @@ namespace Elastic.Kernels;
 ///
 /// The vocabulary lies in parts of a given length, so that several devices can share it later: the maximum of all parts first, then each
 /// part's sums, folded along <see cref="SumTree"/> in double precision, then each part's gradient. A part's sum goes in blocks of 1,024
-/// elements from its start: 16 fp32 lanes add a block (fold 16 -> 8 -> 4 -> 2 -> 1), the blocks' sums are added in double precision in order.
+/// elements from its start: 16 fp32 lanes add a block (fold 16 -> 8 -> 4 -> 2 -> 1), blocks' sums are added in double precision in order.
 /// The passes are separate, because the maximum and the sums may come from where the logits are made.
 /// </summary>
 internal static unsafe class CrossEntropy

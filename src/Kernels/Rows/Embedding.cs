@@ -101,7 +101,7 @@ internal static unsafe class Embedding
         }
 
         // The strip's end beyond the row's is zero.
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Partial<T>(int first, int end, int j, int width, float* sum)
             where T : struct, ILanes<T>
         {

@@ -6,8 +6,8 @@ namespace Elastic.Kernels;
 /// <summary>
 /// Layer normalisation (Ba, Kiros and Hinton 2016, 3): y = (x - mean) / deviation · gain + bias over the C channels of each row.
 ///
-/// All fp32. A row's sums take 16 lanes (lane l adds channels l, l + 16 ... in order) and the fold 16 -> 8 -> 4 -> 2 -> 1. The variance is a
-/// second pass, Σ (x - mean)² / C, so that a large mean costs no digits. Rows do not touch one another: threads share them.
+/// All fp32. A row's sums take 16 lanes (lane l adds channels l, l + 16 ... in order) and the fold 16 -> 8 -> 4 -> 2 -> 1. The variance is
+/// a second pass, Σ (x - mean)² / C, so that a large mean costs no digits. Rows do not touch one another: threads share them.
 /// </summary>
 internal static unsafe class LayerNorm
 {

@@ -81,7 +81,7 @@ internal static unsafe class NormGradients
             T.Store(b1, bias + 16);
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Partial<T>(int first, int j, int width, float* gain, float* bias)
             where T : struct, ILanes<T>
         {

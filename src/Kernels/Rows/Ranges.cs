@@ -44,6 +44,7 @@ internal static unsafe class Ranges
 
     private readonly struct Sum : IOperation
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static T Of<T>(T a, T b, T factor)
             where T : struct, ILanes<T>
             => a + b;
@@ -51,6 +52,7 @@ internal static unsafe class Ranges
 
     private readonly struct Product : IOperation
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static T Of<T>(T a, T b, T factor)
             where T : struct, ILanes<T>
             => a * factor;
@@ -58,6 +60,7 @@ internal static unsafe class Ranges
 
     private readonly struct ScaledSum : IOperation
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static T Of<T>(T a, T b, T factor)
             where T : struct, ILanes<T>
             => T.Fma(b, factor, a);

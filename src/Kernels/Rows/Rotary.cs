@@ -19,7 +19,7 @@ internal enum RotaryLayout
 /// </summary>
 internal static unsafe class Rotary
 {
-    /// <summary>f[j] = base^(-j/P), j from [0, P): the paper's (and with base 10,000 its own) frequencies, in radians per position.</summary>
+    /// <summary>f[j] = base^(-j/P), j from [0, P), in radians per position; the paper's base is 10,000.</summary>
     public static void InverseFrequencies(double* frequencies, int pairs, double @base)
     {
         for (var j = 0; j < pairs; j++)
@@ -104,7 +104,8 @@ internal static unsafe class Rotary
                 }
                 else
                 {
-                    T a = T.LoadFirst(at + j, n), b = T.LoadFirst(at + pairs + j, n), cos = T.LoadFirst(c + j, n), sin = T.LoadFirst(s + j, n);
+                    T a = T.LoadFirst(at + j, n), b = T.LoadFirst(at + pairs + j, n);
+                    T cos = T.LoadFirst(c + j, n), sin = T.LoadFirst(s + j, n);
                     T.StoreFirst(T.Fma(a, cos, b * (sin ^ first)), at + j, n);
                     T.StoreFirst(T.Fma(b, cos, a * (sin ^ second)), at + pairs + j, n);
                 }
@@ -118,12 +119,23 @@ internal static unsafe class Rotary
             for (var j = 0; j < pairs; j += 16, at += 32)
             {
                 var n = Math.Min(16, pairs - j);
-                var (cosLower, cosUpper) = T.Duplicate(T.LoadFirst(c + j, n));
-                var (sinLower, sinUpper) = T.Duplicate(T.LoadFirst(s + j, n));
-                int lower = Math.Min(16, 2 * n), upper = 2 * n - lower;
-                T x0 = T.LoadFirst(at, lower), x1 = T.LoadFirst(at + 16, upper);
-                T.StoreFirst(T.Fma(x0, cosLower, T.SwapPairs(x0) * (sinLower ^ alternating)), at, lower);
-                T.StoreFirst(T.Fma(x1, cosUpper, T.SwapPairs(x1) * (sinUpper ^ alternating)), at + 16, upper);
+                if (n == 16)
+                {
+                    var (cosLower, cosUpper) = T.Duplicate(T.Load(c + j));
+                    var (sinLower, sinUpper) = T.Duplicate(T.Load(s + j));
+                    T lower = T.Load(at), upper = T.Load(at + 16);
+                    T.Store(T.Fma(lower, cosLower, T.SwapPairs(lower) * (sinLower ^ alternating)), at);
+                    T.Store(T.Fma(upper, cosUpper, T.SwapPairs(upper) * (sinUpper ^ alternating)), at + 16);
+                }
+                else
+                {
+                    var (cosLower, cosUpper) = T.Duplicate(T.LoadFirst(c + j, n));
+                    var (sinLower, sinUpper) = T.Duplicate(T.LoadFirst(s + j, n));
+                    int ofLower = Math.Min(16, 2 * n), ofUpper = 2 * n - ofLower;
+                    T lower = T.LoadFirst(at, ofLower), upper = T.LoadFirst(at + 16, ofUpper);
+                    T.StoreFirst(T.Fma(lower, cosLower, T.SwapPairs(lower) * (sinLower ^ alternating)), at, ofLower);
+                    T.StoreFirst(T.Fma(upper, cosUpper, T.SwapPairs(upper) * (sinUpper ^ alternating)), at + 16, ofUpper);
+                }
             }
         }
 

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Elastic.Kernels;
@@ -35,6 +36,7 @@ internal unsafe struct TreeStrips
     public void Clear() => _count = 0;
 
     /// <summary>Where the strip of the next leaf is to be written, before the next call.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float* Push<T>(int leaf)
         where T : struct, ILanes<T>
     {
@@ -50,6 +52,7 @@ internal unsafe struct TreeStrips
     }
 
     /// <summary>Where the sum of all is; there was at least one leaf.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float* Finish<T>()
         where T : struct, ILanes<T>
     {
@@ -58,6 +61,7 @@ internal unsafe struct TreeStrips
         return _strips;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Merge<T>()
         where T : struct, ILanes<T>
     {
