@@ -21,6 +21,8 @@ internal readonly struct ProductPlan
     /// <summary>Most segments of a block of K.</summary>
     public const int MostSegments = 32;
 
+    private const int CacheLine = 16;
+
     public ProductPlan(ProductBlocks blocks, int threads, int m, int n, int k, DepthParts parts, bool packsA, int tileRows, int tileColumns)
     {
         // A multiple of sixteen, because packing transposes blocks of sixteen.
@@ -46,7 +48,8 @@ internal readonly struct ProductPlan
         TileFloats = tileRows * tileColumns;
         SlotFloats = TileFloats * slots;
         GroupPanels = IsOneBlock ? PanelsOfPiece : Math.Clamp(blocks.SumFloats / (StripsOfPiece * SlotFloats), 1, PanelsOfPiece);
-        StripFloats = packsA ? (long)StripsOfPiece * tileRows * DepthBlock : 0;
+        StripStride = tileRows * DepthBlock + CacheLine;
+        StripFloats = packsA ? (long)StripsOfPiece * StripStride : 0;
         PanelFloats = (long)tileColumns * DepthBlock;
         SumFloats = (long)SlotFloats * (IsOneBlock ? 1 : StripsOfPiece * GroupPanels);
     }
@@ -77,6 +80,9 @@ internal readonly struct ProductPlan
 
     /// <summary>Floats of all sums of a tile that are kept at one time.</summary>
     public int SlotFloats { get; }
+
+    /// <summary>Floats from a strip of packed A to the next: not a power of two, or all strips fall into the same lines of a cache.</summary>
+    public int StripStride { get; }
 
     /// <summary>Floats of a thread's packed A.</summary>
     public long StripFloats { get; }

@@ -85,7 +85,7 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
         foreach (var s in segments)
         {
             PanelPacking.Strips(_a.At((long)row * TKernel.Rows, s.First), (nint)_a.ColumnStride, lines, s.Count, TKernel.Rows, into,
-                (nint)TKernel.Rows * _plan.DepthBlock);
+                _plan.StripStride);
             into += (nint)TKernel.Rows * s.Count;
         }
     }
@@ -112,7 +112,7 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
         int rows = Math.Min(TKernel.Rows, _c.Rows - i), columns = Math.Min(TKernel.Columns, _c.Columns - j);
         var isWhole = rows == TKernel.Rows && columns == TKernel.Columns;
         var target = _c.At(i, j);
-        var packedA = Strips + (nint)strip * TKernel.Rows * _plan.DepthBlock;
+        var packedA = Strips + (nint)strip * _plan.StripStride;
         Tile tile = default;
         tile.B = Panel;
         tile.Rows = rows;
