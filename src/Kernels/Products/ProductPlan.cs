@@ -11,7 +11,7 @@ namespace Elastic.Kernels;
 internal sealed record ProductBlocks(int Depth, int StripFloats, int SumFloats, int PiecesPerThread, int Rows)
 {
     /// <summary>For a second-level cache of 1 MB; one of 512 KB loses little.</summary>
-    public static ProductBlocks Default { get; } = new(1024, 96 * 1024, 64 * 1024, 4, 1024);
+    public static ProductBlocks Default { get; } = new(1024, 384 * 1024, 64 * 1024, 4, 1024);
 }
 
 /// <summary>The pieces of a product, a grid over the rows and the panels of C, and the memory of a thread. M rows, N columns, K depth.</summary>
