@@ -13,6 +13,9 @@ namespace Elastic.Kernels;
 internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
     where TKernel : struct, ITileKernel
 {
+    // Floats.
+    private const int CacheLine = 16;
+
     private readonly MatrixView _c, _a, _b;
     private readonly bool _accumulates;
     private readonly float* _bias, _workspace;
@@ -55,10 +58,10 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
                 for (var panel = first; panel < end; panel++)
                 {
                     PackB(memory, current, panel);
-                    // Then comes the next panel, or the group's first one with the next block.
-                    var fetched = panel + 1 < end || nextCount == 0
-                        ? new Fetch(current, panel + 1)
-                        : new Fetch(next[..nextCount], first);
+                    // What is packed next: the next panel, the group's first one in the next block, or the next group's or piece's first.
+                    var fetched = panel + 1 < end ? new Fetch(current, panel + 1)
+                        : nextCount > 0 ? new Fetch(next[..nextCount], first)
+                        : new Fetch(current, end < endColumn ? end : NextColumn(piece));
                     var sums = memory.Sums + (_plan.IsOneBlock ? 0 : (nint)(panel - first) * _plan.StripsOfPiece * _plan.SlotFloats);
                     for (var strip = 0; strip < strips; strip++)
                     {
@@ -168,11 +171,19 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
         }
     }
 
-    // A strip's share of the panel that comes next.
+    // The first panel of the piece that this thread takes next, when all go on equally fast.
+    private int NextColumn(int piece)
+    {
+        piece += _plan.Threads;
+        return piece < _plan.RowPieces * _plan.ColumnPieces ? piece % _plan.ColumnPieces * _plan.PanelsOfPiece : int.MaxValue / TKernel.Columns;
+    }
+
+    // A strip's share of the panel that is packed next.
     private void FetchB(in Fetch fetch, int strip, int strips)
     {
         var column = fetch.Panel * TKernel.Columns;
-        if (!Sse.IsSupported || column + TKernel.Columns > _c.Columns)
+        var columns = Math.Min(TKernel.Columns, _c.Columns - column);
+        if (!Sse.IsSupported || columns <= 0)
             return;
         foreach (ref readonly var s in fetch.Segments)
         {
@@ -182,17 +193,17 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
                 for (var k = from; k < to; k++)
                 {
                     var source = _b.At(s.First + k, column);
-                    for (var y = 0; y < TKernel.Columns; y += 16)
+                    for (var y = 0; y < columns; y += CacheLine)
                         Sse.Prefetch1(source + y);
                 }
             }
             else
             {
-                int from = (int)((long)strip * TKernel.Columns / strips), to = (int)((strip + 1L) * TKernel.Columns / strips);
+                int from = (int)((long)strip * columns / strips), to = (int)((strip + 1L) * columns / strips);
                 for (var y = from; y < to; y++)
                 {
                     var source = _b.At(s.First, column + y);
-                    for (var k = 0; k < s.Count; k += 16)
+                    for (var k = 0; k < s.Count; k += CacheLine)
                         Sse.Prefetch1(source + k);
                 }
             }
