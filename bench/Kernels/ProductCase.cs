@@ -27,7 +27,8 @@ internal sealed unsafe class ProductCase(string name, Pass pass, int rows, int i
 
     public double Operations => 2.0 * rows * inputs * outputs;
 
-    public double BestRate { get; private set; }
+    /// <summary>Operations per second of each repetition.</summary>
+    public List<double> Rates { get; } = [];
 
     public long WorkspaceBytes(int threads) => pass switch
     {
@@ -62,7 +63,7 @@ internal sealed unsafe class ProductCase(string name, Pass pass, int rows, int i
                 Products.Multiply(team, weight, a, b, DepthParts.Equal(parts), accumulate: true);
                 break;
         }
-        BestRate = Math.Max(BestRate, Operations / (clock.Seconds - begun));
+        Rates.Add(Operations / (clock.Seconds - begun));
     }
 
     private static MatrixView Turned(MatrixView view) => new(view.Data, view.Columns, view.Rows, view.ColumnStride, view.RowStride);

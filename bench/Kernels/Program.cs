@@ -32,26 +32,29 @@ Products.Reserve(team, cases.Max(c => c.WorkspaceBytes(threads)));
 using var changing = Filled(Math.Max(cases.Max(c => c.Floats.Changing), isTiny ? 0 : 64 << 20));
 using var staying = Filled(cases.Max(c => c.Floats.Staying));
 
-var peak = 0.0;
+var peaks = new List<double>();
 for (var repetition = 0; repetition < repetitions; repetition++)
 {
     foreach (var c in cases)
     {
-        peak = Math.Max(peak, MeasurePeak(team, clock, isTiny ? 10_000 : 200_000));
+        peaks.Add(MeasurePeak(team, clock, isTiny ? 10_000 : 1_000_000));
         // Once for the caches of what stays, then measured.
         c.Run(team, changing, staying, clock);
         c.Run(team, changing, staying, clock);
     }
 }
+// On an idle machine the best repetition is the true one; processor time has outliers of both signs.
+double Rate(List<double> rates) => args.Contains("--processor-time") ? rates.Order().ElementAt(rates.Count * 3 / 4) : rates.Max();
+var peak = Rate(peaks);
 Console.WriteLine($"peak of {threads} threads with {Products.Best}: {peak / 1e9:F0} GFLOP/s");
 foreach (var r in rows)
 {
     foreach (var c in cases.Where(c => c.Name.EndsWith($" {r}", StringComparison.Ordinal)))
-        Console.WriteLine($"{c.Name}  {c.BestRate / 1e9,6:F0} GFLOP/s  {c.BestRate / peak,6:P1}");
+        Console.WriteLine($"{c.Name}  {Rate(c.Rates) / 1e9,6:F0} GFLOP/s  {Rate(c.Rates) / peak,6:P1}");
     var together = cases.Where(c => c.Name.EndsWith($" {r}", StringComparison.Ordinal)).ToList();
     // A step has twelve layers and one head.
     double Weight(ProductCase c) => c.Name.StartsWith("head", StringComparison.Ordinal) ? 1 : 12;
-    var share = together.Sum(c => Weight(c) * c.Operations) / together.Sum(c => Weight(c) * c.Operations / c.BestRate) / peak;
+    var share = together.Sum(c => Weight(c) * c.Operations) / together.Sum(c => Weight(c) * c.Operations / Rate(c.Rates)) / peak;
     Console.WriteLine($"all products of a step, {r} rows  {share:P1}");
 }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Elastic.Kernels;
 
@@ -9,6 +10,8 @@ namespace Elastic.Kernels;
 /// </summary>
 internal static unsafe class PanelPacking
 {
+    private const int CacheLine = 16, RowsAhead = 12;
+
     /// <summary>One panel of lines that lie side by side already. Missing lines become zeros.</summary>
     /// <param name="depthStride">Elements from k to k + 1.</param>
     /// <param name="lines">Lines there are, at most <paramref name="width"/>.</param>
@@ -54,6 +57,17 @@ internal static unsafe class PanelPacking
         for (var k = 0; k < depth; k++, source += depthStride, into += width)
         {
             var to = (nint)into;
+            if (Sse.IsSupported)
+            {
+                for (var line = 0; line < lines; line += CacheLine)
+                    Sse.Prefetch0(source + RowsAhead * depthStride + line);
+            }
+            if (width == Vector256<float>.Count && Vector256.IsHardwareAccelerated)
+            {
+                for (var line = 0; line < whole; line += Vector256<float>.Count, to += stripStride * sizeof(float))
+                    Vector256.Store(Vector256.Load(source + line), (float*)to);
+            }
+            else
             for (var line = 0; line < whole; line += width, to += stripStride * sizeof(float))
             {
                 // 8 or 6 or 4: fours and a pair.
