@@ -1,0 +1,69 @@
+using Elastic.Kernels;
+
+namespace Elastic.Bench.Kernels;
+
+/// <summary>What a layer's product is for.</summary>
+internal enum Pass
+{
+    /// <summary>y (R, out) = x (R, in) w (in, out) + bias.</summary>
+    Forward,
+
+    /// <summary>dx (R, in) = dy (R, out) wᵀ.</summary>
+    InputGradient,
+
+    /// <summary>dw (in, out) = dw + xᵀ dy, each micro-batch of 256 rows a part.</summary>
+    WeightGradient,
+}
+
+/// <summary>
+/// One product of a layer, R rows. Weights, their gradients and saved activations are other ones in each repetition, as they are in other
+/// layers, so they come from memory; what was just computed stays where it is. The head's weight lies as (out, in).
+/// </summary>
+internal sealed unsafe class ProductCase(string name, Pass pass, int rows, int inputs, int outputs, bool isHead, int parts)
+{
+    private int _repetition;
+
+    public string Name => $"{name,-10} {pass,-14} {rows,5}";
+
+    public double Operations => 2.0 * rows * inputs * outputs;
+
+    public double BestRate { get; private set; }
+
+    public long WorkspaceBytes(int threads) => pass switch
+    {
+        Pass.Forward => Products.WorkspaceBytes(threads, rows, outputs, inputs, DepthParts.One),
+        Pass.InputGradient => Products.WorkspaceBytes(threads, rows, inputs, outputs, DepthParts.One),
+        _ => Products.WorkspaceBytes(threads, isHead ? outputs : inputs, isHead ? inputs : outputs, rows, DepthParts.Equal(parts)),
+    };
+
+    /// <summary>Floats that it touches of the memory that changes and of the memory that stays.</summary>
+    public (long Changing, long Staying) Floats => ((long)inputs * outputs + (long)rows * inputs, (long)rows * (inputs + outputs));
+
+    public void Run(ThreadTeam team, NativeBuffer changing, NativeBuffer staying, Clock clock)
+    {
+        var (each, _) = Floats;
+        var places = Math.Max(1, changing.Bytes / sizeof(float) / each);
+        var start = changing.Floats + _repetition++ % places * each;
+        var weight = isHead ? new MatrixView(start, outputs, inputs, inputs, 1) : new MatrixView(start, inputs, outputs, outputs, 1);
+        var saved = new MatrixView(start + (long)inputs * outputs, rows, inputs, inputs, 1);
+        var input = new MatrixView(staying.Floats, rows, inputs, inputs, 1);
+        var output = new MatrixView(staying.Floats + (long)rows * inputs, rows, outputs, outputs, 1);
+        var begun = clock.Seconds;
+        switch (pass)
+        {
+            case Pass.Forward:
+                Products.Multiply(team, output, input, isHead ? Turned(weight) : weight, DepthParts.One, bias: isHead ? null : start);
+                break;
+            case Pass.InputGradient:
+                Products.Multiply(team, input, output, isHead ? weight : Turned(weight), DepthParts.One);
+                break;
+            default:
+                var (a, b) = isHead ? (Turned(output), saved) : (Turned(saved), output);
+                Products.Multiply(team, weight, a, b, DepthParts.Equal(parts), accumulate: true);
+                break;
+        }
+        BestRate = Math.Max(BestRate, Operations / (clock.Seconds - begun));
+    }
+
+    private static MatrixView Turned(MatrixView view) => new(view.Data, view.Columns, view.Rows, view.ColumnStride, view.RowStride);
+}
