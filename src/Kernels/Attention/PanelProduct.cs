@@ -45,14 +45,11 @@ internal static unsafe class PanelProduct
     public static int RowsOf<T>(int first)
         => typeof(T) == typeof(Lanes512) ? 8 : typeof(T) == typeof(Lanes256) && first + 6 <= Panel.Rows ? 6 : 4;
 
-    /// <summary>Columns of a tile; ranges of columns begin at a multiple of it, and end wherever they end.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int ColumnsOf<T>() => typeof(T) == typeof(Lanes512) ? 32 : 16;
-
-    /// <summary>One strip, in place: chains go on from what C holds. Columns are rounded up to whole tiles.</summary>
+    /// <summary>One strip, in place: chains go on from what C holds. Columns are rounded up to a multiple of 16.</summary>
     /// <param name="c">The strip's first row.</param>
     /// <param name="a">The strip's first row, at the first term.</param>
     /// <param name="b">Row 0 is the first term.</param>
+    /// <param name="firstColumn">A multiple of 16.</param>
     /// <param name="factors">C's rows are multiplied by these before; null for none.</param>
     /// <param name="startsAtZero">C is overwritten: chains start from +0.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -61,14 +58,23 @@ internal static unsafe class PanelProduct
         where T : struct, ILanes<T>
         where TLeft : struct, ILeftLayout
     {
-        for (var column = firstColumn; column < endColumn; column += ColumnsOf<T>())
+        var column = firstColumn;
+        while (column < endColumn)
         {
+            float* target = c + column, right = b + column;
+            if (typeof(T) == typeof(Lanes512) && column + 16 < endColumn)
+            {
+                Tile8x32<T, TLeft>(target, a, right, depth, startsAtZero, factors);
+                column += 32;
+                continue;
+            }
             if (typeof(T) == typeof(Lanes512))
-                Tile8x32<T, TLeft>(c + column, a, b + column, depth, startsAtZero, factors);
+                Tile8x16<T, TLeft>(target, a, right, depth, startsAtZero, factors);
             else if (rows == 6)
-                Tile6x16<TLeft>(c + column, a, b + column, depth, startsAtZero, factors);
+                Tile6x16<TLeft>(target, a, right, depth, startsAtZero, factors);
             else
-                Tile4x16<T, TLeft>(c + column, a, b + column, depth, startsAtZero, factors);
+                Tile4x16<T, TLeft>(target, a, right, depth, startsAtZero, factors);
+            column += 16;
         }
     }
 
@@ -148,6 +154,41 @@ internal static unsafe class PanelProduct
         T.Store(r6, c + 6 * Panel.Stride + 16);
         T.Store(l7, c + 7 * Panel.Stride);
         T.Store(r7, c + 7 * Panel.Stride + 16);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tile8x16<T, TLeft>(float* c, float* a, float* b, int depth, bool startsAtZero, float* factors)
+        where T : struct, ILanes<T>
+        where TLeft : struct, ILeftLayout
+    {
+        var l0 = Start<T>(c, startsAtZero, factors, 0);
+        var l1 = Start<T>(c, startsAtZero, factors, 1);
+        var l2 = Start<T>(c, startsAtZero, factors, 2);
+        var l3 = Start<T>(c, startsAtZero, factors, 3);
+        var l4 = Start<T>(c, startsAtZero, factors, 4);
+        var l5 = Start<T>(c, startsAtZero, factors, 5);
+        var l6 = Start<T>(c, startsAtZero, factors, 6);
+        var l7 = Start<T>(c, startsAtZero, factors, 7);
+        for (var k = 0; k < depth; k++, a += TLeft.Depth, b += Panel.Stride)
+        {
+            var left = T.Load(b);
+            l0 = T.Fma(T.Broadcast(a[0]), left, l0);
+            l1 = T.Fma(T.Broadcast(a[TLeft.Row]), left, l1);
+            l2 = T.Fma(T.Broadcast(a[2 * TLeft.Row]), left, l2);
+            l3 = T.Fma(T.Broadcast(a[3 * TLeft.Row]), left, l3);
+            l4 = T.Fma(T.Broadcast(a[4 * TLeft.Row]), left, l4);
+            l5 = T.Fma(T.Broadcast(a[5 * TLeft.Row]), left, l5);
+            l6 = T.Fma(T.Broadcast(a[6 * TLeft.Row]), left, l6);
+            l7 = T.Fma(T.Broadcast(a[7 * TLeft.Row]), left, l7);
+        }
+        T.Store(l0, c);
+        T.Store(l1, c + Panel.Stride);
+        T.Store(l2, c + 2 * Panel.Stride);
+        T.Store(l3, c + 3 * Panel.Stride);
+        T.Store(l4, c + 4 * Panel.Stride);
+        T.Store(l5, c + 5 * Panel.Stride);
+        T.Store(l6, c + 6 * Panel.Stride);
+        T.Store(l7, c + 7 * Panel.Stride);
     }
 
     // In terms of registers: through the lanes' struct the compiler moves every sum once more than needed.
