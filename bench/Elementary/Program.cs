@@ -1,8 +1,16 @@
 // Tries the elementary functions on all 2^32 inputs, or on every n-th, against double precision, and prints the largest error of each.
 //
 //   dotnet run -c Release --project bench/Elementary -- [--every N] [--function NAME]
+//
+// With --speed it times functions and row kernels instead.
 using System.Diagnostics;
 using Elastic.Bench;
+
+if (args.Contains("--speed"))
+{
+    Speed.Print();
+    return;
+}
 
 const int block = 1 << 12;
 long every = 1;

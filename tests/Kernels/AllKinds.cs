@@ -18,7 +18,8 @@ internal static class AllKinds
                 var result = run();
                 first ??= result;
                 ReadOnlySpan<byte> expected = MemoryMarshal.AsBytes<T>(first), actual = MemoryMarshal.AsBytes<T>(result);
-                Assert.True(expected.SequenceEqual(actual), $"{kind} differs at {expected.CommonPrefixLength(actual)} of {expected.Length}");
+                Assert.True(
+                    expected.SequenceEqual(actual), $"{kind} differs at {expected.CommonPrefixLength(actual)} of {expected.Length}");
             }
             finally
             {

@@ -56,8 +56,8 @@ public class ElementaryLanesTests
     private static float[] Sample()
     {
         var edges = new List<float>();
-        foreach (var x in new[] { 0, 1, 0.5f, 0.35f, 87, 88, 88.72284f, 89, 104, 3.92f, 9.02f, 1.1754944e-38f, float.Epsilon, float.MaxValue,
-            float.PositiveInfinity, 0.70710677f, 1.4142135f, 0.7853982f, 1.5707964f, 3.1415927f, 100_000, 20, 2 })
+        foreach (var x in new[] { 0, 1, 0.5f, 0.35f, 87, 88, 88.72284f, 89, 104, 3.92f, 9.02f, 1.1754944e-38f, float.Epsilon,
+            float.MaxValue, float.PositiveInfinity, 0.70710677f, 1.4142135f, 0.7853982f, 1.5707964f, 3.1415927f, 100_000, 20, 2 })
         {
             foreach (var y in new[] { x, MathF.BitDecrement(x), MathF.BitIncrement(x) })
                 edges.AddRange([y, -y]);

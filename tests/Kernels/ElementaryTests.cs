@@ -7,6 +7,8 @@ public class ElementaryTests
     {
         for (var x = 1e-17; x < 1; x *= 1.7)
             Assert.Equal(1, Elementary.Log(x) / Math.Log(x), 1e-13);
+        Assert.Equal([double.NegativeInfinity, double.PositiveInfinity, double.NaN, double.NaN],
+            new[] { 0, double.PositiveInfinity, double.NaN, -1 }.Select(Elementary.Log));
     }
 
     [Fact]

@@ -6,9 +6,14 @@ namespace Elastic.Kernels;
 /// </summary>
 public static class Elementary
 {
-    /// <summary>The natural logarithm of a normal positive number, good to 1e-15.</summary>
+    /// <summary>
+    /// The natural logarithm of a normal positive number, good to 1e-15. Of 0 it is -∞, of ∞ it is ∞; of a negative number and of what is
+    /// not a number it is not a number.
+    /// </summary>
     public static double Log(double x)
     {
+        if (!(x > 0 && x < double.PositiveInfinity))
+            return x == 0 ? double.NegativeInfinity : x > 0 ? x : double.NaN;
         // ln(m 2^e) = e ln 2 + 2 atanh((m - 1) / (m + 1)), m from [sqrt(1/2), sqrt(2)): the series ends at 1e-16 after eleven terms.
         var bits = BitConverter.DoubleToInt64Bits(x);
         var exponent = (int)(bits >> 52) - 1023;
@@ -45,7 +50,8 @@ public static class Elementary
     }
 
     /// <summary>
-    /// x^y for a normal positive x, as e^(y ln x): good to 2e-15 (1 + |y ln x|) (relative). What an optimizer needs for β^t and a schedule for decays.
+    /// x^y for a normal positive x, as e^(y ln x): good to 2e-15 (1 + |y ln x|) (relative). For powers of an optimizer's β and decays of a
+    /// schedule.
     /// </summary>
     public static double Pow(double x, double y) => y == 0 ? 1 : Exp(y * Log(x));
 
@@ -93,10 +99,16 @@ public static class Elementary
 
     // sin t = t (1 - t²/(2·3) (1 - t²/(4·5) (1 - ...))), cos t = 1 - t²/(1·2) (1 - t²/(3·4) (1 - ...)), from the innermost factor.
     private static ReadOnlySpan<double> SineFactors =>
-        [1.0 / (18 * 19), 1.0 / (16 * 17), 1.0 / (14 * 15), 1.0 / (12 * 13), 1.0 / (10 * 11), 1.0 / (8 * 9), 1.0 / (6 * 7), 1.0 / (4 * 5), 1.0 / (2 * 3)];
+    [
+        1.0 / (18 * 19), 1.0 / (16 * 17), 1.0 / (14 * 15), 1.0 / (12 * 13), 1.0 / (10 * 11), 1.0 / (8 * 9), 1.0 / (6 * 7), 1.0 / (4 * 5),
+        1.0 / (2 * 3),
+    ];
 
     private static ReadOnlySpan<double> CosineFactors =>
-        [1.0 / (17 * 18), 1.0 / (15 * 16), 1.0 / (13 * 14), 1.0 / (11 * 12), 1.0 / (9 * 10), 1.0 / (7 * 8), 1.0 / (5 * 6), 1.0 / (3 * 4), 1.0 / (1 * 2)];
+    [
+        1.0 / (17 * 18), 1.0 / (15 * 16), 1.0 / (13 * 14), 1.0 / (11 * 12), 1.0 / (9 * 10), 1.0 / (7 * 8), 1.0 / (5 * 6), 1.0 / (3 * 4),
+        1.0 / (1 * 2),
+    ];
 
     private static double PowerOfTwo(int exponent) => BitConverter.Int64BitsToDouble((long)(exponent + 1023) << 52);
 }

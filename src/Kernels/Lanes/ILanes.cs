@@ -13,7 +13,7 @@ internal unsafe interface ILanes<T>
     /// <summary>Lanes 0 to 15 from p[0] to p[15]; any alignment.</summary>
     static abstract T Load(float* p);
 
-    /// <summary>The first <paramref name="count"/> lanes from memory, 0 &lt;= count &lt;= 16; the others are +0. Reads no more than these.</summary>
+    /// <summary>The first <paramref name="count"/> lanes from memory, 0 &lt;= count &lt;= 16; the others are +0 and not read.</summary>
     static abstract T LoadFirst(float* p, int count);
 
     /// <summary>Writes p[0] to p[15].</summary>

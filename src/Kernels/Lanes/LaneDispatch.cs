@@ -41,7 +41,9 @@ internal static class LaneDispatch
     /// <summary>What the calling thread's kernels run with.</summary>
     public static LaneKind Kind => _forced ?? Widest;
 
-    /// <summary>For tests: the calling thread uses another kind, until null is given. A kernel that uses several threads asks once, first.</summary>
+    /// <summary>
+    /// For tests: the calling thread uses another kind, until null is given. A kernel that uses several threads asks once, first.
+    /// </summary>
     public static void Force(LaneKind? kind) => _forced = kind;
 
     /// <summary>Runs a kernel on this thread.</summary>

@@ -17,6 +17,8 @@ internal readonly unsafe struct Lanes128(Vector128<float> a, Vector128<float> b,
 
     public static Lanes128 LoadFirst(float* p, int count)
     {
+        if (count is 0 or 16)
+            return count == 0 ? default : Load(p);
         var copy = stackalloc float[16];
         for (var i = 0; i < 16; i++)
             copy[i] = i < count ? p[i] : 0;
@@ -34,6 +36,11 @@ internal readonly unsafe struct Lanes128(Vector128<float> a, Vector128<float> b,
 
     public static void StoreFirst(Lanes128 x, float* p, int count)
     {
+        if (count == 16)
+        {
+            Store(x, p);
+            return;
+        }
         var copy = stackalloc float[16];
         Store(x, copy);
         for (var i = 0; i < count; i++)
@@ -148,14 +155,16 @@ internal readonly unsafe struct Lanes128(Vector128<float> a, Vector128<float> b,
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 ShiftLeft(Lanes128 x, int bits)
         => new(
-            
-            (x.A.AsInt32() << bits).AsSingle(), (x.B.AsInt32() << bits).AsSingle(), (x.C.AsInt32() << bits).AsSingle(), (x.D.AsInt32() << bits).AsSingle());
+
+            (x.A.AsInt32() << bits).AsSingle(), (x.B.AsInt32() << bits).AsSingle(), (x.C.AsInt32() << bits).AsSingle(),
+            (x.D.AsInt32() << bits).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 ShiftRight(Lanes128 x, int bits)
         => new(
-            
-            (x.A.AsUInt32() >> bits).AsSingle(), (x.B.AsUInt32() >> bits).AsSingle(), (x.C.AsUInt32() >> bits).AsSingle(), (x.D.AsUInt32() >> bits).AsSingle());
+
+            (x.A.AsUInt32() >> bits).AsSingle(), (x.B.AsUInt32() >> bits).AsSingle(), (x.C.AsUInt32() >> bits).AsSingle(),
+            (x.D.AsUInt32() >> bits).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 ToSingle(Lanes128 integers)
