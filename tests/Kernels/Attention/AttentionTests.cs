@@ -25,11 +25,11 @@ public class AttentionTests
         ["dropout"] = new(4, 66, 66, 2, 1, 16)
         {
             Causal = true,
-            Dropout = 0.3f,
+            Dropout = 0.3,
             DropoutKeys = [0x123456789abcdef0, 42],
             SequencesPerKey = 2,
         },
-        ["dropout, cross"] = new(1, 5, 190, 1, 1, 8) { Dropout = 0.5f, DropoutKeys = [7] },
+        ["dropout, cross"] = new(1, 5, 190, 1, 1, 8) { Dropout = 0.5, DropoutKeys = [7] },
     };
 
     public static TheoryData<string> Names => [.. Cases.Keys];
