@@ -1,6 +1,5 @@
 // Attention against the peak of fused multiply-adds, and what a step does for each parameter against copying memory. Repetitions of
 // everything take turns, and the best of each counts, because other programs on the machine only ever make one slower.
-using System.Diagnostics;
 using Elastic.Bench.Attention;
 using Elastic.Kernels;
 
@@ -36,25 +35,6 @@ foreach (var contest in memory)
 
 namespace Elastic.Bench.Attention
 {
-    /// <summary>Something that is timed: how many operations it needs, and the best time so far.</summary>
-    internal sealed class Contest(string name, double operations, Action run)
-    {
-        public string Name { get; } = name;
-
-        public double Best { get; private set; } = double.PositiveInfinity;
-
-        public double PerSecond => operations / Best;
-
-        public void Measure() => Best = Math.Min(Best, Seconds(run));
-
-        public static double Seconds(Action run)
-        {
-            var start = Stopwatch.GetTimestamp();
-            run();
-            return Stopwatch.GetElapsedTime(start).TotalSeconds;
-        }
-    }
-
     internal static class Options
     {
         public static int Number(string[] args, string name, int otherwise)
