@@ -11,7 +11,7 @@ internal static unsafe class AttentionContest
     /// exponentials and the rest are not counted.
     /// </summary>
     public static IEnumerable<Contest> Of(
-        ThreadTeam team, int batch, int tokens, int heads, int keyHeads, int headSize, float dropout)
+        ThreadTeam team, int batch, int tokens, int heads, int keyHeads, int headSize, double dropout)
     {
         var keys = (ulong*)new NativeBuffer(sizeof(ulong)).Floats;
         *keys = 1;
@@ -24,7 +24,7 @@ internal static unsafe class AttentionContest
             KeyHeads = keyHeads,
             HeadSize = headSize,
             IsCausal = true,
-            DropoutProbability = dropout,
+            Dropout = DropoutRate.Of(dropout),
             DropoutKeys = keys,
             SequencesPerDropoutKey = batch,
         };

@@ -3,33 +3,27 @@ using System.Runtime.CompilerServices;
 namespace Elastic.Kernels.Attention;
 
 /// <summary>
-/// Which weights dropout leaves: word j % 4 of Philox4x32-10 (Salmon et al. 2011) with counter (j / 4, i, b H + h, 0) and the micro-batch's
-/// key, b within the micro-batch; a weight stays if its word is at least p 2^32, rounded down. Drawn again in the backward pass.
+/// Which weights dropout leaves: word j % 4 of Philox4x32-10 with counter (j / 4, i, b H + h, 0) and the micro-batch's key, b within the
+/// micro-batch; a weight stays if its word is not below the rate's threshold. Drawn again in the backward pass.
 /// </summary>
 internal readonly unsafe struct AttentionDropout
 {
-    private const int SignBit = int.MinValue;
-
     private readonly ulong _key;
     private readonly int _row;
-    private readonly int _threshold;
-    private readonly float _factor;
+    private readonly DropoutRate _rate;
 
     /// <summary>For a head of a sequence.</summary>
     public AttentionDropout(in AttentionShape shape, int sequence, int head)
     {
-        IsActive = shape.DropoutProbability > 0;
+        _rate = shape.Dropout;
         if (!IsActive)
             return;
         _key = shape.DropoutKeys[sequence / shape.SequencesPerDropoutKey];
         _row = sequence % shape.SequencesPerDropoutKey * shape.Heads + head;
-        // Unsigned words compare as signed ones do when both have their sign bit changed.
-        _threshold = (int)(uint)(shape.DropoutProbability * 4294967296.0) ^ SignBit;
-        _factor = (float)(1 / (1 - (double)shape.DropoutProbability));
     }
 
     /// <summary>False where there is no dropout.</summary>
-    public bool IsActive { get; }
+    public bool IsActive => _rate.Threshold > 0;
 
     /// <summary>Multiplies the weights of 16 queries from <paramref name="query"/>, keys by rows, in place.</summary>
     /// <param name="weights">Row j belongs to key <paramref name="firstKey"/> + j, a multiple of 4.</param>
@@ -48,14 +42,13 @@ internal readonly unsafe struct AttentionDropout
         }
     }
 
-    /// <summary>The factors 0 or 1 / (1 - p) of the weights of one query for 64 keys.</summary>
+    /// <summary>The factors, 0 or the rate's scale, of the weights of one query for 64 keys.</summary>
     /// <param name="firstKey">A multiple of 64.</param>
     public void FactorsOfRow<T>(float* factors, int query, int firstKey)
         where T : struct, ILanes<T>
     {
         // Lane 4 g + i draws the words of keys 16 i + 4 g and following: transposed, row i holds keys 16 i to 16 i + 15.
-        var quads = T.AddInt(T.Bits(firstKey / 4), QuadsOfLanes<T>());
-        T a = quads, b = T.Bits(query), c = T.Bits(_row), d = T.Bits(0);
+        T a = T.AddInt(T.Bits(firstKey / 4), QuadsOfLanes<T>()), b = T.Bits(query), c = T.Bits(_row), d = T.Bits(0);
         Philox.Run(_key, ref a, ref b, ref c, ref d);
         T.Transpose(ref a, ref b, ref c, ref d);
         T.Store(Factor(a), factors);
@@ -66,10 +59,7 @@ internal readonly unsafe struct AttentionDropout
 
     private T Factor<T>(T words)
         where T : struct, ILanes<T>
-    {
-        var isDropped = T.GreaterInt(T.Bits(_threshold), words ^ T.Bits(SignBit));
-        return T.Select(isDropped, T.Broadcast(0), T.Broadcast(_factor));
-    }
+        => Kernels.Dropout.Keeps(words, Kernels.Dropout.Limit<T>(_rate.Threshold)) & T.Broadcast(_rate.Scale);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Multiply<T>(float* weights, T factor)

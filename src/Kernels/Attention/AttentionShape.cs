@@ -36,8 +36,8 @@ internal readonly unsafe struct AttentionShape
     /// <summary>(B, Tk).</summary>
     public int* KeySegments { get; init; }
 
-    /// <summary>The probability p with which a weight is dropped; the others are divided by 1 - p. 0 for no dropout.</summary>
-    public float DropoutProbability { get; init; }
+    /// <summary>How many of the weights are dropped; the default is none.</summary>
+    public DropoutRate Dropout { get; init; }
 
     /// <summary>The keys of the random words, one for each micro-batch.</summary>
     public ulong* DropoutKeys { get; init; }
@@ -66,8 +66,8 @@ internal readonly unsafe struct AttentionShape
             throw new ArgumentException($"a head has {HeadSize} channels: use 1 to 256");
         if ((QuerySegments is null) != (KeySegments is null))
             throw new ArgumentException("segments belong to queries and keys, or to none");
-        if (DropoutProbability is < 0 or >= 1 || (DropoutProbability > 0 && (DropoutKeys is null || SequencesPerDropoutKey < 1)))
-            throw new ArgumentException($"dropout of {DropoutProbability} needs keys, and a probability from [0, 1)");
+        if (Dropout.Threshold > 0 && (DropoutKeys is null || SequencesPerDropoutKey < 1))
+            throw new ArgumentException("dropout needs the keys of the micro-batches");
     }
 
     /// <summary>

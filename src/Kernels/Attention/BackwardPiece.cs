@@ -115,8 +115,8 @@ internal readonly unsafe struct BackwardPiece<T>(
     private void LoadKeys(in Memory memory, int sequence, int channel, int key, int keys)
     {
         Panel.Load<T>(memory.K, _x.K.At(sequence, key, channel), _x.K.RowStride, keys, _shape.HeadSize);
-        Panel.LoadTransposed(memory.KTransposed, _x.K.At(sequence, key, channel), _x.K.RowStride, keys, _shape.HeadSize);
-        Panel.LoadTransposed(memory.VTransposed, _x.V.At(sequence, key, channel), _x.V.RowStride, keys, _shape.HeadSize);
+        Panel.LoadTransposed<T>(memory.KTransposed, _x.K.At(sequence, key, channel), _x.K.RowStride, keys, _shape.HeadSize);
+        Panel.LoadTransposed<T>(memory.VTransposed, _x.V.At(sequence, key, channel), _x.V.RowStride, keys, _shape.HeadSize);
     }
 
     // Loads q and dy, and computes the weights and the scores' gradients of a block of queries and a block of keys.

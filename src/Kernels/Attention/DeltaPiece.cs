@@ -17,7 +17,7 @@ internal readonly unsafe struct DeltaPiece<T>(in AttentionShape shape, HeadRows 
         {
             for (var head = 0; head < _shape.Heads; head++)
             {
-                float* y =  _y.At(sequence, i, head * _shape.HeadSize), dy = _dy.At(sequence, i, head * _shape.HeadSize);
+                float* y = _y.At(sequence, i, head * _shape.HeadSize), dy = _dy.At(sequence, i, head * _shape.HeadSize);
                 var sum = T.Broadcast(0);
                 var d = 0;
                 for (; d + 16 <= _shape.HeadSize; d += 16)

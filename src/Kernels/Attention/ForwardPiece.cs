@@ -34,7 +34,7 @@ internal readonly unsafe struct ForwardPiece<T>(
         for (var n = 0; n < blocks; n++)
         {
             var block = new Block(this, rows, n, sequence, first + n);
-            Panel.LoadTransposed(
+            Panel.LoadTransposed<T>(
                 block.Q, _x.Q.At(sequence, block.First, head * _shape.HeadSize), _x.Q.RowStride, block.Count, _shape.HeadSize);
             Panel.Clear(block.O, block.Count, _shape.HeadSize);
             new Span<float>(block.Maxima, Panel.Rows).Fill(OnlineSoftmax.Least);
@@ -74,7 +74,7 @@ internal readonly unsafe struct ForwardPiece<T>(
         for (var row = 0; row < keys; row += rows)
         {
             rows = PanelProduct.RowsOf<T>(row);
-            var column = Math.Max(row - shift, 0) / PanelProduct.ColumnsOf<T>() * PanelProduct.ColumnsOf<T>();
+            var column = Math.Max(row - shift, 0) / 16 * 16;
             for (var panel = 0; panel < _shape.Panels; panel++)
             {
                 PanelProduct.Strip<T, ByRows>(

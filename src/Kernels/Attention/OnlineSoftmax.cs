@@ -89,9 +89,11 @@ internal static unsafe class SoftmaxGradients
         T scales = T.Broadcast(scale), maxima = T.Broadcast(largest), inverses = T.Broadcast(inverse), deltas = T.Broadcast(delta);
         for (var lane = 0; lane < keys; lane += 16)
         {
-            var weight = ElementaryLanes.ExpOrZero(T.Load(s + lane) * scales - maxima) * inverses;
+            // Both are read before one is written: the panels lie at the same offset of their pages, which looks like a dependency.
+            T score = T.Load(s + lane), gradient = T.Load(dp + lane);
+            var weight = ElementaryLanes.ExpOrZero(score * scales - maxima) * inverses;
             T.Store(weight, s + lane);
-            T.Store(weight * (T.Load(dp + lane) - deltas) * scales, dp + lane);
+            T.Store(weight * (gradient - deltas) * scales, dp + lane);
         }
     }
 
@@ -103,9 +105,10 @@ internal static unsafe class SoftmaxGradients
         T scales = T.Broadcast(scale), maxima = T.Broadcast(largest), inverses = T.Broadcast(inverse), deltas = T.Broadcast(delta);
         for (var lane = 0; lane < keys; lane += 16)
         {
-            var (weight, factor) = (ElementaryLanes.ExpOrZero(T.Load(s + lane) * scales - maxima) * inverses, T.Load(factors + lane));
+            T score = T.Load(s + lane), gradient = T.Load(dp + lane), factor = T.Load(factors + lane);
+            var weight = ElementaryLanes.ExpOrZero(score * scales - maxima) * inverses;
             T.Store(weight * factor, s + lane);
-            T.Store(weight * (T.Load(dp + lane) * factor - deltas) * scales, dp + lane);
+            T.Store(weight * (gradient * factor - deltas) * scales, dp + lane);
         }
     }
 

@@ -64,8 +64,37 @@ internal static unsafe class Panel
     }
 
     /// <summary>(rows, channels) -> (channels, 64): the transpose, channels contiguous over panels. Writes whole groups of four rows.</summary>
+    public static void LoadTransposed<T>(float* transposed, float* source, long stride, int rows, int channels)
+    {
+        // Squares of the registers' width, then what is left below and beside them.
+        var side = typeof(T) == typeof(Lanes512) ? 16 : typeof(T) == typeof(Lanes256) ? 8 : 4;
+        int wholeRows = side == 4 ? 0 : rows / side * side, wholeChannels = channels / side * side;
+        if (wholeRows > 0)
+        {
+            Squares<T>(transposed, source, stride, wholeRows, wholeChannels);
+            Fours(transposed + wholeChannels * Stride, source + wholeChannels, stride, wholeRows, channels - wholeChannels);
+        }
+        Fours(transposed + wholeRows, source + wholeRows * stride, stride, rows - wholeRows, channels);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void LoadTransposed(float* transposed, float* source, long stride, int rows, int channels)
+    private static void Squares<T>(float* transposed, float* source, long stride, int rows, int channels)
+    {
+        var side = typeof(T) == typeof(Lanes512) ? 16 : 8;
+        for (var r = 0; r < rows; r += side)
+        {
+            for (var c = 0; c < channels; c += side)
+            {
+                if (typeof(T) == typeof(Lanes512))
+                    Transposition.Transpose16(source + r * stride + c, (nint)stride, transposed + c * Stride + r, Stride);
+                else
+                    Transposition.Transpose8(source + r * stride + c, (nint)stride, transposed + c * Stride + r, Stride);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Fours(float* transposed, float* source, long stride, int rows, int channels)
     {
         for (var r = 0; r < rows; r += 4)
         {

@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Elastic.Kernels.Attention;
 
@@ -43,14 +45,11 @@ internal static unsafe class PanelProduct
     public static int RowsOf<T>(int first)
         => typeof(T) == typeof(Lanes512) ? 8 : typeof(T) == typeof(Lanes256) && first + 6 <= Panel.Rows ? 6 : 4;
 
-    /// <summary>Columns of a tile; ranges of columns begin at a multiple of it, and end wherever they end.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int ColumnsOf<T>() => typeof(T) == typeof(Lanes512) ? 32 : 16;
-
-    /// <summary>One strip, in place: chains go on from what C holds. Columns are rounded up to whole tiles.</summary>
+    /// <summary>One strip, in place: chains go on from what C holds. Columns are rounded up to a multiple of 16.</summary>
     /// <param name="c">The strip's first row.</param>
     /// <param name="a">The strip's first row, at the first term.</param>
     /// <param name="b">Row 0 is the first term.</param>
+    /// <param name="firstColumn">A multiple of 16.</param>
     /// <param name="factors">C's rows are multiplied by these before; null for none.</param>
     /// <param name="startsAtZero">C is overwritten: chains start from +0.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -59,15 +58,33 @@ internal static unsafe class PanelProduct
         where T : struct, ILanes<T>
         where TLeft : struct, ILeftLayout
     {
-        for (var column = firstColumn; column < endColumn; column += ColumnsOf<T>())
+        var column = firstColumn;
+        while (column < endColumn)
         {
+            float* target = c + column, right = b + column;
+            if (typeof(T) == typeof(Lanes512) && column + 16 < endColumn)
+            {
+                Tile8x32<T, TLeft>(target, a, right, depth, startsAtZero, factors);
+                column += 32;
+                continue;
+            }
             if (typeof(T) == typeof(Lanes512))
-                Tile8x32<T, TLeft>(c + column, a, b + column, depth, startsAtZero, factors);
+                Tile8x16<T, TLeft>(target, a, right, depth, startsAtZero, factors);
             else if (rows == 6)
-                Tile6x16<T, TLeft>(c + column, a, b + column, depth, startsAtZero, factors);
+                Tile6x16<TLeft>(target, a, right, depth, startsAtZero, factors);
             else
-                Tile4x16<T, TLeft>(c + column, a, b + column, depth, startsAtZero, factors);
+                Tile4x16<T, TLeft>(target, a, right, depth, startsAtZero, factors);
+            column += 16;
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Start256(float* c, bool startsAtZero, float* factors, int row)
+    {
+        if (startsAtZero)
+            return Vector256<float>.Zero;
+        var sum = Vector256.Load(c + row * Panel.Stride);
+        return factors is null ? sum : sum * Vector256.Create(factors[row]);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -140,7 +157,7 @@ internal static unsafe class PanelProduct
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile6x16<T, TLeft>(float* c, float* a, float* b, int depth, bool startsAtZero, float* factors)
+    private static void Tile8x16<T, TLeft>(float* c, float* a, float* b, int depth, bool startsAtZero, float* factors)
         where T : struct, ILanes<T>
         where TLeft : struct, ILeftLayout
     {
@@ -150,15 +167,19 @@ internal static unsafe class PanelProduct
         var l3 = Start<T>(c, startsAtZero, factors, 3);
         var l4 = Start<T>(c, startsAtZero, factors, 4);
         var l5 = Start<T>(c, startsAtZero, factors, 5);
+        var l6 = Start<T>(c, startsAtZero, factors, 6);
+        var l7 = Start<T>(c, startsAtZero, factors, 7);
         for (var k = 0; k < depth; k++, a += TLeft.Depth, b += Panel.Stride)
         {
-            T left = T.Load(b);
+            var left = T.Load(b);
             l0 = T.Fma(T.Broadcast(a[0]), left, l0);
             l1 = T.Fma(T.Broadcast(a[TLeft.Row]), left, l1);
             l2 = T.Fma(T.Broadcast(a[2 * TLeft.Row]), left, l2);
             l3 = T.Fma(T.Broadcast(a[3 * TLeft.Row]), left, l3);
             l4 = T.Fma(T.Broadcast(a[4 * TLeft.Row]), left, l4);
             l5 = T.Fma(T.Broadcast(a[5 * TLeft.Row]), left, l5);
+            l6 = T.Fma(T.Broadcast(a[6 * TLeft.Row]), left, l6);
+            l7 = T.Fma(T.Broadcast(a[7 * TLeft.Row]), left, l7);
         }
         T.Store(l0, c);
         T.Store(l1, c + Panel.Stride);
@@ -166,6 +187,55 @@ internal static unsafe class PanelProduct
         T.Store(l3, c + 3 * Panel.Stride);
         T.Store(l4, c + 4 * Panel.Stride);
         T.Store(l5, c + 5 * Panel.Stride);
+        T.Store(l6, c + 6 * Panel.Stride);
+        T.Store(l7, c + 7 * Panel.Stride);
+    }
+
+    // In terms of registers: through the lanes' struct the compiler moves every sum once more than needed.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tile6x16<TLeft>(float* c, float* a, float* b, int depth, bool startsAtZero, float* factors)
+        where TLeft : struct, ILeftLayout
+    {
+        Vector256<float> l0 = Start256(c, startsAtZero, factors, 0), r0 = Start256(c + 8, startsAtZero, factors, 0);
+        Vector256<float> l1 = Start256(c, startsAtZero, factors, 1), r1 = Start256(c + 8, startsAtZero, factors, 1);
+        Vector256<float> l2 = Start256(c, startsAtZero, factors, 2), r2 = Start256(c + 8, startsAtZero, factors, 2);
+        Vector256<float> l3 = Start256(c, startsAtZero, factors, 3), r3 = Start256(c + 8, startsAtZero, factors, 3);
+        Vector256<float> l4 = Start256(c, startsAtZero, factors, 4), r4 = Start256(c + 8, startsAtZero, factors, 4);
+        Vector256<float> l5 = Start256(c, startsAtZero, factors, 5), r5 = Start256(c + 8, startsAtZero, factors, 5);
+        for (var k = 0; k < depth; k++, a += TLeft.Depth, b += Panel.Stride)
+        {
+            Vector256<float> left = Vector256.Load(b), right = Vector256.Load(b + 8), x;
+            x = Avx.BroadcastScalarToVector256(a);
+            l0 = Fma.MultiplyAdd(left, x, l0);
+            r0 = Fma.MultiplyAdd(right, x, r0);
+            x = Avx.BroadcastScalarToVector256(a + TLeft.Row);
+            l1 = Fma.MultiplyAdd(left, x, l1);
+            r1 = Fma.MultiplyAdd(right, x, r1);
+            x = Avx.BroadcastScalarToVector256(a + 2 * TLeft.Row);
+            l2 = Fma.MultiplyAdd(left, x, l2);
+            r2 = Fma.MultiplyAdd(right, x, r2);
+            x = Avx.BroadcastScalarToVector256(a + 3 * TLeft.Row);
+            l3 = Fma.MultiplyAdd(left, x, l3);
+            r3 = Fma.MultiplyAdd(right, x, r3);
+            x = Avx.BroadcastScalarToVector256(a + 4 * TLeft.Row);
+            l4 = Fma.MultiplyAdd(left, x, l4);
+            r4 = Fma.MultiplyAdd(right, x, r4);
+            x = Avx.BroadcastScalarToVector256(a + 5 * TLeft.Row);
+            l5 = Fma.MultiplyAdd(left, x, l5);
+            r5 = Fma.MultiplyAdd(right, x, r5);
+        }
+        Vector256.Store(l0, c);
+        Vector256.Store(r0, c + 8);
+        Vector256.Store(l1, c + Panel.Stride);
+        Vector256.Store(r1, c + Panel.Stride + 8);
+        Vector256.Store(l2, c + 2 * Panel.Stride);
+        Vector256.Store(r2, c + 2 * Panel.Stride + 8);
+        Vector256.Store(l3, c + 3 * Panel.Stride);
+        Vector256.Store(r3, c + 3 * Panel.Stride + 8);
+        Vector256.Store(l4, c + 4 * Panel.Stride);
+        Vector256.Store(r4, c + 4 * Panel.Stride + 8);
+        Vector256.Store(l5, c + 5 * Panel.Stride);
+        Vector256.Store(r5, c + 5 * Panel.Stride + 8);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

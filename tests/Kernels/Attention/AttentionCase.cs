@@ -13,7 +13,7 @@ internal sealed record AttentionCase(int Batch, int Queries, int Keys, int Heads
 
     public int[]? KeySegments { get; init; }
 
-    public float Dropout { get; init; }
+    public double Dropout { get; init; }
 
     /// <summary>One for each micro-batch of <see cref="SequencesPerKey"/> sequences.</summary>
     public ulong[] DropoutKeys { get; init; } = [];
@@ -43,7 +43,7 @@ internal sealed record AttentionCase(int Batch, int Queries, int Keys, int Heads
             return true;
         var row = (uint)(b % SequencesPerKey * Heads + h);
         var words = PlainPhilox.Words(((uint)j / 4, (uint)i, row, 0), DropoutKeys[b / SequencesPerKey]);
-        return words[j % 4] >= (ulong)(Dropout * 4294967296.0);
+        return words[j % 4] >= (ulong)Math.Round(Dropout * 4294967296.0);
     }
 
     // About normal: the sum of four uniforms.

@@ -30,7 +30,7 @@ internal sealed class AttentionReference
     private void Head(AttentionCase c, int b, int h)
     {
         var scale = 1 / Math.Sqrt(c.HeadSize);
-        var kept = 1 / (1 - (double)c.Dropout);
+        var kept = 1 / (1 - c.Dropout);
         for (var i = 0; i < c.Queries; i++)
         {
             var visible = Enumerable.Range(0, c.Keys).Where(j => c.Sees(b, i, j)).ToArray();

@@ -68,7 +68,7 @@ internal sealed unsafe class AttentionRun
                 CausalOffset = c.Offset,
                 QuerySegments = querySegments,
                 KeySegments = keySegments,
-                DropoutProbability = c.Dropout,
+                Dropout = DropoutRate.Of(c.Dropout),
                 DropoutKeys = keys,
                 SequencesPerDropoutKey = c.SequencesPerKey,
             };

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Elastic.Kernels.Attention;
 
 namespace Elastic.Kernels.Tests.Attention;
@@ -25,11 +27,11 @@ public class AttentionTests
         ["dropout"] = new(4, 66, 66, 2, 1, 16)
         {
             Causal = true,
-            Dropout = 0.3f,
+            Dropout = 0.3,
             DropoutKeys = [0x123456789abcdef0, 42],
             SequencesPerKey = 2,
         },
-        ["dropout, cross"] = new(1, 5, 190, 1, 1, 8) { Dropout = 0.5f, DropoutKeys = [7] },
+        ["dropout, cross"] = new(1, 5, 190, 1, 1, 8) { Dropout = 0.5, DropoutKeys = [7] },
     };
 
     public static TheoryData<string> Names => [.. Cases.Keys];
@@ -49,17 +51,17 @@ public class AttentionTests
             HeadSize = headSize,
         }.Check());
 
-    // The bound: 8 rounding errors of the sum of the terms' magnitudes, which hold what a score's error does to its weight.
+    // The bound: 3 rounding errors of the sum of the terms' magnitudes, which hold what a score's error does to its weight.
     [Theory]
     [MemberData(nameof(Names))]
     public void Outputs_and_gradients_agree_with_double_precision(string name)
     {
         var reference = new AttentionReference(Cases[name]);
         var run = new AttentionRun(Cases[name], new AttentionManner(Widest));
-        Assert.InRange(reference.Y.LargestError(run.Y), 0, 8);
-        Assert.InRange(reference.Dq.LargestError(run.Dq), 0, 8);
-        Assert.InRange(reference.Dk.LargestError(run.Dk), 0, 8);
-        Assert.InRange(reference.Dv.LargestError(run.Dv), 0, 8);
+        Assert.InRange(reference.Y.LargestError(run.Y), 0, 3);
+        Assert.InRange(reference.Dq.LargestError(run.Dq), 0, 3);
+        Assert.InRange(reference.Dk.LargestError(run.Dk), 0, 3);
+        Assert.InRange(reference.Dv.LargestError(run.Dv), 0, 3);
     }
 
     [Theory]
@@ -68,10 +70,9 @@ public class AttentionTests
     {
         var expected = new AttentionRun(Cases[name], new AttentionManner(Widest)).Bits.ToList();
         foreach (var lanes in LaneDispatch.Supported)
-        {
             Assert.Equal(expected, new AttentionRun(Cases[name], new AttentionManner(lanes, 1, 4, false)).Bits);
-            Assert.Equal(expected, new AttentionRun(Cases[name], new AttentionManner(lanes, 3, 2)).Bits);
-        }
+        Assert.Equal(expected, new AttentionRun(Cases[name], new AttentionManner(Widest, 3, 2)).Bits);
+        Assert.Equal(expected, new AttentionRun(Cases[name], new AttentionManner(Widest, 2, 3, false)).Bits);
     }
 
     [Fact]
@@ -154,6 +155,14 @@ public class AttentionTests
         Assert.All(run.Y[..(70 * 8)], x => Assert.Equal(0u, BitConverter.SingleToUInt32Bits(x)));
         Assert.All(run.InverseSums[..70], x => Assert.Equal(0, x));
         Assert.All(run.Y[(70 * 8)..(71 * 8)], x => Assert.NotEqual(0, x));
+    }
+
+    // The numbers of one processor, which every other must have, too.
+    [Fact]
+    public void All_cases_together_have_the_bits_of_every_processor()
+    {
+        var bits = Cases.OrderBy(c => c.Key, StringComparer.Ordinal).SelectMany(c => new AttentionRun(c.Value, new AttentionManner(Widest)).Bits);
+        Assert.Equal("3bb6d3c760ba6b59", Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes<uint>(bits.ToArray())))[..16]);
     }
 
     private static AttentionCase Prefix(AttentionCase c, int tokens)
