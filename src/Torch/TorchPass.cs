@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Elastic.Kernels;
 using Elastic.Model.Networks;
 using Elastic.Model.Operators;
 using Elastic.Model.Tapes;
@@ -100,7 +99,7 @@ internal sealed class TorchPass(
         {
             into.Fill(1);
             fixed (float* ones = into)
-                Kernels.Dropout.Apply(ones, ones, null, key, 0, into.Length, DropoutRate.Of(mask.Probability));
+                Kernels.Dropout.Apply(ones, ones, null, key, 0, into.Length, mask.Rate);
         });
 
     // (B H T T)
@@ -108,7 +107,7 @@ internal sealed class TorchPass(
         => Factors(mask, (long)tape.Shape.Sequences * heads * tokens * tokens, (key, into) =>
         {
             fixed (float* factors = into)
-                Kernels.Attention.AttentionMask.Fill(factors, tape.Shape.Sequences, heads, tokens, tokens, key, (float)mask.Probability);
+                Kernels.Attention.AttentionMask.Fill(factors, tape.Shape.Sequences, heads, tokens, tokens, key, mask.Rate);
         });
 
     private Tensor Factors(DropoutMask mask, long elements, Fill fill)

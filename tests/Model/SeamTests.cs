@@ -46,7 +46,8 @@ public class SeamTests
         using var vectors = Toy();
         var layout = vectors.Layout;
         Assert.Equal(
-            [ToyArchitecture.Head, ToyArchitecture.Weight, ToyArchitecture.Bias, ToyArchitecture.Table], layout.Segments.Select(s => s.Name));
+            [ToyArchitecture.Head, ToyArchitecture.Weight, ToyArchitecture.Bias, ToyArchitecture.Table],
+            layout.Segments.Select(s => s.Name));
         Assert.Equal([(true, true), (false, true), (false, false)], layout.Groups.Select(g => (g.Decays, g.IsTrained)));
         Assert.Equal(3 * FlatLayout.Tile, layout.Length);
         Assert.All(Values(vectors, ToyArchitecture.Bias), v => Assert.Equal(0.25f, v));

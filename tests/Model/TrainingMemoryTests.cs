@@ -51,7 +51,7 @@ public class TrainingMemoryTests
         Assert.StartsWith("training needs ", problem, StringComparison.Ordinal);
         Assert.Contains("of memory here, and 7.8 KiB are free", problem, StringComparison.Ordinal);
         Assert.Contains("lower batch.micro (1048576) or model.context (16)", problem, StringComparison.Ordinal);
-        var wide = Of(Samples.Tiny() with { Width = 1 << 16, Layers = 20 }, sequences: 1, micro: 1);
+        var wide = Of(Samples.Tiny() with { Width = 1 << 16, Heads = 256, Layers = 20 }, sequences: 1, micro: 1);
         Assert.Contains("lower model.width (65536) or model.layers (20)",
             TrainingMemory.OfReplica(wide, 1).Problem(wide, 1e12), StringComparison.Ordinal);
     }

@@ -1,10 +1,14 @@
 namespace Elastic.Kernels.Attention;
 
-/// <summary>The factors that dropout multiplies attention's weights by, written out: for devices that have no kernel of their own.</summary>
+/// <summary>
+/// The factors that dropout multiplies attention's weights by, written out: for devices that have no kernel of their own.
+/// </summary>
 internal static unsafe class AttentionMask
 {
-    /// <summary>0 or 1 / (1 - p) for each weight of one micro-batch, (B, H, Tq, Tk), as <see cref="AttentionDropout"/> draws them.</summary>
-    public static void Fill(float* mask, int sequences, int heads, int queries, int keys, ulong key, float probability)
+    /// <summary>
+    /// 0 or 1 / (1 - p) for each weight of one micro-batch, (B, H, Tq, Tk), as <see cref="AttentionDropout"/> draws them.
+    /// </summary>
+    public static void Fill(float* mask, int sequences, int heads, int queries, int keys, ulong key, DropoutRate rate)
     {
         var shape = new AttentionShape
         {
@@ -14,7 +18,7 @@ internal static unsafe class AttentionMask
             Heads = heads,
             KeyHeads = heads,
             HeadSize = 1,
-            DropoutProbability = probability,
+            Dropout = rate,
             DropoutKeys = &key,
             SequencesPerDropoutKey = sequences,
         };

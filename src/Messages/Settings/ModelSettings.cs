@@ -11,6 +11,9 @@ public sealed record ModelSettings : SettingsGroup
     /// <summary>A trillion: above it, counts of chunks and bytes of messages would have to be thought through anew.</summary>
     public const long MostParameters = 1L << 40;
 
+    /// <summary>Channels of a head that the attention's kernels hold at once; published models have 64 to 256.</summary>
+    public const int MostHeadSize = 256;
+
     public static ModelSettings Defaults { get; } = SettingsRecord.DefaultsOf<ModelSettings>();
 
     [Setting("model.architecture", "gpt2", "gpt2: Radford et al. 2019, with tied embeddings.")]
@@ -68,6 +71,9 @@ public sealed record ModelSettings : SettingsGroup
     {
         if (Heads >= 1 && Width >= 1 && (Width < Heads || Width % Heads != 0))
             yield return $"model.width = {Width} does not divide by model.heads = {Heads}: use a multiple of the heads";
+        else if (Heads >= 1 && Width / Heads > MostHeadSize)
+            yield return
+                $"model.width = {Width} with model.heads = {Heads} are {Width / Heads} channels a head: use at most {MostHeadSize}";
         if (Parameters > MostParameters)
             yield return string.Create(CultureInfo.InvariantCulture,
                 $"model.layers = {Layers} with model.width = {Width}, model.context = {Context} and a vocabulary of {Vocabulary} are "

@@ -1,3 +1,4 @@
+using Elastic.Kernels;
 using Elastic.Kernels.Attention;
 using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
@@ -73,7 +74,7 @@ public sealed class CausalAttentionOperation : Operation
         KeyHeads = Heads,
         HeadSize = Output!.Columns / Heads,
         IsCausal = true,
-        DropoutProbability = (float)(Mask?.Probability ?? 0),
+        Dropout = Mask?.Rate ?? DropoutRate.None,
         SequencesPerDropoutKey = batch.Sequences,
     };
 

@@ -20,6 +20,8 @@ public class AttentionTests
         ["grouped"] = new(1, 70, 70, 6, 2, 32) { Causal = true },
         ["wide heads"] = new(1, 65, 66, 1, 1, 72) { Causal = true },
         ["widest heads"] = new(1, 15, 31, 2, 1, 256) { Causal = true, Offset = 16 },
+        ["odd heads"] = new(2, 33, 33, 3, 1, 5) { Causal = true },
+        ["heads of twelve"] = new(1, 70, 70, 2, 2, 12),
         ["key cache"] = new(1, 3, 140, 2, 1, 64) { Causal = true, Offset = 137 },
         ["queries that see nothing"] = new(1, 80, 80, 1, 1, 8) { Causal = true, Offset = -70 },
         ["segments"] = new(2, 150, 150, 2, 1, 32) { Causal = true, QuerySegments = Segments(2, 150), KeySegments = Segments(2, 150) },
@@ -38,7 +40,7 @@ public class AttentionTests
 
     [Theory]
     [InlineData(3, 2, 64)]
-    [InlineData(2, 2, 12)]
+    [InlineData(2, 2, 0)]
     [InlineData(2, 2, 264)]
     public void Shapes_that_are_none_are_refused(int heads, int keyHeads, int headSize)
         => Assert.Throws<ArgumentException>(() => new AttentionShape

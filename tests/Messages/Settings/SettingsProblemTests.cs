@@ -72,6 +72,7 @@ public sealed class SettingsProblemTests
         { Model with { Width = 0 }, "model.width = 0: use 1 to 1048576" },
         { Model with { Context = 0 }, "model.context = 0: use 1 to 16777216" },
         { Model with { Vocabulary = -1 }, "model.vocabulary = -1: use 0 (the tokenizer's own) to 16777216" },
+        { Model with { Width = 1024, Heads = 2 }, "model.width = 1024 with model.heads = 2 are 512 channels a head: use at most 256" },
         { Model with { Dropout = 1 }, "model.dropout = 1: use 0 to less than 1" },
         { Model with { Dropout = double.NaN }, "model.dropout = NaN: use 0 to less than 1" },
     };
