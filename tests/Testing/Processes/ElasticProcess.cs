@@ -21,7 +21,10 @@ public sealed class ElasticProcess : IDisposable
     public ElasticProcess(Launch launch, IEnumerable<string> arguments)
     {
         string[] words =
-            [.. launch.Wrapper, "dotnet", Path.Combine(AppContext.BaseDirectory, launch.Assembly), .. launch.Words, .. arguments];
+        [
+            .. launch.Wrapper, .. launch.IsProgram ? Array.Empty<string>() : ["dotnet"],
+            Path.Combine(AppContext.BaseDirectory, launch.Assembly), .. launch.Words, .. arguments,
+        ];
         var start = new ProcessStartInfo(words[0], words.Skip(1))
         {
             RedirectStandardInput = launch.TakesInput,

@@ -1,7 +1,7 @@
 namespace Elastic.Testing;
 
 /// <summary>How an executable of ours is started.</summary>
-/// <param name="Assembly">Beside the caller, or with its path.</param>
+/// <param name="Assembly">For <c>dotnet</c>: beside the caller, or with its path.</param>
 public sealed record Launch(string Assembly)
 {
     public static readonly Launch Elastic = new("elastic.dll");
@@ -13,6 +13,28 @@ public sealed record Launch(string Assembly)
 
     /// <summary>A worker with a fault: see tests/Faulty.</summary>
     public static Launch Faulty(string fault) => new("Elastic.Faulty.dll") { Words = [fault] };
+
+    /// <summary><c>elastic</c> for Arm64 in an emulator; the running test is skipped where there is none.</summary>
+    public static Launch Arm64
+    {
+        get
+        {
+            var folder = System.Environment.GetEnvironmentVariable("ELASTIC_ARM64");
+            Requirement.Need(
+                folder is not null && Programs.Find(Programs.SearchPath, "qemu-aarch64") is not null,
+                "needs an emulator and elastic for Arm64: apt-get install qemu-user, .ci/arm64 DIR, ELASTIC_ARM64=DIR");
+            return new Launch(Path.Combine(folder, "elastic", "elastic"))
+            {
+                IsProgram = true,
+                Wrapper = ["qemu-aarch64", "-L", Path.Combine(folder, "root")],
+                // Memory that is mapped twice, once to write code and once to run it: the emulator misses changes, and the program crashes.
+                Environment = new Dictionary<string, string> { ["DOTNET_EnableWriteXorExecute"] = "0" },
+            };
+        }
+    }
+
+    /// <summary>True for a program that runs without <c>dotnet</c>.</summary>
+    public bool IsProgram { get; init; }
 
     /// <summary>Words before the command.</summary>
     public IReadOnlyList<string> Words { get; init; } = [];

@@ -1,0 +1,72 @@
+using Elastic.Messages.Runs;
+using Elastic.Testing;
+
+namespace Elastic.Cluster.Tests;
+
+/// <summary>Processors of every kind compute the same bits: with dropout, label smoothing and the outer step of DiLoCo.</summary>
+public sealed class OneArithmeticScenarios : ClusterScenario
+{
+    private static readonly string[] Short = ["run.rounds=2", "run.inner-steps=3", "optimizer.label-smoothing=0.1"];
+
+    // What a processor has not is taken away; "DOTNET_EnableHWIntrinsic" leaves nothing but scalar instructions.
+    private static readonly (string Name, string? Without, string Devices, int Threads)[] Machines =
+    [
+        ("as it is", null, "cpu:1", 1),
+        ("two threads", null, "cpu:1", 2),
+        ("three threads", null, "cpu:1", 3),
+        ("two devices", null, "cpu:2", 1),
+        ("three devices of two threads", null, "cpu:3", 2),
+        ("AVX2", "DOTNET_EnableAVX512", "cpu:1", 1),
+        ("no AVX", "DOTNET_EnableAVX", "cpu:1", 2),
+        ("scalar", "DOTNET_EnableHWIntrinsic", "cpu:1", 1),
+    ];
+
+    [Fact]
+    public async Task Threads_devices_and_instruction_sets_do_not_show_in_the_weights_and_neither_does_Arm64()
+    {
+        var fingerprints = new Dictionary<string, string>();
+        using var arm = Train("Arm64", Launch.Arm64, "cpu:1", 1);
+        foreach (var pair in Machines.Chunk(2))
+        {
+            var processes = pair.Select(m => (m.Name, Process: Train(
+                m.Name, m.Without is null ? Launch.Elastic : WithoutInstructions(m.Without), m.Devices, m.Threads))).ToList();
+            foreach (var (name, process) in processes)
+            {
+                using (process)
+                    fingerprints[name] = (await process.ResultAsync()).GetProperty("fingerprint").GetString()!;
+            }
+        }
+        fingerprints["Arm64"] = (await arm.ResultAsync()).GetProperty("fingerprint").GetString()!;
+        Assert.Equal(64, fingerprints["as it is"].Length);
+        Assert.All(fingerprints, f => Assert.Equal((f.Key, fingerprints["as it is"]), (f.Key, f.Value)));
+    }
+
+    [Fact]
+    public async Task Workers_with_AVX512_with_AVX2_and_with_Arm64_compute_one_run_and_audits_find_no_difference()
+    {
+        string[] settings = ["run.rounds=4", "run.inner-steps=20", "optimizer.label-smoothing=0.1", "run.replicas=3"];
+        var seed = Cluster.Seed("seed");
+        await Cluster.StartAsync(seed);
+        ClusterNode[] workers =
+        [
+            Cluster.Worker("wide", launch: Launch.Slow),
+            Cluster.Worker("narrow", launch: WithoutInstructions("DOTNET_EnableAVX512", Launch.Slow)),
+            Cluster.Worker("arm", launch: Launch.Arm64),
+        ];
+        await Cluster.StartAsync(workers);
+        await Cluster.StartRunAsync([.. settings, "run.audit-rate=0.5"]);
+        var events = await Cluster.SameAsUndisturbedAsync(seed, settings);
+        Assert.All(workers, w => Assert.Contains(events.OfType<RunEvent.ReplicaComputed>(), e => e.Node == w.Id));
+        Assert.DoesNotContain(events, e => e is RunEvent.NodeQuarantined);
+    }
+
+    private static Launch WithoutInstructions(string variable, Launch? launch = null) =>
+        (launch ?? Launch.Elastic) with { Environment = new Dictionary<string, string> { [variable] = "0" } };
+
+    private ElasticProcess Train(string name, Launch launch, string devices, int threads) => new(launch,
+    [
+        "train", "--config", Cluster.Files.ClusterConfig, "--corpus", Cluster.Files.Corpus, "--json", "--devices", devices,
+        "--data-dir", Path.Combine(Cluster.Files.Root, name.Replace(' ', '-')),
+        .. Short.Append($"node.threads-per-device={threads}").SelectMany(s => new[] { "--set", s }),
+    ]);
+}
