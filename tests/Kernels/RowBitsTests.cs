@@ -61,8 +61,8 @@ public unsafe class RowBitsTests
         using var arena = new Arena();
         var results = new List<float>();
         float* x = Numbers(1, Count), dy = Numbers(2, Count), gain = Numbers(3, Columns), bias = Numbers(4, Columns),
-            y = arena.Floats(Count), dx = arena.Floats(Count), ofGain = arena.Floats(Columns), ofBias = arena.Floats(Columns), means = arena.Floats(Rows),
-            inverses = arena.Floats(Rows);
+            y = arena.Floats(Count), dx = arena.Floats(Count), ofGain = arena.Floats(Columns), ofBias = arena.Floats(Columns),
+            means = arena.Floats(Rows), inverses = arena.Floats(Rows);
 
         LayerNorm.Forward(y, Columns, x, Columns, gain, bias, means, inverses, Rows, Columns, 1e-5f);
         LayerNorm.Backward(dx, Columns, dy, Columns, x, Columns, gain, means, inverses, Rows, Columns, false);
