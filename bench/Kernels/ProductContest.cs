@@ -54,7 +54,10 @@ internal sealed class ProductContest : IDisposable
         }
     }
 
-    /// <summary>What a case reaches. Other programs only make it slower, so the best counts; processor time has outliers of both signs.</summary>
+    /// <summary>
+    /// What a case reaches. Other programs only make it slower, so the best repetition counts; processor time has outliers of both signs,
+    /// so there it is the upper quartile.
+    /// </summary>
     public double Rate(ProductCase c) => Rate(c.Rates);
 
     /// <summary>The same of all products of a step with these rows: twelve layers and one head.</summary>
