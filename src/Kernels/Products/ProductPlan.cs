@@ -14,7 +14,7 @@ internal sealed record ProductBlocks(int Depth, int StripFloats, int SumFloats, 
     public static ProductBlocks Default { get; } = new(1024, 384 * 1024, 64 * 1024, 4, 1024);
 }
 
-/// <summary>The pieces of a product, a grid over the rows and panels of C, and the memory of a thread. M rows, N columns, K depth.</summary>
+/// <summary>The pieces of a product, a grid over the rows and panels of C, and the memory of a thread.</summary>
 [StructLayout(LayoutKind.Auto)]
 internal readonly struct ProductPlan
 {
