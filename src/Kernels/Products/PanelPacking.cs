@@ -10,9 +10,11 @@ namespace Elastic.Kernels;
 /// </summary>
 internal static unsafe class PanelPacking
 {
+    // Floats of a cache line. Rows that are fetched ahead: a row of a strip is too short for the processor to see a pattern, and without it
+    // packing A took 12 % of a weight's gradient.
     private const int CacheLine = 16, RowsAhead = 12;
 
-    /// <summary>One panel of lines that lie side by side already. Missing lines become zeros.</summary>
+    /// <summary>One panel of lines that lie side by side already; missing ones become zeros.</summary>
     /// <param name="depthStride">Elements from k to k + 1.</param>
     /// <param name="lines">Lines there are, at most <paramref name="width"/>.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -46,8 +48,8 @@ internal static unsafe class PanelPacking
     }
 
     /// <summary>
-    /// Strips of <paramref name="width"/> lines that lie side by side, each strip after the other. What is missing in the last strip is left
-    /// as it was: nobody reads it.
+    /// Strips of <paramref name="width"/> lines that lie side by side, each strip after the other. Nothing is written for lines that the
+    /// last strip lacks: nobody reads them.
     /// </summary>
     /// <param name="stripStride">Elements from strip to strip of <paramref name="into"/>.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -68,14 +70,16 @@ internal static unsafe class PanelPacking
                     Vector256.Store(Vector256.Load(source + line), (float*)to);
             }
             else
-            for (var line = 0; line < whole; line += width, to += stripStride * sizeof(float))
             {
-                // 8 or 6 or 4: fours and a pair.
-                var x = 0;
-                for (; x + 4 <= width; x += 4)
-                    Vector128.Store(Vector128.Load(source + line + x), (float*)to + x);
-                for (; x < width; x += 2)
-                    *(long*)((float*)to + x) = *(long*)(source + line + x);
+                for (var line = 0; line < whole; line += width, to += stripStride * sizeof(float))
+                {
+                    // Fours and a pair: 8, 6 or 4.
+                    var x = 0;
+                    for (; x + 4 <= width; x += 4)
+                        Vector128.Store(Vector128.Load(source + line + x), (float*)to + x);
+                    for (; x < width; x += 2)
+                        *(long*)((float*)to + x) = *(long*)(source + line + x);
+                }
             }
             for (var x = 0; x < lines - whole; x++)
                 ((float*)to)[x] = source[whole + x];

@@ -4,17 +4,17 @@ namespace Elastic.Kernels;
 
 /// <summary>How much of a product is taken at a time. Only speed depends on it.</summary>
 /// <param name="Depth">Most k of a block.</param>
-/// <param name="StripFloats">Floats of packed A that stay in the second-level cache.</param>
-/// <param name="SumFloats">Floats of unfinished sums that do.</param>
+/// <param name="StripFloats">Floats of packed A: they come from the third-level cache fast enough, and B is packed less often.</param>
+/// <param name="SumFloats">Floats of unfinished sums that stay in the second-level cache.</param>
 /// <param name="PiecesPerThread">Pieces that a product is cut into for each thread, so that a thread that is held up costs little.</param>
 /// <param name="Rows">Most rows of a piece.</param>
 internal sealed record ProductBlocks(int Depth, int StripFloats, int SumFloats, int PiecesPerThread, int Rows)
 {
-    /// <summary>For a second-level cache of 1 MB; one of 512 KB loses little.</summary>
+    /// <summary>Measured with 1 MB of second-level cache for each core; bench/Kernels says what it gives.</summary>
     public static ProductBlocks Default { get; } = new(1024, 384 * 1024, 64 * 1024, 4, 1024);
 }
 
-/// <summary>The pieces of a product, a grid over the rows and the panels of C, and the memory of a thread. M rows, N columns, K depth.</summary>
+/// <summary>The pieces of a product, a grid over the rows and panels of C, and the memory of a thread.</summary>
 [StructLayout(LayoutKind.Auto)]
 internal readonly struct ProductPlan
 {
@@ -23,7 +23,8 @@ internal readonly struct ProductPlan
 
     private const int CacheLine = 16;
 
-    public ProductPlan(ProductBlocks blocks, int threads, int m, int n, int k, DepthParts parts, bool packsA, int tileRows, int tileColumns)
+    public ProductPlan(ProductBlocks blocks, int threads, int m, int n, int k, DepthParts parts, bool packsA, int tileRows,
+        int tileColumns)
     {
         // A multiple of sixteen, because packing transposes blocks of sixteen.
         var depthBlocks = CeilingOf(k, blocks.Depth);
@@ -34,7 +35,8 @@ internal readonly struct ProductPlan
         cursor.Block(stackalloc DepthSegment[MostSegments], DepthBlock);
         IsOneBlock = cursor.IsAtEnd;
 
-        int strips = CeilingOf(m, tileRows), panels = CeilingOf(n, tileColumns), wanted = threads == 1 ? 1 : threads * blocks.PiecesPerThread;
+        int strips = CeilingOf(m, tileRows), panels = CeilingOf(n, tileColumns);
+        var wanted = threads == 1 ? 1 : threads * blocks.PiecesPerThread;
         var mostStrips = Math.Clamp((packsA ? Math.Min(blocks.StripFloats / DepthBlock, blocks.Rows) : blocks.Rows) / tileRows, 1, strips);
         var (rowPieces, columnPieces) = Grid(strips, panels, wanted, CeilingOf(strips, mostStrips), packsA);
         StripsOfPiece = CeilingOf(strips, rowPieces);
@@ -72,6 +74,9 @@ internal readonly struct ProductPlan
     /// <summary>Pieces from left to right.</summary>
     public int ColumnPieces { get; }
 
+    /// <summary>All pieces.</summary>
+    public int Pieces => RowPieces * ColumnPieces;
+
     /// <summary>Panels that go through all of K together; their unfinished sums are kept.</summary>
     public int GroupPanels { get; }
 
@@ -81,7 +86,7 @@ internal readonly struct ProductPlan
     /// <summary>Floats of all sums of a tile that are kept at one time.</summary>
     public int SlotFloats { get; }
 
-    /// <summary>Floats from a strip of packed A to the next: not a power of two, or all strips fall into the same lines of a cache.</summary>
+    /// <summary>Floats from a strip of packed A to the next. No power of two: all strips would share a few lines of a cache.</summary>
     public int StripStride { get; }
 
     /// <summary>Floats of a thread's packed A.</summary>
@@ -96,8 +101,8 @@ internal readonly struct ProductPlan
     /// <summary>Floats of a thread: those above and a tile at the edge. Whole cache lines.</summary>
     public long ThreadFloats => (StripFloats + PanelFloats + SumFloats + TileFloats + 31) / 32 * 32;
 
-    // The grid of enough pieces that packs least: A again for each piece of columns, B for each of rows. To pack an element of A costs about
-    // three times as much, because its strips are narrow.
+    // The grid of enough pieces that packs least: A again for each piece of columns, B for each of rows. To pack an element of A costs
+    // about three times as much, because its strips are narrow.
     private static (int RowPieces, int ColumnPieces) Grid(int strips, int panels, int wanted, int fewestRowPieces, bool packsA)
     {
         var (best, least) = ((fewestRowPieces, 1), double.PositiveInfinity);

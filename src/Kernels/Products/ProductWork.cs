@@ -37,7 +37,8 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
         var (row, column) = (piece / _plan.ColumnPieces * _plan.StripsOfPiece, piece % _plan.ColumnPieces * _plan.PanelsOfPiece);
         var strips = Math.Min(_plan.StripsOfPiece, (_c.Rows - 1) / TKernel.Rows + 1 - row);
         var endColumn = Math.Min(column + _plan.PanelsOfPiece, (_c.Columns - 1) / TKernel.Columns + 1);
-        Span<DepthSegment> segments = stackalloc DepthSegment[ProductPlan.MostSegments], next = stackalloc DepthSegment[ProductPlan.MostSegments];
+        Span<DepthSegment> segments = stackalloc DepthSegment[ProductPlan.MostSegments];
+        Span<DepthSegment> next = stackalloc DepthSegment[ProductPlan.MostSegments];
         var memory = new Memory(_workspace + ThreadTeam.ThreadIndex * _plan.ThreadFloats, _plan);
         var isPacked = false;
         for (var first = column; first < endColumn; first += _plan.GroupPanels)
@@ -175,7 +176,7 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
     private int NextColumn(int piece)
     {
         piece += _plan.Threads;
-        return piece < _plan.RowPieces * _plan.ColumnPieces ? piece % _plan.ColumnPieces * _plan.PanelsOfPiece : int.MaxValue / TKernel.Columns;
+        return piece < _plan.Pieces ? piece % _plan.ColumnPieces * _plan.PanelsOfPiece : int.MaxValue / TKernel.Columns;
     }
 
     // A strip's share of the panel that is packed next.

@@ -35,13 +35,17 @@ internal static unsafe class Products
         _ => TileKernelScalar.IsSupported,
     };
 
-    /// <summary>Bytes of workspace that a team of so many threads needs at most for a product of this shape, however its operands lie.</summary>
+    /// <summary>Bytes of workspace that a team of so many threads needs for a product of this shape, however its operands lie.</summary>
+    /// <param name="threads">Of the team.</param>
     /// <param name="parts">As the product divides K.</param>
     public static long WorkspaceBytes(int threads, int m, int n, int k, DepthParts parts)
         => Math.Max(WorkspaceBytes(threads, m, n, k, parts, true, ProductBlocks.Default, Best),
             WorkspaceBytes(threads, m, n, k, parts, false, ProductBlocks.Default, Best));
 
-    /// <summary>Gives the team's products this much workspace, the largest of their <see cref="WorkspaceBytes(int, int, int, int, DepthParts)"/>.</summary>
+    /// <summary>
+    /// Gives the team's products this much workspace: the largest of their <see cref="WorkspaceBytes(int, int, int, int, DepthParts)"/>.
+    /// Allocates when it is more than before; not while a product runs.
+    /// </summary>
     public static void Reserve(ThreadTeam team, long bytes) => team.Workspace.Reserve(bytes);
 
     /// <summary>
@@ -62,7 +66,8 @@ internal static unsafe class Products
     internal static void Multiply(ThreadTeam team, MatrixView c, MatrixView a, MatrixView b, DepthParts parts, bool accumulate, float* bias,
         ProductBlocks blocks, Instructions instructions)
     {
-        if (a.Columns != b.Rows || a.Rows != c.Rows || b.Columns != c.Columns || c.ColumnStride != 1 || !HasUnitStride(a) || !HasUnitStride(b))
+        var fits = a.Columns == b.Rows && a.Rows == c.Rows && b.Columns == c.Columns;
+        if (!fits || c.ColumnStride != 1 || !HasUnitStride(a) || !HasUnitStride(b))
             throw new ArgumentException($"({a.Rows}, {a.Columns}) ({b.Rows}, {b.Columns}) -> ({c.Rows}, {c.Columns}) does not fit");
         if (c.Rows == 0 || c.Columns == 0)
             return;
@@ -96,8 +101,8 @@ internal static unsafe class Products
         return Bytes(plan, threads);
     }
 
-    private static void Run<TKernel>(ThreadTeam team, MatrixView c, MatrixView a, MatrixView b, DepthParts parts, bool accumulate, float* bias,
-        ProductBlocks blocks)
+    private static void Run<TKernel>(ThreadTeam team, MatrixView c, MatrixView a, MatrixView b, DepthParts parts, bool accumulate,
+        float* bias, ProductBlocks blocks)
         where TKernel : struct, ITileKernel
     {
         var plan = Plan<TKernel>(blocks, team.Threads, c.Rows, c.Columns, a.Columns, parts, a.ColumnStride != 1);
@@ -106,7 +111,7 @@ internal static unsafe class Products
             throw new InvalidOperationException(
                 $"the team's workspace holds {team.Workspace.Bytes} bytes, this product needs {Bytes(plan, team.Threads)}: reserve before");
         }
-        team.Run(new ProductWork<TKernel>(c, a, b, accumulate, bias, parts, plan, team.Workspace.Floats), plan.RowPieces * plan.ColumnPieces);
+        team.Run(new ProductWork<TKernel>(c, a, b, accumulate, bias, parts, plan, team.Workspace.Floats), plan.Pieces);
     }
 
     private static ProductPlan Plan<TKernel>(ProductBlocks blocks, int threads, int m, int n, int k, DepthParts parts, bool packsA)

@@ -66,8 +66,8 @@ internal unsafe interface ITileKernel
     static abstract void Run(in Tile tile);
 
     /// <summary>
-    /// Packs B: <paramref name="lines"/> columns that each lie along k, side by side, <see cref="Columns"/> of them for each k; missing ones
-    /// are zero.
+    /// Packs B whose columns each lie along k: <paramref name="lines"/> of them side by side, <see cref="Columns"/> for each k; missing
+    /// ones are zero.
     /// </summary>
     static abstract void Transpose(float* source, nint lineStride, int lines, int depth, float* into);
 }

@@ -42,6 +42,7 @@ internal readonly unsafe struct TileKernel128 : ITileKernel
         nint at = 0;
         var step = tile.Step;
         var end = b + (nint)tile.Depth * TileColumns;
+        // Four steps at a time: the processor predicts the end of a short part's loop, when it takes few turns.
         for (; b + 3 * TileColumns < end; b += 4 * TileColumns, at += step)
         {
             Vector128<float> left = Vector128.Load(b), right = Vector128.Load(b + Half), x;

@@ -38,6 +38,7 @@ internal readonly unsafe struct TileKernel256 : ITileKernel
         nint at = 0;
         var step = tile.Step;
         var end = b + (nint)tile.Depth * TileColumns;
+        // Four steps at a time: the processor predicts the end of a short part's loop, when it takes few turns.
         for (; b + 3 * TileColumns < end; b += 4 * TileColumns, at += step)
         {
             Vector256<float> left = Vector256.Load(b), right = Vector256.Load(b + Half), x;

@@ -91,7 +91,8 @@ public unsafe class ProductTests
         var random = new Random(5);
         foreach (var (m, n, k, parts) in new[]
         {
-            (20, 40, 5000, DepthParts.One), (17, 33, 4500, DepthParts.OfLength(1300)), (9, 70, 6000, DepthParts.Equal(4, 3)), (6, 9, 2048, DepthParts.Equal(8)),
+            (20, 40, 5000, DepthParts.One), (17, 33, 4500, DepthParts.OfLength(1300)), (9, 70, 6000, DepthParts.Equal(4, 3)),
+            (6, 9, 2048, DepthParts.Equal(8)),
         })
         {
             Matrix a = new(m, k, m % 2 == 1, 0, random), b = new(k, n, n % 2 == 1, 0, random), c = new(m, n, false, 0, random);
@@ -143,7 +144,8 @@ public unsafe class ProductTests
     {
         using var team = new ThreadTeam(2);
         var random = new Random(11);
-        Matrix a = new(m, k, true, 1, random), b = new(k, n, false, 0, random), c = new(m, n, false, 0, random), bias = new(1, n, false, 0, random);
+        Matrix a = new(m, k, true, 1, random), b = new(k, n, false, 0, random), c = new(m, n, false, 0, random);
+        var bias = new Matrix(1, n, false, 0, random);
         var actual = c.Copy();
         Multiply(team, actual, a, b, DepthParts.Equal(parts), true, bias, ProductBlocks.Default, Kernels.Products.Best);
         for (var i = 0; i < m; i++)
@@ -224,7 +226,8 @@ public unsafe class ProductTests
     {
         Kernels.Products.Reserve(team, Kernels.Products.WorkspaceBytes(team.Threads, c.Rows, c.Columns, a.Columns, parts,
             a.View.ColumnStride != 1, blocks, instructions));
-        Kernels.Products.Multiply(team, c.View, a.View, b.View, parts, accumulates, bias is null ? null : bias.View.Data, blocks, instructions);
+        Kernels.Products.Multiply(team, c.View, a.View, b.View, parts, accumulates, bias is null ? null : bias.View.Data, blocks,
+            instructions);
     }
 
     private static void AssertSameBytes(Matrix expected, Matrix actual, string what)
