@@ -161,7 +161,8 @@ public class AttentionTests
     [Fact]
     public void All_cases_together_have_the_bits_of_every_processor()
     {
-        var bits = Cases.OrderBy(c => c.Key, StringComparer.Ordinal).SelectMany(c => new AttentionRun(c.Value, new AttentionManner(Widest)).Bits);
+        var bits = Cases.OrderBy(c => c.Key, StringComparer.Ordinal)
+            .SelectMany(c => new AttentionRun(c.Value, new AttentionManner(Widest)).Bits);
         Assert.Equal("3bb6d3c760ba6b59", Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes<uint>(bits.ToArray())))[..16]);
     }
 
