@@ -2,7 +2,7 @@ namespace Elastic.Kernels.Tests;
 
 public unsafe class ActivationTests
 {
-    private const double K = 6;
+    private const double K = 4;
 
     private static readonly int[] Sizes = [1, 15, 16, 17, 33, 1000];
 

@@ -2,7 +2,7 @@ namespace Elastic.Kernels.Tests;
 
 public unsafe class RotaryTests
 {
-    private const double K = 3;
+    private const double K = 2;
 
     [Fact]
     public void Tables_are_double_precision_rounded_once()

@@ -5,7 +5,7 @@ namespace Elastic.Kernels.Optimization;
 /// <summary>
 /// The sum of several vectors along <see cref="SumTree"/>, and the sum of its squares, in one pass: made once for the roots that there are,
 /// then run over ranges. Elements are summed in fp32, each by itself. Squares are exact in double precision, and are summed by 16 lanes of
-/// it: lane l takes elements l, l + 16, l + 32 ... of the range, then the fold by halves.
+/// it: lane l takes elements l, l + 16, l + 32 ... of the range, then the fold by halves, as <see cref="Norms.SumOfSquares"/> does.
 /// </summary>
 internal sealed unsafe class TreeFold
 {

@@ -6,7 +6,8 @@ namespace Elastic.Kernels;
 /// <summary>
 /// Root mean square normalisation (Zhang and Sennrich 2019, 4): y = x / sqrt(Σ x² / C + ε) · gain over the C channels of each row.
 ///
-/// All fp32. A row's sums take 16 lanes (lane l adds channels l, l + 16 ... in order) and the fold 16 -> 8 -> 4 -> 2 -> 1. Rows do not touch one another: threads share them.
+/// All fp32. A row's sums take 16 lanes (lane l adds channels l, l + 16 ... in order) and the fold 16 -> 8 -> 4 -> 2 -> 1.
+/// Rows do not touch one another: threads share them.
 /// </summary>
 internal static unsafe class RmsNorm
 {
