@@ -19,21 +19,26 @@ internal enum Pass
 /// One product of a layer, R rows. Weights, their gradients and saved activations are other ones in each repetition, as they are in other
 /// layers, so they come from memory; what was just computed stays where it is. The head's weight lies as (out, in).
 /// </summary>
-internal sealed unsafe class ProductCase(string name, Pass pass, int rows, int inputs, int outputs, bool isHead, int parts)
+internal sealed unsafe class ProductCase(string name, Pass pass, int rows, int inputs, int outputs, int parts)
 {
     private int _repetition;
 
     public string Name => $"{name,-10} {pass,-14} {rows,5}";
 
+    public int Rows => rows;
+
+    public bool IsHead => name == "head";
+
     public double Operations => 2.0 * rows * inputs * outputs;
 
-    public double BestRate { get; private set; }
+    /// <summary>Operations per second of each repetition.</summary>
+    public List<double> Rates { get; } = [];
 
     public long WorkspaceBytes(int threads) => pass switch
     {
         Pass.Forward => Products.WorkspaceBytes(threads, rows, outputs, inputs, DepthParts.One),
         Pass.InputGradient => Products.WorkspaceBytes(threads, rows, inputs, outputs, DepthParts.One),
-        _ => Products.WorkspaceBytes(threads, isHead ? outputs : inputs, isHead ? inputs : outputs, rows, DepthParts.Equal(parts)),
+        _ => Products.WorkspaceBytes(threads, IsHead ? outputs : inputs, IsHead ? inputs : outputs, rows, DepthParts.Equal(parts)),
     };
 
     /// <summary>Floats that it touches of the memory that changes and of the memory that stays.</summary>
@@ -44,7 +49,7 @@ internal sealed unsafe class ProductCase(string name, Pass pass, int rows, int i
         var (each, _) = Floats;
         var places = Math.Max(1, changing.Bytes / sizeof(float) / each);
         var start = changing.Floats + _repetition++ % places * each;
-        var weight = isHead ? new MatrixView(start, outputs, inputs, inputs, 1) : new MatrixView(start, inputs, outputs, outputs, 1);
+        var weight = IsHead ? new MatrixView(start, outputs, inputs, inputs, 1) : new MatrixView(start, inputs, outputs, outputs, 1);
         var saved = new MatrixView(start + (long)inputs * outputs, rows, inputs, inputs, 1);
         var input = new MatrixView(staying.Floats, rows, inputs, inputs, 1);
         var output = new MatrixView(staying.Floats + (long)rows * inputs, rows, outputs, outputs, 1);
@@ -52,17 +57,17 @@ internal sealed unsafe class ProductCase(string name, Pass pass, int rows, int i
         switch (pass)
         {
             case Pass.Forward:
-                Products.Multiply(team, output, input, isHead ? Turned(weight) : weight, DepthParts.One, bias: isHead ? null : start);
+                Products.Multiply(team, output, input, IsHead ? Turned(weight) : weight, DepthParts.One, bias: IsHead ? null : start);
                 break;
             case Pass.InputGradient:
-                Products.Multiply(team, input, output, isHead ? weight : Turned(weight), DepthParts.One);
+                Products.Multiply(team, input, output, IsHead ? weight : Turned(weight), DepthParts.One);
                 break;
             default:
-                var (a, b) = isHead ? (Turned(output), saved) : (Turned(saved), output);
+                var (a, b) = IsHead ? (Turned(output), saved) : (Turned(saved), output);
                 Products.Multiply(team, weight, a, b, DepthParts.Equal(parts), accumulate: true);
                 break;
         }
-        BestRate = Math.Max(BestRate, Operations / (clock.Seconds - begun));
+        Rates.Add(Operations / (clock.Seconds - begun));
     }
 
     private static MatrixView Turned(MatrixView view) => new(view.Data, view.Columns, view.Rows, view.ColumnStride, view.RowStride);

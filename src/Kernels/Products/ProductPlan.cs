@@ -11,7 +11,7 @@ namespace Elastic.Kernels;
 internal sealed record ProductBlocks(int Depth, int StripFloats, int SumFloats, int PiecesPerThread, int Rows)
 {
     /// <summary>For a second-level cache of 1 MB; one of 512 KB loses little.</summary>
-    public static ProductBlocks Default { get; } = new(1024, 96 * 1024, 64 * 1024, 4, 1024);
+    public static ProductBlocks Default { get; } = new(1024, 384 * 1024, 64 * 1024, 4, 1024);
 }
 
 /// <summary>The pieces of a product, a grid over the rows and the panels of C, and the memory of a thread. M rows, N columns, K depth.</summary>
@@ -27,6 +27,7 @@ internal readonly struct ProductPlan
     {
         // A multiple of sixteen, because packing transposes blocks of sixteen.
         var depthBlocks = CeilingOf(k, blocks.Depth);
+        Threads = threads;
         DepthBlock = Math.Min(k, CeilingOf(CeilingOf(k, depthBlocks), 16) * 16);
         var cursor = new DepthCursor(parts, k);
         var slots = cursor.Slots;
@@ -35,11 +36,7 @@ internal readonly struct ProductPlan
 
         int strips = CeilingOf(m, tileRows), panels = CeilingOf(n, tileColumns), wanted = threads == 1 ? 1 : threads * blocks.PiecesPerThread;
         var mostStrips = Math.Clamp((packsA ? Math.Min(blocks.StripFloats / DepthBlock, blocks.Rows) : blocks.Rows) / tileRows, 1, strips);
-        var rowPieces = CeilingOf(strips, mostStrips);
-        var columnPieces = Math.Min(panels, CeilingOf(wanted, rowPieces));
-        // Few columns: more pieces of rows, but each packs B again.
-        if (rowPieces * columnPieces < wanted)
-            rowPieces = Math.Clamp(wanted / columnPieces, rowPieces, Math.Max(rowPieces, strips / 4));
+        var (rowPieces, columnPieces) = Grid(strips, panels, wanted, CeilingOf(strips, mostStrips), packsA);
         StripsOfPiece = CeilingOf(strips, rowPieces);
         PanelsOfPiece = CeilingOf(panels, columnPieces);
         RowPieces = CeilingOf(strips, StripsOfPiece);
@@ -53,6 +50,9 @@ internal readonly struct ProductPlan
         PanelFloats = (long)tileColumns * DepthBlock;
         SumFloats = (long)SlotFloats * (IsOneBlock ? 1 : StripsOfPiece * GroupPanels);
     }
+
+    /// <summary>Threads that take pieces.</summary>
+    public int Threads { get; }
 
     /// <summary>Most k of a block.</summary>
     public int DepthBlock { get; }
@@ -95,6 +95,23 @@ internal readonly struct ProductPlan
 
     /// <summary>Floats of a thread: those above and a tile at the edge. Whole cache lines.</summary>
     public long ThreadFloats => (StripFloats + PanelFloats + SumFloats + TileFloats + 31) / 32 * 32;
+
+    // The grid of enough pieces that packs least: A again for each piece of columns, B for each of rows. To pack an element of A costs about
+    // three times as much, because its strips are narrow.
+    private static (int RowPieces, int ColumnPieces) Grid(int strips, int panels, int wanted, int fewestRowPieces, bool packsA)
+    {
+        var (best, least) = ((fewestRowPieces, 1), double.PositiveInfinity);
+        for (var columnPieces = 1; columnPieces <= Math.Min(panels, wanted); columnPieces++)
+        {
+            var rowPieces = Math.Clamp(CeilingOf(wanted, columnPieces), fewestRowPieces, Math.Max(fewestRowPieces, CeilingOf(strips, 4)));
+            // A tile has about four times as many columns as rows.
+            var cost = (packsA ? 0.75 * columnPieces / panels : 0) + (double)rowPieces / strips
+                + (double)Math.Max(0, wanted - rowPieces * columnPieces) / wanted;
+            if (cost < least)
+                (best, least) = ((rowPieces, columnPieces), cost);
+        }
+        return best;
+    }
 
     private static int CeilingOf(int a, int b) => (a - 1) / b + 1;
 }

@@ -13,6 +13,9 @@ namespace Elastic.Kernels;
 internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
     where TKernel : struct, ITileKernel
 {
+    // Floats.
+    private const int CacheLine = 16;
+
     private readonly MatrixView _c, _a, _b;
     private readonly bool _accumulates;
     private readonly float* _bias, _workspace;
@@ -27,7 +30,7 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
         _workspace = workspace;
     }
 
-    private bool PacksA => _a.ColumnStride != 1;
+    private bool PacksA => _plan.StripFloats > 0;
 
     public void Run(int piece)
     {
@@ -35,6 +38,7 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
         var strips = Math.Min(_plan.StripsOfPiece, (_c.Rows - 1) / TKernel.Rows + 1 - row);
         var endColumn = Math.Min(column + _plan.PanelsOfPiece, (_c.Columns - 1) / TKernel.Columns + 1);
         Span<DepthSegment> segments = stackalloc DepthSegment[ProductPlan.MostSegments], next = stackalloc DepthSegment[ProductPlan.MostSegments];
+        var memory = new Memory(_workspace + ThreadTeam.ThreadIndex * _plan.ThreadFloats, _plan);
         var isPacked = false;
         for (var first = column; first < endColumn; first += _plan.GroupPanels)
         {
@@ -49,20 +53,20 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
                 ReadOnlySpan<DepthSegment> current = segments[..nextCount];
                 nextCount = cursor.Block(next, _plan.DepthBlock);
                 if (PacksA && !(isPacked && _plan.IsOneBlock))
-                    PackA(current, row, strips);
+                    PackA(memory, current, row, strips);
                 isPacked = true;
                 for (var panel = first; panel < end; panel++)
                 {
-                    PackB(current, panel);
-                    // Then comes the next panel, or the group's first one with the next block.
-                    var fetched = panel + 1 < end || nextCount == 0
-                        ? new Fetch(current, panel + 1)
-                        : new Fetch(next[..nextCount], first);
-                    var sums = Sums + (_plan.IsOneBlock ? 0 : (nint)(panel - first) * _plan.StripsOfPiece * _plan.SlotFloats);
+                    PackB(memory, current, panel);
+                    // What is packed next: the next panel, the group's first one in the next block, or the next group's or piece's first.
+                    var fetched = panel + 1 < end ? new Fetch(current, panel + 1)
+                        : nextCount > 0 ? new Fetch(next[..nextCount], first)
+                        : new Fetch(current, end < endColumn ? end : NextColumn(piece));
+                    var sums = memory.Sums + (_plan.IsOneBlock ? 0 : (nint)(panel - first) * _plan.StripsOfPiece * _plan.SlotFloats);
                     for (var strip = 0; strip < strips; strip++)
                     {
                         FetchB(fetched, strip, strips);
-                        MultiplyTile(current, row, strip, panel, sums);
+                        MultiplyTile(memory, current, row, strip, panel, sums);
                         sums += _plan.IsOneBlock ? 0 : _plan.SlotFloats;
                     }
                 }
@@ -70,17 +74,9 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
         }
     }
 
-    private float* Strips => _workspace + ThreadTeam.ThreadIndex * _plan.ThreadFloats;
-
-    private float* Panel => Strips + _plan.StripFloats;
-
-    private float* Sums => Panel + _plan.PanelFloats;
-
-    private float* Edge => Sums + _plan.SumFloats;
-
-    private void PackA(ReadOnlySpan<DepthSegment> segments, int row, int strips)
+    private void PackA(in Memory memory, ReadOnlySpan<DepthSegment> segments, int row, int strips)
     {
-        var into = Strips;
+        var into = memory.Strips;
         var lines = Math.Min(strips * TKernel.Rows, _c.Rows - row * TKernel.Rows);
         foreach (var s in segments)
         {
@@ -90,9 +86,9 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
         }
     }
 
-    private void PackB(ReadOnlySpan<DepthSegment> segments, int panel)
+    private void PackB(in Memory memory, ReadOnlySpan<DepthSegment> segments, int panel)
     {
-        var into = Panel;
+        var into = memory.Panel;
         var column = panel * TKernel.Columns;
         var lines = Math.Min(TKernel.Columns, _c.Columns - column);
         foreach (var s in segments)
@@ -106,17 +102,17 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void MultiplyTile(ReadOnlySpan<DepthSegment> segments, int row, int strip, int panel, float* sums)
+    private void MultiplyTile(in Memory memory, ReadOnlySpan<DepthSegment> segments, int row, int strip, int panel, float* sums)
     {
         var (i, j) = ((row + strip) * TKernel.Rows, panel * TKernel.Columns);
         int rows = Math.Min(TKernel.Rows, _c.Rows - i), columns = Math.Min(TKernel.Columns, _c.Columns - j);
         var isWhole = rows == TKernel.Rows && columns == TKernel.Columns;
         var target = _c.At(i, j);
-        var packedA = Strips + (nint)strip * _plan.StripStride;
+        var packedA = memory.Strips + (nint)strip * _plan.StripStride;
         Tile tile = default;
-        tile.B = Panel;
+        tile.B = memory.Panel;
         tile.Rows = rows;
-        (tile.RowStride, tile.Step) = PacksA ? (1, TKernel.Rows) : ((nint)_a.RowStride, 1);
+        (tile.RowStride, tile.Step) = PacksA ? (1, TKernel.Rows) : ((nint)_a.RowStride, (nint)_a.ColumnStride);
         foreach (ref readonly var s in segments)
         {
             tile.A = PacksA ? packedA : _a.At(i, s.First);
@@ -139,20 +135,19 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
             }
             else
             {
-                tile.Into = Edge;
+                tile.Into = memory.Edge;
                 tile.IntoStride = TKernel.Columns;
             }
             TKernel.Run(tile);
             packedA += (nint)TKernel.Rows * s.Count;
             tile.B += (nint)TKernel.Columns * s.Count;
             if (s.Slot < 0 && !isWhole)
-                StoreEdge(target, rows, columns, _bias is null ? null : _bias + j);
+                StoreEdge(memory.Edge, target, rows, columns, _bias is null ? null : _bias + j);
         }
     }
 
-    private void StoreEdge(float* target, int rows, int columns, float* bias)
+    private void StoreEdge(float* edge, float* target, int rows, int columns, float* bias)
     {
-        var edge = Edge;
         for (var x = 0; x < rows; x++, edge += TKernel.Columns, target += _c.RowStride)
         {
             for (var y = 0; y < columns; y++)
@@ -176,11 +171,19 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
         }
     }
 
-    // A strip's share of the panel that comes next.
+    // The first panel of the piece that this thread takes next, when all go on equally fast.
+    private int NextColumn(int piece)
+    {
+        piece += _plan.Threads;
+        return piece < _plan.RowPieces * _plan.ColumnPieces ? piece % _plan.ColumnPieces * _plan.PanelsOfPiece : int.MaxValue / TKernel.Columns;
+    }
+
+    // A strip's share of the panel that is packed next.
     private void FetchB(in Fetch fetch, int strip, int strips)
     {
         var column = fetch.Panel * TKernel.Columns;
-        if (!Sse.IsSupported || column + TKernel.Columns > _c.Columns)
+        var columns = Math.Min(TKernel.Columns, _c.Columns - column);
+        if (!Sse.IsSupported || columns <= 0)
             return;
         foreach (ref readonly var s in fetch.Segments)
         {
@@ -190,21 +193,40 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
                 for (var k = from; k < to; k++)
                 {
                     var source = _b.At(s.First + k, column);
-                    for (var y = 0; y < TKernel.Columns; y += 16)
+                    for (var y = 0; y < columns; y += CacheLine)
                         Sse.Prefetch1(source + y);
                 }
             }
             else
             {
-                int from = (int)((long)strip * TKernel.Columns / strips), to = (int)((strip + 1L) * TKernel.Columns / strips);
+                int from = (int)((long)strip * columns / strips), to = (int)((strip + 1L) * columns / strips);
                 for (var y = from; y < to; y++)
                 {
                     var source = _b.At(s.First, column + y);
-                    for (var k = 0; k < s.Count; k += 16)
+                    for (var k = 0; k < s.Count; k += CacheLine)
                         Sse.Prefetch1(source + k);
                 }
             }
         }
+    }
+
+    private readonly struct Memory
+    {
+        public Memory(float* start, in ProductPlan plan)
+        {
+            Strips = start;
+            Panel = Strips + plan.StripFloats;
+            Sums = Panel + plan.PanelFloats;
+            Edge = Sums + plan.SumFloats;
+        }
+
+        public float* Strips { get; }
+
+        public float* Panel { get; }
+
+        public float* Sums { get; }
+
+        public float* Edge { get; }
     }
 
     private readonly ref struct Fetch(ReadOnlySpan<DepthSegment> segments, int panel)
