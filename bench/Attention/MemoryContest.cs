@@ -35,7 +35,11 @@ internal static unsafe class MemoryContest
     {
         private readonly float* _from = from, _to = to;
 
-        public void Run(int piece) => new ReadOnlySpan<float>(_from + (long)piece * Range, Range).CopyTo(new(_to + (long)piece * Range, Range));
+        public void Run(int piece)
+        {
+            var at = (long)piece * Range;
+            new ReadOnlySpan<float>(_from + at, Range).CopyTo(new(_to + at, Range));
+        }
     }
 
     private readonly struct Update(float* p, float* g, float* m, float* v, AdamWStep step) : IParallelWork

@@ -30,7 +30,8 @@ foreach (var contest in attention)
 foreach (var contest in memory)
 {
     Console.WriteLine(
-        $"{contest.Name,-52} {contest.Best * 1e3,8:F2} ms  {contest.PerSecond / 1e9,5:F1} GB/s, {contest.PerSecond / memory[0].PerSecond,4:P0} of copying");
+        $"{contest.Name,-52} {contest.Best * 1e3,8:F2} ms  {contest.PerSecond / 1e9,5:F1} GB/s, "
+        + $"{contest.PerSecond / memory[0].PerSecond,4:P0} of copying");
 }
 
 namespace Elastic.Bench.Attention

@@ -2,9 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Elastic.Kernels.Attention;
 
-/// <summary>
-/// The online softmax over a block of keys (Milakov and Gimelshein 2018; Dao et al. 2022): keys as rows, queries as lanes.
-/// </summary>
+/// <summary>The online softmax over a block of keys (Milakov and Gimelshein 2018, algorithm 3): keys as rows, queries as lanes.</summary>
 internal static unsafe class OnlineSoftmax
 {
     /// <summary>Smaller than any score: what hidden scores become, and what a query's maximum is before it has seen a key.</summary>

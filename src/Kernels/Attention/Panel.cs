@@ -63,9 +63,7 @@ internal static unsafe class Panel
         }
     }
 
-    /// <summary>
-    /// (rows, channels) -> (channels, 64): the transpose, channels contiguous over panels. Writes whole groups of four rows.
-    /// </summary>
+    /// <summary>(rows, channels) -> (channels, 64): the transpose, contiguous over panels. Writes whole groups of four rows.</summary>
     public static void LoadTransposed<T>(float* transposed, float* source, long stride, int rows, int channels)
     {
         // Squares of the registers' width, then what is left below and beside them.

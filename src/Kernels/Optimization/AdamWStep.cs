@@ -45,9 +45,7 @@ internal readonly struct AdamWStep
 
     public float Epsilon { get; }
 
-    /// <summary>
-    /// x^n by squaring, from the lowest bit of n to the highest: the same on every processor, which the C library's is not.
-    /// </summary>
+    /// <summary>x^n by squaring, from n's lowest bit to its highest: the same on every processor, which the C library's is not.</summary>
     internal static double Power(double x, long n)
     {
         var result = 1.0;

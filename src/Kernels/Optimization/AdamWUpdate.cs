@@ -32,7 +32,8 @@ internal static unsafe class AdamWUpdate
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Update<T>(float* parameters, float* gradients, float* firstMoments, float* secondMoments, long count, AdamWStep step)
+    private static void Update<T>(
+        float* parameters, float* gradients, float* firstMoments, float* secondMoments, long count, AdamWStep step)
         where T : struct, ILanes<T>
     {
         var at = 0L;
@@ -47,7 +48,7 @@ internal static unsafe class AdamWUpdate
         var rest = (int)(count - at);
         if (rest > 0)
         {
-            var (p, m, v) = (T.LoadFirst(parameters + at, rest), T.LoadFirst(firstMoments + at, rest), T.LoadFirst(secondMoments + at, rest));
+            T p = T.LoadFirst(parameters + at, rest), m = T.LoadFirst(firstMoments + at, rest), v = T.LoadFirst(secondMoments + at, rest);
             Element(ref p, T.LoadFirst(gradients + at, rest), ref m, ref v, step);
             T.StoreFirst(p, parameters + at, rest);
             T.StoreFirst(m, firstMoments + at, rest);

@@ -7,7 +7,7 @@ internal static unsafe class Elementwise
     public static void Add(ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> into)
     {
         fixed (float* x = a, y = b, z = into)
-            LaneDispatch.Run(new AddKernel(x, y, z, into.Length));
+            Ranges.Add(z, x, y, into.Length);
     }
 
     /// <summary>into = a / divisor; may be a.</summary>
@@ -22,22 +22,6 @@ internal static unsafe class Elementwise
     {
         fixed (float* v = version, m = mean, b = momentum)
             LaneDispatch.Run(new OuterStepKernel(v, m, b, version.Length, rate, mu));
-    }
-
-    private readonly struct AddKernel(float* a, float* b, float* into, int count) : ILaneKernel
-    {
-        private readonly float* _a = a, _b = b, _into = into;
-
-        public void Run<T, TWide>()
-            where T : struct, ILanes<T>
-            where TWide : struct, IWideLanes<TWide, T>
-        {
-            var i = 0;
-            for (; i + 16 <= count; i += 16)
-                T.Store(T.Load(_a + i) + T.Load(_b + i), _into + i);
-            if (i < count)
-                T.StoreFirst(T.LoadFirst(_a + i, count - i) + T.LoadFirst(_b + i, count - i), _into + i, count - i);
-        }
     }
 
     private readonly struct DivideKernel(float* a, float divisor, float* into, int count) : ILaneKernel

@@ -5,7 +5,7 @@ namespace Elastic.Kernels.Optimization;
 /// <summary>
 /// The sum of several vectors along <see cref="SumTree"/>, and the sum of its squares, in one pass: made once for the roots that there are,
 /// then run over ranges. Elements are summed in fp32, each by itself. Squares are exact in double precision, and are summed by 16 lanes of
-/// it: lane l takes elements l, l + 16, l + 32 ... of the range, then the fold by halves.
+/// it: lane l takes elements l, l + 16, l + 32 ... of the range, then the fold by halves, as <see cref="Norms.SumOfSquares"/> does.
 /// </summary>
 internal sealed unsafe class TreeFold
 {
@@ -87,12 +87,15 @@ internal sealed unsafe class TreeFold
             for (var done = 0L; done < count; done += Chunk)
             {
                 var (at, n) = (first + done, (int)Math.Min(Chunk, count - done));
+                if (length == 0)
+                {
+                    sums = CopyAndSquares<T, TWide>(_roots[0] + at, isInPlace ? null : _into + at, n, sums);
+                    continue;
+                }
                 for (var i = 0; i < length - 1; i++)
                     Sum<T>(At(_additions[i].Left, at), At(_additions[i].Right, at), At(~_additions[i].Slot, at), n);
-                if (length > 0)
-                    sums = SumAndSquares<T, TWide>(At(_additions[length - 1].Left, at), At(_additions[length - 1].Right, at), _into + at, n, sums);
-                else
-                    sums = CopyAndSquares<T, TWide>(_roots[0] + at, isInPlace ? null : _into + at, n, sums);
+                var last = _additions[length - 1];
+                sums = SumAndSquares<T, TWide>(At(last.Left, at), At(last.Right, at), _into + at, n, sums);
             }
             *_squares = TWide.Fold(sums);
         }

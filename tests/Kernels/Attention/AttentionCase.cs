@@ -1,8 +1,6 @@
 namespace Elastic.Kernels.Tests.Attention;
 
-/// <summary>
-/// One call of attention: shapes, what sees what, and random contents. q, y (B, Tq, H, D); k, v (B, Tk, Hkv, D), contiguous.
-/// </summary>
+/// <summary>One call of attention: shapes, what sees what, random contents. q, y (B, Tq, H, D); k, v (B, Tk, Hkv, D), contiguous.</summary>
 internal sealed record AttentionCase(int Batch, int Queries, int Keys, int Heads, int KeyHeads, int HeadSize)
 {
     public bool Causal { get; init; }

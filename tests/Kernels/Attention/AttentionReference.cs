@@ -1,9 +1,8 @@
 namespace Elastic.Kernels.Tests.Attention;
 
 /// <summary>
-/// Attention as its definition says, in double precision, with the (T, T) weights in memory. Beside each number the sum of the magnitudes
-/// of
-/// its terms: what its error is measured by.
+/// Attention as its definition says, in double precision, one row of weights at a time. Beside each number the sum of the magnitudes of its
+/// terms: what its error is measured by.
 ///
 /// A score's error grows with S = max over j of Σ_d |q k| / sqrt(D), and the weights inherit it: their magnitudes carry the factor 1 + S.
 /// </summary>

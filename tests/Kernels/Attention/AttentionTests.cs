@@ -71,6 +71,7 @@ public class AttentionTests
     public void All_lanes_threads_blocks_and_passes_give_the_same_bits(string name)
     {
         var expected = new AttentionRun(Cases[name], new AttentionManner(Widest)).Bits.ToList();
+        Assert.DoesNotContain(0x80000000, expected);
         foreach (var lanes in LaneDispatch.Supported)
             Assert.Equal(expected, new AttentionRun(Cases[name], new AttentionManner(lanes, 1, 4, false)).Bits);
         Assert.Equal(expected, new AttentionRun(Cases[name], new AttentionManner(Widest, 3, 2)).Bits);
@@ -163,8 +164,9 @@ public class AttentionTests
     [Fact]
     public void All_cases_together_have_the_bits_of_every_processor()
     {
-        var bits = Cases.OrderBy(c => c.Key, StringComparer.Ordinal).SelectMany(c => new AttentionRun(c.Value, new AttentionManner(Widest)).Bits);
-        Assert.Equal("9bae0cd71b95de80", Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes<uint>(bits.ToArray())))[..16]);
+        var bits = Cases.OrderBy(c => c.Key, StringComparer.Ordinal)
+            .SelectMany(c => new AttentionRun(c.Value, new AttentionManner(Widest)).Bits);
+        Assert.Equal("3bb6d3c760ba6b59", Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes<uint>(bits.ToArray())))[..16]);
     }
 
     private static AttentionCase Prefix(AttentionCase c, int tokens)

@@ -101,8 +101,9 @@ public unsafe class AdamWTests
     [Fact]
     public void Powers_agree_with_the_librarys()
     {
-        foreach (var n in new long[] { 1, 2, 3, 1000, 123_457, 1L << 40 })
-            Assert.Equal(1, AdamWStep.Power(0.999999, n) / Math.Pow(0.999999, n) is var r && double.IsNaN(r) ? 1 : r, 1e-9);
+        foreach (var n in new long[] { 1, 2, 3, 1000, 123_457 })
+            Assert.Equal(1, AdamWStep.Power(0.9999, n) / Math.Pow(0.9999, n), 1e-10);
+        Assert.Equal(0, AdamWStep.Power(0.9999, 1L << 40));
     }
 
     private sealed class Vectors(int count)

@@ -56,6 +56,8 @@ public unsafe class TreeFoldTests
         }
         LaneDispatch.Force(null);
         Assert.Equal(1e30f, workspace[^1]);
+        fixed (float* memory = all)
+            Assert.Equal(squares, Norms.SumOfSquares(memory + target * length + first, count));
         return (all[(target * length)..((target + 1) * length)], squares);
     }
 
