@@ -9,7 +9,8 @@ namespace Elastic.Kernels.Attention;
 ///   m' = max(m, the block's largest s), f = exp(m - m'), p[j] = exp(s[j] - m'),
 ///   l = l f + sum of p, a fused multiply-add; the sum by 16 lanes, lane n adding p[n], p[n + 16] ..., then the fold by halves,
 ///   o = o f, then a chain of fused multiply-adds over j upwards of p[j] v[j],
-/// and y = o (1 / l) + 0. With dropout o takes p[j] c[j], c[j] = 0 or the rate's scale (<see cref="AttentionDropout"/>), and l takes p[j] as
+/// and y = o (1 / l) + 0. With dropout o takes p[j] c[j], c[j] = 0 or the rate's scale (<see cref="AttentionDropout"/>), and l takes p[j]
+/// as
 /// it is. A key that is not seen adds nothing, so a query's bits do not depend on other queries, on padding, on keys behind those that it
 /// sees, nor on how many are computed at once. A query that sees nothing gives zeros. Invisible keys and values must be finite, too.
 ///
