@@ -40,6 +40,8 @@ internal sealed class Ours : IDisposable
         _devices = [.. Enumerable.Range(0, devices).Select(d => new DeviceThread(() =>
         {
             var device = new CpuDevice(new DeviceId($"cpu:{d}"), _architecture, threads: threads);
+            if (d == 0)
+                device.Times = Times;
             device.Attach(_vectors);
             return device;
         }))];
@@ -49,6 +51,9 @@ internal sealed class Ours : IDisposable
 
     /// <summary>Seconds that accumulating, folding and updating took since the start, for tuning.</summary>
     public double[] PhaseSeconds { get; } = new double[3];
+
+    /// <summary>Where the first device's time goes.</summary>
+    public OperatorTimes Times { get; } = new();
 
     /// <summary>Does so many steps; returns the seconds they took.</summary>
     public double Run(int steps)

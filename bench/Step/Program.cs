@@ -26,6 +26,7 @@ using var peer = python == "none" ? null : new Peer(python, model, batch, tokens
 ours.Run(2);
 peer?.Run(2);
 Array.Clear(ours.PhaseSeconds);
+ours.Times.Clear();
 
 var (mine, theirs, ratios) = (new List<double>(), new List<double>(), new List<double>());
 for (var round = 0; round < rounds; round++)
@@ -39,6 +40,11 @@ Console.WriteLine($"elastic  {Median(mine),7:F0} ms/step   (accumulate + fold + 
 Console.WriteLine($"pytorch  {Median(theirs),7:F0} ms/step   {devices * threads} threads");
 var (low, high) = (Quantile(ratios, 0.25), Quantile(ratios, 0.75));
 Console.WriteLine($"ratio    {Median(ratios),7:F2}x   median of {rounds} turns of {steps} steps; quartiles {low:F2} to {high:F2}");
+if (args.Contains("--operators"))
+{
+    foreach (var (name, seconds) in ours.Times.Seconds.OrderByDescending(t => t.Value))
+        Console.WriteLine($"  {name,-28} {seconds * 1000 / (rounds * steps),7:F1} ms  {seconds / ours.PhaseSeconds.Sum(),6:P1}");
+}
 
 static double Median(List<double> values) => Quantile(values, 0.5);
 

@@ -34,6 +34,13 @@ public sealed class CpuDevice : TrainingDevice
     /// <inheritdoc/>
     public override IReadOnlyList<SubtreeRoot> Roots => _gradients.Roots;
 
+    /// <summary>Where the time of its passes goes; to be set before the first one.</summary>
+    internal OperatorTimes? Times
+    {
+        get => _network.Times;
+        set => _network.Times = value;
+    }
+
     private HostVector Parameters => Vectors.Host(VectorSet.Parameters);
 
     /// <inheritdoc/>

@@ -16,6 +16,9 @@ internal sealed unsafe class CpuNetwork(IArchitecture architecture, FlatLayout l
     private readonly Dictionary<(TapePurpose, BatchShape), CpuPass> _passes = [];
     private NativeBuffer? _arena;
 
+    /// <inheritdoc cref="CpuPass.Times"/>
+    public OperatorTimes? Times { get; set; }
+
     /// <summary>
     /// Bytes that a forward and backward pass of so many sequences takes, besides parameters and gradients. A plan of more rows than
     /// anybody has memory for is not made: from there on they grow with the sequences.
@@ -119,7 +122,7 @@ internal sealed unsafe class CpuNetwork(IArchitecture architecture, FlatLayout l
             _arena = null;                                            // in case the larger one cannot be had
             _arena = new NativeBuffer(bytes);
         }
-        return _passes[(purpose, shape)] = new CpuPass(tape, plan, team);
+        return _passes[(purpose, shape)] = new CpuPass(tape, plan, team) { Times = Times };
     }
 
     private void Tokens(ReadOnlySpan<int> tokens, int rows, Span<int> into)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Elastic.Kernels;
 using Elastic.Model.Networks;
 using Elastic.Model.Tapes;
@@ -21,6 +22,9 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
 
     /// <summary>The tape that runs.</summary>
     public Tape Tape { get; } = tape;
+
+    /// <summary>Where the time goes; null where nobody asks.</summary>
+    public OperatorTimes? Times { get; init; }
 
     /// <summary>The threads.</summary>
     public ThreadTeam Team { get; } = team;
@@ -85,7 +89,11 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         _parameters = parameters;
         _isBackward = false;
         foreach (var operation in Tape.Operations)
+        {
+            var start = Stopwatch.GetTimestamp();
             operation.Forward(this);
+            Times?.Add(operation, "forward", start);
+        }
     }
 
     /// <summary>Runs the tape forwards with dropout and then backwards.</summary>
@@ -101,7 +109,11 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         Forward(arena, parameters);
         _isBackward = true;
         for (var i = Tape.Operations.Count - 1; i >= 0; i--)
+        {
+            var start = Stopwatch.GetTimestamp();
             Tape.Operations[i].Backward(this);
+            Times?.Add(Tape.Operations[i], "backward", start);
+        }
     }
 
     /// <summary>Does work on the rows [first, first + count) for all rows, on all threads.</summary>
