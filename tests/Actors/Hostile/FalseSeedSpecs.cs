@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Akka.Cluster;
+using Elastic.Hostile;
 using Elastic.Messages.Settings;
 using Elastic.Testing;
 

@@ -81,6 +81,9 @@ public sealed class DatabaseAddressTests
         "Host=db.example;Port=6543;Database=\"el astic\";Timeout=5;Application Name=elastic;Username=anna;Password=\"p@ss/w;ord\"")]
     [InlineData("postgres://anna@[2001:db8::1]/d?sslmode=verify-full&connect_timeout=3", "PostgreSQL.15",
         "Host=[2001:db8::1];Port=5432;Database=d;Timeout=3;Application Name=elastic;Username=anna;SSL Mode=VerifyFull")]
+    [InlineData("postgres://db.example/d?sslmode=verify-full&sslrootcert=/etc/ca.pem&sslcert=/etc/s.pem&sslkey=/etc/s.key", "PostgreSQL.15",
+        "Host=db.example;Port=5432;Database=d;Timeout=5;Application Name=elastic;SSL Mode=VerifyFull;Root Certificate=/etc/ca.pem;"
+        + "SSL Certificate=/etc/s.pem;SSL Key=/etc/s.key")]
     public void The_driver_gets_all_of_it(string? text, string provider, string connection)
     {
         var database = DatabaseAddress.Parse(text, "/data");
