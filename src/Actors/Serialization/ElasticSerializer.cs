@@ -76,7 +76,9 @@ public sealed class ElasticSerializer(ExtendedActorSystem system) : SerializerWi
             throw _gate.Refusal(What, e.Message);
         }
 
-        return SenderRules.Problem(message, from) is { } why ? throw _gate.Refusal($"a {message.GetType().Name}", why) : message;
+        return SenderRules.Problem(message, from, _gate.MaySupervise(from)) is { } why
+            ? throw _gate.Refusal($"a {message.GetType().Name}", why)
+            : message;
     }
 
     private object ReadSigned(byte[] bytes, MessageSignatures signatures)
