@@ -44,13 +44,16 @@ internal sealed class Contender : IAsyncDisposable
     public Samples Rest { get; } = new();
 
     /// <param name="tls">The nodes have certificates, and mutual TLS.</param>
-    public static async Task<Contender> StartAsync(string place, bool tls, int nodes, string settings, Traffic traffic)
+    /// <param name="bytesPerSecond">Of each node's link; 0 for as many as there are.</param>
+    public static async Task<Contender> StartAsync(
+        string place, bool tls, int nodes, string settings, Traffic traffic, double bytesPerSecond)
     {
         var contender = new Contender(place, tls, traffic);
         using var authority = tls ? new TestAuthority(Path.Combine(contender._folder, "authority")) : null;
         for (var i = 0; i < nodes; i++)
             contender._nodes.Add(await NodeProcess.StartAsync(
-                Path.Combine(contender._folder, $"{i}"), i, settings, authority?.Issue($"n{i}", Role.Worker).Folder ?? ""));
+                Path.Combine(contender._folder, $"{i}"), i, settings, authority?.Issue($"n{i}", Role.Worker).Folder ?? "",
+                bytesPerSecond));
         await contender.AllAsync(i => ["peers", .. contender._nodes.Where((_, other) => other != i).Select(n => n.Endpoint)]);
         contender._version = (await contender.AllAsync(_ => ["version"]))[0];
         return contender;

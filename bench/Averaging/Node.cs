@@ -43,7 +43,8 @@ internal sealed class Node
 
     /// <summary>Answers until its standard input ends.</summary>
     /// <param name="certificates">Folder of the node's certificates; empty for none.</param>
-    public static async Task<int> RunAsync(string folder, int index, string settings, string certificates)
+    /// <param name="bytesPerSecond">Of its link; 0 for as many as there are.</param>
+    public static async Task<int> RunAsync(string folder, int index, string settings, string certificates, double bytesPerSecond)
     {
         var paths = new DataPaths(folder);
         Directory.CreateDirectory(folder);
@@ -52,7 +53,7 @@ internal sealed class Node
             ? null
             : Credentials.OfNode(new CertificateFiles(certificates), TimeProvider.System);
         var transport = credentials is null ? Transport.Plain : TlsTransport.BetweenNodes(credentials);
-        using var fetcher = new BlobFetcher(peers, transport);
+        using var fetcher = new BlobFetcher(peers, bytesPerSecond == 0 ? transport : new PacedLink(bytesPerSecond).Below(transport));
         await using var server = await DataServer.StartAsync("127.0.0.1", 0, blobs, connections, transport, CancellationToken.None);
         using var streams = new PlainStreams();
         var id = new NodeId($"{index}");

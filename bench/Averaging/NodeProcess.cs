@@ -11,9 +11,11 @@ internal sealed class NodeProcess : IAsyncDisposable
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
     private readonly ElasticProcess _process;
 
-    private NodeProcess(string folder, int index, string settings, string certificates) => _process = new ElasticProcess(
-        new Launch(typeof(NodeProcess).Assembly.Location) { TakesInput = true },
-        ["node", folder, index.ToString(CultureInfo.InvariantCulture), settings, certificates]);
+    private NodeProcess(string folder, int index, string settings, string certificates, double bytesPerSecond) =>
+        _process = new ElasticProcess(
+            new Launch(typeof(NodeProcess).Assembly.Location) { TakesInput = true },
+            ["node", folder, index.ToString(CultureInfo.InvariantCulture), settings, certificates,
+                bytesPerSecond.ToString(CultureInfo.InvariantCulture)]);
 
     /// <summary>Of its data plane.</summary>
     public string Endpoint { get; private set; } = "";
@@ -22,9 +24,11 @@ internal sealed class NodeProcess : IAsyncDisposable
     public string StreamEndpoint { get; private set; } = "";
 
     /// <param name="certificates">Folder of the node's certificates; empty for none.</param>
-    public static async Task<NodeProcess> StartAsync(string folder, int index, string settings, string certificates)
+    /// <param name="bytesPerSecond">Of its link; 0 for as many as there are.</param>
+    public static async Task<NodeProcess> StartAsync(
+        string folder, int index, string settings, string certificates, double bytesPerSecond)
     {
-        var node = new NodeProcess(folder, index, settings, certificates);
+        var node = new NodeProcess(folder, index, settings, certificates, bytesPerSecond);
         var words = (await node.ReadAsync()).Split(' ');
         (node.Endpoint, node.StreamEndpoint) = (words[0], words[1]);
         return node;

@@ -1,5 +1,6 @@
 // Times the averaging of a model among several processes on this machine against one plain TCP stream between two of them, in turns, and
 // shows where the time goes: see README.md. Started with the word "node" it is one of these processes.
+using System.Globalization;
 using Elastic.Bench;
 using Elastic.Bench.Mean;
 using Elastic.Coordination;
@@ -7,12 +8,14 @@ using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 
 if (args is ["node", ..])
-    return await Node.RunAsync(args[1], int.Parse(args[2]), args[3], args[4]);
+    return await Node.RunAsync(args[1], int.Parse(args[2]), args[3], args[4], double.Parse(args[5], CultureInfo.InvariantCulture));
 
 string Option(string name, string fallback) => Array.IndexOf(args, "--" + name) is >= 0 and var i ? args[i + 1] : fallback;
 int Number(string name, int fallback) => int.Parse(Option(name, $"{fallback}"));
 
 int turns = Number("turns", 10), nodes = Number("nodes", 4), streamMiB = Number("stream-mib", 2048);
+// Of each node's link, made by the benchmark itself; 0 for the loopback as it is.
+var linkBytesPerSecond = double.Parse(Option("gbit-per-second", "0"), CultureInfo.InvariantCulture) * 1e9 / 8;
 // For a profiler: the averaging and nothing else.
 var alone = args.Contains("--alone");
 var method = Option("averaging", "average") == "nesterov" ? AveragingMethod.Nesterov : AveragingMethod.Average;
@@ -30,14 +33,15 @@ var places = Option("data", memory + Path.GetTempPath()).Split(',', StringSplitO
 var layout = Architectures.LayoutOf(model);
 var traffic = new Traffic(layout, nodes, method, AverageWork.ChunksTogether);
 Console.WriteLine($"{layout.Length / 1e6:F1} M parameters in {layout.Chunks} chunks, {nodes} nodes, " +
-                  $"{method.ToString().ToLowerInvariant()}, {Environment.ProcessorCount} cores, medians of {turns} turns (quartiles)");
+                  $"{method.ToString().ToLowerInvariant()}, {Environment.ProcessorCount} cores, medians of {turns} turns (quartiles)"
+                  + (linkBytesPerSecond > 0 ? $"; each node receives {linkBytesPerSecond / 1e6:0} MB/s at most" : ""));
 
 var contenders = new List<Contender>();
 try
 {
     foreach (var place in places)
         foreach (var tls in args.Contains("--tls") ? new[] { false, true } : [false])
-            contenders.Add(await Contender.StartAsync(place, tls, nodes, Settings(), traffic));
+            contenders.Add(await Contender.StartAsync(place, tls, nodes, Settings(), traffic, linkBytesPerSecond));
     var stream = new Samples();
     for (var turn = 0; turn <= turns; turn++)
     {

@@ -114,7 +114,7 @@ public sealed class ElasticNode : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(duty);
         var devices = DeviceNames.Parse(node.Devices);
         var network = NetworkPreset.Load(node.Network);
-        var security = NodeSecurity.Describe(node, transport);
+        var security = await NodeSecurity.DescribeAsync(node, transport, cancel);
         var paths = new DataPaths(Path.GetFullPath(node.DataDir), node.CorporaDir);
         Directory.CreateDirectory(paths.Root);
         RemoveLeftovers(paths);

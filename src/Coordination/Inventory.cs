@@ -18,7 +18,8 @@ public sealed class Inventory(TimeSpan patience, int mostDigests)
     // A node may take long to verify what it stores; lost messages are rare.
     private static readonly TimeSpan Overlong = TimeSpan.FromMinutes(1);
 
-    // After so many surveys without an answer the run goes on without the node.
+    // After so many surveys without an answer the run goes on without the node. Five minutes in all, and only where no other node has what
+    // is lacking: rounds that are rolled back mostly cost more. That holds for a node in quarantine, too: what it stores has digests.
     private const int MostAskings = 5;
 
     // What a node was asked, and the parts of the answer that are still to come.

@@ -114,7 +114,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
 
     /// <summary>Takes one input.</summary>
     /// <param name="now">Since any fixed moment; never smaller than before.</param>
-    /// <param name="chance">Spreads retries; no result depends on it.</param>
+    /// <param name="chance">Spreads retries; draws what is computed twice, so that nobody may predict it. No result depends on it.</param>
     /// <returns>What is to be done, in this order.</returns>
     public IReadOnlyList<RunOutput> Step(RunInput input, TimeSpan now, Random chance)
     {

@@ -38,6 +38,20 @@ public static partial class PrivateFiles
         }
     }
 
+    /// <summary>
+    /// What is wrong with the mode of a file that holds a secret: "… is open to other users (mode 0644)"; null for nothing.
+    /// </summary>
+    /// <exception cref="IOException">The file cannot be looked at.</exception>
+    public static string? ProblemOf(string path)
+    {
+        if (OperatingSystem.IsWindows())
+            return null;
+        var mode = File.GetUnixFileMode(path);
+        return (mode & Others) == UnixFileMode.None
+            ? null
+            : $"{path} is open to other users (mode 0{Convert.ToString((int)mode, 8)})";
+    }
+
     [LibraryImport("libc", EntryPoint = "umask")]
     private static partial uint UMask(uint mask);
 }

@@ -17,9 +17,6 @@ public sealed record Transport
     /// <summary>Bytes travel as they are: whoever reaches a port can read and send anything.</summary>
     public static readonly Transport Plain = new();
 
-    // A client that connects and sends nothing must not hold a connection for ever; a handshake over a bad network takes a second or two.
-    private static readonly TimeSpan MostHandshake = TimeSpan.FromSeconds(10);
-
     /// <summary>Wraps the stream of a connection that a client has opened.</summary>
     public Func<Stream, Endpoint, CancellationToken, ValueTask<Stream>> AsClientAsync { get; init; } =
         (stream, _, _) => ValueTask.FromResult(stream);
@@ -32,6 +29,12 @@ public sealed record Transport
 
     /// <summary>What this process shows to others; null where its connections are not encrypted.</summary>
     public Credentials? Credentials { get; init; }
+
+    /// <summary>
+    /// How long a client may take for its handshake: one that connects and sends nothing must not hold a connection for ever; over a bad
+    /// network it takes a second or two.
+    /// </summary>
+    public TimeSpan Handshake { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Opens a connection.</summary>
     /// <exception cref="SocketException">No process listens there.</exception>
@@ -75,14 +78,15 @@ public sealed record Transport
     public async Task<Stream> AcceptAsync(Stream accepted, CancellationToken cancel)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        limit.CancelAfter(MostHandshake);
+        limit.CancelAfter(Handshake);
         try
         {
             return await AsServerAsync(accepted, limit.Token);
         }
         catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
         {
-            throw new IOException($"no handshake within {MostHandshake.TotalSeconds:0} s", e);
+            Credentials?.SayRefusal($"refused a connection that ended no handshake within {Handshake.TotalSeconds:0} s");
+            throw new IOException($"no handshake within {Handshake.TotalSeconds:0} s", e);
         }
     }
 

@@ -4,7 +4,8 @@ namespace Elastic.Messages;
 public static class WireVersion
 {
     /// <summary>
-    /// One more whenever a wire message is added, goes, or changes a field: Hyperion reads fields in the order of their names.
+    /// One more whenever a wire message is added, goes, or changes a field (Hyperion reads fields in the order of their names), and
+    /// whenever something else is signed.
     /// </summary>
-    public const int Current = 3;
+    public const int Current = 4;
 }

@@ -1,3 +1,4 @@
+using Elastic.Messages.Runs;
 using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
@@ -6,21 +7,11 @@ namespace Elastic.Cluster.Tests;
 public sealed class SameFingerprintScenarios : ClusterScenario
 {
     [Fact]
-    public async Task Two_devices_on_one_worker_and_one_on_another_end_in_the_same_fingerprint()
-    {
-        var seed = Cluster.Seed("seed");
-        await Cluster.StartAsync(seed);
-        await Cluster.StartAsync(Cluster.Worker("a", "cpu:2"), Cluster.Worker("b", "cpu:1"));
-        await Cluster.StartRunAsync();
-        await Cluster.SameAsUndisturbedAsync(seed);
-    }
-
-    [Fact]
     public Task A_run_whose_nodes_come_go_and_die_and_whose_only_seed_dies_ends_in_the_same_fingerprint() =>
         ChurnAsync($"sqlite:{Path.Combine(Cluster.Files.Root, "journal.db")}");
 
     [Fact]
-    public async Task The_same_with_PostgreSQL_and_over_mutual_TLS_with_certificates_that_are_renewed_meanwhile()
+    public async Task The_same_with_PostgreSQL_and_over_mutual_TLS_with_certificates_that_are_renewed_and_a_node_that_joins_by_token()
     {
         await using var postgres = await PostgresInstance.StartNewAsync();
         Cluster.UseCertificates();
@@ -33,14 +24,17 @@ public sealed class SameFingerprintScenarios : ClusterScenario
         var (seed, workers) = await Cluster.StartAsync(workers: 3, Launch.Slow);
 
         await Cluster.RoundAsync(2);
-        var joined = Cluster.StartAsync(Cluster.Worker("late", launch: Launch.Slow));
+        var byToken = Cluster.Certificates is not null;
+        var late = byToken ? await Cluster.WorkerByTokenAsync("late", seed, Launch.Slow) : Cluster.Worker("late", launch: Launch.Slow);
+        var joined = Cluster.StartAsync(late);
         await Cluster.RoundAsync(3);
-        foreach (var node in Cluster.Nodes)
+        foreach (var node in Cluster.Nodes.Where(n => n != late))
             Cluster.Renew(node);
         await workers[0].KillAsync();
         await Cluster.RoundAsync(4);
         Assert.Equal(0, await workers[1].LeaveAsync());
         await joined;
+        Assert.Equal(byToken, late.Said.Contains("has given the certificate of worker", StringComparison.Ordinal));
         await Cluster.RoundAsync(5);
         await seed.KillAsync();
         Assert.NotEqual("finished", Cluster.Phase);
@@ -50,6 +44,7 @@ public sealed class SameFingerprintScenarios : ClusterScenario
         var successor = Cluster.Seed(
             "successor", seed.Endpoint.Split(':')[1], more: ["--corpora-dir", Path.Combine(seed.DataDir, "corpora")]);
         await Cluster.StartAsync(successor);
-        await Cluster.SameAsUndisturbedAsync(seed);
+        var events = await Cluster.SameAsUndisturbedAsync(seed);
+        Assert.Contains(events.OfType<RunEvent.ReplicaComputed>(), e => e.Node == late.Id);
     }
 }

@@ -35,6 +35,10 @@ public sealed class TestAuthority : IDisposable
         return files;
     }
 
+    /// <summary>Puts the authority's key where a seed has its certificates, so that it can hand some out.</summary>
+    public void GiveKey(CertificateFiles seed) =>
+        CertificateFiles.WriteSecret(seed.AuthorityKey, File.ReadAllText(new CertificateFiles(_folder).AuthorityKey));
+
     /// <summary>The signed list with one more certificate.</summary>
     public string Revoke(CertificateFiles holder)
     {

@@ -36,6 +36,7 @@ internal sealed class Contacts(
     // Seeds seen in the cluster: where the person named one of three, this list adds the other two. Several threads use it, hence the lock.
     private readonly HashSet<Address> _seen = [.. remembered?.Read().Select(seed => seed.ToAddress()) ?? []];
     private readonly Lock _gate = new();
+    private Task _written = Task.CompletedTask;
 
     private readonly IReadOnlyList<Address> _asked = [.. asked.Select(seed => seed.ToAddress())];
 
@@ -77,9 +78,13 @@ internal sealed class Contacts(
     public IActorRef Enter(ActorSystem system) => system.ActorOf(
         Props.Create(() => new SeedWatch(this, registry, WithoutDatabase)), "contacts");
 
-    /// <summary>Removes this seed from the database when the process leaves for good.</summary>
+    /// <summary>Removes this seed from the database when the process leaves for good, and waits for what is being written.</summary>
     public async Task LeaveAsync(Address self)
     {
+        Task written;
+        lock (_gate)
+            written = _written;
+        await written;
         try
         {
             await (registry?.LeaveAsync(NameOf(self), CancellationToken.None) ?? Task.CompletedTask);
@@ -96,8 +101,14 @@ internal sealed class Contacts(
         if (!member.HasRole("seed"))
             return;
         lock (_gate)
-            if (_seen.Add(member.Address))
-                remembered?.Write(_seen.Select(seed => seed.ToEndpoint()));
+        {
+            if (!_seen.Add(member.Address) || remembered is null)
+                return;
+            // An actor calls this: it waits for no disk. One write after the other, so that the newest list stays.
+            Endpoint[] seeds = [.. _seen.Select(seed => seed.ToEndpoint())];
+            _written = _written.ContinueWith(
+                _ => remembered.Write(seeds), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        }
     }
 
     private static IEnumerable<Address> AddressesOf(IEnumerable<string> names) => Endpoint.Among(names).Select(seed => seed.ToAddress());

@@ -38,13 +38,13 @@ public static class NodeSecurity
 
     /// <summary>Says how the connections of a process are secured.</summary>
     /// <exception cref="ElasticException">They would be open to other machines, and nobody has said that this is meant.</exception>
-    public static string Describe(NodeSettings node, Transport transport)
+    public static async Task<string> DescribeAsync(NodeSettings node, Transport transport, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(node);
         ArgumentNullException.ThrowIfNull(transport);
         if (transport.Credentials is { } credentials)
             return $"mutual TLS as {credentials.Self}; the certificate expires on {credentials.Expires:yyyy-MM-dd}";
-        if (IsLoopback(Endpoint.HostOf(node.Host)))
+        if (await IsLoopbackAsync(Endpoint.HostOf(node.Host), cancel))
             return Loopback;
         return node.Security == NodeSettings.Insecure
             ? Warning
@@ -54,13 +54,13 @@ public static class NodeSecurity
                 + "else reaches this network");
     }
 
-    private static bool IsLoopback(string host)
+    private static async Task<bool> IsLoopbackAsync(string host, CancellationToken cancel)
     {
         if (IPAddress.TryParse(host, out var address))
             return IPAddress.IsLoopback(address);
         try
         {
-            return Dns.GetHostAddresses(host).All(IPAddress.IsLoopback);
+            return (await Dns.GetHostAddressesAsync(host, cancel)).All(IPAddress.IsLoopback);
         }
         catch (SocketException)
         {

@@ -107,7 +107,7 @@ internal sealed class StreamAssociation : AssociationHandle
 
     private async Task WriteAsync()
     {
-        var batch = new byte[BatchBytes];
+        byte[] batch = [];                                             // until the first frame: a silent connection costs little
         while (true)
         {
             await _news.WaitAsync();
@@ -132,7 +132,7 @@ internal sealed class StreamAssociation : AssociationHandle
                 {
                     if (length > 0)
                         break;
-                    batch = new byte[needed];
+                    batch = new byte[Math.Max(needed, BatchBytes)];
                 }
 
                 BinaryPrimitives.WriteInt32LittleEndian(batch.AsSpan(length), next.Length);
@@ -153,7 +153,8 @@ internal sealed class StreamAssociation : AssociationHandle
         try
         {
             listener = await ReadHandlerSource.Task.WaitAsync(_ended.Token);
-            var reader = PipeReader.Create(_stream, new StreamPipeReaderOptions(bufferSize: BatchBytes, leaveOpen: true));
+            var reader = PipeReader.Create(
+                _stream, new StreamPipeReaderOptions(bufferSize: BatchBytes, leaveOpen: true, useZeroByteReads: true));
             while (true)
             {
                 var read = await reader.ReadAsync();

@@ -6,6 +6,7 @@ using Akka.Actor.Setup;
 using Akka.Configuration;
 using Akka.Event;
 using Akka.Remote.Transport;
+using Elastic.Actors.Hosting;
 using Elastic.Foundation;
 using Transport = Elastic.Foundation.Transport;
 
@@ -29,6 +30,7 @@ internal sealed class StreamTransport : Akka.Remote.Transport.Transport
 {
     private const int Backlog = 512;
     private const int MostConnections = 4096;
+    private static readonly string Full = $"refused a connection: {MostConnections} are open, and no more are allowed";
     private static readonly TimeSpan Flushing = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan AfterError = TimeSpan.FromMilliseconds(50);
 
@@ -39,6 +41,7 @@ internal sealed class StreamTransport : Akka.Remote.Transport.Transport
     private readonly TimeSpan _connecting;
     private readonly ILoggingAdapter _log;
     private readonly CancellationTokenSource _ending = new();
+    private readonly Repetitions _refusals = new();
     private readonly ConcurrentDictionary<StreamAssociation, bool> _open = [];
     private Socket? _listener;
     private Address? _local;
@@ -141,6 +144,8 @@ internal sealed class StreamTransport : Akka.Remote.Transport.Transport
                 {
                     Interlocked.Decrement(ref _accepted);
                     socket.Dispose();
+                    if (_refusals.IsDue(Full, DateTime.UtcNow, out var skipped))
+                        _log.Warning("{0}{1}", Full, skipped > 0 ? $" (and {skipped} more since the last line)" : "");
                     continue;
                 }
 
@@ -189,7 +194,11 @@ internal sealed class StreamTransport : Akka.Remote.Transport.Transport
             _ => _open.TryRemove(association, out bool _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously,
             TaskScheduler.Default);
         association.Start();
-        return association;
+        if (!_ending.IsCancellationRequested)
+            return association;
+        // Shutdown has closed what it has found in the list, and may not have found this one.
+        association.Cut();
+        throw new OperationCanceledException("the transport has ended");
     }
 
     private Address AddressOf(string host, int port) => new(SchemeIdentifier, System.Name, host, port);

@@ -19,6 +19,8 @@ namespace Elastic.Actors.Runs;
 /// </summary>
 internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
 {
+    // What is computed twice must not follow from anything that a node could learn.
+    private static readonly SecureRandom Chance = new();
     private static readonly TimeSpan BetweenWaits = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
 
@@ -197,7 +199,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
     // The coordinator's state already contains its decisions; the other outputs wait until the events are stored. If storing fails, this
     // actor and its coordinator end, and a new one is made from the journal. Akka delivers no other message in between: with DeferAsync it
     // would, between the events and the outputs, and a view would show what the next message decides before that is stored.
-    private void Step(RunInput input, bool shows = true) => Carry(_coordinator.Step(input, Now, Random.Shared), 0, shows);
+    private void Step(RunInput input, bool shows = true) => Carry(_coordinator.Step(input, Now, Chance), 0, shows);
 
     private void Carry(IReadOnlyList<RunOutput> outputs, int from, bool shows)
     {

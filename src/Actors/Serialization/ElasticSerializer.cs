@@ -49,7 +49,7 @@ public sealed class ElasticSerializer(ExtendedActorSystem system) : SerializerWi
     {
         var bytes = _codec.Write(obj);
         if (_signatures is not null)
-            bytes = _signatures.Sign(bytes);
+            bytes = _signatures.Sign(bytes, OtherEnd.Addressee);
         Written?.Invoke(obj, bytes.Length);
         if (bytes.Length <= MostBytes)
             return bytes;
@@ -76,12 +76,14 @@ public sealed class ElasticSerializer(ExtendedActorSystem system) : SerializerWi
             throw _gate.Refusal(What, e.Message);
         }
 
-        return SenderRules.Problem(message, from) is { } why ? throw _gate.Refusal($"a {message.GetType().Name}", why) : message;
+        return SenderRules.Problem(message, from, _gate.MaySupervise(from)) is { } why
+            ? throw _gate.Refusal($"a {message.GetType().Name}", why)
+            : message;
     }
 
     private object ReadSigned(byte[] bytes, MessageSignatures signatures)
     {
-        var (content, signer) = signatures.Open(bytes);
+        var (content, signer) = signatures.Open(bytes, system.Provider.DefaultAddress.HostPort());
         var message = Read(content);
         MessageSignatures.Demand(message, signer);
         return message;

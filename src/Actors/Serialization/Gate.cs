@@ -45,18 +45,33 @@ internal sealed class Gate(ExtendedActorSystem system)
         return refusal;
     }
 
-    private Member? MemberAt(string origin)
+    /// <summary>
+    /// False where an older seed is up. The supervisors are where the oldest seed is: one that has joined after it, and may be none, gives
+    /// no orders. While the oldest one is being replaced, orders that are refused here are given again.
+    /// </summary>
+    public bool MaySupervise(Member member) =>
+        Now().OldestSeed is not { } oldest || oldest.UniqueAddress == member.UniqueAddress || !oldest.IsOlderThan(member);
+
+    private Member? MemberAt(string origin) => system.HasExtension<Cluster>() ? Now().ByOrigin.GetValueOrDefault(origin) : null;
+
+    private Known Now()
     {
-        if (!system.HasExtension<Cluster>())
-            return null;
         var members = Cluster.Get(system).State.Members;
         var known = _known;
         if (!ReferenceEquals(known.Members, members))
             _known = known = new Known(members, members.Where(m => m.Status is not (MemberStatus.Down or MemberStatus.Removed))
                 .GroupBy(m => m.Address.HostPort(), StringComparer.Ordinal)
-                .ToImmutableDictionary(m => m.Key, m => m.Last(), StringComparer.Ordinal));
-        return known.ByOrigin.GetValueOrDefault(origin);
+                .ToImmutableDictionary(m => m.Key, m => m.Last(), StringComparer.Ordinal))
+            {
+                OldestSeed = members.Where(m => m.HasRole("seed") && m.Status == MemberStatus.Up).Cast<Member?>()
+                    .Aggregate((Member?)null, (oldest, m) => oldest is null || m!.IsOlderThan(oldest) ? m : oldest),
+            };
+        return known;
     }
 
-    private sealed record Known(ImmutableSortedSet<Member> Members, ImmutableDictionary<string, Member> ByOrigin);
+    private sealed record Known(ImmutableSortedSet<Member> Members, ImmutableDictionary<string, Member> ByOrigin)
+    {
+        /// <summary>Of those that are up; null where none is.</summary>
+        public Member? OldestSeed { get; init; }
+    }
 }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
 using Elastic.Messages;
@@ -13,12 +14,13 @@ namespace Elastic.Actors.Serialization;
 /// message counts for what its signer may say (<see cref="ISaidByNode"/>, <see cref="ISaidBySeed"/>), wherever it came from.
 /// </summary>
 /// <remarks>
-/// A signed message is a byte 1, the certificate and the signature, each behind its length (2 bytes, little-endian), and the message. Any
-/// thread reads and writes messages.
+/// A signed message is a byte 2, the certificate and the signature, each behind its length (2 bytes, little-endian), and the message. The
+/// signature is also over whom the message is for, which is not sent: whoever has got a message cannot have it count with somebody else.
+/// Any thread reads and writes messages.
 /// </remarks>
 internal sealed class MessageSignatures(Credentials credentials)
 {
-    private const byte Version = 1;
+    private const byte Version = 2;
     private const int LengthBytes = 2;
     private const int MostSigners = 4096;
 
@@ -26,14 +28,15 @@ internal sealed class MessageSignatures(Credentials credentials)
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(10);
 
     // The signature fits nothing else that a node's key signs.
-    private static ReadOnlySpan<byte> Purpose => "elastic message 1\n"u8;
+    private static ReadOnlySpan<byte> Purpose => "elastic message 2\n"u8;
 
     private readonly ConcurrentDictionary<Digest, Signer> _signers = [];
 
-    public byte[] Sign(byte[] message)
+    /// <param name="addressee">"system@host:port".</param>
+    public byte[] Sign(byte[] message, string addressee)
     {
         var certificate = credentials.CertificateBytes.Span;
-        var signature = credentials.Sign([.. Purpose, .. message]);
+        var signature = credentials.Sign(Signed(message, addressee));
         var signed = new byte[1 + LengthBytes + certificate.Length + LengthBytes + signature.Length + message.Length];
         signed[0] = Version;
         var rest = Put(Put(signed.AsSpan(1), certificate), signature);
@@ -42,8 +45,9 @@ internal sealed class MessageSignatures(Credentials credentials)
     }
 
     /// <summary>The message within, and who has signed it.</summary>
-    /// <exception cref="InvalidDataException">Nobody of this cluster has.</exception>
-    public (byte[] Message, Identity Signer) Open(byte[] signed)
+    /// <param name="addressee">This process: "system@host:port".</param>
+    /// <exception cref="InvalidDataException">Nobody of this cluster has, or for another process.</exception>
+    public (byte[] Message, Identity Signer) Open(byte[] signed, string addressee)
     {
         var rest = signed.AsSpan();
         if (rest.IsEmpty || rest[0] != Version)
@@ -52,10 +56,14 @@ internal sealed class MessageSignatures(Credentials credentials)
         var certificate = Take(ref rest);
         var signature = Take(ref rest);
         var signer = SignerOf(certificate);
-        return signer.Key.VerifyData([.. Purpose, .. rest], signature, HashAlgorithmName.SHA256)
+        return signer.Key.VerifyData(Signed(rest, addressee), signature, HashAlgorithmName.SHA256)
             ? (rest.ToArray(), signer.Identity)
-            : throw new InvalidDataException($"the signature is not that of {signer.Identity}");
+            : throw new InvalidDataException($"the signature is not that of {signer.Identity} for {addressee}");
     }
+
+    // No address has the end of a line in it.
+    private static byte[] Signed(ReadOnlySpan<byte> message, string addressee) =>
+        [.. Purpose, .. Encoding.UTF8.GetBytes(addressee), (byte)'\n', .. message];
 
     /// <summary>Looks whether somebody may say what a message says.</summary>
     /// <exception cref="InvalidDataException">Not this signer.</exception>

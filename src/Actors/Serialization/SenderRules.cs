@@ -11,10 +11,12 @@ namespace Elastic.Actors.Serialization;
 internal static class SenderRules
 {
     /// <summary>Why the message is not taken from that member; null where it is.</summary>
-    public static string? Problem(object message, Member from) => message switch
+    /// <param name="maySupervise">The supervisors may be at that member, if it is a seed.</param>
+    public static string? Problem(object message, Member from, bool maySupervise) => message switch
     {
-        NodeCommand or NodeNews or WorkOrder => IsSeed(from) ? null : "only a seed gives orders",
-        RunReply or RunsAnswer or RunView => IsSeed(from) ? null : "only a seed answers that",
+        NodeCommand or NodeNews or WorkOrder when !IsSeed(from) => "only a seed gives orders",
+        RunReply or RunsAnswer or RunView when !IsSeed(from) => "only a seed answers that",
+        NodeCommand or NodeNews or WorkOrder or RunReply or RunsAnswer or RunView => maySupervise ? null : "an older seed supervises",
         RunRequest or RunWatch or RunsQuery => IsSeed(from) ? null : "people ask at a seed",
         NodeReport.Enlist { Address: var address } when address != from.Address.ToEndpoint().ToString() =>
             $"it enlists the node at {address}",

@@ -228,12 +228,27 @@ public sealed class Credentials : IDisposable
         Report(problem ?? Problem(state, state.Own, state.Self, now) switch
         {
             { } own => $"others refuse this process: it shows {own}",
-            null => null,
+            null => Openness(),
         });
         if (Expiry.WarningOf($"{state.Self}", Expires, now) is { } warning && (_warned is null || now - _warned >= WarnsEvery))
         {
             _warned = now;
             Say(warning);
+        }
+    }
+
+    // Used all the same: the secrets of containers have such modes.
+    private string? Openness()
+    {
+        try
+        {
+            return PrivateFiles.ProblemOf(_key) is { } open
+                ? $"{open}, who can speak in the name of {_state.Self}: chmod 600 {_key}"
+                : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;                                               // it is being replaced: the next look tells
         }
     }
 

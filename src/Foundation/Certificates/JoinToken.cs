@@ -27,12 +27,16 @@ public sealed record JoinToken(Role Role, string Secret, Digest Pin)
     public string ToText() => $"{Prefix}.{Identity.Text(Role)}.{Secret}.{Pin}";
 
     /// <summary>Reads a token from a file, or from standard input for "-".</summary>
+    /// <param name="say">Is told where others can read the file. It is used all the same: secrets of containers have such modes.</param>
     /// <exception cref="ElasticException">It holds none. The message does not repeat what it holds.</exception>
-    public static JoinToken Read(string file, TextReader standardInput)
+    public static JoinToken Read(string file, TextReader standardInput, Action<string> say)
     {
         ArgumentNullException.ThrowIfNull(standardInput);
+        ArgumentNullException.ThrowIfNull(say);
         try
         {
+            if (file != "-" && PrivateFiles.ProblemOf(file) is { } open)
+                say($"{open}, who can get a certificate with the join token in it as long as it counts: close it with chmod 600 {file}");
             using var opened = file == "-" ? null : new StreamReader(file);
             var text = new char[MostCharacters];
             var length = (opened ?? standardInput).ReadBlock(text);

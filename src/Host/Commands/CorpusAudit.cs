@@ -59,12 +59,29 @@ internal static class CorpusAudit
         return problems.Count > 0 ? throw new SettingsException(problems) : nodes;
     }
 
+    /// <summary>What there is to say of results that two nodes were to compute: nothing where nothing was drawn.</summary>
+    internal static IEnumerable<string> Lines(DrawnResults drawn)
+    {
+        const int most = 5;
+        if (drawn.Drawn > 0)
+            yield return $"drawn to be computed twice: {Units.Many(drawn.Drawn, "result")}; "
+                + $"on {drawn.Drawn - drawn.Single.Count} of them two nodes agreed";
+        if (drawn.Single.Count > 0)
+            yield return $"computed by one node alone, as no second one was there: {string.Join("; ", drawn.Single.Take(most))}"
+                + (drawn.Single.Count > most ? $" and {drawn.Single.Count - most} more" : "");
+        if (drawn.Unchecked > 0)
+            yield return $"not checked: what was drawn in {Units.Many(drawn.Unchecked, "round")}, because the journal has no secret "
+                + "of them";
+    }
+
     private static int Report(AuditReport report, TextWriter output, TextWriter error)
     {
         output.WriteLine(string.Join(
             ", ", Units.Many(report.Rounds, "round"), Units.Many(report.Samples, "sample"), Units.Many(report.Tokens, "token")));
         foreach (var epoch in report.Epochs)
             output.WriteLine($"epoch {epoch.Epoch}: {epoch.Consumed} of {Units.Many(epoch.Blocks, "block")}");
+        foreach (var line in Lines(report.Drawn))
+            output.WriteLine(line);
         foreach (var problem in report.Problems)
             error.WriteLine($"error: {problem}");
         if (report is { Rounds: 0, Problems: [] })

@@ -3,6 +3,7 @@ using Elastic.Foundation.Certificates;
 using Elastic.Host.Display;
 using Elastic.Host.Doctor;
 using Elastic.Messages.Settings;
+using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
 
@@ -20,7 +21,8 @@ internal static class DoctorCommand
         };
         var database = new Option<string?>("--database")
         {
-            Description = "The seeds' database, as for elastic seed: does it answer? Default: ELASTIC_DATABASE, else none.",
+            Description = "The seeds' database, as for elastic seed: does it answer, and is it whole? Default: ELASTIC_DATABASE, "
+                + "else journal.db in the data directory, where it is there.",
             HelpName = "URL",
         };
         var certs = CommonOptions.Certs();
@@ -64,6 +66,10 @@ internal static class DoctorCommand
         MachineFindings.System(), .. MachineFindings.Devices(), MachineFindings.Memory(), .. DiskFindings.Of(data),
         MachineFindings.DefaultText(), NodeFindings.Files(OpenFiles.Limit()), NodeFindings.Ports(host),
         .. CertificateFindings.Of(certificates, TimeProvider.System),
-        .. database is null ? Array.Empty<Finding>() : [NodeFindings.Database(database)],
+        .. JournalOf(data, database) is { } url ? [NodeFindings.Database(url)] : Array.Empty<Finding>(),
     ];
+
+    // Where none is named, the one that elastic train and a seed without --database use.
+    private static string? JournalOf(DataDirectory data, string? database) =>
+        database ?? (new DataPaths(data.Root).Journal is var path && File.Exists(path) ? $"sqlite:{path}" : null);
 }

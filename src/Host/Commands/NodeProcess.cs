@@ -56,7 +56,7 @@ internal sealed class NodeProcess
         await using var node = await ElasticNode.StartAsync(_request.Node, duty, Say, _faults, transport, interrupted);
         Say($"{(_request.Seed ? "seed" : "worker")} {node.Endpoint} is up: "
             + $"data plane {node.HttpEndpoint}, devices {_request.Node.Devices}");
-        Say(NodeSecurity.Describe(_request.Node, transport));
+        Say(await NodeSecurity.DescribeAsync(_request.Node, transport, interrupted));
         await using var pbm = _request.Seed ? await PbmAsync(node, credentials, interrupted) : null;
 
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(interrupted);
@@ -83,7 +83,7 @@ internal sealed class NodeProcess
             return;
         var (node, files) = (_request.Node, NodeSecurity.FilesOf(_request.Node));
         await JoinClient.JoinAsync(
-            _request.Seeds, () => JoinToken.Read(file, Console.In), _request.Seed ? Role.Seed : Role.Worker,
+            _request.Seeds, () => JoinToken.Read(file, Console.In, Say), _request.Seed ? Role.Seed : Role.Worker,
             () => NodeIdentity.Load(new DataPaths(Path.GetFullPath(node.DataDir))).Value, files, Say, interrupted);
     }
 

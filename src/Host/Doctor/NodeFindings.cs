@@ -67,9 +67,12 @@ internal static class NodeFindings
                     : new Finding("database", $"{address}: its folder does not exist", $"mkdir -p {Path.GetDirectoryName(path)}");
             using var deadline = new CancellationTokenSource(DatabaseDeadline);
             using var connection = address.ReadOnly().OpenAsync(deadline.Token).GetAwaiter().GetResult();
-            return new Finding("database", $"{address} answers ({connection.ServerVersion})");
+            return DamagedDatabase.ProblemAsync(address, CancellationToken.None).GetAwaiter().GetResult() is { } damage
+                ? new Finding("database", damage, DamagedDatabase.Remedy)
+                : new Finding("database", $"{address} answers ({connection.ServerVersion})");
         }
-        catch (Exception e) when (e is ElasticException or DbException or OperationCanceledException or SocketException or IOException)
+        catch (Exception e) when (e is ElasticException or DbException or OperationCanceledException or SocketException or IOException
+            or TimeoutException)
         {
             var why = e is OperationCanceledException ? $"no answer within {DatabaseDeadline.TotalSeconds:0} s" : e.Message.Split('\n')[0];
             return new Finding(

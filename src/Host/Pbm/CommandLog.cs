@@ -63,14 +63,7 @@ internal sealed class CommandLog(string path, TimeProvider time)
     private static string Masked(string value) =>
         value.TrimStart(' ', '"').StartsWith("node.", StringComparison.OrdinalIgnoreCase) && value.Split('=', 2) is [var key, _]
             ? $"{key}={Hidden}"
-            : DatabaseAddress.WithoutPassword(WithoutUserInfo(value));
-
-    // Of any address, and to the last @: a password may hold characters that should have been escaped.
-    private static string WithoutUserInfo(string text) =>
-        text.IndexOf("://", StringComparison.Ordinal) is var scheme and >= 0 && text.IndexOf(':', scheme + 3) is var colon and >= 0
-        && text.LastIndexOf('@') is var at && colon < at
-            ? $"{text[..colon]}:{Hidden}{text[at..]}"
-            : text;
+            : value.Contains("://", StringComparison.Ordinal) ? DatabaseAddress.WithoutPassword(value) : value;
 
     private static string WithoutSecrets(string error, PbmMessage.Call call)
     {

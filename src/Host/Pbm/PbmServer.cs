@@ -114,9 +114,11 @@ internal sealed class PbmServer : IAsyncDisposable
     {
         lock (_connections)
         {
-            // Tells a few clients above the limit why they are refused, but not a flood of them.
-            if (_connections.Count >= 2 * _service.Limits.Connections)
+            // Tells a few clients above the limit why they are refused, but not a flood of them. Those that were pushed out are about to
+            // go: a thousand connections that say nothing must not keep out the next one.
+            if (_connections.Values.Count(s => !s.IsPushedOut) is var clients && clients >= 2 * _service.Limits.Connections)
             {
+                _service.Commands.Refuse(AddressOf(socket), $"{clients} clients are connected already");
                 socket.Dispose();
                 return;
             }

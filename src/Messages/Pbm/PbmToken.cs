@@ -17,10 +17,6 @@ public sealed class PbmToken
     private const int SecretBytes = 32;
     private const int MostBytes = 1024;
 
-    private const UnixFileMode Others =
-        UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute
-        | UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute;
-
     private PbmToken(string path, string secret) => (Path, Secret) = (path, secret);
 
     /// <summary>The file that holds it.</summary>
@@ -49,10 +45,8 @@ public sealed class PbmToken
         try
         {
             var text = RegularFile.ReadText(path, MostBytes).Trim();
-            if (!OperatingSystem.IsWindows() && File.GetUnixFileMode(path) is var mode && (mode & Others) != UnixFileMode.None)
-                throw new ElasticException(
-                    $"{path} is open to other users (mode 0{Convert.ToString((int)mode, 8)}), who can control the runs with it: "
-                    + $"close it with chmod 600 {path}");
+            if (PrivateFiles.ProblemOf(path) is { } open)
+                throw new ElasticException($"{open}, who can control the runs with it: close it with chmod 600 {path}");
             return text.Length == 2 * SecretBytes && text.All(char.IsAsciiHexDigitLower)
                 ? new PbmToken(path, text)
                 : throw new ElasticException(

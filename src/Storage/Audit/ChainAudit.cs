@@ -10,7 +10,7 @@ namespace Elastic.Storage;
 /// <summary>
 /// Proves from the journal and the shards which blocks a run consumed. The journal holds, for each replica and round, a digest of
 /// the block ids and tokens that went into the model; the audit reads the shards again and recomputes all of them, the hash chain over the
-/// rounds, and the count of each block.
+/// rounds, and the count of each block; and it looks whether two nodes agreed on what was drawn to be computed twice.
 /// </summary>
 public sealed class ChainAudit
 {
@@ -20,12 +20,16 @@ public sealed class ChainAudit
     private readonly List<string> _problems = [];
     private readonly List<Digest> _heads = [HashChain.Empty];                 // by version
     private readonly Dictionary<int, Digest> _committed = [];                 // by round: what it came to, also where it was given up
+    private readonly DrawnResultsAudit _drawn;
     private RunState _state;
 
     private ChainAudit(
         RunId id, RunSchedule run, IReadOnlyList<(string Path, CheckpointManifest Manifest)> checkpoints,
-        IReadOnlyList<TokenShard> shards) =>
+        IReadOnlyList<TokenShard> shards)
+    {
         (_run, _checkpoints, _shards, _state) = (run, checkpoints, shards, RunState.Empty(id));
+        _drawn = new DrawnResultsAudit(run.Plan, _problems);
+    }
 
     /// <summary>Audits a run whose corpus is in the data directory.</summary>
     /// <param name="events">All events of the run, oldest first.</param>
@@ -113,6 +117,7 @@ public sealed class ChainAudit
     private void CheckCommit(RunEvent.RoundCommitted c)
     {
         CheckSamples();
+        _drawn.Take(_state);
         if (c.Round != _state.Round)
             _problems.Add($"round {c.Round} was committed where round {_state.Round} was due");
         if (_state.Finished.Count != _run.Plan.ReplicasAt(c.Round))
@@ -138,7 +143,8 @@ public sealed class ChainAudit
         }
 
         var samples = _run.Plan.Timeline.SamplesBefore(_state.Round);
-        return new AuditReport(_state.Round, samples, _state.TokensSeen, [.. CountBlocks(samples)], _problems);
+        return new AuditReport(
+            _state.Round, samples, _state.TokensSeen, [.. CountBlocks(samples)], _drawn.Report(_state.Round), _problems);
     }
 
     // Where every digest fits, the blocks that were consumed are those of the plan. Counts each of them.

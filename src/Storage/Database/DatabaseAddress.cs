@@ -68,22 +68,35 @@ public sealed class DatabaseAddress
     }
 
     /// <summary>An address as people type it, without its passwords: for people, right or wrong as it may be.</summary>
+    /// <remarks>
+    /// A password with characters that should have been escaped breaks the address at any of them, so nothing is shown that could be a part
+    /// of one: not what stands before the last @, not an option that Npgsql does not know, and of a text that is no address nothing.
+    /// </remarks>
     public static string WithoutPassword(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        var (address, query) = text.Split('?', 2) is [var before, var after] ? (before, after.Split('&')) : (text, []);
-        if (address.IndexOf("://", StringComparison.Ordinal) is var scheme and >= 0 && address.LastIndexOf('@') is var at && at > scheme
-            && address.IndexOf(':', scheme + 3) is var colon && colon > scheme && colon < at)
-            address = $"{address[..colon]}:{Hidden}{address[at..]}";
-        var options = query.Select(o => o.Split('=', 2)).Select(
-            o => o.Length == 2 && IsPassword(Uri.UnescapeDataString(o[0])) ? $"{o[0]}={Hidden}" : string.Join('=', o)).ToList();
-        return options.Count == 0 ? address : $"{address}?{string.Join('&', options)}";
+        if (text.Length == 0 || text.StartsWith("sqlite:", StringComparison.OrdinalIgnoreCase))
+            return text;
+        if (text.IndexOf("://", StringComparison.Ordinal) is not (>= 0 and var scheme))
+            return Hidden;
+        var (colon, at) = (text.IndexOf(':', scheme + 3), text.LastIndexOf('@'));
+        if (colon >= 0 && colon < at)
+            text = $"{text[..colon]}:{Hidden}{text[at..]}";
+        else if (colon >= 0 && at < scheme && !Uri.TryCreate($"postgres{text[scheme..]}", UriKind.Absolute, out _))
+            return $"{text[..colon]}:{Hidden}";                            // user:password, and the host was forgotten
+        var parts = text.Split('#')[0].Split('?', '&');
+        return parts.Length == 1 ? parts[0] : $"{parts[0]}?{string.Join('&', parts.Skip(1).Select(OptionWithoutPassword))}";
     }
 
-    // "password-file" and "passfile" name files.
-    private static bool IsPassword(string option) =>
-        option.Replace("_", "", StringComparison.Ordinal).Replace(" ", "", StringComparison.Ordinal).ToUpperInvariant()
-            is "PASSWORD" or "PWD" or "PSW" or "SSLPASSWORD";
+    private static string OptionWithoutPassword(string option) =>
+        option.Split('=', 2) is [var name, _] && (name == PasswordFile || IsHarmless(KeyOf(Uri.UnescapeDataString(name))))
+            ? option
+            : option.Contains('=', StringComparison.Ordinal) ? $"{option.Split('=')[0]}={Hidden}" : Hidden;
+
+    // One that Npgsql knows, and that is no password; "passfile" names a file.
+    private static bool IsHarmless(string key) =>
+        new NpgsqlConnectionStringBuilder().ContainsKey(key)
+        && key.Replace(" ", "", StringComparison.Ordinal) is not ("PASSWORD" or "PWD" or "PSW" or "SSLPASSWORD");
 
     /// <summary>Opens a connection, which the caller disposes of.</summary>
     /// <exception cref="DbException">The database is down, or refuses.</exception>
@@ -196,6 +209,15 @@ public sealed class DatabaseAddress
     }
 
     // libpq writes sslmode=verify-full and connect_timeout=5; Npgsql has VerifyFull, and spaces for underscores.
+    private static string KeyOf(string option) => option.ToUpperInvariant() switch
+    {
+        "SSLROOTCERT" => "Root Certificate",
+        "SSLCERT" => "SSL Certificate",
+        "SSLKEY" => "SSL Key",
+        "CONNECT_TIMEOUT" => "Timeout",
+        var other => other.Replace('_', ' '),
+    };
+
     private static void Pass(NpgsqlConnectionStringBuilder connection, string[] option)
     {
         if (option is [PasswordFile, var path])
@@ -204,14 +226,7 @@ public sealed class DatabaseAddress
             return;
         }
 
-        var key = option[0].ToUpperInvariant() switch
-        {
-            "SSLROOTCERT" => "Root Certificate",
-            "SSLCERT" => "SSL Certificate",
-            "SSLKEY" => "SSL Key",
-            "CONNECT_TIMEOUT" => "Timeout",
-            var other => other.Replace('_', ' '),
-        };
+        var key = KeyOf(option[0]);
         var value = option.ElementAtOrDefault(1) ?? "";
         try
         {

@@ -28,6 +28,8 @@ public static class DatabasePreparation
         {
             try
             {
+                if (attempt == 0)
+                    await DemandWholeAsync(database, say, cancel);
                 await database.CallAsync(AttemptDeadline, (connection, token) => CreateAsync(database, connection, token), cancel);
                 return;
             }
@@ -42,6 +44,19 @@ public static class DatabasePreparation
                     $"the next attempt is in {delay.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s");
                 await Task.Delay(delay, cancel);
             }
+        }
+    }
+
+    private static async Task DemandWholeAsync(DatabaseAddress database, Action<string> say, CancellationToken cancel)
+    {
+        try
+        {
+            if (await DamagedDatabase.ProblemAsync(database, cancel) is { } problem)
+                throw new ElasticException($"{problem}: {DamagedDatabase.Remedy}");
+        }
+        catch (TimeoutException)
+        {
+            say($"the journal {database} is so large that it is used without a look at all of its pages");
         }
     }
 

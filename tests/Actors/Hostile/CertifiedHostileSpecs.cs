@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
-using Akka.Cluster;
+using Akka.Actor;
 using Elastic.Foundation.Certificates;
+using Elastic.Hostile;
 using Elastic.Testing;
 
 namespace Elastic.Actors.Tests.Hostile;
@@ -9,39 +10,54 @@ namespace Elastic.Actors.Tests.Hostile;
 /// The same attacks on a cluster with certificates: without one they end in the handshake; a worker's certificate gives no orders and
 /// speaks for no other node, whatever role its process claims.
 /// </summary>
-public sealed class CertifiedHostileSpecs : HostileScene
+public sealed class CertifiedHostileSpecs : HostileScene, IAsyncLifetime
 {
+    private readonly ConcurrentQueue<string> _refused = [];
+    private readonly TestAuthority _authority;
+    private readonly Credentials _seed, _worker;
+    private ElasticNode _node = null!;
+
+    public CertifiedHostileSpecs()
+    {
+        _authority = new TestAuthority(Path.Combine(Folder, "cluster"));
+        _seed = Credentials.OfNode(_authority.Issue("s1", Role.Seed), TimeProvider.System);
+        _worker = Credentials.OfNode(_authority.Issue("w9", Role.Worker), TimeProvider.System);
+        _seed.Say = _refused.Enqueue;
+    }
+
+    private Address Address => Akka.Cluster.Cluster.Get(_node.System).SelfAddress;
+
+    public async ValueTask InitializeAsync() => _node = await StartAsync(TlsTransport.BetweenNodes(_seed));
+
+    public async ValueTask DisposeAsync()
+    {
+        await _node.DisposeAsync();
+        _worker.Dispose();
+        _seed.Dispose();
+        _authority.Dispose();
+        Dispose();
+    }
+
     [Fact]
     public async Task A_process_without_a_certificate_gets_no_further_than_the_handshake()
     {
-        using var authority = new TestAuthority(Path.Combine(Folder, "cluster"));
         using var others = new TestAuthority(Path.Combine(Folder, "others"));
-        using var own = Credentials.OfNode(authority.Issue("s1", Role.Seed), TimeProvider.System);
         using var foreign = Credentials.OfNode(others.Issue("s1", Role.Seed), TimeProvider.System);
-        var refused = new ConcurrentQueue<string>();
-        own.Say = refused.Enqueue;
-        await using var node = await StartAsync(TlsTransport.BetweenNodes(own));
-        await using var plain = new Stranger(Cluster.Get(node.System).SelfAddress);
-        await using var impostor = new Stranger(Cluster.Get(node.System).SelfAddress, credentials: foreign);
+        await using var plain = new Stranger(Address);
+        await using var impostor = new Stranger(Address, credentials: foreign);
         foreach (var stranger in new[] { plain, impostor })
-            await UnharmedAsync(node, stranger, () => Attack(stranger));
+            await UnharmedAsync(_node, stranger, () => Attack(stranger));
         await UntilAsync(
-            () => refused.Any(r => r.Contains("no certificate of this cluster", StringComparison.Ordinal)),
-            () => string.Join(Environment.NewLine, refused));
+            () => _refused.Any(r => r.Contains("no certificate of this cluster", StringComparison.Ordinal)),
+            () => string.Join(Environment.NewLine, _refused));
         Assert.DoesNotContain("is refused", Log(), StringComparison.Ordinal);       // nothing was read
     }
 
     [Fact]
     public async Task A_worker_s_certificate_gives_no_orders_though_its_process_joins_as_a_seed()
     {
-        using var deadline = new CancellationTokenSource(Deadline);
-        using var authority = new TestAuthority(Path.Combine(Folder, "cluster"));
-        using var own = Credentials.OfNode(authority.Issue("s1", Role.Seed), TimeProvider.System);
-        using var workers = Credentials.OfNode(authority.Issue("w9", Role.Worker), TimeProvider.System);
-        await using var node = await StartAsync(TlsTransport.BetweenNodes(own));
-        await using var worker = new Stranger(Cluster.Get(node.System).SelfAddress, "akka.cluster.roles = [seed]", workers);
-        await worker.JoinAsync(deadline.Token);
-        await UnharmedAsync(node, worker, () => Attack(worker),
+        await using var worker = await JoinedAsync("seed");
+        await UnharmedAsync(_node, worker, () => Attack(worker),
             "a message of Elastic from {0} is refused: only a seed says that, and worker w9 has signed it",
             "a message of Akka's membership from {0} is refused: it is of a kind that no node sends",
             "a message of Akka's remote deployment from {0} is refused");
@@ -50,15 +66,18 @@ public sealed class CertifiedHostileSpecs : HostileScene
     [Fact]
     public async Task A_worker_s_certificate_speaks_for_no_other_node()
     {
-        using var deadline = new CancellationTokenSource(Deadline);
-        using var authority = new TestAuthority(Path.Combine(Folder, "cluster"));
-        using var own = Credentials.OfNode(authority.Issue("s1", Role.Seed), TimeProvider.System);
-        using var workers = Credentials.OfNode(authority.Issue("w9", Role.Worker), TimeProvider.System);
-        await using var node = await StartAsync(TlsTransport.BetweenNodes(own));
-        await using var worker = new Stranger(Cluster.Get(node.System).SelfAddress, "akka.cluster.roles = [worker]", workers);
-        await worker.JoinAsync(deadline.Token);
-        await UnharmedAsync(node, worker, worker.SpeakForAnother,
+        await using var worker = await JoinedAsync("worker");
+        await UnharmedAsync(_node, worker, worker.SpeakForAnother,
             "a message of Elastic from {0} is refused: it speaks for gpu7-8h2m4xyq, and worker w9 has signed it");
+    }
+
+    // A process with a worker's certificate that is in the cluster with the role that it claims.
+    private async Task<Stranger> JoinedAsync(string role)
+    {
+        using var deadline = new CancellationTokenSource(Deadline);
+        var stranger = new Stranger(Address, $"akka.cluster.roles = [{role}]", _worker);
+        await stranger.JoinAsync(deadline.Token);
+        return stranger;
     }
 
     private static void Attack(Stranger stranger)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Akka.Cluster;
+using Elastic.Hostile;
 using Elastic.Messages.Settings;
 using Elastic.Testing;
 
@@ -22,11 +23,25 @@ public sealed class FalseSeedSpecs : TemporaryFolder
         var its = Cluster.Get(stranger.System).SelfAddress;
         Assert.Contains(cluster.State.Members, m => m.Address == its);
 
+        // Until then it gives no orders: the one that would end the only node is refused at once.
+        stranger.SpeakElastic();
+        var refusal = $"a Refused from {its.HostPort()} is refused: an older seed supervises";
+        for (var began = Stopwatch.GetTimestamp(); !Log().Contains(refusal, StringComparison.Ordinal); await Task.Delay(50, deadline.Token))
+            Assert.True(Stopwatch.GetElapsedTime(began) < Deadline, Log());
+        Assert.False(node.Refused.IsCompleted);
+
         for (var began = Stopwatch.GetTimestamp(); cluster.State.Members.Any(m => m.Address == its); await Task.Delay(100, deadline.Token))
             Assert.True(Stopwatch.GetElapsedTime(began) < Deadline, "it is removed");
         Assert.Equal(
             [node.Endpoint.ToString(), other.Endpoint.ToString()],
             (await node.Control.Cluster(deadline.Token)).Members.Select(m => m.Address).OrderBy(a => a == other.Endpoint.ToString()));
+    }
+
+    private string Log()
+    {
+        using var reader = new StreamReader(
+            new FileStream(Path.Combine(Folder, "one", "log.txt"), FileMode.OpenOrCreate, FileAccess.Read, FileShare.ReadWrite));
+        return reader.ReadToEnd();
     }
 
     private Task<ElasticNode> StartAsync(string name) => ElasticNode.StartAsync(

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Akka.Cluster;
 using Elastic.Actors.Nodes;
 using Elastic.Foundation;
+using Elastic.Hostile;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Testing;

@@ -1,5 +1,6 @@
 using Akka.Cluster;
 using Elastic.Actors.Serialization;
+using Elastic.Hostile;
 
 namespace Elastic.Actors.Tests.Hostile;
 

@@ -1,13 +1,17 @@
 using System.Net;
 using System.Net.Sockets;
 using Akka.Actor;
+using Akka.Configuration;
+using Akka.Remote.Transport;
 using Elastic.Actors.Hosting;
 using Elastic.Actors.Nodes;
+using Elastic.Actors.Remoting;
 using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
 using Elastic.Messages.Settings;
 using Elastic.Storage;
 using Elastic.Testing;
+using Transport = Elastic.Foundation.Transport;
 
 namespace Elastic.Actors.Tests.Hosting;
 
@@ -117,10 +121,72 @@ public sealed class TransportSpecs : TemporaryFolder
         var why = (await Assert.ThrowsAsync<ElasticException>(() => ElasticNode.StartAsync(open, NodeDuty.Seed(), _ => { }))).Message;
         Assert.StartsWith("node.host = 192.0.2.1 is reached by other machines, and this node has no certificates: ", why);
         Assert.Contains("--insecure", why);
-        Assert.StartsWith("INSECURE: ", NodeSecurity.Describe(open with { Security = NodeSettings.Insecure }, Transport.Plain));
+        Assert.StartsWith("INSECURE: ", await NodeSecurity.DescribeAsync(
+            open with { Security = NodeSettings.Insecure }, Transport.Plain, default));
         foreach (var host in new[] { "127.0.0.1", "127.3.2.1", "::1", "[::1]", "localhost" })
             Assert.Equal(
-                "no certificates: this node binds the loopback only", NodeSecurity.Describe(open with { Host = host }, Transport.Plain));
+                "no certificates: this node binds the loopback only",
+                await NodeSecurity.DescribeAsync(open with { Host = host }, Transport.Plain, default));
+    }
+
+    [Fact]
+    public async Task Connections_beyond_the_most_that_are_allowed_are_closed_and_said_once()
+    {
+        const int most = 4096;
+        using var deadline = new CancellationTokenSource(Deadline);
+        using var system = ActorSystem.Create("full", $$"""
+            akka { loglevel = WARNING, stdout-loglevel = OFF, loggers = ["Elastic.Actors.Hosting.FileLogger, Elastic.Actors"] }
+            elastic.log-file = {{DatabaseConfig.Quote(Path.Combine(Folder, "log.txt"))}}
+            """);
+        var transport = new StreamTransport(system, ConfigurationFactory.ParseString(
+            "hostname = 127.0.0.1, port = 0, listens = on, connection-timeout = 60 s"));
+        var (address, _) = await transport.Listen();
+        var open = new List<Socket>();
+        for (var i = 0; i < most + 20; i++)
+        {
+            open.Add(new Socket(SocketType.Stream, ProtocolType.Tcp));
+            await open[^1].ConnectAsync(IPAddress.Loopback, address.Port!.Value, deadline.Token);
+        }
+
+        foreach (var refused in open[most..])
+            Assert.Equal(0, await refused.ReceiveAsync(new byte[1], deadline.Token));
+        Assert.All(open[..most], o => Assert.False(o.Poll(0, SelectMode.SelectRead)));
+        await transport.Shutdown();
+        open.ForEach(o => o.Dispose());
+        await system.Terminate();
+        Assert.EndsWith(
+            "refused a connection: 4096 are open, and no more are allowed",
+            Assert.Single(await File.ReadAllLinesAsync(Path.Combine(Folder, "log.txt"), deadline.Token)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_connection_that_is_opened_while_the_transport_ends_is_closed()
+    {
+        using var deadline = new CancellationTokenSource(Deadline);
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        TaskCompletionSource begun = new(), goOn = new();
+        var slow = Transport.Plain with
+        {
+            AsClientAsync = async (stream, _, _) =>
+            {
+                begun.SetResult();
+                await goOn.Task;                                           // a handshake that looks at no cancellation
+                return stream;
+            },
+        };
+        using var system = ActorSystem.Create("ends", BootstrapSetup.Create().And(new TransportSetup(slow)));
+        var transport = new StreamTransport(system, ConfigurationFactory.ParseString(
+            "hostname = 127.0.0.1, port = 0, listens = on, connection-timeout = 60 s"));
+        await transport.Listen();
+        var opening = transport.Associate(new Endpoint("127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port).ToAddress());
+        using var other = await listener.AcceptSocketAsync(deadline.Token);
+        await begun.Task.WaitAsync(deadline.Token);
+        Assert.True(await transport.Shutdown());
+        goOn.SetResult();
+        await Assert.ThrowsAsync<InvalidAssociationException>(() => opening.WaitAsync(deadline.Token));
+        Assert.Equal(0, await other.ReceiveAsync(new byte[1], deadline.Token));                     // its end
+        await system.Terminate();
     }
 
     [Fact]

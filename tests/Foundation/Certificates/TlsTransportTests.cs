@@ -175,6 +175,38 @@ public sealed class TlsTransportTests : TemporaryFolder
     }
 
     [Fact]
+    public async Task A_key_or_a_join_token_that_others_can_read_is_used_and_said_with_the_remedy()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such modes");
+        var files = _authority.Issue("w1", Role.Worker);
+        Open(files.Key);
+        using var worker = Credentials.OfNode(files, TimeProvider.System);
+        var said = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        worker.Say = text => said.TrySetResult(text);
+        Assert.Equal(
+            $"{files.Key} is open to other users (mode 0640), who can speak in the name of worker w1: chmod 600 {files.Key}",
+            await said.Task.WaitAsync(Deadline));
+
+        var (file, lines) = (Path.Combine(files.Folder, "token"), new List<string>());
+        var token = new JoinToken(Role.Worker, new string('a', 40), Digest.Of("pin"u8));
+        CertificateFiles.WriteSecret(file, token.ToText());
+        Assert.Equal(token, JoinToken.Read(file, TextReader.Null, lines.Add));
+        Assert.Equal(token, JoinToken.Read("-", new StringReader(token.ToText()), lines.Add));
+        Assert.Empty(lines);
+        Open(file);
+        Assert.Equal(token, JoinToken.Read(file, TextReader.Null, lines.Add));
+        Assert.Equal(
+            $"{file} is open to other users (mode 0640), who can get a certificate with the join token in it as long as it counts: "
+            + $"close it with chmod 600 {file}", Assert.Single(lines));
+
+        static void Open(string path)
+        {
+            if (!OperatingSystem.IsWindows())
+                File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
+        }
+    }
+
+    [Fact]
     public async Task A_client_that_sends_nothing_is_let_go()
     {
         using var seed = Node("s1", Role.Seed);

@@ -3,7 +3,9 @@ using System.Net.Sockets;
 using Elastic.Foundation.Certificates;
 using Elastic.Host.Commands;
 using Elastic.Host.Doctor;
+using Elastic.Storage;
 using Elastic.Testing;
+using Microsoft.Data.Sqlite;
 
 namespace Elastic.Host.Tests.Doctor;
 
@@ -54,6 +56,27 @@ public sealed class NodeFindingsTests : TemporaryFolder
     private sealed class Later(TimeSpan by) : TimeProvider
     {
         public override DateTimeOffset GetUtcNow() => DateTimeOffset.UtcNow + by;
+    }
+
+    [Fact]
+    public async Task A_damaged_page_of_the_journal_is_a_problem_with_a_remedy()
+    {
+        var path = Path.Combine(Folder, "journal.db");
+        await DatabaseAddress.Parse($"sqlite:{path}", Folder).PrepareAsync(_ => { }, default);
+        SqliteConnection.ClearAllPools();
+        Assert.Null(NodeFindings.Database($"sqlite:{path}").Remedy);
+        using (var file = File.OpenWrite(path))
+        {
+            file.Seek(4096, SeekOrigin.Begin);
+            file.Write(new byte[4096]);
+        }
+
+        var finding = NodeFindings.Database($"sqlite:{path}");
+        Assert.StartsWith($"the journal sqlite:{path} is damaged (", finding.Text, StringComparison.Ordinal);
+        Assert.Equal(DamagedDatabase.Remedy, finding.Remedy);
+        var output = new StringWriter();
+        await ElasticCommandLine.RunAsync(["doctor", "--data-dir", Folder], output, TextWriter.Null);
+        Assert.Contains($"PROBLEM  database      the journal sqlite:{path} is damaged", output.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]

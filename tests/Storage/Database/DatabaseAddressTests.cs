@@ -33,8 +33,20 @@ public sealed class DatabaseAddressTests
     [Theory]
     [InlineData("postgres://anna:secret@db/elastic", "postgres://anna:***@db/elastic")]
     [InlineData("postgres://anna:se:cr/et@x@db/elastic?sslmode=require", "postgres://anna:***@db/elastic?sslmode=require")]
-    [InlineData("postgres://db/elastic?user=anna&Password=secret", "postgres://db/elastic?user=anna&Password=***")]
-    [InlineData("postgres://db/elastic?ssl_password=secret&a", "postgres://db/elastic?ssl_password=***&a")]
+    [InlineData("postgres://db/elastic?username=anna&Password=secret", "postgres://db/elastic?username=anna&Password=***")]
+    [InlineData("postgres://db/elastic?ssl_password=sec&ret", "postgres://db/elastic?ssl_password=***&***")]
+    [InlineData("postgres://db/elastic?password=sec&ret=1&sslmode=require", "postgres://db/elastic?password=***&ret=***&sslmode=require")]
+    [InlineData("postgres://anna:sec?ret@db/elastic?sslmode=require", "postgres://anna:***@db/elastic?sslmode=require")]
+    [InlineData("postgres://anna:12?sec/r#et@db/elastic", "postgres://anna:***@db/elastic")]
+    [InlineData("postgres://db/elastic?username=a@b&pwd=secret#secret", "postgres://db/elastic?username=a@b&pwd=***")]
+    [InlineData("postgres://db:5432/elastic?user=a@b&psw=secret", "postgres://db:***@b?psw=***")]
+    [InlineData("postgres://anna:secret", "postgres://anna:***")]
+    [InlineData("postgres://anna:secret/elastic", "postgres://anna:***")]
+    [InlineData("anna:secret@db/elastic", "***")]
+    [InlineData("Host=db;Username=anna;Password=secret", "***")]
+    [InlineData(
+        "postgres://db:5432/elastic?connect_timeout=3&sslrootcert=/ca.pem",
+        "postgres://db:5432/elastic?connect_timeout=3&sslrootcert=/ca.pem")]
     [InlineData("postgres://anna@db/elastic?password-file=/run/pw", "postgres://anna@db/elastic?password-file=/run/pw")]
     [InlineData("postgres://[::1]:5432/elastic", "postgres://[::1]:5432/elastic")]
     [InlineData("sqlite:/a@b:c", "sqlite:/a@b:c")]
@@ -69,6 +81,9 @@ public sealed class DatabaseAddressTests
         "Host=db.example;Port=6543;Database=\"el astic\";Timeout=5;Application Name=elastic;Username=anna;Password=\"p@ss/w;ord\"")]
     [InlineData("postgres://anna@[2001:db8::1]/d?sslmode=verify-full&connect_timeout=3", "PostgreSQL.15",
         "Host=[2001:db8::1];Port=5432;Database=d;Timeout=3;Application Name=elastic;Username=anna;SSL Mode=VerifyFull")]
+    [InlineData("postgres://db.example/d?sslmode=verify-full&sslrootcert=/etc/ca.pem&sslcert=/etc/s.pem&sslkey=/etc/s.key", "PostgreSQL.15",
+        "Host=db.example;Port=5432;Database=d;Timeout=5;Application Name=elastic;SSL Mode=VerifyFull;Root Certificate=/etc/ca.pem;"
+        + "SSL Certificate=/etc/s.pem;SSL Key=/etc/s.key")]
     public void The_driver_gets_all_of_it(string? text, string provider, string connection)
     {
         var database = DatabaseAddress.Parse(text, "/data");

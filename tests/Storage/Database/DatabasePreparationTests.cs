@@ -48,6 +48,36 @@ public sealed class DatabasePreparationTests(Databases databases)
     }
 
     [Fact]
+    public async Task Damaged_pages_of_a_journal_are_found_before_a_seed_uses_it_and_the_message_names_file_and_remedy()
+    {
+        var folder = Directory.CreateTempSubdirectory("elastic-").FullName;
+        var path = Path.Combine(folder, "journal.db");
+        var database = DatabaseAddress.Parse($"sqlite:{path}", "/");
+        await database.PrepareAsync(Assert.Fail, default);
+        var run = new RunId("tiny-3k9v2mq7");
+        await JournalTable.WriteAsync(
+            database, run, [.. Enumerable.Range(0, 500).Select(i => new Messages.Runs.RunEvent.ArithmeticChosen(run, $"cpu {i}"))]);
+        await database.PrepareAsync(Assert.Fail, default);                        // whole: with a journal in it, and in use
+        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();                   // the write-ahead log goes into the file
+
+        var bytes = await File.ReadAllBytesAsync(path);
+        foreach (var page in new[] { bytes.Length / 4096 / 2, bytes.Length / 4096 / 3, bytes.Length / 4096 - 2 })
+        {
+            var damaged = (byte[])bytes.Clone();
+            new Random(page).NextBytes(damaged.AsSpan(page * 4096, 4096));
+            await File.WriteAllBytesAsync(path, damaged);
+            var e = await Assert.ThrowsAsync<ElasticException>(() => database.PrepareAsync(Assert.Fail, default));
+            Assert.StartsWith($"the journal sqlite:{path} is damaged (", e.Message, StringComparison.Ordinal);
+            Assert.EndsWith(DamagedDatabase.Remedy, e.Message, StringComparison.Ordinal);
+        }
+
+        await File.WriteAllBytesAsync(path, bytes);
+        await database.PrepareAsync(Assert.Fail, default);
+        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
     public async Task A_database_that_is_down_is_waited_for_and_a_commit_survives_a_restart_of_it()
     {
         await using var postgres = await PostgresInstance.StartNewAsync();

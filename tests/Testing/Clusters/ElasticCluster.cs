@@ -139,10 +139,26 @@ public class ElasticCluster(string folder, Wait wait) : IAsyncDisposable
     public void Renew(ClusterNode node) => Certificates?.Issue(
         node.Name, node.IsSeed ? Role.Seed : Role.Worker, folder: Path.Combine(node.DataDir, CertificateFiles.InDataDirectory));
 
-    private ClusterNode Add(string name, string role, Launch? launch, IReadOnlyList<string> arguments, string port)
+    /// <summary>A worker without a certificate that gets one with a join token when it starts; not started yet.</summary>
+    /// <param name="from">A seed that is to have the authority's key from now on.</param>
+    public async Task<ClusterNode> WorkerByTokenAsync(
+        string name, ClusterNode from, Launch? launch = null, CancellationToken cancel = default)
+    {
+        var seed = new CertificateFiles(Path.Combine(from.DataDir, CertificateFiles.InDataDirectory));
+        Certificates!.GiveKey(seed);
+        var file = Path.Combine(folder, $"{name}.token");
+        using (var issuer = await Issuer.OpenAsync(seed, TimeProvider.System, cancel))
+            CertificateFiles.WriteSecret(file, issuer.NewToken(Role.Worker, 1, TimeSpan.FromHours(1)).ToText());
+        return Add(
+            name, "worker", launch, ["--devices", "cpu:1", .. KnownSeeds(), "--token-file", file], port: "0", hasCertificate: false);
+    }
+
+    private ClusterNode Add(
+        string name, string role, Launch? launch, IReadOnlyList<string> arguments, string port, bool hasCertificate = true)
     {
         var node = new ClusterNode(name, role, Path.Combine(folder, name), port, launch ?? Launch.Elastic, arguments);
-        Renew(node);
+        if (hasCertificate)
+            Renew(node);
         lock (_nodes)
             _nodes.Add(node);
         return node;

@@ -17,7 +17,7 @@ internal static class CertsCommand
         + "merely reaches a port gets no further than the handshake.",
         """
         elastic certs init                                     once, on the first seed's machine: the authority, its seed, an admin
-        elastic certs token --role worker > token              for each other machine; copy the file there, and then there:
+        (umask 077; elastic certs token --role worker > token) for each other machine; copy the file there, and then there:
         elastic worker --seed 10.0.0.5:4053 --token-file token the machine gets its certificate and joins
         elastic certs show                                     who has one, until when, and which tokens are open
         elastic certs revoke gpu7-3k9v2mq7                     this one counts no more
@@ -59,7 +59,8 @@ internal static class CertsCommand
                 $"  admin.pem, admin.key    {admin}, for pbm on this machine, for as long",
                 "next:",
                 $"  elastic seed --host ADDRESS{options}",
-                $"  elastic certs token --role worker{options} > token          for another machine: copy the file there, and there type",
+                $"  (umask 077; elastic certs token --role worker{options} > token)   for another machine: copy the file there, "
+                    + "and there type",
                 $"  elastic worker --seed ADDRESS:{NodeOptions.DefaultPort} --host ITS-ADDRESS --token-file token",
             })
                 await parsed.InvocationConfiguration.Output.WriteLineAsync(line);

@@ -68,8 +68,8 @@ internal static class CertsTokens
             "Prints a join token: whoever has it gets one certificate of its role from a seed. It also names the authority, so that a "
             + "machine that uses it trusts nobody else. Only its hash is kept.",
             """
-            elastic certs token --role worker > token          one worker, within a day
-            elastic certs token --role worker --uses 8 --expires 1h > token
+            (umask 077; elastic certs token --role worker > token)          one worker, within a day
+            (umask 077; elastic certs token --role worker --uses 8 --expires 1h > token)
             elastic certs token --role admin | ssh ada@laptop elastic certs join --seed 10.0.0.5:4053 --token-file -
             """)
         { role, uses, expires, certs, dataDir };
@@ -127,7 +127,8 @@ internal static class CertsTokens
         command.SetAction(async (parsed, cancel) =>
         {
             var (files, address) = (CommonOptions.CertificatesOf(parsed, certs, dataDir), SeedOf(parsed.GetValue(seed)!));
-            var token = JoinToken.Read(parsed.GetValue(tokenFile)!, Console.In);
+            var token = JoinToken.Read(
+                parsed.GetValue(tokenFile)!, Console.In, parsed.InvocationConfiguration.Error.WriteLine);
             if (File.Exists(files.Of(token.Role).Certificate))
                 throw new ElasticException(
                     $"{files.Of(token.Role).Certificate} is there already: elastic certs renew renews it, and --certs names "

@@ -6,9 +6,9 @@ using Akka.Cluster.Tools.Singleton;
 using Akka.Configuration;
 using Akka.Dispatch.SysMsg;
 using Akka.Routing;
+using Elastic.Actors;
 using Elastic.Actors.Control;
 using Elastic.Actors.Remoting;
-using Elastic.Actors.Tests.Serialization;
 using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
@@ -19,7 +19,7 @@ using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
 using Transport = Elastic.Foundation.Transport;
 
-namespace Elastic.Actors.Tests.Hostile;
+namespace Elastic.Hostile;
 
 /// <summary>
 /// A hostile process: it reaches the port of a node's control plane, speaks Akka.Remote with Akka's own settings and serializers, and knows
@@ -32,14 +32,12 @@ internal sealed class Stranger : IAsyncDisposable
 
     private const string Region = "/system/sharding/shard-reader";
 
-    private readonly Address _node;
-
     /// <param name="node">Whom it attacks.</param>
     /// <param name="settings">Of Akka, above all others, e.g. roles.</param>
     /// <param name="credentials">A certificate, with which it connects and signs as nodes do; null for Akka's own connections.</param>
     public Stranger(Address node, string settings = "", Credentials? credentials = null)
     {
-        _node = node;
+        Victim = node;
         var transport = credentials is null ? Transport.Plain : TlsTransport.BetweenNodes(credentials);
         if (credentials is not null)
             settings += """
@@ -53,6 +51,8 @@ internal sealed class Stranger : IAsyncDisposable
         var config = ConfigurationFactory.ParseString(settings).WithFallback(ConfigurationFactory.ParseString("""
             akka {
               loglevel = OFF, stdout-loglevel = OFF, loggers = []
+              coordinated-shutdown.run-by-actor-system-terminate = off       # it says no goodbye
+              cluster.failure-detector.acceptable-heartbeat-pause = 60 s     # and accuses nobody by accident
               actor {
                 provider = cluster
                 serializers.elastic = "Elastic.Actors.Serialization.ElasticSerializer, Elastic.Actors"
@@ -67,7 +67,10 @@ internal sealed class Stranger : IAsyncDisposable
 
     public ActorSystem System { get; }
 
-    public Task JoinAsync(CancellationToken cancel) => Cluster.Get(System).JoinAsync(_node, cancel);
+    /// <summary>Whom it attacks.</summary>
+    public Address Victim { get; set; }
+
+    public Task JoinAsync(CancellationToken cancel) => Cluster.Get(System).JoinAsync(Victim, cancel);
 
     /// <summary>Orders to end, in all ways that Akka has.</summary>
     public void EndActors()
@@ -77,10 +80,10 @@ internal sealed class Stranger : IAsyncDisposable
             At(path).Tell(PoisonPill.Instance);
             At(path).Tell(Kill.Instance);
             ((IInternalActorRef)At(path)).SendSystemMessage(new Terminate());
-            System.ActorSelection($"{_node}{path}").Tell(PoisonPill.Instance);
+            System.ActorSelection($"{Victim}{path}").Tell(PoisonPill.Instance);
         }
 
-        System.ActorSelection($"{_node}/user/*").Tell(Kill.Instance);
+        System.ActorSelection($"{Victim}/user/*").Tell(Kill.Instance);
     }
 
     /// <summary>Says that an actor of another process has ended.</summary>
@@ -89,7 +92,7 @@ internal sealed class Stranger : IAsyncDisposable
 
     /// <summary>Has actors made on the node.</summary>
     public void DeployActors() => System.ActorOf(
-        Props.Create(() => new Spy()).WithDeploy(Deploy.None.WithScope(new RemoteScope(_node))), $"spy-{Guid.NewGuid():N}");
+        Props.Create(() => new Spy()).WithDeploy(Deploy.None.WithScope(new RemoteScope(Victim))), $"spy-{Guid.NewGuid():N}");
 
     /// <summary>Payloads that make a careless reader parse, construct or allocate.</summary>
     public void SendOtherPayloads()
@@ -100,7 +103,7 @@ internal sealed class Stranger : IAsyncDisposable
         object[] payloads =
         [
             ConfigurationFactory.ParseString("a = 1"), new Status.Failure(new SpyException("x")), new Status.Success("x"),
-            new RoundRobinPool(1), new byte[10], new Foreign { Text = "x" }, nested, "text", 1, 2L,
+            new RoundRobinPool(1), new byte[10], new Strange("x"), nested, "text", 1, 2L,
             new ActorSelectionMessage(new ActorSelectionMessage(nested, [new SelectParent()]), [new SelectChildPattern("*")]),
         ];
         foreach (var payload in payloads)
@@ -111,8 +114,8 @@ internal sealed class Stranger : IAsyncDisposable
     public void DownTheNode()
     {
         foreach (var action in new[] { "Down", "Leave" })
-            System.ActorSelection($"{_node}/system/cluster/core/daemon")
-                .Tell(Made(typeof(Cluster), $"Akka.Cluster.ClusterUserAction+{action}", _node));
+            System.ActorSelection($"{Victim}/system/cluster/core/daemon")
+                .Tell(Made(typeof(Cluster), $"Akka.Cluster.ClusterUserAction+{action}", Victim));
     }
 
     /// <summary>Akka's own messages by which members take over from each other.</summary>
@@ -167,11 +170,14 @@ internal sealed class Stranger : IAsyncDisposable
 
     public async ValueTask DisposeAsync() => await System.Terminate();
 
-    private IActorRef At(string path) => ((ExtendedActorSystem)System).Provider.ResolveActorRef($"{_node}{path}");
+    private IActorRef At(string path) => ((ExtendedActorSystem)System).Provider.ResolveActorRef($"{Victim}{path}");
 
     private static object Made(Type beside, string type, object argument) =>
         Activator.CreateInstance(beside.Assembly.GetType(type, true)!, argument)!;
 }
+
+/// <summary>A type that no process of the cluster knows.</summary>
+internal sealed record Strange(string Text);
 
 /// <summary>An actor that a stranger would like to see made on a node.</summary>
 internal sealed class Spy : ReceiveActor
