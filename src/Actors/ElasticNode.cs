@@ -10,6 +10,7 @@ using Elastic.Actors.Runs;
 using Elastic.Coordination;
 using Elastic.Corpus;
 using Elastic.Foundation;
+using Elastic.Kernels;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
@@ -170,6 +171,8 @@ public sealed class ElasticNode : IAsyncDisposable
         var system = ActorSystem.Create("elastic-devices", AkkaSettings.ForDevices(paths));
         var incarnation = Guid.NewGuid().ToString("N");
         var liveness = duty.Alone ? null : new LivenessConnection(id, incarnation, transport);
+        if (devices.Any(d => d.IsCpu) && InstructionSet.Describe() is { IsSlow: true } slow)
+            say($"this processor computes by {slow.Name}: results are the same, and come some fifty times slower");
         var arithmetic = devices.Count > 0 ? faults.Arithmetic ?? Arithmetic.Of(devices[0]) : "";
         var agent = system.ActorOf(NodeAgent.Props(new NodeContext
         {

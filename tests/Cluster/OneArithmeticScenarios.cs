@@ -1,3 +1,4 @@
+using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Testing;
 
@@ -12,11 +13,9 @@ public sealed class OneArithmeticScenarios : ClusterScenario
     private static readonly (string Name, string? Without, string Devices, int Threads)[] Machines =
     [
         ("as it is", null, "cpu:1", 1),
-        ("two threads", null, "cpu:1", 2),
         ("three threads", null, "cpu:1", 3),
-        ("two devices", null, "cpu:2", 1),
         ("three devices of two threads", null, "cpu:3", 2),
-        ("AVX2", "DOTNET_EnableAVX512", "cpu:1", 1),
+        ("AVX2", "DOTNET_EnableAVX512", "cpu:2", 1),
         ("no AVX", "DOTNET_EnableAVX", "cpu:1", 2),
         ("scalar", "DOTNET_EnableHWIntrinsic", "cpu:1", 1),
     ];
@@ -44,24 +43,33 @@ public sealed class OneArithmeticScenarios : ClusterScenario
     [Fact]
     public async Task Workers_with_AVX512_with_AVX2_and_with_Arm64_compute_one_run_and_audits_find_no_difference()
     {
-        string[] settings = ["run.rounds=4", "run.inner-steps=20", "optimizer.label-smoothing=0.1", "run.replicas=3"];
+        string[] settings = [.. Short, "run.replicas=3"];
         var seed = Cluster.Seed("seed");
         await Cluster.StartAsync(seed);
-        ClusterNode[] workers =
-        [
-            Cluster.Worker("wide", launch: Launch.Slow),
-            Cluster.Worker("narrow", launch: WithoutInstructions("DOTNET_EnableAVX512", Launch.Slow)),
-            Cluster.Worker("arm", launch: Launch.Arm64),
-        ];
-        await Cluster.StartAsync(workers);
+        var arm = Cluster.Worker("arm", launch: Launch.Arm64);
+        await Cluster.StartAsync(arm);
         await Cluster.StartRunAsync([.. settings, "run.audit-rate=0.5"]);
+        // The emulator is slow: others would have everything done before its first result.
+        await Cluster.UntilAsync(
+            "Arm64 had a result", async () => (await Cluster.JournalAsync(seed)).Any(e => e is RunEvent.ReplicaComputed));
+        ClusterNode[] others =
+            [Cluster.Worker("wide"), Cluster.Worker("narrow", launch: WithoutInstructions("DOTNET_EnableAVX512"))];
+        await Cluster.StartAsync(others);
         var events = await Cluster.SameAsUndisturbedAsync(seed, settings);
-        Assert.All(workers, w => Assert.Contains(events.OfType<RunEvent.ReplicaComputed>(), e => e.Node == w.Id));
-        Assert.DoesNotContain(events, e => e is RunEvent.NodeQuarantined);
+        Assert.Contains(events.OfType<RunEvent.ReplicaComputed>(), e => e.Node == arm.Id);
+        Assert.Contains(events, e => NodeOf(e) is { } node && node != arm.Id);
+        Assert.DoesNotContain(events, e => e is RunEvent.ReplicaContested or RunEvent.NodeQuarantined);
     }
 
-    private static Launch WithoutInstructions(string variable, Launch? launch = null) =>
-        (launch ?? Launch.Elastic) with { Environment = new Dictionary<string, string> { [variable] = "0" } };
+    private static NodeId? NodeOf(RunEvent e) => e switch
+    {
+        RunEvent.ReplicaComputed computed => computed.Node,
+        RunEvent.ReplicaConfirmed confirmed => confirmed.Node,
+        _ => null,
+    };
+
+    private static Launch WithoutInstructions(string variable) =>
+        Launch.Elastic with { Environment = new Dictionary<string, string> { [variable] = "0" } };
 
     private ElasticProcess Train(string name, Launch launch, string devices, int threads) => new(launch,
     [

@@ -20,6 +20,17 @@ public class DeviceCountTests
         Assert.All(digests, d => Assert.Equal(digests[0], d));
     }
 
+    [Theory]
+    [InlineData(1, 2)]
+    [InlineData(1, 3)]
+    [InlineData(2, 2)]
+    public void Threads_of_a_device_leave_no_trace_either(int devices, int threads)
+    {
+        // Wide enough that every operator has pieces for several threads.
+        var model = Samples.Model(2, 4, 96, 64, 1009) with { Dropout = 0.1 };
+        Assert.Equal(Train(model, 1, 3, 2), Train(model, devices, 3, 2, threads: threads));
+    }
+
     [Fact]
     public void Another_seed_of_the_dropout_gives_other_parameters()
     {
@@ -27,14 +38,14 @@ public class DeviceCountTests
         Assert.NotEqual(Train(model, 1, 4, 1, 1), Train(model, 1, 4, 1, 2));
     }
 
-    internal static Digest Train(ModelSettings model, int count, int microBatches, int steps, ulong dropoutSeed = 1)
+    internal static Digest Train(ModelSettings model, int count, int microBatches, int steps, ulong dropoutSeed = 1, int threads = 1)
     {
         var settings = Samples.Optimizer();
         using var vectors = Samples.Initialized(model);
         Samples.Train(
             Architectures.Open(model), new AdamW(settings), vectors, count,
             Enumerable.Range(0, steps).Select(step => Samples.MicroBatches(model, microBatches, 2, step)),
-            clip: settings.Clip, rate: step => LearningRate.At(step, 10, settings), dropoutSeed: dropoutSeed);
+            clip: settings.Clip, rate: step => LearningRate.At(step, 10, settings), dropoutSeed: dropoutSeed, threadsOfDevice: threads);
         return Samples.DigestOf(vectors);
     }
 }

@@ -35,8 +35,10 @@ public sealed record OptimizerSettings : SettingsGroup
     [Between(0, 1, BelowMost = true)]
     public required NumberPair Betas { get; init; }
 
-    [Setting("optimizer.epsilon", 1e-8, "Added to the root of the second moment.")]
-    [Above(0)]
+    [Setting("optimizer.epsilon", 1e-8, """
+        Added to the root of the second moment. Not below the smallest normal number of 32 bits: 0 / 0 is no number.
+        """)]
+    [AtLeast(1.2e-38)]
     public required double Epsilon { get; init; }
 
     [Setting("optimizer.weight-decay", 0.1, "Decoupled decay (Loshchilov and Hutter 2019), on matrices only.")]

@@ -94,12 +94,19 @@ public sealed class CpuDevice : TrainingDevice
     public override float[] Logits(ReadOnlySpan<int> tokens) => _network.Logits(tokens, Parameters);
 
     /// <inheritdoc/>
-    protected override void Dispose(bool disposing)
+    public override void Retire()
     {
-        _folded?.Dispose();
-        _gradients.Dispose();
+        base.Retire();
         _network.Dispose();
         _team.Dispose();
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        Retire();
+        _folded?.Dispose();
+        _gradients.Dispose();
     }
 
     // Where the folded slice goes: the device's first root, whose slice no other device reads, or a buffer of its own if it has none.

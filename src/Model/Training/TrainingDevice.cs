@@ -70,6 +70,12 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// <summary>Logits of the token that follows <paramref name="tokens"/>, (V). At most the model's context of tokens.</summary>
     public abstract float[] Logits(ReadOnlySpan<int> tokens);
 
+    /// <summary>
+    /// Ends the device where others of the replica may be at work yet: frees all but the gradients, which they may still read. The garbage
+    /// collector frees those.
+    /// </summary>
+    public virtual void Retire() => Detach();
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -63,6 +63,8 @@ public sealed unsafe class HostVector : DeviceVector
         : base(length)
     {
         _buffer = new NativeBuffer(checked(length * sizeof(float)));
+        // So that vectors that nobody disposes of are collected before memory is short.
+        GC.AddMemoryPressure(_buffer.Bytes);
         Clear();
     }
 
@@ -97,5 +99,11 @@ public sealed unsafe class HostVector : DeviceVector
 
     /// <inheritdoc/>
     // The buffer has no finalizer of its own, so that it is still whole when this one's runs.
-    protected override void Dispose(bool disposing) => _buffer?.Dispose();
+    protected override void Dispose(bool disposing)
+    {
+        if (_buffer is null || _buffer.Floats is null)
+            return;
+        _buffer.Dispose();
+        GC.RemoveMemoryPressure(_buffer.Bytes);
+    }
 }

@@ -89,7 +89,7 @@ public sealed class SettingsProblemTests
         { Optimizer with { MinimumLearningRate = 1 }, "optimizer.minimum-learning-rate = 1: use 0 to optimizer.learning-rate (0.0003)" },
         { Optimizer with { Beta2 = 1 }, "optimizer.betas = [0.9, 1]: use two numbers from 0 to less than 1" },
         { Optimizer with { Beta1 = -0.5 }, "optimizer.betas = [-0.5, 0.95]: use two numbers from 0 to less than 1" },
-        { Optimizer with { Epsilon = 0 }, "optimizer.epsilon = 0: use a number above 0" },
+        { Optimizer with { Epsilon = 0 }, "optimizer.epsilon = 0: use at least 1.2e-38" },
         { Optimizer with { WeightDecay = -1 }, "optimizer.weight-decay = -1: use 0 or more" },
         { Optimizer with { Clip = -1 }, "optimizer.clip = -1: use 0 (no clipping) or more" },
         { Optimizer with { LabelSmoothing = 1 }, "optimizer.label-smoothing = 1: use 0 to less than 1" },

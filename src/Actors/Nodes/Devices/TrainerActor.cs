@@ -9,8 +9,7 @@ namespace Elastic.Actors.Nodes.Devices;
 
 /// <summary>
 /// One device. It runs on a thread of its own (dispatcher <c>elastic.device-dispatcher</c>), because its work blocks. It never waits for
-/// another device. When the actor ends, the
-/// finalizer frees its gradients: another device may still read them.
+/// another device. When the actor ends, the garbage collector frees its gradients: another device may still read them.
 /// </summary>
 internal sealed class TrainerActor : ReceiveActor
 {
@@ -35,6 +34,8 @@ internal sealed class TrainerActor : ReceiveActor
     /// <inheritdoc cref="TrainerActor"/>
     public static Props Props(DeviceId id, int threads) =>
         Akka.Actor.Props.Create(() => new TrainerActor(id, threads)).WithDispatcher("elastic.device-dispatcher");
+
+    protected override void PostStop() => _device?.Retire();
 
     private TrainingDevice DeviceFor(TrainingSettings settings)
     {
