@@ -22,7 +22,7 @@ var method = Option("averaging", "average") == "nesterov" ? AveragingMethod.Nest
 var model = ModelSettings.Defaults with
 {
     Layers = Number("layers", 12),
-    Heads = 1,
+    Heads = Math.Max(1, Number("width", 768) / 64),
     Width = Number("width", 768),
     Context = 1024,
     Vocabulary = Number("vocabulary", 50257),
