@@ -33,7 +33,6 @@ public sealed class BenchScenarios
     }
 
     [Theory]
-    [InlineData("aim: < 1", "replica", "--turns", "1")]
     [InlineData("aim: < 10", "join", "--turns", "1", "--layers", "1", "--width", "64", "--heads", "2",
         "--vocabulary", "257", "--inner-steps", "100")]
     [InlineData("aim: < 0.2", "supervisor", "--sizes", "8x10")]

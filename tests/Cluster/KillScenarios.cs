@@ -5,6 +5,10 @@ namespace Elastic.Cluster.Tests;
 public sealed class KillScenarios : IDisposable
 {
     private const int Kills = 10;
+
+    // A step takes a millisecond or two: enough of them that ten short lives do not reach the end.
+    private const string LongRounds = "run.inner-steps=150";
+
     private readonly TinyFiles _files = new();
 
     public void Dispose() => _files.Dispose();
@@ -12,20 +16,20 @@ public sealed class KillScenarios : IDisposable
     [Fact]
     public async Task Ten_kills_at_random_moments_and_the_same_command_each_time_end_in_the_same_fingerprint()
     {
-        using var undisturbed = _files.Train("undisturbed");
+        using var undisturbed = _files.Train("undisturbed", settings: LongRounds);
         var expected = (await undisturbed.ResultAsync()).GetProperty("fingerprint").GetString();
 
-        // From "not yet started" to some rounds in; the run is long enough that ten of them do not reach its end.
+        // From "not yet started" to some rounds in.
         var random = new Random(20260);
         var kills = 0;
         for (var attempt = 0; kills < Kills && attempt < 3 * Kills; attempt++)
         {
-            using var victim = _files.Train("killed", random.Next(2) == 0 ? "cpu:2" : "cpu:1");
-            if (await victim.KillAsync(TimeSpan.FromMilliseconds(random.Next(300, 4500))))
+            using var victim = _files.Train("killed", random.Next(2) == 0 ? "cpu:2" : "cpu:1", settings: LongRounds);
+            if (await victim.KillAsync(TimeSpan.FromMilliseconds(random.Next(300, 2500))))
                 kills++;
         }
 
-        using var last = _files.Train("killed", "cpu:1");
+        using var last = _files.Train("killed", "cpu:1", settings: LongRounds);
         var result = await last.ResultAsync();
 
         Assert.Equal(Kills, kills);

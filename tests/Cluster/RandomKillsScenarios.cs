@@ -6,10 +6,13 @@ public sealed class RandomKillsScenarios : ClusterScenario
 {
     private const int Kills = 20;
 
+    // Long enough that the last kill comes before the end.
+    private const string LongRounds = "run.inner-steps=30";
+
     [Fact]
     public async Task Twenty_kills_at_random_of_seed_and_workers_alike_need_nobody_s_help_and_count_every_block_once()
     {
-        var (seed, workers) = await Cluster.StartAsync(workers: 3, Launch.Slow);
+        var (seed, workers) = await Cluster.StartAsync(workers: 3, Launch.Slow, LongRounds);
         await Cluster.RoundAsync(1);
 
         var random = new Random(404);
@@ -27,7 +30,7 @@ public sealed class RandomKillsScenarios : ClusterScenario
 
         Assert.NotEqual("finished", Cluster.Phase);
         await Task.WhenAll(returning);
-        await Cluster.SameAsUndisturbedAsync(seed);
+        await Cluster.SameAsUndisturbedAsync(seed, LongRounds);
 
         async Task ReturnAsync(ClusterNode node, int afterMilliseconds)
         {

@@ -32,13 +32,15 @@ internal sealed class TestCluster : ElasticCluster
 
     /// <summary>Starts one seed and so many workers, and the run on them.</summary>
     /// <param name="launch">Of the workers.</param>
-    public async Task<(ClusterNode Seed, ClusterNode[] Workers)> StartAsync(int workers, Launch? launch = null)
+    /// <param name="settings">"key=value", on top of the configuration.</param>
+    public async Task<(ClusterNode Seed, ClusterNode[] Workers)> StartAsync(
+        int workers, Launch? launch = null, params string[] settings)
     {
         var seed = Seed("seed");
         await StartAsync(seed);
         ClusterNode[] nodes = [.. Enumerable.Range(0, workers).Select(i => Worker($"{(char)('a' + i)}", launch: launch))];
         await StartAsync(nodes);
-        await StartRunAsync();
+        await StartRunAsync(settings);
         return (seed, nodes);
     }
 
