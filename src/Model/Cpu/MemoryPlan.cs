@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Model.Tapes;
 
 namespace Elastic.Model.Cpu;
@@ -80,7 +81,12 @@ internal sealed class MemoryPlan
         foreach (var input in operation.Inputs.Where(tape.NeedsGradient).Distinct())
         {
             if (_gradients.TryGetValue(input, out var block))
+            {
+                Invariant.Holds(
+                    operation.CanAddToGradients,
+                    $"{operation.GetType().Name} overwrites the gradient that another reader of its input begins");
                 _additions.Add((operation, input));
+            }
             else if (output is not null && operation.GradientPassesTo.Contains(input) && MayShare(tape, index, input))
                 _gradients[input] = block = output;
             else

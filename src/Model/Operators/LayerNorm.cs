@@ -24,6 +24,8 @@ public sealed class LayerNormOperation : Operation
 
     internal override IEnumerable<Value> KeptForBackward => Inputs;
 
+    internal override bool CanAddToGradients => true;
+
     // Mean and 1 / deviation of each row.
     internal override long SavedFloats => 2L * Inputs[0].Rows;
 

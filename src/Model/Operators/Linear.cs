@@ -31,6 +31,8 @@ public sealed class LinearOperation : Operation
 
     internal override IEnumerable<Value> KeptForBackward => Inputs;
 
+    internal override bool CanAddToGradients => true;
+
     internal override long ProductBytes(BatchShape batch, int threads)
     {
         var (rows, x, y) = (batch.Rows, Inputs[0].Columns, Output!.Columns);

@@ -22,6 +22,8 @@ public sealed class ResidualOperation : Operation
 
     internal override Value MadeInPlaceOf => Branch;
 
+    internal override bool CanAddToGradients => true;
+
     internal override IEnumerable<Value> GradientPassesTo => Mask is null ? Inputs : [X];
 
     internal override unsafe void Forward(CpuPass pass)

@@ -26,6 +26,9 @@ public abstract class Operation
     /// <summary>Inputs whose gradient is the output's.</summary>
     internal virtual IEnumerable<Value> GradientPassesTo => [];
 
+    /// <summary>True where its backward pass can add to a gradient that another operation has begun.</summary>
+    internal virtual bool CanAddToGradients => false;
+
     /// <summary>Floats that the forward pass leaves for the backward pass.</summary>
     internal virtual long SavedFloats => 0;
 
