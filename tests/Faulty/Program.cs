@@ -1,8 +1,8 @@
 // elastic worker with a fault that no command line gives; its first word is the fault, the rest is elastic's: "bit-flip" is a machine whose
 // memory flips one bit in every result, "version" is another build of Elastic, "arithmetic" a device that computes other bits, "slow" is a
-// machine whose steps take so long that something
-// can happen in a round, however fast the machine under test is, "hang" is a device that stops for good after a step, "wall" is a firewall
-// that refuses it the endpoints in the file that ELASTIC_REFUSED names.
+// machine whose steps take so long that something can happen in a round, however fast the machine under test is, "held" is one that waits
+// in the middle of round 1 until the file that ELASTIC_GO names exists, "hang" is a device that stops for good after a step, "wall" is a
+// firewall that refuses it the endpoints in the file that ELASTIC_REFUSED names.
 using Elastic.Actors.Nodes;
 using Elastic.Foundation;
 using Elastic.Host.Commands;
@@ -14,12 +14,22 @@ var faults = args[0] switch
     "bit-flip" => new NodeFaults(FlipOneBit),
     "version" => new NodeFaults(Version: "0.0.9"),
     "arithmetic" => new NodeFaults(Arithmetic: "abacus 1"),
-    "slow" => new NodeFaults(StepPause: TimeSpan.FromMilliseconds(20)),
-    "hang" => new NodeFaults(StepPause: TimeSpan.FromDays(1)),
-    "wall" => new NodeFaults(StepPause: TimeSpan.FromMilliseconds(20), Transport: Walled()),
+    "slow" => new NodeFaults(AfterStep: SlowAsync),
+    "held" => new NodeFaults(AfterStep: HeldAsync),
+    "hang" => new NodeFaults(AfterStep: (_, _) => Task.Delay(Timeout.Infinite, CancellationToken.None)),
+    "wall" => new NodeFaults(AfterStep: SlowAsync, Transport: Walled()),
     _ => throw new ArgumentException($"there is no fault \"{args[0]}\""),
 };
 return await ElasticCommandLine.RunAsync(args[1..], Console.Out, Console.Error, faults);
+
+static Task SlowAsync(int round, CancellationToken stop) => Task.Delay(TimeSpan.FromMilliseconds(20), CancellationToken.None);
+
+static async Task HeldAsync(int round, CancellationToken stop)
+{
+    var go = Environment.GetEnvironmentVariable("ELASTIC_GO")!;
+    while (round > 0 && !File.Exists(go) && !stop.IsCancellationRequested)
+        await Task.Delay(TimeSpan.FromMilliseconds(50), CancellationToken.None);
+}
 
 static Transport Walled()
 {

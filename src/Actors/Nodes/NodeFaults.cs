@@ -7,10 +7,12 @@ namespace Elastic.Actors.Nodes;
 /// <param name="Contribution">Called with a replica's vectors before the node stores its contribution.</param>
 /// <param name="Version">Version of Elastic that the node reports in place of its own.</param>
 /// <param name="Arithmetic">Arithmetic that the node reports in place of its own.</param>
-/// <param name="StepPause">Time that is added to every inner step, after it was reported.</param>
+/// <param name="AfterStep">
+/// Waited for after every inner step of a round, once it was reported; the token says that the node is to hand its replica over.
+/// </param>
 /// <param name="Transport">Connections that break, in place of the process's own.</param>
 internal sealed record NodeFaults(
-    Action<ReplicaVectors>? Contribution = null, string? Version = null, string? Arithmetic = null, TimeSpan StepPause = default,
+    Action<ReplicaVectors>? Contribution = null, string? Version = null, string? Arithmetic = null, Func<int, CancellationToken, Task>? AfterStep = null,
     Transport? Transport = null)
 {
     public static readonly NodeFaults None = new();

@@ -73,11 +73,11 @@ public sealed class ElasticSerializer(ExtendedActorSystem system) : SerializerWi
         }
         catch (Exception e)
         {
-            throw _gate.Refusal(What, e.Message);
+            throw _gate.Refusal(What, e);
         }
 
         return SenderRules.Problem(message, from, _gate.MaySupervise(from)) is { } why
-            ? throw _gate.Refusal($"a {message.GetType().Name}", why)
+            ? throw _gate.Refusal($"a {message.GetType().Name}", new RefusedException(why))
             : message;
     }
 

@@ -32,15 +32,22 @@ internal sealed class Gate(ExtendedActorSystem system)
             throw Refusal(what, "it never travels");
     }
 
-    /// <summary>Says in the log, at most once a minute for each kind, what is refused from whom.</summary>
+    /// <summary>Says in the log, at most once a minute for each kind of message and reason, what is refused from whom.</summary>
     /// <param name="what">The kind of message, in words of this process.</param>
-    /// <param name="why">May hold what the other process wrote.</param>
-    public RefusedException Refusal(string what, string why)
+    /// <param name="why">In words of this process.</param>
+    public RefusedException Refusal(string what, string why) => Refusal(what, why, why);
+
+    /// <inheritdoc cref="Refusal(string, string)"/>
+    /// <param name="what"/>
+    /// <param name="why">May hold what the other process wrote, which is not to fill the log: all such reasons are one.</param>
+    public RefusedException Refusal(string what, Exception why) => Refusal(what, why.Message, why.GetType().Name);
+
+    private RefusedException Refusal(string what, string why, string kind)
     {
         if (why.Length > MostOfAReason)
             why = $"{why[..MostOfAReason]} …";
         var refusal = new RefusedException($"{what} from {OtherEnd.Current ?? "this process"} is refused: {why}");
-        if (_repetitions.IsDue(what, DateTime.UtcNow, out var skipped))
+        if (_repetitions.IsDue($"{what}: {kind}", DateTime.UtcNow, out var skipped))
             system.Log.Warning("{0}{1}", refusal.Message, skipped > 0 ? $" (and {skipped} more of this kind since the last line)" : "");
         return refusal;
     }

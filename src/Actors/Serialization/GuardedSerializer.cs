@@ -82,7 +82,7 @@ public sealed class GuardedSerializer : SerializerWithStringManifest
         }
         catch (Exception e) when (OtherEnd.Current is not null)
         {
-            var refusal = RefusedException.In(e) ?? _gate.Refusal(_what, e.Message);
+            var refusal = RefusedException.In(e) ?? _gate.Refusal(_what, e);
             // Akka ends the connection at such an exception of a message that it has promised to deliver. This one changes nothing.
             return _isReliable ? new DeathWatchNotification(ActorRefs.Nobody, false, false) : throw refusal;
         }

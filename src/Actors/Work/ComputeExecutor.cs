@@ -77,8 +77,8 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
                 context.Progress(new NodeReport.StepTaken(run.Node, run.Id, order.Round, order.Replica, step + 1, loss, learningRate));
             }
 
-            if (run.Faults.StepPause > TimeSpan.Zero)
-                await Task.Delay(run.Faults.StepPause, CancellationToken.None);
+            if (run.Faults.AfterStep is { } wait)
+                await wait(order.Round, context.Stop);
         }
 
         return new Computed(await Task.Run(() => Result(lossSum, samples), CancellationToken.None), order.HandOver?.State);

@@ -76,6 +76,9 @@ public sealed class CertifiedHostileSpecs : HostileScene, IAsyncLifetime
     {
         using var deadline = new CancellationTokenSource(Deadline);
         var stranger = new Stranger(Address, $"akka.cluster.roles = [{role}]", _worker);
+        // Refusals for one reason are no reason to keep quiet about the next one.
+        stranger.SpeakElastic();
+        await UntilAsync(() => Log().Contains("is refused: that process is no member of the cluster", StringComparison.Ordinal), Log);
         await stranger.JoinAsync(deadline.Token);
         return stranger;
     }

@@ -11,6 +11,10 @@ public sealed record Launch(string Assembly)
     /// </summary>
     public static readonly Launch Slow = Faulty("slow");
 
+    /// <summary>A worker that takes one step of its replica in round 1 and waits there until that file exists.</summary>
+    public static Launch HeldUntil(string file) =>
+        Faulty("held") with { Environment = new Dictionary<string, string> { ["ELASTIC_GO"] = file } };
+
     /// <summary>A worker with a fault: see tests/Faulty.</summary>
     public static Launch Faulty(string fault) => new("Elastic.Faulty.dll") { Words = [fault] };
 
