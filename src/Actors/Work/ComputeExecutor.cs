@@ -146,8 +146,9 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
     private ReplicaResult Result(double lossSum, Digest samples)
     {
         run.Faults.Contribution?.Invoke(_memory.Vectors);
+        var (contribution, innerState) = _memory.StoreResult(run.Blobs);
         return new(
-            order.Round, order.Replica, _memory.StoreParameters(run.Blobs), _memory.StoreMoments(run.Blobs),
+            order.Round, order.Replica, contribution, innerState,
             run.Plan.TokensPerReplica(order.Round), lossSum / _segment.InnerSteps, samples);
     }
 }

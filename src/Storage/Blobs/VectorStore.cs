@@ -9,26 +9,33 @@ namespace Elastic.Storage;
 public static class VectorStore
 {
     /// <summary>
-    /// Stores the vector called <paramref name="name"/> chunk by chunk, several at a time, since hashing takes most of the time.
+    /// Stores the vectors of these names chunk by chunk, all chunks beside one another, since hashing takes most of the time.
     /// </summary>
-    public static VectorManifest PutVector(this BlobStore blobs, ReplicaVectors vectors, string name)
+    public static IReadOnlyDictionary<string, VectorManifest> PutVectors(
+        this BlobStore blobs, ReplicaVectors vectors, IReadOnlyList<string> names)
     {
         var layout = vectors.Layout;
-        var chunks = new Digest[layout.Chunks];
-        Parallel.For(0, chunks.Length, chunk =>
+        var chunks = names.ToDictionary(name => name, _ => new Digest[layout.Chunks]);
+        Parallel.For(0, names.Count * layout.Chunks, i =>
         {
-            var (first, count) = layout.Chunk(chunk);
-            if (vectors.OnHost)
-            {
-                chunks[chunk] = blobs.Put(vectors.Bytes(name, first, count));
-                return;
-            }
-
-            var staging = new float[count];
-            vectors.CopyTo(name, first, staging);
-            chunks[chunk] = blobs.Put(MemoryMarshal.AsBytes(staging.AsSpan()));
+            var (name, chunk) = (names[i / layout.Chunks], i % layout.Chunks);
+            chunks[name][chunk] = blobs.PutChunk(vectors, name, chunk);
         });
-        return new VectorManifest(layout.Length, chunks);
+        return chunks.ToDictionary(c => c.Key, c => new VectorManifest(layout.Length, c.Value));
+    }
+
+    /// <summary>Stores one vector, likewise.</summary>
+    public static VectorManifest PutVector(this BlobStore blobs, ReplicaVectors vectors, string name) =>
+        blobs.PutVectors(vectors, [name])[name];
+
+    private static Digest PutChunk(this BlobStore blobs, ReplicaVectors vectors, string name, int chunk)
+    {
+        var (first, count) = vectors.Layout.Chunk(chunk);
+        if (vectors.OnHost)
+            return blobs.Put(vectors.Bytes(name, first, count));
+        var staging = new float[count];
+        vectors.CopyTo(name, first, staging);
+        return blobs.Put(MemoryMarshal.AsBytes(staging.AsSpan()));
     }
 
     /// <summary>Reads a vector into the one called <paramref name="name"/>, every chunk verified.</summary>

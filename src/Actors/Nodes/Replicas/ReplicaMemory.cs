@@ -44,14 +44,19 @@ internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> mom
                 Clear(name);
     }
 
-    /// <summary>Stores the parameters as a set of their own: a contribution.</summary>
-    public Digest StoreParameters(BlobStore blobs) => Store(blobs, [VectorSet.Parameters]);
-
-    /// <summary>Stores the moments: the inner state.</summary>
-    public Digest StoreMoments(BlobStore blobs) => (InnerState = Store(blobs, moments)).Value;
+    /// <summary>Stores the parameters as a set of their own, and the moments.</summary>
+    public (Digest Contribution, Digest InnerState) StoreResult(BlobStore blobs)
+    {
+        var stored = blobs.PutVectors(Vectors, [VectorSet.Parameters, .. moments]);
+        return (Put(blobs, stored, [VectorSet.Parameters]), (InnerState = Put(blobs, stored, moments)).Value);
+    }
 
     /// <summary>Stores parameters and moments together: a hand-over.</summary>
-    public Digest StoreAll(BlobStore blobs) => Store(blobs, [.. moments, VectorSet.Parameters]);
+    public Digest StoreAll(BlobStore blobs)
+    {
+        string[] all = [.. moments, VectorSet.Parameters];
+        return Put(blobs, blobs.PutVectors(Vectors, all), all);
+    }
 
     /// <summary>Forgets which stored vectors the memory holds: the vectors are about to change.</summary>
     public void Changing()
@@ -72,12 +77,11 @@ internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> mom
         _held[name] = vector.Fingerprint;
     }
 
-    private Digest Store(BlobStore blobs, IReadOnlyList<string> names)
+    private Digest Put(BlobStore blobs, IReadOnlyDictionary<string, VectorManifest> stored, IReadOnlyList<string> names)
     {
-        var vectors = names.ToDictionary(name => name, name => blobs.PutVector(Vectors, name));
-        foreach (var (name, vector) in vectors)
-            _held[name] = vector.Fingerprint;
-        return blobs.PutSet(new VectorSet(vectors));
+        foreach (var name in names)
+            _held[name] = stored[name].Fingerprint;
+        return blobs.PutSet(new VectorSet(names.ToDictionary(name => name, name => stored[name])));
     }
 
     private void Clear(string name)
