@@ -105,9 +105,10 @@ internal sealed class TorchDevice : TrainingDevice
         Enter();
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
-        var losses = Pass(TapePurpose.Evaluation, batch.Inputs, batch.Targets, batch.Rows).Run();
+        var losses = Pass(TapePurpose.Evaluation, batch.Inputs, batch.Rows, batch).Run();
         var sums = losses.view(batch.Rows, batch.Columns).to(float64).sum(1).to(CPU);                             // (B)
-        return [.. sums.data<double>().Select(nats => new ScoreSum(nats, batch.Columns))];
+        return [.. sums.data<double>().Select((nats, row) => new ScoreSum(
+            nats, batch.Columns - batch.Targets.AsSpan(row * batch.Columns, batch.Columns).Count(MicroBatch.NotCounted)))];
     }
 
     /// <inheritdoc/>
@@ -116,7 +117,7 @@ internal sealed class TorchDevice : TrainingDevice
         Enter();
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
-        return Pass(TapePurpose.Generation, tokens.ToArray(), null, 1).Run().to(CPU).data<float>().ToArray();
+        return Pass(TapePurpose.Generation, tokens.ToArray(), 1).Run().to(CPU).data<float>().ToArray();
     }
 
     /// <inheritdoc/>
@@ -142,23 +143,27 @@ internal sealed class TorchDevice : TrainingDevice
             leaf.grad = gradient.View(Layout, s.Name);
             return leaf;
         });
-        var losses = Pass(TapePurpose.Training, batch.Inputs, batch.Targets, batch.Rows, leaves, seed, batch.Index).Run();
+        var losses = Pass(TapePurpose.Training, batch.Inputs, batch.Rows, batch, leaves, seed).Run();
         (losses.sum() / batch.StepTargets).backward();
-        return losses.detach().sum(ScalarType.Float64).item<double>() / batch.Targets.Length;
+        return losses.detach().sum(ScalarType.Float64).item<double>();
     }
 
     private TorchPass Pass(
-        TapePurpose purpose, int[] inputs, int[]? targets, int rows, Dictionary<string, Tensor>? leaves = null, DropoutSeed seed = default,
-        int microBatch = 0)
+        TapePurpose purpose, int[] inputs, int rows, MicroBatch? batch = null, Dictionary<string, Tensor>? leaves = null,
+        DropoutSeed seed = default)
     {
         var tape = new Tape(purpose, new BatchShape(1, rows, inputs.Length / rows), Layout, _labelSmoothing);
         Architecture.Record(tape);
         var vectors = (TorchVector)Vectors.Parameters;
         return new TorchPass(
             tape, name => leaves?[Layout[name].Name] ?? vectors.View(Layout, name), Tokens(inputs),
-            targets is null ? null : Tokens(targets),
-            _device, float32)
-        { Seed = seed, FirstMicroBatch = microBatch };
+            batch is null ? null : Tokens([.. batch.Targets.Select(t => t == MicroBatch.NotCounted ? 0 : t)]), _device, float32)
+        {
+            Counted = batch is null ? null : TorchPass.CountedOf(batch, float32).to(_device),
+            Segments = batch?.Segments is { } segments ? tensor(segments, int64).to(_device) : null,
+            Seed = seed,
+            FirstMicroBatch = batch?.Index ?? 0,
+        };
     }
 
     private Tensor Tokens(int[] tokens)

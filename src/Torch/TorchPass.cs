@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Operators;
 using Elastic.Model.Tapes;
@@ -18,11 +19,21 @@ internal sealed class TorchPass(
 {
     private readonly Dictionary<Value, Tensor> _values = [];
 
+    /// <summary>(N): 1 where a target is counted, else 0; null where all are.</summary>
+    public Tensor? Counted { get; init; }
+
+    /// <summary>(N): rows of a sequence see each other only where this is the same; null where all do.</summary>
+    public Tensor? Segments { get; init; }
+
     /// <summary>Seeds the masks of a training pass.</summary>
     public DropoutSeed Seed { get; init; }
 
     /// <summary>The index of the first micro-batch within its step.</summary>
     public int FirstMicroBatch { get; init; }
+
+    /// <summary>What <see cref="Counted"/> is for a micro-batch.</summary>
+    public static Tensor CountedOf(MicroBatch batch, ScalarType dtype) =>
+        tensor([.. batch.Targets.Select(t => t == MicroBatch.NotCounted ? 0f : 1f)], dtype);
 
     /// <summary>(N): each row's loss in nats, smoothed in training; or (V): the logits of the last row.</summary>
     public Tensor Run()
@@ -73,7 +84,8 @@ internal sealed class TorchPass(
         var qkv = Input(o).view(B, T, 3, H, -1).permute(2, 0, 3, 1, 4);                                           // (3, B, H, T, D)
         var scores = qkv[0].matmul(qkv[1].transpose(2, 3)) / Math.Sqrt(qkv.shape[4]);                             // (B, H, T, T)
         var future = ones(new long[] { T, T }, ScalarType.Bool, device).triu(1);
-        var weights = scores.masked_fill(future, double.NegativeInfinity).softmax(-1);
+        var hidden = Segments?.view(B, 1, T, 1) is { } segments ? future | (segments != segments.transpose(2, 3)) : future;
+        var weights = scores.masked_fill(hidden, double.NegativeInfinity).softmax(-1);
         if (o.Mask is { } dropout)
             weights = weights * AttentionMask(dropout, H, T).view(weights.shape);
         return weights.matmul(qkv[2]).transpose(1, 2).reshape(B * T, -1);
@@ -86,7 +98,8 @@ internal sealed class TorchPass(
             return h.narrow(0, h.shape[0] - 1, 1).matmul(weight.t()).view(-1);
         var z = h.matmul(weight.t());                                                                             // (N, V)
         var loss = z.logsumexp(1) - z.gather(1, targets!.unsqueeze(1)).squeeze(1) * (1 - Smoothing);
-        return Smoothing > 0 ? loss - z.mean([1]) * Smoothing : loss;
+        loss = Smoothing > 0 ? loss - z.mean([1]) * Smoothing : loss;
+        return Counted is { } counted ? loss * counted : loss;
     }
 
     private double Smoothing => tape.Purpose == TapePurpose.Training ? tape.LabelSmoothing : 0;

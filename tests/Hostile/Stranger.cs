@@ -16,6 +16,7 @@ using Elastic.Messages;
 using Elastic.Messages.Corpora;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
 using Elastic.Messages.Work;
 using Transport = Elastic.Foundation.Transport;
 
@@ -144,7 +145,7 @@ internal sealed class Stranger : IAsyncDisposable
         At("/user/link").Tell(new NodeNews.Welcome("127.0.0.1:1"));
         SpeakForAnother();
         At("/user/runs/singleton").Tell(new RunRequest.Pause(Run.Name, Origins.Now("a stranger")));
-        At(Region).Tell(new ReadBlocks(new ShardId(digest, 0), false, int.MaxValue - 1, [0]));
+        At(Region).Tell(new ReadBlocks(new ShardId(digest, 0), false, SampleKind.Blocks, int.MaxValue - 1, [0]));
     }
 
     /// <summary>Enlists another node, and reports a result in its name.</summary>

@@ -33,7 +33,7 @@ public class DropoutTests
         double Loss(double[] at)
         {
             vectors.CopyFrom(VectorSet.Parameters, 0, [.. at.Select(v => (float)v)]);
-            return device.Accumulate(tokens, Seed)[0];
+            return device.Accumulate(tokens, Seed)[0] / tokens[0].StepTargets;
         }
         Loss([.. parameters.Select(v => (double)v)]);
         var gradient = Samples.GradientOf(device);

@@ -1,4 +1,5 @@
 using Elastic.Messages;
+using Elastic.Messages.Corpora;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
@@ -28,14 +29,16 @@ public class NetworkTests(ITestOutputHelper output)
     [InlineData(0.0, 0.0, 1)]
     [InlineData(0.0, 0.1, 2)]
     [InlineData(0.3, 0.1, 4)]
-    public void Loss_and_gradients_agree_with_autograd_in_double_precision(double dropout, double smoothing, int microBatches)
+    [InlineData(0.3, 0.1, 2, true)]
+    public void Loss_and_gradients_agree_with_autograd_in_double_precision(
+        double dropout, double smoothing, int microBatches, bool marked = false)
     {
         NativeTorch.Load();
         var model = Samples.Model(2, 4, 48, 75, 101) with { Dropout = dropout };
         using var vectors = Noisy(model);
         using var device = new CpuDevice(new DeviceId("cpu:0"), Architectures.Open(model), smoothing, threads: 2);
         device.Attach(vectors);
-        var batches = Samples.MicroBatches(model, microBatches, 2, 5);
+        var batches = marked ? Marked(model, microBatches) : Samples.MicroBatches(model, microBatches, 2, 5);
         var losses = device.Accumulate(batches, Seed);
         var gradient = Samples.GradientOf(device);
 
@@ -47,11 +50,17 @@ public class NetworkTests(ITestOutputHelper output)
             var tape = new Tape(TapePurpose.Training, shape, layout, smoothing);
             Architectures.Open(model).Record(tape);
             var pass = new TorchPass(
-                tape, name => leaves[layout[name].Name], tensor(batches[i].Inputs, int64), tensor(batches[i].Targets, int64), CPU, float64)
-            { Seed = Seed, FirstMicroBatch = batches[i].Index };
+                tape, name => leaves[layout[name].Name], tensor(batches[i].Inputs, int64),
+                tensor(batches[i].Targets, int64).clamp(min: 0), CPU, float64)
+            {
+                Counted = TorchPass.CountedOf(batches[i], float64),
+                Segments = batches[i].Segments is { } segments ? tensor(segments, int64) : null,
+                Seed = Seed,
+                FirstMicroBatch = batches[i].Index,
+            };
             var sum = pass.Run().sum();
             (sum / batches[i].StepTargets).backward();
-            Assert.Equal(1, losses[i] / (sum.item<double>() / batches[i].Targets.Length), 1e-6);
+            Assert.Equal(1, losses[i] / (sum.item<double>()), 1e-6);
         }
         var worst = 0.0;
         foreach (var segment in layout.Segments)
@@ -104,6 +113,16 @@ public class NetworkTests(ITestOutputHelper output)
         numbers.AddRange(devices[0].Logits([1, 2, 3]).Select(v => (double)v));
         devices.ForEach(d => d.Dispose());
         return numbers;
+    }
+
+    // Documents of some 20 tokens, a third of whose targets are not counted; the second micro-batch counts far fewer than the first.
+    private static IReadOnlyList<MicroBatch> Marked(ModelSettings model, int count)
+    {
+        var random = new Random(8);
+        var elements = Enumerable.Range(0, count * 2 * (model.Context + 1)).Select(i => random.Next(model.Vocabulary)
+            | (random.Next(20) == 0 ? SampleElement.Begins : 0)
+            | (random.Next(i < 2 * (model.Context + 1) ? 3 : 10) < (i < 2 * (model.Context + 1) ? 1 : 9) ? SampleElement.NotCounted : 0));
+        return new CausalBatching().MicroBatches(Sample.Cut(elements.ToArray(), count * 2), 2);
     }
 
     // Far from the flat start, where attention and norms do something.

@@ -24,8 +24,8 @@ internal static class RunStart
             Elements = Architectures.LayoutOf(settings.Model).Length,
             Corpus = corpus.Id,
             Manifest = Digest.Of(await File.ReadAllBytesAsync(Path.Combine(corpus.Folder, CorpusManifest.FileName))),
-            Blocks = new BlockMap(corpus.TrainShards, settings.Model.Context).Blocks,
-            HeldOutBlocks = corpus.HeldOutShards.Sum(s => (long)BlockMap.CountIn(s.Tokens, settings.Model.Context)),
+            Blocks = new BlockMap(corpus.TrainShards, SampleCut.Of(settings)).Blocks,
+            HeldOutBlocks = SampleCut.Of(settings).CountIn(corpus.HeldOutShards),
             Arithmetic = arithmetic,
         };
         var parts = start.Parts().ToArray();

@@ -11,8 +11,7 @@ namespace Elastic.Actors.Corpora;
 /// it has downed the node; until then this node reads the shard itself, and fetches the file first where it is missing.
 /// </summary>
 /// <param name="readers">Holds the reference to the shard region.</param>
-/// <param name="context">T: a block has T + 1 tokens.</param>
-internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCorpus corpus, BlockMap map, bool heldOut, int context)
+internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCorpus corpus, BlockMap map, bool heldOut)
 {
     // An answer stays well below the control plane's frame size.
     private const int MostBytes = 48 << 10;
@@ -22,11 +21,11 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
     private readonly Dictionary<int, long> _detours = [];               // shard -> when its reader last failed to answer
     private readonly Lock _gate = new();                                // requests for several shards run at once
 
-    /// <summary>The blocks' tokens, (blocks, T + 1) row-major, in the order asked for.</summary>
+    /// <summary>The blocks' elements, (blocks, T + 1) row-major, in the order asked for.</summary>
     /// <exception cref="ElasticException">A shard is damaged; the message names file and offset.</exception>
     public async Task<int[]> ReadAsync(IReadOnlyList<long> blocks, CancellationToken cancel)
     {
-        var row = context + 1;
+        var row = map.Cut.Length;
         var tokens = new int[blocks.Count * row];
         var perAnswer = Math.Max(1, MostBytes / (row * sizeof(int)));
         var requests = blocks.Select((block, i) => (Place: map.Locate(block), Row: i))
@@ -36,13 +35,13 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
         await Task.WhenAll(requests.Select(async request =>
         {
             int[] places = [.. request.Part.Select(p => p.Place.Block)];
-            if (await AskAsync(new ReadBlocks(new ShardId(corpus.Id, request.Shard), heldOut, context, places), cancel) is { } answer
-                && Unpack(answer, request.Shard, [.. request.Part.Select(p => p.Row)], tokens))
+            var ask = new ReadBlocks(new ShardId(corpus.Id, request.Shard), heldOut, map.Cut.Kind, map.Cut.Context, places);
+            if (await AskAsync(ask, cancel) is { } answer && Unpack(answer, request.Shard, [.. request.Part.Select(p => p.Row)], tokens))
                 return;
 
             var shard = await files.ShardAsync(corpus, heldOut, request.Shard);
             for (var i = 0; i < places.Length; i++)
-                shard.ReadBlock(places[i], context, tokens.AsSpan(request.Part[i].Row * row, row));
+                map.Cut.Read(shard, places[i], tokens.AsSpan(request.Part[i].Row * row, row));
         }));
         return tokens;
     }
@@ -50,16 +49,13 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
     // False where the answer is not what was asked for: it comes from another node, and tokens are indices into the embedding.
     private bool Unpack(BlocksRead answer, int shard, int[] rows, int[] into)
     {
-        var row = context + 1;
-        if (answer.TokenBytes != TokenBytes.WidthFor(corpus.Manifest.VocabularySize)
-            || answer.Tokens.Length != (long)rows.Length * row * answer.TokenBytes)
-            return BeginDetour(shard);
+        var row = map.Cut.Length;
         for (var i = 0; i < rows.Length; i++)
         {
             var block = into.AsSpan(rows[i] * row, row);
             TokenBytes.Unpack(answer.Tokens.AsSpan(i * row * answer.TokenBytes), answer.TokenBytes, block);
             foreach (var token in block)
-                if ((uint)token >= (uint)corpus.Manifest.VocabularySize)
+                if (!SampleElement.IsValid(token, corpus.Manifest.VocabularySize))
                     return BeginDetour(shard);
         }
 

@@ -36,7 +36,7 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths)
 
         var totalBytes = files.Sum(f => f.Length);
         var statistics = new ReadStatistics();
-        using var writer = new CorpusWriter(folder, id, tokenizer);
+        using var writer = new CorpusWriter(folder, id, tokenizer, settings.AnswerField is not null);
         var (documents, bytes, tokens) = (0L, 0L, 0L);
         var ahead = new Queue<Task<TokenizedBatch>>();
         foreach (var batch in DocumentBatches.Read(files, statistics, cancel))

@@ -71,33 +71,40 @@ internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
     }
 
     /// <summary>Why no answer can hold what is asked for; null where one can.</summary>
+    /// <param name="width">Bytes of an element.</param>
     internal static string? Problem(ReadBlocks request, int width) =>
-        request.Context < 1 || (request.Context + 1L) * request.Blocks.Length * width > ElasticSerializer.MostBytes
+        !Enum.IsDefined(request.Kind) || request.Context < 1
+        || (request.Context + 1L) * request.Blocks.Length * width > ElasticSerializer.MostBytes
             ? $"{request.Blocks.Length} blocks of {request.Context + 1L} tokens are asked for, which no answer can hold"
             : null;
 
     private static BlocksRead Blocks(ReadBlocks request, Opened shard)
     {
         // Before anything is allocated for it.
-        if (Problem(request, shard.Width) is { } problem)
-            throw new InvalidDataException(problem);
-        var tokens = new int[request.Context + 1];
-        var bytes = new byte[request.Blocks.Length * tokens.Length * shard.Width];
+        Demand(request, sizeof(ushort));
+        var cut = new SampleCut(request.Kind, request.Context);
+        var elements = new int[request.Blocks.Length * cut.Length];
         for (var i = 0; i < request.Blocks.Length; i++)
-        {
-            shard.Tokens.ReadBlock(request.Blocks[i], request.Context, tokens);
-            TokenBytes.Pack(tokens, shard.Width, bytes.AsSpan(i * tokens.Length * shard.Width));
-        }
+            cut.Read(shard.Tokens, request.Blocks[i], elements.AsSpan(i * cut.Length, cut.Length));
+        var width = TokenBytes.WidthFor(elements);
+        Demand(request, width);
+        var bytes = new byte[elements.Length * width];
+        TokenBytes.Pack(elements, width, bytes);
+        return new BlocksRead(request.Shard, width, bytes);
+    }
 
-        return new BlocksRead(request.Shard, shard.Width, bytes);
+    private static void Demand(ReadBlocks request, int width)
+    {
+        if (Problem(request, width) is { } problem)
+            throw new InvalidDataException(problem);
     }
 
     private async Task<Opened> OpenAsync(ReadBlocks request)
     {
         var corpus = await _files.OpenAsync(request.Shard.Corpus, null, CancellationToken.None);
         var shard = await _files.ShardAsync(corpus, request.HeldOut, request.Shard.Index);
-        return new Opened(shard, TokenBytes.WidthFor(corpus.Manifest.VocabularySize));
+        return new Opened(shard);
     }
 
-    private sealed record Opened(TokenShard Tokens, int Width);
+    private sealed record Opened(TokenShard Tokens);
 }

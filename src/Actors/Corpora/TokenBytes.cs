@@ -2,10 +2,12 @@ using System.Buffers.Binary;
 
 namespace Elastic.Actors.Corpora;
 
-/// <summary>Tokens as little-endian integers of two or four bytes.</summary>
+/// <summary>Elements of samples as little-endian integers of two or four bytes.</summary>
 internal static class TokenBytes
 {
-    public static int WidthFor(int vocabulary) => vocabulary <= 1 << 16 ? sizeof(ushort) : sizeof(int);
+    /// <summary>The bytes that each of them needs.</summary>
+    public static int WidthFor(ReadOnlySpan<int> elements) =>
+        elements.IndexOfAnyExceptInRange(0, ushort.MaxValue) < 0 ? sizeof(ushort) : sizeof(int);
 
     public static void Pack(ReadOnlySpan<int> tokens, int width, Span<byte> into)
     {

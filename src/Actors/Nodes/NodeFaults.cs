@@ -12,8 +12,8 @@ namespace Elastic.Actors.Nodes;
 /// </param>
 /// <param name="Transport">Connections that break, in place of the process's own.</param>
 internal sealed record NodeFaults(
-    Action<ReplicaVectors>? Contribution = null, string? Version = null, string? Arithmetic = null, Func<int, CancellationToken, Task>? AfterStep = null,
-    Transport? Transport = null)
+    Action<ReplicaVectors>? Contribution = null, string? Version = null, string? Arithmetic = null,
+    Func<int, CancellationToken, Task>? AfterStep = null, Transport? Transport = null)
 {
     public static readonly NodeFaults None = new();
 }

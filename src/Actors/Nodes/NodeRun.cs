@@ -72,7 +72,7 @@ internal sealed class NodeRun
 
     /// <summary>Reads training blocks, or held-out ones.</summary>
     public BlockReader Reader(bool heldOut) =>
-        new(_context.Readers, _context.Corpora, Corpus, heldOut ? Schedule.HeldOut! : Schedule.Train, heldOut, Settings.Model.Context);
+        new(_context.Readers, _context.Corpora, Corpus, heldOut ? Schedule.HeldOut! : Schedule.Train, heldOut);
 
     /// <summary>Fetches the blobs of a vector set that are missing here.</summary>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>

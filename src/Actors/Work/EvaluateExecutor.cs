@@ -38,7 +38,8 @@ internal sealed class EvaluateExecutor : WorkExecutor
         foreach (var block in losses)
             scores.Merge(HeldOut, block);
         var loss = scores[HeldOut].Mean;
-        var bitsPerByte = BitsPerByte.Of(loss, run.Corpus.Manifest.HeldOut.Tokens, run.Corpus.Manifest.HeldOut.Bytes);
+        var heldOut = run.Corpus.Manifest.HeldOut;
+        var bitsPerByte = BitsPerByte.Of(loss, heldOut.Tokens - run.Corpus.HeldOutShards.Sum(s => s.Uncounted), heldOut.Bytes);
         return new Evaluated(new VersionScore(order.Version, loss, bitsPerByte));
     }
 }

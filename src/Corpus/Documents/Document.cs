@@ -14,6 +14,9 @@ public sealed record Document(string Source, string Name, string Text)
     /// </summary>
     public Digest? LineStart { get; init; }
 
+    /// <summary>What the model reads before the text and is not scored on; null for none.</summary>
+    public string? Prompt { get; init; }
+
     /// <summary>The next document goes on with the same line: no end-of-text comes between the two.</summary>
     public bool IsContinued { get; init; }
 }

@@ -6,7 +6,8 @@ using ZstdSharp.Unsafe;
 namespace Elastic.Corpus;
 
 /// <summary>
-/// Reads .jsonl, .jsonl.gz and .jsonl.zst: the field <c>corpus.text-field</c>, counted for <c>meta.pile_set_name</c> (The Pile),
+/// Reads .jsonl, .jsonl.gz and .jsonl.zst: the field <c>corpus.text-field</c>, or <c>corpus.answer-field</c> with the former as
+/// its prompt, counted for <c>meta.pile_set_name</c> (The Pile),
 /// <c>source</c> or the file's name.
 /// </summary>
 internal static class JsonLines
@@ -25,10 +26,10 @@ internal static class JsonLines
                 continue;
             if (!Utf8.IsValid(json.Span))
                 json = Encoding.UTF8.GetBytes(CountingUtf8.Decode(json.Span, file, statistics));
-            var record = JsonRecord.Read(json.Span, file.Reading.TextField);
+            var record = JsonRecord.Read(json.Span, file.Reading.TextField, file.Reading.AnswerField);
             statistics.CountInvalidUtf8(file, record.Replaced);
             if (record.Text is { } text)
-                yield return new Document(record.Source ?? file.Name, $"{file.Name}:{lines.Count}", text);
+                yield return new Document(record.Source ?? file.Name, $"{file.Name}:{lines.Count}", text) { Prompt = record.Prompt };
             else
                 statistics.CountMalformed(file, lines.Count, record.Problem, json.Length);
         }

@@ -23,16 +23,21 @@ internal ref struct JsonRecord
     /// <param name="Text">Null where there is a problem.</param>
     /// <param name="Source">From <c>meta.pile_set_name</c>, else <c>source</c>.</param>
     /// <param name="Replaced">Halves of surrogate pairs that became U+FFFD.</param>
-    public readonly record struct Found(string? Text, string? Source, int Replaced, string Problem);
+    public readonly record struct Found(string? Text, string? Source, int Replaced, string Problem)
+    {
+        /// <summary>What comes before the text; null where nothing was asked for.</summary>
+        public string? Prompt { get; init; }
+    }
 
     /// <param name="json">One line of valid UTF-8.</param>
     /// <param name="field">The name of the field that holds the text.</param>
-    public static Found Read(ReadOnlySpan<byte> json, string field)
+    /// <param name="answer">The name of the field with the answer to it, which is the text then; null for none.</param>
+    public static Found Read(ReadOnlySpan<byte> json, string field, string? answer = null)
     {
         var record = new JsonRecord(json);
         try
         {
-            return record.ReadAll(field);
+            return record.ReadAll(field, answer);
         }
         catch (FormatException e)
         {
@@ -40,9 +45,9 @@ internal ref struct JsonRecord
         }
     }
 
-    private Found ReadAll(string field)
+    private Found ReadAll(string field, string? answer)
     {
-        var (text, source, pile) = ((string?)null, (string?)null, (string?)null);
+        var (text, answered, source, pile) = ((string?)null, (string?)null, (string?)null, (string?)null);
         var names = new List<string>();
         SkipSpace();
         if (Next() != '{')
@@ -52,6 +57,8 @@ internal ref struct JsonRecord
             // Of two fields of one name the last one counts.
             if (key == field)
                 text = StringOrSkip();
+            else if (key == answer)
+                answered = StringOrSkip();
             else if (key == "source")
                 source = StringOrSkip();
             else if (key == "meta" && Peek() == '{')
@@ -64,10 +71,20 @@ internal ref struct JsonRecord
         SkipSpace();
         if (_position < _json.Length)
             throw Broken("there is more behind the end of the object");
+        var named = pile is { Length: > 0 } ? pile : source is { Length: > 0 } ? source : null;
         if (text is null)
-            return new Found(null, null, 0, $"there is no field \"{field}\" with a string (it has {Listed(names)})");
-        return new Found(text, pile is { Length: > 0 } ? pile : source is { Length: > 0 } ? source : null, _replaced, "");
+            return Without(field, names);
+        if (answer is null)
+            return new Found(text, named, _replaced, "");
+        if (answered is null)
+            return Without(answer, names);
+        return answered.Length == 0
+            ? new Found(null, null, 0, $"the field \"{answer}\" is empty")
+            : new Found(answered, named, _replaced, "") { Prompt = text };
     }
+
+    private static Found Without(string field, List<string> names) =>
+        new(null, null, 0, $"there is no field \"{field}\" with a string (it has {Listed(names)})");
 
     private static string Listed(List<string> names) => names.Count == 0 ? "none" : string.Join(", ", names);
 

@@ -1,32 +1,33 @@
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus;
 
-/// <summary>Numbers the blocks of several shards from 0 on, shard after shard. A block never spans two shards.</summary>
+/// <summary>Numbers the samples ("blocks") of several shards from 0 on, shard after shard. None spans two shards.</summary>
 public sealed class BlockMap
 {
     // _ends[i] is the number of blocks in shards 0..i.
     private readonly long[] _ends;
 
     /// <param name="shards">In the order of the manifest.</param>
-    /// <param name="context">T: tokens the model sees at once; a block has one more.</param>
     /// <exception cref="ElasticException">The shards have no block.</exception>
-    public BlockMap(IReadOnlyList<ShardInfo> shards, int context)
+    public BlockMap(IReadOnlyList<ShardInfo> shards, SampleCut cut)
     {
         ArgumentNullException.ThrowIfNull(shards);
-        ArgumentOutOfRangeException.ThrowIfLessThan(context, 1);
-        Context = context;
+        ArgumentNullException.ThrowIfNull(cut);
+        ArgumentOutOfRangeException.ThrowIfLessThan(cut.Context, 1);
+        Cut = cut;
         _ends = new long[shards.Count];
         var blocks = 0L;
         for (var i = 0; i < _ends.Length; i++)
-            _ends[i] = blocks += CountIn(shards[i].Tokens, context);
+            _ends[i] = blocks += cut.CountIn(shards[i]);
         if (blocks == 0)
-            throw new ElasticException(TooLong(shards, context));
+            throw new ElasticException(None(shards, cut));
         Blocks = blocks;
     }
 
-    /// <summary>T: tokens the model sees at once.</summary>
-    public int Context { get; }
+    /// <summary>How they lie in a shard.</summary>
+    public SampleCut Cut { get; }
 
     /// <summary>Blocks in all shards together, at least 1.</summary>
     public long Blocks { get; }
@@ -55,8 +56,12 @@ public sealed class BlockMap
         return (low, (int)(block - (low == 0 ? 0 : _ends[low - 1])));
     }
 
-    private static string TooLong(IReadOnlyList<ShardInfo> shards, int context)
+    private static string None(IReadOnlyList<ShardInfo> shards, SampleCut cut)
     {
+        if (cut.Kind == SampleKind.Documents && shards.Any(s => s.Tokens > 0))
+            return "corpus.samples = documents: the shards of this corpus do not say where their documents begin (shards of llm.c); " +
+                   "use corpus.samples = blocks";
+        var context = cut.Context;
         var longest = shards.Count == 0 ? 0 : shards.Max(s => s.Tokens);
         return longest < 2
             ? $"model.context = {context}: there is no text to read, the longest shard has {longest} tokens; " +

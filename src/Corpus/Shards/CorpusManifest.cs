@@ -103,7 +103,7 @@ public sealed record SourceCount(string Name, long Documents, long Bytes, long T
 /// <param name="FileName">Inside the corpus folder.</param>
 /// <param name="Sha256">SHA-256 of the whole file, which can therefore travel as a blob.</param>
 /// <param name="Tokens">Tokens in the file.</param>
-/// <param name="Bytes">UTF-8 bytes of their text.</param>
+/// <param name="Bytes">UTF-8 bytes of their text, without that of prompts.</param>
 /// <param name="Documents">Documents in the file.</param>
 /// <exception cref="InvalidDataException">The name is none that Elastic gives a shard, or a number cannot be.</exception>
 public sealed record ShardInfo(string FileName, Digest Sha256, long Tokens, long Bytes, long Documents)
@@ -130,6 +130,10 @@ public sealed record ShardInfo(string FileName, Digest Sha256, long Tokens, long
 
     /// <inheritdoc cref="ShardInfo(string, Digest, long, long, long)" path="/param[@name='Documents']"/>
     public long Documents { get; init => field = Counted(value); } = Counted(Documents);
+
+    /// <summary>Tokens that are not scored: those of prompts.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public long Uncounted { get; init => field = Counted(value); }
 
     /// <summary>More than any file of these contents has: a peer that names more bytes is not believed.</summary>
     public long MostFileBytes =>

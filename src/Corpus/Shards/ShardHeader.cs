@@ -8,7 +8,7 @@ namespace Elastic.Corpus;
 // A token shard, all numbers little-endian:
 //
 //        0  header, 256 bytes, the field offsets below
-//      256  payload: tokens (u16 or u32)
+//      256  payload: tokens (u16, or i32 with what SampleElement says of them)
 //                    document index: start token (i64), text bytes (i32), source (i32) per document
 //                    source names: count (i32), then length (i32) and UTF-8 of each
 //           page table: XxHash3 (u64) of each 64 KiB of the payload, the last page shorter
@@ -98,7 +98,7 @@ internal sealed record ShardHeader(
     {
         if (TokenWidth is not (sizeof(ushort) or sizeof(int)))
             return $"its tokens have {TokenWidth} bytes, not 2 or 4";
-        if (VocabularySize is < 1 or > Messages.Settings.ModelSettings.MostVocabulary || TokenWidth != WidthFor(VocabularySize))
+        if (VocabularySize is < 1 or > Messages.Settings.ModelSettings.MostVocabulary || TokenWidth < WidthFor(VocabularySize))
             return $"its tokens of {TokenWidth} bytes are of a vocabulary of {VocabularySize}";
         if (Tokens is < 0 or > ShardInfo.MostTokens || Documents is < 0 or > ShardInfo.MostTokens || TextBytes < 0)
             return $"it counts {Tokens} tokens, {Documents} documents and {TextBytes} bytes of text";

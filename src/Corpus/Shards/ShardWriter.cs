@@ -21,10 +21,11 @@ internal sealed class ShardWriter : IDisposable
     private int _pageLength;
     private long _payloadLength;
 
-    public ShardWriter(string path, Tokenizer tokenizer)
+    /// <param name="hasPrompts">Some tokens are not counted, which takes four bytes to say.</param>
+    public ShardWriter(string path, Tokenizer tokenizer, bool hasPrompts)
     {
         _tokenizer = tokenizer;
-        _tokenWidth = ShardHeader.WidthFor(tokenizer.VocabularySize);
+        _tokenWidth = hasPrompts ? sizeof(int) : ShardHeader.WidthFor(tokenizer.VocabularySize);
         _file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
         _file.Write(new byte[ShardHeader.Size]);
     }
@@ -35,6 +36,8 @@ internal sealed class ShardWriter : IDisposable
 
     public long TextBytes { get; private set; }
 
+    private long Uncounted { get; set; }
+
     public void Append(TokenizedDocument document)
     {
         if (!_sources.TryGetValue(document.Source, out var source))
@@ -43,6 +46,7 @@ internal sealed class ShardWriter : IDisposable
         WriteTokens(document.Tokens.Span);
         Tokens += document.Tokens.Length;
         TextBytes += document.ByteCount;
+        Uncounted += document.Uncounted;
     }
 
     /// <summary>Writes the index, the page table and the header, and waits until the disk has stored them.</summary>
@@ -61,7 +65,7 @@ internal sealed class ShardWriter : IDisposable
         _file.Flush(flushToDisk: true);
         _file.Position = 0;
         var sha256 = new Digest(Convert.ToHexStringLower(SHA256.HashData(_file)));
-        return new ShardInfo(FileName, sha256, Tokens, TextBytes, _documents.Count);
+        return new ShardInfo(FileName, sha256, Tokens, TextBytes, _documents.Count) { Uncounted = Uncounted };
     }
 
     public void Dispose()

@@ -4,6 +4,7 @@ using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
 using System.Text;
 using Elastic.Foundation;
+using Elastic.Messages.Corpora;
 
 namespace Elastic.Corpus;
 
@@ -42,6 +43,9 @@ public sealed class TokenShard : IDisposable
 
     /// <summary>Tokens in the file.</summary>
     public long TokenCount { get; }
+
+    /// <summary>Documents that the file lists; 0 in a shard of llm.c.</summary>
+    public int DocumentCount => checked((int)(_header?.Documents ?? 0));
 
     /// <summary>Id of the tokenizer.</summary>
     public string Tokenizer => _header?.Tokenizer ?? Gpt2Tokenizer.Name;
@@ -104,6 +108,42 @@ public sealed class TokenShard : IDisposable
         ReadTokens((long)block * context, into);
     }
 
+    /// <summary>Reads the beginning of a document; what a short one lacks is filled with its last token, and not counted.</summary>
+    /// <exception cref="ElasticException">The file is damaged there.</exception>
+    public void ReadDocument(int document, Span<int> into)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(document);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(document, DocumentCount);
+        var start = StartOf(document);
+        var length = (document + 1 < DocumentCount ? StartOf(document + 1) : TokenCount) - start;
+        if (length < 1)
+            throw ShardHeader.Contradiction(_path, $"its document {document} has {length} tokens");
+        var tokens = into[..(int)Math.Min(length, into.Length)];
+        ReadTokens(start, tokens);
+        into[tokens.Length..].Fill(tokens[^1] | SampleElement.NotCounted);
+    }
+
+    /// <summary>Marks the elements at which documents begin.</summary>
+    /// <param name="start">The token at the first element.</param>
+    /// <exception cref="ElasticException">The file is damaged, or does not say where its documents begin.</exception>
+    public void MarkDocuments(long start, Span<int> elements)
+    {
+        if (DocumentCount == 0)
+            throw new ElasticException($"{_path} does not say where its documents begin (a shard of llm.c): use corpus.samples = blocks");
+        // The first document that begins at the start or behind it.
+        var (low, high) = (0, DocumentCount);
+        while (low < high)
+        {
+            var middle = low + (high - low) / 2;
+            if (StartOf(middle) < start)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        for (; low < DocumentCount && StartOf(low) - start is var at && at < elements.Length; low++)
+            elements[(int)at] |= SampleElement.Begins;
+    }
+
     /// <summary>Reads as many tokens as <paramref name="into"/> takes, from token <paramref name="start"/> on.</summary>
     /// <exception cref="ElasticException">The file is damaged there.</exception>
     public void ReadTokens(long start, Span<int> into)
@@ -118,9 +158,9 @@ public sealed class TokenShard : IDisposable
         else
             for (var i = 0; i < into.Length; i++)
                 into[i] = BinaryPrimitives.ReadInt32LittleEndian(bytes.Span[(i * 4)..]);
-        // A token is an index into the embedding; the comparison without signs refuses negative ones, too.
+        // A token is an index into the embedding.
         foreach (var token in into)
-            if ((uint)token >= (uint)_vocabulary)
+            if (!SampleElement.IsValid(token, _vocabulary))
                 throw ShardHeader.Contradiction(_path, $"it holds the token {token} of a vocabulary of {_vocabulary}");
     }
 
@@ -179,6 +219,16 @@ public sealed class TokenShard : IDisposable
             at += sizeof(int) + length;
         }
         return sources;
+    }
+
+    private long StartOf(int document)
+    {
+        using var bytes = Mapped(_header!.DocumentsOffset + (long)document * ShardHeader.DocumentSize, sizeof(long));
+        CheckPages(bytes.Offset, bytes.Span.Length);
+        var start = BinaryPrimitives.ReadInt64LittleEndian(bytes.Span);
+        return start >= 0 && start <= TokenCount
+            ? start
+            : throw ShardHeader.Contradiction(_path, $"its document {document} begins at token {start} of {TokenCount}");
     }
 
     private void CheckPageTable()

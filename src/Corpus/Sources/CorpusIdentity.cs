@@ -50,7 +50,7 @@ public static class CorpusIdentity
     // What decides the documents of a file besides its name and bytes. The first versions read files differently where it says "2".
     private static IEnumerable<string> ReadingOf(SourceFile file, LineSurvey survey)
     {
-        var isJson = file.Format is DocumentFormat.JsonLines or DocumentFormat.JsonLinesGzip or DocumentFormat.JsonLinesZstandard;
+        var isJson = CorpusSources.IsJson(file.Format);
         if (file.Format == DocumentFormat.Text && survey.HasLongLines)
             yield return "text 2: long lines are cut at white space, without an end-of-text";
         if (file.Format == DocumentFormat.Xml && XmlFiles.ReadsMoreThanBefore(file, survey))
@@ -63,6 +63,8 @@ public static class CorpusIdentity
             yield return $"parquet {ParquetFiles.ReaderVersion}";
         if ((isJson || file.Format == DocumentFormat.Parquet) && file.Reading.TextField != Reading.Default.TextField)
             yield return $"text-field {file.Reading.TextField}";
+        if (file.Reading.AnswerField is { } answer)
+            yield return $"answer-field {answer}";
         if ((isJson || file.Format == DocumentFormat.Text) && file.Reading.Encoding != Reading.Default.Encoding)
             yield return $"encoding {file.Reading.Encoding}";
     }

@@ -40,9 +40,17 @@ public static class CorpusSources
                 "and leave the rest out (corpus.exclude)");
         foreach (var _ in files.Where(f => f.Length == 0))
             passedOver.AddWithoutBytes();
-        var reading = new Reading(settings.TextField, settings.Encoding);
+        if (settings.AnswerField is not null && files.Find(f => !IsJson(f.Format)) is { } plain)
+            throw new ElasticException(
+                $"corpus.answer-field = \"{settings.AnswerField}\": {plain.Path} has no fields; use .jsonl, .jsonl.gz or .jsonl.zst, and "
+                + "leave the rest out (corpus.exclude)");
+        var reading = new Reading(settings.TextField, settings.Encoding) { AnswerField = settings.AnswerField };
         return new SourceSet([.. files.Select(f => f with { Reading = reading })], passedOver);
     }
+
+    /// <summary>True for records of JSON, a line each.</summary>
+    internal static bool IsJson(DocumentFormat format) =>
+        format is DocumentFormat.JsonLines or DocumentFormat.JsonLinesGzip or DocumentFormat.JsonLinesZstandard;
 
     /// <summary>True where the files are token shards already: see <see cref="LlmcCorpus"/>.</summary>
     public static bool AreTokenShards(IReadOnlyList<SourceFile> files) => files is [{ Format: DocumentFormat.LlmcShard }, ..];

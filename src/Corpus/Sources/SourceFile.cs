@@ -108,6 +108,9 @@ public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
 /// <param name="Encoding">See <c>corpus.encoding</c>.</param>
 public sealed record Reading(string TextField, string Encoding)
 {
+    /// <summary>See <c>corpus.answer-field</c>; null where all text is scored.</summary>
+    public string? AnswerField { get; init; }
+
     /// <summary>As corpora were read before there were settings.</summary>
     public static Reading Default { get; } = new("text", "utf-8");
 

@@ -1,15 +1,21 @@
 using System.Buffers.Binary;
 using System.Text;
 using Elastic.Foundation;
+using Elastic.Messages.Corpora;
 
 namespace Elastic.Corpus;
 
 /// <summary>A tokenized document, ready for a shard.</summary>
-/// <param name="Tokens">Its tokens, end-of-text last, unless the next document goes on with the same line.</param>
-/// <param name="ByteCount">UTF-8 bytes of its text.</param>
+/// <param name="Tokens">Its tokens (<see cref="SampleElement"/>), end-of-text last, unless the next document goes on with the same
+/// line.</param>
+/// <param name="ByteCount">UTF-8 bytes of its text, without the prompt's.</param>
 /// <param name="Source">The source that it counts for.</param>
 /// <param name="IsHeldOut">Kept from training.</param>
-public sealed record TokenizedDocument(ReadOnlyMemory<int> Tokens, int ByteCount, string Source, bool IsHeldOut);
+public sealed record TokenizedDocument(ReadOnlyMemory<int> Tokens, int ByteCount, string Source, bool IsHeldOut)
+{
+    /// <summary>How many of the tokens are not scored, the first ones: its prompt.</summary>
+    public int Uncounted { get; init; }
+}
 
 /// <summary>A <see cref="DocumentBatch"/> as tokens.</summary>
 public sealed record TokenizedBatch(long Sequence, IReadOnlyList<TokenizedDocument> Documents);
@@ -41,11 +47,17 @@ public static class BatchTokenizer
     private static TokenizedDocument Tokenize(Tokenizer tokenizer, Document document, double heldOut, List<int> tokens)
     {
         tokens.Clear();
+        if (document.Prompt is { } prompt)
+            tokenizer.Encode(prompt, tokens);
+        var uncounted = tokens.Count;
+        foreach (ref var token in System.Runtime.InteropServices.CollectionsMarshal.AsSpan(tokens))
+            token |= SampleElement.NotCounted;
         tokenizer.Encode(document.Text, tokens);
         if (!document.IsContinued)
             tokens.Add(tokenizer.EndOfText);
         var utf8 = Encoding.UTF8.GetBytes(document.Text);
-        var isHeldOut = IsHeldOut(document.LineStart ?? Digest.Of(utf8), heldOut);
-        return new TokenizedDocument(tokens.ToArray(), utf8.Length, document.Source, isHeldOut);
+        var content = document.Prompt is null ? utf8 : Encoding.UTF8.GetBytes(document.Prompt + document.Text);
+        var isHeldOut = IsHeldOut(document.LineStart ?? Digest.Of(content), heldOut);
+        return new TokenizedDocument(tokens.ToArray(), utf8.Length, document.Source, isHeldOut) { Uncounted = uncounted };
     }
 }

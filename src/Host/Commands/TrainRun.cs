@@ -72,12 +72,11 @@ internal sealed class TrainRun
         _folder = _data.Run(
             reply is RunReply.Accepted accepted ? accepted.RunId : throw new ElasticException(((RunReply.Refused)reply).Why));
         _log.Open(_folder.LogFile);
-        if (corpus.HeldOutShards.All(s => BlockMap.CountIn(s.Tokens, settings.Model.Context) == 0))
+        if (SampleCut.Of(settings).CountIn(corpus.HeldOutShards) == 0)
             Say("no validation: " + (settings.Corpus.HeldOut > 0
                 ? "the held-out text is shorter than one block; add text, or hold out more of it (corpus.held-out)"
                 : "no text is held out (corpus.held-out = 0)"));
-        var header = RunLines.Header(
-            _request.Settings.Title, settings, corpus.TrainShards.Sum(s => (long)BlockMap.CountIn(s.Tokens, settings.Model.Context)));
+        var header = RunLines.Header(_request.Settings.Title, settings, SampleCut.Of(settings).CountIn(corpus.TrainShards));
         foreach (var line in header)
             _log.Write(line);
         _display.Header(header);

@@ -6,6 +6,8 @@ namespace Elastic.Host.Display;
 /// <summary>The summary of a run: what it reached, where its files are, and a sample of its text.</summary>
 internal static class RunSummary
 {
+    private const int SampleLines = 20;
+
     /// <summary>The lines after a finished run.</summary>
     public static IReadOnlyList<string> Finished(RunView view, string dataDir, RunFolder folder, bool isDefaultDataDir)
     {
@@ -38,9 +40,14 @@ internal static class RunSummary
         return lines;
     }
 
-    /// <summary>A text that the model wrote.</summary>
-    public static IReadOnlyList<string> Sample(string text) =>
-        ["sample", .. text.ReplaceLineEndings("\n").Split('\n').Select(l => "  | " + TerminalText.Printable(l))];
+    /// <summary>A text that the model wrote, without its blank lines: a model that has learnt little may write nothing else.</summary>
+    public static IReadOnlyList<string> Sample(string text)
+    {
+        var lines = text.ReplaceLineEndings("\n").Split('\n').Where(l => !string.IsNullOrWhiteSpace(l)).ToList();
+        if (lines.Count > SampleLines)
+            lines = [.. lines.Take(SampleLines), "…"];
+        return ["sample", .. lines.Select(l => "  | " + TerminalText.Printable(l))];
+    }
 
     /// <summary>The line after Ctrl-C.</summary>
     public static string Stopped(RunView? view) => view is null

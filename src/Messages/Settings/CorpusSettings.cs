@@ -35,6 +35,14 @@ public sealed record CorpusSettings : SettingsGroup
     [NotEmpty("name the field that holds the text, e.g. text"), Since(3, "text")]
     public required string TextField { get; init; }
 
+    [Setting("corpus.answer-field", null, """
+        Fine-tuning: the field of a .jsonl record with the answer to the prompt in corpus.text-field. The model reads the prompt and is
+        scored on the answer and the end of text alone. The two are joined as they stand: most answers want a space or a line's end before
+        them. null where all text is scored.
+        """, PartOfAnswer = false)]
+    [NotEmpty("name the field that holds the answer, or leave it null"), Since(4, null)]
+    public required string? AnswerField { get; init; }
+
     [Setting("corpus.encoding", "utf-8", """
         The encoding of .txt, .md and .jsonl files; a byte order mark in a file counts more. XML and HTML say themselves what they are in.
         What is not valid in it becomes U+FFFD and is counted, by file.
@@ -49,6 +57,14 @@ public sealed record CorpusSettings : SettingsGroup
         """)]
     [OneOf("byte", "gpt2")]
     public required string Tokenizer { get; init; }
+
+    [Setting("corpus.samples", SampleKind.Blocks, """
+        blocks: documents one after the other, cut every model.context tokens, as large models are trained. packed: the same blocks, in
+        which no token sees another document than its own. documents: one document a sample, cut or filled up to the context, as models
+        are fine-tuned; what fills up is never scored.
+        """)]
+    [Since(4, SampleKind.Blocks)]
+    public required SampleKind Samples { get; init; }
 
     [Setting("corpus.held-out", 0.01,
         "Share of the documents that are never trained on, chosen by the hash of the document, so that it stays held out when the "

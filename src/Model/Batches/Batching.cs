@@ -1,3 +1,5 @@
+using Elastic.Messages.Corpora;
+
 namespace Elastic.Model.Batches;
 
 /// <summary>Makes micro-batches of samples: the tokens to read, and the targets to predict. An architecture has one.</summary>
@@ -7,7 +9,10 @@ public interface IBatching
     IReadOnlyList<MicroBatch> MicroBatches(IReadOnlyList<Sample> samples, int rows);
 }
 
-/// <summary>The model predicts each token but the first from those before it. All samples have the same length.</summary>
+/// <summary>
+/// The model predicts each token but the first from those before it, and from no other document where the samples say where documents
+/// begin. All samples have the same length.
+/// </summary>
 public sealed class CausalBatching : IBatching
 {
     /// <inheritdoc/>
@@ -16,17 +21,32 @@ public sealed class CausalBatching : IBatching
         ArgumentNullException.ThrowIfNull(samples);
         if (samples.Any(s => s.Tokens.Length < 2 || s.Tokens.Length != samples[0].Tokens.Length))
             throw new ArgumentException("use samples of one length, of two tokens or more", nameof(samples));
-        var targets = samples.Sum(s => (long)s.Tokens.Length - 1);
+        var counted = samples.Sum(s => Targets(s).LongCount(target => target != MicroBatch.NotCounted));
         return [.. samples.Chunk(rows).Select((part, i) => new MicroBatch(
-            i, part.Length, Join(part, tokens => tokens[..^1]), Join(part, tokens => tokens[1..]), targets))];
+            i, part.Length, [.. part.SelectMany(Inputs)], [.. part.SelectMany(Targets)], Math.Max(1, counted))
+        {
+            Segments = part.Any(HasDocuments) ? [.. part.SelectMany(Segments)] : null,
+        })];
     }
 
-    private static int[] Join(Sample[] samples, Func<ReadOnlyMemory<int>, ReadOnlyMemory<int>> part)
+    private static IEnumerable<int> Elements(ReadOnlyMemory<int> elements)
     {
-        var columns = samples[0].Tokens.Length - 1;
-        var joined = new int[samples.Length * columns];
-        for (var i = 0; i < samples.Length; i++)
-            part(samples[i].Tokens).CopyTo(joined.AsMemory(i * columns));
-        return joined;
+        for (var i = 0; i < elements.Length; i++)
+            yield return elements.Span[i];
     }
+
+    private static IEnumerable<int> Inputs(Sample sample) => Elements(sample.Tokens[..^1]).Select(SampleElement.TokenOf);
+
+    // The first token of a document is predicted from nothing.
+    private static IEnumerable<int> Targets(Sample sample) => Elements(sample.Tokens[1..]).Select(element =>
+        (element & (SampleElement.NotCounted | SampleElement.Begins)) == 0 ? element : MicroBatch.NotCounted);
+
+    private static IEnumerable<int> Segments(Sample sample)
+    {
+        var segment = 0;
+        foreach (var element in Elements(sample.Tokens[..^1]))
+            yield return (element & SampleElement.Begins) == 0 ? segment : ++segment;
+    }
+
+    private static bool HasDocuments(Sample sample) => Elements(sample.Tokens).Any(element => (element & SampleElement.Begins) != 0);
 }

@@ -1,6 +1,6 @@
 namespace Elastic.Model.Batches;
 
-/// <summary>A training sample: consecutive tokens.</summary>
+/// <summary>A training sample: consecutive tokens, with what <see cref="Messages.Corpora.SampleElement"/> says of them.</summary>
 public readonly record struct Sample(ReadOnlyMemory<int> Tokens)
 {
     /// <summary>Cuts consecutive tokens into samples of equal length.</summary>
@@ -13,26 +13,30 @@ public readonly record struct Sample(ReadOnlyMemory<int> Tokens)
 }
 
 /// <summary>
-/// The input of one forward pass: the unit of compute. The loss of a step is the sum over the targets of all its micro-batches, divided by
-/// their number, which each micro-batch knows before the first forward pass.
+/// The input of one forward pass: the unit of compute. The loss of a step is the sum over the counted targets of all its micro-batches,
+/// divided by their number, which each micro-batch knows before the first forward pass.
 /// </summary>
 /// <param name="Index">Its place among the step's micro-batches.</param>
 /// <param name="Rows">Sequences.</param>
 /// <param name="Inputs">(Rows, T) row-major.</param>
-/// <param name="Targets">(Rows, T): the token to predict at each place.</param>
-/// <param name="StepTargets">Targets of all the step's micro-batches: the denominator of its loss.</param>
+/// <param name="Targets">(Rows, T): the token to predict at each place; <see cref="NotCounted"/> where none is.</param>
+/// <param name="StepTargets">Counted targets of all the step's micro-batches: the denominator of its loss.</param>
 public sealed record MicroBatch(int Index, int Rows, int[] Inputs, int[] Targets, long StepTargets)
 {
+    /// <summary>In place of a target: the place's prediction is not scored.</summary>
+    public const int NotCounted = -1;
+
+    /// <summary>(Rows, T): places of a sequence see each other only where this number is the same; null where all do.</summary>
+    public int[]? Segments { get; init; }
+
     /// <summary>T.</summary>
     public int Columns => Inputs.Length / Rows;
-
-    /// <summary>The step's denominator in units of this micro-batch's targets.</summary>
-    public double StepShares => (double)StepTargets / Targets.Length;
 
     /// <summary>True where both go through one network of one shape, and belong to one step.</summary>
     public bool HasShapeOf(MicroBatch other)
     {
         ArgumentNullException.ThrowIfNull(other);
-        return Rows == other.Rows && Inputs.Length == other.Inputs.Length && StepTargets == other.StepTargets;
+        return Rows == other.Rows && Inputs.Length == other.Inputs.Length && StepTargets == other.StepTargets
+            && Segments is null == other.Segments is null;
     }
 }

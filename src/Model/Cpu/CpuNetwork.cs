@@ -40,17 +40,14 @@ internal sealed unsafe class CpuNetwork(IArchitecture architecture, FlatLayout l
     /// along the tree, or adds it to what is there.
     /// </summary>
     /// <param name="group">A full subtree of the step's micro-batches, of one shape.</param>
-    /// <returns>Each micro-batch's own mean loss, nats per target.</returns>
+    /// <returns>The sum of the losses of each micro-batch's counted targets, nats.</returns>
     public double[] ForwardBackward(
         IReadOnlyList<MicroBatch> group, HostVector parameters, GradientBuffer into, bool adds, DropoutSeed seed)
     {
         var pass = Open(TapePurpose.Training, new BatchShape(group.Count, group[0].Rows, group[0].Columns));
         var rows = pass.Shape.RowsOfMicroBatch;
         for (var i = 0; i < group.Count; i++)
-        {
-            Tokens(group[i].Inputs, group[i].Rows, pass.Inputs.AsSpan(i * rows, rows));
-            Tokens(group[i].Targets, group[i].Rows, pass.Targets.AsSpan(i * rows, rows));
-        }
+            Take(group[i], pass, i * rows);
         using var own = adds ? new ScatteredRows() : null;
         pass.ForwardBackward(
             _arena!.Floats, parameters.Data, ((HostVector)into.Flat).Data, adds, own ?? into.Scattered,
@@ -58,19 +55,18 @@ internal sealed unsafe class CpuNetwork(IArchitecture architecture, FlatLayout l
         if (own is not null)
             into.Scattered.Add(own);
         GC.KeepAlive(parameters);
-        return [.. Enumerable.Range(0, group.Count).Select(i => Sum(pass.Losses.AsSpan(i * rows, rows)) / rows)];
+        return [.. Enumerable.Range(0, group.Count).Select(i => Sum(pass.Losses.AsSpan(i * rows, rows)))];
     }
 
     /// <summary>Plain cross-entropy of each row: no dropout, no smoothing, no gradient.</summary>
     public ScoreSum[] Evaluate(MicroBatch batch, HostVector parameters)
     {
         var pass = Open(TapePurpose.Evaluation, new BatchShape(1, batch.Rows, batch.Columns));
-        Tokens(batch.Inputs, batch.Rows, pass.Inputs);
-        Tokens(batch.Targets, batch.Rows, pass.Targets);
+        Take(batch, pass, 0);
         pass.Forward(_arena!.Floats, parameters.Data);
         GC.KeepAlive(parameters);
         return [.. Enumerable.Range(0, batch.Rows).Select(row =>
-            new ScoreSum(Sum(pass.Losses.AsSpan(row * batch.Columns, batch.Columns)), batch.Columns))];
+            new ScoreSum(Sum(pass.Losses.AsSpan(row * batch.Columns, batch.Columns)), Counted(pass, row * batch.Columns, batch.Columns)))];
     }
 
     /// <summary>Logits of the token that follows <paramref name="tokens"/>, (V).</summary>
@@ -124,6 +120,25 @@ internal sealed unsafe class CpuNetwork(IArchitecture architecture, FlatLayout l
         }
         return _passes[(purpose, shape)] = new CpuPass(tape, plan, team) { Times = Times };
     }
+
+    private void Take(MicroBatch batch, CpuPass pass, int at)
+    {
+        var rows = batch.Inputs.Length;
+        Tokens(batch.Inputs, batch.Rows, pass.Inputs.AsSpan(at, rows));
+        Span<int> targets = pass.Targets.AsSpan(at, rows), segments = pass.Segments.AsSpan(at, rows);
+        batch.Targets.CopyTo(targets);
+        for (var i = 0; i < rows; i++)
+        {
+            pass.TargetWeights[at + i] = targets[i] == MicroBatch.NotCounted ? 0 : 1;
+            targets[i] = targets[i] == MicroBatch.NotCounted ? 0 : targets[i];
+        }
+        Tokens(targets, batch.Rows, targets);
+        segments.Clear();
+        batch.Segments?.CopyTo(segments);
+        pass.HasSegments = batch.Segments is not null;
+    }
+
+    private static int Counted(CpuPass pass, int at, int rows) => pass.TargetWeights.AsSpan(at, rows).Count(1f);
 
     private void Tokens(ReadOnlySpan<int> tokens, int rows, Span<int> into)
     {

@@ -41,7 +41,18 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     /// <summary>(N): the token to predict at each row. Not for generation.</summary>
     public int[] Targets { get; } = new int[tape.Shape.Rows];
 
-    /// <summary>(N): each row's cross-entropy in nats, when the last operation has run.</summary>
+    /// <summary>(N): 1 where the target is counted, else 0.</summary>
+    public float[] TargetWeights { get; } = new float[tape.Shape.Rows];
+
+    /// <summary>
+    /// (N): rows of a sequence see each other only where this is the same; of no meaning without <see cref="HasSegments"/>.
+    /// </summary>
+    public int[] Segments { get; } = new int[tape.Shape.Rows];
+
+    /// <summary>True where there are segments.</summary>
+    public bool HasSegments { get; set; }
+
+    /// <summary>(N): each row's cross-entropy in nats, 0 where it is not counted, when the last operation has run.</summary>
     public double[] Losses { get; } = new double[tape.Shape.Rows];
 
     /// <summary>(V): what generation asks for.</summary>

@@ -7,7 +7,8 @@ using Elastic.Model.Tapes;
 namespace Elastic.Model.Operators;
 
 /// <summary>
-/// Causal self-attention (Vaswani et al. 2017, section 3.2): mixes, for each token, the values of that token and those before it.
+/// Causal self-attention (Vaswani et al. 2017, section 3.2): mixes, for each token, the values of that token and those before it
+/// in its segment.
 /// Queries, keys and values side by side (N, 3 C) -> (N, C). H heads of D = C / H channels.
 /// </summary>
 public sealed class CausalAttentionOperation : Operation
@@ -35,8 +36,9 @@ public sealed class CausalAttentionOperation : Operation
     internal override unsafe void Forward(CpuPass pass)
     {
         fixed (ulong* keys = KeysOf(pass))
+        fixed (int* segments = pass.HasSegments ? pass.Segments : null)
         {
-            var shape = ShapeOf(pass.Shape) with { DropoutKeys = keys };
+            var shape = ShapeOf(pass.Shape) with { DropoutKeys = keys, QuerySegments = segments, KeySegments = segments };
             BlockedAttention.Forward(pass.Team, shape, Tensors(pass), pass.Scratch(this));
         }
     }
@@ -55,8 +57,9 @@ public sealed class CausalAttentionOperation : Operation
             V = Part(dqkv, 2, T, C),
         };
         fixed (ulong* keys = KeysOf(pass))
+        fixed (int* segments = pass.HasSegments ? pass.Segments : null)
         {
-            var shape = ShapeOf(pass.Shape) with { DropoutKeys = keys };
+            var shape = ShapeOf(pass.Shape) with { DropoutKeys = keys, QuerySegments = segments, KeySegments = segments };
             BlockedAttention.Backward(pass.Team, shape, Tensors(pass), gradients, pass.Scratch(this));
         }
     }

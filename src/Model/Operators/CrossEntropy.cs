@@ -5,7 +5,8 @@ using Elastic.Model.Tapes;
 namespace Elastic.Model.Operators;
 
 /// <summary>
-/// The head and its loss: logits z = h Wᵀ, (N, C) (V, C) -> (N, V), and the cross-entropy of each row with its target. In training the
+/// The head and its loss: logits z = h Wᵀ, (N, C) (V, C) -> (N, V), and the cross-entropy of each row with its target, 0 where that is not
+/// counted. In training the
 /// logits become their own gradient in place:
 ///
 ///   loss     = log Σ exp(z) - (1 - ε) z[target] - ε/V Σ z          (Szegedy et al. 2016, section 7; ε label smoothing)
@@ -107,17 +108,20 @@ public sealed class CrossEntropyOperation : Operation
     private unsafe void Losses(CpuPass pass, int first, int count, float* z) => pass.ForRows(count, _vocabulary, (row, rows) =>
     {
         fixed (int* targets = pass.Targets)
+        fixed (float* counted = pass.TargetWeights)
         fixed (double* losses = pass.Losses)
             CrossEntropy.Losses(
-                z + row * _padded, _padded, rows, _vocabulary, _partLength, targets + first + row, null, 0, losses + first + row);
+                z + row * _padded, _padded, rows, _vocabulary, _partLength, targets + first + row, counted + first + row, 0,
+                losses + first + row);
     });
 
     private unsafe void Gradients(CpuPass pass, float* z) => pass.ForRows(H.Rows, _vocabulary, (row, rows) =>
     {
         fixed (int* targets = pass.Targets)
+        fixed (float* counted = pass.TargetWeights)
         fixed (double* losses = pass.Losses)
             CrossEntropy.Rows(
-                z + row * _padded, _padded, rows, _vocabulary, _padded, _partLength, targets + row, null, pass.Tape.LabelSmoothing,
+                z + row * _padded, _padded, rows, _vocabulary, _padded, _partLength, targets + row, counted + row, pass.Tape.LabelSmoothing,
                 pass.LossScale, losses + row);
     });
 }

@@ -52,7 +52,7 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// Forward and backward of consecutive micro-batches of a step. Sums their contributions to its gradient into <see cref="Roots"/>.
     /// </summary>
     /// <param name="microBatches">May be empty.</param>
-    /// <returns>Mean loss of each micro-batch, nats per target.</returns>
+    /// <returns>The sum of the losses of each micro-batch's counted targets, nats.</returns>
     public abstract double[] Accumulate(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed);
 
     /// <summary>Folds <paramref name="slice"/> of all devices' roots, in tree order, into this device's gradient.</summary>
@@ -64,7 +64,7 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// <exception cref="ElasticException">The gradient is not finite; no vector was changed.</exception>
     public abstract void UpdateSlice(Slice slice, IOptimizer optimizer, OptimizerStep step);
 
-    /// <summary>Losses of each row, without dropout, smoothing or gradients.</summary>
+    /// <summary>The sums of each sequence's losses and of its counted targets, without dropout, smoothing or gradients.</summary>
     public abstract ScoreSum[] Evaluate(MicroBatch batch);
 
     /// <summary>Logits of the token that follows <paramref name="tokens"/>, (V). At most the model's context of tokens.</summary>

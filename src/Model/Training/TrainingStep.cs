@@ -35,7 +35,7 @@ public sealed class TrainingStep
     /// <param name="microBatches">All micro-batches of the step, in order.</param>
     /// <param name="learningRate">The learning rate of this step.</param>
     /// <param name="number">1 for the replica's first step.</param>
-    /// <returns>The step's loss, nats per target.</returns>
+    /// <returns>The step's loss, nats per counted target; 0 where none is counted.</returns>
     /// <exception cref="ElasticException">The gradient is not finite; the parameters have not changed.</exception>
     public async Task<double> RunAsync(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double learningRate, long number)
     {
@@ -63,7 +63,7 @@ public sealed class TrainingStep
 
         // Gather: each device has all slices of the parameters again.
         await _collective.AllGatherAsync(_slices);
-        return accumulated.SelectMany(a => a.Losses).Sum() / microBatches[0].StepShares;
+        return accumulated.SelectMany(a => a.Losses).Sum() / microBatches[0].StepTargets;
     }
 
     // Contiguous ranges whose sizes differ by one at most.

@@ -181,7 +181,7 @@ public sealed class ChainAudit
                 var (shard, block) = _run.Train.Locate(blocks[i]);
                 try
                 {
-                    _shards[shard].ReadBlock(block, _run.Plan.Context, tokens.AsSpan(i * row, row));
+                    _run.Train.Cut.Read(_shards[shard], block, tokens.AsSpan(i * row, row));
                 }
                 catch (ElasticException e)
                 {

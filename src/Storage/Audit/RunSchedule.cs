@@ -15,11 +15,9 @@ public sealed class RunSchedule
         ArgumentNullException.ThrowIfNull(corpus);
         Settings = SettingsText.Read(settings);
         Corpus = corpus;
-        var context = Settings.Model.Context;
-        Train = new BlockMap(corpus.TrainShards, context);
-        HeldOut = corpus.HeldOutShards.Any(s => BlockMap.CountIn(s.Tokens, context) > 0)
-            ? new BlockMap(corpus.HeldOutShards, context)
-            : null;
+        var cut = SampleCut.Of(Settings);
+        Train = new BlockMap(corpus.TrainShards, cut);
+        HeldOut = cut.CountIn(corpus.HeldOutShards) > 0 ? new BlockMap(corpus.HeldOutShards, cut) : null;
         Plan = RunPlan.Of(Settings, Architectures.LayoutOf(Settings.Model).Length, Train.Blocks, HeldOut?.Blocks ?? 0);
         Order = new SampleOrder(Settings.Run.Seed, Train.Blocks);
     }

@@ -2,6 +2,7 @@ using Elastic.Actors.Corpora;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Corpora;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Actors.Tests.Corpora;
 
@@ -18,7 +19,7 @@ public sealed class ShardReaderTests
     [InlineData(-5, 1, 2, "1 blocks of -4 tokens are asked for, which no answer can hold")]
     public void Nothing_is_allocated_for_a_request_that_no_answer_can_hold(int context, int blocks, int width, string? problem)
     {
-        var request = new ReadBlocks(new ShardId(Digest.Of([1]), 0), false, context, new int[blocks]);
+        var request = new ReadBlocks(new ShardId(Digest.Of([1]), 0), false, SampleKind.Blocks, context, new int[blocks]);
         Assert.Equal(problem, ShardReaderActor.Problem(request, width));
     }
 }

@@ -5,6 +5,7 @@ using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Corpora;
+using Elastic.Messages.Settings;
 using Elastic.Storage;
 using Elastic.Testing;
 using Elastic.Transfer;
@@ -32,7 +33,7 @@ public sealed class ShardReaderSpecs : TemporaryFolder
         using var system = ActorSystem.Create("elastic-devices", AkkaSettings.ForDevices(paths));
         var files = new CorpusFiles(paths, new BlobLocations(), fetcher);
         var reader = system.ActorOf(ShardReaderActor.Props(files));
-        var sound = new ReadBlocks(new ShardId(id, 0), false, 16, [0, 1]);
+        var sound = new ReadBlocks(new ShardId(id, 0), false, SampleKind.Blocks, 16, [0, 1]);
         Assert.Equal(2 * 17 * 2, (await AskAsync<BlocksRead>(sound)).Tokens.Length);
         foreach (var (request, why) in new[]
             {

@@ -98,7 +98,7 @@ internal sealed class SyntheticRun
         for (var i = 0; i < blocks.Length; i++)
         {
             var (shard, block) = _schedule.Train.Locate(blocks[i]);
-            _shards[shard].ReadBlock(block, _schedule.Plan.Context, tokens.AsSpan(i * row, row));
+            _schedule.Train.Cut.Read(_shards[shard], block, tokens.AsSpan(i * row, row));
         }
 
         return new ReplicaResult(

@@ -1,5 +1,6 @@
 using CsCheck;
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus.Tests;
 
@@ -8,15 +9,15 @@ public class BlockMapTests
     [Fact]
     public void A_context_longer_than_the_documents_names_the_largest_that_fits()
     {
-        var error = Assert.Throws<ElasticException>(() => new BlockMap([Shard(100), Shard(500)], 500));
+        var error = Assert.Throws<ElasticException>(() => new BlockMap([Shard(100), Shard(500)], new SampleCut(SampleKind.Blocks, 500)));
         Assert.Contains("model.context = 500", error.Message, StringComparison.Ordinal);
         Assert.Contains("model.context = 499 or less", error.Message, StringComparison.Ordinal);
-        Assert.Equal(1, new BlockMap([Shard(100), Shard(500)], 499).Blocks);
+        Assert.Equal(1, new BlockMap([Shard(100), Shard(500)], new SampleCut(SampleKind.Blocks, 499)).Blocks);
     }
 
     [Fact]
     public void No_shards_at_all_is_an_error() =>
-        Refusal.Says("no text", () => new BlockMap([], 8));
+        Refusal.Says("no text", () => new BlockMap([], new SampleCut(SampleKind.Blocks, 8)));
 
     [Fact]
     public void Every_block_is_found_once_and_shards_too_short_for_one_are_passed_over() =>
@@ -28,7 +29,7 @@ public class BlockMapTests
                  select (shard, block)).ToList();
             if (expected.Count == 0)
                 return;
-            var map = new BlockMap([.. sizes.Select(s => Shard(s))], context);
+            var map = new BlockMap([.. sizes.Select(s => Shard(s))], new SampleCut(SampleKind.Blocks, context));
             Assert.Equal(expected.Count, map.Blocks);
             Assert.Equal(expected, Enumerable.Range(0, expected.Count).Select(b => map.Locate(b)));
         }, threads: 1);
@@ -36,7 +37,7 @@ public class BlockMapTests
     [Fact]
     public void A_block_outside_is_refused()
     {
-        var map = new BlockMap([Shard(9)], 4);
+        var map = new BlockMap([Shard(9)], new SampleCut(SampleKind.Blocks, 4));
         Assert.Throws<ArgumentOutOfRangeException>(() => map.Locate(2));
         Assert.Throws<ArgumentOutOfRangeException>(() => map.Locate(-1));
     }
@@ -44,7 +45,7 @@ public class BlockMapTests
     [Fact]
     public void A_held_out_sample_is_spread_evenly_and_never_larger_than_the_text()
     {
-        var map = new BlockMap([Shard(101)], 1);
+        var map = new BlockMap([Shard(101)], new SampleCut(SampleKind.Blocks, 1));
         Assert.Equal([0, 25, 50, 75], HeldOutSample.Choose(map, 4));
         Assert.Equal(Enumerable.Range(0, 100).Select(b => (long)b), HeldOutSample.Choose(map, 1000));
     }

@@ -19,7 +19,7 @@ internal static class Corpora
         string folder, IEnumerable<Document> documents, string tokenizer = "byte", double heldOut = 0.2, long tokensPerShard = 2000)
     {
         var open = Tokenizer.Open(tokenizer);
-        using var writer = new CorpusWriter(folder, Foundation.Digest.Of("id"u8), open, tokensPerShard);
+        using var writer = new CorpusWriter(folder, Foundation.Digest.Of("id"u8), open, tokensPerShard: tokensPerShard);
         foreach (var batch in Batches(documents))
             writer.Append(BatchTokenizer.Tokenize(open, batch, heldOut));
         return writer.Complete(new ReadStatistics());

@@ -163,6 +163,13 @@ public sealed class DisplayTests
     }
 
     [Fact]
+    public void A_sample_of_blank_lines_does_not_fill_the_screen()
+    {
+        Assert.Equal(["sample", "  | a", "  | b"], RunSummary.Sample(new string('\n', 300) + "a\n \nb\n"));
+        Assert.Equal(22, RunSummary.Sample(string.Join('\n', Enumerable.Range(0, 100))).Count);
+    }
+
+    [Fact]
     public void The_summary_says_everything_and_lets_no_escape_sequence_through()
     {
         var text = string.Join('\n',

@@ -1,0 +1,134 @@
+using System.Text;
+using Elastic.Foundation;
+using Elastic.Messages.Corpora;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Corpus.Tests;
+
+public sealed class SampleCutTests : IDisposable
+{
+    private const int Not = SampleElement.NotCounted, Begins = SampleElement.Begins;
+
+    private readonly TemporaryFolder _folder = new();
+
+    [Fact]
+    public void Documents_are_cut_or_filled_up_and_what_fills_up_is_not_counted()
+    {
+        var corpus = Corpora.Build(_folder["c"], [Doc("abcdefgh"), Doc("xy"), Doc("12345")], heldOut: 0);
+        var (cut, end) = (new SampleCut(SampleKind.Documents, 5), Tokenizer.Open("byte").EndOfText);
+        var map = new BlockMap(corpus.TrainShards, cut);
+        Assert.Equal(3, map.Blocks);
+        Assert.Equal([.. "abcdef"u8.ToArray().Select(b => (int)b)], Read(corpus, cut, 0));
+        Assert.Equal(['x', 'y', end, end | Not, end | Not, end | Not], Read(corpus, cut, 1));
+        Assert.Equal(['1', '2', '3', '4', '5', end], Read(corpus, cut, 2));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(64)]
+    [InlineData(1999)]
+    public void Packed_blocks_are_the_same_blocks_and_say_where_documents_begin(int context)
+    {
+        var corpus = Corpora.Build(_folder["c"], Corpora.Documents(200), heldOut: 0, tokensPerShard: 3000);
+        Assert.True(corpus.TrainShards.Count > 1);
+        var (blocks, packed) = (new SampleCut(SampleKind.Blocks, context), new SampleCut(SampleKind.Packed, context));
+        foreach (var info in corpus.TrainShards)
+        {
+            using var shard = TokenShard.Open(corpus.ShardPath(info));
+            var starts = shard.Documents().Select(d => d.StartToken).ToHashSet();
+            Assert.Equal(blocks.CountIn(info), packed.CountIn(info));
+            for (var i = 0; i < blocks.CountIn(info); i++)
+            {
+                int[] plain = new int[context + 1], marked = new int[context + 1];
+                blocks.Read(shard, i, plain);
+                packed.Read(shard, i, marked);
+                Assert.Equal(plain.Select((token, at) => starts.Contains((long)i * context + at) ? token | Begins : token), marked);
+            }
+        }
+    }
+
+    [Fact]
+    public void Prompts_are_read_and_not_counted_whatever_the_cut()
+    {
+        var corpus = Answers("byte", [("ab", "cd"), ("", "e")]);
+        var end = Tokenizer.Open("byte").EndOfText;
+        int[] all = ['a' | Not, 'b' | Not, 'c', 'd', end, 'e', end];
+        Assert.Equal(all[..6], Read(corpus, new SampleCut(SampleKind.Blocks, 5), 0));
+        Assert.Equal(['a' | Not | Begins, .. all[1..5], 'e' | Begins], Read(corpus, new SampleCut(SampleKind.Packed, 5), 0));
+        Assert.Equal(['e', end, end | Not], Read(corpus, new SampleCut(SampleKind.Documents, 2), 1));
+        var shard = Assert.Single(corpus.TrainShards);
+        Assert.Equal((7, 3, 2), (shard.Tokens, shard.Bytes, shard.Uncounted));       // bits per byte are of the answers
+    }
+
+    [Fact]
+    public void Prompts_and_answers_of_a_large_vocabulary_decode_to_what_they_were()
+    {
+        var corpus = Answers("gpt2", [("What is 2 + 2?\n", " 4, nearly always")]);
+        var sample = Read(corpus, new SampleCut(SampleKind.Documents, 30), 0);
+        var gpt2 = Tokenizer.Open("gpt2");
+        Assert.Equal("What is 2 + 2?\n", Decoded(sample.Where(e => (e & Not) != 0 && SampleElement.TokenOf(e) != gpt2.EndOfText)));
+        Assert.Equal(" 4, nearly always", Decoded(sample.Where(e => (e & Not) == 0)));
+
+        string Decoded(IEnumerable<int> elements) => gpt2.Decode([.. elements.Select(SampleElement.TokenOf)]);
+    }
+
+    [Fact]
+    public void A_shard_without_a_list_of_documents_has_none_to_cut()
+    {
+        var shards = new[] { new ShardInfo("train-00000.bin", Digest.Of("x"u8), 1000, 4000, 0) };
+        Refusal.Says(
+            "do not say where their documents begin (shards of llm.c); use corpus.samples = blocks",
+            () => _ = new BlockMap(shards, new SampleCut(SampleKind.Documents, 8)));
+        using var shard = TokenShard.Open(_folder.Write("x.bin", Corpora.LlmcBytes([.. Enumerable.Range(0, 1000)])));
+        var error = Assert.Throws<ElasticException>(() => new SampleCut(SampleKind.Packed, 8).Read(shard, 0, new int[9]));
+        Assert.EndsWith("use corpus.samples = blocks", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("{\"text\": \"q\"}", "there is no field \"answer\" with a string (it has text)")]
+    [InlineData("{\"answer\": \"a\"}", "there is no field \"text\" with a string (it has answer)")]
+    [InlineData("{\"text\": \"q\", \"answer\": \"\"}", "the field \"answer\" is empty")]
+    [InlineData("{\"text\": \"q\", \"answer\": 7}", "there is no field \"answer\" with a string (it has text, answer)")]
+    public void Records_without_a_prompt_or_an_answer_are_malformed(string line, string problem)
+    {
+        Assert.Equal(problem, JsonRecord.Read(Encoding.UTF8.GetBytes(line), "text", "answer").Problem);
+        Assert.Null(JsonRecord.Read(Encoding.UTF8.GetBytes(line), "text", "answer").Text);
+    }
+
+    [Fact]
+    public void Answers_are_a_field_and_text_files_have_none()
+    {
+        _folder.Write("in/a.jsonl", "{\"text\": \"q\", \"answer\": \" a\"}"u8.ToArray());
+        var settings = Corpora.Settings(_folder["in"]) with { AnswerField = "answer" };
+        var plain = CorpusIdentity.Identify(CorpusSources.Find(Corpora.Settings(_folder["in"])).Files, settings).Id;
+        var found = CorpusSources.Find(settings).Files;
+        Assert.NotEqual(plain, CorpusIdentity.Identify(found, settings).Id);
+        var document = Assert.Single(DocumentReader.Read(found[0], new ReadStatistics()));
+        Assert.Equal(("q", " a"), (document.Prompt, document.Text));
+
+        _folder.Write("in/b.txt", "text"u8.ToArray());
+        Refusal.Says("has no fields; use .jsonl", () => CorpusSources.Find(settings));
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private static Document Doc(string text) => new("s", "d", text);
+
+    private static int[] Read(BuiltCorpus corpus, SampleCut cut, int sample)
+    {
+        using var shard = TokenShard.Open(corpus.ShardPath(Assert.Single(corpus.TrainShards)));
+        var elements = new int[cut.Length];
+        cut.Read(shard, sample, elements);
+        return elements;
+    }
+
+    private BuiltCorpus Answers(string tokenizer, (string Prompt, string Answer)[] pairs)
+    {
+        var open = Tokenizer.Open(tokenizer);
+        using var writer = new CorpusWriter(_folder["c"], Digest.Of("id"u8), open, hasPrompts: true);
+        var batch = new DocumentBatch(0, [.. pairs.Select(p => Doc(p.Answer) with { Prompt = p.Prompt })]);
+        writer.Append(BatchTokenizer.Tokenize(open, batch, 0));
+        return writer.Complete(new ReadStatistics());
+    }
+}
