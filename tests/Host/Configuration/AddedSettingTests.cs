@@ -69,7 +69,7 @@ public sealed class AddedSettingTests
             Refusal<WithTide>(text.Replace(",\"tide.height\":4.25", "", StringComparison.Ordinal)));
         // Who does not know the key does not go on with its run.
         Assert.Equal(
-            "the run was started by a newer Elastic, whose settings have version 4 (this one knows 3): go on with that version",
+            "the run was started by a newer Elastic, whose settings have version 5 (this one knows 4): go on with that version",
             Refusal<TrainingSettings>(text));
     }
 
