@@ -41,7 +41,7 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths)
         var ahead = new Queue<Task<TokenizedBatch>>();
         foreach (var batch in DocumentBatches.Read(files, statistics, cancel))
         {
-            ahead.Enqueue(tokenizers.Ask<TokenizedBatch>(new Tokenize(tokenizer, batch, settings.HeldOut), Deadline, cancel));
+            ahead.Enqueue(tokenizers.Ask<TokenizedBatch>(new Tokenize(tokenizer, batch, settings.HeldOutShare), Deadline, cancel));
             if (ahead.Count > 2 * Environment.ProcessorCount)
                 Write(await ahead.Dequeue());
         }

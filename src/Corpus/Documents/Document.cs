@@ -17,6 +17,9 @@ public sealed record Document(string Source, string Name, string Text)
     /// <summary>What the model reads before the text and is not scored on; null for none.</summary>
     public string? Prompt { get; init; }
 
+    /// <summary>It is held out, whatever the share: it comes from <c>corpus.validation</c>.</summary>
+    public bool IsValidation { get; init; }
+
     /// <summary>The next document goes on with the same line: no end-of-text comes between the two.</summary>
     public bool IsContinued { get; init; }
 }

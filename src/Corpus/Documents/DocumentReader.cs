@@ -38,7 +38,7 @@ public static class DocumentReader
                 continue;
             }
             statistics.Count(document);
-            yield return document;
+            yield return file.IsValidation ? document with { IsValidation = true } : document;
         }
         if (file.Content is not null)
             file.CheckUnchanged(file.Hash());

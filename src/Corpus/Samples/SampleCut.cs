@@ -22,6 +22,8 @@ public sealed record SampleCut(SampleKind Kind, int Context)
     public int CountIn(ShardInfo shard)
     {
         ArgumentNullException.ThrowIfNull(shard);
+        if (Kind != SampleKind.Blocks && !shard.ListsDocuments)
+            return 0;
         return Kind == SampleKind.Documents ? checked((int)shard.Documents) : BlockMap.CountIn(shard.Tokens, Context);
     }
 

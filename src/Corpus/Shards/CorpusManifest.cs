@@ -131,6 +131,10 @@ public sealed record ShardInfo(string FileName, Digest Sha256, long Tokens, long
     /// <inheritdoc cref="ShardInfo(string, Digest, long, long, long)" path="/param[@name='Documents']"/>
     public long Documents { get; init => field = Counted(value); } = Counted(Documents);
 
+    /// <summary>False for a shard of llm.c, which does not say where its documents begin.</summary>
+    [JsonIgnore]
+    public bool ListsDocuments => !FileName.EndsWith(".bin", StringComparison.Ordinal);
+
     /// <summary>Tokens that are not scored: those of prompts.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public long Uncounted { get; init => field = Counted(value); }

@@ -7,7 +7,8 @@ namespace Elastic.Corpus;
 
 /// <summary>
 /// Makes a corpus folder of token shards of llm.c by copying them, so that the folder needs no other file. Shards with the word "val" in
-/// their name are held out; where there is none among several shards, the last one is.
+/// their name are held out; where there is none among several shards, the last one is. Where
+/// <c>corpus.validation</c> names shards, those are held out and no others.
 /// </summary>
 public static partial class LlmcCorpus
 {
@@ -20,7 +21,7 @@ public static partial class LlmcCorpus
         if (tokenizer is not Gpt2Tokenizer gpt2)
             throw new ElasticException($"corpus.tokenizer = {tokenizer.Id} does not fit token shards of llm.c ({files[0].Path}): " +
                                        $"use corpus.tokenizer = {Gpt2Tokenizer.Name}");
-        var heldOut = files.Where(IsHeldOut).ToHashSet();
+        var heldOut = files.Any(f => f.IsValidation) ? files.Where(f => f.IsValidation).ToHashSet() : files.Where(IsHeldOut).ToHashSet();
         if (heldOut.Count == 0 && files.Count > 1)
             heldOut.Add(files[^1]);
         if (heldOut.Count == files.Count)

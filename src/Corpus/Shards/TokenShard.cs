@@ -128,8 +128,6 @@ public sealed class TokenShard : IDisposable
     /// <exception cref="ElasticException">The file is damaged, or does not say where its documents begin.</exception>
     public void MarkDocuments(long start, Span<int> elements)
     {
-        if (DocumentCount == 0)
-            throw new ElasticException($"{_path} does not say where its documents begin (a shard of llm.c): use corpus.samples = blocks");
         // The first document that begins at the start or behind it.
         var (low, high) = (0, DocumentCount);
         while (low < high)

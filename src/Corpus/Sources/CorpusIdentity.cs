@@ -63,6 +63,8 @@ public static class CorpusIdentity
             yield return $"parquet {ParquetFiles.ReaderVersion}";
         if ((isJson || file.Format == DocumentFormat.Parquet) && file.Reading.TextField != Reading.Default.TextField)
             yield return $"text-field {file.Reading.TextField}";
+        if (file.IsValidation)
+            yield return "validation";
         if (file.Reading.AnswerField is { } answer)
             yield return $"answer-field {answer}";
         if ((isJson || file.Format == DocumentFormat.Text) && file.Reading.Encoding != Reading.Default.Encoding)

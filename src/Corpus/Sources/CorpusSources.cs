@@ -13,18 +13,29 @@ public static class CorpusSources
     public static IReadOnlyList<SourceFile> Resolve(IReadOnlyList<string> sources) =>
         Find(CorpusSettings.Defaults with { Sources = sources }).Files;
 
-    /// <summary>The files of <c>corpus.sources</c>, ordered by name; the default corpus where the list is empty.</summary>
+    /// <summary>
+    /// The files of <c>corpus.sources</c>, ordered by name, and those of <c>corpus.validation</c> behind them; the default corpus where the
+    /// former is empty.
+    /// </summary>
     /// <exception cref="ElasticException">A source is missing, not supported, or holds no supported file.</exception>
     public static SourceSet Find(CorpusSettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);
         var passedOver = new PassedOver();
-        if (settings.Sources.Count == 0)
-            return new SourceSet(DefaultCorpus.Find(), passedOver);
         var search = new FolderSearch(new NamePatterns(settings.Include), new NamePatterns(settings.Exclude), passedOver);
-        // Files of the same name keep the order of their sources (OrderBy is stable); a file named twice is read once.
-        var files = settings.Sources.SelectMany(s => Expand(s, search))
-            .DistinctBy(f => f.Path).OrderBy(f => f.Name, StringComparer.Ordinal).ToList();
+        var files = settings.Sources.Count == 0 ? [.. DefaultCorpus.Find()] : Ordered(settings.Sources, search);
+        var validation = Ordered(settings.Validation, search).ConvertAll(f => f with { IsValidation = true });
+        files.RemoveAll(f => validation.Exists(v => v.Path == f.Path));       // one file of a folder that is trained on
+        files.AddRange(validation);
+        return Checked(files, settings, passedOver);
+    }
+
+    // Files of the same name keep the order of their sources (OrderBy is stable); a file named twice is read once.
+    private static List<SourceFile> Ordered(IReadOnlyList<string> sources, FolderSearch search) =>
+        [.. sources.SelectMany(s => Expand(s, search)).DistinctBy(f => f.Path).OrderBy(f => f.Name, StringComparer.Ordinal)];
+
+    private static SourceSet Checked(List<SourceFile> files, CorpusSettings settings, PassedOver passedOver)
+    {
         // A folder of text may hold a .bin of anything; among shards alone, one that is none is a damaged one.
         if (files.Exists(f => f.Format != DocumentFormat.LlmcShard))
             foreach (var other in files.FindAll(
@@ -75,7 +86,8 @@ public static class CorpusSources
     }
 
     // Named by itself, and not found in a folder.
-    private static bool IsNamed(SourceFile file, CorpusSettings settings) => settings.Sources.Any(s => Path.GetFullPath(s) == file.Path);
+    private static bool IsNamed(SourceFile file, CorpusSettings settings) =>
+        settings.Sources.Concat(settings.Validation).Any(s => Path.GetFullPath(s) == file.Path);
 
     private static IReadOnlyList<SourceFile> Expand(string source, FolderSearch search)
     {

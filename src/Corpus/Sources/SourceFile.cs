@@ -41,6 +41,9 @@ public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
     /// <summary>What settings say of how it is read.</summary>
     public Reading Reading { get; init; } = Reading.Default;
 
+    /// <summary>All of it is held out: <c>corpus.validation</c> names it.</summary>
+    public bool IsValidation { get; init; }
+
     /// <summary>The digest of its bytes when the corpus was named after them; null where nobody has asked.</summary>
     public Digest? Content { get; init; }
 

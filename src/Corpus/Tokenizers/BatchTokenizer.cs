@@ -57,7 +57,7 @@ public static class BatchTokenizer
             tokens.Add(tokenizer.EndOfText);
         var utf8 = Encoding.UTF8.GetBytes(document.Text);
         var content = document.Prompt is null ? utf8 : Encoding.UTF8.GetBytes(document.Prompt + document.Text);
-        var isHeldOut = IsHeldOut(document.LineStart ?? Digest.Of(content), heldOut);
+        var isHeldOut = document.IsValidation || IsHeldOut(document.LineStart ?? Digest.Of(content), heldOut);
         return new TokenizedDocument(tokens.ToArray(), utf8.Length, document.Source, isHeldOut) { Uncounted = uncounted };
     }
 }

@@ -12,6 +12,13 @@ public sealed record CorpusSettings : SettingsGroup
         """, PartOfAnswer = false)]
     public required IReadOnlyList<string> Sources { get; init; }
 
+    [Setting("corpus.validation", new string[0], """
+        Files and folders, as in corpus.sources, whose text is held out as a whole: the validation set that comes with a collection. A file
+        that is in both is not trained on. Nothing else is held out then, and corpus.held-out counts for nothing.
+        """, PartOfAnswer = false)]
+    [Since(4, new string[0])]
+    public required IReadOnlyList<string> Validation { get; init; }
+
     // Not part of the answer either: what they choose is in the digest of the corpus.
     [Setting("corpus.include", new string[0], """
         Patterns, e.g. *.txt, of the files to read from the folders of corpus.sources; empty for every file that can be read. A pattern with
@@ -71,4 +78,7 @@ public sealed record CorpusSettings : SettingsGroup
         + "corpus grows.")]
     [Between(0, 0.5)]
     public required double HeldOut { get; init; }
+
+    /// <summary>Share of the documents of <see cref="Sources"/> that are held out.</summary>
+    public double HeldOutShare => Validation.Count > 0 ? 0 : HeldOut;
 }

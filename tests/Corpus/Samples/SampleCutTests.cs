@@ -76,13 +76,13 @@ public sealed class SampleCutTests : IDisposable
     [Fact]
     public void A_shard_without_a_list_of_documents_has_none_to_cut()
     {
-        var shards = new[] { new ShardInfo("train-00000.bin", Digest.Of("x"u8), 1000, 4000, 0) };
-        Refusal.Says(
-            "do not say where their documents begin (shards of llm.c); use corpus.samples = blocks",
-            () => _ = new BlockMap(shards, new SampleCut(SampleKind.Documents, 8)));
-        using var shard = TokenShard.Open(_folder.Write("x.bin", Corpora.LlmcBytes([.. Enumerable.Range(0, 1000)])));
-        var error = Assert.Throws<ElasticException>(() => new SampleCut(SampleKind.Packed, 8).Read(shard, 0, new int[9]));
-        Assert.EndsWith("use corpus.samples = blocks", error.Message, StringComparison.Ordinal);
+        var shards = new[] { new ShardInfo("train-00000.bin", Digest.Of("x"u8), 1000, 4000, 12) };
+        foreach (var kind in new[] { SampleKind.Documents, SampleKind.Packed })
+            Refusal.Says(
+                $"corpus.samples = {kind.ToString().ToLowerInvariant()}: the shards of this corpus do not say where their documents begin "
+                + "(shards of llm.c); use corpus.samples = blocks",
+                () => _ = new BlockMap(shards, new SampleCut(kind, 8)));
+        Assert.Equal(124, new BlockMap(shards, new SampleCut(SampleKind.Blocks, 8)).Blocks);
     }
 
     [Theory]
@@ -109,6 +109,32 @@ public sealed class SampleCutTests : IDisposable
 
         _folder.Write("in/b.txt", "text"u8.ToArray());
         Refusal.Says("has no fields; use .jsonl", () => CorpusSources.Find(settings));
+    }
+
+    [Fact]
+    public void A_validation_set_is_held_out_as_a_whole_and_nothing_else_is()
+    {
+        _folder.Write("in/a.txt", "trained on"u8.ToArray());
+        _folder.Write("valid/a.txt", "held out"u8.ToArray());
+        var settings = Corpora.Settings(_folder["in"]) with { Validation = [_folder["valid"]], HeldOut = 0.5 };
+        Assert.Equal(0, settings.HeldOutShare);
+        Assert.Equal(0.5, (settings with { Validation = [] }).HeldOutShare);
+        var files = CorpusSources.Find(settings).Files;
+        Assert.Equal([("a.txt", false), ("a.txt", true)], files.Select(f => (f.Name, f.IsValidation)));
+
+        var (bytes, statistics) = (Tokenizer.Open("byte"), new ReadStatistics());
+        var batch = Assert.Single(DocumentBatches.Read(files, statistics, CancellationToken.None));
+        Assert.Equal([false, true], BatchTokenizer.Tokenize(bytes, batch, settings.HeldOutShare).Documents.Select(d => d.IsHeldOut));
+
+        // The same two files, both trained on, are another corpus.
+        var ids = new[] { settings, settings with { Sources = [_folder["in"], _folder["valid"]], Validation = [] } }
+            .Select(s => CorpusIdentity.Identify(CorpusSources.Find(s).Files, s).Id);
+        Assert.Equal(2, ids.Distinct().Count());
+
+        // A file of the folder that is trained on.
+        _folder.Write("in/valid.txt", "held out"u8.ToArray());
+        files = CorpusSources.Find(settings with { Validation = [_folder["in/valid.txt"]] }).Files;
+        Assert.Equal([("a.txt", false), ("valid.txt", true)], files.Select(f => (f.Name, f.IsValidation)));
     }
 
     public void Dispose() => _folder.Dispose();

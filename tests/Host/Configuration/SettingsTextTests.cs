@@ -38,6 +38,7 @@ public sealed class SettingsTextTests
 
     /// <summary>Likewise, of version 4, which has fine-tuning.</summary>
     private static readonly string Version4 = Version3.Replace("\"settings\":3", "\"settings\":4", StringComparison.Ordinal)
+        .Replace("\"corpus.include\"", "\"corpus.validation\":[\"valid.jsonl\"],\"corpus.include\"", StringComparison.Ordinal)
         .Replace("\"corpus.encoding\"", "\"corpus.answer-field\":\"answer\",\"corpus.encoding\"", StringComparison.Ordinal)
         .Replace("\"corpus.held-out\"", "\"corpus.samples\":\"documents\",\"corpus.held-out\"", StringComparison.Ordinal);
 
@@ -62,11 +63,18 @@ public sealed class SettingsTextTests
         var text = SettingsText.Write(settings);
         var read = SettingsText.Read(text);
         Assert.Equal(text, SettingsText.Write(read));
-        Assert.Equal(settings.Corpus.Sources, read.Corpus.Sources);
-        Assert.Equal(settings.Corpus.Include, read.Corpus.Include);
-        Assert.Equal(settings.Corpus.Exclude, read.Corpus.Exclude);
-        var (sources, include, exclude) = (settings.Corpus.Sources, settings.Corpus.Include, settings.Corpus.Exclude);
-        Assert.Equal(settings, read with { Corpus = read.Corpus with { Sources = sources, Include = include, Exclude = exclude } });
+        // Records compare lists by reference; the texts above have compared what is in them.
+        var corpus = settings.Corpus;
+        Assert.Equal(settings, read with
+        {
+            Corpus = read.Corpus with
+            {
+                Sources = corpus.Sources,
+                Validation = corpus.Validation,
+                Include = corpus.Include,
+                Exclude = corpus.Exclude,
+            },
+        });
     });
 
     [Fact]
@@ -131,6 +139,7 @@ public sealed class SettingsTextTests
                 Corpus = new CorpusSettings
                 {
                     Sources = settings.Corpus.Sources,
+                    Validation = settings.Corpus.Validation,
                     Include = settings.Corpus.Include,
                     Exclude = settings.Corpus.Exclude,
                     TextField = "text",
@@ -164,6 +173,7 @@ public sealed class SettingsTextTests
     {
         var settings = SettingsText.Read(Version4);
         Assert.Equal((SampleKind.Documents, "answer"), (settings.Corpus.Samples, settings.Corpus.AnswerField));
+        Assert.Equal(["valid.jsonl"], settings.Corpus.Validation);
 
         // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
         Assert.Equal(Version4, SettingsText.Write(settings));
@@ -220,8 +230,9 @@ public sealed class SettingsTextTests
     /// <summary>A key that is missing here by mistake would let a run go on with other weights.</summary>
     [Fact]
     public void Only_these_keys_may_change_while_a_run_goes_on() => Assert.Equal(
-        ["run.name", "run.audit-rate", "corpus.sources", "corpus.include", "corpus.exclude", "corpus.text-field", "corpus.answer-field",
-            "corpus.encoding", "checkpoint.every-rounds", "checkpoint.keep", "evaluation.every-rounds", "evaluation.sequences"],
+        ["run.name", "run.audit-rate", "corpus.sources", "corpus.validation", "corpus.include", "corpus.exclude", "corpus.text-field",
+            "corpus.answer-field", "corpus.encoding", "checkpoint.every-rounds", "checkpoint.keep", "evaluation.every-rounds",
+            "evaluation.sequences"],
         SettingsRecord.Of(typeof(TrainingSettings)).Settings.Where(s => !s.PartOfAnswer).Select(s => s.Key));
 
     private static TrainingSettings Tiny(params string[] sets) => ConfigurationLoader.Load(new(["tiny"], sets)).Training;
