@@ -111,6 +111,29 @@ public unsafe class RangeTests
     }
 
     [Fact]
+    public void Sums_of_neighbouring_pieces_are_those_of_the_pieces_one_by_one()
+    {
+        foreach (var (first, end, length) in new[] { (0, 200, 100), (37, 411, 50), (90, 95, 100), (5, 5, 10), (8, 3, 4), (3, 40, 7) })
+        {
+            using var arena = new Arena();
+            var x = arena.Random(first, 420, 1e3);
+            var expected = Enumerable.Range(0, 60).Select(piece =>
+            {
+                var (low, high) = (Math.Max(first, piece * length), Math.Min(end, (piece + 1) * length));
+                return 0.5 + (low < high ? Norms.SumOfSquares(x + low, high - low) : 0);
+            });
+            Assert.Equal([.. expected], AllKinds.Same<double>(() =>
+            {
+                var sums = new double[60];
+                Array.Fill(sums, 0.5);
+                fixed (double* into = sums)
+                    Norms.AddSumsOfSquares(x, first, end, length, into);
+                return sums;
+            }));
+        }
+    }
+
+    [Fact]
     public void One_element_that_is_not_finite_is_found_wherever_it_is()
     {
         foreach (var count in new[] { 1, 16, 37 })

@@ -16,16 +16,16 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
     // Floats.
     private const int CacheLine = 16;
 
-    private readonly MatrixView _c, _a, _b;
+    private readonly MatrixView _c, _a, _b, _start;
     private readonly bool _accumulates;
     private readonly float* _bias, _workspace;
     private readonly DepthParts _parts;
     private readonly ProductPlan _plan;
 
-    public ProductWork(MatrixView c, MatrixView a, MatrixView b, bool accumulates, float* bias, DepthParts parts, in ProductPlan plan,
-        float* workspace)
+    public ProductWork(MatrixView c, MatrixView a, MatrixView b, bool accumulates, float* bias, MatrixView start, DepthParts parts,
+        in ProductPlan plan, float* workspace)
     {
-        (_c, _a, _b, _accumulates, _parts, _plan) = (c, a, b, accumulates, parts, plan);
+        (_c, _a, _b, _start, _accumulates, _parts, _plan) = (c, a, b, start, accumulates, parts, plan);
         _bias = bias;
         _workspace = workspace;
     }
@@ -118,7 +118,7 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
         {
             tile.A = PacksA ? packedA : _a.At(i, s.First);
             tile.Depth = s.Count;
-            tile.Start = s.Starts ? null : sums + s.Running * _plan.TileFloats;
+            tile.Start = !s.Starts ? sums + s.Running * _plan.TileFloats : _start.Data is null ? null : LoadStart(memory.Edge, i, j);
             tile.Folds = sums + (s.Running - 1) * _plan.TileFloats;
             tile.FoldCount = s.Folds;
             if (s.Slot >= 0)
@@ -145,6 +145,15 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
             if (s.Slot < 0 && !isWhole)
                 StoreEdge(memory.Edge, target, rows, columns, _bias is null ? null : _bias + j);
         }
+    }
+
+    // The micro-kernel reads it before it writes: the memory of a tile at the edge serves both.
+    private float* LoadStart(float* into, int i, int j)
+    {
+        int rows = Math.Min(TKernel.Rows, _c.Rows - i), columns = Math.Min(TKernel.Columns, _c.Columns - j);
+        for (var x = 0; x < rows; x++)
+            Ranges.Copy(into + x * TKernel.Columns, _start.At(i + x, j), columns);
+        return into;
     }
 
     private void StoreEdge(float* edge, float* target, int rows, int columns, float* bias)

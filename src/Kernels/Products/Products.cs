@@ -61,12 +61,22 @@ internal static unsafe class Products
     /// <param name="bias">(N), added to each row; null for none.</param>
     public static void Multiply(ThreadTeam team, MatrixView c, MatrixView a, MatrixView b, DepthParts parts, bool accumulate = false,
         float* bias = null)
-        => Multiply(team, c, a, b, parts, accumulate, bias, ProductBlocks.Default, Best);
+        => Multiply(team, c, a, b, parts, accumulate, bias, default, ProductBlocks.Default, Best);
 
+    /// <summary>
+    /// C = A B (+ C) where an earlier product has summed the first part of K: each element's one chain goes on from
+    /// <paramref name="start"/> in place of +0. So a depth that is computed piece by piece has the bits of the whole.
+    /// </summary>
+    /// <param name="start">(M, N), rows contiguous. C itself where the product does not accumulate, else apart from it.</param>
+    public static void Continue(ThreadTeam team, MatrixView c, MatrixView start, MatrixView a, MatrixView b, bool accumulate)
+        => Multiply(team, c, a, b, DepthParts.One, accumulate, null, start, ProductBlocks.Default, Best);
+
+    /// <param name="start">No data where sums begin with +0.</param>
     internal static void Multiply(ThreadTeam team, MatrixView c, MatrixView a, MatrixView b, DepthParts parts, bool accumulate, float* bias,
-        ProductBlocks blocks, Instructions instructions)
+        MatrixView start, ProductBlocks blocks, Instructions instructions)
     {
-        var fits = a.Columns == b.Rows && a.Rows == c.Rows && b.Columns == c.Columns;
+        var fits = a.Columns == b.Rows && a.Rows == c.Rows && b.Columns == c.Columns
+            && (start.Data is null || (start.Rows == c.Rows && start.Columns == c.Columns && start.ColumnStride == 1));
         if (!fits || c.ColumnStride != 1 || !HasUnitStride(a) || !HasUnitStride(b))
             throw new ArgumentException($"({a.Rows}, {a.Columns}) ({b.Rows}, {b.Columns}) -> ({c.Rows}, {c.Columns}) does not fit");
         if (c.Rows == 0 || c.Columns == 0)
@@ -74,16 +84,16 @@ internal static unsafe class Products
         switch (instructions)
         {
             case Instructions.Vector512:
-                Run<TileKernel512>(team, c, a, b, parts, accumulate, bias, blocks);
+                Run<TileKernel512>(team, c, a, b, parts, accumulate, bias, start, blocks);
                 break;
             case Instructions.Vector256:
-                Run<TileKernel256>(team, c, a, b, parts, accumulate, bias, blocks);
+                Run<TileKernel256>(team, c, a, b, parts, accumulate, bias, start, blocks);
                 break;
             case Instructions.Vector128:
-                Run<TileKernel128>(team, c, a, b, parts, accumulate, bias, blocks);
+                Run<TileKernel128>(team, c, a, b, parts, accumulate, bias, start, blocks);
                 break;
             default:
-                Run<TileKernelScalar>(team, c, a, b, parts, accumulate, bias, blocks);
+                Run<TileKernelScalar>(team, c, a, b, parts, accumulate, bias, start, blocks);
                 break;
         }
     }
@@ -102,7 +112,7 @@ internal static unsafe class Products
     }
 
     private static void Run<TKernel>(ThreadTeam team, MatrixView c, MatrixView a, MatrixView b, DepthParts parts, bool accumulate,
-        float* bias, ProductBlocks blocks)
+        float* bias, MatrixView start, ProductBlocks blocks)
         where TKernel : struct, ITileKernel
     {
         var plan = Plan<TKernel>(blocks, team.Threads, c.Rows, c.Columns, a.Columns, parts, a.ColumnStride != 1);
@@ -111,7 +121,7 @@ internal static unsafe class Products
             throw new InvalidOperationException(
                 $"the team's workspace holds {team.Workspace.Bytes} bytes, this product needs {Bytes(plan, team.Threads)}: reserve before");
         }
-        team.Run(new ProductWork<TKernel>(c, a, b, accumulate, bias, parts, plan, team.Workspace.Floats), plan.Pieces);
+        team.Run(new ProductWork<TKernel>(c, a, b, accumulate, bias, start, parts, plan, team.Workspace.Floats), plan.Pieces);
     }
 
     private static ProductPlan Plan<TKernel>(ProductBlocks blocks, int threads, int m, int n, int k, DepthParts parts, bool packsA)

@@ -18,6 +18,16 @@ internal static unsafe class Norms
         return result;
     }
 
+    /// <summary>
+    /// The same of neighbouring ranges: elements [first, end) of <paramref name="x"/>, which lies in pieces of <paramref name="length"/>
+    /// elements. sums[k] = sums[k] + <see cref="SumOfSquares"/> of what is there of piece k.
+    /// </summary>
+    /// <remarks>
+    /// One call for many short pieces in the order of memory: the processor fetches ahead, and adds up several pieces at a time.
+    /// </remarks>
+    public static void AddSumsOfSquares(float* x, long first, long end, long length, double* sums)
+        => LaneDispatch.Run(new PiecesKernel(x, first, end, length, sums));
+
     /// <summary>True if an element is infinite or not a number.</summary>
     public static bool HasNonFinite(float* x, long count)
     {
@@ -34,11 +44,38 @@ internal static unsafe class Norms
             where T : struct, ILanes<T>
             where TWide : struct, IWideLanes<TWide, T>
         {
+            *result = Sum<T, TWide>(x, count);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static double Sum<T, TWide>(float* x, long count)
+            where T : struct, ILanes<T>
+            where TWide : struct, IWideLanes<TWide, T>
+        {
             var (from, whole, sums) = ((nint)x, count & -16, TWide.Zero);
             for (long i = 0; i < whole; i += 16)
                 sums = TWide.AddSquares(sums, T.Load((float*)from + i));
-            sums = TWide.AddSquares(sums, T.LoadFirst((float*)from + whole, (int)(count - whole)));
-            *result = TWide.Fold(sums);
+            if (whole < count)
+                sums = TWide.AddSquares(sums, T.LoadFirst((float*)from + whole, (int)(count - whole)));
+            return TWide.Fold(sums);
+        }
+    }
+
+    [StructLayout(LayoutKind.Auto)]
+    private readonly struct PiecesKernel(float* x, long first, long end, long length, double* sums) : ILaneKernel
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run<T, TWide>()
+            where T : struct, ILanes<T>
+            where TWide : struct, IWideLanes<TWide, T>
+        {
+            var (at, piece) = (first, first / length);
+            for (; at < end; piece++)
+            {
+                var next = Math.Min(end, (piece + 1) * length);
+                sums[piece] += SquaresKernel.Sum<T, TWide>(x + at, next - at);
+                at = next;
+            }
         }
     }
 

@@ -12,24 +12,28 @@ namespace Elastic.Model.Operators;
 ///   loss     = log Σ exp(z) - (1 - ε) z[target] - ε/V Σ z          (Szegedy et al. 2016, section 7; ε label smoothing)
 ///   dloss/dz = softmax(z) - (1 - ε) 1[target] - ε/V
 ///
-/// Sums over the vocabulary are folds over the parts that devices may share.
+/// Sums over the vocabulary are folds over the parts that devices may share. Logits are made for so many rows at once as a stated amount of
+/// memory holds: the gradient of W then continues its chains of sums from piece to piece.
 /// </summary>
 public sealed class CrossEntropyOperation : Operation
 {
-    // 256 MB of logits: enough rows for a product at full speed with any vocabulary, and little beside the rest of a model that large.
+    // 256 MB of logits: enough rows for a product at full speed with any vocabulary, so that to read and write dW once more for each piece
+    // of them costs about a hundredth, and little beside the rest of a model that large.
     private const long LogitsAtOnce = 1L << 26;
 
-    private readonly bool _isTraining;
-    private readonly int _vocabulary, _padded, _partLength;
+    private readonly bool _isTraining, _isTrained;
+    private readonly int _vocabulary, _padded, _partLength, _rowsAtOnce;
 
-    internal CrossEntropyOperation(Tape tape, Value h, string weight)
+    internal CrossEntropyOperation(Tape tape, Value h, string weight, long logitsAtOnce = LogitsAtOnce)
     {
         (Inputs, Parameters, Weight) = ([h], [weight], weight);
         _isTraining = tape.Purpose == TapePurpose.Training;
         var parameter = tape.Layout[weight].Parameter;
+        _isTrained = parameter.IsTrained;
         _vocabulary = (int)parameter.Shape[0];
         _padded = (int)(parameter.PaddedRows ?? _vocabulary);
         _partLength = parameter.Shared is { } shared ? (int)shared.LengthOf(_padded) : _padded;
+        _rowsAtOnce = RowsAtOnce(_vocabulary, logitsAtOnce);
     }
 
     /// <summary>(V, C).</summary>
@@ -39,20 +43,32 @@ public sealed class CrossEntropyOperation : Operation
 
     private Value H => Inputs[0];
 
-    /// <summary>Rows of which the logits are held at once, unless one micro-batch has more.</summary>
-    public static int RowsAtOnce(int vocabulary) => (int)Math.Clamp(LogitsAtOnce / Math.Max(1, vocabulary), 16, 1 << 20);
+    // What sums of W's gradient need beside the gradient itself, where that holds the sum of other micro-batches.
+    private long KeptFloats => _isTrained ? (long)_vocabulary * H.Columns : 0;
+
+    /// <summary>Rows of which the logits are held at once.</summary>
+    public static int RowsAtOnce(int vocabulary, long logitsAtOnce = LogitsAtOnce)
+        => (int)Math.Clamp(logitsAtOnce / Math.Max(1, vocabulary), 16, 1 << 20);
 
     internal override long ScratchFloats(BatchShape batch, int threads)
-        => (long)RowsOfPiece(batch) * _padded;
+        => (long)RowsOfPiece(batch) * _padded + (_isTraining && RowsOfPiece(batch) < batch.Rows ? KeptFloats : 0);
 
+    // A shorter piece may need more than a longer one: blocks of K are cut in another way.
     internal override long ProductBytes(BatchShape batch, int threads)
     {
-        var (rows, C) = (RowsOfPiece(batch), H.Columns);
+        var piece = RowsOfPiece(batch);
+        var last = (batch.Rows - 1) % piece + 1;
+        return Math.Max(ProductBytes(batch, threads, piece), ProductBytes(batch, threads, last));
+    }
+
+    private long ProductBytes(BatchShape batch, int threads, int rows)
+    {
+        var C = H.Columns;
         return Math.Max(
             Math.Max(
                 Products.WorkspaceBytes(threads, rows, _vocabulary, C, DepthParts.One),
                 Products.WorkspaceBytes(threads, rows, C, _vocabulary, DepthParts.OfLength(_partLength))),
-            Products.WorkspaceBytes(threads, _vocabulary, C, rows, DepthParts.Equal(batch.MicroBatches)));
+            Products.WorkspaceBytes(threads, _vocabulary, C, rows, rows < batch.Rows ? DepthParts.One : DepthParts.Equal(batch.MicroBatches)));
     }
 
     internal override unsafe void Forward(CpuPass pass)
@@ -64,9 +80,9 @@ public sealed class CrossEntropyOperation : Operation
                 pass.Logits = new ReadOnlySpan<float>(z, _vocabulary).ToArray();
                 break;
             case TapePurpose.Evaluation:
-                for (var first = 0; first < H.Rows; first += RowsAtOnce(_vocabulary))
+                for (var first = 0; first < H.Rows; first += _rowsAtOnce)
                 {
-                    var count = Math.Min(RowsAtOnce(_vocabulary), H.Rows - first);
+                    var count = Math.Min(_rowsAtOnce, H.Rows - first);
                     Losses(pass, first, count, Logits(pass, first, count));
                 }
                 break;
@@ -76,23 +92,56 @@ public sealed class CrossEntropyOperation : Operation
         }
     }
 
-    internal override unsafe void Backward(CpuPass pass)
+    internal override void Backward(CpuPass pass)
     {
-        float* dW = pass.ParameterGradient(Weight), dh = pass.Gradient(H), z = Logits(pass, 0, H.Rows);
-        Gradients(pass, z);
-        var gradient = new MatrixView(z, H.Rows, _vocabulary, _padded, 1);
-        if (dh is not null)
-            Products.Multiply(pass.Team, Matrices.Of(dh, H.Rows, H.Columns), gradient, Head(pass), DepthParts.OfLength(_partLength));
-        if (dW is not null)
-        {
-            Products.Multiply(
-                pass.Team, Matrices.Of(dW, _vocabulary, H.Columns), gradient.Transposed(), Matrices.Of(pass[H], H.Rows, H.Columns),
-                DepthParts.Equal(pass.Shape.MicroBatches), pass.AddsToGradients);
-        }
+        var piece = RowsOfPiece(pass.Shape);
+        for (var first = 0; first < H.Rows; first += piece)
+            Backward(pass, first, Math.Min(piece, H.Rows - first));
     }
 
-    // Training needs all logits of a group of micro-batches at once, because the gradient of W sums over their rows.
-    private int RowsOfPiece(BatchShape batch) => _isTraining ? batch.Rows : Math.Min(RowsAtOnce(_vocabulary), batch.Rows);
+    // Of the rows [first, first + count).
+    private unsafe void Backward(CpuPass pass, int first, int count)
+    {
+        float* dW = pass.ParameterGradient(Weight), dh = pass.Gradient(H), z = Logits(pass, first, count);
+        Gradients(pass, first, count, z);
+        var gradient = new MatrixView(z, count, _vocabulary, _padded, 1);
+        if (dh is not null)
+        {
+            Products.Multiply(
+                pass.Team, Rows(dh, first, count), gradient, Head(pass), DepthParts.OfLength(_partLength));
+        }
+        if (dW is null)
+            return;
+        var (adds, h) = (pass.AddsToGradients, Rows(pass[H], first, count));
+        var into = Matrices.Of(dW, _vocabulary, H.Columns);
+        if (count == H.Rows)
+        {
+            Products.Multiply(pass.Team, into, gradient.Transposed(), h, DepthParts.Equal(pass.Shape.MicroBatches), adds);
+            return;
+        }
+        // The sum of the pieces before; it joins the other micro-batches' when it is complete.
+        var kept = adds ? Matrices.Of(z + (long)RowsOfPiece(pass.Shape) * _padded, _vocabulary, H.Columns) : into;
+        var isLast = first + count == H.Rows;
+        if (first == 0)
+            Products.Multiply(pass.Team, kept, gradient.Transposed(), h, DepthParts.One);
+        else
+            Products.Continue(pass.Team, isLast ? into : kept, kept, gradient.Transposed(), h, isLast && adds);
+    }
+
+    // The gradient of W sums over the rows of a micro-batch in one chain, which can be interrupted; several micro-batches fold along the tree,
+    // and go together only where their logits fit.
+    private int RowsOfPiece(BatchShape batch)
+    {
+        var rows = batch.Rows;
+        if (!_isTraining)
+            return Math.Min(_rowsAtOnce, rows);
+        var saves = (long)(rows - _rowsAtOnce) * _padded > KeptFloats;
+        return batch.MicroBatches > 1 || !saves ? rows : CeilingOf(rows, CeilingOf(rows, _rowsAtOnce));
+    }
+
+    private static int CeilingOf(int a, int b) => (a - 1) / b + 1;
+
+    private unsafe MatrixView Rows(float* data, int first, int count) => Matrices.Of(data + (long)first * H.Columns, count, H.Columns);
 
     private unsafe MatrixView Head(CpuPass pass) => Matrices.Of(pass.Parameter(Weight), _vocabulary, H.Columns);
 
@@ -101,7 +150,7 @@ public sealed class CrossEntropyOperation : Operation
         var z = pass.Scratch(this);
         Products.Multiply(
             pass.Team, new MatrixView(z, count, _vocabulary, _padded, 1),
-            Matrices.Of(pass[H] + (long)first * H.Columns, count, H.Columns), Head(pass).Transposed(), DepthParts.One);
+            Rows(pass[H], first, count), Head(pass).Transposed(), DepthParts.One);
         return z;
     }
 
@@ -115,14 +164,14 @@ public sealed class CrossEntropyOperation : Operation
                 losses + first + row);
     });
 
-    private unsafe void Gradients(CpuPass pass, float* z) => pass.ForRows(H.Rows, _vocabulary, (row, rows) =>
+    private unsafe void Gradients(CpuPass pass, int first, int count, float* z) => pass.ForRows(count, _vocabulary, (row, rows) =>
     {
         fixed (int* targets = pass.Targets)
         fixed (float* counted = pass.TargetWeights)
         fixed (double* losses = pass.Losses)
             CrossEntropy.Rows(
-                z + row * _padded, _padded, rows, _vocabulary, _padded, _partLength, targets + row, counted + row, pass.Tape.LabelSmoothing,
-                pass.LossScale, losses + row);
+                z + row * _padded, _padded, rows, _vocabulary, _padded, _partLength, targets + first + row, counted + first + row,
+                pass.Tape.LabelSmoothing, pass.LossScale, losses + first + row);
     });
 }
 
@@ -136,4 +185,8 @@ public static class CrossEntropyOperator
         ArgumentNullException.ThrowIfNull(tape);
         tape.Add(new CrossEntropyOperation(tape, h, weight));
     }
+
+    /// <summary>The same with another amount of logits at once, for tests.</summary>
+    internal static void CrossEntropy(this Tape tape, Value h, string weight, long logitsAtOnce)
+        => tape.Add(new CrossEntropyOperation(tape, h, weight, logitsAtOnce));
 }

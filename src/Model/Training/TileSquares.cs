@@ -1,3 +1,4 @@
+using System.Buffers;
 using Elastic.Kernels;
 using Elastic.Model.Vectors;
 
@@ -24,35 +25,39 @@ internal static unsafe class TileSquares
         return sum;
     }
 
-    // Elements [low, high) of the vector, all of them the segment's.
+    // Elements [low, high) of the vector, all of them the segment's. A part takes its sections one after another, and the rows of a section
+    // in order; memory is read as it lies, row by row, because the distance of two rows would defeat the processor's fetching ahead.
     private static double Of(Segment segment, float* gradient, long low, long high)
     {
         if (segment.Parameter.Shared is not { } shared)
             return Norms.SumOfSquares(gradient + low, high - low);
-        var (shape, offset) = (segment.Shape, segment.Offset);
+        var (shape, isByRows) = (segment.Shape, shared.Axis == 0);
         var columns = shape.Count == 1 ? 1 : shape[1];
-        var parts = new (TreeNode, double)[shared.Parts];
-        for (var part = 0; part < shared.Parts; part++)
+        var size = isByRows ? segment.Parameter.PaddedRows ?? shape[0] : columns;
+        // Elements from one index of the axis to the next, and of the whole axis: a row of the matrix, or all of it.
+        var (step, row) = isByRows ? (columns, size * columns) : (1, columns);
+        var (section, length) = (size / shared.Sections * step, shared.LengthOf(size) * step);
+        var (firstRow, parts) = ((low - segment.Offset) / row, shared.Parts);
+        var rows = (int)((high - 1 - segment.Offset) / row - firstRow) + 1;
+        var kept = ArrayPool<double>.Shared.Rent(shared.Sections * rows * parts);
+        var sums = kept.AsSpan(0, shared.Sections * rows * parts);                                  // (sections, rows, parts)
+        sums.Clear();
+        fixed (double* into = sums)
         {
-            var sum = 0.0;
-            foreach (var (run, length) in shared.Runs(part, shared.Axis == 0 ? segment.Parameter.PaddedRows ?? shape[0] : columns))
+            for (var r = 0; r < rows; r++)
             {
-                if (shared.Axis == 0)
+                for (var s = 0; s < shared.Sections; s++)
                 {
-                    sum += Clipped(gradient, offset + run * columns, offset + (run + length) * columns, low, high);
-                    continue;
+                    var start = segment.Offset + (firstRow + r) * row + s * section;
+                    Norms.AddSumsOfSquares(
+                        gradient + start, Math.Max(0, low - start), Math.Min(section, high - start), length, into + (s * rows + r) * parts);
                 }
-                for (var row = (low - offset) / columns; row <= (high - 1 - offset) / columns; row++)
-                    sum += Clipped(gradient, offset + row * columns + run, offset + row * columns + run + length, low, high);
             }
-            parts[part] = (new TreeNode(part, 1), sum);
         }
-        return SumTree.Fold(parts, shared.Parts, (a, b) => a + b);
-    }
-
-    private static double Clipped(float* gradient, long first, long end, long low, long high)
-    {
-        var (from, to) = (Math.Max(first, low), Math.Min(end, high));
-        return from < to ? Norms.SumOfSquares(gradient + from, to - from) : 0;
+        for (var i = parts; i < sums.Length; i++)
+            sums[i % parts] += sums[i];
+        var sum = TreeSums.Fold(sums[..parts]);
+        ArrayPool<double>.Shared.Return(kept);
+        return sum;
     }
 }

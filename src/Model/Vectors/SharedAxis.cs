@@ -14,16 +14,4 @@ public sealed record SharedAxis(int Axis, int Parts, int Sections = 1)
 {
     /// <summary>Length of the parts of one section; the last is shorter where they do not come out even: rows of a vocabulary.</summary>
     public long LengthOf(long size) => (size / Sections + Parts - 1) / Parts;
-
-    /// <summary>The runs of neighbouring indices of the axis that belong to a part, in order.</summary>
-    /// <param name="size">Length of the axis.</param>
-    public IEnumerable<(long First, long Count)> Runs(int part, long size)
-    {
-        var (section, length) = (size / Sections, LengthOf(size));
-        for (var s = 0; s < Sections; s++)
-        {
-            var first = Math.Min(part * length, section);
-            yield return (s * section + first, Math.Min(length, section - first));
-        }
-    }
 }

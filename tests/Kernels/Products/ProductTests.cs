@@ -136,6 +136,42 @@ public unsafe class ProductTests
         AssertSameBytes(whole, pieces, "in parts");
     }
 
+    [Theory]
+    [InlineData(3, 5, 40)]
+    [InlineData(17, 70, 130)]
+    [InlineData(16, 64, 2100)]                                                       // longer than a block of K
+    public void A_depth_that_is_computed_piece_by_piece_continues_the_chain(int m, int n, int k)
+    {
+        using var teams = new Teams();
+        var random = new Random(17);
+        Matrix a = new(m, k, true, 0, random), b = new(k, n, false, 1, random), c = new(m, n, false, 2, random);
+        foreach (var accumulates in new[] { false, true })
+        {
+            var expected = Chains(c, a, b, DepthParts.One, accumulates, null);
+            foreach (var (instructions, i) in Supported.Select((x, i) => (x, i)))
+            {
+                foreach (var blocks in new[] { ProductBlocks.Default, Tiny })
+                {
+                    var actual = c.Copy();
+                    var kept = accumulates ? new Matrix(m, n, false, 3, random) : actual;
+                    int[] cuts = [0, k / 3, k / 3 + 1, k];
+                    for (var piece = 0; piece < 3; piece++)
+                    {
+                        var (first, depth, isLast) = (cuts[piece], cuts[piece + 1] - cuts[piece], piece == 2);
+                        var (team, into) = (teams[i % 3], isLast ? actual : kept);
+                        Kernels.Products.Reserve(team, Kernels.Products.WorkspaceBytes(
+                            team.Threads, m, n, depth, DepthParts.One, a.View.ColumnStride != 1, blocks, instructions));
+                        Kernels.Products.Multiply(
+                            team, into.View, new MatrixView(a.View.At(0, first), m, depth, a.View.RowStride, a.View.ColumnStride),
+                            new MatrixView(b.View.At(first, 0), depth, n, b.View.RowStride, b.View.ColumnStride), DepthParts.One,
+                            isLast && accumulates, null, piece == 0 ? default : kept.View, blocks, instructions);
+                    }
+                    AssertSameBytes(expected, actual, $"{m} x {n} x {k}, {instructions}, {blocks}, {accumulates}");
+                }
+            }
+        }
+    }
+
     // The bound: 16 * 2^-24 times the sum of the terms' magnitudes. The worst case of a chain is its length, but signs are random here.
     [Theory]
     [InlineData(33, 70, 300, 1)]
@@ -226,8 +262,8 @@ public unsafe class ProductTests
     {
         Kernels.Products.Reserve(team, Kernels.Products.WorkspaceBytes(team.Threads, c.Rows, c.Columns, a.Columns, parts,
             a.View.ColumnStride != 1, blocks, instructions));
-        Kernels.Products.Multiply(team, c.View, a.View, b.View, parts, accumulates, bias is null ? null : bias.View.Data, blocks,
-            instructions);
+        Kernels.Products.Multiply(team, c.View, a.View, b.View, parts, accumulates, bias is null ? null : bias.View.Data, default,
+            blocks, instructions);
     }
 
     private static void AssertSameBytes(Matrix expected, Matrix actual, string what)
