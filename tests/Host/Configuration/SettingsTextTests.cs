@@ -36,6 +36,16 @@ public sealed class SettingsTextTests
         "\"corpus.include\":[\"*.txt\"],\"corpus.exclude\":[\"drafts\",\"*.bin\"],\"corpus.text-field\":\"body\","
         + "\"corpus.encoding\":\"latin-1\",\"corpus.tokenizer\"", StringComparison.Ordinal);
 
+    /// <summary>Likewise, of version 4, which knows the architecture llama.</summary>
+    private static readonly string Version4 = Version3.Replace("\"settings\":3", "\"settings\":4", StringComparison.Ordinal).Replace(
+        "\"model.architecture\":\"gpt2\"", "\"model.architecture\":\"llama\"", StringComparison.Ordinal).Replace(
+        ",\"optimizer.learning-rate\"", OneLine("""
+        ,"model.key-heads":4,"model.head-size":96,"model.feed-forward":2048,"model.norm-epsilon":1E-06,"model.tied-embeddings":true,
+        "model.attention-biases":true,"model.head-norms":false,"model.rope-theta":500000,"model.rope-scaling":"yarn","model.rope-factor":4,
+        "model.rope-original-context":256,"model.rope-yarn-betas":[16,2],"model.rope-yarn-attention":1.25,
+        "model.rope-llama3-factors":[1,4],"optimizer.learning-rate"
+        """), StringComparison.Ordinal);
+
     // A value of every kind for every key that there is, so that a new key is tried, too.
     private static readonly Gen<TrainingSettings> Settings = Gen.Select(
         Gen.String, Gen.ULong, Gen.Int, Gen.Double.Where(double.IsFinite), Gen.String.Array, Gen.Bool,
@@ -108,6 +118,7 @@ public sealed class SettingsTextTests
                     Vocabulary = 50257,
                     Dropout = 0.1,
                     Init = "/a/round-000012.json",
+                    Llama = ModelSettings.Defaults.Llama,
                 },
                 Optimizer = new OptimizerSettings
                 {
@@ -149,9 +160,41 @@ public sealed class SettingsTextTests
         Assert.Equal(["drafts", "*.bin"], settings.Corpus.Exclude);
         Assert.Equal(("body", "latin-1"), (settings.Corpus.TextField, settings.Corpus.Encoding));
         Assert.Equal(second with { Corpus = settings.Corpus }, settings);
+    }
+
+    [Fact]
+    public void Texts_of_version_4_are_read_as_they_always_were()
+    {
+        var settings = SettingsText.Read(Version4);
+        var third = SettingsText.Read(Version3);
+        Assert.Equal(
+            new LlamaSettings
+            {
+                KeyHeads = 4,
+                HeadSize = 96,
+                FeedForward = 2048,
+                NormEpsilon = 1e-6,
+                TiedEmbeddings = true,
+                AttentionBiases = true,
+                HeadNorms = false,
+                Rotary = new RotarySettings
+                {
+                    Theta = 500_000,
+                    Scaling = RotaryScaling.Yarn,
+                    Factor = 4,
+                    OriginalContext = 256,
+                    YarnBetas = new NumberPair(16, 2),
+                    YarnAttention = 1.25,
+                    Llama3Factors = new NumberPair(1, 4),
+                },
+            }, settings.Model.Llama);
+        Assert.Equal(ModelSettings.Defaults.Llama, third.Model.Llama);
+        Assert.Equal(
+            third with { Corpus = settings.Corpus, Model = third.Model with { Architecture = "llama", Llama = settings.Model.Llama } },
+            settings);
 
         // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
-        Assert.Equal(Version3, SettingsText.Write(settings));
+        Assert.Equal(Version4, SettingsText.Write(settings));
     }
 
     [Fact]
@@ -162,10 +205,10 @@ public sealed class SettingsTextTests
     [Theory]
     [InlineData("\"run.seed\":42,", "", "the stored settings of the run lack run.seed")]
     [InlineData("{", "{\"run.moon-phase\":1,", "the run was started by a newer Elastic that knows run.moon-phase: go on with that version")]
-    [InlineData("\"settings\":3", "\"settings\":4",
-        "the run was started by a newer Elastic, whose settings have version 4 (this one knows 3): go on with that version")]
-    [InlineData("\"settings\":3", "\"settings\":0", "the stored settings of the run hold no usable settings")]
-    [InlineData("\"settings\":3", "\"settings\":\"3\"", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":4", "\"settings\":5",
+        "the run was started by a newer Elastic, whose settings have version 5 (this one knows 4): go on with that version")]
+    [InlineData("\"settings\":4", "\"settings\":0", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":4", "\"settings\":\"3\"", "the stored settings of the run hold no usable settings")]
     [InlineData("\"average\"", "\"median\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("\"average\"", "\"1\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("[0.9,0.95]", "[0.9]", "the stored settings of the run hold no usable optimizer.betas")]
