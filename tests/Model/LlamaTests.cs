@@ -64,13 +64,15 @@ public class LlamaTests(ITestOutputHelper output)
         }
     }
 
-    /// <summary>Layers, heads, key heads, head size, width, feed-forward, vocabulary; tied, biases, head norms; what its makers say.</summary>
+    /// <summary>
+    /// Layers, heads, key heads, head size, width, feed-forward, vocabulary; tied, biases, head norms; parameters that its makers count.
+    /// </summary>
     public static TheoryData<ModelSettings, long> Published => new()
     {
-        { Shape(32, 32, 32, 0, 4096, 0, 32_000), 6_738_415_616 },                                                       // Llama 2 7B
-        { Shape(30, 9, 3, 0, 576, 1536, 49_152, tied: true), 134_515_008 },                                             // SmolLM-135M
-        { Shape(24, 14, 2, 0, 896, 4864, 151_936, tied: true, biases: true), 494_032_768 },                             // Qwen2 0.5B
-        { Shape(28, 16, 8, 128, 1024, 3072, 151_936, tied: true, norms: true), 596_049_920 },                           // Qwen3 0.6B
+        { Shape(32, 32, 32, 0, 4096, 0, 32_000), 6_738_415_616 },                              // Llama 2 7B
+        { Shape(30, 9, 3, 0, 576, 1536, 49_152, tied: true), 134_515_008 },                    // SmolLM-135M
+        { Shape(24, 14, 2, 0, 896, 4864, 151_936, tied: true, biases: true), 494_032_768 },    // Qwen2 0.5B
+        { Shape(28, 16, 8, 128, 1024, 3072, 151_936, tied: true, norms: true), 596_049_920 },  // Qwen3 0.6B
     };
 
     [Theory]
@@ -90,7 +92,8 @@ public class LlamaTests(ITestOutputHelper output)
         from vocabulary in Gen.Int[2, 300]
         from flags in Gen.Int[0, 7]
         select Shape(
-            2, keyHeads * queries, keyHeads, 2 * half, width, feedForward, vocabulary, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0);
+            2, keyHeads * queries, keyHeads, 2 * half, width, feedForward, vocabulary,
+            tied: (flags & 1) != 0, biases: (flags & 2) != 0, norms: (flags & 4) != 0);
 
     [Fact]
     public void The_parameters_are_known_from_the_settings_before_anything_is_made_for_them() => Models.Sample(model =>

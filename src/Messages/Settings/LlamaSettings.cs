@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Elastic.Messages.Settings;
 
-/// <summary>What a network of the Llama kind has besides layers, heads, width and context. Nothing of it is for other architectures.</summary>
+/// <summary>What only a network of the Llama kind has, besides layers, heads, width and context.</summary>
 public sealed record LlamaSettings : SettingsGroup
 {
     /// <summary>Angles of rotary positions are exact to the last bits up to here.</summary>
@@ -36,7 +36,8 @@ public sealed record LlamaSettings : SettingsGroup
     public required double NormEpsilon { get; init; }
 
     [Setting("model.tied-embeddings", false, """
-        llama: whether the head's matrix is the token embedding (Press and Wolf 2017). Small models gain by it; Llama's larger ones have two.
+        llama: whether the head's matrix is the token embedding (Press and Wolf 2017). Small models gain by it; Llama's larger ones have
+        two.
         """)]
     [Since(4, false)]
     public required bool TiedEmbeddings { get; init; }
@@ -65,7 +66,8 @@ public sealed record LlamaSettings : SettingsGroup
         if (KeyHeads > 0 && model.Heads % KeyHeads != 0)
             yield return $"model.heads = {model.Heads} does not divide by model.key-heads = {KeyHeads}: use a divisor of the heads";
         if (model.HeadSize % 2 != 0)
-            yield return $"heads of {model.HeadSize} channels cannot be rotated in pairs: use an even model.head-size, or another model.width";
+            yield return
+                $"heads of {model.HeadSize} channels cannot be rotated in pairs: use an even model.head-size, or another model.width";
         if (model.HeadSize == 2 && Rotary.Scaling == RotaryScaling.Dynamic)
             yield return "model.rope-scaling = dynamic changes no frequency of heads of 2 channels: use a larger model.head-size";
         if (model.Context > MostContext)

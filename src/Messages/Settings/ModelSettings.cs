@@ -17,8 +17,8 @@ public sealed record ModelSettings : SettingsGroup
     public static ModelSettings Defaults { get; } = SettingsRecord.DefaultsOf<ModelSettings>();
 
     [Setting("model.architecture", "gpt2", """
-        gpt2: Radford et al. 2019, with tied embeddings. llama: Touvron et al. 2023, with root mean square norms, rotary positions, SwiGLU and
-        heads of keys that may be fewer; Mistral without its window, Qwen2, Qwen3 and SmolLM are of this kind.
+        gpt2: Radford et al. 2019, with tied embeddings. llama: Touvron et al. 2023, with root mean square norms, rotary positions, SwiGLU
+        and heads of keys that may be fewer; Mistral without its window, Qwen2, Qwen3 and SmolLM are of this kind.
         """)]
     [OneOf("gpt2", "llama")]
     public required string Architecture { get; init; }

@@ -46,7 +46,9 @@ internal sealed class LlamaArchitecture(ModelSettings settings) : IArchitecture
     public static string Layer(int index) => $"model.layers.{index}.";
 
     /// <inheritdoc/>
-    /// <remarks>N rows, C channels, H heads of queries, K heads of keys and values, D channels of a head, F of the feed-forward network.</remarks>
+    /// <remarks>
+    /// N rows, C channels, H heads of queries, K heads of keys and values, D channels of a head, F of the feed-forward network, V tokens.
+    /// </remarks>
     public void Record(Tape tape)
     {
         ArgumentNullException.ThrowIfNull(tape);

@@ -7,13 +7,14 @@ namespace Elastic.Model.Networks;
 
 /// <summary>
 /// The frequencies of rotary positions. Pair j of a head of D channels turns by f[j] = base^(-2 j / D) radians a token (Su et al. 2021,
-/// section 3.4.2), unless positions are stretched from an original context of L tokens to s L:
+/// section 3.2.2), unless positions are stretched from an original context of L tokens to s L:
 ///
-///   linear   f / s                                                                       (Chen et al. 2023, section 2.3)
-///   dynamic  base (s T / L - (s - 1))^(D / (D - 2)) in place of base, for sequences of T tokens longer than L (Peng et al. 2023, appendix B.2)
-///   yarn     f / s for slow pairs, f for fast ones, a straight line in j between; both of sine and cosine times 0.1 ln(s) + 1
-///            (Peng et al. 2023, sections 3.2 to 3.4; the line in j rather than in turns is their code's, by which models were published)
-///   llama3   the same by turns within L, L f / 2π, and without the factor of sine and cosine (the released code of Llama 3.1)
+///   linear   f / s (Chen et al. 2023)
+///   dynamic  base (s T / L - (s - 1))^(D / (D - 2)) in place of base, for sequences of T tokens longer than L (Peng et al. 2023 on dynamic
+///            scaling; the form with s is that of the transformers library, by which models were published)
+///   yarn     f / s for slow pairs, f for fast ones, a straight line in j between; sine and cosine times 0.1 ln(s) + 1 (Peng et al. 2023;
+///            the line in j rather than in turns is their released code's, by which models were published)
+///   llama3   f / s, f and a straight line by turns within L, which are L f / 2π (the released code of Llama 3.1)
 /// </summary>
 internal static class RotaryFrequencies
 {

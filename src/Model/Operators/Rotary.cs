@@ -35,7 +35,7 @@ public sealed class RotaryAngles(IReadOnlyList<double> frequencies, double magni
 }
 
 /// <summary>
-/// Rotary positions (Su et al. 2021, section 3.4.2): rotates pair j of the D = 2 P channels of each head, channels j and j + P as Llama
+/// Rotary positions (Su et al. 2021, section 3.2.2): rotates pair j of the D = 2 P channels of each head, channels j and j + P as Llama
 /// pairs them, by the position times the pair's frequency. (N, H D) -> (N, H D), in place.
 /// </summary>
 public sealed class RotaryOperation : Operation

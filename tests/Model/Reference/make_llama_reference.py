@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Writes llama_*_reference.json: numbers that the C# tests check the architecture llama against, one file for each kind of model.
 
-An independent implementation in float64 on PyTorch's autograd, written from the papers: norms from Zhang and Sennrich 2019, rotary positions
-from Su et al. 2021 (as products of complex numbers), SwiGLU from Shazeer 2020, grouped heads from Ainslie et al. 2023, put together as in
-Touvron et al. 2023; stretched positions from Chen et al. 2023, Peng et al. 2023 and the release of Llama 3.1. Made with PyTorch 1.13; run it
-again only to add to it:
+An independent implementation in float64 on PyTorch's autograd, written from the papers: norms from Zhang and Sennrich 2019, rotary
+positions from Su et al. 2021 (as products of complex numbers), SwiGLU from Shazeer 2020, grouped heads from Ainslie et al. 2023, put
+together as in Touvron et al. 2023; stretched positions from Chen et al. 2023, Peng et al. 2023 and the release of Llama 3.1. Made with
+PyTorch 1.13; run it again only to add to it:
 
     python3 tests/Model/Reference/make_llama_reference.py
 
