@@ -21,7 +21,8 @@ internal sealed class Peer : IDisposable
             {
                 Path.Combine(AppContext.BaseDirectory, "peer_pytorch.py"), "--layers", $"{model.Layers}", "--width", $"{model.Width}",
                 "--heads", $"{model.Heads}", "--tokens", $"{tokens}", "--batch", $"{batch}", "--vocabulary", $"{model.Vocabulary}",
-                "--threads", $"{threads}",
+                "--threads", $"{threads}", "--architecture", model.Architecture, "--key-heads", $"{model.KeyHeads}",
+                "--feed-forward", $"{model.FeedForward}",
             },
         };
         if (forEach)

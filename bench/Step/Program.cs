@@ -1,4 +1,5 @@
 // Times whole training steps (forward, backward, clip, AdamW) against PyTorch, in turns: see README.md.
+using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Messages.Settings;
 using Elastic.Step;
@@ -6,15 +7,15 @@ using Elastic.Step;
 string Option(string name, string fallback) => Array.IndexOf(args, "--" + name) is >= 0 and var i ? args[i + 1] : fallback;
 int Number(string name, int fallback) => int.Parse(Option(name, $"{fallback}"));
 
-var (layers, width, heads, batch, tokens) = Option("model", "small") == "124m" ? (12, 768, 12, 4, 64) : (4, 128, 4, 4, 64);
-(batch, tokens) = (Number("batch", batch), Number("tokens", tokens));
-var model = ModelSettings.Defaults with
+int batch = Number("batch", 4), tokens = Number("tokens", 64);
+var shape = ModelSettings.Defaults with { Context = tokens, Vocabulary = Number("vocabulary", 50257) };
+var model = Option("model", "small") switch
 {
-    Layers = layers,
-    Heads = heads,
-    Width = width,
-    Context = tokens,
-    Vocabulary = Number("vocabulary", 50257),
+    "small" => shape with { Layers = 4, Heads = 4, Width = 128 },
+    "124m" => shape with { Layers = 12, Heads = 12, Width = 768 },
+    "llama-tiny" => Llama(shape with { Layers = 4, Heads = 4, Width = 128 }, keyHeads: 2, feedForward: 384),
+    "smollm-135m" => Llama(shape with { Layers = 30, Heads = 9, Width = 576 }, keyHeads: 3, feedForward: 1536),
+    var other => throw new ElasticException($"--model {other}: use small, 124m, llama-tiny or smollm-135m"),
 };
 int devices = Number("devices", 1), threads = Number("threads", Environment.ProcessorCount);
 int micro = Number("micro", batch / devices), rounds = Number("rounds", 10), steps = Number("steps", 2);
@@ -45,6 +46,12 @@ if (args.Contains("--operators"))
     foreach (var (name, seconds) in ours.Times.Seconds.OrderByDescending(t => t.Value))
         Console.WriteLine($"  {name,-28} {seconds * 1000 / (rounds * steps),7:F1} ms  {seconds / ours.PhaseSeconds.Sum(),6:P1}");
 }
+
+static ModelSettings Llama(ModelSettings shape, int keyHeads, int feedForward) => shape with
+{
+    Architecture = "llama",
+    Llama = shape.Llama with { KeyHeads = keyHeads, FeedForward = feedForward, TiedEmbeddings = true },
+};
 
 static double Median(List<double> values) => Quantile(values, 0.5);
 

@@ -53,8 +53,11 @@ internal sealed class TorchPass(
         EmbedOperation o => Embed(o),
         LayerNormOperation o => nn.functional.layer_norm(
             Input(o), [Input(o).shape[1]], parameters(o.Gain), parameters(o.Bias), o.Epsilon),
-        LinearOperation o => addmm(parameters(o.Bias), Input(o), parameters(o.Weight), 1, 1),
+        RmsNormOperation o => RmsNorm(o),
+        LinearOperation o => Linear(o),
+        RotaryOperation o => Rotate(o),
         GeluOperation o => Gelu(Input(o)),
+        SwiGluOperation o => nn.functional.silu(_values[o.Gate]) * _values[o.Up],
         ResidualOperation o => _values[o.X] + Dropped(_values[o.Branch], o.Mask),
         CausalAttentionOperation o => Attend(o),
         CrossEntropyOperation o => Loss(o),
@@ -77,18 +80,46 @@ internal sealed class TorchPass(
     // By tanh (Hendrycks and Gimpel 2016, section 2).
     private static Tensor Gelu(Tensor x) => x * 0.5 * (1 + tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x.pow(3))));
 
-    // qkv (N, 3 C) -> (N, C). B sequences of all micro-batches, H heads, D = C / H.
+    private Tensor RmsNorm(RmsNormOperation o)
+    {
+        var x = Input(o).view(-1, o.Channels);
+        return (x / (x.pow(2).mean([1], keepdim: true) + o.Epsilon).sqrt() * parameters(o.Gain)).view(Input(o).shape);
+    }
+
+    private Tensor Linear(LinearOperation o)
+    {
+        var weight = o.Order == WeightOrder.InOut ? parameters(o.Weight) : parameters(o.Weight).t();              // (in, out)
+        return o.Bias is null ? Input(o).matmul(weight) : addmm(parameters(o.Bias), Input(o), weight, 1, 1);
+    }
+
+    // (N, H D): a complex number of channels j and j + D/2 times one of the angle.
+    private Tensor Rotate(RotaryOperation o)
+    {
+        var (x, T, P) = (Input(o), tape.Shape.Tokens, o.Angles.Frequencies.Count);
+        var positions = arange(T, float64, device).unsqueeze(1);
+        var angles = positions * tensor(o.Angles.Frequencies.ToArray(), float64, device);                         // (T, P)
+        var (cos, sin) = ((angles.cos() * o.Angles.Magnitude).to(dtype), (angles.sin() * o.Angles.Magnitude).to(dtype));
+        var heads = x.view(-1, T, x.shape[1] / (2 * P), 2, P);                                                    // (B, T, H, 2, P)
+        var (a, b) = (heads.select(3, 0), heads.select(3, 1));
+        (cos, sin) = (cos.unsqueeze(1), sin.unsqueeze(1));                                                        // (T, 1, P)
+        return stack([a * cos - b * sin, b * cos + a * sin], 3).view(x.shape);
+    }
+
+    // -> (N, H D). B sequences of all micro-batches, H heads in groups that share one of K heads of keys and values.
     private Tensor Attend(CausalAttentionOperation o)
     {
-        var (B, T, H) = (tape.Shape.MicroBatches * tape.Shape.Sequences, tape.Shape.Tokens, o.Heads);
-        var qkv = Input(o).view(B, T, 3, H, -1).permute(2, 0, 3, 1, 4);                                           // (3, B, H, T, D)
-        var scores = qkv[0].matmul(qkv[1].transpose(2, 3)) / Math.Sqrt(qkv.shape[4]);                             // (B, H, T, T)
+        var (B, T, H, K) = (tape.Shape.MicroBatches * tape.Shape.Sequences, tape.Shape.Tokens, o.Heads, o.KeyHeads);
+        var all = o.Inputs.Count == 1 ? Input(o) : cat([.. o.Inputs.Select(v => _values[v])], 1);                 // (N, (H + 2 K) D)
+        var parts = all.view(B, T, H + 2 * K, -1).transpose(1, 2).split([H, K, K], 1);                            // (B, H or K, T, D)
+        Tensor Grouped(Tensor ofKeys) => H == K ? ofKeys : ofKeys.repeat_interleave(H / K, 1);
+        var (q, k, v) = (parts[0], Grouped(parts[1]), Grouped(parts[2]));
+        var scores = q.matmul(k.transpose(2, 3)) / Math.Sqrt(q.shape[3]);                                         // (B, H, T, T)
         var future = ones(new long[] { T, T }, ScalarType.Bool, device).triu(1);
         var hidden = Segments?.view(B, 1, T, 1) is { } segments ? future | (segments != segments.transpose(2, 3)) : future;
         var weights = scores.masked_fill(hidden, double.NegativeInfinity).softmax(-1);
         if (o.Mask is { } dropout)
             weights = weights * AttentionMask(dropout, H, T).view(weights.shape);
-        return weights.matmul(qkv[2]).transpose(1, 2).reshape(B * T, -1);
+        return weights.matmul(v).transpose(1, 2).reshape(B * T, -1);
     }
 
     private Tensor Loss(CrossEntropyOperation o)

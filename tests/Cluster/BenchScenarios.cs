@@ -5,11 +5,13 @@ namespace Elastic.Cluster.Tests;
 /// <summary>The benchmarks run small, so that they cannot rot. Nothing is asserted about time.</summary>
 public sealed class BenchScenarios
 {
-    [Fact]
-    public async Task The_step_benchmark_times_our_side()
+    [Theory]
+    [InlineData("small")]
+    [InlineData("llama-tiny")]
+    public async Task The_step_benchmark_times_our_side(string model)
     {
         using var bench = ElasticProcess.Run(
-            "Elastic.Step.dll", "--python", "none", "--rounds", "1", "--steps", "1", "--vocabulary", "97");
+            "Elastic.Step.dll", "--model", model, "--python", "none", "--rounds", "1", "--steps", "1", "--vocabulary", "97");
         Assert.True(await bench.EndAsync() == 0, bench.Error);
         Assert.Contains("ms/step", bench.Output, StringComparison.Ordinal);
     }

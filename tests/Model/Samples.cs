@@ -20,6 +20,14 @@ internal static class Samples
     public static ModelSettings Model(int layers, int heads, int width, int context, int vocabulary) =>
         ModelSettings.Defaults with { Layers = layers, Heads = heads, Width = width, Context = context, Vocabulary = vocabulary };
 
+    public static ModelSettings Llama(
+        int layers, int heads, int keyHeads, int width, int context, int vocabulary, Func<LlamaSettings, LlamaSettings>? with = null) =>
+        Model(layers, heads, width, context, vocabulary) with
+        {
+            Architecture = "llama",
+            Llama = (with ?? (l => l))(ModelSettings.Defaults.Llama with { KeyHeads = keyHeads }),
+        };
+
     public static OptimizerSettings Optimizer(double clip = 1.0, double smoothing = 0) => OptimizerSettings.Defaults with
     {
         LearningRate = 1e-3,

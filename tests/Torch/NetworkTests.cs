@@ -25,16 +25,35 @@ public class NetworkTests(ITestOutputHelper output)
 
     private static readonly DropoutSeed Seed = new(1, 2, 3, 4);
 
+    private static readonly Dictionary<string, ModelSettings> Kinds = new()
+    {
+        ["gpt2"] = Samples.Model(2, 4, 48, 75, 101),
+        ["llama"] = Samples.Llama(2, 4, 2, 48, 75, 101),
+        ["llama, everything"] = Samples.Llama(2, 6, 2, 48, 75, 101, l => l with
+        {
+            HeadSize = 10,
+            FeedForward = 52,
+            TiedEmbeddings = true,
+            AttentionBiases = true,
+            HeadNorms = true,
+            Rotary = l.Rotary with { Scaling = RotaryScaling.Yarn, Factor = 4, OriginalContext = 64 },
+        }),
+    };
+
     [Theory]
-    [InlineData(0.0, 0.0, 1)]
-    [InlineData(0.0, 0.1, 2)]
-    [InlineData(0.3, 0.1, 4)]
-    [InlineData(0.3, 0.1, 2, true)]
+    [InlineData("gpt2", 0.0, 0.0, 1)]
+    [InlineData("gpt2", 0.0, 0.1, 2)]
+    [InlineData("gpt2", 0.3, 0.1, 4)]
+    [InlineData("gpt2", 0.3, 0.1, 2, true)]
+    [InlineData("llama", 0.0, 0.0, 1)]
+    [InlineData("llama", 0.3, 0.1, 4)]
+    [InlineData("llama", 0.0, 0.1, 2, true)]
+    [InlineData("llama, everything", 0.0, 0.1, 2)]
     public void Loss_and_gradients_agree_with_autograd_in_double_precision(
-        double dropout, double smoothing, int microBatches, bool marked = false)
+        string kind, double dropout, double smoothing, int microBatches, bool marked = false)
     {
         NativeTorch.Load();
-        var model = Samples.Model(2, 4, 48, 75, 101) with { Dropout = dropout };
+        var model = Kinds[kind] with { Dropout = dropout };
         using var vectors = Noisy(model);
         using var device = new CpuDevice(new DeviceId("cpu:0"), Architectures.Open(model), smoothing, threads: 2);
         device.Attach(vectors);

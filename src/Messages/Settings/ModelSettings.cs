@@ -16,8 +16,11 @@ public sealed record ModelSettings : SettingsGroup
 
     public static ModelSettings Defaults { get; } = SettingsRecord.DefaultsOf<ModelSettings>();
 
-    [Setting("model.architecture", "gpt2", "gpt2: Radford et al. 2019, with tied embeddings.")]
-    [OneOf("gpt2")]
+    [Setting("model.architecture", "gpt2", """
+        gpt2: Radford et al. 2019, with tied embeddings. llama: Touvron et al. 2023, with root mean square norms, rotary positions, SwiGLU
+        and heads of keys that may be fewer; Mistral without its window, Qwen2, Qwen3 and SmolLM are of this kind.
+        """)]
+    [OneOf("gpt2", "llama")]
     public required string Architecture { get; init; }
 
     [Setting("model.layers", 4, "Transformer blocks. Four of width 128 learn the look of text within minutes on two cores.")]
@@ -28,7 +31,7 @@ public sealed record ModelSettings : SettingsGroup
     [Between(1, 1 << 20)]
     public required int Heads { get; init; }
 
-    [Setting("model.width", 128, "C: channels; a multiple of heads.")]
+    [Setting("model.width", 128, "C: channels; a multiple of heads, unless head-size is set.")]
     [Between(1, 1 << 20)]
     public required int Width { get; init; }
 
@@ -54,26 +57,65 @@ public sealed record ModelSettings : SettingsGroup
         """)]
     public required string? Init { get; init; }
 
+    /// <summary>What only the architecture llama has.</summary>
+    public required LlamaSettings Llama { get; init; }
+
     /// <summary>The vocabulary rounded up to a multiple of 64, so that the matrix products over it are aligned.</summary>
     public int PaddedVocabulary => (Vocabulary + 63) / 64 * 64;
+
+    /// <summary>D: channels of a head.</summary>
+    public int HeadSize => Llama.HeadSize > 0 ? Llama.HeadSize : Width / Math.Max(1, Heads);
+
+    /// <summary>Heads of keys and values.</summary>
+    public int KeyHeads => Llama.KeyHeads > 0 ? Llama.KeyHeads : Heads;
+
+    /// <summary>F: channels inside the feed-forward network.</summary>
+    public int FeedForward => IsLlama ? Llama.FeedForwardOf(Width) : 4 * Width;
 
     /// <summary>
     /// Parameters of the network, known before anything is made for it. In floating point, so that settings that are far too large give a
     /// number, too. Tests compare it with the layouts of Model.
     /// </summary>
-    public double Parameters => (double)PaddedVocabulary * Width + (double)Context * Width
-        + Layers * (12.0 * Width * Width + 13.0 * Width) + 2.0 * Width;
+    public double Parameters => IsLlama
+        ? (Llama.TiedEmbeddings ? 1.0 : 2.0) * PaddedVocabulary * Width + Layers * LlamaLayerParameters + Width
+        : (double)PaddedVocabulary * Width + (double)Context * Width
+            + Layers * (12.0 * Width * Width + 13.0 * Width) + 2.0 * Width;
 
-    /// <summary>What two checkpoints must share to fit the same network, e.g. "gpt2 4x128 heads 4 context 128 vocabulary 257".</summary>
-    public string Signature => $"{Architecture} {Layers}x{Width} heads {Heads} context {Context} vocabulary {Vocabulary}";
+    /// <summary>
+    /// What two checkpoints must share to fit the same network, e.g. "gpt2 4x128 heads 4 context 128 vocabulary 257", or
+    /// "llama 30x576 heads 9/3 of 64 feed-forward 1536 context 2048 vocabulary 50257 tied".
+    /// </summary>
+    public string Signature => IsLlama
+        ? $"{Architecture} {Layers}x{Width} heads {Heads}/{KeyHeads} of {HeadSize} feed-forward {FeedForward} context {Context} "
+            + $"vocabulary {Vocabulary}{(Llama.TiedEmbeddings ? " tied" : "")}{(Llama.AttentionBiases ? " biases" : "")}"
+            + (Llama.HeadNorms ? " head norms" : "")
+        : $"{Architecture} {Layers}x{Width} heads {Heads} context {Context} vocabulary {Vocabulary}";
+
+    private bool IsLlama => Architecture == "llama";
+
+    // Queries and the output, keys and values, the feed-forward network's three matrices, norms.
+    private double LlamaLayerParameters
+    {
+        get
+        {
+            double queries = (double)Heads * HeadSize, keys = (double)KeyHeads * HeadSize;
+            return Width * (2.0 * queries + 2.0 * keys + 3.0 * FeedForward + 2.0)
+                + (Llama.AttentionBiases ? queries + 2.0 * keys : 0) + (Llama.HeadNorms ? 2.0 * HeadSize : 0);
+        }
+    }
 
     protected override IEnumerable<string> ProblemsTogether()
     {
-        if (Heads >= 1 && Width >= 1 && (Width < Heads || Width % Heads != 0))
-            yield return $"model.width = {Width} does not divide by model.heads = {Heads}: use a multiple of the heads";
-        else if (Heads >= 1 && Width / Heads > MostHeadSize)
-            yield return
-                $"model.width = {Width} with model.heads = {Heads} are {Width / Heads} channels a head: use at most {MostHeadSize}";
+        if (Heads >= 1 && Llama.HeadSize == 0)
+        {
+            if (Width >= 1 && (Width < Heads || Width % Heads != 0))
+                yield return $"model.width = {Width} does not divide by model.heads = {Heads}: use a multiple of the heads";
+            else if (HeadSize > MostHeadSize)
+                yield return
+                    $"model.width = {Width} with model.heads = {Heads} are {HeadSize} channels a head: use at most {MostHeadSize}";
+        }
+        foreach (var problem in IsLlama ? Llama.ProblemsOf(this) : Llama.ProblemsElsewhere(Architecture))
+            yield return problem;
         if (Parameters > MostParameters)
             yield return string.Create(CultureInfo.InvariantCulture,
                 $"model.layers = {Layers} with model.width = {Width}, model.context = {Context} and a vocabulary of {Vocabulary} are "

@@ -25,6 +25,7 @@ public abstract class SettingKind
             : type == typeof(int) ? SettingKinds.Whole
             : type == typeof(ulong) ? SettingKinds.Natural
             : type == typeof(double) ? SettingKinds.Number
+            : type == typeof(bool) ? SettingKinds.Switch
             : type == typeof(NumberPair) ? SettingKinds.Pair
             : type == typeof(IReadOnlyList<string>) ? SettingKinds.Texts
             : type.IsEnum ? SettingKinds.ChoiceOf(type)

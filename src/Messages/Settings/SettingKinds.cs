@@ -25,6 +25,9 @@ internal static class SettingKinds
 
     public static readonly SettingKind Number = new Scalar<double>("a number", TryNumber, SettingKind.Show);
 
+    public static readonly SettingKind Switch = new Scalar<bool>(
+        "true or false", (string text, out bool value) => bool.TryParse(text, out value), value => value ? "true" : "false");
+
     public static readonly SettingKind Pair = new PairKind();
 
     public static readonly SettingKind Texts = new TextsKind();

@@ -78,7 +78,8 @@ internal sealed class MemoryPlan
         output?.NeededUntil(now);
         if (operation.ScratchFloats(tape.Shape, threads) is var scratch && scratch > 0)
             _backwardScratch[operation] = NewBlock(scratch, now);
-        foreach (var input in operation.Inputs.Where(tape.NeedsGradient).Distinct())
+        var makesAll = operation.MakesAllGradients && operation.Inputs.Any(tape.NeedsGradient);
+        foreach (var input in operation.Inputs.Where(v => makesAll || tape.NeedsGradient(v)).Distinct())
         {
             if (_gradients.TryGetValue(input, out var block))
             {

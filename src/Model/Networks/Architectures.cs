@@ -10,6 +10,7 @@ public static class Architectures
     private static readonly Dictionary<string, Func<ModelSettings, IArchitecture>> Known = new(StringComparer.Ordinal)
     {
         ["gpt2"] = settings => new Gpt2Architecture(settings),
+        ["llama"] = settings => new LlamaArchitecture(settings),
     };
 
     /// <summary>The architecture that the settings name, in their size.</summary>

@@ -7,22 +7,33 @@ using Elastic.Model.Tapes;
 namespace Elastic.Model.Operators;
 
 /// <summary>
-/// Causal self-attention (Vaswani et al. 2017, section 3.2): mixes, for each token, the values of that token and those before it
-/// in its segment.
-/// Queries, keys and values side by side (N, 3 C) -> (N, C). H heads of D = C / H channels.
+/// Causal self-attention (Vaswani et al. 2017, section 3.2): mixes, for each token, the values of that token and those before it in its
+/// segment. H heads of queries in groups of H / Hkv that share a head of keys and values (Ainslie et al. 2023, section 2.2), D channels a
+/// head. Queries, keys and values side by side, (N, (H + 2 Hkv) D), or one by one, (N, H D) and twice (N, Hkv D); -> (N, H D)
 /// </summary>
 public sealed class CausalAttentionOperation : Operation
 {
-    internal CausalAttentionOperation(Value qkv, int heads, DropoutMask? mask)
-        => (Inputs, Output, Heads, Mask) = ([qkv], new Value(this, qkv.Rows, qkv.Columns / 3), heads, mask);
+    private readonly int _headSize;
+
+    internal CausalAttentionOperation(IReadOnlyList<Value> qkv, int heads, int keyHeads, DropoutMask? mask)
+    {
+        (Inputs, Heads, KeyHeads, Mask) = (qkv, heads, keyHeads, mask);
+        _headSize = qkv.Sum(v => v.Columns) / (heads + 2 * keyHeads);
+        Output = new Value(this, qkv[0].Rows, heads * _headSize);
+    }
 
     /// <summary>H.</summary>
     public int Heads { get; }
 
+    /// <summary>Hkv, a divisor of H.</summary>
+    public int KeyHeads { get; }
+
     /// <summary>What is dropped of the weights; null for nothing.</summary>
     public DropoutMask? Mask { get; }
 
-    internal override IEnumerable<Value> KeptForBackward => [Inputs[0], Output!];
+    internal override IEnumerable<Value> KeptForBackward => [.. Inputs, Output!];
+
+    internal override bool MakesAllGradients => true;
 
     // The largest score and the inverse sum of each row and head.
     internal override long SavedFloats => 2L * Output!.Rows * Heads;
@@ -45,16 +56,15 @@ public sealed class CausalAttentionOperation : Operation
 
     internal override unsafe void Backward(CpuPass pass)
     {
-        var dqkv = pass.Gradient(Inputs[0]);
-        if (dqkv is null)
+        if (pass.Gradient(Inputs[0]) is null)
             return;
-        var (T, C) = (pass.Shape.Tokens, Output!.Columns);
+        var T = pass.Shape.Tokens;
         var gradients = new AttentionGradients
         {
-            Y = new HeadRows(pass.Gradient(Output!), C, (long)T * C),
-            Q = Part(dqkv, 0, T, C),
-            K = Part(dqkv, 1, T, C),
-            V = Part(dqkv, 2, T, C),
+            Y = Rows(pass.Gradient(Output!), Output!.Columns, T),
+            Q = Part(pass.Gradient(InputOf(0)), 0, T),
+            K = Part(pass.Gradient(InputOf(1)), 1, T),
+            V = Part(pass.Gradient(InputOf(2)), 2, T),
         };
         fixed (ulong* keys = KeysOf(pass))
         fixed (int* segments = pass.HasSegments ? pass.Segments : null)
@@ -64,7 +74,17 @@ public sealed class CausalAttentionOperation : Operation
         }
     }
 
-    private static unsafe HeadRows Part(float* qkv, int part, int T, int C) => new(qkv + part * C, 3L * C, 3L * T * C);
+    private static unsafe HeadRows Rows(float* data, int columns, int T) => new(data, columns, (long)T * columns);
+
+    // Queries, keys and values: parts 0, 1 and 2.
+    private Value InputOf(int part) => Inputs[Inputs.Count == 1 ? 0 : part];
+
+    // A part, where data begins the value that holds it.
+    private unsafe HeadRows Part(float* data, int part, int T)
+    {
+        var first = Inputs.Count > 1 || part == 0 ? 0 : (Heads + (part - 1) * KeyHeads) * _headSize;
+        return Rows(data + first, InputOf(part).Columns, T);
+    }
 
     private ulong[] KeysOf(CpuPass pass) => Mask is null ? [] : pass.DropoutKeys(Mask);
 
@@ -74,8 +94,8 @@ public sealed class CausalAttentionOperation : Operation
         Queries = batch.Tokens,
         Keys = batch.Tokens,
         Heads = Heads,
-        KeyHeads = Heads,
-        HeadSize = Output!.Columns / Heads,
+        KeyHeads = KeyHeads,
+        HeadSize = _headSize,
         IsCausal = true,
         Dropout = Mask?.Rate ?? DropoutRate.None,
         SequencesPerDropoutKey = batch.Sequences,
@@ -83,14 +103,14 @@ public sealed class CausalAttentionOperation : Operation
 
     private unsafe AttentionTensors Tensors(CpuPass pass)
     {
-        var (T, C) = (pass.Shape.Tokens, Output!.Columns);
-        float* qkv = pass[Inputs[0]], saved = pass.Saved(this);
+        var T = pass.Shape.Tokens;
+        var saved = pass.Saved(this);
         return new AttentionTensors
         {
-            Q = Part(qkv, 0, T, C),
-            K = Part(qkv, 1, T, C),
-            V = Part(qkv, 2, T, C),
-            Y = new HeadRows(pass[Output!], C, (long)T * C),
+            Q = Part(pass[InputOf(0)], 0, T),
+            K = Part(pass[InputOf(1)], 1, T),
+            V = Part(pass[InputOf(2)], 2, T),
+            Y = Rows(pass[Output!], Output!.Columns, T),
             Maxima = saved,
             InverseSums = saved + (long)Output!.Rows * Heads,
         };
@@ -100,7 +120,13 @@ public sealed class CausalAttentionOperation : Operation
 /// <summary>Records attention.</summary>
 public static class CausalAttentionOperator
 {
+    /// <summary>Of queries, keys and values side by side, as many heads of each.</summary>
     /// <inheritdoc cref="CausalAttentionOperation"/>
     public static Value CausalAttention(this Tape tape, Value qkv, int heads, DropoutMask? mask)
-        => tape.Record(new CausalAttentionOperation(qkv, heads, mask));
+        => tape.Record(new CausalAttentionOperation([qkv], heads, heads, mask));
+
+    /// <summary>Of queries, keys and values one by one.</summary>
+    /// <inheritdoc cref="CausalAttentionOperation"/>
+    public static Value CausalAttention(this Tape tape, Value q, Value k, Value v, int heads, int keyHeads, DropoutMask? mask)
+        => tape.Record(new CausalAttentionOperation([q, k, v], heads, keyHeads, mask));
 }

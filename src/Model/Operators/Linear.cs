@@ -5,29 +5,44 @@ using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Operators;
 
+/// <summary>How the weight of a linear layer lies in memory and in files.</summary>
+public enum WeightOrder
+{
+    /// <summary>(in, out), as GPT-2's Conv1D has it.</summary>
+    InOut,
+
+    /// <summary>(out, in), as PyTorch's Linear has it.</summary>
+    OutIn,
+}
+
 /// <summary>
-/// y = x W + b. (N, in) (in, out) (out) -> (N, out). Where devices may share an axis of W, sums along it are folds over its parts: those of
-/// y along the rows of W, those of dx = dy Wᵀ along its columns. dW = xᵀ dy and db sum over rows, micro-batch by micro-batch along the
-/// tree.
+/// y = x W + b, or without b. (N, in) (in, out) (out) -> (N, out), whichever way W is stored. Where devices may share an axis of W, sums
+/// along it are folds over its parts: those of y along W's inputs, those of dx = dy Wᵀ along its outputs. dW = xᵀ dy and db sum over rows,
+/// micro-batch by micro-batch along the tree.
 /// </summary>
 public sealed class LinearOperation : Operation
 {
     private readonly DepthParts _forward, _backward;
 
-    internal LinearOperation(Tape tape, Value x, string name)
+    internal LinearOperation(Tape tape, Value x, string name, WeightOrder order, bool hasBias)
     {
-        (Weight, Bias) = (name + ".weight", name + ".bias");
+        (Weight, Bias, Order) = (name + ".weight", hasBias ? name + ".bias" : null, order);
         var segment = tape.Layout[Weight];
-        (Inputs, Parameters, Output) = ([x], [Weight, Bias], new Value(this, x.Rows, (int)segment.Shape[1]));
-        _forward = PartsOf(segment.Parameter.Shared, 0);
-        _backward = PartsOf(segment.Parameter.Shared, 1);
+        var (inputs, outputs) = order == WeightOrder.InOut ? (0, 1) : (1, 0);
+        (Inputs, Parameters) = ([x], Bias is null ? [Weight] : [Weight, Bias]);
+        Output = new Value(this, x.Rows, (int)segment.Shape[outputs]);
+        _forward = PartsOf(segment.Parameter.Shared, inputs);
+        _backward = PartsOf(segment.Parameter.Shared, outputs);
     }
 
-    /// <summary>(in, out).</summary>
+    /// <summary>Of the shape that <see cref="Order"/> says.</summary>
     public string Weight { get; }
 
-    /// <summary>(out).</summary>
-    public string Bias { get; }
+    /// <summary>(out); null for none.</summary>
+    public string? Bias { get; }
+
+    /// <inheritdoc cref="WeightOrder"/>
+    public WeightOrder Order { get; }
 
     internal override IEnumerable<Value> KeptForBackward => Inputs;
 
@@ -36,17 +51,18 @@ public sealed class LinearOperation : Operation
     internal override long ProductBytes(BatchShape batch, int threads)
     {
         var (rows, x, y) = (batch.Rows, Inputs[0].Columns, Output!.Columns);
+        var (m, n) = Order == WeightOrder.InOut ? (x, y) : (y, x);
         return Math.Max(
             Math.Max(Products.WorkspaceBytes(threads, rows, y, x, _forward), Products.WorkspaceBytes(threads, rows, x, y, _backward)),
-            Products.WorkspaceBytes(threads, x, y, rows, DepthParts.Equal(batch.MicroBatches)));
+            Products.WorkspaceBytes(threads, m, n, rows, DepthParts.Equal(batch.MicroBatches)));
     }
 
     internal override unsafe void Forward(CpuPass pass)
     {
         var (x, y) = (Inputs[0], Output!);
         Products.Multiply(
-            pass.Team, Matrix(pass[y], y), Matrix(pass[x], x), Matrices.Of(pass.Parameter(Weight), x.Columns, y.Columns), _forward,
-            bias: pass.Parameter(Bias));
+            pass.Team, Matrix(pass[y], y), Matrix(pass[x], x), InOut(pass.Parameter(Weight)), _forward,
+            bias: Bias is null ? null : pass.Parameter(Bias));
     }
 
     internal override unsafe void Backward(CpuPass pass)
@@ -55,11 +71,13 @@ public sealed class LinearOperation : Operation
         var dy = Matrix(pass.Gradient(y), y);
         if (pass.ParameterGradient(Weight) is var dW && dW is not null)
         {
+            // The rows of a product are contiguous, so the gradient is computed as the weight lies: (in, out) or (out, in).
+            var (left, right) = Order == WeightOrder.InOut ? (Matrix(pass[x], x), dy) : (dy, Matrix(pass[x], x));
             Products.Multiply(
-                pass.Team, Matrices.Of(dW, x.Columns, y.Columns), Matrix(pass[x], x).Transposed(), dy,
+                pass.Team, Matrices.Of(dW, left.Columns, right.Columns), left.Transposed(), right,
                 DepthParts.Equal(pass.Shape.MicroBatches), pass.AddsToGradients);
         }
-        if (pass.ParameterGradient(Bias) is var db && db is not null)
+        if (Bias is not null && pass.ParameterGradient(Bias) is var db && db is not null)
         {
             var (parts, rows, columns, adds) = (pass.Shape.MicroBatches, pass.Shape.RowsOfMicroBatch, y.Columns, pass.AddsToGradients);
             var gradient = dy.Data;
@@ -67,10 +85,13 @@ public sealed class LinearOperation : Operation
                 db + first, gradient + first, columns, rows, (long)rows * columns, parts, count, adds));
         }
         if (pass.Gradient(x) is var dx && dx is not null)
-        {
-            var weight = Matrices.Of(pass.Parameter(Weight), x.Columns, y.Columns).Transposed();
-            Products.Multiply(pass.Team, Matrix(dx, x), dy, weight, _backward, pass.AddsTo(this, x));
-        }
+            Products.Multiply(pass.Team, Matrix(dx, x), dy, InOut(pass.Parameter(Weight)).Transposed(), _backward, pass.AddsTo(this, x));
+    }
+
+    private unsafe MatrixView InOut(float* weight)
+    {
+        var (x, y) = (Inputs[0].Columns, Output!.Columns);
+        return Order == WeightOrder.InOut ? Matrices.Of(weight, x, y) : Matrices.Of(weight, y, x).Transposed();
     }
 
     private static DepthParts PartsOf(SharedAxis? shared, int axis)
@@ -84,5 +105,7 @@ public static class LinearOperator
 {
     /// <inheritdoc cref="LinearOperation"/>
     /// <param name="name">Of its parameters, without ".weight" and ".bias".</param>
-    public static Value Linear(this Tape tape, Value x, string name) => tape.Record(new LinearOperation(tape, x, name));
+    public static Value Linear(
+        this Tape tape, Value x, string name, WeightOrder order = WeightOrder.InOut, bool hasBias = true)
+        => tape.Record(new LinearOperation(tape, x, name, order, hasBias));
 }

@@ -29,6 +29,11 @@ public abstract class Operation
     /// <summary>True where its backward pass can add to a gradient that another operation has begun.</summary>
     internal virtual bool CanAddToGradients => false;
 
+    /// <summary>
+    /// True where its backward pass makes the gradients of all inputs at once: each has memory where any of them is needed.
+    /// </summary>
+    internal virtual bool MakesAllGradients => false;
+
     /// <summary>Floats that the forward pass leaves for the backward pass.</summary>
     internal virtual long SavedFloats => 0;
 

@@ -15,11 +15,14 @@ public sealed class SameAnswerSpecs : IDisposable
     public void Dispose() => _tiny.Dispose();
 
     [Theory]
-    [InlineData(AveragingMethod.Average)]
-    [InlineData(AveragingMethod.Nesterov)]
-    public async Task Four_replicas_of_four_micro_batches_give_one_fingerprint_on_one_two_and_three_devices(AveragingMethod averaging)
+    [InlineData(AveragingMethod.Average, "gpt2")]
+    [InlineData(AveragingMethod.Nesterov, "gpt2")]
+    [InlineData(AveragingMethod.Average, "llama")]
+    public async Task Four_replicas_of_four_micro_batches_give_one_fingerprint_on_one_two_and_three_devices(
+        AveragingMethod averaging, string architecture)
     {
         var settings = TinyRun.Settings("a", replicas: 4, averaging);
+        settings = settings with { Model = settings.Model with { Architecture = architecture } };
         var fingerprints = new List<Digest?>();
         foreach (var devices in new[] { "cpu:1", "cpu:2", "cpu:3" })
             fingerprints.Add((await _tiny.TrainAsync(settings, devices, data: devices.Replace(':', '-'))).Fingerprint);

@@ -36,11 +36,18 @@ public sealed class SettingsTextTests
         "\"corpus.include\":[\"*.txt\"],\"corpus.exclude\":[\"drafts\",\"*.bin\"],\"corpus.text-field\":\"body\","
         + "\"corpus.encoding\":\"latin-1\",\"corpus.tokenizer\"", StringComparison.Ordinal);
 
-    /// <summary>Likewise, of version 4, which has fine-tuning.</summary>
+    /// <summary>Likewise, of version 4, which knows the architecture llama and fine-tuning.</summary>
     private static readonly string Version4 = Version3.Replace("\"settings\":3", "\"settings\":4", StringComparison.Ordinal)
         .Replace("\"corpus.include\"", "\"corpus.validation\":[\"valid.jsonl\"],\"corpus.include\"", StringComparison.Ordinal)
         .Replace("\"corpus.encoding\"", "\"corpus.answer-field\":\"answer\",\"corpus.encoding\"", StringComparison.Ordinal)
-        .Replace("\"corpus.held-out\"", "\"corpus.samples\":\"documents\",\"corpus.held-out\"", StringComparison.Ordinal);
+        .Replace("\"corpus.held-out\"", "\"corpus.samples\":\"documents\",\"corpus.held-out\"", StringComparison.Ordinal)
+        .Replace("\"model.architecture\":\"gpt2\"", "\"model.architecture\":\"llama\"", StringComparison.Ordinal)
+        .Replace(",\"optimizer.learning-rate\"", OneLine("""
+        ,"model.key-heads":4,"model.head-size":96,"model.feed-forward":2048,"model.norm-epsilon":1E-06,"model.tied-embeddings":true,
+        "model.attention-biases":true,"model.head-norms":false,"model.rope-theta":500000,"model.rope-scaling":"yarn","model.rope-factor":4,
+        "model.rope-original-context":256,"model.rope-yarn-betas":[16,2],"model.rope-yarn-attention":1.25,
+        "model.rope-llama3-factors":[1,4],"optimizer.learning-rate"
+        """), StringComparison.Ordinal);
 
     // A value of every kind for every key that there is, so that a new key is tried, too.
     private static readonly Gen<TrainingSettings> Settings = Gen.Select(
@@ -121,6 +128,7 @@ public sealed class SettingsTextTests
                     Vocabulary = 50257,
                     Dropout = 0.1,
                     Init = "/a/round-000012.json",
+                    Llama = ModelSettings.Defaults.Llama,
                 },
                 Optimizer = new OptimizerSettings
                 {
@@ -174,6 +182,32 @@ public sealed class SettingsTextTests
         var settings = SettingsText.Read(Version4);
         Assert.Equal((SampleKind.Documents, "answer"), (settings.Corpus.Samples, settings.Corpus.AnswerField));
         Assert.Equal(["valid.jsonl"], settings.Corpus.Validation);
+        var third = SettingsText.Read(Version3);
+        Assert.Equal(
+            new LlamaSettings
+            {
+                KeyHeads = 4,
+                HeadSize = 96,
+                FeedForward = 2048,
+                NormEpsilon = 1e-6,
+                TiedEmbeddings = true,
+                AttentionBiases = true,
+                HeadNorms = false,
+                Rotary = new RotarySettings
+                {
+                    Theta = 500_000,
+                    Scaling = RotaryScaling.Yarn,
+                    Factor = 4,
+                    OriginalContext = 256,
+                    YarnBetas = new NumberPair(16, 2),
+                    YarnAttention = 1.25,
+                    Llama3Factors = new NumberPair(1, 4),
+                },
+            }, settings.Model.Llama);
+        Assert.Equal(ModelSettings.Defaults.Llama, third.Model.Llama);
+        Assert.Equal(
+            third with { Corpus = settings.Corpus, Model = third.Model with { Architecture = "llama", Llama = settings.Model.Llama } },
+            settings);
 
         // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
         Assert.Equal(Version4, SettingsText.Write(settings));

@@ -65,7 +65,7 @@ public sealed class SettingsProblemTests
 
     public static TheoryData<ModelSettings, string> Models => new()
     {
-        { Model with { Architecture = "bert" }, "model.architecture = \"bert\": use \"gpt2\"" },
+        { Model with { Architecture = "bert" }, "model.architecture = \"bert\": use \"gpt2\" or \"llama\"" },
         { Model with { Layers = 0 }, "model.layers = 0: use 1 to 10000" },
         { Model with { Heads = 0 }, "model.heads = 0: use 1 to 1048576" },
         { Model with { Width = 66 }, "model.width = 66 does not divide by model.heads = 4: use a multiple of the heads" },
@@ -81,6 +81,68 @@ public sealed class SettingsProblemTests
     [MemberData(nameof(Models))]
     public void A_model_that_cannot_be_is_refused(ModelSettings settings, string problem) =>
         Assert.Equal(problem, Assert.Single(settings.Problems()));
+
+    private static readonly ModelSettings Llama = Model with { Architecture = "llama" };
+
+    private static ModelSettings With(ModelSettings model, Func<LlamaSettings, LlamaSettings> change) =>
+        model with { Llama = change(model.Llama) };
+
+    private static ModelSettings Rotary(Func<RotarySettings, RotarySettings> change) =>
+        With(Llama, l => l with { Rotary = change(l.Rotary) });
+
+    public static TheoryData<ModelSettings, string> Llamas => new()
+    {
+        { With(Llama, l => l with { KeyHeads = 3 }),
+            "model.heads = 4 does not divide by model.key-heads = 3: use a divisor of the heads" },
+        { With(Llama, l => l with { KeyHeads = 8 }),
+            "model.heads = 4 does not divide by model.key-heads = 8: use a divisor of the heads" },
+        { Llama with { Width = 60 },
+            "heads of 15 channels cannot be rotated in pairs: use an even model.head-size, or another model.width" },
+        { Llama with { Width = 66 }, "model.width = 66 does not divide by model.heads = 4: use a multiple of the heads" },
+        { With(Llama, l => l with { HeadSize = 258 }), "model.head-size = 258: use 0 (width / heads) to 256" },
+        { With(Llama, l => l with { NormEpsilon = 0 }), "model.norm-epsilon = 0: use 1e-12 to 1" },
+        { Llama with { Context = 1_000_001 }, "model.context = 1000001: use at most 1000000 with rotary positions" },
+        { Llama with { Width = 1 << 20, Heads = 4096, Layers = 100 },
+            "model.layers = 100 with model.width = 1048576, model.context = 32 and a vocabulary of 257 are 1.3e+15 parameters" },
+        { Rotary(r => r with { Theta = 1 }), "model.rope-theta = 1: use a number above 1" },
+        { Rotary(r => r with { Factor = 2 }), "model.rope-factor = 2 means nothing with model.rope-scaling = none: leave it out" },
+        { Rotary(r => r with { Scaling = RotaryScaling.Linear, Factor = 2, OriginalContext = 8 }),
+            "model.rope-original-context = 8 means nothing with model.rope-scaling = linear: leave it out" },
+        { Rotary(r => r with { Scaling = RotaryScaling.Llama3, Factor = 2, OriginalContext = 8, YarnAttention = 1 }),
+            "model.rope-yarn-attention = 1 means nothing with model.rope-scaling = llama3: leave it out" },
+        { Rotary(r => r with { Scaling = RotaryScaling.Yarn, Factor = 2, OriginalContext = 8, YarnBetas = new NumberPair(1, 32) }),
+            "model.rope-yarn-betas: use a larger number first, e.g. [32, 1]" },
+        { Rotary(r => r with { Scaling = RotaryScaling.Llama3, Factor = 2, OriginalContext = 8, Llama3Factors = new NumberPair(4, 4) }),
+            "model.rope-llama3-factors: use a smaller number first, e.g. [1, 4]" },
+        { Rotary(r => r with { Scaling = RotaryScaling.Dynamic, Factor = 0.5, OriginalContext = 8 }), "model.rope-factor = 0.5: use 1 to" },
+        { With(Rotary(r => r with { Scaling = RotaryScaling.Dynamic, Factor = 2, OriginalContext = 8 }), l => l with { HeadSize = 2 }),
+            "model.rope-scaling = dynamic changes no frequency of heads of 2 channels: use a larger model.head-size" },
+        // What is only the other architecture's.
+        { With(Model, l => l with { KeyHeads = 2 }),
+            "model.key-heads = 2 means nothing to model.architecture = \"gpt2\": use \"llama\", or leave it out" },
+        { With(Model, l => l with { TiedEmbeddings = true }),
+            "model.tied-embeddings = true means nothing to model.architecture = \"gpt2\": use \"llama\", or leave it out" },
+        { With(Model, l => l with { Rotary = l.Rotary with { Theta = 5e5 } }),
+            "model.rope-theta = 500000 means nothing to model.architecture = \"gpt2\": use \"llama\", or leave it out" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Llamas))]
+    public void A_network_of_the_llama_kind_that_cannot_be_is_refused(ModelSettings settings, string problem) =>
+        Assert.StartsWith(problem, Assert.Single(settings.Problems()), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData(RotaryScaling.Dynamic, "dynamic")]
+    [InlineData(RotaryScaling.Yarn, "yarn")]
+    [InlineData(RotaryScaling.Llama3, "llama3")]
+    public void Stretching_needs_the_original_context(RotaryScaling scaling, string name)
+    {
+        var settings = Rotary(r => r with { Scaling = scaling, Factor = 2 });
+        Assert.Equal(
+            $"model.rope-scaling = {name} needs model.rope-original-context: the context that the weights were trained with",
+            Assert.Single(settings.Problems()));
+        Assert.Empty(Rotary(r => r with { Scaling = scaling, Factor = 2, OriginalContext = 8 }).Problems());
+    }
 
     public static TheoryData<OptimizerSettings, string> Optimizers => new()
     {
@@ -147,5 +209,24 @@ public sealed class SettingsProblemTests
     {
         Assert.Equal([64, 64, 320, 50304], new[] { 1, 64, 257, 50257 }.Select(v => (Model with { Vocabulary = v }).PaddedVocabulary));
         Assert.Equal("gpt2 2x64 heads 4 context 32 vocabulary 257", Model.Signature);
+        Assert.Equal("llama 2x64 heads 4/4 of 16 feed-forward 256 context 32 vocabulary 257", Llama.Signature);
+        Assert.Equal(
+            "llama 2x64 heads 4/2 of 18 feed-forward 96 context 32 vocabulary 257 tied biases head norms",
+            With(Llama, l => l with
+            {
+                KeyHeads = 2,
+                HeadSize = 18,
+                FeedForward = 96,
+                TiedEmbeddings = true,
+                AttentionBiases = true,
+                HeadNorms = true,
+            }).Signature);
+    }
+
+    [Fact]
+    public void The_width_of_the_feed_forward_network_is_the_published_one_where_nobody_sets_it()
+    {
+        // Of Llama 7B, 13B and 65B.
+        Assert.Equal([11_008, 13_824, 22_016], new[] { 4096, 5120, 8192 }.Select(w => (Llama with { Width = w }).FeedForward));
     }
 }
