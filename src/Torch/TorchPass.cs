@@ -58,6 +58,7 @@ internal sealed class TorchPass(
         RotaryOperation o => Rotate(o),
         GeluOperation o => Gelu(Input(o)),
         SwiGluOperation o => nn.functional.silu(_values[o.Gate]) * _values[o.Up],
+        ScaledSumOperation o => _values[o.X] + _values[o.Branch] * o.Scale,
         ResidualOperation o => _values[o.X] + Dropped(_values[o.Branch], o.Mask),
         CausalAttentionOperation o => Attend(o),
         CrossEntropyOperation o => Loss(o),

@@ -25,6 +25,8 @@ public class NetworkTests(ITestOutputHelper output)
 
     private static readonly DropoutSeed Seed = new(1, 2, 3, 4);
 
+    private static readonly LoraSettings Lora = ModelSettings.Defaults.Lora with { Rank = 3, Alpha = 7.5 };
+
     private static readonly Dictionary<string, ModelSettings> Kinds = new()
     {
         ["gpt2"] = Samples.Model(2, 4, 48, 75, 101),
@@ -38,6 +40,11 @@ public class NetworkTests(ITestOutputHelper output)
             HeadNorms = true,
             Rotary = l.Rotary with { Scaling = RotaryScaling.Yarn, Factor = 4, OriginalContext = 64 },
         }),
+        ["gpt2, adapters"] = Samples.Model(2, 4, 48, 75, 101) with { Lora = Lora },
+        ["llama, adapters"] = Samples.Llama(2, 4, 2, 48, 75, 101) with
+        {
+            Lora = Lora with { Targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] },
+        },
     };
 
     [Theory]
@@ -49,6 +56,8 @@ public class NetworkTests(ITestOutputHelper output)
     [InlineData("llama", 0.3, 0.1, 4)]
     [InlineData("llama", 0.0, 0.1, 2, true)]
     [InlineData("llama, everything", 0.0, 0.1, 2)]
+    [InlineData("gpt2, adapters", 0.3, 0.1, 2)]
+    [InlineData("llama, adapters", 0.0, 0.0, 4)]
     public void Loss_and_gradients_agree_with_autograd_in_double_precision(
         string kind, double dropout, double smoothing, int microBatches, bool marked = false)
     {
@@ -82,7 +91,7 @@ public class NetworkTests(ITestOutputHelper output)
             Assert.Equal(1, losses[i] / (sum.item<double>()), 1e-6);
         }
         var worst = 0.0;
-        foreach (var segment in layout.Segments)
+        foreach (var segment in layout.Segments.Where(s => s.Parameter.IsTrained))
         {
             var expected = leaves[segment.Name].grad!.data<double>().ToArray();
             var (error, size) = (0.0, expected.Max(Math.Abs));
@@ -150,6 +159,11 @@ public class NetworkTests(ITestOutputHelper output)
         var vectors = Samples.Initialized(model);
         var values = Samples.Values(vectors.Parameters);
         vectors.CopyFrom(VectorSet.Parameters, 0, [.. values.Select(v => v is 0 or 1 ? v : 6 * v)]);
+        var random = new Random(4);
+        foreach (var adapter in vectors.Layout.Segments.Where(s => s.Name.Contains(".lora_", StringComparison.Ordinal)))
+            vectors.CopyFrom(
+                VectorSet.Parameters, adapter.Offset,
+                [.. Enumerable.Range(0, (int)adapter.Count).Select(_ => 0.2f * (random.NextSingle() - 0.5f))]);
         return vectors;
     }
 

@@ -60,6 +60,9 @@ public sealed record ModelSettings : SettingsGroup
     /// <summary>What only the architecture llama has.</summary>
     public required LlamaSettings Llama { get; init; }
 
+    /// <summary>Adapters.</summary>
+    public required LoraSettings Lora { get; init; }
+
     /// <summary>The vocabulary rounded up to a multiple of 64, so that the matrix products over it are aligned.</summary>
     public int PaddedVocabulary => (Vocabulary + 63) / 64 * 64;
 
@@ -88,8 +91,8 @@ public sealed record ModelSettings : SettingsGroup
     public string Signature => IsLlama
         ? $"{Architecture} {Layers}x{Width} heads {Heads}/{KeyHeads} of {HeadSize} feed-forward {FeedForward} context {Context} "
             + $"vocabulary {Vocabulary}{(Llama.TiedEmbeddings ? " tied" : "")}{(Llama.AttentionBiases ? " biases" : "")}"
-            + (Llama.HeadNorms ? " head norms" : "")
-        : $"{Architecture} {Layers}x{Width} heads {Heads} context {Context} vocabulary {Vocabulary}";
+            + (Llama.HeadNorms ? " head norms" : "") + Lora.Signature
+        : $"{Architecture} {Layers}x{Width} heads {Heads} context {Context} vocabulary {Vocabulary}{Lora.Signature}";
 
     private bool IsLlama => Architecture == "llama";
 
@@ -115,6 +118,8 @@ public sealed record ModelSettings : SettingsGroup
                     $"model.width = {Width} with model.heads = {Heads} are {HeadSize} channels a head: use at most {MostHeadSize}";
         }
         foreach (var problem in IsLlama ? Llama.ProblemsOf(this) : Llama.ProblemsElsewhere(Architecture))
+            yield return problem;
+        foreach (var problem in Lora.ProblemsWithoutAdapters())
             yield return problem;
         if (Parameters > MostParameters)
             yield return string.Create(CultureInfo.InvariantCulture,

@@ -20,10 +20,11 @@ public static class Architectures
         ArgumentNullException.ThrowIfNull(settings);
         if (settings.Problems().FirstOrDefault() is { } problem)
             throw new ElasticException(problem);
-        return Known.TryGetValue(settings.Architecture, out var open)
+        var network = Known.TryGetValue(settings.Architecture, out var open)
             ? open(settings)
             : throw new ElasticException(
                 $"model.architecture = \"{settings.Architecture}\": use one of {string.Join(", ", Known.Keys.Select(k => $"\"{k}\""))}");
+        return settings.Lora.IsUsed ? new LoraArchitecture(network, settings.Lora) : network;
     }
 
     /// <summary>Where each parameter of the model lies.</summary>

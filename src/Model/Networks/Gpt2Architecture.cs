@@ -38,6 +38,9 @@ internal sealed class Gpt2Architecture(ModelSettings settings) : IArchitecture
     public IBatching Batching { get; } = new CausalBatching();
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> AdapterTargets { get; } = ["c_attn"];
+
+    /// <inheritdoc/>
     public int Context => settings.Context;
 
     /// <inheritdoc/>

@@ -19,6 +19,9 @@ public interface IArchitecture
     /// <summary>The parameters, in order: the layout of the flat vector follows from them.</summary>
     IReadOnlyList<ParameterSpec> Parameters { get; }
 
+    /// <summary>The last words of the names of the linear layers that get an adapter where nobody says which.</summary>
+    IReadOnlyList<string> AdapterTargets => [];
+
     /// <summary>Makes micro-batches of samples.</summary>
     IBatching Batching { get; }
 

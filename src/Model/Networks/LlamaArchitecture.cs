@@ -37,6 +37,9 @@ internal sealed class LlamaArchitecture(ModelSettings settings) : IArchitecture
     public IBatching Batching { get; } = new CausalBatching();
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> AdapterTargets { get; } = ["q_proj", "v_proj"];
+
+    /// <inheritdoc/>
     public int Context => settings.Context;
 
     /// <inheritdoc/>

@@ -105,7 +105,15 @@ public static class LinearOperator
 {
     /// <inheritdoc cref="LinearOperation"/>
     /// <param name="name">Of its parameters, without ".weight" and ".bias".</param>
+    /// <remarks>Where the layout has an adapter for the layer, its share is added.</remarks>
     public static Value Linear(
         this Tape tape, Value x, string name, WeightOrder order = WeightOrder.InOut, bool hasBias = true)
-        => tape.Record(new LinearOperation(tape, x, name, order, hasBias));
+    {
+        ArgumentNullException.ThrowIfNull(tape);
+        var y = tape.Record(new LinearOperation(tape, x, name, order, hasBias));
+        if (tape.Layout.AdapterOf(name) is not { } scale)
+            return y;
+        var low = tape.Linear(x, Adapter.A(name), WeightOrder.OutIn, hasBias: false);                                     // (N, r)
+        return tape.ScaledSum(y, tape.Linear(low, Adapter.B(name), WeightOrder.OutIn, hasBias: false), scale);
+    }
 }

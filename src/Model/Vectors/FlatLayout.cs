@@ -88,6 +88,10 @@ public sealed class FlatLayout
         return low;
     }
 
+    /// <summary>The scale of a linear layer's adapter; null where it has none.</summary>
+    /// <param name="layer">Its name, without ".weight".</param>
+    public double? AdapterOf(string layer) => _byName.GetValueOrDefault(Adapter.A(layer) + ".weight")?.Parameter.Adapter?.Scale;
+
     /// <summary>True where the parameter has another name as well: other operators read it, too.</summary>
     public bool IsTied(string name) => _byName.Count(p => p.Value == _byName[name]) > 1;
 

@@ -18,6 +18,9 @@ public sealed record ParameterSpec(string Name, IReadOnlyList<long> Shape, bool 
     /// <summary>Rows for which the vector has room, so that products over them are aligned. Rows beyond the shape stay zero.</summary>
     public long? PaddedRows { get; init; }
 
+    /// <summary>The adapter whose A this is; null for any other parameter.</summary>
+    public Adapter? Adapter { get; init; }
+
     /// <summary>The axis that devices may share; null where each has the whole parameter.</summary>
     public SharedAxis? Shared { get; init; }
 

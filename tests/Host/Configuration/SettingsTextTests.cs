@@ -46,7 +46,8 @@ public sealed class SettingsTextTests
         ,"model.key-heads":4,"model.head-size":96,"model.feed-forward":2048,"model.norm-epsilon":1E-06,"model.tied-embeddings":true,
         "model.attention-biases":true,"model.head-norms":false,"model.rope-theta":500000,"model.rope-scaling":"yarn","model.rope-factor":4,
         "model.rope-original-context":256,"model.rope-yarn-betas":[16,2],"model.rope-yarn-attention":1.25,
-        "model.rope-llama3-factors":[1,4],"optimizer.learning-rate"
+        "model.rope-llama3-factors":[1,4],"model.lora-rank":8,"model.lora-alpha":32,"model.lora-targets":["q_proj"],
+        "model.lora-freeze-a":true,"optimizer.learning-rate"
         """), StringComparison.Ordinal);
 
     // A value of every kind for every key that there is, so that a new key is tried, too.
@@ -206,7 +207,13 @@ public sealed class SettingsTextTests
             }, settings.Model.Llama);
         Assert.Equal(ModelSettings.Defaults.Llama, third.Model.Llama);
         Assert.Equal(
-            third with { Corpus = settings.Corpus, Model = third.Model with { Architecture = "llama", Llama = settings.Model.Llama } },
+            new LoraSettings { Rank = 8, Alpha = 32, Targets = ["q_proj"], FreezesA = true }, settings.Model.Lora);
+        Assert.Equal(
+            third with
+            {
+                Corpus = settings.Corpus,
+                Model = third.Model with { Architecture = "llama", Llama = settings.Model.Llama, Lora = settings.Model.Lora },
+            },
             settings);
 
         // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
