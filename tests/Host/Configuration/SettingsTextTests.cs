@@ -130,6 +130,7 @@ public sealed class SettingsTextTests
                     Dropout = 0.1,
                     Init = "/a/round-000012.json",
                     Llama = ModelSettings.Defaults.Llama,
+                    Lora = ModelSettings.Defaults.Lora,
                 },
                 Optimizer = new OptimizerSettings
                 {
