@@ -55,7 +55,8 @@ public sealed class TorchBackend : IDeviceBackend
         : string.Create(CultureInfo.InvariantCulture, $"cuda {torch.__version__}");
 
     /// <inheritdoc/>
-    public TrainingDevice Open(DeviceId device, IArchitecture architecture, double labelSmoothing, int threads)
+    /// <remarks>Autograd keeps what it needs: blocks are never computed again.</remarks>
+    public TrainingDevice Open(DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, bool recomputesBlocks)
         => new TorchDevice(device, Find(device), architecture, labelSmoothing);
 
     /// <inheritdoc/>

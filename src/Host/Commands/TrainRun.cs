@@ -77,7 +77,8 @@ internal sealed class TrainRun
                 ? "the held-out text is shorter than one block; add text, or hold out more of it (corpus.held-out)"
                 : "no text is held out (corpus.held-out = 0)"));
         var header = RunLines.Header(
-            _request.Settings.Title, settings, corpus.TrainShards.Sum(s => (long)BlockMap.CountIn(s.Tokens, settings.Model.Context)));
+            _request.Settings.Title, settings, corpus.TrainShards.Sum(s => (long)BlockMap.CountIn(s.Tokens, settings.Model.Context)),
+            node.MemoryFor(settings));
         foreach (var line in header)
             _log.Write(line);
         _display.Header(header);

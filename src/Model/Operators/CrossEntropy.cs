@@ -67,7 +67,8 @@ public sealed class CrossEntropyOperation : Operation
             Math.Max(
                 Products.WorkspaceBytes(threads, rows, _vocabulary, C, DepthParts.One),
                 Products.WorkspaceBytes(threads, rows, C, _vocabulary, DepthParts.OfLength(_partLength))),
-            Products.WorkspaceBytes(threads, _vocabulary, C, rows, rows < batch.Rows ? DepthParts.One : DepthParts.Equal(batch.MicroBatches)));
+            Products.WorkspaceBytes(
+                threads, _vocabulary, C, rows, rows < batch.Rows ? DepthParts.One : DepthParts.Equal(batch.MicroBatches)));
     }
 
     internal override unsafe void Forward(CpuPass pass)
@@ -127,8 +128,8 @@ public sealed class CrossEntropyOperation : Operation
             Products.Continue(pass.Team, isLast ? into : kept, kept, gradient.Transposed(), h, isLast && adds);
     }
 
-    // The gradient of W sums over the rows of a micro-batch in one chain, which can be interrupted; several micro-batches fold along the tree,
-    // and go together only where their logits fit.
+    // The gradient of W sums over the rows of a micro-batch in one chain, which can be interrupted; several micro-batches fold along the
+    // tree, and go together only where their logits fit.
     private int RowsOfPiece(BatchShape batch)
     {
         var rows = batch.Rows;

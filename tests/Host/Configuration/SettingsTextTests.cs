@@ -36,6 +36,10 @@ public sealed class SettingsTextTests
         "\"corpus.include\":[\"*.txt\"],\"corpus.exclude\":[\"drafts\",\"*.bin\"],\"corpus.text-field\":\"body\","
         + "\"corpus.encoding\":\"latin-1\",\"corpus.tokenizer\"", StringComparison.Ordinal);
 
+    /// <summary>Likewise, of version 4, which says what a step computes twice.</summary>
+    private static readonly string Version4 = Version3.Replace("\"settings\":3", "\"settings\":4", StringComparison.Ordinal).Replace(
+        "\"model.architecture\"", "\"batch.recompute\":\"blocks\",\"model.architecture\"", StringComparison.Ordinal);
+
     // A value of every kind for every key that there is, so that a new key is tried, too.
     private static readonly Gen<TrainingSettings> Settings = Gen.Select(
         Gen.String, Gen.ULong, Gen.Int, Gen.Double.Where(double.IsFinite), Gen.String.Array, Gen.Bool,
@@ -97,7 +101,7 @@ public sealed class SettingsTextTests
                     Averaging = AveragingMethod.Nesterov,
                     AuditRate = 0.05,
                 },
-                Batch = new BatchSettings { Sequences = 32, Micro = 4 },
+                Batch = BatchSettings.Defaults with { Sequences = 32, Micro = 4 },
                 Model = new ModelSettings
                 {
                     Architecture = "gpt2",
@@ -149,9 +153,19 @@ public sealed class SettingsTextTests
         Assert.Equal(["drafts", "*.bin"], settings.Corpus.Exclude);
         Assert.Equal(("body", "latin-1"), (settings.Corpus.TextField, settings.Corpus.Encoding));
         Assert.Equal(second with { Corpus = settings.Corpus }, settings);
+        Assert.Equal(RecomputeMode.None, settings.Batch.Recompute);
+    }
+
+    [Fact]
+    public void Texts_of_version_4_are_read_as_they_always_were()
+    {
+        var settings = SettingsText.Read(Version4);
+        var third = SettingsText.Read(Version3);
+        Assert.Equal(RecomputeMode.Blocks, settings.Batch.Recompute);
+        Assert.Equal(third with { Batch = settings.Batch, Corpus = settings.Corpus }, settings);
 
         // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
-        Assert.Equal(Version3, SettingsText.Write(settings));
+        Assert.Equal(Version4, SettingsText.Write(settings));
     }
 
     [Fact]
@@ -162,10 +176,10 @@ public sealed class SettingsTextTests
     [Theory]
     [InlineData("\"run.seed\":42,", "", "the stored settings of the run lack run.seed")]
     [InlineData("{", "{\"run.moon-phase\":1,", "the run was started by a newer Elastic that knows run.moon-phase: go on with that version")]
-    [InlineData("\"settings\":3", "\"settings\":4",
-        "the run was started by a newer Elastic, whose settings have version 4 (this one knows 3): go on with that version")]
-    [InlineData("\"settings\":3", "\"settings\":0", "the stored settings of the run hold no usable settings")]
-    [InlineData("\"settings\":3", "\"settings\":\"3\"", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":4", "\"settings\":5",
+        "the run was started by a newer Elastic, whose settings have version 5 (this one knows 4): go on with that version")]
+    [InlineData("\"settings\":4", "\"settings\":0", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":4", "\"settings\":\"4\"", "the stored settings of the run hold no usable settings")]
     [InlineData("\"average\"", "\"median\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("\"average\"", "\"1\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("[0.9,0.95]", "[0.9]", "the stored settings of the run hold no usable optimizer.betas")]
@@ -205,8 +219,8 @@ public sealed class SettingsTextTests
     /// <summary>A key that is missing here by mistake would let a run go on with other weights.</summary>
     [Fact]
     public void Only_these_keys_may_change_while_a_run_goes_on() => Assert.Equal(
-        ["run.name", "run.audit-rate", "corpus.sources", "corpus.include", "corpus.exclude", "corpus.text-field", "corpus.encoding",
-            "checkpoint.every-rounds", "checkpoint.keep", "evaluation.every-rounds", "evaluation.sequences"],
+        ["run.name", "run.audit-rate", "batch.recompute", "corpus.sources", "corpus.include", "corpus.exclude", "corpus.text-field",
+            "corpus.encoding", "checkpoint.every-rounds", "checkpoint.keep", "evaluation.every-rounds", "evaluation.sequences"],
         SettingsRecord.Of(typeof(TrainingSettings)).Settings.Where(s => !s.PartOfAnswer).Select(s => s.Key));
 
     private static TrainingSettings Tiny(params string[] sets) => ConfigurationLoader.Load(new(["tiny"], sets)).Training;
