@@ -114,6 +114,7 @@ public sealed class ElasticNode : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(node);
         ArgumentNullException.ThrowIfNull(duty);
         var devices = DeviceNames.Parse(node.Devices);
+        var arithmetic = devices.Count > 0 ? faults.Arithmetic ?? Arithmetic.OfAll(devices) : "";
         var network = NetworkPreset.Load(node.Network);
         var security = await NodeSecurity.DescribeAsync(node, transport, cancel);
         var paths = new DataPaths(Path.GetFullPath(node.DataDir), node.CorporaDir);
@@ -173,7 +174,6 @@ public sealed class ElasticNode : IAsyncDisposable
         var liveness = duty.Alone ? null : new LivenessConnection(id, incarnation, transport);
         if (devices.Any(d => d.IsCpu) && InstructionSet.Describe() is { IsSlow: true } slow)
             say($"this processor computes by {slow.Name}: results are the same, and come some fifty times slower");
-        var arithmetic = devices.Count > 0 ? faults.Arithmetic ?? Arithmetic.Of(devices[0]) : "";
         var agent = system.ActorOf(NodeAgent.Props(new NodeContext
         {
             Facts = new NodeFacts
