@@ -66,7 +66,7 @@ return 0;
 string Settings() => SettingsText.Write(new TrainingSettings
 {
     Run = RunSettings.Defaults with { Name = "bench", Replicas = nodes, InnerSteps = 1, Rounds = 1, Averaging = method },
-    Batch = new BatchSettings { Sequences = 1, Micro = 1 },
+    Batch = BatchSettings.Defaults with { Sequences = 1, Micro = 1 },
     Model = model,
     Optimizer = OptimizerSettings.Defaults with
     {

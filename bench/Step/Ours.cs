@@ -30,7 +30,7 @@ internal sealed class Ours : IDisposable
     private readonly int _vocabulary, _batch, _tokens, _micro;
     private long _steps;
 
-    public Ours(ModelSettings model, int batch, int tokens, int micro, int devices, int threads)
+    public Ours(ModelSettings model, int batch, int tokens, int micro, int devices, int threads, bool recomputes = false)
     {
         (_vocabulary, _batch, _tokens, _micro) = (model.Vocabulary, batch, tokens, micro);
         _architecture = Architectures.Open(model);
@@ -39,15 +39,20 @@ internal sealed class Ours : IDisposable
         Initialization.Fill(_vectors, 1);
         _devices = [.. Enumerable.Range(0, devices).Select(d => new DeviceThread(() =>
         {
-            var device = new CpuDevice(new DeviceId($"cpu:{d}"), _architecture, threads: threads);
+            var device = new CpuDevice(new DeviceId($"cpu:{d}"), _architecture, 0, threads, recomputes);
             if (d == 0)
                 device.Times = Times;
             device.Attach(_vectors);
             return device;
         }))];
+        var rows = MicroBatchGroups.Size(micro * tokens, model.Vocabulary, (batch / micro + devices - 1) / devices) * micro;
+        ActivationBytes = devices * CpuNetwork.TrainingBytes(_architecture, rows, tokens, threads, recomputes);
         _collective = new TimedCollective(new LocalCollective(_devices));
         _step = new TrainingStep(_devices, _collective, layout, Optimizers.Open(_optimizer), _optimizer.Clip);
     }
+
+    /// <summary>What forward passes keep for backward passes and what both work with, of all devices.</summary>
+    public double ActivationBytes { get; }
 
     /// <summary>Seconds that accumulating, folding and updating took since the start, for tuning.</summary>
     public double[] PhaseSeconds { get; } = new double[3];

@@ -22,7 +22,7 @@ int micro = Number("micro", batch / devices), rounds = Number("rounds", 10), ste
 var python = Option("python", "/usr/bin/python3");
 
 Console.WriteLine($"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}; {InstructionSet.Describe().Name}");
-using var ours = new Ours(model, batch, tokens, micro, devices, threads);
+using var ours = new Ours(model, batch, tokens, micro, devices, threads, args.Contains("--recompute"));
 using var peer = python == "none" ? null : new Peer(python, model, batch, tokens, devices * threads, args.Contains("--foreach"));
 ours.Run(2);
 peer?.Run(2);
@@ -38,6 +38,7 @@ for (var round = 0; round < rounds; round++)
 }
 var phases = string.Join(" + ", ours.PhaseSeconds.Select(s => $"{s * 1000 / (rounds * steps):F0}"));
 Console.WriteLine($"elastic  {Median(mine),7:F0} ms/step   (accumulate + fold + update: {phases})   {devices} devices x {threads} threads");
+Console.WriteLine($"         {ours.ActivationBytes / (1 << 20),7:F0} MiB of activations and scratch");
 Console.WriteLine($"pytorch  {Median(theirs),7:F0} ms/step   {devices * threads} threads");
 var (low, high) = (Quantile(ratios, 0.25), Quantile(ratios, 0.75));
 Console.WriteLine($"ratio    {Median(ratios),7:F2}x   median of {rounds} turns of {steps} steps; quartiles {low:F2} to {high:F2}");

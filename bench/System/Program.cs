@@ -21,7 +21,7 @@ var model = ModelSettings.Defaults with { Layers = 4, Heads = 4, Width = 128, Co
 var settings = new TrainingSettings
 {
     Run = RunSettings.Defaults with { Name = "bench", InnerSteps = innerSteps, Rounds = rounds },
-    Batch = new BatchSettings { Sequences = batch, Micro = batch / 2 },
+    Batch = BatchSettings.Defaults with { Sequences = batch, Micro = batch / 2 },
     Model = model,
     Optimizer = OptimizerSettings.Defaults with
     {

@@ -114,6 +114,7 @@ public sealed class ElasticNode : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(node);
         ArgumentNullException.ThrowIfNull(duty);
         var devices = DeviceNames.Parse(node.Devices);
+        var arithmetic = devices.Count > 0 ? faults.Arithmetic ?? Arithmetic.OfAll(devices) : "";
         var network = NetworkPreset.Load(node.Network);
         var security = await NodeSecurity.DescribeAsync(node, transport, cancel);
         var paths = new DataPaths(Path.GetFullPath(node.DataDir), node.CorporaDir);
@@ -173,7 +174,6 @@ public sealed class ElasticNode : IAsyncDisposable
         var liveness = duty.Alone ? null : new LivenessConnection(id, incarnation, transport);
         if (devices.Any(d => d.IsCpu) && InstructionSet.Describe() is { IsSlow: true } slow)
             say($"this processor computes by {slow.Name}: results are the same, and come some fifty times slower");
-        var arithmetic = devices.Count > 0 ? faults.Arithmetic ?? Arithmetic.Of(devices[0]) : "";
         var agent = system.ActorOf(NodeAgent.Props(new NodeContext
         {
             Facts = new NodeFacts
@@ -281,6 +281,12 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <inheritdoc cref="NodeControl.Resolve"/>
     public static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => NodeControl.Resolve(settings, corpus);
 
+    /// <summary>
+    /// What training takes of this machine's memory; null where other machines help, or GPUs, whose own memory holds most of it.
+    /// </summary>
+    /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>
+    public TrainingMemory? MemoryFor(TrainingSettings settings) => CpusAlone > 0 ? TrainingMemory.OfAll(settings, CpusAlone) : null;
+
     /// <summary>Starts the run, or resumes it where its journal ends.</summary>
     /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>
     /// <param name="origin">Who asks.</param>
@@ -293,7 +299,7 @@ public sealed class ElasticNode : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(corpus);
         // Before the run is in the journal. In a cluster each node looks at its own memory when it takes work.
-        if (CpusAlone > 0 && TrainingMemory.OfAll(settings, CpusAlone).Problem(settings, MachineMemory.Now().FreeBytes) is { } problem)
+        if (MemoryFor(settings)?.Problem(settings, MachineMemory.Now().FreeBytes) is { } problem)
             throw new ElasticException(problem);
         var parts = await RunStart.PartsAsync(settings, corpus, origin, _arithmetic);
         return await AskAsync<RunReply>(parts, StartDeadline, CancellationToken.None);

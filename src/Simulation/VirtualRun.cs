@@ -18,7 +18,7 @@ public static class VirtualRun
     public static readonly TrainingSettings Settings = new()
     {
         Run = RunSettings.Defaults with { Name = "a", Replicas = 2, InnerSteps = 3, Rounds = 4 },
-        Batch = new BatchSettings { Sequences = 8, Micro = 2 },
+        Batch = BatchSettings.Defaults with { Sequences = 8, Micro = 2 },
         Model = ModelSettings.Defaults with { Layers = 1, Heads = 2, Width = 16, Context = 16, Vocabulary = 257, Dropout = 0.1 },
         Optimizer = OptimizerSettings.Defaults with { LearningRate = 3e-3, MinimumLearningRate = 0, WarmupSteps = 2 },
         Corpus = CorpusSettings.Defaults with { HeldOut = 0.1 },

@@ -15,6 +15,9 @@ namespace Elastic.Torch;
 /// <summary>libtorch's devices: "cuda:0" is a GPU, "torch:0" a slot on the CPU that computes as the GPUs do.</summary>
 public sealed class TorchBackend : IDeviceBackend
 {
+    // Raised whenever a change to the code gives other bits on a GPU.
+    private const int OperatorsVersion = 1;
+
     private readonly DeviceType _type;
 
     private TorchBackend(string kind, DeviceType type) => (Kind, _type) = (kind, type);
@@ -52,10 +55,18 @@ public sealed class TorchBackend : IDeviceBackend
     /// <inheritdoc/>
     public string Arithmetic(DeviceId device) => _type == DeviceType.CPU
         ? string.Create(CultureInfo.InvariantCulture, $"torch {torch.__version__} {Maker()} {CpuCapability.Name()}")
-        : string.Create(CultureInfo.InvariantCulture, $"cuda {torch.__version__}");
+        : OfGpu(device);
+
+    // Everything that the bits of a GPU's results depend on: a run goes on where all of it is the same.
+    private string OfGpu(DeviceId device)
+    {
+        var index = Find(device).index;
+        return $"cuda {torch.__version__}, {CudaIdentity.Of(index).Text}, operators {OperatorsVersion}";
+    }
 
     /// <inheritdoc/>
-    public TrainingDevice Open(DeviceId device, IArchitecture architecture, double labelSmoothing, int threads)
+    /// <remarks>Autograd keeps what it needs: blocks are never computed again.</remarks>
+    public TrainingDevice Open(DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, bool recomputesBlocks)
         => new TorchDevice(device, Find(device), architecture, labelSmoothing);
 
     /// <inheritdoc/>

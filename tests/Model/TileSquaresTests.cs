@@ -4,9 +4,7 @@ using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Tests;
 
-/// <summary>
-/// The order of the sums in the gradient's norm, which is part of every answer, against its definition element by element.
-/// </summary>
+/// <summary>The order of the sums of the gradient's norm, a part of every answer, against its definition element by element.</summary>
 public unsafe class TileSquaresTests
 {
     [Fact]

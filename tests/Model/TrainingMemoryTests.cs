@@ -59,6 +59,6 @@ public class TrainingMemoryTests
     internal static TrainingSettings Of(ModelSettings model, int sequences, int micro) => TrainingSettings.Defaults with
     {
         Model = model,
-        Batch = new BatchSettings { Sequences = sequences, Micro = micro },
+        Batch = BatchSettings.Defaults with { Sequences = sequences, Micro = micro },
     };
 }

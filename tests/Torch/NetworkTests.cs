@@ -52,19 +52,22 @@ public class NetworkTests(ITestOutputHelper output)
     [InlineData("gpt2", 0.0, 0.1, 2)]
     [InlineData("gpt2", 0.3, 0.1, 4)]
     [InlineData("gpt2", 0.3, 0.1, 2, true)]
+    [InlineData("gpt2", 0.3, 0.1, 2, true, true)]
     [InlineData("llama", 0.0, 0.0, 1)]
     [InlineData("llama", 0.3, 0.1, 4)]
     [InlineData("llama", 0.0, 0.1, 2, true)]
     [InlineData("llama, everything", 0.0, 0.1, 2)]
+    [InlineData("llama, everything", 0.3, 0.1, 2, false, true)]
     [InlineData("gpt2, adapters", 0.3, 0.1, 2)]
     [InlineData("llama, adapters", 0.0, 0.0, 4)]
+    [InlineData("llama, adapters", 0.3, 0.0, 2, true, true)]
     public void Loss_and_gradients_agree_with_autograd_in_double_precision(
-        string kind, double dropout, double smoothing, int microBatches, bool marked = false)
+        string kind, double dropout, double smoothing, int microBatches, bool marked = false, bool recomputesBlocks = false)
     {
         NativeTorch.Load();
         var model = Kinds[kind] with { Dropout = dropout };
         using var vectors = Noisy(model);
-        using var device = new CpuDevice(new DeviceId("cpu:0"), Architectures.Open(model), smoothing, threads: 2);
+        using var device = new CpuDevice(new DeviceId("cpu:0"), Architectures.Open(model), smoothing, threads: 2, recomputesBlocks);
         device.Attach(vectors);
         var batches = marked ? Marked(model, microBatches) : Samples.MicroBatches(model, microBatches, 2, 5);
         var losses = device.Accumulate(batches, Seed);
@@ -129,7 +132,7 @@ public class NetworkTests(ITestOutputHelper output)
         var (backend, architecture) = (DeviceBackends.Of(id), Architectures.Open(model));
         using var vectors = new ReplicaVectors(new FlatLayout(architecture.Parameters), length => backend.Allocate(id, length));
         Initialization.Fill(vectors, 7);
-        var devices = Enumerable.Range(0, 2).Select(_ => backend.Open(id, architecture, 0.1, 1)).ToList();
+        var devices = Enumerable.Range(0, 2).Select(_ => backend.Open(id, architecture, 0.1, 1, recomputesBlocks: true)).ToList();
         devices.ForEach(d => d.Attach(vectors));
         var threads = devices.Select(d => new InlineDevice(d)).ToList();
         var step = new TrainingStep(threads, new LocalCollective(threads), vectors.Layout, Optimizers.Open(Samples.Optimizer()), 1);

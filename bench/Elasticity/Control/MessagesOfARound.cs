@@ -74,7 +74,7 @@ internal sealed class MessagesOfARound(Options options)
             Rounds = rounds,
             Averaging = AveragingMethod.Nesterov,
         },
-        Batch = new BatchSettings { Sequences = 8, Micro = 8 },
+        Batch = BatchSettings.Defaults with { Sequences = 8, Micro = 8 },
         Model = model,
         Optimizer = OptimizerSettings.Defaults with
         {

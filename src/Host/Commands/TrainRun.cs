@@ -76,7 +76,8 @@ internal sealed class TrainRun
             Say("no validation: " + (settings.Corpus.HeldOut > 0
                 ? "the held-out text is shorter than one block; add text, or hold out more of it (corpus.held-out)"
                 : "no text is held out (corpus.held-out = 0)"));
-        var header = RunLines.Header(_request.Settings.Title, settings, SampleCut.Of(settings).CountIn(corpus.TrainShards));
+        var header = RunLines.Header(
+            _request.Settings.Title, settings, SampleCut.Of(settings).CountIn(corpus.TrainShards), node.MemoryFor(settings));
         foreach (var line in header)
             _log.Write(line);
         _display.Header(header);

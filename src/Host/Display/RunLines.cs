@@ -2,15 +2,17 @@ using Elastic.Actors.Corpora;
 using Elastic.Coordination;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Model.Training;
 
 namespace Elastic.Host.Display;
 
 /// <summary>The displays' texts about a run, as pure functions of its views.</summary>
 internal static class RunLines
 {
-    /// <summary>Two lines on top: the run, and how its work is divided.</summary>
+    /// <summary>The lines on top: the run, how its work is divided, and the memory that it takes.</summary>
     /// <param name="blocks">Blocks of text to train on.</param>
-    public static IReadOnlyList<string> Header(string title, TrainingSettings settings, long blocks)
+    /// <param name="memory">Null where it is not known.</param>
+    public static IReadOnlyList<string> Header(string title, TrainingSettings settings, long blocks, TrainingMemory? memory = null)
     {
         var (run, batch) = (settings.Run, settings.Batch);
         var length = Units.Many(RunPlan.RoundsOf(settings, blocks), "round");
@@ -24,6 +26,7 @@ internal static class RunLines
             $"run {run.Name}   config {title}   {settings.Model.Signature}",
             $"{length} x {Units.Many(run.InnerSteps, "step")} x {Units.Many(run.Replicas, "replica")}   " +
             $"{Units.Count(tokens, "token")} a step in {Units.Many(batch.MicroBatches, "micro-batch")}   seed {run.Seed}",
+            .. memory is null ? (string[])[] : [$"memory {Units.Bytes(memory.Bytes)}: {memory.Parts}"],
         ];
     }
 

@@ -22,13 +22,15 @@ public sealed class CpuDevice : TrainingDevice
 
     /// <param name="labelSmoothing">Of the loss, in training only.</param>
     /// <param name="threads">Threads that compute, the caller's included.</param>
-    public CpuDevice(DeviceId id, IArchitecture architecture, double labelSmoothing = 0, int threads = 1)
+    /// <param name="recomputesBlocks">Computes blocks of the network twice in place of keeping what they make: the same bits.</param>
+    public CpuDevice(
+        DeviceId id, IArchitecture architecture, double labelSmoothing = 0, int threads = 1, bool recomputesBlocks = false)
         : base(id, architecture)
     {
         _team = new ThreadTeam(threads, id.Value);
         _gradients = new GradientTree(
             () => new HostVector(Layout.Length), (left, right) => SliceFold.Add((HostVector)left, (HostVector)right, _team));
-        _network = new CpuNetwork(architecture, Layout, labelSmoothing, _team);
+        _network = new CpuNetwork(architecture, Layout, labelSmoothing, _team, recomputesBlocks);
     }
 
     /// <inheritdoc/>

@@ -11,7 +11,8 @@ namespace Elastic.Model.Cpu;
 /// <summary>
 /// A model's passes on a CPU: its tape, recorded once for each shape, run over one block of memory that all shapes share.
 /// </summary>
-internal sealed unsafe class CpuNetwork(IArchitecture architecture, FlatLayout layout, double labelSmoothing, ThreadTeam team) : IDisposable
+internal sealed unsafe class CpuNetwork(
+    IArchitecture architecture, FlatLayout layout, double labelSmoothing, ThreadTeam team, bool recomputesBlocks) : IDisposable
 {
     private readonly Dictionary<(TapePurpose, BatchShape), CpuPass> _passes = [];
     private NativeBuffer? _arena;
@@ -23,13 +24,13 @@ internal sealed unsafe class CpuNetwork(IArchitecture architecture, FlatLayout l
     /// Bytes that a forward and backward pass of so many sequences takes, besides parameters and gradients. A plan of more rows than
     /// anybody has memory for is not made: from there on they grow with the sequences.
     /// </summary>
-    public static double TrainingBytes(IArchitecture architecture, int sequences, int tokens, int threads)
+    public static double TrainingBytes(IArchitecture architecture, int sequences, int tokens, int threads, bool recomputesBlocks)
     {
         var layout = new FlatLayout(architecture.Parameters);
         double Bytes(int count)
         {
             var tape = Record(architecture, layout, TapePurpose.Training, new BatchShape(1, count, tokens), 0);
-            return sizeof(float) * (double)new MemoryPlan(tape, threads).Floats + ProductBytes(tape, threads);
+            return sizeof(float) * (double)new MemoryPlan(tape, threads, recomputesBlocks).Floats + ProductBytes(tape, threads);
         }
         var planned = (int)Math.Clamp((1L << 24) / tokens, 1, sequences);
         return Bytes(planned) * ((double)sequences / planned);
@@ -109,7 +110,7 @@ internal sealed unsafe class CpuNetwork(IArchitecture architecture, FlatLayout l
         foreach (var used in _passes.Keys.Where(k => k.Item1 == TapePurpose.Generation).ToList())
             _passes.Remove(used);
         var tape = Record(architecture, layout, purpose, shape, labelSmoothing);
-        var plan = new MemoryPlan(tape, team.Threads);
+        var plan = new MemoryPlan(tape, team.Threads, recomputesBlocks);
         Products.Reserve(team, ProductBytes(tape, team.Threads));
         var bytes = plan.Floats * sizeof(float);
         if (_arena is null || _arena.Bytes < bytes)

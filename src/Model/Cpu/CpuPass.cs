@@ -16,7 +16,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     private const int Piece = 16_384;
 
     private float* _arena, _parameters, _gradients;
-    private bool _isBackward;
+    private PassKind _kind;
     private DropoutSeed _seed;
     private int _firstMicroBatch;
 
@@ -68,7 +68,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     public ScatteredRows Scattered { get; private set; } = new();
 
     /// <summary>The activations of a value, (N, C).</summary>
-    public float* this[Value value] => _arena + plan.ActivationOf(value);
+    public float* this[Value value] => _arena + plan.ActivationOf(value, _kind);
 
     /// <summary>The gradient of a value, (N, C); null where none is needed.</summary>
     public float* Gradient(Value value) => plan.GradientOf(value) is { } offset ? _arena + offset : null;
@@ -77,10 +77,10 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     public bool AddsTo(Operation operation, Value input) => plan.AddsTo(operation, input);
 
     /// <summary>What the forward pass leaves for the backward pass, if one follows.</summary>
-    public float* Saved(Operation operation) => _arena + plan.SavedOf(operation);
+    public float* Saved(Operation operation) => _arena + plan.SavedOf(operation, _kind);
 
     /// <summary>Memory of the pass that runs.</summary>
-    public float* Scratch(Operation operation) => _arena + plan.ScratchOf(operation, _isBackward);
+    public float* Scratch(Operation operation) => _arena + plan.ScratchOf(operation, _kind);
 
     /// <summary>A parameter.</summary>
     public float* Parameter(string name) => _parameters + Tape.Layout[name].Offset;
@@ -98,13 +98,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     {
         _arena = arena;
         _parameters = parameters;
-        _isBackward = false;
-        foreach (var operation in Tape.Operations)
-        {
-            var start = Stopwatch.GetTimestamp();
-            operation.Forward(this);
-            Times?.Add(operation, "forward", start);
-        }
+        Run();
     }
 
     /// <summary>Runs the tape forwards with dropout and then backwards.</summary>
@@ -114,16 +108,25 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         float* arena, float* parameters, float* gradients, bool adds, ScatteredRows scattered, double lossScale, DropoutSeed seed,
         int firstMicroBatch)
     {
+        _arena = arena;
+        _parameters = parameters;
         _gradients = gradients;
         (AddsToGradients, Scattered, LossScale) = (adds, scattered, lossScale);
         (_seed, _firstMicroBatch) = (seed, firstMicroBatch);
-        Forward(arena, parameters);
-        _isBackward = true;
-        for (var i = Tape.Operations.Count - 1; i >= 0; i--)
+        Run();
+    }
+
+    private void Run()
+    {
+        foreach (var (index, kind) in plan.Steps)
         {
-            var start = Stopwatch.GetTimestamp();
-            Tape.Operations[i].Backward(this);
-            Times?.Add(Tape.Operations[i], "backward", start);
+            var (operation, start) = (Tape.Operations[index], Stopwatch.GetTimestamp());
+            _kind = kind;
+            if (kind == PassKind.Backward)
+                operation.Backward(this);
+            else
+                operation.Forward(this);
+            Times?.Add(operation, kind, start);
         }
     }
 

@@ -8,34 +8,43 @@ namespace Elastic.Model.Cpu;
 /// things share a place where they are never needed at the same time. The plan is made once, so that a step allocates nothing and its
 /// memory is known beforehand.
 ///
-/// Time is counted in passes: the forward pass of operation i of n at i, its backward pass at 2 n - 1 - i.
+/// Time is counted in steps of <see cref="PassSchedule"/>. What is computed again has a place of its own for each time.
 /// </summary>
 internal sealed class MemoryPlan
 {
     // Floats; a page of 4 KB less than a multiple of it would make rows of different blocks fight for the same lines of the cache.
     private const int Alignment = 64;
 
-    private readonly Dictionary<Value, Block> _activations = [], _gradients = [];
-    private readonly Dictionary<Operation, Block> _saved = [], _scratch = [], _backwardScratch = [];
+    private readonly Dictionary<Value, Block> _activations = [], _recomputed = [], _gradients = [];
+    private readonly Dictionary<Operation, Block> _saved = [], _savedAgain = [];
+    private readonly Dictionary<(Operation, PassKind), Block> _scratch = [];
     private readonly HashSet<(Operation, Value)> _additions = [];
     private readonly List<Block> _blocks = [];
 
-    public MemoryPlan(Tape tape, int threads)
+    /// <param name="recomputesBlocks">Forgets what blocks make, and makes it again: less memory, more time, the same bits.</param>
+    public MemoryPlan(Tape tape, int threads, bool recomputesBlocks = false)
     {
-        var operations = tape.Operations;
-        var isTraining = tape.Purpose == TapePurpose.Training;
-        var end = (isTraining ? 2 : 1) * operations.Count;
-        for (var i = 0; i < operations.Count; i++)
-            PlanForward(tape, i, end - 1 - i, threads);
-        for (var i = operations.Count - 1; isTraining && i >= 0; i--)
-            PlanBackward(tape, i, end - 1 - i, threads);
+        Steps = PassSchedule.Of(tape, recomputesBlocks);
+        for (var now = 0; now < Steps.Count; now++)
+        {
+            var (index, kind) = Steps[now];
+            if (tape.Operations[index].ScratchFloats(tape.Shape, threads) is var scratch && scratch > 0)
+                _scratch[(tape.Operations[index], kind)] = NewBlock(scratch, now);
+            if (kind == PassKind.Backward)
+                PlanBackward(tape, index, now);
+            else
+                PlanForward(tape.Operations[index], kind, now);
+        }
         Place();
     }
+
+    /// <summary>What runs, in order.</summary>
+    public IReadOnlyList<PassStep> Steps { get; }
 
     /// <summary>Floats of the block.</summary>
     public long Floats { get; private set; }
 
-    public long ActivationOf(Value value) => _activations[value].Offset;
+    public long ActivationOf(Value value, PassKind kind) => BlockOf(value, kind).Offset;
 
     /// <summary>Null where no gradient is needed.</summary>
     public long? GradientOf(Value value) => _gradients.TryGetValue(value, out var block) ? block.Offset : null;
@@ -43,41 +52,38 @@ internal sealed class MemoryPlan
     /// <summary>True where the gradient already holds another operation's share when this one's backward pass runs.</summary>
     public bool AddsTo(Operation operation, Value input) => _additions.Contains((operation, input));
 
-    public long SavedOf(Operation operation) => _saved[operation].Offset;
+    public long SavedOf(Operation operation, PassKind kind)
+        => (kind != PassKind.Forward && _savedAgain.TryGetValue(operation, out var again) ? again : _saved[operation]).Offset;
 
-    public long ScratchOf(Operation operation, bool backward) => (backward ? _backwardScratch : _scratch)[operation].Offset;
+    public long ScratchOf(Operation operation, PassKind kind) => _scratch[(operation, kind)].Offset;
 
-    private void PlanForward(Tape tape, int now, int backward, int threads)
+    // After the forward pass, what was computed again takes the place of what was computed first.
+    private Block BlockOf(Value value, PassKind kind)
+        => kind != PassKind.Forward && _recomputed.TryGetValue(value, out var again) ? again : _activations[value];
+
+    private void PlanForward(Operation operation, PassKind kind, int now)
     {
-        var operation = tape.Operations[now];
         foreach (var input in operation.Inputs)
-            _activations[input].NeededUntil(now);
+            BlockOf(input, kind).NeededUntil(now);
+        var isAgain = kind == PassKind.Recompute;
         if (operation.Output is { } output)
         {
-            if (operation.MadeInPlaceOf is { } input)
-                _activations[output] = _activations[input];
-            else
-                _activations[output] = NewBlock(output.Count, now);
+            (isAgain ? _recomputed : _activations)[output] =
+                operation.MadeInPlaceOf is { } input ? BlockOf(input, kind) : NewBlock(output.Count, now);
         }
-        if (operation.ScratchFloats(tape.Shape, threads) is var scratch && scratch > 0)
-            _scratch[operation] = NewBlock(scratch, now);
         if (operation.SavedFloats > 0)
-            _saved[operation] = NewBlock(operation.SavedFloats, now);
-        if (tape.Purpose != TapePurpose.Training)
-            return;
-        if (operation.SavedFloats > 0)
-            _saved[operation].NeededUntil(backward);
-        foreach (var kept in operation.KeptForBackward)
-            _activations[kept].NeededUntil(backward);
+            (isAgain ? _savedAgain : _saved)[operation] = NewBlock(operation.SavedFloats, now);
     }
 
-    private void PlanBackward(Tape tape, int index, int now, int threads)
+    private void PlanBackward(Tape tape, int index, int now)
     {
         var operation = tape.Operations[index];
+        foreach (var kept in operation.KeptForBackward)
+            BlockOf(kept, PassKind.Backward).NeededUntil(now);
+        if (operation.SavedFloats > 0)
+            _savedAgain.GetValueOrDefault(operation, _saved[operation]).NeededUntil(now);
         var output = operation.Output is null ? null : _gradients.GetValueOrDefault(operation.Output);
         output?.NeededUntil(now);
-        if (operation.ScratchFloats(tape.Shape, threads) is var scratch && scratch > 0)
-            _backwardScratch[operation] = NewBlock(scratch, now);
         var makesAll = operation.MakesAllGradients && operation.Inputs.Any(tape.NeedsGradient);
         foreach (var input in operation.Inputs.Where(v => makesAll || tape.NeedsGradient(v)).Distinct())
         {
@@ -128,8 +134,7 @@ internal sealed class MemoryPlan
     }
 
     // As time goes by, each block takes the smallest gap that holds it, the largest of a moment first. What is needed longest begins first
-    // and
-    // ends last, so that gaps are few.
+    // and ends last, so that gaps are few.
     private void Place()
     {
         var gaps = new Gaps();

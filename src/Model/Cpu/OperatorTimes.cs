@@ -15,9 +15,9 @@ internal sealed class OperatorTimes
     public void Clear() => _seconds.Clear();
 
     /// <summary>Adds the time since <paramref name="start"/>, of <see cref="Stopwatch.GetTimestamp"/>.</summary>
-    public void Add(Operation operation, string pass, long start)
+    public void Add(Operation operation, PassKind kind, long start)
     {
-        var name = $"{operation.GetType().Name.Replace("Operation", "", StringComparison.Ordinal)}, {pass}";
+        var name = $"{operation.GetType().Name.Replace("Operation", "", StringComparison.Ordinal)}, {kind.ToString().ToLowerInvariant()}";
         _seconds[name] = _seconds.GetValueOrDefault(name) + Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 }

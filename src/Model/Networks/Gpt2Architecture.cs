@@ -58,6 +58,7 @@ internal sealed class Gpt2Architecture(ModelSettings settings) : IArchitecture
         var x = tape.Embed(TokenEmbedding, PositionEmbedding, Drop(tape, settings.Layers, DropoutSite.Embedding));        // (N, C)
         for (var layer = 0; layer < settings.Layers; layer++)
         {
+            using var block = tape.BeginBlock();
             var at = Layer(layer);
             var norm = tape.LayerNorm(x, at + "ln_1", NormEpsilon);
             var qkv = tape.Linear(norm, at + "attn.c_attn");                                                              // (N, 3 C)

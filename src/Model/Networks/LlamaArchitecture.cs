@@ -59,6 +59,7 @@ internal sealed class LlamaArchitecture(ModelSettings settings) : IArchitecture
         var x = tape.Embed(TokenEmbedding, null, Drop(tape, settings.Layers, DropoutSite.Embedding));                     // (N, C)
         for (var layer = 0; layer < settings.Layers; layer++)
         {
+            using var block = tape.BeginBlock();
             var at = Layer(layer);
             var norm = Norm(tape, x, at + "input_layernorm");
             var q = Rotated(tape, norm, at + "self_attn.q", angles);                                                      // (N, H D)

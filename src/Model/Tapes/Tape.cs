@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Tapes;
@@ -27,6 +28,8 @@ public sealed class Tape(TapePurpose purpose, BatchShape shape, FlatLayout layou
 {
     private readonly List<Operation> _operations = [];
     private readonly HashSet<Value> _needGradient = [];
+    private readonly List<TapeBlock> _blocks = [];
+    private int? _blockStart;
 
     /// <summary>What it is for.</summary>
     public TapePurpose Purpose { get; } = purpose;
@@ -42,6 +45,22 @@ public sealed class Tape(TapePurpose purpose, BatchShape shape, FlatLayout layou
 
     /// <summary>All operations, forwards.</summary>
     public IReadOnlyList<Operation> Operations => _operations;
+
+    /// <summary>The blocks, in order. They do not overlap.</summary>
+    public IReadOnlyList<TapeBlock> Blocks => _blocks;
+
+    /// <summary>
+    /// Marks that the operations from here to the end of the scope are a block: one of many alike, a layer of a transformer, whose results
+    /// can be forgotten and computed again for its backward pass, where memory is short. What later operations read is kept.
+    /// </summary>
+    /// <returns>Ends the block when it is disposed of.</returns>
+    public IDisposable BeginBlock()
+    {
+        if (_blockStart is not null)
+            throw new InvalidOperationException("a block has begun and not ended: blocks follow one another");
+        _blockStart = _operations.Count;
+        return new BlockEnd(this);
+    }
 
     /// <summary>Records an operation that makes a value.</summary>
     public Value Record(Operation operation)
@@ -62,4 +81,25 @@ public sealed class Tape(TapePurpose purpose, BatchShape shape, FlatLayout layou
 
     /// <summary>False where neither the value nor anything before it depends on a trained parameter.</summary>
     public bool NeedsGradient(Value value) => _needGradient.Contains(value);
+
+    private sealed class BlockEnd(Tape tape) : IDisposable
+    {
+        public void Dispose()
+        {
+            if (tape._blockStart is not { } first)
+                return;
+            tape._blocks.Add(new TapeBlock(first, tape._operations.Count - first));
+            tape._blockStart = null;
+        }
+    }
+}
+
+/// <summary>Consecutive operations of a tape: see <see cref="Tape.BeginBlock"/>.</summary>
+/// <param name="First">Index of the first one.</param>
+/// <param name="Count">How many.</param>
+[StructLayout(LayoutKind.Auto)]
+public readonly record struct TapeBlock(int First, int Count)
+{
+    /// <summary>The index after the last one.</summary>
+    public int End => First + Count;
 }

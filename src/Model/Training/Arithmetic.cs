@@ -1,3 +1,4 @@
+using Elastic.Foundation;
 using Elastic.Messages;
 
 namespace Elastic.Model.Training;
@@ -13,6 +14,17 @@ public static class Arithmetic
     /// the same run. The first one, which no text names any more, also depended on the processor's maker and instruction set.
     /// </summary>
     public const string OfCpus = "cpu 2";
+
+    /// <summary>That of all devices of a node.</summary>
+    /// <exception cref="ElasticException">They have several.</exception>
+    public static string OfAll(IReadOnlyList<DeviceId> devices)
+    {
+        ArgumentNullException.ThrowIfNull(devices);
+        var kinds = devices.GroupBy(Of).Select(g => (Text: g.Key, Device: g.First())).ToList();
+        return kinds.Count == 1 ? kinds[0].Text : throw new ElasticException(
+            $"the devices of this node do not compute the same bits ({string.Join("; ", kinds.Select(k => $"{k.Device}: {k.Text}"))}): " +
+            "name those of one kind with node.devices, and start another node for the others");
+    }
 
     /// <summary>E.g. "cpu 2".</summary>
     public static string Of(DeviceId device) => DeviceBackends.Of(device).Arithmetic(device);

@@ -26,7 +26,10 @@ public interface IDeviceBackend
     /// <summary>A device for a model.</summary>
     /// <param name="labelSmoothing">Of the loss, in training only.</param>
     /// <param name="threads">Threads of a device on the CPU.</param>
-    TrainingDevice Open(DeviceId device, IArchitecture architecture, double labelSmoothing, int threads);
+    /// <param name="recomputesBlocks">
+    /// Where the device offers it, it computes blocks of the network twice in place of keeping what they make. The bits are the same.
+    /// </param>
+    TrainingDevice Open(DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, bool recomputesBlocks);
 
     /// <summary>A vector of so many zeros where the device computes.</summary>
     DeviceVector Allocate(DeviceId device, long length);
@@ -77,8 +80,9 @@ public static class DeviceBackends
 
         public string Arithmetic(DeviceId device) => Training.Arithmetic.OfCpus;
 
-        public TrainingDevice Open(DeviceId device, IArchitecture architecture, double labelSmoothing, int threads)
-            => new CpuDevice(device, architecture, labelSmoothing, threads);
+        public TrainingDevice Open(
+            DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, bool recomputesBlocks)
+            => new CpuDevice(device, architecture, labelSmoothing, threads, recomputesBlocks);
 
         public DeviceVector Allocate(DeviceId device, long length) => new HostVector(length);
     }

@@ -20,6 +20,10 @@ public sealed record TrainingMemory(double VectorBytes, double GradientBytes, do
     /// <summary>All of it.</summary>
     public double Bytes => VectorBytes + GradientBytes + ActivationBytes;
 
+    /// <summary>Each part, in words.</summary>
+    public string Parts => $"parameters and moments {ByteSize.Text(VectorBytes)}, gradients {ByteSize.Text(GradientBytes)}, " +
+                           $"activations {ByteSize.Text(ActivationBytes)}";
+
     /// <summary>Of a replica in training on some devices of one machine, which share its vectors.</summary>
     public static TrainingMemory OfReplica(TrainingSettings settings, int devices)
     {
@@ -36,7 +40,8 @@ public sealed record TrainingMemory(double VectorBytes, double GradientBytes, do
             (1 + Optimizers.Open(settings.Optimizer).Vectors.Count) * vector,
             devices * sums * vector,
             devices * CpuNetwork.TrainingBytes(
-                architecture, group * settings.Batch.Micro, settings.Model.Context, Environment.ProcessorCount));
+                architecture, group * settings.Batch.Micro, settings.Model.Context, Environment.ProcessorCount,
+                settings.Batch.Recompute == RecomputeMode.Blocks));
     }
 
     /// <summary>Of a process that trains alone: as many replicas at once as it has devices for, which share them evenly.</summary>
@@ -59,10 +64,10 @@ public sealed record TrainingMemory(double VectorBytes, double GradientBytes, do
             return null;
         var (model, batch) = (settings.Model, settings.Batch);
         var knobs = ActivationBytes >= VectorBytes + GradientBytes
-            ? $"lower batch.micro ({batch.Micro}) or model.context ({model.Context})"
+            ? (batch.Recompute == RecomputeMode.None ? "set batch.recompute = blocks, " : "") +
+              $"lower batch.micro ({batch.Micro}) or model.context ({model.Context})"
             : $"lower model.width ({model.Width}) or model.layers ({model.Layers})";
-        return $"training needs {ByteSize.Text(Bytes)} of memory here, and {ByteSize.Text(freeBytes)} are free (parameters and moments " +
-               $"{ByteSize.Text(VectorBytes)}, gradients {ByteSize.Text(GradientBytes)}, activations {ByteSize.Text(ActivationBytes)}): " +
+        return $"training needs {ByteSize.Text(Bytes)} of memory here, and {ByteSize.Text(freeBytes)} are free ({Parts}): " +
                $"{knobs}, use fewer devices (node.devices), or free some memory";
     }
 }

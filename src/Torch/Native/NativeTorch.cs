@@ -135,6 +135,13 @@ public static unsafe partial class NativeTorch
         throw new ElasticException($"{path} does not load: {Marshal.PtrToStringUTF8(dlerror())}");
     }
 
+    /// <summary>A library of that soname which this process has loaded; 0 where it has not.</summary>
+    internal static nint FindLoaded(string soname)
+    {
+        const int lazy = 1, noLoad = 4;
+        return dlopen(soname, lazy | noLoad);
+    }
+
     private static nint Resolve(string library, Assembly assembly, DllImportSearchPath? search)
         => Loaded.TryGetValue($"lib{library}.so", out var handle) ? handle : 0;
 

@@ -74,7 +74,7 @@ public sealed class ElasticNodeSpecs : IDisposable
     }
 
     private static TrainingSettings TooLarge(string name) =>
-        TinyRun.Settings(name) with { Batch = new BatchSettings { Sequences = 1 << 20, Micro = 1 << 20 } };
+        TinyRun.Settings(name) with { Batch = BatchSettings.Defaults with { Sequences = 1 << 20, Micro = 1 << 20 } };
 
     [Fact]
     public async Task What_a_process_that_died_was_writing_is_gone_when_the_next_one_has_started()

@@ -36,8 +36,9 @@ public sealed class SettingsTextTests
         "\"corpus.include\":[\"*.txt\"],\"corpus.exclude\":[\"drafts\",\"*.bin\"],\"corpus.text-field\":\"body\","
         + "\"corpus.encoding\":\"latin-1\",\"corpus.tokenizer\"", StringComparison.Ordinal);
 
-    /// <summary>Likewise, of version 4, which knows the architecture llama and fine-tuning.</summary>
+    /// <summary>Likewise, of version 4, which knows the architecture llama, fine-tuning, and steps that compute blocks twice.</summary>
     private static readonly string Version4 = Version3.Replace("\"settings\":3", "\"settings\":4", StringComparison.Ordinal)
+        .Replace("\"model.architecture\"", "\"batch.recompute\":\"blocks\",\"model.architecture\"", StringComparison.Ordinal)
         .Replace("\"corpus.include\"", "\"corpus.validation\":[\"valid.jsonl\"],\"corpus.include\"", StringComparison.Ordinal)
         .Replace("\"corpus.encoding\"", "\"corpus.answer-field\":\"answer\",\"corpus.encoding\"", StringComparison.Ordinal)
         .Replace("\"corpus.held-out\"", "\"corpus.samples\":\"documents\",\"corpus.held-out\"", StringComparison.Ordinal)
@@ -118,7 +119,7 @@ public sealed class SettingsTextTests
                     Averaging = AveragingMethod.Nesterov,
                     AuditRate = 0.05,
                 },
-                Batch = new BatchSettings { Sequences = 32, Micro = 4 },
+                Batch = BatchSettings.Defaults with { Sequences = 32, Micro = 4 },
                 Model = new ModelSettings
                 {
                     Architecture = "gpt2",
@@ -176,6 +177,7 @@ public sealed class SettingsTextTests
         Assert.Equal(("body", "latin-1"), (settings.Corpus.TextField, settings.Corpus.Encoding));
         Assert.Equal(second with { Corpus = settings.Corpus }, settings);
         Assert.Equal((SampleKind.Blocks, null), (settings.Corpus.Samples, settings.Corpus.AnswerField));
+        Assert.Equal(RecomputeMode.None, settings.Batch.Recompute);
     }
 
     [Fact]
@@ -184,6 +186,7 @@ public sealed class SettingsTextTests
         var settings = SettingsText.Read(Version4);
         Assert.Equal((SampleKind.Documents, "answer"), (settings.Corpus.Samples, settings.Corpus.AnswerField));
         Assert.Equal(["valid.jsonl"], settings.Corpus.Validation);
+        Assert.Equal(RecomputeMode.Blocks, settings.Batch.Recompute);
         var third = SettingsText.Read(Version3);
         Assert.Equal(
             new LlamaSettings
@@ -212,6 +215,7 @@ public sealed class SettingsTextTests
         Assert.Equal(
             third with
             {
+                Batch = settings.Batch,
                 Corpus = settings.Corpus,
                 Model = third.Model with { Architecture = "llama", Llama = settings.Model.Llama, Lora = settings.Model.Lora },
             },
@@ -272,9 +276,9 @@ public sealed class SettingsTextTests
     /// <summary>A key that is missing here by mistake would let a run go on with other weights.</summary>
     [Fact]
     public void Only_these_keys_may_change_while_a_run_goes_on() => Assert.Equal(
-        ["run.name", "run.audit-rate", "corpus.sources", "corpus.validation", "corpus.include", "corpus.exclude", "corpus.text-field",
-            "corpus.answer-field", "corpus.encoding", "checkpoint.every-rounds", "checkpoint.keep", "evaluation.every-rounds",
-            "evaluation.sequences"],
+        ["run.name", "run.audit-rate", "batch.recompute", "corpus.sources", "corpus.validation", "corpus.include", "corpus.exclude",
+            "corpus.text-field", "corpus.answer-field", "corpus.encoding", "checkpoint.every-rounds", "checkpoint.keep",
+            "evaluation.every-rounds", "evaluation.sequences"],
         SettingsRecord.Of(typeof(TrainingSettings)).Settings.Where(s => !s.PartOfAnswer).Select(s => s.Key));
 
     private static TrainingSettings Tiny(params string[] sets) => ConfigurationLoader.Load(new(["tiny"], sets)).Training;

@@ -3,6 +3,7 @@ using Elastic.Actors.Corpora;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.Messages.Runs;
+using Elastic.Model.Training;
 
 namespace Elastic.Host.Tests.Display;
 
@@ -101,6 +102,9 @@ public sealed class DisplayTests
                 "80 rounds x 20 steps x 1 replica   2.05k tokens a step in 2 micro-batches   seed 42",
             ],
             RunLines.Header("tiny", settings, 25_000));
+        Assert.Equal(
+            "memory 7.0 MiB: parameters and moments 4.0 MiB, gradients 2.0 MiB, activations 1.0 MiB",
+            RunLines.Header("tiny", settings, 25_000, new TrainingMemory(4 << 20, 2 << 20, 1 << 20))[2]);
         Assert.StartsWith(
             "4 rounds (3 epochs of 400 blocks, 3.2 in whole rounds) x 20 steps x",
             RunLines.Header("t", settings with { Run = settings.Run with { Rounds = null, Epochs = 3 } }, 400)[1],

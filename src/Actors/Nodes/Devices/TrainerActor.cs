@@ -16,7 +16,7 @@ internal sealed class TrainerActor : ReceiveActor
     private readonly DeviceId _id;
     private readonly int _threads;
     private TrainingDevice? _device;
-    private (ModelSettings, OptimizerSettings) _model;
+    private (ModelSettings, OptimizerSettings, RecomputeMode) _model;
 
     public TrainerActor(DeviceId id, int threads)
     {
@@ -39,12 +39,14 @@ internal sealed class TrainerActor : ReceiveActor
 
     private TrainingDevice DeviceFor(TrainingSettings settings)
     {
-        if (_device is not null && _model == (settings.Model, settings.Optimizer))
+        var (model, recompute) = ((settings.Model, settings.Optimizer, settings.Batch.Recompute), settings.Batch.Recompute);
+        if (_device is not null && _model == model)
             return _device;
         _device?.Dispose();
         _device = null;                                               // in case making the next device fails
-        _model = (settings.Model, settings.Optimizer);
-        return _device = DeviceBackends.Of(_id).Open(_id, Architectures.Open(settings.Model), settings.Optimizer.LabelSmoothing, _threads);
+        _model = model;
+        return _device = DeviceBackends.Of(_id).Open(
+            _id, Architectures.Open(settings.Model), settings.Optimizer.LabelSmoothing, _threads, recompute == RecomputeMode.Blocks);
     }
 
     // A failure is an answer, too: the asker gives the work back, and the device stays.

@@ -1,0 +1,102 @@
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Settings;
+using Elastic.Model.Cpu;
+using Elastic.Model.Networks;
+using Elastic.Model.Operators;
+using Elastic.Model.Optimization;
+using Elastic.Model.Tapes;
+using Elastic.Model.Training;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Tests;
+
+/// <summary>Blocks that are computed again in place of being kept: other memory, the same bits.</summary>
+public class RecomputationTests
+{
+    [Theory]
+    [InlineData(0.0)]
+    [InlineData(0.2)]
+    public void Losses_parameters_and_moments_have_the_same_bits(double dropout)
+    {
+        var model = Samples.Model(3, 4, 48, 40, 211) with { Dropout = dropout };
+        (double[] Losses, Digest Digest) Train(bool recomputesBlocks)
+        {
+            using var vectors = Samples.Initialized(model);
+            using var device = new CpuDevice(new DeviceId("cpu:0"), Architectures.Open(model), 0.1, 2, recomputesBlocks);
+            device.Attach(vectors);
+            var inline = new InlineDevice(device);
+            var step = new TrainingStep([inline], new LocalCollective([inline]), vectors.Layout, new AdamW(Samples.Optimizer()), 1);
+            double[] losses = [.. Enumerable.Range(0, 3).Select(i => step.RunAsync(
+                Samples.MicroBatches(model, 3, 2, i), new DropoutSeed(1, 0, 0, i), 1e-2, i + 1).GetAwaiter().GetResult())];
+            return (losses, Samples.DigestOf(vectors));
+        }
+        var (kept, again) = (Train(false), Train(true));
+        Assert.Equal(kept.Losses, again.Losses);
+        Assert.Equal(kept.Digest, again.Digest);
+    }
+
+    // Kept of a layer, a row of C channels and H heads: without recomputation 16 C (two norms of C, 3 C of q, k and v, C of attention, two
+    // residual sums of C, 4 C before and after GELU), mean and deviation of each norm, 2 H of attention; with it the C that the layer
+    // ends in.
+    [Fact]
+    public void Another_layer_takes_its_output_alone()
+    {
+        const int C = 64, H = 4, T = 64, Sequences = 2, Rows = Sequences * T;
+        long Floats(int layers, bool recomputesBlocks) => Plan(Samples.Model(layers, H, C, T, 128), Sequences, recomputesBlocks).Floats;
+        // Gaps that nothing fits change a little from layer to layer.
+        Assert.InRange((Floats(12, false) - Floats(8, false)) / (4.0 * Rows * (16 * C + 4 + 2 * H)), 1, 1.01);
+        Assert.Equal(Rows * C, Floats(9, true) - Floats(8, true));
+        Assert.InRange(Floats(12, true), 0, Floats(12, false) / 3);
+    }
+
+    [Fact]
+    public void What_only_the_next_block_reads_is_not_computed_again()
+    {
+        var plan = Plan(Samples.Model(2, 4, 32, 16, 97), 1, true);
+        // The embedding, twice ten operations, the last norm and the head; of each layer neither the last product nor its sum comes again.
+        Assert.Equal(23, plan.Steps.Count(s => s.Kind == PassKind.Forward));
+        Assert.Equal(23, plan.Steps.Count(s => s.Kind == PassKind.Backward));
+        Assert.Equal(
+            [.. Enumerable.Range(11, 8), .. Enumerable.Range(1, 8)],
+            plan.Steps.Where(s => s.Kind == PassKind.Recompute).Select(s => s.Index));
+        Assert.DoesNotContain(Plan(Samples.Tiny(), 1, false).Steps, s => s.Kind == PassKind.Recompute);
+    }
+
+    [Fact]
+    public void A_training_that_recomputes_is_planned_with_less_memory_and_the_refusal_names_it()
+    {
+        var settings = TrainingMemoryTests.Of(Samples.Model(8, 4, 64, 64, 97), sequences: 8, micro: 8);
+        var recomputing = settings with { Batch = settings.Batch with { Recompute = RecomputeMode.Blocks } };
+        var (kept, again) = (TrainingMemory.OfReplica(settings, 1), TrainingMemory.OfReplica(recomputing, 1));
+        Assert.Equal((kept.VectorBytes, kept.GradientBytes), (again.VectorBytes, again.GradientBytes));
+        Assert.InRange(again.ActivationBytes, 0, kept.ActivationBytes / 2);
+        Assert.Contains(": set batch.recompute = blocks, lower batch.micro (8) or ", kept.Problem(settings, 1), StringComparison.Ordinal);
+        Assert.DoesNotContain("batch.recompute", again.Problem(recomputing, 1), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_block_that_overwrites_a_value_from_before_it_is_refused_and_blocks_do_not_nest()
+    {
+        var layout = new FlatLayout(new ToyArchitecture().Parameters);
+        var tape = new Tape(TapePurpose.Training, new BatchShape(1, 2, 1), layout);
+        Value x = tape.Linear(tape.Embed(ToyArchitecture.Table, null, null), ToyArchitecture.Layer), y;
+        using (tape.BeginBlock())
+        {
+            Assert.Throws<InvalidOperationException>(tape.BeginBlock);
+            y = tape.Linear(tape.Residual(tape.Linear(x, ToyArchitecture.Layer), x, null), ToyArchitecture.Layer);
+        }
+        tape.CrossEntropy(y, ToyArchitecture.Head);
+        Assert.Contains(
+            "ResidualOperation overwrites a value from before its block",
+            Assert.ThrowsAny<Exception>(() => new MemoryPlan(tape, 1, true)).Message, StringComparison.Ordinal);
+        Assert.True(new MemoryPlan(tape, 1).Floats > 0);
+    }
+
+    private static MemoryPlan Plan(ModelSettings model, int sequences, bool recomputesBlocks)
+    {
+        var tape = new Tape(TapePurpose.Training, new BatchShape(1, sequences, model.Context), Architectures.LayoutOf(model));
+        Architectures.Open(model).Record(tape);
+        return new MemoryPlan(tape, 1, recomputesBlocks);
+    }
+}
