@@ -106,11 +106,13 @@ public class NetworkTests(ITestOutputHelper output)
         output.WriteLine($"worst gradient {worst:E2}");
     }
 
-    [Fact]
-    public void A_device_of_libtorch_takes_the_steps_that_a_CPU_takes_within_rounding()
+    [Theory]
+    [InlineData("gpt2")]
+    [InlineData("llama")]
+    public void A_device_of_libtorch_takes_the_steps_that_a_CPU_takes_within_rounding(string architecture)
     {
         TorchBackend.Register();
-        var model = Samples.Tiny(dropout: 0.1);
+        var model = Samples.Tiny(dropout: 0.1) with { Architecture = architecture };
         var losses = new[] { "cpu:0", "torch:0" }.ToDictionary(name => name, name => Train(model, new DeviceId(name)));
         foreach (var (expected, actual) in losses["cpu:0"].Zip(losses["torch:0"]))
             Assert.Equal(expected, actual, 1e-4);

@@ -86,10 +86,11 @@ public sealed record ModelSettings : SettingsGroup
 
     /// <summary>
     /// What two checkpoints must share to fit the same network, e.g. "gpt2 4x128 heads 4 context 128 vocabulary 257", or
-    /// "llama 30x576 heads 9/3 of 64 feed-forward 1536 context 2048 vocabulary 50257 tied".
+    /// "llama 30x576 heads 9/3 of 64 feed-forward 1536 vocabulary 50257 tied": rotary positions have no parameters, so that the context may
+    /// become longer.
     /// </summary>
     public string Signature => IsLlama
-        ? $"{Architecture} {Layers}x{Width} heads {Heads}/{KeyHeads} of {HeadSize} feed-forward {FeedForward} context {Context} "
+        ? $"{Architecture} {Layers}x{Width} heads {Heads}/{KeyHeads} of {HeadSize} feed-forward {FeedForward} "
             + $"vocabulary {Vocabulary}{(Llama.TiedEmbeddings ? " tied" : "")}{(Llama.AttentionBiases ? " biases" : "")}"
             + (Llama.HeadNorms ? " head norms" : "") + Lora.Signature
         : $"{Architecture} {Layers}x{Width} heads {Heads} context {Context} vocabulary {Vocabulary}{Lora.Signature}";

@@ -32,7 +32,8 @@ public sealed record RotarySettings : SettingsGroup
     [Setting("model.rope-scaling", RotaryScaling.None, """
         llama: how positions are stretched to a context longer than the weights were trained with, by the names that published
         configurations have: linear (Chen et al. 2023), dynamic (the base grows with the length of the sequence), yarn (Peng et al. 2023),
-        llama3 (Llama 3.1). None: a fresh model is trained with its own context.
+        llama3 (Llama 3.1). None: a fresh model is trained with its own context. With model.init a checkpoint of a shorter context goes on
+        with a longer one.
         """)]
     [Since(4, RotaryScaling.None)]
     public required RotaryScaling Scaling { get; init; }

@@ -210,9 +210,9 @@ public sealed class SettingsProblemTests
     {
         Assert.Equal([64, 64, 320, 50304], new[] { 1, 64, 257, 50257 }.Select(v => (Model with { Vocabulary = v }).PaddedVocabulary));
         Assert.Equal("gpt2 2x64 heads 4 context 32 vocabulary 257", Model.Signature);
-        Assert.Equal("llama 2x64 heads 4/4 of 16 feed-forward 256 context 32 vocabulary 257", Llama.Signature);
+        Assert.Equal("llama 2x64 heads 4/4 of 16 feed-forward 256 vocabulary 257", Llama.Signature);
         Assert.Equal(
-            "llama 2x64 heads 4/2 of 18 feed-forward 96 context 32 vocabulary 257 tied biases head norms",
+            "llama 2x64 heads 4/2 of 18 feed-forward 96 vocabulary 257 tied biases head norms",
             With(Llama, l => l with
             {
                 KeyHeads = 2,
@@ -222,6 +222,14 @@ public sealed class SettingsProblemTests
                 AttentionBiases = true,
                 HeadNorms = true,
             }).Signature);
+    }
+
+    [Fact]
+    public void A_checkpoint_of_the_llama_kind_fits_a_longer_context()
+    {
+        var stretched = Rotary(r => r with { Scaling = RotaryScaling.Linear, Factor = 4 }) with { Context = 4 * Llama.Context };
+        Assert.Equal(Llama.Signature, stretched.Signature);
+        Assert.NotEqual(Model.Signature, (Model with { Context = 4 * Model.Context }).Signature);
     }
 
     [Fact]

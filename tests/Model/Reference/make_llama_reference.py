@@ -14,10 +14,12 @@ in which the file names their gradients.
 import json
 import math
 import pathlib
+import sys
 
 import numpy as np
 import torch
 
+sys.dont_write_bytecode = True
 from make_reference import encode, noise
 
 torch.set_default_dtype(torch.float64)
