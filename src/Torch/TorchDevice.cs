@@ -93,6 +93,14 @@ internal sealed class TorchDevice : TrainingDevice
                 foreach (var (group, first, count) in Layout.TrainedPartsOf(slice))
                     Update(adamW.Settings, first, count, group.Decays ? adamW.Settings.WeightDecay : 0, step);
                 break;
+            case Muon muon:
+                AdamW.CheckFinite(step);
+                foreach (var (group, first, count) in HiddenMatrix.OthersIn(Layout, slice))
+                    Update(muon.Settings, first, count, group.Decays ? muon.Settings.WeightDecay : 0, muon.StepOfOthers(step));
+                foreach (var matrix in HiddenMatrix.In(Layout, slice))
+                    TorchMuon.Update(
+                        muon.Settings, matrix, step, Flat(Vectors.Parameters), Flat(Vectors[VectorSet.FirstMoment]), Flat(Gradient()));
+                break;
             default:
                 throw new UnreachableException($"optimizer {optimizer}");
         }

@@ -66,12 +66,14 @@ public class NetworkTests(ITestOutputHelper output)
         output.WriteLine($"worst gradient {worst:E2}");
     }
 
-    [Fact]
-    public void A_device_of_libtorch_takes_the_steps_that_a_CPU_takes_within_rounding()
+    [Theory]
+    [InlineData("adamw")]
+    [InlineData("muon")]
+    public void A_device_of_libtorch_takes_the_steps_that_a_CPU_takes_within_rounding(string optimizer)
     {
         TorchBackend.Register();
         var model = Samples.Tiny(dropout: 0.1);
-        var losses = new[] { "cpu:0", "torch:0" }.ToDictionary(name => name, name => Train(model, new DeviceId(name)));
+        var losses = new[] { "cpu:0", "torch:0" }.ToDictionary(name => name, name => Train(model, new DeviceId(name), optimizer));
         foreach (var (expected, actual) in losses["cpu:0"].Zip(losses["torch:0"]))
             Assert.Equal(expected, actual, 1e-4);
         Assert.NotEqual(losses["cpu:0"][0], losses["cpu:0"][^1], 1e-3);
@@ -87,7 +89,7 @@ public class NetworkTests(ITestOutputHelper output)
     }
 
     // Two devices, three steps, evaluation and logits at the end.
-    private static List<double> Train(ModelSettings model, DeviceId id)
+    private static List<double> Train(ModelSettings model, DeviceId id, string optimizer)
     {
         var (backend, architecture) = (DeviceBackends.Of(id), Architectures.Open(model));
         using var vectors = new ReplicaVectors(new FlatLayout(architecture.Parameters), length => backend.Allocate(id, length));
@@ -95,7 +97,8 @@ public class NetworkTests(ITestOutputHelper output)
         var devices = Enumerable.Range(0, 2).Select(_ => backend.Open(id, architecture, 0.1, 1)).ToList();
         devices.ForEach(d => d.Attach(vectors));
         var threads = devices.Select(d => new InlineDevice(d)).ToList();
-        var step = new TrainingStep(threads, new LocalCollective(threads), vectors.Layout, Optimizers.Open(Samples.Optimizer()), 1);
+        var settings = Samples.Optimizer() with { Kind = optimizer, AdamWRate = 0.5 };
+        var step = new TrainingStep(threads, new LocalCollective(threads), vectors.Layout, Optimizers.Open(settings), 1);
         List<double> numbers = [];
         for (var i = 0; i < 3; i++)
             numbers.Add(step.RunAsync(Samples.MicroBatches(model, 3, 2, i), Seed, 1e-2, i + 1).GetAwaiter().GetResult());

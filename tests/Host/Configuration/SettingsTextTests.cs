@@ -36,6 +36,17 @@ public sealed class SettingsTextTests
         "\"corpus.include\":[\"*.txt\"],\"corpus.exclude\":[\"drafts\",\"*.bin\"],\"corpus.text-field\":\"body\","
         + "\"corpus.encoding\":\"latin-1\",\"corpus.tokenizer\"", StringComparison.Ordinal);
 
+    /// <summary>Likewise, of version 4, which has kinds of optimizers.</summary>
+    private static readonly string Version4 = Version3.Replace("\"settings\":3", "\"settings\":4", StringComparison.Ordinal)
+        .Replace("\"optimizer.learning-rate\"", "\"optimizer.kind\":\"muon\",\"optimizer.learning-rate\"", StringComparison.Ordinal)
+        .Replace(
+            "\"optimizer.epsilon\"", "\"optimizer.momentum\":0.9,\"optimizer.adamw-rate\":0.5,\"optimizer.epsilon\"",
+            StringComparison.Ordinal)
+        .Replace("\"linear\"", "\"warmup-stable-decay\"", StringComparison.Ordinal)
+        .Replace(
+            "\"optimizer.warmup-steps\"",
+            "\"optimizer.decay-share\":0.1,\"optimizer.decay-shape\":\"linear\",\"optimizer.warmup-steps\"", StringComparison.Ordinal);
+
     // A value of every kind for every key that there is, so that a new key is tried, too.
     private static readonly Gen<TrainingSettings> Settings = Gen.Select(
         Gen.String, Gen.ULong, Gen.Int, Gen.Double.Where(double.IsFinite), Gen.String.Array, Gen.Bool,
@@ -111,14 +122,19 @@ public sealed class SettingsTextTests
                 },
                 Optimizer = new OptimizerSettings
                 {
+                    Kind = "adamw",
                     LearningRate = 6e-4,
                     MinimumLearningRate = 6e-5,
                     Betas = new NumberPair(0.8, 0.99),
+                    Momentum = 0.95,
+                    AdamWRate = 1,
                     Epsilon = 1e-6,
                     WeightDecay = 0.2,
                     Clip = 0.5,
                     LabelSmoothing = 0.01,
                     Schedule = LearningRateSchedule.Linear,
+                    DecayShare = 0.2,
+                    DecayShape = LearningRateDecay.SquareRoot,
                     WarmupSteps = 700,
                     OuterLearningRate = 0.6,
                     OuterMomentum = 0.8,
@@ -149,9 +165,27 @@ public sealed class SettingsTextTests
         Assert.Equal(["drafts", "*.bin"], settings.Corpus.Exclude);
         Assert.Equal(("body", "latin-1"), (settings.Corpus.TextField, settings.Corpus.Encoding));
         Assert.Equal(second with { Corpus = settings.Corpus }, settings);
+    }
+
+    [Fact]
+    public void Texts_of_version_4_are_read_as_they_always_were()
+    {
+        var (settings, third) = (SettingsText.Read(Version4), SettingsText.Read(Version3));
+        Assert.Equal(
+            third.Optimizer with
+            {
+                Kind = "muon",
+                Momentum = 0.9,
+                AdamWRate = 0.5,
+                Schedule = LearningRateSchedule.WarmupStableDecay,
+                DecayShare = 0.1,
+                DecayShape = LearningRateDecay.Linear,
+            },
+            settings.Optimizer);
+        Assert.Equal(third with { Optimizer = settings.Optimizer, Corpus = settings.Corpus }, settings);
 
         // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
-        Assert.Equal(Version3, SettingsText.Write(settings));
+        Assert.Equal(Version4, SettingsText.Write(settings));
     }
 
     [Fact]
@@ -162,10 +196,10 @@ public sealed class SettingsTextTests
     [Theory]
     [InlineData("\"run.seed\":42,", "", "the stored settings of the run lack run.seed")]
     [InlineData("{", "{\"run.moon-phase\":1,", "the run was started by a newer Elastic that knows run.moon-phase: go on with that version")]
-    [InlineData("\"settings\":3", "\"settings\":4",
-        "the run was started by a newer Elastic, whose settings have version 4 (this one knows 3): go on with that version")]
-    [InlineData("\"settings\":3", "\"settings\":0", "the stored settings of the run hold no usable settings")]
-    [InlineData("\"settings\":3", "\"settings\":\"3\"", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":4", "\"settings\":5",
+        "the run was started by a newer Elastic, whose settings have version 5 (this one knows 4): go on with that version")]
+    [InlineData("\"settings\":4", "\"settings\":0", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":4", "\"settings\":\"4\"", "the stored settings of the run hold no usable settings")]
     [InlineData("\"average\"", "\"median\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("\"average\"", "\"1\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("[0.9,0.95]", "[0.9]", "the stored settings of the run hold no usable optimizer.betas")]
