@@ -3,7 +3,6 @@ using Elastic.Kernels;
 using Elastic.Messages;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
-using Elastic.Model.Evaluation;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Tapes;
@@ -107,15 +106,13 @@ internal sealed class TorchDevice : TrainingDevice
     }
 
     /// <inheritdoc/>
-    public override ScoreSum[] Evaluate(MicroBatch batch)
+    public override double[] Losses(MicroBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
         Enter();
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
-        var losses = Pass(TapePurpose.Evaluation, batch.Inputs, batch.Targets, batch.Rows).Run();
-        var sums = losses.view(batch.Rows, batch.Columns).to(float64).sum(1).to(CPU);                             // (B)
-        return [.. sums.data<double>().Select(nats => new ScoreSum(nats, batch.Columns))];
+        return Pass(TapePurpose.Evaluation, batch.Inputs, batch.Targets, batch.Rows).Run().to(float64).to(CPU).data<double>().ToArray();
     }
 
     /// <inheritdoc/>

@@ -17,6 +17,11 @@ public unsafe class MuonTests(ITestOutputHelper output)
 {
     private static OptimizerSettings Settings { get; } = Samples.Optimizer() with { Kind = "muon" };
 
+    // Its matrices end where tiles end, and two have more elements than a thread takes alone.
+    private static ModelSettings Wide { get; } = Samples.Model(1, 4, 512, 128, 97);
+
+    private static readonly Lazy<Digest> OneDevice = new(() => Train(1, 1));
+
     // Measured: 4e-7 at most.
     [Theory]
     [InlineData(1)]
@@ -112,7 +117,12 @@ public unsafe class MuonTests(ITestOutputHelper output)
     [InlineData(1, 3)]
     [InlineData(1, 16)]
     public void Neither_devices_nor_threads_show_in_the_bits(int devices, int threads)
-        => Assert.Equal(Train(1, 1), Train(devices, threads));
+    {
+        // Each device has matrices to update.
+        var layout = Architectures.LayoutOf(Wide);
+        Assert.All(Slice.Split(layout, devices, UpdateGranularity.WholeMatrices), s => Assert.NotEmpty(HiddenMatrix.In(layout, s)));
+        Assert.Equal(OneDevice.Value, Train(devices, threads));
+    }
 
     [Fact]
     public void It_learns_what_is_repeated_and_leaves_frozen_parameters_alone()
@@ -202,12 +212,10 @@ public unsafe class MuonTests(ITestOutputHelper output)
 
     private static Digest Train(int devices, int threads)
     {
-        // Matrices of more elements than a thread takes alone, too.
-        var model = Samples.Model(1, 4, 544, 16, 97);
-        using var vectors = Samples.Initialized(model);
+        using var vectors = Samples.Initialized(Wide);
         Samples.Train(
-            Architectures.Open(model), new Muon(Settings), vectors, devices,
-            Enumerable.Range(0, 2).Select(step => Samples.MicroBatches(model, 3, 1, step)), rate: _ => 0.01, threadsOfDevice: threads);
+            Architectures.Open(Wide), new Muon(Settings), vectors, devices,
+            Enumerable.Range(0, 2).Select(step => Samples.MicroBatches(Wide, 3, 1, step)), rate: _ => 0.01, threadsOfDevice: threads);
         return Samples.DigestOf(vectors);
     }
 

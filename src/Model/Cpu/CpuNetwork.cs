@@ -1,6 +1,5 @@
 using Elastic.Kernels;
 using Elastic.Model.Batches;
-using Elastic.Model.Evaluation;
 using Elastic.Model.Networks;
 using Elastic.Model.Tapes;
 using Elastic.Model.Training;
@@ -61,16 +60,15 @@ internal sealed unsafe class CpuNetwork(IArchitecture architecture, FlatLayout l
         return [.. Enumerable.Range(0, group.Count).Select(i => Sum(pass.Losses.AsSpan(i * rows, rows)) / rows)];
     }
 
-    /// <summary>Plain cross-entropy of each row: no dropout, no smoothing, no gradient.</summary>
-    public ScoreSum[] Evaluate(MicroBatch batch, HostVector parameters)
+    /// <summary>Plain cross-entropy of each target, (Rows, T): no dropout, no smoothing, no gradient.</summary>
+    public double[] Losses(MicroBatch batch, HostVector parameters)
     {
         var pass = Open(TapePurpose.Evaluation, new BatchShape(1, batch.Rows, batch.Columns));
         Tokens(batch.Inputs, batch.Rows, pass.Inputs);
         Tokens(batch.Targets, batch.Rows, pass.Targets);
         pass.Forward(_arena!.Floats, parameters.Data);
         GC.KeepAlive(parameters);
-        return [.. Enumerable.Range(0, batch.Rows).Select(row =>
-            new ScoreSum(Sum(pass.Losses.AsSpan(row * batch.Columns, batch.Columns)), batch.Columns))];
+        return [.. pass.Losses.AsSpan(0, batch.Targets.Length)];
     }
 
     /// <summary>Logits of the token that follows <paramref name="tokens"/>, (V).</summary>
