@@ -13,7 +13,7 @@ namespace Elastic.Step;
 /// <summary>The product's training step of one replica on several devices, each on its own thread, and nothing else.</summary>
 internal sealed class Ours : IDisposable
 {
-    private readonly OptimizerSettings _optimizer = OptimizerSettings.Defaults with
+    private static readonly OptimizerSettings Settings = OptimizerSettings.Defaults with
     {
         LearningRate = 1e-3,
         MinimumLearningRate = 1e-4,
@@ -21,6 +21,7 @@ internal sealed class Ours : IDisposable
         WarmupSteps = 0,
     };
 
+    private readonly OptimizerSettings _optimizer;
     private readonly IArchitecture _architecture;
     private readonly ReplicaVectors _vectors;
     private readonly IReadOnlyList<DeviceThread> _devices;
@@ -30,8 +31,11 @@ internal sealed class Ours : IDisposable
     private readonly int _vocabulary, _batch, _tokens, _micro;
     private long _steps;
 
-    public Ours(ModelSettings model, int batch, int tokens, int micro, int devices, int threads, bool recomputes = false)
+    /// <param name="optimizer">As optimizer.kind has it.</param>
+    public Ours(
+        ModelSettings model, int batch, int tokens, int micro, int devices, int threads, string optimizer = "adamw", bool recomputes = false)
     {
+        _optimizer = Settings with { Kind = optimizer };
         (_vocabulary, _batch, _tokens, _micro) = (model.Vocabulary, batch, tokens, micro);
         _architecture = Architectures.Open(model);
         var layout = new FlatLayout(_architecture.Parameters);

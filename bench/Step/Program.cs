@@ -1,4 +1,4 @@
-// Times whole training steps (forward, backward, clip, AdamW) against PyTorch, in turns: see README.md.
+// Times whole training steps (forward, backward, clip, update) against PyTorch, whose update is AdamW, in turns: see README.md.
 using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Messages.Settings;
@@ -22,7 +22,8 @@ int micro = Number("micro", batch / devices), rounds = Number("rounds", 10), ste
 var python = Option("python", "/usr/bin/python3");
 
 Console.WriteLine($"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}; {InstructionSet.Describe().Name}");
-using var ours = new Ours(model, batch, tokens, micro, devices, threads, args.Contains("--recompute"));
+using var ours = new Ours(
+    model, batch, tokens, micro, devices, threads, Option("optimizer", "adamw"), args.Contains("--recompute"));
 using var peer = python == "none" ? null : new Peer(python, model, batch, tokens, devices * threads, args.Contains("--foreach"));
 ours.Run(2);
 peer?.Run(2);

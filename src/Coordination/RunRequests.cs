@@ -113,15 +113,23 @@ public static class RunRequests
         new(Math.Min(run.FarthestRound + 1, rounds), rounds, wanted);
 
     /// <summary>What a longer run does to the learning rate, and so to the answer.</summary>
-    public static string Describe(RunExtension extension, LearningRateSchedule schedule)
+    public static string Describe(RunExtension extension, TrainingSettings settings)
     {
         ArgumentNullException.ThrowIfNull(extension);
-        return $"the run has {extension.Rounds} rounds from now on, where it had {extension.OldRounds}; " +
-               (schedule == LearningRateSchedule.Constant
-                   ? "its learning rate is constant, so it ends in the weights of a run that was started with all of them"
-                   : $"from round {extension.FromRound} on its {schedule.ToString().ToLowerInvariant()} schedule goes down over " +
-                     $"{extension.Rounds} rounds, so the learning rate rises there, and it ends in other weights than a run that was " +
-                     "started with all of them");
+        ArgumentNullException.ThrowIfNull(settings);
+        var (optimizer, steps) = (settings.Optimizer, (long)settings.Run.InnerSteps);
+        var schedule = SettingKind.Word(optimizer.Schedule);
+        // The steps before it have the learning rate of a run that had the new length from the start.
+        var sameUntil = Math.Min(
+            optimizer.FirstStepOfLength(extension.OldRounds * steps), optimizer.FirstStepOfLength(extension.Rounds * steps));
+        return $"the run has {extension.Rounds} rounds from now on, where it had {extension.OldRounds}; " + (
+            optimizer.Schedule == LearningRateSchedule.Constant
+                ? "its learning rate is constant, so it ends in the weights of a run that was started with all of them"
+                : extension.FromRound * steps <= sameUntil
+                    ? $"its {schedule} schedule is the same up to there, so it ends in the weights of a run that was started with all of " +
+                      "them"
+                    : $"from round {extension.FromRound} on its {schedule} schedule goes down over {extension.Rounds} rounds, so the " +
+                      "learning rate rises there, and it ends in other weights than a run that was started with all of them");
     }
 
     private static IEnumerable<RunEvent> Published(RunState run, Start c) =>

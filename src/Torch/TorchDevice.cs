@@ -3,7 +3,6 @@ using Elastic.Kernels;
 using Elastic.Messages;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
-using Elastic.Model.Evaluation;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Tapes;
@@ -93,22 +92,27 @@ internal sealed class TorchDevice : TrainingDevice
                 foreach (var (group, first, count) in Layout.TrainedPartsOf(slice))
                     Update(adamW.Settings, first, count, group.Decays ? adamW.Settings.WeightDecay : 0, step);
                 break;
+            case Muon muon:
+                AdamW.CheckFinite(step);
+                foreach (var (group, first, count) in HiddenMatrix.OthersIn(Layout, slice))
+                    Update(muon.Settings, first, count, group.Decays ? muon.Settings.WeightDecay : 0, muon.StepOfOthers(step));
+                foreach (var matrix in HiddenMatrix.In(Layout, slice))
+                    TorchMuon.Update(
+                        muon.Settings, matrix, step, Flat(Vectors.Parameters), Flat(Vectors[VectorSet.FirstMoment]), Flat(Gradient()));
+                break;
             default:
                 throw new UnreachableException($"optimizer {optimizer}");
         }
     }
 
     /// <inheritdoc/>
-    public override ScoreSum[] Evaluate(MicroBatch batch)
+    public override double[] Losses(MicroBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
         Enter();
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
-        var losses = Pass(TapePurpose.Evaluation, batch.Inputs, batch.Rows, batch).Run();
-        var sums = losses.view(batch.Rows, batch.Columns).to(float64).sum(1).to(CPU);                             // (B)
-        return [.. sums.data<double>().Select((nats, row) => new ScoreSum(
-            nats, batch.Columns - batch.Targets.AsSpan(row * batch.Columns, batch.Columns).Count(MicroBatch.NotCounted)))];
+        return Pass(TapePurpose.Evaluation, batch.Inputs, batch.Rows, batch).Run().to(float64).to(CPU).data<double>().ToArray();
     }
 
     /// <inheritdoc/>

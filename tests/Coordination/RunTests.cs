@@ -101,6 +101,21 @@ public sealed class RunTests
         Assert.Equal([(0, 2, 12L), (2, 7, 27L)], RunPlan.Of(run).Timeline.Segments.Select(s => (s.FromRound, s.Rounds, s.ScheduleSteps)));
     }
 
+    // Three steps a round: 12 in four rounds. A fall over their last quarter begins with the last round.
+    [Theory]
+    [InlineData(LearningRateSchedule.Constant, 4, "its learning rate is constant, so it ends in the weights of a run that was started")]
+    [InlineData(LearningRateSchedule.InverseSquareRoot, 4, "its inverse-square-root schedule is the same up to there, so it ends")]
+    [InlineData(LearningRateSchedule.WarmupStableDecay, 3, "its warmup-stable-decay schedule is the same up to there, so it ends")]
+    [InlineData(LearningRateSchedule.WarmupStableDecay, 4, "from round 4 on its warmup-stable-decay schedule goes down over 9 rounds")]
+    [InlineData(LearningRateSchedule.Cosine, 2, "from round 2 on its cosine schedule goes down over 9 rounds, so the learning rate rises")]
+    public void What_a_longer_run_does_to_the_weights_is_said(LearningRateSchedule schedule, int from, string said)
+    {
+        var settings = SettingsText.Read(Text(s => s with
+        { Optimizer = s.Optimizer with { Schedule = schedule, DecayShare = 0.25, WarmupSteps = 2 } }));
+        Assert.Equal(3, settings.Run.InnerSteps);
+        Assert.Contains(said, RunRequests.Describe(new RunExtension(from, 4, 9), settings), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Epochs_that_a_round_would_exceed_by_far_are_refused_with_the_numbers()
     {

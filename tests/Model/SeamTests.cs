@@ -19,9 +19,10 @@ public class SeamTests
             "gpt9", Assert.Throws<ElasticException>(() => Architectures.Open(Samples.Tiny() with { Architecture = "gpt9" })).Message,
             StringComparison.Ordinal);
         Assert.Equal(
-            "there is no optimizer \"none\": use one of \"adamw\"",
-            Assert.Throws<ElasticException>(() => Optimizers.Open(Samples.Optimizer(), "none")).Message);
+            "optimizer.kind = \"none\": use one of \"adamw\", \"muon\"",
+            Assert.Throws<ElasticException>(() => Optimizers.Open(Samples.Optimizer() with { Kind = "none" })).Message);
         Assert.IsType<AdamW>(Optimizers.Open(Samples.Optimizer()));
+        Assert.IsType<Muon>(Optimizers.Open(Samples.Optimizer() with { Kind = "muon" }));
     }
 
     [Fact]
@@ -95,7 +96,8 @@ public class SeamTests
         // Five matrices of one and a half tiles each: only every second one ends where a tile does.
         long half = FlatLayout.Tile / 2;
         var layout = new FlatLayout(
-            [.. Enumerable.Range(0, 5).Select(i => new ParameterSpec($"m{i}", [3, half], true, new ParameterInit.Constant(0)))]);
+            [.. Enumerable.Range(0, 5).Select(i =>
+                new ParameterSpec($"m{i}", [3, half], true, new ParameterInit.Constant(0)) { HiddenMatrices = 1 })]);
         foreach (var devices in Enumerable.Range(1, 9))
         {
             var slices = Slice.Split(layout, devices, UpdateGranularity.WholeMatrices);

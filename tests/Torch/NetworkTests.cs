@@ -107,13 +107,15 @@ public class NetworkTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData("gpt2")]
-    [InlineData("llama")]
-    public void A_device_of_libtorch_takes_the_steps_that_a_CPU_takes_within_rounding(string architecture)
+    [InlineData("gpt2", "adamw")]
+    [InlineData("gpt2", "muon")]
+    [InlineData("llama", "adamw")]
+    [InlineData("llama", "muon")]
+    public void A_device_of_libtorch_takes_the_steps_that_a_CPU_takes_within_rounding(string architecture, string optimizer)
     {
         TorchBackend.Register();
         var model = Samples.Tiny(dropout: 0.1) with { Architecture = architecture };
-        var losses = new[] { "cpu:0", "torch:0" }.ToDictionary(name => name, name => Train(model, new DeviceId(name)));
+        var losses = new[] { "cpu:0", "torch:0" }.ToDictionary(name => name, name => Train(model, new DeviceId(name), optimizer));
         foreach (var (expected, actual) in losses["cpu:0"].Zip(losses["torch:0"]))
             Assert.Equal(expected, actual, 1e-4);
         Assert.NotEqual(losses["cpu:0"][0], losses["cpu:0"][^1], 1e-3);
@@ -129,7 +131,7 @@ public class NetworkTests(ITestOutputHelper output)
     }
 
     // Two devices, three steps, evaluation and logits at the end.
-    private static List<double> Train(ModelSettings model, DeviceId id)
+    private static List<double> Train(ModelSettings model, DeviceId id, string optimizer)
     {
         var (backend, architecture) = (DeviceBackends.Of(id), Architectures.Open(model));
         using var vectors = new ReplicaVectors(new FlatLayout(architecture.Parameters), length => backend.Allocate(id, length));
@@ -137,7 +139,8 @@ public class NetworkTests(ITestOutputHelper output)
         var devices = Enumerable.Range(0, 2).Select(_ => backend.Open(id, architecture, 0.1, 1, recomputesBlocks: true)).ToList();
         devices.ForEach(d => d.Attach(vectors));
         var threads = devices.Select(d => new InlineDevice(d)).ToList();
-        var step = new TrainingStep(threads, new LocalCollective(threads), vectors.Layout, Optimizers.Open(Samples.Optimizer()), 1);
+        var settings = Samples.Optimizer() with { Kind = optimizer, AdamWRate = 0.5 };
+        var step = new TrainingStep(threads, new LocalCollective(threads), vectors.Layout, Optimizers.Open(settings), 1);
         List<double> numbers = [];
         for (var i = 0; i < 3; i++)
             numbers.Add(step.RunAsync(Samples.MicroBatches(model, 3, 2, i), Seed, 1e-2, i + 1).GetAwaiter().GetResult());

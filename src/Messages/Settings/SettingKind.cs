@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Reflection;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Elastic.Messages.Settings;
@@ -32,6 +33,9 @@ public abstract class SettingKind
             : throw new InvalidOperationException($"{property.DeclaringType}.{property.Name}: no kind of setting has the type {type}");
         return (kind, new NullabilityInfoContext().Create(property).ReadState == NullabilityState.Nullable);
     }
+
+    /// <summary>A value of an enumeration as people write it: inverse-square-root.</summary>
+    public static string Word(Enum value) => JsonNamingPolicy.KebabCaseLower.ConvertName(value.ToString());
 
     /// <summary>A number as people write it: 0.002, 1e-8.</summary>
     public static string Show(double number)

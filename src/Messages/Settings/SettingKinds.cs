@@ -119,17 +119,20 @@ internal static class SettingKinds
         public override object? FromAttribute(object value) => value as string[];
     }
 
-    /// <summary>One of the names of an enumeration, whatever its case. Stored by name: the numbers may move, the names may not.</summary>
+    /// <summary>
+    /// One of the names of an enumeration, whatever its case: "InverseSquareRoot" is written inverse-square-root. Stored by name: the
+    /// numbers may move, the names may not.
+    /// </summary>
     private sealed class ChoiceKind(Type type) : SettingKind
     {
-        private readonly IReadOnlyList<string> _names = [.. Enum.GetNames(type).Select(n => n.ToLowerInvariant())];
+        private readonly Dictionary<string, object> _values =
+            Enum.GetValues(type).Cast<object>().ToDictionary(value => Word((Enum)value), StringComparer.OrdinalIgnoreCase);
 
-        public override string Name => string.Join(" or ", _names);
+        public override string Name => string.Join(" or ", _values.Keys);
 
-        public override object? Parse(IReadOnlyList<string> items, bool isList) =>
-            !isList && _names.Contains(items[0], StringComparer.OrdinalIgnoreCase) ? Enum.Parse(type, items[0], ignoreCase: true) : null;
+        public override object? Parse(IReadOnlyList<string> items, bool isList) => isList ? null : _values.GetValueOrDefault(items[0]);
 
-        public override IReadOnlyList<string> Items(object value) => [value.ToString()!.ToLowerInvariant()];
+        public override IReadOnlyList<string> Items(object value) => [Word((Enum)value)];
 
         public override JsonNode ToJson(object value) => JsonValue.Create(Items(value)[0]);
 

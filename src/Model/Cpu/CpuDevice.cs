@@ -2,7 +2,6 @@ using Elastic.Kernels;
 using Elastic.Messages;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
-using Elastic.Model.Evaluation;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Training;
@@ -90,7 +89,7 @@ public sealed class CpuDevice : TrainingDevice
     }
 
     /// <inheritdoc/>
-    public override ScoreSum[] Evaluate(MicroBatch batch) => _network.Evaluate(batch, Parameters);
+    public override double[] Losses(MicroBatch batch) => _network.Losses(batch, Parameters);
 
     /// <inheritdoc/>
     public override float[] Logits(ReadOnlySpan<int> tokens) => _network.Logits(tokens, Parameters);

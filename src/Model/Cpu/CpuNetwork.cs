@@ -1,6 +1,5 @@
 using Elastic.Kernels;
 using Elastic.Model.Batches;
-using Elastic.Model.Evaluation;
 using Elastic.Model.Networks;
 using Elastic.Model.Tapes;
 using Elastic.Model.Training;
@@ -59,15 +58,14 @@ internal sealed unsafe class CpuNetwork(
         return [.. Enumerable.Range(0, group.Count).Select(i => Sum(pass.Losses.AsSpan(i * rows, rows)))];
     }
 
-    /// <summary>Plain cross-entropy of each row: no dropout, no smoothing, no gradient.</summary>
-    public ScoreSum[] Evaluate(MicroBatch batch, HostVector parameters)
+    /// <summary>Plain cross-entropy of each target, (Rows, T): no dropout, no smoothing, no gradient.</summary>
+    public double[] Losses(MicroBatch batch, HostVector parameters)
     {
         var pass = Open(TapePurpose.Evaluation, new BatchShape(1, batch.Rows, batch.Columns));
         Take(batch, pass, 0);
         pass.Forward(_arena!.Floats, parameters.Data);
         GC.KeepAlive(parameters);
-        return [.. Enumerable.Range(0, batch.Rows).Select(row =>
-            new ScoreSum(Sum(pass.Losses.AsSpan(row * batch.Columns, batch.Columns)), Counted(pass, row * batch.Columns, batch.Columns)))];
+        return [.. pass.Losses.AsSpan(0, batch.Targets.Length)];
     }
 
     /// <summary>Logits of the token that follows <paramref name="tokens"/>, (V).</summary>
@@ -138,8 +136,6 @@ internal sealed unsafe class CpuNetwork(
         batch.Segments?.CopyTo(segments);
         pass.HasSegments = batch.Segments is not null;
     }
-
-    private static int Counted(CpuPass pass, int at, int rows) => pass.TargetWeights.AsSpan(at, rows).Count(1f);
 
     private void Tokens(ReadOnlySpan<int> tokens, int rows, Span<int> into)
     {

@@ -98,15 +98,15 @@ internal sealed class Gpt2Architecture(ModelSettings settings) : IArchitecture
             var at = Layer(layer);
             yield return Gain(at + "ln_1.weight", C);
             yield return Bias(at + "ln_1.bias", C);
-            yield return Matrix(at + "attn.c_attn.weight", C, 3 * C, Deviation) with { Shared = three };
+            yield return Matrix(at + "attn.c_attn.weight", C, 3 * C, Deviation) with { Shared = three, HiddenMatrices = 3 };
             yield return Bias(at + "attn.c_attn.bias", 3 * C) with { Shared = three with { Axis = 0 } };
-            yield return Matrix(at + "attn.c_proj.weight", C, C, projection) with { Shared = rows };
+            yield return Matrix(at + "attn.c_proj.weight", C, C, projection) with { Shared = rows, HiddenMatrices = 1 };
             yield return Bias(at + "attn.c_proj.bias", C);
             yield return Gain(at + "ln_2.weight", C);
             yield return Bias(at + "ln_2.bias", C);
-            yield return Matrix(at + "mlp.c_fc.weight", C, 4 * C, Deviation) with { Shared = columns };
+            yield return Matrix(at + "mlp.c_fc.weight", C, 4 * C, Deviation) with { Shared = columns, HiddenMatrices = 1 };
             yield return Bias(at + "mlp.c_fc.bias", 4 * C) with { Shared = rows };
-            yield return Matrix(at + "mlp.c_proj.weight", 4 * C, C, projection) with { Shared = rows };
+            yield return Matrix(at + "mlp.c_proj.weight", 4 * C, C, projection) with { Shared = rows, HiddenMatrices = 1 };
             yield return Bias(at + "mlp.c_proj.bias", C);
         }
         yield return Gain(FinalNorm + ".weight", C);

@@ -109,7 +109,11 @@ internal sealed class LlamaArchitecture(ModelSettings settings) : IArchitecture
         long C = settings.Width, Q = (long)settings.Heads * D, K = (long)settings.KeyHeads * D, F = settings.FeedForward;
         SharedAxis outputs = new(0, Parts(settings)), inputs = new(1, Parts(settings));
         var projection = Deviation / Math.Sqrt(2.0 * settings.Layers);
-        var tokens = Matrix(TokenEmbedding, settings.Vocabulary, C, Deviation, outputs) with { PaddedRows = settings.PaddedVocabulary };
+        var tokens = Matrix(TokenEmbedding, settings.Vocabulary, C, Deviation, outputs) with
+        {
+            PaddedRows = settings.PaddedVocabulary,
+            HiddenMatrices = 0,                                        // embeddings and the head
+        };
         yield return tokens;
         for (var layer = 0; layer < settings.Layers; layer++)
         {
@@ -134,7 +138,7 @@ internal sealed class LlamaArchitecture(ModelSettings settings) : IArchitecture
     }
 
     private static ParameterSpec Matrix(string name, long rows, long columns, double deviation, SharedAxis shared)
-        => new(name, [rows, columns], true, new ParameterInit.Normal(deviation)) { Shared = shared };
+        => new(name, [rows, columns], true, new ParameterInit.Normal(deviation)) { Shared = shared, HiddenMatrices = 1 };
 
     private static ParameterSpec Gain(string name, long count) => Vector(name, count, 1);
 

@@ -30,15 +30,23 @@ public sealed class AdamW(OptimizerSettings settings) : IOptimizer
     }
 
     /// <inheritdoc/>
-    public unsafe void Update(ReplicaVectors vectors, HostVector gradient, Slice slice, OptimizerStep step, ThreadTeam team)
+    public void Update(ReplicaVectors vectors, HostVector gradient, Slice slice, OptimizerStep step, ThreadTeam team)
     {
         ArgumentNullException.ThrowIfNull(vectors);
         ArgumentNullException.ThrowIfNull(gradient);
         ArgumentNullException.ThrowIfNull(team);
         CheckFinite(step);
+        Update(vectors, gradient, vectors.Layout.TrainedPartsOf(slice), step, team);
+    }
+
+    /// <summary>Updates these ranges of trained elements, with a gradient that is finite.</summary>
+    internal unsafe void Update(
+        ReplicaVectors vectors, HostVector gradient, IEnumerable<(ParameterGroup Group, long First, long Count)> parts, OptimizerStep step,
+        ThreadTeam team)
+    {
         HostVector parameters = vectors.Host(VectorSet.Parameters),
             firstMoment = vectors.Host(VectorSet.FirstMoment), secondMoment = vectors.Host(VectorSet.SecondMoment);
-        foreach (var (group, start, count) in vectors.Layout.TrainedPartsOf(slice))
+        foreach (var (group, start, count) in parts)
         {
             var numbers = new AdamWStep(
                 step.Number, step.LearningRate, Settings.Beta1, Settings.Beta2, Settings.Epsilon, group.Decays ? Settings.WeightDecay : 0,

@@ -23,6 +23,9 @@ public interface IOptimizer
     /// <summary>Where the vector may be cut for several devices.</summary>
     UpdateGranularity Granularity { get; }
 
+    /// <summary>Bytes that a device's update takes besides the vectors, at most.</summary>
+    double WorkspaceBytes(FlatLayout layout, int threads) => 0;
+
     /// <summary>
     /// Updates the trained parameters of <paramref name="slice"/>, and the optimizer's vectors there, in place, on the CPU.
     /// </summary>

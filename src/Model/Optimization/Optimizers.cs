@@ -3,22 +3,23 @@ using Elastic.Messages.Settings;
 
 namespace Elastic.Model.Optimization;
 
-/// <summary>The known optimizers, by name.</summary>
+/// <summary>The known optimizers, by the name that <c>optimizer.kind</c> gives them.</summary>
 public static class Optimizers
 {
     private static readonly Dictionary<string, Func<OptimizerSettings, IOptimizer>> Known = new(StringComparer.Ordinal)
     {
         ["adamw"] = settings => new AdamW(settings),
+        ["muon"] = settings => new Muon(settings),
     };
 
-    /// <summary>The optimizer of that name with these settings.</summary>
+    /// <summary>The optimizer that the settings name.</summary>
     /// <exception cref="ElasticException">No optimizer has that name.</exception>
-    public static IOptimizer Open(OptimizerSettings settings, string name = "adamw")
+    public static IOptimizer Open(OptimizerSettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        return Known.TryGetValue(name, out var open)
+        return Known.TryGetValue(settings.Kind, out var open)
             ? open(settings)
             : throw new ElasticException(
-                $"there is no optimizer \"{name}\": use one of {string.Join(", ", Known.Keys.Select(k => $"\"{k}\""))}");
+                $"optimizer.kind = \"{settings.Kind}\": use one of {string.Join(", ", Known.Keys.Select(k => $"\"{k}\""))}");
     }
 }

@@ -64,8 +64,20 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// <exception cref="ElasticException">The gradient is not finite; no vector was changed.</exception>
     public abstract void UpdateSlice(Slice slice, IOptimizer optimizer, OptimizerStep step);
 
-    /// <summary>The sums of each sequence's losses and of its counted targets, without dropout, smoothing or gradients.</summary>
-    public abstract ScoreSum[] Evaluate(MicroBatch batch);
+    /// <summary>The cross-entropy of each target, nats, (Rows, T), 0 where it is not counted; without dropout, smoothing or gradients.</summary>
+    public abstract double[] Losses(MicroBatch batch);
+
+    /// <summary>The same, summed over each row, from the first target to the last.</summary>
+    public ScoreSum[] Evaluate(MicroBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        var losses = Losses(batch);
+        var rows = new ScoreSum[batch.Rows];
+        for (var i = 0; i < losses.Length; i++)
+            if (batch.Targets[i] != MicroBatch.NotCounted)
+                rows[i / batch.Columns] += new ScoreSum(losses[i], 1);
+        return rows;
+    }
 
     /// <summary>Logits of the token that follows <paramref name="tokens"/>, (V). At most the model's context of tokens.</summary>
     public abstract float[] Logits(ReadOnlySpan<int> tokens);

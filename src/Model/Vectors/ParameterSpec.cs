@@ -30,6 +30,12 @@ public sealed record ParameterSpec(string Name, IReadOnlyList<long> Shape, bool 
     /// <summary>Elements of the parameter in the vector: its own and those of padded rows.</summary>
     public long Room => PaddedRows is { } rows ? rows * Product(Shape.Skip(1)) : Count;
 
+    /// <summary>
+    /// Hidden matrices that lie in it, side by side along its columns: 1 for a matrix that maps activations to activations, 3 for the
+    /// packed projections to queries, keys and values. 0 for all others: embeddings, heads, gains, biases. Muon updates hidden matrices.
+    /// </summary>
+    public int HiddenMatrices { get; init; }
+
     /// <summary>Another name of this parameter.</summary>
     public ParameterSpec As(string name) => this with { Name = name, TiedTo = Name };
 

@@ -8,7 +8,7 @@ public enum UpdateGranularity
     /// <summary>At any tile: each element is updated by itself.</summary>
     Tiles,
 
-    /// <summary>At tiles that cut no trained matrix: a matrix is updated as a whole.</summary>
+    /// <summary>At tiles that cut no hidden matrix: each of them is updated as a whole.</summary>
     WholeMatrices,
 }
 
@@ -49,5 +49,5 @@ public readonly record struct Slice(int FirstTile, int Tiles)
     }
 
     private static bool CutsMatrix(FlatLayout layout, long at)
-        => layout.Segments.Any(s => s.Parameter.IsTrained && s.Shape.Count > 1 && s.Offset < at && at < s.End);
+        => layout.Segments.Any(s => s.Parameter.IsTrained && s.Parameter.HiddenMatrices > 0 && s.Offset < at && at < s.End);
 }

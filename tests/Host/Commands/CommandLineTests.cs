@@ -82,6 +82,7 @@ public sealed class CommandLineTests : IDisposable
     [Theory]
     [InlineData("train")]
     [InlineData("generate")]
+    [InlineData("eval")]
     [InlineData("corpus")]
     [InlineData("doctor")]
     public async Task Help_teaches_with_examples(string command)

@@ -27,7 +27,8 @@ public sealed class ConfigurationTests
     [InlineData("optimizer.learning-rate=fast", "optimizer.learning-rate = fast (--set): expected a number")]
     [InlineData("optimizer.learning-rate=NaN", "optimizer.learning-rate = NaN (--set): expected a number")]
     [InlineData("optimizer.betas=0.9", "optimizer.betas = 0.9 (--set): expected a list of two numbers, e.g. [0.9, 0.95]")]
-    [InlineData("optimizer.schedule=cosinus", "optimizer.schedule = cosinus (--set): expected linear or cosine or constant")]
+    [InlineData("optimizer.schedule=cosinus",
+        "optimizer.schedule = cosinus (--set): expected linear or cosine or constant or inverse-square-root or warmup-stable-decay")]
     [InlineData("batch.micro=null", "batch.micro is not set: give it a value (the default is 8)")]
     [InlineData("model.layers=[1]", "model.layers = [1] (--set): expected a whole number")]
     public void A_value_of_the_wrong_type_names_key_value_and_expectation(string set, string message) =>

@@ -43,12 +43,19 @@ public sealed class SettingsTextTests
         .Replace("\"corpus.encoding\"", "\"corpus.answer-field\":\"answer\",\"corpus.encoding\"", StringComparison.Ordinal)
         .Replace("\"corpus.held-out\"", "\"corpus.samples\":\"documents\",\"corpus.held-out\"", StringComparison.Ordinal)
         .Replace("\"model.architecture\":\"gpt2\"", "\"model.architecture\":\"llama\"", StringComparison.Ordinal)
+        .Replace("\"optimizer.epsilon\"", OneLine("""
+        "optimizer.momentum":0.9,"optimizer.adamw-rate":0.5,"optimizer.epsilon"
+        """), StringComparison.Ordinal)
+        .Replace("\"linear\"", "\"warmup-stable-decay\"", StringComparison.Ordinal)
+        .Replace("\"optimizer.warmup-steps\"", OneLine("""
+        "optimizer.decay-share":0.1,"optimizer.decay-shape":"linear","optimizer.warmup-steps"
+        """), StringComparison.Ordinal)
         .Replace(",\"optimizer.learning-rate\"", OneLine("""
         ,"model.key-heads":4,"model.head-size":96,"model.feed-forward":2048,"model.norm-epsilon":1E-06,"model.tied-embeddings":true,
         "model.attention-biases":true,"model.head-norms":false,"model.rope-theta":500000,"model.rope-scaling":"yarn","model.rope-factor":4,
         "model.rope-original-context":256,"model.rope-yarn-betas":[16,2],"model.rope-yarn-attention":1.25,
         "model.rope-llama3-factors":[1,4],"model.lora-rank":8,"model.lora-alpha":32,"model.lora-targets":["q_proj"],
-        "model.lora-freeze-a":true,"optimizer.learning-rate"
+        "model.lora-freeze-a":true,"optimizer.kind":"muon","optimizer.learning-rate"
         """), StringComparison.Ordinal);
 
     // A value of every kind for every key that there is, so that a new key is tried, too.
@@ -135,14 +142,19 @@ public sealed class SettingsTextTests
                 },
                 Optimizer = new OptimizerSettings
                 {
+                    Kind = "adamw",
                     LearningRate = 6e-4,
                     MinimumLearningRate = 6e-5,
                     Betas = new NumberPair(0.8, 0.99),
+                    Momentum = 0.95,
+                    AdamWRate = 1,
                     Epsilon = 1e-6,
                     WeightDecay = 0.2,
                     Clip = 0.5,
                     LabelSmoothing = 0.01,
                     Schedule = LearningRateSchedule.Linear,
+                    DecayShare = 0.2,
+                    DecayShape = LearningRateDecay.SquareRoot,
                     WarmupSteps = 700,
                     OuterLearningRate = 0.6,
                     OuterMomentum = 0.8,
@@ -213,8 +225,20 @@ public sealed class SettingsTextTests
         Assert.Equal(
             new LoraSettings { Rank = 8, Alpha = 32, Targets = ["q_proj"], FreezesA = true }, settings.Model.Lora);
         Assert.Equal(
+            third.Optimizer with
+            {
+                Kind = "muon",
+                Momentum = 0.9,
+                AdamWRate = 0.5,
+                Schedule = LearningRateSchedule.WarmupStableDecay,
+                DecayShare = 0.1,
+                DecayShape = LearningRateDecay.Linear,
+            },
+            settings.Optimizer);
+        Assert.Equal(
             third with
             {
+                Optimizer = settings.Optimizer,
                 Batch = settings.Batch,
                 Corpus = settings.Corpus,
                 Model = third.Model with { Architecture = "llama", Llama = settings.Model.Llama, Lora = settings.Model.Lora },

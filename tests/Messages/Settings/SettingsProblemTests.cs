@@ -159,6 +159,15 @@ public sealed class SettingsProblemTests
         { Optimizer with { WarmupSteps = -1 }, "optimizer.warmup-steps = -1: use 0 or more" },
         { Optimizer with { OuterLearningRate = 0 }, "optimizer.outer-learning-rate = 0: use a number above 0" },
         { Optimizer with { OuterMomentum = 1 }, "optimizer.outer-momentum = 1: use 0 to less than 1" },
+        { Optimizer with { Kind = "adam" }, "optimizer.kind = \"adam\": use \"adamw\" or \"muon\"" },
+        { Optimizer with { Momentum = 1 }, "optimizer.momentum = 1: use 0 to less than 1" },
+        { Optimizer with { AdamWRate = 0 }, "optimizer.adamw-rate = 0: use a number above 0" },
+        { Optimizer with { DecayShare = 1.5 }, "optimizer.decay-share = 1.5: use 0 to 1" },
+        {
+            Optimizer with { Schedule = LearningRateSchedule.InverseSquareRoot, WarmupSteps = 0 },
+            "optimizer.warmup-steps = 0: optimizer.schedule = inverse-square-root falls from the end of the warm-up; use 1 or more " +
+            "(4000 in Vaswani et al. 2017)"
+        },
     };
 
     [Theory]

@@ -1,0 +1,38 @@
+using Elastic.Kernels.Optimization;
+using Elastic.Messages.Settings;
+using Elastic.Model.Optimization;
+using Elastic.Model.Vectors;
+using static TorchSharp.torch;
+
+namespace Elastic.Torch;
+
+/// <summary>The step of <see cref="Muon"/> on one hidden matrix, in plain tensor operations.</summary>
+internal static class TorchMuon
+{
+    /// <summary>Updates the matrix and its momentum in place.</summary>
+    public static void Update(
+        OptimizerSettings settings, HiddenMatrix matrix, OptimizerStep step, Tensor parameters, Tensor momentum, Tensor gradient)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        Tensor View(Tensor flat) => flat.as_strided([matrix.Rows, matrix.Columns], [matrix.RowStride, 1], matrix.First); // (rows, columns)
+        var (w, m) = (View(parameters), View(momentum));
+        var share = View(gradient) * (float)(step.ClipCoefficient * (1 - settings.Momentum));
+        m.mul_((float)settings.Momentum).add_(share);
+        var o = Orthogonalize(m * (float)settings.Momentum + share);
+        w.mul_((float)(1 - step.LearningRate * (matrix.Decays ? settings.WeightDecay : 0))).sub_(o * (float)Muon.StepSize(matrix, step));
+    }
+
+    private static Tensor Orthogonalize(Tensor u)
+    {
+        var isTall = u.shape[0] > u.shape[1];
+        var x = isTall ? u.t() : u;
+        x = x / (x.norm() + NewtonSchulz.Epsilon);
+        for (var i = 0; i < NewtonSchulz.Iterations; i++)
+        {
+            var g = x.mm(x.t());
+            x = x * NewtonSchulz.A + (g * NewtonSchulz.B + g.mm(g) * NewtonSchulz.C).mm(x);
+        }
+        return isTall ? x.t() : x;
+    }
+}

@@ -1,0 +1,129 @@
+using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Evaluation;
+using Elastic.Model.Networks;
+using Elastic.Model.Training;
+
+namespace Elastic.Model.Tests;
+
+/// <summary>Losses of texts, against a model of which they are known, and against a plain loop over logits.</summary>
+public class TextScorerTests
+{
+    private const int EndOfText = 96;
+
+    private static readonly ModelSettings Model = Samples.Tiny();
+
+    [Theory]
+    [InlineData(0, 16, 16)]
+    [InlineData(1, 16, 16, "0+1/1")]
+    [InlineData(16, 16, 16, "0+16/16")]
+    [InlineData(35, 16, 16, "0+16/16", "16+16/16", "32+3/3")]
+    [InlineData(30, 16, 6, "0+16/16", "6+16/6", "12+16/6", "18+12/2")]
+    [InlineData(18, 16, 1, "0+16/16", "1+16/1", "2+16/1")]
+    public void Windows_score_each_token_once(int tokens, int context, int stride, params string[] windows)
+    {
+        var cut = TextWindow.Of(tokens, context, stride).ToList();
+        Assert.Equal(windows, cut.Select(w => $"{w.First}+{w.Count}/{w.Scored}"));
+        Assert.Equal(tokens, cut.Sum(w => w.Scored));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(17)]
+    public void A_stride_beyond_the_context_is_refused(int stride)
+        => Assert.Throws<ArgumentOutOfRangeException>(() => TextWindow.Of(10, 16, stride));
+
+    // Logits that do not depend on the input: a head over the bias of the last norm, whose gain is zero.
+    [Theory]
+    [InlineData(16)]
+    [InlineData(5)]
+    public void Bits_per_byte_of_known_probabilities_are_the_closed_form(int stride)
+    {
+        using var vectors = Samples.Initialized(Model);
+        using var device = Samples.Device(vectors, Model);
+        var random = new Random(3);
+        var weights = Enumerable.Range(0, Model.Vocabulary).Select(_ => random.NextDouble() + 0.01).ToList();
+        var logs = weights.Select(w => Math.Log(w / weights.Sum())).ToList();
+        foreach (var (token, log) in logs.Index())
+        {
+            var row = new float[Model.Width];
+            row[0] = (float)log;
+            vectors.CopyFrom(VectorSet.Parameters, vectors.Layout[Gpt2Architecture.Head].Offset + token * Model.Width, row);
+        }
+        var bias = new float[Model.Width];
+        bias[0] = 1;
+        vectors.CopyFrom(VectorSet.Parameters, vectors.Layout[Gpt2Architecture.FinalNorm + ".weight"].Offset, new float[Model.Width]);
+        vectors.CopyFrom(VectorSet.Parameters, vectors.Layout[Gpt2Architecture.FinalNorm + ".bias"].Offset, bias);
+
+        var scorer = new TextScorer(device, stride, EndOfText);
+        var (nats, tokens, bytes) = (0.0, 0, 0);
+        for (var text = 0; text < 40; text++)
+        {
+            var written = Enumerable.Range(0, text * 3).Select(_ => random.Next(EndOfText)).ToArray();
+            scorer.Add($"source {text % 3}", written, 5 * text);
+            (nats, tokens, bytes) = (nats - written.Sum(t => logs[t]), tokens + written.Length, bytes + 5 * text);
+        }
+        scorer.Complete();
+        var all = scorer.Sums.Total;
+        Assert.Equal((tokens, bytes), (all.Targets, all.Bytes));
+        Assert.Equal(1, all.BitsPerByte / (nats / (bytes * Math.Log(2))), 1e-6);
+        Assert.Equal(1, all.Perplexity / Math.Exp(nats / tokens), 1e-5);
+        Assert.Equal(["source 0", "source 1", "source 2"], scorer.Sums.Names);
+        Assert.Equal(all.Targets, scorer.Sums.Names.Sum(n => scorer.Sums[n].Targets));
+    }
+
+    [Theory]
+    [InlineData(16)]
+    [InlineData(7)]
+    [InlineData(1)]
+    public void Perplexity_with_a_stride_is_that_of_a_plain_loop(int stride)
+    {
+        using var vectors = Samples.Initialized(Model);
+        vectors.CopyFrom(VectorSet.Parameters, 0, [.. Samples.Values(vectors.Parameters).Select(v => 3 * v)]);
+        using var device = Samples.Device(vectors, Model);
+        var random = new Random(5);
+        int[][] texts = [.. new[] { 50, 3, 17 }.Select(n => Enumerable.Range(0, n).Select(_ => random.Next(EndOfText)).ToArray())];
+        var scorer = new TextScorer(device, stride, EndOfText);
+        foreach (var text in texts)
+            scorer.Add("all", text, text.Length);
+        scorer.Complete();
+        var expected = texts.Sum(text => Nats(device, text, stride));
+        Assert.Equal(texts.Sum(t => t.Length), scorer.Sums["all"].Targets);
+        Assert.Equal(1, scorer.Sums["all"].Nats / expected, 1e-5);
+    }
+
+    [Fact]
+    public void Other_texts_beside_a_text_change_no_bit_of_its_sum()
+    {
+        using var vectors = Samples.Initialized(Model);
+        using var device = Samples.Device(vectors, Model);
+        int[] text = [.. Enumerable.Range(0, 40)];
+        ScoreSum Score(params int[][] others)
+        {
+            var scorer = new TextScorer(device, 9, EndOfText);
+            foreach (var other in others)
+                scorer.Add("other", other, 1);
+            scorer.Add("text", text, 40);
+            scorer.Complete();
+            return scorer.Sums["text"];
+        }
+        Assert.Equal(Score(), Score([1, 2, 3], [.. Enumerable.Repeat(7, 100)], [4]));
+    }
+
+    // Where the token at `place` is the first that no window before has scored, its context is that window's beginning.
+    private static double Nats(TrainingDevice device, int[] text, int stride)
+    {
+        int[] read = [EndOfText, .. text];
+        var nats = 0.0;
+        for (var place = 0; place < text.Length; place++)
+        {
+            var window = 0;
+            while (place >= window + Model.Context)
+                window += stride;
+            var logits = device.Logits(read.AsSpan(window, place + 1 - window));
+            var largest = logits.Max();
+            nats += largest + Math.Log(logits.Sum(l => Math.Exp((double)l - largest))) - logits[text[place]];
+        }
+        return nats;
+    }
+}
