@@ -180,4 +180,5 @@ def main():
     print(path.name, path.stat().st_size, "bytes; losses", reference["trajectory"]["losses"], "norms", reference["trajectory"]["norms"])
 
 
-main()
+if __name__ == "__main__":
+    main()
