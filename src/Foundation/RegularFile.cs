@@ -5,9 +5,9 @@ using Microsoft.Win32.SafeHandles;
 namespace Elastic.Foundation;
 
 /// <summary>
-/// Reads small files whose paths somebody else may have chosen. A device has no end, and the mere opening of a pipe waits for a writer: a
-/// path to either would take a thread or the memory of a node, so only regular files of a bounded length are read, and not a byte more than
-/// they had when they were opened.
+/// Reads files whose paths somebody else may have chosen. A device has no end, and the mere opening of a pipe waits for a writer: a path to
+/// either would take a thread or the memory of a node, so only regular files are read, small ones of a bounded length as a whole, and not a
+/// byte more than they had when they were opened.
 /// </summary>
 public static partial class RegularFile
 {
@@ -19,20 +19,7 @@ public static partial class RegularFile
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
     public static byte[] Read(string path, int mostBytes)
     {
-        using var file = Open(path);
-        long length;
-        try
-        {
-            length = RandomAccess.GetLength(file);
-        }
-        catch (NotSupportedException e)
-        {
-            throw NotRegular(path, e);
-        }
-
-        // A device says that it has no bytes, and gives as many as are asked for.
-        if (length == 0 && RandomAccess.Read(file, new byte[1], 0) > 0)
-            throw NotRegular(path, null);
+        using var file = Open(path, out var length);
         if (length > mostBytes)
             throw new IOException($"{path} has {length} bytes, and at most {mostBytes} are read");
         var bytes = new byte[length];
@@ -47,6 +34,31 @@ public static partial class RegularFile
     {
         using var reader = new StreamReader(new MemoryStream(Read(path, mostBytes)), Encoding.UTF8);
         return reader.ReadToEnd();
+    }
+
+    /// <summary>Opens a file to read pieces of it.</summary>
+    /// <param name="length">Its bytes.</param>
+    /// <exception cref="IOException">It is missing, no regular file, or not readable.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    public static SafeFileHandle Open(string path, out long length)
+    {
+        var file = Open(path);
+        try
+        {
+            length = RandomAccess.GetLength(file);
+            // A device says that it has no bytes, and gives as many as are asked for.
+            return length > 0 || RandomAccess.Read(file, new byte[1], 0) == 0 ? file : throw NotRegular(path, null);
+        }
+        catch (NotSupportedException e)
+        {
+            file.Dispose();
+            throw NotRegular(path, e);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
 
     private static SafeFileHandle Open(string path)

@@ -18,6 +18,8 @@ internal sealed class Gpt2Merges
     // Up to here a scan for the best pair beats a heap.
     private const int ShortWord = 64;
 
+    private static readonly Lazy<Gpt2Merges> Loaded = new(Load);
+
     private readonly byte[][] _bytesOf = new byte[Count][];
     private readonly int[] _tokenOfByte = new int[256];
     private readonly PairTable _pairs = new(capacityBits: 19);
@@ -46,7 +48,9 @@ internal sealed class Gpt2Merges
     }
 
     /// <summary>The published ranks (r50k_base), as embedded in SharpToken.</summary>
-    public static Gpt2Merges Load()
+    public static Gpt2Merges Shared => Loaded.Value;
+
+    private static Gpt2Merges Load()
     {
         var assembly = typeof(GptEncoding).Assembly;
         var name = Array.Find(assembly.GetManifestResourceNames(), n => n.EndsWith("r50k_base.tiktoken", StringComparison.Ordinal));
@@ -57,6 +61,29 @@ internal sealed class Gpt2Merges
 
     /// <summary>The bytes of a token.</summary>
     public ReadOnlySpan<byte> BytesOf(int token) => _bytesOf[token];
+
+    /// <summary>
+    /// The two tokens that each merge joins, in the order of the merges. The ranks name its result only; the pair is what the result's bytes
+    /// come to with the merges before it.
+    /// </summary>
+    public IEnumerable<(byte[] Left, byte[] Right)> Pairs()
+    {
+        for (var token = _tokenOfByte.Length; token < Count; token++)
+        {
+            List<int> parts = [.. _bytesOf[token].Select(b => _tokenOfByte[b])];
+            while (parts.Count > 2)
+            {
+                var best = 0;
+                for (var i = 1; i + 1 < parts.Count; i++)
+                    if (_pairs.Find(parts[i], parts[i + 1]) < _pairs.Find(parts[best], parts[best + 1]))
+                        best = i;
+                parts[best] = _pairs.Find(parts[best], parts[best + 1]);
+                parts.RemoveAt(best + 1);
+            }
+
+            yield return (_bytesOf[parts[0]], _bytesOf[parts[1]]);
+        }
+    }
 
     /// <summary>Appends the tokens of one word.</summary>
     public void Encode(ReadOnlySpan<byte> word, List<int> into)

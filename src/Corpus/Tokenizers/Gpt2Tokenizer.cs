@@ -11,7 +11,7 @@ public sealed class Gpt2Tokenizer : Tokenizer
 {
     internal const string Name = "gpt2";
 
-    private static readonly Lazy<Gpt2Tokenizer> Shared = new(() => new Gpt2Tokenizer(Gpt2Merges.Load()));
+    private static readonly Lazy<Gpt2Tokenizer> Shared = new(() => new Gpt2Tokenizer(Gpt2Merges.Shared));
 
     // There is one tokenizer, so a cache per thread is also one per tokenizer.
     [ThreadStatic]

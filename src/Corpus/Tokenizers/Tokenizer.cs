@@ -24,6 +24,9 @@ public abstract class Tokenizer
     /// <summary>UTF-8 bytes of a token; 0 for end-of-text.</summary>
     public abstract int ByteCount(int token);
 
+    /// <summary>All tokenizers that there are.</summary>
+    public static IReadOnlyList<Tokenizer> All => [ByteTokenizer.Instance, Gpt2Tokenizer.Instance];
+
     /// <summary>The tokenizer of that name: "byte" or "gpt2".</summary>
     /// <exception cref="ElasticException">There is no such tokenizer.</exception>
     public static Tokenizer Open(string name) => name switch

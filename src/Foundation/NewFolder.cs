@@ -1,0 +1,46 @@
+namespace Elastic.Foundation;
+
+/// <summary>Folders that are made as a whole: written beside their place under another name, and renamed once all is on the disk.</summary>
+public static class NewFolder
+{
+    /// <summary>Says before any work is done what would make <see cref="Make"/> fail.</summary>
+    /// <param name="option">The option that names the folder, for the message.</param>
+    /// <exception cref="ElasticException">The place is taken: by a file, or by a folder that is not empty.</exception>
+    public static void CheckFree(string path, string option)
+    {
+        if (File.Exists(path) || (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any()))
+            throw new ElasticException($"{path} is there already, and nothing is overwritten: name another folder with {option}, "
+                + "or remove this one first");
+    }
+
+    /// <summary>Makes the folder, which must not exist or be empty.</summary>
+    /// <param name="fill">Writes the files into the folder that it is given; they are on the disk when this returns.</param>
+    /// <exception cref="ElasticException">The folder cannot be made; nothing is left of it.</exception>
+    public static void Make(string path, Action<string> fill)
+    {
+        ArgumentNullException.ThrowIfNull(fill);
+        path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+        var temporary = DurableFile.TemporaryPath(path);
+        try
+        {
+            Directory.CreateDirectory(temporary);
+            fill(temporary);
+            foreach (var file in Directory.EnumerateFiles(temporary))
+                DurableFile.Flush(file);
+            DurableFile.FlushFolder(temporary);
+            // An empty folder stands in the way of a rename; one that is not empty any more is not deleted here.
+            if (Directory.Exists(path))
+                Directory.Delete(path);
+            Directory.Move(temporary, path);
+            DurableFile.FlushFolder(Path.GetDirectoryName(path)!);
+        }
+        catch (Exception e)
+        {
+            if (Directory.Exists(temporary))
+                Directory.Delete(temporary, true);
+            if (e is UnauthorizedAccessException or IOException && !DiskSpace.IsExhausted(e))
+                throw new ElasticException($"the folder {path} cannot be made: {e.Message.TrimEnd('.')}; name another one", e);
+            throw;
+        }
+    }
+}

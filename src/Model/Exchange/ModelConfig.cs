@@ -1,0 +1,115 @@
+using System.Globalization;
+using System.Text.Json;
+using Elastic.Foundation;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Model.Exchange;
+
+/// <summary>
+/// A folder's config.json. Reading goes on behind a problem, so that all of them can be told at once. A key that nobody asks for is passed
+/// over: most of them are about other programs.
+/// </summary>
+internal sealed class ModelConfig
+{
+    /// <summary>The name of the file.</summary>
+    public const string FileName = "config.json";
+
+    private const int MostBytes = 4 << 20;
+
+    private readonly JsonElement _json;
+    private readonly List<string> _problems = [];
+
+    private ModelConfig(string path, JsonElement json) => (Path, _json) = (path, json);
+
+    /// <summary>Where it is.</summary>
+    public string Path { get; }
+
+    /// <summary>What is wrong with what was read so far, a sentence each.</summary>
+    public IReadOnlyList<string> Problems => _problems;
+
+    /// <summary>model_type; null where there is none.</summary>
+    public string? ModelType => Find("model_type") is { ValueKind: JsonValueKind.String } type ? type.GetString() : null;
+
+    /// <exception cref="ElasticException">There is no such file, or it is no JSON object.</exception>
+    public static ModelConfig Read(string folder)
+    {
+        var path = System.IO.Path.Combine(folder, FileName);
+        try
+        {
+            using var json = JsonDocument.Parse(RegularFile.Read(path, MostBytes), new() { AllowDuplicateProperties = false });
+            return json.RootElement.ValueKind == JsonValueKind.Object
+                ? new ModelConfig(path, json.RootElement.Clone())
+                : throw new ElasticException($"{path} is no JSON object: get it again");
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new ElasticException($"{folder} is no folder of a model: it has no {FileName}; "
+                + "name one that Transformers' save_pretrained or elastic export wrote", e);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw new ElasticException($"{path} is no JSON ({OneLine.Of(e.Message)}): get it again", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ElasticException($"{path} cannot be read ({e.Message.TrimEnd('.')}): mend that, or name another folder", e);
+        }
+    }
+
+    /// <summary>A whole number that decides a setting.</summary>
+    /// <param name="absent">The number of a config without the key.</param>
+    public SettingText Whole(string setting, string key, int absent)
+    {
+        var number = absent;
+        if (Find(key) is { } value && !(value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out number)))
+            _problems.Add($"{key} = {Shown(value)} ({Path}): expected a whole number");
+        return new SettingText(setting, [number.ToString(CultureInfo.InvariantCulture)], IsList: false, $"{key} in {Path}");
+    }
+
+    /// <summary>The number of a setting that was read.</summary>
+    public static int Number(SettingText setting)
+    {
+        ArgumentNullException.ThrowIfNull(setting);
+        return int.Parse(setting.Text, CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Notes a problem unless the key has one of these texts.</summary>
+    /// <param name="absent">The text of a config without the key.</param>
+    public void Require(string key, string absent, params string[] allowed)
+    {
+        if (Find(key) is { } value
+            ? !(value.ValueKind == JsonValueKind.String && allowed.Contains(value.GetString()))
+            : !allowed.Contains(absent))
+            Refuse(key, string.Join(" or ", allowed.Select(a => $"\"{a}\"")));
+    }
+
+    /// <summary>Notes a problem where the key has another value than this, which is also its default.</summary>
+    public void Require(string key, bool only)
+    {
+        if (Find(key) is { } value && value.ValueKind != (only ? JsonValueKind.True : JsonValueKind.False))
+            Refuse(key, only ? "true" : "false");
+    }
+
+    /// <inheritdoc cref="Require(string, bool)"/>
+    public void Require(string key, double only)
+    {
+        if (Find(key) is { } value
+            && !(value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && number.Equals(only)))
+            Refuse(key, only.ToString(CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>Notes a problem where the key is neither null nor this number.</summary>
+    public void RequireNullOr(string key, long only)
+    {
+        if (Find(key) is { ValueKind: not JsonValueKind.Null } value
+            && !(value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number) && number == only))
+            Refuse(key, $"null or {only}");
+    }
+
+    private JsonElement? Find(string key) => _json.TryGetProperty(key, out var value) ? value : null;
+
+    private void Refuse(string key, string only) => _problems.Add(
+        $"{key} = {(Find(key) is { } value ? Shown(value) : "its default")} ({Path}): the arithmetic here knows {only} only");
+
+    private static string Shown(JsonElement value) => OneLine.Of(value.GetRawText(), 80);
+}

@@ -1,0 +1,84 @@
+using System.Text.Json;
+using Elastic.Foundation;
+using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Networks;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Exchange;
+
+/// <summary>Writes a model as a folder that Transformers' <c>AutoModelForCausalLM.from_pretrained</c> opens.</summary>
+public static class ModelFolderWriter
+{
+    /// <summary>Writes config.json, generation_config.json and the weights.</summary>
+    /// <param name="folder">The folder to make: one that is not there, or is empty. It is complete or absent, whatever happens.</param>
+    /// <param name="parameters">Of a model of these settings. Tied parameters and padded rows are not written.</param>
+    /// <param name="type">Of the elements in the files; 16-bit types round to the nearest, ties to even.</param>
+    /// <param name="endOfText">The token that ends a document.</param>
+    /// <param name="others">Further files by name: the tokenizer's.</param>
+    /// <exception cref="ElasticException">The folder cannot be made; or a weight is more than <paramref name="type"/> holds.</exception>
+    public static void Write(
+        string folder, ReplicaVectors parameters, ModelSettings model, ElementType type, int endOfText,
+        IReadOnlyDictionary<string, byte[]> others) => Write(folder, parameters, model, type, endOfText, others, SafetensorsWriter.ShardBytes);
+
+    internal static void Write(
+        string folder, ReplicaVectors parameters, ModelSettings model, ElementType type, int endOfText,
+        IReadOnlyDictionary<string, byte[]> others, long shardBytes)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(others);
+        var format = ModelFormats.All.FirstOrDefault(f => f.Architecture == model.Architecture) ?? throw new ElasticException(
+            $"models of the architecture {model.Architecture} cannot be exported: "
+            + $"it is done for {string.Join(", ", ModelFormats.All.Select(f => f.Architecture))}");
+        NewFolder.Make(folder, place =>
+        {
+            SafetensorsWriter.Write(place, [.. Tensors(parameters, Architectures.Open(model))], type, shardBytes);
+            File.WriteAllBytes(Path.Combine(place, ModelConfig.FileName), Config(format, model, type, endOfText));
+            File.WriteAllBytes(Path.Combine(place, "generation_config.json"), Json(json => WriteEnds(json, endOfText)));
+            foreach (var (name, bytes) in others)
+                File.WriteAllBytes(Path.Combine(place, name), bytes);
+        });
+    }
+
+    // In the order in which the architecture declares them, so that a layer's tensors lie together.
+    private static IEnumerable<WrittenTensor> Tensors(ReplicaVectors parameters, IArchitecture architecture) =>
+        architecture.Parameters.Where(p => p.TiedTo is null).Select(p => new WrittenTensor(
+            p.Name, p.Shape, (first, into) => parameters.CopyTo(VectorSet.Parameters, parameters.Layout[p.Name].Offset + first, into)));
+
+    private static byte[] Config(IModelFormat format, ModelSettings model, ElementType type, int endOfText) => Json(json =>
+    {
+        json.WriteStartArray("architectures");
+        json.WriteStringValue(format.ClassName);
+        json.WriteEndArray();
+        json.WriteString("model_type", format.ModelType);
+        format.Write(json, model);
+        json.WriteNumber("vocab_size", model.Vocabulary);
+        WriteEnds(json, endOfText);
+        json.WriteString("torch_dtype", type switch
+        {
+            ElementType.Float32 => "float32",
+            ElementType.BFloat16 => "bfloat16",
+            _ => "float16",
+        });
+    });
+
+    private static void WriteEnds(Utf8JsonWriter json, int endOfText)
+    {
+        json.WriteNumber("bos_token_id", endOfText);
+        json.WriteNumber("eos_token_id", endOfText);
+    }
+
+    private static byte[] Json(Action<Utf8JsonWriter> write)
+    {
+        using var bytes = new MemoryStream();
+        using (var json = new Utf8JsonWriter(bytes, new() { Indented = true }))
+        {
+            json.WriteStartObject();
+            write(json);
+            json.WriteEndObject();
+        }
+
+        return bytes.ToArray();
+    }
+}
