@@ -77,5 +77,5 @@ string Settings() => SettingsText.Write(new TrainingSettings
     },
     Corpus = CorpusSettings.Defaults with { HeldOut = 0 },
     Checkpoint = new CheckpointSettings { EveryRounds = 1, Keep = 1 },
-    Evaluation = new EvaluationSettings { EveryRounds = 1, Sequences = 1 },
+    Evaluation = EvaluationSettings.Defaults with { EveryRounds = 1, Sequences = 1 },
 });

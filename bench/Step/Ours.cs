@@ -33,7 +33,8 @@ internal sealed class Ours : IDisposable
 
     /// <param name="optimizer">As optimizer.kind has it.</param>
     public Ours(
-        ModelSettings model, int batch, int tokens, int micro, int devices, int threads, string optimizer = "adamw", bool recomputes = false)
+        ModelSettings model, int batch, int tokens, int micro, int devices, int threads, string optimizer = "adamw",
+        bool recomputes = false)
     {
         _optimizer = Settings with { Kind = optimizer };
         (_vocabulary, _batch, _tokens, _micro) = (model.Vocabulary, batch, tokens, micro);

@@ -32,7 +32,7 @@ var settings = new TrainingSettings
     },
     Corpus = CorpusSettings.Defaults with { Tokenizer = big ? "gpt2" : "byte" },
     Checkpoint = new CheckpointSettings { EveryRounds = 5, Keep = 3 },
-    Evaluation = new EvaluationSettings { EveryRounds = 1000, Sequences = 1 },
+    Evaluation = EvaluationSettings.Defaults with { EveryRounds = 1000, Sequences = 1 },
 };
 
 var data = Directory.CreateTempSubdirectory("elastic-bench-").FullName;

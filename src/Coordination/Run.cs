@@ -82,6 +82,7 @@ public static class Run
             Requests = RunRequests.Remember(run.Requests, x.By),
             Extensions = x.Extension is { } extension ? run.Extensions.Add(extension) : run.Extensions,
             IsFinished = run.IsFinished && x.Extension is null,
+            EndsAt = x.Extension is null ? run.EndsAt : null,
         },
         ArithmeticChosen x => run with { Arithmetic = x.Arithmetic },
         RunPaused x => run with { IsPaused = true, Requests = RunRequests.Remember(run.Requests, x.By) },
@@ -104,7 +105,8 @@ public static class Run
         NodeQuarantined x => run with { Quarantined = run.Quarantined.SetItem(x.Node.Value, x.Why) },
         ChunksAveraged x => run with { Averaged = run.Averaged.SetItems(x.Chunks.Select(c => KeyValuePair.Create(c.Chunk, c))) },
         RoundCommitted x => NextRound(run, x),
-        VersionEvaluated x => run with { Score = x.Score },
+        VersionEvaluated x => EarlyStopping.Scored(run, x.Score),
+        RunEndedEarly x => run with { EndsAt = x.Version },
         CheckpointTaken x => run with { Checkpoints = run.Checkpoints.Add(x.Checkpoint) },
         CheckpointDropped x => run with { Checkpoints = run.Checkpoints.RemoveAll(c => c.Version == x.Version) },
         WorkLost x => run with
@@ -123,6 +125,7 @@ public static class Run
     public static Decision FinishIfDone(RunState run, RunPlan plan, params RunEvent[] events)
     {
         var after = events.Aggregate(run, Apply);
+        plan = plan with { EndsAt = after.EndsAt };
         var done = after.Round == plan.Rounds && after.IsScored(plan) && after.IsDurable(plan) && !after.IsFinished;
         return Decision.Store(done ? [.. events, new RunFinished(run.Id, after.Round, after.Fingerprint!.Value)] : events);
     }

@@ -29,11 +29,20 @@ public sealed record RunPlan
     /// <summary>Share of the replicas' rounds, and of the sums, that are computed twice.</summary>
     public double AuditRate { get; init; }
 
+    /// <summary>Scores in a row that are no better and end the run; 0 for none.</summary>
+    public int Patience { get; init; }
+
+    /// <summary>The score that ends the run; null for none.</summary>
+    public double? TargetLoss { get; init; }
+
+    /// <summary>The version with which a score has ended the run; null where none has. The timeline does not change by it.</summary>
+    public int? EndsAt { get; init; }
+
     /// <summary>Rounds of the whole run.</summary>
-    public int Rounds => Timeline.Rounds;
+    public int Rounds => EndsAt ?? Timeline.Rounds;
 
     /// <summary>Inner steps of one replica over the whole run.</summary>
-    public long TotalSteps => Timeline.TotalSteps;
+    public long TotalSteps => Timeline.StepsBefore(Rounds);
 
     /// <summary>Chunks of the flat parameter vector.</summary>
     public int Chunks => VectorManifest.ChunkCount(Elements);
@@ -82,7 +91,10 @@ public sealed record RunPlan
     public static RunPlan Of(RunState run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        return Of(SettingsText.Read(run.Settings!), run.Elements, run.Blocks, run.HeldOutBlocks, [.. run.Extensions]);
+        return Of(SettingsText.Read(run.Settings!), run.Elements, run.Blocks, run.HeldOutBlocks, [.. run.Extensions]) with
+        {
+            EndsAt = run.EndsAt,
+        };
     }
 
     /// <summary>The plan of a run. <c>run.epochs</c> ends with the round that completes the last epoch.</summary>
@@ -103,6 +115,8 @@ public sealed record RunPlan
             CheckpointEvery = settings.Checkpoint.EveryRounds,
             CheckpointsKept = settings.Checkpoint.Keep,
             AuditRate = settings.Run.AuditRate,
+            Patience = settings.Evaluation.Patience,
+            TargetLoss = settings.Evaluation.TargetLoss,
         };
     }
 

@@ -86,6 +86,7 @@ public static class RunRequests
             old, asked with { Run = asked.Run with { Rounds = old.Run.Rounds, Epochs = old.Run.Epochs } });
         if (differences.Count > 0 || wanted < rounds)
             differences = SettingsDifference.Between(old, asked);
+        differences = [.. differences, .. EarlyStopping.Differences(old.Evaluation, asked.Evaluation)];
         if (c.Corpus != run.Corpus && differences.Count == 0)
             return Decision.Refuse($"run {c.Run} was started on another corpus ({run.Corpus!.Value.Short}, now {c.Corpus.Short}): " +
                                    "put the corpus back, or start a new run with --run NAME");

@@ -75,6 +75,20 @@ public sealed record RunState
     /// <summary>The newest score.</summary>
     public VersionScore? Score { get; init; }
 
+    /// <summary>The best score, which early stopping compares others with; the older one of two equal ones.</summary>
+    public VersionScore? BestScore { get; init; }
+
+    /// <summary>
+    /// Versions after the best one whose scores were no better. A version that is scored again, after a step back, counts once.
+    /// </summary>
+    public int ScoresSinceBest { get; init; }
+
+    /// <summary>The newest version that was scored, also where the run has gone back behind it.</summary>
+    public int LastScored { get; init; } = -1;
+
+    /// <summary>The last version of a run that a score has ended; null for none.</summary>
+    public int? EndsAt { get; init; }
+
     public double? TrainLossNats { get; init; }
 
     /// <summary>All computations of this round, by replica.</summary>

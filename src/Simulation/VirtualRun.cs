@@ -23,7 +23,7 @@ public static class VirtualRun
         Optimizer = OptimizerSettings.Defaults with { LearningRate = 3e-3, MinimumLearningRate = 0, WarmupSteps = 2 },
         Corpus = CorpusSettings.Defaults with { HeldOut = 0.1 },
         Checkpoint = new CheckpointSettings { EveryRounds = 2, Keep = 2 },
-        Evaluation = new EvaluationSettings { EveryRounds = 2, Sequences = 8 },
+        Evaluation = EvaluationSettings.Defaults with { EveryRounds = 2, Sequences = 8 },
     };
 
     private static readonly string Text = SettingsText.Write(Settings);

@@ -80,7 +80,8 @@ public sealed class VirtualSupervisor(VirtualWorld world)
     /// <summary>Starts anew from the journal; everything else is forgotten.</summary>
     public void Restart()
     {
-        (_coordinator, _began, IsThere) = (new RunCoordinator(Id, _ => world.Plan, SettingsOf(world)), world.Now, true);
+        _coordinator = new RunCoordinator(Id, run => world.Plan with { EndsAt = run.EndsAt }, SettingsOf(world));
+        (_began, IsThere) = (world.Now, true);
         _heard.Clear();
         // Half of the time starts from a snapshot that is some events old.
         var snapshot = world.Chance.Next(2) == 0 ? world.Chance.Next(Journal.Count + 1) : 0;

@@ -32,7 +32,16 @@ public sealed class SurveyTests
         var rolledBack = Assert.IsType<RolledBack>(Assert.Single(events));
         Assert.Null(rolledBack.From);
         Assert.Equal("version 1 is incomplete or damaged: starting over from the seed", rolledBack.Why);
-        Assert.Equal(Deep(Started with { Score = run.Score, TrainLossNats = run.TrainLossNats, FarthestRound = 1 }), Deep(after));
+        Assert.Equal(
+            Deep(Started with
+            {
+                Score = run.Score,
+                BestScore = run.BestScore,
+                LastScored = run.LastScored,
+                TrainLossNats = run.TrainLossNats,
+                FarthestRound = 1,
+            }),
+            Deep(after));
     }
 
     [Fact]

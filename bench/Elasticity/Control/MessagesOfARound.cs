@@ -85,6 +85,6 @@ internal sealed class MessagesOfARound(Options options)
         },
         Corpus = CorpusSettings.Defaults,
         Checkpoint = new CheckpointSettings { EveryRounds = 1, Keep = 2 },
-        Evaluation = new EvaluationSettings { EveryRounds = 1, Sequences = 4 },
+        Evaluation = EvaluationSettings.Defaults with { EveryRounds = 1, Sequences = 4 },
     };
 }

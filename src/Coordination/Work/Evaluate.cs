@@ -43,7 +43,8 @@ public sealed class EvaluateWork : WorkKind
     public override Decision Decide(RunState run, RunPlan plan, WorkResult result) => result.Outcome switch
     {
         Evaluated c when c.Score.Version != run.Round || run.Score?.Version == c.Score.Version => Decision.AlreadyDone,
-        Evaluated c => Run.FinishIfDone(run, plan, new RunEvent.VersionEvaluated(run.Id, c.Score)),
+        Evaluated c => Run.FinishIfDone(
+            run, plan, [new RunEvent.VersionEvaluated(run.Id, c.Score), .. EarlyStopping.After(run, plan, c.Score)]),
         var other => Foreign(other),
     };
 

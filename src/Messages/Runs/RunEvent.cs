@@ -86,6 +86,11 @@ public abstract record RunEvent(RunId RunId)
 
     public sealed record VersionEvaluated(RunId RunId, VersionScore Score) : RunEvent(RunId);
 
+    /// <summary>
+    /// A score ended the run: it has no more rounds than version <paramref name="Version"/>, unless somebody makes it longer.
+    /// </summary>
+    public sealed record RunEndedEarly(RunId RunId, int Version, string Why) : RunEvent(RunId);
+
     public sealed record CheckpointTaken(RunId RunId, Checkpoint Checkpoint) : RunEvent(RunId);
 
     /// <summary>The checkpoint is outdated or damaged: nothing may rely on it any more.</summary>

@@ -16,4 +16,19 @@ public sealed record EvaluationSettings : SettingsGroup
         """, PartOfAnswer = false)]
     [Between(1, 1 << 20)]
     public required int Sequences { get; init; }
+
+    [Setting("evaluation.patience", 0, """
+        Early stopping: ends the run when so many scores in a row were no better than the best one before them; 0 never does. The best
+        version's checkpoint is kept where checkpoint.keep reaches back to it. Where this is set, evaluation.every-rounds and
+        evaluation.sequences decide the answer, too.
+        """)]
+    [Between(0, 1_000_000, Zero = "never"), Since(4, 0)]
+    public required int Patience { get; init; }
+
+    [Setting("evaluation.target-loss", null, "Ends the run with the first score of at most this loss, nats per token; null never does.")]
+    [Above(0), Since(4, null)]
+    public required double? TargetLoss { get; init; }
+
+    /// <summary>True where a score may end the run.</summary>
+    public bool MayEndRuns => Patience > 0 || TargetLoss is not null;
 }

@@ -56,7 +56,9 @@ public sealed class ModelFolder : IDisposable
         }
     }
 
-    /// <summary>The SHA-256 of the weights as a run keeps them (see <see cref="VectorManifest.Fingerprint"/>): read, and not kept.</summary>
+    /// <summary>
+    /// The SHA-256 of the weights as a run keeps them (see <see cref="VectorManifest.Fingerprint"/>): read, and not kept.
+    /// </summary>
     /// <exception cref="ElasticException">A weight is no finite number, or a file is not readable any more.</exception>
     public Digest Fingerprint()
     {

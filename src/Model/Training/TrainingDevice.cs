@@ -64,7 +64,9 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// <exception cref="ElasticException">The gradient is not finite; no vector was changed.</exception>
     public abstract void UpdateSlice(Slice slice, IOptimizer optimizer, OptimizerStep step);
 
-    /// <summary>The cross-entropy of each target, nats, (Rows, T), 0 where it is not counted; without dropout, smoothing or gradients.</summary>
+    /// <summary>
+    /// The cross-entropy of each target, nats, (Rows, T), 0 where it is not counted; without dropout, smoothing or gradients.
+    /// </summary>
     public abstract double[] Losses(MicroBatch batch);
 
     /// <summary>The same, summed over each row, from the first target to the last.</summary>

@@ -39,6 +39,7 @@ public sealed class SettingsTextTests
     /// <summary>Likewise, of version 4, which knows the architecture llama, fine-tuning, and steps that compute blocks twice.</summary>
     private static readonly string Version4 = Version3.Replace("\"settings\":3", "\"settings\":4", StringComparison.Ordinal)
         .Replace("\"model.architecture\"", "\"batch.recompute\":\"blocks\",\"model.architecture\"", StringComparison.Ordinal)
+        .Replace("128}", "128,\"evaluation.patience\":3,\"evaluation.target-loss\":2.5}", StringComparison.Ordinal)
         .Replace("\"corpus.include\"", "\"corpus.validation\":[\"valid.jsonl\"],\"corpus.include\"", StringComparison.Ordinal)
         .Replace("\"corpus.encoding\"", "\"corpus.answer-field\":\"answer\",\"corpus.encoding\"", StringComparison.Ordinal)
         .Replace("\"corpus.held-out\"", "\"corpus.samples\":\"documents\",\"corpus.held-out\"", StringComparison.Ordinal)
@@ -173,7 +174,7 @@ public sealed class SettingsTextTests
                     HeldOut = 0.02,
                 },
                 Checkpoint = new CheckpointSettings { EveryRounds = 10, Keep = 2 },
-                Evaluation = new EvaluationSettings { EveryRounds = 11, Sequences = 128 },
+                Evaluation = EvaluationSettings.Defaults with { EveryRounds = 11, Sequences = 128 },
             }, settings);
 
         Assert.Empty(settings.Corpus.Include.Concat(settings.Corpus.Exclude));
@@ -239,6 +240,7 @@ public sealed class SettingsTextTests
             third with
             {
                 Optimizer = settings.Optimizer,
+                Evaluation = third.Evaluation with { Patience = 3, TargetLoss = 2.5 },
                 Batch = settings.Batch,
                 Corpus = settings.Corpus,
                 Model = third.Model with { Architecture = "llama", Llama = settings.Model.Llama, Lora = settings.Model.Lora },

@@ -183,7 +183,7 @@ public sealed class SettingsProblemTests
             new CheckpointSettings { EveryRounds = 0, Keep = 0 }.Problems());
         Assert.Equal(
             ["evaluation.every-rounds = 0: use at least 1", "evaluation.sequences = 0: use 1 to 1048576"],
-            new EvaluationSettings { EveryRounds = 0, Sequences = 0 }.Problems());
+            (EvaluationSettings.Defaults with { EveryRounds = 0, Sequences = 0 }).Problems());
         Assert.Equal(
             ["corpus.tokenizer = \"bpe\": use \"byte\" or \"gpt2\"", "corpus.held-out = 0.6: use 0 to 0.5"],
             (CorpusSettings.Defaults with { Tokenizer = "bpe", HeldOut = 0.6 }).Problems());

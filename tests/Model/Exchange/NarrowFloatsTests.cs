@@ -3,7 +3,9 @@ using Elastic.Model.Exchange;
 
 namespace Elastic.Model.Tests.Exchange;
 
-/// <summary>Every number of both 16-bit types against its closed form, sign * 2^e * (1 + m), and every number halfway between two.</summary>
+/// <summary>
+/// Every number of both 16-bit types against its closed form, sign * 2^e * (1 + m), and every number halfway between two.
+/// </summary>
 public sealed class NarrowFloatsTests
 {
     public static TheoryData<ElementType, int, int> Types => new() { { ElementType.BFloat16, 8, 7 }, { ElementType.Float16, 5, 10 } };

@@ -34,6 +34,7 @@ public sealed class GoldenEventTests
         new RoundCommitted(Id, 1, D("version 2"), D("fingerprint 2"), 1536, D("chain 2")),
         new RoundCommitted(Id, 1, D("version 2"), D("fingerprint 2"), 1536, D("chain 2"), D("secret 2")),
         new VersionEvaluated(Id, new VersionScore(2, 5.25, 7.5)),
+        new RunEndedEarly(Id, 3, "its validation loss of 2.9 has reached evaluation.target-loss = 3"),
         new CheckpointTaken(Id, Checkpoint(2)),
         new CheckpointDropped(Id, 2),
         new WorkLost(Id, 1, [0, 1], true, "2 results of round 1 were not whole"),

@@ -1,0 +1,49 @@
+using System.Globalization;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Coordination;
+
+/// <summary>
+/// Whether a score ends the run. It follows from the scores alone, which are the same on all machines, and is stored as an event: a run
+/// that is resumed, or went back to a checkpoint, ends at the same version.
+/// </summary>
+internal static class EarlyStopping
+{
+    /// <summary>The state with one more score.</summary>
+    public static RunState Scored(RunState run, VersionScore score)
+    {
+        var scored = run with { Score = score };
+        if (score.Version <= run.LastScored)                            // scored again: the same bits
+            return scored;
+        return run.BestScore is { } best && !(score.LossNats < best.LossNats)
+            ? scored with { LastScored = score.Version, ScoresSinceBest = run.ScoresSinceBest + 1 }
+            : scored with { LastScored = score.Version, ScoresSinceBest = 0, BestScore = score };
+    }
+
+    /// <summary>What decides where the run ends, besides what is part of the answer anyway.</summary>
+    public static IEnumerable<string> Differences(EvaluationSettings old, EvaluationSettings asked)
+    {
+        if (!old.MayEndRuns)
+            yield break;
+        if (old.EveryRounds != asked.EveryRounds)
+            yield return $"evaluation.every-rounds: {old.EveryRounds} -> {asked.EveryRounds}, and scores may end this run";
+        if (old.Sequences != asked.Sequences)
+            yield return $"evaluation.sequences: {old.Sequences} -> {asked.Sequences}, and scores may end this run";
+    }
+
+    /// <summary>The event that ends the run with this score; none where it goes on.</summary>
+    public static IEnumerable<RunEvent> After(RunState run, RunPlan plan, VersionScore score)
+    {
+        var scored = Scored(run, score);
+        if (score.Version >= plan.Rounds)
+            yield break;
+        if (plan.TargetLoss is { } target && score.LossNats <= target)
+            yield return new RunEvent.RunEndedEarly(run.Id, score.Version, string.Create(CultureInfo.InvariantCulture,
+                $"its validation loss of {score.LossNats:0.####} has reached evaluation.target-loss = {target}"));
+        else if (plan.Patience > 0 && scored.ScoresSinceBest >= plan.Patience)
+            yield return new RunEvent.RunEndedEarly(run.Id, score.Version, string.Create(CultureInfo.InvariantCulture,
+                $"evaluation.patience = {plan.Patience} scores in a row were no better than {scored.BestScore!.LossNats:0.####}, that of "
+                + $"version {scored.BestScore.Version}"));
+    }
+}
