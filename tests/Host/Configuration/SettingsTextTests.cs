@@ -7,6 +7,8 @@ namespace Elastic.Host.Tests.Configuration;
 
 public sealed class SettingsTextTests
 {
+    private const string WeightsDigest = "6b17b8fcc411a533c822a5117e33cf73fa6766739d7d36ac86dc4bea883af4fe";
+
     /// <summary>As it was written before texts had a version. It lies in journals: it must read the same for ever.</summary>
     private static readonly string Version1 = OneLine("""
         {"run.name":"tiny","run.seed":42,"run.replicas":1,"run.inner-steps":20,"run.rounds":40,"run.epochs":null,"run.averaging":"average",
@@ -35,6 +37,10 @@ public sealed class SettingsTextTests
         "\"corpus.tokenizer\"",
         "\"corpus.include\":[\"*.txt\"],\"corpus.exclude\":[\"drafts\",\"*.bin\"],\"corpus.text-field\":\"body\","
         + "\"corpus.encoding\":\"latin-1\",\"corpus.tokenizer\"", StringComparison.Ordinal);
+
+    /// <summary>Likewise, of version 4, which pins the weights that a run starts from.</summary>
+    private static readonly string Version4 = Version3.Replace("\"settings\":3", "\"settings\":4", StringComparison.Ordinal).Replace(
+        "\"optimizer.learning-rate\"", $"\"model.init-digest\":\"{WeightsDigest}\",\"optimizer.learning-rate\"", StringComparison.Ordinal);
 
     // A value of every kind for every key that there is, so that a new key is tried, too.
     private static readonly Gen<TrainingSettings> Settings = Gen.Select(
@@ -108,6 +114,7 @@ public sealed class SettingsTextTests
                     Vocabulary = 50257,
                     Dropout = 0.1,
                     Init = "/a/round-000012.json",
+                    InitDigest = null,
                 },
                 Optimizer = new OptimizerSettings
                 {
@@ -149,9 +156,16 @@ public sealed class SettingsTextTests
         Assert.Equal(["drafts", "*.bin"], settings.Corpus.Exclude);
         Assert.Equal(("body", "latin-1"), (settings.Corpus.TextField, settings.Corpus.Encoding));
         Assert.Equal(second with { Corpus = settings.Corpus }, settings);
+    }
+
+    [Fact]
+    public void Texts_of_version_4_are_read_as_they_always_were()
+    {
+        var (settings, third) = (SettingsText.Read(Version4), SettingsText.Read(Version3));
+        Assert.Equal(third with { Corpus = settings.Corpus, Model = third.Model with { InitDigest = WeightsDigest } }, settings);
 
         // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
-        Assert.Equal(Version3, SettingsText.Write(settings));
+        Assert.Equal(Version4, SettingsText.Write(settings));
     }
 
     [Fact]
@@ -162,10 +176,10 @@ public sealed class SettingsTextTests
     [Theory]
     [InlineData("\"run.seed\":42,", "", "the stored settings of the run lack run.seed")]
     [InlineData("{", "{\"run.moon-phase\":1,", "the run was started by a newer Elastic that knows run.moon-phase: go on with that version")]
-    [InlineData("\"settings\":3", "\"settings\":4",
-        "the run was started by a newer Elastic, whose settings have version 4 (this one knows 3): go on with that version")]
-    [InlineData("\"settings\":3", "\"settings\":0", "the stored settings of the run hold no usable settings")]
-    [InlineData("\"settings\":3", "\"settings\":\"3\"", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":4", "\"settings\":5",
+        "the run was started by a newer Elastic, whose settings have version 5 (this one knows 4): go on with that version")]
+    [InlineData("\"settings\":4", "\"settings\":0", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":4", "\"settings\":\"4\"", "the stored settings of the run hold no usable settings")]
     [InlineData("\"average\"", "\"median\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("\"average\"", "\"1\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("[0.9,0.95]", "[0.9]", "the stored settings of the run hold no usable optimizer.betas")]
