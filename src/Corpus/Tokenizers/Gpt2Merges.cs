@@ -63,8 +63,8 @@ internal sealed class Gpt2Merges
     public ReadOnlySpan<byte> BytesOf(int token) => _bytesOf[token];
 
     /// <summary>
-    /// The two tokens that each merge joins, in the order of the merges. The ranks name its result only; the pair is what the result's bytes
-    /// come to with the merges before it.
+    /// The two tokens that each merge joins, in the order of the merges. The ranks name its result only; the pair is what the result's
+    /// bytes come to with the merges before it.
     /// </summary>
     public IEnumerable<(byte[] Left, byte[] Right)> Pairs()
     {

@@ -35,7 +35,9 @@ internal static class NarrowFloats
             narrow[i] = type == ElementType.BFloat16 ? ToBFloat16(values[i]) : BitConverter.HalfToUInt16Bits((Half)values[i]);
     }
 
-    /// <summary>The index of the first element that is no finite number, or is none any more as <paramref name="type"/>; -1 for none.</summary>
+    /// <summary>
+    /// The index of the first element that is no finite number, or is none any more as <paramref name="type"/>; -1 for none.
+    /// </summary>
     public static int FirstNotFinite(ElementType type, ReadOnlySpan<float> values)
     {
         // The least magnitude that rounds to infinity: half a unit of the last place above the largest finite number.
