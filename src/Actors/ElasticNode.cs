@@ -292,7 +292,8 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <param name="origin">Who asks.</param>
     /// <returns>A refusal when a run of that name has other settings or another corpus.</returns>
     /// <exception cref="ElasticException">
-    /// The corpus is too small for the context, the memory too small for the model, or no supervisor answers.
+    /// The corpus is too small for the context, the memory too small for the model, the weights to start from are none or of another model,
+    /// or no supervisor answers.
     /// </exception>
     public async Task<RunReply> StartRunAsync(TrainingSettings settings, BuiltCorpus corpus, Origin origin)
     {
@@ -301,6 +302,12 @@ public sealed class ElasticNode : IAsyncDisposable
         // Before the run is in the journal. In a cluster each node looks at its own memory when it takes work.
         if (MemoryFor(settings)?.Problem(settings, MachineMemory.Now().FreeBytes) is { } problem)
             throw new ElasticException(problem);
+        if (settings.Model.Init is not null)
+        {
+            var known = await RememberedAsync(new RunName(settings.Run.Name), CancellationToken.None);
+            settings = settings with { Model = await RunStart.PinAsync(settings.Model, known?.Settings.Model) };
+        }
+
         var parts = await RunStart.PartsAsync(settings, corpus, origin, _arithmetic);
         return await AskAsync<RunReply>(parts, StartDeadline, CancellationToken.None);
     }

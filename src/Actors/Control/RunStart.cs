@@ -6,12 +6,27 @@ using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Work;
 using Elastic.Model.Networks;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Control;
 
 /// <summary>The request that starts a run, or resumes it, made from its settings and its corpus.</summary>
 internal static class RunStart
 {
+    /// <summary>
+    /// The model with the digest of the weights that it starts from. Where the run of that name has these settings already, they are not
+    /// read again: it has its version 0, or the digest that version 0 must have.
+    /// </summary>
+    /// <param name="known">Of the run of that name; null where there is none.</param>
+    /// <exception cref="ElasticException">There are no such weights, or they are of another model.</exception>
+    public static Task<ModelSettings> PinAsync(ModelSettings model, ModelSettings? known)
+    {
+        if (known?.InitDigest != model.InitDigest || known is null)
+            return Task.Run(() => StartingPoint.Pin(model));
+        // A command that names the run takes its digest over: of other weights it says nothing.
+        return known.Init == model.Init ? Task.FromResult(model) : Task.Run(() => StartingPoint.Pin(model with { InitDigest = null }));
+    }
+
     /// <param name="arithmetic">Of the node where it starts.</param>
     /// <returns>The request in parts that can be sent; the last one is answered.</returns>
     /// <exception cref="ElasticException">The settings are too long.</exception>

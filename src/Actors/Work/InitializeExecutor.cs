@@ -1,5 +1,6 @@
 using Elastic.Actors.Nodes;
 using Elastic.Coordination;
+using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Messages.Work;
@@ -8,7 +9,7 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Work;
 
-/// <summary>Makes version 0: from a checkpoint that the settings name, else from the seed.</summary>
+/// <summary>Makes version 0: from weights that the settings name, else from the seed.</summary>
 internal sealed class InitializeExecutor : WorkExecutor
 {
     public override string Kind => InitializeWork.Kind.Name;
@@ -17,16 +18,15 @@ internal sealed class InitializeExecutor : WorkExecutor
 
     public override Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
     {
-        using var vectors = run.Settings.Model.Init is { } path
-            ? CheckpointReader.LoadParameters(path, CheckpointManifest.Read(path), run.Settings.Model)
-            : new ReplicaVectors(run.Layout);
-        if (run.Settings.Model.Init is null)
+        var model = run.Settings.Model;
+        using var vectors = model.Init is null ? new ReplicaVectors(run.Layout) : StartingPoint.Load(model);
+        if (model.Init is null)
             Initialization.Fill(vectors, run.Settings.Run.Seed);
 
-        var set = new Dictionary<string, VectorManifest>
-        {
-            [VectorSet.Parameters] = run.Blobs.PutVector(vectors, VectorSet.Parameters),
-        };
+        var parameters = run.Blobs.PutVector(vectors, VectorSet.Parameters);
+        if (StartingPoint.Differs(model, parameters.Fingerprint) is { } why)
+            throw new ElasticException(why);
+        var set = new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters };
         if (run.Settings.Run.Averaging == AveragingMethod.Nesterov)
             set[VectorSet.OuterMomentum] = run.Blobs.PutVector(vectors, VectorSet.OuterMomentum);   // zeros
         var version = new VectorSet(set);

@@ -64,8 +64,7 @@ internal sealed class Gpt2Merges
 
     /// <summary>
     /// The two tokens that each merge joins, in the order of the merges. The ranks name its result only; the pair is what the result's
-    /// bytes
-    /// come to with the merges before it.
+    /// bytes come to with the merges before it.
     /// </summary>
     public IEnumerable<(byte[] Left, byte[] Right)> Pairs()
     {

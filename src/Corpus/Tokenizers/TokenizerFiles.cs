@@ -68,7 +68,8 @@ public static class TokenizerFiles
             }
             catch (Exception e) when (e is JsonException or InvalidOperationException or IOException or UnauthorizedAccessException)
             {
-                throw new ElasticException($"the tokenizer in {path} cannot be read ({OneLine.Of(e.Message.TrimEnd('.'))}): get it again", e);
+                throw new ElasticException(
+                    $"the tokenizer in {path} cannot be read ({OneLine.Of(e.Message.TrimEnd('.'))}): get it again", e);
             }
         }
 

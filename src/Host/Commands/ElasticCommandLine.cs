@@ -53,6 +53,7 @@ internal static class ElasticCommandLine
             WorkerCommand.Build(faults ?? NodeFaults.None),
             GenerateCommand.Build(),
             EvalCommand.Build(),
+            ExportCommand.Build(),
             CorpusCommand.Build(),
             RunCommand.Build(),
             Certs.CertsCommand.Build(),

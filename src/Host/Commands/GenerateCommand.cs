@@ -1,15 +1,27 @@
 using System.CommandLine;
+using Elastic.Corpus;
 using Elastic.Host.Configuration;
 using Elastic.Model.Generation;
 
 namespace Elastic.Host.Commands;
 
-/// <summary><c>elastic generate</c>: continues a text with the newest checkpoint of a run.</summary>
+/// <summary><c>elastic generate</c>: continues a text with the newest checkpoint of a run, or with the model of a folder.</summary>
 internal static class GenerateCommand
 {
     public static Command Build()
     {
-        var run = CommonOptions.RequiredRunName("The run whose newest checkpoint writes.");
+        var run = CommonOptions.RunName("The run whose newest checkpoint writes.");
+        var model = new Option<string?>("--model")
+        {
+            Description = "A Hugging Face folder (config.json and safetensors) whose model writes, in place of a run.",
+            HelpName = "DIR",
+        };
+        var tokenizer = new Option<string?>("--tokenizer")
+        {
+            Description = "The tokenizer of a folder that holds none. Default: the folder's.",
+            HelpName = string.Join('|', Tokenizer.All.Select(t => t.Id)),
+        };
+        tokenizer.AcceptOnlyFromAmong([.. Tokenizer.All.Select(t => t.Id)]);
         var prompt = new Option<string>("--prompt")
         { Description = "The text to go on with. Default: none, the beginning of a document.", DefaultValueFactory = _ => "" };
         var tokens = new Option<int>("--tokens")
@@ -27,13 +39,21 @@ internal static class GenerateCommand
         var dataDir = CommonOptions.DataDir();
 
         var command = new TeachingCommand("generate",
-            "Continues a text with the newest checkpoint of a run, also while the run still trains.",
+            "Continues a text with the newest checkpoint of a run, also while the run still trains, or with the model of a folder.",
             """
             elastic generate --run tiny --prompt "Gets the"
             elastic generate --run tiny --prompt "Returns" --temperature 0           always the likeliest
             elastic generate --run tiny --tokens 1000 --top-k 40 --seed 7
+            elastic generate --model ~/gpt2 --prompt "The"                           published weights
             """)
-        { run, prompt, tokens, temperature, topK, topP, seed, dataDir };
+        { run, model, tokenizer, prompt, tokens, temperature, topK, topP, seed, dataDir };
+        command.Validators.Add(parsed =>
+        {
+            if (parsed.GetValue(run) is null == parsed.GetValue(model) is null)
+                parsed.AddError("name what writes: either a run with --run NAME, or a folder with --model DIR");
+            if (parsed.GetValue(tokenizer) is not null && parsed.GetValue(model) is null)
+                parsed.AddError("--tokenizer belongs to --model: a run has its own");
+        });
         command.SetAction((parsed, cancel) =>
         {
             var request = new SampleRequest(
@@ -43,15 +63,16 @@ internal static class GenerateCommand
             if (problems.Count > 0)
                 throw new SettingsException(problems);
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
-            var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
-            var id = CommonOptions.RunOf(parsed.GetValue(run)!);
-            data.ExistingRun(id);
+            using var writer = parsed.GetValue(model) is { } folder
+                ? TextModel.OfFolder(folder, parsed.GetValue(tokenizer))
+                : TextModel.OfRun(
+                    CommonOptions.OpenDataDirectory(parsed, dataDir), CommonOptions.RunOf(parsed.GetValue(run)!), error.WriteLine);
             output.Write(request.Prompt);
-            SampleText.Stream(data, id, request, text =>
+            SampleText.Stream(writer, request, text =>
             {
                 output.Write(text);
                 output.Flush();
-            }, error.WriteLine, cancel);
+            }, cancel);
             output.WriteLine();
             return Task.FromResult(ExitCodes.Done);
         });

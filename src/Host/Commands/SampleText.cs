@@ -3,7 +3,6 @@ using Elastic.Messages;
 using Elastic.Model.Cpu;
 using Elastic.Model.Generation;
 using Elastic.Model.Networks;
-using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
 
@@ -16,29 +15,26 @@ internal sealed record SampleRequest(string Prompt, int Tokens, SamplingSettings
     public static SampleRequest ForSummary { get; } = new("", 400, new SamplingSettings(Temperature: 0.7, TopP: 0.95), Bytes: 400);
 }
 
-/// <summary>Writes text with the newest checkpoint of a run.</summary>
+/// <summary>Writes text with a model.</summary>
 internal static class SampleText
 {
-    /// <summary>Returns the whole text.</summary>
+    /// <summary>Returns the whole text that the newest checkpoint of a run writes.</summary>
     public static string Write(DataDirectory data, RunName run, SampleRequest request, Action<string> notice, CancellationToken cancel)
     {
+        cancel.ThrowIfCancellationRequested();
         var text = new StringWriter();
-        Stream(data, run, request, text.Write, notice, cancel);
+        using var model = TextModel.OfRun(data, run, notice);
+        Stream(model, request, text.Write, cancel);
         return text.ToString();
     }
 
-    /// <summary>Writes the text piece by piece. Reports damaged checkpoints, which it skips, to <paramref name="notice"/>.</summary>
-    public static void Stream(
-        DataDirectory data, RunName run, SampleRequest request, Action<string> write, Action<string> notice, CancellationToken cancel)
+    /// <summary>Writes the text piece by piece.</summary>
+    public static void Stream(TextModel model, SampleRequest request, Action<string> write, CancellationToken cancel)
     {
-        cancel.ThrowIfCancellationRequested();
-        using var checkpoint = CheckpointReader.LoadNewest(data.ExistingRun(run).Root);
-        foreach (var passed in checkpoint.Passed)
-            notice($"passed over {passed}");
-        var tokenizer = Tokenizer.Open(checkpoint.Manifest.Tokenizer);
+        var tokenizer = model.Tokenizer;
         using var device = new CpuDevice(
-            new DeviceId("cpu:0"), Architectures.Open(checkpoint.Settings.Model), threads: Environment.ProcessorCount);
-        device.Attach(checkpoint.Vectors);
+            new DeviceId("cpu:0"), Architectures.Open(model.Settings), threads: Environment.ProcessorCount);
+        device.Attach(model.Vectors);
 
         List<int> prompt = [];
         tokenizer.Encode(request.Prompt, prompt);
@@ -47,7 +43,7 @@ internal static class SampleText
             prompt.Add(tokenizer.EndOfText);
         // model.vocabulary may be larger than the tokenizer's: such tokens have logits, but no text.
         var generator = new TextGenerator(
-            tokens => device.Logits(tokens)[..tokenizer.VocabularySize], checkpoint.Settings.Model.Context, request.Sampling);
+            tokens => device.Logits(tokens)[..tokenizer.VocabularySize], model.Settings.Context, request.Sampling);
         var text = new TokenStream(tokenizer, write);
         var bytes = 0;
         foreach (var token in generator.Continue(prompt, request.Tokens, request.Bytes is null ? tokenizer.EndOfText : null))

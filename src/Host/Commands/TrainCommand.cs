@@ -23,6 +23,12 @@ internal static class TrainCommand
         var set = CommonOptions.Set();
         var corpus = CommonOptions.Corpus();
         var run = CommonOptions.RunName("Names the run; the same name goes on with the same run. Default: run.name of the configuration.");
+        var init = new Option<string?>("--init")
+        {
+            Description = "Starts from these weights: a Hugging Face folder (config.json and safetensors), which decides the model's shape "
+                + "and its tokenizer, or the round-NNNNNN.json of a run's checkpoints folder. The same as --set model.init.",
+            HelpName = "DIR|FILE",
+        };
         var dataDir = CommonOptions.DataDir();
         var devices = CommonOptions.Devices();
         var json = new Option<bool>(ElasticCommandLine.JsonName)
@@ -41,14 +47,17 @@ internal static class TrainCommand
             elastic train --run books                              the name is enough: goes on where it stopped, as it was started
             elastic train --run books --set run.rounds=200         the same run, made longer
             elastic train --config gpt2-124m --devices cuda:all    GPT-2 small on all GPUs
+            elastic train --init ~/gpt2 --corpus ~/books --run b   goes on training published weights, on your text
             elastic train --json > result.json                     for scripts
             """, SettingsHelp.Lines(SettingsSchema.All))
-        { config, set, corpus, run, dataDir, devices, json, plain };
+        { config, set, corpus, run, init, dataDir, devices, json, plain };
         command.SetAction(async (parsed, cancel) => await TrainRun.RunAsync(
             new TrainRequest(
                 await LoadAsync(new ConfigurationRequest(
                     parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus), parsed.GetValue(run),
-                    parsed.GetValue(devices), parsed.GetValue(dataDir), CommonOptions.EnvironmentDataDir), cancel),
+                    parsed.GetValue(devices), parsed.GetValue(dataDir), CommonOptions.EnvironmentDataDir)
+                { Options = [(init.Name, "model.init", parsed.GetValue(init) is { Length: > 0 } path ? Path.GetFullPath(path) : null)] },
+                cancel),
                 parsed.GetValue(json), parsed.GetValue(plain)).Checked(),
             parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error));
         return command;

@@ -6,8 +6,6 @@ using Elastic.Foundation;
 using Elastic.Host.Display;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
-using Elastic.Messages.Settings;
-using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
 
@@ -67,7 +65,6 @@ internal sealed class TrainRun
         foreach (var repair in CorpusLines.Repairs(corpus))
             Say($"corpus: {repair}");
         settings = ElasticNode.Resolve(settings, corpus);
-        CheckStartingPoint(settings.Model);
         var reply = await node.StartRunAsync(settings, corpus, Origins.Now("elastic train"));
         _folder = _data.Run(
             reply is RunReply.Accepted accepted ? accepted.RunId : throw new ElasticException(((RunReply.Refused)reply).Why));
@@ -124,30 +121,6 @@ internal sealed class TrainRun
         await people.FlushAsync(CancellationToken.None);
         WriteSample(people, interrupted);
         return ExitCodes.Done;
-    }
-
-    // The journal keeps the settings of a run from its start: a wrong checkpoint in them would make the run's name useless. Once the run
-    // has parameters, the checkpoint that they came from may be gone.
-    private void CheckStartingPoint(ModelSettings model)
-    {
-        if (model.Init is not { } path || _data.FindRun(_run) is { } known && Directory.Exists(known.Blobs))
-            return;
-        CheckpointManifest checkpoint;
-        try
-        {
-            checkpoint = CheckpointManifest.Read(path);
-        }
-        catch (Exception e) when (e is ElasticException or IOException or UnauthorizedAccessException)
-        {
-            throw new ElasticException(
-                $"model.init = {path} cannot be used: {e.Message.TrimEnd('.')}; "
-                + "name the round-NNNNNN.json of a run's checkpoints folder", e);
-        }
-
-        if (checkpoint.Model != model.Signature)
-            throw new ElasticException(
-                $"model.init = {path} is a checkpoint of another model: it has {checkpoint.Model}, and the settings ask for " +
-                $"{model.Signature}; set the model.* keys to the checkpoint's, or take another checkpoint");
     }
 
     // The run is finished and has been summed up: no failure here changes that.

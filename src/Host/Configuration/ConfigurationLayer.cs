@@ -82,6 +82,14 @@ internal sealed class ConfigurationLayer
         return layer;
     }
 
+    /// <summary>The layer of values that something else than a text decides; each says where it stands.</summary>
+    public static ConfigurationLayer Of(string origin, IEnumerable<SettingText> values)
+    {
+        var layer = new ConfigurationLayer(origin, KeyLines.None);
+        layer._values.AddRange(values);
+        return layer;
+    }
+
     /// <summary>The settings of a run that exists: what nobody gives anew stays as it is.</summary>
     public static ConfigurationLayer OfRun(RememberedRun run)
     {

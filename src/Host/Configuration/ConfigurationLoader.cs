@@ -38,7 +38,8 @@ internal static class ConfigurationLoader
         var title = request.Configs.Count == 0 && run is not null
             ? ElasticSettings.AsStarted
             : string.Join(" + ", ConfigsOf(request, run).Select(c => Path.GetFileName(c)));
-        var settings = ElasticSettings.Bind(title, Merge([.. below, .. given, .. above]), told);
+        var model = ModelFolderLayer.Of([.. given, .. above], told);
+        var settings = ElasticSettings.Bind(title, Merge([.. below, .. given, .. above, model]), told);
         return settings with { Corpus = CorpusOf(run, [.. given, .. above]) };
     }
 
@@ -47,7 +48,7 @@ internal static class ConfigurationLoader
     public static IReadOnlyDictionary<string, SettingText> Effective(ConfigurationRequest request, ICollection<string> problems)
     {
         var (below, given, above) = Layers(request, null, problems);
-        return Merge([.. below, .. given, .. above]);
+        return Merge([.. below, .. given, .. above, ModelFolderLayer.Of([.. given, .. above], problems)]);
     }
 
     /// <summary>

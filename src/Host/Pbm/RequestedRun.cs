@@ -36,6 +36,7 @@ internal sealed record RequestedRun(IReadOnlyList<CallValue> Configs, IReadOnlyL
         ];
         if (Corpus.Count > 0)
             layers.Add(ConfigurationLayer.Of("--corpus", "corpus.sources", Corpus, isList: true));
+        layers.Add(ModelFolderLayer.Of(asked, problems));
         var title = configs.Count == 0 ? ElasticSettings.AsStarted : string.Join(" + ", configs.Select(c => c.Value));
         return ElasticSettings.Bind(title, ConfigurationLoader.Merge(layers), problems) with
         {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Elastic.Foundation;
 
 namespace Elastic.Messages.Settings;
 
@@ -52,10 +53,18 @@ public sealed record ModelSettings : SettingsGroup
     public required double Dropout { get; init; }
 
     [Setting("model.init", null, """
-        A checkpoint manifest whose parameters the run starts from; null for a fresh initialisation. In a cluster any worker may read it, so
-        that all need it under this path.
+        The weights that the run starts from; null for a fresh initialisation. A Hugging Face folder (config.json and safetensors), which
+        also decides the model's shape, or a checkpoint manifest of another run. In a cluster the seed and any worker may read it, so that
+        all need it under this path.
         """)]
     public required string? Init { get; init; }
+
+    [Setting("model.init-digest", null, """
+        The SHA-256 of the weights of model.init, which is filled in when the run starts. A node that finds other weights under that path is
+        refused, and so is a start that gives another one here.
+        """)]
+    [Since(4, null)]
+    public required string? InitDigest { get; init; }
 
     /// <summary>What only the architecture llama has.</summary>
     public required LlamaSettings Llama { get; init; }
@@ -110,6 +119,11 @@ public sealed record ModelSettings : SettingsGroup
 
     protected override IEnumerable<string> ProblemsTogether()
     {
+        if (InitDigest is not null && !Digest.IsDigest(InitDigest))
+            yield return $"model.init-digest = \"{OneLine.Of(InitDigest, 80)}\": use 64 lower-case hex digits, or null to have it filled "
+                + "in";
+        else if (InitDigest is not null && Init is null)
+            yield return "model.init-digest is set and model.init is not: set both, or neither";
         if (Heads >= 1 && Llama.HeadSize == 0)
         {
             if (Width >= 1 && (Width < Heads || Width % Heads != 0))

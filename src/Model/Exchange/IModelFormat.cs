@@ -26,9 +26,7 @@ internal interface IModelFormat
     /// <summary>Writes the keys of a model's config that are the architecture's own.</summary>
     void Write(Utf8JsonWriter json, ModelSettings model);
 
-    /// <summary>
-    /// The parameter that a tensor is, by the name that the architecture gives it; null for a tensor that holds no weights.
-    /// </summary>
+    /// <summary>The architecture's name of the parameter that a tensor is; null for a tensor that holds no weights.</summary>
     string? ParameterOf(string tensor);
 }
 

@@ -19,7 +19,8 @@ public sealed class ModelFolder : IDisposable
     private readonly TensorMatch _match;
 
     private ModelFolder(
-        string path, IReadOnlyList<SettingText> settings, ModelSettings model, ModelTensors tensors, FlatLayout layout, TensorMatch match) =>
+        string path, IReadOnlyList<SettingText> settings, ModelSettings model, ModelTensors tensors, FlatLayout layout,
+        TensorMatch match) =>
         (Path, Settings, Model, _tensors, _layout, _match) = (path, settings, model, tensors, layout, match);
 
     /// <summary>The folder.</summary>
@@ -56,9 +57,7 @@ public sealed class ModelFolder : IDisposable
         }
     }
 
-    /// <summary>
-    /// The SHA-256 of the weights as a run keeps them (see <see cref="VectorManifest.Fingerprint"/>): read, and not kept.
-    /// </summary>
+    /// <summary>The SHA-256 of the weights as a run keeps them, see <see cref="VectorManifest.Fingerprint"/>.</summary>
     /// <exception cref="ElasticException">A weight is no finite number, or a file is not readable any more.</exception>
     public Digest Fingerprint()
     {
@@ -81,8 +80,8 @@ public sealed class ModelFolder : IDisposable
     {
         var (needed, free) = ((double)_layout.Length * sizeof(float), MachineMemory.Now().FreeBytes);
         if (needed > free)
-            throw new ElasticException($"the weights of {Path} take {ByteSize.Text(needed)} of memory as fp32, and {ByteSize.Text(free)} are "
-                + "free: free some memory, or take a smaller model");
+            throw new ElasticException($"the weights of {Path} take {ByteSize.Text(needed)} of memory as fp32, and {ByteSize.Text(free)} "
+                + "are free: free some memory, or take a smaller model");
         _match.CheckTies();
         var vectors = new ReplicaVectors(_layout);
         try
@@ -110,7 +109,8 @@ public sealed class ModelFolder : IDisposable
     {
         SettingText[] settings =
         [
-            new SettingText("model.architecture", [format.Architecture], IsList: false, $"model_type in {config.Path}"), .. format.Read(config),
+            new SettingText("model.architecture", [format.Architecture], IsList: false, $"model_type in {config.Path}"),
+            .. format.Read(config),
         ];
         List<string> problems = [.. config.Problems];
         var values = SettingsRecord.Of(typeof(ModelSettings)).Settings.Where(s => s.Default is not null)

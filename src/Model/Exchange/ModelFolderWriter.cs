@@ -19,7 +19,8 @@ public static class ModelFolderWriter
     /// <exception cref="ElasticException">The folder cannot be made; or a weight is more than <paramref name="type"/> holds.</exception>
     public static void Write(
         string folder, ReplicaVectors parameters, ModelSettings model, ElementType type, int endOfText,
-        IReadOnlyDictionary<string, byte[]> others) => Write(folder, parameters, model, type, endOfText, others, SafetensorsWriter.ShardBytes);
+        IReadOnlyDictionary<string, byte[]> others) =>
+        Write(folder, parameters, model, type, endOfText, others, SafetensorsWriter.ShardBytes);
 
     internal static void Write(
         string folder, ReplicaVectors parameters, ModelSettings model, ElementType type, int endOfText,

@@ -36,7 +36,8 @@ internal sealed class ModelTensors : IDisposable
                 tensors.AddShards(folder, index);
             else
                 throw new ElasticException($"{folder} has no {SafetensorsWriter.FileName} and no {SafetensorsWriter.IndexName}: "
-                    + "weights in other formats are not read; save the model with Transformers' save_pretrained, which writes one of these");
+                    + "weights in other formats are not read; save the model with Transformers' save_pretrained, which writes one of "
+                    + "these");
             return tensors;
         }
         catch

@@ -7,10 +7,8 @@ namespace Elastic.Model.Exchange;
 
 /// <summary>
 /// A safetensors file. Opening it reads the header and nothing else; elements are read where they are asked for, straight into the memory
-/// of
-/// whoever asks. The file is not mapped: one that somebody cuts short would end a process that reads it through a mapping, where a read
-/// comes
-/// back short, and the pages of a mapping would count as this process's memory. Any number of threads may read at once.
+/// of whoever asks. The file is not mapped: one that somebody cuts short would end a process that reads it through a mapping, where a read
+/// comes back short, and the pages of a mapping would count as this process's memory. Any number of threads may read at once.
 /// </summary>
 public sealed class SafetensorsFile : IDisposable
 {

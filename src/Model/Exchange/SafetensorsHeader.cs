@@ -17,8 +17,7 @@ public sealed record TensorEntry(string Name, string Type, IReadOnlyList<long> S
 
 /// <summary>
 /// The header of a safetensors file: eight bytes with its length (little-endian), then JSON, which gives each tensor its type, its shape
-/// and
-/// its place in the data that follows; "__metadata__" holds texts. The tensors cover the data without holes and without overlapping.
+/// and its place in the data that follows; "__metadata__" holds texts. The tensors cover the data without holes and without overlapping.
 /// What is read here comes from outside: everything is checked, and nothing is allocated on the word of the file but the header itself, of
 /// at most <see cref="MostBytes"/>.
 /// </summary>
@@ -128,7 +127,8 @@ internal static class SafetensorsHeader
             }
             else
             {
-                throw new FormatException($"the tensor \"{shown}\" says \"{Shown(reader.GetString()!)}\" twice, or the format has no such key");
+                throw new FormatException(
+                    $"the tensor \"{shown}\" says \"{Shown(reader.GetString()!)}\" twice, or the format has no such key");
             }
         }
 

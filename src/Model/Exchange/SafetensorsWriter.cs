@@ -102,8 +102,9 @@ internal static class SafetensorsWriter
             tensor.Read(first, piece);
             if (NarrowFloats.FirstNotFinite(type, piece) is var bad and >= 0)
                 throw new ElasticException(string.Create(CultureInfo.InvariantCulture,
-                    $"element {first + bad} of {tensor.Name} is {piece[bad]:R}, ")
-                    + (float.IsFinite(piece[bad]) ? $"which is more than {type.Word()} holds: export as fp32 or bf16" : "no finite number"));
+                    $"element {first + bad} of {tensor.Name} is {piece[bad]:R}, ") + (float.IsFinite(piece[bad])
+                        ? $"which is more than {type.Word()} holds: export as fp32{(type == ElementType.Float16 ? " or bf16" : "")}"
+                        : "no finite number"));
             var written = bytes.AsSpan(0, piece.Length * TensorType.BytesOf(type));
             NarrowFloats.Narrow(type, piece, written);
             RandomAccess.Write(file, written, at + first * TensorType.BytesOf(type));

@@ -2,9 +2,7 @@ using Elastic.Messages.Vectors;
 
 namespace Elastic.Model.Exchange;
 
-/// <summary>
-/// The element types that a safetensors header may name, by their bytes, and the three of them that weights can have here.
-/// </summary>
+/// <summary>The types of elements that a safetensors header may name, and the three of them that weights can have here.</summary>
 internal static class TensorType
 {
     private static readonly Dictionary<string, int> Bytes = new(StringComparer.Ordinal)

@@ -1,6 +1,10 @@
 using Elastic.Actors.Control;
+using Elastic.Foundation;
+using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Exchange;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Tests.Nodes;
@@ -143,11 +147,11 @@ public sealed class ResumeSpecs : IDisposable
     {
         var finished = await _tiny.TrainAsync(TinyRun.Settings("a", rounds: 2), "cpu:1");
         var settings = TinyRun.Settings("b");
-        var view = await _tiny.TrainAsync(
-            settings with { Model = settings.Model with { Width = 32, Init = finished.Checkpoint } }, "cpu:1");
+        var refusal = await Assert.ThrowsAsync<ElasticException>(() => _tiny.TrainAsync(
+            settings with { Model = settings.Model with { Width = 32, Init = finished.Checkpoint } }, "cpu:1"));
 
-        Assert.Contains("checkpoint of another model", view.Failure, StringComparison.Ordinal);
-        Assert.Contains("gpt2 1x16", view.Failure, StringComparison.Ordinal);
+        Assert.Contains("checkpoint of another model", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("gpt2 1x16", refusal.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -163,6 +167,56 @@ public sealed class ResumeSpecs : IDisposable
         });
 
         Assert.Equal(finished.ValLoss, first);
+    }
+
+    [Fact]
+    public async Task A_run_can_start_from_a_Hugging_Face_folder_and_its_settings_hold_the_digest_of_the_weights()
+    {
+        var finished = await _tiny.TrainAsync(TinyRun.Settings("a", rounds: 2), "cpu:1");
+        var folder = Path.Combine(_tiny.Root, "exported");
+        using (var checkpoint = CheckpointReader.LoadNewest(_tiny.RunFolder("data", "a")))
+            ModelFolderWriter.Write(
+                folder, checkpoint.Vectors, checkpoint.Settings.Model, ElementType.Float32, 256, new Dictionary<string, byte[]>());
+        var settings = TinyRun.Settings("b", rounds: 1);
+        settings = settings with { Model = settings.Model with { Init = folder } };
+        double? first = null;
+        await _tiny.TrainAsync(settings, "cpu:1", stop: v =>
+        {
+            first ??= v.ValLoss;
+            return false;
+        });
+
+        Assert.Equal(finished.ValLoss, first);
+        var stored = await StoredRuns.FindAsync(DatabaseAddress.Parse(null, Path.Combine(_tiny.Root, "data")), new RunName("b"), default);
+        Assert.Equal(finished.Fingerprint!.Value.Hex, stored!.Settings.Model.InitDigest);
+
+        // The run goes on under the same settings when the folder is gone. Whoever names weights anew has them read.
+        Directory.Delete(folder, true);
+        await _tiny.TrainAsync(stored.Settings with { Run = stored.Settings.Run with { Rounds = 2 } }, "cpu:1");
+        foreach (var anew in (ModelSettings[])[settings.Model, stored.Settings.Model with { Init = folder + "2" }])
+            Assert.Contains($"model.init = {anew.Init} cannot be used: there is no checkpoint {anew.Init}",
+                (await Assert.ThrowsAsync<ElasticException>(() => _tiny.TrainAsync(settings with { Model = anew }, "cpu:1"))).Message,
+                StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_start_from_other_weights_than_the_digest_says_is_refused_where_it_is_asked_for_and_where_the_weights_are_read()
+    {
+        var finished = await _tiny.TrainAsync(TinyRun.Settings("a", rounds: 2), "cpu:1");
+        var settings = TinyRun.Settings("b");
+        var wrong = Digest.Of("other weights"u8);
+        var refusal = await Assert.ThrowsAsync<ElasticException>(() => _tiny.TrainAsync(
+            settings with { Model = settings.Model with { Init = finished.Checkpoint, InitDigest = wrong.Hex } }, "cpu:1"));
+        Assert.Contains($"has the weights {finished.Fingerprint!.Value.Short} here, and the run starts from {wrong.Short}", refusal.Message,
+            StringComparison.Ordinal);
+
+        // A manifest that says something else than what its blobs hold: the node that reads them finds out.
+        var manifest = CheckpointManifest.Read(finished.Checkpoint!) with { Fingerprint = wrong.Hex };
+        var lying = Path.Combine(Path.GetDirectoryName(finished.Checkpoint!)!, "lying.json");
+        File.WriteAllBytes(lying, manifest.ToBytes());
+        var view = await _tiny.TrainAsync(settings with { Model = settings.Model with { Init = lying } }, "cpu:1");
+        Assert.Contains($"has the weights {finished.Fingerprint!.Value.Short} here, and the run starts from {wrong.Short}", view.Failure,
+            StringComparison.Ordinal);
     }
 
     private static bool Note(RunView view, List<string> notices)

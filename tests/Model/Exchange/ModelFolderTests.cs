@@ -121,7 +121,8 @@ public sealed class ModelFolderTests : TemporaryFolder
         ReferenceFolders.Write("fp32", Place);
         ReferenceFolders.Edit(Config, ("n_positions", 4), ("n_layer", 1));
         var lines = Refused().Split('\n');
-        Assert.StartsWith($"{Place} does not hold the weights of gpt2 1x8 heads 2 context 4 vocabulary 33", lines[0], StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"{Place} does not hold the weights of gpt2 1x8 heads 2 context 4 vocabulary 33", lines[0], StringComparison.Ordinal);
         Assert.Contains("(13 problems)", lines[0], StringComparison.Ordinal);
         Assert.Contains("transformer.wpe.weight has the shape [8, 8], and the model's is [4, 8]", lines);
         Assert.Equal(12, lines.Count(l => l.StartsWith("transformer.h.1.", StringComparison.Ordinal)

@@ -78,8 +78,9 @@ public sealed class ModelFolderWriterTests : TemporaryFolder
         var model = Samples.Tiny();
         using var vectors = Samples.Initialized(model);
         vectors.CopyFrom(VectorSet.Parameters, vectors.Layout["transformer.ln_f.bias"].Offset + 3, [1e6f]);
-        Assert.Contains("element 3 of transformer.ln_f.bias is 1000000, which is more than fp16 holds",
-            Assert.Throws<ElasticException>(() => ModelFolderWriter.Write(Place, vectors, model, ElementType.Float16, 96, NoOthers)).Message,
+        var refusal = Assert.Throws<ElasticException>(
+            () => ModelFolderWriter.Write(Place, vectors, model, ElementType.Float16, 96, NoOthers));
+        Assert.StartsWith("element 3 of transformer.ln_f.bias is 1000000, which is more than fp16 holds", refusal.Message,
             StringComparison.Ordinal);
         Assert.Empty(Directory.GetFileSystemEntries(Folder));
 

@@ -3,9 +3,7 @@ using Elastic.Model.Exchange;
 
 namespace Elastic.Model.Tests.Exchange;
 
-/// <summary>
-/// Every number of both 16-bit types against its closed form, sign * 2^e * (1 + m), and every number halfway between two.
-/// </summary>
+/// <summary>Every number of both 16-bit types against its closed form, sign * 2^e * (1 + m), and all halfway between two.</summary>
 public sealed class NarrowFloatsTests
 {
     public static TheoryData<ElementType, int, int> Types => new() { { ElementType.BFloat16, 8, 7 }, { ElementType.Float16, 5, 10 } };
@@ -27,7 +25,8 @@ public sealed class NarrowFloatsTests
 
     [Theory]
     [MemberData(nameof(Types))]
-    public void Narrowing_takes_the_nearest_number_and_of_two_equally_near_the_even_one(ElementType type, int exponentBits, int mantissaBits)
+    public void Narrowing_takes_the_nearest_number_and_of_two_equally_near_the_even_one(
+        ElementType type, int exponentBits, int mantissaBits)
     {
         var infinity = ((1 << exponentBits) - 1) << mantissaBits;
         for (var bits = 0; bits < infinity; bits++)

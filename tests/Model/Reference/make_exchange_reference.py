@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes exchange_reference.json: folders of a tiny GPT-2 as others would write them, and its logits.
 
-The model is that of make_reference.py (float64 on PyTorch), smaller. The files are written from the definition of the format, with struct and
-json; weights of 16 bits are rounded by PyTorch, and the logits are those of the rounded weights. Made with PyTorch 1.13:
+The model is that of make_reference.py (float64 on PyTorch), smaller. The files are written from the definition of the format, with struct
+and json; weights of 16 bits are rounded by PyTorch, and the logits are those of the rounded weights. Made with PyTorch 1.13:
 
     python3 tests/Model/Reference/make_exchange_reference.py
 """

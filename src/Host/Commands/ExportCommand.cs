@@ -1,0 +1,60 @@
+using System.CommandLine;
+using Elastic.Corpus;
+using Elastic.Foundation;
+using Elastic.Host.Display;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Exchange;
+using Elastic.Storage;
+
+namespace Elastic.Host.Commands;
+
+/// <summary><c>elastic export</c>: writes the newest checkpoint of a run as a folder that Hugging Face's libraries open.</summary>
+internal static class ExportCommand
+{
+    public static Command Build()
+    {
+        var run = CommonOptions.RequiredRunName("The run whose newest checkpoint is written.");
+        var folder = new Option<string>("--out")
+        {
+            Description = "The folder to make. It must not be there yet, or be empty.",
+            HelpName = "DIR",
+            Required = true,
+        };
+        var type = new Option<string>("--dtype")
+        {
+            Description = "fp32 keeps every bit; bf16 and fp16 take half the room and round to the nearest.",
+            DefaultValueFactory = _ => ElementType.Float32.Word(),
+        };
+        type.AcceptOnlyFromAmong([.. Enum.GetValues<ElementType>().Select(t => t.Word())]);
+        var dataDir = CommonOptions.DataDir();
+
+        var command = new TeachingCommand("export",
+            "Writes the newest checkpoint of a run as a Hugging Face folder: config.json, model.safetensors and the tokenizer's files. "
+            + "Works also while the run still trains.",
+            """
+            elastic export --run tiny --out tiny-model
+            elastic export --run books --out books-model --dtype bf16                half the size
+            python3 -c 'from transformers import AutoModelForCausalLM as M; M.from_pretrained("tiny-model")'
+            """)
+        { run, folder, type, dataDir };
+        command.SetAction((parsed, _) =>
+        {
+            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            var (name, place) = (CommonOptions.RunOf(parsed.GetValue(run)!), Path.GetFullPath(parsed.GetValue(folder)!));
+            var root = CommonOptions.OpenDataDirectory(parsed, dataDir).ExistingRun(name).Root;
+            NewFolder.CheckFree(place, folder.Name);
+            using var checkpoint = CheckpointReader.LoadNewest(root);
+            foreach (var passed in checkpoint.Passed)
+                error.WriteLine($"passed over {passed}");
+            var (model, tokenizer) = (checkpoint.Settings.Model, Tokenizer.Open(checkpoint.Manifest.Tokenizer));
+            var elements = ElementTypes.Find(parsed.GetValue(type)!)!.Value;
+            ModelFolderWriter.Write(
+                place, checkpoint.Vectors, model, elements, tokenizer.EndOfText, TokenizerFiles.Of(tokenizer, model.Context));
+            output.WriteLine($"run {name} after {checkpoint.Manifest.Version} rounds   {model.Signature}   "
+                + $"fingerprint {new Digest(checkpoint.Manifest.Fingerprint).Short}");
+            output.WriteLine($"written as {elements.Word()} to {place}, {Units.Bytes(KeptRuns.SizeOf(place))}");
+            return Task.FromResult(ExitCodes.Done);
+        });
+        return command;
+    }
+}

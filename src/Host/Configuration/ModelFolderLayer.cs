@@ -1,0 +1,67 @@
+using Elastic.Corpus;
+using Elastic.Foundation;
+using Elastic.Messages.Settings;
+using Elastic.Model.Exchange;
+
+namespace Elastic.Host.Configuration;
+
+/// <summary>
+/// What a Hugging Face folder that <c>model.init</c> names decides: the model's shape and the tokenizer. It stands in for defaults and
+/// presets; what a person wrote has to agree with it.
+/// </summary>
+internal static class ModelFolderLayer
+{
+    private const string InitKey = "model.init", VocabularyKey = "model.vocabulary", TokenizerKey = "corpus.tokenizer";
+
+    /// <summary>The layer; empty where these name no folder.</summary>
+    /// <param name="given">All layers that somebody gave, later ones above earlier ones.</param>
+    /// <param name="problems">Gets what is wrong with the folder, and each value that contradicts it.</param>
+    public static ConfigurationLayer Of(IEnumerable<ConfigurationLayer> given, ICollection<string> problems)
+    {
+        var values = given.SelectMany(l => l.Values).ToList();
+        if (values.LastOrDefault(v => v.Key == InitKey) is not { IsNull: false, IsList: false, Text: { Length: > 0 } named }
+            || !Directory.Exists(named))
+            return ConfigurationLayer.None;
+        var (path, written) = (Path.GetFullPath(named), values.Where(v => !v.IsBuiltIn).ToLookup(v => v.Key));
+        try
+        {
+            using var folder = ModelFolder.Open(path);
+            List<SettingText> decided = [.. folder.Settings, .. TokenizerOf(path, isChosen: written[TokenizerKey].Any())];
+            foreach (var setting in decided)
+                if (written[setting.Key].LastOrDefault() is { } other && Differs(other, setting))
+                    problems.Add($"{other.Key} = {other.Text} ({other.Where}): the weights of {InitKey} are of a model with {setting.Text} "
+                        + $"({setting.Where}); leave the key out, or name other weights");
+            // Journals hold the path, and so do orders to other nodes.
+            return ConfigurationLayer.Of(path, [new SettingText(InitKey, [path], IsList: false, path), .. decided]);
+        }
+        catch (ElasticException e)
+        {
+            foreach (var problem in e.Message.Split('\n'))
+                problems.Add(problem);
+            return ConfigurationLayer.None;
+        }
+    }
+
+    // Where a person has chosen a tokenizer, one that nobody here knows is that person's matter.
+    private static IEnumerable<SettingText> TokenizerOf(string path, bool isChosen)
+    {
+        try
+        {
+            return TokenizerFiles.Recognize(path) is { } tokenizer
+                ? [new SettingText(TokenizerKey, [tokenizer.Id], IsList: false, $"the tokenizer in {path}")] : [];
+        }
+        catch (ElasticException) when (isChosen)
+        {
+            return [];
+        }
+    }
+
+    private static bool Differs(SettingText written, SettingText decided)
+    {
+        // 0 is no vocabulary of its own.
+        if (written.Key == VocabularyKey && written.Text == "0")
+            return false;
+        var kind = SettingsSchema.All.Find(written.Key)!.Kind;
+        return !Equals(kind.Parse(written.Items, written.IsList), kind.Parse(decided.Items, decided.IsList));
+    }
+}

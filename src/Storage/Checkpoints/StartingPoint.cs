@@ -1,0 +1,84 @@
+using Elastic.Foundation;
+using Elastic.Messages.Settings;
+using Elastic.Model.Exchange;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Storage;
+
+/// <summary>The weights that <c>model.init</c> names: those of a Hugging Face folder, or of another run's checkpoint.</summary>
+public static class StartingPoint
+{
+    /// <summary>
+    /// The settings with <c>model.init-digest</c>, so that the run cannot begin with other weights, wherever they are read. Settings
+    /// without <c>model.init</c> stay as they are.
+    /// </summary>
+    /// <exception cref="ElasticException">There are none, they are of another model, or they are not those of the digest.</exception>
+    public static ModelSettings Pin(ModelSettings model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (model.Init is not { } path)
+            return model;
+        var found = FingerprintOf(path, model);
+        return Differs(model, found) is { } why ? throw new ElasticException(why) : model with { InitDigest = found.Hex };
+    }
+
+    /// <summary>Reads the weights into memory.</summary>
+    /// <exception cref="ElasticException">There are none, they are of another model, or memory is short.</exception>
+    /// <exception cref="IOException">A blob of a checkpoint is missing or damaged.</exception>
+    public static ReplicaVectors Load(ModelSettings model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var path = model.Init ?? throw new ArgumentException("the settings name no weights", nameof(model));
+        if (!Directory.Exists(path))
+            return CheckpointReader.LoadParameters(path, CheckpointManifest.Read(path), model);
+        using var folder = Open(path, model);
+        return folder.Load();
+    }
+
+    /// <summary>Says that weights are not those of <c>model.init-digest</c>; null where they are, or the settings have none.</summary>
+    /// <param name="found">Fingerprint of the weights that were read.</param>
+    public static string? Differs(ModelSettings model, Digest found)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return model.InitDigest is null || model.InitDigest == found.Hex
+            ? null
+            : $"model.init = {model.Init} has the weights {found.Short} here, and the run starts from {model.InitDigest[..12]}: "
+              + "put the same files there on every node, or start a new run from these with --run NAME";
+    }
+
+    private static Digest FingerprintOf(string path, ModelSettings model)
+    {
+        if (Directory.Exists(path))
+        {
+            using var folder = Open(path, model);
+            return folder.Fingerprint();
+        }
+
+        CheckpointManifest checkpoint;
+        try
+        {
+            checkpoint = CheckpointManifest.Read(path);
+        }
+        catch (ElasticException e)
+        {
+            throw new ElasticException($"model.init = {path} cannot be used: {e.Message.TrimEnd('.')}; "
+                + "name a Hugging Face folder, or the round-NNNNNN.json of a run's checkpoints folder", e);
+        }
+
+        return checkpoint.Model == model.Signature
+            ? new Digest(checkpoint.Fingerprint)
+            : throw new ElasticException(
+                $"model.init = {path} is a checkpoint of another model: it has {checkpoint.Model}, and the settings ask for " +
+                $"{model.Signature}; set the model.* keys to the checkpoint's, or take another checkpoint");
+    }
+
+    private static ModelFolder Open(string path, ModelSettings model)
+    {
+        var folder = ModelFolder.Open(path);
+        if (folder.Model.Signature == model.Signature)
+            return folder;
+        folder.Dispose();
+        throw new ElasticException($"model.init = {path} holds another model: it has {folder.Model.Signature}, "
+            + $"and the settings ask for {model.Signature}; set the model.* keys to the folder's, or take another folder");
+    }
+}

@@ -1,0 +1,36 @@
+using Elastic.Foundation;
+using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Networks;
+using Elastic.Model.Vectors;
+using Elastic.Storage;
+using Elastic.Testing;
+
+namespace Elastic.Host.Tests.Commands;
+
+/// <summary>A data directory with a run that has a checkpoint, as training would have left it.</summary>
+internal static class ExchangedModel
+{
+    public const string Run = "tiny";
+
+    public static readonly TrainingSettings Settings = TinySettings.Of(Run);
+
+    /// <summary>Writes it below <paramref name="folder"/>.</summary>
+    /// <returns>The data directory, and the fingerprint of the parameters.</returns>
+    public static (string Data, string Fingerprint) Write(string folder)
+    {
+        var data = Path.Combine(folder, "data");
+        var run = Path.Combine(data, "runs", $"{Run}-3k9v2mq7");
+        var blobs = new BlobStore(Path.Combine(run, "blobs"));
+        using var vectors = new ReplicaVectors(Architectures.LayoutOf(Settings.Model));
+        Initialization.Fill(vectors, 7);
+        var parameters = blobs.PutVector(vectors, VectorSet.Parameters);
+        var set = blobs.PutSet(new VectorSet(new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters }));
+        var some = Digest.Of("some"u8).Hex;
+        Directory.CreateDirectory(Path.Combine(run, "checkpoints"));
+        File.WriteAllBytes(Path.Combine(run, "checkpoints", "round-000004.json"), new CheckpointManifest(
+            1, $"{Run}-3k9v2mq7", 4, Settings.Model.Signature, SettingsText.Write(Settings), some, "byte", parameters.Fingerprint.Hex,
+            set.Hex, [some], 1, some, CheckpointManifest.BlobFolder).ToBytes());
+        return (data, parameters.Fingerprint.Hex);
+    }
+}

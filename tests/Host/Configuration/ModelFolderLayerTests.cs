@@ -1,0 +1,104 @@
+using Elastic.Corpus;
+using Elastic.Host.Configuration;
+using Elastic.Host.Pbm;
+using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Exchange;
+using Elastic.Model.Networks;
+using Elastic.Model.Vectors;
+using Elastic.Testing;
+
+namespace Elastic.Host.Tests.Configuration;
+
+/// <summary>A folder of weights decides the model's shape; what a person wrote has to agree.</summary>
+public sealed class ModelFolderLayerTests : TemporaryFolder
+{
+    private static readonly ModelSettings Model = TinySettings.Of("a").Model with { Layers = 2, Dropout = 0 };
+
+    private string Place => Path.Combine(Folder, "model");
+
+    [Fact]
+    public void The_folder_beats_defaults_and_presets()
+    {
+        Write();
+        var settings = Load().Training;
+        Assert.Equal(Model.Signature, settings.Model.Signature);
+        Assert.Equal((Place, "byte"), (settings.Model.Init, settings.Corpus.Tokenizer));
+        Assert.Equal(Model.Signature, Load([Path.GetRelativePath(Environment.CurrentDirectory, Place)]).Training.Model.Signature);
+        Assert.Equal(Place, Load([Path.GetRelativePath(Environment.CurrentDirectory, Place)]).Training.Model.Init);
+        // What the folder does not decide stays the preset's, or a person's.
+        Assert.Equal((0.25, 16), (Load(Place, "model.dropout=0.25").Training.Model.Dropout, settings.Batch.Sequences));
+        // The preset's tokenizer has fewer tokens than the folder's vocabulary; the folder's is taken all the same.
+        Assert.Equal("byte", Load([Place], configs: ["gpt2-124m"]).Training.Corpus.Tokenizer);
+    }
+
+    [Fact]
+    public void The_same_holds_for_a_run_that_pbm_starts()
+    {
+        Write();
+        var settings = new RequestedRun([], [], "a", [$"model.init={Place}"]).Load(null).Training;
+        Assert.Equal(Model.Signature, settings.Model.Signature);
+        var refusal = Assert.Throws<SettingsException>(
+            () => new RequestedRun([], [], "a", [$"model.init={Place}", "model.width=64"]).Load(null));
+        Assert.Contains(
+            "model.width = 64 (--set): the weights of model.init are of a model with 16", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_key_that_contradicts_the_folder_is_refused_with_both_values_and_one_that_agrees_is_not()
+    {
+        Write();
+        var lines = Assert.Throws<SettingsException>(() => Load(Place, "model.layers=3", "corpus.tokenizer=gpt2")).Message.Split('\n');
+        Assert.Equal(
+            [
+                $"model.layers = 3 (--set): the weights of model.init are of a model with 2 (n_layer in {Place}/config.json); "
+                    + "leave the key out, or name other weights",
+                $"corpus.tokenizer = gpt2 (--set): the weights of model.init are of a model with byte (the tokenizer in {Place}); "
+                    + "leave the key out, or name other weights",
+            ], lines);
+        Assert.Equal(
+            Model.Signature, Load(Place, "model.layers=2", "model.vocabulary=0", "corpus.tokenizer=byte").Training.Model.Signature);
+    }
+
+    [Fact]
+    public void A_folder_that_is_no_model_is_a_problem_of_the_command_line_told_with_the_others()
+    {
+        Directory.CreateDirectory(Place);
+        var lines = Assert.Throws<SettingsException>(() => Load(Place, "run.rounds=0")).Message.Split('\n');
+        Assert.Equal(2, lines.Length);
+        Assert.Contains(lines, l => l.StartsWith($"{Place} is no folder of a model: it has no config.json", StringComparison.Ordinal));
+
+        Write();
+        File.WriteAllText(Path.Combine(Place, "tokenizer.json"), "{}");
+        Assert.Contains("is none of Elastic's", Assert.Throws<SettingsException>(() => Load(Place)).Message, StringComparison.Ordinal);
+        Assert.Equal("gpt2", Load(Place, "corpus.tokenizer=gpt2").Training.Corpus.Tokenizer);
+    }
+
+    [Fact]
+    public void A_digest_that_is_none_or_stands_alone_is_refused()
+    {
+        Write();
+        Assert.Contains("model.init-digest = \"abc\": use 64 lower-case hex digits",
+            Assert.Throws<SettingsException>(() => Load(Place, "model.init-digest=abc")).Message, StringComparison.Ordinal);
+        Assert.Contains("model.init-digest is set and model.init is not",
+            Assert.Throws<SettingsException>(() => ConfigurationLoader.Load(new([], [$"model.init-digest={new string('a', 64)}"]))).Message,
+            StringComparison.Ordinal);
+    }
+
+    private static ElasticSettings Load(string init, params string[] sets) => Load([init], sets);
+
+    private static ElasticSettings Load(IEnumerable<string> init, string[]? sets = null, string[]? configs = null) =>
+        ConfigurationLoader.Load(
+            new(configs ?? [], sets ?? []) { Options = [.. init.Select(i => ("--init", "model.init", (string?)i))] });
+
+    private ElasticSettings Load() => Load(Place);
+
+    private void Write()
+    {
+        if (Directory.Exists(Place))
+            Directory.Delete(Place);
+        using var vectors = new ReplicaVectors(Architectures.LayoutOf(Model));
+        Initialization.Fill(vectors, 7);
+        ModelFolderWriter.Write(Place, vectors, Model, ElementType.Float32, 256, TokenizerFiles.Of(Tokenizer.Open("byte"), Model.Context));
+    }
+}
