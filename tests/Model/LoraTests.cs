@@ -1,6 +1,7 @@
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
+using Elastic.Model.Exchange;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Vectors;
@@ -65,6 +66,31 @@ public class LoraTests
             return Samples.DigestOf(vectors);
         });
         Assert.Single(digests.Distinct());
+    }
+
+    [Theory]
+    [InlineData("gpt2")]
+    [InlineData("llama")]
+    public void Merged_the_model_computes_what_it_and_its_adapters_compute(string kind)
+    {
+        var model = (kind == "gpt2" ? Samples.Tiny() : Samples.Llama(2, 4, 2, 32, 16, 97)) with
+        {
+            Lora = Rank4 with { Targets = kind == "gpt2" ? ["c_attn", "c_proj", "c_fc"] : ["q_proj", "k_proj", "o_proj", "down_proj"] },
+        };
+        using var vectors = Samples.Initialized(model);
+        Samples.Train(
+            Architectures.Open(model), Optimizers.Open(Samples.Optimizer()), vectors, 1,
+            Enumerable.Range(0, 5).Select(i => Samples.MicroBatches(model, 2, 2, i)), rate: _ => 0.02);
+        using var merged = Adapters.Merge(vectors, model);
+        using var device = Samples.Device(vectors, model);
+        using var alone = Samples.Device(merged, model.WithoutAdapters());
+        int[] tokens = [5, 2, 9, 1];
+        float[] expected = device.Logits(tokens), actual = alone.Logits(tokens);
+        var largest = expected.Max(Math.Abs);
+        for (var i = 0; i < expected.Length; i++)
+            Assert.Equal(expected[i], actual[i], 1e-6 * Math.Max(1, largest));
+        using var untrained = Samples.Initialized(model.WithoutAdapters());
+        Assert.Contains(untrained.Layout.Segments, s => !Floats(untrained, s.Name).SequenceEqual(Floats(merged, s.Name)));
     }
 
     [Fact]

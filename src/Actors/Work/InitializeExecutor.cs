@@ -1,6 +1,5 @@
 using Elastic.Actors.Nodes;
 using Elastic.Coordination;
-using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Messages.Work;
@@ -19,14 +18,15 @@ internal sealed class InitializeExecutor : WorkExecutor
     public override Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
     {
         var model = run.Settings.Model;
-        using var vectors = model.Init is null ? new ReplicaVectors(run.Layout) : StartingPoint.Load(model);
+        var seed = run.Settings.Run.Seed;
+        using var vectors = model.Init is null ? new ReplicaVectors(run.Layout) : StartingPoint.Load(model, seed);
         if (model.Init is null)
-            Initialization.Fill(vectors, run.Settings.Run.Seed);
+            Initialization.Fill(vectors, seed);
 
-        var parameters = run.Blobs.PutVector(vectors, VectorSet.Parameters);
-        if (StartingPoint.Differs(model, parameters.Fingerprint) is { } why)
-            throw new ElasticException(why);
-        var set = new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters };
+        var set = new Dictionary<string, VectorManifest>
+        {
+            [VectorSet.Parameters] = run.Blobs.PutVector(vectors, VectorSet.Parameters),
+        };
         if (run.Settings.Run.Averaging == AveragingMethod.Nesterov)
             set[VectorSet.OuterMomentum] = run.Blobs.PutVector(vectors, VectorSet.OuterMomentum);   // zeros
         var version = new VectorSet(set);

@@ -72,6 +72,9 @@ public sealed record ModelSettings : SettingsGroup
     /// <summary>Adapters.</summary>
     public required LoraSettings Lora { get; init; }
 
+    /// <summary>The model as it is without adapters.</summary>
+    public ModelSettings WithoutAdapters() => this with { Lora = Defaults.Lora };
+
     /// <summary>The vocabulary rounded up to a multiple of 64, so that the matrix products over it are aligned.</summary>
     public int PaddedVocabulary => (Vocabulary + 63) / 64 * 64;
 

@@ -16,6 +16,7 @@ public static class ModelFolderWriter
     /// <param name="type">Of the elements in the files; 16-bit types round to the nearest, ties to even.</param>
     /// <param name="endOfText">The token that ends a document.</param>
     /// <param name="others">Further files by name: the tokenizer's.</param>
+    /// <remarks>Adapters are added to the weights beside which they were trained.</remarks>
     /// <exception cref="ElasticException">The folder cannot be made; or a weight is more than <paramref name="type"/> holds.</exception>
     public static void Write(
         string folder, ReplicaVectors parameters, ModelSettings model, ElementType type, int endOfText,
@@ -32,9 +33,11 @@ public static class ModelFolderWriter
         var format = ModelFormats.All.FirstOrDefault(f => f.Architecture == model.Architecture) ?? throw new ElasticException(
             $"models of the architecture {model.Architecture} cannot be exported: "
             + $"it is done for {string.Join(", ", ModelFormats.All.Select(f => f.Architecture))}");
+        using var merged = model.Lora.IsUsed ? Adapters.Merge(parameters, model) : null;
         NewFolder.Make(folder, place =>
         {
-            SafetensorsWriter.Write(place, [.. Tensors(parameters, Architectures.Open(model))], type, shardBytes);
+            var network = Architectures.Open(model.WithoutAdapters());
+            SafetensorsWriter.Write(place, [.. Tensors(merged ?? parameters, network)], type, shardBytes);
             File.WriteAllBytes(Path.Combine(place, ModelConfig.FileName), Config(format, model, type, endOfText));
             File.WriteAllBytes(Path.Combine(place, "generation_config.json"), Json(json => WriteEnds(json, endOfText)));
             foreach (var (name, bytes) in others)

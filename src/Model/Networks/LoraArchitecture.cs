@@ -78,7 +78,7 @@ internal sealed class LoraArchitecture : IArchitecture
         yield return new ParameterSpec(
             Adapter.A(name) + Weight, [lora.Rank, weight.Shape[inputs]], true, new ParameterInit.Normal(1.0 / lora.Rank))
         {
-            Adapter = new Adapter(lora.Scale),
+            Adapter = new Adapter(lora.Scale, layer.Order == WeightOrder.OutIn),
             IsTrained = !lora.FreezesA,
             Shared = Of(inputs, 1),
         };

@@ -5,7 +5,8 @@ namespace Elastic.Model.Vectors;
 /// ".weight" behind them, are those of PEFT without "base_model.model.".
 /// </summary>
 /// <param name="Scale">s, alpha / rank.</param>
-public sealed record Adapter(double Scale)
+/// <param name="IsOutIn">True where the layer's W is stored (out, in).</param>
+public sealed record Adapter(double Scale, bool IsOutIn)
 {
     /// <summary>(rank, in), before ".weight".</summary>
     public static string A(string layer) => layer + ".lora_A";

@@ -28,6 +28,19 @@ public static class VectorStore
     public static VectorManifest PutVector(this BlobStore blobs, ReplicaVectors vectors, string name) =>
         blobs.PutVectors(vectors, [name])[name];
 
+    /// <summary>The fingerprint that the vector would be stored with.</summary>
+    public static Digest FingerprintOf(this ReplicaVectors vectors, string name)
+    {
+        ArgumentNullException.ThrowIfNull(vectors);
+        var chunks = new Digest[vectors.Layout.Chunks];
+        Parallel.For(0, chunks.Length, chunk =>
+        {
+            var (first, count) = vectors.Layout.Chunk(chunk);
+            chunks[chunk] = Digest.Of(vectors.Bytes(name, first, count));
+        });
+        return new VectorManifest(vectors.Layout.Length, chunks).Fingerprint;
+    }
+
     private static Digest PutChunk(this BlobStore blobs, ReplicaVectors vectors, string name, int chunk)
     {
         var (first, count) = vectors.Layout.Chunk(chunk);

@@ -1,6 +1,8 @@
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
 using Elastic.Model.Exchange;
+using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Storage;
@@ -22,17 +24,59 @@ public static class StartingPoint
         return Differs(model, found) is { } why ? throw new ElasticException(why) : model with { InitDigest = found.Hex };
     }
 
-    /// <summary>Reads the weights into memory.</summary>
-    /// <exception cref="ElasticException">There are none, they are of another model, or memory is short.</exception>
+    /// <summary>
+    /// Reads the weights into memory, once they are known to be those of <c>model.init-digest</c>. Where adapters are to be trained and the
+    /// weights have none, these are drawn.
+    /// </summary>
+    /// <param name="seed">The run's.</param>
+    /// <exception cref="ElasticException">There are none, they are of another model, or others; or memory is short.</exception>
     /// <exception cref="IOException">A blob of a checkpoint is missing or damaged.</exception>
-    public static ReplicaVectors Load(ModelSettings model)
+    public static ReplicaVectors Load(ModelSettings model, ulong seed)
     {
         ArgumentNullException.ThrowIfNull(model);
         var path = model.Init ?? throw new ArgumentException("the settings name no weights", nameof(model));
+        var found = ModelIn(path, model);
+        var read = Read(path, found);
+        try
+        {
+            if (Differs(model, read.FingerprintOf(VectorSet.Parameters)) is { } why)
+                throw new ElasticException(why);
+            return found == model ? read : WithAdapters(read, model, seed);
+        }
+        catch
+        {
+            read.Dispose();
+            throw;
+        }
+    }
+
+    private static ReplicaVectors Read(string path, ModelSettings model)
+    {
         if (!Directory.Exists(path))
             return CheckpointReader.LoadParameters(path, CheckpointManifest.Read(path), model);
         using var folder = Open(path, model);
         return folder.Load();
+    }
+
+    // A checkpoint of a run with the same adapters goes on with them; everything else is the frozen network.
+    private static ModelSettings ModelIn(string path, ModelSettings model) =>
+        model.Lora.IsUsed && (Directory.Exists(path) || CheckpointManifest.Read(path).Model != model.Signature)
+            ? model.WithoutAdapters() : model;
+
+    private static ReplicaVectors WithAdapters(ReplicaVectors network, ModelSettings model, ulong seed)
+    {
+        var vectors = new ReplicaVectors(Architectures.LayoutOf(model));
+        Initialization.Fill(vectors, seed);
+        foreach (var segment in network.Layout.Segments)
+            for (long at = 0; at < segment.Count; at += VectorManifest.ChunkElements)
+            {
+                var count = (int)Math.Min(VectorManifest.ChunkElements, segment.Count - at);
+                vectors.CopyFrom(
+                    VectorSet.Parameters, vectors.Layout[segment.Name].Offset + at,
+                    network.Floats(VectorSet.Parameters, segment.Offset + at, count));
+            }
+        network.Dispose();
+        return vectors;
     }
 
     /// <summary>Says that weights are not those of <c>model.init-digest</c>; null where they are, or the settings have none.</summary>
@@ -50,7 +94,7 @@ public static class StartingPoint
     {
         if (Directory.Exists(path))
         {
-            using var folder = Open(path, model);
+            using var folder = Open(path, model.WithoutAdapters());
             return folder.Fingerprint();
         }
 
@@ -65,7 +109,7 @@ public static class StartingPoint
                 + "name a Hugging Face folder, or the round-NNNNNN.json of a run's checkpoints folder", e);
         }
 
-        return checkpoint.Model == model.Signature
+        return checkpoint.Model == model.Signature || checkpoint.Model == model.WithoutAdapters().Signature
             ? new Digest(checkpoint.Fingerprint)
             : throw new ElasticException(
                 $"model.init = {path} is a checkpoint of another model: it has {checkpoint.Model}, and the settings ask for " +
