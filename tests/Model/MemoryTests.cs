@@ -9,12 +9,16 @@ namespace Elastic.Model.Tests;
 /// <summary>Memory of whole steps, each measured in a process of its own.</summary>
 public class MemoryTests(ITestOutputHelper output)
 {
+    private const string Architecture = "ELASTIC_MODEL_TEST_ARCHITECTURE";
+
     [Fact]
     public void Three_thousand_steps_leave_no_memory_behind() => Delegate(nameof(Child_takes_three_thousand_steps));
 
-    [Fact]
-    public void The_peak_is_the_sum_of_its_parts_within_a_fifth_and_a_detached_device_keeps_no_vectors() =>
-        Delegate(nameof(Child_measures_its_peak));
+    [Theory]
+    [InlineData("gpt2")]
+    [InlineData("llama")]
+    public void The_peak_is_the_sum_of_its_parts_within_a_fifth_and_a_detached_device_keeps_no_vectors(string architecture) =>
+        Delegate(nameof(Child_measures_its_peak), (Architecture, architecture));
 
     [Fact]
     public void Child_takes_three_thousand_steps()
@@ -49,7 +53,7 @@ public class MemoryTests(ITestOutputHelper output)
             Step(small, vectors, 0, (IReadOnlyList<MicroBatch>)Samples.MicroBatches(Samples.Tiny(), 1, 2, 0));
         }
         var before = Resident("VmRSS");
-        var model = Samples.Model(6, 4, 256, 128, 30_000);
+        var model = Samples.Model(6, 4, 256, 128, 30_000) with { Architecture = Environment.GetEnvironmentVariable(Architecture)! };
         using var large = Samples.Initialized(model);
         using var device = Samples.Device(large, model);
         for (var step = 0; step < 2; step++)
@@ -76,9 +80,9 @@ public class MemoryTests(ITestOutputHelper output)
             .GetAwaiter().GetResult();
     }
 
-    private void Delegate(string child)
+    private void Delegate(string child, params (string Name, string Value)[] environment)
     {
-        var (exitCode, text) = ChildProcess.Run(typeof(MemoryTests), child);
+        var (exitCode, text) = ChildProcess.Run(typeof(MemoryTests), child, environment);
         output.WriteLine(string.Join('\n', text.Split('\n').Where(l => l.Contains("[OUTPUT]", StringComparison.Ordinal))));
         Assert.True(exitCode == 0, text);
     }

@@ -12,8 +12,8 @@ public sealed record LlamaSettings : SettingsGroup
     private const int FeedForwardMultiple = 256;
 
     [Setting("model.key-heads", 0, """
-        llama: heads of keys and values, a divisor of heads; each serves as many heads of queries (Ainslie et al. 2023). 0 for one for each
-        head. Fewer make the cache of generation smaller.
+        llama: heads of keys and values, a divisor of heads: each is shared by equally many heads of queries (Ainslie et al. 2023). 0 for as
+        many as heads. Fewer take less memory and time.
         """)]
     [Between(0, 1 << 20, Zero = "as many as heads"), Since(4, 0)]
     public required int KeyHeads { get; init; }
