@@ -11,8 +11,8 @@ internal static class EvalCommand
         var run = CommonOptions.RunName("The run whose newest checkpoint is scored.");
         var data = new Option<string[]>("--data")
         {
-            Description = "Text to score: files and folders, in the formats that elastic train --corpus takes. Each source has a line of its "
-                + "own.",
+            Description = "Text to score: files and folders, in the formats that elastic train --corpus takes. Each source has a line of "
+                + "its own.",
             HelpName = "FILE|DIR",
             AllowMultipleArgumentsPerToken = true,
             DefaultValueFactory = _ => [],
