@@ -30,7 +30,7 @@ internal sealed class Ours : IDisposable
     private readonly int _vocabulary, _batch, _tokens, _micro;
     private long _steps;
 
-    public Ours(ModelSettings model, int batch, int tokens, int micro, int devices, int threads, bool recomputes)
+    public Ours(ModelSettings model, int batch, int tokens, int micro, int devices, int threads, bool recomputes = false)
     {
         (_vocabulary, _batch, _tokens, _micro) = (model.Vocabulary, batch, tokens, micro);
         _architecture = Architectures.Open(model);
