@@ -30,10 +30,10 @@ public class CrossEntropyPieceTests
     [Fact]
     public void A_piece_and_the_sums_of_dW_are_all_that_is_planned()
     {
-        long Floats(int rowsAtOnce, int rows = Rows, int microBatches = 1)
+        long Floats(int rowsAtOnce, int microBatches = 1, TapePurpose purpose = TapePurpose.Training)
         {
             var architecture = new Head(rowsAtOnce);
-            var tape = new Tape(TapePurpose.Training, new BatchShape(microBatches, rows, 1), new FlatLayout(architecture.Parameters));
+            var tape = new Tape(purpose, new BatchShape(microBatches, Rows, 1), new FlatLayout(architecture.Parameters));
             architecture.Record(tape);
             return tape.Operations[^1].ScratchFloats(tape.Shape, 1);
         }
@@ -41,6 +41,8 @@ public class CrossEntropyPieceTests
         Assert.Equal(347 * Head.Padded + Head.Words * Features, Floats(500));
         Assert.Equal(Rows * Head.Padded, Floats(Rows - 5));
         Assert.Equal(2 * Rows * Head.Padded, Floats(500, microBatches: 2));          // these fold along the tree
+        Assert.Equal(500 * Head.Padded, Floats(500, purpose: TapePurpose.Evaluation));
+        Assert.Equal(Head.Padded, Floats(500, purpose: TapePurpose.Generation));     // of the last row
     }
 
     private static (float[] Gradient, double Loss) Gradient(Head architecture, int threads)

@@ -16,7 +16,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     private const int Piece = 16_384;
 
     private float* _arena, _parameters, _gradients;
-    private PassKind _kind;
+    private int _now;
     private DropoutSeed _seed;
     private int _firstMicroBatch;
 
@@ -68,7 +68,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     public ScatteredRows Scattered { get; private set; } = new();
 
     /// <summary>The activations of a value, (N, C).</summary>
-    public float* this[Value value] => _arena + plan.ActivationOf(value, _kind);
+    public float* this[Value value] => _arena + plan.ActivationOf(value, _now);
 
     /// <summary>The gradient of a value, (N, C); null where none is needed.</summary>
     public float* Gradient(Value value) => plan.GradientOf(value) is { } offset ? _arena + offset : null;
@@ -77,10 +77,10 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     public bool AddsTo(Operation operation, Value input) => plan.AddsTo(operation, input);
 
     /// <summary>What the forward pass leaves for the backward pass, if one follows.</summary>
-    public float* Saved(Operation operation) => _arena + plan.SavedOf(operation, _kind);
+    public float* Saved(Operation operation) => _arena + plan.SavedOf(operation, plan.Steps[_now].Kind);
 
     /// <summary>Memory of the pass that runs.</summary>
-    public float* Scratch(Operation operation) => _arena + plan.ScratchOf(operation, _kind);
+    public float* Scratch(Operation operation) => _arena + plan.ScratchOf(operation, plan.Steps[_now].Kind);
 
     /// <summary>A parameter.</summary>
     public float* Parameter(string name) => _parameters + Tape.Layout[name].Offset;
@@ -118,10 +118,10 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
 
     private void Run()
     {
-        foreach (var (index, kind) in plan.Steps)
+        for (_now = 0; _now < plan.Steps.Count; _now++)
         {
+            var (index, kind) = plan.Steps[_now];
             var (operation, start) = (Tape.Operations[index], Stopwatch.GetTimestamp());
-            _kind = kind;
             if (kind == PassKind.Backward)
                 operation.Backward(this);
             else

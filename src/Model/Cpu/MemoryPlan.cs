@@ -44,7 +44,8 @@ internal sealed class MemoryPlan
     /// <summary>Floats of the block.</summary>
     public long Floats { get; private set; }
 
-    public long ActivationOf(Value value, PassKind kind) => BlockOf(value, kind).Offset;
+    /// <summary>Where a value lies at a step.</summary>
+    public long ActivationOf(Value value, int now) => BlockOf(value, now).Offset;
 
     /// <summary>Null where no gradient is needed.</summary>
     public long? GradientOf(Value value) => _gradients.TryGetValue(value, out var block) ? block.Offset : null;
@@ -57,19 +58,19 @@ internal sealed class MemoryPlan
 
     public long ScratchOf(Operation operation, PassKind kind) => _scratch[(operation, kind)].Offset;
 
-    // After the forward pass, what was computed again takes the place of what was computed first.
-    private Block BlockOf(Value value, PassKind kind)
-        => kind != PassKind.Forward && _recomputed.TryGetValue(value, out var again) ? again : _activations[value];
+    // From the moment at which a value is computed again, its second place counts. Until then the blocks after its own read the first one.
+    private Block BlockOf(Value value, int now)
+        => _recomputed.TryGetValue(value, out var again) && again.First <= now ? again : _activations[value];
 
     private void PlanForward(Operation operation, PassKind kind, int now)
     {
         foreach (var input in operation.Inputs)
-            BlockOf(input, kind).NeededUntil(now);
+            BlockOf(input, now).NeededUntil(now);
         var isAgain = kind == PassKind.Recompute;
         if (operation.Output is { } output)
         {
             (isAgain ? _recomputed : _activations)[output] =
-                operation.MadeInPlaceOf is { } input ? BlockOf(input, kind) : NewBlock(output.Count, now);
+                operation.MadeInPlaceOf is { } input ? BlockOf(input, now) : NewBlock(output.Count, now);
         }
         if (operation.SavedFloats > 0)
             (isAgain ? _savedAgain : _saved)[operation] = NewBlock(operation.SavedFloats, now);
@@ -79,7 +80,7 @@ internal sealed class MemoryPlan
     {
         var operation = tape.Operations[index];
         foreach (var kept in operation.KeptForBackward)
-            BlockOf(kept, PassKind.Backward).NeededUntil(now);
+            BlockOf(kept, now).NeededUntil(now);
         if (operation.SavedFloats > 0)
             _savedAgain.GetValueOrDefault(operation, _saved[operation]).NeededUntil(now);
         var output = operation.Output is null ? null : _gradients.GetValueOrDefault(operation.Output);

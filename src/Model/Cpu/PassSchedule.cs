@@ -57,9 +57,12 @@ internal static class PassSchedule
                 continue;
             needed.Add(i);
             wanted.UnionWith(operation.Inputs);
-            Invariant.Holds(
-                operation.MadeInPlaceOf is not { } input || indices.Exists(j => operations[j] == input.Producer),
-                $"{operation.GetType().Name} overwrites a value from before its block, so the block cannot be computed again");
+            foreach (var input in operation.Inputs.Where(v => !indices.Exists(j => operations[j] == v.Producer)))
+            {
+                var overwrites = operations.FirstOrDefault(o => o.MadeInPlaceOf == input);
+                Invariant.Holds(
+                    overwrites is null, $"{overwrites?.GetType().Name} overwrites what a block reads, which cannot be computed again then");
+            }
         }
         needed.Reverse();
         return needed;

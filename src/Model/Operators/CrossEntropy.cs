@@ -21,13 +21,14 @@ public sealed class CrossEntropyOperation : Operation
     // of them costs about a hundredth, and little beside the rest of a model that large.
     private const long LogitsAtOnce = 1L << 26;
 
-    private readonly bool _isTraining, _isTrained;
+    private readonly TapePurpose _purpose;
+    private readonly bool _isTrained;
     private readonly int _vocabulary, _padded, _partLength, _rowsAtOnce;
 
     internal CrossEntropyOperation(Tape tape, Value h, string weight, long logitsAtOnce = LogitsAtOnce)
     {
         (Inputs, Parameters, Weight) = ([h], [weight], weight);
-        _isTraining = tape.Purpose == TapePurpose.Training;
+        _purpose = tape.Purpose;
         var parameter = tape.Layout[weight].Parameter;
         _isTrained = parameter.IsTrained;
         _vocabulary = (int)parameter.Shape[0];
@@ -51,7 +52,7 @@ public sealed class CrossEntropyOperation : Operation
         => (int)Math.Clamp(logitsAtOnce / Math.Max(1, vocabulary), 16, 1 << 20);
 
     internal override long ScratchFloats(BatchShape batch, int threads)
-        => (long)RowsOfPiece(batch) * _padded + (_isTraining && RowsOfPiece(batch) < batch.Rows ? KeptFloats : 0);
+        => (long)RowsOfPiece(batch) * _padded + (_purpose == TapePurpose.Training && RowsOfPiece(batch) < batch.Rows ? KeptFloats : 0);
 
     // A shorter piece may need more than a longer one: blocks of K are cut in another way.
     internal override long ProductBytes(BatchShape batch, int threads)
@@ -134,8 +135,8 @@ public sealed class CrossEntropyOperation : Operation
     private int RowsOfPiece(BatchShape batch)
     {
         var rows = batch.Rows;
-        if (!_isTraining)
-            return Math.Min(_rowsAtOnce, rows);
+        if (_purpose != TapePurpose.Training)
+            return _purpose == TapePurpose.Generation ? 1 : Math.Min(_rowsAtOnce, rows);
         var saves = (long)(rows - _rowsAtOnce) * _padded > KeptFloats;
         return batch.MicroBatches > 1 || !saves ? rows : CeilingOf(rows, CeilingOf(rows, _rowsAtOnce));
     }

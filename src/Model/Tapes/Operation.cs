@@ -43,7 +43,9 @@ public abstract class Operation
     /// <summary>Bytes that the team's products need for it.</summary>
     internal virtual long ProductBytes(BatchShape batch, int threads) => 0;
 
-    /// <summary>Makes the output.</summary>
+    /// <summary>
+    /// Makes the output, and what the backward pass wants saved. Runs a second time, with the same bits, where its block is recomputed.
+    /// </summary>
     internal abstract void Forward(CpuPass pass);
 
     /// <summary>

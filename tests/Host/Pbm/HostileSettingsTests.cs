@@ -56,7 +56,7 @@ public sealed class HostileSettingsTests
     {
         var began = Stopwatch.StartNew();
         Assert.True(Record.Exception(() => Load([new CallValue("config", "mine.conf", text)])) is null or SettingsException);
-        Assert.True(began.Elapsed < TimeSpan.FromSeconds(5), $"it took {began.Elapsed}");
+        Assert.True(began.Elapsed < TimeSpan.FromMinutes(1), $"it took {began.Elapsed}");     // milliseconds, on a machine with time
     }
 
     [Theory]

@@ -42,8 +42,7 @@ public sealed class SettingsProblemTests
                     Assert.False((micro - distance > 0 && sequences % (micro - distance) == 0) || sequences % (micro + distance) == 0);
             });
 
-    private static BatchSettings Batch(int sequences, int micro) =>
-        BatchSettings.Defaults with { Sequences = sequences, Micro = micro };
+    private static BatchSettings Batch(int sequences, int micro) => BatchSettings.Defaults with { Sequences = sequences, Micro = micro };
 
     public static TheoryData<RunSettings, string> Runs => new()
     {

@@ -39,7 +39,8 @@ internal sealed class TrainerActor : ReceiveActor
 
     private TrainingDevice DeviceFor(TrainingSettings settings)
     {
-        var (model, recompute) = ((settings.Model, settings.Optimizer, settings.Batch.Recompute), settings.Batch.Recompute);
+        var recompute = settings.Batch.Recompute;
+        var model = (settings.Model, settings.Optimizer, recompute);
         if (_device is not null && _model == model)
             return _device;
         _device?.Dispose();
