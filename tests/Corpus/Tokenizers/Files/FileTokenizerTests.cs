@@ -80,12 +80,12 @@ public sealed class FileTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void A_megabyte_without_a_space_has_the_tokens_that_the_builtin_gpt2_gives()
+    public void A_long_word_has_the_tokens_that_the_builtin_gpt2_gives()
     {
         var file = Open(Samples.File(Samples.Gpt2Model(), Samples.ByteLevel(false, true), added: Samples.Special("<|end|>", 50256, "s")),
             50256);
         var random = new Random(3);
-        var text = new string([.. Enumerable.Range(0, 1 << 20).Select(i => (char)('a' + random.Next(i % 5000 < 2500 ? 26 : 2)))]);
+        var text = new string([.. Enumerable.Range(0, 1 << 18).Select(i => (char)('a' + random.Next(i % 5000 < 2500 ? 26 : 2)))]);
         Assert.Equal(Encode(Tokenizer.Open("gpt2"), text), Encode(file, text));
     }
 
