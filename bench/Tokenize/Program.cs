@@ -1,4 +1,5 @@
-// Megabytes of UTF-8 text per second on one core: byte and gpt2 on the default corpus, interleaved with SharpToken, the peer.
+// Megabytes of UTF-8 text per second on one core: every kind of tokenizer on the default corpus, interleaved with its peer; text without a
+// space; and how fast a vocabulary is trained.
 //
 //   dotnet run -c Release --project bench/Tokenize [-- ROUNDS [MEGABYTES [FILE|FOLDER…]]]
 //
@@ -7,15 +8,30 @@
 using System.Diagnostics;
 using System.Globalization;
 using Elastic.Corpus;
+using Elastic.Tokenize;
 using SharpToken;
 
 var rounds = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 7;
 var megabytes = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 16;
+var files = CorpusSources.Resolve(args.Skip(2).ToList());
+
+TrainedTokenizer trained = null!;
+foreach (var threads in Enumerable.Range(0, 8).Select(i => 1 << i)
+    .Where(n => n < Environment.ProcessorCount).Append(Environment.ProcessorCount))
+{
+    var (training, counted) = (Stopwatch.StartNew(), TimeSpan.Zero);
+    // On this thread: Progress<T> would report later.
+    trained = await TokenizerTraining.TrainAsync(files, 0, 32_000, threads, new Counted(() => counted = training.Elapsed), default);
+    var (megabytesRead, seconds) = (trained.Bytes / 1e6, training.Elapsed.TotalSeconds);
+    Console.WriteLine(
+        $"trained {trained.Tokens.Count} tokens on {megabytesRead:0.0} MB with {threads} threads in {seconds:0.0} s: "
+        + $"{megabytesRead / seconds:0.0} MB/s; counting words alone {megabytesRead / counted.TotalSeconds:0.0} MB/s");
+}
 
 var reading = Stopwatch.StartNew();
 var statistics = new ReadStatistics();
 var texts = new List<string>();
-foreach (var document in CorpusSources.Resolve(args.Skip(2).ToList()).SelectMany(f => DocumentReader.Read(f, statistics)))
+foreach (var document in files.SelectMany(f => DocumentReader.Read(f, statistics)))
 {
     texts.Add(document.Text);
     if (statistics.Bytes >= (long)megabytes * 1_000_000)
@@ -30,28 +46,47 @@ var contestants = new List<(string Name, Action<string, List<int>> Encode)>
     ("gpt2", Tokenizer.Open("gpt2").Encode),
     ("SharpToken", (text, into) => into.AddRange(sharpToken.Encode(text))),
 };
-var speeds = contestants.ConvertAll(_ => new List<double>());
-var tokens = new long[contestants.Count];
-var buffer = new List<int>();
-for (var round = 0; round <= rounds; round++)
-    for (var i = 0; i < contestants.Count; i++)
-    {
-        tokens[i] = 0;
-        var time = Stopwatch.StartNew();
-        foreach (var text in texts)
-        {
-            buffer.Clear();
-            contestants[i].Encode(text, buffer);
-            tokens[i] += buffer.Count;
-        }
-        // The first round warms up.
-        if (round > 0)
-            speeds[i].Add(statistics.Bytes / 1e6 / time.Elapsed.TotalSeconds);
-    }
-
-for (var i = 0; i < contestants.Count; i++)
+using var kinds = new Kinds(trained);
+foreach (var (name, ours, peer) in kinds.All)
 {
-    speeds[i].Sort();
-    var (slowest, median, fastest) = (speeds[i][0], speeds[i][speeds[i].Count / 2], speeds[i][^1]);
-    Console.WriteLine($"{contestants[i].Name,-12} {median,8:0.0} MB/s (from {slowest:0.0} to {fastest:0.0}), {tokens[i]} tokens");
+    contestants.Add((name, ours.Encode));
+    contestants.Add(($"  {Kinds.Peer}", (text, into) => into.AddRange(peer.Encode(text).Select(t => (int)t))));
+}
+Measure("text", texts, contestants);
+
+// As many letters without a space, at most 10 MB: one word, for which no cache helps. The peers are left out.
+var random = new Random(1);
+var letters = new string([.. Enumerable.Range(0, (int)Math.Min(statistics.Bytes, 10_000_000)).Select(_ => (char)('a' + random.Next(26)))]);
+Measure("without a space", [letters], contestants.FindAll(c =>
+    c.Name != "SharpToken" && !c.Name.Contains(Kinds.Peer, StringComparison.Ordinal)));
+
+void Measure(string what, List<string> measured, List<(string Name, Action<string, List<int>> Encode)> encoders)
+{
+    var bytes = measured.Sum(t => (long)System.Text.Encoding.UTF8.GetByteCount(t));
+    var speeds = encoders.ConvertAll(_ => new List<double>());
+    var tokens = new long[encoders.Count];
+    var buffer = new List<int>();
+    for (var round = 0; round <= rounds; round++)
+        for (var i = 0; i < encoders.Count; i++)
+        {
+            tokens[i] = 0;
+            var time = Stopwatch.StartNew();
+            foreach (var text in measured)
+            {
+                buffer.Clear();
+                encoders[i].Encode(text, buffer);
+                tokens[i] += buffer.Count;
+            }
+            // The first round warms up.
+            if (round > 0)
+                speeds[i].Add(bytes / 1e6 / time.Elapsed.TotalSeconds);
+        }
+
+    Console.WriteLine($"{what}, {bytes / 1e6:0.0} MB:");
+    for (var i = 0; i < encoders.Count; i++)
+    {
+        speeds[i].Sort();
+        var (slowest, median, fastest) = (speeds[i][0], speeds[i][speeds[i].Count / 2], speeds[i][^1]);
+        Console.WriteLine($"{encoders[i].Name,-20} {median,8:0.0} MB/s (from {slowest:0.0} to {fastest:0.0}), {tokens[i]} tokens");
+    }
 }

@@ -268,7 +268,7 @@ public sealed class ElasticNode : IAsyncDisposable
     {
         if (!BuiltCorpus.TryOpen(_paths.Corpus(id), out var built) && !BuiltCorpus.TryOpen(_paths.FetchedCorpus(id), out built))
             return null;
-        if (built.TrainShards.Concat(built.HeldOutShards).Any(s => !File.Exists(built.ShardPath(s))))
+        if (built.Files.Any(f => !File.Exists(f.Path)))
             return null;                                               // fetched, and not all of it
         _blobs.Add(built);
         return built;

@@ -18,14 +18,16 @@ public sealed class BlobLocations
     /// <summary>Serves the store's blobs no more.</summary>
     public void Remove(BlobStore store) => _stores.TryRemove(store, out _);
 
-    /// <summary>Serves the corpus's shards, and its manifest under the SHA-256 of the file. Adding it again does nothing.</summary>
+    /// <summary>
+    /// Serves the corpus's shards, its tokenizer, and its manifest under the SHA-256 of the file. Adding it again does nothing.
+    /// </summary>
     /// <exception cref="IOException">The manifest cannot be read.</exception>
     public void Add(BuiltCorpus corpus)
     {
         var manifest = Path.Combine(corpus.Folder, CorpusManifest.FileName);
         Serve(Digest.Of(File.ReadAllBytes(manifest)), manifest);
-        foreach (var shard in corpus.TrainShards.Concat(corpus.HeldOutShards))
-            Serve(shard.Sha256, corpus.ShardPath(shard));
+        foreach (var file in corpus.Files)
+            Serve(file.Sha256, file.Path);
     }
 
     /// <summary>

@@ -21,10 +21,14 @@ internal sealed class NodeControl(ElasticNode node)
             (run, origin, _) => node.DeleteRunAsync(run, origin), node.RememberedAsync, StartAsync, NodesAsync, _ => ClusterAsync());
 
     /// <summary>
-    /// The settings with <c>model.vocabulary</c> = 0 resolved to the tokenizer's, which is known only once there is a corpus.
+    /// The settings with what is known only once there is a corpus: the path of a tokenizer becomes its id, and
+    /// <c>model.vocabulary</c> = 0 becomes the tokenizer's.
     /// </summary>
     /// <exception cref="ElasticException">The vocabulary is too small for the tokenizer.</exception>
-    public static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => settings.Model.Vocabulary switch
+    public static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => WithVocabulary(
+        settings with { Corpus = settings.Corpus with { Tokenizer = corpus.Manifest.Tokenizer } }, corpus);
+
+    private static TrainingSettings WithVocabulary(TrainingSettings settings, BuiltCorpus corpus) => settings.Model.Vocabulary switch
     {
         0 => settings with { Model = settings.Model with { Vocabulary = corpus.Manifest.VocabularySize } },
         // A larger vocabulary leaves rows of the embedding unused; a smaller one has no rows for some tokens of the text.

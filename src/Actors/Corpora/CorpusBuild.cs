@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Elastic.Corpus;
+using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Storage;
 
@@ -24,13 +25,19 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths)
         var found = CorpusSources.Find(settings);
         if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
             progress?.Report(new CorpusProgress(0, 0, 0, 0, $"corpus: {passedOver}"));
-        var (id, files) = CorpusIdentity.Identify(found.Files, settings);
+        // A corpus is named after what its tokenizer is, and not after where it lies.
+        var file = Tokenizer.IsBuiltIn(settings.Tokenizer) || TokenizerFile.IsId(settings.Tokenizer)
+            ? null : TokenizerFile.Find(settings.Tokenizer);
+        var (id, files) = CorpusIdentity.Identify(found.Files, settings with { Tokenizer = file?.Id ?? settings.Tokenizer });
         var folder = paths.Corpus(id);
         if (BuiltCorpus.TryOpen(folder, out var built))
             return built;
 
         Directory.CreateDirectory(paths.Corpora);
-        var tokenizer = Tokenizer.Open(settings.Tokenizer);
+        if (file is null && TokenizerFile.IsId(settings.Tokenizer))
+            throw new ElasticException(
+                $"the tokenizer {settings.Tokenizer} is known by its digest alone: name its folder or file with corpus.tokenizer");
+        var tokenizer = file is null ? Tokenizer.Open(settings.Tokenizer) : FileTokenizer.Open(file);
         if (CorpusSources.AreTokenShards(files))
             return LlmcCorpus.Build(folder, id, tokenizer, files, cancel);
 

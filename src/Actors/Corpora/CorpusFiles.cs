@@ -37,13 +37,28 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
         return _corpora.GetOrAdd(id, corpus);
     }
 
-    /// <summary>Fetches every shard that is not here yet.</summary>
-    /// <exception cref="BlobLostException">No node has one of the shards at the moment.</exception>
+    /// <summary>Fetches every shard that is not here yet, and the tokenizer's file.</summary>
+    /// <exception cref="BlobLostException">No node has one of the files at the moment.</exception>
     public async Task CompleteAsync(BuiltCorpus corpus, CancellationToken cancel)
     {
-        foreach (var shard in corpus.HeldOutShards.Concat(corpus.TrainShards))
-            if (corpus.ShardPath(shard) is var path && !File.Exists(path))
-                await fetcher.FetchFileAsync(shard.Sha256, path, shard.MostFileBytes, cancel);
+        foreach (var file in corpus.Files.Where(f => !File.Exists(f.Path)))
+            await fetcher.FetchFileAsync(file.Sha256, file.Path, file.MostBytes, cancel);
+    }
+
+    /// <summary>
+    /// Puts a copy of the tokenizer's file into a folder, where the tokenizer came from one: a run's checkpoints can be read as text as
+    /// long as they are there, with the corpus or without it.
+    /// </summary>
+    /// <exception cref="BlobLostException">No node has the file at the moment.</exception>
+    public async Task CopyTokenizerAsync(BuiltCorpus corpus, string folder, CancellationToken cancel)
+    {
+        var copy = Path.Combine(folder, TokenizerFile.FileName);
+        if (corpus.Manifest.TokenizerFile is not { } digest || File.Exists(copy))
+            return;
+        if (!File.Exists(corpus.TokenizerPath))
+            await fetcher.FetchFileAsync(digest, corpus.TokenizerPath, FileTokenizer.LargestFile, cancel);
+        Directory.CreateDirectory(folder);
+        DurableFile.WriteDurably(copy, await File.ReadAllBytesAsync(corpus.TokenizerPath, cancel));
     }
 
     /// <summary>Opens a shard, and fetches it first where it is missing. It stays open, because readers come back to it.</summary>

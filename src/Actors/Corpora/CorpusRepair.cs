@@ -31,9 +31,8 @@ internal static class CorpusRepair
             corpus = BuiltCorpus.Open(paths.FetchedCorpus(id));
         }
 
-        foreach (var shard in corpus.HeldOutShards.Concat(corpus.TrainShards))
-            if (corpus.ProblemOf(shard) is not null)
-                await FetchAsync(shard.Sha256, corpus.ShardPath(shard), shard.MostFileBytes);
+        foreach (var file in corpus.Files.Where(f => f.Problem() is not null))
+            await FetchAsync(file.Sha256, file.Path, file.MostBytes);
         return fetched;
 
         async Task FetchAsync(Digest digest, string path, long most)

@@ -74,6 +74,10 @@ internal sealed class NodeRun
     public BlockReader Reader(bool heldOut) =>
         new(_context.Readers, _context.Corpora, Corpus, heldOut ? Schedule.HeldOut! : Schedule.Train, heldOut);
 
+    /// <summary>Keeps the tokenizer's file in the run's folder, where the tokenizer came from a file.</summary>
+    /// <exception cref="BlobLostException">It is not here, and no node has it.</exception>
+    public Task KeepTokenizerAsync() => _context.Corpora.CopyTokenizerAsync(Corpus, Paths.Run(Id), CancellationToken.None);
+
     /// <summary>Fetches the blobs of a vector set that are missing here.</summary>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
     public Task FetchAsync(Digest set) => Fetcher.FetchSetAsync(Blobs, set, Layout.Length, CancellationToken.None);

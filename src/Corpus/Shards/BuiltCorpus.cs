@@ -71,6 +71,17 @@ public sealed class BuiltCorpus
         return Path.Combine(Folder, shard.FileName);
     }
 
+    /// <summary>The path of the copy of the tokenizer's file.</summary>
+    public string TokenizerPath => Path.Combine(Folder, TokenizerFile.FileName);
+
+    /// <summary>All files besides the manifest: the tokenizer's, if it has one, and the shards.</summary>
+    public IEnumerable<CorpusFile> Files =>
+    [
+        .. Manifest.TokenizerFile is { } tokenizer
+            ? [new CorpusFile(TokenizerPath, tokenizer, FileTokenizer.LargestFile)] : Array.Empty<CorpusFile>(),
+        .. HeldOutShards.Concat(TrainShards).Select(s => new CorpusFile(ShardPath(s), s.Sha256, s.MostFileBytes)),
+    ];
+
     /// <summary>
     /// The first lines of what reading has noted (<see cref="MalformedRecord"/>), and where the others are; none where the corpus was built
     /// elsewhere: notes do not travel.
@@ -84,17 +95,21 @@ public sealed class BuiltCorpus
         return lines.Count <= most ? lines : [.. lines.Take(most), $"more in {path}"];
     }
 
-    /// <summary>Hashes every shard and compares with the manifest: one sentence for each that differs, with its file.</summary>
-    public IEnumerable<string> Problems() => TrainShards.Concat(HeldOutShards).Select(ProblemOf).OfType<string>();
+    /// <summary>Hashes every file and compares with the manifest: one sentence for each that differs, with its path.</summary>
+    public IEnumerable<string> Problems() => Files.Select(f => f.Problem()).OfType<string>();
+}
 
-    /// <summary>Hashes a shard and compares with the manifest: a sentence where it differs, with its file.</summary>
-    public string? ProblemOf(ShardInfo shard)
+/// <summary>A file of a corpus, as its manifest describes it.</summary>
+/// <param name="MostBytes">A peer that names more bytes is not believed.</param>
+public sealed record CorpusFile(string Path, Digest Sha256, long MostBytes)
+{
+    /// <summary>Hashes the file and compares with the manifest: a sentence where it differs, with its path.</summary>
+    public string? Problem()
     {
-        var path = ShardPath(shard);
-        if (!File.Exists(path))
-            return $"{path} is missing";
-        using var file = File.OpenRead(path);
+        if (!File.Exists(Path))
+            return $"{Path} is missing";
+        using var file = File.OpenRead(Path);
         var found = new Digest(Convert.ToHexStringLower(SHA256.HashData(file)));
-        return found == shard.Sha256 ? null : $"{path} has SHA-256 {found.Short}…, the manifest says {shard.Sha256.Short}…";
+        return found == Sha256 ? null : $"{Path} has SHA-256 {found.Short}…, the manifest says {Sha256.Short}…";
     }
 }

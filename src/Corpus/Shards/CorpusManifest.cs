@@ -20,10 +20,12 @@ namespace Elastic.Corpus;
 /// <param name="Sources">Counts per source, ordered by name.</param>
 /// <param name="TrainShards">In the order of their text.</param>
 /// <param name="HeldOutShards">In the order of their text.</param>
+/// <param name="TokenizerFile">SHA-256 of the copy of the tokenizer's file; null where the tokenizer came from none.</param>
 public sealed record CorpusManifest(
     int Format, Digest Id, string Tokenizer, int VocabularySize, long Documents, long Bytes, long Tokens, TextCount HeldOut,
     long InvalidUtf8Sequences, long MalformedRecords, long EmptyDocuments,
-    IReadOnlyList<SourceCount> Sources, IReadOnlyList<ShardInfo> TrainShards, IReadOnlyList<ShardInfo> HeldOutShards)
+    IReadOnlyList<SourceCount> Sources, IReadOnlyList<ShardInfo> TrainShards, IReadOnlyList<ShardInfo> HeldOutShards,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Digest? TokenizerFile = null)
 {
     /// <summary>The manifest's name in the corpus folder.</summary>
     public const string FileName = "corpus.json";
@@ -77,6 +79,9 @@ public sealed record CorpusManifest(
             return $"its tokenizer has {VocabularySize} tokens";
         if (counts.Any(n => n < 0))
             return "one of its counts is below 0";
+        if (Corpus.TokenizerFile.IsId(Tokenizer) != TokenizerFile.HasValue
+            || (TokenizerFile is { } file && !Corpus.TokenizerFile.IsIdOf(Tokenizer, file)))
+            return "its tokenizer and its tokenizerFile do not fit";
         return shards.GroupBy(s => s.FileName).FirstOrDefault(s => s.Count() > 1) is { } twice
             ? $"it names the shard {twice.Key} twice" : null;
     }

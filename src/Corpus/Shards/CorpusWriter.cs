@@ -79,12 +79,16 @@ public sealed class CorpusWriter : IDisposable
             throw new ElasticException($"all {_sources.Sum(s => s.Value.Documents)} documents are held out and none is left to train on: " +
                                        "lower corpus.held-out or add documents");
         var all = train.Concat(heldOut).ToList();
+        var file = (_tokenizer as FileTokenizer)?.Source;
         var manifest = new CorpusManifest(
             CorpusIdentity.FormatVersion, _id, _tokenizer.Id, _tokenizer.VocabularySize,
             all.Sum(s => s.Documents), all.Sum(s => s.Bytes), all.Sum(s => s.Tokens),
             new TextCount(heldOut.Sum(s => s.Documents), heldOut.Sum(s => s.Bytes), heldOut.Sum(s => s.Tokens)),
             statistics.InvalidUtf8Sequences, statistics.MalformedRecords, statistics.EmptyDocuments,
-            [.. _sources.Select(s => new SourceCount(s.Key, s.Value.Documents, s.Value.Bytes, s.Value.Tokens))], train, heldOut);
+            [.. _sources.Select(s => new SourceCount(s.Key, s.Value.Documents, s.Value.Bytes, s.Value.Tokens))], train, heldOut,
+            file?.Sha256);
+        if (file is not null)
+            DurableFile.WriteDurably(Path.Combine(_build.Current, TokenizerFile.FileName), file.Json);
         if (statistics.RepairedText() is { Length: > 0 } repaired)
             DurableFile.WriteDurably(Path.Combine(_build.Current, MalformedRecord.RepairedFileName), Encoding.UTF8.GetBytes(repaired));
         if (statistics.MalformedRecords > 0)

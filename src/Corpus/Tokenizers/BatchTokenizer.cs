@@ -44,6 +44,10 @@ public static class BatchTokenizer
         return (BinaryPrimitives.ReadUInt64BigEndian(hash) >> 11) * double.Exp2(-53) < share;
     }
 
+    /// <inheritdoc cref="IsHeldOut(Digest, double)"/>
+    internal static bool IsHeldOut(Document document, double share) =>
+        share > 0 && IsHeldOut(document.LineStart ?? Digest.Of(Encoding.UTF8.GetBytes(document.Text)), share);
+
     private static TokenizedDocument Tokenize(Tokenizer tokenizer, Document document, double heldOut, List<int> tokens)
     {
         tokens.Clear();

@@ -24,8 +24,11 @@ public abstract class Tokenizer
     /// <summary>UTF-8 bytes of a token; 0 for end-of-text.</summary>
     public abstract int ByteCount(int token);
 
-    /// <summary>All tokenizers that there are.</summary>
+    /// <summary>All tokenizers that need no file.</summary>
     public static IReadOnlyList<Tokenizer> All => [ByteTokenizer.Instance, Gpt2Tokenizer.Instance];
+
+    /// <summary>Whether a tokenizer is known by its name alone: "byte" or "gpt2".</summary>
+    public static bool IsBuiltIn(string name) => name is ByteTokenizer.Name or Gpt2Tokenizer.Name;
 
     /// <summary>The tokenizer of that name: "byte" or "gpt2".</summary>
     /// <exception cref="ElasticException">There is no such tokenizer.</exception>
@@ -34,6 +37,16 @@ public abstract class Tokenizer
         ByteTokenizer.Name => ByteTokenizer.Instance,
         Gpt2Tokenizer.Name => Gpt2Tokenizer.Instance,
         _ => throw new ElasticException(
-            $"there is no tokenizer \"{name}\": use corpus.tokenizer = {ByteTokenizer.Name} or {Gpt2Tokenizer.Name}"),
+            $"there is no tokenizer \"{OneLine.Of(name, 100)}\": use {ByteTokenizer.Name} or {Gpt2Tokenizer.Name}"),
     };
+
+    /// <summary>The tokenizer of that name, or that of a folder or file: see <see cref="TokenizerFile.Find"/>.</summary>
+    /// <exception cref="ElasticException">There is no such tokenizer.</exception>
+    public static Tokenizer Find(string nameOrPath) =>
+        IsBuiltIn(nameOrPath) ? Open(nameOrPath) : FileTokenizer.Open(TokenizerFile.Find(nameOrPath));
+
+    /// <summary>The tokenizer of that id; one that came from a file is read from the copy in a folder.</summary>
+    /// <exception cref="ElasticException">There is no such tokenizer, or the copy is missing or damaged.</exception>
+    public static Tokenizer OpenStored(string id, string folder) =>
+        TokenizerFile.IsId(id) ? FileTokenizer.Open(TokenizerFile.Stored(folder, id)) : Open(id);
 }

@@ -33,6 +33,12 @@ public static class TokenizerFiles
     public static IReadOnlyDictionary<string, byte[]> Of(Tokenizer tokenizer, int context)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
+        if (tokenizer is FileTokenizer { Source: var source })
+            return new Dictionary<string, byte[]>
+            {
+                [Whole] = source.Json,
+                ["tokenizer_config.json"] = Object(json => WriteConfig(json, tokenizer, context)),
+            };
         var tokens = TokensOf(tokenizer);
         var merges = tokenizer is Gpt2Tokenizer ? Gpt2Merges.Shared.Pairs().Select(p => $"{Text(p.Left)} {Text(p.Right)}").ToList() : [];
         var files = new Dictionary<string, byte[]>
@@ -49,8 +55,8 @@ public static class TokenizerFiles
         return files;
     }
 
-    /// <summary>Which of Elastic's tokenizers a folder's files are; null where the folder has none.</summary>
-    /// <exception cref="ElasticException">The folder has another tokenizer, or its files cannot be read.</exception>
+    /// <summary>The tokenizer of a folder: one of those that need no file where they are the same; null where it has none.</summary>
+    /// <exception cref="ElasticException">Its files cannot be read, or describe what is not known here.</exception>
     public static Tokenizer? Recognize(string folder)
     {
         foreach (var (name, vocabularyOf) in ((string, Func<JsonElement, JsonElement?>)[])
@@ -63,8 +69,7 @@ public static class TokenizerFiles
             {
                 using var json = JsonDocument.Parse(RegularFile.Read(path, MostBytes), new() { AllowDuplicateProperties = false });
                 return Tokenizer.All.FirstOrDefault(t => vocabularyOf(json.RootElement) is { } vocabulary && IsThatOf(t, vocabulary))
-                    ?? throw new ElasticException($"the tokenizer in {path} is none of Elastic's ("
-                        + $"{string.Join(", ", Tokenizer.All.Select(t => t.Id))}): take a model that has one of these");
+                    ?? FileTokenizer.Open(TokenizerFile.Find(folder));
             }
             catch (Exception e) when (e is JsonException or InvalidOperationException or IOException or UnauthorizedAccessException)
             {
@@ -73,7 +78,7 @@ public static class TokenizerFiles
             }
         }
 
-        return null;
+        return File.Exists(Path.Combine(folder, "vocab.txt")) ? FileTokenizer.Open(TokenizerFile.Find(folder)) : null;
     }
 
     // Each token as the files write it, by its number; without the end of text, which is an added token.
@@ -153,6 +158,11 @@ public static class TokenizerFiles
     {
         json.WriteString("tokenizer_class", tokenizer is Gpt2Tokenizer ? "GPT2Tokenizer" : "PreTrainedTokenizerFast");
         json.WriteNumber("model_max_length", context);
+        if (tokenizer is FileTokenizer given)
+        {
+            json.WriteString("eos_token", given.TextOf(given.EndOfText));
+            return;
+        }
         json.WriteBoolean("add_prefix_space", false);
         foreach (var role in (string[])["bos_token", "eos_token", "unk_token"])
             json.WriteString(role, EndOfText);

@@ -5,17 +5,18 @@ using Elastic.Host.Display;
 
 namespace Elastic.Host.Commands;
 
-/// <summary><c>elastic corpus</c>: builds, shows and audits token shards, without training.</summary>
+/// <summary><c>elastic corpus</c>: builds, shows and audits token shards, and trains tokenizers, without training a model.</summary>
 internal static class CorpusCommand
 {
     public static Command Build() => new TeachingCommand("corpus",
-        "Builds, shows and audits token shards. \"train\" builds what it needs by itself.",
+        "Builds, shows and audits token shards, and trains tokenizers. \"train\" builds what it needs by itself.",
         """
         elastic corpus build --corpus ~/books --set corpus.tokenizer=gpt2
         elastic corpus show --verify
         elastic corpus audit --run tiny
+        elastic corpus train-tokenizer --corpus ~/books --vocabulary 32000 --out my-tokenizer
         """)
-    { Make(), Show(), CorpusAudit.Build() };
+    { Make(), Show(), CorpusAudit.Build(), TrainTokenizer.Build() };
 
     private static Command Make()
     {

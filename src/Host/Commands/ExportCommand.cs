@@ -46,7 +46,7 @@ internal static class ExportCommand
             using var checkpoint = CheckpointReader.LoadNewest(root);
             foreach (var passed in checkpoint.Passed)
                 error.WriteLine($"passed over {passed}");
-            var (model, tokenizer) = (checkpoint.Settings.Model, Tokenizer.Open(checkpoint.Manifest.Tokenizer));
+            var (model, tokenizer) = (checkpoint.Settings.Model, Tokenizer.OpenStored(checkpoint.Manifest.Tokenizer, root));
             var elements = ElementTypes.Find(parsed.GetValue(type)!)!.Value;
             ModelFolderWriter.Write(
                 place, checkpoint.Vectors, model, elements, tokenizer.EndOfText, TokenizerFiles.Of(tokenizer, model.Context));

@@ -44,7 +44,7 @@ internal static class SampleText
         // model.vocabulary may be larger than the tokenizer's: such tokens have logits, but no text.
         var generator = new TextGenerator(
             tokens => device.Logits(tokens)[..tokenizer.VocabularySize], model.Settings.Context, request.Sampling);
-        var text = new TokenStream(tokenizer, write);
+        var text = new TokenStream(tokenizer, write, request.Prompt.Length == 0 ? [] : prompt);
         var bytes = 0;
         foreach (var token in generator.Continue(prompt, request.Tokens, request.Bytes is null ? tokenizer.EndOfText : null))
         {
@@ -63,13 +63,16 @@ internal static class SampleText
 
 /// <summary>
 /// Turns a stream of tokens into text. A token may end in the middle of a character, which decodes to U+FFFD until the rest of it
-/// arrives; so the last piece is held back while it ends in U+FFFD.
+/// arrives; so the last piece is held back while it ends in U+FFFD. Many decoders write the first token of a text without the space before
+/// it, so each piece is decoded behind the token that came before it.
 /// </summary>
-internal sealed class TokenStream(Tokenizer tokenizer, Action<string> write)
+/// <param name="before">The tokens that the stream goes on from; none at the beginning of a text.</param>
+internal sealed class TokenStream(Tokenizer tokenizer, Action<string> write, IReadOnlyList<int> before)
 {
     private const int LongestCharacter = 4;     // bytes of UTF-8
 
     private readonly List<int> _pending = [];
+    private int[] _context = [.. before.TakeLast(1)];
 
     public void Add(int token)
     {
@@ -82,12 +85,21 @@ internal sealed class TokenStream(Tokenizer tokenizer, Action<string> write)
     /// <summary>Writes the bytes that are held back: they will not become a character any more.</summary>
     public void Complete() => Flush(Decode());
 
-    private string Decode() => tokenizer.Decode([.. _pending]);
+    private string Decode()
+    {
+        var context = tokenizer.Decode(_context);
+        var text = tokenizer.Decode([.. _context, .. _pending]);
+        // Half a character in front could join what follows.
+        return !context.EndsWith('\uFFFD') && text.StartsWith(context, StringComparison.Ordinal)
+            ? text[context.Length..] : tokenizer.Decode([.. _pending]);
+    }
 
     private void Flush(string text)
     {
         if (text.Length > 0)
             write(text);
+        if (_pending.Count > 0)
+            _context = [_pending[^1]];
         _pending.Clear();
     }
 }

@@ -42,7 +42,7 @@ internal static class TextEvaluation
         var found = CorpusSources.Find(checkpoint.Settings.Corpus with { Sources = sources, Include = [], Exclude = [] });
         if (CorpusSources.AreTokenShards(found.Files))
             throw new ElasticException($"{found.Files[0].Path} holds tokens, and bits per byte are those of text: name files of text");
-        var tokenizer = Tokenizer.Open(checkpoint.Manifest.Tokenizer);
+        var tokenizer = Tokenizer.OpenStored(checkpoint.Manifest.Tokenizer, folder);
         using var device = new CpuDevice(
             new DeviceId("cpu:0"), Architectures.Open(checkpoint.Settings.Model), threads: Environment.ProcessorCount);
         device.Attach(checkpoint.Vectors);

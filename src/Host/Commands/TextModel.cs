@@ -14,10 +14,17 @@ internal sealed record TextModel(ModelSettings Settings, ReplicaVectors Vectors,
     /// <summary>The newest checkpoint of a run. Reports damaged checkpoints, which it skips, to <paramref name="notice"/>.</summary>
     public static TextModel OfRun(DataDirectory data, RunName run, Action<string> notice)
     {
-        var checkpoint = CheckpointReader.LoadNewest(data.ExistingRun(run).Root);
+        var folder = data.ExistingRun(run).Root;
+        var checkpoint = CheckpointReader.LoadNewest(folder);
         foreach (var passed in checkpoint.Passed)
             notice($"passed over {passed}");
-        return new TextModel(checkpoint.Settings.Model, checkpoint.Vectors, Tokenizer.Open(checkpoint.Manifest.Tokenizer));
+        var tokenizer = Tokenizer.OpenStored(checkpoint.Manifest.Tokenizer, folder);
+        if (tokenizer.VocabularySize <= checkpoint.Settings.Model.Vocabulary)
+            return new TextModel(checkpoint.Settings.Model, checkpoint.Vectors, tokenizer);
+        checkpoint.Dispose();
+        throw new ElasticException(
+            $"the tokenizer in {folder} has {tokenizer.VocabularySize} tokens, and the model {checkpoint.Settings.Model.Vocabulary}: "
+            + "copy the right one there from another node of the run");
     }
 
     /// <summary>The model of a Hugging Face folder.</summary>
@@ -26,9 +33,9 @@ internal sealed record TextModel(ModelSettings Settings, ReplicaVectors Vectors,
     public static TextModel OfFolder(string path, string? tokenizer)
     {
         using var folder = ModelFolder.Open(path);
-        var chosen = (tokenizer is null ? TokenizerFiles.Recognize(path) : Tokenizer.Open(tokenizer)) ?? throw new ElasticException(
+        var chosen = (tokenizer is null ? TokenizerFiles.Recognize(path) : Tokenizer.Find(tokenizer)) ?? throw new ElasticException(
             $"{path} has no tokenizer: say which one its model was trained with, "
-            + $"--tokenizer {string.Join(" or ", Tokenizer.All.Select(t => t.Id))}");
+            + $"--tokenizer {string.Join(" or ", Tokenizer.All.Select(t => t.Id))}, or a tokenizer's folder");
         return chosen.VocabularySize <= folder.Model.Vocabulary
             ? new TextModel(folder.Model, folder.Load(), chosen)
             : throw new ElasticException($"the tokenizer {chosen.Id} has {chosen.VocabularySize} tokens, "

@@ -34,8 +34,14 @@ internal sealed record ElasticSettings(string Title, TrainingSettings Training, 
         return problems.Count > 0 ? throw new SettingsException(problems.Distinct()) : settings;
     }
 
-    private static SettingText WithFullPath(SettingText value) => SettingsSchema.All.Find(value.Key)!.IsPath
-        ? value with { Items = [.. value.Items.Select(path => path.Length == 0 ? path : Path.GetFullPath(path))] } : value;
+    private static SettingText WithFullPath(SettingText value)
+    {
+        var setting = SettingsSchema.All.Find(value.Key)!;
+        return setting.IsPath || setting.IsNameOrPath
+            ? value with { Items = [.. value.Items.Select(item => IsPath(item) ? Path.GetFullPath(item) : item)] } : value;
+
+        bool IsPath(string item) => item.Length > 0 && (setting.IsPath || item.AsSpan().ContainsAny('/', '\\') || Path.Exists(item));
+    }
 
     // A problem begins with its key. Adds the place where the key was set; a default has none.
     private static string Place(string problem, IReadOnlyDictionary<string, SettingText> values) =>

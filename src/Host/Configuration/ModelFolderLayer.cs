@@ -48,7 +48,7 @@ internal static class ModelFolderLayer
         try
         {
             return TokenizerFiles.Recognize(path) is { } tokenizer
-                ? [new SettingText(TokenizerKey, [tokenizer.Id], IsList: false, $"the tokenizer in {path}")] : [];
+                ? [new SettingText(TokenizerKey, [tokenizer is FileTokenizer ? path : tokenizer.Id], IsList: false, $"the tokenizer in {path}")] : [];
         }
         catch (ElasticException) when (isChosen)
         {

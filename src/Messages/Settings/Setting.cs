@@ -41,6 +41,9 @@ public sealed class Setting
     /// <inheritdoc cref="SettingAttribute.IsPath"/>
     public bool IsPath => _declared.IsPath;
 
+    /// <inheritdoc cref="SettingAttribute.IsNameOrPath"/>
+    public bool IsNameOrPath => _declared.IsNameOrPath;
+
     /// <summary>The key that it is a share of, where nobody sets it; null for none. See <see cref="ShareOfAttribute"/>.</summary>
     public string? ShareOf { get; }
 

@@ -27,6 +27,11 @@ public sealed class SettingAttribute(string key, object? value, string why) : At
 
     /// <summary>A path of the machine that reads it: a relative one is made absolute before it is bound.</summary>
     public bool IsPath { get; init; }
+
+    /// <summary>
+    /// A name, or a path of the machine that reads it: what has a slash or is there is a path, and is made absolute before it is bound.
+    /// </summary>
+    public bool IsNameOrPath { get; init; }
 }
 
 /// <summary>

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using KnownTokenizer = Elastic.Corpus.Tokenizer;
+using TokenizerFile = Elastic.Corpus.TokenizerFile;
 
 namespace Elastic.Storage;
 
@@ -87,6 +88,9 @@ public sealed record CheckpointManifest(
                 return unusable;
             if (model.Signature != Model)
                 return $"it is of {Model}, and its settings are of {model.Signature}";
+            // The file of any other tokenizer lies in the run's folder, and is compared when it is opened.
+            if (TokenizerFile.IsId(Tokenizer))
+                return null;
             var tokens = KnownTokenizer.Open(Tokenizer).VocabularySize;
             return tokens > model.Vocabulary ? $"its tokenizer {Tokenizer} has {tokens} tokens, and its model {model.Vocabulary}" : null;
         }

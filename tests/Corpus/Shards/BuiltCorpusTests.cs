@@ -115,8 +115,8 @@ public sealed class BuiltCorpusTests : IDisposable
         File.WriteAllBytes(damaged, [.. File.ReadAllBytes(damaged).Reverse()]);
         var problems = corpus.Problems().ToList();
         Assert.Equal(2, problems.Count);
-        Assert.Equal($"{missing} is missing", problems[0]);
-        Assert.StartsWith($"{damaged} has SHA-256", problems[1], StringComparison.Ordinal);
+        Assert.StartsWith($"{damaged} has SHA-256", problems[0], StringComparison.Ordinal);
+        Assert.Equal($"{missing} is missing", problems[1]);
     }
 
     [Fact]

@@ -9,7 +9,7 @@ public class ByteTokenizerTests
 
     [Fact]
     public void An_unknown_tokenizer_names_those_that_exist() =>
-        Refusal.Says("there is no tokenizer \"gpt5\": use corpus.tokenizer = byte or gpt2", () => Tokenizer.Open("gpt5"));
+        Refusal.Says("there is no tokenizer \"gpt5\": use byte or gpt2", () => Tokenizer.Open("gpt5"));
 
     [Fact]
     public void Tokens_are_the_UTF8_bytes_and_any_text_comes_back() =>

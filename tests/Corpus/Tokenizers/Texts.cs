@@ -31,5 +31,18 @@ internal static class Texts
     public static readonly Gen<string> Any = Joined(Gen.Frequency(
         (6, Fragment), (2, BasicPlaneFragment), (2, AstralFragment), (1, LoneSurrogate)));
 
+    // Scripts whose characters have had one category since Unicode 8: libraries differ in the version of Unicode that they know.
+    private static readonly Gen<string> ScriptFragment = Gen.OneOf(
+        Gen.Int[0x21, 0x7E], Gen.Int[0xA1, 0x24F], Gen.Int[0x300, 0x36F], Gen.Int[0x391, 0x3C9], Gen.Int[0x410, 0x44F],
+            Gen.Int[0x5D0, 0x5EA],
+        Gen.Int[0x621, 0x652], Gen.Int[0x905, 0x94D], Gen.Int[0xE01, 0xE30], Gen.Int[0x1E00, 0x1EFF], Gen.Int[0x2010, 0x2046],
+        Gen.Int[0x2150, 0x215F], Gen.Int[0x2460, 0x24FF], Gen.Int[0x3041, 0x3096], Gen.Int[0x4E00, 0x9FCC], Gen.Int[0xAC00, 0xD7A3],
+        Gen.Int[0xF900, 0xFA6D], Gen.Int[0xFB00, 0xFB06], Gen.Int[0xFF01, 0xFFBE], Gen.Int[0x1D400, 0x1D454], Gen.Int[0x1F300, 0x1F570],
+        Gen.Int[0x20000, 0x2A6D6])
+        .Select(char.ConvertFromUtf32).Array[1, 4].Select(string.Concat);
+
+    /// <summary>Many scripts, in characters that every library knows.</summary>
+    public static readonly Gen<string> Scripts = Joined(Gen.Frequency((5, Fragment), (4, ScriptFragment), (1, LoneSurrogate)));
+
     private static Gen<string> Joined(Gen<string> fragment) => fragment.Array[0, 12].Select(string.Concat);
 }

@@ -45,6 +45,35 @@ public sealed class CorpusCommandSpecs : IDisposable
         Assert.DoesNotContain("repaired", Said, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_trained_tokenizer_makes_a_corpus_that_does_not_depend_on_where_it_lies()
+    {
+        for (var i = 0; i < 20; i++)
+            Write($"{i}.txt", Encoding.UTF8.GetBytes($"Words of text {i}, words of every text, and more words of text {i * i}.\n"));
+        var tokenizer = Path.Combine(_folder, "tokenizer");
+        Assert.Equal(ExitCodes.Done, await Train(270, tokenizer));
+        Assert.Contains("270 tokens from 20 documents", Said, StringComparison.Ordinal);
+        Assert.Equal(ExitCodes.Failed, await Train(270, tokenizer));
+        Assert.Contains($"{tokenizer} is not empty: name another folder with --out", Said, StringComparison.Ordinal);
+        Assert.Equal(ExitCodes.WrongUsage, await Train(257, Path.Combine(_folder, "other")));
+        Assert.Contains("--vocabulary 257: use 258 to 1048576", Said, StringComparison.Ordinal);
+        Assert.False(Path.Exists(Path.Combine(_folder, "other")));
+
+        Assert.Equal(ExitCodes.Done, await Build($"corpus.tokenizer={tokenizer}"));
+        Directory.Move(tokenizer, tokenizer + "-moved");
+        Assert.Equal(ExitCodes.Done, await Build($"corpus.tokenizer={tokenizer}-moved/tokenizer.json"));
+        var corpus = Assert.Single(Directory.GetDirectories(Path.Combine(_folder, "data", "corpora")));
+        Assert.Equal(
+            File.ReadAllBytes(Path.Combine(tokenizer + "-moved", "tokenizer.json")),
+                File.ReadAllBytes(Path.Combine(corpus, "tokenizer.json")));
+
+        Assert.Equal(ExitCodes.WrongUsage, await Build("corpus.tokenizer=gtp2"));
+        Assert.Contains("corpus.tokenizer = \"gtp2\": use byte, gpt2 or the path of a tokenizer's folder or file", Said,
+            StringComparison.Ordinal);
+        Assert.Equal(ExitCodes.Failed, await Build($"corpus.tokenizer={tokenizer}"));
+        Assert.Contains($"there is no tokenizer \"{tokenizer}\"", Said, StringComparison.Ordinal);
+    }
+
     private string Said => _output.ToString() + _error;
 
     private void Write(string name, byte[] bytes)
@@ -53,6 +82,11 @@ public sealed class CorpusCommandSpecs : IDisposable
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         File.WriteAllBytes(path, bytes);
     }
+
+    private Task<int> Train(int vocabulary, string folder) => ElasticCommandLine.RunAsync(
+        ["corpus", "train-tokenizer", "--corpus", Path.Combine(_folder, "text"), "--vocabulary", $"{vocabulary}", "--out", folder,
+            "--set", "corpus.held-out=0"],
+        _output, _error);
 
     private Task<int> Build(params string[] sets) => ElasticCommandLine.RunAsync(
         ["corpus", "build", "--corpus", Path.Combine(_folder, "text"), "--data-dir", Path.Combine(_folder, "data"),

@@ -184,7 +184,8 @@ public sealed class SettingsProblemTests
             ["evaluation.every-rounds = 0: use at least 1", "evaluation.sequences = 0: use 1 to 1048576"],
             (EvaluationSettings.Defaults with { EveryRounds = 0, Sequences = 0 }).Problems());
         Assert.Equal(
-            ["corpus.tokenizer = \"bpe\": use \"byte\" or \"gpt2\"", "corpus.held-out = 0.6: use 0 to 0.5"],
+            ["corpus.tokenizer = \"bpe\": use byte, gpt2 or the path of a tokenizer's folder or file",
+                "corpus.held-out = 0.6: use 0 to 0.5"],
             (CorpusSettings.Defaults with { Tokenizer = "bpe", HeldOut = 0.6 }).Problems());
         Assert.Equal(
             [

@@ -1,0 +1,138 @@
+using System.CommandLine;
+using System.Diagnostics;
+using Elastic.Corpus;
+using Elastic.Foundation;
+using Elastic.Host.Configuration;
+using Elastic.Host.Display;
+
+namespace Elastic.Host.Commands;
+
+/// <summary><c>elastic corpus train-tokenizer</c>: trains a byte-level BPE and writes it as Hugging Face's libraries read it.</summary>
+internal static class TrainTokenizer
+{
+    private static readonly TimeSpan BetweenLines = TimeSpan.FromSeconds(2);
+
+    public static Command Build()
+    {
+        var (config, set, corpus) = (CommonOptions.Config(), CommonOptions.Set("--set corpus.held-out=0"), CommonOptions.Corpus());
+        var vocabulary = new Option<int>("--vocabulary")
+        {
+            Description =
+                $"Tokens to make, {TokenizerTraining.LeastVocabulary} to {TokenizerTraining.MostVocabulary}: 256 bytes, an end of text, "
+                + "and merges. GPT-2 has 50257.",
+            HelpName = "N",
+            Required = true,
+        };
+        var folder = new Option<string>("--out")
+        {
+            Description =
+                $"The folder to write: {TokenizerFile.FileName}, vocab.json, merges.txt and tokenizer_config.json. It is made if missing.",
+            HelpName = "DIR",
+            Required = true,
+        };
+        var command = new TeachingCommand("train-tokenizer",
+            "Trains a byte-level BPE on the documents of a corpus that are not held out. The same text gives the same files, whatever the "
+            + "machine and the number of its cores. Needs at most about 2 GiB of memory: of too many different words the "
+            + "rarest are left out.",
+            """
+            elastic corpus train-tokenizer --corpus ~/books --vocabulary 32000 --out my-tokenizer
+            elastic train --corpus ~/books --set corpus.tokenizer=my-tokenizer
+            """)
+        { config, set, corpus, vocabulary, folder };
+        command.SetAction(async (parsed, _) =>
+        {
+            var settings = ConfigurationLoader.Load(
+                new ConfigurationRequest(parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus)),
+                Problems(parsed.GetValue(vocabulary)));
+            var target = Target(parsed.GetValue(folder)!);
+            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            var found = CorpusSources.Find(settings.Training.Corpus);
+            TrainedTokenizer trained;
+            using (var interruption = Interruption.Listen(() => error.WriteLine("stopping; nothing is written")))
+            {
+                try
+                {
+                    trained = await Task.Run(() => TokenizerTraining.TrainAsync(
+                        found.Files, settings.Training.Corpus.HeldOut, parsed.GetValue(vocabulary), Environment.ProcessorCount,
+                        new Report(error, parsed.GetValue(vocabulary)), interruption.Token));
+                }
+                catch (OperationCanceledException) when (interruption.IsRequested)
+                {
+                    return ExitCodes.Interrupted;
+                }
+            }
+
+            Write(trained, target);
+            if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
+                await error.WriteLineAsync($"corpus: {passedOver}");
+            foreach (var line in Lines(trained, parsed.GetValue(vocabulary), target))
+                await output.WriteLineAsync(line);
+            return ExitCodes.Done;
+        });
+        return command;
+    }
+
+    private static IEnumerable<string> Problems(int vocabulary)
+    {
+        if (vocabulary is < TokenizerTraining.LeastVocabulary or > TokenizerTraining.MostVocabulary)
+            yield return $"--vocabulary {vocabulary}: use {TokenizerTraining.LeastVocabulary} to {TokenizerTraining.MostVocabulary}";
+    }
+
+    // Checked before hours of training.
+    private static string Target(string folder)
+    {
+        var path = Path.GetFullPath(folder);
+        try
+        {
+            Directory.CreateDirectory(path);
+            return Directory.EnumerateFileSystemEntries(path).Any()
+                ? throw new ElasticException($"{path} is not empty: name another folder with --out, or empty it") : path;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ElasticException($"{path} cannot be written ({e.Message.TrimEnd('.')}): name another folder with --out", e);
+        }
+    }
+
+    // The file that makes the folder a tokenizer comes last.
+    private static void Write(TrainedTokenizer trained, string folder)
+    {
+        try
+        {
+            foreach (var (name, bytes) in trained.Files())
+                DurableFile.WriteDurably(Path.Combine(folder, name), bytes);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ElasticException(
+                $"the tokenizer cannot be written to {folder} ({e.Message.TrimEnd('.')}): mend that, and train again", e);
+        }
+    }
+
+    private static IEnumerable<string> Lines(TrainedTokenizer trained, int vocabulary, string folder)
+    {
+        yield return $"tokenizer {TokenizerFile.Find(folder).Id}   {Units.Count(trained.Tokens.Count, "token")} from "
+            + $"{Units.Count(trained.Documents, "document")}, {Units.Bytes(trained.Bytes)}, {Units.Count(trained.Words, "different word")}";
+        if (trained.Tokens.Count < vocabulary)
+            yield return $"  fewer than the {vocabulary} that were asked for: no other pair occurs twice; add text for more";
+        if (trained.Forgotten > 0)
+            yield return $"  left out   {Units.Many(trained.Forgotten, "occurrence")} of rare words, for want of memory";
+        yield return $"  folder     {folder}; train with it: --set corpus.tokenizer={folder}";
+    }
+
+    private sealed class Report(TextWriter error, int vocabulary) : IProgress<TokenizerProgress>
+    {
+        private long _last = Stopwatch.GetTimestamp();
+
+        void IProgress<TokenizerProgress>.Report(TokenizerProgress value)
+        {
+            if (Stopwatch.GetElapsedTime(_last) < BetweenLines)
+                return;
+            _last = Stopwatch.GetTimestamp();
+            error.WriteLine(value.Tokens == 0
+                ? $"counting words: {Units.Count(value.Documents, "document")}, {Units.Bytes(value.Bytes)} of "
+                    + Units.Bytes(value.TotalBytes)
+                : $"merging: {value.Tokens} of {Units.Count(vocabulary, "token")}");
+        }
+    }
+}
