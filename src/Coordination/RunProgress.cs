@@ -84,8 +84,9 @@ public sealed class RunProgress
     public RunView View(RunState run, RunPlan plan, ClusterView view, RunPhase phase, TimeSpan now)
     {
         var segment = plan.At(run.Round);
-        // Of a round that no score has made superfluous.
-        var current = run.Round >= plan.Rounds ? 0 : _newest.Values.Where(s => s.Round == run.Round && !run.Finished.ContainsKey(s.Replica)).Select(s => (long)s.Step)
+        var underWay = _newest.Values.Where(s => s.Round == run.Round && !run.Finished.ContainsKey(s.Replica)).Select(s => (long)s.Step);
+        // A score may have made the round superfluous.
+        var current = run.Round >= plan.Rounds ? 0 : underWay
             .Concat(run.Finished.Keys.Select(_ => (long)segment.InnerSteps))
             .Concat(run.HandedOver.Values.Where(h => !_newest.TryGetValue(h.Replica, out var s) || s.Round != run.Round)
                 .Select(h => (long)h.Step))

@@ -47,8 +47,10 @@ internal static class ModelFolderLayer
     {
         try
         {
-            return TokenizerFiles.Recognize(path) is { } tokenizer
-                ? [new SettingText(TokenizerKey, [tokenizer is FileTokenizer ? path : tokenizer.Id], IsList: false, $"the tokenizer in {path}")] : [];
+            if (TokenizerFiles.Recognize(path) is not { } tokenizer)
+                return [];
+            var name = tokenizer is FileTokenizer ? path : tokenizer.Id;
+            return [new SettingText(TokenizerKey, [name], IsList: false, $"the tokenizer in {path}")];
         }
         catch (ElasticException) when (isChosen)
         {

@@ -78,7 +78,8 @@ public sealed class TokenizerFilesTests : IDisposable
         var other = Assert.IsType<FileTokenizer>(TokenizerFiles.Recognize(_folder.Path));
         var files = TokenizerFiles.Of(other, context: 8);
         Assert.Equal(File.ReadAllBytes(_folder["tokenizer.json"]), files["tokenizer.json"]);
-        Assert.Contains("\"eos_token\":\"<|endoftext|>\"", Encoding.UTF8.GetString(files["tokenizer_config.json"]), StringComparison.Ordinal);
+        Assert.Contains(
+            "\"eos_token\":\"<|endoftext|>\"", Encoding.UTF8.GetString(files["tokenizer_config.json"]), StringComparison.Ordinal);
         foreach (var (old, @new) in ((string, string)[])[("\"a\":97", "\"a\":97,\"a\":97"), ("}", ""), ("\"vocab\"", "\"vocab2\"")])
         {
             Assert.Contains(old, text, StringComparison.Ordinal);

@@ -55,7 +55,7 @@ public sealed class CheckpointManifestTests : TemporaryFolder
         { "a field is missing", Manifest with { InnerStates = null! } },
         { "a field is missing", Manifest with { Settings = null! } },
         { "a field is missing", Manifest with { Tokenizer = null! } },
-        { "corpus.tokenizer", Manifest with { Tokenizer = "none" } },
+        { "there is no tokenizer", Manifest with { Tokenizer = "none" } },
         { "its tokenizer gpt2 has 50257 tokens, and its model 257", Manifest with { Tokenizer = "gpt2" } },
         { "is below 0", Manifest with { Version = -1 } },
         { "its blobs are in \"/etc\", and only ../blobs is read", Manifest with { Blobs = "/etc" } },
