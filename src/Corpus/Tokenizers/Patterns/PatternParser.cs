@@ -97,8 +97,7 @@ internal sealed class PatternParser
             '+' => (1, int.MaxValue),
             '?' => (0, 1),
             '{' => Counts(),
-            _ =>
-            (1, 1)
+            _ => (1, 1),
         };
         if ((least, most) == (1, 1) && _text[_at] != '{')
             return;
