@@ -96,7 +96,8 @@ public sealed class UsageTests : IDisposable
     public async Task A_group_without_a_command_names_its_commands()
     {
         Assert.Equal(ExitCodes.WrongUsage, await Run("corpus"));
-        Assert.StartsWith("error: corpus needs a command: build, show, audit, train-tokenizer\n", _error.ToString(), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "error: corpus needs a command: build, show, audit, train-tokenizer\n", _error.ToString(), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -13,17 +13,17 @@ internal static class TokenDecoders
 {
     private static readonly FrozenDictionary<string, Func<JsonPart, DecodeTokens>> Known =
         new Dictionary<string, Func<JsonPart, DecodeTokens>>
-    {
-        ["Sequence"] = part => InOrder([.. part.Need("decoders").Items().Select(Of)]),
-        ["ByteLevel"] = _ => Bytes,
-        ["WordPiece"] = part => WordPiece(part.FindText("prefix") ?? "##", part.Flag("cleanup", true)),
-        ["Metaspace"] = part => Metaspace(part.FindText("replacement") ?? "\u2581", PreTokenizers.SchemeOf(part) != "never"),
-        ["BPEDecoder"] = part => Suffix(part.FindText("suffix") ?? "</w>"),
-        ["Replace"] = part => Replace(part.Need("pattern").Text("String"), part.Text("content")),
-        ["ByteFallback"] = _ => ByteFallback,
-        ["Fuse"] = _ => tokens => [string.Concat(tokens)],
-        ["Strip"] = part => Strip(part.Text("content"), part.Number("start", 0, 1000), part.Number("stop", 0, 1000)),
-    }.ToFrozenDictionary(StringComparer.Ordinal);
+        {
+            ["Sequence"] = part => InOrder([.. part.Need("decoders").Items().Select(Of)]),
+            ["ByteLevel"] = _ => Bytes,
+            ["WordPiece"] = part => WordPiece(part.FindText("prefix") ?? "##", part.Flag("cleanup", true)),
+            ["Metaspace"] = part => Metaspace(part.FindText("replacement") ?? "\u2581", PreTokenizers.SchemeOf(part) != "never"),
+            ["BPEDecoder"] = part => Suffix(part.FindText("suffix") ?? "</w>"),
+            ["Replace"] = part => Replace(part.Need("pattern").Text("String"), part.Text("content")),
+            ["ByteFallback"] = _ => ByteFallback,
+            ["Fuse"] = _ => tokens => [string.Concat(tokens)],
+            ["Strip"] = part => Strip(part.Text("content"), part.Number("start", 0, 1000), part.Number("stop", 0, 1000)),
+        }.ToFrozenDictionary(StringComparer.Ordinal);
 
     /// <exception cref="ElasticException">It is not known, or what it says cannot be.</exception>
     public static DecodeTokens Of(JsonPart part) => part.Make(Known);

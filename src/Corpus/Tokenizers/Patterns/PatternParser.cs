@@ -91,8 +91,14 @@ internal sealed class PatternParser
         Item();
         if (IsAtEnd)
             return;
-        var (least, most) = _text[_at] switch { '*' => (0, int.MaxValue), '+' => (1, int.MaxValue), '?' => (0, 1), '{' => Counts(), _ =>
-            (1, 1) };
+        var (least, most) = _text[_at] switch
+        {
+            '*' => (0, int.MaxValue),
+            '+' => (1, int.MaxValue),
+            '?' => (0, 1),
+            '{' => Counts(),
+            _ => (1, 1),
+        };
         if ((least, most) == (1, 1) && _text[_at] != '{')
             return;
         _at = _text[_at] == '{' ? _text.IndexOf('}', _at) + 1 : _at + 1;
