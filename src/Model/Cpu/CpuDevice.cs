@@ -91,7 +91,7 @@ public sealed class CpuDevice : TrainingDevice
     public override ScoreSum[] Evaluate(MicroBatch batch) => _network.Evaluate(batch, Parameters);
 
     /// <inheritdoc/>
-    public override float[] Logits(ReadOnlySpan<int> tokens) => _network.Logits(tokens, Parameters);
+    public override float[] Logits(ReadOnlySpan<int> source, ReadOnlySpan<int> tokens) => _network.Logits(source, tokens, Parameters);
 
     /// <inheritdoc/>
     public override void Retire()
