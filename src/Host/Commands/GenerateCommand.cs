@@ -7,6 +7,9 @@ namespace Elastic.Host.Commands;
 /// <summary><c>elastic generate</c>: continues a text with the newest checkpoint of a run.</summary>
 internal static class GenerateCommand
 {
+    // More than anybody gains by; each is a pass of the network for each token.
+    private const int MostBeams = 1000;
+
     public static Command Build()
     {
         var run = CommonOptions.RequiredRunName("The run whose newest checkpoint writes.");
@@ -24,6 +27,16 @@ internal static class GenerateCommand
             DefaultValueFactory = _ => 0.95
         };
         var seed = new Option<ulong>("--seed") { Description = "The same seed writes the same text.", DefaultValueFactory = _ => 42 };
+        var beams = new Option<int>("--beams")
+        {
+            Description = "For a transformer, which answers the prompt: how many answers it follows at once; 1 takes the likeliest token.",
+            DefaultValueFactory = _ => new BeamSettings().Beams
+        };
+        var penalty = new Option<double>("--length-penalty")
+        {
+            Description = "For a transformer: 0 compares answers by their probability, which favours short ones; more favours longer ones.",
+            DefaultValueFactory = _ => new BeamSettings().LengthPenalty
+        };
         var dataDir = CommonOptions.DataDir();
 
         var command = new TeachingCommand("generate",
@@ -32,13 +45,16 @@ internal static class GenerateCommand
             elastic generate --run tiny --prompt "Gets the"
             elastic generate --run tiny --prompt "Returns" --temperature 0           always the likeliest
             elastic generate --run tiny --tokens 1000 --top-k 40 --seed 7
+            elastic generate --run dates --prompt "12 March 2021" --beams 4           an encoder-decoder answers
             """)
-        { run, prompt, tokens, temperature, topK, topP, seed, dataDir };
+        { run, prompt, tokens, temperature, topK, topP, seed, beams, penalty, dataDir };
         command.SetAction((parsed, cancel) =>
         {
             var request = new SampleRequest(
                 parsed.GetValue(prompt)!, parsed.GetValue(tokens),
-                new SamplingSettings(parsed.GetValue(temperature), parsed.GetValue(topK), parsed.GetValue(topP), parsed.GetValue(seed)));
+                new SamplingSettings(parsed.GetValue(temperature), parsed.GetValue(topK), parsed.GetValue(topP), parsed.GetValue(seed)),
+                Beams: IsGiven(beams) || IsGiven(penalty) ? new BeamSettings(parsed.GetValue(beams), parsed.GetValue(penalty)) : null,
+                GivenSampling: new Option[] { temperature, topK, topP, seed }.FirstOrDefault(IsGiven)?.Name);
             var problems = Problems(request).ToList();
             if (problems.Count > 0)
                 throw new SettingsException(problems);
@@ -46,7 +62,6 @@ internal static class GenerateCommand
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
             var id = CommonOptions.RunOf(parsed.GetValue(run)!);
             data.ExistingRun(id);
-            output.Write(request.Prompt);
             SampleText.Stream(data, id, request, text =>
             {
                 output.Write(text);
@@ -54,12 +69,18 @@ internal static class GenerateCommand
             }, error.WriteLine, cancel);
             output.WriteLine();
             return Task.FromResult(ExitCodes.Done);
+
+            bool IsGiven(Option option) => parsed.GetResult(option) is { Implicit: false };
         });
         return command;
     }
 
     private static IEnumerable<string> Problems(SampleRequest request)
     {
+        if (request.Beams is { Beams: < 1 or > MostBeams })
+            yield return $"--beams {request.Beams.Beams}: use 1 to {MostBeams}";
+        if (request.Beams is { LengthPenalty: not (>= 0 and <= 10) })
+            yield return $"--length-penalty {request.Beams.LengthPenalty}: use 0 to 10";
         if (request.Tokens < 1)
             yield return $"--tokens {request.Tokens}: use at least 1";
         if (!(request.Sampling.Temperature >= 0))
