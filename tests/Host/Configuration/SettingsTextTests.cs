@@ -46,7 +46,7 @@ public sealed class SettingsTextTests
         ,"model.key-heads":4,"model.head-size":96,"model.feed-forward":2048,"model.norm-epsilon":1E-06,"model.tied-embeddings":true,
         "model.attention-biases":true,"model.head-norms":false,"model.rope-theta":500000,"model.rope-scaling":"yarn","model.rope-factor":4,
         "model.rope-original-context":256,"model.rope-yarn-betas":[16,2],"model.rope-yarn-attention":1.25,
-        "model.rope-llama3-factors":[1,4],"optimizer.learning-rate"
+        "model.rope-llama3-factors":[1,4],"model.mask-token":null,"optimizer.learning-rate"
         """), StringComparison.Ordinal);
 
     // A value of every kind for every key that there is, so that a new key is tried, too.
