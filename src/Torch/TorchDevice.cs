@@ -116,12 +116,12 @@ internal sealed class TorchDevice : TrainingDevice
     }
 
     /// <inheritdoc/>
-    public override float[] Logits(ReadOnlySpan<int> tokens)
+    public override float[] Logits(ReadOnlySpan<int> source, ReadOnlySpan<int> tokens)
     {
         Enter();
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
-        return Pass(TapePurpose.Generation, tokens.ToArray(), 1).Run().to(CPU).data<float>().ToArray();
+        return Pass(TapePurpose.Generation, tokens.ToArray(), 1, sources: source.ToArray()).Run().to(CPU).data<float>().ToArray();
     }
 
     /// <inheritdoc/>
@@ -154,9 +154,11 @@ internal sealed class TorchDevice : TrainingDevice
 
     private TorchPass Pass(
         TapePurpose purpose, int[] inputs, int rows, MicroBatch? batch = null, Dictionary<string, Tensor>? leaves = null,
-        DropoutSeed seed = default)
+        DropoutSeed seed = default, int[]? sources = null)
     {
-        var tape = new Tape(purpose, new BatchShape(1, rows, inputs.Length / rows), Layout, _labelSmoothing);
+        sources = batch?.Sources ?? sources ?? [];
+        var tape = new Tape(
+            purpose, new BatchShape(1, rows, inputs.Length / rows, sources.Length / rows), Layout, _labelSmoothing);
         Architecture.Record(tape);
         var vectors = (TorchVector)Vectors.Parameters;
         return new TorchPass(
@@ -165,6 +167,8 @@ internal sealed class TorchDevice : TrainingDevice
         {
             Counted = batch is null ? null : TorchPass.CountedOf(batch, float32).to(_device),
             Segments = batch?.Segments is { } segments ? tensor(segments, int64).to(_device) : null,
+            Sources = sources.Length > 0 ? Tokens(sources) : null,
+            SourceSegments = batch?.Sources is null ? null : tensor(batch.SourceSegments(), int64).to(_device),
             Seed = seed,
             FirstMicroBatch = batch?.Index ?? 0,
         };

@@ -25,6 +25,12 @@ internal sealed class TorchPass(
     /// <summary>(N): rows of a sequence see each other only where this is the same; null where all do.</summary>
     public Tensor? Segments { get; init; }
 
+    /// <summary>(M): the tokens of the sources; null where the network reads none.</summary>
+    public Tensor? Sources { get; init; }
+
+    /// <summary>(M): 0 inside of a source, 1 behind its end; null where each is as long as there are places.</summary>
+    public Tensor? SourceSegments { get; init; }
+
     /// <summary>Seeds the masks of a training pass.</summary>
     public DropoutSeed Seed { get; init; }
 
@@ -57,6 +63,14 @@ internal sealed class TorchPass(
         LinearOperation o => Linear(o),
         RotaryOperation o => Rotate(o),
         GeluOperation o => Gelu(Input(o)),
+        ActivationOperation { Function: Activation.Relu } o => nn.functional.relu(Input(o)),
+        ActivationOperation o => nn.functional.gelu(Input(o)),
+        DropoutOperation o => Dropped(Input(o), o.Mask),
+        AddRowOperation o => Input(o) + parameters(o.Table).narrow(0, 0, 1),
+        EmbedPairsOperation o => EmbedPairs(o),
+        PartOperation o => Input(o).view(tape.Shape.MicroBatches, -1, Input(o).shape[1]).narrow(1, o.First, o.Count)
+            .reshape(-1, Input(o).shape[1]),
+        AttentionOperation o => Attend(o),
         SwiGluOperation o => nn.functional.silu(_values[o.Gate]) * _values[o.Up],
         ScaledSumOperation o => _values[o.X] + _values[o.Branch] * o.Scale,
         ResidualOperation o => _values[o.X] + Dropped(_values[o.Branch], o.Mask),
@@ -76,6 +90,16 @@ internal sealed class TorchPass(
             x = (x.view(-1, T, x.shape[1]) + parameters(positions).narrow(0, 0, T)).view(x.shape);
         }
         return Dropped(x, o.Mask);
+    }
+
+    // One micro-batch: the rows of its sources, then those of its sequences, whose places count from 0.
+    private Tensor EmbedPairs(EmbedPairsOperation o)
+    {
+        var (shape, C) = (tape.Shape, o.Positions.Width);
+        var x = parameters(o.Table).index_select(0, cat([Sources!, inputs])) * o.Scale;                           // (M + N, C)
+        var all = tensor(o.Positions.Values, dtype, device).view(-1, C);
+        Tensor Places(int length) => all.narrow(0, 0, length).repeat([shape.Sequences, 1]);
+        return Dropped(x + cat([Places(shape.Sources), Places(shape.Tokens)]), o.Mask);
     }
 
     // By tanh (Hendrycks and Gimpel 2016, section 2).
@@ -119,16 +143,37 @@ internal sealed class TorchPass(
         var hidden = Segments?.view(B, 1, T, 1) is { } segments ? future | (segments != segments.transpose(2, 3)) : future;
         var weights = scores.masked_fill(hidden, double.NegativeInfinity).softmax(-1);
         if (o.Mask is { } dropout)
-            weights = weights * AttentionMask(dropout, H, T).view(weights.shape);
+            weights = weights * AttentionMask(dropout, H, T, T).view(weights.shape);
         return weights.matmul(v).transpose(1, 2).reshape(B * T, -1);
+    }
+
+    // -> (N, H D): no future to hide, and as many keys as the scope has.
+    private Tensor Attend(AttentionOperation o)
+    {
+        var (B, H) = (tape.Shape.MicroBatches * tape.Shape.Sequences, o.Heads);
+        Tensor Heads(int i) => _values[o.Inputs[i]].view(B, o.Inputs[i].Rows / B, H, -1).transpose(1, 2);         // (B, H, Tq or Tk, D)
+        var (q, k, v) = (Heads(0), Heads(1), Heads(2));
+        var scores = q.matmul(k.transpose(2, 3)) / Math.Sqrt(q.shape[3]);                                         // (B, H, Tq, Tk)
+        var ofKeys = (o.Scope == AttentionScope.Tokens ? Segments : SourceSegments)?.view(B, 1, 1, -1);
+        if (ofKeys is not null)
+        {
+            var ofQueries = o.Scope == AttentionScope.TokensToSources ? zeros_like(ofKeys).narrow(3, 0, 1) : ofKeys.transpose(2, 3);
+            scores = scores.masked_fill(ofQueries != ofKeys, double.NegativeInfinity);
+        }
+        var weights = scores.softmax(-1);
+        if (o.Mask is { } dropout)
+            weights = weights * AttentionMask(dropout, H, (int)q.shape[2], (int)k.shape[2]).view(weights.shape);
+        return weights.matmul(v).transpose(1, 2).reshape(o.Output!.Rows, -1);
     }
 
     private Tensor Loss(CrossEntropyOperation o)
     {
         var (h, weight) = (Input(o), parameters(o.Weight));
         if (tape.Purpose == TapePurpose.Generation)
-            return h.narrow(0, h.shape[0] - 1, 1).matmul(weight.t()).view(-1);
-        var z = h.matmul(weight.t());                                                                             // (N, V)
+            h = h.narrow(0, h.shape[0] - 1, 1);
+        var z = o.Bias is null ? h.matmul(weight.t()) : addmm(parameters(o.Bias), h, weight.t(), 1, 1);
+        if (tape.Purpose == TapePurpose.Generation)
+            return z.view(-1);                                                                                    // (V)
         var loss = z.logsumexp(1) - z.gather(1, targets!.unsqueeze(1)).squeeze(1) * (1 - Smoothing);
         loss = Smoothing > 0 ? loss - z.mean([1]) * Smoothing : loss;
         return Counted is { } counted ? loss * counted : loss;
@@ -136,23 +181,23 @@ internal sealed class TorchPass(
 
     private double Smoothing => tape.Purpose == TapePurpose.Training ? tape.LabelSmoothing : 0;
 
-    private Tensor Dropped(Tensor x, DropoutMask? mask) => mask is null ? x : x * Mask(mask, x.shape[1]).view(x.shape);
+    private Tensor Dropped(Tensor x, DropoutMask? mask) => mask is null ? x : x * Mask(mask, x.shape[0], x.shape[1]).view(x.shape);
 
     // 0 and 1 / (1 - p), for the same elements as on any device: (N C).
-    private unsafe Tensor Mask(DropoutMask mask, long columns)
-        => Factors(mask, tape.Shape.RowsOfMicroBatch * columns, (key, into) =>
+    private unsafe Tensor Mask(DropoutMask mask, long rows, long columns)
+        => Factors(mask, rows / tape.Shape.MicroBatches * columns, (key, into) =>
         {
             into.Fill(1);
             fixed (float* ones = into)
                 Kernels.Dropout.Apply(ones, ones, null, key, 0, into.Length, mask.Rate);
         });
 
-    // (B H T T)
-    private unsafe Tensor AttentionMask(DropoutMask mask, int heads, int tokens)
-        => Factors(mask, (long)tape.Shape.Sequences * heads * tokens * tokens, (key, into) =>
+    // (B H Tq Tk)
+    private unsafe Tensor AttentionMask(DropoutMask mask, int heads, int queries, int keys)
+        => Factors(mask, (long)tape.Shape.Sequences * heads * queries * keys, (key, into) =>
         {
             fixed (float* factors = into)
-                Kernels.Attention.AttentionMask.Fill(factors, tape.Shape.Sequences, heads, tokens, tokens, key, mask.Rate);
+                Kernels.Attention.AttentionMask.Fill(factors, tape.Shape.Sequences, heads, queries, keys, key, mask.Rate);
         });
 
     private Tensor Factors(DropoutMask mask, long elements, Fill fill)

@@ -34,11 +34,21 @@ public unsafe class ActivationTests
     }
 
     [Fact]
+    public void Relu_and_its_gradient_are_exact_and_keep_what_is_not_a_number()
+    {
+        Agrees<Relu>(x => Math.Max(x, 0), x => x > 0 ? 1 : 0);
+        using var arena = new Arena();
+        float* x = arena.Of(float.NaN, -1), y = arena.Floats(2);
+        Activations.Forward<Relu>(y, x, 2);
+        Assert.Equal([float.NaN, 0], Arena.Read(y, 2));
+    }
+
+    [Fact]
     public void Activations_of_numbers_far_out_are_finite()
     {
         using var arena = new Arena();
         float* x = arena.Of(-1e11f, -1000, -100, -88, 88, 100, 1000, 1e11f), y = arena.Floats(8), ones = arena.Floats(8, 1);
-        foreach (var value in All<GeluTanh>().Concat(All<GeluErf>()).Concat(All<Silu>()))
+        foreach (var value in All<GeluTanh>().Concat(All<GeluErf>()).Concat(All<Silu>()).Concat(All<Relu>()))
             Assert.True(float.IsFinite(value));
 
         float[] All<TActivation>()

@@ -37,12 +37,13 @@ public class CrossEntropyPieceTests
             architecture.Record(tape);
             return tape.Operations[^1].ScratchFloats(tape.Shape, 1);
         }
-        Assert.Equal(Rows * Head.Padded, Floats(Rows));
-        Assert.Equal(347 * Head.Padded + Head.Words * Features, Floats(500));
-        Assert.Equal(Rows * Head.Padded, Floats(Rows - 5));
-        Assert.Equal(2 * Rows * Head.Padded, Floats(500, microBatches: 2));          // these fold along the tree
-        Assert.Equal(500 * Head.Padded, Floats(500, purpose: TapePurpose.Evaluation));
-        Assert.Equal(Head.Padded, Floats(500, purpose: TapePurpose.Generation));     // of the last row
+        // With a row for the sums of the bias.
+        Assert.Equal((Rows + 1) * Head.Padded, Floats(Rows));
+        Assert.Equal(348 * Head.Padded + Head.Words * Features, Floats(500));
+        Assert.Equal((Rows + 1) * Head.Padded, Floats(Rows - 5));
+        Assert.Equal((2 * Rows + 1) * Head.Padded, Floats(500, microBatches: 2));    // these fold along the tree
+        Assert.Equal(501 * Head.Padded, Floats(500, purpose: TapePurpose.Evaluation));
+        Assert.Equal(2 * Head.Padded, Floats(500, purpose: TapePurpose.Generation)); // of the last row
     }
 
     private static (float[] Gradient, double Loss) Gradient(Head architecture, int threads)
@@ -72,10 +73,11 @@ public class CrossEntropyPieceTests
         [
             new("table", [Words, Features], true, new ParameterInit.Normal(1)),
             new("head", [Words, Features], true, new ParameterInit.Normal(1)) { PaddedRows = Padded, Shared = new SharedAxis(0, 4) },
+            new("bias", [Words], false, new ParameterInit.Normal(1)),
         ];
 
         public IBatching Batching { get; } = new CausalBatching();
 
-        public void Record(Tape tape) => tape.CrossEntropy(tape.Embed("table", null, null), "head", rowsAtOnce * (long)Words);
+        public void Record(Tape tape) => tape.CrossEntropy(tape.Embed("table", null, null), "head", rowsAtOnce * (long)Words, "bias");
     }
 }

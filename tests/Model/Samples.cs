@@ -1,5 +1,6 @@
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Corpora;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
@@ -27,6 +28,9 @@ internal static class Samples
             Architecture = "llama",
             Llama = (with ?? (l => l))(ModelSettings.Defaults.Llama with { KeyHeads = keyHeads }),
         };
+
+    public static ModelSettings Of(string architecture, int layers, int heads, int width, int context, int vocabulary) =>
+        Model(layers, heads, width, context, vocabulary) with { Architecture = architecture };
 
     public static OptimizerSettings Optimizer(double clip = 1.0, double smoothing = 0) => OptimizerSettings.Defaults with
     {
@@ -56,8 +60,23 @@ internal static class Samples
     public static IReadOnlyList<MicroBatch> MicroBatches(ModelSettings model, int count, int rows, int seed)
     {
         var random = new Random(seed);
+        if (model.ReadsPairs)
+            return Architectures.Open(model).Batching.MicroBatches(
+                [.. Enumerable.Range(0, count * rows).Select(_ => Pair(model, random))], rows);
         var tokens = Enumerable.Range(0, count * rows * (model.Context + 1)).Select(_ => random.Next(model.Vocabulary)).ToArray();
         return Architectures.Open(model).Batching.MicroBatches(Sample.Cut(tokens, count * rows), rows);
+    }
+
+    /// <summary>A pair of any lengths.</summary>
+    public static Sample Pair(ModelSettings model, Random random)
+    {
+        var (T, elements) = (model.Context, new int[2 * model.Context + 1]);
+        int source = random.Next(1, T + 1), target = random.Next(2, T + 2);
+        for (var i = 0; i < elements.Length; i++)
+            elements[i] = random.Next(model.Vocabulary) | (i >= T + target ? SampleElement.NotCounted : 0);
+        if (source < T)
+            elements[source] |= SampleElement.Begins;
+        return new Sample(elements);
     }
 
     /// <summary>Whole training steps on so many devices at once, each on its own thread; returns their losses.</summary>

@@ -30,11 +30,12 @@ internal sealed class NodeControl(ElasticNode node)
 
     private static TrainingSettings WithVocabulary(TrainingSettings settings, BuiltCorpus corpus) => settings.Model.Vocabulary switch
     {
-        0 => settings with { Model = settings.Model with { Vocabulary = corpus.Manifest.VocabularySize } },
+        0 => settings with { Model = settings.Model with { Vocabulary = corpus.Manifest.VocabularySize + settings.Model.AddedTokens } },
         // A larger vocabulary leaves rows of the embedding unused; a smaller one has no rows for some tokens of the text.
-        var few when few < corpus.Manifest.VocabularySize => throw new ElasticException(
+        var few when few < corpus.Manifest.VocabularySize + settings.Model.AddedTokens => throw new ElasticException(
             $"model.vocabulary = {few} is smaller than the vocabulary of the tokenizer " +
-            $"({corpus.Manifest.Tokenizer}: {corpus.Manifest.VocabularySize}): use 0, which takes the tokenizer's"),
+            $"({corpus.Manifest.Tokenizer}: {corpus.Manifest.VocabularySize}" +
+            $"{(settings.Model.AddedTokens > 0 ? ", and a token that hides others" : "")}): use 0, which takes the tokenizer's"),
         _ => settings,
     };
 

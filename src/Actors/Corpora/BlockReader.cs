@@ -91,7 +91,7 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
 
     private static bool Answers(ReadBlocks request, BlocksRead read) =>
         read.Shard == request.Shard && read.TokenBytes is (sizeof(ushort) or sizeof(int))
-        && read.Tokens.Length == request.Blocks.Length * (request.Context + 1) * read.TokenBytes;
+        && read.Tokens.Length == request.Blocks.Length * SampleCut.LengthOf(request.Kind, request.Context) * read.TokenBytes;
 
     private bool IsOnDetour(int shard)
     {

@@ -4,6 +4,7 @@ using Akka.Event;
 using Elastic.Actors.Serialization;
 using Elastic.Corpus;
 using Elastic.Messages.Corpora;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Actors.Corpora;
 
@@ -74,9 +75,12 @@ internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
     /// <param name="width">Bytes of an element.</param>
     internal static string? Problem(ReadBlocks request, int width) =>
         !Enum.IsDefined(request.Kind) || request.Context < 1
-        || (request.Context + 1L) * request.Blocks.Length * width > ElasticSerializer.MostBytes
-            ? $"{request.Blocks.Length} blocks of {request.Context + 1L} tokens are asked for, which no answer can hold"
+        || (Halves(request) * request.Context + 1L) * request.Blocks.Length * width > ElasticSerializer.MostBytes
+            ? $"{request.Blocks.Length} blocks of {Halves(request) * request.Context + 1L} tokens are asked for, which no answer can hold"
             : null;
+
+    // Of a pair: its source and its target.
+    private static long Halves(ReadBlocks request) => request.Kind == SampleKind.Pairs ? 2 : 1;
 
     private static BlocksRead Blocks(ReadBlocks request, Opened shard)
     {

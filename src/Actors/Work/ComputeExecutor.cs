@@ -3,6 +3,7 @@ using Elastic.Actors.Corpora;
 using Elastic.Actors.Nodes;
 using Elastic.Actors.Nodes.Replicas;
 using Elastic.Coordination;
+using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
@@ -56,7 +57,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         var lossSum = order.HandOver?.LossSumNats ?? 0;
         var samples = order.HandOver?.Samples ?? HashChain.Empty;
         var read = new ReadAhead<(IReadOnlyList<MicroBatch> MicroBatches, Digest Samples)>(
-            first, _segment.InnerSteps, StepsAhead(_segment.Sequences * (run.Plan.Context + 1)), ReadAsync);
+            first, _segment.InnerSteps, StepsAhead(_segment.Sequences * SampleCut.Of(run.Settings).Length), ReadAsync);
         await LoadAsync();
         await context.Devices.AttachAsync(run.Settings, _memory.Vectors);
 
@@ -124,19 +125,21 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         var settings = run.Settings;
         var number = _segment.StepNumberOf(order.Round, step);                          // the replica's own count, from 0
         var learningRate = LearningRate.At(number, order.ScheduleSteps, settings.Optimizer);
-        var seed = new DropoutSeed(settings.Run.Seed, order.Round, order.Replica, step);
-        var loss = await _step.RunAsync(microBatches, seed, learningRate, number + 1);
+        var loss = await _step.RunAsync(microBatches, SeedOf(step), learningRate, number + 1);
         return double.IsFinite(loss)
             ? (loss, learningRate)
             : throw new ElasticException($"the loss of replica {order.Replica} became {loss} at step {number}: " +
                                          "use a smaller optimizer.learning-rate or more optimizer.warmup-steps");
     }
 
+    private DropoutSeed SeedOf(int step) => new(run.Settings.Run.Seed, order.Round, order.Replica, step);
+
     private async Task<(IReadOnlyList<MicroBatch> MicroBatches, Digest Samples)> ReadAsync(int step)
     {
         var blocks = run.Schedule.BlocksOf(order.Round, order.Replica, step);
         var tokens = await reader.ReadAsync(blocks, CancellationToken.None);
-        var microBatches = run.Architecture.Batching.MicroBatches(Sample.Cut(tokens, blocks.Length), run.Settings.Batch.Micro);
+        var microBatches = run.Architecture.Batching.MicroBatches(
+            Sample.Cut(tokens, blocks.Length), run.Settings.Batch.Micro, SeedOf(step));
         return (microBatches, SampleDigests.Of(blocks, tokens));
     }
 

@@ -59,7 +59,7 @@ public sealed class BlockMap
     private static string None(IReadOnlyList<ShardInfo> shards, SampleCut cut)
     {
         if (cut.Kind != SampleKind.Blocks && shards.Any(s => !s.ListsDocuments))
-            return $"corpus.samples = {(cut.Kind == SampleKind.Packed ? "packed" : "documents")}: the shards of this corpus do not say " +
+            return $"corpus.samples = {cut.Kind.ToString().ToLowerInvariant()}: the shards of this corpus do not say " +
                    "where their documents begin (shards of llm.c); use corpus.samples = blocks";
         var context = cut.Context;
         var longest = shards.Count == 0 ? 0 : shards.Max(s => s.Tokens);

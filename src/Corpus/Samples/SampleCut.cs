@@ -15,8 +15,14 @@ public sealed record SampleCut(SampleKind Kind, int Context)
         return new SampleCut(settings.Corpus.Samples, settings.Model.Context);
     }
 
-    /// <summary>Elements of a sample, T + 1: each but the last is an input, each but the first a target.</summary>
-    public int Length => Context + 1;
+    /// <summary>
+    /// Elements of a sample, T + 1: each but the last is an input, each but the first a target. Of a pair the T of its source come before
+    /// them.
+    /// </summary>
+    public int Length => LengthOf(Kind, Context);
+
+    /// <inheritdoc cref="Length"/>
+    public static int LengthOf(SampleKind kind, int context) => checked((kind == SampleKind.Pairs ? 2 * context : context) + 1);
 
     /// <summary>Samples of a shard.</summary>
     public int CountIn(ShardInfo shard)
@@ -24,7 +30,7 @@ public sealed record SampleCut(SampleKind Kind, int Context)
         ArgumentNullException.ThrowIfNull(shard);
         if (Kind != SampleKind.Blocks && !shard.ListsDocuments)
             return 0;
-        return Kind == SampleKind.Documents ? checked((int)shard.Documents) : BlockMap.CountIn(shard.Tokens, Context);
+        return Kind is SampleKind.Documents or SampleKind.Pairs ? checked((int)shard.Documents) : BlockMap.CountIn(shard.Tokens, Context);
     }
 
     /// <summary>Samples of several shards.</summary>
@@ -40,6 +46,9 @@ public sealed record SampleCut(SampleKind Kind, int Context)
         {
             case SampleKind.Documents:
                 shard.ReadDocument(sample, into);
+                break;
+            case SampleKind.Pairs:
+                shard.ReadPair(sample, Context, into);
                 break;
             case SampleKind.Packed:
                 shard.ReadBlock(sample, Context, into);

@@ -108,18 +108,37 @@ public sealed class TokenShard : IDisposable
         ReadTokens((long)block * context, into);
     }
 
+    /// <summary>
+    /// Reads a document as a pair: the prompt and an end of text, its source, then an end of text and the answer, its target. What is
+    /// longer than its place is cut, and what is shorter filled up with ends of text: behind a source they begin anew, behind a target they
+    /// are not counted.
+    /// </summary>
+    /// <param name="into">Takes <paramref name="context"/> elements of the source and one more of the target.</param>
+    /// <exception cref="ElasticException">The file is damaged there.</exception>
+    public void ReadPair(int document, int context, Span<int> into)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(into.Length, 2 * context + 1);
+        var all = new int[LengthOf(document)];
+        ReadTokens(StartOf(document), all);
+        var prompt = all.AsSpan().IndexOfAnyInRange(0, SampleElement.NotCounted - 1) is var first and >= 0 ? first : all.Length;
+        var end = SampleElement.TokenOf(all[^1]);
+        Span<int> source = into[..context], target = into[context..];
+        source.Fill(end);
+        target.Fill(end | SampleElement.NotCounted);
+        for (var i = 0; i < Math.Min(prompt, context); i++)
+            source[i] = SampleElement.TokenOf(all[i]);
+        if (prompt + 1 < context)
+            source[prompt + 1] |= SampleElement.Begins;
+        var answer = all.AsSpan(prompt);
+        answer[..Math.Min(answer.Length, context)].CopyTo(target[1..]);
+    }
+
     /// <summary>Reads the beginning of a document; what a short one lacks is filled with its last token, and not counted.</summary>
     /// <exception cref="ElasticException">The file is damaged there.</exception>
     public void ReadDocument(int document, Span<int> into)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(document);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(document, DocumentCount);
-        var start = StartOf(document);
-        var length = (document + 1 < DocumentCount ? StartOf(document + 1) : TokenCount) - start;
-        if (length < 1)
-            throw ShardHeader.Contradiction(_path, $"its document {document} has {length} tokens");
-        var tokens = into[..(int)Math.Min(length, into.Length)];
-        ReadTokens(start, tokens);
+        var tokens = into[..Math.Min(LengthOf(document), into.Length)];
+        ReadTokens(StartOf(document), tokens);
         into[tokens.Length..].Fill(tokens[^1] | SampleElement.NotCounted);
     }
 
@@ -227,6 +246,17 @@ public sealed class TokenShard : IDisposable
         return start >= 0 && start <= TokenCount
             ? start
             : throw ShardHeader.Contradiction(_path, $"its document {document} begins at token {start} of {TokenCount}");
+    }
+
+    // Tokens of a document. One document is far shorter than a shard.
+    private int LengthOf(int document)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(document);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(document, DocumentCount);
+        var length = (document + 1 < DocumentCount ? StartOf(document + 1) : TokenCount) - StartOf(document);
+        return length is >= 1 and <= int.MaxValue
+            ? (int)length
+            : throw ShardHeader.Contradiction(_path, $"its document {document} has {length} tokens");
     }
 
     private void CheckPageTable()

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Elastic.Corpus;
 using Elastic.Host.Configuration;
 using Elastic.Model.Generation;
 
@@ -8,6 +7,9 @@ namespace Elastic.Host.Commands;
 /// <summary><c>elastic generate</c>: continues a text with the newest checkpoint of a run, or with the model of a folder.</summary>
 internal static class GenerateCommand
 {
+    // More than anybody gains by; each is a pass of the network for each token.
+    private const int MostBeams = 1000;
+
     public static Command Build()
     {
         var run = CommonOptions.RunName("The run whose newest checkpoint writes.");
@@ -18,10 +20,9 @@ internal static class GenerateCommand
         };
         var tokenizer = new Option<string?>("--tokenizer")
         {
-            Description = "The tokenizer of a folder that holds none. Default: the folder's.",
-            HelpName = string.Join('|', Tokenizer.All.Select(t => t.Id)),
+            Description = "The tokenizer of a folder that holds none: byte, gpt2, or the folder of one. Default: the folder's.",
+            HelpName = "NAME|DIR",
         };
-        tokenizer.AcceptOnlyFromAmong([.. Tokenizer.All.Select(t => t.Id)]);
         var prompt = new Option<string>("--prompt")
         { Description = "The text to go on with. Default: none, the beginning of a document.", DefaultValueFactory = _ => "" };
         var tokens = new Option<int>("--tokens")
@@ -36,6 +37,16 @@ internal static class GenerateCommand
             DefaultValueFactory = _ => 0.95
         };
         var seed = new Option<ulong>("--seed") { Description = "The same seed writes the same text.", DefaultValueFactory = _ => 42 };
+        var beams = new Option<int>("--beams")
+        {
+            Description = "For a transformer, which answers the prompt: how many answers it follows at once; 1 takes the likeliest token.",
+            DefaultValueFactory = _ => new BeamSettings().Beams
+        };
+        var penalty = new Option<double>("--length-penalty")
+        {
+            Description = "For a transformer: 0 compares answers by their probability, which favours short ones; more favours longer ones.",
+            DefaultValueFactory = _ => new BeamSettings().LengthPenalty
+        };
         var dataDir = CommonOptions.DataDir();
 
         var command = new TeachingCommand("generate",
@@ -45,8 +56,9 @@ internal static class GenerateCommand
             elastic generate --run tiny --prompt "Returns" --temperature 0           always the likeliest
             elastic generate --run tiny --tokens 1000 --top-k 40 --seed 7
             elastic generate --model ~/gpt2 --prompt "The"                           published weights
+            elastic generate --run dates --prompt "12 March 2021" --beams 4           an encoder-decoder answers
             """)
-        { run, model, tokenizer, prompt, tokens, temperature, topK, topP, seed, dataDir };
+        { run, model, tokenizer, prompt, tokens, temperature, topK, topP, seed, beams, penalty, dataDir };
         command.Validators.Add(parsed =>
         {
             if (parsed.GetValue(run) is null == parsed.GetValue(model) is null)
@@ -58,7 +70,9 @@ internal static class GenerateCommand
         {
             var request = new SampleRequest(
                 parsed.GetValue(prompt)!, parsed.GetValue(tokens),
-                new SamplingSettings(parsed.GetValue(temperature), parsed.GetValue(topK), parsed.GetValue(topP), parsed.GetValue(seed)));
+                new SamplingSettings(parsed.GetValue(temperature), parsed.GetValue(topK), parsed.GetValue(topP), parsed.GetValue(seed)),
+                Beams: IsGiven(beams) || IsGiven(penalty) ? new BeamSettings(parsed.GetValue(beams), parsed.GetValue(penalty)) : null,
+                GivenSampling: new Option[] { temperature, topK, topP, seed }.FirstOrDefault(IsGiven)?.Name);
             var problems = Problems(request).ToList();
             if (problems.Count > 0)
                 throw new SettingsException(problems);
@@ -67,7 +81,6 @@ internal static class GenerateCommand
                 ? TextModel.OfFolder(folder, parsed.GetValue(tokenizer))
                 : TextModel.OfRun(
                     CommonOptions.OpenDataDirectory(parsed, dataDir), CommonOptions.RunOf(parsed.GetValue(run)!), error.WriteLine);
-            output.Write(request.Prompt);
             SampleText.Stream(writer, request, text =>
             {
                 output.Write(text);
@@ -75,12 +88,18 @@ internal static class GenerateCommand
             }, cancel);
             output.WriteLine();
             return Task.FromResult(ExitCodes.Done);
+
+            bool IsGiven(Option option) => parsed.GetResult(option) is { Implicit: false };
         });
         return command;
     }
 
     private static IEnumerable<string> Problems(SampleRequest request)
     {
+        if (request.Beams is { Beams: < 1 or > MostBeams })
+            yield return $"--beams {request.Beams.Beams}: use 1 to {MostBeams}";
+        if (request.Beams is { LengthPenalty: not (>= 0 and <= 10) })
+            yield return $"--length-penalty {request.Beams.LengthPenalty}: use 0 to 10";
         if (request.Tokens < 1)
             yield return $"--tokens {request.Tokens}: use at least 1";
         if (!(request.Sampling.Temperature >= 0))

@@ -1,4 +1,5 @@
 using Elastic.Corpus;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Model.Cpu;
 using Elastic.Model.Generation;
@@ -8,8 +9,11 @@ namespace Elastic.Host.Commands;
 
 /// <summary>What text to write, and how.</summary>
 /// <param name="Prompt">The text to continue; empty for the beginning of a document.</param>
+/// <param name="Beams">How an encoder-decoder looks for the best; null as people leave it.</param>
+/// <param name="GivenSampling">The first option of sampling that people gave; null for none.</param>
 /// <param name="Bytes">Ends after so many bytes, and begins another document where one ends sooner; null ends with the document.</param>
-internal sealed record SampleRequest(string Prompt, int Tokens, SamplingSettings Sampling, int? Bytes = null)
+internal sealed record SampleRequest(
+    string Prompt, int Tokens, SamplingSettings Sampling, int? Bytes = null, BeamSettings? Beams = null, string? GivenSampling = null)
 {
     /// <summary>A few lines after training, the same for the same weights. Cool enough that a small model can spell.</summary>
     public static SampleRequest ForSummary { get; } = new("", 400, new SamplingSettings(Temperature: 0.7, TopP: 0.95), Bytes: 400);
@@ -31,13 +35,27 @@ internal static class SampleText
     /// <summary>Writes the text piece by piece.</summary>
     public static void Stream(TextModel model, SampleRequest request, Action<string> write, CancellationToken cancel)
     {
-        var tokenizer = model.Tokenizer;
+        var (tokenizer, settings) = (model.Tokenizer, model.Settings);
+        if (settings.IsMasked)
+            throw new ElasticException(
+                $"{model.Name} is a {settings.Architecture}: it predicts hidden tokens from both sides, and does not continue a text");
+        if (settings.ReadsPairs ? request.GivenSampling is not null : request.Beams is not null)
+            throw new ElasticException(settings.ReadsPairs
+                ? $"{request.GivenSampling}: {model.Name} is a {settings.Architecture}, which looks for the best answer; use --beams"
+                : $"--beams: {model.Name} is a {settings.Architecture}, which draws its text token by token; use --temperature, --top-k "
+                  + "or --top-p");
         using var device = new CpuDevice(
             new DeviceId("cpu:0"), Architectures.Open(model.Settings), threads: Environment.ProcessorCount);
         device.Attach(model.Vectors);
 
         List<int> prompt = [];
         tokenizer.Encode(request.Prompt, prompt);
+        if (settings.ReadsPairs)
+        {
+            Answer(prompt, request, settings.Context, tokenizer, device, write, cancel);
+            return;
+        }
+        write(request.Prompt);
         // A document begins after an end of text; an empty prompt is that token alone.
         if (prompt.Count == 0)
             prompt.Add(tokenizer.EndOfText);
@@ -58,6 +76,22 @@ internal static class SampleText
         }
 
         text.Complete();
+    }
+
+    // As samples of pairs are cut: the source ends with an end of text, and the answer begins after one.
+    private static void Answer(
+        List<int> prompt, SampleRequest request, int context, Tokenizer tokenizer, CpuDevice device, Action<string> write,
+        CancellationToken cancel)
+    {
+        int[] source = [.. prompt.Append(tokenizer.EndOfText).Take(context)];
+        var search = new BeamSearch(
+            tokens =>
+            {
+                cancel.ThrowIfCancellationRequested();
+                return device.Logits(source, tokens)[..tokenizer.VocabularySize];
+            },
+            request.Beams ?? new BeamSettings());
+        write(tokenizer.Decode([.. search.Find(tokenizer.EndOfText, tokenizer.EndOfText, Math.Min(request.Tokens, context))]));
     }
 }
 

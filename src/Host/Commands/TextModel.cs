@@ -9,7 +9,8 @@ using Elastic.Storage;
 namespace Elastic.Host.Commands;
 
 /// <summary>A model in memory with its tokenizer, of a run or of a folder.</summary>
-internal sealed record TextModel(ModelSettings Settings, ReplicaVectors Vectors, Tokenizer Tokenizer) : IDisposable
+/// <param name="Name">What people call it: the run's name, or the folder's path.</param>
+internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVectors Vectors, Tokenizer Tokenizer) : IDisposable
 {
     /// <summary>The newest checkpoint of a run. Reports damaged checkpoints, which it skips, to <paramref name="notice"/>.</summary>
     public static TextModel OfRun(DataDirectory data, RunName run, Action<string> notice)
@@ -20,7 +21,7 @@ internal sealed record TextModel(ModelSettings Settings, ReplicaVectors Vectors,
             notice($"passed over {passed}");
         var tokenizer = Tokenizer.OpenStored(checkpoint.Manifest.Tokenizer, folder);
         if (tokenizer.VocabularySize <= checkpoint.Settings.Model.Vocabulary)
-            return new TextModel(checkpoint.Settings.Model, checkpoint.Vectors, tokenizer);
+            return new TextModel($"{run}", checkpoint.Settings.Model, checkpoint.Vectors, tokenizer);
         checkpoint.Dispose();
         throw new ElasticException(
             $"the tokenizer in {folder} has {tokenizer.VocabularySize} tokens, and the model {checkpoint.Settings.Model.Vocabulary}: "
@@ -37,7 +38,7 @@ internal sealed record TextModel(ModelSettings Settings, ReplicaVectors Vectors,
             $"{path} has no tokenizer: say which one its model was trained with, "
             + $"--tokenizer {string.Join(" or ", Tokenizer.All.Select(t => t.Id))}, or a tokenizer's folder");
         return chosen.VocabularySize <= folder.Model.Vocabulary
-            ? new TextModel(folder.Model, folder.Load(), chosen)
+            ? new TextModel(path, folder.Model, folder.Load(), chosen)
             : throw new ElasticException($"the tokenizer {chosen.Id} has {chosen.VocabularySize} tokens, "
                 + $"and the model in {path} {folder.Model.Vocabulary}: they do not belong together");
     }

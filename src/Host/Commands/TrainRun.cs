@@ -126,6 +126,8 @@ internal sealed class TrainRun
     // The run is finished and has been summed up: no failure here changes that.
     private void WriteSample(TextWriter people, CancellationToken interrupted)
     {
+        if (_request.Settings.Training.Model is { IsMasked: true } or { ReadsPairs: true })
+            return;                                                                             // they do not continue a text
         try
         {
             foreach (var line in RunSummary.Sample(SampleText.Write(_data, _run, SampleRequest.ForSummary, Tell, interrupted)))

@@ -75,6 +75,21 @@ internal readonly struct Silu : IActivation
     }
 }
 
+/// <summary>The rectifier (Nair and Hinton 2010): x above 0, else 0. Its derivative is 1 above 0, else 0.</summary>
+internal readonly struct Relu : IActivation
+{
+    // What is not a number stays so: it must reach the loss.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T Value<T>(T x)
+        where T : struct, ILanes<T>
+        => T.Select(T.GreaterThan(T.Bits(0), x), T.Bits(0), x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T Slope<T>(T x)
+        where T : struct, ILanes<T>
+        => T.Select(T.GreaterThan(x, T.Bits(0)), T.Broadcast(1f), T.Bits(0));
+}
+
 /// <summary>Activations of ranges of elements. Elements do not touch one another: any cut gives the same bits.</summary>
 internal static unsafe class Activations
 {

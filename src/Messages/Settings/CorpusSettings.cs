@@ -45,7 +45,7 @@ public sealed record CorpusSettings : SettingsGroup
     [Setting("corpus.answer-field", null, """
         Fine-tuning: the field of a .jsonl record with the answer to the prompt in corpus.text-field. The model reads the prompt and is
         scored on the answer and the end of text alone. The two are joined as they stand: most answers want a space or a line's end before
-        them. null where all text is scored.
+        them. A transformer reads the prompt with its encoder and writes the answer with its decoder. null where all text is scored.
         """, PartOfAnswer = false)]
     [NotEmpty("name the field that holds the answer, or leave it null"), Since(4, null)]
     public required string? AnswerField { get; init; }
@@ -71,7 +71,8 @@ public sealed record CorpusSettings : SettingsGroup
     [Setting("corpus.samples", SampleKind.Blocks, """
         blocks: documents one after the other, cut every model.context tokens, as large models are trained. packed: the same blocks, in
         which no token sees another document than its own. documents: one document a sample, cut or filled up to the context, as models
-        are fine-tuned; what fills up is never scored.
+        are fine-tuned; what fills up is never scored. pairs: one prompt and its answer a sample, as model.architecture = transformer reads
+        them: the source and the target, each cut or filled up to the context.
         """)]
     [Since(4, SampleKind.Blocks)]
     public required SampleKind Samples { get; init; }

@@ -19,12 +19,16 @@ public sealed record ModelSettings : SettingsGroup
 
     [Setting("model.architecture", "gpt2", """
         gpt2: Radford et al. 2019, with tied embeddings. llama: Touvron et al. 2023, with root mean square norms, rotary positions, SwiGLU
-        and heads of keys that may be fewer; Mistral without its window, Qwen2, Qwen3 and SmolLM are of this kind.
+        and heads of keys that may be fewer; Mistral without its window, Qwen2, Qwen3 and SmolLM are of this kind. bert: Devlin et al. 2019,
+        which predicts hidden tokens from both sides. transformer: the encoder-decoder of Vaswani et al. 2017, for pairs.
         """)]
-    [OneOf("gpt2", "llama")]
+    [OneOf("gpt2", "llama", "bert", "transformer")]
     public required string Architecture { get; init; }
 
-    [Setting("model.layers", 4, "Transformer blocks. Four of width 128 learn the look of text within minutes on two cores.")]
+    [Setting("model.layers", 4, """
+        Transformer blocks; of a transformer, in the encoder and again in the decoder. Four of width 128 learn the look of text within
+        minutes on two cores.
+        """)]
     [Between(1, 10_000)]
     public required int Layers { get; init; }
 
@@ -69,6 +73,9 @@ public sealed record ModelSettings : SettingsGroup
     /// <summary>What only the architecture llama has.</summary>
     public required LlamaSettings Llama { get; init; }
 
+    /// <summary>What only the architecture bert has.</summary>
+    public required BertSettings Bert { get; init; }
+
     /// <summary>Adapters.</summary>
     public required LoraSettings Lora { get; init; }
 
@@ -91,10 +98,18 @@ public sealed record ModelSettings : SettingsGroup
     /// Parameters of the network, known before anything is made for it. In floating point, so that settings that are far too large give a
     /// number, too. Tests compare it with the layouts of Model.
     /// </summary>
-    public double Parameters => IsLlama
-        ? (Llama.TiedEmbeddings ? 1.0 : 2.0) * PaddedVocabulary * Width + Layers * LlamaLayerParameters + Width
-        : (double)PaddedVocabulary * Width + (double)Context * Width
-            + Layers * (12.0 * Width * Width + 13.0 * Width) + 2.0 * Width;
+    public double Parameters => (double)PaddedVocabulary * Width + Architecture switch
+    {
+        "llama" => (Llama.TiedEmbeddings ? 0.0 : 1.0) * PaddedVocabulary * Width + Layers * LlamaLayerParameters + Width,
+        // Positions, two segments, the norm; the head's layer, its norm and the bias.
+        "bert" => (Context + 4.0) * Width + Layers * BlockParameters + (double)Width * Width + 3.0 * Width + Vocabulary,
+        // A decoder's block has a second attention and its norm.
+        "transformer" => Layers * (2.0 * BlockParameters + 4.0 * Width * Width + 6.0 * Width),
+        _ => (double)Context * Width + Layers * BlockParameters + 2.0 * Width,
+    };
+
+    // Attention, a feed-forward network of four widths and two norms, with biases.
+    private double BlockParameters => 12.0 * Width * Width + 13.0 * Width;
 
     /// <summary>
     /// What two checkpoints must share to fit the same network, e.g. "gpt2 4x128 heads 4 context 128 vocabulary 257", or
@@ -106,6 +121,15 @@ public sealed record ModelSettings : SettingsGroup
             + $"vocabulary {Vocabulary}{(Llama.TiedEmbeddings ? " tied" : "")}{(Llama.AttentionBiases ? " biases" : "")}"
             + (Llama.HeadNorms ? " head norms" : "") + Lora.Signature
         : $"{Architecture} {Layers}x{Width} heads {Heads} context {Context} vocabulary {Vocabulary}{Lora.Signature}";
+
+    /// <summary>True where the model predicts hidden tokens, and cannot continue a text.</summary>
+    public bool IsMasked => Architecture == "bert";
+
+    /// <summary>Tokens that the model has and the tokenizer has not: one that hides others, where none of the tokenizer's does.</summary>
+    public int AddedTokens => IsMasked && Bert.MaskToken is null ? 1 : 0;
+
+    /// <summary>True where samples are pairs of a source and a target.</summary>
+    public bool ReadsPairs => Architecture == "transformer";
 
     private bool IsLlama => Architecture == "llama";
 
@@ -137,6 +161,13 @@ public sealed record ModelSettings : SettingsGroup
         }
         foreach (var problem in IsLlama ? Llama.ProblemsOf(this) : Llama.ProblemsElsewhere(Architecture))
             yield return problem;
+        foreach (var problem in IsMasked ? Bert.ProblemsOf(this) : Bert.ProblemsElsewhere(Architecture))
+            yield return problem;
+        if (ReadsPairs && Width % 2 != 0)
+            yield return $"model.width = {Width} cannot hold sines and cosines of positions in pairs: use an even number";
+        if (ReadsPairs && Context > LlamaSettings.MostContext)
+            yield return string.Create(CultureInfo.InvariantCulture,
+                $"model.context = {Context}: use at most {LlamaSettings.MostContext} with positions by sines and cosines");
         foreach (var problem in Lora.ProblemsWithoutAdapters())
             yield return problem;
         if (Parameters > MostParameters)

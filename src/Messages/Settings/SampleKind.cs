@@ -13,4 +13,10 @@ public enum SampleKind
 
     /// <summary>One document a sample: the first context + 1 tokens of a longer one; what a shorter one lacks is not counted.</summary>
     Documents,
+
+    /// <summary>
+    /// One document with a prompt a sample: the prompt as the source that an encoder reads, the answer as the target; each is cut or filled
+    /// up to the context.
+    /// </summary>
+    Pairs,
 }

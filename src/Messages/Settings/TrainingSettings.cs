@@ -33,6 +33,16 @@ public sealed record TrainingSettings : SettingsGroup
     // Each number is within its bounds; what is computed from them must be countable, too, before anything is stored or allocated.
     protected override IEnumerable<string> ProblemsTogether()
     {
+        if (Model.ReadsPairs != (Corpus.Samples == SampleKind.Pairs))
+            yield return Model.ReadsPairs
+                ? "model.architecture = \"transformer\" reads pairs: set corpus.samples = pairs, and corpus.answer-field"
+                : $"corpus.samples = pairs is for model.architecture = \"transformer\" alone, not for \"{Model.Architecture}\"";
+        if (Corpus.Samples == SampleKind.Pairs && Corpus.AnswerField is null)
+            yield return "corpus.samples = pairs: set corpus.answer-field to the field of a .jsonl record that holds the target; "
+                + "corpus.text-field names that of the source";
+        if (Model.IsMasked && Corpus.AnswerField is not null)
+            yield return $"corpus.answer-field = \"{Corpus.AnswerField}\": model.architecture = \"{Model.Architecture}\" predicts hidden "
+                + "tokens of all text, and has no answers; leave it out";
         var pass = (double)Batch.Micro * (Model.Context + 1.0);
         if (pass > MostTokensOfPass)
             yield return string.Create(CultureInfo.InvariantCulture,

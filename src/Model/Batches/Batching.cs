@@ -1,4 +1,5 @@
 using Elastic.Messages.Corpora;
+using Elastic.Model.Networks;
 
 namespace Elastic.Model.Batches;
 
@@ -6,7 +7,8 @@ namespace Elastic.Model.Batches;
 public interface IBatching
 {
     /// <summary>The micro-batches of a step, or of an evaluation: <paramref name="rows"/> samples each; the last may have fewer.</summary>
-    IReadOnlyList<MicroBatch> MicroBatches(IReadOnlyList<Sample> samples, int rows);
+    /// <param name="draw">The step whose random choices are made, where there are any; null for an evaluation: always the same.</param>
+    IReadOnlyList<MicroBatch> MicroBatches(IReadOnlyList<Sample> samples, int rows, DropoutSeed? draw = null);
 }
 
 /// <summary>
@@ -16,7 +18,7 @@ public interface IBatching
 public sealed class CausalBatching : IBatching
 {
     /// <inheritdoc/>
-    public IReadOnlyList<MicroBatch> MicroBatches(IReadOnlyList<Sample> samples, int rows)
+    public IReadOnlyList<MicroBatch> MicroBatches(IReadOnlyList<Sample> samples, int rows, DropoutSeed? draw = null)
     {
         ArgumentNullException.ThrowIfNull(samples);
         if (samples.Any(s => s.Tokens.Length < 2 || s.Tokens.Length != samples[0].Tokens.Length))

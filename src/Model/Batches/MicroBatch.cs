@@ -29,6 +29,19 @@ public sealed record MicroBatch(int Index, int Rows, int[] Inputs, int[] Targets
     /// <summary>(Rows, T): places of a sequence see each other only where this number is the same; null where all do.</summary>
     public int[]? Segments { get; init; }
 
+    /// <summary>(Rows, S) row-major: what the encoder of an encoder-decoder reads; null for other networks.</summary>
+    public int[]? Sources { get; init; }
+
+    /// <summary>(Rows): the tokens of each source; what stands behind them is seen by none of them, nor by the decoder.</summary>
+    public int[] SourceLengths { get; init; } = [];
+
+    /// <summary>S.</summary>
+    public int SourceColumns => (Sources?.Length ?? 0) / Rows;
+
+    /// <summary>(Rows, S): 0 inside of a source, 1 behind its end.</summary>
+    internal int[] SourceSegments() =>
+        [.. SourceLengths.SelectMany(length => Enumerable.Range(0, SourceColumns).Select(place => place < length ? 0 : 1))];
+
     /// <summary>T.</summary>
     public int Columns => Inputs.Length / Rows;
 
@@ -37,6 +50,6 @@ public sealed record MicroBatch(int Index, int Rows, int[] Inputs, int[] Targets
     {
         ArgumentNullException.ThrowIfNull(other);
         return Rows == other.Rows && Inputs.Length == other.Inputs.Length && StepTargets == other.StepTargets
-            && Segments is null == other.Segments is null;
+            && SourceColumns == other.SourceColumns && Segments is null == other.Segments is null;
     }
 }

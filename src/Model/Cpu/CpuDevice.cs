@@ -92,7 +92,7 @@ public sealed class CpuDevice : TrainingDevice
     public override double[] Losses(MicroBatch batch) => _network.Losses(batch, Parameters);
 
     /// <inheritdoc/>
-    public override float[] Logits(ReadOnlySpan<int> tokens) => _network.Logits(tokens, Parameters);
+    public override float[] Logits(ReadOnlySpan<int> source, ReadOnlySpan<int> tokens) => _network.Logits(source, tokens, Parameters);
 
     /// <inheritdoc/>
     public override void Retire()

@@ -28,7 +28,7 @@ internal sealed unsafe class CpuNetwork(
         var layout = new FlatLayout(architecture.Parameters);
         double Bytes(int count)
         {
-            var tape = Record(architecture, layout, TapePurpose.Training, new BatchShape(1, count, tokens), 0);
+            var tape = Record(architecture, layout, TapePurpose.Training, new BatchShape(1, count, tokens, architecture.SourceContext), 0);
             return sizeof(float) * (double)new MemoryPlan(tape, threads, recomputesBlocks).Floats + ProductBytes(tape, threads);
         }
         var planned = (int)Math.Clamp((1L << 24) / tokens, 1, sequences);
@@ -44,10 +44,10 @@ internal sealed unsafe class CpuNetwork(
     public double[] ForwardBackward(
         IReadOnlyList<MicroBatch> group, HostVector parameters, GradientBuffer into, bool adds, DropoutSeed seed)
     {
-        var pass = Open(TapePurpose.Training, new BatchShape(group.Count, group[0].Rows, group[0].Columns));
+        var pass = Open(TapePurpose.Training, new BatchShape(group.Count, group[0].Rows, group[0].Columns, group[0].SourceColumns));
         var rows = pass.Shape.RowsOfMicroBatch;
         for (var i = 0; i < group.Count; i++)
-            Take(group[i], pass, i * rows);
+            Take(group[i], pass, i);
         using var own = adds ? new ScatteredRows() : null;
         pass.ForwardBackward(
             _arena!.Floats, parameters.Data, ((HostVector)into.Flat).Data, adds, own ?? into.Scattered,
@@ -61,7 +61,7 @@ internal sealed unsafe class CpuNetwork(
     /// <summary>Plain cross-entropy of each target, (Rows, T): no dropout, no smoothing, no gradient.</summary>
     public double[] Losses(MicroBatch batch, HostVector parameters)
     {
-        var pass = Open(TapePurpose.Evaluation, new BatchShape(1, batch.Rows, batch.Columns));
+        var pass = Open(TapePurpose.Evaluation, new BatchShape(1, batch.Rows, batch.Columns, batch.SourceColumns));
         Take(batch, pass, 0);
         pass.Forward(_arena!.Floats, parameters.Data);
         GC.KeepAlive(parameters);
@@ -69,11 +69,13 @@ internal sealed unsafe class CpuNetwork(
     }
 
     /// <summary>Logits of the token that follows <paramref name="tokens"/>, (V).</summary>
-    public float[] Logits(ReadOnlySpan<int> tokens, HostVector parameters)
+    /// <param name="source">What an encoder reads; empty for other networks.</param>
+    public float[] Logits(ReadOnlySpan<int> source, ReadOnlySpan<int> tokens, HostVector parameters)
     {
         CheckRows(tokens.Length, 1);
-        var pass = Open(TapePurpose.Generation, new BatchShape(1, 1, tokens.Length));
+        var pass = Open(TapePurpose.Generation, new BatchShape(1, 1, tokens.Length, source.Length));
         Tokens(tokens, 1, pass.Inputs);
+        TakeSources(source, 1, pass.Sources);
         pass.Forward(_arena!.Floats, parameters.Data);
         GC.KeepAlive(parameters);
         return pass.Logits;
@@ -120,9 +122,10 @@ internal sealed unsafe class CpuNetwork(
         return _passes[(purpose, shape)] = new CpuPass(tape, plan, team) { Times = Times };
     }
 
-    private void Take(MicroBatch batch, CpuPass pass, int at)
+    // The micro-batch of that index in the pass.
+    private void Take(MicroBatch batch, CpuPass pass, int index)
     {
-        var rows = batch.Inputs.Length;
+        var (rows, at) = (batch.Inputs.Length, index * batch.Inputs.Length);
         Tokens(batch.Inputs, batch.Rows, pass.Inputs.AsSpan(at, rows));
         Span<int> targets = pass.Targets.AsSpan(at, rows), segments = pass.Segments.AsSpan(at, rows);
         batch.Targets.CopyTo(targets);
@@ -135,6 +138,17 @@ internal sealed unsafe class CpuNetwork(
         segments.Clear();
         batch.Segments?.CopyTo(segments);
         pass.HasSegments = batch.Segments is not null;
+        var sources = batch.Rows * batch.SourceColumns;
+        TakeSources(batch.Sources, batch.Rows, pass.Sources.AsSpan(index * sources, sources));
+        batch.SourceSegments().CopyTo(pass.SourceSegments.AsSpan(index * sources, sources));
+    }
+
+    private void TakeSources(ReadOnlySpan<int> tokens, int rows, Span<int> into)
+    {
+        if (tokens.IsEmpty != (architecture.SourceContext == 0))
+            throw new ArgumentException(tokens.IsEmpty ? "the network needs a source" : "the network reads no source", nameof(tokens));
+        if (!tokens.IsEmpty)
+            Tokens(tokens, rows, into);
     }
 
     private void Tokens(ReadOnlySpan<int> tokens, int rows, Span<int> into)

@@ -49,6 +49,12 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     /// </summary>
     public int[] Segments { get; } = new int[tape.Shape.Rows];
 
+    /// <summary>The token at each row of the sources.</summary>
+    public int[] Sources { get; } = new int[tape.Shape.SourceRows];
+
+    /// <summary>0 for the rows of a source, 1 for those behind its end.</summary>
+    public int[] SourceSegments { get; } = new int[tape.Shape.SourceRows];
+
     /// <summary>True where there are segments.</summary>
     public bool HasSegments { get; set; }
 
@@ -130,6 +136,9 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         }
     }
 
+    /// <summary>Rows of a value that belong to each micro-batch.</summary>
+    public int RowsOfMicroBatch(Value value) => value.Rows / Shape.MicroBatches;
+
     /// <summary>Does work on the rows [first, first + count) for all rows, on all threads.</summary>
     public void ForRows(int rows, int columns, RangeWork work) => For(rows, Math.Max(1, Piece / Math.Max(1, columns)), work);
 
@@ -145,7 +154,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     /// </summary>
     public void ForMask(DropoutMask dropout, Value value, MaskWork work)
     {
-        var elements = (long)Shape.RowsOfMicroBatch * value.Columns;
+        var elements = (long)RowsOfMicroBatch(value) * value.Columns;
         for (var i = 0; i < Shape.MicroBatches; i++)
         {
             var (key, start) = (dropout.Key(_seed, _firstMicroBatch + i), i * elements);

@@ -11,6 +11,8 @@ public static class Architectures
     {
         ["gpt2"] = settings => new Gpt2Architecture(settings),
         ["llama"] = settings => new LlamaArchitecture(settings),
+        ["bert"] = settings => new BertArchitecture(settings),
+        ["transformer"] = settings => new TransformerArchitecture(settings),
     };
 
     /// <summary>The architecture that the settings name, in their size.</summary>

@@ -3,7 +3,10 @@ using Elastic.Kernels;
 
 namespace Elastic.Model.Networks;
 
-/// <summary>The seed of one inner step's dropout. It does not depend on which device computes the step, nor on when.</summary>
+/// <summary>
+/// The seed of one inner step's dropout, and of its batches' random choices. It does not depend on which device computes the step, nor on
+/// when.
+/// </summary>
 /// <param name="Seed">The run's seed.</param>
 /// <param name="Round">The round.</param>
 /// <param name="Replica">The replica.</param>
@@ -25,6 +28,12 @@ public enum DropoutSite
 
     /// <summary>Before the residual sum of the feed-forward network.</summary>
     MlpOutput,
+
+    /// <summary>On the weights of a decoder's attention to its encoder.</summary>
+    CrossWeights,
+
+    /// <summary>Before the residual sum of that attention.</summary>
+    CrossOutput,
 }
 
 /// <summary>

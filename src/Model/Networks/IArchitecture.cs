@@ -13,6 +13,9 @@ public interface IArchitecture
     /// <summary>The most tokens of a sequence.</summary>
     int Context { get; }
 
+    /// <summary>The most tokens of a source, which an encoder reads; 0 where there is no encoder.</summary>
+    int SourceContext => 0;
+
     /// <summary>V: tokens are the numbers below it.</summary>
     int Vocabulary { get; }
 

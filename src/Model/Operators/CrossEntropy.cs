@@ -5,9 +5,8 @@ using Elastic.Model.Tapes;
 namespace Elastic.Model.Operators;
 
 /// <summary>
-/// The head and its loss: logits z = h Wᵀ, (N, C) (V, C) -> (N, V), and the cross-entropy of each row with its target, 0 where that is not
-/// counted. In training the
-/// logits become their own gradient in place:
+/// The head and its loss: logits z = h Wᵀ, or h Wᵀ + b, (N, C) (V, C) (V) -> (N, V), and the cross-entropy of each row with its target, 0
+/// where that is not counted. In training the logits become their own gradient in place:
 ///
 ///   loss     = log Σ exp(z) - (1 - ε) z[target] - ε/V Σ z          (Szegedy et al. 2016, section 7; ε label smoothing)
 ///   dloss/dz = softmax(z) - (1 - ε) 1[target] - ε/V
@@ -25,9 +24,9 @@ public sealed class CrossEntropyOperation : Operation
     private readonly bool _isTrained;
     private readonly int _vocabulary, _padded, _partLength, _rowsAtOnce;
 
-    internal CrossEntropyOperation(Tape tape, Value h, string weight, long logitsAtOnce = LogitsAtOnce)
+    internal CrossEntropyOperation(Tape tape, Value h, string weight, string? bias = null, long logitsAtOnce = LogitsAtOnce)
     {
-        (Inputs, Parameters, Weight) = ([h], [weight], weight);
+        (Inputs, Parameters, Weight, Bias) = ([h], bias is null ? [weight] : [weight, bias], weight, bias);
         _purpose = tape.Purpose;
         var parameter = tape.Layout[weight].Parameter;
         _isTrained = parameter.IsTrained;
@@ -40,6 +39,9 @@ public sealed class CrossEntropyOperation : Operation
     /// <summary>(V, C).</summary>
     public string Weight { get; }
 
+    /// <summary>(V); null for none.</summary>
+    public string? Bias { get; }
+
     internal override IEnumerable<Value> KeptForBackward => Inputs;
 
     private Value H => Inputs[0];
@@ -47,12 +49,15 @@ public sealed class CrossEntropyOperation : Operation
     // What sums of W's gradient need beside the gradient itself, where that holds the sum of other micro-batches.
     private long KeptFloats => _isTrained ? (long)_vocabulary * H.Columns : 0;
 
+    // The row above the logits.
+    private int FloatsAbove => Bias is null ? 0 : _padded;
+
     /// <summary>Rows of which the logits are held at once.</summary>
     public static int RowsAtOnce(int vocabulary, long logitsAtOnce = LogitsAtOnce)
         => (int)Math.Clamp(logitsAtOnce / Math.Max(1, vocabulary), 16, 1 << 20);
 
     internal override long ScratchFloats(BatchShape batch, int threads)
-        => (long)RowsOfPiece(batch) * _padded + (_purpose == TapePurpose.Training && RowsOfPiece(batch) < batch.Rows ? KeptFloats : 0);
+        => FloatsAbove + (long)RowsOfPiece(batch) * _padded + (_purpose == TapePurpose.Training && RowsOfPiece(batch) < batch.Rows ? KeptFloats : 0);
 
     // A shorter piece may need more than a longer one: blocks of K are cut in another way.
     internal override long ProductBytes(BatchShape batch, int threads)
@@ -106,6 +111,8 @@ public sealed class CrossEntropyOperation : Operation
     {
         float* dW = pass.ParameterGradient(Weight), dh = pass.Gradient(H), z = Logits(pass, first, count);
         Gradients(pass, first, count, z);
+        if (Bias is not null && pass.ParameterGradient(Bias) is var db && db is not null)
+            AddBias(pass, first, count, z, db);
         var gradient = new MatrixView(z, count, _vocabulary, _padded, 1);
         if (dh is not null)
         {
@@ -130,6 +137,17 @@ public sealed class CrossEntropyOperation : Operation
             Products.Continue(pass.Team, isLast ? into : kept, kept, gradient.Transposed(), h, isLast && adds);
     }
 
+    // One chain over the rows of a micro-batch, as W's: it goes on with the sum of the pieces before, which stands in the row above the
+    // logits.
+    private unsafe void AddBias(CpuPass pass, int first, int count, float* z, float* db)
+    {
+        var (adds, isLast, parts) = (pass.AddsToGradients, first + count == H.Rows, count == H.Rows ? pass.Shape.MicroBatches : 1);
+        float* above = z - _padded, from = first == 0 ? z : above;
+        var rows = count / parts + (first == 0 ? 0 : 1);
+        pass.ForColumns(_vocabulary, (column, columns) => ColumnSums.Add(
+            (isLast ? db : above) + column, from + column, _padded, rows, (long)rows * _padded, parts, columns, isLast && adds));
+    }
+
     // The gradient of W sums over the rows of a micro-batch in one chain, which can be interrupted; several micro-batches fold along the
     // tree, and go together only where their logits fit.
     private int RowsOfPiece(BatchShape batch)
@@ -149,10 +167,11 @@ public sealed class CrossEntropyOperation : Operation
 
     private unsafe float* Logits(CpuPass pass, int first, int count)
     {
-        var z = pass.Scratch(this);
+        var z = pass.Scratch(this) + FloatsAbove;
         Products.Multiply(
             pass.Team, new MatrixView(z, count, _vocabulary, _padded, 1),
-            Rows(pass[H], first, count), Head(pass).Transposed(), DepthParts.One);
+            Rows(pass[H], first, count), Head(pass).Transposed(), DepthParts.One,
+            bias: Bias is null ? null : pass.Parameter(Bias));
         return z;
     }
 
@@ -182,13 +201,14 @@ public static class CrossEntropyOperator
 {
     /// <inheritdoc cref="CrossEntropyOperation"/>
     /// <param name="weight">The head's weight, (V, C).</param>
-    public static void CrossEntropy(this Tape tape, Value h, string weight)
+    /// <param name="bias">Its bias, (V); null for none.</param>
+    public static void CrossEntropy(this Tape tape, Value h, string weight, string? bias = null)
     {
         ArgumentNullException.ThrowIfNull(tape);
-        tape.Add(new CrossEntropyOperation(tape, h, weight));
+        tape.Add(new CrossEntropyOperation(tape, h, weight, bias));
     }
 
     /// <summary>The same with another amount of logits at once, for tests.</summary>
-    internal static void CrossEntropy(this Tape tape, Value h, string weight, long logitsAtOnce)
-        => tape.Add(new CrossEntropyOperation(tape, h, weight, logitsAtOnce));
+    internal static void CrossEntropy(this Tape tape, Value h, string weight, long logitsAtOnce, string? bias = null)
+        => tape.Add(new CrossEntropyOperation(tape, h, weight, bias, logitsAtOnce));
 }

@@ -50,7 +50,7 @@ public sealed class LayerNormOperation : Operation
                 dx + first * C, C, dy + first * C, C, x + first * C, C, gain, mean + first, inverse + first, count, C, adds));
         }
         float* dGain = pass.ParameterGradient(Gain), dBias = pass.ParameterGradient(Bias);
-        var (parts, ofPart, addsToGradients) = (pass.Shape.MicroBatches, pass.Shape.RowsOfMicroBatch, pass.AddsToGradients);
+        var (parts, ofPart, addsToGradients) = (pass.Shape.MicroBatches, pass.RowsOfMicroBatch(Output!), pass.AddsToGradients);
         if (dGain is not null)
         {
             pass.ForColumns(C, (first, count) => NormGradients.Add(

@@ -50,7 +50,7 @@ public sealed class LinearOperation : Operation
 
     internal override long ProductBytes(BatchShape batch, int threads)
     {
-        var (rows, x, y) = (batch.Rows, Inputs[0].Columns, Output!.Columns);
+        var (rows, x, y) = (Inputs[0].Rows, Inputs[0].Columns, Output!.Columns);
         var (m, n) = Order == WeightOrder.InOut ? (x, y) : (y, x);
         return Math.Max(
             Math.Max(Products.WorkspaceBytes(threads, rows, y, x, _forward), Products.WorkspaceBytes(threads, rows, x, y, _backward)),
@@ -79,7 +79,7 @@ public sealed class LinearOperation : Operation
         }
         if (Bias is not null && pass.ParameterGradient(Bias) is var db && db is not null)
         {
-            var (parts, rows, columns, adds) = (pass.Shape.MicroBatches, pass.Shape.RowsOfMicroBatch, y.Columns, pass.AddsToGradients);
+            var (parts, rows, columns, adds) = (pass.Shape.MicroBatches, pass.RowsOfMicroBatch(y), y.Columns, pass.AddsToGradients);
             var gradient = dy.Data;
             pass.ForColumns(columns, (first, count) => ColumnSums.Add(
                 db + first, gradient + first, columns, rows, (long)rows * columns, parts, count, adds));

@@ -9,12 +9,16 @@ namespace Elastic.Model.Tapes;
 /// <param name="MicroBatches">A power of two, so that they are one full subtree.</param>
 /// <param name="Sequences">B: sequences of a micro-batch.</param>
 /// <param name="Tokens">T: tokens of a sequence.</param>
+/// <param name="Sources">S: tokens of the source that belongs to each sequence; 0 where the network reads none.</param>
 [StructLayout(LayoutKind.Auto)]
-public readonly record struct BatchShape(int MicroBatches, int Sequences, int Tokens)
+public readonly record struct BatchShape(int MicroBatches, int Sequences, int Tokens, int Sources = 0)
 {
     /// <summary>Rows of one micro-batch, B T.</summary>
     public int RowsOfMicroBatch => Sequences * Tokens;
 
     /// <summary>N: all rows, in the order of micro-batches, sequences and tokens.</summary>
     public int Rows => MicroBatches * RowsOfMicroBatch;
+
+    /// <summary>Rows of all sources, in the same order.</summary>
+    public int SourceRows => MicroBatches * Sequences * Sources;
 }

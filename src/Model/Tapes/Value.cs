@@ -7,7 +7,7 @@ public sealed class Value(Operation producer, int rows, int columns)
     /// <summary>The operation that makes it.</summary>
     public Operation Producer { get; } = producer;
 
-    /// <summary>N: a row for each token.</summary>
+    /// <summary>N: a row for each token, or for each token of the sources.</summary>
     public int Rows { get; } = rows;
 
     /// <summary>Channels.</summary>

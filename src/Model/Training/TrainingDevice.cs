@@ -82,7 +82,10 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     }
 
     /// <summary>Logits of the token that follows <paramref name="tokens"/>, (V). At most the model's context of tokens.</summary>
-    public abstract float[] Logits(ReadOnlySpan<int> tokens);
+    public float[] Logits(ReadOnlySpan<int> tokens) => Logits([], tokens);
+
+    /// <summary>The same of an encoder-decoder, whose encoder reads <paramref name="source"/>; that is empty for other networks.</summary>
+    public abstract float[] Logits(ReadOnlySpan<int> source, ReadOnlySpan<int> tokens);
 
     /// <summary>
     /// Ends the device where others of the replica may be at work yet: frees all but the gradients, which they may still read. The garbage

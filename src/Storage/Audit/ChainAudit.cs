@@ -169,7 +169,7 @@ public sealed class ChainAudit
 
     private Digest Samples(int round, int replica)
     {
-        var row = _run.Plan.Context + 1;
+        var row = _run.Train.Cut.Length;
         var segment = _run.Plan.At(round);
         var tokens = new int[segment.Sequences * row];
         var samples = HashChain.Empty;

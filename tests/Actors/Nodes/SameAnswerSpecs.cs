@@ -18,11 +18,15 @@ public sealed class SameAnswerSpecs : IDisposable
     [InlineData(AveragingMethod.Average, "gpt2")]
     [InlineData(AveragingMethod.Nesterov, "gpt2")]
     [InlineData(AveragingMethod.Average, "llama")]
+    [InlineData(AveragingMethod.Average, "bert")]
+    [InlineData(AveragingMethod.Average, "transformer")]
     public async Task Four_replicas_of_four_micro_batches_give_one_fingerprint_on_one_two_and_three_devices(
         AveragingMethod averaging, string architecture)
     {
         var settings = TinyRun.Settings("a", replicas: 4, averaging);
         settings = settings with { Model = settings.Model with { Architecture = architecture } };
+        if (settings.Model.ReadsPairs)
+            settings = settings with { Corpus = settings.Corpus with { Samples = SampleKind.Pairs, AnswerField = "answer" } };
         var fingerprints = new List<Digest?>();
         foreach (var devices in new[] { "cpu:1", "cpu:2", "cpu:3" })
             fingerprints.Add((await _tiny.TrainAsync(settings, devices, data: devices.Replace(':', '-'))).Fingerprint);

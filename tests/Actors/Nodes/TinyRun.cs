@@ -17,6 +17,9 @@ internal sealed class TinyRun : IDisposable
         for (var i = 0; i < 40; i++)
             File.WriteAllText(
                 Path.Combine(Root, "text", $"{i:D2}.txt"), string.Join(' ', Enumerable.Range(0, 200).Select(w => Word(i * 1000 + w))));
+        File.WriteAllLines(
+            Path.Combine(Directory.CreateDirectory(Path.Combine(Root, "pairs")).FullName, "pairs.jsonl"),
+            Enumerable.Range(0, 500).Select(i => $$"""{"text": "{{Word(i)}} {{i}}", "answer": "{{Word(i + 1)}}"}"""));
     }
 
     public string Root { get; } = Path.Combine(Path.GetTempPath(), $"elastic-{Guid.NewGuid():N}");
@@ -38,7 +41,8 @@ internal sealed class TinyRun : IDisposable
 
     public async Task<RunView> TrainAsync(ElasticNode node, TrainingSettings settings, Func<RunView, bool>? stop, CancellationToken cancel)
     {
-        var corpus = await node.BuildCorpusAsync(settings.Corpus with { Sources = [Path.Combine(Root, "text")] }, null, cancel);
+        var source = Path.Combine(Root, settings.Model.ReadsPairs ? "pairs" : "text");
+        var corpus = await node.BuildCorpusAsync(settings.Corpus with { Sources = [source] }, null, cancel);
         var reply = await node.StartRunAsync(settings, corpus, Origins.Now("a test"));
         Assert.IsType<RunReply.Accepted>(reply);
         RunView? last = null;

@@ -62,6 +62,18 @@ public sealed class SampleCutTests : IDisposable
     }
 
     [Fact]
+    public void Pairs_are_cut_or_filled_up_on_both_sides_and_say_where_the_source_ends()
+    {
+        var corpus = Answers("byte", [("ab", "c"), ("abcdef", "ghijkl"), ("", "e"), ("abc", "def")]);
+        var (cut, end) = (new SampleCut(SampleKind.Pairs, 4), Tokenizer.Open("byte").EndOfText);
+        Assert.Equal((9, 4), (cut.Length, cut.CountIn(corpus.TrainShards[0])));
+        Assert.Equal(['a', 'b', end, end | Begins, /**/ end | Not, 'c', end, end | Not, end | Not], Read(corpus, cut, 0));
+        Assert.Equal(['a', 'b', 'c', 'd', /**/ end | Not, 'g', 'h', 'i', 'j'], Read(corpus, cut, 1));
+        Assert.Equal([end, end | Begins, end, end, /**/ end | Not, 'e', end, end | Not, end | Not], Read(corpus, cut, 2));
+        Assert.Equal(['a', 'b', 'c', end, /**/ end | Not, 'd', 'e', 'f', end], Read(corpus, cut, 3));
+    }
+
+    [Fact]
     public void Prompts_and_answers_of_a_large_vocabulary_decode_to_what_they_were()
     {
         var corpus = Answers("gpt2", [("What is 2 + 2?\n", " 4, nearly always")]);

@@ -50,6 +50,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("--top-p", "0")]
     [InlineData("--top-k", "-1")]
     [InlineData("--tokens", "0")]
+    [InlineData("--beams", "0")]
+    [InlineData("--length-penalty", "-1")]
     public async Task A_sampling_option_out_of_range_is_named(string option, string value)
     {
         Assert.Equal(ExitCodes.WrongUsage, await Run("generate", "--run", "a", option, value, "--data-dir", _folder));

@@ -82,6 +82,31 @@ public sealed class SettingsProblemTests
     public void A_model_that_cannot_be_is_refused(ModelSettings settings, string problem) =>
         Assert.Equal(problem, Assert.Single(settings.Problems()));
 
+    public static TheoryData<string, SampleKind, string?, string> Samples => new()
+    {
+        { "transformer", SampleKind.Blocks, "answer",
+            "model.architecture = \"transformer\" reads pairs: set corpus.samples = pairs, and corpus.answer-field" },
+        { "transformer", SampleKind.Pairs, null,
+            "corpus.samples = pairs: set corpus.answer-field to the field of a .jsonl record that holds the target" },
+        { "gpt2", SampleKind.Pairs, "answer",
+            "corpus.samples = pairs is for model.architecture = \"transformer\" alone, not for \"gpt2\"" },
+        { "bert", SampleKind.Documents, "answer",
+            "corpus.answer-field = \"answer\": model.architecture = \"bert\" predicts hidden tokens of all text, and has no answers" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Samples))]
+    public void Samples_that_an_architecture_cannot_read_are_refused(
+        string architecture, SampleKind samples, string? answer, string problem)
+    {
+        var settings = TrainingSettings.Defaults with
+        {
+            Model = Model with { Architecture = architecture },
+            Corpus = CorpusSettings.Defaults with { Samples = samples, AnswerField = answer },
+        };
+        Assert.StartsWith(problem, Assert.Single(settings.Problems()), StringComparison.Ordinal);
+    }
+
     private static readonly ModelSettings Llama = Model with { Architecture = "llama" };
 
     private static ModelSettings With(ModelSettings model, Func<LlamaSettings, LlamaSettings> change) =>
