@@ -93,10 +93,10 @@ internal sealed class BertArchitecture(ModelSettings settings) : IArchitecture
     {
         long C = settings.Width, F = settings.FeedForward;
         SharedAxis outputs = new(0, Parts(settings)), inputs = new(1, Parts(settings));
-        var tokens = Matrix(TokenEmbedding, settings.Vocabulary, C) with { PaddedRows = settings.PaddedVocabulary, Shared = outputs };
+        var tokens = Table(TokenEmbedding, settings.Vocabulary, C) with { PaddedRows = settings.PaddedVocabulary, Shared = outputs };
         yield return tokens;
-        yield return Matrix(PositionEmbedding, settings.Context, C);
-        yield return Matrix(TypeEmbedding, Types, C);
+        yield return Table(PositionEmbedding, settings.Context, C);
+        yield return Table(TypeEmbedding, Types, C);
         foreach (var p in Norm(EmbeddingNorm, C))
             yield return p;
         for (var layer = 0; layer < settings.Layers; layer++)
@@ -127,6 +127,9 @@ internal sealed class BertArchitecture(ModelSettings settings) : IArchitecture
     }
 
     private static ParameterSpec Matrix(string name, long rows, long columns)
+        => Table(name, rows, columns) with { HiddenMatrices = 1 };
+
+    private static ParameterSpec Table(string name, long rows, long columns)
         => new(name, [rows, columns], true, new ParameterInit.Normal(Deviation));
 
     private static ParameterSpec Bias(string name, long count) => new(name, [count], false, new ParameterInit.Constant(0));

@@ -155,7 +155,11 @@ internal sealed class TransformerArchitecture(ModelSettings settings) : IArchite
 
     private static ParameterSpec[] Linear(string name, long outputs, long inputs, SharedAxis shared) =>
     [
-        new(name + ".weight", [outputs, inputs], true, new ParameterInit.Normal(Math.Sqrt(2.0 / (inputs + outputs)))) { Shared = shared },
+        new(name + ".weight", [outputs, inputs], true, new ParameterInit.Normal(Math.Sqrt(2.0 / (inputs + outputs))))
+        {
+            Shared = shared,
+            HiddenMatrices = 1,
+        },
         Bias(name + ".bias", outputs) with { Shared = shared.Axis == 0 ? shared : null },
     ];
 

@@ -57,7 +57,8 @@ public sealed class CrossEntropyOperation : Operation
         => (int)Math.Clamp(logitsAtOnce / Math.Max(1, vocabulary), 16, 1 << 20);
 
     internal override long ScratchFloats(BatchShape batch, int threads)
-        => FloatsAbove + (long)RowsOfPiece(batch) * _padded + (_purpose == TapePurpose.Training && RowsOfPiece(batch) < batch.Rows ? KeptFloats : 0);
+        => FloatsAbove + (long)RowsOfPiece(batch) * _padded
+            + (_purpose == TapePurpose.Training && RowsOfPiece(batch) < batch.Rows ? KeptFloats : 0);
 
     // A shorter piece may need more than a longer one: blocks of K are cut in another way.
     internal override long ProductBytes(BatchShape batch, int threads)

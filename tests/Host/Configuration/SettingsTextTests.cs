@@ -57,8 +57,8 @@ public sealed class SettingsTextTests
         ,"model.init-digest":"WEIGHTS","model.key-heads":4,"model.head-size":96,"model.feed-forward":2048,"model.norm-epsilon":1E-06,
         "model.tied-embeddings":true,"model.attention-biases":true,"model.head-norms":false,"model.rope-theta":500000,
         "model.rope-scaling":"yarn","model.rope-factor":4,"model.rope-original-context":256,"model.rope-yarn-betas":[16,2],
-        "model.rope-yarn-attention":1.25,"model.rope-llama3-factors":[1,4],"model.mask-token":null,"model.lora-rank":8,"model.lora-alpha":32,
-        "model.lora-targets":["q_proj"],"model.lora-freeze-a":true,"optimizer.kind":"muon","optimizer.learning-rate"
+        "model.rope-yarn-attention":1.25,"model.rope-llama3-factors":[1,4],"model.mask-token":null,"model.lora-rank":8,
+        "model.lora-alpha":32,"model.lora-targets":["q_proj"],"model.lora-freeze-a":true,"optimizer.kind":"muon","optimizer.learning-rate"
         """), StringComparison.Ordinal).Replace("WEIGHTS", WeightsDigest, StringComparison.Ordinal);
 
     // A value of every kind for every key that there is, so that a new key is tried, too.
@@ -142,6 +142,7 @@ public sealed class SettingsTextTests
                     Init = "/a/round-000012.json",
                     InitDigest = null,
                     Llama = ModelSettings.Defaults.Llama,
+                    Bert = ModelSettings.Defaults.Bert,
                     Lora = ModelSettings.Defaults.Lora,
                 },
                 Optimizer = new OptimizerSettings
