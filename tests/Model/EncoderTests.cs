@@ -1,11 +1,8 @@
 using CsCheck;
-using Elastic.Foundation;
 using Elastic.Messages.Settings;
-using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Tests.Reference;
-using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Tests;
 

@@ -55,6 +55,8 @@ internal static class SampleText
         tokenizer.Encode(request.Prompt, prompt);
         if (model.ReadsPairs)
         {
+            if (prompt.Count >= model.Context)
+                notice($"the prompt has {prompt.Count} tokens: {run} reads the first {model.Context}");
             Answer(prompt, request, model.Context, tokenizer, device, write, cancel);
             return;
         }

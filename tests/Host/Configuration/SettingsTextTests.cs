@@ -129,6 +129,7 @@ public sealed class SettingsTextTests
                     Dropout = 0.1,
                     Init = "/a/round-000012.json",
                     Llama = ModelSettings.Defaults.Llama,
+                    Bert = ModelSettings.Defaults.Bert,
                 },
                 Optimizer = new OptimizerSettings
                 {
