@@ -85,7 +85,7 @@ internal static class GenerateCommand
             {
                 output.Write(text);
                 output.Flush();
-            }, cancel);
+            }, cancel, error.WriteLine);
             output.WriteLine();
             return Task.FromResult(ExitCodes.Done);
 

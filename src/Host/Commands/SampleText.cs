@@ -33,7 +33,8 @@ internal static class SampleText
     }
 
     /// <summary>Writes the text piece by piece.</summary>
-    public static void Stream(TextModel model, SampleRequest request, Action<string> write, CancellationToken cancel)
+    public static void Stream(
+        TextModel model, SampleRequest request, Action<string> write, CancellationToken cancel, Action<string>? notice = null)
     {
         var (tokenizer, settings) = (model.Tokenizer, model.Settings);
         if (settings.IsMasked)
@@ -52,6 +53,8 @@ internal static class SampleText
         tokenizer.Encode(request.Prompt, prompt);
         if (settings.ReadsPairs)
         {
+            if (prompt.Count >= settings.Context)
+                notice?.Invoke($"the prompt has {prompt.Count} tokens: {model.Name} reads the first {settings.Context}");
             Answer(prompt, request, settings.Context, tokenizer, device, write, cancel);
             return;
         }

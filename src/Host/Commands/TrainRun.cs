@@ -116,7 +116,8 @@ internal sealed class TrainRun
         }
 
         var isDefault = _data.Root == Path.GetFullPath(CommonOptions.DefaultDataDir);
-        foreach (var line in RunSummary.Finished(_view!, _data.Root, _folder, isDefault))
+        var writes = !_request.Settings.Training.Model.IsMasked;
+        foreach (var line in RunSummary.Finished(_view!, _data.Root, _folder, isDefault, writes))
             await people.WriteLineAsync(line);
         await people.FlushAsync(CancellationToken.None);
         WriteSample(people, interrupted);

@@ -9,7 +9,8 @@ internal static class RunSummary
     private const int SampleLines = 20;
 
     /// <summary>The lines after a finished run.</summary>
-    public static IReadOnlyList<string> Finished(RunView view, string dataDir, RunFolder folder, bool isDefaultDataDir)
+    /// <param name="writes">False for a model that does not continue a text.</param>
+    public static IReadOnlyList<string> Finished(RunView view, string dataDir, RunFolder folder, bool isDefaultDataDir, bool writes = true)
     {
         var option = isDefaultDataDir ? "" : $" --data-dir {Quote(dataDir)}";
         List<string> lines =
@@ -34,7 +35,7 @@ internal static class RunSummary
             $"checkpoint    {view.Checkpoint}",
             $"tensorboard   {folder.TensorBoard}",
             $"journal       {new DataDirectory(dataDir).Journal}",
-            $"write more    elastic generate --run {view.Name} --prompt \"Gets the\"{option}",
+            .. writes ? [$"write more    elastic generate --run {view.Name} --prompt \"Gets the\"{option}"] : Array.Empty<string>(),
             $"audit         elastic corpus audit --run {view.Name}{option}",
         ]);
         return lines;

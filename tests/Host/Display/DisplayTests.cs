@@ -170,6 +170,9 @@ public sealed class DisplayTests
     public void A_sample_of_blank_lines_does_not_fill_the_screen()
     {
         Assert.Equal(["sample", "  | a", "  | b"], RunSummary.Sample(new string('\n', 300) + "a\n \nb\n"));
+        Assert.DoesNotContain(
+            RunSummary.Finished(View, "/data", new RunFolder("/data/runs/tiny-3k9v2mq7"), isDefaultDataDir: false, writes: false),
+            line => line.Contains("elastic generate", StringComparison.Ordinal));
         Assert.Equal(22, RunSummary.Sample(string.Join('\n', Enumerable.Range(0, 100))).Count);
     }
 

@@ -65,7 +65,8 @@ public sealed class SettingsProblemTests
 
     public static TheoryData<ModelSettings, string> Models => new()
     {
-        { Model with { Architecture = "t5" }, "model.architecture = \"t5\": use \"gpt2\", \"llama\", \"bert\" or \"transformer\"" },
+        { Model with { Architecture = "mamba" },
+            "model.architecture = \"mamba\": use \"gpt2\" or \"llama\" or \"bert\" or \"transformer\"" },
         { Model with { Layers = 0 }, "model.layers = 0: use 1 to 10000" },
         { Model with { Heads = 0 }, "model.heads = 0: use 1 to 1048576" },
         { Model with { Width = 66 }, "model.width = 66 does not divide by model.heads = 4: use a multiple of the heads" },
