@@ -77,7 +77,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
             Seed = facts.Seed,
             Version = facts.Version,
             Arithmetic = facts.Arithmetic,
-            Works = [.. _pending.Works.Concat(held).DistinctBy(w => (w.Job, w.Key))],
+            Works = HeldWorks.Of(_pending.Works.Concat(held).DistinctBy(w => (w.Job, w.Key))),
             Leaving = _isLeaving,
         });
         foreach (var (order, outcome) in _pending.Overdue())

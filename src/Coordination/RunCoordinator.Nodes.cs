@@ -263,7 +263,7 @@ public sealed partial class RunCoordinator
     {
         WarnOfLaterTerm(report);
         var isTrusted = !Run.IsQuarantined(report.Node);
-        var own = report.Works.Where(w => w.Job == id.Job)
+        var own = report.Pieces().Where(w => w.Job == id.Job)
             .ToLookup(w => isTrusted && w.From == Run.Version, w => new InFlightWork(w.Key, report.Node));
         var has = own[true].ToHashSet();
         foreach (var (work, since) in View.InFlight
@@ -284,7 +284,7 @@ public sealed partial class RunCoordinator
     // Terms only grow: an order of a later one says that the database is an older state of itself, or that this supervisor is outdated.
     private void WarnOfLaterTerm(NodeReport.Enlist report)
     {
-        var latest = report.Works.Where(w => w.Job == id.Job).Select(w => w.Order.Term).DefaultIfEmpty().Max();
+        var latest = report.Pieces().Where(w => w.Job == id.Job).Select(w => w.Order.Term).DefaultIfEmpty().Max();
         if (_term is not { } term || latest <= Math.Max(term, _laterTerm))
             return;
         _laterTerm = latest;

@@ -274,7 +274,7 @@ public sealed class NodeCoordinatorTests
     private List<int> Starts() => [.. Step(new NodeInput.Schedule()).OfType<NodeOutput.Start>().Select(s => s.Work)];
 
     // What the node has in hand by its own account.
-    private HeldWork[] Works() => Sent(Step(new NodeInput.Beat())).OfType<NodeReport.Enlist>().Single().Works;
+    private HeldWork[] Works() => [.. Sent(Step(new NodeInput.Beat())).OfType<NodeReport.Enlist>().Single().Pieces()];
 
     private static List<IWireMessage> Sent(IReadOnlyList<NodeOutput> outputs) =>
         [.. outputs.OfType<NodeOutput.Send>().Select(s => s.Message)];

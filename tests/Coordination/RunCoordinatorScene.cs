@@ -67,7 +67,7 @@ public abstract class RunCoordinatorScene
             Seed = seed,
             Version = "0.2",
             Arithmetic = arithmetic,
-            Works = works,
+            Works = HeldWorks.Of(works),
             Leaving = leaving,
         }));
 

@@ -71,7 +71,7 @@ internal sealed class SupervisorLoad(Options options)
             Seed = false,
             Version = "1",
             Arithmetic = VirtualRun.Arithmetic,
-            Works = [.. held.GetValueOrDefault(node, [])],
+            Works = HeldWorks.Of(held.GetValueOrDefault(node, [])),
             Leaving = false,
         }));
 

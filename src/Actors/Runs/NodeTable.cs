@@ -148,9 +148,9 @@ internal sealed class NodeTable(TimeProvider time)
         State = n.IsLost ? "suspected" : _distrusted.Contains(n.Report.Node) ? "quarantined" : n.Report.Leaving ? "leaving" : "up",
         Work =
         [
-            .. n.Report.Works.Take(MostWorks).Select(
+            .. n.Report.Pieces().Take(MostWorks).Select(
                 w => $"{w.Job} {w.Key.Kind} {w.Key.Number}" + (w.Key.Kind == ComputeWork.Kind.Name ? $" replica {w.Key.Index}" : "")),
-            .. n.Report.Works.Length > MostWorks ? [$"and {n.Report.Works.Length - MostWorks} more"] : Array.Empty<string>(),
+            .. n.Report.Pieces().Count() is > MostWorks and var all ? [$"and {all - MostWorks} more"] : Array.Empty<string>(),
         ],
         Arithmetic = n.Report.Arithmetic,
         CertificateExpires = n.Report.CertificateExpires,

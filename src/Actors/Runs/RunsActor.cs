@@ -276,7 +276,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     // Tells a node to drop the results of a run that is not in the database: that run has no supervisor that could tell it.
     private void DropUnknown(NodeReport.Enlist report)
     {
-        foreach (var works in report.Works.GroupBy(w => new RunId(w.Job.Value)).Where(w => IsUnknown(w.Key)))
+        foreach (var works in report.Pieces().GroupBy(w => new RunId(w.Job.Value)).Where(w => IsUnknown(w.Key)))
         {
             _log.Info("node {0} ({1}) works for run {2}, which is not in the database: its results are not wanted",
                 report.Address, report.Node, works.Key);

@@ -30,7 +30,7 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
         public required string Arithmetic { get; init; }
 
         /// <summary>Work that was given to the node and is not acknowledged yet.</summary>
-        public required HeldWork[] Works { get; init; }
+        public required HeldWorks[] Works { get; init; }
 
         /// <summary>True once the node leaves: it takes no more work for its devices and hands over what they have.</summary>
         public required bool Leaving { get; init; }
@@ -40,6 +40,9 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
 
         /// <summary>When the node's certificate expires, in seconds of Unix time; 0 for a node without certificates.</summary>
         public long CertificateExpires { get; init; }
+
+        /// <summary>All of <see cref="Works"/>, one by one.</summary>
+        public IEnumerable<HeldWork> Pieces() => Works.SelectMany(w => w.Pieces());
     }
 
     /// <summary>The node's list of revoked certificates, signed by the authority, is newer than the supervising seed's.</summary>

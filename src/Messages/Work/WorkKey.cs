@@ -9,7 +9,3 @@ public readonly record struct WorkKey(string Kind, int Number, int Index = 0) : 
     /// <summary>For people, e.g. "compute of round 5".</summary>
     public override string ToString() => $"{Kind} of round {Number}";
 }
-
-/// <summary>A piece of work that a node reports as given to it and not acknowledged yet.</summary>
-/// <param name="From">The version that it starts from; null before there is one.</param>
-public readonly record struct HeldWork(JobId Job, OrderId Order, WorkKey Key, Foundation.Digest? From) : IWireMessage;

@@ -83,7 +83,10 @@ internal sealed class LoraArchitecture : IArchitecture
             Shared = Of(inputs, 1),
         };
         yield return new ParameterSpec(
-            Adapter.B(name) + Weight, [weight.Shape[outputs], lora.Rank], true, new ParameterInit.Constant(0)) { Shared = Of(outputs, 0) };
+            Adapter.B(name) + Weight, [weight.Shape[outputs], lora.Rank], true, new ParameterInit.Constant(0))
+        {
+            Shared = Of(outputs, 0),
+        };
     }
 
     private static string NameOf(LinearOperation layer) => layer.Weight[..^Weight.Length];

@@ -142,8 +142,8 @@ public sealed class NodeTableTests
                 Node = new NodeId($"a-machine-with-a-long-name-of-its-own-{i:0000}"),
                 Devices = [.. Enumerable.Range(0, 64).Select(d => new DeviceId($"cpu:{d}"))],
                 Arithmetic = new string('a', 60),
-                Works = [.. Enumerable.Range(0, 400).Select(w => new HeldWork(
-                    new JobId($"{new string('r', 64)}-3k9v2mq7"), new OrderId(1, w), ComputeWork.KeyOf(100_000, w), null))],
+                Works = HeldWorks.Of(Enumerable.Range(0, 400).Select(w => new HeldWork(
+                    new JobId($"{new string('r', 64)}-3k9v2mq7"), new OrderId(1, w), ComputeWork.KeyOf(100_000, w), null))),
             });
         var codec = new WireCodec(typeof(WorkKind).Assembly);
         var (seen, after) = (new List<NodeView>(), (string?)null);

@@ -36,7 +36,7 @@ public sealed class WireCheckTests
         Seed = false,
         Version = "0.2",
         Arithmetic = "",
-        Works = [new HeldWork(Run.Job, new OrderId(1, 1), new WorkKey("copy", 0), null)],
+        Works = HeldWorks.Of([new HeldWork(Run.Job, new OrderId(1, 1), new WorkKey("copy", 0), null)]),
         Leaving = false,
     };
 
