@@ -19,7 +19,7 @@ public sealed class MaskedBatching(int vocabulary, int mask) : IBatching
 {
     private const double Chosen = 0.15, Masked = 0.8, Replaced = 0.1;
 
-    // Keys the draws of an evaluation: any number that no run's seed gives its training.
+    // What the draws are for is part of their key, so that an evaluation shares none with the training under any seed.
     private const string Evaluation = "masks of an evaluation", Training = "masks of training";
 
     /// <inheritdoc/>
