@@ -21,6 +21,13 @@ internal sealed partial class Gpt2Format : IModelFormat
     public string ClassName => "GPT2LMHeadModel";
 
     /// <inheritdoc/>
+    public bool Fits(ModelSettings model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return model.Architecture == Architecture;
+    }
+
+    /// <inheritdoc/>
     public IReadOnlyList<SettingText> Read(ModelConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);

@@ -18,6 +18,9 @@ internal interface IModelFormat
     /// <summary>The class of Transformers that opens such a folder; "architectures" in config.json.</summary>
     string ClassName { get; }
 
+    /// <summary>True for a model that is written in this format.</summary>
+    bool Fits(ModelSettings model);
+
     /// <summary>
     /// The model.* keys that the config decides. What the arithmetic here does not do is a problem, which <paramref name="config"/> notes.
     /// </summary>
@@ -36,6 +39,6 @@ internal static class ModelFormats
     /// <summary>A further architecture is a further line.</summary>
     public static IReadOnlyList<IModelFormat> All { get; } =
     [
-        new Gpt2Format(),
+        new Gpt2Format(), LlamaFormat.Llama, LlamaFormat.Qwen2, LlamaFormat.Qwen3,
     ];
 }

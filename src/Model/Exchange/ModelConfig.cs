@@ -17,9 +17,10 @@ internal sealed class ModelConfig
     private const int MostBytes = 4 << 20;
 
     private readonly JsonElement _json;
-    private readonly List<string> _problems = [];
+    private readonly List<string> _problems;
 
-    private ModelConfig(string path, JsonElement json) => (Path, _json) = (path, json);
+    private ModelConfig(string path, JsonElement json, List<string>? problems = null) =>
+        (Path, _json, _problems) = (path, json, problems ?? []);
 
     /// <summary>Where it is.</summary>
     public string Path { get; }
@@ -65,6 +66,60 @@ internal sealed class ModelConfig
             _problems.Add($"{key} = {Shown(value)} ({Path}): expected a whole number");
         return new SettingText(setting, [number.ToString(CultureInfo.InvariantCulture)], IsList: false, $"{key} in {Path}");
     }
+
+    /// <summary>A number that decides a setting.</summary>
+    /// <param name="absent">The number of a config without the key.</param>
+    public SettingText Real(string setting, string key, double absent)
+    {
+        var number = absent;
+        if (Find(key) is { } value && !(value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out number)))
+            _problems.Add($"{key} = {Shown(value)} ({Path}): expected a number");
+        return Of(setting, key, [number.ToString("R", CultureInfo.InvariantCulture)]);
+    }
+
+    /// <summary>Two numbers that decide a setting.</summary>
+    public SettingText Pair(string setting, (string Key, double Absent) first, (string Key, double Absent) second) =>
+        Of(setting, first.Key, [Real(setting, first.Key, first.Absent).Text, Real(setting, second.Key, second.Absent).Text], isList: true);
+
+    /// <summary>true or false that decides a setting.</summary>
+    /// <param name="absent">Of a config without the key.</param>
+    public SettingText Flag(string setting, string key, bool absent)
+    {
+        if (Find(key) is { ValueKind: not (JsonValueKind.True or JsonValueKind.False) } value)
+            _problems.Add($"{key} = {Shown(value)} ({Path}): expected true or false");
+        var flag = Find(key) is { ValueKind: JsonValueKind.True or JsonValueKind.False } given ? given.GetBoolean() : absent;
+        return Of(setting, key, [flag ? "true" : "false"]);
+    }
+
+    /// <summary>A setting that the model's type decides.</summary>
+    public SettingText Given(string setting, string value) => Of(setting, "model_type", [value]);
+
+    /// <summary>A text; null where there is none.</summary>
+    public string? Word(string key) => Find(key) is { ValueKind: JsonValueKind.String } word ? word.GetString() : null;
+
+    /// <summary>False where the key is absent or null.</summary>
+    public bool Has(string key) => Find(key) is { ValueKind: not JsonValueKind.Null };
+
+    /// <summary>An object inside, whose problems are this one's; null where it is absent or null.</summary>
+    public ModelConfig? Part(string key)
+    {
+        if (!Has(key))
+            return null;
+        if (Find(key) is { ValueKind: JsonValueKind.Object } part)
+            return new ModelConfig($"{key} in {Path}", part, _problems);
+        _problems.Add($"{key} = {Shown(Find(key)!.Value)} ({Path}): expected an object");
+        return null;
+    }
+
+    /// <summary>Notes a problem where the key has a value.</summary>
+    public void RequireNull(string key)
+    {
+        if (Has(key))
+            Refuse(key, "null");
+    }
+
+    private SettingText Of(string setting, string key, string[] items, bool isList = false) =>
+        new(setting, items, isList, $"{key} in {Path}");
 
     /// <summary>The number of a setting that was read.</summary>
     public static int Number(SettingText setting)

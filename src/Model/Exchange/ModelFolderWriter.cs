@@ -30,9 +30,9 @@ public static class ModelFolderWriter
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(others);
-        var format = ModelFormats.All.FirstOrDefault(f => f.Architecture == model.Architecture) ?? throw new ElasticException(
-            $"models of the architecture {model.Architecture} cannot be exported: "
-            + $"it is done for {string.Join(", ", ModelFormats.All.Select(f => f.Architecture))}");
+        var format = ModelFormats.All.FirstOrDefault(f => f.Fits(model)) ?? throw new ElasticException(
+            $"a {model.Signature} cannot be exported: Transformers' classes that are known here are "
+            + string.Join(", ", ModelFormats.All.Select(f => f.ClassName)));
         using var merged = model.Lora.IsUsed ? Adapters.Merge(parameters, model) : null;
         NewFolder.Make(folder, place =>
         {

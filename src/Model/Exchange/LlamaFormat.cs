@@ -1,0 +1,154 @@
+using System.Text.Json;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Model.Exchange;
+
+/// <summary>
+/// Folders of the Llama kind. Keys are those of Transformers' LlamaConfig; Qwen2's (biases of queries, keys and values) and Qwen3's (norms
+/// of each head) differ in what they have no keys for.
+/// </summary>
+internal sealed class LlamaFormat(string modelType, string className, bool hasBiases, bool hasNorms, int headSize, int feedForward)
+    : IModelFormat
+{
+    /// <summary>What Qwen3Config has where head_dim is absent.</summary>
+    private const int Divided = 0;
+
+    /// <summary>Llama's.</summary>
+    public static LlamaFormat Llama { get; } = new("llama", "LlamaForCausalLM", false, false, Divided, 11_008);
+
+    /// <summary>Qwen2's.</summary>
+    public static LlamaFormat Qwen2 { get; } = new("qwen2", "Qwen2ForCausalLM", true, false, Divided, 22_016);
+
+    /// <summary>Qwen3's.</summary>
+    public static LlamaFormat Qwen3 { get; } = new("qwen3", "Qwen3ForCausalLM", false, true, 128, 22_016);
+
+    /// <inheritdoc/>
+    public string ModelType => modelType;
+
+    /// <inheritdoc/>
+    public string Architecture => "llama";
+
+    /// <inheritdoc/>
+    public string ClassName => className;
+
+    /// <inheritdoc/>
+    public bool Fits(ModelSettings model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return model.Architecture == Architecture && model.Llama.AttentionBiases == hasBiases && model.Llama.HeadNorms == hasNorms;
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<SettingText> Read(ModelConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        config.Require("hidden_act", "silu", "silu");
+        config.Require("mlp_bias", false);
+        // Llama's biases are of the output, too; Qwen2 has no such key.
+        config.Require("attention_bias", false);
+        config.Require("use_sliding_window", false);
+        config.RequireNull("rope_parameters");
+        var heads = config.Whole("model.heads", "num_attention_heads", 32);
+        var context = config.Whole("model.context", "max_position_embeddings", modelType == "llama" ? 2048 : 32_768);
+        return
+        [
+            config.Whole("model.width", "hidden_size", 4096), heads, context,
+            config.Whole("model.layers", "num_hidden_layers", 32), config.Whole("model.vocabulary", "vocab_size", 32_000),
+            config.Whole("model.key-heads", "num_key_value_heads", ModelConfig.Number(heads)),
+            config.Whole("model.head-size", "head_dim", headSize),
+            config.Whole("model.feed-forward", "intermediate_size", feedForward),
+            config.Real("model.norm-epsilon", "rms_norm_eps", 1e-6), config.Real("model.rope-theta", "rope_theta", 10_000),
+            config.Flag("model.tied-embeddings", "tie_word_embeddings", false),
+            config.Given("model.attention-biases", hasBiases ? "true" : "false"),
+            config.Given("model.head-norms", hasNorms ? "true" : "false"),
+            .. config.Part("rope_scaling") is { } scaling ? ScalingOf(scaling, ModelConfig.Number(context)) : [],
+        ];
+    }
+
+    /// <inheritdoc/>
+    public void Write(Utf8JsonWriter json, ModelSettings model)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        ArgumentNullException.ThrowIfNull(model);
+        var llama = model.Llama;
+        json.WriteNumber("attention_dropout", model.Dropout);
+        if (modelType != "qwen2")
+            json.WriteBoolean("attention_bias", false);
+        json.WriteNumber("head_dim", model.HeadSize);
+        json.WriteString("hidden_act", "silu");
+        json.WriteNumber("hidden_size", model.Width);
+        json.WriteNumber("initializer_range", 0.02);
+        json.WriteNumber("intermediate_size", model.FeedForward);
+        json.WriteNumber("max_position_embeddings", model.Context);
+        json.WriteNumber("num_attention_heads", model.Heads);
+        json.WriteNumber("num_hidden_layers", model.Layers);
+        json.WriteNumber("num_key_value_heads", model.KeyHeads);
+        json.WriteNumber("rms_norm_eps", llama.NormEpsilon);
+        json.WriteNumber("rope_theta", llama.Rotary.Theta);
+        Write(json, llama.Rotary);
+        json.WriteBoolean("tie_word_embeddings", llama.TiedEmbeddings);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Older versions wrote the frequencies of rotary positions as buffers.</remarks>
+    public string? ParameterOf(string tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        return tensor.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal) ? null : tensor;
+    }
+
+    private static IEnumerable<SettingText> ScalingOf(ModelConfig scaling, int context)
+    {
+        var key = scaling.Has("rope_type") ? "rope_type" : "type";
+        var kind = scaling.Word(key);
+        if (kind == "default")
+            return [];
+        scaling.Require(key, "", "linear", "dynamic", "yarn", "llama3");
+        var factor = scaling.Real("model.rope-factor", "factor", 1);
+        var original = scaling.Whole("model.rope-original-context", "original_max_position_embeddings", context);
+        return (SettingText[])
+        [
+            scaling.Given("model.rope-scaling", kind ?? "none"), factor,
+            .. kind switch
+            {
+                "dynamic" => [original],
+                "yarn" =>
+                [
+                    original, scaling.Pair("model.rope-yarn-betas", ("beta_fast", 32), ("beta_slow", 1)),
+                    .. scaling.Has("attention_factor") ? [scaling.Real("model.rope-yarn-attention", "attention_factor", 1)]
+                        : Array.Empty<SettingText>(),
+                ],
+                "llama3" =>
+                    [original, scaling.Pair("model.rope-llama3-factors", ("low_freq_factor", 1), ("high_freq_factor", 4))],
+                _ => Array.Empty<SettingText>(),
+            },
+        ];
+    }
+
+    private static void Write(Utf8JsonWriter json, RotarySettings rotary)
+    {
+        if (rotary.Scaling == RotaryScaling.None)
+        {
+            json.WriteNull("rope_scaling");
+            return;
+        }
+        json.WriteStartObject("rope_scaling");
+        json.WriteString("rope_type", rotary.Scaling.ToString().ToLowerInvariant());
+        json.WriteNumber("factor", rotary.Factor);
+        if (rotary.OriginalContext > 0)
+            json.WriteNumber("original_max_position_embeddings", rotary.OriginalContext);
+        if (rotary.Scaling == RotaryScaling.Yarn)
+        {
+            json.WriteNumber("beta_fast", rotary.YarnBetas.First);
+            json.WriteNumber("beta_slow", rotary.YarnBetas.Second);
+            if (rotary.YarnAttention is { } attention)
+                json.WriteNumber("attention_factor", attention);
+        }
+        if (rotary.Scaling == RotaryScaling.Llama3)
+        {
+            json.WriteNumber("low_freq_factor", rotary.Llama3Factors.First);
+            json.WriteNumber("high_freq_factor", rotary.Llama3Factors.Second);
+        }
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,100 @@
+using System.Text.Json.Nodes;
+using Elastic.Foundation;
+using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Exchange;
+using Elastic.Testing;
+
+namespace Elastic.Model.Tests.Exchange;
+
+/// <summary>Folders of Llama, Qwen2 and Qwen3.</summary>
+public sealed class LlamaFormatTests : TemporaryFolder
+{
+    private static readonly IReadOnlyDictionary<string, byte[]> NoFiles = new Dictionary<string, byte[]>();
+
+    private string Place => Path.Combine(Folder, "model");
+
+    private string Config => Path.Combine(Place, "config.json");
+
+    public static TheoryData<string, string> Kinds => new()
+    {
+        { "llama", "" }, { "llama", "linear" }, { "llama", "dynamic" }, { "llama", "yarn" }, { "llama", "llama3" },
+        { "qwen2", "" }, { "qwen3", "" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_model_that_is_written_is_read_as_what_it_was_bit_for_bit(string type, string scaling)
+    {
+        var model = Samples.Llama(2, 4, 2, 32, 16, 97, l => l with
+        {
+            AttentionBiases = type == "qwen2",
+            HeadNorms = type == "qwen3",
+            TiedEmbeddings = type == "qwen2",
+            NormEpsilon = 1e-6,
+            HeadSize = 8,
+            FeedForward = 48,
+            KeyHeads = 2,
+            Rotary = l.Rotary with
+            {
+                Theta = 500_000,
+                Scaling = scaling.Length == 0 ? RotaryScaling.None : Enum.Parse<RotaryScaling>(scaling, ignoreCase: true),
+                Factor = scaling.Length == 0 ? 1 : 4,
+                OriginalContext = scaling is "dynamic" or "yarn" or "llama3" ? 8 : 0,
+                YarnBetas = scaling == "yarn" ? new NumberPair(16, 2) : l.Rotary.YarnBetas,
+                YarnAttention = scaling == "yarn" ? 1.25 : null,
+                Llama3Factors = scaling == "llama3" ? new NumberPair(1, 2) : l.Rotary.Llama3Factors,
+            },
+        });
+        using var written = Samples.Initialized(model);
+        ModelFolderWriter.Write(Place, written, model, ElementType.Float32, 96, NoFiles);
+        Assert.Equal(type, JsonNode.Parse(File.ReadAllText(Config))!["model_type"]!.GetValue<string>());
+        using var folder = ModelFolder.Open(Place);
+        Assert.Equal(model.Signature, folder.Model.Signature);
+        Assert.Equal(model.Llama, folder.Model.Llama);
+        Assert.Equal((model.Context, model.Vocabulary), (folder.Model.Context, folder.Model.Vocabulary));
+        using var read = folder.Load();
+        Assert.Equal(Samples.Values(written.Parameters), Samples.Values(read.Parameters));
+    }
+
+    // What Transformers' classes have where a config says nothing; published configs of Llama 3.2 and Qwen3 say the rest.
+    [Fact]
+    public void A_published_config_means_what_its_model_is()
+    {
+        var model = Samples.Llama(1, 4, 2, 32, 16, 97);
+        using var vectors = Samples.Initialized(model);
+        ModelFolderWriter.Write(Place, vectors, model, ElementType.Float32, 96, NoFiles);
+        ReferenceFolders.Edit(Config, ("head_dim", null), ("rope_scaling", null), ("rms_norm_eps", 1e-5), ("tie_word_embeddings", null));
+        using var folder = ModelFolder.Open(Place);
+        Assert.Equal((0, 8, 1e-5, false),
+            (folder.Model.Llama.HeadSize, folder.Model.HeadSize, folder.Model.Llama.NormEpsilon, folder.Model.Llama.TiedEmbeddings));
+    }
+
+    [Fact]
+    public void What_this_arithmetic_does_not_do_is_refused_by_its_key()
+    {
+        var model = Samples.Llama(1, 4, 2, 32, 16, 97);
+        using var vectors = Samples.Initialized(model);
+        ModelFolderWriter.Write(Place, vectors, model, ElementType.Float32, 96, NoFiles);
+        ReferenceFolders.Edit(Config,
+            ("hidden_act", "gelu"), ("mlp_bias", true), ("attention_bias", true), ("use_sliding_window", true),
+            ("rope_parameters", new JsonObject()), ("rope_scaling", new JsonObject { ["rope_type"] = "longrope" }),
+            ("rms_norm_eps", "small"), ("tie_word_embeddings", 1));
+        var lines = Assert.Throws<ElasticException>(() => ModelFolder.Open(Place)).Message.Split('\n');
+        foreach (var key in new[] { "hidden_act", "mlp_bias", "attention_bias", "use_sliding_window", "rope_parameters", "rope_type",
+            "rms_norm_eps", "tie_word_embeddings" })
+            Assert.Contains(lines, l => l.StartsWith($"{key} = ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_model_that_no_class_of_Transformers_has_is_not_written()
+    {
+        var model = Samples.Llama(1, 4, 2, 32, 16, 97, l => l with { AttentionBiases = true, HeadNorms = true });
+        using var vectors = Samples.Initialized(model);
+        Assert.Contains(
+            "cannot be exported: Transformers' classes that are known here are GPT2LMHeadModel, LlamaForCausalLM",
+            Assert.Throws<ElasticException>(
+                () => ModelFolderWriter.Write(Place, vectors, model, ElementType.Float32, 96, NoFiles)).Message,
+            StringComparison.Ordinal);
+    }
+}
