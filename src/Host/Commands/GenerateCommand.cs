@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.Text;
 using Elastic.Host.Configuration;
+using Elastic.Host.Generation;
 using Elastic.Model.Generation;
 
 namespace Elastic.Host.Commands;
@@ -7,6 +9,8 @@ namespace Elastic.Host.Commands;
 /// <summary><c>elastic generate</c>: continues a text with the newest checkpoint of a run.</summary>
 internal static class GenerateCommand
 {
+    private const int MostTexts = 1024;
+
     public static Command Build()
     {
         var run = CommonOptions.RequiredRunName("The run whose newest checkpoint writes.");
@@ -23,6 +27,22 @@ internal static class GenerateCommand
             Description = "Draws among the fewest tokens that hold this share of the probability; 1 for all.",
             DefaultValueFactory = _ => 0.95
         };
+        var penalty = new Option<double>("--repetition-penalty")
+        {
+            Description = "Divides the scores of tokens that the text already has (Keskar et al. 2019: 1.2); 1 for none.",
+            DefaultValueFactory = _ => 1.0,
+        };
+        var stop = new Option<string[]>("--stop")
+        {
+            Description = "The text ends before the first of these. Repeatable.",
+            HelpName = "TEXT",
+            DefaultValueFactory = _ => [],
+        };
+        var count = new Option<int>("--count")
+        {
+            Description = "Texts to write at once, each with draws of its own; the first is the one that is written alone.",
+            DefaultValueFactory = _ => 1,
+        };
         var seed = new Option<ulong>("--seed") { Description = "The same seed writes the same text.", DefaultValueFactory = _ => 42 };
         var dataDir = CommonOptions.DataDir();
 
@@ -32,13 +52,21 @@ internal static class GenerateCommand
             elastic generate --run tiny --prompt "Gets the"
             elastic generate --run tiny --prompt "Returns" --temperature 0           always the likeliest
             elastic generate --run tiny --tokens 1000 --top-k 40 --seed 7
+            elastic generate --run tiny --prompt "Returns" --count 4 --stop "."      the rest of a sentence, four times
             """)
-        { run, prompt, tokens, temperature, topK, topP, seed, dataDir };
+        { run, prompt, tokens, temperature, topK, topP, penalty, stop, count, seed, dataDir };
         command.SetAction((parsed, cancel) =>
         {
             var request = new SampleRequest(
                 parsed.GetValue(prompt)!, parsed.GetValue(tokens),
-                new SamplingSettings(parsed.GetValue(temperature), parsed.GetValue(topK), parsed.GetValue(topP), parsed.GetValue(seed)));
+                new SamplingSettings(parsed.GetValue(temperature), parsed.GetValue(topK), parsed.GetValue(topP), parsed.GetValue(seed))
+                {
+                    RepetitionPenalty = parsed.GetValue(penalty),
+                })
+            {
+                Stops = parsed.GetValue(stop)!,
+                Count = parsed.GetValue(count),
+            };
             var problems = Problems(request).ToList();
             if (problems.Count > 0)
                 throw new SettingsException(problems);
@@ -46,13 +74,9 @@ internal static class GenerateCommand
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
             var id = CommonOptions.RunOf(parsed.GetValue(run)!);
             data.ExistingRun(id);
-            output.Write(request.Prompt);
-            SampleText.Stream(data, id, request, text =>
-            {
-                output.Write(text);
-                output.Flush();
-            }, error.WriteLine, cancel);
-            output.WriteLine();
+            var texts = new TextsInTurn(request, output);
+            SampleText.Stream(data, id, request, texts.Write, error.WriteLine, cancel);
+            texts.Complete();
             return Task.FromResult(ExitCodes.Done);
         });
         return command;
@@ -68,5 +92,50 @@ internal static class GenerateCommand
             yield return $"--top-k {request.Sampling.TopK}: use 0 (all) or more";
         if (request.Sampling.TopP is not (> 0 and <= 1))
             yield return $"--top-p {request.Sampling.TopP}: use more than 0 and at most 1";
+        if (!(request.Sampling.RepetitionPenalty >= 1) || double.IsInfinity(request.Sampling.RepetitionPenalty))
+            yield return $"--repetition-penalty {request.Sampling.RepetitionPenalty}: use 1 (none) or more";
+        if (request.Stops.Any(s => s.Length == 0))
+            yield return "--stop \"\": use a text of at least one character";
+        if (request.Count is < 1 or > MostTexts)
+            yield return $"--count {request.Count}: use 1 to {MostTexts}";
+    }
+
+    // The first text is shown as it comes; the others, which are written at the same time, after it.
+    private sealed class TextsInTurn(SampleRequest request, TextWriter output)
+    {
+        private readonly StringBuilder[] _later = [.. Enumerable.Range(1, request.Count - 1).Select(_ => new StringBuilder())];
+        private bool _hasBegun;
+
+        public void Write(int text, string piece)
+        {
+            if (text > 0)
+            {
+                _later[text - 1].Append(piece);
+                return;
+            }
+            if (!_hasBegun)
+                Begin(0);
+            _hasBegun = true;
+            output.Write(piece);
+            output.Flush();
+        }
+
+        public void Complete()
+        {
+            output.WriteLine();
+            for (var i = 1; i < request.Count; i++)
+            {
+                output.WriteLine();
+                Begin(i);
+                output.WriteLine(_later[i - 1]);
+            }
+        }
+
+        private void Begin(int text)
+        {
+            if (request.Count > 1)
+                output.WriteLine($"--- {text + 1} of {request.Count}");
+            output.Write(request.Prompt);
+        }
     }
 }

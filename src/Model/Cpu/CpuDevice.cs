@@ -3,6 +3,7 @@ using Elastic.Messages;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
 using Elastic.Model.Evaluation;
+using Elastic.Model.Generation;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Training;
@@ -92,6 +93,15 @@ public sealed class CpuDevice : TrainingDevice
 
     /// <inheritdoc/>
     public override float[] Logits(ReadOnlySpan<int> tokens) => _network.Logits(tokens, Parameters);
+
+    /// <inheritdoc/>
+    public override long StateBytes(int capacity) => _network.CacheShape.Bytes(capacity);
+
+    /// <inheritdoc/>
+    protected override DecoderState MakeState(int capacity) => new KeyValueCache(_network.CacheShape, capacity);
+
+    /// <inheritdoc/>
+    protected override void Predict(IReadOnlyList<DecoderInput> inputs) => _network.Decode(inputs, Parameters);
 
     /// <inheritdoc/>
     public override void Retire()

@@ -13,6 +13,11 @@ public interface IArchitecture
     /// <summary>The most tokens of a sequence.</summary>
     int Context { get; }
 
+    /// <summary>
+    /// Up to so many tokens of a text, what attention keeps of a token stays as it is when the text grows.
+    /// </summary>
+    int CacheableTokens => Context;
+
     /// <summary>V: tokens are the numbers below it.</summary>
     int Vocabulary { get; }
 
