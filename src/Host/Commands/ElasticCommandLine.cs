@@ -52,6 +52,7 @@ internal static class ElasticCommandLine
             SeedCommand.Build(),
             WorkerCommand.Build(faults ?? NodeFaults.None),
             GenerateCommand.Build(),
+            ServeCommand.Build(),
             CorpusCommand.Build(),
             RunCommand.Build(),
             Certs.CertsCommand.Build(),
