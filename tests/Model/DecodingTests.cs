@@ -127,8 +127,9 @@ public class DecodingTests
     {
         using var vectors = Samples.Initialized(Model("llama"));
         using var device = Samples.Device(vectors, Model("llama"));
-        // Keys and values of 2 layers, 2 heads of 8 channels, 4 bytes.
-        Assert.Equal(2 * 2 * 2 * 8 * 4 * 100, device.StateBytes(100));
+        // Keys and values of 2 layers, 2 heads of 8 channels, 4 bytes; in pages of 2 MB.
+        Assert.Equal(2 << 20, device.StateBytes((2 << 20) / (2 * 2 * 2 * 8 * 4)));
+        Assert.Equal(4 << 20, device.StateBytes((2 << 20) / (2 * 2 * 2 * 8 * 4) + 1));
     }
 
     private static List<string> Run(TrainingDevice device, int[][] prompts, SamplingSettings[] settings, int rowsAtOnce)

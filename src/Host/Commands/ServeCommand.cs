@@ -36,6 +36,7 @@ internal static class ServeCommand
         var parallel = new Option<int>("--parallel")
         {
             Description = "Texts that a device continues at once: more is slower for each and faster for all.",
+            HelpName = "TEXTS",
             DefaultValueFactory = _ => new ServeLimits().Parallel,
         };
         var certs = CommonOptions.Certs();

@@ -9,8 +9,12 @@ namespace Elastic.Model.Cpu;
 /// <param name="Width">Hkv D: channels of all heads of keys.</param>
 internal readonly record struct KeyValueShape(int Layers, int Width)
 {
-    /// <summary>Bytes of so many tokens, keys and values.</summary>
-    public long Bytes(int tokens) => 2L * Layers * tokens * Width * sizeof(float);
+    /// <summary>Bytes of memory that keys and values of so many tokens take: whole pages.</summary>
+    public long Bytes(int tokens)
+    {
+        var bytes = 2L * Layers * tokens * Width * sizeof(float);
+        return (bytes + NativeBuffer.Alignment - 1) / NativeBuffer.Alignment * NativeBuffer.Alignment;
+    }
 }
 
 /// <summary>
