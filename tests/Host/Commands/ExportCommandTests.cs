@@ -1,4 +1,7 @@
 using Elastic.Host.Commands;
+using Elastic.Host.Generation;
+using Elastic.Host.Tests.Serving;
+using Elastic.Messages;
 using Elastic.Model.Exchange;
 using Elastic.Testing;
 
@@ -46,13 +49,36 @@ public sealed class ExportCommandTests : TemporaryFolder
     }
 
     [Fact]
-    public async Task Generate_takes_either_a_run_or_a_folder_and_a_folder_needs_a_tokenizer()
+    public async Task An_exported_model_is_served_with_the_text_and_the_fingerprint_of_the_run()
+    {
+        var (data, fingerprint) = ExchangedModel.Write(Folder);
+        await Run("export", "--run", ExchangedModel.Run, "--out", Out, "--data-dir", data);
+        var request = new { prompt = "Gets", max_tokens = 20, seed = 3 };
+        await using var ofFolder = await Served.StartAsync(model: TextModel.OfFolder(Out, null));
+        var answer = await ofFolder.CompleteAsync(request);
+        Assert.Equal("out", answer.GetProperty("model").GetString());
+        Assert.Equal(fingerprint, answer.GetProperty("system_fingerprint").GetString());
+        await using var ofRun = await Served.StartAsync(
+            model: TextModel.OfRun(new DataDirectory(data), new RunName(ExchangedModel.Run), Assert.Fail));
+        var same = await ofRun.CompleteAsync(request);
+        Assert.Equal(Served.Texts(same), Served.Texts(answer));
+        Assert.Equal(fingerprint, same.GetProperty("system_fingerprint").GetString());
+    }
+
+    [Theory]
+    [InlineData("generate")]
+    [InlineData("serve")]
+    public async Task What_writes_is_either_a_run_or_a_folder(string command)
+    {
+        foreach (var wrong in (string[][])[[], ["--run", "a", "--model", Out], ["--run", "a", "--tokenizer", "byte"]])
+            Assert.Equal(ExitCodes.WrongUsage, (await Run([command, .. wrong])).Code);
+        Assert.Contains("is no folder of a model", (await Run(command, "--model", Out)).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_folder_needs_a_tokenizer()
     {
         var (data, _) = ExchangedModel.Write(Folder);
-        foreach (var wrong in (string[][])[[], ["--run", "a", "--model", Out], ["--run", "a", "--tokenizer", "byte"]])
-            Assert.Equal(ExitCodes.WrongUsage, (await Run(["generate", .. wrong])).Code);
-        Assert.Contains("is no folder of a model", (await Run("generate", "--model", Out)).Error, StringComparison.Ordinal);
-
         await Run("export", "--run", ExchangedModel.Run, "--out", Out, "--dtype", "bf16", "--data-dir", data);
         File.Delete(Path.Combine(Out, "tokenizer.json"));
         Assert.Contains("has no tokenizer: say which one its model was trained with, --tokenizer byte or gpt2",
