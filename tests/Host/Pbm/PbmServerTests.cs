@@ -8,7 +8,7 @@ using Elastic.Messages.Pbm;
 namespace Elastic.Host.Tests.Pbm;
 
 /// <summary>The server against clients of every kind, each a bare socket that speaks the protocol, or does not.</summary>
-public sealed class PbmServerTests : IAsyncLifetime
+public sealed partial class PbmServerTests : IAsyncLifetime
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
     private readonly TaskCompletionSource _cancelled = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -246,40 +246,6 @@ public sealed class PbmServerTests : IAsyncLifetime
 
         // What the two kernels hold, and one line: far from what the command could have produced meanwhile.
         Assert.InRange(Volatile.Read(ref _produced), 1, 64 << 20 >> 16);
-    }
-
-    [Fact]
-    public async Task Too_many_clients_are_told_so_and_a_place_that_becomes_free_is_given_away()
-    {
-        await using var server = await StartAsync(PbmLimits.Default with { Connections = 1 });
-        var first = await ConnectAsync(server: server);
-        await first.WriteAsync(new PbmMessage.Call("test", "wait", [], false), Deadline);
-        Assert.IsType<PbmMessage.Line>(await first.ReadAsync(Deadline));
-        await using (var second = await ConnectAsync(greet: false, server))
-        {
-            await second.WriteAsync(TestService.Hello, Deadline);
-            Assert.Contains(
-                "1 clients have a command running already",
-                Assert.IsType<PbmMessage.End>(await second.ReadAsync(Deadline)).Error, StringComparison.Ordinal);
-        }
-
-        await first.DisposeAsync();
-        // The server notices the hang-up in its own time.
-        while (true)
-        {
-            Deadline.ThrowIfCancellationRequested();
-            await using var third = await ConnectAsync(greet: false, server);
-            try
-            {
-                await third.WriteAsync(TestService.Hello, Deadline);
-                if (await third.ReadAsync(Deadline) is PbmMessage.Hello)
-                    break;
-            }
-            catch (IOException)
-            {
-                // Of more than twice the limit it closes the connections without a word.
-            }
-        }
     }
 
     [Fact]
