@@ -53,7 +53,7 @@ public sealed class ExportCommandTests : TemporaryFolder
     {
         var (data, fingerprint) = ExchangedModel.Write(Folder);
         await Run("export", "--run", ExchangedModel.Run, "--out", Out, "--data-dir", data);
-        var request = new { prompt = "Gets", max_tokens = 20, seed = 3 };
+        var request = new { prompt = "Gets", max_tokens = 12, seed = 3 };
         await using var ofFolder = await Served.StartAsync(model: TextModel.OfFolder(Out, null));
         var answer = await ofFolder.CompleteAsync(request);
         Assert.Equal("out", answer.GetProperty("model").GetString());
@@ -73,6 +73,28 @@ public sealed class ExportCommandTests : TemporaryFolder
         foreach (var wrong in (string[][])[[], ["--run", "a", "--model", Out], ["--run", "a", "--tokenizer", "byte"]])
             Assert.Equal(ExitCodes.WrongUsage, (await Run([command, .. wrong])).Code);
         Assert.Contains("is no folder of a model", (await Run(command, "--model", Out)).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_model_that_does_not_go_on_with_a_text_is_not_served_and_one_that_answers_does_so_by_beam_search()
+    {
+        var (bert, _) = ExchangedModel.Write(
+            Path.Combine(Folder, "bert"), ExchangedModel.Settings.Model with { Architecture = "bert", Vocabulary = 258 });
+        foreach (var command in new[] { "generate", "serve" })
+        {
+            Assert.Contains("tiny is a bert: it predicts hidden tokens from both sides, and does not continue a text",
+                (await Run(command, "--run", ExchangedModel.Run, "--data-dir", bert)).Error, StringComparison.Ordinal);
+        }
+
+        var (pairs, _) = ExchangedModel.Write(
+            Path.Combine(Folder, "pairs"), ExchangedModel.Settings.Model with { Architecture = "transformer" });
+        string[] run = ["--run", ExchangedModel.Run, "--data-dir", pairs];
+        Assert.Contains("tiny is a transformer: it answers a whole text", (await Run(["serve", .. run])).Error, StringComparison.Ordinal);
+        Assert.Contains("--count: tiny is a transformer, which looks for the best answer; use --beams",
+            (await Run(["generate", "--count", "2", .. run])).Error, StringComparison.Ordinal);
+        var (code, answer, error) = await Run(["generate", "--prompt", "Gets", "--beams", "2", "--tokens", "5", .. run]);
+        Assert.Equal((ExitCodes.Done, ""), (code, error));
+        Assert.False(answer.StartsWith("Gets", StringComparison.Ordinal));
     }
 
     [Fact]
