@@ -11,7 +11,7 @@ namespace Elastic.Transfer;
 /// their Host, or the page's address as their Origin.
 /// </summary>
 /// <param name="host">The host under which other nodes know the server.</param>
-internal sealed class LocalNames(string host)
+public sealed class LocalNames(string host)
 {
     /// <summary>Why a request is refused; null for one that is served.</summary>
     public string? ProblemOf(HttpContext context)

@@ -54,7 +54,8 @@ public static class NodeSecurity
                 + "else reaches this network");
     }
 
-    private static async Task<bool> IsLoopbackAsync(string host, CancellationToken cancel)
+    /// <summary>True where only this machine reaches the address, or all addresses of the name.</summary>
+    public static async Task<bool> IsLoopbackAsync(string host, CancellationToken cancel)
     {
         if (IPAddress.TryParse(host, out var address))
             return IPAddress.IsLoopback(address);

@@ -54,6 +54,7 @@ internal static class ElasticCommandLine
             GenerateCommand.Build(),
             EvalCommand.Build(),
             ExportCommand.Build(),
+            ServeCommand.Build(),
             CorpusCommand.Build(),
             RunCommand.Build(),
             Certs.CertsCommand.Build(),

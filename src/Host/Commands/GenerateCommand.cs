@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.Text;
 using Elastic.Host.Configuration;
+using Elastic.Host.Generation;
 using Elastic.Model.Generation;
 
 namespace Elastic.Host.Commands;
@@ -9,20 +11,10 @@ internal static class GenerateCommand
 {
     // More than anybody gains by; each is a pass of the network for each token.
     private const int MostBeams = 1000;
+    private const int MostTexts = 1024;
 
     public static Command Build()
     {
-        var run = CommonOptions.RunName("The run whose newest checkpoint writes.");
-        var model = new Option<string?>("--model")
-        {
-            Description = "A Hugging Face folder (config.json and safetensors) whose model writes, in place of a run.",
-            HelpName = "DIR",
-        };
-        var tokenizer = new Option<string?>("--tokenizer")
-        {
-            Description = "The tokenizer of a folder that holds none: byte, gpt2, or the folder of one. Default: the folder's.",
-            HelpName = "NAME|DIR",
-        };
         var prompt = new Option<string>("--prompt")
         { Description = "The text to go on with. Default: none, the beginning of a document.", DefaultValueFactory = _ => "" };
         var tokens = new Option<int>("--tokens")
@@ -36,13 +28,29 @@ internal static class GenerateCommand
             Description = "Draws among the fewest tokens that hold this share of the probability; 1 for all.",
             DefaultValueFactory = _ => 0.95
         };
+        var repetitionPenalty = new Option<double>("--repetition-penalty")
+        {
+            Description = "Divides the scores of tokens that the text already has (Keskar et al. 2019: 1.2); 1 for none.",
+            DefaultValueFactory = _ => 1.0,
+        };
+        var stop = new Option<string[]>("--stop")
+        {
+            Description = "The text ends before the first of these. Repeatable.",
+            HelpName = "TEXT",
+            DefaultValueFactory = _ => [],
+        };
+        var count = new Option<int>("--count")
+        {
+            Description = "Texts to write at once, each with draws of its own; the first is the one that is written alone.",
+            DefaultValueFactory = _ => 1,
+        };
         var seed = new Option<ulong>("--seed") { Description = "The same seed writes the same text.", DefaultValueFactory = _ => 42 };
         var beams = new Option<int>("--beams")
         {
             Description = "For a transformer, which answers the prompt: how many answers it follows at once; 1 takes the likeliest token.",
             DefaultValueFactory = _ => new BeamSettings().Beams
         };
-        var penalty = new Option<double>("--length-penalty")
+        var lengthPenalty = new Option<double>("--length-penalty")
         {
             Description = "For a transformer: 0 compares answers by their probability, which favours short ones; more favours longer ones.",
             DefaultValueFactory = _ => new BeamSettings().LengthPenalty
@@ -55,38 +63,39 @@ internal static class GenerateCommand
             elastic generate --run tiny --prompt "Gets the"
             elastic generate --run tiny --prompt "Returns" --temperature 0           always the likeliest
             elastic generate --run tiny --tokens 1000 --top-k 40 --seed 7
+            elastic generate --run tiny --prompt "Returns" --count 4 --stop "."      the rest of a sentence, four times
             elastic generate --model ~/gpt2 --prompt "The"                           published weights
             elastic generate --run dates --prompt "12 March 2021" --beams 4           an encoder-decoder answers
-            """)
-        { run, model, tokenizer, prompt, tokens, temperature, topK, topP, seed, beams, penalty, dataDir };
-        command.Validators.Add(parsed =>
+            """);
+        var writer = new WriterOptions(command, "writes");
+        foreach (var option in new Option[]
+            { prompt, tokens, temperature, topK, topP, repetitionPenalty, stop, count, seed, beams, lengthPenalty, dataDir })
         {
-            if (parsed.GetValue(run) is null == parsed.GetValue(model) is null)
-                parsed.AddError("name what writes: either a run with --run NAME, or a folder with --model DIR");
-            if (parsed.GetValue(tokenizer) is not null && parsed.GetValue(model) is null)
-                parsed.AddError("--tokenizer belongs to --model: a run has its own");
-        });
+            command.Options.Add(option);
+        }
         command.SetAction((parsed, cancel) =>
         {
             var request = new SampleRequest(
                 parsed.GetValue(prompt)!, parsed.GetValue(tokens),
-                new SamplingSettings(parsed.GetValue(temperature), parsed.GetValue(topK), parsed.GetValue(topP), parsed.GetValue(seed)),
-                Beams: IsGiven(beams) || IsGiven(penalty) ? new BeamSettings(parsed.GetValue(beams), parsed.GetValue(penalty)) : null,
-                GivenSampling: new Option[] { temperature, topK, topP, seed }.FirstOrDefault(IsGiven)?.Name);
+                new SamplingSettings(parsed.GetValue(temperature), parsed.GetValue(topK), parsed.GetValue(topP), parsed.GetValue(seed))
+                {
+                    RepetitionPenalty = parsed.GetValue(repetitionPenalty),
+                },
+                Beams: IsGiven(beams) || IsGiven(lengthPenalty)
+                    ? new BeamSettings(parsed.GetValue(beams), parsed.GetValue(lengthPenalty)) : null,
+                GivenSampling: new Option[] { temperature, topK, topP, repetitionPenalty, count, seed }.FirstOrDefault(IsGiven)?.Name)
+            {
+                Stops = parsed.GetValue(stop)!,
+                Count = parsed.GetValue(count),
+            };
             var problems = Problems(request).ToList();
             if (problems.Count > 0)
                 throw new SettingsException(problems);
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
-            using var writer = parsed.GetValue(model) is { } folder
-                ? TextModel.OfFolder(folder, parsed.GetValue(tokenizer))
-                : TextModel.OfRun(
-                    CommonOptions.OpenDataDirectory(parsed, dataDir), CommonOptions.RunOf(parsed.GetValue(run)!), error.WriteLine);
-            SampleText.Stream(writer, request, text =>
-            {
-                output.Write(text);
-                output.Flush();
-            }, cancel, error.WriteLine);
-            output.WriteLine();
+            using var model = writer.Load(parsed, dataDir, error.WriteLine);
+            var texts = new TextsInTurn(request.Count, output);
+            SampleText.Stream(model, request, texts.Write, cancel, error.WriteLine);
+            texts.Complete();
             return Task.FromResult(ExitCodes.Done);
 
             bool IsGiven(Option option) => parsed.GetResult(option) is { Implicit: false };
@@ -108,5 +117,49 @@ internal static class GenerateCommand
             yield return $"--top-k {request.Sampling.TopK}: use 0 (all) or more";
         if (request.Sampling.TopP is not (> 0 and <= 1))
             yield return $"--top-p {request.Sampling.TopP}: use more than 0 and at most 1";
+        if (!(request.Sampling.RepetitionPenalty >= 1) || double.IsInfinity(request.Sampling.RepetitionPenalty))
+            yield return $"--repetition-penalty {request.Sampling.RepetitionPenalty}: use 1 (none) or more";
+        if (request.Stops.Any(s => s.Length == 0))
+            yield return "--stop \"\": use a text of at least one character";
+        if (request.Count is < 1 or > MostTexts)
+            yield return $"--count {request.Count}: use 1 to {MostTexts}";
+    }
+
+    // The first text is shown as it comes; the others, which are written at the same time, after it.
+    private sealed class TextsInTurn(int count, TextWriter output)
+    {
+        private readonly StringBuilder[] _later = [.. Enumerable.Range(1, count - 1).Select(_ => new StringBuilder())];
+        private bool _hasBegun;
+
+        public void Write(int text, string piece)
+        {
+            if (text > 0)
+            {
+                _later[text - 1].Append(piece);
+                return;
+            }
+            if (!_hasBegun)
+                Begin(0);
+            _hasBegun = true;
+            output.Write(piece);
+            output.Flush();
+        }
+
+        public void Complete()
+        {
+            output.WriteLine();
+            for (var i = 1; i < count; i++)
+            {
+                output.WriteLine();
+                Begin(i);
+                output.WriteLine(_later[i - 1]);
+            }
+        }
+
+        private void Begin(int text)
+        {
+            if (count > 1)
+                output.WriteLine($"--- {text + 1} of {count}");
+        }
     }
 }

@@ -4,6 +4,7 @@ using Elastic.Actors.Hosting;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Host.Display;
+using Elastic.Host.Generation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 

@@ -2,6 +2,7 @@ using Elastic.Kernels;
 using Elastic.Messages;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
+using Elastic.Model.Generation;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Training;
@@ -93,6 +94,16 @@ public sealed class CpuDevice : TrainingDevice
 
     /// <inheritdoc/>
     public override float[] Logits(ReadOnlySpan<int> source, ReadOnlySpan<int> tokens) => _network.Logits(source, tokens, Parameters);
+
+    /// <inheritdoc/>
+    public override long StateBytes(int capacity) => Architecture.CacheableTokens > 0 ? _network.CacheShape.Bytes(capacity) : 0;
+
+    /// <inheritdoc/>
+    protected override DecoderState MakeState(int capacity) => Architecture.CacheableTokens > 0
+        ? new KeyValueCache(_network.CacheShape, capacity) : base.MakeState(capacity);
+
+    /// <inheritdoc/>
+    protected override void Predict(IReadOnlyList<DecoderInput> inputs) => _network.Decode(inputs, Parameters);
 
     /// <inheritdoc/>
     public override void Retire()

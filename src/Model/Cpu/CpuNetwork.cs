@@ -1,6 +1,9 @@
+using System.Numerics;
 using Elastic.Kernels;
 using Elastic.Model.Batches;
+using Elastic.Model.Generation;
 using Elastic.Model.Networks;
+using Elastic.Model.Operators;
 using Elastic.Model.Tapes;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
@@ -13,8 +16,12 @@ namespace Elastic.Model.Cpu;
 internal sealed unsafe class CpuNetwork(
     IArchitecture architecture, FlatLayout layout, double labelSmoothing, ThreadTeam team, bool recomputesBlocks) : IDisposable
 {
+    // A pass of a tape takes some kilobytes, and a millisecond to plan.
+    private const int MostDecodingPasses = 64;
+
     private readonly Dictionary<(TapePurpose, BatchShape), CpuPass> _passes = [];
     private NativeBuffer? _arena;
+    private KeyValueShape? _cacheShape;
 
     /// <inheritdoc cref="CpuPass.Times"/>
     public OperatorTimes? Times { get; set; }
@@ -81,8 +88,50 @@ internal sealed unsafe class CpuNetwork(
         return pass.Logits;
     }
 
+    /// <summary>What a text's cache holds for each token.</summary>
+    public KeyValueShape CacheShape => _cacheShape ??= CacheShapeOf(
+        Record(architecture, layout, TapePurpose.Decoding, new BatchShape(1, 1, 1), 0));
+
+    /// <summary>
+    /// Continues texts in one pass, each by its new tokens: a row for every token, whichever text it belongs to. A text that has outgrown
+    /// what can be kept of it is computed as a whole.
+    /// </summary>
+    public void Decode(IReadOnlyList<DecoderInput> inputs, HostVector parameters)
+    {
+        var cached = inputs.Where(i => i.State.Tokens.Count + i.Tokens.Length <= architecture.CacheableTokens).ToList();
+        if (cached.Count > 0)
+            DecodeCached(cached, parameters);
+        foreach (var whole in inputs.Except(cached).Where(i => i.Predicts))
+            whole.State.TakeLogits(Logits([], whole.Text, parameters));
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _arena?.Dispose();
+
+    private static KeyValueShape CacheShapeOf(Tape tape)
+    {
+        var layers = tape.Operations.OfType<CausalAttentionOperation>().ToList();
+        return new KeyValueShape(layers.Count, layers.Max(l => l.KeyWidth));
+    }
+
+    private void DecodeCached(List<DecoderInput> inputs, HostVector parameters)
+    {
+        var pass = Open(TapePurpose.Decoding, new BatchShape(1, inputs.Sum(i => i.Tokens.Length), 1));
+        var (texts, row, end) = (new List<CachedText>(), 0, 0);
+        foreach (var input in inputs)
+        {
+            var (before, count) = (input.State.Tokens.Count, input.Tokens.Length);
+            Tokens(input.Tokens.Span, 1, pass.Inputs.AsSpan(row));
+            for (var i = 0; i < count; i++)
+                pass.Positions[row + i] = before + i;
+            texts.Add(new CachedText((KeyValueCache)input.State, row, count, input.Predicts));
+            (row, end) = (row + count, Math.Max(end, before + count));
+        }
+        // By powers of two, so that tables of positions are rarely made anew.
+        (pass.Texts, pass.PositionsEnd) = (texts, Math.Min(architecture.Context, (int)BitOperations.RoundUpToPowerOf2((uint)end)));
+        pass.Forward(_arena!.Floats, parameters.Data);
+        GC.KeepAlive(parameters);
+    }
 
     private static Tape Record(
         IArchitecture architecture, FlatLayout layout, TapePurpose purpose, BatchShape shape, double labelSmoothing)
@@ -106,9 +155,12 @@ internal sealed unsafe class CpuNetwork(
     {
         if (_passes.TryGetValue((purpose, shape), out var pass))
             return pass;
-        // Generation meets every length once, the others few.
+        // Generation meets every length once, the others few. Texts that go on meet most numbers of rows again and again.
         foreach (var used in _passes.Keys.Where(k => k.Item1 == TapePurpose.Generation).ToList())
             _passes.Remove(used);
+        var decoding = _passes.Keys.Where(k => k.Item1 == TapePurpose.Decoding).ToList();
+        if (decoding.Count >= MostDecodingPasses)
+            decoding.ForEach(used => _passes.Remove(used));
         var tape = Record(architecture, layout, purpose, shape, labelSmoothing);
         var plan = new MemoryPlan(tape, team.Threads, recomputesBlocks);
         Products.Reserve(team, ProductBytes(tape, team.Threads));

@@ -38,6 +38,12 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     /// <summary>(N): each row's place in its sequence.</summary>
     public int[] Positions { get; } = [.. Enumerable.Range(0, tape.Shape.Rows).Select(row => row % tape.Shape.Tokens)];
 
+    /// <summary>More than each of the positions.</summary>
+    public int PositionsEnd { get; set; } = tape.Shape.Tokens;
+
+    /// <summary>What the rows continue, in the rows' order; for texts that go on only.</summary>
+    public IReadOnlyList<CachedText> Texts { get; set; } = [];
+
     /// <summary>(N): the token to predict at each row. Not for generation.</summary>
     public int[] Targets { get; } = new int[tape.Shape.Rows];
 

@@ -1,69 +1,131 @@
-using Elastic.Kernels;
+using Elastic.Model.Training;
 
 namespace Elastic.Model.Generation;
 
-/// <summary>How the next token is drawn.</summary>
-/// <param name="Temperature">Divides the logits; 0 takes the likeliest token.</param>
-/// <param name="TopK">Draws among this many likeliest tokens; 0 for all.</param>
-/// <param name="TopP">Draws among the fewest likeliest tokens with this share of probability (Holtzman et al. 2020); 1 for all.</param>
-/// <param name="Seed">The same seed gives the same text.</param>
-public sealed record SamplingSettings(double Temperature = 1.0, int TopK = 0, double TopP = 1.0, ulong Seed = 42);
-
-/// <summary>Continues a text, token by token. Of a text longer than the context, the model sees the newest tokens.</summary>
-/// <param name="logits">Maps at most <paramref name="context"/> tokens to the next one's logits, e.g. <c>TrainingDevice.Logits</c>.</param>
-public sealed class TextGenerator(Func<int[], float[]> logits, int context, SamplingSettings settings)
+/// <summary>
+/// Continues texts on one device, token by token, all of them in one pass: texts join and leave between two steps (Yu et al. 2022, section
+/// 3). What else is in a step never shows in a text. Of a text longer than the context, the model sees the newest tokens; their positions
+/// move with each further one, so that the device computes all of them again.
+/// </summary>
+/// <param name="device">With a model attached. The generator belongs to its thread.</param>
+/// <param name="vocabulary">Tokens that may be drawn: the model may have more, which are no text.</param>
+/// <param name="rowsAtOnce">
+/// Most tokens of a pass, so that a long prompt neither takes much memory nor holds the other texts up: it goes through in pieces.
+/// </param>
+public sealed class TextGenerator(TrainingDevice device, int vocabulary, int rowsAtOnce = 256) : IDisposable
 {
-    /// <summary>Yields up to <paramref name="count"/> tokens after <paramref name="prompt"/>; ends before <paramref name="end"/>.</summary>
-    public IEnumerable<int> Continue(IReadOnlyList<int> prompt, int count, int? end = null)
+    private readonly List<GeneratedText> _texts = [];
+
+    /// <summary>Texts that are not finished.</summary>
+    public IReadOnlyList<GeneratedText> Texts => _texts;
+
+    /// <summary>Begins a text of at most <paramref name="count"/> tokens after <paramref name="prompt"/>.</summary>
+    /// <exception cref="ArgumentException">The prompt is empty.</exception>
+    /// <exception cref="OutOfMemoryException">The device has no room for what it keeps of the text.</exception>
+    public GeneratedText Add(IReadOnlyList<int> prompt, int count, SamplingSettings settings)
     {
         ArgumentNullException.ThrowIfNull(prompt);
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         if (prompt.Count == 0)
             throw new ArgumentException("the prompt is empty: give at least one token", nameof(prompt));
-        var random = KeyedRandom.Of(settings.Seed, "sampling");
-        var text = prompt.ToList();
-        for (var i = 0; i < count; i++)
-        {
-            var next = Choose(logits([.. text.Skip(Math.Max(0, text.Count - context))]), random.Uniform((ulong)i), settings);
-            if (next == end)
-                yield break;
-            text.Add(next);
-            yield return next;
-        }
+        // The last token is drawn and not read again.
+        var capacity = (int)Math.Min((long)prompt.Count + count - 1, device.Architecture.Context);
+        var text = new GeneratedText(prompt, count, device.NewState(capacity), new Sampler(settings, prompt));
+        _texts.Add(text);
+        return text;
     }
 
-    /// <summary>
-    /// The token at <paramref name="uniform"/>, 0 to 1, of the distribution that <paramref name="settings"/> leave of the logits.
-    /// </summary>
-    public static int Choose(ReadOnlySpan<float> logits, double uniform, SamplingSettings settings)
+    /// <summary>Ends a text and frees what the device keeps of it; nothing happens to one that has ended.</summary>
+    public void Remove(GeneratedText text)
     {
-        ArgumentNullException.ThrowIfNull(settings);
-        var score = logits.ToArray();
-        var order = new int[score.Length];
-        for (var i = 0; i < order.Length; i++)
-            order[i] = i;
-        // The likeliest first, equal ones by number: Array.Sort alone does not define their order.
-        Array.Sort(order, (a, b) => score[b].CompareTo(score[a]) is var c and not 0 ? c : a.CompareTo(b));
-        if (settings.Temperature <= 0)
-            return order[0];
-        var count = settings.TopK > 0 ? Math.Min(settings.TopK, order.Length) : order.Length;
-        var weights = new double[count];
-        var total = 0.0;
-        for (var i = 0; i < count; i++)
-            total += weights[i] = Math.Exp((score[order[i]] - score[order[0]]) / settings.Temperature);
-        if (settings.TopP < 1)
-        {
-            var (kept, share) = (0, 0.0);
-            while (kept < count && share < settings.TopP * total)
-                share += weights[kept++];
-            (count, total) = (Math.Max(1, kept), kept > 0 ? share : weights[0]);
-        }
-        var mark = uniform * total;
-        for (var i = 0; i < count - 1; i++)
-        {
-            mark -= weights[i];
-            if (mark < 0)
-                return order[i];
-        }
-        return order[count - 1];
+        ArgumentNullException.ThrowIfNull(text);
+        if (_texts.Remove(text))
+            text.State.Dispose();
     }
+
+    /// <summary>One pass: draws the next token of every text whose prompt is through. Texts that have all their tokens end.</summary>
+    public IReadOnlyList<DrawnToken> Step()
+    {
+        // Texts that go on take a row each; prompts share what is left, the oldest first.
+        var rows = Math.Max(rowsAtOnce, _texts.Count);
+        var (texts, inputs) = (new List<GeneratedText>(), new List<DecoderInput>());
+        foreach (var text in _texts.OrderBy(t => t.Pending.Length > 1).TakeWhile(_ => rows > 0))
+        {
+            var taken = Math.Min(rows, text.Pending.Length);
+            texts.Add(text);
+            inputs.Add(new DecoderInput(text.State, text.Pending[..taken], Predicts: taken == text.Pending.Length));
+            rows -= taken;
+        }
+        device.Decode(inputs);
+        var drawn = new List<DrawnToken>();
+        foreach (var (text, input) in texts.Zip(inputs))
+        {
+            if (text.Advance(input, vocabulary) is { } token)
+                drawn.Add(new DrawnToken(text, token, text.IsFinished));
+            if (text.IsFinished)
+                Remove(text);
+        }
+        return drawn;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var text in _texts.ToList())
+            Remove(text);
+    }
+}
+
+/// <summary>A token that was drawn.</summary>
+/// <param name="IsLast">The text has as many tokens as it was to have.</param>
+public readonly record struct DrawnToken(GeneratedText Text, int Token, bool IsLast);
+
+/// <summary>A text that a generator continues.</summary>
+public sealed class GeneratedText
+{
+    private readonly List<int> _tokens;
+    private readonly int _end;
+    private readonly Sampler _sampler;
+
+    internal GeneratedText(IReadOnlyList<int> prompt, int count, DecoderState state, Sampler sampler)
+    {
+        _tokens = [.. prompt];
+        (_end, _sampler, State) = (prompt.Count + count, sampler, state);
+        Pending = Newest();
+    }
+
+    /// <summary>The prompt and what was drawn.</summary>
+    public IReadOnlyList<int> Tokens => _tokens;
+
+    /// <summary>What the device keeps of it.</summary>
+    internal DecoderState State { get; }
+
+    /// <summary>Tokens that the device has not seen yet.</summary>
+    internal ReadOnlyMemory<int> Pending { get; private set; }
+
+    /// <summary>True when it has all its tokens.</summary>
+    internal bool IsFinished => _tokens.Count == _end;
+
+    /// <summary>Takes note of a pass; returns the token that was drawn after it, if it was the last of the prompt.</summary>
+    internal int? Advance(DecoderInput input, int vocabulary)
+    {
+        Pending = Pending[input.Tokens.Length..];
+        if (!input.Predicts)
+            return null;
+        var token = _sampler.Draw(State.Logits[..Math.Min(vocabulary, State.Logits.Length)]);
+        _tokens.Add(token);
+        if (State.Tokens.Count < State.Capacity)
+        {
+            Pending = new[] { token };
+        }
+        else if (!IsFinished)
+        {
+            State.Clear();
+            Pending = Newest();
+        }
+        return token;
+    }
+
+    // As many tokens of the end as the model sees at once.
+    private int[] Newest() => [.. _tokens[Math.Max(0, _tokens.Count - State.Capacity)..]];
 }

@@ -47,6 +47,9 @@ internal sealed class BertArchitecture(ModelSettings settings) : IArchitecture
     public int Context => settings.Context;
 
     /// <inheritdoc/>
+    public int CacheableTokens => 0;
+
+    /// <inheritdoc/>
     public int Vocabulary => settings.Vocabulary;
 
     /// <summary>Prefix of layer <paramref name="index"/>.</summary>

@@ -16,6 +16,12 @@ public interface IArchitecture
     /// <summary>The most tokens of a source, which an encoder reads; 0 where there is no encoder.</summary>
     int SourceContext => 0;
 
+    /// <summary>
+    /// Up to so many tokens of a text, what attention keeps of a token stays as it is when the text grows; 0 where tokens see later
+    /// ones, or a source.
+    /// </summary>
+    int CacheableTokens => Context;
+
     /// <summary>V: tokens are the numbers below it.</summary>
     int Vocabulary { get; }
 

@@ -27,6 +27,9 @@ internal sealed class LlamaArchitecture(ModelSettings settings) : IArchitecture
 
     private const double Deviation = 0.02;
 
+    // Tables of sines and cosines grow with the longest text, so all tapes for texts that go on share them.
+    private readonly Lazy<RotaryAngles> _decodingAngles = new(() => RotaryFrequencies.Of(settings.Llama.Rotary, settings.HeadSize, 1));
+
     /// <inheritdoc/>
     public string Signature => settings.Signature;
 
@@ -43,6 +46,10 @@ internal sealed class LlamaArchitecture(ModelSettings settings) : IArchitecture
     public int Context => settings.Context;
 
     /// <inheritdoc/>
+    public int CacheableTokens => settings.Llama.Rotary.Scaling == RotaryScaling.Dynamic
+        ? Math.Min(settings.Llama.Rotary.OriginalContext, Context) : Context;
+
+    /// <inheritdoc/>
     public int Vocabulary => settings.Vocabulary;
 
     /// <summary>Prefix of layer <paramref name="index"/>.</summary>
@@ -55,7 +62,8 @@ internal sealed class LlamaArchitecture(ModelSettings settings) : IArchitecture
     public void Record(Tape tape)
     {
         ArgumentNullException.ThrowIfNull(tape);
-        var angles = RotaryFrequencies.Of(settings.Llama.Rotary, settings.HeadSize, tape.Shape.Tokens);
+        var angles = tape.Purpose == TapePurpose.Decoding
+            ? _decodingAngles.Value : RotaryFrequencies.Of(settings.Llama.Rotary, settings.HeadSize, tape.Shape.Tokens);
         var x = tape.Embed(TokenEmbedding, null, Drop(tape, settings.Layers, DropoutSite.Embedding));                     // (N, C)
         for (var layer = 0; layer < settings.Layers; layer++)
         {

@@ -46,6 +46,9 @@ internal sealed class LoraArchitecture : IArchitecture
     public int Context => _network.Context;
 
     /// <inheritdoc/>
+    public int CacheableTokens => _network.CacheableTokens;
+
+    /// <inheritdoc/>
     public int Vocabulary => _network.Vocabulary;
 
     /// <inheritdoc/>

@@ -44,6 +44,9 @@ internal sealed class TransformerArchitecture(ModelSettings settings) : IArchite
     public int Context => settings.Context;
 
     /// <inheritdoc/>
+    public int CacheableTokens => 0;
+
+    /// <inheritdoc/>
     public int SourceContext => settings.Context;
 
     /// <inheritdoc/>

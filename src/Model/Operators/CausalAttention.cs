@@ -13,11 +13,12 @@ namespace Elastic.Model.Operators;
 /// </summary>
 public sealed class CausalAttentionOperation : Operation
 {
-    private readonly int _headSize;
+    private readonly int _layer, _headSize;
 
-    internal CausalAttentionOperation(IReadOnlyList<Value> qkv, int heads, int keyHeads, DropoutMask? mask)
+    internal CausalAttentionOperation(Tape tape, IReadOnlyList<Value> qkv, int heads, int keyHeads, DropoutMask? mask)
     {
         (Inputs, Heads, KeyHeads, Mask) = (qkv, heads, keyHeads, mask);
+        _layer = tape.Operations.Count(o => o is CausalAttentionOperation);
         _headSize = qkv.Sum(v => v.Columns) / (heads + 2 * keyHeads);
         Output = new Value(this, qkv[0].Rows, heads * _headSize);
     }
@@ -30,6 +31,9 @@ public sealed class CausalAttentionOperation : Operation
 
     /// <summary>What is dropped of the weights; null for nothing.</summary>
     public DropoutMask? Mask { get; }
+
+    /// <summary>Hkv D: channels of all keys of a token.</summary>
+    internal int KeyWidth => KeyHeads * _headSize;
 
     internal override IEnumerable<Value> KeptForBackward => [.. Inputs, Output!];
 
@@ -46,6 +50,12 @@ public sealed class CausalAttentionOperation : Operation
 
     internal override unsafe void Forward(CpuPass pass)
     {
+        if (pass.Tape.Purpose == TapePurpose.Decoding)
+        {
+            foreach (var text in pass.Texts)
+                Continue(pass, text);
+            return;
+        }
         fixed (ulong* keys = KeysOf(pass))
         fixed (int* segments = pass.HasSegments ? pass.Segments : null)
         {
@@ -72,6 +82,32 @@ public sealed class CausalAttentionOperation : Operation
             var shape = ShapeOf(pass.Shape) with { DropoutKeys = keys, QuerySegments = segments, KeySegments = segments };
             BlockedAttention.Backward(pass.Team, shape, Tensors(pass), gradients, pass.Scratch(this));
         }
+    }
+
+    // The new rows of a text join its cache; then they attend to all that is there. Blocks of keys begin at the same positions as in a pass
+    // over the whole text, so the bits are the same.
+    private unsafe void Continue(CpuPass pass, CachedText text)
+    {
+        var (before, rows, cache) = (text.Cache.Tokens.Count, text.Rows, text.Cache);
+        HeadRows keys = cache.Keys(_layer), values = cache.Values(_layer);
+        HeadRows newKeys = Part(pass[InputOf(1)], 1, rows), newValues = Part(pass[InputOf(2)], 2, rows);
+        for (var row = 0; row < rows; row++)
+        {
+            Ranges.Copy(keys.At(0, before + row, 0), newKeys.At(0, text.FirstRow + row, 0), KeyWidth);
+            Ranges.Copy(values.At(0, before + row, 0), newValues.At(0, text.FirstRow + row, 0), KeyWidth);
+        }
+        var saved = pass.Saved(this) + (long)text.FirstRow * Heads;
+        var tensors = new AttentionTensors
+        {
+            Q = Part(pass[InputOf(0)] + (long)text.FirstRow * InputOf(0).Columns, 0, rows),
+            K = keys,
+            V = values,
+            Y = Rows(pass[Output!] + (long)text.FirstRow * Output!.Columns, Output!.Columns, rows),
+            Maxima = saved,
+            InverseSums = saved + (long)Output!.Rows * Heads,
+        };
+        var shape = ShapeOf(pass.Shape) with { Sequences = 1, Queries = rows, Keys = before + rows, CausalOffset = before };
+        BlockedAttention.Forward(pass.Team, shape, tensors, pass.Scratch(this));
     }
 
     private static unsafe HeadRows Rows(float* data, int columns, int T) => new(data, columns, (long)T * columns);
@@ -123,10 +159,10 @@ public static class CausalAttentionOperator
     /// <summary>Of queries, keys and values side by side, as many heads of each.</summary>
     /// <inheritdoc cref="CausalAttentionOperation"/>
     public static Value CausalAttention(this Tape tape, Value qkv, int heads, DropoutMask? mask)
-        => tape.Record(new CausalAttentionOperation([qkv], heads, heads, mask));
+        => tape.Record(new CausalAttentionOperation(tape, [qkv], heads, heads, mask));
 
     /// <summary>Of queries, keys and values one by one.</summary>
     /// <inheritdoc cref="CausalAttentionOperation"/>
     public static Value CausalAttention(this Tape tape, Value q, Value k, Value v, int heads, int keyHeads, DropoutMask? mask)
-        => tape.Record(new CausalAttentionOperation([q, k, v], heads, keyHeads, mask));
+        => tape.Record(new CausalAttentionOperation(tape, [q, k, v], heads, keyHeads, mask));
 }

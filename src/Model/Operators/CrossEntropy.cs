@@ -16,6 +16,9 @@ namespace Elastic.Model.Operators;
 /// </summary>
 public sealed class CrossEntropyOperation : Operation
 {
+    // Of texts that go on: enough that reading the weight costs no more than the products, and little memory.
+    private const int TextsAtOnce = 64;
+
     // 256 MB of logits: enough rows for a product at full speed with any vocabulary, so that to read and write dW once more for each piece
     // of them costs about a hundredth, and little beside the rest of a model that large.
     private const long LogitsAtOnce = 1L << 26;
@@ -56,13 +59,19 @@ public sealed class CrossEntropyOperation : Operation
     public static int RowsAtOnce(int vocabulary, long logitsAtOnce = LogitsAtOnce)
         => (int)Math.Clamp(logitsAtOnce / Math.Max(1, vocabulary), 16, 1 << 20);
 
-    internal override long ScratchFloats(BatchShape batch, int threads)
-        => FloatsAbove + (long)RowsOfPiece(batch) * _padded
+    internal override long ScratchFloats(BatchShape batch, int threads) => _purpose == TapePurpose.Decoding
+        ? (long)Math.Min(TextsAtOnce, batch.Rows) * (_padded + H.Columns)
+        : FloatsAbove + (long)RowsOfPiece(batch) * _padded
             + (_purpose == TapePurpose.Training && RowsOfPiece(batch) < batch.Rows ? KeptFloats : 0);
 
     // A shorter piece may need more than a longer one: blocks of K are cut in another way.
     internal override long ProductBytes(BatchShape batch, int threads)
     {
+        if (_purpose == TapePurpose.Decoding)
+        {
+            return Enumerable.Range(1, Math.Min(TextsAtOnce, batch.Rows))
+                .Max(rows => Products.WorkspaceBytes(threads, rows, _vocabulary, H.Columns, DepthParts.One));
+        }
         var piece = RowsOfPiece(batch);
         var last = (batch.Rows - 1) % piece + 1;
         return Math.Max(ProductBytes(batch, threads, piece), ProductBytes(batch, threads, last));
@@ -86,6 +95,10 @@ public sealed class CrossEntropyOperation : Operation
             case TapePurpose.Generation:
                 var z = Logits(pass, H.Rows - 1, 1);
                 pass.Logits = new ReadOnlySpan<float>(z, _vocabulary).ToArray();
+                break;
+            case TapePurpose.Decoding:
+                foreach (var texts in pass.Texts.Where(t => t.Predicts).Chunk(TextsAtOnce))
+                    Predict(pass, texts);
                 break;
             case TapePurpose.Evaluation:
                 for (var first = 0; first < H.Rows; first += _rowsAtOnce)
@@ -174,6 +187,19 @@ public sealed class CrossEntropyOperation : Operation
             Rows(pass[H], first, count), Head(pass).Transposed(), DepthParts.One,
             bias: Bias is null ? null : pass.Parameter(Bias));
         return z;
+    }
+
+    // The last rows of some texts, side by side: one product.
+    private unsafe void Predict(CpuPass pass, CachedText[] texts)
+    {
+        float* z = pass.Scratch(this), h = z + (long)texts.Length * _padded;
+        for (var i = 0; i < texts.Length; i++)
+            Ranges.Copy(h + (long)i * H.Columns, pass[H] + (long)(texts[i].FirstRow + texts[i].Rows - 1) * H.Columns, H.Columns);
+        Products.Multiply(
+            pass.Team, new MatrixView(z, texts.Length, _vocabulary, _padded, 1), Rows(h, 0, texts.Length), Head(pass).Transposed(),
+            DepthParts.One, bias: Bias is null ? null : pass.Parameter(Bias));
+        for (var i = 0; i < texts.Length; i++)
+            texts[i].Cache.TakeLogits(new ReadOnlySpan<float>(z + (long)i * _padded, _vocabulary));
     }
 
     private unsafe void Losses(CpuPass pass, int first, int count, float* z) => pass.ForRows(count, _vocabulary, (row, rows) =>

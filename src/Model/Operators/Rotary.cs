@@ -11,7 +11,8 @@ namespace Elastic.Model.Operators;
 /// <param name="magnitude">What rotated channels are multiplied by; 1 unless a method of stretching says otherwise.</param>
 public sealed class RotaryAngles(IReadOnlyList<double> frequencies, double magnitude = 1)
 {
-    private float[]? _cosines, _sines;
+    private readonly Lock _gate = new();
+    private (float[] Cosines, float[] Sines) _tables = ([], []);
 
     /// <summary>(P).</summary>
     public IReadOnlyList<double> Frequencies { get; } = frequencies;
@@ -19,18 +20,22 @@ public sealed class RotaryAngles(IReadOnlyList<double> frequencies, double magni
     /// <summary>A factor of sines and cosines.</summary>
     public double Magnitude { get; } = magnitude;
 
-    /// <summary>Twice (tokens, P), computed when a pass first asks.</summary>
+    /// <summary>Twice (at least <paramref name="tokens"/>, P), computed when a pass first asks for so many.</summary>
     internal unsafe (float[] Cosines, float[] Sines) Tables(int tokens)
     {
-        if (_cosines is null || _sines is null)
+        lock (_gate)
         {
             double[] all = [.. Frequencies];
-            (_cosines, _sines) = (new float[tokens * all.Length], new float[tokens * all.Length]);
-            fixed (double* f = all)
-            fixed (float* cosines = _cosines, sines = _sines)
-                Rotary.FillTables(cosines, sines, 0, tokens, f, all.Length, Magnitude);
+            if (_tables.Cosines.Length < tokens * all.Length)
+            {
+                var (cosines, sines) = (new float[tokens * all.Length], new float[tokens * all.Length]);
+                fixed (double* f = all)
+                fixed (float* c = cosines, s = sines)
+                    Rotary.FillTables(c, s, 0, tokens, f, all.Length, Magnitude);
+                _tables = (cosines, sines);
+            }
+            return _tables;
         }
-        return (_cosines, _sines);
     }
 }
 
@@ -51,7 +56,7 @@ public sealed class RotaryOperation : Operation
     internal override unsafe void Forward(CpuPass pass)
     {
         var y = pass[Output!];
-        var tables = Angles.Tables(pass.Shape.Tokens);
+        var tables = Angles.Tables(pass.PositionsEnd);
         pass.ForRows(Output!.Rows, Output.Columns, (first, count) => Rotate(pass, tables, y, (int)first, count, false));
     }
 

@@ -14,6 +14,12 @@ public enum TapePurpose
 
     /// <summary>The logits of the token after the last row.</summary>
     Generation,
+
+    /// <summary>
+    /// The same for texts that go on: each row is a token with a text and a position of its own, which attends to the keys and values that
+    /// the text's cache has of the tokens before. The shape is N sequences of one token.
+    /// </summary>
+    Decoding,
 }
 
 /// <summary>

@@ -2,6 +2,7 @@ using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Model.Batches;
 using Elastic.Model.Evaluation;
+using Elastic.Model.Generation;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Vectors;
@@ -87,6 +88,45 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// <summary>The same of an encoder-decoder, whose encoder reads <paramref name="source"/>; that is empty for other networks.</summary>
     public abstract float[] Logits(ReadOnlySpan<int> source, ReadOnlySpan<int> tokens);
 
+    /// <summary>Bytes of memory that a text of so many tokens takes on this device; 0 where it keeps nothing of a text.</summary>
+    public virtual long StateBytes(int capacity) => 0;
+
+    /// <summary>An empty text that can grow to so many tokens; whoever asks for it disposes of it.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">More than the model's context.</exception>
+    /// <exception cref="OutOfMemoryException">The device does not have <see cref="StateBytes"/>.</exception>
+    public DecoderState NewState(int capacity)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(capacity, Architecture.Context);
+        return MakeState(capacity);
+    }
+
+    /// <summary>
+    /// Continues texts of this device, all in one pass: appends each one's new tokens, few or a whole prompt, and leaves the logits of the
+    /// token that follows in its state. What else is in the pass never shows in a text's bits: they are those of
+    /// <see cref="Logits(ReadOnlySpan{int})"/>. A text whose pass fails is as before.
+    /// </summary>
+    /// <exception cref="ArgumentException">No tokens, more than the capacity, one state twice, or a token that is none.</exception>
+    public void Decode(IReadOnlyList<DecoderInput> inputs)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        foreach (var input in inputs)
+        {
+            ObjectDisposedException.ThrowIf(input.State.IsDisposed, input.State);
+            if (input.Tokens.Length < 1 || input.State.Tokens.Count + input.Tokens.Length > input.State.Capacity)
+            {
+                throw new ArgumentException(
+                    $"{input.Tokens.Length} new tokens after {input.State.Tokens.Count} in a state of {input.State.Capacity}: use at least "
+                    + "one, and no more than fit", nameof(inputs));
+            }
+        }
+        if (inputs.DistinctBy(i => i.State).Count() < inputs.Count)
+            throw new ArgumentException("a text is in one pass twice", nameof(inputs));
+        Predict(inputs);
+        foreach (var input in inputs)
+            input.State.Append(input.Tokens.Span);
+    }
+
     /// <summary>
     /// Ends the device where others of the replica may be at work yet: frees all but the gradients, which they may still read. The garbage
     /// collector frees those.
@@ -99,6 +139,16 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
         Detach();
         Dispose(true);
         GC.SuppressFinalize(this);
+    }
+
+    /// <inheritdoc cref="NewState"/>
+    protected virtual DecoderState MakeState(int capacity) => new(capacity);
+
+    /// <summary>Computes the logits that the inputs ask for. A device that keeps nothing of a text computes all of it.</summary>
+    protected virtual void Predict(IReadOnlyList<DecoderInput> inputs)
+    {
+        foreach (var input in inputs.Where(i => i.Predicts))
+            input.State.TakeLogits(Logits(input.Text));
     }
 
     /// <summary>Frees the device's memory.</summary>

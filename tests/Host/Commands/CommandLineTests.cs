@@ -52,6 +52,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("--tokens", "0")]
     [InlineData("--beams", "0")]
     [InlineData("--length-penalty", "-1")]
+    [InlineData("--repetition-penalty", "0.5")]
+    [InlineData("--count", "0")]
     public async Task A_sampling_option_out_of_range_is_named(string option, string value)
     {
         Assert.Equal(ExitCodes.WrongUsage, await Run("generate", "--run", "a", option, value, "--data-dir", _folder));
@@ -59,7 +61,28 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Theory]
+    [InlineData("--port", "70000")]
+    [InlineData("--parallel", "0")]
+    [InlineData("--host", "0.0.0.0")]
+    [InlineData("--devices", "none")]
+    public async Task An_option_of_the_server_out_of_range_is_named(string option, string value)
+    {
+        Assert.Equal(ExitCodes.WrongUsage, await Run("serve", "--run", "a", option, value, "--data-dir", _folder));
+        Assert.StartsWith($"error: {option} {value}: ", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_that_other_machines_reach_needs_certificates_or_a_word_that_it_is_meant()
+    {
+        Assert.Equal(ExitCodes.Failed, await Run("serve", "--run", "a", "--host", "192.0.2.1", "--data-dir", _folder));
+        Assert.StartsWith("error: --host 192.0.2.1 is reached by other machines", _error.ToString(), StringComparison.Ordinal);
+        await Run("serve", "--run", "a", "--host", "192.0.2.1", "--insecure", "--data-dir", _folder);
+        Assert.StartsWith("INSECURE: ", _output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("generate")]
+    [InlineData("serve")]
     [InlineData("corpus", "audit")]
     public async Task A_run_that_does_not_exist_is_exit_code_3(params string[] command)
     {
@@ -85,6 +108,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train")]
     [InlineData("generate")]
     [InlineData("eval")]
+    [InlineData("serve")]
     [InlineData("corpus")]
     [InlineData("doctor")]
     public async Task Help_teaches_with_examples(string command)

@@ -1,4 +1,7 @@
 using Elastic.Host.Commands;
+using Elastic.Host.Generation;
+using Elastic.Host.Tests.Serving;
+using Elastic.Messages;
 using Elastic.Model.Exchange;
 using Elastic.Testing;
 
@@ -46,13 +49,58 @@ public sealed class ExportCommandTests : TemporaryFolder
     }
 
     [Fact]
-    public async Task Generate_takes_either_a_run_or_a_folder_and_a_folder_needs_a_tokenizer()
+    public async Task An_exported_model_is_served_with_the_text_and_the_fingerprint_of_the_run()
+    {
+        var (data, fingerprint) = ExchangedModel.Write(Folder);
+        await Run("export", "--run", ExchangedModel.Run, "--out", Out, "--data-dir", data);
+        var request = new { prompt = "Gets", max_tokens = 12, seed = 3 };
+        await using var ofFolder = await Served.StartAsync(model: TextModel.OfFolder(Out, null));
+        var answer = await ofFolder.CompleteAsync(request);
+        Assert.Equal("out", answer.GetProperty("model").GetString());
+        Assert.Equal(fingerprint, answer.GetProperty("system_fingerprint").GetString());
+        await using var ofRun = await Served.StartAsync(
+            model: TextModel.OfRun(new DataDirectory(data), new RunName(ExchangedModel.Run), Assert.Fail));
+        var same = await ofRun.CompleteAsync(request);
+        Assert.Equal(Served.Texts(same), Served.Texts(answer));
+        Assert.Equal(fingerprint, same.GetProperty("system_fingerprint").GetString());
+    }
+
+    [Theory]
+    [InlineData("generate")]
+    [InlineData("serve")]
+    public async Task What_writes_is_either_a_run_or_a_folder(string command)
+    {
+        foreach (var wrong in (string[][])[[], ["--run", "a", "--model", Out], ["--run", "a", "--tokenizer", "byte"]])
+            Assert.Equal(ExitCodes.WrongUsage, (await Run([command, .. wrong])).Code);
+        Assert.Contains("is no folder of a model", (await Run(command, "--model", Out)).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_model_that_does_not_go_on_with_a_text_is_not_served_and_one_that_answers_does_so_by_beam_search()
+    {
+        var (bert, _) = ExchangedModel.Write(
+            Path.Combine(Folder, "bert"), ExchangedModel.Settings.Model with { Architecture = "bert", Vocabulary = 258 });
+        foreach (var command in new[] { "generate", "serve" })
+        {
+            Assert.Contains("tiny is a bert: it predicts hidden tokens from both sides, and does not continue a text",
+                (await Run(command, "--run", ExchangedModel.Run, "--data-dir", bert)).Error, StringComparison.Ordinal);
+        }
+
+        var (pairs, _) = ExchangedModel.Write(
+            Path.Combine(Folder, "pairs"), ExchangedModel.Settings.Model with { Architecture = "transformer" });
+        string[] run = ["--run", ExchangedModel.Run, "--data-dir", pairs];
+        Assert.Contains("tiny is a transformer: it answers a whole text", (await Run(["serve", .. run])).Error, StringComparison.Ordinal);
+        Assert.Contains("--count: tiny is a transformer, which looks for the best answer; use --beams",
+            (await Run(["generate", "--count", "2", .. run])).Error, StringComparison.Ordinal);
+        var (code, answer, error) = await Run(["generate", "--prompt", "Gets", "--beams", "2", "--tokens", "5", .. run]);
+        Assert.Equal((ExitCodes.Done, ""), (code, error));
+        Assert.False(answer.StartsWith("Gets", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_folder_needs_a_tokenizer()
     {
         var (data, _) = ExchangedModel.Write(Folder);
-        foreach (var wrong in (string[][])[[], ["--run", "a", "--model", Out], ["--run", "a", "--tokenizer", "byte"]])
-            Assert.Equal(ExitCodes.WrongUsage, (await Run(["generate", .. wrong])).Code);
-        Assert.Contains("is no folder of a model", (await Run("generate", "--model", Out)).Error, StringComparison.Ordinal);
-
         await Run("export", "--run", ExchangedModel.Run, "--out", Out, "--dtype", "bf16", "--data-dir", data);
         File.Delete(Path.Combine(Out, "tokenizer.json"));
         Assert.Contains("has no tokenizer: say which one its model was trained with, --tokenizer byte or gpt2",

@@ -1,0 +1,42 @@
+using System.CommandLine;
+using Elastic.Host.Generation;
+
+namespace Elastic.Host.Commands;
+
+/// <summary>The options that name what writes: a run, or a folder.</summary>
+internal sealed class WriterOptions
+{
+    private readonly Option<string?> _run, _model, _tokenizer;
+
+    /// <param name="what">What the model is to do, e.g. "writes".</param>
+    public WriterOptions(Command command, string what)
+    {
+        _run = CommonOptions.RunName($"The run whose newest checkpoint {what}.");
+        _model = new Option<string?>("--model")
+        {
+            Description = $"A Hugging Face folder (config.json and safetensors) whose model {what}, in place of a run.",
+            HelpName = "DIR",
+        };
+        _tokenizer = new Option<string?>("--tokenizer")
+        {
+            Description = "The tokenizer of a folder that holds none: byte, gpt2, or the folder of one. Default: the folder's.",
+            HelpName = "NAME|DIR",
+        };
+        command.Options.Add(_run);
+        command.Options.Add(_model);
+        command.Options.Add(_tokenizer);
+        command.Validators.Add(parsed =>
+        {
+            if (parsed.GetValue(_run) is null == parsed.GetValue(_model) is null)
+                parsed.AddError($"name what {what}: either a run with --run NAME, or a folder with --model DIR");
+            if (parsed.GetValue(_tokenizer) is not null && parsed.GetValue(_model) is null)
+                parsed.AddError("--tokenizer belongs to --model: a run has its own");
+        });
+    }
+
+    /// <summary>Loads the model. Reports damaged checkpoints, which it skips, to <paramref name="notice"/>.</summary>
+    public TextModel Load(ParseResult parsed, Option<string?> dataDir, Action<string> notice) =>
+        parsed.GetValue(_model) is { } folder
+            ? TextModel.OfFolder(folder, parsed.GetValue(_tokenizer))
+            : TextModel.OfRun(CommonOptions.OpenDataDirectory(parsed, dataDir), CommonOptions.RunOf(parsed.GetValue(_run)!), notice);
+}

@@ -1,0 +1,126 @@
+using Elastic.Corpus;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Exchange;
+using Elastic.Model.Networks;
+using Elastic.Model.Training;
+using Elastic.Model.Vectors;
+using Elastic.Storage;
+
+namespace Elastic.Host.Generation;
+
+/// <summary>A model that writes text: parameters in memory with their tokenizer, of a run or of a folder.</summary>
+/// <param name="Name">What people call it: the run's name, or the folder's path.</param>
+internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVectors Vectors, Tokenizer Tokenizer) : IDisposable
+{
+    private readonly Lazy<string> _fingerprint = new(() => Vectors.FingerprintOf(VectorSet.Parameters).Hex);
+
+    /// <summary>What programs call it: the run's name, or the folder's without the folders above it.</summary>
+    public string ServedName => Round is null ? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Name))) : Name;
+
+    /// <summary>The round that the run's checkpoint was made after; null for a folder's model.</summary>
+    public int? Round { get; private init; }
+
+    /// <summary>The parameters' fingerprint: for a run's model the version's.</summary>
+    public string Fingerprint => _fingerprint.Value;
+
+    public IArchitecture Architecture { get; } = Architectures.Open(Settings);
+
+    /// <summary>The newest checkpoint of a run. Reports damaged checkpoints, which it skips, to <paramref name="notice"/>.</summary>
+    public static TextModel OfRun(DataDirectory data, RunName run, Action<string> notice)
+    {
+        var folder = data.ExistingRun(run).Root;
+        var checkpoint = CheckpointReader.LoadNewest(folder);
+        foreach (var passed in checkpoint.Passed)
+            notice($"passed over {passed}");
+        var tokenizer = Tokenizer.OpenStored(checkpoint.Manifest.Tokenizer, folder);
+        if (tokenizer.VocabularySize <= checkpoint.Settings.Model.Vocabulary)
+        {
+            return new TextModel($"{run}", checkpoint.Settings.Model, checkpoint.Vectors, tokenizer)
+            {
+                Round = checkpoint.Manifest.Version,
+            };
+        }
+        checkpoint.Dispose();
+        throw new ElasticException(
+            $"the tokenizer in {folder} has {tokenizer.VocabularySize} tokens, and the model {checkpoint.Settings.Model.Vocabulary}: "
+            + "copy the right one there from another node of the run");
+    }
+
+    /// <summary>The model of a Hugging Face folder.</summary>
+    /// <param name="tokenizer">The tokenizer's name; null for the folder's own.</param>
+    /// <exception cref="ElasticException">The folder holds no model, or no tokenizer that is known here.</exception>
+    public static TextModel OfFolder(string path, string? tokenizer)
+    {
+        using var folder = ModelFolder.Open(path);
+        var chosen = (tokenizer is null ? TokenizerFiles.Recognize(path) : Tokenizer.Find(tokenizer)) ?? throw new ElasticException(
+            $"{path} has no tokenizer: say which one its model was trained with, "
+            + $"--tokenizer {string.Join(" or ", Tokenizer.All.Select(t => t.Id))}, or a tokenizer's folder");
+        return chosen.VocabularySize <= folder.Model.Vocabulary
+            ? new TextModel(path, folder.Model, folder.Load(), chosen)
+            : throw new ElasticException($"the tokenizer {chosen.Id} has {chosen.VocabularySize} tokens, "
+                + $"and the model in {path} {folder.Model.Vocabulary}: they do not belong together");
+    }
+
+    /// <summary>Refuses a model that cannot go on with a text.</summary>
+    /// <exception cref="ElasticException">It sees tokens from both sides.</exception>
+    public void RefuseMasked()
+    {
+        if (Settings.IsMasked)
+            throw new ElasticException(
+                $"{Name} is a {Settings.Architecture}: it predicts hidden tokens from both sides, and does not continue a text");
+    }
+
+    /// <summary>A device with the parameters, to be used by the calling thread. Devices on the CPU share one copy.</summary>
+    public OpenedDevice Open(DeviceId id, int threads)
+    {
+        var backend = DeviceBackends.Of(id);
+        var device = backend.Open(id, Architecture, 0, threads, recomputesBlocks: false);
+        ReplicaVectors? copy = null;
+        try
+        {
+            if (backend.Kind != "cpu")
+            {
+                copy = new ReplicaVectors(Vectors.Layout, length => backend.Allocate(id, length));
+                const int Piece = 1 << 24;
+                for (var first = 0L; first < Vectors.Layout.Length; first += Piece)
+                {
+                    copy.CopyFrom(VectorSet.Parameters, first, Vectors.Floats(
+                        VectorSet.Parameters, first, (int)Math.Min(Piece, Vectors.Layout.Length - first)));
+                }
+            }
+            device.Attach(copy ?? Vectors);
+            return new OpenedDevice(device, copy);
+        }
+        catch
+        {
+            device.Dispose();
+            copy?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Tokens of a text; those of an empty one are the end of text alone, after which a document begins.</summary>
+    public List<int> Encode(string text)
+    {
+        List<int> tokens = [];
+        Tokenizer.Encode(text, tokens);
+        if (tokens.Count == 0)
+            tokens.Add(Tokenizer.EndOfText);
+        return tokens;
+    }
+
+    public void Dispose() => Vectors.Dispose();
+}
+
+/// <summary>A device that writes, and the copy of the parameters that it has for itself.</summary>
+internal sealed record OpenedDevice(TrainingDevice Device, ReplicaVectors? Copy) : IDisposable
+{
+    public void Dispose()
+    {
+        Device.Dispose();
+        Copy?.Dispose();
+    }
+}

@@ -1,0 +1,230 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Elastic.Foundation;
+using Elastic.Host.Generation;
+using Elastic.Transfer;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using BadHttpRequestException = Microsoft.AspNetCore.Http.BadHttpRequestException;
+using Endpoint = Elastic.Foundation.Endpoint;
+
+namespace Elastic.Host.Serving;
+
+/// <summary>
+/// OpenAI's API for completions, as existing clients speak it: <c>POST /v1/completions</c>, <c>GET /v1/models</c>; and
+/// <c>GET /health</c>. Every answer is JSON, errors included, or a stream of server-sent events.
+/// </summary>
+internal sealed class ApiServer : IAsyncDisposable
+{
+    // Text of all languages as it is: nothing of an answer is ever part of a web page.
+    private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private readonly TextModel _model;
+    private readonly InferenceEngine _engine;
+    private readonly ServeLimits _limits;
+    private readonly TimeProvider _time;
+    private readonly Action<string> _say;
+    private readonly LocalNames? _names;
+    private readonly DateTimeOffset _began;
+    private HttpHost _host = null!;
+
+    private ApiServer(
+        TextModel model, InferenceEngine engine, ServeLimits limits, LocalNames? names, TimeProvider time, Action<string> say)
+        => (_model, _engine, _limits, _names, _time, _say, _began) = (model, engine, limits, names, time, say, time.GetUtcNow());
+
+    /// <summary>Where it listens.</summary>
+    public Endpoint Endpoint => _host.Endpoint;
+
+    /// <param name="port">0 for any free one.</param>
+    /// <param name="say">Is told of defects.</param>
+    /// <exception cref="ElasticException">The address cannot be bound.</exception>
+    public static async Task<ApiServer> StartAsync(
+        string host, int port, TextModel model, InferenceEngine engine, ServeLimits limits, Transport transport, TimeProvider time,
+        Action<string> say, CancellationToken cancel)
+    {
+        // Whoever has shown a certificate is no web page.
+        var server = new ApiServer(model, engine, limits, transport.Credentials is null ? new LocalNames(host) : null, time, say);
+        server._host = await HttpHost.StartAsync(
+            "the server", host, port, "--port", transport, limits.Goodbye, server.Limit, app => app.Run(server.ServeAsync), cancel);
+        return server;
+    }
+
+    /// <summary>Texts that are under way have <see cref="ServeLimits.Goodbye"/> to end.</summary>
+    public ValueTask DisposeAsync() => _host.DisposeAsync();
+
+    private void Limit(KestrelServerLimits limits)
+    {
+        limits.MaxRequestBodySize = _limits.BodyBytes;
+        limits.MaxConcurrentConnections = 1024;
+    }
+
+    private async Task ServeAsync(HttpContext context)
+    {
+        try
+        {
+            if (_names?.ProblemOf(context) is { } problem)
+                throw new ApiException(StatusCodes.Status403Forbidden, problem);
+            await RouteAsync(context);
+        }
+        catch (ApiException e)
+        {
+            await RefuseAsync(context, e);
+        }
+        catch (BadHttpRequestException e)
+        {
+            await RefuseAsync(context, new ApiException(
+                e.StatusCode, e.StatusCode == StatusCodes.Status413PayloadTooLarge
+                    ? $"the body has more than {ByteSize.Text(_limits.BodyBytes)}: send less at once" : e.Message));
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // The client has gone.
+        }
+        catch (Exception e)
+        {
+            _say($"a request failed, which is a defect of Elastic: {e}");
+            await RefuseAsync(context, ApiException.Failed());
+        }
+    }
+
+    private Task RouteAsync(HttpContext context)
+    {
+        var (method, path) = (context.Request.Method, context.Request.Path.Value ?? "/");
+        const string Models = "/v1/models/";
+        return path switch
+        {
+            "/v1/completions" when HttpMethods.IsPost(method) => CompleteAsync(context),
+            "/v1/models" when HttpMethods.IsGet(method) =>
+                SendAsync(context, new JsonObject { ["object"] = "list", ["data"] = new JsonArray(Model()) }),
+            "/health" when HttpMethods.IsGet(method) => SendAsync(context, new JsonObject { ["status"] = "ok" }),
+            _ when path.StartsWith(Models, StringComparison.Ordinal) && HttpMethods.IsGet(method) =>
+                path[Models.Length..] == _model.ServedName
+                    ? SendAsync(context, Model()) : throw CompletionRequest.UnknownModel(path[Models.Length..], _model),
+            "/v1/completions" or "/v1/models" or "/health" => throw new ApiException(
+                StatusCodes.Status405MethodNotAllowed,
+                $"{OneLine.Of(method, 20)} is not served at {path}: use {(path == "/v1/completions" ? "POST" : "GET")}"),
+            _ => throw new ApiException(
+                StatusCodes.Status404NotFound,
+                $"nothing is served at {OneLine.Of(path, 100)}: use POST /v1/completions, GET /v1/models or GET /health",
+                code: "unknown_url"),
+        };
+    }
+
+    private JsonObject Model() => new()
+    {
+        ["id"] = _model.ServedName,
+        ["object"] = "model",
+        ["created"] = _began.ToUnixTimeSeconds(),
+        ["owned_by"] = "elastic",
+    };
+
+    private async Task CompleteAsync(HttpContext context)
+    {
+        var request = CompletionRequest.Parse(await BodyAsync(context), _model, _limits, Random.Shared);
+        var completion = new Completion(request, _model, _time.GetUtcNow());
+        if (!_engine.TrySubmit(completion.Jobs))
+        {
+            context.Response.Headers.RetryAfter = "1";
+            throw new ApiException(
+                StatusCodes.Status429TooManyRequests, $"{_limits.Queue} texts wait already: ask again in a moment", null,
+                "rate_limit_exceeded", "requests");
+        }
+        try
+        {
+            if (request.Streams)
+                await StreamAsync(context, request, completion);
+            else
+                await SendAsync(context, completion.Whole(await CollectAsync(completion, context.RequestAborted)));
+        }
+        finally
+        {
+            foreach (var job in completion.Jobs)
+                job.Cancel();
+        }
+    }
+
+    private static async Task<JsonElement> BodyAsync(HttpContext context)
+    {
+        if (!context.Request.HasJsonContentType())
+        {
+            throw new ApiException(
+                StatusCodes.Status415UnsupportedMediaType,
+                "the body is not said to be JSON: send the header Content-Type: application/json");
+        }
+        try
+        {
+            // The document lives as long as the request.
+            var document = await JsonDocument.ParseAsync(
+                context.Request.Body, new JsonDocumentOptions { MaxDepth = 8 }, context.RequestAborted);
+            context.Response.RegisterForDispose(document);
+            return document.RootElement;
+        }
+        catch (JsonException e)
+        {
+            throw new ApiException(StatusCodes.Status400BadRequest, $"the body is no JSON: {OneLine.Of(e.Message)}");
+        }
+    }
+
+    private static async Task<List<CompletionPiece>> CollectAsync(Completion completion, CancellationToken cancel)
+    {
+        var pieces = new List<CompletionPiece>();
+        await foreach (var piece in completion.PiecesAsync(cancel))
+            pieces.Add(piece);
+        return pieces;
+    }
+
+    private static async Task StreamAsync(HttpContext context, CompletionRequest request, Completion completion)
+    {
+        context.Response.ContentType = "text/event-stream; charset=utf-8";
+        context.Response.Headers.CacheControl = "no-cache";
+        var (tokens, cancel) = (0, context.RequestAborted);
+        try
+        {
+            await foreach (var piece in completion.PiecesAsync(cancel))
+            {
+                tokens += piece.Tokens;
+                if (piece.Text.Length > 0 || piece.Ending is not null)
+                    await SendEventAsync(Text(completion.Event(piece)));
+            }
+        }
+        catch (ApiException e)
+        {
+            // It is too late for a status: the stream ends with the error, and without its last line.
+            await SendEventAsync(Text(e.ToJson()));
+            return;
+        }
+        if (request.StreamsUsage)
+            await SendEventAsync(Text(completion.UsageEvent(tokens)));
+        await SendEventAsync("[DONE]");
+
+        async Task SendEventAsync(string data)
+        {
+            await context.Response.WriteAsync($"data: {data}\n\n", cancel);
+            await context.Response.Body.FlushAsync(cancel);
+        }
+    }
+
+    private static string Text(JsonObject answer) => answer.ToJsonString(Json);
+
+    private static async Task RefuseAsync(HttpContext context, ApiException why)
+    {
+        if (context.Response.HasStarted)
+        {
+            context.Abort();
+            return;
+        }
+        context.Response.StatusCode = why.Status;
+        // The rest of a body is not waited for.
+        if (why.Status is StatusCodes.Status413PayloadTooLarge or StatusCodes.Status415UnsupportedMediaType)
+            context.Response.Headers.Connection = "close";
+        await SendAsync(context, why.ToJson());
+    }
+
+    private static Task SendAsync(HttpContext context, JsonObject answer)
+    {
+        context.Response.ContentType = "application/json; charset=utf-8";
+        return context.Response.WriteAsync(Text(answer), context.RequestAborted);
+    }
+}

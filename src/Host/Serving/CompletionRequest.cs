@@ -1,0 +1,158 @@
+using System.Globalization;
+using System.Text.Json;
+using Elastic.Foundation;
+using Elastic.Host.Generation;
+using Elastic.Model.Generation;
+using Microsoft.AspNetCore.Http;
+
+namespace Elastic.Host.Serving;
+
+/// <summary>What <c>POST /v1/completions</c> asks for, checked.</summary>
+internal sealed record CompletionRequest
+{
+    private const int DefaultTokens = 16;     // the API's
+
+    // Fields that change the answer and are not served: to ignore them would answer another question.
+    private static readonly string[] Refused = ["suffix", "logprobs", "logit_bias"];
+
+    /// <summary>Tokens of each prompt, at least one.</summary>
+    public required IReadOnlyList<IReadOnlyList<int>> Prompts { get; init; }
+
+    /// <summary>Texts for each prompt.</summary>
+    public required int Count { get; init; }
+
+    /// <summary>The most tokens of each text.</summary>
+    public required int Tokens { get; init; }
+
+    /// <summary>Of the first text of each prompt.</summary>
+    public required SamplingSettings Sampling { get; init; }
+
+    public required IReadOnlyList<string> Stops { get; init; }
+
+    /// <summary>The prompt is part of the text that is sent.</summary>
+    public required bool Echoes { get; init; }
+
+    /// <summary>Pieces are sent as they come.</summary>
+    public required bool Streams { get; init; }
+
+    /// <summary>The last piece of a stream says how many tokens there were.</summary>
+    public required bool StreamsUsage { get; init; }
+
+    /// <summary>The texts to write, those of the first prompt first.</summary>
+    public IReadOnlyList<TextJob> Jobs() =>
+    [
+        .. Prompts.SelectMany(p => Enumerable.Range(0, Count).Select(i => new TextJob(p, Tokens, Sampling with { Sample = i }))),
+    ];
+
+    /// <summary>Reads a request.</summary>
+    /// <param name="chance">Draws the seed of a request that has none.</param>
+    /// <exception cref="ApiException">Something is wrong with it: says what, and what to do.</exception>
+    public static CompletionRequest Parse(JsonElement body, TextModel model, ServeLimits limits, Random chance)
+    {
+        var fields = new RequestFields(body);
+        if (fields.Find("model") is { } asked && RequestFields.Text("model", asked) is var name && name != model.ServedName)
+            throw UnknownModel(name, model);
+        foreach (var refused in Refused)
+        {
+            if (fields.Find(refused) is { } value && value.ValueKind is not JsonValueKind.False && !IsEmpty(value))
+                throw ApiException.Invalid(refused, $"{refused} is not served here: leave it out", "unsupported_parameter");
+        }
+        var count = (int)(fields.Integer("n", 1, limits.TextsOfRequest) ?? 1);
+        if (fields.Integer("best_of", 1, limits.TextsOfRequest) is { } best && best != count)
+            throw ApiException.Invalid("best_of", $"best_of = {best} is not served here: leave it out, and use n", "unsupported_parameter");
+        var prompts = PromptsOf(fields.Find("prompt"), model);
+        if (prompts.Count * (long)count > limits.TextsOfRequest)
+        {
+            throw ApiException.Invalid(
+                "n", $"{prompts.Count} prompts times n = {count} are more than {limits.TextsOfRequest} texts: send several requests");
+        }
+        var streams = fields.Flag("stream");
+        return new CompletionRequest
+        {
+            Prompts = prompts,
+            Count = count,
+            Tokens = TokensOf(fields, prompts.Max(p => p.Count), model.Architecture.Context),
+            Sampling = new SamplingSettings(
+                fields.Number("temperature", 1, 0, 2), 0, fields.Number("top_p", 1, 0, 1),
+                unchecked((ulong)(fields.Integer("seed", long.MinValue, long.MaxValue) ?? chance.NextInt64())))
+            {
+                FrequencyPenalty = fields.Number("frequency_penalty", 0, -2, 2),
+                PresencePenalty = fields.Number("presence_penalty", 0, -2, 2),
+            },
+            Stops = StopsOf(fields.Find("stop"), limits),
+            Echoes = fields.Flag("echo"),
+            Streams = streams,
+            StreamsUsage = fields.Find("stream_options") is { } options && new RequestFields(options).Flag("include_usage") && streams,
+        };
+    }
+
+    /// <summary>Another model than the one that is served was asked for.</summary>
+    public static ApiException UnknownModel(string name, TextModel model) => new(
+        StatusCodes.Status404NotFound, $"the model \"{OneLine.Of(name, 100)}\" is not served here: use \"{model.ServedName}\"", "model",
+        "model_not_found");
+
+    private static bool IsEmpty(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.String => value.ValueEquals(""),
+        JsonValueKind.Object => !value.EnumerateObject().Any(),
+        _ => false,
+    };
+
+    private static int TokensOf(RequestFields fields, int prompt, int context)
+    {
+        var left = context - prompt;
+        var tokens = fields.Integer("max_tokens", 1, int.MaxValue) ?? Math.Min(DefaultTokens, left);
+        if (left < 1 || tokens > left)
+        {
+            throw ApiException.Invalid("max_tokens", string.Create(
+                CultureInfo.InvariantCulture,
+                $"the model's context is {context} tokens, and {prompt} of the prompt and {Math.Max(tokens, 1)} of the text are more: ")
+                + (left < 1 ? "shorten the prompt" : $"shorten the prompt, or use max_tokens = {left} at most"),
+                "context_length_exceeded");
+        }
+        return (int)tokens;
+    }
+
+    // A string, strings, tokens, or lists of tokens. Without any a document begins.
+    private static List<IReadOnlyList<int>> PromptsOf(JsonElement? prompt, TextModel model)
+    {
+        if (prompt is not { } value)
+            return [model.Encode("")];
+        if (value.ValueKind != JsonValueKind.Array)
+            return [model.Encode(RequestFields.Text("prompt", value))];
+        if (value.GetArrayLength() == 0)
+            throw ApiException.Invalid("prompt", "prompt is an empty list: use at least one prompt, or one token");
+        return value[0].ValueKind switch
+        {
+            JsonValueKind.Number => [TokensOf(value, model)],
+            JsonValueKind.Array => [.. value.EnumerateArray().Select(p => TokensOf(p, model))],
+            _ => [.. value.EnumerateArray().Select(p => model.Encode(RequestFields.Text("prompt", p)))],
+        };
+    }
+
+    private static List<int> TokensOf(JsonElement list, TextModel model)
+    {
+        if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() == 0)
+            throw RequestFields.Wrong("prompt", list, "a string, a list of strings, a list of tokens or a list of such lists");
+        return
+        [
+            .. list.EnumerateArray().Select(e =>
+                e.ValueKind == JsonValueKind.Number && e.TryGetInt32(out var token) && token >= 0 && token < model.Tokenizer.VocabularySize
+                    ? token
+                    : throw RequestFields.Wrong("prompt", e, $"tokens from 0 to {model.Tokenizer.VocabularySize - 1}")),
+        ];
+    }
+
+    private static List<string> StopsOf(JsonElement? stop, ServeLimits limits)
+    {
+        if (stop is not { } value)
+            return [];
+        List<string> stops = value.ValueKind == JsonValueKind.Array
+            ? [.. value.EnumerateArray().Select(s => RequestFields.Text("stop", s))] : [RequestFields.Text("stop", value)];
+        if (stops.Count > limits.Stops)
+            throw ApiException.Invalid("stop", $"stop has {stops.Count} strings: use at most {limits.Stops}");
+        return stops.TrueForAll(s => s.Length > 0 && s.Length <= limits.StopLength)
+            ? stops
+            : throw ApiException.Invalid("stop", $"stop: use strings of 1 to {limits.StopLength} characters");
+    }
+}
