@@ -30,7 +30,13 @@ public sealed class CompletionsTests
         await using var served = await Served.StartAsync();
         var answer = await served.CompleteAsync(new
         {
-            prompt = "abc", max_tokens = 30, seed = -1, temperature = 1.5, top_p = 0.8, frequency_penalty = 0.5, presence_penalty = -0.5,
+            prompt = "abc",
+            max_tokens = 30,
+            seed = -1,
+            temperature = 1.5,
+            top_p = 0.8,
+            frequency_penalty = 0.5,
+            presence_penalty = -0.5,
         });
         Assert.Equal(
             Alone("abc", 30, new SamplingSettings(1.5, 0, 0.8, ulong.MaxValue) { FrequencyPenalty = 0.5, PresencePenalty = -0.5 }),

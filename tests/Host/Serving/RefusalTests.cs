@@ -70,7 +70,12 @@ public sealed class RefusalTests : IAsyncLifetime
         Assert.Contains(": ", error.GetProperty("message").GetString(), StringComparison.Ordinal);
         Assert.Single(Served.Texts(await _served.CompleteAsync(new
         {
-            prompt = "a", suffix = (string?)null, logprobs = (int?)null, n = (int?)null, logit_bias = new { }, best_of = 1,
+            prompt = "a",
+            suffix = (string?)null,
+            logprobs = (int?)null,
+            n = (int?)null,
+            logit_bias = new { },
+            best_of = 1,
         })));
     }
 
