@@ -108,6 +108,16 @@ public class LoraTests
                 Floats(before, segment.Name).SequenceEqual(Floats(vectors, segment.Name)));
     }
 
+    // Checkpoints are compared by it: where A is frozen, the parameters lie in another order.
+    [Fact]
+    public void The_signature_says_which_layout_a_checkpoint_has()
+    {
+        var (trained, frozen) = (Samples.Tiny() with { Lora = Rank4 }, Samples.Tiny() with { Lora = Rank4 with { FreezesA = true } });
+        Assert.False(Architectures.LayoutOf(trained).IsSameAs(Architectures.LayoutOf(frozen)));
+        Assert.NotEqual(trained.Signature, frozen.Signature);
+        Assert.EndsWith(" lora 4 of the attention with A frozen", frozen.Signature, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_layer_that_is_not_there_is_named_with_those_that_are()
     {

@@ -37,8 +37,12 @@ public sealed record LoraSettings : SettingsGroup
     /// <summary>alpha / rank.</summary>
     public double Scale => Alpha / Rank;
 
-    /// <summary>What is behind a model's signature, e.g. " lora 8 of c_attn"; empty without adapters.</summary>
-    internal string Signature => IsUsed ? $" lora {Rank} of {(Targets.Count == 0 ? "the attention" : string.Join(" ", Targets))}" : "";
+    /// <summary>
+    /// What is behind a model's signature, e.g. " lora 8 of c_attn"; empty without adapters. Frozen parameters lie elsewhere in the vector.
+    /// </summary>
+    internal string Signature => IsUsed
+        ? $" lora {Rank} of {(Targets.Count == 0 ? "the attention" : string.Join(" ", Targets))}{(FreezesA ? " with A frozen" : "")}"
+        : "";
 
     /// <inheritdoc/>
     public bool Equals(LoraSettings? other) => other is not null && (Rank, Alpha, FreezesA) == (other.Rank, other.Alpha, other.FreezesA)
