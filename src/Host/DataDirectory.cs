@@ -36,6 +36,12 @@ internal sealed class DataDirectory
 
     public string Runs => _paths.Runs;
 
+    /// <inheritdoc cref="DataPaths.Texts"/>
+    public string Texts => _paths.Texts;
+
+    /// <inheritdoc cref="DataPaths.Pieces"/>
+    public string Pieces => _paths.Pieces;
+
     /// <summary>The actor systems' log, and the details of defects.</summary>
     public string LogFile => Path.Combine(Root, "log.txt");
 

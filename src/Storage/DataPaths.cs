@@ -17,6 +17,12 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
 
     public string Corpora => CorporaFolder ?? Path.Combine(Root, "corpora");
 
+    /// <summary>Clean text that builds made of their sources: a folder each.</summary>
+    public string Texts => Path.Combine(Root, "texts");
+
+    /// <summary>Pieces of sources that were read through the stages of a build, which other builds use again.</summary>
+    public string Pieces => Path.Combine(Root, "pieces");
+
     /// <summary>The folder of one built corpus.</summary>
     public string Corpus(Digest id) => Path.Combine(Corpora, id.Hex);
 

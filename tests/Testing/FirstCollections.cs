@@ -3,7 +3,9 @@ using Xunit.v3;
 
 namespace Elastic.Testing;
 
-/// <summary>Starts the test classes that take longest first, so that none of them runs alone at the end; the others follow by their names.</summary>
+/// <summary>
+/// Starts the test classes that take longest first, so that none of them runs alone at the end; the others follow by their names.
+/// </summary>
 /// <param name="longest">Full names of classes, the longest first.</param>
 public abstract class FirstCollections(params string[] longest) : ITestCollectionOrderer
 {

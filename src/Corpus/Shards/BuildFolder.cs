@@ -12,11 +12,14 @@ public sealed class BuildFolder : IDisposable
     private const string LockSuffix = ".lock";
 
     private readonly string _target;
+    private readonly string _last;
     private readonly FileStream _lock;
 
     /// <param name="target">The folder's final path.</param>
-    public BuildFolder(string target)
+    /// <param name="last">The file that is written last: a folder that has it is complete.</param>
+    public BuildFolder(string target, string last = CorpusManifest.FileName)
     {
+        _last = last;
         _target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
         var parent = Path.GetDirectoryName(_target)
             ?? throw new ElasticException($"{target} cannot be a corpus folder: name a folder inside another");
@@ -43,10 +46,10 @@ public sealed class BuildFolder : IDisposable
     public void Complete()
     {
         DurableFile.FlushFolder(Current);
-        if (File.Exists(Path.Combine(_target, CorpusManifest.FileName)))
+        if (File.Exists(Path.Combine(_target, _last)))
             return;
         if (Path.Exists(_target))
-            throw new ElasticException($"{_target} is in the way: it exists but is no corpus; move or delete it");
+            throw new ElasticException($"{_target} is in the way: it exists and has no {_last}; move or delete it");
         Directory.Move(Current, _target);
         DurableFile.FlushFolder(Path.GetDirectoryName(_target)!);
     }

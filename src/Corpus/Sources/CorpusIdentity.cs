@@ -32,11 +32,10 @@ public static class CorpusIdentity
         foreach (var file in files)
         {
             AppendText(hash, file.Name);
-            var survey = new LineSurvey();
-            var content = HashOf(file, survey);
-            hash.AppendData(content);
-            readings.AddRange(ReadingOf(file, survey).Select(reading => (named.Count, reading)));
-            named.Add(file with { Content = new Digest(Convert.ToHexStringLower(content)) });
+            var (content, reading) = OfFile(file);
+            hash.AppendData(Convert.FromHexString(content.Hex));
+            readings.AddRange(reading.Select(line => (named.Count, line)));
+            named.Add(file with { Content = content });
         }
         // Behind all files, and only where there is something to say: the ids of corpora without are those that they always were.
         foreach (var (file, reading) in readings)
@@ -45,6 +44,14 @@ public static class CorpusIdentity
             AppendText(hash, reading);
         }
         return (Digest.Of(hash), named);
+    }
+
+    /// <summary>The digest of a file's bytes, and what is special in how it is read.</summary>
+    internal static (Digest Content, IReadOnlyList<string> Reading) OfFile(SourceFile file)
+    {
+        var survey = new LineSurvey();
+        var content = new Digest(Convert.ToHexStringLower(HashOf(file, survey)));
+        return (content, [.. ReadingOf(file, survey)]);
     }
 
     // What decides the documents of a file besides its name and bytes. The first versions read files differently where it says "2".

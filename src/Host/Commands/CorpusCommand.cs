@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Elastic.Corpus;
+using Elastic.Corpus.Build;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 
@@ -12,6 +13,7 @@ internal static class CorpusCommand
         "Builds, shows and audits token shards, and trains tokenizers. \"train\" builds what it needs by itself.",
         """
         elastic corpus build --corpus ~/books --set corpus.tokenizer=gpt2
+        elastic corpus build --manifest web.conf
         elastic corpus show --verify
         elastic corpus audit --run tiny
         elastic corpus train-tokenizer --corpus ~/books --vocabulary 32000 --out my-tokenizer
@@ -21,21 +23,40 @@ internal static class CorpusCommand
     private static Command Make()
     {
         var (config, set, corpus, dataDir) = (CommonOptions.Config(), CommonOptions.Set(), CommonOptions.Corpus(), CommonOptions.DataDir());
+        var manifest = new Option<string?>("--manifest")
+        {
+            Description = "A file that names sources, and stages that clean and filter their text before it is tokenized: docs/corpora.md.",
+            HelpName = "FILE",
+        };
         var command = new Command("build", "Reads, tokenizes and stores a corpus, unless it is there already.")
-        { config, set, corpus, dataDir };
+        { config, set, corpus, manifest, dataDir };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(manifest) is not null && result.GetResult(corpus) is not null)
+                result.AddError("--manifest names the sources itself: leave --corpus out");
+        });
         command.SetAction(async (parsed, _) =>
         {
             var settings = ConfigurationLoader.Load(new ConfigurationRequest(
                 parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus), DataDir: parsed.GetValue(dataDir),
                 EnvironmentDataDir: CommonOptions.EnvironmentDataDir));
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
-            using var held = new DataDirectory(settings.Node.DataDir).Take();
+            var sources = parsed.GetValue(manifest) is { } file ? BuildManifestFile.Read(file) : null;
+            var data = new DataDirectory(settings.Node.DataDir);
+            using var held = data.Take();
             BuiltCorpus built;
+            BuiltText? text = null;
             await using (var display = RunDisplays.Choose(json: false, plain: false, output, error))
             {
                 using var interruption = Interruption.Listen(() => display.Notice("stopping; nothing half-built stays"));
                 try
                 {
+                    if (sources is not null)
+                    {
+                        text = await TextBuild.RunAsync(sources, data, display, interruption.Token);
+                        settings = TextBuild.Of(text, settings);
+                    }
+
                     built = await CorpusBuild.RunAsync(settings, display, interruption.Token);
                 }
                 catch (OperationCanceledException) when (interruption.IsRequested)
@@ -44,7 +65,7 @@ internal static class CorpusCommand
                 }
             }
 
-            foreach (var line in CorpusLines.Of(built))
+            foreach (var line in (text is null ? [] : TextLines.Of(text)).Concat(CorpusLines.Of(built)))
                 await output.WriteLineAsync(line);
             return ExitCodes.Done;
         });

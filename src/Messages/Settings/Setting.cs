@@ -5,12 +5,13 @@ namespace Elastic.Messages.Settings;
 /// <summary>One row of the table of all settings, as its property declares it.</summary>
 public sealed class Setting
 {
+    private readonly PropertyInfo _property;
     private readonly SettingAttribute _declared;
     private readonly IReadOnlyList<SettingCheckAttribute> _checks;
 
     internal Setting(PropertyInfo property, SettingAttribute declared)
     {
-        _declared = declared;
+        (_property, _declared) = (property, declared);
         _checks = [.. property.GetCustomAttributes<SettingCheckAttribute>()];
         (Kind, IsOptional) = SettingKind.Of(property);
         Default = Declared(declared.Value, "default");
@@ -68,6 +69,9 @@ public sealed class Setting
     /// <summary>What is wrong with a value, one sentence each with its remedy.</summary>
     public IEnumerable<string> Problems(object? value) =>
         value is null ? [] : _checks.Where(c => !c.Allows(value)).Select(c => c.Problem(Key, Kind.Quote(value), Kind.Name));
+
+    /// <summary>True where the property bears an attribute that means something to somebody else.</summary>
+    public bool Has<T>() where T : Attribute => _property.IsDefined(typeof(T));
 
     public override string ToString() => Key;
 

@@ -1,0 +1,24 @@
+namespace Elastic.Corpus.Build;
+
+/// <summary>What is known of a document besides its text, whatever becomes of it.</summary>
+/// <param name="Source">The source's name.</param>
+/// <param name="Name">Its name for people, e.g. "books.jsonl:17".</param>
+/// <param name="Format">How its file stores documents.</param>
+public sealed record DocumentFacts(string Source, string Name, DocumentFormat Format)
+{
+    /// <summary>Under which terms its source is published, as the manifest says; null where it says nothing.</summary>
+    public string? Licence { get; init; }
+
+    /// <summary>Its language, a code of ISO 639-1; null where it is not known.</summary>
+    public string? Language { get; init; }
+}
+
+/// <summary>A document on its way through the stages that read it.</summary>
+public sealed class Draft(DocumentFacts facts, string text)
+{
+    /// <summary>A stage that finds something out puts it here.</summary>
+    public DocumentFacts Facts { get; set; } = facts;
+
+    /// <summary>The text as the stages before have left it. Where nothing is left, the document is dropped.</summary>
+    public string Text { get; set; } = text;
+}

@@ -1,0 +1,95 @@
+using System.Runtime.InteropServices;
+using Elastic.Foundation;
+
+namespace Elastic.Corpus.Build;
+
+/// <summary>
+/// Sorts more records than memory holds: sorted runs on the disk, merged when they are read. Records are of a fixed size, and equal ones
+/// keep no order of their own, so compare everything that counts. Not thread-safe.
+/// </summary>
+/// <typeparam name="T">The records.</typeparam>
+public sealed class ExternalSort<T> : IDisposable where T : unmanaged
+{
+    /// <summary>Bytes of records that are sorted in memory at once.</summary>
+    public const int DefaultRunBytes = 64 << 20;
+
+    private readonly string _folder;
+    private readonly Comparison<T> _order;
+    private readonly T[] _run;
+    private readonly List<string> _runs = [];
+    private int _count;
+
+    /// <param name="folder">Takes the runs; made where it is missing, and emptied of them at the end.</param>
+    /// <param name="order">What comes first.</param>
+    /// <param name="runBytes">See <see cref="DefaultRunBytes"/>.</param>
+    public ExternalSort(string folder, Comparison<T> order, int runBytes = DefaultRunBytes)
+    {
+        Directory.CreateDirectory(folder);
+        (_folder, _order) = (folder, order);
+        _run = new T[Math.Max(1, runBytes / Marshal.SizeOf<T>())];
+    }
+
+    /// <summary>Takes one more record.</summary>
+    public void Add(T record)
+    {
+        if (_count == _run.Length)
+            WriteRun();
+        _run[_count++] = record;
+    }
+
+    /// <summary>All records in ascending order. To be called once, after the last one was added.</summary>
+    public IEnumerable<T> Sorted()
+    {
+        _run.AsSpan(0, _count).Sort(_order);
+        return _runs.Count == 0 ? _run.Take(_count) : Merged();
+    }
+
+    /// <summary>Deletes the runs.</summary>
+    public void Dispose() => _runs.ForEach(File.Delete);
+
+    private void WriteRun()
+    {
+        _run.AsSpan(0, _count).Sort(_order);
+        var path = Path.Combine(_folder, $"{Guid.NewGuid():N}.run");
+        _runs.Add(path);
+        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0);
+        file.Write(MemoryMarshal.AsBytes(_run.AsSpan(0, _count)));
+        _count = 0;
+    }
+
+    private IEnumerable<T> Merged()
+    {
+        var sources = _runs.ConvertAll(path => Read(path).GetEnumerator());
+        sources.Add(_run.Take(_count).GetEnumerator());
+        try
+        {
+            var next = new PriorityQueue<IEnumerator<T>, T>(Comparer<T>.Create(_order));
+            foreach (var source in sources.Where(s => s.MoveNext()))
+                next.Enqueue(source, source.Current);
+            while (next.TryDequeue(out var source, out var record))
+            {
+                yield return record;
+                if (source.MoveNext())
+                    next.Enqueue(source, source.Current);
+            }
+        }
+        finally
+        {
+            sources.ForEach(s => s.Dispose());
+        }
+    }
+
+    private static IEnumerable<T> Read(string path)
+    {
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        var size = Marshal.SizeOf<T>();
+        var buffer = new byte[Math.Max(1, (1 << 20) / size) * size];
+        while (file.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false) is var count and > 0)
+        {
+            if (count % size != 0)
+                throw new ElasticException($"{path} was cut short while it was used: give the same command again");
+            for (var i = 0; i < count; i += size)
+                yield return MemoryMarshal.Read<T>(buffer.AsSpan(i, size));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Elastic.Foundation;
+
+namespace Elastic.Corpus.Build;
+
+/// <summary>A document as a piece has it: everything but the text, and where that is.</summary>
+/// <param name="Facts">What is known of it.</param>
+/// <param name="Bytes">UTF-8 bytes of its text after all stages; 0 where nothing is left.</param>
+/// <param name="Frame">The compressed frame with its text: where it begins in the piece's file.</param>
+/// <param name="At">Where the text begins in the unpacked frame.</param>
+/// <param name="Signals">Of each stage, in the order of the manifest; null for a stage that does not apply to it.</param>
+/// <param name="Sketches">Of each stage; null for one that compares no documents.</param>
+public sealed record PieceDocument(
+    DocumentFacts Facts, int Bytes, long Frame, int At, IReadOnlyList<double[]?> Signals, IReadOnlyList<byte[]?> Sketches);
+
+/// <summary>What reading a piece found besides documents.</summary>
+/// <param name="Documents">Documents read.</param>
+/// <param name="BytesRead">UTF-8 bytes of their text before the stages.</param>
+/// <param name="Empty">Documents without text, skipped.</param>
+/// <param name="InvalidUtf8Sequences">Replaced by U+FFFD.</param>
+/// <param name="Malformed">Records that could not be read.</param>
+/// <param name="LostBytes">Bytes of these, as far as that is known.</param>
+/// <param name="Rejects">A line each for the first of them.</param>
+public sealed record PieceSummary(
+    long Documents, long BytesRead, long Empty, long InvalidUtf8Sequences, long Malformed, long LostBytes, IReadOnlyList<string> Rejects)
+{
+    internal static PieceSummary Of(ReadStatistics statistics) => new(
+        statistics.Documents, statistics.Bytes, statistics.EmptyDocuments, statistics.InvalidUtf8Sequences, statistics.MalformedRecords,
+        statistics.LostBytes, [.. statistics.Malformed.Select(m => m.ToString())]);
+}
+
+/// <summary>The lines of a piece's file of documents: a document each, and the summary last.</summary>
+internal static class PieceLines
+{
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    {
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+        NumberHandling = JsonNumberHandling.Strict,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
+
+    public static byte[] Of<T>(T line) => JsonSerializer.SerializeToUtf8Bytes(line, Json);
+
+    /// <exception cref="ElasticException">The line is damaged.</exception>
+    public static T Read<T>(ReadOnlySpan<byte> line, string path)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<T>(line, Json) ?? throw new JsonException("it is null");
+        }
+        catch (JsonException e)
+        {
+            throw new ElasticException($"{path} is damaged ({OneLine.Of(e.Message)}): delete it and give the same command again", e);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+using System.Text;
+using Elastic.Foundation;
+using ZstdSharp;
+
+namespace Elastic.Corpus.Build;
+
+/// <summary>
+/// Pieces that were read, in a folder: of each one the texts, and the documents' facts and signals. A piece is there as a whole or not at
+/// all: the file of documents is made last, and both are renamed into place.
+/// </summary>
+public sealed class PieceStore
+{
+    // Enough for a good compression, and little to unpack for one document.
+    private const int FrameBytes = 1 << 20;
+
+    // What Zstandard's programs take by default.
+    private const int Level = 3;
+
+    private readonly string _folder;
+
+    /// <param name="folder">Made where it is missing.</param>
+    public PieceStore(string folder)
+    {
+        Directory.CreateDirectory(folder);
+        _folder = folder;
+    }
+
+    /// <summary>True where the piece was read already.</summary>
+    public bool Has(Piece piece) => File.Exists(DocumentsPath(piece));
+
+    /// <summary>Reads a piece through the stages and stores it. Safe to be called for several pieces at once.</summary>
+    /// <returns>What reading found.</returns>
+    /// <exception cref="ElasticException">The file cannot be read, or has changed since it was named.</exception>
+    public PieceSummary Read(Piece piece, BuildManifest manifest, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(piece);
+        ArgumentNullException.ThrowIfNull(manifest);
+        var statistics = new ReadStatistics();
+        string texts = DurableFile.TemporaryPath(TextsPath(piece)), documents = DurableFile.TemporaryPath(DocumentsPath(piece));
+        try
+        {
+            PieceSummary summary;
+            using (var writer = new PieceWriter(texts, documents))
+            {
+                foreach (var document in DocumentReader.Read(piece.File, statistics))
+                {
+                    cancel.ThrowIfCancellationRequested();
+                    writer.Append(Through(document, piece, manifest));
+                }
+                summary = PieceSummary.Of(statistics);
+                writer.Complete(summary);
+            }
+            Keep(texts, TextsPath(piece));
+            Keep(documents, DocumentsPath(piece));
+            DurableFile.FlushFolder(_folder);
+            return summary;
+        }
+        finally
+        {
+            File.Delete(texts);
+            File.Delete(documents);
+        }
+    }
+
+    /// <summary>The documents of a piece in their order.</summary>
+    public IEnumerable<PieceDocument> Documents(Piece piece)
+    {
+        var path = DocumentsPath(piece);
+        foreach (var (line, isLast) in Lines(path))
+        {
+            if (!isLast)
+                yield return PieceLines.Read<PieceDocument>(line, path);
+        }
+    }
+
+    /// <summary>What reading the piece found.</summary>
+    public PieceSummary Summary(Piece piece)
+    {
+        var path = DocumentsPath(piece);
+        return PieceLines.Read<PieceSummary>(Lines(path).Last().Line, path);
+    }
+
+    /// <summary>The texts of some documents of a piece, in the order given: fastest in their own.</summary>
+    public IEnumerable<string> Texts(Piece piece, IEnumerable<PieceDocument> documents)
+    {
+        ArgumentNullException.ThrowIfNull(documents);
+        return Read();
+
+        IEnumerable<string> Read()
+        {
+            using var file = File.OpenHandle(TextsPath(piece));
+            using var unpacking = new Decompressor();
+            var (frame, unpacked) = (-1L, Array.Empty<byte>());
+            foreach (var document in documents)
+            {
+                if (document.Frame != frame)
+                    (frame, unpacked) = (document.Frame, Unpack(piece, file, unpacking, document.Frame));
+                if (document.At < 0 || document.Bytes < 0 || document.At > unpacked.Length - document.Bytes)
+                    throw Damaged(TextsPath(piece), "a text ends behind its frame");
+                yield return Encoding.UTF8.GetString(unpacked, document.At, document.Bytes);
+            }
+        }
+    }
+
+    private static (PieceDocument Document, string Text) Through(Document document, Piece piece, BuildManifest manifest)
+    {
+        var source = manifest.Sources[piece.Source];
+        var facts = new DocumentFacts(source.Name, document.Name, piece.File.Format)
+        {
+            Licence = source.Licence,
+            Language = source.Language,
+        };
+        var draft = new Draft(facts, document.Text);
+        var (signals, sketches) = (new double[]?[manifest.Stages.Count], new byte[]?[manifest.Stages.Count]);
+        foreach (var (i, planned) in manifest.Stages.Index())
+        {
+            if (draft.Text.Length == 0 || !planned.Scope.Contains(draft.Facts))
+                continue;
+            signals[i] = planned.Stage.Read(draft);
+            sketches[i] = (planned.Stage as CorpusStage)?.Sketch(draft);
+        }
+        return (new PieceDocument(draft.Facts, 0, 0, 0, signals, sketches), draft.Text);
+    }
+
+    private static void Keep(string temporary, string path)
+    {
+        DurableFile.Flush(temporary);
+        File.Move(temporary, path, overwrite: true);
+    }
+
+    private static ElasticException Damaged(string path, string why) =>
+        new($"{path} is damaged ({why}): delete it, and the file of the same name beside it, and give the same command again");
+
+    private byte[] Unpack(Piece piece, Microsoft.Win32.SafeHandles.SafeFileHandle file, Decompressor unpacking, long frame)
+    {
+        try
+        {
+            Span<byte> length = stackalloc byte[sizeof(int)];
+            if (RandomAccess.Read(file, length, frame) < length.Length)
+                throw Damaged(TextsPath(piece), "it was cut short");
+            var packed = new byte[BitConverter.ToInt32(length)];
+            if (RandomAccess.Read(file, packed, frame + length.Length) < packed.Length)
+                throw Damaged(TextsPath(piece), "it was cut short");
+            return unpacking.Unwrap(packed).ToArray();
+        }
+        catch (ZstdException e)
+        {
+            throw Damaged(TextsPath(piece), e.Message);
+        }
+    }
+
+    private static IEnumerable<(byte[] Line, bool IsLast)> Lines(string path)
+    {
+        using var file = File.OpenRead(path);
+        using var unpacked = new DecompressionStream(file);
+        using var reader = new StreamReader(unpacked, Encoding.UTF8);
+        byte[]? before = null;
+        while (reader.ReadLine() is { } line)
+        {
+            if (before is not null)
+                yield return (before, false);
+            before = Encoding.UTF8.GetBytes(line);
+        }
+        yield return (before ?? throw Damaged(path, "it is empty"), true);
+    }
+
+    private string TextsPath(Piece piece) => Path.Combine(_folder, $"{piece.Identity.Hex}.texts");
+
+    private string DocumentsPath(Piece piece) => Path.Combine(_folder, $"{piece.Identity.Hex}.documents.jsonl.zst");
+
+    /// <summary>Writes the two files of a piece.</summary>
+    private sealed class PieceWriter(string texts, string documents) : IDisposable
+    {
+        private readonly FileStream _texts = new(texts, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+        private readonly Compressor _packing = new(Level);
+        private readonly MemoryStream _frame = new();
+        private readonly CompressionStream _documents = new(
+            new FileStream(documents, FileMode.CreateNew, FileAccess.Write, FileShare.None), Level, leaveOpen: false);
+
+        public void Append((PieceDocument Document, string Text) document)
+        {
+            var text = Encoding.UTF8.GetBytes(document.Text);
+            var line = PieceLines.Of(document.Document with { Bytes = text.Length, Frame = _texts.Position, At = (int)_frame.Length });
+            _frame.Write(text);
+            WriteLine(line);
+            if (_frame.Length >= FrameBytes)
+                FlushFrame();
+        }
+
+        public void Complete(PieceSummary summary)
+        {
+            FlushFrame();
+            WriteLine(PieceLines.Of(summary));
+        }
+
+        public void Dispose()
+        {
+            _texts.Dispose();
+            _packing.Dispose();
+            _frame.Dispose();
+            _documents.Dispose();
+        }
+
+        private void WriteLine(byte[] line)
+        {
+            _documents.Write(line);
+            _documents.WriteByte((byte)'\n');
+        }
+
+        private void FlushFrame()
+        {
+            if (_frame.Length == 0)
+                return;
+            var packed = _packing.Wrap(_frame.GetBuffer().AsSpan(0, (int)_frame.Length));
+            _texts.Write(BitConverter.GetBytes(packed.Length));
+            _texts.Write(packed);
+            _frame.SetLength(0);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+using Elastic.Messages.Settings;
+
+namespace Elastic.Corpus.Build;
+
+/// <summary>
+/// One step of a corpus build. It reads each document once, where it may change the text and measures what it will decide by; measurements
+/// are stored, so that a build with other thresholds decides anew and reads nothing. Both are pure functions of the document and of the
+/// stage's settings, for they run on any thread of any machine.
+/// </summary>
+public abstract class Stage
+{
+    /// <summary>What <see cref="Read"/> measures, in its order.</summary>
+    public virtual IReadOnlyList<string> Signals => [];
+
+    /// <summary>Changes the draft, or measures it.</summary>
+    /// <param name="draft">The document as the stages before have left it.</param>
+    /// <returns>A number for each of <see cref="Signals"/>.</returns>
+    public virtual double[] Read(Draft draft) => [];
+
+    /// <summary>Why the document is dropped, e.g. "it has 12 words, and at least 50 are wanted"; null where it stays.</summary>
+    /// <param name="signals">What <see cref="Read"/> returned for it.</param>
+    public virtual string? Refusal(ReadOnlySpan<double> signals) => null;
+}
+
+/// <summary>A stage whose decision about a document depends on others: on duplicates, for example.</summary>
+public abstract class CorpusStage : Stage
+{
+    /// <summary>Bytes that stand for a document when it is compared with others; empty for one that is like no other.</summary>
+    public abstract byte[] Sketch(Draft draft);
+
+    /// <summary>Decides about all documents at once.</summary>
+    /// <param name="candidates">Those that the stages before have kept and that this stage applies to, in key order.</param>
+    /// <param name="folder">Takes what memory does not hold, while this runs.</param>
+    /// <returns>The dropped ones in any order.</returns>
+    public abstract IEnumerable<Removal> Decide(IEnumerable<Candidate> candidates, string folder);
+}
+
+/// <summary>A document that a <see cref="CorpusStage"/> compares with others.</summary>
+/// <param name="Number">Its number among all documents of the build in key order, from 0.</param>
+/// <param name="Sketch">See <see cref="CorpusStage.Sketch"/>.</param>
+public readonly record struct Candidate(long Number, byte[] Sketch);
+
+/// <summary>A document that is dropped because of another one.</summary>
+/// <param name="Number">The dropped one.</param>
+/// <param name="Match">The one that is kept in its place.</param>
+/// <param name="Similarity">How alike they are, 0 to 1.</param>
+public readonly record struct Removal(long Number, long Match, double Similarity);
+
+/// <summary>Which documents a stage applies to; empty lists mean all.</summary>
+public sealed record ScopeSettings : SettingsGroup
+{
+    [Setting("scope.languages", new string[0], """
+        Codes of ISO 639-1: the stage applies to documents in these languages only. A document whose language is not known is in none.
+        """)]
+    public required IReadOnlyList<string> Languages { get; init; }
+
+    [Setting("scope.sources", new string[0], "Names of sources: the stage applies to their documents only.")]
+    public required IReadOnlyList<string> Sources { get; init; }
+
+    [Setting("scope.formats", new string[0], "text, xml, html, json-lines, parquet: the stage applies to documents of such files only.")]
+    public required IReadOnlyList<string> Formats { get; init; }
+
+    /// <summary>True where a stage of this scope applies to the document.</summary>
+    public bool Contains(DocumentFacts facts)
+    {
+        ArgumentNullException.ThrowIfNull(facts);
+        return (Languages.Count == 0 || (facts.Language is { } language && Languages.Contains(language)))
+            && (Sources.Count == 0 || Sources.Contains(facts.Source))
+            && (Formats.Count == 0 || Formats.Contains(FormatName(facts.Format)));
+    }
+
+    /// <summary>A format's name here: how it is packed does not count.</summary>
+    public static string FormatName(DocumentFormat format) => format switch
+    {
+        DocumentFormat.JsonLinesGzip or DocumentFormat.JsonLinesZstandard => SettingKind.Word(DocumentFormat.JsonLines),
+        _ => SettingKind.Word(format),
+    };
+}

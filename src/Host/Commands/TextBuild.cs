@@ -1,0 +1,31 @@
+using Elastic.Actors.Corpora;
+using Elastic.Corpus.Build;
+using Elastic.Host.Configuration;
+using Elastic.Host.Display;
+
+namespace Elastic.Host.Commands;
+
+/// <summary>Makes clean text of the sources of a manifest, and shows the progress.</summary>
+internal static class TextBuild
+{
+    public static Task<BuiltText> RunAsync(BuildManifest manifest, DataDirectory data, IRunDisplay display, CancellationToken cancel) =>
+        Task.Run(
+            () => new CorpusBuilder(manifest, new PieceStore(data.Pieces), data.Texts)
+                .Run(Environment.ProcessorCount, new Report(display), cancel),
+            cancel);
+
+    /// <summary>The settings of a corpus of that text.</summary>
+    public static ElasticSettings Of(BuiltText text, ElasticSettings settings) => settings with
+    {
+        Training = settings.Training with
+        {
+            Corpus = settings.Training.Corpus with { Sources = [text.TextFolder], Include = [], Exclude = [], TextField = "text" },
+        },
+    };
+
+    private sealed class Report(IRunDisplay display) : IProgress<BuildProgress>
+    {
+        void IProgress<BuildProgress>.Report(BuildProgress value) =>
+            display.Corpus(new CorpusProgress(value.Documents, value.Bytes, value.OfBytes, TokensWritten: 0));
+    }
+}

@@ -1,0 +1,103 @@
+using Akka.Configuration.Hocon;
+using Elastic.Corpus.Build;
+using Elastic.Foundation;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Host.Configuration;
+
+/// <summary>
+/// Reads the manifest of a corpus build: <c>sources = [ { name = books, paths = [books] } ]</c> and
+/// <c>stages = [ { stage = clean } ]</c>, in their order.
+/// </summary>
+internal static class BuildManifestFile
+{
+    private const string Sources = "sources", Stages = "stages", StageKey = "stage";
+
+    /// <summary>Reads a file; paths in it are relative to its folder.</summary>
+    /// <exception cref="ElasticException">All that is wrong with it, a line each.</exception>
+    public static BuildManifest Read(string path)
+    {
+        string text;
+        try
+        {
+            text = System.Text.Encoding.UTF8.GetString(RegularFile.Read(path, HoconText.MostCharacters * 4));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ElasticException(
+                $"the manifest {path} cannot be read ({e.Message.TrimEnd('.')}): name another file with --manifest", e);
+        }
+
+        return Parse(text, path);
+    }
+
+    /// <summary>Reads a text, called <paramref name="path"/> in messages.</summary>
+    public static BuildManifest Parse(string text, string path)
+    {
+        HoconText.Check(text, path);
+        var root = HoconText.Parse(text, path);
+        var problems = new List<string>();
+        foreach (var key in root.Items.Keys.Where(key => key is not (Sources or Stages)))
+            problems.Add($"unknown key {OneLine.Of(key, 80)} ({path}): a manifest has {Sources} and {Stages}");
+        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        var sources = Blocks(root, Sources, path, problems)
+            .Select((block, i) => Values(block, "source", BuildManifest.SourceSchema, Where(path, Sources, i), problems))
+            .Select(values => Absolute(values, folder)).ToList();
+        var stages = Blocks(root, Stages, path, problems)
+            .Select((block, i) => StageOf(block, Where(path, Stages, i), problems)).OfType<(StageKind, IReadOnlyList<SettingText>)>()
+            .ToList();
+        return problems.Count == 0 ? BuildManifest.Of(sources, stages) : throw new ElasticException(string.Join('\n', problems));
+    }
+
+    private static string Where(string path, string list, int index) => $"{path}, {list} {index + 1}";
+
+    private static List<HoconObject> Blocks(HoconObject root, string key, string path, List<string> problems)
+    {
+        if (!root.Items.TryGetValue(key, out var value))
+            return [];
+        var blocks = value.Values.Any(v => v is HoconArray) ? value.GetArray() : [];
+        if (blocks.Count == 0 || blocks.Any(b => !b.IsObject()))
+            problems.Add($"{key} ({path}): write a list of blocks, e.g. "
+                + (key == Sources ? "sources = [ { name = books, paths = [books] } ]" : "stages = [ { stage = clean } ]"));
+        return [.. blocks.Where(b => b.IsObject()).Select(b => b.GetObject())];
+    }
+
+    private static (StageKind, IReadOnlyList<SettingText>)? StageOf(HoconObject block, string where, List<string> problems)
+    {
+        var name = block.Items.TryGetValue(StageKey, out var value) && !value.IsObject() ? value.GetString() ?? "" : "";
+        if (StageKinds.Find(name) is { } kind)
+            return (kind, Values(block, kind.Name, kind.Schema, where, problems));
+        var known = string.Join(", ", StageKinds.All.Select(k => k.Name));
+        problems.Add(name.Length == 0 ? $"{where} says no stage = NAME: known are {known}"
+            : $"{where}: stage = {OneLine.Of(name, 80)} is not known: known are {known}");
+        return null;
+    }
+
+    // A key stands without the name of its block; those that all stages have are of the block "scope".
+    private static List<SettingText> Values(
+        HoconObject block, string name, SettingsSchema schema, string where, List<string> problems)
+    {
+        var values = new List<SettingText>();
+        foreach (var (key, value) in block.Items.Where(item => item.Key != StageKey))
+        {
+            var setting = schema.Find($"{name}.{key}") ?? schema.Find($"scope.{key}");
+            if (setting is null)
+                problems.Add($"{where}: unknown key {OneLine.Of(key, 80)}" + (schema.Nearest($"{name}.{key}") is { } nearest
+                    ? $": did you mean {Short(nearest)}?" : $": known are {string.Join(", ", schema.Settings.Select(s => Short(s.Key)))}"));
+            else if (value.IsObject())
+                problems.Add($"{where}: {key} is a value, not a block");
+            else if (value.Values.Any(v => v is HoconArray))
+                values.Add(new SettingText(setting.Key, [.. value.GetArray().Select(v => v.GetString())], IsList: true, where));
+            else
+                values.Add(new SettingText(setting.Key, [value.GetString() ?? SettingText.Null], IsList: false, where));
+        }
+        return values;
+    }
+
+    private static string Short(string key) => key[(key.IndexOf('.', StringComparison.Ordinal) + 1)..];
+
+    private static IReadOnlyList<SettingText> Absolute(IReadOnlyList<SettingText> values, string folder) =>
+    [
+        .. values.Select(v => v.Key == "source.paths" ? v with { Items = [.. v.Items.Select(p => Path.GetFullPath(p, folder))] } : v),
+    ];
+}

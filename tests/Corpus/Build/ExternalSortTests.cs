@@ -1,0 +1,21 @@
+using CsCheck;
+using Elastic.Corpus.Build;
+
+namespace Elastic.Corpus.Tests.Build;
+
+public class ExternalSortTests
+{
+    [Fact]
+    public void Records_come_in_order_however_few_fit_into_memory_and_no_file_stays() =>
+        Gen.Select(Gen.Long.Array[0, 200], Gen.Int[1, 64]).Sample((values, perRun) =>
+        {
+            using var folder = new TemporaryFolder();
+            using (var sort = new ExternalSort<long>(folder.Path, (a, b) => a.CompareTo(b), perRun * sizeof(long)))
+            {
+                foreach (var value in values)
+                    sort.Add(value);
+                Assert.Equal(values.Order(), sort.Sorted());
+            }
+            Assert.Empty(Directory.GetFiles(folder.Path));
+        }, iter: 50);
+}
