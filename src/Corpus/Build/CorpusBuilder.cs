@@ -30,7 +30,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
     /// <exception cref="ElasticException">A source cannot be read, or nothing is left.</exception>
     public BuiltText Run(int threads, IProgress<BuildProgress>? progress, CancellationToken cancel)
     {
-        var pieces = Piece.Of(manifest).ToList();
+        var pieces = SourcePiece.Of(manifest).ToList();
         var id = IdentityOf(pieces);
         var folder = Path.Combine(texts, id.Hex);
         if (BuiltText.TryOpen(folder) is { } built)
@@ -40,7 +40,8 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         var work = Path.Combine(build.Current, "work");
         using (var decisions = new Decisions(work))
         {
-            decisions.Make(manifest.Stages, () => Stopping(pieces.SelectMany(store.Documents), cancel));
+            using (var all = new DocumentTexts(store, pieces, work))
+                decisions.Make(manifest.Stages, () => Stopping(pieces.SelectMany(store.Documents), cancel), all);
             using var writer = new TextWriters(build.Current, id, manifest);
             using var fates = decisions.InOrder(manifest.Stages.Count).GetEnumerator();
             foreach (var piece in pieces)
@@ -72,7 +73,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         }
     }
 
-    private Digest IdentityOf(List<Piece> pieces)
+    private Digest IdentityOf(List<SourcePiece> pieces)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var part in pieces.Select(p => $"{p.Source} {p.Identity.Hex}").Prepend($"build {Version}")
@@ -85,7 +86,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         return Digest.Of(hash);
     }
 
-    private void Read(List<Piece> pieces, int threads, IProgress<BuildProgress>? progress, CancellationToken cancel)
+    private void Read(List<SourcePiece> pieces, int threads, IProgress<BuildProgress>? progress, CancellationToken cancel)
     {
         var sizes = pieces.Select(p => p.File.Length).ToList();
         var (read, documents, bytes, all, gate) = (0, 0L, 0L, sizes.Sum(), new Lock());

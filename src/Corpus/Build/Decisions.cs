@@ -29,7 +29,8 @@ internal sealed class Decisions : IDisposable
 
     /// <summary>Lets each stage decide, in their order.</summary>
     /// <param name="documents">Gives all documents in key order, as often as it is called.</param>
-    public void Make(IReadOnlyList<PlannedStage> stages, Func<IEnumerable<PieceDocument>> documents)
+    /// <param name="texts">Their texts.</param>
+    public void Make(IReadOnlyList<PlannedStage> stages, Func<IEnumerable<PieceDocument>> documents, DocumentTexts texts)
     {
         foreach (var document in documents())
             _fates.Add(document.Bytes == 0 ? Emptied : Kept);
@@ -37,7 +38,7 @@ internal sealed class Decisions : IDisposable
         {
             if (stages[first].Stage is CorpusStage stage)
             {
-                Compare(stage, first++, documents());
+                Compare(stage, first++, documents(), texts);
                 continue;
             }
             var last = first;
@@ -82,14 +83,14 @@ internal sealed class Decisions : IDisposable
         }
     }
 
-    private void Compare(CorpusStage stage, int index, IEnumerable<PieceDocument> documents)
+    private void Compare(CorpusStage stage, int index, IEnumerable<PieceDocument> documents, DocumentTexts texts)
     {
         // As they were before this stage: nothing forces it to ask for all candidates before its first decision.
         var fates = _fates.ToArray();
         var candidates = documents.Index()
             .Where(d => fates[d.Index] == Kept && d.Item.Sketches[index] is { Length: > 0 })
             .Select(d => new Candidate(d.Index, d.Item.Sketches[index]!));
-        foreach (var removal in stage.Decide(candidates, _folder))
+        foreach (var removal in stage.Decide(candidates, texts, _folder))
         {
             _fates[(int)removal.Number] = (byte)(index + 1);
             _matches.Add(new Match(removal.Number, removal.Match, removal.Similarity));

@@ -26,12 +26,12 @@ public sealed class PieceStore
     }
 
     /// <summary>True where the piece was read already.</summary>
-    public bool Has(Piece piece) => File.Exists(DocumentsPath(piece));
+    public bool Has(SourcePiece piece) => File.Exists(DocumentsPath(piece));
 
     /// <summary>Reads a piece through the stages and stores it. Safe to be called for several pieces at once.</summary>
     /// <returns>What reading found.</returns>
     /// <exception cref="ElasticException">The file cannot be read, or has changed since it was named.</exception>
-    public PieceSummary Read(Piece piece, BuildManifest manifest, CancellationToken cancel)
+    public PieceSummary Read(SourcePiece piece, BuildManifest manifest, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(piece);
         ArgumentNullException.ThrowIfNull(manifest);
@@ -63,7 +63,7 @@ public sealed class PieceStore
     }
 
     /// <summary>The documents of a piece in their order.</summary>
-    public IEnumerable<PieceDocument> Documents(Piece piece)
+    public IEnumerable<PieceDocument> Documents(SourcePiece piece)
     {
         var path = DocumentsPath(piece);
         foreach (var (line, isLast) in Lines(path))
@@ -74,35 +74,60 @@ public sealed class PieceStore
     }
 
     /// <summary>What reading the piece found.</summary>
-    public PieceSummary Summary(Piece piece)
+    public PieceSummary Summary(SourcePiece piece)
     {
         var path = DocumentsPath(piece);
         return PieceLines.Read<PieceSummary>(Lines(path).Last().Line, path);
     }
 
     /// <summary>The texts of some documents of a piece, in the order given: fastest in their own.</summary>
-    public IEnumerable<string> Texts(Piece piece, IEnumerable<PieceDocument> documents)
+    public IEnumerable<string> Texts(SourcePiece piece, IEnumerable<PieceDocument> documents)
     {
         ArgumentNullException.ThrowIfNull(documents);
         return Read();
 
         IEnumerable<string> Read()
         {
-            using var file = File.OpenHandle(TextsPath(piece));
-            using var unpacking = new Decompressor();
             var (frame, unpacked) = (-1L, Array.Empty<byte>());
             foreach (var document in documents)
             {
-                if (document.Frame != frame)
-                    (frame, unpacked) = (document.Frame, Unpack(piece, file, unpacking, document.Frame));
-                if (document.At < 0 || document.Bytes < 0 || document.At > unpacked.Length - document.Bytes)
-                    throw Damaged(TextsPath(piece), "a text ends behind its frame");
-                yield return Encoding.UTF8.GetString(unpacked, document.At, document.Bytes);
+                if (document.Bytes > 0 && document.Frame != frame)
+                    (frame, unpacked) = (document.Frame, Frame(piece, document.Frame));
+                yield return document.Bytes == 0 ? "" : TextOf(unpacked, document.At, document.Bytes);
             }
         }
     }
 
-    private static (PieceDocument Document, string Text) Through(Document document, Piece piece, BuildManifest manifest)
+    /// <summary>Texts that are packed together, unpacked.</summary>
+    /// <param name="frame">Where they begin in the piece's file.</param>
+    /// <exception cref="ElasticException">The file is damaged.</exception>
+    internal byte[] Frame(SourcePiece piece, long frame)
+    {
+        var path = TextsPath(piece);
+        try
+        {
+            using var file = File.OpenHandle(path);
+            using var unpacking = new Decompressor();
+            Span<byte> length = stackalloc byte[sizeof(int)];
+            if (RandomAccess.Read(file, length, frame) < length.Length)
+                throw Damaged(path, "it was cut short");
+            var packed = new byte[Math.Clamp(BitConverter.ToInt32(length), 0, RandomAccess.GetLength(file))];
+            if (RandomAccess.Read(file, packed, frame + length.Length) < packed.Length)
+                throw Damaged(path, "it was cut short");
+            return unpacking.Unwrap(packed).ToArray();
+        }
+        catch (ZstdException e)
+        {
+            throw Damaged(path, e.Message);
+        }
+    }
+
+    /// <summary>A text in an unpacked frame.</summary>
+    internal static string TextOf(byte[] frame, int at, int bytes) => at >= 0 && bytes >= 0 && at <= frame.Length - bytes
+        ? Encoding.UTF8.GetString(frame, at, bytes)
+        : throw new ElasticException("a text ends behind its frame: delete the folder of pieces, and give the same command again");
+
+    private static (PieceDocument Document, string Text) Through(Document document, SourcePiece piece, BuildManifest manifest)
     {
         var source = manifest.Sources[piece.Source];
         var facts = new DocumentFacts(source.Name, document.Name, piece.File.Format)
@@ -131,24 +156,6 @@ public sealed class PieceStore
     private static ElasticException Damaged(string path, string why) =>
         new($"{path} is damaged ({why}): delete it, and the file of the same name beside it, and give the same command again");
 
-    private byte[] Unpack(Piece piece, Microsoft.Win32.SafeHandles.SafeFileHandle file, Decompressor unpacking, long frame)
-    {
-        try
-        {
-            Span<byte> length = stackalloc byte[sizeof(int)];
-            if (RandomAccess.Read(file, length, frame) < length.Length)
-                throw Damaged(TextsPath(piece), "it was cut short");
-            var packed = new byte[BitConverter.ToInt32(length)];
-            if (RandomAccess.Read(file, packed, frame + length.Length) < packed.Length)
-                throw Damaged(TextsPath(piece), "it was cut short");
-            return unpacking.Unwrap(packed).ToArray();
-        }
-        catch (ZstdException e)
-        {
-            throw Damaged(TextsPath(piece), e.Message);
-        }
-    }
-
     private static IEnumerable<(byte[] Line, bool IsLast)> Lines(string path)
     {
         using var file = File.OpenRead(path);
@@ -164,9 +171,9 @@ public sealed class PieceStore
         yield return (before ?? throw Damaged(path, "it is empty"), true);
     }
 
-    private string TextsPath(Piece piece) => Path.Combine(_folder, $"{piece.Identity.Hex}.texts");
+    private string TextsPath(SourcePiece piece) => Path.Combine(_folder, $"{piece.Identity.Hex}.texts");
 
-    private string DocumentsPath(Piece piece) => Path.Combine(_folder, $"{piece.Identity.Hex}.documents.jsonl.zst");
+    private string DocumentsPath(SourcePiece piece) => Path.Combine(_folder, $"{piece.Identity.Hex}.documents.jsonl.zst");
 
     /// <summary>Writes the two files of a piece.</summary>
     private sealed class PieceWriter(string texts, string documents) : IDisposable

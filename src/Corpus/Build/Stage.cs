@@ -30,9 +30,10 @@ public abstract class CorpusStage : Stage
 
     /// <summary>Decides about all documents at once.</summary>
     /// <param name="candidates">Those that the stages before have kept and that this stage applies to, in key order.</param>
+    /// <param name="texts">The texts of all documents.</param>
     /// <param name="folder">Takes what memory does not hold, while this runs.</param>
     /// <returns>The dropped ones in any order.</returns>
-    public abstract IEnumerable<Removal> Decide(IEnumerable<Candidate> candidates, string folder);
+    public abstract IEnumerable<Removal> Decide(IEnumerable<Candidate> candidates, DocumentTexts texts, string folder);
 }
 
 /// <summary>A document that a <see cref="CorpusStage"/> compares with others.</summary>

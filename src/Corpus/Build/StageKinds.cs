@@ -11,6 +11,7 @@ public static class StageKinds
         Clean.Kind,
         GopherQuality.Kind,
         ExactDuplicates.Kind,
+        NearDuplicates.Kind,
     ];
 
     /// <summary>The kind of that name; null where there is none.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Elastic.Foundation;
 using ZstdSharp;
@@ -104,7 +105,8 @@ internal sealed class TextWriters : IDisposable
 
     private string WhyOf(PieceDocument document, int stage, Removal? match) =>
         stage == _manifest.Stages.Count ? "the stages left no text of it"
-        : match is { } removal ? $"document {removal.Match} has the same text"
+        : match is { } removal ? string.Create(
+            CultureInfo.InvariantCulture, $"document {removal.Match} is like it, with a similarity of {removal.Similarity:0.###}")
         : _manifest.Stages[stage].Stage.Refusal(document.Signals[stage])
             ?? throw new InvalidOperationException($"{NameOf(stage)} dropped document {_number - 1} and would keep it");
 

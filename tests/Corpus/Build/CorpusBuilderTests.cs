@@ -66,7 +66,7 @@ public sealed class CorpusBuilderTests : IDisposable
         Assert.Equal([("first", 2L), ("second", 1L)], built.Report.Kept.Select(k => (k.Name, k.Documents)));
         var dropped = Assert.Single(LinesOf(built, "dropped"));
         Assert.Equal("The SAME  text", dropped.GetProperty("text").GetString());
-        Assert.Equal("document 1 has the same text", dropped.GetProperty("why").GetString());
+        Assert.Equal("document 1 is like it, with a similarity of 1", dropped.GetProperty("why").GetString());
         var row = LinesOf(built, "documents")[2];
         Assert.Equal((2, 1, 1.0), (row.GetProperty("id").GetInt32(), row.GetProperty("match").GetInt32(),
             row.GetProperty("similarity").GetDouble()));
@@ -119,7 +119,7 @@ public sealed class CorpusBuilderTests : IDisposable
     {
         for (var i = 0; i < 20; i++)
             _sources.Write($"many/{i}.txt", Prose + string.Join(' ', Enumerable.Range(0, i / 2 * 2).Select(n => $"word{n}")) + "\u0007");
-        return Manifests.Of([("many", _sources["many"])], "clean", quality, "exact-duplicates");
+        return Manifests.Of([("many", _sources["many"])], "clean", quality, "exact-duplicates", "near-duplicates");
     }
 
     private CorpusBuilder Builder(BuildManifest manifest, string name) =>

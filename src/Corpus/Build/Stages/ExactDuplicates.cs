@@ -26,7 +26,7 @@ public sealed class ExactDuplicates : CorpusStage
     }
 
     /// <inheritdoc/>
-    public override IEnumerable<Removal> Decide(IEnumerable<Candidate> candidates, string folder)
+    public override IEnumerable<Removal> Decide(IEnumerable<Candidate> candidates, DocumentTexts texts, string folder)
     {
         using var sort = new ExternalSort<Entry>(folder, (a, b) => (a.Hash, a.Number).CompareTo((b.Hash, b.Number)));
         foreach (var candidate in candidates)

@@ -11,20 +11,20 @@ namespace Elastic.Corpus.Build;
 /// <param name="Source">The source's number in the manifest.</param>
 /// <param name="File">With the digest of its content.</param>
 /// <param name="Identity">Of all that decides the documents, their texts and signals.</param>
-public sealed record Piece(int Source, SourceFile File, Digest Identity)
+public sealed record SourcePiece(int Source, SourceFile File, Digest Identity)
 {
     /// <summary>Raised with each change to how pieces are read or stored.</summary>
     private const int Version = 1;
 
     /// <summary>The pieces of a manifest in key order. Reads every file once, to name it after its content.</summary>
     /// <exception cref="ElasticException">A source is missing, not supported, or holds no supported file.</exception>
-    public static IEnumerable<Piece> Of(BuildManifest manifest)
+    public static IEnumerable<SourcePiece> Of(BuildManifest manifest)
     {
         ArgumentNullException.ThrowIfNull(manifest);
         return Find(manifest);
     }
 
-    private static IEnumerable<Piece> Find(BuildManifest manifest)
+    private static IEnumerable<SourcePiece> Find(BuildManifest manifest)
     {
         foreach (var (rank, source) in manifest.Sources.Index())
         {
@@ -34,7 +34,7 @@ public sealed record Piece(int Source, SourceFile File, Digest Identity)
             foreach (var file in files)
             {
                 var (content, reading) = CorpusIdentity.OfFile(file);
-                yield return new Piece(rank, file with { Content = content }, IdentityOf(file, content, reading, source, manifest));
+                yield return new SourcePiece(rank, file with { Content = content }, IdentityOf(file, content, reading, source, manifest));
             }
         }
     }

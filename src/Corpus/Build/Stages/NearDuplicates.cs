@@ -1,0 +1,158 @@
+using System.Collections;
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
+using Elastic.Corpus.Build.Duplicates;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Corpus.Build.Stages;
+
+/// <summary>
+/// Of documents that are nearly alike the first one in key order stays: a document goes where the Jaccard similarity of its word n-grams
+/// with
+/// those of an earlier document that was kept reaches the threshold. Candidates come from MinHash signatures in bands (Leskovec, Rajaraman
+/// and Ullman, "Mining of Massive Datasets", section 3.4): two documents of similarity s share a band with a probability of
+/// 1 - (1 - s^rows)^bands. Each candidate's similarity is then computed from the texts, so that no document goes for a mere chance.
+/// </summary>
+public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStage
+{
+    // Shingles of the documents that were compared last: duplicates of one document often stand together.
+    private const int ShinglesKept = 256;
+
+    private readonly MinHash _hash = MinHash.Of(settings.Bands * settings.Rows);
+
+    /// <summary>As manifests name it.</summary>
+    public static StageKind Kind { get; } = StageKind.Of<NearDuplicatesSettings>("near-duplicates", 1,
+        "Keeps the first of documents that are nearly alike: MinHash finds candidates, and their similarity is verified.",
+        settings => new NearDuplicates(settings));
+
+    /// <inheritdoc/>
+    public override byte[] Sketch(Draft draft)
+    {
+        ArgumentNullException.ThrowIfNull(draft);
+        var shingles = WordShingles.Of(draft.Text, settings.Words);
+        return shingles.Count == 0 ? []
+            : MemoryMarshal.AsBytes(_hash.Signature(shingles.Select(shingle => (uint)shingle)).AsSpan()).ToArray();
+    }
+
+    /// <inheritdoc/>
+    public override IEnumerable<Removal> Decide(IEnumerable<Candidate> candidates, DocumentTexts texts, string folder)
+    {
+        using var pairs = new ExternalSort<Pair>(folder, (a, b) => (a.Later, a.Earlier).CompareTo((b.Later, b.Earlier)));
+        foreach (var pair in Pairs(candidates, folder))
+            pairs.Add(pair);
+        foreach (var removal in Verified(pairs.Sorted(), texts))
+            yield return removal;
+    }
+
+    // The members of each bucket with the first few of it: the rest of a large bucket are copies of one another, nearly always of these.
+    private IEnumerable<Pair> Pairs(IEnumerable<Candidate> candidates, string folder)
+    {
+        using var buckets = new ExternalSort<Entry>(
+            folder, (a, b) => (a.Band, a.Hash, a.Number).CompareTo((b.Band, b.Hash, b.Number)));
+        var bandBytes = settings.Rows * sizeof(uint);
+        foreach (var candidate in candidates)
+        {
+            for (var band = 0; band < settings.Bands; band++)
+                buckets.Add(new Entry(
+                    XxHash3.HashToUInt64(candidate.Sketch.AsSpan(band * bandBytes, bandBytes)), candidate.Number, band));
+        }
+        var (bucket, first) = ((Band: -1, Hash: 0UL), new List<long>());
+        foreach (var entry in buckets.Sorted())
+        {
+            if (bucket != (entry.Band, entry.Hash))
+            {
+                bucket = (entry.Band, entry.Hash);
+                first.Clear();
+            }
+            foreach (var earlier in first)
+                yield return new Pair(entry.Number, earlier);
+            if (first.Count < settings.MostInBucket)
+                first.Add(entry.Number);
+        }
+    }
+
+    // In the order of the later document, so that it is known of each earlier one whether it stays.
+    private IEnumerable<Removal> Verified(IEnumerable<Pair> pairs, DocumentTexts texts)
+    {
+        var dropped = new BitArray(1024);
+        var shingles = new RecentShingles(settings.Words, texts);
+        Pair? before = null;
+        foreach (var pair in pairs)
+        {
+            while (dropped.Length <= pair.Later)
+                dropped.Length *= 2;
+            var isKnown = pair == before || dropped[(int)pair.Later] || dropped[(int)pair.Earlier];
+            before = pair;
+            if (isKnown)
+                continue;
+            var similarity = Similarity(shingles[pair.Later], shingles[pair.Earlier]);
+            if (similarity < settings.Threshold)
+                continue;
+            dropped[(int)pair.Later] = true;
+            yield return new Removal(pair.Later, pair.Earlier, similarity);
+        }
+    }
+
+    /// <summary>Jaccard's: what both have, of what either has.</summary>
+    internal static double Similarity(IReadOnlySet<ulong> a, IReadOnlySet<ulong> b)
+    {
+        var both = (a.Count < b.Count ? a : b).Count((a.Count < b.Count ? b : a).Contains);
+        return (double)both / (a.Count + b.Count - both);
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private readonly record struct Entry(ulong Hash, long Number, int Band);
+
+    [StructLayout(LayoutKind.Sequential)]
+    private readonly record struct Pair(long Later, long Earlier);
+
+    /// <summary>The shingles of documents, those that were asked for last kept.</summary>
+    private sealed class RecentShingles(int words, DocumentTexts texts)
+    {
+        private readonly Dictionary<long, HashSet<ulong>> _known = [];
+        private readonly Queue<long> _order = new();
+
+        public HashSet<ulong> this[long number]
+        {
+            get
+            {
+                if (_known.TryGetValue(number, out var shingles))
+                    return shingles;
+                if (_order.Count == ShinglesKept)
+                    _known.Remove(_order.Dequeue());
+                _order.Enqueue(number);
+                return _known[number] = WordShingles.Of(texts[number], words);
+            }
+        }
+    }
+}
+
+/// <summary>Block <c>near-duplicates</c>. The defaults are FineWeb's (Penedo et al. 2024, section 3.4 and its code).</summary>
+public sealed record NearDuplicatesSettings : SettingsGroup
+{
+    [Setting("near-duplicates.threshold", 0.75, "The similarity, verified, from which on the later of two documents is dropped.")]
+    [Between(0, 1)]
+    public required double Threshold { get; init; }
+
+    [Setting("near-duplicates.words", 5, "Words of an n-gram.")]
+    [Between(1, 100), ChangesReading]
+    public required int Words { get; init; }
+
+    [Setting("near-duplicates.bands", 14, """
+        Bands of a signature: two documents become candidates where they agree in a whole one. 14 bands of 8 rows find 77 of 100 pairs
+        of similarity 0.75, 92 of similarity 0.8, and 99 of similarity 0.85.
+        """)]
+    [Between(1, 256), ChangesReading]
+    public required int Bands { get; init; }
+
+    [Setting("near-duplicates.rows", 8, "Values of a band.")]
+    [Between(1, 64), ChangesReading]
+    public required int Rows { get; init; }
+
+    [Setting("near-duplicates.most-in-bucket", 64, """
+        Each document is compared with at most that many earlier ones of a bucket, the first ones: thousands of copies of one page would
+        give millions of pairs.
+        """)]
+    [Between(1, 1_000_000)]
+    public required int MostInBucket { get; init; }
+}

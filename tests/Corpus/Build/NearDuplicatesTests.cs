@@ -1,0 +1,143 @@
+using System.Text.Json;
+using Elastic.Corpus.Build;
+using Elastic.Corpus.Build.Duplicates;
+using Elastic.Corpus.Build.Stages;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Corpus.Tests.Build;
+
+public class NearDuplicatesTests
+{
+    private static readonly NearDuplicatesSettings Defaults = SettingsRecord.DefaultsOf<NearDuplicatesSettings>();
+
+    // The first hash functions of datasketch's MinHash(num_perm=4, seed=1): numpy.random.RandomState(1).randint over 2^61 - 1. Its hash of
+    // a member is the first four bytes of SHA-1, and its documentation has the signature of {"Hello"}.
+    [Fact]
+    public void A_signature_is_that_of_another_implementation_for_the_same_hash_functions()
+    {
+        var hash = new MinHash(
+        [
+            (775169054918279404, 1758426461858698312), (2109959069025162, 965365488286768773),
+            (401325382989534145, 1703346441743126657), (1130051441076870728, 1762784241922636284),
+        ]);
+        const uint Hello = 0x8B9EFFF7;                                  // as sha1sum says it: f7ff9e8b…
+        Assert.Equal([734825475u, 960773806, 359816889, 342714745], hash.Signature([Hello]));
+    }
+
+    // Of 2,000 pairs of sets of 200 members; a binomial of that many deviates by more than four standard deviations once in 16,000 times.
+    [Theory]
+    [InlineData(0.5)]
+    [InlineData(0.6)]
+    [InlineData(0.7)]
+    [InlineData(0.75)]
+    [InlineData(0.8)]
+    [InlineData(0.9)]
+    public void Pairs_share_a_band_as_often_as_the_formula_says(double similarity)
+    {
+        const int Pairs = 2_000, Members = 200;
+        var (hash, random) = (MinHash.Of(Defaults.Bands * Defaults.Rows), new Random(7));
+        // |A and B| = c, |A| = |B| = n: c / (2n - c) = s.
+        var common = (int)Math.Round(2 * Members * similarity / (1 + similarity));
+        var exact = (double)common / (2 * Members - common);
+        var shared = 0;
+        for (var pair = 0; pair < Pairs; pair++)
+        {
+            var members = Enumerable.Range(0, 2 * Members - common).Select(_ => (uint)random.NextInt64(1L << 32)).ToArray();
+            var (a, b) = (hash.Signature(members[..Members]), hash.Signature(members[(Members - common)..]));
+            shared += Enumerable.Range(0, Defaults.Bands).Any(band => a.AsSpan(band * Defaults.Rows, Defaults.Rows)
+                .SequenceEqual(b.AsSpan(band * Defaults.Rows, Defaults.Rows))) ? 1 : 0;
+        }
+        var expected = 1 - Math.Pow(1 - Math.Pow(exact, Defaults.Rows), Defaults.Bands);
+        var deviation = Math.Sqrt(Pairs * expected * (1 - expected));
+        Assert.InRange(shared, Pairs * expected - 4 * deviation, Pairs * expected + 4 * deviation);
+    }
+
+    [Fact]
+    public void Shingles_do_not_see_case_punctuation_and_white_space()
+    {
+        Assert.Equal(WordShingles.Of("The quick, brown fox; jumps OVER it.", 3), WordShingles.Of("the quick\nbrown fox jumps over it", 3));
+        Assert.Equal(5, WordShingles.Of("The quick, brown fox; jumps OVER it.", 3).Count);
+        Assert.Single(WordShingles.Of("two words", 5));
+        Assert.Equal(4, WordShingles.Of("今日は天気", 2).Count);
+        Assert.Empty(WordShingles.Of(" …— ", 5));
+    }
+
+    // What all pairs compared exactly would come to, in key order: the rule without the chance of MinHash.
+    [Fact]
+    public void What_goes_is_what_an_exact_comparison_of_all_pairs_finds_but_for_the_chance_of_the_bands()
+    {
+        var texts = Planted(out var similarities);
+        var removals = Remove(texts, Defaults);
+        var shingles = texts.ConvertAll(t => WordShingles.Of(t, Defaults.Words));
+        foreach (var removal in removals)
+        {
+            Assert.True(removal.Match < removal.Number);
+            Assert.DoesNotContain(removals, other => other.Number == removal.Match);
+            Assert.Equal(NearDuplicates.Similarity(shingles[(int)removal.Number], shingles[(int)removal.Match]), removal.Similarity);
+            Assert.True(removal.Similarity >= Defaults.Threshold);
+        }
+        // Each planted pair stands alone, so that the exact rule drops the later one of each that is similar enough.
+        var wanted = similarities.Where(p => p.Value >= Defaults.Threshold).Select(p => (long)p.Key).ToList();
+        Assert.Superset(removals.Select(r => r.Number).ToHashSet(), wanted.ToHashSet());
+        var expected = similarities.Where(p => p.Value >= Defaults.Threshold)
+            .Sum(p => 1 - Math.Pow(1 - Math.Pow(p.Value, Defaults.Rows), Defaults.Bands));
+        Assert.InRange(removals.Count, expected - 4 * Math.Sqrt(wanted.Count * 0.25), wanted.Count);
+    }
+
+    [Fact]
+    public void A_document_like_one_that_went_itself_stays()
+    {
+        var words = Enumerable.Range(0, 100).Select(i => $"w{i}").ToArray();
+        string Text(int first, int count) => string.Join(' ', words.Skip(first).Take(count));
+        var settings = Defaults with { Words = 1, Threshold = 0.6, Bands = 64, Rows = 1 };
+        // 0 and 1 have 64 of 80 words, 1 and 2 as many, 0 and 2 only 56 of 88: 0.636 is enough, so at 0.7 the third one stays.
+        List<string> texts = [Text(0, 72), Text(8, 72), Text(16, 72)];
+        Assert.Equal([1L, 2], Remove(texts, settings).Select(r => r.Number));
+        Assert.Equal([1L], Remove(texts, settings with { Threshold = 0.7 }).Select(r => r.Number));
+    }
+
+    [Fact]
+    public void Of_many_copies_each_is_compared_with_few_and_all_but_the_first_go()
+    {
+        var texts = Enumerable.Repeat("the same page with a few words in it", 300).ToList();
+        var removals = Remove(texts, Defaults with { MostInBucket = 2 });
+        Assert.Equal(Enumerable.Range(1, 299).Select(i => (long)i), removals.Select(r => r.Number).Order());
+        Assert.All(removals, r => Assert.Equal((0, 1.0), (r.Match, r.Similarity)));
+    }
+
+    // 120 pairs of texts of 200 words, of which some words are other ones, among texts that are like none.
+    private static List<string> Planted(out Dictionary<int, double> similarities)
+    {
+        var random = new Random(3);
+        string[] Words(int count) => [.. Enumerable.Range(0, count).Select(_ => $"w{random.Next(100_000)}")];
+        var texts = new List<string>();
+        similarities = [];
+        for (var pair = 0; pair < 120; pair++)
+        {
+            var words = Words(200);
+            texts.Add(string.Join(' ', words));
+            texts.Add(string.Join(' ', Words(150)));
+            for (var change = 0; change < pair % 12; change++)
+                words[random.Next(words.Length)] = "other";
+            similarities[texts.Count] = NearDuplicates.Similarity(
+                WordShingles.Of(texts[^2], Defaults.Words), WordShingles.Of(string.Join(' ', words), Defaults.Words));
+            texts.Add(string.Join(' ', words));
+        }
+        return texts;
+    }
+
+    private static List<Removal> Remove(List<string> texts, NearDuplicatesSettings settings)
+    {
+        using var folder = new TemporaryFolder();
+        var file = folder.Write("all.jsonl", string.Concat(texts.Select(text => JsonSerializer.Serialize(new { text }) + "\n")));
+        var manifest = Manifests.Of([("all", file)]);
+        var store = new PieceStore(folder["pieces"]);
+        var pieces = SourcePiece.Of(manifest).ToList();
+        store.Read(pieces[0], manifest, CancellationToken.None);
+        var stage = new NearDuplicates(settings);
+        using var all = new DocumentTexts(store, pieces, folder["work"]);
+        var candidates = texts.Select((text, i) => new Candidate(
+            i, stage.Sketch(new Draft(new DocumentFacts("all", "all", DocumentFormat.JsonLines), text))));
+        return [.. stage.Decide(candidates, all, folder["work"])];
+    }
+}
