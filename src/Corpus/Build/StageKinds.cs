@@ -9,7 +9,11 @@ public static class StageKinds
     public static IReadOnlyList<StageKind> All { get; } =
     [
         Clean.Kind,
+        C4.Kind,
+        GopherRepetition.Kind,
         GopherQuality.Kind,
+        FineWebQuality.Kind,
+        MaskPersonalData.Kind,
         ExactDuplicates.Kind,
         NearDuplicates.Kind,
     ];

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus.Build.Stages;
@@ -32,45 +31,29 @@ public sealed class GopherQuality(GopherQualitySettings settings) : Stage
     {
         ArgumentNullException.ThrowIfNull(draft);
         var text = draft.Text;
-        var words = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
-        var lines = text.Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0).ToList();
+        var (words, lines) = (Lines.Words(text), Lines.Of(text));
         var signals = new double[Signals.Count];
         signals[Words] = words.Length;
-        signals[WordLength] = Share(words.Sum(word => (long)word.Length), words.Length);
-        signals[Symbols] = Share(
+        signals[WordLength] = Thresholds.Share(words.Sum(word => (long)word.Length), words.Length);
+        signals[Symbols] = Thresholds.Share(
             Math.Max(text.AsSpan().Count('#'), text.AsSpan().Count("...") + text.AsSpan().Count('…')), words.Length);
-        signals[Bullets] = Share(lines.Count(line => BulletSigns.Contains(line[0])), lines.Count);
-        signals[Ellipses] = Share(
+        signals[Bullets] = Thresholds.Share(lines.Count(line => BulletSigns.Contains(line[0])), lines.Count);
+        signals[Ellipses] = Thresholds.Share(
             lines.Count(line => line.EndsWith("...", StringComparison.Ordinal) || line.EndsWith('…')), lines.Count);
-        signals[Alphabetic] = Share(words.Count(word => word.Any(char.IsLetter)), words.Length);
+        signals[Alphabetic] = Thresholds.Share(words.Count(word => word.Any(char.IsLetter)), words.Length);
         signals[StopWords] = words.Select(word => word.ToLowerInvariant()).Where(_stopWords.Contains).Distinct().Count();
         return signals;
     }
 
     /// <inheritdoc/>
     public override string? Refusal(ReadOnlySpan<double> signals) =>
-        Outside(signals[Words], settings.Words.First, settings.Words.Second, "it has {0} words")
-        ?? Outside(signals[WordLength], settings.WordLength.First, settings.WordLength.Second, "its words have {0} characters")
-        ?? Outside(signals[Symbols], 0, settings.MostSymbols, "it has {0} hashes or ellipses a word")
-        ?? Outside(signals[Bullets], 0, settings.MostBullets, "{0} of its lines are items of lists")
-        ?? Outside(signals[Ellipses], 0, settings.MostEllipses, "{0} of its lines end in an ellipsis")
-        ?? Outside(signals[Alphabetic], settings.LeastAlphabetic, double.PositiveInfinity, "{0} of its words have a letter")
-        ?? Outside(signals[StopWords], settings.LeastStopWords, double.PositiveInfinity, "it has {0} of the stop words");
-
-    // The sentence for a signal that is not from least to most; null for one that is.
-    private static string? Outside(double signal, double least, double most, string says)
-    {
-        if (signal >= least && signal <= most)
-            return null;
-        var wanted = signal > most && least == 0 ? $"at most {Number(most)}"
-            : double.IsPositiveInfinity(most) ? $"at least {Number(least)}"
-            : $"{Number(least)} to {Number(most)}";
-        return $"{string.Format(CultureInfo.InvariantCulture, says, Number(signal))}, and {wanted} are wanted";
-    }
-
-    private static string Number(double value) => value.ToString("0.###", CultureInfo.InvariantCulture);
-
-    private static double Share(long part, int whole) => whole == 0 ? 0 : (double)part / whole;
+        Thresholds.Outside(signals[Words], settings.Words.First, settings.Words.Second, "it has {0} words")
+        ?? Thresholds.Outside(signals[WordLength], settings.WordLength.First, settings.WordLength.Second, "its words have {0} characters")
+        ?? Thresholds.Outside(signals[Symbols], 0, settings.MostSymbols, "it has {0} hashes or ellipses a word")
+        ?? Thresholds.Outside(signals[Bullets], 0, settings.MostBullets, "{0} of its lines are items of lists")
+        ?? Thresholds.Outside(signals[Ellipses], 0, settings.MostEllipses, "{0} of its lines end in an ellipsis")
+        ?? Thresholds.Outside(signals[Alphabetic], settings.LeastAlphabetic, double.PositiveInfinity, "{0} of its words have a letter")
+        ?? Thresholds.Outside(signals[StopWords], settings.LeastStopWords, double.PositiveInfinity, "it has {0} of the stop words");
 }
 
 /// <summary>Block <c>gopher-quality</c>: the published thresholds, each of which can be moved.</summary>

@@ -1,0 +1,25 @@
+using System.Globalization;
+
+namespace Elastic.Corpus.Build.Stages;
+
+/// <summary>The sentences of rules that compare a signal with a threshold.</summary>
+internal static class Thresholds
+{
+    /// <summary>Why a signal is not from least to most; null where it is.</summary>
+    /// <param name="says">What is the case, with {0} for the signal: "it has {0} words".</param>
+    /// <param name="most">Infinite where there is no most.</param>
+    public static string? Outside(double signal, double least, double most, string says)
+    {
+        if (signal >= least && signal <= most)
+            return null;
+        var wanted = signal > most && least == 0 ? $"at most {Number(most)}"
+            : double.IsPositiveInfinity(most) ? $"at least {Number(least)}"
+            : $"{Number(least)} to {Number(most)}";
+        return $"{string.Format(CultureInfo.InvariantCulture, says, Number(signal))}, and {wanted} are wanted";
+    }
+
+    /// <summary>A part of a whole; 0 where that is nothing.</summary>
+    public static double Share(long part, long whole) => whole == 0 ? 0 : (double)part / whole;
+
+    private static string Number(double value) => value.ToString("0.###", CultureInfo.InvariantCulture);
+}
