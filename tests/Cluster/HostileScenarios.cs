@@ -16,6 +16,9 @@ public sealed class HostileScenarios : ClusterScenario
     // Enough for all attacks to be tried more than once.
     private const string Short = "run.rounds=4";
 
+    // Of a round, as the configuration has it: 20 steps of 4 x 32 tokens.
+    private const int Replicas = 4, TokensOfAReplica = 20 * 4 * 32;
+
     // What somebody with pbm's token or certificate may type; each of them ended a seed or a worker once.
     private static readonly string[][] Commands =
     [
@@ -38,6 +41,8 @@ public sealed class HostileScenarios : ClusterScenario
         ClusterNode[] workers = [Cluster.Worker("a", "cpu:2"), Cluster.Worker("b")];
         await Cluster.StartAsync(workers);
         await Cluster.StartRunAsync(Short);
+        await Cluster.UntilAsync("version 0 was there", async () =>
+            (await Cluster.JournalAsync(seed)).Any(e => e is RunEvent.RunInitialized));
 
         using var credentials = certified
             ? Credentials.OfNode(Cluster.Certificates!.Issue("w9", Role.Worker), TimeProvider.System)
@@ -53,7 +58,8 @@ public sealed class HostileScenarios : ClusterScenario
         Assert.Contains(seed.Log.Lines, l => l.Contains("is refused: ", StringComparison.Ordinal));
         Assert.DoesNotContain(seed.Log.Lines, l => l.Contains("Deserialization failed", StringComparison.Ordinal));
         var events = await Cluster.SameAsUndisturbedAsync(seed, Short);
-        Assert.DoesNotContain(events, e => e is RunEvent.RunPaused or RunEvent.NodeQuarantined or RunEvent.RolledBack);
+        Assert.DoesNotContain(
+            events, e => e is RunEvent.RunPaused or RunEvent.NodeQuarantined or RunEvent.RolledBack or RunEvent.ReplicaContested);
     }
 
     // Again and again until it is told to end. Returns how often all was tried.
@@ -64,11 +70,23 @@ public sealed class HostileScenarios : ClusterScenario
         var control = nodes.Select(n => Endpoint.Parse(n.Endpoint).ToAddress()).ToList();
         // One that never joins, and one that joins as a worker and says whatever it likes.
         await using var stranger = new Stranger(control[0], credentials: credentials);
-        await using var member = new Stranger(control[0], "akka.cluster.roles = [worker]", credentials);
-        await member.JoinAsync(CancellationToken.None);
+        var member = await JoinedAsync();
         var times = 0;
         for (; !cancel.IsCancellationRequested; times++)
         {
+            // The seed removes one that it has not heard for seconds, as on a busy machine.
+            if (member.IsRemoved)
+            {
+                await member.DisposeAsync();
+                member = await JoinedAsync();
+            }
+
+            // What it cannot know, it is told.
+            var events = await Cluster.JournalAsync(seed);
+            stranger.Run = member.Run = events[0].RunId;
+            var (round, version) = events.OfType<RunEvent.RoundCommitted>().LastOrDefault() is { } committed
+                ? (committed.Round + 1, committed.Version)
+                : (0, events.OfType<RunEvent.RunInitialized>().Single().Version);
             foreach (var address in control)
             {
                 (stranger.Victim, member.Victim) = (address, address);
@@ -80,6 +98,7 @@ public sealed class HostileScenarios : ClusterScenario
                     hostile.DeployActors();
                     hostile.DownTheNode();
                     hostile.ReportOthersAsEnded();
+                    hostile.ForgeResults(round, version, TokensOfAReplica, Replicas, nodes.Select(n => n.Id));
                     hostile.EndActors();
                 }
             }
@@ -95,6 +114,15 @@ public sealed class HostileScenarios : ClusterScenario
             await Task.Delay(500, CancellationToken.None);                // the nodes' processors are this process's, too
         }
 
+        await member.DisposeAsync();
         return times;
+
+        async Task<Stranger> JoinedAsync()
+        {
+            using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+            var joined = new Stranger(control[0], "akka.cluster.roles = [worker]", credentials);
+            await joined.JoinAsync(deadline.Token);
+            return joined;
+        }
     }
 }

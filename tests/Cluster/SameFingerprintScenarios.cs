@@ -1,3 +1,4 @@
+using Elastic.Foundation.Certificates;
 using Elastic.Messages.Runs;
 using Elastic.Testing;
 
@@ -25,7 +26,9 @@ public sealed class SameFingerprintScenarios : ClusterScenario
 
         await Cluster.RoundAsync(2);
         var byToken = Cluster.Certificates is not null;
-        var late = byToken ? await Cluster.WorkerByTokenAsync("late", seed, Launch.Slow) : Cluster.Worker("late", launch: Launch.Slow);
+        var late = byToken
+            ? await Cluster.ByTokenAsync(Role.Worker, "late", seed, Launch.Slow)
+            : Cluster.Worker("late", launch: Launch.Slow);
         var joined = Cluster.StartAsync(late);
         await Cluster.RoundAsync(3);
         foreach (var node in Cluster.Nodes.Where(n => n != late))

@@ -1,3 +1,4 @@
+using Elastic.Foundation.Certificates;
 using Elastic.Messages.Runs;
 using Elastic.Testing;
 
@@ -16,7 +17,7 @@ public sealed class SupervisorScenarios : ClusterScenario
         var first = Cluster.Seed("first");
         await Cluster.StartAsync(first);
         ClusterNode[] others =
-            [Cluster.Seed("second", more: ["--seed", first.Endpoint]), Cluster.Seed("third", more: ["--seed", first.Endpoint])];
+            [await Cluster.ByTokenAsync(Role.Seed, "second", first), Cluster.Seed("third", more: ["--seed", first.Endpoint])];
         await Cluster.StartAsync(others);
         var go = Path.Combine(Cluster.Files.Root, "go");
         var held = Launch.HeldUntil(go);
@@ -38,6 +39,9 @@ public sealed class SupervisorScenarios : ClusterScenario
             await Cluster.SupervisorAsync() is { } supervisor && supervisor != first);
         var events = await Cluster.SameAsUndisturbedAsync(others[0], Short);
 
+        // Nobody took one of them for a process that merely calls itself a seed.
+        Assert.All(Cluster.Seeds, s => Assert.DoesNotContain(
+            s.Log.Lines, l => l.Contains("has not entered itself in the database", StringComparison.Ordinal)));
         Assert.Equal(begun, BegunIn1());                            // nobody began anew
         var computed = events.OfType<RunEvent.ReplicaComputed>().Where(e => e.Result.Round == 1);
         Assert.Equal(begun.Order(), computed.Select(e => (workers.Single(w => w.Id == e.Node).Name, e.Result.Replica)).Order());

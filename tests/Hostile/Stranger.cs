@@ -28,7 +28,6 @@ namespace Elastic.Hostile;
 /// </summary>
 internal sealed class Stranger : IAsyncDisposable
 {
-    public static readonly RunId Run = new("tiny-3k9v2mq7");
     private static readonly NodeId Name = new("gpu7-8h2m4xyq");
 
     private const string Region = "/system/sharding/shard-reader";
@@ -54,6 +53,7 @@ internal sealed class Stranger : IAsyncDisposable
               loglevel = OFF, stdout-loglevel = OFF, loggers = []
               coordinated-shutdown.run-by-actor-system-terminate = off       # it says no goodbye
               cluster.failure-detector.acceptable-heartbeat-pause = 60 s     # and accuses nobody by accident
+              cluster.run-coordinated-shutdown-when-down = off               # whoever removes it does not silence it
               actor {
                 provider = cluster
                 serializers.elastic = "Elastic.Actors.Serialization.ElasticSerializer, Elastic.Actors"
@@ -70,6 +70,12 @@ internal sealed class Stranger : IAsyncDisposable
 
     /// <summary>Whom it attacks.</summary>
     public Address Victim { get; set; }
+
+    /// <summary>The run that its messages are about.</summary>
+    public RunId Run { get; set; } = new("tiny-3k9v2mq7");
+
+    /// <summary>True once it was removed from the cluster; as a stranger it goes on.</summary>
+    public bool IsRemoved => Cluster.Get(System).IsTerminated;
 
     public Task JoinAsync(CancellationToken cancel) => Cluster.Get(System).JoinAsync(Victim, cancel);
 
@@ -154,6 +160,22 @@ internal sealed class Stranger : IAsyncDisposable
         At("/user/runs/singleton").Tell(Enlist("127.0.0.1:1"));
         At("/user/runs/singleton").Tell(
             new WorkResult(Run.Job, Name, new OrderId(1, 1), CopyWork.KeyOf(0, 0), null, new Copied(Digest.Of([1]))));
+    }
+
+    /// <summary>Reports results of the run's present round in the names of its nodes, and failures that would end the run.</summary>
+    /// <param name="version">What the round starts from.</param>
+    /// <param name="tokens">That a replica trains on in a round.</param>
+    public void ForgeResults(int round, Digest version, long tokens, int replicas, IEnumerable<NodeId> names)
+    {
+        foreach (var (name, replica) in names.SelectMany(n => Enumerable.Range(0, replicas).Select(r => (n, r))))
+        {
+            Report(new Computed(new ReplicaResult(
+                round, replica, Digest.Of([1]), Digest.Of([2]), tokens, LossNats: 1, Digest.Of([3]))));
+            Report(new WorkFailed("forged", WorkFailure.Permanent));
+
+            void Report(WorkOutcome outcome) => At("/user/runs/singleton").Tell(
+                new WorkResult(Run.Job, name, new OrderId(1, 1), ComputeWork.KeyOf(round, replica), version, outcome));
+        }
     }
 
     public static NodeReport.Enlist Enlist(string address) => new(Name)

@@ -24,46 +24,12 @@ public sealed class RecordedTransport
     /// <summary>What was sent so far, by all connections.</summary>
     public byte[] Sent => [.. _sent.SelectMany(s => s)];
 
-    private sealed class Recording(Stream inner, ConcurrentQueue<byte[]> sent) : Stream
+    private sealed class Recording(Stream inner, ConcurrentQueue<byte[]> sent) : PassThroughStream(inner)
     {
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-        public override void Flush() => inner.Flush();
-
-        public override int Read(byte[] buffer, int offset, int count) => inner.Read(buffer, offset, count);
-
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
-            inner.ReadAsync(buffer, cancellationToken);
-
-        public override void Write(byte[] buffer, int offset, int count)
+        protected override ReadOnlyMemory<byte> Sent(ReadOnlyMemory<byte> bytes)
         {
-            sent.Enqueue(buffer.AsSpan(offset, count).ToArray());
-            inner.Write(buffer, offset, count);
-        }
-
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            sent.Enqueue(buffer.ToArray());
-            return inner.WriteAsync(buffer, cancellationToken);
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing)
-                inner.Dispose();
-            base.Dispose(disposing);
+            sent.Enqueue(bytes.ToArray());
+            return bytes;
         }
     }
 }

@@ -35,59 +35,15 @@ public sealed class ScrambledTransport
         return new Scrambled(stream);
     }
 
-    private sealed class Scrambled(Stream inner) : Stream
+    private sealed class Scrambled(Stream inner) : PassThroughStream(inner)
     {
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-        public override void Flush() => inner.Flush();
-
-        public override Task FlushAsync(CancellationToken cancellationToken) => inner.FlushAsync(cancellationToken);
-
-        public override int Read(byte[] buffer, int offset, int count)
+        protected override ValueTask ReceivedAsync(Memory<byte> bytes, CancellationToken cancel)
         {
-            var read = inner.Read(buffer, offset, count);
-            Turn(buffer.AsSpan(offset, read));
-            return read;
+            Turn(bytes.Span);
+            return ValueTask.CompletedTask;
         }
 
-        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            var read = await inner.ReadAsync(buffer, cancellationToken);
-            Turn(buffer.Span[..read]);
-            return read;
-        }
-
-        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-        public override void Write(byte[] buffer, int offset, int count) => inner.Write(Turned(buffer.AsSpan(offset, count)));
-
-        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
-            await inner.WriteAsync(Turned(buffer.Span), cancellationToken);
-
-        public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-            WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing)
-                inner.Dispose();
-            base.Dispose(disposing);
-        }
-
-        private static byte[] Turned(ReadOnlySpan<byte> bytes)
+        protected override ReadOnlyMemory<byte> Sent(ReadOnlyMemory<byte> bytes)
         {
             var turned = bytes.ToArray();
             Turn(turned);

@@ -56,9 +56,15 @@ internal sealed class Contacts(
             // A seed that did not report itself as up may still run: the database may have been down for that seed, too.
             if (up.Count == 0 && attempt < Knocks
                 && await ListeningAsync(await registry.RecentAsync(NameOf(self), cancel), cancel) is { Count: > 0 } listening)
+            {
+                await registry.AnnounceAsync(NameOf(self), cancel);
                 return new(listening, Answer);
+            }
+
             if (up.Count == 0 && await registry.TryFormAsync(NameOf(self), cancel))
                 return new([self]);
+            // The other seeds remove a member that calls itself a seed and has not entered itself.
+            await registry.AnnounceAsync(NameOf(self), cancel);
             return await OthersAsync(self, attempt, AddressesOf(up), cancel);
         }
         catch (Exception e) when (e is DbException or TimeoutException)

@@ -31,13 +31,17 @@ internal sealed class SeedWatch : ReceiveActor, IWithTimers
         _patience = patience;
         Receive<ClusterEvent.CurrentClusterState>(state => state.Members.ToList().ForEach(contacts.Note));
         Receive<ClusterEvent.MemberUp>(up => contacts.Note(up.Member));
+        ReceiveAsync<ClusterEvent.MemberJoined>(joined => registry is not null && joined.Member.HasRole("seed")
+            ? AdmitAsync(registry, joined.Member)
+            : Task.CompletedTask);
         ReceiveAsync<Beat>(async _ =>
         {
             await BeatAsync(registry!);
             // While the database is slow, beats do not pile up.
             Timers.StartSingleTimer(Beat.Instance, Beat.Instance, SeedRegistry.Beat);
         });
-        _cluster.Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsSnapshot, typeof(ClusterEvent.MemberUp));
+        _cluster.Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsSnapshot,
+            typeof(ClusterEvent.MemberUp), typeof(ClusterEvent.MemberJoined));
         if (registry is not null)
             Self.Tell(Beat.Instance);
     }
@@ -56,6 +60,7 @@ internal sealed class SeedWatch : ReceiveActor, IWithTimers
             await registry.BeatAsync(self, CancellationToken.None);
             Judge(await registry.OthersAsync(self, CancellationToken.None));
             Evict(self, await registry.RecentAsync(self, CancellationToken.None));
+            Remove(await NewcomersToRemoveAsync(registry, self));
             _reached = Stopwatch.GetTimestamp();
         }
         catch (Exception e) when (e is DbException or TimeoutException)
@@ -69,15 +74,46 @@ internal sealed class SeedWatch : ReceiveActor, IWithTimers
         }
     }
 
+    // Without waiting for the next beat. Where the database does not answer, that beat says so, and looks again.
+    private async Task AdmitAsync(SeedRegistry registry, Member joined)
+    {
+        try
+        {
+            Remove(await NewcomersToRemoveAsync(registry, Contacts.NameOf(_cluster.SelfAddress), joined));
+        }
+        catch (Exception e) when (e is DbException or TimeoutException)
+        {
+            _log.Debug("the database cannot be asked about a new seed: {0}", e.Message);
+        }
+    }
+
+    // The state of the cluster may be older than an event of it.
+    private async Task<IReadOnlyList<Address>> NewcomersToRemoveAsync(SeedRegistry registry, string self, params Member[] joined)
+    {
+        // First the members, then the database: a real seed enters itself before it asks to be let in.
+        var newcomers = _unregistered.Newcomers([.. Seeds(m => m.Status is not (MemberStatus.Down or MemberStatus.Exiting)).Union(joined)
+            .Select(m => m.UniqueAddress).Where(m => !m.Equals(_cluster.SelfUniqueAddress))]);
+        return newcomers.Count == 0
+            ? []
+            : [.. _unregistered.Admit(newcomers, await registry.EnteredAsync(self, CancellationToken.None)).Select(m => m.Address)];
+    }
+
     private void Evict(string self, IReadOnlyList<string> registered)
     {
-        var seeds = _cluster.State.Members.Where(m => m.HasRole("seed") && m.Status == MemberStatus.Up)
+        var seeds = Seeds(m => m.Status == MemberStatus.Up)
             .ToLookup(m => Contacts.NameOf(m.Address), m => m.Address, StringComparer.Ordinal);
-        foreach (var seed in _unregistered.Look(seeds.Select(s => s.Key).Where(s => s != self), registered))
+        Remove([.. _unregistered.Look(seeds.Select(s => s.Key).Where(s => s != self), registered).Select(s => seeds[s].First())]);
+    }
+
+    private IEnumerable<Member> Seeds(Func<Member, bool> wanted) => _cluster.State.Members.Where(m => m.HasRole("seed") && wanted(m));
+
+    private void Remove(IReadOnlyList<Address> seeds)
+    {
+        foreach (var seed in seeds)
         {
             _log.Warning("{0} is in the cluster as a seed and has not entered itself in the database, as each seed does: it is removed; "
-                + "if it is yours, give it the database of the other seeds (node.database)", seed);
-            _cluster.Down(seeds[seed].First());
+                + "if it is yours, give it the database of the other seeds (node.database)", Contacts.NameOf(seed));
+            _cluster.Down(seed);
         }
     }
 

@@ -14,7 +14,8 @@ namespace Elastic.Actors.Membership;
 /// <summary>Shows the cluster to <see cref="SeedDowning"/> or <see cref="WorkerDowning"/> a few times a second, and obeys.</summary>
 internal sealed class DowningActor : ReceiveActor, IWithTimers
 {
-    // Two connections a second to each other seed cost nothing to speak of, and add at most this to the time without a supervisor.
+    // Two connections a second to each other seed, a hundredth of a core with their handshakes, add at most this to the time without a
+    // supervisor.
     private static readonly TimeSpan TryEach = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan BetweenTries = TimeSpan.FromMilliseconds(100), MostOfATry = TimeSpan.FromSeconds(1);
 
@@ -29,6 +30,7 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
     private readonly Cluster _cluster;
     private readonly MembershipSettings _settings;
     private readonly DownedSeeds? _downed;
+    private readonly Transport _transport;
     private readonly Func<ClusterPicture, TimeSpan, DowningDecision> _observe;
     private readonly string _self;
     private readonly long _started = TimeProvider.System.GetTimestamp();
@@ -38,9 +40,11 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
     private string? _trouble;
 
     /// <param name="downed">Null on a worker, which has no database.</param>
-    public DowningActor(Cluster cluster, MembershipSettings settings, DownedSeeds? downed)
+    /// <param name="transport">Of the control plane.</param>
+    public DowningActor(Cluster cluster, MembershipSettings settings, DownedSeeds? downed, Transport transport)
     {
-        (_cluster, _settings, _downed, _self) = (cluster, settings, downed, NameOf(cluster.SelfUniqueAddress));
+        (_cluster, _settings, _downed, _transport) = (cluster, settings, downed, transport);
+        _self = NameOf(cluster.SelfUniqueAddress);
         _observe = downed is null ? new WorkerDowning(settings).Observe : new SeedDowning(settings).Observe;
 
         Receive<Tick>(_ => _cluster.SendCurrentClusterState(Self));
@@ -134,7 +138,7 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
     }
 
     // True for two refusals in a row: a process that begins anew listens in a moment.
-    private static async Task<bool> RefusesAsync(Endpoint endpoint, CancellationToken cancel)
+    private async Task<bool> RefusesAsync(Endpoint endpoint, CancellationToken cancel)
     {
         for (var attempt = 0; attempt < 2; attempt++)
         {
@@ -142,8 +146,7 @@ internal sealed class DowningActor : ReceiveActor, IWithTimers
             limit.CancelAfter(MostOfATry);
             try
             {
-                // Nothing is sent, so that it does not matter what the port speaks.
-                (await Transport.Plain.ConnectAsync(endpoint, limit.Token)).Dispose();
+                (await _transport.ConnectAsync(endpoint, limit.Token)).Dispose();
                 return false;
             }
             catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)

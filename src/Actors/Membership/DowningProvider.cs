@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Cluster;
 using Elastic.Actors.Hosting;
+using Elastic.Actors.Remoting;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Membership;
@@ -19,7 +20,8 @@ public sealed class DowningProvider(ActorSystem system, Cluster cluster) : IDown
             var section = system.Settings.Config.GetConfig("elastic.membership");
             var settings = MembershipSettings.Of(section);
             var downed = cluster.SelfRoles.Contains("seed") ? new DownedSeeds(DatabaseConfig.Read(section.GetConfig("database"))) : null;
-            return Props.Create(() => new DowningActor(cluster, settings, downed));
+            var transport = TransportSetup.Of(system);
+            return Props.Create(() => new DowningActor(cluster, settings, downed, transport));
         }
     }
 }

@@ -16,6 +16,10 @@ namespace Elastic.Actors.Remoting;
 internal sealed class TransportSetup(Transport transport) : Setup
 {
     public Transport Transport { get; } = transport;
+
+    /// <summary>The transport that an actor system was given.</summary>
+    public static Transport Of(ActorSystem system) =>
+        system.Settings.Setup.Get<TransportSetup>() is { HasValue: true } setup ? setup.Value.Transport : Transport.Plain;
 }
 
 /// <summary>
@@ -51,7 +55,7 @@ internal sealed class StreamTransport : Akka.Remote.Transport.Transport
     public StreamTransport(ActorSystem system, Config config)
     {
         (System, Config, _log) = (system, config, Logging.GetLogger(system, typeof(StreamTransport)));
-        _transport = system.Settings.Setup.Get<TransportSetup>() is { HasValue: true } setup ? setup.Value.Transport : Transport.Plain;
+        _transport = TransportSetup.Of(system);
         (_host, _port, _listens) = (config.GetString("hostname"), config.GetInt("port"), config.GetBoolean("listens"));
         _connecting = config.GetTimeSpan("connection-timeout");
     }

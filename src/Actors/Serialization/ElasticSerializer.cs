@@ -31,9 +31,7 @@ public sealed class ElasticSerializer(ExtendedActorSystem system) : SerializerWi
     private readonly WireCodec _codec = new(typeof(WorkKind).Assembly);
     private readonly Gate _gate = new(system);
     private readonly MessageSignatures? _signatures =
-        system.Settings.Setup.Get<TransportSetup>() is { HasValue: true, Value.Transport.Credentials: { } credentials }
-            ? new MessageSignatures(credentials)
-            : null;
+        TransportSetup.Of(system).Credentials is { } credentials ? new MessageSignatures(credentials) : null;
 
     /// <summary>Called with each message that is written, and its bytes, for measurements. Called on any thread.</summary>
     internal static Action<object, int>? Written { get; set; }

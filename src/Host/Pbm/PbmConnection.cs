@@ -58,12 +58,20 @@ internal sealed class PbmConnection
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_session.Ended);
         deadline.CancelAfter(_service.Limits.Handshake);
-        return await _stream.ReadAsync(deadline.Token) switch
+        try
         {
-            PbmMessage.Hello hello => hello,
-            null => null,
-            _ => throw new PbmProtocolException("the first message is no hello"),
-        };
+            return await _stream.ReadAsync(deadline.Token) switch
+            {
+                PbmMessage.Hello hello => hello,
+                null => null,
+                _ => throw new PbmProtocolException("the first message is no hello"),
+            };
+        }
+        catch (OperationCanceledException) when (!_session.Ended.IsCancellationRequested)
+        {
+            _service.Commands.Refuse(_session.From, $"it said nothing within {_service.Limits.Handshake.TotalSeconds:0.##} s");
+            throw;
+        }
     }
 
     private async Task AnswerAsync()

@@ -125,8 +125,14 @@ internal sealed class PbmServer : IAsyncDisposable
 
             // Sessions that say nothing must not keep a person out who has something to say.
             var served = _connections.Values.Where(s => !s.IsRefused && !s.IsPushedOut).ToList();
-            var isFull = served.Count >= _service.Limits.Connections
-                && served.Where(s => s.IdleSince is not null).MinBy(s => s.IdleSince)?.PushOut() is null;
+            var isFull = served.Count >= _service.Limits.Connections;
+            if (isFull && served.Where(s => s.IdleSince is not null).MinBy(s => s.IdleSince)?.PushOut() is { } gone)
+            {
+                isFull = false;
+                _service.Commands.Refuse(
+                    gone.From, $"it asked for nothing, and another client wanted one of the {_service.Limits.Connections} places");
+            }
+
             var session = new PbmSession(AddressOf(socket), _ended.Token) { IsRefused = isFull };
             var serving = Task.Run(() => ServeAsync(socket, session, isFull));
             _connections.Add(serving, session);
@@ -141,7 +147,7 @@ internal sealed class PbmServer : IAsyncDisposable
         Stream stream;
         try
         {
-            stream = await _transport.AcceptAsync(accepted, _ended.Token);
+            stream = await _transport.AcceptAsync(accepted, session.Ended);
         }
         catch (Exception e) when (e is IOException or AuthenticationException or OperationCanceledException)
         {

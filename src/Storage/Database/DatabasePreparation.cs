@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Globalization;
+using System.Security.Authentication;
 using Elastic.Foundation;
 using Microsoft.Data.Sqlite;
 using Npgsql;
@@ -90,6 +91,9 @@ public static class DatabasePreparation
         PostgresException { SqlState: "53300" } =>
             $"the database {database} has no connection left: raise max_connections, or close other programs' connections",
         PostgresException p => $"the database {database} is not ready ({p.MessageText}, {p.SqlState}): see the server's log",
+        NpgsqlException { InnerException: AuthenticationException a } =>
+            $"the database {database} is not trusted ({a.Message.TrimEnd('.')}): sslrootcert must name the certificate of the authority " +
+            "that has issued the server's, and with sslmode=verify-full the server's must name the host in --database",
         NpgsqlException n => $"the database {database} cannot be reached ({n.GetBaseException().Message}): start it, or correct --database",
         SqliteException { SqliteErrorCode: 13 } =>
             $"the disk is full, so the journal {database} cannot be opened: free some space, then give the same command again",

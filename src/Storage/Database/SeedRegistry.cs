@@ -14,6 +14,10 @@ public sealed class SeedRegistry(DatabaseAddress database)
 
     private static readonly TimeSpan Believed = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan Remembered = TimeSpan.FromMinutes(10);
+
+    // A seed that is not up is entered with a beat so long ago that nobody believes or remembers it; it is known for another ten minutes,
+    // which no attempt to join takes.
+    private static readonly TimeSpan Entered = 2 * Remembered;
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
 
     /// <summary>"host:port" of the other seeds that are up.</summary>
@@ -42,20 +46,31 @@ public sealed class SeedRegistry(DatabaseAddress database)
         return true;
     }, cancel);
 
+    /// <summary>
+    /// Enters this seed before it asks to be let into the cluster: whoever then finds it among the members and not in the database knows
+    /// that it is none. It counts as up from its first beat on.
+    /// </summary>
+    /// <exception cref="DbException">The database is down: nothing is known.</exception>
+    /// <exception cref="TimeoutException">Likewise.</exception>
+    public Task AnnounceAsync(string self, CancellationToken cancel) =>
+        database.CallAsync(Deadline, (connection, token) => EnterAsync(connection, self, Remembered, token), cancel);
+
+    /// <summary>"host:port" of the other seeds that have entered themselves, be they up, on their way or gone not long ago.</summary>
+    /// <exception cref="DbException">The database is down: nothing is known.</exception>
+    /// <exception cref="TimeoutException">Likewise.</exception>
+    public Task<IReadOnlyList<string>> EnteredAsync(string self, CancellationToken cancel) =>
+        database.CallAsync(Deadline, (connection, token) => OthersAsync(connection, self, Entered, token), cancel);
+
     /// <summary>Notes that this seed is up.</summary>
     /// <exception cref="DbException">The database is down.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>
     public Task BeatAsync(string self, CancellationToken cancel) =>
         database.CallAsync(Deadline, (connection, token) => BeatAsync(connection, self, token), cancel);
 
-    /// <summary>Removes this seed.</summary>
-    /// <exception cref="DbException">The database is down: the entry expires a little later.</exception>
+    /// <summary>Notes that this seed is not up any more. It is still a seed: others see it in the cluster until it has left.</summary>
+    /// <exception cref="DbException">The database is down: the last beat expires a little later.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>
-    public Task LeaveAsync(string self, CancellationToken cancel) => database.CallAsync(
-        Deadline,
-        (connection, token) =>
-            connection.ExecuteAsync("DELETE FROM elastic_seeds WHERE address = @address", token, ("address", self)),
-        cancel);
+    public Task LeaveAsync(string self, CancellationToken cancel) => AnnounceAsync(self, cancel);
 
     private async Task<IReadOnlyList<string>> OthersAsync(DbConnection connection, string self, TimeSpan within, CancellationToken cancel)
     {
@@ -66,8 +81,11 @@ public sealed class SeedRegistry(DatabaseAddress database)
         return others is string list ? [.. list.Split(',').Order(StringComparer.Ordinal)] : [];
     }
 
-    private Task<int> BeatAsync(DbConnection connection, string self, CancellationToken cancel) => connection.ExecuteAsync(
-        $"INSERT INTO elastic_seeds (address, seen) VALUES (@address, {database.Now()}) " +
+    private Task<int> BeatAsync(DbConnection connection, string self, CancellationToken cancel) =>
+        EnterAsync(connection, self, TimeSpan.Zero, cancel);
+
+    private Task<int> EnterAsync(DbConnection connection, string self, TimeSpan ago, CancellationToken cancel) => connection.ExecuteAsync(
+        $"INSERT INTO elastic_seeds (address, seen) VALUES (@address, {database.Now()} - @ago) " +
         "ON CONFLICT (address) DO UPDATE SET seen = excluded.seen",
-        cancel, ("address", self));
+        cancel, ("address", self), ("ago", (long)ago.TotalMilliseconds));
 }

@@ -1,40 +1,58 @@
 using System.Collections.Concurrent;
 using Akka.Actor;
+using Elastic.Actors.Hosting;
 using Elastic.Foundation.Certificates;
 using Elastic.Hostile;
+using Elastic.Storage;
 using Elastic.Testing;
 
 namespace Elastic.Actors.Tests.Hostile;
+
+/// <summary>The authority of the cluster that the specs attack, and two of its certificates.</summary>
+public sealed class AttackedAuthority : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("elastic-").FullName;
+    private readonly TestAuthority _authority;
+
+    public AttackedAuthority()
+    {
+        _authority = new TestAuthority(_folder);
+        Seed = Credentials.OfNode(_authority.Issue("s1", Role.Seed), TimeProvider.System);
+        Worker = Credentials.OfNode(_authority.Issue("w9", Role.Worker), TimeProvider.System);
+        Seed.Say = Refused.Enqueue;
+    }
+
+    public Credentials Seed { get; }
+
+    public Credentials Worker { get; }
+
+    /// <summary>Whom the seed has refused in the handshake, and why.</summary>
+    public ConcurrentQueue<string> Refused { get; } = [];
+
+    public void Dispose()
+    {
+        Worker.Dispose();
+        Seed.Dispose();
+        _authority.Dispose();
+        Directory.Delete(_folder, true);
+    }
+}
 
 /// <summary>
 /// The same attacks on a cluster with certificates: without one they end in the handshake; a worker's certificate gives no orders and
 /// speaks for no other node, whatever role its process claims.
 /// </summary>
-public sealed class CertifiedHostileSpecs : HostileScene, IAsyncLifetime
+public sealed class CertifiedHostileSpecs(AttackedAuthority authority) : HostileScene, IClassFixture<AttackedAuthority>, IAsyncLifetime
 {
-    private readonly ConcurrentQueue<string> _refused = [];
-    private readonly TestAuthority _authority;
-    private readonly Credentials _seed, _worker;
     private ElasticNode _node = null!;
-
-    public CertifiedHostileSpecs()
-    {
-        _authority = new TestAuthority(Path.Combine(Folder, "cluster"));
-        _seed = Credentials.OfNode(_authority.Issue("s1", Role.Seed), TimeProvider.System);
-        _worker = Credentials.OfNode(_authority.Issue("w9", Role.Worker), TimeProvider.System);
-        _seed.Say = _refused.Enqueue;
-    }
 
     private Address Address => Akka.Cluster.Cluster.Get(_node.System).SelfAddress;
 
-    public async ValueTask InitializeAsync() => _node = await StartAsync(TlsTransport.BetweenNodes(_seed));
+    public async ValueTask InitializeAsync() => _node = await StartAsync(TlsTransport.BetweenNodes(authority.Seed));
 
     public async ValueTask DisposeAsync()
     {
         await _node.DisposeAsync();
-        _worker.Dispose();
-        _seed.Dispose();
-        _authority.Dispose();
         Dispose();
     }
 
@@ -48,8 +66,8 @@ public sealed class CertifiedHostileSpecs : HostileScene, IAsyncLifetime
         foreach (var stranger in new[] { plain, impostor })
             await UnharmedAsync(_node, stranger, () => Attack(stranger));
         await UntilAsync(
-            () => _refused.Any(r => r.Contains("no certificate of this cluster", StringComparison.Ordinal)),
-            () => string.Join(Environment.NewLine, _refused));
+            () => authority.Refused.Any(r => r.Contains("no certificate of this cluster", StringComparison.Ordinal)),
+            () => string.Join(Environment.NewLine, authority.Refused));
         Assert.DoesNotContain("is refused", Log(), StringComparison.Ordinal);       // nothing was read
     }
 
@@ -75,10 +93,14 @@ public sealed class CertifiedHostileSpecs : HostileScene, IAsyncLifetime
     private async Task<Stranger> JoinedAsync(string role)
     {
         using var deadline = new CancellationTokenSource(Deadline);
-        var stranger = new Stranger(Address, $"akka.cluster.roles = [{role}]", _worker);
+        var stranger = new Stranger(Address, $"akka.cluster.roles = [{role}]", authority.Worker);
         // Refusals for one reason are no reason to keep quiet about the next one.
         stranger.SpeakElastic();
-        await UntilAsync(() => Log().Contains("is refused: that process is no member of the cluster", StringComparison.Ordinal), Log);
+        await UntilAsync(
+            () => Log().Contains("is refused: that process is no member of the cluster", StringComparison.Ordinal), () => Log());
+        // A seed stays only where it is in the database: here, somebody has got hold of that, too.
+        var name = Contacts.NameOf(Akka.Cluster.Cluster.Get(stranger.System).SelfAddress);
+        await new SeedRegistry(DatabaseAddress.Parse(null, Folder)).BeatAsync(name, deadline.Token);
         await stranger.JoinAsync(deadline.Token);
         return stranger;
     }

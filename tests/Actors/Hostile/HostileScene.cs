@@ -43,10 +43,13 @@ public abstract class HostileScene : TemporaryFolder
         Assert.DoesNotContain("Deserialization failed", Log(), StringComparison.Ordinal);
     }
 
-    protected string Log()
+    /// <param name="node">Its data directory below the scene's folder; nothing for the folder itself.</param>
+    protected string Log(string node = "")
     {
-        using var reader = new StreamReader(
-            new FileStream(Path.Combine(Folder, "log.txt"), FileMode.OpenOrCreate, FileAccess.Read, FileShare.ReadWrite));
+        var path = Path.Combine(Folder, node, "log.txt");
+        if (!File.Exists(path))
+            return "";
+        using var reader = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
         return reader.ReadToEnd();
     }
 

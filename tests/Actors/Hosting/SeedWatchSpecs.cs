@@ -16,6 +16,7 @@ public sealed class SeedWatchSpecs : TemporaryFolder
         await using var cluster = new LoopbackCluster();
         var oldest = await cluster.StartAsync("127.0.0.1", "seed", null);
         await cluster.UntilHomeAsync(oldest);
+        await new SeedRegistry(cluster.Database).AnnounceAsync(Contacts.NameOf(oldest.SelfAddress), default);
         var other = await cluster.StartAsync("127.0.0.2", "seed", oldest);
         Watch(other.System, cluster.Database);
         Watch(oldest.System, DatabaseAddress.Parse($"sqlite:{Path.Combine(Folder, "no-such-folder", "journal.db")}", Folder));

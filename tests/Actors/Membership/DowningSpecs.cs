@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Akka.Cluster;
+using Elastic.Testing;
 
 namespace Elastic.Actors.Tests.Membership;
 
@@ -55,6 +56,19 @@ public sealed class DowningSpecs(ITestOutputHelper output)
         await cluster.UntilHomeAsync(second);
         Say("the seed with the singleton is killed (of two): the singleton runs at the other", watch);
         await LoopbackCluster.UntilMembersAsync(worker, second, worker);
+    }
+
+    [Fact]
+    public async Task Seeds_try_each_other_s_ports_through_the_transport_of_their_processes()
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        var scrambled = new ScrambledTransport();
+        await using var cluster = new LoopbackCluster { Transport = scrambled.Transport };
+        var first = await cluster.StartAsync("127.0.0.2", "seed", null);
+        await cluster.StartAsync("127.0.0.3", "seed", first);
+        // One or two are Akka's, which stay open.
+        while (scrambled.Opened < 6)
+            await Task.Delay(20, deadline.Token);
     }
 
     [Fact]

@@ -2,13 +2,16 @@ using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Diagnostics;
 using Akka.Actor;
+using Akka.Actor.Setup;
 using Akka.Cluster;
 using Akka.Cluster.Tools.Singleton;
 using Akka.Configuration;
 using Akka.Remote;
 using Akka.Remote.Transport;
 using Elastic.Actors.Membership;
+using Elastic.Actors.Remoting;
 using Elastic.Storage;
+using Transport = Elastic.Foundation.Transport;
 
 namespace Elastic.Actors.Tests.Membership;
 
@@ -26,6 +29,9 @@ internal sealed class LoopbackCluster : IAsyncDisposable
     /// <summary>Where the singleton has started, in order.</summary>
     public ConcurrentQueue<Address> Homes { get; } = [];
 
+    /// <summary>Of all nodes.</summary>
+    public Transport Transport { get; init; } = Transport.Plain;
+
     public DatabaseAddress Database => DatabaseAddress.Parse(null, _folder);
 
     /// <summary>Starts a node and waits until it is up; without <paramref name="through"/> it forms a cluster of its own.</summary>
@@ -37,7 +43,7 @@ internal sealed class LoopbackCluster : IAsyncDisposable
         using var stream = typeof(MembershipConfig).Assembly.GetManifestResourceStream("hocon/akka.conf")!;
         using var reader = new StreamReader(stream);
         var network = NetworkPreset.Load("lan");
-        var system = ActorSystem.Create("elastic", ConfigurationFactory.ParseString($$"""
+        var config = ConfigurationFactory.ParseString($$"""
             {{settings}}
             akka.loggers = ["Akka.Event.DefaultLogger"]
             akka.loglevel = OFF
@@ -45,7 +51,9 @@ internal sealed class LoopbackCluster : IAsyncDisposable
             akka.remote.elastic { hostname = "{{host}}", port = {{port}}, applied-adapters = ["trttl"] }
             """)
             .WithFallback(role == "seed" ? MembershipConfig.ForSeed(network, Database) : MembershipConfig.ForWorker(network))
-            .WithFallback(ConfigurationFactory.ParseString(await reader.ReadToEndAsync())));
+            .WithFallback(ConfigurationFactory.ParseString(await reader.ReadToEndAsync()));
+        var system = ActorSystem.Create(
+            "elastic", ActorSystemSetup.Create(BootstrapSetup.Create().WithConfig(config), new TransportSetup(Transport)));
         _systems.Add(system);
         var cluster = Cluster.Get(system);
         using var deadline = new CancellationTokenSource(Deadline);

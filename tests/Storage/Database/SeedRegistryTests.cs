@@ -45,6 +45,20 @@ public sealed class SeedRegistryTests(Databases databases)
     }
 
     [Theory, MemberData(nameof(Kinds))]
+    public async Task A_seed_on_its_way_in_or_out_is_known_as_a_seed_and_not_believed_to_be_up(DatabaseKind kind)
+    {
+        var registry = new SeedRegistry(await databases.NewAsync(kind));
+        await registry.BeatAsync("leaves:1", default);
+        await registry.LeaveAsync("leaves:1", default);
+        await registry.AnnounceAsync("joins:1", default);
+        Assert.Equal(["joins:1", "leaves:1"], await registry.EnteredAsync("c:1", default));
+        Assert.Empty(await registry.RecentAsync("c:1", default));
+        Assert.Empty(await registry.OthersAsync("c:1", default));
+        await registry.BeatAsync("joins:1", default);
+        Assert.Equal(["joins:1"], await registry.OthersAsync("c:1", default));
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
     public async Task Once_the_database_s_clock_was_set_back_a_seed_that_died_before_is_not_taken_for_live(DatabaseKind kind)
     {
         var database = await databases.NewAsync(kind);

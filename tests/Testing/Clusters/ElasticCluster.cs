@@ -36,9 +36,8 @@ public class ElasticCluster(string folder, Wait wait) : IAsyncDisposable
 
     /// <summary>A seed with no devices; not started yet.</summary>
     /// <param name="port">Of its control plane; null for any free one.</param>
-    public ClusterNode Seed(string name, string? port = null, Launch? launch = null, params IEnumerable<string> more) => Add(
-        name, "seed", launch,
-        ["--devices", "none", .. Database is null ? Array.Empty<string>() : ["--database", Database], .. more], port ?? FreePort.Text());
+    public ClusterNode Seed(string name, string? port = null, Launch? launch = null, params IEnumerable<string> more) =>
+        Add(name, "seed", launch, [.. OwnOptions("seed"), .. more], port ?? FreePort.Text());
 
     /// <summary>A worker that knows all seeds that there are; not started yet.</summary>
     public ClusterNode Worker(string name, string devices = "cpu:1", Launch? launch = null, params IEnumerable<string> more) =>
@@ -139,19 +138,25 @@ public class ElasticCluster(string folder, Wait wait) : IAsyncDisposable
     public void Renew(ClusterNode node) => Certificates?.Issue(
         node.Name, node.IsSeed ? Role.Seed : Role.Worker, folder: Path.Combine(node.DataDir, CertificateFiles.InDataDirectory));
 
-    /// <summary>A worker without a certificate that gets one with a join token when it starts; not started yet.</summary>
+    /// <summary>A seed or a worker without a certificate that gets one with a join token when it starts; not started yet.</summary>
     /// <param name="from">A seed that is to have the authority's key from now on.</param>
-    public async Task<ClusterNode> WorkerByTokenAsync(
-        string name, ClusterNode from, Launch? launch = null, CancellationToken cancel = default)
+    public async Task<ClusterNode> ByTokenAsync(
+        Role role, string name, ClusterNode from, Launch? launch = null, CancellationToken cancel = default)
     {
         var seed = new CertificateFiles(Path.Combine(from.DataDir, CertificateFiles.InDataDirectory));
         Certificates!.GiveKey(seed);
         var file = Path.Combine(folder, $"{name}.token");
         using (var issuer = await Issuer.OpenAsync(seed, TimeProvider.System, cancel))
-            CertificateFiles.WriteSecret(file, issuer.NewToken(Role.Worker, 1, TimeSpan.FromHours(1)).ToText());
+            CertificateFiles.WriteSecret(file, issuer.NewToken(role, 1, TimeSpan.FromHours(1)).ToText());
+        var command = Identity.Text(role);
         return Add(
-            name, "worker", launch, ["--devices", "cpu:1", .. KnownSeeds(), "--token-file", file], port: "0", hasCertificate: false);
+            name, command, launch, [.. OwnOptions(command), .. KnownSeeds(), "--token-file", file],
+            role == Role.Seed ? FreePort.Text() : "0", hasCertificate: false);
     }
+
+    private IEnumerable<string> OwnOptions(string role) => role == "seed"
+        ? ["--devices", "none", .. Database is null ? Array.Empty<string>() : ["--database", Database]]
+        : ["--devices", "cpu:1"];
 
     private ClusterNode Add(
         string name, string role, Launch? launch, IReadOnlyList<string> arguments, string port, bool hasCertificate = true)

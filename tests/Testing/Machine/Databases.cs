@@ -42,8 +42,8 @@ public sealed class Databases : IAsyncLifetime
         Directory.Delete(_folder, true);
     }
 
-    // Started for the first test that asks for it.
-    private async Task<PostgresInstance> PostgresAsync()
+    /// <summary>The server, which is started for the first test that asks for it.</summary>
+    public async Task<PostgresInstance> PostgresAsync()
     {
         await _starting.WaitAsync();
         try

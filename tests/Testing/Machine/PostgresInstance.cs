@@ -1,4 +1,7 @@
 using System.Diagnostics;
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 
 namespace Elastic.Testing;
 
@@ -24,7 +27,14 @@ public sealed class PostgresInstance : IAsyncDisposable
     public int Port { get; }
 
     /// <summary>What a seed's <c>--database</c> takes.</summary>
-    public string Url => $"postgres://elastic:{Uri.EscapeDataString(Password)}@127.0.0.1:{Port}/postgres";
+    public string Url => UrlAt("127.0.0.1", "disable");
+
+    /// <summary>The authority that has issued the server's certificate, which names 127.0.0.1 and nothing else.</summary>
+    public string AuthorityFile => Path.Combine(_folder, "authority.pem");
+
+    /// <summary>The same as <see cref="Url"/>, at a name of this machine, with a mode of TLS.</summary>
+    public string UrlAt(string host, string sslMode) =>
+        $"postgres://elastic:{Uri.EscapeDataString(Password)}@{host}:{Port}/postgres?sslmode={sslMode}";
 
     /// <summary>Creates the server and starts it. The test is skipped where PostgreSQL is not installed.</summary>
     /// <exception cref="InvalidOperationException">PostgreSQL does not start.</exception>
@@ -42,6 +52,7 @@ public sealed class PostgresInstance : IAsyncDisposable
                 await RunAsync("chown", ["-R", "postgres", folder]);
             await instance.RunProgramAsync("initdb", "-D", instance.Data, "-U", "elastic", "-A", "scram-sha-256", "--pwfile", passwordFile,
                 "-E", "UTF8", "--locale=C", "--no-sync");
+            await instance.MakeCertificateAsync();
             await instance.StartAsync();
             return instance;
         }
@@ -68,7 +79,8 @@ public sealed class PostgresInstance : IAsyncDisposable
     {
         // Durability is what a test that kills processes, not machines, can do without.
         await RunProgramAsync("pg_ctl", "-D", Data, "-w", "-l", Path.Combine(_folder, "log"),
-            "-o", $"-p {Port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={_folder} -c fsync=off -c synchronous_commit=off",
+            "-o", $"-p {Port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={_folder} -c fsync=off -c synchronous_commit=off "
+                + "-c ssl=on",
             "start");
         _running = true;
     }
@@ -88,6 +100,28 @@ public sealed class PostgresInstance : IAsyncDisposable
     }
 
     private string Data => Path.Combine(_folder, "data");
+
+    // In the files where the server looks for it.
+    private async Task MakeCertificateAsync()
+    {
+        using ECDsa authoritysKey = ECDsa.Create(ECCurve.NamedCurves.nistP256), key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var (began, ends) = (DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        var request = new CertificateRequest("CN=authority", authoritysKey, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        using var authority = request.CreateSelfSigned(began, ends);
+        request = new CertificateRequest("CN=server", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddIpAddress(IPAddress.Loopback);
+        request.CertificateExtensions.Add(names.Build());
+        using var certificate = request.Create(authority, began, ends, [1]);
+        await File.WriteAllTextAsync(AuthorityFile, authority.ExportCertificatePem());
+        var (certificateFile, keyFile) = (Path.Combine(Data, "server.crt"), Path.Combine(Data, "server.key"));
+        await File.WriteAllTextAsync(certificateFile, certificate.ExportCertificatePem());
+        await File.WriteAllTextAsync(keyFile, key.ExportPkcs8PrivateKeyPem());
+        await RunAsync("chmod", ["600", certificateFile, keyFile]);
+        if (Environment.IsPrivilegedProcess)
+            await RunAsync("chown", ["postgres", certificateFile, keyFile]);
+    }
 
     // PostgreSQL refuses to run as root; the package has created a user for it.
     private Task RunProgramAsync(string program, params string[] arguments) => Environment.IsPrivilegedProcess
