@@ -44,6 +44,6 @@ internal static class ModelFormats
     /// <summary>A further architecture is a further line.</summary>
     public static IReadOnlyList<IModelFormat> All { get; } =
     [
-        new Gpt2Format(), LlamaFormat.Llama, LlamaFormat.Qwen2, LlamaFormat.Qwen3, new BertFormat(),
+        new Gpt2Format(), LlamaFormat.Llama, LlamaFormat.Qwen2, LlamaFormat.Qwen3, LlamaFormat.Mistral, new BertFormat(),
     ];
 }
