@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks Elastic on a machine with an NVIDIA GPU and an installed PyTorch: doctor, the preset tiny twice (the fingerprints must be equal),
-# then a few steps of GPT-2 124M for their speed. Fetches nothing; the text is made here. README.md beside this file says how to get here.
+# then a few steps of GPT-2 124M for their speed. Where Python has Transformers, it opens an export of tiny and compares its logits. Fetches
+# nothing; the text is made here. README.md beside this file says how to get here.
 #
 #   check.sh [--cpu] [--micro N] [--keep] [PUBLISHED]
 #
@@ -23,7 +24,7 @@ while [ $# -gt 0 ]; do
         --cpu) cpu=true ;;
         --keep) keep=true ;;
         --micro) [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || fail "--micro needs a number, e.g. --micro 8"; micro=$2; shift ;;
-        -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
         -*) fail "$1 is no option here; see: $0 --help" ;;
         *) published=$1 ;;
     esac
@@ -100,8 +101,21 @@ second=$(train --run second "${tiny[@]}") || fail "the run \"second\" failed: se
 one=$(number fingerprint <<< "$first") two=$(number fingerprint <<< "$second")
 echo "first    $one"
 echo "second   $two"
-[ -n "$one" ] && [ "$one" = "$two" ] || fail "the two fingerprints differ: the same run gave other weights on this device"
+[[ -n $one && $one = "$two" ]] || fail "the two fingerprints differ: the same run gave other weights on this device"
 "$elastic" corpus audit --run second
+
+step "an export of tiny, opened by Transformers"
+if python3 -c 'import torch, transformers; print("transformers", transformers.__version__)'; then
+    # Beginnings of one sentence; only the whole one has characters of several bytes, which bash may cut. Shorter than the context of tiny.
+    mkdir -p "$work/probes"
+    sentence='the model reads a shard, and every node writes it down: naïve café, 12 of 3 (x += 1)'
+    for length in 1 2 3 5 8 12 17 23 30 40 ${#sentence}; do printf '%s' "${sentence:0:$length}" > "$work/probes/$length.txt"; done
+    "$elastic" export --run first --out "$work/export"
+    "$elastic" eval --run first --data "$work"/probes/*.txt --json > "$work/scores"
+    python3 "$here/compare_logits.py" "$work/export" "$work/scores" "$work"/probes/*.txt || fail "Transformers computes other logits: see above"
+else
+    echo "passed over: python3 has no transformers (see above); pip install transformers, and run this again"
+fi
 
 step "GPT-2 124M on $devices, micro-batches of $micro"
 large=$(train --config gpt2-124m --run speed --set "batch.micro=$micro" "${gpt2[@]}") \

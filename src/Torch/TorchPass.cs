@@ -139,8 +139,9 @@ internal sealed class TorchPass(
         Tensor Grouped(Tensor ofKeys) => H == K ? ofKeys : ofKeys.repeat_interleave(H / K, 1);
         var (q, k, v) = (parts[0], Grouped(parts[1]), Grouped(parts[2]));
         var scores = q.matmul(k.transpose(2, 3)) / Math.Sqrt(q.shape[3]);                                         // (B, H, T, T)
-        var future = ones(new long[] { T, T }, ScalarType.Bool, device).triu(1);
-        var hidden = Segments?.view(B, 1, T, 1) is { } segments ? future | (segments != segments.transpose(2, 3)) : future;
+        var square = ones(new long[] { T, T }, ScalarType.Bool, device);
+        var outside = o.Window > 0 ? square.triu(1) | square.tril(-o.Window) : square.triu(1);
+        var hidden = Segments?.view(B, 1, T, 1) is { } segments ? outside | (segments != segments.transpose(2, 3)) : outside;
         var weights = scores.masked_fill(hidden, double.NegativeInfinity).softmax(-1);
         if (o.Mask is { } dropout)
             weights = weights * AttentionMask(dropout, H, T, T).view(weights.shape);

@@ -18,7 +18,7 @@ public class DecodingTests
     private const int Context = 150;
 
     public static TheoryData<string, int> Models => new(
-        from kind in new[] { "gpt2", "llama", "qwen3", "yarn", "lora", "bert" }
+        from kind in new[] { "gpt2", "llama", "qwen3", "yarn", "mistral", "lora", "bert" }
         from threads in new[] { 1, 2, 3 }
         select (kind, threads));
 
@@ -164,6 +164,7 @@ public class DecodingTests
         "lora" => Samples.Model(2, 4, 32, Context, 97) with { Lora = ModelSettings.Defaults.Lora with { Rank = 4 } },
         "bert" => Samples.Of("bert", 2, 4, 32, Context, 97),
         "qwen3" => Samples.Llama(2, 4, 2, 32, Context, 97, l => l with { HeadNorms = true, AttentionBiases = true }),
+        "mistral" => Samples.Llama(2, 4, 2, 32, Context, 97, l => l with { AttentionWindow = 20 }),
         "yarn" => Samples.Llama(2, 4, 1, 32, Context, 97, l => l with
         {
             Rotary = l.Rotary with { Scaling = RotaryScaling.Yarn, Factor = 4, OriginalContext = 32 },

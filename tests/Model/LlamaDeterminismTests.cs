@@ -8,11 +8,19 @@ public class LlamaDeterminismTests(ITestOutputHelper output)
     [Theory]
     [InlineData(4, 0.0)]
     [InlineData(5, 0.2)]
-    public void One_two_three_or_eight_devices_at_once_give_the_same_parameters_and_moments(int microBatches, double dropout)
+    [InlineData(5, 0.2, 3)]
+    public void One_two_three_or_eight_devices_at_once_give_the_same_parameters_and_moments(
+        int microBatches, double dropout, int window = 0)
     {
-        var digests = new[] { 1, 2, 3, 8 }.Select(devices => DeviceCountTests.Train(LlamaTests.Small(dropout), devices, microBatches, 4));
+        var model = LlamaTests.Small(dropout, window);
+        var digests = new[] { 1, 2, 3, 8 }.Select(devices => DeviceCountTests.Train(model, devices, microBatches, 4)).ToList();
         Assert.Single(digests.Distinct());
+        Assert.Equal(window == 0, digests[0] == DeviceCountTests.Train(LlamaTests.Small(dropout), 1, microBatches, 4));
     }
+
+    [Fact]
+    public void A_window_as_long_as_the_context_leaves_no_trace() => Assert.Equal(
+        DeviceCountTests.Train(LlamaTests.Small(0.2), 1, 2, 4), DeviceCountTests.Train(LlamaTests.Small(0.2, window: 16), 1, 2, 4));
 
     [Theory]
     [InlineData(1, 2)]

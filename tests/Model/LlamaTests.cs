@@ -20,6 +20,7 @@ public class LlamaTests(ITestOutputHelper output)
     [InlineData("llama_3_1")]
     [InlineData("qwen2")]
     [InlineData("qwen3")]
+    [InlineData("mistral")]
     public void Logits_the_loss_and_every_gradient_agree_with_the_reference(string kind)
     {
         using var reference = new LlamaReference(kind);
@@ -153,9 +154,10 @@ public class LlamaTests(ITestOutputHelper output)
         Assert.All(some, g => Assert.Equal(whole[g.Key], g.Value));
     }
 
-    internal static ModelSettings Small(double dropout = 0) => Samples.Llama(2, 4, 2, 32, 16, 97, l => l with
+    internal static ModelSettings Small(double dropout = 0, int window = 0) => Samples.Llama(2, 4, 2, 32, 16, 97, l => l with
     {
         FeedForward = 40,
+        AttentionWindow = window,
         AttentionBiases = true,
         HeadNorms = true,
         Rotary = l.Rotary with { Scaling = RotaryScaling.Llama3, Factor = 2, OriginalContext = 8 },

@@ -40,6 +40,7 @@ public class NetworkTests(ITestOutputHelper output)
             HeadNorms = true,
             Rotary = l.Rotary with { Scaling = RotaryScaling.Yarn, Factor = 4, OriginalContext = 64 },
         }),
+        ["llama, window"] = Samples.Llama(2, 4, 2, 48, 75, 101, l => l with { AttentionWindow = 9 }),
         ["gpt2, adapters"] = Samples.Model(2, 4, 48, 75, 101) with { Lora = Lora },
         ["llama, adapters"] = Samples.Llama(2, 4, 2, 48, 75, 101) with
         {
@@ -60,6 +61,8 @@ public class NetworkTests(ITestOutputHelper output)
     [InlineData("llama", 0.0, 0.1, 2, true)]
     [InlineData("llama, everything", 0.0, 0.1, 2)]
     [InlineData("llama, everything", 0.3, 0.1, 2, false, true)]
+    [InlineData("llama, window", 0.3, 0.1, 4)]
+    [InlineData("llama, window", 0.0, 0.1, 2, true)]
     [InlineData("gpt2, adapters", 0.3, 0.1, 2)]
     [InlineData("llama, adapters", 0.0, 0.0, 4)]
     [InlineData("llama, adapters", 0.3, 0.0, 2, true, true)]

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using SharpToken;
@@ -7,22 +8,34 @@ namespace Elastic.Corpus;
 /// <summary>
 /// GPT-2's vocabulary and its byte-pair merges (Sennrich et al. 2016; Radford et al. 2019, section 2.2): of all neighbours, the
 /// pair with the smallest merged token is joined first, the leftmost of equals, until no pair can be joined. Immutable.
+///
+/// Nothing is merged here. Tokens are those of a word if and only if each two neighbours are the tokens of their own bytes: the first merge
+/// across a border in the whole word would also be one of the two alone. So a word is read from left to right, and each next token is the
+/// longest that holds beside the one before; where none does, the one before was too long. A place from which no way leads on is tried
+/// once, so that the work grows linearly with the length of a word, whatever the word.
 /// </summary>
 internal sealed class Gpt2Merges
 {
     /// <summary>Tokens without end-of-text.</summary>
     public const int Count = 50256;
 
-    private const int None = int.MaxValue;
+    // The first tokens are the bytes, in an order of their own; the others are numbered in the order of the merges.
+    private const int Bytes = 256;
 
-    // Up to here a scan for the best pair beats a heap.
-    private const int ShortWord = 64;
+    private const int None = -1;
 
     private static readonly Lazy<Gpt2Merges> Loaded = new(Load);
 
     private readonly byte[][] _bytesOf = new byte[Count][];
-    private readonly int[] _tokenOfByte = new int[256];
-    private readonly PairTable _pairs = new(capacityBits: 19);
+
+    // What a merge joins, by its result.
+    private readonly (int Left, int Right)[] _partsOf = new (int, int)[Count];
+
+    // The longest token that is a beginning of this one, and not all of it.
+    private readonly int[] _shorter = new int[Count];
+    private readonly byte[] _lengths = new byte[Count];
+    private readonly MergedPairs _pairs = new(Count);
+    private readonly LongestToken _longest;
 
     private Gpt2Merges(Stream ranks)
     {
@@ -34,17 +47,26 @@ internal sealed class Gpt2Merges
             var space = line.IndexOf(' ', StringComparison.Ordinal);
             var token = int.Parse(line.AsSpan(space + 1), CultureInfo.InvariantCulture);
             _bytesOf[token] = Convert.FromBase64String(line[..space]);
+            _lengths[token] = checked((byte)_bytesOf[token].Length);
             tokenOf.Add(Encoding.Latin1.GetString(_bytesOf[token]), token);
         }
         var lookup = tokenOf.GetAlternateLookup<ReadOnlySpan<char>>();
-        foreach (var (name, token) in tokenOf)
+        // In the order of the merges: which parts a token has follows from the merges before it.
+        foreach (var (name, token) in tokenOf.OrderBy(t => t.Value))
         {
-            if (name.Length == 1)
-                _tokenOfByte[name[0]] = token;
+            _shorter[token] = None;
             for (var cut = 1; cut < name.Length; cut++)
-                if (lookup.TryGetValue(name.AsSpan(0, cut), out var left) && lookup.TryGetValue(name.AsSpan(cut), out var right))
-                    _pairs.Add(left, right, token);
+            {
+                if (!lookup.TryGetValue(name.AsSpan(0, cut), out var left))
+                    continue;
+                _shorter[token] = left;
+                if (lookup.TryGetValue(name.AsSpan(cut), out var right) && left < token && right < token && Holds(left, right, token))
+                    _partsOf[token] = (left, right);
+            }
+            if (token >= Bytes)
+                _pairs.Add(_partsOf[token].Left, _partsOf[token].Right, token);
         }
+        _longest = new LongestToken(_bytesOf);
     }
 
     /// <summary>The published ranks (r50k_base), as embedded in SharpToken.</summary>
@@ -55,137 +77,94 @@ internal sealed class Gpt2Merges
         var assembly = typeof(GptEncoding).Assembly;
         var name = Array.Find(assembly.GetManifestResourceNames(), n => n.EndsWith("r50k_base.tiktoken", StringComparison.Ordinal));
         using var ranks = (name is null ? null : assembly.GetManifestResourceStream(name))
-            ?? throw new System.Diagnostics.UnreachableException("SharpToken no longer embeds r50k_base.tiktoken");
+            ?? throw new UnreachableException("SharpToken no longer embeds r50k_base.tiktoken");
         return new Gpt2Merges(ranks);
     }
 
     /// <summary>The bytes of a token.</summary>
     public ReadOnlySpan<byte> BytesOf(int token) => _bytesOf[token];
 
-    /// <summary>
-    /// The two tokens that each merge joins, in the order of the merges. The ranks name its result only; the pair is what the result's
-    /// bytes come to with the merges before it.
-    /// </summary>
-    public IEnumerable<(byte[] Left, byte[] Right)> Pairs()
-    {
-        for (var token = _tokenOfByte.Length; token < Count; token++)
-        {
-            List<int> parts = [.. _bytesOf[token].Select(b => _tokenOfByte[b])];
-            while (parts.Count > 2)
-            {
-                var best = 0;
-                for (var i = 1; i + 1 < parts.Count; i++)
-                    if (_pairs.Find(parts[i], parts[i + 1]) < _pairs.Find(parts[best], parts[best + 1]))
-                        best = i;
-                parts[best] = _pairs.Find(parts[best], parts[best + 1]);
-                parts.RemoveAt(best + 1);
-            }
-
-            yield return (_bytesOf[parts[0]], _bytesOf[parts[1]]);
-        }
-    }
+    /// <summary>The two tokens that each merge joins, in the order of the merges.</summary>
+    public IEnumerable<(byte[] Left, byte[] Right)> Pairs() =>
+        _partsOf.Skip(Bytes).Select(parts => (_bytesOf[parts.Left], _bytesOf[parts.Right]));
 
     /// <summary>Appends the tokens of one word.</summary>
-    public void Encode(ReadOnlySpan<byte> word, List<int> into)
+    /// <returns>How many tokens were tried: what the time goes into.</returns>
+    public long Encode(ReadOnlySpan<byte> word, List<int> into)
     {
-        if (word.Length <= ShortWord)
-            EncodeShort(word, into);
-        else
-            EncodeLong(word, into);
-    }
-
-    private void EncodeShort(ReadOnlySpan<byte> word, List<int> into)
-    {
-        Span<int> parts = stackalloc int[word.Length];
-        // ranks[i] is what parts[i] and parts[i + 1] merge to.
-        Span<int> ranks = stackalloc int[word.Length];
-        var count = word.Length;
-        for (var i = 0; i < count; i++)
-            parts[i] = _tokenOfByte[word[i]];
-        for (var i = 0; i + 1 < count; i++)
-            ranks[i] = _pairs.Find(parts[i], parts[i + 1]);
-        while (count > 1)
+        var (first, at, tried) = (into.Count, 0, 0L);
+        // A bit for each place: no way leads on from there.
+        var closed = word.Length < 64 ? stackalloc ulong[1] : new ulong[word.Length / 64 + 1];
+        var token = _longest.Of(word);
+        while (at < word.Length)
         {
-            var best = 0;
-            for (var i = 1; i + 1 < count; i++)
-                if (ranks[i] < ranks[best])
-                    best = i;
-            if (ranks[best] == None)
-                break;
-            parts[best] = ranks[best];
-            parts[(best + 2)..count].CopyTo(parts[(best + 1)..]);
-            ranks[(best + 1)..(count - 1)].CopyTo(ranks[best..]);
-            count--;
-            if (best + 1 < count)
-                ranks[best] = _pairs.Find(parts[best], parts[best + 1]);
-            if (best > 0)
-                ranks[best - 1] = _pairs.Find(parts[best - 1], parts[best]);
-        }
-        into.AddRange(parts[..count]);
-    }
-
-    // The same result by a heap over a linked list: n log n, so that even a megabyte without a space takes little time.
-    private void EncodeLong(ReadOnlySpan<byte> word, List<int> into)
-    {
-        var (parts, next, previous) = (new int[word.Length], new int[word.Length], new int[word.Length]);
-        var heap = new PriorityQueue<(int Left, int Right, int Position), (int Rank, int Position)>();
-        for (var i = 0; i < word.Length; i++)
-            (parts[i], next[i], previous[i]) = (_tokenOfByte[word[i]], i + 1 < word.Length ? i + 1 : -1, i - 1);
-        for (var i = 0; i + 1 < word.Length; i++)
-            Offer(i);
-        while (heap.TryDequeue(out var pair, out var rank))
-        {
-            var (i, right) = (pair.Position, next[pair.Position]);
-            // An entry is stale once either of its parts has been merged; a merged-away part is marked -1.
-            if (parts[i] != pair.Left || right < 0 || parts[right] != pair.Right)
-                continue;
-            (parts[i], parts[right], next[i]) = (rank.Rank, -1, next[right]);
-            if (next[i] >= 0)
+            var before = into.Count > first ? into[^1] : None;
+            for (; token != None; token = _shorter[token])
             {
-                previous[next[i]] = i;
-                Offer(i);
+                tried++;
+                var end = at + _lengths[token];
+                if ((closed[end >> 6] >> end & 1) == 0 && (before == None || Holds(before, token, int.MaxValue)))
+                    break;
             }
-            if (previous[i] >= 0)
-                Offer(previous[i]);
+            if (token != None)
+            {
+                into.Add(token);
+                at += _lengths[token];
+                token = _longest.Of(word[at..]);
+                continue;
+            }
+            if (before == None)
+                throw new UnreachableException("every byte is a token, so that every word has tokens");
+            closed[at >> 6] |= 1UL << at;
+            into.RemoveAt(into.Count - 1);
+            at -= _lengths[before];
+            token = _shorter[before];
         }
-        for (var i = 0; i >= 0; i = next[i])
-            into.Add(parts[i]);
+        return tried;
+    }
 
-        void Offer(int i)
+    // Whether two tokens stay what they are side by side, as far as the merges before that of "until" go. Undoes their merges, the latest
+    // first, and asks each time whether what then stands at the border would have been joined before. Of two equal merges the left one
+    // comes first.
+    private bool Holds(int left, int right, int until)
+    {
+        while (true)
         {
-            var rank = _pairs.Find(parts[i], parts[next[i]]);
-            if (rank != None)
-                heap.Enqueue((parts[i], parts[next[i]], i), (rank, i));
+            if (_pairs.Find(left, right) < until)
+                return false;
+            if (Math.Max(left, right) < Bytes)
+                return true;
+            (left, right, until) = left > right
+                ? (_partsOf[left].Right, right, left)
+                : (left, _partsOf[right].Left, right + 1);
         }
     }
 
     // (left, right) -> merged token, by open addressing.
-    private sealed class PairTable(int capacityBits)
+    private sealed class MergedPairs(int most)
     {
-        private readonly ulong[] _keys = new ulong[1 << capacityBits];
-        private readonly int[] _values = new int[1 << capacityBits];
+        // Less than half full.
+        private readonly (ulong Key, int Merged)[] _slots = new (ulong, int)[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)most * 2)];
 
         public void Add(int left, int right, int merged)
         {
-            var slot = SlotOf(Key(left, right));
-            (_keys[slot], _values[slot]) = (Key(left, right), merged);
+            ref var slot = ref SlotOf(Key(left, right));
+            slot = (Key(left, right), merged);
         }
 
-        public int Find(int left, int right)
-        {
-            var slot = SlotOf(Key(left, right));
-            return _keys[slot] == 0 ? None : _values[slot];
-        }
+        /// <summary>More than any token where they are never joined.</summary>
+        public int Find(int left, int right) => SlotOf(Key(left, right)) is { Key: not 0 } slot ? slot.Merged : int.MaxValue;
 
         // Never 0, which marks an empty slot.
         private static ulong Key(int left, int right) => ((ulong)(uint)left << 32 | (uint)right) + 1;
 
-        private int SlotOf(ulong key)
+        private ref (ulong Key, int Merged) SlotOf(ulong key)
         {
-            var slot = (int)((key * 0x9E3779B97F4A7C15) >> (64 - capacityBits));
-            while (_keys[slot] != 0 && _keys[slot] != key)
-                slot = (slot + 1) & (_keys.Length - 1);
-            return slot;
+            var mask = _slots.Length - 1;
+            var at = (int)((key * 0x9E3779B97F4A7C15) >> 32) & mask;
+            while (_slots[at].Key != 0 && _slots[at].Key != key)
+                at = (at + 1) & mask;
+            return ref _slots[at];
         }
     }
 }

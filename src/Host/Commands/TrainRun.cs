@@ -7,6 +7,7 @@ using Elastic.Host.Display;
 using Elastic.Host.Generation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
+using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
 
@@ -66,6 +67,8 @@ internal sealed class TrainRun
         foreach (var repair in CorpusLines.Repairs(corpus))
             Say($"corpus: {repair}");
         settings = ElasticNode.Resolve(settings, corpus);
+        foreach (var notice in StartingPoint.Notices(settings.Model))
+            Say(notice);
         var reply = await node.StartRunAsync(settings, corpus, Origins.Now("elastic train"));
         _folder = _data.Run(
             reply is RunReply.Accepted accepted ? accepted.RunId : throw new ElasticException(((RunReply.Refused)reply).Why));

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
@@ -12,6 +13,7 @@ namespace Elastic.Host.Configuration;
 internal static class ModelFolderLayer
 {
     private const string InitKey = "model.init", VocabularyKey = "model.vocabulary", TokenizerKey = "corpus.tokenizer";
+    private const string MaskKey = "model.mask-token";
 
     /// <summary>The layer; empty where these name no folder.</summary>
     /// <param name="given">All layers that somebody gave, later ones above earlier ones.</param>
@@ -26,7 +28,11 @@ internal static class ModelFolderLayer
         try
         {
             using var folder = ModelFolder.Open(path);
-            List<SettingText> decided = [.. folder.Settings, .. TokenizerOf(path, isChosen: written[TokenizerKey].Any())];
+            var tokenizer = TokenizerOf(path, isChosen: written[TokenizerKey].Any());
+            List<SettingText> decided = [.. folder.Settings, .. Named(tokenizer, path), .. MaskOf(folder, tokenizer)];
+            if (folder.Model.IsMasked && !decided.Exists(s => s.Key == MaskKey) && !written[MaskKey].Any())
+                problems.Add($"{path} does not say which token hides others: its tokenizer has no [MASK], and its config.json no "
+                    + $"mask_token_id; say it with --set {MaskKey}=N");
             foreach (var setting in decided)
                 if (written[setting.Key].LastOrDefault() is { } other && Differs(other, setting))
                     problems.Add($"{other.Key} = {other.Text} ({other.Where}): the weights of {InitKey} are of a model with {setting.Text} "
@@ -43,19 +49,31 @@ internal static class ModelFolderLayer
     }
 
     // Where a person has chosen a tokenizer, one that nobody here knows is that person's matter.
-    private static IEnumerable<SettingText> TokenizerOf(string path, bool isChosen)
+    private static Tokenizer? TokenizerOf(string path, bool isChosen)
     {
         try
         {
-            if (TokenizerFiles.Recognize(path) is not { } tokenizer)
-                return [];
-            var name = tokenizer is FileTokenizer ? path : tokenizer.Id;
-            return [new SettingText(TokenizerKey, [name], IsList: false, $"the tokenizer in {path}")];
+            return TokenizerFiles.Recognize(path);
         }
         catch (ElasticException) when (isChosen)
         {
-            return [];
+            return null;
         }
+    }
+
+    private static IEnumerable<SettingText> Named(Tokenizer? tokenizer, string path)
+    {
+        if (tokenizer is not null)
+            yield return new SettingText(
+                TokenizerKey, [tokenizer is FileTokenizer ? path : tokenizer.Id], IsList: false, $"the tokenizer in {path}");
+    }
+
+    // A config of Elastic's own says it, because a tokenizer need not have such a token.
+    private static IEnumerable<SettingText> MaskOf(ModelFolder folder, Tokenizer? tokenizer)
+    {
+        if (folder.Model.IsMasked && folder.Model.Bert.MaskToken is null && tokenizer is FileTokenizer { MaskToken: { } mask })
+            yield return new SettingText(
+                MaskKey, [mask.ToString(CultureInfo.InvariantCulture)], IsList: false, $"the tokenizer in {folder.Path}");
     }
 
     private static bool Differs(SettingText written, SettingText decided)

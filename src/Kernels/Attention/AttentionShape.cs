@@ -30,6 +30,11 @@ internal readonly unsafe struct AttentionShape
     /// <summary>Keys before the first query's own, e.g. those of a key cache.</summary>
     public int CausalOffset { get; init; }
 
+    /// <summary>
+    /// Where it is above 0, query i sees key j only if j &gt; i + <see cref="CausalOffset"/> - Window: its own and those shortly before it.
+    /// </summary>
+    public int Window { get; init; }
+
     /// <summary>(B, Tq): a query sees only keys of its own segment. Null, as <see cref="KeySegments"/>, for no segments.</summary>
     public int* QuerySegments { get; init; }
 
@@ -66,6 +71,8 @@ internal readonly unsafe struct AttentionShape
             throw new ArgumentException($"a head has {HeadSize} channels: use 1 to 256");
         if ((QuerySegments is null) != (KeySegments is null))
             throw new ArgumentException("segments belong to queries and keys, or to none");
+        if (Window < 0)
+            throw new ArgumentException($"a window of {Window} keys: use 1 or more, or 0 for none");
         if (Dropout.Threshold > 0 && (DropoutKeys is null || SequencesPerDropoutKey < 1))
             throw new ArgumentException("dropout needs the keys of the micro-batches");
     }
@@ -77,10 +84,17 @@ internal readonly unsafe struct AttentionShape
     internal int Shift(int firstQuery, int firstKey)
         => IsCausal ? (int)Math.Clamp((long)firstQuery + CausalOffset - firstKey, -Panel.Rows, Panel.Rows) : Panel.Rows;
 
+    /// <summary>
+    /// The keys that lie before the window of query i of a block of queries, as key j of a block of keys &lt;= i + past. -64 or less where
+    /// none does, and 64 where all do.
+    /// </summary>
+    internal int Past(int firstQuery, int firstKey) => Window > 0
+        ? (int)Math.Clamp((long)firstQuery + CausalOffset - firstKey - Window, -Panel.Rows, Panel.Rows) : -Panel.Rows;
+
     /// <summary>True if a block of keys holds nothing that a query of the block sees; false does not promise that one is seen.</summary>
     internal bool IsHidden(int sequence, int firstQuery, int queries, int firstKey, int keys)
     {
-        if (Shift(firstQuery, firstKey) + queries - 1 < 0)
+        if (Shift(firstQuery, firstKey) + queries - 1 < 0 || Past(firstQuery, firstKey) >= keys - 1)
             return true;
         if (QuerySegments is null)
             return false;

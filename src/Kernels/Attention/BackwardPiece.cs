@@ -124,7 +124,7 @@ internal readonly unsafe struct BackwardPiece<T>(
     {
         Panel.Load<T>(memory.Q, _x.Q.At(sequence, query, head * _shape.HeadSize), _x.Q.RowStride, queries, _shape.HeadSize);
         Panel.Load<T>(memory.Dy, _d.Y.At(sequence, query, head * _shape.HeadSize), _d.Y.RowStride, queries, _shape.HeadSize);
-        var shift = _shape.Shift(query, key);
+        var (shift, past) = (_shape.Shift(query, key), _shape.Past(query, key));
         ToWeights(memory.Weights, memory.Q, memory.KTransposed, queries, keys, shift);
         ToWeights(memory.Scores, memory.Dy, memory.VTransposed, queries, keys, shift);
 
@@ -136,6 +136,8 @@ internal readonly unsafe struct BackwardPiece<T>(
         {
             if (i + shift + 1 < keys)
                 SoftmaxGradients.HideFuture<T>(s, ds, keys, i + shift + 1);
+            if (i + past >= 0)
+                SoftmaxGradients.HidePast<T>(s, ds, keys, i + past + 1);
             if (_shape.QuerySegments is not null)
             {
                 SoftmaxGradients.HideOtherSegments<T>(

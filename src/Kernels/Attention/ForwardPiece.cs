@@ -90,6 +90,8 @@ internal readonly unsafe struct ForwardPiece<T>(
         var shift = _shape.Shift(block.First, key) + lane;
         if (shift < keys - 1)
             OnlineSoftmax.HideFuture<T>(s, keys, shift);
+        if (_shape.Past(block.First, key) + lane + 15 >= 0)
+            OnlineSoftmax.HidePast<T>(s, keys, _shape.Past(block.First, key) + lane);
         if (_shape.QuerySegments is not null)
         {
             var segments = (float*)(_shape.QuerySegments + (long)block.Sequence * _shape.Queries + block.First + lane);

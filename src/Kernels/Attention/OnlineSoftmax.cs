@@ -38,6 +38,17 @@ internal static unsafe class OnlineSoftmax
             T.Store(T.Select(T.First(j - shift), least, T.Load(s + j * Panel.Stride)), s + j * Panel.Stride);
     }
 
+    /// <summary>Replaces scores of keys that lie before a query's window by <see cref="Least"/>.</summary>
+    /// <param name="past">The keys up to this one lie before the first query's window, those up to the next before the next ...</param>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void HidePast<T>(float* s, int keys, int past)
+        where T : struct, ILanes<T>
+    {
+        var least = T.Broadcast(Least);
+        for (var j = 0; j < Math.Min(keys, past + 16); j++)
+            T.Store(T.Select(T.First(j - past), T.Load(s + j * Panel.Stride), least), s + j * Panel.Stride);
+    }
+
     /// <summary>Replaces scores of keys of other segments than the queries' by <see cref="Least"/>.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static void HideOtherSegments<T>(float* s, int keys, T querySegments, int* keySegments)
@@ -123,6 +134,20 @@ internal static unsafe class SoftmaxGradients
             var isSeen = T.First(seen - lane);
             T.Store(T.Select(isSeen, T.Load(s + lane), least), s + lane);
             T.Store(T.Load(dp + lane) & isSeen, dp + lane);
+        }
+    }
+
+    /// <summary>In a row of scores and of weights' gradients, hides keys before the query's window.</summary>
+    /// <param name="hidden">How many of the keys lie before it.</param>
+    public static void HidePast<T>(float* s, float* dp, int keys, int hidden)
+        where T : struct, ILanes<T>
+    {
+        T least = T.Broadcast(OnlineSoftmax.Least), zero = T.Broadcast(0);
+        for (var lane = 0; lane < Math.Min(keys, hidden); lane += 16)
+        {
+            var isHidden = T.First(hidden - lane);
+            T.Store(T.Select(isHidden, least, T.Load(s + lane)), s + lane);
+            T.Store(T.Select(isHidden, zero, T.Load(dp + lane)), dp + lane);
         }
     }
 

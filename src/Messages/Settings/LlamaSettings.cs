@@ -52,6 +52,13 @@ public sealed record LlamaSettings : SettingsGroup
     [Since(4, false)]
     public required bool HeadNorms { get; init; }
 
+    [Setting("model.attention-window", 0, """
+        llama: how many tokens attention sees, the own one and those before it: Mistral's sliding window (Jiang et al. 2023). Each layer
+        sees as far again. 0 for all.
+        """)]
+    [Between(0, 1 << 24, Zero = "all tokens before"), Since(5, 0)]
+    public required int AttentionWindow { get; init; }
+
     /// <summary>How positions enter.</summary>
     public required RotarySettings Rotary { get; init; }
 

@@ -19,7 +19,7 @@ public sealed record ModelSettings : SettingsGroup
 
     [Setting("model.architecture", "gpt2", """
         gpt2: Radford et al. 2019, with tied embeddings. llama: Touvron et al. 2023, with root mean square norms, rotary positions, SwiGLU
-        and heads of keys that may be fewer; Mistral without its window, Qwen2, Qwen3 and SmolLM are of this kind. bert: Devlin et al. 2019,
+        and heads of keys that may be fewer; Mistral, Qwen2, Qwen3 and SmolLM are of this kind. bert: Devlin et al. 2019,
         which predicts hidden tokens from both sides. transformer: the encoder-decoder of Vaswani et al. 2017, for pairs.
         """)]
     [OneOf("gpt2", "llama", "bert", "transformer")]

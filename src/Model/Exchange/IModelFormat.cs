@@ -31,6 +31,11 @@ internal interface IModelFormat
 
     /// <summary>The architecture's name of the parameter that a tensor is; null for a tensor that holds no weights.</summary>
     string? ParameterOf(string tensor);
+
+    /// <summary>
+    /// True for a parameter that a folder may lack, together with all others of this kind: the head of an encoder. It is drawn then.
+    /// </summary>
+    bool MayLack(string parameter) => false;
 }
 
 /// <summary>The known formats.</summary>
@@ -39,6 +44,6 @@ internal static class ModelFormats
     /// <summary>A further architecture is a further line.</summary>
     public static IReadOnlyList<IModelFormat> All { get; } =
     [
-        new Gpt2Format(), LlamaFormat.Llama, LlamaFormat.Qwen2, LlamaFormat.Qwen3,
+        new Gpt2Format(), LlamaFormat.Llama, LlamaFormat.Qwen2, LlamaFormat.Qwen3, LlamaFormat.Mistral, new BertFormat(),
     ];
 }

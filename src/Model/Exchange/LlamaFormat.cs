@@ -5,13 +5,16 @@ namespace Elastic.Model.Exchange;
 
 /// <summary>
 /// Folders of the Llama kind. Keys are those of Transformers' LlamaConfig; Qwen2's (biases of queries, keys and values) and Qwen3's (norms
-/// of each head) differ in what they have no keys for.
+/// of each head) differ in what they have no keys for, and Mistral's has a window.
 /// </summary>
 internal sealed class LlamaFormat(string modelType, string className, bool hasBiases, bool hasNorms, int headSize, int feedForward)
     : IModelFormat
 {
     /// <summary>What Qwen3Config has where head_dim is absent.</summary>
     private const int Divided = 0;
+
+    // Whose model_type has a window.
+    private const string WindowType = "mistral";
 
     /// <summary>Llama's.</summary>
     public static LlamaFormat Llama { get; } = new("llama", "LlamaForCausalLM", false, false, Divided, 11_008);
@@ -21,6 +24,9 @@ internal sealed class LlamaFormat(string modelType, string className, bool hasBi
 
     /// <summary>Qwen3's.</summary>
     public static LlamaFormat Qwen3 { get; } = new("qwen3", "Qwen3ForCausalLM", false, true, 128, 22_016);
+
+    /// <summary>Mistral's; one without a window is of Llama's kind.</summary>
+    public static LlamaFormat Mistral { get; } = new(WindowType, "MistralForCausalLM", false, false, Divided, 14_336);
 
     /// <inheritdoc/>
     public string ModelType => modelType;
@@ -35,7 +41,8 @@ internal sealed class LlamaFormat(string modelType, string className, bool hasBi
     public bool Fits(ModelSettings model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return model.Architecture == Architecture && model.Llama.AttentionBiases == hasBiases && model.Llama.HeadNorms == hasNorms;
+        return model.Architecture == Architecture && model.Llama.AttentionBiases == hasBiases && model.Llama.HeadNorms == hasNorms
+            && model.Llama.AttentionWindow > 0 == HasWindow;
     }
 
     /// <inheritdoc/>
@@ -49,13 +56,16 @@ internal sealed class LlamaFormat(string modelType, string className, bool hasBi
         config.Require("use_sliding_window", false);
         config.RequireNull("rope_parameters");
         var heads = config.Whole("model.heads", "num_attention_heads", 32);
-        var context = config.Whole("model.context", "max_position_embeddings", modelType == "llama" ? 2048 : 32_768);
+        var context = config.Whole(
+            "model.context", "max_position_embeddings", modelType switch { "llama" => 2048, WindowType => 131_072, _ => 32_768 });
         return
         [
             config.Whole("model.width", "hidden_size", 4096), heads, context,
             config.Whole("model.layers", "num_hidden_layers", 32), config.Whole("model.vocabulary", "vocab_size", 32_000),
-            config.Whole("model.key-heads", "num_key_value_heads", ModelConfig.Number(heads)),
-            config.Whole("model.head-size", "head_dim", headSize),
+            config.WholeOrNull(
+                "model.key-heads", "num_key_value_heads", HasWindow ? 8 : ModelConfig.Number(heads), ModelConfig.Number(heads)),
+            .. HasWindow ? [config.WholeOrNull("model.attention-window", "sliding_window", 4096, 0)] : Array.Empty<SettingText>(),
+            config.WholeOrNull("model.head-size", "head_dim", headSize, Divided),
             config.Whole("model.feed-forward", "intermediate_size", feedForward),
             config.Real("model.norm-epsilon", "rms_norm_eps", 1e-6), config.Real("model.rope-theta", "rope_theta", 10_000),
             config.Flag("model.tied-embeddings", "tie_word_embeddings", false),
@@ -72,8 +82,10 @@ internal sealed class LlamaFormat(string modelType, string className, bool hasBi
         ArgumentNullException.ThrowIfNull(model);
         var llama = model.Llama;
         json.WriteNumber("attention_dropout", model.Dropout);
-        if (modelType != "qwen2")
+        if (modelType is not ("qwen2" or WindowType))
             json.WriteBoolean("attention_bias", false);
+        if (HasWindow)
+            json.WriteNumber("sliding_window", llama.AttentionWindow);
         json.WriteNumber("head_dim", model.HeadSize);
         json.WriteString("hidden_act", "silu");
         json.WriteNumber("hidden_size", model.Width);
@@ -96,6 +108,8 @@ internal sealed class LlamaFormat(string modelType, string className, bool hasBi
         ArgumentNullException.ThrowIfNull(tensor);
         return tensor.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal) ? null : tensor;
     }
+
+    private bool HasWindow => modelType == WindowType;
 
     private static IEnumerable<SettingText> ScalingOf(ModelConfig scaling, int context)
     {

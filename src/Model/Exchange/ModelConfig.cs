@@ -67,6 +67,11 @@ internal sealed class ModelConfig
         return new SettingText(setting, [number.ToString(CultureInfo.InvariantCulture)], IsList: false, $"{key} in {Path}");
     }
 
+    /// <summary>A whole number that decides a setting, or null, which stands for another.</summary>
+    /// <param name="absent">The number of a config without the key.</param>
+    public SettingText WholeOrNull(string setting, string key, int absent, int ofNull) => Find(key) is { ValueKind: JsonValueKind.Null }
+        ? Of(setting, key, [ofNull.ToString(CultureInfo.InvariantCulture)]) : Whole(setting, key, absent);
+
     /// <summary>A number that decides a setting.</summary>
     /// <param name="absent">The number of a config without the key.</param>
     public SettingText Real(string setting, string key, double absent)

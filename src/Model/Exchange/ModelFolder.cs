@@ -32,6 +32,11 @@ public sealed class ModelFolder : IDisposable
     /// <summary>The model that config.json describes; what it does not decide has its default.</summary>
     public ModelSettings Model { get; }
 
+    /// <summary>
+    /// Names of parameters that the files lack and that are drawn, always the same: the head of an encoder that was published without one.
+    /// </summary>
+    public IReadOnlyList<string> Drawn => _match.Drawn;
+
     /// <summary>Opens a folder.</summary>
     /// <exception cref="ElasticException">
     /// It holds no model, one that cannot be computed here, or tensors that do not fit its config.json: all of them, a line each.

@@ -7,10 +7,10 @@ using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Exchange;
 
-/// <summary>Writes a model as a folder that Transformers' <c>AutoModelForCausalLM.from_pretrained</c> opens.</summary>
+/// <summary>Writes a model as a folder that Transformers opens: <c>AutoModelForCausalLM.from_pretrained</c>, or AutoModelForMaskedLM's.</summary>
 public static class ModelFolderWriter
 {
-    /// <summary>Writes config.json, generation_config.json and the weights.</summary>
+    /// <summary>Writes config.json, the weights, and generation_config.json for a model that goes on with a text.</summary>
     /// <param name="folder">The folder to make: one that is not there, or is empty. It is complete or absent, whatever happens.</param>
     /// <param name="parameters">Of a model of these settings. Tied parameters and padded rows are not written.</param>
     /// <param name="type">Of the elements in the files; 16-bit types round to the nearest, ties to even.</param>
@@ -39,7 +39,8 @@ public static class ModelFolderWriter
             var network = Architectures.Open(model.WithoutAdapters());
             SafetensorsWriter.Write(place, [.. Tensors(merged ?? parameters, network)], type, shardBytes);
             File.WriteAllBytes(Path.Combine(place, ModelConfig.FileName), Config(format, model, type, endOfText));
-            File.WriteAllBytes(Path.Combine(place, "generation_config.json"), Json(json => WriteEnds(json, endOfText)));
+            if (!model.IsMasked)
+                File.WriteAllBytes(Path.Combine(place, "generation_config.json"), Json(json => WriteEnds(json, endOfText)));
             foreach (var (name, bytes) in others)
                 File.WriteAllBytes(Path.Combine(place, name), bytes);
         });

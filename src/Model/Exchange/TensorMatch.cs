@@ -1,6 +1,7 @@
 using Elastic.Foundation;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Networks;
+using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Exchange;
 
@@ -8,6 +9,9 @@ namespace Elastic.Model.Exchange;
 internal sealed class TensorMatch
 {
     private const int Piece = 1 << 16;
+
+    // Not the run's: a folder is the same weights wherever it is read.
+    private const ulong HeadSeed = 0;
 
     // More than a person reads; a hostile file has 200,000.
     private const int MostListed = 1000;
@@ -17,12 +21,24 @@ internal sealed class TensorMatch
     // Tensors that are another parameter's elements over again.
     private readonly List<(string Parameter, SafetensorsFile File, TensorEntry Tensor)> _tied = [];
 
+    // Of parameters that no tensor is.
+    private readonly Dictionary<string, Lazy<float[]>> _drawn = new(StringComparer.Ordinal);
+
     private TensorMatch() { }
+
+    /// <summary>Parameters that the files lack, and that are drawn instead, in the order of the architecture's list.</summary>
+    public IReadOnlyList<string> Drawn { get; private init; } = [];
 
     /// <exception cref="ElasticException">Tensors are missing, too many, or of another shape or type: all of them, a line each.</exception>
     public static TensorMatch Of(string folder, IArchitecture architecture, IModelFormat format, ModelTensors tensors)
     {
-        var match = new TensorMatch();
+        var present = tensors.All.Keys.Select(format.ParameterOf).ToHashSet(StringComparer.Ordinal);
+        // All or none: a part of a head is a damaged one.
+        var head = architecture.Parameters.Where(p => format.MayLack(p.Name)).ToList();
+        var match = new TensorMatch
+        {
+            Drawn = head.Exists(p => present.Contains(p.Name)) ? [] : [.. head.Where(p => p.TiedTo is null).Select(p => p.Name)],
+        };
         var parameters = architecture.Parameters.ToDictionary(p => p.Name, StringComparer.Ordinal);
         var problems = new List<string>();
         foreach (var (name, (file, tensor)) in tensors.All)
@@ -41,9 +57,11 @@ internal sealed class TensorMatch
                 problems.Add($"{name} and {match._of[ours].Tensor.Name} are the same parameter");
         }
 
+        foreach (var name in match.Drawn)
+            match._drawn.Add(name, new Lazy<float[]>(() => Initialization.Of(parameters[name], HeadSeed)));
         // One of a wrong shape is not missing.
-        var present = tensors.All.Keys.Select(format.ParameterOf).ToHashSet(StringComparer.Ordinal);
-        problems.AddRange(architecture.Parameters.Where(p => p.TiedTo is null && !present.Contains(p.Name))
+        problems.AddRange(architecture.Parameters
+            .Where(p => p.TiedTo is null && !present.Contains(p.Name) && !match._drawn.ContainsKey(p.Name))
             .Select(p => $"{p.Name} is missing: {Text(p.Shape)}"));
         return problems.Count == 0 ? match : throw new ElasticException(string.Join('\n',
         [
@@ -58,6 +76,11 @@ internal sealed class TensorMatch
     /// <exception cref="ElasticException">One is no finite number: runs of this arithmetic have none.</exception>
     public void Read(string parameter, long first, Span<float> into)
     {
+        if (_drawn.TryGetValue(parameter, out var drawn))
+        {
+            drawn.Value.AsSpan((int)first, into.Length).CopyTo(into);
+            return;
+        }
         var (file, tensor) = _of[parameter];
         file.Read(tensor, first, into);
         if (NarrowFloats.FirstNotFinite(ElementType.Float32, into) is var bad and >= 0)

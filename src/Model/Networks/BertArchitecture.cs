@@ -27,6 +27,9 @@ internal sealed class BertArchitecture(ModelSettings settings) : IArchitecture
     /// <summary>The head's weight, tied to the token embedding.</summary>
     public const string Head = "cls.predictions.decoder.weight";
 
+    /// <summary>Another name of the head's bias, in files of some versions.</summary>
+    private const string DecoderBias = "cls.predictions.decoder.bias";
+
     /// <summary>(vocabulary).</summary>
     public const string HeadBias = "cls.predictions.bias";
 
@@ -60,6 +63,14 @@ internal sealed class BertArchitecture(ModelSettings settings) : IArchitecture
     public void Record(Tape tape)
     {
         ArgumentNullException.ThrowIfNull(tape);
+        var x = Encode(tape);
+        x = Norm(tape, tape.Activate(Project(tape, x, Transform + "dense"), Activation.GeluErf), Transform + "LayerNorm");
+        tape.CrossEntropy(x, Head, HeadBias);                                                                             // (N, V)
+    }
+
+    /// <summary>Records the encoder: (N, C), what the head reads.</summary>
+    internal Value Encode(Tape tape)
+    {
         var x = tape.AddRow(tape.Embed(TokenEmbedding, PositionEmbedding, null), TypeEmbedding);                          // (N, C)
         x = tape.Dropout(Norm(tape, x, EmbeddingNorm), Drop(tape, settings.Layers, DropoutSite.Embedding));
         for (var layer = 0; layer < settings.Layers; layer++)
@@ -77,8 +88,7 @@ internal sealed class BertArchitecture(ModelSettings settings) : IArchitecture
             x = tape.Residual(x, Project(tape, up, at + "output.dense"), Drop(tape, layer, DropoutSite.MlpOutput));       // (N, C)
             x = Norm(tape, x, at + "output.LayerNorm");
         }
-        x = Norm(tape, tape.Activate(Project(tape, x, Transform + "dense"), Activation.GeluErf), Transform + "LayerNorm");
-        tape.CrossEntropy(x, Head, HeadBias);                                                                             // (N, V)
+        return x;
     }
 
     private static Value Project(Tape tape, Value x, string name) => tape.Linear(x, name, WeightOrder.OutIn);
@@ -125,7 +135,9 @@ internal sealed class BertArchitecture(ModelSettings settings) : IArchitecture
         yield return Bias(Transform + "dense.bias", C);
         foreach (var p in Norm(Transform + "LayerNorm", C))
             yield return p;
-        yield return Bias(HeadBias, settings.Vocabulary);
+        var bias = Bias(HeadBias, settings.Vocabulary);
+        yield return bias;
+        yield return bias.As(DecoderBias);
         yield return tokens.As(Head);
     }
 

@@ -8,16 +8,16 @@ namespace Elastic.Model.Operators;
 
 /// <summary>
 /// Causal self-attention (Vaswani et al. 2017, section 3.2): mixes, for each token, the values of that token and those before it in its
-/// segment. H heads of queries in groups of H / Hkv that share a head of keys and values (Ainslie et al. 2023, section 2.2), D channels a
+/// segment, all of them or those of a window (Jiang et al. 2023, section 2). H heads of queries in groups of H / Hkv that share a head of keys and values (Ainslie et al. 2023, section 2.2), D channels a
 /// head. Queries, keys and values side by side, (N, (H + 2 Hkv) D), or one by one, (N, H D) and twice (N, Hkv D); -> (N, H D)
 /// </summary>
 public sealed class CausalAttentionOperation : Operation
 {
     private readonly int _layer, _headSize;
 
-    internal CausalAttentionOperation(Tape tape, IReadOnlyList<Value> qkv, int heads, int keyHeads, DropoutMask? mask)
+    internal CausalAttentionOperation(Tape tape, IReadOnlyList<Value> qkv, int heads, int keyHeads, DropoutMask? mask, int window)
     {
-        (Inputs, Heads, KeyHeads, Mask) = (qkv, heads, keyHeads, mask);
+        (Inputs, Heads, KeyHeads, Mask, Window) = (qkv, heads, keyHeads, mask, window);
         _layer = tape.Operations.Count(o => o is CausalAttentionOperation);
         _headSize = qkv.Sum(v => v.Columns) / (heads + 2 * keyHeads);
         Output = new Value(this, qkv[0].Rows, heads * _headSize);
@@ -31,6 +31,9 @@ public sealed class CausalAttentionOperation : Operation
 
     /// <summary>What is dropped of the weights; null for nothing.</summary>
     public DropoutMask? Mask { get; }
+
+    /// <summary>W: a token attends to itself and the W - 1 tokens before it; 0 for all before it.</summary>
+    public int Window { get; }
 
     /// <summary>Hkv D: channels of all keys of a token.</summary>
     internal int KeyWidth => KeyHeads * _headSize;
@@ -133,6 +136,7 @@ public sealed class CausalAttentionOperation : Operation
         KeyHeads = KeyHeads,
         HeadSize = _headSize,
         IsCausal = true,
+        Window = Window,
         Dropout = Mask?.Rate ?? DropoutRate.None,
         SequencesPerDropoutKey = batch.Sequences,
     };
@@ -159,10 +163,11 @@ public static class CausalAttentionOperator
     /// <summary>Of queries, keys and values side by side, as many heads of each.</summary>
     /// <inheritdoc cref="CausalAttentionOperation"/>
     public static Value CausalAttention(this Tape tape, Value qkv, int heads, DropoutMask? mask)
-        => tape.Record(new CausalAttentionOperation(tape, [qkv], heads, heads, mask));
+        => tape.Record(new CausalAttentionOperation(tape, [qkv], heads, heads, mask, window: 0));
 
     /// <summary>Of queries, keys and values one by one.</summary>
     /// <inheritdoc cref="CausalAttentionOperation"/>
-    public static Value CausalAttention(this Tape tape, Value q, Value k, Value v, int heads, int keyHeads, DropoutMask? mask)
-        => tape.Record(new CausalAttentionOperation(tape, [q, k, v], heads, keyHeads, mask));
+    public static Value CausalAttention(
+        this Tape tape, Value q, Value k, Value v, int heads, int keyHeads, DropoutMask? mask, int window = 0)
+        => tape.Record(new CausalAttentionOperation(tape, [q, k, v], heads, keyHeads, mask, window));
 }

@@ -27,6 +27,14 @@ public static class Initialization
         }
     }
 
+    /// <summary>A parameter's elements, as <see cref="Fill"/> has them; of one that is not too long for an array.</summary>
+    internal static float[] Of(ParameterSpec parameter, ulong seed)
+    {
+        var values = new float[checked((int)parameter.Count)];
+        Draw(values, 0, parameter, seed);
+        return values;
+    }
+
     private static void Draw(Memory<float> host, long first, ParameterSpec parameter, ulong seed)
     {
         switch (parameter.Init)

@@ -50,6 +50,28 @@ public static class StartingPoint
         }
     }
 
+    /// <summary>What people should know of the weights that a new run starts from, a sentence each.</summary>
+    public static IReadOnlyList<string> Notices(ModelSettings model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (model.Init is not { } path || !Directory.Exists(path))
+            return [];
+        try
+        {
+            using var folder = ModelFolder.Open(path);
+            return folder.Drawn.Count == 0 ? [] :
+            [
+                $"{path} holds an encoder without its head: {string.Join(", ", folder.Drawn)} are drawn as for a fresh model, the same ones "
+                    + "each time, and have to be trained",
+            ];
+        }
+        catch (ElasticException)
+        {
+            // The start of the run says so; one that goes on needs the folder no more.
+            return [];
+        }
+    }
+
     private static ReplicaVectors Read(string path, ModelSettings model)
     {
         if (!Directory.Exists(path))

@@ -1,3 +1,5 @@
+using System.Text;
+using System.Text.Json.Nodes;
 using Elastic.Corpus;
 using Elastic.Host.Configuration;
 using Elastic.Host.Pbm;
@@ -6,6 +8,7 @@ using Elastic.Messages.Vectors;
 using Elastic.Model.Exchange;
 using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
+using Elastic.Storage;
 using Elastic.Testing;
 
 namespace Elastic.Host.Tests.Configuration;
@@ -85,6 +88,56 @@ public sealed class ModelFolderLayerTests : TemporaryFolder
             StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_BERT_says_which_token_hides_others_or_its_tokenizer_does_or_a_person_has_to()
+    {
+        Write(Model with { Architecture = "bert", Vocabulary = 257, Bert = new BertSettings { MaskToken = 5 } });
+        Assert.Equal(("bert", 5), (Load().Training.Model.Architecture, Load().Training.Model.Bert.MaskToken));
+        var config = Path.Combine(Place, "config.json");
+        var edited = JsonNode.Parse(File.ReadAllText(config))!.AsObject();
+        edited.Remove("mask_token_id");
+        File.WriteAllText(config, edited.ToJsonString());
+        Assert.Contains($"{Place} does not say which token hides others", Assert.Throws<SettingsException>(() => Load()).Message,
+            StringComparison.Ordinal);
+        Assert.Equal(7, Load(Place, "model.mask-token=7").Training.Model.Bert.MaskToken);
+        File.Delete(Path.Combine(Place, "tokenizer.json"));
+        File.Delete(Path.Combine(Place, "vocab.json"));
+        File.Delete(Path.Combine(Place, "tokenizer_config.json"));
+        File.WriteAllLines(Path.Combine(Place, "vocab.txt"), ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"]);
+        Assert.Equal((4, Place), (Load().Training.Model.Bert.MaskToken, Load().Training.Corpus.Tokenizer));
+        Assert.Contains("model.mask-token = 7 (--set): the weights of model.init are of a model with 4 (the tokenizer in",
+            Assert.Throws<SettingsException>(() => Load(Place, "model.mask-token=7")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_encoder_without_its_head_is_noticed()
+    {
+        Write(Model with { Architecture = "bert", Vocabulary = 257, Bert = new BertSettings { MaskToken = 5 } });
+        Assert.Empty(StartingPoint.Notices(Load().Training.Model));
+        // The head's tensors are the last ones of the file.
+        var path = Path.Combine(Place, "model.safetensors");
+        var whole = File.ReadAllBytes(path);
+        var length = (int)BitConverter.ToInt64(whole);
+        var tensors = JsonNode.Parse(whole.AsSpan(8, length))!.AsObject();
+        var head = tensors.Where(t => t.Key.StartsWith("cls.", StringComparison.Ordinal)).ToDictionary();
+        var end = head.Values.Min(t => (int)t!["data_offsets"]![0]!);
+        foreach (var name in head.Keys)
+            tensors.Remove(name);
+        var header = Encoding.UTF8.GetBytes(tensors.ToJsonString());
+        File.WriteAllBytes(path, [.. BitConverter.GetBytes((long)header.Length), .. header, .. whole.AsSpan(8 + length, end)]);
+        var notice = Assert.Single(StartingPoint.Notices(Load().Training.Model));
+        Assert.StartsWith(
+            $"{Place} holds an encoder without its head: cls.predictions.transform.dense.weight, ", notice, StringComparison.Ordinal);
+        var pinned = StartingPoint.Pin(Load().Training.Model);
+        using var vectors = StartingPoint.Load(pinned, seed: 3);
+        using var fresh = new ReplicaVectors(Architectures.LayoutOf(pinned));
+        Initialization.Fill(fresh, 0);
+        var drawn = fresh.Layout["cls.predictions.transform.dense.weight"];
+        Assert.Equal(
+            fresh.Floats(VectorSet.Parameters, drawn.Offset, (int)drawn.Count).ToArray(),
+            vectors.Floats(VectorSet.Parameters, drawn.Offset, (int)drawn.Count).ToArray());
+    }
+
     private static ElasticSettings Load(string init, params string[] sets) => Load([init], sets);
 
     private static ElasticSettings Load(IEnumerable<string> init, string[]? sets = null, string[]? configs = null) =>
@@ -93,12 +146,14 @@ public sealed class ModelFolderLayerTests : TemporaryFolder
 
     private ElasticSettings Load() => Load(Place);
 
-    private void Write()
+    private void Write() => Write(Model);
+
+    private void Write(ModelSettings model)
     {
         if (Directory.Exists(Place))
             Directory.Delete(Place);
-        using var vectors = new ReplicaVectors(Architectures.LayoutOf(Model));
+        using var vectors = new ReplicaVectors(Architectures.LayoutOf(model));
         Initialization.Fill(vectors, 7);
-        ModelFolderWriter.Write(Place, vectors, Model, ElementType.Float32, 256, TokenizerFiles.Of(Tokenizer.Open("byte"), Model.Context));
+        ModelFolderWriter.Write(Place, vectors, model, ElementType.Float32, 256, TokenizerFiles.Of(Tokenizer.Open("byte"), model.Context));
     }
 }

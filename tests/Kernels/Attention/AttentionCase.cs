@@ -8,6 +8,9 @@ internal sealed record AttentionCase(int Batch, int Queries, int Keys, int Heads
     /// <summary>Query i sees the keys up to i + Offset.</summary>
     public int Offset { get; init; }
 
+    /// <summary>Query i sees the keys behind i + Offset - Window; 0 for all.</summary>
+    public int Window { get; init; }
+
     /// <summary>(B, Tq) and (B, Tk): only equal ones see each other.</summary>
     public int[]? QuerySegments { get; init; }
 
@@ -34,6 +37,7 @@ internal sealed record AttentionCase(int Batch, int Queries, int Keys, int Heads
 
     public bool Sees(int b, int i, int j)
         => (!Causal || j <= i + Offset)
+            && (Window == 0 || j > i + Offset - Window)
             && (QuerySegments is null || QuerySegments[b * Queries + i] == KeySegments![b * Keys + j]);
 
     /// <summary>Whether dropout leaves the weight of key j for query i.</summary>

@@ -66,6 +66,7 @@ internal sealed unsafe class AttentionRun
                 HeadSize = c.HeadSize,
                 IsCausal = c.Causal,
                 CausalOffset = c.Offset,
+                Window = c.Window,
                 QuerySegments = querySegments,
                 KeySegments = keySegments,
                 Dropout = DropoutRate.Of(c.Dropout),

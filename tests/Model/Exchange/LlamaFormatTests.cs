@@ -19,7 +19,7 @@ public sealed class LlamaFormatTests : TemporaryFolder
     public static TheoryData<string, string> Kinds => new()
     {
         { "llama", "" }, { "llama", "linear" }, { "llama", "dynamic" }, { "llama", "yarn" }, { "llama", "llama3" },
-        { "qwen2", "" }, { "qwen3", "" },
+        { "qwen2", "" }, { "qwen3", "" }, { "mistral", "" },
     };
 
     [Theory]
@@ -30,6 +30,7 @@ public sealed class LlamaFormatTests : TemporaryFolder
         {
             AttentionBiases = type == "qwen2",
             HeadNorms = type == "qwen3",
+            AttentionWindow = type == "mistral" ? 5 : 0,
             TiedEmbeddings = type == "qwen2",
             NormEpsilon = 1e-6,
             HeadSize = 8,
@@ -68,6 +69,27 @@ public sealed class LlamaFormatTests : TemporaryFolder
         using var folder = ModelFolder.Open(Place);
         Assert.Equal((0, 8, 1e-5, false),
             (folder.Model.Llama.HeadSize, folder.Model.HeadSize, folder.Model.Llama.NormEpsilon, folder.Model.Llama.TiedEmbeddings));
+    }
+
+    // As MistralConfig has it: 4096 where the key is absent, and all tokens where it is null, as in Mistral 7B v0.2.
+    [Fact]
+    public void A_window_of_Mistral_is_what_its_config_says()
+    {
+        var model = Samples.Llama(1, 4, 2, 32, 16, 97, l => l with { AttentionWindow = 5 });
+        using var vectors = Samples.Initialized(model);
+        ModelFolderWriter.Write(Place, vectors, model, ElementType.Float32, 96, NoFiles);
+        int Window()
+        {
+            using var folder = ModelFolder.Open(Place);
+            return folder.Model.Llama.AttentionWindow;
+        }
+        Assert.Equal(5, Window());
+        ReferenceFolders.Edit(Config, ("sliding_window", null));
+        Assert.Equal(4096, Window());
+        File.WriteAllText(Config, File.ReadAllText(Config).Replace("{", "{\"sliding_window\":null,", StringComparison.Ordinal));
+        Assert.Equal(0, Window());
+        ReferenceFolders.Edit(Config, ("sliding_window", "wide"));
+        Assert.Contains("sliding_window = \"wide\"", Assert.Throws<ElasticException>(() => _ = Window()).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -26,6 +26,7 @@ internal sealed class LlamaReference : IDisposable
                 TiedEmbeddings = Has("tied"),
                 AttentionBiases = Has("biases"),
                 HeadNorms = Has("norms"),
+                AttentionWindow = Has("window") ? Kind("window").GetInt32() : 0,
                 Rotary = Rotary(llama.Rotary with { Theta = Kind("theta").GetDouble() }),
             });
     }

@@ -37,6 +37,8 @@ KINDS = {
     # Qwen3: norms of heads, heads that are not width / heads.
     "qwen3": dict(heads=4, key_heads=2, head_size=6, feed_forward=24, theta=1e6, epsilon=1e-6, tied=True, norms=True,
                   rope=dict(kind="dynamic", factor=3.0, original=8)),
+    # Mistral (Jiang et al. 2023, section 2): a token sees itself and those before it, five in all.
+    "mistral": dict(heads=4, key_heads=2, head_size=4, feed_forward=24, theta=10_000.0, epsilon=1e-5, window=5),
 }
 
 
@@ -125,7 +127,8 @@ def logits(kind, p, tokens):
     b, t = tokens.shape
     heads, groups, d, epsilon = kind["heads"], kind["key_heads"], kind["head_size"], kind["epsilon"]
     x = p["model.embed_tokens.weight"][tokens]
-    future = torch.triu(torch.ones(t, t, dtype=torch.bool), 1)
+    query, key = torch.arange(t)[:, None], torch.arange(t)[None, :]
+    hidden = (key > query) | (query - key >= kind.get("window", t))
     by = rotations(kind, t)
     for i in range(LAYERS):
         w = lambda name: p[f"model.layers.{i}.{name}.weight"]
@@ -144,7 +147,7 @@ def logits(kind, p, tokens):
         mixed = []
         for head in range(heads):
             group = head // (heads // groups)
-            scores = (q[:, head] @ k[:, group].transpose(-1, -2) / math.sqrt(d)).masked_fill(future, -math.inf)
+            scores = (q[:, head] @ k[:, group].transpose(-1, -2) / math.sqrt(d)).masked_fill(hidden, -math.inf)
             mixed.append(scores.softmax(-1) @ v[:, group])
         x = x + torch.cat(mixed, -1) @ w("self_attn.o_proj").T
         h = norm(x, w("post_attention_layernorm"), epsilon)

@@ -45,6 +45,7 @@ public sealed class FileTokenizer : Tokenizer
         _inText = new AddedTokenSearch(added.Where(t => !t.IsNormalized).Select(t => (t.Content, t)));
         _inNormalized = new AddedTokenSearch(added.Where(t => t.IsNormalized)
             .Select(t => (_normalizer?.Invoke(t.Content) ?? t.Content, t)));
+        MaskToken = Array.Find(added, t => t.IsSpecial && t.Content is "[MASK]" or "<mask>")?.Number;
         EndOfText = source.EndOfText;
         if (EndOfText >= _textOf.Length || _textOf[EndOfText] is null)
             throw root.Wrong($"has no token {EndOfText}, which is to end each document");
@@ -63,6 +64,9 @@ public sealed class FileTokenizer : Tokenizer
 
     /// <inheritdoc/>
     public override int EndOfText { get; }
+
+    /// <summary>The special token that stands for a hidden one; null where there is none.</summary>
+    public int? MaskToken { get; }
 
     /// <exception cref="ElasticException">The file is none, or says what is not known or cannot be; the message names the
     /// place.</exception>

@@ -11,7 +11,7 @@ internal sealed class UnigramModel : TokenModel
 
     private readonly Dictionary<string, int> _vocabulary = new(StringComparer.Ordinal);
     private readonly List<double> _scores = [];
-    private readonly Trie _trie;
+    private readonly TokenTrie _trie;
     private readonly int? _unknown;
     private readonly int[]? _bytes;
     private readonly double _unknownScore;
@@ -34,7 +34,7 @@ internal sealed class UnigramModel : TokenModel
             _unknown = unknown.AsNumber(0, _scores.Count - 1);
         _bytes = part.Flag("byte_fallback", false) ? BytesOf(_vocabulary) : null;
         _unknownScore = _scores.Min() - UnknownPenalty;
-        _trie = new Trie([.. _vocabulary.Where(t => t.Key.Length > 0 && !special.Contains(t.Value))]);
+        _trie = new TokenTrie([.. _vocabulary.Where(t => t.Key.Length > 0 && !special.Contains(t.Value))]);
     }
 
     public override IReadOnlyDictionary<string, int> Vocabulary => _vocabulary;
@@ -47,11 +47,11 @@ internal sealed class UnigramModel : TokenModel
         {
             CodePoints.At(word, start, out width);
             var hasCharacter = false;
-            var node = Trie.Root;
+            var node = TokenTrie.Root;
             for (var end = start; end < word.Length && _trie.Next(node, word[end++]) is var (next, token);)
             {
                 node = next;
-                if (token == Trie.None)
+                if (token == TokenTrie.None)
                     continue;
                 Offer(start, end, token, _scores[token], scores, starts, tokens);
                 hasCharacter |= end - start == width;
@@ -105,34 +105,5 @@ internal sealed class UnigramModel : TokenModel
             into.Add(_unknown ?? throw new ElasticException(
                 $"the text has \"{OneLine.Of(piece.ToString(), 20)}\", of which the tokenizer has no token "
                 + "and no unk_id: use another tokenizer"));
-    }
-
-    private sealed class Trie
-    {
-        public const int Root = 0, None = -1;
-
-        // (node, character) -> next node, and the token that ends there or None.
-        private readonly PairTable _next;
-
-        public Trie(IReadOnlyList<KeyValuePair<string, int>> tokens)
-        {
-            _next = new PairTable(checked((int)tokens.Sum(t => (long)t.Key.Length)));
-            var nodes = 1;
-            foreach (var (text, token) in tokens)
-            {
-                var node = Root;
-                for (var i = 0; i < text.Length; i++)
-                {
-                    var known = _next.Find(node, text[i]);
-                    var next = known?.First ?? nodes++;
-                    if (known is null || i == text.Length - 1)
-                        _next.Set(node, text[i], (next, i == text.Length - 1 ? token : None));
-                    node = next;
-                }
-            }
-        }
-
-        /// <summary>The node behind a character, and the token that ends there; null where no token goes on with it.</summary>
-        public (int Node, int Token)? Next(int node, char character) => _next.Find(node, character);
     }
 }

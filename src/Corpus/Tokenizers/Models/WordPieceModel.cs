@@ -9,17 +9,20 @@ namespace Elastic.Corpus;
 internal sealed class WordPieceModel : TokenModel
 {
     private readonly Dictionary<string, int> _vocabulary;
-    private readonly HashSet<int> _special;
-    private readonly int _unknown, _mostCharacters, _longest;
-    private readonly string _prefix;
+    private readonly int _unknown, _mostCharacters;
+    private readonly TokenTrie _trie;
+
+    // Where words go on, behind the prefix; null where no token has it.
+    private readonly int? _inside;
 
     /// <param name="special">Tokens that no text may become, but for the unknown one.</param>
     public WordPieceModel(JsonPart part, HashSet<int> special)
     {
-        _special = special;
         _vocabulary = ReadVocabulary(part.Need("vocab"));
-        _longest = _vocabulary.Count == 0 ? 0 : _vocabulary.Keys.Max(k => k.Length);
-        _prefix = part.FindText("continuing_subword_prefix") ?? "##";
+        _trie = new TokenTrie([.. _vocabulary.Where(t => t.Key.Length > 0 && !special.Contains(t.Value))]);
+        _inside = TokenTrie.Root;
+        foreach (var c in part.FindText("continuing_subword_prefix") ?? "##")
+            _inside = _inside is { } node ? _trie.Next(node, c)?.Node : null;
         _mostCharacters = part.Find("max_input_chars_per_word") is { } most ? most.AsNumber(1, int.MaxValue) : 100;
         var unknown = part.FindText("unk_token") ?? "[UNK]";
         if (!_vocabulary.TryGetValue(unknown, out _unknown))
@@ -36,30 +39,32 @@ internal sealed class WordPieceModel : TokenModel
             into.Add(_unknown);
             return;
         }
-        var lookup = _vocabulary.GetAlternateLookup<ReadOnlySpan<char>>();
-        Span<char> candidate = stackalloc char[_longest];
         for (var start = 0; start < word.Length;)
         {
-            var offset = start == 0 ? 0 : _prefix.Length;
-            var length = Math.Min(word.Length - start, _longest - offset);
-            if (length > 0 && offset > 0)
-                _prefix.CopyTo(candidate);
-            if (length > 0)
-                word.Slice(start, length).CopyTo(candidate[offset..]);
-            var token = -1;
-            for (; length > 0; length--)
-                if (!(length < word.Length - start && char.IsLowSurrogate(word[start + length]))
-                    && lookup.TryGetValue(candidate[..(offset + length)], out token) && !_special.Contains(token))
-                    break;
-            if (length <= 0)
+            var (token, end) = Longest(word, start);
+            if (token == TokenTrie.None)
             {
                 into.RemoveRange(before, into.Count - before);
                 into.Add(_unknown);
                 return;
             }
             into.Add(token);
-            start += length;
+            start = end;
         }
+    }
+
+    // The longest token at a place, and where it ends; none ends inside of a character.
+    private (int Token, int End) Longest(ReadOnlySpan<char> word, int start)
+    {
+        var (longest, node) = ((TokenTrie.None, start), start == 0 ? TokenTrie.Root : _inside);
+        for (var end = start; node is { } here && end < word.Length;)
+        {
+            var next = _trie.Next(here, word[end++]);
+            node = next?.Node;
+            if (next is { Token: not TokenTrie.None } found && !(end < word.Length && char.IsLowSurrogate(word[end])))
+                longest = (found.Token, end);
+        }
+        return longest;
     }
 
     private static int Characters(ReadOnlySpan<char> word)
