@@ -4,15 +4,12 @@ using Elastic.Corpus;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
 using Elastic.Model.Batches;
-using Elastic.Model.Evaluation;
 
 namespace Elastic.Actors.Work;
 
 /// <summary>Scores a version on the held-out text: the mean over evenly spread blocks, summed in block order.</summary>
 internal sealed class EvaluateExecutor : WorkExecutor
 {
-    private const string HeldOut = "held-out";
-
     public override string Kind => EvaluateWork.Kind.Name;
 
     public override WorkLane Lane => WorkLane.Devices;
@@ -34,12 +31,7 @@ internal sealed class EvaluateExecutor : WorkExecutor
             run.Architecture.Batching.MicroBatches(samples, run.Settings.Batch.Micro), context.Stop);
         if (context.Stop.IsCancellationRequested)
             return null;
-        var scores = new ScoreSums();
-        foreach (var block in losses)
-            scores.Merge(HeldOut, block);
-        var loss = scores[HeldOut].Mean;
-        var heldOut = run.Corpus.Manifest.HeldOut;
-        var bitsPerByte = BitsPerByte.Of(loss, heldOut.Tokens - run.Corpus.HeldOutShards.Sum(s => s.Uncounted), heldOut.Bytes);
-        return new Evaluated(new VersionScore(order.Version, loss, bitsPerByte));
+        var score = HeldOutScore.Of(losses, run.Corpus);
+        return new Evaluated(new VersionScore(order.Version, score.Sum.Mean, score.BitsPerByte));
     }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -6,114 +5,99 @@ using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
+using Elastic.Host.Generation;
 using Elastic.Host.Pbm;
 using Elastic.Messages;
-using Elastic.Model.Cpu;
+using Elastic.Messages.Settings;
 using Elastic.Model.Evaluation;
-using Elastic.Model.Networks;
-using Elastic.Storage;
 
-namespace Elastic.Host.Commands;
+namespace Elastic.Host.Evaluation;
 
-/// <summary>Loss, perplexity and bits per byte of text by the newest checkpoint of a run, source by source.</summary>
+/// <summary>Loss, perplexity and bits per byte of text, source by source.</summary>
 internal static class TextEvaluation
 {
     private const int SourcesShown = 30;
+    private const int BarWidth = 12;
+    private const double HalfCell = 0.5 / BarWidth;
 
-    private static readonly TimeSpan BetweenReports = TimeSpan.FromSeconds(5);
-
-    /// <summary>Scores the text and writes the numbers; what happens meanwhile goes to <paramref name="notices"/>.</summary>
+    /// <summary>Scores the text and writes the numbers.</summary>
     /// <param name="stride">Null for disjoint windows.</param>
-    /// <exception cref="ElasticException">The run has no checkpoint, or the text cannot be read.</exception>
+    /// <exception cref="ElasticException">The model is none of text that goes on, or the text cannot be read.</exception>
     public static void Run(
-        DataDirectory data, RunName run, IReadOnlyList<string> sources, int? stride, TextWriter output, TextWriter notices, bool asJson,
-        CancellationToken cancel)
+        TextModel model, IReadOnlyList<string> sources, int? stride, EvaluationOutput output, CancellationToken cancel)
     {
-        var folder = data.ExistingRun(run).Root;
         if (sources.FirstOrDefault(s => !Path.Exists(s)) is { } missing)
             throw new NotFoundException($"--data {missing}: there is no such file or folder");
-        using var checkpoint = CheckpointReader.LoadNewest(folder);
-        foreach (var passed in checkpoint.Passed)
-            notices.WriteLine($"passed over {passed}");
-        var context = checkpoint.Settings.Model.Context;
+        var context = model.Settings.Context;
         if (stride > context)
             throw new SettingsException([$"--stride {stride}: use 1 to the model's context, {context}"]);
         // The files' form as the run reads its own; which of them, the command line says.
-        var found = CorpusSources.Find(checkpoint.Settings.Corpus with { Sources = sources, Include = [], Exclude = [] });
+        var found = CorpusSources.Find(
+            (model.Training?.Corpus ?? CorpusSettings.Defaults) with { Sources = sources, Include = [], Exclude = [] });
         if (CorpusSources.AreTokenShards(found.Files))
             throw new ElasticException($"{found.Files[0].Path} holds tokens, and bits per byte are those of text: name files of text");
-        var tokenizer = Tokenizer.OpenStored(checkpoint.Manifest.Tokenizer, folder);
-        using var device = new CpuDevice(
-            new DeviceId("cpu:0"), Architectures.Open(checkpoint.Settings.Model), threads: Environment.ProcessorCount);
-        device.Attach(checkpoint.Vectors);
-        var scorer = new TextScorer(device, stride ?? context, tokenizer.EndOfText);
-        var statistics = new ReadStatistics();
-        var (start, reported, tokens) = (Stopwatch.GetTimestamp(), Stopwatch.GetTimestamp(), new List<int>());
+        using var opened = model.Open(new DeviceId("cpu:0"), Environment.ProcessorCount);
+        var scorer = new TextScorer(opened.Device, stride ?? context, model.Tokenizer.EndOfText);
+        var (statistics, tokens) = (new ReadStatistics(), new List<int>());
         foreach (var document in found.Files.SelectMany(f => DocumentReader.Read(f, statistics)))
         {
             cancel.ThrowIfCancellationRequested();
             tokens.Clear();
-            tokenizer.Encode(document.Text, tokens);
+            model.Tokenizer.Encode(document.Text, tokens);
             scorer.Add(document.Source, [.. tokens], Encoding.UTF8.GetByteCount(document.Text));
-            if (Stopwatch.GetElapsedTime(reported) < BetweenReports)
-                continue;
-            reported = Stopwatch.GetTimestamp();
-            notices.WriteLine(
+            output.Progress(seconds =>
                 $"scored {Units.Bytes(scorer.Sums.Total.Bytes)}, {Units.Count(scorer.Sums.Total.Targets, "token")}, "
-                + $"{Units.Count(scorer.Sums.Total.Targets / Stopwatch.GetElapsedTime(start).TotalSeconds)} tokens/s");
+                + $"{Units.Count(scorer.Sums.Total.Targets / seconds)} tokens/s");
         }
         scorer.Complete();
         if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
-            notices.WriteLine(passedOver);
+            output.Notice(passedOver);
         if (statistics.MalformedRecords > 0)
-            notices.WriteLine(Units.Many(statistics.MalformedRecords, "record") + " not readable, left out");
+            output.Notice(Units.Many(statistics.MalformedRecords, "record") + " not readable, left out");
         if (scorer.Sums.Total.Targets == 0)
             throw new ElasticException($"--data {string.Join(' ', sources)}: there is no text in it");
-        if (asJson)
-            output.WriteLine(Json(run, checkpoint, stride ?? context, scorer.Sums).ToJsonString());
+        if (output.AsJson)
+            output.Write(Json(model, stride ?? context, scorer.Sums).ToJsonString());
         else
-            Write(run, checkpoint, stride ?? context, scorer.Sums, output);
+            Write(model, stride ?? context, scorer.Sums, output);
     }
 
-    private static void Write(RunName run, LoadedCheckpoint checkpoint, int stride, ScoreSums sums, TextWriter output)
+    private static void Write(TextModel model, int stride, ScoreSums sums, EvaluationOutput output)
     {
-        var context = checkpoint.Settings.Model.Context;
-        output.WriteLine(
-            $"run {run}   round {checkpoint.Manifest.Version}   {checkpoint.Manifest.Fingerprint[..12]}   windows of {context} tokens, "
-            + (stride == context ? "disjoint" : $"{stride} apart"));
+        var context = model.Settings.Context;
+        output.Write(
+            $"{ScoredModel.Line(model)}   windows of {context} tokens, " + (stride == context ? "disjoint" : $"{stride} apart"));
         // The largest first: they decide the sum.
         var shown = sums.Names.OrderByDescending(n => sums[n].Targets).ThenBy(n => n, StringComparer.Ordinal).Take(SourcesShown).ToList();
-        List<IReadOnlyList<string>> rows = [.. shown.Select(name => Row(name, sums[name]))];
+        var most = shown.Max(n => sums[n].BitsPerByte);
+        List<IReadOnlyList<string>> rows = [.. shown.Select(name => Row(name, sums[name], most))];
         if (sums.Names.Count > shown.Count)
-            rows.Add([$"and {sums.Names.Count - shown.Count} more (--json has all)", "", "", "", "", ""]);
+            rows.Add([$"and {sums.Names.Count - shown.Count} more (--json has all)", "", "", "", "", "", ""]);
         if (sums.Names.Count > 1)
-            rows.Add(Row("all", sums.Total));
-        foreach (var line in Table.Lay(["SOURCE", ">TOKENS", ">BYTES", ">NATS/TOKEN", ">PERPLEXITY", ">BITS/BYTE"], rows))
-            output.WriteLine(line);
+            rows.Add(Row("all", sums.Total, most));
+        IReadOnlyList<string> head = ["SOURCE", ">TOKENS", ">BYTES", ">NATS/TOKEN", ">PERPLEXITY", ">BITS/BYTE", ""];
+        // Bars compare, and one alone says nothing.
+        var columns = shown.Count > 1 ? head.Count : head.Count - 1;
+        foreach (var line in Table.Lay([.. head.Take(columns)], [.. rows.Select(r => (IReadOnlyList<string>)[.. r.Take(columns)])]))
+            output.Write(line);
     }
 
-    private static IReadOnlyList<string> Row(string name, ScoreSum sum) =>
+    private static IReadOnlyList<string> Row(string name, ScoreSum sum, double mostBits) =>
     [
         name, sum.Targets.ToString(CultureInfo.InvariantCulture), sum.Bytes.ToString(CultureInfo.InvariantCulture),
         sum.Mean.ToString("0.0000", CultureInfo.InvariantCulture), sum.Perplexity.ToString("0.00", CultureInfo.InvariantCulture),
-        sum.BitsPerByte.ToString("0.0000", CultureInfo.InvariantCulture),
+        sum.BitsPerByte.ToString("0.0000", CultureInfo.InvariantCulture), Units.Bar(sum.BitsPerByte / mostBits + HalfCell, BarWidth),
     ];
 
-    private static JsonObject Json(RunName run, LoadedCheckpoint checkpoint, int stride, ScoreSums sums)
+    private static JsonObject Json(TextModel model, int stride, ScoreSums sums)
     {
-        var sources = new JsonObject();
+        var (json, sources) = (ScoredModel.Json(model), new JsonObject());
         foreach (var name in sums.Names)
             sources[name] = Json(sums[name]);
-        return new JsonObject
-        {
-            ["run"] = run.Value,
-            ["round"] = checkpoint.Manifest.Version,
-            ["fingerprint"] = checkpoint.Manifest.Fingerprint,
-            ["context"] = checkpoint.Settings.Model.Context,
-            ["stride"] = stride,
-            ["all"] = Json(sums.Total),
-            ["sources"] = sources,
-        };
+        json["stride"] = stride;
+        json["all"] = Json(sums.Total);
+        json["sources"] = sources;
+        return json;
     }
 
     private static JsonObject Json(ScoreSum sum) => new()
@@ -122,10 +106,7 @@ internal static class TextEvaluation
         ["tokens"] = sum.Targets,
         ["bytes"] = sum.Bytes,
         ["lossNats"] = sum.Mean,
-        ["perplexity"] = Finite(sum.Perplexity),
+        ["perplexity"] = ScoredModel.Finite(sum.Perplexity),
         ["bitsPerByte"] = sum.BitsPerByte,
     };
-
-    // JSON has no infinity.
-    private static JsonValue? Finite(double number) => double.IsFinite(number) ? JsonValue.Create(number) : null;
 }
