@@ -1,13 +1,14 @@
 using Elastic.Actors.Nodes;
 using Elastic.Coordination;
 using Elastic.Corpus;
+using Elastic.Messages.Corpora;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
 using Elastic.Model.Batches;
 
 namespace Elastic.Actors.Work;
 
-/// <summary>Scores a version on the held-out text: the mean over evenly spread blocks, summed in block order.</summary>
+/// <summary>Scores a version on the held-out text: the mean over evenly spread blocks, summed in block order, also by source.</summary>
 internal sealed class EvaluateExecutor : WorkExecutor
 {
     public override string Kind => EvaluateWork.Kind.Name;
@@ -23,15 +24,18 @@ internal sealed class EvaluateExecutor : WorkExecutor
         await context.Devices.AttachAsync(run.Settings, context.Memory.Vectors);
 
         var blocks = HeldOutSample.Choose(run.Schedule.HeldOut!, run.Settings.Evaluation.Sequences);
-        var samples = new List<Sample>();
+        var (samples, sources) = (new List<Sample>(), new List<IReadOnlyList<SourceRun>>());
         foreach (var rows in blocks.Chunk(run.Settings.Batch.Micro))
+        {
             samples.AddRange(Sample.Cut(await reader.ReadAsync(rows, CancellationToken.None), rows.Length));
+            sources.AddRange(await reader.SourcesAsync(rows, CancellationToken.None));
+        }
 
-        var losses = await context.Devices.EvaluateAsync(
-            run.Architecture.Batching.MicroBatches(samples, run.Settings.Batch.Micro), context.Stop);
+        var scores = await context.Devices.EvaluateAsync(
+            run.Architecture.Batching.MicroBatches(samples, run.Settings.Batch.Micro), sources, context.Stop);
         if (context.Stop.IsCancellationRequested)
             return null;
-        var score = HeldOutScore.Of(losses, run.Corpus);
-        return new Evaluated(new VersionScore(order.Version, score.Sum.Mean, score.BitsPerByte));
+        var score = HeldOutScore.Of(scores, run.Corpus);
+        return new Evaluated(new VersionScore(order.Version, score.Sum.Mean, score.BitsPerByte), score.Sources);
     }
 }

@@ -7,6 +7,7 @@ using Elastic.Host.Display;
 using Elastic.Host.Generation;
 using Elastic.Host.Pbm;
 using Elastic.Messages;
+using Elastic.Messages.Corpora;
 using Elastic.Messages.Settings;
 using Elastic.Model.Batches;
 using Elastic.Model.Evaluation;
@@ -58,21 +59,24 @@ internal static class HeldOutEvaluation
         TextModel model, BuiltCorpus corpus, SampleCut cut, IReadOnlyList<long> blocks, EvaluationOutput output, CancellationToken cancel)
     {
         using var opened = model.Open(new DeviceId("cpu:0"), Environment.ProcessorCount);
+        var (samples, sources) = Read(corpus, cut, blocks);
         var batches = model.Architecture.Batching.MicroBatches(
-            Read(corpus, cut, blocks), Math.Max(1, MicroBatchGroups.EnoughRows / cut.Length));
-        var samples = new List<ScoreSum>();
+            samples, Math.Max(1, MicroBatchGroups.EnoughRows / cut.Length));
+        var scores = new List<SampleScore>();
         foreach (var batch in batches)
         {
             cancel.ThrowIfCancellationRequested();
-            samples.AddRange(opened.Device.Evaluate(batch));
-            output.Progress(_ => $"scored {samples.Count} of {Units.Many(blocks.Count, "sample")}");
+            scores.AddRange(SampleScore.Of(opened.Device, batch, sources[scores.Count..(scores.Count + batch.Rows)]));
+            output.Progress(_ => $"scored {scores.Count} of {Units.Many(blocks.Count, "sample")}");
         }
-        return HeldOutScore.Of(samples, corpus);
+        return HeldOutScore.Of(scores, corpus);
     }
 
-    private static List<Sample> Read(BuiltCorpus corpus, SampleCut cut, IReadOnlyList<long> blocks)
+    private static (List<Sample> Samples, List<IReadOnlyList<SourceRun>> Sources) Read(
+        BuiltCorpus corpus, SampleCut cut, IReadOnlyList<long> blocks)
     {
         var (map, samples) = (new BlockMap(corpus.HeldOutShards, cut), new List<Sample>());
+        var sources = new List<IReadOnlyList<SourceRun>>();
         // Ascending, so that each shard is opened once.
         foreach (var ofShard in blocks.Select(map.Locate).GroupBy(place => place.Shard))
         {
@@ -83,9 +87,10 @@ internal static class HeldOutEvaluation
                 var elements = new int[cut.Length];
                 cut.Read(shard, block, elements);
                 samples.Add(new Sample(elements));
+                sources.Add(cut.SourcesOf(shard, block));
             }
         }
-        return samples;
+        return (samples, sources);
     }
 
     private static void Write(
@@ -102,6 +107,7 @@ internal static class HeldOutEvaluation
             json["lossNats"] = score.Sum.Mean;
             json["perplexity"] = ScoredModel.Finite(score.Sum.Perplexity);
             json["bitsPerByte"] = score.BitsPerByte;
+            json["sources"] = score.Sources is { } sources ? RunJson.Sources(sources) : null;
             output.Write(json.ToJsonString());
             return;
         }
@@ -115,6 +121,17 @@ internal static class HeldOutEvaluation
             ]]))
         {
             output.Write(line);
+        }
+        if (score.Sources is { } ofSources)
+        {
+            foreach (var line in Table.Lay(
+                ["SOURCE", ">TARGETS", ">NATS/TARGET"],
+                [.. ofSources.OrderByDescending(s => s.Targets).ThenBy(s => s.Source, StringComparer.Ordinal).Select(
+                    s => (IReadOnlyList<string>)
+                        [s.Source, $"{s.Targets}", s.LossNats.ToString("0.0000", CultureInfo.InvariantCulture)])]))
+            {
+                output.Write(line);
+            }
         }
     }
 

@@ -29,6 +29,11 @@ public sealed class HeldOutEvaluationTests : TemporaryFolder
         Assert.Equal(view.ValLoss, json.GetProperty("lossNats").GetDouble());
         Assert.Equal(view.BitsPerByte, json.GetProperty("bitsPerByte").GetDouble());
         Assert.Equal(view.Fingerprint!.Value.Hex, json.GetProperty("fingerprint").GetString());
+        Assert.Equal(
+            view.SourceScores!.Select(s => (s.Source, s.Nats, s.Targets)),
+            json.GetProperty("sources").EnumerateArray().Select(s => (
+                s.GetProperty("source").GetString()!, s.GetProperty("nats").GetDouble(), s.GetProperty("targets").GetInt64())));
+        Assert.Equal(["Books", "Web"], view.SourceScores!.Select(s => s.Source));
         Assert.Equal((8, corpus.Id.Hex), (json.GetProperty("samples").GetInt32(), json.GetProperty("corpus").GetString()));
     }
 
@@ -122,7 +127,12 @@ public sealed class HeldOutEvaluationTests : TemporaryFolder
     {
         var path = Path.Combine(Folder, "text.jsonl");
         File.WriteAllLines(path, Enumerable.Range(0, 400).Select(i =>
-            $$"""{"text": "{{string.Join(' ', Enumerable.Range(i, 1 + i % 7).Select(Word))}}", "answer": " {{Word(i + 1)}}"}"""));
+            JsonSerializer.Serialize(new
+            {
+                text = string.Join(' ', Enumerable.Range(i, 1 + i % 7).Select(Word)),
+                answer = $" {Word(i + 1)}",
+                source = i % 2 == 0 ? "Books" : "Web",
+            })));
         return path;
     }
 
