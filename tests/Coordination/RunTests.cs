@@ -324,25 +324,6 @@ public sealed class RunTests
     }
 
     [Fact]
-    public void Scores_by_source_are_stored_with_the_score_and_refused_where_no_node_of_ours_would_send_them()
-    {
-        SourceScore[] sources = [new("Books", 10, 2), new("Web", 15, 3)];
-        var (score, key) = (new VersionScore(0, 5, 8), EvaluateWork.KeyOf(0));
-        Stores(Computing, Answer(A, key, new Evaluated(score, sources)), new VersionEvaluated(Id, score, sources));
-        Assert.Equal(sources, Run.Apply(Computing, new VersionEvaluated(Id, score, sources)).SourceScores);
-        SourceScore[][] wrong =
-        [
-            [.. Enumerable.Range(0, SourceScore.Most + 2).Select(i => new SourceScore($"{i}", 1, 1))],
-            [new(new string('x', 101), 1, 1)], [new("x", 1, 0)],
-        ];
-        foreach (var hostile in wrong)
-            Refuses(Computing, Answer(A, key, new Evaluated(score, hostile)), "its sources are more or longer than a score has");
-        Assert.NotEqual(
-            EvaluateWork.Kind.BytesOf(new Evaluated(score, sources)),
-            EvaluateWork.Kind.BytesOf(new Evaluated(score, [sources[0], sources[1] with { Nats = 16 }])));
-    }
-
-    [Fact]
     public void A_checkpoint_of_a_later_version_is_refused_and_one_of_an_older_version_comes_too_late()
     {
         Refuses(At(2), Stored(A, Checkpoint(3)) with { From = Version(2) }, "round is 2, not 3");

@@ -6,7 +6,9 @@ using Elastic.Model.Training;
 
 namespace Elastic.Model.Tests;
 
-/// <summary>Tokens that are scored after others, in batches and token by token, against a plain loop over logits in double precision.</summary>
+/// <summary>
+/// Tokens that are scored after others, in batches and token by token, against a plain loop over logits in double precision.
+/// </summary>
 public class RowScorerTests
 {
     private static readonly ModelSettings Model = Samples.Tiny();

@@ -1,5 +1,4 @@
 using Elastic.Messages.Corpora;
-using Elastic.Messages.Settings;
 using Elastic.Model.Batches;
 using Elastic.Model.Evaluation;
 using Elastic.Model.Networks;
@@ -21,9 +20,9 @@ public class SampleScoreTests
         var batching = Architectures.Open(model).Batching;
         Assert.Equal(firstTarget, batching.FirstTarget(16));
         var random = new Random(4);
+        int Element(int place) => random.Next(97) | (place == 9 ? SampleElement.NotCounted : 0);
         var samples = Enumerable.Range(0, 6).Select(_ => model.ReadsPairs
-            ? Samples.Pair(model, random)
-            : new Sample(Enumerable.Range(0, 17).Select(i => random.Next(97) | (i == 9 ? SampleElement.NotCounted : 0)).ToArray())).ToList();
+            ? Samples.Pair(model, random) : new Sample(Enumerable.Range(0, 17).Select(Element).ToArray())).ToList();
         var owners = samples.Select(s => Enumerable.Range(0, s.Tokens.Length).Select(i => $"s{(i + 3) / 5 % 3}").ToArray()).ToList();
         var runs = owners.Select(o => (IReadOnlyList<SourceRun>)
             [.. Pieces(o).Select(piece => new SourceRun(piece.Source, piece.Count))]).ToList();

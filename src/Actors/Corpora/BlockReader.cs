@@ -36,7 +36,8 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
         {
             int[] places = [.. request.Part.Select(p => p.Place.Block)];
             var ask = new ReadBlocks(new ShardId(corpus.Id, request.Shard), heldOut, map.Cut.Kind, map.Cut.Context, places);
-            if (await AskAsync<BlocksRead>(ask, request.Shard, read => Answers(ask, read), cancel) is { } answer && Unpack(answer, request.Shard, [.. request.Part.Select(p => p.Row)], tokens))
+            if (await AskAsync<BlocksRead>(ask, request.Shard, read => Answers(ask, read), cancel) is { } answer
+                && Unpack(answer, request.Shard, [.. request.Part.Select(p => p.Row)], tokens))
                 return;
 
             var shard = await files.ShardAsync(corpus, heldOut, request.Shard);

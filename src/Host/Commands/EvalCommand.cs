@@ -59,8 +59,8 @@ internal static class EvalCommand
         var dataDir = CommonOptions.DataDir();
 
         var command = new TeachingCommand("eval",
-            "Scores the newest checkpoint of a run or the model of a folder (loss, perplexity, bits per byte, last words, multiple choice), "
-            + "or translations against references (BLEU, chrF). See docs/evaluation.md.",
+            "Scores the newest checkpoint of a run or the model of a folder (loss, perplexity, bits per byte, last words, multiple "
+            + "choice), or translations against references (BLEU, chrF). See docs/evaluation.md.",
             """
             elastic eval --run tiny --data ~/books                                  each document by itself, disjoint windows
             elastic eval --run tiny --data a.txt b.jsonl --stride 32 --json

@@ -33,7 +33,7 @@ internal static class TextEvaluation
             throw new SettingsException([$"--stride {stride}: use 1 to the model's context, {context}"]);
         // The files' form as the run reads its own; which of them, the command line says.
         var found = CorpusSources.Find(
-            (model.Training?.Corpus ?? CorpusSettings.Defaults) with { Sources = sources, Include = [], Exclude = [] });
+            (model.Training?.Corpus ?? CorpusSettings.Defaults) with { Sources = sources, Validation = [], Include = [], Exclude = [] });
         if (CorpusSources.AreTokenShards(found.Files))
             throw new ElasticException($"{found.Files[0].Path} holds tokens, and bits per byte are those of text: name files of text");
         using var opened = model.Open(new DeviceId("cpu:0"), Environment.ProcessorCount);

@@ -68,7 +68,10 @@ internal sealed class Completion(CompletionRequest request, TextModel model, Dat
 
     private JsonObject Choice(int index, string text, string? ending, IReadOnlyCollection<TokenLog>? logs) => new()
     {
-        ["text"] = text, ["index"] = index, ["logprobs"] = TokenLogs.Json(logs, model.Tokenizer), ["finish_reason"] = ending,
+        ["text"] = text,
+        ["index"] = index,
+        ["logprobs"] = TokenLogs.Json(logs, model.Tokenizer),
+        ["finish_reason"] = ending,
     };
 
     private JsonObject Head() => new()

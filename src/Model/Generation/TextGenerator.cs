@@ -20,7 +20,7 @@ public sealed class TextGenerator(TrainingDevice device, int vocabulary, int row
     public IReadOnlyList<GeneratedText> Texts => _texts;
 
     /// <summary>Begins a text of at most <paramref name="count"/> tokens after <paramref name="prompt"/>.</summary>
-    /// <param name="likeliest">Says with each token its probability, and those of so many likeliest ones; null for no probabilities.</param>
+    /// <param name="likeliest">Says with each token its probability, and those of so many likeliest ones; null for none.</param>
     /// <exception cref="ArgumentException">The prompt is empty.</exception>
     /// <exception cref="OutOfMemoryException">The device has no room for what it keeps of the text.</exception>
     public GeneratedText Add(IReadOnlyList<int> prompt, int count, SamplingSettings settings, int? likeliest = null)

@@ -24,8 +24,8 @@ public sealed class ShardReaderSpecs : TemporaryFolder
         var bytes = Tokenizer.Open("byte");
         using (var writer = new CorpusWriter(paths.Corpus(id), id, bytes))
         {
-            var batch = new DocumentBatch(
-                0, [new Document("Web", "a", string.Join(' ', Enumerable.Range(0, 1000))), new Document("Books", "b", "last words of all")]);
+            var numbers = new Document("Web", "a", string.Join(' ', Enumerable.Range(0, 1000)));
+            var batch = new DocumentBatch(0, [numbers, new Document("Books", "b", "last words of all")]);
             writer.Append(BatchTokenizer.Tokenize(bytes, batch, 0));
             writer.Complete(new ReadStatistics());
         }

@@ -157,6 +157,8 @@ public sealed class EvalCommandTests : IDisposable
         {
             Model = ModelSettings.Defaults with
             { Layers = 1, Heads = 2, Width = 8, Context = 16, Vocabulary = Tokenizer.Open("byte").VocabularySize },
+            // What the run itself reads is no part of an evaluation.
+            Corpus = CorpusSettings.Defaults with { Validation = [Write("validation.txt", "not asked for")], Exclude = ["*.jsonl"] },
         };
         var run = Path.Combine(_root, "runs", "a-00000000");
         var blobs = new BlobStore(Path.Combine(run, "blobs"));

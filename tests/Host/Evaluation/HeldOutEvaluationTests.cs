@@ -12,7 +12,9 @@ using Elastic.Testing;
 
 namespace Elastic.Host.Tests.Evaluation;
 
-/// <summary>What a run says of its versions while it trains, and what <c>elastic eval</c> says of the same weights: the same digits.</summary>
+/// <summary>
+/// What a run says of its versions while it trains, and what <c>elastic eval</c> says of the same weights: the same digits.
+/// </summary>
 public sealed class HeldOutEvaluationTests : TemporaryFolder
 {
     private string Data => Path.Combine(Folder, "data");
@@ -71,7 +73,8 @@ public sealed class HeldOutEvaluationTests : TemporaryFolder
         var bert = Path.Combine(Folder, "bert");
         var (data, _) = ExchangedModel.Write(bert, Settings("x", "bert", SampleKind.Blocks).Model);
         string[] model = ["--run", ExchangedModel.Run, "--data-dir", data];
-        Assert.Contains("tiny is a bert, which predicts hidden tokens from both sides and does not go on with a text: score it on the held-out",
+        Assert.Contains(
+            "tiny is a bert, which predicts hidden tokens from both sides and does not go on with a text: score it on the held-out part",
             (await RunAsync([.. model, "--last-word", "a"])).Error, StringComparison.Ordinal);
         Assert.Equal(ExitCodes.NotFound, (await RunAsync([.. model, "--held-out", "none"])).Code);
         Assert.Contains("no corpus in", (await RunAsync([.. model, "--held-out", data])).Error, StringComparison.Ordinal);

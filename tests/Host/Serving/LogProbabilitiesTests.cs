@@ -75,8 +75,8 @@ public sealed class LogProbabilitiesTests : TemporaryFolder
             choices.Select(c => c.GetProperty("logprobs").GetProperty("token_logprobs").EnumerateArray()
                 .Select((l, i) => $"{l} {2 + i}").ToList()),
             streamed);
-        Assert.Equal(
-            JsonValueKind.Null, (await served.CompleteAsync(new { prompt = "a" })).GetProperty("choices")[0].GetProperty("logprobs").ValueKind);
+        var without = (await served.CompleteAsync(new { prompt = "a" })).GetProperty("choices")[0];
+        Assert.Equal(JsonValueKind.Null, without.GetProperty("logprobs").ValueKind);
     }
 
     [Fact]
