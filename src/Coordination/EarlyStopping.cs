@@ -16,10 +16,14 @@ internal static class EarlyStopping
         var scored = run with { Score = score };
         if (score.Version <= run.LastScored)                            // scored again: the same bits
             return scored;
-        return run.BestScore is { } best && !(score.LossNats < best.LossNats)
+        return run.BestScore is { } best && !IsBetter(score, best)
             ? scored with { LastScored = score.Version, ScoresSinceBest = run.ScoresSinceBest + 1 }
             : scored with { LastScored = score.Version, ScoresSinceBest = 0, BestScore = score };
     }
+
+    // A number is better than none: otherwise nothing would ever be better than a first score of NaN.
+    private static bool IsBetter(VersionScore score, VersionScore best) =>
+        score.LossNats < best.LossNats || (double.IsNaN(best.LossNats) && !double.IsNaN(score.LossNats));
 
     /// <summary>What decides where the run ends, besides what is part of the answer anyway.</summary>
     public static IEnumerable<string> Differences(EvaluationSettings old, EvaluationSettings asked)

@@ -108,6 +108,7 @@ public sealed class RunProgress
             TrainLoss = phase != RunPhase.Finished && newest.Count > 0 ? newest.Average(s => s.LossNats) : run.TrainLossNats,
             ValLoss = run.Score?.LossNats,
             BitsPerByte = run.Score?.BitsPerByte,
+            SourceScores = run.SourceScores,
             ScoredRound = run.Score?.Version,
             TokensPerSecond = TokensPerSecond(now),
             LearningRate = newest.Count > 0 ? newest.MaxBy(s => (s.Round, s.Step))!.LearningRate : null,

@@ -75,6 +75,9 @@ public sealed record RunState
     /// <summary>The newest score.</summary>
     public VersionScore? Score { get; init; }
 
+    /// <summary>The newest score by source; null where it is not told apart.</summary>
+    public SourceScore[]? SourceScores { get; init; }
+
     /// <summary>The best score, which early stopping compares others with; the older one of two equal ones.</summary>
     public VersionScore? BestScore { get; init; }
 

@@ -16,6 +16,9 @@ public sealed class EarlyStoppingTests
     [InlineData(1, new[] { 5.0, 4, 4.5 }, 2)]
     [InlineData(3, new[] { 5.0, 6, 7 }, null)]
     [InlineData(0, new[] { 5.0, 6, 7, 8, 9 }, null)]
+    [InlineData(2, new[] { double.NaN, 5, 4, 3, 2, 1 }, null)]          // any number is better than none
+    [InlineData(2, new[] { double.NaN, 5, 6, double.NaN, 1 }, 3)]
+    [InlineData(2, new[] { double.NaN, double.NaN, double.NaN }, 2)]
     public void The_run_ends_when_so_many_scores_were_no_better_than_the_best(int patience, double[] losses, int? end)
     {
         var (run, ends) = (Empty, new List<int>());

@@ -36,7 +36,8 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
         {
             int[] places = [.. request.Part.Select(p => p.Place.Block)];
             var ask = new ReadBlocks(new ShardId(corpus.Id, request.Shard), heldOut, map.Cut.Kind, map.Cut.Context, places);
-            if (await AskAsync(ask, cancel) is { } answer && Unpack(answer, request.Shard, [.. request.Part.Select(p => p.Row)], tokens))
+            if (await AskAsync<BlocksRead>(ask, request.Shard, read => Answers(ask, read), cancel) is { } answer
+                && Unpack(answer, request.Shard, [.. request.Part.Select(p => p.Row)], tokens))
                 return;
 
             var shard = await files.ShardAsync(corpus, heldOut, request.Shard);
@@ -45,6 +46,17 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
         }));
         return tokens;
     }
+
+    /// <summary>The sources of each block's elements, see <see cref="SampleCut.SourcesOf"/>.</summary>
+    /// <exception cref="ElasticException">A shard is damaged; the message names file and offset.</exception>
+    public async Task<IReadOnlyList<SourceRun>[]> SourcesAsync(IReadOnlyList<long> blocks, CancellationToken cancel) =>
+        await Task.WhenAll(blocks.Select(map.Locate).Select(async place =>
+        {
+            var ask = new ReadSources(new ShardId(corpus.Id, place.Shard), heldOut, map.Cut.Kind, map.Cut.Context, place.Block);
+            if (await AskAsync<SourcesRead>(ask, place.Shard, read => Answers(ask, read), cancel) is { } answer)
+                return answer.Runs;
+            return map.Cut.SourcesOf(await files.ShardAsync(corpus, heldOut, place.Shard), place.Block);
+        }));
 
     // False where the answer is not what was asked for: it comes from another node, and tokens are indices into the embedding.
     private bool Unpack(BlocksRead answer, int shard, int[] rows, int[] into)
@@ -71,13 +83,14 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
     }
 
     // Returns null where no reader answers, or the reader cannot read; this node then reads the shard, and its exception names the cause.
-    private async Task<BlocksRead?> AskAsync(ReadBlocks request, CancellationToken cancel)
+    private async Task<T?> AskAsync<T>(object request, int shard, Func<T, bool> answers, CancellationToken cancel)
+        where T : class
     {
-        if (readers.Region is not { } region || IsOnDetour(request.Shard.Index))
+        if (readers.Region is not { } region || IsOnDetour(shard))
             return null;
         try
         {
-            if (await region.Ask<object>(request, Deadline, cancel) is BlocksRead read && Answers(request, read))
+            if (await region.Ask<object>(request, Deadline, cancel) is T read && answers(read))
                 return read;
         }
         catch (AskTimeoutException)
@@ -85,13 +98,19 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
             // Starts a detour, as an unreadable shard does.
         }
 
-        BeginDetour(request.Shard.Index);
+        BeginDetour(shard);
         return null;
     }
 
     private static bool Answers(ReadBlocks request, BlocksRead read) =>
         read.Shard == request.Shard && read.TokenBytes is (sizeof(ushort) or sizeof(int))
         && read.Tokens.Length == request.Blocks.Length * SampleCut.LengthOf(request.Kind, request.Context) * read.TokenBytes;
+
+    // It comes from another node, too: the elements are those of the sample, and names are no longer than a message has room for.
+    private bool Answers(ReadSources request, SourcesRead read) =>
+        read.Shard == request.Shard && read.Block == request.Block && read.Runs.Length <= SampleCut.MostPieces + 1
+        && read.Runs.All(r => r.Elements > 0 && r.Source.Length <= SourceName.Longest)
+        && (read.Runs.Length == 0 || read.Runs.Sum(r => (long)r.Elements) == map.Cut.Length);
 
     private bool IsOnDetour(int shard)
     {

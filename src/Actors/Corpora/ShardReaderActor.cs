@@ -3,6 +3,7 @@ using Akka.Cluster.Sharding;
 using Akka.Event;
 using Elastic.Actors.Serialization;
 using Elastic.Corpus;
+using Elastic.Messages;
 using Elastic.Messages.Corpora;
 using Elastic.Messages.Settings;
 
@@ -14,6 +15,8 @@ namespace Elastic.Actors.Corpora;
 /// </summary>
 internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
 {
+    private const int MostContext = 1 << 24;
+
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CorpusFiles _files;
     private Opened? _shard;
@@ -22,7 +25,8 @@ internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
     {
         _files = files;
         Context.SetReceiveTimeout(TimeSpan.FromMinutes(2));
-        Receive<ReadBlocks>(Read);
+        Receive<ReadBlocks>(request => Answer(request, request.Shard, request.HeldOut, shard => Blocks(request, shard)));
+        Receive<ReadSources>(request => Answer(request, request.Shard, request.HeldOut, shard => Sources(request, shard)));
         Receive<ReceiveTimeout>(_ => Context.Parent.Tell(new Passivate(PoisonPill.Instance)));
     }
 
@@ -33,12 +37,12 @@ internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
     public static Props Props(CorpusFiles files) =>
         Akka.Actor.Props.Create(() => new ShardReaderActor(files)).WithDispatcher("elastic.reading-dispatcher");
 
-    private void Read(ReadBlocks request)
+    private void Answer(object request, ShardId id, bool heldOut, Func<TokenShard, object> read)
     {
         if (_shard is null)
         {
             Stash.Stash();
-            _ = OpenAsync(request).PipeTo(Self, success: opened => opened, failure: e => new Status.Failure(e));
+            _ = OpenAsync(id, heldOut).PipeTo(Self, success: opened => opened, failure: e => new Status.Failure(e));
             BecomeStacked(() =>
             {
                 Receive<Opened>(opened =>
@@ -50,9 +54,13 @@ internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
                 Receive<Status.Failure>(failure =>
                 {
                     // The asking node reads the shard itself, and says what is wrong with it. The next request opens it anew.
-                    _log.Error(failure.Cause, "shard {0} cannot be opened", request.Shard);
+                    _log.Error(failure.Cause, "shard {0} cannot be opened", id);
                     Context.Parent.Tell(new Passivate(PoisonPill.Instance));
-                    Become(() => Receive<ReadBlocks>(r => Sender.Tell(new ShardUnreadable(r.Shard, failure.Cause.Message))));
+                    Become(() =>
+                    {
+                        Receive<ReadBlocks>(r => Sender.Tell(new ShardUnreadable(r.Shard, failure.Cause.Message)));
+                        Receive<ReadSources>(r => Sender.Tell(new ShardUnreadable(r.Shard, failure.Cause.Message)));
+                    });
                     Stash.UnstashAll();
                 });
                 ReceiveAny(_ => Stash.Stash());
@@ -62,12 +70,12 @@ internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
 
         try
         {
-            Sender.Tell(Blocks(request, _shard));
+            Sender.Tell(read(_shard.Tokens));
         }
         catch (Exception e)
         {
-            _log.Error(e, "shard {0} cannot be read", request.Shard);
-            Sender.Tell(new ShardUnreadable(request.Shard, e.Message));
+            _log.Error(e, "{0} cannot be answered", request);
+            Sender.Tell(new ShardUnreadable(id, e.Message));
         }
     }
 
@@ -82,14 +90,22 @@ internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
     // Of a pair: its source and its target.
     private static long Halves(ReadBlocks request) => request.Kind == SampleKind.Pairs ? 2 : 1;
 
-    private static BlocksRead Blocks(ReadBlocks request, Opened shard)
+    private static SourcesRead Sources(ReadSources request, TokenShard shard)
+    {
+        if (!Enum.IsDefined(request.Kind) || request.Context is < 1 or > MostContext)
+            throw new InvalidDataException($"the sources of a sample of {request.Context} tokens are asked for, and there is none so long");
+        var cut = new SampleCut(request.Kind, request.Context);
+        return new SourcesRead(request.Shard, request.Block, [.. cut.SourcesOf(shard, request.Block)]);
+    }
+
+    private static BlocksRead Blocks(ReadBlocks request, TokenShard shard)
     {
         // Before anything is allocated for it.
         Demand(request, sizeof(ushort));
         var cut = new SampleCut(request.Kind, request.Context);
         var elements = new int[request.Blocks.Length * cut.Length];
         for (var i = 0; i < request.Blocks.Length; i++)
-            cut.Read(shard.Tokens, request.Blocks[i], elements.AsSpan(i * cut.Length, cut.Length));
+            cut.Read(shard, request.Blocks[i], elements.AsSpan(i * cut.Length, cut.Length));
         var width = TokenBytes.WidthFor(elements);
         Demand(request, width);
         var bytes = new byte[elements.Length * width];
@@ -103,10 +119,10 @@ internal sealed class ShardReaderActor : ReceiveActor, IWithUnboundedStash
             throw new InvalidDataException(problem);
     }
 
-    private async Task<Opened> OpenAsync(ReadBlocks request)
+    private async Task<Opened> OpenAsync(ShardId id, bool heldOut)
     {
-        var corpus = await _files.OpenAsync(request.Shard.Corpus, null, CancellationToken.None);
-        var shard = await _files.ShardAsync(corpus, request.HeldOut, request.Shard.Index);
+        var corpus = await _files.OpenAsync(id.Corpus, null, CancellationToken.None);
+        var shard = await _files.ShardAsync(corpus, heldOut, id.Index);
         return new Opened(shard);
     }
 

@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Akka.Cluster.Sharding;
+using Elastic.Messages;
 using Elastic.Messages.Corpora;
 
 namespace Elastic.Actors.Corpora;
@@ -16,7 +17,13 @@ internal static class ShardRegions
     // One entity per shard of a corpus; held-out shards are entities of their own.
     private sealed class ByCorpusShard() : HashCodeMessageExtractor(64)
     {
-        public override string? EntityId(object message) =>
-            message is ReadBlocks read ? $"{read.Shard}{(read.HeldOut ? "-held-out" : "")}" : null;
+        public override string? EntityId(object message) => message switch
+        {
+            ReadBlocks read => Of(read.Shard, read.HeldOut),
+            ReadSources read => Of(read.Shard, read.HeldOut),
+            _ => null,
+        };
+
+        private static string Of(ShardId shard, bool heldOut) => $"{shard}{(heldOut ? "-held-out" : "")}";
     }
 }

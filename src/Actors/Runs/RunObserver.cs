@@ -36,6 +36,11 @@ internal sealed class RunObserver(RunId run, Observations observations)
         {
             if (Of(e) is { } what)
                 observations.Record(what);
+            if (e is RunEvent.VersionEvaluated { Sources: { } sources } scored)
+            {
+                foreach (var source in sources)
+                    observations.Record(new ScoreOfSource(run, scored.Score.Version, source.Source, source.Nats, source.Targets));
+            }
         }
     }
 

@@ -21,7 +21,7 @@ internal static class SenderRules
         NodeReport.Enlist { Address: var address } when address != from.Address.ToEndpoint().ToString() =>
             $"it enlists the node at {address}",
         NodeReport.Enlist { Seed: true } when !from.HasRole("seed") => "it says of itself that it is a seed",
-        NodeReport or WorkResult or ReadBlocks or BlocksRead or ShardUnreadable => null,
+        NodeReport or WorkResult or ReadBlocks or BlocksRead or ReadSources or SourcesRead or ShardUnreadable => null,
         _ => "it is no message of its own",
     };
 

@@ -1,18 +1,16 @@
 using Elastic.Actors.Nodes;
 using Elastic.Coordination;
 using Elastic.Corpus;
+using Elastic.Messages.Corpora;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
 using Elastic.Model.Batches;
-using Elastic.Model.Evaluation;
 
 namespace Elastic.Actors.Work;
 
-/// <summary>Scores a version on the held-out text: the mean over evenly spread blocks, summed in block order.</summary>
+/// <summary>Scores a version on the held-out text: the mean over evenly spread blocks, summed in block order, also by source.</summary>
 internal sealed class EvaluateExecutor : WorkExecutor
 {
-    private const string HeldOut = "held-out";
-
     public override string Kind => EvaluateWork.Kind.Name;
 
     public override WorkLane Lane => WorkLane.Devices;
@@ -26,20 +24,18 @@ internal sealed class EvaluateExecutor : WorkExecutor
         await context.Devices.AttachAsync(run.Settings, context.Memory.Vectors);
 
         var blocks = HeldOutSample.Choose(run.Schedule.HeldOut!, run.Settings.Evaluation.Sequences);
-        var samples = new List<Sample>();
+        var (samples, sources) = (new List<Sample>(), new List<IReadOnlyList<SourceRun>>());
         foreach (var rows in blocks.Chunk(run.Settings.Batch.Micro))
+        {
             samples.AddRange(Sample.Cut(await reader.ReadAsync(rows, CancellationToken.None), rows.Length));
+            sources.AddRange(await reader.SourcesAsync(rows, CancellationToken.None));
+        }
 
-        var losses = await context.Devices.EvaluateAsync(
-            run.Architecture.Batching.MicroBatches(samples, run.Settings.Batch.Micro), context.Stop);
+        var scores = await context.Devices.EvaluateAsync(
+            run.Architecture.Batching.MicroBatches(samples, run.Settings.Batch.Micro), sources, context.Stop);
         if (context.Stop.IsCancellationRequested)
             return null;
-        var scores = new ScoreSums();
-        foreach (var block in losses)
-            scores.Merge(HeldOut, block);
-        var loss = scores[HeldOut].Mean;
-        var heldOut = run.Corpus.Manifest.HeldOut;
-        var bitsPerByte = BitsPerByte.Of(loss, heldOut.Tokens - run.Corpus.HeldOutShards.Sum(s => s.Uncounted), heldOut.Bytes);
-        return new Evaluated(new VersionScore(order.Version, loss, bitsPerByte));
+        var score = HeldOutScore.Of(scores, run.Corpus);
+        return new Evaluated(new VersionScore(order.Version, score.Sum.Mean, score.BitsPerByte), score.Sources);
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Corpora;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
 
@@ -11,7 +12,8 @@ namespace Elastic.Coordination;
 public sealed record Evaluate(int Version, Digest Parameters) : WorkContent;
 
 /// <summary>The score of the version.</summary>
-public sealed record Evaluated(VersionScore Score) : WorkOutcome;
+/// <param name="Sources">The same by source, see <see cref="RunEvent.VersionEvaluated"/>.</param>
+public sealed record Evaluated(VersionScore Score, SourceScore[]? Sources = null) : WorkOutcome;
 
 /// <inheritdoc cref="Evaluate"/>
 public sealed class EvaluateWork : WorkKind
@@ -25,8 +27,10 @@ public sealed class EvaluateWork : WorkKind
     // What people judge a run by. Blocks are scored and summed in an order that no machine changes.
     public override bool IsAudited(RunState run, RunPlan plan, WorkKey key) => plan.AuditsScore(run.AuditSecret, key.Number);
 
-    public override string BytesOf(WorkOutcome outcome) => outcome is Evaluated { Score: var score }
+    public override string BytesOf(WorkOutcome outcome) => outcome is Evaluated { Score: var score, Sources: var sources }
         ? string.Create(CultureInfo.InvariantCulture, $"{score.Version} {score.LossNats:R} {score.BitsPerByte:R}")
+            + string.Concat((sources ?? []).Select(s => string.Create(
+                CultureInfo.InvariantCulture, $"\n{s.Source} {s.Nats:R} {s.Targets}")))
         : "";
 
     public static WorkKey KeyOf(int version) => new(Kind.Name, version);
@@ -43,8 +47,12 @@ public sealed class EvaluateWork : WorkKind
     public override Decision Decide(RunState run, RunPlan plan, WorkResult result) => result.Outcome switch
     {
         Evaluated c when c.Score.Version != run.Round || run.Score?.Version == c.Score.Version => Decision.AlreadyDone,
+        // It is stored for good, and a node may send what it likes.
+        Evaluated { Sources: { } sources } when sources.Length > SourceScore.Most + 1
+            || sources.Any(s => s.Source.Length > SourceName.Longest || s.Targets < 1) =>
+            Decision.Refuse("its sources are more or longer than a score has"),
         Evaluated c => Run.FinishIfDone(
-            run, plan, [new RunEvent.VersionEvaluated(run.Id, c.Score), .. EarlyStopping.After(run, plan, c.Score)]),
+            run, plan, [new RunEvent.VersionEvaluated(run.Id, c.Score, c.Sources), .. EarlyStopping.After(run, plan, c.Score)]),
         var other => Foreign(other),
     };
 

@@ -8,6 +8,9 @@ namespace Elastic.Corpus;
 /// <param name="Context">T: tokens the model sees at once.</param>
 public sealed record SampleCut(SampleKind Kind, int Context)
 {
+    /// <summary>Pieces of one sample that are told apart by source: what a message of the control plane holds with their names.</summary>
+    public const int MostPieces = 100;
+
     /// <inheritdoc cref="SampleCut"/>
     public static SampleCut Of(TrainingSettings settings)
     {
@@ -35,6 +38,30 @@ public sealed record SampleCut(SampleKind Kind, int Context)
 
     /// <summary>Samples of several shards.</summary>
     public long CountIn(IEnumerable<ShardInfo> shards) => shards.Sum(s => (long)CountIn(s));
+
+    /// <summary>
+    /// The sources that a sample's <see cref="Length"/> elements count for; none where the shard does not say. A sample of more pieces than
+    /// <see cref="MostPieces"/> ends with others.
+    /// </summary>
+    /// <exception cref="ElasticException">The file is damaged there.</exception>
+    public IReadOnlyList<SourceRun> SourcesOf(TokenShard shard, int sample)
+    {
+        ArgumentNullException.ThrowIfNull(shard);
+        if (shard.DocumentCount == 0)
+            return [];
+        if (Kind is SampleKind.Documents or SampleKind.Pairs)
+            return [new SourceRun(SourceName.Of(shard.SourceOf(sample)), Length)];
+        var (runs, start) = (new List<SourceRun>(), (long)sample * Context);
+        foreach (var (source, elements) in shard.SourcesOf(start, Length))
+        {
+            var name = runs.Count < MostPieces ? SourceName.Of(source) : SourceName.Others;
+            if (runs.Count > 0 && runs[^1].Source == name)
+                runs[^1] = new SourceRun(name, runs[^1].Elements + elements);
+            else
+                runs.Add(new SourceRun(name, elements));
+        }
+        return runs;
+    }
 
     /// <summary>Reads one sample.</summary>
     /// <param name="into">Takes <see cref="Length"/> elements, see <see cref="SampleElement"/>.</param>

@@ -31,6 +31,8 @@ public sealed class TokenShard : IDisposable
     private readonly long _length;
     // True once the page has passed its check. Threads may check a page twice, with the same result.
     private readonly bool[] _checked;
+    // Read when first asked for. Threads may read them twice, with the same result.
+    private List<string>? _sources;
 
     private TokenShard(string path, MemoryMappedFile map, ShardHeader? header, long tokens, long length)
     {
@@ -181,6 +183,47 @@ public sealed class TokenShard : IDisposable
                 throw ShardHeader.Contradiction(_path, $"it holds the token {token} of a vocabulary of {_vocabulary}");
     }
 
+    /// <summary>The sources of consecutive tokens: each document's source, and how many of its tokens are among them.</summary>
+    /// <exception cref="ElasticException">The file is damaged there, or does not say where its documents begin.</exception>
+    public IEnumerable<(string Source, int Tokens)> SourcesOf(long start, int tokens)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start, TokenCount - tokens);
+        var end = start + tokens;
+        // The last document that begins at the start or before it.
+        var (low, high) = (0, DocumentCount - 1);
+        while (low < high)
+        {
+            var middle = low + (high - low + 1) / 2;
+            if (StartOf(middle) <= start)
+                low = middle;
+            else
+                high = middle - 1;
+        }
+        for (var document = low; start < end; document++)
+        {
+            var next = Math.Min(end, document + 1 < DocumentCount ? StartOf(document + 1) : end);
+            if (next > start)
+                yield return (SourceOf(document), (int)(next - start));
+            start = Math.Max(start, next);
+        }
+    }
+
+    /// <summary>The source of a document.</summary>
+    /// <exception cref="ElasticException">The file is damaged there, or does not say where its documents begin.</exception>
+    public string SourceOf(int document)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(document);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(document, DocumentCount);
+        var sources = _sources ??= Sources();
+        using var entry = Mapped(_header!.DocumentsOffset + (long)document * ShardHeader.DocumentSize, ShardHeader.DocumentSize);
+        CheckPages(entry.Offset, entry.Span.Length);
+        var source = BinaryPrimitives.ReadInt32LittleEndian(entry.Span[12..]);
+        return source >= 0 && source < sources.Count
+            ? sources[source]
+            : throw ShardHeader.Contradiction(_path, $"its document {document} is of source {source} of {sources.Count}");
+    }
+
     /// <summary>The documents in order; none in a shard of llm.c, which does not list them.</summary>
     /// <exception cref="ElasticException">The file is damaged there.</exception>
     public IReadOnlyList<ShardDocument> Documents()
@@ -222,6 +265,13 @@ public sealed class TokenShard : IDisposable
     private static TokenShard Map(FileStream file, ShardHeader? header, long tokens) =>
         new(file.Name, MemoryMappedFile.CreateFromFile(file.Name, FileMode.Open, null, 0, MemoryMappedFileAccess.Read), header, tokens,
             file.Length);
+
+    private List<string> Sources()
+    {
+        using var bytes = Mapped(_header!.SourcesOffset, checked((int)(_header.PagesOffset - _header.SourcesOffset)));
+        CheckPages(bytes.Offset, bytes.Span.Length);
+        return ReadSources(bytes.Span);
+    }
 
     private List<string> ReadSources(ReadOnlySpan<byte> bytes)
     {

@@ -3,13 +3,14 @@ using Elastic.Host.Generation;
 
 namespace Elastic.Host.Commands;
 
-/// <summary>The options that name what writes: a run, or a folder.</summary>
+/// <summary>The options that name a model: of a run, or of a folder.</summary>
 internal sealed class WriterOptions
 {
     private readonly Option<string?> _run, _model, _tokenizer;
 
     /// <param name="what">What the model is to do, e.g. "writes".</param>
-    public WriterOptions(Command command, string what)
+    /// <param name="isRequired">False where the command has uses without a model, and says itself where it needs one.</param>
+    public WriterOptions(Command command, string what, bool isRequired = true)
     {
         _run = CommonOptions.RunName($"The run whose newest checkpoint {what}.");
         _model = new Option<string?>("--model")
@@ -27,12 +28,16 @@ internal sealed class WriterOptions
         command.Options.Add(_tokenizer);
         command.Validators.Add(parsed =>
         {
-            if (parsed.GetValue(_run) is null == parsed.GetValue(_model) is null)
+            var (isRun, isModel) = (parsed.GetValue(_run) is not null, parsed.GetValue(_model) is not null);
+            if (isRun == isModel && (isRequired || isRun))
                 parsed.AddError($"name what {what}: either a run with --run NAME, or a folder with --model DIR");
             if (parsed.GetValue(_tokenizer) is not null && parsed.GetValue(_model) is null)
                 parsed.AddError("--tokenizer belongs to --model: a run has its own");
         });
     }
+
+    /// <summary>Whether a model is named.</summary>
+    public bool IsGiven(ParseResult parsed) => parsed.GetValue(_run) is not null || parsed.GetValue(_model) is not null;
 
     /// <summary>Loads the model. Reports damaged checkpoints, which it skips, to <paramref name="notice"/>.</summary>
     public TextModel Load(ParseResult parsed, Option<string?> dataDir, Action<string> notice) =>

@@ -23,6 +23,7 @@ internal static class RunJson
         ["trainLoss"] = Finite(view.TrainLoss),
         ["valLoss"] = Finite(view.ValLoss),
         ["bitsPerByte"] = Finite(view.BitsPerByte),
+        ["valSources"] = view.SourceScores is { } sources ? Sources(sources) : null,
         ["scoredRound"] = view.ScoredRound,
         ["tokensPerSecond"] = Finite(view.TokensPerSecond),
         ["fingerprint"] = view.Fingerprint?.Hex,
@@ -33,6 +34,15 @@ internal static class RunJson
         ["notice"] = view.Notice,
         ["failure"] = view.Failure,
     };
+
+    /// <summary>Scores by source, as sums that merge.</summary>
+    public static JsonArray Sources(IEnumerable<SourceScore> sources) =>
+    [
+        .. sources.Select(s => new JsonObject
+        {
+            ["source"] = s.Source, ["nats"] = Finite(s.Nats), ["targets"] = s.Targets, ["lossNats"] = Finite(s.LossNats),
+        }),
+    ];
 
     // JSON has no NaN: a loss that is not finite becomes null.
     private static JsonNode? Finite(double? number) => number is { } n && double.IsFinite(n) ? n : null;

@@ -1,5 +1,6 @@
 using Elastic.Actors.Corpora;
 using Elastic.Coordination;
+using Elastic.Foundation;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Model.Training;
@@ -9,6 +10,9 @@ namespace Elastic.Host.Display;
 /// <summary>The displays' texts about a run, as pure functions of its views.</summary>
 internal static class RunLines
 {
+    // What a line of 100 columns has room for; JSON has all.
+    private const int SourcesWidth = 66, LongestSource = 30;
+
     /// <summary>The lines on top: the run, how its work is divided, and the memory that it takes.</summary>
     /// <param name="blocks">Blocks of text to train on.</param>
     /// <param name="memory">Null where it is not known.</param>
@@ -73,6 +77,19 @@ internal static class RunLines
             yield return Progress(isScored ? view : view with { ValLoss = null });
         else if (isScored && view.ScoredRound != before.ScoredRound)
             yield return $"round {Pad(view.Round, view.Rounds)}/{view.Rounds}  {ValidationLoss(view)}";
+        if (isScored && view.ScoredRound != before?.ScoredRound && SourceLosses(view) is { Length: > 0 } sources)
+            yield return $"round {Pad(view.Round, view.Rounds)}/{view.Rounds}  val by source: {sources}";
+    }
+
+    /// <summary>The newest score by source, the largest first; empty where it is not told apart.</summary>
+    public static string SourceLosses(RunView view)
+    {
+        var sources = (view.SourceScores ?? []).OrderByDescending(s => s.Targets).ThenBy(s => s.Source, StringComparer.Ordinal)
+            .Select(s => $"{OneLine.Of(s.Source, LongestSource)} {s.LossNats:0.0000}").ToList();
+        var (text, shown) = ("", 0);
+        while (shown < sources.Count && text.Length + sources[shown].Length <= SourcesWidth)
+            text += (shown > 0 ? ", " : "") + sources[shown++];
+        return shown < sources.Count ? $"{text} and {sources.Count - shown} more" : text;
     }
 
     public static string Speed(RunView view) => view.TokensPerSecond > 0 ? $"{Units.Count(view.TokensPerSecond)} tokens/s" : "";

@@ -71,9 +71,21 @@ internal sealed class StoppedText(Corpus.Tokenizer tokenizer, IReadOnlyList<int>
     /// <summary>True once a stop string has come.</summary>
     public bool IsStopped => _stops.IsStopped;
 
+    /// <summary>Characters (code points) that the tokens make so far, with what is held back or left out because of stop strings.</summary>
+    public int Length { get; private set; }
+
     /// <summary>The text that is certain with this token.</summary>
-    public string Add(int token) => _stops.Add(_tokens.Add(token));
+    public string Add(int token) => _stops.Add(Counted(_tokens.Add(token)));
 
     /// <summary>What is left when the last token has come.</summary>
-    public string Complete() => _stops.Add(_tokens.Complete()) + _stops.Complete();
+    public string Complete() => _stops.Add(Counted(_tokens.Complete())) + _stops.Complete();
+
+    /// <summary>Code points of a text, as the API counts characters.</summary>
+    public static int Characters(string text) => text.Count(c => !char.IsLowSurrogate(c));
+
+    private string Counted(string piece)
+    {
+        Length += Characters(piece);
+        return piece;
+    }
 }

@@ -11,7 +11,7 @@ using Elastic.Storage;
 
 namespace Elastic.Host.Generation;
 
-/// <summary>A model that writes text: parameters in memory with their tokenizer, of a run or of a folder.</summary>
+/// <summary>A model that writes or scores text: parameters in memory with their tokenizer, of a run or of a folder.</summary>
 /// <param name="Name">What people call it: the run's name, or the folder's path.</param>
 internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVectors Vectors, Tokenizer Tokenizer) : IDisposable
 {
@@ -22,6 +22,9 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
 
     /// <summary>The round that the run's checkpoint was made after; null for a folder's model.</summary>
     public int? Round { get; private init; }
+
+    /// <summary>The run's settings; null for a folder's model.</summary>
+    public TrainingSettings? Training { get; private init; }
 
     /// <summary>The parameters' fingerprint: for a run's model the version's.</summary>
     public string Fingerprint => _fingerprint.Value;
@@ -41,6 +44,7 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
             return new TextModel($"{run}", checkpoint.Settings.Model, checkpoint.Vectors, tokenizer)
             {
                 Round = checkpoint.Manifest.Version,
+                Training = checkpoint.Settings,
             };
         }
         checkpoint.Dispose();

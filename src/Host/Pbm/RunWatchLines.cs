@@ -5,7 +5,7 @@ namespace Elastic.Host.Pbm;
 
 /// <summary>
 /// The lines that a watch prints of the views: each committed round, each change between working and waiting, the end, between those the
-/// progress, at most once a second, and every five seconds of a wait what the run waits for.
+/// progress, at most once a second, each score by source, and every five seconds of a wait what the run waits for.
 /// </summary>
 internal sealed class RunWatchLines(TimeProvider time)
 {
@@ -16,6 +16,7 @@ internal sealed class RunWatchLines(TimeProvider time)
 
     private RunView? _shown;
     private string? _notice;
+    private int? _scored;
     private long _written;
     private long _goingOn = time.GetTimestamp();                       // when the run was last seen not to wait, or was last said to
 
@@ -33,6 +34,9 @@ internal sealed class RunWatchLines(TimeProvider time)
             yield return new PbmLine($"waits for {view.WaitsFor}");
         }
 
+        if (view.ScoredRound != _scored && RunLines.SourceLosses(view) is { Length: > 0 } sources)
+            yield return new PbmLine($"val by source of round {view.ScoredRound}: {sources}");
+        _scored = view.ScoredRound;
         var isNews = _shown is null || view.Round != _shown.Round || IsWaiting(view) != IsWaiting(_shown)
             || view.Phase is RunPhase.Finished or RunPhase.Stopped || view.Failure is not null;
         if (!isNews && (view == _shown || time.GetElapsedTime(_written) < Shortest))

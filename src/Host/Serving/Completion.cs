@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using Elastic.Host.Generation;
+using Elastic.Model.Generation;
 
 namespace Elastic.Host.Serving;
 
@@ -9,7 +10,8 @@ namespace Elastic.Host.Serving;
 /// <param name="Choice">The text's number in the answer.</param>
 /// <param name="Ending">With the last piece: "stop" for an end of text or a stop string, "length" where all tokens were drawn.</param>
 /// <param name="Tokens">That were drawn for it.</param>
-internal readonly record struct CompletionPiece(int Choice, string Text, string? Ending, int Tokens);
+/// <param name="Logs">The tokens that begin in it; null where no log-probabilities were asked for.</param>
+internal readonly record struct CompletionPiece(int Choice, string Text, string? Ending, int Tokens, IReadOnlyList<TokenLog>? Logs = null);
 
 /// <summary>The answer to one request: its texts as they are written, and the API's JSON.</summary>
 internal sealed class Completion(CompletionRequest request, TextModel model, DateTimeOffset now)
@@ -38,7 +40,9 @@ internal sealed class Completion(CompletionRequest request, TextModel model, Dat
     {
         var answer = Head();
         answer["choices"] = new JsonArray([.. pieces.GroupBy(p => p.Choice).OrderBy(c => c.Key).Select(
-            c => Choice(c.Key, string.Concat(c.Select(p => p.Text)), c.Single(p => p.Ending is not null).Ending))]);
+            c => Choice(
+                c.Key, string.Concat(c.Select(p => p.Text)), c.Single(p => p.Ending is not null).Ending,
+                request.Likeliest is null ? null : [.. c.SelectMany(p => p.Logs ?? [])]))]);
         answer["usage"] = Usage(pieces.Sum(p => p.Tokens));
         return answer;
     }
@@ -47,7 +51,7 @@ internal sealed class Completion(CompletionRequest request, TextModel model, Dat
     public JsonObject Event(CompletionPiece piece)
     {
         var answer = Head();
-        answer["choices"] = new JsonArray(Choice(piece.Choice, piece.Text, piece.Ending));
+        answer["choices"] = new JsonArray(Choice(piece.Choice, piece.Text, piece.Ending, piece.Logs));
         if (request.StreamsUsage)
             answer["usage"] = null;
         return answer;
@@ -62,8 +66,13 @@ internal sealed class Completion(CompletionRequest request, TextModel model, Dat
         return answer;
     }
 
-    private static JsonObject Choice(int index, string text, string? ending) =>
-        new() { ["text"] = text, ["index"] = index, ["logprobs"] = null, ["finish_reason"] = ending };
+    private JsonObject Choice(int index, string text, string? ending, IReadOnlyCollection<TokenLog>? logs) => new()
+    {
+        ["text"] = text,
+        ["index"] = index,
+        ["logprobs"] = TokenLogs.Json(logs, model.Tokenizer),
+        ["finish_reason"] = ending,
+    };
 
     private JsonObject Head() => new()
     {
@@ -87,10 +96,12 @@ internal sealed class Completion(CompletionRequest request, TextModel model, Dat
         if (request.Echoes)
             pieces.TryWrite(new CompletionPiece(choice, model.Tokenizer.Decode([.. job.Prompt]), null, 0));
         var ending = "length";
-        await foreach (var token in job.Tokens.ReadAllAsync(cancel))
+        var logs = new PendingLogs(job, request.Likeliest is null ? 0 : StoppedText.Characters(model.Tokenizer.Decode([.. job.Prompt])));
+        await foreach (var (token, probabilities) in job.Tokens.ReadAllAsync(cancel))
         {
+            logs.Add(token, probabilities, text.Length);
             var piece = text.Add(token);
-            pieces.TryWrite(new CompletionPiece(choice, piece, null, 1));
+            pieces.TryWrite(new CompletionPiece(choice, piece, null, 1, logs.Take(piece)));
             if (token != model.Tokenizer.EndOfText && !text.IsStopped)
                 continue;
             ending = "stop";
@@ -99,6 +110,32 @@ internal sealed class Completion(CompletionRequest request, TextModel model, Dat
         }
         // A stop string may be complete only now that no byte of a character can follow.
         var rest = text.Complete();
-        pieces.TryWrite(new CompletionPiece(choice, rest, text.IsStopped ? "stop" : ending, 0));
+        pieces.TryWrite(new CompletionPiece(choice, rest, text.IsStopped ? "stop" : ending, 0, logs.Take(rest)));
+    }
+
+    // Tokens whose text is held back wait for it; those of a stop string wait in vain.
+    private sealed class PendingLogs(TextJob job, int promptLength)
+    {
+        private readonly List<TokenLog> _waiting = [];
+        private int _previous = job.Prompt[^1];
+        private int _sent;                                              // characters of the text
+
+        public void Add(int token, TokenProbabilities? probabilities, int before)
+        {
+            if (probabilities is not null)
+                _waiting.Add(new TokenLog(token, _previous, promptLength + before, probabilities));
+            _previous = token;
+        }
+
+        /// <summary>Those that begin in this piece of the text, or before it.</summary>
+        public List<TokenLog>? Take(string piece)
+        {
+            if (job.Likeliest is null)
+                return null;
+            _sent += StoppedText.Characters(piece);
+            var taken = _waiting.TakeWhile(l => l.Offset < promptLength + _sent).ToList();
+            _waiting.RemoveRange(0, taken.Count);
+            return taken;
+        }
     }
 }

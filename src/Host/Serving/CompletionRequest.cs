@@ -11,9 +11,10 @@ namespace Elastic.Host.Serving;
 internal sealed record CompletionRequest
 {
     private const int DefaultTokens = 16;     // the API's
+    private const int MostLikeliest = 5;      // the API's, too
 
     // Fields that change the answer and are not served: to ignore them would answer another question.
-    private static readonly string[] Refused = ["suffix", "logprobs", "logit_bias"];
+    private static readonly string[] Refused = ["suffix", "logit_bias"];
 
     /// <summary>Tokens of each prompt, at least one.</summary>
     public required IReadOnlyList<IReadOnlyList<int>> Prompts { get; init; }
@@ -32,6 +33,9 @@ internal sealed record CompletionRequest
     /// <summary>The prompt is part of the text that is sent.</summary>
     public required bool Echoes { get; init; }
 
+    /// <summary>How many of the likeliest tokens are said with each one; null for no log-probabilities.</summary>
+    public required int? Likeliest { get; init; }
+
     /// <summary>Pieces are sent as they come.</summary>
     public required bool Streams { get; init; }
 
@@ -41,7 +45,7 @@ internal sealed record CompletionRequest
     /// <summary>The texts to write, those of the first prompt first.</summary>
     public IReadOnlyList<TextJob> Jobs() =>
     [
-        .. Prompts.SelectMany(p => Enumerable.Range(0, Count).Select(i => new TextJob(p, Tokens, Sampling with { Sample = i }))),
+        .. Prompts.SelectMany(p => Enumerable.Range(0, Count).Select(i => new TextJob(p, Tokens, Sampling with { Sample = i }, Likeliest))),
     ];
 
     /// <summary>Reads a request.</summary>
@@ -67,6 +71,11 @@ internal sealed record CompletionRequest
                 "n", $"{prompts.Count} prompts times n = {count} are more than {limits.TextsOfRequest} texts: send several requests");
         }
         var streams = fields.Flag("stream");
+        var likeliest = LikeliestOf(fields);
+        if (likeliest is not null && fields.Flag("echo"))
+            throw ApiException.Invalid(
+                "logprobs", "logprobs with echo is not served here, the prompt's are not computed: leave out one of the two",
+                "unsupported_parameter");
         return new CompletionRequest
         {
             Prompts = prompts,
@@ -81,6 +90,7 @@ internal sealed record CompletionRequest
             },
             Stops = StopsOf(fields.Find("stop"), limits),
             Echoes = fields.Flag("echo"),
+            Likeliest = likeliest,
             Streams = streams,
             StreamsUsage = fields.Find("stream_options") is { } options && new RequestFields(options).Flag("include_usage") && streams,
         };
@@ -97,6 +107,10 @@ internal sealed record CompletionRequest
         JsonValueKind.Object => !value.EnumerateObject().Any(),
         _ => false,
     };
+
+    // false is what some clients send for none.
+    private static int? LikeliestOf(RequestFields fields) => fields.Find("logprobs") is { ValueKind: JsonValueKind.False }
+        ? null : (int?)fields.Integer("logprobs", 0, MostLikeliest);
 
     private static int TokensOf(RequestFields fields, int prompt, int context)
     {

@@ -136,7 +136,7 @@ internal sealed class InferenceEngine : IDisposable
         {
             try
             {
-                active[generator.Add(job.Prompt, job.Count, job.Sampling)] = job;
+                active[generator.Add(job.Prompt, job.Count, job.Sampling, job.Likeliest)] = job;
             }
             catch (OutOfMemoryException e)
             {
@@ -152,7 +152,7 @@ internal sealed class InferenceEngine : IDisposable
                 foreach (var drawn in generator.Step())
                 {
                     var job = active[drawn.Text];
-                    job.Give(drawn.Token);
+                    job.Give(new JobToken(drawn.Token, drawn.Probabilities));
                     if (drawn.IsLast || drawn.Token == _model.Tokenizer.EndOfText)
                         End(drawn.Text, job, null);
                 }

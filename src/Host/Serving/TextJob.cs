@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Threading.Channels;
 using Elastic.Model.Generation;
 
@@ -6,10 +7,11 @@ namespace Elastic.Host.Serving;
 /// <summary>A text that a client has asked for: what to continue, and the tokens as they are drawn.</summary>
 /// <param name="prompt">At least one token.</param>
 /// <param name="count">The most tokens; with the prompt's, at most the model's context.</param>
-internal sealed class TextJob(IReadOnlyList<int> prompt, int count, SamplingSettings sampling)
+/// <param name="likeliest">How many of the likeliest tokens are said with each one; null for no probabilities.</param>
+internal sealed class TextJob(IReadOnlyList<int> prompt, int count, SamplingSettings sampling, int? likeliest = null)
 {
     // At most as many tokens as the text may have.
-    private readonly Channel<int> _tokens = Channel.CreateUnbounded<int>(
+    private readonly Channel<JobToken> _tokens = Channel.CreateUnbounded<JobToken>(
         new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
 
     private volatile bool _isCancelled;
@@ -20,15 +22,22 @@ internal sealed class TextJob(IReadOnlyList<int> prompt, int count, SamplingSett
 
     public SamplingSettings Sampling { get; } = sampling;
 
+    public int? Likeliest { get; } = likeliest;
+
     /// <summary>Drawn tokens; ends with an end of text, with the last one, or with what went wrong.</summary>
-    public ChannelReader<int> Tokens => _tokens.Reader;
+    public ChannelReader<JobToken> Tokens => _tokens.Reader;
 
     /// <summary>Nobody waits for the text any more.</summary>
     public bool IsCancelled => _isCancelled;
 
     public void Cancel() => _isCancelled = true;
 
-    public void Give(int token) => _tokens.Writer.TryWrite(token);
+    public void Give(JobToken token) => _tokens.Writer.TryWrite(token);
 
     public void Complete(ApiException? why = null) => _tokens.Writer.TryComplete(why);
 }
+
+/// <summary>A token of a text.</summary>
+/// <param name="Probabilities">Null where the text was not asked for them.</param>
+[StructLayout(LayoutKind.Auto)]
+internal readonly record struct JobToken(int Token, TokenProbabilities? Probabilities);

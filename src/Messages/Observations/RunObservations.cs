@@ -38,6 +38,16 @@ public sealed record Score(RunId RunId, int Version, double LossNats, double Bit
     public override IEnumerable<Measure> Measures => [new(MeasureKind.Newest, "elastic_validation_loss_nats", LossNats, Tag("run", RunId))];
 }
 
+/// <summary>A version's loss on the held-out text of one source.</summary>
+[ObservedAs("source-score")]
+public sealed record ScoreOfSource(RunId RunId, int Version, string Source, double Nats, long Targets) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures =>
+    [
+        new(MeasureKind.Newest, "elastic_validation_loss_by_source_nats", Nats / Targets, Tag("run", RunId), Tag("source", Source)),
+    ];
+}
+
 /// <summary>A round is committed.</summary>
 /// <param name="TokensSeen">Over all replicas and rounds.</param>
 [ObservedAs("round-committed")]

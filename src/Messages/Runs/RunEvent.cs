@@ -84,7 +84,10 @@ public abstract record RunEvent(RunId RunId)
         RunId RunId, int Round, Digest Version, Digest Fingerprint, long TokensSeen, Digest ChainHead,
         [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Digest? AuditSecret = null) : RunEvent(RunId);
 
-    public sealed record VersionEvaluated(RunId RunId, VersionScore Score) : RunEvent(RunId);
+    /// <param name="Sources">The same by source, in the order of their names; null where one source is all, or none is known.</param>
+    public sealed record VersionEvaluated(
+        RunId RunId, VersionScore Score,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] SourceScore[]? Sources = null) : RunEvent(RunId);
 
     /// <summary>
     /// A score ended the run: it has no more rounds than version <paramref name="Version"/>, unless somebody makes it longer.

@@ -39,6 +39,19 @@ public sealed record AveragedChunk(int Chunk, Digest Parameters, Digest? OuterMo
 /// <param name="BitsPerByte">The same, in bits per byte of text.</param>
 public sealed record VersionScore(int Version, double LossNats, double BitsPerByte) : IWireMessage;
 
+/// <summary>A version's loss on the held-out text of one source, as sums that merge.</summary>
+/// <param name="Source">Its name.</param>
+/// <param name="Nats">Sum of the cross-entropies.</param>
+/// <param name="Targets">Number of them.</param>
+public sealed record SourceScore(string Source, double Nats, long Targets) : IWireMessage
+{
+    /// <summary>Sources that are told apart, the largest; the others are one sum.</summary>
+    public const int Most = 32;
+
+    /// <summary>Nats per target.</summary>
+    public double LossNats => Nats / Targets;
+}
+
 /// <summary>A run was made longer.</summary>
 /// <param name="FromRound">The first round whose learning rate goes by the new length: it had not begun anywhere.</param>
 /// <param name="OldRounds">Rounds of the run before.</param>

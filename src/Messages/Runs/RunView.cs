@@ -60,6 +60,9 @@ public sealed record RunView : ISaidBySeed
     /// <summary>The same, per byte of the held-out text.</summary>
     public double? BitsPerByte { get; init; }
 
+    /// <summary>The loss by source; null where it is not told apart.</summary>
+    public SourceScore[]? SourceScores { get; init; }
+
     /// <summary>The round after which <see cref="ValLoss"/> was taken: later rounds may be committed since.</summary>
     public int? ScoredRound { get; init; }
 

@@ -9,6 +9,10 @@ public interface IBatching
     /// <summary>The micro-batches of a step, or of an evaluation: <paramref name="rows"/> samples each; the last may have fewer.</summary>
     /// <param name="draw">The step whose random choices are made, where there are any; null for an evaluation: always the same.</param>
     IReadOnlyList<MicroBatch> MicroBatches(IReadOnlyList<Sample> samples, int rows, DropoutSeed? draw = null);
+
+    /// <summary>The element of a sample that is the target at the first place; those of the other places follow.</summary>
+    /// <param name="context">T.</param>
+    int FirstTarget(int context);
 }
 
 /// <summary>
@@ -30,6 +34,9 @@ public sealed class CausalBatching : IBatching
             Segments = part.Any(HasDocuments) ? [.. part.SelectMany(Segments)] : null,
         })];
     }
+
+    /// <inheritdoc/>
+    public int FirstTarget(int context) => 1;
 
     private static IEnumerable<int> Elements(ReadOnlyMemory<int> elements)
     {

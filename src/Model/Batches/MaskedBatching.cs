@@ -41,6 +41,9 @@ public sealed class MaskedBatching(int vocabulary, int mask) : IBatching
         })];
     }
 
+    /// <inheritdoc/>
+    public int FirstTarget(int context) => 0;
+
     // Three draws for each place: whether it is chosen, what is read there, and any token.
     private Made Masks(ReadOnlySpan<int> elements, KeyedRandom random)
     {

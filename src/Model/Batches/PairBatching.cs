@@ -24,6 +24,9 @@ public sealed class PairBatching : IBatching
         })];
     }
 
+    /// <inheritdoc/>
+    public int FirstTarget(int context) => context + 1;
+
     private static int Context(Sample sample) => sample.Tokens.Length / 2;
 
     private static int[] SourceOf(Sample sample) =>

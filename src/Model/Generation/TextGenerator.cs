@@ -20,9 +20,10 @@ public sealed class TextGenerator(TrainingDevice device, int vocabulary, int row
     public IReadOnlyList<GeneratedText> Texts => _texts;
 
     /// <summary>Begins a text of at most <paramref name="count"/> tokens after <paramref name="prompt"/>.</summary>
+    /// <param name="likeliest">Says with each token its probability, and those of so many likeliest ones; null for none.</param>
     /// <exception cref="ArgumentException">The prompt is empty.</exception>
     /// <exception cref="OutOfMemoryException">The device has no room for what it keeps of the text.</exception>
-    public GeneratedText Add(IReadOnlyList<int> prompt, int count, SamplingSettings settings)
+    public GeneratedText Add(IReadOnlyList<int> prompt, int count, SamplingSettings settings, int? likeliest = null)
     {
         ArgumentNullException.ThrowIfNull(prompt);
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
@@ -30,7 +31,7 @@ public sealed class TextGenerator(TrainingDevice device, int vocabulary, int row
             throw new ArgumentException("the prompt is empty: give at least one token", nameof(prompt));
         // The last token is drawn and not read again.
         var capacity = (int)Math.Min((long)prompt.Count + count - 1, device.Architecture.Context);
-        var text = new GeneratedText(prompt, count, device.NewState(capacity), new Sampler(settings, prompt));
+        var text = new GeneratedText(prompt, count, device.NewState(capacity), new Sampler(settings, prompt), likeliest);
         _texts.Add(text);
         return text;
     }
@@ -61,7 +62,7 @@ public sealed class TextGenerator(TrainingDevice device, int vocabulary, int row
         foreach (var (text, input) in texts.Zip(inputs))
         {
             if (text.Advance(input, vocabulary) is { } token)
-                drawn.Add(new DrawnToken(text, token, text.IsFinished));
+                drawn.Add(new DrawnToken(text, token, text.IsFinished) { Probabilities = text.ProbabilitiesOf(token, vocabulary) });
             if (text.IsFinished)
                 Remove(text);
         }
@@ -78,7 +79,16 @@ public sealed class TextGenerator(TrainingDevice device, int vocabulary, int row
 
 /// <summary>A token that was drawn.</summary>
 /// <param name="IsLast">The text has as many tokens as it was to have.</param>
-public readonly record struct DrawnToken(GeneratedText Text, int Token, bool IsLast);
+public readonly record struct DrawnToken(GeneratedText Text, int Token, bool IsLast)
+{
+    /// <summary>What the model said of it; null where the text was not to say so.</summary>
+    public TokenProbabilities? Probabilities { get; init; }
+}
+
+/// <summary>What the model said of the next token, before temperature, penalties and all that.</summary>
+/// <param name="OfToken">The log-probability of the one that was drawn, nats.</param>
+/// <param name="Likeliest">The likeliest tokens with theirs, the likeliest first.</param>
+public sealed record TokenProbabilities(double OfToken, IReadOnlyList<(int Token, double LogProbability)> Likeliest);
 
 /// <summary>A text that a generator continues.</summary>
 public sealed class GeneratedText
@@ -86,11 +96,12 @@ public sealed class GeneratedText
     private readonly List<int> _tokens;
     private readonly int _end;
     private readonly Sampler _sampler;
+    private readonly int? _likeliest;
 
-    internal GeneratedText(IReadOnlyList<int> prompt, int count, DecoderState state, Sampler sampler)
+    internal GeneratedText(IReadOnlyList<int> prompt, int count, DecoderState state, Sampler sampler, int? likeliest)
     {
         _tokens = [.. prompt];
-        (_end, _sampler, State) = (prompt.Count + count, sampler, state);
+        (_end, _sampler, State, _likeliest) = (prompt.Count + count, sampler, state, likeliest);
         Pending = Newest();
     }
 
@@ -124,6 +135,16 @@ public sealed class GeneratedText
             Pending = Newest();
         }
         return token;
+    }
+
+    /// <summary>What the logits of the last pass say of a token that was drawn after it, among those that may be drawn.</summary>
+    internal TokenProbabilities? ProbabilitiesOf(int token, int vocabulary)
+    {
+        if (_likeliest is not { } count)
+            return null;
+        var likeliest = LogProbabilities.Likeliest(State.Logits[..Math.Min(vocabulary, State.Logits.Length)], count);
+        var of = LogProbabilities.Of(State.Logits, [token, .. likeliest]);
+        return new TokenProbabilities(of[0], [.. likeliest.Zip(of.Skip(1))]);
     }
 
     // As many tokens of the end as the model sees at once.

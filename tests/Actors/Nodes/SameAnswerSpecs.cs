@@ -1,6 +1,8 @@
 using Elastic.Foundation;
+using Elastic.Messages.Observations;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Tests.Nodes;
 
@@ -33,6 +35,23 @@ public sealed class SameAnswerSpecs : IDisposable
 
         Assert.NotNull(fingerprints[0]);
         Assert.Single(fingerprints.Distinct());
+    }
+
+    [Fact]
+    public async Task Scores_by_source_are_sums_of_the_one_score_with_the_same_bits_on_one_and_three_devices()
+    {
+        var settings = TinyRun.Settings("a", rounds: 2);
+        var (one, three) = (
+            await _tiny.TrainAsync(settings, "cpu:1", data: "one"), await _tiny.TrainAsync(settings, "cpu:3", data: "three"));
+        Assert.True(one.SourceScores!.Length > 1);
+        Assert.Equal(one.SourceScores, three.SourceScores);
+        Assert.Equal(
+            one.ValLoss!.Value, one.SourceScores.Sum(s => s.Nats) / one.SourceScores.Sum(s => s.Targets), 1e-12 * one.ValLoss.Value);
+        Assert.Equal(8 * settings.Model.Context, one.SourceScores.Sum(s => s.Targets));
+        var store = new ObservationStore(DatabaseAddress.Parse(null, Path.Combine(_tiny.Root, "one")));
+        var observed = (await store.ReadAsync(new ObservationQuery(AtMost: 10_000), default)).Select(o => o.What).OfType<ScoreOfSource>();
+        Assert.Equal(
+            one.SourceScores, observed.Where(o => o.Version == 2).Select(o => new SourceScore(o.Source, o.Nats, o.Targets)));
     }
 
     [Fact]

@@ -24,7 +24,8 @@ public sealed class ShardReaderSpecs : TemporaryFolder
         var bytes = Tokenizer.Open("byte");
         using (var writer = new CorpusWriter(paths.Corpus(id), id, bytes))
         {
-            var batch = new DocumentBatch(0, [new Document("Web", "a", string.Join(' ', Enumerable.Range(0, 1000)))]);
+            var numbers = new Document("Web", "a", string.Join(' ', Enumerable.Range(0, 1000)));
+            var batch = new DocumentBatch(0, [numbers, new Document("Books", "b", "last words of all")]);
             writer.Append(BatchTokenizer.Tokenize(bytes, batch, 0));
             writer.Complete(new ReadStatistics());
         }
@@ -45,10 +46,24 @@ public sealed class ShardReaderSpecs : TemporaryFolder
             Assert.Contains(why, (await AskAsync<ShardUnreadable>(request)).Why, StringComparison.Ordinal);
         Assert.Equal(2 * 17 * 2, (await AskAsync<BlocksRead>(sound)).Tokens.Length);
 
+        // "0 1 2 … 999" has 3,889 bytes, and an end of text; the last words have 17 and one.
+        var sources = new ReadSources(sound.Shard, false, SampleKind.Blocks, 16, 243);
+        Assert.Equal([new SourceRun("Web", 2), new SourceRun("Books", 15)], (await AskAsync<SourcesRead>(sources)).Runs);
+        Assert.Equal([new SourceRun("Web", 17)], (await AskAsync<SourcesRead>(sources with { Block = 3 })).Runs);
+        Assert.Equal(
+            [new SourceRun("Books", 33)], (await AskAsync<SourcesRead>(sources with { Kind = SampleKind.Pairs, Block = 1 })).Runs);
+        foreach (var request in new[]
+            {
+                sources with { Block = 244 }, sources with { Block = -1 }, sources with { Block = int.MaxValue },
+                sources with { Context = 0 }, sources with { Context = int.MaxValue }, sources with { Kind = (SampleKind)99 },
+                sources with { Kind = SampleKind.Documents, Block = 2 },
+            })
+            await AskAsync<ShardUnreadable>(request);
+
         reader = system.ActorOf(ShardReaderActor.Props(files));
         Assert.Contains(
             "no shard 7", (await AskAsync<ShardUnreadable>(sound with { Shard = new ShardId(id, 7) })).Why, StringComparison.Ordinal);
 
-        async Task<T> AskAsync<T>(ReadBlocks request) => Assert.IsType<T>(await reader.Ask<object>(request, Deadline));
+        async Task<T> AskAsync<T>(object request) => Assert.IsType<T>(await reader.Ask<object>(request, Deadline));
     }
 }

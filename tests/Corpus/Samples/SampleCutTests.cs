@@ -48,6 +48,46 @@ public sealed class SampleCutTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(SampleKind.Blocks, 64)]
+    [InlineData(SampleKind.Packed, 500)]
+    [InlineData(SampleKind.Documents, 30)]
+    public void Each_element_of_a_sample_counts_for_the_source_of_its_document(SampleKind kind, int context)
+    {
+        var corpus = Corpora.Build(_folder["c"], Corpora.Documents(100), heldOut: 0, tokensPerShard: 3000);
+        var cut = new SampleCut(kind, context);
+        foreach (var info in corpus.TrainShards)
+        {
+            using var shard = TokenShard.Open(corpus.ShardPath(info));
+            var documents = shard.Documents();
+            var sources = documents.SelectMany(d => Enumerable.Repeat(d.Source, (int)d.Tokens)).ToList();
+            for (var i = 0; i < cut.CountIn(info); i++)
+            {
+                var runs = cut.SourcesOf(shard, i);
+                Assert.Equal(
+                    kind == SampleKind.Documents
+                        ? Enumerable.Repeat(documents[i].Source, cut.Length) : sources.GetRange(i * context, cut.Length),
+                    runs.SelectMany(r => Enumerable.Repeat(r.Source, r.Elements)));
+                Assert.All(runs.Zip(runs.Skip(1)), pair => Assert.NotEqual(pair.First.Source, pair.Second.Source));
+            }
+            Assert.Throws<ArgumentOutOfRangeException>(() => cut.SourcesOf(shard, cut.CountIn(info)));
+            Assert.Throws<ArgumentOutOfRangeException>(() => cut.SourcesOf(shard, -1));
+        }
+    }
+
+    [Fact]
+    public void A_sample_of_very_many_pieces_ends_with_others_and_namenames_are_cut()
+    {
+        var name = new string('s', 300);
+        var corpus = Corpora.Build(
+            _folder["c"], Enumerable.Range(0, 200).Select(i => new Document(i % 2 == 0 ? name : $"s\n{i}", "d", "a")), heldOut: 0);
+        using var shard = TokenShard.Open(corpus.ShardPath(corpus.TrainShards[0]));
+        var runs = new SampleCut(SampleKind.Blocks, 399).SourcesOf(shard, 0);
+        Assert.Equal(SampleCut.MostPieces + 1, runs.Count);
+        Assert.Equal(("others", 400 - 2 * SampleCut.MostPieces), (runs[^1].Source, runs[^1].Elements));
+        Assert.Equal((new string('s', SourceName.Longest - 1) + "…", "s\uFFFD1"), (runs[0].Source, runs[1].Source));
+    }
+
     [Fact]
     public void Prompts_are_read_and_not_counted_whatever_the_cut()
     {

@@ -16,15 +16,16 @@ internal static class ExchangedModel
     public static readonly TrainingSettings Settings = TinySettings.Of(Run);
 
     /// <summary>Writes it below <paramref name="folder"/>.</summary>
+    /// <param name="fill">Sets the parameters, which are zero; null for those that a run begins with.</param>
     /// <returns>The data directory, and the fingerprint of the parameters.</returns>
-    public static (string Data, string Fingerprint) Write(string folder, ModelSettings? model = null)
+    public static (string Data, string Fingerprint) Write(string folder, ModelSettings? model = null, Action<ReplicaVectors>? fill = null)
     {
         var settings = Settings with { Model = model ?? Settings.Model };
         var data = Path.Combine(folder, "data");
         var run = Path.Combine(data, "runs", $"{Run}-3k9v2mq7");
         var blobs = new BlobStore(Path.Combine(run, "blobs"));
         using var vectors = new ReplicaVectors(Architectures.LayoutOf(settings.Model));
-        Initialization.Fill(vectors, 7);
+        (fill ?? (v => Initialization.Fill(v, 7)))(vectors);
         var parameters = blobs.PutVector(vectors, VectorSet.Parameters);
         var set = blobs.PutSet(new VectorSet(new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters }));
         var some = Digest.Of("some"u8).Hex;

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Elastic.Actors.Corpora;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
+using Elastic.Host.Pbm;
 using Elastic.Messages.Runs;
 using Elastic.Model.Training;
 
@@ -93,6 +94,24 @@ public sealed class DisplayTests
     }
 
     [Fact]
+    public void A_score_by_source_has_a_line_of_its_own_once_and_all_of_it_is_in_the_json()
+    {
+        var scored = View with
+        {
+            SourceScores = [.. Enumerable.Range(0, 10).Select(i => new SourceScore($"s{i}", 2.5 * (10 + i), 10 + i))],
+        };
+        string[] lines = [.. RunLines.Log(null, scored), .. RunLines.Log(scored, scored with { Steps = 119 })];
+        Assert.Equal(2, lines.Length);
+        Assert.Equal(
+            "round  5/40  val by source: s9 2.5000, s8 2.5000, s7 2.5000, s6 2.5000, s5 2.5000, s4 2.5000 and 4 more",
+            lines[1]);
+        var json = JsonNode.Parse(RunJson.Write(scored))!["valSources"]!.AsArray();
+        Assert.Equal("""{"source":"s3","nats":32.5,"targets":13,"lossNats":2.5}""", json[3]!.ToJsonString());
+        Assert.Contains(RunStatus.Lines(scored), l => l.StartsWith("by source     s9 2.5000, ", StringComparison.Ordinal));
+        Assert.DoesNotContain(RunStatus.Lines(View), l => l.StartsWith("by source", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void The_header_names_run_config_and_model()
     {
         var settings = ConfigurationLoader.Load(new(["tiny"], [])).Training;
@@ -113,8 +132,8 @@ public sealed class DisplayTests
 
     [Fact]
     public void The_json_has_the_keys_of_the_design_in_their_order() => Assert.Equal(
-        ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "scoredRound",
-            "tokensPerSecond", "fingerprint", "checkpoint", "nodes", "devices", "waitsFor", "notice", "failure"],
+        ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "valSources",
+            "scoredRound", "tokensPerSecond", "fingerprint", "checkpoint", "nodes", "devices", "waitsFor", "notice", "failure"],
         JsonNode.Parse(RunJson.Write(View))!.AsObject().Select(p => p.Key));
 
     [Fact]

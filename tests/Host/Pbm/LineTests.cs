@@ -45,6 +45,19 @@ public sealed class LineTests
     }
 
     [Fact]
+    public void A_watch_says_each_score_by_source_once()
+    {
+        var watch = new RunWatchLines(new HandClock());
+        var scored = FakeCluster.Tiny with { SourceScores = [new SourceScore("Books", 5, 2), new SourceScore("Web", 9, 3)] };
+        Assert.Equal(["val by source of round 5: Web 3.0000, Books 2.5000"], BySource(scored));
+        Assert.Empty(BySource(scored with { Round = 6 }));
+        Assert.Equal(["val by source of round 6: Web 3.0000, Books 2.5000"], BySource(scored with { Round = 6, ScoredRound = 6 }));
+
+        List<string> BySource(RunView view) =>
+            [.. watch.Of(view).Select(l => l.Text!).Where(t => t.StartsWith("val by source", StringComparison.Ordinal))];
+    }
+
+    [Fact]
     public void A_watch_says_what_a_run_waits_for_that_does_not_go_on_for_some_seconds()
     {
         var time = new HandClock();

@@ -37,6 +37,11 @@ public sealed class ClientTests
         Assert.Equal(12, whole.Completions.Single().Text.Length);
         Assert.Equal("length", whole.Completions.Single().FinishReason);
         Assert.Equal(12, whole.Usage.CompletionTokens);
+        request.Logprobs = 2;
+        var logs = (await api.Completions.CreateCompletionAsync(request)).Completions.Single().Logprobs;
+        Assert.Equal(whole.Completions.Single().Text, string.Concat(logs.Tokens));
+        Assert.Equal((12, 12, 12), (logs.TokenLogprobs.Count, logs.TopLogprobs.Count, logs.TextOffsets.Count));
+        request.Logprobs = null;
         var pieces = new List<string>();
         await foreach (var piece in api.Completions.StreamCompletionEnumerableAsync(request))
             pieces.Add(piece.Completions.Single().Text);

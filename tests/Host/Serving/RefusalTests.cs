@@ -56,7 +56,10 @@ public sealed class RefusalTests : IAsyncLifetime
     [InlineData("""{"stream": 1}""", 400, "stream", null)]
     [InlineData("""{"seed": 1.5}""", 400, "seed", null)]
     [InlineData("""{"suffix": "b"}""", 400, "suffix", "unsupported_parameter")]
-    [InlineData("""{"logprobs": 2}""", 400, "logprobs", "unsupported_parameter")]
+    [InlineData("""{"logprobs": 6}""", 400, "logprobs", null)]
+    [InlineData("""{"logprobs": -1}""", 400, "logprobs", null)]
+    [InlineData("""{"logprobs": true}""", 400, "logprobs", null)]
+    [InlineData("""{"logprobs": 2, "echo": true}""", 400, "logprobs", "unsupported_parameter")]
     [InlineData("""{"logit_bias": {"50": 1}}""", 400, "logit_bias", "unsupported_parameter")]
     public async Task A_request_that_is_wrong_says_what_and_where(string body, int status, string? param, string? code)
     {

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Elastic.Messages.Corpora;
 using Elastic.Messages.Settings;
 using Elastic.Model.Batches;
 using Elastic.Model.Evaluation;
@@ -22,17 +23,24 @@ internal sealed class DeviceGroup(IReadOnlyList<IActorRef> trainers)
     public TrainingStep Step(FlatLayout layout, IOptimizer optimizer, double clip) =>
         new(_devices, new LocalCollective(_devices), layout, optimizer, clip);
 
-    /// <summary>Losses of rows, in order.</summary>
+    /// <summary>Scores of samples, in order.</summary>
+    /// <param name="sources">For each sample the sources of its elements, see <see cref="SampleScore.Of"/>.</param>
     /// <param name="stop">Asks to stop after the batches that are under way; what is returned is then incomplete.</param>
-    public async Task<IReadOnlyList<ScoreSum>> EvaluateAsync(IReadOnlyList<MicroBatch> batches, CancellationToken stop)
+    public async Task<IReadOnlyList<SampleScore>> EvaluateAsync(
+        IReadOnlyList<MicroBatch> batches, IReadOnlyList<IReadOnlyList<SourceRun>> sources, CancellationToken stop)
     {
-        var losses = new ScoreSum[batches.Count][];
+        // The first sample of each batch.
+        var firsts = new int[batches.Count];
+        for (var i = 1; i < firsts.Length; i++)
+            firsts[i] = firsts[i - 1] + batches[i - 1].Rows;
+        var scores = new SampleScore[batches.Count][];
         var next = -1;
         await Task.WhenAll(_devices.Select(async device =>
         {
             for (int i; !stop.IsCancellationRequested && (i = Interlocked.Increment(ref next)) < batches.Count;)
-                losses[i] = await device.RunAsync(d => d.Evaluate(batches[i]));
+                scores[i] = await device.RunAsync(
+                    d => SampleScore.Of(d, batches[i], [.. sources.Skip(firsts[i]).Take(batches[i].Rows)]));
         }));
-        return [.. losses.Where(l => l is not null).SelectMany(l => l)];
+        return [.. scores.Where(l => l is not null).SelectMany(l => l)];
     }
 }

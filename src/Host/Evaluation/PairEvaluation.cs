@@ -1,18 +1,14 @@
 using System.Globalization;
-using System.Text;
 using System.Text.Json.Nodes;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Host.Pbm;
 
-namespace Elastic.Host.Commands;
+namespace Elastic.Host.Evaluation;
 
 /// <summary>BLEU and chrF of a file of hypotheses against files of references: line k of each belongs together.</summary>
 internal static class PairEvaluation
 {
-    // A line is a sentence or a paragraph; a longer one is no file of pairs.
-    private const int MostCharacters = 1 << 20;
-
     /// <summary>Writes the scores.</summary>
     /// <param name="files">The hypotheses, then the references.</param>
     /// <exception cref="ElasticException">A file is missing, or has more or fewer lines than the first.</exception>
@@ -57,14 +53,14 @@ internal static class PairEvaluation
 
     private static IEnumerable<string[]> Lines(IReadOnlyList<string> files)
     {
-        var readers = new List<TextReader>();
+        var readers = new List<BoundedLines>();
         try
         {
             foreach (var file in files)
-                readers.Add(Open(file));
+                readers.Add(BoundedLines.Open(file, "--pairs", "file of pairs"));
             for (var number = 1L; ; number++)
             {
-                var lines = readers.Select((reader, i) => Line(reader, files[i], number)).ToArray();
+                var lines = readers.Select(reader => reader.Read()).ToArray();
                 if (lines.All(l => l is null))
                     yield break;
                 if (Array.FindIndex(lines, l => l is null) is >= 0 and var ended)
@@ -78,34 +74,5 @@ internal static class PairEvaluation
         {
             readers.ForEach(r => r.Dispose());
         }
-    }
-
-    private static StreamReader Open(string file)
-    {
-        if (!File.Exists(file))
-            throw new NotFoundException($"--pairs {file}: there is no such file");
-        try
-        {
-            return new StreamReader(file, Encoding.UTF8);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ElasticException($"--pairs {file} cannot be read ({e.Message.TrimEnd('.')})", e);
-        }
-    }
-
-    // Without its end; null at the end of the file.
-    private static string? Line(TextReader reader, string file, long number)
-    {
-        if (reader.Peek() < 0)
-            return null;
-        var line = new StringBuilder();
-        for (int c; (c = reader.Read()) >= 0 && c != '\n';)
-        {
-            if (line.Length == MostCharacters)
-                throw new ElasticException($"{file} has a line {number} of more than {MostCharacters} characters: it is no file of pairs");
-            line.Append((char)c);
-        }
-        return line.ToString().TrimEnd('\r');
     }
 }

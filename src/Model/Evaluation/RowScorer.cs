@@ -1,0 +1,74 @@
+using System.Runtime.InteropServices;
+using Elastic.Model.Batches;
+using Elastic.Model.Training;
+
+namespace Elastic.Model.Evaluation;
+
+/// <summary>Consecutive tokens, of which the last ones are scored, each given those before it.</summary>
+/// <param name="Tokens">All but the last are read: at most the model's context of them.</param>
+/// <param name="Scored">How many of them are scored; at least one token stands before these.</param>
+[StructLayout(LayoutKind.Auto)]
+public readonly record struct ScoredRow(ReadOnlyMemory<int> Tokens, int Scored)
+{
+    /// <summary>Tokens that follow others, with as many of the others as the context has room for: the newest.</summary>
+    /// <param name="before">At least one token.</param>
+    /// <param name="scored">At least one token, at most the context.</param>
+    public static ScoredRow Of(ReadOnlySpan<int> before, ReadOnlySpan<int> scored, int context)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(before.Length);
+        ArgumentOutOfRangeException.ThrowIfZero(scored.Length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(scored.Length, context);
+        var kept = Math.Min(before.Length, context + 1 - scored.Length);
+        int[] tokens = [.. before[^kept..], .. scored];
+        return new ScoredRow(tokens, scored.Length);
+    }
+}
+
+/// <summary>
+/// Scores rows with a causal model. Rows of about the same length go through the network together, padded behind their last target, which
+/// changes no bit of a loss.
+/// </summary>
+/// <param name="device">The model, attached to its parameters.</param>
+/// <param name="fill">Any token.</param>
+public sealed class RowScorer(TrainingDevice device, int fill)
+{
+    // Lengths are rounded up to a multiple of it, so that few shapes of network are made.
+    private const int LengthStep = 64;
+
+    /// <summary>The sum of each row's cross-entropies, nats, from its first scored token to its last.</summary>
+    public double[] Nats(IReadOnlyList<ScoredRow> rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        var nats = new double[rows.Count];
+        foreach (var alike in rows.Index().GroupBy(r => Columns(r.Item)))
+        {
+            foreach (var part in alike.Chunk(Math.Max(1, MicroBatchGroups.EnoughRows / alike.Key)))
+            {
+                var losses = device.Losses(Batch([.. part.Select(r => r.Item)], alike.Key));
+                foreach (var (place, (index, row)) in part.Index())
+                {
+                    var count = row.Tokens.Length - 1;
+                    for (var i = count - row.Scored; i < count; i++)
+                        nats[index] += losses[place * alike.Key + i];
+                }
+            }
+        }
+        return nats;
+    }
+
+    private int Columns(ScoredRow row) =>
+        Math.Min(device.Architecture.Context, (row.Tokens.Length - 1 + LengthStep - 1) / LengthStep * LengthStep);
+
+    private MicroBatch Batch(IReadOnlyList<ScoredRow> rows, int columns)
+    {
+        int[] inputs = new int[rows.Count * columns], targets = new int[rows.Count * columns];
+        inputs.AsSpan().Fill(fill);
+        targets.AsSpan().Fill(fill);
+        foreach (var (place, row) in rows.Index())
+        {
+            row.Tokens.Span[..^1].CopyTo(inputs.AsSpan(place * columns));
+            row.Tokens.Span[1..].CopyTo(targets.AsSpan(place * columns));
+        }
+        return new MicroBatch(0, rows.Count, inputs, targets, targets.Length);
+    }
+}
