@@ -65,16 +65,7 @@ public static class StartingPoint
 
     private static ReplicaVectors WithAdapters(ReplicaVectors network, ModelSettings model, ulong seed)
     {
-        var vectors = new ReplicaVectors(Architectures.LayoutOf(model));
-        Initialization.Fill(vectors, seed);
-        foreach (var segment in network.Layout.Segments)
-            for (long at = 0; at < segment.Count; at += VectorManifest.ChunkElements)
-            {
-                var count = (int)Math.Min(VectorManifest.ChunkElements, segment.Count - at);
-                vectors.CopyFrom(
-                    VectorSet.Parameters, vectors.Layout[segment.Name].Offset + at,
-                    network.Floats(VectorSet.Parameters, segment.Offset + at, count));
-            }
+        var vectors = Adapters.Beside(network, model, seed);
         network.Dispose();
         return vectors;
     }
