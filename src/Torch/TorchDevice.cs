@@ -32,7 +32,7 @@ internal sealed class TorchDevice : TrainingDevice
         : base(id, architecture)
     {
         (_device, _labelSmoothing) = (device, labelSmoothing);
-        _gradients = new GradientTree(() => new TorchVector(Layout.Length, device), (left, right) =>
+        _gradients = new GradientTree(() => new TorchVector(Layout.TrainedLength, device), (left, right) =>
         {
             using var scope = NewDisposeScope();
             Flat(left).add_(Flat(right));

@@ -76,6 +76,6 @@ internal static class ExportCommand
             throw new ElasticException(
                 $"run {run} has no adapter: it trained all weights (model.lora-rank = 0); leave --adapter away to write them");
         using var network = Adapters.NetworkOf(vectors, model);
-        AdapterFolderWriter.Write(place, vectors, model, elements, network.FingerprintOf(VectorSet.Parameters));
+        AdapterFolderWriter.Write(place, vectors, model, elements, network.FingerprintOf());
     }
 }

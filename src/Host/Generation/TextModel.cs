@@ -15,7 +15,7 @@ namespace Elastic.Host.Generation;
 /// <param name="Name">What people call it: the run's name, or the folder's path.</param>
 internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVectors Vectors, Tokenizer Tokenizer) : IDisposable
 {
-    private readonly Lazy<string> _fingerprint = new(() => Vectors.FingerprintOf(VectorSet.Parameters).Hex);
+    private readonly Lazy<string> _fingerprint = new(() => Vectors.FingerprintOf().Hex);
 
     /// <summary>What programs call it: the run's name, or the folder's without the folders above it.</summary>
     public string ServedName => Round is null ? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Name))) : Name;

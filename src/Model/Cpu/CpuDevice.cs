@@ -29,7 +29,7 @@ public sealed class CpuDevice : TrainingDevice
     {
         _team = new ThreadTeam(threads, id.Value);
         _gradients = new GradientTree(
-            () => new HostVector(Layout.Length), (left, right) => SliceFold.Add((HostVector)left, (HostVector)right, _team));
+            () => new HostVector(Layout.TrainedLength), (left, right) => SliceFold.Add((HostVector)left, (HostVector)right, _team));
         _network = new CpuNetwork(architecture, Layout, labelSmoothing, _team, recomputesBlocks);
     }
 

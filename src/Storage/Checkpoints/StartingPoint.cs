@@ -39,7 +39,7 @@ public static class StartingPoint
         var read = Read(path, found);
         try
         {
-            if (Differs(model, read.FingerprintOf(VectorSet.Parameters)) is { } why)
+            if (Differs(model, read.FingerprintOf()) is { } why)
                 throw new ElasticException(why);
             return found == model ? read : WithAdapters(read, model, seed);
         }

@@ -20,19 +20,32 @@ public sealed class SameAnswerSpecs : IDisposable
     [InlineData(AveragingMethod.Average, "llama")]
     [InlineData(AveragingMethod.Average, "bert")]
     [InlineData(AveragingMethod.Average, "transformer")]
+    [InlineData(AveragingMethod.Nesterov, "gpt2 with adapters")]
     public async Task Four_replicas_of_four_micro_batches_give_one_fingerprint_on_one_two_and_three_devices(
         AveragingMethod averaging, string architecture)
     {
-        var settings = TinyRun.Settings("a", replicas: 4, averaging);
-        settings = settings with { Model = settings.Model with { Architecture = architecture } };
-        if (settings.Model.ReadsPairs)
-            settings = settings with { Corpus = settings.Corpus with { Samples = SampleKind.Pairs, AnswerField = "answer" } };
+        var settings = Of(architecture, TinyRun.Settings("a", replicas: 4, averaging));
         var fingerprints = new List<Digest?>();
         foreach (var devices in new[] { "cpu:1", "cpu:2", "cpu:3" })
             fingerprints.Add((await _tiny.TrainAsync(settings, devices, data: devices.Replace(':', '-'))).Fingerprint);
 
         Assert.NotNull(fingerprints[0]);
         Assert.Single(fingerprints.Distinct());
+    }
+
+    private static TrainingSettings Of(string architecture, TrainingSettings settings)
+    {
+        settings = settings with
+        {
+            Model = settings.Model with
+            {
+                Architecture = architecture.Split(' ')[0],
+                Lora = settings.Model.Lora with { Rank = architecture.EndsWith("adapters", StringComparison.Ordinal) ? 2 : 0 },
+            },
+        };
+        return settings.Model.ReadsPairs
+            ? settings with { Corpus = settings.Corpus with { Samples = SampleKind.Pairs, AnswerField = "answer" } }
+            : settings;
     }
 
     [Fact]

@@ -26,12 +26,14 @@ internal static class ExchangedModel
         using var vectors = new ReplicaVectors(Architectures.LayoutOf(settings.Model));
         Initialization.Fill(vectors, seed);
         var parameters = blobs.PutVector(vectors, VectorSet.Parameters);
-        var set = blobs.PutSet(new VectorSet(new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters }));
+        var set = blobs.PutSet(new VectorSet(
+            new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters }, blobs.PutFrozen(vectors)));
+        var fingerprint = vectors.FingerprintOf().Hex;
         var some = Digest.Of("some"u8).Hex;
         Directory.CreateDirectory(Path.Combine(run, "checkpoints"));
         File.WriteAllBytes(Path.Combine(run, "checkpoints", "round-000004.json"), new CheckpointManifest(
-            1, $"{Run}-3k9v2mq7", 4, settings.Model.Signature, SettingsText.Write(settings), some, "byte", parameters.Fingerprint.Hex,
+            1, $"{Run}-3k9v2mq7", 4, settings.Model.Signature, SettingsText.Write(settings), some, "byte", fingerprint,
             set.Hex, [some], 1, some, CheckpointManifest.BlobFolder).ToBytes());
-        return (data, parameters.Fingerprint.Hex);
+        return (data, fingerprint);
     }
 }
