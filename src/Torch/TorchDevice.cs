@@ -157,6 +157,7 @@ internal sealed class TorchDevice : TrainingDevice
         DropoutSeed seed = default, int[]? sources = null)
     {
         sources = batch?.Sources ?? sources ?? [];
+        CheckSource(sources.Length > 0);
         var tape = new Tape(
             purpose, new BatchShape(1, rows, inputs.Length / rows, sources.Length / rows), Layout, _labelSmoothing);
         Architecture.Record(tape);

@@ -99,8 +99,11 @@ public sealed class CpuDevice : TrainingDevice
     public override long StateBytes(int capacity) => Architecture.CacheableTokens > 0 ? _network.CacheShape.Bytes(capacity) : 0;
 
     /// <inheritdoc/>
-    protected override DecoderState MakeState(int capacity) => Architecture.CacheableTokens > 0
-        ? new KeyValueCache(_network.CacheShape, capacity) : base.MakeState(capacity);
+    protected override DecoderState MakeState(int capacity, EncodedSource? source) => Architecture.CacheableTokens > 0
+        ? new KeyValueCache(_network.CacheShape, capacity, source) : base.MakeState(capacity, source);
+
+    /// <inheritdoc/>
+    protected override EncodedSource MakeSource(ReadOnlySpan<int> source) => _network.Encode(source, Parameters);
 
     /// <inheritdoc/>
     protected override void Predict(IReadOnlyList<DecoderInput> inputs) => _network.Decode(inputs, Parameters);
