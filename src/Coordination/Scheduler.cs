@@ -1,5 +1,4 @@
 using Elastic.Messages.Runs;
-using Elastic.Messages.Vectors;
 
 namespace Elastic.Coordination;
 

@@ -46,12 +46,6 @@ public sealed class RunTests
             new CorpusPublished(Id, D("manifest")));
 
     [Fact]
-    public void A_run_of_a_version_that_averaged_frozen_parameters_too_does_not_go_on() =>
-        Refuses(Started, Again with { Elements = 65_536 },
-            "run a was begun by a version of Elastic that averages 131072 parameters of this model, and this one averages 65536: "
-            + "go on with that version, or start a new run with --run NAME");
-
-    [Fact]
     public void A_start_on_another_corpus_is_refused() => Refuses(Started, Again with { Corpus = D("other") },
         $"run a was started on another corpus ({D("corpus").Short}, now {D("other").Short}): " +
         "put the corpus back, or start a new run with --run NAME");

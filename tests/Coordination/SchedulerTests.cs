@@ -115,23 +115,6 @@ public sealed class SchedulerTests
     }
 
     [Fact]
-    public void Every_version_has_the_frozen_parameters_of_version_0()
-    {
-        var first = Fold(Started, new RunEvent.RunInitialized(Id, D("version 0"), D("fingerprint 0"), Frozen: D("frozen")));
-        var run = WithChunks(WithResults(first));
-        var work = Given(run, FleetOf(("a", 1)), out _).Single(w => w.Content is Assemble);
-        Assert.Equal(Deep(new Assemble(0, [Chunk(0, 0), Chunk(0, 1)], D("version 0"))), Deep(work.Content));
-        // Whoever has that version has them: it is asked for them.
-        Assert.Contains(D("version 0"), AssembleWork.Kind.Needs(work.Content));
-        var parts = AssembleWork.Kind.Cut(work.Content, 2).Select(p => p.Content).ToList();
-        Assert.Equal(2, parts.Count);
-        Assert.Equal(Deep(work.Content), Deep(AssembleWork.Kind.Join(parts)));
-        var next = run.NextVersion(Plan);
-        Assert.Equal(D("frozen"), next.Frozen);
-        Assert.NotEqual((next with { Frozen = null }).Fingerprint, next.Fingerprint);
-    }
-
-    [Fact]
     public void A_large_version_is_assembled_by_several_messages_that_make_up_one_piece_of_work()
     {
         var plan = Plan with { Elements = ElementsOf(450) };

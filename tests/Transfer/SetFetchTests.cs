@@ -42,8 +42,12 @@ public sealed class SetFetchTests : TemporaryFolder
         {
             [VectorSet.FrozenParameters] = new(2L * VectorManifest.ChunkElements, [.. Chunks[..2].Select(c => Digest.Of(c))]),
         });
-        byte[] Version(int chunk) => new VectorSet(
-            new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = new(7, [Digest.Of(Chunks[chunk])]) }, frozen.Digest).ToBytes();
+        byte[] Version(int chunk)
+        {
+            var parameters = new VectorManifest(7, [Digest.Of(Chunks[chunk])]);
+            return new VectorSet(
+                new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters }, frozen.Digest).ToBytes();
+        }
         var blobs = Chunks.Append(frozen.ToBytes()).Concat([Version(2), Version(3)]).ToDictionary(b => $"/blobs/{Digest.Of(b).Hex}");
         using var peer = new FakePeer(request => request.SendAsync(blobs[request.Path]));
         using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);

@@ -61,9 +61,10 @@ public sealed class AdapterFolder : IDisposable
             Alpha = double.Parse(alpha.Text, System.Globalization.CultureInfo.InvariantCulture),
             Targets = targets,
         };
-        return lora.IsUsed
+        return lora is { IsUsed: true, Alpha: > 0 and < double.PositiveInfinity }
             ? new AdapterFolder(path, lora, SafetensorsFile.Open(System.IO.Path.Combine(path, WeightsName)))
-            : throw new ElasticException($"r = {lora.Rank} ({config.Path}): an adapter has a rank of at least 1");
+            : throw new ElasticException(
+                $"r = {rank.Text}, lora_alpha = {alpha.Text} ({config.Path}): an adapter has a rank of at least 1 and an alpha above 0");
     }
 
     /// <summary>The model and its adapter, in memory.</summary>

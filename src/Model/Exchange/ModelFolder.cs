@@ -143,7 +143,8 @@ public sealed class ModelFolder : IDisposable
     {
         try
         {
-            Parallel.For(0, VectorManifest.ChunkCount(_layout.Length), new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, buffer,
+            var options = new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount };
+            Parallel.For(0, VectorManifest.ChunkCount(_layout.Length), options, buffer,
                 (chunk, _, mine) =>
                 {
                     read(chunk, mine);

@@ -70,8 +70,8 @@ public sealed class FlatLayout
     public long Length { get; }
 
     /// <summary>
-    /// Elements of the trained part, a multiple of <see cref="Tile"/>: what gradients and the optimizer's vectors have, and what is averaged
-    /// and stored anew in each round. The frozen part follows it.
+    /// Elements of the trained part, a multiple of <see cref="Tile"/>: what gradients and the optimizer's vectors have, and what is
+    /// averaged and stored anew in each round. The frozen part follows it.
     /// </summary>
     public long TrainedLength { get; }
 

@@ -1,8 +1,6 @@
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
-using Elastic.Messages.Vectors;
 using Elastic.Model.Exchange;
-using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Storage;

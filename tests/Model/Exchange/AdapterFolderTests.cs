@@ -109,15 +109,24 @@ public sealed class AdapterFolderTests : TemporaryFolder
         var other = Samples.Model(3, 4, 64, 16, 97);
         using var network = Samples.Initialized(other);
         var refusal = Assert.Throws<ElasticException>(() => folder.Load(network, other, () => Network));
+        string Of(int layer, string factor) => $"base_model.model.transformer.h.{layer}.attn.c_attn.lora_{factor}.weight";
+        string[] listed =
+        [
+            .. from layer in Enumerable.Range(0, 2)
+               from line in new[]
+               {
+                   Of(layer, "A") + " has the shape [4, 32], and beside this model's layer it is [4, 64]",
+                   Of(layer, "B") + " has the shape [96, 4], and beside this model's layer it is [192, 4]",
+               }
+               select line,
+            Of(2, "A") + " is missing: [4, 64]",
+            Of(2, "B") + " is missing: [192, 4]",
+        ];
         Assert.Equal(
             [
-                $"the adapter in {Place} does not belong to this {other.Signature}: name the model beside which it was trained (6 problems)",
-                "base_model.model.transformer.h.0.attn.c_attn.lora_A.weight has the shape [4, 32], and beside this model's layer it is [4, 64]",
-                "base_model.model.transformer.h.0.attn.c_attn.lora_B.weight has the shape [96, 4], and beside this model's layer it is [192, 4]",
-                "base_model.model.transformer.h.1.attn.c_attn.lora_A.weight has the shape [4, 32], and beside this model's layer it is [4, 64]",
-                "base_model.model.transformer.h.1.attn.c_attn.lora_B.weight has the shape [96, 4], and beside this model's layer it is [192, 4]",
-                "base_model.model.transformer.h.2.attn.c_attn.lora_A.weight is missing: [4, 64]",
-                "base_model.model.transformer.h.2.attn.c_attn.lora_B.weight is missing: [192, 4]",
+                $"the adapter in {Place} does not belong to this {other.Signature}: "
+                    + "name the model beside which it was trained (6 problems)",
+                .. listed,
             ],
             refusal.Message.Split('\n'));
 
@@ -142,8 +151,11 @@ public sealed class AdapterFolderTests : TemporaryFolder
         foreach (var key in (string[])["peft_type", "bias", "use_dora", "rank_pattern", "modules_to_save", "r", "target_modules"])
             Assert.Single(lines, l => l.StartsWith($"{key} = ", StringComparison.Ordinal));
         Assert.Equal(7, lines.Length);
-        Write("""{"peft_type": "LORA", "r": 0, "target_modules": ["c_attn"]}""");
-        Assert.Contains("an adapter has a rank of at least 1", Refusal(), StringComparison.Ordinal);
+        foreach (var numbers in (string[])["\"r\": 0", "\"r\": -1", "\"lora_alpha\": 0", "\"lora_alpha\": 1e999"])
+        {
+            Write("{\"peft_type\": \"LORA\", " + numbers + ", \"target_modules\": [\"c_attn\"]}");
+            Assert.Contains("an adapter has a rank of at least 1 and an alpha above 0", Refusal(), StringComparison.Ordinal);
+        }
         Write("""{"peft_type": "LORA", "target_modules": ["c_attn"]}""");
         Assert.Contains(AdapterFolder.WeightsName, Refusal(), StringComparison.Ordinal);
 
