@@ -32,7 +32,7 @@ internal sealed class TorchDevice : TrainingDevice
         : base(id, architecture)
     {
         (_device, _labelSmoothing) = (device, labelSmoothing);
-        _gradients = new GradientTree(() => new TorchVector(Layout.Length, device), (left, right) =>
+        _gradients = new GradientTree(() => new TorchVector(Layout.TrainedLength, device), (left, right) =>
         {
             using var scope = NewDisposeScope();
             Flat(left).add_(Flat(right));
@@ -157,6 +157,7 @@ internal sealed class TorchDevice : TrainingDevice
         DropoutSeed seed = default, int[]? sources = null)
     {
         sources = batch?.Sources ?? sources ?? [];
+        CheckSource(sources.Length > 0);
         var tape = new Tape(
             purpose, new BatchShape(1, rows, inputs.Length / rows, sources.Length / rows), Layout, _labelSmoothing);
         Architecture.Record(tape);

@@ -124,7 +124,7 @@ internal static class Samples
     {
         using var hash = System.Security.Cryptography.IncrementalHash.CreateHash(System.Security.Cryptography.HashAlgorithmName.SHA256);
         foreach (var name in new[] { VectorSet.Parameters, VectorSet.FirstMoment, VectorSet.SecondMoment })
-            hash.AppendData(vectors.Bytes(name, 0, (int)vectors.Layout.Length));
+            hash.AppendData(vectors.Bytes(name, 0, (int)vectors[name].Length));
         return Digest.Of(hash);
     }
 }

@@ -4,6 +4,7 @@ using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
 using Elastic.Model.Cpu;
+using Elastic.Model.Generation;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Tapes;
@@ -122,14 +123,34 @@ public class NetworkTests(ITestOutputHelper output)
     [InlineData("llama", "muon")]
     [InlineData("bert", "adamw")]
     [InlineData("transformer", "adamw")]
+    [InlineData("gpt2, adapters", "adamw")]
     public void A_device_of_libtorch_takes_the_steps_that_a_CPU_takes_within_rounding(string architecture, string optimizer)
     {
         TorchBackend.Register();
-        var model = Samples.Tiny(dropout: 0.1) with { Architecture = architecture };
+        var model = Samples.Tiny(dropout: 0.1) with { Architecture = Kinds[architecture].Architecture, Lora = Kinds[architecture].Lora };
         var losses = new[] { "cpu:0", "torch:0" }.ToDictionary(name => name, name => Train(model, new DeviceId(name), optimizer));
         foreach (var (expected, actual) in losses["cpu:0"].Zip(losses["torch:0"]))
             Assert.Equal(expected, actual, 1e-4);
         Assert.NotEqual(losses["cpu:0"][0], losses["cpu:0"][^1], 1e-3);
+    }
+
+    [Fact]
+    public void An_answer_on_a_device_of_libtorch_needs_its_source_and_goes_on_with_it()
+    {
+        TorchBackend.Register();
+        var (backend, id) = (DeviceBackends.Find("torch")!, new DeviceId("torch:0"));
+        var architecture = Architectures.Open(Kinds["transformer"]);
+        using var vectors = new ReplicaVectors(new FlatLayout(architecture.Parameters), length => backend.Allocate(id, length));
+        Initialization.Fill(vectors, 7);
+        using var device = backend.Open(id, architecture, 0, 1, recomputesBlocks: false);
+        device.Attach(vectors);
+        Assert.Equal("the network needs a source", Assert.Throws<ArgumentException>(() => device.Logits([1, 2])).Message);
+        Assert.Equal("the network needs a source", Assert.Throws<ArgumentException>(() => device.NewState(4)).Message);
+        using var source = device.Encode([4, 5]);
+        using var answer = device.NewState(4, source);
+        device.Decode([new DecoderInput(answer, new[] { 1 })]);
+        device.Decode([new DecoderInput(answer, new[] { 2, 3 })]);
+        Assert.Equal(device.Logits([4, 5], [1, 2, 3]), answer.Logits.ToArray());
     }
 
     [Fact]

@@ -80,12 +80,20 @@ internal sealed class NodeRun
 
     /// <summary>Fetches the blobs of a vector set that are missing here.</summary>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
-    public Task FetchAsync(Digest set) => Fetcher.FetchSetAsync(Blobs, set, Layout.Length, CancellationToken.None);
+    public Task FetchAsync(Digest set) =>
+        Fetcher.FetchSetAsync(Blobs, set, Layout.TrainedLength, Layout.FrozenLength, CancellationToken.None);
 
     /// <summary>Fetches the blobs of a vector set's parameters that are missing here.</summary>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
     public Task FetchParametersAsync(Digest set) =>
-        Fetcher.FetchVectorAsync(Blobs, set, VectorSet.Parameters, Layout.Length, CancellationToken.None);
+        Fetcher.FetchVectorAsync(
+            Blobs, set, VectorSet.Parameters, Layout.TrainedLength, Layout.FrozenLength, CancellationToken.None);
+
+    /// <summary>Fetches the frozen parameters of a version, where they are missing here.</summary>
+    /// <returns>Their set; null where the version names none.</returns>
+    /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
+    public Task<Digest?> FetchFrozenAsync(Digest version) =>
+        Fetcher.FetchFrozenAsync(Blobs, version, Layout.TrainedLength, Layout.FrozenLength, CancellationToken.None);
 
     /// <summary>Reads a blob of known length from here, or else from another node, without storing it.</summary>
     /// <param name="set">The set of the blob: a node that has one blob of a set has the others, too.</param>

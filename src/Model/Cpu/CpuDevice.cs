@@ -29,7 +29,7 @@ public sealed class CpuDevice : TrainingDevice
     {
         _team = new ThreadTeam(threads, id.Value);
         _gradients = new GradientTree(
-            () => new HostVector(Layout.Length), (left, right) => SliceFold.Add((HostVector)left, (HostVector)right, _team));
+            () => new HostVector(Layout.TrainedLength), (left, right) => SliceFold.Add((HostVector)left, (HostVector)right, _team));
         _network = new CpuNetwork(architecture, Layout, labelSmoothing, _team, recomputesBlocks);
     }
 
@@ -99,8 +99,11 @@ public sealed class CpuDevice : TrainingDevice
     public override long StateBytes(int capacity) => Architecture.CacheableTokens > 0 ? _network.CacheShape.Bytes(capacity) : 0;
 
     /// <inheritdoc/>
-    protected override DecoderState MakeState(int capacity) => Architecture.CacheableTokens > 0
-        ? new KeyValueCache(_network.CacheShape, capacity) : base.MakeState(capacity);
+    protected override DecoderState MakeState(int capacity, EncodedSource? source) => Architecture.CacheableTokens > 0
+        ? new KeyValueCache(_network.CacheShape, capacity, source) : base.MakeState(capacity, source);
+
+    /// <inheritdoc/>
+    protected override EncodedSource MakeSource(ReadOnlySpan<int> source) => _network.Encode(source, Parameters);
 
     /// <inheritdoc/>
     protected override void Predict(IReadOnlyList<DecoderInput> inputs) => _network.Decode(inputs, Parameters);

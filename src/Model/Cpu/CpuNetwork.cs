@@ -102,7 +102,21 @@ internal sealed unsafe class CpuNetwork(
         if (cached.Count > 0)
             DecodeCached(cached, parameters);
         foreach (var whole in inputs.Except(cached).Where(i => i.Predicts))
-            whole.State.TakeLogits(Logits([], whole.Text, parameters));
+            whole.State.TakeLogits(Logits(whole.SourceTokens, whole.Text, parameters));
+    }
+
+    /// <summary>Runs the encoder over a source, and keeps the keys and values that the decoder's layers make of what it says.</summary>
+    public EncodedSource Encode(ReadOnlySpan<int> source, HostVector parameters)
+    {
+        CheckRows(source.Length, 1);
+        var pass = Open(TapePurpose.Encoding, new BatchShape(1, 1, 0, source.Length));
+        TakeSources(source, 1, pass.Sources);
+        var kept = new SourceKeys(source, CacheShape);
+        pass.Source = kept;
+        pass.Forward(_arena!.Floats, parameters.Data);
+        pass.Source = null;
+        GC.KeepAlive(parameters);
+        return kept;
     }
 
     /// <inheritdoc/>
@@ -155,8 +169,8 @@ internal sealed unsafe class CpuNetwork(
     {
         if (_passes.TryGetValue((purpose, shape), out var pass))
             return pass;
-        // Generation meets every length once, the others few. Texts that go on meet most numbers of rows again and again.
-        foreach (var used in _passes.Keys.Where(k => k.Item1 == TapePurpose.Generation).ToList())
+        // Generation meets every length once, as encoding does, the others few. Texts that go on meet most numbers of rows again and again.
+        foreach (var used in _passes.Keys.Where(k => k.Item1 is TapePurpose.Generation or TapePurpose.Encoding).ToList())
             _passes.Remove(used);
         var decoding = _passes.Keys.Where(k => k.Item1 == TapePurpose.Decoding).ToList();
         if (decoding.Count >= MostDecodingPasses)

@@ -38,6 +38,9 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     /// <summary>(N): each row's place in its sequence.</summary>
     public int[] Positions { get; } = [.. Enumerable.Range(0, tape.Shape.Rows).Select(row => row % tape.Shape.Tokens)];
 
+    /// <summary>Where the keys and values of the source go; for encoding only.</summary>
+    public SourceKeys? Source { get; set; }
+
     /// <summary>More than each of the positions.</summary>
     public int PositionsEnd { get; set; } = tape.Shape.Tokens;
 

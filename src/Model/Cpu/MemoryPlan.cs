@@ -24,6 +24,7 @@ internal sealed class MemoryPlan
     /// <param name="recomputesBlocks">Forgets what blocks make, and makes it again: less memory, more time, the same bits.</param>
     public MemoryPlan(Tape tape, int threads, bool recomputesBlocks = false)
     {
+        CheckOverwrites(tape);
         Steps = PassSchedule.Of(tape, recomputesBlocks);
         for (var now = 0; now < Steps.Count; now++)
         {
@@ -100,6 +101,28 @@ internal sealed class MemoryPlan
             else
                 _gradients[input] = block = NewBlock(input.Count, now);
             block.NeededUntil(now);
+        }
+    }
+
+    // What an operation makes its output in, no operation may read after it, forwards or backwards.
+    private static void CheckOverwrites(Tape tape)
+    {
+        var (keepers, readers) = (new Dictionary<Value, Operation>(), new Dictionary<Value, Operation>());
+        foreach (var operation in tape.Operations.Where(_ => tape.Purpose == TapePurpose.Training))
+        {
+            foreach (var kept in operation.KeptForBackward)
+                keepers.TryAdd(kept, operation);
+        }
+        foreach (var operation in tape.Operations.Reverse())
+        {
+            if (operation.MadeInPlaceOf is { } input)
+            {
+                var (name, keeper, reader) = (operation.GetType().Name, keepers.GetValueOrDefault(input), readers.GetValueOrDefault(input));
+                Invariant.Holds(keeper is null, $"{name} overwrites what {keeper?.GetType().Name} keeps for its backward pass");
+                Invariant.Holds(reader is null, $"{name} overwrites what {reader?.GetType().Name} reads after it");
+            }
+            foreach (var read in operation.Inputs)
+                readers[read] = operation;
         }
     }
 

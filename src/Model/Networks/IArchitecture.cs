@@ -18,7 +18,7 @@ public interface IArchitecture
 
     /// <summary>
     /// Up to so many tokens of a text, what attention keeps of a token stays as it is when the text grows; 0 where tokens see later
-    /// ones, or a source.
+    /// ones.
     /// </summary>
     int CacheableTokens => Context;
 

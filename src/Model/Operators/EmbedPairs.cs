@@ -39,7 +39,7 @@ public sealed class EmbedPairsOperation : Operation
     internal override unsafe void Forward(CpuPass pass)
     {
         var (C, rate, scale) = (Output!.Columns, Mask?.Rate ?? DropoutRate.None, Scale);
-        var (tokens, places) = (Tokens(pass), Places(pass.Shape));
+        var (tokens, places) = (Tokens(pass), pass.Tape.Purpose == TapePurpose.Decoding ? pass.Positions : Places(pass.Shape));
         float* x = pass[Output!], table = pass.Parameter(Table);
         var positions = Positions.Values;
         pass.ForRows(Output!.Rows, C, (first, count) =>

@@ -29,7 +29,7 @@ public interface IOptimizer
     /// <summary>
     /// Updates the trained parameters of <paramref name="slice"/>, and the optimizer's vectors there, in place, on the CPU.
     /// </summary>
-    /// <param name="gradient">The flat gradient, (Length), before clipping.</param>
+    /// <param name="gradient">The flat gradient, (TrainedLength), before clipping.</param>
     /// <exception cref="ElasticException">The gradient is not finite; no vector was changed.</exception>
     void Update(ReplicaVectors vectors, HostVector gradient, Slice slice, OptimizerStep step, ThreadTeam team);
 }

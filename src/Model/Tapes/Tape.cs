@@ -15,9 +15,12 @@ public enum TapePurpose
     /// <summary>The logits of the token after the last row.</summary>
     Generation,
 
+    /// <summary>What an encoder makes of a source: the keys and values to which all texts attend that answer it.</summary>
+    Encoding,
+
     /// <summary>
-    /// The same for texts that go on: each row is a token with a text and a position of its own, which attends to the keys and values that
-    /// the text's cache has of the tokens before. The shape is N sequences of one token.
+    /// The logits of texts that go on: each row is a token with a text and a position of its own, which attends to the keys and values that
+    /// the text's cache has of the tokens before, and to those that are kept of its source. The shape is N sequences of one token.
     /// </summary>
     Decoding,
 }

@@ -12,7 +12,9 @@ namespace Elastic.Model.Training;
 /// What training takes of a machine's memory, added up from its parts before anything is allocated (tests/Model measures it: within a
 /// fifth). Numbers of bytes are doubles, because settings may ask for more than 64 bits can count.
 /// </summary>
-/// <param name="VectorBytes">Parameters and the optimizer's vectors, once per replica, and what an update needs besides.</param>
+/// <param name="VectorBytes">
+/// Parameters, and the optimizer's vectors of the trained ones, once per replica, and what an update needs besides.
+/// </param>
 /// <param name="GradientBytes">Sums of gradients, per device.</param>
 /// <param name="ActivationBytes">What a forward pass keeps for the backward pass, per device.</param>
 public sealed record TrainingMemory(double VectorBytes, double GradientBytes, double ActivationBytes)
@@ -31,7 +33,7 @@ public sealed record TrainingMemory(double VectorBytes, double GradientBytes, do
         ArgumentOutOfRangeException.ThrowIfLessThan(devices, 1);
         var architecture = Architectures.Open(settings.Model);
         var layout = new FlatLayout(architecture.Parameters);
-        var vector = (double)layout.Length * sizeof(float);
+        var (parameters, trained) = ((double)layout.Length * sizeof(float), (double)layout.TrainedLength * sizeof(float));
         var microBatches = (settings.Batch.MicroBatches + devices - 1) / devices;
         var rows = (int)Math.Min((long)settings.Batch.Micro * settings.Model.Context, int.MaxValue);
         var group = MicroBatchGroups.Size(rows, architecture.Vocabulary, microBatches);
@@ -39,8 +41,8 @@ public sealed record TrainingMemory(double VectorBytes, double GradientBytes, do
         var sums = BitOperations.Log2((uint)((microBatches + group - 1) / group)) + 1;
         var (optimizer, threads) = (Optimizers.Open(settings.Optimizer), Environment.ProcessorCount);
         return new TrainingMemory(
-            (1 + optimizer.Vectors.Count) * vector + devices * optimizer.WorkspaceBytes(layout, threads),
-            devices * sums * vector,
+            parameters + optimizer.Vectors.Count * trained + devices * optimizer.WorkspaceBytes(layout, threads),
+            devices * sums * trained,
             devices * CpuNetwork.TrainingBytes(
                 architecture, group * settings.Batch.Micro, settings.Model.Context, threads,
                 settings.Batch.Recompute == RecomputeMode.Blocks));

@@ -5,7 +5,7 @@ namespace Elastic.Model.Vectors;
 
 /// <summary>
 /// A replica's state: flat fp32 vectors of one layout on one device, by name (see <see cref="VectorSet"/>): the parameters, and the vectors
-/// that the optimizer declares. Each starts as zeros.
+/// that the optimizer declares, of the trained ones alone. Each starts as zeros.
 /// </summary>
 public sealed class ReplicaVectors : IDisposable
 {
@@ -31,7 +31,7 @@ public sealed class ReplicaVectors : IDisposable
     /// <summary>The model, (Length).</summary>
     public DeviceVector Parameters => this[VectorSet.Parameters];
 
-    /// <summary>The vector called <paramref name="name"/>, (Length).</summary>
+    /// <summary>The vector called <paramref name="name"/>, (Length) for the parameters, else (TrainedLength).</summary>
     public DeviceVector this[string name]
     {
         get
@@ -39,7 +39,7 @@ public sealed class ReplicaVectors : IDisposable
             lock (_gate)
             {
                 if (!_vectors.TryGetValue(name, out var vector))
-                    _vectors[name] = vector = _allocate(Layout.Length);
+                    _vectors[name] = vector = _allocate(Layout.LengthOf(name));
                 return vector;
             }
         }
