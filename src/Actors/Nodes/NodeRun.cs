@@ -9,6 +9,7 @@ using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
+using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Storage;
 using Elastic.Transfer;
@@ -30,6 +31,7 @@ internal sealed class NodeRun
         Schedule = new RunSchedule(run.Settings, corpus);
         Architecture = Architectures.Open(Settings.Model);
         Optimizer = Optimizers.Open(Settings.Optimizer);
+        Precision = Precision.Of(Settings.Run.Precision);
         Layout = new FlatLayout(Architecture.Parameters);
         Blobs = blobs;
     }
@@ -56,6 +58,12 @@ internal sealed class NodeRun
     public IArchitecture Architecture { get; }
 
     public IOptimizer Optimizer { get; }
+
+    /// <summary>In what its training steps keep their numbers.</summary>
+    public Precision Precision { get; }
+
+    /// <summary>The vectors of a replica's inner state, by name.</summary>
+    public IReadOnlyList<string> InnerVectors => [.. Optimizer.Vectors, .. Precision.Vectors];
 
     public FlatLayout Layout { get; }
 

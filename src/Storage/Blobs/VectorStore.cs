@@ -14,14 +14,10 @@ public static class VectorStore
     public static IReadOnlyDictionary<string, VectorManifest> PutVectors(
         this BlobStore blobs, ReplicaVectors vectors, IReadOnlyList<string> names)
     {
-        var layout = vectors.Layout;
-        var chunks = names.ToDictionary(name => name, _ => new Digest[layout.Chunks]);
-        Parallel.For(0, names.Count * layout.Chunks, i =>
-        {
-            var (name, chunk) = (names[i / layout.Chunks], i % layout.Chunks);
-            chunks[name][chunk] = blobs.PutChunk(vectors, name, chunk);
-        });
-        return chunks.ToDictionary(c => c.Key, c => new VectorManifest(layout.Length, c.Value));
+        var chunks = names.ToDictionary(name => name, name => new Digest[VectorManifest.ChunkCount(vectors.LengthOf(name))]);
+        var all = chunks.SelectMany(c => Enumerable.Range(0, c.Value.Length).Select(chunk => (Name: c.Key, Chunk: chunk))).ToList();
+        Parallel.ForEach(all, c => chunks[c.Name][c.Chunk] = blobs.PutChunk(vectors, c.Name, c.Chunk));
+        return chunks.ToDictionary(c => c.Key, c => new VectorManifest(vectors.LengthOf(c.Key), c.Value));
     }
 
     /// <summary>Stores one vector, likewise.</summary>
@@ -43,7 +39,7 @@ public static class VectorStore
 
     private static Digest PutChunk(this BlobStore blobs, ReplicaVectors vectors, string name, int chunk)
     {
-        var (first, count) = vectors.Layout.Chunk(chunk);
+        var (first, count) = vectors.Chunk(name, chunk);
         if (vectors.OnHost)
             return blobs.Put(vectors.Bytes(name, first, count));
         var staging = new float[count];
@@ -56,17 +52,17 @@ public static class VectorStore
     /// <exception cref="ElasticException">The vector is of another model, or of another type.</exception>
     public static void ReadVector(this BlobStore blobs, VectorManifest vector, ReplicaVectors into, string name)
     {
-        var layout = into.Layout;
-        if (vector.Elements != layout.Length)
+        var length = into.LengthOf(name);
+        if (vector.Elements != length)
             throw new ElasticException(
-                $"the stored vector \"{name}\" has {vector.Elements} elements where this model has {layout.Length}: " +
+                $"the stored vector \"{name}\" has {vector.Elements} elements where this model has {length}: " +
                 "it is of another model");
         if (vector.Type != ElementType.Float32)
             throw new ElasticException($"the stored vector \"{name}\" is {vector.Type.Word()}, and this version of Elastic reads fp32");
-        var staging = into.OnHost ? [] : new float[Math.Min(layout.Length, VectorManifest.ChunkElements)];
+        var staging = into.OnHost ? [] : new float[Math.Min(length, VectorManifest.ChunkElements)];
         for (var chunk = 0; chunk < vector.Chunks.Count; chunk++)
         {
-            var (first, count) = layout.Chunk(chunk);
+            var (first, count) = into.Chunk(name, chunk);
             if (into.OnHost)
             {
                 blobs.Read(vector.Chunks[chunk], into.Bytes(name, first, count));
@@ -89,9 +85,10 @@ public static class VectorStore
     public static VectorSet ReadSet(this BlobStore blobs, Digest digest, long elements)
     {
         var set = blobs.ReadSet(digest);
-        return set.Vectors.FirstOrDefault(v => v.Value.Elements != elements) is { Key: { } name, Value: var other }
+        var different = set.Vectors.FirstOrDefault(v => v.Value.Elements != VectorSet.ElementsOf(v.Key, elements));
+        return different is { Key: { } name, Value: var other }
             ? throw new InvalidDataException($"the vector \"{OneLine.Of(name, 40)}\" of the set {digest.Short} has {other.Elements} "
-                + $"elements where this model has {elements}")
+                + $"elements where this model has {VectorSet.ElementsOf(name, elements)}")
             : set;
     }
 
