@@ -45,10 +45,15 @@ public sealed class SameAnswerSpecs : IDisposable
         Assert.NotEqual(one.Fingerprint, other.Fingerprint);
     }
 
-    [Fact]
-    public async Task A_run_stopped_in_the_middle_of_a_round_and_started_again_ends_as_if_nothing_had_happened()
+    // In fp16 the loss scale is handed over with the moments: without it the steps that were skipped would be others.
+    [Theory]
+    [InlineData(TrainingPrecision.Fp32)]
+    [InlineData(TrainingPrecision.Bf16)]
+    [InlineData(TrainingPrecision.Fp16)]
+    public async Task A_run_stopped_in_the_middle_of_a_round_and_started_again_ends_as_if_nothing_had_happened(TrainingPrecision precision)
     {
         var settings = TinyRun.Settings("a", replicas: 2, rounds: 6, innerSteps: StepsToStopIn);
+        settings = settings with { Run = settings.Run with { Precision = precision } };
         var undisturbed = await _tiny.TrainAsync(settings, "cpu:2", data: "undisturbed");
 
         var stopped = await _tiny.TrainAsync(settings, "cpu:2", data: "stopped", stop: v => v is { Round: 2, Steps: > 2 * StepsToStopIn });
