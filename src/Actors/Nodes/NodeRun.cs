@@ -21,7 +21,7 @@ internal sealed class NodeRun
 {
     private readonly NodeContext _context;
 
-    /// <exception cref="ElasticException">The model does not fit the corpus.</exception>
+    /// <exception cref="ElasticException">The model does not fit the corpus, or does not train in its precision.</exception>
     public NodeRun(NodeCommand.OpenRun run, NodeContext context, BuiltCorpus corpus, BlobStore blobs)
     {
         _context = context;
@@ -31,7 +31,7 @@ internal sealed class NodeRun
         Schedule = new RunSchedule(run.Settings, corpus);
         Architecture = Architectures.Open(Settings.Model);
         Optimizer = Optimizers.Open(Settings.Optimizer);
-        Precision = Precision.Of(Settings.Run.Precision);
+        Precision = Precision.Of(Settings.Run.Precision, Architecture, Optimizer);
         Layout = new FlatLayout(Architecture.Parameters);
         Blobs = blobs;
     }

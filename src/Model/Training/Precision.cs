@@ -1,6 +1,9 @@
+using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimization;
 
 namespace Elastic.Model.Training;
 
@@ -44,6 +47,25 @@ public sealed record Precision
 
     /// <summary>The type of what is rounded; null for nothing.</summary>
     internal NarrowType? Storage { get; }
+
+    /// <summary>That of the settings, for a network and an optimizer.</summary>
+    /// <exception cref="ElasticException">One of them does not support it.</exception>
+    public static Precision Of(TrainingPrecision precision, IArchitecture architecture, IOptimizer optimizer)
+    {
+        ArgumentNullException.ThrowIfNull(architecture);
+        ArgumentNullException.ThrowIfNull(optimizer);
+        Check($"the network ({architecture.Signature})", architecture.Supports);
+        Check($"the optimizer ({optimizer.GetType().Name})", optimizer.Supports);
+        return Of(precision);
+
+        void Check(string what, Predicate<TrainingPrecision> supports)
+        {
+            if (!supports(precision))
+                throw new ElasticException(
+                    $"run.precision = {Of(precision)}: {what} does not train in it; use "
+                    + string.Join(" or ", Enum.GetValues<TrainingPrecision>().Where(p => supports(p)).Select(Of)));
+        }
+    }
 
     /// <summary>That of the settings.</summary>
     public static Precision Of(TrainingPrecision precision) => precision switch

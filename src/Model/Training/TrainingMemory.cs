@@ -40,7 +40,7 @@ public sealed record TrainingMemory(double VectorBytes, double GradientBytes, do
         // A binary counter of partial sums, and the newest, of groups of micro-batches; the right half of a pair is added to the left one.
         var sums = BitOperations.Log2((uint)((microBatches + group - 1) / group)) + 1;
         var (optimizer, threads) = (Optimizers.Open(settings.Optimizer), Environment.ProcessorCount);
-        var precision = Precision.Of(settings.Run.Precision);
+        var precision = Precision.Of(settings.Run.Precision, architecture, optimizer);
         var workingCopy = precision.IsNarrow ? vector / 2 : 0;
         return new TrainingMemory(
             (1 + optimizer.Vectors.Count) * vector + workingCopy + devices * optimizer.WorkspaceBytes(layout, threads),
