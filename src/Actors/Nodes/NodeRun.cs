@@ -9,6 +9,7 @@ using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
+using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Storage;
 using Elastic.Transfer;
@@ -20,7 +21,7 @@ internal sealed class NodeRun
 {
     private readonly NodeContext _context;
 
-    /// <exception cref="ElasticException">The model does not fit the corpus.</exception>
+    /// <exception cref="ElasticException">The model does not fit the corpus, or does not train in its precision.</exception>
     public NodeRun(NodeCommand.OpenRun run, NodeContext context, BuiltCorpus corpus, BlobStore blobs)
     {
         _context = context;
@@ -30,6 +31,7 @@ internal sealed class NodeRun
         Schedule = new RunSchedule(run.Settings, corpus);
         Architecture = Architectures.Open(Settings.Model);
         Optimizer = Optimizers.Open(Settings.Optimizer);
+        Precision = Precision.Of(Settings.Run.Precision, Architecture, Optimizer);
         Layout = new FlatLayout(Architecture.Parameters);
         Blobs = blobs;
     }
@@ -56,6 +58,12 @@ internal sealed class NodeRun
     public IArchitecture Architecture { get; }
 
     public IOptimizer Optimizer { get; }
+
+    /// <summary>In what its training steps keep their numbers.</summary>
+    public Precision Precision { get; }
+
+    /// <summary>The vectors of a replica's inner state, by name.</summary>
+    public IReadOnlyList<string> InnerVectors => [.. Optimizer.Vectors, .. Precision.Vectors];
 
     public FlatLayout Layout { get; }
 

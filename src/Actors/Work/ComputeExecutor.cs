@@ -45,7 +45,8 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
 
     private readonly ReplicaMemory _memory = context.Memory;
     private readonly Segment _segment = run.Plan.At(order.Round);
-    private readonly TrainingStep _step = context.Devices.Step(run.Layout, run.Optimizer, run.Settings.Optimizer.Clip);
+    private readonly TrainingStep _step = context.Devices.Step(
+        run.Layout, run.Optimizer, run.Settings.Optimizer.Clip, run.Precision);
     private readonly TimeSpan _betweenNews = BetweenNews(run.Plan.ReplicasAt(order.Round));
     private long _told;
 

@@ -58,6 +58,12 @@ public sealed record VectorSet(IReadOnlyDictionary<string, VectorManifest> Vecto
     /// <summary>The only vector of a set of frozen parameters.</summary>
     public const string FrozenParameters = "frozen-parameters";
 
+    /// <summary>The state of a loss scale: a few numbers, whatever the model's size.</summary>
+    public const string LossScale = "loss-scale";
+
+    /// <summary>Elements of <see cref="LossScale"/>.</summary>
+    public const int LossScaleElements = 4;
+
     /// <summary>Bytes of the longest set: four vectors of the largest model that settings allow, 65 bytes a chunk.</summary>
     public const int MostBytes = 128 << 20;
 
@@ -68,6 +74,10 @@ public sealed record VectorSet(IReadOnlyDictionary<string, VectorManifest> Vecto
     public VectorManifest this[string name] => Vectors.TryGetValue(name, out var vector)
         ? vector
         : throw new InvalidDataException($"the vector set {Digest.Short} has no vector \"{name}\"");
+
+    /// <summary>Elements that a vector of that name has.</summary>
+    /// <param name="elements">Of the model's flat vector.</param>
+    public static long ElementsOf(string name, long elements) => name == LossScale ? LossScaleElements : elements;
 
     /// <summary>The digest of <see cref="ToBytes"/>.</summary>
     public Digest Digest => Digest.Of(ToBytes());

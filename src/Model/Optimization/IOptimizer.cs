@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Kernels;
+using Elastic.Messages.Settings;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Optimization;
@@ -22,6 +23,9 @@ public interface IOptimizer
 
     /// <summary>Where the vector may be cut for several devices.</summary>
     UpdateGranularity Granularity { get; }
+
+    /// <summary>False for a precision whose gradients it cannot use.</summary>
+    bool Supports(TrainingPrecision precision) => true;
 
     /// <summary>Bytes that a device's update takes besides the vectors, at most.</summary>
     double WorkspaceBytes(FlatLayout layout, int threads) => 0;

@@ -8,7 +8,10 @@ namespace Elastic.Model.Training;
 /// token embedding's other share comes from the head.
 /// </summary>
 /// <param name="Node">The micro-batches of the subtree.</param>
-/// <param name="Gradient">(layout.TrainedLength). Valid until the device's next <see cref="TrainingDevice.Accumulate"/>.</param>
+/// <param name="Gradient">
+/// (layout.TrainedLength). Valid until the device's next
+/// <see cref="TrainingDevice.Accumulate(IReadOnlyList{Batches.MicroBatch}, Networks.DropoutSeed)"/>.
+/// </param>
 /// <param name="Scattered">What belongs on top of it, once all micro-batches are summed.</param>
 public sealed record SubtreeRoot(TreeNode Node, DeviceVector Gradient, ScatteredRows Scattered);
 

@@ -24,12 +24,20 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     public IArchitecture Architecture { get; } = architecture;
 
     /// <summary>
-    /// The gradient sums of the last <see cref="Accumulate"/>, for the other devices to read. They change with the next one.
+    /// The gradient sums of the last <see cref="Accumulate(IReadOnlyList{MicroBatch}, DropoutSeed)"/>, for the other devices to read. They
+    /// change with the next one.
     /// </summary>
     public abstract IReadOnlyList<SubtreeRoot> Roots { get; }
 
     /// <summary>Where each parameter lies.</summary>
     protected FlatLayout Layout { get; } = new(architecture.Parameters);
+
+    /// <summary>The replica's loss scale, where its precision has one.</summary>
+    public LossScale LossScale
+    {
+        get => LossScale.Read(Vectors);
+        set => value.Write(Vectors);
+    }
 
     /// <summary>The replica that the device trains.</summary>
     protected ReplicaVectors Vectors => _vectors ?? throw new InvalidOperationException($"{Id} has no vectors yet: Attach some");
@@ -53,8 +61,20 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// Forward and backward of consecutive micro-batches of a step. Sums their contributions to its gradient into <see cref="Roots"/>.
     /// </summary>
     /// <param name="microBatches">May be empty.</param>
-    /// <returns>The sum of the losses of each micro-batch's counted targets, nats.</returns>
-    public abstract double[] Accumulate(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed);
+    /// <param name="precision">Where it is narrow, <see cref="NarrowSlice"/> has rounded all slices since the parameters changed.</param>
+    /// <param name="lossScale">What the loss is multiplied by, whose gradient this is.</param>
+    /// <returns>The sum of the losses of each micro-batch's counted targets, nats; not scaled.</returns>
+    public abstract double[] Accumulate(
+        IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, Precision precision, double lossScale);
+
+    /// <summary>The same in fp32.</summary>
+    public double[] Accumulate(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed)
+        => Accumulate(microBatches, seed, Precision.Fp32, 1);
+
+    /// <summary>Rounds <paramref name="slice"/> of the parameters into the replica's working copy, where the device has one.</summary>
+    public virtual void NarrowSlice(Slice slice, Precision precision)
+    {
+    }
 
     /// <summary>Folds <paramref name="slice"/> of all devices' roots, in tree order, into this device's gradient.</summary>
     /// <param name="roots">The <see cref="Roots"/> of all devices together: all micro-batches, each once.</param>

@@ -13,7 +13,7 @@ namespace Elastic.Model.Training;
 /// fifth). Numbers of bytes are doubles, because settings may ask for more than 64 bits can count.
 /// </summary>
 /// <param name="VectorBytes">
-/// Parameters, and the optimizer's vectors of the trained ones, once per replica, and what an update needs besides.
+/// Parameters, their working copy, and the optimizer's vectors of the trained ones, once per replica, and what an update needs besides.
 /// </param>
 /// <param name="GradientBytes">Sums of gradients, per device.</param>
 /// <param name="ActivationBytes">What a forward pass keeps for the backward pass, per device.</param>
@@ -40,12 +40,14 @@ public sealed record TrainingMemory(double VectorBytes, double GradientBytes, do
         // A binary counter of partial sums, and the newest, of groups of micro-batches; the right half of a pair is added to the left one.
         var sums = BitOperations.Log2((uint)((microBatches + group - 1) / group)) + 1;
         var (optimizer, threads) = (Optimizers.Open(settings.Optimizer), Environment.ProcessorCount);
+        var precision = Precision.Of(settings.Run.Precision, architecture, optimizer);
+        var workingCopy = precision.IsNarrow ? vector / 2 : 0;
         return new TrainingMemory(
-            parameters + optimizer.Vectors.Count * trained + devices * optimizer.WorkspaceBytes(layout, threads),
+            parameters + workingCopy + optimizer.Vectors.Count * trained + devices * optimizer.WorkspaceBytes(layout, threads),
             devices * sums * trained,
             devices * CpuNetwork.TrainingBytes(
                 architecture, group * settings.Batch.Micro, settings.Model.Context, threads,
-                settings.Batch.Recompute == RecomputeMode.Blocks));
+                settings.Batch.Recompute == RecomputeMode.Blocks, precision));
     }
 
     /// <summary>Of a process that trains alone: as many replicas at once as it has devices for, which share them evenly.</summary>

@@ -107,7 +107,10 @@ public sealed class FlatLayout
     public bool IsTied(string name) => _byName.Count(p => p.Value == _byName[name]) > 1;
 
     /// <summary>Elements of the vector of that name, see <see cref="VectorSet"/>.</summary>
-    public long LengthOf(string vector) => vector == VectorSet.Parameters ? Length : TrainedLength;
+    public long LengthOf(string vector) => vector == VectorSet.Parameters ? Length : TrainedLengthOf(vector);
+
+    /// <summary>Elements of its trained part, which are what is stored anew in each round.</summary>
+    public long TrainedLengthOf(string vector) => VectorSet.ElementsOf(vector, TrainedLength);
 
     /// <summary>First element and number of elements of chunk <paramref name="index"/> of the trained part.</summary>
     public (long First, int Count) Chunk(int index)

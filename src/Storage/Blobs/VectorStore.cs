@@ -16,13 +16,11 @@ public static class VectorStore
         this BlobStore blobs, ReplicaVectors vectors, IReadOnlyList<string> names)
     {
         var layout = vectors.Layout;
-        var chunks = names.ToDictionary(name => name, _ => new Digest[layout.Chunks]);
-        Parallel.For(0, names.Count * layout.Chunks, i =>
-        {
-            var (name, chunk) = (names[i / layout.Chunks], i % layout.Chunks);
-            chunks[name][chunk] = blobs.PutChunk(vectors, name, chunk);
-        });
-        return chunks.ToDictionary(c => c.Key, c => new VectorManifest(layout.TrainedLength, c.Value));
+        var chunks = names.ToDictionary(name => name, name => new Digest[VectorManifest.ChunkCount(layout.TrainedLengthOf(name))]);
+        var all = chunks.SelectMany(c => Enumerable.Range(0, c.Value.Length).Select(chunk => (Name: c.Key, Chunk: chunk))).ToList();
+        Parallel.ForEach(all, c => chunks[c.Name][c.Chunk] = blobs.PutElements(
+            vectors, c.Name, (long)c.Chunk * VectorManifest.ChunkElements, VectorManifest.ElementsOf(layout.TrainedLengthOf(c.Name), c.Chunk)));
+        return chunks.ToDictionary(c => c.Key, c => new VectorManifest(layout.TrainedLengthOf(c.Key), c.Value));
     }
 
     /// <summary>Stores one vector, likewise.</summary>
@@ -62,12 +60,6 @@ public static class VectorStore
         return new VectorManifest(length, chunks);
     }
 
-    private static Digest PutChunk(this BlobStore blobs, ReplicaVectors vectors, string name, int chunk)
-    {
-        var (first, count) = vectors.Layout.Chunk(chunk);
-        return blobs.PutElements(vectors, name, first, count);
-    }
-
     private static Digest PutElements(this BlobStore blobs, ReplicaVectors vectors, string name, long first, int count)
     {
         if (vectors.OnHost)
@@ -81,7 +73,7 @@ public static class VectorStore
     /// <exception cref="BlobLostException">A chunk is missing or damaged.</exception>
     /// <exception cref="ElasticException">The vector is of another model, or of another type.</exception>
     public static void ReadVector(this BlobStore blobs, VectorManifest vector, ReplicaVectors into, string name) =>
-        blobs.Read(vector, into, name, 0, into.Layout.TrainedLength);
+        blobs.Read(vector, into, name, 0, into.Layout.TrainedLengthOf(name));
 
     /// <summary>Reads the set of the frozen parameters into the parameters, likewise.</summary>
     /// <exception cref="InvalidDataException">The set has no frozen parameters.</exception>
@@ -125,9 +117,10 @@ public static class VectorStore
         var set = blobs.ReadSet(digest);
         if (set.Frozen is not null && frozen == 0)
             throw new InvalidDataException($"the set {digest.Short} has frozen parameters, and this model has none");
-        return set.Vectors.FirstOrDefault(v => v.Value.Elements != elements) is { Key: { } name, Value: var other }
+        var different = set.Vectors.FirstOrDefault(v => v.Value.Elements != VectorSet.ElementsOf(v.Key, elements));
+        return different is { Key: { } name, Value: var other }
             ? throw new InvalidDataException($"the vector \"{OneLine.Of(name, 40)}\" of the set {digest.Short} has {other.Elements} "
-                + $"elements where this model has {elements}")
+                + $"elements where this model has {VectorSet.ElementsOf(name, elements)}")
             : set;
     }
 

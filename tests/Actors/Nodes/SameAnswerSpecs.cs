@@ -60,14 +60,18 @@ public sealed class SameAnswerSpecs : IDisposable
         Assert.NotEqual(one.Fingerprint, other.Fingerprint);
     }
 
+    // In fp16 the loss scale is handed over with the moments: without it the steps that were skipped would be others.
     [Theory]
-    [InlineData("gpt2")]
-    [InlineData("bert")]
-    [InlineData("transformer")]
-    [InlineData("gpt2 with adapters")]
-    public async Task A_run_stopped_in_the_middle_of_a_round_and_started_again_ends_as_if_nothing_had_happened(string architecture)
+    [InlineData("gpt2", TrainingPrecision.Fp32)]
+    [InlineData("gpt2", TrainingPrecision.Fp16)]
+    [InlineData("bert", TrainingPrecision.Fp32)]
+    [InlineData("transformer", TrainingPrecision.Fp32)]
+    [InlineData("gpt2 with adapters", TrainingPrecision.Fp32)]
+    public async Task A_run_stopped_in_the_middle_of_a_round_and_started_again_ends_as_if_nothing_had_happened(
+        string architecture, TrainingPrecision precision)
     {
         var settings = Of(architecture, TinyRun.Settings("a", replicas: 2, rounds: 4, innerSteps: StepsToStopIn));
+        settings = settings with { Run = settings.Run with { Precision = precision } };
         var undisturbed = await _tiny.TrainAsync(settings, "cpu:2", data: "undisturbed");
 
         var stopped = await _tiny.TrainAsync(settings, "cpu:2", data: "stopped", stop: v => v is { Round: 2, Steps: > 2 * StepsToStopIn });

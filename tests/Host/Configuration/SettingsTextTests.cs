@@ -61,6 +61,10 @@ public sealed class SettingsTextTests
         "model.lora-alpha":32,"model.lora-targets":["q_proj"],"model.lora-freeze-a":true,"optimizer.kind":"muon","optimizer.learning-rate"
         """), StringComparison.Ordinal).Replace("WEIGHTS", WeightsDigest, StringComparison.Ordinal);
 
+    /// <summary>Likewise, of version 5, which knows precisions.</summary>
+    private static readonly string Version5 = Version4.Replace("\"settings\":4", "\"settings\":5", StringComparison.Ordinal)
+        .Replace("\"run.audit-rate\"", "\"run.precision\":\"bf16\",\"run.audit-rate\"", StringComparison.Ordinal);
+
     // A value of every kind for every key that there is, so that a new key is tried, too.
     private static readonly Gen<TrainingSettings> Settings = Gen.Select(
         Gen.String, Gen.ULong, Gen.Int, Gen.Double.Where(double.IsFinite), Gen.String.Array, Gen.Bool,
@@ -127,6 +131,7 @@ public sealed class SettingsTextTests
                     Rounds = null,
                     Epochs = 3,
                     Averaging = AveragingMethod.Nesterov,
+                    Precision = TrainingPrecision.Fp32,
                     AuditRate = 0.05,
                 },
                 Batch = BatchSettings.Defaults with { Sequences = 32, Micro = 4 },
@@ -256,9 +261,24 @@ public sealed class SettingsTextTests
                 },
             },
             settings);
+    }
+
+    [Fact]
+    public void Texts_of_version_5_are_read_as_they_always_were()
+    {
+        var settings = SettingsText.Read(Version5);
+        var fourth = SettingsText.Read(Version4);
+        Assert.Equal(
+            fourth with
+            {
+                Run = fourth.Run with { Precision = TrainingPrecision.Bf16 },
+                Model = settings.Model,
+                Corpus = settings.Corpus,
+            },
+            settings);
 
         // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
-        Assert.Equal(Version4, SettingsText.Write(settings));
+        Assert.Equal(Version5, SettingsText.Write(settings));
     }
 
     [Fact]
@@ -269,10 +289,10 @@ public sealed class SettingsTextTests
     [Theory]
     [InlineData("\"run.seed\":42,", "", "the stored settings of the run lack run.seed")]
     [InlineData("{", "{\"run.moon-phase\":1,", "the run was started by a newer Elastic that knows run.moon-phase: go on with that version")]
-    [InlineData("\"settings\":4", "\"settings\":5",
-        "the run was started by a newer Elastic, whose settings have version 5 (this one knows 4): go on with that version")]
-    [InlineData("\"settings\":4", "\"settings\":0", "the stored settings of the run hold no usable settings")]
-    [InlineData("\"settings\":4", "\"settings\":\"4\"", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":5", "\"settings\":6",
+        "the run was started by a newer Elastic, whose settings have version 6 (this one knows 5): go on with that version")]
+    [InlineData("\"settings\":5", "\"settings\":0", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":5", "\"settings\":\"5\"", "the stored settings of the run hold no usable settings")]
     [InlineData("\"average\"", "\"median\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("\"average\"", "\"1\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("[0.9,0.95]", "[0.9]", "the stored settings of the run hold no usable optimizer.betas")]

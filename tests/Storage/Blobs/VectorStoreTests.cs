@@ -104,6 +104,32 @@ public sealed class VectorStoreTests : TemporaryFolder
     }
 
     [Fact]
+    public void A_loss_scale_is_a_vector_of_its_own_length_and_one_of_another_length_is_refused()
+    {
+        using var vectors = Filled(Small);
+        using var back = new ReplicaVectors(Small);
+        vectors.CopyFrom(VectorSet.LossScale, 0, [1, 2, 3, 4]);
+        var stored = _blobs.PutVectors(vectors, [VectorSet.FirstMoment, VectorSet.LossScale]);
+        Assert.Equal((4, 1), (stored[VectorSet.LossScale].Elements, stored[VectorSet.LossScale].Chunks.Count));
+        _blobs.ReadVector(stored[VectorSet.LossScale], back, VectorSet.LossScale);
+        Assert.Equal([1, 2, 3, 4], back.Floats(VectorSet.LossScale, 0, 4).ToArray());
+
+        var whole = _blobs.PutSet(new VectorSet(stored));
+        Assert.Equal(2, _blobs.ReadSet(whole, Small.Length).Vectors.Count);
+        var wrong = _blobs.PutSet(new VectorSet(new Dictionary<string, VectorManifest>
+        {
+            [VectorSet.LossScale] = stored[VectorSet.FirstMoment],
+        }));
+        Assert.Contains(
+            $"the vector \"loss-scale\" of the set {wrong.Short} has {Small.Length} elements where this model has 4",
+            Assert.Throws<InvalidDataException>(() => _blobs.ReadSet(wrong, Small.Length)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "the stored vector \"loss-scale\" has",
+            Assert.Throws<ElasticException>(() => _blobs.ReadVector(stored[VectorSet.FirstMoment], back, VectorSet.LossScale)).Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_is_retained_keeps_its_chunks_and_the_rest_goes()
     {
         using var vectors = Filled(Small);

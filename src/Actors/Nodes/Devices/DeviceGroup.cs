@@ -19,8 +19,8 @@ internal sealed class DeviceGroup(IReadOnlyList<IActorRef> trainers)
 
     /// <summary>The inner step of these devices.</summary>
     /// <param name="clip">Largest global norm; 0 for none.</param>
-    public TrainingStep Step(FlatLayout layout, IOptimizer optimizer, double clip) =>
-        new(_devices, new LocalCollective(_devices), layout, optimizer, clip);
+    public TrainingStep Step(FlatLayout layout, IOptimizer optimizer, double clip, Precision precision) =>
+        new(_devices, new LocalCollective(_devices), layout, optimizer, clip, precision);
 
     /// <summary>Losses of rows, in order.</summary>
     /// <param name="stop">Asks to stop after the batches that are under way; what is returned is then incomplete.</param>

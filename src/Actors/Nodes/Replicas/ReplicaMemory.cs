@@ -11,7 +11,7 @@ namespace Elastic.Actors.Nodes.Replicas;
 /// The flat vectors of one replica in a device's memory, and the digests of the stored vectors that they hold, so that a vector that is
 /// already there is not read again. One user at a time.
 /// </summary>
-/// <param name="moments">The vectors that the optimizer needs, by name.</param>
+/// <param name="moments">The vectors of the inner state, by name: the optimizer's, and the loss scale where there is one.</param>
 internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> moments, DeviceId device) : IDisposable
 {
     private readonly Dictionary<string, Digest> _held = [];
