@@ -226,7 +226,7 @@ public class PrecisionTests
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var name in new[] { VectorSet.Parameters, VectorSet.FirstMoment, VectorSet.SecondMoment, VectorSet.LossScale })
-            hash.AppendData(vectors.Bytes(name, 0, (int)vectors.LengthOf(name)));
+            hash.AppendData(vectors.Bytes(name, 0, (int)vectors.Layout.LengthOf(name)));
         return Digest.Of(hash);
     }
 }

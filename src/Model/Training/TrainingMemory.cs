@@ -41,7 +41,7 @@ public sealed record TrainingMemory(double VectorBytes, double GradientBytes, do
         var sums = BitOperations.Log2((uint)((microBatches + group - 1) / group)) + 1;
         var (optimizer, threads) = (Optimizers.Open(settings.Optimizer), Environment.ProcessorCount);
         var precision = Precision.Of(settings.Run.Precision, architecture, optimizer);
-        var workingCopy = precision.IsNarrow ? vector / 2 : 0;
+        var workingCopy = precision.IsNarrow ? parameters / 2 : 0;
         return new TrainingMemory(
             parameters + workingCopy + optimizer.Vectors.Count * trained + devices * optimizer.WorkspaceBytes(layout, threads),
             devices * sums * trained,

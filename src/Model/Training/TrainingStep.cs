@@ -18,8 +18,10 @@ public sealed class TrainingStep
     private readonly ICollective _collective;
     private readonly IOptimizer _optimizer;
     private readonly IReadOnlyList<Slice> _slices;
+    private readonly Slice _frozen;
     private readonly double _clip;
     private readonly Precision _precision;
+    private bool _isFrozenNarrow;
 
     /// <param name="devices">All attached to the replica's vectors, in the order of <paramref name="collective"/>'s devices.</param>
     /// <param name="layout">The layout of the replica's vectors.</param>
@@ -33,6 +35,7 @@ public sealed class TrainingStep
         ArgumentNullException.ThrowIfNull(optimizer);
         (_devices, _collective, _optimizer, _clip, _precision) = (devices, collective, optimizer, clip, precision ?? Precision.Fp32);
         _slices = Slice.Split(layout, devices.Count, optimizer.Granularity);
+        _frozen = new Slice(layout.Tiles, (int)(layout.FrozenLength / FlatLayout.Tile));
     }
 
     /// <summary>Takes the step.</summary>
@@ -50,7 +53,7 @@ public sealed class TrainingStep
 
         // Narrow: each owner rounds its slice of the parameters into the working copy that all devices' products read.
         if (_precision.IsNarrow)
-            await Task.WhenAll(_devices.Select((device, i) => device.RunAsync(d => d.NarrowSlice(_slices[i], _precision))));
+            await NarrowAsync();
 
         // Accumulate: each device sums the gradients of its range of micro-batches, along the tree as far as they are neighbours.
         var accumulated = await Task.WhenAll(_devices.Select((device, i) =>
@@ -86,6 +89,15 @@ public sealed class TrainingStep
         if (scale?.AfterCleanStep() is { } next)
             await _devices[0].RunAsync(d => d.LossScale = next);
         return loss;
+    }
+
+    // What is frozen stays as it is: it is rounded once.
+    private async Task NarrowAsync()
+    {
+        if (!_isFrozenNarrow && _frozen.Count > 0)
+            await _devices[0].RunAsync(d => d.NarrowSlice(_frozen, _precision));
+        _isFrozenNarrow = true;
+        await Task.WhenAll(_devices.Select((device, i) => device.RunAsync(d => d.NarrowSlice(_slices[i], _precision))));
     }
 
     // The step has used its samples; parameters, moments and the optimizer's count stay as they were.

@@ -115,14 +115,14 @@ public sealed class VectorStoreTests : TemporaryFolder
         Assert.Equal([1, 2, 3, 4], back.Floats(VectorSet.LossScale, 0, 4).ToArray());
 
         var whole = _blobs.PutSet(new VectorSet(stored));
-        Assert.Equal(2, _blobs.ReadSet(whole, Small.Length).Vectors.Count);
+        Assert.Equal(2, _blobs.ReadSet(whole, Small.Length, 0).Vectors.Count);
         var wrong = _blobs.PutSet(new VectorSet(new Dictionary<string, VectorManifest>
         {
             [VectorSet.LossScale] = stored[VectorSet.FirstMoment],
         }));
         Assert.Contains(
             $"the vector \"loss-scale\" of the set {wrong.Short} has {Small.Length} elements where this model has 4",
-            Assert.Throws<InvalidDataException>(() => _blobs.ReadSet(wrong, Small.Length)).Message, StringComparison.Ordinal);
+            Assert.Throws<InvalidDataException>(() => _blobs.ReadSet(wrong, Small.Length, 0)).Message, StringComparison.Ordinal);
         Assert.Contains(
             "the stored vector \"loss-scale\" has",
             Assert.Throws<ElasticException>(() => _blobs.ReadVector(stored[VectorSet.FirstMoment], back, VectorSet.LossScale)).Message,
