@@ -87,6 +87,21 @@ internal sealed class GenerationContest : IDisposable
         });
     }
 
+    /// <summary>Seconds that a beam search takes for an answer of so many tokens to a source of as many.</summary>
+    /// <param name="shares">False where every text goes through the network with its source, from its beginning on.</param>
+    public double Answer(int beams, int tokens, bool shares)
+    {
+        int[] source = [.. Tokens().Take(tokens)];
+        return Best(1, () =>
+        {
+            using var texts = new BeamTexts(_device, source, tokens);
+            // No token ends it.
+            new BeamSearch(
+                shares ? texts.Logits : asked => [.. asked.Select(t => _device.Logits(source, t))], new BeamSettings(beams))
+                .Find(0, -1, tokens);
+        });
+    }
+
     public void Dispose()
     {
         _device.Dispose();

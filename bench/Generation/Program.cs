@@ -25,6 +25,20 @@ foreach (var texts in new[] { 1, 8 })
         + $"{1 / step / withCaches:P0} of that of weights and caches, {texts * withCaches:F1}; {texts / without:F2} without a cache");
 }
 
+var answers = model with
+{
+    Architecture = "transformer",
+    Layers = Math.Min(model.Layers, 6),
+    Heads = Math.Min(model.Heads, 8),
+    Width = Math.Min(model.Width, 512),
+};
+using var answering = new GenerationContest(answers, prompt, threads);
+var (length, beams) = (isTiny ? 8 : 64, 4);
+var (shared, apart) = (answering.Answer(beams, length, true), answering.Answer(beams, length, false));
+Console.WriteLine(
+    $"{answers.Signature}: {length} tokens that answer {length}, {beams} beams, {shared:F2} s; {apart:F2} s with the source in every pass "
+    + $"and without a cache, {apart / shared:F1} times as long");
+
 int Number(string name, int otherwise)
 {
     var at = Array.IndexOf(args, name);

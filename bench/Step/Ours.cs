@@ -34,7 +34,7 @@ internal sealed class Ours : IDisposable
     /// <param name="optimizer">As optimizer.kind has it.</param>
     public Ours(
         ModelSettings model, int batch, int tokens, int micro, int devices, int threads, string optimizer = "adamw",
-        bool recomputes = false)
+        bool recomputes = false, Precision? precision = null)
     {
         _optimizer = Settings with { Kind = optimizer };
         (_vocabulary, _batch, _tokens, _micro) = (model.Vocabulary, batch, tokens, micro);
@@ -51,9 +51,10 @@ internal sealed class Ours : IDisposable
             return device;
         }))];
         var rows = MicroBatchGroups.Size(micro * tokens, model.Vocabulary, (batch / micro + devices - 1) / devices) * micro;
-        ActivationBytes = devices * CpuNetwork.TrainingBytes(_architecture, rows, tokens, threads, recomputes);
+        ActivationBytes = devices * CpuNetwork.TrainingBytes(
+            _architecture, rows, tokens, threads, recomputes, precision ?? Precision.Fp32);
         _collective = new TimedCollective(new LocalCollective(_devices));
-        _step = new TrainingStep(_devices, _collective, layout, Optimizers.Open(_optimizer), _optimizer.Clip);
+        _step = new TrainingStep(_devices, _collective, layout, Optimizers.Open(_optimizer), _optimizer.Clip, precision);
     }
 
     /// <summary>What forward passes keep for backward passes and what both work with, of all devices.</summary>

@@ -2,6 +2,7 @@
 using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Messages.Settings;
+using Elastic.Model.Training;
 using Elastic.Step;
 
 string Option(string name, string fallback) => Array.IndexOf(args, "--" + name) is >= 0 and var i ? args[i + 1] : fallback;
@@ -20,10 +21,11 @@ var model = Option("model", "small") switch
 int devices = Number("devices", 1), threads = Number("threads", Environment.ProcessorCount);
 int micro = Number("micro", batch / devices), rounds = Number("rounds", 10), steps = Number("steps", 2);
 var python = Option("python", "/usr/bin/python3");
+var precision = Precision.Of(Enum.Parse<TrainingPrecision>(Option("precision", "fp32"), ignoreCase: true));
 
-Console.WriteLine($"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}; {InstructionSet.Describe().Name}");
+Console.WriteLine($"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}, {precision}; {InstructionSet.Describe().Name}");
 using var ours = new Ours(
-    model, batch, tokens, micro, devices, threads, Option("optimizer", "adamw"), args.Contains("--recompute"));
+    model, batch, tokens, micro, devices, threads, Option("optimizer", "adamw"), args.Contains("--recompute"), precision);
 using var peer = python == "none" ? null : new Peer(python, model, batch, tokens, devices * threads, args.Contains("--foreach"));
 ours.Run(2);
 peer?.Run(2);

@@ -87,7 +87,13 @@ public static class Run
         ArithmeticChosen x => run with { Arithmetic = x.Arithmetic },
         RunPaused x => run with { IsPaused = true, Requests = RunRequests.Remember(run.Requests, x.By) },
         RunResumed x => run with { IsPaused = false, Requests = RunRequests.Remember(run.Requests, x.By) },
-        RunInitialized x => run with { Version = x.Version, Fingerprint = x.Fingerprint, AuditSecret = x.AuditSecret },
+        RunInitialized x => run with
+        {
+            Version = x.Version,
+            Fingerprint = x.Fingerprint,
+            AuditSecret = x.AuditSecret,
+            Frozen = x.Frozen,
+        },
         ReplicaHandedOver x => run with { HandedOver = run.HandedOver.SetItem(x.HandOver.Replica, x.HandOver) },
         ReplicaComputed x => run with
         {

@@ -16,7 +16,7 @@ public sealed record RunPlan
     /// <summary>T: tokens per block that are predicted.</summary>
     public required int Context { get; init; }
 
-    /// <summary>Elements of the flat parameter vector.</summary>
+    /// <summary>Elements of the flat vector of trained parameters.</summary>
     public required long Elements { get; init; }
 
     /// <summary>Rounds between two evaluations; 0 where there is no held-out text.</summary>
@@ -44,7 +44,7 @@ public sealed record RunPlan
     /// <summary>Inner steps of one replica over the whole run.</summary>
     public long TotalSteps => Timeline.StepsBefore(Rounds);
 
-    /// <summary>Chunks of the flat parameter vector.</summary>
+    /// <summary>Chunks of the flat vector of trained parameters.</summary>
     public int Chunks => VectorManifest.ChunkCount(Elements);
 
     /// <summary>The segment of a round.</summary>
@@ -98,7 +98,7 @@ public sealed record RunPlan
     }
 
     /// <summary>The plan of a run. <c>run.epochs</c> ends with the round that completes the last epoch.</summary>
-    /// <param name="elements">Elements of the flat parameter vector.</param>
+    /// <param name="elements">Elements of the flat vector of trained parameters.</param>
     /// <param name="extensions">When the run was made longer, oldest first: each begins a segment.</param>
     public static RunPlan Of(
         TrainingSettings settings, long elements, long blocks, long heldOutBlocks, params IReadOnlyList<RunExtension> extensions)

@@ -96,6 +96,9 @@ public static class RunRequests
             return Decision.Refuse($"run {c.Run} was started with other settings ({string.Join("; ", differences)}): " +
                                    (wanted < rounds ? $"it has {rounds} rounds and can get more, not fewer; " : "") +
                                    "put them back, or leave them out, to go on with it; or start a new run with --run NAME");
+        if (c.Elements != run.Elements)
+            return Decision.Refuse($"run {c.Run} was begun by a version of Elastic that averages {run.Elements} parameters of this model, "
+                + $"and this one averages {c.Elements}: go on with that version, or start a new run with --run NAME");
         // A process with devices sends its arithmetic. Where it sends none, each node's is compared when the node enlists.
         if (c.Arithmetic.Length > 0 && run.Arithmetic.Length > 0 && c.Arithmetic != run.Arithmetic)
             return Decision.Refuse($"run {c.Run} began with {Run.OtherArithmetic(run.Arithmetic, c.Arithmetic)}: " +

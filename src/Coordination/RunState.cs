@@ -17,7 +17,7 @@ public sealed record RunState
     /// <summary>Canonical text of the settings; null before the run exists.</summary>
     public string? Settings { get; init; }
 
-    /// <summary>Elements of the flat parameter vector.</summary>
+    /// <summary>Elements of the flat vector of trained parameters.</summary>
     public long Elements { get; init; }
 
     public Digest? Corpus { get; init; }
@@ -44,6 +44,9 @@ public sealed record RunState
     public Digest? Version { get; init; }
 
     public Digest? Fingerprint { get; init; }
+
+    /// <summary>The set of the parameters that no step changes, of all versions; null where all are trained.</summary>
+    public Digest? Frozen { get; init; }
 
     /// <summary>
     /// The replicas' moments at the start of the round, in replica order; a replica that is new in the round has none yet.
@@ -135,7 +138,7 @@ public sealed record RunState
     public Digest AveragingInputs() => AveragedChunk.Inputs(Version!.Value, Finished.Values.Select(r => r.Contribution));
 
     /// <summary>The version that the averaged chunks make up; only once all of them are in.</summary>
-    public VectorSet NextVersion(RunPlan plan) => VectorSet.Version(plan.Elements, [.. Averaged.Values]);
+    public VectorSet NextVersion(RunPlan plan) => VectorSet.Version(plan.Elements, [.. Averaged.Values], Frozen);
 
     /// <summary>True when this chunk is stored with the same bytes.</summary>
     public bool Has(AveragedChunk chunk) => Averaged.TryGetValue(chunk.Chunk, out var stored) && stored == chunk;

@@ -1,5 +1,4 @@
 using Elastic.Messages.Runs;
-using Elastic.Messages.Vectors;
 
 namespace Elastic.Coordination;
 
@@ -51,7 +50,7 @@ public static class Scheduler
             return null;
         var next = run.NextVersion(plan);
         return new CoordinatorCommand.CommitRound(
-            run.Round, next.Digest, next[VectorSet.Parameters].Fingerprint, Math.Min(holders, copies), staying.Count);
+            run.Round, next.Digest, next.Fingerprint, Math.Min(holders, copies), staying.Count);
     }
 
     /// <summary>True when this work is no longer needed.</summary>

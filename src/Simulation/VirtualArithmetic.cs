@@ -52,5 +52,6 @@ public static class VirtualArithmetic
     public static VersionScore Score(int version) => new(version, 9.0 - version, 1);
 
     /// <summary>The vector set of a version.</summary>
-    public static Digest Version(RunPlan plan, IReadOnlyList<AveragedChunk> chunks) => VectorSet.Version(plan.Elements, chunks).Digest;
+    public static Digest Version(RunPlan plan, IReadOnlyList<AveragedChunk> chunks) =>
+        VectorSet.Version(plan.Elements, chunks, null).Digest;
 }

@@ -32,7 +32,7 @@ internal sealed class TorchDevice : TrainingDevice
         : base(id, architecture)
     {
         (_device, _labelSmoothing) = (device, labelSmoothing);
-        _gradients = new GradientTree(() => new TorchVector(Layout.Length, device), (left, right) =>
+        _gradients = new GradientTree(() => new TorchVector(Layout.TrainedLength, device), (left, right) =>
         {
             using var scope = NewDisposeScope();
             Flat(left).add_(Flat(right));
@@ -43,7 +43,8 @@ internal sealed class TorchDevice : TrainingDevice
     public override IReadOnlyList<SubtreeRoot> Roots => _gradients.Roots;
 
     /// <inheritdoc/>
-    public override double[] Accumulate(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed)
+    public override double[] Accumulate(
+        IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, Precision precision, double lossScale)
     {
         ArgumentNullException.ThrowIfNull(microBatches);
         Enter();
@@ -54,7 +55,7 @@ internal sealed class TorchDevice : TrainingDevice
             var buffer = _gradients.Rent();
             try
             {
-                losses[i] = ForwardBackward(microBatches[i], (TorchVector)buffer.Flat, seed);
+                losses[i] = ForwardBackward(microBatches[i], (TorchVector)buffer.Flat, seed, precision, lossScale);
             }
             catch
             {
@@ -133,7 +134,7 @@ internal sealed class TorchDevice : TrainingDevice
 
     private static Tensor Flat(DeviceVector vector) => ((TorchVector)vector).Flat;
 
-    private double ForwardBackward(MicroBatch batch, TorchVector gradient, DropoutSeed seed)
+    private double ForwardBackward(MicroBatch batch, TorchVector gradient, DropoutSeed seed, Precision precision, double lossScale)
     {
         using var scope = NewDisposeScope();
         gradient.Clear();
@@ -147,18 +148,19 @@ internal sealed class TorchDevice : TrainingDevice
             leaf.grad = gradient.View(Layout, s.Name);
             return leaf;
         });
-        var losses = Pass(TapePurpose.Training, batch.Inputs, batch.Rows, batch, leaves, seed).Run();
-        (losses.sum() / batch.StepTargets).backward();
+        var losses = Pass(TapePurpose.Training, batch.Inputs, batch.Rows, batch, leaves, seed, precision: precision).Run();
+        (losses.sum() / batch.StepTargets * lossScale).backward();
         return losses.detach().sum(ScalarType.Float64).item<double>();
     }
 
     private TorchPass Pass(
         TapePurpose purpose, int[] inputs, int rows, MicroBatch? batch = null, Dictionary<string, Tensor>? leaves = null,
-        DropoutSeed seed = default, int[]? sources = null)
+        DropoutSeed seed = default, int[]? sources = null, Precision? precision = null)
     {
         sources = batch?.Sources ?? sources ?? [];
+        CheckSource(sources.Length > 0);
         var tape = new Tape(
-            purpose, new BatchShape(1, rows, inputs.Length / rows, sources.Length / rows), Layout, _labelSmoothing);
+            purpose, new BatchShape(1, rows, inputs.Length / rows, sources.Length / rows), Layout, _labelSmoothing, precision);
         Architecture.Record(tape);
         var vectors = (TorchVector)Vectors.Parameters;
         return new TorchPass(
@@ -171,6 +173,7 @@ internal sealed class TorchDevice : TrainingDevice
             SourceSegments = batch?.Sources is null ? null : tensor(batch.SourceSegments(), int64).to(_device),
             Seed = seed,
             FirstMicroBatch = batch?.Index ?? 0,
+            MultipliesNarrow = true,
         };
     }
 

@@ -37,6 +37,11 @@ internal sealed class TorchPass(
     /// <summary>The index of the first micro-batch within its step.</summary>
     public int FirstMicroBatch { get; init; }
 
+    /// <summary>
+    /// True where products of linear layers take and return the precision's type, as tensor cores do, rather than that of the rest.
+    /// </summary>
+    public bool MultipliesNarrow { get; init; }
+
     /// <summary>What <see cref="Counted"/> is for a micro-batch.</summary>
     public static Tensor CountedOf(MicroBatch batch, ScalarType dtype) =>
         tensor([.. batch.Targets.Select(t => t == MicroBatch.NotCounted ? 0f : 1f)], dtype);
@@ -49,7 +54,7 @@ internal sealed class TorchPass(
             var result = Compute(operation);
             if (operation.Output is null)
                 return result;
-            _values[operation.Output] = result;
+            _values[operation.Output] = tape.IsNarrow(operation.Output) ? Rounded(result) : result;
         }
         throw new UnreachableException("the tape ends without a loss");
     }
@@ -79,7 +84,24 @@ internal sealed class TorchPass(
         _ => throw new UnreachableException($"operation {operation.GetType().Name}"),
     };
 
+    private ScalarType? Storage => tape.Precision.Storage switch
+    {
+        Kernels.NarrowType.BFloat16 => bfloat16,
+        Kernels.NarrowType.Float16 => float16,
+        _ => null,
+    };
+
     private Tensor Input(Operation operation) => _values[operation.Inputs[0]];
+
+    // Backwards the same: the gradient is rounded when all readers of the value have added to it.
+    private Tensor Rounded(Tensor x) => x.to(Storage!.Value).to(dtype);
+
+    // As products read it. Its gradient is not rounded, but that of the master.
+    private Tensor Weight(string name)
+    {
+        var weight = parameters(name);
+        return Storage is null ? weight : weight + (Rounded(weight) - weight).detach();
+    }
 
     private Tensor Embed(EmbedOperation o)
     {
@@ -113,8 +135,13 @@ internal sealed class TorchPass(
 
     private Tensor Linear(LinearOperation o)
     {
-        var weight = o.Order == WeightOrder.InOut ? parameters(o.Weight) : parameters(o.Weight).t();              // (in, out)
-        return o.Bias is null ? Input(o).matmul(weight) : addmm(parameters(o.Bias), Input(o), weight, 1, 1);
+        var isNarrow = MultipliesNarrow && Storage is not null;
+        var stored = isNarrow ? parameters(o.Weight).to(Storage!.Value) : Weight(o.Weight);
+        var weight = o.Order == WeightOrder.InOut ? stored : stored.t();                                          // (in, out)
+        if (!isNarrow)
+            return o.Bias is null ? Input(o).matmul(weight) : addmm(parameters(o.Bias), Input(o), weight, 1, 1);
+        var y = Input(o).to(Storage!.Value).matmul(weight).to(dtype);
+        return o.Bias is null ? y : y + parameters(o.Bias);
     }
 
     // (N, H D): a complex number of channels j and j + D/2 times one of the angle.
@@ -169,7 +196,7 @@ internal sealed class TorchPass(
 
     private Tensor Loss(CrossEntropyOperation o)
     {
-        var (h, weight) = (Input(o), parameters(o.Weight));
+        var (h, weight) = (Input(o), Weight(o.Weight));
         if (tape.Purpose == TapePurpose.Generation)
             h = h.narrow(0, h.shape[0] - 1, 1);
         var z = o.Bias is null ? h.matmul(weight.t()) : addmm(parameters(o.Bias), h, weight.t(), 1, 1);

@@ -64,24 +64,43 @@ public sealed class BlobFetcher : IDisposable
     /// <exception cref="BlobLostException">No peer gave one of the blobs; others may have been stored.</exception>
     public Task FetchAsync(BlobStore store, IEnumerable<Digest> blobs, CancellationToken cancel) => FetchAsync(store, blobs, null, cancel);
 
-    /// <summary>Downloads a vector set and every chunk that it names, where the store lacks them.</summary>
+    /// <summary>Downloads a vector set and every chunk that it stands for, where the store lacks them.</summary>
     /// <exception cref="BlobLostException">No peer gave one of the blobs; others may have been stored.</exception>
     /// <exception cref="InvalidDataException">The blob is no vector set.</exception>
     /// <param name="elements">Elements that each of its vectors has; a set of other vectors is refused before any chunk is fetched.</param>
-    public async Task FetchSetAsync(BlobStore store, Digest set, long elements, CancellationToken cancel)
+    /// <param name="frozen">Elements of the frozen parameters; 0 where the model has none.</param>
+    public async Task FetchSetAsync(BlobStore store, Digest set, long elements, long frozen, CancellationToken cancel)
     {
         await FetchOneAsync(store, set, set, VectorSet.MostBytes, cancel);
-        await FetchAsync(store, store.ReadSet(set, elements).Chunks(), set, cancel);
+        var content = store.ReadSet(set, elements, frozen);
+        await FetchAsync(store, content.Chunks(), set, cancel);
+        await FetchFrozenAsync(store, content, frozen, set, cancel);
     }
 
-    /// <summary>Downloads one vector of a set, where the store lacks its chunks: a replica needs no outer momentum.</summary>
+    /// <summary>
+    /// Downloads one vector of a set, where the store lacks its chunks, and the frozen parameters: a replica needs no outer momentum.
+    /// </summary>
     /// <exception cref="BlobLostException">No peer gave one of the blobs; others may have been stored.</exception>
     /// <exception cref="InvalidDataException">The blob is no vector set, or has no such vector.</exception>
-    /// <inheritdoc cref="FetchSetAsync" path="/param[@name='elements']"/>
-    public async Task FetchVectorAsync(BlobStore store, Digest set, string vector, long elements, CancellationToken cancel)
+    /// <inheritdoc cref="FetchSetAsync" path="/param[@name='elements' or @name='frozen']"/>
+    public async Task FetchVectorAsync(
+        BlobStore store, Digest set, string vector, long elements, long frozen, CancellationToken cancel)
     {
         await FetchOneAsync(store, set, set, VectorSet.MostBytes, cancel);
-        await FetchAsync(store, store.ReadSet(set, elements)[vector].Chunks, set, cancel);
+        var content = store.ReadSet(set, elements, frozen);
+        await FetchAsync(store, content[vector].Chunks, set, cancel);
+        await FetchFrozenAsync(store, content, frozen, set, cancel);
+    }
+
+    /// <summary>Downloads the frozen parameters of a set, where the store lacks them, and nothing else of it but its own bytes.</summary>
+    /// <returns>The set of the frozen parameters; null where the set names none.</returns>
+    /// <inheritdoc cref="FetchSetAsync" path="/exception|/param"/>
+    public async Task<Digest?> FetchFrozenAsync(BlobStore store, Digest set, long elements, long frozen, CancellationToken cancel)
+    {
+        await FetchOneAsync(store, set, set, VectorSet.MostBytes, cancel);
+        var content = store.ReadSet(set, elements, frozen);
+        await FetchFrozenAsync(store, content, frozen, set, cancel);
+        return content.Frozen;
     }
 
     /// <summary>
@@ -110,6 +129,15 @@ public sealed class BlobFetcher : IDisposable
         Parallel.ForEachAsync(
             blobs.Distinct(), new ParallelOptions { MaxDegreeOfParallelism = _peers.Limits.Total, CancellationToken = cancel },
             async (digest, stop) => await FetchOneAsync(store, digest, set, VectorManifest.MostChunkBytes, stop));
+
+    // Peers that have the set have its frozen parameters.
+    private async Task FetchFrozenAsync(BlobStore store, VectorSet content, long frozen, Digest set, CancellationToken cancel)
+    {
+        if (content.Frozen is not { } digest)
+            return;
+        await FetchOneAsync(store, digest, set, VectorSet.MostBytes, cancel);
+        await FetchAsync(store, store.ReadSet(digest, frozen, 0)[VectorSet.FrozenParameters].Chunks, set, cancel);
+    }
 
     private async Task FetchOneAsync(BlobStore store, Digest digest, Digest? set, long mostBytes, CancellationToken cancel)
     {

@@ -32,7 +32,7 @@ public unsafe class RowBitsTests
     }
 
     // Sixteen digits of it: the runner cuts longer ones off.
-    private static string Digest<T>(T[] values)
+    internal static string Digest<T>(T[] values)
         where T : unmanaged
         => Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes<T>(values)))[..16];
 

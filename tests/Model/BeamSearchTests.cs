@@ -50,18 +50,21 @@ public class BeamSearchTests
     {
         // All tokens are alike all the time: the lowest wins, first of the first beam.
         float[] Alike(int[] tokens) => tokens.Length < 3 ? [-50, 1, 1, 1] : [50, 0, 0, 0];
-        Assert.Equal([1, 1], new BeamSearch(Alike, new BeamSettings(2, 0)).Find(9, End, 5));
+        Assert.Equal([1, 1], new BeamSearch(Each(Alike), new BeamSettings(2, 0)).Find(9, End, 5));
     }
 
     [Fact]
     public void At_the_limit_it_ends_without_an_end()
     {
-        Assert.Equal([1, 1, 1], new BeamSearch(_ => [-1000, 1, 0, 0], new BeamSettings(3)).Find(9, End, 3));
-        Assert.Empty(new BeamSearch(_ => [5, 1, 0, 0], new BeamSettings(1)).Find(9, End, 3));
+        Assert.Equal([1, 1, 1], new BeamSearch(Each(_ => [-1000, 1, 0, 0]), new BeamSettings(3)).Find(9, End, 3));
+        Assert.Empty(new BeamSearch(Each(_ => [5, 1, 0, 0]), new BeamSettings(1)).Find(9, End, 3));
     }
 
     private static IReadOnlyList<int> Find(int beams, double alpha) =>
-        new BeamSearch(tokens => Logits(tokens[1..]), new BeamSettings(beams, alpha)).Find(9, End, 6);
+        new BeamSearch(Each(tokens => Logits(tokens[1..])), new BeamSettings(beams, alpha)).Find(9, End, 6);
+
+    private static Func<IReadOnlyList<int[]>, IReadOnlyList<float[]>> Each(Func<int[], float[]> logits) =>
+        texts => [.. texts.Select(logits)];
 
     private static float[] Logits(int[] tokens)
     {

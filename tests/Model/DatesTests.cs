@@ -38,7 +38,8 @@ public class DatesTests(ITestOutputHelper output)
         {
             var (source, target) = Pair(1_000_000 + i);
             var tokens = Tokens(source);
-            var found = new BeamSearch(answer => device.Logits(tokens, answer), new BeamSettings()).Find(0, 0, Context);
+            using var texts = new BeamTexts(device, tokens, Context);
+            var found = new BeamSearch(texts.Logits, new BeamSettings()).Find(0, 0, Context);
             var answer = string.Concat(found.Select(token => Letters[token]));
             right += answer == target ? 1 : 0;
             if (answer != target)

@@ -137,12 +137,10 @@ public class DecodingTests
         Assert.Equal(4 << 20, device.StateBytes((2 << 20) / (2 * 2 * 2 * 8 * 4) + 1));
     }
 
-    [Theory]
-    [InlineData("bert")]
-    [InlineData("transformer")]
-    public void Where_tokens_see_later_ones_or_a_source_nothing_is_kept(string kind)
+    [Fact]
+    public void Where_tokens_see_later_ones_nothing_is_kept()
     {
-        var model = Samples.Of(kind, 2, 4, 32, 16, 97);
+        var model = Samples.Of("bert", 2, 4, 32, 16, 97);
         using var vectors = Samples.Initialized(model);
         using var device = Samples.Device(vectors, model);
         Assert.Equal(0, device.StateBytes(16));

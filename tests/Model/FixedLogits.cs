@@ -15,7 +15,9 @@ internal sealed class FixedLogits(int context, Func<int[], float[]> logits)
 
     public override float[] Logits(ReadOnlySpan<int> source, ReadOnlySpan<int> tokens) => logits(tokens.ToArray());
 
-    public override double[] Accumulate(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed) => throw new NotSupportedException();
+    public override double[] Accumulate(
+        IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, Precision precision, double lossScale)
+        => throw new NotSupportedException();
 
     public override double[] FoldSlice(IReadOnlyList<SubtreeRoot> roots, int totalMicroBatches, Slice slice)
         => throw new NotSupportedException();

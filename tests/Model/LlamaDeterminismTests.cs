@@ -1,3 +1,5 @@
+using Elastic.Messages.Settings;
+
 namespace Elastic.Model.Tests;
 
 /// <summary>Devices, threads and instruction sets leave no trace in what a network of the Llama kind becomes.</summary>
@@ -50,5 +52,9 @@ public class LlamaDeterminismTests(ITestOutputHelper output)
             output.WriteLine(Line + Trained());
     }
 
-    private static string Trained() => DeviceCountTests.Train(LlamaTests.Small(0.1), 1, 2, 2).Hex;
+    // In every precision.
+    private static string Trained() => string.Join(' ',
+        DeviceCountTests.Train(LlamaTests.Small(0.1), 1, 2, 2),
+        PrecisionTests.Train(TrainingPrecision.Bf16, LlamaTests.Small(0.1), 1).Digest,
+        PrecisionTests.Train(TrainingPrecision.Fp16, LlamaTests.Small(0.1), 1).Digest);
 }

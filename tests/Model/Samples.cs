@@ -83,7 +83,7 @@ internal static class Samples
     public static double[] Train(
         IArchitecture architecture, IOptimizer optimizer, ReplicaVectors vectors, int devices, IEnumerable<IReadOnlyList<MicroBatch>> steps,
         double labelSmoothing = 0, double clip = 1, Func<int, double>? rate = null, ulong dropoutSeed = 1,
-        int threadsOfDevice = 1)
+        int threadsOfDevice = 1, Precision? precision = null, int firstNumber = 1)
     {
         var threads = Enumerable.Range(0, devices).Select(d => new DeviceThread(() =>
         {
@@ -93,9 +93,9 @@ internal static class Samples
         })).ToList();
         try
         {
-            var step = new TrainingStep(threads, new LocalCollective(threads), vectors.Layout, optimizer, clip);
+            var step = new TrainingStep(threads, new LocalCollective(threads), vectors.Layout, optimizer, clip, precision);
             return [.. steps.Select((batches, i) => step.RunAsync(
-                batches, new DropoutSeed(dropoutSeed, 0, 0, i), rate?.Invoke(i) ?? 1e-3, i + 1).GetAwaiter().GetResult())];
+                batches, new DropoutSeed(dropoutSeed, 0, 0, i), rate?.Invoke(i) ?? 1e-3, firstNumber + i).GetAwaiter().GetResult())];
         }
         finally
         {
@@ -124,7 +124,7 @@ internal static class Samples
     {
         using var hash = System.Security.Cryptography.IncrementalHash.CreateHash(System.Security.Cryptography.HashAlgorithmName.SHA256);
         foreach (var name in new[] { VectorSet.Parameters, VectorSet.FirstMoment, VectorSet.SecondMoment })
-            hash.AppendData(vectors.Bytes(name, 0, (int)vectors.Layout.Length));
+            hash.AppendData(vectors.Bytes(name, 0, (int)vectors[name].Length));
         return Digest.Of(hash);
     }
 }

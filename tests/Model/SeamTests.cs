@@ -1,10 +1,12 @@
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
 using Elastic.Model.Cpu;
 using Elastic.Model.Evaluation;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
+using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Tests;
@@ -23,6 +25,20 @@ public class SeamTests
             Assert.Throws<ElasticException>(() => Optimizers.Open(Samples.Optimizer() with { Kind = "none" })).Message);
         Assert.IsType<AdamW>(Optimizers.Open(Samples.Optimizer()));
         Assert.IsType<Muon>(Optimizers.Open(Samples.Optimizer() with { Kind = "muon" }));
+    }
+
+    [Fact]
+    public void A_precision_that_the_network_or_the_optimizer_does_not_support_is_refused()
+    {
+        var adamW = new AdamW(Samples.Optimizer());
+        Assert.Same(Precision.Bf16, Precision.Of(TrainingPrecision.Bf16, new ToyArchitecture(), adamW));
+        Assert.Equal(
+            "run.precision = fp16: the network (toy) does not train in it; use fp32 or bf16",
+            Assert.Throws<ElasticException>(() => Precision.Of(TrainingPrecision.Fp16, new ToyArchitecture(), adamW)).Message);
+        Assert.Equal(
+            "run.precision = bf16: the optimizer (PlainGradientDescent) does not train in it; use fp32",
+            Assert.Throws<ElasticException>(
+                () => Precision.Of(TrainingPrecision.Bf16, new ToyArchitecture(), new PlainGradientDescent())).Message);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using Elastic.Kernels;
+using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
@@ -34,6 +35,8 @@ internal sealed class ToyArchitecture : IArchitecture
 
     public IBatching Batching { get; } = new CausalBatching();
 
+    public bool Supports(TrainingPrecision precision) => precision != TrainingPrecision.Fp16;
+
     public void Record(Tape tape) => tape.CrossEntropy(tape.Linear(tape.Embed(Table, null, null), Layer), Head);
 }
 
@@ -43,6 +46,8 @@ internal sealed class PlainGradientDescent : IOptimizer
     public IReadOnlyList<string> Vectors => [];
 
     public UpdateGranularity Granularity => UpdateGranularity.Tiles;
+
+    public bool Supports(TrainingPrecision precision) => precision == TrainingPrecision.Fp32;
 
     public void Update(ReplicaVectors vectors, HostVector gradient, Slice slice, OptimizerStep step, ThreadTeam team)
     {

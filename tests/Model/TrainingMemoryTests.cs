@@ -1,6 +1,8 @@
 using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
 using Elastic.Model.Networks;
 using Elastic.Model.Training;
+using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Tests;
 
@@ -16,6 +18,20 @@ public class TrainingMemoryTests
         Assert.Equal((3 * vector, vector), (one.VectorBytes, one.GradientBytes));
         Assert.Equal((3 * vector, 4 * vector), (four.VectorBytes, four.GradientBytes));
         Assert.InRange(four.ActivationBytes, 0.5 * one.ActivationBytes, 4 * one.ActivationBytes);
+    }
+
+    [Fact]
+    public void Moments_and_gradients_of_a_model_with_adapters_are_those_of_the_adapters()
+    {
+        var model = Samples.Model(12, 12, 768, 1024, 50257) with { Lora = ModelSettings.Defaults.Lora with { Rank = 8 } };
+        var layout = Architectures.LayoutOf(model);
+        Assert.Equal(5 * FlatLayout.Tile, layout.TrainedLength);                     // 294,912 of 124.7 million
+        var memory = TrainingMemory.OfReplica(Of(model, sequences: 1, micro: 1), 1);
+        var (all, trained) = ((double)layout.Length, (double)layout.TrainedLength);
+        Assert.Equal((4 * all + 8 * trained, 4 * trained), (memory.VectorBytes, memory.GradientBytes));
+        using var vectors = new ReplicaVectors(layout);
+        Assert.Equal(layout.TrainedLength, vectors[VectorSet.FirstMoment].Length);
+        Assert.Equal(layout.Length, layout.LengthOf(VectorSet.Parameters));
     }
 
     [Theory]

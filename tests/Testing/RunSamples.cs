@@ -37,7 +37,7 @@ public static class RunSamples
 
     /// <summary>The digest of the version that the round ends in.</summary>
     public static Digest VersionAfter(int round) =>
-        VectorSet.Version(Plan.Elements, [.. Enumerable.Range(0, Plan.Chunks).Select(c => Chunk(round, c))]).Digest;
+        VectorSet.Version(Plan.Elements, [.. Enumerable.Range(0, Plan.Chunks).Select(c => Chunk(round, c))], null).Digest;
 
     /// <summary>The digest of the version that contains so many rounds.</summary>
     public static Digest Version(int rounds) => rounds == 0 ? D("version 0") : VersionAfter(rounds - 1);

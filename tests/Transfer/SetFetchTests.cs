@@ -31,8 +31,42 @@ public sealed class SetFetchTests : TemporaryFolder
         using var fetcher = new BlobFetcher(PeersOf(Quick, first.Endpoint, second.Endpoint, third.Endpoint), Transport.Plain);
         var store = new BlobStore(Path.Combine(Folder, "mine"));
 
-        await fetcher.FetchSetAsync(store, Set.Digest, Elements, Deadline);
+        await fetcher.FetchSetAsync(store, Set.Digest, Elements, 0, Deadline);
         Assert.True(store.IsWhole(Set.Digest));
+    }
+
+    [Fact]
+    public async Task The_frozen_parameters_of_a_set_come_with_it_once()
+    {
+        var frozen = new VectorSet(new Dictionary<string, VectorManifest>
+        {
+            [VectorSet.FrozenParameters] = new(2L * VectorManifest.ChunkElements, [.. Chunks[..2].Select(c => Digest.Of(c))]),
+        });
+        byte[] Version(int chunk)
+        {
+            var parameters = new VectorManifest(7, [Digest.Of(Chunks[chunk])]);
+            return new VectorSet(
+                new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters }, frozen.Digest).ToBytes();
+        }
+        var blobs = Chunks.Append(frozen.ToBytes()).Concat([Version(2), Version(3)]).ToDictionary(b => $"/blobs/{Digest.Of(b).Hex}");
+        using var peer = new FakePeer(request => request.SendAsync(blobs[request.Path]));
+        using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
+        var store = new BlobStore(Path.Combine(Folder, "mine"));
+
+        // Of another model, it is refused before anything of it comes.
+        var refused = await Assert.ThrowsAsync<InvalidDataException>(
+            () => fetcher.FetchVectorAsync(store, Digest.Of(Version(2)), VectorSet.Parameters, 7, 9, Deadline));
+        Assert.Contains("where this model has 9", refused.Message, StringComparison.Ordinal);
+
+        await fetcher.FetchSetAsync(store, Digest.Of(Version(2)), 7, frozen[VectorSet.FrozenParameters].Elements, Deadline);
+        Assert.True(store.IsWhole(Digest.Of(Version(2))));
+        var before = peer.Requests.Count;
+        Assert.Equal(frozen.Digest, await fetcher.FetchFrozenAsync(
+            store, Digest.Of(Version(3)), 7, frozen[VectorSet.FrozenParameters].Elements, Deadline));
+        await fetcher.FetchVectorAsync(
+            store, Digest.Of(Version(3)), VectorSet.Parameters, 7, frozen[VectorSet.FrozenParameters].Elements, Deadline);
+        Assert.True(store.IsWhole(Digest.Of(Version(3))));
+        Assert.Equal(before + 2, peer.Requests.Count);                 // the set and its one chunk
     }
 
     [Fact]
@@ -42,7 +76,7 @@ public sealed class SetFetchTests : TemporaryFolder
         await using var _ = server;
         using var fetcher = new BlobFetcher(PeersOf(Quick, server.Endpoint), Transport.Plain);
         var lost = await Assert.ThrowsAsync<BlobLostException>(
-            () => fetcher.FetchSetAsync(new BlobStore(Path.Combine(Folder, "mine")), Set.Digest, Elements, Deadline));
+            () => fetcher.FetchSetAsync(new BlobStore(Path.Combine(Folder, "mine")), Set.Digest, Elements, 0, Deadline));
         Assert.Equal(Digest.Of(Chunks[0]), lost.Digest);
     }
 
@@ -53,7 +87,7 @@ public sealed class SetFetchTests : TemporaryFolder
         using var fetcher = new BlobFetcher(PeersOf(Quick, peer.Endpoint), Transport.Plain);
         var store = new BlobStore(Path.Combine(Folder, "mine"));
         var refused = await Assert.ThrowsAsync<InvalidDataException>(
-            () => fetcher.FetchVectorAsync(store, Set.Digest, VectorSet.Parameters, 1000, Deadline));
+            () => fetcher.FetchVectorAsync(store, Set.Digest, VectorSet.Parameters, 1000, 0, Deadline));
         Assert.Contains($"has {Elements} elements where this model has 1000", refused.Message, StringComparison.Ordinal);
         Assert.Single(peer.Requests);
     }
@@ -79,7 +113,7 @@ public sealed class SetFetchTests : TemporaryFolder
         File.WriteAllBytes(earlier.PathOf(Digest.Of(Chunks[5])), new byte[Chunks[5].Length]);
 
         var store = new BlobStore(Folder);
-        await fetcher.FetchSetAsync(store, Set.Digest, Elements, Deadline);
+        await fetcher.FetchSetAsync(store, Set.Digest, Elements, 0, Deadline);
         Assert.True(store.IsWhole(Set.Digest));
         Assert.Equal(
             new[] { Set.Digest, Digest.Of(Chunks[0]), Digest.Of(Chunks[1]), Digest.Of(Chunks[5]) }.Select(d => $"/blobs/{d.Hex}").Order(),
@@ -118,7 +152,7 @@ public sealed class SetFetchTests : TemporaryFolder
         using var fetcher = new BlobFetcher(PeersOf(new TransferLimits(), first.Endpoint, second.Endpoint), Transport.Plain);
         var store = new BlobStore(Folder);
 
-        await fetcher.FetchSetAsync(store, Set.Digest, Elements, Deadline);
+        await fetcher.FetchSetAsync(store, Set.Digest, Elements, 0, Deadline);
         Assert.True(store.IsWhole(Set.Digest));
         Assert.Equal(4, most["first"]);
         Assert.Equal(4, most["second"]);

@@ -137,7 +137,7 @@ internal sealed class SimulatedNode(
                 return new Averaged(c.Round, AveragedChunk.Inputs(c.Version, c.Contributions),
                     [.. c.Chunks.Select(i => new AveragedChunk(i, D($"chunk {c.Round} {i}"), D($"momentum {c.Round} {i}")))]);
             case Assemble c:
-                return new Assembled(c.Round, Hold(VectorSet.Version(elements, c.Chunks).Digest));
+                return new Assembled(c.Round, Hold(VectorSet.Version(elements, c.Chunks, null).Digest));
             case Copy c:
                 return new Copied(Hold(c.Set));
             default:

@@ -36,7 +36,7 @@ internal static class RunStart
         var start = new RunRequest.Start(new RunName(settings.Run.Name), origin)
         {
             Settings = SettingsText.Write(settings),
-            Elements = Architectures.LayoutOf(settings.Model).Length,
+            Elements = Architectures.LayoutOf(settings.Model).TrainedLength,
             Corpus = corpus.Id,
             Manifest = Digest.Of(await File.ReadAllBytesAsync(Path.Combine(corpus.Folder, CorpusManifest.FileName))),
             Blocks = new BlockMap(corpus.TrainShards, SampleCut.Of(settings)).Blocks,

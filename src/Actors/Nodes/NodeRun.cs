@@ -9,6 +9,7 @@ using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
+using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Storage;
 using Elastic.Transfer;
@@ -20,7 +21,7 @@ internal sealed class NodeRun
 {
     private readonly NodeContext _context;
 
-    /// <exception cref="ElasticException">The model does not fit the corpus.</exception>
+    /// <exception cref="ElasticException">The model does not fit the corpus, or does not train in its precision.</exception>
     public NodeRun(NodeCommand.OpenRun run, NodeContext context, BuiltCorpus corpus, BlobStore blobs)
     {
         _context = context;
@@ -30,6 +31,7 @@ internal sealed class NodeRun
         Schedule = new RunSchedule(run.Settings, corpus);
         Architecture = Architectures.Open(Settings.Model);
         Optimizer = Optimizers.Open(Settings.Optimizer);
+        Precision = Precision.Of(Settings.Run.Precision, Architecture, Optimizer);
         Layout = new FlatLayout(Architecture.Parameters);
         Blobs = blobs;
     }
@@ -57,6 +59,12 @@ internal sealed class NodeRun
 
     public IOptimizer Optimizer { get; }
 
+    /// <summary>In what its training steps keep their numbers.</summary>
+    public Precision Precision { get; }
+
+    /// <summary>The vectors of a replica's inner state, by name.</summary>
+    public IReadOnlyList<string> InnerVectors => [.. Optimizer.Vectors, .. Precision.Vectors];
+
     public FlatLayout Layout { get; }
 
     public BlobStore Blobs { get; }
@@ -80,12 +88,20 @@ internal sealed class NodeRun
 
     /// <summary>Fetches the blobs of a vector set that are missing here.</summary>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
-    public Task FetchAsync(Digest set) => Fetcher.FetchSetAsync(Blobs, set, Layout.Length, CancellationToken.None);
+    public Task FetchAsync(Digest set) =>
+        Fetcher.FetchSetAsync(Blobs, set, Layout.TrainedLength, Layout.FrozenLength, CancellationToken.None);
 
     /// <summary>Fetches the blobs of a vector set's parameters that are missing here.</summary>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
     public Task FetchParametersAsync(Digest set) =>
-        Fetcher.FetchVectorAsync(Blobs, set, VectorSet.Parameters, Layout.Length, CancellationToken.None);
+        Fetcher.FetchVectorAsync(
+            Blobs, set, VectorSet.Parameters, Layout.TrainedLength, Layout.FrozenLength, CancellationToken.None);
+
+    /// <summary>Fetches the frozen parameters of a version, where they are missing here.</summary>
+    /// <returns>Their set; null where the version names none.</returns>
+    /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
+    public Task<Digest?> FetchFrozenAsync(Digest version) =>
+        Fetcher.FetchFrozenAsync(Blobs, version, Layout.TrainedLength, Layout.FrozenLength, CancellationToken.None);
 
     /// <summary>Reads a blob of known length from here, or else from another node, without storing it.</summary>
     /// <param name="set">The set of the blob: a node that has one blob of a set has the others, too.</param>

@@ -16,7 +16,8 @@ internal sealed class AssembleExecutor : WorkExecutor
     public override async Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
     {
         var assemble = (Assemble)content;
-        var version = VectorSet.Version(run.Layout.Length, assemble.Chunks);
+        var frozen = assemble.FrozenOf is { } before ? await run.FetchFrozenAsync(before) : null;
+        var version = VectorSet.Version(run.Layout.TrainedLength, assemble.Chunks, frozen);
         await run.Fetcher.FetchAsync(run.Blobs, version.Chunks(), CancellationToken.None);
         return new Assembled(assemble.Round, run.Blobs.PutSet(version));
     }

@@ -31,7 +31,7 @@ internal sealed class AverageExecutor : WorkExecutor
     // Sums contributions in memory and does not store them: afterwards no node needs a copy of another node's contribution.
     private static async Task<AveragedChunk> AverageAsync(NodeRun run, int chunk, SetOf[] contributions, SetOf before)
     {
-        var elements = VectorManifest.ElementsOf(run.Layout.Length, chunk);
+        var elements = VectorManifest.ElementsOf(run.Layout.TrainedLength, chunk);
         var isMean = run.Settings.Run.Averaging == AveragingMethod.Average;
         if (contributions is [var only] && isMean)                      // the mean of one contribution is itself
         {

@@ -45,7 +45,8 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
 
     private readonly ReplicaMemory _memory = context.Memory;
     private readonly Segment _segment = run.Plan.At(order.Round);
-    private readonly TrainingStep _step = context.Devices.Step(run.Layout, run.Optimizer, run.Settings.Optimizer.Clip);
+    private readonly TrainingStep _step = context.Devices.Step(
+        run.Layout, run.Optimizer, run.Settings.Optimizer.Clip, run.Precision);
     private readonly TimeSpan _betweenNews = BetweenNews(run.Plan.ReplicasAt(order.Round));
     private long _told;
 
@@ -101,7 +102,8 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         var fetched = moments is { } set && !_memory.HoldsMoments(set) ? set : (Digest?)null;
         var vectors = (run.Blobs.IsThere(parameters) ? 0 : 1)
             + (fetched is null || fetched == parameters || run.Blobs.IsThere(fetched.Value) ? 0 : run.Optimizer.Vectors.Count);
-        var missingBytes = vectors * run.Layout.Length * sizeof(float);
+        var frozen = _memory.Frozen is null && !run.Blobs.IsThere(parameters) ? run.Layout.FrozenLength : 0;
+        var missingBytes = (vectors * run.Layout.TrainedLength + frozen) * sizeof(float);
         await FetchReports.DuringAsync(
             run, ComputeWork.KeyOf(order.Round, order.Replica), missingBytes, context.Progress, FetchAsync());
         await Task.Run(() =>

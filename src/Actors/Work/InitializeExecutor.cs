@@ -29,7 +29,7 @@ internal sealed class InitializeExecutor : WorkExecutor
         };
         if (run.Settings.Run.Averaging == AveragingMethod.Nesterov)
             set[VectorSet.OuterMomentum] = run.Blobs.PutVector(vectors, VectorSet.OuterMomentum);   // zeros
-        var version = new VectorSet(set);
-        return Task.FromResult<WorkOutcome?>(new Initialized(run.Blobs.PutSet(version), version[VectorSet.Parameters].Fingerprint));
+        var version = new VectorSet(set, run.Blobs.PutFrozen(vectors));
+        return Task.FromResult<WorkOutcome?>(new Initialized(run.Blobs.PutSet(version), version.Fingerprint, version.Frozen));
     }
 }

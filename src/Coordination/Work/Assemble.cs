@@ -7,7 +7,8 @@ namespace Elastic.Coordination;
 
 /// <summary>Fetch the missing ones of these chunks, and store the version's manifest.</summary>
 /// <param name="Chunks">In chunk order. The chunks of a large model come in several messages.</param>
-public sealed record Assemble(int Round, AveragedChunk[] Chunks) : WorkContent;
+/// <param name="FrozenOf">The version whose frozen parameters the next one has, too; null where all are trained.</param>
+public sealed record Assemble(int Round, AveragedChunk[] Chunks, Digest? FrozenOf = null) : WorkContent;
 
 /// <summary>The node has every chunk of the version and its manifest.</summary>
 public sealed record Assembled(int Round, Digest Version) : WorkOutcome;
@@ -36,7 +37,7 @@ public sealed class AssembleWork : WorkKind
         var reaching = view.Relays && seeds.Count > 0 && !seeds.Any(view.Assembled.Contains) ? seeds : view.Staying;
         foreach (var node in reaching.Where(n => !view.Assembled.Contains(n)).ToList())
             if (!view.InFlight.ContainsKey(new InFlightWork(key, node)))
-                scheduling.Give(key, node, new Assemble(run.Round, [.. run.Averaged.Values]));
+                scheduling.Give(key, node, new Assemble(run.Round, [.. run.Averaged.Values], run.Frozen is null ? null : run.Version));
     }
 
     public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) => key.Number != run.Round;
@@ -46,14 +47,14 @@ public sealed class AssembleWork : WorkKind
         result.Outcome is Assembled ? Decision.AlreadyDone : Foreign(result.Outcome);
 
     public override IEnumerable<Digest> Needs(WorkContent content) =>
-        content is Assemble c ? c.Chunks.SelectMany(chunk => chunk.Blobs()) : [];
+        content is Assemble c ? c.Chunks.SelectMany(chunk => chunk.Blobs()).Concat(c.FrozenOf is { } version ? [version] : []) : [];
 
     public override IEnumerable<Digest> Holds(WorkOutcome outcome) => outcome is Assembled c ? [c.Version] : [];
 
     public override IEnumerable<(WorkContent Content, Part Part)> Cut(WorkContent content, int mostDigests) =>
         Part.Cut(((Assemble)content).Chunks, mostDigests / 2)         // a chunk may have two: parameters and momentum
-            .Select(p => ((WorkContent)new Assemble(((Assemble)content).Round, p.Items), p.Part));
+            .Select(p => ((WorkContent)((Assemble)content with { Chunks = p.Items }), p.Part));
 
     public override WorkContent Join(IReadOnlyList<WorkContent> parts) =>
-        new Assemble(((Assemble)parts[0]).Round, [.. parts.Cast<Assemble>().SelectMany(p => p.Chunks)]);
+        (Assemble)parts[0] with { Chunks = [.. parts.Cast<Assemble>().SelectMany(p => p.Chunks)] };
 }

@@ -9,7 +9,8 @@ namespace Elastic.Coordination;
 public sealed record Initialize : WorkContent;
 
 /// <param name="Version">Vector set of version 0.</param>
-public sealed record Initialized(Digest Version, Digest Fingerprint) : WorkOutcome;
+/// <param name="Frozen">The set of frozen parameters that it names, if any.</param>
+public sealed record Initialized(Digest Version, Digest Fingerprint, Digest? Frozen = null) : WorkOutcome;
 
 /// <inheritdoc cref="Initialize"/>
 public sealed class InitializeWork : WorkKind
@@ -23,7 +24,7 @@ public sealed class InitializeWork : WorkKind
     // Everything follows from version 0, and it costs little.
     public override bool IsAudited(RunState run, RunPlan plan, WorkKey key) => plan.AuditRate > 0;
 
-    public override string BytesOf(WorkOutcome outcome) => outcome is Initialized c ? $"{c.Version} {c.Fingerprint}" : "";
+    public override string BytesOf(WorkOutcome outcome) => outcome is Initialized c ? $"{c.Version} {c.Fingerprint} {c.Frozen}" : "";
 
     public override void GiveOut(Scheduling scheduling)
     {
@@ -34,7 +35,7 @@ public sealed class InitializeWork : WorkKind
     public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) => run.Version is not null;
 
     public override Decision Decide(RunState run, RunPlan plan, WorkResult result) => result.Outcome is Initialized c
-        ? Decision.Store(new RunEvent.RunInitialized(run.Id, c.Version, c.Fingerprint))
+        ? Decision.Store(new RunEvent.RunInitialized(run.Id, c.Version, c.Fingerprint, Frozen: c.Frozen))
         : Foreign(result.Outcome);
 
     public override IEnumerable<Digest> Needs(WorkContent content) => [];

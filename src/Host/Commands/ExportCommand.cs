@@ -2,8 +2,11 @@ using System.CommandLine;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Host.Display;
+using Elastic.Messages;
+using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Exchange;
+using Elastic.Model.Vectors;
 using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
@@ -26,6 +29,11 @@ internal static class ExportCommand
             DefaultValueFactory = _ => ElementType.Float32.Word(),
         };
         type.AcceptOnlyFromAmong([.. Enum.GetValues<ElementType>().Select(t => t.Word())]);
+        var adapter = new Option<bool>("--adapter")
+        {
+            Description = "Writes the adapter alone (model.lora-rank), as a folder that PEFT opens beside the model that it was trained "
+                + "with. Without it, the adapter is added to the weights.",
+        };
         var dataDir = CommonOptions.DataDir();
 
         var command = new TeachingCommand("export",
@@ -34,9 +42,10 @@ internal static class ExportCommand
             """
             elastic export --run tiny --out tiny-model
             elastic export --run books --out books-model --dtype bf16                half the size
+            elastic export --run fine --out fine-adapter --adapter                   what LoRA has trained, some megabytes
             python3 -c 'from transformers import AutoModelForCausalLM as M; M.from_pretrained("tiny-model")'
             """)
-        { run, folder, type, dataDir };
+        { run, folder, type, adapter, dataDir };
         command.SetAction((parsed, _) =>
         {
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
@@ -48,13 +57,25 @@ internal static class ExportCommand
                 error.WriteLine($"passed over {passed}");
             var (model, tokenizer) = (checkpoint.Settings.Model, Tokenizer.OpenStored(checkpoint.Manifest.Tokenizer, root));
             var elements = ElementTypes.Find(parsed.GetValue(type)!)!.Value;
-            ModelFolderWriter.Write(
-                place, checkpoint.Vectors, model, elements, tokenizer.EndOfText, TokenizerFiles.Of(tokenizer, model.Context));
+            if (parsed.GetValue(adapter))
+                WriteAdapter(name, place, checkpoint.Vectors, model, elements);
+            else
+                ModelFolderWriter.Write(
+                    place, checkpoint.Vectors, model, elements, tokenizer.EndOfText, TokenizerFiles.Of(tokenizer, model.Context));
             output.WriteLine($"run {name} after {checkpoint.Manifest.Version} rounds   {model.Signature}   "
                 + $"fingerprint {new Digest(checkpoint.Manifest.Fingerprint).Short}");
             output.WriteLine($"written as {elements.Word()} to {place}, {Units.Bytes(KeptRuns.SizeOf(place))}");
             return Task.FromResult(ExitCodes.Done);
         });
         return command;
+    }
+
+    private static void WriteAdapter(RunName run, string place, ReplicaVectors vectors, ModelSettings model, ElementType elements)
+    {
+        if (!model.Lora.IsUsed)
+            throw new ElasticException(
+                $"run {run} has no adapter: it trained all weights (model.lora-rank = 0); leave --adapter away to write them");
+        using var network = Adapters.NetworkOf(vectors, model);
+        AdapterFolderWriter.Write(place, vectors, model, elements, network.FingerprintOf());
     }
 }

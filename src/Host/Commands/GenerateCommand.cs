@@ -65,6 +65,7 @@ internal static class GenerateCommand
             elastic generate --run tiny --tokens 1000 --top-k 40 --seed 7
             elastic generate --run tiny --prompt "Returns" --count 4 --stop "."      the rest of a sentence, four times
             elastic generate --model ~/gpt2 --prompt "The"                           published weights
+            elastic generate --model ~/gpt2 --adapter fine-adapter --prompt "The"    with what LoRA has learnt
             elastic generate --run dates --prompt "12 March 2021" --beams 4           an encoder-decoder answers
             """);
         var writer = new WriterOptions(command, "writes");

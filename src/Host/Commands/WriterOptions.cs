@@ -6,7 +6,7 @@ namespace Elastic.Host.Commands;
 /// <summary>The options that name a model: of a run, or of a folder.</summary>
 internal sealed class WriterOptions
 {
-    private readonly Option<string?> _run, _model, _tokenizer;
+    private readonly Option<string?> _run, _model, _adapter, _tokenizer;
 
     /// <param name="what">What the model is to do, e.g. "writes".</param>
     /// <param name="isRequired">False where the command has uses without a model, and says itself where it needs one.</param>
@@ -18,6 +18,11 @@ internal sealed class WriterOptions
             Description = $"A Hugging Face folder (config.json and safetensors) whose model {what}, in place of a run.",
             HelpName = "DIR",
         };
+        _adapter = new Option<string?>("--adapter")
+        {
+            Description = "A folder with an adapter of that model, as PEFT and elastic export --adapter write them.",
+            HelpName = "DIR",
+        };
         _tokenizer = new Option<string?>("--tokenizer")
         {
             Description = "The tokenizer of a folder that holds none: byte, gpt2, or the folder of one. Default: the folder's.",
@@ -25,6 +30,7 @@ internal sealed class WriterOptions
         };
         command.Options.Add(_run);
         command.Options.Add(_model);
+        command.Options.Add(_adapter);
         command.Options.Add(_tokenizer);
         command.Validators.Add(parsed =>
         {
@@ -33,6 +39,8 @@ internal sealed class WriterOptions
                 parsed.AddError($"name what {what}: either a run with --run NAME, or a folder with --model DIR");
             if (parsed.GetValue(_tokenizer) is not null && parsed.GetValue(_model) is null)
                 parsed.AddError("--tokenizer belongs to --model: a run has its own");
+            if (parsed.GetValue(_adapter) is not null && parsed.GetValue(_model) is null)
+                parsed.AddError("--adapter belongs to --model: a run has its own");
         });
     }
 
@@ -42,6 +50,6 @@ internal sealed class WriterOptions
     /// <summary>Loads the model. Reports damaged checkpoints, which it skips, to <paramref name="notice"/>.</summary>
     public TextModel Load(ParseResult parsed, Option<string?> dataDir, Action<string> notice) =>
         parsed.GetValue(_model) is { } folder
-            ? TextModel.OfFolder(folder, parsed.GetValue(_tokenizer))
+            ? TextModel.OfFolder(folder, parsed.GetValue(_tokenizer), parsed.GetValue(_adapter))
             : TextModel.OfRun(CommonOptions.OpenDataDirectory(parsed, dataDir), CommonOptions.RunOf(parsed.GetValue(_run)!), notice);
 }

@@ -91,16 +91,30 @@ internal static class SampleText
         if (prompt.Count >= context)
             notice?.Invoke($"the prompt has {prompt.Count} tokens: {model.Name} reads the first {context}");
         int[] source = [.. prompt.Append(tokenizer.EndOfText).Take(context)];
+        var (beams, most) = (request.Beams ?? new BeamSettings(), Math.Min(request.Tokens, context));
+        CheckMemory(device, source.Length, beams, most);
+        using var texts = new BeamTexts(device, source, most);
         var search = new BeamSearch(
             tokens =>
             {
                 cancel.ThrowIfCancellationRequested();
-                return device.Logits(source, tokens)[..tokenizer.VocabularySize];
+                return [.. texts.Logits(tokens).Select(z => z[..tokenizer.VocabularySize])];
             },
-            request.Beams ?? new BeamSettings());
-        int[] answer = [.. search.Find(tokenizer.EndOfText, tokenizer.EndOfText, Math.Min(request.Tokens, context))];
+            beams);
+        int[] answer = [.. search.Find(tokenizer.EndOfText, tokenizer.EndOfText, most)];
         var stop = new StopStrings(request.Stops);
         write(0, stop.Add(tokenizer.Decode(answer)) + stop.Complete());
+    }
+
+    private static void CheckMemory(TrainingDevice device, int source, BeamSettings beams, int most)
+    {
+        var (needed, free) = ((double)device.StateBytes(most) * beams.Beams + device.StateBytes(source), MachineMemory.Now().FreeBytes);
+        if (needed > free)
+        {
+            throw new ElasticException(
+                $"the keys and values of {beams.Beams} beams of {most} tokens take {ByteSize.Text(needed)} of memory, and "
+                + $"{ByteSize.Text(free)} are free: lower --beams or --tokens, or free some memory");
+        }
     }
 
     private static void CheckMemory(TrainingDevice device, int prompt, SampleRequest request)

@@ -15,7 +15,7 @@ namespace Elastic.Host.Generation;
 /// <param name="Name">What people call it: the run's name, or the folder's path.</param>
 internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVectors Vectors, Tokenizer Tokenizer) : IDisposable
 {
-    private readonly Lazy<string> _fingerprint = new(() => Vectors.FingerprintOf(VectorSet.Parameters).Hex);
+    private readonly Lazy<string> _fingerprint = new(() => Vectors.FingerprintOf().Hex);
 
     /// <summary>What programs call it: the run's name, or the folder's without the folders above it.</summary>
     public string ServedName => Round is null ? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Name))) : Name;
@@ -55,17 +55,25 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
 
     /// <summary>The model of a Hugging Face folder.</summary>
     /// <param name="tokenizer">The tokenizer's name; null for the folder's own.</param>
-    /// <exception cref="ElasticException">The folder holds no model, or no tokenizer that is known here.</exception>
-    public static TextModel OfFolder(string path, string? tokenizer)
+    /// <param name="adapter">The folder of an adapter of this model; null for none.</param>
+    /// <exception cref="ElasticException">
+    /// The folder holds no model, or no tokenizer that is known here; or the adapter is none, or of another model.
+    /// </exception>
+    public static TextModel OfFolder(string path, string? tokenizer, string? adapter = null)
     {
         using var folder = ModelFolder.Open(path);
         var chosen = (tokenizer is null ? TokenizerFiles.Recognize(path) : Tokenizer.Find(tokenizer)) ?? throw new ElasticException(
             $"{path} has no tokenizer: say which one its model was trained with, "
             + $"--tokenizer {string.Join(" or ", Tokenizer.All.Select(t => t.Id))}, or a tokenizer's folder");
-        return chosen.VocabularySize <= folder.Model.Vocabulary
-            ? new TextModel(path, folder.Model, folder.Load(), chosen)
-            : throw new ElasticException($"the tokenizer {chosen.Id} has {chosen.VocabularySize} tokens, "
+        if (chosen.VocabularySize > folder.Model.Vocabulary)
+            throw new ElasticException($"the tokenizer {chosen.Id} has {chosen.VocabularySize} tokens, "
                 + $"and the model in {path} {folder.Model.Vocabulary}: they do not belong together");
+        if (adapter is null)
+            return new TextModel(path, folder.Model, folder.Load(), chosen);
+        using var beside = AdapterFolder.Open(adapter);
+        using var network = folder.Load();
+        var (vectors, model) = beside.Load(network, folder.Model, folder.Fingerprint);
+        return new TextModel(path, model, vectors, chosen);
     }
 
     /// <summary>Refuses a model that cannot go on with a text.</summary>

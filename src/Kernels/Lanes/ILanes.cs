@@ -22,6 +22,12 @@ internal unsafe interface ILanes<T>
     /// <summary>Writes p[0] to p[count - 1], 0 &lt;= count &lt;= 16.</summary>
     static abstract void StoreFirst(T x, float* p, int count);
 
+    /// <summary>Sixteen numbers of 16 bits, p[0] to p[15]: each in the lower half of a lane, zeros above.</summary>
+    static abstract T LoadNarrow(ushort* p);
+
+    /// <summary>Writes the lower halves of the lanes, p[0] to p[15]; the upper ones are zero.</summary>
+    static abstract void StoreNarrow(T x, ushort* p);
+
     /// <summary>The same number in all lanes.</summary>
     static abstract T Broadcast(float x);
 

@@ -48,6 +48,21 @@ internal readonly unsafe struct Lanes128(Vector128<float> a, Vector128<float> b,
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadNarrow(ushort* p)
+    {
+        var (a, b) = Vector128.Widen(Vector128.Load(p));
+        var (c, d) = Vector128.Widen(Vector128.Load(p + 8));
+        return new(a.AsSingle(), b.AsSingle(), c.AsSingle(), d.AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreNarrow(Lanes128 x, ushort* p)
+    {
+        Vector128.Store(Vector128.Narrow(x.A.AsUInt32(), x.B.AsUInt32()), p);
+        Vector128.Store(Vector128.Narrow(x.C.AsUInt32(), x.D.AsUInt32()), p + 8);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Broadcast(float x)
     {
         var all = Vector128.Create(x);

@@ -33,6 +33,17 @@ internal readonly unsafe struct Lanes256(Vector256<float> lower, Vector256<float
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 LoadNarrow(ushort* p)
+    {
+        var (lower, upper) = Vector256.Widen(Vector256.Load(p));
+        return new(lower.AsSingle(), upper.AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreNarrow(Lanes256 x, ushort* p)
+        => Vector256.Store(Vector256.Narrow(x.Lower.AsUInt32(), x.Upper.AsUInt32()), p);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Broadcast(float x) => new(Vector256.Create(x), Vector256.Create(x));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

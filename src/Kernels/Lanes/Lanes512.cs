@@ -25,6 +25,12 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
     public static void StoreFirst(Lanes512 x, float* p, int count) => Avx512F.MaskStore(p, First(count).Value, x.Value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadNarrow(ushort* p) => new(Avx512F.ConvertToVector512Int32(Vector256.Load(p)).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreNarrow(Lanes512 x, ushort* p) => Vector256.Store(Avx512F.ConvertToVector256UInt16(x.Value.AsUInt32()), p);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Broadcast(float x) => new(Vector512.Create(x));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -26,6 +26,20 @@ internal unsafe struct LanesScalar : ILanes<LanesScalar>
             p[i] = x[i];
     }
 
+    public static LanesScalar LoadNarrow(ushort* p)
+    {
+        LanesScalar x = default;
+        for (var i = 0; i < 16; i++)
+            x[i] = Single(p[i]);
+        return x;
+    }
+
+    public static void StoreNarrow(LanesScalar x, ushort* p)
+    {
+        for (var i = 0; i < 16; i++)
+            p[i] = (ushort)BitConverter.SingleToUInt32Bits(x[i]);
+    }
+
     public static LanesScalar Broadcast(float x)
     {
         LanesScalar all = default;

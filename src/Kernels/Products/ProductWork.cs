@@ -94,7 +94,9 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
         var lines = Math.Min(TKernel.Columns, _c.Columns - column);
         foreach (var s in segments)
         {
-            if (_b.ColumnStride == 1)
+            if (_b.Type is { } type)
+                NarrowPacking.Pack<TKernel>(type, _b, s.First, column, lines, s.Count, into);
+            else if (_b.ColumnStride == 1)
                 PanelPacking.Side(_b.At(s.First, column), (nint)_b.RowStride, lines, s.Count, TKernel.Columns, into);
             else
                 TKernel.Transpose(_b.At(s.First, column), (nint)_b.ColumnStride, lines, s.Count, into);
@@ -193,6 +195,8 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
     {
         var column = fetch.Panel * TKernel.Columns;
         var columns = Math.Min(TKernel.Columns, _c.Columns - column);
+        // Elements of half the size are half as far apart.
+        var (ofLine, size) = _b.Type is null ? (CacheLine, sizeof(float)) : (2 * CacheLine, sizeof(ushort));
         if (!Sse.IsSupported || columns <= 0)
             return;
         foreach (ref readonly var s in fetch.Segments)
@@ -202,9 +206,9 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
                 int from = (int)((long)strip * s.Count / strips), to = (int)((strip + 1L) * s.Count / strips);
                 for (var k = from; k < to; k++)
                 {
-                    var source = _b.At(s.First + k, column);
-                    for (var y = 0; y < columns; y += CacheLine)
-                        Sse.Prefetch1(source + y);
+                    var source = (byte*)_b.Data + ((s.First + k) * _b.RowStride + column) * size;
+                    for (var y = 0; y < columns; y += ofLine)
+                        Sse.Prefetch1(source + y * size);
                 }
             }
             else
@@ -212,9 +216,9 @@ internal readonly unsafe struct ProductWork<TKernel> : IParallelWork
                 int from = (int)((long)strip * columns / strips), to = (int)((strip + 1L) * columns / strips);
                 for (var y = from; y < to; y++)
                 {
-                    var source = _b.At(s.First, column + y);
-                    for (var k = 0; k < s.Count; k += CacheLine)
-                        Sse.Prefetch1(source + k);
+                    var source = (byte*)_b.Data + (s.First + (column + y) * _b.ColumnStride) * size;
+                    for (var k = 0; k < s.Count; k += ofLine)
+                        Sse.Prefetch1(source + k * size);
                 }
             }
         }

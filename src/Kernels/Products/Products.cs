@@ -55,7 +55,7 @@ internal static unsafe class Products
     /// <param name="team">Computes; its workspace must hold <see cref="WorkspaceBytes(int, int, int, int, DepthParts)"/>.</param>
     /// <param name="c">(M, N), rows contiguous. Overlaps nothing else.</param>
     /// <param name="a">(M, K), one stride 1. Read in place when the column stride is 1, packed otherwise.</param>
-    /// <param name="b">(K, N), one stride 1.</param>
+    /// <param name="b">(K, N), one stride 1; fp32, or a type of 16 bits, which is widened while it is packed.</param>
     /// <param name="parts">How K is divided.</param>
     /// <param name="accumulate">Adds to what stands in C; otherwise overwrites it.</param>
     /// <param name="bias">(N), added to each row; null for none.</param>
@@ -77,7 +77,8 @@ internal static unsafe class Products
     {
         var fits = a.Columns == b.Rows && a.Rows == c.Rows && b.Columns == c.Columns
             && (start.Data is null || (start.Rows == c.Rows && start.Columns == c.Columns && start.ColumnStride == 1));
-        if (!fits || c.ColumnStride != 1 || !HasUnitStride(a) || !HasUnitStride(b))
+        var isWide = a.Type is null && c.Type is null && start.Type is null;
+        if (!fits || !isWide || c.ColumnStride != 1 || !HasUnitStride(a) || !HasUnitStride(b))
             throw new ArgumentException($"({a.Rows}, {a.Columns}) ({b.Rows}, {b.Columns}) -> ({c.Rows}, {c.Columns}) does not fit");
         if (c.Rows == 0 || c.Columns == 0)
             return;

@@ -14,7 +14,7 @@ public abstract record RunEvent(RunId RunId)
 {
     /// <summary>The run exists.</summary>
     /// <param name="Settings">Canonical text of the training settings.</param>
-    /// <param name="Elements">Elements of the flat parameter vector.</param>
+    /// <param name="Elements">Elements of the flat vector of trained parameters.</param>
     /// <param name="Corpus">Digest of the built corpus.</param>
     /// <param name="Blocks">Training blocks in the corpus: one epoch.</param>
     /// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>
@@ -47,9 +47,11 @@ public abstract record RunEvent(RunId RunId)
 
     /// <summary>Version 0 exists.</summary>
     /// <param name="AuditSecret">Decides what is computed twice in the round that begins; null where nothing is audited.</param>
+    /// <param name="Frozen">The set of the parameters that no step changes, of all versions; null where all are trained.</param>
     public sealed record RunInitialized(
         RunId RunId, Digest Version, Digest Fingerprint,
-        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Digest? AuditSecret = null) : RunEvent(RunId);
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Digest? AuditSecret = null,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Digest? Frozen = null) : RunEvent(RunId);
 
     public sealed record ReplicaHandedOver(RunId RunId, ReplicaHandOver HandOver) : RunEvent(RunId);
 

@@ -21,7 +21,7 @@ public abstract record RunRequest(RunName Run, Origin Origin) : ISaidBySeed
         /// <summary>One of several messages with the same origin, where the settings are too long for one.</summary>
         public Part Part { get; init; } = Part.Whole;
 
-        /// <summary>Elements of the flat parameter vector.</summary>
+        /// <summary>Elements of the flat vector of trained parameters.</summary>
         public required long Elements { get; init; }
 
         /// <summary>Digest of the built corpus.</summary>

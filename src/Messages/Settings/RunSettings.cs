@@ -10,6 +10,19 @@ public enum AveragingMethod
     Nesterov,
 }
 
+/// <summary>In what the numbers of a training step are kept.</summary>
+public enum TrainingPrecision
+{
+    /// <summary>IEEE binary32, all of them.</summary>
+    Fp32,
+
+    /// <summary>bfloat16 for the weights of products and for activations.</summary>
+    Bf16,
+
+    /// <summary>IEEE binary16 for the same, with a loss that is scaled.</summary>
+    Fp16,
+}
+
 /// <summary>Block <c>run</c>: how much work there is and how it is cut into rounds.</summary>
 public sealed record RunSettings : SettingsGroup
 {
@@ -59,6 +72,15 @@ public sealed record RunSettings : SettingsGroup
         when there are several replicas.
         """)]
     public required AveragingMethod Averaging { get; init; }
+
+    [Setting("run.precision", TrainingPrecision.Fp32, """
+        In what a training step keeps numbers. fp32: all of them in 32 bits. bf16: the weights that products read, activations and their
+        gradients in 16 bits with fp32's range; parameters, moments, sums of gradients and all arithmetic stay fp32. fp16: likewise, with
+        more digits and a smaller range; the loss is scaled, and a step whose gradients overflow is skipped. For runs on GPUs: on a CPU
+        both save memory of activations and no time. Scores and texts are computed in fp32 from the parameters.
+        """)]
+    [Since(5, TrainingPrecision.Fp32)]
+    public required TrainingPrecision Precision { get; init; }
 
     // Texts of version 1 were written with and without this key.
     [Setting("run.audit-rate", 0.0, """

@@ -29,7 +29,7 @@ public sealed class CpuDevice : TrainingDevice
     {
         _team = new ThreadTeam(threads, id.Value);
         _gradients = new GradientTree(
-            () => new HostVector(Layout.Length), (left, right) => SliceFold.Add((HostVector)left, (HostVector)right, _team));
+            () => new HostVector(Layout.TrainedLength), (left, right) => SliceFold.Add((HostVector)left, (HostVector)right, _team));
         _network = new CpuNetwork(architecture, Layout, labelSmoothing, _team, recomputesBlocks);
     }
 
@@ -46,9 +46,12 @@ public sealed class CpuDevice : TrainingDevice
     private HostVector Parameters => Vectors.Host(VectorSet.Parameters);
 
     /// <inheritdoc/>
-    public override double[] Accumulate(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed)
+    public override double[] Accumulate(
+        IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, Precision precision, double lossScale)
     {
         ArgumentNullException.ThrowIfNull(microBatches);
+        ArgumentNullException.ThrowIfNull(precision);
+        var inputs = new TrainingInputs(Parameters, precision.IsNarrow ? Vectors.WorkingCopy : null, precision, lossScale, seed);
         _gradients.Clear();
         var losses = new List<double>();
         foreach (var (node, group) in MicroBatchGroups.Of(microBatches, Architecture.Vocabulary))
@@ -56,14 +59,14 @@ public sealed class CpuDevice : TrainingDevice
             // The right half of a subtree is added to the left one as it is computed.
             if (_gradients.LeftOf(node) is { } left)
             {
-                losses.AddRange(_network.ForwardBackward(group, Parameters, left, true, seed));
+                losses.AddRange(_network.ForwardBackward(group, inputs, left, true));
                 _gradients.AddedToLeft(node);
                 continue;
             }
             var buffer = _gradients.Rent();
             try
             {
-                losses.AddRange(_network.ForwardBackward(group, Parameters, buffer, false, seed));
+                losses.AddRange(_network.ForwardBackward(group, inputs, buffer, false));
             }
             catch
             {
@@ -73,6 +76,20 @@ public sealed class CpuDevice : TrainingDevice
             _gradients.Add(node, buffer);
         }
         return [.. losses];
+    }
+
+    /// <inheritdoc/>
+    public override unsafe void NarrowSlice(Slice slice, Precision precision)
+    {
+        ArgumentNullException.ThrowIfNull(precision);
+        var (type, parameters, copy) = (precision.Storage!.Value, Parameters, Vectors.WorkingCopy);
+        _team.Run(new Tiles(tile =>
+        {
+            var first = slice.First + (long)tile * FlatLayout.Tile;
+            NarrowRows.Narrow(type, (ushort*)copy.Data + first, parameters.Data + first, FlatLayout.Tile);
+        }), slice.Tiles);
+        GC.KeepAlive(parameters);
+        GC.KeepAlive(copy);
     }
 
     /// <inheritdoc/>
@@ -99,8 +116,11 @@ public sealed class CpuDevice : TrainingDevice
     public override long StateBytes(int capacity) => Architecture.CacheableTokens > 0 ? _network.CacheShape.Bytes(capacity) : 0;
 
     /// <inheritdoc/>
-    protected override DecoderState MakeState(int capacity) => Architecture.CacheableTokens > 0
-        ? new KeyValueCache(_network.CacheShape, capacity) : base.MakeState(capacity);
+    protected override DecoderState MakeState(int capacity, EncodedSource? source) => Architecture.CacheableTokens > 0
+        ? new KeyValueCache(_network.CacheShape, capacity, source) : base.MakeState(capacity, source);
+
+    /// <inheritdoc/>
+    protected override EncodedSource MakeSource(ReadOnlySpan<int> source) => _network.Encode(source, Parameters);
 
     /// <inheritdoc/>
     protected override void Predict(IReadOnlyList<DecoderInput> inputs) => _network.Decode(inputs, Parameters);
@@ -119,6 +139,11 @@ public sealed class CpuDevice : TrainingDevice
         Retire();
         _folded?.Dispose();
         _gradients.Dispose();
+    }
+
+    private readonly struct Tiles(Action<int> work) : IParallelWork
+    {
+        public void Run(int piece) => work(piece);
     }
 
     // Where the folded slice goes: the device's first root, whose slice no other device reads, or a buffer of its own if it has none.

@@ -19,7 +19,7 @@ internal sealed unsafe class CpuNetwork(
     // A pass of a tape takes some kilobytes, and a millisecond to plan.
     private const int MostDecodingPasses = 64;
 
-    private readonly Dictionary<(TapePurpose, BatchShape), CpuPass> _passes = [];
+    private readonly Dictionary<(TapePurpose Purpose, BatchShape, Precision), CpuPass> _passes = [];
     private NativeBuffer? _arena;
     private KeyValueShape? _cacheShape;
 
@@ -30,12 +30,14 @@ internal sealed unsafe class CpuNetwork(
     /// Bytes that a forward and backward pass of so many sequences takes, besides parameters and gradients. A plan of more rows than
     /// anybody has memory for is not made: from there on they grow with the sequences.
     /// </summary>
-    public static double TrainingBytes(IArchitecture architecture, int sequences, int tokens, int threads, bool recomputesBlocks)
+    public static double TrainingBytes(
+        IArchitecture architecture, int sequences, int tokens, int threads, bool recomputesBlocks, Precision precision)
     {
         var layout = new FlatLayout(architecture.Parameters);
         double Bytes(int count)
         {
-            var tape = Record(architecture, layout, TapePurpose.Training, new BatchShape(1, count, tokens, architecture.SourceContext), 0);
+            var shape = new BatchShape(1, count, tokens, architecture.SourceContext);
+            var tape = Record(architecture, layout, TapePurpose.Training, shape, 0, precision);
             return sizeof(float) * (double)new MemoryPlan(tape, threads, recomputesBlocks).Floats + ProductBytes(tape, threads);
         }
         var planned = (int)Math.Clamp((1L << 24) / tokens, 1, sequences);
@@ -49,19 +51,20 @@ internal sealed unsafe class CpuNetwork(
     /// <param name="group">A full subtree of the step's micro-batches, of one shape.</param>
     /// <returns>The sum of the losses of each micro-batch's counted targets, nats.</returns>
     public double[] ForwardBackward(
-        IReadOnlyList<MicroBatch> group, HostVector parameters, GradientBuffer into, bool adds, DropoutSeed seed)
+        IReadOnlyList<MicroBatch> group, TrainingInputs inputs, GradientBuffer into, bool adds)
     {
-        var pass = Open(TapePurpose.Training, new BatchShape(group.Count, group[0].Rows, group[0].Columns, group[0].SourceColumns));
+        var pass = Open(
+            TapePurpose.Training, new BatchShape(group.Count, group[0].Rows, group[0].Columns, group[0].SourceColumns), inputs.Precision);
         var rows = pass.Shape.RowsOfMicroBatch;
         for (var i = 0; i < group.Count; i++)
             Take(group[i], pass, i);
         using var own = adds ? new ScatteredRows() : null;
         pass.ForwardBackward(
-            _arena!.Floats, parameters.Data, ((HostVector)into.Flat).Data, adds, own ?? into.Scattered,
-            1.0 / group[0].StepTargets, seed, group[0].Index);
+            _arena!.Floats, inputs, ((HostVector)into.Flat).Data, adds, own ?? into.Scattered, inputs.LossScale / group[0].StepTargets,
+            group[0].Index);
         if (own is not null)
             into.Scattered.Add(own);
-        GC.KeepAlive(parameters);
+        GC.KeepAlive(inputs);
         return [.. Enumerable.Range(0, group.Count).Select(i => Sum(pass.Losses.AsSpan(i * rows, rows)))];
     }
 
@@ -102,7 +105,21 @@ internal sealed unsafe class CpuNetwork(
         if (cached.Count > 0)
             DecodeCached(cached, parameters);
         foreach (var whole in inputs.Except(cached).Where(i => i.Predicts))
-            whole.State.TakeLogits(Logits([], whole.Text, parameters));
+            whole.State.TakeLogits(Logits(whole.SourceTokens, whole.Text, parameters));
+    }
+
+    /// <summary>Runs the encoder over a source, and keeps the keys and values that the decoder's layers make of what it says.</summary>
+    public EncodedSource Encode(ReadOnlySpan<int> source, HostVector parameters)
+    {
+        CheckRows(source.Length, 1);
+        var pass = Open(TapePurpose.Encoding, new BatchShape(1, 1, 0, source.Length));
+        TakeSources(source, 1, pass.Sources);
+        var kept = new SourceKeys(source, CacheShape);
+        pass.Source = kept;
+        pass.Forward(_arena!.Floats, parameters.Data);
+        pass.Source = null;
+        GC.KeepAlive(parameters);
+        return kept;
     }
 
     /// <inheritdoc/>
@@ -134,9 +151,10 @@ internal sealed unsafe class CpuNetwork(
     }
 
     private static Tape Record(
-        IArchitecture architecture, FlatLayout layout, TapePurpose purpose, BatchShape shape, double labelSmoothing)
+        IArchitecture architecture, FlatLayout layout, TapePurpose purpose, BatchShape shape, double labelSmoothing,
+        Precision? precision = null)
     {
-        var tape = new Tape(purpose, shape, layout, labelSmoothing);
+        var tape = new Tape(purpose, shape, layout, labelSmoothing, precision);
         architecture.Record(tape);
         return tape;
     }
@@ -151,17 +169,18 @@ internal sealed unsafe class CpuNetwork(
         return sum;
     }
 
-    private CpuPass Open(TapePurpose purpose, BatchShape shape)
+    private CpuPass Open(TapePurpose purpose, BatchShape shape, Precision? given = null)
     {
-        if (_passes.TryGetValue((purpose, shape), out var pass))
+        var precision = given ?? Precision.Fp32;
+        if (_passes.TryGetValue((purpose, shape, precision), out var pass))
             return pass;
-        // Generation meets every length once, the others few. Texts that go on meet most numbers of rows again and again.
-        foreach (var used in _passes.Keys.Where(k => k.Item1 == TapePurpose.Generation).ToList())
+        // Generation meets every length once, as encoding does, the others few. Texts that go on meet most numbers of rows again and again.
+        foreach (var used in _passes.Keys.Where(k => k.Purpose is TapePurpose.Generation or TapePurpose.Encoding).ToList())
             _passes.Remove(used);
-        var decoding = _passes.Keys.Where(k => k.Item1 == TapePurpose.Decoding).ToList();
+        var decoding = _passes.Keys.Where(k => k.Purpose == TapePurpose.Decoding).ToList();
         if (decoding.Count >= MostDecodingPasses)
             decoding.ForEach(used => _passes.Remove(used));
-        var tape = Record(architecture, layout, purpose, shape, labelSmoothing);
+        var tape = Record(architecture, layout, purpose, shape, labelSmoothing, precision);
         var plan = new MemoryPlan(tape, team.Threads, recomputesBlocks);
         Products.Reserve(team, ProductBytes(tape, team.Threads));
         var bytes = plan.Floats * sizeof(float);
@@ -171,7 +190,7 @@ internal sealed unsafe class CpuNetwork(
             _arena = null;                                            // in case the larger one cannot be had
             _arena = new NativeBuffer(bytes);
         }
-        return _passes[(purpose, shape)] = new CpuPass(tape, plan, team) { Times = Times };
+        return _passes[(purpose, shape, precision)] = new CpuPass(tape, plan, team) { Times = Times };
     }
 
     // The micro-batch of that index in the pass.

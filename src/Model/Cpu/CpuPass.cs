@@ -16,6 +16,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     private const int Piece = 16_384;
 
     private float* _arena, _parameters, _gradients;
+    private ushort* _workingCopy;
     private int _now;
     private DropoutSeed _seed;
     private int _firstMicroBatch;
@@ -37,6 +38,9 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
 
     /// <summary>(N): each row's place in its sequence.</summary>
     public int[] Positions { get; } = [.. Enumerable.Range(0, tape.Shape.Rows).Select(row => row % tape.Shape.Tokens)];
+
+    /// <summary>Where the keys and values of the source go; for encoding only.</summary>
+    public SourceKeys? Source { get; set; }
 
     /// <summary>More than each of the positions.</summary>
     public int PositionsEnd { get; set; } = tape.Shape.Tokens;
@@ -70,7 +74,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     /// <summary>(V): what generation asks for.</summary>
     public float[] Logits { get; set; } = [];
 
-    /// <summary>The factor of each row's loss in the step's loss.</summary>
+    /// <summary>The factor of each row's loss in the step's loss, whose gradient is computed.</summary>
     public double LossScale { get; private set; }
 
     /// <summary>True where gradients of parameters are added to what is there: the sum of the micro-batches before.</summary>
@@ -97,6 +101,11 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     /// <summary>A parameter.</summary>
     public float* Parameter(string name) => _parameters + Tape.Layout[name].Offset;
 
+    /// <summary>A matrix of parameters as products read it: from the working copy where there is one.</summary>
+    public MatrixView Weight(string name, int rows, int columns) => Tape.Precision.Storage is { } type
+        ? new((float*)(_workingCopy + Tape.Layout[name].Offset), rows, columns, columns, 1, type)
+        : Matrices.Of(Parameter(name), rows, columns);
+
     /// <summary>The gradient of a parameter; null where it is frozen.</summary>
     public float* ParameterGradient(string name)
         => Tape.Layout[name] is { Parameter.IsTrained: true } segment ? _gradients + segment.Offset : null;
@@ -116,15 +125,16 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     /// <summary>Runs the tape forwards with dropout and then backwards.</summary>
     /// <param name="gradients">The flat gradient.</param>
     /// <param name="adds">See <see cref="AddsToGradients"/>.</param>
+    /// <param name="lossScale">See <see cref="LossScale"/>.</param>
     public void ForwardBackward(
-        float* arena, float* parameters, float* gradients, bool adds, ScatteredRows scattered, double lossScale, DropoutSeed seed,
-        int firstMicroBatch)
+        float* arena, TrainingInputs inputs, float* gradients, bool adds, ScatteredRows scattered, double lossScale, int firstMicroBatch)
     {
         _arena = arena;
-        _parameters = parameters;
+        _parameters = inputs.Parameters.Data;
+        _workingCopy = inputs.WorkingCopy is { } copy ? (ushort*)copy.Data : null;
         _gradients = gradients;
         (AddsToGradients, Scattered, LossScale) = (adds, scattered, lossScale);
-        (_seed, _firstMicroBatch) = (seed, firstMicroBatch);
+        (_seed, _firstMicroBatch) = (inputs.Seed, firstMicroBatch);
         Run();
     }
 
@@ -134,12 +144,47 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         {
             var (index, kind) = plan.Steps[_now];
             var (operation, start) = (Tape.Operations[index], Stopwatch.GetTimestamp());
+            foreach (var rest in plan.EndingAt(_now))
+                Wake(rest);
+            var output = operation.Output is { } made && Tape.IsNarrow(made) ? made : null;
             if (kind == PassKind.Backward)
+            {
+                if (output is not null)
+                    Round(Gradient(output), output.Count);
                 operation.Backward(this);
+            }
             else
+            {
                 operation.Forward(this);
+                if (output is not null)
+                    Round(this[output], output.Count);
+            }
+            foreach (var rest in plan.BeginningAt(_now))
+                Rest(rest);
             Times?.Add(operation, kind, start);
         }
+    }
+
+    private void Round(float* values, long count)
+    {
+        if (values is not null)
+            ForElements(count, (first, elements) => NarrowRows.Round(Tape.Precision.Storage!.Value, values + first, elements));
+    }
+
+    private void Rest(ValueRest rest)
+    {
+        float* values = this[rest.Value];
+        var narrow = (ushort*)(_arena + plan.PlaceOf(rest));
+        ForElements(rest.Value.Count, (first, count) =>
+            NarrowRows.Narrow(Tape.Precision.Storage!.Value, narrow + first, values + first, count));
+    }
+
+    private void Wake(ValueRest rest)
+    {
+        float* values = this[rest.Value];
+        var narrow = (ushort*)(_arena + plan.PlaceOf(rest));
+        ForElements(rest.Value.Count, (first, count) =>
+            NarrowRows.Widen(Tape.Precision.Storage!.Value, values + first, narrow + first, count));
     }
 
     /// <summary>Rows of a value that belong to each micro-batch.</summary>

@@ -27,8 +27,8 @@ internal sealed unsafe class KeyValueCache : DecoderState
     private readonly NativeBuffer _buffer;
 
     /// <exception cref="OutOfMemoryException">The system does not give the memory.</exception>
-    public KeyValueCache(KeyValueShape shape, int capacity)
-        : base(capacity)
+    public KeyValueCache(KeyValueShape shape, int capacity, EncodedSource? source)
+        : base(capacity, source)
         => (_shape, _buffer) = (shape, new NativeBuffer(shape.Bytes(capacity)));
 
     /// <summary>(capacity, Hkv D).</summary>
@@ -36,6 +36,14 @@ internal sealed unsafe class KeyValueCache : DecoderState
 
     /// <summary>(capacity, Hkv D).</summary>
     public HeadRows Values(int layer) => Rows(2 * layer + 1);
+
+    /// <inheritdoc/>
+    protected override void CopyMemory(DecoderState other)
+    {
+        var from = (KeyValueCache)other;
+        for (var index = 0; index < 2 * _shape.Layers; index++)
+            Ranges.Copy(Rows(index).Data, from.Rows(index).Data, from.Tokens.Count * _shape.Width);
+    }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

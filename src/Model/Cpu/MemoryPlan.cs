@@ -8,14 +8,17 @@ namespace Elastic.Model.Cpu;
 /// things share a place where they are never needed at the same time. The plan is made once, so that a step allocates nothing and its
 /// memory is known beforehand.
 ///
-/// Time is counted in steps of <see cref="PassSchedule"/>. What is computed again has a place of its own for each time.
+/// Time is counted in steps of <see cref="PassSchedule"/>. What is computed again, or kept in 16 bits meanwhile, has a place of its own for
+/// each time.
 /// </summary>
 internal sealed class MemoryPlan
 {
     // Floats; a page of 4 KB less than a multiple of it would make rows of different blocks fight for the same lines of the cache.
     private const int Alignment = 64;
 
-    private readonly Dictionary<Value, Block> _activations = [], _recomputed = [], _gradients = [];
+    private readonly Dictionary<Value, Block> _activations = [], _again = [], _gradients = [];
+    private readonly Dictionary<ValueRest, Block> _rests = [];
+    private readonly ILookup<int, ValueRest> _beginning, _ending;
     private readonly Dictionary<Operation, Block> _saved = [], _savedAgain = [];
     private readonly Dictionary<(Operation, PassKind), Block> _scratch = [];
     private readonly HashSet<(Operation, Value)> _additions = [];
@@ -24,9 +27,17 @@ internal sealed class MemoryPlan
     /// <param name="recomputesBlocks">Forgets what blocks make, and makes it again: less memory, more time, the same bits.</param>
     public MemoryPlan(Tape tape, int threads, bool recomputesBlocks = false)
     {
+        CheckOverwrites(tape);
         Steps = PassSchedule.Of(tape, recomputesBlocks);
+        var rests = ValueRest.Of(tape, Steps);
+        (_beginning, _ending) = (rests.ToLookup(r => r.After), rests.ToLookup(r => r.Before));
         for (var now = 0; now < Steps.Count; now++)
         {
+            foreach (var rest in _ending[now])
+            {
+                _again[rest.Value] = NewBlock(rest.Value.Count, now);
+                _rests[rest].NeededUntil(now);
+            }
             var (index, kind) = Steps[now];
             if (tape.Operations[index].ScratchFloats(tape.Shape, threads) is var scratch && scratch > 0)
                 _scratch[(tape.Operations[index], kind)] = NewBlock(scratch, now);
@@ -34,6 +45,8 @@ internal sealed class MemoryPlan
                 PlanBackward(tape, index, now);
             else
                 PlanForward(tape.Operations[index], kind, now);
+            foreach (var rest in _beginning[now])
+                _rests[rest] = NewBlock((rest.Value.Count + 1) / 2, now);
         }
         Place();
     }
@@ -47,6 +60,15 @@ internal sealed class MemoryPlan
     /// <summary>Where a value lies at a step.</summary>
     public long ActivationOf(Value value, int now) => BlockOf(value, now).Offset;
 
+    /// <summary>What is put into its 16 bits after a step.</summary>
+    public IEnumerable<ValueRest> BeginningAt(int now) => _beginning[now];
+
+    /// <summary>What is fp32 again before a step.</summary>
+    public IEnumerable<ValueRest> EndingAt(int now) => _ending[now];
+
+    /// <summary>Where a value's 16 bits lie meanwhile.</summary>
+    public long PlaceOf(ValueRest rest) => _rests[rest].Offset;
+
     /// <summary>Null where no gradient is needed.</summary>
     public long? GradientOf(Value value) => _gradients.TryGetValue(value, out var block) ? block.Offset : null;
 
@@ -58,9 +80,9 @@ internal sealed class MemoryPlan
 
     public long ScratchOf(Operation operation, PassKind kind) => _scratch[(operation, kind)].Offset;
 
-    // From the moment at which a value is computed again, its second place counts. Until then the blocks after its own read the first one.
+    // From the moment at which a value is there again, its second place counts. Until then the blocks after its own read the first one.
     private Block BlockOf(Value value, int now)
-        => _recomputed.TryGetValue(value, out var again) && again.First <= now ? again : _activations[value];
+        => _again.TryGetValue(value, out var again) && again.First <= now ? again : _activations[value];
 
     private void PlanForward(Operation operation, PassKind kind, int now)
     {
@@ -69,7 +91,7 @@ internal sealed class MemoryPlan
         var isAgain = kind == PassKind.Recompute;
         if (operation.Output is { } output)
         {
-            (isAgain ? _recomputed : _activations)[output] =
+            (isAgain ? _again : _activations)[output] =
                 operation.MadeInPlaceOf is { } input ? BlockOf(input, now) : NewBlock(output.Count, now);
         }
         if (operation.SavedFloats > 0)
@@ -95,11 +117,34 @@ internal sealed class MemoryPlan
                     $"{operation.GetType().Name} overwrites the gradient that another reader of its input begins");
                 _additions.Add((operation, input));
             }
-            else if (output is not null && operation.GradientPassesTo.Contains(input) && MayShare(tape, index, input))
+            else if (output is not null && operation.GradientPassesTo.Contains(input)
+                     && tape.IsNarrow(input) == tape.IsNarrow(operation.Output!) && MayShare(tape, index, input))
                 _gradients[input] = block = output;
             else
                 _gradients[input] = block = NewBlock(input.Count, now);
             block.NeededUntil(now);
+        }
+    }
+
+    // What an operation makes its output in, no operation may read after it, forwards or backwards.
+    private static void CheckOverwrites(Tape tape)
+    {
+        var (keepers, readers) = (new Dictionary<Value, Operation>(), new Dictionary<Value, Operation>());
+        foreach (var operation in tape.Operations.Where(_ => tape.Purpose == TapePurpose.Training))
+        {
+            foreach (var kept in operation.KeptForBackward)
+                keepers.TryAdd(kept, operation);
+        }
+        foreach (var operation in tape.Operations.Reverse())
+        {
+            if (operation.MadeInPlaceOf is { } input)
+            {
+                var (name, keeper, reader) = (operation.GetType().Name, keepers.GetValueOrDefault(input), readers.GetValueOrDefault(input));
+                Invariant.Holds(keeper is null, $"{name} overwrites what {keeper?.GetType().Name} keeps for its backward pass");
+                Invariant.Holds(reader is null, $"{name} overwrites what {reader?.GetType().Name} reads after it");
+            }
+            foreach (var read in operation.Inputs)
+                readers[read] = operation;
         }
     }
 

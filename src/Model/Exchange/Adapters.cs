@@ -26,18 +26,45 @@ public static class Adapters
                 && parameters.Layout.AdapterOf(into.Name[..^Weight.Length]) is { } scale)
                 Add(parameters, merged, into, scale);
             else
-                Copy(parameters, merged, into);
+                Copy(parameters, merged, into.Name);
         return merged;
     }
 
-    private static void Copy(ReplicaVectors from, ReplicaVectors merged, Segment into)
+    /// <summary>The frozen model alone, as it was before adapters.</summary>
+    /// <param name="parameters">Of a model of these settings, in this machine's memory.</param>
+    public static ReplicaVectors NetworkOf(ReplicaVectors parameters, ModelSettings model)
     {
-        for (long at = 0; at < into.Count; at += VectorManifest.ChunkElements)
+        ArgumentNullException.ThrowIfNull(parameters);
+        ArgumentNullException.ThrowIfNull(model);
+        var network = new ReplicaVectors(Architectures.LayoutOf(model.WithoutAdapters()));
+        _ = network.Parameters;
+        foreach (var segment in network.Layout.Segments)
+            Copy(parameters, network, segment.Name);
+        return network;
+    }
+
+    /// <summary>A model with adapters that has the weights of a model without.</summary>
+    /// <param name="network">Of <paramref name="model"/> without adapters, in this machine's memory.</param>
+    /// <param name="seed">From which the adapters are drawn; null for zeros.</param>
+    public static ReplicaVectors Beside(ReplicaVectors network, ModelSettings model, ulong? seed)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        var vectors = new ReplicaVectors(Architectures.LayoutOf(model));
+        _ = vectors.Parameters;
+        if (seed is { } drawnFrom)
+            Initialization.Fill(vectors, drawnFrom);
+        foreach (var segment in network.Layout.Segments)
+            Copy(network, vectors, segment.Name);
+        return vectors;
+    }
+
+    private static void Copy(ReplicaVectors from, ReplicaVectors into, string name)
+    {
+        Segment source = from.Layout[name], target = into.Layout[name];
+        for (long at = 0; at < source.Count; at += VectorManifest.ChunkElements)
         {
-            var count = (int)Math.Min(VectorManifest.ChunkElements, into.Count - at);
-            merged.CopyFrom(
-                VectorSet.Parameters, into.Offset + at,
-                from.Floats(VectorSet.Parameters, from.Layout[into.Name].Offset + at, count));
+            var count = (int)Math.Min(VectorManifest.ChunkElements, source.Count - at);
+            into.CopyFrom(VectorSet.Parameters, target.Offset + at, from.Floats(VectorSet.Parameters, source.Offset + at, count));
         }
     }
 

@@ -31,10 +31,18 @@ internal sealed class ModelConfig
     /// <summary>model_type; null where there is none.</summary>
     public string? ModelType => Find("model_type") is { ValueKind: JsonValueKind.String } type ? type.GetString() : null;
 
+    /// <summary>Reads the config of a folder.</summary>
     /// <exception cref="ElasticException">There is no such file, or it is no JSON object.</exception>
-    public static ModelConfig Read(string folder)
+    public static ModelConfig Read(string folder) =>
+        Read(folder, FileName, "a model", "Transformers' save_pretrained or elastic export");
+
+    /// <summary>Reads a config of another name.</summary>
+    /// <param name="what">What the folder is to hold, for the message.</param>
+    /// <param name="writers">Who writes such folders, for the message.</param>
+    /// <inheritdoc cref="Read(string)" path="/exception"/>
+    public static ModelConfig Read(string folder, string name, string what, string writers)
     {
-        var path = System.IO.Path.Combine(folder, FileName);
+        var path = System.IO.Path.Combine(folder, name);
         try
         {
             using var json = JsonDocument.Parse(RegularFile.Read(path, MostBytes), new() { AllowDuplicateProperties = false });
@@ -44,8 +52,7 @@ internal sealed class ModelConfig
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new ElasticException($"{folder} is no folder of a model: it has no {FileName}; "
-                + "name one that Transformers' save_pretrained or elastic export wrote", e);
+            throw new ElasticException($"{folder} is no folder of {what}: it has no {name}; name one that {writers} wrote", e);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
@@ -101,6 +108,30 @@ internal sealed class ModelConfig
 
     /// <summary>A text; null where there is none.</summary>
     public string? Word(string key) => Find(key) is { ValueKind: JsonValueKind.String } word ? word.GetString() : null;
+
+    /// <summary>A list of texts; empty, with a problem, where there is none.</summary>
+    public IReadOnlyList<string> Words(string key)
+    {
+        if (Find(key) is { ValueKind: JsonValueKind.Array } list
+            && list.EnumerateArray().All(word => word.ValueKind == JsonValueKind.String) && list.GetArrayLength() > 0)
+            return [.. list.EnumerateArray().Select(word => word.GetString()!)];
+        _problems.Add($"{key} = {(Find(key) is { } value ? Shown(value) : "its default")} ({Path}): expected a list of texts");
+        return [];
+    }
+
+    /// <summary>Notes a problem where the key has a value other than null, an empty list or an empty object.</summary>
+    public void RequireEmpty(string key)
+    {
+        var isEmpty = Find(key) is not { } value || value.ValueKind switch
+        {
+            JsonValueKind.Null => true,
+            JsonValueKind.Array => value.GetArrayLength() == 0,
+            JsonValueKind.Object => !value.EnumerateObject().Any(),
+            _ => false,
+        };
+        if (!isEmpty)
+            Refuse(key, "null");
+    }
 
     /// <summary>False where the key is absent or null.</summary>
     public bool Has(string key) => Find(key) is { ValueKind: not JsonValueKind.Null };

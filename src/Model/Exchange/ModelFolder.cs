@@ -67,10 +67,10 @@ public sealed class ModelFolder : IDisposable
     public Digest Fingerprint()
     {
         _match.CheckTies();
-        var digests = new Digest[_layout.Chunks];
+        var digests = new Digest[VectorManifest.ChunkCount(_layout.Length)];
         ForEachChunk(() => new float[Math.Min(_layout.Length, VectorManifest.ChunkElements)], (chunk, buffer) =>
         {
-            var (first, count) = _layout.Chunk(chunk);
+            var (first, count) = Chunk(chunk);
             var elements = buffer.AsSpan(0, count);
             elements.Clear();
             Read(first, elements);
@@ -94,7 +94,7 @@ public sealed class ModelFolder : IDisposable
             _ = vectors.Parameters;                                     // its zeros are the padding
             ForEachChunk(() => [], (chunk, _) =>
             {
-                var (first, count) = _layout.Chunk(chunk);
+                var (first, count) = Chunk(chunk);
                 Read(first, vectors.Floats(VectorSet.Parameters, first, count));
             });
             return vectors;
@@ -141,11 +141,15 @@ public sealed class ModelFolder : IDisposable
         }
     }
 
+    private (long First, int Count) Chunk(int index) =>
+        ((long)index * VectorManifest.ChunkElements, VectorManifest.ElementsOf(_layout.Length, index));
+
     private void ForEachChunk(Func<float[]> buffer, Action<int, float[]> read)
     {
         try
         {
-            Parallel.For(0, _layout.Chunks, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, buffer,
+            var options = new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount };
+            Parallel.For(0, VectorManifest.ChunkCount(_layout.Length), options, buffer,
                 (chunk, _, mine) =>
                 {
                     read(chunk, mine);

@@ -18,14 +18,18 @@ public sealed class SafetensorsFile : IDisposable
     private readonly SafeFileHandle _file;
     private readonly long _data;
 
-    private SafetensorsFile(string path, SafeFileHandle file, long data, IReadOnlyList<TensorEntry> tensors) =>
-        (Path, _file, _data, Tensors) = (path, file, data, tensors);
+    private SafetensorsFile(
+        string path, SafeFileHandle file, long data, IReadOnlyList<TensorEntry> tensors, IReadOnlyDictionary<string, string> texts) =>
+        (Path, _file, _data, Tensors, Texts) = (path, file, data, tensors, texts);
 
     /// <summary>Where it is.</summary>
     public string Path { get; }
 
     /// <summary>Its tensors, in the order of their data.</summary>
     public IReadOnlyList<TensorEntry> Tensors { get; }
+
+    /// <summary>The short texts of its metadata.</summary>
+    public IReadOnlyDictionary<string, string> Texts { get; }
 
     /// <summary>Reads the header.</summary>
     /// <exception cref="ElasticException">The file is missing, not readable, or no safetensors file.</exception>
@@ -40,7 +44,8 @@ public sealed class SafetensorsFile : IDisposable
             if (ReadUpTo(file, json, SafetensorsHeader.LengthBytes) < json.Length)
                 throw new FormatException("it became shorter while it was read");
             var data = SafetensorsHeader.LengthBytes + json.Length;
-            return new SafetensorsFile(path, file, data, SafetensorsHeader.Parse(json, length - data));
+            var texts = new Dictionary<string, string>(StringComparer.Ordinal);
+            return new SafetensorsFile(path, file, data, SafetensorsHeader.Parse(json, length - data, texts), texts);
         }
         catch (Exception e) when (e is FormatException or IOException or UnauthorizedAccessException)
         {

@@ -33,6 +33,9 @@ internal static class SafetensorsHeader
     private const int MostTensors = 200_000;
     private const int MostNameBytes = 1024, MostAxes = 8;
 
+    // Other programs may write more; what Elastic reads of them is shorter, and the rest is passed over.
+    private const int MostTexts = 64, MostTextBytes = 1024;
+
     private const string Metadata = "__metadata__";
 
     private static readonly JsonReaderOptions Json = new() { MaxDepth = 8 };
@@ -55,12 +58,13 @@ internal static class SafetensorsHeader
     /// <summary>The tensors, in the order of their data.</summary>
     /// <param name="json">The header.</param>
     /// <param name="dataBytes">Bytes after the header.</param>
+    /// <param name="texts">Gets the short texts of the metadata; null where nobody wants them.</param>
     /// <exception cref="FormatException">The header is none, or does not fit the data.</exception>
-    public static IReadOnlyList<TensorEntry> Parse(ReadOnlySpan<byte> json, long dataBytes)
+    public static IReadOnlyList<TensorEntry> Parse(ReadOnlySpan<byte> json, long dataBytes, Dictionary<string, string>? texts = null)
     {
         try
         {
-            var tensors = Tensors(json);
+            var tensors = Tensors(json, texts);
             tensors.Sort((a, b) => (a.Begin, a.End).CompareTo((b.Begin, b.End)));
             CheckCover(tensors, dataBytes);
             return tensors;
@@ -72,7 +76,7 @@ internal static class SafetensorsHeader
         }
     }
 
-    private static List<TensorEntry> Tensors(ReadOnlySpan<byte> json)
+    private static List<TensorEntry> Tensors(ReadOnlySpan<byte> json, Dictionary<string, string>? texts)
     {
         var reader = new Utf8JsonReader(json, Json);
         var (tensors, names) = (new List<TensorEntry>(), new HashSet<string>(StringComparer.Ordinal));
@@ -85,7 +89,7 @@ internal static class SafetensorsHeader
             if (!names.Add(name))
                 throw new FormatException($"it has two tensors called \"{Shown(name)}\"");
             if (name == Metadata)
-                PassMetadata(ref reader);
+                ReadMetadata(ref reader, texts);
             else if (tensors.Count == MostTensors)
                 throw new FormatException($"it has more than {MostTensors} tensors");
             else
@@ -97,11 +101,16 @@ internal static class SafetensorsHeader
         return tensors;
     }
 
-    private static void PassMetadata(ref Utf8JsonReader reader)
+    private static void ReadMetadata(ref Utf8JsonReader reader, Dictionary<string, string>? texts)
     {
         Expect(ref reader, JsonTokenType.StartObject, $"its {Metadata} is no JSON object");
         while (Next(ref reader) == JsonTokenType.PropertyName)
+        {
+            var name = texts is not null && reader.ValueSpan.Length <= MostNameBytes ? reader.GetString() : null;
             Expect(ref reader, JsonTokenType.String, $"its {Metadata} holds something else than texts");
+            if (name is not null && texts!.Count < MostTexts && reader.ValueSpan.Length <= MostTextBytes)
+                texts[name] = reader.GetString()!;
+        }
     }
 
     private static TensorEntry Tensor(ref Utf8JsonReader reader, string name)

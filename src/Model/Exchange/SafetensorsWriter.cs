@@ -82,9 +82,12 @@ internal static class SafetensorsWriter
         return shards;
     }
 
-    private static void WriteFile(string path, IReadOnlyList<WrittenTensor> tensors, ElementType type)
+    /// <summary>Writes one file, with further texts in its metadata.</summary>
+    /// <inheritdoc cref="Write" path="/exception"/>
+    public static void WriteFile(
+        string path, IReadOnlyList<WrittenTensor> tensors, ElementType type, params IReadOnlyList<(string Name, string Text)> texts)
     {
-        var header = Header(tensors, type);
+        var header = Header(tensors, type, texts);
         using var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write);
         RandomAccess.Write(file, header, 0);
         long at = header.Length;
@@ -114,7 +117,8 @@ internal static class SafetensorsWriter
     }
 
     // With its length before it, and filled up with spaces so that the data begin at a multiple of eight bytes.
-    private static byte[] Header(IReadOnlyList<WrittenTensor> tensors, ElementType type)
+    private static byte[] Header(
+        IReadOnlyList<WrittenTensor> tensors, ElementType type, IReadOnlyList<(string Name, string Text)> texts)
     {
         using var header = new MemoryStream();
         header.SetLength(SafetensorsHeader.LengthBytes);
@@ -124,6 +128,8 @@ internal static class SafetensorsWriter
             json.WriteStartObject();
             json.WriteStartObject("__metadata__");
             json.WriteString("format", "pt");
+            foreach (var (name, text) in texts)
+                json.WriteString(name, text);
             json.WriteEndObject();
             long at = 0;
             foreach (var tensor in tensors)

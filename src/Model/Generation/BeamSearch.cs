@@ -16,8 +16,10 @@ public sealed record BeamSettings(int Beams = 4, double LengthPenalty = 0.6);
 ///
 /// The end counts as a token. Equal continuations are ordered by token, then by the place of their beam; equal scores by who ended first.
 /// </summary>
-/// <param name="logits">Maps the tokens so far, the start included, to the next one's logits.</param>
-public sealed class BeamSearch(Func<int[], float[]> logits, BeamSettings settings)
+/// <param name="logits">
+/// Maps the tokens so far of all beams that go on, the start included, to the next one's logits; see <see cref="BeamTexts"/>.
+/// </param>
+public sealed class BeamSearch(Func<IReadOnlyList<int[]>, IReadOnlyList<float[]>> logits, BeamSettings settings)
 {
     /// <summary>The tokens between <paramref name="start"/> and <paramref name="end"/>, at most so many.</summary>
     public IReadOnlyList<int> Find(int start, int end, int most)
@@ -39,8 +41,8 @@ public sealed class BeamSearch(Func<int[], float[]> logits, BeamSettings setting
     private double Score(Beam beam) => beam.LogProbability / Elementary.Pow((5.0 + beam.Tokens.Length - 1) / 6, settings.LengthPenalty);
 
     private IEnumerable<Beam> Continuations(IReadOnlyList<Beam> live) =>
-        from continuation in live.SelectMany((beam, parent) =>
-            LogProbabilities(logits(beam.Tokens)).Select((logP, token) => (LogP: beam.LogProbability + logP, Token: token, Parent: parent)))
+        from continuation in logits([.. live.Select(b => b.Tokens)]).SelectMany((z, parent) =>
+            LogProbabilities(z).Select((logP, token) => (LogP: live[parent].LogProbability + logP, Token: token, Parent: parent)))
         orderby continuation.LogP descending, continuation.Token, continuation.Parent
         select new Beam([.. live[continuation.Parent].Tokens, continuation.Token], continuation.LogP);
 

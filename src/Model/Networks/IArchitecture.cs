@@ -1,3 +1,4 @@
+using Elastic.Messages.Settings;
 using Elastic.Model.Batches;
 using Elastic.Model.Tapes;
 using Elastic.Model.Vectors;
@@ -18,7 +19,7 @@ public interface IArchitecture
 
     /// <summary>
     /// Up to so many tokens of a text, what attention keeps of a token stays as it is when the text grows; 0 where tokens see later
-    /// ones, or a source.
+    /// ones.
     /// </summary>
     int CacheableTokens => Context;
 
@@ -30,6 +31,11 @@ public interface IArchitecture
 
     /// <summary>The last words of the names of the linear layers that get an adapter where nobody says which.</summary>
     IReadOnlyList<string> AdapterTargets => [];
+
+    /// <summary>
+    /// False for a precision in which it does not train, e.g. because what its layers make is larger than the type's largest number.
+    /// </summary>
+    bool Supports(TrainingPrecision precision) => true;
 
     /// <summary>Makes micro-batches of samples.</summary>
     IBatching Batching { get; }

@@ -55,6 +55,9 @@ internal sealed class LoraArchitecture : IArchitecture
     public IReadOnlyList<ParameterSpec> Parameters { get; }
 
     /// <inheritdoc/>
+    public bool Supports(TrainingPrecision precision) => _network.Supports(precision);
+
+    /// <inheritdoc/>
     public IBatching Batching => _network.Batching;
 
     /// <inheritdoc/>

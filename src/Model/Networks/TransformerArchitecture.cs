@@ -44,9 +44,6 @@ internal sealed class TransformerArchitecture(ModelSettings settings) : IArchite
     public int Context => settings.Context;
 
     /// <inheritdoc/>
-    public int CacheableTokens => 0;
-
-    /// <inheritdoc/>
     public int SourceContext => settings.Context;
 
     /// <inheritdoc/>
@@ -62,24 +59,44 @@ internal sealed class TransformerArchitecture(ModelSettings settings) : IArchite
         ArgumentNullException.ThrowIfNull(tape);
         var shape = tape.Shape;
         var embedded = tape.EmbedPairs(Embedding, _positions.Value, Drop(tape, 2 * settings.Layers, DropoutSite.Embedding));  // (M + N, C)
+        if (tape.Purpose == TapePurpose.Encoding)
+        {
+            var said = Encode(tape, embedded);                                                                                // (M, C)
+            for (var layer = 0; layer < settings.Layers; layer++)
+            {
+                var at = DecoderAt(layer) + "encoder_attn";
+                tape.KeepSource(Project(tape, said, at + ".k_proj"), Project(tape, said, at + ".v_proj"));                    // (M, C)
+            }
+            return;
+        }
+        // Texts that go on have the keys and values of their source already.
         var sources = shape.Sequences * shape.Sources;
-        var memory = Encode(tape, tape.Part(embedded, 0, sources));                                                           // (M, C)
-        var x = tape.Part(embedded, sources, shape.RowsOfMicroBatch);                                                         // (N, C)
+        var memory = tape.Purpose == TapePurpose.Decoding ? null : Encode(tape, tape.Part(embedded, 0, sources));             // (M, C)
+        var x = memory is null ? embedded : tape.Part(embedded, sources, shape.RowsOfMicroBatch);                             // (N, C)
         for (var layer = 0; layer < settings.Layers; layer++)
         {
-            var (at, number) = ($"model.decoder.layers.{layer}.", DecoderLayer(layer));
+            var (at, number) = (DecoderAt(layer), DecoderLayer(layer));
             var (q, k, v) = Heads(tape, x, x, at + "self_attn");
             var mixed = tape.CausalAttention(
                 q, k, v, settings.Heads, settings.Heads, Drop(tape, number, DropoutSite.AttentionWeights));                   // (N, C)
             x = Add(tape, x, Project(tape, mixed, at + "self_attn.out_proj"), at + "self_attn", number, DropoutSite.AttentionOutput);
-            (q, k, v) = Heads(tape, x, memory, at + "encoder_attn");                                                    // (N, C), (M, C)
-            mixed = tape.Attention(
-                q, k, v, settings.Heads, AttentionScope.TokensToSources, Drop(tape, number, DropoutSite.CrossWeights));       // (N, C)
+            mixed = AttendToSource(tape, x, memory, at + "encoder_attn", number);                                             // (N, C)
             x = Add(tape, x, Project(tape, mixed, at + "encoder_attn.out_proj"), at + "encoder_attn", number, DropoutSite.CrossOutput);
             x = Add(tape, x, FeedForward(tape, x, at), at + "final", number, DropoutSite.MlpOutput);
         }
         tape.CrossEntropy(x, Head);                                                                                           // (N, V)
     }
+
+    private Value AttendToSource(Tape tape, Value x, Value? memory, string at, int number)
+    {
+        if (memory is null)
+            return tape.SourceAttention(Project(tape, x, at + ".q_proj"), settings.Heads);
+        var (q, k, v) = Heads(tape, x, memory, at);                                                                     // (N, C), (M, C)
+        return tape.Attention(
+            q, k, v, settings.Heads, AttentionScope.TokensToSources, Drop(tape, number, DropoutSite.CrossWeights));
+    }
+
+    private static string DecoderAt(int layer) => $"model.decoder.layers.{layer}.";
 
     private Value Encode(Tape tape, Value x)
     {

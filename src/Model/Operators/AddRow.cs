@@ -16,6 +16,8 @@ public sealed class AddRowOperation : Operation
     /// <summary>(types, C).</summary>
     public string Table { get; }
 
+    internal override bool StaysWide => true;
+
     internal override Value MadeInPlaceOf => Inputs[0];
 
     internal override IEnumerable<Value> GradientPassesTo => Inputs;

@@ -177,7 +177,7 @@ public sealed class CrossEntropyOperation : Operation
 
     private unsafe MatrixView Rows(float* data, int first, int count) => Matrices.Of(data + (long)first * H.Columns, count, H.Columns);
 
-    private unsafe MatrixView Head(CpuPass pass) => Matrices.Of(pass.Parameter(Weight), _vocabulary, H.Columns);
+    private MatrixView Head(CpuPass pass) => pass.Weight(Weight, _vocabulary, H.Columns);
 
     private unsafe float* Logits(CpuPass pass, int first, int count)
     {

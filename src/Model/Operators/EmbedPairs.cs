@@ -34,12 +34,14 @@ public sealed class EmbedPairsOperation : Operation
     /// <summary>√C, rounded once.</summary>
     internal float Scale => (float)Math.Sqrt(Output!.Columns);
 
+    internal override bool StaysWide => true;
+
     internal override long ScratchFloats(BatchShape batch, int threads) => EmbeddingPlan.WorkspaceInts(Output!.Rows);
 
     internal override unsafe void Forward(CpuPass pass)
     {
         var (C, rate, scale) = (Output!.Columns, Mask?.Rate ?? DropoutRate.None, Scale);
-        var (tokens, places) = (Tokens(pass), Places(pass.Shape));
+        var (tokens, places) = (Tokens(pass), pass.Tape.Purpose == TapePurpose.Decoding ? pass.Positions : Places(pass.Shape));
         float* x = pass[Output!], table = pass.Parameter(Table);
         var positions = Positions.Values;
         pass.ForRows(Output!.Rows, C, (first, count) =>

@@ -61,7 +61,7 @@ public sealed class LinearOperation : Operation
     {
         var (x, y) = (Inputs[0], Output!);
         Products.Multiply(
-            pass.Team, Matrix(pass[y], y), Matrix(pass[x], x), InOut(pass.Parameter(Weight)), _forward,
+            pass.Team, Matrix(pass[y], y), Matrix(pass[x], x), InOut(pass), _forward,
             bias: Bias is null ? null : pass.Parameter(Bias));
     }
 
@@ -85,13 +85,13 @@ public sealed class LinearOperation : Operation
                 db + first, gradient + first, columns, rows, (long)rows * columns, parts, count, adds));
         }
         if (pass.Gradient(x) is var dx && dx is not null)
-            Products.Multiply(pass.Team, Matrix(dx, x), dy, InOut(pass.Parameter(Weight)).Transposed(), _backward, pass.AddsTo(this, x));
+            Products.Multiply(pass.Team, Matrix(dx, x), dy, InOut(pass).Transposed(), _backward, pass.AddsTo(this, x));
     }
 
-    private unsafe MatrixView InOut(float* weight)
+    private MatrixView InOut(CpuPass pass)
     {
         var (x, y) = (Inputs[0].Columns, Output!.Columns);
-        return Order == WeightOrder.InOut ? Matrices.Of(weight, x, y) : Matrices.Of(weight, y, x).Transposed();
+        return Order == WeightOrder.InOut ? pass.Weight(Weight, x, y) : pass.Weight(Weight, y, x).Transposed();
     }
 
     private static DepthParts PartsOf(SharedAxis? shared, int axis)

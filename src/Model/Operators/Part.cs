@@ -16,6 +16,8 @@ public sealed class PartOperation : Operation
     /// <summary>Rows of a micro-batch.</summary>
     public int Count { get; }
 
+    internal override bool StaysWide => Inputs[0].Producer.StaysWide;
+
     internal override bool CanAddToGradients => true;
 
     internal override unsafe void Forward(CpuPass pass)

@@ -20,6 +20,8 @@ public sealed class ResidualOperation : Operation
     /// <summary>What is dropped of the branch; null for nothing.</summary>
     public DropoutMask? Mask { get; }
 
+    internal override bool StaysWide => true;
+
     internal override Value MadeInPlaceOf => Branch;
 
     internal override bool CanAddToGradients => true;

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Elastic.Foundation;
 using Elastic.Kernels;
+using Elastic.Messages.Settings;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Optimization;
@@ -23,13 +24,16 @@ public interface IOptimizer
     /// <summary>Where the vector may be cut for several devices.</summary>
     UpdateGranularity Granularity { get; }
 
+    /// <summary>False for a precision whose gradients it cannot use.</summary>
+    bool Supports(TrainingPrecision precision) => true;
+
     /// <summary>Bytes that a device's update takes besides the vectors, at most.</summary>
     double WorkspaceBytes(FlatLayout layout, int threads) => 0;
 
     /// <summary>
     /// Updates the trained parameters of <paramref name="slice"/>, and the optimizer's vectors there, in place, on the CPU.
     /// </summary>
-    /// <param name="gradient">The flat gradient, (Length), before clipping.</param>
+    /// <param name="gradient">The flat gradient, (TrainedLength), before clipping.</param>
     /// <exception cref="ElasticException">The gradient is not finite; no vector was changed.</exception>
     void Update(ReplicaVectors vectors, HostVector gradient, Slice slice, OptimizerStep step, ThreadTeam team);
 }

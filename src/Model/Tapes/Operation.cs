@@ -34,6 +34,11 @@ public abstract class Operation
     /// </summary>
     internal virtual bool MakesAllGradients => false;
 
+    /// <summary>
+    /// True where the output is fp32 in every precision: sums of the residual stream, to which each layer adds a little.
+    /// </summary>
+    internal virtual bool StaysWide => false;
+
     /// <summary>Floats that the forward pass leaves for the backward pass.</summary>
     internal virtual long SavedFloats => 0;
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Tapes;
@@ -15,9 +16,12 @@ public enum TapePurpose
     /// <summary>The logits of the token after the last row.</summary>
     Generation,
 
+    /// <summary>What an encoder makes of a source: the keys and values to which all texts attend that answer it.</summary>
+    Encoding,
+
     /// <summary>
-    /// The same for texts that go on: each row is a token with a text and a position of its own, which attends to the keys and values that
-    /// the text's cache has of the tokens before. The shape is N sequences of one token.
+    /// The logits of texts that go on: each row is a token with a text and a position of its own, which attends to the keys and values that
+    /// the text's cache has of the tokens before, and to those that are kept of its source. The shape is N sequences of one token.
     /// </summary>
     Decoding,
 }
@@ -30,7 +34,9 @@ public enum TapePurpose
 /// <param name="shape">What goes through it.</param>
 /// <param name="layout">Tells which parameters are trained.</param>
 /// <param name="labelSmoothing">Of the loss, in training.</param>
-public sealed class Tape(TapePurpose purpose, BatchShape shape, FlatLayout layout, double labelSmoothing = 0)
+/// <param name="precision">In what it keeps its numbers; fp32 if not given.</param>
+public sealed class Tape(
+    TapePurpose purpose, BatchShape shape, FlatLayout layout, double labelSmoothing = 0, Precision? precision = null)
 {
     private readonly List<Operation> _operations = [];
     private readonly HashSet<Value> _needGradient = [];
@@ -48,6 +54,9 @@ public sealed class Tape(TapePurpose purpose, BatchShape shape, FlatLayout layou
 
     /// <summary>ε of the loss.</summary>
     public double LabelSmoothing { get; } = labelSmoothing;
+
+    /// <summary>In what it keeps its numbers.</summary>
+    public Precision Precision { get; } = precision ?? Precision.Fp32;
 
     /// <summary>All operations, forwards.</summary>
     public IReadOnlyList<Operation> Operations => _operations;
@@ -87,6 +96,13 @@ public sealed class Tape(TapePurpose purpose, BatchShape shape, FlatLayout layou
 
     /// <summary>False where neither the value nor anything before it depends on a trained parameter.</summary>
     public bool NeedsGradient(Value value) => _needGradient.Contains(value);
+
+    /// <summary>True for a value that is rounded to the precision's type, and its gradient with it.</summary>
+    public bool IsNarrow(Value value)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        return Precision.IsNarrow && !value.Producer.StaysWide;
+    }
 
     private sealed class BlockEnd(Tape tape) : IDisposable
     {

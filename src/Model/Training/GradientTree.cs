@@ -8,14 +8,17 @@ namespace Elastic.Model.Training;
 /// token embedding's other share comes from the head.
 /// </summary>
 /// <param name="Node">The micro-batches of the subtree.</param>
-/// <param name="Gradient">(layout.Length). Valid until the device's next <see cref="TrainingDevice.Accumulate"/>.</param>
+/// <param name="Gradient">
+/// (layout.TrainedLength). Valid until the device's next
+/// <see cref="TrainingDevice.Accumulate(IReadOnlyList{Batches.MicroBatch}, Networks.DropoutSeed)"/>.
+/// </param>
 /// <param name="Scattered">What belongs on top of it, once all micro-batches are summed.</param>
 public sealed record SubtreeRoot(TreeNode Node, DeviceVector Gradient, ScatteredRows Scattered);
 
 /// <summary>A flat gradient, and the rows of embeddings that come on top.</summary>
 public sealed class GradientBuffer(DeviceVector flat) : IDisposable
 {
-    /// <summary>(layout.Length).</summary>
+    /// <summary>(layout.TrainedLength).</summary>
     public DeviceVector Flat { get; } = flat;
 
     /// <inheritdoc cref="SubtreeRoot"/>

@@ -24,12 +24,20 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     public IArchitecture Architecture { get; } = architecture;
 
     /// <summary>
-    /// The gradient sums of the last <see cref="Accumulate"/>, for the other devices to read. They change with the next one.
+    /// The gradient sums of the last <see cref="Accumulate(IReadOnlyList{MicroBatch}, DropoutSeed)"/>, for the other devices to read. They
+    /// change with the next one.
     /// </summary>
     public abstract IReadOnlyList<SubtreeRoot> Roots { get; }
 
     /// <summary>Where each parameter lies.</summary>
     protected FlatLayout Layout { get; } = new(architecture.Parameters);
+
+    /// <summary>The replica's loss scale, where its precision has one.</summary>
+    public LossScale LossScale
+    {
+        get => LossScale.Read(Vectors);
+        set => value.Write(Vectors);
+    }
 
     /// <summary>The replica that the device trains.</summary>
     protected ReplicaVectors Vectors => _vectors ?? throw new InvalidOperationException($"{Id} has no vectors yet: Attach some");
@@ -53,8 +61,20 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// Forward and backward of consecutive micro-batches of a step. Sums their contributions to its gradient into <see cref="Roots"/>.
     /// </summary>
     /// <param name="microBatches">May be empty.</param>
-    /// <returns>The sum of the losses of each micro-batch's counted targets, nats.</returns>
-    public abstract double[] Accumulate(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed);
+    /// <param name="precision">Where it is narrow, <see cref="NarrowSlice"/> has rounded all slices since the parameters changed.</param>
+    /// <param name="lossScale">What the loss is multiplied by, whose gradient this is.</param>
+    /// <returns>The sum of the losses of each micro-batch's counted targets, nats; not scaled.</returns>
+    public abstract double[] Accumulate(
+        IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, Precision precision, double lossScale);
+
+    /// <summary>The same in fp32.</summary>
+    public double[] Accumulate(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed)
+        => Accumulate(microBatches, seed, Precision.Fp32, 1);
+
+    /// <summary>Rounds <paramref name="slice"/> of the parameters into the replica's working copy, where the device has one.</summary>
+    public virtual void NarrowSlice(Slice slice, Precision precision)
+    {
+    }
 
     /// <summary>Folds <paramref name="slice"/> of all devices' roots, in tree order, into this device's gradient.</summary>
     /// <param name="roots">The <see cref="Roots"/> of all devices together: all micro-batches, each once.</param>
@@ -92,19 +112,30 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     public virtual long StateBytes(int capacity) => 0;
 
     /// <summary>An empty text that can grow to so many tokens; whoever asks for it disposes of it.</summary>
+    /// <param name="source">What an encoder-decoder answers, of this device; it must outlive the text. Null for other networks.</param>
     /// <exception cref="ArgumentOutOfRangeException">More than the model's context.</exception>
+    /// <exception cref="ArgumentException">The network needs a source, or reads none.</exception>
     /// <exception cref="OutOfMemoryException">The device does not have <see cref="StateBytes"/>.</exception>
-    public DecoderState NewState(int capacity)
+    public DecoderState NewState(int capacity, EncodedSource? source = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(capacity, Architecture.Context);
-        return MakeState(capacity);
+        CheckSource(source is not null);
+        return MakeState(capacity, source);
+    }
+
+    /// <summary>Reads a source that texts are to answer, once for all of them; whoever asks for it disposes of it.</summary>
+    /// <exception cref="ArgumentException">The network reads no source, or not this one.</exception>
+    public EncodedSource Encode(ReadOnlySpan<int> source)
+    {
+        CheckSource(!source.IsEmpty);
+        return MakeSource(source);
     }
 
     /// <summary>
     /// Continues texts of this device, all in one pass: appends each one's new tokens, few or a whole prompt, and leaves the logits of the
     /// token that follows in its state. What else is in the pass never shows in a text's bits: they are those of
-    /// <see cref="Logits(ReadOnlySpan{int})"/>. A text whose pass fails is as before.
+    /// <see cref="Logits(ReadOnlySpan{int}, ReadOnlySpan{int})"/>. A text whose pass fails is as before.
     /// </summary>
     /// <exception cref="ArgumentException">No tokens, more than the capacity, one state twice, or a token that is none.</exception>
     public void Decode(IReadOnlyList<DecoderInput> inputs)
@@ -113,6 +144,7 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
         foreach (var input in inputs)
         {
             ObjectDisposedException.ThrowIf(input.State.IsDisposed, input.State);
+            ObjectDisposedException.ThrowIf(input.State.Source is { IsDisposed: true }, typeof(EncodedSource));
             if (input.Tokens.Length < 1 || input.State.Tokens.Count + input.Tokens.Length > input.State.Capacity)
             {
                 throw new ArgumentException(
@@ -142,13 +174,24 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     }
 
     /// <inheritdoc cref="NewState"/>
-    protected virtual DecoderState MakeState(int capacity) => new(capacity);
+    protected virtual DecoderState MakeState(int capacity, EncodedSource? source) => new(capacity, source);
+
+    /// <inheritdoc cref="Encode"/>
+    protected virtual EncodedSource MakeSource(ReadOnlySpan<int> source) => new(source);
+
+    /// <summary>Refuses a network that reads a source and gets none, and the other way round.</summary>
+    /// <exception cref="ArgumentException">It is so.</exception>
+    protected void CheckSource(bool hasSource)
+    {
+        if (hasSource != Architecture.SourceContext > 0)
+            throw new ArgumentException(hasSource ? "the network reads no source" : "the network needs a source");
+    }
 
     /// <summary>Computes the logits that the inputs ask for. A device that keeps nothing of a text computes all of it.</summary>
     protected virtual void Predict(IReadOnlyList<DecoderInput> inputs)
     {
         foreach (var input in inputs.Where(i => i.Predicts))
-            input.State.TakeLogits(Logits(input.Text));
+            input.State.TakeLogits(Logits(input.SourceTokens, input.Text));
     }
 
     /// <summary>Frees the device's memory.</summary>

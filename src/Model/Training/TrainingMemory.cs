@@ -12,7 +12,9 @@ namespace Elastic.Model.Training;
 /// What training takes of a machine's memory, added up from its parts before anything is allocated (tests/Model measures it: within a
 /// fifth). Numbers of bytes are doubles, because settings may ask for more than 64 bits can count.
 /// </summary>
-/// <param name="VectorBytes">Parameters and the optimizer's vectors, once per replica, and what an update needs besides.</param>
+/// <param name="VectorBytes">
+/// Parameters, their working copy, and the optimizer's vectors of the trained ones, once per replica, and what an update needs besides.
+/// </param>
 /// <param name="GradientBytes">Sums of gradients, per device.</param>
 /// <param name="ActivationBytes">What a forward pass keeps for the backward pass, per device.</param>
 public sealed record TrainingMemory(double VectorBytes, double GradientBytes, double ActivationBytes)
@@ -31,19 +33,21 @@ public sealed record TrainingMemory(double VectorBytes, double GradientBytes, do
         ArgumentOutOfRangeException.ThrowIfLessThan(devices, 1);
         var architecture = Architectures.Open(settings.Model);
         var layout = new FlatLayout(architecture.Parameters);
-        var vector = (double)layout.Length * sizeof(float);
+        var (parameters, trained) = ((double)layout.Length * sizeof(float), (double)layout.TrainedLength * sizeof(float));
         var microBatches = (settings.Batch.MicroBatches + devices - 1) / devices;
         var rows = (int)Math.Min((long)settings.Batch.Micro * settings.Model.Context, int.MaxValue);
         var group = MicroBatchGroups.Size(rows, architecture.Vocabulary, microBatches);
         // A binary counter of partial sums, and the newest, of groups of micro-batches; the right half of a pair is added to the left one.
         var sums = BitOperations.Log2((uint)((microBatches + group - 1) / group)) + 1;
         var (optimizer, threads) = (Optimizers.Open(settings.Optimizer), Environment.ProcessorCount);
+        var precision = Precision.Of(settings.Run.Precision, architecture, optimizer);
+        var workingCopy = precision.IsNarrow ? parameters / 2 : 0;
         return new TrainingMemory(
-            (1 + optimizer.Vectors.Count) * vector + devices * optimizer.WorkspaceBytes(layout, threads),
-            devices * sums * vector,
+            parameters + workingCopy + optimizer.Vectors.Count * trained + devices * optimizer.WorkspaceBytes(layout, threads),
+            devices * sums * trained,
             devices * CpuNetwork.TrainingBytes(
                 architecture, group * settings.Batch.Micro, settings.Model.Context, threads,
-                settings.Batch.Recompute == RecomputeMode.Blocks));
+                settings.Batch.Recompute == RecomputeMode.Blocks, precision));
     }
 
     /// <summary>Of a process that trains alone: as many replicas at once as it has devices for, which share them evenly.</summary>

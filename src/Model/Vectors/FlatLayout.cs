@@ -26,7 +26,8 @@ public sealed record Segment(ParameterSpec Parameter, long Offset)
 public sealed record ParameterGroup(long First, long Length, bool Decays, bool IsTrained);
 
 /// <summary>
-/// Where each parameter of a model lies in its one flat vector; the same for gradients and moments.
+/// Where each parameter of a model lies in its one flat vector. Gradients and the optimizer's vectors have the trained ones alone, which
+/// come first, at the same places.
 ///
 ///   [ decayed segments, each aligned | zeros to a whole tile | the other trained ones | zeros to a tile | frozen ones | zeros to a tile ]
 ///
@@ -53,6 +54,7 @@ public sealed class FlatLayout
         Place(own.Where(p => !p.IsTrained), segments, groups);
         (Segments, Groups) = (segments, groups);
         Length = groups.Sum(g => g.Length);
+        TrainedLength = groups.Where(g => g.IsTrained).Sum(g => g.Length);
         _byName = segments.ToDictionary(s => s.Name);
         foreach (var tied in parameters.Where(p => p.TiedTo is not null))
             _byName.Add(tied.Name, _byName[tied.TiedTo!]);
@@ -67,11 +69,20 @@ public sealed class FlatLayout
     /// <summary>Elements of the vector, a multiple of <see cref="Tile"/>.</summary>
     public long Length { get; }
 
-    /// <summary>Tiles of the vector.</summary>
-    public int Tiles => (int)(Length / Tile);
+    /// <summary>
+    /// Elements of the trained part, a multiple of <see cref="Tile"/>: what gradients and the optimizer's vectors have, and what is
+    /// averaged and stored anew in each round. The frozen part follows it.
+    /// </summary>
+    public long TrainedLength { get; }
 
-    /// <summary>Chunks of the vector; the last may be shorter.</summary>
-    public int Chunks => VectorManifest.ChunkCount(Length);
+    /// <summary>Elements of the frozen part: the same in all versions of a run, and stored once.</summary>
+    public long FrozenLength => Length - TrainedLength;
+
+    /// <summary>Tiles of the trained part.</summary>
+    public int Tiles => (int)(TrainedLength / Tile);
+
+    /// <summary>Chunks of the trained part; the last may be shorter.</summary>
+    public int Chunks => VectorManifest.ChunkCount(TrainedLength);
 
     /// <summary>The segment called <paramref name="name"/>; for a tied parameter, that of the one it is tied to.</summary>
     public Segment this[string name] => _byName[name];
@@ -95,12 +106,18 @@ public sealed class FlatLayout
     /// <summary>True where the parameter has another name as well: other operators read it, too.</summary>
     public bool IsTied(string name) => _byName.Count(p => p.Value == _byName[name]) > 1;
 
-    /// <summary>First element and number of elements of chunk <paramref name="index"/>.</summary>
+    /// <summary>Elements of the vector of that name, see <see cref="VectorSet"/>.</summary>
+    public long LengthOf(string vector) => vector == VectorSet.Parameters ? Length : TrainedLengthOf(vector);
+
+    /// <summary>Elements of its trained part, which are what is stored anew in each round.</summary>
+    public long TrainedLengthOf(string vector) => VectorSet.ElementsOf(vector, TrainedLength);
+
+    /// <summary>First element and number of elements of chunk <paramref name="index"/> of the trained part.</summary>
     public (long First, int Count) Chunk(int index)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Chunks);
-        return ((long)index * VectorManifest.ChunkElements, VectorManifest.ElementsOf(Length, index));
+        return ((long)index * VectorManifest.ChunkElements, VectorManifest.ElementsOf(TrainedLength, index));
     }
 
     /// <summary>The trained elements of a slice, group by group.</summary>

@@ -4,11 +4,13 @@ using Elastic.Messages.Vectors;
 namespace Elastic.Model.Vectors;
 
 /// <summary>
-/// A replica's state: flat fp32 vectors of one layout on one device, by name (see <see cref="VectorSet"/>): the parameters, and the vectors
-/// that the optimizer declares. Each starts as zeros.
+/// A replica's state: flat fp32 vectors of one layout on one device, by name (see <see cref="VectorSet"/>): the parameters, the vectors
+/// that the optimizer declares, of the trained ones alone, and the loss scale. Each starts as zeros.
 /// </summary>
 public sealed class ReplicaVectors : IDisposable
 {
+    private const string WorkingCopyName = "working-copy";
+
     private readonly Dictionary<string, DeviceVector> _vectors = [];
     private readonly Func<long, DeviceVector> _allocate;
 
@@ -31,7 +33,11 @@ public sealed class ReplicaVectors : IDisposable
     /// <summary>The model, (Length).</summary>
     public DeviceVector Parameters => this[VectorSet.Parameters];
 
-    /// <summary>The vector called <paramref name="name"/>, (Length).</summary>
+    /// <summary>The parameters once more, in a type of 16 bits: two of them in the room of an element. No part of the state.</summary>
+    /// <exception cref="InvalidOperationException">The vectors lie on another device.</exception>
+    internal HostVector WorkingCopy => Host(WorkingCopyName);
+
+    /// <summary>The vector called <paramref name="name"/>, see <see cref="FlatLayout.LengthOf"/>.</summary>
     public DeviceVector this[string name]
     {
         get
@@ -39,7 +45,7 @@ public sealed class ReplicaVectors : IDisposable
             lock (_gate)
             {
                 if (!_vectors.TryGetValue(name, out var vector))
-                    _vectors[name] = vector = _allocate(Layout.Length);
+                    _vectors[name] = vector = _allocate(name == WorkingCopyName ? Layout.Length / 2 : Layout.LengthOf(name));
                 return vector;
             }
         }

@@ -9,41 +9,59 @@ namespace Elastic.Storage;
 public static class VectorStore
 {
     /// <summary>
-    /// Stores the vectors of these names chunk by chunk, all chunks beside one another, since hashing takes most of the time.
+    /// Stores the trained part of the vectors of these names chunk by chunk, all chunks beside one another, since hashing takes most of the
+    /// time.
     /// </summary>
     public static IReadOnlyDictionary<string, VectorManifest> PutVectors(
         this BlobStore blobs, ReplicaVectors vectors, IReadOnlyList<string> names)
     {
         var layout = vectors.Layout;
-        var chunks = names.ToDictionary(name => name, _ => new Digest[layout.Chunks]);
-        Parallel.For(0, names.Count * layout.Chunks, i =>
-        {
-            var (name, chunk) = (names[i / layout.Chunks], i % layout.Chunks);
-            chunks[name][chunk] = blobs.PutChunk(vectors, name, chunk);
-        });
-        return chunks.ToDictionary(c => c.Key, c => new VectorManifest(layout.Length, c.Value));
+        var chunks = names.ToDictionary(name => name, name => new Digest[VectorManifest.ChunkCount(layout.TrainedLengthOf(name))]);
+        var all = chunks.SelectMany(c => Enumerable.Range(0, c.Value.Length).Select(chunk => (Name: c.Key, Chunk: chunk))).ToList();
+        Parallel.ForEach(all, c => chunks[c.Name][c.Chunk] = blobs.PutElements(
+            vectors, c.Name, (long)c.Chunk * VectorManifest.ChunkElements, VectorManifest.ElementsOf(layout.TrainedLengthOf(c.Name), c.Chunk)));
+        return chunks.ToDictionary(c => c.Key, c => new VectorManifest(layout.TrainedLengthOf(c.Key), c.Value));
     }
 
     /// <summary>Stores one vector, likewise.</summary>
     public static VectorManifest PutVector(this BlobStore blobs, ReplicaVectors vectors, string name) =>
         blobs.PutVectors(vectors, [name])[name];
 
-    /// <summary>The fingerprint that the vector would be stored with.</summary>
-    public static Digest FingerprintOf(this ReplicaVectors vectors, string name)
+    /// <summary>Stores the set of the frozen parameters; null where all are trained.</summary>
+    public static Digest? PutFrozen(this BlobStore blobs, ReplicaVectors vectors)
     {
         ArgumentNullException.ThrowIfNull(vectors);
-        var chunks = new Digest[vectors.Layout.Chunks];
-        Parallel.For(0, chunks.Length, chunk =>
-        {
-            var (first, count) = vectors.Layout.Chunk(chunk);
-            chunks[chunk] = Digest.Of(vectors.Bytes(name, first, count));
-        });
-        return new VectorManifest(vectors.Layout.Length, chunks).Fingerprint;
+        return vectors.FrozenSet((first, count) => blobs.PutElements(vectors, VectorSet.Parameters, first, count)) is { } set
+            ? blobs.PutSet(set) : null;
     }
 
-    private static Digest PutChunk(this BlobStore blobs, ReplicaVectors vectors, string name, int chunk)
+    /// <summary>The fingerprint that a version of these parameters has.</summary>
+    public static Digest FingerprintOf(this ReplicaVectors vectors)
     {
-        var (first, count) = vectors.Layout.Chunk(chunk);
+        ArgumentNullException.ThrowIfNull(vectors);
+        Digest Of(long first, int count) => Digest.Of(vectors.Bytes(VectorSet.Parameters, first, count));
+        var trained = ManifestOf(0, vectors.Layout.TrainedLength, Of);
+        return new VectorSet(
+            new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = trained }, vectors.FrozenSet(Of)?.Digest).Fingerprint;
+    }
+
+    private static VectorSet? FrozenSet(this ReplicaVectors vectors, Func<long, int, Digest> chunk) => vectors.Layout.FrozenLength == 0
+        ? null
+        : new VectorSet(new Dictionary<string, VectorManifest>
+        {
+            [VectorSet.FrozenParameters] = ManifestOf(vectors.Layout.TrainedLength, vectors.Layout.FrozenLength, chunk),
+        });
+
+    private static VectorManifest ManifestOf(long start, long length, Func<long, int, Digest> digest)
+    {
+        var chunks = new Digest[VectorManifest.ChunkCount(length)];
+        Parallel.For(0, chunks.Length, chunk => chunks[chunk] = digest(
+            start + (long)chunk * VectorManifest.ChunkElements, VectorManifest.ElementsOf(length, chunk)));
+        return new VectorManifest(length, chunks);
+    }
+
+    private static Digest PutElements(this BlobStore blobs, ReplicaVectors vectors, string name, long first, int count)
+    {
         if (vectors.OnHost)
             return blobs.Put(vectors.Bytes(name, first, count));
         var staging = new float[count];
@@ -51,22 +69,29 @@ public static class VectorStore
         return blobs.Put(MemoryMarshal.AsBytes(staging.AsSpan()));
     }
 
-    /// <summary>Reads a vector into the one called <paramref name="name"/>, every chunk verified.</summary>
+    /// <summary>Reads a vector into the trained part of the one called <paramref name="name"/>, every chunk verified.</summary>
     /// <exception cref="BlobLostException">A chunk is missing or damaged.</exception>
     /// <exception cref="ElasticException">The vector is of another model, or of another type.</exception>
-    public static void ReadVector(this BlobStore blobs, VectorManifest vector, ReplicaVectors into, string name)
+    public static void ReadVector(this BlobStore blobs, VectorManifest vector, ReplicaVectors into, string name) =>
+        blobs.Read(vector, into, name, 0, into.Layout.TrainedLengthOf(name));
+
+    /// <summary>Reads the set of the frozen parameters into the parameters, likewise.</summary>
+    /// <exception cref="InvalidDataException">The set has no frozen parameters.</exception>
+    /// <inheritdoc cref="ReadVector" path="/exception"/>
+    public static void ReadFrozen(this BlobStore blobs, Digest set, ReplicaVectors into) => blobs.Read(
+        blobs.ReadSet(set)[VectorSet.FrozenParameters], into, VectorSet.Parameters, into.Layout.TrainedLength, into.Layout.FrozenLength);
+
+    private static void Read(this BlobStore blobs, VectorManifest vector, ReplicaVectors into, string name, long start, long length)
     {
-        var layout = into.Layout;
-        if (vector.Elements != layout.Length)
+        if (vector.Elements != length)
             throw new ElasticException(
-                $"the stored vector \"{name}\" has {vector.Elements} elements where this model has {layout.Length}: " +
-                "it is of another model");
+                $"the stored vector \"{name}\" has {vector.Elements} elements where this model has {length}: it is of another model");
         if (vector.Type != ElementType.Float32)
             throw new ElasticException($"the stored vector \"{name}\" is {vector.Type.Word()}, and this version of Elastic reads fp32");
-        var staging = into.OnHost ? [] : new float[Math.Min(layout.Length, VectorManifest.ChunkElements)];
+        var staging = into.OnHost ? [] : new float[Math.Min(length, VectorManifest.ChunkElements)];
         for (var chunk = 0; chunk < vector.Chunks.Count; chunk++)
         {
-            var (first, count) = layout.Chunk(chunk);
+            var (first, count) = (start + (long)chunk * VectorManifest.ChunkElements, VectorManifest.ElementsOf(length, chunk));
             if (into.OnHost)
             {
                 blobs.Read(vector.Chunks[chunk], into.Bytes(name, first, count));
@@ -84,14 +109,18 @@ public static class VectorStore
     public static VectorSet ReadSet(this BlobStore blobs, Digest digest) => VectorSet.Parse(blobs.Read(digest));
 
     /// <summary>Reads a set of a model's vectors: it may come from another node, and its chunks are fetched next.</summary>
-    /// <param name="elements">Elements of the model's flat vector.</param>
+    /// <param name="elements">Elements that each of its vectors has: those of the model's trained part, or of its frozen one.</param>
+    /// <param name="frozen">Elements of the model's frozen part.</param>
     /// <exception cref="InvalidDataException">Its vectors are of another model.</exception>
-    public static VectorSet ReadSet(this BlobStore blobs, Digest digest, long elements)
+    public static VectorSet ReadSet(this BlobStore blobs, Digest digest, long elements, long frozen)
     {
         var set = blobs.ReadSet(digest);
-        return set.Vectors.FirstOrDefault(v => v.Value.Elements != elements) is { Key: { } name, Value: var other }
+        if (set.Frozen is not null && frozen == 0)
+            throw new InvalidDataException($"the set {digest.Short} has frozen parameters, and this model has none");
+        var different = set.Vectors.FirstOrDefault(v => v.Value.Elements != VectorSet.ElementsOf(v.Key, elements));
+        return different is { Key: { } name, Value: var other }
             ? throw new InvalidDataException($"the vector \"{OneLine.Of(name, 40)}\" of the set {digest.Short} has {other.Elements} "
-                + $"elements where this model has {elements}")
+                + $"elements where this model has {VectorSet.ElementsOf(name, elements)}")
             : set;
     }
 
@@ -100,7 +129,15 @@ public static class VectorStore
     public static bool IsWhole(this BlobStore blobs, Digest set, bool thorough = true)
     {
         Func<Digest, bool> isWhole = thorough ? blobs.IsIntact : blobs.IsSound;
-        return isWhole(set) && blobs.ReadSet(set).Chunks().Distinct().All(isWhole);
+        return isWhole(set) && blobs.ReadSet(set) is var content && content.Chunks().Distinct().All(isWhole)
+            && (content.Frozen is not { } frozen || (isWhole(frozen) && blobs.ReadSet(frozen).Chunks().Distinct().All(isWhole)));
+    }
+
+    // All that a set stands for besides its own bytes.
+    private static IEnumerable<Digest> BlobsOf(this BlobStore blobs, Digest digest)
+    {
+        var set = blobs.ReadSet(digest);
+        return set.Frozen is { } frozen ? [.. set.Chunks(), frozen, .. blobs.ReadSet(frozen).Chunks()] : set.Chunks();
     }
 
     /// <summary>True when the files of the set and of every chunk are there. Quick: reads the set, but no chunk.</summary>
@@ -108,7 +145,7 @@ public static class VectorStore
     {
         try
         {
-            return blobs.ReadSet(set).Chunks().All(blobs.Has);
+            return blobs.BlobsOf(set).All(blobs.Has);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
@@ -120,7 +157,7 @@ public static class VectorStore
     public static void FlushSets(this BlobStore blobs, IEnumerable<Digest> sets)
     {
         var all = sets.Distinct().ToList();
-        blobs.Flush(all.SelectMany(set => blobs.ReadSet(set).Chunks()).Concat(all));
+        blobs.Flush(all.SelectMany(blobs.BlobsOf).Distinct().Concat(all));
     }
 
     /// <summary>Deletes what these sets do not refer to and what was not written for <paramref name="round"/> or a later one.</summary>
@@ -136,7 +173,7 @@ public static class VectorStore
         {
             try
             {
-                keep.UnionWith(blobs.ReadSet(set).Chunks());
+                keep.UnionWith(blobs.BlobsOf(set));
                 keep.Add(set);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)

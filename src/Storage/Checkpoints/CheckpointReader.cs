@@ -56,17 +56,23 @@ public static class CheckpointReader
                                        "set the model.* keys to the checkpoint's, or take another checkpoint");
         var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         var blobs = new BlobStore(Path.Combine(folder, CheckpointManifest.BlobFolder), readOnly: true);
-        var (parameters, layout) = (ParametersOf(path, manifest, blobs), Architectures.LayoutOf(model));
-        if (parameters.Elements == layout.Length && parameters.Chunks.FirstOrDefault(c => !blobs.Has(c)) is { Hex: not null } missing)
+        var ((parameters, frozen), layout) = (ParametersOf(path, manifest, blobs), Architectures.LayoutOf(model));
+        if (frozen is null && layout.FrozenLength > 0)
+            throw new ElasticException($"{path} was written by an earlier version of Elastic, which kept frozen weights among the trained "
+                + "ones: export its model with that version, and start from the folder");
+        var isOfModel = parameters.Elements == layout.TrainedLength;
+        if (isOfModel && parameters.Chunks.FirstOrDefault(c => !blobs.Has(c)) is { Hex: not null } missing)
             throw new BlobLostException(missing, $"is missing ({blobs.PathOf(missing)})");
         var (needed, free) = ((double)layout.Length * sizeof(float), MachineMemory.Now().FreeBytes);
-        if (parameters.Elements == layout.Length && needed > free)
+        if (isOfModel && needed > free)
             throw new ElasticException($"the parameters of {path} take {ByteSize.Text(needed)} of memory, and {ByteSize.Text(free)} are " +
                                        "free: free some memory, or take a checkpoint of a smaller model");
         var vectors = new ReplicaVectors(layout);
         try
         {
             blobs.ReadVector(parameters, vectors, VectorSet.Parameters);
+            if (frozen is { } set)
+                blobs.ReadFrozen(set, vectors);
             return vectors;
         }
         catch
@@ -76,11 +82,12 @@ public static class CheckpointReader
         }
     }
 
-    private static VectorManifest ParametersOf(string path, CheckpointManifest manifest, BlobStore blobs)
+    private static (VectorManifest Trained, Digest? Frozen) ParametersOf(string path, CheckpointManifest manifest, BlobStore blobs)
     {
         try
         {
-            return blobs.ReadSet(new Digest(manifest.Parameters))[VectorSet.Parameters];
+            var set = blobs.ReadSet(new Digest(manifest.Parameters));
+            return (set[VectorSet.Parameters], set.Frozen);
         }
         catch (InvalidDataException e)
         {

@@ -1,8 +1,6 @@
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
-using Elastic.Messages.Vectors;
 using Elastic.Model.Exchange;
-using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Storage;
@@ -39,7 +37,7 @@ public static class StartingPoint
         var read = Read(path, found);
         try
         {
-            if (Differs(model, read.FingerprintOf(VectorSet.Parameters)) is { } why)
+            if (Differs(model, read.FingerprintOf()) is { } why)
                 throw new ElasticException(why);
             return found == model ? read : WithAdapters(read, model, seed);
         }
@@ -87,16 +85,7 @@ public static class StartingPoint
 
     private static ReplicaVectors WithAdapters(ReplicaVectors network, ModelSettings model, ulong seed)
     {
-        var vectors = new ReplicaVectors(Architectures.LayoutOf(model));
-        Initialization.Fill(vectors, seed);
-        foreach (var segment in network.Layout.Segments)
-            for (long at = 0; at < segment.Count; at += VectorManifest.ChunkElements)
-            {
-                var count = (int)Math.Min(VectorManifest.ChunkElements, segment.Count - at);
-                vectors.CopyFrom(
-                    VectorSet.Parameters, vectors.Layout[segment.Name].Offset + at,
-                    network.Floats(VectorSet.Parameters, segment.Offset + at, count));
-            }
+        var vectors = Adapters.Beside(network, model, seed);
         network.Dispose();
         return vectors;
     }

@@ -1,4 +1,5 @@
 using Elastic.Foundation;
+using Elastic.Messages;
 using Elastic.Messages.Observations;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
@@ -22,19 +23,32 @@ public sealed class SameAnswerSpecs : IDisposable
     [InlineData(AveragingMethod.Average, "llama")]
     [InlineData(AveragingMethod.Average, "bert")]
     [InlineData(AveragingMethod.Average, "transformer")]
+    [InlineData(AveragingMethod.Nesterov, "gpt2 with adapters")]
     public async Task Four_replicas_of_four_micro_batches_give_one_fingerprint_on_one_two_and_three_devices(
         AveragingMethod averaging, string architecture)
     {
-        var settings = TinyRun.Settings("a", replicas: 4, averaging);
-        settings = settings with { Model = settings.Model with { Architecture = architecture } };
-        if (settings.Model.ReadsPairs)
-            settings = settings with { Corpus = settings.Corpus with { Samples = SampleKind.Pairs, AnswerField = "answer" } };
+        var settings = Of(architecture, TinyRun.Settings("a", replicas: 4, averaging));
         var fingerprints = new List<Digest?>();
         foreach (var devices in new[] { "cpu:1", "cpu:2", "cpu:3" })
             fingerprints.Add((await _tiny.TrainAsync(settings, devices, data: devices.Replace(':', '-'))).Fingerprint);
 
         Assert.NotNull(fingerprints[0]);
         Assert.Single(fingerprints.Distinct());
+    }
+
+    private static TrainingSettings Of(string architecture, TrainingSettings settings)
+    {
+        settings = settings with
+        {
+            Model = settings.Model with
+            {
+                Architecture = architecture.Split(' ')[0],
+                Lora = settings.Model.Lora with { Rank = architecture.EndsWith("adapters", StringComparison.Ordinal) ? 2 : 0 },
+            },
+        };
+        return settings.Model.ReadsPairs
+            ? settings with { Corpus = settings.Corpus with { Samples = SampleKind.Pairs, AnswerField = "answer" } }
+            : settings;
     }
 
     [Fact]
@@ -64,19 +78,30 @@ public sealed class SameAnswerSpecs : IDisposable
         Assert.NotEqual(one.Fingerprint, other.Fingerprint);
     }
 
-    [Fact]
-    public async Task A_run_stopped_in_the_middle_of_a_round_and_started_again_ends_as_if_nothing_had_happened()
+    // In fp16 the loss scale is handed over with the moments: without it the steps that were skipped would be others.
+    [Theory]
+    [InlineData("gpt2", TrainingPrecision.Fp32)]
+    [InlineData("gpt2", TrainingPrecision.Fp16)]
+    [InlineData("bert", TrainingPrecision.Fp32)]
+    [InlineData("transformer", TrainingPrecision.Fp32)]
+    [InlineData("gpt2 with adapters", TrainingPrecision.Fp32)]
+    public async Task A_run_stopped_in_the_middle_of_a_round_and_started_again_ends_as_if_nothing_had_happened(
+        string architecture, TrainingPrecision precision)
     {
-        var settings = TinyRun.Settings("a", replicas: 2, rounds: 6, innerSteps: StepsToStopIn);
+        var settings = Of(architecture, TinyRun.Settings("a", replicas: 2, rounds: 4, innerSteps: StepsToStopIn));
+        settings = settings with { Run = settings.Run with { Precision = precision } };
         var undisturbed = await _tiny.TrainAsync(settings, "cpu:2", data: "undisturbed");
 
         var stopped = await _tiny.TrainAsync(settings, "cpu:2", data: "stopped", stop: v => v is { Round: 2, Steps: > 2 * StepsToStopIn });
         Assert.Equal(RunPhase.Stopped, stopped.Phase);
-        Assert.True(stopped.Round < 6);
+        Assert.True(stopped.Round < 4);
         var resumed = await _tiny.TrainAsync(settings, "cpu:1", data: "stopped");
 
         Assert.Equal(RunPhase.Finished, resumed.Phase);
         Assert.Equal(undisturbed.Fingerprint, resumed.Fingerprint);
+        // Each sample once, and no problem.
+        var report = await JournalAudit.RunAsync(Path.Combine(_tiny.Root, "stopped"), null, new RunName("a"), CancellationToken.None);
+        Assert.Equal((true, 4, 4L * 2 * StepsToStopIn * 8), (report.IsProven, report.Rounds, report.Samples));
     }
 
     [Fact]

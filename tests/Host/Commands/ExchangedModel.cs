@@ -18,21 +18,24 @@ internal static class ExchangedModel
     /// <summary>Writes it below <paramref name="folder"/>.</summary>
     /// <param name="fill">Sets the parameters, which are zero; null for those that a run begins with.</param>
     /// <returns>The data directory, and the fingerprint of the parameters.</returns>
-    public static (string Data, string Fingerprint) Write(string folder, ModelSettings? model = null, Action<ReplicaVectors>? fill = null)
+    public static (string Data, string Fingerprint) Write(
+        string folder, ModelSettings? model = null, Action<ReplicaVectors>? fill = null, ulong seed = 7)
     {
         var settings = Settings with { Model = model ?? Settings.Model };
         var data = Path.Combine(folder, "data");
         var run = Path.Combine(data, "runs", $"{Run}-3k9v2mq7");
         var blobs = new BlobStore(Path.Combine(run, "blobs"));
         using var vectors = new ReplicaVectors(Architectures.LayoutOf(settings.Model));
-        (fill ?? (v => Initialization.Fill(v, 7)))(vectors);
+        (fill ?? (v => Initialization.Fill(v, seed)))(vectors);
         var parameters = blobs.PutVector(vectors, VectorSet.Parameters);
-        var set = blobs.PutSet(new VectorSet(new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters }));
+        var set = blobs.PutSet(new VectorSet(
+            new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = parameters }, blobs.PutFrozen(vectors)));
+        var fingerprint = vectors.FingerprintOf().Hex;
         var some = Digest.Of("some"u8).Hex;
         Directory.CreateDirectory(Path.Combine(run, "checkpoints"));
         File.WriteAllBytes(Path.Combine(run, "checkpoints", "round-000004.json"), new CheckpointManifest(
-            1, $"{Run}-3k9v2mq7", 4, settings.Model.Signature, SettingsText.Write(settings), some, "byte", parameters.Fingerprint.Hex,
+            1, $"{Run}-3k9v2mq7", 4, settings.Model.Signature, SettingsText.Write(settings), some, "byte", fingerprint,
             set.Hex, [some], 1, some, CheckpointManifest.BlobFolder).ToBytes());
-        return (data, parameters.Fingerprint.Hex);
+        return (data, fingerprint);
     }
 }

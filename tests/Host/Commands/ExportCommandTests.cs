@@ -2,6 +2,7 @@ using Elastic.Host.Commands;
 using Elastic.Host.Generation;
 using Elastic.Host.Tests.Serving;
 using Elastic.Messages;
+using Elastic.Messages.Settings;
 using Elastic.Model.Exchange;
 using Elastic.Testing;
 
@@ -95,6 +96,35 @@ public sealed class ExportCommandTests : TemporaryFolder
         var (code, answer, error) = await Run(["generate", "--prompt", "Gets", "--beams", "2", "--tokens", "5", .. run]);
         Assert.Equal((ExitCodes.Done, ""), (code, error));
         Assert.False(answer.StartsWith("Gets", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task An_adapter_that_was_exported_alone_writes_beside_its_model_what_the_run_writes()
+    {
+        var (plain, _) = ExchangedModel.Write(Path.Combine(Folder, "plain"));
+        var (data, _) = ExchangedModel.Write(
+            Path.Combine(Folder, "adapted"), ExchangedModel.Settings.Model with { Lora = ModelSettings.Defaults.Lora with { Rank = 2 } });
+        var adapter = Path.Combine(Folder, "adapter");
+        string[] export = ["export", "--run", ExchangedModel.Run, "--data-dir"];
+        Assert.Equal(ExitCodes.Done, (await Run([.. export, plain, "--out", Out])).Code);
+        var (code, output, error) = await Run([.. export, data, "--out", adapter, "--adapter"]);
+        Assert.Equal((ExitCodes.Done, ""), (code, error));
+        Assert.Contains($"written as fp32 to {adapter}", output, StringComparison.Ordinal);
+
+        string[] how = ["--prompt", "Gets", "--tokens", "20"];
+        var (_, ofRun, _) = await Run(["generate", "--run", ExchangedModel.Run, "--data-dir", data, .. how]);
+        var (_, ofFolders, problem) = await Run(["generate", "--model", Out, "--adapter", adapter, .. how]);
+        Assert.Equal((ofRun, ""), (ofFolders, problem));
+
+        // The adapter is read, and it belongs to those weights alone.
+        var (other, _) = ExchangedModel.Write(Path.Combine(Folder, "other"), seed: 8);
+        Assert.Equal(ExitCodes.Done, (await Run([.. export, other, "--out", Out + "2"])).Code);
+        Assert.Contains("it was trained beside the weights", (await Run("generate", "--model", Out + "2", "--adapter", adapter)).Error,
+            StringComparison.Ordinal);
+        Assert.Contains("--adapter belongs to --model: a run has its own",
+            (await Run("generate", "--run", ExchangedModel.Run, "--adapter", adapter)).Error, StringComparison.Ordinal);
+        Assert.Contains("run tiny has no adapter: it trained all weights (model.lora-rank = 0); leave --adapter away to write them",
+            (await Run([.. export, plain, "--out", Out + "3", "--adapter"])).Error, StringComparison.Ordinal);
     }
 
     [Fact]

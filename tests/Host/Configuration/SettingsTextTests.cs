@@ -61,9 +61,10 @@ public sealed class SettingsTextTests
         "model.lora-alpha":32,"model.lora-targets":["q_proj"],"model.lora-freeze-a":true,"optimizer.kind":"muon","optimizer.learning-rate"
         """), StringComparison.Ordinal).Replace("WEIGHTS", WeightsDigest, StringComparison.Ordinal);
 
-    /// <summary>Likewise, of version 5, which knows attention to a window.</summary>
+    /// <summary>Likewise, of version 5, which knows precisions and attention to a window.</summary>
     private static readonly string Version5 = Version4.Replace("\"settings\":4", "\"settings\":5", StringComparison.Ordinal)
-        .Replace("\"model.rope-theta\"", "\"model.attention-window\":64,\"model.rope-theta\"", StringComparison.Ordinal);
+        .Replace("\"model.rope-theta\"", "\"model.attention-window\":64,\"model.rope-theta\"", StringComparison.Ordinal)
+        .Replace("\"run.audit-rate\"", "\"run.precision\":\"bf16\",\"run.audit-rate\"", StringComparison.Ordinal);
 
     // A value of every kind for every key that there is, so that a new key is tried, too.
     private static readonly Gen<TrainingSettings> Settings = Gen.Select(
@@ -131,6 +132,7 @@ public sealed class SettingsTextTests
                     Rounds = null,
                     Epochs = 3,
                     Averaging = AveragingMethod.Nesterov,
+                    Precision = TrainingPrecision.Fp32,
                     AuditRate = 0.05,
                 },
                 Batch = BatchSettings.Defaults with { Sequences = 32, Micro = 4 },
@@ -268,11 +270,17 @@ public sealed class SettingsTextTests
     {
         var (settings, fourth) = (SettingsText.Read(Version5), SettingsText.Read(Version4));
         Assert.Equal(
-            fourth with { Model = fourth.Model with { Llama = fourth.Model.Llama with { AttentionWindow = 64 } } }, settings with
+            fourth with
             {
-                Corpus = fourth.Corpus,
-                Model = settings.Model with { Lora = fourth.Model.Lora },
-            });
+                Run = fourth.Run with { Precision = TrainingPrecision.Bf16 },
+                Model = fourth.Model with
+                {
+                    Llama = fourth.Model.Llama with { AttentionWindow = 64 },
+                    Lora = settings.Model.Lora,
+                },
+                Corpus = settings.Corpus,
+            },
+            settings);
 
         // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
         Assert.Equal(Version5, SettingsText.Write(settings));

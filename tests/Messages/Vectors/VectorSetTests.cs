@@ -56,6 +56,22 @@ public sealed class VectorSetTests
     }
 
     [Fact]
+    public void Frozen_parameters_are_a_line_of_their_own_and_part_of_the_fingerprint()
+    {
+        var vectors = new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = new(2, [Of('4')]) };
+        VectorSet plain = new(vectors), adapted = new(vectors, Of('5')), other = new(vectors, Of('6'));
+        var bytes = adapted.ToBytes();
+        Assert.Equal($"elastic vector set 1\nfrozen {Of('5')}\nparameters 2 {Of('4')}\n", Encoding.UTF8.GetString(bytes));
+        Assert.Equal((Of('5'), Digest.Of(bytes)), (VectorSet.Parse(bytes).Frozen, VectorSet.Parse(bytes).Digest));
+        Assert.Equal(plain[VectorSet.Parameters].Fingerprint, plain.Fingerprint);
+        Assert.Equal(3, new[] { plain, adapted, other }.Select(s => s.Fingerprint).Distinct().Count());
+        // A vector may have that name.
+        var named = VectorSet.Parse("elastic vector set 1\nfrozen 0\n"u8);
+        Assert.Null(named.Frozen);
+        Assert.Equal(0, named["frozen"].Elements);
+    }
+
+    [Fact]
     public void Only_types_other_than_fp32_are_written()
     {
         var set = new VectorSet(new Dictionary<string, VectorManifest>

@@ -97,6 +97,16 @@ public sealed class CheckpointReaderTests : TemporaryFolder
         return [.. bytes];
     }
 
+    [Fact]
+    public void A_checkpoint_that_keeps_frozen_weights_among_the_trained_ones_is_refused_with_the_way_out()
+    {
+        var model = Settings.Model with { Lora = Settings.Model.Lora with { Rank = 2 } };
+        var manifest = Write() with { Model = model.Signature, Settings = SettingsText.Write(Settings with { Model = model }) };
+        File.WriteAllBytes(Name, manifest.ToBytes());
+        Assert.Contains("was written by an earlier version of Elastic, which kept frozen weights among the trained ones: export its model "
+            + "with that version, and start from the folder", Refused(), StringComparison.Ordinal);
+    }
+
     private string Refused() => Assert.Throws<ElasticException>(() => CheckpointReader.LoadNewest(Folder)).Message;
 
     // A whole checkpoint of a small model.

@@ -11,6 +11,10 @@ public sealed class VectorStoreTests : TemporaryFolder
     private static readonly FlatLayout Small = Architectures.LayoutOf(TinySettings.Of("a").Model);
     private static readonly FlatLayout TwoChunks = Architectures.LayoutOf(
         TinySettings.Of("a").Model with { Width = 512, Heads = 8, Layers = 2 });
+    private static readonly FlatLayout Adapted = Architectures.LayoutOf(TinySettings.Of("a").Model with
+    {
+        Lora = TinySettings.Of("a").Model.Lora with { Rank = 2 },
+    });
     private static readonly string[] Names = [VectorSet.Parameters, VectorSet.FirstMoment, VectorSet.SecondMoment];
     private readonly BlobStore _blobs;
 
@@ -100,6 +104,32 @@ public sealed class VectorStoreTests : TemporaryFolder
     }
 
     [Fact]
+    public void A_loss_scale_is_a_vector_of_its_own_length_and_one_of_another_length_is_refused()
+    {
+        using var vectors = Filled(Small);
+        using var back = new ReplicaVectors(Small);
+        vectors.CopyFrom(VectorSet.LossScale, 0, [1, 2, 3, 4]);
+        var stored = _blobs.PutVectors(vectors, [VectorSet.FirstMoment, VectorSet.LossScale]);
+        Assert.Equal((4, 1), (stored[VectorSet.LossScale].Elements, stored[VectorSet.LossScale].Chunks.Count));
+        _blobs.ReadVector(stored[VectorSet.LossScale], back, VectorSet.LossScale);
+        Assert.Equal([1, 2, 3, 4], back.Floats(VectorSet.LossScale, 0, 4).ToArray());
+
+        var whole = _blobs.PutSet(new VectorSet(stored));
+        Assert.Equal(2, _blobs.ReadSet(whole, Small.Length, 0).Vectors.Count);
+        var wrong = _blobs.PutSet(new VectorSet(new Dictionary<string, VectorManifest>
+        {
+            [VectorSet.LossScale] = stored[VectorSet.FirstMoment],
+        }));
+        Assert.Contains(
+            $"the vector \"loss-scale\" of the set {wrong.Short} has {Small.Length} elements where this model has 4",
+            Assert.Throws<InvalidDataException>(() => _blobs.ReadSet(wrong, Small.Length, 0)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "the stored vector \"loss-scale\" has",
+            Assert.Throws<ElasticException>(() => _blobs.ReadVector(stored[VectorSet.FirstMoment], back, VectorSet.LossScale)).Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_is_retained_keeps_its_chunks_and_the_rest_goes()
     {
         using var vectors = Filled(Small);
@@ -144,6 +174,44 @@ public sealed class VectorStoreTests : TemporaryFolder
         File.Delete(_blobs.PathOf(manifest.Chunks[0]));
         Assert.ThrowsAny<IOException>(() => _blobs.FlushSets([set]));
     }
+
+    [Fact]
+    public void Frozen_parameters_are_a_set_that_stays_as_long_as_a_version_names_it()
+    {
+        using var vectors = Filled(Adapted);
+        var frozen = _blobs.PutFrozen(vectors)!.Value;
+        var version = PutVersion(vectors, frozen);
+        var next = 1f;
+        vectors.CopyFrom(VectorSet.Parameters, 5, new ReadOnlySpan<float>(ref next));
+        var later = PutVersion(vectors, frozen);
+        Assert.Equal(_blobs.ReadSet(later).Fingerprint, vectors.FingerprintOf());
+        Assert.NotEqual(_blobs.ReadSet(version).Fingerprint, vectors.FingerprintOf());
+
+        using var back = new ReplicaVectors(Adapted);
+        _blobs.ReadVector(_blobs.ReadSet(later)[VectorSet.Parameters], back, VectorSet.Parameters);
+        _blobs.ReadFrozen(frozen, back);
+        Assert.True(vectors.Bytes(VectorSet.Parameters, 0, (int)Adapted.Length).SequenceEqual(
+            back.Bytes(VectorSet.Parameters, 0, (int)Adapted.Length)));
+
+        // The older version goes; what both share stays, and is flushed with the other.
+        _blobs.Begin(1);
+        _blobs.Retain([later], 1);
+        Assert.True(_blobs.IsWhole(later) && _blobs.IsThere(later) && !_blobs.IsThere(version));
+        _blobs.FlushSets([later]);
+        foreach (var blob in _blobs.ReadSet(frozen).Chunks().Append(frozen))
+        {
+            File.Move(_blobs.PathOf(blob), _blobs.PathOf(blob) + ".away");
+            Assert.False(_blobs.IsWhole(later));
+            Assert.False(_blobs.IsThere(later));
+            File.Move(_blobs.PathOf(blob) + ".away", _blobs.PathOf(blob));
+        }
+        Assert.Contains("has frozen parameters, and this model has none", Assert.Throws<InvalidDataException>(
+            () => _blobs.ReadSet(later, Adapted.TrainedLength, 0)).Message, StringComparison.Ordinal);
+        Assert.Null(_blobs.PutFrozen(Filled(Small)));
+    }
+
+    private Digest PutVersion(ReplicaVectors vectors, Digest frozen) => _blobs.PutSet(new VectorSet(
+        new Dictionary<string, VectorManifest> { [VectorSet.Parameters] = _blobs.PutVector(vectors, VectorSet.Parameters) }, frozen));
 
     private Digest Put(ReplicaVectors vectors, out VectorManifest parameters)
     {

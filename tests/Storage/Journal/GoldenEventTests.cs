@@ -23,6 +23,7 @@ public sealed class GoldenEventTests
         new SettingsChanged(Id, """{"run.name":"a"}""", By, new RunExtension(3, 4, 8)),
         new RunInitialized(Id, D("version 0"), D("fingerprint 0")),
         new RunInitialized(Id, D("version 0"), D("fingerprint 0"), D("secret 0")),
+        new RunInitialized(Id, D("version 0"), D("fingerprint 0"), Frozen: D("frozen")),
         new ReplicaHandedOver(Id, HandOver(1, 0, 2)),
         new ReplicaComputed(Id, Result(1, 0), A),
         new ReplicaComputed(Id, Result(1, 1) with { LossNats = double.NaN }, A),

@@ -20,8 +20,8 @@ internal sealed class DeviceGroup(IReadOnlyList<IActorRef> trainers)
 
     /// <summary>The inner step of these devices.</summary>
     /// <param name="clip">Largest global norm; 0 for none.</param>
-    public TrainingStep Step(FlatLayout layout, IOptimizer optimizer, double clip) =>
-        new(_devices, new LocalCollective(_devices), layout, optimizer, clip);
+    public TrainingStep Step(FlatLayout layout, IOptimizer optimizer, double clip, Precision precision) =>
+        new(_devices, new LocalCollective(_devices), layout, optimizer, clip, precision);
 
     /// <summary>Scores of samples, in order.</summary>
     /// <param name="sources">For each sample the sources of its elements, see <see cref="SampleScore.Of"/>.</param>

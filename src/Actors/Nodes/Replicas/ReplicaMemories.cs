@@ -23,7 +23,7 @@ internal sealed class ReplicaMemories : IDisposable
         if (memory is null)
         {
             Free(m => m.Run != run.Id);                               // another run's memory; that run may never come again
-            memory = new ReplicaMemory(run.Layout, run.Optimizer.Vectors, devices[0]);
+            memory = new ReplicaMemory(run.Layout, run.InnerVectors, devices[0]);
             _all.Add((run.Id, location, memory));
         }
 

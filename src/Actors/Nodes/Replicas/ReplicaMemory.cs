@@ -11,7 +11,7 @@ namespace Elastic.Actors.Nodes.Replicas;
 /// The flat vectors of one replica in a device's memory, and the digests of the stored vectors that they hold, so that a vector that is
 /// already there is not read again. One user at a time.
 /// </summary>
-/// <param name="moments">The vectors that the optimizer needs, by name.</param>
+/// <param name="moments">The vectors of the inner state, by name: the optimizer's, and the loss scale where there is one.</param>
 internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> moments, DeviceId device) : IDisposable
 {
     private readonly Dictionary<string, Digest> _held = [];
@@ -24,11 +24,23 @@ internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> mom
     /// <summary>True when the memory holds these moments, so that this memory suits that replica best.</summary>
     public bool HoldsMoments(Digest innerState) => InnerState == innerState;
 
+    /// <summary>The frozen parameters that the memory holds; null where there are none, or none were loaded yet.</summary>
+    public Digest? Frozen { get; private set; }
+
     private Digest? InnerState { get; set; }
 
-    /// <summary>Loads the parameters of a version, or of a hand-over.</summary>
-    public void LoadParameters(BlobStore blobs, Digest set) =>
-        Load(blobs, VectorSet.Parameters, blobs.ReadSet(set));
+    /// <summary>Loads the parameters of a version, or of a hand-over. Frozen ones are read once: no step changes them.</summary>
+    public void LoadParameters(BlobStore blobs, Digest set)
+    {
+        var stored = blobs.ReadSet(set);
+        if (stored.Frozen is { } frozen && Frozen != frozen)
+        {
+            Frozen = null;
+            blobs.ReadFrozen(frozen, Vectors);
+            Frozen = frozen;
+        }
+        Load(blobs, VectorSet.Parameters, stored);
+    }
 
     /// <summary>Loads the moments of a set; null for a replica that has taken no step yet: zeros.</summary>
     public void LoadMoments(BlobStore blobs, Digest? set)
@@ -44,18 +56,18 @@ internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> mom
                 Clear(name);
     }
 
-    /// <summary>Stores the parameters as a set of their own, and the moments.</summary>
+    /// <summary>Stores the trained parameters as a set of their own, and the moments.</summary>
     public (Digest Contribution, Digest InnerState) StoreResult(BlobStore blobs)
     {
         var stored = blobs.PutVectors(Vectors, [VectorSet.Parameters, .. moments]);
-        return (Put(blobs, stored, [VectorSet.Parameters]), (InnerState = Put(blobs, stored, moments)).Value);
+        return (Put(blobs, stored, [VectorSet.Parameters], null), (InnerState = Put(blobs, stored, moments, null)).Value);
     }
 
     /// <summary>Stores parameters and moments together: a hand-over.</summary>
     public Digest StoreAll(BlobStore blobs)
     {
         string[] all = [.. moments, VectorSet.Parameters];
-        return Put(blobs, blobs.PutVectors(Vectors, all), all);
+        return Put(blobs, blobs.PutVectors(Vectors, all), all, Frozen);
     }
 
     /// <summary>Forgets which stored vectors the memory holds: the vectors are about to change.</summary>
@@ -77,11 +89,12 @@ internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> mom
         _held[name] = vector.Fingerprint;
     }
 
-    private Digest Put(BlobStore blobs, IReadOnlyDictionary<string, VectorManifest> stored, IReadOnlyList<string> names)
+    private Digest Put(
+        BlobStore blobs, IReadOnlyDictionary<string, VectorManifest> stored, IReadOnlyList<string> names, Digest? frozen)
     {
         foreach (var name in names)
             _held[name] = stored[name].Fingerprint;
-        return blobs.PutSet(new VectorSet(names.ToDictionary(name => name, name => stored[name])));
+        return blobs.PutSet(new VectorSet(names.ToDictionary(name => name, name => stored[name]), frozen));
     }
 
     private void Clear(string name)

@@ -1,0 +1,149 @@
+using Elastic.Foundation;
+using Elastic.Messages.Settings;
+using Elastic.Messages.Vectors;
+using Elastic.Model.Networks;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Exchange;
+
+/// <summary>
+/// An adapter by itself, as PEFT keeps it: a folder with adapter_config.json and adapter_model.safetensors. The tensors have the names of
+/// the model's layers behind "base_model.model.", A is (rank, in) and B is (out, rank). Opening reads descriptions only.
+/// </summary>
+public sealed class AdapterFolder : IDisposable
+{
+    /// <summary>What the adapter is.</summary>
+    public const string ConfigName = "adapter_config.json";
+
+    /// <summary>Its weights.</summary>
+    public const string WeightsName = "adapter_model.safetensors";
+
+    internal const string Prefix = "base_model.model.";
+
+    /// <summary>The text of the weights' metadata that says beside which weights the adapter was trained.</summary>
+    internal const string NetworkText = "base_fingerprint";
+
+    private const int MostListed = 1000;
+
+    private readonly SafetensorsFile _file;
+
+    private AdapterFolder(string path, LoraSettings lora, SafetensorsFile file) => (Path, Lora, _file) = (path, lora, file);
+
+    /// <summary>The folder.</summary>
+    public string Path { get; }
+
+    /// <summary>Rank, alpha and layers.</summary>
+    public LoraSettings Lora { get; }
+
+    /// <summary>The fingerprint of the weights beside which the adapter was trained; null where the folder does not say it.</summary>
+    public Digest? Network => _file.Texts.TryGetValue(NetworkText, out var hex) && Digest.IsDigest(hex) ? new Digest(hex) : null;
+
+    /// <summary>Opens a folder.</summary>
+    /// <exception cref="ElasticException">It holds no adapter, or one that cannot be computed here: every reason, a line each.</exception>
+    public static AdapterFolder Open(string path)
+    {
+        var config = ModelConfig.Read(path, ConfigName, "an adapter", "PEFT's save_pretrained or elastic export --adapter");
+        config.Require("peft_type", "none", "LORA");
+        config.Require("bias", "none", "none");
+        foreach (var other in (string[])["use_rslora", "use_dora", "lora_bias"])
+            config.Require(other, false);
+        foreach (var other in (string[])
+            ["rank_pattern", "alpha_pattern", "modules_to_save", "layers_to_transform", "layer_replication", "exclude_modules",
+             "target_parameters", "trainable_token_indices"])
+            config.RequireEmpty(other);
+        var (rank, alpha) = (config.Whole("model.lora-rank", "r", 8), config.Real("model.lora-alpha", "lora_alpha", 8));
+        var targets = config.Words("target_modules");
+        if (config.Problems.Count > 0)
+            throw new ElasticException(string.Join('\n', config.Problems));
+        var lora = ModelSettings.Defaults.Lora with
+        {
+            Rank = ModelConfig.Number(rank),
+            Alpha = double.Parse(alpha.Text, System.Globalization.CultureInfo.InvariantCulture),
+            Targets = targets,
+        };
+        return lora is { IsUsed: true, Alpha: > 0 and < double.PositiveInfinity }
+            ? new AdapterFolder(path, lora, SafetensorsFile.Open(System.IO.Path.Combine(path, WeightsName)))
+            : throw new ElasticException(
+                $"r = {rank.Text}, lora_alpha = {alpha.Text} ({config.Path}): an adapter has a rank of at least 1 and an alpha above 0");
+    }
+
+    /// <summary>The model and its adapter, in memory.</summary>
+    /// <param name="network">The model beside which the adapter was trained, in this machine's memory.</param>
+    /// <param name="fingerprint">Of these weights; asked for where the folder says which ones they are to be.</param>
+    /// <exception cref="ElasticException">The adapter is of another model: every reason, a line each. Or a weight is no number.</exception>
+    public (ReplicaVectors Vectors, ModelSettings Model) Load(ReplicaVectors network, ModelSettings model, Func<Digest> fingerprint)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(fingerprint);
+        var adapted = model with { Lora = Lora };
+        var parameters = ParametersOf(adapted);
+        var (tensors, problems) = Match(parameters, adapted);
+        if (Network is { } trainedBeside && fingerprint() is var found && found != trainedBeside)
+            problems.Add($"it was trained beside the weights {trainedBeside.Short}, and the model's are {found.Short}");
+        if (problems.Count > 0)
+            throw new ElasticException(string.Join('\n',
+            [
+                $"the adapter in {Path} does not belong to this {model.Signature}: name the model beside which it was trained "
+                    + $"({problems.Count} {(problems.Count == 1 ? "problem" : "problems")})",
+                .. problems.Order(StringComparer.Ordinal).Take(MostListed),
+                .. problems.Count > MostListed ? (string[])[$"and {problems.Count - MostListed} more"] : [],
+            ]));
+        var vectors = Adapters.Beside(network, adapted, null);
+        try
+        {
+            foreach (var parameter in parameters)
+                Read(tensors[parameter.Name], vectors.Floats(
+                    VectorSet.Parameters, vectors.Layout[parameter.Name].Offset, (int)parameter.Count));
+            return (vectors, adapted);
+        }
+        catch
+        {
+            vectors.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _file.Dispose();
+
+    /// <summary>The parameters of a model that are its adapter's, a frozen A included.</summary>
+    internal static IReadOnlyList<ParameterSpec> ParametersOf(ModelSettings adapted)
+    {
+        var network = Architectures.Open(adapted.WithoutAdapters()).Parameters.Select(p => p.Name).ToHashSet(StringComparer.Ordinal);
+        return [.. Architectures.Open(adapted).Parameters.Where(p => !network.Contains(p.Name))];
+    }
+
+    private (Dictionary<string, TensorEntry> Tensors, List<string> Problems) Match(
+        IReadOnlyList<ParameterSpec> parameters, ModelSettings adapted)
+    {
+        var (specs, tensors) = (parameters.ToDictionary(p => p.Name), new Dictionary<string, TensorEntry>(StringComparer.Ordinal));
+        var (problems, format) = (new List<string>(), ModelFormats.All.FirstOrDefault(f => f.Fits(adapted.WithoutAdapters())));
+        foreach (var tensor in _file.Tensors)
+        {
+            var name = tensor.Name.StartsWith(Prefix, StringComparison.Ordinal) ? tensor.Name[Prefix.Length..] : tensor.Name;
+            if (!specs.TryGetValue(format?.ParameterOf(name) ?? name, out var parameter))
+                problems.Add($"{OneLine.Of(tensor.Name, 120)} is no adapter of this model");
+            else if (!tensor.Shape.SequenceEqual(parameter.Shape))
+                problems.Add($"{tensor.Name} has the shape [{string.Join(", ", tensor.Shape)}], and beside this model's layer it is "
+                    + $"[{string.Join(", ", parameter.Shape)}]");
+            else if (TensorType.Find(tensor.Type) is null)
+                problems.Add($"{tensor.Name} is {tensor.Type}, and only F32, BF16 and F16 are read");
+            else if (!tensors.TryAdd(parameter.Name, tensor))
+                problems.Add($"{tensor.Name} and {tensors[parameter.Name].Name} are the same parameter");
+        }
+        // One of a wrong shape is not missing.
+        var present = _file.Tensors.Select(t => t.Name).ToHashSet(StringComparer.Ordinal);
+        problems.AddRange(parameters.Where(p => !tensors.ContainsKey(p.Name) && !present.Contains(Prefix + p.Name))
+            .Select(p => $"{Prefix}{p.Name} is missing: [{string.Join(", ", p.Shape)}]"));
+        return (tensors, problems);
+    }
+
+    private void Read(TensorEntry tensor, Span<float> into)
+    {
+        _file.Read(tensor, 0, into);
+        if (NarrowFloats.FirstNotFinite(ElementType.Float32, into) is var bad and >= 0)
+            throw new ElasticException(
+                $"element {bad} of {tensor.Name} in {_file.Path} is {into[bad]}, no finite number: get the file again");
+    }
+}
