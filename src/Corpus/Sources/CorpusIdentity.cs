@@ -67,7 +67,8 @@ public static class CorpusIdentity
             yield return "validation";
         if (file.Reading.AnswerField is { } answer)
             yield return $"answer-field {answer}";
-        if ((isJson || file.Format == DocumentFormat.Text) && file.Reading.Encoding != Reading.Default.Encoding)
+        if ((isJson || file.Format is DocumentFormat.Text or DocumentFormat.TabSeparated)
+            && file.Reading.Encoding != Reading.Default.Encoding)
             yield return $"encoding {file.Reading.Encoding}";
     }
 

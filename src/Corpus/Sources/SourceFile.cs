@@ -25,6 +25,9 @@ public enum DocumentFormat
     /// <summary>.jsonl.zst: the same, compressed with Zstandard.</summary>
     JsonLinesZstandard,
 
+    /// <summary>.tsv: a prompt, a tab and its answer a line.</summary>
+    TabSeparated,
+
     /// <summary>.parquet: a column <c>text</c>.</summary>
     Parquet,
 

@@ -7,7 +7,7 @@ public sealed record CorpusSettings : SettingsGroup
 
     // Not part of the answer: the digest of what they hold is, and is compared instead.
     [Setting("corpus.sources", new string[0], """
-        Files and folders of .txt .md .xml .html .jsonl .jsonl.gz .jsonl.zst .parquet. Empty for the reference documentation of the
+        Files and folders of .txt .md .xml .html .jsonl .jsonl.gz .jsonl.zst .tsv .parquet. Empty for the reference documentation of the
         installed .NET SDK: real text that is on every machine that can build Elastic.
         """, PartOfAnswer = false)]
     public required IReadOnlyList<string> Sources { get; init; }
@@ -45,14 +45,15 @@ public sealed record CorpusSettings : SettingsGroup
     [Setting("corpus.answer-field", null, """
         Fine-tuning: the field of a .jsonl record with the answer to the prompt in corpus.text-field. The model reads the prompt and is
         scored on the answer and the end of text alone. The two are joined as they stand: most answers want a space or a line's end before
-        them. A transformer reads the prompt with its encoder and writes the answer with its decoder. null where all text is scored.
+        them. A transformer reads the prompt with its encoder and writes the answer with its decoder. null where all text is scored. A .tsv
+        has no names: its lines are prompt, tab, answer, whatever the field is called here.
         """, PartOfAnswer = false)]
     [NotEmpty("name the field that holds the answer, or leave it null"), Since(4, null)]
     public required string? AnswerField { get; init; }
 
     [Setting("corpus.encoding", "utf-8", """
-        The encoding of .txt, .md and .jsonl files; a byte order mark in a file counts more. XML and HTML say themselves what they are in.
-        What is not valid in it becomes U+FFFD and is counted, by file.
+        The encoding of .txt, .md, .jsonl and .tsv files; a byte order mark in a file counts more. XML and HTML say themselves what they
+        are in. What is not valid in it becomes U+FFFD and is counted, by file.
         """, PartOfAnswer = false)]
     [OneOf(
         "utf-8", "latin-1", "windows-1250", "windows-1251", "windows-1252", "koi8-r", "shift_jis", "euc-jp", "euc-kr", "gb18030", "big5")]
