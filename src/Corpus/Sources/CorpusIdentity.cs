@@ -44,6 +44,11 @@ public static class CorpusIdentity
             AppendNumber(hash, file);
             AppendText(hash, reading);
         }
+        if (settings.WholeWords)
+        {
+            AppendNumber(hash, named.Count);
+            AppendText(hash, "whole-words");
+        }
         return (Digest.Of(hash), named);
     }
 
@@ -67,6 +72,8 @@ public static class CorpusIdentity
             yield return "validation";
         if (file.Reading.AnswerField is { } answer)
             yield return $"answer-field {answer}";
+        if (file.Reading.ChatTemplate is not ChatTemplate.None and var template)
+            yield return $"chat-template {SettingKind.Word(template)}";
         if ((isJson || file.Format is DocumentFormat.Text or DocumentFormat.TabSeparated)
             && file.Reading.Encoding != Reading.Default.Encoding)
             yield return $"encoding {file.Reading.Encoding}";

@@ -66,7 +66,15 @@ public static class CorpusSources
             throw new ElasticException(
                 $"{pairs.Path} holds pairs, prompt<TAB>answer a line: set corpus.answer-field to read them, e.g. to answer (a .tsv has no "
                 + "names of fields, so that any will do), or leave the file out (corpus.exclude)");
-        var reading = new Reading(settings.TextField, settings.Encoding) { AnswerField = settings.AnswerField };
+        if (settings.ChatTemplate != ChatTemplate.None && files.Find(f => !IsJson(f.Format)) is { } silent)
+            throw new ElasticException(
+                $"corpus.chat-template = {SettingKind.Word(settings.ChatTemplate)}: {silent.Path} holds no messages; use .jsonl, .jsonl.gz "
+                + "or .jsonl.zst, and leave the rest out (corpus.exclude)");
+        var reading = new Reading(settings.TextField, settings.Encoding)
+        {
+            AnswerField = settings.AnswerField,
+            ChatTemplate = settings.ChatTemplate,
+        };
         return new SourceSet([.. files.Select(f => f with { Reading = reading })], passedOver);
     }
 

@@ -61,6 +61,12 @@ public sealed class SettingsTextTests
         "model.lora-alpha":32,"model.lora-targets":["q_proj"],"model.lora-freeze-a":true,"optimizer.kind":"muon","optimizer.learning-rate"
         """), StringComparison.Ordinal).Replace("WEIGHTS", WeightsDigest, StringComparison.Ordinal);
 
+    /// <summary>Likewise, of version 5.</summary>
+    private static readonly string Version5 = Version4.Replace("\"settings\":4", "\"settings\":5", StringComparison.Ordinal)
+        .Replace("\"corpus.encoding\"", "\"corpus.chat-template\":\"chatml\",\"corpus.encoding\"", StringComparison.Ordinal)
+        .Replace("\"corpus.held-out\"", "\"corpus.whole-words\":true,\"corpus.held-out\"", StringComparison.Ordinal)
+        .Replace("\"model.lora-rank\"", "\"model.class-token\":101,\"model.lora-rank\"", StringComparison.Ordinal);
+
     // A value of every kind for every key that there is, so that a new key is tried, too.
     private static readonly Gen<TrainingSettings> Settings = Gen.Select(
         Gen.String, Gen.ULong, Gen.Int, Gen.Double.Where(double.IsFinite), Gen.String.Array, Gen.Bool,
@@ -172,9 +178,11 @@ public sealed class SettingsTextTests
                     Exclude = settings.Corpus.Exclude,
                     TextField = "text",
                     AnswerField = null,
+                    ChatTemplate = ChatTemplate.None,
                     Encoding = "utf-8",
                     Tokenizer = "gpt2",
                     Samples = SampleKind.Blocks,
+                    WholeWords = false,
                     HeldOut = 0.02,
                 },
                 Checkpoint = new CheckpointSettings { EveryRounds = 10, Keep = 2 },
@@ -256,9 +264,18 @@ public sealed class SettingsTextTests
                 },
             },
             settings);
+    }
+
+    [Fact]
+    public void Texts_of_version_5_are_read_as_they_always_were()
+    {
+        var (settings, fourth) = (SettingsText.Read(Version5), SettingsText.Read(Version4));
+        Assert.Equal((ChatTemplate.Chatml, true), (settings.Corpus.ChatTemplate, settings.Corpus.WholeWords));
+        Assert.Equal((ChatTemplate.None, false), (fourth.Corpus.ChatTemplate, fourth.Corpus.WholeWords));
+        Assert.Equal((101, null), (settings.Model.Bert.ClassToken, fourth.Model.Bert.ClassToken));
 
         // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
-        Assert.Equal(Version4, SettingsText.Write(settings));
+        Assert.Equal(Version5, SettingsText.Write(settings));
     }
 
     [Fact]
@@ -269,10 +286,10 @@ public sealed class SettingsTextTests
     [Theory]
     [InlineData("\"run.seed\":42,", "", "the stored settings of the run lack run.seed")]
     [InlineData("{", "{\"run.moon-phase\":1,", "the run was started by a newer Elastic that knows run.moon-phase: go on with that version")]
-    [InlineData("\"settings\":4", "\"settings\":5",
-        "the run was started by a newer Elastic, whose settings have version 5 (this one knows 4): go on with that version")]
-    [InlineData("\"settings\":4", "\"settings\":0", "the stored settings of the run hold no usable settings")]
-    [InlineData("\"settings\":4", "\"settings\":\"4\"", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":5", "\"settings\":6",
+        "the run was started by a newer Elastic, whose settings have version 6 (this one knows 5): go on with that version")]
+    [InlineData("\"settings\":5", "\"settings\":0", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":5", "\"settings\":\"5\"", "the stored settings of the run hold no usable settings")]
     [InlineData("\"average\"", "\"median\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("\"average\"", "\"1\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("[0.9,0.95]", "[0.9]", "the stored settings of the run hold no usable optimizer.betas")]
@@ -313,8 +330,8 @@ public sealed class SettingsTextTests
     [Fact]
     public void Only_these_keys_may_change_while_a_run_goes_on() => Assert.Equal(
         ["run.name", "run.audit-rate", "batch.recompute", "corpus.sources", "corpus.validation", "corpus.include", "corpus.exclude",
-            "corpus.text-field", "corpus.answer-field", "corpus.encoding", "checkpoint.every-rounds", "checkpoint.keep",
-            "evaluation.every-rounds", "evaluation.sequences"],
+            "corpus.text-field", "corpus.answer-field", "corpus.chat-template", "corpus.encoding", "checkpoint.every-rounds",
+            "checkpoint.keep", "evaluation.every-rounds", "evaluation.sequences"],
         SettingsRecord.Of(typeof(TrainingSettings)).Settings.Where(s => !s.PartOfAnswer).Select(s => s.Key));
 
     private static TrainingSettings Tiny(params string[] sets) => ConfigurationLoader.Load(new(["tiny"], sets)).Training;
