@@ -53,8 +53,8 @@ public sealed record RunPlan
     /// <summary>R in a round.</summary>
     public int ReplicasAt(int round) => At(round).Replicas;
 
-    /// <summary>Tokens that one replica trains on in a round.</summary>
-    public long TokensPerReplica(int round) => At(round) is var s ? (long)s.InnerSteps * s.Sequences * Context : 0;
+    /// <summary>Tokens that a replica trains on in a round.</summary>
+    public long TokensOf(int round, int replica) => At(round).SamplesOf(replica) * Context;
 
     /// <summary>Tokens that all replicas together have trained on when a round begins.</summary>
     public long TokensBefore(int round) => checked(Timeline.SamplesBefore(round) * Context);
@@ -91,24 +91,60 @@ public sealed record RunPlan
     public static RunPlan Of(RunState run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        return Of(SettingsText.Read(run.Settings!), run.Elements, run.Blocks, run.HeldOutBlocks, [.. run.Extensions]) with
+        var settings = SettingsText.Read(run.Settings!);
+        return Of(settings, run.Elements, run.HeldOutBlocks, EndOf(run, settings), run.Extensions) with { EndsAt = run.EndsAt };
+    }
+
+    /// <summary>The plan of a run that begins. <c>run.epochs</c> ends with the last sample of the last epoch.</summary>
+    /// <param name="elements">Elements of the flat vector of trained parameters.</param>
+    /// <exception cref="OverflowException">It has more rounds or samples than can be counted.</exception>
+    public static RunPlan Of(TrainingSettings settings, long elements, long blocks, long heldOutBlocks) =>
+        Of(settings, elements, heldOutBlocks, new RunEnd(RoundsOf(settings, blocks), SamplesOf(settings, blocks)), []);
+
+    /// <summary>Blocks that all replicas together read in a whole round of these settings.</summary>
+    public static long SamplesPerRound(TrainingSettings settings) => ShapeOf(settings).SamplesPerRound;
+
+    /// <summary>Rounds of these settings on a corpus of so many blocks.</summary>
+    /// <exception cref="OverflowException">They are more than can be counted.</exception>
+    public static int RoundsOf(TrainingSettings settings, long blocks) =>
+        SamplesOf(settings, blocks) is { } samples ? RunLength.RoundsFor(ShapeOf(settings), 0, samples) : settings.Run.Rounds!.Value;
+
+    /// <summary>Samples of as many epochs as these settings say; null where they say how many rounds.</summary>
+    /// <exception cref="OverflowException">They are more than can be counted.</exception>
+    public static long? SamplesOf(TrainingSettings settings, long blocks)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        return settings.Run.Epochs is { } epochs ? checked(epochs * blocks) : null;
+    }
+
+    /// <summary>R, H, B and M.</summary>
+    public static Segment ShapeOf(TrainingSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        return new Segment
         {
-            EndsAt = run.EndsAt,
+            FromRound = 0,
+            Rounds = 1,
+            Replicas = settings.Run.Replicas,
+            InnerSteps = settings.Run.InnerSteps,
+            Sequences = settings.Batch.Sequences,
+            MicroBatches = settings.Batch.MicroBatches,
         };
     }
 
-    /// <summary>The plan of a run. <c>run.epochs</c> ends with the round that completes the last epoch.</summary>
-    /// <param name="elements">Elements of the flat vector of trained parameters.</param>
-    /// <param name="extensions">When the run was made longer, oldest first: each begins a segment.</param>
-    public static RunPlan Of(
-        TrainingSettings settings, long elements, long blocks, long heldOutBlocks, params IReadOnlyList<RunExtension> extensions)
+    /// <summary>Where a run ends that is in the journal, as long as no score ends it.</summary>
+    public static RunEnd EndOf(RunState run, TrainingSettings settings)
     {
-        ArgumentNullException.ThrowIfNull(settings);
-        ArgumentNullException.ThrowIfNull(extensions);
-        var rounds = RoundsOf(settings, blocks);
-        return new RunPlan
+        ArgumentNullException.ThrowIfNull(run);
+        return run.Extensions is [.., var last]
+            ? new RunEnd(last.Rounds, last.Samples)
+            : new RunEnd(RoundsOf(settings, run.Blocks), run.Samples);
+    }
+
+    private static RunPlan Of(
+        TrainingSettings settings, long elements, long heldOutBlocks, RunEnd end, IReadOnlyList<RunExtension> extensions) => new()
         {
-            Timeline = new Timeline(Segments(settings, rounds, extensions)),
+            Timeline = new Timeline(RunLength.Segments(ShapeOf(settings), end, extensions)),
             Context = settings.Model.Context,
             Elements = elements,
             EvaluateEvery = heldOutBlocks > 0 ? settings.Evaluation.EveryRounds : 0,
@@ -118,45 +154,4 @@ public sealed record RunPlan
             Patience = settings.Evaluation.Patience,
             TargetLoss = settings.Evaluation.TargetLoss,
         };
-    }
-
-    /// <summary>Blocks that all replicas together read in a round of these settings.</summary>
-    public static long SamplesPerRound(TrainingSettings settings)
-    {
-        ArgumentNullException.ThrowIfNull(settings);
-        return (long)settings.Run.Replicas * settings.Run.InnerSteps * settings.Batch.Sequences;
-    }
-
-    /// <summary>Rounds of these settings on a corpus of so many blocks.</summary>
-    /// <exception cref="OverflowException">They are more than can be counted.</exception>
-    public static int RoundsOf(TrainingSettings settings, long blocks)
-    {
-        var samples = SamplesPerRound(settings);
-        return settings.Run.Rounds ?? checked((int)((settings.Run.Epochs!.Value * blocks + samples - 1) / samples));
-    }
-
-    // The first segment has the schedule that the run began with; of two extensions in one round the later one counts.
-    private static IEnumerable<Segment> Segments(TrainingSettings settings, int rounds, IReadOnlyList<RunExtension> extensions)
-    {
-        var (from, scheduled) = (0, extensions is [var first, ..] ? first.OldRounds : rounds);
-        foreach (var extension in extensions)
-        {
-            if (extension.FromRound > from)
-                yield return Stretch(extension.FromRound);
-            (from, scheduled) = (extension.FromRound, extension.Rounds);
-        }
-
-        yield return Stretch(rounds);
-
-        Segment Stretch(int end) => new()
-        {
-            FromRound = from,
-            Rounds = end - from,
-            Replicas = settings.Run.Replicas,
-            InnerSteps = settings.Run.InnerSteps,
-            Sequences = settings.Batch.Sequences,
-            MicroBatches = settings.Batch.MicroBatches,
-            ScheduleSteps = (long)scheduled * settings.Run.InnerSteps,
-        };
-    }
 }

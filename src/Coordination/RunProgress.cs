@@ -87,11 +87,12 @@ public sealed class RunProgress
         var underWay = _newest.Values.Where(s => s.Round == run.Round && !run.Finished.ContainsKey(s.Replica)).Select(s => (long)s.Step);
         // A score may have made the round superfluous.
         var current = run.Round >= plan.Rounds ? 0 : underWay
-            .Concat(run.Finished.Keys.Select(_ => (long)segment.InnerSteps))
+            .Concat(run.Finished.Keys.Select(replica => (long)segment.StepsOf(replica)))
             .Concat(run.HandedOver.Values.Where(h => !_newest.TryGetValue(h.Replica, out var s) || s.Round != run.Round)
                 .Select(h => (long)h.Step))
             .Sum();
-        var samples = plan.Timeline.SamplesBefore(run.Round) + current * segment.Sequences;
+        // Its last step may be smaller.
+        var samples = plan.Timeline.SamplesBefore(run.Round) + Math.Min(current * segment.Sequences, segment.SamplesPerRound);
         var newest = _newest.Values.Where(s => s.Round >= run.Round - 1).ToList();
         return new RunView
         {

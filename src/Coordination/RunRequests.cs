@@ -18,10 +18,7 @@ public static class RunRequests
     {
         _ when run.Requests.Contains(request.Origin.Id) => Decision.AlreadyDone,
         Start c when Unusable(c) is { } why => Decision.Refuse($"run {c.Run} cannot be started: {why}"),
-        Start c when !run.Exists && Overshoots(c) is { } why => Decision.Refuse($"run {c.Run} cannot be started: {why}"),
-        Start c when !run.Exists => Decision.Store(
-            [new RunStarted(run.Id, c.Run, c.Settings, c.Elements, c.Corpus, c.Blocks, c.HeldOutBlocks, c.Arithmetic, c.Origin),
-                .. Published(run, c)]),
+        Start c when !run.Exists => Decision.Store([Started(run, c), .. Published(run, c)]),
         Start c => Reopen(run, c),
         _ when !run.Exists || plan is null => Decision.Refuse($"there is no run {request.Run}: start it first"),
         Pause when run.IsPaused || run.IsFinished => Decision.AlreadyDone,
@@ -62,29 +59,19 @@ public static class RunRequests
         }
     }
 
-    // Whole rounds are trained. Where a round is longer than the corpus, that may be many times as much as was asked for.
-    private static string? Overshoots(Start c)
-    {
-        var settings = SettingsText.Read(c.Settings);
-        if (settings.Run.Epochs is not { } epochs)
-            return null;
-        var (perRound, rounds) = (RunPlan.SamplesPerRound(settings), RunPlan.RoundsOf(settings, c.Blocks));
-        var trained = perRound * rounds;
-        return trained - epochs * c.Blocks < c.Blocks
-            ? null
-            : $"run.epochs = {epochs} on {c.Blocks} blocks of text asks for {epochs * c.Blocks} samples, and a round reads {perRound}, "
-              + $"so that {(rounds == 1 ? "1 round" : $"{rounds} rounds")} would be {(double)trained / c.Blocks:0.#} epochs: " +
-              "set run.inner-steps or batch.sequences lower, or say how many rounds you want with run.rounds";
-    }
+    private static RunStarted Started(RunState run, Start c) => new(
+        run.Id, c.Run, c.Settings, c.Elements, c.Corpus, c.Blocks, c.HeldOutBlocks, c.Arithmetic, c.Origin,
+        RunPlan.SamplesOf(SettingsText.Read(c.Settings), c.Blocks));
 
     private static Decision Reopen(RunState run, Start c)
     {
         var (old, asked) = (SettingsText.Read(run.Settings!), SettingsText.Read(c.Settings));
-        var (rounds, wanted) = (RunPlan.RoundsOf(old, run.Blocks), RunPlan.RoundsOf(asked, c.Blocks));
+        var (timeline, extension) = (RunPlan.Of(run).Timeline, Extend(run, old, asked));
+        var (before, after) = (timeline.TotalSamples, extension is null ? timeline.TotalSamples : SamplesAfter(run, old, extension));
         // The length may grow; it is compared below.
-        var differences = SettingsDifference.Between(
-            old, asked with { Run = asked.Run with { Rounds = old.Run.Rounds, Epochs = old.Run.Epochs } });
-        if (differences.Count > 0 || wanted < rounds)
+        var sameLength = asked with { Run = asked.Run with { Rounds = old.Run.Rounds, Epochs = old.Run.Epochs } };
+        var differences = SettingsDifference.Between(old, sameLength);
+        if (differences.Count > 0 || after < before)
             differences = SettingsDifference.Between(old, asked);
         differences = [.. differences, .. EarlyStopping.Differences(old.Evaluation, asked.Evaluation)];
         if (c.Corpus != run.Corpus && differences.Count == 0)
@@ -94,7 +81,7 @@ public static class RunRequests
             differences = [$"corpus: {run.Corpus!.Value.Short} -> {c.Corpus.Short}", .. differences];
         if (differences.Count > 0)
             return Decision.Refuse($"run {c.Run} was started with other settings ({string.Join("; ", differences)}): " +
-                                   (wanted < rounds ? $"it has {rounds} rounds and can get more, not fewer; " : "") +
+                                   (after < before ? $"it has {timeline.Rounds} rounds and can get more, not fewer; " : "") +
                                    "put them back, or leave them out, to go on with it; or start a new run with --run NAME");
         if (c.Elements != run.Elements)
             return Decision.Refuse($"run {c.Run} was begun by a version of Elastic that averages {run.Elements} parameters of this model, "
@@ -105,16 +92,33 @@ public static class RunRequests
                                    "go on where the arithmetic is the same, " +
                                    "or start a new run from its checkpoint with --run NAME --set model.init=PATH");
         List<RunEvent> events = [.. Published(run, c)];
-        if (c.Settings != run.Settings)
-            events.Add(new SettingsChanged(run.Id, c.Settings, c.Origin, wanted > rounds ? Extend(run, rounds, wanted) : null));
+        // Another way to say the same length changes nothing: the plan goes by what was said first.
+        var settings = after > before ? c.Settings : SettingsText.Write(sameLength);
+        if (settings != run.Settings)
+            events.Add(new SettingsChanged(run.Id, settings, c.Origin, after > before ? extension : null));
         if (run.IsPaused)
             events.Add(new RunResumed(run.Id, c.Origin));
         return Decision.Store([.. events]);
     }
 
-    // A round that has begun keeps its learning rate, on whichever node it is computed and however often.
-    private static RunExtension Extend(RunState run, int rounds, int wanted) =>
-        new(Math.Min(run.FarthestRound + 1, rounds), rounds, wanted);
+    // What the run would be from the first round on that has not begun; null where nobody asks for another length. A round that has begun
+    // keeps its learning rate and its samples, on whichever node it is computed and however often.
+    private static RunExtension? Extend(RunState run, TrainingSettings old, TrainingSettings asked)
+    {
+        if ((old.Run.Rounds, old.Run.Epochs) == (asked.Run.Rounds, asked.Run.Epochs))
+            return null;
+        var (end, timeline) = (RunPlan.EndOf(run, old), RunPlan.Of(run).Timeline);
+        var from = Math.Min(run.FarthestRound + 1, end.Rounds);
+        var samples = RunPlan.SamplesOf(asked, run.Blocks);
+        var rounds = samples is { } all
+            ? from + RunLength.RoundsFor(RunPlan.ShapeOf(old), timeline.SamplesBefore(from), Math.Max(all, timeline.SamplesBefore(from)))
+            : asked.Run.Rounds!.Value;
+        return new RunExtension(from, end.Rounds, rounds, end.Samples, samples);
+    }
+
+    private static long SamplesAfter(RunState run, TrainingSettings old, RunExtension extension) => extension.Samples
+        ?? RunPlan.Of(run).Timeline.SamplesBefore(extension.FromRound)
+            + (extension.Rounds - extension.FromRound) * RunPlan.SamplesPerRound(old);
 
     /// <summary>What a longer run does to the learning rate, and so to the answer.</summary>
     public static string Describe(RunExtension extension, TrainingSettings settings)
@@ -122,19 +126,30 @@ public static class RunRequests
         ArgumentNullException.ThrowIfNull(extension);
         ArgumentNullException.ThrowIfNull(settings);
         var (optimizer, steps) = (settings.Optimizer, (long)settings.Run.InnerSteps);
+        var perStep = (long)settings.Run.Replicas * settings.Batch.Sequences;
         var schedule = SettingKind.Word(optimizer.Schedule);
         // The steps before it have the learning rate of a run that had the new length from the start.
         var sameUntil = Math.Min(
-            optimizer.FirstStepOfLength(extension.OldRounds * steps), optimizer.FirstStepOfLength(extension.Rounds * steps));
+            optimizer.FirstStepOfLength(Steps(extension.OldRounds, extension.OldSamples)),
+            optimizer.FirstStepOfLength(Steps(extension.Rounds, extension.Samples)));
         return $"the run has {extension.Rounds} rounds from now on, where it had {extension.OldRounds}; " + (
-            optimizer.Schedule == LearningRateSchedule.Constant
+            KeepsShortRound(extension, settings)
+                ? $"round {extension.FromRound - 1}, which was to be its last, has fewer steps or samples than the others and keeps them, "
+                  + "so it ends in other weights than a run that was started with all of them"
+            : optimizer.Schedule == LearningRateSchedule.Constant
                 ? "its learning rate is constant, so it ends in the weights of a run that was started with all of them"
                 : extension.FromRound * steps <= sameUntil
                     ? $"its {schedule} schedule is the same up to there, so it ends in the weights of a run that was started with all of " +
                       "them"
                     : $"from round {extension.FromRound} on its {schedule} schedule goes down over {extension.Rounds} rounds, so the " +
                       "learning rate rises there, and it ends in other weights than a run that was started with all of them");
+
+        long Steps(int rounds, long? samples) => samples is { } all ? (all + perStep - 1) / perStep : rounds * steps;
     }
+
+    private static bool KeepsShortRound(RunExtension extension, TrainingSettings settings) =>
+        extension.FromRound == extension.OldRounds && extension.OldSamples is { } samples
+            && samples % RunPlan.SamplesPerRound(settings) != 0;
 
     private static IEnumerable<RunEvent> Published(RunState run, Start c) =>
         c.Manifest is { } manifest && manifest != run.Manifest ? [new CorpusPublished(run.Id, manifest)] : [];

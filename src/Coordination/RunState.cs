@@ -29,6 +29,9 @@ public sealed record RunState
 
     public long HeldOutBlocks { get; init; }
 
+    /// <summary>The samples with whose last one the run was to end when it began; null where it was to end with a whole round.</summary>
+    public long? Samples { get; init; }
+
     public string Arithmetic { get; init; } = "";
 
     /// <summary>The round that is being computed; also the number of committed rounds.</summary>

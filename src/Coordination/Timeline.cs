@@ -22,6 +22,12 @@ public sealed record Segment
     public required int MicroBatches { get; init; }
 
     /// <summary>
+    /// Blocks that the last step of a round lacks, so that it is smaller: some where the round ends a run of epochs, and is a segment of
+    /// its own. Less than all replicas together read in a step.
+    /// </summary>
+    public long MissingSamples { get; init; }
+
+    /// <summary>
     /// Inner steps that the learning-rate schedule spans in it. They are more than those of the segments so far where it was the end of the
     /// run that changed. 0 stands for all steps of the timeline.
     /// </summary>
@@ -37,21 +43,50 @@ public sealed record Segment
     public int EndRound => FromRound + Rounds;
 
     /// <summary>Blocks that all replicas together consume in a round.</summary>
-    public long SamplesPerRound => (long)Replicas * InnerSteps * Sequences;
+    public long SamplesPerRound => (long)Replicas * InnerSteps * Sequences - MissingSamples;
+
+    /// <summary>Steps of a replica in a round: all, or all but a last one in which it has no samples.</summary>
+    public int StepsOf(int replica) => SamplesOf(replica, InnerSteps - 1) > 0 ? InnerSteps : InnerSteps - 1;
+
+    /// <summary>Blocks that a replica reads in a step. Replicas come by their number, so that it is the last ones that lack some.</summary>
+    public int SamplesOf(int replica, int step)
+    {
+        InRange(replica, Replicas);
+        InRange(step, InnerSteps);
+        return step < InnerSteps - 1
+            ? Sequences
+            : (int)Math.Clamp((long)(Replicas - replica) * Sequences - MissingSamples, 0, Sequences);
+    }
+
+    /// <summary>Blocks that a replica reads in a round.</summary>
+    public long SamplesOf(int replica) => (long)(InnerSteps - 1) * Sequences + SamplesOf(replica, InnerSteps - 1);
 
     /// <summary>Where in the run's order of samples a block is: round by round, step by step, replica by replica.</summary>
-    /// <param name="index">The block's place in the replica's step, from 0 to B - 1.</param>
+    /// <param name="index">The block's place in the replica's step, from 0 on.</param>
     /// <exception cref="OverflowException">The run is longer than 2^63 samples.</exception>
     public long PositionOf(int round, int replica, int step, int index)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(round, FromRound);
-        InRange(replica, Replicas);
-        InRange(step, InnerSteps);
-        InRange(index, Sequences);
+        InRange(index, SamplesOf(replica, step));
         return checked(FirstSample + (((long)(round - FromRound) * InnerSteps + step) * Replicas + replica) * Sequences + index);
     }
 
-    /// <summary>The number of a replica's inner step, from 0: what learning-rate schedules and bias corrections go by.</summary>
+    /// <summary>True where its rounds are as those of <paramref name="shape"/>, or take fewer steps or samples.</summary>
+    public bool IsPartOf(Segment shape)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        return Replicas == shape.Replicas && Sequences == shape.Sequences && MicroBatches == shape.MicroBatches
+            && InnerSteps >= 1 && InnerSteps <= shape.InnerSteps
+            && MissingSamples >= 0 && MissingSamples < (long)Replicas * Sequences;
+    }
+
+    /// <summary>True where the round is one of its, and the replica one of the round's.</summary>
+    public bool Holds(int round, int replica) => round >= FromRound && round < EndRound && replica >= 0 && replica < Replicas;
+
+    /// <summary>
+    /// The number of an inner step, from 0: what learning-rate schedules and bias corrections go by. It counts for all replicas, also for
+    /// one that had no samples in an earlier step.
+    /// </summary>
     public long StepNumberOf(int round, int step) => FirstStep + (long)(round - FromRound) * InnerSteps + step;
 
     private static void InRange(
@@ -79,6 +114,8 @@ public sealed record Timeline
                 throw new ArgumentException(
                     $"a segment of {segment.Rounds} rounds begins at round {segment.FromRound} where round {round} is due",
                     nameof(segments));
+            if (segment.MissingSamples < 0 || segment.MissingSamples >= (long)segment.Replicas * segment.Sequences)
+                throw new ArgumentException($"a round lacks {segment.MissingSamples} of the samples of its last step", nameof(segments));
             list.Add(segment with { FirstSample = sample, FirstStep = step });
             (round, sample, step) = checked(
                 (segment.EndRound, sample + segment.Rounds * segment.SamplesPerRound, step + (long)segment.Rounds * segment.InnerSteps));

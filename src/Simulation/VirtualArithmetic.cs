@@ -29,7 +29,7 @@ public static class VirtualArithmetic
 
     public static ReplicaResult Compute(RunPlan plan, int round, int replica, Digest version, Digest? innerState) => new(
         round, replica, D($"contribution {round} {replica} {version} {innerState}"), D($"inner {round} {replica} {version} {innerState}"),
-        plan.TokensPerReplica(round), 9.0 - round, D($"samples {round} {replica}"));
+        plan.TokensOf(round, replica), 9.0 - round, D($"samples {round} {replica}"));
 
     /// <summary>The same result by way of a hand-over; another one where the state that was handed over is wrong.</summary>
     public static ReplicaResult Resume(RunPlan plan, Compute order, ReplicaHandOver from)

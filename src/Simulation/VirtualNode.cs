@@ -178,8 +178,8 @@ public sealed class VirtualNode
         var milliseconds = Slowness * _world.Milliseconds(100, 400);
         if (failure is null && start.Order.Content is Compute compute)
         {
-            var steps = _world.Plan.At(compute.Round).InnerSteps;
-            for (var step = compute.HandOver?.Step ?? 0; step < (Hangs ? 1 : steps); step++)
+            var steps = compute.Segment.StepsOf(compute.Replica);
+            for (var step = compute.HandOver?.Step ?? 0; step < (Hangs ? Math.Min(1, steps) : steps); step++)
                 Report(start.Work, milliseconds * step / steps, new NodeReport.StepTaken(
                     Id, new RunId(start.Order.Job.Value), compute.Round, compute.Replica, step + 1, 1.0, 1e-3));
             if (Hangs)
@@ -274,7 +274,7 @@ public sealed class VirtualNode
 
     private HandedOver? HandOver(Compute c)
     {
-        var step = _world.Chance.Next(c.HandOver?.Step ?? 0, _world.Plan.At(c.Round).InnerSteps);
+        var step = _world.Chance.Next(c.HandOver?.Step ?? 0, c.Segment.StepsOf(c.Replica));
         if (step == 0)
             return null;                                               // stopped before the first step
         var state = VirtualArithmetic.StateAfter(c, step);

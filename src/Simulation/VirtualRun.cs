@@ -42,16 +42,20 @@ public static class VirtualRun
     };
 
     /// <summary>A plan of three steps of eight sequences of 16 tokens in each replica's round.</summary>
-    public static RunPlan PlanOf(int replicas, int rounds, int chunks) => new()
+    /// <param name="missing">Samples that the last round lacks.</param>
+    public static RunPlan PlanOf(int replicas, int rounds, int chunks, int missing = 0) => new()
     {
-        Timeline = new Timeline(
-            new Segment { FromRound = 0, Rounds = rounds, Replicas = replicas, InnerSteps = 3, Sequences = 8, MicroBatches = 4 }),
+        Timeline = new Timeline(RunLength.Segments(
+            ShapeOf(replicas), new RunEnd(rounds, missing > 0 ? rounds * ShapeOf(replicas).SamplesPerRound - missing : null), [])),
         Context = 16,
         Elements = ElementsOf(chunks),
         EvaluateEvery = 2,
         CheckpointEvery = 2,
         CheckpointsKept = 2,
     };
+
+    private static Segment ShapeOf(int replicas) =>
+        new() { FromRound = 0, Rounds = 1, Replicas = replicas, InnerSteps = 3, Sequences = 8, MicroBatches = 4 };
 
     /// <summary>Elements of a model that has so many chunks.</summary>
     public static long ElementsOf(int chunks) => (long)chunks * VectorManifest.ChunkElements - 1;

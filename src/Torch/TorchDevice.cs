@@ -169,6 +169,7 @@ internal sealed class TorchDevice : TrainingDevice
         {
             Counted = batch is null ? null : TorchPass.CountedOf(batch, float32).to(_device),
             Segments = batch?.Segments is { } segments ? tensor(segments, int64).to(_device) : null,
+            Types = batch?.Types is { } types ? tensor(types, int64).to(_device) : null,
             Sources = sources.Length > 0 ? Tokens(sources) : null,
             SourceSegments = batch?.Sources is null ? null : tensor(batch.SourceSegments(), int64).to(_device),
             Seed = seed,

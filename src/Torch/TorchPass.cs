@@ -25,6 +25,9 @@ internal sealed class TorchPass(
     /// <summary>(N): rows of a sequence see each other only where this is the same; null where all do.</summary>
     public Tensor? Segments { get; init; }
 
+    /// <summary>(N): the type of each token; null where all are of the first.</summary>
+    public Tensor? Types { get; init; }
+
     /// <summary>(M): the tokens of the sources; null where the network reads none.</summary>
     public Tensor? Sources { get; init; }
 
@@ -71,7 +74,7 @@ internal sealed class TorchPass(
         ActivationOperation { Function: Activation.Relu } o => nn.functional.relu(Input(o)),
         ActivationOperation o => nn.functional.gelu(Input(o)),
         DropoutOperation o => Dropped(Input(o), o.Mask),
-        AddRowOperation o => Input(o) + parameters(o.Table).narrow(0, 0, 1),
+        AddRowOperation o => Input(o) + (Types is null ? parameters(o.Table).narrow(0, 0, 1) : parameters(o.Table).index_select(0, Types)),
         EmbedPairsOperation o => EmbedPairs(o),
         PartOperation o => Input(o).view(tape.Shape.MicroBatches, -1, Input(o).shape[1]).narrow(1, o.First, o.Count)
             .reshape(-1, Input(o).shape[1]),

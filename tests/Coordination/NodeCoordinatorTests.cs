@@ -255,7 +255,7 @@ public sealed class NodeCoordinatorTests
     };
 
     private static WorkOrder Replica(int replica, int number = 1, int round = 1) =>
-        Order(ComputeWork.KeyOf(round, replica), new Compute(round, replica, Version(1), null, null, 12), number);
+        Order(ComputeWork.KeyOf(round, replica), new Compute(round, replica, Version(1), null, null, Plan.At(round)), number);
 
     private static NodeInput.Ordered Ordered(WorkOrder order) => new(order);
 

@@ -117,16 +117,6 @@ public sealed class RunTests
     }
 
     [Fact]
-    public void Epochs_that_a_round_would_exceed_by_far_are_refused_with_the_numbers()
-    {
-        var one = Text(s => s with { Run = s.Run with { Rounds = null, Epochs = 1 } });
-        Refuses(RunState.Empty(Id), Begin with { Settings = one, Blocks = 10 },
-            "run a cannot be started: run.epochs = 1 on 10 blocks of text asks for 10 samples, and a round reads 48, so that 1 round " +
-            "would be 4.8 epochs: set run.inner-steps or batch.sequences lower, or say how many rounds you want with run.rounds");
-        Assert.Null(Decide(RunState.Empty(Id), Begin with { Settings = one, Blocks = 40 }, null).Refusal);
-    }
-
-    [Fact]
     public void A_start_on_a_machine_of_other_arithmetic_is_refused() => Refuses(
         Started, Again with { Arithmetic = "cuda 2.10" },
         "run a began with other arithmetic (cpu 2; here: cuda 2.10), and would end in other weights than an undisturbed run: " +

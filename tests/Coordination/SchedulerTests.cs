@@ -68,12 +68,12 @@ public sealed class SchedulerTests
         var run = Fold(At(1), new RunEvent.ReplicaHandedOver(Id, HandOver(1, 1, 2)));
         Assert.Equal(
             [
-                new Compute(1, 0, Version(1), D("inner 0 0"), null, 12),
-                new Compute(1, 1, Version(1), D("inner 0 1"), HandOver(1, 1, 2), 12),
+                new Compute(1, 0, Version(1), D("inner 0 0"), null, Plan.At(1)),
+                new Compute(1, 1, Version(1), D("inner 0 1"), HandOver(1, 1, 2), Plan.At(1)),
             ],
             Given(run, Two, out _).Select(w => w.Content));
         Assert.Equal(
-            new Compute(0, 0, D("version 0"), null, null, 12),
+            new Compute(0, 0, D("version 0"), null, null, Plan.At(0)),
             Given(Computing, Two, out _).First(w => w.Key.Kind == "compute").Content);
     }
 

@@ -42,7 +42,7 @@ public sealed class TimelineTests
     {
         var plan = Plan with { Timeline = Two };
         Assert.Equal((5, 3, 2), (plan.Rounds, plan.ReplicasAt(2), plan.ReplicasAt(3)));
-        Assert.Equal((4L * 5 * 16, 6L * 7 * 16), (plan.TokensPerReplica(2), plan.TokensPerReplica(3)));
+        Assert.Equal((4L * 5 * 16, 6L * 7 * 16), (plan.TokensOf(2, 0), plan.TokensOf(3, 1)));
         Assert.Equal((180 * 16, 348 * 16), (plan.TokensBefore(3), plan.TokensBefore(5)));
     }
 

@@ -70,6 +70,39 @@ public unsafe class RangeTests
     }
 
     [Fact]
+    public void Sums_of_a_kind_leave_the_rows_of_other_kinds_out()
+    {
+        (int, int, int)[] shapes = [(1, 1, 1), (15, 3, 2), (17, 5, 5), (100, 4, 7), (64, 2, 33)];
+        foreach (var (columns, rows, parts) in shapes)
+        {
+            using var arena = new Arena();
+            var kinds = Enumerable.Range(0, parts * rows).Select(row => row * row % 3).ToArray();
+            float* source = arena.Random(columns, parts * rows * columns), target = arena.Floats(columns, 0.7f);
+            foreach (var kind in (int[])[0, 1, 2])
+            {
+                var values = AllKinds.Same<float>(() =>
+                {
+                    fixed (int* of = kinds)
+                        KindSums.Add(target, source, columns, of, kind, rows, parts, columns, false);
+                    return Arena.Read(target, columns);
+                });
+                Assert.Equal(Enumerable.Range(0, columns).Select(Sum), values);
+
+                new Span<float>(target, columns).Fill(0.7f);
+                fixed (int* of = kinds)
+                    for (var j = 0; j < columns; j += 16)
+                        KindSums.Add(target + j, source + j, columns, of, kind, rows, parts, Math.Min(16, columns - j), true);
+                Assert.Equal(values.Select(v => 0.7f + v), Arena.Read(target, columns));
+
+                float Sum(int j) => SumTree.Fold(
+                    [.. Enumerable.Range(0, parts).Select(p => (new TreeNode(p, 1), Enumerable.Range(p * rows, rows)
+                        .Where(row => kinds[row] == kind).Aggregate(0f, (sum, row) => sum + source[row * columns + j])))],
+                    parts, (x, y) => x + y);
+            }
+        }
+    }
+
+    [Fact]
     public void A_position_gets_the_sum_over_its_place_in_all_sequences()
     {
         const int parts = 3, sequences = 2, positions = 5, columns = 19;

@@ -1,5 +1,6 @@
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
+using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 
@@ -18,6 +19,45 @@ public class DeviceCountTests
         var model = Samples.Tiny(dropout);
         var digests = new[] { 1, 2, 3, 8 }.Select(devices => Train(model, devices, microBatches, 4)).ToList();
         Assert.All(digests, d => Assert.Equal(digests[0], d));
+    }
+
+    // The last step of a run of epochs: 10 samples in micro-batches of 4, on up to 3 devices, of which some get none of 2 samples.
+    [Theory]
+    [InlineData("gpt2", 0.2)]
+    [InlineData("bert", 0.0)]
+    public void A_step_that_is_smaller_than_the_others_has_the_same_bits_on_all_devices_and_the_gradient_of_its_whole_batch(
+        string architecture, double dropout)
+    {
+        var model = Samples.Of(architecture, 2, 4, 32, 16, 97) with { Dropout = dropout };
+        var network = Architectures.Open(model);
+        var random = new Random(4);
+        IReadOnlyList<Sample> Texts(int count) => [.. Enumerable.Range(0, count).Select(_ => new Sample(
+            (int[])[.. Enumerable.Range(0, 17).Select(i => random.Next(97) | (i > 11 ? Messages.Corpora.SampleElement.NotCounted : 0))]))];
+        var steps = new[] { 16, 10, 2 }.Select((count, step) =>
+            network.Batching.MicroBatches(Texts(count), 4, new DropoutSeed(1, 0, 0, step))).ToList();
+        Assert.Equal([4, 3, 1], steps.Select(s => s.Count));
+        Assert.Equal([4, 4, 2], steps[1].Select(b => b.Rows));
+        var settings = Samples.Optimizer();
+        Assert.Single(new[] { 1, 2, 3 }.Select(devices =>
+        {
+            using var vectors = Samples.Initialized(model);
+            Samples.Train(network, new AdamW(settings), vectors, devices, steps);
+            return Samples.DigestOf(vectors);
+        }).Distinct());
+
+        var plain = model with { Dropout = 0 };
+        var texts = Texts(10);
+        var (whole, parts) = (Gradient(10), Gradient(4));
+        var largest = whole.Max(Math.Abs);
+        Assert.All(whole.Zip(parts), g => Assert.Equal(0, (g.First - g.Second) / largest, 1e-5));
+
+        float[] Gradient(int rows)
+        {
+            using var vectors = Samples.Initialized(plain);
+            using var device = Samples.Device(vectors, plain);
+            device.Accumulate(Architectures.Open(plain).Batching.MicroBatches(texts, rows), default);
+            return Samples.GradientOf(device);
+        }
     }
 
     [Theory]

@@ -16,6 +16,7 @@ public class EncoderTests(ITestOutputHelper output)
 
     [Theory]
     [InlineData("bert")]
+    [InlineData("bert_pairs")]
     [InlineData("transformer")]
     public void Logits_the_loss_and_every_gradient_agree_with_the_reference(string architecture)
     {
@@ -159,10 +160,12 @@ public class EncoderTests(ITestOutputHelper output)
     public void Settings_that_do_not_fit_are_refused()
     {
         Assert.Contains("use an even number", Samples.Of("transformer", 1, 1, 9, 4, 11).Problems().Single(), StringComparison.Ordinal);
-        var masked = Samples.Of("bert", 1, 1, 8, 4, 11) with { Bert = new BertSettings { MaskToken = 11 } };
+        var masked = Samples.Of("bert", 1, 1, 8, 4, 11) with { Bert = new BertSettings { MaskToken = 11, ClassToken = null } };
         Assert.Equal(["model.mask-token = 11: use a token below model.vocabulary = 11"], masked.Problems());
         Assert.Equal(
             ["model.mask-token = 11 means nothing to model.architecture = \"gpt2\": use \"bert\", or leave it out"],
             (masked with { Architecture = "gpt2" }).Problems());
+        masked = masked with { Bert = new BertSettings { MaskToken = 10, ClassToken = 12 } };
+        Assert.Equal(["model.class-token = 12: use a token below model.vocabulary = 11"], masked.Problems());
     }
 }

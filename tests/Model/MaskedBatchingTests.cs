@@ -12,7 +12,7 @@ public class MaskedBatchingTests
 
     private static readonly DropoutSeed Step = new(42, 3, 1, 7);
 
-    private static readonly MaskedBatching Masked = new(Vocabulary, Mask);
+    private static readonly MaskedBatching Masked = new(Vocabulary, Mask, context: 64);
 
     [Fact]
     public void Of_every_hundred_tokens_fifteen_are_predicted_twelve_of_them_from_the_mask()

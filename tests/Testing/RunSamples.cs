@@ -49,7 +49,8 @@ public static class RunSamples
             : D(name);
 
     /// <inheritdoc cref="VirtualRun.PlanOf"/>
-    public static RunPlan PlanOf(int replicas, int rounds, int chunks) => VirtualRun.PlanOf(replicas, rounds, chunks);
+    public static RunPlan PlanOf(int replicas, int rounds, int chunks, int missing = 0) =>
+        VirtualRun.PlanOf(replicas, rounds, chunks, missing);
 
     /// <summary>A node's answer to an order of the version that a round starts from.</summary>
     public static WorkResult Answer(NodeId node, WorkKey key, WorkOutcome outcome) =>
@@ -97,7 +98,7 @@ public static class RunSamples
     public static ReplicaResult Result(int round, int replica, string bytes = "") =>
         new(
             round, replica, D($"contribution {round} {replica}{bytes}"), D($"inner {round} {replica}"),
-            Plan.TokensPerReplica(round), 2.5 + replica, D($"samples {round} {replica}"));
+            Plan.TokensOf(round, 0), 2.5 + replica, D($"samples {round} {replica}"));
 
     public static ReplicaHandOver HandOver(int round, int replica, int step) =>
         new(round, replica, step, D($"hand-over {round} {replica} {step}"), 3.0 * step, D($"samples {round} {replica} {step}"));

@@ -70,10 +70,12 @@ public class NetworkTests(ITestOutputHelper output)
     [InlineData("bert", 0.0, 0.0, 1)]
     [InlineData("bert", 0.3, 0.1, 4)]
     [InlineData("bert", 0.0, 0.1, 2, true)]
+    [InlineData("bert", 0.3, 0.0, 2, false, false, true)]
     [InlineData("transformer", 0.0, 0.0, 1)]
     [InlineData("transformer", 0.3, 0.1, 4)]
     public void Loss_and_gradients_agree_with_autograd_in_double_precision(
-        string kind, double dropout, double smoothing, int microBatches, bool marked = false, bool recomputesBlocks = false)
+        string kind, double dropout, double smoothing, int microBatches, bool marked = false, bool recomputesBlocks = false,
+        bool hasTypes = false)
     {
         NativeTorch.Load();
         var model = Kinds[kind] with { Dropout = dropout };
@@ -81,6 +83,8 @@ public class NetworkTests(ITestOutputHelper output)
         using var device = new CpuDevice(new DeviceId("cpu:0"), Architectures.Open(model), smoothing, threads: 2, recomputesBlocks);
         device.Attach(vectors);
         var batches = marked ? Marked(model, microBatches) : Samples.MicroBatches(model, microBatches, 2, 5);
+        if (hasTypes)
+            batches = [.. batches.Select(b => b with { Types = [.. b.Inputs.Select((token, i) => (token + i) % 2)] })];
         var losses = device.Accumulate(batches, Seed);
         var gradient = Samples.GradientOf(device);
 
@@ -97,6 +101,7 @@ public class NetworkTests(ITestOutputHelper output)
             {
                 Counted = TorchPass.CountedOf(batches[i], float64),
                 Segments = batches[i].Segments is { } segments ? tensor(segments, int64) : null,
+                Types = batches[i].Types is { } types ? tensor(types, int64) : null,
                 Sources = batches[i].Sources is { } sources ? tensor(sources, int64) : null,
                 SourceSegments = batches[i].Sources is null ? null : tensor(batches[i].SourceSegments(), int64),
                 Seed = Seed,

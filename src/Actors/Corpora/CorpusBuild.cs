@@ -38,17 +38,21 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths)
             throw new ElasticException(
                 $"the tokenizer {settings.Tokenizer} is known by its digest alone: name its folder or file with corpus.tokenizer");
         var tokenizer = file is null ? Tokenizer.Open(settings.Tokenizer) : FileTokenizer.Open(file);
+        if (settings.WholeWords && !tokenizer.MarksWords)
+            throw new ElasticException(
+                $"corpus.whole-words = true: the tokenizer {settings.Tokenizer} does not mark the pieces that go on with a word, as BERT's "
+                + "does with ##; use one that does (corpus.tokenizer), or leave it out");
         if (CorpusSources.AreTokenShards(files))
             return LlmcCorpus.Build(folder, id, tokenizer, files, cancel);
 
         var totalBytes = files.Sum(f => f.Length);
         var statistics = new ReadStatistics();
-        using var writer = new CorpusWriter(folder, id, tokenizer, settings.AnswerField is not null);
+        using var writer = new CorpusWriter(folder, id, tokenizer, settings.HasMarks);
         var (documents, bytes, tokens) = (0L, 0L, 0L);
         var ahead = new Queue<Task<TokenizedBatch>>();
         foreach (var batch in DocumentBatches.Read(files, statistics, cancel))
         {
-            ahead.Enqueue(tokenizers.Ask<TokenizedBatch>(new Tokenize(tokenizer, batch, settings.HeldOutShare), Deadline, cancel));
+            ahead.Enqueue(tokenizers.Ask<TokenizedBatch>(new Tokenize(tokenizer, batch, settings), Deadline, cancel));
             if (ahead.Count > 2 * Environment.ProcessorCount)
                 Write(await ahead.Dequeue());
         }

@@ -1,11 +1,12 @@
 using Akka.Actor;
 using Akka.Routing;
 using Elastic.Corpus;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Actors.Corpora;
 
 /// <summary>A batch of documents for the tokenizer pool. Never leaves the process.</summary>
-internal sealed record Tokenize(Tokenizer Tokenizer, DocumentBatch Batch, double HeldOut) : INoSerializationVerificationNeeded;
+internal sealed record Tokenize(Tokenizer Tokenizer, DocumentBatch Batch, CorpusSettings Settings) : INoSerializationVerificationNeeded;
 
 /// <summary>Turns batches of documents into tokens; one of a pool sized to the cores.</summary>
 internal sealed class TokenizerActor : ReceiveActor
@@ -14,7 +15,7 @@ internal sealed class TokenizerActor : ReceiveActor
     {
         try
         {
-            Sender.Tell(BatchTokenizer.Tokenize(work.Tokenizer, work.Batch, work.HeldOut));
+            Sender.Tell(BatchTokenizer.Tokenize(work.Tokenizer, work.Batch, work.Settings.HeldOutShare, work.Settings.WholeWords));
         }
         catch (Exception e)
         {

@@ -44,10 +44,11 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
     private const int MostTokensAhead = 64 << 10;
 
     private readonly ReplicaMemory _memory = context.Memory;
-    private readonly Segment _segment = run.Plan.At(order.Round);
+    private readonly Segment _segment = Checked(order, run);
+    private readonly int _steps = order.Segment.StepsOf(order.Replica);
     private readonly TrainingStep _step = context.Devices.Step(
         run.Layout, run.Optimizer, run.Settings.Optimizer.Clip, run.Precision);
-    private readonly TimeSpan _betweenNews = BetweenNews(run.Plan.ReplicasAt(order.Round));
+    private readonly TimeSpan _betweenNews = BetweenNews(order.Segment.Replicas);
     private long _told;
 
     /// <summary>Takes the steps that are left and stores the result.</summary>
@@ -58,11 +59,11 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         var lossSum = order.HandOver?.LossSumNats ?? 0;
         var samples = order.HandOver?.Samples ?? HashChain.Empty;
         var read = new ReadAhead<(IReadOnlyList<MicroBatch> MicroBatches, Digest Samples)>(
-            first, _segment.InnerSteps, StepsAhead(_segment.Sequences * SampleCut.Of(run.Settings).Length), ReadAsync);
+            first, _steps, StepsAhead(_segment.Sequences * SampleCut.Of(run.Settings).Length), ReadAsync);
         await LoadAsync();
         await context.Devices.AttachAsync(run.Settings, _memory.Vectors);
 
-        for (var step = first; step < _segment.InnerSteps; step++)
+        for (var step = first; step < _steps; step++)
         {
             if (context.Drop.IsCancellationRequested || (context.Stop.IsCancellationRequested && step == first))
                 return null;
@@ -73,7 +74,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
             var (loss, learningRate) = await StepAsync(step, batch.MicroBatches);
             lossSum += loss;
             samples = HashChain.AppendStep(samples, batch.Samples);
-            if (step + 1 == _segment.InnerSteps || Stopwatch.GetElapsedTime(_told) >= _betweenNews)
+            if (step + 1 == _steps || Stopwatch.GetElapsedTime(_told) >= _betweenNews)
             {
                 _told = Stopwatch.GetTimestamp();
                 context.Progress(new NodeReport.StepTaken(run.Node, run.Id, order.Round, order.Replica, step + 1, loss, learningRate));
@@ -126,7 +127,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         _memory.Changing();
         var settings = run.Settings;
         var number = _segment.StepNumberOf(order.Round, step);                          // the replica's own count, from 0
-        var learningRate = LearningRate.At(number, order.ScheduleSteps, settings.Optimizer);
+        var learningRate = LearningRate.At(number, _segment.ScheduleSteps, settings.Optimizer);
         var loss = await _step.RunAsync(microBatches, SeedOf(step), learningRate, number + 1);
         return double.IsFinite(loss)
             ? (loss, learningRate)
@@ -138,7 +139,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
 
     private async Task<(IReadOnlyList<MicroBatch> MicroBatches, Digest Samples)> ReadAsync(int step)
     {
-        var blocks = run.Schedule.BlocksOf(order.Round, order.Replica, step);
+        var blocks = run.Schedule.BlocksOf(_segment, order.Round, order.Replica, step);
         var tokens = await reader.ReadAsync(blocks, CancellationToken.None);
         var microBatches = run.Architecture.Batching.MicroBatches(
             Sample.Cut(tokens, blocks.Length), run.Settings.Batch.Micro, SeedOf(step));
@@ -154,6 +155,15 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         var (contribution, innerState) = _memory.StoreResult(run.Blobs);
         return new(
             order.Round, order.Replica, contribution, innerState,
-            run.Plan.TokensPerReplica(order.Round), lossSum / _segment.InnerSteps, samples);
+            _segment.SamplesOf(order.Replica) * run.Plan.Context, _steps > 0 ? lossSum / _steps : 0, samples);
+    }
+
+    // What decides how much memory a step takes comes with the order: it must be what the run was opened with.
+    private static Segment Checked(Compute order, NodeRun run)
+    {
+        var (segment, shape) = (order.Segment, RunPlan.ShapeOf(run.Settings));
+        return segment.IsPartOf(shape) && segment.Holds(order.Round, order.Replica)
+            ? segment
+            : throw new ElasticException($"round {order.Round} of replica {order.Replica} was ordered in another shape than the run's");
     }
 }

@@ -7,10 +7,10 @@ namespace Elastic.Coordination;
 
 /// <summary>Take the H inner steps of one replica, from <paramref name="Version"/>, or from where it was handed over.</summary>
 /// <param name="InnerState">Vector set of the replica's moments; null in its first round.</param>
-/// <param name="ScheduleSteps">Inner steps that the learning-rate schedule spans. In the order, because the end of a run may change while
-/// nodes have it open.</param>
+/// <param name="Segment">The stretch of the run that the round belongs to: its samples, steps and the length of the learning-rate schedule.
+/// In the order, because the end of a run may change while nodes have it open.</param>
 public sealed record Compute(
-    int Round, int Replica, Digest Version, Digest? InnerState, ReplicaHandOver? HandOver, long ScheduleSteps) : WorkContent;
+    int Round, int Replica, Digest Version, Digest? InnerState, ReplicaHandOver? HandOver, Segment Segment) : WorkContent;
 
 /// <summary>What the replica hands to the averaging after its H inner steps.</summary>
 /// <param name="ResumedFrom">The hand-over that the node went on from; null where it took all steps of the round itself.</param>
@@ -44,7 +44,7 @@ public sealed class ComputeWork : WorkKind
             scheduling.GiveIfFetchable(KeyOf(run.Round, replica), node, new Compute(
                 run.Round, replica, version, run.InnerStateOf(replica),
                 Computations.FromScratch(run, scheduling.View, plan, replica) ? null : run.HandedOver.GetValueOrDefault(replica),
-                plan.At(run.Round).ScheduleSteps));
+                plan.At(run.Round)));
         if (wanted.Any(w => w.Needed) && !scheduling.View.Workers.Any())
             scheduling.Lack("no node has a device that may compute for this run");
         else if (run.Quorums.Values.Any(q => q.IsDisputed))
@@ -63,15 +63,16 @@ public sealed class ComputeWork : WorkKind
         Computed { Result: var r } when r.Round >= plan.Rounds =>
             Decision.Refuse($"all {plan.Rounds} rounds are committed: there is no round {r.Round}"),
         Computed { Result: var r } when NoSuchReplica(plan, r.Round, r.Replica) is { } refusal => refusal,
-        Computed { Result: var r } when r.Tokens != plan.TokensPerReplica(r.Round) =>
-            Decision.Refuse($"replica {r.Replica} counts {r.Tokens} tokens where the round has {plan.TokensPerReplica(r.Round)}"),
+        Computed { Result: var r } when r.Tokens != plan.TokensOf(r.Round, r.Replica) =>
+            Decision.Refuse($"replica {r.Replica} counts {r.Tokens} tokens where the round has {plan.TokensOf(r.Round, r.Replica)}"),
         Computed c => ResultQuorum.Decide(run, new Vote(result.Node, c.Result, c.ResumedFrom)),
 
         HandedOver { HandOver: var h } when h.Round < run.Round || run.Finished.ContainsKey(h.Replica) => Decision.AlreadyDone,
         HandedOver { HandOver: var h } when h.Round > run.Round => Run.WrongRound(run, h.Round),
         HandedOver { HandOver: var h } when NoSuchReplica(plan, h.Round, h.Replica) is { } refusal => refusal,
-        HandedOver { HandOver: var h } when h.Step < 0 || h.Step >= plan.At(h.Round).InnerSteps =>
-            Decision.Refuse($"replica {h.Replica} stopped after step {h.Step} where the round has {plan.At(h.Round).InnerSteps}"),
+        HandedOver { HandOver: var h } when h.Step < 0 || h.Step >= plan.At(h.Round).StepsOf(h.Replica) =>
+            Decision.Refuse(
+                $"replica {h.Replica} stopped after step {h.Step} where the round has {plan.At(h.Round).StepsOf(h.Replica)}"),
         HandedOver { HandOver: var h } when run.HandedOver.TryGetValue(h.Replica, out var stored) && stored.Step >= h.Step =>
             Decision.AlreadyDone,
         HandedOver { HandOver: var h } => Decision.Store(new RunEvent.ReplicaHandedOver(run.Id, h)),

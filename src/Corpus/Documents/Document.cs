@@ -17,6 +17,12 @@ public sealed record Document(string Source, string Name, string Text)
     /// <summary>What the model reads before the text and is not scored on; null for none.</summary>
     public string? Prompt { get; init; }
 
+    /// <summary>A conversation, written down; the text is what is scored of it. Null for anything else.</summary>
+    public IReadOnlyList<ChatPiece>? Pieces { get; init; }
+
+    /// <summary>All that the model reads of it: the prompt and the text, or the conversation.</summary>
+    internal string Whole => Pieces is null ? Prompt + Text : string.Concat(Pieces.Select(p => p.Text));
+
     /// <summary>It is held out, whatever the share: it comes from <c>corpus.validation</c>.</summary>
     public bool IsValidation { get; init; }
 

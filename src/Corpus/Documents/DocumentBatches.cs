@@ -23,7 +23,7 @@ public static class DocumentBatches
         {
             cancellationToken.ThrowIfCancellationRequested();
             batch.Add(document);
-            characters += document.Text.Length;
+            characters += document.Whole.Length;
             if (characters < TargetCharacters)
                 continue;
             yield return new DocumentBatch(sequence++, batch);

@@ -22,6 +22,7 @@ public static class DocumentReader
         DocumentFormat.Xml => XmlFiles.Read(file, statistics),
         DocumentFormat.Html => HtmlFiles.Read(file, statistics),
         DocumentFormat.JsonLines or DocumentFormat.JsonLinesGzip or DocumentFormat.JsonLinesZstandard => JsonLines.Read(file, statistics),
+        DocumentFormat.TabSeparated => TabSeparated.Read(file, statistics),
         DocumentFormat.Parquet => ParquetFiles.Read(file, statistics),
         DocumentFormat.LlmcShard => throw new Foundation.ElasticException($"{file.Path} holds tokens, not text: build it with LlmcCorpus"),
         _ => throw new System.Diagnostics.UnreachableException($"unread format: {file.Format}"),

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Unicode;
+using Elastic.Messages.Settings;
 using ZstdSharp;
 using ZstdSharp.Unsafe;
 
@@ -7,7 +8,7 @@ namespace Elastic.Corpus;
 
 /// <summary>
 /// Reads .jsonl, .jsonl.gz and .jsonl.zst: the field <c>corpus.text-field</c>, or <c>corpus.answer-field</c> with the former as
-/// its prompt, counted for <c>meta.pile_set_name</c> (The Pile),
+/// its prompt, or the conversations that <c>corpus.chat-template</c> writes down, counted for <c>meta.pile_set_name</c> (The Pile),
 /// <c>source</c> or the file's name.
 /// </summary>
 internal static class JsonLines
@@ -26,10 +27,16 @@ internal static class JsonLines
                 continue;
             if (!Utf8.IsValid(json.Span))
                 json = Encoding.UTF8.GetBytes(CountingUtf8.Decode(json.Span, file, statistics));
-            var record = JsonRecord.Read(json.Span, file.Reading.TextField, file.Reading.AnswerField);
+            var record = file.Reading.ChatTemplate == ChatTemplate.None
+                ? JsonRecord.Read(json.Span, file.Reading.TextField, file.Reading.AnswerField)
+                : JsonRecord.ReadConversation(json.Span, file.Reading.ChatTemplate);
             statistics.CountInvalidUtf8(file, record.Replaced);
             if (record.Text is { } text)
-                yield return new Document(record.Source ?? file.Name, $"{file.Name}:{lines.Count}", text) { Prompt = record.Prompt };
+                yield return new Document(record.Source ?? file.Name, $"{file.Name}:{lines.Count}", text)
+                {
+                    Prompt = record.Prompt,
+                    Pieces = record.Pieces,
+                };
             else
                 statistics.CountMalformed(file, lines.Count, record.Problem, json.Length);
         }

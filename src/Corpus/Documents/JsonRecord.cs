@@ -8,7 +8,7 @@ namespace Elastic.Corpus;
 /// Reads the strings that a corpus needs out of one JSON object, and passes over the rest without judging it: a NaN, a deep list or half a
 /// surrogate pair in another field is no reason to lose the text. Takes time and memory in proportion to the line.
 /// </summary>
-internal ref struct JsonRecord
+internal ref partial struct JsonRecord
 {
     private const int FieldsNamed = 5;
     private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdefABCDEF");
@@ -27,6 +27,9 @@ internal ref struct JsonRecord
     {
         /// <summary>What comes before the text; null where nothing was asked for.</summary>
         public string? Prompt { get; init; }
+
+        /// <summary>A conversation, of which the text is what is scored; null for anything else.</summary>
+        public IReadOnlyList<ChatPiece>? Pieces { get; init; }
     }
 
     /// <param name="json">One line of valid UTF-8.</param>
@@ -49,9 +52,7 @@ internal ref struct JsonRecord
     {
         var (text, answered, source, pile) = ((string?)null, (string?)null, (string?)null, (string?)null);
         var names = new List<string>();
-        SkipSpace();
-        if (Next() != '{')
-            throw new FormatException("it is not a JSON object");
+        Begin();
         while (NextKey() is { } key)
         {
             // Of two fields of one name the last one counts.
@@ -59,19 +60,12 @@ internal ref struct JsonRecord
                 text = StringOrSkip();
             else if (key == answer)
                 answered = StringOrSkip();
-            else if (key == "source")
-                source = StringOrSkip();
-            else if (key == "meta" && Peek() == '{')
-                pile = PileName();
-            else
+            else if (!TakeSource(key, ref source, ref pile))
                 SkipValue();
-            if (names.Count < FieldsNamed)
-                names.Add(key);
+            Name(names, key);
         }
-        SkipSpace();
-        if (_position < _json.Length)
-            throw Broken("there is more behind the end of the object");
-        var named = pile is { Length: > 0 } ? pile : source is { Length: > 0 } ? source : null;
+        End();
+        var named = SourceOf(source, pile);
         if (text is null)
             return Without(field, names);
         if (answer is null)
@@ -81,6 +75,41 @@ internal ref struct JsonRecord
         return answered.Length == 0
             ? new Found(null, null, 0, $"the field \"{answer}\" is empty")
             : new Found(answered, named, _replaced, "") { Prompt = text };
+    }
+
+    private void Begin()
+    {
+        SkipSpace();
+        if (Next() != '{')
+            throw new FormatException("it is not a JSON object");
+    }
+
+    private void End()
+    {
+        SkipSpace();
+        if (_position < _json.Length)
+            throw Broken("there is more behind the end of the object");
+    }
+
+    // True where the field is one that names the source, and was taken.
+    private bool TakeSource(string key, ref string? source, ref string? pile)
+    {
+        if (key == "source")
+            source = StringOrSkip();
+        else if (key == "meta" && Peek() == '{')
+            pile = PileName();
+        else
+            return false;
+        return true;
+    }
+
+    private static string? SourceOf(string? source, string? pile) =>
+        pile is { Length: > 0 } ? pile : source is { Length: > 0 } ? source : null;
+
+    private static void Name(List<string> names, string key)
+    {
+        if (names.Count < FieldsNamed)
+            names.Add(key);
     }
 
     private static Found Without(string field, List<string> names) =>

@@ -8,7 +8,7 @@ namespace Elastic.Corpus;
 /// </summary>
 internal static class ReadLimits
 {
-    /// <summary>Bytes of a line of .jsonl: one record, which is held in memory several times over (bytes, text, tokens).</summary>
+    /// <summary>Bytes of a line of .jsonl or .tsv: one record, which is held in memory several times over (bytes, text, tokens).</summary>
     public const int LineBytes = 64 << 20;
 
     /// <summary>Bytes of an HTML page, which is held whole together with its tree of up to 150 times that.</summary>

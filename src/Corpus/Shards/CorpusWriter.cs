@@ -31,16 +31,16 @@ public sealed class CorpusWriter : IDisposable
     /// <param name="folder">The corpus folder; creates its parent where that is missing.</param>
     /// <param name="id">See <see cref="CorpusIdentity"/>.</param>
     /// <param name="tokenizer">The tokenizer that made the batches.</param>
-    /// <param name="hasPrompts">Some tokens are read and not scored.</param>
+    /// <param name="hasMarks">See <see cref="Messages.Settings.CorpusSettings.HasMarks"/>.</param>
     /// <param name="tokensPerShard">See <see cref="TokensPerShard"/>.</param>
     public CorpusWriter(
-        string folder, Digest id, Tokenizer tokenizer, bool hasPrompts = false, long tokensPerShard = TokensPerShard)
+        string folder, Digest id, Tokenizer tokenizer, bool hasMarks = false, long tokensPerShard = TokensPerShard)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         (_folder, _id, _tokenizer) = (folder, id, tokenizer);
         _build = new BuildFolder(folder);
-        _train = new ShardSeries(_build.Current, "train", tokenizer, hasPrompts, tokensPerShard);
-        _heldOut = new ShardSeries(_build.Current, "held-out", tokenizer, hasPrompts, tokensPerShard);
+        _train = new ShardSeries(_build.Current, "train", tokenizer, hasMarks, tokensPerShard);
+        _heldOut = new ShardSeries(_build.Current, "held-out", tokenizer, hasMarks, tokensPerShard);
     }
 
     /// <summary>Writes the next batch.</summary>
@@ -110,14 +110,14 @@ public sealed class CorpusWriter : IDisposable
     private static string Because(ReadStatistics statistics) => statistics.Reasons() is { Length: > 0 } reasons ? $": {reasons}" : "";
 
     // Shards of one kind: "train-00000.tokens", "train-00001.tokens", …
-    private sealed class ShardSeries(string folder, string kind, Tokenizer tokenizer, bool hasPrompts, long tokensPerShard) : IDisposable
+    private sealed class ShardSeries(string folder, string kind, Tokenizer tokenizer, bool hasMarks, long tokensPerShard) : IDisposable
     {
         private readonly List<ShardInfo> _complete = [];
         private ShardWriter? _open;
 
         public void Append(TokenizedDocument document)
         {
-            _open ??= new ShardWriter(Path.Combine(folder, $"{kind}-{_complete.Count:00000}.tokens"), tokenizer, hasPrompts);
+            _open ??= new ShardWriter(Path.Combine(folder, $"{kind}-{_complete.Count:00000}.tokens"), tokenizer, hasMarks);
             _open.Append(document);
             if (_open.Tokens >= tokensPerShard)
                 Close();

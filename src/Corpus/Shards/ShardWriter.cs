@@ -21,11 +21,11 @@ internal sealed class ShardWriter : IDisposable
     private int _pageLength;
     private long _payloadLength;
 
-    /// <param name="hasPrompts">Some tokens are not counted, which takes four bytes to say.</param>
-    public ShardWriter(string path, Tokenizer tokenizer, bool hasPrompts)
+    /// <param name="hasMarks">More is said of some tokens (<see cref="Messages.Corpora.SampleElement"/>), which takes four bytes.</param>
+    public ShardWriter(string path, Tokenizer tokenizer, bool hasMarks)
     {
         _tokenizer = tokenizer;
-        _tokenWidth = hasPrompts ? sizeof(int) : ShardHeader.WidthFor(tokenizer.VocabularySize);
+        _tokenWidth = hasMarks ? sizeof(int) : ShardHeader.WidthFor(tokenizer.VocabularySize);
         _file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
         _file.Write(new byte[ShardHeader.Size]);
     }

@@ -122,13 +122,13 @@ public sealed class TokenShard : IDisposable
         ArgumentOutOfRangeException.ThrowIfNotEqual(into.Length, 2 * context + 1);
         var all = new int[LengthOf(document)];
         ReadTokens(StartOf(document), all);
-        var prompt = all.AsSpan().IndexOfAnyInRange(0, SampleElement.NotCounted - 1) is var first and >= 0 ? first : all.Length;
+        var prompt = Array.FindIndex(all, e => (e & SampleElement.NotCounted) == 0) is var first and >= 0 ? first : all.Length;
         var end = SampleElement.TokenOf(all[^1]);
         Span<int> source = into[..context], target = into[context..];
         source.Fill(end);
         target.Fill(end | SampleElement.NotCounted);
         for (var i = 0; i < Math.Min(prompt, context); i++)
-            source[i] = SampleElement.TokenOf(all[i]);
+            source[i] = all[i] & ~SampleElement.NotCounted;
         if (prompt + 1 < context)
             source[prompt + 1] |= SampleElement.Begins;
         var answer = all.AsSpan(prompt);

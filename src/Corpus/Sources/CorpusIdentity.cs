@@ -43,6 +43,11 @@ public static class CorpusIdentity
             AppendNumber(hash, file);
             AppendText(hash, reading);
         }
+        if (settings.WholeWords)
+        {
+            AppendNumber(hash, named.Count);
+            AppendText(hash, "whole-words");
+        }
         return (Digest.Of(hash), named);
     }
 
@@ -74,7 +79,10 @@ public static class CorpusIdentity
             yield return "validation";
         if (file.Reading.AnswerField is { } answer)
             yield return $"answer-field {answer}";
-        if ((isJson || file.Format == DocumentFormat.Text) && file.Reading.Encoding != Reading.Default.Encoding)
+        if (file.Reading.ChatTemplate is not ChatTemplate.None and var template)
+            yield return $"chat-template {SettingKind.Word(template)}";
+        if ((isJson || file.Format is DocumentFormat.Text or DocumentFormat.TabSeparated)
+            && file.Reading.Encoding != Reading.Default.Encoding)
             yield return $"encoding {file.Reading.Encoding}";
     }
 

@@ -6,7 +6,7 @@ namespace Elastic.Corpus;
 /// <summary>Turns <c>corpus.sources</c> into files, in an order that does not depend on the file system.</summary>
 public static class CorpusSources
 {
-    private const string Supported = ".txt .md .xml .html .htm .jsonl .jsonl.gz .jsonl.zst .parquet .bin";
+    private const string Supported = ".txt .md .xml .html .htm .jsonl .jsonl.gz .jsonl.zst .tsv .parquet .bin";
 
     /// <summary>The files of <paramref name="sources"/>, read by default settings.</summary>
     /// <exception cref="ElasticException">A source is missing, not supported, or holds no supported file.</exception>
@@ -36,6 +36,13 @@ public static class CorpusSources
 
     private static SourceSet Checked(List<SourceFile> files, CorpusSettings settings, PassedOver passedOver)
     {
+        // Folders of text hold tables, too, which are no pairs unless somebody says so.
+        if (settings.AnswerField is null && files.Exists(f => f.Format != DocumentFormat.TabSeparated))
+            foreach (var table in files.FindAll(f => f.Format == DocumentFormat.TabSeparated && !IsNamed(f, settings)))
+            {
+                files.Remove(table);
+                passedOver.Add(table.Path);
+            }
         // A folder of text may hold a .bin of anything; among shards alone, one that is none is a damaged one.
         if (files.Exists(f => f.Format != DocumentFormat.LlmcShard))
             foreach (var other in files.FindAll(
@@ -51,13 +58,28 @@ public static class CorpusSources
                 "and leave the rest out (corpus.exclude)");
         foreach (var _ in files.Where(f => f.Length == 0))
             passedOver.AddWithoutBytes();
-        if (settings.AnswerField is not null && files.Find(f => !IsJson(f.Format)) is { } plain)
+        if (settings.AnswerField is not null && files.Find(f => !HoldsPairs(f.Format)) is { } plain)
             throw new ElasticException(
-                $"corpus.answer-field = \"{settings.AnswerField}\": {plain.Path} has no fields; use .jsonl, .jsonl.gz or .jsonl.zst, and "
-                + "leave the rest out (corpus.exclude)");
-        var reading = new Reading(settings.TextField, settings.Encoding) { AnswerField = settings.AnswerField };
+                $"corpus.answer-field = \"{settings.AnswerField}\": {plain.Path} has no fields; use .jsonl, .jsonl.gz, .jsonl.zst or .tsv, "
+                + "and leave the rest out (corpus.exclude)");
+        if (settings.AnswerField is null && files.Find(f => f.Format == DocumentFormat.TabSeparated) is { } pairs)
+            throw new ElasticException(
+                $"{pairs.Path} holds pairs, prompt<TAB>answer a line: set corpus.answer-field to read them, e.g. to answer (a .tsv has no "
+                + "names of fields, so that any will do), or leave the file out (corpus.exclude)");
+        if (settings.ChatTemplate != ChatTemplate.None && files.Find(f => !IsJson(f.Format)) is { } silent)
+            throw new ElasticException(
+                $"corpus.chat-template = {SettingKind.Word(settings.ChatTemplate)}: {silent.Path} holds no messages; use .jsonl, .jsonl.gz "
+                + "or .jsonl.zst, and leave the rest out (corpus.exclude)");
+        var reading = new Reading(settings.TextField, settings.Encoding)
+        {
+            AnswerField = settings.AnswerField,
+            ChatTemplate = settings.ChatTemplate,
+        };
         return new SourceSet([.. files.Select(f => f with { Reading = reading })], passedOver);
     }
+
+    // A .tsv always does, a .jsonl where corpus.answer-field names the second text.
+    private static bool HoldsPairs(DocumentFormat format) => IsJson(format) || format == DocumentFormat.TabSeparated;
 
     /// <summary>True for records of JSON, a line each.</summary>
     internal static bool IsJson(DocumentFormat format) =>
@@ -79,6 +101,7 @@ public static class CorpusSources
             ".xml" => DocumentFormat.Xml,
             ".html" or ".htm" => DocumentFormat.Html,
             ".jsonl" => DocumentFormat.JsonLines,
+            ".tsv" => DocumentFormat.TabSeparated,
             ".parquet" => DocumentFormat.Parquet,
             ".bin" => DocumentFormat.LlmcShard,
             _ => null,

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus;
 
@@ -24,6 +25,9 @@ public enum DocumentFormat
 
     /// <summary>.jsonl.zst: the same, compressed with Zstandard.</summary>
     JsonLinesZstandard,
+
+    /// <summary>.tsv: a prompt, a tab and its answer a line.</summary>
+    TabSeparated,
 
     /// <summary>.parquet: a column <c>text</c>.</summary>
     Parquet,
@@ -113,6 +117,9 @@ public sealed record Reading(string TextField, string Encoding)
 {
     /// <summary>See <c>corpus.answer-field</c>; null where all text is scored.</summary>
     public string? AnswerField { get; init; }
+
+    /// <summary>See <c>corpus.chat-template</c>.</summary>
+    public ChatTemplate ChatTemplate { get; init; }
 
     /// <summary>As corpora were read before there were settings.</summary>
     public static Reading Default { get; } = new("text", "utf-8");

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Text;
 using Elastic.Foundation;
 using Elastic.Messages.Corpora;
@@ -8,12 +9,12 @@ namespace Elastic.Corpus;
 /// <summary>A tokenized document, ready for a shard.</summary>
 /// <param name="Tokens">Its tokens (<see cref="SampleElement"/>), end-of-text last, unless the next document goes on with the same
 /// line.</param>
-/// <param name="ByteCount">UTF-8 bytes of its text, without the prompt's.</param>
+/// <param name="ByteCount">UTF-8 bytes of its text that is scored.</param>
 /// <param name="Source">The source that it counts for.</param>
 /// <param name="IsHeldOut">Kept from training.</param>
 public sealed record TokenizedDocument(ReadOnlyMemory<int> Tokens, int ByteCount, string Source, bool IsHeldOut)
 {
-    /// <summary>How many of the tokens are not scored, the first ones: its prompt.</summary>
+    /// <summary>How many of the tokens are not scored: those of its prompt, or of what others than the assistant say.</summary>
     public int Uncounted { get; init; }
 }
 
@@ -24,14 +25,15 @@ public sealed record TokenizedBatch(long Sequence, IReadOnlyList<TokenizedDocume
 public static class BatchTokenizer
 {
     /// <param name="heldOut">Share of the documents kept from training, 0 to 1.</param>
-    public static TokenizedBatch Tokenize(Tokenizer tokenizer, DocumentBatch batch, double heldOut)
+    /// <param name="marksWords">Says of each token whether it goes on with a word: see <see cref="Tokenizer.Continues"/>.</param>
+    public static TokenizedBatch Tokenize(Tokenizer tokenizer, DocumentBatch batch, double heldOut, bool marksWords = false)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(batch);
         var documents = new TokenizedDocument[batch.Documents.Count];
         var tokens = new List<int>();
         for (var i = 0; i < documents.Length; i++)
-            documents[i] = Tokenize(tokenizer, batch.Documents[i], heldOut, tokens);
+            documents[i] = Tokenize(tokenizer, batch.Documents[i], heldOut, marksWords, tokens);
         return new TokenizedBatch(batch.Sequence, documents);
     }
 
@@ -48,20 +50,53 @@ public static class BatchTokenizer
     internal static bool IsHeldOut(Document document, double share) =>
         share > 0 && IsHeldOut(document.LineStart ?? Digest.Of(Encoding.UTF8.GetBytes(document.Text)), share);
 
-    private static TokenizedDocument Tokenize(Tokenizer tokenizer, Document document, double heldOut, List<int> tokens)
+    private static TokenizedDocument Tokenize(
+        Tokenizer tokenizer, Document document, double heldOut, bool marksWords, List<int> tokens)
     {
         tokens.Clear();
-        if (document.Prompt is { } prompt)
-            tokenizer.Encode(prompt, tokens);
-        var uncounted = tokens.Count;
-        foreach (ref var token in System.Runtime.InteropServices.CollectionsMarshal.AsSpan(tokens))
-            token |= SampleElement.NotCounted;
-        tokenizer.Encode(document.Text, tokens);
-        if (!document.IsContinued)
-            tokens.Add(tokenizer.EndOfText);
+        if (document.Pieces is { } pieces)
+            Encode(tokenizer, pieces, tokens);
+        else
+        {
+            if (document.Prompt is { } prompt)
+                tokenizer.Encode(prompt, tokens);
+            MarkNotCounted(tokens, 0);
+            tokenizer.Encode(document.Text, tokens);
+            if (!document.IsContinued)
+                tokens.Add(tokenizer.EndOfText);
+        }
+        if (marksWords)
+            foreach (ref var token in CollectionsMarshal.AsSpan(tokens))
+                token |= tokenizer.Continues(SampleElement.TokenOf(token)) ? SampleElement.Continues : 0;
+        var uncounted = tokens.Count(t => (t & SampleElement.NotCounted) != 0);
         var utf8 = Encoding.UTF8.GetBytes(document.Text);
-        var content = document.Prompt is null ? utf8 : Encoding.UTF8.GetBytes(document.Prompt + document.Text);
+        var content = document.Prompt is null && document.Pieces is null ? utf8 : Encoding.UTF8.GetBytes(document.Whole);
         var isHeldOut = document.IsValidation || IsHeldOut(document.LineStart ?? Digest.Of(content), heldOut);
         return new TokenizedDocument(tokens.ToArray(), utf8.Length, document.Source, isHeldOut) { Uncounted = uncounted };
+    }
+
+    // An end of text ends the record, as any document. It is scored only where it is what ends an answer, too.
+    private static void Encode(Tokenizer tokenizer, IReadOnlyList<ChatPiece> pieces, List<int> into)
+    {
+        foreach (var piece in pieces)
+        {
+            var before = into.Count;
+            if (piece.Kind == ChatPieceKind.EndOfText)
+                into.Add(tokenizer.EndOfText);
+            else if (piece.Kind == ChatPieceKind.Mark && tokenizer.SpecialToken(piece.Text) is { } mark)
+                into.Add(mark);
+            else
+                tokenizer.Encode(piece.Text, into);
+            if (!piece.IsCounted)
+                MarkNotCounted(into, before);
+        }
+        if (pieces[^1].Kind != ChatPieceKind.EndOfText)
+            into.Add(tokenizer.EndOfText | SampleElement.NotCounted);
+    }
+
+    private static void MarkNotCounted(List<int> tokens, int from)
+    {
+        foreach (ref var token in CollectionsMarshal.AsSpan(tokens)[from..])
+            token |= SampleElement.NotCounted;
     }
 }

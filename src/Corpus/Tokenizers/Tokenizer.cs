@@ -24,6 +24,15 @@ public abstract class Tokenizer
     /// <summary>UTF-8 bytes of a token; 0 for end-of-text.</summary>
     public abstract int ByteCount(int token);
 
+    /// <summary>The special token of that text; null where there is none. No text encodes to a special token.</summary>
+    public virtual int? SpecialToken(string text) => null;
+
+    /// <summary>Whether pieces that go on with a word are marked: see <see cref="Continues"/>.</summary>
+    public virtual bool MarksWords => false;
+
+    /// <summary>True for a piece that goes on with the word of the piece before it, as "##ing" in BERT's vocabularies.</summary>
+    public virtual bool Continues(int token) => false;
+
     /// <summary>All tokenizers that need no file.</summary>
     public static IReadOnlyList<Tokenizer> All => [ByteTokenizer.Instance, Gpt2Tokenizer.Instance];
 

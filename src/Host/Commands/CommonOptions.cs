@@ -74,7 +74,7 @@ internal static class CommonOptions
     public static Option<string[]> Corpus() => new("--corpus")
     {
         Description =
-            "Files and folders of .txt .md .xml .html .jsonl .jsonl.gz .jsonl.zst .parquet. " +
+            "Files and folders of .txt .md .xml .html .jsonl .jsonl.gz .jsonl.zst .tsv .parquet. " +
             "Default: the documentation of the installed .NET SDK.",
         HelpName = "DIR|FILE",
         AllowMultipleArgumentsPerToken = true,

@@ -20,10 +20,8 @@ internal static class RunLines
     {
         var (run, batch) = (settings.Run, settings.Batch);
         var length = Units.Many(RunPlan.RoundsOf(settings, blocks), "round");
-        // Whole rounds are trained: of a few blocks more than was asked for.
         if (run.Epochs is { } epochs)
-            length += $" ({Units.Many(epochs, "epoch")} of {Units.Count(blocks)} blocks, " +
-                      $"{(double)RunPlan.SamplesPerRound(settings) * RunPlan.RoundsOf(settings, blocks) / blocks:0.##} in whole rounds)";
+            length += $" ({Units.Many(epochs, "epoch")} of {Units.Count(blocks)} blocks)";
         var tokens = (long)batch.Sequences * settings.Model.Context;
         return
         [

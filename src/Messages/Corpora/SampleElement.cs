@@ -13,6 +13,9 @@ public static class SampleElement
     /// <summary>A document begins here: nothing before it is seen from here on.</summary>
     public const int Begins = 1 << 25;
 
+    /// <summary>The token goes on with the word of the one before it.</summary>
+    public const int Continues = 1 << 26;
+
     private const int Tokens = ModelSettings.MostVocabulary - 1;
 
     /// <summary>The token.</summary>
@@ -20,5 +23,5 @@ public static class SampleElement
 
     /// <summary>True for an element that can be, of a vocabulary of that size.</summary>
     public static bool IsValid(int element, int vocabulary) =>
-        (element & ~(Tokens | NotCounted | Begins)) == 0 && TokenOf(element) < vocabulary;
+        (element & ~(Tokens | NotCounted | Begins | Continues)) == 0 && TokenOf(element) < vocabulary;
 }

@@ -22,9 +22,11 @@ public abstract record RunEvent(RunId RunId)
     /// empty where that was not known yet.</param>
     /// <param name="Name">What people call it.</param>
     /// <param name="By">Who asked for it.</param>
+    /// <param name="Samples">The samples of all epochs, with the last of which the run ends; null where it ends with a whole round, as do
+    /// runs of epochs in journals of before there was this field.</param>
     public sealed record RunStarted(
         RunId RunId, RunName Name, string Settings, long Elements, Digest Corpus, long Blocks, long HeldOutBlocks, string Arithmetic,
-        Origin By) : RunEvent(RunId);
+        Origin By, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? Samples = null) : RunEvent(RunId);
 
     /// <summary>Nodes without the corpus can fetch it.</summary>
     /// <param name="Manifest">SHA-256 of the corpus's manifest file, by which they do.</param>

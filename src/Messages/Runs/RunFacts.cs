@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using System.Text;
 using Elastic.Foundation;
 
@@ -56,7 +57,12 @@ public sealed record SourceScore(string Source, double Nats, long Targets) : IWi
 /// <param name="FromRound">The first round whose learning rate goes by the new length: it had not begun anywhere.</param>
 /// <param name="OldRounds">Rounds of the run before.</param>
 /// <param name="Rounds">Rounds of the run since.</param>
-public sealed record RunExtension(int FromRound, int OldRounds, int Rounds);
+/// <param name="OldSamples">The sample that the run ended with before; null where it ended with a whole round.</param>
+/// <param name="Samples">The sample that it ends with since; null likewise.</param>
+public sealed record RunExtension(
+    int FromRound, int OldRounds, int Rounds,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? OldSamples = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? Samples = null);
 
 /// <summary>A version that a run may go on from.</summary>
 /// <param name="Version">Rounds that the version contains.</param>

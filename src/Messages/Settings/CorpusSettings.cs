@@ -7,7 +7,7 @@ public sealed record CorpusSettings : SettingsGroup
 
     // Not part of the answer: the digest of what they hold is, and is compared instead.
     [Setting("corpus.sources", new string[0], """
-        Files and folders of .txt .md .xml .html .jsonl .jsonl.gz .jsonl.zst .parquet. Empty for the reference documentation of the
+        Files and folders of .txt .md .xml .html .jsonl .jsonl.gz .jsonl.zst .tsv .parquet. Empty for the reference documentation of the
         installed .NET SDK: real text that is on every machine that can build Elastic.
         """, PartOfAnswer = false)]
     public required IReadOnlyList<string> Sources { get; init; }
@@ -45,14 +45,25 @@ public sealed record CorpusSettings : SettingsGroup
     [Setting("corpus.answer-field", null, """
         Fine-tuning: the field of a .jsonl record with the answer to the prompt in corpus.text-field. The model reads the prompt and is
         scored on the answer and the end of text alone. The two are joined as they stand: most answers want a space or a line's end before
-        them. A transformer reads the prompt with its encoder and writes the answer with its decoder. null where all text is scored.
+        them. A transformer reads the prompt with its encoder and writes the answer with its decoder. null where all text is scored. A .tsv
+        has no names: its lines are prompt, tab, answer, whatever the field is called here.
         """, PartOfAnswer = false)]
     [NotEmpty("name the field that holds the answer, or leave it null"), Since(4, null)]
     public required string? AnswerField { get; init; }
 
+    [Setting("corpus.chat-template", ChatTemplate.None, """
+        Fine-tuning on conversations: how .jsonl records {"messages": [{"role": "user", "content": "…"}, …]} are written down. The model
+        reads all messages, and is scored on what the assistant says and on what ends it. chatml: each between the marks im_start and
+        im_end, as Qwen has it. llama3: each behind a header, with the mark eot_id at its end, as Llama 3 has it. Marks are the tokenizer's
+        special tokens where it has them, else text. plain: "User: …", a line's end, "Assistant: …" and an end of text, for tokenizers
+        without marks. none: records are no conversations.
+        """, PartOfAnswer = false)]
+    [Since(5, ChatTemplate.None)]
+    public required ChatTemplate ChatTemplate { get; init; }
+
     [Setting("corpus.encoding", "utf-8", """
-        The encoding of .txt, .md and .jsonl files; a byte order mark in a file counts more. XML and HTML say themselves what they are in.
-        What is not valid in it becomes U+FFFD and is counted, by file.
+        The encoding of .txt, .md, .jsonl and .tsv files; a byte order mark in a file counts more. XML and HTML say themselves what they
+        are in. What is not valid in it becomes U+FFFD and is counted, by file.
         """, PartOfAnswer = false)]
     [OneOf(
         "utf-8", "latin-1", "windows-1250", "windows-1251", "windows-1252", "koi8-r", "shift_jis", "euc-jp", "euc-kr", "gb18030", "big5")]
@@ -71,17 +82,33 @@ public sealed record CorpusSettings : SettingsGroup
     [Setting("corpus.samples", SampleKind.Blocks, """
         blocks: documents one after the other, cut every model.context tokens, as large models are trained. packed: the same blocks, in
         which no token sees another document than its own. documents: one document a sample, cut or filled up to the context, as models
-        are fine-tuned; what fills up is never scored. pairs: one prompt and its answer a sample, as model.architecture = transformer reads
-        them: the source and the target, each cut or filled up to the context.
+        are fine-tuned; what fills up is never scored. pairs: one prompt and its answer a sample. model.architecture = transformer reads
+        them as source and target, each cut or filled up to the context, and bert as two sentences in one context.
         """)]
     [Since(4, SampleKind.Blocks)]
     public required SampleKind Samples { get; init; }
+
+    [Setting("corpus.whole-words", false, """
+        bert: hides all pieces of a word or none, as the authors' later models were trained: what is left of a word tells too much of it.
+        Which pieces go on with a word the tokenizer marks, with ## in BERT's vocabularies; others are refused.
+        """)]
+    [Since(5, false)]
+    public required bool WholeWords { get; init; }
 
     [Setting("corpus.held-out", 0.01,
         "Share of the documents that are never trained on, chosen by the hash of the document, so that it stays held out when the "
         + "corpus grows.")]
     [Between(0, 0.5)]
     public required double HeldOut { get; init; }
+
+    /// <summary>More is said of some tokens than which they are: they are not scored, or go on with a word.</summary>
+    public bool HasMarks => AnswerField is not null || ChatTemplate != ChatTemplate.None || WholeWords;
+
+    protected override IEnumerable<string> ProblemsTogether() => ChatTemplate == ChatTemplate.None || AnswerField is null ? [] :
+    [
+        $"corpus.answer-field = \"{AnswerField}\" names the answer of a record, and corpus.chat-template = "
+            + $"{SettingKind.Word(ChatTemplate)} takes it from its messages: set one of them",
+    ];
 
     /// <summary>Share of the documents of <see cref="Sources"/> that are held out.</summary>
     public double HeldOutShare => Validation.Count > 0 ? 0 : HeldOut;

@@ -57,13 +57,16 @@ public sealed record RunSettings : SettingsGroup
     public required int InnerSteps { get; init; }
 
     [Setting("run.rounds", 40, """
-        Rounds to run. Instead of it, epochs = N runs passes over the corpus and ends with the round that completes them. Set one of the
-        two: of rounds and epochs, the one that was set last counts.
+        Rounds to run. Instead of it, epochs = N runs passes over the corpus. Set one of the two: of rounds and epochs, the one that was set
+        last counts.
         """)]
     [Between(1, 1_000_000_000)]
     public required int? Rounds { get; init; }
 
-    [Setting("run.epochs", null, "Passes over the corpus, instead of rounds.", InsteadOf = "run.rounds")]
+    [Setting("run.epochs", null, """
+        Passes over the corpus, instead of rounds: each of its samples is trained on so many times. The last round has the steps and the
+        last step has the samples that are left for it.
+        """, InsteadOf = "run.rounds")]
     [Between(1, 1_000_000)]
     public required int? Epochs { get; init; }
 

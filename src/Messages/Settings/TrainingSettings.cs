@@ -14,6 +14,9 @@ public sealed record TrainingSettings : SettingsGroup
     // Positions of samples and tokens are 64-bit numbers.
     private const double MostTokens = 1L << 62;
 
+    // A token of each sentence, and three around them.
+    private const int LeastPairContext = 5;
+
     public static TrainingSettings Defaults { get; } = SettingsRecord.DefaultsOf<TrainingSettings>();
 
     public required RunSettings Run { get; init; }
@@ -33,16 +36,27 @@ public sealed record TrainingSettings : SettingsGroup
     // Each number is within its bounds; what is computed from them must be countable, too, before anything is stored or allocated.
     protected override IEnumerable<string> ProblemsTogether()
     {
-        if (Model.ReadsPairs != (Corpus.Samples == SampleKind.Pairs))
+        if (Model.ReadsPairs ? Corpus.Samples != SampleKind.Pairs : Corpus.Samples == SampleKind.Pairs && !Model.IsMasked)
             yield return Model.ReadsPairs
                 ? "model.architecture = \"transformer\" reads pairs: set corpus.samples = pairs, and corpus.answer-field"
-                : $"corpus.samples = pairs is for model.architecture = \"transformer\" alone, not for \"{Model.Architecture}\"";
+                : $"corpus.samples = pairs is for model.architecture = \"transformer\" or \"bert\", not for \"{Model.Architecture}\"";
         if (Corpus.Samples == SampleKind.Pairs && Corpus.AnswerField is null)
             yield return "corpus.samples = pairs: set corpus.answer-field to the field of a .jsonl record that holds the target; "
                 + "corpus.text-field names that of the source";
-        if (Model.IsMasked && Corpus.AnswerField is not null)
+        if (Corpus.ChatTemplate != ChatTemplate.None && (Model.IsMasked || Corpus.Samples == SampleKind.Pairs))
+            yield return $"corpus.chat-template = {SettingKind.Word(Corpus.ChatTemplate)}: conversations are for models that continue a "
+                + $"text, not for model.architecture = \"{Model.Architecture}\" with corpus.samples = {SettingKind.Word(Corpus.Samples)}";
+        if (Model.IsMasked && Corpus.Samples == SampleKind.Pairs && Model.Context < LeastPairContext)
+            yield return $"model.context = {Model.Context} holds no pair of sentences and the tokens around them: use at least "
+                + $"{LeastPairContext}";
+        if (Model.Bert.ClassToken is { } first && Model.IsMasked && Corpus.Samples != SampleKind.Pairs)
+            yield return $"model.class-token = {first} begins pairs of sentences: set corpus.samples = pairs, or leave it out";
+        if (Corpus.WholeWords && !Model.IsMasked)
+            yield return $"corpus.whole-words = true: model.architecture = \"{Model.Architecture}\" hides no words; use \"bert\", or leave "
+                + "it out";
+        if (Model.IsMasked && Corpus.AnswerField is not null && Corpus.Samples != SampleKind.Pairs)
             yield return $"corpus.answer-field = \"{Corpus.AnswerField}\": model.architecture = \"{Model.Architecture}\" predicts hidden "
-                + "tokens of all text, and has no answers; leave it out";
+                + "tokens of all text, and has no answers; leave it out, or set corpus.samples = pairs for pairs of sentences";
         var pass = (double)Batch.Micro * (Model.Context + 1.0);
         if (pass > MostTokensOfPass)
             yield return string.Create(CultureInfo.InvariantCulture,

@@ -8,14 +8,17 @@ namespace Elastic.Model.Batches;
 /// Masked language modelling (Devlin et al. 2019, section 3.1): each token is chosen with probability 15 %; of the chosen ones 80 % are
 /// read as the mask, 10 % as any token, 10 % as they are, and the model predicts what they were. Each token is chosen by itself, so that
 /// their number is 15 % on average only. The last element of a sample, which is a target alone for other models, is not read; what fills up
-/// a short document is neither chosen nor seen.
+/// a short document is neither chosen nor seen. Where elements say which pieces go on with a word, whole words are chosen (the authors'
+/// update of 2019): with probability 15 % all pieces of a word, each of which is then read as the mask, as any token or as it is.
 ///
-/// What is chosen follows from (seed, round, replica, step), the sample's place in the step, and the token's place in it: neither
-/// micro-batches nor devices show, and each epoch masks other tokens. An evaluation has a key of its own, which is always the same.
+/// What is chosen follows from (seed, round, replica, step), the sample's place in the step, and the place in it, of a word its first one:
+/// neither micro-batches nor devices show, and each epoch masks other tokens. An evaluation has a key of its own, which is always the same.
 /// </summary>
 /// <param name="vocabulary">V: any token is one below it.</param>
 /// <param name="mask">The token that hides another one.</param>
-public sealed class MaskedBatching(int vocabulary, int mask) : IBatching
+/// <param name="context">T: a sample of 2 T + 1 elements is a pair (<see cref="SentencePair"/>), any other at most T + 1 long.</param>
+/// <param name="first">The token before a pair; null for an end of text.</param>
+public sealed class MaskedBatching(int vocabulary, int mask, int context, int? first = null) : IBatching
 {
     private const double Chosen = 0.15, Masked = 0.8, Replaced = 0.1;
 
@@ -32,33 +35,51 @@ public sealed class MaskedBatching(int vocabulary, int mask) : IBatching
             ? KeyedRandom.Of(
                 KeyedRandom.Of(step.Seed, Training).Key, (ulong)step.Round, (ulong)step.Replica, (ulong)step.Step)
             : KeyedRandom.Of(0, Evaluation);
-        var made = samples.Select((sample, i) => Masks(sample.Tokens.Span[..^1], KeyedRandom.Of(random.Key, (ulong)i))).ToList();
+        var arePairs = samples.Count > 0 && context >= SentencePair.LeastContext && samples[0].Tokens.Length == 2 * context + 1;
+        var made = samples.Select((sample, i) => Hide(
+            arePairs ? SentencePair.Of(sample.Tokens.Span, first) : Places(sample.Tokens.Span[..^1]),
+            KeyedRandom.Of(random.Key, (ulong)i))).ToList();
         var counted = made.Sum(m => (long)m.Targets.Count(target => target != MicroBatch.NotCounted));
         return [.. made.Chunk(rows).Select((part, i) => new MicroBatch(
             i, part.Length, [.. part.SelectMany(m => m.Inputs)], [.. part.SelectMany(m => m.Targets)], Math.Max(1, counted))
         {
-            Segments = made.Any(m => m.HasSegments) ? [.. part.SelectMany(m => m.Segments)] : null,
+            Segments = made.Any(m => m.HasSegments) ? [.. part.SelectMany(m => m.Places.Select(p => p.Segment))] : null,
+            Types = arePairs ? [.. part.SelectMany(m => m.Places.Select(p => p.Type))] : null,
         })];
     }
 
     /// <inheritdoc/>
     public int FirstTarget(int context) => 0;
 
-    // Three draws for each place: whether it is chosen, what is read there, and any token.
-    private Made Masks(ReadOnlySpan<int> elements, KeyedRandom random)
+    private static MaskedPlace[] Places(ReadOnlySpan<int> elements)
     {
-        var made = new Made(new int[elements.Length], new int[elements.Length], new int[elements.Length]);
+        var places = new MaskedPlace[elements.Length];
         var (segment, wasFilling) = (0, false);
-        for (var place = 0; place < elements.Length; place++)
+        for (var at = 0; at < places.Length; at++)
         {
-            var (element, token, at) = (elements[place], SampleElement.TokenOf(elements[place]), 3 * (ulong)place);
+            var element = elements[at];
             var isFilling = (element & SampleElement.NotCounted) != 0;
             var begins = (element & SampleElement.Begins) != 0 || isFilling != wasFilling;
-            segment += place > 0 && begins ? 1 : 0;
+            segment += at > 0 && begins ? 1 : 0;
             wasFilling = isFilling;
-            made.Segments[place] = segment;
+            places[at] = new MaskedPlace(
+                SampleElement.TokenOf(element), !isFilling, at > 0 && (element & SampleElement.Continues) != 0, segment, 0);
+        }
+        return places;
+    }
+
+    // Three draws for each place: whether it, or the word that it begins, is chosen; what is read there; and any token.
+    private Made Hide(MaskedPlace[] places, KeyedRandom random)
+    {
+        var made = new Made(places, new int[places.Length], new int[places.Length]);
+        var isChosen = false;
+        for (var place = 0; place < places.Length; place++)
+        {
+            var (token, at) = (places[place].Token, 3 * (ulong)place);
             (made.Inputs[place], made.Targets[place]) = (token, MicroBatch.NotCounted);
-            if (isFilling || random.Uniform(at) >= Chosen)
+            if (!places[place].Continues)
+                isChosen = random.Uniform(at) < Chosen;
+            if (!places[place].CanHide || !isChosen)
                 continue;
             made.Targets[place] = token;
             made.Inputs[place] = random.Uniform(at + 1) switch
@@ -71,8 +92,8 @@ public sealed class MaskedBatching(int vocabulary, int mask) : IBatching
         return made;
     }
 
-    private sealed record Made(int[] Inputs, int[] Targets, int[] Segments)
+    private sealed record Made(MaskedPlace[] Places, int[] Inputs, int[] Targets)
     {
-        public bool HasSegments => Segments[^1] > 0;
+        public bool HasSegments => Places[^1].Segment > 0;
     }
 }

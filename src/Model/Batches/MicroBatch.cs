@@ -29,6 +29,9 @@ public sealed record MicroBatch(int Index, int Rows, int[] Inputs, int[] Targets
     /// <summary>(Rows, T): places of a sequence see each other only where this number is the same; null where all do.</summary>
     public int[]? Segments { get; init; }
 
+    /// <summary>(Rows, T): the type of each token, 1 in the second sentence of a pair; null where all are of the first, 0.</summary>
+    public int[]? Types { get; init; }
+
     /// <summary>(Rows, S) row-major: what the encoder of an encoder-decoder reads; null for other networks.</summary>
     public int[]? Sources { get; init; }
 
@@ -50,6 +53,7 @@ public sealed record MicroBatch(int Index, int Rows, int[] Inputs, int[] Targets
     {
         ArgumentNullException.ThrowIfNull(other);
         return Rows == other.Rows && Inputs.Length == other.Inputs.Length && StepTargets == other.StepTargets
-            && SourceColumns == other.SourceColumns && Segments is null == other.Segments is null;
+            && SourceColumns == other.SourceColumns && Segments is null == other.Segments is null
+            && Types is null == other.Types is null;
     }
 }

@@ -209,6 +209,9 @@ internal sealed unsafe class CpuNetwork(
         segments.Clear();
         batch.Segments?.CopyTo(segments);
         pass.HasSegments = batch.Segments is not null;
+        pass.Types.AsSpan(at, rows).Clear();
+        batch.Types?.CopyTo(pass.Types.AsSpan(at, rows));
+        pass.HasTypes = batch.Types is not null;
         var sources = batch.Rows * batch.SourceColumns;
         TakeSources(batch.Sources, batch.Rows, pass.Sources.AsSpan(index * sources, sources));
         batch.SourceSegments().CopyTo(pass.SourceSegments.AsSpan(index * sources, sources));

@@ -59,6 +59,12 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     /// </summary>
     public int[] Segments { get; } = new int[tape.Shape.Rows];
 
+    /// <summary>(N): the type of each row's token.</summary>
+    public int[] Types { get; } = new int[tape.Shape.Rows];
+
+    /// <summary>False where all are of the first type, 0.</summary>
+    public bool HasTypes { get; set; }
+
     /// <summary>The token at each row of the sources.</summary>
     public int[] Sources { get; } = new int[tape.Shape.SourceRows];
 

@@ -8,10 +8,10 @@ namespace Elastic.Model.Networks;
 
 /// <summary>
 /// BERT (Devlin et al. 2019) as a masked language model: an encoder that sees the whole sequence, norms after each residual sum, GELU with
-/// the error function, and a head of one more layer with the token embedding and a bias. All tokens are of the first segment; there is no
-/// next sentence to predict. Names and transposes are Hugging Face's (BertForMaskedLM): weights of linear layers are (out, in), y = x W' +
-/// b. Initial values are those of the released code's modeling.py, not truncated: weights and embeddings from N(0, 0.02), gains 1, biases
-/// 0.
+/// the error function, and a head of one more layer with the token embedding and a bias. Tokens of samples that are no pairs are all
+/// of the first segment; there is no next sentence to predict. Names and transposes are Hugging Face's (BertForMaskedLM): weights of linear
+/// layers are (out, in), y = x W' + b. Initial values are those of the released code's modeling.py, not truncated: weights and embeddings
+/// from N(0, 0.02), gains 1, biases 0.
 /// </summary>
 internal sealed class BertArchitecture(ModelSettings settings) : IArchitecture
 {
@@ -44,7 +44,8 @@ internal sealed class BertArchitecture(ModelSettings settings) : IArchitecture
     public IReadOnlyList<ParameterSpec> Parameters { get; } = [.. Declare(settings)];
 
     /// <inheritdoc/>
-    public IBatching Batching { get; } = new MaskedBatching(settings.Vocabulary, settings.Bert.MaskTokenOf(settings.Vocabulary));
+    public IBatching Batching { get; } = new MaskedBatching(
+        settings.Vocabulary, settings.Bert.MaskTokenOf(settings.Vocabulary), settings.Context, settings.Bert.ClassToken);
 
     /// <inheritdoc/>
     public int Context => settings.Context;

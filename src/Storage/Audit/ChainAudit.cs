@@ -22,12 +22,14 @@ public sealed class ChainAudit
     private readonly Dictionary<int, Digest> _committed = [];                 // by round: what it came to, also where it was given up
     private readonly DrawnResultsAudit _drawn;
     private RunState _state;
+    private RunPlan _plan;
 
     private ChainAudit(
         RunId id, RunSchedule run, IReadOnlyList<(string Path, CheckpointManifest Manifest)> checkpoints,
         IReadOnlyList<TokenShard> shards)
     {
         (_run, _checkpoints, _shards, _state) = (run, checkpoints, shards, RunState.Empty(id));
+        _plan = run.Plan;
         _drawn = new DrawnResultsAudit(run.Plan, _problems);
     }
 
@@ -96,6 +98,10 @@ public sealed class ChainAudit
         _state = Run.Apply(_state, e);
         switch (e)
         {
+            // Who made the run longer decides which samples its later rounds read.
+            case RunEvent.RunStarted or RunEvent.SettingsChanged:
+                _plan = RunPlan.Of(_state);
+                break;
             case RunEvent.RoundCommitted:
                 _heads.Add(_state.ChainHead);
                 break;
@@ -120,10 +126,10 @@ public sealed class ChainAudit
         _drawn.Take(_state);
         if (c.Round != _state.Round)
             _problems.Add($"round {c.Round} was committed where round {_state.Round} was due");
-        if (_state.Finished.Count != _run.Plan.ReplicasAt(c.Round))
-            _problems.Add($"round {c.Round} was committed with {_state.Finished.Count} of {_run.Plan.ReplicasAt(c.Round)} replicas");
-        if (c.TokensSeen != _run.Plan.TokensBefore(c.Round + 1))
-            _problems.Add($"round {c.Round}: {c.TokensSeen} tokens are counted where there were {_run.Plan.TokensBefore(c.Round + 1)}");
+        if (_state.Finished.Count != _plan.ReplicasAt(c.Round))
+            _problems.Add($"round {c.Round} was committed with {_state.Finished.Count} of {_plan.ReplicasAt(c.Round)} replicas");
+        if (c.TokensSeen != _plan.TokensBefore(c.Round + 1))
+            _problems.Add($"round {c.Round}: {c.TokensSeen} tokens are counted where there were {_plan.TokensBefore(c.Round + 1)}");
         if (!_committed.TryAdd(c.Round, c.Version) && _committed[c.Round] != c.Version)
             _problems.Add($"round {c.Round} came to version {_committed[c.Round].Short} before the run went back, and then to " +
                           $"{c.Version.Short}: a node computed wrongly and was not audited");
@@ -142,7 +148,7 @@ public sealed class ChainAudit
                 _problems.Add($"{path} has another hash chain than the journal at round {checkpoint.Version}");
         }
 
-        var samples = _run.Plan.Timeline.SamplesBefore(_state.Round);
+        var samples = _plan.Timeline.SamplesBefore(_state.Round);
         return new AuditReport(
             _state.Round, samples, _state.TokensSeen, [.. CountBlocks(samples)], _drawn.Report(_state.Round), _problems);
     }
@@ -170,12 +176,12 @@ public sealed class ChainAudit
     private Digest Samples(int round, int replica)
     {
         var row = _run.Train.Cut.Length;
-        var segment = _run.Plan.At(round);
-        var tokens = new int[segment.Sequences * row];
+        var segment = _plan.At(round);
         var samples = HashChain.Empty;
-        for (var step = 0; step < segment.InnerSteps; step++)
+        for (var step = 0; step < segment.StepsOf(replica); step++)
         {
-            var blocks = _run.BlocksOf(round, replica, step);
+            var blocks = _run.BlocksOf(segment, round, replica, step);
+            var tokens = new int[blocks.Length * row];
             for (var i = 0; i < blocks.Length; i++)
             {
                 var (shard, block) = _run.Train.Locate(blocks[i]);

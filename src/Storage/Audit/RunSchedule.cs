@@ -32,15 +32,17 @@ public sealed class RunSchedule
     /// <summary>Held-out blocks; null where the held-out text does not fill one.</summary>
     public BlockMap? HeldOut { get; }
 
+    /// <summary>The plan that the run began with: it may have been made longer since.</summary>
     public RunPlan Plan { get; }
 
     public SampleOrder Order { get; }
 
     /// <summary>The blocks of one inner step of a replica, in the order in which they are read.</summary>
-    public long[] BlocksOf(int round, int replica, int step)
+    /// <param name="segment">The segment of the round.</param>
+    public long[] BlocksOf(Segment segment, int round, int replica, int step)
     {
-        var segment = Plan.At(round);
-        var blocks = new long[segment.Sequences];
+        ArgumentNullException.ThrowIfNull(segment);
+        var blocks = new long[segment.SamplesOf(replica, step)];
         for (var i = 0; i < blocks.Length; i++)
             blocks[i] = Order.BlockAt(segment.PositionOf(round, replica, step, i));
         return blocks;

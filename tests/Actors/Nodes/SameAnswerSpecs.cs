@@ -68,6 +68,38 @@ public sealed class SameAnswerSpecs : IDisposable
             one.SourceScores, observed.Where(o => o.Version == 2).Select(o => new SourceScore(o.Source, o.Nats, o.Targets)));
     }
 
+    // 448 pairs: whole steps of 400 or 80, and a last one of 48, in which not every replica has samples, or as many as others.
+    [Theory]
+    [InlineData("bert", 4, 100)]
+    [InlineData("transformer", 2, 40)]
+    public async Task An_epoch_of_pairs_that_ends_inside_of_a_step_reads_each_pair_once_and_gives_one_fingerprint(
+        string architecture, int replicas, int sequences)
+    {
+        var settings = TinyRun.Settings("a", replicas);
+        settings = settings with
+        {
+            Run = settings.Run with { Rounds = null, Epochs = 1 },
+            Batch = settings.Batch with { Sequences = sequences, Micro = sequences / 4 },
+            Model = settings.Model with { Architecture = architecture },
+            Corpus = settings.Corpus with { Samples = SampleKind.Pairs, AnswerField = "answer" },
+        };
+        var fingerprints = new List<Digest?>();
+        foreach (var devices in new[] { "cpu:1", "cpu:3" })
+        {
+            var data = devices.Replace(':', '-');
+            fingerprints.Add((await _tiny.TrainAsync(settings, devices, data)).Fingerprint);
+            var audit = await JournalAudit.RunAsync(
+                Path.Combine(_tiny.Root, data), null, new RunName("a"), TestContext.Current.CancellationToken);
+            Assert.True(audit.IsProven, string.Join(Environment.NewLine, audit.Problems));
+            var epoch = Assert.Single(audit.Epochs);
+            Assert.Equal((epoch.Blocks, epoch.Blocks), (epoch.Consumed, audit.Samples));
+            Assert.NotEqual(0, epoch.Blocks % (replicas * sequences));
+        }
+
+        Assert.NotNull(fingerprints[0]);
+        Assert.Single(fingerprints.Distinct());
+    }
+
     [Fact]
     public async Task Another_seed_gives_another_fingerprint()
     {

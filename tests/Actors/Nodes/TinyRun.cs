@@ -41,7 +41,7 @@ internal sealed class TinyRun : IDisposable
 
     public async Task<RunView> TrainAsync(ElasticNode node, TrainingSettings settings, Func<RunView, bool>? stop, CancellationToken cancel)
     {
-        var source = Path.Combine(Root, settings.Model.ReadsPairs ? "pairs" : "text");
+        var source = Path.Combine(Root, settings.Corpus.Samples == SampleKind.Pairs ? "pairs" : "text");
         var corpus = await node.BuildCorpusAsync(settings.Corpus with { Sources = [source] }, null, cancel);
         var reply = await node.StartRunAsync(settings, corpus, Origins.Now("a test"));
         Assert.IsType<RunReply.Accepted>(reply);

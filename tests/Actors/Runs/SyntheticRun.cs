@@ -94,7 +94,7 @@ internal sealed class SyntheticRun
     {
         var row = _schedule.Plan.Context + 1;
         var tokens = new int[_schedule.Plan.At(round).Sequences * row];
-        var blocks = _schedule.BlocksOf(round, replica, 0);
+        var blocks = _schedule.BlocksOf(_schedule.Plan.At(round), round, replica, 0);
         for (var i = 0; i < blocks.Length; i++)
         {
             var (shard, block) = _schedule.Train.Locate(blocks[i]);
@@ -102,7 +102,7 @@ internal sealed class SyntheticRun
         }
 
         return new ReplicaResult(
-            round, replica, D($"contribution {round} {replica}"), D($"inner {round} {replica}"), _schedule.Plan.TokensPerReplica(round),
+            round, replica, D($"contribution {round} {replica}"), D($"inner {round} {replica}"), _schedule.Plan.TokensOf(round, replica),
             2.5 + replica, HashChain.AppendStep(HashChain.Empty, SampleDigests.Of(blocks, tokens)));
     }
 

@@ -31,6 +31,7 @@ public sealed class MutatedFilesTests : IDisposable
     [InlineData("a.jsonl", "\" \\ \\u \\ud800 { } [ ] : , \n \0 NaN \"text\": null")]
     [InlineData("a.jsonl.gz", "")]
     [InlineData("a.jsonl.zst", "")]
+    [InlineData("a.tsv", "\t \t\t \r \n \uFEFF \\t \"")]
     [InlineData("a.bin", "")]
     public void A_mutated_file_is_read_or_refused_by_name(string name, string pieces)
     {
@@ -65,7 +66,10 @@ public sealed class MutatedFilesTests : IDisposable
 
     private void Read(string path, ReadStatistics statistics)
     {
-        var (id, files) = CorpusIdentity.Identify(CorpusSources.Resolve([path]), CorpusSettings.Defaults);
+        var (id, files) = CorpusIdentity.Identify(
+            path.EndsWith(".tsv", StringComparison.Ordinal)
+                ? CorpusSources.Find(Corpora.Settings(path) with { AnswerField = "answer" }).Files : CorpusSources.Resolve([path]),
+            CorpusSettings.Defaults);
         if (CorpusSources.AreTokenShards(files))
         {
             var folder = _folder["out"];
@@ -130,6 +134,7 @@ public sealed class MutatedFilesTests : IDisposable
         "a.jsonl" => Encoding.UTF8.GetBytes(Lines()),
         "a.jsonl.gz" => Gzip(Encoding.UTF8.GetBytes(Lines())),
         "a.jsonl.zst" => new Compressor().Wrap(Encoding.UTF8.GetBytes(Lines())).ToArray(),
+        "a.tsv" => Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 60).Select(i => $"source {i} é\ttarget \\t 😀 {i}\n"))),
         _ => Corpora.LlmcBytes([50256, .. Enumerable.Range(0, 500)]),
     };
 

@@ -204,7 +204,7 @@ public sealed class SampleCutTests : IDisposable
     private BuiltCorpus Answers(string tokenizer, (string Prompt, string Answer)[] pairs)
     {
         var open = Tokenizer.Open(tokenizer);
-        using var writer = new CorpusWriter(_folder["c"], Digest.Of("id"u8), open, hasPrompts: true);
+        using var writer = new CorpusWriter(_folder["c"], Digest.Of("id"u8), open, hasMarks: true);
         var batch = new DocumentBatch(0, [.. pairs.Select(p => Doc(p.Answer) with { Prompt = p.Prompt })]);
         writer.Append(BatchTokenizer.Tokenize(open, batch, 0));
         return writer.Complete(new ReadStatistics());

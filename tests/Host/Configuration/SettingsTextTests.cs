@@ -61,10 +61,13 @@ public sealed class SettingsTextTests
         "model.lora-alpha":32,"model.lora-targets":["q_proj"],"model.lora-freeze-a":true,"optimizer.kind":"muon","optimizer.learning-rate"
         """), StringComparison.Ordinal).Replace("WEIGHTS", WeightsDigest, StringComparison.Ordinal);
 
-    /// <summary>Likewise, of version 5, which knows precisions and attention to a window.</summary>
+    /// <summary>Likewise, of version 5.</summary>
     private static readonly string Version5 = Version4.Replace("\"settings\":4", "\"settings\":5", StringComparison.Ordinal)
         .Replace("\"model.rope-theta\"", "\"model.attention-window\":64,\"model.rope-theta\"", StringComparison.Ordinal)
-        .Replace("\"run.audit-rate\"", "\"run.precision\":\"bf16\",\"run.audit-rate\"", StringComparison.Ordinal);
+        .Replace("\"run.audit-rate\"", "\"run.precision\":\"bf16\",\"run.audit-rate\"", StringComparison.Ordinal)
+        .Replace("\"corpus.encoding\"", "\"corpus.chat-template\":\"chatml\",\"corpus.encoding\"", StringComparison.Ordinal)
+        .Replace("\"corpus.held-out\"", "\"corpus.whole-words\":true,\"corpus.held-out\"", StringComparison.Ordinal)
+        .Replace("\"model.lora-rank\"", "\"model.class-token\":101,\"model.lora-rank\"", StringComparison.Ordinal);
 
     // A value of every kind for every key that there is, so that a new key is tried, too.
     private static readonly Gen<TrainingSettings> Settings = Gen.Select(
@@ -178,9 +181,11 @@ public sealed class SettingsTextTests
                     Exclude = settings.Corpus.Exclude,
                     TextField = "text",
                     AnswerField = null,
+                    ChatTemplate = ChatTemplate.None,
                     Encoding = "utf-8",
                     Tokenizer = "gpt2",
                     Samples = SampleKind.Blocks,
+                    WholeWords = false,
                     HeldOut = 0.02,
                 },
                 Checkpoint = new CheckpointSettings { EveryRounds = 10, Keep = 2 },
@@ -270,17 +275,13 @@ public sealed class SettingsTextTests
     {
         var (settings, fourth) = (SettingsText.Read(Version5), SettingsText.Read(Version4));
         Assert.Equal(
-            fourth with
-            {
-                Run = fourth.Run with { Precision = TrainingPrecision.Bf16 },
-                Model = fourth.Model with
-                {
-                    Llama = fourth.Model.Llama with { AttentionWindow = 64 },
-                    Lora = settings.Model.Lora,
-                },
-                Corpus = settings.Corpus,
-            },
-            settings);
+            (TrainingPrecision.Bf16, 64, ChatTemplate.Chatml, true, 101),
+            (settings.Run.Precision, settings.Model.Llama.AttentionWindow, settings.Corpus.ChatTemplate, settings.Corpus.WholeWords,
+                settings.Model.Bert.ClassToken));
+        Assert.Equal(
+            (TrainingPrecision.Fp32, 0, ChatTemplate.None, false, null),
+            (fourth.Run.Precision, fourth.Model.Llama.AttentionWindow, fourth.Corpus.ChatTemplate, fourth.Corpus.WholeWords,
+                fourth.Model.Bert.ClassToken));
 
         // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
         Assert.Equal(Version5, SettingsText.Write(settings));
@@ -338,8 +339,8 @@ public sealed class SettingsTextTests
     [Fact]
     public void Only_these_keys_may_change_while_a_run_goes_on() => Assert.Equal(
         ["run.name", "run.audit-rate", "batch.recompute", "corpus.sources", "corpus.validation", "corpus.include", "corpus.exclude",
-            "corpus.text-field", "corpus.answer-field", "corpus.encoding", "checkpoint.every-rounds", "checkpoint.keep",
-            "evaluation.every-rounds", "evaluation.sequences"],
+            "corpus.text-field", "corpus.answer-field", "corpus.chat-template", "corpus.encoding", "checkpoint.every-rounds",
+            "checkpoint.keep", "evaluation.every-rounds", "evaluation.sequences"],
         SettingsRecord.Of(typeof(TrainingSettings)).Settings.Where(s => !s.PartOfAnswer).Select(s => s.Key));
 
     private static TrainingSettings Tiny(params string[] sets) => ConfigurationLoader.Load(new(["tiny"], sets)).Training;

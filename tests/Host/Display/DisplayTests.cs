@@ -28,7 +28,7 @@ public sealed class DisplayTests
         Assert.Equal("1.00k tokens", Units.Count(1000, "token"));
         var settings = ConfigurationLoader.Load(new(["tiny"], ["run.epochs=1", "run.inner-steps=1", "batch.micro=16"])).Training;
         Assert.StartsWith(
-            "1 round (1 epoch of 16 blocks, 1 in whole rounds) x 1 step x 1 replica   2.05k tokens a step in 1 micro-batch ",
+            "1 round (1 epoch of 16 blocks) x 1 step x 1 replica   2.05k tokens a step in 1 micro-batch ",
             RunLines.Header("t", settings, blocks: 16)[1],
             StringComparison.Ordinal);
     }
@@ -125,7 +125,7 @@ public sealed class DisplayTests
             "memory 7.0 MiB: parameters and moments 4.0 MiB, gradients 2.0 MiB, activations 1.0 MiB",
             RunLines.Header("tiny", settings, 25_000, new TrainingMemory(4 << 20, 2 << 20, 1 << 20))[2]);
         Assert.StartsWith(
-            "4 rounds (3 epochs of 400 blocks, 3.2 in whole rounds) x 20 steps x",
+            "4 rounds (3 epochs of 400 blocks) x 20 steps x",
             RunLines.Header("t", settings with { Run = settings.Run with { Rounds = null, Epochs = 3 } }, 400)[1],
             StringComparison.Ordinal);
     }

@@ -90,7 +90,7 @@ public sealed class SettingsProblemTests
         { "transformer", SampleKind.Pairs, null,
             "corpus.samples = pairs: set corpus.answer-field to the field of a .jsonl record that holds the target" },
         { "gpt2", SampleKind.Pairs, "answer",
-            "corpus.samples = pairs is for model.architecture = \"transformer\" alone, not for \"gpt2\"" },
+            "corpus.samples = pairs is for model.architecture = \"transformer\" or \"bert\", not for \"gpt2\"" },
         { "bert", SampleKind.Documents, "answer",
             "corpus.answer-field = \"answer\": model.architecture = \"bert\" predicts hidden tokens of all text, and has no answers" },
     };
@@ -106,6 +106,32 @@ public sealed class SettingsProblemTests
             Corpus = CorpusSettings.Defaults with { Samples = samples, AnswerField = answer },
         };
         Assert.StartsWith(problem, Assert.Single(settings.Problems()), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_a_corpus_says_of_its_texts_must_fit_the_architecture()
+    {
+        var bert = TrainingSettings.Defaults with { Model = Model with { Architecture = "bert" } };
+        var pairs = bert with { Corpus = CorpusSettings.Defaults with { Samples = SampleKind.Pairs, AnswerField = "answer" } };
+        Assert.Empty(pairs.Problems());
+        Assert.Empty((pairs with { Model = pairs.Model with { Bert = pairs.Model.Bert with { ClassToken = 101 } } }).Problems());
+        Assert.Empty((bert with { Corpus = CorpusSettings.Defaults with { WholeWords = true } }).Problems());
+        Refused("model.context = 4 holds no pair of sentences", pairs with { Model = pairs.Model with { Context = 4 } });
+        Refused("model.class-token = 101 begins pairs of sentences: set corpus.samples = pairs",
+            bert with { Model = bert.Model with { Bert = bert.Model.Bert with { ClassToken = 101 } } });
+        Refused("model.class-token = 101 means nothing to model.architecture = \"gpt2\"",
+            TrainingSettings.Defaults with { Model = Model with { Bert = Model.Bert with { ClassToken = 101 } } });
+        Refused("corpus.whole-words = true: model.architecture = \"gpt2\" hides no words",
+            TrainingSettings.Defaults with { Corpus = CorpusSettings.Defaults with { WholeWords = true } });
+
+        var chat = CorpusSettings.Defaults with { ChatTemplate = ChatTemplate.Chatml };
+        Assert.Empty((TrainingSettings.Defaults with { Corpus = chat }).Problems());
+        Refused("corpus.chat-template = chatml: conversations are for models that continue a text", bert with { Corpus = chat });
+        Refused("corpus.answer-field = \"a\" names the answer of a record, and corpus.chat-template = chatml takes it from its messages",
+            TrainingSettings.Defaults with { Corpus = chat with { AnswerField = "a" } });
+
+        static void Refused(string problem, TrainingSettings settings) =>
+            Assert.StartsWith(problem, Assert.Single(settings.Problems()), StringComparison.Ordinal);
     }
 
     private static readonly ModelSettings Llama = Model with { Architecture = "llama" };

@@ -12,14 +12,19 @@ internal sealed class EncoderReference : IDisposable
 {
     private readonly JsonDocument _document;
 
-    public EncoderReference(string architecture)
+    /// <param name="kind">The architecture; "bert_pairs" for BERT with second sentences.</param>
+    public EncoderReference(string kind)
     {
-        using var stream = typeof(EncoderReference).Assembly.GetManifestResourceStream($"{architecture}_reference.json")!;
+        using var stream = typeof(EncoderReference).Assembly.GetManifestResourceStream($"{kind}_reference.json")!;
         _document = JsonDocument.Parse(stream);
-        Model = Samples.Of(architecture, Shape("layers"), Shape("heads"), Shape("width"), Places, Shape("vocabulary"));
+        HasSecondSentences = kind == "bert_pairs";
+        Model = Samples.Of(kind.Split('_')[0], Shape("layers"), Shape("heads"), Shape("width"), Places, Shape("vocabulary"));
     }
 
     public ModelSettings Model { get; }
+
+    /// <summary>Rows are pairs, of which the second one's places are of another type.</summary>
+    public bool HasSecondSentences { get; }
 
     public int Batch => Shape("batch");
 
@@ -53,11 +58,15 @@ internal sealed class EncoderReference : IDisposable
             return new MicroBatch(0, Batch, Inputs, targets, targets.Count(t => t != MicroBatch.NotCounted))
             {
                 Segments = Model.ReadsPairs ? null : [.. Inputs.Select((_, i) => IsBehind(i, Places) ? 1 : 0)],
+                Types = HasSecondSentences ? [.. Inputs.Select((_, i) => i % Places >= SecondFrom[i / Places] ? 1 : 0)] : null,
                 Sources = Model.ReadsPairs ? Sources : null,
                 SourceLengths = Model.ReadsPairs ? [Shape("sources"), Shape("short"), Shape("sources")] : [],
             };
         }
     }
+
+    // The last one has no second sentence.
+    private int[] SecondFrom => [4, 3, Places];
 
     private JsonElement Root => _document.RootElement;
 

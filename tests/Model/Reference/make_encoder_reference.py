@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes bert_reference.json and transformer_reference.json: numbers that the C# tests check the two architectures with encoders against.
+"""Writes bert_reference.json, bert_pairs_reference.json and transformer_reference.json: numbers that the C# tests check the two architectures with
+encoders against.
 
 Layers, attention and norms are PyTorch's own (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer) in float64 on its autograd, with
 the weights under Hugging Face's names of BERT and Marian; embeddings, positions and heads are written from Devlin et al. 2019 and Vaswani
@@ -107,9 +108,14 @@ def project(p, name, x):
     return x @ p[name + ".weight"].T + p[name + ".bias"]
 
 
-def bert_logits(p, inputs, hidden):
+def second_sentences():
+    """(B, places): 1 in the second sentence of a row, which begins somewhere else in each."""
+    return (torch.arange(PLACES) >= torch.tensor([[4], [3], [PLACES]])).long()
+
+
+def bert_logits(p, inputs, hidden, types=0):
     at = "bert.embeddings."
-    x = p[at + "word_embeddings.weight"][inputs] + p[at + "position_embeddings.weight"] + p[at + "token_type_embeddings.weight"][0]
+    x = p[at + "word_embeddings.weight"][inputs] + p[at + "position_embeddings.weight"] + p[at + "token_type_embeddings.weight"][types]
     x = layer_norm(p, at + "LayerNorm", x, 1e-12)
     layer = torch.nn.TransformerEncoderLayer(WIDTH, HEADS, 4 * WIDTH, 0.0, F.gelu, 1e-12, batch_first=True)
     for i in range(LAYERS):
@@ -180,6 +186,9 @@ def main():
     counted = (torch.tensor(noise(1002, BATCH * PLACES).reshape(BATCH, PLACES)) < -0.2) & ~hidden
     p = parameters(bert_shapes())
     write("bert", p, bert_logits(p, inputs, None), bert_logits(p, inputs, hidden), targets, counted, 0.0)
+
+    p = parameters(bert_shapes())
+    write("bert_pairs", p, bert_logits(p, inputs, None), bert_logits(p, inputs, hidden, second_sentences()), targets, counted, 0.0)
 
     sources, ends = tokens(1003, SOURCES), behind_the_end(SOURCES)
     p = parameters(transformer_shapes())

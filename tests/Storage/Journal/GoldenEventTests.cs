@@ -15,12 +15,14 @@ public sealed class GoldenEventTests
     private static readonly RunEvent[] Events =
     [
         new RunStarted(Id, Begin.Run, """{"run.name":"a"}""", 131_072, D("corpus"), 1000, 100, "1 cpu", By),
+        new RunStarted(Id, Begin.Run, """{"run.name":"a"}""", 131_072, D("corpus"), 1000, 100, "1 cpu", By, 3000),
         new CorpusPublished(Id, D("manifest")),
         new ArithmeticChosen(Id, "1 cpu"),
         new RunPaused(Id, By),
         new RunResumed(Id, By),
         new SettingsChanged(Id, """{"run.name":"a"}""", By),
         new SettingsChanged(Id, """{"run.name":"a"}""", By, new RunExtension(3, 4, 8)),
+        new SettingsChanged(Id, """{"run.name":"a"}""", By, new RunExtension(3, 4, 8, 150, 300)),
         new RunInitialized(Id, D("version 0"), D("fingerprint 0")),
         new RunInitialized(Id, D("version 0"), D("fingerprint 0"), D("secret 0")),
         new RunInitialized(Id, D("version 0"), D("fingerprint 0"), Frozen: D("frozen")),

@@ -122,6 +122,19 @@ public sealed class FileTokenizer : Tokenizer
         return Encoding.UTF8.GetByteCount(pair) - Encoding.UTF8.GetByteCount(alone);
     }
 
+    /// <inheritdoc/>
+    public override int? SpecialToken(string text) =>
+        _added.Values.FirstOrDefault(t => t.IsSpecial && t.Content == text)?.Number;
+
+    /// <inheritdoc/>
+    public override bool MarksWords => _model.ContinuationMark.Length > 0;
+
+    /// <inheritdoc/>
+    /// <remarks>An added token stands for itself, whatever its text.</remarks>
+    public override bool Continues(int token) => MarksWords && !_added.ContainsKey(token)
+        && TextOf(token) is { } text && text.Length > _model.ContinuationMark.Length
+        && text.StartsWith(_model.ContinuationMark, StringComparison.Ordinal);
+
     private const string Neighbour = "a";
 
     private bool IsSpecial(int token) => token == EndOfText || (_added.TryGetValue(token, out var added) && added.IsSpecial);

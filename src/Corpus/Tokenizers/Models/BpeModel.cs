@@ -31,6 +31,8 @@ internal sealed class BpeModel : TokenModel
         _merging = new BpeMerging([.. part.Need("merges").Items().Select(Merge).Where(m => !special.Contains(m.Joined))]);
     }
 
+    public override string ContinuationMark => _prefix;
+
     public override IReadOnlyDictionary<string, int> Vocabulary => _vocabulary;
 
     public override void Encode(ReadOnlySpan<char> word, List<int> into)

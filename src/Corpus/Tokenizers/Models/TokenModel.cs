@@ -11,6 +11,9 @@ internal abstract class TokenModel
     /// <summary>Tokens by their text.</summary>
     public abstract IReadOnlyDictionary<string, int> Vocabulary { get; }
 
+    /// <summary>What the text of a token begins with that goes on with a word; empty where nothing says so.</summary>
+    public virtual string ContinuationMark => "";
+
     /// <summary>Appends the tokens of one word, which is not empty.</summary>
     /// <exception cref="ElasticException">The word has no token, and the model has none for unknown ones.</exception>
     public abstract void Encode(ReadOnlySpan<char> word, List<int> into);

@@ -29,6 +29,8 @@ internal sealed class WordPieceModel : TokenModel
             throw part.Wrong($"has no token \"{OneLine.Of(unknown, 60)}\", which its unk_token names");
     }
 
+    public override string ContinuationMark => _prefix;
+
     public override IReadOnlyDictionary<string, int> Vocabulary => _vocabulary;
 
     public override void Encode(ReadOnlySpan<char> word, List<int> into)

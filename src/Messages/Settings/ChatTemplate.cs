@@ -1,0 +1,17 @@
+namespace Elastic.Messages.Settings;
+
+/// <summary>How the messages of a conversation are written down as one text.</summary>
+public enum ChatTemplate
+{
+    /// <summary>Records are no conversations.</summary>
+    None,
+
+    /// <summary>By the words "User:" and "Assistant:", with an end of text behind each answer: for tokenizers without marks.</summary>
+    Plain,
+
+    /// <summary>Each message between &lt;|im_start|&gt; with its role and &lt;|im_end|&gt;, as Qwen and many others have it.</summary>
+    Chatml,
+
+    /// <summary>Each message behind a header with its role, with &lt;|eot_id|&gt; at its end, as Llama 3 has it.</summary>
+    Llama3,
+}
