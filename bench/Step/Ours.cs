@@ -42,7 +42,7 @@ internal sealed class Ours : IDisposable
         var layout = new FlatLayout(_architecture.Parameters);
         _vectors = new ReplicaVectors(layout);
         Initialization.Fill(_vectors, 1);
-        _devices = [.. Enumerable.Range(0, devices).Select(d => new DeviceThread(() =>
+        _devices = [.. Enumerable.Range(0, devices).Select(d => new DeviceThread(new DeviceId($"cpu:{d}"), () =>
         {
             var device = new CpuDevice(new DeviceId($"cpu:{d}"), _architecture, 0, threads, recomputes);
             if (d == 0)
@@ -102,14 +102,16 @@ internal sealed class Ours : IDisposable
         public long ReduceEnded { get; private set; }
 
         public async Task<IReadOnlyList<double>> ReduceScatterAsync(
-            IReadOnlyList<SubtreeRoot> roots, int microBatches, IReadOnlyList<Slice> slices)
+            IReadOnlyList<IReadOnlyList<SubtreeRoot>> roots, int microBatches, IReadOnlyList<Slice> slices, TimeSpan deadline)
         {
             ReduceStarted = Stopwatch.GetTimestamp();
-            var squares = await inner.ReduceScatterAsync(roots, microBatches, slices);
+            var squares = await inner.ReduceScatterAsync(roots, microBatches, slices, deadline);
             ReduceEnded = Stopwatch.GetTimestamp();
             return squares;
         }
 
-        public Task AllGatherAsync(IReadOnlyList<Slice> slices) => inner.AllGatherAsync(slices);
+        public Task AllGatherAsync(IReadOnlyList<Slice> slices, TimeSpan deadline) => inner.AllGatherAsync(slices, deadline);
+
+        public void Abort(string why) => inner.Abort(why);
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Elastic.Foundation;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
@@ -10,7 +11,10 @@ namespace Elastic.Model.Training;
 /// One inner step of a replica, from micro-batches to new parameters: accumulate, reduce, norm, clip, update, gather. No device begins a
 /// part before all devices have ended the last one.
 ///
-/// The bits of the result depend on the micro-batches only: not on the number of devices, nor on which device computed what.
+/// The bits of the result depend on the micro-batches only: not on the number of devices, nor on which device computed what. So where
+/// devices come or go between two steps, whoever takes the steps makes a <see cref="TrainingStep"/> of the devices that there are now.
+///
+/// A step that fails once its update has begun leaves half-updated vectors: no further step is taken from them.
 /// </summary>
 public sealed class TrainingStep
 {
@@ -19,15 +23,23 @@ public sealed class TrainingStep
     private readonly IOptimizer _optimizer;
     private readonly IReadOnlyList<Slice> _slices;
     private readonly double _clip;
+    private readonly StepDeadlines _deadlines;
+    private readonly Ranks _ranks;
+    private bool _isUpdating;
+    private string? _failure;
 
     /// <param name="devices">All attached to the replica's vectors, in the order of <paramref name="collective"/>'s devices.</param>
     /// <param name="layout">The layout of the replica's vectors.</param>
     /// <param name="clip">Largest global norm of the gradient; 0 for none.</param>
-    public TrainingStep(IReadOnlyList<IDeviceThread> devices, ICollective collective, FlatLayout layout, IOptimizer optimizer, double clip)
+    /// <param name="deadlines">When a device counts as lost; null for <see cref="StepDeadlines.Default"/>.</param>
+    public TrainingStep(
+        IReadOnlyList<IDeviceThread> devices, ICollective collective, FlatLayout layout, IOptimizer optimizer, double clip,
+        StepDeadlines? deadlines = null)
     {
         ArgumentNullException.ThrowIfNull(devices);
         ArgumentNullException.ThrowIfNull(optimizer);
         (_devices, _collective, _optimizer, _clip) = (devices, collective, optimizer, clip);
+        (_deadlines, _ranks) = (deadlines ?? StepDeadlines.Default, new Ranks(devices));
         _slices = Slice.Split(layout, devices.Count, optimizer.Granularity);
     }
 
@@ -37,19 +49,40 @@ public sealed class TrainingStep
     /// <param name="number">1 for the replica's first step.</param>
     /// <returns>The step's loss, nats per counted target; 0 where none is counted.</returns>
     /// <exception cref="ElasticException">The gradient is not finite; the parameters have not changed.</exception>
+    /// <exception cref="DeviceFailedException">A device failed, or did not end in time. No further step is taken.</exception>
+    /// <exception cref="InvalidOperationException">A step has failed before: the vectors may be half updated.</exception>
     public async Task<double> RunAsync(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double learningRate, long number)
     {
         ArgumentNullException.ThrowIfNull(microBatches);
-
-        // Accumulate: each device sums the gradients of its range of micro-batches, along the tree as far as they are neighbours.
-        var accumulated = await Task.WhenAll(_devices.Select((device, i) =>
+        if (_failure is { } why)
+            throw new InvalidOperationException($"no step is taken after one that failed ({why}): load the replica's vectors anew");
+        try
         {
-            var range = RangeOf(i, microBatches);
-            return device.RunAsync(d => (Losses: d.Accumulate(range, seed), d.Roots));
-        }));
+            return await TakeAsync(microBatches, seed, learningRate, number);
+        }
+        catch (Exception e) when (_isUpdating || e is not ElasticException)
+        {
+            _failure = e.Message;
+            _collective.Abort($"a step has failed: {e.Message}");
+            throw;
+        }
+    }
+
+    private async Task<double> TakeAsync(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double learningRate, long number)
+    {
+        // Accumulate: each device sums the gradients of its range of micro-batches, along the tree as far as they are neighbours.
+        var began = Stopwatch.GetTimestamp();
+        var accumulated = await _ranks.RunAsync(
+            "forward and backward pass", _deadlines.Most,
+            (d, rank) => (Losses: d.Accumulate(RangeOf(rank, microBatches), seed), d.Roots),
+            // A device without a micro-batch ends at once, and says nothing of the others.
+            microBatches.Count >= _devices.Count ? _deadlines.After : null);
+
+        // The rest of the step goes over the vector once or twice, which takes no longer than a pass through the network.
+        var deadline = _deadlines.After(Stopwatch.GetElapsedTime(began));
 
         // Reduce: each owner sums its slice of all devices' subtree roots, in tree order.
-        var squares = await _collective.ReduceScatterAsync([.. accumulated.SelectMany(a => a.Roots)], microBatches.Count, _slices);
+        var squares = await _collective.ReduceScatterAsync([.. accumulated.Select(a => a.Roots)], microBatches.Count, _slices, deadline);
 
         // Norm and clip: over all tiles, in tile order.
         var norm = GradientNorm.Fold(squares);
@@ -59,10 +92,16 @@ public sealed class TrainingStep
         var step = new OptimizerStep(learningRate, number, GradientNorm.ClipCoefficient(norm, _clip));
 
         // Update: each owner updates its slice of the parameters and of the optimizer's vectors.
-        await Task.WhenAll(_devices.Select((device, i) => device.RunAsync(d => d.UpdateSlice(_slices[i], _optimizer, step))));
+        _isUpdating = true;
+        await _ranks.RunAsync("update", deadline, (d, rank) =>
+        {
+            d.UpdateSlice(_slices[rank], _optimizer, step);
+            return true;
+        });
 
         // Gather: each device has all slices of the parameters again.
-        await _collective.AllGatherAsync(_slices);
+        await _collective.AllGatherAsync(_slices, deadline);
+        _isUpdating = false;
         return accumulated.SelectMany(a => a.Losses).Sum() / microBatches[0].StepTargets;
     }
 
