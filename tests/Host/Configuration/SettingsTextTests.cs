@@ -61,6 +61,10 @@ public sealed class SettingsTextTests
         "model.lora-alpha":32,"model.lora-targets":["q_proj"],"model.lora-freeze-a":true,"optimizer.kind":"muon","optimizer.learning-rate"
         """), StringComparison.Ordinal).Replace("WEIGHTS", WeightsDigest, StringComparison.Ordinal);
 
+    /// <summary>Likewise, of version 5, which knows how many devices compute a replica.</summary>
+    private static readonly string Version5 = Version4.Replace("\"settings\":4", "\"settings\":5", StringComparison.Ordinal)
+        .Replace("\"batch.sequences\"", "\"run.devices-per-replica\":3,\"batch.sequences\"", StringComparison.Ordinal);
+
     // A value of every kind for every key that there is, so that a new key is tried, too.
     private static readonly Gen<TrainingSettings> Settings = Gen.Select(
         Gen.String, Gen.ULong, Gen.Int, Gen.Double.Where(double.IsFinite), Gen.String.Array, Gen.Bool,
@@ -128,6 +132,7 @@ public sealed class SettingsTextTests
                     Epochs = 3,
                     Averaging = AveragingMethod.Nesterov,
                     AuditRate = 0.05,
+                    DevicesPerReplica = 0,
                 },
                 Batch = BatchSettings.Defaults with { Sequences = 32, Micro = 4 },
                 Model = new ModelSettings
@@ -256,9 +261,17 @@ public sealed class SettingsTextTests
                 },
             },
             settings);
+    }
+
+    [Fact]
+    public void Texts_of_version_5_are_read_as_they_always_were()
+    {
+        var (settings, fourth) = (SettingsText.Read(Version5), SettingsText.Read(Version4));
+        Assert.Equal(0, fourth.Run.DevicesPerReplica);
+        Assert.Equal(fourth.Run with { DevicesPerReplica = 3 }, settings.Run);
 
         // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
-        Assert.Equal(Version4, SettingsText.Write(settings));
+        Assert.Equal(Version5, SettingsText.Write(settings));
     }
 
     [Fact]
@@ -269,10 +282,10 @@ public sealed class SettingsTextTests
     [Theory]
     [InlineData("\"run.seed\":42,", "", "the stored settings of the run lack run.seed")]
     [InlineData("{", "{\"run.moon-phase\":1,", "the run was started by a newer Elastic that knows run.moon-phase: go on with that version")]
-    [InlineData("\"settings\":4", "\"settings\":5",
-        "the run was started by a newer Elastic, whose settings have version 5 (this one knows 4): go on with that version")]
-    [InlineData("\"settings\":4", "\"settings\":0", "the stored settings of the run hold no usable settings")]
-    [InlineData("\"settings\":4", "\"settings\":\"4\"", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":5", "\"settings\":6",
+        "the run was started by a newer Elastic, whose settings have version 6 (this one knows 5): go on with that version")]
+    [InlineData("\"settings\":5", "\"settings\":0", "the stored settings of the run hold no usable settings")]
+    [InlineData("\"settings\":5", "\"settings\":\"5\"", "the stored settings of the run hold no usable settings")]
     [InlineData("\"average\"", "\"median\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("\"average\"", "\"1\"", "the stored settings of the run hold no usable run.averaging")]
     [InlineData("[0.9,0.95]", "[0.9]", "the stored settings of the run hold no usable optimizer.betas")]
@@ -312,7 +325,8 @@ public sealed class SettingsTextTests
     /// <summary>A key that is missing here by mistake would let a run go on with other weights.</summary>
     [Fact]
     public void Only_these_keys_may_change_while_a_run_goes_on() => Assert.Equal(
-        ["run.name", "run.audit-rate", "batch.recompute", "corpus.sources", "corpus.validation", "corpus.include", "corpus.exclude",
+        ["run.name", "run.audit-rate", "run.devices-per-replica", "batch.recompute",
+        "corpus.sources", "corpus.validation", "corpus.include", "corpus.exclude",
             "corpus.text-field", "corpus.answer-field", "corpus.encoding", "checkpoint.every-rounds", "checkpoint.keep",
             "evaluation.every-rounds", "evaluation.sequences"],
         SettingsRecord.Of(typeof(TrainingSettings)).Settings.Where(s => !s.PartOfAnswer).Select(s => s.Key));
