@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Elastic.Messages;
 using Elastic.Model.Training;
 
 namespace Elastic.Step;
@@ -10,8 +11,9 @@ internal sealed class DeviceThread : IDeviceThread, IDisposable
     private readonly Thread _thread;
 
     /// <param name="open">Is called on the thread, before any work.</param>
-    public DeviceThread(Func<TrainingDevice> open)
+    public DeviceThread(DeviceId id, Func<TrainingDevice> open)
     {
+        Id = id;
         _thread = new Thread(() =>
         {
             using var device = open();
@@ -21,6 +23,9 @@ internal sealed class DeviceThread : IDeviceThread, IDisposable
         { IsBackground = true };
         _thread.Start();
     }
+
+    /// <inheritdoc/>
+    public DeviceId Id { get; }
 
     /// <inheritdoc/>
     public Task<T> RunAsync<T>(Func<TrainingDevice, T> work)

@@ -24,9 +24,13 @@ internal sealed class Ours : IDisposable
     private readonly OptimizerSettings _optimizer;
     private readonly IArchitecture _architecture;
     private readonly ReplicaVectors _vectors;
-    private readonly IReadOnlyList<DeviceThread> _devices;
-    private readonly TimedCollective _collective;
-    private readonly TrainingStep _step;
+    private readonly List<DeviceThread> _devices;
+    private readonly int _threads;
+    private readonly bool _recomputes;
+    private readonly Precision? _precision;
+    private TimedCollective _collective;
+    private TrainingStep _step;
+    private int _opened;
     private readonly Random _random = new(0);
     private readonly int _vocabulary, _batch, _tokens, _micro;
     private long _steps;
@@ -42,19 +46,12 @@ internal sealed class Ours : IDisposable
         var layout = new FlatLayout(_architecture.Parameters);
         _vectors = new ReplicaVectors(layout);
         Initialization.Fill(_vectors, 1);
-        _devices = [.. Enumerable.Range(0, devices).Select(d => new DeviceThread(() =>
-        {
-            var device = new CpuDevice(new DeviceId($"cpu:{d}"), _architecture, 0, threads, recomputes);
-            if (d == 0)
-                device.Times = Times;
-            device.Attach(_vectors);
-            return device;
-        }))];
+        (_threads, _recomputes, _precision) = (threads, recomputes, precision);
+        _devices = [.. Enumerable.Range(0, devices).Select(_ => Open())];
         var rows = MicroBatchGroups.Size(micro * tokens, model.Vocabulary, (batch / micro + devices - 1) / devices) * micro;
         ActivationBytes = devices * CpuNetwork.TrainingBytes(
             _architecture, rows, tokens, threads, recomputes, precision ?? Precision.Fp32);
-        _collective = new TimedCollective(new LocalCollective(_devices));
-        _step = new TrainingStep(_devices, _collective, layout, Optimizers.Open(_optimizer), _optimizer.Clip, precision);
+        (_collective, _step) = Compose();
     }
 
     /// <summary>What forward passes keep for backward passes and what both work with, of all devices.</summary>
@@ -75,11 +72,47 @@ internal sealed class Ours : IDisposable
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
+    /// <summary>
+    /// Puts a new device in the place of the last one and takes a step with it; returns the seconds. The device that went ends afterwards, as
+    /// in the product.
+    /// </summary>
+    public double Change()
+    {
+        var gone = _devices[^1];
+        var start = Stopwatch.GetTimestamp();
+        _devices[^1] = Open();
+        (_collective, _step) = Compose();
+        StepAsync().GetAwaiter().GetResult();
+        var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        gone.Dispose();
+        return seconds;
+    }
+
     public void Dispose()
     {
         foreach (var device in _devices)
             device.Dispose();
         _vectors.Dispose();
+    }
+
+    private DeviceThread Open()
+    {
+        var number = _opened++;
+        return new DeviceThread(new DeviceId($"cpu:{number}"), () =>
+        {
+            var device = new CpuDevice(new DeviceId($"cpu:{number}"), _architecture, 0, _threads, _recomputes);
+            if (number == 0)
+                device.Times = Times;
+            device.Attach(_vectors);
+            return device;
+        });
+    }
+
+    private (TimedCollective Collective, TrainingStep Step) Compose()
+    {
+        List<DeviceThread> devices = [.. _devices];
+        var collective = new TimedCollective(new LocalCollective(devices));
+        return (collective, new TrainingStep(devices, collective, _vectors.Layout, Optimizers.Open(_optimizer), _optimizer.Clip, _precision));
     }
 
     private async Task StepAsync()
@@ -103,14 +136,16 @@ internal sealed class Ours : IDisposable
         public long ReduceEnded { get; private set; }
 
         public async Task<IReadOnlyList<double>> ReduceScatterAsync(
-            IReadOnlyList<SubtreeRoot> roots, int microBatches, IReadOnlyList<Slice> slices)
+            IReadOnlyList<IReadOnlyList<SubtreeRoot>> roots, int microBatches, IReadOnlyList<Slice> slices, TimeSpan deadline)
         {
             ReduceStarted = Stopwatch.GetTimestamp();
-            var squares = await inner.ReduceScatterAsync(roots, microBatches, slices);
+            var squares = await inner.ReduceScatterAsync(roots, microBatches, slices, deadline);
             ReduceEnded = Stopwatch.GetTimestamp();
             return squares;
         }
 
-        public Task AllGatherAsync(IReadOnlyList<Slice> slices) => inner.AllGatherAsync(slices);
+        public Task AllGatherAsync(IReadOnlyList<Slice> slices, TimeSpan deadline) => inner.AllGatherAsync(slices, deadline);
+
+        public void Abort(string why) => inner.Abort(why);
     }
 }

@@ -2,6 +2,7 @@
 using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Messages.Settings;
+using Elastic.Model.Networks;
 using Elastic.Model.Training;
 using Elastic.Step;
 
@@ -22,6 +23,28 @@ int devices = Number("devices", 1), threads = Number("threads", Environment.Proc
 int micro = Number("micro", batch / devices), rounds = Number("rounds", 10), steps = Number("steps", 2);
 var python = Option("python", "/usr/bin/python3");
 var precision = Precision.Of(Enum.Parse<TrainingPrecision>(Option("precision", "fp32"), ignoreCase: true));
+
+if (args.Contains("--collective"))
+{
+    foreach (var count in new[] { 2, 4 })
+    {
+        using var times = new CollectiveTimes(Architectures.Open(model), count);
+        var (sums, copies) = (new List<double>(), new List<double>());
+        for (var round = -1; round < rounds; round++)
+        {
+            (var sum, var copy) = (times.ReduceScatter(), times.Copy());
+            if (round < 0)
+                continue;                                                // the first turn allocates
+            sums.Add(sum);
+            copies.Add(copy);
+        }
+        var ratio = sums.Zip(copies, (s, c) => s / c).ToList();
+        Console.WriteLine(
+            $"reduce-scatter of {times.Elements / 1e6:F0}M floats over {count} devices {Median(sums) / 1e9,6:F1} GB/s   " +
+            $"copying {Median(copies) / 1e9:F1} GB/s   ratio {Median(ratio):P0}");
+    }
+    return;
+}
 
 Console.WriteLine($"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}, {precision}; {InstructionSet.Describe().Name}");
 using var ours = new Ours(
@@ -45,6 +68,11 @@ Console.WriteLine($"         {ours.ActivationBytes / (1 << 20),7:F0} MiB of acti
 Console.WriteLine($"pytorch  {Median(theirs),7:F0} ms/step   {devices * threads} threads");
 var (low, high) = (Quantile(ratios, 0.25), Quantile(ratios, 0.75));
 Console.WriteLine($"ratio    {Median(ratios),7:F2}x   median of {rounds} turns of {steps} steps; quartiles {low:F2} to {high:F2}");
+if (args.Contains("--change"))
+{
+    var changes = Enumerable.Range(0, rounds).Select(_ => (ours.Change() - ours.Run(1)) * 1000).ToList();
+    Console.WriteLine($"change   {Median(changes),7:F0} ms   a step after a device was replaced takes so much longer than the next one");
+}
 if (args.Contains("--operators"))
 {
     foreach (var (name, seconds) in ours.Times.Seconds.OrderByDescending(t => t.Value))

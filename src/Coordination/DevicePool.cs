@@ -7,12 +7,14 @@ namespace Elastic.Coordination;
 /// <param name="Number">Names the work within the node.</param>
 public sealed record DeviceWork(int Number, WorkOrder Order, IReadOnlyList<DeviceId> Devices);
 
-// A node's devices, and the work that waits for them or is on them. Devices come and go; a device that goes finishes its work.
+// A node's devices, and the work that waits for them or is on them. Devices come and go: a replica moves to those that there are between
+// two of its steps, and until it has moved, no other work gets a device that it leaves. Other work finishes on the devices that it has.
 internal sealed class DevicePool
 {
     private readonly List<(WorkOrder Order, int MostDevices)> _waiting = [];
-    private readonly Dictionary<int, (DeviceWork Work, bool Dropped)> _working = [];
+    private readonly Dictionary<int, Entry> _working = [];
     private readonly List<DeviceId> _free = [];
+    private readonly HashSet<DeviceId> _open = [];                      // that work may have used, and that were not closed since
     private List<DeviceId> _all = [];
 
     public IReadOnlyList<DeviceId> Devices => _all;
@@ -20,10 +22,24 @@ internal sealed class DevicePool
     /// <summary>Sets the devices that the node has from now on.</summary>
     public void Set(IReadOnlyList<DeviceId> devices)
     {
-        var busy = _working.Values.SelectMany(w => w.Work.Devices).ToHashSet();
+        var busy = Busy();
         _all = [.. devices];
+        _open.UnionWith(devices);
         _free.Clear();
         _free.AddRange(devices.Where(d => !busy.Contains(d)));
+    }
+
+    /// <summary>Sets how many devices a replica of a job can use from now on.</summary>
+    /// <returns>True where replicas at work could use another number before.</returns>
+    public bool SetMost(JobId job, int mostDevices)
+    {
+        for (var i = 0; i < _waiting.Count; i++)
+            if (_waiting[i].Order is { Content: Compute } order && order.Job == job)
+                _waiting[i] = (order, mostDevices);
+        var others = _working.Values.Where(e => e.Work.Order is { Content: Compute } order && order.Job == job && e.Most != mostDevices)
+            .ToList();
+        others.ForEach(e => e.Most = mostDevices);
+        return others.Count > 0;
     }
 
     /// <param name="mostDevices">Devices that the work can use.</param>
@@ -46,11 +62,60 @@ internal sealed class DevicePool
             var devices = _free.Take(_free.All(d => d.IsCpu) ? Math.Clamp(share, 1, most) : 1).ToList();
             _free.RemoveRange(0, devices.Count);
             var work = new DeviceWork(number(), order, devices);
-            _working[work.Number] = (work, false);
+            _working[work.Number] = new Entry(work, most);
             started.Add(work);
         }
 
         return started;
+    }
+
+    /// <summary>
+    /// Divides the CPU devices among the replicas on them, after devices have come or gone: a replica keeps those that are still there, and
+    /// gets free ones that nothing waits for.
+    /// </summary>
+    /// <returns>The replicas that move, with their new devices; with none where none is left: such a one is to be handed over.</returns>
+    public IReadOnlyList<DeviceWork> Divide()
+    {
+        var shares = _working.Values.Where(e => e.MayMove).OrderBy(e => e.Work.Number)
+            .Select(e => (Entry: e, Devices: e.Work.Devices.Where(_all.Contains).Take(e.Most).ToList())).ToList();
+        foreach (var (_, devices) in shares.Where(s => s.Devices.Count == 0))
+            TakeFree(devices);
+        if (_waiting.Count == 0)
+        {
+            while (shares.Where(s => s.Devices.Count > 0 && s.Devices.Count < s.Entry.Most).OrderBy(s => s.Devices.Count)
+                .Select(s => s.Devices).FirstOrDefault() is { } fewest && TakeFree(fewest))
+            {
+                // Until no device is free, or no replica can use one more.
+            }
+        }
+
+        var moves = shares.Where(s => !s.Devices.ToHashSet().SetEquals(s.Entry.Work.Devices)).ToList();
+        foreach (var (entry, devices) in moves)
+            entry.Next = devices;
+        return [.. moves.Select(m => m.Entry.Work with { Devices = m.Devices })];
+    }
+
+    /// <summary>A replica has moved: the devices that it left are free.</summary>
+    public void Moved(int number)
+    {
+        if (!_working.TryGetValue(number, out var entry) || entry.Next is not { Count: > 0 } next)
+            return;
+        var left = entry.Work.Devices.Except(next).Where(_all.Contains).ToList();
+        (entry.Work, entry.Next) = (entry.Work with { Devices = next }, null);
+        _free.AddRange(left);
+    }
+
+    /// <summary>A device of this work is lost, and with it the work: it begins anew on others, before what waits.</summary>
+    /// <returns>The order; null where it was dropped, or no work was on the device.</returns>
+    public WorkOrder? Lose(int number, DeviceId device, bool beginsAnew)
+    {
+        _all.Remove(device);
+        _free.Remove(device);
+        var most = _working.GetValueOrDefault(number)?.Most ?? 1;
+        var order = End(number);
+        if (order is not null && beginsAnew && _all.Count > 0)
+            _waiting.Insert(0, (order, most));
+        return order;
     }
 
     /// <summary>Frees the devices of a work that has ended.</summary>
@@ -59,19 +124,37 @@ internal sealed class DevicePool
     {
         if (!_working.Remove(number, out var entry))
             return null;
-        _free.AddRange(entry.Work.Devices.Where(_all.Contains));
+        _free.AddRange(entry.Uses.Where(_all.Contains));
         return entry.Dropped ? null : entry.Work.Order;
+    }
+
+    /// <summary>Devices that the node has no more, and that no work uses any more; each once.</summary>
+    public IReadOnlyList<DeviceId> Close()
+    {
+        if (_open.Count == _all.Count)
+            return [];
+        var busy = Busy();
+        var unused = _open.Where(d => !_all.Contains(d) && !busy.Contains(d)).ToList();
+        _open.ExceptWith(unused);
+        return unused;
     }
 
     /// <summary>Work of a job that is on devices.</summary>
     public IEnumerable<int> WorkingFor(JobId job) => _working.Where(w => w.Value.Work.Order.Job == job).Select(w => w.Key);
 
+    /// <summary>The job of work that is on devices; null where it has ended.</summary>
+    public JobId? JobOf(int number) => _working.GetValueOrDefault(number)?.Work.Order.Job;
+
     /// <summary>Removes a job's work that waits for devices.</summary>
     /// <returns>The orders that were removed.</returns>
-    public IReadOnlyList<WorkOrder> Clear(JobId job)
+    public IReadOnlyList<WorkOrder> Clear(JobId job) => Clear(order => order.Job == job);
+
+    /// <summary>Removes work that waits for devices.</summary>
+    /// <returns>The orders that were removed.</returns>
+    public IReadOnlyList<WorkOrder> Clear(Func<WorkOrder, bool> which)
     {
-        var forgotten = _waiting.Where(w => w.Order.Job == job).Select(w => w.Order).ToList();
-        _waiting.RemoveAll(w => w.Order.Job == job);
+        var forgotten = _waiting.Where(w => which(w.Order)).Select(w => w.Order).ToList();
+        _waiting.RemoveAll(w => which(w.Order));
         return forgotten;
     }
 
@@ -83,7 +166,36 @@ internal sealed class DevicePool
         _waiting.RemoveAll(w => IsIt(w.Order));
         var dropped = _working.Where(w => !w.Value.Dropped && IsIt(w.Value.Work.Order)).Select(w => w.Key).ToList();
         foreach (var number in dropped)
-            _working[number] = _working[number] with { Dropped = true };
+            _working[number].Dropped = true;
         return dropped;
+    }
+
+    private bool TakeFree(List<DeviceId> into)
+    {
+        if (_free.FindIndex(d => d.IsCpu) is var at && at < 0)
+            return false;
+        into.Add(_free[at]);
+        _free.RemoveAt(at);
+        return true;
+    }
+
+    private HashSet<DeviceId> Busy() => [.. _working.Values.SelectMany(w => w.Uses)];
+
+    private sealed class Entry(DeviceWork work, int most)
+    {
+        public DeviceWork Work { get; set; } = work;
+
+        public int Most { get; set; } = most;
+
+        public bool Dropped { get; set; }
+
+        /// <summary>The devices that it was told to move to, and has not moved to yet; none where it is to be handed over.</summary>
+        public IReadOnlyList<DeviceId>? Next { get; set; }
+
+        /// <summary>Its devices, and those that it moves to.</summary>
+        public IEnumerable<DeviceId> Uses => Next is null ? Work.Devices : Work.Devices.Union(Next);
+
+        // A GPU's memory holds its replica, which finishes the round there.
+        public bool MayMove => !Dropped && Next is null && Work.Order.Content is Compute && Work.Devices.All(d => d.IsCpu);
     }
 }

@@ -24,9 +24,14 @@ public sealed class NodeCoordinator(NodeFacts facts)
         switch (input)
         {
             case NodeInput.HasDevices has:
-                _devices.Set(has.Devices);
-                StartWaiting();
-                Report();
+                Use(has);
+                break;
+            case NodeInput.Moved moved:
+                _devices.Moved(moved.Work);
+                DivideDevices();
+                break;
+            case NodeInput.DeviceLost lost:
+                Lose(lost);
                 break;
             case NodeInput.Ordered { Order: var order }:
                 Receive(order);
@@ -57,7 +62,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
                 break;
         }
 
-        NodeOutput[] outputs = [.. _outputs];
+        NodeOutput[] outputs = [.. _outputs, .. _devices.Close().Select(d => new NodeOutput.CloseDevice(d))];
         _outputs.Clear();
         return outputs;
     }
@@ -160,7 +165,11 @@ public sealed class NodeCoordinator(NodeFacts facts)
         run.IsOpen |= opened.WhyNot is null;
         run.WhyNot = opened.WhyNot;
         if (opened.WhyNot is null)
+        {
             run.MostDevices = opened.MostDevices;
+            if (_devices.SetMost(run.Id.Job, opened.MostDevices))
+                DivideDevices();
+        }
         else
             Send(new NodeReport.RunUnopened(facts.Id, run.Id, opened.WhyNot));
         if (run.Openings > 0)
@@ -207,6 +216,53 @@ public sealed class NodeCoordinator(NodeFacts facts)
     {
         foreach (var work in _devices.Start(() => ++_works))
             _outputs.Add(new NodeOutput.Start(work.Number, work.Order, work.Devices));
+    }
+
+    private void Use(NodeInput.HasDevices has)
+    {
+        _devices.Set(has.Devices);
+        DivideDevices();
+        if (has.Request is { } request)
+        {
+            var few = _runs.Values.Where(r => r.IsOpen && r.MostDevices < has.Devices.Count).OrderBy(r => r.MostDevices).FirstOrDefault();
+            Send(new NodeReport.DevicesUsed(facts.Id, request, [.. has.Devices], few is null ? null
+                : $"a replica of run {few.Id.Name} uses {few.MostDevices} of these {has.Devices.Count} devices: no more than it has "
+                  + "micro-batches in a step (batch.sequences divided by batch.micro), or than pbm run scale allows; the others work where "
+                  + "the node has several replicas"));
+        }
+
+        Report();
+    }
+
+    private void DivideDevices()
+    {
+        StartWaiting();
+        foreach (var move in _devices.Divide())
+            _outputs.Add(move.Devices.Count > 0 ? new NodeOutput.Move(move.Number, move.Devices) : new NodeOutput.Stop(move.Number));
+    }
+
+    // The device took its part of the step with it, and perhaps of the update: the replica goes back to its last hand-over, which is what
+    // its order names, and repeats the steps since.
+    private void Lose(NodeInput.DeviceLost lost)
+    {
+        var job = _devices.JobOf(lost.Work);
+        var run = job is { } known ? RunOf(new RunId(known.Value)) : null;
+        var order = _devices.Lose(lost.Work, lost.Device, beginsAnew: run is { IsStopping: false });
+        var isLast = _devices.Devices.Count == 0;
+        if (order is not null && isLast)
+            Answer(order, new WorkFailed($"{lost.Why}; the node has no other device", WorkFailure.Transient));
+        else if (order is not null && run is { IsStopping: true })
+            _pending.Drop(order.Job, order.Key);
+        if (isLast)
+            foreach (var waiting in _devices.Clear(_ => true))
+                Answer(waiting, new WorkFailed($"{lost.Why}; the node has no other device", WorkFailure.Transient));
+        _outputs.Add(new NodeOutput.Say($"device {lost.Device} is lost ({lost.Why}): " + (isLast
+            ? "the node has no other; start it again"
+            : "its work begins anew on the others; give it back with pbm node devices, or start the node again")));
+        _outputs.Add(new NodeOutput.Reschedule());
+        if (run is not null)
+            TellIfIdle(run);
+        Report();
     }
 
     private void End(NodeInput.Ended ended)

@@ -32,7 +32,14 @@ public sealed record NodeFacts
 public abstract record NodeInput
 {
     /// <summary>These are the devices from now on.</summary>
-    public sealed record HasDevices(IReadOnlyList<DeviceId> Devices) : NodeInput;
+    /// <param name="Request">The person's request that is answered with them; null where nobody waits for an answer.</param>
+    public sealed record HasDevices(IReadOnlyList<DeviceId> Devices, string? Request = null) : NodeInput;
+
+    /// <summary>The work computes on the devices of the last <see cref="NodeOutput.Move"/>, and on no others.</summary>
+    public sealed record Moved(int Work) : NodeInput;
+
+    /// <summary>A device hangs, or is gone, and the work has ended with it.</summary>
+    public sealed record DeviceLost(int Work, DeviceId Device, string Why) : NodeInput;
 
     public sealed record Ordered(WorkOrder Order) : NodeInput;
 
@@ -76,6 +83,14 @@ public abstract record NodeOutput
     /// <summary>Begin. Answered by <see cref="NodeInput.Ended"/>.</summary>
     /// <param name="Devices">None for work that needs none.</param>
     public sealed record Start(int Work, WorkOrder Order, IReadOnlyList<DeviceId> Devices) : NodeOutput;
+
+    /// <summary>
+    /// Go on with these devices from the next step boundary on. Answered by <see cref="NodeInput.Moved"/>, unless the work ends before.
+    /// </summary>
+    public sealed record Move(int Work, IReadOnlyList<DeviceId> Devices) : NodeOutput;
+
+    /// <summary>The node has this device no more, and no work is on it.</summary>
+    public sealed record CloseDevice(DeviceId Device) : NodeOutput;
 
     /// <summary>Stop at the next step boundary and hand over.</summary>
     public sealed record Stop(int Work) : NodeOutput;

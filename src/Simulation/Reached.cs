@@ -31,6 +31,8 @@ public sealed class Reached
         ("an answer started from another version", s =>
             s.Input is RunInput.Answered { Result: var r } && r.From != s.Before.Version ? 1 : 0),
         ("an answer was dropped", s => s.Outputs.OfType<RunOutput.Dropped>().Count()),
+        ("a node lost its last device", s => s.Input is RunInput.Answered { Result.Outcome: WorkFailed { Why: var why } }
+            && why.Contains("no other device", StringComparison.Ordinal) ? 1 : 0),
         ("bytes went by way of a seed", s => s.View.Relays ? s.Orders().Count(o => o.Content is Copy) : 0),
         ("a node that makes no progress was put to rest", s => s.Sent<NodeCommand.Exclude>()
             .Count(e => e.Why.Contains("makes no progress", StringComparison.Ordinal))),

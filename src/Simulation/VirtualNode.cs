@@ -12,16 +12,17 @@ namespace Elastic.Simulation;
 public sealed class VirtualNode
 {
     private readonly VirtualWorld _world;
-    private readonly DeviceId[] _devices;
+    private readonly DeviceId[] _first;
     private readonly Dictionary<int, OnDevice> _running = [];
     private readonly HashSet<string> _sources = new(StringComparer.Ordinal);
     private readonly bool _isSeed;
     private NodeCoordinator _coordinator;
+    private DeviceId[] _devices;
 
     public VirtualNode(NodeId id, int devices, bool seed, string arithmetic, VirtualWorld world)
     {
         (Id, _isSeed, Arithmetic, _world) = (id, seed, arithmetic, world);
-        _devices = [.. Enumerable.Range(0, devices).Select(i => new DeviceId($"cpu:{i}"))];
+        _devices = _first = Cpus(Enumerable.Range(0, devices));
         Blobs = new VirtualBlobs(world.Contents);
         _coordinator = Begin();
     }
@@ -59,7 +60,7 @@ public sealed class VirtualNode
 
     public bool IsSeed => _isSeed;
 
-    /// <summary>False for a node that only stores.</summary>
+    /// <summary>False for a node that only stores, or has lost all that it had.</summary>
     public bool HasDevices => _devices.Length > 0;
 
     /// <summary>Its memory flips bits: some of what it computes is wrong.</summary>
@@ -84,6 +85,7 @@ public sealed class VirtualNode
         (IsAlive, IsLeaving, IsCutOff) = (true, false, false);
         _running.Clear();
         _sources.Clear();
+        _devices = _first;
         _coordinator = Begin();
         Beat();
     }
@@ -100,6 +102,48 @@ public sealed class VirtualNode
         NodeCommand command => new NodeInput.Commanded(command),
         _ => throw new InvalidOperationException($"not for a node: {message}"),
     });
+
+    /// <summary>Its accidents are over.</summary>
+    public void Mend()
+    {
+        (IsCutOff, IsFull, IsBroken, Slowness) = (false, false, false, 1);
+        if (IsAlive && _first.Length > 0)
+            Use(_first);
+    }
+
+    /// <summary>A person gives it other devices, or one of those that compute hangs until it is taken for lost.</summary>
+    /// <param name="mayLoseAll">The last one may be lost, too.</param>
+    public void ChangeDevices(bool mayLoseAll)
+    {
+        var computing = _running.Where(r => r.Value is { IsHung: false, Devices.Length: > 0 }).OrderBy(r => r.Key).ToList();
+        if (computing.Count == 0 || _world.Chance.Next(2) == 0 || (_devices.Length < 2 && !mayLoseAll))
+        {
+            int[] all = [0, 1, 2, 3];
+            _world.Chance.Shuffle(all);
+            Use(Cpus(all.Take(_world.Chance.Next(1, 5))));
+            return;
+        }
+
+        var (number, work) = computing[_world.Chance.Next(computing.Count)];
+        work.IsHung = true;
+        _world.After(this, _world.Milliseconds(100, 5000), () =>
+        {
+            // The node may have been given others meanwhile.
+            if (!_running.Remove(number))
+                return;
+            var lost = work.Devices[_world.Chance.Next(work.Devices.Length)];
+            _devices = [.. _devices.Where(d => d != lost)];
+            Step(new NodeInput.DeviceLost(number, lost, "it hangs"));
+        });
+    }
+
+    private static DeviceId[] Cpus(IEnumerable<int> numbers) => [.. numbers.Select(i => new DeviceId($"cpu:{i}"))];
+
+    private void Use(DeviceId[] devices)
+    {
+        _devices = devices;
+        Step(new NodeInput.HasDevices(devices));
+    }
 
     private NodeCoordinator Begin()
     {
@@ -142,6 +186,16 @@ public sealed class VirtualNode
             case NodeOutput.Start start:
                 Start(start);
                 break;
+            case NodeOutput.Move move:
+                var moving = _running[move.Work];
+                CheckFree(move.Devices.Except(moving.Devices), move.Work);
+                moving.Next = [.. move.Devices];
+                _world.After(this, Slowness * _world.Milliseconds(1, 50), () => MoveTo(move.Work));
+                break;
+            case NodeOutput.CloseDevice { Device: var closed }:
+                Invariant.Holds(!_devices.Contains(closed) && !_running.Values.Any(r => r.Uses.Contains(closed)),
+                    $"{Id} closes {closed}, which it has, or which computes");
+                break;
             case NodeOutput.Stop { Work: var work } when _running.TryGetValue(work, out var running):
                 _world.After(this, Slowness * _world.Milliseconds(1, 50),
                     () => End(work, running.Order.Content is Compute c ? HandOver(c) : null));
@@ -167,7 +221,8 @@ public sealed class VirtualNode
 
     private void Start(NodeOutput.Start start)
     {
-        _running[start.Work] = new OnDevice(start.Order);
+        CheckFree(start.Devices, start.Work);
+        _running[start.Work] = new OnDevice(start.Order) { Devices = [.. start.Devices] };
         if (start.Devices.Count == 0)
         {
             _world.After(this, Slowness * _world.Milliseconds(5, 100), () => End(start.Work, Do(start.Order)));
@@ -191,15 +246,35 @@ public sealed class VirtualNode
 
     private void Report(int work, double milliseconds, NodeReport.StepTaken step) => _world.After(this, milliseconds, () =>
     {
-        if (_running.ContainsKey(work))
+        if (_running.TryGetValue(work, out var running) && !running.IsHung)
             _world.ToSupervisor(this, step);
     });
 
     // Ends work when it is done, or at an earlier step boundary when the node was asked to stop it.
     private void End(int work, WorkOutcome? outcome)
     {
-        if (_running.Remove(work))
+        if (_running.TryGetValue(work, out var running) && !running.IsHung && _running.Remove(work))
             Step(new NodeInput.Ended(work, outcome));
+    }
+
+    // Between two steps.
+    private void MoveTo(int work)
+    {
+        if (!_running.TryGetValue(work, out var running) || running.IsHung)
+            return;
+        (running.Devices, running.Next) = (running.Next, []);
+        Step(new NodeInput.Moved(work));
+    }
+
+    // Two pieces of work on one device would write into each other's vectors.
+    private void CheckFree(IEnumerable<DeviceId> devices, int work)
+    {
+        foreach (var device in devices)
+        {
+            Invariant.Holds(_devices.Contains(device), $"{Id} gives work {work} {device}, which it has not");
+            Invariant.Holds(!_running.Any(r => r.Key != work && r.Value.Uses.Contains(device)),
+                $"{Id} gives work {work} {device}, where other work computes");
+        }
     }
 
     private WorkFailed? Lacking(params IEnumerable<Digest> sets) =>
@@ -284,5 +359,17 @@ public sealed class VirtualNode
         return new HandedOver(new ReplicaHandOver(c.Round, c.Replica, step, state, 3.0 * step, D($"samples {c.Round} {c.Replica} {step}")));
     }
 
-    private sealed record OnDevice(WorkOrder Order);
+    private sealed class OnDevice(WorkOrder order)
+    {
+        public WorkOrder Order => order;
+
+        public DeviceId[] Devices { get; set; } = [];
+
+        public DeviceId[] Next { get; set; } = [];
+
+        /// <summary>One of its devices hangs: it ends when the device is taken for lost.</summary>
+        public bool IsHung { get; set; }
+
+        public IEnumerable<DeviceId> Uses => Devices.Concat(Next);
+    }
 }

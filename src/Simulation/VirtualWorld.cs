@@ -237,7 +237,7 @@ public sealed class VirtualWorld
         if (_isPeace)
             return;
         Schedule(Milliseconds(50, _accidents.HandsOver ? 500 : 1500), Accident);
-        switch (_accidents.HandsOver && Chance.Next(2) == 0 ? 9 : Chance.Next(_accidents.LosesBlobs ? 18 : 17))
+        switch (_accidents.HandsOver && Chance.Next(2) == 0 ? 9 : Chance.Next(_accidents.LosesBlobs ? 20 : 19))
         {
             case 0 or 1 when Live.Count() < 5:
                 Join();
@@ -294,7 +294,10 @@ public sealed class VirtualWorld
             case 16 when Supervisor.IsThere:
                 Supervisor.LoseTerm();
                 break;
-            case 17 when Any(_ => true) is { } unlucky:
+            case 17 or 18 when Any(n => n.HasDevices) is { } changed:
+                changed.ChangeDevices(mayLoseAll: !_accidents.Gentle);
+                break;
+            case 19 when Any(_ => true) is { } unlucky:
                 unlucky.Blobs.Lose(Chance);
                 break;
         }
@@ -370,7 +373,7 @@ public sealed class VirtualWorld
     {
         (_isPeace, _peace) = (true, Now);
         foreach (var node in _nodes)
-            (node.IsCutOff, node.IsFull, node.IsBroken, node.Slowness) = (false, false, false, 1);
+            node.Mend();
         while (Live.Count(IsFit) < (_accidents.Liar ? 3 : 2))
             Join(isOdd: false);
         if (!Live.Any(n => n.IsSeed && !n.IsLeaving && (IsFit(n) || !n.HasDevices)))

@@ -11,9 +11,11 @@ public sealed class BenchScenarios
     public async Task The_step_benchmark_times_our_side(string model)
     {
         using var bench = ElasticProcess.Run(
-            "Elastic.Step.dll", "--model", model, "--python", "none", "--rounds", "1", "--steps", "1", "--vocabulary", "97");
+            "Elastic.Step.dll", "--model", model, "--python", "none", "--rounds", "1", "--steps", "1", "--vocabulary", "97",
+            "--change", "--devices", "2");
         Assert.True(await bench.EndAsync() == 0, bench.Error);
         Assert.Contains("ms/step", bench.Output, StringComparison.Ordinal);
+        Assert.Contains("a step after a device was replaced", bench.Output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using Elastic.Messages;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 
@@ -6,6 +7,8 @@ namespace Elastic.Model.Tests;
 /// <summary>A device on the caller's thread, so that a whole training step is one call on it.</summary>
 internal sealed class InlineDevice(TrainingDevice device) : IDeviceThread
 {
+    public DeviceId Id => device.Id;
+
     public Task<T> RunAsync<T>(Func<TrainingDevice, T> work) => Task.FromResult(work(device));
 }
 
@@ -15,12 +18,14 @@ internal sealed class RecordingCollective(ICollective inner) : ICollective
     public double Norm { get; private set; }
 
     public async Task<IReadOnlyList<double>> ReduceScatterAsync(
-        IReadOnlyList<SubtreeRoot> roots, int microBatches, IReadOnlyList<Slice> slices)
+        IReadOnlyList<IReadOnlyList<SubtreeRoot>> roots, int microBatches, IReadOnlyList<Slice> slices, TimeSpan deadline)
     {
-        var squares = await inner.ReduceScatterAsync(roots, microBatches, slices);
+        var squares = await inner.ReduceScatterAsync(roots, microBatches, slices, deadline);
         Norm = GradientNorm.Fold(squares);
         return squares;
     }
 
-    public Task AllGatherAsync(IReadOnlyList<Slice> slices) => inner.AllGatherAsync(slices);
+    public Task AllGatherAsync(IReadOnlyList<Slice> slices, TimeSpan deadline) => inner.AllGatherAsync(slices, deadline);
+
+    public void Abort(string why) => inner.Abort(why);
 }

@@ -85,7 +85,7 @@ internal static class Samples
         double labelSmoothing = 0, double clip = 1, Func<int, double>? rate = null, ulong dropoutSeed = 1,
         int threadsOfDevice = 1, Precision? precision = null, int firstNumber = 1)
     {
-        var threads = Enumerable.Range(0, devices).Select(d => new DeviceThread(() =>
+        var threads = Enumerable.Range(0, devices).Select(d => new DeviceThread(new DeviceId($"cpu:{d}"), () =>
         {
             var device = new CpuDevice(new DeviceId($"cpu:{d}"), architecture, labelSmoothing, threadsOfDevice);
             device.Attach(vectors);

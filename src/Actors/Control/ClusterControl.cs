@@ -22,6 +22,7 @@ namespace Elastic.Actors.Control;
 /// <c>model.vocabulary</c> may be 0, which takes the tokenizer's.
 /// </param>
 /// <param name="Nodes">All nodes that are enlisted, in any order.</param>
+/// <param name="UseDevices">Gives a node, by its address or id, the devices that a text like <c>node.devices</c> names.</param>
 /// <param name="Cluster">The members, as this node sees them.</param>
 public sealed record ClusterControl(
     Func<CancellationToken, Task<RunView[]>> Runs,
@@ -31,4 +32,5 @@ public sealed record ClusterControl(
     Func<RunName, CancellationToken, Task<RememberedRun?>> Remembered,
     Func<TrainingSettings, Digest?, Origin, IProgress<string>, CancellationToken, Task<RunReply>> Start,
     Func<CancellationToken, Task<NodeView[]>> Nodes,
+    Func<string, string, Origin, CancellationToken, Task<NodeReply>> UseDevices,
     Func<CancellationToken, Task<ClusterMembers>> Cluster);

@@ -18,7 +18,10 @@ internal sealed class NodeControl(ElasticNode node)
 
     public ClusterControl ToControl() =>
         new(RunsAsync, node.WatchAsync, (run, origin, _) => node.StopRunAsync(run, origin),
-            (run, origin, _) => node.DeleteRunAsync(run, origin), node.RememberedAsync, StartAsync, NodesAsync, _ => ClusterAsync());
+            (run, origin, _) => node.DeleteRunAsync(run, origin), node.RememberedAsync, StartAsync, NodesAsync,
+            (name, devices, origin, cancel) =>
+                node.AskAsync<NodeReply>(new NodeRequest.UseDevices(name, devices, origin), Deadline, cancel),
+            _ => ClusterAsync());
 
     /// <summary>
     /// The settings with what is known only once there is a corpus: the path of a tokenizer becomes its id, and

@@ -9,11 +9,18 @@ namespace Elastic.Actors.Hosting;
 /// <summary>Reads <c>node.devices</c>.</summary>
 public static class DeviceNames
 {
+    // Slots of the CPU; a machine of more cores gives a slot several threads.
+    private const int MostSlots = 1024;
+
     /// <summary>
-    /// "auto" (all GPUs, else one CPU device), "cpu:N" (N devices), "cuda:all", "cuda:0,2"; "none" for a process that only stores.
+    /// "auto" (all GPUs, else one CPU device), "cpu:N" (N devices), "cpu:0,2" (these), "cuda:all", "cuda:0,2"; "none" for a process that
+    /// only stores.
     /// </summary>
-    /// <exception cref="ElasticException">The text has another form, or names a GPU that does not exist.</exception>
-    public static IReadOnlyList<DeviceId> Parse(string devices)
+    /// <param name="option">Where the text comes from, for messages.</param>
+    /// <exception cref="ElasticException">
+    /// The text has another form, or names a device twice, or a GPU that does not exist.
+    /// </exception>
+    public static IReadOnlyList<DeviceId> Parse(string devices, string option = "node.devices")
     {
         if (devices == "none")
             return [];
@@ -26,19 +33,24 @@ public static class DeviceNames
                 return Named(kind, Enumerable.Range(0, backend.Count));
             case [var kind, "all"] when kind != "cpu":
                 throw new ElasticException(
-                    $"node.devices = {devices}, but this program sees no device of this kind here: see \"elastic doctor\", or use cpu:N");
-            case ["cuda", var list] when Indices(list) is { } indices:
+                    $"{option} = {devices}, but this program sees no device of this kind here: see \"elastic doctor\", or use cpu:N");
+            case ["cuda", var list] when Indices(list, option) is { } indices:
                 return indices.FirstOrDefault(i => i >= gpus, -1) is var missing && missing >= 0
                     ? throw new ElasticException(
-                        $"node.devices names cuda:{missing}, but this program sees {gpus} GPUs here: see \"elastic doctor\"")
+                        $"{option} names cuda:{missing}, but this program sees {gpus} GPUs here: see \"elastic doctor\"")
                     : Named("cuda", indices);
+            case [var kind, var list]
+                when list.Contains(',', StringComparison.Ordinal) && DeviceBackends.Find(kind) is not null
+                     && Indices(list, option) is { Length: <= MostSlots } indices && indices[^1] < MostSlots:
+                return Named(kind, indices);
             case [var kind, var count]
                 when DeviceBackends.Find(kind) is not null
-                     && int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var slots) && slots is > 0 and <= 1024:
+                     && int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var slots)
+                     && slots is > 0 and <= MostSlots:
                 return Named(kind, Enumerable.Range(0, slots));
             default:
                 throw new ElasticException(
-                    $"node.devices = \"{devices}\": use \"auto\", \"cpu:N\", \"cuda:all\", \"cuda:0,1\" or \"none\"");
+                    $"{option} = \"{devices}\": use \"auto\", \"cpu:N\", \"cpu:0,2\", \"cuda:all\", \"cuda:0,1\" or \"none\"");
         }
     }
 
@@ -53,16 +65,17 @@ public static class DeviceNames
 
     private static DeviceId[] Named(string kind, IEnumerable<int> indices) => [.. indices.Select(i => new DeviceId($"{kind}:{i}"))];
 
-    private static int[]? Indices(string list)
+    private static int[]? Indices(string list, string option)
     {
-        var indices = new List<int>();
+        var indices = new SortedSet<int>();
         foreach (var word in list.Split(','))
         {
             if (!int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out var index))
                 return null;
-            indices.Add(index);
+            if (!indices.Add(index))
+                throw new ElasticException($"{option} names device {index} twice: name each once");
         }
 
-        return [.. indices.Distinct().Order()];
+        return [.. indices];
     }
 }

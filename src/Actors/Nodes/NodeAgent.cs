@@ -25,7 +25,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly RunOpener _opener;
     private readonly KnownSources _sources;
     private readonly Dictionary<RunId, NodeRun> _runs = [];
-    private readonly Dictionary<DeviceId, IActorRef> _trainers;
+    private readonly Trainers _trainers;
     private readonly Dictionary<int, (IActorRef Actor, ReplicaMemory Memory)> _working = [];
     private readonly ReplicaMemories _memories = new();
     private readonly IActorRef _sums;
@@ -40,8 +40,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         _coordinator = new NodeCoordinator(context.Facts);
         _opener = new RunOpener(context, Context.GetLogger());
         _sources = new KnownSources(context.Peers, context.Endpoint);
-        _trainers = context.Devices.ToDictionary(
-            d => d, d => Context.ActorOf(TrainerActor.Props(d, context.ThreadsPerDevice), $"trainer-{d.Value.Replace(':', '-')}"));
+        _trainers = new Trainers(Context, context);
         _sums = Context.ActorOf(BlobWorkActor.Props(lanes: 2), "sums");
         _store = Context.ActorOf(BlobWorkActor.Props(lanes: 1), "store");
         _corpusKeeper = context.Facts.Seed ? Context.ActorOf(CorpusKeeperActor.Props(context.Corpora), "corpus-keeper") : ActorRefs.Nobody;
@@ -52,6 +51,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             Step(new NodeInput.Beat());
         });
         Receive<Beat>(_ => Step(new NodeInput.Beat()));
+        Receive<NodeNews.UseDevices>(Use);
         Receive<NodeNews>(news => Step(new NodeInput.Told(news)));
         Receive<NodeCommand>(command => Step(new NodeInput.Commanded(command)));
         Receive<WorkOrder>(order => Step(new NodeInput.Ordered(order)));
@@ -61,6 +61,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         Receive<NodeReport.Surveyed>(surveyed => _link.Tell(surveyed));
         Receive<Schedule>(_ => Step(new NodeInput.Schedule()));
         Receive<WorkEnded>(End);
+        Receive<WorkMoved>(moved => Step(new NodeInput.Moved(moved.Number)));
+        Receive<WorkLostDevice>(Lose);
         Receive<Leave>(_ =>
         {
             _leaver = Sender;
@@ -78,7 +80,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     /// <inheritdoc/>
     protected override void PreStart()
     {
-        Step(new NodeInput.HasDevices(_context.Devices));
+        Step(new NodeInput.HasDevices(_trainers.Devices));
         Timers.StartPeriodicTimer(Beat.Instance, Beat.Instance, Heartbeat, Heartbeat);
     }
 
@@ -118,6 +120,12 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
                 break;
             case NodeOutput.Start start:
                 Start(start);
+                break;
+            case NodeOutput.Move move:
+                Tell(move.Work, new DeviceWorkActor.MoveTo(_trainers.Group(move.Devices)));
+                break;
+            case NodeOutput.CloseDevice close:
+                _trainers.Close(close.Device);
                 break;
             case NodeOutput.Stop stop:
                 Tell(stop.Work, DeviceWorkActor.StopAtStep.Instance);
@@ -162,7 +170,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             _corpusKeeper.Tell(run.Corpus);
         }
 
-        Step(new NodeInput.Opened(opened.RunId, opened.Run?.Plan.Timeline.Segments.Max(s => s.MicroBatches) ?? 1, opened.Why));
+        Step(new NodeInput.Opened(opened.RunId, opened.Run?.MostDevices ?? 1, opened.Why));
     }
 
     private void Start(NodeOutput.Start start)
@@ -186,13 +194,38 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             return;
         }
 
-        var devices = new DeviceGroup([.. start.Devices.Select(d => _trainers[d])]);
+        var devices = _trainers.Group(start.Devices);
         var actor = Context.ActorOf(
             Akka.Actor.Props.Create(() => new DeviceWorkActor(start.Work, start.Order, run, devices, memory)), $"work-{start.Work}");
         _working[start.Work] = (actor, memory);
         if (start.Order.Content is Compute compute)
             _log.Info("run {0} round {1} replica {2}: begins at step {3} on {4}",
                 run.Id, compute.Round, compute.Replica, compute.HandOver?.Step ?? 0, string.Join(' ', start.Devices));
+    }
+
+    private void Use(NodeNews.UseDevices use)
+    {
+        try
+        {
+            _trainers.Use(use.Devices);
+        }
+        catch (ElasticException e)
+        {
+            _link.Tell(new NodeReport.DevicesRefused(_context.Facts.Id, use.Request, e.Message));
+            return;
+        }
+
+        _log.Info("the devices of this node are {0} from now on", string.Join(' ', _trainers.Devices));
+        Step(new NodeInput.HasDevices(_trainers.Devices, use.Request));
+    }
+
+    // The device may still write to the memory of the work that it was lost from.
+    private void Lose(WorkLostDevice lost)
+    {
+        _log.Warning("work {0} ends: {1}", lost.Number, lost.Why);
+        if (_working.Remove(lost.Number, out var working))
+            _memories.Abandon(working.Memory);
+        Step(new NodeInput.DeviceLost(lost.Number, lost.Device, lost.Why));
     }
 
     private void Tell(int work, object message)

@@ -1,7 +1,6 @@
 using Elastic.Actors.Corpora;
 using Elastic.Coordination;
 using Elastic.Foundation;
-using Elastic.Messages;
 using Elastic.Storage;
 using Elastic.Transfer;
 
@@ -12,10 +11,11 @@ internal sealed record NodeContext
 {
     public required NodeFacts Facts { get; init; }
 
-    public required IReadOnlyList<DeviceId> Devices { get; init; }
+    /// <summary>At the start; as <c>node.devices</c>.</summary>
+    public required string Devices { get; init; }
 
-    /// <summary>Arithmetic threads of one CPU device.</summary>
-    public required int ThreadsPerDevice { get; init; }
+    /// <summary>Arithmetic threads of one CPU device, where <c>node.devices</c> is this text.</summary>
+    public required Func<string, int> ThreadsPerDevice { get; init; }
 
     public required DataPaths Paths { get; init; }
 

@@ -59,6 +59,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     public RunsActor(RunsContext context)
     {
         _context = context;
+        var devices = new DeviceRequests(_nodes);
         _certificates = new CertificateExchange(context.Credentials, text => _log.Info("{0}", text));
         Receive<RunRequest.Start>(part =>
         {
@@ -72,6 +73,9 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<WorkResult>(result => !_nodes.MaySpeakFor(result.Node, Sender), result => Impostor(result.Node, result));
         Receive<NodeReport>(report => !_nodes.MaySpeakFor(report.Node, Sender), report => Impostor(report.Node, report));
         Receive<WorkResult>(result => Forward(result.Job.Value, new FromNode(result)));
+        Receive<NodeRequest.UseDevices>(request => devices.Ask(request, Sender));
+        Receive<NodeReport.DevicesUsed>(devices.Answer);
+        Receive<NodeReport.DevicesRefused>(devices.Answer);
         Receive<NodeReport.Revoked>(revoked => _certificates.Take(revoked.List));
         Receive<NodeReport.StepTaken>(report => Forward(report.RunId.Value, new FromNode(report)));
         Receive<NodeReport.Fetching>(report => Forward(report.RunId.Value, new FromNode(report)));

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Nodes;
+using Elastic.Actors.Nodes.Devices;
 using Elastic.Actors.Nodes.Replicas;
 using Elastic.Coordination;
 using Elastic.Corpus;
@@ -46,9 +47,8 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
     private readonly ReplicaMemory _memory = context.Memory;
     private readonly Segment _segment = Checked(order, run);
     private readonly int _steps = order.Segment.StepsOf(order.Replica);
-    private readonly TrainingStep _step = context.Devices.Step(
-        run.Layout, run.Optimizer, run.Settings.Optimizer.Clip, run.Precision);
     private readonly TimeSpan _betweenNews = BetweenNews(order.Segment.Replicas);
+    private TrainingStep? _step;
     private long _told;
 
     /// <summary>Takes the steps that are left and stores the result.</summary>
@@ -61,7 +61,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         var read = new ReadAhead<(IReadOnlyList<MicroBatch> MicroBatches, Digest Samples)>(
             first, _steps, StepsAhead(_segment.Sequences * SampleCut.Of(run.Settings).Length), ReadAsync);
         await LoadAsync();
-        await context.Devices.AttachAsync(run.Settings, _memory.Vectors);
+        await ComputeOnAsync(context.Devices);
 
         for (var step = first; step < _steps; step++)
         {
@@ -69,6 +69,12 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
                 return null;
             if (context.Stop.IsCancellationRequested)
                 return new HandedOver(await Task.Run(() => HandOver(step, lossSum, samples), CancellationToken.None));
+
+            if (context.Moves.Take() is { } devices)
+            {
+                await ComputeOnAsync(devices);
+                context.Moved();
+            }
 
             var batch = await read.NextAsync();
             var (loss, learningRate) = await StepAsync(step, batch.MicroBatches);
@@ -96,6 +102,13 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
     /// <summary>How many steps are read ahead of the one that is computed.</summary>
     /// <param name="tokens">Of a step.</param>
     public static int StepsAhead(int tokens) => Math.Clamp(MostTokensAhead / tokens, 1, MostAhead);
+
+    // Micro-batches and slices are divided among these devices from now on. The vectors stay where they are, and no bit depends on it.
+    private async Task ComputeOnAsync(DeviceGroup devices)
+    {
+        await devices.AttachAsync(run.Settings, _memory.Vectors);
+        _step = devices.Step(run.Layout, run.Optimizer, run.Settings.Optimizer.Clip, run.Precision);
+    }
 
     private async Task LoadAsync()
     {
@@ -128,7 +141,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         var settings = run.Settings;
         var number = _segment.StepNumberOf(order.Round, step);                          // the replica's own count, from 0
         var learningRate = LearningRate.At(number, _segment.ScheduleSteps, settings.Optimizer);
-        var loss = await _step.RunAsync(microBatches, SeedOf(step), learningRate, number + 1);
+        var loss = await _step!.RunAsync(microBatches, SeedOf(step), learningRate, number + 1);
         return double.IsFinite(loss)
             ? (loss, learningRate)
             : throw new ElasticException($"the loss of replica {order.Replica} became {loss} at step {number}: " +

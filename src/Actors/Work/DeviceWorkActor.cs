@@ -6,6 +6,7 @@ using Elastic.Actors.Nodes.Devices;
 using Elastic.Actors.Nodes.Replicas;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Work;
+using Elastic.Model.Training;
 
 namespace Elastic.Actors.Work;
 
@@ -19,6 +20,7 @@ internal sealed class DeviceWorkActor : ReceiveActor
     private readonly long _began = Stopwatch.GetTimestamp();
     private readonly CancellationTokenSource _stop = new();
     private readonly CancellationTokenSource _drop = new();
+    private readonly DeviceMoves _moves = new();
     private bool _hasStepped;
 
     /// <param name="number">Number of the work within the node.</param>
@@ -35,6 +37,14 @@ internal sealed class DeviceWorkActor : ReceiveActor
         Receive<NodeReport.Fetching>(Context.Parent.Tell);
         Receive<WorkOutcome>(outcome => End(number, outcome));
         Receive<PutDown>(_ => End(number, null));
+        Receive<MoveTo>(move => _moves.Set(move.Devices));
+        Receive<HasMoved>(_ => Context.Parent.Tell(new WorkMoved(number)));
+        Receive<Status.Failure>(failure => LostDevice(failure.Cause) is not null, failure =>
+        {
+            var lost = LostDevice(failure.Cause)!;
+            Context.Parent.Tell(new WorkLostDevice(number, lost.Device, lost.Message));
+            Context.Stop(Self);
+        });
         Receive<Status.Failure>(failure => End(number, WorkFailures.Of(failure.Cause)));
         Receive<StopAtStep>(_ => _stop.Cancel());
         Receive<DropAtStep>(_ =>
@@ -45,7 +55,8 @@ internal sealed class DeviceWorkActor : ReceiveActor
 
         var self = Self;
         _ = WorkExecutors.Of(order.Key)
-            .ExecuteAsync(run, order.Content, new DeviceContext(devices, memory, step => self.Tell(step), _stop.Token, _drop.Token))
+            .ExecuteAsync(run, order.Content, new DeviceContext(
+                devices, _moves, memory, step => self.Tell(step), () => self.Tell(HasMoved.Instance), _stop.Token, _drop.Token))
             .PipeTo(Self, success: outcome => (object?)outcome ?? PutDown.Instance);
     }
 
@@ -60,6 +71,21 @@ internal sealed class DeviceWorkActor : ReceiveActor
     {
         Context.Parent.Tell(new WorkEnded(number, outcome));
         Context.Stop(Self);
+    }
+
+    private static DeviceFailedException? LostDevice(Exception cause) => cause switch
+    {
+        DeviceFailedException { IsLost: true } lost => lost,
+        AggregateException { InnerException: { } inner } => LostDevice(inner),
+        _ => null,
+    };
+
+    /// <summary>Asks to go on with these devices from the next step boundary on.</summary>
+    public sealed record MoveTo(DeviceGroup Devices) : INoSerializationVerificationNeeded;
+
+    private sealed record HasMoved : INoSerializationVerificationNeeded
+    {
+        public static readonly HasMoved Instance = new();
     }
 
     // The work was stopped before it had an outcome.

@@ -1,5 +1,6 @@
 using Elastic.Foundation;
 using Elastic.Messages.Work;
+using Elastic.Model.Training;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Work;
@@ -23,6 +24,7 @@ internal static class WorkFailures
         var e when OutOfMemory.Describe(e) is { } why => (why, WorkFailure.Exhausted),
         ElasticException e => (e.Message, WorkFailure.Permanent),
         BlobLostException e => (e.Message, WorkFailure.Lost),
+        DeviceFailedException { InnerException: { } inner } e => (e.Message, Describe(inner).Kind),
         // libtorch's messages go on with a stack of C++.
         var e => ($"{e.GetType().Name}: {e.Message.Split('\n')[0]}", WorkFailure.Transient),
     };

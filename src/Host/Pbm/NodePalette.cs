@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Elastic.Actors.Control;
+using Elastic.Foundation;
+using Elastic.Host.Configuration;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Pbm;
 
@@ -9,10 +11,69 @@ namespace Elastic.Host.Pbm;
 /// <summary><c>pbm node</c>: the machines that compute.</summary>
 internal static class NodePalette
 {
+    private static readonly ArgumentHelp Node = new("n", "node", "NODE",
+        "Names the node, by its address or its id. Where there is only one, it may be left out.", Names: new("node", "list", "node"));
+
+    private static readonly ArgumentHelp NewDevices = new("d", "devices", "DEVICES",
+        "The devices that the node has from now on, as --devices of elastic worker: cpu:4, cpu:0,2, cuda:all. Without this argument "
+        + "the node's devices are shown.");
+
     public static Palette Build(ClusterControl control, TimeProvider time) => new("node", "shows the machines that compute",
         [new(
             new CommandHelp("list", "Lists all nodes with their devices and their work.", []), Changes: false,
-            (_, cancel) => ListAsync(control, time, cancel))]);
+            (_, cancel) => ListAsync(control, time, cancel)),
+        new(
+            new CommandHelp("devices",
+                "Shows a node's devices, or gives it others. Replicas move to them between two of their steps; nothing starts anew, and no "
+                + "weight changes. After a restart the node has those of its command line again.",
+                [Node, NewDevices],
+                """
+                pbm node devices -n 10.0.0.7:4053             shows them
+                pbm node devices -n 10.0.0.7:4053 -d cpu:8    eight CPU devices
+                pbm node devices -n 10.0.0.7:4053 -d cpu:1,3  these two
+                """), Changes: true,
+            (call, cancel) => DevicesAsync(control, call, cancel))]);
+
+    private static async IAsyncEnumerable<PbmLine> DevicesAsync(
+        ClusterControl control, PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var node = Find(await control.Nodes(cancel), call.Value(Node));
+        var (devices, notice) = ((IReadOnlyList<string>)node.Devices, (string?)null);
+        if (call.Value(NewDevices) is { } asked)
+        {
+            switch (await control.UseDevices(node.Node.Value, asked, call.Origin, cancel))
+            {
+                case NodeReply.Refused refused:
+                    throw new ElasticException(refused.Why);
+                case NodeReply.HasDevices has:
+                    (devices, notice) = ([.. has.Devices.Select(d => d.Value)], has.Notice);
+                    break;
+            }
+        }
+
+        yield return new PbmLine($"node {node.Address} has {(devices.Count == 0 ? "no devices" : Devices(devices))}", new JsonObject
+        {
+            ["node"] = node.Address,
+            ["devices"] = new JsonArray([.. devices.Select(d => JsonValue.Create(d))]),
+        });
+        if (notice is not null)
+            yield return new PbmLine(notice, new JsonObject { ["node"] = node.Address, ["notice"] = notice });
+    }
+
+    // The node of that address or id, or the only one.
+    private static NodeView Find(NodeView[] nodes, string? name)
+    {
+        var names = nodes.Select(n => n.Address).Order(StringComparer.Ordinal).ToList();
+        return (name, nodes) switch
+        {
+            (_, []) => throw new NotFoundException(NoNodes),
+            (null, [var only]) => only,
+            (null, _) => throw new SettingsException(
+                $"there are {nodes.Length} nodes ({string.Join(", ", names)}): name one, e.g. pbm node devices -n {names[0]}"),
+            _ => nodes.FirstOrDefault(n => n.Address == name || n.Node.Value == name) ?? throw new NotFoundException(
+                $"there is no node {name}: {EditDistance.Suggest(name, names)}; see pbm node list"),
+        };
+    }
 
     private static async IAsyncEnumerable<PbmLine> ListAsync(
         ClusterControl control, TimeProvider time, [EnumeratorCancellation] CancellationToken cancel)
@@ -20,7 +81,7 @@ internal static class NodePalette
         var nodes = (await control.Nodes(cancel)).OrderBy(n => n.Address, StringComparer.Ordinal).ToList();
         if (nodes.Count == 0)
         {
-            yield return new PbmLine("no nodes yet: start one with elastic worker --seed HOST:PORT");
+            yield return new PbmLine(NoNodes);
             yield break;
         }
 
@@ -33,6 +94,8 @@ internal static class NodePalette
         foreach (var warning in CertificateWarnings.Of(nodes, time.GetUtcNow()))
             yield return new PbmLine(warning);
     }
+
+    private const string NoNodes = "no nodes yet: start one with elastic worker --seed HOST:PORT";
 
     /// <summary>Joins devices with consecutive numbers: "cuda:0-7", "cpu:0-1 cuda:0".</summary>
     public static string Devices(IEnumerable<string> devices) => string.Join(' ', devices

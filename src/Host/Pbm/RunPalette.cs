@@ -38,6 +38,9 @@ internal sealed class RunPalette
 
     private static readonly ArgumentHelp StopName = new("n", "name", "NAME", "Names the run.", Required: true, Names: Runs);
 
+    private static readonly ArgumentHelp Devices = new("d", "devices", "NUMBER",
+        "CPU devices of a node that compute one replica, at most; 0 for all that are free.", Required: true);
+
     private readonly ClusterControl _control;
     private readonly TimeProvider _time;
 
@@ -67,6 +70,13 @@ internal sealed class RunPalette
             new(new CommandHelp("stop",
                 "Stops a run at the next step, where nothing is lost. The same start goes on with it.", [StopName]),
                 Changes: true, palette.StopAsync),
+            new(new CommandHelp("scale",
+                "Sets how many devices of a node compute one replica of the run: its setting run.devices-per-replica. Replicas move "
+                + "between two of their steps; nothing starts anew, and no weight changes.", [Name, Devices],
+                """
+                pbm run scale -n first -d 2    leaves the other devices to other runs
+                pbm run scale -n first -d 0    as many as there are
+                """), Changes: true, palette.ScaleAsync),
             new(new CommandHelp("delete",
                 "Deletes a run that is not at work, and its files on all nodes that are here. Its name is free then.", [StopName],
                 "pbm run delete -n first"), Changes: true, palette.DeleteAsync),
@@ -169,6 +179,28 @@ internal sealed class RunPalette
         yield return new PbmLine(
             $"run {run} stops at its next step; see it end: pbm run watch -n {run}",
             new JsonObject { ["run"] = run.Value, ["stopping"] = true });
+    }
+
+    private async IAsyncEnumerable<PbmLine> ScaleAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var (run, devices) = (await FindAsync(call.Value(Name), "scale", cancel), call.Required(Devices));
+        var setting = $"run.devices-per-replica={devices}";
+        // A start would set a run that does not go on at work again.
+        if (run.Failure is not null || run.Phase is RunPhase.Stopped or RunPhase.Finished)
+            throw new ElasticException(
+                $"run {run.Name} is not at work: give it this with its start, pbm run start -n {run.Name} -s {setting}");
+        var remembered = await _control.Remembered(run.Name, cancel);
+        var settings = new RequestedRun([], [], run.Name.Value, [setting]).Load(remembered);
+        var said = Channel.CreateBounded<string>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
+        var reply = await _control.Start(settings.Training, settings.Corpus, call.Origin, new Said(said.Writer), cancel);
+        if (reply is RunReply.Refused refused)
+            throw new ElasticException(refused.Why);
+        var most = settings.Training.Run.DevicesPerReplica;
+        yield return new PbmLine(
+            most == 0
+                ? $"a replica of run {run.Name} uses all devices of its node that are free"
+                : $"a replica of run {run.Name} uses {most} {(most == 1 ? "device" : "devices")} of its node at most",
+            new JsonObject { ["run"] = run.Name.Value, ["devicesPerReplica"] = most });
     }
 
     private async IAsyncEnumerable<PbmLine> DeleteAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)

@@ -19,4 +19,9 @@ public abstract record NodeNews : ISaidBySeed
 
     /// <summary>The node cannot be part of this cluster, and why.</summary>
     public sealed record Refused(string Why) : NodeNews;
+
+    /// <summary>A person says which devices the node has from now on. Answered by <see cref="NodeReport.DevicesUsed"/>.</summary>
+    /// <param name="Request">Names the request in the answer.</param>
+    /// <param name="Devices">As <c>node.devices</c>.</param>
+    public sealed record UseDevices(string Request, string Devices) : NodeNews;
 }

@@ -68,4 +68,12 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
 
     /// <summary>All work of the run on the node's devices is handed over or finished.</summary>
     public sealed record RunIdle(NodeId Node, RunId RunId) : NodeReport(Node);
+
+    /// <summary>The node has these devices from now on, as a person has asked.</summary>
+    /// <param name="Request">The request that it answers.</param>
+    /// <param name="Notice">What the person should know about it; null for nothing.</param>
+    public sealed record DevicesUsed(NodeId Node, string Request, DeviceId[] Devices, string? Notice) : NodeReport(Node);
+
+    /// <summary>The node cannot have the devices that a person has asked for, and why.</summary>
+    public sealed record DevicesRefused(NodeId Node, string Request, string Why) : NodeReport(Node);
 }

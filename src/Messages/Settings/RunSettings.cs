@@ -94,6 +94,13 @@ public sealed record RunSettings : SettingsGroup
     [Between(0, 1), Since(2, 0.0)]
     public required double AuditRate { get; init; }
 
+    [Setting("run.devices-per-replica", 0, """
+        CPU devices of a node that compute one replica, at most; more than a step has micro-batches are never used. Fewer leave devices for
+        other runs on the same nodes; pbm run scale changes it while the run goes on. It changes no weight.
+        """, PartOfAnswer = false)]
+    [Between(0, 1024, Zero = "all that are free"), Since(5, 0)]
+    public required int DevicesPerReplica { get; init; }
+
     protected override IEnumerable<string> ProblemsTogether() =>
         Rounds is null == Epochs is null ? ["run.rounds and run.epochs: set exactly one of them"] : [];
 }

@@ -1,3 +1,5 @@
+using Elastic.Messages;
+
 namespace Elastic.Model.Training;
 
 /// <summary>
@@ -5,7 +7,11 @@ namespace Elastic.Model.Training;
 /// </summary>
 public interface IDeviceThread
 {
-    /// <summary>Does the work after all work that was asked for earlier. The task throws what the work throws.</summary>
+    /// <summary>The device's name.</summary>
+    DeviceId Id { get; }
+
+    /// <summary>Does the work after all work that was asked for earlier. The task throws what the work throws, and a
+    /// <see cref="DeviceFailedException"/> where the device is gone.</summary>
     Task<T> RunAsync<T>(Func<TrainingDevice, T> work);
 
     /// <inheritdoc cref="RunAsync{T}"/>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Elastic.Foundation;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
@@ -10,7 +11,10 @@ namespace Elastic.Model.Training;
 /// One inner step of a replica, from micro-batches to new parameters: narrow, accumulate, reduce, norm, clip, update, gather. No device
 /// begins a part before all devices have ended the last one.
 ///
-/// The bits of the result depend on the micro-batches only: not on the number of devices, nor on which device computed what.
+/// The bits of the result depend on the micro-batches only: not on the number of devices, nor on which device computed what. So where
+/// devices come or go between two steps, whoever takes the steps makes a <see cref="TrainingStep"/> of the devices that there are now.
+///
+/// A step that fails once its update has begun leaves half-updated vectors: no further step is taken from them.
 /// </summary>
 public sealed class TrainingStep
 {
@@ -21,19 +25,25 @@ public sealed class TrainingStep
     private readonly Slice _frozen;
     private readonly double _clip;
     private readonly Precision _precision;
+    private readonly StepDeadlines _deadlines;
+    private readonly Ranks _ranks;
     private bool _isFrozenNarrow;
+    private bool _isUpdating;
+    private string? _failure;
 
     /// <param name="devices">All attached to the replica's vectors, in the order of <paramref name="collective"/>'s devices.</param>
     /// <param name="layout">The layout of the replica's vectors.</param>
     /// <param name="clip">Largest global norm of the gradient; 0 for none.</param>
-    /// <param name="precision">In what the step keeps its numbers; fp32 if not given.</param>
+    /// <param name="precision">In what the step keeps its numbers; null for fp32.</param>
+    /// <param name="deadlines">When a device counts as lost; null for <see cref="StepDeadlines.Default"/>.</param>
     public TrainingStep(
         IReadOnlyList<IDeviceThread> devices, ICollective collective, FlatLayout layout, IOptimizer optimizer, double clip,
-        Precision? precision = null)
+        Precision? precision = null, StepDeadlines? deadlines = null)
     {
         ArgumentNullException.ThrowIfNull(devices);
         ArgumentNullException.ThrowIfNull(optimizer);
         (_devices, _collective, _optimizer, _clip, _precision) = (devices, collective, optimizer, clip, precision ?? Precision.Fp32);
+        (_deadlines, _ranks) = (deadlines ?? StepDeadlines.Default, new Ranks(devices));
         _slices = Slice.Split(layout, devices.Count, optimizer.Granularity);
         _frozen = new Slice(layout.Tiles, (int)(layout.FrozenLength / FlatLayout.Tile));
     }
@@ -46,25 +56,47 @@ public sealed class TrainingStep
     /// <exception cref="ElasticException">
     /// The gradient is not finite, even with a loss scale of 1 where there is one; the parameters have not changed.
     /// </exception>
+    /// <exception cref="DeviceFailedException">A device failed, or did not end in time. No further step is taken.</exception>
+    /// <exception cref="InvalidOperationException">A step has failed before: the vectors may be half updated.</exception>
     public async Task<double> RunAsync(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double learningRate, long number)
     {
         ArgumentNullException.ThrowIfNull(microBatches);
-        LossScale? scale = _precision.ScalesLoss ? await _devices[0].RunAsync(d => d.LossScale) : null;
+        if (_failure is { } why)
+            throw new InvalidOperationException($"no step is taken after one that failed ({why}): load the replica's vectors anew");
+        try
+        {
+            return await TakeAsync(microBatches, seed, learningRate, number);
+        }
+        catch (Exception e) when (_isUpdating || e is not ElasticException)
+        {
+            _failure = e.Message;
+            _collective.Abort($"a step has failed: {e.Message}");
+            throw;
+        }
+    }
+
+    private async Task<double> TakeAsync(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double learningRate, long number)
+    {
+        LossScale? scale = _precision.ScalesLoss ? (await OnFirstAsync("reading the loss scale", d => d.LossScale)) : null;
 
         // Narrow: each owner rounds its slice of the parameters into the working copy that all devices' products read.
         if (_precision.IsNarrow)
             await NarrowAsync();
 
         // Accumulate: each device sums the gradients of its range of micro-batches, along the tree as far as they are neighbours.
-        var accumulated = await Task.WhenAll(_devices.Select((device, i) =>
-        {
-            var range = RangeOf(i, microBatches);
-            return device.RunAsync(d => (Losses: d.Accumulate(range, seed, _precision, scale?.Value ?? 1), d.Roots));
-        }));
+        var began = Stopwatch.GetTimestamp();
+        var accumulated = await _ranks.RunAsync(
+            "forward and backward pass", _deadlines.Most,
+            (d, rank) => (Losses: d.Accumulate(RangeOf(rank, microBatches), seed, _precision, scale?.Value ?? 1), d.Roots),
+            // A device without a micro-batch ends at once, and says nothing of the others.
+            microBatches.Count >= _devices.Count ? _deadlines.After : null);
         var loss = accumulated.SelectMany(a => a.Losses).Sum() / microBatches[0].StepTargets;
 
+        // The rest of the step goes over the vector once or twice, which takes no longer than a pass through the network.
+        var deadline = _deadlines.After(Stopwatch.GetElapsedTime(began));
+
         // Reduce: each owner sums its slice of all devices' subtree roots, in tree order.
-        var squares = await _collective.ReduceScatterAsync([.. accumulated.SelectMany(a => a.Roots)], microBatches.Count, _slices);
+        var squares = await _collective.ReduceScatterAsync([.. accumulated.Select(a => a.Roots)], microBatches.Count, _slices, deadline);
 
         // Norm and clip: over all tiles, in tile order. An overflow on any device makes the norm infinite, or no number.
         var norm = GradientNorm.Fold(squares);
@@ -82,12 +114,18 @@ public sealed class TrainingStep
             learningRate, number - (scale?.SkippedSteps ?? 0), GradientNorm.ClipCoefficient(norm / factor, _clip) / factor);
 
         // Update: each owner updates its slice of the parameters and of the optimizer's vectors.
-        await Task.WhenAll(_devices.Select((device, i) => device.RunAsync(d => d.UpdateSlice(_slices[i], _optimizer, step))));
+        _isUpdating = true;
+        await _ranks.RunAsync("update", deadline, (d, rank) =>
+        {
+            d.UpdateSlice(_slices[rank], _optimizer, step);
+            return true;
+        });
 
         // Gather: each device has all slices of the parameters again.
-        await _collective.AllGatherAsync(_slices);
+        await _collective.AllGatherAsync(_slices, deadline);
         if (scale?.AfterCleanStep() is { } next)
-            await _devices[0].RunAsync(d => d.LossScale = next);
+            await WriteAsync(next);
+        _isUpdating = false;
         return loss;
     }
 
@@ -95,9 +133,17 @@ public sealed class TrainingStep
     private async Task NarrowAsync()
     {
         if (!_isFrozenNarrow && _frozen.Count > 0)
-            await _devices[0].RunAsync(d => d.NarrowSlice(_frozen, _precision));
+            await OnFirstAsync("rounding frozen weights", d =>
+            {
+                d.NarrowSlice(_frozen, _precision);
+                return true;
+            });
         _isFrozenNarrow = true;
-        await Task.WhenAll(_devices.Select((device, i) => device.RunAsync(d => d.NarrowSlice(_slices[i], _precision))));
+        await _ranks.RunAsync("rounding", _deadlines.Most, (d, rank) =>
+        {
+            d.NarrowSlice(_slices[rank], _precision);
+            return true;
+        });
     }
 
     // The step has used its samples; parameters, moments and the optimizer's count stay as they were.
@@ -111,8 +157,17 @@ public sealed class TrainingStep
             throw new ElasticException(
                 $"the gradient of inner step {number} is not finite in fp16, even where the loss is not scaled: " +
                 "use run.precision = bf16, or a smaller optimizer.learning-rate");
-        await _devices[0].RunAsync(d => d.LossScale = next);
+        await WriteAsync(next);
     }
+
+    private Task<bool> WriteAsync(LossScale scale) => OnFirstAsync("writing the loss scale", d =>
+    {
+        d.LossScale = scale;
+        return true;
+    });
+
+    private async Task<T> OnFirstAsync<T>(string what, Func<TrainingDevice, T> act) =>
+        (await _ranks.RunAsync(what, _deadlines.Most, (d, rank) => rank == 0 ? act(d) : default))[0]!;
 
     // Contiguous ranges whose sizes differ by one at most.
     private List<MicroBatch> RangeOf(int device, IReadOnlyList<MicroBatch> all)

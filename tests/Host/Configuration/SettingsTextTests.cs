@@ -67,7 +67,8 @@ public sealed class SettingsTextTests
         .Replace("\"run.audit-rate\"", "\"run.precision\":\"bf16\",\"run.audit-rate\"", StringComparison.Ordinal)
         .Replace("\"corpus.encoding\"", "\"corpus.chat-template\":\"chatml\",\"corpus.encoding\"", StringComparison.Ordinal)
         .Replace("\"corpus.held-out\"", "\"corpus.whole-words\":true,\"corpus.held-out\"", StringComparison.Ordinal)
-        .Replace("\"model.lora-rank\"", "\"model.class-token\":101,\"model.lora-rank\"", StringComparison.Ordinal);
+        .Replace("\"model.lora-rank\"", "\"model.class-token\":101,\"model.lora-rank\"", StringComparison.Ordinal)
+        .Replace("\"batch.sequences\"", "\"run.devices-per-replica\":3,\"batch.sequences\"", StringComparison.Ordinal);
 
     // A value of every kind for every key that there is, so that a new key is tried, too.
     private static readonly Gen<TrainingSettings> Settings = Gen.Select(
@@ -137,6 +138,7 @@ public sealed class SettingsTextTests
                     Averaging = AveragingMethod.Nesterov,
                     Precision = TrainingPrecision.Fp32,
                     AuditRate = 0.05,
+                    DevicesPerReplica = 0,
                 },
                 Batch = BatchSettings.Defaults with { Sequences = 32, Micro = 4 },
                 Model = new ModelSettings
@@ -275,13 +277,13 @@ public sealed class SettingsTextTests
     {
         var (settings, fourth) = (SettingsText.Read(Version5), SettingsText.Read(Version4));
         Assert.Equal(
-            (TrainingPrecision.Bf16, 64, ChatTemplate.Chatml, true, 101),
+            (TrainingPrecision.Bf16, 64, ChatTemplate.Chatml, true, 101, 3),
             (settings.Run.Precision, settings.Model.Llama.AttentionWindow, settings.Corpus.ChatTemplate, settings.Corpus.WholeWords,
-                settings.Model.Bert.ClassToken));
+                settings.Model.Bert.ClassToken, settings.Run.DevicesPerReplica));
         Assert.Equal(
-            (TrainingPrecision.Fp32, 0, ChatTemplate.None, false, null),
+            (TrainingPrecision.Fp32, 0, ChatTemplate.None, false, null, 0),
             (fourth.Run.Precision, fourth.Model.Llama.AttentionWindow, fourth.Corpus.ChatTemplate, fourth.Corpus.WholeWords,
-                fourth.Model.Bert.ClassToken));
+                fourth.Model.Bert.ClassToken, fourth.Run.DevicesPerReplica));
 
         // As long as no key is added. With a new one, this text stays what it is and one of the new version comes beside it.
         Assert.Equal(Version5, SettingsText.Write(settings));
@@ -338,9 +340,9 @@ public sealed class SettingsTextTests
     /// <summary>A key that is missing here by mistake would let a run go on with other weights.</summary>
     [Fact]
     public void Only_these_keys_may_change_while_a_run_goes_on() => Assert.Equal(
-        ["run.name", "run.audit-rate", "batch.recompute", "corpus.sources", "corpus.validation", "corpus.include", "corpus.exclude",
-            "corpus.text-field", "corpus.answer-field", "corpus.chat-template", "corpus.encoding", "checkpoint.every-rounds",
-            "checkpoint.keep", "evaluation.every-rounds", "evaluation.sequences"],
+        ["run.name", "run.audit-rate", "run.devices-per-replica", "batch.recompute", "corpus.sources", "corpus.validation",
+            "corpus.include", "corpus.exclude", "corpus.text-field", "corpus.answer-field", "corpus.chat-template", "corpus.encoding",
+            "checkpoint.every-rounds", "checkpoint.keep", "evaluation.every-rounds", "evaluation.sequences"],
         SettingsRecord.Of(typeof(TrainingSettings)).Settings.Where(s => !s.PartOfAnswer).Select(s => s.Key));
 
     private static TrainingSettings Tiny(params string[] sets) => ConfigurationLoader.Load(new(["tiny"], sets)).Training;

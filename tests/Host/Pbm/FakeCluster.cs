@@ -37,6 +37,9 @@ internal sealed class FakeCluster
 
     public RunName? Deleted { get; private set; }
 
+    /// <summary>The node that was given devices, and which ones.</summary>
+    public (string Node, string Devices) Used { get; private set; }
+
     /// <summary>The run that the journal has.</summary>
     public RememberedRun? Remembered { get; set; }
 
@@ -70,6 +73,13 @@ internal sealed class FakeCluster
             return await Reply(new RunName(settings.Run.Name), origin, () => Started = settings);
         },
         _ => Task.FromResult(Nodes),
+        (node, devices, origin, _) =>
+        {
+            (Asker, Used) = (origin, (node, devices));
+            return Task.FromResult<NodeReply>(Refusal is { } why
+                ? new NodeReply.Refused(why)
+                : new NodeReply.HasDevices("10.0.0.1:4053", [new("cpu:0"), new("cpu:2")], Notice));
+        },
         _ => Task.FromResult(Cluster));
 
     private Task<RunReply> Reply(RunName run, Origin origin, Action then)

@@ -1,4 +1,3 @@
-using Akka.Actor;
 using Elastic.Messages.Corpora;
 using Elastic.Messages.Settings;
 using Elastic.Model.Batches;
@@ -10,18 +9,16 @@ using Elastic.Model.Vectors;
 namespace Elastic.Actors.Nodes.Devices;
 
 /// <summary>The devices that work on one replica together. Their number changes which one does what, never a bit of the result.</summary>
-internal sealed class DeviceGroup(IReadOnlyList<IActorRef> trainers)
+internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
 {
-    private readonly IReadOnlyList<TrainerThread> _devices = [.. trainers.Select(t => new TrainerThread(t))];
-
     /// <summary>Attaches the devices to this run's model and these vectors.</summary>
     public Task AttachAsync(TrainingSettings settings, ReplicaVectors vectors) =>
-        Task.WhenAll(_devices.Select(device => device.AttachAsync(settings, vectors)));
+        Task.WhenAll(devices.Select(device => device.AttachAsync(settings, vectors)));
 
     /// <summary>The inner step of these devices.</summary>
     /// <param name="clip">Largest global norm; 0 for none.</param>
     public TrainingStep Step(FlatLayout layout, IOptimizer optimizer, double clip, Precision precision) =>
-        new(_devices, new LocalCollective(_devices), layout, optimizer, clip, precision);
+        new(devices, new LocalCollective(devices), layout, optimizer, clip, precision);
 
     /// <summary>Scores of samples, in order.</summary>
     /// <param name="sources">For each sample the sources of its elements, see <see cref="SampleScore.Of"/>.</param>
@@ -35,7 +32,7 @@ internal sealed class DeviceGroup(IReadOnlyList<IActorRef> trainers)
             firsts[i] = firsts[i - 1] + batches[i - 1].Rows;
         var scores = new SampleScore[batches.Count][];
         var next = -1;
-        await Task.WhenAll(_devices.Select(async device =>
+        await Task.WhenAll(devices.Select(async device =>
         {
             for (int i; !stop.IsCancellationRequested && (i = Interlocked.Increment(ref next)) < batches.Count;)
                 scores[i] = await device.RunAsync(

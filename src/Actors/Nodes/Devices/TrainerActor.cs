@@ -14,17 +14,15 @@ namespace Elastic.Actors.Nodes.Devices;
 internal sealed class TrainerActor : ReceiveActor
 {
     private readonly DeviceId _id;
-    private readonly int _threads;
     private TrainingDevice? _device;
-    private (ModelSettings, OptimizerSettings, RecomputeMode) _model;
+    private (ModelSettings, OptimizerSettings, RecomputeMode, int Threads) _model;
 
-    public TrainerActor(DeviceId id, int threads)
+    public TrainerActor(DeviceId id)
     {
         _id = id;
-        _threads = threads;
         Receive<Attach>(c => Answer(() =>
         {
-            DeviceFor(c.Settings).Attach(c.Vectors);
+            DeviceFor(c.Settings, c.Threads).Attach(c.Vectors);
             return null;
         }));
         Receive<TrainerCommand.Work>(c => Answer(
@@ -32,22 +30,22 @@ internal sealed class TrainerActor : ReceiveActor
     }
 
     /// <inheritdoc cref="TrainerActor"/>
-    public static Props Props(DeviceId id, int threads) =>
-        Akka.Actor.Props.Create(() => new TrainerActor(id, threads)).WithDispatcher("elastic.device-dispatcher");
+    public static Props Props(DeviceId id) =>
+        Akka.Actor.Props.Create(() => new TrainerActor(id)).WithDispatcher("elastic.device-dispatcher");
 
     protected override void PostStop() => _device?.Retire();
 
-    private TrainingDevice DeviceFor(TrainingSettings settings)
+    private TrainingDevice DeviceFor(TrainingSettings settings, int threads)
     {
         var recompute = settings.Batch.Recompute;
-        var model = (settings.Model, settings.Optimizer, recompute);
+        var model = (settings.Model, settings.Optimizer, recompute, threads);
         if (_device is not null && _model == model)
             return _device;
         _device?.Dispose();
         _device = null;                                               // in case making the next device fails
         _model = model;
         return _device = DeviceBackends.Of(_id).Open(
-            _id, Architectures.Open(settings.Model), settings.Optimizer.LabelSmoothing, _threads, recompute == RecomputeMode.Blocks);
+            _id, Architectures.Open(settings.Model), settings.Optimizer.LabelSmoothing, threads, recompute == RecomputeMode.Blocks);
     }
 
     // A failure is an answer, too: the asker gives the work back, and the device stays.

@@ -9,8 +9,11 @@ namespace Elastic.Actors.Nodes.Devices;
 // answer is there.
 internal abstract record TrainerCommand : INoSerializationVerificationNeeded
 {
-    /// <summary>Train this run's model on these vectors from now on. Answered by a <see cref="TrainerReply"/> without a value.</summary>
-    public sealed record Attach(TrainingSettings Settings, ReplicaVectors Vectors) : TrainerCommand;
+    /// <summary>
+    /// Train this run's model on these vectors from now on, on a CPU with so many threads. Answered by a <see cref="TrainerReply"/> without
+    /// a value.
+    /// </summary>
+    public sealed record Attach(TrainingSettings Settings, ReplicaVectors Vectors, int Threads) : TrainerCommand;
 
     /// <summary>Do this work on the device. Answered by a <see cref="TrainerReply"/> with what the work returns.</summary>
     public sealed record Work(Func<TrainingDevice, object?> Do) : TrainerCommand;

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
@@ -6,17 +7,37 @@ using Elastic.Model.Vectors;
 namespace Elastic.Actors.Nodes.Devices;
 
 /// <summary>Makes a trainer actor a device of the training step.</summary>
-internal sealed class TrainerThread(IActorRef trainer) : IDeviceThread
+/// <param name="threads">Of a CPU device.</param>
+/// <param name="fault">Called on the device's thread before each piece of work; a test's.</param>
+internal sealed class TrainerThread(DeviceId id, IActorRef trainer, int threads, Action<DeviceId>? fault) : IDeviceThread
 {
-    // Far longer than any step: it detects a hung driver, not a slow model.
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(30);
+    // Longer than a step may take: it detects a hung driver in work that has no other deadline.
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(31);
+
+    /// <inheritdoc/>
+    public DeviceId Id => id;
 
     /// <summary>Attaches the device to this run's model and these vectors.</summary>
-    public Task AttachAsync(TrainingSettings settings, ReplicaVectors vectors) => AskAsync(new TrainerCommand.Attach(settings, vectors));
+    public Task AttachAsync(TrainingSettings settings, ReplicaVectors vectors) =>
+        AskAsync(new TrainerCommand.Attach(settings, vectors, threads));
 
     /// <inheritdoc/>
     public async Task<T> RunAsync<T>(Func<TrainingDevice, T> work) =>
-        (T)(await AskAsync(new TrainerCommand.Work(device => work(device)))).Value!;
+        (T)(await AskAsync(new TrainerCommand.Work(device =>
+        {
+            fault?.Invoke(id);
+            return work(device);
+        }))).Value!;
 
-    private Task<TrainerReply> AskAsync(TrainerCommand command) => trainer.Ask<TrainerReply>(command, Deadline);
+    private async Task<TrainerReply> AskAsync(TrainerCommand command)
+    {
+        try
+        {
+            return await trainer.Ask<TrainerReply>(command, Deadline);
+        }
+        catch (AskTimeoutException e)
+        {
+            throw new DeviceFailedException(id, isLost: true, $"{id} did not answer within {Deadline.TotalMinutes} minutes", e);
+        }
+    }
 }

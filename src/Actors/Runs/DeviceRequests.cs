@@ -1,0 +1,46 @@
+using Akka.Actor;
+using Elastic.Foundation;
+using Elastic.Messages.Nodes;
+
+namespace Elastic.Actors.Runs;
+
+/// <summary>People's requests about the devices of nodes, until the nodes have answered. Used on the mailbox of RunsActor only.</summary>
+internal sealed class DeviceRequests(NodeTable nodes)
+{
+    // People ask one after another; who has waited too long has been told, and asks again.
+    private const int MostWaiting = 64;
+
+    private readonly List<(string Request, string Address, IActorRef Asker)> _waiting = [];
+
+    public void Ask(NodeRequest.UseDevices request, IActorRef asker)
+    {
+        var (report, link) = nodes.Enlisted.FirstOrDefault(n => n.Report.Address == request.Node || n.Report.Node.Value == request.Node);
+        if (report is null)
+        {
+            var known = nodes.Enlisted.Select(n => n.Report.Address).Order(StringComparer.Ordinal).ToList();
+            asker.Tell(new NodeReply.Refused(
+                $"there is no node {request.Node} now: "
+                + (known.Count > 0 ? $"{EditDistance.Suggest(request.Node, known)}; " : "") + "see pbm node list"));
+            return;
+        }
+
+        _waiting.RemoveAll(w => w.Request == request.Origin.Id);
+        if (_waiting.Count >= MostWaiting)
+            _waiting.RemoveAt(0);
+        _waiting.Add((request.Origin.Id, report.Address, asker));
+        link.Tell(new NodeNews.UseDevices(request.Origin.Id, request.Devices));
+    }
+
+    public void Answer(NodeReport.DevicesUsed used) => Answer(
+        used.Request, address => new NodeReply.HasDevices(address, used.Devices, used.Notice));
+
+    public void Answer(NodeReport.DevicesRefused refused) => Answer(
+        refused.Request, address => new NodeReply.Refused($"node {address}: {refused.Why}"));
+
+    private void Answer(string request, Func<string, NodeReply> reply)
+    {
+        foreach (var (_, address, asker) in _waiting.Where(w => w.Request == request))
+            asker.Tell(reply(address));
+        _waiting.RemoveAll(w => w.Request == request);
+    }
+}

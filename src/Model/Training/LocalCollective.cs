@@ -1,0 +1,96 @@
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Training;
+
+/// <summary>The collective of devices that share their memory: each reads the others' roots in place.</summary>
+public sealed class LocalCollective : ICollective
+{
+    private readonly IReadOnlyList<IDeviceThread> _devices;
+    private readonly Ranks _ranks;
+    private readonly TaskCompletionSource<string> _aborted = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <param name="devices">The ranks, in order.</param>
+    public LocalCollective(IReadOnlyList<IDeviceThread> devices)
+    {
+        ArgumentNullException.ThrowIfNull(devices);
+        ArgumentOutOfRangeException.ThrowIfZero(devices.Count);
+        (_devices, _ranks) = (devices, new Ranks(devices, _aborted.Task));
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<double>> ReduceScatterAsync(
+        IReadOnlyList<IReadOnlyList<SubtreeRoot>> roots, int microBatches, IReadOnlyList<Slice> slices, TimeSpan deadline)
+    {
+        ArgumentNullException.ThrowIfNull(roots);
+        CheckNotAborted();
+        CheckSlices(slices);
+        CheckRoots(roots, microBatches, slices[^1].First + slices[^1].Count);
+        IReadOnlyList<SubtreeRoot> all = [.. roots.SelectMany(r => r)];
+        try
+        {
+            var squares = await _ranks.RunAsync("reduce-scatter", deadline, (d, rank) => d.FoldSlice(all, microBatches, slices[rank]));
+            return [.. squares.SelectMany(s => s)];
+        }
+        catch (Exception e)
+        {
+            Abort(e.Message);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>No data moves: all devices update and read the same vectors.</remarks>
+    public Task AllGatherAsync(IReadOnlyList<Slice> slices, TimeSpan deadline)
+    {
+        CheckNotAborted();
+        CheckSlices(slices);
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public void Abort(string why) => _aborted.TrySetResult(why);
+
+    private void CheckNotAborted()
+    {
+        if (_aborted.Task.IsCompleted)
+            throw new OperationCanceledException($"this collective of {_devices.Count} devices has ended: {_aborted.Task.Result}");
+    }
+
+    private void CheckSlices(IReadOnlyList<Slice> slices)
+    {
+        if (slices.Count != _devices.Count)
+            throw new ArgumentException($"{slices.Count} slices for {_devices.Count} devices: each gets one", nameof(slices));
+    }
+
+    // Nobody writes before all are known to fit together.
+    private void CheckRoots(IReadOnlyList<IReadOnlyList<SubtreeRoot>> roots, int microBatches, long length)
+    {
+        if (roots.Count != _devices.Count)
+            throw new ArgumentException($"the roots of {roots.Count} devices, and there are {_devices.Count}", nameof(roots));
+        var next = 0;
+        for (var rank = 0; rank < roots.Count; rank++)
+        {
+            foreach (var (node, gradient, _) in roots[rank])
+            {
+                if (gradient.Length != length)
+                {
+                    throw new ArgumentException(
+                        $"{_ranks.Name(rank)} brings {gradient.Length} elements where the slices have {length}: the ranks of a " +
+                        "collective bring vectors of one size", nameof(roots));
+                }
+                if (node.First != next)
+                {
+                    throw new ArgumentException(
+                        $"{_ranks.Name(rank)} brings micro-batches {node.First} to {node.End - 1} where {next} is next: " +
+                        "ranks bring all micro-batches once, in order", nameof(roots));
+                }
+                next = node.End;
+            }
+        }
+        if (next != microBatches)
+        {
+            throw new ArgumentException(
+                $"{_devices.Count} ranks bring {next} micro-batches, and the step has {microBatches}", nameof(roots));
+        }
+    }
+}

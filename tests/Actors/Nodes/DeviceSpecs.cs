@@ -1,0 +1,139 @@
+using System.Collections.Concurrent;
+using Elastic.Actors.Control;
+using Elastic.Actors.Nodes;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
+using Elastic.Model.Training;
+
+namespace Elastic.Actors.Tests.Nodes;
+
+/// <summary>Devices of a node that come, go and are lost while a run computes on them: the fingerprint never changes.</summary>
+public sealed class DeviceSpecs : IDisposable
+{
+    private readonly TinyRun _tiny = new();
+    private readonly ConcurrentDictionary<DeviceId, int> _works = [];
+
+    public void Dispose() => _tiny.Dispose();
+
+    [Fact]
+    public async Task Devices_that_change_at_random_in_the_middle_of_rounds_leave_the_fingerprint_as_it_is()
+    {
+        // Five micro-batches a step: devices have unequal shares.
+        var settings = TinyRun.Settings("a", replicas: 2, rounds: 4, innerSteps: 30);
+        settings = settings with { Batch = settings.Batch with { Sequences = 5 * settings.Batch.Micro } };
+        var expected = await _tiny.TrainAsync(settings, "cpu:1", data: "undisturbed");
+
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        // A step waits, so that changes reach the middle of rounds.
+        await using var node = await StartAsync("cpu:1", "disturbed", new NodeFaults(
+            AfterStep: (_, stop) => Task.Delay(2, CancellationToken.None), BeforeDeviceWork: Count), deadline.Token);
+        using var over = new CancellationTokenSource();
+        var changes = ChangeAsync(node, over.Token);
+        var view = await _tiny.TrainAsync(node, settings, null, deadline.Token);
+        await over.CancelAsync();
+
+        Assert.Equal(RunPhase.Finished, view.Phase);
+        Assert.Equal(expected.Fingerprint, view.Fingerprint);
+        Assert.True(await changes > 10, $"{await changes} changes");
+        Assert.True(_works.Count > 3, $"only {string.Join(' ', _works.Keys)} computed");
+    }
+
+    [Fact]
+    public async Task A_lost_device_costs_the_steps_since_the_last_hand_over_and_comes_back_when_a_person_says_so()
+    {
+        var settings = TinyRun.Settings("a", rounds: 4, innerSteps: 8);
+        var expected = await _tiny.TrainAsync(settings, "cpu:1", data: "undisturbed");
+
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        var said = new ConcurrentQueue<string>();
+        await using var node = await StartAsync("cpu:3", "disturbed", new NodeFaults(BeforeDeviceWork: device =>
+        {
+            Count(device);
+            // In the middle of a step of the first round: its update has begun on another device, perhaps.
+            if (device.Value == "cpu:1" && _works[device] == 12)
+                throw new DeviceFailedException(device, isLost: true, "no driver");
+        }), deadline.Token, said.Enqueue);
+        var view = await _tiny.TrainAsync(node, settings, null, deadline.Token);
+
+        Assert.Equal(expected.Fingerprint, view.Fingerprint);
+        Assert.Equal(12, _works[new DeviceId("cpu:1")]);
+        Assert.Contains(said, s => s.Contains("device cpu:1 is lost (rank 1 of 3 (cpu:1) is gone in its", StringComparison.Ordinal));
+        Assert.Equal(["cpu:0", "cpu:2"], (await node.Control.Nodes(deadline.Token)).Single().Devices);
+
+        var back = Assert.IsType<NodeReply.HasDevices>(await UseAsync(node, "cpu:3", deadline.Token));
+        Assert.Equal(["cpu:0", "cpu:1", "cpu:2"], back.Devices.Select(d => d.Value));
+        var longer = settings with { Run = settings.Run with { Name = "b" } };
+        Assert.Equal(expected.Fingerprint, (await _tiny.TrainAsync(node, longer, null, deadline.Token)).Fingerprint);
+        Assert.True(_works[new DeviceId("cpu:1")] > 12);
+    }
+
+    [Fact]
+    public async Task Devices_that_a_node_cannot_have_are_refused_and_it_keeps_its_own()
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        await using var node = await StartAsync("cpu:2", "data", NodeFaults.None, deadline.Token);
+        const string Forms = ": use \"auto\", \"cpu:N\", \"cpu:0,2\", \"cuda:all\", \"cuda:0,1\" or \"none\"";
+        foreach (var (devices, why) in new[]
+            {
+                ("cpu:1,1", "-d names device 1 twice: name each once"),
+                ("none", "a node in a run has at least one device: name one, or stop the node to take it out of the run"),
+                ("cpu:", $"-d = \"cpu:\"{Forms}"),
+                ("cpu:0,1024", $"-d = \"cpu:0,1024\"{Forms}"),
+                ("cuda:7", "-d names cuda:7, but this program sees 0 GPUs here: see \"elastic doctor\""),
+            })
+        {
+            var refused = Assert.IsType<NodeReply.Refused>(await UseAsync(node, devices, deadline.Token));
+            Assert.Equal($"node {node.Endpoint}: {why}", refused.Why);
+        }
+
+        Assert.Equal(["cpu:0", "cpu:1"], (await node.Control.Nodes(deadline.Token)).Single().Devices);
+    }
+
+    [Fact]
+    public async Task A_node_that_is_not_there_and_one_that_only_stores_are_refused()
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        await using var node = await StartAsync("none", "data", NodeFaults.None, deadline.Token);
+        Assert.Equal(
+            $"node {node.Endpoint}: this node was started with --devices none, and only stores: start it again with devices",
+            Assert.IsType<NodeReply.Refused>(await UseAsync(node, "cpu:2", deadline.Token)).Why);
+        var gone = await node.Control.UseDevices("10.0.0.9:4053", "cpu:2", Origins.Now("a test"), deadline.Token);
+        Assert.StartsWith(
+            "there is no node 10.0.0.9:4053 now: ", Assert.IsType<NodeReply.Refused>(gone).Why, StringComparison.Ordinal);
+    }
+
+    private static async Task<NodeReply> UseAsync(ElasticNode node, string devices, CancellationToken cancel)
+    {
+        // The node is enlisted a moment after it has joined.
+        while ((await node.Control.Nodes(cancel)).Length == 0)
+            await Task.Delay(20, cancel);
+        return await node.Control.UseDevices($"{node.Endpoint}", devices, Origins.Now("a test"), cancel);
+    }
+
+    private static async Task<int> ChangeAsync(ElasticNode node, CancellationToken over)
+    {
+        var (random, changes) = (new Random(3), 0);
+        while (!over.IsCancellationRequested)
+        {
+            int[] all = [0, 1, 2, 3, 4];
+            random.Shuffle(all);
+            var some = string.Join(',', all.Take(random.Next(2, 6)));
+            Assert.IsType<NodeReply.HasDevices>(await UseAsync(node, $"cpu:{some}", CancellationToken.None));
+            changes++;
+            await Task.Delay(random.Next(30), CancellationToken.None);
+        }
+
+        return changes;
+    }
+
+    private void Count(DeviceId device) => _works.AddOrUpdate(device, 1, (_, n) => n + 1);
+
+    private Task<ElasticNode> StartAsync(
+        string devices, string data, NodeFaults faults, CancellationToken cancel, Action<string>? say = null) =>
+        ElasticNode.StartAsync(
+            NodeSettings.Defaults with { Devices = devices, DataDir = Path.Combine(_tiny.Root, data) }, NodeDuty.Train, say ?? (_ => { }),
+            faults, Transport.Plain, cancel);
+}

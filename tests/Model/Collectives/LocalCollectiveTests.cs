@@ -1,0 +1,8 @@
+using Elastic.Model.Training;
+
+namespace Elastic.Model.Tests.Collectives;
+
+public class LocalCollectiveTests : CollectiveContract
+{
+    protected override ICollective Open(IReadOnlyList<IDeviceThread> devices) => new LocalCollective(devices);
+}

@@ -1,0 +1,31 @@
+using Elastic.Messages;
+using Elastic.Model.Training;
+
+namespace Elastic.Model.Tests.Collectives;
+
+/// <summary>A device that fails, hangs or dies in the work that a test says, and does all other work.</summary>
+internal sealed class TroubledDevice(IDeviceThread inner) : IDeviceThread
+{
+    private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _works;
+
+    public DeviceId Id => inner.Id;
+
+    /// <summary>Called before each piece of work with its number, from 0; what it throws is what the work throws.</summary>
+    public Action<int>? Before { get; set; }
+
+    /// <summary>The number of the work that never ends; null for none.</summary>
+    public int? HangsIn { get; set; }
+
+    /// <summary>The work that hangs begins after all.</summary>
+    public void Release() => _released.TrySetResult();
+
+    public async Task<T> RunAsync<T>(Func<TrainingDevice, T> work)
+    {
+        var number = _works++;
+        if (number == HangsIn)
+            await _released.Task;
+        Before?.Invoke(number);
+        return await inner.RunAsync(work);
+    }
+}
