@@ -21,7 +21,8 @@ internal sealed class WordPieceModel : TokenModel
         _vocabulary = ReadVocabulary(part.Need("vocab"));
         _trie = new TokenTrie([.. _vocabulary.Where(t => t.Key.Length > 0 && !special.Contains(t.Value))]);
         _inside = TokenTrie.Root;
-        foreach (var c in part.FindText("continuing_subword_prefix") ?? "##")
+        ContinuationMark = part.FindText("continuing_subword_prefix") ?? "##";
+        foreach (var c in ContinuationMark)
             _inside = _inside is { } node ? _trie.Next(node, c)?.Node : null;
         _mostCharacters = part.Find("max_input_chars_per_word") is { } most ? most.AsNumber(1, int.MaxValue) : 100;
         var unknown = part.FindText("unk_token") ?? "[UNK]";
@@ -29,7 +30,7 @@ internal sealed class WordPieceModel : TokenModel
             throw part.Wrong($"has no token \"{OneLine.Of(unknown, 60)}\", which its unk_token names");
     }
 
-    public override string ContinuationMark => _prefix;
+    public override string ContinuationMark { get; }
 
     public override IReadOnlyDictionary<string, int> Vocabulary => _vocabulary;
 
