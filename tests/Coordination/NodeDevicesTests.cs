@@ -172,7 +172,7 @@ public sealed class NodeDevicesTests
         From = Version(1),
         Sources = [],
         Part = Part.Whole,
-        Content = new Compute(1, replica, Version(1), null, null, 12),
+        Content = new Compute(1, replica, Version(1), null, null, Plan.At(1)),
     });
 
     // Replicas at work, or waiting, on these devices.

@@ -212,10 +212,14 @@ public class PrecisionTests
     private sealed class OverflowingCollective : ICollective
     {
         public Task<IReadOnlyList<double>> ReduceScatterAsync(
-            IReadOnlyList<SubtreeRoot> roots, int microBatches, IReadOnlyList<Slice> slices)
+            IReadOnlyList<IReadOnlyList<SubtreeRoot>> roots, int microBatches, IReadOnlyList<Slice> slices, TimeSpan deadline)
             => Task.FromResult<IReadOnlyList<double>>([1, double.PositiveInfinity]);
 
-        public Task AllGatherAsync(IReadOnlyList<Slice> slices) => Task.CompletedTask;
+        public Task AllGatherAsync(IReadOnlyList<Slice> slices, TimeSpan deadline) => Task.CompletedTask;
+
+        public void Abort(string why)
+        {
+        }
     }
 
     // Relative, in the Euclidean norm.

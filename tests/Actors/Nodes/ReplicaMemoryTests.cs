@@ -25,7 +25,7 @@ public sealed class ReplicaMemoryTests : TemporaryFolder
         scale.Write(memory.Vectors);
 
         var result = memory.StoreResult(blobs);
-        Assert.Equal(VectorSet.LossScaleElements, blobs.ReadSet(result.InnerState, Layout.Length)[VectorSet.LossScale].Elements);
+        Assert.Equal(VectorSet.LossScaleElements, blobs.ReadSet(result.InnerState, Layout.Length, 0)[VectorSet.LossScale].Elements);
         other.LoadMoments(blobs, result.InnerState);
         Assert.Equal(scale, LossScale.Read(other.Vectors));
 

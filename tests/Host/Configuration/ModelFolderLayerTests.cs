@@ -91,7 +91,7 @@ public sealed class ModelFolderLayerTests : TemporaryFolder
     [Fact]
     public void A_BERT_says_which_token_hides_others_or_its_tokenizer_does_or_a_person_has_to()
     {
-        Write(Model with { Architecture = "bert", Vocabulary = 257, Bert = new BertSettings { MaskToken = 5 } });
+        Write(Model with { Architecture = "bert", Vocabulary = 257, Bert = new BertSettings { MaskToken = 5, ClassToken = null } });
         Assert.Equal(("bert", 5), (Load().Training.Model.Architecture, Load().Training.Model.Bert.MaskToken));
         var config = Path.Combine(Place, "config.json");
         var edited = JsonNode.Parse(File.ReadAllText(config))!.AsObject();
@@ -112,7 +112,7 @@ public sealed class ModelFolderLayerTests : TemporaryFolder
     [Fact]
     public void An_encoder_without_its_head_is_noticed()
     {
-        Write(Model with { Architecture = "bert", Vocabulary = 257, Bert = new BertSettings { MaskToken = 5 } });
+        Write(Model with { Architecture = "bert", Vocabulary = 257, Bert = new BertSettings { MaskToken = 5, ClassToken = null } });
         Assert.Empty(StartingPoint.Notices(Load().Training.Model));
         // The head's tensors are the last ones of the file.
         var path = Path.Combine(Place, "model.safetensors");

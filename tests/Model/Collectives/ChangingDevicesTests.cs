@@ -103,7 +103,7 @@ public class ChangingDevicesTests
         var slow = new TroubledDevice(pool.Devices[2]) { HangsIn = 0 };
         var step = new TrainingStep(
             [pool.Devices[0], pool.Devices[1], slow], new LocalCollective(pool.Devices), vectors.Layout, new AdamW(Settings), 1,
-            new StepDeadlines(TimeSpan.FromMinutes(5), TimeSpan.FromMilliseconds(1)));
+            deadlines: new StepDeadlines(TimeSpan.FromMinutes(5), TimeSpan.FromMilliseconds(1)));
         var running = step.RunAsync(Samples.MicroBatches(model, 1, 2, 0), default, 1e-3, 1);
         await Task.Delay(50, TestContext.Current.CancellationToken);
         Assert.False(running.IsCompleted);
@@ -120,7 +120,7 @@ public class ChangingDevicesTests
 
     private static TrainingStep Step(
         IReadOnlyList<IDeviceThread> devices, ReplicaVectors vectors, string optimizer, StepDeadlines? deadlines = null) => new(
-        devices, new LocalCollective(devices), vectors.Layout, Optimizers.Open(Settings with { Kind = optimizer }), 1, deadlines);
+        devices, new LocalCollective(devices), vectors.Layout, Optimizers.Open(Settings with { Kind = optimizer }), 1, deadlines: deadlines);
 
     private static Task<double> TakeAsync(TrainingStep step, ModelSettings model, int number) =>
         step.RunAsync(Samples.MicroBatches(model, MicroBatches, 2, number), new DropoutSeed(1, 0, 0, number), 1e-2, number + 1);

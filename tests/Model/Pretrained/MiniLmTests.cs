@@ -109,7 +109,7 @@ public sealed class MiniLmTests(MiniLm model, ITestOutputHelper output) : IClass
     {
         using var folder = ModelFolder.Open(model.Place);
         using var vectors = folder.Load();
-        var masked = folder.Model with { Bert = new BertSettings { MaskToken = 103 } };
+        var masked = folder.Model with { Bert = new BertSettings { MaskToken = 103, ClassToken = null } };
         var (first, second) = (model.Beside("first"), model.Beside("second"));
         ModelFolderWriter.Write(first, vectors, masked, ElementType.Float32, 102, new Dictionary<string, byte[]>());
         using var back = ModelFolder.Open(first);
