@@ -73,7 +73,8 @@ internal sealed class Ours : IDisposable
     }
 
     /// <summary>
-    /// Puts a new device in the place of the last one and takes a step with it; returns the seconds. The device that went ends afterwards, as
+    /// Puts a new device in the place of the last one and takes a step with it; returns the seconds. The device that went ends afterwards,
+    /// as
     /// in the product.
     /// </summary>
     public double Change()
@@ -112,7 +113,8 @@ internal sealed class Ours : IDisposable
     {
         List<DeviceThread> devices = [.. _devices];
         var collective = new TimedCollective(new LocalCollective(devices));
-        return (collective, new TrainingStep(devices, collective, _vectors.Layout, Optimizers.Open(_optimizer), _optimizer.Clip, _precision));
+        return (collective, new TrainingStep(
+            devices, collective, _vectors.Layout, Optimizers.Open(_optimizer), _optimizer.Clip, _precision));
     }
 
     private async Task StepAsync()

@@ -19,7 +19,8 @@ public static class VectorStore
         var chunks = names.ToDictionary(name => name, name => new Digest[VectorManifest.ChunkCount(layout.TrainedLengthOf(name))]);
         var all = chunks.SelectMany(c => Enumerable.Range(0, c.Value.Length).Select(chunk => (Name: c.Key, Chunk: chunk))).ToList();
         Parallel.ForEach(all, c => chunks[c.Name][c.Chunk] = blobs.PutElements(
-            vectors, c.Name, (long)c.Chunk * VectorManifest.ChunkElements, VectorManifest.ElementsOf(layout.TrainedLengthOf(c.Name), c.Chunk)));
+            vectors, c.Name, (long)c.Chunk * VectorManifest.ChunkElements,
+            VectorManifest.ElementsOf(layout.TrainedLengthOf(c.Name), c.Chunk)));
         return chunks.ToDictionary(c => c.Key, c => new VectorManifest(layout.TrainedLengthOf(c.Key), c.Value));
     }
 

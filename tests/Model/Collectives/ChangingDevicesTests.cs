@@ -120,7 +120,8 @@ public class ChangingDevicesTests
 
     private static TrainingStep Step(
         IReadOnlyList<IDeviceThread> devices, ReplicaVectors vectors, string optimizer, StepDeadlines? deadlines = null) => new(
-        devices, new LocalCollective(devices), vectors.Layout, Optimizers.Open(Settings with { Kind = optimizer }), 1, deadlines: deadlines);
+        devices, new LocalCollective(devices), vectors.Layout, Optimizers.Open(Settings with { Kind = optimizer }), 1,
+        deadlines: deadlines);
 
     private static Task<double> TakeAsync(TrainingStep step, ModelSettings model, int number) =>
         step.RunAsync(Samples.MicroBatches(model, MicroBatches, 2, number), new DropoutSeed(1, 0, 0, number), 1e-2, number + 1);
