@@ -1,6 +1,6 @@
 using Elastic.Actors.Corpora;
 using Elastic.Coordination;
-using Elastic.Foundation;
+using Elastic.Messages.Corpora;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Model.Training;
@@ -83,7 +83,7 @@ internal static class RunLines
     public static string SourceLosses(RunView view)
     {
         var sources = (view.SourceScores ?? []).OrderByDescending(s => s.Targets).ThenBy(s => s.Source, StringComparer.Ordinal)
-            .Select(s => $"{OneLine.Of(s.Source, LongestSource)} {s.LossNats:0.0000}").ToList();
+            .Select(s => $"{SourceName.Of(s.Source, LongestSource)} {s.LossNats:0.0000}").ToList();
         var (text, shown) = ("", 0);
         while (shown < sources.Count && text.Length + sources[shown].Length <= SourcesWidth)
             text += (shown > 0 ? ", " : "") + sources[shown++];

@@ -14,6 +14,14 @@ public static class SourceName
     /// <summary>What counts for no source of its own, because there are too many.</summary>
     public const string Others = "others";
 
-    /// <summary>The name as it is shown.</summary>
-    public static string Of(string name) => OneLine.Of(name, Longest - 1);
+    /// <summary>The name as it is shown. Of a longer one the end stays, because files of one folder begin alike.</summary>
+    public static string Of(string name, int longest = Longest)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        if (name.Length <= longest)
+            return OneLine.Of(name, longest);
+        var start = name.Length - longest + 1;
+        // Half of a surrogate pair would become another text on its way.
+        return "…" + OneLine.Of(name[(char.IsLowSurrogate(name[start]) ? start + 1 : start)..], longest);
+    }
 }

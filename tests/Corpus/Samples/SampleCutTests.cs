@@ -85,7 +85,8 @@ public sealed class SampleCutTests : IDisposable
         var runs = new SampleCut(SampleKind.Blocks, 399).SourcesOf(shard, 0);
         Assert.Equal(SampleCut.MostPieces + 1, runs.Count);
         Assert.Equal(("others", 400 - 2 * SampleCut.MostPieces), (runs[^1].Source, runs[^1].Elements));
-        Assert.Equal((new string('s', SourceName.Longest - 1) + "…", "s\uFFFD1"), (runs[0].Source, runs[1].Source));
+        Assert.Equal(("…" + new string('s', SourceName.Longest - 1), "s\uFFFD1"), (runs[0].Source, runs[1].Source));
+        Assert.Equal("…😀😀", SourceName.Of(string.Concat(Enumerable.Repeat("😀", 5)), 6));
     }
 
     [Fact]

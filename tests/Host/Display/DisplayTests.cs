@@ -105,6 +105,9 @@ public sealed class DisplayTests
         Assert.Equal(
             "round  5/40  val by source: s9 2.5000, s8 2.5000, s7 2.5000, s6 2.5000, s5 2.5000, s4 2.5000 and 4 more",
             lines[1]);
+        Assert.Equal(
+            "…ows in a long folder/file.xml 2.5000",
+            RunLines.SourceLosses(View with { SourceScores = [new SourceScore("what follows in a long folder/file.xml", 5, 2)] }));
         var json = JsonNode.Parse(RunJson.Write(scored))!["valSources"]!.AsArray();
         Assert.Equal("""{"source":"s3","nats":32.5,"targets":13,"lossNats":2.5}""", json[3]!.ToJsonString());
         Assert.Contains(RunStatus.Lines(scored), l => l.StartsWith("by source     s9 2.5000, ", StringComparison.Ordinal));
