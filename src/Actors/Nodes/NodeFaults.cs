@@ -10,10 +10,10 @@ namespace Elastic.Actors.Nodes;
 /// <param name="AfterStep">
 /// Waited for after every inner step of a round, once it was reported; the token says that the node is to hand its replica over.
 /// </param>
-/// <param name="Transport">Connections that break, in place of the process's own.</param>
+/// <param name="Transport">Connections that break or are slow, made of the process's own.</param>
 internal sealed record NodeFaults(
     Action<ReplicaVectors>? Contribution = null, string? Version = null, string? Arithmetic = null,
-    Func<int, CancellationToken, Task>? AfterStep = null, Transport? Transport = null)
+    Func<int, CancellationToken, Task>? AfterStep = null, Func<Transport, Transport>? Transport = null)
 {
     public static readonly NodeFaults None = new();
 }
