@@ -14,12 +14,14 @@ internal sealed class Contender : IAsyncDisposable
 
     private Contender(string place, bool tls, Traffic traffic)
     {
-        (Place, _traffic) = (tls ? $"{place}, TLS" : place, traffic);
+        (Place, IsEncrypted, _traffic) = (tls ? $"{place}, TLS" : place, tls, traffic);
         _folder = Path.Combine(place, $"elastic-bench-{Guid.NewGuid():N}");
     }
 
     /// <summary>Where its data lies, and whether its connections are encrypted.</summary>
     public string Place { get; }
+
+    public bool IsEncrypted { get; }
 
     public Samples AverageSeconds { get; } = new();
 
@@ -31,6 +33,12 @@ internal sealed class Contender : IAsyncDisposable
 
     /// <summary>Bytes per second against the plain stream of the same turn.</summary>
     public Samples Ratio { get; } = new();
+
+    /// <summary>Seconds against those of the same place without TLS, in the same turn; none where this is the one without.</summary>
+    public Samples AgainstPlain { get; } = new();
+
+    /// <summary>Of all its nodes in a turn.</summary>
+    public Samples ProcessorSeconds { get; } = new();
 
     /// <summary>Shares of the machine's processors, in percent.</summary>
     public Samples User { get; } = new();
@@ -74,7 +82,7 @@ internal sealed class Contender : IAsyncDisposable
     {
         var contributions = await AllAsync(i => ["contribute", $"{turn * _nodes.Count + i + 1}"]);
 
-        var before = ProcessorSeconds();
+        var before = ProcessorSecondsSoFar();
         var began = Stopwatch.GetTimestamp();
         var chunks = await AllAsync(i =>
             ["average", $"{turn}", _version, string.Join(',', contributions),
@@ -84,7 +92,7 @@ internal sealed class Contender : IAsyncDisposable
         string[] assemble = ["assemble", $"{turn}", .. inOrder];
         var versions = await AllAsync(_ => assemble);
         var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
-        var after = ProcessorSeconds();
+        var after = ProcessorSecondsSoFar();
         if (versions.Distinct().Count() != 1)
             throw new InvalidOperationException($"the nodes assembled different versions: {string.Join(' ', versions)}");
 
@@ -97,6 +105,7 @@ internal sealed class Contender : IAsyncDisposable
         Seconds.Add(seconds);
         BytesPerSecond.Add(_traffic.AllReceive / seconds);
         Ratio.Add(_traffic.AllReceive / seconds / stream);
+        ProcessorSeconds.Add(after.User - before.User + after.Kernel - before.Kernel);
         var machine = seconds * Environment.ProcessorCount / 100;
         User.Add((after.User - before.User) / machine);
         Kernel.Add((after.Kernel - before.Kernel) / machine);
@@ -131,7 +140,7 @@ internal sealed class Contender : IAsyncDisposable
     private IEnumerable<string> Streams(int node) =>
         _nodes.Where((_, other) => other != node).Select(n => $"{n.StreamEndpoint}={_traffic.Receives(node) / (_nodes.Count - 1)}");
 
-    private (double User, double Kernel) ProcessorSeconds()
+    private (double User, double Kernel) ProcessorSecondsSoFar()
     {
         var all = _nodes.ConvertAll(n => n.ProcessorSeconds());
         return (all.Sum(n => n.User), all.Sum(n => n.Kernel));

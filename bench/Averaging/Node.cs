@@ -16,6 +16,7 @@ using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Messages.Work;
 using Elastic.Storage;
+using Elastic.Testing;
 using Elastic.Transfer;
 
 namespace Elastic.Bench.Mean;

@@ -51,6 +51,10 @@ try
             stream.Add(bytesPerSecond);
         for (var i = 0; i < contenders.Count; i++)
             await contenders[(turn + i) % contenders.Count].TakeTurnAsync(turn, turn == 0 ? null : bytesPerSecond, alone ? [] : Parts.All);
+        // The one without TLS is before each one with it.
+        for (var i = 1; turn > 0 && i < contenders.Count; i++)
+            if (contenders[i].IsEncrypted)
+                contenders[i].AgainstPlain.Add(contenders[i].Seconds.Last / contenders[i - 1].Seconds.Last);
     }
 
     Report.Write(stream, contenders, traffic);

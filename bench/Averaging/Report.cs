@@ -11,6 +11,9 @@ internal static class Report
         Row("averaging, s", c => c.AverageSeconds.Text("F2"));
         Row("assembling, s", c => c.AssembleSeconds.Text("F2"));
         Row("together, s", c => c.Seconds.Text("F2"));
+        if (contenders.Any(c => c.IsEncrypted))
+            Row("together, against plain in the same turn", c => c.AgainstPlain.Text("F3"));
+        Row("processor seconds of all nodes", c => c.ProcessorSeconds.Text("F2"));
         Row("received by all nodes, GB", _ => $"{traffic.AllReceive / 1e9:F2}");
         Row("the same per second, GB/s", c => c.BytesPerSecond.Text("F2", 1e-9));
         Row("against the stream", c => c.Ratio.Text("F3"));

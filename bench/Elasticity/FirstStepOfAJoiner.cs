@@ -1,3 +1,4 @@
+using System.Globalization;
 using Elastic.Bench.Elasticity.Clusters;
 using Elastic.Messages.Runs;
 using Elastic.Testing;
@@ -5,11 +6,13 @@ using Elastic.Testing;
 namespace Elastic.Bench.Elasticity;
 
 /// <summary>
-/// From the start of a worker's process, in the middle of a round of a GPT-2 of 124 million parameters, to its first step that counts.
+/// From the start of a worker's process, in the middle of a round of a GPT-2 of 124 million parameters, to its first step that counts. With
+/// certificates, a cluster with them and one without take turns.
 /// </summary>
 internal sealed class FirstStepOfAJoiner(Options options)
 {
-    private readonly Samples _up = new(), _started = new(), _stepped = new(), _sinceUp = new();
+    // Against the plain cluster, in the same turn.
+    private readonly Samples _ratio = new();
 
     public async Task RunAsync()
     {
@@ -23,50 +26,93 @@ internal sealed class FirstStepOfAJoiner(Options options)
             Vocabulary = options.Number("vocabulary", 50257),
             Sequences = 1,
         };
-        await using var cluster = new Cluster(options.Folder);
-        if (options.Has("tls"))
-            cluster.UseCertificates();
-        await cluster.StartSeedsAsync(1);
-        await cluster.StartWorkersAsync(1, "cpu:1");
-        await cluster.StartRunAsync(run);
+        var gbit = double.Parse(options.Text("gbit-per-second", "0"), CultureInfo.InvariantCulture);
+        var joiner = gbit > 0
+            ? new Launch("Elastic.Bench.Elasticity.dll") { Words = ["paced", (gbit * 1e9 / 8).ToString(CultureInfo.InvariantCulture)] }
+            : null;
+        await using var plain = new Contender("plain", options.Folder);
+        await using var encrypted = options.Has("tls") ? new Contender("mutual TLS", options.Folder) : null;
+        encrypted?.Cluster.UseCertificates();
+        Contender[] contenders = encrypted is null ? [plain] : [plain, encrypted];
+        foreach (var contender in contenders)
+        {
+            await contender.Cluster.StartSeedsAsync(1);
+            await contender.Cluster.StartWorkersAsync(1, "cpu:1");
+        }
+
         for (var turn = 0; turn < turns; turn++)
         {
-            await TakeTurnAsync(cluster);
-            Report.Turn(turn, turns, _sinceUp);
+            for (var i = 0; i < contenders.Length; i++)
+            {
+                var contender = contenders[(turn + i) % contenders.Length];
+                await contender.Cluster.StartRunAsync(run);
+                await contender.TakeTurnAsync(joiner);
+                if (contenders.Length > 1)
+                    await contender.Cluster.StopRunAsync();
+                Report.Turn(turn, turns, contender.SinceUp);
+            }
+
+            if (encrypted is not null)
+                _ratio.Add(encrypted.Stepped.Last / plain.Stepped.Last);
         }
 
         Console.WriteLine(
             $"a worker joins in the middle of a round: seconds from the start of its process; medians of {turns} (quartiles)");
         Console.WriteLine($"1 seed, 1 worker of 1 device and the one that joins, {Environment.ProcessorCount} cores, {run}"
-            + (options.Has("tls") ? ", mutual TLS" : ""));
-        Report.Row("it is up", _up);
-        Report.Row("it starts a replica", _started);
-        Report.Row("its first step of a replica that counts", _stepped);
-        Report.Row("the same since it was up (aim: < 10)", _sinceUp);
+            + (gbit > 0 ? $"; {gbit} Gbit/s to the one that joins" : ""));
+        foreach (var contender in contenders)
+        {
+            Console.WriteLine(contender.Name);
+            Report.Row("it is up", contender.Up);
+            Report.Row("it starts a replica", contender.Started);
+            Report.Row("its first step of a replica that counts", contender.Stepped);
+            Report.Row("the same since it was up (aim: < 10)", contender.SinceUp);
+        }
+
+        if (encrypted is not null)
+            Report.Row("mutual TLS against plain, until the first step", _ratio);
     }
 
-    private async Task TakeTurnAsync(Cluster cluster)
+    /// <summary>A cluster, and the figures of its turns.</summary>
+    private sealed class Contender(string name, string folder) : IAsyncDisposable
     {
-        // The round has just begun: its first replica takes steps, the others wait.
-        var begun = (await cluster.CommitAfterAsync(DateTime.UtcNow)).At;
-        await cluster.UntilAsync("the round takes steps", () => cluster.Workers[0].Log.FirstSteps.Any(s => s.At > begun));
+        public string Name => name;
 
-        var joiner = cluster.AddWorker("cpu:1");
-        joiner.Launch();
-        await cluster.JoinedAsync(joiner);
-        (DateTime At, ReplicaRound Work) step = default;
-        await cluster.UntilAsync("a result of the new worker counts", () =>
+        public Cluster Cluster { get; } = new(folder);
+
+        public Samples Up { get; } = new();
+
+        public Samples Started { get; } = new();
+
+        public Samples Stepped { get; } = new();
+
+        public Samples SinceUp { get; } = new();
+
+        public async Task TakeTurnAsync(Launch? launch)
         {
-            var counted = cluster.Journal.Read().Select(e => e.Event).OfType<RunEvent.ReplicaComputed>()
-                .Where(c => c.Node == joiner.Id).Select(c => new ReplicaRound(c.Result.Replica, c.Result.Round)).ToHashSet();
-            step = joiner.Log.FirstSteps.FirstOrDefault(s => counted.Contains(s.Work));
-            return step.At != default;
-        });
+            // The round has just begun: its first replica takes steps, the others wait.
+            var begun = (await Cluster.CommitAfterAsync(DateTime.UtcNow)).At;
+            await Cluster.UntilAsync("the round takes steps", () => Cluster.Workers[0].Log.FirstSteps.Any(s => s.At > begun));
 
-        _up.Add((joiner.UpAt!.Value - joiner.Process.StartedAt).TotalSeconds);
-        _started.Add((joiner.Log.Starts.First(s => s.Work == step.Work).At - joiner.Process.StartedAt).TotalSeconds);
-        _stepped.Add((step.At - joiner.Process.StartedAt).TotalSeconds);
-        _sinceUp.Add((step.At - joiner.UpAt.Value).TotalSeconds);
-        await joiner.RemoveAsync();
+            var joiner = Cluster.AddWorker("cpu:1", launch);
+            joiner.Launch();
+            await Cluster.JoinedAsync(joiner);
+            (DateTime At, ReplicaRound Work) step = default;
+            await Cluster.UntilAsync("a result of the new worker counts", () =>
+            {
+                var counted = Cluster.Journal.Read().Select(e => e.Event).OfType<RunEvent.ReplicaComputed>()
+                    .Where(c => c.Node == joiner.Id).Select(c => new ReplicaRound(c.Result.Replica, c.Result.Round)).ToHashSet();
+                step = joiner.Log.FirstSteps.FirstOrDefault(s => counted.Contains(s.Work));
+                return step.At != default;
+            });
+
+            Up.Add((joiner.UpAt!.Value - joiner.Process.StartedAt).TotalSeconds);
+            Started.Add((joiner.Log.Starts.First(s => s.Work == step.Work).At - joiner.Process.StartedAt).TotalSeconds);
+            Stepped.Add((step.At - joiner.Process.StartedAt).TotalSeconds);
+            SinceUp.Add((step.At - joiner.UpAt.Value).TotalSeconds);
+            await joiner.RemoveAsync();
+        }
+
+        public ValueTask DisposeAsync() => Cluster.DisposeAsync();
     }
 }

@@ -1,7 +1,15 @@
 // Kills nodes and seeds of a cluster on this machine, lets nodes join it, and times how its run goes on; counts the messages of a round:
-// see README.md. One word says what to measure.
+// see README.md. One word says what to measure; with the word "paced" it is a node whose link carries so many bytes a second to it.
+using System.Globalization;
+using Elastic.Actors.Nodes;
 using Elastic.Bench.Elasticity;
 using Elastic.Bench.Elasticity.Control;
+using Elastic.Host.Commands;
+using Elastic.Testing;
+
+if (args is ["paced", var bytesPerSecond, .. var command])
+    return await ElasticCommandLine.RunAsync(command, Console.Out, Console.Error, new NodeFaults(
+        Transport: new PacedLink(double.Parse(bytesPerSecond, CultureInfo.InvariantCulture)).Below));
 
 var options = new Options(args);
 var benchmarks = new Dictionary<string, Func<Task>>

@@ -38,7 +38,7 @@ public sealed class BenchScenarios
 
     [Theory]
     [InlineData("aim: < 10", "join", "--turns", "1", "--layers", "1", "--width", "64", "--heads", "2",
-        "--vocabulary", "257", "--inner-steps", "100")]
+        "--vocabulary", "257", "--inner-steps", "100", "--gbit-per-second", "1")]
     [InlineData("aim: < 0.2", "supervisor", "--sizes", "8x10")]
     [InlineData("simulated", "messages", "--replicas", "4", "--compute", "5", "--real-workers", "0")]
     public async Task The_elasticity_benchmarks_come_to_their_tables(string says, params string[] arguments)

@@ -17,7 +17,7 @@ var faults = args[0] switch
     "slow" => new NodeFaults(AfterStep: SlowAsync),
     "held" => new NodeFaults(AfterStep: HeldAsync),
     "hang" => new NodeFaults(AfterStep: (_, _) => Task.Delay(Timeout.Infinite, CancellationToken.None)),
-    "wall" => new NodeFaults(AfterStep: SlowAsync, Transport: Walled()),
+    "wall" => new NodeFaults(AfterStep: SlowAsync, Transport: Walled),
     _ => throw new ArgumentException($"there is no fault \"{args[0]}\""),
 };
 return await ElasticCommandLine.RunAsync(args[1..], Console.Out, Console.Error, faults);
@@ -31,14 +31,14 @@ static async Task HeldAsync(int round, CancellationToken stop)
         await Task.Delay(TimeSpan.FromMilliseconds(50), CancellationToken.None);
 }
 
-static Transport Walled()
+static Transport Walled(Transport own)
 {
     var refused = Environment.GetEnvironmentVariable("ELASTIC_REFUSED")!;
-    return Transport.Plain with
+    return own with
     {
-        AsClientAsync = (stream, endpoint, _) => File.Exists(refused) && File.ReadAllLines(refused).Contains($"{endpoint}")
+        AsClientAsync = (stream, endpoint, cancel) => File.Exists(refused) && File.ReadAllLines(refused).Contains($"{endpoint}")
             ? throw new IOException($"the firewall refuses {endpoint}")
-            : ValueTask.FromResult(stream),
+            : own.AsClientAsync(stream, endpoint, cancel),
     };
 }
 

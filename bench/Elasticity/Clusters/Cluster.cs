@@ -34,15 +34,23 @@ internal sealed class Cluster : ElasticCluster
     public Task StartWorkersAsync(int count, string devices) => StartAsync([.. Enumerable.Range(0, count).Select(_ => AddWorker(devices))]);
 
     /// <summary>A worker that is not started yet.</summary>
-    public ClusterNode AddWorker(string devices) => Worker(Name("worker", Workers.Count), devices);
+    public ClusterNode AddWorker(string devices, Launch? launch = null) => Worker(Name("worker", Workers.Count), devices, launch);
 
-    /// <summary>Starts the run and waits until its first round is committed.</summary>
+    /// <summary>Starts the run, or goes on with it, and waits until its first round is committed.</summary>
     public async Task StartRunAsync(BenchRun run)
     {
         var file = Path.Combine(_folder, "bench.conf");
         await File.WriteAllTextAsync(file, run.Configuration);
         await StartRunAsync(BenchRun.Name, file, MadeUpText.Write(Path.Combine(_folder, "text"), files: 64, words: 4000));
         await CommitAfterAsync(DateTime.MinValue);
+    }
+
+    /// <summary>Stops the run until it is started again, so that another cluster has the machine for itself.</summary>
+    public async Task StopRunAsync()
+    {
+        await PbmAsync("run", "stop", "-n", BenchRun.Name);
+        await UntilAsync("the run was stopped", async () =>
+            await LookAsync("run", "status", "-n", BenchRun.Name) is [var run] && run.GetProperty("phase").GetString() == "stopped");
     }
 
     /// <summary>Waits for the first commit that was stored after a moment.</summary>

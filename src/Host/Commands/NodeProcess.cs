@@ -48,8 +48,8 @@ internal sealed class NodeProcess
     private async Task<int> RunAsync(Credentials? credentials, CancellationToken interrupted)
     {
         // The only one of this process, but for pbm.
-        var transport = _faults.Transport
-            ?? (credentials is null ? Transport.Plain : TlsTransport.BetweenNodes(credentials, JoinServer.For(credentials)));
+        var transport = credentials is null ? Transport.Plain : TlsTransport.BetweenNodes(credentials, JoinServer.For(credentials));
+        transport = _faults.Transport?.Invoke(transport) ?? transport;
         if (credentials is not null)
             credentials.Say = Say;
         var duty = _request.Seed ? NodeDuty.Seed(_request.Seeds) : NodeDuty.Worker(_request.Seeds);
@@ -91,7 +91,7 @@ internal sealed class NodeProcess
     {
         var service = PbmService.Of(ControlPalettes.Of(node.Control, TimeProvider.System), _request.Node.DataDir, credentials);
         var server = await PbmServer.StartAsync(_request.Node.Host, _request.Node.PbmPort, service,
-            credentials is null ? _faults.Transport ?? Transport.Plain : TlsTransport.ForPbm(credentials), cancel);
+            credentials is null ? Transport.Plain : TlsTransport.ForPbm(credentials), cancel);
         Say($"pbm {server.Endpoint} controls it, e.g. "
             + $"{PbmService.Words(server.Endpoint, credentials?.Files, service.Token?.Path)} run start -n NAME");
         return server;

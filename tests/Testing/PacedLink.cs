@@ -1,14 +1,13 @@
 using System.Diagnostics;
 using Elastic.Foundation;
-using Elastic.Testing;
 
-namespace Elastic.Bench.Mean;
+namespace Elastic.Testing;
 
 /// <summary>
 /// The link of one node, for machines whose kernel shapes no traffic: all connections that the node has opened together take at most so
 /// many bytes a second from the network, below TLS where there is any. Nodes fetch what they need, so that this is all that they receive.
 /// </summary>
-internal sealed class PacedLink(double bytesPerSecond)
+public sealed class PacedLink(double bytesPerSecond)
 {
     // Timers are no finer than a millisecond or so: a read that is early by less does not wait, and the next one waits for both.
     private static readonly TimeSpan Early = TimeSpan.FromMilliseconds(2);
@@ -21,10 +20,14 @@ internal sealed class PacedLink(double bytesPerSecond)
     private TimeSpan _busyUntil;
 
     /// <summary>The transport over this link.</summary>
-    public Transport Below(Transport transport) => transport with
+    public Transport Below(Transport transport)
     {
-        AsClientAsync = (stream, endpoint, cancel) => transport.AsClientAsync(new Paced(stream, this), endpoint, cancel),
-    };
+        ArgumentNullException.ThrowIfNull(transport);
+        return transport with
+        {
+            AsClientAsync = (stream, endpoint, cancel) => transport.AsClientAsync(new Paced(stream, this), endpoint, cancel),
+        };
+    }
 
     private async ValueTask PassAsync(int bytes, CancellationToken cancel)
     {
