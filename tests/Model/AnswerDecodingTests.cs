@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Elastic.Messages.Vectors;
 using Elastic.Model.Generation;
 
 namespace Elastic.Model.Tests;
@@ -19,11 +20,16 @@ public class AnswerDecodingTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    public void Logits_in_pieces_and_beside_answers_to_other_sources_equal_the_plain_ones_bit_for_bit(int threads)
+    [InlineData(2, true)]
+    public void Logits_in_pieces_and_beside_answers_to_other_sources_equal_the_plain_ones_bit_for_bit(int threads, bool adapted = false)
     {
-        using var vectors = Samples.Initialized(Model);
-        using var plain = Samples.Device(vectors, Model);
-        using var device = Samples.Device(vectors, Model, threads: threads);
+        var model = adapted ? Model with { Lora = Model.Lora with { Rank = 2, Targets = ["q_proj", "v_proj"] } } : Model;
+        using var vectors = Samples.Initialized(model);
+        // Adapters begin as zero.
+        foreach (var adapter in vectors.Layout.Segments.Where(s => s.Name.Contains("lora_B", StringComparison.Ordinal)))
+            vectors.Floats(VectorSet.Parameters, adapter.Offset, (int)adapter.Count).Fill(0.1f);
+        using var plain = Samples.Device(vectors, model);
+        using var device = Samples.Device(vectors, model, threads: threads);
         var random = new Random(5);
         EncodedSource[] sources = [.. new[] { Context, 1, 70 }.Select(n => device.Encode(Tokens(random, n)))];
         int[][] texts = [.. new[] { Context, 1, 64, 65, 130, 17 }.Select(n => Tokens(random, n))];

@@ -1,3 +1,4 @@
+using Elastic.Kernels;
 using Elastic.Model.Generation;
 
 namespace Elastic.Model.Tests;
@@ -58,6 +59,47 @@ public class BeamSearchTests
     {
         Assert.Equal([1, 1, 1], new BeamSearch(Each(_ => [-1000, 1, 0, 0]), new BeamSettings(3)).Find(9, End, 3));
         Assert.Empty(new BeamSearch(Each(_ => [5, 1, 0, 0]), new BeamSettings(1)).Find(9, End, 3));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(20)]
+    public void It_keeps_what_sorting_all_continuations_keeps_ties_included(int beams)
+    {
+        const int Vocabulary = 11, Most = 6;
+        // Few values, so that many are alike.
+        float[] Some(int[] tokens)
+        {
+            var random = new Random(tokens.Aggregate(beams, (hash, token) => hash * 31 + token));
+            float[] z = [.. Enumerable.Range(0, Vocabulary).Select(_ => (float)random.Next(3))];
+            z[random.Next(1, Vocabulary)] = 2;
+            return z;
+        }
+        (List<(double LogP, int[] Tokens)> live, List<(double LogP, int[] Tokens)> ended) = ([(0, [9])], []);
+        for (var length = 1; length <= Most && live.Count > 0; length++)
+        {
+            var all = live.SelectMany((beam, parent) =>
+            {
+                var z = Some(beam.Tokens);
+                var norm = 2 + Elementary.Log(Sum(z));                  // the largest is 2
+                return z.Select((logit, token) => (LogP: beam.LogP + (logit - norm), token, parent));
+            }).OrderByDescending(c => c.LogP).ThenBy(c => c.token).ThenBy(c => c.parent).Take(beams - ended.Count)
+                .Select(c => (c.LogP, Tokens: (int[])[.. live[c.parent].Tokens, c.token])).ToList();
+            ended.AddRange(all.Where(b => b.Tokens[^1] == End));
+            live = [.. all.Where(b => b.Tokens[^1] != End)];
+        }
+        var best = ended.Concat(live).OrderByDescending(b => b.LogP).First();      // α = 0
+        Assert.Equal(
+            best.Tokens[1..].Where(t => t != End), new BeamSearch(Each(Some), new BeamSettings(beams, 0)).Find(9, End, Most));
+
+        static double Sum(float[] z)
+        {
+            var sum = 0.0;
+            foreach (var logit in z)
+                sum += Elementary.Exp(logit - 2.0);
+            return sum;
+        }
     }
 
     private static IReadOnlyList<int> Find(int beams, double alpha) =>

@@ -29,7 +29,7 @@ public sealed class BeamSearch(Func<IReadOnlyList<int[]>, IReadOnlyList<float[]>
         List<Beam> live = [new([start], 0)], ended = [];
         for (var length = 1; length <= most && live.Count > 0; length++)
         {
-            var next = Continuations(live).Take(settings.Beams - ended.Count).ToList();
+            var next = Continuations(live, settings.Beams - ended.Count).ToList();
             ended.AddRange(next.Where(b => b.Tokens[^1] == end));
             live = [.. next.Where(b => b.Tokens[^1] != end)];
         }
@@ -40,21 +40,36 @@ public sealed class BeamSearch(Func<IReadOnlyList<int[]>, IReadOnlyList<float[]>
 
     private double Score(Beam beam) => beam.LogProbability / Elementary.Pow((5.0 + beam.Tokens.Length - 1) / 6, settings.LengthPenalty);
 
-    private IEnumerable<Beam> Continuations(IReadOnlyList<Beam> live) =>
-        from continuation in logits([.. live.Select(b => b.Tokens)]).SelectMany((z, parent) =>
-            LogProbabilities(z).Select((logP, token) => (LogP: live[parent].LogProbability + logP, Token: token, Parent: parent)))
-        orderby continuation.LogP descending, continuation.Token, continuation.Parent
+    // No more than K of one beam are among the K best of all.
+    private IEnumerable<Beam> Continuations(IReadOnlyList<Beam> live, int most) =>
+        from continuation in (
+            from continuation in logits([.. live.Select(b => b.Tokens)]).SelectMany((z, parent) =>
+                Best(live[parent].LogProbability, z, most).Select(best => (best.LogP, best.Token, Parent: parent)))
+            orderby continuation.LogP descending, continuation.Token, continuation.Parent
+            select continuation).Take(most)
         select new Beam([.. live[continuation.Parent].Tokens, continuation.Token], continuation.LogP);
 
-    // In double precision, of functions that are the same on every machine.
-    private static double[] LogProbabilities(float[] z)
+    // In double precision, of functions that are the same on every machine; of equal ones the lower token comes first.
+    private static (double LogP, int Token)[] Best(double beam, float[] z, int most)
     {
         var largest = (double)z.Max();
         var sum = 0.0;
         foreach (var logit in z)
             sum += Elementary.Exp(logit - largest);
         var norm = largest + Elementary.Log(sum);
-        return [.. z.Select(logit => logit - norm)];
+        var best = new (double LogP, int Token)[Math.Min(most, z.Length)];
+        var found = 0;
+        for (var token = 0; token < z.Length; token++)
+        {
+            var logP = beam + (z[token] - norm);
+            if (found == best.Length && !(logP > best[^1].LogP))
+                continue;
+            var at = found < best.Length ? found++ : found - 1;
+            for (; at > 0 && best[at - 1].LogP < logP; at--)
+                best[at] = best[at - 1];
+            best[at] = (logP, token);
+        }
+        return best;
     }
 
     private sealed record Beam(int[] Tokens, double LogProbability);

@@ -46,6 +46,9 @@ internal sealed class LoraArchitecture : IArchitecture
     public int Context => _network.Context;
 
     /// <inheritdoc/>
+    public int SourceContext => _network.SourceContext;
+
+    /// <inheritdoc/>
     public int CacheableTokens => _network.CacheableTokens;
 
     /// <inheritdoc/>
