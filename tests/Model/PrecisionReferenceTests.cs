@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Elastic.Messages.Settings;
-using Elastic.Messages.Vectors;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Tests.Reference;
