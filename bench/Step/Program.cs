@@ -23,7 +23,8 @@ int micro = Number("micro", batch / devices), rounds = Number("rounds", 10), ste
 var python = Option("python", "/usr/bin/python3");
 var precision = Precision.Of(Enum.Parse<TrainingPrecision>(Option("precision", "fp32"), ignoreCase: true));
 
-Console.WriteLine($"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}, {precision}; {InstructionSet.Describe().Name}");
+Console.WriteLine(
+    $"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}, {precision}; {InstructionSet.Describe().Name}");
 using var ours = new Ours(
     model, batch, tokens, micro, devices, threads, Option("optimizer", "adamw"), args.Contains("--recompute"), precision);
 using var peer = python == "none" ? null : new Peer(python, model, batch, tokens, devices * threads, args.Contains("--foreach"));
