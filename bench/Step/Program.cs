@@ -46,7 +46,8 @@ if (args.Contains("--collective"))
     return;
 }
 
-Console.WriteLine($"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}, {precision}; {InstructionSet.Describe().Name}");
+Console.WriteLine(
+    $"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}, {precision}; {InstructionSet.Describe().Name}");
 using var ours = new Ours(
     model, batch, tokens, micro, devices, threads, Option("optimizer", "adamw"), args.Contains("--recompute"), precision);
 using var peer = python == "none" ? null : new Peer(python, model, batch, tokens, devices * threads, args.Contains("--foreach"));

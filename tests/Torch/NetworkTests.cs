@@ -142,9 +142,8 @@ public class NetworkTests(ITestOutputHelper output)
         Assert.NotEqual(losses["cpu:0"][0], losses["cpu:0"][^1], 1e-3);
     }
 
-    // In bf16 and fp16 both round at the same places, but libtorch's products round what they return, and kernels' sums have another order:
-    // a number beside the middle between two of 16 bits becomes another. Tolerance: the gradient as a whole, relative in the Euclidean
-    // norm,
+    // In bf16 and fp16 both round at the same places, but libtorch's products round what they return, and sums have another order: a
+    // number beside the middle between two of 16 bits becomes another. Tolerance: the gradient as a whole, relative in the Euclidean norm,
     // within two units of the type, 2^-7 and 2^-10. ReLU is either 0 or 1 backwards: where its input is 0 but for rounding, a unit of the
     // network is there or not, which is worth the square root of the type's unit, 2^-5.
     [Theory]

@@ -3,9 +3,9 @@ using System.Runtime.CompilerServices;
 namespace Elastic.Kernels;
 
 /// <summary>
-/// How fp32 becomes a type of 16 bits and back, in terms of lanes: integers and, in two places, one exact or once rounded operation, so
-/// that all processors have the same bits. A number is rounded to the nearest, of two equally near ones to the one whose last bit is 0
-/// (IEEE 754, 4.3.1); what is beyond the largest becomes infinite; what is not a number stays so.
+/// How fp32 becomes a type of 16 bits and back, in terms of lanes: integer arithmetic, and for the smallest numbers of binary16 one
+/// addition or one exact product, so that all processors have the same bits. A number is rounded to the nearest, of two equally near ones
+/// to the one whose last bit is 0 (IEEE 754, 4.3.1); what is beyond the largest becomes infinite; what is not a number stays so.
 /// </summary>
 internal interface INarrowFormat
 {

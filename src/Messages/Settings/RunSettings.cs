@@ -79,8 +79,8 @@ public sealed record RunSettings : SettingsGroup
     [Setting("run.precision", TrainingPrecision.Fp32, """
         In what a training step keeps numbers. fp32: all of them in 32 bits. bf16: the weights that products read, activations and their
         gradients in 16 bits with fp32's range; parameters, moments, sums of gradients and all arithmetic stay fp32. fp16: likewise, with
-        more digits and a smaller range; the loss is scaled, and a step whose gradients overflow is skipped. For runs on GPUs: on a CPU
-        both save memory of activations and no time. Scores and texts are computed in fp32 from the parameters.
+        more digits and a smaller range; the loss is scaled, and a step whose gradients overflow is skipped. On a CPU both save memory of
+        activations, and no time. Scores and texts are computed in fp32 from the parameters.
         """)]
     [Since(5, TrainingPrecision.Fp32)]
     public required TrainingPrecision Precision { get; init; }
