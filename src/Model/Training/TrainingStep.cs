@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Elastic.Foundation;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
@@ -24,6 +23,7 @@ public sealed class TrainingStep
     private readonly IReadOnlyList<Slice> _slices;
     private readonly double _clip;
     private readonly StepDeadlines _deadlines;
+    private readonly TimeProvider _time;
     private readonly Ranks _ranks;
     private bool _isUpdating;
     private string? _failure;
@@ -32,14 +32,16 @@ public sealed class TrainingStep
     /// <param name="layout">The layout of the replica's vectors.</param>
     /// <param name="clip">Largest global norm of the gradient; 0 for none.</param>
     /// <param name="deadlines">When a device counts as lost; null for <see cref="StepDeadlines.Default"/>.</param>
+    /// <param name="time">Measures the deadlines; null for the system's.</param>
     public TrainingStep(
         IReadOnlyList<IDeviceThread> devices, ICollective collective, FlatLayout layout, IOptimizer optimizer, double clip,
-        StepDeadlines? deadlines = null)
+        StepDeadlines? deadlines = null, TimeProvider? time = null)
     {
         ArgumentNullException.ThrowIfNull(devices);
         ArgumentNullException.ThrowIfNull(optimizer);
         (_devices, _collective, _optimizer, _clip) = (devices, collective, optimizer, clip);
-        (_deadlines, _ranks) = (deadlines ?? StepDeadlines.Default, new Ranks(devices));
+        (_deadlines, _time) = (deadlines ?? StepDeadlines.Default, time ?? TimeProvider.System);
+        _ranks = new Ranks(devices, _time);
         _slices = Slice.Split(layout, devices.Count, optimizer.Granularity);
     }
 
@@ -71,7 +73,7 @@ public sealed class TrainingStep
     private async Task<double> TakeAsync(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double learningRate, long number)
     {
         // Accumulate: each device sums the gradients of its range of micro-batches, along the tree as far as they are neighbours.
-        var began = Stopwatch.GetTimestamp();
+        var began = _time.GetTimestamp();
         var accumulated = await _ranks.RunAsync(
             "forward and backward pass", _deadlines.Most,
             (d, rank) => (Losses: d.Accumulate(RangeOf(rank, microBatches), seed), d.Roots),
@@ -79,7 +81,7 @@ public sealed class TrainingStep
             microBatches.Count >= _devices.Count ? _deadlines.After : null);
 
         // The rest of the step goes over the vector once or twice, which takes no longer than a pass through the network.
-        var deadline = _deadlines.After(Stopwatch.GetElapsedTime(began));
+        var deadline = _deadlines.After(_time.GetElapsedTime(began));
 
         // Reduce: each owner sums its slice of all devices' subtree roots, in tree order.
         var squares = await _collective.ReduceScatterAsync([.. accumulated.Select(a => a.Roots)], microBatches.Count, _slices, deadline);
