@@ -71,8 +71,8 @@ internal sealed class Ours : IDisposable
     }
 
     /// <summary>
-    /// Puts a new device in the place of the last one and takes a step with it; returns the seconds. The device that went ends afterwards, as
-    /// in the product.
+    /// Puts a new device in the place of the last one and takes a step with it; returns the seconds. The device that went ends afterwards,
+    /// as in the product.
     /// </summary>
     public double Change()
     {
