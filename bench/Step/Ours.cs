@@ -74,8 +74,7 @@ internal sealed class Ours : IDisposable
 
     /// <summary>
     /// Puts a new device in the place of the last one and takes a step with it; returns the seconds. The device that went ends afterwards,
-    /// as
-    /// in the product.
+    /// as in the product.
     /// </summary>
     public double Change()
     {

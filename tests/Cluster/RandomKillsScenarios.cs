@@ -15,6 +15,13 @@ public sealed class RandomKillsScenarios : ClusterScenario
         var (seed, workers) = await Cluster.StartAsync(workers: 3, Launch.Slow, LongRounds);
         await Cluster.RoundAsync(1);
 
+        // Two of the workers compute with other devices from now on; one that is killed has its first ones again.
+        foreach (var (worker, devices) in workers.Zip(["cpu:2", "cpu:1,3,5"]))
+        {
+            var (code, output, error) = await Cluster.PbmAsync("node", "devices", "-n", worker.Endpoint, "-d", devices);
+            Assert.True(code == 0, output + error);
+        }
+
         var random = new Random(404);
         var returning = new List<Task>();
         for (var kill = 0; kill < Kills; kill++)

@@ -10,11 +10,12 @@ public sealed class LocalCollective : ICollective
     private readonly TaskCompletionSource<string> _aborted = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <param name="devices">The ranks, in order.</param>
-    public LocalCollective(IReadOnlyList<IDeviceThread> devices)
+    /// <param name="time">Measures the deadlines; null for the system's.</param>
+    public LocalCollective(IReadOnlyList<IDeviceThread> devices, TimeProvider? time = null)
     {
         ArgumentNullException.ThrowIfNull(devices);
         ArgumentOutOfRangeException.ThrowIfZero(devices.Count);
-        (_devices, _ranks) = (devices, new Ranks(devices, _aborted.Task));
+        (_devices, _ranks) = (devices, new Ranks(devices, time ?? TimeProvider.System, _aborted.Task));
     }
 
     /// <inheritdoc/>

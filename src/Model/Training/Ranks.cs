@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Elastic.Foundation;
 
@@ -9,8 +8,9 @@ namespace Elastic.Model.Training;
 /// stays away, or the whole is aborted. What the others do then goes on for a while: nobody uses their memory again.
 /// </summary>
 /// <param name="devices">The ranks, in order.</param>
+/// <param name="time">Measures the deadlines.</param>
 /// <param name="aborted">Ends, with the reason, when nobody waits any longer; null where nobody aborts.</param>
-internal sealed class Ranks(IReadOnlyList<IDeviceThread> devices, Task<string>? aborted = null)
+internal sealed class Ranks(IReadOnlyList<IDeviceThread> devices, TimeProvider time, Task<string>? aborted = null)
 {
     /// <summary>Gives each rank its work, and returns what they return, in order.</summary>
     /// <param name="what">For messages, e.g. "reduce-scatter".</param>
@@ -21,42 +21,32 @@ internal sealed class Ranks(IReadOnlyList<IDeviceThread> devices, Task<string>? 
     public async Task<T[]> RunAsync<T>(
         string what, TimeSpan deadline, Func<TrainingDevice, int, T> work, Func<TimeSpan, TimeSpan>? behind = null)
     {
-        var first = NewSignal<bool>();
         var failed = NewSignal<(int Rank, Exception Cause)>();
-        var began = Stopwatch.GetTimestamp();
+        var late = NewSignal<bool>();
+        var (began, ended) = (time.GetTimestamp(), 0);
+        await using var timer = time.CreateTimer(_ => late.TrySetResult(true), null, deadline, Timeout.InfiniteTimeSpan);
         var ranks = devices.Select((_, rank) => RunAsync(rank)).ToArray();
         var all = Task.WhenAll(ranks);
-        if (all.IsCompletedSuccessfully)
-            return await all;
-        if (behind is not null && devices.Count > 1)
-        {
-            await AnyAsync(deadline, all, failed.Task, first.Task);
-            if (first.Task.IsCompleted)
-            {
-                var took = Stopwatch.GetElapsedTime(began);
-                deadline = deadline < took + behind(took) ? deadline : took + behind(took);
-            }
-        }
-
-        await AnyAsync(deadline - Stopwatch.GetElapsedTime(began), all, failed.Task);
+        await (aborted is null ? Task.WhenAny(all, failed.Task, late.Task) : Task.WhenAny(all, failed.Task, late.Task, aborted));
         if (all.IsCompletedSuccessfully)
             return await all;
         if (failed.Task.IsCompleted)
             throw Failure(failed.Task.Result.Rank, what, failed.Task.Result.Cause);
         if (aborted is { IsCompleted: true })
             throw new OperationCanceledException($"the {what} of {devices.Count} devices was aborted: {aborted.Result}");
-        var late = Array.FindIndex(ranks, r => !r.IsCompleted);
+        var hung = Array.FindIndex(ranks, r => !r.IsCompleted);
         // The last rank may have ended just now.
-        return late < 0 ? await all : throw new DeviceFailedException(devices[late].Id, isLost: true, string.Create(
+        return hung < 0 ? await all : throw new DeviceFailedException(devices[hung].Id, isLost: true, string.Create(
             CultureInfo.InvariantCulture,
-            $"{Name(late)} did not end its {what} within {Stopwatch.GetElapsedTime(began).TotalSeconds:0.#} s: it hangs"));
+            $"{Name(hung)} did not end its {what} within {time.GetElapsedTime(began).TotalSeconds:0.#} s: it hangs"));
 
         async Task<T> RunAsync(int rank)
         {
             try
             {
                 var result = await devices[rank].RunAsync(d => work(d, rank));
-                first.TrySetResult(true);
+                if (behind is not null && devices.Count > 1 && Interlocked.Exchange(ref ended, 1) == 0)
+                    Shorten(behind(time.GetElapsedTime(began)));
                 return result;
             }
             catch (Exception e)
@@ -65,21 +55,19 @@ internal sealed class Ranks(IReadOnlyList<IDeviceThread> devices, Task<string>? 
                 throw;
             }
         }
+
+        void Shorten(TimeSpan left)
+        {
+            if (time.GetElapsedTime(began) + left < deadline)
+                timer.Change(left, Timeout.InfiniteTimeSpan);
+        }
     }
 
     /// <summary>How people know a rank, e.g. "rank 1 of 3 (cpu:1)".</summary>
     public string Name(int rank) => $"rank {rank} of {devices.Count} ({devices[rank].Id})";
 
-    // Continuations run elsewhere: a device's thread is the device's.
+    // Whoever waits goes on elsewhere: a device's thread is the device's.
     private static TaskCompletionSource<T> NewSignal<T>() => new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    private async Task AnyAsync(TimeSpan most, params IReadOnlyList<Task> events)
-    {
-        using var over = new CancellationTokenSource();
-        var timer = Task.Delay(most > TimeSpan.Zero ? most : TimeSpan.Zero, over.Token);
-        await Task.WhenAny([.. events, timer, .. aborted is null ? Array.Empty<Task>() : [aborted]]);
-        await over.CancelAsync();
-    }
 
     private Exception Failure(int rank, string what, Exception cause) => cause switch
     {

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Elastic.Foundation;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
@@ -26,6 +25,7 @@ public sealed class TrainingStep
     private readonly double _clip;
     private readonly Precision _precision;
     private readonly StepDeadlines _deadlines;
+    private readonly TimeProvider _time;
     private readonly Ranks _ranks;
     private bool _isFrozenNarrow;
     private bool _isUpdating;
@@ -36,14 +36,16 @@ public sealed class TrainingStep
     /// <param name="clip">Largest global norm of the gradient; 0 for none.</param>
     /// <param name="precision">In what the step keeps its numbers; null for fp32.</param>
     /// <param name="deadlines">When a device counts as lost; null for <see cref="StepDeadlines.Default"/>.</param>
+    /// <param name="time">Measures the deadlines; null for the system's.</param>
     public TrainingStep(
         IReadOnlyList<IDeviceThread> devices, ICollective collective, FlatLayout layout, IOptimizer optimizer, double clip,
-        Precision? precision = null, StepDeadlines? deadlines = null)
+        Precision? precision = null, StepDeadlines? deadlines = null, TimeProvider? time = null)
     {
         ArgumentNullException.ThrowIfNull(devices);
         ArgumentNullException.ThrowIfNull(optimizer);
         (_devices, _collective, _optimizer, _clip, _precision) = (devices, collective, optimizer, clip, precision ?? Precision.Fp32);
-        (_deadlines, _ranks) = (deadlines ?? StepDeadlines.Default, new Ranks(devices));
+        (_deadlines, _time) = (deadlines ?? StepDeadlines.Default, time ?? TimeProvider.System);
+        _ranks = new Ranks(devices, _time);
         _slices = Slice.Split(layout, devices.Count, optimizer.Granularity);
         _frozen = new Slice(layout.Tiles, (int)(layout.FrozenLength / FlatLayout.Tile));
     }
@@ -84,7 +86,7 @@ public sealed class TrainingStep
             await NarrowAsync();
 
         // Accumulate: each device sums the gradients of its range of micro-batches, along the tree as far as they are neighbours.
-        var began = Stopwatch.GetTimestamp();
+        var began = _time.GetTimestamp();
         var accumulated = await _ranks.RunAsync(
             "forward and backward pass", _deadlines.Most,
             (d, rank) => (Losses: d.Accumulate(RangeOf(rank, microBatches), seed, _precision, scale?.Value ?? 1), d.Roots),
@@ -93,7 +95,7 @@ public sealed class TrainingStep
         var loss = accumulated.SelectMany(a => a.Losses).Sum() / microBatches[0].StepTargets;
 
         // The rest of the step goes over the vector once or twice, which takes no longer than a pass through the network.
-        var deadline = _deadlines.After(Stopwatch.GetElapsedTime(began));
+        var deadline = _deadlines.After(_time.GetElapsedTime(began));
 
         // Reduce: each owner sums its slice of all devices' subtree roots, in tree order.
         var squares = await _collective.ReduceScatterAsync([.. accumulated.Select(a => a.Roots)], microBatches.Count, _slices, deadline);

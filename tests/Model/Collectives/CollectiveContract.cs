@@ -11,12 +11,14 @@ namespace Elastic.Model.Tests.Collectives;
 /// <summary>What every collective keeps to. An implementation derives from this class and says how it is opened.</summary>
 public abstract class CollectiveContract
 {
-    private static readonly TimeSpan Long = TimeSpan.FromMinutes(5), Short = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Long = TimeSpan.FromMinutes(5);
     private static readonly ToyArchitecture Toy = new();
     private static readonly FlatLayout Layout = new(Toy.Parameters);
 
-    /// <summary>A collective of these devices.</summary>
-    protected abstract ICollective Open(IReadOnlyList<IDeviceThread> devices);
+    /// <summary>A collective of these devices, whose deadlines this clock measures.</summary>
+    protected abstract ICollective Open(IReadOnlyList<IDeviceThread> devices, TimeProvider time);
+
+    private ICollective Open(IReadOnlyList<IDeviceThread> devices) => Open(devices, TimeProvider.System);
 
     [Theory]
     [InlineData(1, 1)]
@@ -152,11 +154,17 @@ public abstract class CollectiveContract
         using var scene = new Scene(3, 3);
         var roots = await scene.RootsAsync();
         var devices = scene.Devices.Select(d => new TroubledDevice(d)).ToList();
-        devices[2].HangsIn = 0;
-        var collective = Open(devices);
-        var hang = await Assert.ThrowsAsync<DeviceFailedException>(() => collective.ReduceScatterAsync(roots, 3, scene.Slices, Short));
-        Assert.Matches("^rank 2 of 3 \\(cpu:2\\) did not end its reduce-scatter within [0-9.]+ s: it hangs$", hang.Message);
-        Assert.Equal((new DeviceId("cpu:2"), true), (hang.Device, hang.IsLost));
+        devices[0].HangsIn = 0;
+        var clock = new HandClock();
+        var collective = Open(devices, clock);
+        var running = collective.ReduceScatterAsync(roots, 3, scene.Slices, TimeSpan.FromSeconds(5));
+        await devices[0].Hangs;
+        clock.Advance(TimeSpan.FromSeconds(4.9));
+        Assert.False(running.IsCompleted);
+        clock.Advance(TimeSpan.FromSeconds(0.1));
+        var hang = await Assert.ThrowsAsync<DeviceFailedException>(() => running);
+        Assert.Equal("rank 0 of 3 (cpu:0) did not end its reduce-scatter within 5 s: it hangs", hang.Message);
+        Assert.Equal((new DeviceId("cpu:0"), true), (hang.Device, hang.IsLost));
         await AssertEndedAsync(collective, roots, scene, hang.Message);
     }
 
@@ -183,8 +191,11 @@ public abstract class CollectiveContract
         using var scene = new Scene(3, 5);
         var devices = scene.Devices.Select(d => new TroubledDevice(d)).ToList();
         devices[1].HangsIn = 0;
-        await Assert.ThrowsAsync<DeviceFailedException>(
-            async () => await Open(devices).ReduceScatterAsync(await scene.RootsAsync(), 5, scene.Slices, Short));
+        var clock = new HandClock();
+        var running = Open(devices, clock).ReduceScatterAsync(await scene.RootsAsync(), 5, scene.Slices, Long);
+        await devices[1].Hangs;
+        clock.Advance(Long);
+        await Assert.ThrowsAsync<DeviceFailedException>(() => running);
         devices[1].Release();
 
         using var rest = new Scene(2, 5);

@@ -4,5 +4,5 @@ namespace Elastic.Model.Tests.Collectives;
 
 public class LocalCollectiveTests : CollectiveContract
 {
-    protected override ICollective Open(IReadOnlyList<IDeviceThread> devices) => new LocalCollective(devices);
+    protected override ICollective Open(IReadOnlyList<IDeviceThread> devices, TimeProvider time) => new LocalCollective(devices, time);
 }

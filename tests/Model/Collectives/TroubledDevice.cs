@@ -6,6 +6,7 @@ namespace Elastic.Model.Tests.Collectives;
 /// <summary>A device that fails, hangs or dies in the work that a test says, and does all other work.</summary>
 internal sealed class TroubledDevice(IDeviceThread inner) : IDeviceThread
 {
+    private readonly TaskCompletionSource _hangs = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _works;
 
@@ -17,6 +18,9 @@ internal sealed class TroubledDevice(IDeviceThread inner) : IDeviceThread
     /// <summary>The number of the work that never ends; null for none.</summary>
     public int? HangsIn { get; set; }
 
+    /// <summary>Ends when the device hangs.</summary>
+    public Task Hangs => _hangs.Task;
+
     /// <summary>The work that hangs begins after all.</summary>
     public void Release() => _released.TrySetResult();
 
@@ -24,7 +28,10 @@ internal sealed class TroubledDevice(IDeviceThread inner) : IDeviceThread
     {
         var number = _works++;
         if (number == HangsIn)
+        {
+            _hangs.TrySetResult();
             await _released.Task;
+        }
         Before?.Invoke(number);
         return await inner.RunAsync(work);
     }

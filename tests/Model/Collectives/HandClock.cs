@@ -1,0 +1,72 @@
+namespace Elastic.Model.Tests.Collectives;
+
+/// <summary>A clock that stands still until a test sets it forward.</summary>
+internal sealed class HandClock : TimeProvider
+{
+    private readonly List<HandTimer> _timers = [];
+    private readonly Lock _gate = new();
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _ticks = 1;
+
+    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    public override long GetTimestamp() => Interlocked.Read(ref _ticks);
+
+    public void Advance(TimeSpan by)
+    {
+        HandTimer[] due;
+        lock (_gate)
+        {
+            var now = Interlocked.Add(ref _ticks, by.Ticks);
+            due = [.. _timers.Where(t => t.At <= now)];
+        }
+
+        foreach (var timer in due)
+            timer.Ring();
+    }
+
+    /// <summary>Ends when a timer is set the next time.</summary>
+    public Task NextTimerChange()
+    {
+        lock (_gate)
+            return (_changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+    }
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        var timer = new HandTimer(this, () => callback(state));
+        timer.Change(dueTime, period);
+        return timer;
+    }
+
+    private sealed class HandTimer(HandClock clock, Action ring) : ITimer
+    {
+        public long At { get; private set; }
+
+        public void Ring() => ring();
+
+        public bool Change(TimeSpan dueTime, TimeSpan period)
+        {
+            lock (clock._gate)
+            {
+                At = clock.GetTimestamp() + dueTime.Ticks;
+                if (!clock._timers.Contains(this))
+                    clock._timers.Add(this);
+                clock._changed.TrySetResult();
+            }
+            return true;
+        }
+
+        public void Dispose()
+        {
+            lock (clock._gate)
+                clock._timers.Remove(this);
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}
