@@ -22,8 +22,13 @@ int micro = Number("micro", batch / devices), rounds = Number("rounds", 10), ste
 var python = Option("python", "/usr/bin/python3");
 
 Console.WriteLine($"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}; {InstructionSet.Describe().Name}");
-using var ours = new Ours(
-    model, batch, tokens, micro, devices, threads, Option("optimizer", "adamw"), args.Contains("--recompute"));
+using var ours = Open(Option("optimizer", "adamw"));
+if (args.Contains("--against"))
+{
+    using var other = Open(Option("against", "adamw"));
+    OptimizerContest.Run((Option("optimizer", "adamw"), ours), (Option("against", "adamw"), other), rounds, steps);
+    return;
+}
 using var peer = python == "none" ? null : new Peer(python, model, batch, tokens, devices * threads, args.Contains("--foreach"));
 ours.Run(2);
 peer?.Run(2);
@@ -48,6 +53,8 @@ if (args.Contains("--operators"))
     foreach (var (name, seconds) in ours.Times.Seconds.OrderByDescending(t => t.Value))
         Console.WriteLine($"  {name,-28} {seconds * 1000 / (rounds * steps),7:F1} ms  {seconds / ours.PhaseSeconds.Sum(),6:P1}");
 }
+
+Ours Open(string optimizer) => new(model, batch, tokens, micro, devices, threads, optimizer, args.Contains("--recompute"));
 
 static ModelSettings Llama(ModelSettings shape, int keyHeads, int feedForward) => shape with
 {

@@ -8,12 +8,14 @@ public sealed class BenchScenarios
     [Theory]
     [InlineData("small")]
     [InlineData("llama-tiny")]
-    public async Task The_step_benchmark_times_our_side(string model)
+    [InlineData("small", "--optimizer", "muon", "--against", "adamw")]
+    public async Task The_step_benchmark_times_our_side(string model, params string[] others)
     {
         using var bench = ElasticProcess.Run(
-            "Elastic.Step.dll", "--model", model, "--python", "none", "--rounds", "1", "--steps", "1", "--vocabulary", "97");
+            "Elastic.Step.dll",
+            ["--model", model, "--python", "none", "--rounds", "1", "--steps", "1", "--vocabulary", "97", .. others]);
         Assert.True(await bench.EndAsync() == 0, bench.Error);
-        Assert.Contains("ms/step", bench.Output, StringComparison.Ordinal);
+        Assert.Contains("median of 1 turns of 1 steps", bench.Output, StringComparison.Ordinal);
     }
 
     [Fact]
