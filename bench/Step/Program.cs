@@ -48,8 +48,13 @@ if (args.Contains("--collective"))
 
 Console.WriteLine(
     $"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}, {precision}; {InstructionSet.Describe().Name}");
-using var ours = new Ours(
-    model, batch, tokens, micro, devices, threads, Option("optimizer", "adamw"), args.Contains("--recompute"), precision);
+using var ours = Open(Option("optimizer", "adamw"));
+if (args.Contains("--against"))
+{
+    using var other = Open(Option("against", "adamw"));
+    OptimizerContest.Run((Option("optimizer", "adamw"), ours), (Option("against", "adamw"), other), rounds, steps);
+    return;
+}
 using var peer = python == "none" ? null : new Peer(python, model, batch, tokens, devices * threads, args.Contains("--foreach"));
 ours.Run(2);
 peer?.Run(2);
@@ -79,6 +84,9 @@ if (args.Contains("--operators"))
     foreach (var (name, seconds) in ours.Times.Seconds.OrderByDescending(t => t.Value))
         Console.WriteLine($"  {name,-28} {seconds * 1000 / (rounds * steps),7:F1} ms  {seconds / ours.PhaseSeconds.Sum(),6:P1}");
 }
+
+Ours Open(string optimizer) =>
+    new(model, batch, tokens, micro, devices, threads, optimizer, args.Contains("--recompute"), precision);
 
 static ModelSettings Llama(ModelSettings shape, int keyHeads, int feedForward) => shape with
 {

@@ -1,5 +1,5 @@
-// Megabytes of UTF-8 text per second on one core: every kind of tokenizer on the default corpus, interleaved with its peer; text without a
-// space; and how fast a vocabulary is trained.
+// Megabytes of UTF-8 text per second on one core: every kind of tokenizer on the default corpus, interleaved with its peer; its letters run
+// together, and letters by chance; and how fast a vocabulary is trained.
 //
 //   dotnet run -c Release --project bench/Tokenize [-- ROUNDS [MEGABYTES [FILE|FOLDER…]]]
 //
@@ -54,11 +54,12 @@ foreach (var (name, ours, peer) in kinds.All)
 }
 Measure("text", texts, contestants);
 
-// As many letters without a space, at most 10 MB: one word, for which no cache helps. The peers are left out.
+// As many letters without a space, at most 10 MB: one word, for which no cache of words helps. The peers are left out.
 var random = new Random(1);
 var letters = new string([.. Enumerable.Range(0, (int)Math.Min(statistics.Bytes, 10_000_000)).Select(_ => (char)('a' + random.Next(26)))]);
-Measure("without a space", [letters], contestants.FindAll(c =>
-    c.Name != "SharpToken" && !c.Name.Contains(Kinds.Peer, StringComparison.Ordinal)));
+var alone = contestants.FindAll(c => c.Name != "SharpToken" && !c.Name.Contains(Kinds.Peer, StringComparison.Ordinal));
+Measure("without a space", [letters], alone);
+Measure("the text's letters run together", [string.Concat(texts.Select(t => string.Concat(t.Where(char.IsAsciiLetter))))], alone);
 
 void Measure(string what, List<string> measured, List<(string Name, Action<string, List<int>> Encode)> encoders)
 {

@@ -6,16 +6,17 @@ namespace Elastic.Cluster.Tests;
 public sealed class BenchScenarios
 {
     [Theory]
-    [InlineData("small")]
+    [InlineData("small", "--change", "--devices", "2")]
     [InlineData("llama-tiny")]
-    public async Task The_step_benchmark_times_our_side(string model)
+    [InlineData("small", "--optimizer", "muon", "--against", "adamw")]
+    public async Task The_step_benchmark_times_our_side(string model, params string[] others)
     {
         using var bench = ElasticProcess.Run(
-            "Elastic.Step.dll", "--model", model, "--python", "none", "--rounds", "1", "--steps", "1", "--vocabulary", "97",
-            "--change", "--devices", "2");
+            "Elastic.Step.dll",
+            ["--model", model, "--python", "none", "--rounds", "1", "--steps", "1", "--vocabulary", "97", .. others]);
         Assert.True(await bench.EndAsync() == 0, bench.Error);
-        Assert.Contains("ms/step", bench.Output, StringComparison.Ordinal);
-        Assert.Contains("a step after a device was replaced", bench.Output, StringComparison.Ordinal);
+        Assert.Contains("median of 1 turns of 1 steps", bench.Output, StringComparison.Ordinal);
+        Assert.Equal(others.Contains("--change"), bench.Output.Contains("a step after a device was replaced", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Numerics;
 using System.Text;
 using SharpToken;
 
@@ -29,12 +30,13 @@ internal sealed class Gpt2Merges
     private readonly byte[][] _bytesOf = new byte[Count][];
 
     // What a merge joins, by its result.
-    private readonly (int Left, int Right)[] _partsOf = new (int, int)[Count];
+    private readonly (ushort Left, ushort Right)[] _partsOf = new (ushort, ushort)[Count];
 
     // The longest token that is a beginning of this one, and not all of it.
     private readonly int[] _shorter = new int[Count];
     private readonly byte[] _lengths = new byte[Count];
     private readonly MergedPairs _pairs = new(Count);
+    private readonly HeldPairs _held = new();
     private readonly LongestToken _longest;
 
     private Gpt2Merges(Stream ranks)
@@ -54,6 +56,7 @@ internal sealed class Gpt2Merges
         // In the order of the merges: which parts a token has follows from the merges before it.
         foreach (var (name, token) in tokenOf.OrderBy(t => t.Value))
         {
+            var hasParts = token < Bytes;
             _shorter[token] = None;
             for (var cut = 1; cut < name.Length; cut++)
             {
@@ -61,8 +64,10 @@ internal sealed class Gpt2Merges
                     continue;
                 _shorter[token] = left;
                 if (lookup.TryGetValue(name.AsSpan(cut), out var right) && left < token && right < token && Holds(left, right, token))
-                    _partsOf[token] = (left, right);
+                    (_partsOf[token], hasParts) = (((ushort)left, (ushort)right), true);
             }
+            if (!hasParts)
+                throw new UnreachableException($"no merge makes the token {token} of r50k_base.tiktoken");
             if (token >= Bytes)
                 _pairs.Add(_partsOf[token].Left, _partsOf[token].Right, token);
         }
@@ -103,7 +108,7 @@ internal sealed class Gpt2Merges
             {
                 tried++;
                 var end = at + _lengths[token];
-                if ((closed[end >> 6] >> end & 1) == 0 && (before == None || Holds(before, token, int.MaxValue)))
+                if ((closed[end >> 6] >> end & 1) == 0 && (before == None || Holds(before, token)))
                     break;
             }
             if (token != None)
@@ -123,9 +128,18 @@ internal sealed class Gpt2Merges
         return tried;
     }
 
-    // Whether two tokens stay what they are side by side, as far as the merges before that of "until" go. Undoes their merges, the latest
-    // first, and asks each time whether what then stands at the border would have been joined before. Of two equal merges the left one
-    // comes first.
+    // Whether two tokens stay what they are side by side.
+    private bool Holds(int left, int right)
+    {
+        if (_held.Find(left, right) is { } known)
+            return known;
+        var holds = Holds(left, right, int.MaxValue);
+        _held.Set(left, right, holds);
+        return holds;
+    }
+
+    // The same, as far as the merges before that of "until" go. Undoes their merges, the latest first, and asks each time whether what then
+    // stands at the border would have been joined before. Of two equal merges the left one comes first.
     private bool Holds(int left, int right, int until)
     {
         while (true)
@@ -134,37 +148,43 @@ internal sealed class Gpt2Merges
                 return false;
             if (Math.Max(left, right) < Bytes)
                 return true;
-            (left, right, until) = left > right
-                ? (_partsOf[left].Right, right, left)
-                : (left, _partsOf[right].Left, right + 1);
+            if (left > right)
+                (left, until) = (_partsOf[left].Right, left);
+            else
+                (right, until) = (_partsOf[right].Left, right + 1);
         }
     }
 
-    // (left, right) -> merged token, by open addressing.
+    // (left, right) -> merged token, by open addressing. Both tokens fit into the upper half of a slot, so that a look-up touches one
+    // place: these are what the time goes into where no cache of words helps.
     private sealed class MergedPairs(int most)
     {
-        // Less than half full.
-        private readonly (ulong Key, int Merged)[] _slots = new (ulong, int)[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)most * 2)];
+        // Less than half full; 0 is an empty slot.
+        private readonly ulong[] _slots = new ulong[BitOperations.RoundUpToPowerOf2((uint)most * 2)];
 
         public void Add(int left, int right, int merged)
         {
-            ref var slot = ref SlotOf(Key(left, right));
-            slot = (Key(left, right), merged);
+            var (key, at) = (Key(left, right), Start(Key(left, right)));
+            while (_slots[at] != 0)
+                at = Next(at);
+            _slots[at] = (ulong)key << 32 | (uint)merged;
         }
 
         /// <summary>More than any token where they are never joined.</summary>
-        public int Find(int left, int right) => SlotOf(Key(left, right)) is { Key: not 0 } slot ? slot.Merged : int.MaxValue;
-
-        // Never 0, which marks an empty slot.
-        private static ulong Key(int left, int right) => ((ulong)(uint)left << 32 | (uint)right) + 1;
-
-        private ref (ulong Key, int Merged) SlotOf(ulong key)
+        public int Find(int left, int right)
         {
-            var mask = _slots.Length - 1;
-            var at = (int)((key * 0x9E3779B97F4A7C15) >> 32) & mask;
-            while (_slots[at].Key != 0 && _slots[at].Key != key)
-                at = (at + 1) & mask;
-            return ref _slots[at];
+            var key = Key(left, right);
+            for (var at = Start(key); _slots[at] is not 0 and var slot; at = Next(at))
+                if (slot >> 32 == key)
+                    return (int)(uint)slot;
+            return int.MaxValue;
         }
+
+        // Never 0.
+        private static uint Key(int left, int right) => ((uint)left << 16 | (uint)right) + 1;
+
+        private int Start(uint key) => (int)(key * 0x9E3779B1u >> 8) & (_slots.Length - 1);
+
+        private int Next(int at) => (at + 1) & (_slots.Length - 1);
     }
 }

@@ -7,13 +7,16 @@ internal sealed class LongestToken
 {
     private const int None = -1;
 
+    // Of a node's number, and of a token's; a node and a byte are the rest of 64 bits.
+    private const int Bits = 18, Most = 1 << Bits;
+
     // The first two bytes at once: few words are told apart by less, and a table is faster than two steps.
     private readonly (int Node, int Token)[] _ofTwo = new (int, int)[1 << 16];
     private readonly int[] _ofOne = new int[256];
 
-    // (node, byte) + 1 -> the node behind, by open addressing; 0 marks an empty slot. And the token that ends at a node.
-    private readonly (uint Key, int Node)[] _next;
-    private readonly int[] _tokenOf;
+    // (node, byte) -> the node behind, and the token that ends there; by open addressing, 0 is an empty slot. All of it fits into one
+    // number, so that a step touches one place.
+    private readonly ulong[] _next;
 
     /// <param name="tokens">By number; each single byte is one.</param>
     public LongestToken(IReadOnlyList<byte[]> tokens)
@@ -27,11 +30,12 @@ internal sealed class LongestToken
         foreach (var (token, bytes) in tokens.Index())
             if (bytes.Length > 1)
                 Add(bytes, token, nodes, tokenOf);
-        _tokenOf = [.. tokenOf];
+        if (Math.Max(tokenOf.Count, tokens.Count) >= Most)
+            throw new ArgumentException($"{tokens.Count} tokens are more than a tree of {Most} nodes holds", nameof(tokens));
         // Less than half full.
-        _next = new (uint, int)[BitOperations.RoundUpToPowerOf2((uint)nodes.Count * 2 + 1)];
+        _next = new ulong[BitOperations.RoundUpToPowerOf2((uint)nodes.Count * 2 + 1)];
         foreach (var (key, node) in nodes)
-            _next[SlotOf(key)] = (key, node);
+            _next[SlotOf(key)] = (ulong)key << 2 * Bits | (ulong)(uint)node << Bits | (uint)(tokenOf[node] + 1);
     }
 
     /// <summary>The token; -1 for no bytes.</summary>
@@ -43,9 +47,9 @@ internal sealed class LongestToken
         for (var i = 2; node != None && i < bytes.Length; i++)
         {
             var next = _next[SlotOf(Key(node, bytes[i]))];
-            node = next.Key == 0 ? None : next.Node;
-            if (node != None && _tokenOf[node] is var token and not None)
-                longest = token;
+            node = next == 0 ? None : (int)(next >> Bits) & (Most - 1);
+            if (next % Most is var token and > 0)
+                longest = (int)token - 1;
         }
         return longest;
     }
@@ -79,7 +83,7 @@ internal sealed class LongestToken
     {
         var mask = _next.Length - 1;
         var at = (int)(key * 0x9E3779B1u >> 8) & mask;
-        while (_next[at].Key != 0 && _next[at].Key != key)
+        while (_next[at] is not 0 and var slot && slot >> 2 * Bits != key)
             at = (at + 1) & mask;
         return at;
     }

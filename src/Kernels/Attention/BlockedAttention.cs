@@ -2,8 +2,9 @@ namespace Elastic.Kernels.Attention;
 
 /// <summary>
 /// Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1), y = dropout(softmax(q k' / sqrt(D))) v, block by block, so that no
-/// (Tq, Tk) matrix is ever held (Dao et al. 2022, algorithms 1 and 4). Causal, with or without a window (Beltagy et al. 2020, section 3.1), full or between two sequences; heads
-/// in groups; segments. Blocks of keys that no query of a block sees are not read.
+/// (Tq, Tk) matrix is ever held (Dao et al. 2022, algorithms 1 and 4). Causal, with or without a window (Beltagy et al.
+/// 2020, section 3.1), full or between two sequences; heads in groups; segments. Blocks of keys that no query of a block sees are passed
+/// over.
 ///
 /// The order of sums, for each query by itself. s[j] = (a chain of fused multiply-adds over d upwards from +0) scale, scale = 1 / sqrt(D).
 /// Keys pass in blocks of 64 that begin at key 0, 64, 128 ... ; for each block

@@ -7,7 +7,9 @@ using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Exchange;
 
-/// <summary>Writes a model as a folder that Transformers opens: <c>AutoModelForCausalLM.from_pretrained</c>, or AutoModelForMaskedLM's.</summary>
+/// <summary>
+/// Writes a model as a folder that Transformers opens, with <c>AutoModelForCausalLM.from_pretrained</c> or <c>AutoModelForMaskedLM</c>'s.
+/// </summary>
 public static class ModelFolderWriter
 {
     /// <summary>Writes config.json, the weights, and generation_config.json for a model that goes on with a text.</summary>

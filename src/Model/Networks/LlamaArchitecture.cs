@@ -9,7 +9,8 @@ namespace Elastic.Model.Networks;
 /// <summary>
 /// The Llama kind (Touvron et al. 2023, section 2.2): root mean square norms before attention and feed-forward network, rotary positions,
 /// SwiGLU, no biases; heads of keys and values may be fewer than those of queries. Biases of queries, keys and values are Qwen2's, norms of
-/// each head Qwen3's, attention to a window of tokens Mistral's. Names and transposes are Hugging Face's: weights of linear layers are (out, in), y = x W'.
+/// each head Qwen3's, attention to a window of tokens Mistral's (Jiang et al. 2023, section 2). Names and transposes are Hugging Face's:
+/// weights of linear layers are (out, in), y = x W'.
 ///
 /// Initial values: the papers of Llama give none, so they are those of the same network before it: weights from N(0, 0.02), the two
 /// projections of each layer into the residual stream scaled by 1/sqrt(2 layers) (Shoeybi et al. 2019, section 4.2), gains 1, biases 0.

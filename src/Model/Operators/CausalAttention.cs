@@ -8,8 +8,9 @@ namespace Elastic.Model.Operators;
 
 /// <summary>
 /// Causal self-attention (Vaswani et al. 2017, section 3.2): mixes, for each token, the values of that token and those before it in its
-/// segment, all of them or those of a window (Jiang et al. 2023, section 2). H heads of queries in groups of H / Hkv that share a head of keys and values (Ainslie et al. 2023, section 2.2), D channels a
-/// head. Queries, keys and values side by side, (N, (H + 2 Hkv) D), or one by one, (N, H D) and twice (N, Hkv D); -> (N, H D)
+/// segment, all of them or those of a window (Jiang et al. 2023, section 2). H heads of queries in groups of H / Hkv that share a head of
+/// keys and values (Ainslie et al. 2023, section 2.2), D channels a head. Queries, keys and values side by side, (N, (H + 2 Hkv) D), or one
+/// by one, (N, H D) and twice (N, Hkv D); -> (N, H D)
 /// </summary>
 public sealed class CausalAttentionOperation : Operation
 {

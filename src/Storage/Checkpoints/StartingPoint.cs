@@ -59,8 +59,8 @@ public static class StartingPoint
             using var folder = ModelFolder.Open(path);
             return folder.Drawn.Count == 0 ? [] :
             [
-                $"{path} holds an encoder without its head: {string.Join(", ", folder.Drawn)} are drawn as for a fresh model, the same ones "
-                    + "each time, and have to be trained",
+                $"{path} holds an encoder without its head: {string.Join(", ", folder.Drawn)} are drawn as for a fresh model, the same "
+                    + "ones each time, and have to be trained",
             ];
         }
         catch (ElasticException)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 using System.Runtime.Loader;
 using System.Text;
@@ -6,8 +7,8 @@ using Elastic.Testing;
 namespace Elastic.Model.Tests.Pretrained;
 
 /// <summary>
-/// all-MiniLM-L6-v2, trained by others: an encoder of BERT's kind, 6 layers of 384 channels, without a head. A package holds it as ONNX with
-/// its vocabulary; here it becomes a Hugging Face folder, as sentence-transformers publishes it.
+/// all-MiniLM-L6-v2, trained by others: an encoder of BERT's kind, 6 layers of 384 channels, without a head. A package holds it as ONNX
+/// with its vocabulary; here it becomes a Hugging Face folder, as sentence-transformers publishes it.
 /// </summary>
 public sealed class MiniLm : TemporaryFolder
 {
@@ -50,11 +51,11 @@ public sealed class MiniLm : TemporaryFolder
         var (header, at) = (new StringBuilder("{"), 0L);
         foreach (var (name, tensor) in all)
         {
-            header.Append(at == 0 ? "" : ",").Append(System.Globalization.CultureInfo.InvariantCulture,
-                $$"""
-                "{{name}}":{"dtype":"{{tensor.Type}}","shape":[{{string.Join(',', tensor.Shape)}}],"data_offsets":[{{at}},{{at + tensor.Bytes.Length}}]}
+            var end = at + tensor.Bytes.Length;
+            header.Append(at == 0 ? "" : ",").Append(CultureInfo.InvariantCulture, $$"""
+                "{{name}}":{"dtype":"{{tensor.Type}}","shape":[{{string.Join(',', tensor.Shape)}}],"data_offsets":[{{at}},{{end}}]}
                 """);
-            at += tensor.Bytes.Length;
+            at = end;
         }
         var text = Encoding.UTF8.GetBytes(header.Append('}').ToString());
         using var file = File.Create(Path.Combine(Place, "model.safetensors"));

@@ -28,7 +28,8 @@ public sealed class MiniLmTests(MiniLm model, ITestOutputHelper output) : IClass
     [
         "Hello", "The quick brown fox jumps over the lazy dog.", "A man is eating food.", "Ein Mann isst Brot, während es regnet.",
         "Où est passée la bibliothèque ?", "Съешь же ещё этих мягких французских булок", "中文句子沒有空格", "日本語のテキスト", "한국어 문장",
-        "नमस्ते दुनिया", "שלום עולם", "مرحبا بالعالم", "e\u0301galite\u0301 ﬁn İstanbul", "👨‍👩‍👧‍👦 🇩🇪 family and flag", "x = f(y) + 0.5*z**2; // code",
+        "नमस्ते दुनिया", "שלום עולם", "مرحبا بالعالم", "e\u0301galite\u0301 ﬁn İstanbul",
+        "👨‍👩‍👧‍👦 🇩🇪 family and flag", "x = f(y) + 0.5*z**2; // code",
         "http://example.org/a?b=c&d=%20", "1234567890 3.14159 1,000,000", "antidisestablishmentarianism and pneumonoultramicroscopic",
         "A summary of what happened: nothing much, really, but that took a while to find out, and so we went home. It was late, and the "
         + "streets were empty; somewhere a dog barked, somebody laughed, a window was shut.",

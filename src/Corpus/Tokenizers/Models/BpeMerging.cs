@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Elastic.Corpus;
 
 /// <summary>
@@ -16,24 +18,27 @@ internal sealed class BpeMerging(IReadOnlyList<(int Left, int Right, int Joined)
     private readonly PairTable _pairs = Index(merges);
 
     /// <summary>Appends the tokens of a word.</summary>
-    public void Merge(ReadOnlySpan<int> symbols, List<int> into)
+    /// <returns>How many symbols were merged, those that were merged again included: what the time goes into.</returns>
+    public long Merge(ReadOnlySpan<int> symbols, List<int> into)
     {
         if (symbols.Length <= ShortWord)
         {
             Span<int> parts = stackalloc int[ShortWord];
             symbols.CopyTo(parts);
             into.AddRange(parts[..Scan(parts[..symbols.Length])]);
-            return;
+            return symbols.Length;
         }
-        var tokens = new List<(int Token, int Start)>();
+        var (tokens, merged) = (new List<(int Token, int Start)>(), 0L);
         for (var start = 0; start < symbols.Length; start += ShortWord)
-            if (!Join(symbols, tokens, start, Math.Min(start + ShortWord, symbols.Length)))
+            if (!Join(symbols, tokens, start, Math.Min(start + ShortWord, symbols.Length), ref merged))
             {
                 tokens = Heap(symbols, 0, symbols.Length);
+                merged += symbols.Length * (long)BitOperations.Log2((uint)symbols.Length);
                 break;
             }
         foreach (var (token, _) in tokens)
             into.Add(token);
+        return merged;
     }
 
     /// <summary>The same by a heap, n log n, whatever the word.</summary>
@@ -42,9 +47,9 @@ internal sealed class BpeMerging(IReadOnlyList<(int Left, int Right, int Joined)
     // Appends the tokens of symbols[start..end] to those of symbols[..start]. Tokens are those of the whole word if and only if each of
     // them, and each two neighbours, are the tokens of their own symbols: the first merge across a border in the whole word would also
     // be one of the two alone. So only what lies around the seam is merged again, until both of its borders hold.
-    private bool Join(ReadOnlySpan<int> symbols, List<(int Token, int Start)> tokens, int start, int end)
+    private bool Join(ReadOnlySpan<int> symbols, List<(int Token, int Start)> tokens, int start, int end, ref long merged)
     {
-        var added = Merged(symbols, start, end);
+        var added = Merged(symbols, start, end, ref merged);
         for (var (left, right) = (0, 0); ; left = Math.Max(1, left * 2), right = Math.Max(1, right * 2))
         {
             left = Math.Min(left, tokens.Count);
@@ -53,9 +58,10 @@ internal sealed class BpeMerging(IReadOnlyList<(int Left, int Right, int Joined)
                 return false;
             var from = left == 0 ? start : tokens[^left].Start;
             var to = right == added.Count ? end : added[right].Start;
-            var middle = from == to ? [] : Merged(symbols, from, to);
-            if (!Holds(symbols, tokens, tokens.Count - left, middle, 0, to) || !Holds(symbols, middle.Count == 0 ? tokens : middle,
-                middle.Count == 0 ? tokens.Count - left : middle.Count, added, right, end))
+            var middle = from == to ? [] : Merged(symbols, from, to, ref merged);
+            if (!Holds(symbols, tokens, tokens.Count - left, middle, 0, to, ref merged)
+                || !Holds(symbols, middle.Count == 0 ? tokens : middle, middle.Count == 0 ? tokens.Count - left : middle.Count, added,
+                    right, end, ref merged))
                 continue;
             tokens.RemoveRange(tokens.Count - left, left);
             tokens.AddRange(middle);
@@ -66,7 +72,8 @@ internal sealed class BpeMerging(IReadOnlyList<(int Left, int Right, int Joined)
 
     // Whether the token before a border and the one behind it stay what they are.
     private bool Holds(
-        ReadOnlySpan<int> symbols, List<(int Token, int Start)> left, int before, List<(int Token, int Start)> right, int behind, int end)
+        ReadOnlySpan<int> symbols, List<(int Token, int Start)> left, int before, List<(int Token, int Start)> right, int behind, int end,
+        ref long merged)
     {
         if (before == 0 || behind >= right.Count)
             return true;
@@ -74,11 +81,12 @@ internal sealed class BpeMerging(IReadOnlyList<(int Left, int Right, int Joined)
         var stop = behind + 1 < right.Count ? right[behind + 1].Start : end;
         if (a.Start + 1 == b.Start && b.Start + 1 == stop)
             return _pairs.Find(a.Token, b.Token) is null;
-        return Merged(symbols, a.Start, stop) is [var first, var second] && first == a && second == b;
+        return Merged(symbols, a.Start, stop, ref merged) is [var first, var second] && first == a && second == b;
     }
 
-    private List<(int Token, int Start)> Merged(ReadOnlySpan<int> symbols, int start, int end)
+    private List<(int Token, int Start)> Merged(ReadOnlySpan<int> symbols, int start, int end, ref long work)
     {
+        work += end - start;
         if (end - start > ShortWord)
             return Heap(symbols, start, end);
         Span<int> parts = stackalloc int[ShortWord];
