@@ -57,6 +57,8 @@ internal sealed class TensorMatch
                 problems.Add($"{name} and {match._of[ours].Tensor.Name} are the same parameter");
         }
 
+        problems.AddRange(match.Drawn.Where(name => parameters[name].Count > Array.MaxLength)
+            .Select(name => $"{name} is missing, and too large to be drawn: {Text(parameters[name].Shape)}"));
         foreach (var name in match.Drawn)
             match._drawn.Add(name, new Lazy<float[]>(() => Initialization.Of(parameters[name], HeadSeed)));
         // One of a wrong shape is not missing.
