@@ -89,7 +89,7 @@ public abstract class CollectiveContract
         var collective = Open(scene.Devices);
         var refusal = await Assert.ThrowsAsync<ArgumentException>(() => collective.ReduceScatterAsync(odd, 2, scene.Slices, Long));
         Assert.StartsWith(
-            $"rank 1 of 2 (cpu:1) brings {FlatLayout.Tile} elements where the slices have {Layout.Length}", refusal.Message,
+            $"rank 1 of 2 (cpu:1) brings {FlatLayout.Tile} elements where the slices have {Layout.TrainedLength}", refusal.Message,
             StringComparison.Ordinal);
         Assert.Equal(scene.Gradients[0], Samples.Values(roots[0][0].Gradient));
 
@@ -229,8 +229,8 @@ public abstract class CollectiveContract
             var random = new Random(5);
             Gradients = [.. Enumerable.Range(0, microBatches).Select(_ =>
             {
-                var gradient = new float[Layout.Length];
-                foreach (var segment in Layout.Segments)
+                var gradient = new float[Layout.TrainedLength];
+                foreach (var segment in Layout.Segments.Where(s => s.Parameter.IsTrained))
                     for (var i = segment.Offset; i < segment.End; i++)
                         gradient[i] = (float)(random.NextDouble() - 0.5);
                 return gradient;

@@ -11,7 +11,7 @@ namespace Elastic.Model.Tests.Exchange;
 public sealed class BertFormatTests : TemporaryFolder
 {
     private static readonly ModelSettings Model =
-        Samples.Of("bert", 1, 2, 8, 16, 33) with { Bert = new BertSettings { MaskToken = 4 } };
+        Samples.Of("bert", 1, 2, 8, 16, 33) with { Bert = new BertSettings { MaskToken = 4, ClassToken = null } };
 
     private string Place => Path.Combine(Folder, "model");
 
