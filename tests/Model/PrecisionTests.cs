@@ -43,6 +43,20 @@ public class PrecisionTests
         Assert.NotEqual(digests[0], Train(TrainingPrecision.Fp32, Kinds[kind], 1, optimizer).Digest);
     }
 
+    // The update of an adapter follows from what it stands beside: with other weights there it would go elsewhere.
+    [Fact]
+    public void Adapters_train_beside_the_frozen_weights_in_16_bits()
+    {
+        var model = Kinds["adapters"];
+        using var start = Samples.Initialized(model);
+        using var wide = Samples.Initialized(model);
+        using var narrow = Samples.Initialized(model);
+        var batches = new[] { Samples.MicroBatches(model, 2, 2, 0), Samples.MicroBatches(model, 2, 2, 1) };
+        Samples.Train(Architectures.Open(model), new AdamW(Samples.Optimizer()), wide, 2, batches);
+        Samples.Train(Architectures.Open(model), new AdamW(Samples.Optimizer()), narrow, 2, batches, precision: Precision.Bf16);
+        Assert.InRange(Distance(wide, narrow), 0, 0.3 * Distance(wide, start));
+    }
+
     [Theory]
     [InlineData(TrainingPrecision.Bf16)]
     [InlineData(TrainingPrecision.Fp16)]
