@@ -48,6 +48,6 @@ public sealed partial class RunCoordinator
 
     private string? NoticeOf(Decision decision) =>
         decision.Events.OfType<RunEvent.SettingsChanged>().LastOrDefault()?.Extension is { } extension
-            ? RunRequests.Describe(extension, SettingsText.Read(Run.Settings!))
+            ? RunRequests.Describe(extension, SettingsText.Read(Run.Settings!), RunPlan.Of(Run).Timeline)
             : null;
 }

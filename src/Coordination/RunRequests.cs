@@ -66,7 +66,7 @@ public static class RunRequests
     private static Decision Reopen(RunState run, Start c)
     {
         var (old, asked) = (SettingsText.Read(run.Settings!), SettingsText.Read(c.Settings));
-        var (timeline, extension) = (RunPlan.Of(run).Timeline, Extend(run, old, asked));
+        var (timeline, extension) = (RunPlan.Of(run).Timeline, Extend(run, old, asked, c.Blocks));
         var (before, after) = (timeline.TotalSamples, extension is null ? timeline.TotalSamples : SamplesAfter(run, old, extension));
         // The length may grow; it is compared below.
         var sameLength = asked with { Run = asked.Run with { Rounds = old.Run.Rounds, Epochs = old.Run.Epochs } };
@@ -103,13 +103,13 @@ public static class RunRequests
 
     // What the run would be from the first round on that has not begun; null where nobody asks for another length. A round that has begun
     // keeps its learning rate and its samples, on whichever node it is computed and however often.
-    private static RunExtension? Extend(RunState run, TrainingSettings old, TrainingSettings asked)
+    private static RunExtension? Extend(RunState run, TrainingSettings old, TrainingSettings asked, long blocks)
     {
         if ((old.Run.Rounds, old.Run.Epochs) == (asked.Run.Rounds, asked.Run.Epochs))
             return null;
         var (end, timeline) = (RunPlan.EndOf(run, old), RunPlan.Of(run).Timeline);
         var from = Math.Min(run.FarthestRound + 1, end.Rounds);
-        var samples = RunPlan.SamplesOf(asked, run.Blocks);
+        var samples = RunPlan.SamplesOf(asked, blocks);
         var rounds = samples is { } all
             ? from + RunLength.RoundsFor(RunPlan.ShapeOf(old), timeline.SamplesBefore(from), Math.Max(all, timeline.SamplesBefore(from)))
             : asked.Run.Rounds!.Value;
@@ -121,21 +121,23 @@ public static class RunRequests
             + (extension.Rounds - extension.FromRound) * RunPlan.SamplesPerRound(old);
 
     /// <summary>What a longer run does to the learning rate, and so to the answer.</summary>
-    public static string Describe(RunExtension extension, TrainingSettings settings)
+    /// <param name="timeline">Of the run before or after it.</param>
+    public static string Describe(RunExtension extension, TrainingSettings settings, Timeline timeline)
     {
         ArgumentNullException.ThrowIfNull(extension);
         ArgumentNullException.ThrowIfNull(settings);
+        ArgumentNullException.ThrowIfNull(timeline);
         var (optimizer, steps) = (settings.Optimizer, (long)settings.Run.InnerSteps);
-        var perStep = (long)settings.Run.Replicas * settings.Batch.Sequences;
+        var (perStep, wholeRound) = ((long)settings.Run.Replicas * settings.Batch.Sequences, RunPlan.SamplesPerRound(settings));
         var schedule = SettingKind.Word(optimizer.Schedule);
         // The steps before it have the learning rate of a run that had the new length from the start.
         var sameUntil = Math.Min(
             optimizer.FirstStepOfLength(Steps(extension.OldRounds, extension.OldSamples)),
             optimizer.FirstStepOfLength(Steps(extension.Rounds, extension.Samples)));
         return $"the run has {extension.Rounds} rounds from now on, where it had {extension.OldRounds}; " + (
-            KeepsShortRound(extension, settings)
-                ? $"round {extension.FromRound - 1}, which was to be its last, has fewer steps or samples than the others and keeps them, "
-                  + "so it ends in other weights than a run that was started with all of them"
+            timeline.Segments.FirstOrDefault(s => s.EndRound <= extension.FromRound && s.SamplesPerRound < wholeRound) is { } shorter
+                ? $"round {shorter.FromRound}, which was to be its last, has fewer steps or samples than the others and keeps them, so it "
+                  + "ends in other weights than a run that was started with all of them"
             : optimizer.Schedule == LearningRateSchedule.Constant
                 ? "its learning rate is constant, so it ends in the weights of a run that was started with all of them"
                 : extension.FromRound * steps <= sameUntil
@@ -146,10 +148,6 @@ public static class RunRequests
 
         long Steps(int rounds, long? samples) => samples is { } all ? (all + perStep - 1) / perStep : rounds * steps;
     }
-
-    private static bool KeepsShortRound(RunExtension extension, TrainingSettings settings) =>
-        extension.FromRound == extension.OldRounds && extension.OldSamples is { } samples
-            && samples % RunPlan.SamplesPerRound(settings) != 0;
 
     private static IEnumerable<RunEvent> Published(RunState run, Start c) =>
         c.Manifest is { } manifest && manifest != run.Manifest ? [new CorpusPublished(run.Id, manifest)] : [];

@@ -43,7 +43,7 @@ public sealed class EpochRequestTests
         Assert.Equal(200, timeline.TotalSamples);
         PassesOver(after, two);
         Assert.Equal(
-            from == 3, RunRequests.Describe(change.Extension!, SettingsText.Read(Epochs(2)))
+            from == 3, RunRequests.Describe(change.Extension!, SettingsText.Read(Epochs(2)), timeline)
                 .Contains("round 2, which was to be its last, has fewer steps or samples", StringComparison.Ordinal));
     }
 

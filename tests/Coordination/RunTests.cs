@@ -113,7 +113,7 @@ public sealed class RunTests
         var settings = SettingsText.Read(Text(s => s with
         { Optimizer = s.Optimizer with { Schedule = schedule, DecayShare = 0.25, WarmupSteps = 2 } }));
         Assert.Equal(3, settings.Run.InnerSteps);
-        Assert.Contains(said, RunRequests.Describe(new RunExtension(from, 4, 9), settings), StringComparison.Ordinal);
+        Assert.Contains(said, RunRequests.Describe(new RunExtension(from, 4, 9), settings, Plan.Timeline), StringComparison.Ordinal);
     }
 
     [Fact]
