@@ -54,7 +54,10 @@ internal sealed class LlamaFormat(string modelType, string className, bool hasBi
         // Llama's biases are of the output, too; Qwen2 has no such key.
         config.Require("attention_bias", false);
         config.Require("use_sliding_window", false);
-        config.RequireNull("rope_parameters");
+        // Transformers 5 has theta and scaling in one object; before, the one stood beside the other.
+        var rotary = config.Part("rope_parameters");
+        if (rotary is not null)
+            config.RequireNull("rope_scaling");
         var heads = config.Whole("model.heads", "num_attention_heads", 32);
         var context = config.Whole(
             "model.context", "max_position_embeddings", modelType switch { "llama" => 2048, WindowType => 131_072, _ => 32_768 });
@@ -67,11 +70,11 @@ internal sealed class LlamaFormat(string modelType, string className, bool hasBi
             .. HasWindow ? [config.WholeOrNull("model.attention-window", "sliding_window", 4096, 0)] : Array.Empty<SettingText>(),
             config.WholeOrNull("model.head-size", "head_dim", headSize, Divided),
             config.Whole("model.feed-forward", "intermediate_size", feedForward),
-            config.Real("model.norm-epsilon", "rms_norm_eps", 1e-6), config.Real("model.rope-theta", "rope_theta", 10_000),
+            config.Real("model.norm-epsilon", "rms_norm_eps", 1e-6), (rotary ?? config).Real("model.rope-theta", "rope_theta", 10_000),
             config.Flag("model.tied-embeddings", "tie_word_embeddings", false),
             config.Given("model.attention-biases", hasBiases ? "true" : "false"),
             config.Given("model.head-norms", hasNorms ? "true" : "false"),
-            .. config.Part("rope_scaling") is { } scaling ? ScalingOf(scaling, ModelConfig.Number(context)) : [],
+            .. (rotary ?? config.Part("rope_scaling")) is { } scaling ? ScalingOf(scaling, ModelConfig.Number(context)) : [],
         ];
     }
 

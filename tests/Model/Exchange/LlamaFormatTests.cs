@@ -71,6 +71,24 @@ public sealed class LlamaFormatTests : TemporaryFolder
             (folder.Model.Llama.HeadSize, folder.Model.HeadSize, folder.Model.Llama.NormEpsilon, folder.Model.Llama.TiedEmbeddings));
     }
 
+    [Fact]
+    public void Rotary_positions_are_read_as_Transformers_5_writes_them_too()
+    {
+        var model = Samples.Llama(1, 4, 2, 32, 16, 97);
+        using var vectors = Samples.Initialized(model);
+        ModelFolderWriter.Write(Place, vectors, model, ElementType.Float32, 96, NoFiles);
+        RotarySettings Rotary(JsonObject parameters)
+        {
+            ReferenceFolders.Edit(Config, ("rope_theta", null), ("rope_scaling", null), ("rope_parameters", parameters));
+            using var folder = ModelFolder.Open(Place);
+            return folder.Model.Llama.Rotary;
+        }
+        var plain = Rotary(new() { ["rope_type"] = "default", ["rope_theta"] = 500_000.0 });
+        Assert.Equal((500_000, RotaryScaling.None), (plain.Theta, plain.Scaling));
+        var linear = Rotary(new() { ["rope_type"] = "linear", ["rope_theta"] = 20_000.0, ["factor"] = 4.0 });
+        Assert.Equal((20_000, RotaryScaling.Linear, 4), (linear.Theta, linear.Scaling, linear.Factor));
+    }
+
     // As MistralConfig has it: 4096 where the key is absent, and all tokens where it is null, as in Mistral 7B v0.2.
     [Fact]
     public void A_window_of_Mistral_is_what_its_config_says()
@@ -100,10 +118,11 @@ public sealed class LlamaFormatTests : TemporaryFolder
         ModelFolderWriter.Write(Place, vectors, model, ElementType.Float32, 96, NoFiles);
         ReferenceFolders.Edit(Config,
             ("hidden_act", "gelu"), ("mlp_bias", true), ("attention_bias", true), ("use_sliding_window", true),
-            ("rope_parameters", new JsonObject()), ("rope_scaling", new JsonObject { ["rope_type"] = "longrope" }),
+            ("rope_parameters", new JsonObject { ["rope_type"] = "longrope" }),
+            ("rope_scaling", new JsonObject { ["rope_type"] = "linear" }),
             ("rms_norm_eps", "small"), ("tie_word_embeddings", 1));
         var lines = Assert.Throws<ElasticException>(() => ModelFolder.Open(Place)).Message.Split('\n');
-        foreach (var key in new[] { "hidden_act", "mlp_bias", "attention_bias", "use_sliding_window", "rope_parameters", "rope_type",
+        foreach (var key in new[] { "hidden_act", "mlp_bias", "attention_bias", "use_sliding_window", "rope_scaling", "rope_type",
             "rms_norm_eps", "tie_word_embeddings" })
             Assert.Contains(lines, l => l.StartsWith($"{key} = ", StringComparison.Ordinal));
     }
