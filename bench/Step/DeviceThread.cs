@@ -16,9 +16,11 @@ internal sealed class DeviceThread : IDeviceThread, IDisposable
         Id = id;
         _thread = new Thread(() =>
         {
-            using var device = open();
+            var device = open();
             foreach (var work in _work.GetConsumingEnumerable())
                 work(device);
+            // As in the product: where a step has failed, another device may still read this one's gradients.
+            device.Retire();
         })
         { IsBackground = true };
         _thread.Start();
