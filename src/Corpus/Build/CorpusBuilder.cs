@@ -1,17 +1,13 @@
 using System.Runtime.ExceptionServices;
-using System.Security.Cryptography;
-using System.Text;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus.Build;
 
 /// <summary>How far a build is.</summary>
-/// <param name="Pieces">Pieces that are read.</param>
-/// <param name="OfPieces">All pieces.</param>
 /// <param name="Documents">Documents in the pieces that are read.</param>
 /// <param name="Bytes">Bytes of the files of the pieces that are read.</param>
 /// <param name="OfBytes">Bytes of all files.</param>
-public sealed record BuildProgress(int Pieces, int OfPieces, long Documents, long Bytes, long OfBytes);
+public sealed record BuildProgress(long Documents, long Bytes, long OfBytes);
 
 /// <summary>
 /// Makes clean text of the sources of a manifest: reads each piece through the stages (many at once; what was read before is used again),
@@ -73,23 +69,15 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         }
     }
 
-    private Digest IdentityOf(List<SourcePiece> pieces)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var part in pieces.Select(p => $"{p.Source} {p.Identity.Hex}").Prepend($"build {Version}")
-            .Concat(manifest.Stages.Select(s => s.Identity)))
-        {
-            var bytes = Encoding.UTF8.GetBytes(part);
-            hash.AppendData(BitConverter.GetBytes((long)bytes.Length));
-            hash.AppendData(bytes);
-        }
-        return Digest.Of(hash);
-    }
+    private Digest IdentityOf(List<SourcePiece> pieces) => CorpusIdentity.OfTexts(
+    [
+        $"build {Version}", .. pieces.Select(p => $"{p.Source} {p.Identity.Hex}"), .. manifest.Stages.Select(s => s.Identity),
+    ]);
 
     private void Read(List<SourcePiece> pieces, int threads, IProgress<BuildProgress>? progress, CancellationToken cancel)
     {
         var sizes = pieces.Select(p => p.File.Length).ToList();
-        var (read, documents, bytes, all, gate) = (0, 0L, 0L, sizes.Sum(), new Lock());
+        var (documents, bytes, all, gate) = (0L, 0L, sizes.Sum(), new Lock());
         try
         {
             Parallel.For(0, pieces.Count, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancel }, i =>
@@ -97,8 +85,8 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
                 var found = store.Has(pieces[i]) ? store.Summary(pieces[i]) : store.Read(pieces[i], manifest, cancel);
                 lock (gate)
                 {
-                    (read, documents, bytes) = (read + 1, documents + found.Documents, bytes + sizes[i]);
-                    progress?.Report(new BuildProgress(read, pieces.Count, documents, bytes, all));
+                    (documents, bytes) = (documents + found.Documents, bytes + sizes[i]);
+                    progress?.Report(new BuildProgress(documents, bytes, all));
                 }
             });
         }

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text;
 using Elastic.Foundation;
 using ZstdSharp;
@@ -111,7 +112,7 @@ public sealed class PieceStore
             Span<byte> length = stackalloc byte[sizeof(int)];
             if (RandomAccess.Read(file, length, frame) < length.Length)
                 throw Damaged(path, "it was cut short");
-            var packed = new byte[Math.Clamp(BitConverter.ToInt32(length), 0, RandomAccess.GetLength(file))];
+            var packed = new byte[Math.Clamp(BinaryPrimitives.ReadInt32LittleEndian(length), 0, RandomAccess.GetLength(file))];
             if (RandomAccess.Read(file, packed, frame + length.Length) < packed.Length)
                 throw Damaged(path, "it was cut short");
             return unpacking.Unwrap(packed).ToArray();
@@ -219,7 +220,9 @@ public sealed class PieceStore
             if (_frame.Length == 0)
                 return;
             var packed = _packing.Wrap(_frame.GetBuffer().AsSpan(0, (int)_frame.Length));
-            _texts.Write(BitConverter.GetBytes(packed.Length));
+            Span<byte> length = stackalloc byte[sizeof(int)];
+            BinaryPrimitives.WriteInt32LittleEndian(length, packed.Length);
+            _texts.Write(length);
             _texts.Write(packed);
             _frame.SetLength(0);
         }

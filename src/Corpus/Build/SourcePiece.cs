@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus.Build;
@@ -40,21 +38,11 @@ public sealed record SourcePiece(int Source, SourceFile File, Digest Identity)
     }
 
     private static Digest IdentityOf(
-        SourceFile file, Digest content, IReadOnlyList<string> reading, SourceSettings source, BuildManifest manifest)
-    {
-        string[] parts =
+        SourceFile file, Digest content, IReadOnlyList<string> reading, SourceSettings source, BuildManifest manifest) =>
+        CorpusIdentity.OfTexts(
         [
             $"piece {Version} {CorpusIdentity.FormatVersion}", source.Name, file.Name, file.Format.ToString(), content.Hex,
             source.Licence ?? "", source.Language ?? "", string.Join('\n', reading),
             .. manifest.Stages.Select(stage => stage.ReadingIdentity),
-        ];
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var part in parts)
-        {
-            var bytes = Encoding.UTF8.GetBytes(part);
-            hash.AppendData(BitConverter.GetBytes((long)bytes.Length));
-            hash.AppendData(bytes);
-        }
-        return Digest.Of(hash);
-    }
+        ]);
 }

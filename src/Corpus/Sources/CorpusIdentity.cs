@@ -51,6 +51,15 @@ public static class CorpusIdentity
         return (Digest.Of(hash), named);
     }
 
+    /// <summary>The digest of some texts in their order.</summary>
+    internal static Digest OfTexts(IEnumerable<string> texts)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var text in texts)
+            AppendText(hash, text);
+        return Digest.Of(hash);
+    }
+
     /// <summary>The digest of a file's bytes, and what is special in how it is read.</summary>
     internal static (Digest Content, IReadOnlyList<string> Reading) OfFile(SourceFile file)
     {

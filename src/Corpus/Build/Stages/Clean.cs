@@ -10,6 +10,8 @@ namespace Elastic.Corpus.Build.Stages;
 /// </summary>
 public sealed class Clean : Stage
 {
+    private static readonly Normalize Composed = Normalizers.Form(Normalizer2.NFCInstance);
+
     private const char ByteOrderMark = '\uFEFF';
 
     /// <summary>As manifests name it.</summary>
@@ -29,8 +31,7 @@ public sealed class Clean : Stage
             if (blank <= 1)
                 cleaned.Append(kept).Append('\n');
         }
-        var text = cleaned.ToString().Trim('\n');
-        draft.Text = Ascii.IsValid(text) ? text : Normalizer2.NFCInstance.Normalize(text);
+        draft.Text = Composed(cleaned.ToString().Trim('\n'));
         return [];
     }
 

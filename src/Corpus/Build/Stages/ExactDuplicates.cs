@@ -21,7 +21,7 @@ public sealed class ExactDuplicates : CorpusStage
     public override byte[] Sketch(Draft draft)
     {
         ArgumentNullException.ThrowIfNull(draft);
-        var words = CodePoints.ToLower(draft.Text).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+        var words = Lines.Words(CodePoints.ToLower(draft.Text));
         return SHA256.HashData(Encoding.UTF8.GetBytes(string.Join(' ', words)))[..SketchBytes];
     }
 

@@ -36,7 +36,8 @@ internal static class Normalizers
 
     private static Normalize InOrder(Normalize[] steps) => text => steps.Aggregate(text, (t, step) => step(t));
 
-    private static Normalize Form(Normalizer2 form) => text => Ascii.IsValid(text) ? text : form.Normalize(text);
+    /// <summary>Brings text into a normal form of Unicode.</summary>
+    public static Normalize Form(Normalizer2 form) => text => Ascii.IsValid(text) ? text : form.Normalize(text);
 
     private static Normalize Replace(JsonPart part)
     {
