@@ -9,7 +9,7 @@ public readonly record struct ReplicaRound(int Replica, int Round);
 /// <summary>A node's log.txt, and what it says and when.</summary>
 public sealed partial class NodeLog(string path)
 {
-    private const int TailBytes = 8 << 10;
+    private const int TailBytes = 6 << 10;
 
     /// <summary>A line an event, so far.</summary>
     public IReadOnlyList<string> Lines
