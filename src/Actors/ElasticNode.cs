@@ -76,13 +76,18 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <summary>The data plane as bound; where there is none, an address at which nobody listens.</summary>
     public Endpoint HttpEndpoint => _server?.Endpoint ?? Endpoint;
 
+    /// <summary>Why the process is of no use to a cluster at this moment; null while it is.</summary>
+    public string? Unready => _member.Runs is null ? "this process is in no cluster: it is joining one" : null;
+
     /// <summary>The requests that a person can make of the cluster from here.</summary>
     public ClusterControl Control { get; }
 
     /// <summary>The observations of the runs that are supervised here; null on a worker.</summary>
     public Observations? Observations { get; private init; }
 
-    private DatabaseAddress? Database { get; init; }
+    /// <summary>Of a seed; null on a worker.</summary>
+    public DatabaseAddress? Database { get; private init; }
+
     // The CPU devices of a process that no other one helps; 0 otherwise.
     private int CpusAlone { get; init; }
 

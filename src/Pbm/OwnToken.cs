@@ -1,5 +1,6 @@
 using System.Net;
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Elastic.Messages.Pbm;
 
 namespace Elastic.Pbm;

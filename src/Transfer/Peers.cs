@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Elastic.Foundation;
 
 namespace Elastic.Transfer;
@@ -10,6 +11,9 @@ public sealed class Peers
 {
     // Sets are fetched in bursts; what was learnt about older sets is of little use.
     private const int SetsRemembered = 64;
+
+    private static readonly Counter<double> Received = Telemetry.Meter.CreateCounter<double>(
+        "elastic_received_bytes_total", description: "Blobs and shards received from other nodes.");
 
     private readonly TimeProvider _time;
     private readonly Lock _gate = new();
@@ -29,7 +33,11 @@ public sealed class Peers
     public long ReceivedBytes => Interlocked.Read(ref _received);
 
     /// <summary>Counts bytes that were received.</summary>
-    public void Count(int bytes) => Interlocked.Add(ref _received, bytes);
+    public void Count(int bytes)
+    {
+        Interlocked.Add(ref _received, bytes);
+        Received.Add(bytes);
+    }
 
     /// <summary>The current list.</summary>
     public IReadOnlyList<Endpoint> Endpoints

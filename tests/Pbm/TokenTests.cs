@@ -59,7 +59,7 @@ public sealed class TokenTests : IDisposable
     {
         File.WriteAllText(PbmToken.OfSeed(_folder).Path, text);
         var refusal = Assert.Throws<ElasticException>(() => PbmToken.Read(TokenPath));
-        Assert.StartsWith($"{TokenPath} holds no token of a seed", refusal.Message, StringComparison.Ordinal);
+        Assert.StartsWith($"{TokenPath} holds no token: copy pbm-token from", refusal.Message, StringComparison.Ordinal);
         if (text.Length > 0)
             Assert.DoesNotContain(text, refusal.Message, StringComparison.Ordinal);
     }

@@ -110,6 +110,16 @@ internal sealed class NodeRun
 
     /// <summary>Reads a blob of known length from here, or else from another node, without storing it.</summary>
     /// <param name="set">The set of the blob: a node that has one blob of a set has the others, too.</param>
-    public Task ReadAsync(Digest blob, Memory<byte> into, Digest set) =>
-        Blobs.IsSound(blob) ? Task.Run(() => Blobs.Read(blob, into.Span)) : Fetcher.ReadAsync(blob, into, set, CancellationToken.None);
+    /// <returns>Bytes that came from another node.</returns>
+    public async Task<long> ReadAsync(Digest blob, Memory<byte> into, Digest set)
+    {
+        if (Blobs.IsSound(blob))
+        {
+            await Task.Run(() => Blobs.Read(blob, into.Span));
+            return 0;
+        }
+
+        await Fetcher.ReadAsync(blob, into, set, CancellationToken.None);
+        return into.Length;
+    }
 }

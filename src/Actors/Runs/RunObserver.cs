@@ -10,10 +10,17 @@ namespace Elastic.Actors.Runs;
 // Records the observations of one run, for people and machines. Part of RunSupervisor: used on its mailbox only.
 internal sealed class RunObserver(RunId run, Observations observations)
 {
+    // A run waits now and then for a moment; who is told of it should have something to do.
+    private static readonly TimeSpan LongWait = TimeSpan.FromSeconds(30);
+
+    private readonly GoodputLedger _goodput = new(run);
     private (int Round, RunPhase Phase, TimeSpan Since)? _phase;
+    private TimeSpan? _waitsSince;
+    private bool _isWaiting;
+    private int? _wanted;
     private string? _failure;
 
-    /// <summary>Compares the run with its last state: records a phase that has ended, and a failure.</summary>
+    /// <summary>Compares the run with its last state: records a phase that has ended, what it waits for, and a failure.</summary>
     public void Look(RunCoordinator coordinator, TimeSpan now)
     {
         if (coordinator.Plan is not null && (coordinator.Run.Round, coordinator.Phase) is var stands
@@ -24,9 +31,21 @@ internal sealed class RunObserver(RunId run, Observations observations)
             _phase = (stands.Round, stands.Phase, now);
         }
 
+        _goodput.Look(coordinator.View.InFlight, now);
+        Want(coordinator);
+        Wait(coordinator, now);
         if (coordinator.Failure is { } why && why != _failure)
             observations.Record(new RunFailed(run, why));
         _failure = coordinator.Failure;
+    }
+
+    /// <summary>Records what somebody has to be told of and was perhaps not: the last supervisor may have died at that moment.</summary>
+    public void Recovered(RunState state)
+    {
+        if (state is { IsFinished: true, Fingerprint: { } fingerprint })
+            observations.RecordOnce(new RunFinished(run, state.Round, fingerprint.ToString()));
+        foreach (var (node, why) in state.Quarantined)
+            observations.RecordOnce(new NodeQuarantined(run, new NodeId(node), why));
     }
 
     /// <summary>Records what these stored events mean.</summary>
@@ -36,6 +55,8 @@ internal sealed class RunObserver(RunId run, Observations observations)
         {
             if (Of(e) is { } what)
                 observations.Record(what);
+            if (_goodput.Stored(e) is { } goodput)
+                observations.Record(goodput);
             if (e is RunEvent.VersionEvaluated { Sources: { } sources } scored)
             {
                 foreach (var source in sources)
@@ -44,19 +65,54 @@ internal sealed class RunObserver(RunId run, Observations observations)
         }
     }
 
-    public void Step(NodeReport.StepTaken step) =>
+    public void Step(NodeReport.StepTaken step, TimeSpan now)
+    {
         observations.Record(new StepLoss(run, step.Node, step.Round, step.Replica, step.Step, step.LossNats, step.LearningRate));
+        if (_goodput.Step(step.Node, step.Round, step.Replica, now) is { } recovered)
+            observations.Record(recovered);
+    }
 
     /// <summary>Records that work failed on its node, and is given out once more.</summary>
-    public void GivenAgain(InFlightWork work, string why) =>
+    public void GivenAgain(InFlightWork work, string why, TimeSpan now)
+    {
         observations.Record(new WorkGivenAgain(run, work.Node, work.Work.Kind, work.Work.Number, work.Work.Index, why));
+        if (work.Work.Kind == ComputeWork.Kind.Name)
+            _goodput.Lost(work.Work.Index, now);
+    }
 
     /// <summary>Records the work that a given-up node loses.</summary>
     /// <param name="before">The view of the cluster before the loss.</param>
-    public void Lost(NodeId node, ClusterView before)
+    public void Lost(NodeId node, ClusterView before, TimeSpan now)
     {
         foreach (var work in before.InFlight.Keys.Where(work => work.Node == node))
-            GivenAgain(work, "the node is given up");
+            GivenAgain(work, "the node is given up", now);
+    }
+
+    // Autoscalers want to know for how many devices there is work. More than one for a replica makes it faster, but none needs them.
+    private void Want(RunCoordinator coordinator)
+    {
+        if (coordinator.Plan is not { } plan)
+            return;
+        var wanted = coordinator.Lifecycle is Lifecycle.Running or Lifecycle.Waiting or Lifecycle.Surveying
+            && coordinator.Run.Round < plan.Rounds ? plan.ReplicasAt(coordinator.Run.Round) : 0;
+        if (_wanted != wanted)
+            observations.Record(new DevicesWanted(run, wanted));
+        _wanted = wanted;
+    }
+
+    private void Wait(RunCoordinator coordinator, TimeSpan now)
+    {
+        if (coordinator.WaitsFor is not { } what)
+        {
+            (_waitsSince, _isWaiting) = (null, false);
+            return;
+        }
+
+        _waitsSince ??= now;
+        if (_isWaiting || now - _waitsSince < LongWait)
+            return;
+        _isWaiting = true;
+        observations.Record(new RunWaits(run, what));
     }
 
     private Observation? Of(RunEvent e) => e switch
@@ -64,6 +120,7 @@ internal sealed class RunObserver(RunId run, Observations observations)
         RunEvent.RoundCommitted c => new RoundCommitted(run, c.Round, c.TokensSeen),
         RunEvent.VersionEvaluated { Score: var score } => new Score(run, score.Version, score.LossNats, score.BitsPerByte),
         RunEvent.NodeQuarantined q => new NodeQuarantined(run, q.Node, q.Why),
+        RunEvent.RunFinished f => new RunFinished(run, f.Rounds, f.Fingerprint.ToString()),
         _ => null,
     };
 }

@@ -46,6 +46,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Recover<RunEvent>(_coordinator.Replay);
         Recover<RecoveryCompleted>(_ =>
         {
+            _observer.Recovered(_coordinator.Run);
             Step(new RunInput.Recovered());
             Timers.StartPeriodicTimer(Tick.Instance, Tick.Instance, Beat, Beat);
         });
@@ -54,7 +55,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         Command<FromNode>(from => Hear(from.Message));
         Command<NodeLost>(lost =>
         {
-            _observer.Lost(lost.Node, _coordinator.View);
+            _observer.Lost(lost.Node, _coordinator.View, Now);
             Step(new RunInput.Lost(lost.Node));
             _nodes.Remove(lost.Node);
         });
@@ -179,7 +180,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
                 break;
             case NodeReport report:
                 if (report is NodeReport.StepTaken step)
-                    _observer.Step(step);
+                    _observer.Step(step, Now);
                 Step(new RunInput.Reported(report));
                 break;
         }
@@ -190,7 +191,7 @@ internal sealed class RunSupervisor : ReceivePersistentActor, IWithTimers
         if (result.Outcome is WorkFailed failed)
         {
             _log.Warning("run {0}: the {1} failed on {2}: {3}", _id, result.Key, result.Node, failed.Why);
-            _observer.GivenAgain(new InFlightWork(result.Key, result.Node), failed.Why);
+            _observer.GivenAgain(new InFlightWork(result.Key, result.Node), failed.Why, Now);
         }
 
         Step(new RunInput.Answered(result));

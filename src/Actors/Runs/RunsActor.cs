@@ -53,6 +53,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     private readonly MessageParts _parts = new();
     private readonly CancellationTokenSource _ended = new();
     private IDisposable? _listening;
+    private NodesThere? _there;
     private int _listAttempts;
     private bool _listed;
 
@@ -95,7 +96,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
             if (_nodes.IsCurrent(b.Node, b.Incarnation))
                 Lose(b.Node, $"its liveness connection is gone ({b.Why})");
         });
-        Receive<Look>(_ => _nodes.Silent().ToList().ForEach(n => Lose(n, "it says nothing")));
+        Receive<Look>(_ => LookAtNodes());
         Receive<Terminated>(Ended);
         Receive<RunUnreadable>(Unreadable);
         Receive<JournalIsOlder>(_ => ListRuns());
@@ -127,7 +128,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     protected override void PreStart()
     {
         _log.Info("the runs are supervised here from now on");
-        _context.Supervisors.Observations.Record(new SupervisionBegan(_context.Endpoint));
+        _context.Supervisors.Observations.Begin(_context.Endpoint);
         var self = Self;
         _listening = _context.Liveness.Listen(
             (node, incarnation) => self.Tell(new LivenessBegan(node, incarnation)),
@@ -142,6 +143,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         _ended.Cancel();
         _ended.Dispose();
         _listening?.Dispose();
+        _context.Supervisors.Observations.End();
     }
 
     private static IEnumerable<IActorRef> Supervisors =>
@@ -236,6 +238,16 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         var supervisor = Context.Child($"{SupervisorPrefix}{run}");
         if (!supervisor.IsNobody())
             supervisor.Forward(message);
+    }
+
+    private void LookAtNodes()
+    {
+        foreach (var silent in _nodes.Silent().ToList())
+            Lose(silent, "it says nothing");
+        var there = new NodesThere(_nodes.Enlisted.Count(), _nodes.Enlisted.Sum(n => n.Report.Devices.Length));
+        if (there != _there)
+            _context.Supervisors.Observations.Record(there);
+        _there = there;
     }
 
     private void Impostor(NodeId node, object message) => _log.Info(

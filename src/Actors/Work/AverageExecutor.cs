@@ -47,7 +47,9 @@ internal sealed class AverageExecutor : WorkExecutor
         var buffers = vectors.Select(_ => new FloatBuffer(elements)).ToList();
         try
         {
-            await Task.WhenAll(vectors.Select((v, i) => run.ReadAsync(v.Vector.Chunks[chunk], buffers[i].Memory, v.Set)));
+            var received = await Task.WhenAll(
+                vectors.Select((v, i) => run.ReadAsync(v.Vector.Chunks[chunk], buffers[i].Memory, v.Set)));
+            NodeMeters.Averaged(run.Id, received.Sum());
             return Sum(run, chunk, [.. buffers.Take(contributions.Length)], isMean ? [] : [.. buffers.Skip(contributions.Length)]);
         }
         finally

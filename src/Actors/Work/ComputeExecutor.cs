@@ -141,7 +141,9 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         var settings = run.Settings;
         var number = _segment.StepNumberOf(order.Round, step);                          // the replica's own count, from 0
         var learningRate = LearningRate.At(number, _segment.ScheduleSteps, settings.Optimizer);
+        var began = Stopwatch.GetTimestamp();
         var loss = await _step!.RunAsync(microBatches, SeedOf(step), learningRate, number + 1);
+        NodeMeters.Step(run.Id, Stopwatch.GetElapsedTime(began));
         return double.IsFinite(loss)
             ? (loss, learningRate)
             : throw new ElasticException($"the loss of replica {order.Replica} became {loss} at step {number}: " +

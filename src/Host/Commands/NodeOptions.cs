@@ -14,6 +14,7 @@ internal sealed class NodeOptions
     public const int DefaultPort = 4053;
     public const int DefaultHttpPort = 4080;
     public const int DefaultPbmPort = 9110;
+    public const int UsualOpsPort = 9464;
 
     private readonly Dictionary<string, string> _defaults;
     private readonly Option<string?> _dataDir = CommonOptions.DataDir();
@@ -26,6 +27,13 @@ internal sealed class NodeOptions
 
     private readonly Option<int?> _portOption, _httpPortOption;
     private readonly Option<string?> _devicesOption;
+
+    private readonly Option<int?> _opsPort = new("--ops-port")
+    {
+        Description = $"Port for probes and metrics (/healthz/live, /healthz/ready, /metrics), usually {UsualOpsPort}; 0 for any free one. "
+                      + "Default: none.",
+        HelpName = "PORT",
+    };
 
     private readonly Option<string?> _network = new("--network")
     {
@@ -104,7 +112,7 @@ internal sealed class NodeOptions
     /// <summary>The options that both commands have.</summary>
     public IEnumerable<Option> Common =>
         [
-            Seeds, _host, _portOption, _httpPortOption, _devicesOption, _dataDir, _network, _corporaDir, _preemptionFile, _certs,
+            Seeds, _host, _portOption, _httpPortOption, _opsPort, _devicesOption, _dataDir, _network, _corporaDir, _preemptionFile, _certs,
             _tokenFile, _insecure, _set,
         ];
 
@@ -124,6 +132,7 @@ internal sealed class NodeOptions
         [
             ("--host", "node.host", parsed.GetValue(_host)), ("--port", "node.port", Text(parsed.GetValue(_portOption))),
             ("--http-port", "node.http-port", Text(parsed.GetValue(_httpPortOption))),
+            ("--ops-port", "node.ops-port", Text(parsed.GetValue(_opsPort))),
             ("--network", "node.network", parsed.GetValue(_network)),
             ("--corpora-dir", "node.corpora-dir", parsed.GetValue(_corporaDir)),
             ("--certs", "node.certs", parsed.GetValue(_certs)),

@@ -3,6 +3,7 @@ using Elastic.Actors.Hosting;
 using Elastic.Actors.Nodes;
 using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
+using Elastic.Host.Ops;
 using Elastic.Host.Pbm;
 using Elastic.Storage;
 
@@ -58,12 +59,19 @@ internal sealed class NodeProcess
             + $"data plane {node.HttpEndpoint}, devices {_request.Node.Devices}");
         Say(await NodeSecurity.DescribeAsync(_request.Node, transport, interrupted));
         await using var pbm = _request.Seed ? await PbmAsync(node, credentials, interrupted) : null;
+        using var export = TelemetryExport.Begin($"{node.Endpoint}", _request.Node.OpsPort is not null);
+        await using var ops = _request.Node.OpsPort is { } port ? await OpsAsync(node, port, export!, interrupted) : null;
 
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(interrupted);
         var preempted = PreemptionAsync(ending.Token);
+        var spans = export is not null && node.Observations is { } observations
+            ? RoundSpans.FollowAsync(observations, ending.Token) : Task.CompletedTask;
+        using var webhook = WebhookOf(node);
+        var telling = webhook?.RunAsync(ending.Token) ?? Task.CompletedTask;
         var first = await Task.WhenAny(Task.Delay(Timeout.Infinite, interrupted), preempted, node.Refused, node.LeaveAsked);
         var isPreempted = preempted.IsCompletedSuccessfully;             // the cancellation below ends the task, too
         await ending.CancelAsync();
+        await Task.WhenAll(spans, telling);
         if (first == node.Refused)
             throw new ElasticException(await node.Refused);
         if (isPreempted)
@@ -94,6 +102,19 @@ internal sealed class NodeProcess
             credentials is null ? Transport.Plain : TlsTransport.ForPbm(credentials), cancel);
         Say($"pbm {server.Endpoint} controls it, e.g. "
             + $"{PbmService.Words(server.Endpoint, credentials?.Files, service.Token?.Path)} run start -n NAME");
+        return server;
+    }
+
+    private Webhook? WebhookOf(ElasticNode node) => _request is { Seed: true, Node.WebhookFile: { } file }
+        ? new Webhook(Webhook.ReadAddress(file), node.Database!, () => node.Observations!.Supervises, WebhookLimits.Default, Say)
+        : null;
+
+    private async Task<OpsServer> OpsAsync(ElasticNode node, int port, TelemetryExport export, CancellationToken cancel)
+    {
+        var token = OpsToken.Of(_request.Node);
+        var server = await OpsServer.StartAsync(_request.Node.Host, port, () => node.Unready, token, export.Metrics, cancel);
+        Say($"ops http://{server.Endpoint}: /healthz/live, /healthz/ready, /metrics"
+            + (await NodeSecurity.IsLoopbackAsync(_request.Node.Host, cancel) ? "" : $" (with the token in {token.Path})"));
         return server;
     }
 

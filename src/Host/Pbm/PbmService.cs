@@ -9,7 +9,7 @@ namespace Elastic.Host.Pbm;
 /// <param name="LogFile">Where the details of a defect go.</param>
 /// <param name="Token">What clients show that have no certificate; null where all have one.</param>
 internal sealed record PbmService(
-    IReadOnlyList<Palette> Palettes, string LogFile, PbmLimits Limits, PbmToken? Token, CommandLog Commands)
+    IReadOnlyList<Palette> Palettes, string LogFile, PbmLimits Limits, SecretToken? Token, CommandLog Commands)
 {
     /// <summary>The service of the seed of a data directory.</summary>
     /// <param name="credentials">Null where the seed has no certificates.</param>

@@ -28,3 +28,11 @@ public sealed record ObservationsDropped(long Count) : Observation
 {
     public override IEnumerable<Measure> Measures => [new(MeasureKind.Sum, "elastic_observations_dropped_total", Count)];
 }
+
+/// <summary>The nodes that are there, and their devices.</summary>
+[ObservedAs("nodes-there")]
+public sealed record NodesThere(int Nodes, int Devices) : Observation
+{
+    public override IEnumerable<Measure> Measures =>
+        [new(MeasureKind.Newest, "elastic_nodes", Nodes), new(MeasureKind.Newest, "elastic_devices", Devices)];
+}

@@ -11,6 +11,9 @@ public enum MeasureKind
 
     /// <summary>Shows the newest.</summary>
     Newest,
+
+    /// <summary>A sum that is kept elsewhere: shows the newest.</summary>
+    Total,
 }
 
 /// <summary>A value for a metric.</summary>

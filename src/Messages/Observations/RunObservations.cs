@@ -56,7 +56,7 @@ public sealed record RoundCommitted(RunId RunId, int Round, long TokensSeen) : R
     public override IEnumerable<Measure> Measures =>
     [
         Count("elastic_rounds_committed_total", Tag("run", RunId)),
-        new(MeasureKind.Newest, "elastic_tokens_seen", TokensSeen, Tag("run", RunId)),
+        new(MeasureKind.Total, "elastic_tokens_total", TokensSeen, Tag("run", RunId)),
     ];
 }
 
@@ -72,4 +72,44 @@ public sealed record NodeQuarantined(RunId RunId, NodeId Node, string Why) : Run
 public sealed record RunFailed(RunId RunId, string Why) : RunObservation(RunId)
 {
     public override IEnumerable<Measure> Measures => [Count("elastic_runs_failed_total", Tag("run", RunId))];
+}
+
+/// <summary>A round's goodput: of the time that nodes spent on its inner steps, the share that is in the committed version.</summary>
+/// <param name="CountedSeconds">From the order to the answer, of the computations whose results or hand-overs count.</param>
+/// <param name="SpentSeconds">Likewise, of all that ended in the round: also lost ones, second ones of slow replicas, and audits.</param>
+[ObservedAs("goodput")]
+public sealed record Goodput(RunId RunId, int Round, double CountedSeconds, double SpentSeconds) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures => SpentSeconds <= 0 ? []
+        : [new(MeasureKind.Newest, "elastic_goodput_ratio", CountedSeconds / SpentSeconds, Tag("run", RunId))];
+}
+
+/// <summary>A replica whose work was lost goes on elsewhere.</summary>
+/// <param name="Seconds">From the loss to the first step that is reported after it.</param>
+[ObservedAs("work-recovered")]
+public sealed record WorkRecovered(RunId RunId, NodeId Node, int Round, int Replica, double Seconds) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures =>
+        [new(MeasureKind.Distribution, "elastic_recovery_seconds", Seconds, Tag("run", RunId))];
+}
+
+/// <summary>How many devices a run could use at this moment; 0 while it rests.</summary>
+[ObservedAs("devices-wanted")]
+public sealed record DevicesWanted(RunId RunId, int Devices) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures => [new(MeasureKind.Newest, "elastic_wanted_devices", Devices, Tag("run", RunId))];
+}
+
+/// <summary>A run waits, and for what.</summary>
+[ObservedAs("run-waits")]
+public sealed record RunWaits(RunId RunId, string For) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures => [Count("elastic_waits_total", Tag("run", RunId))];
+}
+
+/// <summary>All rounds are committed, and the last version is scored and durable.</summary>
+[ObservedAs("run-finished")]
+public sealed record RunFinished(RunId RunId, int Rounds, string Fingerprint) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures => [Count("elastic_runs_finished_total", Tag("run", RunId))];
 }

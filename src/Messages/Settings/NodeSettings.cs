@@ -52,6 +52,25 @@ public sealed record NodeSettings : SettingsGroup
     [Between(0, 65535)]
     public required int PbmPort { get; init; }
 
+    [Setting("node.ops-port", null, """
+        The port for probes and scrapers, which need no certificate: /healthz/live, /healthz/ready and /metrics over plain HTTP; 0 for any
+        free one. Not given: there is none. Metrics want a token from other machines.
+        """, PartOfAnswer = false)]
+    [Between(0, 65535)]
+    public required int? OpsPort { get; init; }
+
+    [Setting("node.ops-token-file", null, """
+        Holds the token that scrapers of other machines show (Authorization: Bearer): 64 hexadecimal digits in a file of mode 0600, as
+        openssl rand -hex 32 makes them. Not given: ops-token in the data directory, which the node makes.
+        """, PartOfAnswer = false, IsPath = true)]
+    public required string? OpsTokenFile { get; init; }
+
+    [Setting("node.webhook-file", null, """
+        On seeds: holds an address, https://..., to which the supervising seed posts what somebody should know: a run that is finished, has
+        failed or waits, a node in quarantine. A file, because such addresses are often secrets.
+        """, PartOfAnswer = false, IsPath = true)]
+    public required string? WebhookFile { get; init; }
+
     [Setting("node.certs", null, """
         The folder of this node's certificates, which elastic certs makes. Not given: certs in the data directory, if it is there. With
         certificates every connection is encrypted, and only holders of this cluster's certificates get any; without them the node binds

@@ -81,6 +81,8 @@ public static class DatabaseTables
           node VARCHAR(255) NOT NULL PRIMARY KEY, judge VARCHAR(255) NOT NULL, downed_at BIGINT NOT NULL);
         CREATE TABLE IF NOT EXISTS elastic_seeds (
           address VARCHAR(255) NOT NULL PRIMARY KEY, seen BIGINT NOT NULL);
+        CREATE TABLE IF NOT EXISTS elastic_cursors (
+          name VARCHAR(255) NOT NULL PRIMARY KEY, last BIGINT NOT NULL);
         """;
 
     /// <summary>What <see cref="SqliteTail"/> and <see cref="PostgresTail"/> say when they refuse an event.</summary>

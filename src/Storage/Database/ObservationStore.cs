@@ -59,6 +59,18 @@ public sealed class ObservationStore(DatabaseAddress database)
             return batch.Count;
         }, cancel);
 
+    /// <summary>True where the same was stored before.</summary>
+    /// <exception cref="DbException">The database is down.</exception>
+    /// <exception cref="TimeoutException">Likewise.</exception>
+    public Task<bool> HasAsync(RunObservation what, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(what);
+        return database.CallAsync(Deadline, async (connection, token) => (await connection.QueryAsync(
+            "SELECT id FROM elastic_observations WHERE run = @run AND kind = @kind AND payload = @payload LIMIT 1",
+            row => row.GetInt64(0), token, ("run", what.RunId.Value), ("kind", ObservationCodec.KindOf(what.GetType())),
+            ("payload", ObservationCodec.Write(what)))).Count > 0, cancel);
+    }
+
     /// <summary>Reads, oldest first.</summary>
     /// <exception cref="DbException">The database is down.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>

@@ -43,9 +43,29 @@ public sealed class Observations : IAsyncDisposable
     public void Record(Observation what)
     {
         Announce(what);
-        if (!_waiting.Writer.TryWrite(new Waiting(what, Stopwatch.GetTimestamp())))
-            Interlocked.Increment(ref _dropped);
+        Enter(new Waiting(what, Stopwatch.GetTimestamp()));
     }
+
+    /// <summary>True while the runs are supervised in this process.</summary>
+    public bool Supervises { get; private set; }
+
+    /// <summary>The runs are supervised here from now on.</summary>
+    /// <param name="seed">This seed's data plane, "host:port".</param>
+    public void Begin(string seed)
+    {
+        Supervises = true;
+        Record(new SupervisionBegan(seed));
+    }
+
+    /// <summary>The runs are not supervised here any longer: metrics show the newest values no more.</summary>
+    public void End()
+    {
+        Supervises = false;
+        ObservationMeters.Forget();
+    }
+
+    /// <summary>Records what the journal says, unless it was recorded before: a seed may have died between the two.</summary>
+    public void RecordOnce(RunObservation what) => Enter(new Waiting(what, Stopwatch.GetTimestamp(), Once: true));
 
     /// <summary>What is recorded in this process from now on. A slow reader misses the oldest.</summary>
     public async IAsyncEnumerable<Observed> FollowAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
@@ -72,6 +92,12 @@ public sealed class Observations : IAsyncDisposable
         _ending.CancelAfter(LastRows);
         await _writing;
         _ending.Dispose();
+    }
+
+    private void Enter(Waiting row)
+    {
+        if (!_waiting.Writer.TryWrite(row))
+            Interlocked.Increment(ref _dropped);
     }
 
     private void Announce(Observation what)
@@ -129,9 +155,20 @@ public sealed class Observations : IAsyncDisposable
     {
         for (var failures = 0; ; failures++)
         {
-            var rows = batch.Select(w => (w.What, Stopwatch.GetElapsedTime(w.Since))).ToList();
-            if (await TryAsync(() => _store.AppendAsync(rows, _ending.Token)))
+            if (await TryAsync(async () =>
+            {
+                foreach (var row in batch.Where(w => w.Once).ToList())
+                {
+                    if (await _store.HasAsync((RunObservation)row.What, _ending.Token))
+                        batch.Remove(row);
+                }
+
+                await _store.AppendAsync([.. batch.Select(w => (w.What, Stopwatch.GetElapsedTime(w.Since)))], _ending.Token);
+            }))
+            {
                 return;
+            }
+
             await Task.Delay(Retry.After(failures), _ending.Token);
         }
     }
@@ -149,5 +186,5 @@ public sealed class Observations : IAsyncDisposable
         }
     }
 
-    private readonly record struct Waiting(Observation What, long Since);
+    private readonly record struct Waiting(Observation What, long Since, bool Once = false);
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
+using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Observations;
 using Elastic.Testing;
@@ -39,8 +40,9 @@ public sealed class ObservationsTests : TemporaryFolder
         }
 
         Assert.Equal(made, (await store.ReadAsync(new ObservationQuery(), _deadline)).Select(r => r.What));
+        listener.RecordObservableInstruments();
         Assert.Contains(("elastic_rounds_committed_total", 1.0), measured);
-        Assert.Contains(("elastic_tokens_seen", 4096.0), measured);
+        Assert.Contains(("elastic_tokens_total", 4096.0), measured);
         Assert.Contains(("elastic_validation_loss_nats", 5.5), measured);
     }
 
@@ -82,7 +84,7 @@ public sealed class ObservationsTests : TemporaryFolder
 
     private static void Enable(Instrument instrument, MeterListener listener)
     {
-        if (instrument.Meter.Name == ObservationMeters.Name)
+        if (instrument.Meter.Name == Telemetry.Name)
             listener.EnableMeasurementEvents(instrument);
     }
 }
