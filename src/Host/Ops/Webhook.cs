@@ -1,6 +1,6 @@
 using System.Data.Common;
 using System.Globalization;
-using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Elastic.Foundation;
@@ -40,7 +40,8 @@ internal sealed class Webhook : IDisposable
     private readonly Action<string> _say;
     private readonly string _cursor;
     // Redirects are not followed: what is sent is for the address that was given.
-    private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) });
+    private readonly HttpClient _http = new(
+        new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) });
 
     /// <param name="supervises">True while the runs are supervised in this process.</param>
     /// <param name="say">Is told of calls that fail.</param>
@@ -49,7 +50,7 @@ internal sealed class Webhook : IDisposable
         (_address, _supervises, _limits, _say) = (address, supervises, limits, say);
         (_store, _cursors) = (new ObservationStore(database), new ObservationCursors(database));
         // The address may be a secret: the database gets its digest.
-        _cursor = $"webhook {Digest.Of(System.Text.Encoding.UTF8.GetBytes(address.AbsoluteUri))}";
+        _cursor = $"webhook {Digest.Of(Encoding.UTF8.GetBytes(address.AbsoluteUri))}";
     }
 
     /// <summary>Reads an address from a file, where no list of processes and no configuration shows it.</summary>
@@ -68,7 +69,8 @@ internal sealed class Webhook : IDisposable
 
         return Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is "http" or "https"
             ? address
-            : throw new ElasticException($"{file} (node.webhook-file) holds no address: write one line like https://example.org/hook into it");
+            : throw new ElasticException(
+                $"{file} (node.webhook-file) holds no address: write one line like https://example.org/hook into it");
     }
 
     /// <summary>Tells until the end of the process.</summary>
@@ -134,7 +136,9 @@ internal sealed class Webhook : IDisposable
         deadline.CancelAfter(_limits.Deadline);
         try
         {
-            using var answer = await _http.PostAsJsonAsync(_address, BodyOf(observed), deadline.Token);
+            // With its length, which simple receivers want.
+            using var body = new StringContent(BodyOf(observed).ToJsonString(), Encoding.UTF8, "application/json");
+            using var answer = await _http.PostAsync(_address, body, deadline.Token);
             return answer.IsSuccessStatusCode
                 ? null : string.Create(CultureInfo.InvariantCulture, $"status {(int)answer.StatusCode}");
         }

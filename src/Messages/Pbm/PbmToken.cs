@@ -1,4 +1,3 @@
-using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
 
 namespace Elastic.Messages.Pbm;
@@ -14,7 +13,8 @@ public static class PbmToken
 
     private static readonly TokenWords Words = new(
         "the token for pbm", "who can control the runs with it",
-        $"copy {FileName} from the seed's data directory; where this is that file, delete it, and the seed makes another one when it starts");
+        $"copy {FileName} from the seed's data directory; where this is that file, delete it, and the seed makes another one when it "
+        + "starts");
 
     /// <summary>Where the token of a data directory is.</summary>
     public static string PathIn(string dataDir) => Path.GetFullPath(Path.Combine(dataDir, FileName));

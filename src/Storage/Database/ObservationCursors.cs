@@ -9,7 +9,9 @@ public sealed class ObservationCursors(DatabaseAddress database)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
 
-    /// <summary>The id of the last observation that was told of. A new name begins at the newest there is: what was before is history.</summary>
+    /// <summary>
+    /// The id of the last observation that was told of. A new name begins at the newest there is: what was before is history.
+    /// </summary>
     /// <exception cref="DbException">The database is down.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>
     public Task<long> ReadAsync(string name, CancellationToken cancel) => database.CallAsync(Deadline, async (connection, token) =>

@@ -67,10 +67,12 @@ public sealed class GoodputLedgerTests
     private static TimeSpan Seconds(double seconds) => TimeSpan.FromSeconds(seconds);
 
     private void Look(double now, params (int Replica, NodeId Node, double Since)[] inFlight) => _ledger.Look(
-        inFlight.ToImmutableDictionary(w => new InFlightWork(ComputeWork.KeyOf(4, w.Replica), w.Node), w => Seconds(w.Since)), Seconds(now));
+        inFlight.ToImmutableDictionary(w => new InFlightWork(ComputeWork.KeyOf(4, w.Replica), w.Node), w => Seconds(w.Since)),
+        Seconds(now));
 
     private void Computed(int replica, NodeId node) => Assert.Null(_ledger.Stored(new RunEvent.ReplicaComputed(
         Run, new ReplicaResult(4, replica, Digest.Of("c"u8), Digest.Of("i"u8), 64, 1, Digest.Of("s"u8)), node)));
 
-    private Goodput? Committed() => _ledger.Stored(new RunEvent.RoundCommitted(Run, 4, Digest.Of("v"u8), Digest.Of("f"u8), 4096, Digest.Of("h"u8)));
+    private Goodput? Committed() => _ledger.Stored(new RunEvent.RoundCommitted(
+        Run, 4, Digest.Of("v"u8), Digest.Of("f"u8), 4096, Digest.Of("h"u8)));
 }

@@ -97,7 +97,8 @@ public sealed class OpsServerTests : IAsyncLifetime
         {
             var problem = _server.Problem(Asked("/metrics", shown));
             Assert.Equal(StatusCodes.Status401Unauthorized, problem?.Status);
-            Assert.Contains("Authorization: Bearer TOKEN, with what ops-token on this node's machine holds", problem?.Why, StringComparison.Ordinal);
+            Assert.Contains(
+                "Authorization: Bearer TOKEN, with what ops-token on this node's machine holds", problem?.Why, StringComparison.Ordinal);
         }
 
         DefaultHttpContext Asked(string path, string? authorization)
