@@ -1,6 +1,5 @@
 using System.Net;
 using Elastic.Foundation;
-using Elastic.Foundation.Certificates;
 using Elastic.Messages.Pbm;
 
 namespace Elastic.Pbm;

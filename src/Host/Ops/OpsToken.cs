@@ -1,4 +1,3 @@
-using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
 using Elastic.Messages.Settings;
 
