@@ -57,6 +57,8 @@ internal static class ElasticCommandLine
             ServeCommand.Build(),
             CorpusCommand.Build(),
             RunCommand.Build(),
+            BackupCommand.Build(),
+            BackupCommand.BuildRestore(),
             Certs.CertsCommand.Build(),
             ConfigCommand.Build(),
             DoctorCommand.Build(),

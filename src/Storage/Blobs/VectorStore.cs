@@ -134,8 +134,10 @@ public static class VectorStore
             && (content.Frozen is not { } frozen || (isWhole(frozen) && blobs.ReadSet(frozen).Chunks().Distinct().All(isWhole)));
     }
 
-    // All that a set stands for besides its own bytes.
-    private static IEnumerable<Digest> BlobsOf(this BlobStore blobs, Digest digest)
+    /// <summary>All that a set stands for besides its own bytes.</summary>
+    /// <exception cref="IOException">The set cannot be read.</exception>
+    /// <exception cref="InvalidDataException">The blob is no vector set.</exception>
+    public static IEnumerable<Digest> BlobsOf(this BlobStore blobs, Digest digest)
     {
         var set = blobs.ReadSet(digest);
         return set.Frozen is { } frozen ? [.. set.Chunks(), frozen, .. blobs.ReadSet(frozen).Chunks()] : set.Chunks();

@@ -1,0 +1,81 @@
+using Elastic.Actors.Tests.Nodes;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Storage;
+
+namespace Elastic.Actors.Tests.Runs;
+
+public sealed class BackupSpecs : IDisposable
+{
+    private readonly TinyRun _tiny = new();
+    private readonly List<string> _said = [];
+
+    private DataPaths Data => Paths("data");
+
+    private DataPaths Copy => Paths("backup");
+
+    public void Dispose() => _tiny.Dispose();
+
+    [Fact]
+    public async Task A_backup_of_a_run_at_work_goes_on_elsewhere_to_the_same_weights()
+    {
+        var settings = TinyRun.Settings("kept", rounds: 6);
+        settings = settings with { Checkpoint = settings.Checkpoint with { EveryRounds = 1 } };
+        var undisturbed = await _tiny.TrainAsync(settings, "cpu:1", "other");
+        BackupManifest? made = null;
+        await _tiny.TrainAsync(settings, "cpu:1", "data", view =>
+        {
+            if (view.Round < 2)
+                return false;
+            made = Backup().GetAwaiter().GetResult();                  // while the run goes on
+            return true;
+        });
+        Assert.Empty(_said);
+        var run = Assert.Single(made!.Runs);
+        Assert.True(run is { Checkpoint: >= 1, Corpus: not null } && run.Round >= run.Checkpoint, $"{run}");
+        Directory.Delete(Data.Root, recursive: true);
+
+        await new DataRestore(Copy, Paths("restored")).RunAsync(default);
+        Assert.False(File.Exists(Path.Combine(Paths("restored").Root, "node-id")));
+        var view = await _tiny.TrainAsync(settings, "cpu:1", "restored");
+        Assert.Equal((undisturbed.Fingerprint, undisturbed.ValLoss), (view.Fingerprint, view.ValLoss));
+
+        var again = await Assert.ThrowsAsync<ElasticException>(() => new DataRestore(Copy, Paths("restored")).RunAsync(default));
+        Assert.Contains("has a journal or runs already", again.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_second_backup_copies_what_is_new_and_keeps_one_checkpoint_and_damage_restores_nothing()
+    {
+        var settings = TinyRun.Settings("kept", rounds: 2);
+        await _tiny.TrainAsync(settings, "cpu:1", "data");
+        await Backup();
+        var corpus = Directory.EnumerateFiles(Copy.Corpora, "*.tokens", SearchOption.AllDirectories).First();
+        var copied = File.GetLastWriteTimeUtc(corpus);
+        await _tiny.TrainAsync(settings with { Run = settings.Run with { Rounds = 4 } }, "cpu:1", "data");
+        var run = new RunId(Assert.Single((await Backup()).Runs).Run);
+        Assert.Equal(copied, File.GetLastWriteTimeUtc(corpus));
+        Assert.EndsWith("round-000004.json", Assert.Single(CheckpointFiles.In(Copy.Checkpoints(run))), StringComparison.Ordinal);
+
+        var blob = Directory.EnumerateFiles(Copy.Blobs(run), "*", SearchOption.AllDirectories).First();
+        var bytes = await File.ReadAllBytesAsync(blob);
+        bytes[^1] ^= 1;
+        await File.WriteAllBytesAsync(blob, bytes);
+        var damaged = await Assert.ThrowsAsync<ElasticException>(() => new DataRestore(Copy, Paths("restored")).RunAsync(default));
+        Assert.Contains($"the checkpoint of run {run} after round 4 is not whole", damaged.Message, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Paths("restored").Root));
+    }
+
+    [Fact]
+    public async Task What_is_no_backup_is_told()
+    {
+        Directory.CreateDirectory(Copy.Root);
+        var none = await Assert.ThrowsAsync<ElasticException>(() => new DataRestore(Copy, Paths("restored")).RunAsync(default));
+        Assert.StartsWith($"{Copy.Root} is no backup, or one that was not made to its end", none.Message, StringComparison.Ordinal);
+    }
+
+    private Task<BackupManifest> Backup() =>
+        new DataBackup(Data, DatabaseAddress.Parse(null, Data.Root), Copy, _said.Add).RunAsync(default);
+
+    private DataPaths Paths(string data) => new(Path.Combine(_tiny.Root, data));
+}
