@@ -25,6 +25,12 @@ internal static class DoctorCommand
                 + "else journal.db in the data directory, where it is there.",
             HelpName = "URL",
         };
+        var bundle = new Option<string?>("--bundle")
+        {
+            Description = "Also writes an archive for whoever helps: these findings, the ends of the logs, the runs' settings and what was "
+                + "observed of them. It has no weights, no text and no keys; look into it before you give it away.",
+            HelpName = "FILE.zip",
+        };
         var certs = CommonOptions.Certs();
         var command = new TeachingCommand("doctor",
             "Says what this machine can do: arithmetic, devices, memory, disk, default corpus, open files, ports, certificates, database. "
@@ -33,15 +39,26 @@ internal static class DoctorCommand
             elastic doctor
             elastic doctor --host 10.0.0.5 \
                            --database "postgres://elastic@10.0.0.9/elastic?password-file=secret"   before a seed is started
+            elastic doctor --data-dir seed --bundle help.zip       something is wrong, and somebody else should look at it
             ELASTIC_LIBTORCH=/opt/torch/lib elastic doctor         with the libtorch of an installed PyTorch, in builds with -p:Torch=true
             """)
-        { dataDir, host, certs, database };
-        command.SetAction((parsed, _) => Task.FromResult(
-            Report(
-                Findings(
-                    CommonOptions.OpenDataDirectory(parsed, dataDir), parsed.GetValue(host)!,
-                    CommonOptions.CertificatesOf(parsed, certs, dataDir), parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase),
-                parsed.InvocationConfiguration.Output)));
+        { dataDir, host, certs, database, bundle };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            var (data, output) = (CommonOptions.OpenDataDirectory(parsed, dataDir), parsed.InvocationConfiguration.Output);
+            var url = parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase;
+            Finding[] findings = [];
+            var code = Report(
+                Findings(data, parsed.GetValue(host)!, CommonOptions.CertificatesOf(parsed, certs, dataDir), url)
+                    .Select(f => (findings = [.. findings, f])[^1]), output);
+            if (parsed.GetValue(bundle) is not { } file)
+                return code;
+            var names = await new SupportBundle(data).WriteAsync(
+                Path.GetFullPath(file), string.Join('\n', findings.SelectMany(f => f.Lines())),
+                JournalOf(data, url) is { } journal ? DatabaseAddress.Parse(journal, data.Root) : null, cancel);
+            await output.WriteLineAsync($"written to {file}: {string.Join(", ", names)}");
+            return ExitCodes.Done;
+        });
         return command;
     }
 

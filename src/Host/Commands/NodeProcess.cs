@@ -12,7 +12,6 @@ namespace Elastic.Host.Commands;
 /// <summary>One <c>elastic seed</c> or <c>elastic worker</c>: start, say where it listens, wait, hand over, leave.</summary>
 internal sealed class NodeProcess
 {
-    private static readonly TimeSpan HandOver = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
 
     private readonly NodeRequest _request;
@@ -78,7 +77,7 @@ internal sealed class NodeProcess
             Say($"{_request.PreemptionFile} is there: leaving");
         else if (first == node.LeaveAsked)
             Say("asked to leave: handing over at the next step");
-        Say(await node.LeaveAsync(HandOver) is { } why
+        Say(await node.LeaveAsync(_request.Node.LeaveWithin) is { } why
             ? $"{why}: what was computed since the last hand-over is computed again; what is stored stays in {_request.Node.DataDir}"
             : "handed over");
         return ExitCodes.Done;

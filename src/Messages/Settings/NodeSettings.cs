@@ -101,6 +101,17 @@ public sealed record NodeSettings : SettingsGroup
     [OneOf("lan", "cloud", "spot")]
     public required string Network { get; init; }
 
+    [Setting("node.leave-budget", 0, """
+        Seconds that a node which is asked to leave may take to hand its work over; what nobody has taken by then is computed again. 0: 12
+        on the network preset spot, where machines are taken away soon after the notice, else 60. The end of the process takes some seconds
+        more.
+        """, PartOfAnswer = false)]
+    [Between(0, 86400, Zero = "12 s on spot, else 60 s")]
+    public required int LeaveBudget { get; init; }
+
+    /// <summary>What <see cref="LeaveBudget"/> comes to.</summary>
+    public TimeSpan LeaveWithin => TimeSpan.FromSeconds(LeaveBudget > 0 ? LeaveBudget : Network == "spot" ? 12 : 60);
+
     [Setting("node.corpora-dir", null, """
         Built corpora, when not in the data directory: name a disk that all nodes see, and nobody has to fetch shards.
         """, PartOfAnswer = false, IsPath = true)]

@@ -59,6 +59,12 @@ public sealed class ObservationStore(DatabaseAddress database)
             return batch.Count;
         }, cancel);
 
+    /// <summary>The id of the newest one; 0 where there is none.</summary>
+    /// <exception cref="DbException">The database is down.</exception>
+    /// <exception cref="TimeoutException">Likewise.</exception>
+    public Task<long> NewestAsync(CancellationToken cancel) => database.CallAsync(Deadline, async (connection, token) =>
+        (await connection.QueryAsync("SELECT COALESCE(MAX(id), 0) FROM elastic_observations", row => row.GetInt64(0), token))[0], cancel);
+
     /// <summary>True where the same was stored before.</summary>
     /// <exception cref="DbException">The database is down.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>
