@@ -148,13 +148,14 @@ public sealed class ElasticNode : IAsyncDisposable
         void Refuse(string why) => refused.TrySetResult(why);
         string[] roles = [.. duty.Supervises ? ["seed"] : Array.Empty<string>(), .. devices.Count > 0 ? ["worker"] : Array.Empty<string>()];
         var observations = database is null ? null : new Observations(new ObservationStore(database));
+        var logs = AkkaSettings.LogsAs(node.LogFormat);
         ClusterMembership member;
         try
         {
             member = ClusterMembership.Bind(new MemberContext(
-                node, port => duty.Alone
+                node, port => logs.WithFallback(duty.Alone
                     ? AkkaSettings.ForMemberAlone(roles, version, network, database!, paths)
-                    : AkkaSettings.ForMember(Endpoint.HostOf(node.Host), port, roles, version, network, database, paths),
+                    : AkkaSettings.ForMember(Endpoint.HostOf(node.Host), port, roles, version, network, database, paths)),
                 transport,
                 observations is null ? null : new RunsContext(
                     new SupervisorContext(
@@ -174,7 +175,7 @@ public sealed class ElasticNode : IAsyncDisposable
             throw;
         }
 
-        var system = ActorSystem.Create("elastic-devices", AkkaSettings.ForDevices(paths));
+        var system = ActorSystem.Create("elastic-devices", logs.WithFallback(AkkaSettings.ForDevices(paths)));
         var incarnation = Guid.NewGuid().ToString("N");
         var liveness = duty.Alone ? null : new LivenessConnection(id, incarnation, transport);
         if (devices.Any(d => d.IsCpu) && InstructionSet.Describe() is { IsSlow: true } slow)

@@ -4,7 +4,8 @@ namespace Elastic.Host;
 
 /// <summary>The log for a person who reads it a week later: starts, rounds, notices, failures, each with its time in UTC.</summary>
 /// <param name="file">Null until the path is known; lines that are written until then wait.</param>
-internal sealed class RunLog(string? file)
+/// <param name="isJson">A program reads it: <c>node.log-format</c>.</param>
+internal sealed class RunLog(string? file, bool isJson = false)
 {
     private readonly Lock _gate = new();                              // several threads write
     private readonly List<string> _waiting = [];
@@ -23,7 +24,8 @@ internal sealed class RunLog(string? file)
 
     public void Write(string line)
     {
-        var dated = $"{DateTimeOffset.UtcNow:yyyy-MM-dd HH:mm:ss}Z {line}\n";
+        var now = DateTime.UtcNow;
+        var dated = isJson ? LogLine.Of(now, "info", null, line, null) : $"{now:yyyy-MM-dd HH:mm:ss}Z {line}\n";
         lock (_gate)
         {
             if (_file is null)

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Elastic.Testing;
 
 namespace Elastic.Host.Tests;
@@ -34,6 +35,17 @@ public sealed class RunLogTests : TemporaryFolder
     {
         new RunLog(Path).Write("one");
         Assert.Matches("^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}Z one\n$", File.ReadAllText(Path));
+    }
+
+    [Fact]
+    public void For_programs_a_line_is_an_object_whatever_it_says()
+    {
+        new RunLog(Path, isJson: true).Write("a \"quoted\"\nline");
+        var line = Assert.Single(File.ReadAllLines(Path));
+        using var read = JsonDocument.Parse(line);
+        Assert.Equal("a \"quoted\"\nline", read.RootElement.GetProperty("text").GetString());
+        Assert.Equal("info", read.RootElement.GetProperty("level").GetString());
+        Assert.InRange(DateTime.UtcNow - read.RootElement.GetProperty("time").GetDateTime(), TimeSpan.Zero, TimeSpan.FromMinutes(5));
     }
 
     [Fact]

@@ -48,6 +48,9 @@ internal static class AkkaSettings
             """).WithFallback(Common(paths));
     }
 
+    /// <summary>The form of log.txt, <c>node.log-format</c>.</summary>
+    public static Config LogsAs(string format) => ConfigurationFactory.ParseString($"elastic.log-format = {DatabaseConfig.Quote(format)}");
+
     private static Config Common(DataPaths paths)
     {
         using var stream = typeof(AkkaSettings).Assembly.GetManifestResourceStream("hocon/akka.conf")!;

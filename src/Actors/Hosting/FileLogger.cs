@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Elastic.Actors.Serialization;
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Actors.Hosting;
 
@@ -20,10 +21,12 @@ public sealed class FileLogger : ReceiveActor
     private const int MostOfUnreadable = 500;
 
     private readonly LogFile? _file;
+    private readonly bool _isJson;
 
     public FileLogger()
     {
         var path = Context.System.Settings.Config.GetString("elastic.log-file", "");
+        _isJson = Context.System.Settings.Config.GetString("elastic.log-format", "") == NodeSettings.JsonLogs;
         if (path.Length > 0)
             _file = new LogFile(path);
         Receive<InitializeLogger>(_ => Sender.Tell(new LoggerInitialized()));
@@ -37,18 +40,26 @@ public sealed class FileLogger : ReceiveActor
         // Whoever refused a message has said so, and Akka repeats it.
         if (RefusedException.In(e.Cause) is not null)
             return;
-        var text = $"{e.LogSource}: {e.Message}";
+        var (source, message) = (e.LogSource, $"{e.Message}");
+        var text = $"{source}: {message}";
         var skipped = 0;
         var isUnreadable = text.Contains(Unreadable, StringComparison.Ordinal);
         // What Elastic itself says is said when something has happened; Akka repeats itself until somebody acts.
         if (IsRepeatedByAkka(e) && !Repetitions.IsDue(isUnreadable ? Unreadable : text, e.Timestamp, out skipped))
             return;
-        if (isUnreadable && text.Length > MostOfUnreadable)
-            text = $"{text[..MostOfUnreadable]} …";
-        _file.Append($"{e.Timestamp.ToString("o", CultureInfo.InvariantCulture)} {e.LogLevel().ToString()[..4].ToUpperInvariant()} {text}"
-            + (skipped > 0 ? $" (and {skipped} more like it since the last one)" : "")
-            + (e.Cause is null || isUnreadable ? "" : $"{Environment.NewLine}{e.Cause}") + Environment.NewLine);
+        if (isUnreadable && message.Length > MostOfUnreadable)
+            message = $"{message[..MostOfUnreadable]} …";
+        if (skipped > 0)
+            message += $" (and {skipped} more like it since the last one)";
+        var details = e.Cause is null || isUnreadable ? null : e.Cause.ToString();
+        _file.Append(_isJson
+            ? LogLine.Of(e.Timestamp, LevelOf(e).ToLowerInvariant(), source, message, details)
+            : $"{e.Timestamp.ToString("o", CultureInfo.InvariantCulture)} {LevelOf(e)[..4].ToUpperInvariant()} {source}: {message}"
+                + (details is null ? "" : $"{Environment.NewLine}{details}") + Environment.NewLine);
     }
+
+    // "Info", "Warning", "Error", "Debug".
+    private static string LevelOf(LogEvent e) => e.LogLevel().ToString().Replace("Level", "", StringComparison.Ordinal);
 
     private static bool IsRepeatedByAkka(LogEvent e) => e.LogClass.Namespace?.StartsWith("Akka", StringComparison.Ordinal) ?? true;
 }

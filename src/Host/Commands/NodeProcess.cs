@@ -3,8 +3,10 @@ using Elastic.Actors.Hosting;
 using Elastic.Actors.Nodes;
 using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
+using Elastic.Host.Display;
 using Elastic.Host.Ops;
 using Elastic.Host.Pbm;
+using Elastic.Messages.Settings;
 using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
@@ -30,7 +32,8 @@ internal sealed class NodeProcess
         DeviceNames.Parse(request.Node.Devices);
         var data = new DataDirectory(request.Node.DataDir);
         using var held = data.Take();
-        var process = new NodeProcess(request, output, new RunLog(Path.Combine(data.Root, "node.log")), faults);
+        var log = new RunLog(Path.Combine(data.Root, "node.log"), request.Node.LogFormat == NodeSettings.JsonLogs);
+        var process = new NodeProcess(request, output, log, faults);
         using var interruption = Interruption.Listen(() => process.Say(
             "leaving: handing over at the next step; once more to quit at once (nothing that was committed is lost)"));
         try
@@ -67,10 +70,14 @@ internal sealed class NodeProcess
             ? RoundSpans.FollowAsync(observations, ending.Token) : Task.CompletedTask;
         using var webhook = WebhookOf(node);
         var telling = webhook?.RunAsync(ending.Token) ?? Task.CompletedTask;
+        var drawing = node.Observations is { } seen
+            ? new ClusterDiagrams(new DataDirectory(_request.Node.DataDir), node.Control.Runs, () => seen.Supervises, Say)
+                .RunAsync(ending.Token)
+            : Task.CompletedTask;
         var first = await Task.WhenAny(Task.Delay(Timeout.Infinite, interrupted), preempted, node.Refused, node.LeaveAsked);
         var isPreempted = preempted.IsCompletedSuccessfully;             // the cancellation below ends the task, too
         await ending.CancelAsync();
-        await Task.WhenAll(spans, telling);
+        await Task.WhenAll(spans, telling, drawing);
         if (first == node.Refused)
             throw new ElasticException(await node.Refused);
         if (isPreempted)
@@ -130,7 +137,8 @@ internal sealed class NodeProcess
             _log.Write(text);
             try
             {
-                _output.WriteLine($"{DateTimeOffset.UtcNow:HH:mm:ss}Z {text}");
+                _output.Write(_request.Node.LogFormat == NodeSettings.JsonLogs
+                    ? LogLine.Of(DateTime.UtcNow, "info", null, text, null) : $"{DateTimeOffset.UtcNow:HH:mm:ss}Z {text}\n");
                 _output.Flush();
             }
             catch (IOException)

@@ -112,6 +112,16 @@ public sealed record NodeSettings : SettingsGroup
     /// <summary>What <see cref="LeaveBudget"/> comes to.</summary>
     public TimeSpan LeaveWithin => TimeSpan.FromSeconds(LeaveBudget > 0 ? LeaveBudget : Network == "spot" ? 12 : 60);
 
+    [Setting("node.log-format", "text", """
+        text: lines for people. json: an object a line, in log.txt, in node.log and in what the process prints, for programs that collect
+        logs. The files are put aside at 8 MiB either way.
+        """, PartOfAnswer = false)]
+    [OneOf("text", JsonLogs)]
+    public required string LogFormat { get; init; }
+
+    /// <summary>The value of <see cref="LogFormat"/> for programs.</summary>
+    public const string JsonLogs = "json";
+
     [Setting("node.corpora-dir", null, """
         Built corpora, when not in the data directory: name a disk that all nodes see, and nobody has to fetch shards.
         """, PartOfAnswer = false, IsPath = true)]
