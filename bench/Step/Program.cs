@@ -22,6 +22,7 @@ var model = Option("model", "small") switch
 int devices = Number("devices", 1), threads = Number("threads", Environment.ProcessorCount);
 int micro = Number("micro", batch / devices), rounds = Number("rounds", 10), steps = Number("steps", 2);
 var python = Option("python", "/usr/bin/python3");
+var recompute = Enum.Parse<RecomputeMode>(Option("recompute", "none"), ignoreCase: true);
 var precision = Precision.Of(Enum.Parse<TrainingPrecision>(Option("precision", "fp32"), ignoreCase: true));
 
 if (args.Contains("--collective"))
@@ -86,7 +87,7 @@ if (args.Contains("--operators"))
 }
 
 Ours Open(string optimizer) =>
-    new(model, batch, tokens, micro, devices, threads, optimizer, args.Contains("--recompute"), precision);
+    new(model, batch, tokens, micro, devices, threads, optimizer, recompute, precision);
 
 static ModelSettings Llama(ModelSettings shape, int keyHeads, int feedForward) => shape with
 {

@@ -57,7 +57,7 @@ public sealed class AttentionOperation : Operation
         fixed (int* ofQueries = QuerySegments(pass), ofKeys = KeySegments(pass))
         {
             var shape = ShapeOf(pass.Shape) with { DropoutKeys = keys, QuerySegments = ofQueries, KeySegments = ofKeys };
-            BlockedAttention.Forward(pass.Team, shape, Tensors(pass), pass.Scratch(this));
+            BlockedAttention.Forward(pass.Team, shape, Tensors(pass), pass.Scratch);
         }
     }
 
@@ -76,7 +76,7 @@ public sealed class AttentionOperation : Operation
         fixed (int* ofQueries = QuerySegments(pass), ofKeys = KeySegments(pass))
         {
             var shape = ShapeOf(pass.Shape) with { DropoutKeys = keys, QuerySegments = ofQueries, KeySegments = ofKeys };
-            BlockedAttention.Backward(pass.Team, shape, Tensors(pass), gradients, pass.Scratch(this));
+            BlockedAttention.Backward(pass.Team, shape, Tensors(pass), gradients, pass.Scratch);
         }
     }
 

@@ -64,7 +64,7 @@ public sealed class CausalAttentionOperation : Operation
         fixed (int* segments = pass.HasSegments ? pass.Segments : null)
         {
             var shape = ShapeOf(pass.Shape) with { DropoutKeys = keys, QuerySegments = segments, KeySegments = segments };
-            BlockedAttention.Forward(pass.Team, shape, Tensors(pass), pass.Scratch(this));
+            BlockedAttention.Forward(pass.Team, shape, Tensors(pass), pass.Scratch);
         }
     }
 
@@ -84,7 +84,7 @@ public sealed class CausalAttentionOperation : Operation
         fixed (int* segments = pass.HasSegments ? pass.Segments : null)
         {
             var shape = ShapeOf(pass.Shape) with { DropoutKeys = keys, QuerySegments = segments, KeySegments = segments };
-            BlockedAttention.Backward(pass.Team, shape, Tensors(pass), gradients, pass.Scratch(this));
+            BlockedAttention.Backward(pass.Team, shape, Tensors(pass), gradients, pass.Scratch);
         }
     }
 
@@ -111,7 +111,7 @@ public sealed class CausalAttentionOperation : Operation
             InverseSums = saved + (long)Output!.Rows * Heads,
         };
         var shape = ShapeOf(pass.Shape) with { Sequences = 1, Queries = rows, Keys = before + rows, CausalOffset = before };
-        BlockedAttention.Forward(pass.Team, shape, tensors, pass.Scratch(this));
+        BlockedAttention.Forward(pass.Team, shape, tensors, pass.Scratch);
     }
 
     private static unsafe HeadRows Rows(float* data, int columns, int T) => new(data, columns, (long)T * columns);

@@ -181,7 +181,7 @@ public sealed class CrossEntropyOperation : Operation
 
     private unsafe float* Logits(CpuPass pass, int first, int count)
     {
-        var z = pass.Scratch(this) + FloatsAbove;
+        var z = pass.Scratch + FloatsAbove;
         Products.Multiply(
             pass.Team, new MatrixView(z, count, _vocabulary, _padded, 1),
             Rows(pass[H], first, count), Head(pass).Transposed(), DepthParts.One,
@@ -192,7 +192,7 @@ public sealed class CrossEntropyOperation : Operation
     // The last rows of some texts, side by side: one product.
     private unsafe void Predict(CpuPass pass, CachedText[] texts)
     {
-        float* z = pass.Scratch(this), h = z + (long)texts.Length * _padded;
+        float* z = pass.Scratch, h = z + (long)texts.Length * _padded;
         for (var i = 0; i < texts.Length; i++)
             Ranges.Copy(h + (long)i * H.Columns, pass[H] + (long)(texts[i].FirstRow + texts[i].Rows - 1) * H.Columns, H.Columns);
         Products.Multiply(

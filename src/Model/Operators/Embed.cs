@@ -82,7 +82,7 @@ public sealed class EmbedOperation : Operation
         var tokens = scattered.Prepare(segment.Offset, C, shape.Rows);
         fixed (int* ids = pass.Inputs)
         {
-            var plan = EmbeddingPlan.Build((int*)pass.Scratch(this), ids, shape.Rows, (int)segment.Shape[0]);
+            var plan = EmbeddingPlan.Build((int*)pass.Scratch, ids, shape.Rows, (int)segment.Shape[0]);
             new ReadOnlySpan<int>(plan.Tokens, plan.Count).CopyTo(tokens);
             var rows = scattered.Rows;
             pass.For(plan.Count, 16, (first, count) => Embedding.WriteGradients(

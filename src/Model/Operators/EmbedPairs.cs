@@ -71,7 +71,7 @@ public sealed class EmbedPairsOperation : Operation
         var into = scattered.Prepare(segment.Offset, C, Output!.Rows);
         fixed (int* tokens = Tokens(pass))
         {
-            var plan = EmbeddingPlan.Build((int*)pass.Scratch(this), tokens, Output!.Rows, (int)segment.Shape[0]);
+            var plan = EmbeddingPlan.Build((int*)pass.Scratch, tokens, Output!.Rows, (int)segment.Shape[0]);
             new ReadOnlySpan<int>(plan.Tokens, plan.Count).CopyTo(into);
             var sums = scattered.Rows;
             pass.For(plan.Count, 16, (first, count) => Embedding.WriteGradients(

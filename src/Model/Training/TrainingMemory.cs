@@ -47,7 +47,7 @@ public sealed record TrainingMemory(double VectorBytes, double GradientBytes, do
             devices * sums * trained,
             devices * CpuNetwork.TrainingBytes(
                 architecture, group * settings.Batch.Micro, settings.Model.Context, threads,
-                settings.Batch.Recompute == RecomputeMode.Blocks, precision));
+                settings.Batch.Recompute, precision));
     }
 
     /// <summary>Of a process that trains alone: as many replicas at once as it has devices for, which share them evenly.</summary>
