@@ -31,6 +31,8 @@ public sealed class EmbedOperation : Operation
     /// <summary>What is dropped; null for nothing.</summary>
     public DropoutMask? Mask { get; }
 
+    internal override IEnumerable<string> ParametersWritten => _isTied ? Parameters.Where(p => p != Table) : Parameters;
+
     internal override bool StaysWide => true;
 
     internal override long ScratchFloats(BatchShape batch, int threads) => EmbeddingPlan.WorkspaceInts(batch.Rows);

@@ -34,6 +34,8 @@ public sealed class EmbedPairsOperation : Operation
     /// <summary>√C, rounded once.</summary>
     internal float Scale => (float)Math.Sqrt(Output!.Columns);
 
+    internal override IEnumerable<string> ParametersWritten => _isTied ? Parameters.Where(p => p != Table) : Parameters;
+
     internal override bool StaysWide => true;
 
     internal override long ScratchFloats(BatchShape batch, int threads) => EmbeddingPlan.WorkspaceInts(Output!.Rows);

@@ -17,6 +17,11 @@ public abstract class Operation
     /// <summary>Names of the parameters that it reads.</summary>
     public IReadOnlyList<string> Parameters { get; protected init; } = [];
 
+    /// <summary>
+    /// The parameters whose gradients its backward pass writes. Those of a tied embedding's rows are kept apart, and added at the end.
+    /// </summary>
+    internal virtual IEnumerable<string> ParametersWritten => Parameters;
+
     /// <summary>The inputs and outputs that its backward pass reads again.</summary>
     internal virtual IEnumerable<Value> KeptForBackward => [];
 
