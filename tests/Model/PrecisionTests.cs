@@ -211,8 +211,8 @@ public class PrecisionTests
     public void Training_memory_counts_the_working_copy_and_the_smaller_activations()
     {
         var wide = TrainingMemoryTests.Of(Samples.Model(8, 4, 64, 64, 97), sequences: 8, micro: 8);
-        var (full, half) = (TrainingMemory.OfReplica(wide, 1),
-            TrainingMemory.OfReplica(wide with { Run = wide.Run with { Precision = TrainingPrecision.Bf16 } }, 1));
+        var (full, half) = (TrainingPlan.OfReplica(wide, 1).Memory,
+            TrainingPlan.OfReplica(wide with { Run = wide.Run with { Precision = TrainingPrecision.Bf16 } }, 1).Memory);
         Assert.Equal(full.VectorBytes * 3.5 / 3, half.VectorBytes);
         Assert.Equal(full.GradientBytes, half.GradientBytes);
         Assert.InRange(half.ActivationBytes, 0.4 * full.ActivationBytes, 0.7 * full.ActivationBytes);

@@ -28,24 +28,6 @@ internal sealed unsafe class CpuNetwork(
     public OperatorTimes? Times { get; set; }
 
     /// <summary>
-    /// Bytes that a forward and backward pass of so many sequences takes, besides parameters and gradients. A plan of more rows than
-    /// anybody has memory for is not made: from there on they grow with the sequences.
-    /// </summary>
-    public static double TrainingBytes(
-        IArchitecture architecture, int sequences, int tokens, int threads, RecomputeMode recompute, Precision precision)
-    {
-        var layout = new FlatLayout(architecture.Parameters);
-        double Bytes(int count)
-        {
-            var shape = new BatchShape(1, count, tokens, architecture.SourceContext);
-            var tape = Record(architecture, layout, TapePurpose.Training, shape, 0, precision);
-            return sizeof(float) * (double)new MemoryPlan(tape, threads, recompute).Floats + ProductBytes(tape, threads);
-        }
-        var planned = (int)Math.Clamp((1L << 24) / tokens, 1, sequences);
-        return Bytes(planned) * ((double)sequences / planned);
-    }
-
-    /// <summary>
     /// Overwrites every gradient of a trained parameter with what these micro-batches contribute to the gradient of the step's loss, summed
     /// along the tree, or adds it to what is there.
     /// </summary>

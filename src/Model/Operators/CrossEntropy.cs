@@ -64,6 +64,10 @@ public sealed class CrossEntropyOperation : Operation
         : FloatsAbove + (long)RowsOfPiece(batch) * _padded
             + (_purpose == TapePurpose.Training && RowsOfPiece(batch) < batch.Rows ? KeptFloats : 0);
 
+    // A training's forward pass computes nothing: the backward pass makes the logits, too.
+    internal override double BackwardFlops(Tape tape)
+        => 2.0 * H.Rows * H.Columns * _vocabulary * (1 + (_isTrained ? 1 : 0) + (tape.NeedsGradient(H) ? 1 : 0));
+
     // A shorter piece may need more than a longer one: blocks of K are cut in another way.
     internal override long ProductBytes(BatchShape batch, int threads)
     {

@@ -35,6 +35,8 @@ public sealed class EmbedOperation : Operation
 
     internal override bool StaysWide => true;
 
+    internal override bool SumsRowsApart => true;
+
     internal override long ScratchFloats(BatchShape batch, int threads) => EmbeddingPlan.WorkspaceInts(batch.Rows);
 
     internal override unsafe void Forward(CpuPass pass)

@@ -38,6 +38,8 @@ public sealed class EmbedPairsOperation : Operation
 
     internal override bool StaysWide => true;
 
+    internal override bool SumsRowsApart => true;
+
     internal override long ScratchFloats(BatchShape batch, int threads) => EmbeddingPlan.WorkspaceInts(Output!.Rows);
 
     internal override unsafe void Forward(CpuPass pass)
