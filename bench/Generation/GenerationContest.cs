@@ -28,7 +28,7 @@ internal sealed class GenerationContest : IDisposable
         _vectors = new ReplicaVectors(new FlatLayout(architecture.Parameters));
         Initialization.Fill(_vectors, 1);
         var id = new DeviceId("cpu:0");
-        _device = DeviceBackends.Of(id).Open(id, architecture, 0, threads, recomputesBlocks: false);
+        _device = DeviceBackends.Of(id).Open(id, architecture, 0, threads, RecomputeMode.None);
         _device.Attach(_vectors);
     }
 

@@ -26,8 +26,8 @@ internal sealed class Ours : IDisposable
     private readonly ReplicaVectors _vectors;
     private readonly List<DeviceThread> _devices;
     private readonly int _threads;
-    private readonly bool _recomputes;
-    private readonly Precision? _precision;
+    private readonly RecomputeMode _recompute;
+    private readonly Precision _precision;
     private TimedCollective _collective;
     private TrainingStep _step;
     private int _opened;
@@ -38,7 +38,7 @@ internal sealed class Ours : IDisposable
     /// <param name="optimizer">As optimizer.kind has it.</param>
     public Ours(
         ModelSettings model, int batch, int tokens, int micro, int devices, int threads, string optimizer = "adamw",
-        bool recomputes = false, Precision? precision = null)
+        RecomputeMode recompute = RecomputeMode.None, TrainingPrecision kind = TrainingPrecision.Fp32)
     {
         _optimizer = Settings with { Kind = optimizer };
         (_vocabulary, _batch, _tokens, _micro) = (model.Vocabulary, batch, tokens, micro);
@@ -46,16 +46,21 @@ internal sealed class Ours : IDisposable
         var layout = new FlatLayout(_architecture.Parameters);
         _vectors = new ReplicaVectors(layout);
         Initialization.Fill(_vectors, 1);
-        (_threads, _recomputes, _precision) = (threads, recomputes, precision);
+        (_threads, _recompute, _precision) = (threads, recompute, Precision.Of(kind));
         _devices = [.. Enumerable.Range(0, devices).Select(_ => Open())];
-        var rows = MicroBatchGroups.Size(micro * tokens, model.Vocabulary, (batch / micro + devices - 1) / devices) * micro;
-        ActivationBytes = devices * CpuNetwork.TrainingBytes(
-            _architecture, rows, tokens, threads, recomputes, precision ?? Precision.Fp32);
+        Plan = TrainingPlan.OfReplica(
+            TrainingSettings.Defaults with
+            {
+                Model = model,
+                Batch = BatchSettings.Defaults with { Sequences = batch, Micro = micro, Recompute = recompute },
+                Optimizer = _optimizer,
+                Run = TrainingSettings.Defaults.Run with { Precision = kind },
+            }, devices, threads);
         (_collective, _step) = Compose();
     }
 
-    /// <summary>What forward passes keep for backward passes and what both work with, of all devices.</summary>
-    public double ActivationBytes { get; }
+    /// <summary>What the step was planned to take.</summary>
+    public TrainingPlan Plan { get; }
 
     /// <summary>Seconds that accumulating, folding and updating took since the start, for tuning.</summary>
     public double[] PhaseSeconds { get; } = new double[3];
@@ -100,7 +105,7 @@ internal sealed class Ours : IDisposable
         var number = _opened++;
         return new DeviceThread(new DeviceId($"cpu:{number}"), () =>
         {
-            var device = new CpuDevice(new DeviceId($"cpu:{number}"), _architecture, 0, _threads, _recomputes);
+            var device = new CpuDevice(new DeviceId($"cpu:{number}"), _architecture, 0, _threads, _recompute);
             if (number == 0)
                 device.Times = Times;
             device.Attach(_vectors);

@@ -22,7 +22,8 @@ var model = Option("model", "small") switch
 int devices = Number("devices", 1), threads = Number("threads", Environment.ProcessorCount);
 int micro = Number("micro", batch / devices), rounds = Number("rounds", 10), steps = Number("steps", 2);
 var python = Option("python", "/usr/bin/python3");
-var precision = Precision.Of(Enum.Parse<TrainingPrecision>(Option("precision", "fp32"), ignoreCase: true));
+var recompute = Enum.Parse<RecomputeMode>(Option("recompute", "none"), ignoreCase: true);
+var precision = Enum.Parse<TrainingPrecision>(Option("precision", "fp32"), ignoreCase: true);
 
 if (args.Contains("--collective"))
 {
@@ -47,7 +48,13 @@ if (args.Contains("--collective"))
 }
 
 Console.WriteLine(
-    $"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}, {precision}; {InstructionSet.Describe().Name}");
+    $"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}, {precision}, recompute {recompute}; "
+    + InstructionSet.Describe().Name);
+if (args.Contains("--memory"))
+{
+    PeakMemory.Show(() => Open(Option("optimizer", "adamw")), steps);
+    return;
+}
 using var ours = Open(Option("optimizer", "adamw"));
 if (args.Contains("--against"))
 {
@@ -70,7 +77,7 @@ for (var round = 0; round < rounds; round++)
 }
 var phases = string.Join(" + ", ours.PhaseSeconds.Select(s => $"{s * 1000 / (rounds * steps):F0}"));
 Console.WriteLine($"elastic  {Median(mine),7:F0} ms/step   (accumulate + fold + update: {phases})   {devices} devices x {threads} threads");
-Console.WriteLine($"         {ours.ActivationBytes / (1 << 20),7:F0} MiB of activations and scratch");
+Console.WriteLine($"         {ours.Plan.Memory.ActivationBytes / (1 << 20),7:F0} MiB of activations and scratch");
 Console.WriteLine($"pytorch  {Median(theirs),7:F0} ms/step   {devices * threads} threads");
 var (low, high) = (Quantile(ratios, 0.25), Quantile(ratios, 0.75));
 Console.WriteLine($"ratio    {Median(ratios),7:F2}x   median of {rounds} turns of {steps} steps; quartiles {low:F2} to {high:F2}");
@@ -86,7 +93,7 @@ if (args.Contains("--operators"))
 }
 
 Ours Open(string optimizer) =>
-    new(model, batch, tokens, micro, devices, threads, optimizer, args.Contains("--recompute"), precision);
+    new(model, batch, tokens, micro, devices, threads, optimizer, recompute, precision);
 
 static ModelSettings Llama(ModelSettings shape, int keyHeads, int feedForward) => shape with
 {

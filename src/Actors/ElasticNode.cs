@@ -91,6 +91,8 @@ public sealed class ElasticNode : IAsyncDisposable
     // The CPU devices of a process that no other one helps; 0 otherwise.
     private int CpusAlone { get; init; }
 
+    private int ThreadsPerDevice { get; init; }
+
     /// <summary>How the connections of this process are secured, in words.</summary>
     internal string Security { get; private init; } = "";
 
@@ -219,6 +221,7 @@ public sealed class ElasticNode : IAsyncDisposable
             Database = database,
             Security = security,
             CpusAlone = duty.Alone && devices.All(d => d.IsCpu) ? devices.Count : 0,
+            ThreadsPerDevice = DeviceNames.ThreadsPerDevice(node),
         };
         member.Live(agent);
         try
@@ -273,10 +276,11 @@ public sealed class ElasticNode : IAsyncDisposable
     public static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => NodeControl.Resolve(settings, corpus);
 
     /// <summary>
-    /// What training takes of this machine's memory; null where other machines help, or GPUs, whose own memory holds most of it.
+    /// What training takes of this machine; null where other machines help, or GPUs, whose own memory holds most of it.
     /// </summary>
     /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>
-    public TrainingMemory? MemoryFor(TrainingSettings settings) => CpusAlone > 0 ? TrainingMemory.OfAll(settings, CpusAlone) : null;
+    public TrainingPlan? PlanFor(TrainingSettings settings) =>
+        CpusAlone > 0 ? TrainingPlan.OfAll(settings, CpusAlone, ThreadsPerDevice) : null;
 
     /// <summary>Starts the run, or resumes it where its journal ends.</summary>
     /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>
@@ -291,7 +295,7 @@ public sealed class ElasticNode : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(corpus);
         // Before the run is in the journal. In a cluster each node looks at its own memory when it takes work.
-        if (MemoryFor(settings)?.Problem(settings, MachineMemory.Now().FreeBytes) is { } problem)
+        if (PlanFor(settings)?.Problem(MachineMemory.Now().FreeBytes) is { } problem)
             throw new ElasticException(problem);
         if (settings.Model.Init is not null)
         {

@@ -166,7 +166,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
         run.WhyNot = opened.WhyNot;
         if (opened.WhyNot is null)
         {
-            run.MostDevices = opened.MostDevices;
+            (run.MostDevices, run.MicroBatches) = (opened.MostDevices, opened.MicroBatches);
             if (_devices.SetMost(run.Id.Job, opened.MostDevices))
                 DivideDevices();
         }
@@ -224,14 +224,23 @@ public sealed class NodeCoordinator(NodeFacts facts)
         DivideDevices();
         if (has.Request is { } request)
         {
-            var few = _runs.Values.Where(r => r.IsOpen && r.MostDevices < has.Devices.Count).OrderBy(r => r.MostDevices).FirstOrDefault();
-            Send(new NodeReport.DevicesUsed(facts.Id, request, [.. has.Devices], few is null ? null
-                : $"a replica of run {few.Id.Name} uses {few.MostDevices} of these {has.Devices.Count} devices: no more than it has "
-                  + "micro-batches in a step (batch.sequences divided by batch.micro), or than pbm run scale allows; the others work where "
-                  + "the node has several replicas"));
+            Send(new NodeReport.DevicesUsed(facts.Id, request, [.. has.Devices], NoticeOf(has.Devices)));
         }
 
         Report();
+    }
+
+    // Where a run has no use for all of them as they are.
+    private string? NoticeOf(IReadOnlyList<DeviceId> devices)
+    {
+        var open = _runs.Values.Where(r => r.IsOpen).ToList();
+        if (open.Where(r => r.MostDevices < devices.Count).MinBy(r => r.MostDevices) is { } few)
+            return $"a replica of run {few.Id.Name} uses {few.MostDevices} of these {devices.Count} devices: pbm run scale allows no more; "
+                   + "the others work where the node has several replicas";
+        return open.Where(r => r.MicroBatches < devices.Count && devices.All(d => d.IsCpu)).MinBy(r => r.MicroBatches) is { } divided
+            ? $"a step of run {divided.Id.Name} has {divided.MicroBatches} micro-batches for these {devices.Count} devices: those without one "
+              + "lend their threads to the others; a new run with a smaller batch.micro divides its steps better"
+            : null;
     }
 
     private void DivideDevices()
@@ -351,6 +360,8 @@ public sealed class NodeCoordinator(NodeFacts facts)
         public string? WhyNot { get; set; }
 
         public int MostDevices { get; set; } = 1;
+
+        public int MicroBatches { get; set; } = int.MaxValue;
 
         public string? Excluded { get; set; }
 

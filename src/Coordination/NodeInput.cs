@@ -49,7 +49,8 @@ public abstract record NodeInput
 
     /// <summary>A run was opened, or could not be, and why.</summary>
     /// <param name="MostDevices">Devices that one of its replicas can use.</param>
-    public sealed record Opened(RunId Run, int MostDevices, string? WhyNot) : NodeInput;
+    /// <param name="MicroBatches">Of a step of a replica: devices beyond them lend their threads.</param>
+    public sealed record Opened(RunId Run, int MostDevices, string? WhyNot, int MicroBatches = int.MaxValue) : NodeInput;
 
     /// <summary>Work has ended.</summary>
     /// <param name="Outcome">Null when the work was stopped before it had a result.</param>

@@ -4,6 +4,7 @@ using System.Runtime.Intrinsics.X86;
 using System.Text;
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
@@ -66,7 +67,7 @@ public sealed class TorchBackend : IDeviceBackend
 
     /// <inheritdoc/>
     /// <remarks>Autograd keeps what it needs: blocks are never computed again.</remarks>
-    public TrainingDevice Open(DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, bool recomputesBlocks)
+    public TrainingDevice Open(DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, RecomputeMode recompute)
         => new TorchDevice(device, Find(device), architecture, labelSmoothing);
 
     /// <inheritdoc/>

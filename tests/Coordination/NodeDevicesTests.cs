@@ -83,7 +83,7 @@ public sealed class NodeDevicesTests
     }
 
     [Fact]
-    public void A_replica_moves_to_no_more_devices_than_it_has_micro_batches_and_that_is_said()
+    public void A_replica_moves_to_no_more_devices_than_its_run_was_scaled_to_and_that_is_said()
     {
         Begin(mostDevices: 2, [0], replicas: 1);
         var outputs = Step(new NodeInput.HasDevices(Cpus(0, 1, 2), "a request"));
@@ -91,6 +91,20 @@ public sealed class NodeDevicesTests
         var used = Assert.Single(Sent<NodeReport.DevicesUsed>(outputs));
         Assert.Equal(("a request", 3), (used.Request, used.Devices.Length));
         Assert.StartsWith("a replica of run a uses 2 of these 3 devices: ", used.Notice, StringComparison.Ordinal);
+        Assert.Null(Sent<NodeReport.DevicesUsed>(Step(new NodeInput.HasDevices(Cpus(0, 1), "another"))).Single().Notice);
+    }
+
+    [Fact]
+    public void Devices_beyond_the_micro_batches_of_a_step_go_to_the_replica_too_and_that_is_said()
+    {
+        Begin(mostDevices: int.MaxValue, [0], replicas: 1);
+        Step(new NodeInput.Opened(Id, int.MaxValue, null, MicroBatches: 2));
+        var outputs = Step(new NodeInput.HasDevices(Cpus(0, 1, 2), "a request"));
+        Assert.Equal([(1, "cpu:0 cpu:1 cpu:2")], Moves(outputs));
+        Assert.StartsWith(
+            "a step of run a has 2 micro-batches for these 3 devices: those without one lend their threads",
+            Assert.Single(Sent<NodeReport.DevicesUsed>(outputs)).Notice, StringComparison.Ordinal);
+        Step(new NodeInput.Moved(1));
         Assert.Null(Sent<NodeReport.DevicesUsed>(Step(new NodeInput.HasDevices(Cpus(0, 1), "another"))).Single().Notice);
     }
 

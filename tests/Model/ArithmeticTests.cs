@@ -1,5 +1,6 @@
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
@@ -33,7 +34,7 @@ public class ArithmeticTests
         string IDeviceBackend.Arithmetic(DeviceId device) => (device.Value[^1] - '0') % 2 == 1 ? "odd" : "even";
 
         public TrainingDevice Open(
-            DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, bool recomputesBlocks)
+            DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, RecomputeMode recompute)
             => throw new NotSupportedException();
 
         public DeviceVector Allocate(DeviceId device, long length) => throw new NotSupportedException();

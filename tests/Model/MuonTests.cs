@@ -205,7 +205,7 @@ public unsafe class MuonTests(ITestOutputHelper output)
         var muon = settings with { Optimizer = settings.Optimizer with { Kind = "muon" } };
         Assert.Equal(
             new Muon(Settings).WorkspaceBytes(layout, Environment.ProcessorCount),
-            TrainingMemory.OfReplica(muon, 1).Bytes - TrainingMemory.OfReplica(settings, 1).Bytes);
+            TrainingPlan.OfReplica(muon, 1).Memory.Bytes - TrainingPlan.OfReplica(settings, 1).Memory.Bytes);
     }
 
     private static Slice All(FlatLayout layout) => Slice.Split(layout, 1)[0];

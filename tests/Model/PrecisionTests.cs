@@ -64,10 +64,10 @@ public class PrecisionTests
     {
         // Wide enough that every operator has pieces for several threads. What is computed twice is not kept in 16 bits meanwhile.
         var model = Samples.Model(2, 4, 96, 64, 1009) with { Dropout = 0.1 };
-        Digest Of(int threads, bool recomputes)
+        Digest Of(int threads, RecomputeMode recompute)
         {
             using var vectors = Samples.Initialized(model);
-            using var device = new CpuDevice(new DeviceId("cpu:0"), Architectures.Open(model), 0.1, threads, recomputes);
+            using var device = new CpuDevice(new DeviceId("cpu:0"), Architectures.Open(model), 0.1, threads, recompute);
             device.Attach(vectors);
             var inline = new InlineDevice(device);
             var step = new TrainingStep(
@@ -76,7 +76,7 @@ public class PrecisionTests
                 step.RunAsync(Samples.MicroBatches(model, 3, 2, i), new DropoutSeed(1, 0, 0, i), 1e-2, i + 1).GetAwaiter().GetResult();
             return DigestOf(vectors);
         }
-        Assert.Single(new[] { Of(1, false), Of(3, false), Of(1, true) }.Distinct());
+        Assert.Single(new[] { Of(1, RecomputeMode.None), Of(3, RecomputeMode.None), Of(1, RecomputeMode.Blocks) }.Distinct());
     }
 
     // The scale is one too large for the first step: it is skipped, and the rest is what starts with half of that scale.
@@ -211,8 +211,8 @@ public class PrecisionTests
     public void Training_memory_counts_the_working_copy_and_the_smaller_activations()
     {
         var wide = TrainingMemoryTests.Of(Samples.Model(8, 4, 64, 64, 97), sequences: 8, micro: 8);
-        var (full, half) = (TrainingMemory.OfReplica(wide, 1),
-            TrainingMemory.OfReplica(wide with { Run = wide.Run with { Precision = TrainingPrecision.Bf16 } }, 1));
+        var (full, half) = (TrainingPlan.OfReplica(wide, 1).Memory,
+            TrainingPlan.OfReplica(wide with { Run = wide.Run with { Precision = TrainingPrecision.Bf16 } }, 1).Memory);
         Assert.Equal(full.VectorBytes * 3.5 / 3, half.VectorBytes);
         Assert.Equal(full.GradientBytes, half.GradientBytes);
         Assert.InRange(half.ActivationBytes, 0.4 * full.ActivationBytes, 0.7 * full.ActivationBytes);

@@ -13,7 +13,7 @@ public class TrainingMemoryTests
     {
         var settings = Of(Samples.Tiny(), sequences: 16, micro: 2);                  // 8 micro-batches
         var vector = (double)Architectures.LayoutOf(settings.Model).Length * sizeof(float);
-        var (one, four) = (TrainingMemory.OfReplica(settings, 1), TrainingMemory.OfReplica(settings, 4));
+        var (one, four) = (TrainingPlan.OfReplica(settings, 1).Memory, TrainingPlan.OfReplica(settings, 4).Memory);
         // All micro-batches of a device go through the network together, and leave one sum.
         Assert.Equal((3 * vector, vector), (one.VectorBytes, one.GradientBytes));
         Assert.Equal((3 * vector, 4 * vector), (four.VectorBytes, four.GradientBytes));
@@ -26,7 +26,7 @@ public class TrainingMemoryTests
         var model = Samples.Model(12, 12, 768, 1024, 50257) with { Lora = ModelSettings.Defaults.Lora with { Rank = 8 } };
         var layout = Architectures.LayoutOf(model);
         Assert.Equal(5 * FlatLayout.Tile, layout.TrainedLength);                     // 294,912 of 124.7 million
-        var memory = TrainingMemory.OfReplica(Of(model, sequences: 1, micro: 1), 1);
+        var memory = TrainingPlan.OfReplica(Of(model, sequences: 1, micro: 1), 1).Memory;
         var (all, trained) = ((double)layout.Length, (double)layout.TrainedLength);
         Assert.Equal((4 * all + 8 * trained, 4 * trained), (memory.VectorBytes, memory.GradientBytes));
         using var vectors = new ReplicaVectors(layout);
@@ -36,13 +36,16 @@ public class TrainingMemoryTests
 
     [Theory]
     [InlineData(1, 1)]                                                               // micro-batches of 1,024 tokens, gradient sums
-    [InlineData(2, 2)]                                                               // each alone: the right one is added to the left one
-    [InlineData(8, 4)]
-    public void Micro_batches_that_go_alone_leave_a_sum_for_each_bit_of_their_number(int microBatches, int sums)
+    [InlineData(2, 1)]                                                               // each alone: the right one is added to the left one
+    [InlineData(3, 2)]
+    [InlineData(6, 2)]
+    [InlineData(7, 3)]                                                               // of four, of two and of one
+    [InlineData(8, 3)]
+    public void Micro_batches_that_go_alone_have_a_sum_for_each_subtree_that_waits_for_its_neighbour(int microBatches, int sums)
     {
         var model = Samples.Model(1, 1, 8, 1024, 97);
         var vector = (double)Architectures.LayoutOf(model).Length * sizeof(float);
-        Assert.Equal(sums * vector, TrainingMemory.OfReplica(Of(model, microBatches, 1), 1).GradientBytes);
+        Assert.Equal(sums * vector, TrainingPlan.OfReplica(Of(model, microBatches, 1), 1).Memory.GradientBytes);
     }
 
     [Theory]
@@ -55,22 +58,64 @@ public class TrainingMemoryTests
     {
         var settings = Of(Samples.Tiny(), sequences: 16, micro: 2);
         settings = settings with { Run = settings.Run with { Replicas = replicas } };
-        Assert.Equal(atOnce * TrainingMemory.OfReplica(settings, devicesOfEach).Bytes, TrainingMemory.OfAll(settings, devices).Bytes);
+        Assert.Equal(atOnce * TrainingPlan.OfReplica(settings, devicesOfEach, devices == 100 ? 13 : 1).Memory.Bytes,
+            TrainingPlan.OfAll(settings, devices, 1).Memory.Bytes);
     }
 
     [Fact]
-    public void What_does_not_fit_names_the_settings_of_its_largest_part()
+    public void What_does_not_fit_names_each_setting_that_is_enough_with_what_it_leaves()
     {
-        var batch = Of(Samples.Tiny(), sequences: 1 << 20, micro: 1 << 20);
-        Assert.Null(TrainingMemory.OfReplica(batch, 1).Problem(batch, 1e15));
-        var problem = TrainingMemory.OfReplica(batch, 1).Problem(batch, 8_000);
-        Assert.StartsWith("training needs ", problem, StringComparison.Ordinal);
-        Assert.Contains("of memory here, and 7.8 KiB are free", problem, StringComparison.Ordinal);
-        Assert.Contains("lower batch.micro (1048576) or model.context (16)", problem, StringComparison.Ordinal);
-        var wide = Of(Samples.Tiny() with { Width = 1 << 16, Heads = 256, Layers = 20 }, sequences: 1, micro: 1);
-        Assert.Contains("lower model.width (65536) or model.layers (20)",
-            TrainingMemory.OfReplica(wide, 1).Problem(wide, 1e12), StringComparison.Ordinal);
+        var settings = Of(Samples.Model(12, 4, 64, 64, 97), sequences: 64, micro: 64);
+        var plan = TrainingPlan.OfReplica(settings, 1, 1);
+        Assert.Null(plan.Problem(plan.Memory.Bytes));
+        var free = 0.7 * plan.Memory.Bytes;
+        var problem = plan.Problem(free)!;
+        Assert.Matches(
+            @"^training needs \d+\.\d MiB of memory here, and \d+\.\d MiB are free \(parameters and moments .*\): set " +
+            @"batch\.recompute = blocks \([0-9.]+ MiB\), or batch\.recompute = full \([0-9.]+ MiB\), or batch\.micro = 32 \(",
+            problem);
+        // Each of them does it: the number after a setting is that of a plan with it.
+        var full = TrainingPlan.OfReplica(settings with { Batch = settings.Batch with { Recompute = RecomputeMode.Full } }, 1, 1);
+        Assert.Contains($"full ({Foundation.ByteSize.Text(full.Memory.Bytes)})", problem, StringComparison.Ordinal);
+        Assert.DoesNotContain("node.devices", problem, StringComparison.Ordinal);
+        Assert.Contains("node.devices = auto (", TrainingPlan.OfReplica(settings with
+        {
+            Batch = settings.Batch with { Sequences = 128 },
+        }, 2, 1).Problem(1.1 * plan.Memory.Bytes), StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void What_fits_under_no_setting_says_what_is_left_of_the_model()
+    {
+        var wide = Of(Samples.Tiny() with { Width = 1 << 14, Heads = 64, Layers = 20 }, sequences: 1, micro: 1);
+        Assert.Contains("lower model.width (16384), model.layers (20) or model.context (16)",
+            TrainingPlan.OfReplica(wide, 1, 1).Problem(1e9), StringComparison.Ordinal);
+        var few = Of(Samples.Model(12, 4, 64, 64, 97), sequences: 64, micro: 64);
+        var plan = TrainingPlan.OfReplica(few, 1, 1);
+        Assert.Contains("are not enough, alone or together (", plan.Problem(8_000), StringComparison.Ordinal);
+        var together = TrainingPlan.OfReplica(few with { Batch = few.Batch with { Micro = 1, Recompute = RecomputeMode.Full } }, 1, 1);
+        Assert.Contains("no setting alone is enough (", plan.Problem(together.Memory.Bytes), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Operations_of_a_step_are_those_of_its_products()
+    {
+        const int C = 32, T = 16, V = 97, Layers = 2, Rows = 2 * T;
+        var plan = TrainingPlan.OfReplica(Of(Samples.Model(Layers, 4, C, T, V), sequences: 4, micro: 2), 1, 1);
+        // A layer's weights are 12 C²: 2 operations forwards and 4 backwards for each and each row. Attention forwards 4 C for each of
+        // T (T + 1) / 2 pairs of 2 sequences, backwards 10 C. The head is 6 C V a row.
+        double layer = 6.0 * Rows * 12 * C * C + 14.0 * C * (2 * T * (T + 1) / 2), head = 6.0 * Rows * C * V;
+        Assert.Equal(2 * (Layers * layer + head), plan.FlopsOfStep);
+    }
+
+    [Theory]
+    [InlineData(1, 2, 3, "2")]
+    [InlineData(4, 1, 1, "4")]
+    [InlineData(3, 1, 2, "2,1")]
+    [InlineData(8, 2, 3, "6,5,5")]
+    [InlineData(2, 3, 8, "3,3")]
+    public void Devices_without_a_micro_batch_lend_their_threads(int devices, int threads, int microBatches, string expected) =>
+        Assert.Equal(expected, string.Join(',', LentThreads.Of(devices, threads, microBatches)));
 
     internal static TrainingSettings Of(ModelSettings model, int sequences, int micro) => TrainingSettings.Defaults with
     {

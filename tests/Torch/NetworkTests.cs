@@ -61,26 +61,26 @@ public class NetworkTests(ITestOutputHelper output)
     [InlineData("llama", 0.3, 0.1, 4)]
     [InlineData("llama", 0.0, 0.1, 2, true)]
     [InlineData("llama, everything", 0.0, 0.1, 2)]
-    [InlineData("llama, everything", 0.3, 0.1, 2, false, true)]
+    [InlineData("llama, everything", 0.3, 0.1, 2, false, RecomputeMode.Full)]
     [InlineData("llama, window", 0.3, 0.1, 4)]
     [InlineData("llama, window", 0.0, 0.1, 2, true)]
     [InlineData("gpt2, adapters", 0.3, 0.1, 2)]
     [InlineData("llama, adapters", 0.0, 0.0, 4)]
-    [InlineData("llama, adapters", 0.3, 0.0, 2, true, true)]
+    [InlineData("llama, adapters", 0.3, 0.0, 2, true, RecomputeMode.Blocks)]
     [InlineData("bert", 0.0, 0.0, 1)]
     [InlineData("bert", 0.3, 0.1, 4)]
     [InlineData("bert", 0.0, 0.1, 2, true)]
-    [InlineData("bert", 0.3, 0.0, 2, false, false, true)]
+    [InlineData("bert", 0.3, 0.0, 2, false, RecomputeMode.None, true)]
     [InlineData("transformer", 0.0, 0.0, 1)]
     [InlineData("transformer", 0.3, 0.1, 4)]
     public void Loss_and_gradients_agree_with_autograd_in_double_precision(
-        string kind, double dropout, double smoothing, int microBatches, bool marked = false, bool recomputesBlocks = false,
+        string kind, double dropout, double smoothing, int microBatches, bool marked = false, RecomputeMode recompute = RecomputeMode.None,
         bool hasTypes = false)
     {
         NativeTorch.Load();
         var model = Kinds[kind] with { Dropout = dropout };
         using var vectors = Noisy(model);
-        using var device = new CpuDevice(new DeviceId("cpu:0"), Architectures.Open(model), smoothing, threads: 2, recomputesBlocks);
+        using var device = new CpuDevice(new DeviceId("cpu:0"), Architectures.Open(model), smoothing, threads: 2, recompute);
         device.Attach(vectors);
         var batches = marked ? Marked(model, microBatches) : Samples.MicroBatches(model, microBatches, 2, 5);
         if (hasTypes)
@@ -165,7 +165,7 @@ public class NetworkTests(ITestOutputHelper output)
             var (backend, network) = (DeviceBackends.Of(id), Architectures.Open(model));
             using var vectors = new ReplicaVectors(new FlatLayout(network.Parameters), length => backend.Allocate(id, length));
             Initialization.Fill(vectors, 7);
-            using var device = backend.Open(id, network, 0.1, 1, recomputesBlocks: false);
+            using var device = backend.Open(id, network, 0.1, 1, RecomputeMode.None);
             device.Attach(vectors);
             if (of.IsNarrow)
                 device.NarrowSlice(Slice.Split(vectors.Layout, 1)[0], of);
@@ -188,7 +188,7 @@ public class NetworkTests(ITestOutputHelper output)
         using var vectors = new ReplicaVectors(Architectures.LayoutOf(model), length => backend.Allocate(id, length));
         Initialization.Fill(vectors, 7);
         new LossScale(40, 5, 0).Write(vectors);
-        using var device = backend.Open(id, Architectures.Open(model), 0, 1, recomputesBlocks: false);
+        using var device = backend.Open(id, Architectures.Open(model), 0, 1, RecomputeMode.None);
         device.Attach(vectors);
         var inline = new InlineDevice(device);
         var step = new TrainingStep(
@@ -213,7 +213,7 @@ public class NetworkTests(ITestOutputHelper output)
         var architecture = Architectures.Open(Kinds["transformer"]);
         using var vectors = new ReplicaVectors(new FlatLayout(architecture.Parameters), length => backend.Allocate(id, length));
         Initialization.Fill(vectors, 7);
-        using var device = backend.Open(id, architecture, 0, 1, recomputesBlocks: false);
+        using var device = backend.Open(id, architecture, 0, 1, RecomputeMode.None);
         device.Attach(vectors);
         Assert.Equal("the network needs a source", Assert.Throws<ArgumentException>(() => device.Logits([1, 2])).Message);
         Assert.Equal("the network needs a source", Assert.Throws<ArgumentException>(() => device.NewState(4)).Message);
@@ -239,7 +239,7 @@ public class NetworkTests(ITestOutputHelper output)
         var (backend, architecture) = (DeviceBackends.Of(id), Architectures.Open(model));
         using var vectors = new ReplicaVectors(new FlatLayout(architecture.Parameters), length => backend.Allocate(id, length));
         Initialization.Fill(vectors, 7);
-        var devices = Enumerable.Range(0, 2).Select(_ => backend.Open(id, architecture, 0.1, 1, recomputesBlocks: true)).ToList();
+        var devices = Enumerable.Range(0, 2).Select(_ => backend.Open(id, architecture, 0.1, 1, RecomputeMode.Blocks)).ToList();
         devices.ForEach(d => d.Attach(vectors));
         var threads = devices.Select(d => new InlineDevice(d)).ToList();
         var settings = Samples.Optimizer() with { Kind = optimizer, AdamWRate = 0.5 };

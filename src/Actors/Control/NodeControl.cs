@@ -29,15 +29,21 @@ internal sealed class NodeControl(ElasticNode node)
     /// </summary>
     /// <exception cref="ElasticException">The vocabulary is too small for the tokenizer.</exception>
     public static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => WithVocabulary(
-        settings with { Corpus = settings.Corpus with { Tokenizer = corpus.Manifest.Tokenizer } }, corpus);
+        settings with { Corpus = settings.Corpus with { Tokenizer = corpus.Manifest.Tokenizer } }, corpus.Manifest.Tokenizer,
+        corpus.Manifest.VocabularySize);
 
-    private static TrainingSettings WithVocabulary(TrainingSettings settings, BuiltCorpus corpus) => settings.Model.Vocabulary switch
+    /// <summary>The settings with the vocabulary of their tokenizer, where there is no corpus yet.</summary>
+    /// <exception cref="ElasticException">There is no such tokenizer, or the vocabulary is too small for it.</exception>
+    public static TrainingSettings WithVocabulary(TrainingSettings settings) => settings.Model.Vocabulary > 0
+        ? settings : WithVocabulary(settings, settings.Corpus.Tokenizer, Tokenizer.Find(settings.Corpus.Tokenizer).VocabularySize);
+
+    private static TrainingSettings WithVocabulary(TrainingSettings settings, string tokenizer, int size) => settings.Model.Vocabulary switch
     {
-        0 => settings with { Model = settings.Model with { Vocabulary = corpus.Manifest.VocabularySize + settings.Model.AddedTokens } },
+        0 => settings with { Model = settings.Model with { Vocabulary = size + settings.Model.AddedTokens } },
         // A larger vocabulary leaves rows of the embedding unused; a smaller one has no rows for some tokens of the text.
-        var few when few < corpus.Manifest.VocabularySize + settings.Model.AddedTokens => throw new ElasticException(
+        var few when few < size + settings.Model.AddedTokens => throw new ElasticException(
             $"model.vocabulary = {few} is smaller than the vocabulary of the tokenizer " +
-            $"({corpus.Manifest.Tokenizer}: {corpus.Manifest.VocabularySize}" +
+            $"({tokenizer}: {size}" +
             $"{(settings.Model.AddedTokens > 0 ? ", and a token that hides others" : "")}): use 0, which takes the tokenizer's"),
         _ => settings,
     };

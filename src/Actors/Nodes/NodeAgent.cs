@@ -26,7 +26,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly KnownSources _sources;
     private readonly Dictionary<RunId, NodeRun> _runs = [];
     private readonly Trainers _trainers;
-    private readonly Dictionary<int, (IActorRef Actor, ReplicaMemory Memory)> _working = [];
+    private readonly Dictionary<int, (IActorRef Actor, ReplicaMemory Memory, int Pieces)> _working = [];
     private readonly ReplicaMemories _memories = new();
     private readonly IActorRef _sums;
     private readonly IActorRef _store;
@@ -122,7 +122,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
                 Start(start);
                 break;
             case NodeOutput.Move move:
-                Tell(move.Work, new DeviceWorkActor.MoveTo(_trainers.Group(move.Devices)));
+                if (_working.TryGetValue(move.Work, out var moving))
+                    moving.Actor.Tell(new DeviceWorkActor.MoveTo(_trainers.Group(move.Devices, moving.Pieces)));
                 break;
             case NodeOutput.CloseDevice close:
                 _trainers.Close(close.Device);
@@ -170,7 +171,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             _corpusKeeper.Tell(run.Corpus);
         }
 
-        Step(new NodeInput.Opened(opened.RunId, opened.Run?.MostDevices ?? 1, opened.Why));
+        Step(new NodeInput.Opened(opened.RunId, opened.Run?.MostDevices ?? 1, opened.Why, opened.Run?.MicroBatches ?? 1));
     }
 
     private void Start(NodeOutput.Start start)
@@ -194,10 +195,11 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             return;
         }
 
-        var devices = _trainers.Group(start.Devices);
+        var pieces = start.Order.Content is Compute ? run.MicroBatches : int.MaxValue;
+        var devices = _trainers.Group(start.Devices, pieces);
         var actor = Context.ActorOf(
             Akka.Actor.Props.Create(() => new DeviceWorkActor(start.Work, start.Order, run, devices, memory)), $"work-{start.Work}");
-        _working[start.Work] = (actor, memory);
+        _working[start.Work] = (actor, memory, pieces);
         if (start.Order.Content is Compute compute)
             _log.Info("run {0} round {1} replica {2}: begins at step {3} on {4}",
                 run.Id, compute.Round, compute.Replica, compute.HandOver?.Step ?? 0, string.Join(' ', start.Devices));

@@ -48,10 +48,11 @@ internal sealed class NodeRun
 
     public RunPlan Plan => Schedule.Plan;
 
-    /// <summary>CPU devices that can compute one replica: no more than it has micro-batches in a step, nor than its settings say.</summary>
-    public int MostDevices => Settings.Run.DevicesPerReplica is > 0 and var most ? Math.Min(most, MicroBatches) : MicroBatches;
+    /// <summary>CPU devices that compute one replica, as its settings say.</summary>
+    public int MostDevices => Settings.Run.DevicesPerReplica is > 0 and var most ? most : int.MaxValue;
 
-    private int MicroBatches => Plan.Timeline.Segments.Max(s => s.MicroBatches);
+    /// <summary>Micro-batches of a step, at most: more devices lend their threads.</summary>
+    public int MicroBatches => Plan.Timeline.Segments.Max(s => s.MicroBatches);
 
     /// <summary>The settings in canonical form, as the journal has them.</summary>
     public string SettingsCanonical { get; }

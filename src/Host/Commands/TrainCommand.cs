@@ -7,7 +7,7 @@ using Elastic.Storage;
 namespace Elastic.Host.Commands;
 
 /// <summary>What <c>elastic train</c> was asked to do.</summary>
-internal sealed record TrainRequest(ElasticSettings Settings, bool Json, bool Plain)
+internal sealed record TrainRequest(ElasticSettings Settings, bool Json, bool Plain, bool DryRun = false)
 {
     /// <exception cref="SettingsException">Nothing would ever compute.</exception>
     public TrainRequest Checked() => Settings.Node.Devices != "none" ? this : throw new SettingsException(
@@ -38,6 +38,12 @@ internal static class TrainCommand
         };
         var plain = new Option<bool>("--plain") { Description = "Plain lines instead of the live display." };
 
+        var dry = new Option<bool>("--dry-run")
+        {
+            Description = "Say what memory, traffic and arithmetic the run would take here, and whether it fits; read no text, start and "
+                + "store nothing.",
+        };
+
         var command = new TeachingCommand("train",
             "Trains a model, or goes on with a run that was stopped or killed. " +
             "Ctrl-C once stops at the next step; the same command goes on.",
@@ -48,20 +54,25 @@ internal static class TrainCommand
             elastic train --run books --set run.rounds=200         the same run, made longer
             elastic train --config gpt2-124m --devices cuda:all    GPT-2 small on all GPUs
             elastic train --init ~/gpt2 --corpus ~/books --run b   goes on training published weights, on your text
+            elastic train --config gpt2-124m --dry-run             what it would take of this machine, and whether it fits
             elastic train --json > result.json                     for scripts
             """, SettingsHelp.Lines(SettingsSchema.All))
-        { config, set, corpus, run, init, dataDir, devices, json, plain };
-        command.SetAction(async (parsed, cancel) => await TrainRun.RunAsync(
+        { config, set, corpus, run, init, dataDir, devices, json, plain, dry };
+        command.SetAction(async (parsed, cancel) => await RunAsync(
             new TrainRequest(
                 await LoadAsync(new ConfigurationRequest(
                     parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus), parsed.GetValue(run),
                     parsed.GetValue(devices), parsed.GetValue(dataDir), CommonOptions.EnvironmentDataDir)
                 { Options = [(init.Name, "model.init", parsed.GetValue(init) is { Length: > 0 } path ? Path.GetFullPath(path) : null)] },
                 cancel),
-                parsed.GetValue(json), parsed.GetValue(plain)).Checked(),
+                parsed.GetValue(json), parsed.GetValue(plain), parsed.GetValue(dry)).Checked(),
             parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error));
         return command;
     }
+
+    private static Task<int> RunAsync(TrainRequest request, TextWriter output, TextWriter error) => request.DryRun
+        ? Task.FromResult(TrainDryRun.Run(request, output, error))
+        : TrainRun.RunAsync(request, output, error);
 
     /// <summary>The settings; of a run that exists its own, with what is given on top.</summary>
     internal static async Task<ElasticSettings> LoadAsync(ConfigurationRequest request, CancellationToken cancel)

@@ -78,7 +78,7 @@ internal sealed class TrainRun
                 ? "the held-out text is shorter than one block; add text, or hold out more of it (corpus.held-out)"
                 : "no text is held out (corpus.held-out = 0)"));
         var header = RunLines.Header(
-            _request.Settings.Title, settings, SampleCut.Of(settings).CountIn(corpus.TrainShards), node.MemoryFor(settings));
+            _request.Settings.Title, settings, SampleCut.Of(settings).CountIn(corpus.TrainShards), node.PlanFor(settings)?.Memory);
         foreach (var line in header)
             _log.Write(line);
         _display.Header(header);

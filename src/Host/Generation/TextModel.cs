@@ -89,7 +89,7 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
     public OpenedDevice Open(DeviceId id, int threads)
     {
         var backend = DeviceBackends.Of(id);
-        var device = backend.Open(id, Architecture, 0, threads, recomputesBlocks: false);
+        var device = backend.Open(id, Architecture, 0, threads, RecomputeMode.None);
         ReplicaVectors? copy = null;
         try
         {

@@ -62,6 +62,18 @@ internal readonly unsafe struct AttentionShape
 
     internal int Panels => Panel.CountOf(HeadSize);
 
+    /// <summary>Pairs of a query and a key that it sees, times channels, of all heads; as if there were no segments.</summary>
+    internal double ChannelsOfPairs
+    {
+        get
+        {
+            // Query i sees keys 0 to i, the last Window of them where there is a window.
+            var (queries, most) = ((double)Queries, Window > 0 ? Math.Min(Window, Queries) : Queries);
+            var pairs = IsCausal ? most * (most + 1.0) / 2 + (queries - most) * most + queries * CausalOffset : queries * Keys;
+            return pairs * Sequences * Heads * HeadSize;
+        }
+    }
+
     /// <exception cref="ArgumentException">The sizes are not those of an attention.</exception>
     internal void Check()
     {

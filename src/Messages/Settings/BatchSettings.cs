@@ -8,6 +8,9 @@ public enum RecomputeMode
 
     /// <summary>What goes from one block of the network to the next; the rest is computed again, block by block.</summary>
     Blocks,
+
+    /// <summary>What goes from one group of blocks to the next; the rest is computed again, and inside of a block twice again.</summary>
+    Full,
 }
 
 /// <summary>Block <c>batch</c>: what one inner step of one replica reads.</summary>
@@ -32,7 +35,8 @@ public sealed record BatchSettings : SettingsGroup
     [Setting("batch.recompute", RecomputeMode.None, """
         none: a step keeps all that its backward pass reads. blocks: it keeps what goes from one layer to the next, and computes the rest
         again, layer by layer, where the backward pass needs it: activations take a fraction of the memory, a step about a fifth more
-        time, and no bit changes. For what does not fit otherwise. Devices of libtorch keep all.
+        time, and no bit changes. full: of L layers it keeps what goes into every √L-th, and computes layers forwards three times in all:
+        for deep models and long contexts. For what does not fit otherwise. Devices of libtorch keep all.
         """, PartOfAnswer = false)]
     [Since(4, RecomputeMode.None)]
     public required RecomputeMode Recompute { get; init; }

@@ -1,5 +1,15 @@
 namespace Elastic.Messages.Settings;
 
+/// <summary>Where a node keeps what only the update of parameters reads.</summary>
+public enum OffloadMode
+{
+    /// <summary>In memory.</summary>
+    None,
+
+    /// <summary>In a file that is mapped into memory.</summary>
+    File,
+}
+
 /// <summary>
 /// Block <c>node</c>: where a run is computed. Not part of a run's settings: how many devices there are, with how many threads, and
 /// where, does not change the weights. What kind they are does; a run notes it as its arithmetic, and does not go on with another.

@@ -1,5 +1,6 @@
 using Elastic.Kernels;
 using Elastic.Messages;
+using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
 using Elastic.Model.Generation;
@@ -22,15 +23,16 @@ public sealed class CpuDevice : TrainingDevice
 
     /// <param name="labelSmoothing">Of the loss, in training only.</param>
     /// <param name="threads">Threads that compute, the caller's included.</param>
-    /// <param name="recomputesBlocks">Computes blocks of the network twice in place of keeping what they make: the same bits.</param>
+    /// <param name="recompute">What it computes again in place of keeping it: the same bits.</param>
     public CpuDevice(
-        DeviceId id, IArchitecture architecture, double labelSmoothing = 0, int threads = 1, bool recomputesBlocks = false)
+        DeviceId id, IArchitecture architecture, double labelSmoothing = 0, int threads = 1,
+        RecomputeMode recompute = RecomputeMode.None)
         : base(id, architecture)
     {
         _team = new ThreadTeam(threads, id.Value);
         _gradients = new GradientTree(
             () => new HostVector(Layout.TrainedLength), (left, right) => SliceFold.Add((HostVector)left, (HostVector)right, _team));
-        _network = new CpuNetwork(architecture, Layout, labelSmoothing, _team, recomputesBlocks);
+        _network = new CpuNetwork(architecture, Layout, labelSmoothing, _team, recompute);
     }
 
     /// <inheritdoc/>

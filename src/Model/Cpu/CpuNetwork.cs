@@ -1,5 +1,6 @@
 using System.Numerics;
 using Elastic.Kernels;
+using Elastic.Messages.Settings;
 using Elastic.Model.Batches;
 using Elastic.Model.Generation;
 using Elastic.Model.Networks;
@@ -14,7 +15,7 @@ namespace Elastic.Model.Cpu;
 /// A model's passes on a CPU: its tape, recorded once for each shape, run over one block of memory that all shapes share.
 /// </summary>
 internal sealed unsafe class CpuNetwork(
-    IArchitecture architecture, FlatLayout layout, double labelSmoothing, ThreadTeam team, bool recomputesBlocks) : IDisposable
+    IArchitecture architecture, FlatLayout layout, double labelSmoothing, ThreadTeam team, RecomputeMode recompute) : IDisposable
 {
     // A pass of a tape takes some kilobytes, and a millisecond to plan.
     private const int MostDecodingPasses = 64;
@@ -25,24 +26,6 @@ internal sealed unsafe class CpuNetwork(
 
     /// <inheritdoc cref="CpuPass.Times"/>
     public OperatorTimes? Times { get; set; }
-
-    /// <summary>
-    /// Bytes that a forward and backward pass of so many sequences takes, besides parameters and gradients. A plan of more rows than
-    /// anybody has memory for is not made: from there on they grow with the sequences.
-    /// </summary>
-    public static double TrainingBytes(
-        IArchitecture architecture, int sequences, int tokens, int threads, bool recomputesBlocks, Precision precision)
-    {
-        var layout = new FlatLayout(architecture.Parameters);
-        double Bytes(int count)
-        {
-            var shape = new BatchShape(1, count, tokens, architecture.SourceContext);
-            var tape = Record(architecture, layout, TapePurpose.Training, shape, 0, precision);
-            return sizeof(float) * (double)new MemoryPlan(tape, threads, recomputesBlocks).Floats + ProductBytes(tape, threads);
-        }
-        var planned = (int)Math.Clamp((1L << 24) / tokens, 1, sequences);
-        return Bytes(planned) * ((double)sequences / planned);
-    }
 
     /// <summary>
     /// Overwrites every gradient of a trained parameter with what these micro-batches contribute to the gradient of the step's loss, summed
@@ -181,7 +164,7 @@ internal sealed unsafe class CpuNetwork(
         if (decoding.Count >= MostDecodingPasses)
             decoding.ForEach(used => _passes.Remove(used));
         var tape = Record(architecture, layout, purpose, shape, labelSmoothing, precision);
-        var plan = new MemoryPlan(tape, team.Threads, recomputesBlocks);
+        var plan = new MemoryPlan(tape, team.Threads, recompute);
         Products.Reserve(team, ProductBytes(tape, team.Threads));
         var bytes = plan.Floats * sizeof(float);
         if (_arena is null || _arena.Bytes < bytes)

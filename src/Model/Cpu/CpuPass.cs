@@ -99,10 +99,10 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     public bool AddsTo(Operation operation, Value input) => plan.AddsTo(operation, input);
 
     /// <summary>What the forward pass leaves for the backward pass, if one follows.</summary>
-    public float* Saved(Operation operation) => _arena + plan.SavedOf(operation, plan.Steps[_now].Kind);
+    public float* Saved(Operation operation) => _arena + plan.SavedOf(operation, _now);
 
-    /// <summary>Memory of the pass that runs.</summary>
-    public float* Scratch(Operation operation) => _arena + plan.ScratchOf(operation, plan.Steps[_now].Kind);
+    /// <summary>What the operation that runs may work with, see <see cref="Operation.ScratchFloats"/>.</summary>
+    public float* Scratch => _arena + plan.ScratchOf(_now);
 
     /// <summary>A parameter.</summary>
     public float* Parameter(string name) => _parameters + Tape.Layout[name].Offset;

@@ -1,4 +1,7 @@
+using System.Runtime.InteropServices;
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
+using Elastic.Model.Operators;
 using Elastic.Model.Tapes;
 
 namespace Elastic.Model.Cpu;
@@ -16,39 +19,40 @@ internal sealed class MemoryPlan
     // Floats; a page of 4 KB less than a multiple of it would make rows of different blocks fight for the same lines of the cache.
     private const int Alignment = 64;
 
-    private readonly Dictionary<Value, Block> _activations = [], _again = [], _gradients = [];
+    private readonly Dictionary<Value, List<Place>> _activations = [];
+    private readonly Dictionary<Value, Block> _gradients = [];
     private readonly Dictionary<ValueRest, Block> _rests = [];
     private readonly ILookup<int, ValueRest> _beginning, _ending;
-    private readonly Dictionary<Operation, Block> _saved = [], _savedAgain = [];
-    private readonly Dictionary<(Operation, PassKind), Block> _scratch = [];
+    private readonly Dictionary<Operation, List<Place>> _saved = [];
+    private readonly Dictionary<int, Block> _scratch = [];
     private readonly HashSet<(Operation, Value)> _additions = [];
     private readonly List<Block> _blocks = [];
 
-    /// <param name="recomputesBlocks">Forgets what blocks make, and makes it again: less memory, more time, the same bits.</param>
-    public MemoryPlan(Tape tape, int threads, bool recomputesBlocks = false)
+    /// <param name="recompute">What it forgets, and makes again: less memory, more time, the same bits.</param>
+    public MemoryPlan(Tape tape, int threads, RecomputeMode recompute = RecomputeMode.None)
     {
         CheckOverwrites(tape);
-        Steps = PassSchedule.Of(tape, recomputesBlocks);
+        Steps = PassSchedule.Of(tape, recompute);
         var rests = ValueRest.Of(tape, Steps);
         (_beginning, _ending) = (rests.ToLookup(r => r.After), rests.ToLookup(r => r.Before));
         for (var now = 0; now < Steps.Count; now++)
         {
             foreach (var rest in _ending[now])
             {
-                _again[rest.Value] = NewBlock(rest.Value.Count, now);
+                PlaceFrom(now, _activations, rest.Value, NewBlock(ArenaPart.Activations, rest.Value.Count, now));
                 _rests[rest].NeededUntil(now);
             }
-            var (index, kind) = Steps[now];
-            if (tape.Operations[index].ScratchFloats(tape.Shape, threads) is var scratch && scratch > 0)
-                _scratch[(tape.Operations[index], kind)] = NewBlock(scratch, now);
+            var (operation, kind) = (tape.Operations[Steps[now].Index], Steps[now].Kind);
+            if (operation.ScratchFloats(tape.Shape, threads) is var scratch && scratch > 0)
+                _scratch[now] = NewBlock(operation is CrossEntropyOperation ? ArenaPart.Logits : ArenaPart.Scratch, scratch, now);
             if (kind == PassKind.Backward)
-                PlanBackward(tape, index, now);
+                PlanBackward(tape, Steps[now].Index, now);
             else
-                PlanForward(tape.Operations[index], kind, now);
+                PlanForward(operation, now);
             foreach (var rest in _beginning[now])
-                _rests[rest] = NewBlock((rest.Value.Count + 1) / 2, now);
+                _rests[rest] = NewBlock(ArenaPart.Activations, (rest.Value.Count + 1) / 2, now);
         }
-        Place();
+        PlaceBlocks();
     }
 
     /// <summary>What runs, in order.</summary>
@@ -75,27 +79,60 @@ internal sealed class MemoryPlan
     /// <summary>True where the gradient already holds another operation's share when this one's backward pass runs.</summary>
     public bool AddsTo(Operation operation, Value input) => _additions.Contains((operation, input));
 
-    public long SavedOf(Operation operation, PassKind kind)
-        => (kind != PassKind.Forward && _savedAgain.TryGetValue(operation, out var again) ? again : _saved[operation]).Offset;
+    /// <summary>Where what an operation's forward pass saved lies at a step.</summary>
+    public long SavedOf(Operation operation, int now) => At(_saved[operation], now).Offset;
 
-    public long ScratchOf(Operation operation, PassKind kind) => _scratch[(operation, kind)].Offset;
+    /// <summary>Where the scratch of a step lies.</summary>
+    public long ScratchOf(int now) => _scratch[now].Offset;
 
-    // From the moment at which a value is there again, its second place counts. Until then the blocks after its own read the first one.
-    private Block BlockOf(Value value, int now)
-        => _again.TryGetValue(value, out var again) && again.First <= now ? again : _activations[value];
+    /// <summary>What lies in the block at the step at which most of it is in use; what is then in use by nothing is a gap.</summary>
+    public ArenaUse Fullest()
+    {
+        var change = new ArenaUse[Steps.Count + 1];
+        foreach (var block in _blocks)
+        {
+            change[block.First] = change[block.First].Plus(block.Part, block.Floats);
+            change[block.Last + 1] = change[block.Last + 1].Plus(block.Part, -block.Floats);
+        }
+        var (now, fullest) = (default(ArenaUse), default(ArenaUse));
+        foreach (var step in change)
+        {
+            now = now.Plus(step);
+            fullest = now.Floats > fullest.Floats ? now : fullest;
+        }
+        return fullest with { Gaps = Floats - fullest.Floats };
+    }
 
-    private void PlanForward(Operation operation, PassKind kind, int now)
+    private Block BlockOf(Value value, int now) => At(_activations[value], now);
+
+    // From the moment at which something is there again, its new place counts. Until then what comes after its block reads the one before.
+    private static Block At(List<Place> places, int now)
+    {
+        var at = places.Count - 1;
+        while (places[at].From > now)
+            at--;
+        return places[at].Block;
+    }
+
+    private static void PlaceFrom<T>(int now, Dictionary<T, List<Place>> places, T of, Block block)
+        where T : class
+    {
+        if (!places.TryGetValue(of, out var all))
+            places[of] = all = [];
+        all.Add(new Place(now, block));
+    }
+
+    private void PlanForward(Operation operation, int now)
     {
         foreach (var input in operation.Inputs)
             BlockOf(input, now).NeededUntil(now);
-        var isAgain = kind == PassKind.Recompute;
         if (operation.Output is { } output)
         {
-            (isAgain ? _again : _activations)[output] =
-                operation.MadeInPlaceOf is { } input ? BlockOf(input, now) : NewBlock(output.Count, now);
+            PlaceFrom(now, _activations, output, operation.MadeInPlaceOf is { } input
+                ? BlockOf(input, now) : NewBlock(ArenaPart.Activations, output.Count, now));
         }
         if (operation.SavedFloats > 0)
-            (isAgain ? _savedAgain : _saved)[operation] = NewBlock(operation.SavedFloats, now);
+            PlaceFrom(now, _saved, operation, NewBlock(ArenaPart.Activations, operation.SavedFloats, now));
     }
 
     private void PlanBackward(Tape tape, int index, int now)
@@ -104,7 +141,7 @@ internal sealed class MemoryPlan
         foreach (var kept in operation.KeptForBackward)
             BlockOf(kept, now).NeededUntil(now);
         if (operation.SavedFloats > 0)
-            _savedAgain.GetValueOrDefault(operation, _saved[operation]).NeededUntil(now);
+            At(_saved[operation], now).NeededUntil(now);
         var output = operation.Output is null ? null : _gradients.GetValueOrDefault(operation.Output);
         output?.NeededUntil(now);
         var makesAll = operation.MakesAllGradients && operation.Inputs.Any(tape.NeedsGradient);
@@ -121,7 +158,7 @@ internal sealed class MemoryPlan
                      && tape.IsNarrow(input) == tape.IsNarrow(operation.Output!) && MayShare(tape, index, input))
                 _gradients[input] = block = output;
             else
-                _gradients[input] = block = NewBlock(input.Count, now);
+                _gradients[input] = block = NewBlock(ArenaPart.Gradients, input.Count, now);
             block.NeededUntil(now);
         }
     }
@@ -172,16 +209,16 @@ internal sealed class MemoryPlan
         return true;
     }
 
-    private Block NewBlock(long floats, int now)
+    private Block NewBlock(ArenaPart part, long floats, int now)
     {
-        var block = new Block((floats + Alignment - 1) / Alignment * Alignment, now);
+        var block = new Block(part, (floats + Alignment - 1) / Alignment * Alignment, now);
         _blocks.Add(block);
         return block;
     }
 
     // As time goes by, each block takes the smallest gap that holds it, the largest of a moment first. What is needed longest begins first
     // and ends last, so that gaps are few.
-    private void Place()
+    private void PlaceBlocks()
     {
         var gaps = new Gaps();
         var used = new PriorityQueue<Block, int>();
@@ -198,9 +235,15 @@ internal sealed class MemoryPlan
         Floats = gaps.End;
     }
 
-    // Needed in the passes First to Last.
-    private sealed class Block(long floats, int first)
+    // Where something is made, at the step From.
+    [StructLayout(LayoutKind.Auto)]
+    private readonly record struct Place(int From, Block Block);
+
+    // Needed in the steps First to Last.
+    private sealed class Block(ArenaPart part, long floats, int first)
     {
+        public ArenaPart Part { get; } = part;
+
         public long Floats { get; } = floats;
 
         public int First { get; } = first;
@@ -209,7 +252,7 @@ internal sealed class MemoryPlan
 
         public long Offset { get; set; }
 
-        public void NeededUntil(int pass) => Last = Math.Max(Last, pass);
+        public void NeededUntil(int step) => Last = Math.Max(Last, step);
     }
 
     // What is free of the memory below End.

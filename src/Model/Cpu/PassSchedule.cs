@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
 using Elastic.Model.Tapes;
 
 namespace Elastic.Model.Cpu;
@@ -23,41 +24,82 @@ internal enum PassKind
 internal readonly record struct PassStep(int Index, PassKind Kind);
 
 /// <summary>
-/// The order in which the operations of a tape run: forwards and, in training, backwards. Where blocks are recomputed (Chen et al. 2016,
-/// section 3), what a block has made is not kept for its backward pass, but for what later blocks read; its forward pass runs again just
-/// before its backward pass, as far as that needs it. The same operations on the same inputs give the same bits.
+/// The order in which the operations of a tape run: forwards and, in training, backwards. What a block has made
+/// (<see cref="Tape.BeginBlock"/>) need not be kept for its backward pass (Chen et al. 2016, section 3). The same operations on the same
+/// inputs give the same bits.
+///
+///   Blocks  What goes from block to block is kept. The rest of a block is made again just before its backward pass, as far as that needs
+///           it.
+///   Full    Blocks that follow one another are cut into groups of ⌈√L⌉ of them (section 4.2), and what goes from group to group is kept.
+///           Before the backward pass of a group, what goes from block to block in it is made again; then it is as with Blocks.
 /// </summary>
 internal static class PassSchedule
 {
-    /// <param name="recomputesBlocks">See <see cref="Tape.BeginBlock"/>.</param>
-    public static IReadOnlyList<PassStep> Of(Tape tape, bool recomputesBlocks)
+    /// <param name="recompute">What is made again in place of being kept.</param>
+    public static IReadOnlyList<PassStep> Of(Tape tape, RecomputeMode recompute)
     {
         var count = tape.Operations.Count;
         List<PassStep> steps = [.. Enumerable.Range(0, count).Select(i => new PassStep(i, PassKind.Forward))];
-        for (var i = count - 1; tape.Purpose == TapePurpose.Training && i >= 0; i--)
+        if (tape.Purpose != TapePurpose.Training)
+            return steps;
+        var blocks = tape.Blocks.Where(_ => recompute != RecomputeMode.None).ToDictionary(b => b.End);
+        var groups = GroupsOf(tape.Blocks).Where(_ => recompute == RecomputeMode.Full).ToDictionary(g => g[^1].End);
+        for (var i = count - 1; i >= 0; i--)
         {
-            if (recomputesBlocks && tape.Blocks.FirstOrDefault(b => b.End == i + 1) is { Count: > 0 } block)
-                steps.AddRange(Needed(tape, block).Select(again => new PassStep(again, PassKind.Recompute)));
+            if (groups.TryGetValue(i + 1, out var group))
+                steps.AddRange(OfGroup(tape, group).Select(again => new PassStep(again, PassKind.Recompute)));
+            if (blocks.TryGetValue(i + 1, out var block))
+                steps.AddRange(OfBlock(tape, block).Select(again => new PassStep(again, PassKind.Recompute)));
             steps.Add(new PassStep(i, PassKind.Backward));
         }
         return steps;
     }
 
+    // Each run of L blocks that follow one another, in groups of ⌈√L⌉: as many are kept as are made again at once.
+    private static IEnumerable<TapeBlock[]> GroupsOf(IReadOnlyList<TapeBlock> blocks)
+    {
+        for (var first = 0; first < blocks.Count;)
+        {
+            var end = first + 1;
+            while (end < blocks.Count && blocks[end].First == blocks[end - 1].End)
+                end++;
+            foreach (var group in blocks.Take(first..end).Chunk((int)Math.Ceiling(Math.Sqrt(end - first))))
+                yield return group;
+            first = end;
+        }
+    }
+
     // The operations of a block whose results its backward pass reads, and those that these read in turn.
-    private static List<int> Needed(Tape tape, TapeBlock block)
+    private static List<int> OfBlock(Tape tape, TapeBlock block)
+        => Needed(tape, block, KeptOf(tape, block), i => tape.Operations[i].SavedFloats > 0 && HasGradient(tape, i));
+
+    // The operations of a group before its last block that lead to what its later blocks read.
+    private static List<int> OfGroup(Tape tape, TapeBlock[] group)
+    {
+        var before = new TapeBlock(group[0].First, group[^1].First - group[0].First);
+        return Needed(tape, before, group.Skip(1).SelectMany(ReadFromOutside), _ => false);
+
+        IEnumerable<Value> ReadFromOutside(TapeBlock block)
+        {
+            var own = Indices(block).Select(i => tape.Operations[i]).ToHashSet();
+            return KeptOf(tape, block).Concat(OfBlock(tape, block).SelectMany(i => tape.Operations[i].Inputs))
+                .Where(v => !own.Contains(v.Producer));
+        }
+    }
+
+    // Of consecutive operations those that make what is wanted, or save what is, and those that these read in turn.
+    private static List<int> Needed(Tape tape, TapeBlock of, IEnumerable<Value> values, Predicate<int> isSavedWanted)
     {
         var operations = tape.Operations;
-        var indices = Enumerable.Range(block.First, block.Count).ToList();
-        bool HasGradient(int i) => operations[i].Output is not { } output || tape.NeedsGradient(output);
-        var (wanted, needed) = (indices.Where(HasGradient).SelectMany(i => operations[i].KeptForBackward).ToHashSet(), new List<int>());
-        foreach (var i in Enumerable.Reverse(indices))
+        var (wanted, needed, own) = (values.ToHashSet(), new List<int>(), Indices(of).Select(i => operations[i]).ToHashSet());
+        foreach (var i in Enumerable.Reverse(Indices(of)))
         {
             var operation = operations[i];
-            if (!(operation.Output is { } output && wanted.Contains(output)) && !(operation.SavedFloats > 0 && HasGradient(i)))
+            if (!(operation.Output is { } output && wanted.Contains(output)) && !isSavedWanted(i))
                 continue;
             needed.Add(i);
             wanted.UnionWith(operation.Inputs);
-            foreach (var input in operation.Inputs.Where(v => !indices.Exists(j => operations[j] == v.Producer)))
+            foreach (var input in operation.Inputs.Where(v => !own.Contains(v.Producer)))
             {
                 var overwrites = operations.FirstOrDefault(o => o.MadeInPlaceOf == input);
                 Invariant.Holds(
@@ -67,4 +109,11 @@ internal static class PassSchedule
         needed.Reverse();
         return needed;
     }
+
+    private static IEnumerable<Value> KeptOf(Tape tape, TapeBlock block)
+        => Indices(block).Where(i => HasGradient(tape, i)).SelectMany(i => tape.Operations[i].KeptForBackward);
+
+    private static bool HasGradient(Tape tape, int i) => tape.Operations[i].Output is not { } output || tape.NeedsGradient(output);
+
+    private static IEnumerable<int> Indices(TapeBlock block) => Enumerable.Range(block.First, block.Count);
 }

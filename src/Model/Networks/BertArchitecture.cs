@@ -76,6 +76,7 @@ internal sealed class BertArchitecture(ModelSettings settings) : IArchitecture
         x = tape.Dropout(Norm(tape, x, EmbeddingNorm), Drop(tape, settings.Layers, DropoutSite.Embedding));
         for (var layer = 0; layer < settings.Layers; layer++)
         {
+            using var block = tape.BeginBlock();
             var at = Layer(layer);
             var q = Project(tape, x, at + "attention.self.query");                                                        // (N, C)
             var k = Project(tape, x, at + "attention.self.key");

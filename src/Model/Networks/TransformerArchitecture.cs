@@ -75,6 +75,7 @@ internal sealed class TransformerArchitecture(ModelSettings settings) : IArchite
         var x = memory is null ? embedded : tape.Part(embedded, sources, shape.RowsOfMicroBatch);                             // (N, C)
         for (var layer = 0; layer < settings.Layers; layer++)
         {
+            using var block = tape.BeginBlock();
             var (at, number) = (DecoderAt(layer), DecoderLayer(layer));
             var (q, k, v) = Heads(tape, x, x, at + "self_attn");
             var mixed = tape.CausalAttention(
@@ -102,6 +103,7 @@ internal sealed class TransformerArchitecture(ModelSettings settings) : IArchite
     {
         for (var layer = 0; layer < settings.Layers; layer++)
         {
+            using var block = tape.BeginBlock();
             var at = $"model.encoder.layers.{layer}.";
             var (q, k, v) = Heads(tape, x, x, at + "self_attn");
             var mixed = tape.Attention(

@@ -51,13 +51,19 @@ public sealed class AttentionOperation : Operation
         return Math.Max(BlockedAttention.ForwardWorkspace(shape, threads), BlockedAttention.BackwardWorkspace(shape, threads));
     }
 
+    // q k' and p v, of the pairs that see each other.
+    internal override double ForwardFlops(Tape tape) => 4 * ShapeOf(tape.Shape).ChannelsOfPairs;
+
+    // The scores again, dy v', p' dy, ds' q and ds k.
+    internal override double BackwardFlops(Tape tape) => tape.NeedsGradient(Output!) ? 10 * ShapeOf(tape.Shape).ChannelsOfPairs : 0;
+
     internal override unsafe void Forward(CpuPass pass)
     {
         fixed (ulong* keys = KeysOf(pass))
         fixed (int* ofQueries = QuerySegments(pass), ofKeys = KeySegments(pass))
         {
             var shape = ShapeOf(pass.Shape) with { DropoutKeys = keys, QuerySegments = ofQueries, KeySegments = ofKeys };
-            BlockedAttention.Forward(pass.Team, shape, Tensors(pass), pass.Scratch(this));
+            BlockedAttention.Forward(pass.Team, shape, Tensors(pass), pass.Scratch);
         }
     }
 
@@ -76,7 +82,7 @@ public sealed class AttentionOperation : Operation
         fixed (int* ofQueries = QuerySegments(pass), ofKeys = KeySegments(pass))
         {
             var shape = ShapeOf(pass.Shape) with { DropoutKeys = keys, QuerySegments = ofQueries, KeySegments = ofKeys };
-            BlockedAttention.Backward(pass.Team, shape, Tensors(pass), gradients, pass.Scratch(this));
+            BlockedAttention.Backward(pass.Team, shape, Tensors(pass), gradients, pass.Scratch);
         }
     }
 

@@ -52,6 +52,12 @@ public sealed class CausalAttentionOperation : Operation
         return Math.Max(BlockedAttention.ForwardWorkspace(shape, threads), BlockedAttention.BackwardWorkspace(shape, threads));
     }
 
+    // q k' and p v, of the pairs that see each other.
+    internal override double ForwardFlops(Tape tape) => 4 * ShapeOf(tape.Shape).ChannelsOfPairs;
+
+    // The scores again, dy v', p' dy, ds' q and ds k.
+    internal override double BackwardFlops(Tape tape) => tape.NeedsGradient(Output!) ? 10 * ShapeOf(tape.Shape).ChannelsOfPairs : 0;
+
     internal override unsafe void Forward(CpuPass pass)
     {
         if (pass.Tape.Purpose == TapePurpose.Decoding)
@@ -64,7 +70,7 @@ public sealed class CausalAttentionOperation : Operation
         fixed (int* segments = pass.HasSegments ? pass.Segments : null)
         {
             var shape = ShapeOf(pass.Shape) with { DropoutKeys = keys, QuerySegments = segments, KeySegments = segments };
-            BlockedAttention.Forward(pass.Team, shape, Tensors(pass), pass.Scratch(this));
+            BlockedAttention.Forward(pass.Team, shape, Tensors(pass), pass.Scratch);
         }
     }
 
@@ -84,7 +90,7 @@ public sealed class CausalAttentionOperation : Operation
         fixed (int* segments = pass.HasSegments ? pass.Segments : null)
         {
             var shape = ShapeOf(pass.Shape) with { DropoutKeys = keys, QuerySegments = segments, KeySegments = segments };
-            BlockedAttention.Backward(pass.Team, shape, Tensors(pass), gradients, pass.Scratch(this));
+            BlockedAttention.Backward(pass.Team, shape, Tensors(pass), gradients, pass.Scratch);
         }
     }
 
@@ -111,7 +117,7 @@ public sealed class CausalAttentionOperation : Operation
             InverseSums = saved + (long)Output!.Rows * Heads,
         };
         var shape = ShapeOf(pass.Shape) with { Sequences = 1, Queries = rows, Keys = before + rows, CausalOffset = before };
-        BlockedAttention.Forward(pass.Team, shape, tensors, pass.Scratch(this));
+        BlockedAttention.Forward(pass.Team, shape, tensors, pass.Scratch);
     }
 
     private static unsafe HeadRows Rows(float* data, int columns, int T) => new(data, columns, (long)T * columns);

@@ -64,6 +64,10 @@ public sealed class CrossEntropyOperation : Operation
         : FloatsAbove + (long)RowsOfPiece(batch) * _padded
             + (_purpose == TapePurpose.Training && RowsOfPiece(batch) < batch.Rows ? KeptFloats : 0);
 
+    // A training's forward pass computes nothing: the backward pass makes the logits, too.
+    internal override double BackwardFlops(Tape tape)
+        => 2.0 * H.Rows * H.Columns * _vocabulary * (1 + (_isTrained ? 1 : 0) + (tape.NeedsGradient(H) ? 1 : 0));
+
     // A shorter piece may need more than a longer one: blocks of K are cut in another way.
     internal override long ProductBytes(BatchShape batch, int threads)
     {
@@ -181,7 +185,7 @@ public sealed class CrossEntropyOperation : Operation
 
     private unsafe float* Logits(CpuPass pass, int first, int count)
     {
-        var z = pass.Scratch(this) + FloatsAbove;
+        var z = pass.Scratch + FloatsAbove;
         Products.Multiply(
             pass.Team, new MatrixView(z, count, _vocabulary, _padded, 1),
             Rows(pass[H], first, count), Head(pass).Transposed(), DepthParts.One,
@@ -192,7 +196,7 @@ public sealed class CrossEntropyOperation : Operation
     // The last rows of some texts, side by side: one product.
     private unsafe void Predict(CpuPass pass, CachedText[] texts)
     {
-        float* z = pass.Scratch(this), h = z + (long)texts.Length * _padded;
+        float* z = pass.Scratch, h = z + (long)texts.Length * _padded;
         for (var i = 0; i < texts.Length; i++)
             Ranges.Copy(h + (long)i * H.Columns, pass[H] + (long)(texts[i].FirstRow + texts[i].Rows - 1) * H.Columns, H.Columns);
         Products.Multiply(

@@ -31,7 +31,11 @@ public sealed class EmbedOperation : Operation
     /// <summary>What is dropped; null for nothing.</summary>
     public DropoutMask? Mask { get; }
 
+    internal override IEnumerable<string> ParametersWritten => _isTied ? Parameters.Where(p => p != Table) : Parameters;
+
     internal override bool StaysWide => true;
+
+    internal override bool SumsRowsApart => true;
 
     internal override long ScratchFloats(BatchShape batch, int threads) => EmbeddingPlan.WorkspaceInts(batch.Rows);
 
@@ -82,7 +86,7 @@ public sealed class EmbedOperation : Operation
         var tokens = scattered.Prepare(segment.Offset, C, shape.Rows);
         fixed (int* ids = pass.Inputs)
         {
-            var plan = EmbeddingPlan.Build((int*)pass.Scratch(this), ids, shape.Rows, (int)segment.Shape[0]);
+            var plan = EmbeddingPlan.Build((int*)pass.Scratch, ids, shape.Rows, (int)segment.Shape[0]);
             new ReadOnlySpan<int>(plan.Tokens, plan.Count).CopyTo(tokens);
             var rows = scattered.Rows;
             pass.For(plan.Count, 16, (first, count) => Embedding.WriteGradients(

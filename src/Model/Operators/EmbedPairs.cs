@@ -34,7 +34,11 @@ public sealed class EmbedPairsOperation : Operation
     /// <summary>√C, rounded once.</summary>
     internal float Scale => (float)Math.Sqrt(Output!.Columns);
 
+    internal override IEnumerable<string> ParametersWritten => _isTied ? Parameters.Where(p => p != Table) : Parameters;
+
     internal override bool StaysWide => true;
+
+    internal override bool SumsRowsApart => true;
 
     internal override long ScratchFloats(BatchShape batch, int threads) => EmbeddingPlan.WorkspaceInts(Output!.Rows);
 
@@ -71,7 +75,7 @@ public sealed class EmbedPairsOperation : Operation
         var into = scattered.Prepare(segment.Offset, C, Output!.Rows);
         fixed (int* tokens = Tokens(pass))
         {
-            var plan = EmbeddingPlan.Build((int*)pass.Scratch(this), tokens, Output!.Rows, (int)segment.Shape[0]);
+            var plan = EmbeddingPlan.Build((int*)pass.Scratch, tokens, Output!.Rows, (int)segment.Shape[0]);
             new ReadOnlySpan<int>(plan.Tokens, plan.Count).CopyTo(into);
             var sums = scattered.Rows;
             pass.For(plan.Count, 16, (first, count) => Embedding.WriteGradients(

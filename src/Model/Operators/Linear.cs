@@ -57,6 +57,11 @@ public sealed class LinearOperation : Operation
             Products.WorkspaceBytes(threads, m, n, rows, DepthParts.Equal(batch.MicroBatches)));
     }
 
+    internal override double ForwardFlops(Tape tape) => 2.0 * Inputs[0].Rows * Inputs[0].Columns * Output!.Columns;
+
+    internal override double BackwardFlops(Tape tape) => ForwardFlops(tape)
+        * ((tape.Layout[Weight].Parameter.IsTrained ? 1 : 0) + (tape.NeedsGradient(Inputs[0]) ? 1 : 0));
+
     internal override unsafe void Forward(CpuPass pass)
     {
         var (x, y) = (Inputs[0], Output!);

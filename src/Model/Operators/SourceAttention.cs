@@ -60,7 +60,7 @@ public sealed class SourceAttentionOperation : Operation
                 Maxima = saved,
                 InverseSums = saved + (long)Output!.Rows * _heads,
             };
-            BlockedAttention.Forward(pass.Team, ShapeOf(rows, source.Tokens.Length), tensors, pass.Scratch(this));
+            BlockedAttention.Forward(pass.Team, ShapeOf(rows, source.Tokens.Length), tensors, pass.Scratch);
         }
     }
 

@@ -17,6 +17,11 @@ public abstract class Operation
     /// <summary>Names of the parameters that it reads.</summary>
     public IReadOnlyList<string> Parameters { get; protected init; } = [];
 
+    /// <summary>
+    /// The parameters whose gradients its backward pass writes. Those of a tied embedding's rows are kept apart, and added at the end.
+    /// </summary>
+    internal virtual IEnumerable<string> ParametersWritten => Parameters;
+
     /// <summary>The inputs and outputs that its backward pass reads again.</summary>
     internal virtual IEnumerable<Value> KeptForBackward => [];
 
@@ -47,6 +52,15 @@ public abstract class Operation
 
     /// <summary>Bytes that the team's products need for it.</summary>
     internal virtual long ProductBytes(BatchShape batch, int threads) => 0;
+
+    /// <summary>True where the gradient of a table's rows is summed apart: a row for each of the output at most.</summary>
+    internal virtual bool SumsRowsApart => false;
+
+    /// <summary>Floating-point operations of its products in a forward pass, two for each multiply-add.</summary>
+    internal virtual double ForwardFlops(Tape tape) => 0;
+
+    /// <summary>The same of its backward pass.</summary>
+    internal virtual double BackwardFlops(Tape tape) => 0;
 
     /// <summary>
     /// Makes the output, and what the backward pass wants saved. Runs a second time, with the same bits, where its block is recomputed.

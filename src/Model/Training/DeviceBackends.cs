@@ -1,6 +1,7 @@
 using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Settings;
 using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
@@ -26,10 +27,8 @@ public interface IDeviceBackend
     /// <summary>A device for a model.</summary>
     /// <param name="labelSmoothing">Of the loss, in training only.</param>
     /// <param name="threads">Threads of a device on the CPU.</param>
-    /// <param name="recomputesBlocks">
-    /// Where the device offers it, it computes blocks of the network twice in place of keeping what they make. The bits are the same.
-    /// </param>
-    TrainingDevice Open(DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, bool recomputesBlocks);
+    /// <param name="recompute">What it computes again in place of keeping it, where the device offers it. The bits are the same.</param>
+    TrainingDevice Open(DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, RecomputeMode recompute);
 
     /// <summary>A vector of so many zeros where the device computes.</summary>
     DeviceVector Allocate(DeviceId device, long length);
@@ -81,8 +80,8 @@ public static class DeviceBackends
         public string Arithmetic(DeviceId device) => Training.Arithmetic.OfCpus;
 
         public TrainingDevice Open(
-            DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, bool recomputesBlocks)
-            => new CpuDevice(device, architecture, labelSmoothing, threads, recomputesBlocks);
+            DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, RecomputeMode recompute)
+            => new CpuDevice(device, architecture, labelSmoothing, threads, recompute);
 
         public DeviceVector Allocate(DeviceId device, long length) => new HostVector(length);
     }

@@ -109,6 +109,26 @@ public sealed class GradientTree(Func<DeviceVector> allocate, Action<DeviceVecto
         _free.Clear();
     }
 
+    /// <summary>How many sums there are at a time at most, where gradients of these subtrees come in order, and how many in the end.</summary>
+    public static (int Most, int Left) MostSums(IEnumerable<TreeNode> nodes)
+    {
+        ArgumentNullException.ThrowIfNull(nodes);
+        var (roots, most) = (new List<TreeNode>(), 0);
+        foreach (var next in nodes)
+        {
+            var node = next;
+            // A right half is added to the left one as it is computed.
+            while (roots.Count > 0 && AreSiblings(roots[^1], node))
+            {
+                node = new TreeNode(roots[^1].First, 2 * node.Count);
+                roots.RemoveAt(roots.Count - 1);
+            }
+            roots.Add(node);
+            most = Math.Max(most, roots.Count);
+        }
+        return (most, roots.Count);
+    }
+
     private static bool AreSiblings(TreeNode left, TreeNode right)
         => left.End == right.First && left.Count == right.Count && left.First % (2 * left.Count) == 0;
 }

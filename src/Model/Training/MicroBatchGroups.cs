@@ -27,8 +27,25 @@ public static class MicroBatchGroups
         return 1 << BitOperations.Log2((uint)Math.Clamp(rows / rowsOfMicroBatch, 1, most));
     }
 
+    /// <summary>The full subtrees, of at most so many micro-batches, that consecutive micro-batches of one shape are cut into.</summary>
+    public static IReadOnlyList<TreeNode> Nodes(int first, int end, int most)
+    {
+        var nodes = new List<TreeNode>();
+        while (first < end)
+        {
+            var count = 1 << BitOperations.Log2((uint)Math.Min(most, end - first));
+            while (first % count != 0)
+                count /= 2;
+            nodes.Add(new TreeNode(first, count));
+            first += count;
+        }
+        return nodes;
+    }
+
     /// <summary>Cuts consecutive micro-batches into full subtrees of one shape, as large as <see cref="Size"/> allows.</summary>
-    public static IEnumerable<(TreeNode Node, IReadOnlyList<MicroBatch> MicroBatches)> Of(IReadOnlyList<MicroBatch> range, int vocabulary)
+    /// <param name="most">Micro-batches of a subtree, at most.</param>
+    public static IEnumerable<(TreeNode Node, IReadOnlyList<MicroBatch> MicroBatches)> Of(
+        IReadOnlyList<MicroBatch> range, int vocabulary, int most = int.MaxValue)
     {
         ArgumentNullException.ThrowIfNull(range);
         for (var at = 0; at < range.Count;)
@@ -37,7 +54,7 @@ public static class MicroBatchGroups
             var alike = 1;
             while (at + alike < range.Count && range[at + alike].HasShapeOf(first))
                 alike++;
-            var count = Size(first.Inputs.Length, vocabulary, alike);
+            var count = Size(first.Inputs.Length, vocabulary, Math.Min(alike, most));
             while (first.Index % count != 0)
                 count /= 2;
             var start = at;

@@ -58,7 +58,7 @@ public sealed class ElasticNodeSpecs : IDisposable
     {
         var refusal = await Assert.ThrowsAsync<ElasticException>(() => _tiny.TrainAsync(TooLarge("a"), "cpu:1"));
         Assert.StartsWith("training needs ", refusal.Message, StringComparison.Ordinal);
-        Assert.Contains("lower batch.micro (1048576)", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("set batch.micro = ", refusal.Message, StringComparison.Ordinal);
         Assert.Equal(0, _tiny.CountEvents("data"));
     }
 

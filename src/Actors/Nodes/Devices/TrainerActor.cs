@@ -45,7 +45,7 @@ internal sealed class TrainerActor : ReceiveActor
         _device = null;                                               // in case making the next device fails
         _model = model;
         return _device = DeviceBackends.Of(_id).Open(
-            _id, Architectures.Open(settings.Model), settings.Optimizer.LabelSmoothing, threads, recompute == RecomputeMode.Blocks);
+            _id, Architectures.Open(settings.Model), settings.Optimizer.LabelSmoothing, threads, recompute);
     }
 
     // A failure is an answer, too: the asker gives the work back, and the device stays.

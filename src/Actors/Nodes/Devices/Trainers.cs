@@ -40,11 +40,12 @@ internal sealed class Trainers(IActorContext actors, NodeContext context)
         _text = devices;
     }
 
-    /// <summary>These devices together, with as many threads as the devices of the node have now.</summary>
-    public DeviceGroup Group(IReadOnlyList<DeviceId> devices)
+    /// <summary>These devices together, with as many threads as the devices of the node have now; see <see cref="LentThreads"/>.</summary>
+    /// <param name="pieces">What the work can be divided into: micro-batches of a step.</param>
+    public DeviceGroup Group(IReadOnlyList<DeviceId> devices, int pieces)
     {
-        var threads = context.ThreadsPerDevice(_text);
-        return new DeviceGroup([.. devices.Select(d => new TrainerThread(d, Of(d), threads, context.Faults.BeforeDeviceWork))]);
+        var threads = LentThreads.Of(devices.Count, context.ThreadsPerDevice(_text), pieces);
+        return new DeviceGroup([.. devices.Zip(threads, (d, t) => new TrainerThread(d, Of(d), t, context.Faults.BeforeDeviceWork))]);
     }
 
     /// <summary>Ends a device. One that hangs ends when it goes on; until then its thread stays.</summary>

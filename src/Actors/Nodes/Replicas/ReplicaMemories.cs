@@ -54,12 +54,12 @@ internal sealed class ReplicaMemories : IDisposable
     // is free only after its finalizers have run.
     private static void CheckMemory(TrainingSettings settings, int devices)
     {
-        var needed = TrainingMemory.OfReplica(settings, devices);
-        if (needed.Problem(settings, MachineMemory.Now().FreeBytes) is null)
+        var needed = TrainingPlan.OfReplica(settings, devices);
+        if (needed.Problem(MachineMemory.Now().FreeBytes) is null)
             return;
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        if (needed.Problem(settings, MachineMemory.Now().FreeBytes) is { } problem)
+        if (needed.Problem(MachineMemory.Now().FreeBytes) is { } problem)
             throw new ElasticException(problem);
     }
 

@@ -1,0 +1,108 @@
+using Elastic.Kernels;
+using Elastic.Messages.Settings;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimization;
+using Elastic.Model.Tapes;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Training;
+
+/// <summary>
+/// What each of a replica's devices holds of the replica's vectors and gradients, and what it sends, as ZeRO (Rajbhandari et al. 2020,
+/// sections 5 and 7) counts it. Bytes are doubles, because settings may ask for more than 64 bits can count. With P parameters, N of them
+/// trained, V vectors of the optimizer, D devices, b partial sums of gradients at a time (1 + log2 of the passes of a device, at most):
+///
+///                     no ZeRO       ZeRO-1            ZeRO-2
+///   parameters        4 P           4 P / D           4 P / D           fp32: they are the master
+///   master            4 P           4 P / D           4 P / D           16 bits
+///   working copy      2 P           2 P / D           2 P / D           16 bits
+///   moments           4 V N         4 V N / D         4 V N / D
+///   gradients         4 b N         4 b N             4 b N / D
+///   bucket            0             0                 4 times the largest parameter
+///   sent              4 N (D-1)/D   for each root     for each pass
+///
+/// CPU devices share the machine's memory: what a replica has once, its parameters too, counts for each by its part. So they are never
+/// below ZeRO-1; no ZeRO is what devices would hold that share nothing. Activations and the rows of embeddings come on top.
+/// </summary>
+/// <param name="ParameterBytes">Parameters that are their own master; 0 in 16 bits.</param>
+/// <param name="WorkingCopyBytes">What products read in 16 bits.</param>
+/// <param name="MasterBytes">Parameters in fp32 beside a working copy.</param>
+/// <param name="MomentBytes">The optimizer's vectors.</param>
+/// <param name="GradientBytes">Sums of gradients.</param>
+/// <param name="BucketBytes">The part of a micro-batch's gradient that is made and reduced at a time.</param>
+/// <param name="FileBytes">How much of master and moments lies in a file, and is in memory piece by piece (offload).</param>
+/// <param name="PieceBytes">The pieces of the file that are in memory at a time.</param>
+/// <param name="SentBytes">Gradients that other devices get of this one in a step.</param>
+public sealed record DeviceBudget(
+    double ParameterBytes, double WorkingCopyBytes, double MasterBytes, double MomentBytes, double GradientBytes, double BucketBytes,
+    double FileBytes, double PieceBytes, double SentBytes)
+{
+    /// <summary>Elements of each vector in a file that are in memory at a time.</summary>
+    public const int PieceElements = 16 * FlatLayout.Tile;
+
+    /// <summary>Bytes of memory, all together.</summary>
+    public double Bytes =>
+        ParameterBytes + WorkingCopyBytes + MasterBytes + MomentBytes - FileBytes + PieceBytes + GradientBytes + BucketBytes;
+
+    /// <summary>That of a run.</summary>
+    /// <param name="devices">Of a replica, D.</param>
+    /// <param name="zero">The stage: 0 for none, 1 or 2.</param>
+    /// <param name="offload">Where master and moments lie.</param>
+    public static DeviceBudget Of(TrainingSettings settings, int devices, int zero, OffloadMode offload)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var architecture = Architectures.Open(settings.Model);
+        var optimizer = Optimizers.Open(settings.Optimizer);
+        var rows = (int)Math.Min((long)settings.Batch.Micro * settings.Model.Context, int.MaxValue);
+        return Of(
+            architecture, optimizer.Vectors.Count, Precision.Of(settings.Run.Precision, architecture, optimizer),
+            settings.Batch.MicroBatches, rows, devices, zero, offload);
+    }
+
+    /// <summary>That of a network.</summary>
+    /// <param name="moments">Vectors of the optimizer, V.</param>
+    /// <param name="microBatches">Of a step, M.</param>
+    /// <param name="rowsOfMicroBatch">Tokens of a micro-batch.</param>
+    /// <inheritdoc cref="Of(TrainingSettings, int, int, OffloadMode)" path="/param"/>
+    public static DeviceBudget Of(
+        IArchitecture architecture, int moments, Precision precision, int microBatches, int rowsOfMicroBatch, int devices, int zero,
+        OffloadMode offload)
+    {
+        ArgumentNullException.ThrowIfNull(architecture);
+        ArgumentNullException.ThrowIfNull(precision);
+        ArgumentOutOfRangeException.ThrowIfLessThan(microBatches, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(devices, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(zero, 2);
+        var layout = new FlatLayout(architecture.Parameters);
+        var (all, trained) = ((double)layout.Length * sizeof(float), (double)layout.TrainedLength * sizeof(float));
+        var (part, most) = (zero == 0 ? 1.0 : devices, Math.Max(1, microBatches / devices));
+        // Where each device's range of micro-batches ends, they go through the network in ranges; where all reduce together, in turns.
+        var passes = zero == 2
+            ? [MicroBatchGroups.Nodes(0, microBatches, MicroBatchGroups.Size(rowsOfMicroBatch, architecture.Vocabulary, most))]
+            : Enumerable.Range(0, devices).Select(rank => MicroBatchGroups.Nodes(
+                (int)((long)microBatches * rank / devices), (int)((long)microBatches * (rank + 1) / devices),
+                MicroBatchGroups.Size(rowsOfMicroBatch, architecture.Vocabulary, (microBatches + devices - 1) / devices))).ToList();
+        var (sums, roots) = (passes.Max(p => GradientTree.MostSums(p).Most), passes.Max(p => GradientTree.MostSums(p).Left));
+        var (master, moment) = (all / part, moments * trained / part);
+        var file = offload == OffloadMode.File ? moment + (precision.IsNarrow ? master : 0) : 0;
+        var vectors = moments + (precision.IsNarrow ? 1 : 0);
+        return new DeviceBudget(
+            ParameterBytes: precision.IsNarrow ? 0 : master,
+            WorkingCopyBytes: precision.IsNarrow ? master / 2 : 0,
+            MasterBytes: precision.IsNarrow ? master : 0,
+            MomentBytes: moment,
+            GradientBytes: zero == 2 ? sums * trained / devices : sums * trained,
+            BucketBytes: zero == 2 ? sizeof(float) * (double)Buckets(architecture, layout).Elements : 0,
+            FileBytes: file,
+            PieceBytes: offload == OffloadMode.File ? Math.Min(file, (double)vectors * PieceElements * sizeof(float)) : 0,
+            SentBytes: trained * (devices - 1) / devices * (zero == 2 ? (double)passes[0].Count / devices : roots));
+    }
+
+    private static GradientBuckets Buckets(IArchitecture architecture, FlatLayout layout)
+    {
+        var tape = new Tape(TapePurpose.Training, new BatchShape(1, 1, 1, Math.Min(1, architecture.SourceContext)), layout);
+        architecture.Record(tape);
+        return GradientBuckets.Of(tape);
+    }
+}

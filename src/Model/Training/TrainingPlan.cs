@@ -1,0 +1,131 @@
+using Elastic.Messages.Settings;
+using Elastic.Model.Networks;
+using Elastic.Model.Optimization;
+using Elastic.Model.Tapes;
+using Elastic.Model.Vectors;
+
+namespace Elastic.Model.Training;
+
+/// <summary>
+/// How a machine's CPU devices train: how many replicas at once, on how many devices each, and what a step takes of each device. Memory is
+/// that of the vectors (<see cref="DeviceBudget"/>) and of the pass (<see cref="PassPlan"/>), which is planned here as it is allocated
+/// later.
+/// </summary>
+public sealed record TrainingPlan
+{
+    private TrainingPlan(TrainingSettings settings) => Settings = settings;
+
+    /// <summary>Of the run.</summary>
+    public TrainingSettings Settings { get; }
+
+    /// <summary>Replicas that train at once.</summary>
+    public int Replicas { get; init; } = 1;
+
+    /// <summary>Devices that compute a replica: no more than it has micro-batches in a step, see <see cref="LentThreads"/>.</summary>
+    public int Devices => Threads.Count;
+
+    /// <summary>Devices that a replica is given, with one that has no micro-batch perhaps.</summary>
+    public required int Given { get; init; }
+
+    /// <summary>Threads of each of those by itself.</summary>
+    public required int ThreadsOfEach { get; init; }
+
+    /// <summary>The threads of each device that computes.</summary>
+    public required IReadOnlyList<int> Threads { get; init; }
+
+    /// <summary>What each device has of the replica's vectors and gradients.</summary>
+    public required DeviceBudget Vectors { get; init; }
+
+    /// <summary>What a pass of a device takes.</summary>
+    public required PassPlan Pass { get; init; }
+
+    /// <summary>Micro-batches that go through the network together.</summary>
+    public required int Together { get; init; }
+
+    /// <summary>Bytes of sums of embeddings' rows, of a device.</summary>
+    public required double EmbeddingBytes { get; init; }
+
+    /// <summary>Bytes that an update of a device needs besides its vectors.</summary>
+    public required double UpdateBytes { get; init; }
+
+    /// <summary>Floating-point operations of products in a step of a device: of the most micro-batches that one has.</summary>
+    public double FlopsOfStep => Pass.FlopsOfMicroBatch * MicroBatchesOf(Settings, Devices);
+
+    /// <summary>Bytes that a replica hands to the averaging; those of a version.</summary>
+    public required double ContributionBytes { get; init; }
+
+    /// <summary>Bytes of the optimizer's vectors of a replica, which go to its next node.</summary>
+    public required double InnerStateBytes { get; init; }
+
+    /// <summary>Bytes of memory that a device takes.</summary>
+    public double BytesOfDevice => Vectors.Bytes + UpdateBytes + EmbeddingBytes + Pass.Bytes;
+
+    /// <summary>What all of it takes of the machine.</summary>
+    public TrainingMemory Memory
+    {
+        get
+        {
+            var (all, gradients) = ((double)Replicas * Devices, Vectors.GradientBytes + Vectors.BucketBytes);
+            return new TrainingMemory(
+                all * (Vectors.Bytes - gradients + UpdateBytes), all * gradients, all * (EmbeddingBytes + Pass.Bytes));
+        }
+    }
+
+    /// <summary>Of a replica on some devices of one machine, which share its vectors.</summary>
+    /// <param name="devices">That it is given.</param>
+    /// <param name="threads">Of each device by itself; 0 for one for each core.</param>
+    public static TrainingPlan OfReplica(TrainingSettings settings, int devices, int threads = 0)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        ArgumentOutOfRangeException.ThrowIfLessThan(devices, 1);
+        var (architecture, optimizer, batch) = (Architectures.Open(settings.Model), Optimizers.Open(settings.Optimizer), settings.Batch);
+        var (layout, precision) = (new FlatLayout(architecture.Parameters), Precision.Of(settings.Run.Precision, architecture, optimizer));
+        var own = threads > 0 ? threads : Environment.ProcessorCount;
+        var lent = LentThreads.Of(devices, own, batch.MicroBatches);
+        var (microBatches, context) = (MicroBatchesOf(settings, lent.Count), settings.Model.Context);
+        var rows = (int)Math.Min((long)batch.Micro * context, int.MaxValue);
+        var together = MicroBatchGroups.Size(rows, architecture.Vocabulary, microBatches);
+        var pass = PassPlan.Of(architecture, new BatchShape(together, batch.Micro, context), lent[0], batch.Recompute, precision);
+        var budget = DeviceBudget.Of(settings, lent.Count, zero: 1, OffloadMode.None);
+        return new TrainingPlan(settings)
+        {
+            Given = devices,
+            ThreadsOfEach = own,
+            Threads = lent,
+            Vectors = budget,
+            Pass = pass,
+            Together = together,
+            EmbeddingBytes = SumsOfRows(
+                pass, architecture, rows, budget.GradientBytes / (layout.TrainedLength * sizeof(float)), microBatches, together),
+            ContributionBytes = (double)layout.TrainedLength * sizeof(float),
+            InnerStateBytes = (double)optimizer.Vectors.Count * layout.TrainedLength * sizeof(float),
+            UpdateBytes = optimizer.WorkspaceBytes(layout, lent[0]),
+        };
+    }
+
+    /// <summary>Of a process that trains alone: as many replicas at once as it has devices for, which share them evenly.</summary>
+    /// <inheritdoc cref="OfReplica" path="/param"/>
+    public static TrainingPlan OfAll(TrainingSettings settings, int devices, int threads = 0)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var atOnce = Math.Min(settings.Run.Replicas, devices);
+        var share = devices / atOnce;
+        var most = settings.Run.DevicesPerReplica is > 0 and var few ? Math.Min(few, share) : share;
+        return OfReplica(settings, most, threads) with { Replicas = atOnce };
+    }
+
+    private static int MicroBatchesOf(TrainingSettings settings, int devices) => (settings.Batch.MicroBatches + devices - 1) / devices;
+
+    // Where a device has several passes, a sum of rows grows by the tokens of each, up to the vocabulary, and is copied as it grows.
+    private static double SumsOfRows(
+        PassPlan pass, IArchitecture architecture, int rowsOfMicroBatch, double sums, int microBatches, int together)
+    {
+        if (microBatches <= together)
+            return 0;
+        var rows = (double)rowsOfMicroBatch * (architecture.SourceContext > 0 ? 2 : 1);
+        var bytesOfRow = pass.EmbeddingBytes / (together * rows);
+        // Each subtree that waits is of half as many micro-batches as the one before, at most.
+        return 2 * bytesOfRow * Enumerable.Range(0, (int)sums).Sum(
+            i => Math.Min(microBatches * rows / (1L << i), architecture.Vocabulary));
+    }
+}

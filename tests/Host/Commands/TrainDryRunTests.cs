@@ -1,0 +1,68 @@
+using System.Text.Json.Nodes;
+using Elastic.Host.Commands;
+using Elastic.Host.Configuration;
+using Elastic.Host.Display;
+using Elastic.Foundation;
+using Elastic.Model.Training;
+
+namespace Elastic.Host.Tests.Commands;
+
+public sealed class TrainDryRunTests
+{
+    private readonly StringWriter _output = new(), _error = new();
+    private readonly string _data = Path.Combine(Path.GetTempPath(), $"elastic-dry-{Guid.NewGuid():N}");
+
+    [Fact]
+    public async Task Says_each_part_of_the_plan_and_stores_nothing()
+    {
+        Assert.Equal(0, await Run("--devices", "cpu:2"));
+        Assert.False(Directory.Exists(_data));
+        var lines = _output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal("run tiny   config tiny   gpt2 4x128 heads 4 context 128 vocabulary 257", lines[0].TrimEnd());
+        Assert.StartsWith("a step   16 x 128 tokens in 2 micro-batches, 1 at a time   fp32   recompute none", lines[1], StringComparison.Ordinal);
+        Assert.StartsWith("here     1 replica at once, on 2 devices of 1 thread each", lines[2], StringComparison.Ordinal);
+        foreach (var part in new[] { "parameters", "working copy", "master", "moments", "gradients", "activations", "logits", "scratch" })
+            Assert.Contains(lines, l => l.StartsWith($"  {part} ", StringComparison.Ordinal));
+        Assert.Contains("of gradients from a device to the others of its replica", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("floating-point operations of a device", _output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_parts_in_json_add_up_to_what_training_refuses_by()
+    {
+        Assert.Equal(0, await Run("--json", "--devices", "cpu:1"));
+        var json = JsonNode.Parse(_output.ToString())!.AsObject();
+        Assert.True((bool)json["fits"]!);
+        var settings = ConfigurationLoader.Load(new(["tiny"], [])).Training;
+        var plan = TrainingPlan.OfAll(settings with { Model = settings.Model with { Vocabulary = 257 } }, 1, 1);
+        Assert.Equal(plan.Memory.Bytes, json["bytesOfDevice"]!.AsObject().Sum(p => (double)p.Value!), 1.0);
+        Assert.Equal(plan.Memory.Bytes, (double)json["bytes"]!);
+        Assert.Equal(0, (double)json["sentBytesOfStep"]!);
+        Assert.Equal(2 * (double)json["contributionBytes"]!, (double)json["innerStateBytes"]!);
+    }
+
+    [Fact]
+    public async Task What_cannot_fit_ends_with_1_and_says_what_helps_in_json_too()
+    {
+        string[] large = ["--set", "model.width=65536", "--set", "model.heads=256", "--set", "model.layers=4", "--devices", "cpu:1"];
+        Assert.Equal(1, await Run([.. large, "--json"]));
+        var json = JsonNode.Parse(_output.ToString())!;
+        Assert.False((bool)json["fits"]!);
+        Assert.Equal(1, (int)json["exitCode"]!);
+        Assert.StartsWith("training needs ", (string?)json["error"], StringComparison.Ordinal);
+        Assert.StartsWith("error: training needs ", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("lower model.width (65536)", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Lines_of_several_replicas_count_each()
+    {
+        var settings = ConfigurationLoader.Load(new(["tiny"], ["run.replicas=3"])).Training;
+        var plan = TrainingPlan.OfAll(settings with { Model = settings.Model with { Vocabulary = 257 } }, 3, 1);
+        var all = PlanLines.Of("tiny", plan, new MachineMemory(4L << 30, 1L << 30)).Single(l => l.StartsWith("  all ", StringComparison.Ordinal));
+        Assert.EndsWith($"{Units.Bytes(3 * plan.BytesOfDevice)}   1.0 GiB are free of 4.0 GiB", all, StringComparison.Ordinal);
+    }
+
+    private Task<int> Run(params string[] args) =>
+        ElasticCommandLine.RunAsync(["train", "--dry-run", "--data-dir", _data, .. args], _output, _error);
+}
