@@ -72,13 +72,18 @@ public sealed class PlannedStage
     /// <summary>What carries it out; there is none where settings are wrong.</summary>
     public Stage Stage => _stage ?? throw new InvalidOperationException($"the settings of {Kind.Name} are wrong");
 
+    /// <summary>See <see cref="CuttingStage"/>.</summary>
+    public bool IsCutting => _stage is CuttingStage;
+
     /// <summary>Everything that decides texts, signals and decisions.</summary>
-    public string Identity => Text(_ => true);
+    public string Identity => Text(_ => true) + Inputs;
 
     /// <summary>
     /// The part of <see cref="Identity"/> that decides texts and signals, the scope included: outside of it nothing is read.
     /// </summary>
-    public string ReadingIdentity => Text(ChangesReading);
+    public string ReadingIdentity => Text(ChangesReading) + Inputs;
+
+    private string Inputs => Stage.Inputs is { Length: > 0 } inputs ? $"\n{inputs}" : "";
 
     private string Text(Func<Setting, bool> counts)
     {

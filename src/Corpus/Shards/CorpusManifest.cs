@@ -30,6 +30,9 @@ public sealed record CorpusManifest(
     /// <summary>The manifest's name in the corpus folder.</summary>
     public const string FileName = "corpus.json";
 
+    /// <summary>What the name of a note ends with that stays where a folder was deleted, because documents in it were taken down.</summary>
+    public const string TakenDownSuffix = ".taken-down";
+
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
         WriteIndented = true,
@@ -38,6 +41,15 @@ public sealed record CorpusManifest(
         RespectRequiredConstructorParameters = true,
         Converters = { new DigestConverter() },
     };
+
+    /// <summary>Why a folder was deleted; null where it was not, or where nobody knows.</summary>
+    public static string? WhyTakenDown(string folder)
+    {
+        var path = Path.TrimEndingDirectorySeparator(folder) + TakenDownSuffix;
+        return File.Exists(path)
+            ? $"{folder} was deleted, because {OneLine.Of(File.ReadAllText(path).Trim(), 200)}: what was read of it can no longer be proven"
+            : null;
+    }
 
     /// <summary>What to do about a damaged file of a corpus.</summary>
     internal static string Remedy(string path) =>

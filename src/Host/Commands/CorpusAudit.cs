@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Elastic.Actors.Corpora;
+using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
@@ -7,12 +8,16 @@ using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
 
-/// <summary><c>elastic corpus audit</c>: proves from the journal and the shards what a run has read.</summary>
+/// <summary>
+/// <c>elastic corpus audit</c>: proves from the journal and the shards what a run has read, or of a built text that each document was
+/// decided about once.
+/// </summary>
 internal static class CorpusAudit
 {
     public static Command Build()
     {
-        var run = CommonOptions.RequiredRunName("The run to audit.");
+        var run = CommonOptions.RunName("The run to audit.");
+        var text = CorpusShow.TextId();
         var dataDir = CommonOptions.DataDir();
         var database = CommonOptions.Database();
         var from = new Option<string[]>("--from")
@@ -23,12 +28,24 @@ internal static class CorpusAudit
             DefaultValueFactory = _ => [],
         };
         var command = new TeachingCommand("audit",
-            "Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not.",
-            "elastic corpus audit --run tiny")
-        { run, dataDir, database, from };
+            "Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not; "
+            + "and of a text that its files are the build's and each document was decided about once.",
+            """
+            elastic corpus audit --run tiny
+            elastic corpus audit --text 5f2c
+            """)
+        { run, text, dataDir, database, from };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(run) is null == result.GetResult(text) is null)
+                result.AddError("name what is audited: a run with --run, or a text with --text");
+        });
         command.SetAction(async (parsed, cancel) =>
         {
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
+            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            if (parsed.GetValue(text) is { } id)
+                return Report(BuildAudit.Check(BuiltTexts.Find(data, id), cancel), output, error);
             var url = DatabaseAddresses.Checked(parsed.GetValue(database));
             var name = CommonOptions.RunOf(parsed.GetValue(run)!);
             data.ExistingRun(name);
@@ -37,12 +54,11 @@ internal static class CorpusAudit
                 var (corpus, manifest) = await JournalAudit.CorpusOfAsync(data.Root, url, name, cancel);
                 foreach (var path in await CorpusRepair.RunAsync(
                     new DataPaths(data.Root), corpus, manifest, nodes, Transport.Plain, cancel))
-                    await parsed.InvocationConfiguration.Output.WriteLineAsync($"fetched {path}");
+                    await output.WriteLineAsync($"fetched {path}");
             }
 
             return Report(
-                await JournalAudit.RunAsync(data.Root, url, name, cancel),
-                parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+                await JournalAudit.RunAsync(data.Root, url, name, cancel), output, error);
         });
         return command;
     }
@@ -72,6 +88,20 @@ internal static class CorpusAudit
         if (drawn.Unchecked > 0)
             yield return $"not checked: what was drawn in {Units.Many(drawn.Unchecked, "round")}, because the journal has no secret "
                 + "of them";
+    }
+
+    private static int Report(BuildAuditReport report, TextWriter output, TextWriter error)
+    {
+        output.WriteLine($"{Units.Many(report.Documents, "document")}, {report.Kept} kept, {report.Dropped} dropped");
+        if (report.TakenDown > 0)
+            output.WriteLine($"cannot be proven: what was in {Units.Many(report.TakenDown, "document")} that the manifest takes down, and "
+                + "that nothing else was decided by them; only their names are left");
+        foreach (var problem in report.Problems)
+            error.WriteLine($"error: {problem}");
+        output.WriteLine(report.Problems.Count == 0
+            ? "proven: every file is the build's, and every document above was decided about exactly once"
+            : $"NOT proven: {Units.Many(report.Problems.Count, "problem")}; delete the text and build it again");
+        return report.Problems.Count == 0 ? ExitCodes.Done : ExitCodes.Failed;
     }
 
     private static int Report(AuditReport report, TextWriter output, TextWriter error)

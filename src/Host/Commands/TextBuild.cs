@@ -19,7 +19,14 @@ internal static class TextBuild
     {
         Training = settings.Training with
         {
-            Corpus = settings.Training.Corpus with { Sources = [text.TextFolder], Include = [], Exclude = [], TextField = "text" },
+            Corpus = settings.Training.Corpus with
+            {
+                Sources = [text.TextFolder],
+                Validation = Directory.Exists(text.FolderOf(Split.Validation)) ? [text.FolderOf(Split.Validation)] : [],
+                Include = [],
+                Exclude = [],
+                TextField = "text",
+            },
         },
     };
 
