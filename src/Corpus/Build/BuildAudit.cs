@@ -81,7 +81,8 @@ public sealed class BuildAudit
             if (Convert.ToHexStringLower(SHA256.HashData(stream)) != file.Sha256)
                 Add($"{path} is not what the build wrote: its SHA-256 is another one");
         }
-        var known = _text.Report.Files.Select(f => f.Name).Append(BuiltText.FileName).ToHashSet(StringComparer.Ordinal);
+        var known = _text.Report.Files.Select(f => f.Name).Append(BuiltText.FileName).Append(DefaultMixture.FileName)
+            .ToHashSet(StringComparer.Ordinal);
         foreach (var path in Directory.GetFiles(_text.Folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
             .Where(path => !known.Contains(Path.GetRelativePath(_text.Folder, path).Replace(Path.DirectorySeparatorChar, '/'))))
             Add($"{path} is no file of the build: a corpus that is made of the folder has more text than was decided about");

@@ -45,6 +45,12 @@ public sealed record SourceSettings : SettingsGroup
     [Between(0, 1)]
     public required double Test { get; init; }
 
+    [Setting("source.weight", 1.0, """
+        How often it is read in an epoch, where corpus.mixture says nothing. The text and its tokens do not change with it.
+        """)]
+    [Between(0, MixtureWeight.MostEpochs)]
+    public required double Weight { get; init; }
+
     /// <summary>A part of its documents, and not all of them, is not trained on.</summary>
     public bool IsSplit => Validation + Test > 0 && Validation < 1 && Test < 1;
 

@@ -28,24 +28,36 @@ public readonly record struct DocumentTokens(long Id, bool IsHeldOut, int Shard,
 
     private static IEnumerable<DocumentTokens> Find(BuiltText text, BuiltCorpus corpus, Split split, double heldOut)
     {
-        using var train = Documents(corpus, isHeldOut: false).GetEnumerator();
-        using var held = Documents(corpus, isHeldOut: true).GetEnumerator();
-        foreach (var record in text.Records(split).Where(r => !string.IsNullOrWhiteSpace(r.Text)))
+        var bySource = corpus.TrainShards.Any(s => s.Source is not null);
+        var series = new Dictionary<(bool IsHeldOut, string? Source), IEnumerator<DocumentTokens>>();
+        try
         {
-            var utf8 = Encoding.UTF8.GetBytes(record.Text);
-            var isHeldOut = split == Split.Validation || (heldOut > 0 && BatchTokenizer.IsHeldOut(Digest.Of(utf8), heldOut));
-            var next = isHeldOut ? held : train;
-            if (!next.MoveNext() || next.Current.Place.Bytes != utf8.Length || next.Current.Place.Source != record.Source)
-                throw new ElasticException($"the corpus {corpus.Id.Short} was not made of the text {text.Report.Id[..12]}: document "
-                    + $"{record.Id} is not where it should be; build the corpus again with the manifest");
-            yield return next.Current with { Id = record.Id };
+            foreach (var record in text.Records(split).Where(r => !string.IsNullOrWhiteSpace(r.Text)))
+            {
+                var utf8 = Encoding.UTF8.GetBytes(record.Text);
+                var isHeldOut = split == Split.Validation || (heldOut > 0 && BatchTokenizer.IsHeldOut(Digest.Of(utf8), heldOut));
+                var key = (isHeldOut, isHeldOut || !bySource ? null : record.Source);
+                if (!series.TryGetValue(key, out var next))
+                    series[key] = next = Documents(corpus, isHeldOut, key.Item2).GetEnumerator();
+                if (!next.MoveNext() || next.Current.Place.Bytes != utf8.Length || next.Current.Place.Source != record.Source)
+                    throw new ElasticException($"the corpus {corpus.Id.Short} was not made of the text {text.Report.Id[..12]}: document "
+                        + $"{record.Id} is not where it should be; build the corpus again with the manifest");
+                yield return next.Current with { Id = record.Id };
+            }
+        }
+        finally
+        {
+            foreach (var documents in series.Values)
+                documents.Dispose();
         }
     }
 
-    private static IEnumerable<DocumentTokens> Documents(BuiltCorpus corpus, bool isHeldOut)
+    private static IEnumerable<DocumentTokens> Documents(BuiltCorpus corpus, bool isHeldOut, string? source)
     {
         foreach (var (number, info) in (isHeldOut ? corpus.HeldOutShards : corpus.TrainShards).Index())
         {
+            if (source is not null && info.Source != source)
+                continue;
             using var shard = TokenShard.Open(corpus.ShardPath(info), info, corpus.Manifest.VocabularySize);
             foreach (var (index, place) in shard.Documents().Index())
                 yield return new DocumentTokens(0, isHeldOut, number, index, place);

@@ -152,6 +152,14 @@ public sealed record ShardInfo(string FileName, Digest Sha256, long Tokens, long
     [JsonIgnore]
     public bool ListsDocuments => !FileName.EndsWith(".bin", StringComparison.Ordinal);
 
+    /// <summary>The source of all its documents; null where they are of several, or nobody has looked.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Source { get; init => field = value is { Length: > LongestSource }
+        ? throw new InvalidDataException($"a shard's source has a name of {value.Length} characters: use at most {LongestSource}") : value; }
+
+    /// <summary>Characters of <see cref="Source"/>.</summary>
+    public const int LongestSource = 4096;
+
     /// <summary>Tokens that are not scored: those of prompts.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public long Uncounted { get; init => field = Counted(value); }

@@ -90,6 +90,9 @@ internal static class CorpusAudit
                 + "of them";
     }
 
+    private static string Times(int least, int most) =>
+        least == most ? Units.Many(least, "time") : $"{least} to {Units.Many(most, "time")}";
+
     private static int Report(BuildAuditReport report, TextWriter output, TextWriter error)
     {
         output.WriteLine($"{Units.Many(report.Documents, "document")}, {report.Kept} kept, {report.Dropped} dropped");
@@ -110,6 +113,9 @@ internal static class CorpusAudit
             ", ", Units.Many(report.Rounds, "round"), Units.Many(report.Samples, "sample"), Units.Many(report.Tokens, "token")));
         foreach (var epoch in report.Epochs)
             output.WriteLine($"epoch {epoch.Epoch}: {epoch.Consumed} of {Units.Many(epoch.Blocks, "block")}");
+        foreach (var source in report.Sources)
+            output.WriteLine($"source {OneLine.Of(source.Source, 80)}: {Units.Many(source.Samples, "sample")} of "
+                + $"{Units.Many(source.Blocks, "block")}, each {Times(source.Least, source.Most)}");
         foreach (var line in Lines(report.Drawn))
             output.WriteLine(line);
         foreach (var problem in report.Problems)
@@ -121,7 +127,9 @@ internal static class CorpusAudit
         }
 
         output.WriteLine(report.IsProven
-            ? "proven: every block above was consumed exactly once in its epoch, and every digest of what was read fits"
+            ? (report.Sources.Count == 0 ? "proven: every block above was consumed exactly once in its epoch"
+                : "proven: every source above was read exactly as often as corpus.mixture says")
+                + ", and every digest of what was read fits"
             : $"NOT proven: {report.Problems.Count} {(report.Problems.Count == 1 ? "thing does" : "things do")} not fit; " +
               "the journal or the corpus was changed after the fact, or is damaged");
         return report.IsProven ? ExitCodes.Done : ExitCodes.Failed;

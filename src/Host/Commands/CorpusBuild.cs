@@ -1,6 +1,7 @@
 using Elastic.Actors;
 using Elastic.Actors.Corpora;
 using Elastic.Corpus;
+using Elastic.Corpus.Build;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 
@@ -19,7 +20,7 @@ internal static class CorpusBuild
     public static async Task<BuiltCorpus> RunAsync(
         ElasticNode node, ElasticSettings settings, IRunDisplay display, CancellationToken cancel) =>
         (settings.Corpus is { } known ? node.OpenCorpus(known) : null)
-        ?? await node.BuildCorpusAsync(settings.Training.Corpus, new Report(display), cancel);
+        ?? await node.BuildCorpusAsync(DefaultMixture.Apply(settings.Training.Corpus), new Report(display), cancel);
 
     // Progress<T> would hand the reports to the thread pool, where they can overtake each other.
     private sealed class Report(IRunDisplay display) : IProgress<CorpusProgress>

@@ -26,10 +26,10 @@ internal sealed class BuiltFolders : IDisposable
             .Run(1, null, CancellationToken.None);
 
     /// <summary>A corpus of a text, as <c>elastic corpus build</c> makes one.</summary>
-    public BuiltCorpus Corpus(BuiltText text, string name = "corpus", double heldOut = 0.2, long tokensPerShard = 2000) => Corpora.Build(
+    public BuiltCorpus Corpus(BuiltText text, string name = "corpus", double heldOut = 0.2, bool bySource = false) => Corpora.Build(
         _folder[name],
         CorpusSources.Resolve([text.TextFolder]).SelectMany(f => DocumentReader.Read(f, new ReadStatistics())),
-        heldOut: heldOut, tokensPerShard: tokensPerShard);
+        heldOut: heldOut, bySource: bySource);
 
     /// <summary>Names and digests of all files.</summary>
     public static List<(string Name, string Hash)> FilesOf(string folder) =>
