@@ -21,14 +21,16 @@ internal static class Recall
             var (texts, planted) = Plant(pairs);
             var exact = Similarities(texts);
             // With a threshold of 0 every candidate goes: what MinHash without a verification drops.
-            var candidates = Builds.Of(folder, texts, ("threshold", "0")).Where(r => r.Match is not null).Select(r => (r.Match!.Value, r.Id)).ToHashSet();
+            var candidates = Builds.Of(folder, texts, ("threshold", "0"))
+                .Where(r => r.Match is not null).Select(r => (r.Match!.Value, r.Id)).ToHashSet();
             var dropped = Builds.Of(folder, texts).Where(r => r.Match is not null).ToDictionary(r => r.Id);
             Console.WriteLine("| planted at | mean similarity | candidates | 1-(1-s^8)^14 | at 0.75 or above | of these dropped | recall | "
                 + "dropped below 0.75 |");
             Console.WriteLine("|---|---|---|---|---|---|---|---|");
             foreach (var target in Targets)
             {
-                var of = planted.Where(p => p.Target == target).Select(p => (p.First, p.Second, Similarity: exact[(p.First, p.Second)])).ToList();
+                var of = planted.Where(p => p.Target == target)
+                    .Select(p => (p.First, p.Second, Similarity: exact[(p.First, p.Second)])).ToList();
                 var wanted = of.Where(p => p.Similarity >= Threshold).ToList();
                 var found = wanted.Count(p => dropped.ContainsKey(p.Second));
                 Row($"{target:0.00}", $"{of.Average(p => p.Similarity):0.000}",
@@ -40,8 +42,8 @@ internal static class Recall
             var right = dropped.Values.Count(r => exact.GetValueOrDefault((r.Match!.Value, r.Id)) >= Threshold);
             var all = exact.Count(p => p.Value >= Threshold);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{texts.Count} texts; of {all} pairs at {Threshold} or above {right} were found: recall {(double)right / all:0.000}, precision "
-                + $"{(double)right / dropped.Count:0.000}; without the verification precision "
+                $"{texts.Count} texts; of {all} pairs at {Threshold} or above {right} were found: recall {(double)right / all:0.000}, "
+                + $"precision {(double)right / dropped.Count:0.000}; without the verification precision "
                 + $"{(double)candidates.Count(c => exact.GetValueOrDefault(c) >= Threshold) / candidates.Count:0.000}"));
         }
         finally

@@ -32,7 +32,8 @@ internal static class Signatures
             var sketches = texts.ConvertAll(t => stage.Sketch(new Draft(new DocumentFacts("all", "all", DocumentFormat.JsonLines), t)));
             var (bytes, seconds) = (texts.Sum(t => (long)t.Length), Clock() - clock);
             Console.WriteLine(string.Create(
-                CultureInfo.InvariantCulture, $"signatures: {texts.Count / seconds:0} documents/s of one core, {bytes / seconds / 1e6:0.0} MB/s"));
+                CultureInfo.InvariantCulture,
+                $"signatures: {texts.Count / seconds:0} documents/s of one core, {bytes / seconds / 1e6:0.0} MB/s"));
 
             using var all = new DocumentTexts(store, pieces, Path.Combine(folder, "work"));
             clock = Clock();
@@ -41,8 +42,9 @@ internal static class Signatures
             seconds = Clock() - clock;
             using var self = Process.GetCurrentProcess();
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"decision: {documents} documents, {removed} removed, {seconds:0.0} s of processor time ({watch.Elapsed.TotalSeconds:0.0} s), "
-                + $"{documents / seconds:0} documents/s, peak memory of the process {self.PeakWorkingSet64 / 1048576.0:0} MiB"));
+                $"decision: {documents} documents, {removed} removed, {seconds:0.0} s of processor time "
+                + $"({watch.Elapsed.TotalSeconds:0.0} s), {documents / seconds:0} documents/s, "
+                + $"peak memory of the process {self.PeakWorkingSet64 / 1048576.0:0} MiB"));
         }
         finally
         {
@@ -66,8 +68,8 @@ internal static class Signatures
     private static List<string> Texts(int count)
     {
         var random = new Random(5);
-        return [.. Enumerable.Range(0, count / 2).Select(_ => string.Join(' ', Enumerable.Range(0, 200).Select(_ => $"w{random.Next(50_000)}")))
-            .SelectMany(text => new[] { text, text })];
+        string Text() => string.Join(' ', Enumerable.Range(0, 200).Select(_ => $"w{random.Next(50_000)}"));
+        return [.. Enumerable.Range(0, count / 2).Select(_ => Text()).SelectMany(text => new[] { text, text })];
     }
 
     private static double Clock()

@@ -43,8 +43,8 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths)
                 $"corpus.whole-words = true: the tokenizer {settings.Tokenizer} does not mark the pieces that go on with a word, as BERT's "
                 + "does with ##; use one that does (corpus.tokenizer), or leave it out");
         if (CorpusSources.AreTokenShards(files) && settings.Mixture.Count > 0)
-            throw new ElasticException($"corpus.mixture: {files[0].Path} holds tokens that do not say their source: name the text itself, or "
-                + "leave the mixture out");
+            throw new ElasticException($"corpus.mixture: {files[0].Path} holds tokens that do not say their source: name the text itself, "
+                + "or leave the mixture out");
         if (CorpusSources.AreTokenShards(files))
             return LlmcCorpus.Build(folder, id, tokenizer, files, cancel);
 

@@ -51,8 +51,8 @@ public sealed record BuildManifest(IReadOnlyList<SourceSettings> Sources, IReadO
     private static IEnumerable<string> Order(List<SourceSettings> sources, List<PlannedStage> stages)
     {
         if (sources.Find(s => s.IsSplit) is { } split && !stages.Exists(s => s.Kind == NearDuplicates.Kind && s.Scope.IsEmpty))
-            yield return $"the source {split.Name} keeps a share of its documents from training, and a near-duplicate of one may be trained "
-                + "on: add { stage = near-duplicates } without a scope";
+            yield return $"the source {split.Name} keeps a share of its documents from training, and a near-duplicate of one may be "
+                + "trained on: add { stage = near-duplicates } without a scope";
         var cutting = stages.FindIndex(s => s.IsCutting);
         if (cutting >= 0 && stages.FindIndex(cutting, s => !s.IsCutting) is var behind and >= 0)
             yield return $"{stages[behind].Kind.Name} comes behind {stages[cutting].Kind.Name}, which cuts texts when all documents are "

@@ -1,5 +1,6 @@
 using System.Text;
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
 using ZstdSharp;
 
 namespace Elastic.Corpus.Build;
@@ -76,6 +77,26 @@ public sealed record BuiltText(string Folder, BuildReport Report)
         var path = Path.Combine(folder, FileName);
         return File.Exists(path)
             ? new BuiltText(Path.GetFullPath(folder), PieceLines.Read<BuildReport>(File.ReadAllBytes(path), path)) : null;
+    }
+
+    /// <summary>The build whose training text is that folder; null where it is anything else.</summary>
+    public static BuiltText? OfTextFolder(string folder)
+    {
+        var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+        return Path.GetFileName(path) == NameOf(Split.Train) && Path.GetDirectoryName(path) is { } build ? TryOpen(build) : null;
+    }
+
+    /// <summary>The build that a corpus of these settings has all training text of, and no other; null for any other corpus.</summary>
+    public static BuiltText? Of(CorpusSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var text = settings is
+            {
+                Sources: [var source], Include: [], Exclude: [], TextField: "text", AnswerField: null, ChatTemplate: ChatTemplate.None,
+            }
+            ? OfTextFolder(source) : null;
+        return text is null || settings.Validation.Count == 0 || (settings.Validation is [var held]
+            && Path.TrimEndingDirectorySeparator(Path.GetFullPath(held)) == text.FolderOf(Split.Validation)) ? text : null;
     }
 
     /// <summary>A line of each document that was read, in key order.</summary>

@@ -30,10 +30,11 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         var pieces = SourcePiece.Of(manifest).ToList();
         var id = IdentityOf(pieces);
         var folder = Path.Combine(texts, id.Hex);
+        // Also where the text is there: another build may have read them again since.
+        store.Purge(manifest.TakeDowns);
         if (BuiltText.TryOpen(folder) is { } built)
             return built;
         Read(pieces, threads, progress, cancel);
-        store.Purge(manifest.TakeDowns, pieces);
         using var build = new BuildFolder(folder, BuiltText.FileName);
         var work = Path.Combine(build.Current, "work");
         using (var decisions = new Decisions(manifest.Stages, () => Stopping(pieces.SelectMany(store.Documents), cancel), work))
@@ -86,7 +87,8 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         {
             Parallel.For(0, pieces.Count, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancel }, i =>
             {
-                var found = store.Has(pieces[i]) && store.Agrees(pieces[i], manifest.TakeDowns) ? store.Summary(pieces[i]) : store.Read(pieces[i], manifest, cancel);
+                var found = store.Has(pieces[i]) && store.Agrees(pieces[i], manifest.TakeDowns)
+                    ? store.Summary(pieces[i]) : store.Read(pieces[i], manifest, cancel);
                 lock (gate)
                 {
                     (documents, bytes) = (documents + found.Documents, bytes + sizes[i]);

@@ -150,7 +150,8 @@ internal sealed class Decisions : IDisposable
             .Select(d => new Candidate(d.Index, d.Item.Sketches[index]!));
     }
 
-    // Documents of each cluster, at the number of the one that stands in for all. That one comes first, whichever stages dropped the others.
+    // Documents of each cluster, at the number of the one that stands in for all. That one comes first, whichever stages dropped the
+    // others.
     private int[] Clusters()
     {
         var sizes = new int[_standIns.Length];

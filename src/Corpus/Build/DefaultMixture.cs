@@ -5,8 +5,8 @@ using Elastic.Messages.Settings;
 namespace Elastic.Corpus.Build;
 
 /// <summary>
-/// The weights of a manifest, beside the text that was built of it and outside of its identity: they are what <c>corpus.mixture</c> is where
-/// nobody sets it.
+/// The weights of a manifest, beside the text that was built of it and outside of its identity: they are what <c>corpus.mixture</c> is
+/// where nobody sets it.
 /// </summary>
 public static class DefaultMixture
 {
@@ -24,8 +24,8 @@ public static class DefaultMixture
         if (manifest.Sources.All(s => s.Weight == 1))
             File.Delete(path);
         else
-            DurableFile.WriteDurably(path, Encoding.UTF8.GetBytes(string.Concat(manifest.Sources.Where(s => IsTrainedOn(text.Report, s.Name))
-                .Select(s => $"{new MixtureWeight(s.Name, s.Weight)}\n"))));
+            DurableFile.WriteDurably(path, Encoding.UTF8.GetBytes(string.Concat(
+                manifest.Sources.Where(s => IsTrainedOn(text.Report, s.Name)).Select(s => $"{new MixtureWeight(s.Name, s.Weight)}\n"))));
     }
 
     private static bool IsTrainedOn(BuildReport report, string source) =>
@@ -38,12 +38,10 @@ public static class DefaultMixture
     public static CorpusSettings Apply(CorpusSettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        if (settings.Mixture.Count > 0 || settings.Sources is not [var source])
+        if (settings.Mixture.Count > 0 || settings.Sources is not [var source] || BuiltText.OfTextFolder(source) is not { } text)
             return settings;
-        var folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(source));
-        var path = Path.Combine(Path.GetDirectoryName(folder) ?? folder, FileName);
-        if (Path.GetFileName(folder) != BuiltText.NameOf(Split.Train) || !File.Exists(path)
-            || !File.Exists(Path.Combine(Path.GetDirectoryName(path)!, BuiltText.FileName)))
+        var path = Path.Combine(text.Folder, FileName);
+        if (!File.Exists(path))
             return settings;
         var lines = Encoding.UTF8.GetString(RegularFile.Read(path, MostBytes)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         return lines.All(line => MixtureWeight.TryParse(line) is not null) ? settings with { Mixture = lines }

@@ -1,4 +1,5 @@
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
 using global::Parquet;
 using global::Parquet.Schema;
 
@@ -20,13 +21,15 @@ public static class MetadataTable
     }
 
     /// <summary>Writes the table, unless it is there.</summary>
-    /// <param name="heldOut">See <see cref="DocumentTokens.Of"/>.</param>
+    /// <param name="settings">By which the corpus was made of the text: see <see cref="BuiltText.Of"/>.</param>
     /// <returns>Its path.</returns>
     /// <exception cref="ElasticException">The corpus was made of another text, or a file is damaged.</exception>
-    public static async Task<string> WriteAsync(BuiltText text, BuiltCorpus corpus, double heldOut, CancellationToken cancel)
+    public static async Task<string> WriteAsync(
+        BuiltText text, BuiltCorpus corpus, CorpusSettings settings, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(corpus);
+        ArgumentNullException.ThrowIfNull(settings);
         var path = Path.Combine(corpus.Folder, NameOf(text));
         if (File.Exists(path))
             return path;
@@ -44,7 +47,7 @@ public static class MetadataTable
                     ["elastic.text"] = text.Report.Id,
                     ["elastic.corpus"] = corpus.Id.Hex,
                 };
-                foreach (var rows in Rows(text, corpus, heldOut).Chunk(RowsInGroup))
+                foreach (var rows in Rows(text, corpus, settings).Chunk(RowsInGroup))
                 {
                     using var group = writer.CreateRowGroup();
                     foreach (var column in columns)
@@ -62,11 +65,11 @@ public static class MetadataTable
         }
     }
 
-    private static IEnumerable<Row> Rows(BuiltText text, BuiltCorpus corpus, double heldOut)
+    private static IEnumerable<Row> Rows(BuiltText text, BuiltCorpus corpus, CorpusSettings settings)
     {
-        using var train = DocumentTokens.Of(text, corpus, Split.Train, heldOut).GetEnumerator();
-        using var validation = DocumentTokens.Of(text, corpus, Split.Validation, heldOut).GetEnumerator();
-        var (hasTrain, hasValidation) = (train.MoveNext(), validation.MoveNext());
+        using var train = DocumentTokens.Of(text, corpus, Split.Train, settings.HeldOutShare).GetEnumerator();
+        using var validation = DocumentTokens.Of(text, corpus, Split.Validation, settings.HeldOutShare).GetEnumerator();
+        var (hasTrain, hasValidation) = (train.MoveNext(), settings.Validation.Count > 0 && validation.MoveNext());
         foreach (var document in text.Rows())
         {
             var (tokens, isHeldOut) = ((long?)null, false);

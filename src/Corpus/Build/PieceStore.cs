@@ -76,30 +76,25 @@ public sealed class PieceStore
             : Documents(piece).All(d => d.TakenDown == takeDowns.Cover(d.Facts));
     }
 
-    /// <summary>Deletes the pieces of other builds that hold what is taken down.</summary>
-    /// <param name="but">The pieces of this build.</param>
-    /// <returns>How many.</returns>
-    public int Purge(TakeDowns takeDowns, IEnumerable<SourcePiece> but)
+    /// <summary>Deletes all pieces that hold what is taken down, whichever builds they are of.</summary>
+    public void Purge(TakeDowns takeDowns)
     {
         ArgumentNullException.ThrowIfNull(takeDowns);
         if (takeDowns.IsEmpty)
-            return 0;
-        var (kept, purged) = (but.Select(DocumentsPath).ToHashSet(StringComparer.Ordinal), 0);
-        foreach (var path in Directory.GetFiles(_folder, "*" + DocumentsEnd).Where(path => !kept.Contains(path)))
+            return;
+        foreach (var path in Directory.GetFiles(_folder, "*" + DocumentsEnd))
         {
             if (!Lines(path).Any(l => !l.IsLast && PieceLines.Read<PieceDocument>(l.Line, path) is { TakenDown: false } d
                 && takeDowns.Cover(d.Facts)))
                 continue;
             File.Delete(path);
             File.Delete(path[..^DocumentsEnd.Length] + TextsEnd);
-            purged++;
         }
         // An interruption between the two leaves the texts.
         foreach (var orphan in Directory.GetFiles(_folder, "*" + TextsEnd).Where(
             path => !File.Exists(path[..^TextsEnd.Length] + DocumentsEnd)))
             File.Delete(orphan);
         DurableFile.FlushFolder(_folder);
-        return purged;
     }
 
     /// <summary>The documents of a piece in their order.</summary>

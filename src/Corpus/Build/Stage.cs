@@ -55,7 +55,9 @@ public abstract class CuttingStage : SketchingStage
     public abstract string Reason { get; }
 
     /// <summary>Decides about all documents at once.</summary>
-    /// <param name="candidates">The training documents that the stages before have kept and that this stage applies to, in key order.</param>
+    /// <param name="candidates">
+    /// The training documents that the stages before have kept and that this stage applies to, in key order.
+    /// </param>
     /// <param name="folder">Takes what memory does not hold, while this runs.</param>
     /// <returns>The documents that are cut, and what is left of each in UTF-16 characters; nothing where it is dropped.</returns>
     public abstract IEnumerable<(long Number, IReadOnlyList<Range> Left)> Cut(IEnumerable<Candidate> candidates, string folder);

@@ -88,7 +88,8 @@ public sealed class PlannedStage
     private string Text(Func<Setting, bool> counts)
     {
         var text = new StringBuilder(string.Create(CultureInfo.InvariantCulture, $"{Kind.Name} {Kind.Version}"));
-        foreach (var (setting, value) in SettingsRecord.ValuesOf(Settings).Where(v => counts(v.Setting))
+        // Where files lie decides nothing: what is in them is in the inputs.
+        foreach (var (setting, value) in SettingsRecord.ValuesOf(Settings).Where(v => counts(v.Setting) && !v.Setting.IsPath)
             .Concat(SettingsRecord.ValuesOf(Scope)))
             text.Append(CultureInfo.InvariantCulture, $"\n{setting.Key} = {OneLine.Of(setting.Show(value))}");
         return text.ToString();

@@ -86,8 +86,8 @@ internal sealed class TextWriters : IDisposable
                 + string.Join(", ", report.Dropped.Where(d => d.Documents > 0).Select(d => $"{d.Name} dropped {d.Documents}"))
                 + "; move its thresholds, or check what the sources hold");
         if (_splits[(int)Split.Train].Total == 0)
-            throw new ElasticException($"all {report.Kept.Sum(s => s.Documents)} documents that are left are for validation or tests: lower "
-                + "the shares of the sources (validation, test)");
+            throw new ElasticException($"all {report.Kept.Sum(s => s.Documents)} documents that are left are for validation or tests: "
+                + "lower the shares of the sources (validation, test)");
         List<BuiltFile> files =
         [
             .. _kept.SelectMany(k => k.Complete()), .. _dropped.Complete(), .. _documents.Complete(),

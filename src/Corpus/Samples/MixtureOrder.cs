@@ -54,7 +54,9 @@ public sealed class MixtureOrder : SampleStream
     public override long Samples => _mixed.Blocks;
 
     /// <summary>The mixture that a run's settings make of a corpus. A source that they do not name is read once in an epoch.</summary>
-    /// <exception cref="ElasticException">Blocks of the corpus mix sources, or the settings name a source that it does not have.</exception>
+    /// <exception cref="ElasticException">
+    /// Blocks of the corpus mix sources, or the settings name a source that it does not have.
+    /// </exception>
     public static MixtureOrder Of(ulong seed, IReadOnlyList<string> mixture, IReadOnlyList<ShardInfo> shards, SampleCut cut)
     {
         ArgumentNullException.ThrowIfNull(mixture);

@@ -154,8 +154,7 @@ public sealed record ShardInfo(string FileName, Digest Sha256, long Tokens, long
 
     /// <summary>The source of all its documents; null where they are of several, or nobody has looked.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? Source { get; init => field = value is { Length: > LongestSource }
-        ? throw new InvalidDataException($"a shard's source has a name of {value.Length} characters: use at most {LongestSource}") : value; }
+    public string? Source { get; init => field = OfSource(value); }
 
     /// <summary>Characters of <see cref="Source"/>.</summary>
     public const int LongestSource = 4096;
@@ -167,6 +166,10 @@ public sealed record ShardInfo(string FileName, Digest Sha256, long Tokens, long
     /// <summary>More than any file of these contents has: a peer that names more bytes is not believed.</summary>
     public long MostFileBytes =>
         LlmcShard.HeaderSize + (Tokens * sizeof(int) + Documents * ShardHeader.DocumentSize + MostSourceBytes) / 8 * 9;
+
+    private static string? OfSource(string? name) => name is { Length: > LongestSource }
+        ? throw new InvalidDataException($"a shard's source has a name of {name.Length} characters: use at most {LongestSource}")
+        : name;
 
     private static string Named(string name) => OurName.IsMatch(name)
         ? name

@@ -76,8 +76,8 @@ public sealed class CorpusWriter : IDisposable
                 + $"{OneLine.Of(source, 80)}: give files that belong together one source (a manifest, or the field source), or leave the "
                 + "mixture out");
         if (source.Length > ShardInfo.LongestSource)
-            throw new ElasticException($"corpus.mixture: a source has a name of {source.Length} characters, {OneLine.Of(source, 80)}: use at "
-                + $"most {ShardInfo.LongestSource}");
+            throw new ElasticException($"corpus.mixture: a source has a name of {source.Length} characters, {OneLine.Of(source, 80)}: "
+                + $"use at most {ShardInfo.LongestSource}");
         return _train[source] = _newTrain(_bySource ? source : null);
     }
 

@@ -68,8 +68,6 @@ internal static class CorpusCommand
                     }
 
                     built = await CorpusBuild.RunAsync(settings, display, interruption.Token);
-                    if (text is not null)
-                        await MetadataTable.WriteAsync(text, built, settings.Training.Corpus.HeldOutShare, interruption.Token);
                 }
                 catch (OperationCanceledException) when (interruption.IsRequested)
                 {

@@ -31,7 +31,11 @@ internal static class CorpusShow
                 + "--config and --set (corpus.tokenizer, corpus.samples, model.context).",
             HelpName = "N",
         };
-        var random = new Option<int?>("--random") { Description = "That many documents by chance, of those that were kept.", HelpName = "N" };
+        var random = new Option<int?>("--random")
+        {
+            Description = "That many documents by chance, of those that were kept.",
+            HelpName = "N",
+        };
         var seed = new Option<ulong>("--seed") { Description = "Another seed gives other documents. Default: 0.", HelpName = "N" };
         var source = new Option<string?>("--source") { Description = "With --random: of this source.", HelpName = "NAME" };
         var language = new Option<string?>("--language") { Description = "With --random: in this language.", HelpName = "CODE" };
@@ -100,8 +104,8 @@ internal static class CorpusShow
             CorpusSources.Find(settings).Files, settings with { Tokenizer = file?.Id ?? settings.Tokenizer });
         var folder = new DataPaths(data.Root).Corpus(id);
         return BuiltCorpus.TryOpen(folder, out var corpus) ? corpus : throw new NotFoundException(
-            $"the text has no corpus with corpus.tokenizer = {settings.Tokenizer} and corpus.held-out = {settings.HeldOut} in {data.Corpora}: "
-            + "set those that it was built with, or build it with: elastic corpus build --manifest FILE");
+            $"the text has no corpus with corpus.tokenizer = {settings.Tokenizer} and corpus.held-out = {settings.HeldOut} in "
+            + $"{data.Corpora}: set those that it was built with, or build it with: elastic corpus build --manifest FILE");
     }
 
     private static int Listed(DataDirectory data, bool verify, TextWriter output, TextWriter error)

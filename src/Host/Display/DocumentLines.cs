@@ -82,7 +82,8 @@ internal static class DocumentLines
         if (row.Match is { } match && text.Rows().FirstOrDefault(r => r.Id == match) is { } other)
             yield return string.Create(CultureInfo.InvariantCulture, $"  like {Place(other)}, with a similarity of {row.Similarity:0.###}");
         foreach (var copy in copies)
-            yield return string.Create(CultureInfo.InvariantCulture, $"  its like: {Place(copy)}, with a similarity of {copy.Similarity:0.###}");
+            yield return string.Create(
+                CultureInfo.InvariantCulture, $"  its like: {Place(copy)}, with a similarity of {copy.Similarity:0.###}");
         if (count > copies.Count)
             yield return $"  and {count - copies.Count} more";
         if (TextOf(text, row) is { Length: > 0 } words)

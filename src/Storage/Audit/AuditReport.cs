@@ -23,7 +23,8 @@ public sealed record AuditReport(
     public IReadOnlyList<SourceCounts> Sources { get; init; } = [];
 
     /// <summary>
-    /// True when every block was consumed exactly once per epoch, or as often as the mixture says, and every digest fits. Of no round there is nothing to prove.
+    /// True when every block was consumed exactly once per epoch, or as often as the mixture says, and every digest fits. Of no round there
+    /// is nothing to prove.
     /// </summary>
     public bool IsProven => Problems.Count == 0 && Rounds > 0;
 }

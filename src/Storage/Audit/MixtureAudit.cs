@@ -13,8 +13,8 @@ internal static class MixtureAudit
     }
 
     /// <summary>
-    /// Counts how often each block was consumed, one by one. After whole epochs the counts of a source differ by one at most, and their sum is
-    /// what was said; within an epoch none is beyond what the epoch ends with.
+    /// Counts how often each block was consumed, one by one. After whole epochs the counts of a source differ by one at most, and their sum
+    /// is what was said; within an epoch none is beyond what the epoch ends with.
     /// </summary>
     /// <param name="blockAt">The block at a position.</param>
     /// <param name="samples">Positions that were consumed.</param>

@@ -52,7 +52,8 @@ public sealed class DecontaminateTests : IDisposable
         var built = Build([pieces, $"few words {Question} and few behind", Words("kept", 50)]);
         Assert.Equal([2L], built.Records(Split.Train).Select(r => r.Id));
         Assert.All(built.Rows().Take(2), r => Assert.Equal(
-            ("decontaminate", "what it does not share with the evaluation sets of decontaminate.against is too little, or in too many pieces"),
+            ("decontaminate",
+                "what it does not share with the evaluation sets of decontaminate.against is too little, or in too many pieces"),
             (r.Dropped, r.Why)));
     }
 
@@ -79,6 +80,7 @@ public sealed class DecontaminateTests : IDisposable
         BuildManifest Of(string set) => Manifests.Of([("a", path)], $"decontaminate against={_folders.Write("set.txt", set)}");
         Assert.NotEqual(Of(Question).Stages[0].Identity, Of(Question + " and more").Stages[0].Identity);
         Assert.Equal(Of(Question).Stages[0].Identity, Of(Question.ToUpperInvariant()).Stages[0].Identity);
+        Assert.DoesNotContain("set.txt", Of(Question).Stages[0].Identity, StringComparison.Ordinal);
         Refusal.Says("has 13 words, so that nothing would be found: name other files, or set decontaminate.words",
             () => Of("too short").Stages[0].Identity);
     }
@@ -86,7 +88,8 @@ public sealed class DecontaminateTests : IDisposable
     private static List<string> Plain(List<string> texts, string[] sets, string text)
     {
         // Words of one letter: a run of four words is seven characters, at even places.
-        static IEnumerable<string> Runs(string s) => Enumerable.Range(0, Math.Max(0, (s.Length - 7) / 2 + 1)).Select(i => s.Substring(2 * i, 7));
+        static IEnumerable<string> Runs(string s) =>
+            Enumerable.Range(0, Math.Max(0, (s.Length - 7) / 2 + 1)).Select(i => s.Substring(2 * i, 7));
         var looked = sets.SelectMany(Runs).ToHashSet();
         var rare = looked.Where(run => texts.Count(t => Runs(t).Contains(run)) <= 3).ToHashSet();
         var marked = new char[text.Length];

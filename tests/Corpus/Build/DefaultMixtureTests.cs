@@ -27,7 +27,8 @@ public sealed class DefaultMixtureTests : IDisposable
         Assert.Empty(DefaultMixture.Apply(settings).Mixture);
 
         File.WriteAllText(Path.Combine(text.Folder, DefaultMixture.FileName), "a=many\n");
-        Refusal.Says("mixture is damaged: build the text again with its manifest, or set corpus.mixture", () => DefaultMixture.Apply(settings));
+        Refusal.Says("mixture is damaged: build the text again with its manifest, or set corpus.mixture",
+            () => DefaultMixture.Apply(settings));
     }
 
     [Fact]

@@ -16,7 +16,7 @@ public sealed class MetadataTableTests : IDisposable
     {
         var text = _folders.Build(Manifest());
         var corpus = _folders.Corpus(text);
-        var path = await MetadataTable.WriteAsync(text, corpus, 0.2, CancellationToken.None);
+        var path = await MetadataTable.WriteAsync(text, corpus, Settings(text), CancellationToken.None);
         var rows = text.Rows().ToList();
         await using var file = await ParquetReader.CreateAsync(path);
         Assert.Equal(1, file.RowGroupCount);
@@ -42,8 +42,8 @@ public sealed class MetadataTableTests : IDisposable
     public async Task The_bytes_follow_from_text_and_corpus()
     {
         var (one, two) = (_folders.Build(Manifest()), _folders.Build(Manifest(), "other"));
-        var first = await MetadataTable.WriteAsync(one, _folders.Corpus(one), 0.2, CancellationToken.None);
-        var second = await MetadataTable.WriteAsync(two, _folders.Corpus(two, "other-corpus"), 0.2, CancellationToken.None);
+        var first = await MetadataTable.WriteAsync(one, _folders.Corpus(one), Settings(one), CancellationToken.None);
+        var second = await MetadataTable.WriteAsync(two, _folders.Corpus(two, "other-corpus"), Settings(two), CancellationToken.None);
         Assert.Equal(await File.ReadAllBytesAsync(first), await File.ReadAllBytesAsync(second));
         Assert.Equal(Path.GetFileName(first), Path.GetFileName(second));
     }
@@ -54,7 +54,7 @@ public sealed class MetadataTableTests : IDisposable
         var text = _folders.Build(Manifest());
         var corpus = _folders.Corpus(_folders.Build(Manifests.Of([("other", _folders.Texts("other.jsonl", ["other words"]))])), heldOut: 0);
         var error = await Assert.ThrowsAsync<Foundation.ElasticException>(
-            () => MetadataTable.WriteAsync(text, corpus, 0, CancellationToken.None));
+            () => MetadataTable.WriteAsync(text, corpus, Settings(text) with { HeldOut = 0 }, CancellationToken.None));
         Assert.Contains("was not made of the text", error.Message, StringComparison.Ordinal);
     }
 
@@ -90,7 +90,8 @@ public sealed class MetadataTableTests : IDisposable
     [Fact]
     public void Lines_of_files_are_known()
     {
-        var book = _folders.Write("book.txt", string.Concat(Enumerable.Range(1, 3000).Select(i => $"line {i}\n{(i % 100 == 0 ? "\n" : "")}")));
+        var book = _folders.Write(
+            "book.txt", string.Concat(Enumerable.Range(1, 3000).Select(i => $"line {i}\n{(i % 100 == 0 ? "\n" : "")}")));
         var text = _folders.Build(Manifests.Of([("book", book), ("notes", _folders.Texts("notes.jsonl", ["one", "two"]))]));
         var lines = File.ReadAllLines(book);
         var rows = text.Rows().ToList();
@@ -119,6 +120,20 @@ public sealed class MetadataTableTests : IDisposable
         Assert.Equal(2 * 2, plots[0].Elements().Count(e => e.Name.LocalName == "rect"));
         Assert.DoesNotContain("<b>", page.ToString(), StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void Settings_that_read_a_built_text_whole_are_of_that_build()
+    {
+        var text = _folders.Build(Manifest());
+        Assert.Equal(text.Folder, BuiltText.Of(Settings(text))?.Folder);
+        Assert.Equal(text.Folder, BuiltText.Of(Settings(text) with { Validation = [text.FolderOf(Split.Validation)] })?.Folder);
+        Assert.Null(BuiltText.Of(Settings(text) with { Validation = [text.TextFolder] }));
+        Assert.Null(BuiltText.Of(Settings(text) with { Include = ["kept-00000*"] }));
+        Assert.Null(BuiltText.Of(Settings(text) with { Sources = [text.TextFolder, text.Folder] }));
+        Assert.Null(BuiltText.Of(Settings(text) with { Sources = [text.Folder] }));
+    }
+
+    private static CorpusSettings Settings(BuiltText text) => Corpora.Settings(text.TextFolder) with { HeldOut = 0.2 };
 
     // Two sources; some texts are short, and some twice.
     private BuildManifest Manifest()

@@ -140,7 +140,8 @@ public class NearDuplicatesTests
             names.Index().Where(n => n.Item != n.Index).Select(n => ((long)n.Index, (long)n.Item)),
             removals.Select(r => (r.Number, r.StandIn)));
         Assert.All(removals, r => Assert.True(
-            NearDuplicates.Similarity(shingles[(int)r.Number], shingles[(int)r.Match]) == r.Similarity && r.Similarity >= settings.Threshold));
+            NearDuplicates.Similarity(shingles[(int)r.Number], shingles[(int)r.Match]) == r.Similarity
+            && r.Similarity >= settings.Threshold));
     }
 
     [Fact]

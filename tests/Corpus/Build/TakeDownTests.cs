@@ -48,12 +48,19 @@ public sealed class TakeDownTests : IDisposable
             r => r.Text.Contains("secret", StringComparison.Ordinal));
         Assert.Equal("the manifest takes it down", built.Rows().Single(r => r.Dropped == BuiltDocument.TakenDown).Why);
         Assert.Equal(2, Directory.GetFiles(_folders["data-pieces"], "*.texts").Length);
+
+        // The text is there already, and the piece was read again by a build that takes nothing down.
+        _folders.Build(Manifests.Of([("notes", _folders["notes.jsonl"])], "exact-duplicates"));
+        Assert.True(Holds(_folders["data-pieces"], "secret"));
+        Assert.Equal(built.Folder, _folders.Build(manifest with { TakeDowns = TakeDowns.Of(Of("urls", "https://example.com/1")) }).Folder);
+        Assert.False(Holds(_folders["data-pieces"], "secret"));
     }
 
     [Fact]
     public void What_went_for_a_document_that_is_taken_down_stays_as_if_that_had_never_been()
     {
-        var manifest = Manifests.Of([("all", _folders.Texts("all.jsonl", ["the same text", "The same  text", "another"]))], "exact-duplicates");
+        var manifest = Manifests.Of(
+            [("all", _folders.Texts("all.jsonl", ["the same text", "The same  text", "another"]))], "exact-duplicates");
         Assert.Equal([0L, 2], _folders.Build(manifest).Records(Split.Train).Select(r => r.Id));
         var taken = manifest with { TakeDowns = TakeDowns.Of(Of("documents", "all/all.jsonl:1")) };
         Assert.Equal([1L, 2], _folders.Build(taken).Records(Split.Train).Select(r => r.Id));

@@ -96,6 +96,7 @@ public class MixtureOrderTests
     {
         using var folder = new TemporaryFolder();
         var many = Enumerable.Range(0, 300).Select(i => new Document($"file{i}", $"d{i}", "some words"));
-        Refusal.Says("corpus.mixture: the corpus has more than 256 sources", () => Corpora.Build(folder["c"], many, heldOut: 0, bySource: true));
+        Refusal.Says("corpus.mixture: the corpus has more than 256 sources",
+            () => Corpora.Build(folder["c"], many, heldOut: 0, bySource: true));
     }
 }

@@ -40,7 +40,9 @@ internal sealed class WordRuns
     /// <summary>Words of the text.</summary>
     public int Count => _places.Count;
 
-    /// <summary>A hash of 64 bits of each run of <paramref name="length"/> words, and the characters from the first to the last one.</summary>
+    /// <summary>
+    /// A hash of 64 bits of each run of <paramref name="length"/> words, and the characters from the first to the last one.
+    /// </summary>
     public IEnumerable<(ulong Hash, int From, int To)> Of(int length)
     {
         for (var first = 0; first + length <= _places.Count; first++)

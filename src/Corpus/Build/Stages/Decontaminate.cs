@@ -129,8 +129,8 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
         foreach (var document in files.SelectMany(f => DocumentReader.Read(f, new ReadStatistics())))
             grams.UnionWith(new WordRuns(document.Text).Of(settings.Words).Select(g => g.Hash));
         if (grams.Count == 0)
-            throw new ElasticException($"decontaminate.against: no text of {string.Join(", ", settings.Against)} has {settings.Words} words, "
-                + "so that nothing would be found: name other files, or set decontaminate.words");
+            throw new ElasticException($"decontaminate.against: no text of {string.Join(", ", settings.Against)} has {settings.Words} "
+                + "words, so that nothing would be found: name other files, or set decontaminate.words");
         // What is looked for, and not the files: another order or another name of them decides nothing.
         var sorted = grams.ToArray();
         Array.Sort(sorted);
