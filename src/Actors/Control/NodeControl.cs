@@ -4,6 +4,7 @@ using Akka.Cluster;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Hosting;
 using Elastic.Corpus;
+using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
@@ -68,6 +69,7 @@ internal sealed class NodeControl(ElasticNode node)
     private async Task<RunReply> StartAsync(
         TrainingSettings settings, Digest? known, Origin origin, IProgress<string> progress, CancellationToken cancel)
     {
+        settings = settings with { Corpus = DefaultMixture.Apply(settings.Corpus) };
         var corpus = (known is { } id ? node.OpenCorpus(id) : null)
             ?? await node.BuildCorpusAsync(settings.Corpus, new CorpusLines(progress), cancel);
         return await node.StartRunAsync(Resolve(settings, corpus), corpus, origin);

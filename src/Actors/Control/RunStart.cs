@@ -39,7 +39,7 @@ internal static class RunStart
             Elements = Architectures.LayoutOf(settings.Model).TrainedLength,
             Corpus = corpus.Id,
             Manifest = Digest.Of(await File.ReadAllBytesAsync(Path.Combine(corpus.Folder, CorpusManifest.FileName))),
-            Blocks = new BlockMap(corpus.TrainShards, SampleCut.Of(settings)).Blocks,
+            Blocks = SampleStream.Of(settings, corpus).Samples,
             HeldOutBlocks = SampleCut.Of(settings).CountIn(corpus.HeldOutShards),
             Arithmetic = arithmetic,
         };

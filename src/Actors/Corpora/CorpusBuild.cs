@@ -42,12 +42,15 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths)
             throw new ElasticException(
                 $"corpus.whole-words = true: the tokenizer {settings.Tokenizer} does not mark the pieces that go on with a word, as BERT's "
                 + "does with ##; use one that does (corpus.tokenizer), or leave it out");
+        if (CorpusSources.AreTokenShards(files) && settings.Mixture.Count > 0)
+            throw new ElasticException($"corpus.mixture: {files[0].Path} holds tokens that do not say their source: name the text itself, "
+                + "or leave the mixture out");
         if (CorpusSources.AreTokenShards(files))
             return LlmcCorpus.Build(folder, id, tokenizer, files, cancel);
 
         var totalBytes = files.Sum(f => f.Length);
         var statistics = new ReadStatistics();
-        using var writer = new CorpusWriter(folder, id, tokenizer, settings.HasMarks);
+        using var writer = new CorpusWriter(folder, id, tokenizer, settings.HasMarks, bySource: settings.Mixture.Count > 0);
         var (documents, bytes, tokens) = (0L, 0L, 0L);
         var ahead = new Queue<Task<TokenizedBatch>>();
         foreach (var batch in DocumentBatches.Read(files, statistics, cancel))

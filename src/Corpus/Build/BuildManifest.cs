@@ -1,3 +1,4 @@
+using Elastic.Corpus.Build.Stages;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 
@@ -8,6 +9,16 @@ namespace Elastic.Corpus.Build;
 /// <param name="Stages">Each one sees what those before it have left.</param>
 public sealed record BuildManifest(IReadOnlyList<SourceSettings> Sources, IReadOnlyList<PlannedStage> Stages)
 {
+    /// <summary>What is left out of the sources as if it had never been in them.</summary>
+    public TakeDowns TakeDowns { get; init; } = TakeDowns.None;
+
+    /// <summary>Which part of the corpus a document belongs to.</summary>
+    public Split SplitOf(PieceDocument document)
+    {
+        ArgumentNullException.ThrowIfNull(document);
+        return Sources.First(s => s.Name == document.Facts.Source).SplitOf(document.Lot);
+    }
+
     /// <summary>The keys of a source.</summary>
     public static SettingsSchema SourceSchema { get; } = new(typeof(SourceSettings));
 
@@ -33,7 +44,19 @@ public sealed record BuildManifest(IReadOnlyList<SourceSettings> Sources, IReadO
         problems.AddRange(planned.SelectMany(s => s.Scope.Sources).Where(name => !bound.Exists(s => s.Name == name)).Distinct()
             .Select(name => $"scope.sources names {OneLine.Of(name, 80)}, which is no source: there are "
                 + string.Join(", ", bound.Select(s => s.Name))));
+        problems.AddRange(Order(bound, planned));
         return problems.Count == 0 ? new BuildManifest(bound, planned) : throw new ElasticException(string.Join('\n', problems.Distinct()));
+    }
+
+    private static IEnumerable<string> Order(List<SourceSettings> sources, List<PlannedStage> stages)
+    {
+        if (sources.Find(s => s.IsSplit) is { } split && !stages.Exists(s => s.Kind == NearDuplicates.Kind && s.Scope.IsEmpty))
+            yield return $"the source {split.Name} keeps a share of its documents from training, and a near-duplicate of one may be "
+                + "trained on: add { stage = near-duplicates } without a scope";
+        var cutting = stages.FindIndex(s => s.IsCutting);
+        if (cutting >= 0 && stages.FindIndex(cutting, s => !s.IsCutting) is var behind and >= 0)
+            yield return $"{stages[behind].Kind.Name} comes behind {stages[cutting].Kind.Name}, which cuts texts when all documents are "
+                + "known: move it in front";
     }
 
     private static SourceSettings Bind(IReadOnlyList<SettingText> values, ICollection<string> problems) =>

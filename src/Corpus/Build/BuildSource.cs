@@ -1,3 +1,4 @@
+using System.Globalization;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus.Build;
@@ -9,7 +10,8 @@ public sealed record SourceSettings : SettingsGroup
     [NotEmpty("give each source a name of its own, e.g. name = books")]
     public required string Name { get; init; }
 
-    [Setting("source.paths", new string[0], "Files and folders, as in corpus.sources; relative ones are the manifest's.")]
+    [Setting("source.paths", new string[0], "Files and folders, as in corpus.sources; relative ones are the manifest's.",
+        IsPath = true)]
     public required IReadOnlyList<string> Paths { get; init; }
 
     [Setting("source.include", new string[0], "Patterns of the files to read, as in corpus.include; empty for all that can be read.")]
@@ -32,6 +34,30 @@ public sealed record SourceSettings : SettingsGroup
     [Matches("[a-z]{2}", "a code of two letters, e.g. en")]
     public required string? Language { get; init; }
 
+    [Setting("source.validation", 0.0, """
+        The share of its documents that is for validation, drawn by the hash of the text, so that a document stays there when the source
+        grows; 1 for a source that is a validation set. A share wants the stage near-duplicates, without a scope.
+        """)]
+    [Between(0, 1)]
+    public required double Validation { get; init; }
+
+    [Setting("source.test", 0.0, "The share of its documents that is for tests, in the same way.")]
+    [Between(0, 1)]
+    public required double Test { get; init; }
+
+    [Setting("source.weight", 1.0, """
+        How often it is read in an epoch, where corpus.mixture says nothing. The text and its tokens do not change with it.
+        """)]
+    [Between(0, MixtureWeight.MostEpochs)]
+    public required double Weight { get; init; }
+
+    /// <summary>A part of its documents, and not all of them, is not trained on.</summary>
+    public bool IsSplit => Validation + Test > 0 && Validation < 1 && Test < 1;
+
+    /// <summary>Which part of the corpus a document of it belongs to.</summary>
+    /// <param name="lot">See <see cref="PieceDocument.Lot"/>.</param>
+    public Split SplitOf(double lot) => lot < Validation ? Split.Validation : lot < Validation + Test ? Split.Test : Split.Train;
+
     /// <summary>The settings by which its files are found and read.</summary>
     public CorpusSettings Reading() => CorpusSettings.Defaults with
     {
@@ -43,6 +69,15 @@ public sealed record SourceSettings : SettingsGroup
     };
 
     /// <inheritdoc/>
-    protected override IEnumerable<string> ProblemsTogether() =>
-        Paths.Count == 0 ? [$"the source {Name} has no paths: name files or folders, e.g. paths = [books]"] : Reading().Problems();
+    protected override IEnumerable<string> ProblemsTogether()
+    {
+        if (Validation + Test > 1)
+            yield return string.Create(CultureInfo.InvariantCulture, $"the source {Name} has validation = {Validation} and test = {Test}: ")
+                + "together they are more than all of it";
+        if (Paths.Count == 0)
+            yield return $"the source {Name} has no paths: name files or folders, e.g. paths = [books]";
+        else
+            foreach (var problem in Reading().Problems())
+                yield return problem;
+    }
 }

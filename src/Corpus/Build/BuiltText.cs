@@ -1,4 +1,7 @@
+using System.Text;
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
+using ZstdSharp;
 
 namespace Elastic.Corpus.Build;
 
@@ -8,18 +11,46 @@ namespace Elastic.Corpus.Build;
 /// <param name="Bytes">UTF-8 bytes of their text.</param>
 public sealed record TextShare(string Name, long Documents, long Bytes);
 
+/// <summary>A file of a build.</summary>
+/// <param name="Name">Its path in the build's folder, with '/'.</param>
+/// <param name="Bytes">Its length.</param>
+/// <param name="Sha256">Of its bytes, in hexadecimal digits.</param>
+public sealed record BuiltFile(string Name, long Bytes, string Sha256);
+
 /// <summary>What a build came to; stored in its folder as <see cref="BuiltText.FileName"/>, written last.</summary>
 /// <param name="Id">Digest of the manifest's stages and of the pieces.</param>
 /// <param name="Read">Documents as they were read, by source in the order of the manifest.</param>
 /// <param name="Kept">What stayed of them, the same.</param>
-/// <param name="Dropped">What each stage dropped, in their order; the last row has documents of which no text was left.</param>
+/// <param name="Dropped">What each stage dropped, in their order; then documents of which no text was left.</param>
 /// <param name="Empty">Documents without text in the files.</param>
 /// <param name="InvalidUtf8Sequences">Replaced by U+FFFD.</param>
 /// <param name="Malformed">Records that could not be read.</param>
 /// <param name="LostBytes">Bytes of these, as far as that is known.</param>
 public sealed record BuildReport(
     string Id, IReadOnlyList<TextShare> Read, IReadOnlyList<TextShare> Kept, IReadOnlyList<TextShare> Dropped,
-    long Empty, long InvalidUtf8Sequences, long Malformed, long LostBytes);
+    long Empty, long InvalidUtf8Sequences, long Malformed, long LostBytes)
+{
+    /// <summary>The part of <see cref="Kept"/> that is for validation, and for tests, by source.</summary>
+    public IReadOnlyList<TextShare> Validation { get; init; } = [];
+
+    /// <inheritdoc cref="Validation"/>
+    public IReadOnlyList<TextShare> Test { get; init; } = [];
+
+    /// <summary>What was kept by language; "not known" for the rest.</summary>
+    public IReadOnlyList<TextShare> Languages { get; init; } = [];
+
+    /// <summary>What was kept by licence; "not said" for the rest.</summary>
+    public IReadOnlyList<TextShare> Licences { get; init; } = [];
+
+    /// <summary>The stages with all their settings.</summary>
+    public IReadOnlyList<string> Stages { get; init; } = [];
+
+    /// <summary>All that the stages measure, as documents name it.</summary>
+    public IReadOnlyList<string> Signals { get; init; } = [];
+
+    /// <summary>All files but this one.</summary>
+    public IReadOnlyList<BuiltFile> Files { get; init; } = [];
+}
 
 /// <summary>
 /// The folder of a build: kept text in <c>text</c>, from which corpora are made, dropped text, and what is known of each.
@@ -31,8 +62,13 @@ public sealed record BuiltText(string Folder, BuildReport Report)
     /// <summary>The report's name in the folder.</summary>
     public const string FileName = "build.json";
 
+    internal const string Documents = "documents", Dropped = "dropped";
+
     /// <summary>What <c>--corpus</c> takes.</summary>
-    public string TextFolder => Path.Combine(Folder, "text");
+    public string TextFolder => FolderOf(Split.Train);
+
+    /// <summary>The folder with the text of a part; there is none where the part is empty.</summary>
+    public string FolderOf(Split split) => Path.Combine(Folder, NameOf(split));
 
     /// <summary>The build in a folder; null where there is no complete one.</summary>
     /// <exception cref="ElasticException">Its report is damaged.</exception>
@@ -41,5 +77,70 @@ public sealed record BuiltText(string Folder, BuildReport Report)
         var path = Path.Combine(folder, FileName);
         return File.Exists(path)
             ? new BuiltText(Path.GetFullPath(folder), PieceLines.Read<BuildReport>(File.ReadAllBytes(path), path)) : null;
+    }
+
+    /// <summary>The build whose training text is that folder; null where it is anything else.</summary>
+    public static BuiltText? OfTextFolder(string folder)
+    {
+        var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+        return Path.GetFileName(path) == NameOf(Split.Train) && Path.GetDirectoryName(path) is { } build ? TryOpen(build) : null;
+    }
+
+    /// <summary>The build that a corpus of these settings has all training text of, and no other; null for any other corpus.</summary>
+    public static BuiltText? Of(CorpusSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var text = settings is
+            {
+                Sources: [var source], Include: [], Exclude: [], TextField: "text", AnswerField: null, ChatTemplate: ChatTemplate.None,
+            }
+            ? OfTextFolder(source) : null;
+        return text is null || settings.Validation.Count == 0 || (settings.Validation is [var held]
+            && Path.TrimEndingDirectorySeparator(Path.GetFullPath(held)) == text.FolderOf(Split.Validation)) ? text : null;
+    }
+
+    /// <summary>A line of each document that was read, in key order.</summary>
+    /// <exception cref="ElasticException">A file is damaged.</exception>
+    public IEnumerable<BuiltDocument> Rows() => Lines<BuiltDocument>(Documents);
+
+    /// <summary>The texts of a part, in key order.</summary>
+    /// <exception cref="ElasticException">A file is damaged.</exception>
+    public IEnumerable<BuiltRecord> Records(Split split) => Lines<BuiltRecord>(NameOf(split));
+
+    /// <summary>The texts that were dropped, in key order.</summary>
+    /// <exception cref="ElasticException">A file is damaged.</exception>
+    public IEnumerable<BuiltRecord> DroppedRecords() => Lines<BuiltRecord>(Dropped);
+
+    internal static string NameOf(Split split) => split switch
+    {
+        Split.Validation => "validation",
+        Split.Test => "test",
+        _ => "text",
+    };
+
+    private IEnumerable<T> Lines<T>(string name)
+    {
+        var folder = Path.Combine(Folder, name);
+        if (!Directory.Exists(folder))
+            yield break;
+        foreach (var path in Directory.GetFiles(folder, "*.jsonl.zst").Order(StringComparer.Ordinal))
+        {
+            using var unpacked = new DecompressionStream(File.OpenRead(path), leaveOpen: false);
+            using var reader = new StreamReader(unpacked, Encoding.UTF8);
+            while (ReadLine(reader, path) is { } line)
+                yield return PieceLines.Read<T>(Encoding.UTF8.GetBytes(line), path);
+        }
+    }
+
+    private static string? ReadLine(StreamReader reader, string path)
+    {
+        try
+        {
+            return reader.ReadLine();
+        }
+        catch (Exception e) when (e is ZstdException or EndOfStreamException)
+        {
+            throw new ElasticException($"{path} is damaged ({OneLine.Of(e.Message)}): delete its build and build it again", e);
+        }
     }
 }

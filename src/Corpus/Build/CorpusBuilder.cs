@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.ExceptionServices;
 using Elastic.Foundation;
 
@@ -19,7 +20,7 @@ public sealed record BuildProgress(long Documents, long Bytes, long OfBytes);
 public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, string texts)
 {
     /// <summary>Raised with each change to what a build writes.</summary>
-    private const int Version = 1;
+    private const int Version = 2;
 
     /// <summary>Builds the text, unless it is there.</summary>
     /// <param name="threads">Pieces that are read at once.</param>
@@ -29,17 +30,19 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         var pieces = SourcePiece.Of(manifest).ToList();
         var id = IdentityOf(pieces);
         var folder = Path.Combine(texts, id.Hex);
+        // Also where the text is there: another build may have read them again since.
+        store.Purge(manifest.TakeDowns);
         if (BuiltText.TryOpen(folder) is { } built)
             return built;
         Read(pieces, threads, progress, cancel);
         using var build = new BuildFolder(folder, BuiltText.FileName);
         var work = Path.Combine(build.Current, "work");
-        using (var decisions = new Decisions(work))
+        using (var decisions = new Decisions(manifest.Stages, () => Stopping(pieces.SelectMany(store.Documents), cancel), work))
         {
             using (var all = new DocumentTexts(store, pieces, work))
-                decisions.Make(manifest.Stages, () => Stopping(pieces.SelectMany(store.Documents), cancel), all);
+                decisions.Make(all, document => manifest.SplitOf(document) == Split.Train);
             using var writer = new TextWriters(build.Current, id, manifest);
-            using var fates = decisions.InOrder(manifest.Stages.Count).GetEnumerator();
+            using var fates = decisions.InOrder().GetEnumerator();
             foreach (var piece in pieces)
             {
                 cancel.ThrowIfCancellationRequested();
@@ -48,7 +51,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
                 {
                     if (!fates.MoveNext())
                         throw new InvalidOperationException("there are more documents than decisions");
-                    writer.Append(document, text, fates.Current.Stage, fates.Current.Match);
+                    writer.Append(document, text, fates.Current);
                 }
                 writer.Append(store.Summary(piece));
             }
@@ -72,6 +75,8 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
     private Digest IdentityOf(List<SourcePiece> pieces) => CorpusIdentity.OfTexts(
     [
         $"build {Version}", .. pieces.Select(p => $"{p.Source} {p.Identity.Hex}"), .. manifest.Stages.Select(s => s.Identity),
+        .. manifest.Sources.Where(s => s.Validation + s.Test > 0).Select(s => string.Create(
+            CultureInfo.InvariantCulture, $"split {s.Name} {s.Validation:R} {s.Test:R}")), .. manifest.TakeDowns.Identity,
     ]);
 
     private void Read(List<SourcePiece> pieces, int threads, IProgress<BuildProgress>? progress, CancellationToken cancel)
@@ -82,7 +87,8 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         {
             Parallel.For(0, pieces.Count, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancel }, i =>
             {
-                var found = store.Has(pieces[i]) ? store.Summary(pieces[i]) : store.Read(pieces[i], manifest, cancel);
+                var found = store.Has(pieces[i]) && store.Agrees(pieces[i], manifest.TakeDowns)
+                    ? store.Summary(pieces[i]) : store.Read(pieces[i], manifest, cancel);
                 lock (gate)
                 {
                     (documents, bytes) = (documents + found.Documents, bytes + sizes[i]);

@@ -2,101 +2,167 @@ using System.Runtime.InteropServices;
 
 namespace Elastic.Corpus.Build;
 
+/// <summary>What becomes of a document.</summary>
+/// <param name="Stage">The stage that dropped it, by its number; -1 for one that stays. Beyond the last one there is no stage.</param>
+/// <param name="Match">The document that it was dropped for; null for none.</param>
+/// <param name="Cluster">Documents of its cluster of duplicates, itself included.</param>
+/// <param name="Left">What a stage left of its text; null where it was not cut.</param>
+internal readonly record struct Fate(int Stage, Removal? Match, int Cluster, IReadOnlyList<Range>? Left);
+
 /// <summary>
-/// Which documents stay, and which stage dropped each of the others. Documents are known by their number in key order; one byte of memory
-/// each, and what they matched is sorted on the disk. Not thread-safe.
+/// Which documents stay, and which stage dropped each of the others. Documents are known by their number in key order: one byte of memory
+/// each, and eight more where documents are compared. What they matched is sorted on the disk. Not thread-safe.
 /// </summary>
 internal sealed class Decisions : IDisposable
 {
-    private const byte Kept = 0;
-
-    /// <summary>In place of a stage's number: the stages left no text.</summary>
-    private const byte Emptied = byte.MaxValue;
-
-    private readonly List<byte> _fates = [];
-    private readonly ExternalSort<Match> _matches;
-    private readonly string _folder;
-
-    /// <param name="folder">Takes what memory does not hold.</param>
-    public Decisions(string folder)
-    {
-        _folder = folder;
-        _matches = new ExternalSort<Match>(folder, (a, b) => a.Number.CompareTo(b.Number));
-    }
-
     /// <summary>Most stages that a manifest may have.</summary>
     public const int MostStages = 200;
 
-    /// <summary>Lets each stage decide, in their order.</summary>
+    private const byte Kept = 0;
+
+    // In place of a stage's number.
+    private const byte Emptied = byte.MaxValue, TakenDown = byte.MaxValue - 1;
+
+    private readonly IReadOnlyList<PlannedStage> _stages;
+    private readonly Func<IEnumerable<PieceDocument>> _documents;
+    private readonly List<byte> _fates = [];
+    private readonly ExternalSort<Match> _matches;
+    private readonly ExternalSort<LeftRange> _left;
+    private readonly string _folder;
+
+    // Of each document the one that stays in its place, where documents are compared.
+    private int[] _standIns = [];
+
     /// <param name="documents">Gives all documents in key order, as often as it is called.</param>
-    /// <param name="texts">Their texts.</param>
-    public void Make(IReadOnlyList<PlannedStage> stages, Func<IEnumerable<PieceDocument>> documents, DocumentTexts texts)
+    /// <param name="folder">Takes what memory does not hold.</param>
+    public Decisions(IReadOnlyList<PlannedStage> stages, Func<IEnumerable<PieceDocument>> documents, string folder)
     {
-        foreach (var document in documents())
-            _fates.Add(document.Bytes == 0 ? Emptied : Kept);
-        for (var first = 0; first < stages.Count;)
+        (_stages, _documents, _folder) = (stages, documents, folder);
+        _matches = new ExternalSort<Match>(folder, (a, b) => a.Number.CompareTo(b.Number));
+        _left = new ExternalSort<LeftRange>(folder, (a, b) => (a.Number, a.From).CompareTo((b.Number, b.From)));
+    }
+
+    /// <summary>Lets each stage decide, in their order.</summary>
+    /// <param name="texts">The texts of all documents.</param>
+    /// <param name="isTraining">True for a document that is to be trained on, if it stays.</param>
+    public void Make(DocumentTexts texts, Func<PieceDocument, bool> isTraining)
+    {
+        foreach (var document in _documents())
+            _fates.Add(document.TakenDown ? TakenDown : document.Bytes == 0 ? Emptied : Kept);
+        if (_stages.Any(s => s.Stage is CorpusStage))
+            _standIns = [.. Enumerable.Range(0, _fates.Count)];
+        for (var first = 0; first < _stages.Count;)
         {
-            if (stages[first].Stage is CorpusStage stage)
+            if (_stages[first].Stage is CorpusStage stage)
             {
-                Compare(stage, first++, documents(), texts);
+                Compare(stage, first++, texts);
+                continue;
+            }
+            if (_stages[first].Stage is CuttingStage cutting)
+            {
+                Cut(cutting, first++, isTraining);
                 continue;
             }
             var last = first;
-            while (last < stages.Count && stages[last].Stage is not CorpusStage)
+            while (last < _stages.Count && _stages[last].Stage is not (CorpusStage or CuttingStage))
                 last++;
-            Judge(stages, first, last, documents());
+            Judge(first, last);
             first = last;
         }
     }
 
-    /// <summary>
-    /// For each document in key order the number of the stage that dropped it, -1 where it stays, and the number of stages where none was
-    /// left of it; with the document that it matched, where it was dropped for one.
-    /// </summary>
-    public IEnumerable<(int Stage, Removal? Match)> InOrder(int stages)
+    /// <summary>What becomes of each document, in key order. To be called once.</summary>
+    public IEnumerable<Fate> InOrder()
     {
+        var clusters = Clusters();
         using var matches = _matches.Sorted().GetEnumerator();
-        var next = matches.MoveNext();
+        using var left = _left.Sorted().GetEnumerator();
+        var (hasMatch, hasLeft) = (matches.MoveNext(), left.MoveNext());
         for (var number = 0; number < _fates.Count; number++)
         {
             Removal? match = null;
-            if (next && matches.Current.Number == number)
+            if (hasMatch && matches.Current.Number == number)
             {
                 match = new Removal(number, matches.Current.Other, matches.Current.Similarity);
-                next = matches.MoveNext();
+                hasMatch = matches.MoveNext();
             }
-            yield return (_fates[number] == Emptied ? stages : _fates[number] - 1, match);
+            List<Range>? ranges = null;
+            while (hasLeft && left.Current.Number == number)
+            {
+                (ranges ??= []).Add(left.Current.From..left.Current.To);
+                hasLeft = left.MoveNext();
+            }
+            var stage = _fates[number] switch
+            {
+                Emptied => _stages.Count,
+                TakenDown => _stages.Count + 1,
+                var fate => fate - 1,
+            };
+            yield return new Fate(stage, match, clusters.Length == 0 ? 1 : clusters[_standIns[number]], ranges);
         }
     }
 
-    public void Dispose() => _matches.Dispose();
-
-    private void Judge(IReadOnlyList<PlannedStage> stages, int first, int last, IEnumerable<PieceDocument> documents)
+    public void Dispose()
     {
-        foreach (var (number, document) in documents.Index())
+        _matches.Dispose();
+        _left.Dispose();
+    }
+
+    private void Judge(int first, int last)
+    {
+        foreach (var (number, document) in _documents().Index())
         {
             for (var i = first; i < last && _fates[number] == Kept; i++)
             {
-                if (document.Signals[i] is { } signals && stages[i].Stage.Refusal(signals) is not null)
+                if (document.Signals[i] is { } signals && _stages[i].Stage.Refusal(signals) is not null)
                     _fates[number] = (byte)(i + 1);
             }
         }
     }
 
-    private void Compare(CorpusStage stage, int index, IEnumerable<PieceDocument> documents, DocumentTexts texts)
+    private void Compare(CorpusStage stage, int index, DocumentTexts texts)
     {
-        // As they were before this stage: nothing forces it to ask for all candidates before its first decision.
-        var fates = _fates.ToArray();
-        var candidates = documents.Index()
-            .Where(d => fates[d.Index] == Kept && d.Item.Sketches[index] is { Length: > 0 })
-            .Select(d => new Candidate(d.Index, d.Item.Sketches[index]!));
-        foreach (var removal in stage.Decide(candidates, texts, _folder))
+        foreach (var removal in stage.Decide(Candidates(index, _ => true), texts, _folder))
         {
             _fates[(int)removal.Number] = (byte)(index + 1);
+            _standIns[(int)removal.Number] = (int)removal.StandIn;
             _matches.Add(new Match(removal.Number, removal.Match, removal.Similarity));
         }
     }
 
+    private void Cut(CuttingStage stage, int index, Func<PieceDocument, bool> isTraining)
+    {
+        foreach (var (number, left) in stage.Cut(Candidates(index, isTraining), _folder))
+        {
+            if (left.Count == 0)
+                _fates[(int)number] = (byte)(index + 1);
+            foreach (var range in left)
+                _left.Add(new LeftRange(number, range.Start.Value, range.End.Value));
+        }
+    }
+
+    // As they were before this stage: nothing forces it to ask for all candidates before its first decision.
+    private IEnumerable<Candidate> Candidates(int index, Func<PieceDocument, bool> isWanted)
+    {
+        var fates = _fates.ToArray();
+        return _documents().Index()
+            .Where(d => fates[d.Index] == Kept && d.Item.Sketches[index] is { Length: > 0 } && isWanted(d.Item))
+            .Select(d => new Candidate(d.Index, d.Item.Sketches[index]!));
+    }
+
+    // Documents of each cluster, at the number of the one that stands in for all. That one comes first, whichever stages dropped the
+    // others.
+    private int[] Clusters()
+    {
+        var sizes = new int[_standIns.Length];
+        for (var number = 0; number < sizes.Length; number++)
+            sizes[_standIns[number] = _standIns[_standIns[number]]]++;
+        return sizes;
+    }
+
     [StructLayout(LayoutKind.Sequential)]
     private readonly record struct Match(long Number, long Other, double Similarity);
+
+    [StructLayout(LayoutKind.Sequential)]
+    private readonly record struct LeftRange(long Number, int From, int To);
 }

@@ -9,6 +9,12 @@ public sealed record DocumentFacts(string Source, string Name, DocumentFormat Fo
     /// <summary>Under which terms its source is published, as the manifest says; null where it says nothing.</summary>
     public string? Licence { get; init; }
 
+    /// <summary>Where it was published; null where that is not known.</summary>
+    public string? Url { get; init; }
+
+    /// <summary>The line of its file at which it begins, from 1; null for formats without lines.</summary>
+    public long? Line { get; init; }
+
     /// <summary>Its language, a code of ISO 639-1; null where it is not known.</summary>
     public string? Language { get; init; }
 }

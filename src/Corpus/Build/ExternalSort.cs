@@ -13,9 +13,13 @@ public sealed class ExternalSort<T> : IDisposable where T : unmanaged
     /// <summary>Bytes of records that are sorted in memory at once.</summary>
     public const int DefaultRunBytes = 64 << 20;
 
+    // Most sorts of a small build have few records.
+    private const int FirstRecords = 1024;
+
     private readonly string _folder;
     private readonly Comparison<T> _order;
-    private readonly T[] _run;
+    private readonly int _most;
+    private T[] _run;
     private readonly List<string> _runs = [];
     private int _count;
 
@@ -26,14 +30,17 @@ public sealed class ExternalSort<T> : IDisposable where T : unmanaged
     {
         Directory.CreateDirectory(folder);
         (_folder, _order) = (folder, order);
-        _run = new T[Math.Max(1, runBytes / Marshal.SizeOf<T>())];
+        _most = Math.Max(1, runBytes / Marshal.SizeOf<T>());
+        _run = new T[Math.Min(_most, FirstRecords)];
     }
 
     /// <summary>Takes one more record.</summary>
     public void Add(T record)
     {
-        if (_count == _run.Length)
+        if (_count == _most)
             WriteRun();
+        else if (_count == _run.Length)
+            Array.Resize(ref _run, (int)Math.Min(_most, 2L * _run.Length));
         _run[_count++] = record;
     }
 

@@ -12,7 +12,14 @@ namespace Elastic.Corpus.Build;
 /// <param name="Signals">Of each stage, in the order of the manifest; null for a stage that does not apply to it.</param>
 /// <param name="Sketches">Of each stage; null for one that compares no documents.</param>
 public sealed record PieceDocument(
-    DocumentFacts Facts, int Bytes, long Frame, int At, IReadOnlyList<double[]?> Signals, IReadOnlyList<byte[]?> Sketches);
+    DocumentFacts Facts, int Bytes, long Frame, int At, IReadOnlyList<double[]?> Signals, IReadOnlyList<byte[]?> Sketches)
+{
+    /// <summary>A number in [0, 1) that follows from the text alone: which part of the corpus it belongs to is drawn by it.</summary>
+    public double Lot { get; init; }
+
+    /// <summary>The manifest takes it down: nothing but its facts was kept.</summary>
+    public bool TakenDown { get; init; }
+}
 
 /// <summary>What reading a piece found besides documents.</summary>
 /// <param name="Documents">Documents read.</param>
@@ -25,6 +32,9 @@ public sealed record PieceDocument(
 public sealed record PieceSummary(
     long Documents, long BytesRead, long Empty, long InvalidUtf8Sequences, long Malformed, long LostBytes, IReadOnlyList<string> Rejects)
 {
+    /// <summary>Documents that the manifest takes down.</summary>
+    public long TakenDown { get; init; }
+
     internal static PieceSummary Of(ReadStatistics statistics) => new(
         statistics.Documents, statistics.Bytes, statistics.EmptyDocuments, statistics.InvalidUtf8Sequences, statistics.MalformedRecords,
         statistics.LostBytes, [.. statistics.Malformed.Select(m => m.ToString())]);

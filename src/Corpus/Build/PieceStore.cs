@@ -17,6 +17,8 @@ public sealed class PieceStore
     // What Zstandard's programs take by default.
     private const int Level = 3;
 
+    private const string TextsEnd = ".texts", DocumentsEnd = ".documents.jsonl.zst";
+
     private readonly string _folder;
 
     /// <param name="folder">Made where it is missing.</param>
@@ -43,12 +45,15 @@ public sealed class PieceStore
             PieceSummary summary;
             using (var writer = new PieceWriter(texts, documents))
             {
+                var takenDown = 0L;
                 foreach (var document in DocumentReader.Read(piece.File, statistics))
                 {
                     cancel.ThrowIfCancellationRequested();
-                    writer.Append(Through(document, piece, manifest));
+                    var read = Through(document, piece, manifest);
+                    takenDown += read.Document.TakenDown ? 1 : 0;
+                    writer.Append(read);
                 }
-                summary = PieceSummary.Of(statistics);
+                summary = PieceSummary.Of(statistics) with { TakenDown = takenDown };
                 writer.Complete(summary);
             }
             Keep(texts, TextsPath(piece));
@@ -61,6 +66,35 @@ public sealed class PieceStore
             File.Delete(texts);
             File.Delete(documents);
         }
+    }
+
+    /// <summary>True where the stored piece lacks what the manifest takes down, and nothing else.</summary>
+    public bool Agrees(SourcePiece piece, TakeDowns takeDowns)
+    {
+        ArgumentNullException.ThrowIfNull(takeDowns);
+        return takeDowns.IsEmpty ? Summary(piece).TakenDown == 0
+            : Documents(piece).All(d => d.TakenDown == takeDowns.Cover(d.Facts));
+    }
+
+    /// <summary>Deletes all pieces that hold what is taken down, whichever builds they are of.</summary>
+    public void Purge(TakeDowns takeDowns)
+    {
+        ArgumentNullException.ThrowIfNull(takeDowns);
+        if (takeDowns.IsEmpty)
+            return;
+        foreach (var path in Directory.GetFiles(_folder, "*" + DocumentsEnd))
+        {
+            if (!Lines(path).Any(l => !l.IsLast && PieceLines.Read<PieceDocument>(l.Line, path) is { TakenDown: false } d
+                && takeDowns.Cover(d.Facts)))
+                continue;
+            File.Delete(path);
+            File.Delete(path[..^DocumentsEnd.Length] + TextsEnd);
+        }
+        // An interruption between the two leaves the texts.
+        foreach (var orphan in Directory.GetFiles(_folder, "*" + TextsEnd).Where(
+            path => !File.Exists(path[..^TextsEnd.Length] + DocumentsEnd)))
+            File.Delete(orphan);
+        DurableFile.FlushFolder(_folder);
     }
 
     /// <summary>The documents of a piece in their order.</summary>
@@ -133,17 +167,21 @@ public sealed class PieceStore
         var source = manifest.Sources[piece.Source];
         var facts = new DocumentFacts(source.Name, document.Name, piece.File.Format)
         {
+            Url = document.Url,
+            Line = document.Line,
             Licence = source.Licence,
             Language = source.Language,
         };
-        var draft = new Draft(facts, document.Text);
         var (signals, sketches) = (new double[]?[manifest.Stages.Count], new byte[]?[manifest.Stages.Count]);
+        if (manifest.TakeDowns.Cover(facts))
+            return (new PieceDocument(facts, 0, 0, 0, signals, sketches) { TakenDown = true }, "");
+        var draft = new Draft(facts, document.Text);
         foreach (var (i, planned) in manifest.Stages.Index())
         {
             if (draft.Text.Length == 0 || !planned.Scope.Contains(draft.Facts))
                 continue;
             signals[i] = planned.Stage.Read(draft);
-            sketches[i] = (planned.Stage as CorpusStage)?.Sketch(draft);
+            sketches[i] = (planned.Stage as SketchingStage)?.Sketch(draft);
         }
         return (new PieceDocument(draft.Facts, 0, 0, 0, signals, sketches), draft.Text);
     }
@@ -172,9 +210,9 @@ public sealed class PieceStore
         yield return (before ?? throw Damaged(path, "it is empty"), true);
     }
 
-    private string TextsPath(SourcePiece piece) => Path.Combine(_folder, $"{piece.Identity.Hex}.texts");
+    private string TextsPath(SourcePiece piece) => Path.Combine(_folder, piece.Identity.Hex + TextsEnd);
 
-    private string DocumentsPath(SourcePiece piece) => Path.Combine(_folder, $"{piece.Identity.Hex}.documents.jsonl.zst");
+    private string DocumentsPath(SourcePiece piece) => Path.Combine(_folder, piece.Identity.Hex + DocumentsEnd);
 
     /// <summary>Writes the two files of a piece.</summary>
     private sealed class PieceWriter(string texts, string documents) : IDisposable
@@ -188,7 +226,13 @@ public sealed class PieceStore
         public void Append((PieceDocument Document, string Text) document)
         {
             var text = Encoding.UTF8.GetBytes(document.Text);
-            var line = PieceLines.Of(document.Document with { Bytes = text.Length, Frame = _texts.Position, At = (int)_frame.Length });
+            var line = PieceLines.Of(document.Document with
+            {
+                Bytes = text.Length,
+                Frame = _texts.Position,
+                At = (int)_frame.Length,
+                Lot = BatchTokenizer.LotOf(Digest.Of(text)),
+            });
             _frame.Write(text);
             WriteLine(line);
             if (_frame.Length >= FrameBytes)

@@ -12,7 +12,7 @@ namespace Elastic.Corpus.Build;
 public sealed record SourcePiece(int Source, SourceFile File, Digest Identity)
 {
     /// <summary>Raised with each change to how pieces are read or stored.</summary>
-    private const int Version = 1;
+    private const int Version = 2;
 
     /// <summary>The pieces of a manifest in key order. Reads every file once, to name it after its content.</summary>
     /// <exception cref="ElasticException">A source is missing, not supported, or holds no supported file.</exception>

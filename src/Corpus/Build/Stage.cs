@@ -17,17 +17,26 @@ public abstract class Stage
     /// <returns>A number for each of <see cref="Signals"/>.</returns>
     public virtual double[] Read(Draft draft) => [];
 
+    /// <summary>
+    /// What else than its settings decides: digests of the files that they name. Empty for most stages.
+    /// </summary>
+    public virtual string Inputs => "";
+
     /// <summary>Why the document is dropped, e.g. "it has 12 words, and at least 50 are wanted"; null where it stays.</summary>
     /// <param name="signals">What <see cref="Read"/> returned for it.</param>
     public virtual string? Refusal(ReadOnlySpan<double> signals) => null;
 }
 
-/// <summary>A stage whose decision about a document depends on others: on duplicates, for example.</summary>
-public abstract class CorpusStage : Stage
+/// <summary>A stage that makes something of each document by which all of them are decided about together.</summary>
+public abstract class SketchingStage : Stage
 {
-    /// <summary>Bytes that stand for a document when it is compared with others; empty for one that is like no other.</summary>
+    /// <summary>Bytes that stand for a document; empty for one that has nothing to do with others.</summary>
     public abstract byte[] Sketch(Draft draft);
+}
 
+/// <summary>A stage whose decision about a document depends on others: on duplicates, for example.</summary>
+public abstract class CorpusStage : SketchingStage
+{
     /// <summary>Decides about all documents at once.</summary>
     /// <param name="candidates">Those that the stages before have kept and that this stage applies to, in key order.</param>
     /// <param name="texts">The texts of all documents.</param>
@@ -36,16 +45,38 @@ public abstract class CorpusStage : Stage
     public abstract IEnumerable<Removal> Decide(IEnumerable<Candidate> candidates, DocumentTexts texts, string folder);
 }
 
-/// <summary>A document that a <see cref="CorpusStage"/> compares with others.</summary>
+/// <summary>
+/// A stage that takes parts out of texts after all documents are known. It comes last: signals and sketches of other stages are of the text
+/// before.
+/// </summary>
+public abstract class CuttingStage : SketchingStage
+{
+    /// <summary>Why a document goes of which this leaves nothing.</summary>
+    public abstract string Reason { get; }
+
+    /// <summary>Decides about all documents at once.</summary>
+    /// <param name="candidates">
+    /// The training documents that the stages before have kept and that this stage applies to, in key order.
+    /// </param>
+    /// <param name="folder">Takes what memory does not hold, while this runs.</param>
+    /// <returns>The documents that are cut, and what is left of each in UTF-16 characters; nothing where it is dropped.</returns>
+    public abstract IEnumerable<(long Number, IReadOnlyList<Range> Left)> Cut(IEnumerable<Candidate> candidates, string folder);
+}
+
+/// <summary>A document that a stage compares with others.</summary>
 /// <param name="Number">Its number among all documents of the build in key order, from 0.</param>
-/// <param name="Sketch">See <see cref="CorpusStage.Sketch"/>.</param>
+/// <param name="Sketch">See <see cref="SketchingStage.Sketch"/>.</param>
 public readonly record struct Candidate(long Number, byte[] Sketch);
 
 /// <summary>A document that is dropped because of another one.</summary>
 /// <param name="Number">The dropped one.</param>
-/// <param name="Match">The one that is kept in its place.</param>
+/// <param name="Match">The one that it is like.</param>
 /// <param name="Similarity">How alike they are, 0 to 1.</param>
-public readonly record struct Removal(long Number, long Match, double Similarity);
+public readonly record struct Removal(long Number, long Match, double Similarity)
+{
+    /// <summary>The one that is kept in its place, an earlier one: the match, unless that goes itself.</summary>
+    public long StandIn { get; init; } = Match;
+}
 
 /// <summary>Which documents a stage applies to; empty lists mean all.</summary>
 public sealed record ScopeSettings : SettingsGroup
@@ -60,6 +91,9 @@ public sealed record ScopeSettings : SettingsGroup
 
     [Setting("scope.formats", new string[0], "text, xml, html, json-lines, parquet: the stage applies to documents of such files only.")]
     public required IReadOnlyList<string> Formats { get; init; }
+
+    /// <summary>It applies to all documents.</summary>
+    public bool IsEmpty => Languages.Count == 0 && Sources.Count == 0 && Formats.Count == 0;
 
     /// <summary>True where a stage of this scope applies to the document.</summary>
     public bool Contains(DocumentFacts facts)

@@ -72,18 +72,24 @@ public sealed class PlannedStage
     /// <summary>What carries it out; there is none where settings are wrong.</summary>
     public Stage Stage => _stage ?? throw new InvalidOperationException($"the settings of {Kind.Name} are wrong");
 
+    /// <summary>See <see cref="CuttingStage"/>.</summary>
+    public bool IsCutting => _stage is CuttingStage;
+
     /// <summary>Everything that decides texts, signals and decisions.</summary>
-    public string Identity => Text(_ => true);
+    public string Identity => Text(_ => true) + Inputs;
 
     /// <summary>
     /// The part of <see cref="Identity"/> that decides texts and signals, the scope included: outside of it nothing is read.
     /// </summary>
-    public string ReadingIdentity => Text(ChangesReading);
+    public string ReadingIdentity => Text(ChangesReading) + Inputs;
+
+    private string Inputs => Stage.Inputs is { Length: > 0 } inputs ? $"\n{inputs}" : "";
 
     private string Text(Func<Setting, bool> counts)
     {
         var text = new StringBuilder(string.Create(CultureInfo.InvariantCulture, $"{Kind.Name} {Kind.Version}"));
-        foreach (var (setting, value) in SettingsRecord.ValuesOf(Settings).Where(v => counts(v.Setting))
+        // Where files lie decides nothing: what is in them is in the inputs.
+        foreach (var (setting, value) in SettingsRecord.ValuesOf(Settings).Where(v => counts(v.Setting) && !v.Setting.IsPath)
             .Concat(SettingsRecord.ValuesOf(Scope)))
             text.Append(CultureInfo.InvariantCulture, $"\n{setting.Key} = {OneLine.Of(setting.Show(value))}");
         return text.ToString();

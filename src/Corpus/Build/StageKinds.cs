@@ -16,6 +16,7 @@ public static class StageKinds
         MaskPersonalData.Kind,
         ExactDuplicates.Kind,
         NearDuplicates.Kind,
+        Decontaminate.Kind,
     ];
 
     /// <summary>The kind of that name; null where there is none.</summary>

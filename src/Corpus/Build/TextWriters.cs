@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using Elastic.Foundation;
-using ZstdSharp;
 
 namespace Elastic.Corpus.Build;
 
@@ -14,12 +13,12 @@ internal sealed class TextWriters : IDisposable
     private readonly string _folder;
     private readonly Digest _id;
     private readonly BuildManifest _manifest;
-    private readonly Series _kept;
-    private readonly Series _dropped;
-    private readonly Series _documents;
-    private readonly Counts _read = new();
-    private readonly Counts _stayed = new();
-    private readonly Counts _went = new();
+    private readonly TextSeries[] _kept;
+    private readonly TextSeries _dropped;
+    private readonly TextSeries _documents;
+    private readonly Counts _read = new(), _stayed = new(), _went = new(), _languages = new(), _licences = new();
+    private readonly Counts[] _splits = [new(), new(), new()];
+    private readonly Examples _examples = new();
     private readonly List<string> _rejects = [];
     private PieceSummary _found = new(0, 0, 0, 0, 0, 0, []);
     private long _number;
@@ -27,38 +26,44 @@ internal sealed class TextWriters : IDisposable
     public TextWriters(string folder, Digest id, BuildManifest manifest)
     {
         (_folder, _id, _manifest) = (folder, id, manifest);
-        _kept = new Series(Path.Combine(folder, "text"), "kept");
-        _dropped = new Series(Path.Combine(folder, "dropped"), "dropped");
-        _documents = new Series(Path.Combine(folder, "documents"), "documents");
+        _kept = [.. Enum.GetValues<Split>().Select(s => new TextSeries(folder, BuiltText.NameOf(s), "kept"))];
+        _dropped = new TextSeries(folder, BuiltText.Dropped, "dropped");
+        _documents = new TextSeries(folder, BuiltText.Documents, "documents");
     }
 
-    /// <param name="stage">The stage that dropped it, -1 for none; the number of stages where no text was left.</param>
-    public void Append(PieceDocument document, string text, int stage, Removal? match)
+    public void Append(PieceDocument document, string text, Fate fate)
     {
+        var row = RowOf(document, text, fate);
         var facts = document.Facts;
-        var number = _number++;
-        var dropped = stage < 0 ? null : NameOf(stage);
-        var why = dropped is null ? null : WhyOf(document, stage, match);
-        _documents.Write(new
-        {
-            id = number,
-            source = facts.Source,
-            name = facts.Name,
-            language = facts.Language,
-            licence = facts.Licence,
-            bytes = document.Bytes,
-            dropped,
-            why,
-            match = match?.Match,
-            similarity = match?.Similarity,
-            signals = SignalsOf(document),
-        });
-        if (dropped is null)
-            _kept.Write(new { text, source = facts.Source, id = number });
-        else
-            _dropped.Write(new { text, source = facts.Source, id = number, dropped, why });
+        _number++;
+        _documents.Write(row);
         _read.Add(facts.Source, document.Bytes);
-        (dropped is null ? _stayed : _went).Add(dropped ?? facts.Source, document.Bytes);
+        (row.Dropped is null ? _stayed : _went).Add(row.Dropped ?? facts.Source, document.Bytes);
+        _examples.Add(row, text, document.Lot);
+        var record = new BuiltRecord { Text = text, Source = facts.Source, Language = facts.Language, Id = row.Id };
+        if (row.Dropped is not null)
+        {
+            if (text.Length > 0)
+                _dropped.Write(record with { Dropped = row.Dropped, Why = row.Why });
+            return;
+        }
+        _languages.Add(facts.Language ?? "not known", document.Bytes);
+        _licences.Add(facts.Licence ?? "not said", document.Bytes);
+        _splits[(int)row.Split].Add(facts.Source, document.Bytes);
+        foreach (var range in fate.Left ?? [Range.All])
+            _kept[(int)row.Split].Write(record with { Text = Whole(text, range) });
+    }
+
+    // Half of a pair of surrogates is no character.
+    private static string Whole(string text, Range range)
+    {
+        var (start, length) = range.GetOffsetAndLength(text.Length);
+        var end = start + length;
+        if (start < end && char.IsLowSurrogate(text[start]))
+            start++;
+        if (start < end && end < text.Length && char.IsLowSurrogate(text[end]))
+            end--;
+        return text[start..end];
     }
 
     /// <summary>Counts what reading a piece found besides documents.</summary>
@@ -75,40 +80,102 @@ internal sealed class TextWriters : IDisposable
     /// <exception cref="ElasticException">Nothing is left.</exception>
     public void Complete()
     {
-        string[] sources = [.. _manifest.Sources.Select(s => s.Name)];
-        string[] stages = [.. Enumerable.Range(0, _manifest.Stages.Count + 1).Select(NameOf).Distinct()];
-        var report = new BuildReport(
-            _id.Hex, _read.Of(sources), _stayed.Of(sources), _went.Of(stages), _found.Empty, _found.InvalidUtf8Sequences,
-            _found.Malformed, _found.LostBytes);
+        var report = Report();
         if (report.Kept.Sum(s => s.Documents) == 0)
             throw new ElasticException($"nothing is left of {_number} documents: "
                 + string.Join(", ", report.Dropped.Where(d => d.Documents > 0).Select(d => $"{d.Name} dropped {d.Documents}"))
                 + "; move its thresholds, or check what the sources hold");
-        _kept.Complete();
-        _dropped.Complete();
-        _documents.Complete();
+        if (_splits[(int)Split.Train].Total == 0)
+            throw new ElasticException($"all {report.Kept.Sum(s => s.Documents)} documents that are left are for validation or tests: "
+                + "lower the shares of the sources (validation, test)");
+        List<BuiltFile> files =
+        [
+            .. _kept.SelectMany(k => k.Complete()), .. _dropped.Complete(), .. _documents.Complete(),
+            Written("datasheet.md", Datasheet.Markdown(report, _manifest, _examples.Chosen)),
+            Written("datasheet.html", DatasheetPage.Of(report, _manifest, _examples.Chosen)),
+        ];
         if (_rejects.Count > 0)
-            DurableFile.WriteDurably(
-                Path.Combine(_folder, "rejects.txt"), Encoding.UTF8.GetBytes(string.Concat(_rejects.Select(line => line + "\n"))));
-        DurableFile.WriteDurably(Path.Combine(_folder, "datasheet.md"), Encoding.UTF8.GetBytes(Datasheet.Of(report, _manifest)));
+            files.Add(Written("rejects.txt", string.Concat(_rejects.Select(line => line + "\n"))));
+        report = report with { Files = files };
         DurableFile.WriteDurably(Path.Combine(_folder, BuiltText.FileName), [.. PieceLines.Of(report), (byte)'\n']);
     }
 
     public void Dispose()
     {
-        _kept.Dispose();
-        _dropped.Dispose();
-        _documents.Dispose();
+        foreach (var series in _kept.Append(_dropped).Append(_documents))
+            series.Dispose();
     }
 
-    private string NameOf(int stage) => stage < _manifest.Stages.Count ? _manifest.Stages[stage].Kind.Name : "no text left";
+    private BuildReport Report()
+    {
+        string[] sources = [.. _manifest.Sources.Select(s => s.Name)];
+        string[] stages = [.. Enumerable.Range(0, _manifest.Stages.Count + 2).Select(NameOf).Distinct()];
+        return new BuildReport(
+            _id.Hex, _read.Of(sources), _stayed.Of(sources), _went.Of(stages), _found.Empty, _found.InvalidUtf8Sequences,
+            _found.Malformed, _found.LostBytes)
+        {
+            Validation = _splits[(int)Split.Validation].Of(sources),
+            Test = _splits[(int)Split.Test].Of(sources),
+            Languages = _languages.All,
+            Licences = _licences.All,
+            Stages = [.. _manifest.Stages.Select(s => s.Identity)],
+            Signals =
+            [
+                .. _manifest.Stages.SelectMany(s => s.Stage.Signals.Select(n => $"{s.Kind.Name}.{n}")).Distinct()
+                    .Order(StringComparer.Ordinal),
+            ],
+        };
+    }
 
-    private string WhyOf(PieceDocument document, int stage, Removal? match) =>
-        stage == _manifest.Stages.Count ? "the stages left no text of it"
-        : match is { } removal ? string.Create(
+    private BuiltFile Written(string name, string text)
+    {
+        var bytes = Encoding.UTF8.GetBytes(text);
+        DurableFile.WriteDurably(Path.Combine(_folder, name), bytes);
+        return new BuiltFile(name, bytes.Length, Digest.Of(bytes).Hex);
+    }
+
+    private BuiltDocument RowOf(PieceDocument document, string text, Fate fate)
+    {
+        var facts = document.Facts;
+        var skipped = document.Signals.Index().Where(s => s.Item is null).Select(s => s.Index).ToList();
+        return new BuiltDocument
+        {
+            Id = _number,
+            Source = facts.Source,
+            Name = facts.Name,
+            Line = facts.Line,
+            Url = facts.Url,
+            Language = facts.Language,
+            Licence = facts.Licence,
+            Bytes = document.Bytes,
+            Split = SplitOf(document),
+            Dropped = fate.Stage < 0 ? null : NameOf(fate.Stage),
+            Stage = fate.Stage >= 0 && fate.Stage < _manifest.Stages.Count ? fate.Stage : null,
+            Why = fate.Stage < 0 ? null : WhyOf(document, fate),
+            Match = fate.Match?.Match,
+            Similarity = fate.Match?.Similarity,
+            Cluster = fate.Cluster > 1 ? fate.Cluster : null,
+            Pieces = fate.Left?.Count,
+            Cut = fate.Left is { } left ? text.Length - left.Sum(r => r.GetOffsetAndLength(text.Length).Length) : null,
+            Skipped = skipped.Count > 0 && !document.TakenDown ? skipped : null,
+            Signals = SignalsOf(document),
+        };
+    }
+
+    private Split SplitOf(PieceDocument document) =>
+        _manifest.SplitOf(document);
+
+    private string NameOf(int stage) => stage < _manifest.Stages.Count ? _manifest.Stages[stage].Kind.Name
+        : stage == _manifest.Stages.Count ? BuiltDocument.Emptied : BuiltDocument.TakenDown;
+
+    private string WhyOf(PieceDocument document, Fate fate) =>
+        fate.Stage == _manifest.Stages.Count ? "the stages left no text of it"
+        : fate.Stage > _manifest.Stages.Count ? "the manifest takes it down"
+        : fate.Match is { } removal ? string.Create(
             CultureInfo.InvariantCulture, $"document {removal.Match} is like it, with a similarity of {removal.Similarity:0.###}")
-        : _manifest.Stages[stage].Stage.Refusal(document.Signals[stage])
-            ?? throw new InvalidOperationException($"{NameOf(stage)} dropped document {_number - 1} and would keep it");
+        : _manifest.Stages[fate.Stage].Stage is CuttingStage cutting ? cutting.Reason
+        : _manifest.Stages[fate.Stage].Stage.Refusal(document.Signals[fate.Stage])
+            ?? throw new InvalidOperationException($"{NameOf(fate.Stage)} dropped document {_number} and would keep it");
 
     private SortedDictionary<string, double> SignalsOf(PieceDocument document)
     {
@@ -123,7 +190,11 @@ internal sealed class TextWriters : IDisposable
 
     private sealed class Counts
     {
-        private readonly Dictionary<string, TextShare> _shares = new(StringComparer.Ordinal);
+        private readonly SortedDictionary<string, TextShare> _shares = new(StringComparer.Ordinal);
+
+        public long Total => _shares.Values.Sum(s => s.Documents);
+
+        public IReadOnlyList<TextShare> All => [.. _shares.Values];
 
         public void Add(string name, int bytes)
         {
@@ -134,55 +205,5 @@ internal sealed class TextWriters : IDisposable
         public IReadOnlyList<TextShare> Of(IEnumerable<string> names) => [.. names.Select(Of)];
 
         private TextShare Of(string name) => _shares.GetValueOrDefault(name) ?? new TextShare(name, 0, 0);
-    }
-
-    /// <summary>Files of lines, packed: "kept-00000.jsonl.zst", "kept-00001.jsonl.zst" …</summary>
-    private sealed class Series : IDisposable
-    {
-        private const long LinesBytes = 256L << 20;
-        private const int Level = 3;
-
-        private readonly string _folder;
-        private readonly string _kind;
-        private CompressionStream? _open;
-        private string _path = "";
-        private long _bytes;
-        private int _files;
-
-        public Series(string folder, string kind)
-        {
-            Directory.CreateDirectory(folder);
-            (_folder, _kind) = (folder, kind);
-        }
-
-        public void Write<T>(T line)
-        {
-            _open ??= Next();
-            var bytes = PieceLines.Of(line);
-            _open.Write(bytes);
-            _open.WriteByte((byte)'\n');
-            _bytes += bytes.Length + 1;
-            if (_bytes >= LinesBytes)
-                Complete();
-        }
-
-        public void Complete()
-        {
-            if (_open is null)
-                return;
-            _open.Dispose();
-            _open = null;
-            DurableFile.Flush(_path);
-            DurableFile.FlushFolder(_folder);
-        }
-
-        public void Dispose() => _open?.Dispose();
-
-        private CompressionStream Next()
-        {
-            (_path, _bytes) = (Path.Combine(_folder, $"{_kind}-{_files++:00000}.jsonl.zst"), 0);
-            return new CompressionStream(
-                new FileStream(_path, FileMode.CreateNew, FileAccess.Write, FileShare.None), Level, leaveOpen: false);
-        }
     }
 }

@@ -34,6 +34,8 @@ internal static class JsonLines
             if (record.Text is { } text)
                 yield return new Document(record.Source ?? file.Name, $"{file.Name}:{lines.Count}", text)
                 {
+                    Url = record.Url,
+                    Line = lines.Count,
                     Prompt = record.Prompt,
                     Pieces = record.Pieces,
                 };

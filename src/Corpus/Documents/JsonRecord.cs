@@ -11,6 +11,7 @@ namespace Elastic.Corpus;
 internal ref partial struct JsonRecord
 {
     private const int FieldsNamed = 5;
+    private const int LongestUrl = 4096;
     private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdefABCDEF");
 
     private readonly ReadOnlySpan<byte> _json;
@@ -25,6 +26,9 @@ internal ref partial struct JsonRecord
     /// <param name="Replaced">Halves of surrogate pairs that became U+FFFD.</param>
     public readonly record struct Found(string? Text, string? Source, int Replaced, string Problem)
     {
+        /// <summary>The field <c>url</c>; null where there is none.</summary>
+        public string? Url { get; init; }
+
         /// <summary>What comes before the text; null where nothing was asked for.</summary>
         public string? Prompt { get; init; }
 
@@ -50,7 +54,7 @@ internal ref partial struct JsonRecord
 
     private Found ReadAll(string field, string? answer)
     {
-        var (text, answered, source, pile) = ((string?)null, (string?)null, (string?)null, (string?)null);
+        var (text, answered, source, pile, url) = ((string?)null, (string?)null, (string?)null, (string?)null, (string?)null);
         var names = new List<string>();
         Begin();
         while (NextKey() is { } key)
@@ -60,6 +64,8 @@ internal ref partial struct JsonRecord
                 text = StringOrSkip();
             else if (key == answer)
                 answered = StringOrSkip();
+            else if (key == "url")
+                url = PlainStringOrSkip();
             else if (!TakeSource(key, ref source, ref pile))
                 SkipValue();
             Name(names, key);
@@ -69,12 +75,12 @@ internal ref partial struct JsonRecord
         if (text is null)
             return Without(field, names);
         if (answer is null)
-            return new Found(text, named, _replaced, "");
+            return new Found(text, named, _replaced, "") { Url = url };
         if (answered is null)
             return Without(answer, names);
         return answered.Length == 0
             ? new Found(null, null, 0, $"the field \"{answer}\" is empty")
-            : new Found(answered, named, _replaced, "") { Prompt = text };
+            : new Found(answered, named, _replaced, "") { Prompt = text, Url = url };
     }
 
     private void Begin()
@@ -101,6 +107,18 @@ internal ref partial struct JsonRecord
         else
             return false;
         return true;
+    }
+
+    // Whatever stands there, it is no reason to lose the text: a string with escapes other than that of the slash counts for none.
+    private string? PlainStringOrSkip()
+    {
+        var start = _position;
+        SkipValue();
+        var value = _json[start.._position].Trim(" \t\r"u8);
+        if (value.Length is < 3 or > LongestUrl || value[0] != '"' || value[^1] != '"')
+            return null;
+        var plain = Encoding.UTF8.GetString(value[1..^1]).Replace("\\/", "/", StringComparison.Ordinal);
+        return plain.AsSpan().ContainsAny('\\', '"') ? null : plain;
     }
 
     private static string? SourceOf(string? source, string? pile) =>

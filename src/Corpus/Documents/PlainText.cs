@@ -9,8 +9,12 @@ internal static class PlainText
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
         using var reader = CountingUtf8.Open(file, statistics);
+        var line = 1L;
         foreach (var document in Pieces(file, reader))
-            yield return document;
+        {
+            yield return document with { Line = line };
+            line += document.Text.AsSpan().Count('\n');
+        }
     }
 
     /// <summary>The pieces of a text as documents, numbered from the second on.</summary>

@@ -9,7 +9,7 @@ namespace Elastic.Corpus;
 /// falls inside ("cycle walking": Black and Rogaway 2002, "Ciphers with Arbitrary Finite Domains", section 3). The range is at least a
 /// quarter of the network's domain, so four walks are expected at most. A run's fingerprint depends on the order: never change it.
 /// </remarks>
-public sealed class SampleOrder
+public sealed class SampleOrder : SampleStream
 {
     // Luby and Rackoff 1988 need four rounds of a random function for a strong permutation; this one is a mixer on few bits, so twice that.
     private const int Rounds = 8;
@@ -33,8 +33,11 @@ public sealed class SampleOrder
     /// <summary>Blocks of one epoch.</summary>
     public long Blocks { get; }
 
-    /// <summary>The block at <paramref name="position"/>, counted from the start of the run over all epochs.</summary>
-    public long BlockAt(long position)
+    /// <inheritdoc/>
+    public override long Samples => Blocks;
+
+    /// <inheritdoc/>
+    public override long BlockAt(long position)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(position);
         var (epoch, offset) = Math.DivRem(position, Blocks);

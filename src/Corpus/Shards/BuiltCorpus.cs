@@ -30,7 +30,7 @@ public sealed class BuiltCorpus
         var path = Path.GetFullPath(folder);
         var manifest = Path.Combine(path, CorpusManifest.FileName);
         if (!File.Exists(manifest))
-            throw new ElasticException(
+            throw new ElasticException(CorpusManifest.WhyTakenDown(path) ??
                 $"no corpus in {path}: {CorpusManifest.FileName} is missing; build it with \"elastic corpus build\"");
         return new BuiltCorpus(path, CorpusManifest.FromJson(File.ReadAllBytes(manifest), manifest));
     }

@@ -30,6 +30,9 @@ public sealed record CorpusManifest(
     /// <summary>The manifest's name in the corpus folder.</summary>
     public const string FileName = "corpus.json";
 
+    /// <summary>What the name of a note ends with that stays where a folder was deleted, because documents in it were taken down.</summary>
+    public const string TakenDownSuffix = ".taken-down";
+
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
         WriteIndented = true,
@@ -38,6 +41,15 @@ public sealed record CorpusManifest(
         RespectRequiredConstructorParameters = true,
         Converters = { new DigestConverter() },
     };
+
+    /// <summary>Why a folder was deleted; null where it was not, or where nobody knows.</summary>
+    public static string? WhyTakenDown(string folder)
+    {
+        var path = Path.TrimEndingDirectorySeparator(folder) + TakenDownSuffix;
+        return File.Exists(path)
+            ? $"{folder} was deleted, because {OneLine.Of(File.ReadAllText(path).Trim(), 200)}: what was read of it can no longer be proven"
+            : null;
+    }
 
     /// <summary>What to do about a damaged file of a corpus.</summary>
     internal static string Remedy(string path) =>
@@ -140,6 +152,13 @@ public sealed record ShardInfo(string FileName, Digest Sha256, long Tokens, long
     [JsonIgnore]
     public bool ListsDocuments => !FileName.EndsWith(".bin", StringComparison.Ordinal);
 
+    /// <summary>The source of all its documents; null where they are of several, or nobody has looked.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Source { get; init => field = OfSource(value); }
+
+    /// <summary>Characters of <see cref="Source"/>.</summary>
+    public const int LongestSource = 4096;
+
     /// <summary>Tokens that are not scored: those of prompts.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public long Uncounted { get; init => field = Counted(value); }
@@ -147,6 +166,10 @@ public sealed record ShardInfo(string FileName, Digest Sha256, long Tokens, long
     /// <summary>More than any file of these contents has: a peer that names more bytes is not believed.</summary>
     public long MostFileBytes =>
         LlmcShard.HeaderSize + (Tokens * sizeof(int) + Documents * ShardHeader.DocumentSize + MostSourceBytes) / 8 * 9;
+
+    private static string? OfSource(string? name) => name is { Length: > LongestSource }
+        ? throw new InvalidDataException($"a shard's source has a name of {name.Length} characters: use at most {LongestSource}")
+        : name;
 
     private static string Named(string name) => OurName.IsMatch(name)
         ? name

@@ -23,8 +23,10 @@ public sealed class CorpusWriter : IDisposable
     private readonly string _folder;
     private readonly Digest _id;
     private readonly Tokenizer _tokenizer;
-    private readonly ShardSeries _train;
+    private readonly Func<string?, ShardSeries> _newTrain;
+    private readonly SortedDictionary<string, ShardSeries> _train = new(StringComparer.Ordinal);
     private readonly ShardSeries _heldOut;
+    private readonly bool _bySource;
     private readonly SortedDictionary<string, TextCount> _sources = new(StringComparer.Ordinal);
     private long _next;
 
@@ -33,14 +35,18 @@ public sealed class CorpusWriter : IDisposable
     /// <param name="tokenizer">The tokenizer that made the batches.</param>
     /// <param name="hasMarks">See <see cref="Messages.Settings.CorpusSettings.HasMarks"/>.</param>
     /// <param name="tokensPerShard">See <see cref="TokensPerShard"/>.</param>
+    /// <param name="bySource">No training shard has documents of two sources: for <c>corpus.mixture</c>.</param>
     public CorpusWriter(
-        string folder, Digest id, Tokenizer tokenizer, bool hasMarks = false, long tokensPerShard = TokensPerShard)
+        string folder, Digest id, Tokenizer tokenizer, bool hasMarks = false, long tokensPerShard = TokensPerShard, bool bySource = false)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         (_folder, _id, _tokenizer) = (folder, id, tokenizer);
         _build = new BuildFolder(folder);
-        _train = new ShardSeries(_build.Current, "train", tokenizer, hasMarks, tokensPerShard);
-        _heldOut = new ShardSeries(_build.Current, "held-out", tokenizer, hasMarks, tokensPerShard);
+        _bySource = bySource;
+        // Shards of all sources are numbered together, as they are opened.
+        var (train, heldOut) = (0, 0);
+        _newTrain = source => new ShardSeries(_build.Current, "train", () => train++, source, tokenizer, hasMarks, tokensPerShard);
+        _heldOut = new ShardSeries(_build.Current, "held-out", () => heldOut++, null, tokenizer, hasMarks, tokensPerShard);
     }
 
     /// <summary>Writes the next batch.</summary>
@@ -53,11 +59,26 @@ public sealed class CorpusWriter : IDisposable
         _next++;
         foreach (var document in batch.Documents)
         {
-            (document.IsHeldOut ? _heldOut : _train).Append(document);
+            (document.IsHeldOut ? _heldOut : TrainOf(document)).Append(document);
             var sum = _sources.GetValueOrDefault(document.Source) ?? new TextCount(0, 0, 0);
             _sources[document.Source] = new TextCount(
                 sum.Documents + 1, sum.Bytes + document.ByteCount, sum.Tokens + document.Tokens.Length);
         }
+    }
+
+    private ShardSeries TrainOf(TokenizedDocument document)
+    {
+        var source = _bySource ? document.Source : "";
+        if (_train.TryGetValue(source, out var series))
+            return series;
+        if (_train.Count == MixtureOrder.MostSources)
+            throw new ElasticException($"corpus.mixture: the corpus has more than {MixtureOrder.MostSources} sources, the last one "
+                + $"{OneLine.Of(source, 80)}: give files that belong together one source (a manifest, or the field source), or leave the "
+                + "mixture out");
+        if (source.Length > ShardInfo.LongestSource)
+            throw new ElasticException($"corpus.mixture: a source has a name of {source.Length} characters, {OneLine.Of(source, 80)}: "
+                + $"use at most {ShardInfo.LongestSource}");
+        return _train[source] = _newTrain(_bySource ? source : null);
     }
 
     /// <summary>Makes the corpus durable and visible, all at once.</summary>
@@ -66,7 +87,7 @@ public sealed class CorpusWriter : IDisposable
     public BuiltCorpus Complete(ReadStatistics statistics)
     {
         ArgumentNullException.ThrowIfNull(statistics);
-        var (train, heldOut) = (_train.Complete(), _heldOut.Complete());
+        var (train, heldOut) = (_train.Values.SelectMany(series => series.Complete()).ToList(), _heldOut.Complete());
         if (train.Count + heldOut.Count == 0)
             throw new ElasticException($"the corpus is empty: no document with text was found ({statistics.EmptyDocuments} empty, " +
                                        $"{statistics.MalformedRecords} that cannot be read{Because(statistics)}); check corpus.sources, " +
@@ -102,22 +123,24 @@ public sealed class CorpusWriter : IDisposable
     /// <summary>Removes everything unless <see cref="Complete"/> was reached.</summary>
     public void Dispose()
     {
-        _train.Dispose();
+        foreach (var series in _train.Values)
+            series.Dispose();
         _heldOut.Dispose();
         _build.Dispose();
     }
 
     private static string Because(ReadStatistics statistics) => statistics.Reasons() is { Length: > 0 } reasons ? $": {reasons}" : "";
 
-    // Shards of one kind: "train-00000.tokens", "train-00001.tokens", …
-    private sealed class ShardSeries(string folder, string kind, Tokenizer tokenizer, bool hasMarks, long tokensPerShard) : IDisposable
+    // Shards of one kind: "train-00000.tokens", "train-00001.tokens", … Of one source, where that is not null.
+    private sealed class ShardSeries(
+        string folder, string kind, Func<int> next, string? source, Tokenizer tokenizer, bool hasMarks, long tokensPerShard) : IDisposable
     {
         private readonly List<ShardInfo> _complete = [];
         private ShardWriter? _open;
 
         public void Append(TokenizedDocument document)
         {
-            _open ??= new ShardWriter(Path.Combine(folder, $"{kind}-{_complete.Count:00000}.tokens"), tokenizer, hasMarks);
+            _open ??= new ShardWriter(Path.Combine(folder, $"{kind}-{next():00000}.tokens"), tokenizer, hasMarks);
             _open.Append(document);
             if (_open.Tokens >= tokensPerShard)
                 Close();
@@ -135,7 +158,7 @@ public sealed class CorpusWriter : IDisposable
         {
             if (_open is null)
                 return;
-            _complete.Add(_open.Complete());
+            _complete.Add(_open.Complete() with { Source = source });
             _open.Dispose();
             _open = null;
         }

@@ -48,6 +48,12 @@ public static class CorpusIdentity
             AppendNumber(hash, named.Count);
             AppendText(hash, "whole-words");
         }
+        // Not the weights: with others the same shards are read in another order.
+        if (settings.Mixture.Count > 0)
+        {
+            AppendNumber(hash, named.Count);
+            AppendText(hash, "a source a shard");
+        }
         return (Digest.Of(hash), named);
     }
 

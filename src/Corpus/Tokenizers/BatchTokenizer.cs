@@ -38,12 +38,14 @@ public static class BatchTokenizer
     }
 
     /// <summary>True when a document is kept from training: depends on its content alone, not on order or other documents.</summary>
-    internal static bool IsHeldOut(Digest content, double share)
+    internal static bool IsHeldOut(Digest content, double share) => LotOf(content) < share;
+
+    /// <summary>53 bits of a digest as a number in [0, 1).</summary>
+    internal static double LotOf(Digest content)
     {
         Span<byte> hash = stackalloc byte[Digest.Length];
         Convert.FromHexString(content.Hex, hash, out _, out _);
-        // 53 bits of the hash as a number in [0, 1).
-        return (BinaryPrimitives.ReadUInt64BigEndian(hash) >> 11) * double.Exp2(-53) < share;
+        return (BinaryPrimitives.ReadUInt64BigEndian(hash) >> 11) * double.Exp2(-53);
     }
 
     /// <inheritdoc cref="IsHeldOut(Digest, double)"/>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Elastic.Actors.Corpora;
+using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
@@ -7,12 +8,16 @@ using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
 
-/// <summary><c>elastic corpus audit</c>: proves from the journal and the shards what a run has read.</summary>
+/// <summary>
+/// <c>elastic corpus audit</c>: proves from the journal and the shards what a run has read, or of a built text that each document was
+/// decided about once.
+/// </summary>
 internal static class CorpusAudit
 {
     public static Command Build()
     {
-        var run = CommonOptions.RequiredRunName("The run to audit.");
+        var run = CommonOptions.RunName("The run to audit.");
+        var text = CorpusShow.TextId();
         var dataDir = CommonOptions.DataDir();
         var database = CommonOptions.Database();
         var from = new Option<string[]>("--from")
@@ -23,12 +28,24 @@ internal static class CorpusAudit
             DefaultValueFactory = _ => [],
         };
         var command = new TeachingCommand("audit",
-            "Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not.",
-            "elastic corpus audit --run tiny")
-        { run, dataDir, database, from };
+            "Proves from the journal and the shards that a run has read every block exactly once per epoch, or names where it has not; "
+            + "and of a text that its files are the build's and each document was decided about once.",
+            """
+            elastic corpus audit --run tiny
+            elastic corpus audit --text 5f2c
+            """)
+        { run, text, dataDir, database, from };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(run) is null == result.GetResult(text) is null)
+                result.AddError("name what is audited: a run with --run, or a text with --text");
+        });
         command.SetAction(async (parsed, cancel) =>
         {
             var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
+            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            if (parsed.GetValue(text) is { } id)
+                return Report(BuildAudit.Check(BuiltTexts.Find(data, id), cancel), output, error);
             var url = DatabaseAddresses.Checked(parsed.GetValue(database));
             var name = CommonOptions.RunOf(parsed.GetValue(run)!);
             data.ExistingRun(name);
@@ -37,12 +54,11 @@ internal static class CorpusAudit
                 var (corpus, manifest) = await JournalAudit.CorpusOfAsync(data.Root, url, name, cancel);
                 foreach (var path in await CorpusRepair.RunAsync(
                     new DataPaths(data.Root), corpus, manifest, nodes, Transport.Plain, cancel))
-                    await parsed.InvocationConfiguration.Output.WriteLineAsync($"fetched {path}");
+                    await output.WriteLineAsync($"fetched {path}");
             }
 
             return Report(
-                await JournalAudit.RunAsync(data.Root, url, name, cancel),
-                parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+                await JournalAudit.RunAsync(data.Root, url, name, cancel), output, error);
         });
         return command;
     }
@@ -74,12 +90,32 @@ internal static class CorpusAudit
                 + "of them";
     }
 
+    private static string Times(int least, int most) =>
+        least == most ? Units.Many(least, "time") : $"{least} to {Units.Many(most, "time")}";
+
+    private static int Report(BuildAuditReport report, TextWriter output, TextWriter error)
+    {
+        output.WriteLine($"{Units.Many(report.Documents, "document")}, {report.Kept} kept, {report.Dropped} dropped");
+        if (report.TakenDown > 0)
+            output.WriteLine($"cannot be proven: what was in {Units.Many(report.TakenDown, "document")} that the manifest takes down, and "
+                + "that nothing else was decided by them; only their names are left");
+        foreach (var problem in report.Problems)
+            error.WriteLine($"error: {problem}");
+        output.WriteLine(report.Problems.Count == 0
+            ? "proven: every file is the build's, and every document above was decided about exactly once"
+            : $"NOT proven: {Units.Many(report.Problems.Count, "problem")}; delete the text and build it again");
+        return report.Problems.Count == 0 ? ExitCodes.Done : ExitCodes.Failed;
+    }
+
     private static int Report(AuditReport report, TextWriter output, TextWriter error)
     {
         output.WriteLine(string.Join(
             ", ", Units.Many(report.Rounds, "round"), Units.Many(report.Samples, "sample"), Units.Many(report.Tokens, "token")));
         foreach (var epoch in report.Epochs)
             output.WriteLine($"epoch {epoch.Epoch}: {epoch.Consumed} of {Units.Many(epoch.Blocks, "block")}");
+        foreach (var source in report.Sources)
+            output.WriteLine($"source {OneLine.Of(source.Source, 80)}: {Units.Many(source.Samples, "sample")} of "
+                + $"{Units.Many(source.Blocks, "block")}, each {Times(source.Least, source.Most)}");
         foreach (var line in Lines(report.Drawn))
             output.WriteLine(line);
         foreach (var problem in report.Problems)
@@ -91,7 +127,9 @@ internal static class CorpusAudit
         }
 
         output.WriteLine(report.IsProven
-            ? "proven: every block above was consumed exactly once in its epoch, and every digest of what was read fits"
+            ? (report.Sources.Count == 0 ? "proven: every block above was consumed exactly once in its epoch"
+                : "proven: every source above was read exactly as often as corpus.mixture says")
+                + ", and every digest of what was read fits"
             : $"NOT proven: {report.Problems.Count} {(report.Problems.Count == 1 ? "thing does" : "things do")} not fit; " +
               "the journal or the corpus was changed after the fact, or is damaged");
         return report.IsProven ? ExitCodes.Done : ExitCodes.Failed;

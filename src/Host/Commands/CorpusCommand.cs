@@ -15,10 +15,11 @@ internal static class CorpusCommand
         elastic corpus build --corpus ~/books --set corpus.tokenizer=gpt2
         elastic corpus build --manifest web.conf
         elastic corpus show --verify
+        elastic corpus show --document 17
         elastic corpus audit --run tiny
         elastic corpus train-tokenizer --corpus ~/books --vocabulary 32000 --out my-tokenizer
         """)
-    { Make(), Show(), CorpusAudit.Build(), TrainTokenizer.Build() };
+    { Make(), CorpusShow.Build(), CorpusAudit.Build(), TrainTokenizer.Build() };
 
     private static Command Make()
     {
@@ -28,12 +29,19 @@ internal static class CorpusCommand
             Description = "A file that names sources, and stages that clean and filter their text before it is tokenized: docs/corpora.md.",
             HelpName = "FILE",
         };
+        var purge = new Option<bool>("--purge")
+        {
+            Description = "With --manifest: delete the texts in the data directory, and the corpora that were made of them, that hold "
+                + "documents which the manifest takes down.",
+        };
         var command = new Command("build", "Reads, tokenizes and stores a corpus, unless it is there already.")
-        { config, set, corpus, manifest, dataDir };
+        { config, set, corpus, manifest, purge, dataDir };
         command.Validators.Add(result =>
         {
             if (result.GetResult(manifest) is not null && result.GetResult(corpus) is not null)
                 result.AddError("--manifest names the sources itself: leave --corpus out");
+            if (result.GetResult(purge) is not null && result.GetResult(manifest) is null)
+                result.AddError("--purge deletes what a manifest takes down: name it with --manifest");
         });
         command.SetAction(async (parsed, _) =>
         {
@@ -46,6 +54,7 @@ internal static class CorpusCommand
             using var held = data.Take();
             BuiltCorpus built;
             BuiltText? text = null;
+            List<string> takenDown = [];
             await using (var display = RunDisplays.Choose(json: false, plain: false, output, error))
             {
                 using var interruption = Interruption.Listen(() => display.Notice("stopping; nothing half-built stays"));
@@ -55,6 +64,7 @@ internal static class CorpusCommand
                     {
                         text = await TextBuild.RunAsync(sources, data, display, interruption.Token);
                         settings = TextBuild.Of(text, settings);
+                        takenDown = [.. TakenDownTexts.Report(data, sources.TakeDowns, parsed.GetValue(purge))];
                     }
 
                     built = await CorpusBuild.RunAsync(settings, display, interruption.Token);
@@ -65,48 +75,10 @@ internal static class CorpusCommand
                 }
             }
 
-            foreach (var line in (text is null ? [] : TextLines.Of(text)).Concat(CorpusLines.Of(built)))
+            foreach (var line in (text is null ? [] : TextLines.Of(text)).Concat(CorpusLines.Of(built)).Concat(takenDown))
                 await output.WriteLineAsync(line);
             return ExitCodes.Done;
         });
         return command;
-    }
-
-    private static Command Show()
-    {
-        var dataDir = CommonOptions.DataDir();
-        var verify = new Option<bool>("--verify") { Description = "Hash every shard and compare with the manifest." };
-        var command = new Command("show", "Lists the corpora in the data directory.") { dataDir, verify };
-        command.SetAction((parsed, _) =>
-        {
-            var (data, output) = (CommonOptions.OpenDataDirectory(parsed, dataDir), parsed.InvocationConfiguration.Output);
-            var problems = 0;
-            var corpora = Open(data).ToList();
-            if (corpora.Count == 0)
-                throw new NotFoundException($"there is no corpus in {data.Corpora}: build one with: elastic corpus build");
-            foreach (var corpus in corpora)
-            {
-                foreach (var line in CorpusLines.Of(corpus))
-                    output.WriteLine(line);
-                foreach (var problem in parsed.GetValue(verify) ? corpus.Problems() : [])
-                {
-                    problems++;
-                    parsed.InvocationConfiguration.Error.WriteLine($"error: {problem}; delete {corpus.Folder} and build the corpus again");
-                }
-            }
-
-            return Task.FromResult(problems == 0 ? ExitCodes.Done : ExitCodes.Failed);
-        });
-        return command;
-    }
-
-    private static IEnumerable<BuiltCorpus> Open(DataDirectory data)
-    {
-        IEnumerable<string> folders = Directory.Exists(data.Corpora) ? Directory.EnumerateDirectories(data.Corpora) : [];
-        foreach (var folder in folders.Order(StringComparer.Ordinal))
-        {
-            if (BuiltCorpus.TryOpen(folder, out var corpus))
-                yield return corpus;
-        }
     }
 }

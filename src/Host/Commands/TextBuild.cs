@@ -10,8 +10,13 @@ internal static class TextBuild
 {
     public static Task<BuiltText> RunAsync(BuildManifest manifest, DataDirectory data, IRunDisplay display, CancellationToken cancel) =>
         Task.Run(
-            () => new CorpusBuilder(manifest, new PieceStore(data.Pieces), data.Texts)
-                .Run(Environment.ProcessorCount, new Report(display), cancel),
+            () =>
+            {
+                var text = new CorpusBuilder(manifest, new PieceStore(data.Pieces), data.Texts)
+                    .Run(Environment.ProcessorCount, new Report(display), cancel);
+                DefaultMixture.Write(text, manifest);
+                return text;
+            },
             cancel);
 
     /// <summary>The settings of a corpus of that text.</summary>
@@ -19,7 +24,14 @@ internal static class TextBuild
     {
         Training = settings.Training with
         {
-            Corpus = settings.Training.Corpus with { Sources = [text.TextFolder], Include = [], Exclude = [], TextField = "text" },
+            Corpus = DefaultMixture.Apply(settings.Training.Corpus with
+            {
+                Sources = [text.TextFolder],
+                Validation = Directory.Exists(text.FolderOf(Split.Validation)) ? [text.FolderOf(Split.Validation)] : [],
+                Include = [],
+                Exclude = [],
+                TextField = "text",
+            }),
         },
     };
 

@@ -2,6 +2,7 @@ using Elastic.Actors;
 using Elastic.Actors.Control;
 using Elastic.Actors.Hosting;
 using Elastic.Corpus;
+using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Host.Display;
 using Elastic.Host.Generation;
@@ -61,7 +62,7 @@ internal sealed class TrainRun
 
     private async Task TrainAsync(CancellationToken interrupted)
     {
-        var settings = _request.Settings.Training;
+        var settings = _request.Settings.Training with { Corpus = DefaultMixture.Apply(_request.Settings.Training.Corpus) };
         await using var node = await ElasticNode.StartAsync(_request.Settings.Node, NodeDuty.Train, Say, interrupted);
         var corpus = await CorpusBuild.RunAsync(node, _request.Settings, _display, interrupted);
         foreach (var repair in CorpusLines.Repairs(corpus))
@@ -78,7 +79,7 @@ internal sealed class TrainRun
                 ? "the held-out text is shorter than one block; add text, or hold out more of it (corpus.held-out)"
                 : "no text is held out (corpus.held-out = 0)"));
         var header = RunLines.Header(
-            _request.Settings.Title, settings, SampleCut.Of(settings).CountIn(corpus.TrainShards), node.PlanFor(settings)?.Memory);
+            _request.Settings.Title, settings, SampleStream.Of(settings, corpus).Samples, node.PlanFor(settings)?.Memory);
         foreach (var line in header)
             _log.Write(line);
         _display.Header(header);

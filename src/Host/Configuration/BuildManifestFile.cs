@@ -11,7 +11,9 @@ namespace Elastic.Host.Configuration;
 /// </summary>
 internal static class BuildManifestFile
 {
-    private const string Sources = "sources", Stages = "stages", StageKey = "stage";
+    private const string Sources = "sources", Stages = "stages", TakeDown = "takedown", StageKey = "stage";
+
+    private static readonly SettingsSchema TakeDownSchema = new(typeof(TakeDownSettings));
 
     /// <summary>Reads a file; paths in it are relative to its folder.</summary>
     /// <exception cref="ElasticException">All that is wrong with it, a line each.</exception>
@@ -37,16 +39,33 @@ internal static class BuildManifestFile
         HoconText.Check(text, path);
         var root = HoconText.Parse(text, path);
         var problems = new List<string>();
-        foreach (var key in root.Items.Keys.Where(key => key is not (Sources or Stages)))
-            problems.Add($"unknown key {OneLine.Of(key, 80)} ({path}): a manifest has {Sources} and {Stages}");
+        foreach (var key in root.Items.Keys.Where(key => key is not (Sources or Stages or TakeDown)))
+            problems.Add($"unknown key {OneLine.Of(key, 80)} ({path}): a manifest has {Sources}, {Stages} and {TakeDown}");
         var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         var sources = Blocks(root, Sources, path, problems)
             .Select((block, i) => Values(block, "source", BuildManifest.SourceSchema, Where(path, Sources, i), problems))
-            .Select(values => Absolute(values, folder)).ToList();
+            .Select(values => Absolute(values, BuildManifest.SourceSchema, folder)).ToList();
         var stages = Blocks(root, Stages, path, problems)
             .Select((block, i) => StageOf(block, Where(path, Stages, i), problems)).OfType<(StageKind, IReadOnlyList<SettingText>)>()
-            .ToList();
-        return problems.Count == 0 ? BuildManifest.Of(sources, stages) : throw new ElasticException(string.Join('\n', problems));
+            .Select(stage => (stage.Item1, Absolute(stage.Item2, stage.Item1.Schema, folder))).ToList();
+        var takeDowns = TakeDownsOf(root, folder, path, problems);
+        return problems.Count == 0 ? BuildManifest.Of(sources, stages) with { TakeDowns = takeDowns }
+            : throw new ElasticException(string.Join('\n', problems));
+    }
+
+    private static TakeDowns TakeDownsOf(HoconObject root, string folder, string path, List<string> problems)
+    {
+        if (!root.Items.TryGetValue(TakeDown, out var value))
+            return TakeDowns.None;
+        if (!value.IsObject())
+        {
+            problems.Add($"{TakeDown} ({path}): write a block, e.g. takedown = {{ urls = [\"https://example.com/page\"] }}");
+            return TakeDowns.None;
+        }
+        var values = Absolute(Values(value.GetObject(), TakeDown, TakeDownSchema, $"{path}, {TakeDown}", problems), TakeDownSchema, folder);
+        var settings = SettingsBinding.Bind<TakeDownSettings>(
+            TakeDownSchema.Defaults.Concat(values).GroupBy(v => v.Key).ToDictionary(g => g.Key, g => g.Last()), problems);
+        return problems.Count == 0 ? TakeDowns.Of(settings) : TakeDowns.None;
     }
 
     private static string Where(string path, string list, int index) => $"{path}, {list} {index + 1}";
@@ -96,8 +115,8 @@ internal static class BuildManifestFile
 
     private static string Short(string key) => key[(key.IndexOf('.', StringComparison.Ordinal) + 1)..];
 
-    private static IReadOnlyList<SettingText> Absolute(IReadOnlyList<SettingText> values, string folder) =>
+    private static IReadOnlyList<SettingText> Absolute(IReadOnlyList<SettingText> values, SettingsSchema schema, string folder) =>
     [
-        .. values.Select(v => v.Key == "source.paths" ? v with { Items = [.. v.Items.Select(p => Path.GetFullPath(p, folder))] } : v),
+        .. values.Select(v => schema.Find(v.Key)!.IsPath ? v with { Items = [.. v.Items.Select(p => Path.GetFullPath(p, folder))] } : v),
     ];
 }

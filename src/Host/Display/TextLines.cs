@@ -1,10 +1,13 @@
 using Elastic.Corpus.Build;
+using Elastic.Foundation;
 
 namespace Elastic.Host.Display;
 
 /// <summary>Describes what a build made of its sources, in words.</summary>
 internal static class TextLines
 {
+    private const int KindsShown = 20;
+
     public static IEnumerable<string> Of(BuiltText text)
     {
         var report = text.Report;
@@ -16,7 +19,25 @@ internal static class TextLines
             yield return $"  dropped    {stage.Name}: {Units.Count(stage.Documents, "document")}, {Units.Bytes(stage.Bytes)}";
         if (report.Malformed > 0)
             yield return $"  not read   {Units.Many(report.Malformed, "record")}: {Path.Combine(text.Folder, "rejects.txt")}";
-        yield return $"  folder     {text.Folder}: datasheet.md, what was dropped and why, and the text, for --corpus {text.TextFolder}";
+        yield return $"  folder     {text.Folder}: datasheet.md, what was dropped and why, and the text, for --corpus {text.TextFolder}"
+            + (Directory.Exists(text.FolderOf(Split.Validation)) ? $" --set corpus.validation={text.FolderOf(Split.Validation)}" : "");
+    }
+
+    /// <summary>What was kept by language and licence, and what is not trained on.</summary>
+    public static IEnumerable<string> Details(BuiltText text)
+    {
+        var report = text.Report;
+        foreach (var (name, shares) in new[]
+        {
+            ("language", report.Languages), ("licence", report.Licences), ("validation", report.Validation), ("test", report.Test),
+        })
+        {
+            foreach (var share in shares.Where(s => s.Documents > 0).OrderByDescending(s => s.Bytes).Take(KindsShown))
+                yield return $"  {name,-10} {OneLine.Of(share.Name, 80)}: {Units.Count(share.Documents, "document")}, "
+                    + Units.Bytes(share.Bytes);
+        }
+        foreach (var stage in report.Stages)
+            yield return $"  stage      {OneLine.Of(stage.ReplaceLineEndings("; "), 1000)}";
     }
 
     private static string Amount(IReadOnlyList<TextShare> shares) =>

@@ -95,6 +95,14 @@ public sealed record CorpusSettings : SettingsGroup
     [Since(5, false)]
     public required bool WholeWords { get; init; }
 
+    [Setting("corpus.mixture", new string[0], """
+        How often each source is read in an epoch, e.g. [wikipedia=3, books=1.5]; what is not named is read once, and 0 leaves a source out.
+        No sample mixes sources then. Of a fraction some samples are read once more than the others of their source, and the next epoch goes
+        on with those. Empty: the weights of the manifest where the text comes from a build that has them, else every source once.
+        """)]
+    [Mixture, Since(5, new string[0])]
+    public required IReadOnlyList<string> Mixture { get; init; }
+
     [Setting("corpus.held-out", 0.01,
         "Share of the documents that are never trained on, chosen by the hash of the document, so that it stays held out when the "
         + "corpus grows.")]

@@ -149,11 +149,16 @@ public sealed class ChainAudit
         }
 
         var samples = _plan.Timeline.SamplesBefore(_state.Round);
-        return new AuditReport(
-            _state.Round, samples, _state.TokensSeen, [.. CountBlocks(samples)], _drawn.Report(_state.Round), _problems);
+        // Where every digest fits, the blocks that were consumed are those of the plan.
+        var mixture = _run.Order as MixtureOrder;
+        var epochs = mixture is null ? CountBlocks(samples) : MixtureAudit.Epochs(mixture, samples);
+        return new AuditReport(_state.Round, samples, _state.TokensSeen, [.. epochs], _drawn.Report(_state.Round), _problems)
+        {
+            Sources = mixture is null ? [] : MixtureAudit.Count(mixture.Sources, mixture.BlockAt, samples, _problems),
+        };
     }
 
-    // Where every digest fits, the blocks that were consumed are those of the plan. Counts each of them.
+    // Counts each block of each epoch.
     private IEnumerable<EpochCount> CountBlocks(long samples)
     {
         var blocks = _run.Train.Blocks;

@@ -18,8 +18,8 @@ public sealed class RunSchedule
         var cut = SampleCut.Of(Settings);
         Train = new BlockMap(corpus.TrainShards, cut);
         HeldOut = cut.CountIn(corpus.HeldOutShards) > 0 ? new BlockMap(corpus.HeldOutShards, cut) : null;
-        Plan = RunPlan.Of(Settings, Architectures.LayoutOf(Settings.Model).Length, Train.Blocks, HeldOut?.Blocks ?? 0);
-        Order = new SampleOrder(Settings.Run.Seed, Train.Blocks);
+        Order = SampleStream.Of(Settings, corpus.TrainShards, Train);
+        Plan = RunPlan.Of(Settings, Architectures.LayoutOf(Settings.Model).Length, Order.Samples, HeldOut?.Blocks ?? 0);
     }
 
     public TrainingSettings Settings { get; }
@@ -35,7 +35,7 @@ public sealed class RunSchedule
     /// <summary>The plan that the run began with: it may have been made longer since.</summary>
     public RunPlan Plan { get; }
 
-    public SampleOrder Order { get; }
+    public SampleStream Order { get; }
 
     /// <summary>The blocks of one inner step of a replica, in the order in which they are read.</summary>
     /// <param name="segment">The segment of the round.</param>

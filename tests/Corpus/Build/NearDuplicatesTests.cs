@@ -97,6 +97,54 @@ public class NearDuplicatesTests
     }
 
     [Fact]
+    public void A_component_is_what_a_chain_of_pairs_connects_and_each_document_names_its_neighbour()
+    {
+        var words = Enumerable.Range(0, 100).Select(i => $"w{i}").ToArray();
+        string Text(int first) => string.Join(' ', words.Skip(first).Take(72));
+        var settings = Defaults with { Words = 1, Threshold = 0.7, Bands = 64, Rows = 1, Rule = DuplicateRule.Components };
+        // Neighbours 8 words apart have 64 of 80 words, 16 apart 56 of 88, which is too little.
+        Assert.Equal([(1L, 0L, 0L), (2, 1, 0)], Edges([Text(0), Text(8), Text(16)]));
+        // The first two are connected by the third alone.
+        Assert.Equal([(2L, 0L, 0L), (1, 2, 0)], Edges([Text(0), Text(16), Text(8)]));
+        Assert.All(Remove([Text(0), Text(16), Text(8)], settings), r => Assert.Equal(0.8, r.Similarity));
+
+        List<(long, long, long)> Edges(List<string> texts) => [.. Remove(texts, settings).Select(r => (r.Number, r.Match, r.StandIn))];
+    }
+
+    // Union by the plain definition: whoever shares a pair has the same name, until nothing changes.
+    [Fact]
+    public void Components_are_those_of_the_exact_graph_of_all_pairs()
+    {
+        var random = new Random(13);
+        var texts = Enumerable.Range(0, 60).Select(_ => random.Next(8)).Select(kind => string.Join(
+            ' ', Enumerable.Range(0, 60).Select(i => random.Next(12) == 0 ? $"x{random.Next(1000)}" : $"{kind}w{i}"))).ToList();
+        var settings = Defaults with { Words = 1, Threshold = 0.75, Bands = 128, Rows = 1, Rule = DuplicateRule.Components };
+        var shingles = texts.ConvertAll(t => WordShingles.Of(t, 1));
+        var names = Enumerable.Range(0, texts.Count).ToArray();
+        for (var changes = true; changes;)
+        {
+            changes = false;
+            for (var a = 0; a < names.Length; a++)
+            {
+                for (var b = 0; b < a; b++)
+                {
+                    if (names[a] == names[b] || NearDuplicates.Similarity(shingles[a], shingles[b]) < settings.Threshold)
+                        continue;
+                    names[a] = names[b] = Math.Min(names[a], names[b]);
+                    changes = true;
+                }
+            }
+        }
+        var removals = Remove(texts, settings).OrderBy(r => r.Number).ToList();
+        Assert.Equal(
+            names.Index().Where(n => n.Item != n.Index).Select(n => ((long)n.Index, (long)n.Item)),
+            removals.Select(r => (r.Number, r.StandIn)));
+        Assert.All(removals, r => Assert.True(
+            NearDuplicates.Similarity(shingles[(int)r.Number], shingles[(int)r.Match]) == r.Similarity
+            && r.Similarity >= settings.Threshold));
+    }
+
+    [Fact]
     public void Of_many_copies_each_is_compared_with_few_and_all_but_the_first_go()
     {
         var texts = Enumerable.Repeat("the same page with a few words in it", 300).ToList();

@@ -16,13 +16,15 @@ internal static class Corpora
         [.. documents.Chunk(3).Select((d, i) => new DocumentBatch(i, d))];
 
     public static BuiltCorpus Build(
-        string folder, IEnumerable<Document> documents, string tokenizer = "byte", double heldOut = 0.2, long tokensPerShard = 2000) =>
-        Build(folder, documents, Tokenizer.Open(tokenizer), heldOut, tokensPerShard);
+        string folder, IEnumerable<Document> documents, string tokenizer = "byte", double heldOut = 0.2, long tokensPerShard = 2000,
+        bool bySource = false) =>
+        Build(folder, documents, Tokenizer.Open(tokenizer), heldOut, tokensPerShard, bySource);
 
     public static BuiltCorpus Build(
-        string folder, IEnumerable<Document> documents, Tokenizer open, double heldOut = 0.2, long tokensPerShard = 2000)
+        string folder, IEnumerable<Document> documents, Tokenizer open, double heldOut = 0.2, long tokensPerShard = 2000,
+        bool bySource = false)
     {
-        using var writer = new CorpusWriter(folder, Foundation.Digest.Of("id"u8), open, tokensPerShard: tokensPerShard);
+        using var writer = new CorpusWriter(folder, Foundation.Digest.Of("id"u8), open, tokensPerShard: tokensPerShard, bySource: bySource);
         foreach (var batch in Batches(documents))
             writer.Append(BatchTokenizer.Tokenize(open, batch, heldOut));
         return writer.Complete(new ReadStatistics());

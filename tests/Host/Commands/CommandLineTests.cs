@@ -19,6 +19,12 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("train", "--sett", "a=b")]
     [InlineData("generate")]
     [InlineData("generate", "--run", "a", "--tokens", "many")]
+    [InlineData("corpus", "audit")]
+    [InlineData("corpus", "audit", "--run", "a", "--text", "b")]
+    [InlineData("corpus", "show", "--document", "1", "--sample", "1")]
+    [InlineData("corpus", "show", "--language", "de")]
+    [InlineData("corpus", "show", "--random", "0")]
+    [InlineData("corpus", "build", "--purge")]
     public async Task A_wrong_command_line_is_exit_code_2_and_points_to_the_help(params string[] args)
     {
         Assert.Equal(ExitCodes.WrongUsage, await Run(args));

@@ -23,6 +23,29 @@ public class BuildManifestFileTests
         Assert.Contains("gopher-quality.words = [10, 100]", manifest.Stages[1].Identity, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Evaluation_sets_and_lists_of_take_downs_are_the_manifest_s_too()
+    {
+        var folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
+        try
+        {
+            File.WriteAllText(Path.Combine(folder, "list"), "url https://example.com/1\n");
+            File.WriteAllText(Path.Combine(folder, "set.txt"), "a b c");
+            var manifest = BuildManifestFile.Parse("""
+                sources = [ { name = books, paths = [books], validation = 1 } ]
+                stages = [ { stage = decontaminate, against = [set.txt], words = 3 } ]
+                takedown { file = list, licences = [CC0] }
+                """, Path.Combine(folder, "my.conf"));
+            Assert.Equal(["take down url https://example.com/1", "take down licence CC0"], manifest.TakeDowns.Identity);
+            Assert.Contains("decontaminate.against has ", manifest.Stages[0].Identity, StringComparison.Ordinal);
+            Assert.Equal(1, manifest.Sources[0].Validation);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     [Theory]
     [InlineData("sources = []", "sources (m.conf): write a list of blocks, e.g. sources = [ { name = books, paths = [books] } ]")]
     [InlineData("stages = [ { stage = clean } ]", "it names no source: add sources = [ { name = NAME, paths = [FOLDER] } ]")]
@@ -31,7 +54,7 @@ public class BuildManifestFileTests
     [InlineData("sources = [ { name = a, paths = [a] }, { name = a, paths = [b] } ]",
         "2 sources are called a: give each a name of its own")]
     [InlineData("sources = [ { nam = a, paths = [a] } ]", "m.conf, sources 1: unknown key nam: did you mean name?")]
-    [InlineData("source = [ { name = a, paths = [a] } ]", "unknown key source (m.conf): a manifest has sources and stages")]
+    [InlineData("source = [ { name = a, paths = [a] } ]", "unknown key source (m.conf): a manifest has sources, stages and takedown")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = cleen } ]",
         "m.conf, stages 1: stage = cleen is not known: known are clean, c4, gopher-repetition, ")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { words = 1 } ]",
@@ -42,6 +65,19 @@ public class BuildManifestFileTests
         "gopher-quality.words = many (m.conf, stages 1): expected a list of two numbers, e.g. [0.9, 0.95]")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = clean, sources = [b] } ]",
         "scope.sources names b, which is no source: there are a")]
+    [InlineData("sources = [ { name = a, paths = [a], validation = 0.1 } ]",
+        "the source a keeps a share of its documents from training, and a near-duplicate of one may be trained on: add { stage = "
+        + "near-duplicates } without a scope")]
+    [InlineData("sources = [ { name = a, paths = [a], test = 0.1 } ]\nstages = [ { stage = near-duplicates, languages = [en] } ]",
+        "add { stage = near-duplicates } without a scope")]
+    [InlineData("sources = [ { name = a, paths = [a], validation = 0.7, test = 0.7 } ]",
+        "the source a has validation = 0.7 and test = 0.7: together they are more than all of it")]
+    [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = decontaminate } ]",
+        "decontaminate.against is empty: name the files of the evaluation sets, e.g. against = [evaluation/test.jsonl]")]
+    [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = decontaminate, against = [b] }, { stage = clean } ]",
+        "clean comes behind decontaminate, which cuts texts when all documents are known: move it in front")]
+    [InlineData("sources = [ { name = a, paths = [a] } ]\ntakedown = [b]", "takedown (m.conf): write a block, e.g. takedown = { urls = ")]
+    [InlineData("sources = [ { name = a, paths = [a] } ]\ntakedown { url = b }", "m.conf, takedown: unknown key url: did you mean urls?")]
     public void What_is_wrong_is_named_with_the_remedy(string text, string problem) =>
         Assert.Contains(problem, Assert.ThrowsAny<ElasticException>(() => BuildManifestFile.Parse(text, "m.conf")).Message,
             StringComparison.Ordinal);

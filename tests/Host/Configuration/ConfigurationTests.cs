@@ -145,7 +145,8 @@ public sealed class ConfigurationTests
     [Fact]
     public void Every_preset_loads_and_has_no_problems()
     {
-        Assert.Equal(["transformer-tiny", "tiny", "smollm-135m", "llama-tiny", "gpt2-124m", "fine-tune", "bert-tiny"], Presets.Names);
+        Assert.Equal(
+            ["transformer-tiny", "tiny", "smollm-135m", "pile", "llama-tiny", "gpt2-124m", "fine-tune", "bert-tiny"], Presets.Names);
         Assert.All(Presets.Names, name => Assert.Equal(name, Load(new([name], [])).Training.Run.Name));
     }
 

@@ -67,6 +67,7 @@ public sealed class SettingsTextTests
         .Replace("\"run.audit-rate\"", "\"run.precision\":\"bf16\",\"run.audit-rate\"", StringComparison.Ordinal)
         .Replace("\"corpus.encoding\"", "\"corpus.chat-template\":\"chatml\",\"corpus.encoding\"", StringComparison.Ordinal)
         .Replace("\"corpus.held-out\"", "\"corpus.whole-words\":true,\"corpus.held-out\"", StringComparison.Ordinal)
+        .Replace("\"corpus.held-out\"", "\"corpus.mixture\":[\"books=1.5\"],\"corpus.held-out\"", StringComparison.Ordinal)
         .Replace("\"model.lora-rank\"", "\"model.class-token\":101,\"model.lora-rank\"", StringComparison.Ordinal)
         .Replace("\"batch.sequences\"", "\"run.devices-per-replica\":3,\"batch.sequences\"", StringComparison.Ordinal);
 
@@ -101,6 +102,7 @@ public sealed class SettingsTextTests
                 Validation = corpus.Validation,
                 Include = corpus.Include,
                 Exclude = corpus.Exclude,
+                Mixture = corpus.Mixture,
             },
         });
     });
@@ -188,6 +190,7 @@ public sealed class SettingsTextTests
                     Tokenizer = "gpt2",
                     Samples = SampleKind.Blocks,
                     WholeWords = false,
+                    Mixture = settings.Corpus.Mixture,
                     HeldOut = 0.02,
                 },
                 Checkpoint = new CheckpointSettings { EveryRounds = 10, Keep = 2 },
@@ -280,6 +283,8 @@ public sealed class SettingsTextTests
             (TrainingPrecision.Bf16, 64, ChatTemplate.Chatml, true, 101, 3),
             (settings.Run.Precision, settings.Model.Llama.AttentionWindow, settings.Corpus.ChatTemplate, settings.Corpus.WholeWords,
                 settings.Model.Bert.ClassToken, settings.Run.DevicesPerReplica));
+        Assert.Equal(["books=1.5"], settings.Corpus.Mixture);
+        Assert.Empty(fourth.Corpus.Mixture);
         Assert.Equal(
             (TrainingPrecision.Fp32, 0, ChatTemplate.None, false, null, 0),
             (fourth.Run.Precision, fourth.Model.Llama.AttentionWindow, fourth.Corpus.ChatTemplate, fourth.Corpus.WholeWords,

@@ -40,7 +40,8 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
         using var pairs = new ExternalSort<Pair>(folder, (a, b) => (a.Later, a.Earlier).CompareTo((b.Later, b.Earlier)));
         foreach (var pair in Pairs(candidates, folder))
             pairs.Add(pair);
-        foreach (var removal in Verified(pairs.Sorted(), texts))
+        var removals = settings.Rule == DuplicateRule.Components ? Connected(pairs.Sorted(), texts) : Verified(pairs.Sorted(), texts);
+        foreach (var removal in removals)
             yield return removal;
     }
 
@@ -93,6 +94,18 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
         }
     }
 
+    private IEnumerable<Removal> Connected(IEnumerable<Pair> pairs, DocumentTexts texts)
+    {
+        var (components, shingles) = (new Components(), new RecentShingles(settings.Words, texts));
+        foreach (var pair in pairs.Where(pair => !components.AreConnected(pair.Later, pair.Earlier)))
+        {
+            var similarity = Similarity(shingles[pair.Later], shingles[pair.Earlier]);
+            if (similarity >= settings.Threshold)
+                components.Connect(pair.Later, pair.Earlier, similarity);
+        }
+        return components.Removals();
+    }
+
     /// <summary>Jaccard's: what both have, of what either has.</summary>
     internal static double Similarity(IReadOnlySet<ulong> a, IReadOnlySet<ulong> b)
     {
@@ -127,12 +140,28 @@ public sealed class NearDuplicates(NearDuplicatesSettings settings) : CorpusStag
     }
 }
 
+/// <summary>Which documents go that are nearly alike.</summary>
+public enum DuplicateRule
+{
+    /// <summary>Those that are like an earlier one which was kept.</summary>
+    FirstKept,
+
+    /// <summary>All but the first of those that a chain of similar pairs connects.</summary>
+    Components,
+}
+
 /// <summary>Block <c>near-duplicates</c>. The defaults are FineWeb's (Penedo et al. 2024, section 3.4 and its code).</summary>
 public sealed record NearDuplicatesSettings : SettingsGroup
 {
     [Setting("near-duplicates.threshold", 0.75, "The similarity, verified, from which on the later of two documents is dropped.")]
     [Between(0, 1)]
     public required double Threshold { get; init; }
+
+    [Setting("near-duplicates.rule", DuplicateRule.FirstKept, """
+        first-kept: a document goes where it is like an earlier one that was kept. components: of all documents that a chain of pairs
+        connects, each alike enough, the first one stays, as most tools have it; the ends of a chain may have little in common.
+        """)]
+    public required DuplicateRule Rule { get; init; }
 
     [Setting("near-duplicates.words", 5, "Words of an n-gram.")]
     [Between(1, 100), ChangesReading]

@@ -1,0 +1,25 @@
+// What corpora cost and find.
+//
+//   dotnet run -c Release --project bench/CorpusFigures -- recall [PAIRS]
+//   dotnet run -c Release --project bench/CorpusFigures -- signatures [DOCUMENTS]
+//   dotnet run -c Release --project bench/CorpusFigures -- order
+
+using System.Globalization;
+using Elastic.CorpusFigures;
+
+var number = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : (int?)null;
+switch (args.FirstOrDefault())
+{
+    case "recall":
+        Recall.Run(number ?? 300);
+        return 0;
+    case "signatures":
+        Signatures.Run(number ?? 10_000_000);
+        return 0;
+    case "order":
+        Order.Run(number ?? 1_000_000_000);
+        return 0;
+    default:
+        Console.Error.WriteLine("name what is measured: recall [PAIRS], signatures [DOCUMENTS] or order [SAMPLES]");
+        return 2;
+}

@@ -1,0 +1,76 @@
+using Elastic.Corpus;
+using Elastic.Corpus.Build;
+using Elastic.Foundation;
+
+namespace Elastic.Host.Commands;
+
+/// <summary>
+/// Texts and corpora of a data directory that hold documents which a manifest takes down. Where they are deleted, a note stays in their
+/// place, so that an audit can say what it cannot prove any more.
+/// </summary>
+internal static class TakenDownTexts
+{
+    private const int ShownIds = 12;
+
+    // A folder that has one of them is complete.
+    private static readonly string[] Last = [CorpusManifest.FileName, BuiltText.FileName];
+
+    /// <summary>Looks through all texts, and deletes what holds such documents or says what to do about it.</summary>
+    /// <returns>A sentence for each.</returns>
+    public static IEnumerable<string> Report(DataDirectory data, TakeDowns takeDowns, bool purge)
+    {
+        if (takeDowns.IsEmpty)
+            yield break;
+        if (purge)
+            DeleteRests(data);
+        foreach (var text in BuiltTexts.All(data).ToList())
+        {
+            var held = text.Rows().Count(r => r.Dropped != BuiltDocument.TakenDown && takeDowns.Cover(r.Source, r.Name, r.Url, r.Licence));
+            if (held == 0)
+                continue;
+            var corpora = CorporaOf(data, text).ToList();
+            var documents = Display.Units.Many(held, "document");
+            var names = string.Concat(corpora.Select(c => $", and the corpus {Path.GetFileName(c)[..ShownIds]} that was made of it"));
+            if (!purge)
+            {
+                yield return $"the text {text.Report.Id[..ShownIds]}{names} still hold {documents} that the manifest takes down: the same "
+                    + "command with --purge deletes them";
+                continue;
+            }
+
+            foreach (var folder in corpora.Append(text.Folder))
+                Delete(folder, $"it held {documents} that the manifest of a later build takes down");
+            yield return $"deleted: the text {text.Report.Id[..ShownIds]}{names}, which held {documents} that the manifest takes down";
+        }
+    }
+
+    /// <summary>Why the text or corpus of that id is gone; null where nothing is known of it.</summary>
+    public static string? Find(DataDirectory data, string id) =>
+        new[] { data.Texts, data.Corpora }.Where(Directory.Exists)
+            .SelectMany(folder => Directory.EnumerateFiles(folder, "*" + CorpusManifest.TakenDownSuffix))
+            .Where(path => Path.GetFileName(path).StartsWith(id, StringComparison.Ordinal))
+            .Select(path => CorpusManifest.WhyTakenDown(path[..^CorpusManifest.TakenDownSuffix.Length])).FirstOrDefault();
+
+    // The table of metadata beside the shards says of which text they were made.
+    private static IEnumerable<string> CorporaOf(DataDirectory data, BuiltText text) => !Directory.Exists(data.Corpora) ? []
+        : Directory.EnumerateDirectories(data.Corpora).Where(c => File.Exists(Path.Combine(c, MetadataTable.NameOf(text))));
+
+    private static void DeleteRests(DataDirectory data)
+    {
+        foreach (var folder in new[] { data.Texts, data.Corpora }.Where(Directory.Exists)
+            .SelectMany(f => Directory.GetFiles(f, "*" + CorpusManifest.TakenDownSuffix))
+            .Select(note => note[..^CorpusManifest.TakenDownSuffix.Length])
+            .Where(f => Directory.Exists(f) && !Last.Any(last => File.Exists(Path.Combine(f, last)))))
+            Directory.Delete(folder, recursive: true);
+    }
+
+    // The note comes first: after an interruption the same command deletes the rest.
+    private static void Delete(string folder, string why)
+    {
+        DurableFile.WriteDurably(folder + CorpusManifest.TakenDownSuffix, System.Text.Encoding.UTF8.GetBytes(why + "\n"));
+        // The file that makes it complete goes first.
+        foreach (var last in Last)
+            File.Delete(Path.Combine(folder, last));
+        Directory.Delete(folder, recursive: true);
+    }
+}

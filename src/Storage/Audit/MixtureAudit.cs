@@ -1,0 +1,50 @@
+using Elastic.Corpus;
+
+namespace Elastic.Storage;
+
+/// <summary>Proves of a run that mixes sources that each block was consumed as often as <c>corpus.mixture</c> says.</summary>
+internal static class MixtureAudit
+{
+    /// <summary>How far each epoch came.</summary>
+    public static IEnumerable<EpochCount> Epochs(MixtureOrder order, long samples)
+    {
+        for (var epoch = 0L; epoch * order.Samples < samples; epoch++)
+            yield return new EpochCount(epoch, Math.Min(order.Samples, samples - epoch * order.Samples), order.Samples);
+    }
+
+    /// <summary>
+    /// Counts how often each block was consumed, one by one. After whole epochs the counts of a source differ by one at most, and their sum
+    /// is what was said; within an epoch none is beyond what the epoch ends with.
+    /// </summary>
+    /// <param name="blockAt">The block at a position.</param>
+    /// <param name="samples">Positions that were consumed.</param>
+    /// <param name="problems">Gets a sentence about each source that does not fit.</param>
+    public static IReadOnlyList<SourceCounts> Count(
+        IReadOnlyList<MixtureSource> sources, Func<long, long> blockAt, long samples, ICollection<string> problems)
+    {
+        var counts = sources.Select(s => new int[checked((int)s.Blocks)]).ToArray();
+        var starts = sources.Select(s => s.FirstBlock).ToArray();
+        for (var position = 0L; position < samples; position++)
+        {
+            var block = blockAt(position);
+            var found = Array.BinarySearch(starts, block);
+            var source = found >= 0 ? found : ~found - 1;
+            counts[source][block - starts[source]]++;
+        }
+        var epoch = sources.Sum(s => s.Samples);
+        var (whole, isPart) = (samples / epoch, samples % epoch > 0);
+        return [.. sources.Zip(counts).Select(s => Checked(s.First, s.Second, whole, isPart, problems))];
+    }
+
+    private static SourceCounts Checked(MixtureSource source, int[] counts, long whole, bool isPart, ICollection<string> problems)
+    {
+        var (total, least, most) = (counts.Sum(n => (long)n), counts.Min(), counts.Max());
+        var (before, end) = (whole * source.Samples, (whole + (isPart ? 1 : 0)) * source.Samples);
+        if (total < before || total > end)
+            problems.Add($"source {source.Name}: {total} samples were consumed where {before} to {end} are due");
+        if (least < before / source.Blocks || most > (end + source.Blocks - 1) / source.Blocks)
+            problems.Add($"source {source.Name}: its blocks were consumed {least} to {most} times where {before / source.Blocks} to "
+                + $"{(end + source.Blocks - 1) / source.Blocks} times are due");
+        return new SourceCounts(source.Name, source.Blocks, total, least, most);
+    }
+}

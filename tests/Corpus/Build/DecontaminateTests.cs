@@ -1,0 +1,121 @@
+using Elastic.Corpus.Build;
+
+namespace Elastic.Corpus.Tests.Build;
+
+public sealed class DecontaminateTests : IDisposable
+{
+    private const string Question = "which of the thirteen words of this question does a model have to know by heart";
+
+    private readonly BuiltFolders _folders = new();
+
+    public void Dispose() => _folders.Dispose();
+
+    [Fact]
+    public void A_run_of_thirteen_words_goes_with_the_characters_around_it_and_the_pieces_are_records_of_their_own()
+    {
+        var (before, behind) = (Words("a", 150), Words("b", 150));
+        var text = $"{before} \"{Question.ToUpperInvariant()}!\" {behind}";
+        var built = Build([text]);
+        var from = text.IndexOf("WHICH", StringComparison.Ordinal);
+        var to = text.IndexOf('!', StringComparison.Ordinal);
+        Assert.Equal([text[..(from - 200)], text[(to + 200)..]], built.Records(Split.Train).Select(r => r.Text));
+        var row = built.Rows().Single();
+        Assert.Equal((2, to - from + 400), (row.Pieces, row.Cut));
+    }
+
+    [Fact]
+    public void Twelve_words_stay()
+    {
+        var twelve = string.Join(' ', Question.Split(' ')[..12]);
+        var text = $"{Words("a", 150)} {twelve} {Words("b", 150)}";
+        Assert.Equal(text, Build([text]).Records(Split.Train).Single().Text);
+    }
+
+    [Theory]
+    [InlineData(10, 20)]
+    [InlineData(11, 11)]
+    public void A_run_in_more_than_ten_training_documents_is_common_and_stays(int documents, int records)
+    {
+        var texts = Enumerable.Range(0, documents).Select(i => $"{Words($"a{i}x", 100)} {Question} {Words($"b{i}x", 100)}").ToList();
+        var built = Build(texts);
+        Assert.Equal(records, built.Records(Split.Train).Count());
+        // Others that are for validation make it no more common, and are not cut.
+        var held = Build(texts, validation: texts);
+        Assert.Equal(records, held.Records(Split.Train).Count());
+        Assert.Equal(texts, held.Records(Split.Validation).Select(r => r.Text));
+    }
+
+    [Fact]
+    public void A_text_in_too_many_pieces_and_one_of_which_too_little_is_left_go_and_say_why()
+    {
+        var pieces = string.Join($" {Question} ", Enumerable.Range(0, 12).Select(i => Words($"p{i}x", 150)));
+        var built = Build([pieces, $"few words {Question} and few behind", Words("kept", 50)]);
+        Assert.Equal([2L], built.Records(Split.Train).Select(r => r.Id));
+        Assert.All(built.Rows().Take(2), r => Assert.Equal(
+            ("decontaminate",
+                "what it does not share with the evaluation sets of decontaminate.against is too little, or in too many pieces"),
+            (r.Dropped, r.Why)));
+    }
+
+    // Against a plain search on texts of few words, in which runs overlap and repeat.
+    [Fact]
+    public void What_is_left_is_what_a_plain_search_leaves()
+    {
+        var random = new Random(11);
+        string Text(int words) => string.Join(' ', Enumerable.Range(0, words).Select(_ => "abcdefgh"[random.Next(8)]));
+        for (var trial = 0; trial < 6; trial++)
+        {
+            var (texts, sets) = (Enumerable.Range(0, 12).Select(_ => Text(10 + random.Next(60))).ToList(), new[] { Text(30), Text(30) });
+            var built = Build(texts, sets, "words=4 window=3 least-piece=5 most-pieces=4 most-documents=3");
+            var left = built.Records(Split.Train).GroupBy(r => r.Id).ToDictionary(g => g.Key, g => g.Select(r => r.Text).ToList());
+            foreach (var (id, text) in texts.Index())
+                Assert.Equal(Plain(texts, sets, text), left.GetValueOrDefault(id, []));
+        }
+    }
+
+    [Fact]
+    public void Other_words_in_the_evaluation_set_give_another_build_and_files_without_enough_words_are_named()
+    {
+        var path = _folders.Texts("train.jsonl", [Words("a", 100)]);
+        BuildManifest Of(string set) => Manifests.Of([("a", path)], $"decontaminate against={_folders.Write("set.txt", set)}");
+        Assert.NotEqual(Of(Question).Stages[0].Identity, Of(Question + " and more").Stages[0].Identity);
+        Assert.Equal(Of(Question).Stages[0].Identity, Of(Question.ToUpperInvariant()).Stages[0].Identity);
+        Assert.DoesNotContain("set.txt", Of(Question).Stages[0].Identity, StringComparison.Ordinal);
+        Refusal.Says("has 13 words, so that nothing would be found: name other files, or set decontaminate.words",
+            () => Of("too short").Stages[0].Identity);
+    }
+
+    private static List<string> Plain(List<string> texts, string[] sets, string text)
+    {
+        // Words of one letter: a run of four words is seven characters, at even places.
+        static IEnumerable<string> Runs(string s) =>
+            Enumerable.Range(0, Math.Max(0, (s.Length - 7) / 2 + 1)).Select(i => s.Substring(2 * i, 7));
+        var looked = sets.SelectMany(Runs).ToHashSet();
+        var rare = looked.Where(run => texts.Count(t => Runs(t).Contains(run)) <= 3).ToHashSet();
+        var marked = new char[text.Length];
+        text.CopyTo(marked);
+        foreach (var (i, run) in Runs(text).Index().Where(r => rare.Contains(r.Item)))
+        {
+            for (var at = Math.Max(0, 2 * i - 3); at < Math.Min(text.Length, 2 * i + 7 + 3); at++)
+                marked[at] = '#';
+        }
+        var pieces = new string(marked).Split('#', StringSplitOptions.RemoveEmptyEntries).ToList();
+        return pieces.Count > 4 ? [] : pieces.FindAll(p => p.Length >= 5 || p.Length == text.Length);
+    }
+
+    private BuiltText Build(
+        IReadOnlyList<string> texts, IReadOnlyList<string>? sets = null, string settings = "", IReadOnlyList<string>? validation = null)
+    {
+        List<(string, string)> sources = [("train", _folders.Texts("train.jsonl", texts))];
+        if (validation is not null)
+            sources.Add(("held", _folders.Texts("held.jsonl", validation)));
+        var against = _folders.Texts("sets.jsonl", sets ?? [Question]);
+        var manifest = Manifests.Of(sources, $"decontaminate against={against} {settings}".Trim());
+        return _folders.Build(manifest with
+        {
+            Sources = [.. manifest.Sources.Select(s => s.Name == "held" ? s with { Validation = 1 } : s)],
+        });
+    }
+
+    private static string Words(string prefix, int count) => string.Join(' ', Enumerable.Range(0, count).Select(i => $"{prefix}{i}"));
+}

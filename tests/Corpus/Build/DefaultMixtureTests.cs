@@ -1,0 +1,61 @@
+using Elastic.Corpus.Build;
+
+namespace Elastic.Corpus.Tests.Build;
+
+public sealed class DefaultMixtureTests : IDisposable
+{
+    private readonly BuiltFolders _folders = new();
+
+    public void Dispose() => _folders.Dispose();
+
+    [Fact]
+    public void The_weights_of_the_manifest_are_the_mixture_where_nobody_sets_one()
+    {
+        var manifest = Manifest(3, 0.5);
+        var text = _folders.Build(manifest);
+        DefaultMixture.Write(text, manifest);
+        var settings = Corpora.Settings(text.TextFolder + Path.DirectorySeparatorChar);
+        // Nothing of the third source is trained on: the corpus does not have it.
+        Assert.Equal(["a=3", "b=0.5"], DefaultMixture.Apply(settings).Mixture);
+        Assert.Equal(["a=1"], DefaultMixture.Apply(settings with { Mixture = ["a=1"] }).Mixture);
+        Assert.Empty(DefaultMixture.Apply(Corpora.Settings(text.Folder)).Mixture);
+        Assert.Empty(BuildAudit.Check(text, CancellationToken.None).Problems);
+
+        // Other weights are of the same text.
+        Assert.Equal(text.Folder, _folders.Build(Manifest(1, 1)).Folder);
+        DefaultMixture.Write(text, Manifest(1, 1));
+        Assert.Empty(DefaultMixture.Apply(settings).Mixture);
+
+        File.WriteAllText(Path.Combine(text.Folder, DefaultMixture.FileName), "a=many\n");
+        Refusal.Says("mixture is damaged: build the text again with its manifest, or set corpus.mixture",
+            () => DefaultMixture.Apply(settings));
+    }
+
+    [Fact]
+    public void Weights_do_not_name_a_corpus_but_that_it_is_mixed_does()
+    {
+        var files = CorpusSources.Resolve([_folders.Build(Manifest(1, 1)).TextFolder]);
+        var settings = Corpora.Settings("a");
+        var plain = CorpusIdentity.Identify(files, settings).Id;
+        var mixed = CorpusIdentity.Identify(files, settings with { Mixture = ["a=2"] }).Id;
+        Assert.NotEqual(plain, mixed);
+        Assert.Equal(mixed, CorpusIdentity.Identify(files, settings with { Mixture = ["a=0.5", "b=7"] }).Id);
+    }
+
+    private BuildManifest Manifest(double first, double second)
+    {
+        var manifest = Manifests.Of(
+        [
+            ("a", _folders.Texts("a.jsonl", ["one text", "two texts"])), ("b", _folders.Texts("b.jsonl", ["three texts"])),
+            ("held", _folders.Texts("held.jsonl", ["four texts"])),
+        ]);
+        return manifest with
+        {
+            Sources =
+            [
+                manifest.Sources[0] with { Weight = first }, manifest.Sources[1] with { Weight = second },
+                manifest.Sources[2] with { Validation = 1 },
+            ],
+        };
+    }
+}

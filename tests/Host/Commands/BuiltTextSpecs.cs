@@ -1,0 +1,88 @@
+using System.Text.Json;
+using Elastic.Host.Commands;
+
+namespace Elastic.Host.Tests.Commands;
+
+/// <summary><c>elastic corpus</c> in this process, from a manifest to the documents of a sample, and a take-down.</summary>
+public sealed class BuiltTextSpecs : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
+    private readonly StringWriter _output = new(), _error = new();
+
+    public void Dispose()
+    {
+        _output.Dispose();
+        _error.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task From_a_manifest_to_samples_decisions_and_a_take_down()
+    {
+        Write("notes.jsonl", string.Concat(Enumerable.Range(0, 30).Select(i => JsonSerializer.Serialize(new
+        {
+            text = i == 9 ? "Words of text 8, and more of them." : $"Words of text {i}, and more of them.",
+            url = $"https://example.com/{i}",
+        }) + "\n")));
+        Write("web.conf", "sources = [ { name = notes, paths = [notes.jsonl], licence = CC0, language = en, weight = 2 } ]\n"
+            + "stages = [ { stage = clean }, { stage = exact-duplicates } ]");
+        Assert.Equal(
+            ExitCodes.Done, await Elastic("build", "--manifest", Path.Combine(_folder, "web.conf"), "--set", "corpus.held-out=0.1"));
+        var corpus = Assert.Single(Directory.GetDirectories(Path.Combine(_folder, "data", "corpora")));
+        Assert.Single(Directory.GetFiles(corpus, "documents-*.parquet"));
+
+        // The manifest weighs its sources: shards are of one each.
+        var shards = await File.ReadAllTextAsync(Path.Combine(corpus, "corpus.json"));
+        Assert.Contains("\"source\": \"notes\"", shards, StringComparison.Ordinal);
+        await Says("show", [], "29 documents, ");
+        var text = Path.GetFileName(Assert.Single(Directory.GetDirectories(Path.Combine(_folder, "data", "texts"))));
+        await Says(
+            "show", ["--text", text[..8]], "language   en: 29 documents", "licence    CC0: 29 documents", "stage      exact-duplicates 1");
+        await Says("show", ["--document", "9"], "document 9: notes/notes.jsonl:10, line 10, https://example.com/9", "  clean keeps it",
+            "  exact-duplicates drops it: document 8 is like it, with a similarity of 1", "  dropped by exact-duplicates",
+            "  like document 8: notes/notes.jsonl:9, line 9, https://example.com/8, with a similarity of 1", "  Words of text 8, and");
+        await Says(
+            "show", ["--document", "8"], "one of 2 that are alike", "  kept, for train", "its like: document 9: notes/notes.jsonl:10");
+        await Says("show", ["--random", "2", "--seed", "3", "--language", "en", "--source", "notes"], "document ", "Words of text");
+        await Says("show", ["--sample", "0", "--set", "model.context=16", "--set", "corpus.held-out=0.1"],
+            "sample 0 of the corpus", "  document ", "notes/notes.jsonl:");
+        await Says("audit", ["--text", text], "30 documents, 29 kept, 1 dropped", "proven: every file is the build's");
+        Assert.Equal(ExitCodes.NotFound, await Elastic("show", "--document", "30"));
+        Assert.Contains("has no document 30: it has 0 to 29", _error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(ExitCodes.NotFound, await Elastic("show", "--random", "2", "--language", "de"));
+        Assert.Contains("has kept no document in the language de: it has notes in en", _error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(ExitCodes.NotFound, await Elastic("show", "--sample", "0", "--set", "corpus.held-out=0.5"));
+        Assert.Contains("has no corpus with corpus.tokenizer = byte and corpus.held-out = 0.5",
+            _error.ToString(), StringComparison.Ordinal);
+
+        File.AppendAllText(Path.Combine(_folder, "web.conf"), "\ntakedown { urls = [\"https://example.com/3\"] }");
+        await Says("build", ["--manifest", Path.Combine(_folder, "web.conf")],
+            $"the text {text[..12]}, and the corpus {Path.GetFileName(corpus)[..12]} that was made of it still hold 1 document that the "
+            + "manifest takes down: the same command with --purge deletes them");
+        await Says("build", ["--manifest", Path.Combine(_folder, "web.conf"), "--purge"], $"deleted: the text {text[..12]}");
+        Assert.False(Directory.Exists(corpus));
+        Assert.Equal(ExitCodes.NotFound, await Elastic("audit", "--text", text));
+        Assert.Contains("was deleted, because it held 1 document that the manifest of a later build takes down: what was read of it can "
+            + "no longer be proven",
+            _error.ToString(), StringComparison.Ordinal);
+        var left = Path.GetFileName(Assert.Single(Directory.GetDirectories(Path.Combine(_folder, "data", "texts"))));
+        await Says(
+            "audit", ["--text", left], "cannot be proven: what was in 1 document that the manifest takes down", "proven: every file");
+    }
+
+    private void Write(string name, string text) => File.WriteAllText(Path.Combine(_folder, name), text);
+
+    private async Task Says(string command, string[] options, params string[] parts)
+    {
+        Assert.Equal(ExitCodes.Done, await Elastic([command, .. options]));
+        Assert.All(parts, part => Assert.Contains(part, _output.ToString(), StringComparison.Ordinal));
+    }
+
+    private Task<int> Elastic(params string[] arguments)
+    {
+        _output.GetStringBuilder().Clear();
+        _error.GetStringBuilder().Clear();
+        return ElasticCommandLine.RunAsync(
+            ["corpus", .. arguments, "--data-dir", Path.Combine(_folder, "data")], _output, _error);
+    }
+}

@@ -1,0 +1,48 @@
+using Elastic.Corpus;
+
+namespace Elastic.Storage.Tests.Audit;
+
+public class MixtureAuditTests
+{
+    private static readonly MixtureSource[] Sources = [new("a", 0, 10, 25), new("b", 10, 4, 2), new("c", 14, 5, 0)];
+
+    private static readonly MixtureOrder Order = new(3, Sources);
+
+    private readonly List<string> _problems = [];
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(27)]
+    [InlineData(86)]
+    [InlineData(270)]
+    public void What_was_consumed_is_counted_and_a_run_of_the_mixture_has_no_problem(int samples)
+    {
+        var counts = MixtureAudit.Count(Sources, Order.BlockAt, samples, _problems);
+        Assert.Empty(_problems);
+        var blocks = Enumerable.Range(0, samples).Select(p => Order.BlockAt(p)).ToList();
+        foreach (var (source, count) in Sources.Zip(counts))
+        {
+            var of = Enumerable.Range((int)source.FirstBlock, (int)source.Blocks).Select(b => blocks.Count(x => x == b)).ToList();
+            Assert.Equal(new SourceCounts(source.Name, source.Blocks, of.Sum(), of.Min(), of.Max()), count);
+        }
+        Assert.Equal((samples + 26) / 27, MixtureAudit.Epochs(Order, samples).Count());
+        Assert.Equal(samples, MixtureAudit.Epochs(Order, samples).Sum(e => e.Consumed));
+    }
+
+    [Fact]
+    public void A_block_that_is_read_in_place_of_another_is_found()
+    {
+        MixtureAudit.Count(Sources, p => Order.BlockAt(p) == 3 ? 4 : Order.BlockAt(p), 27 * 2, _problems);
+        Assert.Equal(["source a: its blocks were consumed 0 to 10 times where 5 to 5 times are due"], _problems);
+    }
+
+    [Fact]
+    public void A_sample_of_another_source_is_found()
+    {
+        var position = Enumerable.Range(0, 27).First(p => Order.BlockAt(p) >= 10);
+        MixtureAudit.Count(Sources, p => p == position ? 14 : Order.BlockAt(p), 27, _problems);
+        Assert.Contains("source b: 1 samples were consumed where 2 to 2 are due", _problems);
+        Assert.Contains("source c: 1 samples were consumed where 0 to 0 are due", _problems);
+        Assert.Contains("source c: its blocks were consumed 0 to 1 times where 0 to 0 times are due", _problems);
+    }
+}
