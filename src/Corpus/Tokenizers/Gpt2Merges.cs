@@ -36,7 +36,7 @@ internal sealed class Gpt2Merges
     private readonly int[] _shorter = new int[Count];
     private readonly byte[] _lengths = new byte[Count];
     private readonly MergedPairs _pairs = new(Count);
-    private readonly HeldPairs _held = new();
+    private readonly HeldPairs _held;
     private readonly LongestToken _longest;
 
     private Gpt2Merges(Stream ranks)
@@ -71,7 +71,7 @@ internal sealed class Gpt2Merges
             if (token >= Bytes)
                 _pairs.Add(_partsOf[token].Left, _partsOf[token].Right, token);
         }
-        _longest = new LongestToken(_bytesOf);
+        (_longest, _held) = (new LongestToken(_bytesOf), new HeldPairs(_bytesOf));
     }
 
     /// <summary>The published ranks (r50k_base), as embedded in SharpToken.</summary>

@@ -8,7 +8,7 @@ namespace Elastic.Model.Exchange;
 /// of each head) differ in what they have no keys for, and Mistral's has a window.
 /// </summary>
 internal sealed class LlamaFormat(string modelType, string className, bool hasBiases, bool hasNorms, int headSize, int feedForward)
-    : IModelFormat
+    : ModelFormat(modelType, "llama", className)
 {
     /// <summary>What Qwen3Config has where head_dim is absent.</summary>
     private const int Divided = 0;
@@ -29,24 +29,15 @@ internal sealed class LlamaFormat(string modelType, string className, bool hasBi
     public static LlamaFormat Mistral { get; } = new(WindowType, "MistralForCausalLM", false, false, Divided, 14_336);
 
     /// <inheritdoc/>
-    public string ModelType => modelType;
-
-    /// <inheritdoc/>
-    public string Architecture => "llama";
-
-    /// <inheritdoc/>
-    public string ClassName => className;
-
-    /// <inheritdoc/>
-    public bool Fits(ModelSettings model)
+    public override bool Fits(ModelSettings model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return model.Architecture == Architecture && model.Llama.AttentionBiases == hasBiases && model.Llama.HeadNorms == hasNorms
+        return base.Fits(model) && model.Llama.AttentionBiases == hasBiases && model.Llama.HeadNorms == hasNorms
             && model.Llama.AttentionWindow > 0 == HasWindow;
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<SettingText> Read(ModelConfig config)
+    public override IReadOnlyList<SettingText> Read(ModelConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);
         config.Require("hidden_act", "silu", "silu");
@@ -60,7 +51,7 @@ internal sealed class LlamaFormat(string modelType, string className, bool hasBi
             config.RequireNull("rope_scaling");
         var heads = config.Whole("model.heads", "num_attention_heads", 32);
         var context = config.Whole(
-            "model.context", "max_position_embeddings", modelType switch { "llama" => 2048, WindowType => 131_072, _ => 32_768 });
+            "model.context", "max_position_embeddings", ModelType switch { "llama" => 2048, WindowType => 131_072, _ => 32_768 });
         return
         [
             config.Whole("model.width", "hidden_size", 4096), heads, context,
@@ -79,13 +70,13 @@ internal sealed class LlamaFormat(string modelType, string className, bool hasBi
     }
 
     /// <inheritdoc/>
-    public void Write(Utf8JsonWriter json, ModelSettings model)
+    public override void Write(Utf8JsonWriter json, ModelSettings model)
     {
         ArgumentNullException.ThrowIfNull(json);
         ArgumentNullException.ThrowIfNull(model);
         var llama = model.Llama;
         json.WriteNumber("attention_dropout", model.Dropout);
-        if (modelType is not ("qwen2" or WindowType))
+        if (ModelType is not ("qwen2" or WindowType))
             json.WriteBoolean("attention_bias", false);
         if (HasWindow)
             json.WriteNumber("sliding_window", llama.AttentionWindow);
@@ -106,13 +97,13 @@ internal sealed class LlamaFormat(string modelType, string className, bool hasBi
 
     /// <inheritdoc/>
     /// <remarks>Older versions wrote the frequencies of rotary positions as buffers.</remarks>
-    public string? ParameterOf(string tensor)
+    public override string? ParameterOf(string tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         return tensor.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal) ? null : tensor;
     }
 
-    private bool HasWindow => modelType == WindowType;
+    private bool HasWindow => ModelType == WindowType;
 
     private static IEnumerable<SettingText> ScalingOf(ModelConfig scaling, int context)
     {

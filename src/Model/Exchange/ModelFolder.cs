@@ -110,7 +110,7 @@ public sealed class ModelFolder : IDisposable
     public void Dispose() => _tensors.Dispose();
 
     // The setting that names an architecture is decided by the config, too.
-    private static (IReadOnlyList<SettingText> Settings, ModelSettings Model) Describe(ModelConfig config, IModelFormat format)
+    private static (IReadOnlyList<SettingText> Settings, ModelSettings Model) Describe(ModelConfig config, ModelFormat format)
     {
         SettingText[] settings =
         [

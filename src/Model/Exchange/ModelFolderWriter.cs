@@ -53,7 +53,7 @@ public static class ModelFolderWriter
         architecture.Parameters.Where(p => p.TiedTo is null).Select(p => new WrittenTensor(
             p.Name, p.Shape, (first, into) => parameters.CopyTo(VectorSet.Parameters, parameters.Layout[p.Name].Offset + first, into)));
 
-    private static byte[] Config(IModelFormat format, ModelSettings model, ElementType type, int endOfText) => Json(json =>
+    private static byte[] Config(ModelFormat format, ModelSettings model, ElementType type, int endOfText) => Json(json =>
     {
         json.WriteStartArray("architectures");
         json.WriteStringValue(format.ClassName);

@@ -30,7 +30,7 @@ internal sealed class TensorMatch
     public IReadOnlyList<string> Drawn { get; private init; } = [];
 
     /// <exception cref="ElasticException">Tensors are missing, too many, or of another shape or type: all of them, a line each.</exception>
-    public static TensorMatch Of(string folder, IArchitecture architecture, IModelFormat format, ModelTensors tensors)
+    public static TensorMatch Of(string folder, IArchitecture architecture, ModelFormat format, ModelTensors tensors)
     {
         var present = tensors.All.Keys.Select(format.ParameterOf).ToHashSet(StringComparer.Ordinal);
         // All or none: a part of a head is a damaged one.
