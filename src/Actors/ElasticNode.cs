@@ -102,6 +102,11 @@ public sealed class ElasticNode : IAsyncDisposable
 
     internal IActorRef Agent => _agent;
 
+    internal DataPaths Paths => _paths;
+
+    /// <summary>What this process serves.</summary>
+    internal BlobLocations Blobs => _blobs;
+
     internal static string Version => typeof(ElasticNode).Assembly.GetName().Version?.ToString(3) ?? "0";
 
     /// <summary>Starts a process that supervises and computes one run alone.</summary>

@@ -46,8 +46,8 @@ internal sealed class DevicePool
     public void Enqueue(WorkOrder order, int mostDevices) => _waiting.Add((order, mostDevices));
 
     /// <summary>
-    /// Puts work onto free devices. An evaluation is short and takes all CPU devices; replicas share them evenly. With a GPU among the
-    /// free, each work gets one device.
+    /// Puts work onto free devices. An evaluation, or a piece of one, is short and takes all CPU devices; replicas share them evenly. With
+    /// a GPU among the free, each work gets one device.
     /// </summary>
     /// <param name="number">Gives the number of the next work.</param>
     public IReadOnlyList<DeviceWork> Start(Func<int> number)
@@ -57,7 +57,7 @@ internal sealed class DevicePool
         {
             var (order, most) = _waiting[0];
             _waiting.RemoveAt(0);
-            var share = _free.Count / (order.Content is Evaluate ? 1 : _waiting.Count + 1);
+            var share = _free.Count / (order.Content is Compute ? _waiting.Count + 1 : 1);
             // Several GPUs on one piece of work need a collective between them; CPU devices fold gradients through shared memory.
             var devices = _free.Take(_free.All(d => d.IsCpu) ? Math.Clamp(share, 1, most) : 1).ToList();
             _free.RemoveRange(0, devices.Count);

@@ -203,7 +203,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
         if (kind.OccupiesDevices)
         {
             run.IsStopping = false;
-            _devices.Enqueue(order, kind == EvaluateWork.Kind ? int.MaxValue : run.MostDevices);
+            _devices.Enqueue(order, kind == ComputeWork.Kind ? run.MostDevices : int.MaxValue);
             _outputs.Add(new NodeOutput.Reschedule());
             return;
         }

@@ -38,5 +38,11 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
     /// <summary>A run's blobs. Each run has its own, so that one run's retention never touches another's.</summary>
     public string Blobs(RunId run) => Path.Combine(Run(run), "blobs");
 
+    /// <summary>What evaluations over nodes need while they last.</summary>
+    public string Evaluations => Path.Combine(Root, "evaluations");
+
+    /// <summary>What one evaluation needs: apart for who asks for it, and who works for it.</summary>
+    public string Evaluation(RunId job, bool isAsker) => Path.Combine(Evaluations, job.Value + (isAsker ? ".asked" : ""));
+
     public string Checkpoints(RunId run) => Path.Combine(Run(run), "checkpoints");
 }

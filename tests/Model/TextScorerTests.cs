@@ -1,3 +1,4 @@
+using Elastic.Messages.Corpora;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Evaluation;
@@ -55,12 +56,12 @@ public class TextScorerTests
         vectors.CopyFrom(VectorSet.Parameters, vectors.Layout[Gpt2Architecture.FinalNorm + ".weight"].Offset, new float[Model.Width]);
         vectors.CopyFrom(VectorSet.Parameters, vectors.Layout[Gpt2Architecture.FinalNorm + ".bias"].Offset, bias);
 
-        var scorer = new TextScorer(device, stride, EndOfText);
+        var scorer = new TextScorer(device, EndOfText);
         var (nats, tokens, bytes) = (0.0, 0, 0);
         for (var text = 0; text < 40; text++)
         {
             var written = Enumerable.Range(0, text * 3).Select(_ => random.Next(EndOfText)).ToArray();
-            scorer.Add($"source {text % 3}", written, 5 * text);
+            Add(scorer, $"source {text % 3}", written, 5 * text, stride);
             (nats, tokens, bytes) = (nats - written.Sum(t => logs[t]), tokens + written.Length, bytes + 5 * text);
         }
         scorer.Complete();
@@ -83,13 +84,38 @@ public class TextScorerTests
         using var device = Samples.Device(vectors, Model);
         var random = new Random(5);
         int[][] texts = [.. new[] { 50, 3, 17 }.Select(n => Enumerable.Range(0, n).Select(_ => random.Next(EndOfText)).ToArray())];
-        var scorer = new TextScorer(device, stride, EndOfText);
+        var scorer = new TextScorer(device, EndOfText);
         foreach (var text in texts)
-            scorer.Add("all", text, text.Length);
+            Add(scorer, "all", text, text.Length, stride);
         scorer.Complete();
         var expected = texts.Sum(text => Nats(device, text, stride));
         Assert.Equal(texts.Sum(t => t.Length), scorer.Sums["all"].Targets);
         Assert.Equal(1, scorer.Sums["all"].Nats / expected, 1e-5);
+    }
+
+    [Theory]
+    [InlineData(16)]
+    [InlineData(7)]
+    public void Of_an_instruction_only_what_is_counted_is_scored_given_all_before_it(int stride)
+    {
+        using var vectors = Samples.Initialized(Model);
+        vectors.CopyFrom(VectorSet.Parameters, 0, [.. Samples.Values(vectors.Parameters).Select(v => 3 * v)]);
+        using var device = Samples.Device(vectors, Model);
+        var random = new Random(7);
+        int[] tokens = [.. Enumerable.Range(0, 41).Select(_ => random.Next(EndOfText)), EndOfText];
+        // Two prompts and two answers, the second of which ends the text; a window in the middle scores nothing.
+        bool IsAsked(int place) => place < 4 || (place is > 9 and < 36);
+        int[] elements = [.. tokens.Select((t, place) => t | (IsAsked(place) ? SampleElement.NotCounted : 0))];
+        var rows = TextRow.Of("all", elements, 99, Model.Context, stride).ToList();
+        var scorer = new TextScorer(device, EndOfText);
+        rows.ForEach(scorer.Add);
+        scorer.Complete();
+        var expected = Enumerable.Range(1, tokens.Length - 1).Where(place => !IsAsked(place))
+            .Sum(place => Nats(device, tokens, place, stride));
+        Assert.Equal((12L, 99L), (scorer.Sums.Total.Targets, scorer.Sums.Total.Bytes));
+        Assert.Equal(1, scorer.Sums.Total.Nats / expected, 1e-5);
+        var travelled = ScoredPiece.Read(ScoredPiece.Write([.. rows.Select(r => r.Row)]), Model);
+        Assert.Equal(new RowScorer(device, 0).Nats([.. rows.Select(r => r.Row)]), new RowScorer(device, 5).Nats(travelled));
     }
 
     [Fact]
@@ -100,30 +126,37 @@ public class TextScorerTests
         int[] text = [.. Enumerable.Range(0, 40)];
         ScoreSum Score(params int[][] others)
         {
-            var scorer = new TextScorer(device, 9, EndOfText);
+            var scorer = new TextScorer(device, EndOfText);
             foreach (var other in others)
-                scorer.Add("other", other, 1);
-            scorer.Add("text", text, 40);
+                Add(scorer, "other", other, 1, 9);
+            Add(scorer, "text", text, 40, 9);
             scorer.Complete();
             return scorer.Sums["text"];
         }
         Assert.Equal(Score(), Score([1, 2, 3], [.. Enumerable.Repeat(7, 100)], [4]));
     }
 
+    private static void Add(TextScorer scorer, string source, int[] tokens, long bytes, int stride)
+    {
+        foreach (var row in TextRow.Of(source, (int[])[EndOfText, .. tokens], bytes, Model.Context, stride))
+            scorer.Add(row);
+    }
+
     // Where the token at `place` is the first that no window before has scored, its context is that window's beginning.
     private static double Nats(TrainingDevice device, int[] text, int stride)
     {
         int[] read = [EndOfText, .. text];
-        var nats = 0.0;
-        for (var place = 0; place < text.Length; place++)
-        {
-            var window = 0;
-            while (place >= window + Model.Context)
-                window += stride;
-            var logits = device.Logits(read.AsSpan(window, place + 1 - window));
-            var largest = logits.Max();
-            nats += largest + Math.Log(logits.Sum(l => Math.Exp((double)l - largest))) - logits[text[place]];
-        }
-        return nats;
+        return Enumerable.Range(1, text.Length).Sum(place => Nats(device, read, place, stride));
+    }
+
+    // Of the token at `place`, which follows others.
+    private static double Nats(TrainingDevice device, int[] read, int place, int stride)
+    {
+        var window = 0;
+        while (place > window + Model.Context)
+            window += stride;
+        var logits = device.Logits(read.AsSpan(window, place - window));
+        var largest = logits.Max();
+        return largest + Math.Log(logits.Sum(l => Math.Exp((double)l - largest))) - logits[read[place]];
     }
 }

@@ -3,6 +3,7 @@ using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Model.Evaluation;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Control;
@@ -24,6 +25,11 @@ namespace Elastic.Actors.Control;
 /// <param name="Nodes">All nodes that are enlisted, in any order.</param>
 /// <param name="UseDevices">Gives a node, by its address or id, the devices that a text like <c>node.devices</c> names.</param>
 /// <param name="Cluster">The members, as this node sees them.</param>
+/// <param name="Checkpoint">The newest checkpoint of a run that is whole here.</param>
+/// <param name="Score">
+/// Has rows scored with a checkpoint by the nodes of the cluster, piece by piece (<see cref="ScoredPiece.Cut"/>): for each piece, in order,
+/// the sum of the cross-entropies of each row. Reports its progress as lines of text.
+/// </param>
 public sealed record ClusterControl(
     Func<CancellationToken, Task<RunView[]>> Runs,
     Func<RunName, CancellationToken, IAsyncEnumerable<RunView>> Watch,
@@ -33,4 +39,7 @@ public sealed record ClusterControl(
     Func<TrainingSettings, Digest?, Origin, IProgress<string>, CancellationToken, Task<RunReply>> Start,
     Func<CancellationToken, Task<NodeView[]>> Nodes,
     Func<string, string, Origin, CancellationToken, Task<NodeReply>> UseDevices,
-    Func<CancellationToken, Task<ClusterMembers>> Cluster);
+    Func<CancellationToken, Task<ClusterMembers>> Cluster,
+    Func<RunName, CancellationToken, Task<EvaluatedCheckpoint>> Checkpoint,
+    Func<EvaluatedCheckpoint, IEnumerable<IReadOnlyList<ScoredRow>>, Origin, IProgress<string>, CancellationToken,
+        IAsyncEnumerable<double[]>> Score);

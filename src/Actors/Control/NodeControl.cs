@@ -17,12 +17,14 @@ internal sealed class NodeControl(ElasticNode node)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
 
+    private readonly ClusterEvaluation _evaluation = new(node);
+
     public ClusterControl ToControl() =>
         new(RunsAsync, node.WatchAsync, (run, origin, _) => node.StopRunAsync(run, origin),
             (run, origin, _) => node.DeleteRunAsync(run, origin), node.RememberedAsync, StartAsync, NodesAsync,
             (name, devices, origin, cancel) =>
                 node.AskAsync<NodeReply>(new NodeRequest.UseDevices(name, devices, origin), Deadline, cancel),
-            _ => ClusterAsync());
+            _ => ClusterAsync(), _evaluation.CheckpointAsync, _evaluation.ScoreAsync);
 
     /// <summary>
     /// The settings with what is known only once there is a corpus: the path of a tokenizer becomes its id, and

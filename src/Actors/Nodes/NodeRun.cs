@@ -103,6 +103,37 @@ internal sealed class NodeRun
         Fetcher.FetchVectorAsync(
             Blobs, set, VectorSet.Parameters, Layout.TrainedLength, Layout.FrozenLength, CancellationToken.None);
 
+    /// <summary>
+    /// The same, where other stores of this process may have them, whose blobs last only as long as their run needs them: what is there is
+    /// copied, and the rest fetched.
+    /// </summary>
+    /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
+    public async Task CopyParametersAsync(Digest set)
+    {
+        if (!await Task.Run(() => Blobs.CopySet(set, FindHere)))
+            await FetchParametersAsync(set);
+    }
+
+    /// <summary>Reads a small blob from here, or else from another node, without storing it.</summary>
+    /// <param name="mostBytes">A longer blob is refused.</param>
+    /// <exception cref="BlobLostException">No node has it.</exception>
+    public async Task<byte[]> ReadAsync(Digest blob, int mostBytes) =>
+        FindHere(blob) is { } bytes && bytes.Length <= mostBytes && Digest.Of(bytes) == blob
+            ? bytes
+            : await Fetcher.ReadAsync(blob, mostBytes, CancellationToken.None);
+
+    private byte[]? FindHere(Digest blob)
+    {
+        try
+        {
+            return _context.Blobs.Find(blob) is { } path ? File.ReadAllBytes(path) : null;
+        }
+        catch (IOException)
+        {
+            return null;                                               // its run has just removed it
+        }
+    }
+
     /// <summary>Fetches the frozen parameters of a version, where they are missing here.</summary>
     /// <returns>Their set; null where the version names none.</returns>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>

@@ -14,8 +14,9 @@ internal sealed record RunOpened(RunId RunId, NodeRun? Run, string? Why) : Akka.
 // its mailbox only, except for the tasks that it returns.
 internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
 {
-    // One store for each run, however often it is opened: only one may know which blobs are fresh.
-    private readonly Dictionary<RunId, BlobStore> _stores = [];
+    // One store for each run, however often it is opened: only one may know which blobs are fresh. With the folder of all that
+    // is the run's.
+    private readonly Dictionary<RunId, (BlobStore Blobs, string Folder)> _stores = [];
 
     // The last opening of each run. The next one begins after it has ended, so that the newest settings win.
     private readonly Dictionary<RunId, Task<RunOpened>> _last = [];
@@ -26,8 +27,12 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
         try
         {
             if (!_stores.TryGetValue(id, out var store))
-                _stores[id] = store = new BlobStore(context.Paths.Blobs(id));
-            return _last[id] = OpenAsync(command, store, _last.GetValueOrDefault(id));
+            {
+                var folder = command.IsEvaluation ? context.Paths.Evaluation(id, isAsker: false) : context.Paths.Run(id);
+                _stores[id] = store = (new BlobStore(command.IsEvaluation ? folder : context.Paths.Blobs(id)), folder);
+            }
+
+            return _last[id] = OpenAsync(command, store.Blobs, _last.GetValueOrDefault(id));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -40,9 +45,9 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
     public DeleteFolder Close(RunId run)
     {
         if (_stores.Remove(run, out var store))
-            context.Blobs.Remove(store);
+            context.Blobs.Remove(store.Blobs);
         var opening = _last.Remove(run, out var last) ? (Task)last : Task.CompletedTask;
-        return new DeleteFolder(run, context.Paths.Run(run), opening);
+        return new DeleteFolder(run, store.Folder ?? context.Paths.Run(run), opening);
     }
 
     private async Task<RunOpened> OpenAsync(NodeCommand.OpenRun command, BlobStore store, Task<RunOpened>? before)

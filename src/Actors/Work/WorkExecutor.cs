@@ -48,7 +48,7 @@ internal static class WorkExecutors
     public static IReadOnlyList<WorkExecutor> All { get; } =
     [
         new InitializeExecutor(), new ComputeExecutor(), new AverageExecutor(), new AssembleExecutor(), new CopyExecutor(),
-        new EvaluateExecutor(), new TakeCheckpointExecutor(),
+        new EvaluateExecutor(), new TakeCheckpointExecutor(), new ScoreRowsExecutor(),
     ];
 
     public static WorkExecutor Of(WorkKey key) => All.First(e => e.Kind == key.Kind);

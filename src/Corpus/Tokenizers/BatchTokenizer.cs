@@ -37,6 +37,27 @@ public static class BatchTokenizer
         return new TokenizedBatch(batch.Sequence, documents);
     }
 
+    /// <summary>The elements of a document (<see cref="SampleElement"/>) as a corpus has them, its end of text last.</summary>
+    /// <param name="into">Takes them at its end.</param>
+    public static void Encode(Tokenizer tokenizer, Document document, List<int> into)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentNullException.ThrowIfNull(document);
+        ArgumentNullException.ThrowIfNull(into);
+        if (document.Pieces is { } pieces)
+        {
+            Encode(tokenizer, pieces, into);
+            return;
+        }
+        var before = into.Count;
+        if (document.Prompt is { } prompt)
+            tokenizer.Encode(prompt, into);
+        MarkNotCounted(into, before);
+        tokenizer.Encode(document.Text, into);
+        if (!document.IsContinued)
+            into.Add(tokenizer.EndOfText);
+    }
+
     /// <summary>True when a document is kept from training: depends on its content alone, not on order or other documents.</summary>
     internal static bool IsHeldOut(Digest content, double share) => LotOf(content) < share;
 
@@ -56,17 +77,7 @@ public static class BatchTokenizer
         Tokenizer tokenizer, Document document, double heldOut, bool marksWords, List<int> tokens)
     {
         tokens.Clear();
-        if (document.Pieces is { } pieces)
-            Encode(tokenizer, pieces, tokens);
-        else
-        {
-            if (document.Prompt is { } prompt)
-                tokenizer.Encode(prompt, tokens);
-            MarkNotCounted(tokens, 0);
-            tokenizer.Encode(document.Text, tokens);
-            if (!document.IsContinued)
-                tokens.Add(tokenizer.EndOfText);
-        }
+        Encode(tokenizer, document, tokens);
         if (marksWords)
             foreach (ref var token in CollectionsMarshal.AsSpan(tokens))
                 token |= tokenizer.Continues(SampleElement.TokenOf(token)) ? SampleElement.Continues : 0;

@@ -49,7 +49,7 @@ internal static class ChoiceEvaluation
         chance /= asked;
         if (output.AsJson)
         {
-            var json = ScoredModel.Json(model);
+            var json = ScoredModel.Of(model).Json();
             json["questions"] = asked;
             json["right"] = right;
             json["accuracy"] = accuracy;
@@ -59,7 +59,7 @@ internal static class ChoiceEvaluation
             output.Write(json.ToJsonString());
             return;
         }
-        output.Write(ScoredModel.Line(model));
+        output.Write(ScoredModel.Of(model).Line);
         foreach (var line in Table.Lay(
             [">QUESTIONS", ">ACCURACY", ">BY BYTE", ">CHANCE"],
             [[$"{asked}", .. new[] { accuracy, byByte, chance }.Select(x => x.ToString("0.0000", CultureInfo.InvariantCulture))]]))

@@ -17,6 +17,15 @@ internal sealed class EvaluationOutput(TextWriter output, TextWriter notices, bo
 
     public void Write(string line) => output.WriteLine(line);
 
+    public void Write(TextReport report)
+    {
+        if (AsJson)
+            output.WriteLine(report.Json().ToJsonString());
+        else
+            foreach (var line in report.Lines())
+                output.WriteLine(line);
+    }
+
     public void Notice(string line) => notices.WriteLine(line);
 
     /// <summary>Says how far it is, now and then.</summary>

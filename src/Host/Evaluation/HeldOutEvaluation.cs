@@ -98,7 +98,7 @@ internal static class HeldOutEvaluation
     {
         if (output.AsJson)
         {
-            var json = ScoredModel.Json(model);
+            var json = ScoredModel.Of(model).Json();
             json["corpus"] = corpus.Id.Hex;
             json["cut"] = Name(cut.Kind);
             json["samples"] = samples;
@@ -111,7 +111,7 @@ internal static class HeldOutEvaluation
             output.Write(json.ToJsonString());
             return;
         }
-        output.Write($"{ScoredModel.Line(model)}   corpus {corpus.Id.Short}, held-out {Name(cut.Kind)} of {cut.Context} tokens");
+        output.Write($"{ScoredModel.Of(model).Line}   corpus {corpus.Id.Short}, held-out {Name(cut.Kind)} of {cut.Context} tokens");
         foreach (var line in Table.Lay(
             [">SAMPLES", ">TARGETS", ">NATS/TARGET", ">PERPLEXITY", ">BITS/BYTE"],
             [[

@@ -39,7 +39,7 @@ internal static class LastWordEvaluation
         var accuracy = (double)found / sum.Targets;
         if (output.AsJson)
         {
-            var json = ScoredModel.Json(model);
+            var json = ScoredModel.Of(model).Json();
             json["texts"] = sum.Targets;
             json["found"] = found;
             json["accuracy"] = accuracy;
@@ -49,7 +49,7 @@ internal static class LastWordEvaluation
             output.Write(json.ToJsonString());
             return;
         }
-        output.Write(ScoredModel.Line(model));
+        output.Write(ScoredModel.Of(model).Line);
         foreach (var line in Table.Lay(
             [">TEXTS", ">FOUND", ">ACCURACY", ">NATS/WORD", ">PERPLEXITY"],
             [[

@@ -1,23 +1,31 @@
 using System.Text.Json.Nodes;
+using Elastic.Actors.Control;
 using Elastic.Host.Generation;
 
 namespace Elastic.Host.Evaluation;
 
 /// <summary>Which model an evaluation was of.</summary>
-internal static class ScoredModel
+/// <param name="Name">Of the run or the folder.</param>
+/// <param name="Round">After which the run's checkpoint was taken; null for a folder's model.</param>
+/// <param name="Context">Tokens that it sees at once.</param>
+internal sealed record ScoredModel(string Name, int? Round, string Fingerprint, int Context)
 {
+    public static ScoredModel Of(TextModel model) => new(model.Name, model.Round, model.Fingerprint, model.Settings.Context);
+
+    public static ScoredModel Of(EvaluatedCheckpoint checkpoint) => new(
+        checkpoint.Run.Name.Value, checkpoint.Manifest.Version, checkpoint.Manifest.Fingerprint, checkpoint.Settings.Model.Context);
+
     /// <summary>The line above a table.</summary>
-    public static string Line(TextModel model) =>
-        (model.Round is { } round ? $"run {model.Name}   round {round}" : $"model {model.Name}") + $"   {model.Fingerprint[..12]}";
+    public string Line => (Round is { } round ? $"run {Name}   round {round}" : $"model {Name}") + $"   {Fingerprint[..12]}";
 
     /// <summary>What the JSON begins with.</summary>
-    public static JsonObject Json(TextModel model)
+    public JsonObject Json()
     {
-        var json = new JsonObject { [model.Round is null ? "model" : "run"] = model.Name };
-        if (model.Round is { } round)
+        var json = new JsonObject { [Round is null ? "model" : "run"] = Name };
+        if (Round is { } round)
             json["round"] = round;
-        json["fingerprint"] = model.Fingerprint;
-        json["context"] = model.Settings.Context;
+        json["fingerprint"] = Fingerprint;
+        json["context"] = Context;
         return json;
     }
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
-using System.Threading.Channels;
 using Elastic.Actors.Control;
 using Elastic.Foundation;
 using Elastic.Host.Commands;
@@ -41,6 +40,12 @@ internal sealed class RunPalette
     private static readonly ArgumentHelp Devices = new("d", "devices", "NUMBER",
         "CPU devices of a node that compute one replica, at most; 0 for all that are free.", Required: true);
 
+    private static readonly ArgumentHelp Data = new("d", "data", "FILE|DIR",
+        "Text to score: a path on the seed's machine, not on yours. Repeatable.", Required: true, Repeatable: true);
+
+    private static readonly ArgumentHelp Stride = new("w", "stride", "NUMBER",
+        "Tokens from one window to the next, 1 to the model's context. Default: the context, for disjoint windows.");
+
     private readonly ClusterControl _control;
     private readonly TimeProvider _time;
 
@@ -70,6 +75,13 @@ internal sealed class RunPalette
             new(new CommandHelp("stop",
                 "Stops a run at the next step, where nothing is lost. The same start goes on with it.", [StopName]),
                 Changes: true, palette.StopAsync),
+            new(new CommandHelp("evaluate",
+                "Scores text with the run's newest checkpoint: elastic eval --data, by all nodes, with the same digits. It goes on beside "
+                + "runs. Ctrl-C ends it; so does the loss of the seed that you ask, then give the command again.", [Name, Data, Stride],
+                """
+                pbm run evaluate -n first -d /data/books
+                pbm run evaluate -n first -d a.txt -d b.jsonl -w 32 --json
+                """), Changes: true, palette.EvaluateAsync),
             new(new CommandHelp("scale",
                 "Sets how many devices of a node compute one replica of the run: its setting run.devices-per-replica. Replicas move "
                 + "between two of their steps; nothing starts anew, and no weight changes.", [Name, Devices],
@@ -88,8 +100,7 @@ internal sealed class RunPalette
         var name = call.Required(NewName);
         var remembered = await _control.Remembered(CommonOptions.RunOf(name, "--name"), cancel);
         var settings = new RequestedRun(call.All(Config), call.Values(Corpus), name, call.Values(Set)).Load(remembered);
-        // Drops the oldest lines that a slow client has not read.
-        var said = Channel.CreateBounded<string>(new BoundedChannelOptions(64) { FullMode = BoundedChannelFullMode.DropOldest });
+        var said = Said.Channel(64);
         var starting = StartAndCompleteAsync();
         await foreach (var line in said.Reader.ReadAllAsync(cancel))
             yield return new PbmLine(line, new JsonObject { ["run"] = name, ["progress"] = line });
@@ -181,6 +192,16 @@ internal sealed class RunPalette
             new JsonObject { ["run"] = run.Value, ["stopping"] = true });
     }
 
+    private async IAsyncEnumerable<PbmLine> EvaluateAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var stride = call.Value(Stride) is not { } text ? (int?)null
+            : int.TryParse(text, CultureInfo.InvariantCulture, out var number) ? number
+            : throw new SettingsException([$"--stride {text}: use a number, 1 to the model's context"]);
+        var run = (await FindAsync(call.Value(Name), "evaluate", cancel)).Name;
+        await foreach (var line in RunEvaluation.RunAsync(_control, run, call.Values(Data), stride, call.Origin, cancel))
+            yield return line;
+    }
+
     private async IAsyncEnumerable<PbmLine> ScaleAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
         var (run, devices) = (await FindAsync(call.Value(Name), "scale", cancel), call.Required(Devices));
@@ -191,7 +212,7 @@ internal sealed class RunPalette
                 $"run {run.Name} is not at work: give it this with its start, pbm run start -n {run.Name} -s {setting}");
         var remembered = await _control.Remembered(run.Name, cancel);
         var settings = new RequestedRun([], [], run.Name.Value, [setting]).Load(remembered);
-        var said = Channel.CreateBounded<string>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
+        var said = Said.Channel(1);
         var reply = await _control.Start(settings.Training, settings.Corpus, call.Origin, new Said(said.Writer), cancel);
         if (reply is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
@@ -233,10 +254,4 @@ internal sealed class RunPalette
     private const string NoRuns = "no runs yet: start one with pbm run start -n NAME";
 
     private static string Loss(double? nats) => nats is { } n ? n.ToString("0.0000", CultureInfo.InvariantCulture) : "";
-
-    // Progress<T> would hand the reports to the thread pool, where they can overtake each other.
-    private sealed class Said(ChannelWriter<string> lines) : IProgress<string>
-    {
-        public void Report(string value) => lines.TryWrite(value);
-    }
 }

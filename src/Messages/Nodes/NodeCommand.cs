@@ -23,6 +23,9 @@ public abstract record NodeCommand(RunId RunId) : ISaidBySeed
         /// <summary>Data planes ("host:port") of nodes that may have the corpus.</summary>
         public required string[] Sources { get; init; }
 
+        /// <summary>It is no run but an evaluation of one: what nodes store of it lasts as long as they work for it.</summary>
+        public bool IsEvaluation { get; init; }
+
         public required Part Part { get; init; }
     }
 

@@ -1,15 +1,30 @@
 using System.Runtime.InteropServices;
+using Elastic.Messages.Corpora;
 using Elastic.Model.Batches;
 using Elastic.Model.Training;
 
 namespace Elastic.Model.Evaluation;
 
 /// <summary>Consecutive tokens, of which the last ones are scored, each given those before it.</summary>
-/// <param name="Tokens">All but the last are read: at most the model's context of them.</param>
-/// <param name="Scored">How many of them are scored; at least one token stands before these.</param>
+/// <param name="Tokens">
+/// As elements (<see cref="SampleElement"/>). All but the last are read: at most the model's context of them.
+/// </param>
+/// <param name="Scored">How many of them are scored, but for those that are not counted; at least one token stands before these.</param>
 [StructLayout(LayoutKind.Auto)]
 public readonly record struct ScoredRow(ReadOnlyMemory<int> Tokens, int Scored)
 {
+    /// <summary>How many cross-entropies its score is the sum of.</summary>
+    public int Counted
+    {
+        get
+        {
+            var counted = 0;
+            foreach (var element in Tokens.Span[^Scored..])
+                counted += IsCounted(element) ? 1 : 0;
+            return counted;
+        }
+    }
+
     /// <summary>Tokens that follow others, with as many of the others as the context has room for: the newest.</summary>
     /// <param name="before">At least one token.</param>
     /// <param name="scored">At least one token, at most the context.</param>
@@ -22,6 +37,9 @@ public readonly record struct ScoredRow(ReadOnlyMemory<int> Tokens, int Scored)
         int[] tokens = [.. before[^kept..], .. scored];
         return new ScoredRow(tokens, scored.Length);
     }
+
+    /// <summary>False for an element that is read and not scored.</summary>
+    internal static bool IsCounted(int element) => (element & SampleElement.NotCounted) == 0;
 }
 
 /// <summary>
@@ -49,7 +67,7 @@ public sealed class RowScorer(TrainingDevice device, int fill)
                 {
                     var count = row.Tokens.Length - 1;
                     for (var i = count - row.Scored; i < count; i++)
-                        nats[index] += losses[place * alike.Key + i];
+                        nats[index] += ScoredRow.IsCounted(row.Tokens.Span[i + 1]) ? losses[place * alike.Key + i] : 0;
                 }
             }
         }
@@ -66,8 +84,12 @@ public sealed class RowScorer(TrainingDevice device, int fill)
         targets.AsSpan().Fill(fill);
         foreach (var (place, row) in rows.Index())
         {
-            row.Tokens.Span[..^1].CopyTo(inputs.AsSpan(place * columns));
-            row.Tokens.Span[1..].CopyTo(targets.AsSpan(place * columns));
+            var tokens = row.Tokens.Span;
+            for (var i = 0; i < tokens.Length - 1; i++)
+            {
+                inputs[place * columns + i] = SampleElement.TokenOf(tokens[i]);
+                targets[place * columns + i] = SampleElement.TokenOf(tokens[i + 1]);
+            }
         }
         return new MicroBatch(0, rows.Count, inputs, targets, targets.Length);
     }

@@ -35,7 +35,7 @@ public sealed class WireMessageSpecs(WireSystem wire) : IClassFixture<WireSystem
     [Fact]
     public void The_list_of_allowed_types_holds_only_Elastic_s_own_and_arrays_of_numbers_and_texts()
     {
-        Type[] plain = [typeof(int[]), typeof(byte[]), typeof(string[])];
+        Type[] plain = [typeof(int[]), typeof(byte[]), typeof(double[]), typeof(string[])];
         Assembly[] ours = [typeof(IWireMessage).Assembly, typeof(Digest).Assembly, typeof(WorkKind).Assembly];
         Assert.All(
             new AllowedTypes(typeof(WorkKind).Assembly).Types.Except(plain),

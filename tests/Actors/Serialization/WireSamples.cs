@@ -34,6 +34,8 @@ internal sealed class WireSamples
             return bare ? "" : $"text {_count} \u00e9\u4e16";
         if (type == typeof(DateTimeOffset))
             return new DateTimeOffset(2026, 3, 29, 1, 59, 59, TimeSpan.FromMinutes(bare ? 0 : 345)).AddTicks(_count);
+        if (type == typeof(byte))
+            return bare ? (byte)0 : (byte)_count;
         if (type.IsPrimitive)
             return type == typeof(bool) ? !bare : type == typeof(double) ? _count + 0.125 : Convert.ChangeType(bare ? 0 : _count, type);
         if (type == typeof(Digest))

@@ -5,6 +5,7 @@ using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Model.Evaluation;
 using Elastic.Storage;
 
 namespace Elastic.Host.Tests.Pbm;
@@ -52,6 +53,9 @@ internal sealed class FakeCluster
     /// <summary>Who asked for the newest start or stop.</summary>
     public Origin? Asker { get; private set; }
 
+    /// <summary>What an evaluation scores.</summary>
+    public EvaluatedCheckpoint? Checkpoint { get; set; }
+
     /// <summary>A watch has begun.</summary>
     public Task Watched => _watched.Task;
 
@@ -80,7 +84,23 @@ internal sealed class FakeCluster
                 ? new NodeReply.Refused(why)
                 : new NodeReply.HasDevices("10.0.0.1:4053", [new("cpu:0"), new("cpu:2")], Notice));
         },
-        _ => Task.FromResult(Cluster));
+        _ => Task.FromResult(Cluster),
+        (run, _) => Task.FromResult(Checkpoint ?? throw new ElasticException($"there is no run {run}")),
+        (_, pieces, origin, progress, _) => Score(pieces, origin, progress));
+
+    // Two tokens are equally likely.
+    private async IAsyncEnumerable<double[]> Score(
+        IEnumerable<IReadOnlyList<ScoredRow>> pieces, Origin origin, IProgress<string> progress)
+    {
+        Asker = origin;
+        foreach (var line in Progress)
+            progress.Report(line);
+        foreach (var piece in pieces)
+        {
+            await Task.Yield();
+            yield return [.. piece.Select(row => row.Counted * Math.Log(2))];
+        }
+    }
 
     private Task<RunReply> Reply(RunName run, Origin origin, Action then)
     {

@@ -20,6 +20,16 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
     public TrainingStep Step(FlatLayout layout, IOptimizer optimizer, double clip, Precision precision) =>
         new(devices, new LocalCollective(devices), layout, optimizer, clip, precision);
 
+    /// <summary>The sum of each row's cross-entropies, nats. Each device scores some of the rows.</summary>
+    /// <param name="rows">Of a causal model's text.</param>
+    /// <param name="fill">Any token.</param>
+    public async Task<double[]> ScoreAsync(IReadOnlyList<ScoredRow> rows, int fill)
+    {
+        var parts = rows.Chunk(Math.Max(1, (rows.Count + devices.Count - 1) / devices.Count)).ToList();
+        var nats = await Task.WhenAll(parts.Select((part, i) => devices[i].RunAsync(d => new RowScorer(d, fill).Nats(part))));
+        return [.. nats.SelectMany(n => n)];
+    }
+
     /// <summary>Scores of samples, in order.</summary>
     /// <param name="sources">For each sample the sources of its elements, see <see cref="SampleScore.Of"/>.</param>
     /// <param name="stop">Asks to stop after the batches that are under way; what is returned is then incomplete.</param>

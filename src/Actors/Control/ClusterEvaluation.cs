@@ -1,0 +1,159 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using Elastic.Corpus;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
+using Elastic.Model.Evaluation;
+using Elastic.Storage;
+
+namespace Elastic.Actors.Control;
+
+/// <summary>The newest checkpoint of a run on this seed: what an evaluation over nodes scores.</summary>
+public sealed record EvaluatedCheckpoint(RunId Run, CheckpointManifest Manifest, TrainingSettings Settings, Tokenizer Tokenizer);
+
+/// <summary>
+/// Has texts scored by the nodes of the cluster: an evaluation as a job of its own. This process keeps what the job needs and serves it;
+/// the supervisors give the pieces to nodes. While this process lives the evaluation goes on, whichever seed supervises; it ends with it.
+/// </summary>
+internal sealed class ClusterEvaluation(ElasticNode node)
+{
+    // Longer than a supervisor takes to move to another seed.
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan BetweenQuestions = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan BetweenReports = TimeSpan.FromSeconds(5);
+
+    /// <summary>The newest checkpoint that is whole here.</summary>
+    /// <exception cref="ElasticException">There is no such run, or it has no checkpoint here.</exception>
+    public async Task<EvaluatedCheckpoint> CheckpointAsync(RunName name, CancellationToken cancel)
+    {
+        var run = await node.RememberedAsync(name, cancel)
+            ?? throw new ElasticException($"there is no run {name}: see pbm run list");
+        var (folder, blobs) = (node.Paths.Checkpoints(run.Id), new BlobStore(node.Paths.Blobs(run.Id), readOnly: true));
+        foreach (var path in CheckpointFiles.In(folder))
+        {
+            var manifest = CheckpointManifest.Read(path);
+            if (blobs.IsThere(new Digest(manifest.Parameters)))
+                return new EvaluatedCheckpoint(
+                    run.Id, manifest, manifest.ReadSettings(), Tokenizer.OpenStored(manifest.Tokenizer, node.Paths.Run(run.Id)));
+        }
+        throw new ElasticException(
+            $"run {name} has no whole checkpoint on this seed ({folder}): wait for the first one, or ask the seed that has it, "
+            + $"which pbm run status -n {name} names");
+    }
+
+    /// <summary>Scores rows with a checkpoint.</summary>
+    /// <param name="pieces">The rows, cut by <see cref="ScoredPiece.Cut"/>; read as they are needed.</param>
+    /// <param name="progress">Is told how far it is, and what it waits for.</param>
+    /// <returns>For each piece, in order, the sum of the cross-entropies of each row.</returns>
+    /// <exception cref="ElasticException">It cannot be done, and why; or no supervisor answers.</exception>
+    public async IAsyncEnumerable<double[]> ScoreAsync(
+        EvaluatedCheckpoint checkpoint, IEnumerable<IReadOnlyList<ScoredRow>> pieces, Origin origin, IProgress<string> progress,
+        [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var job = new RunId($"eval-{checkpoint.Run.Name}-{Identifier.Drawn(RandomNumberGenerator.GetBytes(Identifier.DrawnBytes))}");
+        var folder = node.Paths.Evaluation(job, isAsker: true);
+        var store = new BlobStore(folder);
+        node.Blobs.Add(store);
+        try
+        {
+            var request = await Task.Run(() => Request(job, checkpoint, origin, store), cancel);
+            var kept = new HashSet<Digest>(store.BlobsOf(request.Parameters)) { request.Parameters, request.Manifest };
+            using var rows = pieces.GetEnumerator();
+            var (waiting, hasMore, reported) = (new List<(Digest Piece, int Rows)>(), true, Stopwatch.GetTimestamp());
+            while (true)
+            {
+                while (hasMore && waiting.Count < EvaluationRequest.MostPieces)
+                {
+                    if (hasMore = await Task.Run(rows.MoveNext, cancel))
+                        waiting.Add((store.Put(ScoredPiece.Write(rows.Current)), rows.Current.Count));
+                }
+                if (waiting.Count == 0)
+                    yield break;
+                request = request with { Pieces = [.. waiting.Select(w => w.Piece)], Rows = [.. waiting.Select(w => w.Rows)] };
+                var view = await node.AskAsync<EvaluationView>(request, Deadline, cancel);
+                if (view.Failure is { } failure)
+                    throw new ElasticException($"the evaluation of run {checkpoint.Run.Name} cannot go on: {failure}");
+                foreach (var score in Fitting(view, request))
+                    yield return score.Nats;
+                var taken = Fitting(view, request).Count;
+                waiting.RemoveRange(0, taken);
+                request = request with { First = request.First + taken, Arithmetic = view.Arithmetic };
+                if (taken > 0)
+                    store.Collect(kept.Concat(waiting.Select(w => w.Piece)).ToHashSet(), round: 1);
+                if (Stopwatch.GetElapsedTime(reported) >= BetweenReports)
+                {
+                    reported = Stopwatch.GetTimestamp();
+                    progress.Report($"scored {request.First} pieces, {waiting.Count} on their way to {view.Nodes} "
+                        + (view.Nodes == 1 ? "node" : "nodes") + (view.WaitsFor is { } what ? $"; waits for {what}" : ""));
+                }
+                if (taken == 0)
+                    await Task.Delay(BetweenQuestions, cancel);
+            }
+        }
+        finally
+        {
+            await EndAsync(job);
+            node.Blobs.Remove(store);
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    // An answer to an earlier request says nothing about this one.
+    private static IReadOnlyList<PieceScore> Fitting(EvaluationView view, EvaluationRequest.Score request) =>
+        view.First != request.First
+            ? []
+            : [.. view.Scores.Take(request.Rows.Length).TakeWhile((score, piece) => score.Nats.Length == request.Rows[piece])];
+
+    private EvaluationRequest.Score Request(RunId job, EvaluatedCheckpoint checkpoint, Origin origin, BlobStore store)
+    {
+        var (manifest, blobs) = (checkpoint.Manifest, new BlobStore(node.Paths.Blobs(checkpoint.Run), readOnly: true));
+        var parameters = new Digest(manifest.Parameters);
+        // A copy: the run drops its checkpoints as it goes on.
+        if (!store.CopySet(parameters, blob => blobs.Has(blob) ? blobs.Read(blob) : null))
+            throw new ElasticException(
+                $"the checkpoint {manifest.Version} of run {checkpoint.Run.Name} was dropped for a newer one: give the command again");
+        return new EvaluationRequest.Score(job)
+        {
+            Origin = origin,
+            Settings = SettingsText.Write(WithoutFiles(checkpoint.Settings)),
+            Corpus = new Digest(manifest.Corpus),
+            Manifest = store.Put(File.ReadAllBytes(CorpusManifestOf(new Digest(manifest.Corpus)))),
+            Parameters = parameters,
+            Source = node.HttpEndpoint.ToString(),
+            Arithmetic = null,
+            First = 0,
+            Pieces = [],
+            Rows = [],
+        };
+    }
+
+    // What the run reads is no part of an evaluation, and may be thousands of names.
+    private static TrainingSettings WithoutFiles(TrainingSettings settings) => settings with
+    {
+        Corpus = settings.Corpus with { Sources = [], Validation = [], Include = [], Exclude = [] },
+    };
+
+    private string CorpusManifestOf(Digest corpus)
+    {
+        string[] folders = [node.Paths.Corpus(corpus), node.Paths.FetchedCorpus(corpus)];
+        return folders.Select(f => Path.Combine(f, CorpusManifest.FileName)).FirstOrDefault(File.Exists) ?? throw new ElasticException(
+            $"the corpus {corpus.Short} of the run is not on this seed: evaluate on a seed that has it ({folders[0]})");
+    }
+
+    // Where nobody answers, nodes and supervisors end it by themselves.
+    private async Task EndAsync(RunId job)
+    {
+        try
+        {
+            await node.AskAsync<EvaluationView>(new EvaluationRequest.End(job), EndDeadline);
+        }
+        catch (UnavailableException)
+        {
+            // They notice that nobody asks any more.
+        }
+    }
+}

@@ -1,0 +1,26 @@
+using Elastic.Corpus;
+using Elastic.Foundation;
+using Elastic.Storage;
+
+namespace Elastic.Actors;
+
+/// <summary>What processes that died here were writing, and what evaluations over nodes needed that ended with them.</summary>
+internal static class Leftovers
+{
+    /// <summary>Removes it. The folder of the corpora may be others', too: builders that live hold locks.</summary>
+    public static void Remove(DataPaths paths)
+    {
+        try
+        {
+            DurableFile.RemoveTemporaries(paths.Root);
+            if (Directory.Exists(paths.Corpora))
+                BuildFolder.RemoveDead(paths.Corpora);
+            if (Directory.Exists(paths.Evaluations))
+                Directory.Delete(paths.Evaluations, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // They cost room and nothing else; a disk that is read-only is noticed by what must write.
+        }
+    }
+}

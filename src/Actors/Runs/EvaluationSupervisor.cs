@@ -1,0 +1,121 @@
+using System.Diagnostics;
+using Akka.Actor;
+using Akka.Event;
+using Elastic.Coordination;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
+using Elastic.Messages.Runs;
+using Elastic.Messages.Work;
+
+namespace Elastic.Actors.Runs;
+
+/// <summary>
+/// Keeps one evaluation over nodes: feeds its <see cref="EvaluationCoordinator"/>. Nothing is stored: where this actor is lost, the asker's
+/// next request makes another one, which goes on from what the asker has.
+/// </summary>
+internal sealed class EvaluationSupervisor : ReceiveActor, IWithTimers
+{
+    private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
+
+    // The asker asks several times a second. Where its process is gone, nobody waits for the scores.
+    private static readonly TimeSpan Silence = TimeSpan.FromMinutes(2);
+
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly Dictionary<NodeId, IActorRef> _nodes = [];
+    private readonly long _began = Stopwatch.GetTimestamp();
+    private readonly EvaluationCoordinator _coordinator;
+    private TimeSpan _asked;
+
+    public EvaluationSupervisor(RunId job, long term)
+    {
+        _coordinator = new EvaluationCoordinator(job, term);
+        Receive<EvaluationRequest.Score>(request =>
+        {
+            if (_asked == default)
+                _log.Info("evaluation {0} is supervised here ({1})", job, request.Origin.Who);
+            _asked = Now;
+            Carry(_coordinator.Ask(request, Now));
+            Sender.Tell(_coordinator.Show());
+        });
+        Receive<EvaluationRequest.End>(_ =>
+        {
+            Sender.Tell(_coordinator.Show());
+            End();
+        });
+        Receive<FromNode>(from => Hear(from.Message));
+        Receive<NodeLost>(lost =>
+        {
+            Step(new RunInput.Lost(lost.Node));
+            _nodes.Remove(lost.Node);
+        });
+        Receive<Tick>(_ =>
+        {
+            Step(new RunInput.Tick());
+            if (Now - _asked < Silence)
+                return;
+            _log.Info("evaluation {0} ends: its asker says nothing", job);
+            End();
+        });
+    }
+
+    /// <inheritdoc/>
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <inheritdoc cref="EvaluationSupervisor"/>
+    /// <param name="term">Another one for each supervisor of the job.</param>
+    public static Props Props(RunId job, long term) => Akka.Actor.Props.Create(() => new EvaluationSupervisor(job, term));
+
+    /// <inheritdoc/>
+    protected override void PreStart() => Timers.StartPeriodicTimer(Tick.Instance, Tick.Instance, Beat, Beat);
+
+    private TimeSpan Now => Stopwatch.GetElapsedTime(_began);
+
+    private void Hear(IWireMessage message)
+    {
+        switch (message)
+        {
+            case WorkResult result:
+                Step(new RunInput.Answered(result));
+                break;
+            case NodeReport.Enlist report:
+                _nodes[report.Node] = Sender;
+                Step(new RunInput.Reported(report));
+                break;
+            case NodeReport report:
+                Step(new RunInput.Reported(report));
+                break;
+        }
+    }
+
+    private void Step(RunInput input) => Carry(_coordinator.Step(input, Now, Random.Shared));
+
+    private void Carry(IReadOnlyList<RunOutput> outputs)
+    {
+        foreach (var output in outputs)
+        {
+            switch (output)
+            {
+                case RunOutput.Send send:
+                    _nodes.GetValueOrDefault(send.Node, ActorRefs.Nobody).Tell(send.Message);
+                    break;
+                case RunOutput.Notice notice:
+                    _log.Warning("{0}: {1}", Self.Path.Name, notice.Text);
+                    break;
+                case RunOutput.Dropped dropped:
+                    _log.Info("{0}: {1} counts for nothing: {2}", Self.Path.Name, dropped.What, dropped.Why);
+                    break;
+            }
+        }
+    }
+
+    private void End()
+    {
+        Carry(_coordinator.End());
+        Context.Stop(Self);
+    }
+
+    private sealed record Tick
+    {
+        public static readonly Tick Instance = new();
+    }
+}

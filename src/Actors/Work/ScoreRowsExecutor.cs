@@ -1,0 +1,29 @@
+using Elastic.Actors.Nodes;
+using Elastic.Coordination;
+using Elastic.Messages.Work;
+using Elastic.Model.Evaluation;
+
+namespace Elastic.Actors.Work;
+
+/// <summary>Scores a piece of a text: the rows of a blob, with the parameters of a version.</summary>
+internal sealed class ScoreRowsExecutor : WorkExecutor
+{
+    private const int AnyToken = 0;
+
+    public override string Kind => ScoreRowsWork.Kind.Name;
+
+    public override WorkLane Lane => WorkLane.Devices;
+
+    public override async Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
+    {
+        var (order, context) = ((ScoreRows)content, devices!);
+        var bytes = await run.ReadAsync(order.Rows, ScoredPiece.MostBytes(run.Settings.Model.Context));
+        var rows = ScoredPiece.Read(bytes, run.Settings.Model);
+        await run.CopyParametersAsync(order.Parameters);
+        if (context.Stop.IsCancellationRequested)
+            return null;
+        await Task.Run(() => context.Memory.LoadParameters(run.Blobs, order.Parameters), CancellationToken.None);
+        await context.Devices.AttachAsync(run.Settings, context.Memory.Vectors);
+        return new RowsScored(await context.Devices.ScoreAsync(rows, AnyToken));
+    }
+}

@@ -1,0 +1,78 @@
+using System.Runtime.CompilerServices;
+using System.Text.Json.Nodes;
+using System.Threading.Channels;
+using Elastic.Actors.Control;
+using Elastic.Foundation;
+using Elastic.Host.Evaluation;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+using Elastic.Model.Evaluation;
+
+namespace Elastic.Host.Pbm;
+
+/// <summary>
+/// Scores text with the newest checkpoint of a run on the nodes of the cluster: <c>elastic eval --data</c>, by all of them.
+/// </summary>
+internal static class RunEvaluation
+{
+    /// <summary>Lines of progress, then the numbers.</summary>
+    /// <param name="files">Paths of this machine.</param>
+    /// <param name="stride">Null for disjoint windows.</param>
+    public static async IAsyncEnumerable<PbmLine> RunAsync(
+        ClusterControl control, RunName run, IReadOnlyList<string> files, int? stride, Origin origin,
+        [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var checkpoint = await control.Checkpoint(run, cancel);
+        var model = checkpoint.Settings.Model;
+        if (model.IsMasked || model.ReadsPairs)
+            throw new ElasticException(
+                $"run {run} is of a {model.Architecture}, which does not go on with a text: its scores are those of its held-out part, "
+                + $"which pbm run status -n {run} shows");
+        var text = new EvaluatedText("--data", files, checkpoint.Settings.Corpus, model.Context, stride);
+        var said = Said.Channel(64);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var scoring = ScoreAsync(control, checkpoint, text, origin, said.Writer, stop.Token);
+        try
+        {
+            await foreach (var line in said.Reader.ReadAllAsync(cancel))
+                yield return new PbmLine(line, new JsonObject { ["run"] = run.Value, ["progress"] = line });
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await ((Task)scoring).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        var report = new TextReport(ScoredModel.Of(checkpoint), text.Stride, text.Checked(await scoring));
+        foreach (var notice in text.Notices())
+            yield return new PbmLine(notice, new JsonObject { ["run"] = run.Value, ["notice"] = notice });
+        yield return new PbmLine(null, report.Json());
+        foreach (var line in report.Lines())
+            yield return new PbmLine(line);
+    }
+
+    // Sums are merged in the order of the text, whichever node scored what.
+    private static async Task<ScoreSums> ScoreAsync(
+        ClusterControl control, EvaluatedCheckpoint checkpoint, EvaluatedText text, Origin origin, ChannelWriter<string> said,
+        CancellationToken cancel)
+    {
+        try
+        {
+            var (sums, under) = (new ScoreSums(), new Queue<IReadOnlyList<TextRow>>());
+            var pieces = ScoredPiece.Cut(text.Rows(checkpoint.Tokenizer, cancel), row => row.Row).Select(piece =>
+            {
+                under.Enqueue(piece);
+                return (IReadOnlyList<ScoredRow>)[.. piece.Select(row => row.Row)];
+            });
+            await foreach (var nats in control.Score(checkpoint, pieces, origin, new Said(said), cancel).WithCancellation(cancel))
+            {
+                foreach (var (row, score) in under.Dequeue().Zip(nats))
+                    sums.Merge(row.Source, row.Sum(score));
+            }
+            return sums;
+        }
+        finally
+        {
+            said.Complete();
+        }
+    }
+}

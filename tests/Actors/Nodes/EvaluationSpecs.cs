@@ -1,0 +1,96 @@
+using Elastic.Actors.Control;
+using Elastic.Actors.Nodes;
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Settings;
+using Elastic.Model.Evaluation;
+using Elastic.Model.Networks;
+using Elastic.Model.Training;
+using Elastic.Storage;
+
+namespace Elastic.Actors.Tests.Nodes;
+
+/// <summary>A text that is scored by the nodes of a cluster has the bits that one machine gives it.</summary>
+public sealed class EvaluationSpecs : IDisposable
+{
+    private readonly TinyRun _tiny = new();
+
+    public void Dispose() => _tiny.Dispose();
+
+    [Fact]
+    public async Task One_node_and_three_of_which_one_is_lost_give_each_row_the_score_of_one_machine()
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(120));
+        await using var seed = await StartAsync("seed", NodeDuty.Seed(), NodeFaults.None, deadline.Token);
+        var refusal = await Assert.ThrowsAsync<ElasticException>(() => seed.Control.Checkpoint(new RunName("a"), deadline.Token));
+        Assert.Equal("there is no run a: see pbm run list", refusal.Message);
+        Assert.Null((await _tiny.TrainAsync(seed, TinyRun.Settings("a"), null, deadline.Token)).Failure);
+        var checkpoint = await seed.Control.Checkpoint(new RunName("a"), deadline.Token);
+        Assert.Equal(4, checkpoint.Manifest.Version);
+        var text = File.ReadAllText(Path.Combine(_tiny.Root, "text", "07.txt"));
+        List<int> tokens = [];
+        for (var i = 0; i < 60; i++)
+            checkpoint.Tokenizer.Encode(text, tokens);
+        var pieces = ScoredPiece.Cut(TextRow.Of("a", tokens.ToArray(), 1, 16, 16), r => r.Row)
+            .Select(p => (IReadOnlyList<ScoredRow>)[.. p.Select(r => r.Row)]).ToList();
+        Assert.InRange(pieces.Count, 4, 12);
+        var expected = OnOneMachine(checkpoint, pieces);
+
+        Assert.Equal(expected, await ScoreAsync(seed, checkpoint, pieces, deadline.Token));
+
+        // The one that is lost has begun a piece, and has another one before it.
+        using var goesOn = new ManualResetEventSlim();
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var lost = await StartAsync("lost", NodeDuty.Worker(seed.Endpoint), new NodeFaults(BeforeDeviceWork: _ =>
+        {
+            begun.TrySetResult();
+            goesOn.Wait(TimeSpan.FromSeconds(60));
+        }), deadline.Token);
+        await using var stays = await StartAsync("stays", NodeDuty.Worker(seed.Endpoint), NodeFaults.None, deadline.Token);
+        while ((await seed.Control.Nodes(deadline.Token)).Count(n => n.State == "up") < 3)
+            await Task.Delay(20, deadline.Token);
+        var scoring = ScoreAsync(seed, checkpoint, pieces, deadline.Token);
+        await Task.WhenAny(begun.Task, scoring);
+        Assert.False(scoring.IsCompleted);
+        var ending = lost.DisposeAsync().AsTask();
+        Assert.Equal(expected, await scoring);
+        goesOn.Set();
+        await ending;
+
+        // Nothing stays of an evaluation but its numbers.
+        foreach (var name in new[] { "seed", "stays" })
+            while (new DirectoryInfo(Path.Combine(_tiny.Root, name, "evaluations")) is { Exists: true } folder
+                && folder.EnumerateFileSystemInfos().Any())
+                await Task.Delay(20, deadline.Token);
+    }
+
+    private Task<ElasticNode> StartAsync(string name, NodeDuty duty, NodeFaults faults, CancellationToken cancel) => ElasticNode.StartAsync(
+        NodeSettings.Defaults with { Devices = "cpu:1", DataDir = Path.Combine(_tiny.Root, name) }, duty, _ => { }, faults,
+        Transport.Plain, cancel);
+
+    private static async Task<double[]> ScoreAsync(
+        ElasticNode seed, EvaluatedCheckpoint checkpoint, IReadOnlyList<IReadOnlyList<ScoredRow>> pieces, CancellationToken cancel)
+    {
+        var nats = new List<double>();
+        await foreach (var piece in seed.Control.Score(checkpoint, pieces, Origins.Now("a test"), new Silence(), cancel))
+            nats.AddRange(piece);
+        return [.. nats];
+    }
+
+    private double[] OnOneMachine(EvaluatedCheckpoint checkpoint, IReadOnlyList<IReadOnlyList<ScoredRow>> pieces)
+    {
+        var folder = new DataPaths(Path.Combine(_tiny.Root, "seed")).Run(checkpoint.Run);
+        using var loaded = CheckpointReader.LoadNewest(folder);
+        using var device = DeviceBackends.Of(new DeviceId("cpu:0")).Open(
+            new DeviceId("cpu:0"), Architectures.Open(loaded.Settings.Model), 0, 2, recomputesBlocks: false);
+        device.Attach(loaded.Vectors);
+        return new RowScorer(device, 5).Nats([.. pieces.SelectMany(p => p)]);
+    }
+
+    private sealed class Silence : IProgress<string>
+    {
+        public void Report(string value)
+        {
+        }
+    }
+}
