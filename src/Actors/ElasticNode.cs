@@ -82,7 +82,7 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <summary>The observations of the runs that are supervised here; null on a worker.</summary>
     public Observations? Observations { get; private init; }
 
-    private DatabaseAddress? Database { get; init; }
+    internal DatabaseAddress? Database { get; private init; }
     // The CPU devices of a process that no other one helps; 0 otherwise.
     private int CpusAlone { get; init; }
 

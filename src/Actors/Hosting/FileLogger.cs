@@ -45,10 +45,20 @@ public sealed class FileLogger : ReceiveActor
             return;
         if (isUnreadable && text.Length > MostOfUnreadable)
             text = $"{text[..MostOfUnreadable]} …";
+        LogFeed.OfProcess.Add(new LogLine(
+            new DateTimeOffset(e.Timestamp.ToUniversalTime()), SeverityOf(e),
+            e.Cause is null || isUnreadable ? text : $"{text}: {e.Cause.Message}"));
         _file.Append($"{e.Timestamp.ToString("o", CultureInfo.InvariantCulture)} {e.LogLevel().ToString()[..4].ToUpperInvariant()} {text}"
             + (skipped > 0 ? $" (and {skipped} more like it since the last one)" : "")
             + (e.Cause is null || isUnreadable ? "" : $"{Environment.NewLine}{e.Cause}") + Environment.NewLine);
     }
+
+    private static LogSeverity SeverityOf(LogEvent e) => e switch
+    {
+        Error => LogSeverity.Error,
+        Warning => LogSeverity.Warning,
+        _ => LogSeverity.Info,
+    };
 
     private static bool IsRepeatedByAkka(LogEvent e) => e.LogClass.Namespace?.StartsWith("Akka", StringComparison.Ordinal) ?? true;
 }

@@ -10,6 +10,8 @@ namespace Elastic.Actors.Runs;
 // Records the observations of one run, for people and machines. Part of RunSupervisor: used on its mailbox only.
 internal sealed class RunObserver(RunId run, Observations observations)
 {
+    // What each node last said of the steps that it skipped in a round of a replica.
+    private readonly Dictionary<(NodeId Node, int Replica), (int Round, int Skipped)> _skipped = [];
     private (int Round, RunPhase Phase, TimeSpan Since)? _phase;
     private string? _failure;
 
@@ -44,8 +46,18 @@ internal sealed class RunObserver(RunId run, Observations observations)
         }
     }
 
-    public void Step(NodeReport.StepTaken step) =>
+    public void Step(NodeReport.StepTaken step)
+    {
         observations.Record(new StepLoss(run, step.Node, step.Round, step.Replica, step.Step, step.LossNats, step.LearningRate));
+        if (step.Scaling is not { } scaling)
+            return;
+        var before = _skipped.GetValueOrDefault((step.Node, step.Replica));
+        _skipped[(step.Node, step.Replica)] = (step.Round, scaling.Skipped);
+        // A node that begins the round anew counts from 0.
+        var since = before.Round == step.Round && before.Skipped <= scaling.Skipped ? before.Skipped : 0;
+        if (scaling.Skipped > since)
+            observations.Record(new StepsSkipped(run, step.Node, step.Round, step.Replica, scaling.Skipped - since, scaling.Scale));
+    }
 
     /// <summary>Records that work failed on its node, and is given out once more.</summary>
     public void GivenAgain(InFlightWork work, string why) =>

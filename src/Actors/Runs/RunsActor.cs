@@ -59,7 +59,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     public RunsActor(RunsContext context)
     {
         _context = context;
-        var devices = new DeviceRequests(_nodes);
+        var requests = new NodeRequests(_nodes);
         _certificates = new CertificateExchange(context.Credentials, text => _log.Info("{0}", text));
         Receive<RunRequest.Start>(part =>
         {
@@ -73,9 +73,10 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<WorkResult>(result => !_nodes.MaySpeakFor(result.Node, Sender), result => Impostor(result.Node, result));
         Receive<NodeReport>(report => !_nodes.MaySpeakFor(report.Node, Sender), report => Impostor(report.Node, report));
         Receive<WorkResult>(result => Forward(result.Job.Value, new FromNode(result)));
-        Receive<NodeRequest.UseDevices>(request => devices.Ask(request, Sender));
-        Receive<NodeReport.DevicesUsed>(devices.Answer);
-        Receive<NodeReport.DevicesRefused>(devices.Answer);
+        Receive<NodeRequest>(request => requests.Ask(request, Sender));
+        Receive<NodeReport.DevicesUsed>(requests.Answer);
+        Receive<NodeReport.DevicesRefused>(requests.Answer);
+        Receive<NodeReport.ThreadsShown>(requests.Answer);
         Receive<NodeReport.Revoked>(revoked => _certificates.Take(revoked.List));
         Receive<NodeReport.StepTaken>(report => Forward(report.RunId.Value, new FromNode(report)));
         Receive<NodeReport.Fetching>(report => Forward(report.RunId.Value, new FromNode(report)));

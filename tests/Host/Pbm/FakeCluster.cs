@@ -1,8 +1,10 @@
 using System.Runtime.CompilerServices;
 using Elastic.Actors.Control;
+using Elastic.Actors.Hosting;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Observations;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Storage;
@@ -43,6 +45,16 @@ internal sealed class FakeCluster
     /// <summary>The run that the journal has.</summary>
     public RememberedRun? Remembered { get; set; }
 
+    /// <summary>What a node of that address or id answers about its threads.</summary>
+    public Func<string, NodeReply.Threads> Threads { get; set; } = node => new NodeReply.Threads(node, 1, [], []);
+
+    /// <summary>Oldest first.</summary>
+    public List<StoredObservation> Observed { get; } = [];
+
+    public List<RunCurve> Curves { get; } = [];
+
+    public LogFeed Log { get; } = new();
+
     /// <summary>The corpus that the newest start goes on with.</summary>
     public Digest? Corpus { get; private set; }
 
@@ -80,7 +92,24 @@ internal sealed class FakeCluster
                 ? new NodeReply.Refused(why)
                 : new NodeReply.HasDevices("10.0.0.1:4053", [new("cpu:0"), new("cpu:2")], Notice));
         },
-        _ => Task.FromResult(Cluster));
+        _ => Task.FromResult(Cluster))
+    {
+        Threads = (node, origin, _) =>
+        {
+            Asker = origin;
+            return Task.FromResult<NodeReply>(Refusal is { } why ? new NodeReply.Refused(why) : Threads(node));
+        },
+        Observed = (query, _) => Task.FromResult(Of(query)),
+        Curve = (run, _) => Task.FromResult(Curves.Find(c => c.Id.Name == run)),
+        Log = Log.FollowAsync,
+    };
+
+    private IReadOnlyList<StoredObservation> Of(ObservationQuery query)
+    {
+        var found = Observed.Where(o => o.Id > query.After && (query.Run is null || (o.What as RunObservation)?.RunId == query.Run)
+            && (query.Kinds?.Contains(o.What?.GetType()) ?? true)).ToList();
+        return [.. query.Newest ? found.TakeLast(query.AtMost) : found.Take(query.AtMost)];
+    }
 
     private Task<RunReply> Reply(RunName run, Origin origin, Action then)
     {
