@@ -15,6 +15,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
     private readonly Dictionary<RunId, OpenedRun> _runs = [];
     private readonly List<NodeOutput> _outputs = [];
     private int _works;
+    private long _freeMemoryBytes;
     private bool _isLeaving;
 
     /// <summary>Takes one input.</summary>
@@ -54,7 +55,8 @@ public sealed class NodeCoordinator(NodeFacts facts)
             case NodeInput.Schedule:
                 StartWaiting();
                 break;
-            case NodeInput.Beat:
+            case NodeInput.Beat beat:
+                _freeMemoryBytes = beat.FreeMemoryBytes;
                 Report();
                 break;
             case NodeInput.Leave:
@@ -84,6 +86,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
             Arithmetic = facts.Arithmetic,
             Works = HeldWorks.Of(_pending.Works.Concat(held).DistinctBy(w => (w.Job, w.Key))),
             Leaving = _isLeaving,
+            FreeMemoryBytes = _freeMemoryBytes,
         });
         foreach (var (order, outcome) in _pending.Overdue())
             Send(ResultOf(order, outcome));

@@ -60,7 +60,8 @@ public abstract record NodeInput
     public sealed record Schedule : NodeInput;
 
     /// <summary>A heartbeat is due, or the node has a new link to the supervisors.</summary>
-    public sealed record Beat : NodeInput;
+    /// <param name="FreeMemoryBytes">What the process may still take of the machine's memory; 0 where that is not known.</param>
+    public sealed record Beat(long FreeMemoryBytes = 0) : NodeInput;
 
     /// <summary>Hand everything over. Answered by <see cref="NodeOutput.Left"/>.</summary>
     public sealed record Leave : NodeInput;

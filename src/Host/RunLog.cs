@@ -25,7 +25,7 @@ internal sealed class RunLog(string? file, bool isJson = false)
     public void Write(string line)
     {
         var now = DateTime.UtcNow;
-        var dated = isJson ? LogLine.Of(now, "info", null, line, null) : $"{now:yyyy-MM-dd HH:mm:ss}Z {line}\n";
+        var dated = isJson ? JsonLogLine.Of(now, "info", null, line, null) : $"{now:yyyy-MM-dd HH:mm:ss}Z {line}\n";
         lock (_gate)
         {
             if (_file is null)

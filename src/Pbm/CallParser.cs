@@ -101,6 +101,13 @@ internal sealed class CallParser(IReadOnlyList<PaletteHelp> catalogue, IReadOnly
             : throw PbmException.Usage(string.Join('\n', problems), $"pbm {palette.Name} {command.Name} --help");
     }
 
+    /// <summary>
+    /// The folder that the call's files go to; null where the command sends none. As with files that are read, pbm itself must know it.
+    /// </summary>
+    public string? NewFolderOf(PbmMessage.Call call) => own.FirstOrDefault(p => p.Name == call.Palette)?.Commands
+        .FirstOrDefault(c => c.Name == call.Command)?.Arguments.FirstOrDefault(a => a.IsNewFolder) is { } argument
+            ? call.Values.FirstOrDefault(v => v.Argument == argument.Long)?.Value : null;
+
     public static bool IsName(ArgumentHelp argument, string word) => word == $"-{argument.Short}" || word == $"--{argument.Long}";
 
     // The catalogue is the server's word, and a server may lie: it could call any argument a file, and be sent what a run is named like.

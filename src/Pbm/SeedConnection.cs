@@ -75,8 +75,10 @@ internal sealed class SeedConnection : IAsyncDisposable
     }
 
     /// <summary>Runs a command; gives each line of it to <paramref name="show"/>.</summary>
+    /// <param name="keep">Takes the pieces of files that the command sends; null where it is to send none.</param>
     /// <param name="cancel">Ends the command on the server, too.</param>
-    public async Task<PbmMessage.End> CallAsync(PbmMessage.Call call, Action<string> show, CancellationToken cancel)
+    public async Task<PbmMessage.End> CallAsync(
+        PbmMessage.Call call, Action<string> show, CancellationToken cancel, Action<PbmMessage.FilePiece>? keep = null)
     {
         await WriteAsync(call, cancel);
         try
@@ -87,6 +89,9 @@ internal sealed class SeedConnection : IAsyncDisposable
                 {
                     case PbmMessage.Line line:
                         show(line.Text);
+                        break;
+                    case PbmMessage.FilePiece piece when keep is not null:
+                        keep(piece);
                         break;
                     case PbmMessage.Beat:
                         break;

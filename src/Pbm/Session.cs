@@ -64,16 +64,18 @@ internal sealed class Session(
             var parser = new CallParser(_catalogue, OwnCatalogue.Palettes);
             var call = parser.Parse(line.Words, line.Json);
             (isAnswered, follows) = (true, parser.Find(line.Words).Command!.Follows);
-            var end = await connection.CallAsync(
-                call, text =>
-                {
-                    onLine();
-                    console.WriteLine(text);
-                }, cancel);
+            using var files = parser.NewFolderOf(call) is { } folder ? FetchedCheckpoint.Begin(folder) : null;
+            var end = await FetchAsync(connection, call, files, text =>
+            {
+                onLine();
+                console.WriteLine(text);
+            }, cancel);
             if (follows && end.ExitCode == ExitCodes.Unreachable)
                 return (end.ExitCode, end.Error);
             if (end.Error.Length > 0)
                 console.WriteError(end.Error, end.ExitCode, line.Json);
+            else if (end.ExitCode == ExitCodes.Done && files is not null)
+                console.WriteLine(TextOf(files.Finish(), line.Json));
             return (end.ExitCode, null);
         }
         catch (PbmException e) when (follows && isAnswered && e.ExitCode == ExitCodes.Unreachable)
@@ -81,6 +83,32 @@ internal sealed class Session(
             return (e.ExitCode, e.Message);
         }
     }
+
+    // What is wrong with the files ends the connection: the seed would go on sending.
+    private async Task<PbmMessage.End> FetchAsync(
+        SeedConnection connection, PbmMessage.Call call, FetchedCheckpoint? files, Action<string> show, CancellationToken cancel)
+    {
+        try
+        {
+            return await connection.CallAsync(call, show, cancel, files is null ? null : files.Add);
+        }
+        catch (PbmException) when (files is not null)
+        {
+            await DisposeAsync();
+            _connection = null;
+            throw;
+        }
+    }
+
+    private static string TextOf((string Manifest, int Blobs, long Bytes, string Fingerprint) done, bool json) => json
+        ? new JsonObject
+        {
+            ["checkpoint"] = done.Manifest,
+            ["blobs"] = done.Blobs,
+            ["bytes"] = done.Bytes,
+            ["fingerprint"] = done.Fingerprint,
+        }.ToJsonString()
+        : $"{done.Manifest} is whole: {done.Blobs} blobs, {ByteSize.Text(done.Bytes)}, fingerprint {done.Fingerprint}";
 
     /// <summary>The names that an argument may have at the moment; none where the seed does not answer soon.</summary>
     public async Task<IReadOnlyList<string>> NamesAsync(NamesOf names)

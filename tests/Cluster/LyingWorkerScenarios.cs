@@ -7,6 +7,9 @@ public sealed class LyingWorkerScenarios : ClusterScenario
 {
     private const string Audited = "run.audit-rate=1";
 
+    // What is compared has the loss scale in it.
+    private const string Fp16 = "run.precision=fp16";
+
     [Fact]
     public async Task A_worker_whose_memory_flips_a_bit_is_found_out_and_quarantined_and_the_weights_are_unharmed()
     {
@@ -15,12 +18,12 @@ public sealed class LyingWorkerScenarios : ClusterScenario
         var liar = Cluster.Worker("liar", launch: Launch.Faulty("bit-flip"));
         ClusterNode[] honest = [.. "abc".Select(name => Cluster.Worker($"{name}", launch: Launch.Slow))];
         await Cluster.StartAsync(honest);
-        await Cluster.StartRunAsync(Audited);
+        await Cluster.StartRunAsync(Audited, Fp16);
         using var watch = ElasticProcess.Run("pbm.dll", [.. Cluster.PbmOptions(seed), seed.PbmEndpoint, "run", "watch"]);
         await Cluster.UntilAsync("somebody watched", () => watch.Output.Length > 0);
         await Cluster.StartAsync(liar);
 
-        var events = await Cluster.SameAsUndisturbedAsync(seed);
+        var events = await Cluster.SameAsUndisturbedAsync(seed, Fp16);
         var quarantined = Assert.Single(events.OfType<RunEvent.NodeQuarantined>());
         Assert.Equal(liar.Id, quarantined.Node);
         Assert.Contains(events, e => e is RunEvent.ReplicaContested);

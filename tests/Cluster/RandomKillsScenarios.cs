@@ -9,14 +9,17 @@ public sealed class RandomKillsScenarios : ClusterScenario
     // Long enough that the last kill comes before the end.
     private const string LongRounds = "run.inner-steps=30";
 
+    // One worker's devices are lost at random, too, in the middle of steps.
     [Fact]
     public async Task Twenty_kills_at_random_of_seed_and_workers_alike_need_nobody_s_help_and_count_every_block_once()
     {
-        var (seed, workers) = await Cluster.StartAsync(workers: 3, Launch.Slow, LongRounds);
+        var (seed, workers) = await Cluster.StartAsync(workers: 2, Launch.Slow, LongRounds);
+        var loose = Cluster.Worker("loose", launch: Launch.Faulty("loose"));
+        await Cluster.StartAsync(loose);
         await Cluster.RoundAsync(1);
 
-        // Two of the workers compute with other devices from now on; one that is killed has its first ones again.
-        foreach (var (worker, devices) in workers.Zip(["cpu:2", "cpu:1,3,5"]))
+        // Workers compute with other devices from now on; one that is killed has its first ones again.
+        foreach (var (worker, devices) in new[] { (workers[0], "cpu:1,3,5"), (loose, "cpu:3") })
         {
             var (code, output, error) = await Cluster.PbmAsync("node", "devices", "-n", worker.Endpoint, "-d", devices);
             Assert.True(code == 0, output + error);
@@ -33,6 +36,9 @@ public sealed class RandomKillsScenarios : ClusterScenario
             var victim = alive[random.Next(alive.Length)];
             await victim.KillAsync();
             returning.Add(ReturnAsync(victim, random.Next(200, 1500)));
+            // Who is not there gets none, and neither does anybody while no seed is.
+            if (kill % 4 == 3)
+                await Cluster.PbmAsync("node", "devices", "-n", loose.Endpoint, "-d", $"cpu:0,{random.Next(1, 3)},{random.Next(3, 6)}");
         }
 
         Assert.NotEqual("finished", Cluster.Phase);

@@ -181,6 +181,16 @@ public sealed class RunProgressTests
         Assert.Null(View(Started).Fingerprint);
     }
 
+    [Fact]
+    public void A_view_shows_the_smallest_loss_scale_and_all_steps_that_replicas_have_skipped()
+    {
+        _progress.Count(Step(1, 0, 5), 128, _clock.Now);
+        Assert.Equal(((double?)null, (long?)null), (View(At(1)).LossScale, View(At(1)).SkippedSteps));
+        _progress.Count(Step(1, 0, 6) with { Scaling = new(65_536, 0, 4) }, 128, _clock.Now);
+        _progress.Count(Step(1, 1, 6) with { Scaling = new(8192, 2, 3) }, 128, _clock.Now);
+        Assert.Equal((8192, 7), (View(At(1)).LossScale, View(At(1)).SkippedSteps));
+    }
+
     private RunView View(RunState run) => _progress.View(run, Plan, ClusterView.Empty, run.Phase(Plan), _clock.Now);
 
     private static NodeReport.StepTaken Step(int round, int replica, int step) => new(new NodeId("a"), Id, round, replica, step, 3, 1e-3);

@@ -1,10 +1,11 @@
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 
 namespace Elastic.Host.Tests;
 
-/// <summary>A run in the middle of its training, as people see it.</summary>
+/// <summary>A run in the middle of its training, and a node, as people see them.</summary>
 internal static class Views
 {
     public static readonly RunView Tiny = new()
@@ -29,5 +30,19 @@ internal static class Views
         Checkpoint = "/data/runs/tiny-3k9v2mq7/checkpoints/round-000005.json",
         Nodes = 1,
         Devices = 2,
+    };
+
+    /// <summary>A worker with one device.</summary>
+    public static NodeView Node(string address, string id) => new()
+    {
+        Node = new(id),
+        Address = address,
+        Seed = false,
+        Devices = ["cpu:0"],
+        Endpoint = "",
+        Version = "0.1.0",
+        State = "up",
+        Work = [],
+        Arithmetic = "",
     };
 }

@@ -74,6 +74,7 @@ public class PrecisionTests
                 [inline], new LocalCollective([inline]), vectors.Layout, new AdamW(Samples.Optimizer()), 1, Precision.Of(precision));
             for (var i = 0; i < 2; i++)
                 step.RunAsync(Samples.MicroBatches(model, 3, 2, i), new DropoutSeed(1, 0, 0, i), 1e-2, i + 1).GetAwaiter().GetResult();
+            Assert.Equal(precision == TrainingPrecision.Fp16 ? LossScale.Read(vectors) : null, step.Scale);
             return DigestOf(vectors);
         }
         Assert.Single(new[] { Of(1, RecomputeMode.None), Of(3, RecomputeMode.None), Of(1, RecomputeMode.Blocks) }.Distinct());
@@ -126,8 +127,10 @@ public class PrecisionTests
             var inline = new InlineDevice(device);
             var step = new TrainingStep(
                 [inline], new OverflowingCollective(), vectors.Layout, new AdamW(Samples.Optimizer()), 1, Precision.Fp16);
+            Assert.Equal((null, false), (step.Scale, step.IsSkipped));
             await step.RunAsync(batches, default, 1e-3, 1);
             Assert.Equal(new LossScale(0, 0, 1), LossScale.Read(vectors));
+            Assert.Equal((new LossScale(0, 0, 1), true), (step.Scale, step.IsSkipped));
             Assert.Equal(
                 "the gradient of inner step 2 is not finite in fp16, even where the loss is not scaled: use run.precision = bf16, or a "
                 + "smaller optimizer.learning-rate",

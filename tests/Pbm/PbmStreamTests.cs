@@ -72,6 +72,7 @@ public sealed class PbmStreamTests
             new PbmMessage.Hello(1, "0.1.0"), new PbmMessage.AskCatalogue(), new PbmMessage.Catalogue(Catalogues.Zoo),
             new PbmMessage.Call("run", "start", [new("name", "a\nb\u4e16"), new("config", "f", "text\n")], Json: true),
             new PbmMessage.Cancel(), new PbmMessage.Line("\u0000\u001b\"\\\n"), new PbmMessage.Beat(), new PbmMessage.End(3, "a\nb"),
+            new PbmMessage.FilePiece("blobs/ab", [0, 255, 10], IsLast: true),
         ];
         var sent = new MemoryStream();
         var writer = new PbmStream(sent);

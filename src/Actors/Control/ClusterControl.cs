@@ -1,3 +1,4 @@
+using Elastic.Actors.Hosting;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
@@ -42,4 +43,17 @@ public sealed record ClusterControl(
     Func<CancellationToken, Task<ClusterMembers>> Cluster,
     Func<RunName, CancellationToken, Task<EvaluatedCheckpoint>> Checkpoint,
     Func<EvaluatedCheckpoint, IEnumerable<IReadOnlyList<ScoredRow>>, Origin, IProgress<string>, CancellationToken,
-        IAsyncEnumerable<double[]>> Score);
+        IAsyncEnumerable<double[]>> Score)
+{
+    /// <summary>What the threads and the work of a node do, by its address or id.</summary>
+    public required Func<string, Origin, CancellationToken, Task<NodeReply>> Threads { get; init; }
+
+    /// <summary>Reads what was observed, whichever seed supervised meanwhile.</summary>
+    public required Func<ObservationQuery, CancellationToken, Task<IReadOnlyList<StoredObservation>>> Observed { get; init; }
+
+    /// <summary>A run's losses, from the journal; null where there is no run of that name.</summary>
+    public required Func<RunName, CancellationToken, Task<RunCurve?>> Curve { get; init; }
+
+    /// <summary>What this process logs at this severity and above: so many of the newest lines, then each that comes.</summary>
+    public required Func<LogSeverity, int, CancellationToken, IAsyncEnumerable<LogLine>> Log { get; init; }
+}

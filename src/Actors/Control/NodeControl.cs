@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Globalization;
 using Akka.Actor;
 using Akka.Cluster;
@@ -9,6 +10,7 @@ using Elastic.Foundation;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
+using Elastic.Storage;
 
 namespace Elastic.Actors.Control;
 
@@ -24,7 +26,27 @@ internal sealed class NodeControl(ElasticNode node)
             (run, origin, _) => node.DeleteRunAsync(run, origin), node.RememberedAsync, StartAsync, NodesAsync,
             (name, devices, origin, cancel) =>
                 node.AskAsync<NodeReply>(new NodeRequest.UseDevices(name, devices, origin), Deadline, cancel),
-            _ => ClusterAsync(), _evaluation.CheckpointAsync, _evaluation.ScoreAsync);
+            _ => ClusterAsync(), _evaluation.CheckpointAsync, _evaluation.ScoreAsync)
+        {
+            Threads = (name, origin, cancel) =>
+                node.AskAsync<NodeReply>(new NodeRequest.ShowThreads(name, origin), Deadline, cancel),
+            Observed = (query, cancel) => ReadAsync(database => new ObservationStore(database.ReadOnly()).ReadAsync(query, cancel)),
+            Curve = (run, cancel) => ReadAsync(database => RunCurve.ReadAsync(database, run, cancel)),
+            Log = LogFeed.OfProcess.FollowAsync,
+        };
+
+    // Only seeds answer people, and each of them has the database.
+    private async Task<T> ReadAsync<T>(Func<DatabaseAddress, Task<T>> read)
+    {
+        try
+        {
+            return await read(node.Database ?? throw new ElasticException("this process has no journal: ask a seed"));
+        }
+        catch (Exception e) when (e is DbException or TimeoutException)
+        {
+            throw new ElasticException($"the database cannot be read ({e.Message}): see that it runs, then try again", e);
+        }
+    }
 
     /// <summary>
     /// The settings with what is known only once there is a corpus: the path of a tokenizer becomes its id, and

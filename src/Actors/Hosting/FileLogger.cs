@@ -49,17 +49,27 @@ public sealed class FileLogger : ReceiveActor
             return;
         if (isUnreadable && message.Length > MostOfUnreadable)
             message = $"{message[..MostOfUnreadable]} …";
+        LogFeed.OfProcess.Add(new LogLine(
+            new DateTimeOffset(e.Timestamp.ToUniversalTime()), SeverityOf(e),
+            e.Cause is null || isUnreadable ? $"{source}: {message}" : $"{source}: {message}: {e.Cause.Message}"));
         if (skipped > 0)
             message += $" (and {skipped} more like it since the last one)";
         var details = e.Cause is null || isUnreadable ? null : e.Cause.ToString();
         _file.Append(_isJson
-            ? LogLine.Of(e.Timestamp, LevelOf(e).ToLowerInvariant(), source, message, details)
+            ? JsonLogLine.Of(e.Timestamp, LevelOf(e).ToLowerInvariant(), source, message, details)
             : $"{e.Timestamp.ToString("o", CultureInfo.InvariantCulture)} {LevelOf(e)[..4].ToUpperInvariant()} {source}: {message}"
                 + (details is null ? "" : $"{Environment.NewLine}{details}") + Environment.NewLine);
     }
 
     // "Info", "Warning", "Error", "Debug".
     private static string LevelOf(LogEvent e) => e.LogLevel().ToString().Replace("Level", "", StringComparison.Ordinal);
+
+    private static LogSeverity SeverityOf(LogEvent e) => e switch
+    {
+        Error => LogSeverity.Error,
+        Warning => LogSeverity.Warning,
+        _ => LogSeverity.Info,
+    };
 
     private static bool IsRepeatedByAkka(LogEvent e) => e.LogClass.Namespace?.StartsWith("Akka", StringComparison.Ordinal) ?? true;
 }

@@ -7,7 +7,9 @@ using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Settings;
 using Elastic.Messages.Work;
+using Elastic.Model.Training;
 
 namespace Elastic.Actors.Nodes;
 
@@ -17,6 +19,9 @@ namespace Elastic.Actors.Nodes;
 /// </summary>
 internal sealed class NodeAgent : ReceiveActor, IWithTimers
 {
+    // Pieces of work on devices that people are shown: a message holds them.
+    private const int MostShown = 50;
+
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(1);
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -26,7 +31,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly KnownSources _sources;
     private readonly Dictionary<RunId, NodeRun> _runs = [];
     private readonly Trainers _trainers;
-    private readonly Dictionary<int, (IActorRef Actor, ReplicaMemory Memory, int Pieces)> _working = [];
+    private readonly Dictionary<int, (IActorRef Actor, ReplicaMemory Memory, int Pieces, WorkActivity Activity)> _working = [];
     private readonly ReplicaMemories _memories = new();
     private readonly IActorRef _sums;
     private readonly IActorRef _store;
@@ -48,10 +53,11 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         Receive<Link>(link =>
         {
             _link = link.Actor;
-            Step(new NodeInput.Beat());
+            Step(new NodeInput.Beat(FreeMemoryBytes));
         });
-        Receive<Beat>(_ => Step(new NodeInput.Beat()));
+        Receive<Beat>(_ => Step(new NodeInput.Beat(FreeMemoryBytes)));
         Receive<NodeNews.UseDevices>(Use);
+        Receive<NodeNews.ShowThreads>(Show);
         Receive<NodeNews>(news => Step(new NodeInput.Told(news)));
         Receive<NodeCommand>(command => Step(new NodeInput.Commanded(command)));
         Receive<WorkOrder>(order => Step(new NodeInput.Ordered(order)));
@@ -95,6 +101,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
     /// <inheritdoc/>
     protected override void PostStop() => _memories.Dispose();
+
+    private long FreeMemoryBytes => _context.Faults.FreeMemoryBytes ?? MachineMemory.Now().FreeBytes;
 
     private void Step(NodeInput input)
     {
@@ -196,10 +204,12 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         }
 
         var pieces = start.Order.Content is Compute ? run.MicroBatches : int.MaxValue;
-        var devices = _trainers.Group(start.Devices, pieces);
+        var (kind, number, index) = start.Order.Key;
+        var (devices, activity) = (_trainers.Group(start.Devices, pieces), new WorkActivity($"{run.Id} {kind} {number} {index}"));
         var actor = Context.ActorOf(
-            Akka.Actor.Props.Create(() => new DeviceWorkActor(start.Work, start.Order, run, devices, memory)), $"work-{start.Work}");
-        _working[start.Work] = (actor, memory, pieces);
+            Akka.Actor.Props.Create(() => new DeviceWorkActor(start.Work, start.Order, run, devices, memory, activity)),
+            $"work-{start.Work}");
+        _working[start.Work] = (actor, memory, pieces, activity);
         if (start.Order.Content is Compute compute)
             _log.Info("run {0} round {1} replica {2}: begins at step {3} on {4}",
                 run.Id, compute.Round, compute.Replica, compute.HandOver?.Step ?? 0, string.Join(' ', start.Devices));
@@ -209,7 +219,12 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     {
         try
         {
-            _trainers.Use(use.Devices);
+            _trainers.Use(use.Devices, devices =>
+            {
+                TrainingSettings[] replicas = [.. _memories.InTraining.Where(_runs.ContainsKey).Select(run => _runs[run].Settings)];
+                return devices[0].IsCpu
+                    ? MemoryGrowth.Problem(replicas, _trainers.Devices.Count, replicas, devices.Count, FreeMemoryBytes) : null;
+            });
         }
         catch (ElasticException e)
         {
@@ -219,6 +234,18 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
         _log.Info("the devices of this node are {0} from now on", string.Join(' ', _trainers.Devices));
         Step(new NodeInput.HasDevices(_trainers.Devices, use.Request));
+    }
+
+    private void Show(NodeNews.ShowThreads show)
+    {
+        string[] lines =
+        [
+            .. _working.OrderBy(w => w.Key).Take(MostShown).Select(w => w.Value.Activity.ToString()),
+            $"the thread pool has {ThreadPool.ThreadCount} threads, and {ThreadPool.PendingWorkItemCount} pieces of work wait for one",
+        ];
+        _ = ThreadSurvey.TakeAsync().PipeTo(
+            _link, Self, success: threads => new NodeReport.ThreadsShown(
+                _context.Facts.Id, show.Request, Environment.ProcessId, lines, threads));
     }
 
     // The device may still write to the memory of the work that it was lost from.

@@ -12,11 +12,12 @@ namespace Elastic.Actors.Nodes;
 /// Waited for after every inner step of a round, once it was reported; the token says that the node is to hand its replica over.
 /// </param>
 /// <param name="BeforeDeviceWork">Called on a device's thread before each piece of its work; what it throws, the device throws.</param>
+/// <param name="FreeMemoryBytes">Memory that is free, in place of the machine's.</param>
 /// <param name="Transport">Connections that break or are slow, made of the process's own.</param>
 internal sealed record NodeFaults(
     Action<ReplicaVectors>? Contribution = null, string? Version = null, string? Arithmetic = null,
     Func<int, CancellationToken, Task>? AfterStep = null, Func<Transport, Transport>? Transport = null,
-    Action<DeviceId>? BeforeDeviceWork = null)
+    Action<DeviceId>? BeforeDeviceWork = null, long? FreeMemoryBytes = null)
 {
     public static readonly NodeFaults None = new();
 }

@@ -153,6 +153,7 @@ internal sealed class NodeTable(TimeProvider time)
             .. n.Report.Pieces().Count() is > MostWorks and var all ? [$"and {all - MostWorks} more"] : Array.Empty<string>(),
         ],
         Arithmetic = n.Report.Arithmetic,
+        FreeMemoryBytes = n.Report.FreeMemoryBytes,
         CertificateExpires = n.Report.CertificateExpires,
     });
 

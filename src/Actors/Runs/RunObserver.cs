@@ -14,6 +14,9 @@ internal sealed class RunObserver(RunId run, Observations observations)
     private static readonly TimeSpan LongWait = TimeSpan.FromSeconds(30);
 
     private readonly GoodputLedger _goodput = new(run);
+
+    // What each node last said of the steps that it skipped in a round of a replica.
+    private readonly Dictionary<(NodeId Node, int Replica), (int Round, int Skipped)> _skipped = [];
     private (int Round, RunPhase Phase, TimeSpan Since)? _phase;
     private TimeSpan? _waitsSince;
     private bool _isWaiting;
@@ -70,6 +73,14 @@ internal sealed class RunObserver(RunId run, Observations observations)
         observations.Record(new StepLoss(run, step.Node, step.Round, step.Replica, step.Step, step.LossNats, step.LearningRate));
         if (_goodput.Step(step.Node, step.Round, step.Replica, now) is { } recovered)
             observations.Record(recovered);
+        if (step.Scaling is not { } scaling)
+            return;
+        var before = _skipped.GetValueOrDefault((step.Node, step.Replica));
+        _skipped[(step.Node, step.Replica)] = (step.Round, scaling.Skipped);
+        // A node that begins the round anew counts from 0.
+        var since = before.Round == step.Round && before.Skipped <= scaling.Skipped ? before.Skipped : 0;
+        if (scaling.Skipped > since)
+            observations.Record(new StepsSkipped(run, step.Node, step.Round, step.Replica, scaling.Skipped - since, scaling.Scale));
     }
 
     /// <summary>Records that work failed on its node, and is given out once more.</summary>

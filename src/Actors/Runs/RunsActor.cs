@@ -61,7 +61,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     public RunsActor(RunsContext context)
     {
         _context = context;
-        var devices = new DeviceRequests(_nodes);
+        var requests = new NodeRequests(_nodes);
         _evaluations = new EvaluationJobs(() => Context, _nodes, SupervisorPrefix);
         _certificates = new CertificateExchange(context.Credentials, text => _log.Info("{0}", text));
         Receive<RunRequest.Start>(part =>
@@ -77,9 +77,10 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<NodeReport>(report => !_nodes.MaySpeakFor(report.Node, Sender), report => Impostor(report.Node, report));
         Receive<WorkResult>(result => Forward(result.Job.Value, new FromNode(result)));
         Receive<EvaluationRequest>(request => _evaluations.Take(request, Sender));
-        Receive<NodeRequest.UseDevices>(request => devices.Ask(request, Sender));
-        Receive<NodeReport.DevicesUsed>(devices.Answer);
-        Receive<NodeReport.DevicesRefused>(devices.Answer);
+        Receive<NodeRequest>(request => requests.Ask(request, Sender));
+        Receive<NodeReport.DevicesUsed>(requests.Answer);
+        Receive<NodeReport.DevicesRefused>(requests.Answer);
+        Receive<NodeReport.ThreadsShown>(requests.Answer);
         Receive<NodeReport.Revoked>(revoked => _certificates.Take(revoked.List));
         Receive<NodeReport.StepTaken>(report => Forward(report.RunId.Value, new FromNode(report)));
         Receive<NodeReport.Fetching>(report => Forward(report.RunId.Value, new FromNode(report)));

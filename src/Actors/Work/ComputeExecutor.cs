@@ -50,6 +50,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
     private readonly TimeSpan _betweenNews = BetweenNews(order.Segment.Replicas);
     private TrainingStep? _step;
     private long _told;
+    private int _skipped;
 
     /// <summary>Takes the steps that are left and stores the result.</summary>
     /// <returns>A result; a hand-over if stopped before the last step; null if dropped, or stopped before its first step here.</returns>
@@ -60,6 +61,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         var samples = order.HandOver?.Samples ?? HashChain.Empty;
         var read = new ReadAhead<(IReadOnlyList<MicroBatch> MicroBatches, Digest Samples)>(
             first, _steps, StepsAhead(_segment.Sequences * SampleCut.Of(run.Settings).Length), ReadAsync);
+        context.Activity.Does("fetches and loads what it starts from");
         await LoadAsync();
         await ComputeOnAsync(context.Devices);
 
@@ -76,20 +78,26 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
                 context.Moved();
             }
 
+            context.Activity.Does("waits for the blocks of step", step);
             var batch = await read.NextAsync();
+            context.Activity.Does("computes step", step);
             var (loss, learningRate) = await StepAsync(step, batch.MicroBatches);
             lossSum += loss;
             samples = HashChain.AppendStep(samples, batch.Samples);
             if (step + 1 == _steps || Stopwatch.GetElapsedTime(_told) >= _betweenNews)
             {
                 _told = Stopwatch.GetTimestamp();
-                context.Progress(new NodeReport.StepTaken(run.Node, run.Id, order.Round, order.Replica, step + 1, loss, learningRate));
+                context.Progress(new NodeReport.StepTaken(run.Node, run.Id, order.Round, order.Replica, step + 1, loss, learningRate)
+                {
+                    Scaling = _step!.Scale is { } scale ? new(scale.Value, _skipped, scale.SkippedSteps) : null,
+                });
             }
 
             if (run.Faults.AfterStep is { } wait)
                 await wait(order.Round, context.Stop);
         }
 
+        context.Activity.Does("stores its result");
         return new Computed(await Task.Run(() => Result(lossSum, samples), CancellationToken.None), order.HandOver?.State);
     }
 
@@ -106,6 +114,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
     // Micro-batches and slices are divided among these devices from now on. The vectors stay where they are, and no bit depends on it.
     private async Task ComputeOnAsync(DeviceGroup devices)
     {
+        context.Activity.Does("attaches its devices");
         await devices.AttachAsync(run.Settings, _memory.Vectors);
         _step = devices.Step(run.Layout, run.Optimizer, run.Settings.Optimizer.Clip, run.Precision);
     }
@@ -144,6 +153,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         var began = Stopwatch.GetTimestamp();
         var loss = await _step!.RunAsync(microBatches, SeedOf(step), learningRate, number + 1);
         NodeMeters.Step(run.Id, Stopwatch.GetElapsedTime(began));
+        _skipped += _step.IsSkipped ? 1 : 0;
         return double.IsFinite(loss)
             ? (loss, learningRate)
             : throw new ElasticException($"the loss of replica {order.Replica} became {loss} at step {number}: " +

@@ -24,7 +24,8 @@ internal sealed class DeviceWorkActor : ReceiveActor
     private bool _hasStepped;
 
     /// <param name="number">Number of the work within the node.</param>
-    public DeviceWorkActor(int number, WorkOrder order, NodeRun run, DeviceGroup devices, ReplicaMemory memory)
+    /// <param name="activity">Where the work says what it does.</param>
+    public DeviceWorkActor(int number, WorkOrder order, NodeRun run, DeviceGroup devices, ReplicaMemory memory, WorkActivity activity)
     {
         Receive<NodeReport.StepTaken>(step =>
         {
@@ -56,7 +57,7 @@ internal sealed class DeviceWorkActor : ReceiveActor
         var self = Self;
         _ = WorkExecutors.Of(order.Key)
             .ExecuteAsync(run, order.Content, new DeviceContext(
-                devices, _moves, memory, step => self.Tell(step), () => self.Tell(HasMoved.Instance), _stop.Token, _drop.Token))
+                devices, _moves, memory, activity, step => self.Tell(step), () => self.Tell(HasMoved.Instance), _stop.Token, _drop.Token))
             .PipeTo(Self, success: outcome => (object?)outcome ?? PutDown.Instance);
     }
 

@@ -138,7 +138,7 @@ internal sealed class NodeProcess
             try
             {
                 _output.Write(_request.Node.LogFormat == NodeSettings.JsonLogs
-                    ? LogLine.Of(DateTime.UtcNow, "info", null, text, null) : $"{DateTimeOffset.UtcNow:HH:mm:ss}Z {text}\n");
+                    ? JsonLogLine.Of(DateTime.UtcNow, "info", null, text, null) : $"{DateTimeOffset.UtcNow:HH:mm:ss}Z {text}\n");
                 _output.Flush();
             }
             catch (IOException)

@@ -78,6 +78,8 @@ internal sealed class TrainRun
             Say("no validation: " + (settings.Corpus.HeldOut > 0
                 ? "the held-out text is shorter than one block; add text, or hold out more of it (corpus.held-out)"
                 : "no text is held out (corpus.held-out = 0)"));
+        if (RunLines.IdleDevices(settings, DeviceNames.Parse(_request.Settings.Node.Devices).Count) is { } idle)
+            Say(idle);
         var header = RunLines.Header(
             _request.Settings.Title, settings, SampleStream.Of(settings, corpus).Samples, node.PlanFor(settings)?.Memory);
         foreach (var line in header)

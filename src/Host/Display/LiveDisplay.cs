@@ -56,7 +56,7 @@ internal sealed class LiveDisplay : IRunDisplay
         live.UpdateTarget(Rows(
         [
             Line($"round {view.Round}/{view.Rounds}   step {view.Steps}/{view.TotalSteps}   {RunLines.Phase(view)}"),
-            Line(Join(RunLines.Loss(view), RunLines.ValidationLoss(view)), Color.Green),
+            Line(Join(RunLines.Loss(view), RunLines.ValidationLoss(view), RunLines.Scale(view)), Color.Green),
             Line(Join(
                 RunLines.Speed(view), RunLines.Left(view), $"{view.Devices} {(view.Devices == 1 ? "device" : "devices")}",
                 RunLines.Fingerprint(view))),

@@ -5,7 +5,7 @@ namespace Elastic.Host.Display;
 
 /// <summary>
 /// Lines for files, pipes and scripts: one per committed round, but at most one every two seconds; and one every ten seconds while a
-/// round takes longer, so that silence means a hang.
+/// round takes longer, so that silence means a hang. Notices and skipped steps have lines of their own.
 /// </summary>
 internal sealed class PlainDisplay(TextWriter output, TimeProvider time) : IRunDisplay
 {
@@ -14,6 +14,7 @@ internal sealed class PlainDisplay(TextWriter output, TimeProvider time) : IRunD
     private readonly Lock _gate = new();
     private long? _written;
     private RunView? _shown;
+    private RunView? _last;
 
     public void Header(IReadOnlyList<string> lines) => Write(lines);
 
@@ -34,6 +35,9 @@ internal sealed class PlainDisplay(TextWriter output, TimeProvider time) : IRunD
         {
             if (view.Notice is { } notice && notice != _shown?.Notice)
                 output.WriteLine(notice);
+            if (RunLines.Skipped(_last, view) is { } skipped)
+                output.WriteLine(skipped);
+            _last = view;
             var isLast = view.Phase is RunPhase.Finished or RunPhase.Stopped || view.Failure is not null;
             var isNews = _shown is null || view.Round > _shown.Round || view.ValLoss != _shown.ValLoss;
             if (isLast || (isNews && Since(_written) >= Shortest) || (view.Steps != _shown?.Steps && Since(_written) >= Longest))

@@ -26,6 +26,8 @@ internal static class RunJson
         ["valSources"] = view.SourceScores is { } sources ? Sources(sources) : null,
         ["scoredRound"] = view.ScoredRound,
         ["tokensPerSecond"] = Finite(view.TokensPerSecond),
+        ["lossScale"] = Finite(view.LossScale),
+        ["skippedSteps"] = view.SkippedSteps,
         ["fingerprint"] = view.Fingerprint?.Hex,
         ["checkpoint"] = view.Checkpoint,
         ["nodes"] = view.Nodes,

@@ -32,6 +32,18 @@ internal static class RunLines
         ];
     }
 
+    /// <summary>What a run leaves of its only node's devices without work, and what to do; null where all have some.</summary>
+    public static string? IdleDevices(TrainingSettings settings, int devices)
+    {
+        var (replicas, microBatches) = (settings.Run.Replicas, settings.Batch.MicroBatches);
+        var most = settings.Run.DevicesPerReplica is > 0 and var given ? Math.Min(given, microBatches) : microBatches;
+        return devices <= (long)replicas * most ? null
+            : $"{devices - replicas * most} of {devices} devices have nothing to do: {Units.Many(replicas, "replica")} of "
+              + $"{Units.Many(microBatches, "micro-batch")} a step {(replicas == 1 ? "uses" : "use")} {replicas * most}; name fewer "
+              + "devices and give each more threads (node.threads-per-device), raise run.devices-per-replica where it is set, or, in a new "
+              + "run, use a smaller batch.micro";
+    }
+
     /// <summary>One plain line, e.g. for a log.</summary>
     /// <param name="end">What stands at its end, e.g. for what the run waits.</param>
     /// <param name="width">Columns that there are: what people need least is left out first.</param>
@@ -64,12 +76,14 @@ internal static class RunLines
         : "";
 
     /// <summary>
-    /// The lines of the run's log: one for each committed round, and one for a score that comes after its round's line. No score stands
-    /// beside a later round.
+    /// The lines of the run's log: one for each committed round, one for a score that comes after its round's line, and one where steps
+    /// were skipped. No score stands beside a later round.
     /// </summary>
     /// <param name="before">The view before; null for the first.</param>
     public static IEnumerable<string> Log(RunView? before, RunView view)
     {
+        if (Skipped(before, view) is { } skipped)
+            yield return skipped;
         var isScored = view.ScoredRound == view.Round;
         if (view.Round != before?.Round)
             yield return Progress(isScored ? view : view with { ValLoss = null });
@@ -89,6 +103,19 @@ internal static class RunLines
             text += (shown > 0 ? ", " : "") + sources[shown++];
         return shown < sources.Count ? $"{text} and {sources.Count - shown} more" : text;
     }
+
+    /// <summary>The loss scale, with the steps that were skipped so far; empty where the loss is not scaled.</summary>
+    public static string Scale(RunView view) => view is { LossScale: { } scale, SkippedSteps: { } skipped }
+        ? $"loss scale {scale:0}, {Units.Many(skipped, "step")} skipped" : "";
+
+    /// <summary>That steps were skipped between two views of one precision that scales the loss; null where none was.</summary>
+    /// <param name="before">The view before; null for the first.</param>
+    public static string? Skipped(RunView? before, RunView view) =>
+        view is { LossScale: { } scale, SkippedSteps: { } skipped } && before is not null && skipped > (before.SkippedSteps ?? 0)
+            ? $"round {Math.Min(view.Round + 1, view.Rounds)}/{view.Rounds}  {Units.Many(skipped - (before.SkippedSteps ?? 0), "step")} "
+              + $"overflowed in fp16 and {(skipped - (before.SkippedSteps ?? 0) == 1 ? "was" : "were")} skipped, {skipped} in all; "
+              + $"the loss scale is {scale:0} now"
+            : null;
 
     public static string Speed(RunView view) => view.TokensPerSecond > 0 ? $"{Units.Count(view.TokensPerSecond)} tokens/s" : "";
 

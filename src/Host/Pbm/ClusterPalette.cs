@@ -1,18 +1,71 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Elastic.Actors.Control;
+using Elastic.Host.Configuration;
+using Elastic.Host.Display;
+using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Observations;
 using Elastic.Messages.Pbm;
+using Elastic.Storage;
 
 namespace Elastic.Host.Pbm;
 
-/// <summary><c>pbm cluster</c>: the members of the cluster, and their leader.</summary>
+/// <summary><c>pbm cluster</c>: the members of the cluster, their leader, and what happens there.</summary>
 internal static class ClusterPalette
 {
-    public static Palette Build(ClusterControl control, TimeProvider time) => new("cluster", "shows who belongs to the cluster",
+    // People see what happens within a second; a query of an index costs the database next to nothing.
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(500);
+    private const int Earlier = 10, MostAtOnce = 500;
+
+    private static readonly ArgumentHelp Run = new(
+        "n", "name", "NAME", "Shows what is observed of this run only.", Names: new("run", "list", "run"));
+
+    private static readonly ArgumentHelp All = new(
+        "a", "all", "", "Shows steps, phases of rounds and scores by source, too.", Kind: ArgumentKind.Flag);
+
+    // Each of them comes many times in a round.
+    private static readonly Type[] Frequent = [typeof(StepLoss), typeof(PhaseDuration), typeof(ScoreOfSource)];
+
+    private static readonly Type[] Kinds =
+        [.. typeof(Observation).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(Observation)) && !t.IsAbstract)];
+
+    public static Palette Build(ClusterControl control, TimeProvider time) => new(
+        "cluster", "shows who belongs to the cluster, and what happens there",
         [new(
             new CommandHelp("show", "Shows the members, the leader, and which member supervises the runs.", []), Changes: false,
-            (_, cancel) => ShowAsync(control, time, cancel))]);
+            (_, cancel) => ShowAsync(control, time, cancel)),
+        new(
+            new CommandHelp("tail",
+                "Shows what happens, as it is observed, until Ctrl-C: nodes that come and are lost, work that is given out again, rounds, "
+                + $"scores, failures. Begins with the last {Earlier}.",
+                [Run, All],
+                """
+                pbm cluster tail
+                pbm cluster tail -n first --json    one run, an object a line
+                """, Follows: true), Changes: false,
+            (call, cancel) => TailAsync(control, time, call, cancel))]);
+
+    private static async IAsyncEnumerable<PbmLine> TailAsync(
+        ClusterControl control, TimeProvider time, PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        RunId? run = call.Value(Run) is { } name
+            ? (await control.Runs(cancel)).FirstOrDefault(r => r.Name.Value == name)?.RunId
+                ?? throw new NotFoundException($"there is no run {name}; see pbm run list")
+            : null;
+        var query = new ObservationQuery(
+            Run: run, Kinds: call.Values(All).Count > 0 ? Kinds : [.. Kinds.Except(Frequent)], AtMost: Earlier, Newest: true);
+        var lines = new ObservationLines(RunExplanation.NamesOf(await control.Nodes(cancel)));
+        while (true)
+        {
+            var observed = await control.Observed(query, cancel);
+            foreach (var one in observed)
+                yield return new PbmLine(lines.Of(one), ObservationJson.Of(one));
+            query = query with { After = observed.Count > 0 ? observed[^1].Id : query.After, AtMost = MostAtOnce, Newest = false };
+            if (observed.Count < MostAtOnce)
+                await Task.Delay(BetweenLooks, time, cancel);
+        }
+    }
 
     private static async IAsyncEnumerable<PbmLine> ShowAsync(
         ClusterControl control, TimeProvider time, [EnumeratorCancellation] CancellationToken cancel)

@@ -6,5 +6,7 @@ namespace Elastic.Host.Pbm;
 internal static class ControlPalettes
 {
     public static IReadOnlyList<Palette> Of(ClusterControl control, TimeProvider time) =>
-        [RunPalette.Build(control, time), NodePalette.Build(control, time), ClusterPalette.Build(control, time)];
+    [
+        RunPalette.Build(control, time), NodePalette.Build(control, time), ClusterPalette.Build(control, time), LogPalette.Build(control),
+    ];
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Elastic.Actors.Control;
@@ -32,12 +33,55 @@ internal static class NodePalette
                 pbm node devices -n 10.0.0.7:4053 -d cpu:8    eight CPU devices
                 pbm node devices -n 10.0.0.7:4053 -d cpu:1,3  these two
                 """), Changes: true,
-            (call, cancel) => DevicesAsync(control, call, cancel))]);
+            (call, cancel) => DevicesAsync(control, call, cancel), OnlyWith: NewDevices),
+        new(
+            new CommandHelp("stacks",
+                "Shows what a node's work and threads do, and what they wait for: steps, blocks, calls of the operating system. In which "
+                + "functions they are, .NET tells a debugger only: dotnet-stack report -p PROCESS on the node's machine.", [Node]),
+            Changes: false, (call, cancel) => StacksAsync(control, call, cancel))]);
+
+    private static async IAsyncEnumerable<PbmLine> StacksAsync(
+        ClusterControl control, PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var node = Find(await control.Nodes(cancel), call.Value(Node), "stacks");
+        var reply = await control.Threads(node.Node.Value, call.Origin, cancel);
+        if (reply is not NodeReply.Threads threads)
+            throw new ElasticException(reply is NodeReply.Refused refused ? refused.Why : $"node {node.Address} gave another answer");
+        yield return new PbmLine($"node {node.Address}, process {threads.Process}", new JsonObject
+        {
+            ["node"] = node.Address,
+            ["process"] = threads.Process,
+            ["does"] = new JsonArray([.. threads.Lines.Select(l => JsonValue.Create(OneLine.Of(l)))]),
+        });
+        foreach (var line in threads.Lines)
+            yield return new PbmLine(OneLine.Of(line));
+        if (threads.Views.Length == 0)
+        {
+            yield return new PbmLine("its operating system says nothing of its threads");
+            yield break;
+        }
+
+        var rows = threads.Views.Select(t => t with { Name = OneLine.Of(t.Name), WaitsIn = OneLine.Of(t.WaitsIn) }).ToList();
+        var lines = Table.Lay(["THREAD", "STATE", "WAITS IN", ">CPU NOW", ">CPU IN ALL"], [.. rows.Select(t => (string[])
+            [t.Name, t.State, t.WaitsIn, Text($"{t.CpuShare:0 %}"), Text($"{t.CpuSeconds:0.0} s")])]);
+        yield return new PbmLine(lines[0]);
+        foreach (var (thread, line) in rows.Zip(lines.Skip(1)))
+            yield return new PbmLine(line, new JsonObject
+            {
+                ["thread"] = thread.Name,
+                ["state"] = thread.State,
+                ["waitsIn"] = thread.WaitsIn,
+                ["cpuShare"] = thread.CpuShare,
+                ["cpuSeconds"] = thread.CpuSeconds,
+            });
+
+        static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    }
 
     private static async IAsyncEnumerable<PbmLine> DevicesAsync(
         ClusterControl control, PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var node = Find(await control.Nodes(cancel), call.Value(Node));
+        var node = Find(await control.Nodes(cancel), call.Value(Node), "devices");
         var (devices, notice) = ((IReadOnlyList<string>)node.Devices, (string?)null);
         if (call.Value(NewDevices) is { } asked)
         {
@@ -61,7 +105,7 @@ internal static class NodePalette
     }
 
     // The node of that address or id, or the only one.
-    private static NodeView Find(NodeView[] nodes, string? name)
+    private static NodeView Find(NodeView[] nodes, string? name, string command)
     {
         var names = nodes.Select(n => n.Address).Order(StringComparer.Ordinal).ToList();
         return (name, nodes) switch
@@ -69,7 +113,7 @@ internal static class NodePalette
             (_, []) => throw new NotFoundException(NoNodes),
             (null, [var only]) => only,
             (null, _) => throw new SettingsException(
-                $"there are {nodes.Length} nodes ({string.Join(", ", names)}): name one, e.g. pbm node devices -n {names[0]}"),
+                $"there are {nodes.Length} nodes ({string.Join(", ", names)}): name one, e.g. pbm node {command} -n {names[0]}"),
             _ => nodes.FirstOrDefault(n => n.Address == name || n.Node.Value == name) ?? throw new NotFoundException(
                 $"there is no node {name}: {EditDistance.Suggest(name, names)}; see pbm node list"),
         };
@@ -128,6 +172,7 @@ internal static class NodePalette
         ["endpoint"] = node.Endpoint,
         ["version"] = node.Version,
         ["arithmetic"] = node.Arithmetic,
+        ["freeMemoryBytes"] = node.FreeMemoryBytes > 0 ? node.FreeMemoryBytes : null,
         ["certificateExpires"] = CertificateWarnings.ExpiryOf(node),
         ["work"] = new JsonArray([.. node.Work.Select(w => JsonValue.Create(w))]),
     };

@@ -8,16 +8,25 @@ namespace Elastic.Host.Pbm;
 /// <summary>One line of a command's output.</summary>
 /// <param name="Text">For people; null where the line is for scripts only.</param>
 /// <param name="Json">The same for scripts; null where the line is for people only, e.g. the head of a table.</param>
-internal sealed record PbmLine(string? Text, JsonObject? Json = null);
+internal sealed record PbmLine(string? Text, JsonObject? Json = null)
+{
+    /// <summary>A piece of a file for the client, in place of a line.</summary>
+    public PbmMessage.FilePiece? Piece { get; init; }
+}
 
 /// <summary>
 /// The one definition of a palette's command: clients take its help and its arguments from here. What it throws becomes the client's error
 /// and exit code, as for any command of <c>elastic</c> (see <see cref="ErrorReport"/>).
 /// </summary>
 /// <param name="Changes">It changes something, so that it is refused to who may only look.</param>
+/// <param name="OnlyWith">It changes something only where this argument is given; null where it always does, or never.</param>
 /// <param name="Handler">Called with values that fit the arguments. Makes the next line when the client has taken the last one.</param>
 internal sealed record PaletteCommand(
-    CommandHelp Help, bool Changes, Func<PbmCall, CancellationToken, IAsyncEnumerable<PbmLine>> Handler);
+    CommandHelp Help, bool Changes, Func<PbmCall, CancellationToken, IAsyncEnumerable<PbmLine>> Handler, ArgumentHelp? OnlyWith = null)
+{
+    /// <summary>Whether this call of the command changes something.</summary>
+    public bool ChangesBy(PbmMessage.Call call) => Changes && (OnlyWith is null || call.Values.Any(v => v?.Argument == OnlyWith.Long));
+}
 
 /// <summary>A group of commands about one thing.</summary>
 internal sealed record Palette(string Name, string Description, IReadOnlyList<PaletteCommand> Commands)

@@ -125,13 +125,15 @@ internal sealed class PbmConnection
             var command = Find(call);
             PbmService.Permit(call, command, _peer);
             var values = PbmCall.Of(command.Help, call.Values, by);
-            if (command.Changes)
+            if (command.ChangesBy(call))
                 _service.Commands.Begin(call, by, _session.From);
             var lines = command.Handler(values, cancel.Token).GetAsyncEnumerator(cancel.Token);
             await using var _ = lines;
             while (await NextAsync(lines, cancel))
             {
-                if ((call.Json ? lines.Current.Json?.ToJsonString() : lines.Current.Text) is { } text)
+                if (lines.Current.Piece is { } piece)
+                    await WriteAsync(piece);
+                else if ((call.Json ? lines.Current.Json?.ToJsonString() : lines.Current.Text) is { } text)
                     await WriteAsync(new PbmMessage.Line(text));
             }
 

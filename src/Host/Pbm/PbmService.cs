@@ -36,7 +36,7 @@ internal sealed record PbmService(
     /// <exception cref="ElasticException">It is refused.</exception>
     public static void Permit(PbmMessage.Call call, PaletteCommand command, Identity? peer)
     {
-        if (command.Changes && peer is { Role: Role.Reader })
+        if (command.ChangesBy(call) && peer is { Role: Role.Reader })
             throw new ElasticException(
                 $"{peer} may look and change nothing, and {call.Palette} {call.Command} changes something: "
                 + "use the certificate of an admin (elastic certs token --role admin makes a token for one)");

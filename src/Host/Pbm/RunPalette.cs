@@ -2,12 +2,18 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Elastic.Actors.Control;
+using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Host.Commands;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
+using Elastic.Messages;
+using Elastic.Messages.Nodes;
 using Elastic.Messages.Pbm;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
+using Elastic.Model.Training;
+using Elastic.Storage;
 
 namespace Elastic.Host.Pbm;
 
@@ -36,6 +42,12 @@ internal sealed class RunPalette
         "n", "name", "NAME", "Names the run. Where there is only one, it may be left out.", Names: Runs);
 
     private static readonly ArgumentHelp StopName = new("n", "name", "NAME", "Names the run.", Required: true, Names: Runs);
+
+    private static readonly ArgumentHelp Two = new(
+        "n", "name", "NAME", "Names a run. Give it twice.", Required: true, Repeatable: true, Names: Runs);
+
+    private static readonly ArgumentHelp Into = new(
+        "o", "output", "DIR", "A folder of your machine that is not there yet, or is empty.", Required: true, IsNewFolder: true);
 
     private static readonly ArgumentHelp Devices = new("d", "devices", "NUMBER",
         "CPU devices of a node that compute one replica, at most; 0 for all that are free.", Required: true);
@@ -72,6 +84,19 @@ internal sealed class RunPalette
                 "Shows a run as it goes, until it is finished (exit code 0), or was stopped or cannot go on (1). " +
                 "Ctrl-C ends the watch, not the run. Goes on by itself when the seed is back.", [Name], Follows: true),
                 Changes: false, palette.WatchAsync),
+            new(new CommandHelp("why",
+                "Says why a run stands where it stands: what it waits for, which node has which work, how long its rounds take, and what "
+                + "went wrong lately.", [Name]), Changes: false, palette.WhyAsync),
+            new(new CommandHelp("compare",
+                "Shows two runs beside each other: the settings in which they differ, and their losses after the same rounds.", [Two],
+                "pbm run compare -n first -n second"), Changes: false, palette.CompareAsync),
+            new(new CommandHelp("fetch",
+                "Copies the weights of a run's newest checkpoint to a new folder of your machine, and checks every byte. Other runs start "
+                + "from it (model.init), and elastic eval, generate and export read it there.", [Name, Into],
+                """
+                pbm run fetch -n first -o first
+                elastic train --run second --set model.init=first/checkpoints/round-000080.json
+                """), Changes: false, palette.FetchAsync),
             new(new CommandHelp("stop",
                 "Stops a run at the next step, where nothing is lost. The same start goes on with it.", [StopName]),
                 Changes: true, palette.StopAsync),
@@ -202,6 +227,36 @@ internal sealed class RunPalette
             yield return line;
     }
 
+    private async IAsyncEnumerable<PbmLine> WhyAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var run = await FindAsync(call.Value(Name), "why", cancel);
+        var nodes = await _control.Nodes(cancel);
+        IReadOnlyList<StoredObservation>[] observed =
+        [
+            await _control.Observed(RunExplanation.OfRun(run.RunId), cancel), await _control.Observed(RunExplanation.OfCluster, cancel),
+        ];
+        foreach (var line in RunExplanation.Lines(run, nodes, observed.SelectMany(o => o)))
+            yield return line;
+    }
+
+    private async IAsyncEnumerable<PbmLine> CompareAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        if (call.Values(Two) is not [var one, var other] || one == other)
+            throw new SettingsException("compare takes two runs: pbm run compare -n ONE -n OTHER");
+        foreach (var line in RunComparison.Lines(await CurveAsync(one), await CurveAsync(other)))
+            yield return line;
+
+        async Task<RunCurve> CurveAsync(string name) =>
+            await _control.Curve(CommonOptions.RunOf(name, "--name"), cancel)
+                ?? throw new NotFoundException($"there is no run {name}; see pbm run list");
+    }
+
+    private async IAsyncEnumerable<PbmLine> FetchAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        await foreach (var line in RunFetch.LinesAsync(await FindAsync(call.Value(Name), "fetch", cancel), cancel))
+            yield return line;
+    }
+
     private async IAsyncEnumerable<PbmLine> ScaleAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
         var (run, devices) = (await FindAsync(call.Value(Name), "scale", cancel), call.Required(Devices));
@@ -212,6 +267,8 @@ internal sealed class RunPalette
                 $"run {run.Name} is not at work: give it this with its start, pbm run start -n {run.Name} -s {setting}");
         var remembered = await _control.Remembered(run.Name, cancel);
         var settings = new RequestedRun([], [], run.Name.Value, [setting]).Load(remembered);
+        if (remembered is not null)
+            CheckMemory(run, remembered.Settings, settings.Training, await _control.Nodes(cancel));
         var said = Said.Channel(1);
         var reply = await _control.Start(settings.Training, settings.Corpus, call.Origin, new Said(said.Writer), cancel);
         if (reply is RunReply.Refused refused)
@@ -222,6 +279,19 @@ internal sealed class RunPalette
                 ? $"a replica of run {run.Name} uses all devices of its node that are free"
                 : $"a replica of run {run.Name} uses {most} {(most == 1 ? "device" : "devices")} of its node at most",
             new JsonObject { ["run"] = run.Name.Value, ["devicesPerReplica"] = most });
+    }
+
+    // Only nodes that say how much memory they have: an old one says nothing.
+    private static void CheckMemory(RunView run, TrainingSettings now, TrainingSettings then, NodeView[] nodes)
+    {
+        foreach (var node in nodes.Where(n => n is { FreeMemoryBytes: > 0, Devices: [var device, ..] } && new DeviceId(device).IsCpu))
+        {
+            var replicas = node.Work.Count(w => w.StartsWith($"{run.RunId} {ComputeWork.Kind.Name} ", StringComparison.Ordinal));
+            if (MemoryGrowth.Problem(
+                [.. Enumerable.Repeat(now, replicas)], node.Devices.Length, [.. Enumerable.Repeat(then, replicas)], node.Devices.Length,
+                node.FreeMemoryBytes) is { } problem)
+                throw new ElasticException($"node {node.Address}: {problem}");
+        }
     }
 
     private async IAsyncEnumerable<PbmLine> DeleteAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)

@@ -21,6 +21,8 @@ internal static class RunStatus
             ("tokens", $"{Units.Count(run.Tokens)} of {Units.Count(run.TotalTokens)}, {Units.Count(run.Samples, "sample")}"),
             ("speed", string.Join(", ", new[] { RunLines.Speed(run), RunLines.Left(run) }.Where(t => t.Length > 0))),
             ("train loss", run.TrainLoss is { } loss ? $"{loss:0.0000} nats per token" : ""),
+            ("loss scale", run is { LossScale: { } scale, SkippedSteps: { } skipped }
+                ? $"{scale:0}, {Units.Many(skipped, "step")} skipped after an overflow" : ""),
             ("val loss", run.ValLoss is { } score
                 ? $"{score:0.0000} nats per token" + (run.BitsPerByte is { } bits ? $", {bits:0.000} bits per byte" : "") +
                   (run.ScoredRound is { } round && round != run.Round ? $", after round {round}" : "")

@@ -5,7 +5,7 @@ namespace Elastic.Host.Pbm;
 
 /// <summary>
 /// The lines that a watch prints of the views: each committed round, each change between working and waiting, the end, between those the
-/// progress, at most once a second, each score by source, and every five seconds of a wait what the run waits for.
+/// progress, at most once a second, each score by source, steps that were skipped, and every five seconds of a wait what the run waits for.
 /// </summary>
 internal sealed class RunWatchLines(TimeProvider time)
 {
@@ -15,6 +15,7 @@ internal sealed class RunWatchLines(TimeProvider time)
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private RunView? _shown;
+    private RunView? _last;
     private string? _notice;
     private int? _scored;
     private long _written;
@@ -26,6 +27,9 @@ internal sealed class RunWatchLines(TimeProvider time)
         if (view.Notice is { } notice && notice != _notice)
             yield return new PbmLine(notice);
         _notice = view.Notice;
+        if (RunLines.Skipped(_last, view) is { } skipped)
+            yield return new PbmLine(skipped);
+        _last = view;
         if (view.WaitsFor is null)
             _goingOn = time.GetTimestamp();
         else if (time.GetElapsedTime(_goingOn) >= Patience)

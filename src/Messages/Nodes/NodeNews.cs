@@ -24,4 +24,8 @@ public abstract record NodeNews : ISaidBySeed
     /// <param name="Request">Names the request in the answer.</param>
     /// <param name="Devices">As <c>node.devices</c>.</param>
     public sealed record UseDevices(string Request, string Devices) : NodeNews;
+
+    /// <summary>A person wants to know what the node's threads do. Answered by <see cref="NodeReport.ThreadsShown"/>.</summary>
+    /// <param name="Request">Names the request in the answer.</param>
+    public sealed record ShowThreads(string Request) : NodeNews;
 }

@@ -35,6 +35,9 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
         /// <summary>True once the node leaves: it takes no more work for its devices and hands over what they have.</summary>
         public required bool Leaving { get; init; }
 
+        /// <summary>What the process may still take of the machine's memory; 0 where that is not known.</summary>
+        public long FreeMemoryBytes { get; init; }
+
         /// <summary>The number of the node's list of revoked certificates; 0 where there is none.</summary>
         public long Revocations { get; init; }
 
@@ -51,7 +54,17 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
     /// <summary>A replica took an inner step.</summary>
     /// <param name="Step">Steps of this round taken so far.</param>
     public sealed record StepTaken(
-        NodeId Node, RunId RunId, int Round, int Replica, int Step, double LossNats, double LearningRate) : NodeReport(Node);
+        NodeId Node, RunId RunId, int Round, int Replica, int Step, double LossNats, double LearningRate) : NodeReport(Node)
+    {
+        /// <summary>Null where the loss is not scaled.</summary>
+        public LossScaling? Scaling { get; init; }
+    }
+
+    /// <summary>What became of a replica's steps in a precision that scales the loss.</summary>
+    /// <param name="Scale">What the loss is multiplied by from the next step on.</param>
+    /// <param name="Skipped">Steps that overflowed and were skipped, of those that this node has taken in the round.</param>
+    /// <param name="SkippedInAll">Of all steps of the replica, on whichever node.</param>
+    public sealed record LossScaling(double Scale, int Skipped, long SkippedInAll) : IWireMessage;
 
     /// <summary>What the work needs is being fetched, and bytes have come.</summary>
     /// <param name="Bytes">That this process has received since the fetch began.</param>
@@ -73,6 +86,11 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
     /// <param name="Request">The request that it answers.</param>
     /// <param name="Notice">What the person should know about it; null for nothing.</param>
     public sealed record DevicesUsed(NodeId Node, string Request, DeviceId[] Devices, string? Notice) : NodeReport(Node);
+
+    /// <summary>What the node's threads and its work do, as a person has asked.</summary>
+    /// <inheritdoc cref="NodeReply.Threads"/>
+    /// <param name="Request">The request that it answers.</param>
+    public sealed record ThreadsShown(NodeId Node, string Request, int Process, string[] Lines, ThreadView[] Views) : NodeReport(Node);
 
     /// <summary>The node cannot have the devices that a person has asked for, and why.</summary>
     public sealed record DevicesRefused(NodeId Node, string Request, string Why) : NodeReport(Node);

@@ -3,12 +3,15 @@ using Elastic.Messages.Runs;
 namespace Elastic.Messages.Nodes;
 
 /// <summary>What people ask of a node, through the supervising seed. Asking twice is safe.</summary>
-public abstract record NodeRequest(Origin Origin) : ISaidBySeed
+/// <param name="Node">The node's address, or its id.</param>
+public abstract record NodeRequest(string Node, Origin Origin) : ISaidBySeed
 {
     /// <summary>Have these devices from now on.</summary>
-    /// <param name="Node">The node's address, or its id.</param>
     /// <param name="Devices">As <c>node.devices</c>.</param>
-    public sealed record UseDevices(string Node, string Devices, Origin Origin) : NodeRequest(Origin);
+    public sealed record UseDevices(string Node, string Devices, Origin Origin) : NodeRequest(Node, Origin);
+
+    /// <summary>Say what your threads and your work do.</summary>
+    public sealed record ShowThreads(string Node, Origin Origin) : NodeRequest(Node, Origin);
 }
 
 /// <summary>The one answer to each request.</summary>
@@ -18,6 +21,12 @@ public abstract record NodeReply : ISaidBySeed
     /// <param name="Address">The node's.</param>
     /// <param name="Notice">What the person who asked should know about it; null for nothing.</param>
     public sealed record HasDevices(string Address, DeviceId[] Devices, string? Notice) : NodeReply;
+
+    /// <summary>What the node's threads and its work do.</summary>
+    /// <param name="Address">The node's.</param>
+    /// <param name="Process">The number of its process on its machine.</param>
+    /// <param name="Lines">Of its work and its thread pool, a sentence each.</param>
+    public sealed record Threads(string Address, int Process, string[] Lines, ThreadView[] Views) : NodeReply;
 
     /// <summary>Not done, and why.</summary>
     public sealed record Refused(string Why) : NodeReply;

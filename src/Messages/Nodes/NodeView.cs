@@ -29,6 +29,9 @@ public sealed record NodeView : IWireMessage
     /// <summary>What the bits of the node's results depend on: kind of device, instruction set, threads.</summary>
     public required string Arithmetic { get; init; }
 
+    /// <summary>What the process may still take of the machine's memory; 0 where that is not known.</summary>
+    public long FreeMemoryBytes { get; init; }
+
     /// <summary>When the node's certificate expires, in seconds of Unix time; 0 for a node without certificates.</summary>
     public long CertificateExpires { get; init; }
 }

@@ -31,6 +31,23 @@ public sealed record StepLoss(
     public override IEnumerable<Measure> Measures => [new(MeasureKind.Newest, "elastic_train_loss_nats", LossNats, Tag("run", RunId))];
 }
 
+/// <summary>
+/// Steps of a replica overflowed in fp16 and were skipped, so that its loss scale fell. The sum over a round's observations of one node is
+/// what that node has skipped in it; the same steps are skipped wherever the round is computed.
+/// </summary>
+/// <param name="Steps">Since the node last said so.</param>
+/// <param name="LossScale">What the loss is multiplied by since.</param>
+[ObservedAs("steps-skipped")]
+public sealed record StepsSkipped(
+    RunId RunId, NodeId Node, int Round, int Replica, int Steps, double LossScale) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures =>
+    [
+        new(MeasureKind.Sum, "elastic_steps_skipped_total", Steps, Tag("run", RunId)),
+        new(MeasureKind.Newest, "elastic_loss_scale", LossScale, Tag("run", RunId)),
+    ];
+}
+
 /// <summary>A version's loss on the held-out text.</summary>
 [ObservedAs("score")]
 public sealed record Score(RunId RunId, int Version, double LossNats, double BitsPerByte) : RunObservation(RunId)

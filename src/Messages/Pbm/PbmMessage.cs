@@ -25,6 +25,7 @@ namespace Elastic.Messages.Pbm;
 [JsonDerivedType(typeof(Call), "call")]
 [JsonDerivedType(typeof(Cancel), "cancel")]
 [JsonDerivedType(typeof(Line), "line")]
+[JsonDerivedType(typeof(FilePiece), "file-piece")]
 [JsonDerivedType(typeof(Beat), "beat")]
 [JsonDerivedType(typeof(End), "end")]
 public abstract record PbmMessage
@@ -59,6 +60,19 @@ public abstract record PbmMessage
 
     /// <summary>A line of output.</summary>
     public sealed record Line(string Text) : PbmMessage;
+
+    /// <summary>
+    /// A piece of a file, for the folder of the client's machine that the call names (<see cref="ArgumentHelp.IsNewFolder"/>). Pieces come
+    /// in order, and one file after the other.
+    /// </summary>
+    /// <param name="Name">Seen from that folder, with '/' between folders.</param>
+    /// <param name="Bytes">At most <see cref="MostBytes"/>.</param>
+    /// <param name="IsLast">The file is whole with it.</param>
+    public sealed record FilePiece(string Name, byte[] Bytes, bool IsLast) : PbmMessage
+    {
+        /// <summary>In base64, well below the longest line.</summary>
+        public const int MostBytes = 512 << 10;
+    }
 
     /// <summary>The call still runs and has no output: sent so that silence means a lost connection.</summary>
     public sealed record Beat : PbmMessage;

@@ -72,6 +72,14 @@ public sealed record RunView : ISaidBySeed
     /// <summary>Learning rate of the newest inner step.</summary>
     public double? LearningRate { get; init; }
 
+    /// <summary>
+    /// What the loss is multiplied by, of the replicas heard of since the supervisor began the smallest; null where it is not scaled.
+    /// </summary>
+    public double? LossScale { get; init; }
+
+    /// <summary>All steps of these replicas that overflowed and were skipped; null where the loss is not scaled.</summary>
+    public long? SkippedSteps { get; init; }
+
     /// <summary>SHA-256 of the newest committed version.</summary>
     public Digest? Fingerprint { get; init; }
 

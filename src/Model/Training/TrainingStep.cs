@@ -31,6 +31,12 @@ public sealed class TrainingStep
     private bool _isUpdating;
     private string? _failure;
 
+    /// <summary>As the last step left it; null before the first one, and where the loss is not scaled.</summary>
+    public LossScale? Scale { get; private set; }
+
+    /// <summary>True where the last step overflowed: it has used its samples, and nothing else has changed but the loss scale.</summary>
+    public bool IsSkipped { get; private set; }
+
     /// <param name="devices">All attached to the replica's vectors, in the order of <paramref name="collective"/>'s devices.</param>
     /// <param name="layout">The layout of the replica's vectors.</param>
     /// <param name="clip">Largest global norm of the gradient; 0 for none.</param>
@@ -128,6 +134,7 @@ public sealed class TrainingStep
         if (scale?.AfterCleanStep() is { } next)
             await WriteAsync(next);
         _isUpdating = false;
+        (Scale, IsSkipped) = (scale?.AfterCleanStep(), false);
         return loss;
     }
 
@@ -160,6 +167,7 @@ public sealed class TrainingStep
                 $"the gradient of inner step {number} is not finite in fp16, even where the loss is not scaled: " +
                 "use run.precision = bf16, or a smaller optimizer.learning-rate");
         await WriteAsync(next);
+        (Scale, IsSkipped) = (next, true);
     }
 
     private Task<bool> WriteAsync(LossScale scale) => OnFirstAsync("writing the loss scale", d =>

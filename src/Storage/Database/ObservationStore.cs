@@ -19,7 +19,9 @@ public sealed record StoredObservation(long Id, DateTimeOffset At, string Kind, 
 /// <param name="After">An id; 0 for all.</param>
 /// <param name="Run">Null for those of all runs, and of none.</param>
 /// <param name="Kinds">Null for every kind.</param>
-public sealed record ObservationQuery(long After = 0, RunId? Run = null, IReadOnlyList<Type>? Kinds = null, int AtMost = 1000);
+/// <param name="Newest">Where there are more than <paramref name="AtMost"/>, the newest of them instead of the oldest.</param>
+public sealed record ObservationQuery(
+    long After = 0, RunId? Run = null, IReadOnlyList<Type>? Kinds = null, int AtMost = 1000, bool Newest = false);
 
 /// <summary>The table of the observations: append-only, outside of the journal's hash chain, and bounded.</summary>
 public sealed class ObservationStore(DatabaseAddress database)
@@ -80,7 +82,7 @@ public sealed class ObservationStore(DatabaseAddress database)
     /// <summary>Reads, oldest first.</summary>
     /// <exception cref="DbException">The database is down.</exception>
     /// <exception cref="TimeoutException">Likewise.</exception>
-    public Task<IReadOnlyList<StoredObservation>> ReadAsync(ObservationQuery query, CancellationToken cancel)
+    public async Task<IReadOnlyList<StoredObservation>> ReadAsync(ObservationQuery query, CancellationToken cancel)
     {
         var kinds = query.Kinds?
             .Select((type, i) =>
@@ -89,10 +91,11 @@ public sealed class ObservationStore(DatabaseAddress database)
         var sql = "SELECT id, at, kind, payload FROM elastic_observations WHERE id > @after"
                   + (query.Run is null ? "" : " AND run = @run")
                   + (query.Kinds is null ? "" : $" AND kind IN ({string.Join(", ", kinds.Select(k => "@" + k.Name))})")
-                  + " ORDER BY id LIMIT @most";
+                  + $" ORDER BY id {(query.Newest ? "DESC" : "ASC")} LIMIT @most";
         (string, object?)[] parameters = [("after", query.After), ("most", query.AtMost), ("run", query.Run?.Value), .. kinds];
-        return database.CallAsync(Deadline, (connection, token) => connection.QueryAsync(sql, Read, token,
+        var read = await database.CallAsync(Deadline, (connection, token) => connection.QueryAsync(sql, Read, token,
             [.. parameters.Where(p => p.Item2 is not null)]), cancel);
+        return query.Newest ? [.. read.Reverse()] : read;
     }
 
     /// <summary>Deletes rows that are too old or too many.</summary>

@@ -65,6 +65,10 @@ public sealed class DeviceSpecs : IDisposable
 
         var back = Assert.IsType<NodeReply.HasDevices>(await UseAsync(node, "cpu:3", deadline.Token));
         Assert.Equal(["cpu:0", "cpu:1", "cpu:2"], back.Devices.Select(d => d.Value));
+        var shown = Assert.IsType<NodeReply.Threads>(await node.Control.Threads($"{node.Endpoint}", Origins.Now("a test"), deadline.Token));
+        Assert.Equal(Environment.ProcessId, shown.Process);
+        Assert.Contains(shown.Lines, l => l.StartsWith("the thread pool has ", StringComparison.Ordinal));
+        Assert.Contains(shown.Views, t => t.CpuSeconds > 0);
         var longer = settings with { Run = settings.Run with { Name = "b" } };
         Assert.Equal(expected.Fingerprint, (await _tiny.TrainAsync(node, longer, null, deadline.Token)).Fingerprint);
         Assert.True(_works[new DeviceId("cpu:1")] > 12);
@@ -90,6 +94,23 @@ public sealed class DeviceSpecs : IDisposable
         }
 
         Assert.Equal(["cpu:0", "cpu:1"], (await node.Control.Nodes(deadline.Token)).Single().Devices);
+    }
+
+    [Fact]
+    public async Task Devices_whose_gradients_the_memory_does_not_hold_are_refused_with_the_numbers()
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        await using var node = await StartAsync("cpu:1", "data", new NodeFaults(FreeMemoryBytes: 1000), deadline.Token);
+        Assert.IsType<NodeReply.HasDevices>(await UseAsync(node, "cpu:2", deadline.Token));        // nothing is in training yet
+        Assert.IsType<NodeReply.HasDevices>(await UseAsync(node, "cpu:1", deadline.Token));
+        await _tiny.TrainAsync(node, TinyRun.Settings("a", rounds: 2), null, deadline.Token);
+        Assert.Matches(
+            @"^node [^ ]+: training here needs [\d.]+ [KM]iB of memory more on 4 devices than on 1 device \(gradients [\d.]+ [KM]iB, "
+            + @"activations [\d.]+ [KM]iB\), and 1000 B are free: use fewer devices, or free some memory$",
+            Assert.IsType<NodeReply.Refused>(await UseAsync(node, "cpu:9", deadline.Token)).Why);
+        var view = (await node.Control.Nodes(deadline.Token)).Single();
+        Assert.Equal(1000, view.FreeMemoryBytes);
+        Assert.Equal(["cpu:0"], view.Devices);
     }
 
     [Fact]

@@ -114,6 +114,7 @@ public sealed class SameAnswerSpecs : IDisposable
     [Theory]
     [InlineData("gpt2", TrainingPrecision.Fp32)]
     [InlineData("gpt2", TrainingPrecision.Fp16)]
+    [InlineData("gpt2", TrainingPrecision.Bf16)]
     [InlineData("bert", TrainingPrecision.Fp32)]
     [InlineData("transformer", TrainingPrecision.Fp32)]
     [InlineData("gpt2 with adapters", TrainingPrecision.Fp32)]

@@ -1,4 +1,5 @@
 using Elastic.Actors.Tests.Nodes;
+using Elastic.Messages;
 using Elastic.Messages.Observations;
 using Elastic.Messages.Runs;
 using Elastic.Storage;
@@ -34,5 +35,17 @@ public sealed class ObservationSpecs : IDisposable
             all.OfType<RunObservation>().Count(),
             (await store.ReadAsync(new ObservationQuery(Run: run, AtMost: 10_000), default)).Count);
         Assert.Empty(all.OfType<RunFailed>());
+
+        // The journal has the same, and all of it.
+        var database = DatabaseAddress.Parse(null, Path.Combine(_tiny.Root, "data"));
+        var curve = await RunCurve.ReadAsync(database, new RunName("seen"), default);
+        Assert.Equal([0, 1, 2, 3], curve!.Points.Select(p => p.Version));
+        Assert.Equal([true, false, true, true], curve.Points.Select(p => p.Score is not null));
+        Assert.Equal([false, true, true, true], curve.Points.Select(p => p.TrainLossNats is not null));
+        Assert.Equal((view.Tokens, view.ValLoss), (curve.Points[^1].Tokens, curve.Points[^1].Score!.LossNats));
+        Assert.Null(await RunCurve.ReadAsync(database, new RunName("unseen"), default));
+        var events = await JournalReader.ReadAsync(database, run, default);
+        var rolledBack = RunCurve.Of(run, [.. events, new RunEvent.RolledBack(run, null, "it was damaged")])!;
+        Assert.Equal([0], rolledBack.Points.Select(p => p.Version));
     }
 }

@@ -37,7 +37,8 @@ internal sealed class WireSamples
         if (type == typeof(byte))
             return bare ? (byte)0 : (byte)_count;
         if (type.IsPrimitive)
-            return type == typeof(bool) ? !bare : type == typeof(double) ? _count + 0.125 : Convert.ChangeType(bare ? 0 : _count, type);
+            return type == typeof(bool) ? !bare : type == typeof(double) ? _count + 0.125
+                : Convert.ChangeType(bare ? 0 : type == typeof(byte) ? _count % 256 : _count, type);
         if (type == typeof(Digest))
             return Digest.Of([(byte)_count, (byte)(_count >> 8)]);
         if (type.GetConstructor([typeof(string)]) is { } id && type.IsValueType)

@@ -5,6 +5,7 @@ using Elastic.Host.Display;
 using Elastic.Host.Pbm;
 using Elastic.Messages.Runs;
 using Elastic.Model.Training;
+using Elastic.Testing;
 
 namespace Elastic.Host.Tests.Display;
 
@@ -134,9 +135,55 @@ public sealed class DisplayTests
     }
 
     [Fact]
+    public void Steps_that_were_skipped_are_said_once_with_the_round_and_the_scale()
+    {
+        var clean = View with { LossScale = 65_536, SkippedSteps = 0 };
+        var skipped = View with { LossScale = 16_384, SkippedSteps = 2 };
+        Assert.Null(RunLines.Skipped(null, skipped));                       // from before this process
+        Assert.Null(RunLines.Skipped(skipped, skipped));
+        Assert.Null(RunLines.Skipped(View, View));
+        const string Said = "round 6/40  2 steps overflowed in fp16 and were skipped, 2 in all; the loss scale is 16384 now";
+        Assert.Equal(Said, RunLines.Skipped(clean, skipped));
+        Assert.Equal(Said, Assert.Single(RunLines.Log(clean, skipped)));
+        Assert.Equal(
+            "round 6/40  1 step overflowed in fp16 and was skipped, 3 in all; the loss scale is 8192 now",
+            RunLines.Skipped(skipped, skipped with { LossScale = 8192, SkippedSteps = 3 }));
+        Assert.Equal("loss scale 16384, 2 steps skipped", RunLines.Scale(skipped));
+        Assert.Equal("", RunLines.Scale(View));
+
+        var output = new StringWriter();
+        var display = new PlainDisplay(output, TimeProvider.System);
+        foreach (var view in (RunView[])[clean, skipped, skipped])
+            display.Show(view);
+        Assert.Equal(1, output.ToString().Split(Said).Length - 1);
+    }
+
+    [Theory]
+    [InlineData(1, 4, 0, 4, null)]
+    [InlineData(1, 4, 0, 6, "2 of 6 devices have nothing to do: 1 replica of 4 micro-batches a step uses 4; name fewer")]
+    [InlineData(2, 1, 0, 8, "6 of 8 devices have nothing to do: 2 replicas of 1 micro-batch a step use 2; name fewer")]
+    [InlineData(1, 4, 3, 4, "1 of 4 devices have nothing to do: 1 replica of 4 micro-batches a step uses 3; name fewer")]
+    public void Devices_without_a_micro_batch_are_said_with_the_remedy(
+        int replicas, int microBatches, int perReplica, int devices, string? said)
+    {
+        var settings = TinySettings.Of("a", replicas);
+        settings = settings with
+        {
+            Run = settings.Run with { DevicesPerReplica = perReplica },
+            Batch = settings.Batch with { Sequences = microBatches * settings.Batch.Micro },
+        };
+        var notice = RunLines.IdleDevices(settings, devices);
+        if (said is null)
+            Assert.Null(notice);
+        else
+            Assert.StartsWith(said, notice, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_json_has_the_keys_of_the_design_in_their_order() => Assert.Equal(
         ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "valSources",
-            "scoredRound", "tokensPerSecond", "fingerprint", "checkpoint", "nodes", "devices", "waitsFor", "notice", "failure"],
+            "scoredRound", "tokensPerSecond", "lossScale", "skippedSteps", "fingerprint", "checkpoint", "nodes", "devices", "waitsFor",
+            "notice", "failure"],
         JsonNode.Parse(RunJson.Write(View))!.AsObject().Select(p => p.Key));
 
     [Fact]

@@ -14,7 +14,10 @@ public sealed class DevicePaletteTests
 {
     private static readonly Origin Asker = new("1", "pbm anna@gpu7", DateTimeOffset.UnixEpoch);
 
-    private readonly FakeCluster _cluster = new() { Nodes = [Node("10.0.0.1:4053", "z-8h2m4xyq"), Node("10.0.0.2:4053", "b-8h2m4xyq")] };
+    private readonly FakeCluster _cluster = new()
+    {
+        Nodes = [Views.Node("10.0.0.1:4053", "z-8h2m4xyq"), Views.Node("10.0.0.2:4053", "b-8h2m4xyq")],
+    };
 
     [Fact]
     public async Task Without_new_devices_those_of_the_node_are_shown()
@@ -51,6 +54,29 @@ public sealed class DevicePaletteTests
             () => Lines("node", "devices"))).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task What_the_threads_and_the_work_of_a_node_do_is_shown_on_lines_of_their_own()
+    {
+        _cluster.Threads = node => new NodeReply.Threads(node, 42, ["tiny-3k9v2mq7 compute 5 replica 0 computes step 7, for 0.1 s"],
+            [new("elastic-devic\u001b", "runs", "", 12.25, 0.975), new(".NET TP Worker", "waits", "futex_wait_queue", 0.5, 0)]);
+        Assert.Equal(
+            [
+                "node 10.0.0.2:4053, process 42",
+                "tiny-3k9v2mq7 compute 5 replica 0 computes step 7, for 0.1 s",
+                "THREAD          STATE  WAITS IN          CPU NOW  CPU IN ALL",
+                "elastic-devic\uFFFD  runs                        98 %      12.3 s",
+                ".NET TP Worker  waits  futex_wait_queue      0 %       0.5 s",
+            ],
+            await Lines("node", "stacks", ("node", "b-8h2m4xyq")));
+        Assert.Equal(Asker, _cluster.Asker);
+        _cluster.Threads = node => new NodeReply.Threads(node, 42, [], []);
+        Assert.Equal(
+            ["node 10.0.0.1:4053, process 42", "its operating system says nothing of its threads"],
+            await Lines("node", "stacks", ("node", "10.0.0.1:4053")));
+        Assert.EndsWith("name one, e.g. pbm node stacks -n 10.0.0.1:4053", (await Assert.ThrowsAsync<SettingsException>(
+            () => Lines("node", "stacks"))).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("1", "a replica of run tiny uses 1 device of its node at most")]
     [InlineData("3", "a replica of run tiny uses 3 devices of its node at most")]
@@ -62,6 +88,28 @@ public sealed class DevicePaletteTests
         Assert.Equal([said], await Lines("run", "scale", ("devices", devices)));
         var run = settings.Run with { DevicesPerReplica = int.Parse(devices, System.Globalization.CultureInfo.InvariantCulture) };
         Assert.Equal(settings with { Run = run, Corpus = _cluster.Started!.Corpus }, _cluster.Started);
+    }
+
+    [Fact]
+    public async Task A_run_is_not_scaled_beyond_the_memory_of_a_node_that_computes_it()
+    {
+        var settings = Testing.TinySettings.Of("tiny");
+        settings = settings with { Run = settings.Run with { DevicesPerReplica = 1 } };
+        _cluster.Remembered = new RememberedRun(FakeCluster.Tiny.RunId, settings, Digest.Of([1]));
+        var busy = _cluster.Nodes[0] with
+        {
+            Devices = ["cpu:0", "cpu:1", "cpu:2", "cpu:3"],
+            Work = [$"{FakeCluster.Tiny.RunId} compute 5 replica 0"],
+            FreeMemoryBytes = 1000,
+        };
+        _cluster.Nodes = [busy, _cluster.Nodes[1] with { FreeMemoryBytes = 1 }];                   // the other one has nothing of the run
+        Assert.Matches(
+            @"^node 10\.0\.0\.1:4053: training here needs .* more on 3 devices than on 1 device .* 1000 B are free: use fewer devices",
+            (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "scale", ("devices", "3")))).Message);
+        Assert.Null(_cluster.Started);
+        _cluster.Nodes = [busy with { FreeMemoryBytes = 1 << 30 }];
+        await Lines("run", "scale", ("devices", "3"));
+        Assert.NotNull(_cluster.Started);
     }
 
     [Fact]
@@ -86,19 +134,6 @@ public sealed class DevicePaletteTests
             () => Lines("run", "scale", ("devices", devices)))).Message, StringComparison.Ordinal);
     }
 
-    private static NodeView Node(string address, string id) => new()
-    {
-        Node = new(id),
-        Address = address,
-        Seed = false,
-        Devices = ["cpu:0"],
-        Endpoint = "",
-        Version = "0.1.0",
-        State = "up",
-        Work = [],
-        Arithmetic = "",
-    };
-
     private async Task<List<string>> Lines(string palette, string command, params (string Argument, string Value)[] values)
     {
         var found = ControlPalettes.Of(_cluster.Control, TimeProvider.System).Single(p => p.Name == palette)
@@ -106,7 +141,8 @@ public sealed class DevicePaletteTests
         var lines = new List<string>();
         var call = PbmCall.Of(found.Help, [.. values.Select(v => new CallValue(v.Argument, v.Value))], Asker);
         await foreach (var line in found.Handler(call, TestContext.Current.CancellationToken))
-            lines.Add(line.Text!);
+            if (line.Text is { } text)
+                lines.Add(text);
         return lines;
     }
 }

@@ -1,8 +1,10 @@
 using System.Runtime.CompilerServices;
 using Elastic.Actors.Control;
+using Elastic.Actors.Hosting;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Observations;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Model.Evaluation;
@@ -43,6 +45,16 @@ internal sealed class FakeCluster
 
     /// <summary>The run that the journal has.</summary>
     public RememberedRun? Remembered { get; set; }
+
+    /// <summary>What a node of that address or id answers about its threads.</summary>
+    public Func<string, NodeReply.Threads> Threads { get; set; } = node => new NodeReply.Threads(node, 1, [], []);
+
+    /// <summary>Oldest first.</summary>
+    public List<StoredObservation> Observed { get; } = [];
+
+    public List<RunCurve> Curves { get; } = [];
+
+    public LogFeed Log { get; } = new();
 
     /// <summary>The corpus that the newest start goes on with.</summary>
     public Digest? Corpus { get; private set; }
@@ -86,7 +98,17 @@ internal sealed class FakeCluster
         },
         _ => Task.FromResult(Cluster),
         (run, _) => Task.FromResult(Checkpoint ?? throw new ElasticException($"there is no run {run}")),
-        (_, pieces, origin, progress, _) => Score(pieces, origin, progress));
+        (_, pieces, origin, progress, _) => Score(pieces, origin, progress))
+    {
+        Threads = (node, origin, _) =>
+        {
+            Asker = origin;
+            return Task.FromResult<NodeReply>(Refusal is { } why ? new NodeReply.Refused(why) : Threads(node));
+        },
+        Observed = (query, _) => Task.FromResult(Of(query)),
+        Curve = (run, _) => Task.FromResult(Curves.Find(c => c.Id.Name == run)),
+        Log = Log.FollowAsync,
+    };
 
     // Two tokens are equally likely.
     private async IAsyncEnumerable<double[]> Score(
@@ -100,6 +122,13 @@ internal sealed class FakeCluster
             await Task.Yield();
             yield return [.. piece.Select(row => row.Counted * Math.Log(2))];
         }
+    }
+
+    private IReadOnlyList<StoredObservation> Of(ObservationQuery query)
+    {
+        var found = Observed.Where(o => o.Id > query.After && (query.Run is null || (o.What as RunObservation)?.RunId == query.Run)
+            && (query.Kinds?.Contains(o.What?.GetType()) ?? true)).ToList();
+        return [.. query.Newest ? found.TakeLast(query.AtMost) : found.Take(query.AtMost)];
     }
 
     private Task<RunReply> Reply(RunName run, Origin origin, Action then)

@@ -4,6 +4,7 @@ using Elastic.Host.Pbm;
 using Elastic.Messages.Pbm;
 using Elastic.Messages.Runs;
 using Elastic.Pbm;
+using Elastic.Storage;
 using Elastic.Testing;
 
 namespace Elastic.Host.Tests.Pbm;
@@ -49,7 +50,7 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
     {
         await Pbm("--help");
         Assert.Contains($"Palettes of {_server.Endpoint}:", _output.ToString(), StringComparison.Ordinal);
-        Assert.Contains("start, list, status, watch, stop", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("start, list, status, watch, why, ", _output.ToString(), StringComparison.Ordinal);
         Assert.All(_output.ToString().Split('\n'), l => Assert.InRange(l.Length, 0, 100));
     }
 
@@ -138,6 +139,46 @@ public sealed class PbmEndToEndTests : IAsyncLifetime
     {
         await _server.DisposeAsync();
         Assert.Equal(4, await Pbm("run list"));
+    }
+
+    [Fact]
+    public async Task A_checkpoint_is_fetched_whole_and_can_be_read_where_it_lies_then()
+    {
+        Generation.LettersModel.Write(_folder);
+        var run = Path.Combine(_folder, "runs", "letters-00000000");
+        await File.WriteAllBytesAsync(Path.Combine(run, "tokenizer.json"), []);
+        _cluster.Runs = [FakeCluster.Tiny with { Checkpoint = Path.Combine(run, "checkpoints", "round-000003.json") }];
+        var here = Path.Combine(_folder, "here");
+        Assert.Equal(0, await Pbm($"run fetch -o {here} --json"));
+        var said = _output.ToString().Trim().Split('\n').Select(l => JsonNode.Parse(l)!).ToList();
+        Assert.Equal(Path.Combine(here, "checkpoints", "round-000003.json"), (string?)said[1]["checkpoint"]);
+        using var fetched = CheckpointReader.LoadNewest(here);
+        Assert.Equal(fetched.Manifest.Fingerprint, (string?)said[1]["fingerprint"]);
+        Assert.True(File.Exists(Path.Combine(here, "tokenizer.json")));
+
+        // Once more into the same folder; then a blob that has lost its bytes on the seed.
+        Assert.Equal(1, await Pbm($"run fetch -o {here}"));
+        Assert.Contains($"{here} is there and not empty: name a new folder", _error.ToString(), StringComparison.Ordinal);
+        var chunk = Directory.GetFiles(Path.Combine(run, "blobs"), "*", SearchOption.AllDirectories).MaxBy(f => new FileInfo(f).Length)!;
+        await File.WriteAllBytesAsync(chunk, [1, 2, 3]);
+        Assert.Equal(1, await Pbm($"run fetch -o {here}2"));
+        Assert.Contains("has arrived with other bytes than its name says", _error.ToString(), StringComparison.Ordinal);
+        Assert.False(Directory.Exists($"{here}2"));
+        File.Delete(chunk);
+        Assert.Equal(1, await Pbm($"run fetch -o {here}3"));
+        Assert.Contains("is not whole (", _error.ToString(), StringComparison.Ordinal);
+        Assert.False(Directory.Exists($"{here}3"));
+    }
+
+    [Theory]
+    [InlineData(null, "run tiny has no checkpoint yet")]
+    [InlineData("/nowhere/round-000005.json", "the newest checkpoint of run tiny (round-000005.json) is not on this seed: ask another one")]
+    public async Task A_checkpoint_that_is_not_there_is_refused(string? checkpoint, string why)
+    {
+        _cluster.Runs = [FakeCluster.Tiny with { Checkpoint = checkpoint }];
+        Assert.Equal(1, await Pbm($"run fetch -o {Path.Combine(_folder, "here")}"));
+        Assert.Contains(why, _error.ToString(), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Path.Combine(_folder, "here")));
     }
 
     [Fact]

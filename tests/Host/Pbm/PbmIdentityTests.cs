@@ -11,7 +11,7 @@ namespace Elastic.Host.Tests.Pbm;
 public sealed class PbmIdentityTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
-    private readonly FakeCluster _cluster = new();
+    private readonly FakeCluster _cluster = new() { Nodes = [Tests.Views.Node("10.0.0.1:4053", "z-8h2m4xyq")] };
     private readonly StringWriter _output = new(), _error = new();
     private readonly Elastic.Pbm.Interruption _interruption = new();
 
@@ -76,7 +76,14 @@ public sealed class PbmIdentityTests : IDisposable
         Assert.Contains(
             "reader ray may look and change nothing, and run stop changes something: use the certificate of an admin",
             _error.ToString(), StringComparison.Ordinal);
+        // Devices may be looked at, and not be given.
+        Assert.Equal(ExitCodes.Done, await Pbm(server, reader, "node devices"));
+        Assert.Equal(ExitCodes.Failed, await Pbm(server, reader, "node devices -d cpu:2"));
+        Assert.Contains("node devices changes something", _error.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotMatch("\"command\":\"node devices\",\"arguments\":\\[[^\\]]*\\]\\}", Log);       // nothing of them has begun
         Assert.Null(_cluster.Asker);
+        Assert.Equal(ExitCodes.Done, await Pbm(server, admin, "node devices -d cpu:2"));
+        Assert.Equal("pbm admin ann", _cluster.Asker!.Who);
         Assert.Equal(ExitCodes.Done, await Pbm(server, admin, "run stop -n tiny"));
         Assert.Equal("pbm admin ann", _cluster.Asker!.Who);
         Assert.Matches("\"who\":\"pbm reader ray\".*\"command\":\"run stop\".*\"exitCode\":1", Log);

@@ -20,7 +20,7 @@ public sealed class ObservationStoreTests(Databases databases)
         new NodeLost(Node, "it says \"nothing\"; é"), new ObservationsDropped(7),
         new WorkGivenAgain(Run, Node, "compute", 4, 2, "a disk"), new PhaseDuration(Run, 4, RunPhase.Averaging, 0.25),
         new StepLoss(Run, Node, 4, 2, 9, double.NaN, 0.0003), new Score(Run, 4, 5.5, 2.2), new RoundCommitted(Run, 4, 1L << 40),
-        new ScoreOfSource(Run, 4, "Web \u00e9", 10.5, 2),
+        new StepsSkipped(Run, Node, 4, 2, 3, 8192), new ScoreOfSource(Run, 4, "Web \u00e9", 10.5, 2),
         new NodeQuarantined(Other, Node, "wrong bytes"), new RunFailed(Run, "the loss became NaN"),
         new Goodput(Run, 4, 9.5, 10), new WorkRecovered(Run, Node, 4, 2, 0.75), new DevicesWanted(Run, 8), new NodesThere(3, 5),
         new RunWaits(Run, "a node"), new RunFinished(Run, 5, "0a1b"),
@@ -60,7 +60,8 @@ public sealed class ObservationStoreTests(Databases databases)
             [nodes[1].Id],
             (await store.ReadAsync(new ObservationQuery(nodes[0].Id, Kinds: [typeof(NodeLost), typeof(NodeJoined)]), default))
                 .Select(n => n.Id));
-        Assert.Equal(2, (await store.ReadAsync(new ObservationQuery(AtMost: 2), default)).Count);
+        Assert.Equal(All[..2], (await store.ReadAsync(new ObservationQuery(AtMost: 2), default)).Select(o => o.What));
+        Assert.Equal(All[^2..], (await store.ReadAsync(new ObservationQuery(AtMost: 2, Newest: true), default)).Select(o => o.What));
     }
 
     [Theory, MemberData(nameof(Kinds))]

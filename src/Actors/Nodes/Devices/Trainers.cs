@@ -20,8 +20,9 @@ internal sealed class Trainers(IActorContext actors, NodeContext context)
 
     /// <summary>Takes other devices from now on.</summary>
     /// <param name="devices">As <c>node.devices</c>.</param>
+    /// <param name="problemOf">Why there is no room for them; null where there is.</param>
     /// <exception cref="ElasticException">The node cannot have them; it keeps those that it has.</exception>
-    public void Use(string devices)
+    public void Use(string devices, Func<IReadOnlyList<DeviceId>, string?> problemOf)
     {
         var parsed = DeviceNames.Parse(devices, "-d");
         if (parsed.Count == 0)
@@ -37,6 +38,8 @@ internal sealed class Trainers(IActorContext actors, NodeContext context)
                 "start another node for them");
         }
 
+        if (problemOf(parsed) is { } problem)
+            throw new ElasticException(problem);
         _text = devices;
     }
 

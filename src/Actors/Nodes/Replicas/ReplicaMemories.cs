@@ -10,8 +10,13 @@ namespace Elastic.Actors.Nodes.Replicas;
 /// <summary>The replica memories of a node: work takes one, gives it back at its end, and the node keeps it for the next round.</summary>
 internal sealed class ReplicaMemories : IDisposable
 {
+    private const string Cpu = "cpu";
+
     private readonly List<(RunId Run, string Location, ReplicaMemory Memory)> _all = [];
     private readonly HashSet<ReplicaMemory> _inUse = [];
+
+    /// <summary>The runs of the replicas that were trained in the machine's own memory, each as often as it has replicas here.</summary>
+    public IEnumerable<RunId> InTraining => _all.Where(m => m is { Location: Cpu, Memory.HasRoomToTrain: true }).Select(m => m.Run);
 
     /// <summary>Takes memory for work where its devices can reach it; prefers the memory that holds the replica's moments.</summary>
     /// <exception cref="ElasticException">There is less memory than the work needs.</exception>
@@ -64,7 +69,7 @@ internal sealed class ReplicaMemories : IDisposable
     }
 
     // CPU devices share the machine's memory, each GPU has its own.
-    private static string LocationOf(DeviceId device) => device.IsCpu ? "cpu" : device.Value;
+    private static string LocationOf(DeviceId device) => device.IsCpu ? Cpu : device.Value;
 
     private void Free(Predicate<(RunId Run, string Location, ReplicaMemory Memory)> which)
     {

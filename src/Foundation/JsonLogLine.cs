@@ -6,7 +6,7 @@ using System.Text.Json.Serialization;
 namespace Elastic.Foundation;
 
 /// <summary>A line of a log that programs read: one JSON object, in one line whatever the text holds.</summary>
-public static class LogLine
+public static class JsonLogLine
 {
     private static readonly JsonSerializerOptions Json = new()
     {

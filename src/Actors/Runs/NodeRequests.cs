@@ -1,18 +1,19 @@
+using System.Diagnostics;
 using Akka.Actor;
 using Elastic.Foundation;
 using Elastic.Messages.Nodes;
 
 namespace Elastic.Actors.Runs;
 
-/// <summary>People's requests about the devices of nodes, until the nodes have answered. Used on the mailbox of RunsActor only.</summary>
-internal sealed class DeviceRequests(NodeTable nodes)
+/// <summary>What people ask of nodes, until the nodes have answered. Used on the mailbox of RunsActor only.</summary>
+internal sealed class NodeRequests(NodeTable nodes)
 {
     // People ask one after another; who has waited too long has been told, and asks again.
     private const int MostWaiting = 64;
 
     private readonly List<(string Request, string Address, IActorRef Asker)> _waiting = [];
 
-    public void Ask(NodeRequest.UseDevices request, IActorRef asker)
+    public void Ask(NodeRequest request, IActorRef asker)
     {
         var (report, link) = nodes.Enlisted.FirstOrDefault(n => n.Report.Address == request.Node || n.Report.Node.Value == request.Node);
         if (report is null)
@@ -28,7 +29,12 @@ internal sealed class DeviceRequests(NodeTable nodes)
         if (_waiting.Count >= MostWaiting)
             _waiting.RemoveAt(0);
         _waiting.Add((request.Origin.Id, report.Address, asker));
-        link.Tell(new NodeNews.UseDevices(request.Origin.Id, request.Devices));
+        link.Tell(request switch
+        {
+            NodeRequest.UseDevices use => new NodeNews.UseDevices(use.Origin.Id, use.Devices),
+            NodeRequest.ShowThreads show => (NodeNews)new NodeNews.ShowThreads(show.Origin.Id),
+            _ => throw new UnreachableException($"no node is told of {request}"),
+        });
     }
 
     public void Answer(NodeReport.DevicesUsed used) => Answer(
@@ -36,6 +42,9 @@ internal sealed class DeviceRequests(NodeTable nodes)
 
     public void Answer(NodeReport.DevicesRefused refused) => Answer(
         refused.Request, address => new NodeReply.Refused($"node {address}: {refused.Why}"));
+
+    public void Answer(NodeReport.ThreadsShown shown) => Answer(
+        shown.Request, address => new NodeReply.Threads(address, shown.Process, shown.Lines, shown.Views));
 
     private void Answer(string request, Func<string, NodeReply> reply)
     {

@@ -1,0 +1,42 @@
+using Elastic.Foundation;
+using Elastic.Messages;
+using Elastic.Messages.Observations;
+using Elastic.Storage;
+
+namespace Elastic.Host.Display;
+
+/// <summary>Observations as sentences for people.</summary>
+/// <param name="nameOf">A node's name for people.</param>
+internal sealed class ObservationLines(Func<NodeId, string> nameOf)
+{
+    // Reasons may hold the text of an error of another machine.
+    private const int LongestReason = 300;
+
+    /// <summary>One line, with its time in UTC.</summary>
+    public string Of(StoredObservation observed) => $"{observed.At.UtcDateTime:HH:mm:ss}Z {Sentence(observed)}";
+
+    private string Sentence(StoredObservation observed) => observed.What switch
+    {
+        SupervisionBegan began => $"the runs are supervised by {began.Seed} from now on",
+        NodeJoined joined => $"node {nameOf(joined.Node)} is here with {Units.Many(joined.Devices, "device")}",
+        NodeLost lost => $"node {nameOf(lost.Node)} is lost: {Reason(lost.Why)}",
+        ObservationsDropped dropped => $"{Units.Many(dropped.Count, "observation")} were dropped: the database was slow or down",
+        WorkGivenAgain again => $"{again.RunId.Name}: {again.Kind} {again.Number}"
+            + (again.Kind == "compute" ? $" replica {again.Index}" : "")
+            + $" is given out again, which {nameOf(again.Node)} had: {Reason(again.Why)}",
+        PhaseDuration phase =>
+            $"{phase.RunId.Name}: round {phase.Round}, {phase.Phase.ToString().ToLowerInvariant()} for {phase.Seconds:0.00} s",
+        StepLoss step => $"{step.RunId.Name}: round {step.Round}, replica {step.Replica}, step {step.Step}: loss {step.LossNats:0.0000}",
+        StepsSkipped skipped => $"{skipped.RunId.Name}: round {skipped.Round}, replica {skipped.Replica}: "
+            + $"{Units.Many(skipped.Steps, "step")} overflowed and skipped, loss scale {skipped.LossScale:0}",
+        Score score => $"{score.RunId.Name}: version {score.Version}, loss {score.LossNats:0.0000} on held-out text",
+        ScoreOfSource score => $"{score.RunId.Name}: version {score.Version}, loss {score.Nats / score.Targets:0.0000} on held-out text of "
+            + Reason(score.Source),
+        RoundCommitted round => $"{round.RunId.Name}: round {round.Round} is committed, {Units.Count(round.TokensSeen, "token")}",
+        NodeQuarantined quarantined => $"{quarantined.RunId.Name}: {Reason(quarantined.Why)}; it gets no more work of this run",
+        RunFailed failed => $"{failed.RunId.Name}: cannot go on: {Reason(failed.Why)}",
+        _ => $"{observed.Kind}: this version of Elastic does not know what it means",
+    };
+
+    private static string Reason(string why) => OneLine.Of(why, LongestReason);
+}

@@ -1,0 +1,106 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Elastic.Host.Display;
+using Elastic.Messages.Settings;
+using Elastic.Storage;
+
+namespace Elastic.Host.Pbm;
+
+/// <summary>Two runs beside each other: the settings in which they differ, and their losses after the same rounds.</summary>
+internal static class RunComparison
+{
+    // A screen of them; JSON has all.
+    private const int MostRows = 20;
+
+    public static IEnumerable<PbmLine> Lines(RunCurve one, RunCurve other)
+    {
+        var (first, second) = (one.Id.Name.Value, other.Id.Name.Value);
+        var settings = Settings(one, other).ToList();
+        yield return new PbmLine(null, new JsonObject { ["a"] = first, ["b"] = second });
+        yield return new PbmLine(
+            settings.Count == 0 ? $"{first} and {second} have the same settings and corpus" : $"where {first} and {second} differ:");
+        if (settings.Count > 0)
+        {
+            var table = Table.Lay(["KEY", first.ToUpperInvariant(), second.ToUpperInvariant(), "WEIGHTS"],
+                [.. settings.Select(s => (string[])[s.Key, s.One, s.Other, s.IsOfAnswer ? "others" : "the same"])]);
+            yield return new PbmLine(table[0]);
+            foreach (var (setting, line) in settings.Zip(table.Skip(1)))
+                yield return new PbmLine(line, new JsonObject
+                {
+                    ["key"] = setting.Key,
+                    ["a"] = setting.One,
+                    ["b"] = setting.Other,
+                    ["partOfAnswer"] = setting.IsOfAnswer,
+                });
+        }
+
+        var points = Paired(one, other).ToList();
+        if (points.Count == 0)
+        {
+            yield return new PbmLine("neither has committed a round yet");
+            yield break;
+        }
+
+        var shown = Thinned(points);
+        var rows = Table.Lay(
+            [">ROUND", $">TOKENS {first.ToUpperInvariant()}", ">LOSS", ">VAL", $">TOKENS {second.ToUpperInvariant()}", ">LOSS", ">VAL"],
+            [.. shown.Select(p => (string[])[$"{p.Version}", .. Cells(p.One), .. Cells(p.Other)])]);
+        yield return new PbmLine(rows[0]);
+        foreach (var row in rows.Skip(1))
+            yield return new PbmLine(row);
+        if (shown.Count < points.Count)
+            yield return new PbmLine($"{shown.Count} of {points.Count} rounds; --json has all");
+        foreach (var point in points)
+            yield return new PbmLine(null, new JsonObject
+            {
+                ["round"] = point.Version,
+                ["a"] = Json(point.One),
+                ["b"] = Json(point.Other),
+            });
+    }
+
+    private static IEnumerable<(string Key, string One, string Other, bool IsOfAnswer)> Settings(RunCurve one, RunCurve other)
+    {
+        if (one.Corpus != other.Corpus)
+            yield return ("corpus", one.Corpus.Short, other.Corpus.Short, true);
+        foreach (var (a, b) in SettingsRecord.ValuesOf(one.Settings).Zip(SettingsRecord.ValuesOf(other.Settings)))
+        {
+            var (left, right) = (Text(a.Setting, a.Value), Text(b.Setting, b.Value));
+            if (left != right && a.Setting.Key != "run.name")
+                yield return (a.Setting.Key, left, right, a.Setting.PartOfAnswer);
+        }
+    }
+
+    private static string Text(Setting setting, object? value) => value is null ? "none" : setting.Kind.ToJson(value).ToJsonString();
+
+    private static IEnumerable<(int Version, CurvePoint? One, CurvePoint? Other)> Paired(RunCurve one, RunCurve other)
+    {
+        var (first, second) = (one.Points.ToDictionary(p => p.Version), other.Points.ToDictionary(p => p.Version));
+        return first.Keys.Union(second.Keys).Order().Select(v => (v, first.GetValueOrDefault(v), second.GetValueOrDefault(v)));
+    }
+
+    // Spread evenly, the first and the last among them; of those in between rather rounds that were scored.
+    private static List<(int Version, CurvePoint? One, CurvePoint? Other)> Thinned(
+        List<(int Version, CurvePoint? One, CurvePoint? Other)> points)
+    {
+        var scored = points.Where((p, i) => i == points.Count - 1 || p.One?.Score is not null || p.Other?.Score is not null).ToList();
+        var from = points.Count <= MostRows || scored.Count < 2 ? points : scored;
+        var rows = Math.Min(MostRows, from.Count);
+        return [.. Enumerable.Range(0, rows).Select(i => from[rows == 1 ? 0 : (int)((long)i * (from.Count - 1) / (rows - 1))])];
+    }
+
+    private static string[] Cells(CurvePoint? point) =>
+        [point is null ? "" : Units.Count(point.Tokens), Loss(point?.TrainLossNats), Loss(point?.Score?.LossNats)];
+
+    private static string Loss(double? nats) => nats is { } n ? n.ToString("0.0000", CultureInfo.InvariantCulture) : "";
+
+    private static JsonObject? Json(CurvePoint? point) => point is null ? null : new JsonObject
+    {
+        ["tokens"] = point.Tokens,
+        ["trainLoss"] = Finite(point.TrainLossNats),
+        ["valLoss"] = Finite(point.Score?.LossNats),
+        ["bitsPerByte"] = Finite(point.Score?.BitsPerByte),
+    };
+
+    private static JsonNode? Finite(double? number) => number is { } n && double.IsFinite(n) ? n : null;
+}

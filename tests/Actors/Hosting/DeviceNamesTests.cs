@@ -1,0 +1,31 @@
+using Elastic.Actors.Hosting;
+using Elastic.Foundation;
+
+namespace Elastic.Actors.Tests.Hosting;
+
+public sealed class DeviceNamesTests
+{
+    private const string Forms = ": use \"auto\", \"cpu:N\", \"cpu:0,2\", \"cuda:all\", \"cuda:0,1\" or \"none\"";
+
+    [Theory]
+    [InlineData("cpu:3", "cpu:0 cpu:1 cpu:2")]
+    [InlineData("cpu:2,0", "cpu:0 cpu:2")]
+    [InlineData("none", "")]
+    public void Devices_are_counted_or_named(string text, string devices) =>
+        Assert.Equal(devices, string.Join(' ', DeviceNames.Parse(text)));
+
+    [Theory]
+    [InlineData("cpu:1,1", "node.devices names device 1 twice: name each once")]
+    [InlineData("cuda:0,0", "node.devices names device 0 twice: name each once")]
+    [InlineData("cuda:7", "node.devices names cuda:7, but this program sees 0 GPUs here: see \"elastic doctor\"")]
+    [InlineData(
+        "cuda:all", "node.devices = cuda:all, but this program sees no device of this kind here: see \"elastic doctor\", or use cpu:N")]
+    [InlineData("", $"node.devices = \"\"{Forms}")]
+    [InlineData("cpu:0", $"node.devices = \"cpu:0\"{Forms}")]
+    [InlineData("cpu:-1", $"node.devices = \"cpu:-1\"{Forms}")]
+    [InlineData("cpu:1025", $"node.devices = \"cpu:1025\"{Forms}")]
+    [InlineData("cpu:0,", $"node.devices = \"cpu:0,\"{Forms}")]
+    [InlineData("tpu:0,1", $"node.devices = \"tpu:0,1\"{Forms}")]
+    public void What_names_no_device_or_one_twice_or_one_that_is_not_there_is_refused_in_a_sentence(string text, string why) =>
+        Assert.Equal(why, Assert.Throws<ElasticException>(() => DeviceNames.Parse(text)).Message);
+}
