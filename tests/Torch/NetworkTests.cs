@@ -56,7 +56,7 @@ public class NetworkTests(ITestOutputHelper output)
     [InlineData("gpt2", 0.0, 0.1, 2)]
     [InlineData("gpt2", 0.3, 0.1, 4)]
     [InlineData("gpt2", 0.3, 0.1, 2, true)]
-    [InlineData("gpt2", 0.3, 0.1, 2, true, true)]
+    [InlineData("gpt2", 0.3, 0.1, 2, true, RecomputeMode.Blocks)]
     [InlineData("llama", 0.0, 0.0, 1)]
     [InlineData("llama", 0.3, 0.1, 4)]
     [InlineData("llama", 0.0, 0.1, 2, true)]

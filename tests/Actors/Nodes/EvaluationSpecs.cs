@@ -82,7 +82,7 @@ public sealed class EvaluationSpecs : IDisposable
         var folder = new DataPaths(Path.Combine(_tiny.Root, "seed")).Run(checkpoint.Run);
         using var loaded = CheckpointReader.LoadNewest(folder);
         using var device = DeviceBackends.Of(new DeviceId("cpu:0")).Open(
-            new DeviceId("cpu:0"), Architectures.Open(loaded.Settings.Model), 0, 2, recomputesBlocks: false);
+            new DeviceId("cpu:0"), Architectures.Open(loaded.Settings.Model), 0, 2, recompute: RecomputeMode.None);
         device.Attach(loaded.Vectors);
         return new RowScorer(device, 5).Nats([.. pieces.SelectMany(p => p)]);
     }

@@ -26,8 +26,8 @@ public sealed class SkippedStepsSpecs(Databases databases)
                 (A, 1, 1),                                              // of the next round
                 (A, 1, 0), (A, 1, 1),                                   // which it begins anew
             })
-            observer.Step(new NodeReport.StepTaken(node, Run, round, 0, 5, 2, 1e-3) { Scaling = new(8192, skipped, 9) });
-        observer.Step(new NodeReport.StepTaken(A, Run, 2, 0, 5, 2, 1e-3));
+            observer.Step(new NodeReport.StepTaken(node, Run, round, 0, 5, 2, 1e-3) { Scaling = new(8192, skipped, 9) }, default);
+        observer.Step(new NodeReport.StepTaken(A, Run, 2, 0, 5, 2, 1e-3), default);
         observations.Record(new NodeJoined(A, 1));
 
         var seen = new List<StepsSkipped>();
