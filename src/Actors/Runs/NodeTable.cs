@@ -4,6 +4,7 @@ using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
+using Elastic.Messages.Observations;
 
 namespace Elastic.Actors.Runs;
 
@@ -31,10 +32,19 @@ internal sealed class NodeTable(TimeProvider time)
     private static readonly TimeSpan Beats = TimeSpan.FromSeconds(3);
     private readonly Dictionary<string, long> _clashes = [];            // incarnation -> when it was first seen beside another one
 
+    private NodesThere? _there;
+
     public IEnumerable<(NodeReport.Enlist Report, IActorRef Link)> Enlisted =>
         _nodes.Values.Where(n => !n.IsLost).Select(n => (n.Report, n.Link));
 
     public IEnumerable<IActorRef> Links => Enlisted.Select(n => n.Link);
+
+    /// <summary>How many nodes and devices are there; null where that is as it was the last time.</summary>
+    public NodesThere? Change()
+    {
+        var now = new NodesThere(Enlisted.Count(), Enlisted.Sum(n => n.Report.Devices.Length));
+        return now == _there ? null : _there = now;
+    }
 
     /// <summary>The name of a node for people; its id where the node is not known.</summary>
     public string AddressOf(NodeId node) => _nodes.TryGetValue(node, out var known) ? known.Report.Address : node.Value;

@@ -54,7 +54,6 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     private readonly MessageParts _parts = new();
     private readonly CancellationTokenSource _ended = new();
     private IDisposable? _listening;
-    private NodesThere? _there;
     private int _listAttempts;
     private bool _listed;
 
@@ -246,12 +245,9 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
 
     private void LookAtNodes()
     {
-        foreach (var silent in _nodes.Silent().ToList())
-            Lose(silent, "it says nothing");
-        var there = new NodesThere(_nodes.Enlisted.Count(), _nodes.Enlisted.Sum(n => n.Report.Devices.Length));
-        if (there != _there)
+        _nodes.Silent().ToList().ForEach(n => Lose(n, "it says nothing"));
+        if (_nodes.Change() is { } there)
             _context.Supervisors.Observations.Record(there);
-        _there = there;
     }
 
     private void Impostor(NodeId node, object message) => _log.Info(

@@ -89,6 +89,6 @@ internal static class BackupCommand
             throw new ElasticException($"{place} and the data directory {data.Root} are one in the other: name a folder elsewhere");
     }
 
-    private static bool IsWithin(string inner, string outer) =>
-        inner == outer || inner.StartsWith(Path.TrimEndingDirectorySeparator(outer) + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+    private static bool IsWithin(string inner, string outer) => inner == outer
+        || inner.StartsWith(Path.TrimEndingDirectorySeparator(outer) + Path.DirectorySeparatorChar, StringComparison.Ordinal);
 }

@@ -30,9 +30,8 @@ public sealed record BackupManifest(int Format, bool Journal, IReadOnlyList<Back
         var path = Path.Combine(folder, FileName);
         try
         {
-            return JsonSerializer.Deserialize<BackupManifest>(RegularFile.Read(path, LargestFile), Json) is { Format: 1, Runs: not null } read
-                ? read
-                : throw new ElasticException($"{path} is of another version of Elastic");
+            var read = JsonSerializer.Deserialize<BackupManifest>(RegularFile.Read(path, LargestFile), Json);
+            return read is { Format: 1, Runs: not null } ? read : throw new ElasticException($"{path} is of another version of Elastic");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
