@@ -91,9 +91,9 @@ public sealed record BuiltText(string Folder, BuildReport Report)
     {
         ArgumentNullException.ThrowIfNull(settings);
         var text = settings is
-            {
-                Sources: [var source], Include: [], Exclude: [], TextField: "text", AnswerField: null, ChatTemplate: ChatTemplate.None,
-            }
+        {
+            Sources: [var source], Include: [], Exclude: [], TextField: "text", AnswerField: null, ChatTemplate: ChatTemplate.None,
+        }
             ? OfTextFolder(source) : null;
         return text is null || settings.Validation.Count == 0 || (settings.Validation is [var held]
             && Path.TrimEndingDirectorySeparator(Path.GetFullPath(held)) == text.FolderOf(Split.Validation)) ? text : null;

@@ -8,6 +8,8 @@ public sealed class TakeDowns
 {
     private const int MostEntries = 10_000_000;
 
+    private const string DocumentLine = "take down document ", UrlLine = "take down url ", LicenceLine = "take down licence ";
+
     private readonly HashSet<string> _documents, _urls, _licences;
 
     private TakeDowns(IEnumerable<string> documents, IEnumerable<string> urls, IEnumerable<string> licences) =>
@@ -24,9 +26,9 @@ public sealed class TakeDowns
     /// <summary>What decides: a line each, in an order of their own. None where nothing is taken down.</summary>
     public IEnumerable<string> Identity =>
     [
-        .. _documents.Order(StringComparer.Ordinal).Select(d => $"take down document {d}"),
-        .. _urls.Order(StringComparer.Ordinal).Select(u => $"take down url {u}"),
-        .. _licences.Order(StringComparer.Ordinal).Select(l => $"take down licence {l}"),
+        .. _documents.Order(StringComparer.Ordinal).Select(d => DocumentLine + d),
+        .. _urls.Order(StringComparer.Ordinal).Select(u => UrlLine + u),
+        .. _licences.Order(StringComparer.Ordinal).Select(l => LicenceLine + l),
     ];
 
     /// <summary>Takes the block of a manifest, and the lines of the file that it names.</summary>
@@ -61,6 +63,21 @@ public sealed class TakeDowns
     public bool Cover(string source, string name, string? url, string? licence) =>
         !IsEmpty && ((licence is not null && _licences.Contains(licence)) || (url is not null && _urls.Contains(url))
             || (_documents.Count > 0 && Names($"{source}/{name}").Any(_documents.Contains)));
+
+    /// <summary>What nothing was taken down for: it is written otherwise than the sources have it, or is not in them any more.</summary>
+    /// <param name="documents">Of the text that was built with it.</param>
+    public IReadOnlyList<string> Unmatched(IEnumerable<BuiltDocument> documents)
+    {
+        ArgumentNullException.ThrowIfNull(documents);
+        var left = Identity.ToHashSet(StringComparer.Ordinal);
+        foreach (var document in documents.TakeWhile(_ => left.Count > 0).Where(d => d.Dropped == BuiltDocument.TakenDown))
+        {
+            left.Remove($"{LicenceLine}{document.Licence}");
+            left.Remove($"{UrlLine}{document.Url}");
+            left.ExceptWith(Names($"{document.Source}/{document.Name}").Select(name => DocumentLine + name));
+        }
+        return [.. left.Order(StringComparer.Ordinal)];
+    }
 
     // "books/a.jsonl:17" and "books/a.jsonl": names of documents are those of their files with a place behind ':' or '#'.
     private static IEnumerable<string> Names(string name)

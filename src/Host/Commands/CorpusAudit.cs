@@ -39,6 +39,9 @@ internal static class CorpusAudit
         {
             if (result.GetResult(run) is null == result.GetResult(text) is null)
                 result.AddError("name what is audited: a run with --run, or a text with --text");
+            else if (result.GetResult(text) is not null
+                && new Option[] { database, from }.Any(o => result.GetResult(o) is { Implicit: false }))
+                result.AddError("--database and --from are about runs: leave them out with --text");
         });
         command.SetAction(async (parsed, cancel) =>
         {

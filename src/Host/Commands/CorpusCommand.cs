@@ -64,7 +64,7 @@ internal static class CorpusCommand
                     {
                         text = await TextBuild.RunAsync(sources, data, display, interruption.Token);
                         settings = TextBuild.Of(text, settings);
-                        takenDown = [.. TakenDownTexts.Report(data, sources.TakeDowns, parsed.GetValue(purge))];
+                        takenDown = [.. TakenDownTexts.Report(data, text, sources.TakeDowns, parsed.GetValue(purge))];
                     }
 
                     built = await CorpusBuild.RunAsync(settings, display, interruption.Token);

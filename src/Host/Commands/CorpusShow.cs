@@ -55,6 +55,13 @@ internal static class CorpusShow
                 result.AddError("--document, --sample and --random show different things: give one of them");
             if (result.GetResult(random) is null && (result.GetResult(source) ?? result.GetResult(language)) is not null)
                 result.AddError("--source and --language choose among documents by chance: add --random N");
+            if (result.GetResult(random) is null && result.GetResult(seed) is { Implicit: false })
+                result.AddError("--seed draws documents: add --random N");
+            if (result.GetResult(sample) is null && (IsGiven(config) || IsGiven(set)))
+                result.AddError("--config and --set say how long a sample is: add --sample N");
+            if (result.GetValue(verify) && views.Append(text).Any(v => result.GetResult(v) is not null))
+                result.AddError("--verify hashes corpora: of a text its files are checked by elastic corpus audit --text ID");
+            bool IsGiven(Option option) => result.GetResult(option) is { Implicit: false };
             if (result.GetValue(random) is < 1 or > MostRandom)
                 result.AddError($"--random takes 1 to {MostRandom}");
         });

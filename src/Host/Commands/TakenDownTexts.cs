@@ -10,17 +10,26 @@ namespace Elastic.Host.Commands;
 /// </summary>
 internal static class TakenDownTexts
 {
-    private const int ShownIds = 12;
+    private const int ShownIds = 12, ShownNames = 20, NameShown = 300;
 
     // A folder that has one of them is complete.
     private static readonly string[] Last = [CorpusManifest.FileName, BuiltText.FileName];
 
-    /// <summary>Looks through all texts, and deletes what holds such documents or says what to do about it.</summary>
+    /// <summary>
+    /// Says what nothing was taken down for; looks through all texts, and deletes what holds such documents or says what to do about it.
+    /// </summary>
+    /// <param name="built">The text that was built with them.</param>
     /// <returns>A sentence for each.</returns>
-    public static IEnumerable<string> Report(DataDirectory data, TakeDowns takeDowns, bool purge)
+    public static IEnumerable<string> Report(DataDirectory data, BuiltText built, TakeDowns takeDowns, bool purge)
     {
         if (takeDowns.IsEmpty)
             yield break;
+        var unmatched = takeDowns.Unmatched(built.Rows());
+        foreach (var line in unmatched.Take(ShownNames))
+            yield return $"nothing was found to {OneLine.Of(line, NameShown)}: write it as \"elastic corpus show --document ID\" says it, "
+                + "or leave it where the sources do not hold it any more";
+        if (unmatched.Count > ShownNames)
+            yield return $"nor to {unmatched.Count - ShownNames} more";
         if (purge)
             DeleteRests(data);
         foreach (var text in BuiltTexts.All(data).ToList())

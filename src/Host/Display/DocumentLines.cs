@@ -58,10 +58,13 @@ internal static class DocumentLines
                 + $": it has {string.Join(", ", text.Report.Kept.Select(k => k.Name))} in "
                 + string.Join(", ", text.Report.Languages.Select(l => l.Name)));
         var rows = drawn.UnorderedItems.Select(d => d.Element).OrderBy(r => r.Id).ToList();
+        var ids = rows.Select(r => r.Id).ToHashSet();
+        var texts = rows.Select(r => r.Split).Distinct().SelectMany(text.Records).Where(r => ids.Contains(r.Id))
+            .GroupBy(r => r.Id, r => r.Text).ToDictionary(g => g.Key, Shown);
         foreach (var row in rows)
         {
             yield return Place(row);
-            yield return $"  {TextOf(text, row)}";
+            yield return $"  {texts.GetValueOrDefault(row.Id)}";
         }
     }
 
@@ -99,8 +102,11 @@ internal static class DocumentLines
         return $"{name} {decision}" + (signals.Count > 0 ? $" ({string.Join(", ", signals)})" : "");
     }
 
-    private static string TextOf(BuiltText text, BuiltDocument row) => OneLine.Of(
-        string.Join(" […] ", (row.Dropped is null ? text.Records(row.Split) : text.DroppedRecords())
-            .SkipWhile(r => r.Id < row.Id).TakeWhile(r => r.Id == row.Id).Select(r => r.Text)).ReplaceLineEndings(" "),
-        TextShown);
+    private static string TextOf(BuiltText text, BuiltDocument row) => Shown(
+        (row.Dropped is null ? text.Records(row.Split) : text.DroppedRecords())
+            .SkipWhile(r => r.Id < row.Id).TakeWhile(r => r.Id == row.Id).Select(r => r.Text));
+
+    // The pieces of a document in one line.
+    private static string Shown(IEnumerable<string> pieces) =>
+        OneLine.Of(string.Join(" […] ", pieces).ReplaceLineEndings(" "), TextShown);
 }

@@ -57,6 +57,20 @@ public sealed class TakeDownTests : IDisposable
     }
 
     [Fact]
+    public void What_nothing_was_taken_down_for_is_known()
+    {
+        var takeDowns = TakeDowns.Of(Nothing with
+        {
+            Documents = ["notes/notes.jsonl:2", "notes/notes.jsonl:9", "free/free.jsonl"],
+            Urls = ["https://example.com/1", "https://example.com/7"],
+            Licences = ["CC-BY-4.0", "MIT"],
+        });
+        Assert.Equal(
+            ["take down document notes/notes.jsonl:9", "take down licence MIT", "take down url https://example.com/7"],
+            takeDowns.Unmatched(_folders.Build(Manifest() with { TakeDowns = takeDowns }).Rows()));
+    }
+
+    [Fact]
     public void What_went_for_a_document_that_is_taken_down_stays_as_if_that_had_never_been()
     {
         var manifest = Manifests.Of(

@@ -55,8 +55,9 @@ public sealed class BuiltTextSpecs : IDisposable
         Assert.Contains("has no corpus with corpus.tokenizer = byte and corpus.held-out = 0.5",
             _error.ToString(), StringComparison.Ordinal);
 
-        File.AppendAllText(Path.Combine(_folder, "web.conf"), "\ntakedown { urls = [\"https://example.com/3\"] }");
+        File.AppendAllText(Path.Combine(_folder, "web.conf"), "\ntakedown { urls = [\"https://example.com/3\"], licences = [MIT] }");
         await Says("build", ["--manifest", Path.Combine(_folder, "web.conf")],
+            "nothing was found to take down licence MIT: write it as",
             $"the text {text[..12]}, and the corpus {Path.GetFileName(corpus)[..12]} that was made of it still hold 1 document that the "
             + "manifest takes down: the same command with --purge deletes them");
         await Says("build", ["--manifest", Path.Combine(_folder, "web.conf"), "--purge"], $"deleted: the text {text[..12]}");
