@@ -83,8 +83,8 @@ public sealed class ElasticNode : IAsyncDisposable
     public Observations? Observations { get; private init; }
 
     private DatabaseAddress? Database { get; init; }
-    // The CPU devices of a process that no other one helps; 0 otherwise.
-    private int CpusAlone { get; init; }
+    // Of a process on CPU devices that no other one helps; null otherwise.
+    private Func<TrainingSettings, TrainingMemory>? Memory { get; init; }
 
     /// <summary>How the connections of this process are secured, in words.</summary>
     internal string Security { get; private init; } = "";
@@ -115,6 +115,7 @@ public sealed class ElasticNode : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(duty);
         var devices = DeviceNames.Parse(node.Devices);
         var arithmetic = devices.Count > 0 ? faults.Arithmetic ?? Arithmetic.OfAll(devices) : "";
+        DeviceNames.CheckSharding(node, devices);
         var network = NetworkPreset.Load(node.Network);
         var security = await NodeSecurity.DescribeAsync(node, transport, cancel);
         var paths = new DataPaths(Path.GetFullPath(node.DataDir), node.CorporaDir);
@@ -188,6 +189,8 @@ public sealed class ElasticNode : IAsyncDisposable
             },
             Devices = node.Devices,
             ThreadsPerDevice = text => DeviceNames.ThreadsPerDevice(node with { Devices = text }),
+            Zero = node.Zero,
+            Offload = node.Offload,
             Paths = paths,
             Endpoint = served,
             Blobs = blobs,
@@ -212,7 +215,8 @@ public sealed class ElasticNode : IAsyncDisposable
             Observations = observations,
             Database = database,
             Security = security,
-            CpusAlone = duty.Alone && devices.All(d => d.IsCpu) ? devices.Count : 0,
+            Memory = duty.Alone && devices is not [] && devices.All(d => d.IsCpu)
+                ? settings => TrainingMemory.OfAll(settings, devices.Count, node.Zero, node.Offload) : null,
         };
         member.Live(agent);
         try
@@ -240,6 +244,8 @@ public sealed class ElasticNode : IAsyncDisposable
         try
         {
             DurableFile.RemoveTemporaries(paths.Root);
+            if (Directory.Exists(paths.Offload))
+                Directory.Delete(paths.Offload, recursive: true);
             if (Directory.Exists(paths.Corpora))
                 BuildFolder.RemoveDead(paths.Corpora);
         }
@@ -285,7 +291,7 @@ public sealed class ElasticNode : IAsyncDisposable
     /// What training takes of this machine's memory; null where other machines help, or GPUs, whose own memory holds most of it.
     /// </summary>
     /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>
-    public TrainingMemory? MemoryFor(TrainingSettings settings) => CpusAlone > 0 ? TrainingMemory.OfAll(settings, CpusAlone) : null;
+    public TrainingMemory? MemoryFor(TrainingSettings settings) => Memory?.Invoke(settings);
 
     /// <summary>Starts the run, or resumes it where its journal ends.</summary>
     /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>

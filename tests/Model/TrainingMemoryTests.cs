@@ -36,8 +36,9 @@ public class TrainingMemoryTests
 
     [Theory]
     [InlineData(1, 1)]                                                               // micro-batches of 1,024 tokens, gradient sums
-    [InlineData(2, 2)]                                                               // each alone: the right one is added to the left one
-    [InlineData(8, 4)]
+    [InlineData(2, 1)]                                                               // each alone: the right one is added to the left one
+    [InlineData(7, 3)]
+    [InlineData(8, 3)]
     public void Micro_batches_that_go_alone_leave_a_sum_for_each_bit_of_their_number(int microBatches, int sums)
     {
         var model = Samples.Model(1, 1, 8, 1024, 97);

@@ -62,6 +62,11 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         Receive<Schedule>(_ => Step(new NodeInput.Schedule()));
         Receive<WorkEnded>(End);
         Receive<WorkMoved>(moved => Step(new NodeInput.Moved(moved.Number)));
+        Receive<WorkGoesBack>(back =>
+        {
+            _log.Warning("work {0} repeats its step: {1}", back.Number, back.Why);
+            Step(new NodeInput.DeviceLost(back.Number, back.Device, back.Why, RepeatsStep: true));
+        });
         Receive<WorkLostDevice>(Lose);
         Receive<Leave>(_ =>
         {
@@ -123,6 +128,9 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
                 break;
             case NodeOutput.Move move:
                 Tell(move.Work, new DeviceWorkActor.MoveTo(_trainers.Group(move.Devices)));
+                break;
+            case NodeOutput.RepeatStep repeat:
+                Tell(repeat.Work, new DeviceWorkActor.GoOnWith(_trainers.Group(repeat.Devices)));
                 break;
             case NodeOutput.CloseDevice close:
                 _trainers.Close(close.Device);

@@ -1,4 +1,3 @@
-using System.Numerics;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Model.Cpu;
@@ -27,35 +26,36 @@ public sealed record TrainingMemory(double VectorBytes, double GradientBytes, do
                            $"activations {ByteSize.Text(ActivationBytes)}";
 
     /// <summary>Of a replica in training on some devices of one machine, which share its vectors.</summary>
-    public static TrainingMemory OfReplica(TrainingSettings settings, int devices)
+    /// <inheritdoc cref="DeviceBudget.Of(TrainingSettings, int, int, OffloadMode)" path="/param"/>
+    public static TrainingMemory OfReplica(
+        TrainingSettings settings, int devices, int zero = 1, OffloadMode offload = OffloadMode.None)
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentOutOfRangeException.ThrowIfLessThan(devices, 1);
         var architecture = Architectures.Open(settings.Model);
         var layout = new FlatLayout(architecture.Parameters);
-        var (parameters, trained) = ((double)layout.Length * sizeof(float), (double)layout.TrainedLength * sizeof(float));
         var microBatches = (settings.Batch.MicroBatches + devices - 1) / devices;
         var rows = (int)Math.Min((long)settings.Batch.Micro * settings.Model.Context, int.MaxValue);
         var group = MicroBatchGroups.Size(rows, architecture.Vocabulary, microBatches);
-        // A binary counter of partial sums, and the newest, of groups of micro-batches; the right half of a pair is added to the left one.
-        var sums = BitOperations.Log2((uint)((microBatches + group - 1) / group)) + 1;
         var (optimizer, threads) = (Optimizers.Open(settings.Optimizer), Environment.ProcessorCount);
         var precision = Precision.Of(settings.Run.Precision, architecture, optimizer);
-        var workingCopy = precision.IsNarrow ? parameters / 2 : 0;
+        var budget = DeviceBudget.Of(settings, devices, zero, offload);
         return new TrainingMemory(
-            parameters + workingCopy + optimizer.Vectors.Count * trained + devices * optimizer.WorkspaceBytes(layout, threads),
-            devices * sums * trained,
+            devices * (budget.VectorBytes + optimizer.WorkspaceBytes(layout, threads)),
+            devices * (budget.GradientBytes + budget.BucketBytes),
             devices * CpuNetwork.TrainingBytes(
                 architecture, group * settings.Batch.Micro, settings.Model.Context, threads,
                 settings.Batch.Recompute == RecomputeMode.Blocks, precision));
     }
 
     /// <summary>Of a process that trains alone: as many replicas at once as it has devices for, which share them evenly.</summary>
-    public static TrainingMemory OfAll(TrainingSettings settings, int devices)
+    /// <inheritdoc cref="OfReplica" path="/param"/>
+    public static TrainingMemory OfAll(
+        TrainingSettings settings, int devices, int zero = 1, OffloadMode offload = OffloadMode.None)
     {
         ArgumentNullException.ThrowIfNull(settings);
         var atOnce = Math.Min(settings.Run.Replicas, devices);
-        var replica = OfReplica(settings, Math.Clamp(devices / atOnce, 1, settings.Batch.MicroBatches));
+        var replica = OfReplica(settings, Math.Clamp(devices / atOnce, 1, settings.Batch.MicroBatches), zero, offload);
         return new TrainingMemory(atOnce * replica.VectorBytes, atOnce * replica.GradientBytes, atOnce * replica.ActivationBytes);
     }
 
