@@ -91,6 +91,9 @@ public sealed class ElasticNode : IAsyncDisposable
     // The CPU devices of a process that no other one helps; 0 otherwise.
     private int CpusAlone { get; init; }
 
+    // How replicas are spread over these, node.zero and node.offload.
+    private (int Zero, OffloadMode Offload) Sharding { get; init; }
+
     private int ThreadsPerDevice { get; init; }
 
     /// <summary>How the connections of this process are secured, in words.</summary>
@@ -127,6 +130,7 @@ public sealed class ElasticNode : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(duty);
         var devices = DeviceNames.Parse(node.Devices);
         var arithmetic = devices.Count > 0 ? faults.Arithmetic ?? Arithmetic.OfAll(devices) : "";
+        DeviceNames.CheckSharding(node, devices);
         var network = NetworkPreset.Load(node.Network);
         var security = await NodeSecurity.DescribeAsync(node, transport, cancel);
         var paths = new DataPaths(Path.GetFullPath(node.DataDir), node.CorporaDir);
@@ -201,6 +205,8 @@ public sealed class ElasticNode : IAsyncDisposable
             },
             Devices = node.Devices,
             ThreadsPerDevice = text => DeviceNames.ThreadsPerDevice(node with { Devices = text }),
+            Zero = node.Zero,
+            Offload = node.Offload,
             Paths = paths,
             Endpoint = served,
             Blobs = blobs,
@@ -227,6 +233,7 @@ public sealed class ElasticNode : IAsyncDisposable
             Security = security,
             CpusAlone = duty.Alone && devices.All(d => d.IsCpu) ? devices.Count : 0,
             ThreadsPerDevice = DeviceNames.ThreadsPerDevice(node),
+            Sharding = (node.Zero, node.Offload),
         };
         member.Live(agent);
         try
@@ -284,8 +291,8 @@ public sealed class ElasticNode : IAsyncDisposable
     /// What training takes of this machine; null where other machines help, or GPUs, whose own memory holds most of it.
     /// </summary>
     /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>
-    public TrainingPlan? PlanFor(TrainingSettings settings) =>
-        CpusAlone > 0 ? TrainingPlan.OfAll(settings, CpusAlone, ThreadsPerDevice) : null;
+    public TrainingPlan? PlanFor(TrainingSettings settings) => CpusAlone > 0
+        ? TrainingPlan.OfAll(settings, CpusAlone, ThreadsPerDevice, Sharding.Zero, Sharding.Offload) : null;
 
     /// <summary>Starts the run, or resumes it where its journal ends.</summary>
     /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>

@@ -14,6 +14,8 @@ internal static class Leftovers
         try
         {
             DurableFile.RemoveTemporaries(paths.Root);
+            if (Directory.Exists(paths.Offload))
+                Directory.Delete(paths.Offload, recursive: true);
             if (Directory.Exists(paths.Corpora))
                 BuildFolder.RemoveDead(paths.Corpora);
         }
