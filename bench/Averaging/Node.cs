@@ -72,6 +72,8 @@ internal sealed class Node
                 Arithmetic = "",
             },
             Devices = "none",
+            Zero = 1,
+            Offload = OffloadMode.None,
             ThreadsPerDevice = _ => 1,
             Paths = paths,
             Endpoint = server.Endpoint,

@@ -75,7 +75,7 @@ if (args.Contains("--against"))
 if (args.Contains("--plain"))
 {
     // What ZeRO-2, files and mirrors cost: steps with and without them in turns.
-    using var plain = new Ours(model, batch, tokens, micro, devices, threads, Option("optimizer", "adamw"), false, precision);
+    using var plain = new Ours(model, batch, tokens, micro, devices, threads, Option("optimizer", "adamw"), recompute, precision);
     OptimizerContest.Run(("with", ours), ("plain", plain), rounds, steps);
     return;
 }

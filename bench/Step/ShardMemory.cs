@@ -31,10 +31,10 @@ internal static class ShardMemory
         var seconds = ours.Run(steps);
         Volatile.Write(ref ended, true);
         watch.Join();
-        var expected = devices * ours.Budget.Bytes + ours.ActivationBytes;
+        var expected = devices * ours.Budget.Bytes + ours.Plan.Memory.ActivationBytes;
         Console.WriteLine(
             $"{devices} devices, {what}: {MiB(most / (double)devices),6:F0} MiB a device, {MiB(expected / devices),6:F0} by the formula "
-            + $"(of them {MiB(ours.ActivationBytes / devices):F0} of activations): {most / expected:F3}   "
+            + $"(of them {MiB(ours.Plan.Memory.ActivationBytes / devices):F0} of activations): {most / expected:F3}   "
             + $"sent {MiB(ours.Budget.SentBytes):F0} MiB   {seconds / steps * 1000:F0} ms/step");
     }
 

@@ -139,7 +139,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
                     moving.Actor.Tell(new DeviceWorkActor.MoveTo(_trainers.Group(move.Devices, moving.Pieces)));
                 break;
             case NodeOutput.RepeatStep repeat:
-                Tell(repeat.Work, new DeviceWorkActor.GoOnWith(_trainers.Group(repeat.Devices)));
+                if (_working.TryGetValue(repeat.Work, out var repeating))
+                    repeating.Actor.Tell(new DeviceWorkActor.GoOnWith(_trainers.Group(repeat.Devices, repeating.Pieces)));
                 break;
             case NodeOutput.CloseDevice close:
                 _trainers.Close(close.Device);
