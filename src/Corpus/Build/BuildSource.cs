@@ -2,6 +2,16 @@ using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus.Build;
 
+/// <summary>What becomes of what cannot be read.</summary>
+public enum RejectPolicy
+{
+    /// <summary>It is counted and named, and the build goes on.</summary>
+    Continue,
+
+    /// <summary>The build ends.</summary>
+    Stop,
+}
+
 /// <summary>A source in the manifest of a build: files of one origin.</summary>
 public sealed record SourceSettings : SettingsGroup
 {
@@ -17,6 +27,23 @@ public sealed record SourceSettings : SettingsGroup
 
     [Setting("source.exclude", new string[0], "Patterns of the files and folders to leave out, as in corpus.exclude.")]
     public required IReadOnlyList<string> Exclude { get; init; }
+
+    [Setting("source.members", new string[0], """
+        Patterns of the members of archives (tar, zip) to read; empty for all that can be read. source.exclude holds for them, too.
+        """)]
+    public required IReadOnlyList<string> Members { get; init; }
+
+    [Setting("source.on-reject", RejectPolicy.Continue, """
+        What becomes of a file, member or record that cannot be read: continue leaves it out, counts it and names it in rejects.txt; stop
+        ends the build with its name.
+        """)]
+    public required RejectPolicy OnReject { get; init; }
+
+    [Setting("source.longest-record", ReadLimits.LineBytes >> 20, """
+        MiB of a line of jsonl or tsv, or of a row of csv; a longer one is left out. Such a record is in memory several times over.
+        """)]
+    [Between(1, 512)]
+    public required int LongestRecordMiB { get; init; }
 
     [Setting("source.text-field", "text", "The field or column with the text, as in corpus.text-field.")]
     [NotEmpty("name the field that holds the text, e.g. text")]
@@ -40,6 +67,15 @@ public sealed record SourceSettings : SettingsGroup
         Exclude = Exclude,
         TextField = TextField,
         Encoding = Encoding,
+    };
+
+    /// <summary>What a build adds to how its files are read.</summary>
+    internal Reading Of(Reading reading) => reading with
+    {
+        Members = Members,
+        Exclude = Exclude,
+        PassesOverRejects = OnReject == RejectPolicy.Continue,
+        LongestRecord = LongestRecordMiB << 20,
     };
 
     /// <inheritdoc/>

@@ -21,13 +21,15 @@ public sealed record PieceDocument(
 /// <param name="InvalidUtf8Sequences">Replaced by U+FFFD.</param>
 /// <param name="Malformed">Records that could not be read.</param>
 /// <param name="LostBytes">Bytes of these, as far as that is known.</param>
-/// <param name="Rejects">A line each for the first of them.</param>
+/// <param name="Unread">Left out on purpose: pictures in an archive, pages that were stored before, blocked URLs.</param>
+/// <param name="Rejects">A line each for the first of both, and how many more there are.</param>
 public sealed record PieceSummary(
-    long Documents, long BytesRead, long Empty, long InvalidUtf8Sequences, long Malformed, long LostBytes, IReadOnlyList<string> Rejects)
+    long Documents, long BytesRead, long Empty, long InvalidUtf8Sequences, long Malformed, long LostBytes, long Unread,
+    IReadOnlyList<string> Rejects)
 {
     internal static PieceSummary Of(ReadStatistics statistics) => new(
         statistics.Documents, statistics.Bytes, statistics.EmptyDocuments, statistics.InvalidUtf8Sequences, statistics.MalformedRecords,
-        statistics.LostBytes, [.. statistics.Malformed.Select(m => m.ToString())]);
+        statistics.LostBytes, statistics.UnreadRecords, [.. statistics.RejectLines()]);
 }
 
 /// <summary>The lines of a piece's file of documents: a document each, and the summary last.</summary>

@@ -131,10 +131,13 @@ public sealed class PieceStore
     private static (PieceDocument Document, string Text) Through(Document document, SourcePiece piece, BuildManifest manifest)
     {
         var source = manifest.Sources[piece.Source];
-        var facts = new DocumentFacts(source.Name, document.Name, piece.File.Format)
+        var facts = new DocumentFacts(source.Name, document.Name, document.Format ?? piece.File.Format)
         {
-            Licence = source.Licence,
-            Language = source.Language,
+            Licence = document.Licence ?? source.Licence,
+            Language = source.Language ?? document.Language,
+            Url = document.Url,
+            Date = document.Date,
+            Code = document.Code,
         };
         var draft = new Draft(facts, document.Text);
         var (signals, sketches) = (new double[]?[manifest.Stages.Count], new byte[]?[manifest.Stages.Count]);

@@ -12,7 +12,7 @@ namespace Elastic.Corpus.Build;
 public sealed record SourcePiece(int Source, SourceFile File, Digest Identity)
 {
     /// <summary>Raised with each change to how pieces are read or stored.</summary>
-    private const int Version = 1;
+    private const int Version = 2;
 
     /// <summary>The pieces of a manifest in key order. Reads every file once, to name it after its content.</summary>
     /// <exception cref="ElasticException">A source is missing, not supported, or holds no supported file.</exception>
@@ -26,7 +26,8 @@ public sealed record SourcePiece(int Source, SourceFile File, Digest Identity)
     {
         foreach (var (rank, source) in manifest.Sources.Index())
         {
-            var files = CorpusSources.Find(source.Reading()).Files;
+            var files = CorpusSources.Find(source.Reading(), allFormats: true).Files
+                .Select(f => f with { Reading = source.Of(f.Reading) }).ToList();
             if (files.FirstOrDefault(f => f.Format == DocumentFormat.LlmcShard) is { } tokens)
                 throw new ElasticException($"{tokens.Path} (source {source.Name}) holds tokens, and stages read text: leave it out");
             foreach (var file in files)

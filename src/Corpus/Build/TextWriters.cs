@@ -21,7 +21,7 @@ internal sealed class TextWriters : IDisposable
     private readonly Counts _stayed = new();
     private readonly Counts _went = new();
     private readonly List<string> _rejects = [];
-    private PieceSummary _found = new(0, 0, 0, 0, 0, 0, []);
+    private PieceSummary _found = new(0, 0, 0, 0, 0, 0, 0, []);
     private long _number;
 
     public TextWriters(string folder, Digest id, BuildManifest manifest)
@@ -46,6 +46,9 @@ internal sealed class TextWriters : IDisposable
             name = facts.Name,
             language = facts.Language,
             licence = facts.Licence,
+            url = facts.Url,
+            date = facts.Date,
+            code = facts.Code,
             bytes = document.Bytes,
             dropped,
             why,
@@ -67,7 +70,7 @@ internal sealed class TextWriters : IDisposable
         _found = new PieceSummary(
             _found.Documents + summary.Documents, _found.BytesRead + summary.BytesRead, _found.Empty + summary.Empty,
             _found.InvalidUtf8Sequences + summary.InvalidUtf8Sequences, _found.Malformed + summary.Malformed,
-            _found.LostBytes + summary.LostBytes, []);
+            _found.LostBytes + summary.LostBytes, _found.Unread + summary.Unread, []);
         _rejects.AddRange(summary.Rejects);
     }
 
@@ -79,7 +82,7 @@ internal sealed class TextWriters : IDisposable
         string[] stages = [.. Enumerable.Range(0, _manifest.Stages.Count + 1).Select(NameOf).Distinct()];
         var report = new BuildReport(
             _id.Hex, _read.Of(sources), _stayed.Of(sources), _went.Of(stages), _found.Empty, _found.InvalidUtf8Sequences,
-            _found.Malformed, _found.LostBytes);
+            _found.Malformed, _found.LostBytes, _found.Unread);
         if (report.Kept.Sum(s => s.Documents) == 0)
             throw new ElasticException($"nothing is left of {_number} documents: "
                 + string.Join(", ", report.Dropped.Where(d => d.Documents > 0).Select(d => $"{d.Name} dropped {d.Documents}"))

@@ -16,6 +16,7 @@ internal ref partial struct JsonRecord
     private readonly ReadOnlySpan<byte> _json;
     private int _position;
     private int _replaced;
+    private string? _url;
 
     private JsonRecord(ReadOnlySpan<byte> json) => _json = json;
 
@@ -25,6 +26,9 @@ internal ref partial struct JsonRecord
     /// <param name="Replaced">Halves of surrogate pairs that became U+FFFD.</param>
     public readonly record struct Found(string? Text, string? Source, int Replaced, string Problem)
     {
+        /// <summary>From the field <c>url</c>, of the record or of its <c>meta</c>; null where there is none.</summary>
+        public string? Url { get; init; }
+
         /// <summary>What comes before the text; null where nothing was asked for.</summary>
         public string? Prompt { get; init; }
 
@@ -69,12 +73,12 @@ internal ref partial struct JsonRecord
         if (text is null)
             return Without(field, names);
         if (answer is null)
-            return new Found(text, named, _replaced, "");
+            return new Found(text, named, _replaced, "") { Url = _url };
         if (answered is null)
             return Without(answer, names);
         return answered.Length == 0
             ? new Found(null, null, 0, $"the field \"{answer}\" is empty")
-            : new Found(answered, named, _replaced, "") { Prompt = text };
+            : new Found(answered, named, _replaced, "") { Prompt = text, Url = _url };
     }
 
     private void Begin()
@@ -96,6 +100,8 @@ internal ref partial struct JsonRecord
     {
         if (key == "source")
             source = StringOrSkip();
+        else if (key == "url")
+            _url = StringIfWhole();
         else if (key == "meta" && Peek() == '{')
             pile = PileName();
         else
@@ -124,6 +130,8 @@ internal ref partial struct JsonRecord
         while (NextKey() is { } key)
             if (key == "pile_set_name")
                 pile = StringOrSkip();
+            else if (key == "url")
+                _url ??= StringIfWhole();
             else
                 SkipValue();
         return pile;
@@ -159,6 +167,28 @@ internal ref partial struct JsonRecord
         }
         SkipValue();
         return null;
+    }
+
+    // A string that is not what the record is read for: a fault in it costs nothing.
+    private string? StringIfWhole()
+    {
+        var start = _position;
+        SkipValue();
+        if (_json[start.._position].Trim(" \t\r"u8) is not [(byte)'"', .., (byte)'"'] text)
+            return null;
+        var replaced = _replaced;
+        try
+        {
+            return Unescape(text[1..^1], start + 1);
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+        finally
+        {
+            _replaced = replaced;
+        }
     }
 
     private string TakeString()

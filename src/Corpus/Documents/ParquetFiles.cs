@@ -58,7 +58,7 @@ internal static class ParquetFiles
         }
         var all = metadata.Groups.Sum(g => (double)g.Rows);
         if (lost > LargestLoss * all)
-            throw new ElasticException($"{file.Path} is damaged: {lost:0} of its {all:0} rows are lost, more than " +
+            throw new RejectedFileException($"{file.Path} is damaged: {lost:0} of its {all:0} rows are lost, more than " +
                                        $"{100 * LargestLoss:0} %; {firstProblem}: repair it or leave it out");
     }
 
@@ -70,7 +70,7 @@ internal static class ParquetFiles
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
         {
-            throw new ElasticException($"{file.Path} is not a Parquet file ({e.Message}): repair it or leave it out", e);
+            throw new RejectedFileException($"{file.Path} is not a Parquet file ({e.Message}): repair it or leave it out", e);
         }
         catch (IOException e)
         {
@@ -90,7 +90,7 @@ internal static class ParquetFiles
         foreach (var chunk in metadata.Groups.SelectMany(g => columns.Select(c => g.Columns.ElementAtOrDefault(c.Index))))
         {
             if (chunk is not null && ParquetCompression.ProblemOf(chunk.Codec) is { } problem)
-                throw new ElasticException($"{file.Path} cannot be read: {problem}");
+                throw new RejectedFileException($"{file.Path} cannot be read: {problem}");
         }
     }
 

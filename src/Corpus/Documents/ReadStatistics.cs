@@ -23,6 +23,7 @@ public sealed class ReadStatistics
 
     private readonly List<MalformedRecord> _malformed = [];
     private readonly SortedDictionary<string, long> _repaired = new(StringComparer.Ordinal);
+    private readonly List<MalformedRecord> _unread = [];
     private long _listed;
 
     /// <summary>Documents read.</summary>
@@ -46,6 +47,14 @@ public sealed class ReadStatistics
     /// <summary>The share of the text that could not be read, 0 to 1.</summary>
     public double LostShare => LostBytes == 0 ? 0 : (double)LostBytes / (LostBytes + Bytes);
 
+    /// <summary>
+    /// What holds no text for a corpus and was left out on purpose: pictures in an archive, a page that was stored before, a blocked URL.
+    /// </summary>
+    public long UnreadRecords { get; private set; }
+
+    /// <summary>The first <see cref="MalformedKept"/> of them.</summary>
+    public IReadOnlyList<MalformedRecord> Unread => _unread;
+
     /// <summary>Documents without any text, skipped.</summary>
     public long EmptyDocuments { get; private set; }
 
@@ -65,7 +74,7 @@ public sealed class ReadStatistics
         if (sequences == 0)
             return;
         InvalidUtf8Sequences += sequences;
-        _repaired[file.Name] = _repaired.GetValueOrDefault(file.Name) + sequences;
+        _repaired[file.OuterName] = _repaired.GetValueOrDefault(file.OuterName) + sequences;
     }
 
     /// <param name="bytes">How many bytes of text are lost with it.</param>
@@ -79,6 +88,18 @@ public sealed class ReadStatistics
         _malformed.Add(new MalformedRecord(file.Name, line, reason));
         _listed += records;
     }
+
+    internal void CountUnread(SourceFile file, string reason)
+    {
+        UnreadRecords++;
+        if (_unread.Count < MalformedKept)
+            _unread.Add(new MalformedRecord(file.Name, 0, reason));
+    }
+
+    /// <summary>What was not read, one per line: what could not be, what holds no text, and how many more of both there are.</summary>
+    internal IEnumerable<string> RejectLines() =>
+        MalformedText().Split('\n', StringSplitOptions.RemoveEmptyEntries).Concat(_unread.Select(r => r.ToString()))
+            .Concat(UnreadRecords > _unread.Count ? [$"and {UnreadRecords - _unread.Count} more that hold no text or are not wanted"] : []);
 
     /// <summary>The first reasons for which records were skipped, for a message; empty where there is none.</summary>
     internal string Reasons() => string.Join("; ", _malformed.Take(3));

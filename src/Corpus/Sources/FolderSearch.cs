@@ -10,7 +10,8 @@ namespace Elastic.Corpus;
 /// <param name="include">The files that are wanted; empty for all.</param>
 /// <param name="exclude">Files and folders that are not even looked at.</param>
 /// <param name="passedOver">Takes what is not read.</param>
-internal sealed class FolderSearch(NamePatterns include, NamePatterns exclude, PassedOver passedOver)
+/// <param name="allFormats">Every format counts; otherwise, those that only a file's own name or a pattern asks for do not.</param>
+internal sealed class FolderSearch(NamePatterns include, NamePatterns exclude, PassedOver passedOver, bool allFormats = false)
 {
     // Hidden files and folders (.git) belong to no corpus. A folder that may not be read is an error: a corpus that silently lacks a part
     // of its text is another corpus.
@@ -23,6 +24,9 @@ internal sealed class FolderSearch(NamePatterns include, NamePatterns exclude, P
 
     /// <summary>How the search is narrowed, for a message.</summary>
     public string Limits => include.IsEmpty && exclude.IsEmpty ? "" : " that corpus.include and corpus.exclude leave";
+
+    /// <summary>What it looks for, for a message.</summary>
+    public string Endings => allFormats || !include.IsEmpty ? DocumentFormats.Endings : DocumentFormats.EndingsOfFolders;
 
     /// <summary>The files below <paramref name="folder"/>, named relative to <paramref name="root"/>, in no order.</summary>
     /// <exception cref="ElasticException">A folder may not be read.</exception>
@@ -58,8 +62,9 @@ internal sealed class FolderSearch(NamePatterns include, NamePatterns exclude, P
             passedOver.AddLinkedFolder();
         else if (!include.IsEmpty && !include.Matches(name))
             return;
-        else if (CorpusSources.FormatOf(path) is { } format)
-            files.Add(new SourceFile(path, name, format));
+        else if (DocumentFormats.Of(path) is var (format, packing)
+            && (allFormats || !include.IsEmpty || format.IsFoundInFolders(path)))
+            files.Add(new SourceFile(path, name, format.Format) { Packing = packing });
         else
             passedOver.Add(path);
     }
