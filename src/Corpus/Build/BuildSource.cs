@@ -19,14 +19,29 @@ public sealed record SourceSettings : SettingsGroup
     [NotEmpty("give each source a name of its own, e.g. name = books")]
     public required string Name { get; init; }
 
-    [Setting("source.paths", new string[0], "Files and folders, as in corpus.sources; relative ones are the manifest's.")]
+    [Setting("source.paths", new string[0], """
+        Files and folders, as in corpus.sources; relative ones are the manifest's. Also files of the web, http or https, which are fetched
+        once; #sha256=DIGEST behind a URL takes no other file.
+        """)]
     public required IReadOnlyList<string> Paths { get; init; }
+
+    [Setting("source.mirrors", new string[0], "Folders on the web, as URLs, that hold the files of source.paths, too.")]
+    public required IReadOnlyList<string> Mirrors { get; init; }
+
+    [Setting("source.largest-download", 256, "GiB of the largest file that is fetched from the web.")]
+    [Between(1, 1 << 20)]
+    public required int LargestDownloadGiB { get; init; }
 
     [Setting("source.include", new string[0], "Patterns of the files to read, as in corpus.include; empty for all that can be read.")]
     public required IReadOnlyList<string> Include { get; init; }
 
     [Setting("source.exclude", new string[0], "Patterns of the files and folders to leave out, as in corpus.exclude.")]
     public required IReadOnlyList<string> Exclude { get; init; }
+
+    [Setting("source.block-lists", new string[0], """
+        Files with a line each for what is not wanted: a domain, the beginning of a URL, or "path PATTERN" as in source.exclude.
+        """)]
+    public required IReadOnlyList<string> BlockLists { get; init; }
 
     [Setting("source.members", new string[0], """
         Patterns of the members of archives (tar, zip) to read; empty for all that can be read. source.exclude holds for them, too.
@@ -60,25 +75,30 @@ public sealed record SourceSettings : SettingsGroup
     public required string? Language { get; init; }
 
     /// <summary>The settings by which its files are found and read.</summary>
-    public CorpusSettings Reading() => CorpusSettings.Defaults with
+    /// <param name="blocks">What its lists say; null for nothing.</param>
+    public CorpusSettings Reading(BlockList? blocks = null) => CorpusSettings.Defaults with
     {
         Sources = Paths,
         Include = Include,
-        Exclude = Exclude,
+        Exclude = [.. Exclude, .. blocks?.Paths ?? []],
         TextField = TextField,
         Encoding = Encoding,
     };
 
     /// <summary>What a build adds to how its files are read.</summary>
-    internal Reading Of(Reading reading) => reading with
+    internal Reading Of(Reading reading, BlockList? blocks) => reading with
     {
         Members = Members,
-        Exclude = Exclude,
+        Blocks = blocks,
         PassesOverRejects = OnReject == RejectPolicy.Continue,
         LongestRecord = LongestRecordMiB << 20,
     };
 
     /// <inheritdoc/>
     protected override IEnumerable<string> ProblemsTogether() =>
-        Paths.Count == 0 ? [$"the source {Name} has no paths: name files or folders, e.g. paths = [books]"] : Reading().Problems();
+        Paths.Count == 0 ? [$"the source {Name} has no paths: name files or folders, e.g. paths = [books]"]
+        : Reading().Problems().Concat(Paths.Where(SourceUrl.Is).Select(path => SourceUrl.Parse(path, out var problem) is null ? problem : ""))
+            .Concat(Mirrors.Select(m => Uri.TryCreate(m, UriKind.Absolute, out var url) && url.Scheme is ("http" or "https") ? ""
+                : $"the mirror {Foundation.OneLine.Of(m, 200)} of {Name} is no URL of http or https"))
+            .Where(problem => problem.Length > 0);
 }

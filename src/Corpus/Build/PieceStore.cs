@@ -47,6 +47,10 @@ public sealed class PieceStore
                 {
                     cancel.ThrowIfCancellationRequested();
                     writer.Append(Through(document, piece, manifest));
+                    if (statistics.Documents < piece.Limit)
+                        continue;
+                    piece.File.CheckUnchanged(piece.File.Hash());
+                    break;
                 }
                 summary = PieceSummary.Of(statistics);
                 writer.Complete(summary);
@@ -61,6 +65,13 @@ public sealed class PieceStore
             File.Delete(texts);
             File.Delete(documents);
         }
+    }
+
+    /// <summary>Forgets a piece.</summary>
+    public void Remove(SourcePiece piece)
+    {
+        File.Delete(DocumentsPath(piece));
+        File.Delete(TextsPath(piece));
     }
 
     /// <summary>The documents of a piece in their order.</summary>

@@ -21,7 +21,9 @@ internal sealed class TextWriters : IDisposable
     private readonly Counts _stayed = new();
     private readonly Counts _went = new();
     private readonly List<string> _rejects = [];
-    private PieceSummary _found = new(0, 0, 0, 0, 0, 0, 0, []);
+    private PieceSummary _found = PieceSummary.None;
+    // The pieces of a file are one.
+    private PieceSummary _ofFile = PieceSummary.None;
     private long _number;
 
     public TextWriters(string folder, Digest id, BuildManifest manifest)
@@ -64,20 +66,29 @@ internal sealed class TextWriters : IDisposable
         (dropped is null ? _stayed : _went).Add(dropped ?? facts.Source, document.Bytes);
     }
 
+    /// <summary>Names what could not be read before there were pieces.</summary>
+    public void Reject(IEnumerable<string> lines) => _rejects.AddRange(lines);
+
     /// <summary>Counts what reading a piece found besides documents.</summary>
-    public void Append(PieceSummary summary)
+    public void Append(SourcePiece piece, PieceSummary summary)
     {
-        _found = new PieceSummary(
-            _found.Documents + summary.Documents, _found.BytesRead + summary.BytesRead, _found.Empty + summary.Empty,
-            _found.InvalidUtf8Sequences + summary.InvalidUtf8Sequences, _found.Malformed + summary.Malformed,
-            _found.LostBytes + summary.LostBytes, _found.Unread + summary.Unread, []);
-        _rejects.AddRange(summary.Rejects);
+        _found = _found.Then(summary);
+        if (piece.File.Part is not { Number: > 0 })
+            EndFile();
+        _ofFile = _ofFile.Then(summary);
+    }
+
+    private void EndFile()
+    {
+        _rejects.AddRange(_ofFile.Lines());
+        _ofFile = PieceSummary.None;
     }
 
     /// <summary>Writes the report, last.</summary>
     /// <exception cref="ElasticException">Nothing is left.</exception>
     public void Complete()
     {
+        EndFile();
         string[] sources = [.. _manifest.Sources.Select(s => s.Name)];
         string[] stages = [.. Enumerable.Range(0, _manifest.Stages.Count + 1).Select(NameOf).Distinct()];
         var report = new BuildReport(

@@ -16,17 +16,18 @@ internal static class ArrowFiles
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
         using var bytes = file.OpenRead();
-        using var reader = Open(bytes, file);
+        var (start, end) = ArrowMessages.Find(bytes, out var damage);
+        bytes.Position = start;
+        using var reader = new ArrowStreamReader(new UpTo(bytes, end - start), new BoundedMemory(file.Length));
         var (number, row) = (0, 0L);
         foreach (var batch in Batches(reader, file, statistics))
             using (batch)
             {
-                var schema = batch.Schema;
-                var text = Column(batch, file.Reading.TextField) ?? throw new RejectedFileException(
-                    $"{file.Path} has no column \"{file.Reading.TextField}\" of strings (it has "
-                    + $"{string.Join(", ", schema.FieldsList.Take(NamesShown).Select(f => OneLine.Of(f.Name, 60)))}): name the right one "
-                    + "with corpus.text-field (text-field in a manifest), or name other files");
-                var (source, url) = (Column(batch, "source"), Column(batch, "url"));
+                if (!TryColumns(batch, file, out var text, out var source, out var url, out var wrong))
+                {
+                    statistics.CountMalformed(file, 0, $"batch {number++} is left out: {wrong}");
+                    continue;
+                }
                 for (var i = 0; i < batch.Length; i++, row++)
                 {
                     if (!TryRow(text, source, url, i, out var values, out var problem))
@@ -43,15 +44,8 @@ internal static class ArrowFiles
                 }
                 number++;
             }
-    }
-
-    private static ArrowStreamReader Open(Stream bytes, SourceFile file)
-    {
-        Span<byte> start = stackalloc byte[6];
-        var isFile = bytes.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length && start.SequenceEqual("ARROW1"u8);
-        bytes.Position = 0;
-        var memory = new BoundedMemory(file.Length);
-        return isFile ? new ArrowFileReader(bytes, memory) : new ArrowStreamReader(bytes, memory);
+        if (damage.Length > 0)
+            statistics.CountMalformed(file, 0, $"{damage}, and the rest of the file is lost", file.Length - end);
     }
 
     // Whatever the library throws at bytes is a fault of the file: what the disk does not give is an ElasticException already.
@@ -72,6 +66,28 @@ internal static class ArrowFiles
             if (batch is null)
                 yield break;
             yield return batch;
+        }
+    }
+
+    private static bool TryColumns(
+        RecordBatch batch, SourceFile file, out Func<int, string?> text, out Func<int, string?>? source, out Func<int, string?>? url,
+        out string damage)
+    {
+        try
+        {
+            (source, url) = (Column(batch, "source"), Column(batch, "url"));
+            text = Column(batch, file.Reading.TextField) ?? throw new RejectedFileException(
+                $"{file.Path} has no column \"{file.Reading.TextField}\" of strings (it has "
+                + $"{string.Join(", ", batch.Schema.FieldsList.Take(NamesShown).Select(f => OneLine.Of(f.Name, 60)))}): name the right one "
+                + "with corpus.text-field (text-field in a manifest), or name other files");
+            // Each text has its place in four bytes at least.
+            damage = batch.Length > file.Length / sizeof(int) ? $"it claims {batch.Length} rows, more than the file holds" : "";
+            return damage.Length == 0;
+        }
+        catch (Exception e) when (e is not (ElasticException or OutOfMemoryException))
+        {
+            (text, source, url, damage) = (_ => null, null, null, e.Message);
+            return false;
         }
     }
 
@@ -96,10 +112,23 @@ internal static class ArrowFiles
             (values, problem) = ((text(row), source?.Invoke(row), url?.Invoke(row)), "");
             return true;
         }
-        catch (Exception e) when (e is ArgumentException or IndexOutOfRangeException or OverflowException)
+        catch (Exception e) when (e is not (ElasticException or OutOfMemoryException))
         {
             (values, problem) = (default, e.Message);
             return false;
+        }
+    }
+
+    /// <summary>The messages that are whole.</summary>
+    private sealed class UpTo(Stream bytes, long length) : ReadOnlyStream
+    {
+        private long _left = length;
+
+        public override int Read(Span<byte> buffer)
+        {
+            var read = bytes.Read(buffer[..(int)Math.Min(buffer.Length, _left)]);
+            _left -= read;
+            return read;
         }
     }
 

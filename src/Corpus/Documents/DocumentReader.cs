@@ -53,10 +53,16 @@ public static class DocumentReader
                 statistics.CountEmpty();
                 continue;
             }
+            if (file.Reading.Blocks?.Blocks(document.Url) == true)
+            {
+                statistics.CountUnread(file, $"{document.Name}: {Foundation.OneLine.Of(document.Url!, 200)} is in a block list");
+                continue;
+            }
             statistics.Count(document);
             yield return file.IsValidation ? document with { IsValidation = true } : document;
         }
-        if (file.Content is not null)
+        // Whoever cut the file into parts looks at it once, behind all of them.
+        if (file is { Content: not null, Part: null })
             file.CheckUnchanged(file.Hash());
     }
 }

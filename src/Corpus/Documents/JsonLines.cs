@@ -14,8 +14,9 @@ internal static class JsonLines
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
         using var bytes = PackedFile.Open(file);
+        var before = file.Part?.LinesBefore ?? 0;
         var lines = new Utf8Lines(new Utf8Source(file, bytes), file, statistics);
-        while (TryReadLine(statistics, lines, bytes, out var json))
+        while (TryReadLine(file, statistics, lines, bytes, out var json))
         {
             if (json.Span.Trim(" \t\r"u8).IsEmpty)
                 continue;
@@ -26,18 +27,19 @@ internal static class JsonLines
                 : JsonRecord.ReadConversation(json.Span, file.Reading.ChatTemplate);
             statistics.CountInvalidUtf8(file, record.Replaced);
             if (record.Text is { } text)
-                yield return new Document(record.Source ?? file.Name, $"{file.Name}:{lines.Count}", text)
+                yield return new Document(record.Source ?? file.Name, $"{file.Name}:{before + lines.Count}", text)
                 {
                     Prompt = record.Prompt,
                     Pieces = record.Pieces,
                     Url = record.Url,
                 };
             else
-                statistics.CountMalformed(file, lines.Count, record.Problem, json.Length);
+                statistics.CountMalformed(file, before + lines.Count, record.Problem, json.Length);
         }
     }
 
-    private static bool TryReadLine(ReadStatistics statistics, Utf8Lines lines, PackedFile bytes, out ReadOnlyMemory<byte> json)
+    private static bool TryReadLine(
+        SourceFile file, ReadStatistics statistics, Utf8Lines lines, PackedFile bytes, out ReadOnlyMemory<byte> json)
     {
         json = default;
         try
@@ -46,7 +48,7 @@ internal static class JsonLines
         }
         catch (InvalidDataException e)
         {
-            bytes.CountRest(statistics, lines.Count + 1, e);
+            bytes.CountRest(statistics, (file.Part?.LinesBefore ?? 0) + lines.Count + 1, e);
             return false;
         }
     }

@@ -13,8 +13,10 @@ internal sealed class PackedFile : ReadOnlyStream
     private readonly SourceFile _file;
     private readonly Stream _packed;
     private Stream? _unpacked;
+    private long _left;
 
-    private PackedFile(SourceFile file, Stream packed) => (_file, _packed) = (file, packed);
+    private PackedFile(SourceFile file, Stream packed) =>
+        (_file, _packed, _left) = (file, packed, file.Part?.Length ?? FilePart.ToEnd);
 
     /// <summary>Bytes of the file that are not taken yet.</summary>
     public long PackedBytesLeft => Math.Max(0, _file.Length - _packed.Position);
@@ -24,7 +26,7 @@ internal sealed class PackedFile : ReadOnlyStream
 
     /// <summary>Opens the file, unpacked; it ends where it is damaged, which is counted.</summary>
     public static Stream OpenToDamage(SourceFile file, ReadStatistics statistics) =>
-        file.Packing == Packing.None ? file.OpenRead() : new ToDamage(Open(file), statistics);
+        file is { Packing: Packing.None, Part: null } ? file.OpenRead() : new ToDamage(Open(file), statistics);
 
     /// <summary>Counts that the rest of a file cannot be unpacked.</summary>
     /// <param name="line">Where that is, where it is known.</param>
@@ -50,8 +52,10 @@ internal sealed class PackedFile : ReadOnlyStream
         try
         {
             // Some libraries read the head of the data when they open it.
-            _unpacked ??= _file.Packing == Packing.None ? _packed : Expansion.Of(_file).Bound(_file, Packings.Open(_file.Packing, _packed));
-            return _unpacked.Read(buffer);
+            _unpacked ??= Unpack();
+            var read = _unpacked.Read(buffer[..(int)Math.Min(buffer.Length, _left)]);
+            _left -= read;
+            return read;
         }
         catch (ZstdException e) when (e.Code == ZSTD_ErrorCode.ZSTD_error_frameParameter_windowTooLarge)
         {
@@ -63,6 +67,23 @@ internal sealed class PackedFile : ReadOnlyStream
         }
     }
 
+    // A part of a compressed file is reached by unpacking what comes before it.
+    private Stream Unpack()
+    {
+        var skip = _file.Part?.Skip ?? 0;
+        if (_file.Packing == Packing.None)
+        {
+            if (skip > 0)
+                _packed.Position = skip;
+            return _packed;
+        }
+        var unpacked = Expansion.Of(_file).Bound(_file, Packings.Open(_file.Packing, new Unclosed(_packed)));
+        var passed = new byte[1 << 16];
+        while (skip > 0 && unpacked.Read(passed, 0, (int)Math.Min(skip, passed.Length)) is var count and > 0)
+            skip -= count;
+        return unpacked;
+    }
+
     protected override void Dispose(bool disposing)
     {
         if (disposing)
@@ -71,6 +92,25 @@ internal sealed class PackedFile : ReadOnlyStream
             _packed.Dispose();
         }
         base.Dispose(disposing);
+    }
+
+    // Some libraries close what they read when it ends, and where it ended is still asked for.
+    private sealed class Unclosed(Stream bytes) : ReadOnlyStream
+    {
+        private long _position;
+
+        public override long Position
+        {
+            get => _position;
+            set => base.Position = value;
+        }
+
+        public override int Read(Span<byte> buffer)
+        {
+            var read = bytes.Read(buffer);
+            _position += read;
+            return read;
+        }
     }
 
     private sealed class ToDamage(PackedFile bytes, ReadStatistics statistics) : ReadOnlyStream

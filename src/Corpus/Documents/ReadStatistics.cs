@@ -11,6 +11,9 @@ public sealed record MalformedRecord(string File, long Line, string Reason)
     /// <summary>The file of a corpus folder that lists the files with bytes that were replaced by U+FFFD.</summary>
     public const string RepairedFileName = "repaired.txt";
 
+    /// <summary>How many records this one reason stands for.</summary>
+    public long Records { get; init; } = 1;
+
     /// <summary>One line: "file:line reason".</summary>
     public override string ToString() => $"{File}{(Line > 0 ? $":{Line}" : "")} {Reason.ReplaceLineEndings(" ")}";
 }
@@ -85,7 +88,7 @@ public sealed class ReadStatistics
         LostBytes += bytes;
         if (_malformed.Count == MalformedKept)
             return;
-        _malformed.Add(new MalformedRecord(file.Name, line, reason));
+        _malformed.Add(new MalformedRecord(file.Name, line, reason) { Records = records });
         _listed += records;
     }
 
@@ -95,11 +98,6 @@ public sealed class ReadStatistics
         if (_unread.Count < MalformedKept)
             _unread.Add(new MalformedRecord(file.Name, 0, reason));
     }
-
-    /// <summary>What was not read, one per line: what could not be, what holds no text, and how many more of both there are.</summary>
-    internal IEnumerable<string> RejectLines() =>
-        MalformedText().Split('\n', StringSplitOptions.RemoveEmptyEntries).Concat(_unread.Select(r => r.ToString()))
-            .Concat(UnreadRecords > _unread.Count ? [$"and {UnreadRecords - _unread.Count} more that hold no text or are not wanted"] : []);
 
     /// <summary>The first reasons for which records were skipped, for a message; empty where there is none.</summary>
     internal string Reasons() => string.Join("; ", _malformed.Take(3));

@@ -57,7 +57,8 @@ internal sealed class Utf8Lines(Stream stream, SourceFile file, ReadStatistics s
     // Takes the rest of a line that is too long.
     private void PassOver()
     {
-        var problem = ReadLimits.Exceeded(file, $"has a line {Count + 1} of more than {_longest} bytes");
+        var line = (file.Part?.LinesBefore ?? 0) + ++Count;
+        var problem = ReadLimits.Exceeded(file, $"has a line {line} of more than {_longest} bytes");
         if (!file.Reading.PassesOverRejects)
             throw problem;
         var (length, end) = ((long)_end - _start, -1);
@@ -68,7 +69,7 @@ internal sealed class Utf8Lines(Stream stream, SourceFile file, ReadStatistics s
             length += end < 0 ? _end : end;
         }
         _start = end < 0 ? _end : end + 1;
-        statistics.CountMalformed(file, ++Count, problem.Message, length);
+        statistics.CountMalformed(file, line, problem.Message, length);
     }
 
     private void MakeRoom()

@@ -94,6 +94,10 @@ public static class CorpusIdentity
             if (file.Reading.Exclude.Count > 0)
                 yield return $"exclude {string.Join(' ', file.Reading.Exclude)}";
         }
+        if (file.Reading.PassesOverRejects)
+            yield return "rejects are passed over";
+        if (file.Reading.Blocks is { } blocks)
+            yield return $"blocks {blocks.Digest.Hex}";
         if (file.Reading.LongestRecord != Reading.Default.LongestRecord)
             yield return $"longest record {file.Reading.LongestRecord}";
         if (file.IsValidation)

@@ -69,6 +69,9 @@ public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
     /// <summary>The digest of its bytes when the corpus was named after them; null where nobody has asked.</summary>
     public Digest? Content { get; init; }
 
+    /// <summary>The part of it that is meant; null for all of it.</summary>
+    public FilePart? Part { get; init; }
+
     /// <summary>The terms in the file LICENSE that is the nearest above a file of source code; null where there is none.</summary>
     public string? Licence { get; init; }
 
@@ -111,7 +114,7 @@ public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
     internal void CheckUnchanged(Digest now)
     {
         if (Content is { } content && content != now)
-            throw new ElasticException(
+            throw new ChangedFileException(
                 $"corpus file {Path} changed while it was read: give the same command again when nothing writes to it any more");
     }
 
@@ -135,11 +138,16 @@ public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
 
     /// <summary>The bytes of the file, whose failures name it.</summary>
     /// <param name="bytes">As the operating system gives them.</param>
-    internal Stream Guarded(Stream bytes) => new SourceStream(bytes, Unreadable);
+    internal Stream Guarded(Stream bytes) => new SourceStream(bytes, e => new ElasticException(NotRead(e), e));
 
-    private ElasticException Unreadable(Exception e) =>
-        new($"corpus file {Path} cannot be read ({e.Message}): mend that, or leave it out (corpus.exclude = [\"{Name}\"])", e);
+    private RejectedFileException Unreadable(Exception e) => new(NotRead(e), e);
+
+    private string NotRead(Exception e) =>
+        $"corpus file {Path} cannot be read ({e.Message}): mend that, or leave it out (corpus.exclude = [\"{Name}\"])";
 }
+
+/// <summary>A file has other bytes than when the corpus was named after it.</summary>
+internal sealed class ChangedFileException(string message) : ElasticException(message);
 
 /// <summary>How documents are found in a file, as far as that can be set.</summary>
 /// <param name="TextField">See <c>corpus.text-field</c>.</param>
@@ -157,6 +165,9 @@ public sealed record Reading(string TextField, string Encoding)
 
     /// <summary>Patterns of the members of an archive that are not read.</summary>
     public IReadOnlyList<string> Exclude { get; init; } = [];
+
+    /// <summary>What is not wanted; null for nothing.</summary>
+    public BlockList? Blocks { get; init; }
 
     /// <summary>Bytes of the longest record that is read.</summary>
     public int LongestRecord { get; init; } = ReadLimits.LineBytes;

@@ -28,12 +28,21 @@ internal static class CorpusCommand
             Description = "A file that names sources, and stages that clean and filter their text before it is tokenized: docs/corpora.md.",
             HelpName = "FILE",
         };
+        var limit = new Option<long?>("--limit")
+        {
+            Description = "Builds a trial of the first N documents of each source of the manifest.",
+            HelpName = "N",
+        };
         var command = new Command("build", "Reads, tokenizes and stores a corpus, unless it is there already.")
-        { config, set, corpus, manifest, dataDir };
+        { config, set, corpus, manifest, limit, dataDir };
         command.Validators.Add(result =>
         {
             if (result.GetResult(manifest) is not null && result.GetResult(corpus) is not null)
                 result.AddError("--manifest names the sources itself: leave --corpus out");
+            if (result.GetResult(limit) is not null && result.GetResult(manifest) is null)
+                result.AddError("--limit is for a manifest: name it with --manifest, or leave --limit out");
+            if (result.GetValue(limit) < 1)
+                result.AddError("--limit must be 1 or more");
         });
         command.SetAction(async (parsed, _) =>
         {
@@ -53,7 +62,7 @@ internal static class CorpusCommand
                 {
                     if (sources is not null)
                     {
-                        text = await TextBuild.RunAsync(sources, data, display, interruption.Token);
+                        text = await TextBuild.RunAsync(sources, parsed.GetValue(limit), data, display, interruption.Token);
                         settings = TextBuild.Of(text, settings);
                     }
 

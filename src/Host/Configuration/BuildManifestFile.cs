@@ -1,4 +1,5 @@
 using Akka.Configuration.Hocon;
+using Elastic.Corpus;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
@@ -98,6 +99,7 @@ internal static class BuildManifestFile
 
     private static IReadOnlyList<SettingText> Absolute(IReadOnlyList<SettingText> values, string folder) =>
     [
-        .. values.Select(v => v.Key == "source.paths" ? v with { Items = [.. v.Items.Select(p => Path.GetFullPath(p, folder))] } : v),
+        .. values.Select(v => v.Key is "source.paths" or "source.block-lists"
+            ? v with { Items = [.. v.Items.Select(p => SourceUrl.Is(p) ? p : Path.GetFullPath(p, folder))] } : v),
     ];
 }

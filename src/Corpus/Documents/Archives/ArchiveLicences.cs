@@ -11,11 +11,25 @@ internal sealed class ArchiveLicences
         foreach (var (written, open) in texts)
             if (Members.NameOf(written) is var path && LicenceText.IsName(NameOf(path)))
             {
-                using var stream = open();
-                // Of several the first by name, as long as it says something that is known.
-                if (LicenceText.Read(stream) is var licence && _byFolder.GetValueOrDefault(FolderOf(path)) is null or LicenceText.Unknown)
+                // Of several in a folder the first, as long as it says something that is known.
+                var licence = Read(open);
+                if (_byFolder.GetValueOrDefault(FolderOf(path)) is null or LicenceText.Unknown)
                     _byFolder[FolderOf(path)] = licence;
             }
+    }
+
+    // One that cannot be read is not known; what it holds for has no other.
+    private static string Read(Func<Stream> open)
+    {
+        try
+        {
+            using var stream = open();
+            return LicenceText.Read(stream);
+        }
+        catch (Exception e) when (e is IOException or InvalidDataException or UnauthorizedAccessException or RejectedFileException)
+        {
+            return LicenceText.Unknown;
+        }
     }
 
     /// <summary>The terms of a file; null where there are none.</summary>

@@ -64,7 +64,7 @@ public sealed class TableTests : IDisposable
     {
         var bytes = Arrow(isFile: false, isLarge: false);
         Assert.Equal(3, Read("a.arrow", bytes[..^100]).Count);
-        Assert.Contains("batch 1 cannot be read, and the rest of the file is lost", Assert.Single(_statistics.Malformed).Reason,
+        Assert.Contains("message 2 is cut short or claims more than there is, and the rest of the file is lost", Assert.Single(_statistics.Malformed).Reason,
             StringComparison.Ordinal);
     }
 
