@@ -61,28 +61,30 @@ internal static class ArrowMessages
         bytes.Position -= read - headLength;
         var metadata = new byte[length];
         bytes.ReadExactly(metadata);
-        return BodyLength(metadata) is { } body && body >= 0 && body <= left - headLength - length ? headLength + length + body : null;
+        return BodyLength(metadata, bytes.Length) is { } body && body >= 0 && body <= left - headLength - length ? headLength + length + body : null;
     }
 
-    // Field 3 of the table "Message" of FlatBuffers; null where the table is damaged.
-    private static long? BodyLength(ReadOnlySpan<byte> metadata)
+    // The length of the body that a message claims; null where the message is damaged, or claims columns of more rows than the file has
+    // bytes: the library makes room for them before it looks at the bytes.
+    private static long? BodyLength(ReadOnlySpan<byte> metadata, long fileLength)
     {
-        const int bodyLength = 3;
-        if (metadata.Length < sizeof(uint))
+        // Tables of the format: Message (version, header type, header, body length), RecordBatch (length, nodes),
+        // DictionaryBatch (id, data), and the structure FieldNode (length, nulls).
+        const int headerType = 1, header = 2, bodyLength = 3, nodes = 1, data = 1, dictionaryBatch = 2, recordBatch = 3;
+        try
+        {
+            var message = FlatTable.Root(metadata);
+            var type = message.Byte(headerType);
+            if (message.TryTable(header, out var batch)
+                && (type == recordBatch || (type == dictionaryBatch && batch.TryTable(data, out batch))))
+                for (var rest = batch.Vector(nodes, 2 * sizeof(long)); !rest.IsEmpty; rest = rest[(2 * sizeof(long))..])
+                    if (BinaryPrimitives.ReadInt64LittleEndian(rest) is var rows && (rows < 0 || rows > fileLength))
+                        return null;
+            return message.Long(bodyLength);
+        }
+        catch (InvalidDataException)
+        {
             return null;
-        var table = (long)BinaryPrimitives.ReadUInt32LittleEndian(metadata);
-        if (table > metadata.Length - sizeof(int))
-            return null;
-        var fields = table - BinaryPrimitives.ReadInt32LittleEndian(metadata[(int)table..]);
-        if (fields < 0 || fields > metadata.Length - sizeof(ushort))
-            return null;
-        var entry = fields + 2 * sizeof(ushort) + bodyLength * sizeof(ushort);
-        if (entry + sizeof(ushort) > fields + BinaryPrimitives.ReadUInt16LittleEndian(metadata[(int)fields..]))
-            return 0;
-        if (entry > metadata.Length - sizeof(ushort))
-            return null;
-        var at = BinaryPrimitives.ReadUInt16LittleEndian(metadata[(int)entry..]);
-        return at == 0 ? 0 : table + at > metadata.Length - sizeof(long) ? null
-            : BinaryPrimitives.ReadInt64LittleEndian(metadata[(int)(table + at)..]);
+        }
     }
 }
