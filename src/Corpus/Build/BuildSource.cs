@@ -12,6 +12,19 @@ public enum RejectPolicy
     Stop,
 }
 
+/// <summary>What a source's documents are for.</summary>
+public enum SourceSplit
+{
+    /// <summary>Training, less what <c>corpus.held-out</c> takes.</summary>
+    Train,
+
+    /// <summary>Evaluation while a model is trained: they are held out as a whole.</summary>
+    Validation,
+
+    /// <summary>Evaluation afterwards: no corpus is made of them.</summary>
+    Test,
+}
+
 /// <summary>A source in the manifest of a build: files of one origin.</summary>
 public sealed record SourceSettings : SettingsGroup
 {
@@ -66,6 +79,17 @@ public sealed record SourceSettings : SettingsGroup
 
     [Setting("source.encoding", "utf-8", "The encoding of plain text and jsonl, as in corpus.encoding.")]
     public required string Encoding { get; init; }
+
+    [Setting("source.split", SourceSplit.Train, """
+        train; or validation, which is held out as a whole (nothing else is, then); or test, which is built and kept beside the corpus.
+        """)]
+    public required SourceSplit Split { get; init; }
+
+    [Setting("source.subsets", false, """
+        Counts documents by the name that their file gives besides the source's: meta.pile_set_name as in The Pile, or the field or column
+        source. Losses are then shown by subset; for sources of a few subsets only.
+        """)]
+    public required bool Subsets { get; init; }
 
     [Setting("source.licence", null, "The terms under which it is published, e.g. CC-BY-SA-4.0; kept with each document.")]
     public required string? Licence { get; init; }

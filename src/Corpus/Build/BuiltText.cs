@@ -32,6 +32,12 @@ public sealed record BuiltText(string Folder, BuildReport Report)
     /// <summary>The report's name in the folder.</summary>
     public const string FileName = "build.json";
 
+    /// <summary>The folder's name of what is held out.</summary>
+    internal const string Validation = "validation";
+
+    /// <summary>What <c>corpus.validation</c> takes; null where no source is held out.</summary>
+    public string? ValidationFolder => Path.Combine(Folder, Validation) is var folder && Directory.Exists(folder) ? folder : null;
+
     /// <summary>What <c>--corpus</c> takes.</summary>
     public string TextFolder => Path.Combine(Folder, "text");
 

@@ -90,6 +90,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
     private string FolderOf(List<SourcePiece> pieces, List<string> rejects) => Path.Combine(texts, CorpusIdentity.OfTexts(
     [
         $"build {Version}", .. pieces.Where(p => p.File.Part is not { Number: > 0 }).Select(p => $"{p.Source} {p.OfFile.Hex}"),
+        .. manifest.Sources.Where(s => s.Split != SourceSplit.Train).Select(s => $"{s.Name} {s.Split}"),
         .. manifest.Stages.Select(s => s.Identity), .. rejects,
     ]).Hex);
 

@@ -9,6 +9,9 @@ public sealed record DocumentFacts(string Source, string Name, DocumentFormat Fo
     /// <summary>Under which terms it is published, as its file or the manifest says; null where they say nothing.</summary>
     public string? Licence { get; init; }
 
+    /// <summary>The part of the source that it counts for, e.g. "Pile-CC"; null for none.</summary>
+    public string? Subset { get; init; }
+
     /// <summary>Where it was on the web; null where that is not known.</summary>
     public string? Url { get; init; }
 

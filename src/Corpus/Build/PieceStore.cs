@@ -146,6 +146,7 @@ public sealed class PieceStore
         {
             Licence = document.Licence ?? source.Licence,
             Language = source.Language ?? document.Language,
+            Subset = source.Subsets && document.Source != piece.File.Name ? document.Source : null,
             Url = document.Url,
             Date = document.Date,
             Code = document.Code,

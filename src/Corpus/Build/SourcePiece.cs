@@ -83,7 +83,7 @@ public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Dig
         CorpusIdentity.OfTexts(
         [
             $"piece {Version} {CorpusIdentity.FormatVersion}", source.Name, file.Name, $"{file.Format} {file.Packing}", file.Content!.Value.Hex,
-            source.Licence ?? "", source.Language ?? "", string.Join('\n', reading),
+            source.Licence ?? "", source.Language ?? "", source.Subsets ? "subsets" : "", string.Join('\n', reading),
             .. manifest.Stages.Select(stage => stage.ReadingIdentity),
         ]);
 }

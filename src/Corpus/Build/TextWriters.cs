@@ -14,7 +14,8 @@ internal sealed class TextWriters : IDisposable
     private readonly string _folder;
     private readonly Digest _id;
     private readonly BuildManifest _manifest;
-    private readonly Series _kept;
+    private readonly Dictionary<SourceSplit, Series> _kept;
+    private readonly Dictionary<string, SourceSplit> _splits;
     private readonly Series _dropped;
     private readonly Series _documents;
     private readonly Counts _read = new();
@@ -29,7 +30,13 @@ internal sealed class TextWriters : IDisposable
     public TextWriters(string folder, Digest id, BuildManifest manifest)
     {
         (_folder, _id, _manifest) = (folder, id, manifest);
-        _kept = new Series(Path.Combine(folder, "text"), "kept");
+        _splits = manifest.Sources.ToDictionary(s => s.Name, s => s.Split, StringComparer.Ordinal);
+        _kept = _splits.Values.Append(SourceSplit.Train).Distinct().ToDictionary(split => split, split => split switch
+        {
+            SourceSplit.Validation => new Series(Path.Combine(folder, BuiltText.Validation), "validation"),
+            SourceSplit.Test => new Series(Path.Combine(folder, "test"), "test"),
+            _ => new Series(Path.Combine(folder, "text"), "kept"),
+        });
         _dropped = new Series(Path.Combine(folder, "dropped"), "dropped");
         _documents = new Series(Path.Combine(folder, "documents"), "documents");
     }
@@ -48,6 +55,7 @@ internal sealed class TextWriters : IDisposable
             name = facts.Name,
             language = facts.Language,
             licence = facts.Licence,
+            subset = facts.Subset,
             url = facts.Url,
             date = facts.Date,
             code = facts.Code,
@@ -59,7 +67,8 @@ internal sealed class TextWriters : IDisposable
             signals = SignalsOf(document),
         });
         if (dropped is null)
-            _kept.Write(new { text, source = facts.Source, id = number });
+            _kept[_splits[facts.Source]].Write(
+                new { text, source = facts.Subset is null ? facts.Source : $"{facts.Source}/{facts.Subset}", id = number });
         else
             _dropped.Write(new { text, source = facts.Source, id = number, dropped, why });
         _read.Add(facts.Source, document.Bytes);
@@ -98,7 +107,8 @@ internal sealed class TextWriters : IDisposable
             throw new ElasticException($"nothing is left of {_number} documents: "
                 + string.Join(", ", report.Dropped.Where(d => d.Documents > 0).Select(d => $"{d.Name} dropped {d.Documents}"))
                 + "; move its thresholds, or check what the sources hold");
-        _kept.Complete();
+        foreach (var kept in _kept.Values)
+            kept.Complete();
         _dropped.Complete();
         _documents.Complete();
         if (_rejects.Count > 0)
@@ -110,7 +120,8 @@ internal sealed class TextWriters : IDisposable
 
     public void Dispose()
     {
-        _kept.Dispose();
+        foreach (var kept in _kept.Values)
+            kept.Dispose();
         _dropped.Dispose();
         _documents.Dispose();
     }

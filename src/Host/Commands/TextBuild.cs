@@ -25,7 +25,14 @@ internal static class TextBuild
     {
         Training = settings.Training with
         {
-            Corpus = settings.Training.Corpus with { Sources = [text.TextFolder], Include = [], Exclude = [], TextField = "text" },
+            Corpus = settings.Training.Corpus with
+            {
+                Sources = [text.TextFolder],
+                Validation = [.. settings.Training.Corpus.Validation, .. text.ValidationFolder is { } heldOut ? [heldOut] : Array.Empty<string>()],
+                Include = [],
+                Exclude = [],
+                TextField = "text",
+            },
         },
     };
 

@@ -16,7 +16,8 @@ internal static class TextLines
             yield return $"  dropped    {stage.Name}: {Units.Count(stage.Documents, "document")}, {Units.Bytes(stage.Bytes)}";
         if (report.Malformed > 0)
             yield return $"  not read   {Units.Many(report.Malformed, "record")}: {Path.Combine(text.Folder, "rejects.txt")}";
-        yield return $"  folder     {text.Folder}: datasheet.md, what was dropped and why, and the text, for --corpus {text.TextFolder}";
+        yield return $"  folder     {text.Folder}: datasheet.md, what was dropped and why, and the text, for --corpus {text.TextFolder}"
+            + (text.ValidationFolder is { } heldOut ? $"; held out, for corpus.validation, {heldOut}" : "");
     }
 
     private static string Amount(IReadOnlyList<TextShare> shares) =>
