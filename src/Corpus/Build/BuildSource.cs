@@ -121,7 +121,8 @@ public sealed record SourceSettings : SettingsGroup
     /// <inheritdoc/>
     protected override IEnumerable<string> ProblemsTogether() =>
         Paths.Count == 0 ? [$"the source {Name} has no paths: name files or folders, e.g. paths = [books]"]
-        : Reading().Problems().Concat(Paths.Where(SourceUrl.Is).Select(path => SourceUrl.Parse(path, out var problem) is null ? problem : ""))
+        : Reading().Problems()
+            .Concat(Paths.Where(SourceUrl.Is).Select(path => SourceUrl.Parse(path, out var problem) is null ? problem : ""))
             .Concat(Mirrors.Select(m => Uri.TryCreate(m, UriKind.Absolute, out var url) && url.Scheme is ("http" or "https") ? ""
                 : $"the mirror {Foundation.OneLine.Of(m, 200)} of {Name} is no URL of http or https"))
             .Where(problem => problem.Length > 0);

@@ -3,8 +3,8 @@ using Elastic.Foundation;
 namespace Elastic.Corpus.Build;
 
 /// <summary>
-/// What one thread, or one node, reads in one go: a file of a source, or a part of one. What comes of it follows from the file's bytes and the stages alone,
-/// so it is stored under a digest of these and found again by every build that has the same.
+/// What one thread, or one node, reads in one go: a file of a source, or a part of one. What comes of it follows from the file's bytes and
+/// the stages alone, so it is stored under a digest of these and found again by every build that has the same.
 /// </summary>
 /// <param name="Source">The source's number in the manifest.</param>
 /// <param name="File">With the digest of its content.</param>
@@ -82,7 +82,8 @@ public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Dig
     private static Digest IdentityOf(SourceFile file, IReadOnlyList<string> reading, SourceSettings source, BuildManifest manifest) =>
         CorpusIdentity.OfTexts(
         [
-            $"piece {Version} {CorpusIdentity.FormatVersion}", source.Name, file.Name, $"{file.Format} {file.Packing}", file.Content!.Value.Hex,
+            $"piece {Version} {CorpusIdentity.FormatVersion}", source.Name, file.Name, $"{file.Format} {file.Packing}",
+            file.Content!.Value.Hex,
             source.Licence ?? "", source.Language ?? "", source.Subsets ? "subsets" : "", string.Join('\n', reading),
             .. manifest.Stages.Select(stage => stage.ReadingIdentity),
         ]);

@@ -61,7 +61,8 @@ internal static class ArrowMessages
         bytes.Position -= read - headLength;
         var metadata = new byte[length];
         bytes.ReadExactly(metadata);
-        return BodyLength(metadata, bytes.Length) is { } body && body >= 0 && body <= left - headLength - length ? headLength + length + body : null;
+        return BodyLength(metadata, bytes.Length) is { } body && body >= 0 && body <= left - headLength - length
+            ? headLength + length + body : null;
     }
 
     // The length of the body that a message claims; null where the message is damaged, or claims columns of more rows than the file has

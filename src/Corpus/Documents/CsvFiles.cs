@@ -38,7 +38,9 @@ internal static class CsvFiles
         }
     }
 
-    /// <summary>The rows of a table: fields between commas, in quotation marks where they hold commas, marks (doubled) or ends of lines.</summary>
+    /// <summary>
+    /// The rows of a table: fields between commas, in quotation marks where they hold commas, marks (doubled) or ends of lines.
+    /// </summary>
     private sealed class CsvRows(TextReader text, SourceFile file, ReadStatistics statistics)
     {
         private readonly char[] _buffer = new char[1 << 14];

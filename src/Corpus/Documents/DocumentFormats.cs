@@ -59,7 +59,8 @@ internal static class DocumentFormats
 
     /// <summary>All endings, for a message.</summary>
     public static string Endings =>
-        $"{string.Join(' ', All.Where(kind => kind.Format != DocumentFormat.SourceCode).SelectMany(kind => kind.Names))}, source code, also with {string.Join(' ', Packings.All.Select(p => p.Ending))}";
+        $"{string.Join(' ', All.Where(kind => kind.Format != DocumentFormat.SourceCode).SelectMany(kind => kind.Names))}, source code, "
+        + $"also with {string.Join(' ', Packings.All.Select(p => p.Ending))}";
 
     /// <summary>The endings of <see cref="FormatKind.FolderNames"/>, for a message.</summary>
     public static string EndingsOfFolders => string.Join(' ', All.SelectMany(kind => kind.FolderNames));

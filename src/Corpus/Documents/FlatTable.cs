@@ -13,7 +13,8 @@ internal readonly ref struct FlatTable(ReadOnlySpan<byte> bytes, long at)
     private readonly long _at = at;
 
     /// <summary>The table that a buffer holds.</summary>
-    public static FlatTable Root(ReadOnlySpan<byte> bytes) => new(bytes, BinaryPrimitives.ReadUInt32LittleEndian(At(bytes, 0, sizeof(uint))));
+    public static FlatTable Root(ReadOnlySpan<byte> bytes) =>
+        new(bytes, BinaryPrimitives.ReadUInt32LittleEndian(At(bytes, 0, sizeof(uint))));
 
     /// <summary>A field of one byte; 0 where it is not there.</summary>
     public byte Byte(int field) => Place(field) is > 0 and var place ? At(_bytes, place, 1)[0] : (byte)0;
@@ -47,7 +48,8 @@ internal readonly ref struct FlatTable(ReadOnlySpan<byte> bytes, long at)
         var fields = _at - BinaryPrimitives.ReadInt32LittleEndian(At(_bytes, _at, sizeof(int)));
         var length = BinaryPrimitives.ReadUInt16LittleEndian(At(_bytes, fields, sizeof(ushort)));
         var entry = FirstField + field * sizeof(ushort);
-        var offset = entry + sizeof(ushort) > length ? 0 : BinaryPrimitives.ReadUInt16LittleEndian(At(_bytes, fields + entry, sizeof(ushort)));
+        var offset = entry + sizeof(ushort) > length ? 0
+            : BinaryPrimitives.ReadUInt16LittleEndian(At(_bytes, fields + entry, sizeof(ushort)));
         return offset == 0 ? 0 : _at + offset;
     }
 

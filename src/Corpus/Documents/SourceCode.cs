@@ -6,21 +6,24 @@ namespace Elastic.Corpus;
 /// </summary>
 internal static class SourceCode
 {
-    private static readonly Dictionary<string, string> Languages = new(StringComparer.OrdinalIgnoreCase)
-    {
-        [".c"] = "C", [".h"] = "C", [".cc"] = "C++", [".cpp"] = "C++", [".cxx"] = "C++", [".hpp"] = "C++", [".cs"] = "C#",
-        [".clj"] = "Clojure", [".css"] = "CSS", [".cu"] = "CUDA", [".dart"] = "Dart", [".el"] = "Emacs Lisp", [".ex"] = "Elixir",
-        [".exs"] = "Elixir", [".erl"] = "Erlang", [".f90"] = "Fortran", [".fs"] = "F#", [".go"] = "Go", [".groovy"] = "Groovy",
-        [".hs"] = "Haskell", [".java"] = "Java", [".jl"] = "Julia", [".js"] = "JavaScript", [".mjs"] = "JavaScript",
-        [".jsx"] = "JavaScript", [".kt"] = "Kotlin", [".lisp"] = "Common Lisp", [".lua"] = "Lua", [".ml"] = "OCaml", [".nim"] = "Nim",
-        [".pas"] = "Pascal", [".php"] = "PHP", [".pl"] = "Perl", [".pm"] = "Perl", [".proto"] = "Protocol Buffers",
-        [".ps1"] = "PowerShell", [".py"] = "Python", [".r"] = "R", [".rb"] = "Ruby", [".rs"] = "Rust", [".scala"] = "Scala",
-        [".scm"] = "Scheme", [".sh"] = "Shell", [".sql"] = "SQL", [".swift"] = "Swift", [".tcl"] = "Tcl", [".tex"] = "TeX",
-        [".ts"] = "TypeScript", [".tsx"] = "TypeScript", [".vb"] = "Visual Basic", [".vim"] = "Vim script", [".zig"] = "Zig",
-    };
+    private static readonly (string Ending, string Language)[] Known =
+    [
+        (".c", "C"), (".h", "C"), (".cc", "C++"), (".cpp", "C++"), (".cxx", "C++"), (".hpp", "C++"), (".cs", "C#"), (".clj", "Clojure"),
+        (".css", "CSS"), (".cu", "CUDA"), (".dart", "Dart"), (".el", "Emacs Lisp"), (".ex", "Elixir"), (".exs", "Elixir"),
+        (".erl", "Erlang"), (".f90", "Fortran"), (".fs", "F#"), (".go", "Go"), (".groovy", "Groovy"), (".hs", "Haskell"),
+        (".java", "Java"), (".jl", "Julia"), (".js", "JavaScript"), (".mjs", "JavaScript"), (".jsx", "JavaScript"), (".kt", "Kotlin"),
+        (".lisp", "Common Lisp"), (".lua", "Lua"), (".ml", "OCaml"), (".nim", "Nim"), (".pas", "Pascal"), (".php", "PHP"),
+        (".pl", "Perl"), (".pm", "Perl"), (".proto", "Protocol Buffers"), (".ps1", "PowerShell"), (".py", "Python"), (".r", "R"),
+        (".rb", "Ruby"), (".rs", "Rust"), (".scala", "Scala"), (".scm", "Scheme"), (".sh", "Shell"), (".sql", "SQL"), (".swift", "Swift"),
+        (".tcl", "Tcl"), (".tex", "TeX"), (".ts", "TypeScript"), (".tsx", "TypeScript"), (".vb", "Visual Basic"), (".vim", "Vim script"),
+        (".zig", "Zig"),
+    ];
+
+    private static readonly Dictionary<string, string> Languages =
+        Known.ToDictionary(k => k.Ending, k => k.Language, StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The endings of programs.</summary>
-    public static IReadOnlyList<string> Endings { get; } = [.. Languages.Keys];
+    public static IReadOnlyList<string> Endings { get; } = [.. Known.Select(k => k.Ending)];
 
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {

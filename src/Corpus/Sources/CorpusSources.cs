@@ -128,6 +128,7 @@ public static class CorpusSources
         var files = search.FilesIn(path, path);
         return files.Count > 0
             ? files
-            : throw new ElasticException($"corpus source {source} holds no file of {search.Endings}{search.Limits}: name a folder with text");
+            : throw new ElasticException(
+                $"corpus source {source} holds no file of {search.Endings}{search.Limits}: name a folder with text");
     }
 }

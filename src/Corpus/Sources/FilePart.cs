@@ -23,7 +23,9 @@ public readonly record struct PartSize(long Bytes, long TextBytes)
     public static PartSize Whole { get; } = new(long.MaxValue, Default.TextBytes);
 }
 
-/// <summary>Finds the parts of a file. They are cut by bytes alone, at the first beginning of a line behind each multiple of a size.</summary>
+/// <summary>
+/// Finds the parts of a file. They are cut by bytes alone, at the first beginning of a line behind each multiple of a size.
+/// </summary>
 internal static class FileParts
 {
     // Each part of a compressed file unpacks what comes before it once more.
@@ -65,7 +67,8 @@ internal static class FileParts
             return false;
         using var bytes = PackedFile.OpenToDamage(file, new ReadStatistics());
         var start = new byte[2];
-        return bytes.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length && start is not ([0xFF, 0xFE] or [0xFE, 0xFF] or [_, 0] or [0, _]);
+        return bytes.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length
+            && start is not ([0xFF, 0xFE] or [0xFE, 0xFF] or [_, 0] or [0, _]);
     }
 
     private static List<FilePart> LinesOf(SourceFile file, long bytes)

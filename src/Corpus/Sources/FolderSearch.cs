@@ -12,7 +12,8 @@ namespace Elastic.Corpus;
 /// <param name="passedOver">Takes what is not read.</param>
 /// <param name="rejects">Takes a line for each folder that may not be read; null where that is an error.</param>
 /// <param name="allFormats">Every format counts; otherwise, those that only a file's own name or a pattern asks for do not.</param>
-internal sealed class FolderSearch(NamePatterns include, NamePatterns exclude, PassedOver passedOver, bool allFormats = false, ICollection<string>? rejects = null)
+internal sealed class FolderSearch(
+    NamePatterns include, NamePatterns exclude, PassedOver passedOver, bool allFormats = false, ICollection<string>? rejects = null)
 {
     // Hidden files and folders (.git) belong to no corpus. A folder that may not be read is an error: a corpus that silently lacks a part
     // of its text is another corpus.

@@ -28,7 +28,8 @@ internal static class TextBuild
             Corpus = settings.Training.Corpus with
             {
                 Sources = [text.TextFolder],
-                Validation = [.. settings.Training.Corpus.Validation, .. text.ValidationFolder is { } heldOut ? [heldOut] : Array.Empty<string>()],
+                Validation = text.ValidationFolder is { } heldOut
+                    ? [.. settings.Training.Corpus.Validation, heldOut] : settings.Training.Corpus.Validation,
                 Include = [],
                 Exclude = [],
                 TextField = "text",

@@ -13,7 +13,7 @@ internal static class Manifests
         [.. stages.Select(Stage)]);
 
     /// <summary>Sources with any keys, and no stage.</summary>
-    /// <param name="sources">Keys without "source." and their values; those of lists end with "[]", and their items stand between '|'.</param>
+    /// <param name="sources">Keys without "source." and their values; those of lists end with "[]", with '|' between items.</param>
     public static BuildManifest OfSources(params (string Key, string Value)[][] sources) => BuildManifest.Of(
         [
             .. sources.Select(keys => (IReadOnlyList<SettingText>)

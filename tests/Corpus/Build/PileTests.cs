@@ -5,7 +5,7 @@ using ZstdSharp.Unsafe;
 
 namespace Elastic.Corpus.Tests.Build;
 
-/// <summary>The Pile as it was released: NN.jsonl.zst, each record with its component, and a file to validate and one to test with.</summary>
+/// <summary>The Pile as it was released: NN.jsonl.zst, with components, and a file to validate and one to test with.</summary>
 public sealed class PileTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -16,7 +16,8 @@ public sealed class PileTests : IDisposable
     public void Its_files_are_read_by_component_without_losing_what_is_there_twice_and_val_and_test_are_held_out()
     {
         // Two frames, the second with a window of 2^28 bytes, which is larger than libraries take unless they are told to.
-        _folder.Write("train/00.jsonl.zst", [.. Frame(Record("a page", "Pile-CC"), 0), .. Frame(Record("a page", "Pile-CC") + Record("a patent", "USPTO Backgrounds"), 28)]);
+        var more = Record("a page", "Pile-CC") + Record("a patent", "USPTO Backgrounds");
+        _folder.Write("train/00.jsonl.zst", [.. Frame(Record("a page", "Pile-CC"), 0), .. Frame(more, 28)]);
         _folder.Write("val.jsonl.zst", Frame(Record("held out", "Pile-CC"), 0));
         _folder.Write("test.jsonl.zst", Frame(Record("tested on", "Github"), 0));
         var manifest = Manifests.OfSources(

@@ -58,7 +58,8 @@ public sealed class SourcePartsTests : IDisposable
 
     private BuiltText Build(string name, long partBytes) =>
         new CorpusBuilder(
-            Manifests.OfSources([("name", "in"), ("paths[]", _folder["in"])]), new PieceStore(_folder[$"{name}-pieces"]), _folder[$"{name}-texts"])
+            Manifests.OfSources([("name", "in"), ("paths[]", _folder["in"])]), new PieceStore(_folder[$"{name}-pieces"]),
+            _folder[$"{name}-texts"])
         {
             PartSize = new PartSize(partBytes, partBytes),
         }.Run(2, null, CancellationToken.None);
@@ -72,7 +73,8 @@ public sealed class SourcePartsTests : IDisposable
     private static async Task<byte[]> BytesOf(string name)
     {
         // Three of the lines are faults, and one is empty.
-        var lines = Enumerable.Range(0, Lines).Select(i => i % 100 == 50 ? $"no record {i}\n" : $"{{\"text\": \"text {i} {i * 7919}\"}}\n").ToList();
+        var lines = Enumerable.Range(0, Lines)
+            .Select(i => i % 100 == 50 ? $"no record {i}\n" : $"{{\"text\": \"text {i} {i * 7919}\"}}\n").ToList();
         var bytes = Encoding.UTF8.GetBytes(string.Concat(lines[..150]) + "\n" + string.Concat(lines[150..]));
         // Members and frames end inside of lines, too.
         var pieces = bytes.Chunk(777);

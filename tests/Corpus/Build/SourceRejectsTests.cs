@@ -1,7 +1,6 @@
 using System.IO.Compression;
 using System.Text;
 using Elastic.Corpus.Build;
-using Elastic.Foundation;
 using ZstdSharp;
 
 namespace Elastic.Corpus.Tests.Build;
@@ -26,7 +25,8 @@ public sealed class SourceRejectsTests : IDisposable
         _folder.Write("in/cut.jsonl.zst", new Compressor().Wrap(jsonl).ToArray()[..^20]);
         _folder.Write("in/broken.parquet", "PAR1 but no more");
         _folder.Write("in/broken.zip", "PK but no more");
-        _folder.Write("in/long.jsonl", $"{{\"text\": \"before\"}}\n{{\"text\": \"{new string('x', 1 << 20)}\"}}\n{{\"text\": \"after\"}}\n");
+        var texts = new[] { "before", new string('x', 1 << 20), "after" };
+        _folder.Write("in/long.jsonl", string.Concat(texts.Select(text => $"{{\"text\": \"{text}\"}}\n")));
         _folder.Write("in/mark.txt", [0xEF, 0xBB, 0xBF, .. "marked"u8]);
         _folder.Write("in/wide.txt", [.. Encoding.Unicode.GetPreamble(), .. Encoding.Unicode.GetBytes("wide é")]);
         _folder.Write("in/latin.txt", Encoding.Latin1.GetBytes("latin é"));
@@ -37,9 +37,9 @@ public sealed class SourceRejectsTests : IDisposable
         File.CreateSymbolicLink(_folder["in/two.txt"], _folder["in/one.txt"]);
 
         var built = Build([("longest-record", "1")]);
-        var texts = CorpusSources.Resolve([built.TextFolder]).SelectMany(f => DocumentReader.Read(f, new ReadStatistics()))
+        var read = CorpusSources.Resolve([built.TextFolder]).SelectMany(f => DocumentReader.Read(f, new ReadStatistics()))
             .Select(d => d.Text).ToList();
-        Assert.Superset(new HashSet<string> { "before", "after", "marked", "wide é", "latin \uFFFD" }, texts.ToHashSet());
+        Assert.Superset(new HashSet<string> { "before", "after", "marked", "wide é", "latin \uFFFD" }, read.ToHashSet());
         var rejects = File.ReadAllLines(Path.Combine(built.Folder, "rejects.txt"));
         foreach (var part in new[]
         {
@@ -49,7 +49,8 @@ public sealed class SourceRejectsTests : IDisposable
         })
             Assert.Single(rejects, line => line.Contains(part, StringComparison.Ordinal));
         Assert.Equal((5, 1), (built.Report.Malformed, built.Report.InvalidUtf8Sequences));
-        Assert.Contains("Records that could not be read: 5", File.ReadAllText(Path.Combine(built.Folder, "datasheet.md")), StringComparison.Ordinal);
+        Assert.Contains("Records that could not be read: 5", File.ReadAllText(Path.Combine(built.Folder, "datasheet.md")),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -98,10 +99,12 @@ public sealed class SourceRejectsTests : IDisposable
     {
         _folder.Write("in/a.jsonl", string.Concat(new[]
         {
-            "http://good.example/x", "https://sub.Bad.example/x", "http://notbad.example/", "http://good.example/private/x", "http://bad.example/",
+            "http://good.example/x", "https://sub.Bad.example/x", "http://notbad.example/", "http://good.example/private/x",
+            "http://bad.example/",
         }.Select(url => $"{{\"text\": \"{url}\", \"url\": \"{url}\"}}\n")));
         _folder.Write("in/drafts/b.txt", "a draft");
-        var list = _folder.Write("list.txt", "# domains\nbad.example\nhttp://good.example/private/ # and below\nhttp://good.example/other\npath drafts\n");
+        var list = _folder.Write(
+            "list.txt", "# domains\nbad.example\nhttp://good.example/private/ # and below\nhttp://good.example/other\npath drafts\n");
         var built = Build([("block-lists[]", list)]);
         Assert.Equal((2, 3), (built.Report.Read[0].Documents, built.Report.Unread));
         Assert.Contains("a.jsonl a.jsonl:2: https://sub.Bad.example/x is in a block list",

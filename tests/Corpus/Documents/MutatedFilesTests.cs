@@ -48,7 +48,8 @@ public sealed class MutatedFilesTests : IDisposable
         var original = Original(name);
         var special = pieces.Split(' ').Select(Encoding.UTF8.GetBytes).ToArray();
         var (read, refused, damaged) = (0, 0, 0);
-        var mutations = name is "a.csv" or "a.arrow" || Formats.SmallArchives.TryGet(name) is not null ? MutationsOfAnArchive : MutationsOfAFormat;
+        var mutations = name is "a.csv" or "a.arrow" || Formats.SmallArchives.TryGet(name) is not null
+            ? MutationsOfAnArchive : MutationsOfAFormat;
         for (var i = 0; i < mutations; i++)
         {
             var path = _folder.Write(name, Mutate(random, original, special));

@@ -85,7 +85,8 @@ public sealed class DownloadsTests : IDisposable
     private async Task<string> Get(Server server, string url, params (string Key, string Value)[] keys)
     {
         var manifest = Build.Manifests.OfSources([("name", "a"), ("paths[]", url), .. keys]);
-        var downloads = new Downloads(_folder.Path, _notices.Add, server) { Pause = new Backoff(TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(1)) };
+        var pause = new Backoff(TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(1));
+        var downloads = new Downloads(_folder.Path, _notices.Add, server) { Pause = pause };
         return (await downloads.GetAsync(manifest, TestContext.Current.CancellationToken)).Sources[0].Paths[0];
     }
 

@@ -28,12 +28,14 @@ public class BuildManifestFileTests
     public void A_source_names_files_of_the_web_lists_and_what_it_is_for()
     {
         var source = BuildManifestFile.Parse("""
-            sources = [ { name = pile, paths = ["https://a.example/val.jsonl.zst", more], mirrors = ["https://b.example/pile"], split = validation,
-              subsets = true, on-reject = stop, longest-record = 128, block-lists = [list.txt], members = ["*.md"] } ]
+            sources = [ { name = pile, paths = ["https://a.example/val.jsonl.zst", more], mirrors = ["https://b.example/pile"],
+              split = validation, subsets = true, on-reject = stop, longest-record = 128, block-lists = [list.txt], members = ["*.md"] } ]
             """, "/data/my.conf").Sources[0];
         Assert.Equal(["https://a.example/val.jsonl.zst", "/data/more"], source.Paths);
         Assert.Equal(["/data/list.txt"], source.BlockLists);
-        Assert.Equal((SourceSplit.Validation, true, RejectPolicy.Stop, 128), (source.Split, source.Subsets, source.OnReject, source.LongestRecordMiB));
+        Assert.Equal(
+            (SourceSplit.Validation, true, RejectPolicy.Stop, 128),
+            (source.Split, source.Subsets, source.OnReject, source.LongestRecordMiB));
     }
 
     [Theory]
@@ -44,7 +46,8 @@ public class BuildManifestFileTests
     [InlineData("sources = [ { name = a, paths = [a] }, { name = a, paths = [b] } ]",
         "2 sources are called a: give each a name of its own")]
     [InlineData("sources = [ { nam = a, paths = [a] } ]", "m.conf, sources 1: unknown key nam: did you mean name?")]
-    [InlineData("sources = [ { name = a, paths = [\"ftp://a.example/b.txt\"] } ]", "the URL ftp://a.example/b.txt is not one of http or https")]
+    [InlineData("sources = [ { name = a, paths = [\"ftp://a.example/b.txt\"] } ]",
+        "the URL ftp://a.example/b.txt is not one of http or https")]
     [InlineData("sources = [ { name = a, paths = [b], mirrors = [b] } ]", "the mirror b of a is no URL of http or https")]
     [InlineData("sources = [ { name = a, paths = [b], on-reject = maybe } ]", "source.on-reject = maybe (m.conf, sources 1): ")]
     [InlineData("source = [ { name = a, paths = [a] } ]", "unknown key source (m.conf): a manifest has sources and stages")]

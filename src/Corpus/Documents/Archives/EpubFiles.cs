@@ -58,12 +58,13 @@ internal static partial class EpubFiles
                 .Select(e => Resolve(folder, e!.Attribute("href")?.Value ?? "")).Take(MostPages).ToList();
             return (pages, Language(Said("language")), Said("rights") is { } rights ? OneLine.Of(rights, 200) : null);
 
-            string? Said(string name) => package.Descendants().FirstOrDefault(e => e.Name.LocalName == name)?.Value.Trim() is { Length: > 0 } said
-                ? said : null;
+            string? Said(string name) =>
+                package.Descendants().FirstOrDefault(e => e.Name.LocalName == name)?.Value.Trim() is { Length: > 0 } said ? said : null;
         }
         catch (Exception e) when (e is XmlException or InvalidDataException)
         {
-            throw new RejectedFileException($"{file.Path} is no book that can be read ({OneLine.Of(e.Message)}): repair it or leave it out", e);
+            throw new RejectedFileException(
+                $"{file.Path} is no book that can be read ({OneLine.Of(e.Message)}): repair it or leave it out", e);
         }
     }
 

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Elastic.Corpus;
 
-/// <summary>Knows the licences of software by the words that only they have, and by the mark of SPDX (specification 2.3, annex E).</summary>
+/// <summary>Knows licences by the words that only they have, and by the mark of SPDX (specification 2.3, annex E).</summary>
 internal static partial class LicenceText
 {
     /// <summary>There is a licence, and it is none of those below.</summary>

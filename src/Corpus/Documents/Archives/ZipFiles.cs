@@ -39,7 +39,8 @@ internal static class ZipFiles
         catch (Exception e) when (e is not (ElasticException or OutOfMemoryException))
         {
             bytes.Dispose();
-            throw new RejectedFileException($"{file.Path} is not a zip file, or its table is damaged ({e.Message}): repair it or leave it out", e);
+            throw new RejectedFileException(
+                $"{file.Path} is not a zip file, or its table is damaged ({e.Message}): repair it or leave it out", e);
         }
     }
 

@@ -19,10 +19,12 @@ internal static class ContentType
         "text/xml" or "application/xml" => DocumentFormat.Xml,
         var name when name.EndsWith("+xml", StringComparison.Ordinal) && !name.StartsWith("image/", StringComparison.Ordinal) =>
             DocumentFormat.Xml,
-        "no type" when Encoding.Latin1.GetString(body[..Math.Min(Looked, body.Length)]).Contains("<html", StringComparison.OrdinalIgnoreCase)
-            => DocumentFormat.Html,
+        "no type" when LooksLikeHtml(body) => DocumentFormat.Html,
         _ => null,
     };
+
+    private static bool LooksLikeHtml(ReadOnlySpan<byte> body) =>
+        Encoding.Latin1.GetString(body[..Math.Min(Looked, body.Length)]).Contains("<html", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>
     /// The body in UTF-8 with its mark, where the head names another encoding, or where it is plain text of none (windows-1252 then, as

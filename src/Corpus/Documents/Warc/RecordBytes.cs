@@ -36,7 +36,9 @@ internal sealed class RecordBytes(Stream stream)
         return _buffer.AsSpan(_start, Math.Min(count, _end - _start));
     }
 
-    /// <summary>Reads so many bytes, fewer at the end of the file. What a record claims is not believed: memory grows with what comes.</summary>
+    /// <summary>
+    /// Reads so many bytes, fewer at the end of the file. What a record claims is not believed: memory grows with what comes.
+    /// </summary>
     public byte[] Take(int count)
     {
         using var taken = new MemoryStream();

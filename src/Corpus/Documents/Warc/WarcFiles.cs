@@ -1,4 +1,3 @@
-using System.Text;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus;

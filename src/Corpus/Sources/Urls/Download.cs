@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text;
 using Elastic.Foundation;
 
@@ -36,11 +37,11 @@ internal sealed class Download(HttpClient client, Uri address, string path, bool
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             await FetchAsync(deadline);
         }
-        catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            throw new DownloadException($"the server said nothing for {Patience.TotalSeconds:0} seconds ({e.GetType().Name})", isFinal: false);
+            throw new DownloadException($"the server said nothing for {Patience.TotalSeconds:0} seconds", isFinal: false);
         }
-        catch (Exception e) when (e is HttpRequestException or HttpIOException || (e is IOException && e.InnerException is System.Net.Sockets.SocketException))
+        catch (Exception e) when (e is HttpRequestException or HttpIOException or IOException { InnerException: SocketException })
         {
             throw new DownloadException(OneLine.Of(e.Message), isFinal: false);
         }

@@ -55,7 +55,10 @@ public sealed class Downloads(string folder, Action<string> notice, HttpMessageH
             && (url.Digest is null || url.Digest.Value.Hex == recorded) && await HashAsync(path, cancel) == recorded)
             return path;
         var wanted = url.Digest?.Hex;
-        List<Uri> addresses = [url.Address, .. source.Mirrors.Select(m => new Uri(new Uri(m.TrimEnd('/') + "/"), Uri.EscapeDataString(url.FileName)))];
+        List<Uri> addresses =
+        [
+            url.Address, .. source.Mirrors.Select(m => new Uri(new Uri(m.TrimEnd('/') + "/"), Uri.EscapeDataString(url.FileName))),
+        ];
         var got = await TryAllAsync(client, addresses, path, wanted, (long)source.LargestDownloadGiB << 30, cancel);
         File.Move(path + Download.PartEnding, path, overwrite: true);
         DurableFile.WriteDurably(record, Encoding.ASCII.GetBytes(got + "\n"));

@@ -28,11 +28,13 @@ public sealed record SourceUrl(Uri Address, Digest? Digest)
         ArgumentNullException.ThrowIfNull(text);
         var shown = OneLine.Of(text, 200);
         problem = "";
-        if (!Uri.TryCreate(text, UriKind.Absolute, out var address) || address.Scheme is not ("http" or "https") || address.Host.Length == 0)
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var address) || address.Scheme is not ("http" or "https")
+            || address.Host.Length == 0)
             problem = $"the URL {shown} is not one of http or https: fetch the file yourself and name its path, or use another address";
         else if (address.UserInfo.Length > 0)
             problem = $"the URL of {address.Host} holds a user's name: what it protects would be shown in logs; fetch the file yourself";
-        else if (address.Fragment.Length > 0 && (!address.Fragment.StartsWith(DigestKey, StringComparison.Ordinal) || DigestOf(address) is null))
+        else if (address.Fragment.Length > 0
+            && (!address.Fragment.StartsWith(DigestKey, StringComparison.Ordinal) || DigestOf(address) is null))
             problem = $"the URL {shown} does not end with #sha256= and 64 hexadecimal digits: mend its end, or leave it out";
         else if (DocumentFormats.Of(address.AbsolutePath) is null)
             problem = $"the URL {shown} names no file of {DocumentFormats.Endings}: name files that can be read, one URL each";

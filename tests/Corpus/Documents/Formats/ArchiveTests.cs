@@ -9,12 +9,16 @@ namespace Elastic.Corpus.Tests.Formats;
 public sealed class ArchiveTests : IDisposable
 {
     // "packed\n" by bzip2 twice, joined; "packed\n" by xz.
-    private const string Bzip2 = "QlpoOTFBWSZTWVvaCagAAANBgAAQLghAACAAMQwBBk2jHAKLuSKcKEgt7QTUAEJaaDkxQVkmU1lb2gmoAAADQYAAEC4IQAAgADEMAQZNoxwCi7kinChILe0E1AA=";
-    private const string Xz = "/Td6WFoAAATm1rRGAgAhARYAAAB0L+WjAQAGcGFja2VkCgAAaNCq3DmCKkIAAR8HFi64cx+2830BAAAAAARZWg==";
+    private const string Bzip2 =
+        "QlpoOTFBWSZTWVvaCagAAANBgAAQLghAACAAMQwBBk2jHAKLuSKcKEgt7QTUAEJaaDkxQVkmU1lb2gmoAAADQYAAEC4IQAAgADEM"
+        + "AQZNoxwCi7kinChILe0E1AA=";
+    private const string Xz =
+        "/Td6WFoAAATm1rRGAgAhARYAAAB0L+WjAQAGcGFja2VkCgAAaNCq3DmCKkIAAR8HFi64cx+2830BAAAAAARZWg==";
 
     private static readonly (string Name, string Text)[] Files =
     [
-        ("b/page.html", "<p>a page"), ("LICENSE", "Apache License\n  Version 2.0, January 2004"), ("a.txt", "plain"), ("c.jsonl", """{"text":"a line"}"""),
+        ("b/page.html", "<p>a page"), ("LICENSE", "Apache License\n  Version 2.0, January 2004"), ("a.txt", "plain"),
+        ("c.jsonl", """{"text":"a line"}"""),
         ("src/x.py", "print(1)"), ("src/y.c", "// SPDX-License-Identifier: MIT OR Apache-2.0\nint y;"), ("src/sub/COPYING", "All mine."),
         ("src/sub/z.rs", "fn z() {}"), ("picture.png", "PNG"), (".hidden/d.txt", "hidden"),
     ];
@@ -99,7 +103,10 @@ public sealed class ArchiveTests : IDisposable
         using (var tar = new TarWriter(memory, leaveOpen: true))
         {
             foreach (var text in new[] { "one", "two", new string('x', 5000) })
-                tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, "same.txt") { DataStream = new MemoryStream(Encoding.ASCII.GetBytes(text)) });
+                tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, "same.txt")
+                {
+                    DataStream = new MemoryStream(Encoding.ASCII.GetBytes(text)),
+                });
             tar.WriteEntry(new PaxTarEntry(TarEntryType.SymbolicLink, "link.txt") { LinkName = "/etc/passwd" });
         }
         var bytes = memory.ToArray();
@@ -133,13 +140,16 @@ public sealed class ArchiveTests : IDisposable
             ("O/b.opf", """
                 <package xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata><dc:language>fr-CA</dc:language>
                 <dc:rights>Public domain</dc:rights></metadata>
-                <manifest><item id="two" href="p/2%20b.xhtml" media-type="application/xhtml+xml"/><item id="n" href="n.png" media-type="image/png"/>
+                <manifest><item id="two" href="p/2%20b.xhtml" media-type="application/xhtml+xml"/>
+                <item id="n" href="n.png" media-type="image/png"/>
                 <item id="one" href="../one.xhtml" media-type="application/xhtml+xml"/>
                 <item id="gone" href="gone.xhtml" media-type="application/xhtml+xml"/></manifest>
                 <spine><itemref idref="one"/><itemref idref="n"/><itemref idref="gone"/><itemref idref="two"/></spine></package>
                 """u8.ToArray()),
             ("O/p/2 b.xhtml", "<html><head><title/></head><body><p>La fin, déjà.</p></body></html>"u8.ToArray()),
-            ("one.xhtml", "<?xml version='1.0'?><html><head><title>I</title><script src='x'/></head><body><p>Début.</p></body></html>"u8.ToArray()),
+            ("one.xhtml", """
+                <?xml version='1.0'?><html><head><title>I</title><script src='x'/></head><body><p>Début.</p></body></html>
+                """u8.ToArray()),
         ]));
         Assert.Equal(["I\nDébut.", "La fin, déjà."], documents.Select(d => d.Text.Trim()));
         Assert.All(documents, d => Assert.Equal(("fr", "Public domain", DocumentFormat.Epub), (d.Language, d.Licence, d.Format)));
@@ -160,7 +170,8 @@ public sealed class ArchiveTests : IDisposable
         if (name.EndsWith(".zip", StringComparison.Ordinal))
             return Zip(bytes);
         using var memory = new MemoryStream();
-        using (var packed = name.EndsWith("gz", StringComparison.Ordinal) ? new GZipStream(memory, CompressionLevel.Fastest, leaveOpen: true) : null)
+        var isPacked = name.EndsWith("gz", StringComparison.Ordinal);
+        using (var packed = isPacked ? new GZipStream(memory, CompressionLevel.Fastest, leaveOpen: true) : null)
         using (var tar = new TarWriter((Stream?)packed ?? memory, leaveOpen: true))
             foreach (var (path, content) in bytes)
                 tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, $"./{path}") { DataStream = new MemoryStream(content) });

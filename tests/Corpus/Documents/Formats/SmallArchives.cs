@@ -8,8 +8,12 @@ namespace Elastic.Corpus.Tests.Formats;
 internal static class SmallArchives
 {
     // Three lines of text.
-    private const string Bzip2 = "QlpoOTFBWSZTWWOCx7AAACLRgAAQQAAvZ5xAIABAlT0TSB6T9UFDTTAA9JaiCFwIhZV+o7QtifQzyAZV5KxtMk5HEixfxUjEM/F3JFOFCQY4LHsA";
-    private const string Xz = "/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4ABKADhdADoaCM52ZJW4rJNeqgZsjklmbu//x+rjyKjHSTzYQjnbCc9/f7O0WrJbeJbcUYyhHvremgQV7bOAAKh9FHBsxvRtAAFUS2O1Xx8ftvN9AQAAAAAEWVo=";
+    private const string Bzip2 =
+        "QlpoOTFBWSZTWWOCx7AAACLRgAAQQAAvZ5xAIABAlT0TSB6T9UFDTTAA9JaiCFwIhZV+o7QtifQzyAZV5KxtMk5HEixfxUjEM/F3"
+        + "JFOFCQY4LHsA";
+    private const string Xz =
+        "/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4ABKADhdADoaCM52ZJW4rJNeqgZsjklmbu//x+rjyKjHSTzYQjnbCc9/f7O0WrJbeJbc"
+        + "UYyhHvremgQV7bOAAKh9FHBsxvRtAAFUS2O1Xx8ftvN9AQAAAAAEWVo=";
 
     private static readonly (string Name, string Text)[] Files =
     [
@@ -46,7 +50,10 @@ internal static class SmallArchives
         using var memory = new MemoryStream();
         using (var tar = new TarWriter(memory, leaveOpen: true))
             foreach (var (name, text) in Files)
-                tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(Encoding.UTF8.GetBytes(text)) });
+                tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name)
+                {
+                    DataStream = new MemoryStream(Encoding.UTF8.GetBytes(text)),
+                });
         return memory.ToArray();
     }
 

@@ -42,7 +42,8 @@ public sealed class TableTests : IDisposable
                 "a.csv:6 a quotation mark is never closed, and the rest of the file is lost",
             ],
             _statistics.Malformed.Select(m => m.ToString()));
-        Refusal.Says("has no column \"text\" (it has id, body): name the right one with corpus.text-field", () => Read("b.csv", "id,body\n1,x\n"));
+        Refusal.Says(
+            "has no column \"text\" (it has id, body): name the right one with corpus.text-field", () => Read("b.csv", "id,body\n1,x\n"));
         Assert.Empty(Read("empty.csv", "\n\n"));
     }
 
@@ -64,8 +65,8 @@ public sealed class TableTests : IDisposable
     {
         var bytes = Arrow(isFile: false, isLarge: false);
         Assert.Equal(3, Read("a.arrow", bytes[..^100]).Count);
-        Assert.Contains("message 2 is cut short or claims more than there is, and the rest of the file is lost", Assert.Single(_statistics.Malformed).Reason,
-            StringComparison.Ordinal);
+        Assert.Equal("a.arrow message 2 is cut short or claims more than there is, and the rest of the file is lost",
+            Assert.Single(_statistics.Malformed).ToString());
     }
 
     // Two batches of four rows, of which one has no text.

@@ -21,10 +21,10 @@ public sealed class WarcFilesTests : IDisposable
             .Response("<http://a.example/>", "Content-Type: text/html\r\nTransfer-Encoding: chunked", chunked)
             .Response("http://a.example/b", "Content-Type: text/html; charset=iso-8859-1", Encoding.Latin1.GetBytes("<p>Grüße"))
             .Response("http://a.example/c", "content-type: text/html", Cyrillic())
-            .Response("http://a.example/d", "Content-Type: text/plain\r\nContent-Encoding: gzip", Packed(b => new GZipStream(b, Best), "gzip"))
-            .Response("http://a.example/e", "Content-Type: text/plain\r\nContent-Encoding: br", Packed(b => new BrotliStream(b, Best), "brotli"))
-            .Response("http://a.example/f", "Content-Type: text/plain\r\nContent-Encoding: deflate", Packed(b => new ZLibStream(b, Best), "zlib"))
-            .Response("http://a.example/g", "Content-Type: text/plain\r\nContent-Encoding: deflate", Packed(b => new DeflateStream(b, Best), "raw"))
+            .Response("http://a.example/d", Encoded("gzip"), Packed(b => new GZipStream(b, Best), "gzip"))
+            .Response("http://a.example/e", Encoded("br"), Packed(b => new BrotliStream(b, Best), "brotli"))
+            .Response("http://a.example/f", Encoded("deflate"), Packed(b => new ZLibStream(b, Best), "zlib"))
+            .Response("http://a.example/g", Encoded("deflate"), Packed(b => new DeflateStream(b, Best), "raw"))
             .Response("http://a.example/h", "Content-Type: text/plain\r\nContent-Encoding: gzip", "said to be gzip"u8)
             .Response("http://a.example/i.png", "Content-Type: image/png", "\x89PNG"u8)
             .Response("http://a.example/j", "Content-Type: text/html", "<p>gone"u8, "404 Not Found")
@@ -43,7 +43,8 @@ public sealed class WarcFilesTests : IDisposable
             Assert.Equal(($"{name}:3", DocumentFormat.Html), (documents[0].Name, documents[0].Format));
             Assert.Equal(
                 [
-                    $"{name} http://a.example/i.png: image/png is no text that is read", $"{name} http://a.example/j: the server answered 404",
+                    $"{name} http://a.example/i.png: image/png is no text that is read",
+                    $"{name} http://a.example/j: the server answered 404",
                     $"{name} http://a.example/k: a revisit, whose page was stored before",
                 ],
                 statistics.Unread.Select(u => u.ToString()));
@@ -101,6 +102,8 @@ public sealed class WarcFilesTests : IDisposable
         Assert.True(read is >= 5 and <= 11 && _statistics.Malformed.Count > 0, $"{read} {string.Join("; ", _statistics.Malformed)}");
         Assert.Contains("the rest of the file (at least ", _statistics.Malformed[0].Reason, StringComparison.Ordinal);
     }
+
+    private static string Encoded(string coding) => $"Content-Type: text/plain\r\nContent-Encoding: {coding}";
 
     private const CompressionLevel Best = CompressionLevel.SmallestSize;
 
