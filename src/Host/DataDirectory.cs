@@ -42,6 +42,9 @@ internal sealed class DataDirectory
     /// <inheritdoc cref="DataPaths.Pieces"/>
     public string Pieces => _paths.Pieces;
 
+    /// <inheritdoc cref="DataPaths.Downloads"/>
+    public string Downloads => _paths.Downloads;
+
     /// <summary>The actor systems' log, and the details of defects.</summary>
     public string LogFile => Path.Combine(Root, "log.txt");
 

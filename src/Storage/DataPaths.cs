@@ -23,6 +23,9 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
     /// <summary>Pieces of sources that were read through the stages of a build, which other builds use again.</summary>
     public string Pieces => Path.Combine(Root, "pieces");
 
+    /// <summary>Files of sources that were fetched from the web.</summary>
+    public string Downloads => Path.Combine(Root, "downloads");
+
     /// <summary>The folder of one built corpus.</summary>
     public string Corpus(Digest id) => Path.Combine(Corpora, id.Hex);
 

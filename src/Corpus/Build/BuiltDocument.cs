@@ -20,6 +20,15 @@ public sealed record BuiltDocument
     /// <inheritdoc cref="DocumentFacts(string, string, DocumentFormat)" path="/param[@name='Name']"/>
     public required string Name { get; init; }
 
+    /// <inheritdoc cref="DocumentFacts.Subset"/>
+    public string? Subset { get; init; }
+
+    /// <inheritdoc cref="DocumentFacts.Date"/>
+    public string? Date { get; init; }
+
+    /// <inheritdoc cref="DocumentFacts.Code"/>
+    public string? Code { get; init; }
+
     /// <inheritdoc cref="DocumentFacts.Line"/>
     public long? Line { get; init; }
 

@@ -26,9 +26,10 @@ public sealed record BuiltFile(string Name, long Bytes, string Sha256);
 /// <param name="InvalidUtf8Sequences">Replaced by U+FFFD.</param>
 /// <param name="Malformed">Records that could not be read.</param>
 /// <param name="LostBytes">Bytes of these, as far as that is known.</param>
+/// <param name="Unread">What was left out on purpose: it holds no text, or is blocked.</param>
 public sealed record BuildReport(
     string Id, IReadOnlyList<TextShare> Read, IReadOnlyList<TextShare> Kept, IReadOnlyList<TextShare> Dropped,
-    long Empty, long InvalidUtf8Sequences, long Malformed, long LostBytes)
+    long Empty, long InvalidUtf8Sequences, long Malformed, long LostBytes, long Unread)
 {
     /// <summary>The part of <see cref="Kept"/> that is for validation, and for tests, by source.</summary>
     public IReadOnlyList<TextShare> Validation { get; init; } = [];

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Runtime.ExceptionServices;
 using Elastic.Foundation;
@@ -7,7 +8,7 @@ namespace Elastic.Corpus.Build;
 /// <summary>How far a build is.</summary>
 /// <param name="Documents">Documents in the pieces that are read.</param>
 /// <param name="Bytes">Bytes of the files of the pieces that are read.</param>
-/// <param name="OfBytes">Bytes of all files.</param>
+/// <param name="OfBytes">Bytes of all files; of a trial, those of the pieces that are read.</param>
 public sealed record BuildProgress(long Documents, long Bytes, long OfBytes);
 
 /// <summary>
@@ -22,26 +23,41 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
     /// <summary>Raised with each change to what a build writes.</summary>
     private const int Version = 2;
 
+    /// <summary>How large parts of files are; none but <see cref="PartSize.TextBytes"/> shows in what is built.</summary>
+    internal PartSize PartSize { get; init; } = PartSize.Default;
+
+    /// <summary>Documents of each source that are read, for a trial; null for all.</summary>
+    public long? Limit { get; init; }
+
     /// <summary>Builds the text, unless it is there.</summary>
     /// <param name="threads">Pieces that are read at once.</param>
     /// <exception cref="ElasticException">A source cannot be read, or nothing is left.</exception>
     public BuiltText Run(int threads, IProgress<BuildProgress>? progress, CancellationToken cancel)
     {
-        var pieces = SourcePiece.Of(manifest).ToList();
-        var id = IdentityOf(pieces);
-        var folder = Path.Combine(texts, id.Hex);
         // Also where the text is there: another build may have read them again since.
         store.Purge(manifest.TakeDowns);
-        if (BuiltText.TryOpen(folder) is { } built)
+        var rejects = new List<string>();
+        var report = new Progress(progress);
+        var pieces = Limit is { } limit ? Trial(limit, rejects, report, cancel)
+            : Enumerable.Range(0, manifest.Sources.Count).SelectMany(i => SourcePiece.Of(manifest, i, PartSize, rejects)).ToList();
+        if (BuiltText.TryOpen(FolderOf(pieces, rejects)) is { } built)
             return built;
-        Read(pieces, threads, progress, cancel);
+        if (Limit is null)
+            pieces = Read(pieces, rejects, threads, report, cancel);
+        var folder = FolderOf(pieces, rejects);
+        return BuiltText.TryOpen(folder) ?? Write(folder, pieces, rejects, cancel);
+    }
+
+    private BuiltText Write(string folder, List<SourcePiece> pieces, List<string> rejects, CancellationToken cancel)
+    {
         using var build = new BuildFolder(folder, BuiltText.FileName);
         var work = Path.Combine(build.Current, "work");
         using (var decisions = new Decisions(manifest.Stages, () => Stopping(pieces.SelectMany(store.Documents), cancel), work))
         {
             using (var all = new DocumentTexts(store, pieces, work))
                 decisions.Make(all, document => manifest.SplitOf(document) == Split.Train);
-            using var writer = new TextWriters(build.Current, id, manifest);
+            using var writer = new TextWriters(build.Current, new Digest(Path.GetFileName(folder)), manifest);
+            writer.Reject(rejects);
             using var fates = decisions.InOrder().GetEnumerator();
             foreach (var piece in pieces)
             {
@@ -53,7 +69,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
                         throw new InvalidOperationException("there are more documents than decisions");
                     writer.Append(document, text, fates.Current);
                 }
-                writer.Append(store.Summary(piece));
+                writer.Append(piece, store.Summary(piece));
             }
             writer.Complete();
         }
@@ -72,33 +88,110 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         }
     }
 
-    private Digest IdentityOf(List<SourcePiece> pieces) => CorpusIdentity.OfTexts(
+    // Named by files, and not by their parts: how these are cut does not show.
+    private string FolderOf(List<SourcePiece> pieces, List<string> rejects) => Path.Combine(texts, CorpusIdentity.OfTexts(
     [
-        $"build {Version}", .. pieces.Select(p => $"{p.Source} {p.Identity.Hex}"), .. manifest.Stages.Select(s => s.Identity),
+        $"build {Version}", .. pieces.Where(p => p.File.Part is not { Number: > 0 }).Select(p => $"{p.Source} {p.OfFile.Hex}"),
+        .. manifest.Stages.Select(s => s.Identity),
         .. manifest.Sources.Where(s => s.Validation + s.Test > 0).Select(s => string.Create(
-            CultureInfo.InvariantCulture, $"split {s.Name} {s.Validation:R} {s.Test:R}")), .. manifest.TakeDowns.Identity,
-    ]);
+            CultureInfo.InvariantCulture, $"split {s.Name} {s.Validation:R} {s.Test:R}")), .. manifest.TakeDowns.Identity, .. rejects,
+    ]).Hex);
 
-    private void Read(List<SourcePiece> pieces, int threads, IProgress<BuildProgress>? progress, CancellationToken cancel)
+    // The pieces that were read: without those of files that changed meanwhile, where the source says to go on.
+    private List<SourcePiece> Read(
+        List<SourcePiece> pieces, List<string> rejects, int threads, Progress progress, CancellationToken cancel)
     {
-        var sizes = pieces.Select(p => p.File.Length).ToList();
-        var (documents, bytes, all, gate) = (0L, 0L, sizes.Sum(), new Lock());
+        var changed = new ConcurrentDictionary<Digest, string>();
+        var fresh = new ConcurrentDictionary<Digest, SourcePiece>();
+        progress.Expect(pieces.Sum(p => p.Bytes));
+        InParallel(pieces.Count, threads, i =>
+        {
+            if (!IsRead(pieces[i]) && pieces[i].File.Part is not null)
+                fresh[pieces[i].OfFile] = pieces[i];
+            Guarded(pieces[i], changed, () => Read(pieces[i], progress, cancel));
+        }, cancel);
+        // What was read of files in parts is right where these are still the same.
+        foreach (var piece in fresh.Values)
+            Guarded(piece, changed, () => piece.File.CheckUnchanged(piece.File.Hash()));
+        foreach (var piece in pieces.Where(p => changed.ContainsKey(p.OfFile)))
+            store.Remove(piece);
+        rejects.AddRange(pieces.Select(p => p.OfFile).Distinct().Where(changed.ContainsKey).Select(id => changed[id]));
+        return pieces.FindAll(p => !changed.ContainsKey(p.OfFile));
+    }
+
+    private void Guarded(SourcePiece piece, ConcurrentDictionary<Digest, string> changed, Action read)
+    {
         try
         {
-            Parallel.For(0, pieces.Count, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancel }, i =>
+            read();
+        }
+        catch (ChangedFileException e) when (manifest.Sources[piece.Source].OnReject == RejectPolicy.Continue)
+        {
+            changed[piece.OfFile] = $"source {manifest.Sources[piece.Source].Name}: {e.Message}";
+        }
+    }
+
+    private bool IsRead(SourcePiece piece) => store.Has(piece) && store.Agrees(piece, manifest.TakeDowns);
+
+    private PieceSummary Read(SourcePiece piece, Progress progress, CancellationToken cancel)
+    {
+        var found = IsRead(piece) ? store.Summary(piece) : store.Read(piece, manifest, cancel);
+        var source = manifest.Sources[piece.Source];
+        if (source.OnReject == RejectPolicy.Stop && found.Malformed > 0)
+            throw new ElasticException(string.Create(CultureInfo.InvariantCulture,
+                $"the source {source.Name} has {found.Malformed} records that cannot be read, and its on-reject is stop: "
+                + $"{found.Rejects[0].Line}: mend them, or set on-reject = continue"));
+        progress.Add(found.Documents, piece.Bytes);
+        return found;
+    }
+
+    // The first documents of each source: files behind them are not even looked at.
+    private List<SourcePiece> Trial(long limit, List<string> rejects, Progress progress, CancellationToken cancel)
+    {
+        var pieces = new List<SourcePiece>();
+        for (var rank = 0; rank < manifest.Sources.Count; rank++)
+        {
+            var left = limit;
+            foreach (var whole in SourcePiece.Of(manifest, rank, PartSize.Whole, rejects))
             {
-                var found = store.Has(pieces[i]) && store.Agrees(pieces[i], manifest.TakeDowns)
-                    ? store.Summary(pieces[i]) : store.Read(pieces[i], manifest, cancel);
-                lock (gate)
-                {
-                    (documents, bytes) = (documents + found.Documents, bytes + sizes[i]);
-                    progress?.Report(new BuildProgress(documents, bytes, all));
-                }
-            });
+                cancel.ThrowIfCancellationRequested();
+                var piece = whole.Of(left);
+                progress.Expect(piece.Bytes);
+                left -= Read(piece, progress, cancel).Documents;
+                pieces.Add(piece);
+                if (left <= 0)
+                    break;
+            }
+        }
+        return pieces;
+    }
+
+    private static void InParallel(int count, int threads, Action<int> work, CancellationToken cancel)
+    {
+        try
+        {
+            Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancel }, work);
         }
         catch (AggregateException e) when (e.InnerExceptions.OfType<ElasticException>().FirstOrDefault() is { } problem)
         {
             ExceptionDispatchInfo.Throw(problem);
+        }
+    }
+
+    private sealed class Progress(IProgress<BuildProgress>? progress)
+    {
+        private readonly Lock _gate = new();
+        private long _documents, _bytes, _all;
+
+        public void Expect(long bytes) => _all += bytes;
+
+        public void Add(long documents, long bytes)
+        {
+            lock (_gate)
+            {
+                (_documents, _bytes) = (_documents + documents, _bytes + bytes);
+                progress?.Report(new BuildProgress(_documents, _bytes, _all));
+            }
         }
     }
 }

@@ -25,8 +25,8 @@ internal static class Datasheet
     /// <summary>The sentences about what could not be read.</summary>
     public static string Reading(BuildReport report) => string.Create(CultureInfo.InvariantCulture, $"""
         Without text: {report.Empty} documents. Bytes that were not in the encoding of their file: {report.InvalidUtf8Sequences}
-        sequences. Records that could not be read: {report.Malformed} (at least {report.LostBytes} bytes); rejects.txt names the first
-        of each file.
+        sequences. Records that could not be read: {report.Malformed} (at least {report.LostBytes} bytes); records that hold no text or
+        were not wanted: {report.Unread}. rejects.txt names the first of each file.
         """);
 
     /// <summary>The sentence above an example.</summary>

@@ -6,14 +6,23 @@ namespace Elastic.Corpus.Build;
 /// <param name="Format">How its file stores documents.</param>
 public sealed record DocumentFacts(string Source, string Name, DocumentFormat Format)
 {
-    /// <summary>Under which terms its source is published, as the manifest says; null where it says nothing.</summary>
+    /// <summary>Under which terms it is published, as its file or the manifest says; null where they say nothing.</summary>
     public string? Licence { get; init; }
 
-    /// <summary>Where it was published; null where that is not known.</summary>
+    /// <summary>The part of the source that it counts for, e.g. "Pile-CC"; null for none.</summary>
+    public string? Subset { get; init; }
+
+    /// <summary>Where it was on the web; null where that is not known.</summary>
     public string? Url { get; init; }
 
     /// <summary>The line of its file at which it begins, from 1; null for formats without lines.</summary>
     public long? Line { get; init; }
+
+    /// <summary>When it was got from there or written, as its file says it; null where it says nothing.</summary>
+    public string? Date { get; init; }
+
+    /// <summary>The programming language of source code, e.g. "Python"; null for anything else.</summary>
+    public string? Code { get; init; }
 
     /// <summary>Its language, a code of ISO 639-1; null where it is not known.</summary>
     public string? Language { get; init; }

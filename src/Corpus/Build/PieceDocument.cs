@@ -28,17 +28,51 @@ public sealed record PieceDocument(
 /// <param name="InvalidUtf8Sequences">Replaced by U+FFFD.</param>
 /// <param name="Malformed">Records that could not be read.</param>
 /// <param name="LostBytes">Bytes of these, as far as that is known.</param>
-/// <param name="Rejects">A line each for the first of them.</param>
+/// <param name="Unread">Left out on purpose: pictures in an archive, pages that were stored before, blocked URLs.</param>
+/// <param name="Rejects">The first of the malformed.</param>
+/// <param name="Passed">The first of the unread, a line each.</param>
 public sealed record PieceSummary(
-    long Documents, long BytesRead, long Empty, long InvalidUtf8Sequences, long Malformed, long LostBytes, IReadOnlyList<string> Rejects)
+    long Documents, long BytesRead, long Empty, long InvalidUtf8Sequences, long Malformed, long LostBytes, long Unread,
+    IReadOnlyList<Reject> Rejects, IReadOnlyList<string> Passed)
 {
     /// <summary>Documents that the manifest takes down.</summary>
     public long TakenDown { get; init; }
 
+    /// <summary>Of nothing.</summary>
+    public static PieceSummary None { get; } = new(0, 0, 0, 0, 0, 0, 0, [], []);
+
+    /// <summary>Of both, one behind the other: what one reading of both would have found.</summary>
+    public PieceSummary Then(PieceSummary next)
+    {
+        ArgumentNullException.ThrowIfNull(next);
+        return new PieceSummary(
+            Documents + next.Documents, BytesRead + next.BytesRead, Empty + next.Empty, InvalidUtf8Sequences + next.InvalidUtf8Sequences,
+            Malformed + next.Malformed, LostBytes + next.LostBytes, Unread + next.Unread,
+            [.. Rejects.Concat(next.Rejects).Take(ReadStatistics.MalformedKept)],
+            [.. Passed.Concat(next.Passed).Take(ReadStatistics.MalformedKept)])
+        { TakenDown = TakenDown + next.TakenDown };
+    }
+
+    /// <summary>What was not read, a line each, and how many more there are.</summary>
+    public IEnumerable<string> Lines()
+    {
+        var listed = Rejects.Sum(r => r.Records);
+        return Rejects.Select(r => r.Line)
+            .Concat(Malformed > listed ? [$"and {Malformed - listed} more that cannot be read"] : [])
+            .Concat(Passed)
+            .Concat(Unread > Passed.Count ? [$"and {Unread - Passed.Count} more that hold no text or are not wanted"] : []);
+    }
+
     internal static PieceSummary Of(ReadStatistics statistics) => new(
         statistics.Documents, statistics.Bytes, statistics.EmptyDocuments, statistics.InvalidUtf8Sequences, statistics.MalformedRecords,
-        statistics.LostBytes, [.. statistics.Malformed.Select(m => m.ToString())]);
+        statistics.LostBytes, statistics.UnreadRecords, [.. statistics.Malformed.Select(m => new Reject(m.ToString(), m.Records))],
+        [.. statistics.Unread.Select(u => u.ToString())]);
 }
+
+/// <summary>What could not be read.</summary>
+/// <param name="Line">Where, and why.</param>
+/// <param name="Records">How many records that is.</param>
+public sealed record Reject(string Line, long Records);
 
 /// <summary>The lines of a piece's file of documents: a document each, and the summary last.</summary>
 internal static class PieceLines

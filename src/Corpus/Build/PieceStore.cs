@@ -52,6 +52,10 @@ public sealed class PieceStore
                     var read = Through(document, piece, manifest);
                     takenDown += read.Document.TakenDown ? 1 : 0;
                     writer.Append(read);
+                    if (statistics.Documents < piece.Limit)
+                        continue;
+                    piece.File.CheckUnchanged(piece.File.Hash());
+                    break;
                 }
                 summary = PieceSummary.Of(statistics) with { TakenDown = takenDown };
                 writer.Complete(summary);
@@ -95,6 +99,13 @@ public sealed class PieceStore
             path => !File.Exists(path[..^TextsEnd.Length] + DocumentsEnd)))
             File.Delete(orphan);
         DurableFile.FlushFolder(_folder);
+    }
+
+    /// <summary>Forgets a piece.</summary>
+    public void Remove(SourcePiece piece)
+    {
+        File.Delete(DocumentsPath(piece));
+        File.Delete(TextsPath(piece));
     }
 
     /// <summary>The documents of a piece in their order.</summary>
@@ -165,12 +176,15 @@ public sealed class PieceStore
     private static (PieceDocument Document, string Text) Through(Document document, SourcePiece piece, BuildManifest manifest)
     {
         var source = manifest.Sources[piece.Source];
-        var facts = new DocumentFacts(source.Name, document.Name, piece.File.Format)
+        var facts = new DocumentFacts(source.Name, document.Name, document.Format ?? piece.File.Format)
         {
-            Url = document.Url,
             Line = document.Line,
-            Licence = source.Licence,
-            Language = source.Language,
+            Licence = document.Licence ?? source.Licence,
+            Language = source.Language ?? document.Language,
+            Subset = source.Subsets && document.Source != piece.File.Name ? document.Source : null,
+            Url = document.Url,
+            Date = document.Date,
+            Code = document.Code,
         };
         var (signals, sketches) = (new double[]?[manifest.Stages.Count], new byte[]?[manifest.Stages.Count]);
         if (manifest.TakeDowns.Cover(facts))

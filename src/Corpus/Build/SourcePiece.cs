@@ -3,46 +3,88 @@ using Elastic.Foundation;
 namespace Elastic.Corpus.Build;
 
 /// <summary>
-/// What one thread, or one node, reads in one go: a file of a source. What comes of it follows from the file's bytes and the stages alone,
-/// so it is stored under a digest of these and found again by every build that has the same.
+/// What one thread, or one node, reads in one go: a file of a source, or a part of one. What comes of it follows from the file's bytes and
+/// the stages alone, so it is stored under a digest of these and found again by every build that has the same.
 /// </summary>
 /// <param name="Source">The source's number in the manifest.</param>
 /// <param name="File">With the digest of its content.</param>
-/// <param name="Identity">Of all that decides the documents, their texts and signals.</param>
-public sealed record SourcePiece(int Source, SourceFile File, Digest Identity)
+/// <param name="OfFile">Of all that decides the documents of the whole file, their texts and signals.</param>
+/// <param name="Identity">The same of the piece.</param>
+public sealed record SourcePiece(int Source, SourceFile File, Digest OfFile, Digest Identity)
 {
     /// <summary>Raised with each change to how pieces are read or stored.</summary>
     private const int Version = 2;
 
-    /// <summary>The pieces of a manifest in key order. Reads every file once, to name it after its content.</summary>
-    /// <exception cref="ElasticException">A source is missing, not supported, or holds no supported file.</exception>
-    public static IEnumerable<SourcePiece> Of(BuildManifest manifest)
+    /// <summary>Documents that are read of it at most.</summary>
+    public long Limit { get; init; } = long.MaxValue;
+
+    /// <summary>Bytes of its file that are its own, roughly: for people.</summary>
+    public long Bytes { get; init; } = File.Length;
+
+    /// <summary>The same piece, of which only the first documents are read.</summary>
+    public SourcePiece Of(long limit)
     {
-        ArgumentNullException.ThrowIfNull(manifest);
-        return Find(manifest);
+        var ofFile = CorpusIdentity.OfTexts([OfFile.Hex, $"limit {limit}"]);
+        return this with { Limit = limit, OfFile = ofFile, Identity = ofFile };
     }
 
-    private static IEnumerable<SourcePiece> Find(BuildManifest manifest)
+    /// <summary>The pieces of a source in key order. Reads every file once, to name it after its content.</summary>
+    /// <param name="rank">The source's number in the manifest.</param>
+    /// <param name="size">How large parts of files are.</param>
+    /// <param name="rejects">Takes a line for each file or folder that cannot be read, and for what is passed over.</param>
+    /// <exception cref="ElasticException">A source is missing, not supported, or holds no supported file.</exception>
+    public static IEnumerable<SourcePiece> Of(BuildManifest manifest, int rank, PartSize size, ICollection<string> rejects)
     {
-        foreach (var (rank, source) in manifest.Sources.Index())
+        ArgumentNullException.ThrowIfNull(manifest);
+        ArgumentNullException.ThrowIfNull(rejects);
+        return Find(manifest, rank, size, rejects);
+    }
+
+    private static IEnumerable<SourcePiece> Find(BuildManifest manifest, int rank, PartSize size, ICollection<string> rejects)
+    {
+        var source = manifest.Sources[rank];
+        var blocks = BlockList.Read(source.BlockLists);
+        var goesOn = source.OnReject == RejectPolicy.Continue;
+        var found = CorpusSources.Find(source.Reading(blocks), allFormats: true, goesOn ? rejects : null);
+        if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
+            rejects.Add($"source {source.Name}: {passedOver}");
+        if (found.Files.FirstOrDefault(f => f.Format == DocumentFormat.LlmcShard) is { } tokens)
+            throw new ElasticException($"{tokens.Path} (source {source.Name}) holds tokens, and stages read text: leave it out");
+        foreach (var file in found.Files.Select(f => f with { Reading = source.Of(f.Reading, blocks) }))
         {
-            var files = CorpusSources.Find(source.Reading()).Files;
-            if (files.FirstOrDefault(f => f.Format == DocumentFormat.LlmcShard) is { } tokens)
-                throw new ElasticException($"{tokens.Path} (source {source.Name}) holds tokens, and stages read text: leave it out");
-            foreach (var file in files)
+            (Digest Content, IReadOnlyList<string> Reading) named;
+            try
             {
-                var (content, reading) = CorpusIdentity.OfFile(file);
-                yield return new SourcePiece(rank, file with { Content = content }, IdentityOf(file, content, reading, source, manifest));
+                named = CorpusIdentity.OfFile(file);
             }
+            catch (RejectedFileException e) when (goesOn)
+            {
+                rejects.Add($"source {source.Name}: {e.Message}");
+                continue;
+            }
+            var whole = file with { Content = named.Content };
+            var ofFile = IdentityOf(whole, named.Reading, source, manifest);
+            var parts = FileParts.Of(whole, size);
+            if (parts.Count == 0)
+                yield return new SourcePiece(rank, whole, ofFile, ofFile);
+            foreach (var part in parts)
+                yield return new SourcePiece(rank, whole with { Part = part }, ofFile, IdentityOf(ofFile, part))
+                {
+                    Bytes = whole.Length / parts.Count,
+                };
         }
     }
 
-    private static Digest IdentityOf(
-        SourceFile file, Digest content, IReadOnlyList<string> reading, SourceSettings source, BuildManifest manifest) =>
+    private static Digest IdentityOf(Digest ofFile, FilePart part) =>
+        CorpusIdentity.OfTexts([ofFile.Hex, string.Create(
+            System.Globalization.CultureInfo.InvariantCulture, $"part {part.Number} {part.Skip} {part.Length} {part.LinesBefore}")]);
+
+    private static Digest IdentityOf(SourceFile file, IReadOnlyList<string> reading, SourceSettings source, BuildManifest manifest) =>
         CorpusIdentity.OfTexts(
         [
-            $"piece {Version} {CorpusIdentity.FormatVersion}", source.Name, file.Name, file.Format.ToString(), content.Hex,
-            source.Licence ?? "", source.Language ?? "", string.Join('\n', reading),
+            $"piece {Version} {CorpusIdentity.FormatVersion}", source.Name, file.Name, $"{file.Format} {file.Packing}",
+            file.Content!.Value.Hex,
+            source.Licence ?? "", source.Language ?? "", source.Subsets ? "subsets" : "", string.Join('\n', reading),
             .. manifest.Stages.Select(stage => stage.ReadingIdentity),
         ]);
 }

@@ -105,9 +105,5 @@ public sealed record ScopeSettings : SettingsGroup
     }
 
     /// <summary>A format's name here: how it is packed does not count.</summary>
-    public static string FormatName(DocumentFormat format) => format switch
-    {
-        DocumentFormat.JsonLinesGzip or DocumentFormat.JsonLinesZstandard => SettingKind.Word(DocumentFormat.JsonLines),
-        _ => SettingKind.Word(format),
-    };
+    public static string FormatName(DocumentFormat format) => SettingKind.Word(format);
 }

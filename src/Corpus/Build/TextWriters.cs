@@ -20,7 +20,9 @@ internal sealed class TextWriters : IDisposable
     private readonly Counts[] _splits = [new(), new(), new()];
     private readonly Examples _examples = new();
     private readonly List<string> _rejects = [];
-    private PieceSummary _found = new(0, 0, 0, 0, 0, 0, []);
+    private PieceSummary _found = PieceSummary.None;
+    // The pieces of a file are one.
+    private PieceSummary _ofFile = PieceSummary.None;
     private long _number;
 
     public TextWriters(string folder, Digest id, BuildManifest manifest)
@@ -40,7 +42,8 @@ internal sealed class TextWriters : IDisposable
         _read.Add(facts.Source, document.Bytes);
         (row.Dropped is null ? _stayed : _went).Add(row.Dropped ?? facts.Source, document.Bytes);
         _examples.Add(row, text, document.Lot);
-        var record = new BuiltRecord { Text = text, Source = facts.Source, Language = facts.Language, Id = row.Id };
+        var counted = facts.Subset is null ? facts.Source : $"{facts.Source}/{facts.Subset}";
+        var record = new BuiltRecord { Text = text, Source = counted, Language = facts.Language, Id = row.Id };
         if (row.Dropped is not null)
         {
             if (text.Length > 0)
@@ -66,20 +69,29 @@ internal sealed class TextWriters : IDisposable
         return text[start..end];
     }
 
+    /// <summary>Names what could not be read before there were pieces.</summary>
+    public void Reject(IEnumerable<string> lines) => _rejects.AddRange(lines);
+
     /// <summary>Counts what reading a piece found besides documents.</summary>
-    public void Append(PieceSummary summary)
+    public void Append(SourcePiece piece, PieceSummary summary)
     {
-        _found = new PieceSummary(
-            _found.Documents + summary.Documents, _found.BytesRead + summary.BytesRead, _found.Empty + summary.Empty,
-            _found.InvalidUtf8Sequences + summary.InvalidUtf8Sequences, _found.Malformed + summary.Malformed,
-            _found.LostBytes + summary.LostBytes, []);
-        _rejects.AddRange(summary.Rejects);
+        _found = _found.Then(summary);
+        if (piece.File.Part is not { Number: > 0 })
+            EndFile();
+        _ofFile = _ofFile.Then(summary);
+    }
+
+    private void EndFile()
+    {
+        _rejects.AddRange(_ofFile.Lines());
+        _ofFile = PieceSummary.None;
     }
 
     /// <summary>Writes the report, last.</summary>
     /// <exception cref="ElasticException">Nothing is left.</exception>
     public void Complete()
     {
+        EndFile();
         var report = Report();
         if (report.Kept.Sum(s => s.Documents) == 0)
             throw new ElasticException($"nothing is left of {_number} documents: "
@@ -112,7 +124,7 @@ internal sealed class TextWriters : IDisposable
         string[] stages = [.. Enumerable.Range(0, _manifest.Stages.Count + 2).Select(NameOf).Distinct()];
         return new BuildReport(
             _id.Hex, _read.Of(sources), _stayed.Of(sources), _went.Of(stages), _found.Empty, _found.InvalidUtf8Sequences,
-            _found.Malformed, _found.LostBytes)
+            _found.Malformed, _found.LostBytes, _found.Unread)
         {
             Validation = _splits[(int)Split.Validation].Of(sources),
             Test = _splits[(int)Split.Test].Of(sources),
@@ -144,7 +156,10 @@ internal sealed class TextWriters : IDisposable
             Source = facts.Source,
             Name = facts.Name,
             Line = facts.Line,
+            Subset = facts.Subset,
             Url = facts.Url,
+            Date = facts.Date,
+            Code = facts.Code,
             Language = facts.Language,
             Licence = facts.Licence,
             Bytes = document.Bytes,

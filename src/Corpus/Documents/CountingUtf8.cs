@@ -34,7 +34,7 @@ internal static class CountingUtf8
 
     /// <summary>Reads a file as <c>corpus.encoding</c> says.</summary>
     public static StreamReader Open(SourceFile file, ReadStatistics statistics) =>
-        Open(file.OpenRead(), file, statistics, file.Reading.TextEncoding);
+        Open(PackedFile.OpenToDamage(file, statistics), file, statistics, file.Reading.TextEncoding);
 
     private sealed class CountingFallback(SourceFile file, ReadStatistics statistics) : DecoderFallback
     {

@@ -29,6 +29,24 @@ public sealed record Document(string Source, string Name, string Text)
     /// <summary>All that the model reads of it: the prompt and the text, or the conversation.</summary>
     internal string Whole => Pieces is null ? Prompt + Text : string.Concat(Pieces.Select(p => p.Text));
 
+    /// <summary>Where it was on the web; null where that is not known.</summary>
+    public string? Url { get; init; }
+
+    /// <summary>When it was got from there or written, as the file says it; null where it says nothing.</summary>
+    public string? Date { get; init; }
+
+    /// <summary>The terms that it comes with; null where it says nothing.</summary>
+    public string? Licence { get; init; }
+
+    /// <summary>Its language as its file says it, a code of ISO 639-1; null where it says nothing.</summary>
+    public string? Language { get; init; }
+
+    /// <summary>The programming language of source code; null for anything else.</summary>
+    public string? Code { get; init; }
+
+    /// <summary>How it was stored, where that is another format than its file's: a page in a WARC file.</summary>
+    public DocumentFormat? Format { get; init; }
+
     /// <summary>It is held out, whatever the share: it comes from <c>corpus.validation</c>.</summary>
     public bool IsValidation { get; init; }
 

@@ -16,17 +16,32 @@ public static class DocumentReader
         return Counted(file, statistics);
     }
 
-    private static IEnumerable<Document> Documents(SourceFile file, ReadStatistics statistics) => file.Format switch
+    /// <summary>The documents of a file or of a member of one, as they are.</summary>
+    internal static IEnumerable<Document> Documents(SourceFile file, ReadStatistics statistics)
     {
-        DocumentFormat.Text => PlainText.Read(file, statistics),
-        DocumentFormat.Xml => XmlFiles.Read(file, statistics),
-        DocumentFormat.Html => HtmlFiles.Read(file, statistics),
-        DocumentFormat.JsonLines or DocumentFormat.JsonLinesGzip or DocumentFormat.JsonLinesZstandard => JsonLines.Read(file, statistics),
-        DocumentFormat.TabSeparated => TabSeparated.Read(file, statistics),
-        DocumentFormat.Parquet => ParquetFiles.Read(file, statistics),
-        DocumentFormat.LlmcShard => throw new Foundation.ElasticException($"{file.Path} holds tokens, not text: build it with LlmcCorpus"),
-        _ => throw new System.Diagnostics.UnreachableException($"unread format: {file.Format}"),
-    };
+        var documents = DocumentFormats.Of(file.Format).Documents(file, statistics);
+        return file.Reading.PassesOverRejects ? Surviving(documents, file, statistics) : documents;
+    }
+
+    // A rejected file, or a rejected member of one, costs what is left of it.
+    private static IEnumerable<Document> Surviving(IEnumerable<Document> documents, SourceFile file, ReadStatistics statistics)
+    {
+        using var reading = documents.GetEnumerator();
+        while (true)
+        {
+            try
+            {
+                if (!reading.MoveNext())
+                    yield break;
+            }
+            catch (RejectedFileException e)
+            {
+                statistics.CountMalformed(file, 0, e.Message, file.Length);
+                yield break;
+            }
+            yield return reading.Current;
+        }
+    }
 
     private static IEnumerable<Document> Counted(SourceFile file, ReadStatistics statistics)
     {
@@ -38,10 +53,16 @@ public static class DocumentReader
                 statistics.CountEmpty();
                 continue;
             }
+            if (file.Reading.Blocks?.Blocks(document.Url) == true)
+            {
+                statistics.CountUnread(file, $"{document.Name}: {Foundation.OneLine.Of(document.Url!, 200)} is in a block list");
+                continue;
+            }
             statistics.Count(document);
             yield return file.IsValidation ? document with { IsValidation = true } : document;
         }
-        if (file.Content is not null)
+        // Whoever cut the file into parts looks at it once, behind all of them.
+        if (file is { Content: not null, Part: null })
             file.CheckUnchanged(file.Hash());
     }
 }

@@ -17,6 +17,7 @@ internal ref partial struct JsonRecord
     private readonly ReadOnlySpan<byte> _json;
     private int _position;
     private int _replaced;
+    private string? _url;
 
     private JsonRecord(ReadOnlySpan<byte> json) => _json = json;
 
@@ -26,7 +27,7 @@ internal ref partial struct JsonRecord
     /// <param name="Replaced">Halves of surrogate pairs that became U+FFFD.</param>
     public readonly record struct Found(string? Text, string? Source, int Replaced, string Problem)
     {
-        /// <summary>The field <c>url</c>; null where there is none.</summary>
+        /// <summary>From the field <c>url</c>, of the record or of its <c>meta</c>; null where there is none.</summary>
         public string? Url { get; init; }
 
         /// <summary>What comes before the text; null where nothing was asked for.</summary>
@@ -54,7 +55,7 @@ internal ref partial struct JsonRecord
 
     private Found ReadAll(string field, string? answer)
     {
-        var (text, answered, source, pile, url) = ((string?)null, (string?)null, (string?)null, (string?)null, (string?)null);
+        var (text, answered, source, pile) = ((string?)null, (string?)null, (string?)null, (string?)null);
         var names = new List<string>();
         Begin();
         while (NextKey() is { } key)
@@ -64,8 +65,6 @@ internal ref partial struct JsonRecord
                 text = StringOrSkip();
             else if (key == answer)
                 answered = StringOrSkip();
-            else if (key == "url")
-                url = PlainStringOrSkip();
             else if (!TakeSource(key, ref source, ref pile))
                 SkipValue();
             Name(names, key);
@@ -75,12 +74,12 @@ internal ref partial struct JsonRecord
         if (text is null)
             return Without(field, names);
         if (answer is null)
-            return new Found(text, named, _replaced, "") { Url = url };
+            return new Found(text, named, _replaced, "") { Url = _url };
         if (answered is null)
             return Without(answer, names);
         return answered.Length == 0
             ? new Found(null, null, 0, $"the field \"{answer}\" is empty")
-            : new Found(answered, named, _replaced, "") { Prompt = text, Url = url };
+            : new Found(answered, named, _replaced, "") { Prompt = text, Url = _url };
     }
 
     private void Begin()
@@ -102,6 +101,8 @@ internal ref partial struct JsonRecord
     {
         if (key == "source")
             source = StringOrSkip();
+        else if (key == "url")
+            _url = StringIfWhole();
         else if (key == "meta" && Peek() == '{')
             pile = PileName();
         else
@@ -142,6 +143,8 @@ internal ref partial struct JsonRecord
         while (NextKey() is { } key)
             if (key == "pile_set_name")
                 pile = StringOrSkip();
+            else if (key == "url")
+                _url ??= StringIfWhole();
             else
                 SkipValue();
         return pile;
@@ -177,6 +180,28 @@ internal ref partial struct JsonRecord
         }
         SkipValue();
         return null;
+    }
+
+    // A string that is not what the record is read for: a fault in it costs nothing.
+    private string? StringIfWhole()
+    {
+        var start = _position;
+        SkipValue();
+        if (_json[start.._position].Trim(" \t\r"u8) is not [(byte)'"', .., (byte)'"'] text)
+            return null;
+        var replaced = _replaced;
+        try
+        {
+            return Unescape(text[1..^1], start + 1);
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+        finally
+        {
+            _replaced = replaced;
+        }
     }
 
     private string TakeString()

@@ -37,7 +37,9 @@ internal static class ParquetFiles
         CheckCodecs(file, metadata, source is null ? [text] : [text, source]);
         var pages = new ParquetPages(stream, metadata.PagesEnd, new ReadBudget(file.Path, stream.Length));
         var (lost, firstProblem) = (0.0, "");
-        for (var group = 0; group < metadata.Groups.Count; group++)
+        var first = (int)(file.Part?.Skip ?? 0);
+        var end = (int)Math.Min(metadata.Groups.Count, first + (file.Part?.Length ?? metadata.Groups.Count));
+        for (var group = first; group < end; group++)
         {
             var (rows, given) = (metadata.Groups[group], 0L);
             using var texts = Values(pages, rows, text).GetEnumerator();
@@ -57,9 +59,27 @@ internal static class ParquetFiles
             }
         }
         var all = metadata.Groups.Sum(g => (double)g.Rows);
-        if (lost > LargestLoss * all)
-            throw new ElasticException($"{file.Path} is damaged: {lost:0} of its {all:0} rows are lost, more than " +
+        // Where rejects are passed over, what is lost is named, whatever its share.
+        if (!file.Reading.PassesOverRejects && lost > LargestLoss * all)
+            throw new RejectedFileException($"{file.Path} is damaged: {lost:0} of its {all:0} rows are lost, more than " +
                                        $"{100 * LargestLoss:0} %; {firstProblem}: repair it or leave it out");
+    }
+
+    /// <summary>Runs of row groups of about that many bytes; none for a file that cannot be read.</summary>
+    public static IReadOnlyList<FilePart> Parts(SourceFile file, long bytes)
+    {
+        try
+        {
+            using var stream = file.OpenRead();
+            var groups = Open(file, stream).Groups.Count;
+            // Row groups of a file are alike, and what their metadata claims is not believed.
+            var every = Math.Max(1, (long)groups * bytes / Math.Max(1, file.Length));
+            return [.. Enumerable.Range(0, (int)((groups + every - 1) / every)).Select(i => new FilePart(i, i * every, every, 0))];
+        }
+        catch (RejectedFileException)
+        {
+            return [];
+        }
     }
 
     private static ParquetMetadata Open(SourceFile file, Stream stream)
@@ -70,7 +90,7 @@ internal static class ParquetFiles
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
         {
-            throw new ElasticException($"{file.Path} is not a Parquet file ({e.Message}): repair it or leave it out", e);
+            throw new RejectedFileException($"{file.Path} is not a Parquet file ({e.Message}): repair it or leave it out", e);
         }
         catch (IOException e)
         {
@@ -90,7 +110,7 @@ internal static class ParquetFiles
         foreach (var chunk in metadata.Groups.SelectMany(g => columns.Select(c => g.Columns.ElementAtOrDefault(c.Index))))
         {
             if (chunk is not null && ParquetCompression.ProblemOf(chunk.Codec) is { } problem)
-                throw new ElasticException($"{file.Path} cannot be read: {problem}");
+                throw new RejectedFileException($"{file.Path} cannot be read: {problem}");
         }
     }
 

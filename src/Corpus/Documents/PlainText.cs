@@ -21,12 +21,13 @@ internal static class PlainText
     public static IEnumerable<Document> Pieces(SourceFile file, TextReader reader)
     {
         var number = 0;
+        var start = file.Part is { Number: > 0 } part ? $"{file.Name}:{part.LinesBefore + 1}" : file.Name;
         Digest? lineStart = null;
         foreach (var (text, isInLine) in TextPieces.Read(reader))
         {
             if (isInLine)
                 lineStart ??= Digest.Of(Encoding.UTF8.GetBytes(text));
-            var name = ++number == 1 ? file.Name : $"{file.Name}#{number}";
+            var name = ++number == 1 ? start : $"{start}#{number}";
             yield return new Document(file.Name, name, text) { LineStart = lineStart, IsContinued = isInLine };
             if (!isInLine)
                 lineStart = null;

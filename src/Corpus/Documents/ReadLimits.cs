@@ -26,6 +26,15 @@ internal static class ReadLimits
     /// <summary>Bytes that a compressed file may always become.</summary>
     public const long ExpansionFrom = 64 << 20;
 
+    /// <summary>What a file of that many bytes may become.</summary>
+    public static long MostUnpacked(long packed) => Math.Max(ExpansionFrom, Expansion * packed);
+
+    /// <summary>Bytes of a block of a WARC record, which is held whole: larger ones are passed over.</summary>
+    public const int RecordBytes = 64 << 20;
+
+    /// <summary>Bytes of the head of a WARC record, or of the message in it.</summary>
+    public const int HeadBytes = 64 << 10;
+
     /// <summary>
     /// How long the parser may take for a page, and for each MiB of it: a hundred times what real pages take on a machine that is ten times
     /// overloaded.
@@ -34,6 +43,14 @@ internal static class ReadLimits
 
     /// <param name="file">The file beyond the limit.</param>
     /// <param name="what">What it does, after its name: "nests elements more than 4096 deep".</param>
-    public static ElasticException Exceeded(SourceFile file, string what) =>
+    public static RejectedFileException Exceeded(SourceFile file, string what) =>
         new($"{file.Path} {what}: mend the file, or leave it out (corpus.exclude = [\"{file.Name}\"])");
+}
+
+/// <summary>A file that is beyond a limit or damaged as a whole: it ends the reading, unless the source says to go on.</summary>
+internal sealed class RejectedFileException : ElasticException
+{
+    public RejectedFileException(string message) : base(message) { }
+
+    public RejectedFileException(string message, Exception inner) : base(message, inner) { }
 }

@@ -11,6 +11,9 @@ public sealed record MalformedRecord(string File, long Line, string Reason)
     /// <summary>The file of a corpus folder that lists the files with bytes that were replaced by U+FFFD.</summary>
     public const string RepairedFileName = "repaired.txt";
 
+    /// <summary>How many records this one reason stands for.</summary>
+    public long Records { get; init; } = 1;
+
     /// <summary>One line: "file:line reason".</summary>
     public override string ToString() => $"{File}{(Line > 0 ? $":{Line}" : "")} {Reason.ReplaceLineEndings(" ")}";
 }
@@ -23,6 +26,7 @@ public sealed class ReadStatistics
 
     private readonly List<MalformedRecord> _malformed = [];
     private readonly SortedDictionary<string, long> _repaired = new(StringComparer.Ordinal);
+    private readonly List<MalformedRecord> _unread = [];
     private long _listed;
 
     /// <summary>Documents read.</summary>
@@ -46,6 +50,14 @@ public sealed class ReadStatistics
     /// <summary>The share of the text that could not be read, 0 to 1.</summary>
     public double LostShare => LostBytes == 0 ? 0 : (double)LostBytes / (LostBytes + Bytes);
 
+    /// <summary>
+    /// What holds no text for a corpus and was left out on purpose: pictures in an archive, a page that was stored before, a blocked URL.
+    /// </summary>
+    public long UnreadRecords { get; private set; }
+
+    /// <summary>The first <see cref="MalformedKept"/> of them.</summary>
+    public IReadOnlyList<MalformedRecord> Unread => _unread;
+
     /// <summary>Documents without any text, skipped.</summary>
     public long EmptyDocuments { get; private set; }
 
@@ -65,7 +77,7 @@ public sealed class ReadStatistics
         if (sequences == 0)
             return;
         InvalidUtf8Sequences += sequences;
-        _repaired[file.Name] = _repaired.GetValueOrDefault(file.Name) + sequences;
+        _repaired[file.OuterName] = _repaired.GetValueOrDefault(file.OuterName) + sequences;
     }
 
     /// <param name="bytes">How many bytes of text are lost with it.</param>
@@ -76,8 +88,15 @@ public sealed class ReadStatistics
         LostBytes += bytes;
         if (_malformed.Count == MalformedKept)
             return;
-        _malformed.Add(new MalformedRecord(file.Name, line, reason));
+        _malformed.Add(new MalformedRecord(file.Name, line, reason) { Records = records });
         _listed += records;
+    }
+
+    internal void CountUnread(SourceFile file, string reason)
+    {
+        UnreadRecords++;
+        if (_unread.Count < MalformedKept)
+            _unread.Add(new MalformedRecord(file.Name, 0, reason));
     }
 
     /// <summary>The first reasons for which records were skipped, for a message; empty where there is none.</summary>

@@ -11,8 +11,8 @@ internal static class TabSeparated
 {
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
-        using var bytes = file.OpenRead();
-        var lines = new Utf8Lines(new Utf8Source(file, bytes), file);
+        using var bytes = PackedFile.OpenToDamage(file, statistics);
+        var lines = new Utf8Lines(new Utf8Source(file, bytes), file, statistics);
         while (lines.TryRead(out var utf8))
         {
             var line = (Utf8.IsValid(utf8.Span) ? Encoding.UTF8.GetString(utf8.Span) : CountingUtf8.Decode(utf8.Span, file, statistics))

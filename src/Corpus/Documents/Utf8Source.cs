@@ -23,22 +23,30 @@ internal sealed class Utf8Source(SourceFile file, Stream stream) : ReadOnlyStrea
             [0xEF, 0xBB] => null,
             _ => file.Reading.TextEncoding,
         };
-        var whole = new Rejoined(start[..length], stream);
+        var whole = new RejoinedStream(start[..length], stream);
         return encoding is null ? whole : Encoding.CreateTranscodingStream(whole, encoding, Encoding.UTF8);
     }
+}
 
-    private sealed class Rejoined(byte[] start, Stream rest) : ReadOnlyStream
+/// <summary>A stream whose first bytes were looked at.</summary>
+internal sealed class RejoinedStream(byte[] start, Stream rest) : ReadOnlyStream
+{
+    private int _given;
+
+    public override int Read(Span<byte> buffer)
     {
-        private int _given;
+        if (_given == start.Length)
+            return rest.Read(buffer);
+        var count = Math.Min(buffer.Length, start.Length - _given);
+        start.AsSpan(_given, count).CopyTo(buffer);
+        _given += count;
+        return count;
+    }
 
-        public override int Read(Span<byte> buffer)
-        {
-            if (_given == start.Length)
-                return rest.Read(buffer);
-            var count = Math.Min(buffer.Length, start.Length - _given);
-            start.AsSpan(_given, count).CopyTo(buffer);
-            _given += count;
-            return count;
-        }
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            rest.Dispose();
+        base.Dispose(disposing);
     }
 }

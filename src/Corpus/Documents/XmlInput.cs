@@ -46,10 +46,9 @@ internal sealed partial class XmlInput : TextReader
     {
         Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
         input = null;
-        var stream = file.OpenRead();
+        var stream = PackedFile.OpenToDamage(file, statistics);
         var start = new byte[DeclarationBytes];
         var length = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
-        stream.Position = 0;
         encodingName = DeclaredOtherThanUtf8(Encoding.Latin1.GetString(start, 0, length)) ?? "utf-8";
         Encoding encoding;
         try
@@ -62,7 +61,7 @@ internal sealed partial class XmlInput : TextReader
             return false;
         }
         // Elastic decodes, because XmlReader would end at the first invalid byte.
-        input = new XmlInput(file, CountingUtf8.Open(stream, file, statistics, encoding));
+        input = new XmlInput(file, CountingUtf8.Open(new RejoinedStream(start[..length], stream), file, statistics, encoding));
         return true;
     }
 

@@ -46,6 +46,10 @@ public static partial class LlmcCorpus
         return BuiltCorpus.Open(folder);
     }
 
+    /// <summary>In place of a reader of text.</summary>
+    internal static IEnumerable<Document> Refuse(SourceFile file, ReadStatistics statistics) =>
+        throw new ElasticException($"{file.Path} holds tokens, not text: build it with LlmcCorpus");
+
     /// <summary>Whether the name says so: "fineweb_val_000000.bin", and not "interval_0.bin".</summary>
     internal static bool IsHeldOut(SourceFile file) => HeldOutWord().IsMatch(Path.GetFileName(file.Path));
 

@@ -77,10 +77,10 @@ public static class CorpusIdentity
     // What decides the documents of a file besides its name and bytes. The first versions read files differently where it says "2".
     private static IEnumerable<string> ReadingOf(SourceFile file, LineSurvey survey)
     {
-        var isJson = CorpusSources.IsJson(file.Format);
-        if (file.Format == DocumentFormat.Text && survey.HasLongLines)
+        var isJson = file.Format == DocumentFormat.JsonLines;
+        if (file is { Format: DocumentFormat.Text, Packing: Packing.None } && survey.HasLongLines)
             yield return "text 2: long lines are cut at white space, without an end-of-text";
-        if (file.Format == DocumentFormat.Xml && XmlFiles.ReadsMoreThanBefore(file, survey))
+        if (file is { Format: DocumentFormat.Xml, Packing: Packing.None } && XmlFiles.ReadsMoreThanBefore(file, survey))
             yield return "xml 2: references of HTML; long lines are cut at white space, without an end-of-text";
         if (isJson)
             yield return "json 2: faults outside of the text are passed over";
@@ -88,15 +88,32 @@ public static class CorpusIdentity
             yield return "llm.c 2: \"val\" is a word of the name";
         if (file.Format == DocumentFormat.Parquet)
             yield return $"parquet {ParquetFiles.ReaderVersion}";
-        if ((isJson || file.Format == DocumentFormat.Parquet) && file.Reading.TextField != Reading.Default.TextField)
+        if ((isJson || file.Format is DocumentFormat.Parquet or DocumentFormat.Csv or DocumentFormat.Arrow or DocumentFormat.Tar
+                or DocumentFormat.Zip) && file.Reading.TextField != Reading.Default.TextField)
             yield return $"text-field {file.Reading.TextField}";
+        if (file.Licence is { } licence)
+            yield return $"licence {licence}";
+        if (file.Format is DocumentFormat.Tar or DocumentFormat.Zip)
+        {
+            if (file.Reading.Members.Count > 0)
+                yield return $"members {string.Join(' ', file.Reading.Members)}";
+            if (file.Reading.Exclude.Count > 0)
+                yield return $"exclude {string.Join(' ', file.Reading.Exclude)}";
+        }
+        if (file.Reading.PassesOverRejects)
+            yield return "rejects are passed over";
+        if (file.Reading.Blocks is { } blocks)
+            yield return $"blocks {blocks.Digest.Hex}";
+        if (file.Reading.LongestRecord != Reading.Default.LongestRecord)
+            yield return $"longest record {file.Reading.LongestRecord}";
         if (file.IsValidation)
             yield return "validation";
         if (file.Reading.AnswerField is { } answer)
             yield return $"answer-field {answer}";
         if (file.Reading.ChatTemplate is not ChatTemplate.None and var template)
             yield return $"chat-template {SettingKind.Word(template)}";
-        if ((isJson || file.Format is DocumentFormat.Text or DocumentFormat.TabSeparated)
+        if ((isJson || file.Format is DocumentFormat.Text or DocumentFormat.TabSeparated or DocumentFormat.Csv or DocumentFormat.SourceCode
+                or DocumentFormat.Tar or DocumentFormat.Zip)
             && file.Reading.Encoding != Reading.Default.Encoding)
             yield return $"encoding {file.Reading.Encoding}";
     }
@@ -109,7 +126,7 @@ public static class CorpusIdentity
         while (stream.Read(buffer) is var count and > 0)
         {
             hash.AppendData(buffer, 0, count);
-            if (file.Format is DocumentFormat.Text or DocumentFormat.Xml)
+            if (file is { Format: DocumentFormat.Text or DocumentFormat.Xml, Packing: Packing.None })
                 survey.Add(buffer.AsSpan(0, count));
         }
         return hash.GetHashAndReset();

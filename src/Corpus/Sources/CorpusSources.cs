@@ -6,8 +6,6 @@ namespace Elastic.Corpus;
 /// <summary>Turns <c>corpus.sources</c> into files, in an order that does not depend on the file system.</summary>
 public static class CorpusSources
 {
-    private const string Supported = ".txt .md .xml .html .htm .jsonl .jsonl.gz .jsonl.zst .tsv .parquet .bin";
-
     /// <summary>The files of <paramref name="sources"/>, read by default settings.</summary>
     /// <exception cref="ElasticException">A source is missing, not supported, or holds no supported file.</exception>
     public static IReadOnlyList<SourceFile> Resolve(IReadOnlyList<string> sources) =>
@@ -18,16 +16,40 @@ public static class CorpusSources
     /// former is empty.
     /// </summary>
     /// <exception cref="ElasticException">A source is missing, not supported, or holds no supported file.</exception>
-    public static SourceSet Find(CorpusSettings settings)
+    public static SourceSet Find(CorpusSettings settings) => Find(settings, allFormats: false, rejects: null);
+
+    /// <param name="allFormats">
+    /// Folders are searched for all formats, and not only for those that were always read: more of them would make another corpus of the
+    /// same folder.
+    /// </param>
+    /// <param name="rejects">Takes a line for each file and folder that cannot be read; null where the first of them is an error.</param>
+    internal static SourceSet Find(CorpusSettings settings, bool allFormats, ICollection<string>? rejects)
     {
         ArgumentNullException.ThrowIfNull(settings);
         var passedOver = new PassedOver();
-        var search = new FolderSearch(new NamePatterns(settings.Include), new NamePatterns(settings.Exclude), passedOver);
+        var search = new FolderSearch(
+            new NamePatterns(settings.Include), new NamePatterns(settings.Exclude), passedOver, allFormats, rejects);
         var files = settings.Sources.Count == 0 ? [.. DefaultCorpus.Find()] : Ordered(settings.Sources, search);
+        if (rejects is not null)
+            files.RemoveAll(f => IsUnreadable(f, rejects));
         var validation = Ordered(settings.Validation, search).ConvertAll(f => f with { IsValidation = true });
         files.RemoveAll(f => validation.Exists(v => v.Path == f.Path));       // one file of a folder that is trained on
         files.AddRange(validation);
         return Checked(files, settings, passedOver);
+    }
+
+    private static bool IsUnreadable(SourceFile file, ICollection<string> rejects)
+    {
+        try
+        {
+            _ = file.Length;
+            return false;
+        }
+        catch (RejectedFileException e)
+        {
+            rejects.Add(e.Message);
+            return true;
+        }
     }
 
     // Files of the same name keep the order of their sources (OrderBy is stable); a file named twice is read once.
@@ -66,7 +88,7 @@ public static class CorpusSources
             throw new ElasticException(
                 $"{pairs.Path} holds pairs, prompt<TAB>answer a line: set corpus.answer-field to read them, e.g. to answer (a .tsv has no "
                 + "names of fields, so that any will do), or leave the file out (corpus.exclude)");
-        if (settings.ChatTemplate != ChatTemplate.None && files.Find(f => !IsJson(f.Format)) is { } silent)
+        if (settings.ChatTemplate != ChatTemplate.None && files.Find(f => f.Format != DocumentFormat.JsonLines) is { } silent)
             throw new ElasticException(
                 $"corpus.chat-template = {SettingKind.Word(settings.ChatTemplate)}: {silent.Path} holds no messages; use .jsonl, .jsonl.gz "
                 + "or .jsonl.zst, and leave the rest out (corpus.exclude)");
@@ -74,39 +96,16 @@ public static class CorpusSources
         {
             AnswerField = settings.AnswerField,
             ChatTemplate = settings.ChatTemplate,
+            Exclude = settings.Exclude,
         };
         return new SourceSet([.. files.Select(f => f with { Reading = reading })], passedOver);
     }
 
     // A .tsv always does, a .jsonl where corpus.answer-field names the second text.
-    private static bool HoldsPairs(DocumentFormat format) => IsJson(format) || format == DocumentFormat.TabSeparated;
-
-    /// <summary>True for records of JSON, a line each.</summary>
-    internal static bool IsJson(DocumentFormat format) =>
-        format is DocumentFormat.JsonLines or DocumentFormat.JsonLinesGzip or DocumentFormat.JsonLinesZstandard;
+    private static bool HoldsPairs(DocumentFormat format) => format is DocumentFormat.JsonLines or DocumentFormat.TabSeparated;
 
     /// <summary>True where the files are token shards already: see <see cref="LlmcCorpus"/>.</summary>
     public static bool AreTokenShards(IReadOnlyList<SourceFile> files) => files is [{ Format: DocumentFormat.LlmcShard }, ..];
-
-    /// <summary>The format by the file's name; null for one that is not supported.</summary>
-    internal static DocumentFormat? FormatOf(string path)
-    {
-        if (path.EndsWith(".jsonl.zst", StringComparison.OrdinalIgnoreCase))
-            return DocumentFormat.JsonLinesZstandard;
-        if (path.EndsWith(".jsonl.gz", StringComparison.OrdinalIgnoreCase))
-            return DocumentFormat.JsonLinesGzip;
-        return Path.GetExtension(path).ToLowerInvariant() switch
-        {
-            ".txt" or ".md" => DocumentFormat.Text,
-            ".xml" => DocumentFormat.Xml,
-            ".html" or ".htm" => DocumentFormat.Html,
-            ".jsonl" => DocumentFormat.JsonLines,
-            ".tsv" => DocumentFormat.TabSeparated,
-            ".parquet" => DocumentFormat.Parquet,
-            ".bin" => DocumentFormat.LlmcShard,
-            _ => null,
-        };
-    }
 
     // Named by itself, and not found in a folder.
     private static bool IsNamed(SourceFile file, CorpusSettings settings) =>
@@ -117,10 +116,10 @@ public static class CorpusSources
         var path = Path.GetFullPath(source);
         if (File.Exists(path))
         {
-            var format = FormatOf(path)
-                ?? throw new ElasticException(
-                    $"corpus source {source} is not supported: use a file of {Supported}, or a folder of such files");
-            return [new SourceFile(path, Path.GetFileName(path), format)];
+            return DocumentFormats.Of(path) is var (format, packing)
+                ? [new SourceFile(path, Path.GetFileName(path), format.Format) { Packing = packing }]
+                : throw new ElasticException(
+                    $"corpus source {source} is not supported: use a file of {DocumentFormats.Endings}, or a folder of such files");
         }
         if (!Directory.Exists(path))
             throw new ElasticException(
@@ -129,6 +128,7 @@ public static class CorpusSources
         var files = search.FilesIn(path, path);
         return files.Count > 0
             ? files
-            : throw new ElasticException($"corpus source {source} holds no file of {Supported}{search.Limits}: name a folder with text");
+            : throw new ElasticException(
+                $"corpus source {source} holds no file of {search.Endings}{search.Limits}: name a folder with text");
     }
 }

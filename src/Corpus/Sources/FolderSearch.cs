@@ -10,56 +10,78 @@ namespace Elastic.Corpus;
 /// <param name="include">The files that are wanted; empty for all.</param>
 /// <param name="exclude">Files and folders that are not even looked at.</param>
 /// <param name="passedOver">Takes what is not read.</param>
-internal sealed class FolderSearch(NamePatterns include, NamePatterns exclude, PassedOver passedOver)
+/// <param name="rejects">Takes a line for each folder that may not be read; null where that is an error.</param>
+/// <param name="allFormats">Every format counts; otherwise, those that only a file's own name or a pattern asks for do not.</param>
+internal sealed class FolderSearch(
+    NamePatterns include, NamePatterns exclude, PassedOver passedOver, bool allFormats = false, ICollection<string>? rejects = null)
 {
     // Hidden files and folders (.git) belong to no corpus. A folder that may not be read is an error: a corpus that silently lacks a part
     // of its text is another corpus.
-    private static readonly EnumerationOptions Recursive = new()
+    private static readonly EnumerationOptions OneFolder = new()
     {
-        RecurseSubdirectories = true,
         IgnoreInaccessible = false,
         AttributesToSkip = FileAttributes.Hidden | FileAttributes.System,
     };
 
+    private readonly List<(string Path, Func<Stream> Open)> _licences = [];
+
     /// <summary>How the search is narrowed, for a message.</summary>
     public string Limits => include.IsEmpty && exclude.IsEmpty ? "" : " that corpus.include and corpus.exclude leave";
+
+    /// <summary>What it looks for, for a message.</summary>
+    public string Endings => allFormats || !include.IsEmpty ? DocumentFormats.Endings : DocumentFormats.EndingsOfFolders;
 
     /// <summary>The files below <paramref name="folder"/>, named relative to <paramref name="root"/>, in no order.</summary>
     /// <exception cref="ElasticException">A folder may not be read.</exception>
     public IReadOnlyList<SourceFile> FilesIn(string folder, string root)
     {
-        var found = new FileSystemEnumerable<(string Path, bool IsFolder)>(
-            folder, (ref FileSystemEntry entry) => (entry.ToFullPath(), entry.IsDirectory), Recursive)
+        var (files, folders) = (new List<SourceFile>(), new Stack<string>([folder]));
+        while (folders.TryPop(out var next))
         {
-            ShouldIncludePredicate = (ref FileSystemEntry entry) => !entry.IsDirectory || IsLink(ref entry),
-            ShouldRecursePredicate = (ref FileSystemEntry entry) =>
-                !IsLink(ref entry) && !exclude.Matches(NameOf(entry.ToFullPath(), root)),
-        };
-        var files = new List<SourceFile>();
-        try
-        {
-            foreach (var (path, isFolder) in found)
-                Add(files, path, NameOf(path, root), isFolder);
+            try
+            {
+                foreach (var (path, isFolder, isLink) in new FileSystemEnumerable<(string, bool, bool)>(
+                    next, (ref FileSystemEntry entry) => (entry.ToFullPath(), entry.IsDirectory, IsLink(ref entry)), OneFolder))
+                    if (!isFolder || isLink)
+                        Add(files, path, NameOf(path, root), isFolder);
+                    else if (!exclude.Matches(NameOf(path, root)))
+                        folders.Push(path);
+            }
+            catch (Exception e) when (e is UnauthorizedAccessException or IOException)
+            {
+                var problem = $"corpus folder {next} cannot be read to its end ({e.Message}): mend that, leave out what cannot be read "
+                    + "(corpus.exclude), or name other sources";
+                if (rejects is null)
+                    throw new ElasticException(problem, e);
+                rejects.Add(problem);
+            }
+        }
+        return allFormats ? WithLicences(files) : files;
+    }
+
+    // The nearest file LICENSE above holds for a file of source code.
+    private List<SourceFile> WithLicences(List<SourceFile> files)
+    {
+        var code = files.FindAll(f => f.Format == DocumentFormat.SourceCode);
+        if (code.Count == 0)
             return files;
-        }
-        catch (Exception e) when (e is UnauthorizedAccessException or IOException)
-        {
-            throw new ElasticException(
-                $"corpus folder {folder} cannot be read to its end ({e.Message}): mend that, leave out what cannot be read "
-                + "(corpus.exclude), or name other sources", e);
-        }
+        var licences = new ArchiveLicences(_licences);
+        return [.. files.Select(f => f.Format == DocumentFormat.SourceCode ? f with { Licence = licences.Of(f.Name) } : f)];
     }
 
     private void Add(List<SourceFile> files, string path, string name, bool isFolder)
     {
         if (exclude.Matches(name))
             return;
+        if (!isFolder && allFormats && LicenceText.IsName(Path.GetFileName(path)))
+            _licences.Add((name, () => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read)));
         if (isFolder)
             passedOver.AddLinkedFolder();
         else if (!include.IsEmpty && !include.Matches(name))
             return;
-        else if (CorpusSources.FormatOf(path) is { } format)
-            files.Add(new SourceFile(path, name, format));
+        else if (DocumentFormats.Of(path) is var (format, packing)
+            && (allFormats || !include.IsEmpty || format.IsFoundInFolders(path)))
+            files.Add(new SourceFile(path, name, format.Format) { Packing = packing });
         else
             passedOver.Add(path);
     }

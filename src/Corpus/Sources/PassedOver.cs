@@ -37,4 +37,6 @@ public sealed class PassedOver
 }
 
 /// <summary>The files of a corpus, and what their folders hold besides.</summary>
+/// <param name="Files">In the order in which they are read.</param>
+/// <param name="PassedOver">What is not read.</param>
 public sealed record SourceSet(IReadOnlyList<SourceFile> Files, PassedOver PassedOver);

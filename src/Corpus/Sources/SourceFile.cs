@@ -5,7 +5,7 @@ using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus;
 
-/// <summary>How a file stores documents.</summary>
+/// <summary>How a file stores documents. Each has its line in <see cref="DocumentFormats"/>.</summary>
 public enum DocumentFormat
 {
     /// <summary>.txt, .md: plain text, cut at blank lines where it is long.</summary>
@@ -20,12 +20,6 @@ public enum DocumentFormat
     /// <summary>.jsonl: one JSON object a line, with a field <c>text</c>.</summary>
     JsonLines,
 
-    /// <summary>.jsonl.gz: the same, compressed with gzip.</summary>
-    JsonLinesGzip,
-
-    /// <summary>.jsonl.zst: the same, compressed with Zstandard.</summary>
-    JsonLinesZstandard,
-
     /// <summary>.tsv: a prompt, a tab and its answer a line.</summary>
     TabSeparated,
 
@@ -34,6 +28,27 @@ public enum DocumentFormat
 
     /// <summary>.bin: GPT-2 tokens in the format of llm.c, which need no reading and no tokenizing.</summary>
     LlmcShard,
+
+    /// <summary>.warc: what a crawler of the web got.</summary>
+    Warc,
+
+    /// <summary>.tar: files of any of these formats.</summary>
+    Tar,
+
+    /// <summary>.zip: the same.</summary>
+    Zip,
+
+    /// <summary>.epub: books, a document for each part.</summary>
+    Epub,
+
+    /// <summary>.csv: a column <c>text</c>.</summary>
+    Csv,
+
+    /// <summary>.arrow: a column <c>text</c>.</summary>
+    Arrow,
+
+    /// <summary>.py, .c and so on: programs.</summary>
+    SourceCode,
 }
 
 /// <summary>One file of a corpus.</summary>
@@ -42,6 +57,9 @@ public enum DocumentFormat
 /// <param name="Format">How it stores documents.</param>
 public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
 {
+    /// <summary>How the file is compressed, where it is.</summary>
+    public Packing Packing { get; init; }
+
     /// <summary>What settings say of how it is read.</summary>
     public Reading Reading { get; init; } = Reading.Default;
 
@@ -51,11 +69,25 @@ public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
     /// <summary>The digest of its bytes when the corpus was named after them; null where nobody has asked.</summary>
     public Digest? Content { get; init; }
 
+    /// <summary>The part of it that is meant; null for all of it.</summary>
+    public FilePart? Part { get; init; }
+
+    /// <summary>The terms in the file LICENSE that is the nearest above a file of source code; null where there is none.</summary>
+    public string? Licence { get; init; }
+
+    /// <summary>The bytes, where they are a part of another file; null for a file of its own.</summary>
+    internal MemberBytes? Member { get; init; }
+
+    /// <summary>The file that the reports name: the one on the disk that this one is a part of.</summary>
+    internal string OuterName => Member?.OuterName ?? Name;
+
     /// <summary>Bytes of the file, of its target where it is a link; 0 for a pipe, a socket or a device.</summary>
     public long Length
     {
         get
         {
+            if (Member is not null)
+                return Member.Length;
             try
             {
                 return (new FileInfo(Path) is { LinkTarget: not null } link
@@ -82,7 +114,7 @@ public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
     internal void CheckUnchanged(Digest now)
     {
         if (Content is { } content && content != now)
-            throw new ElasticException(
+            throw new ChangedFileException(
                 $"corpus file {Path} changed while it was read: give the same command again when nothing writes to it any more");
     }
 
@@ -92,6 +124,8 @@ public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
     {
         if (Length == 0)
             return new MemoryStream([], writable: false);
+        if (Member is not null)
+            return Member.OpenRead();
         try
         {
             return Guarded(new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan));
@@ -104,11 +138,16 @@ public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
 
     /// <summary>The bytes of the file, whose failures name it.</summary>
     /// <param name="bytes">As the operating system gives them.</param>
-    internal Stream Guarded(Stream bytes) => new SourceStream(bytes, Unreadable);
+    internal Stream Guarded(Stream bytes) => new SourceStream(bytes, e => new ElasticException(NotRead(e), e));
 
-    private ElasticException Unreadable(Exception e) =>
-        new($"corpus file {Path} cannot be read ({e.Message}): mend that, or leave it out (corpus.exclude = [\"{Name}\"])", e);
+    private RejectedFileException Unreadable(Exception e) => new(NotRead(e), e);
+
+    private string NotRead(Exception e) =>
+        $"corpus file {Path} cannot be read ({e.Message}): mend that, or leave it out (corpus.exclude = [\"{Name}\"])";
 }
+
+/// <summary>A file has other bytes than when the corpus was named after it.</summary>
+internal sealed class ChangedFileException(string message) : ElasticException(message);
 
 /// <summary>How documents are found in a file, as far as that can be set.</summary>
 /// <param name="TextField">See <c>corpus.text-field</c>.</param>
@@ -120,6 +159,24 @@ public sealed record Reading(string TextField, string Encoding)
 
     /// <summary>See <c>corpus.chat-template</c>.</summary>
     public ChatTemplate ChatTemplate { get; init; }
+
+    /// <summary>Patterns of the members of an archive that are read; empty for all.</summary>
+    public IReadOnlyList<string> Members { get; init; } = [];
+
+    /// <summary>Patterns of the members of an archive that are not read.</summary>
+    public IReadOnlyList<string> Exclude { get; init; } = [];
+
+    /// <summary>What is not wanted; null for nothing.</summary>
+    public BlockList? Blocks { get; init; }
+
+    /// <summary>Bytes of the longest record that is read.</summary>
+    public int LongestRecord { get; init; } = ReadLimits.LineBytes;
+
+    /// <summary>
+    /// What is beyond a limit, or damaged as a whole, is counted and left out; otherwise it ends the reading with an error. See
+    /// <c>source.on-reject</c>.
+    /// </summary>
+    public bool PassesOverRejects { get; init; }
 
     /// <summary>As corpora were read before there were settings.</summary>
     public static Reading Default { get; } = new("text", "utf-8");

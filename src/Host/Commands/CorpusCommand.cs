@@ -34,14 +34,23 @@ internal static class CorpusCommand
             Description = "With --manifest: delete the texts in the data directory, and the corpora that were made of them, that hold "
                 + "documents which the manifest takes down.",
         };
+        var limit = new Option<long?>("--limit")
+        {
+            Description = "Builds a trial of the first N documents of each source of the manifest.",
+            HelpName = "N",
+        };
         var command = new Command("build", "Reads, tokenizes and stores a corpus, unless it is there already.")
-        { config, set, corpus, manifest, purge, dataDir };
+        { config, set, corpus, manifest, limit, purge, dataDir };
         command.Validators.Add(result =>
         {
             if (result.GetResult(manifest) is not null && result.GetResult(corpus) is not null)
                 result.AddError("--manifest names the sources itself: leave --corpus out");
             if (result.GetResult(purge) is not null && result.GetResult(manifest) is null)
                 result.AddError("--purge deletes what a manifest takes down: name it with --manifest");
+            if (result.GetResult(limit) is not null && result.GetResult(manifest) is null)
+                result.AddError("--limit is for a manifest: name it with --manifest, or leave --limit out");
+            if (result.GetValue(limit) < 1)
+                result.AddError("--limit must be 1 or more");
         });
         command.SetAction(async (parsed, _) =>
         {
@@ -62,7 +71,7 @@ internal static class CorpusCommand
                 {
                     if (sources is not null)
                     {
-                        text = await TextBuild.RunAsync(sources, data, display, interruption.Token);
+                        text = await TextBuild.RunAsync(sources, parsed.GetValue(limit), data, display, interruption.Token);
                         settings = TextBuild.Of(text, settings);
                         takenDown = [.. TakenDownTexts.Report(data, text, sources.TakeDowns, parsed.GetValue(purge))];
                     }

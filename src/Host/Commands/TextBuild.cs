@@ -1,4 +1,5 @@
 using Elastic.Actors.Corpora;
+using Elastic.Corpus;
 using Elastic.Corpus.Build;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
@@ -8,16 +9,21 @@ namespace Elastic.Host.Commands;
 /// <summary>Makes clean text of the sources of a manifest, and shows the progress.</summary>
 internal static class TextBuild
 {
-    public static Task<BuiltText> RunAsync(BuildManifest manifest, DataDirectory data, IRunDisplay display, CancellationToken cancel) =>
-        Task.Run(
+    /// <param name="limit">Documents of each source that are read, for a trial; null for all.</param>
+    public static async Task<BuiltText> RunAsync(
+        BuildManifest manifest, long? limit, DataDirectory data, IRunDisplay display, CancellationToken cancel)
+    {
+        var here = await new Downloads(data.Downloads, display.Notice).GetAsync(manifest, cancel);
+        return await Task.Run(
             () =>
             {
-                var text = new CorpusBuilder(manifest, new PieceStore(data.Pieces), data.Texts)
+                var text = new CorpusBuilder(here, new PieceStore(data.Pieces), data.Texts) { Limit = limit }
                     .Run(Environment.ProcessorCount, new Report(display), cancel);
                 DefaultMixture.Write(text, manifest);
                 return text;
             },
             cancel);
+    }
 
     /// <summary>The settings of a corpus of that text.</summary>
     public static ElasticSettings Of(BuiltText text, ElasticSettings settings) => settings with
@@ -27,7 +33,8 @@ internal static class TextBuild
             Corpus = DefaultMixture.Apply(settings.Training.Corpus with
             {
                 Sources = [text.TextFolder],
-                Validation = Directory.Exists(text.FolderOf(Split.Validation)) ? [text.FolderOf(Split.Validation)] : [],
+                Validation = Directory.Exists(text.FolderOf(Split.Validation))
+                    ? [.. settings.Training.Corpus.Validation, text.FolderOf(Split.Validation)] : settings.Training.Corpus.Validation,
                 Include = [],
                 Exclude = [],
                 TextField = "text",

@@ -1,4 +1,5 @@
 using Akka.Configuration.Hocon;
+using Elastic.Corpus;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
@@ -117,6 +118,7 @@ internal static class BuildManifestFile
 
     private static IReadOnlyList<SettingText> Absolute(IReadOnlyList<SettingText> values, SettingsSchema schema, string folder) =>
     [
-        .. values.Select(v => schema.Find(v.Key)!.IsPath ? v with { Items = [.. v.Items.Select(p => Path.GetFullPath(p, folder))] } : v),
+        .. values.Select(v => schema.Find(v.Key)!.IsPath
+            ? v with { Items = [.. v.Items.Select(p => SourceUrl.Is(p) ? p : Path.GetFullPath(p, folder))] } : v),
     ];
 }

@@ -12,6 +12,18 @@ internal static class Manifests
         [.. sources.Select(s => (IReadOnlyList<SettingText>)[Text("source.name", [s.Name]), Text("source.paths", [s.Path], isList: true)])],
         [.. stages.Select(Stage)]);
 
+    /// <summary>Sources with any keys, and no stage.</summary>
+    /// <param name="sources">Keys without "source." and their values; those of lists end with "[]", with '|' between items.</param>
+    public static BuildManifest OfSources(params (string Key, string Value)[][] sources) => BuildManifest.Of(
+        [
+            .. sources.Select(keys => (IReadOnlyList<SettingText>)
+            [
+                .. keys.Select(k => k.Key.EndsWith("[]", StringComparison.Ordinal)
+                    ? Text($"source.{k.Key[..^2]}", k.Value.Split('|'), isList: true) : Text($"source.{k.Key}", [k.Value])),
+            ]),
+        ],
+        []);
+
     private static (StageKind, IReadOnlyList<SettingText>) Stage(string text)
     {
         var words = text.Split(' ');

@@ -93,8 +93,11 @@ public class DocumentReaderTests
     public void A_line_that_no_memory_holds_is_named_with_file_and_number()
     {
         var text = $"{new string('a', 1000)}\n{new string('b', 1023)}\n{new string('c', 1024)}\n";
-        var file = new SourceFile("a.jsonl", "a.jsonl", DocumentFormat.JsonLines);
-        var lines = new Utf8Lines(new MemoryStream(Encoding.UTF8.GetBytes(text)), file, longest: 1024);
+        var file = new SourceFile("a.jsonl", "a.jsonl", DocumentFormat.JsonLines)
+        {
+            Reading = Reading.Default with { LongestRecord = 1024 },
+        };
+        var lines = new Utf8Lines(new MemoryStream(Encoding.UTF8.GetBytes(text)), file, _statistics);
         Assert.True(lines.TryRead(out var first) && first.Length == 1000);
         Assert.True(lines.TryRead(out var second) && second.Length == 1023);
         Refusal.Says("a.jsonl has a line 3 of more than 1024 bytes", () => lines.TryRead(out _));

@@ -14,6 +14,7 @@ public sealed class MutatedFilesTests : IDisposable
 {
     private const int Seed = 20261126;
     private const int MutationsOfAFormat = 400;
+    private const int MutationsOfAnArchive = 80;
     private const long MostAllocated = 300L << 20;
 
     private static readonly string Prose =
@@ -32,6 +33,14 @@ public sealed class MutatedFilesTests : IDisposable
     [InlineData("a.jsonl.gz", "")]
     [InlineData("a.jsonl.zst", "")]
     [InlineData("a.tsv", "\t \t\t \r \n \uFEFF \\t \"")]
+    [InlineData("a.csv", "\" , \n \r \uFEFF \"\"")]
+    [InlineData("a.arrow", "")]
+    [InlineData("a.warc", "WARC/1.0\r\n \r\n\r\n Content-Length:9999 chunked HTTP/1.1 gzip")]
+    [InlineData("a.tar", "")]
+    [InlineData("a.zip", "PK\u0003\u0004")]
+    [InlineData("a.epub", "")]
+    [InlineData("a.txt.bz2", "")]
+    [InlineData("a.txt.xz", "")]
     [InlineData("a.bin", "")]
     public void A_mutated_file_is_read_or_refused_by_name(string name, string pieces)
     {
@@ -39,7 +48,9 @@ public sealed class MutatedFilesTests : IDisposable
         var original = Original(name);
         var special = pieces.Split(' ').Select(Encoding.UTF8.GetBytes).ToArray();
         var (read, refused, damaged) = (0, 0, 0);
-        for (var i = 0; i < MutationsOfAFormat; i++)
+        var mutations = name is "a.csv" or "a.arrow" || Formats.SmallArchives.TryGet(name) is not null
+            ? MutationsOfAnArchive : MutationsOfAFormat;
+        for (var i = 0; i < mutations; i++)
         {
             var path = _folder.Write(name, Mutate(random, original, special));
             var before = GC.GetTotalAllocatedBytes();
@@ -61,7 +72,7 @@ public sealed class MutatedFilesTests : IDisposable
             }
             Assert.InRange(GC.GetTotalAllocatedBytes() - before, 0, MostAllocated);
         }
-        Assert.True(read + refused == MutationsOfAFormat && damaged + refused > MutationsOfAFormat / 10, $"{read} {refused} {damaged}");
+        Assert.True(read + refused == mutations && damaged + refused > mutations / 10, $"{read} {refused} {damaged}");
     }
 
     private void Read(string path, ReadStatistics statistics)
@@ -134,6 +145,9 @@ public sealed class MutatedFilesTests : IDisposable
         "a.jsonl" => Encoding.UTF8.GetBytes(Lines()),
         "a.jsonl.gz" => Gzip(Encoding.UTF8.GetBytes(Lines())),
         "a.jsonl.zst" => new Compressor().Wrap(Encoding.UTF8.GetBytes(Lines())).ToArray(),
+        "a.csv" => Encoding.UTF8.GetBytes("id,text\n" + string.Concat(Enumerable.Range(0, 60).Select(i => $"{i},\"row {i},\nof é\"\n"))),
+        "a.arrow" => Formats.TableTests.Arrow(isFile: false, isLarge: true),
+        _ when Formats.SmallArchives.TryGet(name) is { } archive => archive,
         "a.tsv" => Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 60).Select(i => $"source {i} é\ttarget \\t 😀 {i}\n"))),
         _ => Corpora.LlmcBytes([50256, .. Enumerable.Range(0, 500)]),
     };

@@ -17,7 +17,7 @@ public class CorpusSourcesTests
         var path = folder.Write("picture.png", "x");
         var error = Assert.Throws<ElasticException>(() => CorpusSources.Resolve([path])).Message;
         Assert.Contains("picture.png", error, StringComparison.Ordinal);
-        Assert.Contains(".jsonl.zst", error, StringComparison.Ordinal);
+        Assert.Contains(".jsonl", error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -48,7 +48,7 @@ public class CorpusSourcesTests
         Assert.Equal(["B.xml", "a.jsonl.zst", "a/z.MD", "b.txt", "page.htm", "t.parquet"], files.Select(f => f.Name));
         Assert.Equal(
             [
-                DocumentFormat.Xml, DocumentFormat.JsonLinesZstandard, DocumentFormat.Text, DocumentFormat.Text,
+                DocumentFormat.Xml, DocumentFormat.JsonLines, DocumentFormat.Text, DocumentFormat.Text,
                 DocumentFormat.Html, DocumentFormat.Parquet,
             ],
             files.Select(f => f.Format));

@@ -38,7 +38,7 @@ public sealed class SourceFaultsTests : IDisposable
     [Fact]
     public void What_a_disk_did_not_read_is_no_damage_of_compressed_text()
     {
-        var file = new SourceFile("/data/disk.jsonl.gz", "disk.jsonl.gz", DocumentFormat.JsonLinesGzip);
+        var file = new SourceFile("/data/disk.jsonl.gz", "disk.jsonl.gz", DocumentFormat.JsonLines) { Packing = Packing.Gzip };
         using var packed = new MemoryStream();
         using (var gzip = new GZipStream(packed, CompressionLevel.NoCompression, leaveOpen: true))
             gzip.Write(new byte[100_000]);

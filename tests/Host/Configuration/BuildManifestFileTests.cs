@@ -1,3 +1,4 @@
+using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
 
@@ -46,6 +47,20 @@ public class BuildManifestFileTests
         }
     }
 
+    [Fact]
+    public void A_source_names_files_of_the_web_lists_and_what_it_is_for()
+    {
+        var source = BuildManifestFile.Parse("""
+            sources = [ { name = pile, paths = ["https://a.example/val.jsonl.zst", more], mirrors = ["https://b.example/pile"],
+              validation = 1, subsets = true, on-reject = stop, longest-record = 128, block-lists = [list.txt], members = ["*.md"] } ]
+            """, "/data/my.conf").Sources[0];
+        Assert.Equal(["https://a.example/val.jsonl.zst", "/data/more"], source.Paths);
+        Assert.Equal(["/data/list.txt"], source.BlockLists);
+        Assert.Equal(
+            (1, true, RejectPolicy.Stop, 128),
+            (source.Validation, source.Subsets, source.OnReject, source.LongestRecordMiB));
+    }
+
     [Theory]
     [InlineData("sources = []", "sources (m.conf): write a list of blocks, e.g. sources = [ { name = books, paths = [books] } ]")]
     [InlineData("stages = [ { stage = clean } ]", "it names no source: add sources = [ { name = NAME, paths = [FOLDER] } ]")]
@@ -54,6 +69,10 @@ public class BuildManifestFileTests
     [InlineData("sources = [ { name = a, paths = [a] }, { name = a, paths = [b] } ]",
         "2 sources are called a: give each a name of its own")]
     [InlineData("sources = [ { nam = a, paths = [a] } ]", "m.conf, sources 1: unknown key nam: did you mean name?")]
+    [InlineData("sources = [ { name = a, paths = [\"ftp://a.example/b.txt\"] } ]",
+        "the URL ftp://a.example/b.txt is not one of http or https")]
+    [InlineData("sources = [ { name = a, paths = [b], mirrors = [b] } ]", "the mirror b of a is no URL of http or https")]
+    [InlineData("sources = [ { name = a, paths = [b], on-reject = maybe } ]", "source.on-reject = maybe (m.conf, sources 1): ")]
     [InlineData("source = [ { name = a, paths = [a] } ]", "unknown key source (m.conf): a manifest has sources, stages and takedown")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = cleen } ]",
         "m.conf, stages 1: stage = cleen is not known: known are clean, c4, gopher-repetition, ")]

@@ -1,0 +1,91 @@
+using System.Buffers.Binary;
+
+namespace Elastic.Corpus;
+
+/// <summary>
+/// Walks over the messages of an Arrow stream (Arrow columnar format 1.5, "Encapsulated message format") without reading what they hold:
+/// the library believes the lengths that they claim. A file of Arrow is such a stream, too, behind its mark.
+/// </summary>
+internal static class ArrowMessages
+{
+    // A description of the columns, never their values.
+    private const int MostMetadata = 16 << 20;
+    private const int Continuation = -1;
+    private const int FileMark = 8;
+
+    /// <summary>Where the messages begin, and where the last one that is whole ends.</summary>
+    /// <param name="problem">Why there are no more behind it; empty where they end as they should.</param>
+    public static (long Start, long End) Find(Stream bytes, out string problem)
+    {
+        var mark = new byte[FileMark];
+        var isFile = bytes.ReadAtLeast(mark, FileMark, throwOnEndOfStream: false) == FileMark && mark.AsSpan().StartsWith("ARROW1"u8);
+        var (start, number) = (isFile ? FileMark : 0L, 0);
+        for (var position = start; ; number++)
+        {
+            bytes.Position = position;
+            if (Next(bytes) is not { } length)
+            {
+                problem = $"message {number} is cut short or claims more than there is";
+                return (start, position);
+            }
+            if (length == 0)
+            {
+                problem = "";
+                return (start, position);
+            }
+            position += length;
+        }
+    }
+
+    // The length of the next message with what belongs to it; 0 at the end, null where it is none.
+    private static long? Next(Stream bytes)
+    {
+        var (head, left) = (new byte[2 * sizeof(int)], bytes.Length - bytes.Position);
+        if (left == 0)
+            return 0;
+        if (left < sizeof(int))
+            return null;
+        var read = bytes.ReadAtLeast(head, (int)Math.Min(left, head.Length), throwOnEndOfStream: false);
+        var length = BinaryPrimitives.ReadInt32LittleEndian(head);
+        var headLength = sizeof(int);
+        if (length == Continuation)
+        {
+            if (read < head.Length)
+                return null;
+            (length, headLength) = (BinaryPrimitives.ReadInt32LittleEndian(head.AsSpan(sizeof(int))), head.Length);
+        }
+        if (length == 0)
+            return 0;
+        if (length < 0 || length > Math.Min(MostMetadata, left - headLength))
+            return null;
+        bytes.Position -= read - headLength;
+        var metadata = new byte[length];
+        bytes.ReadExactly(metadata);
+        return BodyLength(metadata, bytes.Length) is { } body && body >= 0 && body <= left - headLength - length
+            ? headLength + length + body : null;
+    }
+
+    // The length of the body that a message claims; null where the message is damaged, or claims columns of more rows than the file has
+    // bytes: the library makes room for them before it looks at the bytes.
+    private static long? BodyLength(ReadOnlySpan<byte> metadata, long fileLength)
+    {
+        // Tables of the format: Message (version, header type, header, body length), RecordBatch (length, nodes),
+        // DictionaryBatch (id, data), and the structure FieldNode (length, nulls).
+        const int headerType = 1, header = 2, bodyLength = 3, nodes = 1, data = 1, dictionaryBatch = 2, recordBatch = 3;
+        try
+        {
+            var message = FlatTable.Root(metadata);
+            var type = message.Byte(headerType);
+            if (message.TryTable(header, out var batch)
+                && (type == recordBatch || (type == dictionaryBatch && batch.TryTable(data, out batch))))
+                for (var rest = batch.Vector(nodes, 2 * sizeof(long)); !rest.IsEmpty; rest = rest[(2 * sizeof(long))..])
+                    if (BinaryPrimitives.ReadInt64LittleEndian(rest) is var rows && (rows < 0 || rows > fileLength))
+                        return null;
+            return message.Long(bodyLength);
+        }
+        catch (InvalidDataException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,131 @@
+using System.Text;
+using Elastic.Foundation;
+
+namespace Elastic.Corpus;
+
+/// <summary>
+/// Reads .csv (RFC 4180, as pandas and Hugging Face write it): the column <c>text</c>, counted for the column <c>source</c> where there is
+/// one, with the column <c>url</c>. The first row names the columns.
+/// </summary>
+internal static class CsvFiles
+{
+    private const int NamesShown = 20;
+
+    public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
+    {
+        using var text = CountingUtf8.Open(file, statistics);
+        var rows = new CsvRows(text, file, statistics);
+        if (rows.Next() is not { } head)
+            yield break;
+        var field = head.IndexOf(file.Reading.TextField);
+        if (field < 0)
+            throw new RejectedFileException(
+                $"{file.Path} has no column \"{file.Reading.TextField}\" (it has "
+                + $"{string.Join(", ", head.Take(NamesShown).Select(n => OneLine.Of(n, 60)))}): name the right one with corpus.text-field "
+                + "(text-field in a manifest), or name other files");
+        var (source, url) = (head.IndexOf("source"), head.IndexOf("url"));
+        while (rows.Next() is { } row)
+        {
+            if (row.Count != head.Count)
+                statistics.CountMalformed(
+                    file, rows.Line, $"the row has {row.Count} fields, and the head has {head.Count}", row.Sum(f => (long)f.Length));
+            else
+                yield return new Document(
+                    source >= 0 && row[source].Length > 0 ? row[source] : file.Name, $"{file.Name}:{rows.Line}", row[field])
+                {
+                    Url = url >= 0 && row[url].Length > 0 ? row[url] : null,
+                };
+        }
+    }
+
+    /// <summary>
+    /// The rows of a table: fields between commas, in quotation marks where they hold commas, marks (doubled) or ends of lines.
+    /// </summary>
+    private sealed class CsvRows(TextReader text, SourceFile file, ReadStatistics statistics)
+    {
+        private readonly char[] _buffer = new char[1 << 14];
+        private readonly StringBuilder _field = new();
+        private int _position, _end;
+        private long _nextLine = 1;
+
+        /// <summary>The line on which the last row begins.</summary>
+        public long Line { get; private set; }
+
+        /// <summary>The next row; null at the end. Lines without anything are passed over.</summary>
+        public List<string>? Next()
+        {
+            while (Peek() >= 0)
+            {
+                Line = _nextLine;
+                if (TryRead() is { } row && row is not [""])
+                    return row;
+            }
+            return null;
+        }
+
+        private List<string>? TryRead()
+        {
+            var row = new List<string>();
+            var (quoted, length) = (false, 0L);
+            _field.Clear();
+            for (int c; (c = Take()) >= 0;)
+            {
+                if (++length > file.Reading.LongestRecord)
+                    return TooLong(length);
+                if (quoted ? c != '"' : c is not ('"' or ',' or '\n' or '\r'))
+                    _field.Append((char)c);
+                else if (quoted && Peek() == '"')
+                    _field.Append((char)Take());
+                else if (c == '"' && (quoted || _field.Length == 0))
+                    quoted = !quoted;
+                else if (c == '"')
+                    _field.Append('"');
+                else if (c == '\r' && Peek() == '\n')
+                    continue;
+                else
+                {
+                    row.Add(_field.ToString());
+                    _field.Clear();
+                    if (c != ',')
+                        return row;
+                }
+            }
+            if (quoted)
+            {
+                statistics.CountMalformed(file, Line, "a quotation mark is never closed, and the rest of the file is lost", length);
+                return null;
+            }
+            row.Add(_field.ToString());
+            return row;
+        }
+
+        private List<string>? TooLong(long length)
+        {
+            var problem = ReadLimits.Exceeded(file, $"has a row at line {Line} of more than {file.Reading.LongestRecord} characters");
+            if (!file.Reading.PassesOverRejects)
+                throw problem;
+            for (int c; (c = Take()) >= 0 && c != '\n';)
+                length++;
+            statistics.CountMalformed(file, Line, problem.Message, length);
+            return null;
+        }
+
+        private int Peek() => _position < _end || Fill() ? _buffer[_position] : -1;
+
+        private int Take()
+        {
+            if (_position == _end && !Fill())
+                return -1;
+            var c = _buffer[_position++];
+            if (c == '\n')
+                _nextLine++;
+            return c;
+        }
+
+        private bool Fill()
+        {
+            (_position, _end) = (0, text.Read(_buffer, 0, _buffer.Length));
+            return _end > 0;
+        }
+    }
+}

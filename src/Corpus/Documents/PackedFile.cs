@@ -1,0 +1,143 @@
+using Elastic.Foundation;
+using ZstdSharp;
+using ZstdSharp.Unsafe;
+
+namespace Elastic.Corpus;
+
+/// <summary>
+/// The bytes of a file, unpacked. Damage of compressed data is an <see cref="InvalidDataException"/>, whatever the library calls it: what
+/// the disk does not give is an <see cref="ElasticException"/> already, see <see cref="SourceStream"/>.
+/// </summary>
+internal sealed class PackedFile : ReadOnlyStream
+{
+    private readonly SourceFile _file;
+    private readonly Stream _packed;
+    private Stream? _unpacked;
+    private long _left;
+
+    private PackedFile(SourceFile file, Stream packed) =>
+        (_file, _packed, _left) = (file, packed, file.Part?.Length ?? FilePart.ToEnd);
+
+    /// <summary>Bytes of the file that are not taken yet.</summary>
+    public long PackedBytesLeft => Math.Max(0, _file.Length - _packed.Position);
+
+    /// <summary>Opens the file, unpacked; a reader hears of damage.</summary>
+    public static PackedFile Open(SourceFile file) => new(file, file.OpenRead());
+
+    /// <summary>Opens the file, unpacked; it ends where it is damaged, which is counted.</summary>
+    public static Stream OpenToDamage(SourceFile file, ReadStatistics statistics) =>
+        file is { Packing: Packing.None, Part: null } ? file.OpenRead() : new ToDamage(Open(file), statistics);
+
+    /// <summary>Counts that the rest of a file cannot be unpacked.</summary>
+    /// <param name="line">Where that is, where it is known.</param>
+    public void CountRest(ReadStatistics statistics, long line, Exception damage)
+    {
+        // What was lost is not known unpacked: it is at least what is left of the file.
+        statistics.CountMalformed(_file, line, $"the compressed data ends or breaks here, and the rest of the file " +
+            $"(at least {PackedBytesLeft} bytes of it) is lost: {damage.Message}", PackedBytesLeft);
+    }
+
+    /// <summary>Unpacks a file to where it can be read in any order, and reads it.</summary>
+    public static IEnumerable<Document> Unpacked(
+        SourceFile file, ReadStatistics statistics, Func<SourceFile, ReadStatistics, IEnumerable<Document>> read)
+    {
+        using var stream = OpenToDamage(file, statistics);
+        using var bytes = MemberBytes.Take(stream, file, Expansion.Of(file));
+        foreach (var document in read(file with { Packing = Packing.None, Member = bytes }, statistics))
+            yield return document;
+    }
+
+    public override int Read(Span<byte> buffer)
+    {
+        try
+        {
+            // Some libraries read the head of the data when they open it.
+            _unpacked ??= Unpack();
+            var read = _unpacked.Read(buffer[..(int)Math.Min(buffer.Length, _left)]);
+            _left -= read;
+            return read;
+        }
+        catch (ZstdException e) when (e.Code == ZSTD_ErrorCode.ZSTD_error_frameParameter_windowTooLarge)
+        {
+            throw ReadLimits.Exceeded(_file, $"needs a window of more than 2^{Packings.LargestWindowLog} bytes of memory to be unpacked");
+        }
+        catch (Exception e) when (e is not (ElasticException or InvalidDataException or OutOfMemoryException))
+        {
+            throw new InvalidDataException(e.Message, e);
+        }
+    }
+
+    // A part of a compressed file is reached by unpacking what comes before it.
+    private Stream Unpack()
+    {
+        var skip = _file.Part?.Skip ?? 0;
+        if (_file.Packing == Packing.None)
+        {
+            if (skip > 0)
+                _packed.Position = skip;
+            return _packed;
+        }
+        var unpacked = Expansion.Of(_file).Bound(_file, Packings.Open(_file.Packing, new Unclosed(_packed)));
+        var passed = new byte[1 << 16];
+        while (skip > 0 && unpacked.Read(passed, 0, (int)Math.Min(skip, passed.Length)) is var count and > 0)
+            skip -= count;
+        return unpacked;
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _unpacked?.Dispose();
+            _packed.Dispose();
+        }
+        base.Dispose(disposing);
+    }
+
+    // Some libraries close what they read when it ends, and where it ended is still asked for.
+    private sealed class Unclosed(Stream bytes) : ReadOnlyStream
+    {
+        private long _position;
+
+        public override long Position
+        {
+            get => _position;
+            set => base.Position = value;
+        }
+
+        public override int Read(Span<byte> buffer)
+        {
+            var read = bytes.Read(buffer);
+            _position += read;
+            return read;
+        }
+    }
+
+    private sealed class ToDamage(PackedFile bytes, ReadStatistics statistics) : ReadOnlyStream
+    {
+        private bool _isOver;
+
+        public override int Read(Span<byte> buffer)
+        {
+            if (_isOver)
+                return 0;
+            try
+            {
+                return bytes.Read(buffer);
+            }
+            catch (InvalidDataException e)
+            {
+                _isOver = true;
+                bytes.CountRest(statistics, 0, e);
+                return 0;
+            }
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+                bytes.Dispose();
+            base.Dispose(disposing);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using System.Text;
+using System.Text.Unicode;
+
+namespace Elastic.Corpus;
+
+/// <summary>What the head of a message says of its body, e.g. "text/html; charset=utf-8".</summary>
+internal static class ContentType
+{
+    private const int Looked = 1024;
+
+    /// <summary>The type alone; "no type" where there is none.</summary>
+    public static string NameOf(string type) => type.Split(';')[0].Trim().ToLowerInvariant() is { Length: > 0 } name ? name : "no type";
+
+    /// <summary>The format by the type; by the first bytes where there is none; null for what is no text.</summary>
+    public static DocumentFormat? FormatOf(string type, ReadOnlySpan<byte> body) => NameOf(type) switch
+    {
+        "text/html" or "application/xhtml+xml" => DocumentFormat.Html,
+        "text/plain" or "text/markdown" => DocumentFormat.Text,
+        "text/xml" or "application/xml" => DocumentFormat.Xml,
+        var name when name.EndsWith("+xml", StringComparison.Ordinal) && !name.StartsWith("image/", StringComparison.Ordinal) =>
+            DocumentFormat.Xml,
+        "no type" when LooksLikeHtml(body) => DocumentFormat.Html,
+        _ => null,
+    };
+
+    private static bool LooksLikeHtml(ReadOnlySpan<byte> body) =>
+        Encoding.Latin1.GetString(body[..Math.Min(Looked, body.Length)]).Contains("<html", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>
+    /// The body in UTF-8 with its mark, where the head names another encoding, or where it is plain text of none (windows-1252 then, as
+    /// browsers have it). Otherwise as it is: pages and XML say by themselves what they are in.
+    /// </summary>
+    public static byte[] AsUtf8(string type, byte[] body)
+    {
+        if (body is [0xEF, 0xBB, 0xBF, ..] or [0xFE, 0xFF, ..] or [0xFF, 0xFE, ..])
+            return body;
+        var encoding = EncodingOf(type) ?? (NameOf(type) == "text/plain" && !Utf8.IsValid(body) ? Windows1252 : null);
+        return encoding is null ? body : [0xEF, 0xBB, 0xBF, .. Utf8Of(encoding, body)];
+    }
+
+    private static Encoding Windows1252 => CodePagesEncodingProvider.Instance.GetEncoding(1252)!;
+
+    // Bytes that are wrong in UTF-8 stay so, and are counted where they are read.
+    private static byte[] Utf8Of(Encoding encoding, byte[] body) =>
+        encoding is UTF8Encoding ? body : Encoding.UTF8.GetBytes(encoding.GetString(body));
+
+    private static Encoding? EncodingOf(string type)
+    {
+        var parameter = type.Split(';').Skip(1).Select(p => p.Trim())
+            .FirstOrDefault(p => p.StartsWith("charset=", StringComparison.OrdinalIgnoreCase));
+        var name = parameter?["charset=".Length..].Trim('"', '\'', ' ');
+        if (string.IsNullOrEmpty(name))
+            return null;
+        Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
+        try
+        {
+            return Encoding.GetEncoding(name);
+        }
+        catch (ArgumentException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,110 @@
+using System.Security.Cryptography;
+using System.Text;
+using Elastic.Corpus.Build;
+using Elastic.Foundation;
+
+namespace Elastic.Corpus;
+
+/// <summary>
+/// Fetches the files of a manifest that are on the web into a folder, once: a file that is there with the digest that is wanted, or that
+/// was recorded when it was fetched, is not fetched again. What was fetched of a file before an interruption is used.
+/// </summary>
+/// <param name="folder">Holds a folder for each URL.</param>
+/// <param name="notice">Is told of each file that was fetched.</param>
+/// <param name="handler">Sends requests; null for the web.</param>
+public sealed class Downloads(string folder, Action<string> notice, HttpMessageHandler? handler = null)
+{
+    // Of each address: a server that restarts is back within that.
+    private const int AttemptsOfAnAddress = 5;
+
+    /// <summary>The pauses between attempts.</summary>
+    internal Backoff Pause { get; init; } = new(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30));
+
+    /// <summary>The manifest with files in the place of URLs.</summary>
+    /// <exception cref="ElasticException">A file cannot be had, or is another one than is wanted.</exception>
+    public async Task<BuildManifest> GetAsync(BuildManifest manifest, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        if (!manifest.Sources.SelectMany(s => s.Paths).Any(SourceUrl.Is))
+            return manifest;
+        using var client = new HttpClient(
+            handler ?? new SocketsHttpHandler { ConnectTimeout = Download.Patience, MaxAutomaticRedirections = 10 }, handler is null)
+        {
+            // A file may take days; each wait for a part of it has a deadline of its own.
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
+        var sources = new List<SourceSettings>();
+        foreach (var source in manifest.Sources)
+        {
+            var paths = new List<string>();
+            foreach (var path in source.Paths)
+                paths.Add(!SourceUrl.Is(path) ? path : await GetAsync(client, SourceUrl.Parse(path, out var problem)
+                    ?? throw new ElasticException(problem), source, cancel));
+            sources.Add(source with { Paths = paths });
+        }
+        return manifest with { Sources = sources };
+    }
+
+    private async Task<string> GetAsync(HttpClient client, SourceUrl url, SourceSettings source, CancellationToken cancel)
+    {
+        var place = Path.Combine(folder, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(url.Address.AbsoluteUri)))[..16]);
+        Directory.CreateDirectory(place);
+        var path = Path.Combine(place, Path.GetFileName(url.FileName));
+        var record = path + ".sha256";
+        if (File.Exists(path) && File.Exists(record) && (await File.ReadAllTextAsync(record, cancel)).Trim() is var recorded
+            && (url.Digest is null || url.Digest.Value.Hex == recorded) && await HashAsync(path, cancel) == recorded)
+            return path;
+        var wanted = url.Digest?.Hex;
+        List<Uri> addresses =
+        [
+            url.Address, .. source.Mirrors.Select(m => new Uri(new Uri(m.TrimEnd('/') + "/"), Uri.EscapeDataString(url.FileName))),
+        ];
+        var got = await TryAllAsync(client, addresses, path, wanted, (long)source.LargestDownloadGiB << 30, cancel);
+        File.Move(path + Download.PartEnding, path, overwrite: true);
+        DurableFile.WriteDurably(record, Encoding.ASCII.GetBytes(got + "\n"));
+        notice(wanted is not null ? $"fetched {url.Address}"
+            : $"fetched {url.Address}: its SHA-256 is {got}; write #sha256={got} behind the URL to take no other file");
+        return path;
+    }
+
+    // The digest of what was fetched.
+    private async Task<string> TryAllAsync(
+        HttpClient client, List<Uri> addresses, string path, string? wanted, long most, CancellationToken cancel)
+    {
+        var problems = new Dictionary<Uri, string>();
+        var given = new HashSet<Uri>();
+        for (var attempt = 0; attempt < AttemptsOfAnAddress * addresses.Count && given.Count < addresses.Count; attempt++)
+        {
+            var address = addresses[attempt % addresses.Count];
+            if (given.Contains(address))
+                continue;
+            try
+            {
+                await new Download(client, address, path, wanted is not null, most).RunAsync(cancel);
+                var got = await HashAsync(path + Download.PartEnding, cancel);
+                if (wanted is null || wanted == got)
+                    return got;
+                File.Delete(path + Download.PartEnding);
+                problems[address] = $"its file has the SHA-256 {got}, and {wanted} is wanted";
+                given.Add(address);
+            }
+            catch (DownloadException e)
+            {
+                problems[address] = e.Message;
+                if (e.IsFinal)
+                    given.Add(address);
+                else if (attempt + 1 < AttemptsOfAnAddress * addresses.Count)
+                    await Task.Delay(Pause.After(attempt / addresses.Count), cancel);
+            }
+        }
+        throw new ElasticException($"{addresses[0]} cannot be fetched: "
+            + string.Join("; ", addresses.Where(problems.ContainsKey).Select(a => $"{a}: {problems[a]}"))
+            + "; mend the URL, name mirrors, or fetch the file yourself and name its path (what was fetched of it is kept and used)");
+    }
+
+    private static async Task<string> HashAsync(string path, CancellationToken cancel)
+    {
+        await using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
+        return Convert.ToHexStringLower(await SHA256.HashDataAsync(file, cancel));
+    }
+}

@@ -1,0 +1,192 @@
+using System.Formats.Tar;
+using System.IO.Compression;
+using System.Text;
+using Elastic.Messages.Settings;
+
+namespace Elastic.Corpus.Tests.Formats;
+
+/// <summary>Files in files: tar, zip, and what compresses them.</summary>
+public sealed class ArchiveTests : IDisposable
+{
+    // "packed\n" by bzip2 twice, joined; "packed\n" by xz.
+    private const string Bzip2 =
+        "QlpoOTFBWSZTWVvaCagAAANBgAAQLghAACAAMQwBBk2jHAKLuSKcKEgt7QTUAEJaaDkxQVkmU1lb2gmoAAADQYAAEC4IQAAgADEM"
+        + "AQZNoxwCi7kinChILe0E1AA=";
+    private const string Xz =
+        "/Td6WFoAAATm1rRGAgAhARYAAAB0L+WjAQAGcGFja2VkCgAAaNCq3DmCKkIAAR8HFi64cx+2830BAAAAAARZWg==";
+
+    private static readonly (string Name, string Text)[] Files =
+    [
+        ("b/page.html", "<p>a page"), ("LICENSE", "Apache License\n  Version 2.0, January 2004"), ("a.txt", "plain"),
+        ("c.jsonl", """{"text":"a line"}"""),
+        ("src/x.py", "print(1)"), ("src/y.c", "// SPDX-License-Identifier: MIT OR Apache-2.0\nint y;"), ("src/sub/COPYING", "All mine."),
+        ("src/sub/z.rs", "fn z() {}"), ("picture.png", "PNG"), (".hidden/d.txt", "hidden"),
+    ];
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly ReadStatistics _statistics = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("a.zip")]
+    [InlineData("a.tar")]
+    [InlineData("a.tar.gz")]
+    [InlineData("a.tgz")]
+    public void The_files_of_an_archive_are_read_by_their_names_and_licences_come_from_the_nearest_file_above(string name)
+    {
+        var documents = Read(name, Archive(name, Files));
+        Assert.Equal(
+            ["a page", "plain", "a line", "print(1)", "// SPDX-License-Identifier: MIT OR Apache-2.0\nint y;", "fn z() {}"],
+            documents.Select(d => d.Text.Trim()));
+        Assert.Equal([$"{name}:b/page.html", $"{name}:a.txt", $"{name}:c.jsonl:1"], documents.Take(3).Select(d => d.Name));
+        Assert.Equal(
+            [
+                (DocumentFormat.Html, null, null), (DocumentFormat.Text, null, null), (DocumentFormat.JsonLines, null, null),
+                (DocumentFormat.SourceCode, "Python", "Apache-2.0"), (DocumentFormat.SourceCode, "C", "MIT OR Apache-2.0"),
+                (DocumentFormat.SourceCode, "Rust", "LicenseRef-unknown"),
+            ],
+            documents.Select(d => (d.Format, d.Code, d.Licence)));
+        Assert.All(documents, d => Assert.Equal(name, d.Source));
+        Assert.Equal(
+            ["LICENSE has no format that is read", "src/sub/COPYING has no format that is read", "picture.png has no format that is read"],
+            _statistics.Unread.Select(u => u.Reason));
+    }
+
+    [Fact]
+    public void Patterns_hold_for_members_too()
+    {
+        var path = _folder.Write("a.zip", Archive("a.zip", Files));
+        var file = CorpusSources.Find(CorpusSettings.Defaults with { Sources = [path], Exclude = ["src"] }).Files[0];
+        Assert.Equal(3, DocumentReader.Read(file, _statistics).Count());
+        file = file with { Reading = file.Reading with { Exclude = ["src/*.c"], Members = ["src/*"] } };
+        Assert.Equal(["src/x.py", "src/sub/z.rs"], DocumentReader.Read(file, _statistics).Select(d => d.Name["a.zip:".Length..]));
+    }
+
+    [Fact]
+    public void Archives_nest_so_deep_and_no_deeper()
+    {
+        var inner = Archive("a.zip", [("a.txt", "deep")]);
+        for (var i = 0; i < 4; i++)
+            inner = Zip([("a.zip", inner)]);
+        Assert.Equal("deep", Assert.Single(Read("in.zip", inner)).Text);
+        Assert.Empty(Read("out.zip", Zip([("a.zip", inner)])));
+        Assert.Contains("nested more than 4 archives deep", Assert.Single(_statistics.Malformed).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_bomb_in_an_archive_in_an_archive_is_named_and_what_came_before_it_is_kept()
+    {
+        // 70 MB of zeros become 70 KB, which become less than 1 KB.
+        var zip = Zip([("a.txt", "good"u8.ToArray()), ("in.zip", Zip([("zeros.txt", new byte[70 << 20])]))]);
+        Refusal.Says("bomb.zip:in.zip becomes more than 67108864 bytes", () => Read("bomb.zip", zip));
+        var file = CorpusSources.Resolve([_folder["bomb.zip"]]).Single();
+        file = file with { Reading = file.Reading with { PassesOverRejects = true } };
+        Assert.Equal("good", Assert.Single(DocumentReader.Read(file, _statistics)).Text);
+        Assert.Contains("zeros.txt is left out: ", Assert.Single(_statistics.Malformed).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_damaged_member_costs_itself_and_a_damaged_table_the_file()
+    {
+        var zip = Zip([("a.txt", "the first text"u8.ToArray()), ("b.txt", "the second text"u8.ToArray())], CompressionLevel.NoCompression);
+        zip[zip.AsSpan().IndexOf("first"u8)] ^= 1;
+        Assert.Equal(["the second text"], Read("a.zip", zip).Select(d => d.Text));
+        Assert.Equal("a.txt is left out: its checksum is wrong: it is damaged", Assert.Single(_statistics.Malformed).Reason);
+        Refusal.Says("is not a zip file, or its table is damaged", () => Read("b.zip", zip[..^10]));
+    }
+
+    [Fact]
+    public void A_tar_that_is_cut_short_keeps_what_is_whole_and_names_its_links_and_doubles()
+    {
+        using var memory = new MemoryStream();
+        using (var tar = new TarWriter(memory, leaveOpen: true))
+        {
+            foreach (var text in new[] { "one", "two", new string('x', 5000) })
+                tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, "same.txt")
+                {
+                    DataStream = new MemoryStream(Encoding.ASCII.GetBytes(text)),
+                });
+            tar.WriteEntry(new PaxTarEntry(TarEntryType.SymbolicLink, "link.txt") { LinkName = "/etc/passwd" });
+        }
+        var bytes = memory.ToArray();
+        Assert.Equal(3, Read("a.tar", bytes).Count);
+        Assert.Equal(
+            ["same.txt is there more than once; each is read", "same.txt is there more than once; each is read", "link.txt is a link"],
+            _statistics.Unread.Select(u => u.Reason));
+        Assert.Equal(["one", "two"], Read("b.tar", bytes[..^8000]).Select(d => d.Text));
+        Assert.Equal("b.tar", Assert.Single(_statistics.Malformed).File);
+    }
+
+    [Theory]
+    [InlineData("a.txt.bz2", Bzip2, "packed\npacked\n")]
+    [InlineData("a.txt.xz", Xz, "packed\n")]
+    public void Other_packings_are_read_and_found_out_where_they_are_damaged(string name, string base64, string text)
+    {
+        var bytes = Convert.FromBase64String(base64);
+        Assert.Equal(text, Assert.Single(Read(name, bytes)).Text);
+        Assert.Empty(_statistics.Malformed);
+        bytes[bytes.Length / 3] ^= 4;
+        Read($"damaged-{name}", bytes);
+        Assert.Contains("the compressed data ends or breaks here", Assert.Single(_statistics.Malformed).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_book_is_read_in_the_order_of_its_spine_with_its_language()
+    {
+        var documents = Read("book.epub", Zip([
+            ("mimetype", "application/epub+zip"u8.ToArray()),
+            ("META-INF/container.xml", "<container><rootfiles><rootfile full-path='O/b.opf'/></rootfiles></container>"u8.ToArray()),
+            ("O/b.opf", """
+                <package xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata><dc:language>fr-CA</dc:language>
+                <dc:rights>Public domain</dc:rights></metadata>
+                <manifest><item id="two" href="p/2%20b.xhtml" media-type="application/xhtml+xml"/>
+                <item id="n" href="n.png" media-type="image/png"/>
+                <item id="one" href="../one.xhtml" media-type="application/xhtml+xml"/>
+                <item id="gone" href="gone.xhtml" media-type="application/xhtml+xml"/></manifest>
+                <spine><itemref idref="one"/><itemref idref="n"/><itemref idref="gone"/><itemref idref="two"/></spine></package>
+                """u8.ToArray()),
+            ("O/p/2 b.xhtml", "<html><head><title/></head><body><p>La fin, déjà.</p></body></html>"u8.ToArray()),
+            ("one.xhtml", """
+                <?xml version='1.0'?><html><head><title>I</title><script src='x'/></head><body><p>Début.</p></body></html>
+                """u8.ToArray()),
+        ]));
+        Assert.Equal(["I\nDébut.", "La fin, déjà."], documents.Select(d => d.Text.Trim()));
+        Assert.All(documents, d => Assert.Equal(("fr", "Public domain", DocumentFormat.Epub), (d.Language, d.Licence, d.Format)));
+        Assert.Equal(["book.epub:1", "book.epub:3"], documents.Select(d => d.Name));
+        Assert.Equal("the page O/gone.xhtml is left out: it is missing", Assert.Single(_statistics.Malformed).Reason);
+        Refusal.Says("is no book that can be read (META-INF/container.xml is missing)", () => Read("no.epub", Zip([("a", [1])])));
+    }
+
+    private List<Document> Read(string name, byte[] bytes)
+    {
+        var path = _folder.Write(name, bytes);
+        return [.. DocumentReader.Read(CorpusSources.Resolve([path]).Single(), _statistics)];
+    }
+
+    private static byte[] Archive(string name, (string Name, string Text)[] files)
+    {
+        var bytes = files.Select(f => (f.Name, Encoding.UTF8.GetBytes(f.Text))).ToArray();
+        if (name.EndsWith(".zip", StringComparison.Ordinal))
+            return Zip(bytes);
+        using var memory = new MemoryStream();
+        var isPacked = name.EndsWith("gz", StringComparison.Ordinal);
+        using (var packed = isPacked ? new GZipStream(memory, CompressionLevel.Fastest, leaveOpen: true) : null)
+        using (var tar = new TarWriter((Stream?)packed ?? memory, leaveOpen: true))
+            foreach (var (path, content) in bytes)
+                tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, $"./{path}") { DataStream = new MemoryStream(content) });
+        return memory.ToArray();
+    }
+
+    private static byte[] Zip((string Name, byte[] Bytes)[] files, CompressionLevel level = CompressionLevel.SmallestSize)
+    {
+        using var memory = new MemoryStream();
+        using (var zip = new ZipArchive(memory, ZipArchiveMode.Create, leaveOpen: true))
+            foreach (var (name, bytes) in files)
+            {
+                using var entry = zip.CreateEntry(name, level).Open();
+                entry.Write(bytes);
+            }
+        return memory.ToArray();
+    }
+}

@@ -1,0 +1,117 @@
+using System.Text;
+using Apache.Arrow;
+using Apache.Arrow.Ipc;
+
+namespace Elastic.Corpus.Tests.Formats;
+
+/// <summary>Tables: CSV and Arrow.</summary>
+public sealed class TableTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly ReadStatistics _statistics = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Fields_of_CSV_hold_commas_marks_and_ends_of_lines()
+    {
+        var documents = Read("a.csv", """"
+            id,text,source,url
+            1,plain,,http://a.example/1
+
+            2,"with, a comma and ""marks""",web,
+            3,"two
+            lines",web,
+            4,a "mark" inside,web,
+            """".ReplaceLineEndings("\r\n"));
+        Assert.Equal(
+            ["plain", "with, a comma and \"marks\"", "two\r\nlines", "a \"mark\" inside"], documents.Select(d => d.Text));
+        Assert.Equal(["a.csv:2", "a.csv:4", "a.csv:5", "a.csv:7"], documents.Select(d => d.Name));
+        Assert.Equal(["a.csv", "web", "web", "web"], documents.Select(d => d.Source));
+        Assert.Equal(["http://a.example/1", null, null, null], documents.Select(d => d.Url));
+        Assert.Equal(0, _statistics.MalformedRecords);
+    }
+
+    [Fact]
+    public void Rows_of_CSV_that_are_wrong_are_named_by_line()
+    {
+        Assert.Equal(["one", "four"], Read("a.csv", "id,text\n1,one\n2\n3,a,b\n4,four\n5,\"never closed\n6,six\n").Select(d => d.Text));
+        Assert.Equal(
+            [
+                "a.csv:3 the row has 1 fields, and the head has 2", "a.csv:4 the row has 3 fields, and the head has 2",
+                "a.csv:6 a quotation mark is never closed, and the rest of the file is lost",
+            ],
+            _statistics.Malformed.Select(m => m.ToString()));
+        Refusal.Says(
+            "has no column \"text\" (it has id, body): name the right one with corpus.text-field", () => Read("b.csv", "id,body\n1,x\n"));
+        Assert.Empty(Read("empty.csv", "\n\n"));
+    }
+
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public void Arrow_is_read_as_a_stream_and_as_a_file_with_short_and_long_texts(bool isFile, bool isLarge)
+    {
+        var documents = Read("a.arrow", Arrow(isFile, isLarge));
+        Assert.Equal(["one", "naïve 😀", "three", "one", "naïve 😀", "three"], documents.Select(d => d.Text));
+        Assert.Equal(["web", "a.arrow", "web"], documents.Take(3).Select(d => d.Source));
+        Assert.Equal(["a.arrow:0", "a.arrow:1", "a.arrow:3", "a.arrow:4"], documents.Take(4).Select(d => d.Name));
+        Assert.Equal((0, 2), (_statistics.MalformedRecords, _statistics.EmptyDocuments));
+    }
+
+    [Fact]
+    public void An_Arrow_file_that_is_cut_short_keeps_the_batches_before()
+    {
+        var bytes = Arrow(isFile: false, isLarge: false);
+        Assert.Equal(3, Read("a.arrow", bytes[..^100]).Count);
+        Assert.Equal("a.arrow message 2 is cut short or claims more than there is, and the rest of the file is lost",
+            Assert.Single(_statistics.Malformed).ToString());
+    }
+
+    // Two batches of four rows, of which one has no text.
+    internal static byte[] Arrow(bool isFile, bool isLarge)
+    {
+        string?[] texts = ["one", "naïve 😀", null, "three"], sources = ["web", null, "web", "web"];
+        IArrowArray column;
+        if (isLarge)
+        {
+            var all = Encoding.UTF8.GetBytes(string.Concat(texts));
+            var ends = texts.Select(t => (long)Encoding.UTF8.GetByteCount(t ?? "")).Aggregate(
+                new List<long> { 0 }, (list, length) => [.. list, list[^1] + length]);
+            column = new LargeStringArray(
+                4, new ArrowBuffer.Builder<long>().AppendRange(ends).Build(), new ArrowBuffer.Builder<byte>().AppendRange(all).Build(),
+                new ArrowBuffer(new byte[] { 0b1011 }), 1);
+        }
+        else
+        {
+            column = Of(texts);
+        }
+        var batch = new RecordBatch.Builder().Append("id", false, new Int64Array.Builder().AppendRange([1L, 2, 3, 4]).Build())
+            .Append("text", true, column).Append("source", true, Of(sources)).Build();
+        using var memory = new MemoryStream();
+        using (var writer = isFile ? new ArrowFileWriter(memory, batch.Schema, true) : new ArrowStreamWriter(memory, batch.Schema, true))
+        {
+            writer.WriteRecordBatch(batch);
+            writer.WriteRecordBatch(batch);
+            writer.WriteEnd();
+        }
+        return memory.ToArray();
+    }
+
+    private static StringArray Of(string?[] texts)
+    {
+        var builder = new StringArray.Builder();
+        foreach (var text in texts)
+            _ = text is null ? builder.AppendNull() : builder.Append(text);
+        return builder.Build();
+    }
+
+    private List<Document> Read(string name, string text) => Read(name, Encoding.UTF8.GetBytes(text));
+
+    private List<Document> Read(string name, byte[] bytes)
+    {
+        var path = _folder.Write(name, bytes);
+        return [.. DocumentReader.Read(CorpusSources.Resolve([path]).Single(), _statistics)];
+    }
+}
