@@ -25,7 +25,7 @@ internal static class Signatures
             var source = new SettingText("source.paths", [Builds.Write(folder, texts)], true, "the benchmark");
             var manifest = BuildManifest.Of([[new SettingText("source.name", ["all"], false, "the benchmark"), source]], []);
             var store = new PieceStore(Path.Combine(folder, "pieces"));
-            var pieces = SourcePiece.Of(manifest).ToList();
+            var pieces = SourcePiece.Of(manifest, 0, PartSize.Default, []).ToList();
             store.Read(pieces[0], manifest, CancellationToken.None);
 
             var clock = Clock();

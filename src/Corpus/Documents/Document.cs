@@ -14,9 +14,6 @@ public sealed record Document(string Source, string Name, string Text)
     /// </summary>
     public Digest? LineStart { get; init; }
 
-    /// <summary>Where it was published; null where its file does not say.</summary>
-    public string? Url { get; init; }
-
     /// <summary>The line of its file at which it begins, from 1; null for formats without lines.</summary>
     public long? Line { get; init; }
 

@@ -29,8 +29,7 @@ internal static class JsonLines
             if (record.Text is { } text)
                 yield return new Document(record.Source ?? file.Name, $"{file.Name}:{before + lines.Count}", text)
                 {
-                    Url = record.Url,
-                    Line = lines.Count,
+                    Line = before + lines.Count,
                     Prompt = record.Prompt,
                     Pieces = record.Pieces,
                     Url = record.Url,

@@ -9,7 +9,7 @@ internal static class PlainText
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
         using var reader = CountingUtf8.Open(file, statistics);
-        var line = 1L;
+        var line = 1L + (file.Part?.LinesBefore ?? 0);
         foreach (var document in Pieces(file, reader))
         {
             yield return document with { Line = line };
