@@ -2,6 +2,16 @@ using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus.Build;
 
+/// <summary>What of an HTML page is its text.</summary>
+public enum HtmlText
+{
+    /// <summary>All that a person sees.</summary>
+    Page,
+
+    /// <summary>The title and the main text.</summary>
+    Main,
+}
+
 /// <summary>A source in the manifest of a build: files of one origin.</summary>
 public sealed record SourceSettings : SettingsGroup
 {
@@ -24,6 +34,12 @@ public sealed record SourceSettings : SettingsGroup
 
     [Setting("source.encoding", "utf-8", "The encoding of plain text and jsonl, as in corpus.encoding.")]
     public required string Encoding { get; init; }
+
+    [Setting("source.html", HtmlText.Page, """
+        What of HTML is text: page, all that a person sees, or main, the title and the main text without menus, side bars and footers.
+        A page in which no main text is found is named in rejects.txt.
+        """)]
+    public required HtmlText Html { get; init; }
 
     [Setting("source.licence", null, "The terms under which it is published, e.g. CC-BY-SA-4.0; kept with each document.")]
     public required string? Licence { get; init; }

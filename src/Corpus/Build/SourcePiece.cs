@@ -29,8 +29,9 @@ public sealed record SourcePiece(int Source, SourceFile File, Digest Identity)
             var files = CorpusSources.Find(source.Reading()).Files;
             if (files.FirstOrDefault(f => f.Format == DocumentFormat.LlmcShard) is { } tokens)
                 throw new ElasticException($"{tokens.Path} (source {source.Name}) holds tokens, and stages read text: leave it out");
-            foreach (var file in files)
+            foreach (var found in files)
             {
+                var file = source.Html == HtmlText.Page ? found : found with { Reading = found.Reading with { MainText = true } };
                 var (content, reading) = CorpusIdentity.OfFile(file);
                 yield return new SourcePiece(rank, file with { Content = content }, IdentityOf(file, content, reading, source, manifest));
             }

@@ -84,6 +84,8 @@ public static class CorpusIdentity
             yield return $"parquet {ParquetFiles.ReaderVersion}";
         if ((isJson || file.Format == DocumentFormat.Parquet) && file.Reading.TextField != Reading.Default.TextField)
             yield return $"text-field {file.Reading.TextField}";
+        if (file.Format == DocumentFormat.Html && file.Reading.MainText)
+            yield return $"main text by {MainText.Finder}";
         if (file.IsValidation)
             yield return "validation";
         if (file.Reading.AnswerField is { } answer)

@@ -121,6 +121,9 @@ public sealed record Reading(string TextField, string Encoding)
     /// <summary>See <c>corpus.chat-template</c>.</summary>
     public ChatTemplate ChatTemplate { get; init; }
 
+    /// <summary>Of HTML the title and the main text only.</summary>
+    public bool MainText { get; init; }
+
     /// <summary>As corpora were read before there were settings.</summary>
     public static Reading Default { get; } = new("text", "utf-8");
 
