@@ -12,6 +12,9 @@ public abstract class Stage
     /// <summary>What <see cref="Read"/> measures, in its order.</summary>
     public virtual IReadOnlyList<string> Signals => [];
 
+    /// <summary>What its answers depend on besides its settings, a line each, e.g. the digest of a model's file.</summary>
+    public virtual IReadOnlyList<string> Inputs => [];
+
     /// <summary>Changes the draft, or measures it.</summary>
     /// <param name="draft">The document as the stages before have left it.</param>
     /// <returns>A number for each of <see cref="Signals"/>.</returns>

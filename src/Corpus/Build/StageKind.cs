@@ -9,6 +9,13 @@ namespace Elastic.Corpus.Build;
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class ChangesReadingAttribute : Attribute;
 
+/// <summary>
+/// On a setting of a stage that is the path of a file or a folder, relative to the manifest. What counts is what lies there, which the stage
+/// names in <see cref="Stage.Inputs"/>, not where it is.
+/// </summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class IsPathAttribute : Attribute;
+
 /// <summary>A kind of stage that a manifest can name.</summary>
 public sealed class StageKind
 {
@@ -83,9 +90,11 @@ public sealed class PlannedStage
     private string Text(Func<Setting, bool> counts)
     {
         var text = new StringBuilder(string.Create(CultureInfo.InvariantCulture, $"{Kind.Name} {Kind.Version}"));
-        foreach (var (setting, value) in SettingsRecord.ValuesOf(Settings).Where(v => counts(v.Setting))
+        foreach (var (setting, value) in SettingsRecord.ValuesOf(Settings).Where(v => counts(v.Setting) && !v.Setting.Has<IsPathAttribute>())
             .Concat(SettingsRecord.ValuesOf(Scope)))
             text.Append(CultureInfo.InvariantCulture, $"\n{setting.Key} = {OneLine.Of(setting.Show(value))}");
+        foreach (var input in Stage.Inputs)
+            text.Append(CultureInfo.InvariantCulture, $"\n{OneLine.Of(input)}");
         return text.ToString();
     }
 
