@@ -1,6 +1,7 @@
 using Akka.Configuration.Hocon;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
+using Elastic.Host.Stages;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Configuration;
@@ -42,9 +43,9 @@ internal static class BuildManifestFile
         var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         var sources = Blocks(root, Sources, path, problems)
             .Select((block, i) => Values(block, "source", BuildManifest.SourceSchema, Where(path, Sources, i), problems))
-            .Select(values => Absolute(values, folder)).ToList();
+            .Select(values => Absolute(values, v => v.Key == "source.paths", folder)).ToList();
         var stages = Blocks(root, Stages, path, problems)
-            .Select((block, i) => StageOf(block, Where(path, Stages, i), problems)).OfType<(StageKind, IReadOnlyList<SettingText>)>()
+            .Select((block, i) => StageOf(block, Where(path, Stages, i), folder, problems)).OfType<(StageKind, IReadOnlyList<SettingText>)>()
             .ToList();
         return problems.Count == 0 ? BuildManifest.Of(sources, stages) : throw new ElasticException(string.Join('\n', problems));
     }
@@ -62,12 +63,15 @@ internal static class BuildManifestFile
         return [.. blocks.Where(b => b.IsObject()).Select(b => b.GetObject())];
     }
 
-    private static (StageKind, IReadOnlyList<SettingText>)? StageOf(HoconObject block, string where, List<string> problems)
+    private static (StageKind, IReadOnlyList<SettingText>)? StageOf(HoconObject block, string where, string folder, List<string> problems)
     {
         var name = block.Items.TryGetValue(StageKey, out var value) && !value.IsObject() ? value.GetString() ?? "" : "";
-        if (StageKinds.Find(name) is { } kind)
-            return (kind, Values(block, kind.Name, kind.Schema, where, problems));
-        var known = string.Join(", ", StageKinds.All.Select(k => k.Name));
+        if (AllStages.Find(name) is { } kind)
+        {
+            var values = Values(block, kind.Name, kind.Schema, where, problems);
+            return (kind, Absolute(values, v => kind.Schema.Find(v.Key)!.Has<IsPathAttribute>(), folder));
+        }
+        var known = string.Join(", ", AllStages.Kinds.Select(k => k.Name));
         problems.Add(name.Length == 0 ? $"{where} says no stage = NAME: known are {known}"
             : $"{where}: stage = {OneLine.Of(name, 80)} is not known: known are {known}");
         return null;
@@ -96,8 +100,8 @@ internal static class BuildManifestFile
 
     private static string Short(string key) => key[(key.IndexOf('.', StringComparison.Ordinal) + 1)..];
 
-    private static IReadOnlyList<SettingText> Absolute(IReadOnlyList<SettingText> values, string folder) =>
+    private static IReadOnlyList<SettingText> Absolute(IReadOnlyList<SettingText> values, Func<SettingText, bool> isPath, string folder) =>
     [
-        .. values.Select(v => v.Key == "source.paths" ? v with { Items = [.. v.Items.Select(p => Path.GetFullPath(p, folder))] } : v),
+        .. values.Select(v => isPath(v) ? v with { Items = [.. v.Items.Select(p => p.Length == 0 ? p : Path.GetFullPath(p, folder))] } : v),
     ];
 }
