@@ -30,14 +30,16 @@ internal static class LanguageTable
         var stage = new Language(SettingsRecord.DefaultsOf<LanguageSettings>());
         var texts = pairs.Chunk(2).Where(pair => File.Exists(Path.Combine(folder, pair[1] + ".html"))).ToDictionary(
             pair => pair[0], pair => LinesOf(Path.Combine(folder, pair[1] + ".html")));
-        output.WriteLine("| language | lines | short: right | unknown | wrong | lines: right | unknown | wrong | mixed | most wrong | margin |");
+        output.WriteLine(
+            "| language | lines | short: right | unknown | wrong | lines: right | unknown | wrong | mixed | most wrong | margin |");
         output.WriteLine("|---|---|---|---|---|---|---|---|---|---|---|");
         var (all, start, characters) = (new long[8], TimeSpan.Zero, 0L);
         var (before, memory) = (Environment.CpuUsage.TotalTime, GC.GetTotalMemory(forceFullCollection: true));
         Of(stage, "The models are loaded by the first text.");
         start = Environment.CpuUsage.TotalTime;
+        memory = GC.GetTotalMemory(forceFullCollection: true) - memory;
         var loaded = string.Create(CultureInfo.InvariantCulture,
-            $"{(start - before).TotalSeconds:0.0} seconds of a core and {(GC.GetTotalMemory(forceFullCollection: true) - memory) / 1e6:0} MB for the models");
+            $"{(start - before).TotalSeconds:0.0} seconds of a core and {memory / 1e6:0} MB for the models");
         foreach (var (language, lines) in texts)
         {
             var other = language == "en" ? texts["ru"] : texts["en"];
@@ -60,8 +62,8 @@ internal static class LanguageTable
         }
         all[7] /= texts.Count;
         output.WriteLine($"| {texts.Count} languages | {string.Join(" | ", all)} | | |");
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{characters / (Environment.CpuUsage.TotalTime - start).TotalSeconds / 1e6:0.00} million characters for each second of a core; {loaded}"));
+        var speed = characters / (Environment.CpuUsage.TotalTime - start).TotalSeconds / 1e6;
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{speed:0.00} million characters a second of a core; {loaded}"));
     }
 
     private static IEnumerable<long> Counts(List<(string? Language, double Margin)> found, string language) =>

@@ -20,7 +20,8 @@ internal static partial class MainTextTable
             var both = found.Sum(word => Math.Min(word.Value, wanted.GetValueOrDefault(word.Key)));
             var (precision, recall) = (both / (double)found.Values.Sum(), both / (double)wanted.Values.Sum());
             output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"| {(mainText ? "main" : "page")} | {statistics.Documents} | {statistics.MalformedRecords} | {precision:0.000} | {recall:0.000} | {2 * precision * recall / (precision + recall):0.000} |"));
+                $"| {(mainText ? "main" : "page")} | {statistics.Documents} | {statistics.MalformedRecords} "
+                + $"| {precision:0.000} | {recall:0.000} | {2 * precision * recall / (precision + recall):0.000} |"));
         }
     }
 

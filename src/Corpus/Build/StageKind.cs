@@ -10,8 +10,8 @@ namespace Elastic.Corpus.Build;
 public sealed class ChangesReadingAttribute : Attribute;
 
 /// <summary>
-/// On a setting of a stage that is the path of a file or a folder, relative to the manifest. What counts is what lies there, which the stage
-/// names in <see cref="Stage.Inputs"/>, not where it is.
+/// On a setting of a stage that is the path of a file or a folder, relative to the manifest. What counts is what lies there, which the
+/// stage names in <see cref="Stage.Inputs"/>, not where it is.
 /// </summary>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class IsPathAttribute : Attribute;
@@ -90,8 +90,8 @@ public sealed class PlannedStage
     private string Text(Func<Setting, bool> counts)
     {
         var text = new StringBuilder(string.Create(CultureInfo.InvariantCulture, $"{Kind.Name} {Kind.Version}"));
-        foreach (var (setting, value) in SettingsRecord.ValuesOf(Settings).Where(v => counts(v.Setting) && !v.Setting.Has<IsPathAttribute>())
-            .Concat(SettingsRecord.ValuesOf(Scope)))
+        foreach (var (setting, value) in SettingsRecord.ValuesOf(Settings)
+            .Where(v => counts(v.Setting) && !v.Setting.Has<IsPathAttribute>()).Concat(SettingsRecord.ValuesOf(Scope)))
             text.Append(CultureInfo.InvariantCulture, $"\n{setting.Key} = {OneLine.Of(setting.Show(value))}");
         foreach (var input in Stage.Inputs)
             text.Append(CultureInfo.InvariantCulture, $"\n{OneLine.Of(input)}");

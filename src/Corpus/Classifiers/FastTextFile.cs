@@ -81,7 +81,8 @@ internal sealed class FastTextFile
     {
         try
         {
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, BytesAtOnce, FileOptions.SequentialScan);
+            using var stream = new FileStream(
+                path, FileMode.Open, FileAccess.Read, FileShare.Read, BytesAtOnce, FileOptions.SequentialScan);
             using var sha256 = SHA256.Create();
             using var hashed = new CryptoStream(stream, sha256, CryptoStreamMode.Read);
             using var reader = new BinaryReader(hashed);

@@ -8,8 +8,8 @@ namespace Elastic.Corpus;
 
 /// <summary>
 /// Finds the main text of a page: the smallest element that holds all that SmartReader keeps, which follows the reader mode of Firefox;
-/// sections beside it that are marked alike; and at least a quarter of the page's text. What SmartReader keeps itself is made for reading on
-/// a telephone and has lost tables and code.
+/// sections beside it that are marked alike; and at least a quarter of the page's text. What SmartReader keeps itself is made for reading
+/// on a telephone and has lost tables and code.
 /// </summary>
 internal static class MainText
 {

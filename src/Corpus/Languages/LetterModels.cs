@@ -28,8 +28,10 @@ internal sealed class LetterModels
 
     private static readonly ConcurrentDictionary<string, Lazy<LetterModels>> Made = new(StringComparer.Ordinal);
 
-    // By n-gram where its costs begin in the two lists below, and how many they are: one for each language that has it.
-    private readonly Dictionary<ulong, Place> _places = [];
+    // The number of each n-gram, and by number where its costs begin in the two lists: one for each language that has it. They lie side by
+    // side, so that a letter takes a few reads of memory and not one for each language.
+    private readonly Dictionary<ulong, int> _numbers = [];
+    private readonly int[] _first;
     private readonly byte[] _languages;
     private readonly ushort[] _costs;
 
@@ -40,37 +42,44 @@ internal sealed class LetterModels
     {
         Languages = languages;
         _hasSingleLettersOnly = new bool[languages.Count];
-        var found = new List<(ulong Key, byte Language, ushort Cost)>();
+        var (found, counts) = (new List<(int Number, byte Language, ushort Cost)>(), new List<int>());
         foreach (var (language, code) in languages.Index())
         {
             _hasSingleLettersOnly[language] = true;
-            foreach (var (letters, share) in LinguaCounts.Of(code))
+            foreach (var (all, share) in LinguaCounts.Of(code))
             {
-                _hasSingleLettersOnly[language] &= letters.Length == 1;
-                found.Add((Key(letters), (byte)language, CostOf(share)));
-                CollectionsMarshal.GetValueRefOrAddDefault(_places, Key(letters), out _).Count++;
+                var cost = CostOf(share);
+                foreach (var range in all.AsSpan().Split(' '))
+                {
+                    var letters = all.AsSpan()[range];
+                    // A letter outside of the basic plane is two units, and texts are looked through unit by unit.
+                    if (letters.Length > LinguaCounts.MostLetters)
+                        continue;
+                    _hasSingleLettersOnly[language] &= letters.Length == 1;
+                    ref var number = ref CollectionsMarshal.GetValueRefOrAddDefault(_numbers, Key(letters), out var isThere);
+                    if (!isThere)
+                    {
+                        number = counts.Count;
+                        counts.Add(0);
+                    }
+                    counts[number]++;
+                    found.Add((number, (byte)language, cost));
+                }
             }
         }
-        // Costs of one n-gram lie side by side, so that a letter takes a few reads of memory and not one for each language.
-        var first = 0;
-        foreach (var key in _places.Keys)
-        {
-            ref var place = ref CollectionsMarshal.GetValueRefOrNullRef(_places, key);
-            (first, place) = (first + place.Count, new Place(first, 0));
-        }
+        _first = new int[counts.Count + 1];
+        for (var number = 0; number < counts.Count; number++)
+            _first[number + 1] = _first[number] + counts[number];
         (_languages, _costs) = (new byte[found.Count], new ushort[found.Count]);
-        foreach (var (key, language, cost) in found)
-        {
-            ref var place = ref CollectionsMarshal.GetValueRefOrNullRef(_places, key);
-            (_languages[place.First + place.Count], _costs[place.First + place.Count]) = (language, cost);
-            place.Count++;
-        }
+        int[] next = [.. _first];
+        foreach (var (number, language, cost) in found)
+            (_languages[next[number]], _costs[next[number]++]) = (language, cost);
     }
 
     /// <summary>Codes of ISO 639-1.</summary>
     public IReadOnlyList<string> Languages { get; }
 
-    /// <summary>The models of some languages, made once: all 79 take a second and 40 MB.</summary>
+    /// <summary>The models of some languages, made once: all 79 take 26 MB.</summary>
     public static LetterModels Of(IReadOnlyList<string> languages)
     {
         var key = string.Join(' ', languages);
@@ -101,9 +110,9 @@ internal sealed class LetterModels
 
     private void Lower(Span<int> costs, ReadOnlySpan<char> letters, int backOff)
     {
-        if (!_places.TryGetValue(Key(letters), out var place))
+        if (!_numbers.TryGetValue(Key(letters), out var number))
             return;
-        for (var at = place.First; at < place.First + place.Count; at++)
+        for (var at = _first[number]; at < _first[number + 1]; at++)
         {
             var language = _languages[at];
             costs[language] = Math.Min(Unseen, _hasSingleLettersOnly[language] ? _costs[at] : _costs[at] + backOff);
@@ -120,6 +129,4 @@ internal sealed class LetterModels
             key = key << 16 | letter;
         return key;
     }
-
-    private record struct Place(int First, int Count);
 }

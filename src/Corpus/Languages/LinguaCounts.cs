@@ -4,10 +4,10 @@ using System.Text.Json;
 
 namespace Elastic.Corpus.Languages;
 
-/// <summary>An n-gram of letters of a language, and how often its last letter follows the others.</summary>
-/// <param name="Letters">One to three letters, in lower case.</param>
+/// <summary>N-grams of letters of a language whose last letter follows the others equally often.</summary>
+/// <param name="Letters">One to three letters in lower case each, with a space between two n-grams.</param>
 /// <param name="Share">Of the occurrences of all but the last letter, those that this letter follows; of all letters for one alone.</param>
-internal readonly record struct NGram(string Letters, double Share);
+internal readonly record struct NGrams(string Letters, double Share);
 
 /// <summary>
 /// The counts that the package SearchPioneer.Lingua carries for its languages. Only they are used of it: its own confidence is a sum of
@@ -31,18 +31,18 @@ internal static class LinguaCounts
         [.. Resources.Keys.Select(key => key[..key.IndexOf('/', StringComparison.Ordinal)]).Distinct().Order(StringComparer.Ordinal)];
 
     /// <summary>The n-grams of a language. Those written with characters have single ones only.</summary>
-    public static IEnumerable<NGram> Of(string language) =>
+    public static IEnumerable<NGrams> Of(string language) =>
         Orders.Select(order => $"{language}/{order}").Where(Resources.ContainsKey).SelectMany(key => Read(Resources[key]));
 
     // {"language":"ENGLISH","ngrams":{"3553/58397":"cca","1/1":"ční črn"}}
-    private static List<NGram> Read(string resource)
+    private static List<NGrams> Read(string resource)
     {
         using var packed = typeof(LinguaCounts).Assembly.GetManifestResourceStream(resource)!;
         using var unpacked = new BrotliStream(packed, CompressionMode.Decompress);
         using var bytes = new MemoryStream();
         unpacked.CopyTo(bytes);
         var json = new Utf8JsonReader(bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
-        var (found, share) = (new List<NGram>(), 0.0);
+        var (found, share) = (new List<NGrams>(), 0.0);
         while (json.Read())
         {
             if (json.CurrentDepth < 2)
@@ -50,8 +50,7 @@ internal static class LinguaCounts
             if (json.TokenType == JsonTokenType.PropertyName)
                 share = ShareOf(json.GetString()!);
             else if (json.TokenType == JsonTokenType.String)
-                found.AddRange(json.GetString()!.Split(' ').Where(letters => letters.Length <= MostLetters)
-                    .Select(letters => new NGram(letters, share)));
+                found.Add(new NGrams(json.GetString()!, share));
         }
         return found;
     }

@@ -45,8 +45,8 @@ internal static class BuildManifestFile
             .Select((block, i) => Values(block, "source", BuildManifest.SourceSchema, Where(path, Sources, i), problems))
             .Select(values => Absolute(values, v => v.Key == "source.paths", folder)).ToList();
         var stages = Blocks(root, Stages, path, problems)
-            .Select((block, i) => StageOf(block, Where(path, Stages, i), folder, problems)).OfType<(StageKind, IReadOnlyList<SettingText>)>()
-            .ToList();
+            .Select((block, i) => StageOf(block, Where(path, Stages, i), folder, problems))
+            .OfType<(StageKind, IReadOnlyList<SettingText>)>().ToList();
         return problems.Count == 0 ? BuildManifest.Of(sources, stages) : throw new ElasticException(string.Join('\n', problems));
     }
 

@@ -77,14 +77,17 @@ internal sealed class Perplexity : Stage
         var path = settings.Model;
         if (!Directory.Exists(path))
             throw new NotFoundException($"perplexity.model = {path}: there is no such folder; name one with a model or of a run");
-        var model = File.Exists(Path.Combine(path, "config.json")) ? TextModel.OfFolder(path, settings.Tokenizer)
+        var isModel = File.Exists(Path.Combine(path, "config.json"));
+        if (!isModel && settings.Tokenizer is not null)
+            throw new ElasticException($"{path} is a run's folder, and its tokenizer is there: leave perplexity.tokenizer out");
+        var model = isModel ? TextModel.OfFolder(path, settings.Tokenizer)
             : TextModel.OfRunFolder(path, Path.GetFileName(Path.TrimEndingDirectorySeparator(path)), _ => { });
         try
         {
             model.RefuseMasked();
             return model.Settings.ReadsPairs
-                ? throw new ElasticException($"{path} is a {model.Settings.Architecture}, which predicts answers: name a model of text that "
-                    + "goes on, e.g. gpt2 or llama")
+                ? throw new ElasticException($"{path} is a {model.Settings.Architecture}, which predicts answers: name a model of text "
+                    + "that goes on, e.g. gpt2 or llama")
                 : model;
         }
         catch
@@ -106,10 +109,11 @@ internal sealed record PerplexitySettings : SettingsGroup
     public required string Model { get; init; }
 
     [Setting("perplexity.tokenizer", null, "The tokenizer of a model's folder that has none of its own, as --tokenizer of elastic eval.")]
-    [ChangesReading]
     public required string? Tokenizer { get; init; }
 
-    [Setting("perplexity.characters", 4096, "Characters of a document that are read, from the first one; in windows of the model's context.")]
+    [Setting("perplexity.characters", 4096, """
+        Characters of a document that are read, from the first one, in windows of the model's context.
+        """)]
     [AtLeast(1), ChangesReading]
     public required int Characters { get; init; }
 

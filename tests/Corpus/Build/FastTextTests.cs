@@ -69,9 +69,11 @@ public sealed class FastTextTests : IDisposable
         Refuses("is no model of fastText: name a .bin file that fasttext supervised has written", _ => [1, 2, 3, 4, 5]);
         Refuses("is no model of fastText: name a .bin file that fasttext supervised has written", _ => []);
         Refuses("has version 13 of fastText's format, and 11 and 12 are read here", bytes => Set(bytes, 4, 13));
-        Refuses("has vectors of words and no labels: name a classifier, which fasttext supervised has written", bytes => Set(bytes, KindAt, 2));
+        Refuses("has vectors of words and no labels: name a classifier, which fasttext supervised has written",
+            bytes => Set(bytes, KindAt, 2));
         Refuses("is damaged (its loss are 5, and 1 to 4 can be): copy it again", bytes => Set(bytes, LossAt, 5));
-        Refuses("is damaged (its words are 2147483647, and 0 to 35 can be): copy it again", bytes => Set(bytes, CountsAt + 4, int.MaxValue));
+        Refuses("is damaged (its words are 2147483647, and 0 to 35 can be): copy it again",
+            bytes => Set(bytes, CountsAt + 4, int.MaxValue));
         Refuses("is a model of fastText that was cut short: copy it again", bytes => bytes[..^1]);
         Refuses("is a model of fastText that was cut short: copy it again", bytes => bytes[..100]);
         // After the words come the number of those that were left out, and, before the vectors, whether they are quantized.

@@ -13,22 +13,38 @@ public class LanguageTests
 
     private static readonly (string Language, string Text)[] Sentences =
     [
-        ("ar", "تبدأ القافلة رحلتها الطويلة قبل شروق الشمس بقليل"), ("bg", "Всяка сутрин рибарите излизат рано с малките си лодки"),
-        ("cs", "Každé ráno vycházejí rybáři se svými malými loďkami na řeku"), ("de", "Jeden Morgen fahren die Fischer früh auf den See hinaus"),
-        ("el", "Κάθε πρωί οι ψαράδες βγαίνουν νωρίς στη θάλασσα"), ("en", "Every morning the fishermen leave the harbour early"),
-        ("es", "Cada mañana los pescadores salen temprano del puerto"), ("et", "Igal hommikul lähevad kalurid vara merele ja tulevad õhtul tagasi"),
-        ("eu", "Goizero arrantzaleak goiz irteten dira itsasora"), ("fa", "هر روز صبح ماهیگیران زود از بندر بیرون می‌روند"),
-        ("fi", "Joka aamu kalastajat lähtevät aikaisin merelle"), ("fr", "Chaque matin les pêcheurs quittent le port de bonne heure"),
-        ("ga", "Gach maidin téann na hiascairí amach go luath ar an bhfarraige"), ("he", "בכל בוקר הדייגים יוצאים מוקדם מן הנמל"),
-        ("hu", "Minden reggel korán indulnak a halászok a tóra"), ("is", "Á hverjum morgni fara sjómennirnir snemma út á hafið"),
-        ("it", "Ogni mattina i pescatori lasciano presto il porto"), ("ja", "毎朝、漁師たちは早く港を出て海へ向かいます"),
-        ("ko", "매일 아침 어부들은 일찍 항구를 떠나 바다로 나갑니다"), ("lt", "Kiekvieną rytą žvejai anksti išplaukia į jūrą"),
-        ("lv", "Katru rītu zvejnieki agri dodas jūrā un vakarā atgriežas mājās"), ("nl", "Elke ochtend verlaten de vissers vroeg de haven"),
-        ("pl", "Każdego ranka rybacy wcześnie wypływają z portu"), ("pt", "Todas as manhãs os pescadores saem cedo do porto"),
-        ("ro", "În fiecare dimineață pescarii pleacă devreme din port"), ("ru", "Каждое утро рыбаки рано выходят в море"),
-        ("sq", "Çdo mëngjes peshkatarët dalin herët në det dhe kthehen në mbrëmje"), ("sv", "Varje morgon lämnar fiskarna hamnen tidigt"),
-        ("th", "ทุกเช้าชาวประมงออกจากท่าเรือแต่เช้าตรู่"), ("tr", "Her sabah balıkçılar erkenden limandan ayrılıyor"),
-        ("uk", "Щоранку рибалки рано виходять у море"), ("vi", "Mỗi buổi sáng ngư dân rời bến cảng từ sớm"),
+        ("ar", "تبدأ القافلة رحلتها الطويلة قبل شروق الشمس بقليل"),
+        ("bg", "Всяка сутрин рибарите излизат рано с малките си лодки"),
+        ("cs", "Každé ráno vycházejí rybáři se svými malými loďkami na řeku"),
+        ("de", "Jeden Morgen fahren die Fischer früh auf den See hinaus"),
+        ("el", "Κάθε πρωί οι ψαράδες βγαίνουν νωρίς στη θάλασσα"),
+        ("en", "Every morning the fishermen leave the harbour early"),
+        ("es", "Cada mañana los pescadores salen temprano del puerto"),
+        ("et", "Igal hommikul lähevad kalurid vara merele ja tulevad õhtul tagasi"),
+        ("eu", "Goizero arrantzaleak goiz irteten dira itsasora"),
+        ("fa", "هر روز صبح ماهیگیران زود از بندر بیرون می‌روند"),
+        ("fi", "Joka aamu kalastajat lähtevät aikaisin merelle"),
+        ("fr", "Chaque matin les pêcheurs quittent le port de bonne heure"),
+        ("ga", "Gach maidin téann na hiascairí amach go luath ar an bhfarraige"),
+        ("he", "בכל בוקר הדייגים יוצאים מוקדם מן הנמל"),
+        ("hu", "Minden reggel korán indulnak a halászok a tóra"),
+        ("is", "Á hverjum morgni fara sjómennirnir snemma út á hafið"),
+        ("it", "Ogni mattina i pescatori lasciano presto il porto"),
+        ("ja", "毎朝、漁師たちは早く港を出て海へ向かいます"),
+        ("ko", "매일 아침 어부들은 일찍 항구를 떠나 바다로 나갑니다"),
+        ("lt", "Kiekvieną rytą žvejai anksti išplaukia į jūrą"),
+        ("lv", "Katru rītu zvejnieki agri dodas jūrā un vakarā atgriežas mājās"),
+        ("nl", "Elke ochtend verlaten de vissers vroeg de haven"),
+        ("pl", "Każdego ranka rybacy wcześnie wypływają z portu"),
+        ("pt", "Todas as manhãs os pescadores saem cedo do porto"),
+        ("ro", "În fiecare dimineață pescarii pleacă devreme din port"),
+        ("ru", "Каждое утро рыбаки рано выходят в море"),
+        ("sq", "Çdo mëngjes peshkatarët dalin herët në det dhe kthehen në mbrëmje"),
+        ("sv", "Varje morgon lämnar fiskarna hamnen tidigt"),
+        ("th", "ทุกเช้าชาวประมงออกจากท่าเรือแต่เช้าตรู่"),
+        ("tr", "Her sabah balıkçılar erkenden limandan ayrılıyor"),
+        ("uk", "Щоранку рибалки рано виходять у море"),
+        ("vi", "Mỗi buổi sáng ngư dân rời bến cảng từ sớm"),
         ("zh", "每天早晨渔民们很早就离开港口出海去了"),
     ];
 
@@ -121,6 +137,10 @@ public class LanguageTests
         var draft = Draft(text);
         new Language(settings with { Foreign = ForeignParagraphs.Cut }).Read(draft);
         Assert.Equal(text.Replace(Russian + "\n\n", "", StringComparison.Ordinal), draft.Text);
+        // Without a language of its own nothing is foreign to it.
+        var unknown = Draft(text);
+        new Language(settings with { Foreign = ForeignParagraphs.Cut, LeastShare = 0.8 }).Read(unknown);
+        Assert.Equal((text, null), (unknown.Text, unknown.Facts.Language));
         var kept = Draft(text);
         new Language(settings).Read(kept);
         Assert.Equal(text, kept.Text);
@@ -143,7 +163,8 @@ public class LanguageTests
     private static Draft Draft(string text, string? stated = null) =>
         new(new DocumentFacts("source", "name", DocumentFormat.Text) { Language = stated }, text);
 
-    private static (string? Language, Dictionary<string, double> Signals) Read(LanguageSettings settings, string text, string? stated = null)
+    private static (string? Language, Dictionary<string, double> Signals) Read(
+        LanguageSettings settings, string text, string? stated = null)
     {
         var (stage, draft) = (new Language(settings), Draft(text, stated));
         var signals = stage.Read(draft);

@@ -9,7 +9,8 @@ namespace Elastic.Corpus.Tests.Build;
 /// </summary>
 public sealed class ScopedStagesTests : IDisposable
 {
-    private const string English = "Every morning the fishermen leave the harbour early.", German = "Jeden Morgen fahren die Fischer auf den See.";
+    private const string English = "Every morning the fishermen leave the harbour early.";
+    private const string German = "Jeden Morgen fahren die Fischer auf den See.";
 
     private readonly TemporaryFolder _folder = new();
 

@@ -63,7 +63,8 @@ public sealed class MainTextTests : IDisposable
         var sections = string.Concat(Enumerable.Range(0, 3).Select(i =>
             $"<div class='section'><h2>Section {i}</h2>" + (i == 1 ? Page[Page.IndexOf("<p>Every", StringComparison.Ordinal)..Page.IndexOf(
                 "</article>", StringComparison.Ordinal)] : $"<pre>code of section {i}</pre>") + "</div>"));
-        var text = Read($"<body><div class='menu'><a href='x'>menu</a></div><div class='chapter'>{sections}</div></body>", mainText: true).Text!;
+        var text = Read(
+            $"<body><div class='menu'><a href='x'>menu</a></div><div class='chapter'>{sections}</div></body>", mainText: true).Text!;
         Assert.Contains("code of section 0", text, StringComparison.Ordinal);
         Assert.Contains("code of section 2", text, StringComparison.Ordinal);
         Assert.DoesNotContain("menu", text, StringComparison.Ordinal);

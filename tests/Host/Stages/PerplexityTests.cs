@@ -76,9 +76,9 @@ public sealed class PerplexityTests : TemporaryFolder
             new[] { Letters, "something else" }.Select(text => JsonSerializer.Serialize(new { text })));
         using var output = new StringWriter();
         var data = Path.Combine(Folder, "data");
-        Assert.True(await ElasticCommandLine.RunAsync(
-            ["corpus", "build", "--manifest", manifest, "--data-dir", data, "--set", "corpus.held-out=0"], output, output) == ExitCodes.Done,
-            output.ToString());
+        var code = await ElasticCommandLine.RunAsync(
+            ["corpus", "build", "--manifest", manifest, "--data-dir", data, "--set", "corpus.held-out=0"], output, output);
+        Assert.True(code == ExitCodes.Done, output.ToString());
         var built = Assert.Single(Directory.GetDirectories(Path.Combine(data, "texts")));
         Assert.Equal([Letters], CorpusSources.Resolve([Path.Combine(built, "text")])
             .SelectMany(f => DocumentReader.Read(f, new ReadStatistics())).Select(d => d.Text));
@@ -95,9 +95,11 @@ public sealed class PerplexityTests : TemporaryFolder
         var (data, _) = ExchangedModel.Write(Folder, ExchangedModel.Settings.Model with { Architecture = "bert", Vocabulary = 258 });
         Assert.Contains("it predicts hidden tokens from both sides, and does not continue a text", Assert.Throws<ElasticException>(
             () => new Perplexity(Settings(RunIn(data)))).Message, StringComparison.Ordinal);
+        Assert.Contains("is a run's folder, and its tokenizer is there: leave perplexity.tokenizer out", Assert.Throws<ElasticException>(
+            () => new Perplexity(Settings(RunIn(data)) with { Tokenizer = "byte" })).Message, StringComparison.Ordinal);
         Assert.Contains("perplexity.model is empty: name the folder of a model or of a run", Assert.ThrowsAny<ElasticException>(
-            () => BuildManifestFile.Parse("sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = perplexity } ]", "m.conf")).Message,
-            StringComparison.Ordinal);
+            () => BuildManifestFile.Parse(
+                "sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = perplexity } ]", "m.conf")).Message, StringComparison.Ordinal);
     }
 
     private PerplexitySettings Settings(string? model = null) =>

@@ -54,17 +54,19 @@ public sealed class Language(LanguageSettings settings) : Stage
     // none is known, what is found of the whole.
     private (LanguageGuess Guess, double Share) OfParagraphs(Draft draft)
     {
-        var paragraphs = draft.Text.Split(Blank).Select(text => (Text: text, Guess: _identifier.Identify(text, settings.Characters))).ToList();
+        var paragraphs = draft.Text.Split(Blank)
+            .Select(text => (Text: text, Guess: _identifier.Identify(text, settings.Characters))).ToList();
         var languages = paragraphs.Select(p => p.Guess).Where(IsSure).GroupBy(guess => guess.Language, StringComparer.Ordinal)
             .Select(g => new LanguageGuess(g.Key, g.Sum(guess => guess.Margin), g.Sum(guess => guess.Letters)))
             .OrderByDescending(guess => guess.Letters).ThenBy(guess => guess.Language, StringComparer.Ordinal).ToList();
         if (languages.Count == 0)
             return (_identifier.Identify(draft.Text, settings.Characters), 1);
         var most = languages[0];
-        if (settings.Foreign == ForeignParagraphs.Cut)
+        var share = Thresholds.Share(most.Letters, languages.Sum(guess => (long)guess.Letters));
+        if (settings.Foreign == ForeignParagraphs.Cut && share >= settings.LeastShare)
             draft.Text = string.Join(Blank,
                 paragraphs.Where(p => !IsSure(p.Guess) || p.Guess.Language == most.Language).Select(p => p.Text));
-        return (most, Thresholds.Share(most.Letters, languages.Sum(guess => (long)guess.Letters)));
+        return (most, share);
     }
 }
 
@@ -112,7 +114,9 @@ public sealed record LanguageSettings : SettingsGroup
     [AtLeast(1), ChangesReading]
     public required int LeastLetters { get; init; }
 
-    [Setting("language.unknown", UnknownLanguage.Keep, "Whether documents whose language is not known stay (outside of every scope of languages).")]
+    [Setting("language.unknown", UnknownLanguage.Keep, """
+        Whether documents whose language is not known stay, outside of every scope of languages: keep or drop.
+        """)]
     public required UnknownLanguage Unknown { get; init; }
 
     [Setting("language.by-paragraph", false, """
@@ -126,7 +130,9 @@ public sealed record LanguageSettings : SettingsGroup
     [Between(0, 1), ChangesReading]
     public required double LeastShare { get; init; }
 
-    [Setting("language.foreign", ForeignParagraphs.Keep, "With by-paragraph, whether paragraphs that are surely in another language stay: keep or cut.")]
+    [Setting("language.foreign", ForeignParagraphs.Keep, """
+        With by-paragraph, whether paragraphs that are surely in another language stay: keep or cut.
+        """)]
     [ChangesReading]
     public required ForeignParagraphs Foreign { get; init; }
 
