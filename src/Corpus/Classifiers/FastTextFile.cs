@@ -79,6 +79,9 @@ internal sealed class FastTextFile
     /// <exception cref="ElasticException">It cannot be read, or is none, is quantized or is damaged: a sentence says which.</exception>
     public static FastTextFile Read(string path)
     {
+        // What has no bytes is never opened: a pipe would wait for a writer for ever.
+        if (new FileInfo(path) is { Exists: true, Length: 0 })
+            throw NoModel(path);
         try
         {
             using var stream = new FileStream(
@@ -103,10 +106,13 @@ internal sealed class FastTextFile
         }
     }
 
+    private static ElasticException NoModel(string path) =>
+        new($"{path} is no model of fastText: name a .bin file that fasttext supervised has written");
+
     private void Read()
     {
         if (_length < sizeof(int) || _reader.ReadInt32() != Magic)
-            throw new ElasticException($"{_path} is no model of fastText: name a .bin file that fasttext supervised has written");
+            throw NoModel(_path);
         var version = _reader.ReadInt32();
         if (version is not (OldVersion or Version))
             throw new ElasticException($"{_path} has version {version} of fastText's format, and {OldVersion} and {Version} are read here");

@@ -99,7 +99,8 @@ public sealed class PerplexityTests : TemporaryFolder
             () => new Perplexity(Settings(RunIn(data)) with { Tokenizer = "byte" })).Message, StringComparison.Ordinal);
         Assert.Contains("perplexity.model is empty: name the folder of a model or of a run", Assert.ThrowsAny<ElasticException>(
             () => BuildManifestFile.Parse(
-                "sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = perplexity } ]", "m.conf")).Message, StringComparison.Ordinal);
+                "sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = perplexity } ]", "m.conf")).Message,
+            StringComparison.Ordinal);
     }
 
     private PerplexitySettings Settings(string? model = null) =>
