@@ -13,6 +13,16 @@ public enum RejectPolicy
     Stop,
 }
 
+/// <summary>What of an HTML page is its text.</summary>
+public enum HtmlText
+{
+    /// <summary>All that a person sees.</summary>
+    Page,
+
+    /// <summary>The title and the main text.</summary>
+    Main,
+}
+
 /// <summary>A source in the manifest of a build: files of one origin.</summary>
 public sealed record SourceSettings : SettingsGroup
 {
@@ -74,6 +84,12 @@ public sealed record SourceSettings : SettingsGroup
         """)]
     public required bool Subsets { get; init; }
 
+    [Setting("source.html", HtmlText.Page, """
+        What of HTML is text: page, all that a person sees, or main, the title and the main text without menus, side bars and footers.
+        A page in which no main text is found is named in rejects.txt.
+        """)]
+    public required HtmlText Html { get; init; }
+
     [Setting("source.licence", null, "The terms under which it is published, e.g. CC-BY-SA-4.0; kept with each document.")]
     public required string? Licence { get; init; }
 
@@ -120,6 +136,7 @@ public sealed record SourceSettings : SettingsGroup
     internal Reading Of(Reading reading, BlockList? blocks) => reading with
     {
         Members = Members,
+        MainText = Html == HtmlText.Main,
         Blocks = blocks,
         PassesOverRejects = OnReject == RejectPolicy.Continue,
         LongestRecord = LongestRecordMiB << 20,

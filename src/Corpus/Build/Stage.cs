@@ -12,15 +12,13 @@ public abstract class Stage
     /// <summary>What <see cref="Read"/> measures, in its order.</summary>
     public virtual IReadOnlyList<string> Signals => [];
 
+    /// <summary>What its answers depend on besides its settings, a line each, e.g. the digest of a model's file.</summary>
+    public virtual IReadOnlyList<string> Inputs => [];
+
     /// <summary>Changes the draft, or measures it.</summary>
     /// <param name="draft">The document as the stages before have left it.</param>
     /// <returns>A number for each of <see cref="Signals"/>.</returns>
     public virtual double[] Read(Draft draft) => [];
-
-    /// <summary>
-    /// What else than its settings decides: digests of the files that they name. Empty for most stages.
-    /// </summary>
-    public virtual string Inputs => "";
 
     /// <summary>Why the document is dropped, e.g. "it has 12 words, and at least 50 are wanted"; null where it stays.</summary>
     /// <param name="signals">What <see cref="Read"/> returned for it.</param>

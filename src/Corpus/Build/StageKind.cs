@@ -76,14 +76,12 @@ public sealed class PlannedStage
     public bool IsCutting => _stage is CuttingStage;
 
     /// <summary>Everything that decides texts, signals and decisions.</summary>
-    public string Identity => Text(_ => true) + Inputs;
+    public string Identity => Text(_ => true);
 
     /// <summary>
     /// The part of <see cref="Identity"/> that decides texts and signals, the scope included: outside of it nothing is read.
     /// </summary>
-    public string ReadingIdentity => Text(ChangesReading) + Inputs;
-
-    private string Inputs => Stage.Inputs is { Length: > 0 } inputs ? $"\n{inputs}" : "";
+    public string ReadingIdentity => Text(ChangesReading);
 
     private string Text(Func<Setting, bool> counts)
     {
@@ -92,6 +90,8 @@ public sealed class PlannedStage
         foreach (var (setting, value) in SettingsRecord.ValuesOf(Settings).Where(v => counts(v.Setting) && !v.Setting.IsPath)
             .Concat(SettingsRecord.ValuesOf(Scope)))
             text.Append(CultureInfo.InvariantCulture, $"\n{setting.Key} = {OneLine.Of(setting.Show(value))}");
+        foreach (var input in Stage.Inputs)
+            text.Append(CultureInfo.InvariantCulture, $"\n{OneLine.Of(input)}");
         return text.ToString();
     }
 

@@ -8,11 +8,15 @@ public static class StageKinds
     /// <summary>In the order in which they usually stand in a manifest.</summary>
     public static IReadOnlyList<StageKind> All { get; } =
     [
+        Mojibake.Kind,
         Clean.Kind,
+        Language.Kind,
+        BoilerplateLines.Kind,
         C4.Kind,
         GopherRepetition.Kind,
         GopherQuality.Kind,
         FineWebQuality.Kind,
+        FastText.Kind,
         MaskPersonalData.Kind,
         ExactDuplicates.Kind,
         NearDuplicates.Kind,

@@ -21,17 +21,44 @@ internal static class HtmlFiles
     public static IEnumerable<Document> Read(SourceFile file, ReadStatistics statistics)
     {
         using var page = TryParse(file, statistics);
-        if (page is null)
-            yield break;
-        var text = new FlowedText();
-        if (!string.IsNullOrWhiteSpace(page.Title))
+        if (page is not null && TryText(page, file, statistics) is { } text)
+            yield return new Document(file.Name, file.Name, text);
+    }
+
+    // The title, and the text below it. Null where the main text is asked for and there is none.
+    private static string? TryText(IHtmlDocument page, SourceFile file, ReadStatistics statistics)
+    {
+        var (title, main) = (page.Title, (INode?)page.Body);
+        if (file.Reading.MainText)
         {
-            text.Append(page.Title);
+            try
+            {
+                (title, main) = MainText.Of(page);
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                statistics.CountMalformed(file, 0, $"the page has no main text: {e.Message}", file.Length);
+                return null;
+            }
+        }
+        var text = new FlowedText();
+        if (!string.IsNullOrWhiteSpace(title))
+        {
+            text.Append(title);
             text.EndLine();
         }
-        if (page.Body is { } body)
-            Append(body, text);
-        yield return new Document(file.Name, file.Name, text.TakeWhole());
+        if (main is not null)
+            Append(main, text, file.Reading.MainText);
+        return text.TakeWhole();
+    }
+
+    /// <summary>The text of a node and all below it.</summary>
+    /// <param name="withoutFurniture">Leaves out <see cref="MainText.Furniture"/>.</param>
+    public static string TextOf(INode root, bool withoutFurniture)
+    {
+        var text = new FlowedText();
+        Append(root, text, withoutFurniture);
+        return text.TakeWhole();
     }
 
     // Whatever the parser throws at a page is a fault of that page; what stops the build is an ElasticException.
@@ -69,12 +96,13 @@ internal static class HtmlFiles
     }
 
     // Walks without recursion: a page may nest to any depth.
-    private static void Append(INode root, FlowedText text)
+    private static void Append(INode root, FlowedText text, bool withoutFurniture)
     {
         var verbatim = 0;
         for (INode? node = root; node is not null;)
         {
-            var isHidden = node is IElement hidden && Hidden.Contains(hidden.LocalName);
+            var isHidden = node is IElement { LocalName: var name }
+                && (Hidden.Contains(name) || (withoutFurniture && MainText.Furniture.Contains(name)));
             Enter(node, text, ref verbatim);
             if (node.FirstChild is { } child && !isHidden)
             {

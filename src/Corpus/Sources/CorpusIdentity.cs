@@ -106,6 +106,9 @@ public static class CorpusIdentity
             yield return $"blocks {blocks.Digest.Hex}";
         if (file.Reading.LongestRecord != Reading.Default.LongestRecord)
             yield return $"longest record {file.Reading.LongestRecord}";
+        if (file.Reading.MainText
+            && file.Format is DocumentFormat.Html or DocumentFormat.Warc or DocumentFormat.Tar or DocumentFormat.Zip or DocumentFormat.Epub)
+            yield return $"main text by {MainText.Finder}";
         if (file.IsValidation)
             yield return "validation";
         if (file.Reading.AnswerField is { } answer)

@@ -178,6 +178,9 @@ public sealed record Reading(string TextField, string Encoding)
     /// </summary>
     public bool PassesOverRejects { get; init; }
 
+    /// <summary>Of HTML the title and the main text only.</summary>
+    public bool MainText { get; init; }
+
     /// <summary>As corpora were read before there were settings.</summary>
     public static Reading Default { get; } = new("text", "utf-8");
 

@@ -2,6 +2,7 @@ using Akka.Configuration.Hocon;
 using Elastic.Corpus;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
+using Elastic.Host.Stages;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Configuration;
@@ -47,8 +48,8 @@ internal static class BuildManifestFile
             .Select((block, i) => Values(block, "source", BuildManifest.SourceSchema, Where(path, Sources, i), problems))
             .Select(values => Absolute(values, BuildManifest.SourceSchema, folder)).ToList();
         var stages = Blocks(root, Stages, path, problems)
-            .Select((block, i) => StageOf(block, Where(path, Stages, i), problems)).OfType<(StageKind, IReadOnlyList<SettingText>)>()
-            .Select(stage => (stage.Item1, Absolute(stage.Item2, stage.Item1.Schema, folder))).ToList();
+            .Select((block, i) => StageOf(block, Where(path, Stages, i), folder, problems))
+            .OfType<(StageKind, IReadOnlyList<SettingText>)>().ToList();
         var takeDowns = TakeDownsOf(root, folder, path, problems);
         return problems.Count == 0 ? BuildManifest.Of(sources, stages) with { TakeDowns = takeDowns }
             : throw new ElasticException(string.Join('\n', problems));
@@ -82,12 +83,15 @@ internal static class BuildManifestFile
         return [.. blocks.Where(b => b.IsObject()).Select(b => b.GetObject())];
     }
 
-    private static (StageKind, IReadOnlyList<SettingText>)? StageOf(HoconObject block, string where, List<string> problems)
+    private static (StageKind, IReadOnlyList<SettingText>)? StageOf(HoconObject block, string where, string folder, List<string> problems)
     {
         var name = block.Items.TryGetValue(StageKey, out var value) && !value.IsObject() ? value.GetString() ?? "" : "";
-        if (StageKinds.Find(name) is { } kind)
-            return (kind, Values(block, kind.Name, kind.Schema, where, problems));
-        var known = string.Join(", ", StageKinds.All.Select(k => k.Name));
+        if (AllStages.Find(name) is { } kind)
+        {
+            var values = Values(block, kind.Name, kind.Schema, where, problems);
+            return (kind, Absolute(values, kind.Schema, folder));
+        }
+        var known = string.Join(", ", AllStages.Kinds.Select(k => k.Name));
         problems.Add(name.Length == 0 ? $"{where} says no stage = NAME: known are {known}"
             : $"{where}: stage = {OneLine.Of(name, 80)} is not known: known are {known}");
         return null;
@@ -119,6 +123,6 @@ internal static class BuildManifestFile
     private static IReadOnlyList<SettingText> Absolute(IReadOnlyList<SettingText> values, SettingsSchema schema, string folder) =>
     [
         .. values.Select(v => schema.Find(v.Key)!.IsPath
-            ? v with { Items = [.. v.Items.Select(p => SourceUrl.Is(p) ? p : Path.GetFullPath(p, folder))] } : v),
+            ? v with { Items = [.. v.Items.Select(p => p.Length == 0 || SourceUrl.Is(p) ? p : Path.GetFullPath(p, folder))] } : v),
     ];
 }

@@ -32,16 +32,20 @@ internal sealed record TextModel(string Name, ModelSettings Settings, ReplicaVec
     public IArchitecture Architecture { get; } = Architectures.Open(Settings);
 
     /// <summary>The newest checkpoint of a run. Reports damaged checkpoints, which it skips, to <paramref name="notice"/>.</summary>
-    public static TextModel OfRun(DataDirectory data, RunName run, Action<string> notice)
+    public static TextModel OfRun(DataDirectory data, RunName run, Action<string> notice) =>
+        OfRunFolder(data.ExistingRun(run).Root, $"{run}", notice);
+
+    /// <summary>The newest checkpoint in the folder of a run.</summary>
+    /// <param name="name">What to call it.</param>
+    public static TextModel OfRunFolder(string folder, string name, Action<string> notice)
     {
-        var folder = data.ExistingRun(run).Root;
         var checkpoint = CheckpointReader.LoadNewest(folder);
         foreach (var passed in checkpoint.Passed)
             notice($"passed over {passed}");
         var tokenizer = Tokenizer.OpenStored(checkpoint.Manifest.Tokenizer, folder);
         if (tokenizer.VocabularySize <= checkpoint.Settings.Model.Vocabulary)
         {
-            return new TextModel($"{run}", checkpoint.Settings.Model, checkpoint.Vectors, tokenizer)
+            return new TextModel(name, checkpoint.Settings.Model, checkpoint.Vectors, tokenizer)
             {
                 Round = checkpoint.Manifest.Version,
                 Training = checkpoint.Settings,

@@ -85,13 +85,31 @@ public class NearDuplicatesTests
     }
 
     [Fact]
+    public void A_similarity_of_the_threshold_is_enough_and_one_bit_less_is_not()
+    {
+        // 64 of 80 words.
+        List<string> texts = [Numbered(0, 72), Numbered(8, 72)];
+        var settings = Defaults with { Words = 1, Threshold = 0.8, Bands = 64, Rows = 1 };
+        Assert.Equal([new Removal(1, 0, 0.8)], Remove(texts, settings));
+        Assert.Empty(Remove(texts, settings with { Threshold = Math.BitIncrement(0.8) }));
+    }
+
+    [Theory]
+    [InlineData("The same\n text", true)]
+    [InlineData("the same texts", false)]
+    [InlineData("thesame text", false)]
+    public void An_exact_duplicate_differs_in_case_and_white_space_at_most(string text, bool isDuplicate)
+    {
+        byte[] Sketch(string of) => new ExactDuplicates().Sketch(new Draft(new DocumentFacts("a", "a", DocumentFormat.Text), of));
+        Assert.Equal(isDuplicate, Sketch("the same text").AsSpan().SequenceEqual(Sketch(text)));
+    }
+
+    [Fact]
     public void A_document_like_one_that_went_itself_stays()
     {
-        var words = Enumerable.Range(0, 100).Select(i => $"w{i}").ToArray();
-        string Text(int first, int count) => string.Join(' ', words.Skip(first).Take(count));
         var settings = Defaults with { Words = 1, Threshold = 0.6, Bands = 64, Rows = 1 };
         // 0 and 1 have 64 of 80 words, 1 and 2 as many, 0 and 2 only 56 of 88: 0.636 is enough, so at 0.7 the third one stays.
-        List<string> texts = [Text(0, 72), Text(8, 72), Text(16, 72)];
+        List<string> texts = [Numbered(0, 72), Numbered(8, 72), Numbered(16, 72)];
         Assert.Equal([1L, 2], Remove(texts, settings).Select(r => r.Number));
         Assert.Equal([1L], Remove(texts, settings with { Threshold = 0.7 }).Select(r => r.Number));
     }
@@ -152,6 +170,8 @@ public class NearDuplicatesTests
         Assert.Equal(Enumerable.Range(1, 299).Select(i => (long)i), removals.Select(r => r.Number).Order());
         Assert.All(removals, r => Assert.Equal((0, 1.0), (r.Match, r.Similarity)));
     }
+
+    private static string Numbered(int first, int count) => string.Join(' ', Enumerable.Range(first, count).Select(i => $"w{i}"));
 
     // 120 pairs of texts of 200 words, of which some words are other ones, among texts that are like none.
     private static List<string> Planted(out Dictionary<int, double> similarities)

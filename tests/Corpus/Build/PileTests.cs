@@ -22,12 +22,12 @@ public sealed class PileTests : IDisposable
         _folder.Write("test.jsonl.zst", Frame(Record("tested on", "Github"), 0));
         var manifest = Manifests.OfSources(
             [("name", "pile"), ("paths[]", _folder["train"]), ("subsets", "true")],
-            [("name", "pile-val"), ("paths[]", _folder["val.jsonl.zst"]), ("subsets", "true"), ("split", "validation")],
-            [("name", "pile-test"), ("paths[]", _folder["test.jsonl.zst"]), ("subsets", "true"), ("split", "test")]);
+            [("name", "pile-val"), ("paths[]", _folder["val.jsonl.zst"]), ("subsets", "true"), ("validation", "1")],
+            [("name", "pile-test"), ("paths[]", _folder["test.jsonl.zst"]), ("subsets", "true"), ("test", "1")]);
         var built = new CorpusBuilder(manifest, new PieceStore(_folder["pieces"]), _folder["texts"]).Run(2, null, CancellationToken.None);
         Assert.Equal(
             [("pile/Pile-CC", "a page"), ("pile/Pile-CC", "a page"), ("pile/USPTO Backgrounds", "a patent")], Texts(built.TextFolder));
-        Assert.Equal([("pile-val/Pile-CC", "held out")], Texts(built.ValidationFolder!));
+        Assert.Equal([("pile-val/Pile-CC", "held out")], Texts(built.FolderOf(Split.Validation)));
         Assert.Equal([("pile-test/Github", "tested on")], Texts(Path.Combine(built.Folder, "test")));
     }
 

@@ -75,9 +75,9 @@ public class BuildManifestFileTests
     [InlineData("sources = [ { name = a, paths = [b], on-reject = maybe } ]", "source.on-reject = maybe (m.conf, sources 1): ")]
     [InlineData("source = [ { name = a, paths = [a] } ]", "unknown key source (m.conf): a manifest has sources, stages and takedown")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = cleen } ]",
-        "m.conf, stages 1: stage = cleen is not known: known are clean, c4, gopher-repetition, ")]
+        "m.conf, stages 1: stage = cleen is not known: known are mojibake, clean, language, boilerplate-lines, c4, ")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { words = 1 } ]",
-        "m.conf, stages 1 says no stage = NAME: known are clean, c4, gopher-repetition, ")]
+        "m.conf, stages 1 says no stage = NAME: known are mojibake, clean, language, boilerplate-lines, c4, ")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = gopher-quality, most-bullets = 2 } ]",
         "gopher-quality.most-bullets = 2: use 0 to 1")]
     [InlineData("sources = [ { name = a, paths = [a] } ]\nstages = [ { stage = gopher-quality, words = many } ]",

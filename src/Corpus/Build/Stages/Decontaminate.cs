@@ -23,7 +23,7 @@ public sealed class Decontaminate(DecontaminateSettings settings) : CuttingStage
         settings => new Decontaminate(settings));
 
     /// <inheritdoc/>
-    public override string Inputs => $"decontaminate.against has {_against.Value.Digest}";
+    public override IReadOnlyList<string> Inputs => [$"decontaminate.against has {_against.Value.Digest}"];
 
     /// <inheritdoc/>
     public override string Reason => "what it does not share with the evaluation sets of decontaminate.against is too little, "

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Elastic.Corpus.Build.Stages;
 
 /// <summary>The sentences of rules that compare a signal with a threshold.</summary>
-internal static class Thresholds
+public static class Thresholds
 {
     /// <summary>Why a signal is not from least to most; null where it is.</summary>
     /// <param name="says">What is the case, with {0} for the signal: "it has {0} words".</param>
