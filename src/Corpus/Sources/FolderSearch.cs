@@ -80,7 +80,7 @@ internal sealed class FolderSearch(
         else if (!include.IsEmpty && !include.Matches(name))
             return;
         else if (DocumentFormats.Of(path) is var (format, packing)
-            && (allFormats || !include.IsEmpty || format.IsFoundInFolders(path)))
+            && (allFormats || format.IsFoundInFolders(path) || include.AskFor(name)))
             files.Add(new SourceFile(path, name, format.Format) { Packing = packing });
         else
             passedOver.Add(path);

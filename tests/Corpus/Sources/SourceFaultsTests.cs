@@ -89,6 +89,20 @@ public sealed class SourceFaultsTests : IDisposable
         Assert.Equal(names, string.Join(' ', files));
     }
 
+    [Theory]
+    [InlineData("", "a.txt")]
+    [InlineData("sub/*", "sub/d.md")]
+    [InlineData("*.csv", "sub/c.csv")]
+    [InlineData("*.gz", "b.txt.gz")]
+    public void A_folder_gives_the_formats_that_it_always_gave_unless_a_pattern_names_another_one(string include, string name)
+    {
+        foreach (var file in new[] { "a.txt", "b.txt.gz", "sub/c.csv", "sub/d.md", "e.py", "f.zip" })
+            _folder.Write(file, "x");
+        if (include.Length == 0)
+            Directory.Delete(_folder["sub"], recursive: true);
+        Assert.Equal([name], Find(include).Files.Select(f => f.Name));
+    }
+
     [Fact]
     public void A_file_that_cannot_be_read_is_named_and_can_be_left_out()
     {

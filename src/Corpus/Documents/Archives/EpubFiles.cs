@@ -82,9 +82,15 @@ internal static partial class EpubFiles
         {
             var entry = zip.GetEntry(path) ?? throw new InvalidDataException("it is missing");
             using var bytes = ZipFiles.Bytes(entry, file, expansion);
-            var page = new byte[ReadLimits.PageBytes + 1L];
-            var length = bytes.ReadAtLeast(page, page.Length, throwOnEndOfStream: false);
-            return page[..length];
+            using var page = new MemoryStream();
+            var buffer = new byte[1 << 15];
+            while (bytes.Read(buffer) is var count and > 0)
+            {
+                page.Write(buffer.AsSpan(0, count));
+                if (page.Length > ReadLimits.PageBytes)
+                    throw new InvalidDataException($"it has more than {ReadLimits.PageBytes} bytes");
+            }
+            return page.ToArray();
         }
         catch (InvalidDataException e)
         {
