@@ -19,7 +19,7 @@ public sealed record BuildProgress(long Documents, long Bytes, long OfBytes);
 public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, string texts)
 {
     /// <summary>Raised with each change to what a build writes.</summary>
-    private const int Version = 1;
+    private const int Version = 2;
 
     /// <summary>Builds the text, unless it is there.</summary>
     /// <param name="threads">Pieces that are read at once.</param>

@@ -54,7 +54,7 @@ internal sealed class TextWriters : IDisposable
             signals = SignalsOf(document),
         });
         if (dropped is null)
-            _kept.Write(new { text, source = facts.Source, id = number });
+            _kept.Write(new { text, source = facts.Source, language = facts.Language, id = number });
         else
             _dropped.Write(new { text, source = facts.Source, id = number, dropped, why });
         _read.Add(facts.Source, document.Bytes);

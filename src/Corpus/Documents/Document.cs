@@ -14,6 +14,9 @@ public sealed record Document(string Source, string Name, string Text)
     /// </summary>
     public Digest? LineStart { get; init; }
 
+    /// <summary>Its language as its record says it, see <see cref="Messages.Corpora.LanguageCode"/>; null where it does not.</summary>
+    public string? Language { get; init; }
+
     /// <summary>What the model reads before the text and is not scored on; null for none.</summary>
     public string? Prompt { get; init; }
 

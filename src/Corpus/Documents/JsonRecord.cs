@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
+using Elastic.Messages.Corpora;
 
 namespace Elastic.Corpus;
 
@@ -16,6 +17,7 @@ internal ref partial struct JsonRecord
     private readonly ReadOnlySpan<byte> _json;
     private int _position;
     private int _replaced;
+    private string? _language;
 
     private JsonRecord(ReadOnlySpan<byte> json) => _json = json;
 
@@ -25,6 +27,9 @@ internal ref partial struct JsonRecord
     /// <param name="Replaced">Halves of surrogate pairs that became U+FFFD.</param>
     public readonly record struct Found(string? Text, string? Source, int Replaced, string Problem)
     {
+        /// <summary>From <c>language</c>; null where there is none.</summary>
+        public string? Language { get; init; }
+
         /// <summary>What comes before the text; null where nothing was asked for.</summary>
         public string? Prompt { get; init; }
 
@@ -69,12 +74,12 @@ internal ref partial struct JsonRecord
         if (text is null)
             return Without(field, names);
         if (answer is null)
-            return new Found(text, named, _replaced, "");
+            return new Found(text, named, _replaced, "") { Language = _language };
         if (answered is null)
             return Without(answer, names);
         return answered.Length == 0
             ? new Found(null, null, 0, $"the field \"{answer}\" is empty")
-            : new Found(answered, named, _replaced, "") { Prompt = text };
+            : new Found(answered, named, _replaced, "") { Prompt = text, Language = _language };
     }
 
     private void Begin()
@@ -91,16 +96,29 @@ internal ref partial struct JsonRecord
             throw Broken("there is more behind the end of the object");
     }
 
-    // True where the field is one that names the source, and was taken.
+    // True where the field is one that names the source or the language, and was taken.
     private bool TakeSource(string key, ref string? source, ref string? pile)
     {
         if (key == "source")
             source = StringOrSkip();
+        else if (key == "language")
+            _language = Code();
         else if (key == "meta" && Peek() == '{')
             pile = PileName();
         else
             return false;
         return true;
+    }
+
+    // Passes over the value without judging it: a code has no escapes.
+    private string? Code()
+    {
+        var start = _position;
+        SkipValue();
+        var value = _json[start.._position].Trim(" \t\r"u8);
+        return value.Length > 2 && value[0] == '"' && value[^1] == '"' && value.Length - 2 <= LanguageCode.Longest
+            ? LanguageCode.Of(Encoding.ASCII.GetString(value[1..^1]))
+            : null;
     }
 
     private static string? SourceOf(string? source, string? pile) =>
