@@ -112,7 +112,7 @@ public static class Run
         NodeQuarantined x => run with { Quarantined = run.Quarantined.SetItem(x.Node.Value, x.Why) },
         ChunksAveraged x => run with { Averaged = run.Averaged.SetItems(x.Chunks.Select(c => KeyValuePair.Create(c.Chunk, c))) },
         RoundCommitted x => NextRound(run, x),
-        VersionEvaluated x => EarlyStopping.Scored(run, x.Score) with { SourceScores = x.Sources },
+        VersionEvaluated x => EarlyStopping.Scored(run, x.Score) with { SourceScores = x.Sources, LanguageScores = x.Languages },
         RunEndedEarly x => run with { EndsAt = x.Version },
         CheckpointTaken x => run with { Checkpoints = run.Checkpoints.Add(x.Checkpoint) },
         CheckpointDropped x => run with { Checkpoints = run.Checkpoints.RemoveAll(c => c.Version == x.Version) },

@@ -111,6 +111,7 @@ public sealed class RunProgress
             ValLoss = run.Score?.LossNats,
             BitsPerByte = run.Score?.BitsPerByte,
             SourceScores = run.SourceScores,
+            LanguageScores = run.LanguageScores,
             ScoredRound = run.Score?.Version,
             TokensPerSecond = TokensPerSecond(now),
             LearningRate = newest.Count > 0 ? newest.MaxBy(s => (s.Round, s.Step))!.LearningRate : null,

@@ -84,6 +84,9 @@ public sealed record RunState
     /// <summary>The newest score by source; null where it is not told apart.</summary>
     public SourceScore[]? SourceScores { get; init; }
 
+    /// <summary>The newest score by language; null where it is not told apart.</summary>
+    public SourceScore[]? LanguageScores { get; init; }
+
     /// <summary>The best score, which early stopping compares others with; the older one of two equal ones.</summary>
     public VersionScore? BestScore { get; init; }
 

@@ -21,6 +21,18 @@ public sealed class SourceScoreTests
     }
 
     [Fact]
+    public void Languages_are_stored_shown_and_bounded_as_sources_are()
+    {
+        SourceScore[] languages = [new("de", 10, 2), new("unknown", 15, 3)];
+        var stored = Assert.IsType<RunEvent.VersionEvaluated>(Assert.Single(Decide(null, languages).Events));
+        Assert.Equal((null, languages), (stored.Sources, stored.Languages));
+        Assert.Equal(languages, Run.Apply(Computing, stored).LanguageScores);
+        Assert.Equal(
+            "its languages are more or longer than a score has",
+            Decide(null, [.. Enumerable.Range(0, SourceScore.Most + 2).Select(i => new SourceScore($"{i}", 1, 1))]).Refusal);
+    }
+
+    [Fact]
     public void What_no_node_of_ours_would_send_is_refused()
     {
         SourceScore[][] hostile =
@@ -29,7 +41,7 @@ public sealed class SourceScoreTests
             [new(new string('x', 101), 1, 1)],
             [new("x", 1, 0)],
         ];
-        foreach (var decision in hostile.Select(Decide))
+        foreach (var decision in hostile.Select(sources => Decide(sources)))
         {
             Assert.Equal("its sources are more or longer than a score has", decision.Refusal);
             Assert.Empty(decision.Events);
@@ -45,6 +57,6 @@ public sealed class SourceScoreTests
             Assert.NotEqual(kind.BytesOf(new Evaluated(Score, Sources)), kind.BytesOf(new Evaluated(Score, [Sources[0], other])));
     }
 
-    private static Decision Decide(SourceScore[] sources) =>
-        RunSamples.Decide(Computing, Answer(A, EvaluateWork.KeyOf(0), new Evaluated(Score, sources)), Plan);
+    private static Decision Decide(SourceScore[]? sources, SourceScore[]? languages = null) =>
+        RunSamples.Decide(Computing, Answer(A, EvaluateWork.KeyOf(0), new Evaluated(Score, sources, languages)), Plan);
 }

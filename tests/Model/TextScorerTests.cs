@@ -69,8 +69,8 @@ public class TextScorerTests
         Assert.Equal((tokens, bytes), (all.Targets, all.Bytes));
         Assert.Equal(1, all.BitsPerByte / (nats / (bytes * Math.Log(2))), 1e-6);
         Assert.Equal(1, all.Perplexity / Math.Exp(nats / tokens), 1e-5);
-        Assert.Equal(["source 0", "source 1", "source 2"], scorer.Sums.Names);
-        Assert.Equal(all.Targets, scorer.Sums.Names.Sum(n => scorer.Sums[n].Targets));
+        Assert.Equal(["source 0", "source 1", "source 2"], scorer.Sums.Sources.Names);
+        Assert.Equal(all.Targets, scorer.Sums.Sources.Names.Sum(n => scorer.Sums.Sources[n].Targets));
     }
 
     [Theory]
@@ -89,8 +89,8 @@ public class TextScorerTests
             Add(scorer, "all", text, text.Length, stride);
         scorer.Complete();
         var expected = texts.Sum(text => Nats(device, text, stride));
-        Assert.Equal(texts.Sum(t => t.Length), scorer.Sums["all"].Targets);
-        Assert.Equal(1, scorer.Sums["all"].Nats / expected, 1e-5);
+        Assert.Equal(texts.Sum(t => t.Length), scorer.Sums.Sources["all"].Targets);
+        Assert.Equal(1, scorer.Sums.Sources["all"].Nats / expected, 1e-5);
     }
 
     [Theory]
@@ -106,7 +106,7 @@ public class TextScorerTests
         // Two prompts and two answers, the second of which ends the text; a window in the middle scores nothing.
         bool IsAsked(int place) => place < 4 || (place is > 9 and < 36);
         int[] elements = [.. tokens.Select((t, place) => t | (IsAsked(place) ? SampleElement.NotCounted : 0))];
-        var rows = TextRow.Of("all", elements, 99, Model.Context, stride).ToList();
+        var rows = TextRow.Of("all", null, elements, 99, Model.Context, stride).ToList();
         var scorer = new TextScorer(device, EndOfText);
         rows.ForEach(scorer.Add);
         scorer.Complete();
@@ -131,14 +131,14 @@ public class TextScorerTests
                 Add(scorer, "other", other, 1, 9);
             Add(scorer, "text", text, 40, 9);
             scorer.Complete();
-            return scorer.Sums["text"];
+            return scorer.Sums.Sources["text"];
         }
         Assert.Equal(Score(), Score([1, 2, 3], [.. Enumerable.Repeat(7, 100)], [4]));
     }
 
     private static void Add(TextScorer scorer, string source, int[] tokens, long bytes, int stride)
     {
-        foreach (var row in TextRow.Of(source, (int[])[EndOfText, .. tokens], bytes, Model.Context, stride))
+        foreach (var row in TextRow.Of(source, null, (int[])[EndOfText, .. tokens], bytes, Model.Context, stride))
             scorer.Add(row);
     }
 

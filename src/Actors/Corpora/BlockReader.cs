@@ -109,7 +109,7 @@ internal sealed class BlockReader(ReaderWay readers, CorpusFiles files, BuiltCor
     // It comes from another node, too: the elements are those of the sample, and names are no longer than a message has room for.
     private bool Answers(ReadSources request, SourcesRead read) =>
         read.Shard == request.Shard && read.Block == request.Block && read.Runs.Length <= SampleCut.MostPieces + 1
-        && read.Runs.All(r => r.Elements > 0 && r.Source.Length <= SourceName.Longest)
+        && read.Runs.All(r => r.Elements > 0 && r.Source.Length <= SourceName.Longest && LanguageCode.Of(r.Language) == r.Language)
         && (read.Runs.Length == 0 || read.Runs.Sum(r => (long)r.Elements) == map.Cut.Length);
 
     private bool IsOnDetour(int shard)

@@ -60,10 +60,12 @@ internal sealed class RunObserver(RunId run, Observations observations)
                 observations.Record(what);
             if (_goodput.Stored(e) is { } goodput)
                 observations.Record(goodput);
-            if (e is RunEvent.VersionEvaluated { Sources: { } sources } scored)
+            if (e is RunEvent.VersionEvaluated scored)
             {
-                foreach (var source in sources)
+                foreach (var source in scored.Sources ?? [])
                     observations.Record(new ScoreOfSource(run, scored.Score.Version, source.Source, source.Nats, source.Targets));
+                foreach (var language in scored.Languages ?? [])
+                    observations.Record(new ScoreOfLanguage(run, scored.Score.Version, language.Source, language.Nats, language.Targets));
             }
         }
     }

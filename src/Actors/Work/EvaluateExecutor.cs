@@ -36,6 +36,6 @@ internal sealed class EvaluateExecutor : WorkExecutor
         if (context.Stop.IsCancellationRequested)
             return null;
         var score = HeldOutScore.Of(scores, run.Corpus);
-        return new Evaluated(new VersionScore(order.Version, score.Sum.Mean, score.BitsPerByte), score.Sources);
+        return new Evaluated(new VersionScore(order.Version, score.Sum.Mean, score.BitsPerByte), score.Sources, score.Languages);
     }
 }

@@ -13,7 +13,8 @@ public sealed record Evaluate(int Version, Digest Parameters) : WorkContent;
 
 /// <summary>The score of the version.</summary>
 /// <param name="Sources">The same by source, see <see cref="RunEvent.VersionEvaluated"/>.</param>
-public sealed record Evaluated(VersionScore Score, SourceScore[]? Sources = null) : WorkOutcome;
+/// <param name="Languages">The same by language.</param>
+public sealed record Evaluated(VersionScore Score, SourceScore[]? Sources = null, SourceScore[]? Languages = null) : WorkOutcome;
 
 /// <inheritdoc cref="Evaluate"/>
 public sealed class EvaluateWork : WorkKind
@@ -27,6 +28,7 @@ public sealed class EvaluateWork : WorkKind
     // What people judge a run by. Blocks are scored and summed in an order that no machine changes.
     public override bool IsAudited(RunState run, RunPlan plan, WorkKey key) => plan.AuditsScore(run.AuditSecret, key.Number);
 
+    // Without languages: a corpus that an earlier version of Elastic built, which is the same in all else, does not name them.
     public override string BytesOf(WorkOutcome outcome) => outcome is Evaluated { Score: var score, Sources: var sources }
         ? string.Create(CultureInfo.InvariantCulture, $"{score.Version} {score.LossNats:R} {score.BitsPerByte:R}")
             + string.Concat((sources ?? []).Select(s => string.Create(
@@ -48,11 +50,11 @@ public sealed class EvaluateWork : WorkKind
     {
         Evaluated c when c.Score.Version != run.Round || run.Score?.Version == c.Score.Version => Decision.AlreadyDone,
         // It is stored for good, and a node may send what it likes.
-        Evaluated { Sources: { } sources } when sources.Length > SourceScore.Most + 1
-            || sources.Any(s => s.Source.Length > SourceName.Longest || s.Targets < 1) =>
-            Decision.Refuse("its sources are more or longer than a score has"),
+        Evaluated c when IsExcessive(c.Sources) => Decision.Refuse("its sources are more or longer than a score has"),
+        Evaluated c when IsExcessive(c.Languages) => Decision.Refuse("its languages are more or longer than a score has"),
         Evaluated c => Run.FinishIfDone(
-            run, plan, [new RunEvent.VersionEvaluated(run.Id, c.Score, c.Sources), .. EarlyStopping.After(run, plan, c.Score)]),
+            run, plan,
+            [new RunEvent.VersionEvaluated(run.Id, c.Score, c.Sources, c.Languages), .. EarlyStopping.After(run, plan, c.Score)]),
         var other => Foreign(other),
     };
 
@@ -61,4 +63,7 @@ public sealed class EvaluateWork : WorkKind
     public override IEnumerable<Digest> Holds(WorkOutcome outcome) => [];
 
     public override int? StoresFor(WorkKey key) => null;
+
+    private static bool IsExcessive(SourceScore[]? scores) => scores is not null
+        && (scores.Length > SourceScore.Most + 1 || scores.Any(s => s.Source.Length > SourceName.Longest || s.Targets < 1));
 }

@@ -35,7 +35,7 @@ public sealed record Document(string Source, string Name, string Text)
     /// <summary>The terms that it comes with; null where it says nothing.</summary>
     public string? Licence { get; init; }
 
-    /// <summary>Its language as its file says it, a code of ISO 639-1; null where it says nothing.</summary>
+    /// <summary>Its language as its file says it, see <see cref="Messages.Corpora.LanguageCode"/>; null where it says nothing.</summary>
     public string? Language { get; init; }
 
     /// <summary>The programming language of source code; null for anything else.</summary>

@@ -7,7 +7,7 @@ namespace Elastic.Corpus;
 /// <summary>
 /// Reads .jsonl: the field <c>corpus.text-field</c>, or <c>corpus.answer-field</c> with the former as
 /// its prompt, or the conversations that <c>corpus.chat-template</c> writes down, counted for <c>meta.pile_set_name</c> (The Pile),
-/// <c>source</c> or the file's name.
+/// <c>source</c> or the file's name, and for the language that <c>language</c> names.
 /// </summary>
 internal static class JsonLines
 {
@@ -30,6 +30,7 @@ internal static class JsonLines
                 yield return new Document(record.Source ?? file.Name, $"{file.Name}:{before + lines.Count}", text)
                 {
                     Line = before + lines.Count,
+                    Language = record.Language,
                     Prompt = record.Prompt,
                     Pieces = record.Pieces,
                     Url = record.Url,

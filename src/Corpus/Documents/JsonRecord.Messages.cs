@@ -33,7 +33,7 @@ internal ref partial struct JsonRecord
                 throw new FormatException("no message is of the assistant: there is nothing to learn from it");
             var pieces = Conversation.Write(template, messages);
             var said = string.Concat(pieces.Where(p => p is { IsCounted: true, Kind: ChatPieceKind.Text }).Select(p => p.Text));
-            return new Found(said, SourceOf(source, pile), record._replaced, "") { Pieces = pieces };
+            return new Found(said, SourceOf(source, pile), record._replaced, "") { Pieces = pieces, Language = record._language };
         }
         catch (FormatException e)
         {

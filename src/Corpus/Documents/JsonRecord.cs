@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
+using Elastic.Messages.Corpora;
 
 namespace Elastic.Corpus;
 
@@ -18,6 +19,7 @@ internal ref partial struct JsonRecord
     private int _position;
     private int _replaced;
     private string? _url;
+    private string? _language;
 
     private JsonRecord(ReadOnlySpan<byte> json) => _json = json;
 
@@ -29,6 +31,9 @@ internal ref partial struct JsonRecord
     {
         /// <summary>From the field <c>url</c>, of the record or of its <c>meta</c>; null where there is none.</summary>
         public string? Url { get; init; }
+
+        /// <summary>From <c>language</c>; null where there is none.</summary>
+        public string? Language { get; init; }
 
         /// <summary>What comes before the text; null where nothing was asked for.</summary>
         public string? Prompt { get; init; }
@@ -74,12 +79,12 @@ internal ref partial struct JsonRecord
         if (text is null)
             return Without(field, names);
         if (answer is null)
-            return new Found(text, named, _replaced, "") { Url = _url };
+            return new Found(text, named, _replaced, "") { Url = _url, Language = _language };
         if (answered is null)
             return Without(answer, names);
         return answered.Length == 0
             ? new Found(null, null, 0, $"the field \"{answer}\" is empty")
-            : new Found(answered, named, _replaced, "") { Prompt = text, Url = _url };
+            : new Found(answered, named, _replaced, "") { Prompt = text, Url = _url, Language = _language };
     }
 
     private void Begin()
@@ -96,13 +101,15 @@ internal ref partial struct JsonRecord
             throw Broken("there is more behind the end of the object");
     }
 
-    // True where the field is one that names the source, and was taken.
+    // True where the field is one that names the source or the language, and was taken.
     private bool TakeSource(string key, ref string? source, ref string? pile)
     {
         if (key == "source")
             source = StringOrSkip();
         else if (key == "url")
             _url = StringIfWhole();
+        else if (key == "language")
+            _language = Code();
         else if (key == "meta" && Peek() == '{')
             pile = PileName();
         else
@@ -110,16 +117,15 @@ internal ref partial struct JsonRecord
         return true;
     }
 
-    // Whatever stands there, it is no reason to lose the text: a string with escapes other than that of the slash counts for none.
-    private string? PlainStringOrSkip()
+    // Passes over the value without judging it: a code has no escapes.
+    private string? Code()
     {
         var start = _position;
         SkipValue();
         var value = _json[start.._position].Trim(" \t\r"u8);
-        if (value.Length is < 3 or > LongestUrl || value[0] != '"' || value[^1] != '"')
-            return null;
-        var plain = Encoding.UTF8.GetString(value[1..^1]).Replace("\\/", "/", StringComparison.Ordinal);
-        return plain.AsSpan().ContainsAny('\\', '"') ? null : plain;
+        return value.Length > 2 && value[0] == '"' && value[^1] == '"' && value.Length - 2 <= LanguageCode.Longest
+            ? LanguageCode.Of(Encoding.ASCII.GetString(value[1..^1]))
+            : null;
     }
 
     private static string? SourceOf(string? source, string? pile) =>

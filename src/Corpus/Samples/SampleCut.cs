@@ -40,8 +40,8 @@ public sealed record SampleCut(SampleKind Kind, int Context)
     public long CountIn(IEnumerable<ShardInfo> shards) => shards.Sum(s => (long)CountIn(s));
 
     /// <summary>
-    /// The sources that a sample's <see cref="Length"/> elements count for; none where the shard does not say. A sample of more pieces than
-    /// <see cref="MostPieces"/> ends with others.
+    /// The sources and languages that a sample's <see cref="Length"/> elements count for; none where the shard does not say. A sample of
+    /// more pieces than <see cref="MostPieces"/> ends with others.
     /// </summary>
     /// <exception cref="ElasticException">The file is damaged there.</exception>
     public IReadOnlyList<SourceRun> SourcesOf(TokenShard shard, int sample)
@@ -50,15 +50,20 @@ public sealed record SampleCut(SampleKind Kind, int Context)
         if (shard.DocumentCount == 0)
             return [];
         if (Kind is SampleKind.Documents or SampleKind.Pairs)
-            return [new SourceRun(SourceName.Of(shard.SourceOf(sample)), Length)];
-        var (runs, start) = (new List<SourceRun>(), (long)sample * Context);
-        foreach (var (source, elements) in shard.SourcesOf(start, Length))
         {
-            var name = runs.Count < MostPieces ? SourceName.Of(source) : SourceName.Others;
-            if (runs.Count > 0 && runs[^1].Source == name)
-                runs[^1] = new SourceRun(name, runs[^1].Elements + elements);
+            var (of, its) = shard.SourceOf(sample);
+            return [new SourceRun(SourceName.Of(of), Length, its)];
+        }
+        var (runs, start) = (new List<SourceRun>(), (long)sample * Context);
+        foreach (var (source, language, elements) in shard.SourcesOf(start, Length))
+        {
+            var run = runs.Count < MostPieces
+                ? new SourceRun(SourceName.Of(source), elements, language)
+                : new SourceRun(SourceName.Others, elements);
+            if (runs.Count > 0 && (runs[^1].Source, runs[^1].Language) == (run.Source, run.Language))
+                runs[^1] = run with { Elements = runs[^1].Elements + elements };
             else
-                runs.Add(new SourceRun(name, elements));
+                runs.Add(run);
         }
         return runs;
     }

@@ -40,8 +40,9 @@ internal sealed class ShardWriter : IDisposable
 
     public void Append(TokenizedDocument document)
     {
-        if (!_sources.TryGetValue(document.Source, out var source))
-            _sources.Add(document.Source, source = _sources.Count);
+        var from = new ShardSource(document.Source, document.Language).Text;
+        if (!_sources.TryGetValue(from, out var source))
+            _sources.Add(from, source = _sources.Count);
         _documents.Add((Tokens, document.ByteCount, source));
         WriteTokens(document.Tokens.Span);
         Tokens += document.Tokens.Length;

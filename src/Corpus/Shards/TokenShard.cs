@@ -32,7 +32,7 @@ public sealed class TokenShard : IDisposable
     // True once the page has passed its check. Threads may check a page twice, with the same result.
     private readonly bool[] _checked;
     // Read when first asked for. Threads may read them twice, with the same result.
-    private List<string>? _sources;
+    private List<ShardSource>? _sources;
 
     private TokenShard(string path, MemoryMappedFile map, ShardHeader? header, long tokens, long length)
     {
@@ -183,9 +183,9 @@ public sealed class TokenShard : IDisposable
                 throw ShardHeader.Contradiction(_path, $"it holds the token {token} of a vocabulary of {_vocabulary}");
     }
 
-    /// <summary>The sources of consecutive tokens: each document's source, and how many of its tokens are among them.</summary>
+    /// <summary>The sources of consecutive tokens: each document's source and language, and how many of its tokens are there.</summary>
     /// <exception cref="ElasticException">The file is damaged there, or does not say where its documents begin.</exception>
-    public IEnumerable<(string Source, int Tokens)> SourcesOf(long start, int tokens)
+    public IEnumerable<(string Source, string? Language, int Tokens)> SourcesOf(long start, int tokens)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(start, TokenCount - tokens);
@@ -204,14 +204,17 @@ public sealed class TokenShard : IDisposable
         {
             var next = Math.Min(end, document + 1 < DocumentCount ? StartOf(document + 1) : end);
             if (next > start)
-                yield return (SourceOf(document), (int)(next - start));
+            {
+                var (source, language) = SourceOf(document);
+                yield return (source, language, (int)(next - start));
+            }
             start = Math.Max(start, next);
         }
     }
 
-    /// <summary>The source of a document.</summary>
+    /// <summary>The source of a document, and its language where that is known.</summary>
     /// <exception cref="ElasticException">The file is damaged there, or does not say where its documents begin.</exception>
-    public string SourceOf(int document)
+    public (string Name, string? Language) SourceOf(int document)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(document);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(document, DocumentCount);
@@ -220,7 +223,7 @@ public sealed class TokenShard : IDisposable
         CheckPages(entry.Offset, entry.Span.Length);
         var source = BinaryPrimitives.ReadInt32LittleEndian(entry.Span[12..]);
         return source >= 0 && source < sources.Count
-            ? sources[source]
+            ? (sources[source].Name, sources[source].Language)
             : throw ShardHeader.Contradiction(_path, $"its document {document} is of source {source} of {sources.Count}");
     }
 
@@ -243,7 +246,7 @@ public sealed class TokenShard : IDisposable
             var source = BinaryPrimitives.ReadInt32LittleEndian(entry[12..]);
             if (start < 0 || start > end || length < 0 || source < 0 || source >= sources.Count)
                 throw ShardHeader.Contradiction(_path, $"its document {i} begins at token {start}, has {length} bytes and source {source}");
-            documents[i] = new ShardDocument(start, end - start, length, sources[source]);
+            documents[i] = new ShardDocument(start, end - start, length, sources[source].Name);
             end = start;
         }
         return documents;
@@ -266,23 +269,23 @@ public sealed class TokenShard : IDisposable
         new(file.Name, MemoryMappedFile.CreateFromFile(file.Name, FileMode.Open, null, 0, MemoryMappedFileAccess.Read), header, tokens,
             file.Length);
 
-    private List<string> Sources()
+    private List<ShardSource> Sources()
     {
         using var bytes = Mapped(_header!.SourcesOffset, checked((int)(_header.PagesOffset - _header.SourcesOffset)));
         CheckPages(bytes.Offset, bytes.Span.Length);
         return ReadSources(bytes.Span);
     }
 
-    private List<string> ReadSources(ReadOnlySpan<byte> bytes)
+    private List<ShardSource> ReadSources(ReadOnlySpan<byte> bytes)
     {
-        var sources = new List<string>();
+        var sources = new List<ShardSource>();
         var count = BinaryPrimitives.ReadInt32LittleEndian(bytes);
         for (var at = sizeof(int); sources.Count < count;)
         {
             var length = bytes.Length - at < sizeof(int) ? -1 : BinaryPrimitives.ReadInt32LittleEndian(bytes[at..]);
             if (length < 0 || length > bytes.Length - at - sizeof(int))
                 throw ShardHeader.Contradiction(_path, $"it names {count} sources, and has room for {sources.Count}");
-            sources.Add(Encoding.UTF8.GetString(bytes.Slice(at + sizeof(int), length)));
+            sources.Add(ShardSource.Parse(Encoding.UTF8.GetString(bytes.Slice(at + sizeof(int), length))));
             at += sizeof(int) + length;
         }
         return sources;

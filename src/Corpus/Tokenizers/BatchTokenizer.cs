@@ -14,6 +14,9 @@ namespace Elastic.Corpus;
 /// <param name="IsHeldOut">Kept from training.</param>
 public sealed record TokenizedDocument(ReadOnlyMemory<int> Tokens, int ByteCount, string Source, bool IsHeldOut)
 {
+    /// <inheritdoc cref="Document.Language"/>
+    public string? Language { get; init; }
+
     /// <summary>How many of the tokens are not scored: those of its prompt, or of what others than the assistant say.</summary>
     public int Uncounted { get; init; }
 }
@@ -85,7 +88,11 @@ public static class BatchTokenizer
         var utf8 = Encoding.UTF8.GetBytes(document.Text);
         var content = document.Prompt is null && document.Pieces is null ? utf8 : Encoding.UTF8.GetBytes(document.Whole);
         var isHeldOut = document.IsValidation || IsHeldOut(document.LineStart ?? Digest.Of(content), heldOut);
-        return new TokenizedDocument(tokens.ToArray(), utf8.Length, document.Source, isHeldOut) { Uncounted = uncounted };
+        return new TokenizedDocument(tokens.ToArray(), utf8.Length, document.Source, isHeldOut)
+        {
+            Uncounted = uncounted,
+            Language = document.Language,
+        };
     }
 
     // An end of text ends the record, as any document. It is scored only where it is what ends an answer, too.

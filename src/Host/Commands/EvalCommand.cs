@@ -153,9 +153,9 @@ internal static class EvalCommand
                     + "score it on the held-out part of a corpus, with --held-out");
             }
             if (LastWord is not null)
-                LastWordEvaluation.Run(model, LastWord, output, cancel);
+                new LastWordEvaluation(model, LastWord).Run(output, cancel);
             else if (Choices is not null)
-                ChoiceEvaluation.Run(model, Choices, output, cancel);
+                new ChoiceEvaluation(model, Choices).Run(output, cancel);
             else
                 TextEvaluation.Run(model, Data, Stride, output, cancel);
         }

@@ -24,6 +24,7 @@ internal static class RunJson
         ["valLoss"] = Finite(view.ValLoss),
         ["bitsPerByte"] = Finite(view.BitsPerByte),
         ["valSources"] = view.SourceScores is { } sources ? Sources(sources) : null,
+        ["valLanguages"] = view.LanguageScores is { } languages ? Sources(languages, "language") : null,
         ["scoredRound"] = view.ScoredRound,
         ["tokensPerSecond"] = Finite(view.TokensPerSecond),
         ["lossScale"] = Finite(view.LossScale),
@@ -38,11 +39,12 @@ internal static class RunJson
     };
 
     /// <summary>Scores by source, as sums that merge.</summary>
-    public static JsonArray Sources(IEnumerable<SourceScore> sources) =>
+    /// <param name="name">What they are told apart by.</param>
+    public static JsonArray Sources(IEnumerable<SourceScore> sources, string name = "source") =>
     [
         .. sources.Select(s => new JsonObject
         {
-            ["source"] = s.Source, ["nats"] = Finite(s.Nats), ["targets"] = s.Targets, ["lossNats"] = Finite(s.LossNats),
+            [name] = s.Source, ["nats"] = Finite(s.Nats), ["targets"] = s.Targets, ["lossNats"] = Finite(s.LossNats),
         }),
     ];
 

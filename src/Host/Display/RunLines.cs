@@ -89,14 +89,18 @@ internal static class RunLines
             yield return Progress(isScored ? view : view with { ValLoss = null });
         else if (isScored && view.ScoredRound != before.ScoredRound)
             yield return $"round {Pad(view.Round, view.Rounds)}/{view.Rounds}  {ValidationLoss(view)}";
-        if (isScored && view.ScoredRound != before?.ScoredRound && SourceLosses(view) is { Length: > 0 } sources)
+        if (!isScored || view.ScoredRound == before?.ScoredRound)
+            yield break;
+        if (Losses(view.SourceScores) is { Length: > 0 } sources)
             yield return $"round {Pad(view.Round, view.Rounds)}/{view.Rounds}  val by source: {sources}";
+        if (Losses(view.LanguageScores) is { Length: > 0 } languages)
+            yield return $"round {Pad(view.Round, view.Rounds)}/{view.Rounds}  val by language: {languages}";
     }
 
-    /// <summary>The newest score by source, the largest first; empty where it is not told apart.</summary>
-    public static string SourceLosses(RunView view)
+    /// <summary>Scores by source or by language, the largest first; empty where they are not told apart.</summary>
+    public static string Losses(SourceScore[]? scores)
     {
-        var sources = (view.SourceScores ?? []).OrderByDescending(s => s.Targets).ThenBy(s => s.Source, StringComparer.Ordinal)
+        var sources = (scores ?? []).OrderByDescending(s => s.Targets).ThenBy(s => s.Source, StringComparer.Ordinal)
             .Select(s => $"{SourceName.Of(s.Source, LongestSource)} {s.LossNats:0.0000}").ToList();
         var (text, shown) = ("", 0);
         while (shown < sources.Count && text.Length + sources[shown].Length <= SourcesWidth)

@@ -55,11 +55,9 @@ internal sealed class EvaluatedText
             }
             else
                 BatchTokenizer.Encode(tokenizer, document, elements);
-            foreach (var row in TextRow.Of(
-                document.Source, elements.ToArray(), Encoding.UTF8.GetByteCount(document.Text), _context, Stride))
-            {
+            var bytes = Encoding.UTF8.GetByteCount(document.Text);
+            foreach (var row in TextRow.Of(document.Source, document.Language, elements.ToArray(), bytes, _context, Stride))
                 yield return row;
-            }
         }
     }
 
@@ -74,6 +72,6 @@ internal sealed class EvaluatedText
 
     /// <summary>The sums, where there are any.</summary>
     /// <exception cref="ElasticException">There was no text.</exception>
-    public ScoreSums Checked(ScoreSums sums) =>
+    public TextSums Checked(TextSums sums) =>
         sums.Total.Targets > 0 ? sums : throw new ElasticException($"{_where}: there is no text in it");
 }

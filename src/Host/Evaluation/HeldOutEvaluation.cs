@@ -8,6 +8,7 @@ using Elastic.Host.Generation;
 using Elastic.Host.Pbm;
 using Elastic.Messages;
 using Elastic.Messages.Corpora;
+using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Model.Batches;
 using Elastic.Model.Evaluation;
@@ -108,6 +109,7 @@ internal static class HeldOutEvaluation
             json["perplexity"] = ScoredModel.Finite(score.Sum.Perplexity);
             json["bitsPerByte"] = score.BitsPerByte;
             json["sources"] = score.Sources is { } sources ? RunJson.Sources(sources) : null;
+            json["languages"] = score.Languages is { } languages ? RunJson.Sources(languages, "language") : null;
             output.Write(json.ToJsonString());
             return;
         }
@@ -122,18 +124,17 @@ internal static class HeldOutEvaluation
         {
             output.Write(line);
         }
-        if (score.Sources is { } ofSources)
+        foreach (var (what, scores) in new[] { ("SOURCE", score.Sources), ("LANGUAGE", score.Languages) })
         {
-            foreach (var line in Table.Lay(
-                ["SOURCE", ">TARGETS", ">NATS/TARGET"],
-                [.. ofSources.OrderByDescending(s => s.Targets).ThenBy(s => s.Source, StringComparer.Ordinal).Select(
-                    s => (IReadOnlyList<string>)
-                        [s.Source, $"{s.Targets}", s.LossNats.ToString("0.0000", CultureInfo.InvariantCulture)])]))
-            {
+            foreach (var line in Lines(what, scores ?? []))
                 output.Write(line);
-            }
         }
     }
+
+    private static IReadOnlyList<string> Lines(string what, SourceScore[] scores) => scores.Length == 0 ? [] : Table.Lay(
+        [what, ">TARGETS", ">NATS/TARGET"],
+        [.. scores.OrderByDescending(s => s.Targets).ThenBy(s => s.Source, StringComparer.Ordinal).Select(
+            s => (IReadOnlyList<string>)[s.Source, $"{s.Targets}", s.LossNats.ToString("0.0000", CultureInfo.InvariantCulture)])]);
 
     private static string Name(SampleKind kind) => kind.ToString().ToLowerInvariant();
 }

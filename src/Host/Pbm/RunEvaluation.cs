@@ -51,13 +51,13 @@ internal static class RunEvaluation
     }
 
     // Sums are merged in the order of the text, whichever node scored what.
-    private static async Task<ScoreSums> ScoreAsync(
+    private static async Task<TextSums> ScoreAsync(
         ClusterControl control, EvaluatedCheckpoint checkpoint, EvaluatedText text, Origin origin, ChannelWriter<string> said,
         CancellationToken cancel)
     {
         try
         {
-            var (sums, under) = (new ScoreSums(), new Queue<IReadOnlyList<TextRow>>());
+            var (sums, under) = (new TextSums(), new Queue<IReadOnlyList<TextRow>>());
             var pieces = ScoredPiece.Cut(text.Rows(checkpoint.Tokenizer, cancel), row => row.Row).Select(piece =>
             {
                 under.Enqueue(piece);
@@ -66,7 +66,7 @@ internal static class RunEvaluation
             await foreach (var nats in control.Score(checkpoint, pieces, origin, new Said(said), cancel).WithCancellation(cancel))
             {
                 foreach (var (row, score) in under.Dequeue().Zip(nats))
-                    sums.Merge(row.Source, row.Sum(score));
+                    sums.Merge(row, score);
             }
             return sums;
         }

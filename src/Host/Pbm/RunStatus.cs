@@ -27,7 +27,8 @@ internal static class RunStatus
                 ? $"{score:0.0000} nats per token" + (run.BitsPerByte is { } bits ? $", {bits:0.000} bits per byte" : "") +
                   (run.ScoredRound is { } round && round != run.Round ? $", after round {round}" : "")
                 : ""),
-            ("by source", RunLines.SourceLosses(run)),
+            ("by source", RunLines.Losses(run.SourceScores)),
+            ("by language", RunLines.Losses(run.LanguageScores)),
             ("fingerprint", run.Fingerprint?.Hex ?? ""),
             ("checkpoint", run.Checkpoint ?? ""),
             ("nodes", $"{run.Nodes}, with {run.Devices} {(run.Devices == 1 ? "device" : "devices")}"),

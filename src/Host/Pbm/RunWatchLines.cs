@@ -38,8 +38,10 @@ internal sealed class RunWatchLines(TimeProvider time)
             yield return new PbmLine($"waits for {view.WaitsFor}");
         }
 
-        if (view.ScoredRound != _scored && RunLines.SourceLosses(view) is { Length: > 0 } sources)
+        if (view.ScoredRound != _scored && RunLines.Losses(view.SourceScores) is { Length: > 0 } sources)
             yield return new PbmLine($"val by source of round {view.ScoredRound}: {sources}");
+        if (view.ScoredRound != _scored && RunLines.Losses(view.LanguageScores) is { Length: > 0 } languages)
+            yield return new PbmLine($"val by language of round {view.ScoredRound}: {languages}");
         _scored = view.ScoredRound;
         var isNews = _shown is null || view.Round != _shown.Round || IsWaiting(view) != IsWaiting(_shown)
             || view.Phase is RunPhase.Finished or RunPhase.Stopped || view.Failure is not null;

@@ -19,10 +19,11 @@ public sealed record ReadSources(ShardId Shard, bool HeldOut, SampleKind Kind, i
 /// <param name="Runs">All elements in order; none where the shard does not say which documents they are of.</param>
 public sealed record SourcesRead(ShardId Shard, int Block, SourceRun[] Runs) : IWireMessage;
 
-/// <summary>Neighbouring elements of a sample that count for one source.</summary>
+/// <summary>Neighbouring elements of a sample that count for one source and one language.</summary>
 /// <param name="Source">Its name, see <see cref="SourceName"/>.</param>
 /// <param name="Elements">How many, at least 1.</param>
-public sealed record SourceRun(string Source, int Elements) : IWireMessage;
+/// <param name="Language">See <see cref="LanguageCode"/>; null where it is not known.</param>
+public sealed record SourceRun(string Source, int Elements, string? Language = null) : IWireMessage;
 
 /// <summary>The shard cannot be read; the sentence names the file, the offset and the remedy.</summary>
 public sealed record ShardUnreadable(ShardId Shard, string Why) : IWireMessage;

@@ -65,6 +65,16 @@ public sealed record ScoreOfSource(RunId RunId, int Version, string Source, doub
     ];
 }
 
+/// <summary>A version's loss on the held-out text of one language.</summary>
+[ObservedAs("language-score")]
+public sealed record ScoreOfLanguage(RunId RunId, int Version, string Language, double Nats, long Targets) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures =>
+    [
+        new(MeasureKind.Newest, "elastic_validation_loss_by_language_nats", Nats / Targets, Tag("run", RunId), Tag("language", Language)),
+    ];
+}
+
 /// <summary>A round is committed.</summary>
 /// <param name="TokensSeen">Over all replicas and rounds.</param>
 [ObservedAs("round-committed")]

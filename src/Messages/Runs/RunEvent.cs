@@ -89,9 +89,11 @@ public abstract record RunEvent(RunId RunId)
         [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Digest? AuditSecret = null) : RunEvent(RunId);
 
     /// <param name="Sources">The same by source, in the order of their names; null where one source is all, or none is known.</param>
+    /// <param name="Languages">The same by language; null where one language is all, or none is known.</param>
     public sealed record VersionEvaluated(
         RunId RunId, VersionScore Score,
-        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] SourceScore[]? Sources = null) : RunEvent(RunId);
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] SourceScore[]? Sources = null,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] SourceScore[]? Languages = null) : RunEvent(RunId);
 
     /// <summary>
     /// A score ended the run: it has no more rounds than version <paramref name="Version"/>, unless somebody makes it longer.

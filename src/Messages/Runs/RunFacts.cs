@@ -40,7 +40,7 @@ public sealed record AveragedChunk(int Chunk, Digest Parameters, Digest? OuterMo
 /// <param name="BitsPerByte">The same, in bits per byte of text.</param>
 public sealed record VersionScore(int Version, double LossNats, double BitsPerByte) : IWireMessage;
 
-/// <summary>A version's loss on the held-out text of one source, as sums that merge.</summary>
+/// <summary>A version's loss on the held-out text of one source, or of one language, as sums that merge.</summary>
 /// <param name="Source">Its name.</param>
 /// <param name="Nats">Sum of the cross-entropies.</param>
 /// <param name="Targets">Number of them.</param>

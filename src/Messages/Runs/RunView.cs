@@ -63,6 +63,9 @@ public sealed record RunView : ISaidBySeed
     /// <summary>The loss by source; null where it is not told apart.</summary>
     public SourceScore[]? SourceScores { get; init; }
 
+    /// <summary>The loss by language; null where it is not told apart.</summary>
+    public SourceScore[]? LanguageScores { get; init; }
+
     /// <summary>The round after which <see cref="ValLoss"/> was taken: later rounds may be committed since.</summary>
     public int? ScoredRound { get; init; }
 

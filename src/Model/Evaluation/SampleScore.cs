@@ -4,10 +4,10 @@ using Elastic.Model.Training;
 
 namespace Elastic.Model.Evaluation;
 
-/// <summary>The score of one sample, and what of it belongs to which source.</summary>
+/// <summary>The score of one sample, and what of it belongs to which source and language.</summary>
 /// <param name="Sum">Of all targets, from the first to the last.</param>
 /// <param name="Sources">Of the targets of each piece of the sample that has any; none where sources are not known.</param>
-public sealed record SampleScore(ScoreSum Sum, IReadOnlyList<(string Source, ScoreSum Sum)> Sources)
+public sealed record SampleScore(ScoreSum Sum, IReadOnlyList<(string Source, string? Language, ScoreSum Sum)> Sources)
 {
     /// <summary>Scores the samples of a micro-batch.</summary>
     /// <param name="sources">For each of them the sources of its elements; none where they are not known.</param>
@@ -23,13 +23,13 @@ public sealed record SampleScore(ScoreSum Sum, IReadOnlyList<(string Source, Sco
 
     private static SampleScore Of(MicroBatch batch, double[] losses, int row, int first, IReadOnlyList<SourceRun> runs)
     {
-        var (places, pieces, end) = (batch.Columns, new List<(string, ScoreSum)>(), -first);
+        var (places, pieces, end) = (batch.Columns, new List<(string, string?, ScoreSum)>(), -first);
         foreach (var run in runs)
         {
             var start = Math.Max(0, end);
             end += run.Elements;
             if (SumOf(batch, losses, row * places + start, row * places + Math.Clamp(end, start, places)) is { Targets: > 0 } sum)
-                pieces.Add((run.Source, sum));
+                pieces.Add((run.Source, run.Language, sum));
         }
         return new SampleScore(SumOf(batch, losses, row * places, (row + 1) * places), pieces);
     }

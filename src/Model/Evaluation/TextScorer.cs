@@ -16,8 +16,8 @@ public sealed class TextScorer(TrainingDevice device, int fill)
     private readonly RowScorer _rows = new(device, fill);
     private readonly List<TextRow> _waiting = [];
 
-    /// <summary>What was scored, by source. Complete after <see cref="Complete"/>.</summary>
-    public ScoreSums Sums { get; } = new();
+    /// <summary>What was scored. Complete after <see cref="Complete"/>.</summary>
+    public TextSums Sums { get; } = new();
 
     /// <summary>Scores a row.</summary>
     public void Add(TextRow row)
@@ -32,7 +32,7 @@ public sealed class TextScorer(TrainingDevice device, int fill)
     {
         var nats = _rows.Nats([.. _waiting.Select(w => w.Row)]);
         foreach (var (i, waiting) in _waiting.Index())
-            Sums.Merge(waiting.Source, waiting.Sum(nats[i]));
+            Sums.Merge(waiting, nats[i]);
         _waiting.Clear();
     }
 }

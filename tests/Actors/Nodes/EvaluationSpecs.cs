@@ -31,7 +31,7 @@ public sealed class EvaluationSpecs : IDisposable
         List<int> tokens = [];
         for (var i = 0; i < 60; i++)
             checkpoint.Tokenizer.Encode(text, tokens);
-        var pieces = ScoredPiece.Cut(TextRow.Of("a", tokens.ToArray(), 1, 16, 16), r => r.Row)
+        var pieces = ScoredPiece.Cut(TextRow.Of("a", null, tokens.ToArray(), 1, 16, 16), r => r.Row)
             .Select(p => (IReadOnlyList<ScoredRow>)[.. p.Select(r => r.Row)]).ToList();
         Assert.InRange(pieces.Count, 4, 12);
         var expected = OnOneMachine(checkpoint, pieces);

@@ -24,6 +24,26 @@ public class JsonFaultsTests
         Assert.Equal(0, _statistics.MalformedRecords);
     }
 
+    [Theory]
+    [InlineData("""{"text": "good", "language": "de"}""", "de")]
+    [InlineData("""{"language" : "pt-BR" , "text": "good"}""", "pt-BR")]
+    [InlineData("""{"language": "en", "text": "good", "language": "zh_Hans"}""", "zh_Hans")]
+    [InlineData("""{"text": "good", "language": "d\u0065"}""", null)]
+    [InlineData("""{"text": "good", "language": "d\x"}""", null)]
+    [InlineData("""{"text": "good", "language": "a language of 17"}""", null)]
+    [InlineData("""{"text": "good", "language": "abcdefghijklmnopq"}""", null)]
+    [InlineData("""{"text": "good", "language": "é"}""", null)]
+    [InlineData("""{"text": "good", "language": ""}""", null)]
+    [InlineData("""{"text": "good", "language": null}""", null)]
+    [InlineData("""{"text": "good", "language": ["de"]}""", null)]
+    [InlineData("""{"text": "good", "meta": {"language": "de"}}""", null)]
+    public void The_language_of_a_record_is_a_short_code_or_not_known_and_never_a_fault(string line, string? language)
+    {
+        var document = Assert.Single(Read("a.jsonl", Encoding.UTF8.GetBytes(line)));
+        Assert.Equal(("good", language), (document.Text, document.Language));
+        Assert.Equal((0, 0), (_statistics.MalformedRecords, _statistics.InvalidUtf8Sequences));
+    }
+
     [Fact]
     public void Another_field_may_nest_to_any_depth()
     {

@@ -90,6 +90,24 @@ public sealed class SampleCutTests : IDisposable
     }
 
     [Fact]
+    public void Documents_of_one_source_are_told_apart_by_their_languages()
+    {
+        var corpus = Corpora.Build(
+            _folder["c"],
+            [
+                new Document("Web", "a", "ab") { Language = "de" }, new Document("Web", "b", "cd") { Language = "en" },
+                new Document("Web", "c", "e"), new Document("We\u001Fde", "d", "f"),
+            ],
+            heldOut: 0);
+        using var shard = TokenShard.Open(corpus.ShardPath(corpus.TrainShards[0]));
+        Assert.Equal(
+            [new SourceRun("Web", 3, "de"), new SourceRun("Web", 3, "en"), new SourceRun("Web", 2), new SourceRun("We de", 2)],
+            new SampleCut(SampleKind.Blocks, 9).SourcesOf(shard, 0));
+        Assert.Equal([new SourceRun("Web", 5, "en")], new SampleCut(SampleKind.Documents, 4).SourcesOf(shard, 1));
+        Assert.Equal(["We\u001Fde", "Web"], corpus.Manifest.Sources.Select(s => s.Name));
+    }
+
+    [Fact]
     public void Prompts_are_read_and_not_counted_whatever_the_cut()
     {
         var corpus = Answers("byte", [("ab", "cd"), ("", "e")]);

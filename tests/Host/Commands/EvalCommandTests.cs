@@ -112,6 +112,52 @@ public sealed class EvalCommandTests : IDisposable
         Assert.Empty(_error.ToString());
     }
 
+    [Fact]
+    public async Task Text_is_scored_by_language_where_records_say_theirs()
+    {
+        WriteCheckpoint();
+        var records = Write("b.jsonl", """
+            {"text": "ab", "language": "de", "source": "Web"}
+            {"text": "cde", "language": "en", "source": "Web"}
+            {"text": "fg", "language": "de", "source": "Books"}
+            """);
+        var more = Write("more.txt", "h");
+        Assert.Equal(ExitCodes.Done, await Run("--run", "a", "--data", records, more));
+        var lines = _output.ToString().Split('\n').Select(l => l.TrimEnd()).ToList();
+        Assert.Equal(
+            [
+                "LANGUAGE  TOKENS  BYTES  NATS/TOKEN  PERPLEXITY  BITS/BYTE",
+                "de             4      4      5.5491      257.00     8.0056  ████████████",
+                "en             3      3      5.5491      257.00     8.0056  ████████████",
+                "unknown        1      1      5.5491      257.00     8.0056  ████████████",
+                "all            8      8      5.5491      257.00     8.0056  ████████████",
+            ],
+            lines.SkipWhile(l => !l.StartsWith("LANGUAGE", StringComparison.Ordinal)).Take(5));
+        _output.GetStringBuilder().Clear();
+        Assert.Equal(ExitCodes.Done, await Run("--run", "a", "--data", records, "--json"));
+        using var json = JsonDocument.Parse(_output.ToString());
+        var languages = json.RootElement.GetProperty("languages");
+        Assert.Equal(["de", "en"], languages.EnumerateObject().Select(l => l.Name));
+        Assert.Equal(4, languages.GetProperty("de").GetProperty("tokens").GetInt32());
+    }
+
+    // As many tokens as training counts: those of the answer and the end of text behind it, or what the assistant says.
+    [Theory]
+    [InlineData("""{"text": "What?", "answer": "abc"}""", 4, 3)]
+    [InlineData("""{"text": "A longer question than sixteen tokens", "answer": "no"}""", 3, 2)]
+    [InlineData("""{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}]}""", 5, 4, true)]
+    public async Task Of_an_instruction_the_answer_is_scored_and_not_the_prompt(string record, int tokens, int bytes, bool isChat = false)
+    {
+        WriteCheckpoint(isChat
+            ? corpus => corpus with { ChatTemplate = ChatTemplate.Plain }
+            : corpus => corpus with { AnswerField = "answer" });
+        Assert.Equal(ExitCodes.Done, await Run("--run", "a", "--data", Write("b.jsonl", record), "--json"));
+        using var json = JsonDocument.Parse(_output.ToString());
+        var all = json.RootElement.GetProperty("all");
+        Assert.Equal((tokens, bytes), (all.GetProperty("tokens").GetInt32(), all.GetProperty("bytes").GetInt32()));
+        Assert.Equal(tokens * Math.Log(257), all.GetProperty("nats").GetDouble(), 1e-5);
+    }
+
     // The model writes each of eight letters as often, 3 bits, and hardly any other.
     [Fact]
     public async Task Bars_compare_the_bits_of_sources_with_the_most()
@@ -151,7 +197,7 @@ public sealed class EvalCommandTests : IDisposable
         return path;
     }
 
-    private void WriteCheckpoint()
+    private void WriteCheckpoint(Func<CorpusSettings, CorpusSettings>? corpus = null)
     {
         var settings = TrainingSettings.Defaults with
         {
@@ -160,6 +206,7 @@ public sealed class EvalCommandTests : IDisposable
             // What the run itself reads is no part of an evaluation.
             Corpus = CorpusSettings.Defaults with { Validation = [Write("validation.txt", "not asked for")], Exclude = ["*.jsonl"] },
         };
+        settings = settings with { Corpus = corpus?.Invoke(settings.Corpus) ?? settings.Corpus };
         var run = Path.Combine(_root, "runs", "a-00000000");
         var blobs = new BlobStore(Path.Combine(run, "blobs"));
         using var vectors = new ReplicaVectors(Architectures.LayoutOf(settings.Model));

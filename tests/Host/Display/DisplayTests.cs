@@ -100,15 +100,17 @@ public sealed class DisplayTests
         var scored = View with
         {
             SourceScores = [.. Enumerable.Range(0, 10).Select(i => new SourceScore($"s{i}", 2.5 * (10 + i), 10 + i))],
+            LanguageScores = [new SourceScore("de", 5, 2), new SourceScore("unknown", 9, 3)],
         };
         string[] lines = [.. RunLines.Log(null, scored), .. RunLines.Log(scored, scored with { Steps = 119 })];
-        Assert.Equal(2, lines.Length);
+        Assert.Equal(3, lines.Length);
+        Assert.Equal("round  5/40  val by language: unknown 3.0000, de 2.5000", lines[2]);
         Assert.Equal(
             "round  5/40  val by source: s9 2.5000, s8 2.5000, s7 2.5000, s6 2.5000, s5 2.5000, s4 2.5000 and 4 more",
             lines[1]);
         Assert.Equal(
             "…ows in a long folder/file.xml 2.5000",
-            RunLines.SourceLosses(View with { SourceScores = [new SourceScore("what follows in a long folder/file.xml", 5, 2)] }));
+            RunLines.Losses([new SourceScore("what follows in a long folder/file.xml", 5, 2)]));
         var json = JsonNode.Parse(RunJson.Write(scored))!["valSources"]!.AsArray();
         Assert.Equal("""{"source":"s3","nats":32.5,"targets":13,"lossNats":2.5}""", json[3]!.ToJsonString());
         Assert.Contains(RunStatus.Lines(scored), l => l.StartsWith("by source     s9 2.5000, ", StringComparison.Ordinal));
@@ -182,8 +184,8 @@ public sealed class DisplayTests
     [Fact]
     public void The_json_has_the_keys_of_the_design_in_their_order() => Assert.Equal(
         ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "valSources",
-            "scoredRound", "tokensPerSecond", "lossScale", "skippedSteps", "fingerprint", "checkpoint", "nodes", "devices", "waitsFor",
-            "notice", "failure"],
+            "valLanguages", "scoredRound", "tokensPerSecond", "lossScale", "skippedSteps", "fingerprint", "checkpoint", "nodes", "devices",
+            "waitsFor", "notice", "failure"],
         JsonNode.Parse(RunJson.Write(View))!.AsObject().Select(p => p.Key));
 
     [Fact]

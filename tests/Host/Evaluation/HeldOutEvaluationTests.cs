@@ -36,6 +36,13 @@ public sealed class HeldOutEvaluationTests : TemporaryFolder
             json.GetProperty("sources").EnumerateArray().Select(s => (
                 s.GetProperty("source").GetString()!, s.GetProperty("nats").GetDouble(), s.GetProperty("targets").GetInt64())));
         Assert.Equal(["Books", "Web"], view.SourceScores!.Select(s => s.Source));
+        Assert.Equal(
+            view.LanguageScores!.Select(s => (s.Source, s.Nats, s.Targets)),
+            json.GetProperty("languages").EnumerateArray().Select(s => (
+                s.GetProperty("language").GetString()!, s.GetProperty("nats").GetDouble(), s.GetProperty("targets").GetInt64())));
+        // Of the few pairs that are held out each names its language.
+        Assert.Equal(samples == SampleKind.Pairs ? ["de", "en"] : ["de", "en", "unknown"], view.LanguageScores!.Select(s => s.Source));
+        Assert.Equal(view.SourceScores!.Sum(s => s.Targets), view.LanguageScores!.Sum(s => s.Targets));
         Assert.Equal((8, corpus.Id.Hex), (json.GetProperty("samples").GetInt32(), json.GetProperty("corpus").GetString()));
     }
 
@@ -135,6 +142,7 @@ public sealed class HeldOutEvaluationTests : TemporaryFolder
                 text = string.Join(' ', Enumerable.Range(i, 1 + i % 7).Select(Word)),
                 answer = $" {Word(i + 1)}",
                 source = i % 2 == 0 ? "Books" : "Web",
+                language = (i % 5) switch { 0 => null, 1 or 2 => "de", _ => "en" },
             })));
         return path;
     }

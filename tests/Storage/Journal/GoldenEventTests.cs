@@ -39,6 +39,8 @@ public sealed class GoldenEventTests
         new VersionEvaluated(Id, new VersionScore(2, 5.25, 7.5)),
         new VersionEvaluated(
             Id, new VersionScore(2, 5.25, 7.5), [new SourceScore("Books (en)", 10.5, 2), new SourceScore("Web", double.NaN, 3)]),
+        new VersionEvaluated(
+            Id, new VersionScore(2, 5.25, 7.5), Languages: [new SourceScore("de", 10.5, 2), new SourceScore("unknown", 3, 3)]),
         new RunEndedEarly(Id, 3, "its validation loss of 2.9 has reached evaluation.target-loss = 3"),
         new CheckpointTaken(Id, Checkpoint(2)),
         new CheckpointDropped(Id, 2),
