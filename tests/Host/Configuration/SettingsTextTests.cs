@@ -68,6 +68,7 @@ public sealed class SettingsTextTests
         .Replace("\"corpus.encoding\"", "\"corpus.chat-template\":\"chatml\",\"corpus.encoding\"", StringComparison.Ordinal)
         .Replace("\"corpus.held-out\"", "\"corpus.whole-words\":true,\"corpus.held-out\"", StringComparison.Ordinal)
         .Replace("\"model.lora-rank\"", "\"model.class-token\":101,\"model.lora-rank\"", StringComparison.Ordinal)
+        .Replace("\"model.init-digest\"", "\"model.init-base\":\"/b\",\"model.init-digest\"", StringComparison.Ordinal)
         .Replace("\"batch.sequences\"", "\"run.devices-per-replica\":3,\"batch.sequences\"", StringComparison.Ordinal);
 
     // A value of every kind for every key that there is, so that a new key is tried, too.
@@ -151,6 +152,7 @@ public sealed class SettingsTextTests
                     Vocabulary = 50257,
                     Dropout = 0.1,
                     Init = "/a/round-000012.json",
+                    InitBase = null,
                     InitDigest = null,
                     Llama = ModelSettings.Defaults.Llama,
                     Bert = ModelSettings.Defaults.Bert,
@@ -280,6 +282,7 @@ public sealed class SettingsTextTests
             (TrainingPrecision.Bf16, 64, ChatTemplate.Chatml, true, 101, 3),
             (settings.Run.Precision, settings.Model.Llama.AttentionWindow, settings.Corpus.ChatTemplate, settings.Corpus.WholeWords,
                 settings.Model.Bert.ClassToken, settings.Run.DevicesPerReplica));
+        Assert.Equal(("/b", null), (settings.Model.InitBase, fourth.Model.InitBase));
         Assert.Equal(
             (TrainingPrecision.Fp32, 0, ChatTemplate.None, false, null, 0),
             (fourth.Run.Precision, fourth.Model.Llama.AttentionWindow, fourth.Corpus.ChatTemplate, fourth.Corpus.WholeWords,
