@@ -88,8 +88,8 @@ public static class CorpusIdentity
             yield return "validation";
         if (file.Reading.AnswerField is { } answer)
             yield return $"answer-field {answer}";
-        if (file.Reading.ChatTemplate is not ChatTemplate.None and var template)
-            yield return $"chat-template {SettingKind.Word(template)}";
+        if (file.Reading.ChatName is { } template)
+            yield return $"chat-template {template}";
         if ((isJson || file.Format is DocumentFormat.Text or DocumentFormat.TabSeparated)
             && file.Reading.Encoding != Reading.Default.Encoding)
             yield return $"encoding {file.Reading.Encoding}";

@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
 using Elastic.Foundation;
-using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus;
 
@@ -118,8 +117,11 @@ public sealed record Reading(string TextField, string Encoding)
     /// <summary>See <c>corpus.answer-field</c>; null where all text is scored.</summary>
     public string? AnswerField { get; init; }
 
-    /// <summary>See <c>corpus.chat-template</c>.</summary>
-    public ChatTemplate ChatTemplate { get; init; }
+    /// <summary>See <c>corpus.chat-template</c>; null where records are no conversations.</summary>
+    public ChatFormat? Chat { get; init; }
+
+    /// <summary>What a corpus of conversations is named after: the template's name, or what a tokenizer's template says.</summary>
+    internal string? ChatName { get; init; }
 
     /// <summary>As corpora were read before there were settings.</summary>
     public static Reading Default { get; } = new("text", "utf-8");
