@@ -7,12 +7,12 @@ internal static class TemplateArithmetic
     public static object? Of(string sign, object? one, object? other, int line)
     {
         if (sign == "~")
-            return Joined(TemplateValues.Text(one), TemplateValues.Text(other), line);
+            return TemplateText.Concat(TemplateValues.Text(one), TemplateValues.Text(other));
         switch (one, other)
         {
             case (TemplateText a, TemplateText b) when sign == "+":
-                return Joined(a, b, line);
-            case (List<object?> a, List<object?> b) when sign == "+":
+                return TemplateText.Concat(a, b);
+            case (List<object?> a, List<object?> b) when sign == "+" && a.Count + b.Count <= TemplateRun.MostItems:
                 return (List<object?>)[.. a, .. b];
             case (long, 0L) or (double, 0L) when sign is "//" or "/" or "%":
                 throw TemplateRun.Refusal(line, "divides by 0");
@@ -79,10 +79,7 @@ internal static class TemplateArithmetic
 
     private static int At(long at, int count) => (at < 0 ? at + count : at) is var place and >= 0 && place < count ? (int)place : -1;
 
-    private static TemplateText Joined(TemplateText one, TemplateText other, int line) =>
-        one.Text.Length + other.Text.Length <= TemplateRun.MostCharacters ? TemplateText.Concat(one, other)
-            : throw TemplateRun.Refusal(line, $"makes a text of more than {TemplateRun.MostCharacters} characters");
-
-    private static string Shown(object? value) =>
+    /// <summary>For messages.</summary>
+    public static string Shown(object? value) =>
         Foundation.OneLine.Of(value == TemplateValues.Undefined ? "nothing" : TemplateValues.Text(value).Text, 60);
 }

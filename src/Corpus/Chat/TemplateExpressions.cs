@@ -77,7 +77,8 @@ internal sealed class TemplateExpressions(TemplateCursor cursor)
             else
                 return all ?? first;
             var (left, right, before) = (first, Sum(), all);
-            all = run => (before is null || TemplateValues.IsTrue(before(run))) && holds(left(run), right(run));
+            all = run => (before is null || TemplateValues.IsTrue(before(run)))
+                && holds(run.Counted(left(run), line), run.Counted(right(run), line));
             first = right;
         }
     }
@@ -106,7 +107,7 @@ internal sealed class TemplateExpressions(TemplateCursor cursor)
         while (cursor.Token.Kind == TemplateTokenKind.Sign && Array.IndexOf(signs, cursor.Token.Text) >= 0)
         {
             var (sign, one, other) = (cursor.Next(), left, part());
-            left = run => TemplateArithmetic.Of(sign.Text, one(run), other(run), sign.Line);
+            left = run => run.Counted(TemplateArithmetic.Of(sign.Text, one(run), other(run), sign.Line), sign.Line);
         }
         return left;
     }

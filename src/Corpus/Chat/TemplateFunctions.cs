@@ -94,9 +94,10 @@ internal static class TemplateFunctions
     {
         List<object?> list => list,
         Dictionary<string, object?> map => [.. map.Keys.Select(k => new TemplateText(k))],
-        TemplateText text => [.. Enumerable.Range(0, text.Text.Length).Select(i => text.Slice(i, 1))],
+        TemplateText { Text.Length: <= TemplateRun.MostItems } text =>
+            [.. Enumerable.Range(0, text.Text.Length).Select(i => text.Slice(i, 1))],
         _ when value == TemplateValues.Undefined => [],
-        _ => throw TemplateRun.Refusal(line, $"goes through {TemplateValues.Text(value)}, which is no list"),
+        _ => throw TemplateRun.Refusal(line, $"goes through {TemplateArithmetic.Shown(value)}, which is no list"),
     };
 
     private static long Length(object? value, int line) =>
@@ -123,17 +124,16 @@ internal static class TemplateFunctions
 
     private static List<object?> Range(IReadOnlyList<object?> given, int line)
     {
-        const int Most = 100_000;
         if (given.Count is < 1 or > 3 || given.Any(g => g is not long) || given is [_, _, 0L])
             throw TemplateRun.Refusal(line, "calls range: use it with one to three whole numbers");
         var (from, to) = given.Count == 1 ? (0, (long)given[0]!) : ((long)given[0]!, (long)given[1]!);
         var by = given.Count < 3 ? 1 : (long)given[2]!;
         var items = new List<object?>();
         for (var i = from; by > 0 ? i < to : i > to; i += by)
-            if (items.Count < Most)
+            if (items.Count < TemplateRun.MostItems)
                 items.Add(i);
             else
-                throw TemplateRun.Refusal(line, $"calls range for more than {Most} numbers");
+                throw TemplateRun.Refusal(line, $"calls range for more than {TemplateRun.MostItems} numbers");
         return items;
     }
 
@@ -144,7 +144,7 @@ internal static class TemplateFunctions
         ?? throw TemplateRun.Refusal(line, $"asks {TemplateValues.Text(value)} for its keys, which is no dictionary");
 
     private static TemplateText Receiver(object? value, string name, int line) => value as TemplateText
-        ?? throw TemplateRun.Refusal(line, $"calls {name} on {TemplateValues.Text(value)}, which is no text");
+        ?? throw TemplateRun.Refusal(line, $"calls {name} on {TemplateArithmetic.Shown(value)}, which is no text");
 
     private static TemplateText Argument(IReadOnlyList<object?> given, string name, int line) => given is [TemplateText text, ..]
         ? text : throw TemplateRun.Refusal(line, $"calls {name} without a text");

@@ -37,7 +37,7 @@ internal sealed class TemplatePostfix(TemplateCursor cursor, TemplateExpressions
                 if (!TemplateFunctions.Filters.TryGetValue(name, out var filter))
                     throw cursor.Unknown("filter", name, TemplateFunctions.Filters.Keys);
                 var (of, given) = (value, cursor.IsSign("(") ? Arguments() : []);
-                value = run => filter(of(run), [.. given.Select(g => g.Value(run))], line);
+                value = run => run.Counted(filter(run.Counted(of(run), line), [.. given.Select(g => g.Value(run))], line), line);
             }
             else if (cursor.TakeName("is"))
             {
@@ -61,7 +61,7 @@ internal sealed class TemplatePostfix(TemplateCursor cursor, TemplateExpressions
         if (!TemplateFunctions.Methods.TryGetValue(name, out var method))
             throw cursor.Unknown("method", name, TemplateFunctions.Methods.Keys);
         var given = Arguments();
-        return run => method(value(run), [.. given.Select(g => g.Value(run))], line);
+        return run => run.Counted(method(run.Counted(value(run), line), [.. given.Select(g => g.Value(run))], line), line);
     }
 
     // A name alone: what it stands for is looked up among the functions.
@@ -93,7 +93,7 @@ internal sealed class TemplatePostfix(TemplateCursor cursor, TemplateExpressions
             var key = parts[0] ?? throw cursor.Wrong("expected an item before \"]\"");
             return run => TemplateArithmetic.Item(value(run), key(run));
         }
-        return run => TemplateArithmetic.Slice(value(run), [.. parts.Select(p => p?.Invoke(run))], line);
+        return run => run.Counted(TemplateArithmetic.Slice(value(run), [.. parts.Select(p => p?.Invoke(run))], line), line);
     }
 
     private List<(string? Name, TemplateExpression Value)> Arguments()

@@ -1,17 +1,26 @@
+using System.Collections;
+
 namespace Elastic.Corpus;
 
 /// <summary>One rendering of a template: its variables, what it has written, and how much work it may still make.</summary>
 internal sealed class TemplateRun
 {
-    // A conversation of a thousand messages takes some hundred thousand steps.
-    private const int MostSteps = 4_000_000;
+    // A conversation of a thousand messages takes some ten thousand steps.
+    private const int MostSteps = 1_000_000;
 
     /// <summary>The most characters of a text: more than any model's context.</summary>
-    public const int MostCharacters = 16 << 20;
+    public const int MostCharacters = 4 << 20;
+
+    /// <summary>The most items of a list that a template makes.</summary>
+    public const int MostItems = 100_000;
+
+    // Characters and items of all values that are looked at or made on the way: about a second at worst.
+    private const long MostWork = 1L << 28;
 
     private readonly List<Dictionary<string, object?>> _scopes;
     private readonly List<(TemplateText Text, bool IsGenerated)> _output = [];
     private int _steps, _characters;
+    private long _work;
 
     public TemplateRun(Dictionary<string, object?> variables) => _scopes = [variables];
 
@@ -26,6 +35,14 @@ internal sealed class TemplateRun
     {
         if (++_steps > MostSteps)
             throw Refusal(line, $"takes more than {MostSteps} steps for this conversation");
+    }
+
+    /// <summary>Counts a value that work is done with or that comes of it, and returns it.</summary>
+    public object? Counted(object? value, int line)
+    {
+        Step(line);
+        _work += value switch { TemplateText text => text.Text.Length, ICollection items => items.Count, _ => 0 };
+        return _work <= MostWork ? value : throw Refusal(line, "goes through texts over and over");
     }
 
     public object? Find(string name)

@@ -36,8 +36,11 @@ internal sealed class TemplateText
         }
     }
 
-    public static TemplateText Concat(params IReadOnlyList<TemplateText> texts) => new(
-        string.Concat(texts.Select(t => t.Text)), [.. texts.SelectMany(t => t._runs)]);
+    /// <exception cref="FormatException">The sum is longer than any text may be.</exception>
+    public static TemplateText Concat(params IReadOnlyList<TemplateText> texts) =>
+        texts.Sum(t => (long)t.Text.Length) <= TemplateRun.MostCharacters
+            ? new(string.Concat(texts.Select(t => t.Text)), [.. texts.SelectMany(t => t._runs)])
+            : throw new FormatException($"the chat template makes a text of more than {TemplateRun.MostCharacters} characters");
 
     /// <summary>As a whole of the message that any of it comes from.</summary>
     public TemplateText With(string text) =>
@@ -71,11 +74,15 @@ internal sealed class TemplateText
     }
 
     /// <summary>What lies between the places where another text stands.</summary>
+    /// <exception cref="FormatException">These are more than a list may have.</exception>
     public List<TemplateText> Split(string at)
     {
         var (parts, from) = (new List<TemplateText>(), 0);
         for (int found; (found = Text.IndexOf(at, from, StringComparison.Ordinal)) >= 0; from = found + at.Length)
-            parts.Add(Slice(from, found - from));
+            if (parts.Count < TemplateRun.MostItems)
+                parts.Add(Slice(from, found - from));
+            else
+                throw new FormatException($"the chat template cuts a text into more than {TemplateRun.MostItems} parts");
         parts.Add(Slice(from, Text.Length - from));
         return parts;
     }

@@ -72,8 +72,14 @@ public sealed class JinjaTemplateTests
     [InlineData("{{ [1] }}", "writes a list as it is: write it with tojson or join")]
     [InlineData("{% set x = 'ab' %}{% for i in range(99) %}{% set x = x %}{% endfor %}"
         + "{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}",
-        "makes a text of more than 16777216 characters")]
-    [InlineData("{% for i in range(9999) %}{% for j in range(9999) %}{{ i }}{% endfor %}{% endfor %}", "takes more than 4000000 steps")]
+        "makes a text of more than 4194304 characters")]
+    [InlineData("{% set n = namespace(x='a') %}{% for i in range(99) %}{% set n.x = n.x|replace('a', 'aa') %}{% endfor %}",
+        "cuts a text into more than 100000 parts")]
+    [InlineData("{% set n = namespace(x=[1]) %}{% for i in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}", "have no such sum")]
+    [InlineData("{% set n = namespace(x='ab') %}{% for i in range(20) %}{% set n.x = n.x + n.x %}{% endfor %}"
+        + "{% for i in range(9999) %}{% set y = n.x|upper %}{% endfor %}", "goes through texts over and over")]
+    [InlineData("{% for i in range(9999) %}{% for j in range(9999) %}{% if i %}{% endif %}{% endfor %}{% endfor %}",
+        "takes more than 1000000 steps")]
     public void What_cannot_be_computed_or_would_not_end_is_refused(string source, string why) => Assert.Contains(
         why, Assert.Throws<FormatException>(() => new JinjaTemplate(source, "t").Render([])).Message, StringComparison.Ordinal);
 
