@@ -150,8 +150,9 @@ public sealed class ModelFolderLayerTests : TemporaryFolder
         Assert.Equal(["c_attn"], model.Lora.Targets);
         Assert.Equal("byte", Load(adapter).Training.Corpus.Tokenizer);
         // What agrees with it, and what it does not decide.
-        Assert.True(Load(
-            adapter, "model.lora-rank=4", "model.lora-targets=[c_attn]", "model.lora-freeze-a=true", $"model.init-base={Place}").Training.Model.Lora.FreezesA);
+        string[] agreeing =
+            ["model.lora-rank=4", "model.lora-targets=[c_attn]", "model.lora-freeze-a=true", $"model.init-base={Place}"];
+        Assert.True(Load(adapter, agreeing).Training.Model.Lora.FreezesA);
         Assert.Equal(
             [
                 $"model.layers = 3 (--set): the weights of model.init are of a model with 2 (n_layer in {Place}/config.json); "
