@@ -140,7 +140,8 @@ internal sealed class Ours : IDisposable
 
     private async Task StepAsync()
     {
-        var tokens = new int[_batch * (_tokens + 1)];
+        // All elements of a sample: what is read before the first target, and the targets.
+        var tokens = new int[_batch * (_architecture.Batching.FirstTarget(_tokens) + _tokens)];
         for (var i = 0; i < tokens.Length; i++)
             tokens[i] = _random.Next(_vocabulary);
         var microBatches = _architecture.Batching.MicroBatches(Sample.Cut(tokens, _batch), _micro);

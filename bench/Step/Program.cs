@@ -17,11 +17,16 @@ var model = Option("model", "small") switch
     "124m" => shape with { Layers = 12, Heads = 12, Width = 768 },
     "llama-tiny" => Llama(shape with { Layers = 4, Heads = 4, Width = 128 }, keyHeads: 2, feedForward: 384),
     "smollm-135m" => Llama(shape with { Layers = 30, Heads = 9, Width = 576 }, keyHeads: 3, feedForward: 1536),
-    var other => throw new ElasticException($"--model {other}: use small, 124m, llama-tiny or smollm-135m"),
+    "bert-tiny" => shape with { Architecture = "bert", Layers = 4, Heads = 4, Width = 128 },
+    "transformer-tiny" => shape with { Architecture = "transformer", Layers = 2, Heads = 4, Width = 64 },
+    var other => throw new ElasticException(
+        $"--model {other}: use small, 124m, llama-tiny, smollm-135m, bert-tiny or transformer-tiny"),
 };
 int devices = Number("devices", 1), threads = Number("threads", Environment.ProcessorCount);
 int micro = Number("micro", batch / devices), rounds = Number("rounds", 10), steps = Number("steps", 2);
 var python = Option("python", "/usr/bin/python3");
+if (model.Architecture is "bert" or "transformer" && python != "none")
+    throw new ElasticException($"--model {Option("model", "")}: the peer has no {model.Architecture}; use --python none");
 var recompute = Enum.Parse<RecomputeMode>(Option("recompute", "none"), ignoreCase: true);
 var precision = Enum.Parse<TrainingPrecision>(Option("precision", "fp32"), ignoreCase: true);
 
@@ -93,7 +98,9 @@ for (var round = 0; round < rounds; round++)
     ratios.Add(theirs[^1] / mine[^1]);
 }
 var phases = string.Join(" + ", ours.PhaseSeconds.Select(s => $"{s * 1000 / (rounds * steps):F0}"));
-Console.WriteLine($"elastic  {Median(mine),7:F0} ms/step   (accumulate + fold + update: {phases})   {devices} devices x {threads} threads");
+Console.WriteLine(
+    $"elastic  {Median(mine),7:F0} ms/step, best {mine.Min():F1}   (accumulate + fold + update: {phases})   "
+    + $"{devices} devices x {threads} threads");
 Console.WriteLine($"         {ours.Plan.Memory.ActivationBytes / (1 << 20),7:F0} MiB of activations and scratch");
 Console.WriteLine($"pytorch  {Median(theirs),7:F0} ms/step   {devices * threads} threads");
 var (low, high) = (Quantile(ratios, 0.25), Quantile(ratios, 0.75));

@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Unicode;
-using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus;
 
@@ -22,9 +21,9 @@ internal static class JsonLines
                 continue;
             if (!Utf8.IsValid(json.Span))
                 json = Encoding.UTF8.GetBytes(CountingUtf8.Decode(json.Span, file, statistics));
-            var record = file.Reading.ChatTemplate == ChatTemplate.None
-                ? JsonRecord.Read(json.Span, file.Reading.TextField, file.Reading.AnswerField)
-                : JsonRecord.ReadConversation(json.Span, file.Reading.ChatTemplate);
+            var record = file.Reading.Chat is { } chat
+                ? JsonRecord.ReadConversation(json.Span, chat)
+                : JsonRecord.Read(json.Span, file.Reading.TextField, file.Reading.AnswerField);
             statistics.CountInvalidUtf8(file, record.Replaced);
             if (record.Text is { } text)
                 yield return new Document(record.Source ?? file.Name, $"{file.Name}:{before + lines.Count}", text)

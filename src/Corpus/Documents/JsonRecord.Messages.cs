@@ -1,5 +1,4 @@
 using Elastic.Foundation;
-using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus;
 
@@ -10,7 +9,7 @@ internal ref partial struct JsonRecord
 
     /// <summary>The conversation of the record, written down; its text is what the assistant says.</summary>
     /// <param name="json">One line of valid UTF-8.</param>
-    public static Found ReadConversation(ReadOnlySpan<byte> json, ChatTemplate template)
+    public static Found ReadConversation(ReadOnlySpan<byte> json, ChatFormat chat)
     {
         var record = new JsonRecord(json);
         try
@@ -31,8 +30,10 @@ internal ref partial struct JsonRecord
                 throw new FormatException($"there is no field \"{MessagesField}\" with a list (it has {Listed(names)})");
             if (!messages.Exists(m => m.IsAssistant))
                 throw new FormatException("no message is of the assistant: there is nothing to learn from it");
-            var pieces = Conversation.Write(template, messages);
+            var pieces = chat.Write(messages);
             var said = string.Concat(pieces.Where(p => p is { IsCounted: true, Kind: ChatPieceKind.Text }).Select(p => p.Text));
+            if (string.IsNullOrWhiteSpace(said))
+                throw new FormatException("the chat template leaves out what the assistant says: there is nothing to learn from it");
             return new Found(said, SourceOf(source, pile), record._replaced, "") { Pieces = pieces, Language = record._language };
         }
         catch (FormatException e)

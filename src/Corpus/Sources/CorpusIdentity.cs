@@ -113,8 +113,8 @@ public static class CorpusIdentity
             yield return "validation";
         if (file.Reading.AnswerField is { } answer)
             yield return $"answer-field {answer}";
-        if (file.Reading.ChatTemplate is not ChatTemplate.None and var template)
-            yield return $"chat-template {SettingKind.Word(template)}";
+        if (file.Reading.ChatName is { } template)
+            yield return $"chat-template {template}";
         if ((isJson || file.Format is DocumentFormat.Text or DocumentFormat.TabSeparated or DocumentFormat.Csv or DocumentFormat.SourceCode
                 or DocumentFormat.Tar or DocumentFormat.Zip)
             && file.Reading.Encoding != Reading.Default.Encoding)

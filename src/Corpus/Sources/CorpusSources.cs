@@ -92,13 +92,36 @@ public static class CorpusSources
             throw new ElasticException(
                 $"corpus.chat-template = {SettingKind.Word(settings.ChatTemplate)}: {silent.Path} holds no messages; use .jsonl, .jsonl.gz "
                 + "or .jsonl.zst, and leave the rest out (corpus.exclude)");
+        var chat = ChatOf(settings);
         var reading = new Reading(settings.TextField, settings.Encoding)
         {
             AnswerField = settings.AnswerField,
-            ChatTemplate = settings.ChatTemplate,
+            Chat = chat,
+            ChatName = settings.ChatTemplate switch
+            {
+                ChatTemplate.None => null,
+                ChatTemplate.Tokenizer => $"jinja {chat!.Id}",
+                var named => SettingKind.Word(named),
+            },
             Exclude = settings.Exclude,
         };
         return new SourceSet([.. files.Select(f => f with { Reading = reading })], passedOver);
+    }
+
+    private static ChatFormat? ChatOf(CorpusSettings settings)
+    {
+        if (settings.ChatTemplate is ChatTemplate.None)
+            return null;
+        if (settings.ChatTemplate is not ChatTemplate.Tokenizer)
+            return ChatFormat.Named(settings.ChatTemplate);
+        const string Setting = "corpus.chat-template = tokenizer";
+        if (Tokenizer.IsBuiltIn(settings.Tokenizer) || TokenizerFile.IsId(settings.Tokenizer))
+            throw new ElasticException(
+                $"{Setting}: the tokenizer {settings.Tokenizer} comes without a folder in which its template could be; name the folder "
+                + "with corpus.tokenizer, or use plain, chatml or llama3");
+        return ChatFolder.Find(settings.Tokenizer, Tokenizer.Find(settings.Tokenizer)) ?? throw new ElasticException(
+            $"{Setting}: {settings.Tokenizer} has no chat template, neither in tokenizer_config.json nor as chat_template.jinja; use "
+            + "plain, chatml or llama3");
     }
 
     // A .tsv always does, a .jsonl where corpus.answer-field names the second text.

@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
 using Elastic.Foundation;
-using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus;
 
@@ -157,8 +156,11 @@ public sealed record Reading(string TextField, string Encoding)
     /// <summary>See <c>corpus.answer-field</c>; null where all text is scored.</summary>
     public string? AnswerField { get; init; }
 
-    /// <summary>See <c>corpus.chat-template</c>.</summary>
-    public ChatTemplate ChatTemplate { get; init; }
+    /// <summary>See <c>corpus.chat-template</c>; null where records are no conversations.</summary>
+    public ChatFormat? Chat { get; init; }
+
+    /// <summary>What a corpus of conversations is named after: the template's name, or what a tokenizer's template says.</summary>
+    internal string? ChatName { get; init; }
 
     /// <summary>Patterns of the members of an archive that are read; empty for all.</summary>
     public IReadOnlyList<string> Members { get; init; } = [];

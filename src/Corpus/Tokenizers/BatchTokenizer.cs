@@ -101,12 +101,7 @@ public static class BatchTokenizer
         foreach (var piece in pieces)
         {
             var before = into.Count;
-            if (piece.Kind == ChatPieceKind.EndOfText)
-                into.Add(tokenizer.EndOfText);
-            else if (piece.Kind == ChatPieceKind.Mark && tokenizer.SpecialToken(piece.Text) is { } mark)
-                into.Add(mark);
-            else
-                tokenizer.Encode(piece.Text, into);
+            piece.Encode(tokenizer, into);
             if (!piece.IsCounted)
                 MarkNotCounted(into, before);
         }

@@ -27,6 +27,9 @@ public abstract class Tokenizer
     /// <summary>The special token of that text; null where there is none. No text encodes to a special token.</summary>
     public virtual int? SpecialToken(string text) => null;
 
+    /// <summary>The texts of all special tokens.</summary>
+    public virtual IReadOnlyCollection<string> SpecialTokens => [];
+
     /// <summary>Whether pieces that go on with a word are marked: see <see cref="Continues"/>.</summary>
     public virtual bool MarksWords => false;
 

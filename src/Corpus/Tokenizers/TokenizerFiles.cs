@@ -11,7 +11,10 @@ namespace Elastic.Corpus;
 /// </summary>
 public static class TokenizerFiles
 {
-    private const string Whole = "tokenizer.json", Vocabulary = "vocab.json", Merges = "merges.txt", EndOfText = "<|endoftext|>";
+    /// <summary>What the end of text of both is called in files.</summary>
+    internal const string EndOfText = "<|endoftext|>";
+
+    private const string Whole = "tokenizer.json", Vocabulary = "vocab.json", Merges = "merges.txt";
 
     // GPT-2's has 2 MB; larger vocabularies of later models 35 MB.
     private const int MostBytes = 128 << 20;
@@ -30,21 +33,22 @@ public static class TokenizerFiles
 
     /// <summary>The files, by name.</summary>
     /// <param name="context">Tokens that the model sees at once.</param>
-    public static IReadOnlyDictionary<string, byte[]> Of(Tokenizer tokenizer, int context)
+    /// <param name="chat">How conversations are written down, where the model was trained on them.</param>
+    public static IReadOnlyDictionary<string, byte[]> Of(Tokenizer tokenizer, int context, ChatFormat? chat = null)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         if (tokenizer is FileTokenizer { Source: var source })
             return new Dictionary<string, byte[]>
             {
                 [Whole] = source.Json,
-                ["tokenizer_config.json"] = Object(json => WriteConfig(json, tokenizer, context)),
+                ["tokenizer_config.json"] = Object(json => WriteConfig(json, tokenizer, context, chat)),
             };
         var tokens = TokensOf(tokenizer);
         var merges = tokenizer is Gpt2Tokenizer ? Gpt2Merges.Shared.Pairs().Select(p => $"{Text(p.Left)} {Text(p.Right)}").ToList() : [];
         var files = new Dictionary<string, byte[]>
         {
             [Whole] = Object(json => WriteTokenizer(json, tokenizer, tokens, merges)),
-            ["tokenizer_config.json"] = Object(json => WriteConfig(json, tokenizer, context)),
+            ["tokenizer_config.json"] = Object(json => WriteConfig(json, tokenizer, context, chat)),
         };
         if (merges.Count > 0)
         {
@@ -154,8 +158,10 @@ public static class TokenizerFiles
         json.WriteNumber(EndOfText, tokens.Count);
     }
 
-    private static void WriteConfig(Utf8JsonWriter json, Tokenizer tokenizer, int context)
+    private static void WriteConfig(Utf8JsonWriter json, Tokenizer tokenizer, int context, ChatFormat? chat)
     {
+        if (chat is not null)
+            json.WriteString("chat_template", chat.Jinja);
         json.WriteString("tokenizer_class", tokenizer is Gpt2Tokenizer ? "GPT2Tokenizer" : "PreTrainedTokenizerFast");
         json.WriteNumber("model_max_length", context);
         if (tokenizer is FileTokenizer given)

@@ -23,6 +23,14 @@ internal static class CommonOptions
     /// <summary>The database of a seed: a variable, since it may hold a password that should not stand in a command line.</summary>
     public static string? EnvironmentDatabase => Environment.GetEnvironmentVariable("ELASTIC_DATABASE") is { Length: > 0 } url ? url : null;
 
+    /// <summary>How conversations are written down for a model.</summary>
+    public static Option<string?> ChatTemplate() => new("--chat-template")
+    {
+        Description = "How conversations are written down for the model: plain, chatml, llama3, a tokenizer's folder, or the file of a "
+            + "Jinja template. Default: the template that the model comes with, or that the run was trained with.",
+        HelpName = "NAME|DIR|FILE",
+    };
+
     public static Option<string?> DataDir() => new(DataDirName)
     {
         Description = "Holds the journal, the blobs, the corpora and the runs. "

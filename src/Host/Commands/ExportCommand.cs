@@ -2,6 +2,7 @@ using System.CommandLine;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Host.Display;
+using Elastic.Host.Generation;
 using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
@@ -61,13 +62,28 @@ internal static class ExportCommand
                 WriteAdapter(name, place, checkpoint.Vectors, model, elements);
             else
                 ModelFolderWriter.Write(
-                    place, checkpoint.Vectors, model, elements, tokenizer.EndOfText, TokenizerFiles.Of(tokenizer, model.Context));
+                    place, checkpoint.Vectors, model, elements, tokenizer.EndOfText,
+                    TokenizerFiles.Of(tokenizer, model.Context, ChatOf(checkpoint.Settings, tokenizer, error.WriteLine)));
             output.WriteLine($"run {name} after {checkpoint.Manifest.Version} rounds   {model.Signature}   "
                 + $"fingerprint {new Digest(checkpoint.Manifest.Fingerprint).Short}");
             output.WriteLine($"written as {elements.Word()} to {place}, {Units.Bytes(KeptRuns.SizeOf(place))}");
             return Task.FromResult(ExitCodes.Done);
         });
         return command;
+    }
+
+    // A folder that talks says how.
+    private static ChatFormat? ChatOf(TrainingSettings settings, Tokenizer tokenizer, Action<string> notice)
+    {
+        try
+        {
+            return ModelChat.OfRun(settings, tokenizer);
+        }
+        catch (ElasticException e)
+        {
+            notice($"written without a chat template: {e.Message}");
+            return null;
+        }
     }
 
     private static void WriteAdapter(RunName run, string place, ReplicaVectors vectors, ModelSettings model, ElementType elements)

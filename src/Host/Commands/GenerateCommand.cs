@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Text;
+using Elastic.Foundation;
 using Elastic.Host.Configuration;
+using Elastic.Host.Evaluation;
 using Elastic.Host.Generation;
 using Elastic.Model.Generation;
 
@@ -55,6 +57,17 @@ internal static class GenerateCommand
             Description = "For a transformer: 0 compares answers by their probability, which favours short ones; more favours longer ones.",
             DefaultValueFactory = _ => new BeamSettings().LengthPenalty
         };
+        var chat = new Option<bool>("--chat")
+        {
+            Description = "Talks: the model answers the prompt, or, without one, each line of standard input, with what was said before. "
+                + "Needs a model that was trained on conversations, and its template.",
+        };
+        var messages = new Option<string?>("--messages")
+        {
+            Description = "Answers each conversation of a file, {\"messages\": [{\"role\": \"user\", \"content\": \"...\"}]} a line.",
+            HelpName = "FILE",
+        };
+        var template = CommonOptions.ChatTemplate();
         var dataDir = CommonOptions.DataDir();
 
         var command = new TeachingCommand("generate",
@@ -66,11 +79,15 @@ internal static class GenerateCommand
             elastic generate --run tiny --prompt "Returns" --count 4 --stop "."      the rest of a sentence, four times
             elastic generate --model ~/gpt2 --prompt "The"                           published weights
             elastic generate --model ~/gpt2 --adapter fine-adapter --prompt "The"    with what LoRA has learnt
-            elastic generate --run dates --prompt "12 March 2021" --beams 4           an encoder-decoder answers
+            elastic generate --run dates --prompt "12 March 2021" --beams 4          an encoder-decoder answers
+            elastic generate --model ~/qwen --chat                                   a conversation, a line at a time
+            elastic generate --model ~/qwen --chat --prompt "Is 7 prime?"            one answer
+            elastic generate --run talks --messages asked.jsonl                      the answers to many conversations
             """);
         var writer = new WriterOptions(command, "writes");
         foreach (var option in new Option[]
-            { prompt, tokens, temperature, topK, topP, repetitionPenalty, stop, count, seed, beams, lengthPenalty, dataDir })
+            { prompt, tokens, temperature, topK, topP, repetitionPenalty, stop, count, seed, beams, lengthPenalty,
+                chat, messages, template, dataDir })
         {
             command.Options.Add(option);
         }
@@ -89,11 +106,21 @@ internal static class GenerateCommand
                 Stops = parsed.GetValue(stop)!,
                 Count = parsed.GetValue(count),
             };
-            var problems = Problems(request).ToList();
+            var isChat = parsed.GetValue(chat) || parsed.GetValue(messages) is not null;
+            List<string> problems = [.. Problems(request), .. isChat ? ProblemsOfChat(request, parsed.GetValue(messages)) : []];
+            if (IsGiven(template) && !isChat)
+                problems.Add($"{template.Name} belongs to --chat or --messages: without them the prompt is text that goes on");
             if (problems.Count > 0)
                 throw new SettingsException(problems);
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
             using var model = writer.Load(parsed, dataDir, error.WriteLine);
+            if (isChat)
+            {
+                var talks = ModelChat.Of(model, parsed.GetValue(template)) ?? throw new ElasticException(
+                    $"{model.Name} has no chat template: say how conversations are written down for it, {ModelChat.Advice}");
+                Talk(new ChatSession(model, talks, request, output, error.WriteLine), request.Prompt, parsed.GetValue(messages), cancel);
+                return Task.FromResult(ExitCodes.Done);
+            }
             var texts = new TextsInTurn(request.Count, output);
             SampleText.Stream(model, request, texts.Write, cancel, error.WriteLine);
             texts.Complete();
@@ -102,6 +129,30 @@ internal static class GenerateCommand
             bool IsGiven(Option option) => parsed.GetResult(option) is { Implicit: false };
         });
         return command;
+    }
+
+    private static void Talk(ChatSession session, string prompt, string? file, CancellationToken cancel)
+    {
+        if (file is not null)
+        {
+            using var conversations = BoundedLines.Open(file, "--messages", "file of conversations");
+            session.AnswerAll(conversations, cancel);
+        }
+        else if (prompt.Length > 0)
+            session.AnswerOne(prompt, cancel);
+        else
+        {
+            using var lines = new BoundedLines(Console.In, "standard input", "message");
+            session.Talk(lines, Console.IsInputRedirected ? "" : "> ", cancel);
+        }
+    }
+
+    private static IEnumerable<string> ProblemsOfChat(SampleRequest request, string? file)
+    {
+        if (file is not null && request.Prompt.Length > 0)
+            yield return "--messages and --prompt are two questions: drop one of them";
+        if (request.Count > 1)
+            yield return $"--count {request.Count}: a conversation has one answer to each message; leave it out";
     }
 
     private static IEnumerable<string> Problems(SampleRequest request)

@@ -37,22 +37,25 @@ internal static class ServeCommand
             HelpName = "TEXTS",
             DefaultValueFactory = _ => new ServeLimits().Parallel,
         };
+        var template = CommonOptions.ChatTemplate();
         var certs = CommonOptions.Certs();
         var insecure = new Option<bool>("--insecure")
         { Description = "Binds any address without certificates: whoever reaches the port can use the model." };
         var dataDir = CommonOptions.DataDir();
 
         var command = new TeachingCommand("serve",
-            "Serves the newest checkpoint of a run, or the model of a folder, to clients of OpenAI's API: /v1/completions and /v1/models "
-            + "(docs/serving.md).",
+            "Serves the newest checkpoint of a run, or the model of a folder, to clients of OpenAI's API: /v1/completions, "
+            + "/v1/chat/completions and /v1/models (docs/serving.md).",
             """
             elastic serve --run tiny
             curl http://127.0.0.1:8000/v1/completions -H "Content-Type: application/json" -d '{"prompt": "Gets the", "max_tokens": 60}'
             elastic serve --run tiny --port 0 --parallel 64                          any free port, which is printed
             elastic serve --model ~/gpt2                                             published weights
+            elastic serve --model ~/qwen                                             one that talks, by its own chat template
+            elastic serve --run talks --chat-template chatml                         one of yours, by a template that you name
             """);
         var writer = new WriterOptions(command, "is served");
-        foreach (var option in new Option[] { host, port, devices, parallel, certs, insecure, dataDir })
+        foreach (var option in new Option[] { host, port, devices, parallel, template, certs, insecure, dataDir })
             command.Options.Add(option);
         command.SetAction(async (parsed, cancel) =>
         {
@@ -72,8 +75,8 @@ internal static class ServeCommand
                 () => Say("ending: texts that are under way have some seconds; once more to quit at once"));
             using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancel, interruption.Token);
             var request = new Request(
-                () => writer.Load(parsed, dataDir, Say), Endpoint.HostOf(parsed.GetValue(host)!), parsed.GetValue(port),
-                parsed.GetValue(devices)!, new ServeLimits { Parallel = parsed.GetValue(parallel) },
+                () => writer.Load(parsed, dataDir, Say), parsed.GetValue(template), Endpoint.HostOf(parsed.GetValue(host)!),
+                parsed.GetValue(port), parsed.GetValue(devices)!, new ServeLimits { Parallel = parsed.GetValue(parallel) },
                 CommonOptions.CertificatesOf(parsed, certs, dataDir), parsed.GetValue(insecure));
             try
             {
@@ -107,10 +110,11 @@ internal static class ServeCommand
             throw new ElasticException(
                 $"{model.Name} is a {model.Settings.Architecture}: it answers a whole text, and does not continue one; "
                 + "use elastic generate");
+        var chat = ModelChat.OrNone(model, request.ChatTemplate, say);
         using var engine = await InferenceEngine.StartAsync(
             model, devices, request.Devices == "auto" ? Environment.ProcessorCount : 1, request.Limits, say);
         await using var server = await ApiServer.StartAsync(
-            request.Host, request.Port, model, engine, request.Limits,
+            request.Host, request.Port, model, chat, engine, request.Limits,
             credentials is null ? Transport.Plain : TlsTransport.ForPbm(credentials), TimeProvider.System, say, cancel);
         say($"serving {model.ServedName}, {(model.Round is { } round ? $"round {round}, " : "")}fingerprint {model.Fingerprint}");
         say($"on {(credentials is null ? "http" : "https")}://{server.Endpoint}/v1, devices {string.Join(", ", devices)}");
@@ -143,5 +147,6 @@ internal static class ServeCommand
     }
 
     private sealed record Request(
-        Func<TextModel> Load, string Host, int Port, string Devices, ServeLimits Limits, CertificateFiles Certificates, bool IsInsecure);
+        Func<TextModel> Load, string? ChatTemplate, string Host, int Port, string Devices, ServeLimits Limits,
+        CertificateFiles Certificates, bool IsInsecure);
 }

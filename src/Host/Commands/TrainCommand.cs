@@ -26,8 +26,15 @@ internal static class TrainCommand
         var init = new Option<string?>("--init")
         {
             Description = "Starts from these weights: a Hugging Face folder (config.json and safetensors), which decides the model's shape "
-                + "and its tokenizer, or the round-NNNNNN.json of a run's checkpoints folder. The same as --set model.init.",
+                + "and its tokenizer, an adapter's folder (adapter_config.json), which decides the adapter, too, or "
+                + "the round-NNNNNN.json of a run's checkpoints folder. The same as --set model.init.",
             HelpName = "DIR|FILE",
+        };
+        var initBase = new Option<string?>("--init-base")
+        {
+            Description = "Where --init is an adapter's folder: the folder of the model beside which it was trained. Default: the one that "
+                + "the adapter's folder names. The same as --set model.init-base.",
+            HelpName = "DIR",
         };
         var dataDir = CommonOptions.DataDir();
         var devices = CommonOptions.Devices();
@@ -55,16 +62,18 @@ internal static class TrainCommand
             elastic train --config gpt2-124m --devices cuda:all    GPT-2 small on all GPUs
             elastic train --init ~/gpt2 --corpus ~/books --run b   goes on training published weights, on your text
             elastic train --config gpt2-124m --dry-run             what it would take of this machine, and whether it fits
+            elastic train --init fine-adapter --init-base ~/gpt2   goes on training an adapter (LoRA)
             elastic train --json > result.json                     for scripts
             """, SettingsHelp.Lines(SettingsSchema.All))
-        { config, set, corpus, run, init, dataDir, devices, json, plain, dry };
+        { config, set, corpus, run, init, initBase, dataDir, devices, json, plain, dry };
         command.SetAction(async (parsed, cancel) => await RunAsync(
             new TrainRequest(
                 await LoadAsync(new ConfigurationRequest(
                     parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus), parsed.GetValue(run),
                     parsed.GetValue(devices), parsed.GetValue(dataDir), CommonOptions.EnvironmentDataDir)
-                { Options = [(init.Name, "model.init", parsed.GetValue(init) is { Length: > 0 } path ? Path.GetFullPath(path) : null)] },
-                cancel),
+                {
+                    Options = [Place(parsed, init, "model.init"), Place(parsed, initBase, "model.init-base")],
+                }, cancel),
                 parsed.GetValue(json), parsed.GetValue(plain), parsed.GetValue(dry)).Checked(),
             parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error));
         return command;
@@ -73,6 +82,10 @@ internal static class TrainCommand
     private static Task<int> RunAsync(TrainRequest request, TextWriter output, TextWriter error) => request.DryRun
         ? Task.FromResult(TrainDryRun.Run(request, output, error))
         : TrainRun.RunAsync(request, output, error);
+
+    // Journals hold the path, and so do orders to other nodes.
+    private static (string Option, string Key, string? Value) Place(ParseResult parsed, Option<string?> option, string key) =>
+        (option.Name, key, parsed.GetValue(option) is { Length: > 0 } path ? Path.GetFullPath(path) : null);
 
     /// <summary>The settings; of a run that exists its own, with what is given on top.</summary>
     internal static async Task<ElasticSettings> LoadAsync(ConfigurationRequest request, CancellationToken cancel)

@@ -7,13 +7,13 @@ using Elastic.Model.Exchange;
 namespace Elastic.Host.Configuration;
 
 /// <summary>
-/// What a Hugging Face folder that <c>model.init</c> names decides: the model's shape and the tokenizer. It stands in for defaults and
-/// presets; what a person wrote has to agree with it.
+/// What a Hugging Face folder that <c>model.init</c> names decides: the model's shape and the tokenizer; where it is an adapter's, the
+/// adapter, and what the folder of its model decides. It stands in for defaults and presets; what a person wrote has to agree with it.
 /// </summary>
 internal static class ModelFolderLayer
 {
     private const string InitKey = "model.init", VocabularyKey = "model.vocabulary", TokenizerKey = "corpus.tokenizer";
-    private const string MaskKey = "model.mask-token";
+    private const string MaskKey = "model.mask-token", BaseKey = "model.init-base";
 
     /// <summary>The layer; empty where these name no folder.</summary>
     /// <param name="given">All layers that somebody gave, later ones above earlier ones.</param>
@@ -27,9 +27,15 @@ internal static class ModelFolderLayer
         var (path, written) = (Path.GetFullPath(named), values.Where(v => !v.IsBuiltIn).ToLookup(v => v.Key));
         try
         {
-            using var folder = ModelFolder.Open(path);
-            var tokenizer = TokenizerOf(path, isChosen: written[TokenizerKey].Any());
-            List<SettingText> decided = [.. folder.Settings, .. Named(tokenizer, path), .. MaskOf(folder, tokenizer)];
+            using var adapter = AdapterFolder.IsAt(path) ? AdapterFolder.Open(path) : null;
+            var chosen = values.LastOrDefault(v => v.Key == BaseKey) is { IsNull: false, Text: { Length: > 0 } place } ? place : null;
+            if (adapter is null && chosen is not null)
+                problems.Add($"{BaseKey} = {chosen}: {path} is a whole model and no adapter beside another one; leave the key out");
+            var network = adapter is null ? path : NetworkOf(adapter, chosen);
+            using var folder = ModelFolder.Open(network);
+            var tokenizer = TokenizerOf(network, isChosen: written[TokenizerKey].Any());
+            List<SettingText> decided =
+                [.. folder.Settings, .. adapter?.Settings ?? [], .. Named(tokenizer, network), .. MaskOf(folder, tokenizer)];
             if (folder.Model.IsMasked && !decided.Exists(s => s.Key == MaskKey) && !written[MaskKey].Any())
                 problems.Add($"{path} does not say which token hides others: its tokenizer has no [MASK], and its config.json no "
                     + $"mask_token_id; say it with --set {MaskKey}=N");
@@ -38,7 +44,12 @@ internal static class ModelFolderLayer
                     problems.Add($"{other.Key} = {other.Text} ({other.Where}): the weights of {InitKey} are of a model with {setting.Text} "
                         + $"({setting.Where}); leave the key out, or name other weights");
             // Journals hold the path, and so do orders to other nodes.
-            return ConfigurationLayer.Of(path, [new SettingText(InitKey, [path], IsList: false, path), .. decided]);
+            return ConfigurationLayer.Of(path,
+            [
+                new SettingText(InitKey, [path], IsList: false, path),
+                .. adapter is null ? Array.Empty<SettingText>() : [new SettingText(BaseKey, [network], IsList: false, path)],
+                .. decided,
+            ]);
         }
         catch (ElasticException e)
         {
@@ -47,6 +58,15 @@ internal static class ModelFolderLayer
             return ConfigurationLayer.None;
         }
     }
+
+    // The folder of the adapter's model. Hubs' names, as "gpt2", are no folders here, unless there is one.
+    private static string NetworkOf(AdapterFolder adapter, string? chosen) =>
+        chosen is not null ? Path.GetFullPath(chosen)
+        : adapter.NetworkPath is { Length: > 0 } place && Directory.Exists(place) ? Path.GetFullPath(place)
+        : throw new ElasticException($"{adapter.Path} is an adapter, and "
+            + (adapter.NetworkPath is { Length: > 0 } name ? $"\"{OneLine.Of(name, 200)}\", beside which it was trained, is no folder here"
+                : "does not say beside which model it was trained")
+            + $": name that model's folder with --init-base DIR ({BaseKey})");
 
     // Where a person has chosen a tokenizer, one that nobody here knows is that person's matter.
     private static Tokenizer? TokenizerOf(string path, bool isChosen)
@@ -82,6 +102,11 @@ internal static class ModelFolderLayer
         if (written.Key == VocabularyKey && written.Text == "0")
             return false;
         var kind = SettingsSchema.All.Find(written.Key)!.Kind;
-        return !Equals(kind.Parse(written.Items, written.IsList), kind.Parse(decided.Items, decided.IsList));
+        return (kind.Parse(written.Items, written.IsList), kind.Parse(decided.Items, decided.IsList)) switch
+        {
+            // Of layers that get an adapter; their order says nothing.
+            (IReadOnlyList<string> some, IReadOnlyList<string> others) => !some.ToHashSet(StringComparer.Ordinal).SetEquals(others),
+            var (one, other) => !Equals(one, other),
+        };
     }
 }

@@ -9,10 +9,12 @@ internal sealed class BoundedLines : IDisposable
     // A line is a sentence, a paragraph or a question.
     private const int MostCharacters = 1 << 20;
 
-    private readonly StreamReader _reader;
+    private readonly TextReader _reader;
     private readonly string _path, _what;
 
-    private BoundedLines(StreamReader reader, string path, string what) => (_reader, _path, _what) = (reader, path, what);
+    /// <summary>Lines from elsewhere than a file.</summary>
+    /// <param name="path">What they are called in messages.</param>
+    public BoundedLines(TextReader reader, string path, string what) => (_reader, _path, _what) = (reader, path, what);
 
     /// <summary>The lines that were read.</summary>
     public long Count { get; private set; }

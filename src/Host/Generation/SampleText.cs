@@ -16,6 +16,12 @@ internal sealed record SampleRequest(
     /// <summary>A text ends before the first of them.</summary>
     public IReadOnlyList<string> Stops { get; init; } = [];
 
+    /// <summary>The tokens of a conversation that is to be answered; null for a text that goes on from the prompt.</summary>
+    public IReadOnlyList<int>? PromptTokens { get; init; }
+
+    /// <summary>A token that ends a text besides the end of text; null for none.</summary>
+    public int? End { get; init; }
+
     /// <summary>Texts that are written at once.</summary>
     public int Count { get; init; } = 1;
 
@@ -50,6 +56,8 @@ internal static class SampleText
                 ? $"{request.GivenSampling}: {model.Name} is a {settings.Architecture}, which looks for the best answer; use --beams"
                 : $"--beams: {model.Name} is a {settings.Architecture}, which draws its text token by token; use --temperature, --top-k "
                   + "or --top-p");
+        if (settings.ReadsPairs && request.PromptTokens is not null)
+            throw new ElasticException($"--chat: {model.Name} is a {settings.Architecture}: it answers one text, and does not talk");
         using var opened = model.Open(new DeviceId("cpu:0"), Environment.ProcessorCount);
         if (settings.ReadsPairs)
             Answer(model, request, opened.Device, write, notice, cancel);
@@ -62,13 +70,13 @@ internal static class SampleText
     {
         // model.vocabulary may be larger than the tokenizer's: such tokens have logits, but no text.
         using var generator = new TextGenerator(device, model.Tokenizer.VocabularySize);
-        var prompt = model.Encode(request.Prompt);
+        var prompt = request.PromptTokens ?? model.Encode(request.Prompt);
         CheckMemory(device, prompt.Count, request);
         var texts = Enumerable.Range(0, request.Count).ToDictionary(
             i => generator.Add(prompt, request.Tokens, request.Sampling with { Sample = i }),
             i => new Sample(model, request, prompt, i, write));
         for (var i = 0; i < request.Count; i++)
-            write(i, request.Prompt);
+            write(i, request.PromptTokens is null ? request.Prompt : "");
         while (generator.Texts.Count > 0)
         {
             cancel.ThrowIfCancellationRequested();
@@ -132,14 +140,14 @@ internal static class SampleText
     private sealed class Sample(
         TextModel model, SampleRequest request, IReadOnlyList<int> prompt, int number, Action<int, string> write)
     {
-        private readonly StoppedText _text = new(model.Tokenizer, prompt, request.Stops);
+        private readonly StoppedText _text = new(model.Tokenizer, prompt, request.Stops, isAnswer: request.PromptTokens is not null);
         private int _bytes;
 
         /// <summary>Writes what a token makes certain; true where the text ends with it.</summary>
         public bool Take(DrawnToken drawn)
         {
             var isEnd = drawn.Token == model.Tokenizer.EndOfText;
-            if (isEnd && request.Bytes is null)
+            if ((isEnd && request.Bytes is null) || drawn.Token == request.End)
                 return Complete();
             write(number, _text.Add(drawn.Token));
             _bytes += model.Tokenizer.ByteCount(drawn.Token);

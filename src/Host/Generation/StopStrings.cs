@@ -63,10 +63,13 @@ internal sealed class StopStrings(IReadOnlyList<string> stops)
 
 /// <summary>The text of a stream of tokens, up to a stop string.</summary>
 /// <param name="prompt">The tokens that it goes on from.</param>
-internal sealed class StoppedText(Corpus.Tokenizer tokenizer, IReadOnlyList<int> prompt, IReadOnlyList<string> stops)
+/// <param name="isAnswer">Is a message of its own: white space at its beginning, which some templates have there, is left out.</param>
+internal sealed class StoppedText(
+    Corpus.Tokenizer tokenizer, IReadOnlyList<int> prompt, IReadOnlyList<string> stops, bool isAnswer = false)
 {
     private readonly TokenStream _tokens = new(tokenizer, prompt.Count > 0 && prompt[^1] == tokenizer.EndOfText ? [] : prompt);
     private readonly StopStrings _stops = new(stops);
+    private bool _hasBegun = !isAnswer;
 
     /// <summary>True once a stop string has come.</summary>
     public bool IsStopped => _stops.IsStopped;
@@ -75,13 +78,22 @@ internal sealed class StoppedText(Corpus.Tokenizer tokenizer, IReadOnlyList<int>
     public int Length { get; private set; }
 
     /// <summary>The text that is certain with this token.</summary>
-    public string Add(int token) => _stops.Add(Counted(_tokens.Add(token)));
+    public string Add(int token) => Begun(_stops.Add(Counted(_tokens.Add(token))));
 
     /// <summary>What is left when the last token has come.</summary>
-    public string Complete() => _stops.Add(Counted(_tokens.Complete())) + _stops.Complete();
+    public string Complete() => Begun(_stops.Add(Counted(_tokens.Complete())) + _stops.Complete());
 
     /// <summary>Code points of a text, as the API counts characters.</summary>
     public static int Characters(string text) => text.Count(c => !char.IsLowSurrogate(c));
+
+    private string Begun(string text)
+    {
+        if (_hasBegun)
+            return text;
+        text = text.TrimStart();
+        _hasBegun = text.Length > 0;
+        return text;
+    }
 
     private string Counted(string piece)
     {

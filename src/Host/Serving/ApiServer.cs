@@ -13,7 +13,7 @@ using Endpoint = Elastic.Foundation.Endpoint;
 namespace Elastic.Host.Serving;
 
 /// <summary>
-/// OpenAI's API for completions, as existing clients speak it: <c>POST /v1/completions</c>, <c>GET /v1/models</c>; and
+/// OpenAI's API, as existing clients speak it: <c>POST /v1/completions</c>, <c>POST /v1/chat/completions</c>, <c>GET /v1/models</c>; and
 /// <c>GET /health</c>. Every answer is JSON, errors included, or a stream of server-sent events.
 /// </summary>
 internal sealed class ApiServer : IAsyncDisposable
@@ -21,7 +21,13 @@ internal sealed class ApiServer : IAsyncDisposable
     // Text of all languages as it is: nothing of an answer is ever part of a web page.
     private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    private const string Completions = "/v1/completions", ChatCompletions = "/v1/chat/completions";
+
+    // A prompt may be a list of lists; tools, which are refused by name, are deeper.
+    private const int MostDepth = 8, MostDepthOfChat = 64;
+
     private readonly TextModel _model;
+    private readonly ModelChat? _chat;
     private readonly InferenceEngine _engine;
     private readonly ServeLimits _limits;
     private readonly TimeProvider _time;
@@ -31,21 +37,24 @@ internal sealed class ApiServer : IAsyncDisposable
     private HttpHost _host = null!;
 
     private ApiServer(
-        TextModel model, InferenceEngine engine, ServeLimits limits, LocalNames? names, TimeProvider time, Action<string> say)
-        => (_model, _engine, _limits, _names, _time, _say, _began) = (model, engine, limits, names, time, say, time.GetUtcNow());
+        TextModel model, ModelChat? chat, InferenceEngine engine, ServeLimits limits, LocalNames? names, TimeProvider time,
+        Action<string> say) =>
+        (_model, _chat, _engine, _limits, _names, _time, _say, _began) =
+        (model, chat, engine, limits, names, time, say, time.GetUtcNow());
 
     /// <summary>Where it listens.</summary>
     public Endpoint Endpoint => _host.Endpoint;
 
     /// <param name="port">0 for any free one.</param>
+    /// <param name="chat">How the model talks; null where it has no chat template.</param>
     /// <param name="say">Is told of defects.</param>
     /// <exception cref="ElasticException">The address cannot be bound.</exception>
     public static async Task<ApiServer> StartAsync(
-        string host, int port, TextModel model, InferenceEngine engine, ServeLimits limits, Transport transport, TimeProvider time,
-        Action<string> say, CancellationToken cancel)
+        string host, int port, TextModel model, ModelChat? chat, InferenceEngine engine, ServeLimits limits, Transport transport,
+        TimeProvider time, Action<string> say, CancellationToken cancel)
     {
         // Whoever has shown a certificate is no web page.
-        var server = new ApiServer(model, engine, limits, transport.Credentials is null ? new LocalNames(host) : null, time, say);
+        var server = new ApiServer(model, chat, engine, limits, transport.Credentials is null ? new LocalNames(host) : null, time, say);
         server._host = await HttpHost.StartAsync(
             "the server", host, port, "--port", transport, limits.Goodbye, server.Limit, app => app.Run(server.ServeAsync), cancel);
         return server;
@@ -95,19 +104,23 @@ internal sealed class ApiServer : IAsyncDisposable
         const string Models = "/v1/models/";
         return path switch
         {
-            "/v1/completions" when HttpMethods.IsPost(method) => CompleteAsync(context),
+            Completions when HttpMethods.IsPost(method) => CompleteAsync(
+                context, MostDepth, body => CompletionRequest.Parse(body, _model, _limits, Random.Shared)),
+            ChatCompletions when HttpMethods.IsPost(method) => CompleteAsync(
+                context, MostDepthOfChat, body => ChatRequest.Parse(body, _model, _chat, _limits, Random.Shared)),
             "/v1/models" when HttpMethods.IsGet(method) =>
                 SendAsync(context, new JsonObject { ["object"] = "list", ["data"] = new JsonArray(Model()) }),
             "/health" when HttpMethods.IsGet(method) => SendAsync(context, new JsonObject { ["status"] = "ok" }),
             _ when path.StartsWith(Models, StringComparison.Ordinal) && HttpMethods.IsGet(method) =>
                 path[Models.Length..] == _model.ServedName
                     ? SendAsync(context, Model()) : throw CompletionRequest.UnknownModel(path[Models.Length..], _model),
-            "/v1/completions" or "/v1/models" or "/health" => throw new ApiException(
+            Completions or ChatCompletions or "/v1/models" or "/health" => throw new ApiException(
                 StatusCodes.Status405MethodNotAllowed,
-                $"{OneLine.Of(method, 20)} is not served at {path}: use {(path == "/v1/completions" ? "POST" : "GET")}"),
+                $"{OneLine.Of(method, 20)} is not served at {path}: use {(path is Completions or ChatCompletions ? "POST" : "GET")}"),
             _ => throw new ApiException(
                 StatusCodes.Status404NotFound,
-                $"nothing is served at {OneLine.Of(path, 100)}: use POST /v1/completions, GET /v1/models or GET /health",
+                $"nothing is served at {OneLine.Of(path, 100)}: use POST {Completions}, POST {ChatCompletions}, GET /v1/models or GET "
+                    + "/health",
                 code: "unknown_url"),
         };
     }
@@ -120,9 +133,9 @@ internal sealed class ApiServer : IAsyncDisposable
         ["owned_by"] = "elastic",
     };
 
-    private async Task CompleteAsync(HttpContext context)
+    private async Task CompleteAsync(HttpContext context, int depth, Func<JsonElement, CompletionRequest> parse)
     {
-        var request = CompletionRequest.Parse(await BodyAsync(context), _model, _limits, Random.Shared);
+        var request = parse(await BodyAsync(context, depth));
         var completion = new Completion(request, _model, _time.GetUtcNow());
         if (!_engine.TrySubmit(completion.Jobs))
         {
@@ -145,7 +158,7 @@ internal sealed class ApiServer : IAsyncDisposable
         }
     }
 
-    private static async Task<JsonElement> BodyAsync(HttpContext context)
+    private static async Task<JsonElement> BodyAsync(HttpContext context, int depth)
     {
         if (!context.Request.HasJsonContentType())
         {
@@ -157,7 +170,7 @@ internal sealed class ApiServer : IAsyncDisposable
         {
             // The document lives as long as the request.
             var document = await JsonDocument.ParseAsync(
-                context.Request.Body, new JsonDocumentOptions { MaxDepth = 8 }, context.RequestAborted);
+                context.Request.Body, new JsonDocumentOptions { MaxDepth = depth }, context.RequestAborted);
             context.Response.RegisterForDispose(document);
             return document.RootElement;
         }

@@ -16,7 +16,8 @@ internal readonly record struct CompletionPiece(int Choice, string Text, string?
 /// <summary>The answer to one request: its texts as they are written, and the API's JSON.</summary>
 internal sealed class Completion(CompletionRequest request, TextModel model, DateTimeOffset now)
 {
-    private readonly string _id = $"cmpl-{Guid.NewGuid():N}";
+    private readonly string _id = $"{request.Form.Prefix}{Guid.NewGuid():N}";
+    private readonly HashSet<int> _begun = [];                          // texts of which an event was made
     private readonly IReadOnlyList<TextJob> _jobs = request.Jobs();
 
     /// <summary>The texts that the engine is to write.</summary>
@@ -38,10 +39,10 @@ internal sealed class Completion(CompletionRequest request, TextModel model, Dat
     /// <summary>The whole answer, from all pieces.</summary>
     public JsonObject Whole(IReadOnlyCollection<CompletionPiece> pieces)
     {
-        var answer = Head();
+        var answer = Head(request.Form.Whole);
         answer["choices"] = new JsonArray([.. pieces.GroupBy(p => p.Choice).OrderBy(c => c.Key).Select(
             c => Choice(
-                c.Key, string.Concat(c.Select(p => p.Text)), c.Single(p => p.Ending is not null).Ending,
+                request.Form.OfWhole(string.Concat(c.Select(p => p.Text))), c.Key, c.Single(p => p.Ending is not null).Ending,
                 request.Likeliest is null ? null : [.. c.SelectMany(p => p.Logs ?? [])]))]);
         answer["usage"] = Usage(pieces.Sum(p => p.Tokens));
         return answer;
@@ -50,8 +51,9 @@ internal sealed class Completion(CompletionRequest request, TextModel model, Dat
     /// <summary>A piece as an event of a stream.</summary>
     public JsonObject Event(CompletionPiece piece)
     {
-        var answer = Head();
-        answer["choices"] = new JsonArray(Choice(piece.Choice, piece.Text, piece.Ending, piece.Logs));
+        var answer = Head(request.Form.Piece);
+        answer["choices"] = new JsonArray(Choice(
+            request.Form.OfPiece(piece.Text, _begun.Add(piece.Choice)), piece.Choice, piece.Ending, piece.Logs));
         if (request.StreamsUsage)
             answer["usage"] = null;
         return answer;
@@ -60,24 +62,24 @@ internal sealed class Completion(CompletionRequest request, TextModel model, Dat
     /// <summary>The event that says how many tokens there were.</summary>
     public JsonObject UsageEvent(int tokens)
     {
-        var answer = Head();
+        var answer = Head(request.Form.Piece);
         answer["choices"] = new JsonArray();
         answer["usage"] = Usage(tokens);
         return answer;
     }
 
-    private JsonObject Choice(int index, string text, string? ending, IReadOnlyCollection<TokenLog>? logs) => new()
+    private JsonObject Choice(JsonObject choice, int index, string? ending, IReadOnlyCollection<TokenLog>? logs)
     {
-        ["text"] = text,
-        ["index"] = index,
-        ["logprobs"] = TokenLogs.Json(logs, model.Tokenizer),
-        ["finish_reason"] = ending,
-    };
+        choice["index"] = index;
+        choice["logprobs"] = TokenLogs.Json(logs, model.Tokenizer);
+        choice["finish_reason"] = ending;
+        return choice;
+    }
 
-    private JsonObject Head() => new()
+    private JsonObject Head(string kind) => new()
     {
         ["id"] = _id,
-        ["object"] = "text_completion",
+        ["object"] = kind,
         ["created"] = now.ToUnixTimeSeconds(),
         ["model"] = model.ServedName,
         // The same seed and prompt give the same text where this is the same.
@@ -92,7 +94,7 @@ internal sealed class Completion(CompletionRequest request, TextModel model, Dat
 
     private async Task WriteAsync(TextJob job, int choice, ChannelWriter<CompletionPiece> pieces, CancellationToken cancel)
     {
-        var text = new StoppedText(model.Tokenizer, job.Prompt, request.Stops);
+        var text = new StoppedText(model.Tokenizer, job.Prompt, request.Stops, isAnswer: request.Form == AnswerForm.Chat);
         if (request.Echoes)
             pieces.TryWrite(new CompletionPiece(choice, model.Tokenizer.Decode([.. job.Prompt]), null, 0));
         var ending = "length";
@@ -102,7 +104,7 @@ internal sealed class Completion(CompletionRequest request, TextModel model, Dat
             logs.Add(token, probabilities, text.Length);
             var piece = text.Add(token);
             pieces.TryWrite(new CompletionPiece(choice, piece, null, 1, logs.Take(piece)));
-            if (token != model.Tokenizer.EndOfText && !text.IsStopped)
+            if (token != model.Tokenizer.EndOfText && token != job.End && !text.IsStopped)
                 continue;
             ending = "stop";
             job.Cancel();

@@ -30,6 +30,12 @@ internal sealed record CompletionRequest
 
     public required IReadOnlyList<string> Stops { get; init; }
 
+    /// <summary>A token that ends a text besides the end of text; null for none.</summary>
+    public int? End { get; init; }
+
+    /// <summary>How the answer is written.</summary>
+    public AnswerForm Form { get; init; } = AnswerForm.Text;
+
     /// <summary>The prompt is part of the text that is sent.</summary>
     public required bool Echoes { get; init; }
 
@@ -45,7 +51,8 @@ internal sealed record CompletionRequest
     /// <summary>The texts to write, those of the first prompt first.</summary>
     public IReadOnlyList<TextJob> Jobs() =>
     [
-        .. Prompts.SelectMany(p => Enumerable.Range(0, Count).Select(i => new TextJob(p, Tokens, Sampling with { Sample = i }, Likeliest))),
+        .. Prompts.SelectMany(p => Enumerable.Range(0, Count).Select(
+            i => new TextJob(p, Tokens, Sampling with { Sample = i }, Likeliest) { End = End })),
     ];
 
     /// <summary>Reads a request.</summary>
@@ -54,12 +61,11 @@ internal sealed record CompletionRequest
     public static CompletionRequest Parse(JsonElement body, TextModel model, ServeLimits limits, Random chance)
     {
         var fields = new RequestFields(body);
-        if (fields.Find("model") is { } asked && RequestFields.Text("model", asked) is var name && name != model.ServedName)
-            throw UnknownModel(name, model);
+        CheckModel(fields, model);
         foreach (var refused in Refused)
         {
             if (fields.Find(refused) is { } value && value.ValueKind is not JsonValueKind.False && !IsEmpty(value))
-                throw ApiException.Invalid(refused, $"{refused} is not served here: leave it out", "unsupported_parameter");
+                throw NotServed(refused);
         }
         var count = (int)(fields.Integer("n", 1, limits.TextsOfRequest) ?? 1);
         if (fields.Integer("best_of", 1, limits.TextsOfRequest) is { } best && best != count)
@@ -70,7 +76,6 @@ internal sealed record CompletionRequest
             throw ApiException.Invalid(
                 "n", $"{prompts.Count} prompts times n = {count} are more than {limits.TextsOfRequest} texts: send several requests");
         }
-        var streams = fields.Flag("stream");
         var likeliest = LikeliestOf(fields);
         if (likeliest is not null && fields.Flag("echo"))
             throw ApiException.Invalid(
@@ -80,19 +85,13 @@ internal sealed record CompletionRequest
         {
             Prompts = prompts,
             Count = count,
-            Tokens = TokensOf(fields, prompts.Max(p => p.Count), model.Architecture.Context),
-            Sampling = new SamplingSettings(
-                fields.Number("temperature", 1, 0, 2), 0, fields.Number("top_p", 1, 0, 1),
-                unchecked((ulong)(fields.Integer("seed", long.MinValue, long.MaxValue) ?? chance.NextInt64())))
-            {
-                FrequencyPenalty = fields.Number("frequency_penalty", 0, -2, 2),
-                PresencePenalty = fields.Number("presence_penalty", 0, -2, 2),
-            },
+            Tokens = TokensOf(fields, "max_tokens", prompts.Max(p => p.Count), model.Architecture.Context, DefaultTokens),
+            Sampling = SamplingOf(fields, chance),
             Stops = StopsOf(fields.Find("stop"), limits),
             Echoes = fields.Flag("echo"),
             Likeliest = likeliest,
-            Streams = streams,
-            StreamsUsage = fields.Find("stream_options") is { } options && new RequestFields(options).Flag("include_usage") && streams,
+            Streams = fields.Flag("stream"),
+            StreamsUsage = StreamsUsageOf(fields),
         };
     }
 
@@ -101,8 +100,31 @@ internal sealed record CompletionRequest
         StatusCodes.Status404NotFound, $"the model \"{OneLine.Of(name, 100)}\" is not served here: use \"{model.ServedName}\"", "model",
         "model_not_found");
 
-    private static bool IsEmpty(JsonElement value) => value.ValueKind switch
+    /// <summary>A field that changes the answer, and is not served.</summary>
+    internal static ApiException NotServed(string field) =>
+        ApiException.Invalid(field, $"{field} is not served here: leave it out", "unsupported_parameter");
+
+    /// <exception cref="ApiException">Another model than the one that is served is asked for.</exception>
+    internal static void CheckModel(RequestFields fields, TextModel model)
     {
+        if (fields.Find("model") is { } asked && RequestFields.Text("model", asked) is var name && name != model.ServedName)
+            throw UnknownModel(name, model);
+    }
+
+    internal static SamplingSettings SamplingOf(RequestFields fields, Random chance) => new(
+        fields.Number("temperature", 1, 0, 2), 0, fields.Number("top_p", 1, 0, 1),
+        unchecked((ulong)(fields.Integer("seed", long.MinValue, long.MaxValue) ?? chance.NextInt64())))
+    {
+        FrequencyPenalty = fields.Number("frequency_penalty", 0, -2, 2),
+        PresencePenalty = fields.Number("presence_penalty", 0, -2, 2),
+    };
+
+    internal static bool StreamsUsageOf(RequestFields fields) =>
+        fields.Find("stream_options") is { } options && new RequestFields(options).Flag("include_usage") && fields.Flag("stream");
+
+    internal static bool IsEmpty(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Array => value.GetArrayLength() == 0,
         JsonValueKind.String => value.ValueEquals(""),
         JsonValueKind.Object => !value.EnumerateObject().Any(),
         _ => false,
@@ -112,16 +134,17 @@ internal sealed record CompletionRequest
     private static int? LikeliestOf(RequestFields fields) => fields.Find("logprobs") is { ValueKind: JsonValueKind.False }
         ? null : (int?)fields.Integer("logprobs", 0, MostLikeliest);
 
-    private static int TokensOf(RequestFields fields, int prompt, int context)
+    /// <param name="otherwise">The most tokens where the field is missing, as far as there is room.</param>
+    internal static int TokensOf(RequestFields fields, string field, int prompt, int context, int otherwise)
     {
         var left = context - prompt;
-        var tokens = fields.Integer("max_tokens", 1, int.MaxValue) ?? Math.Min(DefaultTokens, left);
+        var tokens = fields.Integer(field, 1, int.MaxValue) ?? Math.Min(otherwise, left);
         if (left < 1 || tokens > left)
         {
-            throw ApiException.Invalid("max_tokens", string.Create(
+            throw ApiException.Invalid(field, string.Create(
                 CultureInfo.InvariantCulture,
                 $"the model's context is {context} tokens, and {prompt} of the prompt and {Math.Max(tokens, 1)} of the text are more: ")
-                + (left < 1 ? "shorten the prompt" : $"shorten the prompt, or use max_tokens = {left} at most"),
+                + (left < 1 ? "shorten the prompt" : $"shorten the prompt, or use {field} = {left} at most"),
                 "context_length_exceeded");
         }
         return (int)tokens;
@@ -157,7 +180,7 @@ internal sealed record CompletionRequest
         ];
     }
 
-    private static List<string> StopsOf(JsonElement? stop, ServeLimits limits)
+    internal static List<string> StopsOf(JsonElement? stop, ServeLimits limits)
     {
         if (stop is not { } value)
             return [];

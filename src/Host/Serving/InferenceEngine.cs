@@ -153,7 +153,7 @@ internal sealed class InferenceEngine : IDisposable
                 {
                     var job = active[drawn.Text];
                     job.Give(new JobToken(drawn.Token, drawn.Probabilities));
-                    if (drawn.IsLast || drawn.Token == _model.Tokenizer.EndOfText)
+                    if (drawn.IsLast || drawn.Token == _model.Tokenizer.EndOfText || drawn.Token == job.End)
                         End(drawn.Text, job, null);
                 }
             }

@@ -24,6 +24,9 @@ internal sealed class TextJob(IReadOnlyList<int> prompt, int count, SamplingSett
 
     public int? Likeliest { get; } = likeliest;
 
+    /// <summary>A token that ends the text besides the end of text; null for none.</summary>
+    public int? End { get; init; }
+
     /// <summary>Drawn tokens; ends with an end of text, with the last one, or with what went wrong.</summary>
     public ChannelReader<JobToken> Tokens => _tokens.Reader;
 

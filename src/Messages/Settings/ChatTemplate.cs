@@ -14,4 +14,7 @@ public enum ChatTemplate
 
     /// <summary>Each message behind a header with its role, with &lt;|eot_id|&gt; at its end, as Llama 3 has it.</summary>
     Llama3,
+
+    /// <summary>By the template that comes with the tokenizer.</summary>
+    Tokenizer,
 }

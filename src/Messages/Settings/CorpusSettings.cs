@@ -56,7 +56,7 @@ public sealed record CorpusSettings : SettingsGroup
         reads all messages, and is scored on what the assistant says and on what ends it. chatml: each between the marks im_start and
         im_end, as Qwen has it. llama3: each behind a header, with the mark eot_id at its end, as Llama 3 has it. Marks are the tokenizer's
         special tokens where it has them, else text. plain: "User: …", a line's end, "Assistant: …" and an end of text, for tokenizers
-        without marks. none: records are no conversations.
+        without marks. tokenizer: by the template (Jinja) that is in the folder of corpus.tokenizer. none: records are no conversations.
         """, PartOfAnswer = false)]
     [Since(5, ChatTemplate.None)]
     public required ChatTemplate ChatTemplate { get; init; }

@@ -34,6 +34,16 @@ public sealed record LoraSettings : SettingsGroup
     /// <summary>True where adapters are trained.</summary>
     public bool IsUsed => Rank > 0;
 
+    /// <summary>True where these are the same adapters, whichever of their factors are trained.</summary>
+    /// <param name="usual">The layers that get an adapter where none are named.</param>
+    public bool AreThoseOf(LoraSettings other, IReadOnlyList<string> usual)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return (Rank, Alpha) == (other.Rank, other.Alpha) && Of(this).SetEquals(Of(other));
+
+        HashSet<string> Of(LoraSettings lora) => new(lora.Targets.Count > 0 ? lora.Targets : usual, StringComparer.Ordinal);
+    }
+
     /// <summary>alpha / rank.</summary>
     public double Scale => Alpha / Rank;
 

@@ -58,10 +58,17 @@ public sealed record ModelSettings : SettingsGroup
 
     [Setting("model.init", null, """
         The weights that the run starts from; null for a fresh initialisation. A Hugging Face folder (config.json and safetensors), which
-        also decides the model's shape, or a checkpoint manifest of another run. In a cluster the seed and any worker may read it, so that
-        all need it under this path.
+        also decides the model's shape, an adapter's folder, or a checkpoint manifest of another run. In a cluster the seed and any worker
+        may read it, so that all need it under this path.
         """)]
     public required string? Init { get; init; }
+
+    [Setting("model.init-base", null, """
+        Where model.init is an adapter by itself (adapter_config.json, as PEFT and elastic export --adapter write it): the Hugging Face
+        folder of the model beside which it was trained. null takes the place that the adapter's folder names.
+        """)]
+    [Since(5, null)]
+    public required string? InitBase { get; init; }
 
     [Setting("model.init-digest", null, """
         The SHA-256 of the weights of model.init, which is filled in when the run starts. A node that finds other weights under that path is
@@ -151,6 +158,8 @@ public sealed record ModelSettings : SettingsGroup
                 + "in";
         else if (InitDigest is not null && Init is null)
             yield return "model.init-digest is set and model.init is not: set both, or neither";
+        if (InitBase is not null && Init is null)
+            yield return "model.init-base is set and model.init is not: it is the model beside which the adapter of model.init was trained";
         if (Heads >= 1 && Llama.HeadSize == 0)
         {
             if (Width >= 1 && (Width < Heads || Width % Heads != 0))

@@ -27,16 +27,27 @@ public sealed class AdapterFolder : IDisposable
 
     private readonly SafetensorsFile _file;
 
-    private AdapterFolder(string path, LoraSettings lora, SafetensorsFile file) => (Path, Lora, _file) = (path, lora, file);
+    private AdapterFolder(string path, IReadOnlyList<SettingText> settings, LoraSettings lora, string? networkPath, SafetensorsFile file) =>
+        (Path, Settings, Lora, NetworkPath, _file) = (path, settings, lora, networkPath, file);
 
     /// <summary>The folder.</summary>
     public string Path { get; }
+
+    /// <summary>The model.lora-… keys that adapter_config.json decides; each says where it stands there.</summary>
+    public IReadOnlyList<SettingText> Settings { get; }
+
+    /// <summary>Where the model was when the adapter was trained, in the words of the folder; null where it does not say it.</summary>
+    public string? NetworkPath { get; }
 
     /// <summary>Rank, alpha and layers.</summary>
     public LoraSettings Lora { get; }
 
     /// <summary>The fingerprint of the weights beside which the adapter was trained; null where the folder does not say it.</summary>
     public Digest? Network => _file.Texts.TryGetValue(NetworkText, out var hex) && Digest.IsDigest(hex) ? new Digest(hex) : null;
+
+    /// <summary>True for a folder that holds an adapter, and no whole model.</summary>
+    public static bool IsAt(string path) => File.Exists(System.IO.Path.Combine(path, ConfigName))
+        && !File.Exists(System.IO.Path.Combine(path, ModelConfig.FileName));
 
     /// <summary>Opens a folder.</summary>
     /// <exception cref="ElasticException">It holds no adapter, or one that cannot be computed here: every reason, a line each.</exception>
@@ -62,13 +73,17 @@ public sealed class AdapterFolder : IDisposable
             Targets = targets,
         };
         return lora is { IsUsed: true, Alpha: > 0 and < double.PositiveInfinity }
-            ? new AdapterFolder(path, lora, SafetensorsFile.Open(System.IO.Path.Combine(path, WeightsName)))
+            ? new AdapterFolder(
+                path,
+                [rank, alpha, new SettingText("model.lora-targets", [.. targets], IsList: true, $"target_modules in {config.Path}")],
+                lora, config.Word("base_model_name_or_path"), SafetensorsFile.Open(System.IO.Path.Combine(path, WeightsName)))
             : throw new ElasticException(
                 $"r = {rank.Text}, lora_alpha = {alpha.Text} ({config.Path}): an adapter has a rank of at least 1 and an alpha above 0");
     }
 
     /// <summary>The model and its adapter, in memory.</summary>
     /// <param name="network">The model beside which the adapter was trained, in this machine's memory.</param>
+    /// <param name="model">Of that model; whether A is frozen is taken from it.</param>
     /// <param name="fingerprint">Of these weights; asked for where the folder says which ones they are to be.</param>
     /// <exception cref="ElasticException">The adapter is of another model: every reason, a line each. Or a weight is no number.</exception>
     public (ReplicaVectors Vectors, ModelSettings Model) Load(ReplicaVectors network, ModelSettings model, Func<Digest> fingerprint)
@@ -76,7 +91,7 @@ public sealed class AdapterFolder : IDisposable
         ArgumentNullException.ThrowIfNull(network);
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(fingerprint);
-        var adapted = model with { Lora = Lora };
+        var adapted = model with { Lora = Lora with { FreezesA = model.Lora.FreezesA } };
         var parameters = ParametersOf(adapted);
         var (tensors, problems) = Match(parameters, adapted);
         if (Network is { } trainedBeside && fingerprint() is var found && found != trainedBeside)

@@ -1,11 +1,16 @@
+using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
 using Elastic.Model.Exchange;
+using Elastic.Model.Networks;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Storage;
 
-/// <summary>The weights that <c>model.init</c> names: those of a Hugging Face folder, or of another run's checkpoint.</summary>
+/// <summary>
+/// The weights that <c>model.init</c> names: those of a Hugging Face folder, of an adapter's folder with its model, or of another run's
+/// checkpoint.
+/// </summary>
 public static class StartingPoint
 {
     /// <summary>
@@ -72,15 +77,33 @@ public static class StartingPoint
 
     private static ReplicaVectors Read(string path, ModelSettings model)
     {
+        if (AdapterFolder.IsAt(path))
+            return ReadAdapter(path, model);
         if (!Directory.Exists(path))
             return CheckpointReader.LoadParameters(path, CheckpointManifest.Read(path), model);
         using var folder = Open(path, model);
         return folder.Load();
     }
 
-    // A checkpoint of a run with the same adapters goes on with them; everything else is the frozen network.
+    // The adapter and the network beside which it was trained are one set of weights, with one fingerprint.
+    private static ReplicaVectors ReadAdapter(string path, ModelSettings model)
+    {
+        using var adapter = AdapterFolder.Open(path);
+        if (!adapter.Lora.AreThoseOf(model.Lora, Architectures.Open(model).AdapterTargets))
+            throw new ElasticException($"model.init = {path} holds an adapter of rank {adapter.Lora.Rank}, alpha "
+                + string.Create(CultureInfo.InvariantCulture, $"{adapter.Lora.Alpha} of {string.Join(", ", adapter.Lora.Targets)}, ")
+                + $"and the settings ask for {model.Signature} with alpha "
+                + string.Create(CultureInfo.InvariantCulture, $"{model.Lora.Alpha}: set the model.lora-… keys to the folder's"));
+        if (model.InitBase is not { } place)
+            throw new ElasticException($"model.init = {path} is an adapter: say beside which model it was trained (model.init-base)");
+        using var folder = Open(place, model.WithoutAdapters(), "model.init-base");
+        using var network = folder.Load();
+        return adapter.Load(network, model, folder.Fingerprint).Vectors;
+    }
+
+    // An adapter's folder, and a checkpoint of a run with the same adapters, go on with them; everything else is the frozen network.
     private static ModelSettings ModelIn(string path, ModelSettings model) =>
-        model.Lora.IsUsed && (Directory.Exists(path) || CheckpointManifest.Read(path).Model != model.Signature)
+        model.Lora.IsUsed && !AdapterFolder.IsAt(path) && (Directory.Exists(path) || CheckpointManifest.Read(path).Model != model.Signature)
             ? model.WithoutAdapters() : model;
 
     private static ReplicaVectors WithAdapters(ReplicaVectors network, ModelSettings model, ulong seed)
@@ -103,6 +126,11 @@ public static class StartingPoint
 
     private static Digest FingerprintOf(string path, ModelSettings model)
     {
+        if (AdapterFolder.IsAt(path))
+        {
+            using var vectors = ReadAdapter(path, model);
+            return vectors.FingerprintOf();
+        }
         if (Directory.Exists(path))
         {
             using var folder = Open(path, model.WithoutAdapters());
@@ -127,13 +155,13 @@ public static class StartingPoint
                 $"{model.Signature}; set the model.* keys to the checkpoint's, or take another checkpoint");
     }
 
-    private static ModelFolder Open(string path, ModelSettings model)
+    private static ModelFolder Open(string path, ModelSettings model, string key = "model.init")
     {
         var folder = ModelFolder.Open(path);
         if (folder.Model.Signature == model.Signature)
             return folder;
         folder.Dispose();
-        throw new ElasticException($"model.init = {path} holds another model: it has {folder.Model.Signature}, "
+        throw new ElasticException($"{key} = {path} holds another model: it has {folder.Model.Signature}, "
             + $"and the settings ask for {model.Signature}; set the model.* keys to the folder's, or take another folder");
     }
 }

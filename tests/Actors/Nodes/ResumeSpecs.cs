@@ -5,6 +5,8 @@ using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
 using Elastic.Model.Exchange;
+using Elastic.Model.Networks;
+using Elastic.Model.Vectors;
 using Elastic.Storage;
 
 namespace Elastic.Actors.Tests.Nodes;
@@ -205,6 +207,48 @@ public sealed class ResumeSpecs : IDisposable
             Assert.Contains($"model.init = {anew.Init} cannot be used: there is no checkpoint {anew.Init}",
                 (await Assert.ThrowsAsync<ElasticException>(() => _tiny.TrainAsync(settings with { Model = anew }, "cpu:1"))).Message,
                 StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_run_can_go_on_with_an_adapter_that_another_run_has_exported_beside_the_same_model()
+    {
+        var (folder, adapter) = (Path.Combine(_tiny.Root, "base"), Path.Combine(_tiny.Root, "adapter"));
+        var model = TinyRun.Settings("a").Model;
+        using (var network = new ReplicaVectors(Architectures.LayoutOf(model)))
+        {
+            Initialization.Fill(network, 3);
+            ModelFolderWriter.Write(folder, network, model, ElementType.Float32, 256, new Dictionary<string, byte[]>());
+        }
+        var settings = TinyRun.Settings("a", rounds: 3);
+        settings = settings with { Model = model with { Init = folder, Lora = model.Lora with { Rank = 2, Alpha = 6 } } };
+        var finished = await _tiny.TrainAsync(settings, "cpu:1");
+        using (var checkpoint = CheckpointReader.LoadNewest(_tiny.RunFolder("data", "a")))
+        using (var network = Adapters.NetworkOf(checkpoint.Vectors, checkpoint.Settings.Model))
+            AdapterFolderWriter.Write(
+                adapter, checkpoint.Vectors, checkpoint.Settings.Model, ElementType.Float32, network.FingerprintOf());
+
+        var next = TinyRun.Settings("b", rounds: 1);
+        next = next with { Model = settings.Model with { Init = adapter, InitBase = folder } };
+        double? first = null;
+        await _tiny.TrainAsync(next, "cpu:1", stop: v =>
+        {
+            first ??= v.ValLoss;
+            return false;
+        });
+
+        Assert.Equal(finished.ValLoss, first);
+        // Of the model and its adapter together: what the run before has ended with.
+        var stored = await StoredRuns.FindAsync(DatabaseAddress.Parse(null, Path.Combine(_tiny.Root, "data")), new RunName("b"), default);
+        Assert.Equal(finished.Fingerprint!.Value.Hex, stored!.Settings.Model.InitDigest);
+        foreach (var (wrong, why) in ((ModelSettings, string)[])
+            [
+                (next.Model with { Lora = next.Model.Lora with { Rank = 3 } },
+                    $"model.init = {adapter} holds an adapter of rank 2, alpha 6"),
+                (next.Model with { InitBase = null }, $"model.init = {adapter} is an adapter: say beside which model it was trained"),
+                (next.Model with { Layers = 2 }, $"model.init-base = {folder} holds another model: it has gpt2 1x16"),
+            ])
+            Assert.Contains(why, (await Assert.ThrowsAsync<ElasticException>(() => _tiny.TrainAsync(
+                next with { Model = wrong, Run = next.Run with { Name = "c" } }, "cpu:1"))).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -17,11 +17,13 @@ internal static class ExchangedModel
 
     /// <summary>Writes it below <paramref name="folder"/>.</summary>
     /// <param name="fill">Sets the parameters, which are zero; null for those that a run begins with.</param>
+    /// <param name="chat">How the conversations were written down on which the run was trained.</param>
     /// <returns>The data directory, and the fingerprint of the parameters.</returns>
     public static (string Data, string Fingerprint) Write(
-        string folder, ModelSettings? model = null, Action<ReplicaVectors>? fill = null, ulong seed = 7)
+        string folder, ModelSettings? model = null, Action<ReplicaVectors>? fill = null, ulong seed = 7,
+        ChatTemplate chat = ChatTemplate.None)
     {
-        var settings = Settings with { Model = model ?? Settings.Model };
+        var settings = Settings with { Model = model ?? Settings.Model, Corpus = Settings.Corpus with { ChatTemplate = chat } };
         var data = Path.Combine(folder, "data");
         var run = Path.Combine(data, "runs", $"{Run}-3k9v2mq7");
         var blobs = new BlobStore(Path.Combine(run, "blobs"));

@@ -36,6 +36,30 @@ public sealed class ExportCommandTests : TemporaryFolder
     }
 
     [Fact]
+    public async Task A_run_that_was_trained_on_conversations_talks_and_so_does_its_export()
+    {
+        var (data, _) = ExchangedModel.Write(Folder, chat: ChatTemplate.Plain);
+        await Run("export", "--run", ExchangedModel.Run, "--out", Out, "--data-dir", data);
+        string[] how = ["--chat", "--prompt", "Hi", "--tokens", "20", "--data-dir", data];
+        var (code, ofRun, error) = await Run(["generate", "--run", ExchangedModel.Run, .. how]);
+        Assert.Equal((ExitCodes.Done, ""), (code, error));
+        Assert.Equal(ofRun, (await Run(["generate", "--model", Out, .. how])).Output);
+
+        // A template that is not known here ends no text.
+        var template = Path.Combine(Out, "chat_template.jinja");
+        await File.WriteAllTextAsync(template, "{% macro x() %}{% endmacro %}", TestContext.Current.CancellationToken);
+        using var model = TextModel.OfFolder(Out, null);
+        var said = new List<string>();
+        Assert.Null(ModelChat.OrNone(model, null, said.Add));
+        Assert.StartsWith(
+            $"without /v1/chat/completions: {template}, line 1: the statement \"macro\" is not known here", Assert.Single(said),
+            StringComparison.Ordinal);
+        Assert.NotNull(ModelChat.OrNone(model, "plain", said.Add));
+        Assert.Equal("with /v1/chat/completions", said[^1]);
+        Assert.Equal(ExitCodes.Done, (await Run("generate", "--model", Out, "--prompt", "Gets", "--tokens", "3", "--data-dir", data)).Code);
+    }
+
+    [Fact]
     public async Task A_place_that_is_taken_a_run_that_is_not_there_and_an_unknown_type_are_refused()
     {
         var (data, _) = ExchangedModel.Write(Folder);

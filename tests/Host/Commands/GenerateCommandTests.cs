@@ -1,5 +1,9 @@
+using System.Text;
 using Elastic.Host.Commands;
+using Elastic.Host.Evaluation;
+using Elastic.Host.Generation;
 using Elastic.Host.Tests.Generation;
+using Elastic.Model.Generation;
 
 namespace Elastic.Host.Tests.Commands;
 
@@ -40,6 +44,62 @@ public sealed class GenerateCommandTests : IDisposable
 
     [Fact]
     public async Task A_text_may_grow_past_the_context() => Assert.Equal(101, (await Run("--tokens", "100")).Length);
+
+    [Fact]
+    public async Task A_conversation_is_answered_by_its_template_and_without_one_the_command_says_what_to_name()
+    {
+        var answer = await Run("--prompt", "User: abc\nAssistant:", "--tokens", "9");
+        Assert.Equal(answer["User: abc\nAssistant:".Length..], await Run(
+            "--chat", "--chat-template", "plain", "--prompt", "abc", "--tokens", "9"));
+        var file = Path.Combine(_folder, "asked.jsonl");
+        await File.WriteAllTextAsync(file, """
+            {"messages": [{"role": "user", "content": "abc"}]}
+
+            {"messages": [{"role": "user", "content": "abc"}, {"role": "assistant", "content": "d"}, {"role": "user", "content": "e"}]}
+            """, TestContext.Current.CancellationToken);
+        var answers = (await Run("--messages", file, "--chat-template", "plain", "--tokens", "9")).Split('\n');
+        Assert.Equal(["User: abc\nAssistant:" + answers[0] + "\n", ""], [answer, answers[2]]);
+        Assert.Equal(9, answers[1].Length);
+
+        await File.WriteAllTextAsync(file, """{"messages": [{"role": "tool", "content": "x"}]}""", TestContext.Current.CancellationToken);
+        Assert.Contains("--messages, line 1: message 1 has the role \"tool\"", await Refused(
+            "--messages", file, "--chat-template", "plain"), StringComparison.Ordinal);
+        Assert.Contains("letters has no chat template: say how conversations are written down for it, --chat-template plain", await Refused(
+            "--chat", "--prompt", "abc"), StringComparison.Ordinal);
+        Assert.Contains("--chat-template belongs to --chat or --messages", await Refused(
+            "--prompt", "abc", "--chat-template", "plain"), StringComparison.Ordinal);
+        Assert.Contains("--messages and --prompt are two questions", await Refused(
+            "--prompt", "abc", "--messages", file), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Each_line_of_a_talk_is_answered_with_what_was_said_before_it()
+    {
+        using var model = LettersModel.Open(context: 256);
+        var (output, asked) = (new StringWriter(), new SampleRequest("", 9, new SamplingSettings(Seed: 3)));
+        var session = new ChatSession(model, ModelChat.Of(model, "plain")!, asked, output, Assert.Fail);
+        using (var lines = new BoundedLines(new StringReader("abc\n\nd\n"), "input", "message"))
+            session.Talk(lines, "", default);
+        var answers = output.ToString().Split('\n');
+        Assert.Equal(3, answers.Length);
+        var second = new StringWriter();
+        SampleText.Stream(
+            model,
+            asked with
+            {
+                PromptTokens = [.. Encoding.UTF8.GetBytes($"User: abc\nAssistant: {answers[0]}"), 256, .. "User: d\nAssistant:"u8],
+            },
+            (_, piece) => second.Write(piece), default);
+        Assert.Equal(answers[1], second.ToString());
+    }
+
+    private async Task<string> Refused(params string[] options)
+    {
+        var (output, error) = (new StringWriter(), new StringWriter());
+        Assert.NotEqual(ExitCodes.Done, await ElasticCommandLine.RunAsync(
+            ["generate", "--run", LettersModel.Name, "--data-dir", _folder, .. options], output, error));
+        return error.ToString();
+    }
 
     private async Task<string> Run(params string[] options)
     {

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Elastic.Corpus;
+using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Host.Pbm;
 using Elastic.Messages.Settings;
@@ -136,6 +137,64 @@ public sealed class ModelFolderLayerTests : TemporaryFolder
         Assert.Equal(
             fresh.Floats(VectorSet.Parameters, drawn.Offset, (int)drawn.Count).ToArray(),
             vectors.Floats(VectorSet.Parameters, drawn.Offset, (int)drawn.Count).ToArray());
+    }
+
+    [Fact]
+    public void An_adapters_folder_decides_the_adapter_and_the_folder_of_its_model_the_rest()
+    {
+        Write();
+        var adapter = WriteAdapter(Place);
+        var model = Load(adapter).Training.Model;
+        Assert.Equal(Model.WithoutAdapters().Signature, model.WithoutAdapters().Signature);
+        Assert.Equal((adapter, Place, 4, 12.0), (model.Init, model.InitBase, model.Lora.Rank, model.Lora.Alpha));
+        Assert.Equal(["c_attn"], model.Lora.Targets);
+        Assert.Equal("byte", Load(adapter).Training.Corpus.Tokenizer);
+        // What agrees with it, and what it does not decide.
+        string[] agreeing =
+            ["model.lora-rank=4", "model.lora-targets=[c_attn]", "model.lora-freeze-a=true", $"model.init-base={Place}"];
+        Assert.True(Load(adapter, agreeing).Training.Model.Lora.FreezesA);
+        Assert.Equal(
+            [
+                $"model.layers = 3 (--set): the weights of model.init are of a model with 2 (n_layer in {Place}/config.json); "
+                    + "leave the key out, or name other weights",
+                $"model.lora-rank = 8 (--set): the weights of model.init are of a model with 4 (r in {adapter}/adapter_config.json); "
+                    + "leave the key out, or name other weights",
+                $"model.lora-targets = [c_proj] (--set): the weights of model.init are of a model with [c_attn] "
+                    + $"(target_modules in {adapter}/adapter_config.json); leave the key out, or name other weights",
+            ],
+            Assert.Throws<SettingsException>(
+                () => Load(adapter, "model.lora-rank=8", "model.lora-targets=[c_proj]", "model.layers=3")).Message.Split('\n'));
+    }
+
+    [Fact]
+    public void Where_the_model_of_an_adapter_is_not_there_it_has_to_be_named_and_it_alone()
+    {
+        Write();
+        var adapter = WriteAdapter(Place + "-gone");
+        Assert.Equal(
+            $"{adapter} is an adapter, and \"{Place}-gone\", beside which it was trained, is no folder here: name that model's folder with "
+                + "--init-base DIR (model.init-base)",
+            Assert.Throws<SettingsException>(() => Load(adapter)).Message);
+        Assert.Equal(Place, Load(adapter, $"model.init-base={Place}").Training.Model.InitBase);
+        Assert.Contains($"{Folder} is no folder of a model", Assert.Throws<SettingsException>(
+            () => Load(adapter, $"model.init-base={Folder}")).Message, StringComparison.Ordinal);
+        Assert.Contains($"{Place} is a whole model and no adapter beside another one", Assert.Throws<SettingsException>(
+            () => Load(Place, $"model.init-base={Place}")).Message, StringComparison.Ordinal);
+        Assert.Contains("model.init-base is set and model.init is not", Assert.Throws<SettingsException>(
+            () => ConfigurationLoader.Load(new([], [$"model.init-base={Place}"]))).Message, StringComparison.Ordinal);
+    }
+
+    // Exported by a run whose model was at a place.
+    private string WriteAdapter(string place)
+    {
+        var adapted = Model with { Lora = Model.Lora with { Rank = 4, Alpha = 12 } };
+        using var vectors = new ReplicaVectors(Architectures.LayoutOf(adapted));
+        Initialization.Fill(vectors, 8);
+        var folder = Path.Combine(Folder, "adapter");
+        AdapterFolderWriter.Write(folder, vectors, adapted with { Init = Place }, ElementType.Float32, Digest.Of("the network"u8));
+        var config = Path.Combine(folder, AdapterFolder.ConfigName);
+        File.WriteAllText(config, File.ReadAllText(config).Replace($"\"{Place}\"", $"\"{place}\"", StringComparison.Ordinal));
+        return folder;
     }
 
     private static ElasticSettings Load(string init, params string[] sets) => Load([init], sets);

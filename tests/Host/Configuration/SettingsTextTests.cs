@@ -71,6 +71,7 @@ public sealed class SettingsTextTests
         .Replace("\"optimizer.outer-momentum\":0.8", "\"optimizer.outer-momentum\":0.8,\"optimizer.mirror-slices\":true",
             StringComparison.Ordinal)
         .Replace("\"model.lora-rank\"", "\"model.class-token\":101,\"model.lora-rank\"", StringComparison.Ordinal)
+        .Replace("\"model.init-digest\"", "\"model.init-base\":\"/b\",\"model.init-digest\"", StringComparison.Ordinal)
         .Replace("\"batch.sequences\"", "\"run.devices-per-replica\":3,\"batch.sequences\"", StringComparison.Ordinal);
 
     // A value of every kind for every key that there is, so that a new key is tried, too.
@@ -155,6 +156,7 @@ public sealed class SettingsTextTests
                     Vocabulary = 50257,
                     Dropout = 0.1,
                     Init = "/a/round-000012.json",
+                    InitBase = null,
                     InitDigest = null,
                     Llama = ModelSettings.Defaults.Llama,
                     Bert = ModelSettings.Defaults.Bert,
@@ -288,6 +290,7 @@ public sealed class SettingsTextTests
                 settings.Model.Bert.ClassToken, settings.Run.DevicesPerReplica));
         Assert.Equal(["books=1.5"], settings.Corpus.Mixture);
         Assert.Empty(fourth.Corpus.Mixture);
+        Assert.Equal(("/b", null), (settings.Model.InitBase, fourth.Model.InitBase));
         Assert.Equal(
             (TrainingPrecision.Fp32, 0, ChatTemplate.None, false, null, 0),
             (fourth.Run.Precision, fourth.Model.Llama.AttentionWindow, fourth.Corpus.ChatTemplate, fourth.Corpus.WholeWords,

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Elastic.Foundation.Certificates;
 using Elastic.Testing;
 using OpenAI_API;
+using OpenAI_API.Chat;
 using OpenAI_API.Completions;
 
 namespace Elastic.Host.Tests.Serving;
@@ -53,6 +54,35 @@ public sealed class ClientTests
     }
 
     [Fact]
+    public async Task The_same_clients_talk()
+    {
+        await using var served = await Served.StartAsync(context: 128, chatTemplate: "plain");
+        var api = new OpenAIAPI("none") { ApiUrlFormat = $"http://{served.Endpoint}/{{0}}/{{1}}" };
+        var request = new ChatRequest
+        {
+            Model = new OpenAI_API.Models.Model("letters"),
+            Messages = [new(ChatMessageRole.System, "Be brief."), new(ChatMessageRole.User, "ab")],
+            MaxTokens = 12,
+            Temperature = 0,
+        };
+        var whole = await api.Chat.CreateChatCompletionAsync(request);
+        var (answer, prompt) = (whole.Choices.Single().Message.TextContent, "Be brief.\nUser: ab\nAssistant:".Length);
+        Assert.Equal(12, answer.Length);
+        Assert.Equal(("length", 12, prompt), (whole.Choices[0].FinishReason, whole.Usage.CompletionTokens, whole.Usage.PromptTokens));
+        var pieces = new List<string>();
+        await foreach (var piece in api.Chat.StreamChatEnumerableAsync(request))
+            pieces.Add(piece.Choices.Single().Delta.TextContent);
+        Assert.Equal(answer, string.Concat(pieces));
+        Assert.Equal(13, pieces.Count);
+
+        var json = JsonDocument.Parse(await RunAsync(Curl, served, """
+            {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "ab"}], "max_tokens": 12,
+             "temperature": 0}
+            """, path: "/v1/chat/completions")).RootElement;
+        Assert.Equal(answer, json.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString());
+    }
+
+    [Fact]
     public async Task Where_the_server_has_a_certificate_clients_show_one_of_a_person()
     {
         var (curl, folder) = (Curl, Directory.CreateTempSubdirectory("elastic-test-").FullName);
@@ -83,12 +113,13 @@ public sealed class ClientTests
         }
     }
 
-    private static async Task<string> RunAsync(string curl, Served served, string body, string scheme = "http", params string[] options)
+    private static async Task<string> RunAsync(
+        string curl, Served served, string body, string scheme = "http", string[]? options = null, string path = "/v1/completions")
     {
         var start = new ProcessStartInfo(curl) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var word in (string[])[
             "--silent", "--show-error", "--no-buffer", "--max-time", "60", "--header", "Content-Type: application/json", "--data", body,
-            .. options, $"{scheme}://{served.Endpoint}/v1/completions"])
+            .. options ?? [], $"{scheme}://{served.Endpoint}{path}"])
         {
             start.ArgumentList.Add(word);
         }

@@ -86,7 +86,7 @@ public sealed class RefusalTests : IAsyncLifetime
     [InlineData("GET", "/v1/completions", 405)]
     [InlineData("POST", "/v1/models", 405)]
     [InlineData("GET", "/v1/models/gpt-4", 404)]
-    [InlineData("POST", "/v1/chat/completions", 404)]
+    [InlineData("GET", "/v1/chat/completions", 405)]
     [InlineData("GET", "/", 404)]
     public async Task What_is_not_served_says_what_is(string method, string path, int status)
     {

@@ -30,7 +30,7 @@ internal sealed class Served : IAsyncDisposable
 
     public static async Task<Served> StartAsync(
         int context = 64, bool endings = false, int devices = 1, ServeLimits? limits = null, Transport? transport = null,
-        TextModel? model = null)
+        TextModel? model = null, string? chatTemplate = null)
     {
         var said = new List<string>();
         model ??= LettersModel.Open(context, endings);
@@ -38,23 +38,24 @@ internal sealed class Served : IAsyncDisposable
         var engine = await InferenceEngine.StartAsync(
             model, [.. Enumerable.Range(0, devices).Select(d => new DeviceId($"cpu:{d}"))], 1, limits, said.Add);
         var server = await ApiServer.StartAsync(
-            "127.0.0.1", 0, model, engine, limits, transport ?? Transport.Plain, TimeProvider.System, said.Add, default);
+            "127.0.0.1", 0, model, ModelChat.Of(model, chatTemplate), engine, limits, transport ?? Transport.Plain, TimeProvider.System,
+            said.Add, default);
         return new Served(model, engine, server) { Said = said };
     }
 
     /// <summary>Posts a request to the completions; the whole answer.</summary>
-    public async Task<JsonElement> CompleteAsync(object request)
+    public async Task<JsonElement> CompleteAsync(object request, string path = "/v1/completions")
     {
-        var answer = await Client.PostAsJsonAsync("/v1/completions", request);
+        var answer = await Client.PostAsJsonAsync(path, request);
         var text = await answer.Content.ReadAsStringAsync();
         Assert.True(answer.IsSuccessStatusCode, text);
         return JsonDocument.Parse(text).RootElement;
     }
 
     /// <summary>The same as a stream; the data of its events.</summary>
-    public async Task<List<string>> StreamAsync(object request)
+    public async Task<List<string>> StreamAsync(object request, string path = "/v1/completions")
     {
-        using var answer = await Client.PostAsJsonAsync("/v1/completions", request);
+        using var answer = await Client.PostAsJsonAsync(path, request);
         Assert.Equal("text/event-stream", answer.Content.Headers.ContentType?.MediaType);
         var events = (await answer.Content.ReadAsStringAsync()).Split("\n\n", StringSplitOptions.RemoveEmptyEntries);
         Assert.All(events, e => Assert.StartsWith("data: ", e, StringComparison.Ordinal));

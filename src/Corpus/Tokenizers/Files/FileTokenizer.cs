@@ -127,6 +127,9 @@ public sealed class FileTokenizer : Tokenizer
         _added.Values.FirstOrDefault(t => t.IsSpecial && t.Content == text)?.Number;
 
     /// <inheritdoc/>
+    public override IReadOnlyCollection<string> SpecialTokens => [.. _added.Values.Where(t => t.IsSpecial).Select(t => t.Content)];
+
+    /// <inheritdoc/>
     public override bool MarksWords => _model.ContinuationMark.Length > 0;
 
     /// <inheritdoc/>

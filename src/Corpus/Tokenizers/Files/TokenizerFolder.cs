@@ -12,7 +12,8 @@ namespace Elastic.Corpus;
 internal static class TokenizerFolder
 {
     private const string VocabularyJson = "vocab.json", Merges = "merges.txt", VocabularyText = "vocab.txt";
-    private const string Config = "tokenizer_config.json", SpecialTokens = "special_tokens_map.json";
+    internal const string Config = "tokenizer_config.json";
+    private const string SpecialTokens = "special_tokens_map.json";
 
     private static readonly string[] NamedTokens = ["bos_token", "eos_token", "unk_token", "pad_token"];
 
@@ -47,7 +48,7 @@ internal static class TokenizerFolder
             $"the folder {folder} holds no tokenizer: it needs a {TokenizerFile.FileName}, a {VocabularyJson} "
             + $"with {Merges}, or a {VocabularyText}");
 
-    private static byte[] ReadFile(string path)
+    internal static byte[] ReadFile(string path)
     {
         try
         {
@@ -158,12 +159,12 @@ internal static class TokenizerFolder
     }
 
     // A token is a text, or an object that has it.
-    private static string? Content(JsonPart? part, string name) => part?.Find(name) is not { } token ? null
+    internal static string? Content(JsonPart? part, string name) => part?.Find(name) is not { } token ? null
         : token.Element.ValueKind == JsonValueKind.Object ? token.Text("content") : token.AsText();
 
-    private static JsonDocument? Beside(string folder, string name) =>
+    internal static JsonDocument? Beside(string folder, string name) =>
         Path.Combine(folder, name) is var path && File.Exists(path) ? TokenizerFile.Parse(ReadFile(path), path) : null;
 
-    private static JsonPart? Part(JsonDocument? document, string folder, string name) =>
+    internal static JsonPart? Part(JsonDocument? document, string folder, string name) =>
         document is null ? null : new JsonPart(document.RootElement, "", Path.Combine(folder, name));
 }

@@ -1,0 +1,47 @@
+using System.Text;
+using Elastic.Foundation;
+
+namespace Elastic.Corpus;
+
+/// <summary>
+/// Finds the chat template that comes with a tokenizer: <c>chat_template.jinja</c>, or <c>chat_template</c> in
+/// <c>tokenizer_config.json</c>; there <c>bos_token</c> and <c>eos_token</c> are, too.
+/// </summary>
+public static class ChatFolder
+{
+    private const string File = "chat_template.jinja", Key = "chat_template";
+
+    /// <summary>The template of a folder; null where it has none.</summary>
+    /// <param name="path">A tokenizer's folder, one of its files, or a template's file.</param>
+    /// <param name="tokenizer">Whose special tokens are the template's marks.</param>
+    /// <exception cref="ElasticException">The template cannot be read, or says what is not known here.</exception>
+    public static ChatFormat? Find(string path, Tokenizer tokenizer)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        var full = Path.GetFullPath(path);
+        var folder = Directory.Exists(full) ? full : Path.GetDirectoryName(full)!;
+        var file = full.EndsWith(".jinja", StringComparison.Ordinal) ? full : Path.Combine(folder, File);
+        using var config = TokenizerFolder.Beside(folder, TokenizerFolder.Config);
+        var root = TokenizerFolder.Part(config, folder, TokenizerFolder.Config);
+        var (text, name) = System.IO.File.Exists(file) ? (Encoding.UTF8.GetString(TokenizerFolder.ReadFile(file)), file)
+            : (root is { } part ? TextOf(part) : null, $"{Key} in {Path.Combine(folder, TokenizerFolder.Config)}");
+        return text is null ? null : ChatFormat.Of(
+            text, name, tokenizer, TokenizerFolder.Content(root, "bos_token"),
+            TokenizerFolder.Content(root, "eos_token") ?? EndOf(tokenizer));
+    }
+
+    // A text, or several with names, of which the one that is meant for conversations is called "default".
+    private static string? TextOf(JsonPart config)
+    {
+        if (config.Find(Key) is not { } template)
+            return null;
+        if (template.Element.ValueKind != System.Text.Json.JsonValueKind.Array)
+            return template.AsText();
+        List<JsonPart> all = [.. template.Items()];
+        return all.Find(t => t.FindText("name") == "default") is { File: not null } chosen
+            ? chosen.Text("template") : throw template.Wrong("has no template called \"default\"");
+    }
+
+    private static string EndOf(Tokenizer tokenizer) =>
+        (tokenizer as FileTokenizer)?.TextOf(tokenizer.EndOfText) ?? TokenizerFiles.EndOfText;
+}
