@@ -3,7 +3,6 @@ using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
-using Elastic.Model.Training;
 using Elastic.Step;
 
 string Option(string name, string fallback) => Array.IndexOf(args, "--" + name) is >= 0 and var i ? args[i + 1] : fallback;

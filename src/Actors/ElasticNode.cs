@@ -83,10 +83,6 @@ public sealed class ElasticNode : IAsyncDisposable
     public Observations? Observations { get; private init; }
 
     private DatabaseAddress? Database { get; init; }
-    // The CPU devices of a process that no other one helps; 0 otherwise.
-    private int CpusAlone { get; init; }
-
-    private int ThreadsPerDevice { get; init; }
 
     /// <summary>How the connections of this process are secured, in words.</summary>
     internal string Security { get; private init; } = "";
@@ -214,8 +210,8 @@ public sealed class ElasticNode : IAsyncDisposable
             Observations = observations,
             Database = database,
             Security = security,
-            CpusAlone = duty.Alone && devices.All(d => d.IsCpu) ? devices.Count : 0,
-            ThreadsPerDevice = DeviceNames.ThreadsPerDevice(node),
+            PlanFor = settings => duty.Alone && devices.Count > 0 && devices.All(d => d.IsCpu)
+                ? TrainingPlan.OfAll(settings, devices.Count, DeviceNames.ThreadsPerDevice(node)) : null,
         };
         member.Live(agent);
         try
@@ -285,11 +281,10 @@ public sealed class ElasticNode : IAsyncDisposable
     public static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => NodeControl.Resolve(settings, corpus);
 
     /// <summary>
-    /// What training takes of this machine; null where other machines help, or GPUs, whose own memory holds most of it.
+    /// What training takes of this machine, with <c>model.vocabulary</c> resolved to the tokenizer's; null where other machines help, or
+    /// GPUs, whose own memory holds most of it.
     /// </summary>
-    /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>
-    public TrainingPlan? PlanFor(TrainingSettings settings) =>
-        CpusAlone > 0 ? TrainingPlan.OfAll(settings, CpusAlone, ThreadsPerDevice) : null;
+    public Func<TrainingSettings, TrainingPlan?> PlanFor { get; private init; } = _ => null;
 
     /// <summary>Starts the run, or resumes it where its journal ends.</summary>
     /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>

@@ -238,8 +238,8 @@ public sealed class NodeCoordinator(NodeFacts facts)
             return $"a replica of run {few.Id.Name} uses {few.MostDevices} of these {devices.Count} devices: pbm run scale allows no more; "
                    + "the others work where the node has several replicas";
         return open.Where(r => r.MicroBatches < devices.Count && devices.All(d => d.IsCpu)).MinBy(r => r.MicroBatches) is { } divided
-            ? $"a step of run {divided.Id.Name} has {divided.MicroBatches} micro-batches for these {devices.Count} devices: those without one "
-              + "lend their threads to the others; a new run with a smaller batch.micro divides its steps better"
+            ? $"a step of run {divided.Id.Name} has {divided.MicroBatches} micro-batches for these {devices.Count} devices: those "
+              + "without one lend their threads to the others; a new run with a smaller batch.micro divides its steps better"
             : null;
     }
 

@@ -37,7 +37,8 @@ internal sealed class NodeControl(ElasticNode node)
     public static TrainingSettings WithVocabulary(TrainingSettings settings) => settings.Model.Vocabulary > 0
         ? settings : WithVocabulary(settings, settings.Corpus.Tokenizer, Tokenizer.Find(settings.Corpus.Tokenizer).VocabularySize);
 
-    private static TrainingSettings WithVocabulary(TrainingSettings settings, string tokenizer, int size) => settings.Model.Vocabulary switch
+    private static TrainingSettings WithVocabulary(TrainingSettings settings, string tokenizer, int size) =>
+        settings.Model.Vocabulary switch
     {
         0 => settings with { Model = settings.Model with { Vocabulary = size + settings.Model.AddedTokens } },
         // A larger vocabulary leaves rows of the embedding unused; a smaller one has no rows for some tokens of the text.

@@ -6,7 +6,9 @@ using Elastic.Model.Training;
 
 namespace Elastic.Host.Commands;
 
-/// <summary><c>elastic train --dry-run</c>: what training would take of this machine. Nothing is read, stored or allocated for it.</summary>
+/// <summary>
+/// <c>elastic train --dry-run</c>: what training would take of this machine. No text is read, and nothing is stored or allocated for it.
+/// </summary>
 internal static class TrainDryRun
 {
     /// <returns>The exit code: 1 where the plan does not fit.</returns>

@@ -1,4 +1,3 @@
-using Elastic.Kernels;
 using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;

@@ -109,7 +109,9 @@ public sealed class GradientTree(Func<DeviceVector> allocate, Action<DeviceVecto
         _free.Clear();
     }
 
-    /// <summary>How many sums there are at a time at most, where gradients of these subtrees come in order, and how many in the end.</summary>
+    /// <summary>
+    /// How many sums there are at a time at most, where gradients of these subtrees come in order, and how many in the end.
+    /// </summary>
     public static (int Most, int Left) MostSums(IEnumerable<TreeNode> nodes)
     {
         ArgumentNullException.ThrowIfNull(nodes);

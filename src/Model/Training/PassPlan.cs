@@ -1,8 +1,6 @@
-using Elastic.Kernels;
 using Elastic.Messages.Settings;
 using Elastic.Model.Cpu;
 using Elastic.Model.Networks;
-using Elastic.Model.Operators;
 using Elastic.Model.Tapes;
 using Elastic.Model.Vectors;
 

@@ -35,11 +35,11 @@ public static class TrainingRemedies
         if (all.Count == 0)
             return smaller;
         var together = Together(plan);
+        var texts = string.Join(", ", all.Select(Text));
         var names = string.Join(", ", all.Select(r => r.Setting.Split(' ')[0]).Distinct());
         return together.Memory.Bytes <= freeBytes
-            ? $"no setting alone is enough ({string.Join(", ", all.Select(Text))}); all of {names} together need " +
-              $"{ByteSize.Text(together.Memory.Bytes)}"
-            : $"{string.Join(", ", all.Select(Text))} are not enough, alone or together ({ByteSize.Text(together.Memory.Bytes)}): {smaller}";
+            ? $"no setting alone is enough ({texts}); all of {names} together need {ByteSize.Text(together.Memory.Bytes)}"
+            : $"{texts} are not enough, alone or together ({ByteSize.Text(together.Memory.Bytes)}): {smaller}";
     }
 
     private static string Text(Remedy remedy) => $"{remedy.Setting} ({ByteSize.Text(remedy.Plan.Memory.Bytes)})";

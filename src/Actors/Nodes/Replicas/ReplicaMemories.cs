@@ -14,8 +14,9 @@ internal sealed class ReplicaMemories : IDisposable
     private readonly HashSet<ReplicaMemory> _inUse = [];
 
     /// <summary>Takes memory for work where its devices can reach it; prefers the memory that holds the replica's moments.</summary>
+    /// <param name="threads">Of each device by itself.</param>
     /// <exception cref="ElasticException">There is less memory than the work needs.</exception>
-    public ReplicaMemory Take(NodeRun run, IReadOnlyList<DeviceId> devices, WorkContent work)
+    public ReplicaMemory Take(NodeRun run, IReadOnlyList<DeviceId> devices, int threads, WorkContent work)
     {
         var (location, innerState) = (LocationOf(devices[0]), (work as Compute)?.InnerState);
         var free = _all.Where(m => m.Run == run.Id && m.Location == location && !_inUse.Contains(m.Memory)).Select(m => m.Memory).ToList();
@@ -29,7 +30,7 @@ internal sealed class ReplicaMemories : IDisposable
 
         // What has room for training keeps it; what was made for an evaluation holds the parameters alone.
         if (work is Compute && devices[0].IsCpu && !memory.HasRoomToTrain)
-            CheckMemory(run.Settings, devices.Count);
+            CheckMemory(run.Settings, devices.Count, threads);
         memory.HasRoomToTrain |= work is Compute;
         _inUse.Add(memory);
         return memory;
@@ -52,9 +53,9 @@ internal sealed class ReplicaMemories : IDisposable
 
     // Before anything is allocated: the system ends a process that takes more than there is, with all its replicas. Memory of failed work
     // is free only after its finalizers have run.
-    private static void CheckMemory(TrainingSettings settings, int devices)
+    private static void CheckMemory(TrainingSettings settings, int devices, int threads)
     {
-        var needed = TrainingPlan.OfReplica(settings, devices);
+        var needed = TrainingPlan.OfReplica(settings, devices, threads);
         if (needed.Problem(MachineMemory.Now().FreeBytes) is null)
             return;
         GC.Collect();
