@@ -28,6 +28,8 @@ internal sealed class Ours : IDisposable
     private readonly int _threads;
     private readonly RecomputeMode _recompute;
     private readonly Precision _precision;
+    private readonly int _zero;
+    private readonly ReplicaVectors? _mirror;
     private TimedCollective _collective;
     private TrainingStep _step;
     private int _opened;
@@ -36,15 +38,21 @@ internal sealed class Ours : IDisposable
     private long _steps;
 
     /// <param name="optimizer">As optimizer.kind has it.</param>
+    /// <param name="zero">As node.zero.</param>
+    /// <param name="folder">Where vectors lie that are offloaded; null for none.</param>
+    /// <param name="mirrors">As optimizer.mirror-slices.</param>
     public Ours(
         ModelSettings model, int batch, int tokens, int micro, int devices, int threads, string optimizer = "adamw",
-        RecomputeMode recompute = RecomputeMode.None, TrainingPrecision kind = TrainingPrecision.Fp32)
+        RecomputeMode recompute = RecomputeMode.None, TrainingPrecision kind = TrainingPrecision.Fp32, int zero = 1, string? folder = null,
+        bool mirrors = false)
     {
-        _optimizer = Settings with { Kind = optimizer };
+        _optimizer = Settings with { Kind = optimizer, MirrorSlices = mirrors };
         (_vocabulary, _batch, _tokens, _micro) = (model.Vocabulary, batch, tokens, micro);
         _architecture = Architectures.Open(model);
         var layout = new FlatLayout(_architecture.Parameters);
-        _vectors = new ReplicaVectors(layout);
+        var offload = folder is null ? null : FileOffload.Of(folder, Optimizers.Open(_optimizer), Precision.Of(kind));
+        _vectors = new ReplicaVectors(layout, null, offload);
+        (_zero, _mirror) = (zero, mirrors ? new ReplicaVectors(layout, null, offload) : null);
         Initialization.Fill(_vectors, 1);
         (_threads, _recompute, _precision) = (threads, recompute, Precision.Of(kind));
         _devices = [.. Enumerable.Range(0, devices).Select(_ => Open())];
@@ -55,12 +63,18 @@ internal sealed class Ours : IDisposable
                 Batch = BatchSettings.Defaults with { Sequences = batch, Micro = micro, Recompute = recompute },
                 Optimizer = _optimizer,
                 Run = TrainingSettings.Defaults.Run with { Precision = kind },
-            }, devices, threads);
+            }, devices, threads, zero, folder is null ? OffloadMode.None : OffloadMode.File);
         (_collective, _step) = Compose();
     }
 
+    /// <summary>What each device holds besides, by the formula.</summary>
+    public DeviceBudget Budget => Plan.Vectors;
+
     /// <summary>What the step was planned to take.</summary>
     public TrainingPlan Plan { get; }
+
+    /// <summary>What forward passes keep for backward passes and what both work with, of all devices.</summary>
+    public double ActivationBytes => Plan.Memory.ActivationBytes;
 
     /// <summary>Seconds that accumulating, folding and updating took since the start, for tuning.</summary>
     public double[] PhaseSeconds { get; } = new double[3];
@@ -98,6 +112,7 @@ internal sealed class Ours : IDisposable
         foreach (var device in _devices)
             device.Dispose();
         _vectors.Dispose();
+        _mirror?.Dispose();
     }
 
     private DeviceThread Open()
@@ -118,7 +133,8 @@ internal sealed class Ours : IDisposable
         List<DeviceThread> devices = [.. _devices];
         var collective = new TimedCollective(new LocalCollective(devices));
         return (collective, new TrainingStep(
-            devices, collective, _vectors.Layout, Optimizers.Open(_optimizer), _optimizer.Clip, _precision));
+            devices, collective, _vectors.Layout, Optimizers.Open(_optimizer), _optimizer.Clip, _precision, zero: _zero,
+            mirror: _mirror));
     }
 
     private async Task StepAsync()
@@ -148,6 +164,14 @@ internal sealed class Ours : IDisposable
             var squares = await inner.ReduceScatterAsync(roots, microBatches, slices, deadline);
             ReduceEnded = Stopwatch.GetTimestamp();
             return squares;
+        }
+
+        // With ZeRO-2 passes and sums take turns: the last one counts.
+        public async Task ReduceBucketAsync(IReadOnlyList<PassBucket> buckets, TimeSpan deadline)
+        {
+            ReduceStarted = Stopwatch.GetTimestamp();
+            await inner.ReduceBucketAsync(buckets, deadline);
+            ReduceEnded = Stopwatch.GetTimestamp();
         }
 
         public Task AllGatherAsync(IReadOnlyList<Slice> slices, TimeSpan deadline) => inner.AllGatherAsync(slices, deadline);

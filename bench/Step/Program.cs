@@ -24,6 +24,16 @@ var python = Option("python", "/usr/bin/python3");
 var recompute = Enum.Parse<RecomputeMode>(Option("recompute", "none"), ignoreCase: true);
 var precision = Enum.Parse<TrainingPrecision>(Option("precision", "fp32"), ignoreCase: true);
 
+var folder = Option("offload", "none") == "file" ? Option("folder", Path.Combine(Path.GetTempPath(), "elastic-offload")) : null;
+
+if (args.Contains("--memory"))
+{
+    var mirrors = args.Contains("--mirror") ? ", mirrors" : "";
+    ShardMemory.Measure(
+        () => Open(Option("optimizer", "adamw")), devices,
+        $"{precision}, zero {Number("zero", 1)}, offload {Option("offload", "none")}{mirrors}", steps);
+    return;
+}
 if (args.Contains("--collective"))
 {
     foreach (var count in new[] { 2, 4 })
@@ -49,7 +59,7 @@ if (args.Contains("--collective"))
 Console.WriteLine(
     $"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}, {precision}, recompute {recompute}; "
     + InstructionSet.Describe().Name);
-if (args.Contains("--memory"))
+if (args.Contains("--plan"))
 {
     PeakMemory.Show(() => Open(Option("optimizer", "adamw")), steps);
     return;
@@ -59,6 +69,13 @@ if (args.Contains("--against"))
 {
     using var other = Open(Option("against", "adamw"));
     OptimizerContest.Run((Option("optimizer", "adamw"), ours), (Option("against", "adamw"), other), rounds, steps);
+    return;
+}
+if (args.Contains("--plain"))
+{
+    // What ZeRO-2, files and mirrors cost: steps with and without them in turns.
+    using var plain = new Ours(model, batch, tokens, micro, devices, threads, Option("optimizer", "adamw"), recompute, precision);
+    OptimizerContest.Run(("with", ours), ("plain", plain), rounds, steps);
     return;
 }
 using var peer = python == "none" ? null : new Peer(python, model, batch, tokens, devices * threads, args.Contains("--foreach"));
@@ -92,7 +109,9 @@ if (args.Contains("--operators"))
 }
 
 Ours Open(string optimizer) =>
-    new(model, batch, tokens, micro, devices, threads, optimizer, recompute, precision);
+    new(
+        model, batch, tokens, micro, devices, threads, optimizer, recompute, precision, Number("zero", 1), folder,
+        args.Contains("--mirror"));
 
 static ModelSettings Llama(ModelSettings shape, int keyHeads, int feedForward) => shape with
 {

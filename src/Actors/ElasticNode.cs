@@ -113,6 +113,7 @@ public sealed class ElasticNode : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(duty);
         var devices = DeviceNames.Parse(node.Devices);
         var arithmetic = devices.Count > 0 ? faults.Arithmetic ?? Arithmetic.OfAll(devices) : "";
+        DeviceNames.CheckSharding(node, devices);
         var network = NetworkPreset.Load(node.Network);
         var security = await NodeSecurity.DescribeAsync(node, transport, cancel);
         var paths = new DataPaths(Path.GetFullPath(node.DataDir), node.CorporaDir);
@@ -186,6 +187,8 @@ public sealed class ElasticNode : IAsyncDisposable
             },
             Devices = node.Devices,
             ThreadsPerDevice = text => DeviceNames.ThreadsPerDevice(node with { Devices = text }),
+            Zero = node.Zero,
+            Offload = node.Offload,
             Paths = paths,
             Endpoint = served,
             Blobs = blobs,
@@ -210,8 +213,8 @@ public sealed class ElasticNode : IAsyncDisposable
             Observations = observations,
             Database = database,
             Security = security,
-            PlanFor = settings => duty.Alone && devices.Count > 0 && devices.All(d => d.IsCpu)
-                ? TrainingPlan.OfAll(settings, devices.Count, DeviceNames.ThreadsPerDevice(node)) : null,
+            PlanFor = settings => duty.Alone && devices is not [] && devices.All(d => d.IsCpu)
+                ? TrainingPlan.OfAll(settings, devices.Count, DeviceNames.ThreadsPerDevice(node), node.Zero, node.Offload) : null,
         };
         member.Live(agent);
         try
@@ -239,6 +242,8 @@ public sealed class ElasticNode : IAsyncDisposable
         try
         {
             DurableFile.RemoveTemporaries(paths.Root);
+            if (Directory.Exists(paths.Offload))
+                Directory.Delete(paths.Offload, recursive: true);
             if (Directory.Exists(paths.Corpora))
                 BuildFolder.RemoveDead(paths.Corpora);
         }
@@ -280,10 +285,7 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <inheritdoc cref="NodeControl.Resolve"/>
     public static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => NodeControl.Resolve(settings, corpus);
 
-    /// <summary>
-    /// What training takes of this machine, with <c>model.vocabulary</c> resolved to the tokenizer's; null where other machines help, or
-    /// GPUs, whose own memory holds most of it.
-    /// </summary>
+    /// <summary>What training takes of this machine; null where other machines help, or GPUs with memory of their own.</summary>
     public Func<TrainingSettings, TrainingPlan?> PlanFor { get; private init; } = _ => null;
 
     /// <summary>Starts the run, or resumes it where its journal ends.</summary>

@@ -118,6 +118,20 @@ internal sealed class DevicePool
         return order;
     }
 
+    /// <summary>A device of this work is lost; the work has others, and goes on with them, wherever it was to move.</summary>
+    /// <returns>Its devices from now on; null where the work has ended.</returns>
+    public IReadOnlyList<DeviceId>? LoseOne(int number, DeviceId device)
+    {
+        _all.Remove(device);
+        _free.Remove(device);
+        if (!_working.TryGetValue(number, out var entry))
+            return null;
+        var (left, next) = (entry.Work.Devices.Where(d => d != device).ToList(), entry.Next);
+        (entry.Work, entry.Next) = (entry.Work with { Devices = left }, null);
+        _free.AddRange((next ?? []).Where(d => !left.Contains(d) && _all.Contains(d)));
+        return left;
+    }
+
     /// <summary>Frees the devices of a work that has ended.</summary>
     /// <returns>The order; null where it was dropped, so that its result does not count.</returns>
     public WorkOrder? End(int number)

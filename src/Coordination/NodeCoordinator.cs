@@ -254,6 +254,17 @@ public sealed class NodeCoordinator(NodeFacts facts)
     // its order names, and repeats the steps since.
     private void Lose(NodeInput.DeviceLost lost)
     {
+        if (lost.RepeatsStep && _devices.LoseOne(lost.Work, lost.Device) is { } left)
+        {
+            _outputs.Add(new NodeOutput.RepeatStep(lost.Work, left));
+            _outputs.Add(new NodeOutput.Say(
+                $"device {lost.Device} is lost ({lost.Why}): its replica repeats the step on the others; give it back with pbm node "
+                + "devices, or start the node again"));
+            DivideDevices();
+            Report();
+            return;
+        }
+
         var job = _devices.JobOf(lost.Work);
         var run = job is { } known ? RunOf(new RunId(known.Value)) : null;
         var order = _devices.Lose(lost.Work, lost.Device, beginsAnew: run is { IsStopping: false });

@@ -39,7 +39,10 @@ public abstract record NodeInput
     public sealed record Moved(int Work) : NodeInput;
 
     /// <summary>A device hangs, or is gone, and the work has ended with it.</summary>
-    public sealed record DeviceLost(int Work, DeviceId Device, string Why) : NodeInput;
+    /// <param name="RepeatsStep">
+    /// The work has not ended: it has its state of before the step, and other devices. Answered by <see cref="NodeOutput.RepeatStep"/>.
+    /// </param>
+    public sealed record DeviceLost(int Work, DeviceId Device, string Why, bool RepeatsStep = false) : NodeInput;
 
     public sealed record Ordered(WorkOrder Order) : NodeInput;
 
@@ -89,6 +92,9 @@ public abstract record NodeOutput
     /// Go on with these devices from the next step boundary on. Answered by <see cref="NodeInput.Moved"/>, unless the work ends before.
     /// </summary>
     public sealed record Move(int Work, IReadOnlyList<DeviceId> Devices) : NodeOutput;
+
+    /// <summary>Repeat the step that a device was lost in with these, and go on with them, whatever it was told to move to.</summary>
+    public sealed record RepeatStep(int Work, IReadOnlyList<DeviceId> Devices) : NodeOutput;
 
     /// <summary>The node has this device no more, and no work is on it.</summary>
     public sealed record CloseDevice(DeviceId Device) : NodeOutput;

@@ -129,11 +129,15 @@ public sealed class VirtualNode
         _world.After(this, _world.Milliseconds(100, 5000), () =>
         {
             // The node may have been given others meanwhile.
-            if (!_running.Remove(number))
+            if (!_running.ContainsKey(number))
                 return;
             var lost = work.Devices[_world.Chance.Next(work.Devices.Length)];
             _devices = [.. _devices.Where(d => d != lost)];
-            Step(new NodeInput.DeviceLost(number, lost, "it hangs"));
+            // Where slices are mirrored, the others repeat the step.
+            var repeats = work.Order.Content is Compute && work.Devices.Length > 1 && _world.Chance.Next(2) == 0;
+            if (!repeats)
+                _running.Remove(number);
+            Step(new NodeInput.DeviceLost(number, lost, "it hangs", repeats));
         });
     }
 
@@ -191,6 +195,11 @@ public sealed class VirtualNode
                 CheckFree(move.Devices.Except(moving.Devices), move.Work);
                 moving.Next = [.. move.Devices];
                 _world.After(this, Slowness * _world.Milliseconds(1, 50), () => MoveTo(move.Work));
+                break;
+            case NodeOutput.RepeatStep repeat:
+                var repeating = _running[repeat.Work];
+                (repeating.Devices, repeating.Next, repeating.IsHung) = ([.. repeat.Devices], [], false);
+                _world.After(this, Slowness * _world.Milliseconds(100, 400), () => End(repeat.Work, Do(repeating.Order)));
                 break;
             case NodeOutput.CloseDevice { Device: var closed }:
                 Invariant.Holds(!_devices.Contains(closed) && !_running.Values.Any(r => r.Uses.Contains(closed)),
@@ -260,7 +269,7 @@ public sealed class VirtualNode
     // Between two steps.
     private void MoveTo(int work)
     {
-        if (!_running.TryGetValue(work, out var running) || running.IsHung)
+        if (!_running.TryGetValue(work, out var running) || running.IsHung || running.Next.Length == 0)
             return;
         (running.Devices, running.Next) = (running.Next, []);
         Step(new NodeInput.Moved(work));

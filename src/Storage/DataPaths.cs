@@ -29,6 +29,9 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
     /// <summary>A corpus that was fetched from other nodes, perhaps not all of it.</summary>
     public string FetchedCorpus(Digest id) => Path.Combine(Root, "corpora-fetched", id.Hex);
 
+    /// <summary>Files that hold a part of the memory of replicas in training; nameless while they are in use.</summary>
+    public string Offload => Path.Combine(Root, "offload");
+
     /// <summary>The folders of all runs.</summary>
     public string Runs => Path.Combine(Root, "runs");
 

@@ -131,6 +131,34 @@ public sealed class NodeDevicesTests
     }
 
     [Fact]
+    public void A_replica_that_repeats_its_step_keeps_its_other_devices_wherever_it_was_to_move()
+    {
+        Begin(mostDevices: 4, [0, 1, 2], replicas: 1);
+        Assert.Equal([(1, "cpu:1 cpu:2 cpu:4")], Moves(Step(new NodeInput.HasDevices(Cpus(1, 2, 4)))));
+        var outputs = Step(new NodeInput.DeviceLost(1, new DeviceId("cpu:1"), "it hangs", RepeatsStep: true));
+        var repeat = Assert.Single(outputs.OfType<NodeOutput.RepeatStep>());
+        Assert.Equal((1, "cpu:0 cpu:2"), (repeat.Work, string.Join(' ', repeat.Devices)));
+        Assert.Equal([(1, "cpu:2 cpu:4")], Moves(outputs));                          // at the next step boundary
+        Assert.Equal(["cpu:1"], Closed(outputs));
+        Assert.Equal(["cpu:2", "cpu:4"], Enlisted(outputs).Devices.Select(d => d.Value));
+        Assert.Contains("repeats the step on the others", Assert.Single(outputs.OfType<NodeOutput.Say>()).Text, StringComparison.Ordinal);
+        Assert.Empty(Starts(Step(new NodeInput.Schedule())));
+        Assert.Equal(["cpu:0"], Closed(Step(new NodeInput.Moved(1))));
+        Assert.Contains(
+            Step(new NodeInput.Ended(1, new Computed(Result(1, 0)))), o => o is NodeOutput.Send { Message: WorkResult });
+    }
+
+    [Fact]
+    public void Work_that_has_ended_cannot_repeat_a_step()
+    {
+        Begin(mostDevices: 4, [0, 1], replicas: 1);
+        Step(new NodeInput.Ended(1, new Computed(Result(1, 0))));
+        var outputs = Step(new NodeInput.DeviceLost(1, new DeviceId("cpu:1"), "it hangs", RepeatsStep: true));
+        Assert.Empty(outputs.OfType<NodeOutput.RepeatStep>());
+        Assert.Equal(["cpu:0"], Enlisted(outputs).Devices.Select(d => d.Value));
+    }
+
+    [Fact]
     public void With_its_last_device_a_nodes_work_fails_and_what_waits_for_one()
     {
         Begin(mostDevices: 4, [0], replicas: 2);

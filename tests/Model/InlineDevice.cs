@@ -25,6 +25,9 @@ internal sealed class RecordingCollective(ICollective inner) : ICollective
         return squares;
     }
 
+    public Task ReduceBucketAsync(IReadOnlyList<PassBucket> buckets, TimeSpan deadline) =>
+        inner.ReduceBucketAsync(buckets, deadline);
+
     public Task AllGatherAsync(IReadOnlyList<Slice> slices, TimeSpan deadline) => inner.AllGatherAsync(slices, deadline);
 
     public void Abort(string why) => inner.Abort(why);

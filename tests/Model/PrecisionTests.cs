@@ -15,7 +15,7 @@ namespace Elastic.Model.Tests;
 /// <summary>Steps in bf16 and fp16: their bits, their memory, and what they are for.</summary>
 public class PrecisionTests
 {
-    private static readonly Dictionary<string, ModelSettings> Kinds = new()
+    internal static readonly Dictionary<string, ModelSettings> Kinds = new()
     {
         ["gpt2"] = Samples.Tiny(0.1),
         ["llama"] = LlamaTests.Small(0.1),
@@ -257,6 +257,8 @@ public class PrecisionTests
         public Task<IReadOnlyList<double>> ReduceScatterAsync(
             IReadOnlyList<IReadOnlyList<SubtreeRoot>> roots, int microBatches, IReadOnlyList<Slice> slices, TimeSpan deadline)
             => Task.FromResult<IReadOnlyList<double>>([1, double.PositiveInfinity]);
+
+        public Task ReduceBucketAsync(IReadOnlyList<PassBucket> buckets, TimeSpan deadline) => throw new NotSupportedException();
 
         public Task AllGatherAsync(IReadOnlyList<Slice> slices, TimeSpan deadline) => Task.CompletedTask;
 

@@ -12,6 +12,21 @@ public static class DeviceNames
     // Slots of the CPU; a machine of more cores gives a slot several threads.
     private const int MostSlots = 1024;
 
+    /// <summary>Refuses what only CPU devices offer where a node has others.</summary>
+    /// <exception cref="ElasticException">It is so; names the setting.</exception>
+    public static void CheckSharding(NodeSettings node, IReadOnlyList<DeviceId> devices)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        ArgumentNullException.ThrowIfNull(devices);
+        if (devices.All(d => d.IsCpu))
+            return;
+        var other = devices.First(d => !d.IsCpu);
+        if (node.Zero == 2)
+            throw new ElasticException($"node.zero = 2 is for replicas on CPU devices, and this node has {other}: use node.zero = 1");
+        if (node.Offload != OffloadMode.None)
+            throw new ElasticException($"node.offload = file is for CPU devices, and this node has {other}: use node.offload = none");
+    }
+
     /// <summary>
     /// "auto" (all GPUs, else one CPU device), "cpu:N" (N devices), "cpu:0,2" (these), "cuda:all", "cuda:0,2"; "none" for a process that
     /// only stores.

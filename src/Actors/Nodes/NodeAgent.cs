@@ -62,6 +62,11 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         Receive<Schedule>(_ => Step(new NodeInput.Schedule()));
         Receive<WorkEnded>(End);
         Receive<WorkMoved>(moved => Step(new NodeInput.Moved(moved.Number)));
+        Receive<WorkGoesBack>(back =>
+        {
+            _log.Warning("work {0} repeats its step: {1}", back.Number, back.Why);
+            Step(new NodeInput.DeviceLost(back.Number, back.Device, back.Why, RepeatsStep: true));
+        });
         Receive<WorkLostDevice>(Lose);
         Receive<Leave>(_ =>
         {
@@ -124,6 +129,10 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             case NodeOutput.Move move:
                 if (_working.TryGetValue(move.Work, out var moving))
                     moving.Actor.Tell(new DeviceWorkActor.MoveTo(_trainers.Group(move.Devices, moving.Pieces)));
+                break;
+            case NodeOutput.RepeatStep repeat:
+                if (_working.TryGetValue(repeat.Work, out var repeating))
+                    repeating.Actor.Tell(new DeviceWorkActor.GoOnWith(_trainers.Group(repeat.Devices, repeating.Pieces)));
                 break;
             case NodeOutput.CloseDevice close:
                 _trainers.Close(close.Device);

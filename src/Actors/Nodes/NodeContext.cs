@@ -1,6 +1,7 @@
 using Elastic.Actors.Corpora;
 using Elastic.Coordination;
 using Elastic.Foundation;
+using Elastic.Messages.Settings;
 using Elastic.Storage;
 using Elastic.Transfer;
 
@@ -16,6 +17,12 @@ internal sealed record NodeContext
 
     /// <summary>Arithmetic threads of one CPU device, where <c>node.devices</c> is this text.</summary>
     public required Func<string, int> ThreadsPerDevice { get; init; }
+
+    /// <summary>As <c>node.zero</c>.</summary>
+    public required int Zero { get; init; }
+
+    /// <summary>As <c>node.offload</c>.</summary>
+    public required OffloadMode Offload { get; init; }
 
     public required DataPaths Paths { get; init; }
 

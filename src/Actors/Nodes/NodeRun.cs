@@ -71,6 +71,13 @@ internal sealed class NodeRun
     /// <summary>The vectors of a replica's inner state, by name.</summary>
     public IReadOnlyList<string> InnerVectors => [.. Optimizer.Vectors, .. Precision.Vectors];
 
+    /// <summary>The stage of ZeRO of this node's replicas.</summary>
+    public int Zero => _context.Zero;
+
+    /// <summary>Which vectors of a replica lie in files; null for none.</summary>
+    public FileOffload? Offload =>
+        _context.Offload == OffloadMode.File ? FileOffload.Of(Paths.Offload, Optimizer, Precision) : null;
+
     public FlatLayout Layout { get; }
 
     public BlobStore Blobs { get; }

@@ -48,6 +48,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
     private readonly Segment _segment = Checked(order, run);
     private readonly int _steps = order.Segment.StepsOf(order.Replica);
     private readonly TimeSpan _betweenNews = BetweenNews(order.Segment.Replicas);
+    private DeviceGroup _devices = context.Devices;
     private TrainingStep? _step;
     private long _told;
 
@@ -107,7 +108,7 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
     private async Task ComputeOnAsync(DeviceGroup devices)
     {
         await devices.AttachAsync(run.Settings, _memory.Vectors);
-        _step = devices.Step(run.Layout, run.Optimizer, run.Settings.Optimizer.Clip, run.Precision);
+        (_devices, _step) = (devices, devices.Step(run, () => _memory.Mirror));
     }
 
     private async Task LoadAsync()
@@ -141,11 +142,29 @@ internal sealed class ReplicaRound(NodeRun run, Compute order, DeviceContext con
         var settings = run.Settings;
         var number = _segment.StepNumberOf(order.Round, step);                          // the replica's own count, from 0
         var learningRate = LearningRate.At(number, _segment.ScheduleSteps, settings.Optimizer);
-        var loss = await _step!.RunAsync(microBatches, SeedOf(step), learningRate, number + 1);
+        var loss = await RepeatedAsync(taken => taken.RunAsync(microBatches, SeedOf(step), learningRate, number + 1));
         return double.IsFinite(loss)
             ? (loss, learningRate)
             : throw new ElasticException($"the loss of replica {order.Replica} became {loss} at step {number}: " +
                                          "use a smaller optimizer.learning-rate or more optimizer.warmup-steps");
+    }
+
+    // Where a device is lost, the step is taken again on the others, if their mirror has what it began from.
+    private async Task<double> RepeatedAsync(Func<TrainingStep, Task<double>> take)
+    {
+        while (true)
+        {
+            try
+            {
+                return await take(_step!);
+            }
+            catch (DeviceFailedException e) when (
+                e.IsLost && run.Settings.Optimizer.MirrorSlices && _devices.HasOthersThan(e.Device))
+            {
+                _memory.GoBack(_step!.IsUpdating);
+                await ComputeOnAsync(await context.GoBackAsync(e));
+            }
+        }
     }
 
     private DropoutSeed SeedOf(int step) => new(run.Settings.Run.Seed, order.Round, order.Replica, step);

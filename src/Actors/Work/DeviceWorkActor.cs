@@ -16,11 +16,15 @@ namespace Elastic.Actors.Work;
 /// </summary>
 internal sealed class DeviceWorkActor : ReceiveActor
 {
+    // Of the node's agent, which answers from its mailbox.
+    private static readonly TimeSpan AnswerDeadline = TimeSpan.FromMinutes(1);
+
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly long _began = Stopwatch.GetTimestamp();
     private readonly CancellationTokenSource _stop = new();
     private readonly CancellationTokenSource _drop = new();
     private readonly DeviceMoves _moves = new();
+    private TaskCompletionSource<DeviceGroup>? _goesBack;
     private bool _hasStepped;
 
     /// <param name="number">Number of the work within the node.</param>
@@ -38,6 +42,16 @@ internal sealed class DeviceWorkActor : ReceiveActor
         Receive<WorkOutcome>(outcome => End(number, outcome));
         Receive<PutDown>(_ => End(number, null));
         Receive<MoveTo>(move => _moves.Set(move.Devices));
+        Receive<GoesBack>(back =>
+        {
+            _goesBack = back.With;
+            Context.Parent.Tell(new WorkGoesBack(number, back.Lost.Device, back.Lost.Message));
+        });
+        Receive<GoOnWith>(others =>
+        {
+            _moves.Take();                                             // it may name the device that was lost
+            _goesBack?.TrySetResult(others.Devices);
+        });
         Receive<HasMoved>(_ => Context.Parent.Tell(new WorkMoved(number)));
         Receive<Status.Failure>(failure => LostDevice(failure.Cause) is not null, failure =>
         {
@@ -56,7 +70,8 @@ internal sealed class DeviceWorkActor : ReceiveActor
         var self = Self;
         _ = WorkExecutors.Of(order.Key)
             .ExecuteAsync(run, order.Content, new DeviceContext(
-                devices, _moves, memory, step => self.Tell(step), () => self.Tell(HasMoved.Instance), _stop.Token, _drop.Token))
+                devices, _moves, memory, step => self.Tell(step), () => self.Tell(HasMoved.Instance),
+                lost => GoBackAsync(self, lost), _stop.Token, _drop.Token))
             .PipeTo(Self, success: outcome => (object?)outcome ?? PutDown.Instance);
     }
 
@@ -65,6 +80,13 @@ internal sealed class DeviceWorkActor : ReceiveActor
     {
         _stop.Dispose();
         _drop.Dispose();
+    }
+
+    private static Task<DeviceGroup> GoBackAsync(IActorRef self, DeviceFailedException lost)
+    {
+        var with = new TaskCompletionSource<DeviceGroup>(TaskCreationOptions.RunContinuationsAsynchronously);
+        self.Tell(new GoesBack(lost, with));
+        return with.Task.WaitAsync(AnswerDeadline);
     }
 
     private void End(int number, WorkOutcome? outcome)
@@ -82,6 +104,11 @@ internal sealed class DeviceWorkActor : ReceiveActor
 
     /// <summary>Asks to go on with these devices from the next step boundary on.</summary>
     public sealed record MoveTo(DeviceGroup Devices) : INoSerializationVerificationNeeded;
+
+    /// <summary>Tells work that waits to repeat its step with which devices.</summary>
+    public sealed record GoOnWith(DeviceGroup Devices) : INoSerializationVerificationNeeded;
+
+    private sealed record GoesBack(DeviceFailedException Lost, TaskCompletionSource<DeviceGroup> With) : INoSerializationVerificationNeeded;
 
     private sealed record HasMoved : INoSerializationVerificationNeeded
     {

@@ -3,6 +3,7 @@ using Elastic.Actors.Nodes.Devices;
 using Elastic.Actors.Nodes.Replicas;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Work;
+using Elastic.Model.Training;
 
 namespace Elastic.Actors.Work;
 
@@ -22,11 +23,14 @@ internal enum WorkLane
 /// <summary>What work on devices needs besides its order.</summary>
 /// <param name="Progress">Called with the newest step, now and then and at the end; before the first one, with the bytes that came.</param>
 /// <param name="Moves">The devices to go on with from the next step boundary on; <paramref name="Moved"/> is called there.</param>
+/// <param name="GoBackAsync">
+/// Tells that a device was lost, and that the step can be repeated without it; ends with the devices to go on with.
+/// </param>
 /// <param name="Stop">Asks to stop at the next step boundary, and to hand over.</param>
 /// <param name="Drop">Asks to stop without a hand-over: no node waits for the result.</param>
 internal sealed record DeviceContext(
-    DeviceGroup Devices, DeviceMoves Moves, ReplicaMemory Memory, Action<NodeReport> Progress, Action Moved, CancellationToken Stop,
-    CancellationToken Drop);
+    DeviceGroup Devices, DeviceMoves Moves, ReplicaMemory Memory, Action<NodeReport> Progress, Action Moved,
+    Func<DeviceFailedException, Task<DeviceGroup>> GoBackAsync, CancellationToken Stop, CancellationToken Drop);
 
 /// <summary>Does one kind of work on a node; the kind's other file is in Coordination/Work. Runs off the mailbox.</summary>
 internal abstract class WorkExecutor

@@ -22,6 +22,7 @@ internal static class WorkFailures
             $"the disk is full ({e.Message}): free some space, then give the same command again; nothing that was committed is lost",
             WorkFailure.Exhausted),
         var e when OutOfMemory.Describe(e) is { } why => (why, WorkFailure.Exhausted),
+        ElasticException { InnerException: { } inner } e when DiskSpace.IsExhausted(inner) => (e.Message, WorkFailure.Exhausted),
         ElasticException e => (e.Message, WorkFailure.Permanent),
         BlobLostException e => (e.Message, WorkFailure.Lost),
         DeviceFailedException { InnerException: { } inner } e => (e.Message, Describe(inner).Kind),

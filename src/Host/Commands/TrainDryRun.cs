@@ -21,7 +21,8 @@ internal static class TrainDryRun
             throw new ElasticException(
                 $"--dry-run: the memory of {other} is libtorch's to allocate, and not known before; --devices cpu:1 plans for the CPU");
         var plan = TrainingPlan.OfAll(
-            NodeControl.WithVocabulary(request.Settings.Training), devices.Count, DeviceNames.ThreadsPerDevice(node));
+            NodeControl.WithVocabulary(request.Settings.Training), devices.Count, DeviceNames.ThreadsPerDevice(node), node.Zero,
+            node.Offload);
         var machine = MachineMemory.Now();
         var problem = plan.Problem(machine.FreeBytes);
         if (request.Json)

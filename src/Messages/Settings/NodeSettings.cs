@@ -33,6 +33,22 @@ public sealed record NodeSettings : SettingsGroup
     [Between(0, 1024, Zero = "all cores, or one thread each")]
     public required int ThreadsPerDevice { get; init; }
 
+    [Setting("node.zero", 1, """
+        Stage of ZeRO (Rajbhandari et al. 2020) in a replica that several CPU devices compute together. 1: they share one copy of parameters
+        and moments, of which each updates its slice. 2: each keeps sums of its slice of the gradient only, too, and reduces each pass's
+        gradient with the others part by part, as it is made: less memory, more exchanged between them. The weights do not depend on it.
+        """, PartOfAnswer = false)]
+    [Between(1, 2)]
+    public required int Zero { get; init; }
+
+    [Setting("node.offload", OffloadMode.None, """
+        file: what only the update of a replica reads (the moments, and in bf16 and fp16 the fp32 parameters) lies in files of the data
+        directory, of which some MiB are in memory at a time; the next are read ahead. For models that memory has no room for, and a fast
+        disk; of CPU devices only. The files have no name while they are in use, and are gone with the process. The weights do not depend
+        on it.
+        """, PartOfAnswer = false)]
+    public required OffloadMode Offload { get; init; }
+
     [Setting("node.data-dir", "elastic-data", """
         Holds the journal, the blobs, the corpora and the runs. Relative to the current directory.
         """, PartOfAnswer = false, IsPath = true)]

@@ -19,7 +19,9 @@ public sealed class CpuDevice : TrainingDevice
     private readonly ThreadTeam _team;
     private readonly GradientTree _gradients;
     private readonly CpuNetwork _network;
+    private readonly CpuShards _shards;
     private GradientBuffer? _folded;
+    private bool _isSharded;
 
     /// <param name="labelSmoothing">Of the loss, in training only.</param>
     /// <param name="threads">Threads that compute, the caller's included.</param>
@@ -33,10 +35,11 @@ public sealed class CpuDevice : TrainingDevice
         _gradients = new GradientTree(
             () => new HostVector(Layout.TrainedLength), (left, right) => SliceFold.Add((HostVector)left, (HostVector)right, _team));
         _network = new CpuNetwork(architecture, Layout, labelSmoothing, _team, recompute);
+        _shards = new CpuShards(_network, _team);
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<SubtreeRoot> Roots => _gradients.Roots;
+    public override IReadOnlyList<SubtreeRoot> Roots => _isSharded ? _shards.Roots : _gradients.Roots;
 
     /// <summary>Where the time of its passes goes; to be set before the first one.</summary>
     internal OperatorTimes? Times
@@ -52,8 +55,8 @@ public sealed class CpuDevice : TrainingDevice
         IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, Precision precision, double lossScale)
     {
         ArgumentNullException.ThrowIfNull(microBatches);
-        ArgumentNullException.ThrowIfNull(precision);
-        var inputs = new TrainingInputs(Parameters, precision.IsNarrow ? Vectors.WorkingCopy : null, precision, lossScale, seed);
+        var inputs = InputsOf(seed, precision, lossScale);
+        _isSharded = false;
         _gradients.Clear();
         var losses = new List<double>();
         foreach (var (node, group) in MicroBatchGroups.Of(microBatches, Architecture.Vocabulary))
@@ -81,15 +84,36 @@ public sealed class CpuDevice : TrainingDevice
     }
 
     /// <inheritdoc/>
+    public override void BeginShards(Slice slice)
+    {
+        _isSharded = true;
+        _shards.Begin(slice);
+    }
+
+    /// <inheritdoc/>
+    public override void BeginPass(IReadOnlyList<MicroBatch> group, DropoutSeed seed, Precision precision, double lossScale)
+        => _shards.BeginPass(group, InputsOf(seed, precision, lossScale));
+
+    /// <inheritdoc/>
+    public override PassBucket NextBucket() => _shards.NextBucket();
+
+    /// <inheritdoc/>
+    public override void FoldBucket(IReadOnlyList<PassBucket> buckets)
+    {
+        ArgumentNullException.ThrowIfNull(buckets);
+        _shards.Fold(buckets);
+    }
+
+    /// <inheritdoc/>
     public override unsafe void NarrowSlice(Slice slice, Precision precision)
     {
         ArgumentNullException.ThrowIfNull(precision);
         var (type, parameters, copy) = (precision.Storage!.Value, Parameters, Vectors.WorkingCopy);
-        _team.Run(new Tiles(tile =>
+        ByPieces(slice, UpdateGranularity.Tiles, parameters.IsInFile ? [parameters] : [], piece => _team.Run(new Tiles(tile =>
         {
-            var first = slice.First + (long)tile * FlatLayout.Tile;
+            var first = piece.First + (long)tile * FlatLayout.Tile;
             NarrowRows.Narrow(type, (ushort*)copy.Data + first, parameters.Data + first, FlatLayout.Tile);
-        }), slice.Tiles);
+        }), piece.Tiles));
         GC.KeepAlive(parameters);
         GC.KeepAlive(copy);
     }
@@ -98,14 +122,16 @@ public sealed class CpuDevice : TrainingDevice
     public override double[] FoldSlice(IReadOnlyList<SubtreeRoot> roots, int totalMicroBatches, Slice slice)
     {
         ArgumentNullException.ThrowIfNull(roots);
-        return SliceFold.Fold(roots, totalMicroBatches, slice, Layout, Gradient(), _team);
+        return slice.Tiles == 0 ? [] : SliceFold.Fold(roots, totalMicroBatches, slice, Layout, Gradient(), _team);
     }
 
     /// <inheritdoc/>
     public override void UpdateSlice(Slice slice, IOptimizer optimizer, OptimizerStep step)
     {
         ArgumentNullException.ThrowIfNull(optimizer);
-        optimizer.Update(Vectors, Gradient(), slice, step, _team);
+        if (slice.Tiles > 0)
+            ByPieces(
+                slice, optimizer.Granularity, Vectors.InFiles, piece => optimizer.Update(Vectors, Gradient(), piece, step, _team));
     }
 
     /// <inheritdoc/>
@@ -141,6 +167,40 @@ public sealed class CpuDevice : TrainingDevice
         Retire();
         _folded?.Dispose();
         _gradients.Dispose();
+        _shards.Dispose();
+    }
+
+    // The slice at once where nothing of it lies in files; else piece by piece, each read ahead while the one before it is worked on.
+    private void ByPieces(Slice slice, UpdateGranularity granularity, IReadOnlyList<HostVector> inFiles, Action<Slice> work)
+    {
+        if (inFiles.Count == 0)
+        {
+            work(slice);
+            return;
+        }
+        var pieces = slice.Pieces(Layout, FileOffload.PieceElements, granularity).ToList();
+        for (var i = 0; i < pieces.Count; i++)
+        {
+            if (i == 0)
+                ReadAhead(pieces[0]);
+            if (i + 1 < pieces.Count)
+                ReadAhead(pieces[i + 1]);
+            work(pieces[i]);
+            foreach (var vector in inFiles)
+                vector.Release(pieces[i].First, pieces[i].Count);
+        }
+
+        void ReadAhead(Slice piece)
+        {
+            foreach (var vector in inFiles)
+                vector.ReadAhead(piece.First, piece.Count);
+        }
+    }
+
+    private TrainingInputs InputsOf(DropoutSeed seed, Precision precision, double lossScale)
+    {
+        ArgumentNullException.ThrowIfNull(precision);
+        return new TrainingInputs(Parameters, precision.IsNarrow ? Vectors.WorkingCopy : null, precision, lossScale, seed);
     }
 
     private readonly struct Tiles(Action<int> work) : IParallelWork
@@ -150,5 +210,5 @@ public sealed class CpuDevice : TrainingDevice
 
     // Where the folded slice goes: the device's first root, whose slice no other device reads, or a buffer of its own if it has none.
     private HostVector Gradient()
-        => _gradients.Roots is [var first, ..] ? (HostVector)first.Gradient : (HostVector)(_folded ??= _gradients.Rent()).Flat;
+        => Roots is [var first, ..] ? (HostVector)first.Gradient : (HostVector)(_folded ??= _gradients.Rent()).Flat;
 }

@@ -36,11 +36,7 @@ internal sealed unsafe class CpuNetwork(
     public double[] ForwardBackward(
         IReadOnlyList<MicroBatch> group, TrainingInputs inputs, GradientBuffer into, bool adds)
     {
-        var pass = Open(
-            TapePurpose.Training, new BatchShape(group.Count, group[0].Rows, group[0].Columns, group[0].SourceColumns), inputs.Precision);
-        var rows = pass.Shape.RowsOfMicroBatch;
-        for (var i = 0; i < group.Count; i++)
-            Take(group[i], pass, i);
+        var pass = OpenTraining(group, inputs.Precision);
         using var own = adds ? new ScatteredRows() : null;
         pass.ForwardBackward(
             _arena!.Floats, inputs, ((HostVector)into.Flat).Data, adds, own ?? into.Scattered, inputs.LossScale / group[0].StepTargets,
@@ -48,6 +44,28 @@ internal sealed unsafe class CpuNetwork(
         if (own is not null)
             into.Scattered.Add(own);
         GC.KeepAlive(inputs);
+        return LossesOf(pass, group);
+    }
+
+    /// <summary>Where the gradients of such a pass are complete.</summary>
+    public GradientBuckets Buckets(IReadOnlyList<MicroBatch> group, Precision precision)
+        => GradientBuckets.Of(OpenTraining(group, precision).Tape);
+
+    /// <summary>Begins a pass that is to stop at each bucket.</summary>
+    /// <param name="into">Room for a bucket; and where the rows of embeddings go.</param>
+    public CpuPass Begin(IReadOnlyList<MicroBatch> group, TrainingInputs inputs, GradientBuffer into)
+    {
+        var pass = OpenTraining(group, inputs.Precision);
+        pass.Begin(
+            _arena!.Floats, inputs, ((HostVector)into.Flat).Data, false, into.Scattered, inputs.LossScale / group[0].StepTargets,
+            group[0].Index);
+        return pass;
+    }
+
+    /// <summary>The sum of the losses of each micro-batch's counted targets, nats, when the pass has run.</summary>
+    public static double[] LossesOf(CpuPass pass, IReadOnlyList<MicroBatch> group)
+    {
+        var rows = pass.Shape.RowsOfMicroBatch;
         return [.. Enumerable.Range(0, group.Count).Select(i => Sum(pass.Losses.AsSpan(i * rows, rows)))];
     }
 
@@ -150,6 +168,15 @@ internal sealed unsafe class CpuNetwork(
         foreach (var loss in losses)
             sum += loss;
         return sum;
+    }
+
+    private CpuPass OpenTraining(IReadOnlyList<MicroBatch> group, Precision precision)
+    {
+        var pass = Open(
+            TapePurpose.Training, new BatchShape(group.Count, group[0].Rows, group[0].Columns, group[0].SourceColumns), precision);
+        for (var i = 0; i < group.Count; i++)
+            Take(group[i], pass, i);
+        return pass;
     }
 
     private CpuPass Open(TapePurpose purpose, BatchShape shape, Precision? given = null)

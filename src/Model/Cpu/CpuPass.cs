@@ -20,6 +20,7 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     private int _now;
     private DropoutSeed _seed;
     private int _firstMicroBatch;
+    private GradientBucket? _bucket;
 
     /// <summary>The tape that runs.</summary>
     public Tape Tape { get; } = tape;
@@ -113,8 +114,9 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         : Matrices.Of(Parameter(name), rows, columns);
 
     /// <summary>The gradient of a parameter; null where it is frozen.</summary>
-    public float* ParameterGradient(string name)
-        => Tape.Layout[name] is { Parameter.IsTrained: true } segment ? _gradients + segment.Offset : null;
+    public float* ParameterGradient(string name) => Tape.Layout[name] is not { Parameter.IsTrained: true } segment
+        ? null
+        : _gradients + (_bucket is null ? segment.Offset : _bucket.PlaceOf(segment));
 
     /// <summary>The keys of a mask, one for each micro-batch.</summary>
     public ulong[] DropoutKeys(DropoutMask dropout)
@@ -129,10 +131,19 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
     }
 
     /// <summary>Runs the tape forwards with dropout and then backwards.</summary>
-    /// <param name="gradients">The flat gradient.</param>
+    /// <inheritdoc cref="Begin" path="/param"/>
+    public void ForwardBackward(
+        float* arena, TrainingInputs inputs, float* gradients, bool adds, ScatteredRows scattered, double lossScale, int firstMicroBatch)
+    {
+        Begin(arena, inputs, gradients, adds, scattered, lossScale, firstMicroBatch);
+        Run();
+    }
+
+    /// <summary>Begins a pass, which <see cref="RunThrough"/> goes on with.</summary>
+    /// <param name="gradients">The flat gradient, or room for a bucket of it.</param>
     /// <param name="adds">See <see cref="AddsToGradients"/>.</param>
     /// <param name="lossScale">See <see cref="LossScale"/>.</param>
-    public void ForwardBackward(
+    public void Begin(
         float* arena, TrainingInputs inputs, float* gradients, bool adds, ScatteredRows scattered, double lossScale, int firstMicroBatch)
     {
         _arena = arena;
@@ -140,35 +151,48 @@ internal sealed unsafe class CpuPass(Tape tape, MemoryPlan plan, ThreadTeam team
         _workingCopy = inputs.WorkingCopy is { } copy ? (ushort*)copy.Data : null;
         _gradients = gradients;
         (AddsToGradients, Scattered, LossScale) = (adds, scattered, lossScale);
-        (_seed, _firstMicroBatch) = (inputs.Seed, firstMicroBatch);
-        Run();
+        (_seed, _firstMicroBatch, _bucket, _now) = (inputs.Seed, firstMicroBatch, null, 0);
+    }
+
+    /// <summary>Goes on until a bucket of the gradient is complete, which lies where <see cref="Begin"/> was told.</summary>
+    public void RunThrough(GradientBucket bucket)
+    {
+        _bucket = bucket;
+        for (var isLast = false; !isLast; _now++)
+        {
+            isLast = plan.Steps[_now] == new PassStep(bucket.LastOperation, PassKind.Backward);
+            RunStep();
+        }
     }
 
     private void Run()
     {
         for (_now = 0; _now < plan.Steps.Count; _now++)
+            RunStep();
+    }
+
+    private void RunStep()
+    {
+        var (index, kind) = plan.Steps[_now];
+        var (operation, start) = (Tape.Operations[index], Stopwatch.GetTimestamp());
+        foreach (var rest in plan.EndingAt(_now))
+            Wake(rest);
+        var output = operation.Output is { } made && Tape.IsNarrow(made) ? made : null;
+        if (kind == PassKind.Backward)
         {
-            var (index, kind) = plan.Steps[_now];
-            var (operation, start) = (Tape.Operations[index], Stopwatch.GetTimestamp());
-            foreach (var rest in plan.EndingAt(_now))
-                Wake(rest);
-            var output = operation.Output is { } made && Tape.IsNarrow(made) ? made : null;
-            if (kind == PassKind.Backward)
-            {
-                if (output is not null)
-                    Round(Gradient(output), output.Count);
-                operation.Backward(this);
-            }
-            else
-            {
-                operation.Forward(this);
-                if (output is not null)
-                    Round(this[output], output.Count);
-            }
-            foreach (var rest in plan.BeginningAt(_now))
-                Rest(rest);
-            Times?.Add(operation, kind, start);
+            if (output is not null)
+                Round(Gradient(output), output.Count);
+            operation.Backward(this);
         }
+        else
+        {
+            operation.Forward(this);
+            if (output is not null)
+                Round(this[output], output.Count);
+        }
+        foreach (var rest in plan.BeginningAt(_now))
+            Rest(rest);
+        Times?.Add(operation, kind, start);
     }
 
     private void Round(float* values, long count)

@@ -29,19 +29,21 @@ namespace Elastic.Model.Training;
 /// <param name="MomentBytes">The optimizer's vectors.</param>
 /// <param name="GradientBytes">Sums of gradients.</param>
 /// <param name="BucketBytes">The part of a micro-batch's gradient that is made and reduced at a time.</param>
-/// <param name="FileBytes">How much of master and moments lies in a file, and is in memory piece by piece (offload).</param>
-/// <param name="PieceBytes">The pieces of the file that are in memory at a time.</param>
+/// <param name="MirrorBytes">Parameters, master and moments once more, where slices are mirrored.</param>
+/// <param name="FileBytes">How much of master, moments and mirror lies in files, and is in memory piece by piece (offload).</param>
+/// <param name="PieceBytes">
+/// What of the files is in memory at a time: the pieces that an update works on, and tables of embeddings that passes read rows of.
+/// </param>
 /// <param name="SentBytes">Gradients that other devices get of this one in a step.</param>
 public sealed record DeviceBudget(
     double ParameterBytes, double WorkingCopyBytes, double MasterBytes, double MomentBytes, double GradientBytes, double BucketBytes,
-    double FileBytes, double PieceBytes, double SentBytes)
+    double MirrorBytes, double FileBytes, double PieceBytes, double SentBytes)
 {
-    /// <summary>Elements of each vector in a file that are in memory at a time.</summary>
-    public const int PieceElements = 16 * FlatLayout.Tile;
-
     /// <summary>Bytes of memory, all together.</summary>
-    public double Bytes =>
-        ParameterBytes + WorkingCopyBytes + MasterBytes + MomentBytes - FileBytes + PieceBytes + GradientBytes + BucketBytes;
+    public double Bytes => VectorBytes + GradientBytes + BucketBytes;
+
+    /// <summary>Bytes of memory of the replica's vectors.</summary>
+    public double VectorBytes => ParameterBytes + WorkingCopyBytes + MasterBytes + MomentBytes + MirrorBytes - FileBytes + PieceBytes;
 
     /// <summary>That of a run.</summary>
     /// <param name="devices">Of a replica, D.</param>
@@ -55,17 +57,18 @@ public sealed record DeviceBudget(
         var rows = (int)Math.Min((long)settings.Batch.Micro * settings.Model.Context, int.MaxValue);
         return Of(
             architecture, optimizer.Vectors.Count, Precision.Of(settings.Run.Precision, architecture, optimizer),
-            settings.Batch.MicroBatches, rows, devices, zero, offload);
+            settings.Batch.MicroBatches, rows, devices, zero, offload, settings.Optimizer.MirrorSlices);
     }
 
     /// <summary>That of a network.</summary>
     /// <param name="moments">Vectors of the optimizer, V.</param>
     /// <param name="microBatches">Of a step, M.</param>
     /// <param name="rowsOfMicroBatch">Tokens of a micro-batch.</param>
+    /// <param name="mirrors">Slices are mirrored; one device has no neighbour for that.</param>
     /// <inheritdoc cref="Of(TrainingSettings, int, int, OffloadMode)" path="/param"/>
     public static DeviceBudget Of(
         IArchitecture architecture, int moments, Precision precision, int microBatches, int rowsOfMicroBatch, int devices, int zero,
-        OffloadMode offload)
+        OffloadMode offload, bool mirrors = false)
     {
         ArgumentNullException.ThrowIfNull(architecture);
         ArgumentNullException.ThrowIfNull(precision);
@@ -85,6 +88,10 @@ public sealed record DeviceBudget(
         var (sums, roots) = (passes.Max(p => GradientTree.MostSums(p).Most), passes.Max(p => GradientTree.MostSums(p).Left));
         var (master, moment) = (all / part, moments * trained / part);
         var file = offload == OffloadMode.File ? moment + (precision.IsNarrow ? master : 0) : 0;
+        var tape = Record(architecture, layout);
+        // The system may keep a whole table in memory for some of its rows.
+        var tables = tape.Operations.Where(o => o.Inputs.Count == 0).SelectMany(o => o.Parameters).Distinct().Sum(p => layout[p].Count);
+        var copies = mirrors && devices > 1 ? 2 : 1;
         var vectors = moments + (precision.IsNarrow ? 1 : 0);
         return new DeviceBudget(
             ParameterBytes: precision.IsNarrow ? 0 : master,
@@ -92,16 +99,19 @@ public sealed record DeviceBudget(
             MasterBytes: precision.IsNarrow ? master : 0,
             MomentBytes: moment,
             GradientBytes: zero == 2 ? sums * trained / devices : sums * trained,
-            BucketBytes: zero == 2 ? sizeof(float) * (double)Buckets(architecture, layout).Elements : 0,
-            FileBytes: file,
-            PieceBytes: offload == OffloadMode.File ? Math.Min(file, (double)vectors * PieceElements * sizeof(float)) : 0,
+            BucketBytes: zero == 2 ? sizeof(float) * (double)GradientBuckets.Of(tape).Elements : 0,
+            MirrorBytes: (copies - 1) * (master + moment),
+            FileBytes: copies * file,
+            PieceBytes: offload == OffloadMode.None ? 0
+                : Math.Min(file, (double)vectors * FileOffload.PieceElements * sizeof(float))
+                  + (precision.IsNarrow ? sizeof(float) * (double)tables / part : 0),
             SentBytes: trained * (devices - 1) / devices * (zero == 2 ? (double)passes[0].Count / devices : roots));
     }
 
-    private static GradientBuckets Buckets(IArchitecture architecture, FlatLayout layout)
+    private static Tape Record(IArchitecture architecture, FlatLayout layout)
     {
         var tape = new Tape(TapePurpose.Training, new BatchShape(1, 1, 1, Math.Min(1, architecture.SourceContext)), layout);
         architecture.Record(tape);
-        return GradientBuckets.Of(tape);
+        return tape;
     }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Elastic.Kernels;
 using Elastic.Model.Tapes;
 using Elastic.Model.Vectors;
 
@@ -12,7 +13,27 @@ public readonly record struct BucketPart(Segment Segment, long Place);
 /// <summary>The gradients that a part of a backward pass makes.</summary>
 /// <param name="LastOperation">The index on the tape of the operation whose backward pass completes it.</param>
 /// <param name="Parts">Together they are no larger than the largest bucket.</param>
-public sealed record GradientBucket(int LastOperation, IReadOnlyList<BucketPart> Parts);
+public sealed record GradientBucket(int LastOperation, IReadOnlyList<BucketPart> Parts)
+{
+    private readonly Dictionary<long, long> _places = Parts.ToDictionary(p => p.Segment.Offset, p => p.Place);
+
+    /// <summary>Where a parameter's gradient lies; 0 for one that nobody writes there.</summary>
+    public long PlaceOf(Segment segment)
+    {
+        ArgumentNullException.ThrowIfNull(segment);
+        return _places.GetValueOrDefault(segment.Offset);
+    }
+}
+
+/// <summary>A bucket of one pass, in the memory of the device that made it, until its next one.</summary>
+/// <param name="Node">The micro-batches of the pass: a full subtree.</param>
+/// <param name="Number">Of the bucket, from 0.</param>
+/// <param name="Gradient">See <see cref="BucketPart.Place"/>.</param>
+/// <param name="Scattered">With the last bucket, what belongs on top once all micro-batches are summed; null with others.</param>
+/// <param name="Losses">With the last bucket, the sum of the losses of each micro-batch's counted targets, nats.</param>
+public sealed record PassBucket(
+    TreeNode Node, int Number, IReadOnlyList<BucketPart> Parts, DeviceVector Gradient, ScatteredRows? Scattered,
+    IReadOnlyList<double> Losses);
 
 /// <summary>
 /// Cuts the gradient into the buckets that ZeRO-2 reduces one after another, in the order in which a backward pass makes them. The memory

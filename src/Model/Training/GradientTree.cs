@@ -109,9 +109,7 @@ public sealed class GradientTree(Func<DeviceVector> allocate, Action<DeviceVecto
         _free.Clear();
     }
 
-    /// <summary>
-    /// How many sums there are at a time at most, where gradients of these subtrees come in order, and how many in the end.
-    /// </summary>
+    /// <summary>How many sums there are at most, where gradients of these subtrees come in order, and how many in the end.</summary>
     public static (int Most, int Left) MostSums(IEnumerable<TreeNode> nodes)
     {
         ArgumentNullException.ThrowIfNull(nodes);
@@ -131,6 +129,7 @@ public sealed class GradientTree(Func<DeviceVector> allocate, Action<DeviceVecto
         return (most, roots.Count);
     }
 
-    private static bool AreSiblings(TreeNode left, TreeNode right)
+    /// <summary>True for the two halves of a full subtree.</summary>
+    internal static bool AreSiblings(TreeNode left, TreeNode right)
         => left.End == right.First && left.Count == right.Count && left.First % (2 * left.Count) == 0;
 }

@@ -26,6 +26,17 @@ public interface ICollective
     Task<IReadOnlyList<double>> ReduceScatterAsync(
         IReadOnlyList<IReadOnlyList<SubtreeRoot>> roots, int microBatches, IReadOnlyList<Slice> slices, TimeSpan deadline);
 
+    /// <summary>
+    /// Sums a bucket of gradients (ZeRO-2): each device adds its slice of all ranks' buckets, in tree order, to what it has of the
+    /// micro-batches before. All buckets of a turn are reduced, one after another, before those of the next turn.
+    /// </summary>
+    /// <param name="buckets">
+    /// Of the first ranks one each, in the order of the micro-batches, which follow those of the turn before; no rank need have one in the
+    /// last turn.
+    /// </param>
+    /// <inheritdoc cref="ReduceScatterAsync" path="/exception"/>
+    Task ReduceBucketAsync(IReadOnlyList<PassBucket> buckets, TimeSpan deadline);
+
     /// <summary>Gives every device all slices of the parameters.</summary>
     /// <inheritdoc cref="ReduceScatterAsync" path="/exception"/>
     Task AllGatherAsync(IReadOnlyList<Slice> slices, TimeSpan deadline);

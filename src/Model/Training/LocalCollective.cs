@@ -40,6 +40,27 @@ public sealed class LocalCollective : ICollective
     }
 
     /// <inheritdoc/>
+    public async Task ReduceBucketAsync(IReadOnlyList<PassBucket> buckets, TimeSpan deadline)
+    {
+        ArgumentNullException.ThrowIfNull(buckets);
+        CheckNotAborted();
+        CheckBuckets(buckets);
+        try
+        {
+            await _ranks.RunAsync("reduce-scatter of a bucket", deadline, (d, _) =>
+            {
+                d.FoldBucket(buckets);
+                return true;
+            });
+        }
+        catch (Exception e)
+        {
+            Abort(e.Message);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
     /// <remarks>No data moves: all devices update and read the same vectors.</remarks>
     public Task AllGatherAsync(IReadOnlyList<Slice> slices, TimeSpan deadline)
     {
@@ -62,6 +83,31 @@ public sealed class LocalCollective : ICollective
         if (slices.Count != _devices.Count)
             throw new ArgumentException($"{slices.Count} slices for {_devices.Count} devices: each gets one", nameof(slices));
     }
+
+    private void CheckBuckets(IReadOnlyList<PassBucket> buckets)
+    {
+        if (buckets.Count == 0 || buckets.Count > _devices.Count)
+            throw new ArgumentException($"{buckets.Count} buckets of {_devices.Count} devices: each brings one at most", nameof(buckets));
+        for (var rank = 1; rank < buckets.Count; rank++)
+        {
+            var (own, first) = (buckets[rank], buckets[0]);
+            if (own.Number != first.Number || own.Gradient.Length != first.Gradient.Length || !Places(own).SequenceEqual(Places(first)))
+            {
+                throw new ArgumentException(
+                    $"{_ranks.Name(rank)} brings bucket {own.Number} of {own.Gradient.Length} elements where the first rank brings " +
+                    $"{first.Number} of {first.Gradient.Length}: the ranks of a collective bring the same bucket", nameof(buckets));
+            }
+            if (own.Node.First != buckets[rank - 1].Node.End)
+            {
+                throw new ArgumentException(
+                    $"{_ranks.Name(rank)} brings micro-batches {own.Node.First} to {own.Node.End - 1} where {buckets[rank - 1].Node.End} " +
+                    "is next: ranks bring all micro-batches once, in order", nameof(buckets));
+            }
+        }
+    }
+
+    private static IEnumerable<(long Offset, long Place)> Places(PassBucket bucket) =>
+        bucket.Parts.Select(p => (p.Segment.Offset, p.Place));
 
     // Nobody writes before all are known to fit together.
     private void CheckRoots(IReadOnlyList<IReadOnlyList<SubtreeRoot>> roots, int microBatches, long length)

@@ -47,20 +47,36 @@ public sealed unsafe class ScatteredRows : IDisposable
     public void Add(ScatteredRows right)
     {
         ArgumentNullException.ThrowIfNull(right);
-        if (right.Count == 0)
+        AddRows(right, 0, right.Count);
+    }
+
+    /// <summary>The same of those rows that reach into the elements [first, end) of the flat gradient.</summary>
+    public void Add(ScatteredRows right, long first, long end)
+    {
+        ArgumentNullException.ThrowIfNull(right);
+        if (right.Count == 0 || end <= right.Offset)
+            return;
+        var C = right.Columns;
+        AddRows(right, right.IndexOf(Math.Max(0, first - right.Offset) / C), right.IndexOf((end - right.Offset + C - 1) / C));
+    }
+
+    private void AddRows(ScatteredRows right, int j, int end)
+    {
+        if (j == end)
             return;
         (Offset, Columns) = (right.Offset, right.Columns);
-        var (tokens, most) = (new int[Count + right.Count], Count + right.Count);
+        var most = Count + end - j;
+        var tokens = new int[most];
         Reserve(ref _spare, (long)most * Columns);
-        int count = 0, i = 0, j = 0;
-        while (i < Count || j < right.Count)
+        int count = 0, i = 0;
+        while (i < Count || j < end)
         {
-            var token = Math.Min(i < Count ? _tokens[i] : int.MaxValue, j < right.Count ? right._tokens[j] : int.MaxValue);
+            var token = Math.Min(i < Count ? _tokens[i] : int.MaxValue, j < end ? right._tokens[j] : int.MaxValue);
             var row = new Span<float>(_spare!.Floats + (long)count * Columns, Columns);
             var has = i < Count && _tokens[i] == token;
             if (has)
                 new Span<float>(Rows + (long)i++ * Columns, Columns).CopyTo(row);
-            if (j < right.Count && right._tokens[j] == token)
+            if (j < end && right._tokens[j] == token)
             {
                 var other = new Span<float>(right.Rows + (long)j++ * Columns, Columns);
                 if (has)

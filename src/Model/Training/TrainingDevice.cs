@@ -1,5 +1,6 @@
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
 using Elastic.Model.Evaluation;
 using Elastic.Model.Generation;
@@ -71,6 +72,28 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     public double[] Accumulate(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed)
         => Accumulate(microBatches, seed, Precision.Fp32, 1);
 
+    /// <summary>
+    /// The device takes its part of ZeRO-2 in the next step: it keeps sums of <paramref name="slice"/> alone, over the micro-batches of all
+    /// devices. <see cref="Roots"/> are these sums then.
+    /// </summary>
+    /// <exception cref="NotSupportedException">This kind of device has whole gradients.</exception>
+    public virtual void BeginShards(Slice slice) => throw NoShards();
+
+    /// <summary>Begins the forward and backward pass of a full subtree of micro-batches, which stops at each bucket.</summary>
+    /// <inheritdoc cref="BeginShards" path="/exception"/>
+    public virtual void BeginPass(IReadOnlyList<MicroBatch> group, DropoutSeed seed, Precision precision, double lossScale)
+        => throw NoShards();
+
+    /// <summary>
+    /// Goes on with the pass until the next bucket is complete, for the other devices to read. It changes with the next one.
+    /// </summary>
+    /// <inheritdoc cref="BeginShards" path="/exception"/>
+    public virtual PassBucket NextBucket() => throw NoShards();
+
+    /// <summary>Adds the device's slice of a bucket of all passes of a turn, in the order of the micro-batches, to its sums.</summary>
+    /// <inheritdoc cref="BeginShards" path="/exception"/>
+    public virtual void FoldBucket(IReadOnlyList<PassBucket> buckets) => throw NoShards();
+
     /// <summary>Rounds <paramref name="slice"/> of the parameters into the replica's working copy, where the device has one.</summary>
     public virtual void NarrowSlice(Slice slice, Precision precision)
     {
@@ -84,6 +107,33 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
     /// <summary>One step of the optimizer on <paramref name="slice"/>, with the gradient that <see cref="FoldSlice"/> left.</summary>
     /// <exception cref="ElasticException">The gradient is not finite; no vector was changed.</exception>
     public abstract void UpdateSlice(Slice slice, IOptimizer optimizer, OptimizerStep step);
+
+    /// <summary>Copies a slice of vectors of the replica, which lie in this machine's memory, to others of the same kind.</summary>
+    public void CopySlice(Slice slice, IReadOnlyList<string> names, ReplicaVectors into)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        ArgumentNullException.ThrowIfNull(into);
+        foreach (var piece in slice.Pieces(Layout, FileOffload.PieceElements, UpdateGranularity.Tiles))
+        {
+            foreach (var name in names)
+            {
+                HostVector from = Vectors.Host(name), to = into.Host(name);
+                from.Span(piece.First, (int)piece.Count).CopyTo(to.Span(piece.First, (int)piece.Count));
+                from.Release(piece.First, piece.Count);
+                to.Release(piece.First, piece.Count);
+            }
+        }
+    }
+
+    /// <summary>Copies what no device owns: frozen parameters, and vectors that the precision needs.</summary>
+    public void CopyRest(Slice frozen, IReadOnlyList<string> names, ReplicaVectors into)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        ArgumentNullException.ThrowIfNull(into);
+        CopySlice(frozen, [VectorSet.Parameters], into);
+        foreach (var name in names)
+            into.CopyFrom(name, 0, Vectors.Floats(name, 0, (int)Layout.LengthOf(name)));
+    }
 
     /// <summary>
     /// The cross-entropy of each target, nats, (Rows, T), 0 where it is not counted; without dropout, smoothing or gradients.
@@ -196,4 +246,6 @@ public abstract class TrainingDevice(DeviceId id, IArchitecture architecture) : 
 
     /// <summary>Frees the device's memory.</summary>
     protected abstract void Dispose(bool disposing);
+
+    private NotSupportedException NoShards() => new($"{Id} has whole gradients: it takes no part in ZeRO-2");
 }

@@ -30,6 +30,12 @@ public sealed record TrainingPlan
     /// <summary>Threads of each of those by itself.</summary>
     public required int ThreadsOfEach { get; init; }
 
+    /// <summary>The stage of ZeRO.</summary>
+    public required int Zero { get; init; }
+
+    /// <summary>Where master and moments lie.</summary>
+    public required OffloadMode Offload { get; init; }
+
     /// <summary>The threads of each device that computes.</summary>
     public required IReadOnlyList<int> Threads { get; init; }
 
@@ -67,14 +73,17 @@ public sealed record TrainingPlan
         {
             var (all, gradients) = ((double)Replicas * Devices, Vectors.GradientBytes + Vectors.BucketBytes);
             return new TrainingMemory(
-                all * (Vectors.Bytes - gradients + UpdateBytes), all * gradients, all * (EmbeddingBytes + Pass.Bytes));
+                all * (Vectors.VectorBytes + UpdateBytes), all * gradients, all * (EmbeddingBytes + Pass.Bytes));
         }
     }
 
     /// <summary>Of a replica on some devices of one machine, which share its vectors.</summary>
     /// <param name="devices">That it is given.</param>
     /// <param name="threads">Of each device by itself; 0 for one for each core.</param>
-    public static TrainingPlan OfReplica(TrainingSettings settings, int devices, int threads = 0)
+    /// <param name="zero">As node.zero.</param>
+    /// <param name="offload">As node.offload.</param>
+    public static TrainingPlan OfReplica(
+        TrainingSettings settings, int devices, int threads = 0, int zero = 1, OffloadMode offload = OffloadMode.None)
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentOutOfRangeException.ThrowIfLessThan(devices, 1);
@@ -84,13 +93,17 @@ public sealed record TrainingPlan
         var lent = LentThreads.Of(devices, own, batch.MicroBatches);
         var (microBatches, context) = (MicroBatchesOf(settings, lent.Count), settings.Model.Context);
         var rows = (int)Math.Min((long)batch.Micro * context, int.MaxValue);
-        var together = MicroBatchGroups.Size(rows, architecture.Vocabulary, microBatches);
+        // With ZeRO-2 all devices reduce together, pass by pass.
+        var together = MicroBatchGroups.Size(
+            rows, architecture.Vocabulary, zero == 2 ? Math.Max(1, batch.MicroBatches / lent.Count) : microBatches);
         var pass = PassPlan.Of(architecture, new BatchShape(together, batch.Micro, context), lent[0], batch.Recompute, precision);
-        var budget = DeviceBudget.Of(settings, lent.Count, zero: 1, OffloadMode.None);
+        var budget = DeviceBudget.Of(settings, lent.Count, zero, offload);
         return new TrainingPlan(settings)
         {
             Given = devices,
             ThreadsOfEach = own,
+            Zero = zero,
+            Offload = offload,
             Threads = lent,
             Vectors = budget,
             Pass = pass,
@@ -105,13 +118,14 @@ public sealed record TrainingPlan
 
     /// <summary>Of a process that trains alone: as many replicas at once as it has devices for, which share them evenly.</summary>
     /// <inheritdoc cref="OfReplica" path="/param"/>
-    public static TrainingPlan OfAll(TrainingSettings settings, int devices, int threads = 0)
+    public static TrainingPlan OfAll(
+        TrainingSettings settings, int devices, int threads = 0, int zero = 1, OffloadMode offload = OffloadMode.None)
     {
         ArgumentNullException.ThrowIfNull(settings);
         var atOnce = Math.Min(settings.Run.Replicas, devices);
         var share = devices / atOnce;
         var most = settings.Run.DevicesPerReplica is > 0 and var few ? Math.Min(few, share) : share;
-        return OfReplica(settings, most, threads) with { Replicas = atOnce };
+        return OfReplica(settings, most, threads, zero, offload) with { Replicas = atOnce };
     }
 
     private static int MicroBatchesOf(TrainingSettings settings, int devices) => (settings.Batch.MicroBatches + devices - 1) / devices;

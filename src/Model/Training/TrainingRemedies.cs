@@ -52,6 +52,10 @@ public static class TrainingRemedies
             yield return new Remedy($"batch.recompute = {mode.ToString().ToLowerInvariant()}", Again(plan, With(settings, mode)));
         if (plan.Replicas * plan.Devices > 1)
             yield return new Remedy("node.devices = auto", OnOne(plan, settings));
+        if (plan.Zero < 2 && plan.Devices > 1)
+            yield return new Remedy("node.zero = 2", Again(plan, settings, zero: 2));
+        if (plan.Offload == OffloadMode.None)
+            yield return new Remedy("node.offload = file", Again(plan, settings, offload: OffloadMode.File));
         if (Smaller(plan, freeBytes) is { } micro)
             yield return new Remedy($"batch.micro = {micro}", Again(plan, WithMicro(settings, micro)));
         if (settings.Run.Precision == TrainingPrecision.Fp32 && SupportsBf16(settings))
@@ -61,7 +65,8 @@ public static class TrainingRemedies
     private static TrainingPlan Together(TrainingPlan plan)
     {
         var settings = WithMicro(With(plan.Settings, RecomputeMode.Full), 1);
-        var (wide, narrow) = (OnOne(plan, settings), SupportsBf16(settings) ? OnOne(plan, WithBf16(settings)) : null);
+        var wide = OnOne(plan, settings, OffloadMode.File);
+        var narrow = SupportsBf16(settings) ? OnOne(plan, WithBf16(settings), OffloadMode.File) : null;
         return narrow is not null && narrow.Memory.Bytes < wide.Memory.Bytes ? narrow : wide;
     }
 
@@ -84,11 +89,14 @@ public static class TrainingRemedies
     }
 
     // On the devices that there are.
-    private static TrainingPlan Again(TrainingPlan plan, TrainingSettings settings) =>
-        TrainingPlan.OfReplica(settings, plan.Given, plan.ThreadsOfEach) with { Replicas = plan.Replicas };
+    private static TrainingPlan Again(TrainingPlan plan, TrainingSettings settings, int? zero = null, OffloadMode? offload = null) =>
+        TrainingPlan.OfReplica(settings, plan.Given, plan.ThreadsOfEach, zero ?? plan.Zero, offload ?? plan.Offload) with
+        {
+            Replicas = plan.Replicas,
+        };
 
-    private static TrainingPlan OnOne(TrainingPlan plan, TrainingSettings settings) =>
-        TrainingPlan.OfReplica(settings, 1, plan.Threads.Sum() * plan.Replicas);
+    private static TrainingPlan OnOne(TrainingPlan plan, TrainingSettings settings, OffloadMode? offload = null) =>
+        TrainingPlan.OfReplica(settings, 1, plan.Threads.Sum() * plan.Replicas, plan.Zero, offload ?? plan.Offload);
 
     private static TrainingSettings With(TrainingSettings settings, RecomputeMode mode) =>
         settings with { Batch = settings.Batch with { Recompute = mode } };

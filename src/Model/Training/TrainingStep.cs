@@ -1,4 +1,5 @@
 using Elastic.Foundation;
+using Elastic.Messages.Vectors;
 using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
@@ -7,8 +8,8 @@ using Elastic.Model.Vectors;
 namespace Elastic.Model.Training;
 
 /// <summary>
-/// One inner step of a replica, from micro-batches to new parameters: narrow, accumulate, reduce, norm, clip, update, gather. No device
-/// begins a part before all devices have ended the last one.
+/// One inner step of a replica, from micro-batches to new parameters: narrow, accumulate, reduce, norm, clip, mirror, update, gather. No
+/// device begins a part before all devices have ended the last one.
 ///
 /// The bits of the result depend on the micro-batches only: not on the number of devices, nor on which device computed what. So where
 /// devices come or go between two steps, whoever takes the steps makes a <see cref="TrainingStep"/> of the devices that there are now.
@@ -27,8 +28,10 @@ public sealed class TrainingStep
     private readonly StepDeadlines _deadlines;
     private readonly TimeProvider _time;
     private readonly Ranks _ranks;
+    private readonly ShardedAccumulation? _shards;
+    private readonly ReplicaVectors? _mirror;
     private bool _isFrozenNarrow;
-    private bool _isUpdating;
+    private bool _isFrozenMirrored;
     private string? _failure;
 
     /// <param name="devices">All attached to the replica's vectors, in the order of <paramref name="collective"/>'s devices.</param>
@@ -37,9 +40,18 @@ public sealed class TrainingStep
     /// <param name="precision">In what the step keeps its numbers; null for fp32.</param>
     /// <param name="deadlines">When a device counts as lost; null for <see cref="StepDeadlines.Default"/>.</param>
     /// <param name="time">Measures the deadlines; null for the system's.</param>
+    /// <param name="zero">
+    /// The stage of ZeRO (Rajbhandari et al. 2020). 1: each device updates its slice of the parameters and moments, which there are once.
+    /// 2: each device holds its slice of the gradients only, too. The bits are the same.
+    /// </param>
+    /// <param name="mirror">
+    /// Vectors of the same kind as the replica's, which hold its state of before the update while there is one; null for none. See
+    /// <see cref="IsUpdating"/>.
+    /// </param>
     public TrainingStep(
         IReadOnlyList<IDeviceThread> devices, ICollective collective, FlatLayout layout, IOptimizer optimizer, double clip,
-        Precision? precision = null, StepDeadlines? deadlines = null, TimeProvider? time = null)
+        Precision? precision = null, StepDeadlines? deadlines = null, TimeProvider? time = null, int zero = 1,
+        ReplicaVectors? mirror = null)
     {
         ArgumentNullException.ThrowIfNull(devices);
         ArgumentNullException.ThrowIfNull(optimizer);
@@ -47,8 +59,17 @@ public sealed class TrainingStep
         (_deadlines, _time) = (deadlines ?? StepDeadlines.Default, time ?? TimeProvider.System);
         _ranks = new Ranks(devices, _time);
         _slices = Slice.Split(layout, devices.Count, optimizer.Granularity);
+        _shards = zero == 2 ? new ShardedAccumulation(_ranks, devices.Count, collective, _slices, _deadlines) : null;
+        _mirror = mirror;
         _frozen = new Slice(layout.Tiles, (int)(layout.FrozenLength / FlatLayout.Tile));
     }
+
+    /// <summary>
+    /// After a step that failed: false where the replica's vectors are as they were before the step. Where it is true, they may be half
+    /// updated, and the mirror is what they were. A device that did not end may still write to them, to their working copy, and to the
+    /// mirror where this is false.
+    /// </summary>
+    public bool IsUpdating { get; private set; }
 
     /// <summary>Takes the step.</summary>
     /// <param name="microBatches">All micro-batches of the step, in order.</param>
@@ -69,7 +90,7 @@ public sealed class TrainingStep
         {
             return await TakeAsync(microBatches, seed, learningRate, number);
         }
-        catch (Exception e) when (_isUpdating || e is not ElasticException)
+        catch (Exception e) when (IsUpdating || e is not ElasticException)
         {
             _failure = e.Message;
             _collective.Abort($"a step has failed: {e.Message}");
@@ -85,26 +106,18 @@ public sealed class TrainingStep
         if (_precision.IsNarrow)
             await NarrowAsync();
 
-        // Accumulate: each device sums the gradients of its range of micro-batches, along the tree as far as they are neighbours.
+        // Accumulate and reduce: each owner gets its slice of the sum over all micro-batches.
         var began = _time.GetTimestamp();
-        var accumulated = await _ranks.RunAsync(
-            "forward and backward pass", _deadlines.Most,
-            (d, rank) => (Losses: d.Accumulate(RangeOf(rank, microBatches), seed, _precision, scale?.Value ?? 1), d.Roots),
-            // A device without a micro-batch ends at once, and says nothing of the others.
-            microBatches.Count >= _devices.Count ? _deadlines.After : null);
-        var loss = accumulated.SelectMany(a => a.Losses).Sum() / microBatches[0].StepTargets;
-
-        // The rest of the step goes over the vector once or twice, which takes no longer than a pass through the network.
-        var deadline = _deadlines.After(_time.GetElapsedTime(began));
-
-        // Reduce: each owner sums its slice of all devices' subtree roots, in tree order.
-        var squares = await _collective.ReduceScatterAsync([.. accumulated.Select(a => a.Roots)], microBatches.Count, _slices, deadline);
+        var (losses, deadline, squares) = await (_shards is null
+            ? SumAsync(microBatches, seed, scale?.Value ?? 1, began)
+            : SumInShardsAsync(_shards, microBatches, seed, scale?.Value ?? 1, began));
+        var loss = losses.Sum() / microBatches[0].StepTargets;
 
         // Norm and clip: over all tiles, in tile order. An overflow on any device makes the norm infinite, or no number.
         var norm = GradientNorm.Fold(squares);
         if (!double.IsFinite(norm) && scale is { } tooLarge)
         {
-            await SkipAsync(tooLarge, loss, number);
+            await SkipAsync(tooLarge, loss, number, deadline);
             return loss;
         }
         if (!double.IsFinite(norm))
@@ -116,7 +129,7 @@ public sealed class TrainingStep
             learningRate, number - (scale?.SkippedSteps ?? 0), GradientNorm.ClipCoefficient(norm / factor, _clip) / factor);
 
         // Update: each owner updates its slice of the parameters and of the optimizer's vectors.
-        _isUpdating = true;
+        await BeginUpdateAsync(deadline);
         await _ranks.RunAsync("update", deadline, (d, rank) =>
         {
             d.UpdateSlice(_slices[rank], _optimizer, step);
@@ -127,8 +140,52 @@ public sealed class TrainingStep
         await _collective.AllGatherAsync(_slices, deadline);
         if (scale?.AfterCleanStep() is { } next)
             await WriteAsync(next);
-        _isUpdating = false;
+        IsUpdating = false;
         return loss;
+    }
+
+    // Each device sums the gradients of its range of micro-batches, along the tree as far as they are neighbours; then each owner sums its
+    // slice of all devices' subtree roots, in tree order.
+    private async Task<Gradient> SumAsync(IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double lossScale, long began)
+    {
+        var accumulated = await _ranks.RunAsync(
+            "forward and backward pass", _deadlines.Most,
+            (d, rank) => (Losses: d.Accumulate(RangeOf(rank, microBatches), seed, _precision, lossScale), d.Roots),
+            // A device without a micro-batch ends at once, and says nothing of the others.
+            microBatches.Count >= _devices.Count ? _deadlines.After : null);
+        // The rest of the step goes over the vector once or twice, which takes no longer than a pass through the network.
+        var deadline = _deadlines.After(_time.GetElapsedTime(began));
+        var squares = await _collective.ReduceScatterAsync([.. accumulated.Select(a => a.Roots)], microBatches.Count, _slices, deadline);
+        return new Gradient([.. accumulated.SelectMany(a => a.Losses)], deadline, squares);
+    }
+
+    // Each owner has its slice of all micro-batches already.
+    private async Task<Gradient> SumInShardsAsync(
+        ShardedAccumulation shards, IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, double lossScale, long began)
+    {
+        var losses = await shards.RunAsync(microBatches, seed, _precision, lossScale);
+        var deadline = _deadlines.After(_time.GetElapsedTime(began));
+        var squares = await _ranks.RunAsync("fold", deadline, (d, rank) => d.FoldSlice(d.Roots, microBatches.Count, _slices[rank]));
+        return new Gradient(losses, deadline, [.. squares.SelectMany(s => s)]);
+    }
+
+    // Mirror: the neighbour of each owner copies its slice. From then on a device that is lost takes nothing with it.
+    private async Task BeginUpdateAsync(TimeSpan deadline)
+    {
+        if (_mirror is { } mirror)
+        {
+            IReadOnlyList<string> names = [VectorSet.Parameters, .. _optimizer.Vectors];
+            var frozen = _isFrozenMirrored ? default : _frozen;
+            await _ranks.RunAsync("mirroring", deadline, (d, rank) =>
+            {
+                d.CopySlice(_slices[(rank + 1) % _slices.Count], names, mirror);
+                if (rank == 0)
+                    d.CopyRest(frozen, _precision.Vectors, mirror);
+                return true;
+            });
+            _isFrozenMirrored = true;
+        }
+        IsUpdating = true;
     }
 
     // What is frozen stays as it is: it is rounded once.
@@ -149,7 +206,7 @@ public sealed class TrainingStep
     }
 
     // The step has used its samples; parameters, moments and the optimizer's count stay as they were.
-    private async Task SkipAsync(LossScale scale, double loss, long number)
+    private async Task SkipAsync(LossScale scale, double loss, long number, TimeSpan deadline)
     {
         if (!double.IsFinite(loss))
             throw new ElasticException(
@@ -159,7 +216,9 @@ public sealed class TrainingStep
             throw new ElasticException(
                 $"the gradient of inner step {number} is not finite in fp16, even where the loss is not scaled: " +
                 "use run.precision = bf16, or a smaller optimizer.learning-rate");
+        await BeginUpdateAsync(deadline);
         await WriteAsync(next);
+        IsUpdating = false;
     }
 
     private Task<bool> WriteAsync(LossScale scale) => OnFirstAsync("writing the loss scale", d =>
@@ -177,4 +236,7 @@ public sealed class TrainingStep
         var (first, end) = ((long)all.Count * device / _devices.Count, (long)all.Count * (device + 1) / _devices.Count);
         return [.. all.Skip((int)first).Take((int)(end - first))];
     }
+
+    // Each owner has its slice of the sum.
+    private sealed record Gradient(IReadOnlyList<double> Losses, TimeSpan Deadline, IReadOnlyList<double> Squares);
 }

@@ -13,6 +13,7 @@ public sealed class ReplicaVectors : IDisposable
 
     private readonly Dictionary<string, DeviceVector> _vectors = [];
     private readonly Func<long, DeviceVector> _allocate;
+    private readonly FileOffload? _offload;
 
     // The devices of a replica may ask for the same vector at once.
     private readonly Lock _gate = new();
@@ -21,10 +22,11 @@ public sealed class ReplicaVectors : IDisposable
     /// In this machine's memory, or where <paramref name="allocate"/> makes a vector of so many elements. A vector takes memory from its
     /// first use on: inference never allocates the moments.
     /// </summary>
-    public ReplicaVectors(FlatLayout layout, Func<long, DeviceVector>? allocate = null)
+    /// <param name="offload">Which vectors lie in files instead; null for none.</param>
+    public ReplicaVectors(FlatLayout layout, Func<long, DeviceVector>? allocate = null, FileOffload? offload = null)
     {
         ArgumentNullException.ThrowIfNull(layout);
-        (Layout, _allocate) = (layout, allocate ?? (length => new HostVector(length)));
+        (Layout, _allocate, _offload) = (layout, allocate ?? (length => new HostVector(length)), offload);
     }
 
     /// <summary>Where each parameter lies.</summary>
@@ -45,7 +47,9 @@ public sealed class ReplicaVectors : IDisposable
             lock (_gate)
             {
                 if (!_vectors.TryGetValue(name, out var vector))
-                    _vectors[name] = vector = _allocate(name == WorkingCopyName ? Layout.Length / 2 : Layout.LengthOf(name));
+                    _vectors[name] = vector = _offload is { } files && files.Vectors.Contains(name)
+                        ? new HostVector(Layout.LengthOf(name), files.Folder)
+                        : _allocate(name == WorkingCopyName ? Layout.Length / 2 : Layout.LengthOf(name));
                 return vector;
             }
         }
@@ -58,6 +62,16 @@ public sealed class ReplicaVectors : IDisposable
     /// <exception cref="InvalidOperationException">The vectors lie on another device.</exception>
     public HostVector Host(string name) => this[name] as HostVector
         ?? throw new InvalidOperationException("the vectors are not in this machine's memory: use CopyTo and CopyFrom");
+
+    /// <summary>Those that lie in files, of those that are in use.</summary>
+    internal IReadOnlyList<HostVector> InFiles
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _vectors.Values.OfType<HostVector>().Where(v => v.IsInFile)];
+        }
+    }
 
     /// <summary>Elements of a vector in this machine's memory, without copying. Do not keep it beyond the life of this object.</summary>
     /// <exception cref="InvalidOperationException">The vectors lie on another device.</exception>
@@ -74,6 +88,15 @@ public sealed class ReplicaVectors : IDisposable
 
     /// <summary>Overwrites elements from <paramref name="first"/> on with <paramref name="host"/>, on any device.</summary>
     public void CopyFrom(string name, long first, ReadOnlySpan<float> host) => this[name].CopyFrom(first, host);
+
+    /// <summary>
+    /// Leaves the working copy to the garbage collector, where a device that does not end may still write to it. The next one is another.
+    /// </summary>
+    public void AbandonWorkingCopy()
+    {
+        lock (_gate)
+            _vectors.Remove(WorkingCopyName);
+    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -39,6 +39,24 @@ public readonly record struct Slice(int FirstTile, int Tiles)
         return slices;
     }
 
+    /// <summary>
+    /// Cuts the slice into pieces of so many elements; of <see cref="UpdateGranularity.WholeMatrices"/> each ends with a matrix, and may be
+    /// longer.
+    /// </summary>
+    public IEnumerable<Slice> Pieces(FlatLayout layout, int elements, UpdateGranularity granularity)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        var end = FirstTile + Tiles;
+        for (var first = FirstTile; first < end;)
+        {
+            var next = Math.Min(end, first + elements / FlatLayout.Tile);
+            while (next < end && granularity == UpdateGranularity.WholeMatrices && CutsMatrix(layout, (long)next * FlatLayout.Tile))
+                next++;
+            yield return new Slice(first, next - first);
+            first = next;
+        }
+    }
+
     private static int Border(FlatLayout layout, int index, int devices, UpdateGranularity granularity)
     {
         var tile = (int)((long)layout.Tiles * index / devices);

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Elastic.Actors.Control;
+using Elastic.Actors.Hosting;
 using Elastic.Actors.Nodes;
 using Elastic.Foundation;
 using Elastic.Messages;
@@ -100,6 +101,47 @@ public sealed class DeviceSpecs : IDisposable
         Assert.True(_works[new DeviceId("cpu:1")] > 12);
     }
 
+    // With ZeRO-2 and vectors in files; a step that was taken again on the others is the only one.
+    [Theory]
+    [InlineData(1, OffloadMode.None, 12)]
+    [InlineData(2, OffloadMode.File, 14)]
+    public async Task A_lost_device_costs_one_step_where_slices_are_mirrored(int zero, OffloadMode offload, int work)
+    {
+        const int Steps = 8;
+        var settings = TinyRun.Settings("a", rounds: 1, innerSteps: Steps);
+        settings = settings with { Batch = settings.Batch with { Sequences = 3 * settings.Batch.Micro } };
+        var expected = await _tiny.TrainAsync(settings, "cpu:1", data: "undisturbed");
+        settings = settings with { Optimizer = settings.Optimizer with { MirrorSlices = true } };
+
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        var (said, steps) = (new ConcurrentQueue<string>(), 0);
+        var data = Path.Combine(_tiny.Root, "disturbed");
+        await using var node = await ElasticNode.StartAsync(
+            NodeSettings.Defaults with { Devices = "cpu:3", DataDir = data, Zero = zero, Offload = offload }, NodeDuty.Train, said.Enqueue,
+            new NodeFaults(
+                AfterStep: (_, _) =>
+                {
+                    steps++;
+                    return Task.CompletedTask;
+                },
+                BeforeDeviceWork: device =>
+                {
+                    Count(device);
+                    if (device.Value == "cpu:1" && _works[device] == work)
+                        throw new DeviceFailedException(device, isLost: true, "no driver");
+                }), Transport.Plain, deadline.Token);
+        var view = await _tiny.TrainAsync(node, settings, null, deadline.Token);
+
+        Assert.Equal(expected.Fingerprint, view.Fingerprint);
+        Assert.Equal(work, _works[new DeviceId("cpu:1")]);
+        Assert.Contains(said, s => s.Contains("device cpu:1 is lost", StringComparison.Ordinal)
+            && s.Contains("its replica repeats the step on the others", StringComparison.Ordinal));
+        // A round that had begun anew would have taken some steps twice.
+        Assert.Equal(Steps, steps);
+        Assert.Equal(offload == OffloadMode.File, Directory.Exists(Path.Combine(data, "offload")));
+        Assert.True(offload == OffloadMode.None || !Directory.EnumerateFileSystemEntries(Path.Combine(data, "offload")).Any());
+    }
+
     [Fact]
     public async Task Devices_that_a_node_cannot_have_are_refused_and_it_keeps_its_own()
     {
@@ -120,6 +162,22 @@ public sealed class DeviceSpecs : IDisposable
         }
 
         Assert.Equal(["cpu:0", "cpu:1"], (await node.Control.Nodes(deadline.Token)).Single().Devices);
+    }
+
+    [Fact]
+    public void What_only_CPU_devices_offer_is_refused_where_a_node_has_others()
+    {
+        IReadOnlyList<DeviceId> cpu = [new("cpu:0"), new("cpu:1")], gpu = [new("cuda:0")];
+        var (two, file) = (NodeSettings.Defaults with { Zero = 2 }, NodeSettings.Defaults with { Offload = OffloadMode.File });
+        DeviceNames.CheckSharding(NodeSettings.Defaults, gpu);
+        DeviceNames.CheckSharding(two, cpu);
+        DeviceNames.CheckSharding(file, cpu);
+        Assert.Equal(
+            "node.zero = 2 is for replicas on CPU devices, and this node has cuda:0: use node.zero = 1",
+            Assert.Throws<ElasticException>(() => DeviceNames.CheckSharding(two, gpu)).Message);
+        Assert.Equal(
+            "node.offload = file is for CPU devices, and this node has cuda:0: use node.offload = none",
+            Assert.Throws<ElasticException>(() => DeviceNames.CheckSharding(file, gpu)).Message);
     }
 
     [Fact]

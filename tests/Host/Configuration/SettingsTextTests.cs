@@ -67,6 +67,8 @@ public sealed class SettingsTextTests
         .Replace("\"run.audit-rate\"", "\"run.precision\":\"bf16\",\"run.audit-rate\"", StringComparison.Ordinal)
         .Replace("\"corpus.encoding\"", "\"corpus.chat-template\":\"chatml\",\"corpus.encoding\"", StringComparison.Ordinal)
         .Replace("\"corpus.held-out\"", "\"corpus.whole-words\":true,\"corpus.held-out\"", StringComparison.Ordinal)
+        .Replace("\"optimizer.outer-momentum\":0.8", "\"optimizer.outer-momentum\":0.8,\"optimizer.mirror-slices\":true",
+            StringComparison.Ordinal)
         .Replace("\"model.lora-rank\"", "\"model.class-token\":101,\"model.lora-rank\"", StringComparison.Ordinal)
         .Replace("\"batch.sequences\"", "\"run.devices-per-replica\":3,\"batch.sequences\"", StringComparison.Ordinal);
 
@@ -174,6 +176,7 @@ public sealed class SettingsTextTests
                     WarmupSteps = 700,
                     OuterLearningRate = 0.6,
                     OuterMomentum = 0.8,
+                    MirrorSlices = false,
                 },
                 Corpus = new CorpusSettings
                 {
@@ -340,9 +343,9 @@ public sealed class SettingsTextTests
     /// <summary>A key that is missing here by mistake would let a run go on with other weights.</summary>
     [Fact]
     public void Only_these_keys_may_change_while_a_run_goes_on() => Assert.Equal(
-        ["run.name", "run.audit-rate", "run.devices-per-replica", "batch.recompute", "corpus.sources", "corpus.validation",
-            "corpus.include", "corpus.exclude", "corpus.text-field", "corpus.answer-field", "corpus.chat-template", "corpus.encoding",
-            "checkpoint.every-rounds", "checkpoint.keep", "evaluation.every-rounds", "evaluation.sequences"],
+        ["run.name", "run.audit-rate", "run.devices-per-replica", "batch.recompute", "optimizer.mirror-slices", "corpus.sources",
+            "corpus.validation", "corpus.include", "corpus.exclude", "corpus.text-field", "corpus.answer-field", "corpus.chat-template",
+            "corpus.encoding", "checkpoint.every-rounds", "checkpoint.keep", "evaluation.every-rounds", "evaluation.sequences"],
         SettingsRecord.Of(typeof(TrainingSettings)).Settings.Where(s => !s.PartOfAnswer).Select(s => s.Key));
 
     private static TrainingSettings Tiny(params string[] sets) => ConfigurationLoader.Load(new(["tiny"], sets)).Training;

@@ -1,20 +1,15 @@
 using Elastic.Foundation;
-using Elastic.Messages;
 using Elastic.Messages.Settings;
-using Elastic.Model.Cpu;
-using Elastic.Model.Networks;
 using Elastic.Model.Optimization;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
-using Elastic.Step;
 
 namespace Elastic.Model.Tests.Collectives;
 
 /// <summary>Devices that come and go between the steps of a replica, or are lost inside of one, leave no trace in the bits.</summary>
 public class ChangingDevicesTests
 {
-    private const int MicroBatches = 5, Steps = 4;
-    private static readonly OptimizerSettings Settings = Samples.Optimizer();
+    private static readonly OptimizerSettings Settings = DevicePool.Optimizer;
 
     [Theory]
     [InlineData("gpt2", "adamw")]
@@ -23,7 +18,7 @@ public class ChangingDevicesTests
     public async Task Fifty_times_random_sets_of_devices_that_change_between_steps_give_one_digest(string architecture, string optimizer)
     {
         var model = Samples.Of(architecture, 1, 2, 16, 8, 29) with { Dropout = 0.1 };
-        using var pool = new Pool(model, 8);
+        using var pool = new DevicePool(model, 8);
         var expected = await pool.TrainAsync(optimizer, _ => [0]);
         var random = new Random(13);
         for (var attempt = 0; attempt < 50; attempt++)
@@ -38,7 +33,7 @@ public class ChangingDevicesTests
     {
         var model = Samples.Tiny();
         using var vectors = Samples.Initialized(model);
-        using var pool = new Pool(model, 3);                            // ends first: what a device does goes on after a step has failed
+        using var pool = new DevicePool(model, 3);                      // ends first: what a device does goes on after a step has failed
         var expected = await pool.TrainAsync("adamw", _ => [0]);
         await pool.AttachAsync(vectors);
         // Three parts of a step are work of the device: accumulate, fold, update.
@@ -66,7 +61,7 @@ public class ChangingDevicesTests
     {
         var model = Samples.Tiny();
         using var vectors = Samples.Initialized(model);
-        using var pool = new Pool(model, 2);
+        using var pool = new DevicePool(model, 2);
         await pool.AttachAsync(vectors);
         var collective = new BrokenGather(new LocalCollective(pool.Devices));
         var step = new TrainingStep(pool.Devices, collective, vectors.Layout, new AdamW(Settings), 1);
@@ -81,7 +76,7 @@ public class ChangingDevicesTests
     {
         var model = Samples.Tiny();
         using var vectors = Samples.Initialized(model);
-        using var pool = new Pool(model, 2);
+        using var pool = new DevicePool(model, 2);
         await pool.AttachAsync(vectors);
         var step = Step(pool.Devices, vectors, "adamw");
         var first = vectors.Parameters;
@@ -99,7 +94,7 @@ public class ChangingDevicesTests
     {
         var model = Samples.Tiny();
         using var vectors = Samples.Initialized(model);
-        using var pool = new Pool(model, 3);
+        using var pool = new DevicePool(model, 3);
         await pool.AttachAsync(vectors);
         // Ranks 0 and 1 have nothing to do with one micro-batch; rank 2 is behind them by more than the deadline for that.
         var (slow, clock) = (new TroubledDevice(pool.Devices[2]) { HangsIn = 0 }, new HandClock());
@@ -117,7 +112,7 @@ public class ChangingDevicesTests
     {
         var model = Samples.Tiny();
         using var vectors = Samples.Initialized(model);
-        using var pool = new Pool(model, 2);
+        using var pool = new DevicePool(model, 2);
         await pool.AttachAsync(vectors);
         var clock = new HandClock();
         var (first, hung) = (new TroubledDevice(pool.Devices[1]) { HangsIn = 0 }, new TroubledDevice(pool.Devices[0]) { HangsIn = 0 });
@@ -147,35 +142,7 @@ public class ChangingDevicesTests
         devices, new LocalCollective(devices, time), vectors.Layout, Optimizers.Open(Settings with { Kind = optimizer }), 1, time: time);
 
     private static Task<double> TakeAsync(TrainingStep step, ModelSettings model, int number) =>
-        step.RunAsync(Samples.MicroBatches(model, MicroBatches, 2, number), new DropoutSeed(1, 0, 0, number), 1e-2, number + 1);
-
-    // Devices that stay open, of which each step takes some.
-    private sealed class Pool(ModelSettings model, int count) : IDisposable
-    {
-        private readonly List<DeviceThread> _devices = [.. Enumerable.Range(0, count).Select(i => new DeviceThread(
-            new DeviceId($"cpu:{i}"), () => new CpuDevice(new DeviceId($"cpu:{i}"), Architectures.Open(model))))];
-
-        public List<DeviceThread> Devices => _devices;
-
-        public Task<bool[]> AttachAsync(ReplicaVectors vectors) =>
-            Task.WhenAll(_devices.Select(d => d.RunAsync(device =>
-            {
-                device.Attach(vectors);
-                return true;
-            })));
-
-        /// <summary>All steps, each on the devices that <paramref name="which"/> says.</summary>
-        public async Task<Digest> TrainAsync(string optimizer, Func<int, int[]> which)
-        {
-            using var vectors = Samples.Initialized(model);
-            await AttachAsync(vectors);
-            for (var number = 0; number < Steps; number++)
-                await TakeAsync(Step([.. which(number).Select(i => _devices[i])], vectors, optimizer), model, number);
-            return Samples.DigestOf(vectors);
-        }
-
-        public void Dispose() => _devices.ForEach(d => d.Dispose());
-    }
+        DevicePool.TakeAsync(step, model, number);
 
     private sealed class BrokenGather(ICollective inner) : ICollective
     {
@@ -184,6 +151,9 @@ public class ChangingDevicesTests
         public Task<IReadOnlyList<double>> ReduceScatterAsync(
             IReadOnlyList<IReadOnlyList<SubtreeRoot>> roots, int microBatches, IReadOnlyList<Slice> slices, TimeSpan deadline) =>
             inner.ReduceScatterAsync(roots, microBatches, slices, deadline);
+
+        public Task ReduceBucketAsync(IReadOnlyList<PassBucket> buckets, TimeSpan deadline) =>
+            inner.ReduceBucketAsync(buckets, deadline);
 
         public Task AllGatherAsync(IReadOnlyList<Slice> slices, TimeSpan deadline) => throw new ElasticException("no gather");
 

@@ -9,7 +9,7 @@ using Elastic.Step;
 namespace Elastic.Model.Tests.Collectives;
 
 /// <summary>What every collective keeps to. An implementation derives from this class and says how it is opened.</summary>
-public abstract class CollectiveContract
+public abstract partial class CollectiveContract
 {
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(5);
     private static readonly ToyArchitecture Toy = new();
@@ -209,6 +209,7 @@ public abstract class CollectiveContract
         foreach (var later in new Func<Task>[]
             {
                 () => collective.ReduceScatterAsync(roots, roots.Sum(r => r.Sum(n => n.Node.Count)), scene.Slices, Long),
+                () => collective.ReduceBucketAsync([], Long),
                 () => collective.AllGatherAsync(scene.Slices, Long),
             })
         {

@@ -1,8 +1,8 @@
+using Elastic.Messages;
 using Elastic.Messages.Corpora;
 using Elastic.Messages.Settings;
 using Elastic.Model.Batches;
 using Elastic.Model.Evaluation;
-using Elastic.Model.Optimization;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 
@@ -11,14 +11,18 @@ namespace Elastic.Actors.Nodes.Devices;
 /// <summary>The devices that work on one replica together. Their number changes which one does what, never a bit of the result.</summary>
 internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
 {
+    /// <summary>True where there is another one than this.</summary>
+    public bool HasOthersThan(DeviceId device) => devices.Any(d => d.Id != device);
+
     /// <summary>Attaches the devices to this run's model and these vectors.</summary>
     public Task AttachAsync(TrainingSettings settings, ReplicaVectors vectors) =>
         Task.WhenAll(devices.Select(device => device.AttachAsync(settings, vectors)));
 
     /// <summary>The inner step of these devices.</summary>
-    /// <param name="clip">Largest global norm; 0 for none.</param>
-    public TrainingStep Step(FlatLayout layout, IOptimizer optimizer, double clip, Precision precision) =>
-        new(devices, new LocalCollective(devices), layout, optimizer, clip, precision);
+    /// <param name="mirror">See <see cref="TrainingStep.IsUpdating"/>; a device that is alone has no neighbour that could keep one.</param>
+    public TrainingStep Step(NodeRun run, Func<ReplicaVectors> mirror) => new(
+        devices, new LocalCollective(devices), run.Layout, run.Optimizer, run.Settings.Optimizer.Clip, run.Precision, zero: run.Zero,
+        mirror: run.Settings.Optimizer.MirrorSlices && devices.Count > 1 ? mirror() : null);
 
     /// <summary>Scores of samples, in order.</summary>
     /// <param name="sources">For each sample the sources of its elements, see <see cref="SampleScore.Of"/>.</param>

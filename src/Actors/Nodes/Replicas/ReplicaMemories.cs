@@ -24,13 +24,13 @@ internal sealed class ReplicaMemories : IDisposable
         if (memory is null)
         {
             Free(m => m.Run != run.Id);                               // another run's memory; that run may never come again
-            memory = new ReplicaMemory(run.Layout, run.InnerVectors, devices[0]);
+            memory = new ReplicaMemory(run.Layout, run.InnerVectors, devices[0], run.Offload);
             _all.Add((run.Id, location, memory));
         }
 
         // What has room for training keeps it; what was made for an evaluation holds the parameters alone.
         if (work is Compute && devices[0].IsCpu && !memory.HasRoomToTrain)
-            CheckMemory(run.Settings, devices.Count, threads);
+            CheckMemory(run, devices.Count, threads);
         memory.HasRoomToTrain |= work is Compute;
         _inUse.Add(memory);
         return memory;
@@ -53,9 +53,10 @@ internal sealed class ReplicaMemories : IDisposable
 
     // Before anything is allocated: the system ends a process that takes more than there is, with all its replicas. Memory of failed work
     // is free only after its finalizers have run.
-    private static void CheckMemory(TrainingSettings settings, int devices, int threads)
+    private static void CheckMemory(NodeRun run, int devices, int threads)
     {
-        var needed = TrainingPlan.OfReplica(settings, devices, threads);
+        var needed = TrainingPlan.OfReplica(
+            run.Settings, devices, threads, run.Zero, run.Offload is null ? OffloadMode.None : OffloadMode.File);
         if (needed.Problem(MachineMemory.Now().FreeBytes) is null)
             return;
         GC.Collect();

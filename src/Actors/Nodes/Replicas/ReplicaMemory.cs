@@ -12,11 +12,17 @@ namespace Elastic.Actors.Nodes.Replicas;
 /// already there is not read again. One user at a time.
 /// </summary>
 /// <param name="moments">The vectors of the inner state, by name: the optimizer's, and the loss scale where there is one.</param>
-internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> moments, DeviceId device) : IDisposable
+/// <param name="offload">Which vectors lie in files; null for none.</param>
+internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> moments, DeviceId device, FileOffload? offload = null)
+    : IDisposable
 {
     private readonly Dictionary<string, Digest> _held = [];
+    private ReplicaVectors? _mirror;
 
-    public ReplicaVectors Vectors { get; } = new(layout, length => DeviceBackends.Of(device).Allocate(device, length));
+    public ReplicaVectors Vectors { get; private set; } = New(layout, device, offload);
+
+    /// <summary>Room for the replica's state of before an update.</summary>
+    public ReplicaVectors Mirror => _mirror ??= New(layout, device, offload);
 
     /// <summary>True when a replica was trained here, so that all that training allocates is there.</summary>
     public bool HasRoomToTrain { get; set; }
@@ -77,7 +83,28 @@ internal sealed class ReplicaMemory(FlatLayout layout, IReadOnlyList<string> mom
         InnerState = null;
     }
 
-    public void Dispose() => Vectors.Dispose();
+    /// <summary>
+    /// A device was lost in a step: the vectors are what they were before it. What that device may still write to is left to the garbage
+    /// collector.
+    /// </summary>
+    /// <param name="isUpdating">The vectors may be half updated, and the mirror is whole; otherwise it is the other way round.</param>
+    public void GoBack(bool isUpdating)
+    {
+        if (isUpdating)
+            Vectors = Mirror;
+        else
+            Vectors.AbandonWorkingCopy();
+        _mirror = null;
+    }
+
+    public void Dispose()
+    {
+        Vectors.Dispose();
+        _mirror?.Dispose();
+    }
+
+    private static ReplicaVectors New(FlatLayout layout, DeviceId device, FileOffload? offload) =>
+        new(layout, length => DeviceBackends.Of(device).Allocate(device, length), offload);
 
     private void Load(BlobStore blobs, string name, VectorSet set)
     {
