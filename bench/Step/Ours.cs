@@ -46,19 +46,15 @@ internal sealed class Ours : IDisposable
         RecomputeMode recompute = RecomputeMode.None, TrainingPrecision kind = TrainingPrecision.Fp32, int zero = 1, string? folder = null,
         bool mirrors = false)
     {
-        _optimizer = Settings with { Kind = optimizer };
+        _optimizer = Settings with { Kind = optimizer, MirrorSlices = mirrors };
         (_vocabulary, _batch, _tokens, _micro) = (model.Vocabulary, batch, tokens, micro);
         _architecture = Architectures.Open(model);
         var layout = new FlatLayout(_architecture.Parameters);
-        var precision = Precision.Of(kind);
-        var offload = folder is null ? null : FileOffload.Of(folder, Optimizers.Open(_optimizer), precision);
+        var offload = folder is null ? null : FileOffload.Of(folder, Optimizers.Open(_optimizer), Precision.Of(kind));
         _vectors = new ReplicaVectors(layout, null, offload);
         (_zero, _mirror) = (zero, mirrors ? new ReplicaVectors(layout, null, offload) : null);
-        Budget = DeviceBudget.Of(
-            _architecture, Optimizers.Open(_optimizer).Vectors.Count, precision, batch / micro, micro * tokens, devices,
-            zero, folder is null ? OffloadMode.None : OffloadMode.File, mirrors);
         Initialization.Fill(_vectors, 1);
-        (_threads, _recompute, _precision) = (threads, recompute, precision);
+        (_threads, _recompute, _precision) = (threads, recompute, Precision.Of(kind));
         _devices = [.. Enumerable.Range(0, devices).Select(_ => Open())];
         Plan = TrainingPlan.OfReplica(
             TrainingSettings.Defaults with
@@ -71,11 +67,14 @@ internal sealed class Ours : IDisposable
         (_collective, _step) = Compose();
     }
 
+    /// <summary>What each device holds besides, by the formula.</summary>
+    public DeviceBudget Budget => Plan.Vectors;
+
     /// <summary>What the step was planned to take.</summary>
     public TrainingPlan Plan { get; }
 
-    /// <summary>What each device holds besides, by the formula.</summary>
-    public DeviceBudget Budget { get; }
+    /// <summary>What forward passes keep for backward passes and what both work with, of all devices.</summary>
+    public double ActivationBytes => Plan.Memory.ActivationBytes;
 
     /// <summary>Seconds that accumulating, folding and updating took since the start, for tuning.</summary>
     public double[] PhaseSeconds { get; } = new double[3];
@@ -140,8 +139,7 @@ internal sealed class Ours : IDisposable
 
     private async Task StepAsync()
     {
-        // All elements of a sample: what is read before the first target, and the targets.
-        var tokens = new int[_batch * (_architecture.Batching.FirstTarget(_tokens) + _tokens)];
+        var tokens = new int[_batch * (_tokens + 1)];
         for (var i = 0; i < tokens.Length; i++)
             tokens[i] = _random.Next(_vocabulary);
         var microBatches = _architecture.Batching.MicroBatches(Sample.Cut(tokens, _batch), _micro);

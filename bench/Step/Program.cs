@@ -3,7 +3,6 @@ using Elastic.Foundation;
 using Elastic.Kernels;
 using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
-using Elastic.Model.Training;
 using Elastic.Step;
 
 string Option(string name, string fallback) => Array.IndexOf(args, "--" + name) is >= 0 and var i ? args[i + 1] : fallback;
@@ -65,7 +64,7 @@ if (args.Contains("--collective"))
 Console.WriteLine(
     $"{model.Signature}, batch {batch} x {tokens} in micro-batches of {micro}, {precision}, recompute {recompute}; "
     + InstructionSet.Describe().Name);
-if (args.Contains("--memory"))
+if (args.Contains("--plan"))
 {
     PeakMemory.Show(() => Open(Option("optimizer", "adamw")), steps);
     return;

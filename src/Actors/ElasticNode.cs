@@ -88,14 +88,6 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <summary>Of a seed; null on a worker.</summary>
     public DatabaseAddress? Database { get; private init; }
 
-    // The CPU devices of a process that no other one helps; 0 otherwise.
-    private int CpusAlone { get; init; }
-
-    // How replicas are spread over these, node.zero and node.offload.
-    private (int Zero, OffloadMode Offload) Sharding { get; init; }
-
-    private int ThreadsPerDevice { get; init; }
-
     /// <summary>How the connections of this process are secured, in words.</summary>
     internal string Security { get; private init; } = "";
 
@@ -231,9 +223,8 @@ public sealed class ElasticNode : IAsyncDisposable
             Observations = observations,
             Database = database,
             Security = security,
-            CpusAlone = duty.Alone && devices.All(d => d.IsCpu) ? devices.Count : 0,
-            ThreadsPerDevice = DeviceNames.ThreadsPerDevice(node),
-            Sharding = (node.Zero, node.Offload),
+            PlanFor = settings => duty.Alone && devices is not [] && devices.All(d => d.IsCpu)
+                ? TrainingPlan.OfAll(settings, devices.Count, DeviceNames.ThreadsPerDevice(node), node.Zero, node.Offload) : null,
         };
         member.Live(agent);
         try
@@ -287,12 +278,8 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <inheritdoc cref="NodeControl.Resolve"/>
     public static TrainingSettings Resolve(TrainingSettings settings, BuiltCorpus corpus) => NodeControl.Resolve(settings, corpus);
 
-    /// <summary>
-    /// What training takes of this machine; null where other machines help, or GPUs, whose own memory holds most of it.
-    /// </summary>
-    /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>
-    public TrainingPlan? PlanFor(TrainingSettings settings) => CpusAlone > 0
-        ? TrainingPlan.OfAll(settings, CpusAlone, ThreadsPerDevice, Sharding.Zero, Sharding.Offload) : null;
+    /// <summary>What training takes of this machine; null where other machines help, or GPUs with memory of their own.</summary>
+    public Func<TrainingSettings, TrainingPlan?> PlanFor { get; private init; } = _ => null;
 
     /// <summary>Starts the run, or resumes it where its journal ends.</summary>
     /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>

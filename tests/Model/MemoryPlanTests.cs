@@ -1,4 +1,6 @@
+using Elastic.Messages.Settings;
 using Elastic.Model.Cpu;
+using Elastic.Model.Networks;
 using Elastic.Model.Operators;
 using Elastic.Model.Tapes;
 using Elastic.Model.Vectors;
@@ -22,6 +24,45 @@ public class MemoryPlanTests
         Assert.Contains(
             "GeluOperation overwrites the gradient",
             Assert.ThrowsAny<Exception>(() => Plan((tape, x) => tape.Gelu(x))).Message, StringComparison.Ordinal);
+    }
+
+    // One sequence of 4,096 tokens: weights of attention would take 16.8 million floats for each head.
+    [Theory]
+    [InlineData("gpt2")]
+    [InlineData("llama")]
+    [InlineData("bert")]
+    [InlineData("transformer")]
+    public void A_long_context_takes_memory_for_its_tokens_and_not_for_pairs_of_them(string kind)
+    {
+        const int T = 4096;
+        long Floats(int tokens, RecomputeMode recompute)
+        {
+            var model = Samples.Of(kind, 2, 2, 8, tokens, 64) with { Dropout = 0.1 };
+            var architecture = Architectures.Open(model);
+            var tape = new Tape(
+                TapePurpose.Training, new BatchShape(1, 1, tokens, architecture.SourceContext), Architectures.LayoutOf(model));
+            architecture.Record(tape);
+            return new MemoryPlan(tape, 2, recompute).Floats;
+        }
+        foreach (var recompute in Enum.GetValues<RecomputeMode>())
+        {
+            Assert.InRange(Floats(T, recompute), 0, T * T);
+            // Twice as many tokens take twice as much; gaps change a little.
+            Assert.InRange((double)Floats(T, recompute) / Floats(T / 2, recompute), 1, 2.1);
+        }
+    }
+
+    // The head makes the logits of so many rows at once as 256 MB hold, and keeps the sums of its weight's gradient: never all rows' of a
+    // long context.
+    [Fact]
+    public void Logits_of_a_long_context_are_never_there_as_a_whole()
+    {
+        const int T = 8192, V = 50257, C = 8;
+        var model = Samples.Model(1, 1, C, T, V);
+        var tape = new Tape(TapePurpose.Training, new BatchShape(1, 1, T), Architectures.LayoutOf(model));
+        Architectures.Open(model).Record(tape);
+        Assert.InRange(new MemoryPlan(tape, 2).Fullest().Logits, 1L << 25, (1L << 26) + V * (C + 1L));
+        Assert.True(2L * T * V > 12 * (1L << 26));
     }
 
     [Theory]

@@ -57,6 +57,7 @@ public class NetworkTests(ITestOutputHelper output)
     [InlineData("gpt2", 0.3, 0.1, 4)]
     [InlineData("gpt2", 0.3, 0.1, 2, true)]
     [InlineData("gpt2", 0.3, 0.1, 2, true, RecomputeMode.Blocks)]
+    [InlineData("transformer", 0.3, 0.1, 2, false, RecomputeMode.Full)]
     [InlineData("llama", 0.0, 0.0, 1)]
     [InlineData("llama", 0.3, 0.1, 4)]
     [InlineData("llama", 0.0, 0.1, 2, true)]

@@ -203,7 +203,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         ReplicaMemory memory;
         try
         {
-            memory = _memories.Take(run, start.Devices, start.Order.Content);
+            memory = _memories.Take(run, start.Devices, _trainers.ThreadsPerDevice, start.Order.Content);
         }
         catch (Exception e)
         {

@@ -7,7 +7,7 @@ using Elastic.Model.Training;
 namespace Elastic.Host.Commands;
 
 /// <summary>
-/// <c>elastic train --dry-run</c>: what training would take of this machine. Nothing is read, stored or allocated for it.
+/// <c>elastic train --dry-run</c>: what training would take of this machine. No text is read, and nothing is stored or allocated for it.
 /// </summary>
 internal static class TrainDryRun
 {
@@ -21,8 +21,8 @@ internal static class TrainDryRun
             throw new ElasticException(
                 $"--dry-run: the memory of {other} is libtorch's to allocate, and not known before; --devices cpu:1 plans for the CPU");
         var plan = TrainingPlan.OfAll(
-            NodeControl.WithVocabulary(request.Settings.Training), devices.Count, DeviceNames.ThreadsPerDevice(node),
-            node.Zero, node.Offload);
+            NodeControl.WithVocabulary(request.Settings.Training), devices.Count, DeviceNames.ThreadsPerDevice(node), node.Zero,
+            node.Offload);
         var machine = MachineMemory.Now();
         var problem = plan.Problem(machine.FreeBytes);
         if (request.Json)

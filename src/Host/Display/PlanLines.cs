@@ -21,7 +21,7 @@ internal static class PlanLines
                 + $"{(threads == "1" ? "thread" : "threads")} each",
             "",
             $"{"memory",-28}{"a device",12}{"together",14}",
-            .. Parts(plan).Select(p => $"  {p.Name,-26}{Units.Bytes(p.Bytes),12}{Units.Bytes(copies * p.Bytes),14}"),
+            .. Parts(plan).Select(p => $"  {p.Name,-26}{Bytes(p.Bytes),12}{Bytes(copies * p.Bytes),14}"),
             $"  {"all",-26}{Units.Bytes(plan.BytesOfDevice),12}{Units.Bytes(plan.Memory.Bytes),14}"
                 + $"   {Units.Bytes(machine.FreeBytes)} are free of {Units.Bytes(machine.TotalBytes)}",
             "",
@@ -67,14 +67,19 @@ internal static class PlanLines
         yield return ("working copy", "workingCopy", vectors.WorkingCopyBytes);
         yield return ("master", "master", vectors.MasterBytes);
         yield return ("moments", "moments", vectors.MomentBytes);
+        yield return ("mirror", "mirror", vectors.MirrorBytes);
+        yield return ("of these in files", "inFiles", vectors.PieceBytes - vectors.FileBytes);
         yield return ("update", "update", plan.UpdateBytes);
-        yield return ("gradients", "gradients", vectors.GradientBytes);
+        yield return ("gradients", "gradients", vectors.GradientBytes + vectors.BucketBytes);
         yield return ("gradients of embeddings", "embeddingGradients", plan.EmbeddingBytes + pass.EmbeddingBytes);
         yield return ("activations", "activations", pass.ActivationBytes);
         yield return ("gradients of activations", "activationGradients", pass.GradientBytes);
         yield return ("logits", "logits", pass.LogitBytes);
         yield return ("scratch", "scratch", pass.ScratchBytes);
     }
+
+    // What is not in memory is less than nothing.
+    private static string Bytes(double bytes) => bytes < 0 ? $"-{Units.Bytes(-bytes)}" : Units.Bytes(bytes);
 
     private static string Lower<T>(T value)
         where T : struct, Enum => value.ToString().ToLowerInvariant();

@@ -30,10 +30,10 @@ public sealed record TrainingPlan
     /// <summary>Threads of each of those by itself.</summary>
     public required int ThreadsOfEach { get; init; }
 
-    /// <summary>As <c>node.zero</c>.</summary>
+    /// <summary>The stage of ZeRO.</summary>
     public required int Zero { get; init; }
 
-    /// <summary>As <c>node.offload</c>.</summary>
+    /// <summary>Where master and moments lie.</summary>
     public required OffloadMode Offload { get; init; }
 
     /// <summary>The threads of each device that computes.</summary>
@@ -73,15 +73,15 @@ public sealed record TrainingPlan
         {
             var (all, gradients) = ((double)Replicas * Devices, Vectors.GradientBytes + Vectors.BucketBytes);
             return new TrainingMemory(
-                all * (Vectors.Bytes - gradients + UpdateBytes), all * gradients, all * (EmbeddingBytes + Pass.Bytes));
+                all * (Vectors.VectorBytes + UpdateBytes), all * gradients, all * (EmbeddingBytes + Pass.Bytes));
         }
     }
 
     /// <summary>Of a replica on some devices of one machine, which share its vectors.</summary>
     /// <param name="devices">That it is given.</param>
     /// <param name="threads">Of each device by itself; 0 for one for each core.</param>
-    /// <param name="zero">As <c>node.zero</c>.</param>
-    /// <param name="offload">As <c>node.offload</c>.</param>
+    /// <param name="zero">As node.zero.</param>
+    /// <param name="offload">As node.offload.</param>
     public static TrainingPlan OfReplica(
         TrainingSettings settings, int devices, int threads = 0, int zero = 1, OffloadMode offload = OffloadMode.None)
     {
@@ -93,15 +93,17 @@ public sealed record TrainingPlan
         var lent = LentThreads.Of(devices, own, batch.MicroBatches);
         var (microBatches, context) = (MicroBatchesOf(settings, lent.Count), settings.Model.Context);
         var rows = (int)Math.Min((long)batch.Micro * context, int.MaxValue);
-        var together = MicroBatchGroups.Size(rows, architecture.Vocabulary, microBatches);
+        // With ZeRO-2 all devices reduce together, pass by pass.
+        var together = MicroBatchGroups.Size(
+            rows, architecture.Vocabulary, zero == 2 ? Math.Max(1, batch.MicroBatches / lent.Count) : microBatches);
         var pass = PassPlan.Of(architecture, new BatchShape(together, batch.Micro, context), lent[0], batch.Recompute, precision);
         var budget = DeviceBudget.Of(settings, lent.Count, zero, offload);
         return new TrainingPlan(settings)
         {
             Given = devices,
+            ThreadsOfEach = own,
             Zero = zero,
             Offload = offload,
-            ThreadsOfEach = own,
             Threads = lent,
             Vectors = budget,
             Pass = pass,

@@ -35,12 +35,11 @@ public static class TrainingRemedies
         if (all.Count == 0)
             return smaller;
         var together = Together(plan);
+        var texts = string.Join(", ", all.Select(Text));
         var names = string.Join(", ", all.Select(r => r.Setting.Split(' ')[0]).Distinct());
         return together.Memory.Bytes <= freeBytes
-            ? $"no setting alone is enough ({string.Join(", ", all.Select(Text))}); all of {names} together need " +
-              $"{ByteSize.Text(together.Memory.Bytes)}"
-            : $"{string.Join(", ", all.Select(Text))} are not enough, alone or together ({ByteSize.Text(together.Memory.Bytes)}): "
-              + smaller;
+            ? $"no setting alone is enough ({texts}); all of {names} together need {ByteSize.Text(together.Memory.Bytes)}"
+            : $"{texts} are not enough, alone or together ({ByteSize.Text(together.Memory.Bytes)}): {smaller}";
     }
 
     private static string Text(Remedy remedy) => $"{remedy.Setting} ({ByteSize.Text(remedy.Plan.Memory.Bytes)})";
@@ -51,12 +50,12 @@ public static class TrainingRemedies
         var (settings, batch) = (plan.Settings, plan.Settings.Batch);
         foreach (var mode in new[] { RecomputeMode.Blocks, RecomputeMode.Full }.Where(m => m > batch.Recompute))
             yield return new Remedy($"batch.recompute = {mode.ToString().ToLowerInvariant()}", Again(plan, With(settings, mode)));
-        if (plan.Offload == OffloadMode.None)
-            yield return new Remedy("node.offload = file", Again(plan, settings, plan.Zero, OffloadMode.File));
-        if (plan.Zero < 2 && plan.Devices > 1)
-            yield return new Remedy("node.zero = 2", Again(plan, settings, 2, plan.Offload));
         if (plan.Replicas * plan.Devices > 1)
             yield return new Remedy("node.devices = auto", OnOne(plan, settings));
+        if (plan.Zero < 2 && plan.Devices > 1)
+            yield return new Remedy("node.zero = 2", Again(plan, settings, zero: 2));
+        if (plan.Offload == OffloadMode.None)
+            yield return new Remedy("node.offload = file", Again(plan, settings, offload: OffloadMode.File));
         if (Smaller(plan, freeBytes) is { } micro)
             yield return new Remedy($"batch.micro = {micro}", Again(plan, WithMicro(settings, micro)));
         if (settings.Run.Precision == TrainingPrecision.Fp32 && SupportsBf16(settings))
@@ -66,8 +65,8 @@ public static class TrainingRemedies
     private static TrainingPlan Together(TrainingPlan plan)
     {
         var settings = WithMicro(With(plan.Settings, RecomputeMode.Full), 1);
-        var (wide, narrow) = (
-            OnOne(plan, settings, OffloadMode.File), SupportsBf16(settings) ? OnOne(plan, WithBf16(settings), OffloadMode.File) : null);
+        var wide = OnOne(plan, settings, OffloadMode.File);
+        var narrow = SupportsBf16(settings) ? OnOne(plan, WithBf16(settings), OffloadMode.File) : null;
         return narrow is not null && narrow.Memory.Bytes < wide.Memory.Bytes ? narrow : wide;
     }
 
@@ -90,10 +89,11 @@ public static class TrainingRemedies
     }
 
     // On the devices that there are.
-    private static TrainingPlan Again(TrainingPlan plan, TrainingSettings settings) => Again(plan, settings, plan.Zero, plan.Offload);
-
-    private static TrainingPlan Again(TrainingPlan plan, TrainingSettings settings, int zero, OffloadMode offload) =>
-        TrainingPlan.OfReplica(settings, plan.Given, plan.ThreadsOfEach, zero, offload) with { Replicas = plan.Replicas };
+    private static TrainingPlan Again(TrainingPlan plan, TrainingSettings settings, int? zero = null, OffloadMode? offload = null) =>
+        TrainingPlan.OfReplica(settings, plan.Given, plan.ThreadsOfEach, zero ?? plan.Zero, offload ?? plan.Offload) with
+        {
+            Replicas = plan.Replicas,
+        };
 
     private static TrainingPlan OnOne(TrainingPlan plan, TrainingSettings settings, OffloadMode? offload = null) =>
         TrainingPlan.OfReplica(settings, 1, plan.Threads.Sum() * plan.Replicas, plan.Zero, offload ?? plan.Offload);

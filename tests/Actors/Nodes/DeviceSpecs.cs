@@ -42,6 +42,36 @@ public sealed class DeviceSpecs : IDisposable
         Assert.True(_works.Count > 3, $"only {string.Join(' ', _works.Keys)} computed");
     }
 
+    // The threads of a device have its name and a number.
+    [Fact]
+    public async Task One_micro_batch_a_step_is_computed_by_the_threads_of_all_devices_with_the_same_bits()
+    {
+        var settings = TinyRun.Settings("a", rounds: 4, innerSteps: 8);
+        settings = settings with { Batch = settings.Batch with { Sequences = settings.Batch.Micro } };
+        var expected = await _tiny.TrainAsync(settings, "cpu:1", data: "one");
+
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        var lent = false;
+        await using var node = await StartAsync("cpu:3", "three", new NodeFaults(BeforeDeviceWork: device =>
+            lent |= Directory.EnumerateDirectories("/proc/self/task").Any(t => NameOf(t) == "cpu:0 2")), deadline.Token);
+        var view = await _tiny.TrainAsync(node, settings, null, deadline.Token);
+        Assert.Equal(expected.Fingerprint, view.Fingerprint);
+        Assert.True(lent, "cpu:0 never had three threads");
+
+        // A thread may have ended meanwhile.
+        static string NameOf(string task)
+        {
+            try
+            {
+                return File.ReadAllText(Path.Combine(task, "comm")).Trim();
+            }
+            catch (IOException)
+            {
+                return "";
+            }
+        }
+    }
+
     [Fact]
     public async Task A_lost_device_costs_the_steps_since_the_last_hand_over_and_comes_back_when_a_person_says_so()
     {

@@ -1,8 +1,8 @@
 using System.Text.Json.Nodes;
+using Elastic.Foundation;
 using Elastic.Host.Commands;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
-using Elastic.Foundation;
 using Elastic.Model.Training;
 
 namespace Elastic.Host.Tests.Commands;
@@ -19,7 +19,8 @@ public sealed class TrainDryRunTests
         Assert.False(Directory.Exists(_data));
         var lines = _output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal("run tiny   config tiny   gpt2 4x128 heads 4 context 128 vocabulary 257", lines[0].TrimEnd());
-        Assert.StartsWith("a step   16 x 128 tokens in 2 micro-batches, 1 at a time   fp32   recompute none", lines[1], StringComparison.Ordinal);
+        Assert.StartsWith(
+            "a step   16 x 128 tokens in 2 micro-batches, 1 at a time   fp32   recompute none", lines[1], StringComparison.Ordinal);
         Assert.StartsWith("here     1 replica at once, on 2 devices of 1 thread each", lines[2], StringComparison.Ordinal);
         foreach (var part in new[] { "parameters", "working copy", "master", "moments", "gradients", "activations", "logits", "scratch" })
             Assert.Contains(lines, l => l.StartsWith($"  {part} ", StringComparison.Ordinal));
@@ -59,7 +60,8 @@ public sealed class TrainDryRunTests
     {
         var settings = ConfigurationLoader.Load(new(["tiny"], ["run.replicas=3"])).Training;
         var plan = TrainingPlan.OfAll(settings with { Model = settings.Model with { Vocabulary = 257 } }, 3, 1);
-        var all = PlanLines.Of("tiny", plan, new MachineMemory(4L << 30, 1L << 30)).Single(l => l.StartsWith("  all ", StringComparison.Ordinal));
+        var all = PlanLines.Of("tiny", plan, new MachineMemory(4L << 30, 1L << 30))
+            .Single(l => l.StartsWith("  all ", StringComparison.Ordinal));
         Assert.EndsWith($"{Units.Bytes(3 * plan.BytesOfDevice)}   1.0 GiB are free of 4.0 GiB", all, StringComparison.Ordinal);
     }
 

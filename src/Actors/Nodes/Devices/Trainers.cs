@@ -18,6 +18,9 @@ internal sealed class Trainers(IActorContext actors, NodeContext context)
     /// <summary>The devices that the node has.</summary>
     public IReadOnlyList<DeviceId> Devices => DeviceNames.Parse(_text);
 
+    /// <summary>Threads of each by itself.</summary>
+    public int ThreadsPerDevice => context.ThreadsPerDevice(_text);
+
     /// <summary>Takes other devices from now on.</summary>
     /// <param name="devices">As <c>node.devices</c>.</param>
     /// <param name="problemOf">Why there is no room for them; null where there is.</param>
@@ -47,7 +50,7 @@ internal sealed class Trainers(IActorContext actors, NodeContext context)
     /// <param name="pieces">What the work can be divided into: micro-batches of a step.</param>
     public DeviceGroup Group(IReadOnlyList<DeviceId> devices, int pieces)
     {
-        var threads = LentThreads.Of(devices.Count, context.ThreadsPerDevice(_text), pieces);
+        var threads = LentThreads.Of(devices.Count, ThreadsPerDevice, pieces);
         return new DeviceGroup([.. devices.Zip(threads, (d, t) => new TrainerThread(d, Of(d), t, context.Faults.BeforeDeviceWork))]);
     }
 

@@ -19,8 +19,9 @@ internal sealed class ReplicaMemories : IDisposable
     public IEnumerable<RunId> InTraining => _all.Where(m => m is { Location: Cpu, Memory.HasRoomToTrain: true }).Select(m => m.Run);
 
     /// <summary>Takes memory for work where its devices can reach it; prefers the memory that holds the replica's moments.</summary>
+    /// <param name="threads">Of each device by itself.</param>
     /// <exception cref="ElasticException">There is less memory than the work needs.</exception>
-    public ReplicaMemory Take(NodeRun run, IReadOnlyList<DeviceId> devices, WorkContent work)
+    public ReplicaMemory Take(NodeRun run, IReadOnlyList<DeviceId> devices, int threads, WorkContent work)
     {
         var (location, innerState) = (LocationOf(devices[0]), (work as Compute)?.InnerState);
         var free = _all.Where(m => m.Run == run.Id && m.Location == location && !_inUse.Contains(m.Memory)).Select(m => m.Memory).ToList();
@@ -34,7 +35,7 @@ internal sealed class ReplicaMemories : IDisposable
 
         // What has room for training keeps it; what was made for an evaluation holds the parameters alone.
         if (work is Compute && devices[0].IsCpu && !memory.HasRoomToTrain)
-            CheckMemory(run, devices.Count);
+            CheckMemory(run, devices.Count, threads);
         memory.HasRoomToTrain |= work is Compute;
         _inUse.Add(memory);
         return memory;
@@ -57,10 +58,10 @@ internal sealed class ReplicaMemories : IDisposable
 
     // Before anything is allocated: the system ends a process that takes more than there is, with all its replicas. Memory of failed work
     // is free only after its finalizers have run.
-    private static void CheckMemory(NodeRun run, int devices)
+    private static void CheckMemory(NodeRun run, int devices, int threads)
     {
         var needed = TrainingPlan.OfReplica(
-            run.Settings, devices, threads: 0, run.Zero, run.Offload is null ? OffloadMode.None : OffloadMode.File);
+            run.Settings, devices, threads, run.Zero, run.Offload is null ? OffloadMode.None : OffloadMode.File);
         if (needed.Problem(MachineMemory.Now().FreeBytes) is null)
             return;
         GC.Collect();
