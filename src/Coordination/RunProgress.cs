@@ -94,7 +94,8 @@ public sealed class RunProgress
         // Its last step may be smaller.
         var samples = plan.Timeline.SamplesBefore(run.Round) + Math.Min(current * segment.Sequences, segment.SamplesPerRound);
         var newest = _newest.Values.Where(s => s.Round >= run.Round - 1).ToList();
-        var scalings = newest.Select(s => s.Scaling).OfType<NodeReport.LossScaling>().ToList();
+        var scaled = newest.Where(s => s.Scaling is not null).ToList();
+        var skippedRound = scaled.Count > 0 ? scaled.Max(s => s.Round) : (int?)null;
         return new RunView
         {
             Name = run.Name!.Value,
@@ -115,8 +116,10 @@ public sealed class RunProgress
             ScoredRound = run.Score?.Version,
             TokensPerSecond = TokensPerSecond(now),
             LearningRate = newest.Count > 0 ? newest.MaxBy(s => (s.Round, s.Step))!.LearningRate : null,
-            LossScale = scalings.Count > 0 ? scalings.Min(s => s.Scale) : null,
-            SkippedSteps = scalings.Count > 0 ? scalings.Sum(s => s.SkippedInAll) : null,
+            LossScale = scaled.Min(s => s.Scaling?.Scale),
+            SkippedSteps = scaled.Count > 0 ? scaled.Sum(s => s.Scaling!.SkippedInAll) : null,
+            SkippedRound = skippedRound,
+            SkippedInRound = scaled.Where(s => s.Round == skippedRound).Sum(s => s.Scaling!.Skipped),
             Fingerprint = run.Version is null ? null : run.Fingerprint,
             Checkpoint = run.Checkpoints.LastOrDefault()?.Path,
             Nodes = view.Nodes.Count,

@@ -36,9 +36,9 @@ public sealed class RandomKillsScenarios : ClusterScenario
             var victim = alive[random.Next(alive.Length)];
             await victim.KillAsync();
             returning.Add(ReturnAsync(victim, random.Next(200, 1500)));
-            // Who is not there gets none, and neither does anybody while no seed is.
-            if (kill % 4 == 3)
-                await Cluster.PbmAsync("node", "devices", "-n", loose.Endpoint, "-d", $"cpu:0,{random.Next(1, 3)},{random.Next(3, 6)}");
+            // Refused where the worker is not there; no seed can be asked while none is.
+            if (kill % 4 == 3 && seed.IsUp)
+                returning.Add(Cluster.PbmAsync("node", "devices", "-n", loose.Endpoint, "-d", $"cpu:0,{kill / 4 + 1},{kill}"));
         }
 
         Assert.NotEqual("finished", Cluster.Phase);

@@ -189,6 +189,10 @@ public sealed class RunProgressTests
         _progress.Count(Step(1, 0, 6) with { Scaling = new(65_536, 0, 4) }, 128, _clock.Now);
         _progress.Count(Step(1, 1, 6) with { Scaling = new(8192, 2, 3) }, 128, _clock.Now);
         Assert.Equal((8192, 7), (View(At(1)).LossScale, View(At(1)).SkippedSteps));
+        Assert.Equal((1, 2), (View(At(1)).SkippedRound, View(At(1)).SkippedInRound));
+        _progress.Count(Step(2, 0, 1) with { Scaling = new(4096, 1, 5) }, 128, _clock.Now);
+        var view = View(At(2));
+        Assert.Equal((4096, 8, 2, 1), (view.LossScale, view.SkippedSteps, view.SkippedRound, view.SkippedInRound));
     }
 
     private RunView View(RunState run) => _progress.View(run, Plan, ClusterView.Empty, run.Phase(Plan), _clock.Now);

@@ -252,7 +252,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             .. _working.OrderBy(w => w.Key).Take(MostShown).Select(w => w.Value.Activity.ToString()),
             $"the thread pool has {ThreadPool.ThreadCount} threads, and {ThreadPool.PendingWorkItemCount} pieces of work wait for one",
         ];
-        _ = ThreadSurvey.TakeAsync().PipeTo(
+        _ = Task.Run(() => ThreadSurvey.TakeAsync()).PipeTo(
             _link, Self, success: threads => new NodeReport.ThreadsShown(
                 _context.Facts.Id, show.Request, Environment.ProcessId, lines, threads));
     }

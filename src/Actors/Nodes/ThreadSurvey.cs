@@ -58,8 +58,11 @@ internal static class ThreadSurvey
         }
     }
 
-    private static string Text(string file) =>
-        File.ReadAllText(file).Trim() is { Length: > LongestText } text ? text[..LongestText] : File.ReadAllText(file).Trim();
+    private static string Text(string file)
+    {
+        var text = File.ReadAllText(file).Trim();
+        return text.Length > LongestText ? text[..LongestText] : text;
+    }
 
     private static long Number(string text) => long.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);
 

@@ -112,14 +112,16 @@ internal static class RunLines
     public static string Scale(RunView view) => view is { LossScale: { } scale, SkippedSteps: { } skipped }
         ? $"loss scale {scale:0}, {Units.Many(skipped, "step")} skipped" : "";
 
-    /// <summary>That steps were skipped between two views of one precision that scales the loss; null where none was.</summary>
+    /// <summary>That more steps of a round were skipped than the view before showed; null where none was.</summary>
     /// <param name="before">The view before; null for the first.</param>
-    public static string? Skipped(RunView? before, RunView view) =>
-        view is { LossScale: { } scale, SkippedSteps: { } skipped } && before is not null && skipped > (before.SkippedSteps ?? 0)
-            ? $"round {Math.Min(view.Round + 1, view.Rounds)}/{view.Rounds}  {Units.Many(skipped - (before.SkippedSteps ?? 0), "step")} "
-              + $"overflowed in fp16 and {(skipped - (before.SkippedSteps ?? 0) == 1 ? "was" : "were")} skipped, {skipped} in all; "
-              + $"the loss scale is {scale:0} now"
+    public static string? Skipped(RunView? before, RunView view)
+    {
+        var known = before?.SkippedRound == view.SkippedRound ? before?.SkippedInRound ?? 0 : 0;
+        return view is { SkippedRound: { } round, LossScale: { } scale } && view.SkippedInRound > known
+            ? $"round {Pad(round + 1, view.Rounds)}/{view.Rounds}  {Units.Many(view.SkippedInRound, "step")} overflowed in fp16 and "
+              + $"{(view.SkippedInRound == 1 ? "was" : "were")} skipped, {view.SkippedSteps} in all; the loss scale is {scale:0} now"
             : null;
+    }
 
     public static string Speed(RunView view) => view.TokensPerSecond > 0 ? $"{Units.Count(view.TokensPerSecond)} tokens/s" : "";
 

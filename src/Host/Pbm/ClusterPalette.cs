@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Elastic.Actors.Control;
-using Elastic.Host.Configuration;
 using Elastic.Host.Display;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Elastic.Foundation;
 using Elastic.Host.Display;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;

@@ -83,6 +83,12 @@ public sealed record RunView : ISaidBySeed
     /// <summary>All steps of these replicas that overflowed and were skipped; null where the loss is not scaled.</summary>
     public long? SkippedSteps { get; init; }
 
+    /// <summary>The newest round that replicas have taken steps of; null where the loss is not scaled.</summary>
+    public int? SkippedRound { get; init; }
+
+    /// <summary>Those of its steps that were skipped, by the nodes that compute it: after a hand-over, since then.</summary>
+    public int SkippedInRound { get; init; }
+
     /// <summary>SHA-256 of the newest committed version.</summary>
     public Digest? Fingerprint { get; init; }
 

@@ -139,18 +139,22 @@ public sealed class DisplayTests
     [Fact]
     public void Steps_that_were_skipped_are_said_once_with_the_round_and_the_scale()
     {
-        var clean = View with { LossScale = 65_536, SkippedSteps = 0 };
-        var skipped = View with { LossScale = 16_384, SkippedSteps = 2 };
-        Assert.Null(RunLines.Skipped(null, skipped));                       // from before this process
-        Assert.Null(RunLines.Skipped(skipped, skipped));
-        Assert.Null(RunLines.Skipped(View, View));
-        const string Said = "round 6/40  2 steps overflowed in fp16 and were skipped, 2 in all; the loss scale is 16384 now";
+        var clean = View with { LossScale = 65_536, SkippedSteps = 7, SkippedRound = 5 };
+        var skipped = clean with { LossScale = 16_384, SkippedSteps = 9, SkippedInRound = 2 };
+        const string Said = "round  6/40  2 steps overflowed in fp16 and were skipped, 9 in all; the loss scale is 16384 now";
         Assert.Equal(Said, RunLines.Skipped(clean, skipped));
+        Assert.Equal(Said, RunLines.Skipped(View, skipped));                // another supervisor knew nothing of steps
         Assert.Equal(Said, Assert.Single(RunLines.Log(clean, skipped)));
         Assert.Equal(
-            "round 6/40  1 step overflowed in fp16 and was skipped, 3 in all; the loss scale is 8192 now",
-            RunLines.Skipped(skipped, skipped with { LossScale = 8192, SkippedSteps = 3 }));
-        Assert.Equal("loss scale 16384, 2 steps skipped", RunLines.Scale(skipped));
+            "round  6/40  3 steps overflowed in fp16 and were skipped, 10 in all; the loss scale is 8192 now",
+            RunLines.Skipped(skipped, skipped with { LossScale = 8192, SkippedSteps = 10, SkippedInRound = 3 }));
+        Assert.Equal(
+            "round  7/40  1 step overflowed in fp16 and was skipped, 10 in all; the loss scale is 8192 now",
+            RunLines.Skipped(skipped, skipped with { LossScale = 8192, SkippedSteps = 10, SkippedRound = 6, SkippedInRound = 1 }));
+        Assert.Null(RunLines.Skipped(View, View));
+        Assert.Null(RunLines.Skipped(null, clean));                         // those are of earlier rounds
+        Assert.Null(RunLines.Skipped(skipped, skipped with { Round = 6 }));
+        Assert.Equal("loss scale 16384, 9 steps skipped", RunLines.Scale(skipped));
         Assert.Equal("", RunLines.Scale(View));
 
         var output = new StringWriter();

@@ -15,8 +15,19 @@ internal sealed class ReplicaMemories : IDisposable
     private readonly List<(RunId Run, string Location, ReplicaMemory Memory)> _all = [];
     private readonly HashSet<ReplicaMemory> _inUse = [];
 
-    /// <summary>The runs of the replicas that were trained in the machine's own memory, each as often as it has replicas here.</summary>
-    public IEnumerable<RunId> InTraining => _all.Where(m => m is { Location: Cpu, Memory.HasRoomToTrain: true }).Select(m => m.Run);
+    /// <summary>
+    /// The runs of the replicas that are in training in the machine's own memory, each as often as it has replicas; between rounds those
+    /// that were.
+    /// </summary>
+    public IReadOnlyList<RunId> InTraining
+    {
+        get
+        {
+            var trained = _all.Where(m => m is { Location: Cpu, Memory.HasRoomToTrain: true }).ToList();
+            var busy = trained.Where(m => _inUse.Contains(m.Memory)).ToList();
+            return [.. (busy.Count > 0 ? busy : trained).Select(m => m.Run)];
+        }
+    }
 
     /// <summary>Takes memory for work where its devices can reach it; prefers the memory that holds the replica's moments.</summary>
     /// <param name="threads">Of each device by itself.</param>
