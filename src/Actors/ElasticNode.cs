@@ -120,7 +120,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var security = await NodeSecurity.DescribeAsync(node, transport, cancel);
         var paths = new DataPaths(Path.GetFullPath(node.DataDir), node.CorporaDir);
         Directory.CreateDirectory(paths.Root);
-        RemoveLeftovers(paths);
+        Leftovers.Remove(paths);
         var id = NodeIdentity.Load(paths, transport.Credentials?.Self);
         DatabaseAddress? database = null;
         if (duty.Supervises)
@@ -236,23 +236,6 @@ public sealed class ElasticNode : IAsyncDisposable
         }
 
         return result;
-    }
-
-    // What processes that died here were writing. The folder of the corpora may be others', too: builders that live hold locks.
-    private static void RemoveLeftovers(DataPaths paths)
-    {
-        try
-        {
-            DurableFile.RemoveTemporaries(paths.Root);
-            if (Directory.Exists(paths.Offload))
-                Directory.Delete(paths.Offload, recursive: true);
-            if (Directory.Exists(paths.Corpora))
-                BuildFolder.RemoveDead(paths.Corpora);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // They cost room and nothing else; a disk that is read-only is noticed by what must write.
-        }
     }
 
     /// <summary>Ends with the reason when the cluster refuses this process.</summary>

@@ -96,7 +96,8 @@ public class DeviceBudgetTests
         await pool.AttachAsync(vectors);
         var slices = Slice.Split(vectors.Layout, devices);
         var step = new TrainingStep(
-            pool.Devices, new LocalCollective(pool.Devices), vectors.Layout, Optimization.Optimizers.Open(DevicePool.Optimizer), 1, zero: 2);
+            pool.Devices, new LocalCollective(pool.Devices), vectors.Layout, Optimization.Optimizers.Open(DevicePool.Optimizer), 1,
+            zero: 2);
         await step.RunAsync(Samples.MicroBatches(Small, 7, 2, 0), default, 1e-3, 1);
         var left = GradientTree.MostSums(MicroBatchGroups.Nodes(0, 7, 7 / devices)).Left;
         for (var rank = 0; rank < devices; rank++)
