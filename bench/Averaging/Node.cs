@@ -73,6 +73,8 @@ internal sealed class Node
             },
             Devices = "none",
             ThreadsPerDevice = _ => 1,
+            Zero = 1,
+            Offload = OffloadMode.None,
             Paths = paths,
             Endpoint = server.Endpoint,
             Blobs = blobs,
