@@ -75,6 +75,8 @@ internal sealed class Node
             Zero = 1,
             Offload = OffloadMode.None,
             ThreadsPerDevice = _ => 1,
+            Zero = 1,
+            Offload = OffloadMode.None,
             Paths = paths,
             Endpoint = server.Endpoint,
             Blobs = blobs,

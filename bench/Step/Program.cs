@@ -37,7 +37,8 @@ if (args.Contains("--memory"))
     ShardMemory.Measure(
         () => Open(Option("optimizer", "adamw")), devices,
         $"{precision}, zero {Number("zero", 1)}, offload {Option("offload", "none")}{mirrors}", steps);
-    return;
+    if (!args.Contains("--plain"))
+        return;
 }
 if (args.Contains("--collective"))
 {

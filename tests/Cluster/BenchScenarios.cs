@@ -9,6 +9,7 @@ public sealed class BenchScenarios
     [InlineData("small", "--change", "--devices", "2")]
     [InlineData("llama-tiny")]
     [InlineData("small", "--optimizer", "muon", "--against", "adamw")]
+    [InlineData("small", "--memory", "--plain", "--zero", "2", "--offload", "file", "--mirror", "--devices", "2")]
     public async Task The_step_benchmark_times_our_side(string model, params string[] others)
     {
         using var bench = ElasticProcess.Run(
@@ -16,6 +17,7 @@ public sealed class BenchScenarios
             ["--model", model, "--python", "none", "--rounds", "1", "--steps", "1", "--vocabulary", "97", .. others]);
         Assert.True(await bench.EndAsync() == 0, bench.Error);
         Assert.Contains("median of 1 turns of 1 steps", bench.Output, StringComparison.Ordinal);
+        Assert.Equal(others.Contains("--memory"), bench.Output.Contains("MiB a device", StringComparison.Ordinal));
         Assert.Equal(others.Contains("--change"), bench.Output.Contains("a step after a device was replaced", StringComparison.Ordinal));
     }
 

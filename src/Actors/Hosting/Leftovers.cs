@@ -5,7 +5,8 @@ using Elastic.Storage;
 namespace Elastic.Actors.Hosting;
 
 /// <summary>
-/// What processes that died here were writing. The folder of the corpora may be others', too: builders that live hold locks.
+/// What processes that died in a data directory were writing. The folder of the corpora may be others', too: builders that live hold
+/// locks.
 /// </summary>
 internal static class Leftovers
 {

@@ -31,9 +31,10 @@ public interface IOptimizer
     double WorkspaceBytes(FlatLayout layout, int threads) => 0;
 
     /// <summary>
-    /// Updates the trained parameters of <paramref name="slice"/>, and the optimizer's vectors there, in place, on the CPU.
+    /// Updates the trained parameters of <paramref name="slice"/>, and the optimizer's vectors there, in place, on the CPU. A step has
+    /// several calls where a device's slice is taken piece by piece.
     /// </summary>
-    /// <param name="gradient">The flat gradient, (TrainedLength), before clipping.</param>
+    /// <param name="gradient">The flat gradient, (TrainedLength), or the piece of it that holds the slice; before clipping.</param>
     /// <exception cref="ElasticException">The gradient is not finite; no vector was changed.</exception>
     void Update(ReplicaVectors vectors, HostVector gradient, Slice slice, OptimizerStep step, ThreadTeam team);
 }

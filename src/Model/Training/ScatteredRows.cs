@@ -1,4 +1,5 @@
 using Elastic.Kernels;
+using Elastic.Model.Vectors;
 
 namespace Elastic.Model.Training;
 
@@ -9,7 +10,8 @@ namespace Elastic.Model.Training;
 public sealed unsafe class ScatteredRows : IDisposable
 {
     private int[] _tokens = [];
-    private NativeBuffer? _rows, _spare;
+    // The garbage collector frees them where a device ends whose gradients others may still read.
+    private HostVector? _rows, _spare;
 
     /// <summary>Where the embedding begins in the flat vector; its rows are <see cref="Columns"/> apart.</summary>
     public long Offset { get; private set; }
@@ -24,7 +26,7 @@ public sealed unsafe class ScatteredRows : IDisposable
     public int Count { get; private set; }
 
     /// <summary>(Count, C).</summary>
-    public float* Rows => _rows is null ? null : _rows.Floats;
+    public float* Rows => _rows is null ? null : _rows.Data;
 
     /// <summary>Forgets all rows.</summary>
     public void Clear() => Count = 0;
@@ -72,7 +74,7 @@ public sealed unsafe class ScatteredRows : IDisposable
         while (i < Count || j < end)
         {
             var token = Math.Min(i < Count ? _tokens[i] : int.MaxValue, j < end ? right._tokens[j] : int.MaxValue);
-            var row = new Span<float>(_spare!.Floats + (long)count * Columns, Columns);
+            var row = new Span<float>(_spare!.Data + (long)count * Columns, Columns);
             var has = i < Count && _tokens[i] == token;
             if (has)
                 new Span<float>(Rows + (long)i++ * Columns, Columns).CopyTo(row);
@@ -116,11 +118,12 @@ public sealed unsafe class ScatteredRows : IDisposable
             into[i] += from[i];
     }
 
-    private static void Reserve(ref NativeBuffer? buffer, long floats)
+    private static void Reserve(ref HostVector? buffer, long floats)
     {
-        if (buffer is not null && buffer.Bytes >= floats * sizeof(float))
+        const int whole = NativeBuffer.Alignment / sizeof(float);
+        if (buffer is not null && buffer.Length >= floats)
             return;
         buffer?.Dispose();
-        buffer = new NativeBuffer(floats * sizeof(float));
+        buffer = new HostVector((floats + whole - 1) / whole * whole);
     }
 }

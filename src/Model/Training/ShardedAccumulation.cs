@@ -14,21 +14,23 @@ namespace Elastic.Model.Training;
 /// <param name="ranks">The devices.</param>
 /// <param name="count">How many.</param>
 /// <param name="slices">One for each.</param>
+/// <param name="time">Measures the deadlines.</param>
 internal sealed class ShardedAccumulation(
-    Ranks ranks, int count, ICollective collective, IReadOnlyList<Slice> slices, StepDeadlines deadlines)
+    Ranks ranks, int count, ICollective collective, IReadOnlyList<Slice> slices, StepDeadlines deadlines, TimeProvider time)
 {
     /// <returns>The sum of the losses of each micro-batch's counted targets, nats.</returns>
     public async Task<IReadOnlyList<double>> RunAsync(
         IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, Precision precision, double lossScale)
     {
-        var begun = await ranks.RunAsync("preparation", deadlines.Most, (d, rank) =>
+        var began = time.GetTimestamp();
+        var vocabulary = (await ranks.RunAsync("preparation", deadlines.Most, (d, rank) =>
         {
             d.BeginShards(slices[rank]);
             return d.Architecture.Vocabulary;
-        });
+        }))[0];
         var losses = new List<double>();
         // As many micro-batches go together as leave some for each device.
-        var passes = MicroBatchGroups.Of(microBatches, begun[0], Math.Max(1, microBatches.Count / count));
+        var passes = MicroBatchGroups.Of(microBatches, vocabulary, Math.Max(1, microBatches.Count / count));
         foreach (var turn in passes.Select(p => p.MicroBatches).Chunk(count))
         {
             for (var isFirst = true; ; isFirst = false)
@@ -46,7 +48,8 @@ internal sealed class ShardedAccumulation(
                     // A device without a micro-batch ends at once, and says nothing of the others.
                     turn.Length == count ? deadlines.After : null);
                 var buckets = made.OfType<PassBucket>().ToList();
-                await collective.ReduceBucketAsync(buckets, deadlines.Most);
+                // To go over a bucket takes no longer than to make it.
+                await collective.ReduceBucketAsync(buckets, deadlines.After(time.GetElapsedTime(began)));
                 losses.AddRange(buckets.SelectMany(b => b.Losses));
                 if (buckets[0].Scattered is not null)
                     break;

@@ -65,7 +65,7 @@ public sealed class TrainingStep
         (_deadlines, _time) = (deadlines ?? StepDeadlines.Default, time ?? TimeProvider.System);
         _ranks = new Ranks(devices, _time);
         _slices = Slice.Split(layout, devices.Count, optimizer.Granularity);
-        _shards = zero == 2 ? new ShardedAccumulation(_ranks, devices.Count, collective, _slices, _deadlines) : null;
+        _shards = zero == 2 ? new ShardedAccumulation(_ranks, devices.Count, collective, _slices, _deadlines, _time) : null;
         _mirror = mirror;
         _frozen = new Slice(layout.Tiles, (int)(layout.FrozenLength / FlatLayout.Tile));
     }
