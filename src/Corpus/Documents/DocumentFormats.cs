@@ -40,7 +40,7 @@ internal static class DocumentFormats
             IsStreamed = true,
             FolderNames = [".jsonl", ".jsonl.gz", ".jsonl.zst"],
         },
-        new(DocumentFormat.TabSeparated, [".tsv"], TabSeparated.Read) 
+        new(DocumentFormat.TabSeparated, [".tsv"], TabSeparated.Read)
         {
             IsStreamed = true,
             IsForSettings = true,
