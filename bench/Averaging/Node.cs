@@ -72,8 +72,6 @@ internal sealed class Node
                 Arithmetic = "",
             },
             Devices = "none",
-            Zero = 1,
-            Offload = OffloadMode.None,
             ThreadsPerDevice = _ => 1,
             Zero = 1,
             Offload = OffloadMode.None,

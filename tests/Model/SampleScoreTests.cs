@@ -33,7 +33,7 @@ public class SampleScoreTests
         foreach (var (row, score) in scores.Index())
         {
             var sums = new ScoreSums();
-            foreach (var (source, sum) in score.Sources)
+            foreach (var (source, _, sum) in score.Sources)
                 sums.Merge(source, sum);
             var expected = Enumerable.Range(0, 16).Where(place => batch.Targets[row * 16 + place] != MicroBatch.NotCounted)
                 .GroupBy(place => owners[row][firstTarget + place]).ToDictionary(
