@@ -227,23 +227,11 @@ public sealed class NodeCoordinator(NodeFacts facts)
         DivideDevices();
         if (has.Request is { } request)
         {
-            Send(new NodeReport.DevicesUsed(facts.Id, request, [.. has.Devices], NoticeOf(has.Devices)));
+            var open = _runs.Values.Where(r => r.IsOpen).Select(r => new UseOfDevices(r.Id.Name, r.MostDevices, r.MicroBatches));
+            Send(new NodeReport.DevicesUsed(facts.Id, request, [.. has.Devices], UseOfDevices.Notice(has.Devices, [.. open])));
         }
 
         Report();
-    }
-
-    // Where a run has no use for all of them as they are.
-    private string? NoticeOf(IReadOnlyList<DeviceId> devices)
-    {
-        var open = _runs.Values.Where(r => r.IsOpen).ToList();
-        if (open.Where(r => r.MostDevices < devices.Count).MinBy(r => r.MostDevices) is { } few)
-            return $"a replica of run {few.Id.Name} uses {few.MostDevices} of these {devices.Count} devices: pbm run scale allows no more; "
-                   + "the others work where the node has several replicas";
-        return open.Where(r => r.MicroBatches < devices.Count && devices.All(d => d.IsCpu)).MinBy(r => r.MicroBatches) is { } divided
-            ? $"a step of run {divided.Id.Name} has {divided.MicroBatches} micro-batches for these {devices.Count} devices: those without "
-              + "one lend their threads to the others; a new run with a smaller batch.micro divides its steps better"
-            : null;
     }
 
     private void DivideDevices()
