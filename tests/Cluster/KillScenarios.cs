@@ -1,20 +1,24 @@
+using System.Diagnostics;
 using Elastic.Testing;
 
 namespace Elastic.Cluster.Tests;
 
 public sealed class KillScenarios : IDisposable
 {
-    private const int Kills = 10;
+    private const int Kills = 4;
+    private const int Rounds = 12;
 
-    // A step takes a millisecond or two: enough of them that ten short lives do not reach the end.
-    private const string LongRounds = "run.inner-steps=150";
+    // A step takes a millisecond or two: enough of them that four short lives do not reach the end.
+    private static readonly string[] LongRounds = ["run.inner-steps=150", $"run.rounds={Rounds}"];
+
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(3);
 
     private readonly TinyFiles _files = new();
 
     public void Dispose() => _files.Dispose();
 
     [Fact]
-    public async Task Ten_kills_at_random_moments_and_the_same_command_each_time_end_in_the_same_fingerprint()
+    public async Task Four_kills_at_random_moments_and_the_same_command_each_time_end_in_the_same_fingerprint()
     {
         using var undisturbed = _files.Train("undisturbed", settings: LongRounds);
         var expected = (await undisturbed.ResultAsync()).GetProperty("fingerprint").GetString();
@@ -25,7 +29,7 @@ public sealed class KillScenarios : IDisposable
         for (var attempt = 0; kills < Kills && attempt < 3 * Kills; attempt++)
         {
             using var victim = _files.Train("killed", random.Next(2) == 0 ? "cpu:2" : "cpu:1", settings: LongRounds);
-            if (await victim.KillAsync(TimeSpan.FromMilliseconds(random.Next(300, 2500))))
+            if (await victim.KillAsync(TimeSpan.FromMilliseconds(random.Next(300, 1500))))
                 kills++;
         }
 
@@ -34,8 +38,43 @@ public sealed class KillScenarios : IDisposable
 
         Assert.Equal(Kills, kills);
         Assert.Equal(expected, result.GetProperty("fingerprint").GetString());
-        Assert.Equal(24, result.GetProperty("rounds").GetInt32());
+        Assert.Equal(Rounds, result.GetProperty("rounds").GetInt32());
+        await AuditAsync();
+    }
 
+    [Theory]
+    [InlineData("bert")]
+    [InlineData("transformer", "corpus.samples=pairs", "corpus.answer-field=answer")]
+    public async Task So_do_two_kills_of_an_encoder_and_of_an_encoder_decoder(string architecture, params string[] more)
+    {
+        string[] settings = [$"model.architecture={architecture}", "run.inner-steps=100", "run.rounds=8", .. more];
+        if (more.Length > 0)
+            _files.WritePairs();
+        using var undisturbed = _files.Train("undisturbed", "cpu:3", settings: settings);
+        var expected = (await undisturbed.ResultAsync()).GetProperty("fingerprint").GetString();
+
+        // When it has begun, and again after a round. Quick rounds share a line.
+        foreach (var (least, devices) in ((int, string)[])[(0, "cpu:2"), (1, "cpu:1")])
+        {
+            using var victim = _files.Train("killed", devices, settings: settings);
+            bool IsThere() => Enumerable.Range(least, 8 - least).Any(
+                r => victim.Error.Contains($"round {r}/8", StringComparison.Ordinal));
+            for (var waited = Stopwatch.StartNew(); !IsThere();)
+            {
+                Assert.True(waited.Elapsed < Deadline && !victim.HasEnded, victim.Said);
+                await Task.Delay(10, TestContext.Current.CancellationToken);
+            }
+            Assert.False(victim.HasEnded);
+            await victim.KillAsync();
+        }
+
+        using var last = _files.Train("killed", "cpu:3", settings: settings);
+        Assert.Equal(expected, (await last.ResultAsync()).GetProperty("fingerprint").GetString());
+        await AuditAsync();
+    }
+
+    private async Task AuditAsync()
+    {
         using var audit = new ElasticProcess("corpus", "audit", "--run", "tiny", "--data-dir", Path.Combine(_files.Root, "killed"));
         Assert.True(await audit.EndAsync() == 0, audit.Error);
         Assert.Contains("proven", audit.Output, StringComparison.Ordinal);

@@ -23,6 +23,18 @@ internal sealed class TinyFiles : IDisposable
     /// <summary>For several processes: four replicas.</summary>
     public string ClusterConfig => Path.Combine(Root, "cluster.conf");
 
+    /// <summary>Makes the corpus one of pairs: words, and the same backwards.</summary>
+    public void WritePairs()
+    {
+        Directory.Delete(Corpus, recursive: true);
+        Directory.CreateDirectory(Corpus);
+        File.WriteAllLines(Path.Combine(Corpus, "pairs.tsv"), Enumerable.Range(0, 2000).Select(i =>
+        {
+            var word = $"{i * 7919 % 2000:x} {i:x}";
+            return $"{word}\t{string.Concat(word.Reverse())}";
+        }));
+    }
+
     /// <summary>Starts <c>elastic train</c> on this corpus.</summary>
     /// <param name="settings">"key=value".</param>
     public ElasticProcess Train(string data, string devices = "cpu:2", string? config = null, params string[] settings) => new(
