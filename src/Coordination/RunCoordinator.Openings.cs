@@ -11,8 +11,17 @@ public sealed partial class RunCoordinator
     // answer to bring all of it again, messages would multiply.
     private static readonly TimeSpan BetweenOpenings = TimeSpan.FromSeconds(1);
 
+    // Nodes that were told before a seed had enlisted: they have nobody to fetch the corpus from.
+    private readonly HashSet<NodeId> _toldNoSource = [];
+
     private void OpenNodes()
     {
+        foreach (var node in _toldNoSource.Where(n => Seeds(n).Length > 0).ToList())
+        {
+            _toldNoSource.Remove(node);
+            _opened.Remove(node);
+        }
+
         foreach (var node in View.Nodes.Keys.Where(n => !_health.IsUnhealthy(n) && !_opened.Contains(n)))
             if (!_openedAt.TryGetValue(node, out var before) || _now - before >= BetweenOpenings)
                 Open(node);
@@ -30,7 +39,9 @@ public sealed partial class RunCoordinator
         _opened.Add(node);
         _openedAt[node] = _now;
         _inventory.Forget(node);
-        var number = new OrderId(_term ?? 0, ++_orders);
+        var (number, sources) = (new OrderId(_term ?? 0, ++_orders), Seeds(node));
+        if (sources.Length == 0 && _health.Of(node) is { Seed: false })
+            _toldNoSource.Add(node);
         foreach (var (text, part) in Part.Cut(Run.Settings!, settings.MostDigests * CharactersForADigest))
             Send(node, new NodeCommand.OpenRun(id)
             {
@@ -38,7 +49,7 @@ public sealed partial class RunCoordinator
                 Settings = text,
                 Corpus = Run.Corpus!.Value,
                 Manifest = Run.Manifest,
-                Sources = Seeds(node),
+                Sources = sources,
                 Part = part,
             });
         AskWhatIsWhole(node, thorough: false);
@@ -60,6 +71,9 @@ public sealed partial class RunCoordinator
         _opened.Remove(report.Node);
         if (report.Why is null)
             return;                                                    // it is still awaited: what it stores is not known
+        // It has answered each thing that waited for the opening: that is one setback, and not many.
+        if (_health.IsUnhealthy(report.Node))
+            return;
         _inventory.Forget(report.Node);
         _outputs.Add(new RunOutput.Notice($"{Names([report.Node])} cannot open the run: {report.Why}"));
         if (View.Nodes.Keys.All(n => n == report.Node || !IsOfUse(n)) && !settings.GoesOn)

@@ -315,6 +315,34 @@ public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void A_node_that_enlists_before_the_first_seed_is_told_again_whom_to_fetch_the_corpus_from()
+    {
+        Recover(Journal(0));
+        Enlist(B);
+        Assert.Equal([], Taken(B).OfType<NodeCommand.OpenRun>().Single().Sources);
+        Enlist(A, seed: true);
+        After(1);
+        Step(new RunInput.Tick());
+        Assert.Equal([$"{A}:7001"], Taken(B).OfType<NodeCommand.OpenRun>().Single().Sources);
+        After(1);
+        Step(new RunInput.Tick());
+        Assert.Empty(Taken(B).OfType<NodeCommand.OpenRun>());
+    }
+
+    [Fact]
+    public void A_node_that_says_several_times_why_it_could_not_open_the_run_rests_once()
+    {
+        Begin(1, A);
+        for (var i = 0; i < 4; i++)
+            Step(new RunInput.Reported(new NodeReport.RunUnopened(A, Id, "its corpus cannot be had")));
+        Assert.Single(Outputs.OfType<RunOutput.Notice>(), n => n.Text.Contains("cannot open the run", StringComparison.Ordinal));
+        Sent(A);
+        After(31);
+        Step(new RunInput.Tick());
+        Assert.Contains("OpenRun", Sent(A));
+    }
+
+    [Fact]
     public void A_run_started_without_devices_takes_the_arithmetic_of_most_devices_and_the_others_only_store()
     {
         Recover(new RunEvent.RunStarted(
