@@ -90,5 +90,6 @@ internal static class BackupCommand
     }
 
     private static bool IsWithin(string inner, string outer) =>
-        inner == outer || inner.StartsWith(Path.TrimEndingDirectorySeparator(outer) + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+        inner == outer
+        || inner.StartsWith(Path.TrimEndingDirectorySeparator(outer) + Path.DirectorySeparatorChar, StringComparison.Ordinal);
 }

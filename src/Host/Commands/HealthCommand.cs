@@ -60,8 +60,8 @@ internal static class HealthCommand
         catch (Exception e) when (e is HttpRequestException || (e is TaskCanceledException && !cancel.IsCancellationRequested))
         {
             throw new ElasticException(
-                $"{address} does not answer as an ops port: {e.Message.TrimEnd('.')}. Start the node with --ops-port {address.Port}, and name "
-                + "its --host", e);
+                $"{address} does not answer as an ops port: {e.Message.TrimEnd('.')}. "
+                + $"Start the node with --ops-port {address.Port}, and name its --host", e);
         }
     }
 }

@@ -30,7 +30,8 @@ public sealed record BackupManifest(int Format, bool Journal, IReadOnlyList<Back
         var path = Path.Combine(folder, FileName);
         try
         {
-            return JsonSerializer.Deserialize<BackupManifest>(RegularFile.Read(path, LargestFile), Json) is { Format: 1, Runs: not null } read
+            return JsonSerializer.Deserialize<BackupManifest>(RegularFile.Read(path, LargestFile), Json)
+                is { Format: 1, Runs: not null } read
                 ? read
                 : throw new ElasticException($"{path} is of another version of Elastic");
         }

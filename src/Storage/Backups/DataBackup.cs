@@ -56,7 +56,8 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, DataPa
     private async Task<DatabaseAddress> CopyJournalAsync(CancellationToken cancel)
     {
         if (database is not { Kind: DatabaseKind.Sqlite })
-            return database ?? throw new ElasticException($"there is no journal in {from.Root}: name a seed's data directory with --data-dir");
+            return database
+                ?? throw new ElasticException($"there is no journal in {from.Root}: name a seed's data directory with --data-dir");
         // Not by a connection that still has the file of an earlier backup open.
         var target = DatabaseAddress.Parse(null, to.Root).Fresh();
         foreach (var old in Directory.EnumerateFiles(to.Root, $"{Path.GetFileName(to.Journal)}*"))

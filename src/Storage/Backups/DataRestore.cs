@@ -72,7 +72,8 @@ public sealed class DataRestore(DataPaths backup, DataPaths to)
         try
         {
             var blobs = new BlobStore(backup.Blobs(run), readOnly: true);
-            return CheckpointFiles.Read(backup.Checkpoints(run)).FirstOrDefault(c => c.Manifest.Version == version) is { Manifest: { } found }
+            return CheckpointFiles.Read(backup.Checkpoints(run)).FirstOrDefault(c => c.Manifest.Version == version)
+                    is { Manifest: { } found }
                 && found.InnerStates.Append(found.Parameters).All(set => blobs.IsWhole(new Digest(set)));
         }
         catch (Exception e) when (e is ElasticException or IOException or InvalidDataException)
