@@ -1,6 +1,7 @@
 using System.Net;
 using Elastic.Foundation;
 using Elastic.Foundation.Certificates;
+using Elastic.Host.Commands;
 using Elastic.Host.Ops;
 using Elastic.Messages;
 using Elastic.Messages.Observations;
@@ -42,6 +43,20 @@ public sealed class OpsServerTests : IAsyncLifetime
         Assert.Equal((HttpStatusCode.ServiceUnavailable, "this process is in no cluster\n"), await GetAsync("/healthz/ready"));
         Assert.Equal((HttpStatusCode.OK, "ok\n"), await GetAsync("/healthz/live"));
         Assert.Equal(HttpStatusCode.NotFound, (await GetAsync("/")).Status);
+    }
+
+    [Fact]
+    public async Task A_health_check_ends_with_0_where_the_node_is_ready_and_else_with_1_and_the_reason()
+    {
+        var address = $"{_server.Endpoint}";
+        Assert.Equal((0, $"{address} is ready", ""), await HealthAsync(address));
+        _unready = "this process is in no cluster";
+        Assert.Equal((1, "", $"error: {address} is not ready: this process is in no cluster"), await HealthAsync(address));
+        await _server.DisposeAsync();
+        var (code, output, error) = await HealthAsync(address);
+        Assert.Equal((1, ""), (code, output));
+        Assert.StartsWith($"error: {address} does not answer as an ops port: ", error, StringComparison.Ordinal);
+        Assert.Equal(2, (await HealthAsync("nowhere")).Code);
     }
 
     [Fact]
@@ -127,6 +142,13 @@ public sealed class OpsServerTests : IAsyncLifetime
         var database = DatabaseAddress.Parse(null, _folder);
         await database.PrepareAsync(_ => { }, default);
         return database;
+    }
+
+    private static async Task<(int Code, string Output, string Error)> HealthAsync(string address)
+    {
+        using StringWriter output = new(), error = new();
+        var code = await ElasticCommandLine.RunAsync(["health", address], output, error);
+        return (code, output.ToString().Trim(), error.ToString().Trim());
     }
 
     private async Task<(HttpStatusCode Status, string Text)> GetAsync(string path)
