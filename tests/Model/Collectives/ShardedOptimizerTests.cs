@@ -47,7 +47,8 @@ public sealed class ShardedOptimizerTests : IDisposable
         using var pool = new DevicePool(Wide, 8);
         var expected = await pool.TrainAsync("adamw", _ => [0]);
         var random = new Random(29);
-        for (var attempt = 0; attempt < 50; attempt++)
+        // Each time three changes between four steps.
+        for (var attempt = 0; attempt < 17; attempt++)
         {
             var folder = random.Next(4) == 0 ? _folder : null;
             Assert.Equal(expected, await pool.TrainAsync("adamw", _ =>
