@@ -40,7 +40,8 @@ public sealed record NodeDuty(bool Supervises, IReadOnlyList<Endpoint> Seeds, bo
 /// <summary>One Elastic process: its devices, its blobs and their server, and its membership of the cluster.</summary>
 public sealed class ElasticNode : IAsyncDisposable
 {
-    private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(30);
+    // A first answer takes long on a machine that is busy, and in an emulator.
+    private static readonly TimeSpan StartDeadline = TimeSpan.FromMinutes(2);
     // A seed that starts again is back in the cluster sooner. Where all nodes are asked to leave at once, the seed may be the first.
     private static readonly TimeSpan WithoutSeeds = TimeSpan.FromSeconds(10);
 

@@ -6,7 +6,7 @@ namespace Elastic.Simulation.Tests;
 // Whole runs on many nodes among accidents, the same worlds each time; "elastic simulate" runs thousands of others.
 public sealed class RunSimulationTests
 {
-    private const int Seeds = 500;
+    private const int Seeds = 300;
 
     public static TheoryData<string> Scenarios => [.. Scenario.All.Select(s => s.Name)];
 
