@@ -1,7 +1,5 @@
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
-using Elastic.Simulation;
-using Elastic.Testing;
 using static Elastic.Testing.RunSamples;
 
 namespace Elastic.Coordination.Tests;
