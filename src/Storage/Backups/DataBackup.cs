@@ -19,10 +19,10 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, DataPa
     public async Task<BackupManifest> RunAsync(CancellationToken cancel)
     {
         Directory.CreateDirectory(to.Root);
-        File.Delete(Path.Combine(to.Root, BackupManifest.FileName));    // until this one is whole
+        DurableFile.RemoveTemporaries(to.Root);                         // of a backup that did not come to its end
         for (var attempt = 1; ; attempt++)
         {
-            var journal = await CopyJournalAsync(cancel);
+            var (journal, copy) = await CopyJournalAsync(cancel);
             List<BackedUpRun> runs = [];
             List<RunId> gone = [];
             foreach (var run in await StoredRuns.ReadAsync(journal, cancel))
@@ -47,30 +47,51 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, DataPa
             foreach (var run in runs.Where(r => r.Corpus is null && r.Round > 0))
                 say($"run {run.Run}: its corpus is not in {from.Root}; it has to come from another node, or be built again");
             var manifest = new BackupManifest(1, database?.Kind == DatabaseKind.Sqlite, runs);
-            manifest.Write(to.Root);
+            Replace(copy, manifest);
             return manifest;
         }
     }
 
+    // An earlier backup stays whole until everything of this one is there; what only that one had goes last.
+    private void Replace(string? journal, BackupManifest manifest)
+    {
+        if (journal is not null)
+        {
+            DurableFile.Flush(journal);
+            File.Move(journal, to.Journal, overwrite: true);
+        }
+
+        manifest.Write(to.Root);
+        DurableFile.FlushFolder(to.Root);
+        foreach (var kept in manifest.Runs)
+        {
+            if (kept.Checkpoint is { } version)
+                CheckpointFiles.Retain(
+                    to.Checkpoints(new RunId(kept.Run)), new BlobStore(to.Blobs(new RunId(kept.Run))), [version], [], int.MaxValue);
+        }
+    }
+
     // SQLite copies a database that is being written, in one consistent state. A copy of the file and of what stands beside it is none.
-    private async Task<DatabaseAddress> CopyJournalAsync(CancellationToken cancel)
+    private async Task<(DatabaseAddress Journal, string? Copy)> CopyJournalAsync(CancellationToken cancel)
     {
         if (database is not { Kind: DatabaseKind.Sqlite })
-            return database
-                ?? throw new ElasticException($"there is no journal in {from.Root}: name a seed's data directory with --data-dir");
-        // Not by a connection that still has the file of an earlier backup open.
-        var target = DatabaseAddress.Parse(null, to.Root).Fresh();
-        foreach (var old in Directory.EnumerateFiles(to.Root, $"{Path.GetFileName(to.Journal)}*"))
-            File.Delete(old);
+            return database is null
+                ? throw new ElasticException($"there is no journal in {from.Root}: name a seed's data directory with --data-dir")
+                : (database, null);
+        var path = DurableFile.TemporaryPath(to.Journal);
         try
         {
             await Task.Run(() =>
             {
                 using var source = new SqliteConnection(database.Fresh().ReadOnly().ConnectionString);
-                using var copy = new SqliteConnection($"Data Source={to.Journal};Pooling=False");
+                using var copy = new SqliteConnection($"Data Source={path};Pooling=False");
                 source.Open();
                 copy.Open();
                 source.BackupDatabase(copy);
+                // One file, with nothing beside it.
+                using var alone = copy.CreateCommand();
+                alone.CommandText = "PRAGMA journal_mode = DELETE";
+                alone.ExecuteNonQuery();
             }, cancel);
         }
         catch (SqliteException e)
@@ -78,7 +99,8 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, DataPa
             throw new ElasticException($"the journal {database} cannot be copied to {to.Journal}: {e.Message}", e);
         }
 
-        return target;
+        // Not by connections of the pool, which would keep the file open.
+        return (DatabaseAddress.Parse($"sqlite:{path}", to.Root).Fresh(), path);
     }
 
     private int? CopyCheckpoint(RunId run, IReadOnlyList<int> versions)
@@ -98,7 +120,6 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, DataPa
                 CopyFile(path, Path.Combine(copies, Path.GetFileName(path)));
                 if (File.Exists(Path.Combine(from.Run(run), TokenizerFile.FileName)))
                     CopyFile(Path.Combine(from.Run(run), TokenizerFile.FileName), Path.Combine(to.Run(run), TokenizerFile.FileName));
-                CheckpointFiles.Retain(copies, copy, [manifest.Version], [], int.MaxValue);     // those of earlier backups
                 return manifest.Version;
             }
             catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or InvalidDataException)

@@ -22,16 +22,16 @@ public sealed class BackupSpecs : IDisposable
         var settings = TinyRun.Settings("kept", rounds: 6);
         settings = settings with { Checkpoint = settings.Checkpoint with { EveryRounds = 1 } };
         var undisturbed = await _tiny.TrainAsync(settings, "cpu:1", "other");
-        BackupManifest? made = null;
+        Task<BackupManifest>? making = null;
         await _tiny.TrainAsync(settings, "cpu:1", "data", view =>
         {
-            if (view.Round < 2)
-                return false;
-            made = Backup().GetAwaiter().GetResult();                  // while the run goes on
-            return true;
+            if (view.Round >= 2)
+                making ??= Task.Run(Backup);                           // while the run goes on
+            return making is { IsCompleted: true };
         });
+        var made = await making!;
         Assert.Empty(_said);
-        var run = Assert.Single(made!.Runs);
+        var run = Assert.Single(made.Runs);
         Assert.True(run is { Checkpoint: >= 1, Corpus: not null } && run.Round >= run.Checkpoint, $"{run}");
         Directory.Delete(Data.Root, recursive: true);
 
