@@ -41,7 +41,12 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, DataPa
             }
 
             if (gone.Count > 0 && attempt < Attempts)
+            {
+                if (copy is not null)
+                    File.Delete(copy);
                 continue;
+            }
+
             foreach (var run in gone)
                 say($"run {run}: no checkpoint that its journal knows is whole in {from.Root}; only nodes that have one can go on with it");
             foreach (var run in runs.Where(r => r.Corpus is null && r.Round > 0))

@@ -26,7 +26,7 @@ public sealed class BackupSpecs : IDisposable
         await _tiny.TrainAsync(settings, "cpu:1", "data", view =>
         {
             if (view.Round >= 2)
-                making ??= Task.Run(Backup);                           // while the run goes on
+                making ??= Task.Run(() => Backup());                           // while the run goes on
             return making is { IsCompleted: true };
         });
         var made = await making!;
@@ -52,6 +52,8 @@ public sealed class BackupSpecs : IDisposable
         await Backup();
         var corpus = Directory.EnumerateFiles(Copy.Corpora, "*.tokens", SearchOption.AllDirectories).First();
         var copied = File.GetLastWriteTimeUtc(corpus);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Backup(new CancellationToken(canceled: true)));
+        Assert.Single(BackupManifest.Read(Copy.Root).Runs);             // the earlier one is there still
         await _tiny.TrainAsync(settings with { Run = settings.Run with { Rounds = 4 } }, "cpu:1", "data");
         var run = new RunId(Assert.Single((await Backup()).Runs).Run);
         Assert.Equal(copied, File.GetLastWriteTimeUtc(corpus));
@@ -74,8 +76,8 @@ public sealed class BackupSpecs : IDisposable
         Assert.StartsWith($"{Copy.Root} is no backup, or one that was not made to its end", none.Message, StringComparison.Ordinal);
     }
 
-    private Task<BackupManifest> Backup() =>
-        new DataBackup(Data, DatabaseAddress.Parse(null, Data.Root), Copy, _said.Add).RunAsync(default);
+    private Task<BackupManifest> Backup(CancellationToken cancel = default) =>
+        new DataBackup(Data, DatabaseAddress.Parse(null, Data.Root), Copy, _said.Add).RunAsync(cancel);
 
     private DataPaths Paths(string data) => new(Path.Combine(_tiny.Root, data));
 }
