@@ -64,15 +64,15 @@ internal sealed class NodeControl(ElasticNode node)
 
     private static TrainingSettings WithVocabulary(
         TrainingSettings settings, string tokenizer, int size) => settings.Model.Vocabulary switch
-    {
-        0 => settings with { Model = settings.Model with { Vocabulary = size + settings.Model.AddedTokens } },
-        // A larger vocabulary leaves rows of the embedding unused; a smaller one has no rows for some tokens of the text.
-        var few when few < size + settings.Model.AddedTokens => throw new ElasticException(
-            $"model.vocabulary = {few} is smaller than the vocabulary of the tokenizer " +
-            $"({tokenizer}: {size}" +
-            $"{(settings.Model.AddedTokens > 0 ? ", and a token that hides others" : "")}): use 0, which takes the tokenizer's"),
-        _ => settings,
-    };
+        {
+            0 => settings with { Model = settings.Model with { Vocabulary = size + settings.Model.AddedTokens } },
+            // A larger vocabulary leaves rows of the embedding unused; a smaller one has no rows for some tokens of the text.
+            var few when few < size + settings.Model.AddedTokens => throw new ElasticException(
+                $"model.vocabulary = {few} is smaller than the vocabulary of the tokenizer " +
+                $"({tokenizer}: {size}" +
+                $"{(settings.Model.AddedTokens > 0 ? ", and a token that hides others" : "")}): use 0, which takes the tokenizer's"),
+            _ => settings,
+        };
 
     private async Task<RunView[]> RunsAsync(CancellationToken cancel)
     {
