@@ -8,7 +8,7 @@ namespace Elastic.Cluster.Tests;
 /// <summary>The commands of docs/tutorial.md, one after the other in one shell, with a smaller run and free ports.</summary>
 public sealed partial class TutorialScenarios : IDisposable
 {
-    private const string Page = "docs/tutorial.md", Rounds = "run.rounds=40", FewerRounds = "run.rounds=6";
+    private const string Page = "docs/tutorial.md", Rounds = "run.rounds=40", FewerRounds = "run.rounds=4";
 
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
 
