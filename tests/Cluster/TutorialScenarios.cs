@@ -70,9 +70,15 @@ public sealed partial class TutorialScenarios : IDisposable
             IsProgram = true,
             Environment = new Dictionary<string, string>
             {
-                ["ROOT"] = _files.Root, ["BASE"] = AppContext.BaseDirectory.TrimEnd('/'), ["CONFIG"] = _files.ClusterConfig,
-                ["CORPUS"] = _files.Corpus, ["PORT"] = FreePort.Text(), ["HTTP_PORT"] = FreePort.Text(), ["PBM_PORT"] = pbmPort,
-                ["ELASTIC_PBM"] = $"127.0.0.1:{pbmPort}", ["ELASTIC_GO"] = Path.Combine(_files.Root, "go"),
+                ["ROOT"] = _files.Root,
+                ["BASE"] = AppContext.BaseDirectory.TrimEnd('/'),
+                ["CONFIG"] = _files.ClusterConfig,
+                ["CORPUS"] = _files.Corpus,
+                ["PORT"] = FreePort.Text(),
+                ["HTTP_PORT"] = FreePort.Text(),
+                ["PBM_PORT"] = pbmPort,
+                ["ELASTIC_PBM"] = $"127.0.0.1:{pbmPort}",
+                ["ELASTIC_GO"] = Path.Combine(_files.Root, "go"),
             },
         }, [script]);
         var code = await shell.EndAsync(Deadline);
@@ -109,6 +115,7 @@ public sealed partial class TutorialScenarios : IDisposable
         {
             using var process = Process.GetProcessById(node);
             process.Kill();
+            process.WaitForExit(TimeSpan.FromSeconds(10));
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException)
         {
