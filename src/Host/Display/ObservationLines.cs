@@ -17,7 +17,7 @@ internal sealed class ObservationLines(Func<NodeId, string> nameOf)
 
     private string Sentence(StoredObservation observed) => observed.What switch
     {
-        SupervisionBegan began => $"the runs are supervised by {began.Seed} from now on",
+        SupervisionBegan began => $"the runs are supervised by the seed with the data plane {began.Seed} from now on",
         NodeJoined joined => $"node {nameOf(joined.Node)} is here with {Units.Many(joined.Devices, "device")}",
         NodeLost lost => $"node {nameOf(lost.Node)} is lost: {Reason(lost.Why)}",
         NodesThere there => $"{Units.Many(there.Nodes, "node")} with {Units.Many(there.Devices, "device")}",
