@@ -7,11 +7,12 @@ namespace Elastic.Pbm;
 /// <param name="Words">The palette, the command and its arguments, as far as given.</param>
 /// <param name="Certs">The folder of certificates that the command line names; null where it names none.</param>
 /// <param name="TokenFile">The file of the seed's token that the command line names; null where it names none.</param>
+/// <param name="Script">The file of commands that the command line names; null where it names none.</param>
 internal sealed record CommandLine(
-    Endpoint? Address, IReadOnlyList<string> Words, bool Json, bool Help, bool Version, string? Certs, string? TokenFile)
+    Endpoint? Address, IReadOnlyList<string> Words, bool Json, bool Help, bool Version, string? Certs, string? TokenFile, string? Script)
 {
     public const string JsonOption = "--json", HelpOption = "--help", HelpLetter = "-h", VersionOption = "--version";
-    public const string CertsOption = "--certs", TokenFileOption = "--token-file";
+    public const string CertsOption = "--certs", TokenFileOption = "--token-file", ScriptOption = "--script";
 
     /// <summary>Ends the options: the words after it are taken literally.</summary>
     public const string EndOfOptions = "--";
@@ -24,6 +25,7 @@ internal sealed record CommandLine(
             [.. own.Where(w => w is not (JsonOption or HelpOption or HelpLetter or VersionOption)), .. words.Skip(own.Count)];
         var certs = Take(CertsOption, rest, "the folder of your certificates");
         var tokenFile = Take(TokenFileOption, rest, "the file of the seed's token");
+        var script = Take(ScriptOption, rest, "a file of commands");
         if (certs is not null && tokenFile is not null)
             throw PbmException.Usage($"give {CertsOption} or {TokenFileOption}: a seed has certificates or a token", "pbm --help");
 
@@ -34,9 +36,10 @@ internal sealed record CommandLine(
             rest.RemoveAt(0);
         }
 
-        return new CommandLine(
-            address, rest, own.Contains(JsonOption), own.Contains(HelpOption) || own.Contains(HelpLetter), own.Contains(VersionOption),
-            certs, tokenFile);
+        var help = own.Contains(HelpOption) || own.Contains(HelpLetter);
+        if (script is not null && rest.Count > 0 && !help)
+            throw PbmException.Usage($"{ScriptOption} {script} gives the commands: leave out {string.Join(' ', rest)}", "pbm --help");
+        return new CommandLine(address, rest, own.Contains(JsonOption), help, own.Contains(VersionOption), certs, tokenFile, script);
     }
 
     // Takes an option of pbm and its value out of the words before the end of the options.

@@ -17,6 +17,7 @@ internal static class HelpText
         "  pbm [HOST:PORT] [PALETTE COMMAND [-s VALUE]...] [--json]",
         "  pbm [HOST:PORT]                    a prompt: the same commands without \"pbm\", and help and exit;",
         "                                     Tab completes, arrows find earlier lines, Ctrl-C clears",
+        "  pbm [HOST:PORT] --script FILE      the commands of a file, a line each, until one fails",
         "  pbm [HOST:PORT] PALETTE --help     the commands of a palette",
         "  pbm [HOST:PORT] PALETTE COMMAND --help",
         "",
@@ -27,6 +28,8 @@ internal static class HelpText
         .. Rows(
         [
             ("--json", "Each line of output is one JSON object, for scripts; an error is one with \"error\" and \"exitCode\"."),
+            ("--script FILE", "Gives the commands of a file: a line each, as at the prompt; # begins a comment. All lines are checked "
+                + "before the first command is given, and the first one that fails ends the script with its exit code."),
             ("--certs DIR", "Your certificates, where the cluster has some (elastic certs). "
                 + $"Default: {OwnCertificates.Variable}, else certs in the data directory of this machine."),
             ("--token-file FILE", "The seed's token, where the cluster has no certificates. "

@@ -3,7 +3,7 @@ using Elastic.Foundation.Certificates;
 
 namespace Elastic.Pbm;
 
-/// <summary>Runs pbm: one command, or a prompt for many.</summary>
+/// <summary>Runs pbm: one command, a script, or a prompt.</summary>
 internal static class PbmCommandLine
 {
     /// <summary>Never throws: everything that can go wrong becomes lines on standard error and an exit code.</summary>
@@ -42,6 +42,8 @@ internal static class PbmCommandLine
         await using var session = new Session(
             address, console, deadlines, given ?? (credentials is null ? Transport.Plain : TlsTransport.ForPbm(credentials)),
             () => credentials is null ? OwnToken.Read(line.TokenFile, address) : null);
+        if (line is { Script: { } script, Help: false })
+            return await Script.RunAsync(script, session, console, line.Json, interruption);
         return line.Words.Count > 0 || line.Help
             ? await interruption.RunAsync(cancel => session.RunAsync(line, cancel))
             : await Prompt.RunAsync(session, console, line.Json, interruption);

@@ -21,14 +21,11 @@ internal static class Prompt
 
             try
             {
-                var words = Words.Split(text);
-                if (words is ["exit" or "quit"])
-                    return code;
-                if (words.Length == 0)
+                if (PromptLine.IsEmpty(text))
                     continue;
-                var line = CommandLine.Parse(words is ["help", .. var about] ? [.. about, CommandLine.HelpOption] : words);
-                if (line is not { Address: null, Certs: null, TokenFile: null } || (line.Words.Count == 0 && !line.Help))
-                    throw PbmException.Usage($"{text.Trim()} is no command: the prompt stays with {session.Address}", "help");
+                var line = PromptLine.Parse(text, session.Address);
+                if (PromptLine.IsEnd(line))
+                    return code;
                 code = await interruption.RunAsync(cancel => session.RunAsync(line with { Json = line.Json || json }, cancel));
             }
             catch (PbmException e)

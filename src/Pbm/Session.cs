@@ -50,6 +50,43 @@ internal sealed class Session(
         }
     }
 
+    /// <summary>Checks commands by the seed's catalogue, and reports all that is wrong with them; gives none of them.</summary>
+    /// <param name="lines">Each with the place where it stands.</param>
+    /// <returns>The exit code: 0 where nothing is wrong.</returns>
+    public async Task<int> CheckAsync(IReadOnlyList<(string At, CommandLine Line)> lines, bool json, CancellationToken cancel)
+    {
+        try
+        {
+            await ConnectAsync(cancel);
+        }
+        catch (PbmException e)
+        {
+            return Tell(e, console, json);
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            return ExitCodes.Interrupted;
+        }
+
+        var (parser, problems) = (new CallParser(_catalogue, OwnCatalogue.Palettes), new List<string>());
+        foreach (var (at, line) in lines.Where(l => l.Line.Words.Count > 0))
+        {
+            try
+            {
+                if (line.Help)
+                    parser.Find(line.Words);
+                else
+                    parser.Parse(line.Words, line.Json);
+            }
+            catch (PbmException e)
+            {
+                problems.AddRange(e.Message.Split('\n').Select(problem => $"{at}: {problem}"));
+            }
+        }
+
+        return problems.Count == 0 ? ExitCodes.Done : Tell(PbmException.Usage(string.Join('\n', problems), "pbm --help"), console, json);
+    }
+
     /// <summary>Makes the call once.</summary>
     /// <param name="isFirst">A command that follows something is tried again only when it has been answered once.</param>
     /// <param name="onLine">Called for each line of the answer.</param>

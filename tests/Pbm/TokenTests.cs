@@ -107,6 +107,6 @@ public sealed class TokenTests : IDisposable
     {
         using var pbm = new PbmRun(line);
         Assert.Equal(ExitCodes.WrongUsage, await pbm.RunAsync());
-        Assert.Contains("the prompt stays with", pbm.Error, StringComparison.Ordinal);
+        Assert.Contains("all commands go to", pbm.Error, StringComparison.Ordinal);
     }
 }

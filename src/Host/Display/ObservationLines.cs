@@ -17,13 +17,16 @@ internal sealed class ObservationLines(Func<NodeId, string> nameOf)
 
     private string Sentence(StoredObservation observed) => observed.What switch
     {
-        SupervisionBegan began => $"the runs are supervised by {began.Seed} from now on",
+        SupervisionBegan began => $"the runs are supervised by the seed with the data plane {began.Seed} from now on",
         NodeJoined joined => $"node {nameOf(joined.Node)} is here with {Units.Many(joined.Devices, "device")}",
         NodeLost lost => $"node {nameOf(lost.Node)} is lost: {Reason(lost.Why)}",
+        NodesThere there => $"{Units.Many(there.Nodes, "node")} with {Units.Many(there.Devices, "device")}",
         ObservationsDropped dropped => $"{Units.Many(dropped.Count, "observation")} were dropped: the database was slow or down",
         WorkGivenAgain again => $"{again.RunId.Name}: {again.Kind} {again.Number}"
             + (again.Kind == "compute" ? $" replica {again.Index}" : "")
             + $" is given out again, which {nameOf(again.Node)} had: {Reason(again.Why)}",
+        WorkRecovered recovered => $"{recovered.RunId.Name}: round {recovered.Round}, replica {recovered.Replica} goes on with "
+            + $"{nameOf(recovered.Node)}, {recovered.Seconds:0.00} s after it was lost",
         PhaseDuration phase =>
             $"{phase.RunId.Name}: round {phase.Round}, {phase.Phase.ToString().ToLowerInvariant()} for {phase.Seconds:0.00} s",
         StepLoss step => $"{step.RunId.Name}: round {step.Round}, replica {step.Replica}, step {step.Step}: loss {step.LossNats:0.0000}",
@@ -32,7 +35,15 @@ internal sealed class ObservationLines(Func<NodeId, string> nameOf)
         Score score => $"{score.RunId.Name}: version {score.Version}, loss {score.LossNats:0.0000} on held-out text",
         ScoreOfSource score => $"{score.RunId.Name}: version {score.Version}, loss {score.Nats / score.Targets:0.0000} on held-out text of "
             + Reason(score.Source),
+        ScoreOfLanguage score => $"{score.RunId.Name}: version {score.Version}, loss {score.Nats / score.Targets:0.0000} on held-out text "
+            + $"in {Reason(score.Language)}",
         RoundCommitted round => $"{round.RunId.Name}: round {round.Round} is committed, {Units.Count(round.TokensSeen, "token")}",
+        Goodput goodput => $"{goodput.RunId.Name}: round {goodput.Round} has {goodput.CountedSeconds:0.00} s of "
+            + $"the {goodput.SpentSeconds:0.00} s that nodes spent on its steps",
+        DevicesWanted wanted => $"{wanted.RunId.Name}: could use {Units.Many(wanted.Devices, "device")} now",
+        RunWaits waits => $"{waits.RunId.Name}: waits for {Reason(waits.For)}",
+        RunFinished finished =>
+            $"{finished.RunId.Name}: finished after {Units.Many(finished.Rounds, "round")}, fingerprint {Reason(finished.Fingerprint)}",
         NodeQuarantined quarantined => $"{quarantined.RunId.Name}: {Reason(quarantined.Why)}; it gets no more work of this run",
         RunFailed failed => $"{failed.RunId.Name}: cannot go on: {Reason(failed.Why)}",
         _ => $"{observed.Kind}: this version of Elastic does not know what it means",

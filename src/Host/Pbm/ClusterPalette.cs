@@ -24,7 +24,7 @@ internal static class ClusterPalette
         "a", "all", "", "Shows steps, phases of rounds and scores by source, too.", Kind: ArgumentKind.Flag);
 
     // Each of them comes many times in a round.
-    private static readonly Type[] Frequent = [typeof(StepLoss), typeof(PhaseDuration), typeof(ScoreOfSource)];
+    private static readonly Type[] Frequent = [typeof(StepLoss), typeof(PhaseDuration), typeof(ScoreOfSource), typeof(ScoreOfLanguage)];
 
     private static readonly Type[] Kinds =
         [.. typeof(Observation).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(Observation)) && !t.IsAbstract)];

@@ -93,7 +93,7 @@ internal static class CertsTokens
             await parsed.InvocationConfiguration.Output.WriteLineAsync(token.ToText());
             var error = parsed.InvocationConfiguration.Error;
             await error.WriteLineAsync(
-                $"this token gets {Units.Many(count, "certificate")} of a {Identity.Text(wanted)} until "
+                $"this token gets {Units.Many(count, "certificate")} for the role {Identity.Text(wanted)} until "
                 + $"{(DateTimeOffset.UtcNow + lifetime).UtcDateTime:yyyy-MM-dd HH:mm}Z from a seed that runs with {files.Folder}; "
                 + "put it into a file there, and show it to nobody else:");
             await error.WriteLineAsync(wanted is Role.Worker or Role.Seed
