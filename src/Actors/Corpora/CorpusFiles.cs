@@ -18,8 +18,8 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
     private readonly ConcurrentDictionary<string, Lazy<Task<TokenShard>>> _open = new();
 
     /// <summary>
-    /// Opens the corpus; shards may still be missing here. Of one that is being built, what <paramref name="manifest"/> names; where no node
-    /// has it any more, the newest that is here.
+    /// Opens the corpus; shards may still be missing here. Of one that is being built, what <paramref name="manifest"/> names; where no
+    /// node has it any more, the newest that is here.
     /// </summary>
     /// <param name="manifest">Digest by which the manifest is fetched where this node lacks it; null where any part of a corpus that is
     /// being built will do.</param>

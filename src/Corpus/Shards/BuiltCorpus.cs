@@ -12,6 +12,9 @@ public sealed class BuiltCorpus
 {
     private const string GrowingPrefix = "growing-";
 
+    // Nodes fetch a manifest by its digest moments after it was published.
+    private const int MostGrowing = 8;
+
     private BuiltCorpus(string folder, CorpusManifest manifest, Digest digest) =>
         (Folder, Manifest, ManifestDigest) = (folder, manifest, digest);
 
@@ -30,7 +33,7 @@ public sealed class BuiltCorpus
     /// <summary>SHA-256 of the manifest's bytes, by which nodes fetch it.</summary>
     public Digest ManifestDigest { get; }
 
-    /// <summary>The file that the contents were read from. Of a corpus that is being built it is removed when there are newer ones.</summary>
+    /// <summary>The file that the contents were read from. Of a corpus that is being built, newer ones take its place.</summary>
     public string ManifestPath => PathOf(Folder, Manifest);
 
     /// <inheritdoc cref="CorpusManifest.TrainShards"/>
@@ -84,6 +87,13 @@ public sealed class BuiltCorpus
     internal static IEnumerable<string> GrowingManifests(string folder) => Directory.Exists(folder)
         ? Directory.GetFiles(folder, GrowingPrefix + "*.json").OrderBy(f => f.Length).ThenBy(f => f, StringComparer.Ordinal) : [];
 
+    /// <summary>Removes the manifests that others have long outdated: each holds all that are before it.</summary>
+    internal static void RemoveOutdated(string folder)
+    {
+        foreach (var outdated in GrowingManifests(Path.GetFullPath(folder)).SkipLast(MostGrowing))
+            File.Delete(outdated);
+    }
+
     /// <summary>Where the manifest of these contents is.</summary>
     internal static string PathOf(string folder, CorpusManifest manifest) => Path.Combine(
         folder, manifest.IsGrowing ? $"{GrowingPrefix}{manifest.TrainShards.Count:00000}.json" : CorpusManifest.FileName);
@@ -110,6 +120,7 @@ public sealed class BuiltCorpus
             throw Another(folder, received.Id, id);
         Directory.CreateDirectory(folder);
         DurableFile.WriteDurably(PathOf(Path.GetFullPath(folder), received), manifest);
+        RemoveOutdated(folder);
         return new BuiltCorpus(Path.GetFullPath(folder), received, Digest.Of(manifest));
     }
 

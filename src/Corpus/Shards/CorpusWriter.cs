@@ -20,9 +20,6 @@ public sealed class CorpusWriter : IDisposable
     /// </summary>
     public const double MostLost = 0.1;
 
-    // Nodes fetch a manifest by its digest moments after it was published; each holds all that are before it.
-    private const int MostGrowingManifests = 8;
-
     private readonly BuildFolder _build;
     private readonly string _folder;
     private readonly Digest _id;
@@ -148,8 +145,7 @@ public sealed class CorpusWriter : IDisposable
         _build.Publish(finished.TakeLast(_growth.ShardsOfWindow).Select(s => s.FileName)
             .Concat(file is null ? [] : [TokenizerFile.FileName]));
         _build.Publish([WriteGrowing(Of([.. finished]))]);
-        foreach (var outdated in BuiltCorpus.GrowingManifests(_folder).SkipLast(MostGrowingManifests))
-            File.Delete(outdated);
+        BuiltCorpus.RemoveOutdated(_folder);
         _growth.Grown(BuiltCorpus.FindGrowing(_folder, _id)!);
     }
 
