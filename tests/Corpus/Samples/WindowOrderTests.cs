@@ -1,4 +1,5 @@
 using CsCheck;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Corpus.Tests;
 
@@ -63,6 +64,19 @@ public class WindowOrderTests
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1_000_000);
         Assert.Equal(1000, read.Distinct().Count());
         Assert.All(read.Index(), r => Assert.Equal(r.Index * 999_999_999L / 1_000_000_000, r.Item / 1_000_000_000));
+    }
+
+    [Fact]
+    public void What_needs_the_end_of_the_corpus_does_not_go_with_a_stream_and_says_what_does()
+    {
+        var stream = TrainingSettings.Defaults with { Corpus = CorpusSettings.Defaults with { Order = CorpusOrder.Stream } };
+        Assert.Empty(stream.Problems());
+        Assert.Contains(
+            (stream with { Corpus = stream.Corpus with { Mixture = ["books=2"] } }).Problems(),
+            p => p.Contains("leave the mixture out, or use corpus.order = shuffle", StringComparison.Ordinal));
+        var early = stream with { Evaluation = stream.Evaluation with { Patience = 2 } };
+        Assert.Contains(early.Problems(), p => p.Contains("or use run.epochs, which waits for the build", StringComparison.Ordinal));
+        Assert.Empty((early with { Run = early.Run with { Rounds = null, Epochs = 2 } }).Problems());
     }
 
     [Fact]
