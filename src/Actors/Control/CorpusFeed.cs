@@ -14,6 +14,10 @@ internal sealed class CorpusFeed(TrainingSettings settings, GrowingCorpus corpus
 {
     // Often enough for people to see soon that the builder is gone.
     private static readonly TimeSpan BetweenSigns = TimeSpan.FromSeconds(20);
+    // A supervisor that is just being made anew from the journal is no run yet, and a journal that was set back lacks windows that it had:
+    // all of them are said again, for half a minute.
+    private const int MostRefusals = 5;
+
     private static readonly Backoff Retry = new(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));
 
     private readonly SampleCut _cut = SampleCut.Of(settings);
@@ -21,7 +25,8 @@ internal sealed class CorpusFeed(TrainingSettings settings, GrowingCorpus corpus
     /// <returns>Why the run does not take the corpus; null where all was said.</returns>
     public async Task<string?> RunAsync(CancellationToken cancel)
     {
-        for (var window = 0; ;)
+        var (window, farthest, refusals) = (0, 0, 0);
+        while (true)
         {
             BuiltCorpus? known = null;
             using var pause = CancellationTokenSource.CreateLinkedTokenSource(cancel);
@@ -39,14 +44,25 @@ internal sealed class CorpusFeed(TrainingSettings settings, GrowingCorpus corpus
                 return await AskAsync(Sign() with { Failure = OneLine.Of(e.Message, 500) }, cancel);
             }
 
+            string? refusal = null;
             foreach (var request in known is null ? [Sign()] : After(known, window))
             {
-                if (await AskAsync(request, cancel) is { } refusal)
-                    return refusal;
+                refusal = await AskAsync(request, cancel);
+                if (refusal is not null)
+                    break;
                 window = request.Window is { } said ? said.Number + 1 : window;
             }
 
-            if (known is { IsGrowing: false })
+            if (window > farthest)
+                (farthest, refusals) = (window, 0);
+            if (refusal is not null)
+            {
+                if (++refusals > MostRefusals)
+                    return refusal;
+                await Task.Delay(Retry.After(refusals - 1), cancel);
+                window = 0;
+            }
+            else if (known is { IsGrowing: false })
                 return null;
         }
     }
