@@ -68,6 +68,7 @@ public sealed class ElasticNode : IAsyncDisposable
     {
         (_devices, _member, _server, _fetcher, _liveness) = (devices, member, server, fetcher, liveness);
         (_corpora, _blobs, _agent, _paths, _arithmetic) = (corpora, blobs, agent, paths, arithmetic);
+        Streams = new CorpusStreams(corpora, paths, blobs);
         Control = new NodeControl(this).ToControl();
     }
 
@@ -91,6 +92,9 @@ public sealed class ElasticNode : IAsyncDisposable
 
     /// <summary>How the connections of this process are secured, in words.</summary>
     internal string Security { get; private init; } = "";
+
+    /// <summary>The corpora that are built here while runs read them.</summary>
+    internal CorpusStreams Streams { get; }
 
     internal IActorRef? Runs => _member.Runs;
 
@@ -218,7 +222,8 @@ public sealed class ElasticNode : IAsyncDisposable
         system.ActorOf(Props.Create(() => new EssentialActors(agentStopped)), "essential-actors")
             .Tell(new EssentialActors.Watch(agent, "the node agent"));
         var result = new ElasticNode(
-            system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, paths, arithmetic)
+            system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths, faults), blobs, agent, paths,
+            arithmetic)
         {
             Refused = refused.Task,
             Observations = observations,
@@ -303,7 +308,7 @@ public sealed class ElasticNode : IAsyncDisposable
             settings = settings with { Model = await RunStart.PinAsync(settings.Model, known?.Settings.Model) };
         }
 
-        var parts = await RunStart.PartsAsync(settings, corpus, origin, _arithmetic);
+        var parts = RunStart.Parts(settings, corpus, origin, _arithmetic);
         return await AskAsync<RunReply>(parts, StartDeadline, CancellationToken.None);
     }
 
@@ -368,6 +373,7 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <summary>Leaves the cluster and ends the actor systems.</summary>
     public async ValueTask DisposeAsync()
     {
+        await Streams.EndAsync();
         await _member.DisposeAsync();
         await (_liveness?.DisposeAsync() ?? ValueTask.CompletedTask);
         try
@@ -376,7 +382,7 @@ public sealed class ElasticNode : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            // Nothing that was acknowledged depends on this shutdown.
+            // Nothing that was acknowledged depends on it.
         }
 
         _fetcher.Dispose();

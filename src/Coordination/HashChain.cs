@@ -15,8 +15,10 @@ public static class HashChain
 
     /// <summary>The hash chain's digest after a round.</summary>
     /// <param name="results">The replicas' results (see <see cref="Of"/>), in replica order.</param>
-    public static Digest Append(Digest chain, IEnumerable<Digest> results, Digest version) =>
-        Digest.Of(Encoding.ASCII.GetBytes($"round {chain} {string.Join(' ', results)} {version}"));
+    /// <param name="windows">The windows of shards that the round was the first to read of, in their order.</param>
+    public static Digest Append(Digest chain, IEnumerable<Digest> results, Digest version, params IEnumerable<Digest> windows) =>
+        Digest.Of(Encoding.ASCII.GetBytes(
+            $"round {chain} {string.Join(' ', results)} {version}{string.Concat(windows.Select(w => $" {w}"))}"));
 
     /// <summary>All of a replica's result in one digest. The loss counts by its bits.</summary>
     public static Digest Of(ReplicaResult r) => Digest.Of(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture,

@@ -35,7 +35,7 @@ public static class Run
             Decision.Refuse($"{c.Holders} of {c.Nodes} nodes hold the version: too few to survive the loss of one"),
         CommitRound c => Decision.Store(new RoundCommitted(
             run.Id, c.Round, c.Version, c.Fingerprint, plan.TokensBefore(c.Round + 1),
-            HashChain.Append(run.ChainHead, run.Finished.Values.Select(HashChain.Of), c.Version))),
+            HashChain.Append(run.ChainHead, run.Finished.Values.Select(HashChain.Of), c.Version, run.WindowsOf(plan)))),
 
         FinishSurvey c => Survey.Decide(run, c.Asked.ToHashSet(), c.Intact.ToHashSet()),
         LoseWork c when c.Round != run.Round => Decision.AlreadyDone,
@@ -77,6 +77,13 @@ public static class Run
             Requests = RunRequests.Remember(run.Requests, x.By),
         },
         CorpusPublished x => run with { Manifest = x.Manifest },
+        WindowAdded x => run with
+        {
+            Windows = run.Windows.Add(new WindowEnd(
+                run.KnownBlocks + x.Window.Blocks, run.KnownShards + x.Window.Shards.Length, x.Window.Digest)),
+            Manifest = x.Manifest ?? run.Manifest,
+        },
+        CorpusCompleted x => run with { Blocks = x.End.Blocks, HeldOutBlocks = x.End.HeldOutBlocks, Manifest = x.Manifest },
         SettingsChanged x => run with
         {
             Settings = x.Settings,

@@ -141,6 +141,8 @@ public sealed partial class RunCoordinator
         var kind = WorkKinds.Of(result.Key);
         var others = View.Nodes.Any(n => n.Key != result.Node && IsOfUse(n.Key)
             && (!kind.NeedsDevice || n.Value.Devices.Length > 0));
+        if (Plan!.Streams)
+            _opened.Remove(result.Node);                               // it may not know yet of the shards that the work reads
         if (IsStopping && kind == ComputeWork.Kind)
             Fail($"replica {result.Key.Index} could not be handed over, and takes its steps of this round again next time: {failed.Why}");
         else if (_failures.IsHopeless(result.Key) || (failed.Kind == WorkFailure.Permanent && !others))

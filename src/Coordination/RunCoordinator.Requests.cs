@@ -6,6 +6,8 @@ namespace Elastic.Coordination;
 // What the coordinator does about people's requests, besides what RunRequests decides.
 public sealed partial class RunCoordinator
 {
+    private readonly CorpusWindows _windows = new();
+
     private void Answer(RunInput.Asked asked)
     {
         var decision = RunRequests.Decide(Run, Plan, asked.Request);
@@ -31,6 +33,8 @@ public sealed partial class RunCoordinator
         }
 
         Carry(decision);
+        if (asked.Request is RunRequest.Grow grow && decision.Refusal is null)
+            Note(grow);
         if (decision.Refusal is null && asked.Request is RunRequest.Start)
         {
             _isAsked = true;
@@ -41,6 +45,17 @@ public sealed partial class RunCoordinator
         _outputs.Add(new RunOutput.Reply(asked.Asker, decision.Refusal is { } why
             ? new RunReply.Refused(asked.Request.Run, why)
             : new RunReply.Accepted(asked.Request.Run, id, NoticeOf(decision))));
+    }
+
+    private void Note(RunRequest.Grow grow)
+    {
+        _windows.Note(grow, _now);
+        if (grow.Failure is not { } why)
+            return;
+        var failure = $"the build of the corpus has failed: {why}";
+        _outputs.Add(new RunOutput.Notice(failure));
+        if (!settings.GoesOn && !Run.IsFinished)
+            Fail(failure);
     }
 
     // Nobody has started it since the restart, or it has come to a halt.

@@ -92,7 +92,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         Lifecycle.Surveying when _inventory.Awaited.Any() => $"nodes to say what they store: {Names(_inventory.Awaited)}",
         Lifecycle.Surveying => _inventory.WaitsFor(Run, View, _now),
         Lifecycle.Stopping => $"nodes to hand over: {Names(_busy)}",
-        Lifecycle.Running when View.InFlight.IsEmpty => _reason,
+        Lifecycle.Running when View.InFlight.IsEmpty => _windows.WaitsFor(Run, Plan, _now) ?? _reason,
         Lifecycle.Running => _progress.Fetching(View, node => Names([node])),
         _ => null,
     };
@@ -238,7 +238,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private void Fold(RunEvent e)
     {
         Run = Coordination.Run.Apply(Run, e);
-        if (e is RunEvent.RunStarted or RunEvent.SettingsChanged or RunEvent.RunEndedEarly)
+        if (e is RunEvent.RunStarted or RunEvent.SettingsChanged or RunEvent.RunEndedEarly or RunEvent.CorpusCompleted)
             Plan = planOf(Run);
     }
 
@@ -347,7 +347,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
             case RunEvent.CheckpointTaken:
                 Retain();
                 return null;
-            case RunEvent.SettingsChanged or RunEvent.CorpusPublished:
+            case RunEvent.SettingsChanged or RunEvent.CorpusPublished or RunEvent.CorpusCompleted or RunEvent.WindowAdded { Manifest: { } }:
                 OpenAgain();
                 return NoticeOf(Decision.Store(e));
             case RunEvent.ArithmeticChosen chosen:

@@ -26,6 +26,9 @@ public sealed record RunPlan
 
     public required int CheckpointsKept { get; init; }
 
+    /// <summary>The corpus is read one window after the other, and a round waits for the windows that it reads.</summary>
+    public bool Streams { get; init; }
+
     /// <summary>Share of the replicas' rounds, and of the sums, that are computed twice.</summary>
     public double AuditRate { get; init; }
 
@@ -150,6 +153,7 @@ public sealed record RunPlan
             EvaluateEvery = heldOutBlocks > 0 ? settings.Evaluation.EveryRounds : 0,
             CheckpointEvery = settings.Checkpoint.EveryRounds,
             CheckpointsKept = settings.Checkpoint.Keep,
+            Streams = settings.Corpus.Order == CorpusOrder.Stream,
             AuditRate = settings.Run.AuditRate,
             Patience = settings.Evaluation.Patience,
             TargetLoss = settings.Evaluation.TargetLoss,

@@ -24,6 +24,7 @@ public static class RunRequests
         Pause when run.IsPaused || run.IsFinished => Decision.AlreadyDone,
         Delete => Decision.AlreadyDone,                                // its coordinator sees to it
         Pause c => Decision.Store(new RunPaused(run.Id, c.Origin)),
+        Grow c => CorpusWindows.Decide(run, plan!, c),
         _ => throw new UnreachableException($"undecided: {request}"),
     };
 
@@ -43,7 +44,7 @@ public static class RunRequests
                 return problem;
             if (c.Elements is < 1 or > ModelSettings.MostParameters)
                 return $"its model has {c.Elements} parameters";
-            if (c.Blocks < 1)
+            if (c.Blocks < 1 && (settings.Corpus.Order != CorpusOrder.Stream || settings.Run.Epochs is not null))
                 return "its corpus has no training block: add text, or set model.context lower";
             var plan = RunPlan.Of(settings, c.Elements, c.Blocks, c.HeldOutBlocks);
             _ = plan.TokensBefore(plan.Rounds);
@@ -149,6 +150,8 @@ public static class RunRequests
         long Steps(int rounds, long? samples) => samples is { } all ? (all + perStep - 1) / perStep : rounds * steps;
     }
 
+    // A build that was begun anew has finished less than the run has read already: its windows say what there is.
     private static IEnumerable<RunEvent> Published(RunState run, Start c) =>
-        c.Manifest is { } manifest && manifest != run.Manifest ? [new CorpusPublished(run.Id, manifest)] : [];
+        c.Manifest is { } manifest && manifest != run.Manifest && !(c.Blocks == 0 && run.Windows.Count > 0)
+            ? [new CorpusPublished(run.Id, manifest)] : [];
 }

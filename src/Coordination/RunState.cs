@@ -6,6 +6,12 @@ using Elastic.Messages.Vectors;
 
 namespace Elastic.Coordination;
 
+/// <summary>A finished window of the run's corpus.</summary>
+/// <param name="Blocks">Training blocks up to its end.</param>
+/// <param name="Shards">Shards up to its end.</param>
+/// <param name="Digest">Of what it holds: <see cref="CorpusWindow.Digest"/>.</param>
+public sealed record WindowEnd(long Blocks, int Shards, Digest Digest);
+
 /// <summary>Everything about a run that must survive a restart: the fold of its journal. Nothing in it grows with the rounds.</summary>
 public sealed record RunState
 {
@@ -25,9 +31,13 @@ public sealed record RunState
     /// <summary>SHA-256 of the corpus's manifest file.</summary>
     public Digest? Manifest { get; init; }
 
+    /// <summary>Training blocks of an epoch; 0 while the corpus is being built.</summary>
     public long Blocks { get; init; }
 
     public long HeldOutBlocks { get; init; }
+
+    /// <summary>The windows of shards that are finished, of a run that reads one after the other.</summary>
+    public ImmutableList<WindowEnd> Windows { get; init; } = [];
 
     /// <summary>The samples with whose last one the run was to end when it began; null where it was to end with a whole round.</summary>
     public long? Samples { get; init; }
@@ -117,6 +127,32 @@ public sealed record RunState
     public bool IsPaused { get; init; }
 
     public bool IsFinished { get; init; }
+
+    /// <summary>Training blocks of <see cref="Windows"/>.</summary>
+    public long KnownBlocks => Windows is [.., var last] ? last.Blocks : 0;
+
+    /// <summary>Shards of <see cref="Windows"/>.</summary>
+    public int KnownShards => Windows is [.., var last] ? last.Shards : 0;
+
+    /// <summary>True when all that the round reads is finished, or all of the corpus is: then epochs begin anew.</summary>
+    public bool HasData(RunPlan plan) => !plan.Streams || Round >= plan.Rounds || (Blocks > 0 && KnownBlocks == Blocks)
+        || plan.Timeline.SamplesBefore(Round + 1) <= KnownBlocks;
+
+    /// <summary>The windows that the round is the first to read of: they become part of the hash chain with it.</summary>
+    public IEnumerable<Digest> WindowsOf(RunPlan plan)
+    {
+        if (Windows.IsEmpty)
+            yield break;
+        var (from, to) = (plan.Timeline.SamplesBefore(Round), plan.Timeline.SamplesBefore(Round + 1));
+        for (var i = Windows.FindIndex(w => w.Blocks > from); i >= 0 && i < Windows.Count; i++)
+        {
+            var begin = i == 0 ? 0 : Windows[i - 1].Blocks;
+            if (begin >= to)
+                yield break;
+            if (begin >= from && Windows[i].Blocks > begin)
+                yield return Windows[i].Digest;
+        }
+    }
 
     /// <summary>The state before the first event.</summary>
     public static RunState Empty(RunId id) => new() { Id = id };

@@ -45,6 +45,8 @@ public sealed class Reached
         ("a database in an older state was noticed", s => s.Outputs.OfType<RunOutput.Notice>()
             .Count(n => n.Text.Contains("the database is an older copy", StringComparison.Ordinal))),
         ("nodes were surveyed again", s => s.Sent<NodeCommand.Survey>().Count(c => c.Thorough)),
+        ("a round began with a window of the corpus that it had waited for", s => s.Stored<RunEvent.WindowAdded>().Any()
+            && s.Orders().Any(o => o.Content is Compute) ? 1 : 0),
         ("a leaving node was released", s => s.Sent<NodeCommand.Release>().Count()),
     ];
 

@@ -12,7 +12,8 @@ public static class VirtualArithmetic
     public static readonly Digest First = D("version 0");
 
     /// <summary>The hash chain and the version after all rounds, computed directly, without nodes or accidents.</summary>
-    public static (Digest ChainHead, Digest Version) Expected(RunPlan plan)
+    /// <param name="windows">The corpus, where it is read one window after the other; else none.</param>
+    public static (Digest ChainHead, Digest Version) Expected(RunPlan plan, IReadOnlyList<CorpusWindow> windows)
     {
         var (chain, version, inner) = (HashChain.Empty, First, new Digest?[plan.ReplicasAt(0)]);
         for (var round = 0; round < plan.Rounds; round++)
@@ -20,7 +21,10 @@ public static class VirtualArithmetic
             var results = inner.Select((state, replica) => Compute(plan, round, replica, version, state)).ToList();
             version = Version(plan, [.. Enumerable.Range(0, plan.Chunks)
                 .Select(c => Average(round, c, version, [.. results.Select(r => r.Contribution)]))]);
-            chain = HashChain.Append(chain, results.Select(HashChain.Of), version);
+            var (from, to) = (plan.Timeline.SamplesBefore(round), plan.Timeline.SamplesBefore(round + 1));
+            chain = HashChain.Append(chain, results.Select(HashChain.Of), version, windows
+                .Where(w => w.Blocks > 0 && windows.Take(w.Number).Sum(b => b.Blocks) is var begin && begin >= from && begin < to)
+                .Select(w => w.Digest));
             inner = [.. results.Select(r => (Digest?)r.InnerState)];
         }
 

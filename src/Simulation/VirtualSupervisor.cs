@@ -5,6 +5,7 @@ using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
+using Elastic.Storage;
 using static Elastic.Simulation.VirtualRun;
 
 namespace Elastic.Simulation;
@@ -163,6 +164,8 @@ public sealed class VirtualSupervisor(VirtualWorld world)
         {
             if (message is WorkOrder order)
                 CheckAudit(node, order);
+            if (message is WorkOrder { Content: Compute compute })
+                world.Build.CheckRead(Journal, compute.Round);
             world.ToNode(node, message);
         }
 
@@ -176,7 +179,7 @@ public sealed class VirtualSupervisor(VirtualWorld world)
             case RunOutput.Store { Events: var events }:
                 foreach (var e in events)
                 {
-                    var stored = VirtualWorld.AsStored(e);
+                    var stored = AsStored(e);
                     Check(stored);
                     Journal.Add(stored);
                 }
@@ -229,6 +232,9 @@ public sealed class VirtualSupervisor(VirtualWorld world)
         order.Content is not Compute { HandOver: not null } c || !world.Plan.Audits(Run.AuditSecret, c.Round, c.Replica)
         || (Run.QuorumOf(c.Replica).Votes.IsEmpty && View.RunnersOf(order.Key).All(n => n == node)),
         $"{node} is to go on from a hand-over, where another node computes replica {order.Key.Index} of the same round, to compare");
+
+    // As it comes back from the journal.
+    private static RunEvent AsStored(RunEvent e) => EventCodec.Default.Read(EventCodec.Default.ManifestOf(e), EventCodec.Default.Write(e));
 
     private static CoordinatorSettings SettingsOf(VirtualWorld world) =>
         new(GoesOn: true, TimeSpan.FromSeconds(8)) { MostDigests = world.MostDigests };

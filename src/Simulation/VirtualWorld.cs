@@ -5,7 +5,6 @@ using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Wire;
 using Elastic.Messages.Work;
-using Elastic.Storage;
 using static Elastic.Simulation.VirtualRun;
 
 namespace Elastic.Simulation;
@@ -34,7 +33,7 @@ public sealed class VirtualWorld
         (Chance, Plan, _accidents) = (new Random(seed), plan, accidents);
         _arithmetic = Chance.Next(2) == 0 ? "" : VirtualRun.Arithmetic;
         MostDigests = Chance.Next(2) == 0 ? Chance.Next(2, 12) : Part.MostDigests;
-        Supervisor = new VirtualSupervisor(this);
+        (Supervisor, Build) = (new VirtualSupervisor(this), new VirtualBuild(this, seed));
     }
 
     public Random Chance { get; }
@@ -53,6 +52,8 @@ public sealed class VirtualWorld
     public TimeSpan AfterAccidents => Now - _peace;
 
     public VirtualSupervisor Supervisor { get; }
+
+    public VirtualBuild Build { get; }
 
     public IReadOnlyList<VirtualNode> Nodes => _nodes;
 
@@ -80,6 +81,7 @@ public sealed class VirtualWorld
             Join(lies: true);
         Supervisor.Begin();
         GoOn();
+        Build.Begin();
         Every(0.5, () => Inside(0, Supervisor.Tick));
         Every(1, () => Live.ToList().ForEach(n => n.Beat()));
         Schedule(Milliseconds(50, 500), Accident);
@@ -177,9 +179,6 @@ public sealed class VirtualWorld
         if (!_isPeace && Chance.Next(60) == 0)
             CrashSupervisor();
     }
-
-    /// <summary>An event as it comes back from the journal.</summary>
-    public static RunEvent AsStored(RunEvent e) => EventCodec.Default.Read(EventCodec.Default.ManifestOf(e), EventCodec.Default.Write(e));
 
     // Every message goes through the serializer that is shipped.
     private object AsReceived(IWireMessage message)
@@ -349,7 +348,7 @@ public sealed class VirtualWorld
     private void GoOn()
     {
         if (Supervisor.IsThere)
-            Supervisor.Handle(Begin(++_requests) with { Arithmetic = _arithmetic });
+            Supervisor.Handle(Build.AsBuilt(Begin(++_requests)) with { Arithmetic = _arithmetic });
     }
 
     private void Join(bool lies = false, bool? isOdd = null, bool isSeed = false)
@@ -394,6 +393,6 @@ public sealed class VirtualWorld
         Every(seconds, happens);
     });
 
-    private void Schedule(double milliseconds, Action happens) =>
+    internal void Schedule(double milliseconds, Action happens) =>
         _agenda.Enqueue(happens, (Now + TimeSpan.FromMilliseconds(milliseconds), _order++));
 }

@@ -21,11 +21,9 @@ public sealed class BlobLocations
     /// <summary>
     /// Serves the corpus's shards, its tokenizer, and its manifest under the SHA-256 of the file. Adding it again does nothing.
     /// </summary>
-    /// <exception cref="IOException">The manifest cannot be read.</exception>
     public void Add(BuiltCorpus corpus)
     {
-        var manifest = Path.Combine(corpus.Folder, CorpusManifest.FileName);
-        Serve(Digest.Of(File.ReadAllBytes(manifest)), manifest);
+        Serve(corpus.ManifestDigest, corpus.ManifestPath);
         foreach (var file in corpus.Files)
             Serve(file.Sha256, file.Path);
     }

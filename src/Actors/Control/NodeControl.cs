@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Globalization;
 using Akka.Actor;
 using Akka.Cluster;
+using Akka.Event;
 using Elastic.Actors.Corpora;
 using Elastic.Actors.Hosting;
 using Elastic.Corpus;
@@ -95,9 +96,45 @@ internal sealed class NodeControl(ElasticNode node)
         TrainingSettings settings, Digest? known, Origin origin, IProgress<string> progress, CancellationToken cancel)
     {
         settings = settings with { Corpus = DefaultMixture.Apply(settings.Corpus) };
+        if (settings.Corpus.Order == CorpusOrder.Stream)
+            return await StreamAsync(settings, known, origin, progress, cancel);
         var corpus = (known is { } id ? node.OpenCorpus(id) : null)
             ?? await node.BuildCorpusAsync(settings.Corpus, new CorpusLines(progress), cancel);
         return await node.StartRunAsync(Resolve(settings, corpus), corpus, origin);
+    }
+
+    // The build goes on when the run is started, and whoever asked is gone.
+    private async Task<RunReply> StreamAsync(
+        TrainingSettings settings, Digest? known, Origin origin, IProgress<string> progress, CancellationToken cancel)
+    {
+        GrowingCorpus growing;
+        BuiltCorpus corpus;
+        using (var lines = new CorpusLines(progress))
+        {
+            growing = (known is { } id ? node.OpenCorpus(id) : null) is { } opened ? GrowingCorpus.Of(opened)
+                : await node.StreamCorpusAsync(settings.Corpus, lines, cancel);
+            corpus = await growing.BeginningAsync(settings, cancel);
+        }
+
+        settings = Resolve(settings, corpus);
+        var reply = await node.StartRunAsync(settings, corpus, origin);
+        if (reply is RunReply.Accepted)
+            _ = FeedAsync(settings, growing);
+        return reply;
+    }
+
+    private async Task FeedAsync(TrainingSettings settings, GrowingCorpus corpus)
+    {
+        var log = Logging.GetLogger(node.System, typeof(NodeControl));
+        try
+        {
+            if (await node.FeedAsync(settings, corpus, "the build of the corpus") is { } refusal)
+                log.Warning("run {0} takes no more of its corpus: {1}", settings.Run.Name, refusal);
+        }
+        catch (Exception e)
+        {
+            log.Error(e, "run {0} is not told any more what is finished of its corpus", settings.Run.Name);
+        }
     }
 
     private async Task<NodeView[]> NodesAsync(CancellationToken cancel) =>
@@ -125,14 +162,18 @@ internal sealed class NodeControl(ElasticNode node)
 
     private static string Short(Address address) => address.ToEndpoint().ToString();
 
-    // Limits the lines to one per interval, however fast the documents come.
-    private sealed class CorpusLines(IProgress<string> progress) : IProgress<CorpusProgress>
+    // Limits the lines to one per interval, however fast the documents come. Who asked may be gone when they go on coming.
+    private sealed class CorpusLines(IProgress<string> progress) : IProgress<CorpusProgress>, IDisposable
     {
+        private volatile bool _isOver;
+
         private static readonly TimeSpan Between = TimeSpan.FromSeconds(2);
         private long _last = System.Diagnostics.Stopwatch.GetTimestamp();
 
         public void Report(CorpusProgress value)
         {
+            if (_isOver)
+                return;
             if (value.Notice is { } notice)
             {
                 progress.Report(notice);
@@ -145,5 +186,7 @@ internal sealed class NodeControl(ElasticNode node)
             progress.Report(string.Create(
                 CultureInfo.InvariantCulture, $"corpus: {value.DocumentsRead:N0} documents, {value.TokensWritten:N0} tokens"));
         }
+
+        public void Dispose() => _isOver = true;
     }
 }

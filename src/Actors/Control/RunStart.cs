@@ -30,16 +30,15 @@ internal static class RunStart
     /// <param name="arithmetic">Of the node where it starts.</param>
     /// <returns>The request in parts that can be sent; the last one is answered.</returns>
     /// <exception cref="ElasticException">The settings are too long.</exception>
-    public static async Task<RunRequest.Start[]> PartsAsync(
-        TrainingSettings settings, BuiltCorpus corpus, Origin origin, string arithmetic)
+    public static RunRequest.Start[] Parts(TrainingSettings settings, BuiltCorpus corpus, Origin origin, string arithmetic)
     {
         var start = new RunRequest.Start(new RunName(settings.Run.Name), origin)
         {
             Settings = SettingsText.Write(settings),
             Elements = Architectures.LayoutOf(settings.Model).TrainedLength,
             Corpus = corpus.Id,
-            Manifest = Digest.Of(await File.ReadAllBytesAsync(Path.Combine(corpus.Folder, CorpusManifest.FileName))),
-            Blocks = SampleStream.Of(settings, corpus).Samples,
+            Manifest = corpus.ManifestDigest,
+            Blocks = corpus.IsGrowing ? 0 : SampleStream.Of(settings, corpus).Samples,
             HeldOutBlocks = SampleCut.Of(settings).CountIn(corpus.HeldOutShards),
             Arithmetic = arithmetic,
         };

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Elastic.Actors.Nodes;
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages.Settings;
@@ -16,11 +17,19 @@ public sealed record CorpusProgress(long DocumentsRead, long BytesRead, long Tot
 /// Turns documents into token shards: one reader, the tokenizer pool, one writer that takes the batches in order. The size of the pool
 /// changes no byte of the shards, which are built once for the same sources, tokenizer and held-out share.
 /// </summary>
-internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths)
+internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFaults faults)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
 
-    public async Task<BuiltCorpus> RunAsync(CorpusSettings settings, IProgress<CorpusProgress>? progress, CancellationToken cancel)
+    /// <summary>What is built, as it follows from the settings and the bytes of the sources.</summary>
+    /// <param name="Tokenizer">Null where it is none of a file.</param>
+    internal sealed record Planned(Digest Id, IReadOnlyList<SourceFile> Files, TokenizerFile? Tokenizer, CorpusSettings Settings);
+
+    public Task<BuiltCorpus> RunAsync(CorpusSettings settings, IProgress<CorpusProgress>? progress, CancellationToken cancel) =>
+        RunAsync(Plan(settings, progress), progress, null, cancel);
+
+    /// <summary>Reads all sources once, for their digests.</summary>
+    public static Planned Plan(CorpusSettings settings, IProgress<CorpusProgress>? progress)
     {
         var found = CorpusSources.Find(settings);
         if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
@@ -29,6 +38,14 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths)
         var file = Tokenizer.IsBuiltIn(settings.Tokenizer) || TokenizerFile.IsId(settings.Tokenizer)
             ? null : TokenizerFile.Find(settings.Tokenizer);
         var (id, files) = CorpusIdentity.Identify(found.Files, settings with { Tokenizer = file?.Id ?? settings.Tokenizer });
+        return new Planned(id, files, file, settings);
+    }
+
+    /// <param name="growth">Who reads the corpus while it is built; null where nobody does.</param>
+    public async Task<BuiltCorpus> RunAsync(
+        Planned planned, IProgress<CorpusProgress>? progress, CorpusGrowth? growth, CancellationToken cancel)
+    {
+        var (id, files, file, settings) = planned;
         var folder = paths.Corpus(id);
         if (BuiltCorpus.TryOpen(folder, out var built))
             return built;
@@ -50,7 +67,8 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths)
 
         var totalBytes = files.Sum(f => f.Length);
         var statistics = new ReadStatistics();
-        using var writer = new CorpusWriter(folder, id, tokenizer, settings.HasMarks, bySource: settings.Mixture.Count > 0);
+        using var writer = new CorpusWriter(
+            folder, id, tokenizer, settings.HasMarks, faults.TokensPerShard, bySource: settings.Mixture.Count > 0, Watched(growth));
         var (documents, bytes, tokens) = (0L, 0L, 0L);
         var ahead = new Queue<Task<TokenizedBatch>>();
         foreach (var batch in DocumentBatches.Read(files, statistics, cancel))
@@ -63,6 +81,15 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths)
         while (ahead.TryDequeue(out var next))
             Write(await next);
         return writer.Complete(statistics);
+
+        CorpusGrowth? Watched(CorpusGrowth? read) => faults.AfterWindow is not { } after || read is null ? read : read with
+        {
+            Grown = grown =>
+            {
+                read.Grown(grown);
+                after(grown.TrainShards.Count);
+            },
+        };
 
         void Write(TokenizedBatch batch)
         {

@@ -17,25 +17,44 @@ internal sealed class CorpusFiles(DataPaths paths, BlobLocations locations, Blob
     private readonly ConcurrentDictionary<Digest, BuiltCorpus> _corpora = new();
     private readonly ConcurrentDictionary<string, Lazy<Task<TokenShard>>> _open = new();
 
-    /// <summary>Opens the corpus; shards may still be missing here.</summary>
-    /// <param name="manifest">Digest by which the manifest is fetched where this node lacks it.</param>
+    /// <summary>
+    /// Opens the corpus; shards may still be missing here. Of one that is being built, what <paramref name="manifest"/> names; where no
+    /// node has it any more, the newest that is here.
+    /// </summary>
+    /// <param name="manifest">Digest by which the manifest is fetched where this node lacks it; null where any part of a corpus that is
+    /// being built will do.</param>
     /// <exception cref="ElasticException">The corpus is not here and cannot be fetched, or is damaged.</exception>
     public async Task<BuiltCorpus> OpenAsync(Digest id, Digest? manifest, CancellationToken cancel)
     {
-        if (_corpora.TryGetValue(id, out var known))
+        if (_corpora.TryGetValue(id, out var known) && (!known.IsGrowing || manifest is null))
             return known;
-        if (!BuiltCorpus.TryOpen(paths.Corpus(id), id, out var corpus) && !BuiltCorpus.TryOpen(paths.FetchedCorpus(id), id, out corpus))
+        if (!BuiltCorpus.TryOpen(paths.Corpus(id), id, out var corpus) && !BuiltCorpus.TryOpen(paths.FetchedCorpus(id), id, out corpus)
+            && (corpus = BuiltCorpus.FindGrowing(paths.Corpus(id), id, manifest)
+                ?? BuiltCorpus.FindGrowing(paths.FetchedCorpus(id), id, manifest)) is null)
         {
             var digest = manifest ?? throw new ElasticException(
                 $"the corpus {id.Short} is not on this node, and the run's journal does not say how to fetch it: "
                 + $"copy {paths.Corpus(id)} here");
-            var bytes = await fetcher.ReadAsync(digest, MostManifestBytes, cancel);
-            corpus = BuiltCorpus.Receive(paths.FetchedCorpus(id), id, bytes);
+            try
+            {
+                var bytes = await fetcher.ReadAsync(digest, MostManifestBytes, cancel);
+                corpus = BuiltCorpus.Receive(paths.FetchedCorpus(id), id, bytes);
+            }
+            catch (BlobLostException)
+                when ((corpus = BuiltCorpus.FindGrowing(paths.Corpus(id), id) ?? BuiltCorpus.FindGrowing(paths.FetchedCorpus(id), id))
+                    is not null)
+            {
+                // A corpus that is being built never loses shards: what is here is a part of it, too.
+            }
         }
 
         locations.Add(corpus);
-        return _corpora.GetOrAdd(id, corpus);
+        return _corpora.AddOrUpdate(id, corpus, (_, other) => Further(other, corpus));
     }
+
+    // Shards come to a corpus that is being built, and none goes.
+    private static BuiltCorpus Further(BuiltCorpus one, BuiltCorpus other) =>
+        !one.IsGrowing || (other.IsGrowing && one.TrainShards.Count >= other.TrainShards.Count) ? one : other;
 
     /// <summary>Fetches every shard that is not here yet, and the tokenizer's file.</summary>
     /// <exception cref="BlobLostException">No node has one of the files at the moment.</exception>

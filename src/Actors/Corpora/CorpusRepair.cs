@@ -22,25 +22,32 @@ internal static class CorpusRepair
         peers.Set(nodes);
         using var fetcher = new BlobFetcher(peers, transport);
         var fetched = new List<string>();
-        var corpus = Open(paths.FetchedCorpus(id), manifest) ?? Open(paths.Corpus(id), manifest);
+        var corpus = Open(paths.FetchedCorpus(id), manifest) ?? Open(paths.Corpus(id), manifest)
+            ?? BuiltCorpus.FindGrowing(paths.FetchedCorpus(id), id, manifest) ?? BuiltCorpus.FindGrowing(paths.Corpus(id), id, manifest);
         if (corpus is null)
         {
             var digest = manifest ?? throw new ElasticException(
                 $"the journal does not say how to fetch the corpus {id.Short}: copy {paths.Corpus(id)} here");
-            await FetchAsync(digest, Path.Combine(paths.FetchedCorpus(id), CorpusManifest.FileName), CorpusFiles.MostManifestBytes);
-            corpus = BuiltCorpus.Open(paths.FetchedCorpus(id));
+            var path = Path.Combine(paths.FetchedCorpus(id), CorpusManifest.FileName);
+            corpus = BuiltCorpus.Receive(
+                paths.FetchedCorpus(id), id,
+                await GivenAsync(path, () => fetcher.ReadAsync(digest, CorpusFiles.MostManifestBytes, cancel)));
+            fetched.Add(corpus.ManifestPath);
         }
 
         foreach (var file in corpus.Files.Where(f => f.Problem() is not null))
-            await FetchAsync(file.Sha256, file.Path, file.MostBytes);
+            fetched.Add(await GivenAsync(file.Path, async () =>
+            {
+                await fetcher.FetchFileAsync(file.Sha256, file.Path, file.MostBytes, cancel);
+                return file.Path;
+            }));
         return fetched;
 
-        async Task FetchAsync(Digest digest, string path, long most)
+        async Task<T> GivenAsync<T>(string path, Func<Task<T>> fetch)
         {
             try
             {
-                await fetcher.FetchFileAsync(digest, path, most, cancel);
-                fetched.Add(path);
+                return await fetch();
             }
             catch (BlobLostException e)
             {

@@ -17,18 +17,20 @@ internal sealed class CorpusKeeperActor : ReceiveActor, IWithTimers
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CancellationTokenSource _ended = new();
-    private readonly HashSet<Digest> _known = [];
+    private readonly HashSet<(Digest Corpus, int Shards, bool IsGrowing)> _known = [];
 
     public CorpusKeeperActor(CorpusFiles files)
     {
         Receive<BuiltCorpus>(corpus =>
         {
-            if (_known.Add(corpus.Id))
+            if (_known.Add((corpus.Id, corpus.TrainShards.Count, corpus.IsGrowing)))
                 Self.Tell(new Complete(corpus, 0));
         });
         Receive<Complete>(complete => _ = files.CompleteAsync(complete.Corpus, _ended.Token)
             .PipeTo(Self, success: () => new Completed(complete.Corpus), failure: e => new Failed(complete, e)));
-        Receive<Completed>(completed => _log.Info("the corpus {0} is whole here", completed.Corpus.Id.Short));
+        Receive<Completed>(completed => _log.Info(
+            completed.Corpus.IsGrowing ? "all that is finished of the corpus {0} is here" : "the corpus {0} is whole here",
+            completed.Corpus.Id.Short));
         Receive<Failed>(failed =>
         {
             var pause = Retry.After(failed.What.Attempt);

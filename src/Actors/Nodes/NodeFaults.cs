@@ -1,3 +1,4 @@
+using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Model.Vectors;
@@ -13,11 +14,14 @@ namespace Elastic.Actors.Nodes;
 /// </param>
 /// <param name="BeforeDeviceWork">Called on a device's thread before each piece of its work; what it throws, the device throws.</param>
 /// <param name="FreeMemoryBytes">Memory that is free, in place of the machine's.</param>
+/// <param name="TokensPerShard">Tokens after which a shard of a corpus is closed, in place of what is usual.</param>
+/// <param name="AfterWindow">Called by the build of a corpus that runs read meanwhile, after each window, with the shards so far.</param>
 /// <param name="Transport">Connections that break or are slow, made of the process's own.</param>
 internal sealed record NodeFaults(
     Action<ReplicaVectors>? Contribution = null, string? Version = null, string? Arithmetic = null,
     Func<int, CancellationToken, Task>? AfterStep = null, Func<Transport, Transport>? Transport = null,
-    Action<DeviceId>? BeforeDeviceWork = null, long? FreeMemoryBytes = null)
+    Action<DeviceId>? BeforeDeviceWork = null, long? FreeMemoryBytes = null,
+    long TokensPerShard = CorpusWriter.TokensPerShard, Action<int>? AfterWindow = null)
 {
     public static readonly NodeFaults None = new();
 }

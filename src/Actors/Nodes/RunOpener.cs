@@ -55,7 +55,8 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
         try
         {
             if (before is not null && (await before).Run is { } known
-                && known.SettingsCanonical == command.Settings && known.CorpusId == command.Corpus)
+                && known.SettingsCanonical == command.Settings && known.CorpusId == command.Corpus
+                && (!known.Corpus.IsGrowing || known.Corpus.ManifestDigest == command.Manifest))
                 return new RunOpened(command.RunId, known, null);
             var corpus = await context.Corpora.OpenAsync(command.Corpus, command.Manifest, CancellationToken.None);
             var run = await Task.Run(() => new NodeRun(command, context, corpus, store));

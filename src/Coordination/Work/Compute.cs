@@ -37,6 +37,8 @@ public sealed class ComputeWork : WorkKind
         // Audits and disputes hold the averaging back: nothing is summed before they agree.
         if (run.Version is not { } version || run.Round >= plan.Rounds || phase is not (RunPhase.Computing or RunPhase.Averaging))
             return;
+        if (!run.HasData(plan))
+            return;                                                    // CorpusWindows says what for
         var wanted = Computations.Wanted(run, scheduling.View, plan, scheduling.Stragglers);
         if (phase == RunPhase.Averaging && !wanted.Any(w => w.Needed))
             return;

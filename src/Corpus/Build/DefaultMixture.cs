@@ -43,6 +43,9 @@ public static class DefaultMixture
         var path = Path.Combine(text.Folder, FileName);
         if (!File.Exists(path))
             return settings;
+        if (settings.Order == CorpusOrder.Stream)
+            throw new ElasticException($"corpus.order = stream reads each source once, and {path} has the weights of the manifest, for "
+                + "which the lengths of all sources must be known: use corpus.order = shuffle, or build the text without weights");
         var lines = Encoding.UTF8.GetString(RegularFile.Read(path, MostBytes)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         return lines.All(line => MixtureWeight.TryParse(line) is not null) ? settings with { Mixture = lines }
             : throw new ElasticException($"{path} is damaged: build the text again with its manifest, or set corpus.mixture");

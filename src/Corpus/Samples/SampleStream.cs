@@ -13,23 +13,26 @@ public abstract class SampleStream
     public abstract long BlockAt(long position);
 
     /// <summary>The stream of a run on a corpus.</summary>
-    /// <inheritdoc cref="Of(TrainingSettings, IReadOnlyList{ShardInfo}, BlockMap)"/>
+    /// <inheritdoc cref="Of(TrainingSettings, BuiltCorpus, BlockMap)"/>
     public static SampleStream Of(TrainingSettings settings, BuiltCorpus corpus)
     {
         ArgumentNullException.ThrowIfNull(corpus);
-        return Of(settings, corpus.TrainShards, new BlockMap(corpus.TrainShards, SampleCut.Of(settings)));
+        return Of(settings, corpus, new BlockMap(corpus.TrainShards, SampleCut.Of(settings)));
     }
 
     /// <summary>The stream of a run.</summary>
-    /// <param name="map">The blocks of <paramref name="shards"/>.</param>
-    /// <param name="shards">The shards that are trained on.</param>
+    /// <param name="map">The training blocks of <paramref name="corpus"/>.</param>
     /// <exception cref="ElasticException"><c>corpus.mixture</c> and the corpus do not fit together.</exception>
-    public static SampleStream Of(TrainingSettings settings, IReadOnlyList<ShardInfo> shards, BlockMap map)
+    public static SampleStream Of(TrainingSettings settings, BuiltCorpus corpus, BlockMap map)
     {
         ArgumentNullException.ThrowIfNull(settings);
+        ArgumentNullException.ThrowIfNull(corpus);
         ArgumentNullException.ThrowIfNull(map);
-        return settings.Corpus.Mixture.Count == 0
-            ? new SampleOrder(settings.Run.Seed, map.Blocks)
-            : MixtureOrder.Of(settings.Run.Seed, settings.Corpus.Mixture, shards, map.Cut);
+        var (of, seed) = (settings.Corpus, settings.Run.Seed);
+        return of.Order == CorpusOrder.Stream
+            ? new WindowOrder(
+                seed, [.. WindowOrder.Windows(of.StreamWindow, corpus).Select(shards => map.Cut.CountIn(shards))], corpus.IsGrowing)
+            : of.Mixture.Count == 0 ? new SampleOrder(seed, map.Blocks)
+            : MixtureOrder.Of(seed, of.Mixture, corpus.TrainShards, map.Cut);
     }
 }

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Elastic.Foundation;
 
 namespace Elastic.Corpus;
@@ -48,11 +49,49 @@ public sealed class BuildFolder : IDisposable
         DurableFile.FlushFolder(Current);
         if (File.Exists(Path.Combine(_target, _last)))
             return;
+        if (BuiltCorpus.GrowingManifests(_target).Any())
+        {
+            Publish(Directory.GetFiles(Current).Select(Path.GetFileName).OfType<string>().Where(name => name != _last));
+            Publish([_last]);
+            return;
+        }
         if (Path.Exists(_target))
-            throw new ElasticException($"{_target} is in the way: it exists and has no {_last}; move or delete it");
+            throw InTheWay();
         Directory.Move(Current, _target);
         DurableFile.FlushFolder(Path.GetDirectoryName(_target)!);
     }
+
+    /// <summary>
+    /// Moves finished files to the folder's final path, before the others. What an earlier builder has published stays: the same inputs
+    /// give the same bytes.
+    /// </summary>
+    /// <exception cref="ElasticException">Something else is there, or a file of other bytes.</exception>
+    public void Publish(IEnumerable<string> names)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        if (Directory.Exists(_target) && Directory.EnumerateFileSystemEntries(_target).Any()
+            && !BuiltCorpus.GrowingManifests(_target).Any() && !File.Exists(Path.Combine(_target, _last)))
+            throw InTheWay();
+        Directory.CreateDirectory(_target);
+        foreach (var name in names)
+        {
+            var (from, to) = (Path.Combine(Current, name), Path.Combine(_target, name));
+            if (!File.Exists(to))
+                File.Move(from, to);
+            else if (HashOf(from) != HashOf(to))
+                throw new ElasticException($"{to} was built before, and has other bytes than now: it is damaged; stop the runs that read "
+                    + $"it, delete the folder {_target} and give the same command again");
+        }
+        DurableFile.FlushFolder(_target);
+    }
+
+    private static Digest HashOf(string path)
+    {
+        using var file = File.OpenRead(path);
+        return new Digest(Convert.ToHexStringLower(SHA256.HashData(file)));
+    }
+
+    private ElasticException InTheWay() => new($"{_target} is in the way: it exists and has no {_last}; move or delete it");
 
     /// <summary>Removes an incomplete folder.</summary>
     public void Dispose()

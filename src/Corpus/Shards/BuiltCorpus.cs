@@ -4,10 +4,19 @@ using Elastic.Foundation;
 
 namespace Elastic.Corpus;
 
-/// <summary>A complete corpus folder. A folder without a manifest is no corpus.</summary>
+/// <summary>
+/// A complete corpus folder, or what is finished of one that is being built for runs that read it meanwhile. A folder without a manifest is
+/// no corpus.
+/// </summary>
 public sealed class BuiltCorpus
 {
-    private BuiltCorpus(string folder, CorpusManifest manifest) => (Folder, Manifest) = (folder, manifest);
+    private const string GrowingPrefix = "growing-";
+
+    // Nodes fetch a manifest by its digest moments after it was published.
+    private const int MostGrowing = 8;
+
+    private BuiltCorpus(string folder, CorpusManifest manifest, Digest digest) =>
+        (Folder, Manifest, ManifestDigest) = (folder, manifest, digest);
 
     /// <summary>The full path of the folder.</summary>
     public string Folder { get; }
@@ -17,6 +26,15 @@ public sealed class BuiltCorpus
 
     /// <inheritdoc cref="CorpusManifest.Id"/>
     public Digest Id => Manifest.Id;
+
+    /// <inheritdoc cref="CorpusManifest.IsGrowing"/>
+    public bool IsGrowing => Manifest.IsGrowing;
+
+    /// <summary>SHA-256 of the manifest's bytes, by which nodes fetch it.</summary>
+    public Digest ManifestDigest { get; }
+
+    /// <summary>The file that the contents were read from. Of a corpus that is being built, newer ones take its place.</summary>
+    public string ManifestPath => PathOf(Folder, Manifest);
 
     /// <inheritdoc cref="CorpusManifest.TrainShards"/>
     public IReadOnlyList<ShardInfo> TrainShards => Manifest.TrainShards;
@@ -32,8 +50,53 @@ public sealed class BuiltCorpus
         if (!File.Exists(manifest))
             throw new ElasticException(CorpusManifest.WhyTakenDown(path) ??
                 $"no corpus in {path}: {CorpusManifest.FileName} is missing; build it with \"elastic corpus build\"");
-        return new BuiltCorpus(path, CorpusManifest.FromJson(File.ReadAllBytes(manifest), manifest));
+        var bytes = File.ReadAllBytes(manifest);
+        var contents = CorpusManifest.FromJson(bytes, manifest);
+        return contents.IsGrowing
+            ? throw new ElasticException($"{manifest} is of a corpus that was being built when it was copied: delete it and fetch it again")
+            : new BuiltCorpus(path, contents, Digest.Of(bytes));
     }
+
+    /// <summary>What is finished of a corpus that is being built; null where there is no such thing.</summary>
+    /// <param name="manifest">SHA-256 of the manifest that is wanted; null for the newest.</param>
+    /// <exception cref="ElasticException">The folder holds another corpus, or a manifest is damaged.</exception>
+    public static BuiltCorpus? FindGrowing(string folder, Digest id, Digest? manifest = null)
+    {
+        var path = Path.GetFullPath(folder);
+        foreach (var name in GrowingManifests(path).Reverse())
+        {
+            byte[] bytes;
+            try
+            {
+                bytes = File.ReadAllBytes(name);
+            }
+            catch (FileNotFoundException)
+            {
+                continue;                                              // its builder has just removed it: there are newer ones
+            }
+            var corpus = new BuiltCorpus(path, CorpusManifest.FromJson(bytes, name), Digest.Of(bytes));
+            if (manifest is { } wanted && corpus.ManifestDigest != wanted)
+                continue;
+            if (corpus.TrainShards.Count > 0)
+                return corpus.Id == id ? corpus : throw Another(path, corpus.Id, id);
+        }
+        return null;
+    }
+
+    /// <summary>The manifests of what was finished, oldest first: their names hold the number of shards.</summary>
+    internal static IEnumerable<string> GrowingManifests(string folder) => Directory.Exists(folder)
+        ? Directory.GetFiles(folder, GrowingPrefix + "*.json").OrderBy(f => f.Length).ThenBy(f => f, StringComparer.Ordinal) : [];
+
+    /// <summary>Removes the manifests that others have long outdated: each holds all that are before it.</summary>
+    internal static void RemoveOutdated(string folder)
+    {
+        foreach (var outdated in GrowingManifests(Path.GetFullPath(folder)).SkipLast(MostGrowing))
+            File.Delete(outdated);
+    }
+
+    /// <summary>Where the manifest of these contents is.</summary>
+    internal static string PathOf(string folder, CorpusManifest manifest) => Path.Combine(
+        folder, manifest.IsGrowing ? $"{GrowingPrefix}{manifest.TrainShards.Count:00000}.json" : CorpusManifest.FileName);
 
     /// <summary>Returns false where there is no complete corpus; a damaged manifest is still an error.</summary>
     public static bool TryOpen(string folder, [NotNullWhen(true)] out BuiltCorpus? corpus)
@@ -52,13 +115,13 @@ public sealed class BuiltCorpus
     public static BuiltCorpus Receive(string folder, Digest id, byte[] manifest)
     {
         ArgumentNullException.ThrowIfNull(manifest);
-        var path = Path.Combine(Path.GetFullPath(folder), CorpusManifest.FileName);
-        var received = CorpusManifest.FromJson(manifest, path);
+        var received = CorpusManifest.FromJson(manifest, Path.Combine(Path.GetFullPath(folder), CorpusManifest.FileName));
         if (received.Id != id)
-            throw Another(path, received.Id, id);
+            throw Another(folder, received.Id, id);
         Directory.CreateDirectory(folder);
-        DurableFile.WriteDurably(path, manifest);
-        return new BuiltCorpus(Path.GetFullPath(folder), received);
+        DurableFile.WriteDurably(PathOf(Path.GetFullPath(folder), received), manifest);
+        RemoveOutdated(folder);
+        return new BuiltCorpus(Path.GetFullPath(folder), received, Digest.Of(manifest));
     }
 
     private static ElasticException Another(string where, Digest found, Digest asked) => new(

@@ -27,6 +27,13 @@ public sealed record CorpusManifest(
     IReadOnlyList<SourceCount> Sources, IReadOnlyList<ShardInfo> TrainShards, IReadOnlyList<ShardInfo> HeldOutShards,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Digest? TokenizerFile = null)
 {
+    /// <summary>
+    /// The corpus is being built: the manifest has the training shards that are finished, in their final order, and nothing of what is held
+    /// out. Counts are of these shards alone.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsGrowing { get; init; }
+
     /// <summary>The manifest's name in the corpus folder.</summary>
     public const string FileName = "corpus.json";
 

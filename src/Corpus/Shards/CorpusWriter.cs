@@ -6,7 +6,8 @@ namespace Elastic.Corpus;
 
 /// <summary>
 /// Writes the corpus folder from tokenized batches. Its bytes depend on the batches alone, which must come in sequence.
-/// Nothing is visible under the folder's name before <see cref="Complete"/>. Not thread-safe.
+/// Nothing is visible under the folder's name before <see cref="Complete"/>, but for windows of training shards where runs read them
+/// before. Not thread-safe.
 /// </summary>
 public sealed class CorpusWriter : IDisposable
 {
@@ -26,6 +27,7 @@ public sealed class CorpusWriter : IDisposable
     private readonly Func<string?, ShardSeries> _newTrain;
     private readonly SortedDictionary<string, ShardSeries> _train = new(StringComparer.Ordinal);
     private readonly ShardSeries _heldOut;
+    private readonly CorpusGrowth? _growth;
     private readonly bool _bySource;
     private readonly SortedDictionary<string, TextCount> _sources = new(StringComparer.Ordinal);
     private long _next;
@@ -36,17 +38,23 @@ public sealed class CorpusWriter : IDisposable
     /// <param name="hasMarks">See <see cref="Messages.Settings.CorpusSettings.HasMarks"/>.</param>
     /// <param name="tokensPerShard">See <see cref="TokensPerShard"/>.</param>
     /// <param name="bySource">No training shard has documents of two sources: for <c>corpus.mixture</c>.</param>
+    /// <param name="growth">Who reads the corpus while it is built; not with <paramref name="bySource"/>, of which the last shards are in
+    /// between.</param>
     public CorpusWriter(
-        string folder, Digest id, Tokenizer tokenizer, bool hasMarks = false, long tokensPerShard = TokensPerShard, bool bySource = false)
+        string folder, Digest id, Tokenizer tokenizer, bool hasMarks = false, long tokensPerShard = TokensPerShard, bool bySource = false,
+        CorpusGrowth? growth = null)
     {
+        if (bySource && growth is not null)
+            throw new ArgumentException("the order of the shards of several sources is known at the end alone", nameof(growth));
         ArgumentNullException.ThrowIfNull(tokenizer);
-        (_folder, _id, _tokenizer) = (folder, id, tokenizer);
+        (_folder, _id, _tokenizer, _growth) = (folder, id, tokenizer, growth);
         _build = new BuildFolder(folder);
         _bySource = bySource;
         // Shards of all sources are numbered together, as they are opened.
         var (train, heldOut) = (0, 0);
-        _newTrain = source => new ShardSeries(_build.Current, "train", () => train++, source, tokenizer, hasMarks, tokensPerShard);
-        _heldOut = new ShardSeries(_build.Current, "held-out", () => heldOut++, null, tokenizer, hasMarks, tokensPerShard);
+        _newTrain = source => new ShardSeries(
+            _build.Current, "train", () => train++, source, tokenizer, hasMarks, tokensPerShard, growth is null ? null : Grow);
+        _heldOut = new ShardSeries(_build.Current, "held-out", () => heldOut++, null, tokenizer, hasMarks, tokensPerShard, null);
     }
 
     /// <summary>Writes the next batch.</summary>
@@ -100,7 +108,7 @@ public sealed class CorpusWriter : IDisposable
             throw new ElasticException($"all {_sources.Sum(s => s.Value.Documents)} documents are held out and none is left to train on: " +
                                        "lower corpus.held-out or add documents");
         var all = train.Concat(heldOut).ToList();
-        var file = (_tokenizer as FileTokenizer)?.Source;
+        var file = WriteTokenizer();
         var manifest = new CorpusManifest(
             CorpusIdentity.FormatVersion, _id, _tokenizer.Id, _tokenizer.VocabularySize,
             all.Sum(s => s.Documents), all.Sum(s => s.Bytes), all.Sum(s => s.Tokens),
@@ -108,8 +116,6 @@ public sealed class CorpusWriter : IDisposable
             statistics.InvalidUtf8Sequences, statistics.MalformedRecords, statistics.EmptyDocuments,
             [.. _sources.Select(s => new SourceCount(s.Key, s.Value.Documents, s.Value.Bytes, s.Value.Tokens))], train, heldOut,
             file?.Sha256);
-        if (file is not null)
-            DurableFile.WriteDurably(Path.Combine(_build.Current, TokenizerFile.FileName), file.Json);
         if (statistics.RepairedText() is { Length: > 0 } repaired)
             DurableFile.WriteDurably(Path.Combine(_build.Current, MalformedRecord.RepairedFileName), Encoding.UTF8.GetBytes(repaired));
         if (statistics.MalformedRecords > 0)
@@ -120,7 +126,46 @@ public sealed class CorpusWriter : IDisposable
         return BuiltCorpus.Open(_folder);
     }
 
-    /// <summary>Removes everything unless <see cref="Complete"/> was reached.</summary>
+    // Each window of finished shards is made visible, the manifest last: what it names is there.
+    private void Grow(IReadOnlyList<ShardInfo> finished)
+    {
+        if (finished.Count % _growth!.ShardsOfWindow != 0)
+            return;
+        var file = WriteTokenizer();
+        CorpusManifest Of(IReadOnlyList<ShardInfo> shards) => new(
+            CorpusIdentity.FormatVersion, _id, _tokenizer.Id, _tokenizer.VocabularySize, shards.Sum(s => s.Documents),
+            shards.Sum(s => s.Bytes), shards.Sum(s => s.Tokens), new TextCount(0, 0, 0), 0, 0, 0, [], shards, [], file?.Sha256)
+        {
+            IsGrowing = true,
+        };
+
+        // The first one, of no shard, says whose folder this is before it holds a shard.
+        if (finished.Count == _growth.ShardsOfWindow)
+            _build.Publish([WriteGrowing(Of([]))]);
+        _build.Publish(finished.TakeLast(_growth.ShardsOfWindow).Select(s => s.FileName)
+            .Concat(file is null ? [] : [TokenizerFile.FileName]));
+        _build.Publish([WriteGrowing(Of([.. finished]))]);
+        BuiltCorpus.RemoveOutdated(_folder);
+        _growth.Grown(BuiltCorpus.FindGrowing(_folder, _id)!);
+    }
+
+    private string WriteGrowing(CorpusManifest manifest)
+    {
+        var path = BuiltCorpus.PathOf(_build.Current, manifest);
+        DurableFile.WriteDurably(path, manifest.ToJson());
+        return Path.GetFileName(path);
+    }
+
+    // The copy of the tokenizer's file; null where there is none.
+    private TokenizerFile? WriteTokenizer()
+    {
+        var file = (_tokenizer as FileTokenizer)?.Source;
+        if (file is not null)
+            DurableFile.WriteDurably(Path.Combine(_build.Current, TokenizerFile.FileName), file.Json);
+        return file;
+    }
+
+    /// <summary>Removes everything unless <see cref="Complete"/> was reached, but for windows that runs read already.</summary>
     public void Dispose()
     {
         foreach (var series in _train.Values)
@@ -133,7 +178,8 @@ public sealed class CorpusWriter : IDisposable
 
     // Shards of one kind: "train-00000.tokens", "train-00001.tokens", … Of one source, where that is not null.
     private sealed class ShardSeries(
-        string folder, string kind, Func<int> next, string? source, Tokenizer tokenizer, bool hasMarks, long tokensPerShard) : IDisposable
+        string folder, string kind, Func<int> next, string? source, Tokenizer tokenizer, bool hasMarks, long tokensPerShard,
+        Action<IReadOnlyList<ShardInfo>>? grown) : IDisposable
     {
         private readonly List<ShardInfo> _complete = [];
         private ShardWriter? _open;
@@ -161,6 +207,7 @@ public sealed class CorpusWriter : IDisposable
             _complete.Add(_open.Complete() with { Source = source });
             _open.Dispose();
             _open = null;
+            grown?.Invoke(_complete);
         }
     }
 }

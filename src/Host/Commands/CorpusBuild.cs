@@ -1,9 +1,11 @@
 using Elastic.Actors;
+using Elastic.Actors.Control;
 using Elastic.Actors.Corpora;
 using Elastic.Corpus;
 using Elastic.Corpus.Build;
 using Elastic.Host.Configuration;
 using Elastic.Host.Display;
+using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Commands;
 
@@ -26,20 +28,34 @@ internal static class CorpusBuild
         if (settings.Corpus is { } known && node.OpenCorpus(known) is { } opened)
             return opened;
         var asked = DefaultMixture.Apply(settings.Training.Corpus);
-        var corpus = await node.BuildCorpusAsync(asked, new Report(display), cancel);
-        if (BuiltText.Of(asked) is { } text)
-            await MetadataTable.WriteAsync(text, corpus, asked, cancel);
+        var corpus = await node.BuildCorpusAsync(asked, new Report(display, () => true), cancel);
+        await DescribeAsync(corpus, asked, cancel);
         return corpus;
     }
 
+    /// <summary>The same of a run that reads the corpus while it is built (corpus.order = stream).</summary>
+    /// <param name="shows">False while the display shows the run instead.</param>
+    public static async Task<GrowingCorpus> BeginAsync(
+        ElasticNode node, ElasticSettings settings, IRunDisplay display, Func<bool> shows, CancellationToken cancel) =>
+        settings.Corpus is { } known && node.OpenCorpus(known) is { } opened
+            ? GrowingCorpus.Of(opened)
+            : await node.StreamCorpusAsync(DefaultMixture.Apply(settings.Training.Corpus), new Report(display, shows), cancel);
+
+    /// <summary>Writes the table of metadata of a corpus, where it is of the text of a build.</summary>
+    public static async Task DescribeAsync(BuiltCorpus corpus, CorpusSettings asked, CancellationToken cancel)
+    {
+        if (BuiltText.Of(asked) is { } text)
+            await MetadataTable.WriteAsync(text, corpus, asked, cancel);
+    }
+
     // Progress<T> would hand the reports to the thread pool, where they can overtake each other.
-    private sealed class Report(IRunDisplay display) : IProgress<CorpusProgress>
+    private sealed class Report(IRunDisplay display, Func<bool> shows) : IProgress<CorpusProgress>
     {
         void IProgress<CorpusProgress>.Report(CorpusProgress value)
         {
             if (value.Notice is { } notice)
                 display.Notice(notice);
-            else
+            else if (shows())
                 display.Corpus(value);
         }
     }

@@ -1,5 +1,6 @@
 using Elastic.Actors;
 using Elastic.Actors.Control;
+using Elastic.Actors.Corpora;
 using Elastic.Actors.Hosting;
 using Elastic.Corpus;
 using Elastic.Corpus.Build;
@@ -8,6 +9,7 @@ using Elastic.Host.Display;
 using Elastic.Host.Generation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
+using Elastic.Messages.Settings;
 using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
@@ -23,6 +25,7 @@ internal sealed class TrainRun
     private RunFolder _folder = null!;
     private IRunDisplay _display = null!;
     private RunView? _view;
+    private string? _refusal;
 
     private TrainRun(TrainRequest request, TextWriter output, TextWriter error)
     {
@@ -64,7 +67,10 @@ internal sealed class TrainRun
     {
         var settings = _request.Settings.Training with { Corpus = DefaultMixture.Apply(_request.Settings.Training.Corpus) };
         await using var node = await ElasticNode.StartAsync(_request.Settings.Node, NodeDuty.Train, Say, interrupted);
-        var corpus = await CorpusBuild.RunAsync(node, _request.Settings, _display, interrupted);
+        var growing = settings.Corpus.Order == CorpusOrder.Stream
+            ? await CorpusBuild.BeginAsync(node, _request.Settings, _display, () => _view is null || IsFinished, interrupted) : null;
+        var corpus = growing is null ? await CorpusBuild.RunAsync(node, _request.Settings, _display, interrupted)
+            : await growing.BeginningAsync(settings, interrupted);
         foreach (var repair in CorpusLines.Repairs(corpus))
             Say($"corpus: {repair}");
         settings = ElasticNode.Resolve(settings, corpus);
@@ -74,7 +80,10 @@ internal sealed class TrainRun
         _folder = _data.Run(
             reply is RunReply.Accepted accepted ? accepted.RunId : throw new ElasticException(((RunReply.Refused)reply).Why));
         _log.Open(_folder.LogFile);
-        if (SampleCut.Of(settings).CountIn(corpus.HeldOutShards) == 0)
+        var fed = growing is null ? Task.CompletedTask : FeedAsync(node, settings, growing);
+        if (corpus.IsGrowing)
+            Say("the run begins while its corpus is built: versions are scored once that has ended");
+        else if (SampleCut.Of(settings).CountIn(corpus.HeldOutShards) == 0)
             Say("no validation: " + (settings.Corpus.HeldOut > 0
                 ? "the held-out text is shorter than one block; add text, or hold out more of it (corpus.held-out)"
                 : "no text is held out (corpus.held-out = 0)"));
@@ -100,6 +109,45 @@ internal sealed class TrainRun
             _display.Show(_view);
             diagrams.Write(view);
         }
+
+        if (growing is not null && _view?.Failure is null)
+            await EndBuildAsync(growing, fed, interrupted);
+    }
+
+    private async Task FeedAsync(ElasticNode node, TrainingSettings settings, GrowingCorpus growing)
+    {
+        if (await node.FeedAsync(settings, growing, "elastic train") is not { } refusal)
+            return;
+        _refusal = refusal;
+        Say(refusal);
+        await node.StopRunAsync(_run, Origins.Now("elastic train"));
+    }
+
+    // What the run has read can be audited, and read again, once its corpus is complete.
+    private async Task EndBuildAsync(GrowingCorpus growing, Task fed, CancellationToken interrupted)
+    {
+        if (IsFinished && !growing.Whole.IsCompleted)
+            Say("the run is finished, and its corpus is now built to its end, so that the run can be audited; Ctrl-C leaves that out");
+        if (IsFinished)
+        {
+            try
+            {
+                await CorpusBuild.DescribeAsync(
+                    await growing.Whole.WaitAsync(interrupted), DefaultMixture.Apply(_request.Settings.Training.Corpus), interrupted);
+                await fed.WaitAsync(interrupted);
+            }
+            catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
+            {
+                // The run is finished all the same.
+            }
+            catch (ElasticException e)
+            {
+                Say($"the corpus is not built to its end ({e.Message}): mend that and give the same command again, to audit the run");
+            }
+        }
+
+        if (_refusal is { } refusal)
+            throw new ElasticException($"run {_run}: {refusal}");
     }
 
     private bool IsFinished => _view?.Phase == RunPhase.Finished;

@@ -16,7 +16,8 @@ public abstract record RunEvent(RunId RunId)
     /// <param name="Settings">Canonical text of the training settings.</param>
     /// <param name="Elements">Elements of the flat vector of trained parameters.</param>
     /// <param name="Corpus">Digest of the built corpus.</param>
-    /// <param name="Blocks">Training blocks in the corpus: one epoch.</param>
+    /// <param name="Blocks">Training blocks in the corpus: one epoch. 0 where it was being built: <see cref="CorpusCompleted"/> says it.
+    /// </param>
     /// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>
     /// <param name="Arithmetic">What the bits depend on besides the settings and the corpus: kind of device, instruction set, threads;
     /// empty where that was not known yet.</param>
@@ -31,6 +32,19 @@ public abstract record RunEvent(RunId RunId)
     /// <summary>Nodes without the corpus can fetch it.</summary>
     /// <param name="Manifest">SHA-256 of the corpus's manifest file, by which they do.</param>
     public sealed record CorpusPublished(RunId RunId, Digest Manifest) : RunEvent(RunId);
+
+    /// <summary>
+    /// A window of the corpus is finished: the run reads these shards in its order, and no others in their place. Of runs with
+    /// <c>corpus.order</c> = stream.
+    /// </summary>
+    /// <param name="Manifest">SHA-256 of the manifest of what is finished by now; null where it is the one of before.</param>
+    public sealed record WindowAdded(
+        RunId RunId, CorpusWindow Window,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Digest? Manifest = null) : RunEvent(RunId);
+
+    /// <summary>The corpus that was being built when the run began is complete: an epoch ends with its last window.</summary>
+    /// <param name="Manifest">SHA-256 of the manifest of all of it.</param>
+    public sealed record CorpusCompleted(RunId RunId, CorpusEnd End, Digest Manifest) : RunEvent(RunId);
 
     /// <summary>The run is computed with this arithmetic from now on.</summary>
     public sealed record ArithmeticChosen(RunId RunId, string Arithmetic) : RunEvent(RunId);

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using System.Globalization;
 using System.Text;
 using Elastic.Foundation;
 
@@ -33,6 +34,25 @@ public sealed record AveragedChunk(int Chunk, Digest Parameters, Digest? OuterMo
     public static Digest Inputs(Digest version, IEnumerable<Digest> contributions) =>
         Digest.Of(Encoding.ASCII.GetBytes(string.Join('\n', contributions.Prepend(version))));
 }
+
+/// <summary>Shards of a corpus that are read one window after the other.</summary>
+/// <param name="Number">From 0 on, without gaps.</param>
+/// <param name="Blocks">Training blocks in them.</param>
+/// <param name="Shards">SHA-256 of each shard's file, in the order of the corpus.</param>
+public sealed record CorpusWindow(int Number, long Blocks, Digest[] Shards) : IWireMessage
+{
+    /// <summary>Shards of a window, at most.</summary>
+    public const int MostShards = 256;
+
+    /// <summary>All of it in one digest.</summary>
+    public Digest Digest => Digest.Of(Encoding.ASCII.GetBytes(
+        string.Create(CultureInfo.InvariantCulture, $"window {Number} {Blocks} {string.Join(' ', Shards)}")));
+}
+
+/// <summary>A corpus whose end is known.</summary>
+/// <param name="Blocks">Training blocks: one epoch.</param>
+/// <param name="HeldOutBlocks">Blocks kept for evaluation; 0 for none.</param>
+public sealed record CorpusEnd(long Blocks, long HeldOutBlocks) : IWireMessage;
 
 /// <summary>A version's loss on the held-out text.</summary>
 /// <param name="Version">Rounds that the version contains.</param>

@@ -30,7 +30,7 @@ public abstract record RunRequest(RunName Run, Origin Origin) : ISaidBySeed
         /// <summary>SHA-256 of the corpus's manifest file, by which other nodes fetch the corpus.</summary>
         public Digest? Manifest { get; init; }
 
-        /// <summary>Training blocks in the corpus: one epoch.</summary>
+        /// <summary>Training blocks in the corpus: one epoch. 0 while it is being built.</summary>
         public required long Blocks { get; init; }
 
         /// <summary>Blocks kept for evaluation; 0 for none.</summary>
@@ -42,6 +42,28 @@ public abstract record RunRequest(RunName Run, Origin Origin) : ISaidBySeed
 
         /// <summary>The messages that it travels in.</summary>
         public IEnumerable<Start> Parts() => Part.Cut(Settings).Select(p => this with { Settings = p.Text, Part = p.Part });
+    }
+
+    /// <summary>
+    /// From the process that builds the run's corpus while the run reads it: a window of shards is finished, or the corpus is; or only that
+    /// the build goes on, or why it does not.
+    /// </summary>
+    public sealed record Grow(RunName Run, Origin Origin) : RunRequest(Run, Origin)
+    {
+        /// <summary>Digest of the corpus that is built.</summary>
+        public required Digest Corpus { get; init; }
+
+        /// <summary>The window that is finished; null for none.</summary>
+        public CorpusWindow? Window { get; init; }
+
+        /// <summary>SHA-256 of the newest manifest, by which other nodes fetch what is finished; null where nothing is.</summary>
+        public Digest? Manifest { get; init; }
+
+        /// <summary>The whole corpus, where it is complete and all of its windows were said.</summary>
+        public CorpusEnd? End { get; init; }
+
+        /// <summary>Why the build has ended before its end; null where it has not.</summary>
+        public string? Failure { get; init; }
     }
 
     /// <summary>Stop at the next step boundary; the same start goes on later.</summary>

@@ -103,6 +103,22 @@ public sealed record CorpusSettings : SettingsGroup
     [Mixture, Since(5, new string[0])]
     public required IReadOnlyList<string> Mixture { get; init; }
 
+    [Setting("corpus.order", CorpusOrder.Shuffle, """
+        shuffle: the samples of the whole corpus are read in one shuffled order, so that training begins when the corpus is built. stream:
+        one window of corpus.stream-window shards after the other, the samples of each shuffled among themselves. A run of run.rounds then
+        begins when the first window is built, waits where the build is slower than the training, and ends in the weights of one that
+        began after the build. Versions are scored once the build has ended.
+        """)]
+    [Since(5, CorpusOrder.Shuffle)]
+    public required CorpusOrder Order { get; init; }
+
+    [Setting("corpus.stream-window", 8, """
+        corpus.order = stream: shards of a window, each of 16 Mi tokens. With more of them samples are shuffled better, and the first round
+        begins later. With as many as the corpus has, all of it is shuffled.
+        """)]
+    [Between(1, 256), Since(5, 8)]
+    public required int StreamWindow { get; init; }
+
     [Setting("corpus.held-out", 0.01,
         "Share of the documents that are never trained on, chosen by the hash of the document, so that it stays held out when the "
         + "corpus grows.")]
@@ -112,11 +128,15 @@ public sealed record CorpusSettings : SettingsGroup
     /// <summary>More is said of some tokens than which they are: they are not scored, or go on with a word.</summary>
     public bool HasMarks => AnswerField is not null || ChatTemplate != ChatTemplate.None || WholeWords;
 
-    protected override IEnumerable<string> ProblemsTogether() => ChatTemplate == ChatTemplate.None || AnswerField is null ? [] :
-    [
-        $"corpus.answer-field = \"{AnswerField}\" names the answer of a record, and corpus.chat-template = "
-            + $"{SettingKind.Word(ChatTemplate)} takes it from its messages: set one of them",
-    ];
+    protected override IEnumerable<string> ProblemsTogether()
+    {
+        if (ChatTemplate != ChatTemplate.None && AnswerField is not null)
+            yield return $"corpus.answer-field = \"{AnswerField}\" names the answer of a record, and corpus.chat-template = "
+                + $"{SettingKind.Word(ChatTemplate)} takes it from its messages: set one of them";
+        if (Order == CorpusOrder.Stream && Mixture.Count > 0)
+            yield return "corpus.mixture shuffles all sources together, for which their lengths must be known, and corpus.order = stream "
+                + "begins before they are: leave the mixture out, or use corpus.order = shuffle";
+    }
 
     /// <summary>Share of the documents of <see cref="Sources"/> that are held out.</summary>
     public double HeldOutShare => Validation.Count > 0 ? 0 : HeldOut;

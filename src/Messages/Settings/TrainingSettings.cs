@@ -57,6 +57,9 @@ public sealed record TrainingSettings : SettingsGroup
         if (Model.IsMasked && Corpus.AnswerField is not null && Corpus.Samples != SampleKind.Pairs)
             yield return $"corpus.answer-field = \"{Corpus.AnswerField}\": model.architecture = \"{Model.Architecture}\" predicts hidden "
                 + "tokens of all text, and has no answers; leave it out, or set corpus.samples = pairs for pairs of sentences";
+        if (Corpus.Order == CorpusOrder.Stream && Run.Epochs is null && Evaluation.MayEndRuns)
+            yield return "evaluation.patience and evaluation.target-loss end a run by its scores, and with corpus.order = stream it "
+                + "depends on when the build ends which versions are scored: leave them out, or use run.epochs, which waits for the build";
         var pass = (double)Batch.Micro * (Model.Context + 1.0);
         if (pass > MostTokensOfPass)
             yield return string.Create(CultureInfo.InvariantCulture,

@@ -73,8 +73,9 @@ public sealed class ChainAudit
         try
         {
             // A seed that did not build the corpus has fetched it.
-            if (!BuiltCorpus.TryOpen(paths.FetchedCorpus(id), out var corpus))
-                corpus = BuiltCorpus.Open(paths.Corpus(id));
+            if (!BuiltCorpus.TryOpen(paths.FetchedCorpus(id), out var corpus) && !BuiltCorpus.TryOpen(paths.Corpus(id), out corpus))
+                corpus = BuiltCorpus.FindGrowing(paths.Corpus(id), id) ?? BuiltCorpus.FindGrowing(paths.FetchedCorpus(id), id)
+                    ?? BuiltCorpus.Open(paths.Corpus(id));
             shards.AddRange(corpus.TrainShards.Select(s => TokenShard.Open(corpus.ShardPath(s))));
             return corpus;
         }
@@ -95,11 +96,13 @@ public sealed class ChainAudit
         if (e is RunEvent.RoundCommitted c)
             CheckCommit(c);
 
+        if (e is RunEvent.WindowAdded { Window: var window })
+            CheckWindow(window);
         _state = Run.Apply(_state, e);
         switch (e)
         {
             // Who made the run longer decides which samples its later rounds read.
-            case RunEvent.RunStarted or RunEvent.SettingsChanged:
+            case RunEvent.RunStarted or RunEvent.SettingsChanged or RunEvent.CorpusCompleted:
                 _plan = RunPlan.Of(_state);
                 break;
             case RunEvent.RoundCommitted:
@@ -120,6 +123,19 @@ public sealed class ChainAudit
             _problems.Add($"round {r.Round}, replica {r.Replica}: the journal's digest of the samples is not that of the corpus's blocks");
     }
 
+    // What the run was told is finished is what the corpus has now.
+    private void CheckWindow(CorpusWindow window)
+    {
+        var shards = _run.Corpus.TrainShards.Skip(_state.KnownShards).Take(window.Shards.Length).ToList();
+        if (shards.Count < window.Shards.Length && _run.Corpus.IsGrowing)
+            throw Unreadable(new ElasticException($"{_run.Corpus.ManifestPath} has {_run.Corpus.TrainShards.Count} shards, and the run "
+                + $"reads {_state.KnownShards + window.Shards.Length}: wait until the corpus is built as far again"));
+        if (window.Number != _state.Windows.Count)
+            _problems.Add($"window {window.Number} of the corpus comes where window {_state.Windows.Count} is due");
+        if (!shards.Select(s => s.Sha256).SequenceEqual(window.Shards) || _run.Train.Cut.CountIn(shards) != window.Blocks)
+            _problems.Add($"window {window.Number} of the corpus has other shards than the journal says");
+    }
+
     private void CheckCommit(RunEvent.RoundCommitted c)
     {
         CheckSamples();
@@ -133,7 +149,8 @@ public sealed class ChainAudit
         if (!_committed.TryAdd(c.Round, c.Version) && _committed[c.Round] != c.Version)
             _problems.Add($"round {c.Round} came to version {_committed[c.Round].Short} before the run went back, and then to " +
                           $"{c.Version.Short}: a node computed wrongly and was not audited");
-        if (c.ChainHead != HashChain.Append(_state.ChainHead, _state.Finished.Values.Select(HashChain.Of), c.Version))
+        var results = _state.Finished.Values.Select(HashChain.Of);
+        if (c.ChainHead != HashChain.Append(_state.ChainHead, results, c.Version, _state.WindowsOf(_plan)))
             _problems.Add($"round {c.Round}: the chain of digests is broken");
     }
 
@@ -149,6 +166,8 @@ public sealed class ChainAudit
         }
 
         var samples = _plan.Timeline.SamplesBefore(_state.Round);
+        if (_plan.Streams && samples > _state.KnownBlocks && _state.KnownBlocks != _state.Blocks)
+            _problems.Add($"{samples} samples were consumed where the windows that the journal names have {_state.KnownBlocks}");
         // Where every digest fits, the blocks that were consumed are those of the plan.
         var mixture = _run.Order as MixtureOrder;
         var epochs = mixture is null ? CountBlocks(samples) : MixtureAudit.Epochs(mixture, samples);

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
@@ -21,7 +22,7 @@ public static class JournalAudit
         {
             var events = await JournalReader.ReadAsync(address, run, cancel);
             return events is [RunEvent.RunStarted started, ..]
-                ? (started.Corpus, events.OfType<RunEvent.CorpusPublished>().LastOrDefault()?.Manifest)
+                ? (started.Corpus, events.Aggregate(RunState.Empty(run), Run.Apply).Manifest)
                 : throw new ElasticException($"the journal of run {run} does not begin with its start: restore journal.db from a copy");
         }, cancel);
 

@@ -18,7 +18,7 @@ public sealed class RunSchedule
         var cut = SampleCut.Of(Settings);
         Train = new BlockMap(corpus.TrainShards, cut);
         HeldOut = cut.CountIn(corpus.HeldOutShards) > 0 ? new BlockMap(corpus.HeldOutShards, cut) : null;
-        Order = SampleStream.Of(Settings, corpus.TrainShards, Train);
+        Order = SampleStream.Of(Settings, corpus, Train);
         Plan = RunPlan.Of(Settings, Architectures.LayoutOf(Settings.Model).Length, Order.Samples, HeldOut?.Blocks ?? 0);
     }
 

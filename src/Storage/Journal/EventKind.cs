@@ -25,6 +25,8 @@ public sealed record EventKind(string Name, Type Type, IReadOnlyList<UpCaster> U
     [
         Of<RunEvent.RunStarted>("run-started"),
         Of<RunEvent.CorpusPublished>("corpus-published"),
+        Of<RunEvent.WindowAdded>("window-added"),
+        Of<RunEvent.CorpusCompleted>("corpus-completed"),
         Of<RunEvent.ArithmeticChosen>("arithmetic-chosen"),
         Of<RunEvent.RunPaused>("run-paused"),
         Of<RunEvent.RunResumed>("run-resumed"),

@@ -18,6 +18,8 @@ public sealed class DefaultMixtureTests : IDisposable
         // Nothing of the third source is trained on: the corpus does not have it.
         Assert.Equal(["a=3", "b=0.5"], DefaultMixture.Apply(settings).Mixture);
         Assert.Equal(["a=1"], DefaultMixture.Apply(settings with { Mixture = ["a=1"] }).Mixture);
+        Refusal.Says("corpus.order = stream reads each source once",
+            () => DefaultMixture.Apply(settings with { Order = Messages.Settings.CorpusOrder.Stream }));
         Assert.Empty(DefaultMixture.Apply(Corpora.Settings(text.Folder)).Mixture);
         Assert.Empty(BuildAudit.Check(text, CancellationToken.None).Problems);
 

@@ -68,6 +68,8 @@ public sealed class SettingsTextTests
         .Replace("\"corpus.encoding\"", "\"corpus.chat-template\":\"chatml\",\"corpus.encoding\"", StringComparison.Ordinal)
         .Replace("\"corpus.held-out\"", "\"corpus.whole-words\":true,\"corpus.held-out\"", StringComparison.Ordinal)
         .Replace("\"corpus.held-out\"", "\"corpus.mixture\":[\"books=1.5\"],\"corpus.held-out\"", StringComparison.Ordinal)
+        .Replace("\"corpus.held-out\"", "\"corpus.order\":\"stream\",\"corpus.stream-window\":3,\"corpus.held-out\"",
+            StringComparison.Ordinal)
         .Replace("\"optimizer.outer-momentum\":0.8", "\"optimizer.outer-momentum\":0.8,\"optimizer.mirror-slices\":true",
             StringComparison.Ordinal)
         .Replace("\"model.lora-rank\"", "\"model.class-token\":101,\"model.lora-rank\"", StringComparison.Ordinal)
@@ -196,6 +198,8 @@ public sealed class SettingsTextTests
                     Samples = SampleKind.Blocks,
                     WholeWords = false,
                     Mixture = settings.Corpus.Mixture,
+                    Order = CorpusOrder.Shuffle,
+                    StreamWindow = 8,
                     HeldOut = 0.02,
                 },
                 Checkpoint = new CheckpointSettings { EveryRounds = 10, Keep = 2 },
@@ -290,6 +294,8 @@ public sealed class SettingsTextTests
                 settings.Model.Bert.ClassToken, settings.Run.DevicesPerReplica));
         Assert.Equal(["books=1.5"], settings.Corpus.Mixture);
         Assert.Empty(fourth.Corpus.Mixture);
+        Assert.Equal((CorpusOrder.Stream, 3), (settings.Corpus.Order, settings.Corpus.StreamWindow));
+        Assert.Equal((CorpusOrder.Shuffle, 8), (fourth.Corpus.Order, fourth.Corpus.StreamWindow));
         Assert.Equal(("/b", null), (settings.Model.InitBase, fourth.Model.InitBase));
         Assert.Equal(
             (TrainingPrecision.Fp32, 0, ChatTemplate.None, false, null, 0),

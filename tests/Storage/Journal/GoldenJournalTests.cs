@@ -74,6 +74,16 @@ public sealed class GoldenJournalTests
         Assert.Contains(Version1, e => e is RunEvent.ReplicaComputed { Result.LossNats: double.NaN });
     }
 
+    // Their corpora were complete when they began: there is no window to wait for, and none in the hash chain.
+    [Fact]
+    public void A_run_of_version_1_reads_a_corpus_that_was_complete()
+    {
+        var run = At(Version1.Length);
+        Assert.Empty(run.Windows);
+        Assert.True((run with { Round = 0 }).HasData(Plan));
+        Assert.Empty(run.WindowsOf(Plan));
+    }
+
     private static RunState At(int events) => Fold(RunState.Empty(Id), Version1[..events]);
 
     private static Digest Is(string hex) => new(hex);
