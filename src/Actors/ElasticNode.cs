@@ -68,6 +68,7 @@ public sealed class ElasticNode : IAsyncDisposable
     {
         (_devices, _member, _server, _fetcher, _liveness) = (devices, member, server, fetcher, liveness);
         (_corpora, _blobs, _agent, _paths, _arithmetic) = (corpora, blobs, agent, paths, arithmetic);
+        Builds = new ClusterBuilds(this);
         Control = new NodeControl(this).ToControl();
     }
 
@@ -98,10 +99,12 @@ public sealed class ElasticNode : IAsyncDisposable
 
     internal IActorRef Agent => _agent;
 
-    internal DataPaths Paths => _paths;
+    internal NodeContext Context { get; private init; } = null!;
 
-    /// <summary>What this process serves.</summary>
-    internal BlobLocations Blobs => _blobs;
+    /// <summary>Corpora that the nodes build for this process.</summary>
+    internal ClusterBuilds Builds { get; }
+
+    internal DataPaths Paths => _paths;
 
     internal static string Version => typeof(ElasticNode).Assembly.GetName().Version?.ToString(3) ?? "0";
 
@@ -184,7 +187,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var liveness = duty.Alone ? null : new LivenessConnection(id, incarnation, transport);
         if (devices.Any(d => d.IsCpu) && InstructionSet.Describe() is { IsSlow: true } slow)
             say($"this processor computes by {slow.Name}: results are the same, and come some fifty times slower");
-        var agent = system.ActorOf(NodeAgent.Props(new NodeContext
+        var context = new NodeContext
         {
             Facts = new NodeFacts
             {
@@ -195,6 +198,7 @@ public sealed class ElasticNode : IAsyncDisposable
                 Seed = duty.Supervises,
                 Version = version.Elastic,
                 Arithmetic = arithmetic,
+                Cores = Environment.ProcessorCount,
             },
             Devices = node.Devices,
             ThreadsPerDevice = text => DeviceNames.ThreadsPerDevice(node with { Devices = text }),
@@ -207,11 +211,13 @@ public sealed class ElasticNode : IAsyncDisposable
             Peers = peers,
             Liveness = liveness,
             Corpora = corpora,
+            CorpusRoots = node.CorpusRoots,
             Readers = readers,
             Faults = faults,
             Say = say,
             Refuse = Refuse,
-        }), "node");
+        };
+        var agent = system.ActorOf(NodeAgent.Props(context), "node");
         var tokenizers = system.ActorOf(TokenizerActor.Pool(), "tokenizers");
         Action<string> agentStopped =
             what => Refuse($"{what} has stopped: start this process again; log.txt in its data directory says why");
@@ -221,6 +227,7 @@ public sealed class ElasticNode : IAsyncDisposable
             system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, paths, arithmetic)
         {
             Refused = refused.Task,
+            Context = context,
             Observations = observations,
             Database = database,
             Security = security,
@@ -368,6 +375,7 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <summary>Leaves the cluster and ends the actor systems.</summary>
     public async ValueTask DisposeAsync()
     {
+        await Builds.DisposeAsync();
         await _member.DisposeAsync();
         await (_liveness?.DisposeAsync() ?? ValueTask.CompletedTask);
         try

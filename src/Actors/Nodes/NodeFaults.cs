@@ -13,11 +13,14 @@ namespace Elastic.Actors.Nodes;
 /// </param>
 /// <param name="BeforeDeviceWork">Called on a device's thread before each piece of its work; what it throws, the device throws.</param>
 /// <param name="FreeMemoryBytes">Memory that is free, in place of the machine's.</param>
+/// <param name="BeforePiece">
+/// Waited for, with the name of the file, before a piece of a source is read for a corpus; the token says that nobody wants it any more.
+/// </param>
 /// <param name="Transport">Connections that break or are slow, made of the process's own.</param>
 internal sealed record NodeFaults(
     Action<ReplicaVectors>? Contribution = null, string? Version = null, string? Arithmetic = null,
     Func<int, CancellationToken, Task>? AfterStep = null, Func<Transport, Transport>? Transport = null,
-    Action<DeviceId>? BeforeDeviceWork = null, long? FreeMemoryBytes = null)
+    Action<DeviceId>? BeforeDeviceWork = null, long? FreeMemoryBytes = null, Func<string, CancellationToken, Task>? BeforePiece = null)
 {
     public static readonly NodeFaults None = new();
 }

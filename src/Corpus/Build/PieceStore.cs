@@ -101,6 +101,33 @@ public sealed class PieceStore
         DurableFile.FlushFolder(_folder);
     }
 
+    /// <summary>The two files of a piece that is here: its texts, and its documents. Other stores take them as they are.</summary>
+    public (string Texts, string Documents) FilesOf(SourcePiece piece) => (TextsPath(piece), DocumentsPath(piece));
+
+    /// <summary>Takes a piece in that another machine has read.</summary>
+    /// <param name="fetch">Writes the texts to the first path, and the documents to the second one: all of them, checked.</param>
+    /// <returns>What reading found.</returns>
+    /// <exception cref="ElasticException">The files are no piece.</exception>
+    public async Task<PieceSummary> TakeInAsync(SourcePiece piece, Func<string, string, Task> fetch)
+    {
+        ArgumentNullException.ThrowIfNull(fetch);
+        string texts = DurableFile.TemporaryPath(TextsPath(piece)), documents = DurableFile.TemporaryPath(DocumentsPath(piece));
+        try
+        {
+            await fetch(texts, documents);
+            var summary = PieceLines.Read<PieceSummary>(Lines(documents).Last().Line, documents);
+            Keep(texts, TextsPath(piece));
+            Keep(documents, DocumentsPath(piece));
+            DurableFile.FlushFolder(_folder);
+            return summary;
+        }
+        finally
+        {
+            File.Delete(texts);
+            File.Delete(documents);
+        }
+    }
+
     /// <summary>Forgets a piece.</summary>
     public void Remove(SourcePiece piece)
     {

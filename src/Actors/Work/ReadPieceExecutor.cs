@@ -1,0 +1,19 @@
+using Elastic.Actors.Nodes;
+using Elastic.Coordination;
+using Elastic.Messages.Work;
+
+namespace Elastic.Actors.Work;
+
+/// <summary>Reads a piece of a source through the stages of a build's manifest.</summary>
+internal sealed class ReadPieceExecutor : WorkExecutor<NodeBuild>
+{
+    // Of all builds of this process.
+    private readonly SemaphoreSlim _cores = new(Environment.ProcessorCount);
+
+    public override string Kind => ReadPieceWork.Kind.Name;
+
+    public override WorkLane Lane => WorkLane.Cores;
+
+    public override async Task<WorkOutcome?> ExecuteAsync(NodeBuild build, WorkContent content, DeviceContext? devices) =>
+        await build.ReadAsync((ReadPiece)content, _cores);
+}
