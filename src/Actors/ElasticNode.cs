@@ -57,17 +57,16 @@ public sealed class ElasticNode : IAsyncDisposable
     private readonly BlobFetcher _fetcher;
     private readonly LivenessConnection? _liveness;
     private readonly CorpusBuild _corpora;
-    private readonly BlobLocations _blobs;
     private readonly IActorRef _agent;
     private readonly DataPaths _paths;
     private readonly string _arithmetic;
 
     private ElasticNode(
         ActorSystem devices, ClusterMembership member, DataServer? server, BlobFetcher fetcher, LivenessConnection? liveness,
-        CorpusBuild corpora, BlobLocations blobs, IActorRef agent, DataPaths paths, string arithmetic)
+        CorpusBuild corpora, IActorRef agent, DataPaths paths, string arithmetic)
     {
         (_devices, _member, _server, _fetcher, _liveness) = (devices, member, server, fetcher, liveness);
-        (_corpora, _blobs, _agent, _paths, _arithmetic) = (corpora, blobs, agent, paths, arithmetic);
+        (_corpora, _agent, _paths, _arithmetic) = (corpora, agent, paths, arithmetic);
         Builds = new ClusterBuilds(this);
         Control = new NodeControl(this).ToControl();
     }
@@ -101,7 +100,6 @@ public sealed class ElasticNode : IAsyncDisposable
 
     internal NodeContext Context { get; private init; } = null!;
 
-    /// <summary>Corpora that the nodes build for this process.</summary>
     internal ClusterBuilds Builds { get; }
 
     internal DataPaths Paths => _paths;
@@ -224,7 +222,7 @@ public sealed class ElasticNode : IAsyncDisposable
         system.ActorOf(Props.Create(() => new EssentialActors(agentStopped)), "essential-actors")
             .Tell(new EssentialActors.Watch(agent, "the node agent"));
         var result = new ElasticNode(
-            system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), blobs, agent, paths, arithmetic)
+            system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths), agent, paths, arithmetic)
         {
             Refused = refused.Task,
             Context = context,
@@ -264,7 +262,7 @@ public sealed class ElasticNode : IAsyncDisposable
     public async Task<BuiltCorpus> BuildCorpusAsync(CorpusSettings corpus, IProgress<CorpusProgress>? progress, CancellationToken cancel)
     {
         var built = await Task.Run(() => _corpora.RunAsync(corpus, progress, cancel), cancel);
-        _blobs.Add(built);
+        Context.Blobs.Add(built);
         return built;
     }
 
@@ -275,7 +273,7 @@ public sealed class ElasticNode : IAsyncDisposable
             return null;
         if (built.Files.Any(f => !File.Exists(f.Path)))
             return null;                                               // fetched, and not all of it
-        _blobs.Add(built);
+        Context.Blobs.Add(built);
         return built;
     }
 

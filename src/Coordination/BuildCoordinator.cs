@@ -118,13 +118,12 @@ public sealed class BuildCoordinator(RunId job, long term) : PiecesCoordinator(j
         _read.TryGetValue(piece, out var read) && Health.Of(read.Node) is { } report
             ? new PieceView(piece)
             {
-                Texts = read.Read.Texts,
-                Documents = read.Read.Documents,
+                Pack = read.Read.Pack,
                 Source = report.Endpoint,
                 Failure = null,
             }
             : _failed.TryGetValue(piece, out var why)
-                ? new PieceView(piece) { Texts = null, Documents = null, Source = null, Failure = why }
+                ? new PieceView(piece) { Pack = null, Source = null, Failure = why }
                 : null;
 
     private string? WaitsFor() => _asked is not { Wanted.Length: > 0 } || View.Workers.Any() ? null

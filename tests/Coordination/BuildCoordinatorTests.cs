@@ -39,8 +39,7 @@ public sealed class BuildCoordinatorTests
         Ask([0, 1]);
         Answer(A, 1);
         var seen = Assert.Single(_coordinator.Show().Pieces);
-        Assert.Equal(
-            (1, D("texts 1"), D("documents 1"), "a:80", null), (seen.Number, seen.Texts, seen.Documents, seen.Source, seen.Failure));
+        Assert.Equal((1, D("pack 1"), "a:80", null), (seen.Number, seen.Pack, seen.Source, seen.Failure));
         Ask([0]);
         Assert.Empty(_coordinator.Show().Pieces);
         Assert.Empty(Orders(Step(new RunInput.Tick())));
@@ -84,7 +83,7 @@ public sealed class BuildCoordinatorTests
         Ask([0, 1]);
         Fail(A, 0, WorkFailure.Permanent, new string('x', 1000));
         var seen = Assert.Single(_coordinator.Show().Pieces);
-        Assert.Equal((0, null, new string('x', BuildView.MostReason)), (seen.Number, seen.Texts, seen.Failure));
+        Assert.Equal((0, null, new string('x', BuildView.MostReason)), (seen.Number, seen.Pack, seen.Failure));
         for (var attempt = 0; attempt < 4; attempt++)
         {
             Assert.Single(_coordinator.Show().Pieces);
@@ -150,7 +149,7 @@ public sealed class BuildCoordinatorTests
     private IReadOnlyList<RunOutput> Step(RunInput input) => _coordinator.Step(input, _now, Chance);
 
     private IReadOnlyList<RunOutput> Answer(NodeId node, int piece, Digest? from = null) =>
-        Step(new RunInput.Answered(Result(node, piece, new PieceRead(D($"texts {piece}"), D($"documents {piece}")), from)));
+        Step(new RunInput.Answered(Result(node, piece, new PieceRead(D($"pack {piece}")), from)));
 
     private void Fail(NodeId node, int piece, WorkFailure kind, string why) =>
         Step(new RunInput.Answered(Result(node, piece, new WorkFailed(why, kind))));

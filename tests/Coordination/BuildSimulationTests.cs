@@ -26,7 +26,7 @@ public sealed class BuildSimulationTests
 
     private static Digest D(string text) => Digest.Of(System.Text.Encoding.UTF8.GetBytes(text));
 
-    private static PieceRead ReadOf(int piece) => new(D($"texts {piece}"), D($"documents {piece}"));
+    private static PieceRead ReadOf(int piece) => new(D($"pack {piece}"));
 
     private sealed class World(int seed, HashSet<string> reached) : PiecesWorld(seed, reached)
     {
@@ -65,7 +65,7 @@ public sealed class BuildSimulationTests
             foreach (var seen in Last.Pieces.Take(1))
             {
                 Assert.Null(seen.Failure);
-                Assert.Equal(ReadOf(seen.Number), new PieceRead(seen.Texts!.Value, seen.Documents!.Value));
+                Assert.Equal(ReadOf(seen.Number), new PieceRead(seen.Pack!.Value));
                 if (_kept.Contains((seen.Source!, seen.Number)))
                 {
                     Reached.Add("a piece has come");

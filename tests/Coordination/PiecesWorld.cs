@@ -1,6 +1,5 @@
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
-using Elastic.Messages.Runs;
 using Elastic.Messages.Work;
 
 namespace Elastic.Coordination.Tests;

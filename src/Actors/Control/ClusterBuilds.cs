@@ -116,7 +116,8 @@ internal sealed class ClusterBuilds(ElasticNode node) : IAsyncDisposable
             try
             {
                 var here = (await node.Control.Nodes(cancel)).Select(n => n.Node).ToHashSet();
-                foreach (var stored in (await StoredAsync(list => list.ReadAsync(cancel))).Where(b => b.State == BuildState.Running && IsIdle))
+                var builds = await StoredAsync(list => list.ReadAsync(cancel));
+                foreach (var stored in builds.Where(b => b.State == BuildState.Running && IsIdle))
                 {
                     var isOwn = stored.Seed == Self;
                     missed[stored.Build] = here.Contains(stored.Seed) ? 0 : missed.GetValueOrDefault(stored.Build) + 1;

@@ -31,7 +31,7 @@ internal sealed class PieceReading(ElasticNode node, Origin origin, Action<strin
     private const long MostBytes = 1L << 42;
 
     private readonly BlobLocations _blobs = node.Context.Blobs;
-    private readonly SortedDictionary<int, (SourcePiece Piece, Digest Description)> _wanted = [];
+    private readonly SortedDictionary<int, (IReadOnlyList<SourcePiece> Pieces, Digest Description)> _wanted = [];
     private readonly Dictionary<int, Task> _fetches = [];
     private readonly HashSet<int> _lost = [];
     private string? _waits;
@@ -55,15 +55,14 @@ internal sealed class PieceReading(ElasticNode node, Origin origin, Action<strin
         try
         {
             var sent = blobs.Put(SharedManifest.Write(manifest));
-            var (next, number) = (0, 0L);
+            var (batches, next, number) = (PieceBatch.Cut(pieces).ToList(), 0, 0L);
             while (true)
             {
-                for (; next < pieces.Count && _wanted.Count < BuildRequest.MostPieces; next++)
+                for (; next < batches.Count && _wanted.Count < BuildRequest.MostPieces; next++)
                 {
-                    var file = pieces[next].File;
-                    if (served.Add(file.Content!.Value))
-                        _blobs.Add(file.Content.Value, file.Path);
-                    _wanted[next] = (pieces[next], blobs.Put(SharedPiece.Of(pieces[next]).Write()));
+                    foreach (var file in batches[next].Select(p => p.File).Where(f => served.Add(f.Content!.Value)))
+                        _blobs.Add(file.Content!.Value, file.Path);
+                    _wanted[next] = (batches[next], blobs.Put(PieceBatch.Write(batches[next])));
                 }
                 if (_wanted.Count == 0)
                     return;
@@ -138,11 +137,13 @@ internal sealed class PieceReading(ElasticNode node, Origin origin, Action<strin
                 continue;
             if (seen.Failure is { } why)
             {
-                say($"no node reads {wanted.Piece.File.Name}, and this one reads it itself: {why}");
+                say($"no node reads {wanted.Pieces[0].File.Name}"
+                    + (wanted.Pieces.Count > 1 ? $" and {wanted.Pieces.Count - 1} files behind it" : "")
+                    + $", and this one reads it itself: {why}");
                 _wanted.Remove(seen.Number);
             }
             else if (_fetches.Count < FetchedAtOnce)
-                _fetches[seen.Number] = Task.Run(() => FetchAsync(seen, wanted.Piece, store, folder, cancel), cancel);
+                _fetches[seen.Number] = Task.Run(() => FetchAsync(seen, wanted.Pieces, store, folder, cancel), cancel);
         }
     }
 
@@ -157,39 +158,39 @@ internal sealed class PieceReading(ElasticNode node, Origin origin, Action<strin
             {
                 await fetch;
             }
-            catch (Exception e) when (e is BlobLostException or HttpRequestException)
+            catch (Exception e) when (e is BlobLostException or HttpRequestException or FileNotFoundException)
             {
                 _lost.Add(piece);
                 continue;
             }
             _wanted.Remove(piece, out var taken);
             // It may read what has come, which takes a while.
-            await Task.Run(() => came(taken.Piece));
+            await Task.Run(() => taken.Pieces.ToList().ForEach(came));
         }
         return over.Count > 0;
     }
 
-    private async Task FetchAsync(PieceView seen, SourcePiece piece, PieceStore store, string folder, CancellationToken cancel)
+    private async Task FetchAsync(
+        PieceView seen, IReadOnlyList<SourcePiece> pieces, PieceStore store, string folder, CancellationToken cancel)
     {
-        node.Agent.Tell(new NodeAgent.FetchFrom([seen.Source!]));
-        var got = Directory.CreateDirectory(Path.Combine(folder, "fetched")).FullName;
-        await store.TakeInAsync(piece, async (texts, documents) =>
+        if (_blobs.Find(seen.Pack!.Value) is { } here)
         {
-            await GetAsync(seen.Texts!.Value, Path.Combine(got, $"{seen.Number}.texts"), texts, cancel);
-            await GetAsync(seen.Documents!.Value, Path.Combine(got, $"{seen.Number}.documents"), documents, cancel);
-        });
-    }
-
-    // A fetch that breaks off goes on where it was.
-    private async Task GetAsync(Digest digest, string part, string path, CancellationToken cancel)
-    {
-        if (_blobs.Find(digest) is { } here)
-        {
-            File.Copy(here, path, overwrite: true);
+            TakeIn(here);
             return;
         }
-        await node.Context.Fetcher.FetchFileAsync(digest, part, MostBytes, cancel);
-        File.Move(part, path, overwrite: true);
+        node.Agent.Tell(new NodeAgent.FetchFrom([seen.Source!]));
+        // A fetch that breaks off goes on where it was.
+        var fetched = Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "fetched")).FullName, $"{seen.Number}");
+        await node.Context.Fetcher.FetchFileAsync(seen.Pack.Value, fetched, MostBytes, cancel);
+        TakeIn(fetched);
+        File.Delete(fetched);
+
+        void TakeIn(string path)
+        {
+            using var pack = File.OpenRead(path);
+            foreach (var piece in pieces)
+                store.TakeIn(piece, pack);
+        }
     }
 
     // Where nobody answers, nodes and supervisors end it by themselves.

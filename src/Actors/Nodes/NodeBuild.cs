@@ -18,11 +18,12 @@ internal sealed class NodeBuild : NodeJob
     private static readonly TimeSpan LongestIdle = TimeSpan.FromMinutes(10);
 
     private readonly SharedManifest _manifest;
+    private readonly string _folder;
     private readonly BuildSources? _sources;                            // null where this process asks
     private readonly PieceStore _store;
     private readonly CancellationTokenSource _closing = new();
     private readonly Lock _gate = new();
-    private readonly Dictionary<int, (Digest Piece, Task<PieceRead> Reading)> _pieces = [];
+    private readonly Dictionary<int, (Digest Pieces, Task<PieceRead> Reading)> _pieces = [];
     private readonly Dictionary<int, PieceRead> _kept = [];
     private long _used = Stopwatch.GetTimestamp();
 
@@ -30,7 +31,7 @@ internal sealed class NodeBuild : NodeJob
         NodeCommand.OpenRun build, NodeContext context, BlobStore blobs, string folder, SharedManifest manifest, BuildSources? sources)
         : base(build.RunId, context, blobs)
     {
-        (Manifest, _manifest, _sources) = (build.Manifest!.Value, manifest, sources);
+        (Manifest, _manifest, _sources, _folder) = (build.Manifest!.Value, manifest, sources, folder);
         _store = new PieceStore(Path.Combine(folder, "pieces"));
     }
 
@@ -69,11 +70,11 @@ internal sealed class NodeBuild : NodeJob
             _closing.Token.ThrowIfCancellationRequested();
             _used = Stopwatch.GetTimestamp();
             Forget(order.Taken);
-            if (_pieces.TryGetValue(order.Number, out var known) && known.Piece == order.Piece
+            if (_pieces.TryGetValue(order.Number, out var known) && known.Pieces == order.Pieces
                 && (!known.Reading.IsCompleted || (known.Reading.IsCompletedSuccessfully && IsHere(known.Reading.Result))))
                 return known.Reading;
-            var reading = Task.Run(() => ReadAsync(order.Piece, order.Number, cores));
-            _pieces[order.Number] = (order.Piece, reading);
+            var reading = Task.Run(() => ReadAsync(order.Pieces, order.Number, cores));
+            _pieces[order.Number] = (order.Pieces, reading);
             return reading;
         }
     }
@@ -90,9 +91,8 @@ internal sealed class NodeBuild : NodeJob
         await Task.WhenAll(reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private bool IsHere(PieceRead read) => Blobs.Has(read.Texts) && Blobs.Has(read.Documents);
+    private bool IsHere(PieceRead read) => Blobs.Has(read.Pack);
 
-    // Two pieces may have the same texts.
     private void Forget(int taken)
     {
         foreach (var over in _pieces.Where(p => p.Key < taken && p.Value.Reading.IsCompleted).Select(p => p.Key).ToList())
@@ -100,52 +100,60 @@ internal sealed class NodeBuild : NodeJob
         var given = _kept.Keys.Where(number => number < taken).ToList();
         given.ForEach(number => _kept.Remove(number));
         if (given.Count > 0)
-            Blobs.Collect(_kept.Values.SelectMany(k => new[] { k.Texts, k.Documents }).ToHashSet(), round: 1);
+            Blobs.Collect(_kept.Values.Select(k => k.Pack).ToHashSet(), round: 1);
     }
 
     private async Task<PieceRead> ReadAsync(Digest description, int number, SemaphoreSlim cores)
     {
-        var piece = SharedPiece.Read(await ReadAsync(description, SharedPiece.MostBytes));
-        await (Faults.BeforePiece?.Invoke(piece.Name, _closing.Token) ?? Task.CompletedTask);
-        return _sources is null ? await ReadAsync(piece, null, number, cores)
-            : await _sources.WithAsync(piece, copy => ReadAsync(piece, copy, number, cores), _closing.Token);
+        var pieces = PieceBatch.Read(await ReadAsync(description, PieceBatch.MostBytes));
+        var path = DurableFile.TemporaryPath(Path.Combine(_folder, "pack"));
+        try
+        {
+            await using (var pack = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None))
+            {
+                foreach (var piece in pieces)
+                {
+                    await (Faults.BeforePiece?.Invoke(piece.Name, _closing.Token) ?? Task.CompletedTask);
+                    await (_sources is null ? ReadAsync(piece, null, pack, cores)
+                        : _sources.WithAsync(piece, copy => ReadAsync(piece, copy, pack, cores), _closing.Token));
+                }
+            }
+            var read = new PieceRead(await Task.Run(() => DigestOf(path), _closing.Token));
+            lock (_gate)
+            {
+                Directory.CreateDirectory(Path.GetDirectoryName(Blobs.PathOf(read.Pack))!);
+                Blobs.Adopt(read.Pack, path);
+                _kept[number] = read;
+                _used = Stopwatch.GetTimestamp();
+            }
+            return read;
+        }
+        finally
+        {
+            File.Delete(path);
+        }
     }
 
-    private async Task<PieceRead> ReadAsync(SharedPiece described, string? copy, int number, SemaphoreSlim cores)
+    private async Task<bool> ReadAsync(SharedPiece described, string? copy, Stream pack, SemaphoreSlim cores)
     {
         await cores.WaitAsync(_closing.Token);
         try
         {
             // It computes for a minute or so: a thread of its own, not one of the pool's few.
-            return await Task.Factory.StartNew(
-                () => Read(_manifest.PieceOf(described, copy), number), _closing.Token, TaskCreationOptions.LongRunning,
-                TaskScheduler.Default);
+            await Task.Factory.StartNew(
+                () =>
+                {
+                    var piece = _manifest.PieceOf(described, copy);
+                    _store.Read(piece, _manifest.Manifest, _closing.Token);
+                    _store.Write(piece, pack);
+                    _store.Remove(piece);
+                }, _closing.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            return true;
         }
         finally
         {
             cores.Release();
         }
-    }
-
-    private PieceRead Read(SourcePiece piece, int number)
-    {
-        _store.Read(piece, _manifest.Manifest, _closing.Token);
-        var (texts, documents) = _store.FilesOf(piece);
-        var read = new PieceRead(DigestOf(texts), DigestOf(documents));
-        lock (_gate)
-        {
-            Adopt(read.Texts, texts);
-            Adopt(read.Documents, documents);
-            _kept[number] = read;
-            _used = Stopwatch.GetTimestamp();
-        }
-        return read;
-    }
-
-    private void Adopt(Digest digest, string path)
-    {
-        Directory.CreateDirectory(Path.GetDirectoryName(Blobs.PathOf(digest))!);
-        Blobs.Adopt(digest, path);
     }
 
     private static Digest DigestOf(string path)

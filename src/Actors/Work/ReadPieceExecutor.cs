@@ -14,6 +14,7 @@ internal sealed class ReadPieceExecutor : WorkExecutor<NodeBuild>
 
     public override WorkLane Lane => WorkLane.Cores;
 
-    public override async Task<WorkOutcome?> ExecuteAsync(NodeBuild build, WorkContent content, DeviceContext? devices) =>
-        await build.ReadAsync((ReadPiece)content, _cores);
+    // Off the mailbox: what the asker has taken is deleted first.
+    public override async Task<WorkOutcome?> ExecuteAsync(NodeBuild run, WorkContent content, DeviceContext? devices) =>
+        await Task.Run(() => run.ReadAsync((ReadPiece)content, _cores));
 }

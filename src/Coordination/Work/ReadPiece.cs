@@ -5,16 +5,15 @@ using Elastic.Messages.Work;
 namespace Elastic.Coordination;
 
 /// <summary>
-/// Read a piece of a source through the stages of a manifest: work of a corpus build, which <see cref="BuildCoordinator"/> gives out.
+/// Read pieces of sources through the stages of a manifest: work of a corpus build, which <see cref="BuildCoordinator"/> gives out.
 /// </summary>
-/// <param name="Piece">What the piece is, as a blob.</param>
-/// <param name="Number">The number of the piece.</param>
+/// <param name="Pieces">What is to be read, as a blob: a piece of a file, or several small files.</param>
+/// <param name="Number">The number of the order's pieces in the build.</param>
 /// <param name="Taken">The asker has all pieces before this number: nodes need not keep them.</param>
-public sealed record ReadPiece(Digest Piece, int Number, int Taken) : WorkContent;
+public sealed record ReadPiece(Digest Pieces, int Number, int Taken) : WorkContent;
 
-/// <param name="Texts">The documents' texts, as a blob.</param>
-/// <param name="Documents">Their facts and signals, as a blob.</param>
-public sealed record PieceRead(Digest Texts, Digest Documents) : WorkOutcome;
+/// <param name="Pack">The documents' texts, facts and signals, as a blob.</param>
+public sealed record PieceRead(Digest Pack) : WorkOutcome;
 
 /// <inheritdoc cref="ReadPiece"/>
 public sealed class ReadPieceWork : WorkKind

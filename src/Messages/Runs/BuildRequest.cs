@@ -9,7 +9,10 @@ public abstract record BuildRequest(RunId Job) : JobRequest(Job)
     /// <summary>Pieces in one request: so many are read ahead of what the asker has taken.</summary>
     public const int MostPieces = 300;
 
-    /// <summary>Read these pieces of sources. Answered by a <see cref="BuildView"/> at once, with what is there by now.</summary>
+    /// <summary>
+    /// Read these pieces of sources; each is a part of a file, a file, or several small files. Answered by a <see cref="BuildView"/> at
+    /// once, with what is there by now.
+    /// </summary>
     public sealed record Read(RunId Job) : BuildRequest(Job)
     {
         public required Origin Origin { get; init; }
@@ -63,13 +66,10 @@ public sealed record BuildView(RunId Job) : ISaidBySeed
 /// <param name="Number">The number of the piece.</param>
 public sealed record PieceView(int Number) : IWireMessage
 {
-    /// <summary>Its texts, as a blob; null where it was not read.</summary>
-    public required Digest? Texts { get; init; }
+    /// <summary>Its documents' texts, facts and signals, as a blob; null where it was not read.</summary>
+    public required Digest? Pack { get; init; }
 
-    /// <summary>Its documents' facts and signals, as a blob; null where it was not read.</summary>
-    public required Digest? Documents { get; init; }
-
-    /// <summary>The data plane ("host:port") that has both; null where it was not read.</summary>
+    /// <summary>The data plane ("host:port") that has them; null where it was not read.</summary>
     public required string? Source { get; init; }
 
     /// <summary>Why no node reads it; null where one did.</summary>

@@ -34,7 +34,7 @@ public sealed class BuildSpecs : IDisposable
     [Fact]
     public async Task One_node_that_is_lost_and_comes_back_and_three_of_which_one_is_lost_build_the_bytes_of_one_machine()
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(120));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(300));
         var expected = OnOneMachine();
         Assert.Contains(expected, f => f.Name == "datasheet.md");
 

@@ -1,6 +1,5 @@
 using Elastic.Actors.Control;
 using Elastic.Foundation;
-using Elastic.Host.Configuration;
 using Elastic.Host.Pbm;
 using Elastic.Messages;
 using Elastic.Messages.Pbm;
@@ -32,9 +31,9 @@ public sealed class CorpusPaletteTests : TemporaryFolder
                 "builds web-3k9v2mq7; Ctrl-C ends the watch, not the build: pbm corpus watch -b web-3k9v2mq7, "
                     + "pbm corpus stop -b web-3k9v2mq7",
                 "waits for a node",
-                "reads by nodes: 1,200 documents, 50.0 MiB of 100.0 MiB, 400/s, 10.0 MiB/s, 5 s left, 3 nodes, clean dropped 3, "
+                "reads by nodes: 1.20k documents, 50.0 MiB of 100.0 MiB, 400/s, 10.0 MiB/s, 5s left, 3 nodes, clean dropped 3, "
                     + "gopher-quality dropped 70",
-                "makes tokens: 1,200 documents, 50.0 MiB of 100.0 MiB, 5 s left, clean dropped 3, gopher-quality dropped 70",
+                "makes tokens: 1.20k documents, 50.0 MiB of 100.0 MiB, 5s left, clean dropped 3, gopher-quality dropped 70",
                 "built web-3k9v2mq7: /data/corpora/5f2c",
             ],
             lines.Select(l => l.Text));
@@ -71,7 +70,7 @@ public sealed class CorpusPaletteTests : TemporaryFolder
         _cluster.Builds.AddRange([Status(Half), Status(null) with { Build = "old-3k9v2mq7", State = BuildState.Stopped }]);
         var lines = await Lines("list");
         Assert.Equal(3, lines.Count);
-        Assert.Matches(@"^web-3k9v2mq7 +running +2026-03-29 01:00Z +1,200 +50.0 MiB of 100.0 MiB +/data/web.conf", lines[1].Text);
+        Assert.Matches(@"^web-3k9v2mq7 +running +2026-03-29 01:00Z +1.20k +50.0 MiB of 100.0 MiB +/data/web.conf", lines[1].Text);
         await Lines("stop");
         Assert.Equal("web-3k9v2mq7", _cluster.StoppedBuild);
     }

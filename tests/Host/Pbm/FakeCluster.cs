@@ -122,7 +122,7 @@ internal sealed class FakeCluster
             return Refusal is { } why ? throw new ElasticException(why) : Task.FromResult(Builds[0].Build);
         },
         Builds = _ => Task.FromResult<IReadOnlyList<BuildStatus>>(Builds),
-        WatchBuild = (build, _) => Builds.Where(b => b.Build == build).ToAsyncEnumerable(),
+        WatchBuild = (build, _) => WatchBuild(build),
         StopBuild = (build, origin, _) =>
         {
             (StoppedBuild, Asker) = (build, origin);
@@ -141,6 +141,15 @@ internal sealed class FakeCluster
         {
             await Task.Yield();
             yield return [.. piece.Select(row => row.Counted * Math.Log(2))];
+        }
+    }
+
+    private async IAsyncEnumerable<BuildStatus> WatchBuild(string build)
+    {
+        foreach (var status in Builds.Where(b => b.Build == build).ToList())
+        {
+            await Task.Yield();
+            yield return status;
         }
     }
 

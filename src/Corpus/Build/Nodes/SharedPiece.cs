@@ -14,9 +14,6 @@ public sealed record SharedPiece(
     int Source, string Path, string Name, DocumentFormat Format, Packing Packing, string Content, long Length, string OfFile,
     string Identity)
 {
-    /// <summary>Bytes of a description, at most.</summary>
-    public const int MostBytes = 64 << 10;
-
     /// <summary>The part of the file that is meant; null for all of it.</summary>
     public FilePart? Part { get; init; }
 
@@ -41,18 +38,8 @@ public sealed record SharedPiece(
         };
     }
 
-    /// <summary>As it travels.</summary>
-    public byte[] Write() => PieceLines.Of(this);
-
-    /// <summary>What <see cref="Write"/> wrote.</summary>
-    /// <exception cref="ElasticException">It is no description of a piece.</exception>
-    public static SharedPiece Read(ReadOnlySpan<byte> bytes)
-    {
-        var read = PieceLines.Read<SharedPiece>(bytes, "the description of a piece");
-        string?[] digests = [read.Content, read.OfFile, read.Identity, read.Blocks];
-        return digests.OfType<string>().All(Digest.IsDigest) && read.Source >= 0 && read.Length >= 0 && Enum.IsDefined(read.Format)
-            && Enum.IsDefined(read.Packing)
-            && read.Part is not ({ Number: < 0 } or { Skip: < 0 } or { Length: < 0 } or { LinesBefore: < 0 })
-                ? read : throw new ElasticException("the description of a piece is damaged: build the corpus again");
-    }
+    /// <summary>Whether it can be a piece: it came from another machine.</summary>
+    internal bool IsSound => new[] { Content, OfFile, Identity, Blocks }.OfType<string>().All(Digest.IsDigest) && Source >= 0
+        && Length >= 0 && Enum.IsDefined(Format) && Enum.IsDefined(Packing)
+        && Part is not ({ Number: < 0 } or { Skip: < 0 } or { Length: < 0 } or { LinesBefore: < 0 });
 }

@@ -13,7 +13,8 @@ public sealed class OtherReadersTests : IDisposable
     public OtherReadersTests()
     {
         for (var file = 0; file < Files; file++)
-            _folders.Texts($"in/{file}.jsonl", Enumerable.Range(0, 3).Select(i => string.Join(' ', Enumerable.Repeat($"word{file}", 2 + i))));
+            _folders.Texts(
+                $"in/{file}.jsonl", Enumerable.Range(0, 3).Select(i => string.Join(' ', Enumerable.Repeat($"word{file}", 2 + i))));
     }
 
     private BuildManifest Manifest =>
@@ -35,13 +36,10 @@ public sealed class OtherReadersTests : IDisposable
                 foreach (var piece in pieces.Where((_, i) => i % 2 == 0))
                 {
                     there.Read(piece, Manifest, cancel);
-                    var (texts, documents) = there.FilesOf(piece);
-                    store.TakeInAsync(piece, (into, beside) =>
-                    {
-                        File.Copy(texts, into);
-                        File.Copy(documents, beside);
-                        return Task.CompletedTask;
-                    }).GetAwaiter().GetResult();
+                    using var pack = new MemoryStream();
+                    there.Write(piece, pack);
+                    pack.Position = 0;
+                    store.TakeIn(piece, pack);
                     came(piece);
                 }
             },

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
 
@@ -6,12 +7,14 @@ namespace Elastic.Corpus.Tests.Build.Nodes;
 /// <summary>What another machine reads by a manifest that was sent to it is what this one reads.</summary>
 public sealed class SharedManifestTests : IDisposable
 {
+    private static readonly JsonSerializerOptions Web = new(JsonSerializerDefaults.Web);
+
     private readonly BuiltFolders _folders = new();
 
     public void Dispose() => _folders.Dispose();
 
     [Fact]
-    public async Task A_piece_that_was_read_elsewhere_from_a_copy_has_the_bytes_of_one_that_was_read_here()
+    public void A_piece_that_was_read_elsewhere_from_a_copy_has_the_bytes_of_one_that_was_read_here()
     {
         var path = _folders.Records("in/web.jsonl", [
             new { text = "One sentence that is here.", url = "https://a.example/1" },
@@ -33,22 +36,26 @@ public sealed class SharedManifestTests : IDisposable
         var copy = _folders.Write("copied", File.ReadAllText(path));
         var sent = SharedManifest.Read(SharedManifest.Write(manifest), StageKinds.Find, _ => { });
         Assert.Equal(manifest.Stages.Select(s => s.Identity), sent.Manifest.Stages.Select(s => s.Identity));
-        var described = SharedPiece.Read(SharedPiece.Of(piece).Write());
+        var described = Assert.Single(PieceBatch.Read(PieceBatch.Write([piece])));
         File.Delete(path);
         var there = new PieceStore(_folders["there"]);
         var summary = there.Read(sent.PieceOf(described, copy), sent.Manifest, default);
         Assert.Equal((1, 1, 1L), (summary.Malformed, summary.Unread, summary.TakenDown));
-        Assert.Equal(Bytes(here.FilesOf(piece)), Bytes(there.FilesOf(piece)));
+        Assert.Equal(BuiltFolders.FilesOf(_folders["here"]), BuiltFolders.FilesOf(_folders["there"]));
 
-        // And so has the piece that is taken in from there.
+        // And so has the piece that is taken in from there, also where others stand beside it.
+        using var pack = new MemoryStream();
+        there.Write(piece, pack);
+        there.Write(piece, pack);
+        pack.Position = 0;
         var taken = new PieceStore(_folders["taken"]);
-        await taken.TakeInAsync(piece, (texts, documents) =>
-        {
-            File.Copy(there.FilesOf(piece).Texts, texts);
-            File.Copy(there.FilesOf(piece).Documents, documents);
-            return Task.CompletedTask;
-        });
-        Assert.Equal(Bytes(here.FilesOf(piece)), Bytes(taken.FilesOf(piece)));
+        taken.TakeIn(piece, pack);
+        Assert.Equal(BuiltFolders.FilesOf(_folders["here"]), BuiltFolders.FilesOf(_folders["taken"]));
+        Assert.Equal(pack.Length / 2, pack.Position);
+        pack.SetLength(pack.Length - 1);
+        Assert.Contains(
+            "is cut short", Assert.Throws<ElasticException>(() => taken.TakeIn(piece, pack)).Message, StringComparison.Ordinal);
+        Assert.Equal(BuiltFolders.FilesOf(_folders["here"]), BuiltFolders.FilesOf(_folders["taken"]));
     }
 
     [Fact]
@@ -83,10 +90,28 @@ public sealed class SharedManifestTests : IDisposable
                 described with { Content = "../../etc/passwd" }, described with { Source = -1 }, described with { Length = -1 },
                 described with { Format = (DocumentFormat)99 }, described with { Part = new FilePart(0, -1, 1, 0) },
             ],
-            wrong => Assert.Throws<ElasticException>(() => SharedPiece.Read(wrong.Write())));
-        Assert.Throws<ElasticException>(() => SharedPiece.Read("{}"u8));
+            wrong => Assert.Throws<ElasticException>(() => PieceBatch.Read(JsonSerializer.SerializeToUtf8Bytes(new[] { wrong }, Web))));
+        Assert.Single(PieceBatch.Read(JsonSerializer.SerializeToUtf8Bytes(new[] { described }, Web)));
+        Assert.Throws<ElasticException>(() => PieceBatch.Read("[]"u8));
+        Assert.Throws<ElasticException>(() => PieceBatch.Read("[null]"u8));
+        Assert.Throws<ElasticException>(() => PieceBatch.Read("[{}]"u8));
     }
 
-    private static (string Texts, string Documents) Bytes((string Texts, string Documents) files) =>
-        (Convert.ToHexString(File.ReadAllBytes(files.Texts)), Convert.ToHexString(File.ReadAllBytes(files.Documents)));
+    [Fact]
+    public void Small_files_come_many_at_a_time_and_a_large_one_by_itself()
+    {
+        var one = Assert.Single(SourcePiece.Of(
+            Manifests.OfSources([("name", "in"), ("paths[]", _folders.Texts("in/a.jsonl", ["text"]))]), 0, PartSize.Default, []));
+        int[] Sizes(int count, params long[] bytes)
+        {
+            var pieces = Enumerable.Range(0, count).Select(i => one with { Bytes = bytes[i % bytes.Length] }).ToList();
+            return [.. PieceBatch.Cut(pieces).Select(b => b.Count)];
+        }
+
+        Assert.Equal([1, 1, 1], Sizes(3, 10));
+        Assert.Equal(Enumerable.Repeat(2, 64), Sizes(128, 10));
+        Assert.Equal(256, Sizes(100_000, 10).Max());
+        Assert.Equal(100_000, Sizes(100_000, 10).Sum());
+        Assert.Equal([2, 1, 2, 1], Sizes(256, 8L << 20, 8L << 20, 20L << 20)[..4]);
+    }
 }
