@@ -42,7 +42,7 @@ internal sealed class PieceReading(ElasticNode node, Origin origin, Action<strin
 
     /// <summary>Reads the pieces. Those that no node can read are left out.</summary>
     /// <param name="came">Called with each piece that is in the store, one after the other.</param>
-    /// <exception cref="ElasticException">The supervisors take no more such jobs, or none answers.</exception>
+    /// <exception cref="ElasticException">The supervisors take no more such jobs.</exception>
     public async Task RunAsync(
         BuildManifest manifest, PieceStore store, IReadOnlyList<SourcePiece> pieces, Action<SourcePiece> came, CancellationToken cancel)
     {
