@@ -82,6 +82,7 @@ internal sealed class Node
             Peers = peers,
             Liveness = liveness,
             Corpora = new CorpusFiles(paths, blobs, fetcher),
+            CorpusRoots = [],
             Readers = new ReaderWay(),
             Faults = NodeFaults.None,
             Say = _ => { },

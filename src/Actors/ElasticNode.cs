@@ -20,23 +20,6 @@ using Elastic.Transfer;
 
 namespace Elastic.Actors;
 
-/// <summary>What a process does in the cluster.</summary>
-/// <param name="Supervises">The process is a seed: it has the database, and may supervise runs.</param>
-/// <param name="Seeds">Seeds to join; none to form a cluster.</param>
-/// <param name="GoesOn">At its start, the process resumes the runs that nobody stopped.</param>
-/// <param name="Alone">No other process ever joins the cluster, so the process waits for none.</param>
-public sealed record NodeDuty(bool Supervises, IReadOnlyList<Endpoint> Seeds, bool GoesOn, bool Alone)
-{
-    /// <summary><c>elastic train</c>: everything in one process, for one run.</summary>
-    public static readonly NodeDuty Train = new(true, [], false, true);
-
-    /// <summary><c>elastic seed</c>.</summary>
-    public static NodeDuty Seed(params IReadOnlyList<Endpoint> others) => new(true, others, true, false);
-
-    /// <summary><c>elastic worker</c>.</summary>
-    public static NodeDuty Worker(params IReadOnlyList<Endpoint> seeds) => new(false, seeds, true, false);
-}
-
 /// <summary>One Elastic process: its devices, its blobs and their server, and its membership of the cluster.</summary>
 public sealed class ElasticNode : IAsyncDisposable
 {
@@ -57,7 +40,6 @@ public sealed class ElasticNode : IAsyncDisposable
     private readonly BlobFetcher _fetcher;
     private readonly LivenessConnection? _liveness;
     private readonly CorpusBuild _corpora;
-    private readonly BlobLocations _blobs;
     private readonly IActorRef _agent;
     private readonly DataPaths _paths;
     private readonly string _arithmetic;
@@ -67,7 +49,8 @@ public sealed class ElasticNode : IAsyncDisposable
         CorpusBuild corpora, BlobLocations blobs, IActorRef agent, DataPaths paths, string arithmetic)
     {
         (_devices, _member, _server, _fetcher, _liveness) = (devices, member, server, fetcher, liveness);
-        (_corpora, _blobs, _agent, _paths, _arithmetic) = (corpora, blobs, agent, paths, arithmetic);
+        (_corpora, _agent, _paths, _arithmetic) = (corpora, agent, paths, arithmetic);
+        Builds = new ClusterBuilds(this);
         Streams = new CorpusStreams(corpora, paths, blobs);
         Control = new NodeControl(this).ToControl();
     }
@@ -102,10 +85,11 @@ public sealed class ElasticNode : IAsyncDisposable
 
     internal IActorRef Agent => _agent;
 
-    internal DataPaths Paths => _paths;
+    internal NodeContext Context { get; private init; } = null!;
 
-    /// <summary>What this process serves.</summary>
-    internal BlobLocations Blobs => _blobs;
+    internal ClusterBuilds Builds { get; }
+
+    internal DataPaths Paths => _paths;
 
     internal static string Version => typeof(ElasticNode).Assembly.GetName().Version?.ToString(3) ?? "0";
 
@@ -188,7 +172,7 @@ public sealed class ElasticNode : IAsyncDisposable
         var liveness = duty.Alone ? null : new LivenessConnection(id, incarnation, transport);
         if (devices.Any(d => d.IsCpu) && InstructionSet.Describe() is { IsSlow: true } slow)
             say($"this processor computes by {slow.Name}: results are the same, and come some fifty times slower");
-        var agent = system.ActorOf(NodeAgent.Props(new NodeContext
+        var context = new NodeContext
         {
             Facts = new NodeFacts
             {
@@ -199,6 +183,7 @@ public sealed class ElasticNode : IAsyncDisposable
                 Seed = duty.Supervises,
                 Version = version.Elastic,
                 Arithmetic = arithmetic,
+                Cores = Environment.ProcessorCount,
             },
             Devices = node.Devices,
             ThreadsPerDevice = text => DeviceNames.ThreadsPerDevice(node with { Devices = text }),
@@ -211,21 +196,23 @@ public sealed class ElasticNode : IAsyncDisposable
             Peers = peers,
             Liveness = liveness,
             Corpora = corpora,
+            CorpusRoots = node.CorpusRoots,
             Readers = readers,
             Faults = faults,
             Say = say,
             Refuse = Refuse,
-        }), "node");
+        };
+        var agent = system.ActorOf(NodeAgent.Props(context), "node");
         var tokenizers = system.ActorOf(TokenizerActor.Pool(), "tokenizers");
         Action<string> agentStopped =
             what => Refuse($"{what} has stopped: start this process again; log.txt in its data directory says why");
         system.ActorOf(Props.Create(() => new EssentialActors(agentStopped)), "essential-actors")
             .Tell(new EssentialActors.Watch(agent, "the node agent"));
         var result = new ElasticNode(
-            system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths, faults), blobs, agent, paths,
-            arithmetic)
+            system, member, server, fetcher, liveness, new CorpusBuild(tokenizers, paths, faults), blobs, agent, paths, arithmetic)
         {
             Refused = refused.Task,
+            Context = context,
             Observations = observations,
             Database = database,
             Security = security,
@@ -262,7 +249,7 @@ public sealed class ElasticNode : IAsyncDisposable
     public async Task<BuiltCorpus> BuildCorpusAsync(CorpusSettings corpus, IProgress<CorpusProgress>? progress, CancellationToken cancel)
     {
         var built = await Task.Run(() => _corpora.RunAsync(corpus, progress, cancel), cancel);
-        _blobs.Add(built);
+        Context.Blobs.Add(built);
         return built;
     }
 
@@ -273,7 +260,7 @@ public sealed class ElasticNode : IAsyncDisposable
             return null;
         if (built.Files.Any(f => !File.Exists(f.Path)))
             return null;                                               // fetched, and not all of it
-        _blobs.Add(built);
+        Context.Blobs.Add(built);
         return built;
     }
 
@@ -374,6 +361,7 @@ public sealed class ElasticNode : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Streams.EndAsync();
+        await Builds.DisposeAsync();
         await _member.DisposeAsync();
         await (_liveness?.DisposeAsync() ?? ValueTask.CompletedTask);
         try

@@ -87,6 +87,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
             Works = HeldWorks.Of(_pending.Works.Concat(held).DistinctBy(w => (w.Job, w.Key))),
             Leaving = _isLeaving,
             FreeMemoryBytes = _freeMemoryBytes,
+            Cores = facts.Cores,
         });
         foreach (var (order, outcome) in _pending.Overdue())
             Send(ResultOf(order, outcome));

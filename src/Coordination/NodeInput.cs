@@ -26,6 +26,9 @@ public sealed record NodeFacts
 
     /// <summary>What the bits of the node's results depend on; empty without devices.</summary>
     public required string Arithmetic { get; init; }
+
+    /// <summary>Processor cores that the process may use; 0 where that is not known.</summary>
+    public int Cores { get; init; }
 }
 
 /// <summary>What happens to a node.</summary>

@@ -39,7 +39,7 @@ public readonly record struct RunId
     public override string ToString() => Value;
 }
 
-/// <summary>What orders belong to: a run, or an evaluation over nodes; later a corpus build.</summary>
+/// <summary>What orders belong to: a run, an evaluation over nodes, or the build of a corpus by nodes.</summary>
 public readonly record struct JobId
 {
     /// <exception cref="ArgumentException">It is empty, too long, or could be a path.</exception>

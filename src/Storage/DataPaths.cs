@@ -50,5 +50,11 @@ public sealed record DataPaths(string Root, string? CorporaFolder = null)
     /// <summary>What one evaluation needs: apart for who asks for it, and who works for it.</summary>
     public string Evaluation(RunId job, bool isAsker) => Path.Combine(Evaluations, job.Value + (isAsker ? ".asked" : ""));
 
+    /// <summary>What builds of corpora by nodes need while they last.</summary>
+    public string Builds => Path.Combine(Root, "builds");
+
+    /// <summary>What one build needs: apart for who asks for it, and who works for it.</summary>
+    public string Build(RunId job, bool isAsker) => Path.Combine(Builds, job.Value + (isAsker ? ".asked" : ""));
+
     public string Checkpoints(RunId run) => Path.Combine(Run(run), "checkpoints");
 }

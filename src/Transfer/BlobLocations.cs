@@ -28,6 +28,12 @@ public sealed class BlobLocations
             Serve(file.Sha256, file.Path);
     }
 
+    /// <summary>Serves a file, of whoever it is, under the digest of its bytes. Adding it again does nothing.</summary>
+    public void Add(Digest digest, string path) => Serve(digest, path);
+
+    /// <summary>Serves that file no more.</summary>
+    public void Remove(Digest digest) => _files.TryRemove(digest, out _);
+
     /// <summary>
     /// The path of an existing file, or null. Checks <see cref="Digest.IsDigest"/>: the digest becomes part of a path. What is found has
     /// the digest: its bytes were written or read by this process.

@@ -207,7 +207,7 @@ public sealed class EvaluationCoordinatorTests
         new(Job.Job, node, new OrderId(7, 1), ScoreRowsWork.KeyOf(piece), from ?? D("parameters"), outcome);
 
     private static IEnumerable<NodeId> Opened(IEnumerable<RunOutput> outputs) =>
-        outputs.OfType<RunOutput.Send>().Where(s => s.Message is NodeCommand.OpenRun { IsEvaluation: true }).Select(s => s.Node);
+        outputs.OfType<RunOutput.Send>().Where(s => s.Message is NodeCommand.OpenRun { Kind: JobKind.Evaluation }).Select(s => s.Node);
 
     private static IEnumerable<(int Piece, NodeId Node)> Orders(IEnumerable<RunOutput> outputs) =>
         outputs.OfType<RunOutput.Send>().Where(s => s.Message is WorkOrder).Select(s => (((WorkOrder)s.Message).Key.Index, s.Node));

@@ -56,4 +56,16 @@ public sealed record ClusterControl(
 
     /// <summary>What this process logs at this severity and above: so many of the newest lines, then each that comes.</summary>
     public required Func<LogSeverity, int, CancellationToken, IAsyncEnumerable<LogLine>> Log { get; init; }
+
+    /// <summary>Begins to build a corpus by the nodes, or finds the build of this manifest that is under way; gives its name.</summary>
+    public required Func<BuildPlan, Origin, CancellationToken, Task<string>> Build { get; init; }
+
+    /// <summary>All builds of corpora by nodes, the oldest first.</summary>
+    public required Func<CancellationToken, Task<IReadOnlyList<BuildStatus>>> Builds { get; init; }
+
+    /// <summary>Streams how far a build is, until it is over.</summary>
+    public required Func<string, CancellationToken, IAsyncEnumerable<BuildStatus>> WatchBuild { get; init; }
+
+    /// <summary>Stops a build that this seed has under way.</summary>
+    public required Func<string, Origin, CancellationToken, Task> StopBuild { get; init; }
 }

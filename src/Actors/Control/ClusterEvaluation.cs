@@ -57,7 +57,7 @@ internal sealed class ClusterEvaluation(ElasticNode node)
         var job = new RunId($"eval-{checkpoint.Run.Name}-{Identifier.Drawn(RandomNumberGenerator.GetBytes(Identifier.DrawnBytes))}");
         var folder = node.Paths.Evaluation(job, isAsker: true);
         var store = new BlobStore(folder);
-        node.Blobs.Add(store);
+        node.Context.Blobs.Add(store);
         try
         {
             var request = await Task.Run(() => Request(job, checkpoint, origin, store), cancel);
@@ -97,7 +97,7 @@ internal sealed class ClusterEvaluation(ElasticNode node)
         finally
         {
             await EndAsync(job);
-            node.Blobs.Remove(store);
+            node.Context.Blobs.Remove(store);
             Directory.Delete(folder, recursive: true);
         }
     }

@@ -34,6 +34,10 @@ internal sealed class NodeControl(ElasticNode node)
             Observed = (query, cancel) => ReadAsync(database => new ObservationStore(database.ReadOnly()).ReadAsync(query, cancel)),
             Curve = (run, cancel) => ReadAsync(database => RunCurve.ReadAsync(database, run, cancel)),
             Log = LogFeed.OfProcess.FollowAsync,
+            Build = node.Builds.StartAsync,
+            Builds = node.Builds.ListAsync,
+            WatchBuild = node.Builds.WatchAsync,
+            StopBuild = (build, _, cancel) => node.Builds.StopAsync(build, cancel),
         };
 
     // Only seeds answer people, and each of them has the database.

@@ -30,6 +30,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
     private readonly RunOpener _opener;
     private readonly KnownSources _sources;
     private readonly Dictionary<RunId, NodeRun> _runs = [];
+    private readonly Dictionary<RunId, NodeBuild> _builds = [];
     private readonly Trainers _trainers;
     private readonly Dictionary<int, (IActorRef Actor, ReplicaMemory Memory, int Pieces, WorkActivity Activity)> _working = [];
     private readonly ReplicaMemories _memories = new();
@@ -55,7 +56,13 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             _link = link.Actor;
             Step(new NodeInput.Beat(FreeMemoryBytes));
         });
-        Receive<Beat>(_ => Step(new NodeInput.Beat(FreeMemoryBytes)));
+        Receive<Beat>(_ =>
+        {
+            foreach (var forgotten in _builds.Values.Where(b => b.IsForgotten).Select(b => b.Id).ToList())
+                Step(new NodeInput.Commanded(new NodeCommand.DeleteRun(forgotten)));
+            Step(new NodeInput.Beat(FreeMemoryBytes));
+        });
+        Receive<FetchFrom>(from => _sources.Use(from.Endpoints));
         Receive<NodeNews.UseDevices>(Use);
         Receive<NodeNews.ShowThreads>(Show);
         Receive<NodeNews>(news => Step(new NodeInput.Told(news)));
@@ -159,6 +166,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
                 break;
             case NodeOutput.Delete { Run: var deleted }:
                 _runs.Remove(deleted);
+                _builds.Remove(deleted);
                 _store.Tell(_opener.Close(deleted));
                 break;
             case NodeOutput.Reschedule:
@@ -182,18 +190,37 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
     private void Opened(RunOpened opened)
     {
-        if (opened.Run is { } run)
+        if (opened.Job is NodeRun run)
         {
             _runs[run.Id] = run;
             _corpusKeeper.Tell(run.Corpus);
+            Step(new NodeInput.Opened(run.Id, run.MostDevices, null, run.MicroBatches));
+            return;
         }
 
-        Step(new NodeInput.Opened(opened.RunId, opened.Run?.MostDevices ?? 1, opened.Why, opened.Run?.MicroBatches ?? 1));
+        if (opened.Job is NodeBuild build)
+            _builds[build.Id] = build;
+        Step(new NodeInput.Opened(opened.RunId, 1, opened.Why, 1));
     }
 
     private void Start(NodeOutput.Start start)
     {
-        var (run, executor) = (_runs[new RunId(start.Order.Job.Value)], WorkExecutors.Of(start.Order.Key));
+        var (id, executor) = (new RunId(start.Order.Job.Value), WorkExecutors.Of(start.Order.Key));
+        if (executor.Lane == WorkLane.Cores)
+        {
+            // Each waits for a core by itself, off the mailbox.
+            var self = Self;
+            if (!_builds.TryGetValue(id, out var build))
+                Self.Tell(new WorkEnded(start.Work, null));
+            else
+                _ = FetchReports.DuringAsync(
+                    build, start.Order.Key, 0, report => self.Tell(report), executor.ExecuteAsync(build, start.Order.Content, null))
+                    .PipeTo(Self, success: outcome => new WorkEnded(start.Work, outcome),
+                        failure: cause => new WorkEnded(start.Work, WorkFailures.Of(cause)));
+            return;
+        }
+
+        var run = _runs[id];
         if (executor.Lane != WorkLane.Devices)
         {
             (executor.Lane == WorkLane.Sums ? _sums : _store).Tell(new BlobWork(start.Work, run, start.Order));
@@ -284,6 +311,9 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
 
         Step(new NodeInput.Ended(ended.Number, ended.Outcome));
     }
+
+    /// <summary>Blobs that this process needs are at these data planes, too.</summary>
+    internal sealed record FetchFrom(string[] Endpoints) : INoSerializationVerificationNeeded;
 
     /// <summary>The reference to this node's <c>LinkActor</c>, new each time that the process joins the cluster.</summary>
     internal sealed record Link(IActorRef Actor) : INoSerializationVerificationNeeded;

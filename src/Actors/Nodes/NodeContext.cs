@@ -1,6 +1,9 @@
+using System.Collections.Concurrent;
 using Elastic.Actors.Corpora;
 using Elastic.Coordination;
+using Elastic.Corpus.Build;
 using Elastic.Foundation;
+using Elastic.Messages;
 using Elastic.Messages.Settings;
 using Elastic.Storage;
 using Elastic.Transfer;
@@ -41,6 +44,12 @@ internal sealed record NodeContext
     public required LivenessConnection? Liveness { get; init; }
 
     public required CorpusFiles Corpora { get; init; }
+
+    /// <summary>As <c>node.corpus-roots</c>.</summary>
+    public required IReadOnlyList<string> CorpusRoots { get; init; }
+
+    /// <summary>The builds that this process asks for, which read files of this machine by its own manifest.</summary>
+    public ConcurrentDictionary<RunId, SharedManifest> OwnBuilds { get; } = [];
 
     /// <summary>Holds the reference to the shard region.</summary>
     public required ReaderWay Readers { get; init; }

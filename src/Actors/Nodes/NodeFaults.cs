@@ -16,12 +16,16 @@ namespace Elastic.Actors.Nodes;
 /// <param name="FreeMemoryBytes">Memory that is free, in place of the machine's.</param>
 /// <param name="TokensPerShard">Tokens after which a shard of a corpus is closed, in place of what is usual.</param>
 /// <param name="AfterWindow">Called by the build of a corpus that runs read meanwhile, after each window, with the shards so far.</param>
+/// <param name="BeforePiece">
+/// Waited for, with the name of the file, before a piece of a source is read for a corpus; the token says that nobody wants it any more.
+/// </param>
 /// <param name="Transport">Connections that break or are slow, made of the process's own.</param>
 internal sealed record NodeFaults(
     Action<ReplicaVectors>? Contribution = null, string? Version = null, string? Arithmetic = null,
     Func<int, CancellationToken, Task>? AfterStep = null, Func<Transport, Transport>? Transport = null,
     Action<DeviceId>? BeforeDeviceWork = null, long? FreeMemoryBytes = null,
-    long TokensPerShard = CorpusWriter.TokensPerShard, Action<int>? AfterWindow = null)
+    long TokensPerShard = CorpusWriter.TokensPerShard, Action<int>? AfterWindow = null,
+    Func<string, CancellationToken, Task>? BeforePiece = null)
 {
     public static readonly NodeFaults None = new();
 }

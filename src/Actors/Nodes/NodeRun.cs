@@ -3,7 +3,6 @@ using Elastic.Actors.Corpora;
 using Elastic.Coordination;
 using Elastic.Corpus;
 using Elastic.Foundation;
-using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Settings;
 using Elastic.Messages.Vectors;
@@ -12,20 +11,15 @@ using Elastic.Model.Optimization;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 using Elastic.Storage;
-using Elastic.Transfer;
 
 namespace Elastic.Actors.Nodes;
 
 /// <summary>What a node knows of a run that it works for. Immutable; shared by all of the node's actors.</summary>
-internal sealed class NodeRun
+internal sealed class NodeRun : NodeJob
 {
-    private readonly NodeContext _context;
-
     /// <exception cref="ElasticException">The model does not fit the corpus, or does not train in its precision.</exception>
-    public NodeRun(NodeCommand.OpenRun run, NodeContext context, BuiltCorpus corpus, BlobStore blobs)
+    public NodeRun(NodeCommand.OpenRun run, NodeContext context, BuiltCorpus corpus, BlobStore blobs) : base(run.RunId, context, blobs)
     {
-        _context = context;
-        Id = run.RunId;
         SettingsCanonical = run.Settings;
         CorpusId = run.Corpus;
         Schedule = new RunSchedule(run.Settings, corpus);
@@ -33,12 +27,7 @@ internal sealed class NodeRun
         Optimizer = Optimizers.Open(Settings.Optimizer);
         Precision = Precision.Of(Settings.Run.Precision, Architecture, Optimizer);
         Layout = new FlatLayout(Architecture.Parameters);
-        Blobs = blobs;
     }
-
-    public RunId Id { get; }
-
-    public NodeId Node => _context.Facts.Id;
 
     public RunSchedule Schedule { get; }
 
@@ -59,8 +48,6 @@ internal sealed class NodeRun
 
     public Digest CorpusId { get; }
 
-    public DataPaths Paths => _context.Paths;
-
     public IArchitecture Architecture { get; }
 
     public IOptimizer Optimizer { get; }
@@ -72,32 +59,24 @@ internal sealed class NodeRun
     public IReadOnlyList<string> InnerVectors => [.. Optimizer.Vectors, .. Precision.Vectors];
 
     /// <summary>The stage of ZeRO of this node's replicas.</summary>
-    public int Zero => _context.Zero;
+    public int Zero => Context.Zero;
 
     /// <summary>Which vectors of a replica lie in files; null for none.</summary>
     public FileOffload? Offload =>
-        _context.Offload == OffloadMode.File ? FileOffload.Of(Paths.Offload, Optimizer, Precision) : null;
+        Context.Offload == OffloadMode.File ? FileOffload.Of(Paths.Offload, Optimizer, Precision) : null;
 
     public FlatLayout Layout { get; }
-
-    public BlobStore Blobs { get; }
 
     /// <inheritdoc cref="ComputedReplicas"/>
     public ComputedReplicas Computed { get; } = new();
 
-    /// <summary>Fetches blobs that are missing here from other nodes.</summary>
-    public BlobFetcher Fetcher => _context.Fetcher;
-
-    /// <inheritdoc cref="NodeFaults"/>
-    public NodeFaults Faults => _context.Faults;
-
     /// <summary>Reads training blocks, or held-out ones.</summary>
     public BlockReader Reader(bool heldOut) =>
-        new(_context.Readers, _context.Corpora, Corpus, heldOut ? Schedule.HeldOut! : Schedule.Train, heldOut);
+        new(Context.Readers, Context.Corpora, Corpus, heldOut ? Schedule.HeldOut! : Schedule.Train, heldOut);
 
     /// <summary>Keeps the tokenizer's file in the run's folder, where the tokenizer came from a file.</summary>
     /// <exception cref="BlobLostException">It is not here, and no node has it.</exception>
-    public Task KeepTokenizerAsync() => _context.Corpora.CopyTokenizerAsync(Corpus, Paths.Run(Id), CancellationToken.None);
+    public Task KeepTokenizerAsync() => Context.Corpora.CopyTokenizerAsync(Corpus, Paths.Run(Id), CancellationToken.None);
 
     /// <summary>Fetches the blobs of a vector set that are missing here.</summary>
     /// <exception cref="BlobLostException">No node has a blob that is missing.</exception>
@@ -119,26 +98,6 @@ internal sealed class NodeRun
     {
         if (!await Task.Run(() => Blobs.CopySet(set, FindHere)))
             await FetchParametersAsync(set);
-    }
-
-    /// <summary>Reads a small blob from here, or else from another node, without storing it.</summary>
-    /// <param name="mostBytes">A longer blob is refused.</param>
-    /// <exception cref="BlobLostException">No node has it.</exception>
-    public async Task<byte[]> ReadAsync(Digest blob, int mostBytes) =>
-        FindHere(blob) is { } bytes && bytes.Length <= mostBytes && Digest.Of(bytes) == blob
-            ? bytes
-            : await Fetcher.ReadAsync(blob, mostBytes, CancellationToken.None);
-
-    private byte[]? FindHere(Digest blob)
-    {
-        try
-        {
-            return _context.Blobs.Find(blob) is { } path ? File.ReadAllBytes(path) : null;
-        }
-        catch (IOException)
-        {
-            return null;                                               // its run has just removed it
-        }
     }
 
     /// <summary>Fetches the frozen parameters of a version, where they are missing here.</summary>

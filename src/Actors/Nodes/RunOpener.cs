@@ -7,8 +7,8 @@ using Elastic.Storage;
 
 namespace Elastic.Actors.Nodes;
 
-/// <summary>The run that was opened on this node, or the reason why it could not be.</summary>
-internal sealed record RunOpened(RunId RunId, NodeRun? Run, string? Why) : Akka.Actor.INoSerializationVerificationNeeded;
+/// <summary>The job that was opened on this node, or the reason why it could not be.</summary>
+internal sealed record RunOpened(RunId RunId, NodeJob? Job, string? Why) : Akka.Actor.INoSerializationVerificationNeeded;
 
 // Opens the runs that a node works for, which may take a while, since the corpus may have to be fetched. Part of NodeAgent: used on
 // its mailbox only, except for the tasks that it returns.
@@ -28,11 +28,11 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
         {
             if (!_stores.TryGetValue(id, out var store))
             {
-                var folder = command.IsEvaluation ? context.Paths.Evaluation(id, isAsker: false) : context.Paths.Run(id);
-                _stores[id] = store = (new BlobStore(command.IsEvaluation ? folder : context.Paths.Blobs(id)), folder);
+                var folder = FolderOf(command);
+                _stores[id] = store = (new BlobStore(command.Kind == JobKind.Run ? context.Paths.Blobs(id) : folder), folder);
             }
 
-            return _last[id] = OpenAsync(command, store.Blobs, _last.GetValueOrDefault(id));
+            return _last[id] = OpenAsync(command, store.Blobs, store.Folder, _last.GetValueOrDefault(id));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -46,18 +46,38 @@ internal sealed class RunOpener(NodeContext context, ILoggingAdapter log)
     {
         if (_stores.Remove(run, out var store))
             context.Blobs.Remove(store.Blobs);
-        var opening = _last.Remove(run, out var last) ? (Task)last : Task.CompletedTask;
+        var opening = _last.Remove(run, out var last) ? CloseAsync(last) : Task.CompletedTask;
         return new DeleteFolder(run, store.Folder ?? context.Paths.Run(run), opening);
     }
 
-    private async Task<RunOpened> OpenAsync(NodeCommand.OpenRun command, BlobStore store, Task<RunOpened>? before)
+    private static async Task CloseAsync(Task<RunOpened> opening)
+    {
+        if ((await opening).Job is { } job)
+            await job.CloseAsync();
+    }
+
+    private string FolderOf(NodeCommand.OpenRun command) => command.Kind switch
+    {
+        JobKind.Evaluation => context.Paths.Evaluation(command.RunId, isAsker: false),
+        JobKind.Build => context.Paths.Build(command.RunId, isAsker: false),
+        _ => context.Paths.Run(command.RunId),
+    };
+
+    private async Task<RunOpened> OpenAsync(NodeCommand.OpenRun command, BlobStore store, string folder, Task<RunOpened>? before)
     {
         try
         {
-            if (before is not null && (await before).Run is { } known
-                && known.SettingsCanonical == command.Settings && known.CorpusId == command.Corpus
-                && (!known.Corpus.IsGrowing || known.Corpus.ManifestDigest == command.Manifest))
+            var known = before is null ? null : (await before).Job;
+            if (known is NodeRun same && same.SettingsCanonical == command.Settings && same.CorpusId == command.Corpus
+                && (!same.Corpus.IsGrowing || same.Corpus.ManifestDigest == command.Manifest))
                 return new RunOpened(command.RunId, known, null);
+            if (command.Kind == JobKind.Build)
+            {
+                if (known is not NodeBuild build || build.Manifest != command.Manifest)
+                    build = await NodeBuild.OpenAsync(command, context, store, folder);
+                context.Blobs.Add(store);
+                return new RunOpened(command.RunId, build, null);
+            }
             var corpus = await context.Corpora.OpenAsync(command.Corpus, command.Manifest, CancellationToken.None);
             var run = await Task.Run(() => new NodeRun(command, context, corpus, store));
             context.Blobs.Add(store);

@@ -39,7 +39,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     private readonly NodeTable _nodes = new(TimeProvider.System);
     private readonly RunDirectory _runs = new();
     private readonly CertificateExchange _certificates;
-    private readonly EvaluationJobs _evaluations;
+    private readonly PiecesJobs _jobs;
     private readonly Dictionary<RunId, int> _retries = [];
 
     // The last asker for each run: RunsActor answers it when the journal turns out to be unreadable, since the supervisor cannot.
@@ -61,7 +61,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
     {
         _context = context;
         var requests = new NodeRequests(_nodes);
-        _evaluations = new EvaluationJobs(() => Context, _nodes, SupervisorPrefix);
+        _jobs = new PiecesJobs(() => Context, _nodes, SupervisorPrefix);
         _certificates = new CertificateExchange(context.Credentials, text => _log.Info("{0}", text));
         Receive<RunRequest.Start>(part =>
         {
@@ -75,7 +75,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<WorkResult>(result => !_nodes.MaySpeakFor(result.Node, Sender), result => Impostor(result.Node, result));
         Receive<NodeReport>(report => !_nodes.MaySpeakFor(report.Node, Sender), report => Impostor(report.Node, report));
         Receive<WorkResult>(result => Forward(result.Job.Value, new FromNode(result)));
-        Receive<EvaluationRequest>(request => _evaluations.Take(request, Sender));
+        Receive<JobRequest>(request => _jobs.Take(request, Sender));
         Receive<NodeRequest>(request => requests.Ask(request, Sender));
         Receive<NodeReport.DevicesUsed>(requests.Answer);
         Receive<NodeReport.DevicesRefused>(requests.Answer);
@@ -300,7 +300,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         }
     }
 
-    private bool IsUnknown(RunId run) => _listed && !_runs.Knows(run) && !_evaluations.Knows(run);
+    private bool IsUnknown(RunId run) => _listed && !_runs.Knows(run) && !_jobs.Knows(run);
 
     // Gives a node up on mere suspicion: if the node lives, its next heartbeat brings it back, and its work has given the same bytes.
     private void Lose(NodeId node, string why)
@@ -345,7 +345,7 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         }
 
         var run = new RunId(ended.ActorRef.Path.Name[SupervisorPrefix.Length..]);
-        _evaluations.Ended(run);
+        _jobs.Ended(run);
         if (!_context.Supervisors.Settings.GoesOn || !_runs.Knows(run))
             return;
         var attempt = _retries[run] = _retries.GetValueOrDefault(run) + 1;

@@ -15,10 +15,10 @@ internal static class SenderRules
     public static string? Problem(object message, Member from, bool maySupervise) => message switch
     {
         NodeCommand or NodeNews or WorkOrder when !IsSeed(from) => "only a seed gives orders",
-        RunReply or NodeReply or RunsAnswer or RunView or EvaluationView when !IsSeed(from) => "only a seed answers that",
-        NodeCommand or NodeNews or WorkOrder or RunReply or NodeReply or RunsAnswer or RunView or EvaluationView =>
+        RunReply or NodeReply or RunsAnswer or RunView or EvaluationView or BuildView when !IsSeed(from) => "only a seed answers that",
+        NodeCommand or NodeNews or WorkOrder or RunReply or NodeReply or RunsAnswer or RunView or EvaluationView or BuildView =>
             maySupervise ? null : "an older seed supervises",
-        RunRequest or NodeRequest or RunWatch or RunsQuery or EvaluationRequest => IsSeed(from) ? null : "people ask at a seed",
+        RunRequest or NodeRequest or RunWatch or RunsQuery or JobRequest => IsSeed(from) ? null : "people ask at a seed",
         NodeReport.Enlist { Address: var address } when address != from.Address.ToEndpoint().ToString() =>
             $"it enlists the node at {address}",
         NodeReport.Enlist { Seed: true } when !from.HasRole("seed") => "it says of itself that it is a seed",

@@ -7,7 +7,7 @@ using Elastic.Storage;
 namespace Elastic.Actors.Work;
 
 /// <summary>Fetches the chunks of the next version that this node lacks, and stores its manifest.</summary>
-internal sealed class AssembleExecutor : WorkExecutor
+internal sealed class AssembleExecutor : WorkExecutor<NodeRun>
 {
     public override string Kind => AssembleWork.Kind.Name;
 

@@ -11,7 +11,7 @@ using Elastic.Storage;
 namespace Elastic.Actors.Work;
 
 /// <summary>Makes chunks of the next version from the contributions.</summary>
-internal sealed class AverageExecutor : WorkExecutor
+internal sealed class AverageExecutor : WorkExecutor<NodeRun>
 {
     public override string Kind => AverageWork.Kind.Name;
 

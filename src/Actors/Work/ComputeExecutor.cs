@@ -18,7 +18,7 @@ using Elastic.Storage;
 namespace Elastic.Actors.Work;
 
 /// <summary>Takes the inner steps of one replica in one round. Does not repeat a computation whose result is still here.</summary>
-internal sealed class ComputeExecutor : WorkExecutor
+internal sealed class ComputeExecutor : WorkExecutor<NodeRun>
 {
     public override string Kind => ComputeWork.Kind.Name;
 

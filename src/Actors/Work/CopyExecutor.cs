@@ -5,7 +5,7 @@ using Elastic.Messages.Work;
 namespace Elastic.Actors.Work;
 
 /// <summary>Fetches the blobs of a vector set that this node lacks.</summary>
-internal sealed class CopyExecutor : WorkExecutor
+internal sealed class CopyExecutor : WorkExecutor<NodeRun>
 {
     public override string Kind => CopyWork.Kind.Name;
 

@@ -9,7 +9,7 @@ using Elastic.Model.Batches;
 namespace Elastic.Actors.Work;
 
 /// <summary>Scores a version on the held-out text: the mean over evenly spread blocks, summed in block order, also by source.</summary>
-internal sealed class EvaluateExecutor : WorkExecutor
+internal sealed class EvaluateExecutor : WorkExecutor<NodeRun>
 {
     public override string Kind => EvaluateWork.Kind.Name;
 

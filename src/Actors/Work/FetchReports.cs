@@ -14,7 +14,7 @@ internal static class FetchReports
 
     /// <summary>Tells at most once a second, and only where bytes have come, until <paramref name="work"/> ends.</summary>
     /// <param name="ofBytes">Bytes that are missing; 0 where that is not known.</param>
-    public static async Task<T> DuringAsync<T>(NodeRun run, WorkKey key, long ofBytes, Action<NodeReport> tell, Task<T> work)
+    public static async Task<T> DuringAsync<T>(NodeJob run, WorkKey key, long ofBytes, Action<NodeReport> tell, Task<T> work)
     {
         var before = run.Fetcher.ReceivedBytes;
         for (var told = before; await Task.WhenAny(work, Task.Delay(Between)) != work;)

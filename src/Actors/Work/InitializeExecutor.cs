@@ -9,7 +9,7 @@ using Elastic.Storage;
 namespace Elastic.Actors.Work;
 
 /// <summary>Makes version 0: from weights that the settings name, else from the seed.</summary>
-internal sealed class InitializeExecutor : WorkExecutor
+internal sealed class InitializeExecutor : WorkExecutor<NodeRun>
 {
     public override string Kind => InitializeWork.Kind.Name;
 

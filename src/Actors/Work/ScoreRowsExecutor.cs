@@ -6,7 +6,7 @@ using Elastic.Model.Evaluation;
 namespace Elastic.Actors.Work;
 
 /// <summary>Scores a piece of a text: the rows of a blob, with the parameters of a version.</summary>
-internal sealed class ScoreRowsExecutor : WorkExecutor
+internal sealed class ScoreRowsExecutor : WorkExecutor<NodeRun>
 {
     private const int AnyToken = 0;
 

@@ -6,7 +6,7 @@ using Elastic.Storage;
 namespace Elastic.Actors.Work;
 
 /// <summary>Makes a version and its inner states durable on this node, then writes the manifest.</summary>
-internal sealed class TakeCheckpointExecutor : WorkExecutor
+internal sealed class TakeCheckpointExecutor : WorkExecutor<NodeRun>
 {
     public override string Kind => TakeCheckpointWork.Kind.Name;
 

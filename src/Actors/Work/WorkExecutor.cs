@@ -18,6 +18,9 @@ internal enum WorkLane
 
     /// <summary>Work on stored blobs, one piece after the other.</summary>
     Store,
+
+    /// <summary>Reading text, on as many cores as there are.</summary>
+    Cores,
 }
 
 /// <summary>What work on devices needs besides its order.</summary>
@@ -44,7 +47,19 @@ internal abstract class WorkExecutor
     /// <summary>Does the work.</summary>
     /// <param name="devices">Null for work that needs none.</param>
     /// <returns>Null when the work was stopped before it had an outcome.</returns>
-    public abstract Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices);
+    public abstract Task<WorkOutcome?> ExecuteAsync(NodeJob job, WorkContent content, DeviceContext? devices);
+}
+
+/// <summary>Does one kind of work of one kind of job.</summary>
+/// <typeparam name="TJob">A run, mostly.</typeparam>
+internal abstract class WorkExecutor<TJob> : WorkExecutor where TJob : NodeJob
+{
+    /// <inheritdoc cref="WorkExecutor.ExecuteAsync"/>
+    public abstract Task<WorkOutcome?> ExecuteAsync(TJob run, WorkContent content, DeviceContext? devices);
+
+    /// <inheritdoc/>
+    public sealed override Task<WorkOutcome?> ExecuteAsync(NodeJob job, WorkContent content, DeviceContext? devices) =>
+        ExecuteAsync((TJob)job, content, devices);
 }
 
 /// <summary>The executors of all kinds of work.</summary>
@@ -53,7 +68,7 @@ internal static class WorkExecutors
     public static IReadOnlyList<WorkExecutor> All { get; } =
     [
         new InitializeExecutor(), new ComputeExecutor(), new AverageExecutor(), new AssembleExecutor(), new CopyExecutor(),
-        new EvaluateExecutor(), new TakeCheckpointExecutor(), new ScoreRowsExecutor(),
+        new EvaluateExecutor(), new TakeCheckpointExecutor(), new ScoreRowsExecutor(), new ReadPieceExecutor(),
     ];
 
     public static WorkExecutor Of(WorkKey key) => All.First(e => e.Kind == key.Kind);

@@ -59,7 +59,7 @@ public sealed record BuildManifest(IReadOnlyList<SourceSettings> Sources, IReadO
                 + "known: move it in front";
     }
 
-    private static SourceSettings Bind(IReadOnlyList<SettingText> values, ICollection<string> problems) =>
+    internal static SourceSettings Bind(IReadOnlyList<SettingText> values, ICollection<string> problems) =>
         SettingsBinding.Bind<SourceSettings>(
             SourceSchema.Defaults.Concat(values).GroupBy(v => v.Key).ToDictionary(g => g.Key, g => g.Last()), problems);
 }

@@ -100,6 +100,22 @@ public sealed record BuiltText(string Folder, BuildReport Report)
             && Path.TrimEndingDirectorySeparator(Path.GetFullPath(held)) == text.FolderOf(Split.Validation)) ? text : null;
     }
 
+    /// <summary>The settings of a corpus of this text.</summary>
+    /// <param name="settings">What they say of the rest.</param>
+    public CorpusSettings CorpusOf(CorpusSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var validation = FolderOf(Split.Validation);
+        return settings with
+        {
+            Sources = [TextFolder],
+            Validation = Directory.Exists(validation) ? [.. settings.Validation, validation] : settings.Validation,
+            Include = [],
+            Exclude = [],
+            TextField = "text",
+        };
+    }
+
     /// <summary>A line of each document that was read, in key order.</summary>
     /// <exception cref="ElasticException">A file is damaged.</exception>
     public IEnumerable<BuiltDocument> Rows() => Lines<BuiltDocument>(Documents);

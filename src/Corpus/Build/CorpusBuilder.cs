@@ -29,6 +29,12 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
     /// <summary>Documents of each source that are read, for a trial; null for all.</summary>
     public long? Limit { get; init; }
 
+    /// <summary>
+    /// Has other machines read pieces into the store; null to read all of them here. It gets the pieces that the store lacks, and calls its
+    /// second argument with each one that has come; those that have not come when it ends are read here. Not used for a trial.
+    /// </summary>
+    public Action<IReadOnlyList<SourcePiece>, Action<SourcePiece>, CancellationToken>? Others { get; init; }
+
     /// <summary>Builds the text, unless it is there.</summary>
     /// <param name="threads">Pieces that are read at once.</param>
     /// <exception cref="ElasticException">A source cannot be read, or nothing is left.</exception>
@@ -104,8 +110,23 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
         var changed = new ConcurrentDictionary<Digest, string>();
         var fresh = new ConcurrentDictionary<Digest, SourcePiece>();
         progress.Expect(pieces.Sum(p => p.Bytes));
+        var over = new ConcurrentDictionary<Digest, bool>();
+        if (Others is not null)
+        {
+            List<SourcePiece> missing = [.. pieces.Where(p => !IsRead(p)).DistinctBy(p => p.Identity)];
+            foreach (var part in missing.Where(p => p.File.Part is not null))
+                fresh[part.OfFile] = part;
+            if (missing.Count > 0)
+                Others(missing, piece =>
+                {
+                    Read(piece, progress, cancel);
+                    over[piece.Identity] = true;
+                }, cancel);
+        }
         InParallel(pieces.Count, threads, i =>
         {
+            if (over.TryRemove(pieces[i].Identity, out _))
+                return;
             if (!IsRead(pieces[i]) && pieces[i].File.Part is not null)
                 fresh[pieces[i].OfFile] = pieces[i];
             Guarded(pieces[i], changed, () => Read(pieces[i], progress, cancel));

@@ -101,6 +101,48 @@ public sealed class PieceStore
         DurableFile.FlushFolder(_folder);
     }
 
+    /// <summary>Writes a piece that is here behind what is in a stream, for <see cref="TakeIn"/> of another store.</summary>
+    public void Write(SourcePiece piece, Stream into)
+    {
+        ArgumentNullException.ThrowIfNull(into);
+        Span<byte> length = stackalloc byte[sizeof(long)];
+        foreach (var path in new[] { TextsPath(piece), DocumentsPath(piece) })
+        {
+            using var file = File.OpenRead(path);
+            BinaryPrimitives.WriteInt64LittleEndian(length, file.Length);
+            into.Write(length);
+            file.CopyTo(into);
+        }
+    }
+
+    /// <summary>Takes a piece in that another machine has read.</summary>
+    /// <param name="from">At what <see cref="Write"/> wrote, checked by its digest; afterwards behind it.</param>
+    /// <exception cref="ElasticException">It is no piece.</exception>
+    public void TakeIn(SourcePiece piece, Stream from)
+    {
+        ArgumentNullException.ThrowIfNull(piece);
+        ArgumentNullException.ThrowIfNull(from);
+        string texts = DurableFile.TemporaryPath(TextsPath(piece)), documents = DurableFile.TemporaryPath(DocumentsPath(piece));
+        try
+        {
+            Copy(from, texts);
+            Copy(from, documents);
+            _ = PieceLines.Read<PieceSummary>(Lines(documents).Last().Line, documents);
+            Keep(texts, TextsPath(piece));
+            Keep(documents, DocumentsPath(piece));
+            DurableFile.FlushFolder(_folder);
+        }
+        catch (EndOfStreamException e)
+        {
+            throw new ElasticException($"a piece of {piece.File.Name} that another node has read is cut short: build again", e);
+        }
+        finally
+        {
+            File.Delete(texts);
+            File.Delete(documents);
+        }
+    }
+
     /// <summary>Forgets a piece.</summary>
     public void Remove(SourcePiece piece)
     {
@@ -198,6 +240,21 @@ public sealed class PieceStore
             sketches[i] = (planned.Stage as SketchingStage)?.Sketch(draft);
         }
         return (new PieceDocument(draft.Facts, 0, 0, 0, signals, sketches), draft.Text);
+    }
+
+    private static void Copy(Stream from, string path)
+    {
+        var buffer = new byte[1 << 16];
+        from.ReadExactly(buffer, 0, sizeof(long));
+        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+        for (var left = BinaryPrimitives.ReadInt64LittleEndian(buffer); left != 0;)
+        {
+            var count = from.Read(buffer, 0, (int)Math.Clamp(left, 0, buffer.Length));
+            if (count == 0)
+                throw new EndOfStreamException();
+            file.Write(buffer, 0, count);
+            left -= count;
+        }
     }
 
     private static void Keep(string temporary, string path)

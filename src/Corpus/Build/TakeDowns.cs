@@ -52,6 +52,16 @@ public sealed class TakeDowns
         return new TakeDowns(documents, urls, licences);
     }
 
+    /// <summary>What <see cref="Identity"/> was written from.</summary>
+    /// <exception cref="FormatException">A line is none of its lines.</exception>
+    internal static TakeDowns OfIdentity(IReadOnlyList<string> lines)
+    {
+        var known = new[] { DocumentLine, UrlLine, LicenceLine }
+            .Select(kind => lines.Where(l => l.StartsWith(kind, StringComparison.Ordinal)).Select(l => l[kind.Length..]).ToList()).ToList();
+        return known.Sum(k => k.Count) == lines.Count ? new TakeDowns(known[0], known[1], known[2])
+            : throw new FormatException("a line takes nothing down");
+    }
+
     /// <summary>True where the document is taken down: by its licence, its address, its name, or the name of its file.</summary>
     public bool Cover(DocumentFacts facts)
     {

@@ -29,9 +29,18 @@ public sealed class BlockList
     public static BlockList? Read(IReadOnlyList<string> files)
     {
         ArgumentNullException.ThrowIfNull(files);
-        if (files.Count == 0)
+        return Of([.. TextsOf(files)]);
+    }
+
+    /// <summary>The texts of lists, in their order.</summary>
+    /// <exception cref="ElasticException">One cannot be read, or is too large.</exception>
+    internal static IEnumerable<string> TextsOf(IReadOnlyList<string> files) => files.Select(TextOf);
+
+    /// <summary>What the texts of lists say; null for none.</summary>
+    internal static BlockList? Of(IReadOnlyList<string> texts)
+    {
+        if (texts.Count == 0)
             return null;
-        var texts = files.Select(TextOf).ToList();
         var list = new BlockList(CorpusIdentity.OfTexts(texts));
         foreach (var line in texts.SelectMany(text => text.Split('\n')).Select(l => l.Split('#')[0].Trim()).Where(l => l.Length > 0))
             if (line.StartsWith(PathWord, StringComparison.Ordinal))

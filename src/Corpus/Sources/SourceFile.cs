@@ -56,6 +56,9 @@ public enum DocumentFormat
 /// <param name="Format">How it stores documents.</param>
 public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
 {
+    /// <summary>A copy of its bytes, made and checked by this program, that is read in its place; messages name the file.</summary>
+    public string? Copy { get; init; }
+
     /// <summary>How the file is compressed, where it is.</summary>
     public Packing Packing { get; init; }
 
@@ -89,11 +92,11 @@ public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
                 return Member.Length;
             try
             {
-                return (new FileInfo(Path) is { LinkTarget: not null } link
+                return (new FileInfo(Copy ?? Path) is { LinkTarget: not null } link
                     ? (FileInfo)link.ResolveLinkTarget(returnFinalTarget: true)!
-                    : new FileInfo(Path)).Length;
+                    : new FileInfo(Copy ?? Path)).Length;
             }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            catch (Exception e) when (Copy is null && (e is IOException or UnauthorizedAccessException))
             {
                 throw Unreadable(e);
             }
@@ -127,9 +130,10 @@ public sealed record SourceFile(string Path, string Name, DocumentFormat Format)
             return Member.OpenRead();
         try
         {
-            return Guarded(new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan));
+            return Guarded(new FileStream(
+                Copy ?? Path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan));
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (Copy is null && (e is IOException or UnauthorizedAccessException))
         {
             throw Unreadable(e);
         }

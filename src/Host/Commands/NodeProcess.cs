@@ -70,6 +70,7 @@ internal sealed class NodeProcess
             ? RoundSpans.FollowAsync(observations, ending.Token) : Task.CompletedTask;
         using var webhook = WebhookOf(node);
         var telling = webhook?.RunAsync(ending.Token) ?? Task.CompletedTask;
+        var building = _request.Seed ? node.Builds.ResumeAsync(CorpusPalette.PlanOf, Say, ending.Token) : Task.CompletedTask;
         var drawing = node.Observations is { } seen
             ? new ClusterDiagrams(new DataDirectory(_request.Node.DataDir), node.Control.Runs, () => seen.Supervises, Say)
                 .RunAsync(ending.Token)
@@ -77,7 +78,7 @@ internal sealed class NodeProcess
         var first = await Task.WhenAny(Task.Delay(Timeout.Infinite, interrupted), preempted, node.Refused, node.LeaveAsked);
         var isPreempted = preempted.IsCompletedSuccessfully;             // the cancellation below ends the task, too
         await ending.CancelAsync();
-        await Task.WhenAll(spans, telling, drawing);
+        await Task.WhenAll(spans, telling, drawing, building);
         if (first == node.Refused)
             throw new ElasticException(await node.Refused);
         if (isPreempted)

@@ -28,18 +28,7 @@ internal static class TextBuild
     /// <summary>The settings of a corpus of that text.</summary>
     public static ElasticSettings Of(BuiltText text, ElasticSettings settings) => settings with
     {
-        Training = settings.Training with
-        {
-            Corpus = DefaultMixture.Apply(settings.Training.Corpus with
-            {
-                Sources = [text.TextFolder],
-                Validation = Directory.Exists(text.FolderOf(Split.Validation))
-                    ? [.. settings.Training.Corpus.Validation, text.FolderOf(Split.Validation)] : settings.Training.Corpus.Validation,
-                Include = [],
-                Exclude = [],
-                TextField = "text",
-            }),
-        },
+        Training = settings.Training with { Corpus = DefaultMixture.Apply(text.CorpusOf(settings.Training.Corpus)) },
     };
 
     private sealed class Report(IRunDisplay display) : IProgress<BuildProgress>

@@ -19,20 +19,21 @@ internal static class BuildManifestFile
 
     /// <summary>Reads a file; paths in it are relative to its folder.</summary>
     /// <exception cref="ElasticException">All that is wrong with it, a line each.</exception>
-    public static BuildManifest Read(string path)
+    public static BuildManifest Read(string path) => Parse(TextOf(path), path);
+
+    /// <summary>The text of a file.</summary>
+    /// <exception cref="ElasticException">It cannot be read.</exception>
+    public static string TextOf(string path)
     {
-        string text;
         try
         {
-            text = System.Text.Encoding.UTF8.GetString(RegularFile.Read(path, HoconText.MostCharacters * 4));
+            return System.Text.Encoding.UTF8.GetString(RegularFile.Read(path, HoconText.MostCharacters * 4));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new ElasticException(
                 $"the manifest {path} cannot be read ({e.Message.TrimEnd('.')}): name another file with --manifest", e);
         }
-
-        return Parse(text, path);
     }
 
     /// <summary>Reads a text, called <paramref name="path"/> in messages.</summary>

@@ -8,5 +8,6 @@ internal static class ControlPalettes
     public static IReadOnlyList<Palette> Of(ClusterControl control, TimeProvider time) =>
     [
         RunPalette.Build(control, time), NodePalette.Build(control, time), ClusterPalette.Build(control, time), LogPalette.Build(control),
+        CorpusPalette.Build(control, time),
     ];
 }

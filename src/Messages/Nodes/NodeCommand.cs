@@ -3,6 +3,19 @@ using Elastic.Messages.Work;
 
 namespace Elastic.Messages.Nodes;
 
+/// <summary>What work belongs to.</summary>
+public enum JobKind
+{
+    /// <summary>A run.</summary>
+    Run,
+
+    /// <summary>An evaluation of one.</summary>
+    Evaluation,
+
+    /// <summary>The build of a corpus: it has a manifest and neither settings nor a corpus of its own.</summary>
+    Build,
+}
+
 /// <summary>What a supervisor tells a node about a run, besides the work that it orders.</summary>
 public abstract record NodeCommand(RunId RunId) : ISaidBySeed
 {
@@ -12,19 +25,20 @@ public abstract record NodeCommand(RunId RunId) : ISaidBySeed
         /// <summary>Names this command: parts of two are never put together.</summary>
         public required OrderId Number { get; init; }
 
-        /// <summary>Canonical text of the training settings, or one part of it: it may name thousands of files.</summary>
+        /// <summary>Canonical text of the training settings, or one part of it: it may name thousands of files. A build has none.</summary>
         public required string Settings { get; init; }
 
+        /// <summary>The corpus; of a build, what its manifest is called: <see cref="Manifest"/>.</summary>
         public required Digest Corpus { get; init; }
 
-        /// <summary>SHA-256 of the corpus's manifest file, by which a node without the corpus fetches it.</summary>
+        /// <summary>SHA-256 of the corpus's manifest file, by which a node without the corpus fetches it; of a build, of its own.</summary>
         public required Digest? Manifest { get; init; }
 
         /// <summary>Data planes ("host:port") of nodes that may have the corpus.</summary>
         public required string[] Sources { get; init; }
 
-        /// <summary>It is no run but an evaluation of one: what nodes store of it lasts as long as they work for it.</summary>
-        public bool IsEvaluation { get; init; }
+        /// <summary>What is opened. Of all but a run, what nodes store lasts as long as they work for it.</summary>
+        public JobKind Kind { get; init; }
 
         public required Part Part { get; init; }
     }

@@ -38,6 +38,9 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
         /// <summary>What the process may still take of the machine's memory; 0 where that is not known.</summary>
         public long FreeMemoryBytes { get; init; }
 
+        /// <summary>Processor cores that the process may use; 0 where that is not known.</summary>
+        public int Cores { get; init; }
+
         /// <summary>The number of the node's list of revoked certificates; 0 where there is none.</summary>
         public long Revocations { get; init; }
 

@@ -2,12 +2,9 @@ using Elastic.Foundation;
 
 namespace Elastic.Messages.Runs;
 
-/// <summary>
-/// What a seed asks of the supervisors about an evaluation over nodes, which is a job of its own. Each request says all that there is to
-/// know of it, so that a supervisor that has just taken over goes on from there; asking twice is safe.
-/// </summary>
-/// <param name="Job">Names the evaluation, and what nodes open for it.</param>
-public abstract record EvaluationRequest(RunId Job) : ISaidBySeed
+/// <summary>What a seed asks of the supervisors about an evaluation over nodes.</summary>
+/// <inheritdoc cref="JobRequest"/>
+public abstract record EvaluationRequest(RunId Job) : JobRequest(Job)
 {
     /// <summary>Pieces in one request: so many are scored ahead of what the asker has taken.</summary>
     public const int MostPieces = 200;

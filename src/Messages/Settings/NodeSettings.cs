@@ -152,4 +152,10 @@ public sealed record NodeSettings : SettingsGroup
         Built corpora, when not in the data directory: name a disk that all nodes see, and nobody has to fetch shards.
         """, PartOfAnswer = false, IsPath = true)]
     public required string? CorporaDir { get; init; }
+
+    [Setting("node.corpus-roots", new string[0], """
+        Folders of this machine below which nodes may read for a corpus that another node builds: a disk that all of them see, for example.
+        Links are resolved first. What lies elsewhere is fetched from the node that builds. Not given: none.
+        """, PartOfAnswer = false, IsPath = true)]
+    public required IReadOnlyList<string> CorpusRoots { get; init; }
 }

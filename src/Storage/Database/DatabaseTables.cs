@@ -83,6 +83,9 @@ public static class DatabaseTables
           address VARCHAR(255) NOT NULL PRIMARY KEY, seen BIGINT NOT NULL);
         CREATE TABLE IF NOT EXISTS elastic_cursors (
           name VARCHAR(255) NOT NULL PRIMARY KEY, last BIGINT NOT NULL);
+        CREATE TABLE IF NOT EXISTS elastic_builds (
+          build VARCHAR(255) NOT NULL PRIMARY KEY, seed VARCHAR(255) NOT NULL, path TEXT NOT NULL, manifest TEXT NOT NULL,
+          sets TEXT NOT NULL, who TEXT NOT NULL, started_at BIGINT NOT NULL, state VARCHAR(16) NOT NULL, note TEXT NOT NULL);
         """;
 
     /// <summary>What <see cref="SqliteTail"/> and <see cref="PostgresTail"/> say when they refuse an event.</summary>

@@ -49,7 +49,7 @@ public sealed class HashWork : WorkKind
 }
 
 /// <summary>Computes the digest of a text.</summary>
-internal sealed class HashExecutor : WorkExecutor
+internal sealed class HashExecutor : WorkExecutor<NodeRun>
 {
     public override string Kind => HashWork.Kind.Name;
 

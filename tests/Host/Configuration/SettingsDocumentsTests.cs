@@ -25,7 +25,9 @@ public sealed class SettingsDocumentsTests
         var read = SettingsBinding.Bind<TrainingSettings>(ConfigurationLoader.Merge([layer]), problems);
         Assert.Empty(problems);
         Assert.Equal(SettingsText.Write(TrainingSettings.Defaults), SettingsText.Write(read));
-        Assert.Equal(NodeSettings.Defaults, SettingsBinding.Bind<NodeSettings>(ConfigurationLoader.Merge([layer]), problems));
+        Assert.Equal(
+            SettingsText.Write(NodeSettings.Defaults),
+            SettingsText.Write(SettingsBinding.Bind<NodeSettings>(ConfigurationLoader.Merge([layer]), problems)));
     }
 
     private static void IsUpToDate(string name, Func<string, string> write)

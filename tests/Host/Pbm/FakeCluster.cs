@@ -68,6 +68,14 @@ internal sealed class FakeCluster
     /// <summary>What an evaluation scores.</summary>
     public EvaluatedCheckpoint? Checkpoint { get; set; }
 
+    /// <summary>Of a name there may be several: a watch sees them one after the other.</summary>
+    public List<BuildStatus> Builds { get; } = [];
+
+    /// <summary>The newest build that was asked for.</summary>
+    public BuildPlan? Planned { get; private set; }
+
+    public string? StoppedBuild { get; private set; }
+
     /// <summary>A watch has begun.</summary>
     public Task Watched => _watched.Task;
 
@@ -108,6 +116,18 @@ internal sealed class FakeCluster
         Observed = (query, _) => Task.FromResult(Of(query)),
         Curve = (run, _) => Task.FromResult(Curves.Find(c => c.Id.Name == run)),
         Log = Log.FollowAsync,
+        Build = (plan, origin, _) =>
+        {
+            (Planned, Asker) = (plan, origin);
+            return Refusal is { } why ? throw new ElasticException(why) : Task.FromResult(Builds[0].Build);
+        },
+        Builds = _ => Task.FromResult<IReadOnlyList<BuildStatus>>(Builds),
+        WatchBuild = (build, _) => WatchBuild(build),
+        StopBuild = (build, origin, _) =>
+        {
+            (StoppedBuild, Asker) = (build, origin);
+            return Task.CompletedTask;
+        },
     };
 
     // Two tokens are equally likely.
@@ -121,6 +141,15 @@ internal sealed class FakeCluster
         {
             await Task.Yield();
             yield return [.. piece.Select(row => row.Counted * Math.Log(2))];
+        }
+    }
+
+    private async IAsyncEnumerable<BuildStatus> WatchBuild(string build)
+    {
+        foreach (var status in Builds.Where(b => b.Build == build).ToList())
+        {
+            await Task.Yield();
+            yield return status;
         }
     }
 

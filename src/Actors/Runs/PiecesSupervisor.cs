@@ -10,37 +10,37 @@ using Elastic.Messages.Work;
 namespace Elastic.Actors.Runs;
 
 /// <summary>
-/// Keeps one evaluation over nodes: feeds its <see cref="EvaluationCoordinator"/>. Nothing is stored: where this actor is lost, the asker's
-/// next request makes another one, which goes on from what the asker has.
+/// Keeps one job in pieces: feeds its <see cref="PiecesCoordinator"/>. Nothing is stored: where this actor is lost, the asker's next
+/// request makes another one, which goes on from what the asker has.
 /// </summary>
-internal sealed class EvaluationSupervisor : ReceiveActor, IWithTimers
+internal sealed class PiecesSupervisor : ReceiveActor, IWithTimers
 {
     private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
 
-    // The asker asks several times a second. Where its process is gone, nobody waits for the scores.
+    // The asker asks several times a second. Where its process is gone, nobody waits for the pieces.
     private static readonly TimeSpan Silence = TimeSpan.FromMinutes(2);
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<NodeId, IActorRef> _nodes = [];
     private readonly long _began = Stopwatch.GetTimestamp();
-    private readonly EvaluationCoordinator _coordinator;
+    private readonly PiecesCoordinator _coordinator;
     private TimeSpan _asked;
 
-    public EvaluationSupervisor(RunId job, long term)
+    public PiecesSupervisor(RunId job, PiecesCoordinator coordinator)
     {
-        _coordinator = new EvaluationCoordinator(job, term);
-        Receive<EvaluationRequest.Score>(request =>
-        {
-            if (_asked == default)
-                _log.Info("evaluation {0} is supervised here ({1})", job, request.Origin.Who);
-            _asked = Now;
-            Carry(_coordinator.Ask(request, Now));
-            Sender.Tell(_coordinator.Show());
-        });
-        Receive<EvaluationRequest.End>(_ =>
+        _coordinator = coordinator;
+        Receive<JobRequest>(IsEnd, _ =>
         {
             Sender.Tell(_coordinator.Show());
             End();
+        });
+        Receive<JobRequest>(request =>
+        {
+            if (_asked == default)
+                _log.Info("{0} is supervised here", job);
+            _asked = Now;
+            Carry(_coordinator.Ask(request, Now));
+            Sender.Tell(_coordinator.Show());
         });
         Receive<FromNode>(from => Hear(from.Message));
         Receive<NodeLost>(lost =>
@@ -53,7 +53,7 @@ internal sealed class EvaluationSupervisor : ReceiveActor, IWithTimers
             Step(new RunInput.Tick());
             if (Now - _asked < Silence)
                 return;
-            _log.Info("evaluation {0} ends: its asker says nothing", job);
+            _log.Info("{0} ends: its asker says nothing", job);
             End();
         });
     }
@@ -61,9 +61,12 @@ internal sealed class EvaluationSupervisor : ReceiveActor, IWithTimers
     /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
 
-    /// <inheritdoc cref="EvaluationSupervisor"/>
-    /// <param name="term">Another one for each supervisor of the job.</param>
-    public static Props Props(RunId job, long term) => Akka.Actor.Props.Create(() => new EvaluationSupervisor(job, term));
+    /// <inheritdoc cref="PiecesSupervisor"/>
+    public static Props Props(RunId job, PiecesCoordinator coordinator) =>
+        Akka.Actor.Props.Create(() => new PiecesSupervisor(job, coordinator));
+
+    /// <summary>True for the last request of a job.</summary>
+    public static bool IsEnd(JobRequest request) => request is EvaluationRequest.End or BuildRequest.End;
 
     /// <inheritdoc/>
     protected override void PreStart() => Timers.StartPeriodicTimer(Tick.Instance, Tick.Instance, Beat, Beat);

@@ -1,0 +1,65 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+using Akka.Actor;
+using Elastic.Coordination;
+using Elastic.Messages;
+using Elastic.Messages.Runs;
+
+namespace Elastic.Actors.Runs;
+
+// The jobs in pieces that are under way here (evaluations over nodes, builds of corpora), each with a supervisor of its own. Part of
+// RunsActor: used on its mailbox only.
+internal sealed class PiecesJobs(Func<IActorContext> actors, NodeTable nodes, string prefix)
+{
+    // Each keeps what its asker has not taken yet; people ask for one or two at a time.
+    private const int Most = 20;
+
+    private readonly HashSet<RunId> _jobs = [];
+
+    public bool Knows(RunId job) => _jobs.Contains(job);
+
+    /// <summary>Passes a request on, and makes the supervisor of a job that is new here.</summary>
+    public void Take(JobRequest request, IActorRef asker)
+    {
+        if (PiecesSupervisor.IsEnd(request) && !Knows(request.Job))
+            asker.Tell(View(request, null));
+        else if (!Knows(request.Job) && _jobs.Count == Most)
+            asker.Tell(View(request, $"{Most} evaluations and builds are under way: wait until one of them is over"));
+        else
+            SupervisorOf(request).Tell(request, asker);
+    }
+
+    /// <summary>The supervisor has ended.</summary>
+    public void Ended(RunId job) => _jobs.Remove(job);
+
+    private IActorRef SupervisorOf(JobRequest request)
+    {
+        if (!_jobs.Add(request.Job))
+            return actors().Child($"{prefix}{request.Job}");
+        var coordinator = Coordinator(request, RandomNumberGenerator.GetInt32(1, int.MaxValue));
+        var supervisor = actors().Watch(actors().ActorOf(PiecesSupervisor.Props(request.Job, coordinator), $"{prefix}{request.Job}"));
+        foreach (var (report, link) in nodes.Enlisted)
+            supervisor.Tell(new FromNode(report), link);
+        return supervisor;
+    }
+
+    // Another term for each supervisor of the job.
+    private static PiecesCoordinator Coordinator(JobRequest request, long term) => request switch
+    {
+        EvaluationRequest => new EvaluationCoordinator(request.Job, term),
+        BuildRequest => new BuildCoordinator(request.Job, term),
+        _ => throw new UnreachableException($"no job has the request {request.GetType().Name}"),
+    };
+
+    private static ISaidBySeed View(JobRequest request, string? refusal) => request is BuildRequest
+        ? new BuildView(request.Job) { Pieces = [], Nodes = 0, WaitsFor = null, Refusal = refusal }
+        : new EvaluationView(request.Job)
+        {
+            First = 0,
+            Scores = [],
+            Arithmetic = null,
+            Nodes = 0,
+            WaitsFor = null,
+            Failure = refusal,
+        };
+}

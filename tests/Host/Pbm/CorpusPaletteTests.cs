@@ -1,0 +1,118 @@
+using Elastic.Actors.Control;
+using Elastic.Foundation;
+using Elastic.Host.Pbm;
+using Elastic.Messages;
+using Elastic.Messages.Pbm;
+using Elastic.Messages.Runs;
+using Elastic.Storage;
+using Elastic.Testing;
+
+namespace Elastic.Host.Tests.Pbm;
+
+/// <summary><c>pbm corpus</c> on a cluster of the test's making.</summary>
+public sealed class CorpusPaletteTests : TemporaryFolder
+{
+    private static readonly BuildSight Half = new(
+        "reads by nodes", 1200, 50 << 20, 100 << 20, 400, 10 << 20, 3, [("clean", 3), ("gopher-quality", 70)], ["waits for a node"], 1);
+
+    private readonly FakeCluster _cluster = new();
+
+    [Fact]
+    public async Task A_build_shows_how_far_it_is_what_was_dropped_and_where_it_is_at_the_end()
+    {
+        _cluster.Builds.AddRange([
+            Status(Half), Status(Half with { Documents = 1300 }),
+            Status(Half with { Phase = "makes tokens", Nodes = 0, DocumentsPerSecond = 0 }),
+            Status(null) with { State = BuildState.Done, Note = "/data/corpora/5f2c", Corpus = Digest.Of("corpus"u8) }]);
+        var manifest = Write("web.conf", $"sources = [ {{ name = a, paths = [{Folder}] }} ]\nstages = [ {{ stage = clean }} ]");
+        var lines = await Lines("build", ("manifest", manifest), ("set", "corpus.tokenizer=byte"));
+        Assert.Equal(
+            [
+                "builds web-3k9v2mq7; Ctrl-C ends the watch, not the build: pbm corpus watch -b web-3k9v2mq7, "
+                    + "pbm corpus stop -b web-3k9v2mq7",
+                "waits for a node",
+                "reads by nodes: 1.20k documents, 50.0 MiB of 100.0 MiB, 400/s, 10.0 MiB/s, 5s left, 3 nodes, clean dropped 3, "
+                    + "gopher-quality dropped 70",
+                "makes tokens: 1.20k documents, 50.0 MiB of 100.0 MiB, 5s left, clean dropped 3, gopher-quality dropped 70",
+                "built web-3k9v2mq7: /data/corpora/5f2c",
+            ],
+            lines.Select(l => l.Text));
+        Assert.Equal((1200L, 70L), ((long)lines[2].Json!["documents"]!, (long)lines[2].Json!["dropped"]!["gopher-quality"]!));
+        Assert.Equal(("done", Digest.Of("corpus"u8).Hex), ((string)lines[^1].Json!["state"]!, (string)lines[^1].Json!["corpus"]!));
+        Assert.Equal(
+            (manifest, "byte", "a", "pbm anna@gpu7"),
+            (_cluster.Planned!.Path, _cluster.Planned.Corpus.Tokenizer, Assert.Single(_cluster.Planned.Manifest.Sources).Name,
+                _cluster.Asker!.Who));
+    }
+
+    [Fact]
+    public async Task What_is_wrong_with_a_manifest_or_a_build_is_said()
+    {
+        Assert.Contains(
+            "cannot be read", (await Assert.ThrowsAsync<ElasticException>(() => Lines("build", ("manifest", "none.conf")))).Message,
+            StringComparison.Ordinal);
+        _cluster.Builds.Add(Status(null) with { State = BuildState.Failed, Note = "nothing is left of 3 documents" });
+        Assert.Equal(
+            "the build web-3k9v2mq7: nothing is left of 3 documents",
+            (await Assert.ThrowsAsync<ElasticException>(() => Lines("watch", ("build", "web-3k9v2mq7")))).Message);
+        Assert.Equal(
+            "no build goes on: see pbm corpus list", (await Assert.ThrowsAsync<NotFoundException>(() => Lines("watch"))).Message);
+        Assert.StartsWith(
+            "there is no build wep: ",
+            (await Assert.ThrowsAsync<NotFoundException>(() => Lines("stop", ("build", "wep")))).Message, StringComparison.Ordinal);
+        Assert.Null(_cluster.StoppedBuild);
+    }
+
+    [Fact]
+    public async Task Builds_are_listed_and_the_only_one_that_goes_on_is_stopped_without_its_name()
+    {
+        Assert.Equal("no builds yet: begin one with pbm corpus build -m FILE", Assert.Single(await Lines("list")).Text);
+        _cluster.Builds.AddRange([Status(Half), Status(null) with { Build = "old-3k9v2mq7", State = BuildState.Stopped }]);
+        var lines = await Lines("list");
+        Assert.Equal(3, lines.Count);
+        Assert.Matches(@"^web-3k9v2mq7 +running +2026-03-29 01:00Z +1.20k +50.0 MiB of 100.0 MiB +/data/web.conf", lines[1].Text);
+        await Lines("stop");
+        Assert.Equal("web-3k9v2mq7", _cluster.StoppedBuild);
+    }
+
+    [Fact]
+    public void A_stored_build_goes_on_only_where_its_sources_are()
+    {
+        var text = $"sources = [ {{ name = a, paths = [{Folder}, \"https://example.org/a.txt\"] }} ]";
+        var stored = new StoredBuild(
+            "web-3k9v2mq7", new NodeId("a"), Path.Combine(Folder, "web.conf"), text, ["corpus.tokenizer=byte"], "anna", default,
+            BuildState.Running, "");
+        Assert.Equal("byte", CorpusPalette.PlanOf(stored).Corpus.Tokenizer);
+        Assert.Contains(
+            "none, which",
+            Assert.Throws<NotFoundException>(
+                () => CorpusPalette.PlanOf(stored with { Text = text.Replace(Folder, "none", StringComparison.Ordinal) })).Message,
+            StringComparison.Ordinal);
+    }
+
+    private static BuildStatus Status(BuildSight? now) => new(
+        "web-3k9v2mq7", "/data/web.conf", new NodeId("seed1-3k9v2mq7"), "pbm anna@gpu7",
+        new DateTimeOffset(2026, 3, 29, 1, 0, 0, TimeSpan.Zero), BuildState.Running, "")
+    { Now = now };
+
+    private async Task<IReadOnlyList<PbmLine>> Lines(string name, params (string Argument, string Value)[] values)
+    {
+        var command = ControlPalettes.Of(_cluster.Control, TimeProvider.System).Single(p => p.Name == "corpus")
+            .Commands.Single(c => c.Help.Name == name);
+        Assert.Equal(name is "build" or "stop", command.Changes);
+        var call = PbmCall.Of(
+            command.Help, [.. values.Select(v => new CallValue(v.Argument, v.Value))],
+            new Origin("1", "pbm anna@gpu7", DateTimeOffset.UnixEpoch));
+        var lines = new List<PbmLine>();
+        await foreach (var line in command.Handler(call, TestContext.Current.CancellationToken))
+            lines.Add(line);
+        return lines;
+    }
+
+    private string Write(string name, string text)
+    {
+        var path = Path.Combine(Folder, name);
+        File.WriteAllText(path, text);
+        return path;
+    }
+}
