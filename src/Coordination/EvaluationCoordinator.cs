@@ -134,7 +134,7 @@ public sealed class EvaluationCoordinator(RunId job, long term)
         _health.Note(report);
         Enter(report);
         if (report.Leaving)
-            Send(report.Node, new NodeCommand.Release(job));            // what it holds of an evaluation, others need not have
+            Send(report.Node, new NodeCommand.Release(job, report.Drains));        // what it holds of an evaluation, others need not have
         var has = report.Pieces().Where(w => w.Job == job.Job).Select(w => new InFlightWork(w.Key, report.Node)).ToHashSet();
         foreach (var (work, _) in _view.InFlight
             .Where(w => w.Key.Node == report.Node && !has.Contains(w.Key) && !_failures.IsResting(w.Key) && _now - w.Value > InTransit)

@@ -188,7 +188,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
             _corpusKeeper.Tell(run.Corpus);
         }
 
-        Step(new NodeInput.Opened(opened.RunId, opened.Run?.MostDevices ?? 1, opened.Why, opened.Run?.MicroBatches ?? 1));
+        Step(new NodeInput.Opened(
+            opened.RunId, opened.Run?.MostDevices ?? 1, opened.Why, opened.Run?.MicroBatches ?? 1, opened.Run?.Priority ?? 0));
     }
 
     private void Start(NodeOutput.Start start)
