@@ -184,6 +184,7 @@ public sealed class ElasticNode : IAsyncDisposable
                 Version = version.Elastic,
                 Arithmetic = arithmetic,
                 Cores = Environment.ProcessorCount,
+                Labels = Labels.Of(node.Labels),
             },
             Devices = node.Devices,
             ThreadsPerDevice = text => DeviceNames.ThreadsPerDevice(node with { Devices = text }),
@@ -327,7 +328,7 @@ public sealed class ElasticNode : IAsyncDisposable
             : view;
 
     /// <summary>Asks the run to stop at the next step boundary; <see cref="WatchAsync"/> says when it has.</summary>
-    public Task<RunReply> StopRunAsync(RunName run, Origin origin) => AskAsync<RunReply>(new RunRequest.Pause(run, origin));
+    public Task<RunReply> StopRunAsync(RunName run, Origin origin) => AskAsync<RunReply>(new RunRequest.Stop(run, origin));
 
     /// <summary>Deletes the run and all that nodes store of it; refused while it is at work.</summary>
     public Task<RunReply> DeleteRunAsync(RunName run, Origin origin) => AskAsync<RunReply>(new RunRequest.Delete(run, origin));

@@ -48,6 +48,10 @@ public sealed record ClusterView(
         && (holders.IsEmpty || holders.Contains(node) || !Staying.Any(n => Nodes[n].Seed)
             || holders.Any(h => Nodes.TryGetValue(h, out var n) && n.Seed));
 
+    /// <summary>Work in flight that waits on its node for devices, and the run that computes there, with its priority.</summary>
+    public ImmutableDictionary<InFlightWork, (RunId Behind, int Priority)> Queued { get; init; } =
+        ImmutableDictionary<InFlightWork, (RunId, int)>.Empty;
+
     /// <summary>True while a node that is away may be back in a moment: audits wait for it.</summary>
     public bool MayBeJoined { get; init; }
 
@@ -86,14 +90,28 @@ public sealed record ClusterView(
     };
 
     /// <summary>Marks a node as having nothing in flight.</summary>
-    public ClusterView PutDown(NodeId node) => this with { InFlight = InFlight.RemoveRange(InFlight.Keys.Where(w => w.Node == node)) };
+    public ClusterView PutDown(NodeId node) => this with
+    {
+        InFlight = InFlight.RemoveRange(InFlight.Keys.Where(w => w.Node == node)),
+        Queued = Queued.RemoveRange(Queued.Keys.Where(w => w.Node == node)),
+    };
 
     /// <summary>Marks work as in flight: given to the node, or reported by it.</summary>
     public ClusterView Give(WorkKey work, NodeId node, TimeSpan now) =>
-        this with { InFlight = InFlight.SetItem(new InFlightWork(work, node), now) };
+        Begun(new InFlightWork(work, node)) with { InFlight = InFlight.SetItem(new InFlightWork(work, node), now) };
+
+    /// <summary>Notes that work waits on its node for devices, behind another run's.</summary>
+    public ClusterView Queue(InFlightWork work, RunId behind, int priority) =>
+        !InFlight.ContainsKey(work) || (Queued.TryGetValue(work, out var known) && known == (behind, priority))
+            ? this
+            : this with { Queued = Queued.SetItem(work, (behind, priority)) };
+
+    /// <summary>Notes that work does not wait for devices any more.</summary>
+    public ClusterView Begun(InFlightWork work) => Queued.ContainsKey(work) ? this with { Queued = Queued.Remove(work) } : this;
 
     /// <summary>Marks work as no longer in flight on the node.</summary>
-    public ClusterView Answered(WorkKey work, NodeId node) => this with { InFlight = InFlight.Remove(new InFlightWork(work, node)) };
+    public ClusterView Answered(WorkKey work, NodeId node) =>
+        Begun(new InFlightWork(work, node)) with { InFlight = InFlight.Remove(new InFlightWork(work, node)) };
 
     /// <summary>Notes that a node holds these vector sets intact.</summary>
     public ClusterView Hold(NodeId node, params IEnumerable<Digest> sets) => Nodes.ContainsKey(node)

@@ -8,8 +8,8 @@ namespace Elastic.Coordination;
 /// <param name="Needed">False for what only saves time.</param>
 public readonly record struct Wanted(int Replica, IReadOnlySet<NodeId> Not, bool Needed);
 
-// Decides how often each replica's round is computed, and where: once; twice where it is audited or its runner is slow; once more where two
-// results differ.
+// Decides how often each replica's round is computed, and where: once; twice where it is audited, or its runner is slow or has no device
+// for it; once more where two results differ.
 public static class Computations
 {
     /// <summary>The computations that are still to be given out, first computations first.</summary>
@@ -39,7 +39,8 @@ public static class Computations
                     checks.Add(wanted with { Not = workers });             // in flight: wait for it, give it to no other node
             }
             else if (quorum.Votes.IsEmpty && runners is [var only]
-                && stragglers.IsStraggling(view.InFlight[new InFlightWork(ComputeWork.KeyOf(run.Round, replica), only)]))
+                && new InFlightWork(ComputeWork.KeyOf(run.Round, replica), only) is var work
+                && (stragglers.IsStraggling(view.InFlight[work]) || view.Queued.ContainsKey(work)))
                 seconds.Add(wanted with { Needed = false });
         }
 

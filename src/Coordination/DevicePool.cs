@@ -46,18 +46,24 @@ internal sealed class DevicePool
     public void Enqueue(WorkOrder order, int mostDevices) => _waiting.Add((order, mostDevices));
 
     /// <summary>
-    /// Puts work onto free devices. An evaluation, or a piece of one, is short and takes all CPU devices; replicas share them evenly. With
-    /// a GPU among the free, each work gets one device.
+    /// Puts work onto free devices, that of the highest priority first. An evaluation, or a piece of one, is short and takes all CPU
+    /// devices; replicas of one priority share them evenly. With a GPU among the free, each work gets one device.
     /// </summary>
     /// <param name="number">Gives the number of the next work.</param>
-    public IReadOnlyList<DeviceWork> Start(Func<int> number)
+    /// <param name="priorityOf">The priority of a job.</param>
+    /// <param name="least">Work of a lower priority waits on.</param>
+    public IReadOnlyList<DeviceWork> Start(Func<int> number, Func<JobId, int> priorityOf, int least)
     {
         var started = new List<DeviceWork>();
         while (_waiting.Count > 0 && _free.Count > 0)
         {
-            var (order, most) = _waiting[0];
-            _waiting.RemoveAt(0);
-            var share = _free.Count / (order.Content is Compute ? _waiting.Count + 1 : 1);
+            var highest = _waiting.Max(w => PriorityOf(w.Order));
+            if (highest < least)
+                break;
+            var at = _waiting.FindIndex(w => PriorityOf(w.Order) == highest);
+            var (order, most) = _waiting[at];
+            _waiting.RemoveAt(at);
+            var share = _free.Count / (order.Content is Compute ? _waiting.Count(w => PriorityOf(w.Order) == highest) + 1 : 1);
             // Several GPUs on one piece of work need a collective between them; CPU devices fold gradients through shared memory.
             var devices = _free.Take(_free.All(d => d.IsCpu) ? Math.Clamp(share, 1, most) : 1).ToList();
             _free.RemoveRange(0, devices.Count);
@@ -67,6 +73,41 @@ internal sealed class DevicePool
         }
 
         return started;
+
+        int PriorityOf(WorkOrder order) => priorityOf(order.Job);
+    }
+
+    /// <summary>Work that waits for devices.</summary>
+    public IEnumerable<WorkOrder> Waiting => _waiting.Select(w => w.Order);
+
+    /// <summary>How many devices each job computes on.</summary>
+    public IReadOnlyDictionary<JobId, int> InUse =>
+        _working.Values.GroupBy(e => e.Work.Order.Job).ToDictionary(g => g.Key, g => g.Sum(e => e.Work.Devices.Count));
+
+    /// <summary>
+    /// Chooses the replicas that are to be handed over at their next step, so that what waits with a higher priority gets devices: one for
+    /// each piece that waits, those of the lowest priority and that began last first. Each is chosen once.
+    /// </summary>
+    /// <returns>Their numbers.</returns>
+    /// <param name="least">What waits with a lower priority waits on.</param>
+    public IReadOnlyList<int> Yield(Func<JobId, int> priorityOf, int least)
+    {
+        var chosen = new List<int>();
+        var yielding = _working.Values.Count(e => e.Yields);
+        foreach (var (order, _) in _waiting.Where(w => priorityOf(w.Order.Job) >= least)
+            .OrderByDescending(w => priorityOf(w.Order.Job)).Skip(yielding))
+        {
+            var (number, entry) = _working
+                .Where(w => w.Value is { Yields: false, Dropped: false } && w.Value.Work.Order.Content is Compute
+                    && priorityOf(w.Value.Work.Order.Job) < priorityOf(order.Job))
+                .OrderBy(w => priorityOf(w.Value.Work.Order.Job)).ThenByDescending(w => w.Key).FirstOrDefault();
+            if (entry is null)
+                break;
+            entry.Yields = true;
+            chosen.Add(number);
+        }
+
+        return chosen;
     }
 
     /// <summary>
@@ -202,6 +243,9 @@ internal sealed class DevicePool
         public int Most { get; set; } = most;
 
         public bool Dropped { get; set; }
+
+        /// <summary>It is to be handed over for work of a higher priority.</summary>
+        public bool Yields { get; set; }
 
         /// <summary>The devices that it was told to move to, and has not moved to yet; none where it is to be handed over.</summary>
         public IReadOnlyList<DeviceId>? Next { get; set; }

@@ -8,11 +8,13 @@ namespace Elastic.Coordination;
 //   Finished    all rounds committed, the last version scored, durable   RunFinished       yes
 //   Waiting     no start since the restart, or no device is there        no                when what it holds is elsewhere
 //   Surveying   it is not known what is still intact                     no                no
-//   Stopping    asked to stop, nodes still hand over                     RunPaused         when what it holds is elsewhere
+//   Stopping    asked to stop or pause, nodes still hand over            RunPaused         when what it holds is elsewhere
+//   Paused      takes a break, no node has work of it                    RunPaused         when what it holds is elsewhere
 //   Stopped     asked to stop, no node has work of it                    RunPaused         when what it holds is elsewhere
 //   Running     otherwise                                                no                when what it holds is elsewhere
 //
-// A start leads out of Failed, Stopping, Stopped and Waiting; a loss leads from Running, Stopping or Finished to Surveying.
+// A start leads out of Failed, Stopping, Paused, Stopped and Waiting, a resume out of Paused, a stop from Paused to Stopped; a loss leads
+// from Running, Stopping or Finished to Surveying.
 public enum Lifecycle
 {
     Recovering,
@@ -20,6 +22,7 @@ public enum Lifecycle
     Waiting,
     Running,
     Stopping,
+    Paused,
     Stopped,
     Failed,
     Finished,
@@ -30,8 +33,11 @@ public enum Lifecycle
 /// <param name="GoesOn">The run goes on by itself after a restart.</param>
 /// <param name="IsAsked">It goes on by itself, or a person has started it since the restart.</param>
 /// <param name="IsBusy">Some node has work of the run that it hands over when the run stops.</param>
+/// <param name="IsPaused">It is asked to take no more steps.</param>
+/// <param name="IsBreak">Until somebody resumes it.</param>
 public readonly record struct LifecycleFacts(
-    bool HasTerm, bool HasFailed, bool IsFinished, bool GoesOn, bool IsAsked, bool IsSurveyed, bool IsPaused, bool IsBusy, bool HasDevices)
+    bool HasTerm, bool HasFailed, bool IsFinished, bool GoesOn, bool IsAsked, bool IsSurveyed, bool IsPaused, bool IsBusy, bool HasDevices,
+    bool IsBreak = false)
 {
     public Lifecycle State =>
         !HasTerm ? Lifecycle.Recovering
@@ -41,6 +47,6 @@ public readonly record struct LifecycleFacts(
         : !IsAsked ? Lifecycle.Waiting
         : !HasDevices && !IsPaused ? Lifecycle.Waiting
         : !IsSurveyed ? Lifecycle.Surveying
-        : IsPaused ? (IsBusy ? Lifecycle.Stopping : Lifecycle.Stopped)
+        : IsPaused ? (IsBusy ? Lifecycle.Stopping : IsBreak ? Lifecycle.Paused : Lifecycle.Stopped)
         : Lifecycle.Running;
 }

@@ -6,7 +6,7 @@ namespace Elastic.Coordination;
 
 // Decides what a node does with orders and commands: which work it begins on which devices, what it stops, hands over, answers and repeats.
 // Lives as long as the process, across supervisors, and knows neither actors nor clocks nor files. A simulation runs the same code.
-public sealed class NodeCoordinator(NodeFacts facts)
+public sealed partial class NodeCoordinator(NodeFacts facts)
 {
     private readonly PendingResults _pending = new();
     private readonly MessageParts _parts = new();
@@ -16,7 +16,6 @@ public sealed class NodeCoordinator(NodeFacts facts)
     private readonly List<NodeOutput> _outputs = [];
     private int _works;
     private long _freeMemoryBytes;
-    private bool _isLeaving;
 
     /// <summary>Takes one input.</summary>
     /// <returns>What is to be done, in this order.</returns>
@@ -43,6 +42,9 @@ public sealed class NodeCoordinator(NodeFacts facts)
             case NodeInput.Told { News: NodeNews.Welcome welcome }:
                 _outputs.Add(new NodeOutput.PointTo(welcome.Endpoint));
                 break;
+            case NodeInput.Told { News: NodeNews.Drain drain }:
+                Drain(drain);
+                break;
             case NodeInput.Told { News: NodeNews.Refused refused }:
                 _outputs.Add(new NodeOutput.Refused(refused.Why));
                 break;
@@ -56,7 +58,11 @@ public sealed class NodeCoordinator(NodeFacts facts)
                 StartWaiting();
                 break;
             case NodeInput.Beat beat:
-                _freeMemoryBytes = beat.FreeMemoryBytes;
+                (_freeMemoryBytes, _beats) = (beat.FreeMemoryBytes, _beats + 1);
+                LookAtQueue();
+                if (IsDraining)
+                    foreach (var run in _runs.Values)
+                        TellIfIdle(run);                               // one that no seed knows any more is released by the answer
                 Report();
                 break;
             case NodeInput.Leave:
@@ -85,7 +91,12 @@ public sealed class NodeCoordinator(NodeFacts facts)
             Version = facts.Version,
             Arithmetic = facts.Arithmetic,
             Works = HeldWorks.Of(_pending.Works.Concat(held).DistinctBy(w => (w.Job, w.Key))),
-            Leaving = _isLeaving,
+            Leaving = TakesNoWork,
+            Draining = IsDraining,
+            Drained = IsDrained,
+            Drains = _drains,
+            Labels = facts.Labels,
+            Uses = [.. _devices.InUse.Select(u => new NodeReport.DeviceUse(u.Key, u.Value))],
             FreeMemoryBytes = _freeMemoryBytes,
             Cores = facts.Cores,
         });
@@ -99,6 +110,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
         {
             case NodeCommand.OpenRun part when _parts.Join(part) is { } open:
                 RunOf(open.RunId).Openings++;
+                RunOf(open.RunId).IsEvaluation = open.IsEvaluation;
                 RunOf(open.RunId).BeginAt(open.Number);
                 _outputs.Add(new NodeOutput.UseSources(open.Sources));
                 _outputs.Add(new NodeOutput.Open(open));
@@ -115,8 +127,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
                     TellIfIdle(RunOf(drop.RunId));
                 break;
             case NodeCommand.Release release:
-                RunOf(release.RunId).IsReleased = true;
-                LeaveIfReleased();
+                Note(release);
                 break;
             case NodeCommand.DeleteRun delete:
                 foreach (var number in _devices.WorkingFor(delete.RunId.Job).ToList())
@@ -170,7 +181,10 @@ public sealed class NodeCoordinator(NodeFacts facts)
         run.WhyNot = opened.WhyNot;
         if (opened.WhyNot is null)
         {
-            (run.MostDevices, run.MicroBatches) = (opened.MostDevices, opened.MicroBatches);
+            var isOther = run.Priority != opened.Priority;
+            (run.MostDevices, run.MicroBatches, run.Priority) = (opened.MostDevices, opened.MicroBatches, opened.Priority);
+            if (isOther)
+                _outputs.Add(new NodeOutput.Reschedule());             // its work may go before other work now
             if (_devices.SetMost(run.Id.Job, opened.MostDevices))
                 DivideDevices();
         }
@@ -187,8 +201,8 @@ public sealed class NodeCoordinator(NodeFacts facts)
     private void Take(OpenedRun run, WorkOrder order)
     {
         var kind = WorkKinds.Of(order.Key);
-        if (_isLeaving && kind.OccupiesDevices)
-            return;                                                    // sent before the supervisor knew that the node leaves
+        if (TakesNoWork && kind.OccupiesDevices)
+            return;                                                    // sent before the supervisor knew that the node leaves or drains
         if (_pending.OutcomeOf(order) is { } outcome)
             Send(ResultOf(order, outcome));
         switch (_pending.TakeUp(order))
@@ -214,12 +228,6 @@ public sealed class NodeCoordinator(NodeFacts facts)
 
         _upkeep[++_works] = order;
         _outputs.Add(new NodeOutput.Start(_works, order, []));
-    }
-
-    private void StartWaiting()
-    {
-        foreach (var work in _devices.Start(() => ++_works))
-            _outputs.Add(new NodeOutput.Start(work.Number, work.Order, work.Devices));
     }
 
     private void Use(NodeInput.HasDevices has)
@@ -285,6 +293,7 @@ public sealed class NodeCoordinator(NodeFacts facts)
             return;
         }
 
+        NoteUse(_devices.JobOf(ended.Work));
         if (_devices.End(ended.Work) is { } order)
             Answer(order, ended.Outcome);
         _outputs.Add(new NodeOutput.Reschedule());
@@ -329,22 +338,6 @@ public sealed class NodeCoordinator(NodeFacts facts)
             _outputs.Add(new NodeOutput.Abandon(number));
     }
 
-    private void Leave()
-    {
-        _isLeaving = true;
-        foreach (var run in _runs.Values.Where(r => r.IsOpen))
-            Stop(run);
-        Report();
-        LeaveIfReleased();
-    }
-
-    // The node may go when every run that is open on it has released it: others hold what only it held.
-    private void LeaveIfReleased()
-    {
-        if (_isLeaving && _runs.Values.Where(r => r.IsOpen).All(r => r.IsReleased))
-            _outputs.Add(new NodeOutput.Left());
-    }
-
     private WorkResult ResultOf(WorkOrder order, WorkOutcome outcome) => new(order.Job, facts.Id, order.Id, order.Key, order.From, outcome);
 
     private void Send(IWireMessage message) => _outputs.Add(new NodeOutput.Send(message));
@@ -366,11 +359,19 @@ public sealed class NodeCoordinator(NodeFacts facts)
 
         public int MicroBatches { get; set; } = int.MaxValue;
 
+        public int Priority { get; set; }
+
+        public bool IsEvaluation { get; set; }
+
+        /// <summary>The beat at which its work last ended on a device; null where none has.</summary>
+        public int? Used { get; set; }
+
         public string? Excluded { get; set; }
 
         public bool IsStopping { get; set; }
 
-        public bool IsReleased { get; set; }
+        /// <summary>The beat at which the supervisor last said that the node may go; null where it has not.</summary>
+        public int? Released { get; set; }
 
         private OrderId _newest;
 

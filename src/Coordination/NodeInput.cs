@@ -29,6 +29,9 @@ public sealed record NodeFacts
 
     /// <summary>Processor cores that the process may use; 0 where that is not known.</summary>
     public int Cores { get; init; }
+
+    /// <summary>As <c>node.labels</c>.</summary>
+    public string[] Labels { get; init; } = [];
 }
 
 /// <summary>What happens to a node.</summary>
@@ -56,7 +59,9 @@ public abstract record NodeInput
     /// <summary>A run was opened, or could not be, and why.</summary>
     /// <param name="MostDevices">Devices that one of its replicas can use.</param>
     /// <param name="MicroBatches">Of a step of a replica: devices beyond them lend their threads.</param>
-    public sealed record Opened(RunId Run, int MostDevices, string? WhyNot, int MicroBatches = int.MaxValue) : NodeInput;
+    /// <param name="Priority">Of the run: of two, the one of the higher gets devices first.</param>
+    public sealed record Opened(
+        RunId Run, int MostDevices, string? WhyNot, int MicroBatches = int.MaxValue, int Priority = 0) : NodeInput;
 
     /// <summary>Work has ended.</summary>
     /// <param name="Outcome">Null when the work was stopped before it had a result.</param>

@@ -192,7 +192,7 @@ public abstract class PiecesCoordinator
         Health.Note(report);
         Enter(report);
         if (report.Leaving)
-            Send(report.Node, new NodeCommand.Release(Job));            // what it holds of the job, others need not have
+            Send(report.Node, new NodeCommand.Release(Job, report.Drains));            // what it holds of the job, others need not have
         var has = report.Pieces().Where(w => w.Job == Job.Job).Select(w => new InFlightWork(w.Key, report.Node)).ToHashSet();
         foreach (var (work, _) in View.InFlight
             .Where(w => w.Key.Node == report.Node && !has.Contains(w.Key) && !Failures.IsResting(w.Key) && Now - w.Value > InTransit)

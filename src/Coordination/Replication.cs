@@ -56,11 +56,12 @@ public static class Replication
     /// <summary>
     /// True when nothing is in flight on the node, and the run needs nothing that only this node holds or no other node stays.
     /// </summary>
-    public static bool CanGo(RunState run, ClusterView view, NodeId node)
+    /// <param name="isInNoHurry">The node waits until another one is there that takes what only it holds.</param>
+    public static bool CanGo(RunState run, ClusterView view, NodeId node, bool isInNoHurry = false)
     {
         var staying = view.Staying.Where(n => n != node).ToList();
         return view.InFlight.Keys.All(w => w.Node != node)
-               && (staying.Count == 0
+               && ((staying.Count == 0 && !isInNoHurry)
                    || Wanted(run, view).All(w =>
                        !view.HoldersOf(w.Set).Contains(node) || staying.Count(view.HoldersOf(w.Set).Contains) >= w.Copies));
     }

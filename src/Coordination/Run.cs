@@ -93,8 +93,9 @@ public static class Run
             EndsAt = x.Extension is null ? run.EndsAt : null,
         },
         ArithmeticChosen x => run with { Arithmetic = x.Arithmetic },
-        RunPaused x => run with { IsPaused = true, Requests = RunRequests.Remember(run.Requests, x.By) },
-        RunResumed x => run with { IsPaused = false, Requests = RunRequests.Remember(run.Requests, x.By) },
+        RunPaused x => run with { IsPaused = true, IsBreak = x.IsBreak, Requests = RunRequests.Remember(run.Requests, x.By) },
+        RunResumed x => run with { IsPaused = false, IsBreak = false, Requests = RunRequests.Remember(run.Requests, x.By) },
+        CheckpointRequested x => run with { CheckpointAsked = x.Version, Requests = RunRequests.Remember(run.Requests, x.By) },
         RunInitialized x => run with
         {
             Version = x.Version,

@@ -24,11 +24,17 @@ public sealed partial class RunCoordinator
                 break;
             case NodeReport.StepTaken step when Plan is { } plan:
                 _progress.Count(step, (long)plan.At(step.Round).Sequences * plan.Context, _now);
-                _stalls.Note(new InFlightWork(ComputeWork.KeyOf(step.Round, step.Replica), step.Node), _now);
+                var stepping = new InFlightWork(ComputeWork.KeyOf(step.Round, step.Replica), step.Node);
+                _stalls.Note(stepping, _now);
+                View = View.Begun(stepping);
                 break;
             case NodeReport.Fetching fetching:
                 _progress.Note(fetching);
                 _stalls.NoteFetched(new InFlightWork(fetching.Work, fetching.Node), _now);
+                break;
+            case NodeReport.Queued queued:
+                _stalls.NoteFetched(new InFlightWork(queued.Work, queued.Node), _now);
+                View = View.Queue(new InFlightWork(queued.Work, queued.Node), queued.Behind, queued.Priority);
                 break;
             case NodeReport.Surveyed surveyed:
                 View = _inventory.Note(View, surveyed);
@@ -201,10 +207,9 @@ public sealed partial class RunCoordinator
             Forget(report.Node);
         if (isNew && !View.Surveyed)
             _inventory.Begin(_now);                                    // other nodes may be about to enlist as well
-        if (report.Leaving)
-            _released.Remove(report.Node);                             // the node is still waiting for Release
+        _released.Remove(report.Node);                                 // the node is still waiting for Release, or stays
         _health.Note(report);
-        View = _health.Enlist(View, Run, report);
+        View = _health.Enlist(View, Run, report, Plan?.Needs);
         if (Plan is not null)
             Reconcile(report);
     }
@@ -240,7 +245,7 @@ public sealed partial class RunCoordinator
         if (IsIdleAfterFinish)
         {
             foreach (var leaver in _health.Reports.Where(r => r.Leaving && _released.Add(r.Node)))
-                Send(leaver.Node, new NodeCommand.Release(id));
+                Send(leaver.Node, new NodeCommand.Release(id, leaver.Drains));
             return;
         }
 
@@ -249,11 +254,13 @@ public sealed partial class RunCoordinator
         // Where no node stays but one rests, leaving nodes wait: the resting node may take copies later.
         if (!View.Staying.Any() && View.Nodes.Keys.Any(n => _health.IsUnhealthy(n) && !Run.IsQuarantined(n)))
             return;
-        foreach (var node in View.Nodes.Keys.Where(n => _health.Of(n) is { Leaving: true } && !_health.IsUnhealthy(n)))
-            if (!_inventory.IsAwaited(node) && Replication.CanGo(Run, View, node) && _released.Add(node))
+        foreach (var leaver in View.Nodes.Keys.Select(_health.Of).OfType<NodeReport.Enlist>()
+            .Where(r => r.Leaving && !_health.IsUnhealthy(r.Node)))
+            if (!_inventory.IsAwaited(leaver.Node) && Replication.CanGo(Run, View, leaver.Node, isInNoHurry: leaver.Draining)
+                && _released.Add(leaver.Node))
             {
-                _busy.Remove(node);                                    // nothing of it is taken any more
-                Send(node, new NodeCommand.Release(id));
+                _busy.Remove(leaver.Node);                             // nothing of it is taken any more
+                Send(leaver.Node, new NodeCommand.Release(id, leaver.Drains));
             }
     }
 
@@ -307,7 +314,7 @@ public sealed partial class RunCoordinator
     private void ReviewNodes()
     {
         foreach (var report in _health.Reports.Where(r => View.Nodes.ContainsKey(r.Node)).ToList())
-            View = _health.Enlist(View, Run, report);
+            View = _health.Enlist(View, Run, report, Plan?.Needs);
     }
 
     // Data planes of nodes that hold the needed sets, at most SourcesOfASet for each, in turn; then of seeds, which are meant to stay.

@@ -32,19 +32,27 @@ public sealed partial class RunCoordinator
             return;
         }
 
+        if (asked.Request is RunRequest.Resume && Failure is { } failed && !Run.IsPaused)
+            decision = Decision.Refuse(
+                $"run {asked.Request.Run} is not paused, it cannot go on: {failed}. When that is mended, pbm run start -n "
+                + $"{asked.Request.Run} goes on with it");
         Carry(decision);
         if (asked.Request is RunRequest.Grow grow && decision.Refusal is null)
             Note(grow);
-        if (decision.Refusal is null && asked.Request is RunRequest.Start)
+        if (decision.Refusal is null && asked.Request is RunRequest.Start or RunRequest.Resume)
         {
             _isAsked = true;
-            Failure = null;                                            // the person who starts the run has fixed the cause
+            Failure = null;                                            // the person who asks has fixed the cause
             _failures.Clear();
         }
 
         _outputs.Add(new RunOutput.Reply(asked.Asker, decision.Refusal is { } why
             ? new RunReply.Refused(asked.Request.Run, why)
-            : new RunReply.Accepted(asked.Request.Run, id, NoticeOf(decision))));
+            : new RunReply.Accepted(asked.Request.Run, id, NoticeOf(decision))
+            {
+                Checkpoint = asked.Request is RunRequest.Checkpoint
+                    ? Run.IsFinished ? Run.Round : Run.CheckpointAsked ?? Run.Checkpoints.LastOrDefault()?.Version : null,
+            }));
     }
 
     private void Note(RunRequest.Grow grow)
@@ -58,8 +66,8 @@ public sealed partial class RunCoordinator
             Fail(failure);
     }
 
-    // Nobody has started it since the restart, or it has come to a halt.
-    private bool IsAtWork => _isAsked && Failure is null && !Run.IsFinished && (!Run.IsPaused || _busy.Count > 0);
+    // False where nobody has started it since the restart, or it has come to a halt. One that is paused is to go on.
+    private bool IsAtWork => _isAsked && Failure is null && !Run.IsFinished && (!Run.IsPaused || Run.IsBreak || _busy.Count > 0);
 
     private string? NoticeOf(Decision decision) =>
         decision.Events.OfType<RunEvent.SettingsChanged>().LastOrDefault()?.Extension is { } extension

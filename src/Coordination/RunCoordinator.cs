@@ -73,34 +73,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     /// <inheritdoc cref="Lifecycle"/>
     public Lifecycle Lifecycle => new LifecycleFacts(
         _term is not null, Failure is not null, Run.IsFinished, settings.GoesOn, _isAsked, View.Surveyed, Run.IsPaused,
-        _busy.Count > 0, View.DeviceCount > 0).State;
-
-    /// <summary>Where the run stands, for people.</summary>
-    public RunPhase Phase => Lifecycle switch
-    {
-        Lifecycle.Finished => RunPhase.Finished,
-        Lifecycle.Stopped => RunPhase.Stopped,
-        _ => View.DeviceCount == 0 || Plan is null || Run.IsFinished ? RunPhase.Waiting : Run.Phase(Plan),
-    };
-
-    /// <summary>What the run waits for; null where it waits for nothing, or only for work in flight that goes on.</summary>
-    public string? WaitsFor => Lifecycle switch
-    {
-        Lifecycle.Recovering => "the database: this supervisor has no term yet",
-        Lifecycle.Waiting when !_isAsked => "a request to start",
-        Lifecycle.Waiting => "a node with a device that may compute for it",
-        Lifecycle.Surveying when _inventory.Awaited.Any() => $"nodes to say what they store: {Names(_inventory.Awaited)}",
-        Lifecycle.Surveying => _inventory.WaitsFor(Run, View, _now),
-        Lifecycle.Stopping => $"nodes to hand over: {Names(_busy)}",
-        Lifecycle.Running when View.InFlight.IsEmpty => _windows.WaitsFor(Run, Plan, _now) ?? _reason,
-        Lifecycle.Running => _progress.Fetching(View, node => Names([node])),
-        _ => null,
-    };
-
-    /// <summary>The run as a person sees it now.</summary>
-    public RunView Show(string? notice = null) => Plan is { } plan
-        ? _progress.View(Run, plan, View, Phase, _now) with { WaitsFor = WaitsFor, Notice = notice, Failure = Failure }
-        : new RunView { Name = Run.Name ?? id.Name, RunId = id, Phase = RunPhase.Waiting, Failure = Failure };
+        _busy.Count > 0, View.DeviceCount > 0, Run.IsBreak).State;
 
     /// <summary>Begins with a state that was stored, instead of with the first event.</summary>
     public void Restore(RunState snapshot)
@@ -162,7 +135,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     // Most messages are heartbeats and steps that change nothing. What follows from time alone is decided at the next tick: a thousand
     // nodes would have everything decided anew a thousand times a second.
     private bool SaysNothingNew(NodeReport report, ClusterView before) =>
-        report is NodeReport.StepTaken or NodeReport.Fetching or NodeReport.Enlist { Leaving: false }
+        report is NodeReport.StepTaken or NodeReport.Fetching or NodeReport.Queued or NodeReport.Enlist { Leaving: false }
         && ReferenceEquals(before, View) && _outputs.Count == 0 && !IsStopping;
 
     /// <summary>Marks the run as unable to go on; the first reason stays.</summary>
@@ -282,7 +255,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private void Inquire()
     {
         OpenNodes();
-        if (Run.Arithmetic.Length == 0 && _health.CommonArithmetic() is { } arithmetic)
+        if (Run.Arithmetic.Length == 0 && _health.CommonArithmetic(Plan!.Needs) is { } arithmetic)
             Decide(new ChooseArithmetic(arithmetic));
         // A node that is about to be told what the run is may have what others lack.
         if (View.Nodes.Keys.All(n => _opened.Contains(n) || _health.IsUnhealthy(n)) && _inventory.Judge(Run, View, _now) is { } judgement)
@@ -301,7 +274,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
             View = View.Answered(work, node);
     }
 
-    // A run that stops or rests gives out copies only, so that no node that leaves takes anything with it.
+    // A run that stops or rests gives out copies, so that no node that leaves takes anything with it, and what somebody has asked for.
     private void GiveOut(RunPlan plan, bool rests)
     {
         View = View with { Relays = _now < _relaysUntil };
@@ -312,7 +285,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         foreach (var (key, node, content) in scheduling.Given)
         {
             var kind = WorkKinds.Of(key);
-            if (!kind.IsUpkeep)
+            if (!kind.IsUpkeep && !kind.IsAskedFor(Run))
                 _busy.Add(node);
             var order = new OrderId(_term!.Value, ++_orders);
             foreach (var (piece, part) in kind.Cut(content, settings.MostDigests))
@@ -334,6 +307,8 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
         // The outcomes that wait are sums of this round's results, or version 0.
         if (e is RunEvent.RoundCommitted or RunEvent.RolledBack or RunEvent.WorkLost or RunEvent.ReplicaSettled)
             _audits.Clear();
+        if (e is RunEvent.RunStarted or RunEvent.SettingsChanged)
+            ReviewNodes();                                             // it may need labels that nodes lack
         switch (e)
         {
             case RunEvent.RoundCommitted:

@@ -32,6 +32,12 @@ public sealed record RunPlan
     /// <summary>Share of the replicas' rounds, and of the sums, that are computed twice.</summary>
     public double AuditRate { get; init; }
 
+    /// <summary>The run of the highest gets a node's devices first.</summary>
+    public int Priority { get; init; }
+
+    /// <summary>Labels that a node must have to compute for the run.</summary>
+    public IReadOnlyList<string> Needs { get; init; } = [];
+
     /// <summary>Scores in a row that are no better and end the run; 0 for none.</summary>
     public int Patience { get; init; }
 
@@ -155,6 +161,8 @@ public sealed record RunPlan
             CheckpointsKept = settings.Checkpoint.Keep,
             Streams = settings.Corpus.Order == CorpusOrder.Stream,
             AuditRate = settings.Run.AuditRate,
+            Priority = settings.Run.Priority,
+            Needs = Labels.Of(settings.Run.Needs),
             Patience = settings.Evaluation.Patience,
             TargetLoss = settings.Evaluation.TargetLoss,
         };

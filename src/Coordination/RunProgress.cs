@@ -122,6 +122,10 @@ public sealed class RunProgress
             SkippedInRound = scaled.Where(s => s.Round == skippedRound).Sum(s => s.Scaling!.Skipped),
             Fingerprint = run.Version is null ? null : run.Fingerprint,
             Checkpoint = run.Checkpoints.LastOrDefault()?.Path,
+            CheckpointVersion = run.Checkpoints.LastOrDefault()?.Version,
+            CheckpointFingerprint = run.Checkpoints.LastOrDefault()?.Fingerprint,
+            Priority = plan.Priority,
+            Needs = [.. plan.Needs],
             Nodes = view.Nodes.Count,
             Devices = view.DeviceCount,
         };

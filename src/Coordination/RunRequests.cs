@@ -21,10 +21,20 @@ public static class RunRequests
         Start c when !run.Exists => Decision.Store([Started(run, c), .. Published(run, c)]),
         Start c => Reopen(run, c),
         _ when !run.Exists || plan is null => Decision.Refuse($"there is no run {request.Run}: start it first"),
-        Pause when run.IsPaused || run.IsFinished => Decision.AlreadyDone,
         Delete => Decision.AlreadyDone,                                // its coordinator sees to it
-        Pause c => Decision.Store(new RunPaused(run.Id, c.Origin)),
         Grow c => CorpusWindows.Decide(run, plan!, c),
+        Stop when run.IsFinished || run is { IsPaused: true, IsBreak: false } => Decision.AlreadyDone,
+        Stop c => Decision.Store(new RunPaused(run.Id, c.Origin)),
+        RunRequest.Checkpoint when run.IsFinished => Decision.AlreadyDone,        // its last version is durable
+        RunRequest.Checkpoint c => Decision.Store(new CheckpointRequested(run.Id, Math.Max(1, run.Round), c.Origin)),
+        Pause or Resume when run.IsFinished => Decision.Refuse(
+            $"run {request.Run} is finished; more rounds begin with pbm run start -n {request.Run} -s run.rounds=NUMBER"),
+        Pause or Resume when run is { IsPaused: true, IsBreak: false } => Decision.Refuse(
+            $"run {request.Run} is stopped: pbm run start -n {request.Run} goes on with it"),
+        Pause when run.IsPaused => Decision.AlreadyDone,
+        Pause c => Decision.Store(new RunPaused(run.Id, c.Origin, IsBreak: true)),
+        Resume when !run.IsPaused => Decision.AlreadyDone,
+        Resume c => Decision.Store(new RunResumed(run.Id, c.Origin)),
         _ => throw new UnreachableException($"undecided: {request}"),
     };
 

@@ -123,8 +123,14 @@ public sealed record RunState
     /// <summary>Ids of the newest requests that changed something, newest last: a repeated request changes nothing.</summary>
     public ImmutableList<string> Requests { get; init; } = [];
 
-    /// <summary>True from a pause to the next start.</summary>
+    /// <summary>True while the run is asked to take no more steps: paused, or stopped.</summary>
     public bool IsPaused { get; init; }
+
+    /// <summary>It is paused, which a resume ends; false where it is stopped.</summary>
+    public bool IsBreak { get; init; }
+
+    /// <summary>The version that somebody last asked a checkpoint of; null for none.</summary>
+    public int? CheckpointAsked { get; init; }
 
     public bool IsFinished { get; init; }
 
@@ -192,7 +198,8 @@ public sealed record RunState
     public bool IsScored(RunPlan plan) => !plan.Evaluates(Round) || Score?.Version == Round;
 
     /// <summary>True when the newest version is durable, or need not be.</summary>
-    public bool IsDurable(RunPlan plan) => !plan.Checkpoints(Round) || Checkpoints.Any(c => c.Version == Round);
+    public bool IsDurable(RunPlan plan) =>
+        (!plan.Checkpoints(Round) && CheckpointAsked != Round) || Checkpoints.Any(c => c.Version == Round);
 
     /// <summary>
     /// The vector sets without which the run cannot go on from where it is: the version, the inner states, this round's work.

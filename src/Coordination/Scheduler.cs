@@ -9,7 +9,7 @@ public static class Scheduler
     /// <summary>
     /// The work that can start now and is not in flight yet, the view with it in flight, and why work that is due cannot be given out.
     /// </summary>
-    /// <param name="upkeepOnly">The run stops or rests: only upkeep is given out.</param>
+    /// <param name="upkeepOnly">The run stops or rests: only upkeep is given out, and what somebody has asked for.</param>
     /// <param name="failures">What has failed where; null for nothing.</param>
     /// <param name="audits">Outcomes that wait for another node's; null for none.</param>
     public static Scheduling Next(
@@ -29,7 +29,7 @@ public static class Scheduler
             return scheduling;
         }
 
-        foreach (var kind in WorkKinds.All.Where(k => k.IsUpkeep || !upkeepOnly))
+        foreach (var kind in WorkKinds.All.Where(k => k.IsUpkeep || !upkeepOnly || k.IsAskedFor(run)))
             kind.GiveOut(scheduling);
         return scheduling;
     }

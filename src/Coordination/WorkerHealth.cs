@@ -56,23 +56,34 @@ public sealed class WorkerHealth
     public bool IsUnhealthy(NodeId node) => _unhealthy.ContainsKey(node);
 
     /// <summary>The arithmetic of most devices; null while there is no device.</summary>
-    public string? CommonArithmetic() => _reports.Values.Where(r => r.Arithmetic.Length > 0 && r.Devices.Length > 0)
+    /// <param name="needs">Of nodes with these labels only.</param>
+    public string? CommonArithmetic(IReadOnlyList<string>? needs = null) => _reports.Values
+        .Where(r => r.Arithmetic.Length > 0 && r.Devices.Length > 0 && Lacks(r, needs) is [])
         .GroupBy(r => r.Arithmetic).OrderByDescending(g => g.Sum(r => r.Devices.Length))
         .ThenBy(g => g.Key, StringComparer.Ordinal).FirstOrDefault()?.Key;
 
     /// <summary>Why a node may not compute for this run; null where it may.</summary>
-    public static string? Unfit(RunState run, NodeReport.Enlist report) =>
+    /// <param name="needs">Labels that the run needs.</param>
+    public static string? Unfit(RunState run, NodeReport.Enlist report, IReadOnlyList<string>? needs = null) =>
         run.Quarantined.TryGetValue(report.Node.Value, out var why) ? why
         : report.Devices.Length > 0 && run.Arithmetic.Length > 0 && report.Arithmetic != run.Arithmetic
             ? $"it has {Run.OtherArithmetic(run.Arithmetic, report.Arithmetic)}: it stores for run {run.Id}, and computes nothing; " +
               "start a worker where the arithmetic is the same"
+        : report.Devices.Length > 0 && Lacks(report, needs) is [_, ..] lacks
+            ? $"it lacks labels that the run needs ({string.Join(", ", lacks)}): it stores for run {run.Id}, and computes nothing; "
+              + "labels are given with node.labels where a node is started"
             : null;
+
+    private static IReadOnlyList<string> Lacks(NodeReport.Enlist report, IReadOnlyList<string>? needs) =>
+        needs is { Count: > 0 } ? [.. needs.Except(report.Labels)] : [];
 
     /// <summary>
     /// Enters the node into the view: without devices where it is unfit, as leaving where it rests. So it is in quarantine, too: others may
     /// fetch what it holds, since bytes are verified by their digests, and no copy on it counts.
     /// </summary>
-    public ClusterView Enlist(ClusterView view, RunState run, NodeReport.Enlist report) => view.Enlist(
-        report.Node, Unfit(run, report) is null ? report.Devices : [], report.Seed,
+    /// <param name="needs">Labels that the run needs.</param>
+    public ClusterView Enlist(
+        ClusterView view, RunState run, NodeReport.Enlist report, IReadOnlyList<string>? needs = null) => view.Enlist(
+        report.Node, Unfit(run, report, needs) is null ? report.Devices : [], report.Seed,
         report.Leaving || IsUnhealthy(report.Node) || run.IsQuarantined(report.Node));
 }

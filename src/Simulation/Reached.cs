@@ -25,6 +25,8 @@ public sealed class Reached
         ("a hand-over was stored", s => s.Stored<RunEvent.ReplicaHandedOver>().Count()),
         ("a hand-over was not taken", s => s.Input is RunInput.Answered { Result.Outcome: HandedOver }
             && !s.Stored<RunEvent.ReplicaHandedOver>().Any() ? 1 : 0),
+        ("a checkpoint was taken while the run took no steps", s => s.Before.IsPaused
+            ? s.Stored<RunEvent.CheckpointTaken>().Count() : 0),
         ("a result follows from a hand-over", s => s.Stored<RunEvent.ReplicaComputed>().Count(e => e.ResumedFrom is not null)),
         ("a result that follows from a hand-over was contested", s => s.Stored<RunEvent.ReplicaContested>()
             .Count(e => s.Before.QuorumOf(e.Other.Replica).Votes.Any(v => v.ResumedFrom is not null))),
@@ -47,7 +49,8 @@ public sealed class Reached
         ("nodes were surveyed again", s => s.Sent<NodeCommand.Survey>().Count(c => c.Thorough)),
         ("a round began with a window of the corpus that it had waited for", s => s.Stored<RunEvent.WindowAdded>().Any()
             && s.Orders().Any(o => o.Content is Compute) ? 1 : 0),
-        ("a leaving node was released", s => s.Sent<NodeCommand.Release>().Count()),
+        ("a leaving node was released", s => s.Sent<NodeCommand.Release>().Count(r => r.Drains % 2 == 0)),
+        ("a draining node was released", s => s.Sent<NodeCommand.Release>().Count(r => r.Drains % 2 == 1)),
     ];
 
     private readonly int[] _counts = new int[Situations.Length];

@@ -47,6 +47,9 @@ public sealed class VirtualNode
 
     public bool IsLeaving { get; private set; }
 
+    /// <summary>Somebody wants to switch it off.</summary>
+    public bool IsDraining { get; private set; }
+
     public bool IsFull { get; set; }
 
     /// <summary>Its disk or a device is broken: all its work fails, without a known cause.</summary>
@@ -82,7 +85,7 @@ public sealed class VirtualNode
     public void Restart()
     {
         Incarnation++;
-        (IsAlive, IsLeaving, IsCutOff) = (true, false, false);
+        (IsAlive, IsLeaving, IsDraining, IsCutOff) = (true, false, false, false);
         _running.Clear();
         _sources.Clear();
         _devices = _first;
@@ -92,8 +95,14 @@ public sealed class VirtualNode
 
     public void Leave()
     {
-        IsLeaving = true;
+        (IsLeaving, IsDraining) = (true, false);
         Step(new NodeInput.Leave());
+    }
+
+    public void Drain(bool undo)
+    {
+        IsDraining = !undo && !IsLeaving;
+        Step(new NodeInput.Told(new NodeNews.Drain("1", undo)));
     }
 
     public void Receive(object message) => Step(message switch
@@ -107,8 +116,11 @@ public sealed class VirtualNode
     public void Mend()
     {
         (IsCutOff, IsFull, IsBroken, Slowness) = (false, false, false, 1);
-        if (IsAlive && _first.Length > 0)
+        if (!IsAlive)
+            return;
+        if (_first.Length > 0)
             Use(_first);
+        Drain(undo: true);
     }
 
     /// <summary>A person gives it other devices, or one of those that compute hangs until it is taken for lost.</summary>

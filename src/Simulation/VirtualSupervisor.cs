@@ -23,6 +23,7 @@ public sealed class VirtualSupervisor(VirtualWorld world)
     private readonly List<(int Events, long Term)> _terms = [];          // how long the journal was when each term began
     private RunCoordinator _coordinator = new(Id, _ => world.Plan, SettingsOf(world));
     private TimeSpan _began;
+    private int _requests;
 
     public List<RunEvent> Journal { get; } = [];
 
@@ -92,6 +93,22 @@ public sealed class VirtualSupervisor(VirtualWorld world)
         var whole = Journal.Aggregate(RunState.Empty(Id), Coordination.Run.Apply);
         Invariant.Holds(Deep(whole) == Deep(Run), "a snapshot and the rest of the journal fold to another state than the journal");
         Begin();
+    }
+
+    /// <summary>A person stops or pauses the run, and now and then asks for a checkpoint.</summary>
+    public void Interrupt()
+    {
+        Handle(++_requests % 2 == 0 ? new RunRequest.Stop(Name, By(_requests)) : new RunRequest.Pause(Name, By(_requests)));
+        if (_requests % 3 == 0)
+            Handle(new RunRequest.Checkpoint(Name, By(++_requests)));
+    }
+
+    /// <summary>A person starts the run, or goes on with it.</summary>
+    public void GoOn(string arithmetic)
+    {
+        if (IsThere)
+            Handle(++_requests % 2 == 0 && Run.IsBreak
+                ? new RunRequest.Resume(Name, By(_requests)) : world.Build.AsBuilt(VirtualRun.Begin(_requests)) with { Arithmetic = arithmetic });
     }
 
     public void Handle(object message)

@@ -5,7 +5,6 @@ using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Wire;
 using Elastic.Messages.Work;
-using static Elastic.Simulation.VirtualRun;
 
 namespace Elastic.Simulation;
 
@@ -25,7 +24,7 @@ public sealed class VirtualWorld
     private long _order;
     private bool _isPeace;
     private CoordinatorCommand.CommitRound? _asked;
-    private int _requests;
+    private int _goings;
     private TimeSpan _peace;
 
     public VirtualWorld(int seed, RunPlan plan, Accidents accidents)
@@ -65,7 +64,7 @@ public sealed class VirtualWorld
 
     // A few nodes have other arithmetic than the run: they only store.
     private bool IsFit(VirtualNode node) =>
-        node is { Lies: false, IsLeaving: false, Hangs: false, HasDevices: true }
+        node is { Lies: false, IsLeaving: false, IsDraining: false, Hangs: false, HasDevices: true }
         && (_accidents.Walled || !node.IsWalled) && node.Arithmetic == VirtualRun.Arithmetic;
 
     private IEnumerable<VirtualNode> Live => _nodes.Where(n => n.IsReachable);
@@ -209,7 +208,7 @@ public sealed class VirtualWorld
     {
         var others = _nodes.Where(n => n != leaving && Supervisor.View.Nodes.ContainsKey(n.Id) && !Supervisor.Run.IsQuarantined(n.Id))
             .ToList();
-        if (_accidents.LosesBlobs || others.All(n => n.IsLeaving))
+        if (_accidents.LosesBlobs || (!leaving.IsDraining && others.All(n => n.IsLeaving)))
             return;
         // A result of the open round that the node has never reported is excused: the replica is computed again.
         var run = Supervisor.Run;
@@ -257,12 +256,16 @@ public sealed class VirtualWorld
             case 7 when Supervisor.IsThere:
                 CrashSupervisor();
                 break;
+            case 8 when Any(MayGo) is { } drained && ++_goings % 2 == 0:
+                drained.Drain(undo: false);
+                After(drained, Milliseconds(500, 10_000), () => drained.Drain(undo: true));
+                break;
             case 8 when Any(MayGo) is { } leaving:
                 leaving.Leave();
                 Schedule(Milliseconds(5000, 30_000), leaving.Die);          // a node does not wait for Release for ever
                 break;
             case 9 when Supervisor.IsThere:
-                Supervisor.Handle(new RunRequest.Pause(Name, By(++_requests)));
+                Supervisor.Interrupt();
                 Schedule(Milliseconds(10, 3000), GoOn);
                 break;
             case 10 when Any(n => n.Slowness <= 1) is { } slow:
@@ -345,11 +348,7 @@ public sealed class VirtualWorld
     }
 
     // A person starts the run, or resumes it.
-    private void GoOn()
-    {
-        if (Supervisor.IsThere)
-            Supervisor.Handle(Build.AsBuilt(Begin(++_requests)) with { Arithmetic = _arithmetic });
-    }
+    private void GoOn() => Supervisor.GoOn(_arithmetic);
 
     private void Join(bool lies = false, bool? isOdd = null, bool isSeed = false)
     {

@@ -18,6 +18,8 @@ public sealed class LifecycleTests
         Assert.Equal(Lifecycle.Waiting, (Well with { IsAsked = false, GoesOn = false, IsFinished = true }).State);
         Assert.Equal(Lifecycle.Surveying, (Well with { IsSurveyed = false, IsPaused = true }).State);
         Assert.Equal(Lifecycle.Stopping, (Well with { IsPaused = true }).State);
+        Assert.Equal(Lifecycle.Stopping, (Well with { IsPaused = true, IsBreak = true }).State);
+        Assert.Equal(Lifecycle.Paused, (Well with { IsPaused = true, IsBreak = true, IsBusy = false, HasDevices = false }).State);
         Assert.Equal(Lifecycle.Stopped, (Well with { IsPaused = true, IsBusy = false, HasDevices = false }).State);
     }
 

@@ -148,7 +148,42 @@ public sealed class NodeCoordinatorTests
         Assert.Contains(Step(new NodeInput.Leave()), o => o is NodeOutput.Stop);
         Step(Ordered(Replica(1)));
         Assert.Equal([ComputeWork.KeyOf(1, 0)], Works().Select(w => w.Key));
-        Assert.Contains(Step(new NodeInput.Commanded(new NodeCommand.Release(Id))), o => o is NodeOutput.Left);
+        Assert.Contains(Step(new NodeInput.Commanded(new NodeCommand.Release(Id, 0))), o => o is NodeOutput.Left);
+    }
+
+    [Fact]
+    public void A_node_that_drains_stops_says_when_it_may_go_and_takes_work_again_when_somebody_wants_it()
+    {
+        Opened();
+        Step(Ordered(Replica(0)));
+        Starts();
+        var begun = Step(new NodeInput.Told(new NodeNews.Drain("7", Undo: false)));
+        Assert.Contains(begun, o => o is NodeOutput.Stop);
+        Assert.Contains(new NodeReport.DrainChanged(A, "7", IsDraining: true), Sent(begun));
+        Step(Ordered(Replica(1)));
+        Assert.Equal([ComputeWork.KeyOf(1, 0)], Works().Select(w => w.Key));
+        Step(new NodeInput.Ended(1, new HandedOver(HandOver(1, 0, 2))));
+        Step(new NodeInput.Commanded(new NodeCommand.DropWork(Id, [ComputeWork.KeyOf(1, 0)])));
+        Assert.Equal((true, true, false), Drain());
+
+        Step(new NodeInput.Commanded(new NodeCommand.Release(Id, 0)));                    // of before
+        Assert.Equal((true, true, false), Drain());
+        Assert.DoesNotContain(Step(new NodeInput.Commanded(new NodeCommand.Release(Id, 1))), o => o is NodeOutput.Left);
+        Assert.Equal((true, true, true), Drain());
+        for (var silent = 0; silent < 3; silent++)
+            Drain();
+        Assert.Equal((true, true, false), Drain());                                       // nobody says so any more
+
+        Assert.Contains(
+            new NodeReport.DrainChanged(A, "8", IsDraining: false), Sent(Step(new NodeInput.Told(new NodeNews.Drain("8", Undo: true)))));
+        Assert.Equal((false, false, false), Drain());
+        Step(Ordered(Replica(1)));
+        Assert.Equal([2], Starts());
+        Step(new NodeInput.Commanded(new NodeCommand.Release(Id, 1)));                    // late
+        Assert.DoesNotContain(Step(new NodeInput.Leave()), o => o is NodeOutput.Left);
+
+        (bool, bool, bool) Drain() =>
+            Sent(Step(new NodeInput.Beat())).OfType<NodeReport.Enlist>().Select(r => (r.Leaving, r.Draining, r.Drained)).Single();
     }
 
     [Fact]

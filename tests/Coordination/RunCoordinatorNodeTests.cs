@@ -12,6 +12,27 @@ namespace Elastic.Coordination.Tests;
 public sealed class RunCoordinatorNodeTests : RunCoordinatorScene
 {
     [Fact]
+    public void A_node_that_drains_is_released_each_time_that_it_asks_once_another_has_what_it_has_and_gets_work_again_afterwards()
+    {
+        Begin(1, A);
+        Sent(A);
+        After(4);
+        Enlist(A, drains: 1);
+        Enlist(A, drains: 1);
+        Assert.DoesNotContain("Release", Sent(A));                     // a node that leaves would go: nobody else is there
+        Enlist(B);
+        Survey(B, Coordinator.Run.Current());
+        for (var asked = 0; asked < 3; asked++)
+        {
+            Assert.Equal([1], Taken(A).OfType<NodeCommand.Release>().Select(r => r.Drains));
+            Enlist(A, drains: 1);
+        }
+
+        Enlist(A, drains: 2);
+        Assert.Contains("compute", Sent(A));
+    }
+
+    [Fact]
     public void A_new_node_is_told_of_the_run_and_asked_what_it_has_before_it_gets_work()
     {
         Recover(Journal(1));

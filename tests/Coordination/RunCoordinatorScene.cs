@@ -57,7 +57,7 @@ public abstract class RunCoordinatorScene
 
     protected void Enlist(
         NodeId node, int devices = 1, string incarnation = "1", string arithmetic = "cpu 2",
-        bool leaving = false, bool seed = false, params HeldWork[] works) =>
+        bool leaving = false, bool seed = false, int drains = 0, string[]? labels = null, params HeldWork[] works) =>
         Step(new RunInput.Reported(new NodeReport.Enlist(node)
         {
             Devices = [.. Enumerable.Range(0, devices).Select(i => new DeviceId($"cpu:{i}"))],
@@ -68,7 +68,10 @@ public abstract class RunCoordinatorScene
             Version = "0.2",
             Arithmetic = arithmetic,
             Works = HeldWorks.Of(works),
-            Leaving = leaving,
+            Leaving = leaving || drains % 2 == 1,
+            Draining = drains % 2 == 1,
+            Drains = drains,
+            Labels = labels ?? [],
         }));
 
     // The node answers the newest survey that it was asked for.

@@ -131,7 +131,7 @@ public sealed class RunCoordinatorTests : RunCoordinatorScene
         }
 
         Assert.True(Coordinator.Show().TokensPerSecond > 0);
-        Ask(new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)));
+        Ask(new RunRequest.Stop(VirtualRun.Name, VirtualRun.By(7)));
         Assert.Equal(0, Coordinator.Show().TokensPerSecond);
     }
 
@@ -153,6 +153,8 @@ public sealed class RunCoordinatorTests : RunCoordinatorScene
         Sent(A);
         Enlist(A);
         Assert.Empty(Sent(A));
+        Assert.Contains("it cannot go on: the disk is full. When that is mended, pbm run start -n a goes on with it",
+            Assert.IsType<RunReply.Refused>(Ask(new RunRequest.Resume(VirtualRun.Name, VirtualRun.By(2)))).Why, StringComparison.Ordinal);
 
         Ask(VirtualRun.Begin(1));
         Assert.Null(Coordinator.Failure);
@@ -166,7 +168,7 @@ public sealed class RunCoordinatorTests : RunCoordinatorScene
     {
         Begin(1, A);
         Sent(A);
-        Assert.IsType<RunReply.Accepted>(Ask(new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7))));
+        Assert.IsType<RunReply.Accepted>(Ask(new RunRequest.Stop(VirtualRun.Name, VirtualRun.By(7))));
         Assert.Equal(["StopRun"], Sent(A));
         Assert.Equal((Lifecycle.Stopping, "nodes to hand over: a:7000 (a)"), (Coordinator.Lifecycle, Coordinator.WaitsFor));
         Step(new RunInput.Answered(Stopped(A, HandOver(1, 0, 2))));
@@ -179,12 +181,41 @@ public sealed class RunCoordinatorTests : RunCoordinatorScene
     }
 
     [Fact]
+    public void A_paused_run_goes_on_where_it_was_and_makes_a_checkpoint_meanwhile_that_somebody_asks_for()
+    {
+        Begin(1, A);
+        Sent(A);
+        Ask(new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)));
+        Step(new RunInput.Answered(Stopped(A, HandOver(1, 0, 2))));
+        Step(new RunInput.Reported(new NodeReport.RunIdle(A, Id)));
+        Assert.Equal((Lifecycle.Paused, RunPhase.Paused), (Coordinator.Lifecycle, Coordinator.Phase));
+        Assert.Contains(
+            "is at work", Assert.IsType<RunReply.Refused>(Ask(new RunRequest.Delete(VirtualRun.Name, VirtualRun.By(8)))).Why,
+            StringComparison.Ordinal);
+        Sent(A);
+
+        var request = new RunRequest.Checkpoint(VirtualRun.Name, VirtualRun.By(9));
+        Assert.Equal(1, Assert.IsType<RunReply.Accepted>(Ask(request)).Checkpoint);
+        var order = Assert.Single(Taken(A).OfType<WorkOrder>());
+        Assert.Equal((TakeCheckpointWork.KeyOf(1), Lifecycle.Paused), (order.Key, Coordinator.Lifecycle));
+        Step(new RunInput.Answered(new WorkResult(
+            Id.Job, A, order.Id, order.Key, order.From, new CheckpointWritten(Checkpoint(1)))));
+        Assert.Equal(1, Coordinator.Show().CheckpointVersion);
+        Assert.Equal(1, Assert.IsType<RunReply.Accepted>(Ask(request)).Checkpoint);                     // repeated: not another one
+        Assert.Single(Outputs.OfType<RunOutput.Store>().SelectMany(s => s.Events).OfType<RunEvent.CheckpointRequested>());
+        Sent(A);
+
+        Ask(new RunRequest.Resume(VirtualRun.Name, VirtualRun.By(10)));
+        Assert.Equal(HandOver(1, 0, 2), Taken(A).OfType<WorkOrder>().Select(o => o.Content).OfType<Compute>().Single().HandOver);
+    }
+
+    [Fact]
     public void A_request_that_comes_twice_changes_nothing_the_second_time()
     {
         Begin(1, A);
-        Ask(new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)));
+        Ask(new RunRequest.Stop(VirtualRun.Name, VirtualRun.By(7)));
         Ask(VirtualRun.Begin(8));
-        Assert.IsType<RunReply.Accepted>(Ask(new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7))));      // the one from before, delayed
+        Assert.IsType<RunReply.Accepted>(Ask(new RunRequest.Stop(VirtualRun.Name, VirtualRun.By(7))));      // the one from before, delayed
         Assert.False(Coordinator.Run.IsPaused);
     }
 

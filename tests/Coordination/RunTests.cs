@@ -17,7 +17,7 @@ public sealed class RunTests
     [Fact]
     public void Before_a_run_is_started_everything_else_is_refused()
     {
-        Refuses(RunState.Empty(Id), new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)), "there is no run a: start it first");
+        Refuses(RunState.Empty(Id), new RunRequest.Stop(VirtualRun.Name, VirtualRun.By(7)), "there is no run a: start it first");
     }
 
     [Fact]
@@ -142,12 +142,12 @@ public sealed class RunTests
         Stores(Started with { Manifest = null }, Again, new CorpusPublished(Id, D("manifest")));
 
     [Fact]
-    public void A_pause_lasts_until_somebody_starts_the_run()
+    public void A_stop_lasts_until_somebody_starts_the_run()
     {
-        Stores(At(1), new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)), new RunPaused(Id, VirtualRun.By(7)));
-        var paused = Carry(At(1), new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)));
-        PassesOver(paused, new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)));
-        PassesOver(Fold(At(4), new RunFinished(Id, 4, D("fingerprint 4"))), new RunRequest.Pause(VirtualRun.Name, VirtualRun.By(7)));
+        Stores(At(1), new RunRequest.Stop(VirtualRun.Name, VirtualRun.By(7)), new RunPaused(Id, VirtualRun.By(7)));
+        var paused = Carry(At(1), new RunRequest.Stop(VirtualRun.Name, VirtualRun.By(7)));
+        PassesOver(paused, new RunRequest.Stop(VirtualRun.Name, VirtualRun.By(7)));
+        PassesOver(Fold(At(4), new RunFinished(Id, 4, D("fingerprint 4"))), new RunRequest.Stop(VirtualRun.Name, VirtualRun.By(7)));
         Stores(paused, Again, new RunResumed(Id, Again.Origin));
         Assert.False(Carry(paused, Again).IsPaused);
     }

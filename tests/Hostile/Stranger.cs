@@ -150,7 +150,7 @@ internal sealed class Stranger : IAsyncDisposable
         At("/user/link").Tell(new NodeNews.Refused("go away"));
         At("/user/link").Tell(new NodeNews.Welcome("127.0.0.1:1"));
         SpeakForAnother();
-        At("/user/runs/singleton").Tell(new RunRequest.Pause(Run.Name, Origins.Now("a stranger")));
+        At("/user/runs/singleton").Tell(new RunRequest.Stop(Run.Name, Origins.Now("a stranger")));
         At(Region).Tell(new ReadBlocks(new ShardId(digest, 0), false, SampleKind.Blocks, int.MaxValue - 1, [0]));
     }
 

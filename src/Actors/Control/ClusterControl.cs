@@ -45,6 +45,12 @@ public sealed record ClusterControl(
     Func<EvaluatedCheckpoint, IEnumerable<IReadOnlyList<ScoredRow>>, Origin, IProgress<string>, CancellationToken,
         IAsyncEnumerable<double[]>> Score)
 {
+    /// <summary>Asks a run to pause, to go on, or to make a checkpoint.</summary>
+    public required Func<RunRequest, CancellationToken, Task<RunReply>> Ask { get; init; }
+
+    /// <summary>Lets a node, by its address or id, take no more work and hand over what it has, or (true) take work again.</summary>
+    public required Func<string, bool, Origin, CancellationToken, Task<NodeReply>> Drain { get; init; }
+
     /// <summary>What the threads and the work of a node do, by its address or id.</summary>
     public required Func<string, Origin, CancellationToken, Task<NodeReply>> Threads { get; init; }
 

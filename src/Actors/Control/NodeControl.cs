@@ -29,6 +29,9 @@ internal sealed class NodeControl(ElasticNode node)
                 node.AskAsync<NodeReply>(new NodeRequest.UseDevices(name, devices, origin), Deadline, cancel),
             _ => ClusterAsync(), _evaluation.CheckpointAsync, _evaluation.ScoreAsync)
         {
+            Ask = (request, cancel) => node.AskAsync<RunReply>(request, Deadline, cancel),
+            Drain = (name, undo, origin, cancel) =>
+                node.AskAsync<NodeReply>(new NodeRequest.Drain(name, undo, origin), Deadline, cancel),
             Threads = (name, origin, cancel) =>
                 node.AskAsync<NodeReply>(new NodeRequest.ShowThreads(name, origin), Deadline, cancel),
             Observed = (query, cancel) => ReadAsync(database => new ObservationStore(database.ReadOnly()).ReadAsync(query, cancel)),

@@ -194,7 +194,7 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         {
             _runs[run.Id] = run;
             _corpusKeeper.Tell(run.Corpus);
-            Step(new NodeInput.Opened(run.Id, run.MostDevices, null, run.MicroBatches));
+            Step(new NodeInput.Opened(run.Id, run.MostDevices, null, run.MicroBatches, run.Priority));
             return;
         }
 

@@ -40,6 +40,9 @@ internal sealed class NodeRun : NodeJob
     /// <summary>CPU devices that compute one replica, as its settings say.</summary>
     public int MostDevices => Settings.Run.DevicesPerReplica is > 0 and var most ? most : int.MaxValue;
 
+    /// <summary>As its settings say.</summary>
+    public int Priority => Plan.Priority;
+
     /// <summary>Micro-batches of a step, at most: more devices lend their threads.</summary>
     public int MicroBatches => Plan.Timeline.Segments.Max(s => s.MicroBatches);
 

@@ -32,19 +32,33 @@ internal sealed class NodeRequests(NodeTable nodes)
         link.Tell(request switch
         {
             NodeRequest.UseDevices use => new NodeNews.UseDevices(use.Origin.Id, use.Devices),
+            NodeRequest.Drain drain => new NodeNews.Drain(drain.Origin.Id, drain.Undo),
             NodeRequest.ShowThreads show => (NodeNews)new NodeNews.ShowThreads(show.Origin.Id),
             _ => throw new UnreachableException($"no node is told of {request}"),
         });
     }
 
-    public void Answer(NodeReport.DevicesUsed used) => Answer(
-        used.Request, address => new NodeReply.HasDevices(address, used.Devices, used.Notice));
-
-    public void Answer(NodeReport.DevicesRefused refused) => Answer(
-        refused.Request, address => new NodeReply.Refused($"node {address}: {refused.Why}"));
-
-    public void Answer(NodeReport.ThreadsShown shown) => Answer(
-        shown.Request, address => new NodeReply.Threads(address, shown.Process, shown.Lines, shown.Views));
+    /// <summary>Passes a node's answer on to who has asked; false where the report is none.</summary>
+    public bool Answer(NodeReport report)
+    {
+        switch (report)
+        {
+            case NodeReport.DevicesUsed used:
+                Answer(used.Request, address => new NodeReply.HasDevices(address, used.Devices, used.Notice));
+                return true;
+            case NodeReport.DevicesRefused refused:
+                Answer(refused.Request, address => new NodeReply.Refused($"node {address}: {refused.Why}"));
+                return true;
+            case NodeReport.DrainChanged drains:
+                Answer(drains.Request, address => new NodeReply.Drains(address, drains.IsDraining));
+                return true;
+            case NodeReport.ThreadsShown shown:
+                Answer(shown.Request, address => new NodeReply.Threads(address, shown.Process, shown.Lines, shown.Views));
+                return true;
+            default:
+                return false;
+        }
+    }
 
     private void Answer(string request, Func<string, NodeReply> reply)
     {

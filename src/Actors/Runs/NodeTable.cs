@@ -127,8 +127,13 @@ internal sealed class NodeTable(TimeProvider time)
 
     public IEnumerable<NodeId> Of(IActorRef link) => _nodes.Where(n => n.Value.Link.Equals(link)).Select(n => n.Key);
 
-    /// <summary>True where the node has said that it leaves: its end is what it announced.</summary>
-    public bool IsLeaving(NodeId node) => _nodes.TryGetValue(node, out var known) && known.Report.Leaving;
+    /// <summary>True where the node has said that it leaves, or that it may be switched off: its end is what it announced.</summary>
+    public bool IsLeaving(NodeId node) => _nodes.TryGetValue(node, out var known) && IsLeaving(known.Report);
+
+    private static bool IsLeaving(NodeReport.Enlist report) => report.Leaving && (report.Drained || !report.Draining);
+
+    /// <summary>What a release of the node has to repeat.</summary>
+    public int DrainsOf(NodeId node) => _nodes.TryGetValue(node, out var known) ? known.Report.Drains : 0;
 
     /// <summary>Gives a node up. One that was leaving is gone for good, and forgotten at once.</summary>
     /// <returns>False when it was given up before.</returns>
@@ -136,7 +141,7 @@ internal sealed class NodeTable(TimeProvider time)
     {
         if (!_nodes.TryGetValue(node, out var known) || known.IsLost)
             return false;
-        if (known.Report.Leaving)
+        if (IsLeaving(known.Report))
             _nodes.Remove(node);
         else
             _nodes[node] = known with { IsLost = true };
@@ -155,7 +160,7 @@ internal sealed class NodeTable(TimeProvider time)
         Devices = [.. n.Report.Devices.Select(d => d.Value)],
         Endpoint = n.Report.Endpoint,
         Version = n.Report.Version,
-        State = n.IsLost ? "suspected" : _distrusted.Contains(n.Report.Node) ? "quarantined" : n.Report.Leaving ? "leaving" : "up",
+        State = n.IsLost ? "suspected" : StateOf(n.Report),
         Work =
         [
             .. n.Report.Pieces().Take(MostWorks).Select(
@@ -164,8 +169,20 @@ internal sealed class NodeTable(TimeProvider time)
         ],
         Arithmetic = n.Report.Arithmetic,
         FreeMemoryBytes = n.Report.FreeMemoryBytes,
+        Labels = n.Report.Labels,
+        Uses = n.Report.Uses,
         CertificateExpires = n.Report.CertificateExpires,
     });
+
+    // Who drains a node wants to know when it may be switched off, of one in quarantine, too.
+    private string StateOf(NodeReport.Enlist report) => report switch
+    {
+        { Drained: true } => "drained",
+        { Draining: true } => "draining",
+        _ when _distrusted.Contains(report.Node) => "quarantined",
+        { Leaving: true } => "leaving",
+        _ => "up",
+    };
 
     private IEnumerable<Entry> Known => _nodes.Values.Where(n => !n.IsLost || time.GetElapsedTime(n.Heard) < Remembered);
 

@@ -77,17 +77,16 @@ internal sealed class RunsActor : ReceiveActor, IWithTimers
         Receive<WorkResult>(result => Forward(result.Job.Value, new FromNode(result)));
         Receive<JobRequest>(request => _jobs.Take(request, Sender));
         Receive<NodeRequest>(request => requests.Ask(request, Sender));
-        Receive<NodeReport.DevicesUsed>(requests.Answer);
-        Receive<NodeReport.DevicesRefused>(requests.Answer);
-        Receive<NodeReport.ThreadsShown>(requests.Answer);
+        Receive<NodeReport>(requests.Answer);
         Receive<NodeReport.Revoked>(revoked => _certificates.Take(revoked.List));
         Receive<NodeReport.StepTaken>(report => Forward(report.RunId.Value, new FromNode(report)));
         Receive<NodeReport.Fetching>(report => Forward(report.RunId.Value, new FromNode(report)));
+        Receive<NodeReport.Queued>(report => Forward(report.RunId.Value, new FromNode(report)));
         Receive<NodeReport.Surveyed>(report => Forward(report.RunId.Value, new FromNode(report)));
         Receive<NodeReport.RunIdle>(report =>
         {
             if (IsUnknown(report.RunId))
-                Sender.Tell(new NodeCommand.Release(report.RunId));
+                Sender.Tell(new NodeCommand.Release(report.RunId, _nodes.DrainsOf(report.Node)));
             else
                 Forward(report.RunId.Value, new FromNode(report));
         });

@@ -22,6 +22,9 @@ public sealed class TakeCheckpointWork : WorkKind
 
     public override bool NeedsDevice => false;
 
+    public override bool IsAskedFor(RunState run) =>
+        run.CheckpointAsked == run.Round && run.Checkpoints.All(c => c.Version != run.Round);
+
     public static WorkKey KeyOf(int version) => new(Kind.Name, version);
 
     public override void GiveOut(Scheduling scheduling)

@@ -22,6 +22,9 @@ public abstract class WorkKind
     /// <summary>True for work that is given out while a run stops or rests, too.</summary>
     public virtual bool IsUpkeep => false;
 
+    /// <summary>True while somebody has asked for it: it is given out while the run stops or is paused, too.</summary>
+    public virtual bool IsAskedFor(RunState run) => false;
+
     /// <summary>True for sums, which are worth nothing when one of the results that they are made of is replaced.</summary>
     public virtual bool IsOfResults => false;
 

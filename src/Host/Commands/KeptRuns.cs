@@ -16,6 +16,7 @@ internal sealed record KeptRun(RunId Id, StoredRun? Stored, RunFolder Folder, lo
         null => "not in the journal",
         { State: null } => "unreadable",
         { State.IsFinished: true } => "finished",
+        { State.IsBreak: true } => "paused",
         { State.IsPaused: true } => "stopped",
         _ => "not finished",
     };

@@ -31,6 +31,8 @@ internal static class RunJson
         ["skippedSteps"] = view.SkippedSteps,
         ["fingerprint"] = view.Fingerprint?.Hex,
         ["checkpoint"] = view.Checkpoint,
+        ["checkpointVersion"] = view.CheckpointVersion,
+        ["priority"] = view.Priority,
         ["nodes"] = view.Nodes,
         ["devices"] = view.Devices,
         ["waitsFor"] = view.WaitsFor,

@@ -141,6 +141,7 @@ internal static class RunLines
         RunPhase.Computing => "computing",
         RunPhase.Averaging => "averaging",
         RunPhase.Assembling => "assembling",
+        RunPhase.Paused => "paused",
         RunPhase.Stopped => "stopped",
         _ => "finished",
     };

@@ -6,6 +6,7 @@ using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Observations;
 using Elastic.Messages.Pbm;
+using Elastic.Messages.Runs;
 using Elastic.Storage;
 
 namespace Elastic.Host.Pbm;
@@ -32,7 +33,9 @@ internal static class ClusterPalette
     public static Palette Build(ClusterControl control, TimeProvider time) => new(
         "cluster", "shows who belongs to the cluster, and what happens there",
         [new(
-            new CommandHelp("show", "Shows the members, the leader, and which member supervises the runs.", []), Changes: false,
+            new CommandHelp("show",
+                "Shows the members, the leader, which member supervises the runs, and which run gets devices before which.", []),
+            Changes: false,
             (_, cancel) => ShowAsync(control, time, cancel)),
         new(
             new CommandHelp("tail",
@@ -71,9 +74,13 @@ internal static class ClusterPalette
     {
         var cluster = await control.Cluster(cancel);
         // Only a supervisor knows the nodes' certificates.
-        IReadOnlyList<string> warnings = cluster.Supervisor is null
-            ? [] : [.. CertificateWarnings.Of(await control.Nodes(cancel), time.GetUtcNow())];
-        yield return new PbmLine(null, Json(cluster, warnings));
+        var isSupervised = cluster.Supervisor is not null;
+        IReadOnlyList<NodeView> nodes = isSupervised ? await control.Nodes(cancel) : [];
+        IReadOnlyList<RunView> runs = isSupervised ? await control.Runs(cancel) : [];
+        IReadOnlyList<string> warnings = [.. CertificateWarnings.Of(nodes, time.GetUtcNow())];
+        var json = Json(cluster, warnings);
+        json["queue"] = RunQueue.Json(runs, nodes);
+        yield return new PbmLine(null, json);
         var rows = cluster.Members.OrderBy(m => m.Address, StringComparer.Ordinal).Select(m => (string[])
             [m.Address, string.Join(", ", m.Roles), m.Status.ToLowerInvariant(), m.Reachable ? "yes" : "no", Offices(m, cluster)]);
         foreach (var line in Table.Lay(["ADDRESS", "ROLES", "STATUS", "REACHABLE", "OFFICE"], [.. rows]))
@@ -83,8 +90,8 @@ internal static class ClusterPalette
             yield return new PbmLine("no leader at the moment: nobody joins or leaves until there is one");
         if (cluster.Supervisor is null)
             yield return new PbmLine("no supervisor at the moment: it is moving; the nodes go on computing meanwhile");
-        foreach (var warning in warnings)
-            yield return new PbmLine(warning);
+        foreach (var line in RunQueue.Lines(runs, nodes).Concat(warnings))
+            yield return new PbmLine(line);
     }
 
     private static string Offices(ClusterMember member, ClusterMembers cluster) => string.Join(", ",

@@ -19,6 +19,16 @@ internal static class NodePalette
         "The devices that the node has from now on, as --devices of elastic worker: cpu:4, cpu:0,2, cuda:all. Without this argument "
         + "the node's devices are shown.");
 
+    private static readonly ArgumentHelp DrainedNode = Node with
+    {
+        Description = "Names the node, by its address or its id.",
+        Required = true,
+    };
+
+    private static readonly ArgumentHelp Undo = new("u", "undo", "", "Lets the node take work again.", Kind: ArgumentKind.Flag);
+
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(500);
+
     public static Palette Build(ClusterControl control, TimeProvider time) => new("node", "shows the machines that compute",
         [new(
             new CommandHelp("list", "Lists all nodes with their devices and their work.", []), Changes: false,
@@ -34,6 +44,17 @@ internal static class NodePalette
                 pbm node devices -n 10.0.0.7:4053 -d cpu:1,3  these two
                 """), Changes: true,
             (call, cancel) => DevicesAsync(control, call, cancel), OnlyWith: NewDevices),
+        new(
+            new CommandHelp("drain",
+                "Makes a node ready to be switched off: it gets no new work, hands over at the next step what it computes, and what only "
+                + "it holds is copied away. Ends when nothing is lost with the node. It stays so until --undo, or until its process starts "
+                + "again; Ctrl-C ends the watch, not the drain.",
+                [DrainedNode, Undo],
+                """
+                pbm node drain -n 10.0.0.7:4053         ends when the machine may be switched off
+                pbm node drain -n 10.0.0.7:4053 --undo  the node takes work again
+                """), Changes: true,
+            (call, cancel) => DrainAsync(control, time, call, cancel)),
         new(
             new CommandHelp("stacks",
                 "Shows what a node's work and threads do, and what they wait for: steps, blocks, calls of the operating system. In which "
@@ -104,6 +125,66 @@ internal static class NodePalette
             yield return new PbmLine(notice, new JsonObject { ["node"] = node.Address, ["notice"] = notice });
     }
 
+    private static async IAsyncEnumerable<PbmLine> DrainAsync(
+        ClusterControl control, TimeProvider time, PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var node = Find(await control.Nodes(cancel), call.Required(DrainedNode), "drain");
+        var undo = call.Values(Undo).Count > 0;
+        if (node.State == "leaving")
+            throw new ElasticException($"node {node.Address} leaves already: its process ends when it has handed over what it has");
+        switch (await control.Drain(node.Node.Value, undo, call.Origin, cancel))
+        {
+            case NodeReply.Refused refused:
+                throw new ElasticException(refused.Why);
+            case NodeReply.Drains drains when drains.IsDraining == undo:
+                throw new ElasticException($"node {node.Address} leaves already: its process ends when it has handed over what it has");
+        }
+
+        if (undo)
+        {
+            yield return new PbmLine($"node {node.Address} takes work again", Line("up"));
+            yield break;
+        }
+
+        yield return new PbmLine($"node {node.Address} gets no new work", Line("draining"));
+        var (said, began) = ((string?)null, false);
+        for (; ; await Task.Delay(BetweenLooks, time, cancel))
+        {
+            var nodes = await control.Nodes(cancel);
+            var now = nodes.FirstOrDefault(n => n.Node == node.Node);
+            began |= now?.State == "draining";
+            if (now is not { State: "draining" or "up" } || (began && now.State == "up"))
+            {
+                node = now ?? node with { State = "gone" };
+                break;
+            }
+
+            var waits = now.Work.Length > 0 ? $"it hands over: {string.Join("; ", now.Work)}"
+                : nodes.Any(n => n.State == "up" && n.Node != node.Node) ? "it waits until others have what only it holds"
+                : "no other node is up to take what it holds: start one, or undo the drain";
+            if (waits != said)
+                yield return new PbmLine($"node {node.Address}: {waits}", Line("draining", waits));
+            said = waits;
+        }
+
+        if (node.State != "drained")
+            throw new ElasticException(node.State switch
+            {
+                "leaving" => $"node {node.Address} leaves: its process ends when it has handed over what it has",
+                "up" => $"node {node.Address} takes work again: somebody has undone the drain, or its process has started anew",
+                _ => $"node {node.Address} is {node.State}: it was not drained to the end; what only it held is computed again unless it "
+                    + "comes back",
+            });
+        yield return new PbmLine(
+            $"node {node.Address} is drained: it can be switched off, and nothing is lost"
+            + (node.Seed
+                ? ". It is a seed: its journal, checkpoints and corpora stay in its data directory, and without any seed runs wait" : ""),
+            Line("drained"));
+
+        JsonObject Line(string state, string? waitsFor = null) =>
+            new() { ["node"] = node.Address, ["state"] = state, ["waitsFor"] = waitsFor };
+    }
+
     // The node of that address or id, or the only one.
     private static NodeView Find(NodeView[] nodes, string? name, string command)
     {
@@ -131,13 +212,15 @@ internal static class NodePalette
 
         var lines = Table.Lay(["NODE", "STATE", "ROLE", "DEVICES", "VERSION", "ARITHMETIC", "WORK"],
             [.. nodes.Select(n => (string[])
-                [n.Address, n.State, n.Seed ? "seed" : "worker", Devices(n.Devices), n.Version, n.Arithmetic, string.Join("; ", n.Work)])]);
+                [n.Address, n.State, RoleOf(n), Devices(n.Devices), n.Version, n.Arithmetic, string.Join("; ", n.Work)])]);
         yield return new PbmLine(lines[0]);
         foreach (var (node, line) in nodes.Zip(lines.Skip(1)))
             yield return new PbmLine(line, Json(node));
         foreach (var warning in CertificateWarnings.Of(nodes, time.GetUtcNow()))
             yield return new PbmLine(warning);
     }
+
+    private static string RoleOf(NodeView node) => string.Join(' ', [node.Seed ? "seed" : "worker", .. node.Labels]);
 
     private const string NoNodes = "no nodes yet: start one with elastic worker --seed HOST:PORT";
 
@@ -168,6 +251,7 @@ internal static class NodePalette
         ["nodeId"] = node.Node.Value,
         ["state"] = node.State,
         ["seed"] = node.Seed,
+        ["labels"] = new JsonArray([.. node.Labels.Select(l => JsonValue.Create(l))]),
         ["devices"] = new JsonArray([.. node.Devices.Select(d => JsonValue.Create(d))]),
         ["endpoint"] = node.Endpoint,
         ["version"] = node.Version,

@@ -27,14 +27,17 @@ internal static class RunExplanation
         AtMost: Reasons, Newest: true,
         Kinds: [typeof(NodeLost), typeof(NodeJoined), typeof(SupervisionBegan), typeof(ObservationsDropped)]);
 
+    /// <param name="runs">All of them.</param>
     /// <param name="observed">In any order.</param>
-    public static IEnumerable<PbmLine> Lines(RunView run, IReadOnlyList<NodeView> nodes, IEnumerable<StoredObservation> observed)
+    public static IEnumerable<PbmLine> Lines(
+        RunView run, IReadOnlyList<RunView> runs, IReadOnlyList<NodeView> nodes, IEnumerable<StoredObservation> observed)
     {
         var all = observed.OrderBy(o => o.Id).ToList();
         yield return new PbmLine(
             $"run {run.Name}: {(run.Failure is null ? RunLines.Phase(run) : "failed")}, round {run.Round}/{run.Rounds}",
             RunJson.Object(run));
         yield return new PbmLine(Reason(run));
+        yield return new PbmLine(RunQueue.Place(run, runs, nodes));
         foreach (var node in nodes.OrderBy(n => n.Address, StringComparer.Ordinal))
         {
             var work = WorkOf(run.RunId, node).ToList();
@@ -75,6 +78,7 @@ internal static class RunExplanation
         { Failure: { } failure } => $"it cannot go on: {failure}",
         { WaitsFor: { } waits } => $"it waits for {waits}",
         { Phase: RunPhase.Finished } => "it waits for nothing: all its rounds are committed",
+        { Phase: RunPhase.Paused } => $"it is paused: pbm run resume -n {run.Name} goes on with it",
         { Phase: RunPhase.Stopped } => $"it was stopped: pbm run start -n {run.Name} goes on with it",
         _ => "it waits for nothing but work in flight",
     };

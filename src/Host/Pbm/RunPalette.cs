@@ -52,6 +52,9 @@ internal sealed class RunPalette
     private static readonly ArgumentHelp Devices = new("d", "devices", "NUMBER",
         "CPU devices of a node that compute one replica, at most; 0 for all that are free.", Required: true);
 
+    private static readonly ArgumentHelp Priority = new("p", "priority", "NUMBER",
+        "-1000 to 1000; runs have 0 where nobody says otherwise.", Required: true);
+
     private static readonly ArgumentHelp Data = new("d", "data", "FILE|DIR",
         "Text to score: a path on the seed's machine, not on yours. Repeatable.", Required: true, Repeatable: true);
 
@@ -98,8 +101,10 @@ internal sealed class RunPalette
                 elastic train --run second --set model.init=first/checkpoints/round-000080.json
                 """), Changes: false, palette.FetchAsync),
             new(new CommandHelp("stop",
-                "Stops a run at the next step, where nothing is lost. The same start goes on with it.", [StopName]),
+                "Stops a run at the next step, where nothing is lost. The same start goes on with it; until then it counts as one that "
+                + "nobody wants: it may be deleted. For a break there is run pause.", [StopName]),
                 Changes: true, palette.StopAsync),
+            .. new RunBreaks(control, time, StopName, palette.FindAsync).Commands,
             new(new CommandHelp("evaluate",
                 "Scores text with the run's newest checkpoint: elastic eval --data, by all nodes, with the same digits. It goes on beside "
                 + "runs. Ctrl-C ends it; so does the loss of the seed that you ask, then give the command again.", [Name, Data, Stride],
@@ -114,6 +119,10 @@ internal sealed class RunPalette
                 pbm run scale -n first -d 2    leaves the other devices to other runs
                 pbm run scale -n first -d 0    as many as there are
                 """), Changes: true, palette.ScaleAsync),
+            new(new CommandHelp("priority",
+                "Sets which run gets devices where several want them: its setting run.priority. The run of the higher number gets them at "
+                + "the next step of the other one, which goes on later from there; no weight changes.", [Name, Priority],
+                "pbm run priority -n first -p 5"), Changes: true, palette.PriorityAsync),
             new(new CommandHelp("delete",
                 "Deletes a run that is not at work, and its files on all nodes that are here. Its name is free then.", [StopName],
                 "pbm run delete -n first"), Changes: true, palette.DeleteAsync),
@@ -159,17 +168,23 @@ internal sealed class RunPalette
             yield break;
         }
 
-        var lines = Table.Lay(["RUN", "PHASE", ">ROUND", ">LOSS", ">VAL", ">TOKENS/S", ">LEFT", ">DEVICES"],
+        var nodes = await _control.Nodes(cancel);
+        var lines = Table.Lay(["RUN", "PHASE", ">ROUND", ">LOSS", ">VAL", ">TOKENS/S", ">LEFT", ">DEVICES", ">PRIORITY", ">PLACE"],
             [.. runs.Select(r => (string[])
             [
                 r.Name.Value, r.Failure is null ? r.Phase.ToString().ToLowerInvariant() : "failed", $"{r.Round}/{r.Rounds}",
                 Loss(r.TrainLoss), Loss(r.ValLoss),
                 r.TokensPerSecond > 0 ? Units.Count(r.TokensPerSecond) : "",
-                RunLines.Left(r).Replace(" left", "", StringComparison.Ordinal), $"{r.Devices}",
+                RunLines.Left(r).Replace(" left", "", StringComparison.Ordinal), $"{RunQueue.InUse(r, nodes)}/{r.Devices}",
+                $"{r.Priority}", $"{RunQueue.PlaceOf(r, runs)}",
             ])]);
         yield return new PbmLine(lines[0]);
         foreach (var (run, line) in runs.Zip(lines.Skip(1)))
-            yield return new PbmLine(line, RunJson.Object(run));
+        {
+            var json = RunJson.Object(run);
+            (json["devicesInUse"], json["place"]) = (RunQueue.InUse(run, nodes), RunQueue.PlaceOf(run, runs));
+            yield return new PbmLine(line, json);
+        }
     }
 
     private async IAsyncEnumerable<PbmLine> StatusAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
@@ -230,12 +245,12 @@ internal sealed class RunPalette
     private async IAsyncEnumerable<PbmLine> WhyAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
         var run = await FindAsync(call.Value(Name), "why", cancel);
-        var nodes = await _control.Nodes(cancel);
+        var (runs, nodes) = (await _control.Runs(cancel), await _control.Nodes(cancel));
         IReadOnlyList<StoredObservation>[] observed =
         [
             await _control.Observed(RunExplanation.OfRun(run.RunId), cancel), await _control.Observed(RunExplanation.OfCluster, cancel),
         ];
-        foreach (var line in RunExplanation.Lines(run, nodes, observed.SelectMany(o => o)))
+        foreach (var line in RunExplanation.Lines(run, runs, nodes, observed.SelectMany(o => o)))
             yield return line;
     }
 
@@ -260,9 +275,29 @@ internal sealed class RunPalette
     private async IAsyncEnumerable<PbmLine> ScaleAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
     {
         var (run, devices) = (await FindAsync(call.Value(Name), "scale", cancel), call.Required(Devices));
-        var setting = $"run.devices-per-replica={devices}";
+        var settings = await SetAsync(call, run, $"run.devices-per-replica={devices}", cancel);
+        var most = settings.Run.DevicesPerReplica;
+        yield return new PbmLine(
+            most == 0
+                ? $"a replica of run {run.Name} uses all devices of its node that are free"
+                : $"a replica of run {run.Name} uses {most} {(most == 1 ? "device" : "devices")} of its node at most",
+            new JsonObject { ["run"] = run.Name.Value, ["devicesPerReplica"] = most });
+    }
+
+    private async IAsyncEnumerable<PbmLine> PriorityAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var (run, priority) = (await FindAsync(call.Value(Name), "priority", cancel), call.Required(Priority));
+        var settings = await SetAsync(call, run, $"run.priority={priority}", cancel);
+        yield return new PbmLine(
+            $"run {run.Name} has priority {settings.Run.Priority}",
+            new JsonObject { ["run"] = run.Name.Value, ["priority"] = settings.Run.Priority });
+    }
+
+    // Changes a setting of a run that is at work.
+    private async Task<TrainingSettings> SetAsync(PbmCall call, RunView run, string setting, CancellationToken cancel)
+    {
         // A start would set a run that does not go on at work again.
-        if (run.Failure is not null || run.Phase is RunPhase.Stopped or RunPhase.Finished)
+        if (run.Failure is not null || run.Phase is RunPhase.Paused or RunPhase.Stopped or RunPhase.Finished)
             throw new ElasticException(
                 $"run {run.Name} is not at work: give it this with its start, pbm run start -n {run.Name} -s {setting}");
         var remembered = await _control.Remembered(run.Name, cancel);
@@ -273,12 +308,7 @@ internal sealed class RunPalette
         var reply = await _control.Start(settings.Training, settings.Corpus, call.Origin, new Said(said.Writer), cancel);
         if (reply is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
-        var most = settings.Training.Run.DevicesPerReplica;
-        yield return new PbmLine(
-            most == 0
-                ? $"a replica of run {run.Name} uses all devices of its node that are free"
-                : $"a replica of run {run.Name} uses {most} {(most == 1 ? "device" : "devices")} of its node at most",
-            new JsonObject { ["run"] = run.Name.Value, ["devicesPerReplica"] = most });
+        return settings.Training;
     }
 
     // Only nodes that say how much memory they have: an old one says nothing.

@@ -31,6 +31,8 @@ internal static class RunStatus
             ("by language", RunLines.Losses(run.LanguageScores)),
             ("fingerprint", run.Fingerprint?.Hex ?? ""),
             ("checkpoint", run.Checkpoint ?? ""),
+            ("priority", run.Priority == 0 ? "" : $"{run.Priority}"),
+            ("needs", string.Join(", ", run.Needs)),
             ("nodes", $"{run.Nodes}, with {run.Devices} {(run.Devices == 1 ? "device" : "devices")}"),
         ];
         var width = facts.Max(f => f.Name.Length) + 3;

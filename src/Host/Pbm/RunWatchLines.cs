@@ -4,7 +4,7 @@ using Elastic.Messages.Runs;
 namespace Elastic.Host.Pbm;
 
 /// <summary>
-/// The lines that a watch prints of the views: each committed round, each change between working and waiting, the end, between those the
+/// The lines that a watch prints of the views: each committed round, each change between working and resting, the end, between those the
 /// progress, at most once a second, each score by source, steps that were skipped, and every five seconds of a wait what the run waits for.
 /// </summary>
 internal sealed class RunWatchLines(TimeProvider time)
@@ -43,14 +43,14 @@ internal sealed class RunWatchLines(TimeProvider time)
         if (view.ScoredRound != _scored && RunLines.Losses(view.LanguageScores) is { Length: > 0 } languages)
             yield return new PbmLine($"val by language of round {view.ScoredRound}: {languages}");
         _scored = view.ScoredRound;
-        var isNews = _shown is null || view.Round != _shown.Round || IsWaiting(view) != IsWaiting(_shown)
+        var isNews = _shown is null || view.Round != _shown.Round || IsResting(view) != IsResting(_shown)
             || view.Phase is RunPhase.Finished or RunPhase.Stopped || view.Failure is not null;
         if (!isNews && (view == _shown || time.GetElapsedTime(_written) < Shortest))
             yield break;
         (_shown, _written) = (view, time.GetTimestamp());
         yield return new PbmLine(
-            RunLines.Progress(view, IsWaiting(view) ? RunLines.Phase(view) : "", Table.Width), RunJson.Object(view));
+            RunLines.Progress(view, IsResting(view) ? RunLines.Phase(view) : "", Table.Width), RunJson.Object(view));
     }
 
-    private static bool IsWaiting(RunView view) => view.Phase == RunPhase.Waiting;
+    private static bool IsResting(RunView view) => view.Phase is RunPhase.Waiting or RunPhase.Paused;
 }

@@ -25,6 +25,12 @@ public abstract record NodeNews : ISaidBySeed
     /// <param name="Devices">As <c>node.devices</c>.</param>
     public sealed record UseDevices(string Request, string Devices) : NodeNews;
 
+    /// <summary>
+    /// A person wants the node to take no more work, or to take work again. Answered by <see cref="NodeReport.DrainChanged"/>.
+    /// </summary>
+    /// <param name="Request">Names the request in the answer.</param>
+    public sealed record Drain(string Request, bool Undo) : NodeNews;
+
     /// <summary>A person wants to know what the node's threads do. Answered by <see cref="NodeReport.ThreadsShown"/>.</summary>
     /// <param name="Request">Names the request in the answer.</param>
     public sealed record ShowThreads(string Request) : NodeNews;

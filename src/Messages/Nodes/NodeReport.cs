@@ -32,8 +32,17 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
         /// <summary>Work that was given to the node and is not acknowledged yet.</summary>
         public required HeldWorks[] Works { get; init; }
 
-        /// <summary>True once the node leaves: it takes no more work for its devices and hands over what they have.</summary>
+        /// <summary>True while the node leaves or drains: it takes no more work for its devices and hands over what they have.</summary>
         public required bool Leaving { get; init; }
+
+        /// <summary>True while it drains: it stays when it has handed everything over, and may be asked to take work again.</summary>
+        public bool Draining { get; init; }
+
+        /// <summary>True while it drains and has nothing any more that the others lack: it may be switched off.</summary>
+        public bool Drained { get; init; }
+
+        /// <summary>Counts the beginnings and ends of its drains: a release that repeats another number is none.</summary>
+        public int Drains { get; init; }
 
         /// <summary>What the process may still take of the machine's memory; 0 where that is not known.</summary>
         public long FreeMemoryBytes { get; init; }
@@ -47,9 +56,23 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
         /// <summary>When the node's certificate expires, in seconds of Unix time; 0 for a node without certificates.</summary>
         public long CertificateExpires { get; init; }
 
+        /// <summary>As <c>node.labels</c>.</summary>
+        public string[] Labels { get; init; } = [];
+
+        /// <summary>How many of the devices each job computes on.</summary>
+        public DeviceUse[] Uses { get; init; } = [];
+
         /// <summary>All of <see cref="Works"/>, one by one.</summary>
         public IEnumerable<HeldWork> Pieces() => Works.SelectMany(w => w.Pieces());
     }
+
+    /// <summary>Devices of a node on which a job computes.</summary>
+    public sealed record DeviceUse(JobId Job, int Devices) : IWireMessage;
+
+    /// <summary>The work waits for devices, on which another run computes, or is to compute at once.</summary>
+    /// <param name="Behind">That run.</param>
+    /// <param name="Priority">Of that run.</param>
+    public sealed record Queued(NodeId Node, RunId RunId, WorkKey Work, RunId Behind, int Priority) : NodeReport(Node);
 
     /// <summary>The node's list of revoked certificates, signed by the authority, is newer than the supervising seed's.</summary>
     public sealed record Revoked(NodeId Node, string List) : NodeReport(Node);
@@ -89,6 +112,10 @@ public abstract record NodeReport(NodeId Node) : ISaidByNode
     /// <param name="Request">The request that it answers.</param>
     /// <param name="Notice">What the person should know about it; null for nothing.</param>
     public sealed record DevicesUsed(NodeId Node, string Request, DeviceId[] Devices, string? Notice) : NodeReport(Node);
+
+    /// <summary>The node drains from now on, or takes work again, as a person has asked.</summary>
+    /// <param name="Request">The request that it answers.</param>
+    public sealed record DrainChanged(NodeId Node, string Request, bool IsDraining) : NodeReport(Node);
 
     /// <summary>What the node's threads and its work do, as a person has asked.</summary>
     /// <inheritdoc cref="NodeReply.Threads"/>

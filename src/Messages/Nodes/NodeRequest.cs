@@ -10,6 +10,9 @@ public abstract record NodeRequest(string Node, Origin Origin) : ISaidBySeed
     /// <param name="Devices">As <c>node.devices</c>.</param>
     public sealed record UseDevices(string Node, string Devices, Origin Origin) : NodeRequest(Node, Origin);
 
+    /// <summary>Take no more work, and hand over what you have; or take work again.</summary>
+    public sealed record Drain(string Node, bool Undo, Origin Origin) : NodeRequest(Node, Origin);
+
     /// <summary>Say what your threads and your work do.</summary>
     public sealed record ShowThreads(string Node, Origin Origin) : NodeRequest(Node, Origin);
 }
@@ -27,6 +30,10 @@ public abstract record NodeReply : ISaidBySeed
     /// <param name="Process">The number of its process on its machine.</param>
     /// <param name="Lines">Of its work and its thread pool, a sentence each.</param>
     public sealed record Threads(string Address, int Process, string[] Lines, ThreadView[] Views) : NodeReply;
+
+    /// <summary>The node drains from now on, or takes work again.</summary>
+    /// <param name="Address">The node's.</param>
+    public sealed record Drains(string Address, bool IsDraining) : NodeReply;
 
     /// <summary>Not done, and why.</summary>
     public sealed record Refused(string Why) : NodeReply;

@@ -20,7 +20,7 @@ public sealed record NodeView : IWireMessage
     /// <summary>Elastic's version.</summary>
     public required string Version { get; init; }
 
-    /// <summary>"up", "suspected", "leaving" or "quarantined".</summary>
+    /// <summary>"up", "suspected", "leaving", "draining", "drained" or "quarantined".</summary>
     public required string State { get; init; }
 
     /// <summary>The node's work, in words, e.g. "tiny-3k9v2mq7 compute 5 replica 0".</summary>
@@ -31,6 +31,12 @@ public sealed record NodeView : IWireMessage
 
     /// <summary>What the process may still take of the machine's memory; 0 where that is not known.</summary>
     public long FreeMemoryBytes { get; init; }
+
+    /// <summary>As <c>node.labels</c>.</summary>
+    public string[] Labels { get; init; } = [];
+
+    /// <summary>How many of the devices each job computes on.</summary>
+    public NodeReport.DeviceUse[] Uses { get; init; } = [];
 
     /// <summary>When the node's certificate expires, in seconds of Unix time; 0 for a node without certificates.</summary>
     public long CertificateExpires { get; init; }

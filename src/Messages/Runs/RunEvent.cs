@@ -49,8 +49,11 @@ public abstract record RunEvent(RunId RunId)
     /// <summary>The run is computed with this arithmetic from now on.</summary>
     public sealed record ArithmeticChosen(RunId RunId, string Arithmetic) : RunEvent(RunId);
 
-    /// <summary>A person asked the run to stop; it does not go on by itself.</summary>
-    public sealed record RunPaused(RunId RunId, Origin By) : RunEvent(RunId);
+    /// <summary>A person asked the run to take no more steps; it does not go on by itself.</summary>
+    /// <param name="IsBreak">It was paused, until somebody resumes it; false where it was stopped, until somebody starts it.</param>
+    public sealed record RunPaused(
+        RunId RunId, Origin By, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsBreak = false)
+        : RunEvent(RunId);
 
     /// <summary>A person asked the run to go on.</summary>
     public sealed record RunResumed(RunId RunId, Origin By) : RunEvent(RunId);
@@ -113,6 +116,9 @@ public abstract record RunEvent(RunId RunId)
     /// A score ended the run: it has no more rounds than version <paramref name="Version"/>, unless somebody makes it longer.
     /// </summary>
     public sealed record RunEndedEarly(RunId RunId, int Version, string Why) : RunEvent(RunId);
+
+    /// <summary>A person asked for a checkpoint of this version, besides those that the settings ask for.</summary>
+    public sealed record CheckpointRequested(RunId RunId, int Version, Origin By) : RunEvent(RunId);
 
     public sealed record CheckpointTaken(RunId RunId, Checkpoint Checkpoint) : RunEvent(RunId);
 

@@ -66,8 +66,17 @@ public abstract record RunRequest(RunName Run, Origin Origin) : ISaidBySeed
         public string? Failure { get; init; }
     }
 
-    /// <summary>Stop at the next step boundary; the same start goes on later.</summary>
+    /// <summary>Stop at the next step boundary, for good unless somebody starts the run again.</summary>
+    public sealed record Stop(RunName Run, Origin Origin) : RunRequest(Run, Origin);
+
+    /// <summary>Take a break at the next step boundary, which <see cref="Resume"/> ends. The run stays one that is at work.</summary>
     public sealed record Pause(RunName Run, Origin Origin) : RunRequest(Run, Origin);
+
+    /// <summary>End the break. Refused for a run that was stopped: only its start, with its settings, goes on with that.</summary>
+    public sealed record Resume(RunName Run, Origin Origin) : RunRequest(Run, Origin);
+
+    /// <summary>Make a checkpoint of the newest version, or of the first one there will be.</summary>
+    public sealed record Checkpoint(RunName Run, Origin Origin) : RunRequest(Run, Origin);
 
     /// <summary>Remove the run and all that nodes store of it; its events stay in the journal. Refused while it is at work.</summary>
     public sealed record Delete(RunName Run, Origin Origin) : RunRequest(Run, Origin);

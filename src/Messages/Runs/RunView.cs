@@ -17,11 +17,14 @@ public enum RunPhase
     /// <summary>The nodes fetch the chunks they lack; then the round is committed.</summary>
     Assembling,
 
-    /// <summary>Stopped on request; the same command goes on.</summary>
+    /// <summary>Stopped on request; the same start goes on.</summary>
     Stopped,
 
     /// <summary>All rounds are committed and the last version is scored and durable.</summary>
     Finished,
+
+    /// <summary>Takes a break, until somebody resumes it.</summary>
+    Paused,
 }
 
 /// <summary>What a person sees of a run at one moment. Losses are in nats per token.</summary>
@@ -95,9 +98,21 @@ public sealed record RunView : ISaidBySeed
     /// <summary>Path of the newest checkpoint manifest; null before the first.</summary>
     public string? Checkpoint { get; init; }
 
+    /// <summary>Rounds that the newest checkpoint contains; null before the first.</summary>
+    public int? CheckpointVersion { get; init; }
+
+    /// <summary>SHA-256 of its parameters.</summary>
+    public Digest? CheckpointFingerprint { get; init; }
+
     public int Nodes { get; init; }
 
     public int Devices { get; init; }
+
+    /// <summary>The run of the highest gets devices first.</summary>
+    public int Priority { get; init; }
+
+    /// <summary>Labels that a node must have to compute for it.</summary>
+    public string[] Needs { get; init; } = [];
 
     /// <summary>What the run waits for; null where it waits for nothing, or only for work in flight.</summary>
     public string? WaitsFor { get; init; }

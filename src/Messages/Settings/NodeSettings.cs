@@ -33,6 +33,12 @@ public sealed record NodeSettings : SettingsGroup
     [Between(0, 1024, Zero = "all cores, or one thread each")]
     public required int ThreadsPerDevice { get; init; }
 
+    [Setting("node.labels", null, """
+        Labels of this node, with commas between them, e.g. big,zone=b: runs that need some (run.needs) are computed where all of these are.
+        """, PartOfAnswer = false)]
+    [Matches(Settings.Labels.Pattern, Settings.Labels.Use)]
+    public required string? Labels { get; init; }
+
     [Setting("node.zero", 1, """
         Stage of ZeRO (Rajbhandari et al. 2020) in a replica that several CPU devices compute together. 1: they share one copy of parameters
         and moments, of which each updates its slice. 2: each keeps sums of its slice of the gradient only, too, and reduces each pass's

@@ -101,6 +101,21 @@ public sealed record RunSettings : SettingsGroup
     [Between(0, 1024, Zero = "all that are free"), Since(5, 0)]
     public required int DevicesPerReplica { get; init; }
 
+    [Setting("run.priority", 0, """
+        Which run gets a node's devices where several want them: the one of the higher number, from the next step boundary on; the other one
+        hands over there and goes on later. Runs of equal priority take turns. pbm run priority changes it while the run goes on. It changes
+        no weight.
+        """, PartOfAnswer = false)]
+    [Between(-1000, 1000), Since(5, 0)]
+    public required int Priority { get; init; }
+
+    [Setting("run.needs", null, """
+        Labels that a node must have (node.labels) to compute for the run, with commas between them, e.g. big,zone=b; other nodes only store
+        for it. Not given: every node may compute. It changes no weight.
+        """, PartOfAnswer = false)]
+    [Matches(Labels.Pattern, Labels.Use), Since(5, null)]
+    public required string? Needs { get; init; }
+
     protected override IEnumerable<string> ProblemsTogether() =>
         Rounds is null == Epochs is null ? ["run.rounds and run.epochs: set exactly one of them"] : [];
 }

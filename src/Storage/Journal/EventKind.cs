@@ -42,6 +42,7 @@ public sealed record EventKind(string Name, Type Type, IReadOnlyList<UpCaster> U
         Of<RunEvent.RoundCommitted>("round-committed"),
         Of<RunEvent.VersionEvaluated>("version-evaluated"),
         Of<RunEvent.RunEndedEarly>("run-ended-early"),
+        Of<RunEvent.CheckpointRequested>("checkpoint-requested"),
         Of<RunEvent.CheckpointTaken>("checkpoint-taken"),
         Of<RunEvent.CheckpointDropped>("checkpoint-dropped"),
         Of<RunEvent.WorkLost>("work-lost"),

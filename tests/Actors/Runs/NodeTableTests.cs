@@ -123,6 +123,20 @@ public sealed class NodeTableTests
     }
 
     [Fact]
+    public void A_node_that_drains_is_shown_so_and_only_once_it_is_drained_its_end_is_what_was_announced()
+    {
+        var draining = First with { Leaving = true, Draining = true };
+        Note(draining);
+        Assert.Equal(("draining", false), (Assert.Single(_table.Views()).State, _table.IsLeaving(First.Node)));
+        _table.Distrust(First.Node);
+        Note(draining with { Drained = true });
+        Assert.Equal(("drained", true), (Assert.Single(_table.Views()).State, _table.IsLeaving(First.Node)));
+        Note(draining);
+        Assert.True(_table.Lose(First.Node));
+        Assert.Equal("suspected", Assert.Single(_table.Views()).State);
+    }
+
+    [Fact]
     public void A_wait_that_was_over_does_not_count_for_the_next_one()
     {
         Note(First);

@@ -39,7 +39,7 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
     public async Task A_pause_of_a_run_that_is_not_there_is_answered_with_what_to_do()
     {
         var runs = Begin();
-        var reply = await runs.Ask<RunReply>(new RunRequest.Pause(Name, By()), Deadline);
+        var reply = await runs.Ask<RunReply>(new RunRequest.Stop(Name, By()), Deadline);
         Assert.Equal(new RunReply.Refused(Name, "there is no run tiny: start it first"), reply);
         Assert.Empty((await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
     }
@@ -123,7 +123,7 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         Assert.IsType<RunReply.Refused>(await runs.Ask<RunReply>(Start(Name) with { Blocks = 0 }, Deadline));
         Assert.Empty((await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
         Assert.Equal(new RunReply.Refused(Name, "there is no run tiny: start it first"),
-            await runs.Ask<RunReply>(new RunRequest.Pause(Name, By()), Deadline));
+            await runs.Ask<RunReply>(new RunRequest.Stop(Name, By()), Deadline));
         Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name));
         Assert.Equal([Name], (await runs.Ask<RunsAnswer.Names>(new RunsQuery.Names(), Deadline)).Runs);
     }
@@ -138,7 +138,7 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
             "or stop it: until it has committed a round, its name can be used anew",
             Assert.IsType<RunReply.Refused>(await runs.Ask<RunReply>(other, Deadline)).Why, StringComparison.Ordinal);
 
-        await runs.Ask<RunReply>(new RunRequest.Pause(Name, By()), Deadline);
+        await runs.Ask<RunReply>(new RunRequest.Stop(Name, By()), Deadline);
         var second = Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(other, Deadline)).RunId;
         Assert.NotEqual(first, second);
         Assert.Equal(second, Assert.Single(await new RunList(_database).ReadAsync(default)).Run);
@@ -154,7 +154,7 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         Assert.Equal(
             "run tiny is at work: stop it first, with pbm run stop -n tiny, and delete it then",
             Assert.IsType<RunReply.Refused>(await runs.Ask<RunReply>(new RunRequest.Delete(Name, By()), Deadline)).Why);
-        await runs.Ask<RunReply>(new RunRequest.Pause(Name, By()), Deadline);
+        await runs.Ask<RunReply>(new RunRequest.Stop(Name, By()), Deadline);
         var nodes = Inbox.Create(_system);
         nodes.Send(runs, Report("127.0.0.1:1", "one"));
         var deleted = Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(new RunRequest.Delete(Name, By()), Deadline));
@@ -185,7 +185,7 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
         await EndAsync();
         var runs = Begin();
         Assert.Equal(before, await StartAsync(runs, Name));
-        Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(new RunRequest.Pause(Name, By()), Deadline));
+        Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(new RunRequest.Stop(Name, By()), Deadline));
         Assert.Single((await JournalReader.ReadAsync(_database, before.RunId, default)).OfType<RunEvent.RunPaused>());
     }
 
@@ -194,13 +194,42 @@ public sealed class RunsActorSpecs(Databases databases) : TemporaryFolder, IAsyn
     {
         var runs = Begin();
         var started = Assert.IsType<RunReply.Accepted>(await StartAsync(runs, Name));
-        var pause = new RunRequest.Pause(Name, By());
+        var pause = new RunRequest.Stop(Name, By());
         var resume = Start(Name);
         foreach (var request in new RunRequest[] { pause, resume, pause, resume })
             Assert.Equal(started, await runs.Ask<RunReply>(request, Deadline));
         var events = await JournalReader.ReadAsync(_database, started.RunId, default);
         Assert.Equal([pause.Origin], events.OfType<RunEvent.RunPaused>().Select(e => e.By));
         Assert.Equal([resume.Origin], events.OfType<RunEvent.RunResumed>().Select(e => e.By));
+    }
+
+    [Fact]
+    public async Task A_paused_run_is_not_deleted_and_goes_on_when_it_is_resumed()
+    {
+        var runs = Begin();
+        await StartAsync(runs, Name);
+        Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(new RunRequest.Pause(Name, By()), Deadline));
+        while ((await runs.Ask<RunView>(new RunWatch.Look(Name), Deadline)).Phase != RunPhase.Paused)
+            await Task.Delay(20);
+        Assert.IsType<RunReply.Refused>(await runs.Ask<RunReply>(new RunRequest.Delete(Name, By()), Deadline));
+        var checkpoint = await runs.Ask<RunReply>(new RunRequest.Checkpoint(Name, By()), Deadline);
+        Assert.Equal(1, Assert.IsType<RunReply.Accepted>(checkpoint).Checkpoint);
+        Assert.IsType<RunReply.Accepted>(await runs.Ask<RunReply>(new RunRequest.Resume(Name, By()), Deadline));
+        Assert.Equal(RunPhase.Waiting, (await runs.Ask<RunView>(new RunWatch.Look(Name), Deadline)).Phase);
+    }
+
+    [Fact]
+    public async Task A_drain_is_passed_to_the_node_and_answered_with_what_it_says()
+    {
+        var runs = Begin();
+        using var link = Inbox.Create(_system);
+        link.Send(runs, Report("127.0.0.1:1", "one"));
+        Assert.IsType<NodeNews.Welcome>(await link.ReceiveAsync(Deadline));
+        var asked = runs.Ask<NodeReply>(new NodeRequest.Drain("127.0.0.1:1", Undo: false, By()), Deadline);
+        var news = Assert.IsType<NodeNews.Drain>(await link.ReceiveAsync(Deadline));
+        Assert.False(news.Undo);
+        link.Send(runs, new NodeReport.DrainChanged(Report("", "").Node, news.Request, IsDraining: true));
+        Assert.Equal(new NodeReply.Drains("127.0.0.1:1", IsDraining: true), await asked);
     }
 
     [Fact]

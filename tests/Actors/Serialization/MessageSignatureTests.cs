@@ -104,7 +104,7 @@ public sealed class MessageSignatureTests : TemporaryFolder
         foreach (object order in new object[]
         {
             new NodeCommand.DeleteRun(run), new NodeNews.Refused("go"), new RunReply.Refused(run.Name, "no"),
-            new RunRequest.Pause(run.Name, new Origin("1", "w1", DateTimeOffset.UnixEpoch)),
+            new RunRequest.Stop(run.Name, new Origin("1", "w1", DateTimeOffset.UnixEpoch)),
         })
         {
             MessageSignatures.Demand(order, seed);

@@ -74,7 +74,8 @@ public sealed class SettingsTextTests
             StringComparison.Ordinal)
         .Replace("\"model.lora-rank\"", "\"model.class-token\":101,\"model.lora-rank\"", StringComparison.Ordinal)
         .Replace("\"model.init-digest\"", "\"model.init-base\":\"/b\",\"model.init-digest\"", StringComparison.Ordinal)
-        .Replace("\"batch.sequences\"", "\"run.devices-per-replica\":3,\"batch.sequences\"", StringComparison.Ordinal);
+        .Replace("\"batch.sequences\"", "\"run.devices-per-replica\":3,\"run.priority\":5,\"run.needs\":\"big\",\"batch.sequences\"",
+            StringComparison.Ordinal);
 
     // A value of every kind for every key that there is, so that a new key is tried, too.
     private static readonly Gen<TrainingSettings> Settings = Gen.Select(
@@ -146,6 +147,8 @@ public sealed class SettingsTextTests
                     Precision = TrainingPrecision.Fp32,
                     AuditRate = 0.05,
                     DevicesPerReplica = 0,
+                    Priority = 0,
+                    Needs = null,
                 },
                 Batch = BatchSettings.Defaults with { Sequences = 32, Micro = 4 },
                 Model = new ModelSettings
@@ -357,9 +360,10 @@ public sealed class SettingsTextTests
     /// <summary>A key that is missing here by mistake would let a run go on with other weights.</summary>
     [Fact]
     public void Only_these_keys_may_change_while_a_run_goes_on() => Assert.Equal(
-        ["run.name", "run.audit-rate", "run.devices-per-replica", "batch.recompute", "optimizer.mirror-slices", "corpus.sources",
-            "corpus.validation", "corpus.include", "corpus.exclude", "corpus.text-field", "corpus.answer-field", "corpus.chat-template",
-            "corpus.encoding", "checkpoint.every-rounds", "checkpoint.keep", "evaluation.every-rounds", "evaluation.sequences"],
+        ["run.name", "run.audit-rate", "run.devices-per-replica", "run.priority", "run.needs", "batch.recompute",
+            "optimizer.mirror-slices", "corpus.sources", "corpus.validation", "corpus.include", "corpus.exclude",
+            "corpus.text-field", "corpus.answer-field", "corpus.chat-template", "corpus.encoding", "checkpoint.every-rounds",
+            "checkpoint.keep", "evaluation.every-rounds", "evaluation.sequences"],
         SettingsRecord.Of(typeof(TrainingSettings)).Settings.Where(s => !s.PartOfAnswer).Select(s => s.Key));
 
     private static TrainingSettings Tiny(params string[] sets) => ConfigurationLoader.Load(new(["tiny"], sets)).Training;

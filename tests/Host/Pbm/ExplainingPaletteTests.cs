@@ -46,6 +46,7 @@ public sealed class ExplainingPaletteTests
             [
                 "run tiny: computing, round 5/40",
                 "it waits for nodes to hand over: w3",
+                "priority 0, place 1 in the queue, computes on 0 of 2 devices that may compute for it",
                 "node 10.0.0.1:4053 (up, cpu:0): compute 5 replica 0",
                 "node 10.0.0.2:4053 (suspected, no device): nothing of this run",
                 "of the last rounds, each took, in the middle: computing 3.00 s, averaging 0.50 s",
@@ -64,6 +65,7 @@ public sealed class ExplainingPaletteTests
     [Theory]
     [InlineData(RunPhase.Computing, null, "it waits for nothing but work in flight")]
     [InlineData(RunPhase.Stopped, null, "it was stopped: pbm run start -n tiny goes on with it")]
+    [InlineData(RunPhase.Paused, null, "it is paused: pbm run resume -n tiny goes on with it")]
     [InlineData(RunPhase.Finished, null, "it waits for nothing: all its rounds are committed")]
     [InlineData(RunPhase.Computing, "the disk is full", "it cannot go on: the disk is full")]
     public async Task A_run_that_waits_for_nothing_says_why_it_stands(RunPhase phase, string? failure, string said)

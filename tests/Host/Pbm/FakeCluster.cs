@@ -22,6 +22,9 @@ internal sealed class FakeCluster
 
     public RunView[] Runs { get; set; } = [Tiny];
 
+    /// <summary>What those see who ask for the runs, one after the other; then <see cref="Runs"/>.</summary>
+    public Queue<RunView[]> RunsByTurns { get; set; } = new();
+
     /// <summary>What a watch sees, one after the other; where there is nothing, it waits for its cancellation.</summary>
     public RunView[] Views { get; set; } = [];
 
@@ -40,8 +43,17 @@ internal sealed class FakeCluster
 
     public RunName? Deleted { get; private set; }
 
+    /// <summary>Pauses, resumes and checkpoints; a checkpoint is to have version 8.</summary>
+    public List<RunRequest> Asked { get; } = [];
+
     /// <summary>The node that was given devices, and which ones.</summary>
     public (string Node, string Devices) Used { get; private set; }
+
+    /// <summary>The node that was drained, or (true) takes work again.</summary>
+    public (string Node, bool Undo) Drained { get; private set; }
+
+    /// <summary>What those see who ask for the nodes, one after the other; then <see cref="Nodes"/>.</summary>
+    public Queue<NodeView[]> NodesByTurns { get; set; } = new();
 
     /// <summary>The run that the journal has.</summary>
     public RememberedRun? Remembered { get; set; }
@@ -83,7 +95,7 @@ internal sealed class FakeCluster
     public Task Unwatched => _unwatched.Task;
 
     public ClusterControl Control => new(
-        _ => Task.FromResult(Runs),
+        _ => Task.FromResult(RunsByTurns.TryDequeue(out var next) ? next : Runs),
         (_, cancel) => Watch(cancel),
         (run, origin, _) => Reply(run, origin, () => Stopped = run),
         (run, origin, _) => Reply(run, origin, () => Deleted = run),
@@ -96,7 +108,7 @@ internal sealed class FakeCluster
                 progress.Report(line);
             return await Reply(new RunName(settings.Run.Name), origin, () => Started = settings);
         },
-        _ => Task.FromResult(Nodes),
+        _ => Task.FromResult(NodesByTurns.TryDequeue(out var then) ? then : Nodes),
         (node, devices, origin, _) =>
         {
             (Asker, Used) = (origin, (node, devices));
@@ -108,6 +120,12 @@ internal sealed class FakeCluster
         (run, _) => Task.FromResult(Checkpoint ?? throw new ElasticException($"there is no run {run}")),
         (_, pieces, origin, progress, _) => Score(pieces, origin, progress))
     {
+        Ask = (request, _) => Reply(request.Run, request.Origin, () => Asked.Add(request), request is RunRequest.Checkpoint ? 8 : null),
+        Drain = (node, undo, origin, _) =>
+        {
+            (Asker, Drained) = (origin, (node, undo));
+            return Task.FromResult<NodeReply>(Refusal is { } why ? new NodeReply.Refused(why) : new NodeReply.Drains(node, !undo));
+        },
         Threads = (node, origin, _) =>
         {
             Asker = origin;
@@ -160,13 +178,16 @@ internal sealed class FakeCluster
         return [.. query.Newest ? found.TakeLast(query.AtMost) : found.Take(query.AtMost)];
     }
 
-    private Task<RunReply> Reply(RunName run, Origin origin, Action then)
+    private Task<RunReply> Reply(RunName run, Origin origin, Action then, int? checkpoint = null)
     {
         Asker = origin;
         if (Refusal is { } why)
             return Task.FromResult<RunReply>(new RunReply.Refused(run, why));
         then();
-        return Task.FromResult<RunReply>(new RunReply.Accepted(run, new RunId($"{run}-3k9v2mq7"), Notice));
+        return Task.FromResult<RunReply>(new RunReply.Accepted(run, new RunId($"{run}-3k9v2mq7"), Notice)
+        {
+            Checkpoint = checkpoint,
+        });
     }
 
     private async IAsyncEnumerable<RunView> Watch([EnumeratorCancellation] CancellationToken cancel)

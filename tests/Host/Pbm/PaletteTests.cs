@@ -97,10 +97,10 @@ public sealed class PaletteTests
         ];
         Assert.Equal(
             [
-                "RUN    PHASE      ROUND    LOSS     VAL  TOKENS/S    LEFT  DEVICES",
-                "books  waiting     0/40                                          0",
-                "tiny   computing   5/40  2.3457  2.2871     12.3k  1m 56s        2",
-                "z      failed      5/40  2.3457  2.2871     12.3k  1m 56s        2",
+                "RUN    PHASE      ROUND    LOSS     VAL  TOKENS/S    LEFT  DEVICES  PRIORITY  PLACE",
+                "books  waiting     0/40                                        0/0         0      1",
+                "tiny   computing   5/40  2.3457  2.2871     12.3k  1m 56s      0/2         0      1",
+                "z      failed      5/40  2.3457  2.2871     12.3k  1m 56s      0/2         0",
             ],
             Texts(await Lines("run", "list")));
         Assert.Equal(["books", "tiny", "z"], Objects(await Lines("run", "list")).Select(o => (string)o["run"]!));
@@ -135,7 +135,8 @@ public sealed class PaletteTests
     [Fact]
     public async Task The_json_of_the_status_has_exactly_the_keys_of_elastic_train() => Assert.Equal(
         ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "valSources",
-            "valLanguages", "scoredRound", "tokensPerSecond", "lossScale", "skippedSteps", "fingerprint", "checkpoint", "nodes", "devices",
+            "valLanguages", "scoredRound", "tokensPerSecond", "lossScale", "skippedSteps", "fingerprint", "checkpoint",
+            "checkpointVersion", "priority", "nodes", "devices",
             "waitsFor", "notice", "failure"],
         Assert.Single(Objects(await Lines("run", "status"))).Select(p => p.Key));
 

@@ -22,6 +22,7 @@ public sealed class GoldenEventTests
         new CorpusCompleted(Id, new CorpusEnd(259, 100), D("whole")),
         new ArithmeticChosen(Id, "1 cpu"),
         new RunPaused(Id, By),
+        new RunPaused(Id, By, IsBreak: true),
         new RunResumed(Id, By),
         new SettingsChanged(Id, """{"run.name":"a"}""", By),
         new SettingsChanged(Id, """{"run.name":"a"}""", By, new RunExtension(3, 4, 8)),
@@ -45,6 +46,7 @@ public sealed class GoldenEventTests
         new VersionEvaluated(
             Id, new VersionScore(2, 5.25, 7.5), Languages: [new SourceScore("de", 10.5, 2), new SourceScore("unknown", 3, 3)]),
         new RunEndedEarly(Id, 3, "its validation loss of 2.9 has reached evaluation.target-loss = 3"),
+        new CheckpointRequested(Id, 2, By),
         new CheckpointTaken(Id, Checkpoint(2)),
         new CheckpointDropped(Id, 2),
         new WorkLost(Id, 1, [0, 1], true, "2 results of round 1 were not whole"),
