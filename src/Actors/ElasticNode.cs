@@ -100,6 +100,10 @@ public sealed class ElasticNode : IAsyncDisposable
 
     internal DataPaths Paths => _paths;
 
+    internal CorpusBuild Corpora => _corpora;
+
+    internal string OwnArithmetic => _arithmetic;
+
     /// <summary>What this process serves.</summary>
     internal BlobLocations Blobs => _blobs;
 
@@ -264,13 +268,16 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <summary>A corpus that was built here before; null where it was not. Its sources may be gone since.</summary>
     public BuiltCorpus? OpenCorpus(Digest id)
     {
-        if (!BuiltCorpus.TryOpen(_paths.Corpus(id), out var built) && !BuiltCorpus.TryOpen(_paths.FetchedCorpus(id), out built))
+        if (FindCorpus(id) is not { } built)
             return null;
-        if (built.Files.Any(f => !File.Exists(f.Path)))
-            return null;                                               // fetched, and not all of it
         _blobs.Add(built);
         return built;
     }
+
+    // Null, too, where it was fetched, and not all of it.
+    internal BuiltCorpus? FindCorpus(Digest id) =>
+        (BuiltCorpus.TryOpen(_paths.Corpus(id), out var built) || BuiltCorpus.TryOpen(_paths.FetchedCorpus(id), out built))
+        && built.Files.All(f => File.Exists(f.Path)) ? built : null;
 
     /// <summary>The newest run of that name with what it was started with; null where there is none. On a seed only.</summary>
     internal Task<RememberedRun?> RememberedAsync(RunName name, CancellationToken cancel) =>

@@ -45,6 +45,9 @@ public sealed record ClusterControl(
     Func<EvaluatedCheckpoint, IEnumerable<IReadOnlyList<ScoredRow>>, Origin, IProgress<string>, CancellationToken,
         IAsyncEnumerable<double[]>> Score)
 {
+    /// <summary>What <c>Start</c> would come to. Nothing is stored, and nothing starts.</summary>
+    public required Func<TrainingSettings, Digest?, Origin, CancellationToken, Task<StartPreview>> Preview { get; init; }
+
     /// <summary>What the threads and the work of a node do, by its address or id.</summary>
     public required Func<string, Origin, CancellationToken, Task<NodeReply>> Threads { get; init; }
 

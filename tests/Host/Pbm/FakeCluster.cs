@@ -49,6 +49,10 @@ internal sealed class FakeCluster
     /// <summary>What a node of that address or id answers about its threads.</summary>
     public Func<string, NodeReply.Threads> Threads { get; set; } = node => new NodeReply.Threads(node, 1, [], []);
 
+    /// <summary>What a start of these settings would come to.</summary>
+    public Func<TrainingSettings, Digest?, StartPreview> Preview { get; set; } =
+        (_, _) => throw new InvalidOperationException("this test previews no start");
+
     /// <summary>Oldest first.</summary>
     public List<StoredObservation> Observed { get; } = [];
 
@@ -100,6 +104,11 @@ internal sealed class FakeCluster
         (run, _) => Task.FromResult(Checkpoint ?? throw new ElasticException($"there is no run {run}")),
         (_, pieces, origin, progress, _) => Score(pieces, origin, progress))
     {
+        Preview = (settings, corpus, origin, _) =>
+        {
+            Asker = origin;
+            return Task.FromResult(Preview(settings, corpus));
+        },
         Threads = (node, origin, _) =>
         {
             Asker = origin;
