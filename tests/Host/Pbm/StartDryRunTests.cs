@@ -141,7 +141,7 @@ public sealed class StartDryRunTests
     {
         _cluster.Nodes = [Node("10.0.0.1:4053", 3, 1L << 30)];
         Assert.Contains(
-            await Lines(), l => l.StartsWith("10.0.0.1:4053: 1 of 3 devices have nothing to do: ", StringComparison.Ordinal));
+            await Lines(), l => l.StartsWith("10.0.0.1:4053: 1 of 3 devices lends its threads to the others: ", StringComparison.Ordinal));
         _cluster.Nodes = [_cluster.Nodes[0] with { Devices = ["cuda:0"] }];
         Assert.Contains("10.0.0.1:4053: the memory of cuda:0 is libtorch's to allocate, and not known before", await Lines());
     }
