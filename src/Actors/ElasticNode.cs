@@ -268,16 +268,13 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <summary>A corpus that was built here before; null where it was not. Its sources may be gone since.</summary>
     public BuiltCorpus? OpenCorpus(Digest id)
     {
-        if (FindCorpus(id) is not { } built)
+        if (!BuiltCorpus.TryOpen(_paths.Corpus(id), out var built) && !BuiltCorpus.TryOpen(_paths.FetchedCorpus(id), out built))
             return null;
+        if (built.Files.Any(f => !File.Exists(f.Path)))
+            return null;                                               // fetched, and not all of it
         _blobs.Add(built);
         return built;
     }
-
-    // Null, too, where it was fetched, and not all of it.
-    internal BuiltCorpus? FindCorpus(Digest id) =>
-        (BuiltCorpus.TryOpen(_paths.Corpus(id), out var built) || BuiltCorpus.TryOpen(_paths.FetchedCorpus(id), out built))
-        && built.Files.All(f => File.Exists(f.Path)) ? built : null;
 
     /// <summary>The newest run of that name with what it was started with; null where there is none. On a seed only.</summary>
     internal Task<RememberedRun?> RememberedAsync(RunName name, CancellationToken cancel) =>

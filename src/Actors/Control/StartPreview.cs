@@ -68,7 +68,7 @@ public sealed record StartPreview
     {
         settings = settings with { Corpus = DefaultMixture.Apply(settings.Corpus) };
         List<string> passedOver = [];
-        var built = known is { } id ? node.FindCorpus(id) : null;
+        var built = known is { } id ? node.OpenCorpus(id) : null;
         var named = built is null ? node.Corpora.Find(settings.Corpus, passedOver.Add) : null;
         built ??= named!.Built;
         settings = built is not null ? NodeControl.Resolve(settings, built) : Resolve(settings, named!);

@@ -105,8 +105,8 @@ internal static class StartDryRun
                 s.Node.FreeMemoryBytes > 0 ? Units.Bytes(s.Node.FreeMemoryBytes) : "",
             ])]),
             .. left == 0 ? Array.Empty<string>()
-                : [$"{Units.Many(left, "replica")} of a round {(left == 1 ? "waits" : "wait")} until these are done: there are more replicas "
-                    + "than devices"],
+                : [$"{Units.Many(left, "replica")} of a round {(left == 1 ? "waits" : "wait")} until these are done: "
+                    + "there are more replicas than devices"],
             .. shares.Where(s => s.Plan is null).Select(
                 s => $"{s.Node.Address}: the memory of {s.Node.Devices[0]} is libtorch's to allocate, and not known before"),
             .. shares.Where(s => s.Problem is not null).Select(s => $"{s.Node.Address}: {s.Problem}"),
