@@ -55,11 +55,13 @@ internal static class StartDryRun
     private static IEnumerable<string> Start(StartPreview preview, RunView? view)
     {
         var id = preview.Run?.Id;
-        var rounds = preview.Blocks is { } blocks || preview.Settings.Run.Rounds is not null
+        var isRefused = preview.Effect != StartEffect.BeginsAnew && preview.Refusal is not null;
+        // Of a run that is refused they may be more than can be counted.
+        var rounds = !isRefused && (preview.Blocks is not null || preview.Settings.Run.Rounds is not null)
             ? $", of {Units.Many(RunPlan.RoundsOf(preview.Settings, preview.Blocks ?? 1), "round")}" : "";
         yield return "start        " + preview.Effect switch
         {
-            _ when preview.Effect != StartEffect.BeginsAnew && preview.Refusal is not null => $"refused: run {id} stays as it is",
+            _ when isRefused => id is null ? "refused: no run begins" : $"refused: run {id} stays as it is",
             StartEffect.Begins => $"a new run{rounds}",
             StartEffect.BeginsAnew => $"a new run{rounds}, in place of run {id}, which has committed no round",
             StartEffect.Changes => $"run {id} goes on with other settings at round {preview.Run!.Round}",

@@ -122,6 +122,12 @@ public sealed class StartDryRunTests
         Assert.Equal(
             "it has other settings; or stop it: until it has committed a round, its name can be used anew",
             (await Assert.ThrowsAsync<ElasticException>(() => Lines())).Message);
+
+        _cluster.Preview = (settings, _) =>
+            New(settings) with { Blocks = 1L << 50, Refusal = "it has more rounds than can be counted" };
+        said.Clear();
+        await Assert.ThrowsAsync<ElasticException>(() => All(said, "run.epochs=1000000"));
+        Assert.Contains(said, l => l.Text == "start        refused: no run begins");
     }
 
     [Fact]
