@@ -91,6 +91,10 @@ public sealed class ElasticNode : IAsyncDisposable
 
     internal DataPaths Paths => _paths;
 
+    internal CorpusBuild Corpora => _corpora;
+
+    internal string OwnArithmetic => _arithmetic;
+
     internal static string Version => typeof(ElasticNode).Assembly.GetName().Version?.ToString(3) ?? "0";
 
     /// <summary>Starts a process that supervises and computes one run alone.</summary>

@@ -21,13 +21,11 @@ public sealed partial class RunCoordinator
             return;
         }
 
-        // Nothing is lost with a run that has committed no round, so a failed start does not use the name up.
-        if (asked.Request is RunRequest.Start anew && decision.Refusal is { } differs && Run is { Exists: true, Round: 0 }
-            && RunRequests.Decide(RunState.Empty(id), null, anew).Refusal is null)
+        if (asked.Request is RunRequest.Start anew && RunRequests.BeginsAnew(Run, anew, decision))
         {
             _outputs.Add(IsAtWork
                 ? new RunOutput.Reply(asked.Asker, new RunReply.Refused(
-                    anew.Run, $"{differs}; or stop it: until it has committed a round, its name can be used anew"))
+                    anew.Run, $"{decision.Refusal}; or stop it: until it has committed a round, its name can be used anew"))
                 : new RunOutput.Delete(asked.Asker, anew));
             return;
         }

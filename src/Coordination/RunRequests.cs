@@ -38,6 +38,18 @@ public static class RunRequests
         _ => throw new UnreachableException($"undecided: {request}"),
     };
 
+    /// <summary>
+    /// True where a start that is refused begins anew: nothing is lost with a run that has committed no round, so a failed start does not
+    /// use its name up.
+    /// </summary>
+    public static bool BeginsAnew(RunState run, Start start, Decision decision)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        ArgumentNullException.ThrowIfNull(decision);
+        return decision.Refusal is not null && run is { Exists: true, Round: 0 }
+            && Decide(RunState.Empty(run.Id), null, start).Refusal is null;
+    }
+
     /// <summary>The list of remembered requests with one more.</summary>
     public static ImmutableList<string> Remember(ImmutableList<string> requests, Origin by) =>
         requests.Contains(by.Id)

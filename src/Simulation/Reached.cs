@@ -53,10 +53,25 @@ public sealed class Reached
         ("a draining node was released", s => s.Sent<NodeCommand.Release>().Count(r => r.Drains % 2 == 1)),
     ];
 
-    private readonly int[] _counts = new int[Situations.Length];
+    // Of nodes: what their coordinators decide about devices.
+    private static readonly (string Name, Func<NodeInput, IReadOnlyList<NodeOutput>, bool> Is)[] SituationsOfNodes =
+    [
+        ("a replica moved to other devices between two steps", (input, _) => input is NodeInput.Moved),
+        ("a replica whose devices had all gone was handed over", (input, outputs) =>
+            input is NodeInput.HasDevices && outputs.Any(o => o is NodeOutput.Stop)),
+        ("a device hung, and its work began anew on others", (input, outputs) =>
+            input is NodeInput.DeviceLost && outputs.Any(o => o is NodeOutput.Say { Text: var said }
+                && said.Contains("begins anew on the others", StringComparison.Ordinal))),
+        ("a device hung, and its replica repeated the step on others", (_, outputs) => outputs.Any(o => o is NodeOutput.RepeatStep)),
+        ("a device hung in a replica that was to move", (input, outputs) =>
+            input is NodeInput.DeviceLost { RepeatsStep: true } && outputs.Any(o => o is NodeOutput.Move)),
+    ];
+
+    private readonly int[] _counts = new int[Situations.Length + SituationsOfNodes.Length];
 
     /// <summary>Each situation, and how often it was reached.</summary>
-    public IEnumerable<(string Situation, int Times)> Counts => Situations.Select((s, i) => (s.Name, _counts[i]));
+    public IEnumerable<(string Situation, int Times)> Counts =>
+        Situations.Select(s => s.Name).Concat(SituationsOfNodes.Select(s => s.Name)).Zip(_counts);
 
     /// <summary>Adds what another run has reached.</summary>
     public void Add(Reached other)
@@ -71,8 +86,17 @@ public sealed class Reached
     {
         if (step.Outputs.Count == 0 && step.Input is not (RunInput.Answered or RunInput.Fenced))
             return;
-        for (var i = 0; i < _counts.Length; i++)
+        for (var i = 0; i < Situations.Length; i++)
             _counts[i] += Situations[i].Count(step);
+    }
+
+    /// <summary>Notes one input of a node, and what followed from it.</summary>
+    internal void Note(NodeInput input, IReadOnlyList<NodeOutput> outputs)
+    {
+        if (input is not (NodeInput.Moved or NodeInput.HasDevices or NodeInput.DeviceLost))
+            return;
+        for (var i = 0; i < SituationsOfNodes.Length; i++)
+            _counts[Situations.Length + i] += SituationsOfNodes[i].Is(input, outputs) ? 1 : 0;
     }
 
     private static Part? PartOf(object message) => message switch

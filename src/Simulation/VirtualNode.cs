@@ -13,16 +13,16 @@ public sealed class VirtualNode
 {
     private readonly VirtualWorld _world;
     private readonly DeviceId[] _first;
-    private readonly Dictionary<int, OnDevice> _running = [];
+    private readonly DeviceRules _on;
     private readonly HashSet<string> _sources = new(StringComparer.Ordinal);
     private readonly bool _isSeed;
     private NodeCoordinator _coordinator;
-    private DeviceId[] _devices;
 
     public VirtualNode(NodeId id, int devices, bool seed, string arithmetic, VirtualWorld world)
     {
         (Id, _isSeed, Arithmetic, _world) = (id, seed, arithmetic, world);
-        _devices = _first = Cpus(Enumerable.Range(0, devices));
+        _first = Cpus(Enumerable.Range(0, devices));
+        _on = new DeviceRules(id) { Devices = _first };
         Blobs = new VirtualBlobs(world.Contents);
         _coordinator = Begin();
     }
@@ -64,7 +64,7 @@ public sealed class VirtualNode
     public bool IsSeed => _isSeed;
 
     /// <summary>False for a node that only stores, or has lost all that it had.</summary>
-    public bool HasDevices => _devices.Length > 0;
+    public bool HasDevices => _on.Devices.Length > 0;
 
     /// <summary>Its memory flips bits: some of what it computes is wrong.</summary>
     public bool Lies { get; init; }
@@ -86,9 +86,9 @@ public sealed class VirtualNode
     {
         Incarnation++;
         (IsAlive, IsLeaving, IsDraining, IsCutOff) = (true, false, false, false);
-        _running.Clear();
+        _on.Clear();
         _sources.Clear();
-        _devices = _first;
+        _on.Devices = _first;
         _coordinator = Begin();
         Beat();
     }
@@ -127,12 +127,16 @@ public sealed class VirtualNode
     /// <param name="mayLoseAll">The last one may be lost, too.</param>
     public void ChangeDevices(bool mayLoseAll)
     {
-        var computing = _running.Where(r => r.Value is { IsHung: false, Devices.Length: > 0 }).OrderBy(r => r.Key).ToList();
-        if (computing.Count == 0 || _world.Chance.Next(2) == 0 || (_devices.Length < 2 && !mayLoseAll))
+        var computing = _on.Running.Where(r => r.Value is { IsHung: false, Devices.Length: > 0 }).OrderBy(r => r.Key).ToList();
+        if (computing.Count == 0 || _world.Chance.Next(2) == 0 || (_on.Devices.Length < 2 && !mayLoseAll))
         {
+            var before = _on.Devices;
             int[] all = [0, 1, 2, 3];
             _world.Chance.Shuffle(all);
             Use(Cpus(all.Take(_world.Chance.Next(1, 5))));
+            // Somebody changes their mind, perhaps before the replicas have moved.
+            if (_world.Chance.Next(2) == 0)
+                _world.After(this, _world.Milliseconds(1, 50), () => Use(before));
             return;
         }
 
@@ -141,14 +145,14 @@ public sealed class VirtualNode
         _world.After(this, _world.Milliseconds(100, 5000), () =>
         {
             // The node may have been given others meanwhile.
-            if (!_running.ContainsKey(number))
+            if (!_on.Running.ContainsKey(number))
                 return;
             var lost = work.Devices[_world.Chance.Next(work.Devices.Length)];
-            _devices = [.. _devices.Where(d => d != lost)];
+            _on.Devices = [.. _on.Devices.Where(d => d != lost)];
             // Where slices are mirrored, the others repeat the step.
             var repeats = work.Order.Content is Compute && work.Devices.Length > 1 && _world.Chance.Next(2) == 0;
             if (!repeats)
-                _running.Remove(number);
+                _on.Running.Remove(number);
             Step(new NodeInput.DeviceLost(number, lost, "it hangs", repeats));
         });
     }
@@ -157,7 +161,7 @@ public sealed class VirtualNode
 
     private void Use(DeviceId[] devices)
     {
-        _devices = devices;
+        _on.Devices = devices;
         Step(new NodeInput.HasDevices(devices));
     }
 
@@ -173,13 +177,15 @@ public sealed class VirtualNode
             Version = "0.2",
             Arithmetic = Arithmetic,
         });
-        _ = coordinator.Step(new NodeInput.HasDevices(_devices));
+        _ = coordinator.Step(new NodeInput.HasDevices(_on.Devices));
         return coordinator;
     }
 
     private void Step(NodeInput input)
     {
-        foreach (var output in _coordinator.Step(input))
+        var outputs = _coordinator.Step(input);
+        _world.Supervisor.Reached.Note(input, outputs);
+        foreach (var output in outputs)
             Carry(output);
     }
 
@@ -188,10 +194,14 @@ public sealed class VirtualNode
         switch (output)
         {
             case NodeOutput.Send { Message: var message }:
+                if (message is WorkResult result)
+                    _on.Note(result);
+                else if (message is NodeReport.Enlist report)
+                    _on.CheckSaid(report);
                 _world.ToSupervisor(this, message);
                 break;
             case NodeOutput.Open { Command: var open }:
-                _world.After(this, _world.Milliseconds(0, 20), () => Step(new NodeInput.Opened(open.RunId, 4, null)));
+                Delayed(_world.Milliseconds(0, 20), new NodeInput.Opened(open.RunId, 4, null));
                 break;
             case NodeOutput.BeginRound begin:
                 Blobs.Begin(begin.Round);
@@ -203,21 +213,20 @@ public sealed class VirtualNode
                 Start(start);
                 break;
             case NodeOutput.Move move:
-                var moving = _running[move.Work];
-                CheckFree(move.Devices.Except(moving.Devices), move.Work);
+                var moving = _on.Running[move.Work];
+                _on.CheckGiven(move.Devices.Except(moving.Devices), move.Work);
                 moving.Next = [.. move.Devices];
                 _world.After(this, Slowness * _world.Milliseconds(1, 50), () => MoveTo(move.Work));
                 break;
             case NodeOutput.RepeatStep repeat:
-                var repeating = _running[repeat.Work];
+                var repeating = _on.Running[repeat.Work];
                 (repeating.Devices, repeating.Next, repeating.IsHung) = ([.. repeat.Devices], [], false);
                 _world.After(this, Slowness * _world.Milliseconds(100, 400), () => End(repeat.Work, Do(repeating.Order)));
                 break;
             case NodeOutput.CloseDevice { Device: var closed }:
-                Invariant.Holds(!_devices.Contains(closed) && !_running.Values.Any(r => r.Uses.Contains(closed)),
-                    $"{Id} closes {closed}, which it has, or which computes");
+                _on.CheckClosed(closed);
                 break;
-            case NodeOutput.Stop { Work: var work } when _running.TryGetValue(work, out var running):
+            case NodeOutput.Stop { Work: var work } when _on.Running.TryGetValue(work, out var running):
                 _world.After(this, Slowness * _world.Milliseconds(1, 50),
                     () => End(work, running.Order.Content is Compute c ? HandOver(c) : null));
                 break;
@@ -232,7 +241,7 @@ public sealed class VirtualNode
                 _world.After(this, _world.Milliseconds(1, 50), () => Blobs.Retain(retain.Sets, retain.Round));
                 break;
             case NodeOutput.Reschedule:
-                _world.After(this, 0, () => Step(new NodeInput.Schedule()));
+                Delayed(0, new NodeInput.Schedule());
                 break;
             case NodeOutput.Left:
                 Die();
@@ -240,10 +249,20 @@ public sealed class VirtualNode
         }
     }
 
+    private void Delayed(double milliseconds, NodeInput input)
+    {
+        _on.Delays++;
+        _world.After(this, milliseconds, () =>
+        {
+            _on.Delays--;
+            Step(input);
+        });
+    }
+
     private void Start(NodeOutput.Start start)
     {
-        CheckFree(start.Devices, start.Work);
-        _running[start.Work] = new OnDevice(start.Order) { Devices = [.. start.Devices] };
+        _on.CheckGiven(start.Devices, start.Work);
+        _on.Running[start.Work] = new DeviceRules.OnDevice(start.Order) { Devices = [.. start.Devices] };
         if (start.Devices.Count == 0)
         {
             _world.After(this, Slowness * _world.Milliseconds(5, 100), () => End(start.Work, Do(start.Order)));
@@ -267,35 +286,24 @@ public sealed class VirtualNode
 
     private void Report(int work, double milliseconds, NodeReport.StepTaken step) => _world.After(this, milliseconds, () =>
     {
-        if (_running.TryGetValue(work, out var running) && !running.IsHung)
+        if (_on.Running.TryGetValue(work, out var running) && !running.IsHung)
             _world.ToSupervisor(this, step);
     });
 
     // Ends work when it is done, or at an earlier step boundary when the node was asked to stop it.
     private void End(int work, WorkOutcome? outcome)
     {
-        if (_running.TryGetValue(work, out var running) && !running.IsHung && _running.Remove(work))
+        if (_on.Running.TryGetValue(work, out var running) && !running.IsHung && _on.Running.Remove(work))
             Step(new NodeInput.Ended(work, outcome));
     }
 
     // Between two steps.
     private void MoveTo(int work)
     {
-        if (!_running.TryGetValue(work, out var running) || running.IsHung || running.Next.Length == 0)
+        if (!_on.Running.TryGetValue(work, out var running) || running.IsHung || running.Next.Length == 0)
             return;
         (running.Devices, running.Next) = (running.Next, []);
         Step(new NodeInput.Moved(work));
-    }
-
-    // Two pieces of work on one device would write into each other's vectors.
-    private void CheckFree(IEnumerable<DeviceId> devices, int work)
-    {
-        foreach (var device in devices)
-        {
-            Invariant.Holds(_devices.Contains(device), $"{Id} gives work {work} {device}, which it has not");
-            Invariant.Holds(!_running.Any(r => r.Key != work && r.Value.Uses.Contains(device)),
-                $"{Id} gives work {work} {device}, where other work computes");
-        }
     }
 
     private WorkFailed? Lacking(params IEnumerable<Digest> sets) =>
@@ -378,19 +386,5 @@ public sealed class VirtualNode
             state = D($"lie {state}");
         Blobs.Add(state);
         return new HandedOver(new ReplicaHandOver(c.Round, c.Replica, step, state, 3.0 * step, D($"samples {c.Round} {c.Replica} {step}")));
-    }
-
-    private sealed class OnDevice(WorkOrder order)
-    {
-        public WorkOrder Order => order;
-
-        public DeviceId[] Devices { get; set; } = [];
-
-        public DeviceId[] Next { get; set; } = [];
-
-        /// <summary>One of its devices hangs: it ends when the device is taken for lost.</summary>
-        public bool IsHung { get; set; }
-
-        public IEnumerable<DeviceId> Uses => Devices.Concat(Next);
     }
 }

@@ -234,8 +234,9 @@ public sealed class VirtualWorld
     {
         if (_isPeace)
             return;
-        Schedule(Milliseconds(50, _accidents.HandsOver ? 500 : 1500), Accident);
-        switch (_accidents.HandsOver && Chance.Next(2) == 0 ? 9 : Chance.Next(_accidents.LosesBlobs ? 20 : 19))
+        var often = _accidents.HandsOver ? 9 : _accidents.Devices ? 17 : -1;
+        Schedule(Milliseconds(50, often > 0 ? 500 : 1500), Accident);
+        switch (often > 0 && Chance.Next(2) == 0 ? often : Chance.Next(_accidents.LosesBlobs ? 20 : 19))
         {
             case 0 or 1 when Live.Count() < 5:
                 Join();

@@ -27,9 +27,10 @@ public sealed class UnreachableScenarios : ClusterScenario
         Assert.All(behind, n => Assert.Contains(n.Id, computed));
     }
 
-    // One replica, whose first round hangs: nobody knows yet how long a round takes.
+    // One replica, whose first round hangs: nobody knows yet how long a round takes. The node that takes it over has a device that hangs in
+    // the middle of a step, which the node finds out itself.
     [Fact]
-    public async Task A_device_that_hangs_for_good_holds_nobody_up()
+    public async Task Devices_that_hang_for_good_between_two_steps_and_inside_of_one_hold_nobody_up()
     {
         string[] alone = ["run.rounds=8", "run.replicas=1"];
         var seed = Cluster.Seed("seed");
@@ -38,11 +39,19 @@ public sealed class UnreachableScenarios : ClusterScenario
         await Cluster.StartAsync(hanging);
         await Cluster.StartRunAsync(alone);
         await Cluster.UntilAsync("it had taken a step", () => hanging.Stepped.Count > 0);
-        await Cluster.StartAsync(Cluster.Worker("other", launch: Launch.Slow));
+        var other = Cluster.Worker("other", "cpu:2", Launch.Faulty("stuck"));
+        await Cluster.StartAsync(other);
+        await Cluster.UntilAsync("a device was dropped", () => other.Said.Contains("device cpu:1 is lost", StringComparison.Ordinal));
+        // A person gives it back: it has another thread then.
+        var (code, output, error) = await Cluster.PbmAsync("node", "devices", "-n", other.Endpoint, "-d", "cpu:2");
+        Assert.True(code == 0, output + error);
 
         var events = await Cluster.SameAsUndisturbedAsync(seed, alone);
         Assert.DoesNotContain(events, e => e is RunEvent.ReplicaComputed x && x.Node == hanging.Id);
         Assert.Contains("makes no progress", hanging.Said, StringComparison.Ordinal);
+        Assert.Matches(
+            @"device cpu:1 is lost \(rank 1 of 2 \(cpu:1\) did not end its forward and backward pass within [\d.]+ s: it hangs\): its work "
+            + "begins anew on the others", other.Said);
     }
 
     [Fact]

@@ -1,10 +1,11 @@
 // elastic worker with a fault that no command line gives; its first word is the fault, the rest is elastic's: "bit-flip" is a machine whose
 // memory flips one bit in every result, "version" is another build of Elastic, "arithmetic" a device that computes other bits, "slow" is a
 // machine whose steps take so long that something can happen in a round, however fast the machine under test is, "held" is one that waits
-// in the middle of round 1 until the file that ELASTIC_GO names exists, "hang" is a device that stops for good after a step, "loose" is a
-// slow machine that loses each of its devices but cpu:0 from time to time, "wall" is a firewall that refuses it the endpoints in the file
-// that ELASTIC_REFUSED names.
+// in the middle of round 1 until the file that ELASTIC_GO names exists, "hang" is a device that stops for good after a step, "stuck" is a
+// slow machine whose second device stops for good in the middle of one, "loose" is a slow machine that loses each of its devices but cpu:0
+// from time to time, "wall" is a firewall that refuses it the endpoints in the file that ELASTIC_REFUSED names.
 using Elastic.Actors.Nodes;
+using Elastic.Faulty;
 using Elastic.Foundation;
 using Elastic.Host.Commands;
 using Elastic.Messages;
@@ -20,6 +21,7 @@ var faults = args[0] switch
     "slow" => new NodeFaults(AfterStep: SlowAsync),
     "held" => new NodeFaults(AfterStep: HeldAsync),
     "hang" => new NodeFaults(AfterStep: (_, _) => Task.Delay(Timeout.Infinite, CancellationToken.None)),
+    "stuck" => new StuckDevice().Faults,
     "loose" => new NodeFaults(AfterStep: SlowAsync, BeforeDeviceWork: Lose),
     "wall" => new NodeFaults(AfterStep: SlowAsync, Transport: Walled),
     _ => throw new ArgumentException($"there is no fault \"{args[0]}\""),

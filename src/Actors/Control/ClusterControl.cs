@@ -51,6 +51,9 @@ public sealed record ClusterControl(
     /// <summary>Lets a node, by its address or id, take no more work and hand over what it has, or (true) take work again.</summary>
     public required Func<string, bool, Origin, CancellationToken, Task<NodeReply>> Drain { get; init; }
 
+    /// <summary>What <c>Start</c> would come to. Nothing is stored, and nothing starts.</summary>
+    public required Func<TrainingSettings, Digest?, Origin, CancellationToken, Task<StartPreview>> Preview { get; init; }
+
     /// <summary>What the threads and the work of a node do, by its address or id.</summary>
     public required Func<string, Origin, CancellationToken, Task<NodeReply>> Threads { get; init; }
 

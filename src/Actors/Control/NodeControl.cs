@@ -8,6 +8,7 @@ using Elastic.Actors.Hosting;
 using Elastic.Corpus;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
+using Elastic.Messages;
 using Elastic.Messages.Nodes;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
@@ -32,6 +33,12 @@ internal sealed class NodeControl(ElasticNode node)
             Ask = (request, cancel) => node.AskAsync<RunReply>(request, Deadline, cancel),
             Drain = (name, undo, origin, cancel) =>
                 node.AskAsync<NodeReply>(new NodeRequest.Drain(name, undo, origin), Deadline, cancel),
+            Preview = async (settings, known, origin, cancel) =>
+            {
+                var name = new RunName(settings.Run.Name);
+                var run = await ReadAsync(database => StoredRuns.StateAsync(database, name, cancel));
+                return await Task.Run(() => StartPreview.OfAsync(node, run, settings, known, origin), cancel);
+            },
             Threads = (name, origin, cancel) =>
                 node.AskAsync<NodeReply>(new NodeRequest.ShowThreads(name, origin), Deadline, cancel),
             Observed = (query, cancel) => ReadAsync(database => new ObservationStore(database.ReadOnly()).ReadAsync(query, cancel)),
@@ -70,7 +77,7 @@ internal sealed class NodeControl(ElasticNode node)
     public static TrainingSettings WithVocabulary(TrainingSettings settings) => settings.Model.Vocabulary > 0
         ? settings : WithVocabulary(settings, settings.Corpus.Tokenizer, Tokenizer.Find(settings.Corpus.Tokenizer).VocabularySize);
 
-    private static TrainingSettings WithVocabulary(
+    internal static TrainingSettings WithVocabulary(
         TrainingSettings settings, string tokenizer, int size) => settings.Model.Vocabulary switch
         {
             0 => settings with { Model = settings.Model with { Vocabulary = size + settings.Model.AddedTokens } },

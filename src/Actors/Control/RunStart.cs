@@ -27,21 +27,38 @@ internal static class RunStart
         return known.Init == model.Init ? Task.FromResult(model) : Task.Run(() => StartingPoint.Pin(model with { InitDigest = null }));
     }
 
+    /// <summary>The request as a whole.</summary>
     /// <param name="arithmetic">Of the node where it starts.</param>
+    public static RunRequest.Start Of(
+        TrainingSettings settings, Digest corpus, long blocks, long heldOutBlocks, Origin origin, string arithmetic) =>
+        new(new RunName(settings.Run.Name), origin)
+        {
+            Settings = SettingsText.Write(settings),
+            Elements = Architectures.LayoutOf(settings.Model).TrainedLength,
+            Corpus = corpus,
+            Blocks = blocks,
+            HeldOutBlocks = heldOutBlocks,
+            Arithmetic = arithmetic,
+        };
+
+    /// <summary>Blocks of a corpus to train on (0 for one that grows: it says so window by window), and those kept for evaluation.</summary>
+    /// <exception cref="ElasticException"><c>corpus.mixture</c> and the corpus do not fit together.</exception>
+    public static (long Blocks, long HeldOut) BlocksOf(TrainingSettings settings, BuiltCorpus corpus) =>
+        (corpus.IsGrowing ? 0 : SampleStream.Of(settings, corpus).Samples, SampleCut.Of(settings).CountIn(corpus.HeldOutShards));
+
+    /// <inheritdoc cref="Of" path="/param"/>
     /// <returns>The request in parts that can be sent; the last one is answered.</returns>
     /// <exception cref="ElasticException">The settings are too long.</exception>
     public static RunRequest.Start[] Parts(TrainingSettings settings, BuiltCorpus corpus, Origin origin, string arithmetic)
     {
-        var start = new RunRequest.Start(new RunName(settings.Run.Name), origin)
-        {
-            Settings = SettingsText.Write(settings),
-            Elements = Architectures.LayoutOf(settings.Model).TrainedLength,
-            Corpus = corpus.Id,
-            Manifest = corpus.ManifestDigest,
-            Blocks = corpus.IsGrowing ? 0 : SampleStream.Of(settings, corpus).Samples,
-            HeldOutBlocks = SampleCut.Of(settings).CountIn(corpus.HeldOutShards),
-            Arithmetic = arithmetic,
-        };
+        var (blocks, heldOut) = BlocksOf(settings, corpus);
+        return Parts(Of(settings, corpus.Id, blocks, heldOut, origin, arithmetic) with { Manifest = corpus.ManifestDigest });
+    }
+
+    /// <returns>The request in parts that can be sent; the last one is answered.</returns>
+    /// <exception cref="ElasticException">The settings are too long.</exception>
+    public static RunRequest.Start[] Parts(RunRequest.Start start)
+    {
         var parts = start.Parts().ToArray();
         return parts.Length <= MessageParts.MostParts
             ? parts

@@ -21,47 +21,19 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFau
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
 
-    /// <summary>What is built, as it follows from the settings and the bytes of the sources.</summary>
-    /// <param name="Tokenizer">Null where it is none of a file.</param>
-    internal sealed record Planned(Digest Id, IReadOnlyList<SourceFile> Files, TokenizerFile? Tokenizer, CorpusSettings Settings);
-
     public Task<BuiltCorpus> RunAsync(CorpusSettings settings, IProgress<CorpusProgress>? progress, CancellationToken cancel) =>
-        RunAsync(Plan(settings, progress), progress, null, cancel);
-
-    /// <summary>Reads all sources once, for their digests.</summary>
-    public static Planned Plan(CorpusSettings settings, IProgress<CorpusProgress>? progress)
-    {
-        var found = CorpusSources.Find(settings);
-        if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
-            progress?.Report(new CorpusProgress(0, 0, 0, 0, $"corpus: {passedOver}"));
-        // A corpus is named after what its tokenizer is, and not after where it lies.
-        var file = Tokenizer.IsBuiltIn(settings.Tokenizer) || TokenizerFile.IsId(settings.Tokenizer)
-            ? null : TokenizerFile.Find(settings.Tokenizer);
-        var (id, files) = CorpusIdentity.Identify(found.Files, settings with { Tokenizer = file?.Id ?? settings.Tokenizer });
-        return new Planned(id, files, file, settings);
-    }
+        RunAsync(Find(settings, progress), progress, null, cancel);
 
     /// <param name="growth">Who reads the corpus while it is built; null where nobody does.</param>
     public async Task<BuiltCorpus> RunAsync(
-        Planned planned, IProgress<CorpusProgress>? progress, CorpusGrowth? growth, CancellationToken cancel)
+        NamedCorpus named, IProgress<CorpusProgress>? progress, CorpusGrowth? growth, CancellationToken cancel)
     {
-        var (id, files, file, settings) = planned;
-        var folder = paths.Corpus(id);
-        if (BuiltCorpus.TryOpen(folder, out var built))
+        if (named.Built is { } built)
             return built;
 
         Directory.CreateDirectory(paths.Corpora);
-        if (file is null && TokenizerFile.IsId(settings.Tokenizer))
-            throw new ElasticException(
-                $"the tokenizer {settings.Tokenizer} is known by its digest alone: name its folder or file with corpus.tokenizer");
-        var tokenizer = file is null ? Tokenizer.Open(settings.Tokenizer) : FileTokenizer.Open(file);
-        if (settings.WholeWords && !tokenizer.MarksWords)
-            throw new ElasticException(
-                $"corpus.whole-words = true: the tokenizer {settings.Tokenizer} does not mark the pieces that go on with a word, as BERT's "
-                + "does with ##; use one that does (corpus.tokenizer), or leave it out");
-        if (CorpusSources.AreTokenShards(files) && settings.Mixture.Count > 0)
-            throw new ElasticException($"corpus.mixture: {files[0].Path} holds tokens that do not say their source: name the text itself, "
-                + "or leave the mixture out");
+        var (id, files, settings, folder) = (named.Id, named.Files, named.Settings, paths.Corpus(named.Id));
+        var tokenizer = OpenTokenizer(named);
         if (CorpusSources.AreTokenShards(files))
             return LlmcCorpus.Build(folder, id, tokenizer, files, cancel);
 
@@ -100,4 +72,48 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFau
             progress?.Report(new CorpusProgress(documents, bytes, totalBytes, tokens));
         }
     }
+
+    /// <inheritdoc cref="Find(CorpusSettings, Action{string})"/>
+    public NamedCorpus Find(CorpusSettings settings, IProgress<CorpusProgress>? progress) =>
+        Find(settings, line => progress?.Report(new CorpusProgress(0, 0, 0, 0, line)));
+
+    /// <summary>The corpus that these settings name, whether it is built or not: reads all sources, for their digests. Nothing is stored.</summary>
+    /// <param name="say">Takes a line about what the sources hold and the corpus does not.</param>
+    public NamedCorpus Find(CorpusSettings settings, Action<string> say)
+    {
+        var found = CorpusSources.Find(settings);
+        if (found.PassedOver.ToString() is { Length: > 0 } passedOver)
+            say($"corpus: {passedOver}");
+        // A corpus is named after what its tokenizer is, and not after where it lies.
+        var file = Tokenizer.IsBuiltIn(settings.Tokenizer) || TokenizerFile.IsId(settings.Tokenizer)
+            ? null : TokenizerFile.Find(settings.Tokenizer);
+        var (id, files) = CorpusIdentity.Identify(found.Files, settings with { Tokenizer = file?.Id ?? settings.Tokenizer });
+        return new NamedCorpus(id, files, file, settings, BuiltCorpus.TryOpen(paths.Corpus(id), out var built) ? built : null);
+    }
+
+    /// <summary>The tokenizer of a corpus that is still to be built.</summary>
+    /// <exception cref="ElasticException">The corpus cannot be built by these settings.</exception>
+    public static Tokenizer OpenTokenizer(NamedCorpus named)
+    {
+        var settings = named.Settings;
+        if (named.TokenizerFile is null && TokenizerFile.IsId(settings.Tokenizer))
+            throw new ElasticException(
+                $"the tokenizer {settings.Tokenizer} is known by its digest alone: name its folder or file with corpus.tokenizer");
+        var tokenizer = named.TokenizerFile is { } file ? FileTokenizer.Open(file) : Tokenizer.Open(settings.Tokenizer);
+        if (settings.WholeWords && !tokenizer.MarksWords)
+            throw new ElasticException(
+                $"corpus.whole-words = true: the tokenizer {settings.Tokenizer} does not mark the pieces that go on with a word, as BERT's "
+                + "does with ##; use one that does (corpus.tokenizer), or leave it out");
+        if (CorpusSources.AreTokenShards(named.Files) && settings.Mixture.Count > 0)
+            throw new ElasticException(
+                $"corpus.mixture: {named.Files[0].Path} holds tokens that do not say their source: name the text itself, "
+                + "or leave the mixture out");
+        return tokenizer;
+    }
 }
+
+/// <summary>A corpus by what it is made of.</summary>
+/// <param name="Files">Of the sources, with their contents' digests.</param>
+/// <param name="TokenizerFile">Null for a tokenizer without one.</param>
+/// <param name="Built">Null where it is not built here.</param>
+internal sealed record NamedCorpus(Digest Id, IReadOnlyList<SourceFile> Files, TokenizerFile? TokenizerFile, CorpusSettings Settings, BuiltCorpus? Built);

@@ -1,6 +1,7 @@
 using Elastic.Corpus;
 using Elastic.Foundation;
 using Elastic.Messages;
+using Elastic.Model.Training;
 using Elastic.Model.Vectors;
 
 namespace Elastic.Actors.Nodes;
@@ -13,6 +14,7 @@ namespace Elastic.Actors.Nodes;
 /// Waited for after every inner step of a round, once it was reported; the token says that the node is to hand its replica over.
 /// </param>
 /// <param name="BeforeDeviceWork">Called on a device's thread before each piece of its work; what it throws, the device throws.</param>
+/// <param name="Deadlines">When a device of a step counts as lost, in place of the default; asked whenever the devices change.</param>
 /// <param name="FreeMemoryBytes">Memory that is free, in place of the machine's.</param>
 /// <param name="TokensPerShard">Tokens after which a shard of a corpus is closed, in place of what is usual.</param>
 /// <param name="AfterWindow">Called by the build of a corpus that runs read meanwhile, after each window, with the shards so far.</param>
@@ -23,7 +25,7 @@ namespace Elastic.Actors.Nodes;
 internal sealed record NodeFaults(
     Action<ReplicaVectors>? Contribution = null, string? Version = null, string? Arithmetic = null,
     Func<int, CancellationToken, Task>? AfterStep = null, Func<Transport, Transport>? Transport = null,
-    Action<DeviceId>? BeforeDeviceWork = null, long? FreeMemoryBytes = null,
+    Action<DeviceId>? BeforeDeviceWork = null, Func<StepDeadlines?>? Deadlines = null, long? FreeMemoryBytes = null,
     long TokensPerShard = CorpusWriter.TokensPerShard, Action<int>? AfterWindow = null,
     Func<string, CancellationToken, Task>? BeforePiece = null)
 {

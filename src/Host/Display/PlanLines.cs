@@ -10,53 +10,84 @@ internal static class PlanLines
     /// <summary>A line for each part.</summary>
     public static IReadOnlyList<string> Of(string title, TrainingPlan plan, MachineMemory machine)
     {
+        var threads = string.Join(" and ", plan.Threads.Distinct());
+        return
+        [
+            .. Run(title, plan),
+            $"here     {Units.Many(plan.Replicas, "replica")} at once, on {Units.Many(plan.Devices, "device")} of {threads} "
+                + $"{(threads == "1" ? "thread" : "threads")} each",
+            "",
+            .. Memory(plan, $"{Units.Bytes(machine.FreeBytes)} are free of {Units.Bytes(machine.TotalBytes)}"),
+            "",
+            .. Work(plan),
+        ];
+    }
+
+    /// <summary>The run, and its steps.</summary>
+    public static IReadOnlyList<string> Run(string title, TrainingPlan plan)
+    {
         var (settings, batch) = (plan.Settings, plan.Settings.Batch);
-        var (copies, threads) = (plan.Replicas * plan.Devices, string.Join(" and ", plan.Threads.Distinct()));
         return
         [
             $"run {settings.Run.Name}   config {title}   {settings.Model.Signature}",
             $"a step   {batch.Sequences} x {settings.Model.Context} tokens in {Units.Many(batch.MicroBatches, "micro-batch")}, "
                 + $"{plan.Together} at a time   {Precision.Of(settings.Run.Precision)}   recompute {Lower(batch.Recompute)}",
-            $"here     {Units.Many(plan.Replicas, "replica")} at once, on {Units.Many(plan.Devices, "device")} of {threads} "
-                + $"{(threads == "1" ? "thread" : "threads")} each",
-            "",
-            $"{"memory",-28}{"a device",12}{"together",14}",
-            .. Parts(plan).Select(p => $"  {p.Name,-26}{Bytes(p.Bytes),12}{Bytes(copies * p.Bytes),14}"),
-            $"  {"all",-26}{Units.Bytes(plan.BytesOfDevice),12}{Units.Bytes(plan.Memory.Bytes),14}"
-                + $"   {Units.Bytes(machine.FreeBytes)} are free of {Units.Bytes(machine.TotalBytes)}",
-            "",
-            $"traffic      a step: {Units.Bytes(plan.Vectors.SentBytes)} of gradients from a device to the others of its replica",
-            $"             a round: from each replica {Units.Bytes(plan.ContributionBytes)} to the averaging and "
-                + $"{Units.Bytes(plan.InnerStateBytes)} to a second node, and to each node {Units.Bytes(plan.ContributionBytes)}",
-            $"arithmetic   a step: {Units.Count(plan.FlopsOfStep)} floating-point operations of a device, in products",
         ];
     }
+
+    /// <summary>A table of what memory is taken for.</summary>
+    /// <param name="free">What there is, in words.</param>
+    public static IReadOnlyList<string> Memory(TrainingPlan plan, string free)
+    {
+        var copies = plan.Replicas * plan.Devices;
+        return
+        [
+            $"{"memory",-28}{"a device",12}{"together",14}",
+            .. Parts(plan).Select(p => $"  {p.Name,-26}{Bytes(p.Bytes),12}{Bytes(copies * p.Bytes),14}"),
+            $"  {"all",-26}{Units.Bytes(plan.BytesOfDevice),12}{Units.Bytes(plan.Memory.Bytes),14}   {free}",
+        ];
+    }
+
+    /// <summary>What is sent, and what is computed.</summary>
+    public static IReadOnlyList<string> Work(TrainingPlan plan) =>
+    [
+        $"traffic      a step: {Units.Bytes(plan.Vectors.SentBytes)} of gradients from a device to the others of its replica",
+        $"             a round: from each replica {Units.Bytes(plan.ContributionBytes)} to the averaging and "
+            + $"{Units.Bytes(plan.InnerStateBytes)} to a second node, and to each node {Units.Bytes(plan.ContributionBytes)}",
+        $"arithmetic   a step: {Units.Count(plan.FlopsOfStep)} floating-point operations of a device, in products",
+    ];
 
     /// <summary>The same as one object. Scripts rely on the keys: add to them, never rename one.</summary>
     /// <param name="problem">Why it does not fit; null where it does.</param>
     public static JsonObject Json(TrainingPlan plan, MachineMemory machine, string? problem)
     {
-        var bytes = new JsonObject();
-        foreach (var (_, key, value) in Parts(plan))
-            bytes[key] = value;
         var json = new JsonObject
         {
             ["run"] = plan.Settings.Run.Name,
             ["fits"] = problem is null,
-            ["bytes"] = plan.Memory.Bytes,
-            ["freeBytes"] = machine.FreeBytes,
-            ["replicasAtOnce"] = plan.Replicas,
-            ["devicesOfReplica"] = plan.Devices,
-            ["threads"] = new JsonArray([.. plan.Threads.Select(t => JsonValue.Create(t))]),
-            ["bytesOfDevice"] = bytes,
-            ["sentBytesOfStep"] = plan.Vectors.SentBytes,
-            ["contributionBytes"] = plan.ContributionBytes,
-            ["innerStateBytes"] = plan.InnerStateBytes,
-            ["flopsOfStep"] = plan.FlopsOfStep,
         };
+        Add(json, plan, machine.FreeBytes);
         if (problem is not null)
             (json["error"], json["exitCode"]) = (problem, ExitCodes.Failed);
         return json;
+    }
+
+    /// <summary>Adds the numbers of a machine.</summary>
+    public static void Add(JsonObject json, TrainingPlan plan, long freeBytes)
+    {
+        var bytes = new JsonObject();
+        foreach (var (_, key, value) in Parts(plan))
+            bytes[key] = value;
+        json["bytes"] = plan.Memory.Bytes;
+        json["freeBytes"] = freeBytes;
+        json["replicasAtOnce"] = plan.Replicas;
+        json["devicesOfReplica"] = plan.Devices;
+        json["threads"] = new JsonArray([.. plan.Threads.Select(t => JsonValue.Create(t))]);
+        json["bytesOfDevice"] = bytes;
+        json["sentBytesOfStep"] = plan.Vectors.SentBytes;
+        json["contributionBytes"] = plan.ContributionBytes;
+        json["innerStateBytes"] = plan.InnerStateBytes;
+        json["flopsOfStep"] = plan.FlopsOfStep;
     }
 
     // Each part's share of a device, in the order in which people look for them.

@@ -32,16 +32,20 @@ internal static class RunLines
         ];
     }
 
-    /// <summary>What a run leaves of its only node's devices without work, and what to do; null where all have some.</summary>
+    /// <summary>What a run leaves of its only node's devices without a micro-batch, and what to do; null where each has one.</summary>
     public static string? IdleDevices(TrainingSettings settings, int devices)
     {
-        var (replicas, microBatches) = (settings.Run.Replicas, settings.Batch.MicroBatches);
-        var most = settings.Run.DevicesPerReplica is > 0 and var given ? Math.Min(given, microBatches) : microBatches;
-        return devices <= (long)replicas * most ? null
-            : $"{devices - replicas * most} of {devices} devices have nothing to do: {Units.Many(replicas, "replica")} of "
-              + $"{Units.Many(microBatches, "micro-batch")} a step {(replicas == 1 ? "uses" : "use")} {replicas * most}; name fewer "
-              + "devices and give each more threads (node.threads-per-device), raise run.devices-per-replica where it is set, or, in a new "
-              + "run, use a smaller batch.micro";
+        var (replicas, microBatches, most) = (settings.Run.Replicas, settings.Batch.MicroBatches, settings.Run.DevicesPerReplica);
+        var use = replicas == 1 ? "uses" : "use";
+        if (most > 0 && devices - (long)replicas * most is > 0 and var idle)
+            return $"{idle} of {devices} devices {(idle == 1 ? "has" : "have")} nothing to do: {Units.Many(replicas, "replica")} {use} "
+                + $"{replicas * most} by run.devices-per-replica = {most}; raise it, or name fewer devices and give each more threads "
+                + "(node.threads-per-device)";
+        return devices - (long)replicas * microBatches is > 0 and var lent
+            ? $"{lent} of {devices} devices {(lent == 1 ? "lends its" : "lend their")} threads to the others: "
+                + $"{Units.Many(replicas, "replica")} of {Units.Many(microBatches, "micro-batch")} a step {use} {replicas * microBatches}; "
+                + "a new run with a smaller batch.micro divides its steps better"
+            : null;
     }
 
     /// <summary>One plain line, e.g. for a log.</summary>

@@ -36,6 +36,10 @@ internal sealed class RunPalette
     private static readonly ArgumentHelp Set = new("s", "set", "KEY=VALUE",
         "Sets one configuration key; beats -c. Repeatable.", Repeatable: true);
 
+    private static readonly ArgumentHelp DryRun = new("r", "dry-run", "",
+        "Says what the start would do, and what memory, traffic and arithmetic it would take of which nodes; stores and starts nothing.",
+        Kind: ArgumentKind.Flag);
+
     private static readonly NamesOf Runs = new("run", "list", "run");
 
     private static readonly ArgumentHelp Name = new(
@@ -73,13 +77,14 @@ internal sealed class RunPalette
         return new Palette("run", "starts, shows, stops and deletes runs",
         [
             new(new CommandHelp("start", "Starts a run, or goes on with one that was stopped. It then runs by itself.",
-                [Config, Corpus, NewName, Set],
+                [Config, Corpus, NewName, Set, DryRun],
                 """
                 pbm run start -n first                                    nothing else is needed
                 pbm run start -n books -d /data/books -s run.rounds=200   the seed's text, one setting changed
                 pbm run start -n books                                    goes on with it, as it was started
                 pbm run start -n books -s run.rounds=300                  the same run, made longer
                 pbm run start -n large -c gpt2-124m -c mine.conf          a preset, and your file on top
+                pbm run start -n large -c gpt2-124m --dry-run             what it would take, and whether it fits
                 """), Changes: true, palette.StartAsync),
             new(new CommandHelp("list", "Lists all runs, a line each.", []), Changes: false, palette.ListAsync),
             new(new CommandHelp("status", "Shows all about one run.", [Name]), Changes: false, palette.StatusAsync),
@@ -134,6 +139,13 @@ internal sealed class RunPalette
         var name = call.Required(NewName);
         var remembered = await _control.Remembered(CommonOptions.RunOf(name, "--name"), cancel);
         var settings = new RequestedRun(call.All(Config), call.Values(Corpus), name, call.Values(Set)).Load(remembered);
+        if (call.Values(DryRun).Count > 0)
+        {
+            await foreach (var line in StartDryRun.LinesAsync(_control, settings, call.Origin, cancel))
+                yield return line;
+            yield break;
+        }
+
         var said = Said.Channel(64);
         var starting = StartAndCompleteAsync();
         await foreach (var line in said.Reader.ReadAllAsync(cancel))

@@ -7,6 +7,9 @@ namespace Elastic.Messages.Settings;
 /// </summary>
 public static class SettingsDifference
 {
+    /// <summary>Stands for no value; a text that is called so has quotation marks.</summary>
+    public const string None = "none";
+
     /// <summary>
     /// Lines like "optimizer.learning-rate: 0.002 -> 0.001", in order of declaration; empty when both give the same weights.
     /// </summary>
@@ -18,5 +21,11 @@ public static class SettingsDifference
             .Select(e => $"{e.Setting.Key}: {e.Old} -> {e.New}"),
     ];
 
-    private static string Text(Setting setting, object? value) => value is null ? "none" : setting.Kind.ToJson(value).ToJsonString();
+    /// <summary>The settings that have another value than their default, with both as texts, in order of declaration.</summary>
+    public static IEnumerable<(Setting Setting, string Value, string Default)> FromDefaults(SettingsGroup settings) =>
+        SettingsRecord.ValuesOf(settings)
+            .Select(e => (e.Setting, Value: Text(e.Setting, e.Value), Default: Text(e.Setting, e.Setting.Default)))
+            .Where(e => e.Value != e.Default);
+
+    private static string Text(Setting setting, object? value) => value is null ? None : setting.Kind.ToJson(value).ToJsonString();
 }

@@ -41,6 +41,19 @@ public static class StoredRuns
         return runs;
     }
 
+    /// <summary>The newest run of that name as all its events say; null where there is none.</summary>
+    /// <exception cref="ElasticException">Its events cannot be read.</exception>
+    /// <exception cref="DbException">The database cannot be read.</exception>
+    /// <exception cref="TimeoutException">Likewise.</exception>
+    public static async Task<RunState?> StateAsync(DatabaseAddress database, RunName name, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(database);
+        if ((await new RunList(database.ReadOnly()).ReadAsync(cancel)).LastOrDefault(r => r.Name == name.Value) is not { } listed)
+            return null;
+        var run = (await JournalReader.ReadAsync(database, listed.Run, cancel)).Aggregate(RunState.Empty(listed.Run), Run.Apply);
+        return run.Exists ? run : null;
+    }
+
     /// <summary>The newest run of that name; null where there is none, or the database cannot say.</summary>
     /// <exception cref="ElasticException">Its events cannot be read.</exception>
     public static async Task<RememberedRun?> FindAsync(DatabaseAddress database, RunName name, CancellationToken cancel)

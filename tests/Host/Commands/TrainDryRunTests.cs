@@ -55,6 +55,17 @@ public sealed class TrainDryRunTests
         Assert.Contains("lower model.width (65536)", _error.ToString(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("none", 2, "node.devices = none: elastic train computes in its own process; leave --devices out, or use cpu:N")]
+    [InlineData("cpu:1,1", 1, "node.devices names device 1 twice: name each once")]
+    [InlineData("cuda:7", 1, "node.devices names cuda:7, but this program sees 0 GPUs here: see \"elastic doctor\"")]
+    public async Task Devices_that_training_cannot_have_are_refused(string devices, int exitCode, string why)
+    {
+        Assert.Equal(exitCode, await Run("--devices", devices));
+        Assert.Contains($"error: {why}", _error.ToString(), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(_data));
+    }
+
     [Fact]
     public void Lines_of_several_replicas_count_each()
     {

@@ -166,9 +166,9 @@ public sealed class DisplayTests
 
     [Theory]
     [InlineData(1, 4, 0, 4, null)]
-    [InlineData(1, 4, 0, 6, "2 of 6 devices have nothing to do: 1 replica of 4 micro-batches a step uses 4; name fewer")]
-    [InlineData(2, 1, 0, 8, "6 of 8 devices have nothing to do: 2 replicas of 1 micro-batch a step use 2; name fewer")]
-    [InlineData(1, 4, 3, 4, "1 of 4 devices have nothing to do: 1 replica of 4 micro-batches a step uses 3; name fewer")]
+    [InlineData(1, 4, 0, 6, "2 of 6 devices lend their threads to the others: 1 replica of 4 micro-batches a step uses 4; a new run")]
+    [InlineData(2, 1, 0, 8, "6 of 8 devices lend their threads to the others: 2 replicas of 1 micro-batch a step use 2; a new run")]
+    [InlineData(1, 4, 3, 4, "1 of 4 devices has nothing to do: 1 replica uses 3 by run.devices-per-replica = 3; raise it")]
     public void Devices_without_a_micro_batch_are_said_with_the_remedy(
         int replicas, int microBatches, int perReplica, int devices, string? said)
     {

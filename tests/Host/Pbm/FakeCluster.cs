@@ -61,6 +61,10 @@ internal sealed class FakeCluster
     /// <summary>What a node of that address or id answers about its threads.</summary>
     public Func<string, NodeReply.Threads> Threads { get; set; } = node => new NodeReply.Threads(node, 1, [], []);
 
+    /// <summary>What a start of these settings would come to.</summary>
+    public Func<TrainingSettings, Digest?, StartPreview> Preview { get; set; } =
+        (_, _) => throw new InvalidOperationException("this test previews no start");
+
     /// <summary>Oldest first.</summary>
     public List<StoredObservation> Observed { get; } = [];
 
@@ -125,6 +129,11 @@ internal sealed class FakeCluster
         {
             (Asker, Drained) = (origin, (node, undo));
             return Task.FromResult<NodeReply>(Refusal is { } why ? new NodeReply.Refused(why) : new NodeReply.Drains(node, !undo));
+        },
+        Preview = (settings, corpus, origin, _) =>
+        {
+            Asker = origin;
+            return Task.FromResult(Preview(settings, corpus));
         },
         Threads = (node, origin, _) =>
         {

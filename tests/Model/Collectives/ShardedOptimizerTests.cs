@@ -31,13 +31,13 @@ public sealed class ShardedOptimizerTests : IDisposable
         string kind, TrainingPrecision of, string optimizer)
     {
         var (model, precision) = (kind == "wide" ? Wide : PrecisionTests.Kinds[kind], Precision.Of(of));
-        // What 16 bits change is not who has what: three devices show it.
-        var counts = of == TrainingPrecision.Fp32 ? new[] { 1, 2, 3, 4, 8 } : [3];
+        // What 16 bits change is not who has what: one network shows it on many devices, the others on three.
+        var (counts, inFiles) = of == TrainingPrecision.Fp32 ? (new[] { 1, 2, 3, 4, 8 }, 2) : kind == "wide" ? ([3, 4, 8], 4) : ([3], 2);
         using var pool = new DevicePool(model, counts[^1]);
         var expected = await pool.TrainAsync(optimizer, _ => [0], precision: precision);
         foreach (var devices in counts)
             Assert.Equal(expected, await pool.TrainAsync(optimizer, _ => First(devices), _ => 2, precision));
-        Assert.Equal(expected, await pool.TrainAsync(optimizer, _ => First(2), step => 1 + step % 2, precision, _folder));
+        Assert.Equal(expected, await pool.TrainAsync(optimizer, _ => First(inFiles), step => 1 + step % 2, precision, _folder));
         Assert.Empty(Directory.EnumerateFiles(_folder));
     }
 

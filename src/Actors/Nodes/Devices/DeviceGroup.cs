@@ -21,7 +21,8 @@ internal sealed class DeviceGroup(IReadOnlyList<TrainerThread> devices)
     /// <summary>The inner step of these devices.</summary>
     /// <param name="mirror">See <see cref="TrainingStep.IsUpdating"/>; a device that is alone has no neighbour that could keep one.</param>
     public TrainingStep Step(NodeRun run, Func<ReplicaVectors> mirror) => new(
-        devices, new LocalCollective(devices), run.Layout, run.Optimizer, run.Settings.Optimizer.Clip, run.Precision, zero: run.Zero,
+        devices, new LocalCollective(devices), run.Layout, run.Optimizer, run.Settings.Optimizer.Clip, run.Precision,
+        run.Faults.Deadlines?.Invoke(), zero: run.Zero,
         mirror: run.Settings.Optimizer.MirrorSlices && devices.Count > 1 ? mirror() : null);
 
     /// <summary>The sum of each row's cross-entropies, nats. Each device scores some of the rows.</summary>
