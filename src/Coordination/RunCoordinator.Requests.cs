@@ -30,6 +30,7 @@ public sealed partial class RunCoordinator
             return;
         }
 
+        var told = decision.Refusal is null && asked.Request is RunRequest.Set set ? WhatChanges(set) : null;
         Carry(decision);
         if (decision.Refusal is null && asked.Request is RunRequest.Start)
         {
@@ -40,14 +41,29 @@ public sealed partial class RunCoordinator
 
         _outputs.Add(new RunOutput.Reply(asked.Asker, decision.Refusal is { } why
             ? new RunReply.Refused(asked.Request.Run, why)
-            : new RunReply.Accepted(asked.Request.Run, id, NoticeOf(decision))));
+            : new RunReply.Accepted(asked.Request.Run, id, told ?? NoticeOf(decision))));
     }
 
     // Nobody has started it since the restart, or it has come to a halt.
     private bool IsAtWork => _isAsked && Failure is null && !Run.IsFinished && (!Run.IsPaused || _busy.Count > 0);
 
     private string? NoticeOf(Decision decision) =>
-        decision.Events.OfType<RunEvent.SettingsChanged>().LastOrDefault()?.Extension is { } extension
-            ? RunRequests.Describe(extension, SettingsText.Read(Run.Settings!), RunPlan.Of(Run).Timeline)
-            : null;
+        decision.Events.OfType<RunEvent.SettingsChanged>().LastOrDefault()?.Extension is not { } extension ? null
+        : Run.Changes.IsEmpty ? RunRequests.Describe(extension, SettingsText.Read(Run.Settings!), RunPlan.Of(Run).Timeline)
+        : $"the run has {extension.Rounds} rounds from now on, where it had {extension.OldRounds}";
+
+    private string NoticeOfChange()
+    {
+        var newest = Plan!.Changes[^1];
+        return $"settings change from round {newest.FromRound} on: {string.Join("; ", newest.Changes)}";
+    }
+
+    // Asked before it is stored; null where the request is one that was answered before.
+    private string? WhatChanges(RunRequest.Set set)
+    {
+        if (Run.Requests.Contains(set.Origin.Id) || Plan is null)
+            return null;
+        var planned = SegmentRequests.Plan(Run, Plan, set.Settings, set.FromRound, set.Origin).Planned;
+        return planned is null ? "nothing changes: the run has these settings" : string.Join('\n', SegmentRequests.Describe(Run, planned));
+    }
 }

@@ -238,7 +238,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private void Fold(RunEvent e)
     {
         Run = Coordination.Run.Apply(Run, e);
-        if (e is RunEvent.RunStarted or RunEvent.SettingsChanged or RunEvent.RunEndedEarly)
+        if (e is RunEvent.RunStarted or RunEvent.SettingsChanged or RunEvent.SegmentPlanned or RunEvent.RunEndedEarly)
             Plan = planOf(Run);
     }
 
@@ -374,7 +374,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
                 Quarantine(quarantined);
                 return $"{quarantined.Why}; it gets no more work of this run";
             default:
-                return e is RunEvent.RunEndedEarly ended ? $"the run ends with version {ended.Version}: {ended.Why}" : null;
+                return e is RunEvent.SegmentPlanned ? NoticeOfChange() : e is RunEvent.RunEndedEarly ended ? $"the run ends with version {ended.Version}: {ended.Why}" : null;
         }
     }
 

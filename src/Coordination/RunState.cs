@@ -40,8 +40,13 @@ public sealed record RunState
     /// <summary>The last round that has begun, also where the run has gone back behind it since: its results may be anywhere.</summary>
     public int FarthestRound { get; init; }
 
-    /// <summary>When the run was made longer, oldest first.</summary>
+    /// <summary>When the length of the run changed, oldest first.</summary>
     public ImmutableList<RunExtension> Extensions { get; init; } = [];
+
+    /// <summary>
+    /// What was changed in mid-run, oldest first; none begins before an earlier one. <see cref="Settings"/> are those of the start.
+    /// </summary>
+    public ImmutableList<SettingsChange> Changes { get; init; } = [];
 
     /// <summary>Vector set of the version that the round starts from; null before version 0 exists.</summary>
     public Digest? Version { get; init; }

@@ -27,12 +27,27 @@ internal static class RunStart
         return known.Init == model.Init ? Task.FromResult(model) : Task.Run(() => StartingPoint.Pin(model with { InitDigest = null }));
     }
 
+    public const string MixtureKey = "corpus.mixture";
+
+    /// <summary>Looks whether the mixtures that a run is changed to fit its corpus: a node that reads samples would find out too late.</summary>
+    /// <param name="settings">What the run is started with.</param>
+    /// <param name="changes">See <see cref="PartialSettings"/>, one after the other.</param>
+    /// <exception cref="ElasticException">One does not fit.</exception>
+    public static void CheckMixture(TrainingSettings settings, IEnumerable<string> changes, BuiltCorpus corpus)
+    {
+        foreach (var change in changes.Where(c => PartialSettings.Read(c).Any(v => v.Setting.Key == MixtureKey)))
+            _ = MixtureOrder.Of(
+                settings.Run.Seed, PartialSettings.Apply(settings, change).Corpus.Mixture, corpus.TrainShards, SampleCut.Of(settings));
+    }
+
+    /// <param name="changes">What changes in mid-run.</param>
     /// <param name="arithmetic">Of the node where it starts.</param>
     /// <returns>The request in parts that can be sent; the last one is answered.</returns>
     /// <exception cref="ElasticException">The settings are too long.</exception>
     public static async Task<RunRequest.Start[]> PartsAsync(
-        TrainingSettings settings, BuiltCorpus corpus, Origin origin, string arithmetic)
+        TrainingSettings settings, BuiltCorpus corpus, IReadOnlyList<SettingsChange> changes, Origin origin, string arithmetic)
     {
+        CheckMixture(settings, changes.Select(c => c.Settings), corpus);
         var start = new RunRequest.Start(new RunName(settings.Run.Name), origin)
         {
             Settings = SettingsText.Write(settings),
@@ -42,6 +57,7 @@ internal static class RunStart
             Blocks = SampleStream.Of(settings, corpus).Samples,
             HeldOutBlocks = SampleCut.Of(settings).CountIn(corpus.HeldOutShards),
             Arithmetic = arithmetic,
+            Changes = [.. changes],
         };
         var parts = start.Parts().ToArray();
         return parts.Length <= MessageParts.MostParts

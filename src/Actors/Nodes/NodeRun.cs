@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Elastic.Actors.Work;
 using Elastic.Actors.Corpora;
 using Elastic.Coordination;
@@ -20,6 +21,8 @@ namespace Elastic.Actors.Nodes;
 internal sealed class NodeRun
 {
     private readonly NodeContext _context;
+    private readonly NodeRun? _opened;
+    private readonly ConcurrentDictionary<(string Changes, string Mixtures), NodeRun> _segments = new();
 
     /// <exception cref="ElasticException">The model does not fit the corpus, or does not train in its precision.</exception>
     public NodeRun(NodeCommand.OpenRun run, NodeContext context, BuiltCorpus corpus, BlobStore blobs)
@@ -35,6 +38,28 @@ internal sealed class NodeRun
         Layout = new FlatLayout(Architecture.Parameters);
         Blobs = blobs;
     }
+
+    // Of another segment: only what the settings that may change decide is made anew.
+    private NodeRun(NodeRun run, string changes, string mixtures)
+    {
+        (_context, _opened, Id, CorpusId, Architecture, Layout, Blobs) =
+            (run._context, run, run.Id, run.CorpusId, run.Architecture, run.Layout, run.Blobs);
+        Computed = run.Computed;
+        Schedule = run.Schedule.In(changes, mixtures);
+        SettingsCanonical = SettingsText.Write(Settings);
+        Optimizer = Optimizers.Open(Settings.Optimizer);
+        Precision = Precision.Of(Settings.Run.Precision, Architecture, Optimizer);
+    }
+
+    /// <summary>The run under the settings of a segment, which an order names: they may have changed since the run was opened here.</summary>
+    /// <exception cref="ElasticException">They are none that may change, or cannot be used together.</exception>
+    public NodeRun In(string changes, string mixtures = "") =>
+        _opened is not null ? _opened.In(changes, mixtures)
+        : changes.Length == 0 && mixtures.Length == 0 ? this
+        : _segments.GetOrAdd((changes, mixtures), key => new NodeRun(this, key.Changes, key.Mixtures));
+
+    /// <inheritdoc cref="In(string, string)"/>
+    public NodeRun In(Coordination.Segment segment) => In(segment.Changes, segment.Mixtures);
 
     public RunId Id { get; }
 
@@ -52,7 +77,7 @@ internal sealed class NodeRun
     public int MostDevices => Settings.Run.DevicesPerReplica is > 0 and var most ? most : int.MaxValue;
 
     /// <summary>Micro-batches of a step, at most: more devices lend their threads.</summary>
-    public int MicroBatches => Plan.Timeline.Segments.Max(s => s.MicroBatches);
+    public int MicroBatches => Settings.Batch.MicroBatches;
 
     /// <summary>The settings in canonical form, as the journal has them.</summary>
     public string SettingsCanonical { get; }

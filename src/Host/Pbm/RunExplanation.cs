@@ -35,6 +35,8 @@ internal static class RunExplanation
             $"run {run.Name}: {(run.Failure is null ? RunLines.Phase(run) : "failed")}, round {run.Round}/{run.Rounds}",
             RunJson.Object(run));
         yield return new PbmLine(Reason(run));
+        foreach (var segment in run.Segments)
+            yield return new PbmLine($"its settings {(segment.FromRound > run.Round ? "change" : "changed")} {RunLines.Segment(segment)}");
         foreach (var node in nodes.OrderBy(n => n.Address, StringComparer.Ordinal))
         {
             var work = WorkOf(run.RunId, node).ToList();

@@ -114,6 +114,8 @@ internal sealed class RunPalette
                 pbm run scale -n first -d 2    leaves the other devices to other runs
                 pbm run scale -n first -d 0    as many as there are
                 """), Changes: true, palette.ScaleAsync),
+            new(new CommandHelp("set", RunSet.Description, [Name, RunSet.Key, RunSet.NewValue, RunSet.Round, RunSet.Yes], RunSet.Examples),
+                Changes: true, palette.SetAsync, OnlyWith: RunSet.Yes),
             new(new CommandHelp("delete",
                 "Deletes a run that is not at work, and its files on all nodes that are here. Its name is free then.", [StopName],
                 "pbm run delete -n first"), Changes: true, palette.DeleteAsync),
@@ -279,6 +281,14 @@ internal sealed class RunPalette
                 ? $"a replica of run {run.Name} uses all devices of its node that are free"
                 : $"a replica of run {run.Name} uses {most} {(most == 1 ? "device" : "devices")} of its node at most",
             new JsonObject { ["run"] = run.Name.Value, ["devicesPerReplica"] = most });
+    }
+
+    private async IAsyncEnumerable<PbmLine> SetAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var run = await FindAsync(call.Value(Name), "set", cancel);
+        var nodes = await _control.Nodes(cancel);
+        await foreach (var line in RunSet.LinesAsync(_control, run, call, (now, then) => CheckMemory(run, now, then, nodes), cancel))
+            yield return line;
     }
 
     // Only nodes that say how much memory they have: an old one says nothing.

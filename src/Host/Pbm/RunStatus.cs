@@ -30,6 +30,7 @@ internal static class RunStatus
             ("by source", RunLines.Losses(run.SourceScores)),
             ("by language", RunLines.Losses(run.LanguageScores)),
             ("fingerprint", run.Fingerprint?.Hex ?? ""),
+            .. run.Segments.Select(s => ("segment", RunLines.Segment(s))),
             ("checkpoint", run.Checkpoint ?? ""),
             ("nodes", $"{run.Nodes}, with {run.Devices} {(run.Devices == 1 ? "device" : "devices")}"),
         ];

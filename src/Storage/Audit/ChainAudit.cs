@@ -21,6 +21,7 @@ public sealed class ChainAudit
     private readonly List<Digest> _heads = [HashChain.Empty];                 // by version
     private readonly Dictionary<int, Digest> _committed = [];                 // by round: what it came to, also where it was given up
     private readonly DrawnResultsAudit _drawn;
+    private readonly Dictionary<(string Changes, string Mixtures), RunSchedule> _segments = [];
     private RunState _state;
     private RunPlan _plan;
 
@@ -99,7 +100,7 @@ public sealed class ChainAudit
         switch (e)
         {
             // Who made the run longer decides which samples its later rounds read.
-            case RunEvent.RunStarted or RunEvent.SettingsChanged:
+            case RunEvent.RunStarted or RunEvent.SettingsChanged or RunEvent.SegmentPlanned:
                 _plan = RunPlan.Of(_state);
                 break;
             case RunEvent.RoundCommitted:
@@ -133,7 +134,8 @@ public sealed class ChainAudit
         if (!_committed.TryAdd(c.Round, c.Version) && _committed[c.Round] != c.Version)
             _problems.Add($"round {c.Round} came to version {_committed[c.Round].Short} before the run went back, and then to " +
                           $"{c.Version.Short}: a node computed wrongly and was not audited");
-        if (c.ChainHead != HashChain.Append(_state.ChainHead, _state.Finished.Values.Select(HashChain.Of), c.Version))
+        var head = HashChain.Before(c.Round, _state.ChainHead, _state.Changes);
+        if (c.ChainHead != HashChain.Append(head, _state.Finished.Values.Select(HashChain.Of), c.Version))
             _problems.Add($"round {c.Round}: the chain of digests is broken");
     }
 
@@ -150,12 +152,27 @@ public sealed class ChainAudit
 
         var samples = _plan.Timeline.SamplesBefore(_state.Round);
         // Where every digest fits, the blocks that were consumed are those of the plan.
-        var mixture = _run.Order as MixtureOrder;
-        var epochs = mixture is null ? CountBlocks(samples) : MixtureAudit.Epochs(mixture, samples);
+        var (epochs, sources) = ScheduleOf(Math.Max(0, _state.Round - 1)).Order switch
+        {
+            MixtureChanges changed =>
+                (ChangedMixtureAudit.Epochs(changed, samples), ChangedMixtureAudit.Count(changed, samples, _problems)),
+            MixtureOrder mixture => (MixtureAudit.Epochs(mixture, samples),
+                MixtureAudit.Count(mixture.Sources, mixture.BlockAt, samples, _problems)),
+            _ => (CountBlocks(samples), []),
+        };
         return new AuditReport(_state.Round, samples, _state.TokensSeen, [.. epochs], _drawn.Report(_state.Round), _problems)
         {
-            Sources = mixture is null ? [] : MixtureAudit.Count(mixture.Sources, mixture.BlockAt, samples, _problems),
+            Sources = sources,
+            Changes = [.. _plan.Changes.Where(c => c.FromRound < _state.Round)],
         };
+    }
+
+    // Whose mixture, and whose order of samples, may be another from a round on.
+    private RunSchedule ScheduleOf(int round)
+    {
+        var segment = _plan.At(round);
+        var key = (segment.Changes, segment.Mixtures);
+        return _segments.TryGetValue(key, out var known) ? known : _segments[key] = _run.In(segment.Changes, segment.Mixtures);
     }
 
     // Counts each block of each epoch.
@@ -181,11 +198,11 @@ public sealed class ChainAudit
     private Digest Samples(int round, int replica)
     {
         var row = _run.Train.Cut.Length;
-        var segment = _plan.At(round);
+        var (segment, run) = (_plan.At(round), ScheduleOf(round));
         var samples = HashChain.Empty;
         for (var step = 0; step < segment.StepsOf(replica); step++)
         {
-            var blocks = _run.BlocksOf(segment, round, replica, step);
+            var blocks = run.BlocksOf(segment, round, replica, step);
             var tokens = new int[blocks.Length * row];
             for (var i = 0; i < blocks.Length; i++)
             {
