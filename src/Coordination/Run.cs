@@ -51,7 +51,7 @@ public static class Run
     {
         if (run.IsQuarantined(result.Node))
             return Decision.Refuse($"{result.Node} is in quarantine: {run.Quarantined[result.Node.Value]}");
-        if (result.From != run.Version)
+        if (result.From != run.WorkStart(plan))
             return result.From is null || result.Key.Number < run.Round
                 ? Decision.AlreadyDone
                 : Decision.Refuse($"the {result.Key} starts from version {result.From.Value.Short}, " +

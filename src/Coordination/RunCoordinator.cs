@@ -321,7 +321,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
                     Job = id.Job,
                     Id = order,
                     Key = key,
-                    From = Run.Version,
+                    From = Run.WorkStart(plan),
                     Sources = SourcesOf(kind.Needs(piece), node),
                     Part = part,
                     Content = piece,

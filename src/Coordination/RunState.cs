@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
@@ -144,6 +145,19 @@ public sealed record RunState
 
     /// <summary>A replica's moments at the start of the round; null for one that has taken no step yet.</summary>
     public Digest? InnerStateOf(int replica) => replica < InnerStates.Count ? InnerStates[replica] : null;
+
+    /// <summary>
+    /// What the round's work starts from: the version and, where settings have changed, those of the round's segment. A result of other
+    /// settings, which a node may hold when the journal was restored to before a change, is then no result of this round.
+    /// </summary>
+    public Digest? WorkStart(RunPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        var segment = plan.At(Round);
+        return Version is not { } version || (segment is { Changes: "", Mixtures: "" }
+                && segment.ScheduleSteps == plan.Timeline.Segments[0].ScheduleSteps)
+            ? Version : Digest.Of(Encoding.UTF8.GetBytes($"{version} {segment.ScheduleSteps} {segment.Changes} {segment.Mixtures}"));
+    }
 
     /// <summary>What the round's chunks are averaged of; only once all replicas are in.</summary>
     public Digest AveragingInputs() => AveragedChunk.Inputs(Version!.Value, Finished.Values.Select(r => r.Contribution));

@@ -89,8 +89,9 @@ public static class SegmentRequests
         if (PartialSettings.Read(text).Select(v => WhyNot(v.Setting)).OfType<string>().FirstOrDefault() is { } fixedKey)
             return (null, fixedKey);
         // A round that has begun keeps its settings, on whichever node it is computed and however often.
-        var next = run.FarthestRound + 1;
-        var (from, end) = (fromRound ?? next, RunPlan.EndOf(run));
+        var end = RunPlan.EndOf(run);
+        var next = Math.Min(run.FarthestRound + 1, end.Rounds);
+        var from = fromRound ?? next;
         if (from < next)
             return (null, $"round {from} has begun, or is over: a change begins with round {next} or a later one");
         if (run.Changes is [.., var last] && last.FromRound > from)

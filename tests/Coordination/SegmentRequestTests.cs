@@ -1,6 +1,5 @@
 using CsCheck;
 using Elastic.Messages.Runs;
-using Elastic.Messages.Settings;
 using Elastic.Simulation;
 using static Elastic.Messages.Runs.RunEvent;
 using static Elastic.Testing.RunSamples;

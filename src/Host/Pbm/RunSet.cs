@@ -7,7 +7,6 @@ using Elastic.Host.Configuration;
 using Elastic.Messages.Pbm;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
-using Elastic.Storage;
 
 namespace Elastic.Host.Pbm;
 

@@ -16,7 +16,7 @@ public sealed class MayChangeAttribute : Attribute;
 public static class PartialSettings
 {
     /// <summary>The longest text: orders carry it, and a message of the control plane holds 64 Ki characters.</summary>
-    public const int MostCharacters = 8 << 10;
+    public const int MostCharacters = 4 << 10;
 
     /// <summary>The keys that may change, in the order of declaration.</summary>
     public static IReadOnlyList<Setting> MayChange { get; } =
