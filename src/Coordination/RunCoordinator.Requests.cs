@@ -52,11 +52,13 @@ public sealed partial class RunCoordinator
         : Run.Changes.IsEmpty ? RunRequests.Describe(extension, SettingsText.Read(Run.Settings!), RunPlan.Of(Run).Timeline)
         : $"the run has {extension.Rounds} rounds from now on, where it had {extension.OldRounds}";
 
-    private string NoticeOfChange()
+    private string? NoticeOf(RunEvent e) => e switch
     {
-        var newest = Plan!.Changes[^1];
-        return $"settings change from round {newest.FromRound} on: {string.Join("; ", newest.Changes)}";
-    }
+        RunEvent.SegmentPlanned when Plan!.Changes is [.., var newest] =>
+            $"settings change from round {newest.FromRound} on: {string.Join("; ", newest.Changes)}",
+        RunEvent.RunEndedEarly ended => $"the run ends with version {ended.Version}: {ended.Why}",
+        _ => null,
+    };
 
     // Asked before it is stored; null where the request is one that was answered before.
     private string? WhatChanges(RunRequest.Set set)

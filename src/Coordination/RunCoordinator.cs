@@ -374,7 +374,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
                 Quarantine(quarantined);
                 return $"{quarantined.Why}; it gets no more work of this run";
             default:
-                return e is RunEvent.SegmentPlanned ? NoticeOfChange() : e is RunEvent.RunEndedEarly ended ? $"the run ends with version {ended.Version}: {ended.Why}" : null;
+                return NoticeOf(e);
         }
     }
 

@@ -19,7 +19,7 @@ public static class SettingsInForce
         ArgumentNullException.ThrowIfNull(run);
         var settings = run.Changes.Where(c => c.FromRound <= round)
             .Aggregate(AtStart(run), (settings, change) => PartialSettings.Apply(settings, change.Settings));
-        // A start that makes the run longer changes what AtStart returns; one that comes after a change must count for more than the change.
+        // A start that makes the run longer changes what AtStart returns; one that comes after a change counts for more than the change.
         return run.Changes.Any(SaysLength) && run.Extensions is [.., var last]
             ? settings with
             {

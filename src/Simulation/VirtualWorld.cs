@@ -11,7 +11,7 @@ using static Elastic.Simulation.VirtualRun;
 namespace Elastic.Simulation;
 
 /// <summary>Nodes, messages in transit, a clock, and accidents. One seed decides everything that happens.</summary>
-public sealed class VirtualWorld
+public sealed partial class VirtualWorld
 {
     // Undisturbed a run of five rounds takes some ten seconds. A node that failed rests for 30, an unanswered survey is repeated after 60.
     private static readonly TimeSpan Enough = TimeSpan.FromMinutes(10);
@@ -40,18 +40,6 @@ public sealed class VirtualWorld
     public Random Chance { get; }
 
     public RunPlan Plan { get; }
-
-    /// <summary>The plan with what was changed in mid-run.</summary>
-    public RunPlan PlanOf(RunState run)
-    {
-        ArgumentNullException.ThrowIfNull(run);
-        return !_accidents.Changes || !run.Exists ? Plan with { EndsAt = run.EndsAt } : RunPlan.Of(run) with
-        {
-            EvaluateEvery = Plan.EvaluateEvery,
-            CheckpointEvery = Plan.CheckpointEvery,
-            CheckpointsKept = Plan.CheckpointsKept,
-        };
-    }
 
     /// <summary>Digests in a message. Where they are few, even small runs need several messages.</summary>
     public int MostDigests { get; }
@@ -249,14 +237,8 @@ public sealed class VirtualWorld
         if (_isPeace)
             return;
         Schedule(Milliseconds(50, _accidents.HandsOver ? 500 : 1500), Accident);
-        if (_accidents.Changes && Supervisor.IsThere && Chance.Next(2) == 0)
-        {
-            var run = Supervisor.Run;
-            Supervisor.Handle(new RunRequest.Set(
-                Name, By(++_requests), AnyChange(), Chance.Next(3) == 0 ? run.FarthestRound + Chance.Next(3) : null, Chance.Next(5) == 0));
+        if (ChangesSettings())
             return;
-        }
-
         switch (_accidents.HandsOver && Chance.Next(2) == 0 ? 9 : Chance.Next(_accidents.LosesBlobs ? 20 : 19))
         {
             case 0 or 1 when Live.Count() < 5:
@@ -323,17 +305,6 @@ public sealed class VirtualWorld
         }
     }
 
-    // Some of them are refused.
-    private string AnyChange() => Chance.Next(6) switch
-    {
-        0 => $$"""{"run.replicas":{{1 + Chance.Next(4)}}}""",
-        1 => $$"""{"run.inner-steps":{{1 + Chance.Next(5)}}}""",
-        2 => $$"""{"batch.sequences":{{2 * (1 + Chance.Next(6))}}}""",
-        3 => $$"""{"run.rounds":{{3 + Chance.Next(6)}}}""",
-        4 => $$"""{"corpus.mixture":["books={{1 + Chance.Next(3)}}"]}""",
-        _ => $$"""{"optimizer.learning-rate":0.00{{1 + Chance.Next(9)}}}""",
-    };
-
     // With a liar, three honest nodes stay. In a gentle world a node goes only when no other is going and others hold all that is
     // committed.
     private bool MayGo(VirtualNode node) =>
@@ -377,12 +348,6 @@ public sealed class VirtualWorld
     }
 
     // A person starts the run, or resumes it.
-    private void GoOn()
-    {
-        if (Supervisor.IsThere)
-            Supervisor.Handle((_accidents.Changes ? BeginOf(++_requests, Plan) : Begin(++_requests)) with { Arithmetic = _arithmetic });
-    }
-
     private void Join(bool lies = false, bool? isOdd = null, bool isSeed = false)
     {
         var arithmetic = isOdd ?? (!lies && Supervisor.Run.Arithmetic.Length > 0 && Chance.Next(6) == 0)

@@ -29,7 +29,7 @@ internal static class RunStart
 
     public const string MixtureKey = "corpus.mixture";
 
-    /// <summary>Looks whether the mixtures that a run is changed to fit its corpus: a node that reads samples would find out too late.</summary>
+    /// <summary>Looks whether the mixtures that a run is changed to fit its corpus: a node that reads them finds out too late.</summary>
     /// <param name="settings">What the run is started with.</param>
     /// <param name="changes">See <see cref="PartialSettings"/>, one after the other.</param>
     /// <exception cref="ElasticException">One does not fit.</exception>

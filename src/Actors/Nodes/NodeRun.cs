@@ -51,7 +51,7 @@ internal sealed class NodeRun
         Precision = Precision.Of(Settings.Run.Precision, Architecture, Optimizer);
     }
 
-    /// <summary>The run under the settings of a segment, which an order names: they may have changed since the run was opened here.</summary>
+    /// <summary>The run under the settings of a segment, which an order names: they may have changed since the run was opened.</summary>
     /// <exception cref="ElasticException">They are none that may change, or cannot be used together.</exception>
     public NodeRun In(string changes, string mixtures = "") =>
         _opened is not null ? _opened.In(changes, mixtures)

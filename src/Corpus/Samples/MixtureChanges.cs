@@ -43,7 +43,7 @@ public sealed class MixtureChanges : SampleStream
     /// <summary>The mixture, or the shuffled corpus, that the run was started with.</summary>
     public SampleStream First => _first;
 
-    /// <summary>The stream of a run, with the mixtures that it was changed to; <paramref name="first"/> itself where there are none.</summary>
+    /// <summary>The stream of a run with the mixtures that it was changed to; <paramref name="first"/> where there are none.</summary>
     /// <param name="first">What the run was started with.</param>
     /// <exception cref="ElasticException">A mixture and the corpus do not fit together.</exception>
     public static SampleStream Of(

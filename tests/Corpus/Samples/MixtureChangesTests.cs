@@ -99,5 +99,6 @@ public sealed class MixtureChangesTests
 
     private static MixtureChanges Order(MixtureSource[][] mixtures, int[] lengths, bool startsUnmixed) => MixtureChanges.Of(
         startsUnmixed ? new SampleOrder(Seed, mixtures[0].Sum(s => s.Blocks)) : new MixtureOrder(Seed, mixtures[0]),
-        [.. mixtures.Skip(1).Select((m, i) => (lengths.Take(i + 1).Sum(n => (long)n), new MixtureOrder(Seed, m, lengths.Take(i + 1).Sum())))]);
+        [.. mixtures.Skip(1).Select((m, i) => lengths.Take(i + 1).Sum(n => (long)n) is var start
+            ? (start, new MixtureOrder(Seed, m, start)) : default)]);
 }

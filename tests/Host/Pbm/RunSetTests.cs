@@ -1,10 +1,8 @@
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Host.Pbm;
-using Elastic.Messages;
 using Elastic.Messages.Pbm;
 using Elastic.Messages.Runs;
-using Elastic.Messages.Settings;
 using Elastic.Storage;
 using Elastic.Testing;
 
@@ -82,7 +80,9 @@ public sealed class RunSetTests
             FakeCluster.Tiny with { Segments = [new(7, 96, 6, ["run.replicas: 3 -> 4", "run.rounds: 4 -> 6"])] },
         ];
         const string said = "from round 7 on (sample 96, step 6): run.replicas: 3 -> 4; run.rounds: 4 -> 6";
-        Assert.Contains(await LinesOf("status"), l => l.StartsWith("segment ", StringComparison.Ordinal) && l.EndsWith(said, StringComparison.Ordinal));
+        Assert.Contains(
+            await LinesOf("status"),
+            l => l.StartsWith("segment ", StringComparison.Ordinal) && l.EndsWith(said, StringComparison.Ordinal));
         Assert.Contains(await LinesOf("why"), l => l.EndsWith(said, StringComparison.Ordinal));
     }
 
@@ -91,7 +91,10 @@ public sealed class RunSetTests
     {
         var start = TinySettings.Of("tiny");
         Assert.Equal(
-            [new SettingsChange(2, """{"run.replicas":2,"optimizer.learning-rate":0.001}"""), new SettingsChange(5, """{"run.rounds":9}""")],
+            [
+                new SettingsChange(2, """{"run.replicas":2,"optimizer.learning-rate":0.001}"""),
+                new SettingsChange(5, """{"run.rounds":9}"""),
+            ],
             ChangesFile.Parse("c.txt", """
                 # the second half
                 2 optimizer.learning-rate=0.001
