@@ -30,7 +30,7 @@ public sealed class PbmIdentityTests : IDisposable
 
     [Fact]
     public void The_commands_that_change_something_are_these() => Assert.Equal(
-        ["run start", "run stop", "run evaluate", "run scale", "run delete", "node devices"],
+        ["run start", "run stop", "run evaluate", "run scale", "run set", "run delete", "node devices"],
         ControlPalettes.Of(_cluster.Control, TimeProvider.System)
             .SelectMany(p => p.Commands.Where(c => c.Changes).Select(c => $"{p.Name} {c.Help.Name}")));
 
