@@ -282,12 +282,14 @@ public sealed class ElasticNode : IAsyncDisposable
     /// <summary>Starts the run, or resumes it where its journal ends.</summary>
     /// <param name="settings">With <c>model.vocabulary</c> resolved to the tokenizer's.</param>
     /// <param name="origin">Who asks.</param>
+    /// <param name="changes">What changes in mid-run, in the order of the rounds; those that the run has already are passed over.</param>
     /// <returns>A refusal when a run of that name has other settings or another corpus.</returns>
     /// <exception cref="ElasticException">
     /// The corpus is too small for the context, the memory too small for the model, the weights to start from are none or of another model,
     /// or no supervisor answers.
     /// </exception>
-    public async Task<RunReply> StartRunAsync(TrainingSettings settings, BuiltCorpus corpus, Origin origin)
+    public async Task<RunReply> StartRunAsync(
+        TrainingSettings settings, BuiltCorpus corpus, Origin origin, IReadOnlyList<SettingsChange>? changes = null)
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(corpus);
@@ -300,7 +302,7 @@ public sealed class ElasticNode : IAsyncDisposable
             settings = settings with { Model = await RunStart.PinAsync(settings.Model, known?.Settings.Model) };
         }
 
-        var parts = RunStart.Parts(settings, corpus, origin, _arithmetic);
+        var parts = RunStart.Parts(settings, corpus, changes ?? [], origin, _arithmetic);
         return await AskAsync<RunReply>(parts, StartDeadline, CancellationToken.None);
     }
 

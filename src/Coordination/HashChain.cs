@@ -13,6 +13,11 @@ public static class HashChain
     /// <summary>The hash chain before the first round, and a replica's sample digest before its first step.</summary>
     public static readonly Digest Empty = Digest.Of("elastic ledger 1"u8);
 
+    /// <summary>The hash chain's digest with the changes of settings that begin with a round: what the round is chained to.</summary>
+    public static Digest Before(int round, Digest chain, IEnumerable<SettingsChange> changes) =>
+        changes.Where(c => c.FromRound == round).Aggregate(
+            chain, (head, c) => Digest.Of(Encoding.UTF8.GetBytes($"change {head} {c.FromRound} {c.Settings}")));
+
     /// <summary>The hash chain's digest after a round.</summary>
     /// <param name="results">The replicas' results (see <see cref="Of"/>), in replica order.</param>
     /// <param name="windows">The windows of shards that the round was the first to read of, in their order.</param>

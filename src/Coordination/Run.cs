@@ -35,7 +35,8 @@ public static class Run
             Decision.Refuse($"{c.Holders} of {c.Nodes} nodes hold the version: too few to survive the loss of one"),
         CommitRound c => Decision.Store(new RoundCommitted(
             run.Id, c.Round, c.Version, c.Fingerprint, plan.TokensBefore(c.Round + 1),
-            HashChain.Append(run.ChainHead, run.Finished.Values.Select(HashChain.Of), c.Version, run.WindowsOf(plan)))),
+            HashChain.Append(HashChain.Before(c.Round, run.ChainHead, run.Changes), run.Finished.Values.Select(HashChain.Of), c.Version,
+                run.WindowsOf(plan)))),
 
         FinishSurvey c => Survey.Decide(run, c.Asked.ToHashSet(), c.Intact.ToHashSet()),
         LoseWork c when c.Round != run.Round => Decision.AlreadyDone,
@@ -51,7 +52,7 @@ public static class Run
     {
         if (run.IsQuarantined(result.Node))
             return Decision.Refuse($"{result.Node} is in quarantine: {run.Quarantined[result.Node.Value]}");
-        if (result.From != run.Version)
+        if (result.From != run.WorkStart(plan))
             return result.From is null || result.Key.Number < run.Round
                 ? Decision.AlreadyDone
                 : Decision.Refuse($"the {result.Key} starts from version {result.From.Value.Short}, " +
@@ -87,6 +88,14 @@ public static class Run
         SettingsChanged x => run with
         {
             Settings = x.Settings,
+            Requests = RunRequests.Remember(run.Requests, x.By),
+            Extensions = x.Extension is { } extension ? run.Extensions.Add(extension) : run.Extensions,
+            IsFinished = run.IsFinished && x.Extension is null,
+            EndsAt = x.Extension is null ? run.EndsAt : null,
+        },
+        SegmentPlanned x => run with
+        {
+            Changes = run.Changes.Add(x.Change),
             Requests = RunRequests.Remember(run.Requests, x.By),
             Extensions = x.Extension is { } extension ? run.Extensions.Add(extension) : run.Extensions,
             IsFinished = run.IsFinished && x.Extension is null,

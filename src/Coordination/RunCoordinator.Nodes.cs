@@ -264,6 +264,9 @@ public sealed partial class RunCoordinator
             }
     }
 
+    // A run that is not started has no plan.
+    private Digest? WorkStart => Plan is { } plan ? Run.WorkStart(plan) : Run.Version;
+
     // Neither resting nor in quarantine.
     private bool IsOfUse(NodeId node) => !_health.IsUnhealthy(node) && !Run.IsQuarantined(node);
 
@@ -273,7 +276,7 @@ public sealed partial class RunCoordinator
         WarnOfLaterTerm(report);
         var isTrusted = !Run.IsQuarantined(report.Node);
         var own = report.Pieces().Where(w => w.Job == id.Job)
-            .ToLookup(w => isTrusted && w.From == Run.Version, w => new InFlightWork(w.Key, report.Node));
+            .ToLookup(w => isTrusted && w.From == WorkStart, w => new InFlightWork(w.Key, report.Node));
         var has = own[true].ToHashSet();
         foreach (var (work, since) in View.InFlight
             .Where(w => w.Key.Node == report.Node && !has.Contains(w.Key) && !_failures.IsResting(w.Key) && _now - w.Value > InTransit)

@@ -34,6 +34,7 @@ public sealed partial class RunCoordinator
             decision = Decision.Refuse(
                 $"run {asked.Request.Run} is not paused, it cannot go on: {failed}. When that is mended, pbm run start -n "
                 + $"{asked.Request.Run} goes on with it");
+        var told = decision.Refusal is null && asked.Request is RunRequest.Set set ? WhatChanges(set) : null;
         Carry(decision);
         if (asked.Request is RunRequest.Grow grow && decision.Refusal is null)
             Note(grow);
@@ -46,7 +47,7 @@ public sealed partial class RunCoordinator
 
         _outputs.Add(new RunOutput.Reply(asked.Asker, decision.Refusal is { } why
             ? new RunReply.Refused(asked.Request.Run, why)
-            : new RunReply.Accepted(asked.Request.Run, id, NoticeOf(decision))
+            : new RunReply.Accepted(asked.Request.Run, id, told ?? NoticeOf(decision))
             {
                 Checkpoint = asked.Request is RunRequest.Checkpoint
                     ? Run.IsFinished ? Run.Round : Run.CheckpointAsked ?? Run.Checkpoints.LastOrDefault()?.Version : null,
@@ -68,7 +69,24 @@ public sealed partial class RunCoordinator
     private bool IsAtWork => _isAsked && Failure is null && !Run.IsFinished && (!Run.IsPaused || Run.IsBreak || _busy.Count > 0);
 
     private string? NoticeOf(Decision decision) =>
-        decision.Events.OfType<RunEvent.SettingsChanged>().LastOrDefault()?.Extension is { } extension
-            ? RunRequests.Describe(extension, SettingsText.Read(Run.Settings!), RunPlan.Of(Run).Timeline)
-            : null;
+        decision.Events.OfType<RunEvent.SettingsChanged>().LastOrDefault()?.Extension is not { } extension ? null
+        : Run.Changes.IsEmpty ? RunRequests.Describe(extension, SettingsText.Read(Run.Settings!), RunPlan.Of(Run).Timeline)
+        : $"the run has {extension.Rounds} rounds from now on, where it had {extension.OldRounds}";
+
+    private string? NoticeOf(RunEvent e) => e switch
+    {
+        RunEvent.SegmentPlanned when Plan!.Changes is [.., var newest] =>
+            $"settings change from round {newest.FromRound} on: {string.Join("; ", newest.Changes)}",
+        RunEvent.RunEndedEarly ended => $"the run ends with version {ended.Version}: {ended.Why}",
+        _ => null,
+    };
+
+    // Asked before it is stored; null where the request is one that was answered before.
+    private string? WhatChanges(RunRequest.Set set)
+    {
+        if (Run.Requests.Contains(set.Origin.Id) || Plan is null)
+            return null;
+        var planned = SegmentRequests.Plan(Run, Plan, set.Settings, set.FromRound, set.Origin).Planned;
+        return planned is null ? "nothing changes: the run has these settings" : string.Join('\n', SegmentRequests.Describe(Run, planned));
+    }
 }

@@ -211,7 +211,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private void Fold(RunEvent e)
     {
         Run = Coordination.Run.Apply(Run, e);
-        if (e is RunEvent.RunStarted or RunEvent.SettingsChanged or RunEvent.RunEndedEarly or RunEvent.CorpusCompleted)
+        if (e is RunEvent.RunStarted or RunEvent.SettingsChanged or RunEvent.SegmentPlanned or RunEvent.RunEndedEarly or RunEvent.CorpusCompleted)
             Plan = planOf(Run);
     }
 
@@ -294,7 +294,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
                     Job = id.Job,
                     Id = order,
                     Key = key,
-                    From = Run.Version,
+                    From = Run.WorkStart(plan),
                     Sources = SourcesOf(kind.Needs(piece), node),
                     Part = part,
                     Content = piece,
@@ -349,7 +349,7 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
                 Quarantine(quarantined);
                 return $"{quarantined.Why}; it gets no more work of this run";
             default:
-                return e is RunEvent.RunEndedEarly ended ? $"the run ends with version {ended.Version}: {ended.Why}" : null;
+                return NoticeOf(e);
         }
     }
 

@@ -13,6 +13,9 @@ public sealed record RunPlan
     /// <summary>R, H, batch and rounds, segment by segment.</summary>
     public required Timeline Timeline { get; init; }
 
+    /// <summary>What was changed in mid-run, for people.</summary>
+    public RunSegment[] Changes { get; init; } = [];
+
     /// <summary>T: tokens per block that are predicted.</summary>
     public required int Context { get; init; }
 
@@ -100,15 +103,18 @@ public sealed record RunPlan
     public static RunPlan Of(RunState run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        var settings = SettingsText.Read(run.Settings!);
-        return Of(settings, run.Elements, run.HeldOutBlocks, EndOf(run, settings), run.Extensions) with { EndsAt = run.EndsAt };
+        var settings = SettingsInForce.AtStart(run);
+        var plan = Of(
+            settings, run.Elements, run.HeldOutBlocks, new RunEnd(RoundsOf(settings, run.Blocks), run.Samples), run.Extensions,
+            SettingsInForce.Shapes(run));
+        return plan with { EndsAt = run.EndsAt, Changes = SettingsInForce.Segments(run, plan.Timeline) };
     }
 
     /// <summary>The plan of a run that begins. <c>run.epochs</c> ends with the last sample of the last epoch.</summary>
     /// <param name="elements">Elements of the flat vector of trained parameters.</param>
     /// <exception cref="OverflowException">It has more rounds or samples than can be counted.</exception>
     public static RunPlan Of(TrainingSettings settings, long elements, long blocks, long heldOutBlocks) =>
-        Of(settings, elements, heldOutBlocks, new RunEnd(RoundsOf(settings, blocks), SamplesOf(settings, blocks)), []);
+        Of(settings, elements, heldOutBlocks, new RunEnd(RoundsOf(settings, blocks), SamplesOf(settings, blocks)), [], []);
 
     /// <summary>Blocks that all replicas together read in a whole round of these settings.</summary>
     public static long SamplesPerRound(TrainingSettings settings) => ShapeOf(settings).SamplesPerRound;
@@ -142,18 +148,17 @@ public sealed record RunPlan
     }
 
     /// <summary>Where a run ends that is in the journal, as long as no score ends it.</summary>
-    public static RunEnd EndOf(RunState run, TrainingSettings settings)
+    public static RunEnd EndOf(RunState run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        return run.Extensions is [.., var last]
-            ? new RunEnd(last.Rounds, last.Samples)
-            : new RunEnd(RoundsOf(settings, run.Blocks), run.Samples);
+        return new RunEnd(Of(run).Timeline.Rounds, run.Extensions is [.., var last] ? last.Samples : run.Samples);
     }
 
     private static RunPlan Of(
-        TrainingSettings settings, long elements, long heldOutBlocks, RunEnd end, IReadOnlyList<RunExtension> extensions) => new()
+        TrainingSettings settings, long elements, long heldOutBlocks, RunEnd end, IReadOnlyList<RunExtension> extensions,
+        IReadOnlyList<SegmentShape> changes) => new()
         {
-            Timeline = new Timeline(RunLength.Segments(ShapeOf(settings), end, extensions)),
+            Timeline = new Timeline(RunLength.Segments(ShapeOf(settings), end, extensions, changes)),
             Context = settings.Model.Context,
             Elements = elements,
             EvaluateEvery = heldOutBlocks > 0 ? settings.Evaluation.EveryRounds : 0,

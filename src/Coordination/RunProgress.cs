@@ -121,6 +121,7 @@ public sealed class RunProgress
             SkippedRound = skippedRound,
             SkippedInRound = scaled.Where(s => s.Round == skippedRound).Sum(s => s.Scaling!.Skipped),
             Fingerprint = run.Version is null ? null : run.Fingerprint,
+            Segments = plan.Changes,
             Checkpoint = run.Checkpoints.LastOrDefault()?.Path,
             CheckpointVersion = run.Checkpoints.LastOrDefault()?.Version,
             CheckpointFingerprint = run.Checkpoints.LastOrDefault()?.Fingerprint,

@@ -18,7 +18,7 @@ public static class RunRequests
     {
         _ when run.Requests.Contains(request.Origin.Id) => Decision.AlreadyDone,
         Start c when Unusable(c) is { } why => Decision.Refuse($"run {c.Run} cannot be started: {why}"),
-        Start c when !run.Exists => Decision.Store([Started(run, c), .. Published(run, c)]),
+        Start c when !run.Exists => WithChanges(run, c, [Started(run, c), .. Published(run, c)]),
         Start c => Reopen(run, c),
         _ when !run.Exists || plan is null => Decision.Refuse($"there is no run {request.Run}: start it first"),
         Delete => Decision.AlreadyDone,                                // its coordinator sees to it
@@ -35,6 +35,7 @@ public static class RunRequests
         Pause c => Decision.Store(new RunPaused(run.Id, c.Origin, IsBreak: true)),
         Resume when !run.IsPaused => Decision.AlreadyDone,
         Resume c => Decision.Store(new RunResumed(run.Id, c.Origin)),
+        Set c => SegmentRequests.Decide(run, plan, c),
         _ => throw new UnreachableException($"undecided: {request}"),
     };
 
@@ -86,11 +87,19 @@ public static class RunRequests
         run.Id, c.Run, c.Settings, c.Elements, c.Corpus, c.Blocks, c.HeldOutBlocks, c.Arithmetic, c.Origin,
         RunPlan.SamplesOf(SettingsText.Read(c.Settings), c.Blocks));
 
+    // What the start changes in mid-run is stored with it, so that no round begins before.
+    private static Decision WithChanges(RunState run, Start c, IReadOnlyList<RunEvent> events)
+    {
+        var (_, changes, refusal) = c.Changes.Length == 0
+            ? (run, [], null) : SegmentRequests.PlanAll(events.Aggregate(run, Run.Apply), c);
+        return refusal is null ? Decision.Store([.. events, .. changes]) : Decision.Refuse($"run {c.Run} cannot be started: {refusal}");
+    }
+
     private static Decision Reopen(RunState run, Start c)
     {
         var (old, asked) = (SettingsText.Read(run.Settings!), SettingsText.Read(c.Settings));
         var (timeline, extension) = (RunPlan.Of(run).Timeline, Extend(run, old, asked, c.Blocks));
-        var (before, after) = (timeline.TotalSamples, extension is null ? timeline.TotalSamples : SamplesAfter(run, old, extension));
+        var (before, after) = (timeline.TotalSamples, extension is null ? timeline.TotalSamples : SamplesAfter(run, extension));
         // The length may grow; it is compared below.
         var sameLength = asked with { Run = asked.Run with { Rounds = old.Run.Rounds, Epochs = old.Run.Epochs } };
         var differences = SettingsDifference.Between(old, sameLength);
@@ -115,13 +124,16 @@ public static class RunRequests
                                    "go on where the arithmetic is the same, " +
                                    "or start a new run from its checkpoint with --run NAME --set model.init=PATH");
         List<RunEvent> events = [.. Published(run, c)];
+        if (after > before && run.Changes.FirstOrDefault(change => change.FromRound > extension!.FromRound) is { } planned)
+            return Decision.Refuse($"run {c.Run} has a change planned from round {planned.FromRound} on: make it longer with that round or "
+                + $"a later one, pbm run set -n {c.Run} -k run.rounds -v NUMBER --round {planned.FromRound}");
         // Another way to say the same length changes nothing: the plan goes by what was said first.
         var settings = after > before ? c.Settings : SettingsText.Write(sameLength);
         if (settings != run.Settings)
             events.Add(new SettingsChanged(run.Id, settings, c.Origin, after > before ? extension : null));
         if (run.IsPaused)
             events.Add(new RunResumed(run.Id, c.Origin));
-        return Decision.Store([.. events]);
+        return WithChanges(run, c, events);
     }
 
     // What the run would be from the first round on that has not begun; null where nobody asks for another length. A round that has begun
@@ -130,18 +142,19 @@ public static class RunRequests
     {
         if ((old.Run.Rounds, old.Run.Epochs) == (asked.Run.Rounds, asked.Run.Epochs))
             return null;
-        var (end, timeline) = (RunPlan.EndOf(run, old), RunPlan.Of(run).Timeline);
+        var (end, timeline) = (RunPlan.EndOf(run), RunPlan.Of(run).Timeline);
         var from = Math.Min(run.FarthestRound + 1, end.Rounds);
         var samples = RunPlan.SamplesOf(asked, blocks);
         var rounds = samples is { } all
-            ? from + RunLength.RoundsFor(RunPlan.ShapeOf(old), timeline.SamplesBefore(from), Math.Max(all, timeline.SamplesBefore(from)))
+            ? from + RunLength.RoundsFor(
+                RunPlan.ShapeOf(SettingsInForce.At(run, from)), timeline.SamplesBefore(from), Math.Max(all, timeline.SamplesBefore(from)))
             : asked.Run.Rounds!.Value;
         return new RunExtension(from, end.Rounds, rounds, end.Samples, samples);
     }
 
-    private static long SamplesAfter(RunState run, TrainingSettings old, RunExtension extension) => extension.Samples
-        ?? RunPlan.Of(run).Timeline.SamplesBefore(extension.FromRound)
-            + (extension.Rounds - extension.FromRound) * RunPlan.SamplesPerRound(old);
+    private static long SamplesAfter(RunState run, RunExtension extension) => extension.Samples
+        ?? (extension.Rounds < extension.FromRound
+            ? 0 : RunPlan.Of(run with { Extensions = run.Extensions.Add(extension) }).Timeline.TotalSamples);
 
     /// <summary>What a longer run does to the learning rate, and so to the answer.</summary>
     /// <param name="timeline">Of the run before or after it.</param>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
@@ -50,8 +51,13 @@ public sealed record RunState
     /// <summary>The last round that has begun, also where the run has gone back behind it since: its results may be anywhere.</summary>
     public int FarthestRound { get; init; }
 
-    /// <summary>When the run was made longer, oldest first.</summary>
+    /// <summary>When the length of the run changed, oldest first.</summary>
     public ImmutableList<RunExtension> Extensions { get; init; } = [];
+
+    /// <summary>
+    /// What was changed in mid-run, oldest first; none begins before an earlier one. <see cref="Settings"/> are those of the start.
+    /// </summary>
+    public ImmutableList<SettingsChange> Changes { get; init; } = [];
 
     /// <summary>Vector set of the version that the round starts from; null before version 0 exists.</summary>
     public Digest? Version { get; init; }
@@ -181,6 +187,19 @@ public sealed record RunState
 
     /// <summary>A replica's moments at the start of the round; null for one that has taken no step yet.</summary>
     public Digest? InnerStateOf(int replica) => replica < InnerStates.Count ? InnerStates[replica] : null;
+
+    /// <summary>
+    /// What the round's work starts from: the version and, where settings have changed, those of the round's segment. A result of other
+    /// settings, which a node may hold when the journal was restored to before a change, is then no result of this round.
+    /// </summary>
+    public Digest? WorkStart(RunPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        var segment = plan.At(Round);
+        return Version is not { } version || (segment is { Changes: "", Mixtures: "" }
+                && segment.ScheduleSteps == plan.Timeline.Segments[0].ScheduleSteps)
+            ? Version : Digest.Of(Encoding.UTF8.GetBytes($"{version} {segment.ScheduleSteps} {segment.Changes} {segment.Mixtures}"));
+    }
 
     /// <summary>What the round's chunks are averaged of; only once all replicas are in.</summary>
     public Digest AveragingInputs() => AveragedChunk.Inputs(Version!.Value, Finished.Values.Select(r => r.Contribution));

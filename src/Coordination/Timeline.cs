@@ -33,6 +33,15 @@ public sealed record Segment
     /// </summary>
     public long ScheduleSteps { get; init; }
 
+    /// <summary>
+    /// The settings that have other values than those that the run was started with; empty where none has. An order carries it, so that a
+    /// node needs no news of the run before it takes the order.
+    /// </summary>
+    public string Changes { get; init; } = "";
+
+    /// <summary>The mixtures that the run was changed to until here; empty where none was.</summary>
+    public string Mixtures { get; init; } = "";
+
     /// <summary>Blocks that were consumed before it, by all replicas together.</summary>
     public long FirstSample { get; init; }
 

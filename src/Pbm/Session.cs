@@ -34,7 +34,8 @@ internal sealed class Session(
             {
                 var lost = await CallAsync(line, isFirst, () => (failures, told) = (0, null), cancel);
                 if (lost.Why is null)
-                    return lost.ExitCode;
+                    return lost.ExitCode == ExitCodes.Done && Confirmed(line) is { } confirmed
+                        ? await RunAsync(confirmed, cancel) : lost.ExitCode;
                 if (lost.Why != told)
                     console.Error.WriteLine($"{TerminalText.Printable((told = lost.Why).Split('\n')[0])}; trying again, Ctrl-C ends it");
                 await Task.Delay(Again.After(failures), cancel);
@@ -135,6 +136,19 @@ internal sealed class Session(
             _connection = null;
             throw;
         }
+    }
+
+    // The same command with what carries it out, where a person at a terminal says so; null where there is nothing to confirm.
+    private CommandLine? Confirmed(CommandLine line)
+    {
+        var parser = new CallParser(_catalogue, OwnCatalogue.Palettes);
+        var flag = parser.Find(line.Words).Command!.Arguments.FirstOrDefault(a => a.Confirms);
+        if (flag is null || line.Json || !console.IsInteractive
+            || parser.Parse(line.Words, line.Json).Values.Any(v => v.Argument == flag.Long))
+            return null;
+        console.Output.Write("do it? [y/N] ");
+        console.Output.Flush();
+        return console.Input.ReadLine()?.Trim() is "y" or "Y" or "yes" ? line with { Words = [.. line.Words, $"--{flag.Long}"] } : null;
     }
 
     private static string TextOf((string Manifest, int Blobs, long Bytes, string Fingerprint) done, bool json) => json

@@ -48,6 +48,12 @@ public sealed record Scenario
             AuditRate = 1,
             Check = CheckQuarantine,
         },
+        new()
+        {
+            Name = "changes",
+            Description = "as churn, and people change settings in mid-run: replicas, steps, batch, rounds, mixture, learning rate",
+            AccidentsFor = (_, seconds) => new Accidents(seconds, Changes: true),
+        },
     ];
 
     public required string Name { get; init; }
@@ -75,17 +81,18 @@ public sealed record Scenario
     /// <param name="seconds">How long accidents happen, in virtual time.</param>
     public VirtualWorld Run(int seed, int replicas, int chunks, double seconds)
     {
-        var plan = VirtualRun.PlanOf(replicas, rounds: 5, chunks, Missing(seed, replicas)) with
+        var accidents = AccidentsFor(seed, seconds);
+        var plan = VirtualRun.PlanOf(replicas, rounds: 5, chunks, accidents.Changes ? 0 : Missing(seed, replicas)) with
         {
             CheckpointEvery = 1 + seed % 2,
             CheckpointsKept = 1 + seed / 2 % 2,
             AuditRate = AuditRate,
-            Streams = seed % 4 == 2,
-            TargetLoss = EarlyEnd(seed) is { } version ? VirtualArithmetic.Score(version).LossNats : null,
+            Streams = !accidents.Changes && seed % 4 == 2,
+            TargetLoss = !accidents.Changes && EarlyEnd(seed) is { } version ? VirtualArithmetic.Score(version).LossNats : null,
         };
-        var world = new VirtualWorld(seed, plan, AccidentsFor(seed, seconds));
+        var world = new VirtualWorld(seed, plan, accidents);
         world.Run();
-        CheckAnswer(world, plan with { EndsAt = EarlyEnd(seed) });
+        CheckAnswer(world, accidents.Changes ? world.PlanOf(world.Supervisor.Run) : plan with { EndsAt = EarlyEnd(seed) });
         Check(world);
         return world;
     }
@@ -98,7 +105,8 @@ public sealed record Scenario
 
     private static void CheckAnswer(VirtualWorld world, RunPlan plan)
     {
-        var (run, expected) = (world.Supervisor.Run, VirtualArithmetic.Expected(plan, world.Build.Windows));
+        var (run, expected) = (
+            world.Supervisor.Run, VirtualArithmetic.Expected(plan, world.Supervisor.Run.Changes, world.Build.Windows));
         Invariant.Holds(run.Version == expected.Version,
             $"the run ends in version {run.Version?.Short}, an undisturbed one in {expected.Version.Short}");
         Invariant.Holds(run.ChainHead == expected.ChainHead, "the run has the right weights, and the hash chain of another one");

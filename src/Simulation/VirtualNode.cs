@@ -341,8 +341,8 @@ public sealed class VirtualNode
                 return new Evaluated(IsLie() ? score with { LossNats = 0.5 } : score);
             case Compute c:
                 var result = c.HandOver is { } from
-                    ? VirtualArithmetic.Resume(_world.Plan, c, from)
-                    : VirtualArithmetic.Compute(_world.Plan, c.Round, c.Replica, c.Version, c.InnerState);
+                    ? VirtualArithmetic.Resume(c, from)
+                    : VirtualArithmetic.Compute(c.Segment, c.Round, c.Replica, c.Version, c.InnerState);
                 if (IsLie())
                     result = result with { Contribution = D($"lie {c.Round} {c.Replica} {_world.Chance.Next(3)}") };
                 Blobs.Add(result.Contribution);
@@ -351,7 +351,8 @@ public sealed class VirtualNode
             case Average c:
                 if (Lacking([c.Version, .. c.Contributions.Where(d => !Blobs.Has(d) && !IsThere(d))]) is { } lacking)
                     return lacking;                                    // contributions are read from other nodes, and not stored
-                var chunks = c.Chunks.Select(chunk => VirtualArithmetic.Average(c.Round, chunk, c.Version, c.Contributions)).ToArray();
+                var chunks = c.Chunks.Select(chunk => VirtualArithmetic.Average(
+                    c.Round, chunk, c.Version, c.Contributions, c.Changes)).ToArray();
                 if (IsLie())
                     chunks[0] = chunks[0] with { Parameters = D($"lie {chunks[0].Parameters}") };
                 foreach (var chunk in chunks)

@@ -41,6 +41,14 @@ public static class VirtualRun
         Arithmetic = Arithmetic,
     };
 
+    /// <summary>A request that starts a run of a plan's replicas, rounds and elements, whose settings change in mid-run.</summary>
+    public static RunRequest.Start BeginOf(int request, RunPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        var run = Settings.Run with { Replicas = plan.ReplicasAt(0), Rounds = plan.Timeline.Rounds };
+        return Begin(request) with { Settings = SettingsText.Write(Settings with { Run = run }), Elements = plan.Elements };
+    }
+
     /// <summary>A plan of three steps of eight sequences of 16 tokens in each replica's round.</summary>
     /// <param name="missing">Samples that the last round lacks.</param>
     public static RunPlan PlanOf(int replicas, int rounds, int chunks, int missing = 0) => new()

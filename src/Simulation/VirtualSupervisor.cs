@@ -21,7 +21,7 @@ public sealed class VirtualSupervisor(VirtualWorld world)
     private readonly Dictionary<NodeId, TimeSpan> _heard = [];
     private readonly VirtualFence _fence = new();
     private readonly List<(int Events, long Term)> _terms = [];          // how long the journal was when each term began
-    private RunCoordinator _coordinator = new(Id, _ => world.Plan, SettingsOf(world));
+    private RunCoordinator _coordinator = new(Id, world.PlanOf, SettingsOf(world));
     private TimeSpan _began;
     private int _requests;
 
@@ -82,7 +82,7 @@ public sealed class VirtualSupervisor(VirtualWorld world)
     /// <summary>Starts anew from the journal; everything else is forgotten.</summary>
     public void Restart()
     {
-        _coordinator = new RunCoordinator(Id, run => world.Plan with { EndsAt = run.EndsAt }, SettingsOf(world));
+        _coordinator = new RunCoordinator(Id, world.PlanOf, SettingsOf(world));
         (_began, IsThere) = (world.Now, true);
         _heard.Clear();
         // Half of the time starts from a snapshot that is some events old.
@@ -103,12 +103,15 @@ public sealed class VirtualSupervisor(VirtualWorld world)
             Handle(new RunRequest.Checkpoint(Name, By(++_requests)));
     }
 
+    /// <summary>A number that no request of a person has had.</summary>
+    public int NextRequest() => ++_requests;
+
     /// <summary>A person starts the run, or goes on with it.</summary>
-    public void GoOn(string arithmetic)
+    public void GoOn(Func<int, RunRequest.Start> begin)
     {
         if (IsThere)
             Handle(++_requests % 2 == 0 && Run.IsBreak
-                ? new RunRequest.Resume(Name, By(_requests)) : world.Build.AsBuilt(VirtualRun.Begin(_requests)) with { Arithmetic = arithmetic });
+                ? new RunRequest.Resume(Name, By(_requests)) : begin(_requests));
     }
 
     public void Handle(object message)
@@ -122,7 +125,7 @@ public sealed class VirtualSupervisor(VirtualWorld world)
                 var events = Journal.Count;
                 Step(new RunInput.Answered(result));
                 if (Journal.Count > events && !Journal.Skip(events).Any(e => e is RunEvent.WorkLost or RunEvent.RolledBack))
-                    Invariant.Holds(Coordination.Run.Decide(Run, world.Plan, result).Events.Count == 0,
+                    Invariant.Holds(Coordination.Run.Decide(Run, world.PlanOf(Run), result).Events.Count == 0,
                         $"{result} answered twice is stored twice");
                 break;
             case NodeReport.Enlist enlist:
@@ -232,7 +235,8 @@ public sealed class VirtualSupervisor(VirtualWorld world)
             _ => 0,
         };
         // The coordinator has folded the event already, and cleared the round's results: they are taken from the journal.
-        var replicas = world.Plan.ReplicasAt(committed.Round);
+        var plan = world.PlanOf(Run);
+        var replicas = plan.ReplicasAt(committed.Round);
         Invariant.Holds(before == committed.Round, $"round {committed.Round} is committed where {before} is due");
         Invariant.Holds(_fence.HasPassed(committed.Round), $"round {committed.Round} is committed without the fence");
         var results = Journal.AsEnumerable().Reverse().TakeWhile(x => x is not (RunEvent.RoundCommitted or RunEvent.RolledBack))
@@ -240,7 +244,7 @@ public sealed class VirtualSupervisor(VirtualWorld world)
         Invariant.Holds(results.All(r => r.Round == committed.Round), $"round {committed.Round} is committed with another round's results");
         Invariant.Holds(results.Select(r => r.Replica).Distinct().Count() == replicas,
             $"round {committed.Round} is committed without all replicas");
-        Invariant.Holds(world.Plan.TokensBefore(committed.Round + 1) == committed.TokensSeen,
+        Invariant.Holds(plan.TokensBefore(committed.Round + 1) == committed.TokensSeen,
             $"round {committed.Round} counts {committed.TokensSeen} tokens");
     }
 

@@ -9,7 +9,7 @@ using Elastic.Messages.Work;
 namespace Elastic.Simulation;
 
 /// <summary>Nodes, messages in transit, a clock, and accidents. One seed decides everything that happens.</summary>
-public sealed class VirtualWorld
+public sealed partial class VirtualWorld
 {
     // Undisturbed a run of five rounds takes some ten seconds. A node that failed rests for 30, an unanswered survey is repeated after 60.
     private static readonly TimeSpan Enough = TimeSpan.FromMinutes(10);
@@ -236,6 +236,8 @@ public sealed class VirtualWorld
             return;
         var often = _accidents.HandsOver ? 9 : _accidents.Devices ? 17 : -1;
         Schedule(Milliseconds(50, often > 0 ? 500 : 1500), Accident);
+        if (ChangesSettings())
+            return;
         switch (often > 0 && Chance.Next(2) == 0 ? often : Chance.Next(_accidents.LosesBlobs ? 20 : 19))
         {
             case 0 or 1 when Live.Count() < 5:
@@ -347,9 +349,6 @@ public sealed class VirtualWorld
         if (!Supervisor.IsThere)
             Supervisor.Restart();
     }
-
-    // A person starts the run, or resumes it.
-    private void GoOn() => Supervisor.GoOn(_arithmetic);
 
     private void Join(bool lies = false, bool? isOdd = null, bool isSeed = false)
     {

@@ -57,6 +57,9 @@ public sealed record ClusterControl(
     /// <summary>What the threads and the work of a node do, by its address or id.</summary>
     public required Func<string, Origin, CancellationToken, Task<NodeReply>> Threads { get; init; }
 
+    /// <summary>Changes settings of a run from a round on that has not begun, or tells what would change.</summary>
+    public required Func<RunRequest.Set, CancellationToken, Task<RunReply>> Set { get; init; }
+
     /// <summary>Reads what was observed, whichever seed supervised meanwhile.</summary>
     public required Func<ObservationQuery, CancellationToken, Task<IReadOnlyList<StoredObservation>>> Observed { get; init; }
 

@@ -41,6 +41,7 @@ internal sealed class NodeControl(ElasticNode node)
             },
             Threads = (name, origin, cancel) =>
                 node.AskAsync<NodeReply>(new NodeRequest.ShowThreads(name, origin), Deadline, cancel),
+            Set = (set, cancel) => SetAsync(set, cancel),
             Observed = (query, cancel) => ReadAsync(database => new ObservationStore(database.ReadOnly()).ReadAsync(query, cancel)),
             Curve = (run, cancel) => ReadAsync(database => RunCurve.ReadAsync(database, run, cancel)),
             Log = LogFeed.OfProcess.FollowAsync,
@@ -149,6 +150,16 @@ internal sealed class NodeControl(ElasticNode node)
         {
             log.Error(e, "run {0} is not told any more what is finished of its corpus", settings.Run.Name);
         }
+    }
+
+    private async Task<RunReply> SetAsync(RunRequest.Set set, CancellationToken cancel)
+    {
+        if (await node.RememberedAsync(set.Run, cancel) is { } run
+            && PartialSettings.Read(set.Settings).Any(v => v.Setting.Key == RunStart.MixtureKey))
+            RunStart.CheckMixture(
+                run.Settings, [set.Settings], node.OpenCorpus(run.Corpus) ?? throw new ElasticException(
+                    $"the corpus of run {set.Run} is not on this seed, so that its sources are not known: ask the seed that built it"));
+        return await node.AskAsync<RunReply>(set, Deadline, cancel);
     }
 
     private async Task<NodeView[]> NodesAsync(CancellationToken cancel) =>

@@ -27,10 +27,25 @@ internal static class RunStart
         return known.Init == model.Init ? Task.FromResult(model) : Task.Run(() => StartingPoint.Pin(model with { InitDigest = null }));
     }
 
+    public const string MixtureKey = "corpus.mixture";
+
+    /// <summary>Looks whether the mixtures that a run is changed to fit its corpus: a node that reads them finds out too late.</summary>
+    /// <param name="settings">What the run is started with.</param>
+    /// <param name="changes">See <see cref="PartialSettings"/>, one after the other.</param>
+    /// <exception cref="ElasticException">One does not fit.</exception>
+    public static void CheckMixture(TrainingSettings settings, IEnumerable<string> changes, BuiltCorpus corpus)
+    {
+        foreach (var change in changes.Where(c => PartialSettings.Read(c).Any(v => v.Setting.Key == MixtureKey)))
+            _ = MixtureOrder.Of(
+                settings.Run.Seed, PartialSettings.Apply(settings, change).Corpus.Mixture, corpus.TrainShards, SampleCut.Of(settings));
+    }
+
     /// <summary>The request as a whole.</summary>
+    /// <param name="changes">What changes in mid-run.</param>
     /// <param name="arithmetic">Of the node where it starts.</param>
     public static RunRequest.Start Of(
-        TrainingSettings settings, Digest corpus, long blocks, long heldOutBlocks, Origin origin, string arithmetic) =>
+        TrainingSettings settings, Digest corpus, long blocks, long heldOutBlocks, IReadOnlyList<SettingsChange> changes, Origin origin,
+        string arithmetic) =>
         new(new RunName(settings.Run.Name), origin)
         {
             Settings = SettingsText.Write(settings),
@@ -39,6 +54,7 @@ internal static class RunStart
             Blocks = blocks,
             HeldOutBlocks = heldOutBlocks,
             Arithmetic = arithmetic,
+            Changes = [.. changes],
         };
 
     /// <summary>Blocks of a corpus to train on (0 for one that grows: it says so window by window), and those kept for evaluation.</summary>
@@ -49,10 +65,12 @@ internal static class RunStart
     /// <inheritdoc cref="Of" path="/param"/>
     /// <returns>The request in parts that can be sent; the last one is answered.</returns>
     /// <exception cref="ElasticException">The settings are too long.</exception>
-    public static RunRequest.Start[] Parts(TrainingSettings settings, BuiltCorpus corpus, Origin origin, string arithmetic)
+    public static RunRequest.Start[] Parts(
+        TrainingSettings settings, BuiltCorpus corpus, IReadOnlyList<SettingsChange> changes, Origin origin, string arithmetic)
     {
+        CheckMixture(settings, changes.Select(c => c.Settings), corpus);
         var (blocks, heldOut) = BlocksOf(settings, corpus);
-        return Parts(Of(settings, corpus.Id, blocks, heldOut, origin, arithmetic) with { Manifest = corpus.ManifestDigest });
+        return Parts(Of(settings, corpus.Id, blocks, heldOut, changes, origin, arithmetic) with { Manifest = corpus.ManifestDigest });
     }
 
     /// <returns>The request in parts that can be sent; the last one is answered.</returns>

@@ -81,7 +81,7 @@ public sealed record StartPreview
         // Of a corpus that is not built nobody knows the blocks yet; that there are some is the least.
         var (blocks, heldOut) = built is not null ? RunStart.BlocksOf(settings, built)
             : run?.Corpus == corpus ? (run.Blocks, run.HeldOutBlocks) : (1, 0);
-        var start = RunStart.Of(settings, corpus, blocks, heldOut, origin, node.OwnArithmetic);
+        var start = RunStart.Of(settings, corpus, blocks, heldOut, [], origin, node.OwnArithmetic);
         RunStart.Parts(start);
         var decision = RunRequests.Decide(run ?? RunState.Empty(RunId.Draw(start.Run, new byte[Identifier.DrawnBytes])), null, start);
         var beginsAnew = run is not null && RunRequests.BeginsAnew(run, start, decision);

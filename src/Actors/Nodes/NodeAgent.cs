@@ -230,6 +230,8 @@ internal sealed class NodeAgent : ReceiveActor, IWithTimers
         ReplicaMemory memory;
         try
         {
+            if (start.Order.Content is Compute { Segment: var segment })
+                run = run.In(segment);
             memory = _memories.Take(run, start.Devices, _trainers.ThreadsPerDevice, start.Order.Content);
         }
         catch (Exception e)

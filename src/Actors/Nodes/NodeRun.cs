@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Elastic.Actors.Work;
 using Elastic.Actors.Corpora;
 using Elastic.Coordination;
@@ -17,6 +18,9 @@ namespace Elastic.Actors.Nodes;
 /// <summary>What a node knows of a run that it works for. Immutable; shared by all of the node's actors.</summary>
 internal sealed class NodeRun : NodeJob
 {
+    private readonly NodeRun? _opened;
+    private readonly ConcurrentDictionary<(string Changes, string Mixtures), NodeRun> _segments = new();
+
     /// <exception cref="ElasticException">The model does not fit the corpus, or does not train in its precision.</exception>
     public NodeRun(NodeCommand.OpenRun run, NodeContext context, BuiltCorpus corpus, BlobStore blobs) : base(run.RunId, context, blobs)
     {
@@ -28,6 +32,27 @@ internal sealed class NodeRun : NodeJob
         Precision = Precision.Of(Settings.Run.Precision, Architecture, Optimizer);
         Layout = new FlatLayout(Architecture.Parameters);
     }
+
+    // Of another segment: only what the settings that may change decide is made anew.
+    private NodeRun(NodeRun run, string changes, string mixtures) : base(run.Id, run.Context, run.Blobs)
+    {
+        (_opened, CorpusId, Architecture, Layout) = (run, run.CorpusId, run.Architecture, run.Layout);
+        Computed = run.Computed;
+        Schedule = run.Schedule.In(changes, mixtures);
+        SettingsCanonical = SettingsText.Write(Settings);
+        Optimizer = Optimizers.Open(Settings.Optimizer);
+        Precision = Precision.Of(Settings.Run.Precision, Architecture, Optimizer);
+    }
+
+    /// <summary>The run under the settings of a segment, which an order names: they may have changed since the run was opened.</summary>
+    /// <exception cref="ElasticException">They are none that may change, or cannot be used together.</exception>
+    public NodeRun In(string changes, string mixtures = "") =>
+        _opened is not null ? _opened.In(changes, mixtures)
+        : changes.Length == 0 && mixtures.Length == 0 ? this
+        : _segments.GetOrAdd((changes, mixtures), key => new NodeRun(this, key.Changes, key.Mixtures));
+
+    /// <inheritdoc cref="In(string, string)"/>
+    public NodeRun In(Coordination.Segment segment) => In(segment.Changes, segment.Mixtures);
 
     public RunSchedule Schedule { get; }
 
@@ -44,7 +69,7 @@ internal sealed class NodeRun : NodeJob
     public int Priority => Plan.Priority;
 
     /// <summary>Micro-batches of a step, at most: more devices lend their threads.</summary>
-    public int MicroBatches => Plan.Timeline.Segments.Max(s => s.MicroBatches);
+    public int MicroBatches => Settings.Batch.MicroBatches;
 
     /// <summary>The settings in canonical form, as the journal has them.</summary>
     public string SettingsCanonical { get; }

@@ -20,6 +20,7 @@ internal sealed class AverageExecutor : WorkExecutor<NodeRun>
     public override async Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
     {
         var average = (Average)content;
+        run = run.In(average.Changes);
         var contributions = await Task.WhenAll(average.Contributions.Select(c => OpenAsync(run, c)));
         var before = await OpenAsync(run, average.Version);
         var chunks = new AveragedChunk[average.Chunks.Length];

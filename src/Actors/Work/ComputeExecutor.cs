@@ -27,6 +27,7 @@ internal sealed class ComputeExecutor : WorkExecutor<NodeRun>
     public override async Task<WorkOutcome?> ExecuteAsync(NodeRun run, WorkContent content, DeviceContext? devices)
     {
         var order = (Compute)content;
+        run = run.In(order.Segment);
         if (run.Computed.Find(order, run.Blobs) is { } known)
             return new Computed(known, order.HandOver?.State);
         var outcome = await new ReplicaRound(run, order, devices!, run.Reader(false)).RunAsync();

@@ -19,7 +19,7 @@ internal sealed class TakeCheckpointExecutor : WorkExecutor<NodeRun>
             await run.FetchAsync(set);
         await run.KeepTokenizerAsync();
         return new CheckpointWritten(CheckpointFiles.Take(run.Paths, run.Id, run.Blobs, take, blobs => new CheckpointManifest(
-            1, run.Id.Value, take.Version, run.Architecture.Signature, run.SettingsCanonical, run.CorpusId.Hex,
+            1, run.Id.Value, take.Version, run.Architecture.Signature, run.In(take.Changes).SettingsCanonical, run.CorpusId.Hex,
             run.Corpus.Manifest.Tokenizer, take.Fingerprint.Hex, take.Parameters.Hex, [.. take.InnerStates.Select(s => s.Hex)],
             take.TokensSeen, take.ChainHead.Hex, blobs)));
     }

@@ -6,7 +6,8 @@ using Elastic.Messages.Work;
 namespace Elastic.Coordination;
 
 /// <summary>Sum these chunks over the contributions (in replica order) and take the outer step from <paramref name="Version"/>.</summary>
-public sealed record Average(int Round, int[] Chunks, Digest Version, Digest[] Contributions) : WorkContent;
+/// <param name="Changes">The settings that have changed, see <see cref="Segment.Changes"/>: the outer step's may be among them.</param>
+public sealed record Average(int Round, int[] Chunks, Digest Version, Digest[] Contributions, string Changes = "") : WorkContent;
 
 /// <summary>Chunks of the next version.</summary>
 /// <param name="Inputs">Digest of what was summed (<see cref="AveragedChunk.Inputs"/>).</param>
@@ -41,7 +42,8 @@ public sealed class AverageWork : WorkKind
         Digest[] contributions = [.. run.Finished.Values.Select(r => r.Contribution)];
         foreach (var chunks in Enumerable.Range(0, plan.Chunks).Chunk(ChunksTogether).Where(g => !g.All(run.Averaged.ContainsKey)))
             scheduling.Once(
-                KeyOf(run.Round, chunks[0]), scheduling.View.Workers, new Average(run.Round, chunks, run.Version!.Value, contributions));
+                KeyOf(run.Round, chunks[0]), scheduling.View.Workers,
+                new Average(run.Round, chunks, run.Version!.Value, contributions, plan.At(run.Round).Changes));
     }
 
     public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) =>

@@ -7,8 +7,10 @@ namespace Elastic.Coordination;
 
 /// <summary>Fetch what is missing of these vector sets, make them durable, then write the checkpoint's manifest.</summary>
 /// <param name="InnerStates">One for each replica; none before the first round.</param>
+/// <param name="Changes">The settings that have changed, see <see cref="Segment.Changes"/>, in the last round that it contains.</param>
 public sealed record TakeCheckpoint(
-    int Version, Digest Parameters, Digest Fingerprint, Digest[] InnerStates, long TokensSeen, Digest ChainHead) : WorkContent;
+    int Version, Digest Parameters, Digest Fingerprint, Digest[] InnerStates, long TokensSeen, Digest ChainHead, string Changes = "")
+    : WorkContent;
 
 /// <summary>The version and its inner states are durable; the manifest was written last.</summary>
 public sealed record CheckpointWritten(Checkpoint Checkpoint) : WorkOutcome;
@@ -31,7 +33,8 @@ public sealed class TakeCheckpointWork : WorkKind
     {
         if (scheduling.Run is { Version: { } version } run && !run.IsDurable(scheduling.Plan))
             scheduling.Once(KeyOf(run.Round), Keepers(scheduling.View), new TakeCheckpoint(
-                run.Round, version, run.Fingerprint!.Value, [.. run.InnerStates], run.TokensSeen, run.ChainHead));
+                run.Round, version, run.Fingerprint!.Value, [.. run.InnerStates], run.TokensSeen, run.ChainHead,
+                scheduling.Plan.At(Math.Max(0, run.Round - 1)).Changes));
     }
 
     public override bool IsDone(RunState run, RunPlan plan, WorkKey key, NodeId node) =>

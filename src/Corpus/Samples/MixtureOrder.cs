@@ -34,8 +34,10 @@ public sealed class MixtureOrder : SampleStream
     private readonly long[] _ends;
 
     /// <param name="sources">At least one, and one that is read.</param>
+    /// <param name="from">The sample that a mixture begins with to which a run was changed: it is shuffled anew there; 0 for the mixture
+    /// that the run was started with.</param>
     /// <exception cref="OverflowException">An epoch has more samples than can be counted.</exception>
-    public MixtureOrder(ulong seed, IReadOnlyList<MixtureSource> sources)
+    public MixtureOrder(ulong seed, IReadOnlyList<MixtureSource> sources, long from = 0)
     {
         ArgumentNullException.ThrowIfNull(sources);
         Sources = sources;
@@ -44,7 +46,7 @@ public sealed class MixtureOrder : SampleStream
         var samples = 0L;
         for (var i = 0; i < _ends.Length; i++)
             _ends[i] = samples = checked(samples + sources[i].Samples);
-        _mixed = new SampleOrder(seed, samples);
+        _mixed = new SampleOrder(from == 0 ? seed : SeedOf(seed, $"from sample {from}"), samples);
     }
 
     /// <summary>In the order of their blocks.</summary>
@@ -57,14 +59,16 @@ public sealed class MixtureOrder : SampleStream
     /// <exception cref="ElasticException">
     /// Blocks of the corpus mix sources, or the settings name a source that it does not have.
     /// </exception>
-    public static MixtureOrder Of(ulong seed, IReadOnlyList<string> mixture, IReadOnlyList<ShardInfo> shards, SampleCut cut)
+    public static MixtureOrder Of(
+        ulong seed, IReadOnlyList<string> mixture, IReadOnlyList<ShardInfo> shards, SampleCut cut, long from = 0)
     {
         ArgumentNullException.ThrowIfNull(mixture);
         ArgumentNullException.ThrowIfNull(shards);
         ArgumentNullException.ThrowIfNull(cut);
         if (shards.Any(s => s.Source is null))
             throw new ElasticException("corpus.mixture: the shards of this corpus mix sources (token shards of llm.c, or a corpus that was "
-                + "built without it): name the text with corpus.sources, so that it is built anew");
+                + "built without it): name the text with corpus.sources, so that it is built anew; a run that may change its mixture is "
+                + "started with one, e.g. with each source once");
         var weights = mixture.Select(Read).ToDictionary(w => w.Source, w => w.Epochs);
         // A corpus is written source by source: grouping its shards would take more memory than all else here.
         var (sources, names, first) = (new List<MixtureSource>(), new List<string>(), 0L);
@@ -86,11 +90,18 @@ public sealed class MixtureOrder : SampleStream
                 + string.Join(", ", names.Take(30).Select(n => OneLine.Of(n, 60))));
         if (sources.Sum(s => s.Samples) == 0)
             throw new ElasticException("corpus.mixture leaves nothing to read: give a source that has text more than 0 times");
-        return new MixtureOrder(seed, sources);
+        return new MixtureOrder(seed, sources, from);
     }
 
     /// <inheritdoc/>
     public override long BlockAt(long position)
+    {
+        var (source, ofSource) = SampleAt(position);
+        return BlockOf(source, ofSource);
+    }
+
+    /// <summary>Which source is read at a position, and the how manieth sample of it that is within this mixture, from 0.</summary>
+    internal (int Source, long Index) SampleAt(long position)
     {
         var sample = _mixed.BlockAt(position);
         // The first source whose end is beyond the sample; sources that are left out repeat the end before them and are skipped.
@@ -103,10 +114,15 @@ public sealed class MixtureOrder : SampleStream
             else
                 low = middle + 1;
         }
-        var source = Sources[low];
-        var ofSource = checked(position / Samples * source.Samples + sample - (low == 0 ? 0 : _ends[low - 1]));
-        return source.FirstBlock + _orders[low].BlockAt(ofSource);
+        return (low, checked(position / Samples * Sources[low].Samples + sample - (low == 0 ? 0 : _ends[low - 1])));
     }
+
+    /// <summary>A block of a source: the one at this place of the source's endless stream.</summary>
+    internal long BlockOf(int source, long index) => Sources[source].FirstBlock + _orders[source].BlockAt(index);
+
+    /// <summary>True where an epoch reads this sample of a source, counted from 0 in the epoch, before the offset.</summary>
+    internal bool IsBefore(long offset, long epoch, int source, long sample) =>
+        _mixed.OffsetOf(epoch, sample + (source == 0 ? 0 : _ends[source - 1])) < offset;
 
     private static MixtureWeight Read(string line) => MixtureWeight.TryParse(line)
         ?? throw new ElasticException($"corpus.mixture: \"{OneLine.Of(line, 100)}\" is no weight: use e.g. books=1.5");

@@ -50,6 +50,29 @@ public sealed class SampleOrder : SampleStream
         return (long)x;
     }
 
+    /// <summary>Where in an epoch a block is read, from 0: the inverse of <see cref="BlockAt"/>.</summary>
+    public long OffsetOf(long epoch, long block)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(epoch);
+        ArgumentOutOfRangeException.ThrowIfNegative(block);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(block, Blocks);
+        Span<ulong> keys = stackalloc ulong[Rounds];
+        ExpandKeys((ulong)epoch, keys);
+        var x = (ulong)block;
+        do
+            x = Unpermute(x, keys);
+        while (x >= (ulong)Blocks);
+        return (long)x;
+    }
+
+    private ulong Unpermute(ulong x, ReadOnlySpan<ulong> keys)
+    {
+        var (left, right) = (x >> _halfBits, x & _halfMask);
+        for (var i = keys.Length - 1; i >= 0; i--)
+            (left, right) = (right ^ (Mix(left ^ keys[i]) & _halfMask), left);
+        return (left << _halfBits) | right;
+    }
+
     private ulong Permute(ulong x, ReadOnlySpan<ulong> keys)
     {
         var (left, right) = (x >> _halfBits, x & _halfMask);

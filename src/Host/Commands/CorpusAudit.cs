@@ -119,6 +119,8 @@ internal static class CorpusAudit
         foreach (var source in report.Sources)
             output.WriteLine($"source {OneLine.Of(source.Source, 80)}: {Units.Many(source.Samples, "sample")} of "
                 + $"{Units.Many(source.Blocks, "block")}, each {Times(source.Least, source.Most)}");
+        foreach (var change in report.Changes)
+            output.WriteLine($"settings changed {RunLines.Segment(change)}");
         foreach (var line in Lines(report.Drawn))
             output.WriteLine(line);
         foreach (var problem in report.Problems)

@@ -135,6 +135,8 @@ internal static class RunCommand
             facts.AddRange(SettingsRecord.ValuesOf(SettingsText.Read(text))
                 .Where(v => v.Setting.Show(v.Value) != v.Setting.ShownDefault)
                 .Select(v => ("setting", $"{v.Setting.Key} = {v.Setting.Show(v.Value)}")));
+        if (run.Stored?.State is { Exists: true } state)
+            facts.AddRange(Coordination.RunPlan.Of(state).Changes.Select(s => ("segment", RunLines.Segment(s))));
         return facts.Where(f => f.Value.Length > 0).Select(f => $"{f.Name,-14}{f.Value}");
     }
 

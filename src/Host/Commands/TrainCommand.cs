@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Elastic.Host.Configuration;
 using Elastic.Messages;
+using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Storage;
 
@@ -9,6 +10,14 @@ namespace Elastic.Host.Commands;
 /// <summary>What <c>elastic train</c> was asked to do.</summary>
 internal sealed record TrainRequest(ElasticSettings Settings, bool Json, bool Plain, bool DryRun = false)
 {
+    /// <summary>What changes in mid-run.</summary>
+    public IReadOnlyList<SettingsChange> Changes { get; init; } = [];
+
+    /// <summary>The same with the changes that a file names; null for none.</summary>
+    /// <exception cref="SettingsException">The file cannot be read, or names what cannot be.</exception>
+    public TrainRequest With(string? changes) =>
+        changes is null ? this : this with { Changes = ChangesFile.Read(changes, Settings.Training) };
+
     /// <exception cref="SettingsException">Nothing would ever compute.</exception>
     public TrainRequest Checked() => Settings.Node.Devices != "none" ? this : throw new SettingsException(
         "node.devices = none: elastic train computes in its own process; leave --devices out, or use cpu:N");
@@ -51,6 +60,13 @@ internal static class TrainCommand
                 + "store nothing.",
         };
 
+        var changes = new Option<string?>("--changes")
+        {
+            Description = "Settings that change in mid-run, as pbm run set changes them: lines of ROUND KEY=VALUE, e.g. "
+                + "\"30 optimizer.learning-rate=5e-4\". The journal keeps them: without the option the same run goes on with them.",
+            HelpName = "FILE",
+        };
+
         var command = new TeachingCommand("train",
             "Trains a model, or goes on with a run that was stopped or killed. " +
             "Ctrl-C once stops at the next step; the same command goes on.",
@@ -63,9 +79,10 @@ internal static class TrainCommand
             elastic train --init ~/gpt2 --corpus ~/books --run b   goes on training published weights, on your text
             elastic train --config gpt2-124m --dry-run             what it would take of this machine, and whether it fits
             elastic train --init fine-adapter --init-base ~/gpt2   goes on training an adapter (LoRA)
+            elastic train --run books --changes changes.txt        settings that change at rounds that are known before
             elastic train --json > result.json                     for scripts
             """, SettingsHelp.Lines(SettingsSchema.All))
-        { config, set, corpus, run, init, initBase, dataDir, devices, json, plain, dry };
+        { config, set, corpus, run, init, initBase, dataDir, devices, json, plain, dry, changes };
         command.SetAction(async (parsed, cancel) => await RunAsync(
             new TrainRequest(
                 await LoadAsync(new ConfigurationRequest(
@@ -74,7 +91,7 @@ internal static class TrainCommand
                 {
                     Options = [Place(parsed, init, "model.init"), Place(parsed, initBase, "model.init-base")],
                 }, cancel),
-                parsed.GetValue(json), parsed.GetValue(plain), parsed.GetValue(dry)).Checked(),
+                parsed.GetValue(json), parsed.GetValue(plain), parsed.GetValue(dry)).Checked().With(parsed.GetValue(changes)),
             parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error));
         return command;
     }

@@ -76,7 +76,7 @@ internal sealed class TrainRun
         settings = ElasticNode.Resolve(settings, corpus);
         foreach (var notice in StartingPoint.Notices(settings.Model))
             Say(notice);
-        var reply = await node.StartRunAsync(settings, corpus, Origins.Now("elastic train"));
+        var reply = await node.StartRunAsync(settings, corpus, Origins.Now("elastic train"), _request.Changes);
         _folder = _data.Run(
             reply is RunReply.Accepted accepted ? accepted.RunId : throw new ElasticException(((RunReply.Refused)reply).Why));
         _log.Open(_folder.LogFile);

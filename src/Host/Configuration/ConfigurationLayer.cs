@@ -69,6 +69,10 @@ internal sealed class ConfigurationLayer
         if (equals <= 0)
             throw new SettingsException($"--set {assignment}: write --set key=value, e.g. --set optimizer.learning-rate=1e-3");
         var (key, value) = (assignment[..equals].Trim(), assignment[(equals + 1)..].Trim());
+        // HOCON takes no '=' without quotes, and weights of sources are written with one.
+        if (value is ['[', .. var items, ']'] && items.Contains('=', StringComparison.Ordinal)
+            && !items.Contains('"', StringComparison.Ordinal))
+            return Of("--set", key, items.Split(',', StringSplitOptions.TrimEntries), isList: true);
         // Reads a value as HOCON only where it begins like HOCON: a path may hold ':' and '#' without quotes.
         return value is ['[', ..] or ['"', ..] or ['{', ..]
             ? Parse("--set", $"{key} = {value}") : Of("--set", key, [value], isList: false);

@@ -30,6 +30,13 @@ internal static class RunJson
         ["lossScale"] = Finite(view.LossScale),
         ["skippedSteps"] = view.SkippedSteps,
         ["fingerprint"] = view.Fingerprint?.Hex,
+        ["segments"] = new JsonArray([.. view.Segments.Select(s => new JsonObject
+        {
+            ["fromRound"] = s.FromRound,
+            ["fromSample"] = s.FromSample,
+            ["fromStep"] = s.FromStep,
+            ["changes"] = new JsonArray([.. s.Changes.Select(c => JsonValue.Create(c))]),
+        })]),
         ["checkpoint"] = view.Checkpoint,
         ["checkpointVersion"] = view.CheckpointVersion,
         ["priority"] = view.Priority,

@@ -32,6 +32,11 @@ internal static class RunLines
         ];
     }
 
+    /// <summary>Where settings change in mid-run, and what.</summary>
+    public static string Segment(RunSegment segment) =>
+        $"from round {segment.FromRound} on (sample {Units.Count(segment.FromSample)}, step {Units.Count(segment.FromStep)}): "
+        + string.Join("; ", segment.Changes);
+
     /// <summary>What a run leaves of its only node's devices without a micro-batch, and what to do; null where each has one.</summary>
     public static string? IdleDevices(TrainingSettings settings, int devices)
     {

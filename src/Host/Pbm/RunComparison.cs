@@ -34,6 +34,13 @@ internal static class RunComparison
                 });
         }
 
+        foreach (var (run, key, segment) in one.Segments.Select(s => (first, "a", s)).Concat(other.Segments.Select(s => (second, "b", s))))
+            yield return new PbmLine($"{run} changes {RunLines.Segment(segment)}", new JsonObject
+            {
+                ["changed"] = key,
+                ["fromRound"] = segment.FromRound,
+                ["changes"] = new JsonArray([.. segment.Changes.Select(c => JsonValue.Create(c))]),
+            });
         var points = Paired(one, other).ToList();
         if (points.Count == 0)
         {

@@ -38,6 +38,8 @@ internal static class RunExplanation
             RunJson.Object(run));
         yield return new PbmLine(Reason(run));
         yield return new PbmLine(RunQueue.Place(run, runs, nodes));
+        foreach (var segment in run.Segments)
+            yield return new PbmLine($"its settings {(segment.FromRound > run.Round ? "change" : "changed")} {RunLines.Segment(segment)}");
         foreach (var node in nodes.OrderBy(n => n.Address, StringComparer.Ordinal))
         {
             var work = WorkOf(run.RunId, node).ToList();

@@ -128,6 +128,8 @@ internal sealed class RunPalette
                 "Sets which run gets devices where several want them: its setting run.priority. The run of the higher number gets them at "
                 + "the next step of the other one, which goes on later from there; no weight changes.", [Name, Priority],
                 "pbm run priority -n first -p 5"), Changes: true, palette.PriorityAsync),
+            new(new CommandHelp("set", RunSet.Description, [Name, RunSet.Key, RunSet.NewValue, RunSet.Round, RunSet.Yes], RunSet.Examples),
+                Changes: true, palette.SetAsync, OnlyWith: RunSet.Yes),
             new(new CommandHelp("delete",
                 "Deletes a run that is not at work, and its files on all nodes that are here. Its name is free then.", [StopName],
                 "pbm run delete -n first"), Changes: true, palette.DeleteAsync),
@@ -321,6 +323,14 @@ internal sealed class RunPalette
         if (reply is RunReply.Refused refused)
             throw new ElasticException(refused.Why);
         return settings.Training;
+    }
+
+    private async IAsyncEnumerable<PbmLine> SetAsync(PbmCall call, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var run = await FindAsync(call.Value(Name), "set", cancel);
+        var nodes = await _control.Nodes(cancel);
+        await foreach (var line in RunSet.LinesAsync(_control, run, call, (now, then) => CheckMemory(run, now, then, nodes), cancel))
+            yield return line;
     }
 
     // Only nodes that say how much memory they have: an old one says nothing.

@@ -30,6 +30,7 @@ internal static class RunStatus
             ("by source", RunLines.Losses(run.SourceScores)),
             ("by language", RunLines.Losses(run.LanguageScores)),
             ("fingerprint", run.Fingerprint?.Hex ?? ""),
+            .. run.Segments.Select(s => ("segment", RunLines.Segment(s))),
             ("checkpoint", run.Checkpoint ?? ""),
             ("priority", run.Priority == 0 ? "" : $"{run.Priority}"),
             ("needs", string.Join(", ", run.Needs)),

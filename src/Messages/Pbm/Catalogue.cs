@@ -27,11 +27,13 @@ public enum ArgumentKind
 /// <param name="Repeatable">May be given more than once; the order is kept.</param>
 /// <param name="Choices">Names that the server knows; for <see cref="ArgumentKind.ChoiceOrFile"/>.</param>
 /// <param name="IsNewFolder">Names a folder of the client's machine that is not there yet, for the files that the command sends.</param>
+/// <param name="Confirms">A flag without which the command only tells what it would do: a terminal asks, and gives it then.</param>
 /// <param name="Names">Where the values are that there are at the moment; null where they are no names.</param>
 public sealed record ArgumentHelp(
     string Short, string Long, string ValueName, string Description,
     bool Required = false, bool Repeatable = false, ArgumentKind Kind = ArgumentKind.Value, string[]? Choices = null,
-    NamesOf? Names = null, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsNewFolder = false);
+    NamesOf? Names = null, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsNewFolder = false,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Confirms = false);
 
 /// <summary>A command without arguments whose JSON lines hold names, so that a prompt can complete them.</summary>
 /// <param name="Key">The key of the name in each line.</param>

@@ -64,6 +64,15 @@ public abstract record RunEvent(RunId RunId)
         RunId RunId, string Settings, Origin By,
         [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] RunExtension? Extension = null) : RunEvent(RunId);
 
+    /// <summary>
+    /// A segment of the run begins with a round that had not begun: its settings change from there on, and with them the weights. Part of
+    /// the hash chain from that round on.
+    /// </summary>
+    /// <param name="Extension">The rounds that were added or left out; null where the run ends where it ended before.</param>
+    public sealed record SegmentPlanned(
+        RunId RunId, SettingsChange Change, Origin By,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] RunExtension? Extension = null) : RunEvent(RunId);
+
     /// <summary>Version 0 exists.</summary>
     /// <param name="AuditSecret">Decides what is computed twice in the round that begins; null where nothing is audited.</param>
     /// <param name="Frozen">The set of the parameters that no step changes, of all versions; null where all are trained.</param>

@@ -84,6 +84,11 @@ public sealed record RunExtension(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? OldSamples = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? Samples = null);
 
+/// <summary>Settings that change in mid-run.</summary>
+/// <param name="FromRound">The first round that is computed under them: it had not begun anywhere.</param>
+/// <param name="Settings">The keys that change, and no others: canonical text, see <see cref="Settings.PartialSettings"/>.</param>
+public sealed record SettingsChange(int FromRound, string Settings) : IWireMessage;
+
 /// <summary>A version that a run may go on from.</summary>
 /// <param name="Version">Rounds that the version contains.</param>
 /// <param name="Parameters">Vector set of the version.</param>

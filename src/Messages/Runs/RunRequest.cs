@@ -40,9 +40,21 @@ public abstract record RunRequest(RunName Run, Origin Origin) : ISaidBySeed
         /// is not known yet.</summary>
         public required string Arithmetic { get; init; }
 
+        /// <summary>
+        /// What is to change in mid-run, in the order of the rounds. Of a run that exists, those that it has are passed over.
+        /// </summary>
+        public SettingsChange[] Changes { get; init; } = [];
+
         /// <summary>The messages that it travels in.</summary>
         public IEnumerable<Start> Parts() => Part.Cut(Settings).Select(p => this with { Settings = p.Text, Part = p.Part });
     }
+
+    /// <summary>Begin a segment of the run, whose settings are others.</summary>
+    /// <param name="Settings">The keys that change, and no others: canonical text, see <see cref="Settings.PartialSettings"/>.</param>
+    /// <param name="FromRound">Its first round; null for the next one that has not begun.</param>
+    /// <param name="OnlyTells">True to change nothing, and to be told what would change.</param>
+    public sealed record Set(
+        RunName Run, Origin Origin, string Settings, int? FromRound, bool OnlyTells) : RunRequest(Run, Origin);
 
     /// <summary>
     /// From the process that builds the run's corpus while the run reads it: a window of shards is finished, or the corpus is; or only that

@@ -27,6 +27,13 @@ public enum RunPhase
     Paused,
 }
 
+/// <summary>Where settings of a run change in mid-run.</summary>
+/// <param name="FromRound">The first round of the segment.</param>
+/// <param name="FromSample">Samples that the run has read before it.</param>
+/// <param name="FromStep">Inner steps of each replica before it.</param>
+/// <param name="Changes">Lines like "optimizer.learning-rate: 0.002 -> 0.001".</param>
+public sealed record RunSegment(int FromRound, long FromSample, long FromStep, string[] Changes) : IWireMessage;
+
 /// <summary>What a person sees of a run at one moment. Losses are in nats per token.</summary>
 public sealed record RunView : ISaidBySeed
 {
@@ -94,6 +101,9 @@ public sealed record RunView : ISaidBySeed
 
     /// <summary>SHA-256 of the newest committed version.</summary>
     public Digest? Fingerprint { get; init; }
+
+    /// <summary>Where its settings change in mid-run, first to last; empty where they never do.</summary>
+    public RunSegment[] Segments { get; init; } = [];
 
     /// <summary>Path of the newest checkpoint manifest; null before the first.</summary>
     public string? Checkpoint { get; init; }

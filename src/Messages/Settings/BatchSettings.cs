@@ -22,14 +22,14 @@ public sealed record BatchSettings : SettingsGroup
     public static BatchSettings Defaults { get; } = SettingsRecord.DefaultsOf<BatchSettings>();
 
     [Setting("batch.sequences", 16, "B: blocks per inner step and replica.")]
-    [Between(1, MostSequences)]
+    [Between(1, MostSequences), MayChange]
     public required int Sequences { get; init; }
 
     [Setting("batch.micro", 8, """
         Blocks per forward pass, the unit of compute; divides sequences. It decides how much memory a step takes and among how many
         devices a step can be spread (sequences / micro), and it is part of the answer: another micro gives other last bits.
         """)]
-    [Between(1, MostSequences)]
+    [Between(1, MostSequences), MayChange]
     public required int Micro { get; init; }
 
     [Setting("batch.recompute", RecomputeMode.None, """

@@ -100,7 +100,7 @@ public sealed record CorpusSettings : SettingsGroup
         No sample mixes sources then. Of a fraction some samples are read once more than the others of their source, and the next epoch goes
         on with those. Empty: the weights of the manifest where the text comes from a build that has them, else every source once.
         """)]
-    [Mixture, Since(5, new string[0])]
+    [Mixture, Since(5, new string[0]), MayChange]
     public required IReadOnlyList<string> Mixture { get; init; }
 
     [Setting("corpus.order", CorpusOrder.Shuffle, """

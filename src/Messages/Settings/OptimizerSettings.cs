@@ -45,54 +45,54 @@ public sealed record OptimizerSettings : SettingsGroup
         Peak learning rate. Small models take more than GPT-2's 6e-4. Muon's steps are scaled to the size of AdamW's, so that a rate for one
         is a good first guess for the other.
         """)]
-    [Above(0)]
+    [Above(0), MayChange]
     public required double LearningRate { get; init; }
 
     [Setting("optimizer.minimum-learning-rate", 2e-4, """
         Where the schedule ends: a tenth of the peak (Hoffmann et al. 2022). Where only optimizer.learning-rate is set, the minimum of the
         default or the preset keeps its share of it. Without effect on the schedules constant and inverse-square-root.
         """)]
-    [AtLeast(0), ShareOf("optimizer.learning-rate")]
+    [AtLeast(0), ShareOf("optimizer.learning-rate"), MayChange]
     public required double MinimumLearningRate { get; init; }
 
     [Setting("optimizer.betas", new[] { 0.9, 0.95 }, """
         Decay of the two moments. 0.95 instead of 0.999 forgets a bad batch sooner (Brown et al. 2020).
         """)]
-    [Between(0, 1, BelowMost = true)]
+    [Between(0, 1, BelowMost = true), MayChange]
     public required NumberPair Betas { get; init; }
 
     [Setting("optimizer.momentum", 0.95, """
         Decay of Muon's momentum, which is Nesterov's; 0.95 is Jordan et al.'s. Without effect on AdamW.
         """)]
-    [Between(0, 1, BelowMost = true), Since(4, 0.95)]
+    [Between(0, 1, BelowMost = true), Since(4, 0.95), MayChange]
     public required double Momentum { get; init; }
 
     [Setting("optimizer.adamw-rate", 1.0, """
         Learning rate of the parameters that Muon leaves to AdamW, as a multiple of optimizer.learning-rate; 1 is Liu et al.'s. Without
         effect where the kind is adamw.
         """)]
-    [Above(0), Since(4, 1.0)]
+    [Above(0), Since(4, 1.0), MayChange]
     public required double AdamWRate { get; init; }
 
     [Setting("optimizer.epsilon", 1e-8, """
         Added to the root of the second moment. Not below the smallest normal number of 32 bits: 0 / 0 is no number.
         """)]
-    [AtLeast(1.2e-38)]
+    [AtLeast(1.2e-38), MayChange]
     public required double Epsilon { get; init; }
 
     [Setting("optimizer.weight-decay", 0.1, "Decoupled decay (Loshchilov and Hutter 2019), on matrices only.")]
-    [AtLeast(0)]
+    [AtLeast(0), MayChange]
     public required double WeightDecay { get; init; }
 
     [Setting("optimizer.clip", 1.0, "Largest global norm of the gradient; 0 for none. 1 is GPT-3's and rarely bites after the warm-up.")]
-    [AtLeast(0, Zero = "no clipping")]
+    [AtLeast(0, Zero = "no clipping"), MayChange]
     public required double Clip { get; init; }
 
     [Setting("optimizer.label-smoothing", 0.0, """
         Share of the target that is spread over the whole vocabulary (Szegedy et al. 2016, section 7). None, so that the loss stays a code
         length.
         """)]
-    [Between(0, 1, BelowMost = true)]
+    [Between(0, 1, BelowMost = true), MayChange]
     public required double LabelSmoothing { get; init; }
 
     [Setting("optimizer.schedule", LearningRateSchedule.Cosine, """
@@ -100,33 +100,34 @@ public sealed record OptimizerSettings : SettingsGroup
         sqrt(warm-up / step), whatever the length of the run; that of Vaswani et al. 2017 has the peak (width warm-up)^-0.5.
         warmup-stable-decay stays at the peak and falls over the last steps, so that a run made longer before them loses nothing.
         """)]
+    [MayChange]
     public required LearningRateSchedule Schedule { get; init; }
 
     [Setting("optimizer.decay-share", 0.2, """
         Share of all inner steps over which warmup-stable-decay falls; a fifth is where Hägele et al. 2024 find it level with cosine.
         Without effect on other schedules.
         """)]
-    [Between(0, 1), Since(4, 0.2)]
+    [Between(0, 1), Since(4, 0.2), MayChange]
     public required double DecayShare { get; init; }
 
     [Setting("optimizer.decay-shape", LearningRateDecay.SquareRoot, """
         How warmup-stable-decay falls: linear, or square-root for 1 - sqrt(x), with which Hägele et al. 2024 reach lower losses.
         """)]
-    [Since(4, LearningRateDecay.SquareRoot)]
+    [Since(4, LearningRateDecay.SquareRoot), MayChange]
     public required LearningRateDecay DecayShape { get; init; }
 
     [Setting("optimizer.warmup-steps", 40, "Inner steps over which the learning rate rises from zero: a twentieth of the default run.")]
-    [AtLeast(0)]
+    [AtLeast(0), MayChange]
     public required int WarmupSteps { get; init; }
 
     [Setting("optimizer.outer-learning-rate", 0.7, """
         Learning rate of the outer step of averaging = nesterov, as in DiLoCo (Douillard et al. 2023). Without effect otherwise.
         """)]
-    [Above(0)]
+    [Above(0), MayChange]
     public required double OuterLearningRate { get; init; }
 
     [Setting("optimizer.outer-momentum", 0.9, "Momentum of the outer step, likewise.")]
-    [Between(0, 1, BelowMost = true)]
+    [Between(0, 1, BelowMost = true), MayChange]
     public required double OuterMomentum { get; init; }
 
     [Setting("optimizer.mirror-slices", false, """

@@ -46,28 +46,28 @@ public sealed record RunSettings : SettingsGroup
         replica is computed on one node at a time, so that more nodes than replicas do not help. One, because more replicas need more tokens
         for the same loss.
         """)]
-    [Between(1, MostReplicas)]
+    [Between(1, MostReplicas), MayChange]
     public required int Replicas { get; init; }
 
     [Setting("run.inner-steps", 20, """
         H: optimizer steps of each replica between two averagings. With one replica it only cuts the run into pieces that are committed; a
         round is also what a crash can lose at most, so it should take minutes, not hours.
         """)]
-    [Between(1, 1_000_000)]
+    [Between(1, 1_000_000), MayChange]
     public required int InnerSteps { get; init; }
 
     [Setting("run.rounds", 40, """
         Rounds to run. Instead of it, epochs = N runs passes over the corpus. Set one of the two: of rounds and epochs, the one that was set
         last counts.
         """)]
-    [Between(1, 1_000_000_000)]
+    [Between(1, 1_000_000_000), MayChange]
     public required int? Rounds { get; init; }
 
     [Setting("run.epochs", null, """
         Passes over the corpus, instead of rounds: each of its samples is trained on so many times. The last round has the steps and the
         last step has the samples that are left for it.
         """, InsteadOf = "run.rounds")]
-    [Between(1, 1_000_000)]
+    [Between(1, 1_000_000), MayChange]
     public required int? Epochs { get; init; }
 
     [Setting("run.averaging", AveragingMethod.Average, """

@@ -1,3 +1,5 @@
+using Elastic.Messages.Runs;
+
 namespace Elastic.Storage;
 
 /// <summary>One pass over the corpus.</summary>
@@ -21,6 +23,9 @@ public sealed record AuditReport(
 {
     /// <summary>Of each source, where the run mixes them; else empty.</summary>
     public IReadOnlyList<SourceCounts> Sources { get; init; } = [];
+
+    /// <summary>What was changed in mid-run, in the rounds that were checked.</summary>
+    public IReadOnlyList<RunSegment> Changes { get; init; } = [];
 
     /// <summary>
     /// True when every block was consumed exactly once per epoch, or as often as the mixture says, and every digest fits. Of no round there

@@ -21,6 +21,7 @@ public sealed class ChainAudit
     private readonly List<Digest> _heads = [HashChain.Empty];                 // by version
     private readonly Dictionary<int, Digest> _committed = [];                 // by round: what it came to, also where it was given up
     private readonly DrawnResultsAudit _drawn;
+    private readonly Dictionary<(string Changes, string Mixtures), RunSchedule> _segments = [];
     private RunState _state;
     private RunPlan _plan;
 
@@ -102,7 +103,7 @@ public sealed class ChainAudit
         switch (e)
         {
             // Who made the run longer decides which samples its later rounds read.
-            case RunEvent.RunStarted or RunEvent.SettingsChanged or RunEvent.CorpusCompleted:
+            case RunEvent.RunStarted or RunEvent.SettingsChanged or RunEvent.SegmentPlanned or RunEvent.CorpusCompleted:
                 _plan = RunPlan.Of(_state);
                 break;
             case RunEvent.RoundCommitted:
@@ -149,8 +150,9 @@ public sealed class ChainAudit
         if (!_committed.TryAdd(c.Round, c.Version) && _committed[c.Round] != c.Version)
             _problems.Add($"round {c.Round} came to version {_committed[c.Round].Short} before the run went back, and then to " +
                           $"{c.Version.Short}: a node computed wrongly and was not audited");
-        var results = _state.Finished.Values.Select(HashChain.Of);
-        if (c.ChainHead != HashChain.Append(_state.ChainHead, results, c.Version, _state.WindowsOf(_plan)))
+        var (head, results) = (
+            HashChain.Before(c.Round, _state.ChainHead, _state.Changes), _state.Finished.Values.Select(HashChain.Of));
+        if (c.ChainHead != HashChain.Append(head, results, c.Version, _state.WindowsOf(_plan)))
             _problems.Add($"round {c.Round}: the chain of digests is broken");
     }
 
@@ -169,12 +171,27 @@ public sealed class ChainAudit
         if (_plan.Streams && samples > _state.KnownBlocks && _state.KnownBlocks != _state.Blocks)
             _problems.Add($"{samples} samples were consumed where the windows that the journal names have {_state.KnownBlocks}");
         // Where every digest fits, the blocks that were consumed are those of the plan.
-        var mixture = _run.Order as MixtureOrder;
-        var epochs = mixture is null ? CountBlocks(samples) : MixtureAudit.Epochs(mixture, samples);
+        var (epochs, sources) = ScheduleOf(Math.Max(0, _state.Round - 1)).Order switch
+        {
+            MixtureChanges changed =>
+                (ChangedMixtureAudit.Epochs(changed, samples), ChangedMixtureAudit.Count(changed, samples, _problems)),
+            MixtureOrder mixture => (MixtureAudit.Epochs(mixture, samples),
+                MixtureAudit.Count(mixture.Sources, mixture.BlockAt, samples, _problems)),
+            _ => (CountBlocks(samples), []),
+        };
         return new AuditReport(_state.Round, samples, _state.TokensSeen, [.. epochs], _drawn.Report(_state.Round), _problems)
         {
-            Sources = mixture is null ? [] : MixtureAudit.Count(mixture.Sources, mixture.BlockAt, samples, _problems),
+            Sources = sources,
+            Changes = [.. _plan.Changes.Where(c => c.FromRound < _state.Round)],
         };
+    }
+
+    // Whose mixture, and whose order of samples, may be another from a round on.
+    private RunSchedule ScheduleOf(int round)
+    {
+        var segment = _plan.At(round);
+        var key = (segment.Changes, segment.Mixtures);
+        return _segments.TryGetValue(key, out var known) ? known : _segments[key] = _run.In(segment.Changes, segment.Mixtures);
     }
 
     // Counts each block of each epoch.
@@ -200,11 +217,11 @@ public sealed class ChainAudit
     private Digest Samples(int round, int replica)
     {
         var row = _run.Train.Cut.Length;
-        var segment = _plan.At(round);
+        var (segment, run) = (_plan.At(round), ScheduleOf(round));
         var samples = HashChain.Empty;
         for (var step = 0; step < segment.StepsOf(replica); step++)
         {
-            var blocks = _run.BlocksOf(segment, round, replica, step);
+            var blocks = run.BlocksOf(segment, round, replica, step);
             var tokens = new int[blocks.Length * row];
             for (var i = 0; i < blocks.Length; i++)
             {

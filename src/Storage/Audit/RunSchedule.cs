@@ -22,6 +22,28 @@ public sealed class RunSchedule
         Plan = RunPlan.Of(Settings, Architectures.LayoutOf(Settings.Model).Length, Order.Samples, HeldOut?.Blocks ?? 0);
     }
 
+    private RunSchedule(RunSchedule run, TrainingSettings settings, SampleStream order)
+    {
+        (Corpus, Train, HeldOut, Plan) = (run.Corpus, run.Train, run.HeldOut, run.Plan);
+        (Settings, Order) = (settings, order);
+    }
+
+    /// <summary>The schedule of a segment in which settings have changed.</summary>
+    /// <param name="changes">See <see cref="Segment.Changes"/>.</param>
+    /// <param name="mixtures">See <see cref="Segment.Mixtures"/>.</param>
+    /// <exception cref="ElasticException">They are none that may change, or cannot be used together.</exception>
+    public RunSchedule In(string changes, string mixtures)
+    {
+        var values = PartialSettings.Read(changes);
+        if (values.FirstOrDefault(v => !v.Setting.Has<MayChangeAttribute>()).Setting is { } other)
+            throw new ElasticException($"{other.Key} does not change in mid-run");
+        var settings = PartialSettings.Apply(Settings, changes);
+        if (settings.Problems().FirstOrDefault() is { } problem)
+            throw new ElasticException(problem);
+        return new RunSchedule(this, settings, MixtureChanges.Of(
+            Settings.Run.Seed, Order, MixtureStarts.Read(mixtures), Corpus.TrainShards, Train.Cut));
+    }
+
     public TrainingSettings Settings { get; }
 
     public BuiltCorpus Corpus { get; }
@@ -32,7 +54,7 @@ public sealed class RunSchedule
     /// <summary>Held-out blocks; null where the held-out text does not fill one.</summary>
     public BlockMap? HeldOut { get; }
 
-    /// <summary>The plan that the run began with: it may have been made longer since.</summary>
+    /// <summary>The plan that the run began with: its length and its settings may have changed since.</summary>
     public RunPlan Plan { get; }
 
     public SampleStream Order { get; }

@@ -31,6 +31,7 @@ public sealed record EventKind(string Name, Type Type, IReadOnlyList<UpCaster> U
         Of<RunEvent.RunPaused>("run-paused"),
         Of<RunEvent.RunResumed>("run-resumed"),
         Of<RunEvent.SettingsChanged>("settings-changed"),
+        Of<RunEvent.SegmentPlanned>("segment-planned"),
         Of<RunEvent.RunInitialized>("run-initialized"),
         Of<RunEvent.ReplicaHandedOver>("replica-handed-over"),
         Of<RunEvent.ReplicaComputed>("replica-computed"),

@@ -48,7 +48,8 @@ public static class JournalReader
             PageDeadline, (connection, token) => connection.QueryAsync(
                 $"""
                 SELECT {Columns} FROM journal WHERE persistence_id = @key
-                AND (sequence_number = 1 OR manifest = 'settings-changed' OR manifest LIKE 'settings-changed.%') ORDER BY sequence_number
+                AND (sequence_number = 1 OR manifest = 'settings-changed' OR manifest LIKE 'settings-changed.%'
+                OR manifest = 'segment-planned' OR manifest LIKE 'segment-planned.%') ORDER BY sequence_number
                 """, RowOf, token, ("key", JournalRows.KeyOf(run))), cancel);
         return [.. rows.Select(row => Event(run, row, row.Number))];
     }

@@ -15,9 +15,13 @@ namespace Elastic.Storage;
 public sealed record CurvePoint(int Version, long Tokens, double? TrainLossNats, VersionScore? Score);
 
 /// <summary>A run's losses as the journal has them: all rounds, whether the run is at work or not.</summary>
+/// <param name="Settings">What it was started with.</param>
 /// <param name="Points">Oldest first.</param>
 public sealed record RunCurve(RunId Id, TrainingSettings Settings, Digest Corpus, IReadOnlyList<CurvePoint> Points)
 {
+    /// <summary>Where its settings change in mid-run, first to last.</summary>
+    public IReadOnlyList<RunSegment> Segments { get; init; } = [];
+
     /// <summary>The newest run of that name; null where there is none.</summary>
     /// <exception cref="ElasticException">Its events cannot be read.</exception>
     /// <exception cref="DbException">The database cannot be read.</exception>
@@ -56,6 +60,11 @@ public sealed record RunCurve(RunId Id, TrainingSettings Settings, Digest Corpus
             }
         }
 
-        return state.Exists ? new RunCurve(run, SettingsText.Read(state.Settings!), state.Corpus!.Value, [.. points.Values]) : null;
+        return state.Exists
+            ? new RunCurve(run, SettingsInForce.AtStart(state), state.Corpus!.Value, [.. points.Values])
+            {
+                Segments = RunPlan.Of(state).Changes,
+            }
+            : null;
     }
 }

@@ -7,7 +7,11 @@ using Elastic.Messages.Settings;
 namespace Elastic.Storage;
 
 /// <summary>What a run was started with, so that its name alone goes on with it.</summary>
-public sealed record RememberedRun(RunId Id, TrainingSettings Settings, Digest Corpus);
+public sealed record RememberedRun(RunId Id, TrainingSettings Settings, Digest Corpus)
+{
+    /// <summary>Its settings after all changes in mid-run, those that are planned among them.</summary>
+    public TrainingSettings Newest { get; init; } = Settings;
+}
 
 /// <summary>A run as the journal has it.</summary>
 /// <param name="State">Null where its events cannot be read.</param>
@@ -65,7 +69,9 @@ public static class StoredRuns
                 return null;
             var run = (await JournalReader.ReadSettingsAsync(database, listed.Run, cancel))
                 .Aggregate(RunState.Empty(listed.Run), Run.Apply);
-            return run.Exists ? new RememberedRun(listed.Run, SettingsText.Read(run.Settings!), run.Corpus!.Value) : null;
+            return run.Exists
+                ? new RememberedRun(listed.Run, SettingsInForce.AtStart(run), run.Corpus!.Value) { Newest = SettingsInForce.Newest(run) }
+                : null;
         }
         catch (Exception e) when (e is DbException or TimeoutException)
         {

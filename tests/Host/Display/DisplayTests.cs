@@ -188,7 +188,7 @@ public sealed class DisplayTests
     [Fact]
     public void The_json_has_the_keys_of_the_design_in_their_order() => Assert.Equal(
         ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "valSources",
-            "valLanguages", "scoredRound", "tokensPerSecond", "lossScale", "skippedSteps", "fingerprint", "checkpoint",
+            "valLanguages", "scoredRound", "tokensPerSecond", "lossScale", "skippedSteps", "fingerprint", "segments", "checkpoint",
             "checkpointVersion", "priority", "nodes", "devices",
             "waitsFor", "notice", "failure"],
         JsonNode.Parse(RunJson.Write(View))!.AsObject().Select(p => p.Key));

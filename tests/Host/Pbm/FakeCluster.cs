@@ -78,6 +78,9 @@ internal sealed class FakeCluster
     /// <summary>What the newest start is answered with, besides that it is accepted.</summary>
     public string? Notice { get; set; }
 
+    /// <summary>The newest change of settings that was asked for.</summary>
+    public RunRequest.Set? Request { get; private set; }
+
     /// <summary>Who asked for the newest start or stop.</summary>
     public Origin? Asker { get; private set; }
 
@@ -139,6 +142,12 @@ internal sealed class FakeCluster
         {
             Asker = origin;
             return Task.FromResult<NodeReply>(Refusal is { } why ? new NodeReply.Refused(why) : Threads(node));
+        },
+        Set = (set, _) =>
+        {
+            Request = set;
+            return Task.FromResult<RunReply>(Refusal is { } why
+                ? new RunReply.Refused(set.Run, why) : new RunReply.Accepted(set.Run, Tiny.RunId, Notice));
         },
         Observed = (query, _) => Task.FromResult(Of(query)),
         Curve = (run, _) => Task.FromResult(Curves.Find(c => c.Id.Name == run)),

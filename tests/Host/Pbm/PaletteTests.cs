@@ -135,7 +135,7 @@ public sealed class PaletteTests
     [Fact]
     public async Task The_json_of_the_status_has_exactly_the_keys_of_elastic_train() => Assert.Equal(
         ["run", "runId", "phase", "round", "rounds", "steps", "tokens", "samples", "trainLoss", "valLoss", "bitsPerByte", "valSources",
-            "valLanguages", "scoredRound", "tokensPerSecond", "lossScale", "skippedSteps", "fingerprint", "checkpoint",
+            "valLanguages", "scoredRound", "tokensPerSecond", "lossScale", "skippedSteps", "fingerprint", "segments", "checkpoint",
             "checkpointVersion", "priority", "nodes", "devices",
             "waitsFor", "notice", "failure"],
         Assert.Single(Objects(await Lines("run", "status"))).Select(p => p.Key));

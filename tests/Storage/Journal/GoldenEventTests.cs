@@ -27,6 +27,8 @@ public sealed class GoldenEventTests
         new SettingsChanged(Id, """{"run.name":"a"}""", By),
         new SettingsChanged(Id, """{"run.name":"a"}""", By, new RunExtension(3, 4, 8)),
         new SettingsChanged(Id, """{"run.name":"a"}""", By, new RunExtension(3, 4, 8, 150, 300)),
+        new SegmentPlanned(Id, new SettingsChange(3, """{"optimizer.learning-rate":0.001}"""), By),
+        new SegmentPlanned(Id, new SettingsChange(3, """{"run.rounds":8}"""), By, new RunExtension(3, 4, 8)),
         new RunInitialized(Id, D("version 0"), D("fingerprint 0")),
         new RunInitialized(Id, D("version 0"), D("fingerprint 0"), D("secret 0")),
         new RunInitialized(Id, D("version 0"), D("fingerprint 0"), Frozen: D("frozen")),

@@ -1,0 +1,41 @@
+using Elastic.Messages.Pbm;
+
+namespace Elastic.Pbm.Tests;
+
+/// <summary>A command that only tells what it would do is given again, with what carries it out, where a person says so.</summary>
+public sealed class ConfirmTests
+{
+    private static readonly PaletteHelp[] Palettes =
+    [
+        new("run", "", [new("set", "", [new("y", "yes", "", "", Kind: ArgumentKind.Flag, Confirms: true)])]),
+    ];
+
+    [Theory]
+    [InlineData(true, "y\n", true)]
+    [InlineData(true, "yes\n", true)]
+    [InlineData(true, "n\n", false)]
+    [InlineData(true, "", false)]
+    [InlineData(false, "y\n", false)]
+    [InlineData(true, "y\n", false, "--json")]
+    [InlineData(true, "y\n", false, "--yes")]
+    public async Task A_person_at_a_terminal_is_asked(bool isInteractive, string input, bool isGivenAgain, params string[] more)
+    {
+        using var seed = new ScriptedSeed();
+        using var pbm = new PbmRun(input, isInteractive);
+        var running = pbm.RunAsync([seed.Address.ToString(), "run", "set", .. more]);
+        await seed.PlayCallAsync(async (_, stream, call) =>
+        {
+            Assert.Equal(more.Contains("--yes") ? 1 : 0, call.Values.Length);
+            await stream.WriteAsync(new PbmMessage.Line("tells"), TestDeadline.Token);
+            await stream.WriteAsync(new PbmMessage.End(0, ""), TestDeadline.Token);
+            if (!isGivenAgain)
+                return;
+            var again = Assert.IsType<PbmMessage.Call>(await stream.ReadAsync(TestDeadline.Token));
+            Assert.Equal(("set", "yes"), (again.Command, Assert.Single(again.Values).Argument));
+            await stream.WriteAsync(new PbmMessage.Line("does"), TestDeadline.Token);
+            await stream.WriteAsync(new PbmMessage.End(0, ""), TestDeadline.Token);
+        }, Palettes);
+        Assert.Equal(0, await running);
+        Assert.Equal(isGivenAgain, pbm.Output.Contains("does", StringComparison.Ordinal));
+    }
+}
