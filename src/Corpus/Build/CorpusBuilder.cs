@@ -36,7 +36,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
     {
         // Also where the text is there: another build may have read them again since.
         store.Purge(manifest.TakeDowns);
-        var rejects = new List<string>();
+        var rejects = new List<string>(manifest.Unfetched);
         var report = new Progress(progress);
         var pieces = Limit is { } limit ? Trial(limit, rejects, report, cancel)
             : Enumerable.Range(0, manifest.Sources.Count).SelectMany(i => SourcePiece.Of(manifest, i, PartSize, rejects)).ToList();
