@@ -54,6 +54,10 @@ public sealed partial class BackupBucket : BackupPlace, IDisposable
     }
 
     /// <inheritdoc/>
+    public override async Task<BackupManifest?> EarlierAsync(CancellationToken cancel) =>
+        _there.ContainsKey(BackupManifest.FileName) ? await ReadManifestAsync(cancel) : null;
+
+    /// <inheritdoc/>
     public override string JournalCopy() =>
         Path.Combine(_staging ??= Directory.CreateTempSubdirectory("elastic-backup-").FullName, Path.GetRandomFileName());
 

@@ -18,6 +18,10 @@ public sealed class BackupFolder(DataPaths to) : BackupPlace
     }
 
     /// <inheritdoc/>
+    public override Task<BackupManifest?> EarlierAsync(CancellationToken cancel) => Task.FromResult(
+        File.Exists(Path.Combine(to.Root, BackupManifest.FileName)) ? BackupManifest.Read(to.Root) : null);
+
+    /// <inheritdoc/>
     public override string JournalCopy() => DurableFile.TemporaryPath(to.Journal);
 
     /// <inheritdoc/>

@@ -17,6 +17,9 @@ public sealed record BackupManifest(int Format, bool Journal, IReadOnlyList<Back
 {
     public const string FileName = "backup.json";
 
+    /// <summary>The node whose data directory it is of; null where nobody has noted it.</summary>
+    public string? Node { get; init; }
+
     internal const int LargestFile = 16 << 20;
 
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };

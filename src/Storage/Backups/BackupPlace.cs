@@ -1,3 +1,5 @@
+using Elastic.Foundation;
+
 namespace Elastic.Storage;
 
 /// <summary>Where a backup is made. Files have the names that they have in a data directory, with '/' between folders.</summary>
@@ -8,6 +10,10 @@ public abstract class BackupPlace
 
     /// <summary>Gets ready: looks at what is there, makes what is missing.</summary>
     public abstract Task BeginAsync(CancellationToken cancel);
+
+    /// <summary>What an earlier backup holds; null where there is none.</summary>
+    /// <exception cref="ElasticException">What is there is of another version.</exception>
+    public abstract Task<BackupManifest?> EarlierAsync(CancellationToken cancel);
 
     /// <summary>A name for the journal's copy, which <see cref="CompleteAsync"/> takes.</summary>
     public abstract string JournalCopy();

@@ -32,7 +32,7 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
                         + "with it");
                 foreach (var run in runs.Where(r => r.Corpus is null && r.Round > 0))
                     say($"run {run.Run}: its corpus is not in {from.Root}; it has to come from another node, or be built again");
-                var manifest = new BackupManifest(1, database?.Kind == DatabaseKind.Sqlite, runs);
+                var manifest = new BackupManifest(1, database?.Kind == DatabaseKind.Sqlite, runs) { Node = Node() };
                 await to.CompleteAsync(copy, manifest, cancel);
                 return manifest;
             }
@@ -48,7 +48,13 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
     {
         List<BackedUpRun> runs = [];
         List<RunId> gone = [];
-        foreach (var run in await StoredRuns.ReadAsync(journal, cancel))
+        var stored = await StoredRuns.ReadAsync(journal, cancel);
+        // A machine that lost its data directory, and begins anew with the settings of old, must not write over what it should restore.
+        if (await to.EarlierAsync(cancel) is { Runs: [var other, ..] } earlier && (earlier.Node is null || earlier.Node != Node())
+            && !earlier.Runs.Any(r => stored.Any(s => s.Id.Value == r.Run)))
+            throw new ElasticException($"{to} holds the backup of another data directory (run {OneLine.Of(other.Run, 80)}): "
+                + "restore it with elastic restore --from into an empty folder, or name another place for this one");
+        foreach (var run in stored)
         {
             if (run.State is not { } state)
             {
@@ -66,6 +72,8 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, Backup
 
         return (runs, gone);
     }
+
+    private string? Node() => File.Exists(from.NodeId) ? RegularFile.ReadText(from.NodeId, 1024).Trim() : null;
 
     // SQLite copies a database that is being written, in one consistent state. A copy of the file and of what stands beside it is none.
     private async Task<(DatabaseAddress Journal, string? Copy)> CopyJournalAsync(CancellationToken cancel)

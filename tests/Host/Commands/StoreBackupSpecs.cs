@@ -33,6 +33,10 @@ public sealed class StoreBackupSpecs : IAsyncLifetime
         Assert.Contains("copied to s3://kept/runs: run tiny-", _error.ToString(), StringComparison.Ordinal);
         Directory.Delete(Path.Combine(_folder, "data"), recursive: true);
 
+        // Whoever forgets to restore does not write over the backup.
+        Assert.Equal(ExitCodes.Failed, await Elastic("backup", "--out", _store["kept/runs"], "--data-dir", Path.Combine(_folder, "alone")));
+        Assert.Contains("holds the backup of another data directory (run tiny-", _error.ToString(), StringComparison.Ordinal);
+
         // Another fetch than the first one finds what that has left.
         _store.Failures.Enqueue(403);
         Assert.Equal(ExitCodes.Failed, await Restore("restored"));
