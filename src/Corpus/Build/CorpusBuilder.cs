@@ -62,8 +62,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
             foreach (var piece in pieces)
             {
                 cancel.ThrowIfCancellationRequested();
-                var documents = store.Documents(piece).ToList();
-                foreach (var (document, text) in documents.Zip(store.Texts(piece, documents)))
+                foreach (var (document, text) in store.WithTexts(piece, store.Documents(piece)))
                 {
                     if (!fates.MoveNext())
                         throw new InvalidOperationException("there are more documents than decisions");
