@@ -6,7 +6,7 @@ internal static class Rooms
     /// <summary>The projects of src. Each may reference those before it, never those after it.</summary>
     public static readonly string[] Order =
     [
-        "Foundation", "Messages", "Kernels", "Model", "Torch", "Corpus", "Coordination", "Storage", "Transfer",
+        "Foundation", "Messages", "Kernels", "Model", "Torch", "ObjectStore", "Corpus", "Coordination", "Storage", "Transfer",
         "Simulation", "Actors", "Host", "Pbm",
     ];
 
@@ -23,6 +23,7 @@ internal static class Rooms
         ["Kernels"] = [.. Akka, .. Torch, .. Databases, .. Networks],
         ["Model"] = [.. Akka, .. Torch, .. Databases, .. Networks],
         ["Torch"] = [.. Akka, .. Databases, .. Networks],
+        ["ObjectStore"] = [.. Akka, .. Torch, .. Databases, "Microsoft.AspNetCore"],
         ["Corpus"] = [.. Akka, .. Torch, .. Databases],
         ["Coordination"] = [.. Akka, .. Torch, .. Databases, .. Networks],
         ["Storage"] = [.. Akka, .. Torch],

@@ -12,6 +12,9 @@ public sealed record BuildManifest(IReadOnlyList<SourceSettings> Sources, IReadO
     /// <summary>What is left out of the sources as if it had never been in them.</summary>
     public TakeDowns TakeDowns { get; init; } = TakeDowns.None;
 
+    /// <summary>What could not be fetched of sources elsewhere, and what is passed over there: a line each of rejects.txt.</summary>
+    public IReadOnlyList<string> Unfetched { get; init; } = [];
+
     /// <summary>Which part of the corpus a document belongs to.</summary>
     public Split SplitOf(PieceDocument document)
     {

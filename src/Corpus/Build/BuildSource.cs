@@ -1,5 +1,6 @@
 using System.Globalization;
 using Elastic.Messages.Settings;
+using Elastic.ObjectStore;
 
 namespace Elastic.Corpus.Build;
 
@@ -32,14 +33,15 @@ public sealed record SourceSettings : SettingsGroup
 
     [Setting("source.paths", new string[0], """
         Files and folders, as in corpus.sources; relative ones are the manifest's. Also files of the web, http or https, which are fetched
-        once; #sha256=DIGEST behind a URL takes no other file.
+        once; #sha256=DIGEST behind a URL takes no other file. Also objects of an S3-compatible store: s3://BUCKET/KEY, a prefix, or a
+        pattern with *.
         """, IsPath = true)]
     public required IReadOnlyList<string> Paths { get; init; }
 
     [Setting("source.mirrors", new string[0], "Folders on the web, as URLs, that hold the files of source.paths, too.")]
     public required IReadOnlyList<string> Mirrors { get; init; }
 
-    [Setting("source.largest-download", 256, "GiB of the largest file that is fetched from the web.")]
+    [Setting("source.largest-download", 256, "GiB of the largest file that is fetched from the web or a store.")]
     [Between(1, 1 << 20)]
     public required int LargestDownloadGiB { get; init; }
 
@@ -157,7 +159,7 @@ public sealed record SourceSettings : SettingsGroup
             yield return problem;
         foreach (var path in Paths.Where(SourceUrl.Is))
         {
-            if (SourceUrl.Parse(path, out var problem) is null)
+            if ((S3Address.Is(path) ? (object?)S3Address.Parse(path, out var problem) : SourceUrl.Parse(path, out problem)) is null)
                 yield return problem;
         }
         foreach (var mirror in Mirrors)

@@ -42,7 +42,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
     {
         // Also where the text is there: another build may have read them again since.
         store.Purge(manifest.TakeDowns);
-        var rejects = new List<string>();
+        var rejects = new List<string>(manifest.Unfetched);
         var report = new Progress(progress);
         var pieces = Limit is { } limit ? Trial(limit, rejects, report, cancel)
             : Enumerable.Range(0, manifest.Sources.Count).SelectMany(i => SourcePiece.Of(manifest, i, PartSize, rejects)).ToList();
@@ -68,8 +68,7 @@ public sealed class CorpusBuilder(BuildManifest manifest, PieceStore store, stri
             foreach (var piece in pieces)
             {
                 cancel.ThrowIfCancellationRequested();
-                var documents = store.Documents(piece).ToList();
-                foreach (var (document, text) in documents.Zip(store.Texts(piece, documents)))
+                foreach (var (document, text) in store.WithTexts(piece, store.Documents(piece)))
                 {
                     if (!fates.MoveNext())
                         throw new InvalidOperationException("there are more documents than decisions");

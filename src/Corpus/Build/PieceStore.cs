@@ -169,19 +169,23 @@ public sealed class PieceStore
     }
 
     /// <summary>The texts of some documents of a piece, in the order given: fastest in their own.</summary>
-    public IEnumerable<string> Texts(SourcePiece piece, IEnumerable<PieceDocument> documents)
+    public IEnumerable<string> Texts(SourcePiece piece, IEnumerable<PieceDocument> documents) =>
+        WithTexts(piece, documents).Select(d => d.Text);
+
+    /// <summary>The same, each beside its document: a file that is read whole may have more documents than memory holds.</summary>
+    public IEnumerable<(PieceDocument Document, string Text)> WithTexts(SourcePiece piece, IEnumerable<PieceDocument> documents)
     {
         ArgumentNullException.ThrowIfNull(documents);
         return Read();
 
-        IEnumerable<string> Read()
+        IEnumerable<(PieceDocument, string)> Read()
         {
             var (frame, unpacked) = (-1L, Array.Empty<byte>());
             foreach (var document in documents)
             {
                 if (document.Bytes > 0 && document.Frame != frame)
                     (frame, unpacked) = (document.Frame, Frame(piece, document.Frame));
-                yield return document.Bytes == 0 ? "" : TextOf(unpacked, document.At, document.Bytes);
+                yield return (document, document.Bytes == 0 ? "" : TextOf(unpacked, document.At, document.Bytes));
             }
         }
     }

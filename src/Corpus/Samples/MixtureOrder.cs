@@ -65,16 +65,20 @@ public sealed class MixtureOrder : SampleStream
         ArgumentNullException.ThrowIfNull(mixture);
         ArgumentNullException.ThrowIfNull(shards);
         ArgumentNullException.ThrowIfNull(cut);
-        if (shards.Any(s => s.Source is null))
-            throw new ElasticException("corpus.mixture: the shards of this corpus mix sources (token shards of llm.c, or a corpus that was "
-                + "built without it): name the text with corpus.sources, so that it is built anew; a run that may change its mixture is "
-                + "started with one, e.g. with each source once");
-        var weights = mixture.Select(Read).ToDictionary(w => w.Source, w => w.Epochs);
+        // Arrays and plain loops: a run that resumes waits for its first sample, and of that the compiler takes most. A dictionary with
+        // numbers for values alone would cost it milliseconds.
+        var weights = new MixtureWeight[mixture.Count];
+        for (var i = 0; i < weights.Length; i++)
+            weights[i] = Read(mixture[i]);
         // A corpus is written source by source: grouping its shards would take more memory than all else here.
         var (sources, names, first) = (new List<MixtureSource>(), new List<string>(), 0L);
         for (var i = 0; i < shards.Count;)
         {
-            var (name, blocks) = (shards[i].Source!, 0L);
+            var name = shards[i].Source ?? throw new ElasticException(
+                "corpus.mixture: the shards of this corpus mix sources (token shards of llm.c, or a corpus that was built without it): "
+                + "name the text with corpus.sources, so that it is built anew; a run that may change its mixture is started with one, e.g. "
+                + "with each source once");
+            var blocks = 0L;
             for (; i < shards.Count && shards[i].Source == name; i++)
                 blocks += cut.CountIn(shards[i]);
             if (names.Contains(name))
@@ -82,12 +86,16 @@ public sealed class MixtureOrder : SampleStream
                     + "manifest: delete the corpus and build it again");
             names.Add(name);
             if (blocks > 0)
-                sources.Add(new MixtureSource(name, first, blocks, SamplesOf(blocks, weights.GetValueOrDefault(name, 1))));
+                sources.Add(new MixtureSource(name, first, blocks, SamplesOf(blocks, EpochsOf(name, weights))));
             first += blocks;
         }
-        if (weights.Keys.FirstOrDefault(name => !names.Contains(name)) is { } unknown)
-            throw new ElasticException($"corpus.mixture names {OneLine.Of(unknown, 100)}, which is no source of the corpus: it has "
-                + string.Join(", ", names.Take(30).Select(n => OneLine.Of(n, 60))));
+        foreach (var weight in weights)
+        {
+            if (!names.Contains(weight.Source))
+                throw new ElasticException(
+                    $"corpus.mixture names {OneLine.Of(weight.Source, 100)}, which is no source of the corpus: it has "
+                    + string.Join(", ", names.Take(30).Select(n => OneLine.Of(n, 60))));
+        }
         if (sources.Sum(s => s.Samples) == 0)
             throw new ElasticException("corpus.mixture leaves nothing to read: give a source that has text more than 0 times");
         return new MixtureOrder(seed, sources, from);
@@ -126,6 +134,16 @@ public sealed class MixtureOrder : SampleStream
 
     private static MixtureWeight Read(string line) => MixtureWeight.TryParse(line)
         ?? throw new ElasticException($"corpus.mixture: \"{OneLine.Of(line, 100)}\" is no weight: use e.g. books=1.5");
+
+    private static double EpochsOf(string source, MixtureWeight[] weights)
+    {
+        foreach (var weight in weights)
+        {
+            if (weight.Source == source)
+                return weight.Epochs;
+        }
+        return 1;
+    }
 
     // At least one of a source that is read at all.
     private static long SamplesOf(long blocks, double epochs) =>

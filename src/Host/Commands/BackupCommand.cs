@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Elastic.Foundation;
 using Elastic.Host.Display;
+using Elastic.ObjectStore;
 using Elastic.Storage;
 
 namespace Elastic.Host.Commands;
@@ -13,33 +14,39 @@ internal static class BackupCommand
         var (dataDir, database) = (CommonOptions.DataDir(), CommonOptions.Database());
         var to = new Option<string>("--out")
         {
-            Description = "The folder of the backup. One that is there is brought up to date: what it has is not copied again.",
-            HelpName = "DIR",
+            Description = "The folder of the backup, or s3://BUCKET/PREFIX of an S3-compatible store. A backup that is there is brought up "
+                + "to date: what it has is not copied again.",
+            HelpName = "DIR|s3://...",
             Required = true,
         };
         var command = new TeachingCommand("backup",
-            "Copies the journal, the newest checkpoint of each run and the corpora to another folder, also while the seed works. "
+            "Copies the journal, the newest checkpoint of each run and the corpora to another folder or store, also while the seed works. "
             + "Certificates and tokens are not copied; a journal in PostgreSQL is backed up with its own tools.",
             """
             elastic backup --out /backup/elastic                       the folder elastic-data
             elastic backup --data-dir seed --out /backup/elastic       again every hour: only what is new is copied
+            elastic backup --out s3://bucket/elastic                   to a store; --set node.backup-store does so by itself
             elastic restore --from /backup/elastic --data-dir seed     on this or another machine; then elastic seed --data-dir seed
             """)
         { to, dataDir, database };
         command.SetAction(async (parsed, cancel) =>
         {
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
-            var (data, place) = (CommonOptions.OpenDataDirectory(parsed, dataDir), Path.GetFullPath(parsed.GetValue(to)!));
-            CheckPlace(data, place);
+            var data = CommonOptions.OpenDataDirectory(parsed, dataDir);
+            using var bucket = S3Address.Is(parsed.GetValue(to)!) ? BackupBucket.At(parsed.GetValue(to)!) : null;
+            var place = bucket is null ? Path.GetFullPath(parsed.GetValue(to)!) : null;
+            if (place is not null)
+                CheckPlace(data, place);
             PrivateFiles.Begin();
             var address = parsed.GetValue(database) ?? CommonOptions.EnvironmentDatabase;
             var source = address is null && !File.Exists(data.Journal) ? null : DatabaseAddress.Parse(address, data.Root);
             var manifest = await new DataBackup(
-                new DataPaths(data.Root), source, new DataPaths(place), text => error.WriteLine(text)).RunAsync(cancel);
+                new DataPaths(data.Root), source, bucket ?? (BackupPlace)new BackupFolder(new DataPaths(place!)),
+                text => error.WriteLine(text)).RunAsync(cancel);
             await WriteAsync(output, manifest);
             if (!manifest.Journal)
                 await error.WriteLineAsync($"the journal is in {source}: back it up with pg_dump, before this command each time");
-            await output.WriteLineAsync($"{Units.Bytes(KeptRuns.SizeOf(place))} in {place}");
+            await output.WriteLineAsync(place is null ? $"in {bucket}" : $"{Units.Bytes(KeptRuns.SizeOf(place))} in {place}");
             return ExitCodes.Done;
         });
         return command;
@@ -49,26 +56,39 @@ internal static class BackupCommand
     {
         var dataDir = CommonOptions.DataDir();
         var from = new Option<string>("--from")
-        { Description = "The folder that elastic backup --out has made.", HelpName = "DIR", Required = true };
+        {
+            Description = "What elastic backup --out or node.backup-store has made: a folder, or s3://BUCKET/PREFIX.",
+            HelpName = "DIR|s3://...",
+            Required = true,
+        };
         var command = new TeachingCommand("restore",
             "Makes a seed's data directory of a backup, after all of it was compared with its digests. A run goes on where the backup's "
             + "journal ends; what nodes have computed since counts where they still have it, and is computed again to the same weights "
             + "where they have not.",
             """
             elastic restore --from /backup/elastic --data-dir seed
+            elastic restore --from s3://bucket/elastic                 from a store; what an interrupted one has fetched is used
             elastic seed --data-dir seed                               at the old address, or restart the workers with the new one
             """)
         { from, dataDir };
         command.SetAction(async (parsed, cancel) =>
         {
             var output = parsed.InvocationConfiguration.Output;
-            var backup = Path.GetFullPath(parsed.GetValue(from)!);
             // The folder may be made by this command.
             var data = new DataDirectory(parsed.GetValue(dataDir) ?? CommonOptions.DefaultDataDir);
-            CheckPlace(data, backup);
-            BackupManifest.Read(backup);                               // before the lock makes a folder
+            using var bucket = S3Address.Is(parsed.GetValue(from)!) ? BackupBucket.At(parsed.GetValue(from)!) : null;
+            // On the disk of the data directory, so that it becomes a part of it without a copy.
+            var backup = bucket is null ? Path.GetFullPath(parsed.GetValue(from)!) : Path.Combine(data.Root, "restoring");
+            if (bucket is null)
+                CheckPlace(data, backup);
+            // Before the lock makes a folder.
+            _ = bucket is null ? BackupManifest.Read(backup) : await bucket.ReadManifestAsync(cancel);
             using var held = data.Take();
-            var manifest = await new DataRestore(new DataPaths(backup), new DataPaths(data.Root)).RunAsync(cancel);
+            DataRestore.CheckEmpty(new DataPaths(data.Root));
+            if (bucket is not null)
+                await bucket.FetchAsync(backup, cancel);
+            var manifest = await new DataRestore(
+                new DataPaths(backup), new DataPaths(data.Root), moves: bucket is not null).RunAsync(cancel);
             await WriteAsync(output, manifest);
             await output.WriteLineAsync($"restored to {data.Root}: start it with elastic seed --data-dir {data.Root}");
             return ExitCodes.Done;

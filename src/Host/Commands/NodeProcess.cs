@@ -68,6 +68,8 @@ internal sealed class NodeProcess
         var preempted = PreemptionAsync(ending.Token);
         var spans = export is not null && node.Observations is { } observations
             ? RoundSpans.FollowAsync(observations, ending.Token) : Task.CompletedTask;
+        using var backup = _request.Seed ? ContinuousBackup.Of(_request.Node, node, Say) : null;
+        var copying = backup?.RunAsync(ending.Token) ?? Task.CompletedTask;
         using var webhook = WebhookOf(node);
         var telling = webhook?.RunAsync(ending.Token) ?? Task.CompletedTask;
         var building = _request.Seed ? node.Builds.ResumeAsync(CorpusPalette.PlanOf, Say, ending.Token) : Task.CompletedTask;
@@ -78,7 +80,7 @@ internal sealed class NodeProcess
         var first = await Task.WhenAny(Task.Delay(Timeout.Infinite, interrupted), preempted, node.Refused, node.LeaveAsked);
         var isPreempted = preempted.IsCompletedSuccessfully;             // the cancellation below ends the task, too
         await ending.CancelAsync();
-        await Task.WhenAll(spans, telling, drawing, building);
+        await Task.WhenAll(spans, telling, drawing, building, copying);
         if (first == node.Refused)
             throw new ElasticException(await node.Refused);
         if (isPreempted)

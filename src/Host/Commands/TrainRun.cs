@@ -7,6 +7,7 @@ using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Host.Display;
 using Elastic.Host.Generation;
+using Elastic.Host.Ops;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
@@ -94,6 +95,9 @@ internal sealed class TrainRun
         foreach (var line in header)
             _log.Write(line);
         _display.Header(header);
+        using var backup = ContinuousBackup.Of(_request.Settings.Node, node, Say);
+        using var copied = new CancellationTokenSource();
+        var copying = backup?.RunAsync(copied.Token) ?? Task.CompletedTask;
         await using var stop = interrupted.Register(() => _ = node.StopRunAsync(_run, Origins.Now("elastic train")));
         var diagrams = new TensorBoardLog(_folder.TensorBoard, Say);
         // The first Ctrl-C does not cancel the watch, which ends when the run has stopped.
@@ -109,6 +113,11 @@ internal sealed class TrainRun
             _display.Show(_view);
             diagrams.Write(view);
         }
+
+        await copied.CancelAsync();
+        await copying;
+        if (backup is not null)
+            await backup.LastAsync(interrupted);
 
         if (growing is not null && _view?.Failure is null)
             await EndBuildAsync(growing, fed, interrupted);

@@ -103,6 +103,14 @@ public sealed record NodeSettings : SettingsGroup
         """, PartOfAnswer = false, IsPath = true)]
     public required string? WebhookFile { get; init; }
 
+    [Setting("node.backup-store", null, """
+        On seeds and in elastic train: s3://BUCKET/PREFIX of an S3-compatible store, to which the journal, each new checkpoint and the
+        corpora are copied while runs go on; elastic restore --from is the way back. Each data directory has a prefix of its own.
+        ?endpoint=URL names another store than AWS's; credentials come from the environment, the profile or the machine.
+        """, PartOfAnswer = false)]
+    [Matches("s3://.+", "s3://BUCKET/PREFIX")]
+    public required string? BackupStore { get; init; }
+
     [Setting("node.certs", null, """
         The folder of this node's certificates, which elastic certs makes. Not given: certs in the data directory, if it is there. With
         certificates every connection is encrypted, and only holders of this cluster's certificates get any; without them the node binds

@@ -17,27 +17,45 @@ public sealed record BackupManifest(int Format, bool Journal, IReadOnlyList<Back
 {
     public const string FileName = "backup.json";
 
-    private const int LargestFile = 16 << 20;
+    /// <summary>The node whose data directory it is of; null where nobody has noted it.</summary>
+    public string? Node { get; init; }
+
+    internal const int LargestFile = 16 << 20;
 
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
-    public void Write(string folder) =>
-        DurableFile.WriteDurably(Path.Combine(folder, FileName), JsonSerializer.SerializeToUtf8Bytes(this, Json));
+    public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, Json);
 
     /// <exception cref="ElasticException">The folder is no backup.</exception>
     public static BackupManifest Read(string folder)
     {
-        var path = Path.Combine(folder, FileName);
         try
         {
-            var read = JsonSerializer.Deserialize<BackupManifest>(RegularFile.Read(path, LargestFile), Json);
-            return read is { Format: 1, Runs: not null } ? read : throw new ElasticException($"{path} is of another version of Elastic");
+            return Parse(RegularFile.Read(Path.Combine(folder, FileName), LargestFile), folder);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new ElasticException(
-                $"{folder} is no backup, or one that was not made to its end ({OneLine.Of(e.Message)}): "
-                + "name the folder that elastic backup --out has made", e);
+            throw NoBackup(folder, e);
         }
     }
+
+    /// <param name="place">Where it is from, for messages.</param>
+    /// <exception cref="ElasticException">The bytes are no manifest.</exception>
+    internal static BackupManifest Parse(byte[] bytes, string place)
+    {
+        try
+        {
+            var read = JsonSerializer.Deserialize<BackupManifest>(bytes, Json);
+            return read is { Format: 1, Runs: not null } ? read
+                : throw new ElasticException($"{FileName} in {place} is of another version of Elastic");
+        }
+        catch (JsonException e)
+        {
+            throw NoBackup(place, e);
+        }
+    }
+
+    private static ElasticException NoBackup(string place, Exception e) => new(
+        $"{place} is no backup, or one that was not made to its end ({OneLine.Of(e.Message)}): "
+        + "name the folder that elastic backup --out has made", e);
 }

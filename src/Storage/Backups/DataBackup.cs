@@ -9,7 +9,7 @@ namespace Elastic.Storage;
 /// Copies what a seed cannot do without, while it works: the journal, the newest checkpoint of each run that the copied journal knows, and
 /// the runs' corpora. The copy is a data directory. What is there from an earlier backup is not copied again.
 /// </summary>
-public sealed class DataBackup(DataPaths from, DatabaseAddress? database, DataPaths to, Action<string> say)
+public sealed class DataBackup(DataPaths from, DatabaseAddress? database, BackupPlace to, Action<string> say)
 {
     // A checkpoint that the journal knows may be dropped for a newer one while it is copied. They are seldom closer than a minute.
     private const int Attempts = 5;
@@ -18,63 +18,62 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, DataPa
     /// <exception cref="ElasticException">The journal cannot be read, or the disk is full.</exception>
     public async Task<BackupManifest> RunAsync(CancellationToken cancel)
     {
-        Directory.CreateDirectory(to.Root);
-        DurableFile.RemoveTemporaries(to.Root);                         // of a backup that did not come to its end
         for (var attempt = 1; ; attempt++)
         {
+            await to.BeginAsync(cancel);
             var (journal, copy) = await CopyJournalAsync(cancel);
-            List<BackedUpRun> runs = [];
-            List<RunId> gone = [];
-            foreach (var run in await StoredRuns.ReadAsync(journal, cancel))
+            try
             {
-                if (run.State is not { } state)
-                {
-                    say($"run {run.Id} cannot be read ({run.Problem}): its events are copied, and nothing else");
+                var (runs, gone) = await CopyRunsAsync(journal, cancel);
+                if (gone.Count > 0 && attempt < Attempts)
                     continue;
-                }
-
-                cancel.ThrowIfCancellationRequested();
-                var copied = CopyCheckpoint(run.Id, [.. state.Checkpoints.Select(c => c.Version)]);
-                if (copied is null && !state.Checkpoints.IsEmpty)
-                    gone.Add(run.Id);
-                runs.Add(new BackedUpRun(run.Id.Value, state.Round, copied, state.Corpus is { } id && CopyCorpus(id) ? id.Hex : null));
+                foreach (var run in gone)
+                    say($"run {run}: no checkpoint that its journal knows is whole in {from.Root}; only nodes that have one can go on "
+                        + "with it");
+                foreach (var run in runs.Where(r => r.Corpus is null && r.Round > 0))
+                    say($"run {run.Run}: its corpus is not in {from.Root}; it has to come from another node, or be built again");
+                var manifest = new BackupManifest(1, database?.Kind == DatabaseKind.Sqlite, runs) { Node = Node() };
+                await to.CompleteAsync(copy, manifest, cancel);
+                return manifest;
             }
-
-            if (gone.Count > 0 && attempt < Attempts)
+            finally
             {
                 if (copy is not null)
                     File.Delete(copy);
+            }
+        }
+    }
+
+    private async Task<(List<BackedUpRun> Runs, List<RunId> Gone)> CopyRunsAsync(DatabaseAddress journal, CancellationToken cancel)
+    {
+        List<BackedUpRun> runs = [];
+        List<RunId> gone = [];
+        var stored = await StoredRuns.ReadAsync(journal, cancel);
+        // A machine that lost its data directory, and begins anew with the settings of old, must not write over what it should restore.
+        if (await to.EarlierAsync(cancel) is { Runs: [var other, ..] } earlier && (earlier.Node is null || earlier.Node != Node())
+            && !earlier.Runs.Any(r => stored.Any(s => s.Id.Value == r.Run)))
+            throw new ElasticException($"{to} holds the backup of another data directory (run {OneLine.Of(other.Run, 80)}): "
+                + "restore it with elastic restore --from into an empty folder, or name another place for this one");
+        foreach (var run in stored)
+        {
+            if (run.State is not { } state)
+            {
+                say($"run {run.Id} cannot be read ({run.Problem}): its events are copied, and nothing else");
                 continue;
             }
 
-            foreach (var run in gone)
-                say($"run {run}: no checkpoint that its journal knows is whole in {from.Root}; only nodes that have one can go on with it");
-            foreach (var run in runs.Where(r => r.Corpus is null && r.Round > 0))
-                say($"run {run.Run}: its corpus is not in {from.Root}; it has to come from another node, or be built again");
-            var manifest = new BackupManifest(1, database?.Kind == DatabaseKind.Sqlite, runs);
-            Replace(copy, manifest);
-            return manifest;
-        }
-    }
-
-    // An earlier backup stays whole until everything of this one is there; what only that one had goes last.
-    private void Replace(string? journal, BackupManifest manifest)
-    {
-        if (journal is not null)
-        {
-            DurableFile.Flush(journal);
-            File.Move(journal, to.Journal, overwrite: true);
+            cancel.ThrowIfCancellationRequested();
+            var copied = await CopyCheckpointAsync(run.Id, [.. state.Checkpoints.Select(c => c.Version)], cancel);
+            if (copied is null && !state.Checkpoints.IsEmpty)
+                gone.Add(run.Id);
+            var corpus = state.Corpus is { } id && await CopyCorpusAsync(id, cancel) ? id.Hex : null;
+            runs.Add(new BackedUpRun(run.Id.Value, state.Round, copied, corpus));
         }
 
-        manifest.Write(to.Root);
-        DurableFile.FlushFolder(to.Root);
-        foreach (var kept in manifest.Runs)
-        {
-            if (kept.Checkpoint is { } version)
-                CheckpointFiles.Retain(
-                    to.Checkpoints(new RunId(kept.Run)), new BlobStore(to.Blobs(new RunId(kept.Run))), [version], [], int.MaxValue);
-        }
+        return (runs, gone);
     }
+
+    private string? Node() => File.Exists(from.NodeId) ? RegularFile.ReadText(from.NodeId, 1024).Trim() : null;
 
     // SQLite copies a database that is being written, in one consistent state. A copy of the file and of what stands beside it is none.
     private async Task<(DatabaseAddress Journal, string? Copy)> CopyJournalAsync(CancellationToken cancel)
@@ -83,7 +82,7 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, DataPa
             return database is null
                 ? throw new ElasticException($"there is no journal in {from.Root}: name a seed's data directory with --data-dir")
                 : (database, null);
-        var path = DurableFile.TemporaryPath(to.Journal);
+        var path = to.JournalCopy();
         try
         {
             await Task.Run(() =>
@@ -101,33 +100,32 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, DataPa
         }
         catch (SqliteException e)
         {
-            throw new ElasticException($"the journal {database} cannot be copied to {to.Journal}: {e.Message}", e);
+            throw new ElasticException($"the journal {database} cannot be copied to {path}: {e.Message}", e);
         }
 
         // Not by connections of the pool, which would keep the file open.
-        return (DatabaseAddress.Parse($"sqlite:{path}", to.Root).Fresh(), path);
+        return (DatabaseAddress.Parse($"sqlite:{path}", from.Root).Fresh(), path);
     }
 
-    private int? CopyCheckpoint(RunId run, IReadOnlyList<int> versions)
+    private async Task<int?> CopyCheckpointAsync(RunId run, IReadOnlyList<int> versions, CancellationToken cancel)
     {
-        var (folder, copies) = (from.Checkpoints(run), to.Checkpoints(run));
-        foreach (var (path, manifest) in CheckpointFiles.Read(folder).Where(c => versions.Contains(c.Manifest.Version)))
+        foreach (var (path, manifest) in CheckpointFiles.Read(from.Checkpoints(run)).Where(c => versions.Contains(c.Manifest.Version)))
         {
             try
             {
-                var (store, copy) = (new BlobStore(from.Blobs(run), readOnly: true), new BlobStore(to.Blobs(run)));
+                var store = new BlobStore(from.Blobs(run), readOnly: true);
                 foreach (var set in manifest.InnerStates.Append(manifest.Parameters).Select(hex => new Digest(hex)).Distinct())
                 {
                     foreach (var blob in store.BlobsOf(set).Append(set).Distinct())
-                        CopyFile(store.PathOf(blob), copy.PathOf(blob));
+                        await CopyAsync(store.PathOf(blob), cancel);
                 }
 
-                CopyFile(path, Path.Combine(copies, Path.GetFileName(path)));
-                if (File.Exists(Path.Combine(from.Run(run), TokenizerFile.FileName)))
-                    CopyFile(Path.Combine(from.Run(run), TokenizerFile.FileName), Path.Combine(to.Run(run), TokenizerFile.FileName));
+                await CopyAsync(path, cancel);
+                if (Path.Combine(from.Run(run), TokenizerFile.FileName) is var tokenizer && File.Exists(tokenizer))
+                    await CopyAsync(tokenizer, cancel);
                 return manifest.Version;
             }
-            catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or InvalidDataException)
+            catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or InvalidDataException or BlobLostException)
             {
                 continue;                                              // dropped meanwhile, or damaged: an older one, or the next attempt
             }
@@ -136,33 +134,17 @@ public sealed class DataBackup(DataPaths from, DatabaseAddress? database, DataPa
         return null;
     }
 
-    private bool CopyCorpus(Digest id)
+    private async Task<bool> CopyCorpusAsync(Digest id, CancellationToken cancel)
     {
         if (!BuiltCorpus.TryOpen(from.Corpus(id), id, out var corpus) && !BuiltCorpus.TryOpen(from.FetchedCorpus(id), id, out corpus))
             return false;
         if (!corpus.Files.All(f => File.Exists(f.Path)))
             return false;                                              // fetched, and not all of it
         foreach (var file in Directory.EnumerateFiles(corpus.Folder))
-            CopyFile(file, Path.Combine(to.Corpus(id), Path.GetFileName(file)));
+            await to.CopyAsync(file, $"corpora/{id.Hex}/{Path.GetFileName(file)}", cancel);
         return true;
     }
 
-    // What has its name from its content, or is written once, is the same where it has the same length.
-    internal static void CopyFile(string source, string target)
-    {
-        if (File.Exists(target) && new FileInfo(target).Length == new FileInfo(source).Length)
-            return;
-        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-        var temporary = DurableFile.TemporaryPath(target);
-        try
-        {
-            File.Copy(source, temporary);
-            DurableFile.Flush(temporary);
-            File.Move(temporary, target, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
-    }
+    private Task CopyAsync(string path, CancellationToken cancel) =>
+        to.CopyAsync(path, Path.GetRelativePath(from.Root, path).Replace(Path.DirectorySeparatorChar, '/'), cancel);
 }

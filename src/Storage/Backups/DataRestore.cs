@@ -6,19 +6,24 @@ using Elastic.Messages;
 namespace Elastic.Storage;
 
 /// <summary>Makes a data directory of a backup, after everything in the backup was read and compared with its digests.</summary>
-public sealed class DataRestore(DataPaths backup, DataPaths to)
+/// <param name="moves">The backup is a copy that nobody needs any more: its files are moved, and its folder goes.</param>
+public sealed class DataRestore(DataPaths backup, DataPaths to, bool moves = false)
 {
     /// <returns>What was restored.</returns>
     /// <exception cref="ElasticException">It is no backup, it is damaged, or something is in its place.</exception>
     public async Task<BackupManifest> RunAsync(CancellationToken cancel)
     {
         var manifest = BackupManifest.Read(backup.Root);
-        if (File.Exists(to.Journal) || Directory.Exists(to.Runs) && Directory.EnumerateFileSystemEntries(to.Runs).Any())
-            throw new ElasticException($"{to.Root} has a journal or runs already: name an empty folder with --data-dir");
+        CheckEmpty(to);
         if (await ProblemsAsync(manifest, cancel) is { Count: > 0 } problems)
+        {
+            if (moves)
+                Directory.Delete(backup.Root, recursive: true);        // what is damaged here may be whole where it is from
             throw new ElasticException(
                 $"the backup {backup.Root} is damaged, and nothing was restored: {string.Join("; ", problems.Take(10))}"
                 + (problems.Count > 10 ? $"; and {problems.Count - 10} more" : ""));
+        }
+
         foreach (var file in Directory.EnumerateFiles(backup.Root, "*", SearchOption.AllDirectories)
             .Where(f => Path.GetFileName(f) != BackupManifest.FileName).Order(StringComparer.Ordinal))
         {
@@ -30,9 +35,30 @@ public sealed class DataRestore(DataPaths backup, DataPaths to)
 
         if (manifest.Journal)
             Copy(backup.Journal);
+        if (moves)
+            Directory.Delete(backup.Root, recursive: true);
         return manifest;
 
-        void Copy(string file) => DataBackup.CopyFile(file, Path.Combine(to.Root, Path.GetRelativePath(backup.Root, file)));
+        void Copy(string file)
+        {
+            var target = Path.Combine(to.Root, Path.GetRelativePath(backup.Root, file));
+            if (!moves)
+            {
+                BackupFolder.Copy(file, target);
+                return;
+            }
+
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            File.Move(file, target, overwrite: true);
+        }
+    }
+
+    /// <exception cref="ElasticException">There is something that a restored journal would not fit to.</exception>
+    public static void CheckEmpty(DataPaths to)
+    {
+        ArgumentNullException.ThrowIfNull(to);
+        if (File.Exists(to.Journal) || Directory.Exists(to.Runs) && Directory.EnumerateFileSystemEntries(to.Runs).Any())
+            throw new ElasticException($"{to.Root} has a journal or runs already: name an empty folder with --data-dir");
     }
 
     private async Task<List<string>> ProblemsAsync(BackupManifest manifest, CancellationToken cancel)

@@ -77,7 +77,7 @@ public sealed class BackupSpecs : IDisposable
     }
 
     private Task<BackupManifest> Backup(CancellationToken cancel = default) =>
-        new DataBackup(Data, DatabaseAddress.Parse(null, Data.Root), Copy, _said.Add).RunAsync(cancel);
+        new DataBackup(Data, DatabaseAddress.Parse(null, Data.Root), new BackupFolder(Copy), _said.Add).RunAsync(cancel);
 
     private DataPaths Paths(string data) => new(Path.Combine(_tiny.Root, data));
 }

@@ -54,6 +54,50 @@ public sealed class SourceRejectsTests : IDisposable
     }
 
     [Fact]
+    public void What_is_made_to_fill_memory_or_disk_or_lies_about_itself_is_named_and_costs_nothing_else()
+    {
+        _folder.Write("in/deep.html", string.Concat(Enumerable.Repeat("<div>", 100_000)) + "deep");
+        // 65 MiB, which is beyond what a file of that size may become.
+        var zeros = new byte[65 << 20];
+        zeros.AsSpan().Fill((byte)'\n');
+        _folder.Write("in/bomb.txt.zst", new Compressor().Wrap(zeros).ToArray());
+        using (var zip = new ZipArchive(new FileStream(_folder["in/bomb.zip"], FileMode.CreateNew), ZipArchiveMode.Create))
+        {
+            using (var good = zip.CreateEntry("good.txt").Open())
+                good.Write("in the archive"u8);
+            using var entry = zip.CreateEntry("zeros.txt").Open();
+            entry.Write(zeros);
+        }
+        _folder.Write("in/crawl.warc", string.Concat(new[] { ("one", 3), ("second", 2), ("third", 5) }.Select(r =>
+            $"WARC/1.0\r\nWARC-Type: resource\r\nWARC-Target-URI: http://a.example/{r.Item1}\r\nContent-Type: text/plain\r\n"
+            + $"Content-Length: {r.Item2}\r\n\r\n{r.Item1}\r\n\r\n")));
+        // An id is no name: a document is named by its file and its line.
+        _folder.Write("in/ids.jsonl", "{\"id\": 7, \"text\": \"one\"}\n{\"id\": 7, \"text\": \"other\"}\n{\"id\": 7, \"text\": \"one\"}\n");
+        _folder.Write("in/closed/a.txt", "closed");
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(_folder["in/closed"], UnixFileMode.None);
+        var mayBeRead = OperatingSystem.IsWindows() || Environment.IsPrivilegedProcess;
+
+        var built = Build([]);
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(_folder["in/closed"], UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        var rows = built.Rows().ToDictionary(r => r.Name, r => r);
+        Assert.Superset(
+            new HashSet<string> { "ids.jsonl:1", "ids.jsonl:2", "ids.jsonl:3", "bomb.zip:good.txt", "crawl.warc:1", "crawl.warc:3" },
+            rows.Keys.ToHashSet());
+        var rejects = File.ReadAllLines(Path.Combine(built.Folder, "rejects.txt"));
+        foreach (var part in new[]
+        {
+            "elements more than 510 deep: mend the file, or leave it out (corpus.exclude = [\"deep.html\"])",
+            "bomb.txt.zst becomes more than 67108864 bytes", "bomb.zip zeros.txt is left out: ",
+            "crawl.warc:2 the record of http://a.example/second is left out: its Content-Length of 2 is wrong",
+        })
+            Assert.Single(rejects, line => line.Contains(part, StringComparison.Ordinal));
+        Assert.Equal(mayBeRead ? 0 : 1, rejects.Count(line => line.Contains("closed cannot be read to its end", StringComparison.Ordinal)));
+        Assert.Equal(4, built.Report.Malformed);
+    }
+
+    [Fact]
     public void A_source_may_ask_to_stop_at_the_first_of_them_also_where_another_build_went_on()
     {
         _folder.Write("in/a.jsonl", "{\"text\": \"one\"}\nno record\n");

@@ -2,12 +2,14 @@ using System.Security.Cryptography;
 using System.Text;
 using Elastic.Corpus.Build;
 using Elastic.Foundation;
+using Elastic.ObjectStore;
 
 namespace Elastic.Corpus;
 
 /// <summary>
-/// Fetches the files of a manifest that are on the web into a folder, once: a file that is there with the digest that is wanted, or that
-/// was recorded when it was fetched, is not fetched again. What was fetched of a file before an interruption is used.
+/// Fetches the files of a manifest that are on the web, or in an S3-compatible store, into a folder, once: a file that is there with the
+/// digest that is wanted, or that was recorded when it was fetched, is not fetched again. What was fetched of a file before an interruption
+/// is used.
 /// </summary>
 /// <param name="folder">Holds a folder for each URL.</param>
 /// <param name="notice">Is told of each file that was fetched.</param>
@@ -33,16 +35,26 @@ public sealed class Downloads(string folder, Action<string> notice, HttpMessageH
             // A file may take days; each wait for a part of it has a deadline of its own.
             Timeout = Timeout.InfiniteTimeSpan,
         };
-        var sources = new List<SourceSettings>();
+        var (sources, unfetched) = (new List<SourceSettings>(), new List<string>());
         foreach (var source in manifest.Sources)
         {
             var paths = new List<string>();
             foreach (var path in source.Paths)
+            {
+                if (S3Address.Is(path))
+                {
+                    var objects = await new ObjectFiles(folder, notice, Pause).GetAsync(
+                        S3Address.Parse(path, out var wrong) ?? throw new ElasticException(wrong), source, cancel);
+                    paths.Add(objects.Path);
+                    unfetched.AddRange(objects.Rejects);
+                    continue;
+                }
                 paths.Add(!SourceUrl.Is(path) ? path : await GetAsync(client, SourceUrl.Parse(path, out var problem)
                     ?? throw new ElasticException(problem), source, cancel));
+            }
             sources.Add(source with { Paths = paths });
         }
-        return manifest with { Sources = sources };
+        return manifest with { Sources = sources, Unfetched = unfetched };
     }
 
     private async Task<string> GetAsync(HttpClient client, SourceUrl url, SourceSettings source, CancellationToken cancel)

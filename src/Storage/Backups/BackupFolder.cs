@@ -1,0 +1,73 @@
+using Elastic.Foundation;
+using Elastic.Messages;
+
+namespace Elastic.Storage;
+
+/// <summary>A backup in a folder, which is a data directory.</summary>
+public sealed class BackupFolder(DataPaths to) : BackupPlace
+{
+    /// <inheritdoc/>
+    public override string ToString() => to.Root;
+
+    /// <inheritdoc/>
+    public override Task BeginAsync(CancellationToken cancel)
+    {
+        Directory.CreateDirectory(to.Root);
+        DurableFile.RemoveTemporaries(to.Root);                         // of a backup that did not come to its end
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public override Task<BackupManifest?> EarlierAsync(CancellationToken cancel) => Task.FromResult(
+        File.Exists(Path.Combine(to.Root, BackupManifest.FileName)) ? BackupManifest.Read(to.Root) : null);
+
+    /// <inheritdoc/>
+    public override string JournalCopy() => DurableFile.TemporaryPath(to.Journal);
+
+    /// <inheritdoc/>
+    public override Task CopyAsync(string path, string name, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        Copy(path, Path.Combine(to.Root, name));
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public override Task CompleteAsync(string? journal, BackupManifest manifest, CancellationToken cancel)
+    {
+        if (journal is not null)
+        {
+            DurableFile.Flush(journal);
+            File.Move(journal, to.Journal, overwrite: true);
+        }
+
+        DurableFile.WriteDurably(Path.Combine(to.Root, BackupManifest.FileName), manifest.ToBytes());
+        foreach (var kept in manifest.Runs)
+        {
+            if (kept.Checkpoint is { } version)
+                CheckpointFiles.Retain(
+                    to.Checkpoints(new RunId(kept.Run)), new BlobStore(to.Blobs(new RunId(kept.Run))), [version], [], int.MaxValue);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Copies a file; what is written once, or has its name from its content, is the same where it has the same length.</summary>
+    internal static void Copy(string source, string target)
+    {
+        if (File.Exists(target) && new FileInfo(target).Length == new FileInfo(source).Length)
+            return;
+        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+        var temporary = DurableFile.TemporaryPath(target);
+        try
+        {
+            File.Copy(source, temporary);
+            DurableFile.Flush(temporary);
+            File.Move(temporary, target, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+using Elastic.Foundation;
+
+namespace Elastic.Storage;
+
+/// <summary>Where a backup is made. Files have the names that they have in a data directory, with '/' between folders.</summary>
+public abstract class BackupPlace
+{
+    /// <summary>What people call it.</summary>
+    public abstract override string ToString();
+
+    /// <summary>Gets ready: looks at what is there, makes what is missing.</summary>
+    public abstract Task BeginAsync(CancellationToken cancel);
+
+    /// <summary>What an earlier backup holds; null where there is none.</summary>
+    /// <exception cref="ElasticException">What is there is of another version.</exception>
+    public abstract Task<BackupManifest?> EarlierAsync(CancellationToken cancel);
+
+    /// <summary>A name for the journal's copy, which <see cref="CompleteAsync"/> takes.</summary>
+    public abstract string JournalCopy();
+
+    /// <summary>Copies a file, unless one of its name and length is there: what has a name from its content is the same then.</summary>
+    /// <exception cref="FileNotFoundException">It is gone.</exception>
+    public abstract Task CopyAsync(string path, string name, CancellationToken cancel);
+
+    /// <summary>
+    /// Makes all that was copied the backup: the journal, then the manifest. What only the earlier backup of these runs had goes last.
+    /// </summary>
+    /// <param name="journal">From <see cref="JournalCopy"/>; null where the journal is elsewhere.</param>
+    public abstract Task CompleteAsync(string? journal, BackupManifest manifest, CancellationToken cancel);
+}
