@@ -6,6 +6,8 @@ using Elastic.Corpus.Build;
 using Elastic.Foundation;
 using Elastic.Host.Display;
 using Elastic.Host.Generation;
+using Elastic.Host.Pbm;
+using Elastic.Host.Web;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Storage;
@@ -64,6 +66,7 @@ internal sealed class TrainRun
     {
         var settings = _request.Settings.Training with { Corpus = DefaultMixture.Apply(_request.Settings.Training.Corpus) };
         await using var node = await ElasticNode.StartAsync(_request.Settings.Node, NodeDuty.Train, Say, interrupted);
+        await using var web = await DashboardAsync(node, interrupted);
         var corpus = await CorpusBuild.RunAsync(node, _request.Settings, _display, interrupted);
         foreach (var repair in CorpusLines.Repairs(corpus))
             Say($"corpus: {repair}");
@@ -99,6 +102,27 @@ internal sealed class TrainRun
                 ? view with { TokensPerSecond = _view?.TokensPerSecond ?? 0 } : view;
             _display.Show(_view);
             diagrams.Write(view);
+        }
+    }
+
+    // For a person at a terminal, on this machine only. The address holds the token, so it is shown and not logged.
+    private async Task<WebServer?> DashboardAsync(ElasticNode node, CancellationToken cancel)
+    {
+        if (!_request.Settings.Node.Dashboard || _request.Json || _output is not TerminalWriter)
+            return null;
+        try
+        {
+            var service = PbmService.Of(ControlPalettes.Of(node.Control, TimeProvider.System), _data.Root, credentials: null);
+            var web = await WebServer.StartAsync(
+                _request.Settings.Node, "127.0.0.1", node.Control, service, Transport.Plain, WebLimits.Default, TimeProvider.System,
+                cancel);
+            _display.Notice($"dashboard {web.AddressWithToken}");
+            return web;
+        }
+        catch (ElasticException e)
+        {
+            Say($"no dashboard: {e.Message}; the run goes on without it");
+            return null;
         }
     }
 

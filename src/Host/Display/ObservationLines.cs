@@ -18,6 +18,7 @@ internal sealed class ObservationLines(Func<NodeId, string> nameOf)
     private string Sentence(StoredObservation observed) => observed.What switch
     {
         SupervisionBegan began => $"the runs are supervised by {began.Seed} from now on",
+        DashboardOpened opened => $"seed {opened.Seed} serves its dashboard at {OneLine.Of(opened.Address, LongestReason)}",
         NodeJoined joined => $"node {nameOf(joined.Node)} is here with {Units.Many(joined.Devices, "device")}",
         NodeLost lost => $"node {nameOf(lost.Node)} is lost: {Reason(lost.Why)}",
         ObservationsDropped dropped => $"{Units.Many(dropped.Count, "observation")} were dropped: the database was slow or down",

@@ -59,7 +59,8 @@ internal static class RunComparison
             });
     }
 
-    private static IEnumerable<(string Key, string One, string Other, bool IsOfAnswer)> Settings(RunCurve one, RunCurve other)
+    /// <summary>The settings in which they differ.</summary>
+    public static IEnumerable<(string Key, string One, string Other, bool IsOfAnswer)> Settings(RunCurve one, RunCurve other)
     {
         if (one.Corpus != other.Corpus)
             yield return ("corpus", one.Corpus.Short, other.Corpus.Short, true);

@@ -18,6 +18,9 @@ public sealed record CurvePoint(int Version, long Tokens, double? TrainLossNats,
 /// <param name="Points">Oldest first.</param>
 public sealed record RunCurve(RunId Id, TrainingSettings Settings, Digest Corpus, IReadOnlyList<CurvePoint> Points)
 {
+    /// <summary>The stretches of the run under one set of settings, first to last.</summary>
+    public IReadOnlyList<Segment> Segments { get; init; } = [];
+
     /// <summary>The newest run of that name; null where there is none.</summary>
     /// <exception cref="ElasticException">Its events cannot be read.</exception>
     /// <exception cref="DbException">The database cannot be read.</exception>
@@ -56,6 +59,9 @@ public sealed record RunCurve(RunId Id, TrainingSettings Settings, Digest Corpus
             }
         }
 
-        return state.Exists ? new RunCurve(run, SettingsText.Read(state.Settings!), state.Corpus!.Value, [.. points.Values]) : null;
+        return !state.Exists ? null : new RunCurve(run, SettingsText.Read(state.Settings!), state.Corpus!.Value, [.. points.Values])
+        {
+            Segments = RunPlan.Of(state).Timeline.Segments,
+        };
     }
 }
