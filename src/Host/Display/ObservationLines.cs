@@ -25,6 +25,8 @@ internal sealed class ObservationLines(Func<NodeId, string> nameOf)
         WorkGivenAgain again => $"{again.RunId.Name}: {again.Kind} {again.Number}"
             + (again.Kind == "compute" ? $" replica {again.Index}" : "")
             + $" is given out again, which {nameOf(again.Node)} had: {Reason(again.Why)}",
+        ResultLost lost =>
+            $"{lost.RunId.Name}: round {lost.Round}: the result of replica {lost.Replica} is lost, and computed again: {Reason(lost.Why)}",
         PhaseDuration phase =>
             $"{phase.RunId.Name}: round {phase.Round}, {phase.Phase.ToString().ToLowerInvariant()} for {phase.Seconds:0.00} s",
         StepLoss step => $"{step.RunId.Name}: round {step.Round}, replica {step.Replica}, step {step.Step}: loss {step.LossNats:0.0000}",

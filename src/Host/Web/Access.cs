@@ -55,7 +55,7 @@ internal sealed class Access(PbmService service, WebNames names, TimeProvider ti
         if (names.ProblemOfOrigin(context) is { } foreign)
             throw Refused(context, WebProblem.Forbidden(foreign));
         if (PeerOf(context) is not null)
-            return Describe(Of(context));
+            return Describe(Find(context)!);                           // there is nothing to exchange
         if (service.Token?.Matches(shown) != true)
             throw Refused(context, WebProblem.Unknown(
                 $"that is not this seed's token: it is in {service.Token?.Path} on the seed's machine, and each seed has its own"));

@@ -15,7 +15,9 @@ internal static class RoundTimeline
 {
     /// <summary>What is read for it.</summary>
     public static readonly IReadOnlyList<Type> Kinds =
-        [typeof(PhaseDuration), typeof(RoundCommitted), typeof(Goodput), typeof(WorkGivenAgain), typeof(WorkRecovered)];
+    [
+        typeof(PhaseDuration), typeof(RoundCommitted), typeof(Goodput), typeof(WorkGivenAgain), typeof(WorkRecovered), typeof(ResultLost),
+    ];
 
     // What a round of few replicas leaves, with a loss or two.
     private const int ObservationsOfARound = 12;
@@ -82,10 +84,15 @@ internal static class RoundTimeline
                 recovered.Remove(on);
             yield return string.Create(CultureInfo.InvariantCulture, $"round {round}: ")
                 + (work.Kind == "compute" ? $"replica {work.Index}" : $"{work.Kind} {work.Index}")
-                + $" was lost with node {nameOf(work.Node)} at {at.UtcDateTime:HH:mm:ss}Z ({why})"
+                + $", which node {nameOf(work.Node)} had, was given out again at {at.UtcDateTime:HH:mm:ss}Z ({why})"
                 + (on is null ? "" : string.Create(CultureInfo.InvariantCulture,
                     $"; node {nameOf(on.Node)} went on with it {on.Seconds:0.0} s later"));
         }
+
+        foreach (var (result, at) in observed.Where(o => o.What is ResultLost).Select(o => ((ResultLost)o.What!, o.At)))
+            yield return string.Create(CultureInfo.InvariantCulture,
+                $"round {round}: the result of replica {result.Replica} was lost at {at.UtcDateTime:HH:mm:ss}Z and computed again ")
+                + $"({OneLine.Of(result.Why, LongestReason)})";
 
         if (goodput is { SpentSeconds: > 0 } && goodput.SpentSeconds - goodput.CountedSeconds is > LeastLostSeconds and var lost)
             yield return string.Create(CultureInfo.InvariantCulture,
@@ -106,6 +113,7 @@ internal static class RoundTimeline
         Goodput goodput => goodput.Round,
         WorkGivenAgain work => work.Number,
         WorkRecovered recovered => recovered.Round,
+        ResultLost lost => lost.Round,
         _ => null,
     };
 

@@ -204,6 +204,7 @@ public sealed class AccessTests
                 var (_, text, _) = await served.SendAsync(HttpMethod.Get, Session);
                 Assert.Equal(may, (bool)JsonNode.Parse(text)!["mayChange"]!);
                 Assert.Equal(HttpStatusCode.OK, (await served.SendAsync(HttpMethod.Get, Runs)).Status);
+                Assert.Equal(HttpStatusCode.OK, (await served.SendAsync(HttpMethod.Post, Session, "{}")).Status);
                 // A browser shows its certificate to every page's request.
                 Assert.Equal(HttpStatusCode.Forbidden, (await served.SendAsync(HttpMethod.Post, Stop)).Status);
                 var (status, why, _) = await served.SendAsync(

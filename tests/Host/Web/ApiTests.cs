@@ -39,7 +39,8 @@ public sealed class ApiTests : IAsyncLifetime
             new DashboardOpened("10.0.0.5:4053", "http://10.0.0.5:4090"), new DashboardOpened("10.0.0.6:4053", "http://10.0.0.6:4090"),
             new StepLoss(Tiny, W3, 5, 2, 1, 3.5, 0.001), new WorkGivenAgain(Tiny, W3, "compute", 5, 2, "the node is given up"),
             new StepLoss(Tiny, W1, 5, 2, 1, 3.5, 0.001), new WorkRecovered(Tiny, W1, 5, 2, 1.2),
-            new PhaseDuration(Tiny, 5, RunPhase.Computing, 2.5), new PhaseDuration(Tiny, 5, RunPhase.Averaging, 0.5),
+            new ResultLost(Tiny, 5, 0, "nobody has it"), new PhaseDuration(Tiny, 5, RunPhase.Computing, 2.5),
+            new PhaseDuration(Tiny, 5, RunPhase.Averaging, 0.5),
             new Goodput(Tiny, 5, 9, 12), new RoundCommitted(Tiny, 5, 8192), new ScoreOfSource(Tiny, 2, "web", 30, 10));
     }
 
@@ -99,13 +100,14 @@ public sealed class ApiTests : IAsyncLifetime
         Assert.Equal(["computing", "averaging"], round["phases"]!.AsArray().Select(p => (string)p!["phase"]!));
         // An observation of a phase is made at its end.
         Assert.Equal(
-            Served.Noon.AddSeconds(7 - 2.5), DateTimeOffset.Parse((string)round["phases"]![0]!["began"]!));
+            Served.Noon.AddSeconds(8 - 2.5), DateTimeOffset.Parse((string)round["phases"]![0]!["began"]!));
         Assert.Equal((5, 8192L), ((int)round["round"]!, (long)round["tokens"]!));
         Assert.Equal((0.75, 0.75), ((double)round["goodput"]!["ratio"]!, (double)answer["goodput"]!["ratio"]!));
         Assert.Equal(
             [
-                "round 5: replica 2 was lost with node w3-9j3n5zar at 12:00:04Z (the node is given up); "
+                "round 5: replica 2, which node w3-9j3n5zar had, was given out again at 12:00:04Z (the node is given up); "
                 + "node 10.0.0.1:4053 went on with it 1.2 s later",
+                "round 5: the result of replica 0 was lost at 12:00:07Z and computed again (nobody has it)",
                 "round 5: 3.0 s of 12.0 s that nodes computed are in no committed version",
             ],
             round["lost"]!.AsArray().Select(l => (string)l!));
@@ -135,7 +137,7 @@ public sealed class ApiTests : IAsyncLifetime
         var page = await _served.GetAsync("/api/v1/observations?after=0&limit=2");
         Assert.Equal([1, 2], page["observations"]!.AsArray().Select(o => (int)o!["id"]!));
         page = await _served.GetAsync($"/api/v1/observations?after={page["next"]}&limit=1000");
-        Assert.Equal(9, page["observations"]!.AsArray().Count);
+        Assert.Equal(10, page["observations"]!.AsArray().Count);
         page = await _served.GetAsync("/api/v1/observations?run=tiny&kind=step,goodput&limit=2");
         Assert.Equal(["step", "goodput"], page["observations"]!.AsArray().Select(o => (string)o!["observed"]!));
         Assert.Equal("12:00:05Z tiny: round 5, replica 2, step 1: loss 3.5000", (string)page["observations"]![0]!["text"]!);
@@ -164,13 +166,13 @@ public sealed class ApiTests : IAsyncLifetime
     [Fact]
     public async Task Events_go_on_after_the_last_one_that_the_client_has_and_show_that_they_live()
     {
-        using var events = await _served.FollowAsync("/api/v1/events?run=tiny", ("Last-Event-ID", "9"));
+        using var events = await _served.FollowAsync("/api/v1/events?run=tiny", ("Last-Event-ID", "10"));
         var text = await UntilAsync(events, ": beat");
         Assert.StartsWith("retry: 2000\n", text, StringComparison.Ordinal);
-        Assert.DoesNotContain("id: 9\n", text, StringComparison.Ordinal);
-        Assert.Contains("id: 10\nevent: observation\ndata: {\"id\":10,", text, StringComparison.Ordinal);
-        Assert.Contains("\"text\":\"12:00:10Z tiny: round 5 is committed", text, StringComparison.Ordinal);
-        Assert.Contains("id: 11\n", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("id: 10\n", text, StringComparison.Ordinal);
+        Assert.Contains("id: 11\nevent: observation\ndata: {\"id\":11,", text, StringComparison.Ordinal);
+        Assert.Contains("\"text\":\"12:00:11Z tiny: round 5 is committed", text, StringComparison.Ordinal);
+        Assert.Contains("id: 12\n", text, StringComparison.Ordinal);
         Assert.Contains("event: runs\ndata: {\"runs\":[{\"run\":\"tiny\"", text, StringComparison.Ordinal);
         // A view that has changed comes again; one that has not does not.
         _served.Cluster.Runs = [Views.Tiny with { Round = 6 }];

@@ -23,8 +23,8 @@ public sealed class ObservationStoreTests(Databases databases)
         new StepsSkipped(Run, Node, 4, 2, 3, 8192), new ScoreOfSource(Run, 4, "Web \u00e9", 10.5, 2),
         new ScoreOfLanguage(Run, 4, "de", 10.5, 2),
         new NodeQuarantined(Other, Node, "wrong bytes"), new RunFailed(Run, "the loss became NaN"),
-        new Goodput(Run, 4, 9.5, 10), new WorkRecovered(Run, Node, 4, 2, 0.75), new DevicesWanted(Run, 8), new NodesThere(3, 5),
-        new RunWaits(Run, "a node"), new RunFinished(Run, 5, "0a1b"),
+        new Goodput(Run, 4, 9.5, 10), new WorkRecovered(Run, Node, 4, 2, 0.75), new ResultLost(Run, 4, 2, "a node"),
+        new DevicesWanted(Run, 8), new NodesThere(3, 5), new RunWaits(Run, "a node"), new RunFinished(Run, 5, "0a1b"),
     ];
 
     [Fact]

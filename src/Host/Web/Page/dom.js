@@ -63,7 +63,11 @@ export function duration(seconds) {
   return d ? `${d} d ${hours % 24} h` : hours ? `${hours} h ${m % 60} min` : `${m} min ${Math.floor(seconds % 60)} s`;
 }
 
-export const percent = share => typeof share === 'number' ? `${(100 * share).toFixed(share > 0.9995 || share < 0.995 ? 0 : 1)} %` : '';
+/** A share in percent; with a digit more where it is nearly nothing or nearly all. */
+export function percent(share) {
+  if (typeof share !== 'number') return '';
+  return `${(100 * share).toFixed(share === 0 || share > 0.9995 || (share > 0.1 && share < 0.995) ? 0 : 1)} %`;
+}
 
 /** Asks whether something is to be done, with fields for its values; answers with them, or with null. */
 export function confirm(title, text, button, fields = [], danger = false) {

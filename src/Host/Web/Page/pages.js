@@ -17,7 +17,9 @@ export async function runsPage(main, _, { views }) {
         h('a', { href: `#/run/${encodeURIComponent(v.run)}` }, v.run), tag(stateOf(v)), `${v.round}/${v.rounds}`, nats(v.trainLoss),
         nats(v.valLoss), v.tokensPerSecond > 0 ? count(v.tokensPerSecond) : '', left(v), String(v.devices)])));
   };
-  for (const v of (await get('/runs')).runs) views.set(v.run, v);
+  const { runs } = await get('/runs?limit=1000');
+  views.clear();                                // what was deleted is not told of
+  for (const v of runs) views.set(v.run, v);
   onRuns();
   return { onRuns };
 }

@@ -5,7 +5,7 @@ import { buttons } from './commands.js';
 import { count, duration, facts, fill, h, nats, percent, table, tag } from './dom.js';
 import { rounds } from './rounds.js';
 
-const frequent = ['step', 'phase', 'source-score', 'language-score', 'round-committed', 'goodput', 'devices-wanted'];
+const frequent = ['step', 'phase', 'source-score', 'language-score', 'round-committed', 'goodput', 'devices-wanted', 'work-recovered'];
 const mostLive = 2000;
 
 /** What people call the state of a run. */
@@ -16,8 +16,8 @@ export const left = view => view.tokensPerSecond > 0 && view.totalTokens > view.
 
 /** Whether a command makes sense for a run that stands so. */
 export const fits = view => name => {
-  const rests = view.failure || ['stopped', 'paused', 'finished'].includes(view.phase);
-  return ['start', 'resume', 'delete'].includes(name) ? rests : !rests;
+  const stopped = view.failure || view.phase === 'stopped', rests = stopped || ['paused', 'finished'].includes(view.phase);
+  return name === 'start' ? stopped : name === 'resume' ? view.phase === 'paused' : name === 'delete' ? rests : !rests;
 };
 
 /** Builds the page of a run. */
@@ -66,7 +66,7 @@ export async function runPage(main, name, { views, say }) {
     const train = points.filter(p => p.trainLoss != null).map(p => [p.tokens, p.trainLoss]);
     const held = points.filter(p => p.valLoss != null).map(p => [p.tokens, p.valLoss]);
     curves.show([
-      { name: 'train, newest step', points: live, live: true, color: 0 },
+      { name: 'train, newest step', points: live, live: true, color: 4 },
       { name: 'train, mean of a round', points: train, color: 0 }, { name: 'held-out text', points: held, color: 1 },
     ].filter(s => s.points.length > 0));
     const names = [...new Set(points.flatMap(p => Object.keys(p.sources ?? {})))].slice(0, 6);
@@ -105,13 +105,13 @@ export async function runPage(main, name, { views, say }) {
   await view(views.get(name) ?? shown.view);
   await losses();
   await more();
-  const rare = 'work-given-again,node-quarantined,run-failed,run-waits,run-finished,score';
+  const rare = 'work-given-again,result-lost,node-quarantined,run-failed,run-waits,run-finished,score';
   (await get(`/observations?run=${encodeURIComponent(name)}&limit=50&kind=${rare}`)).observations.forEach(tell);
   return {
     onRuns: () => view(views.get(name)).catch(problem => say(problem.message, true)),
     onObservation(o) {
       if (o.runId !== shown.runId) return;
-      if (['round-committed', 'score', 'work-given-again', 'work-recovered'].includes(o.observed)) refresh();
+      if (['round-committed', 'score', 'work-given-again', 'work-recovered', 'result-lost'].includes(o.observed)) refresh();
       if (!frequent.includes(o.observed)) tell(o);
     },
     leave() { gone = true; },
