@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using Elastic.Actors.Control;
 using Elastic.Foundation;
 using Elastic.Host.Display;
 using Elastic.Host.Pbm;
@@ -41,7 +40,7 @@ internal sealed partial class ClusterApi(WebContext web)
         var name = Query.Path(context, "node");
         var node = (await web.Nodes.GetAsync(context.RequestAborted)).FirstOrDefault(n => n.Address == name || n.Node.Value == name)
             ?? throw new NotFoundException($"there is no node {OneLine.Of(name, 100)}: GET /api/v1/nodes lists all");
-        var reply = await web.Control.Threads(node.Node.Value, Origins.Now("http"), context.RequestAborted);
+        var reply = await web.Loads.GetAsync(node.Node, context.RequestAborted);
         if (reply is not NodeReply.Threads threads)
             throw new ElasticException(reply is NodeReply.Refused refused ? refused.Why : $"node {node.Address} gave another answer");
         return new JsonObject

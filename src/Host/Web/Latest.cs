@@ -37,8 +37,33 @@ internal sealed class Latest<T>(Func<CancellationToken, Task<T>> ask, TimeSpan a
         catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {
             throw new UnavailableException(
-                $"no supervisor has answered within {deadline.TotalSeconds:0.#} s: it may be moving to another seed; try again in a moment",
-                e);
+                $"there was no answer within {deadline.TotalSeconds:0.#} s: the supervisors may be moving to another seed, or the database "
+                + "may be slow; try again in a moment", e);
         }
+    }
+}
+
+/// <summary>The same for each of some things, e.g. runs.</summary>
+/// <param name="most">How many are remembered.</param>
+internal sealed class LatestOf<TKey, T>(
+    Func<TKey, CancellationToken, Task<T>> ask, TimeSpan age, TimeSpan deadline, int most, TimeProvider time) where TKey : notnull
+{
+    private readonly Dictionary<TKey, Latest<T>> _latest = [];       // guarded by itself
+
+    /// <inheritdoc cref="Latest{T}.GetAsync"/>
+    public Task<T> GetAsync(TKey key, CancellationToken cancel)
+    {
+        Latest<T>? latest;
+        lock (_latest)
+        {
+            if (!_latest.TryGetValue(key, out latest))
+            {
+                if (_latest.Count >= most)
+                    _latest.Clear();
+                _latest[key] = latest = new Latest<T>(c => ask(key, c), age, deadline, time);
+            }
+        }
+
+        return latest.GetAsync(cancel);
     }
 }

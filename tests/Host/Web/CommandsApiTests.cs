@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Elastic.Foundation;
 
 namespace Elastic.Host.Tests.Web;
 
@@ -93,6 +94,16 @@ public sealed class CommandsApiTests
 
         Assert.InRange(bytes, 20_000, 200_000);
         Assert.Equal(HttpStatusCode.NotFound, (await served.SendAsync(HttpMethod.Get, "/nothing.js")).Status);
+    }
+
+    [Fact]
+    public async Task The_usual_port_gives_way_where_it_is_in_use_and_one_that_was_named_is_an_error()
+    {
+        await using var one = await Served.StartAsync(port: null);      // has the usual port, unless another program has it
+        await using var two = await Served.StartAsync(port: null);
+        Assert.NotEqual(one.Endpoint.Port, two.Endpoint.Port);
+        var refused = await Assert.ThrowsAsync<ElasticException>(() => Served.StartAsync(port: one.Endpoint.Port));
+        Assert.Contains("give another port with --dashboard-port", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -43,14 +43,24 @@ internal sealed class Served : IAsyncDisposable
     /// <param name="transport">Null for none of its own.</param>
     public static async Task<Served> StartAsync(
         TimeProvider? time = null, NodeSettings? node = null, WebLimits? limits = null, Transport? transport = null,
-        Transport? client = null)
+        Transport? client = null, int? port = 0)
     {
         var (cluster, folder) = (new FakeCluster(), Directory.CreateTempSubdirectory("elastic-test-").FullName);
         var service = TestService.Of(folder, ControlPalettes.Of(cluster.Control, TimeProvider.System));
-        var server = await WebServer.StartAsync(
-            (node ?? NodeSettings.Defaults) with { DashboardPort = 0 }, "127.0.0.1", cluster.Control,
-            transport is null ? service : service with { Token = null }, transport ?? Transport.Plain, limits ?? WebLimits.Default,
-            time ?? TimeProvider.System, CancellationToken.None);
+        WebServer server;
+        try
+        {
+            server = await WebServer.StartAsync(
+                (node ?? NodeSettings.Defaults) with { DashboardPort = port }, "127.0.0.1", cluster.Control,
+                transport is null ? service : service with { Token = null }, transport ?? Transport.Plain, limits ?? WebLimits.Default,
+                time ?? TimeProvider.System, CancellationToken.None);
+        }
+        catch
+        {
+            Directory.Delete(folder, recursive: true);
+            throw;
+        }
+
         var handler = (client ?? Transport.Plain).HttpHandler();
         return new Served(cluster, folder, server, new HttpClient(handler) { Timeout = TimeSpan.FromSeconds(60) });
     }

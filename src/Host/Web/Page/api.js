@@ -65,22 +65,32 @@ export const mayChange = () => session?.mayChange === true;
 
 /** Follows events until the page goes. */
 export function follow({ onObservation, onRuns, onProblem, onState }) {
-  let since = null, trying = null;
-  const events = new EventSource(api + '/events');
-  const lost = async () => {
-    if (events.readyState === EventSource.CLOSED || Date.now() - since >= lostAfter) await goElsewhere();
-    if (since !== null) trying = setTimeout(lost, betweenTries);
-  };
-  events.onopen = () => { clearTimeout(trying); since = null; onState('live'); learnOthers(); };
-  events.onerror = () => {
-    if (since !== null) return;
-    since = Date.now();
-    onState('lost');
+  let events, since = null, trying = null, last = null;
+  function connect() {
+    events = new EventSource(api + '/events' + (last === null ? '' : `?after=${last}`));
+    events.onopen = () => { clearTimeout(trying); since = null; onState('live'); learnOthers(); };
+    events.onerror = () => {
+      if (since !== null) return;
+      since = Date.now();
+      onState('lost');
+      trying = setTimeout(lost, betweenTries);
+    };
+    events.addEventListener('observation', e => { last = e.lastEventId; onObservation(JSON.parse(e.data)); });
+    events.addEventListener('runs', e => onRuns(JSON.parse(e.data).runs));
+    events.addEventListener('problem', e => onProblem(JSON.parse(e.data).detail));
+  }
+  async function lost() {
+    if (since === null) return;
+    if (Date.now() - since >= lostAfter) await goElsewhere();
+    if (events.readyState === EventSource.CLOSED) {
+      // The seed has answered, and not with events: it has too many pages, or the session is over.
+      const problem = await get('/session').then(() => null, e => e);
+      if (problem?.status === 401) { location.reload(); return; }
+      connect();
+    }
     trying = setTimeout(lost, betweenTries);
-  };
-  events.addEventListener('observation', e => onObservation(JSON.parse(e.data)));
-  events.addEventListener('runs', e => onRuns(JSON.parse(e.data).runs));
-  events.addEventListener('problem', e => onProblem(JSON.parse(e.data).detail));
+  }
+  connect();
   setInterval(learnOthers, 30000);
 }
 
