@@ -43,7 +43,7 @@ export function chart({ label, x, y, xText, yText }) {
     const py = v => height - bottom - (v - y0) / (y1 - y0) * (height - top - bottom);
     scale = { px, py, x0, x1, width, height };
     const parts = [];
-    for (const v of ticks(y0, y1, height < 230 ? 4 : 6)) {
+    for (const v of ticks(y0, y1, height < 230 ? 5 : 7)) {
       const line = svg('line', { class: 'axis', x1: left, x2: width - right, y1: py(v), y2: py(v) });
       parts.push(line, text(left - 6, py(v) + 4, yText(v), 'end'));
     }

@@ -23,11 +23,17 @@ export function svg(name, attributes = {}, ...children) {
 /** Puts children in place of those that are there. */
 export function fill(element, ...children) { element.replaceChildren(...children.flat().filter(Boolean)); }
 
-export function table(heads, rows) {
-  const cls = head => head.startsWith('>') ? 'n' : undefined;
-  return h('div', { class: 'scroll' }, h('table', {},
-    h('thead', {}, h('tr', {}, heads.map(head => h('th', { class: cls(head), scope: 'col' }, head.replace(/^>/, ''))))),
-    h('tbody', {}, rows.map(row => h('tr', {}, row.map((cell, i) => h('td', { class: cls(heads[i]) }, cell ?? '')))))));
+/**
+ * A table.
+ * @param heads of the columns; one of numbers begins with ">"
+ * @param stacks on a narrow screen a row's cells stand below each other with their heads; else the table is scrolled there
+ */
+export function table(heads, rows, stacks = true) {
+  const cls = head => head.startsWith('>') ? 'n' : undefined, name = head => head.replace(/^>/, '');
+  return h('div', { class: 'scroll' }, h('table', { class: stacks ? 'stacks' : undefined },
+    h('thead', {}, h('tr', {}, heads.map(head => h('th', { class: cls(head), scope: 'col' }, name(head))))),
+    h('tbody', {}, rows.map(row => h('tr', {}, row.map((cell, i) =>
+      h('td', { class: cls(heads[i]), 'data-head': name(heads[i]) }, cell || null)))))));
 }
 
 export function facts(pairs) {

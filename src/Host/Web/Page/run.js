@@ -87,7 +87,7 @@ export async function runPage(main, name, { views, say }) {
     }
     draw();
     fill(numbers, table(['>round', '>tokens', '>train', '>held-out', '>bits per byte'], points.slice(-200).reverse().map(p =>
-      [String(p.round), count(p.tokens), nats(p.trainLoss), nats(p.valLoss), p.bitsPerByte?.toFixed(3)])));
+      [String(p.round), count(p.tokens), nats(p.trainLoss), nats(p.valLoss), p.bitsPerByte?.toFixed(3)]), false));
   }
 
   async function more() {
