@@ -36,6 +36,7 @@ export function chart({ label, x, y, xText, yText }) {
     }
     const bounds = i => all.reduce(([a, b], p) => [Math.min(a, p[i]), Math.max(b, p[i])], [Infinity, -Infinity]);
     let [x0, x1] = bounds(0), [y0, y1] = bounds(1);
+    x0 = Math.min(0, x0);                       // so that two charts of one run stand beneath each other
     if (x0 === x1) x1 = x0 + 1;
     const margin = (y1 - y0) * 0.06 || 0.5;
     [y0, y1] = [y0 - margin, y1 + margin];

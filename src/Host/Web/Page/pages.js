@@ -91,7 +91,8 @@ export async function nodesPage(main, _, { say }) {
 }
 
 export async function comparePage(main, [one, other]) {
-  const names = (await get('/runs?limit=1000')).runs.map(r => r.run);
+  // The journal may have runs that no supervisor tells of: they can be named in the address.
+  const names = [...new Set([...(await get('/runs?limit=1000')).runs.map(r => r.run), one, other].filter(Boolean))].sort();
   const pick = (id, label, value) => h('label', { for: id }, label, h('select', {
     id, onchange: () => {
       const [a, b] = ['compare-a', 'compare-b'].map(i => document.getElementById(i).value);
