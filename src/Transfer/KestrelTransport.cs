@@ -1,6 +1,7 @@
 using System.IO.Pipelines;
 using System.Security.Authentication;
 using Elastic.Foundation;
+using Elastic.Foundation.Certificates;
 using Microsoft.AspNetCore.Connections;
 
 namespace Elastic.Transfer;
@@ -33,6 +34,8 @@ internal static class KestrelTransport
         await using (stream)
         {
             connection.Transport = new Pipes(stream);
+            if (TlsTransport.PeerOf(stream) is { } peer)
+                connection.Features.Set(new ConnectionPeer(peer));
             try
             {
                 await next(connection);

@@ -14,10 +14,14 @@ namespace Elastic.Transfer;
 public sealed class LocalNames(string host)
 {
     /// <summary>Why a request is refused; null for one that is served.</summary>
-    public string? ProblemOf(HttpContext context)
+    public string? ProblemOf(HttpContext context) =>
+        context.Request.Headers.Origin.Count > 0 || context.Request.Headers.ContainsKey("Sec-Fetch-Site")
+            ? "this is no site: web pages are not served" : ProblemOfHost(context);
+
+    /// <summary>Why a request is refused that is for another server by its Host; null for one of this server's pages, or of a program.
+    /// </summary>
+    public string? ProblemOfHost(HttpContext context)
     {
-        if (context.Request.Headers.Origin.Count > 0 || context.Request.Headers.ContainsKey("Sec-Fetch-Site"))
-            return "this is no site: web pages are not served";
         var asked = context.Request.Host.Host.Trim('[', ']');
         return asked.Equals(host, StringComparison.OrdinalIgnoreCase) || IsAddressOf(asked, context.Connection.LocalIpAddress)
             ? null

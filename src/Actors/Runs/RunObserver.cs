@@ -60,6 +60,12 @@ internal sealed class RunObserver(RunId run, Observations observations)
                 observations.Record(what);
             if (_goodput.Stored(e) is { } goodput)
                 observations.Record(goodput);
+            if (e is RunEvent.WorkLost lost)
+            {
+                foreach (var replica in lost.Replicas)
+                    observations.Record(new ResultLost(run, lost.Round, replica, lost.Why));
+            }
+
             if (e is RunEvent.VersionEvaluated scored)
             {
                 foreach (var source in scored.Sources ?? [])

@@ -31,6 +31,9 @@ internal static class CommonOptions
         HelpName = "NAME|DIR|FILE",
     };
 
+    public static Option<bool> NoDashboard() => new("--no-dashboard")
+    { Description = "Serves neither the HTTP API nor the dashboard. The same as --set node.dashboard=false." };
+
     public static Option<string?> DataDir() => new(DataDirName)
     {
         Description = "Holds the journal, the blobs, the corpora and the runs. "

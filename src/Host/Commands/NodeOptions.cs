@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
+using Elastic.Host.Web;
 using Elastic.Messages.Settings;
 
 namespace Elastic.Host.Commands;
@@ -100,6 +101,17 @@ internal sealed class NodeOptions
     public Option<int?> PbmPort { get; } = new("--pbm-port")
     { Description = $"Port for pbm; 0 for any free one. Default: {DefaultPbmPort}.", HelpName = "PORT" };
 
+    /// <summary>On seeds: the port of the HTTP API and the dashboard.</summary>
+    public Option<int?> DashboardPort { get; } = new("--dashboard-port")
+    {
+        Description = $"Port of the HTTP API and the dashboard; 0 for any free one. Default: {WebServer.UsualPort}, or any free one where "
+                      + "that is in use.",
+        HelpName = "PORT",
+    };
+
+    /// <summary>On seeds: serves neither of them.</summary>
+    public Option<bool> NoDashboard { get; } = CommonOptions.NoDashboard();
+
     /// <summary>On seeds: where the journal is.</summary>
     public Option<string?> Database { get; } = new("--database")
     {
@@ -141,6 +153,8 @@ internal sealed class NodeOptions
         if (seed)
             options.AddRange([
                 ("--pbm-port", "node.pbm-port", Text(parsed.GetValue(PbmPort))),
+                ("--dashboard-port", "node.dashboard-port", Text(parsed.GetValue(DashboardPort))),
+                ("--no-dashboard", "node.dashboard", parsed.GetValue(NoDashboard) ? "false" : null),
                 ("ELASTIC_DATABASE", "node.database", parsed.GetValue(Database) is null ? CommonOptions.EnvironmentDatabase : null),
                 ("--database", "node.database", parsed.GetValue(Database)),
             ]);

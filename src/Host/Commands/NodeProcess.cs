@@ -6,6 +6,8 @@ using Elastic.Foundation.Certificates;
 using Elastic.Host.Display;
 using Elastic.Host.Ops;
 using Elastic.Host.Pbm;
+using Elastic.Host.Web;
+using Elastic.Messages.Observations;
 using Elastic.Messages.Settings;
 using Elastic.Storage;
 
@@ -15,6 +17,7 @@ namespace Elastic.Host.Commands;
 internal sealed class NodeProcess
 {
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Day = TimeSpan.FromDays(1);
 
     private readonly NodeRequest _request;
     private readonly TextWriter _output;
@@ -60,7 +63,11 @@ internal sealed class NodeProcess
         Say($"{(_request.Seed ? "seed" : "worker")} {node.Endpoint} is up: "
             + $"data plane {node.HttpEndpoint}, devices {_request.Node.Devices}");
         Say(await NodeSecurity.DescribeAsync(_request.Node, transport, interrupted));
-        await using var pbm = _request.Seed ? await PbmAsync(node, credentials, interrupted) : null;
+        var service = _request.Seed
+            ? PbmService.Of(ControlPalettes.Of(node.Control, TimeProvider.System), _request.Node.DataDir, credentials) : null;
+        await using var pbm = service is not null ? await PbmAsync(service, credentials, interrupted) : null;
+        await using var web = service is not null && _request.Node.Dashboard
+            ? await WebAsync(node, service, credentials, interrupted) : null;
         using var export = TelemetryExport.Begin($"{node.Endpoint}", _request.Node.OpsPort is not null);
         await using var ops = _request.Node.OpsPort is { } port ? await OpsAsync(node, port, export!, interrupted) : null;
 
@@ -77,10 +84,11 @@ internal sealed class NodeProcess
             ? new ClusterDiagrams(new DataDirectory(_request.Node.DataDir), node.Control.Runs, () => seen.Supervises, Say)
                 .RunAsync(ending.Token)
             : Task.CompletedTask;
+        var announcing = web is not null ? AnnounceAsync(node, web, ending.Token) : Task.CompletedTask;
         var first = await Task.WhenAny(Task.Delay(Timeout.Infinite, interrupted), preempted, node.Refused, node.LeaveAsked);
         var isPreempted = preempted.IsCompletedSuccessfully;             // the cancellation below ends the task, too
         await ending.CancelAsync();
-        await Task.WhenAll(spans, telling, drawing, building, copying);
+        await Task.WhenAll(spans, telling, drawing, building, copying, announcing);
         if (first == node.Refused)
             throw new ElasticException(await node.Refused);
         if (isPreempted)
@@ -104,14 +112,41 @@ internal sealed class NodeProcess
             () => NodeIdentity.Load(new DataPaths(Path.GetFullPath(node.DataDir))).Value, files, Say, interrupted);
     }
 
-    private async Task<PbmServer> PbmAsync(ElasticNode node, Credentials? credentials, CancellationToken cancel)
+    private async Task<PbmServer> PbmAsync(PbmService service, Credentials? credentials, CancellationToken cancel)
     {
-        var service = PbmService.Of(ControlPalettes.Of(node.Control, TimeProvider.System), _request.Node.DataDir, credentials);
         var server = await PbmServer.StartAsync(_request.Node.Host, _request.Node.PbmPort, service,
             credentials is null ? Transport.Plain : TlsTransport.ForPbm(credentials), cancel);
         Say($"pbm {server.Endpoint} controls it, e.g. "
             + $"{PbmService.Words(server.Endpoint, credentials?.Files, service.Token?.Path)} run start -n NAME");
         return server;
+    }
+
+    private async Task<WebServer> WebAsync(ElasticNode node, PbmService service, Credentials? credentials, CancellationToken cancel)
+    {
+        var server = await WebServer.StartAsync(
+            _request.Node, _request.Node.Host, node.Control, service,
+            credentials is null ? Transport.Plain : TlsTransport.ForPbm(credentials), WebLimits.Default, TimeProvider.System, cancel);
+        Say($"dashboard {server.Address}/ "
+            + (service.Token is { } token
+                ? $"(with the token in {token.Path})" : "(for browsers that show a certificate of this cluster)"));
+        return server;
+    }
+
+    // Other seeds' pages are to know the address, and observations are kept for a while only.
+    private static async Task AnnounceAsync(ElasticNode node, WebServer web, CancellationToken cancel)
+    {
+        try
+        {
+            while (true)
+            {
+                node.Observations!.Record(new DashboardOpened($"{node.Endpoint}", web.Address));
+                await Task.Delay(Day, cancel);
+            }
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            // The process ends.
+        }
     }
 
     private Webhook? WebhookOf(ElasticNode node) => _request is { Seed: true, Node.WebhookFile: { } file }

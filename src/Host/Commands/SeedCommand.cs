@@ -28,7 +28,7 @@ internal static class SeedCommand
             elastic seed --host 10.0.0.6 --seed 10.0.0.5:4053 \
                          --database "postgres://elastic@10.0.0.9/elastic?password-file=secret"   a second seed on the same database
             """, options.Settings, SettingsSchema.Node)
-        { options.PbmPort, options.Database };
+        { options.PbmPort, options.DashboardPort, options.NoDashboard, options.Database };
         foreach (var option in options.Common)
             command.Add(option);
         command.SetAction((parsed, _) => NodeProcess.RunAsync(

@@ -54,6 +54,7 @@ internal static class TrainCommand
         };
         var plain = new Option<bool>("--plain") { Description = "Plain lines instead of the live display." };
 
+        var noDashboard = CommonOptions.NoDashboard();
         var dry = new Option<bool>("--dry-run")
         {
             Description = "Say what memory, traffic and arithmetic the run would take here, and whether it fits; read no text, start and "
@@ -82,14 +83,18 @@ internal static class TrainCommand
             elastic train --run books --changes changes.txt        settings that change at rounds that are known before
             elastic train --json > result.json                     for scripts
             """, SettingsHelp.Lines(SettingsSchema.All))
-        { config, set, corpus, run, init, initBase, dataDir, devices, json, plain, dry, changes };
+        { config, set, corpus, run, init, initBase, dataDir, devices, json, plain, noDashboard, dry, changes };
         command.SetAction(async (parsed, cancel) => await RunAsync(
             new TrainRequest(
                 await LoadAsync(new ConfigurationRequest(
                     parsed.GetValue(config)!, parsed.GetValue(set)!, parsed.GetValue(corpus), parsed.GetValue(run),
                     parsed.GetValue(devices), parsed.GetValue(dataDir), CommonOptions.EnvironmentDataDir)
                 {
-                    Options = [Place(parsed, init, "model.init"), Place(parsed, initBase, "model.init-base")],
+                    Options =
+                    [
+                        Place(parsed, init, "model.init"), Place(parsed, initBase, "model.init-base"),
+                        (noDashboard.Name, "node.dashboard", parsed.GetValue(noDashboard) ? "false" : null),
+                    ],
                 }, cancel),
                 parsed.GetValue(json), parsed.GetValue(plain), parsed.GetValue(dry)).Checked().With(parsed.GetValue(changes)),
             parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error));

@@ -8,6 +8,8 @@ using Elastic.Foundation;
 using Elastic.Host.Display;
 using Elastic.Host.Generation;
 using Elastic.Host.Ops;
+using Elastic.Host.Pbm;
+using Elastic.Host.Web;
 using Elastic.Messages;
 using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
@@ -68,6 +70,7 @@ internal sealed class TrainRun
     {
         var settings = _request.Settings.Training with { Corpus = DefaultMixture.Apply(_request.Settings.Training.Corpus) };
         await using var node = await ElasticNode.StartAsync(_request.Settings.Node, NodeDuty.Train, Say, interrupted);
+        await using var web = await DashboardAsync(node, interrupted);
         var growing = settings.Corpus.Order == CorpusOrder.Stream
             ? await CorpusBuild.BeginAsync(node, _request.Settings, _display, () => _view is null || IsFinished, interrupted) : null;
         var corpus = growing is null ? await CorpusBuild.RunAsync(node, _request.Settings, _display, interrupted)
@@ -157,6 +160,27 @@ internal sealed class TrainRun
 
         if (_refusal is { } refusal)
             throw new ElasticException($"run {_run}: {refusal}");
+    }
+
+    // For a person at a terminal, on this machine only. The address holds the token, so it is shown and not logged.
+    private async Task<WebServer?> DashboardAsync(ElasticNode node, CancellationToken cancel)
+    {
+        if (!_request.Settings.Node.Dashboard || _request.Json || _output is not TerminalWriter)
+            return null;
+        try
+        {
+            var service = PbmService.Of(ControlPalettes.Of(node.Control, TimeProvider.System), _data.Root, credentials: null);
+            var web = await WebServer.StartAsync(
+                _request.Settings.Node, "127.0.0.1", node.Control, service, Transport.Plain, WebLimits.Default, TimeProvider.System,
+                cancel);
+            _display.Notice($"dashboard {web.AddressWithToken}");
+            return web;
+        }
+        catch (ElasticException e)
+        {
+            Say($"no dashboard: {e.Message}; the run goes on without it");
+            return null;
+        }
     }
 
     private bool IsFinished => _view?.Phase == RunPhase.Finished;

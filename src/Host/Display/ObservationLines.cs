@@ -18,6 +18,7 @@ internal sealed class ObservationLines(Func<NodeId, string> nameOf)
     private string Sentence(StoredObservation observed) => observed.What switch
     {
         SupervisionBegan began => $"the runs are supervised by the seed with the data plane {began.Seed} from now on",
+        DashboardOpened opened => $"seed {opened.Seed} serves its dashboard at {OneLine.Of(opened.Address, LongestReason)}",
         NodeJoined joined => $"node {nameOf(joined.Node)} is here with {Units.Many(joined.Devices, "device")}",
         NodeLost lost => $"node {nameOf(lost.Node)} is lost: {Reason(lost.Why)}",
         NodesThere there => $"{Units.Many(there.Nodes, "node")} with {Units.Many(there.Devices, "device")}",
@@ -27,6 +28,8 @@ internal sealed class ObservationLines(Func<NodeId, string> nameOf)
             + $" is given out again, which {nameOf(again.Node)} had: {Reason(again.Why)}",
         WorkRecovered recovered => $"{recovered.RunId.Name}: round {recovered.Round}, replica {recovered.Replica} goes on with "
             + $"{nameOf(recovered.Node)}, {recovered.Seconds:0.00} s after it was lost",
+        ResultLost lost =>
+            $"{lost.RunId.Name}: round {lost.Round}: the result of replica {lost.Replica} is lost, and computed again: {Reason(lost.Why)}",
         PhaseDuration phase =>
             $"{phase.RunId.Name}: round {phase.Round}, {phase.Phase.ToString().ToLowerInvariant()} for {phase.Seconds:0.00} s",
         StepLoss step => $"{step.RunId.Name}: round {step.Round}, replica {step.Replica}, step {step.Step}: loss {step.LossNats:0.0000}",

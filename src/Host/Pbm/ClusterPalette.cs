@@ -98,7 +98,8 @@ internal static class ClusterPalette
         new[] { member.Address == cluster.Leader ? "leader" : "", member.Address == cluster.Supervisor ? "supervisor" : "" }
             .Where(o => o.Length > 0));
 
-    private static JsonObject Json(ClusterMembers cluster, IEnumerable<string> warnings) => new()
+    /// <summary>The members for scripts.</summary>
+    public static JsonObject Json(ClusterMembers cluster, IEnumerable<string> warnings) => new()
     {
         ["leader"] = cluster.Leader,
         ["supervisor"] = cluster.Supervisor,

@@ -245,7 +245,8 @@ internal static class NodePalette
         return string.Join(',', ranges.Select(r => r.First == r.Last ? $"{r.First}" : $"{r.First}-{r.Last}"));
     }
 
-    private static JsonObject Json(NodeView node) => new()
+    /// <summary>A node for scripts.</summary>
+    public static JsonObject Json(NodeView node) => new()
     {
         ["node"] = node.Address,
         ["nodeId"] = node.Node.Value,

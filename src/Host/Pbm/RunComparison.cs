@@ -34,7 +34,7 @@ internal static class RunComparison
                 });
         }
 
-        foreach (var (run, key, segment) in one.Segments.Select(s => (first, "a", s)).Concat(other.Segments.Select(s => (second, "b", s))))
+        foreach (var (run, key, segment) in one.Changes.Select(s => (first, "a", s)).Concat(other.Changes.Select(s => (second, "b", s))))
             yield return new PbmLine($"{run} changes {RunLines.Segment(segment)}", new JsonObject
             {
                 ["changed"] = key,
@@ -66,7 +66,8 @@ internal static class RunComparison
             });
     }
 
-    private static IEnumerable<(string Key, string One, string Other, bool IsOfAnswer)> Settings(RunCurve one, RunCurve other)
+    /// <summary>The settings in which they differ.</summary>
+    public static IEnumerable<(string Key, string One, string Other, bool IsOfAnswer)> Settings(RunCurve one, RunCurve other)
     {
         if (one.Corpus != other.Corpus)
             yield return ("corpus", one.Corpus.Short, other.Corpus.Short, true);

@@ -20,7 +20,11 @@ internal static class RunExplanation
     /// <summary>What is read of the run's observations.</summary>
     public static ObservationQuery OfRun(RunId run) => new(
         Run: run, AtMost: 400, Newest: true,
-        Kinds: [typeof(PhaseDuration), typeof(WorkGivenAgain), typeof(StepsSkipped), typeof(NodeQuarantined), typeof(RunFailed)]);
+        Kinds:
+        [
+            typeof(PhaseDuration), typeof(WorkGivenAgain), typeof(ResultLost), typeof(StepsSkipped), typeof(NodeQuarantined),
+            typeof(RunFailed),
+        ]);
 
     /// <summary>What is read of the others.</summary>
     public static readonly ObservationQuery OfCluster = new(

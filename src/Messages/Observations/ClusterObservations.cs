@@ -8,6 +8,12 @@ public sealed record SupervisionBegan(string Seed) : Observation
     public override IEnumerable<Measure> Measures => [Measure.Count("elastic_supervisions_total")];
 }
 
+/// <summary>A seed serves its dashboard. Observed again once a day, since observations are kept for a while.</summary>
+/// <param name="Seed">The seed's control plane, "host:port".</param>
+/// <param name="Address">Of its pages, "http://host:port".</param>
+[ObservedAs("dashboard-opened")]
+public sealed record DashboardOpened(string Seed, string Address) : Observation;
+
 /// <summary>A node has enlisted for the first time, restarted, or come back.</summary>
 [ObservedAs("node-joined")]
 public sealed record NodeJoined(NodeId Node, int Devices) : Observation

@@ -14,6 +14,14 @@ public sealed record WorkGivenAgain(RunId RunId, NodeId Node, string Kind, int N
     public override IEnumerable<Measure> Measures => [Count("elastic_work_given_again_total", Tag("run", RunId), Tag("kind", Kind))];
 }
 
+/// <summary>A replica's result of the round that is computed, or its hand-over, does not count any more: it is computed again.</summary>
+/// <param name="Why">The nodes that had it are lost, or its bytes are damaged or not trusted.</param>
+[ObservedAs("result-lost")]
+public sealed record ResultLost(RunId RunId, int Round, int Replica, string Why) : RunObservation(RunId)
+{
+    public override IEnumerable<Measure> Measures => [Count("elastic_results_lost_total", Tag("run", RunId))];
+}
+
 /// <summary>How long a run was in one phase of a round.</summary>
 [ObservedAs("phase")]
 public sealed record PhaseDuration(RunId RunId, int Round, RunPhase Phase, double Seconds) : RunObservation(RunId)

@@ -97,6 +97,32 @@ public sealed record NodeSettings : SettingsGroup
         """, PartOfAnswer = false, IsPath = true)]
     public required string? OpsTokenFile { get; init; }
 
+    [Setting("node.dashboard", true, """
+        On seeds, and in elastic train at a terminal: serves the HTTP API and the dashboard (docs/dashboard.md). With certificates for who
+        shows one, else for who has the token of pbm.
+        """, PartOfAnswer = false)]
+    public required bool Dashboard { get; init; }
+
+    [Setting("node.dashboard-port", null, """
+        The port of the HTTP API and the dashboard; 0 for any free one. Not given: 4090, or any free one where that is in use.
+        """, PartOfAnswer = false)]
+    [Between(0, 65535)]
+    public required int? DashboardPort { get; init; }
+
+    [Setting("node.public-url", null, """
+        Where people reach the dashboard through a proxy, e.g. https://lm.example/elastic: requests for this host are served, too, and what
+        stands before the paths may be there or be left out by the proxy.
+        """, PartOfAnswer = false)]
+    [Matches("https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~-]+)*/?", "an address like https://lm.example/elastic")]
+    public required string? PublicUrl { get; init; }
+
+    [Setting("node.trusted-proxies", null, """
+        Addresses of proxies, with commas between them, that say truly whom they ask for (X-Forwarded-For): for what commands.log says of
+        where a request came from.
+        """, PartOfAnswer = false)]
+    [Matches("[0-9a-fA-F.:]{2,45}(?: *, *[0-9a-fA-F.:]{2,45}){0,31}", "addresses with commas between them")]
+    public required string? TrustedProxies { get; init; }
+
     [Setting("node.webhook-file", null, """
         On seeds: holds an address, https://..., to which the supervising seed posts what somebody should know: a run that is finished, has
         failed or waits, a node in quarantine. A file, because such addresses are often secrets.

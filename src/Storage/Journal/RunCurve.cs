@@ -20,7 +20,10 @@ public sealed record CurvePoint(int Version, long Tokens, double? TrainLossNats,
 public sealed record RunCurve(RunId Id, TrainingSettings Settings, Digest Corpus, IReadOnlyList<CurvePoint> Points)
 {
     /// <summary>Where its settings change in mid-run, first to last.</summary>
-    public IReadOnlyList<RunSegment> Segments { get; init; } = [];
+    public IReadOnlyList<RunSegment> Changes { get; init; } = [];
+
+    /// <summary>The stretches of the run under one set of settings, first to last.</summary>
+    public IReadOnlyList<Segment> Segments { get; init; } = [];
 
     /// <summary>The newest run of that name; null where there is none.</summary>
     /// <exception cref="ElasticException">Its events cannot be read.</exception>
@@ -60,11 +63,10 @@ public sealed record RunCurve(RunId Id, TrainingSettings Settings, Digest Corpus
             }
         }
 
-        return state.Exists
-            ? new RunCurve(run, SettingsInForce.AtStart(state), state.Corpus!.Value, [.. points.Values])
-            {
-                Segments = RunPlan.Of(state).Changes,
-            }
-            : null;
+        return !state.Exists ? null : new RunCurve(run, SettingsInForce.AtStart(state), state.Corpus!.Value, [.. points.Values])
+        {
+            Changes = RunPlan.Of(state).Changes,
+            Segments = RunPlan.Of(state).Timeline.Segments,
+        };
     }
 }

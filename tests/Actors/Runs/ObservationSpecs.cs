@@ -43,6 +43,8 @@ public sealed class ObservationSpecs : IDisposable
         Assert.Equal([true, false, true, true], curve.Points.Select(p => p.Score is not null));
         Assert.Equal([false, true, true, true], curve.Points.Select(p => p.TrainLossNats is not null));
         Assert.Equal((view.Tokens, view.ValLoss), (curve.Points[^1].Tokens, curve.Points[^1].Score!.LossNats));
+        var segment = Assert.Single(curve.Segments);
+        Assert.Equal((0, 3, curve.Settings.Run.Replicas), (segment.FromRound, segment.Rounds, segment.Replicas));
         Assert.Null(await RunCurve.ReadAsync(database, new RunName("unseen"), default));
         var events = await JournalReader.ReadAsync(database, run, default);
         var rolledBack = RunCurve.Of(run, [.. events, new RunEvent.RolledBack(run, null, "it was damaged")])!;

@@ -16,15 +16,15 @@ public sealed class ObservationStoreTests(Databases databases)
     // One of each kind, with what is hard to write.
     private static readonly Observation[] All =
     [
-        new SupervisionBegan("10.0.0.5:4080"), new NodeJoined(Node, 3),
+        new SupervisionBegan("10.0.0.5:4080"), new DashboardOpened("10.0.0.5:4053", "http://10.0.0.5:4090"), new NodeJoined(Node, 3),
         new NodeLost(Node, "it says \"nothing\"; é"), new ObservationsDropped(7),
         new WorkGivenAgain(Run, Node, "compute", 4, 2, "a disk"), new PhaseDuration(Run, 4, RunPhase.Averaging, 0.25),
         new StepLoss(Run, Node, 4, 2, 9, double.NaN, 0.0003), new Score(Run, 4, 5.5, 2.2), new RoundCommitted(Run, 4, 1L << 40),
         new StepsSkipped(Run, Node, 4, 2, 3, 8192), new ScoreOfSource(Run, 4, "Web \u00e9", 10.5, 2),
         new ScoreOfLanguage(Run, 4, "de", 10.5, 2),
         new NodeQuarantined(Other, Node, "wrong bytes"), new RunFailed(Run, "the loss became NaN"),
-        new Goodput(Run, 4, 9.5, 10), new WorkRecovered(Run, Node, 4, 2, 0.75), new DevicesWanted(Run, 8), new NodesThere(3, 5),
-        new RunWaits(Run, "a node"), new RunFinished(Run, 5, "0a1b"),
+        new Goodput(Run, 4, 9.5, 10), new WorkRecovered(Run, Node, 4, 2, 0.75), new ResultLost(Run, 4, 2, "a node"),
+        new DevicesWanted(Run, 8), new NodesThere(3, 5), new RunWaits(Run, "a node"), new RunFinished(Run, 5, "0a1b"),
     ];
 
     [Fact]

@@ -63,8 +63,8 @@ public sealed partial class ClusterNode(
     public void Launch(bool mayEnd = false)
     {
         string[] ports = !IsSeed ? ["--port", port]
-            : Endpoint.Length == 0 ? ["--port", port, "--http-port", FreePort.Text(), "--pbm-port", FreePort.Text()]
-            : ["--port", PortOf(Endpoint), "--http-port", PortOf(HttpEndpoint), "--pbm-port", PortOf(PbmEndpoint)];
+            : Endpoint.Length == 0 ? ["--port", port, "--http-port", FreePort.Text(), "--pbm-port", FreePort.Text(), "--no-dashboard"]
+            : ["--port", PortOf(Endpoint), "--http-port", PortOf(HttpEndpoint), "--pbm-port", PortOf(PbmEndpoint), "--no-dashboard"];
         UpAt = null;
         _processes.Add(new ElasticProcess(launch, [role, "--data-dir", dataDir, .. ports, .. arguments]));
         _mayEnd = mayEnd;

@@ -1,0 +1,38 @@
+using System.Text.Json;
+using Elastic.Foundation;
+using Microsoft.AspNetCore.Http;
+
+namespace Elastic.Host.Web;
+
+/// <summary>Reads the body of a request: an object of JSON, or nothing.</summary>
+internal static class Body
+{
+    private const int MostDepth = 4;
+
+    /// <summary>The body; undefined where there is none.</summary>
+    /// <exception cref="WebProblem">It is no object, or is not said to be JSON: a form of another site's page never is.</exception>
+    public static async Task<JsonElement> ReadAsync(HttpContext context)
+    {
+        if (context.Request.ContentLength is null or 0 && !context.Request.Headers.ContainsKey("Transfer-Encoding"))
+            return default;
+        if (!context.Request.HasJsonContentType())
+        {
+            throw new WebProblem(StatusCodes.Status415UnsupportedMediaType,
+                "the body is not said to be JSON: send the header Content-Type: application/json");
+        }
+
+        try
+        {
+            // The document lives as long as the request.
+            var document = await JsonDocument.ParseAsync(
+                context.Request.Body, new JsonDocumentOptions { MaxDepth = MostDepth }, context.RequestAborted);
+            context.Response.RegisterForDispose(document);
+            return document.RootElement.ValueKind == JsonValueKind.Object
+                ? document.RootElement : throw WebProblem.Invalid("the body is no object: send {}, or an object with the command's values");
+        }
+        catch (JsonException e)
+        {
+            throw WebProblem.Invalid($"the body is no JSON: {OneLine.Of(e.Message)}");
+        }
+    }
+}

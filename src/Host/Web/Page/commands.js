@@ -1,0 +1,47 @@
+// Buttons for what changes something. Which there are, the server says.
+import { command, get, mayChange } from './api.js';
+import { confirm, h } from './dom.js';
+
+const words = {
+  start: 'Go on', stop: 'Stop', pause: 'Pause', resume: 'Go on', checkpoint: 'Checkpoint', drain: 'Drain', scale: 'Scale',
+  set: 'Change a setting', delete: 'Delete', devices: 'Devices',
+};
+const destructive = ['stop', 'delete', 'drain'];
+const tooLong = ['evaluate'];                  // takes files of the seed's machine, and minutes: for a terminal
+
+let known = null;
+
+async function all() { return known ??= (await get('/commands')).commands.filter(c => !tooLong.includes(c.command)); }
+
+/**
+ * Buttons of the commands about a run or a node.
+ * @param subject 'run' or 'node'
+ * @param fits says whether a command, by its name, makes sense now
+ * @param say is told what came of it
+ */
+export async function buttons(subject, name, fits, say) {
+  if (!mayChange()) return [];
+  return (await all()).filter(c => c.subject === subject && fits(c.command)).map(c => {
+    const label = words[c.command] ?? c.command;
+    const button = h('button', {
+      type: 'button', class: destructive.includes(c.command) ? 'danger' : 'quiet', 'aria-label': `${label}: ${subject} ${name}`,
+      onclick: async () => {
+        // Where nothing has to be said, what a start could change is left to a terminal.
+        const fields = c.command === 'start' ? [] : c.arguments;
+        const values = await confirm(`${label}: ${subject} ${name}?`, c.description, label, fields, destructive.includes(c.command));
+        if (values === null) return;
+        button.disabled = true;
+        try {
+          const path = c.path.replace('/api/v1', '').replace(/\{[a-z]+\}/, encodeURIComponent(name));
+          const { lines } = await command(path, values);
+          say(lines.map(l => l.text).filter(Boolean).join(' ') || 'done');
+        } catch (problem) {
+          say(problem.message, true);
+        } finally {
+          button.disabled = false;
+        }
+      },
+    }, label);
+    return button;
+  });
+}
