@@ -22,14 +22,14 @@ public sealed partial class NodeCoordinator
     }
 
     // An evaluation has the priority of the most important run that is at work here: it takes turns with that.
-    private int PriorityOf(JobId job) => _runs.GetValueOrDefault(new RunId(job.Value)) is { IsEvaluation: false } run
+    private int PriorityOf(JobId job) => _runs.GetValueOrDefault(new RunId(job.Value)) is { Kind: JobKind.Run } run
         ? run.Priority : AtWork().Select(r => r.Run.Priority).DefaultIfEmpty().Max();
 
     // Runs that have work on devices or waiting for some, or had a moment ago, in which case devices that are free are kept for them.
     private IEnumerable<(OpenedRun Run, bool IsBetweenRounds)> AtWork()
     {
         var present = _devices.InUse.Keys.Concat(_devices.Waiting.Select(o => o.Job)).ToHashSet();
-        return _runs.Values.Where(r => !r.IsEvaluation)
+        return _runs.Values.Where(r => r.Kind == JobKind.Run)
             .Select(r => (Run: r, IsBetweenRounds: !present.Contains(r.Id.Job)))
             .Where(r => !r.IsBetweenRounds || (!r.Run.IsStopping && _beats - r.Run.Used <= Reserved));
     }

@@ -110,7 +110,7 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
         {
             case NodeCommand.OpenRun part when _parts.Join(part) is { } open:
                 RunOf(open.RunId).Openings++;
-                RunOf(open.RunId).IsEvaluation = open.IsEvaluation;
+                RunOf(open.RunId).Kind = open.Kind;
                 RunOf(open.RunId).BeginAt(open.Number);
                 _outputs.Add(new NodeOutput.UseSources(open.Sources));
                 _outputs.Add(new NodeOutput.Open(open));
@@ -361,7 +361,7 @@ public sealed partial class NodeCoordinator(NodeFacts facts)
 
         public int Priority { get; set; }
 
-        public bool IsEvaluation { get; set; }
+        public JobKind Kind { get; set; }
 
         /// <summary>The beat at which its work last ended on a device; null where none has.</summary>
         public int? Used { get; set; }

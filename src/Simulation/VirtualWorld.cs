@@ -2,7 +2,6 @@ using Elastic.Coordination;
 using Elastic.Foundation;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
-using Elastic.Messages.Runs;
 using Elastic.Messages.Wire;
 using Elastic.Messages.Work;
 

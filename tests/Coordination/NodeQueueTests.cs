@@ -99,7 +99,7 @@ public sealed class NodeQueueTests
             Corpus = D("corpus"),
             Manifest = null,
             Sources = [],
-            IsEvaluation = isEvaluation,
+            Kind = isEvaluation ? JobKind.Evaluation : JobKind.Run,
             Part = Part.Whole,
         }));
         Step(new NodeInput.Opened(run, 4, null, Priority: priority));

@@ -30,7 +30,7 @@ public sealed class TwoRunsSimulationTests
             foreach (var (run, plan) in world.Runs.Zip(Plans))
             {
                 Assert.True(run.State.IsFinished, $"seed {seed}: {run.Name} hangs in round {run.State.Round}: {run.WaitsFor}");
-                Assert.Equal(VirtualArithmetic.Expected(plan), (run.State.ChainHead, run.State.Version!.Value));
+                Assert.Equal(VirtualArithmetic.Expected(plan, [], []), (run.State.ChainHead, run.State.Version!.Value));
             }
         }
 
@@ -261,13 +261,13 @@ public sealed class TwoRunsSimulationTests
                         return new Evaluated(VirtualArithmetic.Score(c.Version));
                     case Compute c:
                         var result = c.HandOver is { } from
-                            ? VirtualArithmetic.Resume(plan, c, from)
-                            : VirtualArithmetic.Compute(plan, c.Round, c.Replica, c.Version, c.InnerState);
+                            ? VirtualArithmetic.Resume(c, from)
+                            : VirtualArithmetic.Compute(c.Segment, c.Round, c.Replica, c.Version, c.InnerState);
                         Disk(job).UnionWith([result.Contribution, result.InnerState]);
                         return new Computed(result, c.HandOver?.State);
                     case Average c:
                         var chunks = c.Chunks.Select(
-                            chunk => VirtualArithmetic.Average(c.Round, chunk, c.Version, c.Contributions)).ToArray();
+                            chunk => VirtualArithmetic.Average(c.Round, chunk, c.Version, c.Contributions, c.Changes)).ToArray();
                         Disk(job).UnionWith(chunks.Select(chunk => chunk.Parameters));
                         return new Averaged(c.Round, AveragedChunk.Inputs(c.Version, c.Contributions), chunks);
                     case Assemble c:
