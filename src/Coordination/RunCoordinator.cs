@@ -211,7 +211,8 @@ public sealed partial class RunCoordinator(RunId id, Func<RunState, RunPlan> pla
     private void Fold(RunEvent e)
     {
         Run = Coordination.Run.Apply(Run, e);
-        if (e is RunEvent.RunStarted or RunEvent.SettingsChanged or RunEvent.SegmentPlanned or RunEvent.RunEndedEarly or RunEvent.CorpusCompleted)
+        if (e is RunEvent.RunStarted or RunEvent.SettingsChanged or RunEvent.SegmentPlanned or RunEvent.RunEndedEarly
+            or RunEvent.CorpusCompleted)
             Plan = planOf(Run);
     }
 

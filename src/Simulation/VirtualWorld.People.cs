@@ -29,7 +29,8 @@ public sealed partial class VirtualWorld
             return false;
         var run = Supervisor.Run;
         Supervisor.Handle(new RunRequest.Set(
-            Name, By(Supervisor.NextRequest()), AnyChange(), Chance.Next(3) == 0 ? run.FarthestRound + Chance.Next(3) : null, Chance.Next(5) == 0));
+            Name, By(Supervisor.NextRequest()), AnyChange(), Chance.Next(3) == 0 ? run.FarthestRound + Chance.Next(3) : null,
+            Chance.Next(5) == 0));
         return true;
     }
 

@@ -57,7 +57,9 @@ internal static class RunStart
             Changes = [.. changes],
         };
 
-    /// <summary>Blocks of a corpus to train on (0 for one that grows: it says so window by window), and those kept for evaluation.</summary>
+    /// <summary>
+    /// Blocks of a corpus to train on (0 for one that grows: it says so window by window), and those kept for evaluation.
+    /// </summary>
     /// <exception cref="ElasticException"><c>corpus.mixture</c> and the corpus do not fit together.</exception>
     public static (long Blocks, long HeldOut) BlocksOf(TrainingSettings settings, BuiltCorpus corpus) =>
         (corpus.IsGrowing ? 0 : SampleStream.Of(settings, corpus).Samples, SampleCut.Of(settings).CountIn(corpus.HeldOutShards));

@@ -77,7 +77,9 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFau
     public NamedCorpus Find(CorpusSettings settings, IProgress<CorpusProgress>? progress) =>
         Find(settings, line => progress?.Report(new CorpusProgress(0, 0, 0, 0, line)));
 
-    /// <summary>The corpus that these settings name, whether it is built or not: reads all sources, for their digests. Nothing is stored.</summary>
+    /// <summary>
+    /// The corpus that these settings name, whether it is built or not: reads all sources, for their digests. Nothing is stored.
+    /// </summary>
     /// <param name="say">Takes a line about what the sources hold and the corpus does not.</param>
     public NamedCorpus Find(CorpusSettings settings, Action<string> say)
     {
@@ -116,4 +118,5 @@ internal sealed class CorpusBuild(IActorRef tokenizers, DataPaths paths, NodeFau
 /// <param name="Files">Of the sources, with their contents' digests.</param>
 /// <param name="TokenizerFile">Null for a tokenizer without one.</param>
 /// <param name="Built">Null where it is not built here.</param>
-internal sealed record NamedCorpus(Digest Id, IReadOnlyList<SourceFile> Files, TokenizerFile? TokenizerFile, CorpusSettings Settings, BuiltCorpus? Built);
+internal sealed record NamedCorpus(
+    Digest Id, IReadOnlyList<SourceFile> Files, TokenizerFile? TokenizerFile, CorpusSettings Settings, BuiltCorpus? Built);

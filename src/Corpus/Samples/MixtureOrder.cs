@@ -76,8 +76,8 @@ public sealed class MixtureOrder : SampleStream
         {
             var name = shards[i].Source ?? throw new ElasticException(
                 "corpus.mixture: the shards of this corpus mix sources (token shards of llm.c, or a corpus that was built without it): "
-                + "name the text with corpus.sources, so that it is built anew; a run that may change its mixture is started with one, e.g. "
-                + "with each source once");
+                + "name the text with corpus.sources, so that it is built anew; a run that may change its mixture is started with one, "
+                + "e.g. with each source once");
             var blocks = 0L;
             for (; i < shards.Count && shards[i].Source == name; i++)
                 blocks += cut.CountIn(shards[i]);

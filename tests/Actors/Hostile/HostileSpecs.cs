@@ -52,7 +52,7 @@ public sealed class HostileSpecs : HostileScene
             "a Retain from {0} is refused: only a seed gives orders",
             "a DeleteRun from {0} is refused: only a seed gives orders",
             "a Refused from {0} is refused: only a seed gives orders",
-            "a Pause from {0} is refused: people ask at a seed",
+            "a Stop from {0} is refused: people ask at a seed",
             "a Enlist from {0} is refused: it enlists the node at 127.0.0.1:1",
             "a message of Akka's actor systems from {0} is refused: it is about an actor of another process",
             "a message of Akka's membership from {0} is refused: it is of a kind that no node sends",
