@@ -11,6 +11,10 @@ namespace Elastic.Bench.Elasticity;
 /// </summary>
 internal sealed class FirstStepOfAJoiner(Options options)
 {
+    // The worker that is there already computes when nobody else wants a processor: it stands for one on a machine of its own, and the processors
+    // of this one are for what carries the joiner's state, as those of two machines would be.
+    private static readonly Launch Yielding = Launch.Elastic with { Wrapper = ["nice", "-n", "19"] };
+
     // Against the plain cluster, in the same turn.
     private readonly Samples _ratio = new();
 
@@ -37,7 +41,7 @@ internal sealed class FirstStepOfAJoiner(Options options)
         foreach (var contender in contenders)
         {
             await contender.Cluster.StartSeedsAsync(1);
-            await contender.Cluster.StartWorkersAsync(1, "cpu:1");
+            await contender.Cluster.StartAsync(contender.Cluster.AddWorker("cpu:1", Yielding));
         }
 
         for (var turn = 0; turn < turns; turn++)
