@@ -11,8 +11,8 @@ namespace Elastic.Bench.Elasticity;
 /// </summary>
 internal sealed class FirstStepOfAJoiner(Options options)
 {
-    // The worker that is there already computes when nobody else wants a processor: it stands for one on a machine of its own, and the processors
-    // of this one are for what carries the joiner's state, as those of two machines would be.
+    // The worker that is there already computes when nobody else wants a processor: it stands for one on a machine of its own, and the
+    // processors of this one are for what carries the joiner's state, as those of two machines would be.
     private static readonly Launch Yielding = Launch.Elastic with { Wrapper = ["nice", "-n", "19"] };
 
     // Against the plain cluster, in the same turn.

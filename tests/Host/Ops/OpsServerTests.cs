@@ -11,6 +11,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace Elastic.Host.Tests.Ops;
 
+// Alone: a node that ends beside it, in another test, takes the newest values of the whole process from the metrics.
+[CollectionDefinition(nameof(OpsServerTests), DisableParallelization = true)]
+[Collection(nameof(OpsServerTests))]
 public sealed class OpsServerTests : IAsyncLifetime
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("elastic-test-").FullName;
