@@ -23,7 +23,9 @@ public sealed class SupervisorScenarios : ClusterScenario
         var held = Launch.HeldUntil(go);
         ClusterNode[] workers = [Cluster.Worker("a", "cpu:2", held), Cluster.Worker("b", "cpu:2", held)];
         await Cluster.StartAsync(workers);
-        await Cluster.StartRunAsync(Short);
+        // One device each: a worker whose orders come apart would compute its first replica on both, and a replica that is held gives none
+        // back.
+        await Cluster.StartRunAsync([.. Short, "run.devices-per-replica=1"]);
 
         // The corpus was built on the first seed, which is about to die.
         await Cluster.UntilAsync("the other seeds had the corpus", () => others.All(TestCluster.HasCorpus));
