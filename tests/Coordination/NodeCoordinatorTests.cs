@@ -9,16 +9,7 @@ namespace Elastic.Coordination.Tests;
 // What a node does with orders and commands that come twice, late, in parts, or while it is busy.
 public sealed class NodeCoordinatorTests
 {
-    private readonly NodeCoordinator _node = new(new NodeFacts
-    {
-        Id = A,
-        Incarnation = "1",
-        Address = "a:7000",
-        Endpoint = "a:7001",
-        Seed = false,
-        Version = "0.2",
-        Arithmetic = "cpu 2",
-    });
+    private readonly NodeCoordinator _node = NodeSamples.Node();
 
     public NodeCoordinatorTests() => Step(new NodeInput.HasDevices([new DeviceId("cpu:0")]));
 

@@ -8,16 +8,7 @@ namespace Elastic.Coordination.Tests;
 // What a node decides when its devices change, or one is lost, while replicas are on them.
 public sealed class NodeDevicesTests
 {
-    private readonly NodeCoordinator _node = new(new NodeFacts
-    {
-        Id = A,
-        Incarnation = "1",
-        Address = "a:7000",
-        Endpoint = "a:7001",
-        Seed = false,
-        Version = "0.2",
-        Arithmetic = "cpu 2",
-    });
+    private readonly NodeCoordinator _node = NodeSamples.Node();
 
     [Fact]
     public void A_device_that_comes_joins_the_replica_with_the_fewest()

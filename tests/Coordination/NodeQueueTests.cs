@@ -11,16 +11,7 @@ public sealed class NodeQueueTests
     private static readonly RunId Big = new("big-00000000");
     private static readonly RunId Job = new("eval-a-00000000");
 
-    private readonly NodeCoordinator _node = new(new NodeFacts
-    {
-        Id = A,
-        Incarnation = "1",
-        Address = "a:7000",
-        Endpoint = "a:7001",
-        Seed = false,
-        Version = "0.2",
-        Arithmetic = "cpu 2",
-    });
+    private readonly NodeCoordinator _node = NodeSamples.Node();
 
     public NodeQueueTests() => Step(new NodeInput.HasDevices([new DeviceId("cpu:0")]));
 

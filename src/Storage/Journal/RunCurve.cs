@@ -63,10 +63,13 @@ public sealed record RunCurve(RunId Id, TrainingSettings Settings, Digest Corpus
             }
         }
 
-        return !state.Exists ? null : new RunCurve(run, SettingsInForce.AtStart(state), state.Corpus!.Value, [.. points.Values])
+        if (!state.Exists)
+            return null;
+        var plan = RunPlan.Of(state);
+        return new RunCurve(run, SettingsInForce.AtStart(state), state.Corpus!.Value, [.. points.Values])
         {
-            Changes = RunPlan.Of(state).Changes,
-            Segments = RunPlan.Of(state).Timeline.Segments,
+            Changes = plan.Changes,
+            Segments = plan.Timeline.Segments,
         };
     }
 }

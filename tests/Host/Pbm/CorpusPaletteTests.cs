@@ -2,8 +2,6 @@ using Elastic.Actors.Control;
 using Elastic.Foundation;
 using Elastic.Host.Pbm;
 using Elastic.Messages;
-using Elastic.Messages.Pbm;
-using Elastic.Messages.Runs;
 using Elastic.Storage;
 using Elastic.Testing;
 
@@ -95,18 +93,11 @@ public sealed class CorpusPaletteTests : TemporaryFolder
         new DateTimeOffset(2026, 3, 29, 1, 0, 0, TimeSpan.Zero), BuildState.Running, "")
     { Now = now };
 
-    private async Task<IReadOnlyList<PbmLine>> Lines(string name, params (string Argument, string Value)[] values)
+    private Task<List<PbmLine>> Lines(string name, params (string Argument, string Value)[] values)
     {
-        var command = ControlPalettes.Of(_cluster.Control, TimeProvider.System).Single(p => p.Name == "corpus")
-            .Commands.Single(c => c.Help.Name == name);
+        var command = _cluster.Command($"corpus {name}");
         Assert.Equal(name is "build" or "stop", command.Changes);
-        var call = PbmCall.Of(
-            command.Help, [.. values.Select(v => new CallValue(v.Argument, v.Value))],
-            new Origin("1", "pbm anna@gpu7", DateTimeOffset.UnixEpoch));
-        var lines = new List<PbmLine>();
-        await foreach (var line in command.Handler(call, TestContext.Current.CancellationToken))
-            lines.Add(line);
-        return lines;
+        return command.LinesAsync(values);
     }
 
     private string Write(string name, string text)

@@ -1,18 +1,16 @@
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
-using Elastic.Host.Pbm;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
-using Elastic.Messages.Pbm;
 using Elastic.Messages.Runs;
 using Elastic.Storage;
+using static Elastic.Host.Tests.Pbm.PaletteCalls;
 
 namespace Elastic.Host.Tests.Pbm;
 
 /// <summary>The commands that change which devices compute, on a cluster of the test's making.</summary>
 public sealed class DevicePaletteTests
 {
-    private static readonly Origin Asker = new("1", "pbm anna@gpu7", DateTimeOffset.UnixEpoch);
 
     private readonly FakeCluster _cluster = new()
     {
@@ -134,15 +132,6 @@ public sealed class DevicePaletteTests
             () => Lines("run", "scale", ("devices", devices)))).Message, StringComparison.Ordinal);
     }
 
-    private async Task<List<string>> Lines(string palette, string command, params (string Argument, string Value)[] values)
-    {
-        var found = ControlPalettes.Of(_cluster.Control, TimeProvider.System).Single(p => p.Name == palette)
-            .Commands.Single(c => c.Help.Name == command);
-        var lines = new List<string>();
-        var call = PbmCall.Of(found.Help, [.. values.Select(v => new CallValue(v.Argument, v.Value))], Asker);
-        await foreach (var line in found.Handler(call, TestContext.Current.CancellationToken))
-            if (line.Text is { } text)
-                lines.Add(text);
-        return lines;
-    }
+    private Task<List<string>> Lines(string palette, string command, params (string Argument, string Value)[] values) =>
+        _cluster.Command($"{palette} {command}").TextsAsync(values);
 }

@@ -1,15 +1,12 @@
 using Elastic.Foundation;
-using Elastic.Host.Pbm;
 using Elastic.Messages.Nodes;
-using Elastic.Messages.Pbm;
-using Elastic.Messages.Runs;
+using static Elastic.Host.Tests.Pbm.PaletteCalls;
 
 namespace Elastic.Host.Tests.Pbm;
 
 /// <summary>What <c>pbm node drain</c> says while a node hands over what it has.</summary>
 public sealed class DrainTests
 {
-    private static readonly Origin Asker = new("1", "pbm anna@gpu7", DateTimeOffset.UnixEpoch);
     private static readonly NodeView Node = Views.Node("10.0.0.1:4053", "z-8h2m4xyq");
     private static readonly NodeView Draining = Node with { State = "draining" };
     private static readonly NodeView Other = Views.Node("10.0.0.2:4053", "b-8h2m4xyq");
@@ -67,15 +64,10 @@ public sealed class DrainTests
 
     private async Task<string> Refusal() => (await Assert.ThrowsAsync<ElasticException>(() => Lines())).Message;
 
-    private async Task<List<string>> Lines(bool undo = false)
+    private Task<List<string>> Lines(bool undo = false)
     {
-        var found = ControlPalettes.Of(_cluster.Control, TimeProvider.System).Single(p => p.Name == "node")
-            .Commands.Single(c => c.Help.Name == "drain");
-        Assert.True(found.Changes);
-        CallValue[] values = [new("node", Node.Address), .. undo ? [new("undo", "")] : Array.Empty<CallValue>()];
-        var lines = new List<string>();
-        await foreach (var line in found.Handler(PbmCall.Of(found.Help, values, Asker), default))
-            lines.Add(line.Text!);
-        return lines;
+        var drain = _cluster.Command("node drain");
+        Assert.True(drain.Changes);
+        return drain.TextsAsync([("node", Node.Address), .. undo ? [("undo", "")] : Array.Empty<(string, string)>()]);
     }
 }

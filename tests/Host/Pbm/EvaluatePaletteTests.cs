@@ -4,8 +4,6 @@ using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Host.Pbm;
 using Elastic.Messages;
-using Elastic.Messages.Pbm;
-using Elastic.Messages.Runs;
 using Elastic.Storage;
 using Elastic.Testing;
 
@@ -74,18 +72,11 @@ public sealed class EvaluatePaletteTests : TemporaryFolder
             settings, Tokenizer.Open("byte"));
     }
 
-    private async Task<IReadOnlyList<PbmLine>> Lines(params (string Argument, string Value)[] values)
+    private Task<List<PbmLine>> Lines(params (string Argument, string Value)[] values)
     {
-        var command = ControlPalettes.Of(_cluster.Control, TimeProvider.System).Single(p => p.Name == "run")
-            .Commands.Single(c => c.Help.Name == "evaluate");
+        var command = _cluster.Command("run evaluate");
         Assert.True(command.Changes);
-        var call = PbmCall.Of(
-            command.Help, [.. values.Select(v => new CallValue(v.Argument, v.Value))],
-            new Origin("1", "pbm anna@gpu7", DateTimeOffset.UnixEpoch));
-        var lines = new List<PbmLine>();
-        await foreach (var line in command.Handler(call, TestContext.Current.CancellationToken))
-            lines.Add(line);
-        return lines;
+        return command.LinesAsync(values);
     }
 
     private string Write(string name, string text)

@@ -1,14 +1,12 @@
 using Elastic.Foundation;
-using Elastic.Host.Pbm;
-using Elastic.Messages.Pbm;
 using Elastic.Messages.Runs;
+using static Elastic.Host.Tests.Pbm.PaletteCalls;
 
 namespace Elastic.Host.Tests.Pbm;
 
 /// <summary>Pause, resume and checkpoint, on a cluster of the test's making.</summary>
 public sealed class RunBreaksTests
 {
-    private static readonly Origin Asker = new("1", "pbm anna@gpu7", DateTimeOffset.UnixEpoch);
 
     private readonly FakeCluster _cluster = new();
 
@@ -58,14 +56,10 @@ public sealed class RunBreaksTests
         Assert.Equal("run tiny was deleted meanwhile", (await Assert.ThrowsAsync<ElasticException>(() => Lines("checkpoint"))).Message);
     }
 
-    private async Task<List<string>> Lines(string command)
+    private Task<List<string>> Lines(string name)
     {
-        var found = ControlPalettes.Of(_cluster.Control, TimeProvider.System).Single(p => p.Name == "run")
-            .Commands.Single(c => c.Help.Name == command);
-        Assert.True(found.Changes);
-        var lines = new List<string>();
-        await foreach (var line in found.Handler(PbmCall.Of(found.Help, [new CallValue("name", "tiny")], Asker), default))
-            lines.Add(line.Text!);
-        return lines;
+        var command = _cluster.Command($"run {name}");
+        Assert.True(command.Changes);
+        return command.TextsAsync(("name", "tiny"));
     }
 }

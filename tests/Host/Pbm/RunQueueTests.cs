@@ -1,16 +1,15 @@
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
 using Elastic.Host.Pbm;
-using Elastic.Messages.Pbm;
 using Elastic.Messages.Runs;
 using Elastic.Storage;
+using static Elastic.Host.Tests.Pbm.PaletteCalls;
 
 namespace Elastic.Host.Tests.Pbm;
 
 /// <summary>What people see of the queue of runs, and how they change it, on a cluster of the test's making.</summary>
 public sealed class RunQueueTests
 {
-    private static readonly Origin Asker = new("1", "pbm anna@gpu7", DateTimeOffset.UnixEpoch);
     private static readonly RunView Big = FakeCluster.Tiny with
     {
         Name = new("big"),
@@ -74,14 +73,6 @@ public sealed class RunQueueTests
             (await Assert.ThrowsAsync<ElasticException>(() => Lines("run", "priority", ("name", "old"), ("priority", "1")))).Message);
     }
 
-    private async Task<List<PbmLine>> Lines(string palette, string command, params (string Name, string Value)[] values)
-    {
-        var found = ControlPalettes.Of(_cluster.Control, TimeProvider.System).Single(p => p.Name == palette)
-            .Commands.Single(c => c.Help.Name == command);
-        var lines = new List<PbmLine>();
-        await foreach (var line in found.Handler(
-            PbmCall.Of(found.Help, [.. values.Select(v => new CallValue(v.Name, v.Value))], Asker), default))
-            lines.Add(line);
-        return lines;
-    }
+    private Task<List<PbmLine>> Lines(string palette, string command, params (string Argument, string Value)[] values) =>
+        _cluster.Command($"{palette} {command}").LinesAsync(values);
 }

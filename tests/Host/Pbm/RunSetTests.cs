@@ -1,17 +1,15 @@
 using Elastic.Foundation;
 using Elastic.Host.Configuration;
-using Elastic.Host.Pbm;
-using Elastic.Messages.Pbm;
 using Elastic.Messages.Runs;
 using Elastic.Storage;
 using Elastic.Testing;
+using static Elastic.Host.Tests.Pbm.PaletteCalls;
 
 namespace Elastic.Host.Tests.Pbm;
 
 /// <summary><c>pbm run set</c>, on a cluster of the test's making: what it asks for and what it says.</summary>
 public sealed class RunSetTests
 {
-    private static readonly Origin Asker = new("1", "pbm anna@gpu7", DateTimeOffset.UnixEpoch);
 
     private readonly FakeCluster _cluster = new()
     {
@@ -117,14 +115,6 @@ public sealed class RunSetTests
 
     private Task<List<string>> Lines(params (string Argument, string Value)[] values) => LinesOf("set", values);
 
-    private async Task<List<string>> LinesOf(string name, params (string Argument, string Value)[] values)
-    {
-        var command = RunPalette.Build(_cluster.Control, TimeProvider.System).Commands.Single(c => c.Help.Name == name);
-        var call = PbmCall.Of(command.Help, [.. values.Select(v => new CallValue(v.Argument, v.Value))], Asker);
-        var lines = new List<string>();
-        await foreach (var line in command.Handler(call, TestContext.Current.CancellationToken))
-            if (line.Text is { } text)
-                lines.Add(text);
-        return lines;
-    }
+    private Task<List<string>> LinesOf(string name, params (string Argument, string Value)[] values) =>
+        _cluster.Command($"run {name}").TextsAsync(values);
 }

@@ -7,17 +7,15 @@ using Elastic.Host.Display;
 using Elastic.Host.Pbm;
 using Elastic.Messages;
 using Elastic.Messages.Nodes;
-using Elastic.Messages.Pbm;
-using Elastic.Messages.Runs;
 using Elastic.Messages.Settings;
 using Elastic.Model.Training;
+using static Elastic.Host.Tests.Pbm.PaletteCalls;
 
 namespace Elastic.Host.Tests.Pbm;
 
 /// <summary><c>pbm run start --dry-run</c>, on a cluster of the test's making.</summary>
 public sealed class StartDryRunTests
 {
-    private static readonly Origin Asker = new("1", "pbm anna@gpu7", DateTimeOffset.UnixEpoch);
 
     private readonly FakeCluster _cluster = new()
     {
@@ -194,10 +192,8 @@ public sealed class StartDryRunTests
 
     private async Task All(List<PbmLine> lines, params string[] sets)
     {
-        var found = ControlPalettes.Of(_cluster.Control, TimeProvider.System).Single(p => p.Name == "run")
-            .Commands.Single(c => c.Help.Name == "start");
-        CallValue[] values = [new("name", "books"), new("dry-run", ""), .. sets.Select(s => new CallValue("set", s))];
-        await foreach (var line in found.Handler(PbmCall.Of(found.Help, values, Asker), TestContext.Current.CancellationToken))
+        IEnumerable<(string, string)> values = [("name", "books"), ("dry-run", ""), .. sets.Select(s => ("set", s))];
+        await foreach (var line in _cluster.Command("run start").Call(TestContext.Current.CancellationToken, values))
             lines.Add(line);
     }
 }
