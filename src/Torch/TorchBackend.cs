@@ -8,6 +8,7 @@ using Elastic.Messages.Settings;
 using Elastic.Model.Networks;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
+using Elastic.Torch.Cuda;
 using Elastic.Torch.Native;
 using TorchSharp;
 
@@ -17,7 +18,7 @@ namespace Elastic.Torch;
 public sealed class TorchBackend : IDeviceBackend
 {
     // Raised whenever a change to the code gives other bits on a GPU.
-    private const int OperatorsVersion = 1;
+    private const int OperatorsVersion = 2;
 
     private readonly DeviceType _type;
 
@@ -45,7 +46,7 @@ public sealed class TorchBackend : IDeviceBackend
             var text = $"libtorch {found.Version} from {found.Folder} ({found.Origin})";
             return _type == DeviceType.CPU
                 ? $"{text}, kernels for {found.CpuCapability}"
-                : found.CudaDevices == 0 ? $"{text}, no CUDA" : $"{text}, {found.CudaDevices} GPUs";
+                : found.CudaDevices == 0 ? $"{text}, no CUDA" : $"{text}, {found.CudaDevices} GPUs; {CudaDescription.OfThisMachine()}";
         }
         catch (Exception e) when (e is DllNotFoundException or BadImageFormatException or TypeInitializationException)
         {
@@ -62,16 +63,32 @@ public sealed class TorchBackend : IDeviceBackend
     private string OfGpu(DeviceId device)
     {
         var index = Find(device).index;
-        return $"cuda {torch.__version__}, {CudaIdentity.Of(index).Text}, operators {OperatorsVersion}";
+        return $"cuda {torch.__version__}, {CudaIdentity.Of(index).Text}, operators {OperatorsVersion}, {GpuKernels.Identity(index)}";
     }
 
     /// <inheritdoc/>
     /// <remarks>Autograd keeps what it needs: blocks are never computed again.</remarks>
     public TrainingDevice Open(DeviceId device, IArchitecture architecture, double labelSmoothing, int threads, RecomputeMode recompute)
-        => new TorchDevice(device, Find(device), architecture, labelSmoothing);
+    {
+        var found = Find(device);
+        if (_type == DeviceType.CPU)
+            return new TorchDevice(device, found, architecture, labelSmoothing);
+        try
+        {
+            return new TorchDevice(device, found, architecture, labelSmoothing, GpuKernels.Of(found.index), found.index);
+        }
+        catch (CudaException e) when (e.IsLost)
+        {
+            throw new DeviceFailedException(device, isLost: true, $"{device} is lost to this process: {e.Message}", e);
+        }
+    }
 
     /// <inheritdoc/>
-    public DeviceVector Allocate(DeviceId device, long length) => new TorchVector(length, Find(device));
+    public DeviceVector Allocate(DeviceId device, long length)
+    {
+        var found = Find(device);
+        return new TorchVector(length, found, _type == DeviceType.CUDA ? found.index : 0);
+    }
 
     private static int CountGpus()
     {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Elastic.Kernels;
 using Elastic.Messages;
 using Elastic.Messages.Vectors;
@@ -8,6 +9,7 @@ using Elastic.Model.Optimization;
 using Elastic.Model.Tapes;
 using Elastic.Model.Training;
 using Elastic.Model.Vectors;
+using Elastic.Torch.Cuda;
 using Elastic.Torch.Native;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -26,13 +28,21 @@ internal sealed class TorchDevice : TrainingDevice
     private readonly torch.Device _device;
     private readonly GradientTree _gradients;
     private readonly double _labelSmoothing;
+    private readonly KernelUpdate? _update;
+    private readonly int _gpu;
     private GradientBuffer? _folded;
+    private (TorchVector Vector, TorchVector From, int Changes)? _copy;
 
-    public TorchDevice(DeviceId id, torch.Device device, IArchitecture architecture, double labelSmoothing)
+    /// <param name="kernels">Our kernels of the device, which compute what they can; null where libtorch's operators compute all.</param>
+    /// <param name="gpu">The GPU's number; 0 on libtorch's CPU.</param>
+    public TorchDevice(
+        DeviceId id, torch.Device device, IArchitecture architecture, double labelSmoothing, DeviceKernels? kernels = null,
+        int gpu = 0)
         : base(id, architecture)
     {
-        (_device, _labelSmoothing) = (device, labelSmoothing);
-        _gradients = new GradientTree(() => new TorchVector(Layout.TrainedLength, device), (left, right) =>
+        (_device, _labelSmoothing, _gpu) = (device, labelSmoothing, gpu);
+        _update = kernels is null ? null : new KernelUpdate(kernels, Layout, device);
+        _gradients = new GradientTree(() => new TorchVector(Layout.TrainedLength, device, gpu), (left, right) =>
         {
             using var scope = NewDisposeScope();
             Flat(left).add_(Flat(right));
@@ -47,34 +57,40 @@ internal sealed class TorchDevice : TrainingDevice
         IReadOnlyList<MicroBatch> microBatches, DropoutSeed seed, Precision precision, double lossScale)
     {
         ArgumentNullException.ThrowIfNull(microBatches);
-        Enter();
-        _gradients.Clear();
-        var losses = new double[microBatches.Count];
-        for (var i = 0; i < microBatches.Count; i++)
+        return OnDevice(() =>
         {
-            var buffer = _gradients.Rent();
-            try
+            _gradients.Clear();
+            var losses = new double[microBatches.Count];
+            for (var i = 0; i < microBatches.Count; i++)
             {
-                losses[i] = ForwardBackward(microBatches[i], (TorchVector)buffer.Flat, seed, precision, lossScale);
+                var buffer = _gradients.Rent();
+                try
+                {
+                    losses[i] = ForwardBackward(microBatches[i], (TorchVector)buffer.Flat, seed, precision, lossScale);
+                }
+                catch
+                {
+                    _gradients.Return(buffer);
+                    throw;
+                }
+                _gradients.Add(new TreeNode(microBatches[i].Index, 1), buffer);
             }
-            catch
-            {
-                _gradients.Return(buffer);
-                throw;
-            }
-            _gradients.Add(new TreeNode(microBatches[i].Index, 1), buffer);
-        }
-        return losses;
+            return losses;
+        });
     }
 
     /// <inheritdoc/>
     public override double[] FoldSlice(IReadOnlyList<SubtreeRoot> roots, int totalMicroBatches, Slice slice)
     {
         ArgumentNullException.ThrowIfNull(roots);
-        if (slice.Tiles == 0)
-            return [];
-        Enter();
+        return slice.Tiles == 0 ? [] : OnDevice(() => Fold(roots, totalMicroBatches, slice));
+    }
+
+    private double[] Fold(IReadOnlyList<SubtreeRoot> roots, int totalMicroBatches, Slice slice)
+    {
         using var scope = NewDisposeScope();
+        if (_update is { } update)
+            return update.Fold(roots, slice, (TorchVector)Gradient());
         // Pieces from other GPUs are copied to this one first.
         var parts = roots.Select(r => (r.Node, Flat(r.Gradient).narrow(0, slice.First, slice.Count).to(_device))).ToList();
         var sum = SumTree.Fold<Tensor>(parts, totalMicroBatches, (a, b) => a + b);
@@ -84,8 +100,17 @@ internal sealed class TorchDevice : TrainingDevice
 
     /// <inheritdoc/>
     public override void UpdateSlice(Slice slice, IOptimizer optimizer, OptimizerStep step)
+        => OnDevice(() =>
+        {
+            Update(slice, optimizer, step);
+            // Other GPUs read what this one has written.
+            _update?.Kernels.Synchronize($"the update of {slice.Tiles} tiles");
+            ((TorchVector)Vectors.Parameters).Touch();
+            return true;
+        });
+
+    private void Update(Slice slice, IOptimizer optimizer, OptimizerStep step)
     {
-        Enter();
         switch (optimizer)
         {
             case AdamW adamW:
@@ -110,26 +135,49 @@ internal sealed class TorchDevice : TrainingDevice
     public override double[] Losses(MicroBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        Enter();
-        using var scope = NewDisposeScope();
-        using var noGradient = no_grad();
-        return Pass(TapePurpose.Evaluation, batch.Inputs, batch.Rows, batch).Run().to(float64).to(CPU).data<double>().ToArray();
+        return OnDevice(() =>
+        {
+            using var scope = NewDisposeScope();
+            using var noGradient = no_grad();
+            return Pass(TapePurpose.Evaluation, batch.Inputs, batch.Rows, batch).Run().to(float64).to(CPU).data<double>().ToArray();
+        });
     }
 
     /// <inheritdoc/>
     public override float[] Logits(ReadOnlySpan<int> source, ReadOnlySpan<int> tokens)
     {
-        Enter();
-        using var scope = NewDisposeScope();
-        using var noGradient = no_grad();
-        return Pass(TapePurpose.Generation, tokens.ToArray(), 1, sources: source.ToArray()).Run().to(CPU).data<float>().ToArray();
+        int[] all = tokens.ToArray(), sources = source.ToArray();
+        return OnDevice(() =>
+        {
+            using var scope = NewDisposeScope();
+            using var noGradient = no_grad();
+            return Pass(TapePurpose.Generation, all, 1, sources: sources).Run().to(CPU).data<float>().ToArray();
+        });
     }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        _copy?.Vector.Dispose();
         _folded?.Dispose();
         _gradients.Dispose();
+    }
+
+    // Those of the replica, or on another GPU than theirs a copy, which is made anew when they have changed.
+    private TorchVector Parameters()
+    {
+        var all = (TorchVector)Vectors.Parameters;
+        if (all.Gpu == _gpu)
+            return all;
+        var changes = all.Changes;
+        if (_copy is not { } copy || copy.From != all || copy.Changes != changes)
+        {
+            using var scope = NewDisposeScope();
+            var vector = _copy?.Vector ?? new TorchVector(all.Length, _device, _gpu);
+            vector.Flat.copy_(all.Flat);
+            _copy = (vector, all, changes);
+        }
+        return _copy.Value.Vector;
     }
 
     private static Tensor Flat(DeviceVector vector) => ((TorchVector)vector).Flat;
@@ -141,28 +189,31 @@ internal sealed class TorchDevice : TrainingDevice
         // Backward accumulates into the views of the flat gradient.
         var leaves = Layout.Segments.ToDictionary(s => s.Name, s =>
         {
-            var leaf = ((TorchVector)Vectors.Parameters).View(Layout, s.Name).detach();
+            var leaf = Parameters().View(Layout, s.Name).detach();
             if (!s.Parameter.IsTrained)
                 return leaf;
             leaf.requires_grad_(true);
             leaf.grad = gradient.View(Layout, s.Name);
             return leaf;
         });
-        var losses = Pass(TapePurpose.Training, batch.Inputs, batch.Rows, batch, leaves, seed, precision: precision).Run();
-        (losses.sum() / batch.StepTargets * lossScale).backward();
+        var pass = Pass(
+            TapePurpose.Training, batch.Inputs, batch.Rows, batch, leaves, seed, precision: precision, factor: lossScale / batch.StepTargets);
+        var losses = pass.Run();
+        pass.Backward(losses);
+        _update?.Kernels.ThrowIfFailed();
         return losses.detach().sum(ScalarType.Float64).item<double>();
     }
 
     private TorchPass Pass(
         TapePurpose purpose, int[] inputs, int rows, MicroBatch? batch = null, Dictionary<string, Tensor>? leaves = null,
-        DropoutSeed seed = default, int[]? sources = null, Precision? precision = null)
+        DropoutSeed seed = default, int[]? sources = null, Precision? precision = null, double factor = 1)
     {
         sources = batch?.Sources ?? sources ?? [];
         CheckSource(sources.Length > 0);
         var tape = new Tape(
             purpose, new BatchShape(1, rows, inputs.Length / rows, sources.Length / rows), Layout, _labelSmoothing, precision);
         Architecture.Record(tape);
-        var vectors = (TorchVector)Vectors.Parameters;
+        var vectors = Parameters();
         return new TorchPass(
             tape, name => leaves?[Layout[name].Name] ?? vectors.View(Layout, name), Tokens(inputs),
             batch is null ? null : Tokens([.. batch.Targets.Select(t => t == MicroBatch.NotCounted ? 0 : t)]), _device, float32)
@@ -175,6 +226,11 @@ internal sealed class TorchDevice : TrainingDevice
             Seed = seed,
             FirstMicroBatch = batch?.Index ?? 0,
             MultipliesNarrow = true,
+            LossFactor = factor,
+            Kernels = _update?.Kernels,
+            TokenRows = _update is not null && purpose == TapePurpose.Training && sources.Length == 0
+                ? TokenRows.Of(inputs, Architecture.Vocabulary, _device)
+                : null,
         };
     }
 
@@ -188,10 +244,15 @@ internal sealed class TorchDevice : TrainingDevice
         return tensor(tokens, int64).to(_device);
     }
 
-    // libtorch's fused AdamW over one flat range.
+    // Our AdamW over one flat range; libtorch's fused one where there are no kernels.
     private void Update(Messages.Settings.OptimizerSettings settings, long first, long count, double weightDecay, OptimizerStep step)
     {
         using var scope = NewDisposeScope();
+        if (_update is { } update)
+        {
+            update.AdamW(settings, Vectors, Flat(Gradient()), first, count, weightDecay, step);
+            return;
+        }
         Tensor[] Part(DeviceVector vector) => [Flat(vector).narrow(0, first, count)];
         var g = Part(Gradient());
         if (step.ClipCoefficient != 1)
@@ -206,6 +267,21 @@ internal sealed class TorchDevice : TrainingDevice
 
     // Where the folded slice goes: the device's first root, whose slice no other device reads, or a buffer of its own if it has none.
     private DeviceVector Gradient() => _gradients.Roots is [var first, ..] ? first.Gradient : (_folded ??= _gradients.Rent()).Flat;
+
+    // A GPU's errors stay with it until the process ends: it is lost, and the others go on. Memory that did not suffice is no such error.
+    private T OnDevice<T>(Func<T> work)
+    {
+        Enter();
+        try
+        {
+            return work();
+        }
+        catch (Exception e) when (e is CudaException { IsLost: true } || e is ExternalException && e.Message.Contains(
+            "CUDA error", StringComparison.Ordinal) && !e.Message.Contains("out of memory", StringComparison.Ordinal))
+        {
+            throw new DeviceFailedException(Id, isLost: true, $"{Id} is lost to this process: {e.Message.Split('\n')[0]}", e);
+        }
+    }
 
     // libtorch keeps the number of threads for each calling thread; another number gives other bits.
     private static void Enter()

@@ -3,6 +3,7 @@ using Elastic.Model.Batches;
 using Elastic.Model.Networks;
 using Elastic.Model.Operators;
 using Elastic.Model.Tapes;
+using Elastic.Torch.Cuda;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -45,6 +46,15 @@ internal sealed class TorchPass(
     /// </summary>
     public bool MultipliesNarrow { get; init; }
 
+    /// <summary>Our kernels of the device, which compute in place of libtorch's operators what they can; null for none.</summary>
+    public DeviceKernels? Kernels { get; init; }
+
+    /// <summary>Which rows each token stands in, where there are kernels.</summary>
+    public TokenRows? TokenRows { get; init; }
+
+    /// <summary>What the sum of the losses is multiplied by before its gradient is taken.</summary>
+    public double LossFactor { get; init; } = 1;
+
     /// <summary>What <see cref="Counted"/> is for a micro-batch.</summary>
     public static Tensor CountedOf(MicroBatch batch, ScalarType dtype) =>
         tensor([.. batch.Targets.Select(t => t == MicroBatch.NotCounted ? 0f : 1f)], dtype);
@@ -52,8 +62,16 @@ internal sealed class TorchPass(
     /// <summary>(N): each row's loss in nats, smoothed in training; or (V): the logits of the last row.</summary>
     public Tensor Run()
     {
-        foreach (var operation in tape.Operations)
+        for (var i = 0; i < tape.Operations.Count; i++)
         {
+            var operation = tape.Operations[i];
+            if (operation.Output is { } sum && tape.Operations.ElementAtOrDefault(i + 1) is { Output: { } norm } next
+                && SumAndNorm(operation, next) is { } both)
+            {
+                (_values[sum], _values[norm]) = (both.Sum, tape.IsNarrow(norm) ? Rounded(both.Norm) : both.Norm);
+                i++;
+                continue;
+            }
             var result = Compute(operation);
             if (operation.Output is null)
                 return result;
@@ -62,16 +80,30 @@ internal sealed class TorchPass(
         throw new UnreachableException("the tape ends without a loss");
     }
 
+    /// <summary>The backward pass of <see cref="LossFactor"/> times the sum of what a training's <see cref="Run"/> returned.</summary>
+    public void Backward(Tensor losses) => (Kernels is null ? losses.sum() * LossFactor : losses.sum()).backward();
+
+    // One kernel for both, where nothing is dropped or rounded between them.
+    private (Tensor Sum, Tensor Norm)? SumAndNorm(Operation operation, Operation next) =>
+        Kernels is { } kernels && operation is ResidualOperation { Mask: null } r && next is LayerNormOperation n
+            && n.Inputs[0] == r.Output && !tape.IsNarrow(r.Output!)
+            ? KernelOperators.ResidualAndNorm(
+                kernels, _values[r.X], _values[r.Branch], parameters(n.Gain), parameters(n.Bias), n.Epsilon)
+            : null;
+
     private Tensor Compute(Operation operation) => operation switch
     {
         EmbedOperation o => Embed(o),
+        LayerNormOperation o when Kernels is { } kernels => KernelOperators.LayerNorm(
+            kernels, Input(o), parameters(o.Gain), parameters(o.Bias), o.Epsilon),
         LayerNormOperation o => nn.functional.layer_norm(
             Input(o), [Input(o).shape[1]], parameters(o.Gain), parameters(o.Bias), o.Epsilon),
         RmsNormOperation o => RmsNorm(o),
         LinearOperation o => Linear(o),
         RotaryOperation o => Rotate(o),
-        GeluOperation o => Gelu(Input(o)),
+        GeluOperation o => Kernels is { } kernels ? KernelOperators.Gelu(kernels, Input(o), true) : Gelu(Input(o)),
         ActivationOperation { Function: Activation.Relu } o => nn.functional.relu(Input(o)),
+        ActivationOperation o when Kernels is { } kernels => KernelOperators.Gelu(kernels, Input(o), false),
         ActivationOperation o => nn.functional.gelu(Input(o)),
         DropoutOperation o => Dropped(Input(o), o.Mask),
         AddRowOperation o => Input(o) + (Types is null ? parameters(o.Table).narrow(0, 0, 1) : parameters(o.Table).index_select(0, Types)),
@@ -89,8 +121,8 @@ internal sealed class TorchPass(
 
     private ScalarType? Storage => tape.Precision.Storage switch
     {
-        Kernels.NarrowType.BFloat16 => bfloat16,
-        Kernels.NarrowType.Float16 => float16,
+        Elastic.Kernels.NarrowType.BFloat16 => bfloat16,
+        Elastic.Kernels.NarrowType.Float16 => float16,
         _ => null,
     };
 
@@ -108,7 +140,9 @@ internal sealed class TorchPass(
 
     private Tensor Embed(EmbedOperation o)
     {
-        var x = parameters(o.Table).index_select(0, inputs);                                                      // (N, C)
+        var x = Kernels is { } kernels && TokenRows is { } rows                                                   // (N, C)
+            ? KernelOperators.Embed(kernels, parameters(o.Table), inputs, rows)
+            : parameters(o.Table).index_select(0, inputs);
         if (o.Positions is { } positions)
         {
             var T = tape.Shape.Tokens;
@@ -141,6 +175,11 @@ internal sealed class TorchPass(
         var isNarrow = MultipliesNarrow && Storage is not null;
         var stored = isNarrow ? parameters(o.Weight).to(Storage!.Value) : Weight(o.Weight);
         var weight = o.Order == WeightOrder.InOut ? stored : stored.t();                                          // (in, out)
+        if (Kernels is { } kernels && o.Bias is not null)
+        {
+            var product = isNarrow ? Input(o).to(Storage!.Value).matmul(weight).to(dtype) : Input(o).matmul(weight);
+            return KernelOperators.AddBias(kernels, product, parameters(o.Bias));
+        }
         if (!isNarrow)
             return o.Bias is null ? Input(o).matmul(weight) : addmm(parameters(o.Bias), Input(o), weight, 1, 1);
         var y = Input(o).to(Storage!.Value).matmul(weight).to(dtype);
@@ -199,6 +238,9 @@ internal sealed class TorchPass(
 
     private Tensor Loss(CrossEntropyOperation o)
     {
+        if (Kernels is { } kernels && tape.Purpose != TapePurpose.Generation)
+            return KernelOperators.CrossEntropy(
+                kernels, Logits(o), targets!.to(int32), Counted, Smoothing, LossFactor);
         var (h, weight) = (Input(o), Weight(o.Weight));
         if (tape.Purpose == TapePurpose.Generation)
             h = h.narrow(0, h.shape[0] - 1, 1);
@@ -210,9 +252,26 @@ internal sealed class TorchPass(
         return Counted is { } counted ? loss * counted : loss;
     }
 
+    // (N, V), in bf16 where products are: a large vocabulary's logits are most of a pass's memory.
+    private Tensor Logits(CrossEntropyOperation o)
+    {
+        var z = MultipliesNarrow && Storage == bfloat16
+            ? Input(o).to(bfloat16).matmul(parameters(o.Weight).to(bfloat16).t())
+            : Input(o).matmul(Weight(o.Weight).t());
+        return (o.Bias is { } bias ? z + parameters(bias).to(z.dtype) : z).contiguous();
+    }
+
     private double Smoothing => tape.Purpose == TapePurpose.Training ? tape.LabelSmoothing : 0;
 
-    private Tensor Dropped(Tensor x, DropoutMask? mask) => mask is null ? x : x * Mask(mask, x.shape[0], x.shape[1]).view(x.shape);
+    private Tensor Dropped(Tensor x, DropoutMask? mask)
+    {
+        if (mask is null)
+            return x;
+        if (Kernels is not { } kernels)
+            return x * Mask(mask, x.shape[0], x.shape[1]).view(x.shape);
+        return KernelOperators.Dropout(
+            kernels, x, [.. Enumerable.Range(FirstMicroBatch, tape.Shape.MicroBatches).Select(i => mask.Key(Seed, i))], mask.Rate);
+    }
 
     // 0 and 1 / (1 - p), for the same elements as on any device: (N C).
     private unsafe Tensor Mask(DropoutMask mask, long rows, long columns)
@@ -220,7 +279,7 @@ internal sealed class TorchPass(
         {
             into.Fill(1);
             fixed (float* ones = into)
-                Kernels.Dropout.Apply(ones, ones, null, key, 0, into.Length, mask.Rate);
+                Elastic.Kernels.Dropout.Apply(ones, ones, null, key, 0, into.Length, mask.Rate);
         });
 
     // (B H Tq Tk)
@@ -228,7 +287,7 @@ internal sealed class TorchPass(
         => Factors(mask, (long)tape.Shape.Sequences * heads * queries * keys, (key, into) =>
         {
             fixed (float* factors = into)
-                Kernels.Attention.AttentionMask.Fill(factors, tape.Shape.Sequences, heads, queries, keys, key, mask.Rate);
+                Elastic.Kernels.Attention.AttentionMask.Fill(factors, tape.Shape.Sequences, heads, queries, keys, key, mask.Rate);
         });
 
     private Tensor Factors(DropoutMask mask, long elements, Fill fill)

@@ -8,13 +8,25 @@ namespace Elastic.Torch;
 /// <summary>A flat vector as a tensor, on a GPU or on libtorch's CPU.</summary>
 internal sealed unsafe class TorchVector : DeviceVector
 {
+    private int _changes;
+
     /// <summary>Zeros on <paramref name="device"/>.</summary>
-    public TorchVector(long length, torch.Device device)
+    /// <param name="gpu">Whose memory it lies in: the GPU's number; 0 on libtorch's CPU, which has one memory.</param>
+    public TorchVector(long length, torch.Device device, int gpu = 0)
         : base(length)
-        => Flat = zeros(length, float32, device).DetachFromDisposeScope();
+        => (Flat, Gpu) = (zeros(length, float32, device).DetachFromDisposeScope(), gpu);
 
     /// <summary>(Length).</summary>
     public Tensor Flat { get; }
+
+    /// <summary>Whose memory it lies in.</summary>
+    public int Gpu { get; }
+
+    /// <summary>Grows with each change that <see cref="Touch"/> tells of: copies elsewhere are then old.</summary>
+    public int Changes => Volatile.Read(ref _changes);
+
+    /// <summary>Tells that elements have changed.</summary>
+    public void Touch() => Interlocked.Increment(ref _changes);
 
     /// <summary>Views of it by the names of a layout's parameters.</summary>
     public Tensor View(FlatLayout layout, string name)
@@ -29,6 +41,7 @@ internal sealed unsafe class TorchVector : DeviceVector
         // An in-place operator returns another handle on the same memory, which would keep the memory allocated.
         using var scope = NewDisposeScope();
         Flat.zero_();
+        Touch();
     }
 
     /// <inheritdoc/>
@@ -46,6 +59,7 @@ internal sealed unsafe class TorchVector : DeviceVector
         var copy = empty(host.Length, float32, CPU);
         host.CopyTo(new Span<float>(Dispatcher.Floats(copy), host.Length));
         Flat.narrow(0, first, host.Length).copy_(copy);
+        Touch();
     }
 
     /// <inheritdoc/>

@@ -1,6 +1,6 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using Elastic.Foundation;
+using Elastic.Torch.Cuda;
 
 namespace Elastic.Torch.Native;
 
@@ -13,12 +13,7 @@ namespace Elastic.Torch.Native;
 /// <param name="CublasLt">cublasLt's version as it writes it, e.g. 120803 for 12.8.3.</param>
 internal sealed record CudaIdentity(int Major, int Minor, int Multiprocessors, long CublasLt)
 {
-    // CUdevice_attribute of cuda.h.
-    private const int MultiprocessorCount = 16, ComputeCapabilityMajor = 75, ComputeCapabilityMinor = 76;
-
-    private const string DriverLibrary = "libcuda.so.1";
-
-    private static readonly string[] CublasLtLibraries = ["libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11"];
+    private const string Version = "cublasLtGetVersion";
 
     /// <summary>E.g. "capability 9.0, 132 multiprocessors, cublasLt 120803".</summary>
     public string Text => string.Create(
@@ -30,54 +25,18 @@ internal sealed record CudaIdentity(int Major, int Minor, int Multiprocessors, l
     /// </exception>
     public static CudaIdentity Of(int device)
     {
-        var driver = LoadDriver();
-        Check(Initialize(Export(driver, "cuInit"), 0), "cuInit");
-        Check(GetDevice(Export(driver, "cuDeviceGet"), out var handle, device), $"cuDeviceGet of GPU {device}");
-        var attribute = Export(driver, "cuDeviceGetAttribute");
-        return new CudaIdentity(
-            Attribute(ComputeCapabilityMajor), Attribute(ComputeCapabilityMinor), Attribute(MultiprocessorCount), CublasLtVersion());
-
-        int Attribute(int which)
-        {
-            Check(GetAttribute(attribute, out var value, which, handle), $"cuDeviceGetAttribute {which} of GPU {device}");
-            return value;
-        }
+        var driver = CudaDriver.Load();
+        var (major, minor) = driver.CapabilityOf(device);
+        return new CudaIdentity(major, minor, driver.MultiprocessorsOf(device), CublasLtVersion());
     }
-
-    private static nint LoadDriver() => NativeLibrary.TryLoad(DriverLibrary, out var driver) ? driver : throw new ElasticException(
-        $"{DriverLibrary} does not load: install the driver of the GPU, and in a container pass it in (nvidia-container-toolkit)");
 
     // The one that libtorch has loaded and computes with: other versions may be installed beside it.
     private static unsafe long CublasLtVersion()
     {
-        var library = CublasLtLibraries.Select(NativeTorch.FindLoaded).FirstOrDefault(h => h != 0);
+        var library = CudaLibraries.CublasLt.Select(NativeTorch.FindLoaded).FirstOrDefault(h => h != 0);
         if (library == 0)
             throw new ElasticException(
-                $"libtorch has loaded none of {string.Join(", ", CublasLtLibraries)}: this CUDA is older or newer than Elastic knows");
-        return (long)((delegate* unmanaged<nuint>)Export(library, "cublasLtGetVersion"))();
-    }
-
-    private static nint Export(nint library, string name) => NativeLibrary.TryGetExport(library, name, out var address)
-        ? address
-        : throw new ElasticException($"the GPU's libraries have no {name}: install a driver and a libtorch that belong together");
-
-    private static unsafe int Initialize(nint function, uint flags) => ((delegate* unmanaged<uint, int>)function)(flags);
-
-    private static unsafe int GetDevice(nint function, out int handle, int index)
-    {
-        fixed (int* into = &handle)
-            return ((delegate* unmanaged<int*, int, int>)function)(into, index);
-    }
-
-    private static unsafe int GetAttribute(nint function, out int value, int which, int handle)
-    {
-        fixed (int* into = &value)
-            return ((delegate* unmanaged<int*, int, int, int>)function)(into, which, handle);
-    }
-
-    private static void Check(int result, string call)
-    {
-        if (result != 0)
-            throw new ElasticException($"the CUDA driver answers {call} with error {result}: see nvidia-smi, and CUDA_VISIBLE_DEVICES");
+                $"libtorch has loaded none of {string.Join(", ", CudaLibraries.CublasLt)}: this CUDA is older or newer than Elastic knows");
+        return (long)((delegate* unmanaged<nuint>)new NativeFunctions("cublasLt", library, [Version])[Version])();
     }
 }

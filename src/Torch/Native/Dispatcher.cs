@@ -108,11 +108,14 @@ internal static unsafe partial class Dispatcher
     }
 
     /// <summary>The address of a tensor's elements; without a span's limit of 2 GiB.</summary>
-    public static float* Floats(Tensor tensor)
+    public static float* Floats(Tensor tensor) => (float*)Data(tensor);
+
+    /// <summary>The same of elements of any type.</summary>
+    public static void* Data(Tensor tensor)
     {
         void* data;
         Check(torch_get_mutable_data_ptr(tensor.Handle, &data), "get_mutable_data_ptr");
-        return (float*)data;
+        return data;
     }
 
     private static void Check(int error, string call)

@@ -135,6 +135,9 @@ public static unsafe partial class NativeTorch
         throw new ElasticException($"{path} does not load: {Marshal.PtrToStringUTF8(dlerror())}");
     }
 
+    /// <summary>The folder that libtorch came from; empty before <see cref="Load"/>.</summary>
+    internal static string Folder => _folder;
+
     /// <summary>A library of that soname which this process has loaded; 0 where it has not.</summary>
     internal static nint FindLoaded(string soname)
     {

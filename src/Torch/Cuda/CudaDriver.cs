@@ -1,0 +1,183 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using Elastic.Foundation;
+
+namespace Elastic.Torch.Cuda;
+
+/// <summary>The part of the CUDA driver's interface (cuda.h) that Elastic calls itself; libtorch calls its own.</summary>
+internal sealed unsafe class CudaDriver
+{
+    /// <summary>The soname of the driver's library.</summary>
+    public const string Library = "libcuda.so.1";
+
+    // CUresult and CUdevice_attribute of cuda.h.
+    private const int PeerAccessAlreadyEnabled = 704;
+    private const int MultiprocessorCount = 16, ComputeCapabilityMajor = 75, ComputeCapabilityMinor = 76;
+
+    private static readonly string[] Names =
+    [
+        "cuInit", "cuDriverGetVersion", "cuGetErrorName", "cuGetErrorString", "cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetName",
+        "cuDeviceGetAttribute", "cuDeviceCanAccessPeer", "cuDevicePrimaryCtxRetain", "cuCtxSetCurrent", "cuCtxSynchronize",
+        "cuCtxEnablePeerAccess", "cuModuleLoadData", "cuModuleGetFunction", "cuLaunchKernel",
+    ];
+
+    private readonly NativeFunctions _functions;
+
+    /// <param name="handle">Of the loaded library.</param>
+    /// <exception cref="CudaException">The driver does not start.</exception>
+    public CudaDriver(nint handle)
+    {
+        _functions = new NativeFunctions(Library, handle, Names);
+        Check(((delegate* unmanaged<uint, int>)_functions["cuInit"])(0), "cuInit");
+    }
+
+    /// <summary>The one of this machine.</summary>
+    /// <exception cref="ElasticException">There is none, or it does not start.</exception>
+    public static CudaDriver Load() => NativeLibrary.TryLoad(Library, out var handle) ? new CudaDriver(handle) : throw new ElasticException(
+        $"{Library} does not load: install the driver of the GPU, and in a container pass it in (nvidia-container-toolkit)");
+
+    /// <summary>Functions that this driver lacks.</summary>
+    public IReadOnlyList<string> Missing => _functions.Missing;
+
+    /// <summary>The version of CUDA that the driver supports, e.g. 12080 for 12.8.</summary>
+    public int Version
+    {
+        get
+        {
+            int version;
+            Check(((delegate* unmanaged<int*, int>)_functions["cuDriverGetVersion"])(&version), "cuDriverGetVersion");
+            return version;
+        }
+    }
+
+    /// <summary>GPUs that this process sees: CUDA_VISIBLE_DEVICES hides the others.</summary>
+    public int Count
+    {
+        get
+        {
+            int count;
+            Check(((delegate* unmanaged<int*, int>)_functions["cuDeviceGetCount"])(&count), "cuDeviceGetCount");
+            return count;
+        }
+    }
+
+    /// <summary>The driver's handle of a GPU, by its number among those that this process sees.</summary>
+    public int Device(int index)
+    {
+        int device;
+        Check(((delegate* unmanaged<int*, int, int>)_functions["cuDeviceGet"])(&device, index), $"cuDeviceGet of GPU {index}");
+        return device;
+    }
+
+    /// <summary>E.g. "NVIDIA H100 80GB HBM3".</summary>
+    public string NameOf(int index)
+    {
+        var name = stackalloc byte[256];
+        Check(
+            ((delegate* unmanaged<byte*, int, int, int>)_functions["cuDeviceGetName"])(name, 256, Device(index)),
+            $"cuDeviceGetName of GPU {index}");
+        return Marshal.PtrToStringUTF8((nint)name)!;
+    }
+
+    /// <summary>The compute capability, e.g. (9, 0).</summary>
+    public (int Major, int Minor) CapabilityOf(int index) =>
+        (AttributeOf(index, ComputeCapabilityMajor), AttributeOf(index, ComputeCapabilityMinor));
+
+    /// <summary>How many multiprocessors the GPU has.</summary>
+    public int MultiprocessorsOf(int index) => AttributeOf(index, MultiprocessorCount);
+
+    /// <summary>Can kernels of a GPU read and write the memory of another?</summary>
+    public bool CanReach(int index, int other)
+    {
+        int can;
+        Check(
+            ((delegate* unmanaged<int*, int, int, int>)_functions["cuDeviceCanAccessPeer"])(&can, Device(index), Device(other)),
+            $"cuDeviceCanAccessPeer of GPUs {index} and {other}");
+        return can != 0;
+    }
+
+    /// <summary>The context of a GPU that libtorch uses, too; kept until the process ends.</summary>
+    public nint ContextOf(int index)
+    {
+        nint context;
+        Check(
+            ((delegate* unmanaged<nint*, int, int>)_functions["cuDevicePrimaryCtxRetain"])(&context, Device(index)),
+            $"cuDevicePrimaryCtxRetain of GPU {index}");
+        return context;
+    }
+
+    /// <summary>The calling thread's work goes to this context from now on.</summary>
+    public void Enter(nint context)
+        => Check(((delegate* unmanaged<nint, int>)_functions["cuCtxSetCurrent"])(context), "cuCtxSetCurrent");
+
+    /// <summary>Kernels of the current context may use the memory of this one, from now on.</summary>
+    public void EnablePeer(nint context)
+    {
+        var result = ((delegate* unmanaged<nint, uint, int>)_functions["cuCtxEnablePeerAccess"])(context, 0);
+        if (result != PeerAccessAlreadyEnabled)
+            Check(result, "cuCtxEnablePeerAccess");
+    }
+
+    /// <summary>Waits for all work of the current context, and throws what went wrong in it.</summary>
+    public void Synchronize(string what) => Check(((delegate* unmanaged<int>)_functions["cuCtxSynchronize"])(), what);
+
+    /// <summary>Loads compiled kernels into the current context, for as long as the process runs.</summary>
+    public nint LoadModule(ReadOnlySpan<byte> cubin)
+    {
+        nint module;
+        fixed (byte* image = cubin)
+            Check(((delegate* unmanaged<nint*, byte*, int>)_functions["cuModuleLoadData"])(&module, image), "cuModuleLoadData");
+        return module;
+    }
+
+    /// <summary>A kernel of a module.</summary>
+    public nint Function(nint module, string name)
+    {
+        nint function;
+        fixed (byte* text = Encoding.ASCII.GetBytes(name + '\0'))
+        {
+            Check(
+                ((delegate* unmanaged<nint*, nint, byte*, int>)_functions["cuModuleGetFunction"])(&function, module, text),
+                $"cuModuleGetFunction {name}");
+        }
+        return function;
+    }
+
+    /// <summary>Starts a kernel on the current context's default stream, which libtorch uses, too. Does not wait for it.</summary>
+    /// <param name="arguments">For each parameter of the kernel, where its value lies.</param>
+    /// <param name="name">For messages.</param>
+    public void Launch(nint function, uint blocks, uint threads, void** arguments, string name)
+    {
+        var launch = (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)
+            _functions["cuLaunchKernel"];
+        Check(launch(function, blocks, 1, 1, threads, 1, 1, 0, 0, arguments, null), $"the kernel {name}");
+    }
+
+    private int AttributeOf(int index, int which)
+    {
+        int value;
+        Check(
+            ((delegate* unmanaged<int*, int, int, int>)_functions["cuDeviceGetAttribute"])(&value, which, Device(index)),
+            $"cuDeviceGetAttribute {which} of GPU {index}");
+        return value;
+    }
+
+    private void Check(int result, string call)
+    {
+        if (result != 0)
+            throw new CudaException(
+                result, $"the CUDA driver answers {call} with error {result}{TextOf(result)}: see nvidia-smi, and CUDA_VISIBLE_DEVICES");
+    }
+
+    private string TextOf(int result)
+    {
+        string? Ask(string function)
+        {
+            byte* text = null;
+            return _functions.Has(function) && ((delegate* unmanaged<int, byte**, int>)_functions[function])(result, &text) == 0
+                ? Marshal.PtrToStringUTF8((nint)text)
+                : null;
+        }
+        return Ask("cuGetErrorName") is { } name ? $" ({name}: {Ask("cuGetErrorString")})" : "";
+    }
+}

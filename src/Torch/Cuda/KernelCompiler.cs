@@ -1,0 +1,146 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using Elastic.Foundation;
+
+namespace Elastic.Torch.Cuda;
+
+/// <summary>
+/// Compiles <see cref="KernelSource"/> for a GPU with NVRTC, once for each source, options and version of it: the result is kept in a
+/// folder under a name made of these.
+/// </summary>
+internal sealed unsafe class KernelCompiler
+{
+    private static readonly string[] Names =
+    [
+        "nvrtcVersion", "nvrtcGetErrorString", "nvrtcCreateProgram", "nvrtcCompileProgram", "nvrtcGetProgramLogSize", "nvrtcGetProgramLog",
+        "nvrtcGetCUBINSize", "nvrtcGetCUBIN", "nvrtcDestroyProgram",
+    ];
+
+    private readonly NativeFunctions _functions;
+    private readonly string _cache;
+
+    /// <param name="library">For messages, e.g. "libnvrtc.so.12".</param>
+    /// <param name="handle">Of the loaded library.</param>
+    /// <param name="cache">The folder of compiled kernels; need not exist.</param>
+    public KernelCompiler(string library, nint handle, string cache)
+    {
+        (_functions, _cache) = (new NativeFunctions(library, handle, Names), cache);
+        int major, minor;
+        Check(((delegate* unmanaged<int*, int*, int>)_functions["nvrtcVersion"])(&major, &minor), "nvrtcVersion");
+        Version = $"{major}.{minor}";
+    }
+
+    /// <summary>E.g. "12.8".</summary>
+    public string Version { get; }
+
+    /// <summary>Functions that the library lacks.</summary>
+    public IReadOnlyList<string> Missing => _functions.Missing;
+
+    /// <summary>Where compiled kernels are kept on this machine.</summary>
+    public static string DefaultCache { get; } = Path.Combine(
+        Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify) is { Length: > 0 } home
+            ? home
+            : Path.GetTempPath(), "elastic", "kernels");
+
+    /// <summary>The kernels for a compute capability, e.g. 9.0: a cubin.</summary>
+    /// <exception cref="ElasticException">The compiler refuses the source or the capability; has its words.</exception>
+    public byte[] Compile(int major, int minor)
+    {
+        // Nothing is contracted, approximated or flushed: each operation is the one that is written, rounded as IEEE 754 has it.
+        string[] options =
+        [
+            $"--gpu-architecture=sm_{major}{minor}", "--std=c++17", "--fmad=false", "--prec-div=true", "--prec-sqrt=true", "--ftz=false",
+        ];
+        var key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
+            string.Join('\n', [Version, .. options, KernelSource.Text]))))[..32];
+        var path = Path.Combine(_cache, $"{key}.cubin");
+        if (Read(path) is { } kept)
+            return kept;
+        var cubin = CompileNow(options);
+        Keep(path, cubin);
+        return cubin;
+    }
+
+    // A file is the SHA-256 of the rest of it, and the rest: a damaged one is compiled again.
+    private static byte[]? Read(string path)
+    {
+        try
+        {
+            var bytes = File.ReadAllBytes(path);
+            return bytes.Length > SHA256.HashSizeInBytes
+                && SHA256.HashData(bytes.AsSpan(SHA256.HashSizeInBytes)).AsSpan().SequenceEqual(bytes.AsSpan(0, SHA256.HashSizeInBytes))
+                    ? bytes[SHA256.HashSizeInBytes..]
+                    : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    // A machine that cannot keep it compiles again each time, which takes seconds.
+    private static void Keep(string path, byte[] cubin)
+    {
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            DurableFile.Write(path, [.. SHA256.HashData(cubin), .. cubin]);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+        }
+    }
+
+    private byte[] CompileNow(string[] options)
+    {
+        nint program;
+        fixed (byte* source = Encoding.UTF8.GetBytes(KernelSource.Text + '\0'), name = "elastic.cu\0"u8)
+        {
+            Check(
+                ((delegate* unmanaged<nint*, byte*, byte*, int, byte**, byte**, int>)_functions["nvrtcCreateProgram"])(
+                    &program, source, name, 0, null, null),
+                "nvrtcCreateProgram");
+        }
+        var texts = options.Select(Marshal.StringToCoTaskMemUTF8).ToArray();
+        try
+        {
+            int result;
+            fixed (nint* pointers = texts)
+            {
+                result = ((delegate* unmanaged<nint, int, nint*, int>)_functions["nvrtcCompileProgram"])(
+                    program, texts.Length, pointers);
+            }
+            if (result != 0)
+                throw new ElasticException(
+                    $"NVRTC {Version} does not compile the kernels with {options[0]} ({TextOf(result)}): " +
+                    $"{Encoding.UTF8.GetString(Bytes(program, "nvrtcGetProgramLog")).TrimEnd('\0', '\n')}");
+            return Bytes(program, "nvrtcGetCUBIN");
+        }
+        finally
+        {
+            Array.ForEach(texts, Marshal.FreeCoTaskMem);
+            ((delegate* unmanaged<nint*, int>)_functions["nvrtcDestroyProgram"])(&program);
+        }
+    }
+
+    // A result of a program, which one function sizes and another copies.
+    private byte[] Bytes(nint program, string function)
+    {
+        nuint size;
+        Check(((delegate* unmanaged<nint, nuint*, int>)_functions[function + "Size"])(program, &size), function + "Size");
+        var bytes = new byte[(int)size];
+        fixed (byte* into = bytes)
+            Check(((delegate* unmanaged<nint, byte*, int>)_functions[function])(program, into), function);
+        return bytes;
+    }
+
+    private void Check(int result, string call)
+    {
+        if (result != 0)
+            throw new ElasticException($"NVRTC answers {call} with error {result} ({TextOf(result)})");
+    }
+
+    private string? TextOf(int result) =>
+        Marshal.PtrToStringUTF8((nint)((delegate* unmanaged<int, byte*>)_functions["nvrtcGetErrorString"])(result));
+}

@@ -1,0 +1,43 @@
+// Sums of squares by ranges (src/Kernels/Rows/Norms.cs), and sums of gradients along the tree (src/Kernels/SumTree.cs).
+
+// sums[k] = Σ x[i]² over the range [firsts[k], firsts[k] + counts[k]), in double precision: a parameter, or a part of one, within a tile.
+// 16 lanes take a range; squares of fp32 numbers are exact in double precision.
+extern "C" __global__ void sums_of_squares(double *sums, const float *x, const i64 *firsts, const i64 *counts, int ranges)
+{
+    i64 groups = grid_threads() / 16;
+    for (i64 first = 0; first < ranges; first += groups)
+    {
+        i64 k = first + first_index() / 16;
+        double sum = 0;
+        if (k < ranges)
+            for (i64 i = firsts[k] + lane(), end = firsts[k] + counts[k]; i < end; i += 16)
+                sum += (double)x[i] * x[i];
+        sum = fold(sum);
+        if (lane() == 0 && k < ranges)
+            sums[k] = sum;
+    }
+}
+
+#define MOST_ROOTS 128
+
+// Roots of full subtrees, in order: where each lies, and its first micro-batch.
+struct Roots
+{
+    const float *at[MOST_ROOTS];
+    int first[MOST_ROOTS];
+    int count;
+};
+
+// into[i] = the fold of the roots' elements [first, first + count) in tree order. Roots may lie in other GPUs' memory, which this one reads
+// in place; "into" may be one of them.
+extern "C" __global__ void tree_sum(float *into, Roots roots, i64 first, i64 count)
+{
+    Tree tree;
+    for (i64 i = first + first_index(); i < first + count; i += grid_threads())
+    {
+        tree.clear();
+        for (int r = 0; r < roots.count; r++)
+            tree.push(roots.first[r], roots.at[r][i]);
+        into[i] = tree.finish();
+    }
+}

@@ -1,0 +1,34 @@
+namespace Elastic.Torch.Tests.Cuda;
+
+/// <summary>Made-up numbers, and the comparison of bits.</summary>
+internal static class Numbers
+{
+    /// <summary>Of many magnitudes, of both signs; the same for a seed.</summary>
+    public static float[] Some(int count, int seed, double most = 3)
+    {
+        var random = new Random(seed);
+        return [.. Enumerable.Range(0, count).Select(_ => (float)(most * (2 * random.NextDouble() - 1) * Math.Pow(2, -random.Next(6))))];
+    }
+
+    public static void AssertSameBits(float[] expected, float[] actual)
+        => Assert.Equal(expected.Select(BitConverter.SingleToUInt32Bits), actual.Select(BitConverter.SingleToUInt32Bits));
+
+    /// <summary>The bits of bf16 numbers.</summary>
+    public static unsafe ushort[] Narrow(float[] x)
+    {
+        var y = new ushort[x.Length];
+        fixed (float* from = x)
+        fixed (ushort* into = y)
+            Kernels.NarrowRows.Narrow(Kernels.NarrowType.BFloat16, into, from, x.Length);
+        return y;
+    }
+
+    public static unsafe float[] Widen(ushort[] x)
+    {
+        var y = new float[x.Length];
+        fixed (ushort* from = x)
+        fixed (float* into = y)
+            Kernels.NarrowRows.Widen(Kernels.NarrowType.BFloat16, into, from, x.Length);
+        return y;
+    }
+}

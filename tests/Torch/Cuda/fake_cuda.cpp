@@ -1,0 +1,111 @@
+// A fake CUDA driver for tests, not NVIDIA's: libcuda.so.1 as far as Elastic calls it. Two GPUs whose memory is that of the process and which
+// run kernels with fiber.h, at once, in the launch. It checks what a driver cannot: that a launch has one dimension, no shared memory and no
+// extras, that a thread entered a context before it works, and that a block's threads come to barriers together. fake_lose() makes a GPU fall
+// off the bus. The tests put kernels.cu, the source that NVRTC would get, beside it.
+#include "fiber.h"
+#include "kernels.cu"
+#include <mutex>
+#include <string>
+
+namespace
+{
+constexpr int Gpus = 2, Invalid = 1, NoDevice = 101, NotFound = 500, LaunchFailed = 719, Hangs = 702;
+
+struct Gpu { int launches_left = -1; bool is_lost = false, reaches_other = false; };
+
+Gpu gpus[Gpus];
+thread_local Gpu *current;
+std::mutex gate;
+std::string calls;
+bool are_separate;
+
+typedef bool (*Kernel)(u32 blocks, u32 threads, void **arguments);
+#define KERNEL(name) {#name, [](u32 b, u32 t, void **a) { return fiber::launch(name, b, t, a); }}
+const struct { const char *name; Kernel run; } kernels[] = {
+    KERNEL(adamw_update), KERNEL(column_sums), KERNEL(norm_gradient_sums), KERNEL(fold_parts), KERNEL(cross_entropy_f32),
+    KERNEL(cross_entropy_bf16), KERNEL(dropout), KERNEL(embedding_gradient), KERNEL(gelu_tanh_forward), KERNEL(gelu_tanh_backward),
+    KERNEL(gelu_erf_forward), KERNEL(gelu_erf_backward), KERNEL(layer_norm_forward), KERNEL(layer_norm_backward), KERNEL(sums_of_squares),
+    KERNEL(tree_sum)};
+
+int state() { return current == nullptr ? 201 : current->is_lost ? LaunchFailed : 0; }
+}
+
+extern "C"
+{
+// ---- What tests ask of the fake.
+void fake_lose(int gpu, int after_launches) { gpus[gpu].launches_left = after_launches; gpus[gpu].is_lost = false; }
+void fake_separate(int separate) { are_separate = separate != 0; }
+void fake_clear() { std::lock_guard<std::mutex> hold(gate); calls.clear(); }
+const char *fake_calls() { std::lock_guard<std::mutex> hold(gate); static std::string copy; copy = calls; return copy.c_str(); }
+size_t fake_roots_bytes() { return sizeof(Roots); }
+size_t fake_step_bytes() { return sizeof(AdamWStep); }
+
+// ---- The driver.
+int cuInit(unsigned flags) { return flags; }
+int cuDriverGetVersion(int *version) { *version = 12080; return 0; }
+int cuGetErrorName(int error, const char **name)
+{
+    *name = error == LaunchFailed ? "CUDA_ERROR_LAUNCH_FAILED" : error == NotFound ? "CUDA_ERROR_NOT_FOUND" : "CUDA_ERROR_FAKE";
+    return 0;
+}
+int cuGetErrorString(int error, const char **text) { *text = error == LaunchFailed ? "unspecified launch failure" : "an error of the fake"; return 0; }
+int cuDeviceGetCount(int *count) { *count = Gpus; return 0; }
+int cuDeviceGet(int *device, int index) { *device = index + 40; return index >= 0 && index < Gpus ? 0 : NoDevice; }
+int cuDeviceGetName(char *name, int length, int device) { snprintf(name, length, "Fake GPU %d", device - 40); return 0; }
+int cuDeviceGetAttribute(int *value, int which, int)
+{
+    *value = which == 16 ? 2 : which == 75 ? 9 : which == 76 ? 0 : -1;
+    return 0;
+}
+int cuDeviceCanAccessPeer(int *can, int device, int other) { *can = device != other && !are_separate; return 0; }
+int cuDevicePrimaryCtxRetain(Gpu **context, int device) { *context = &gpus[device - 40]; return 0; }
+int cuCtxSetCurrent(Gpu *context) { current = context; return 0; }
+int cuCtxSynchronize() { return state(); }
+int cuCtxEnablePeerAccess(Gpu *other, unsigned flags)
+{
+    if (current == nullptr || other == current || flags != 0)
+        return Invalid;
+    if (current->reaches_other)
+        return 704;
+    current->reaches_other = true;
+    return 0;
+}
+int cuModuleLoadData(void **module, const char *image)
+{
+    *module = nullptr;
+    if (strncmp(image, "fake cubin for sm_90", 20) != 0)
+        return 200;
+    *module = const_cast<char *>("module");
+    return state();
+}
+int cuModuleGetFunction(const void **function, void *, const char *name)
+{
+    for (auto &kernel : kernels)
+        if (strcmp(kernel.name, name) == 0)
+        {
+            *function = &kernel;
+            return 0;
+        }
+    return NotFound;
+}
+int cuLaunchKernel(
+    void *function, unsigned x, unsigned y, unsigned z, unsigned tx, unsigned ty, unsigned tz, unsigned shared, void *stream,
+    void **arguments, void **extra)
+{
+    if (y != 1 || z != 1 || ty != 1 || tz != 1 || shared != 0 || stream != nullptr || extra != nullptr || arguments == nullptr || x == 0)
+        return Invalid;
+    if (int error = state())
+        return error;
+    if (current->launches_left >= 0 && current->launches_left-- == 0)
+    {
+        current->is_lost = true;
+        return LaunchFailed;
+    }
+    auto kernel = static_cast<decltype(&kernels[0])>(function);
+    {
+        std::lock_guard<std::mutex> hold(gate);
+        calls += std::string(kernel->name) + " " + std::to_string(current - gpus) + "\n";
+    }
+    return kernel->run(x, tx, arguments) ? 0 : Hangs;
+}
+}

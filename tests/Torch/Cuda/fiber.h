@@ -1,0 +1,123 @@
+// Runs CUDA kernels on the CPU, one block after another: each thread of a block is a fiber (ucontext) that gives way at a barrier. Not a
+// GPU: no warps, no caches, no speed. It gives the kernels' arithmetic, order and indices, and sees a block whose threads do not all come to
+// a barrier, which hangs a GPU. In place of the part of arithmetic.cuh that is for GPUs.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <tuple>
+#include <utility>
+#include <vector>
+#include <ucontext.h>
+
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+#define __device__
+#define __global__
+#define __shared__ static thread_local
+#define INLINE static inline
+
+namespace fiber
+{
+constexpr size_t StackBytes = 32768;
+constexpr u32 MostThreads = 1024;
+
+struct Thread { ucontext_t context; bool has_ended; };
+static thread_local ucontext_t scheduler;
+static thread_local Thread *running;
+static thread_local u32 thread, block, block_threads, grid_blocks;
+static thread_local u32 exchanged[MostThreads];
+static thread_local void (*body)(void *);
+static thread_local void *arguments;
+
+static void give_way() { swapcontext(&running->context, &scheduler); }
+
+static void enter()
+{
+    body(arguments);
+    running->has_ended = true;
+    give_way();
+}
+
+// Returns false where some threads of a block ended while others wait at a barrier.
+static bool run(u32 blocks, u32 threads, void (*kernel)(void *), void *values)
+{
+    static thread_local std::vector<char> stacks(MostThreads * StackBytes);
+    static thread_local std::vector<Thread> fibers(MostThreads);
+    if (threads == 0 || threads > MostThreads)
+        return false;
+    body = kernel, arguments = values, block_threads = threads, grid_blocks = blocks;
+    for (block = 0; block < blocks; block++)
+    {
+        for (u32 t = 0; t < threads; t++)
+        {
+            getcontext(&fibers[t].context);
+            fibers[t].context.uc_stack.ss_sp = stacks.data() + t * StackBytes;
+            fibers[t].context.uc_stack.ss_size = StackBytes;
+            fibers[t].context.uc_link = nullptr;
+            fibers[t].has_ended = false;
+            makecontext(&fibers[t].context, enter, 0);
+        }
+        for (u32 ended = 0; ended < threads;)
+        {
+            ended = 0;
+            for (thread = 0; thread < threads; thread++)
+            {
+                running = &fibers[thread];
+                swapcontext(&scheduler, &running->context);
+                ended += running->has_ended;
+            }
+            if (ended > 0 && ended < threads)
+                return false;
+        }
+    }
+    return true;
+}
+
+template <class... A, size_t... I> void call(void (*kernel)(A...), void **values, std::index_sequence<I...>)
+{
+    kernel(*static_cast<std::remove_reference_t<A> *>(values[I])...);
+}
+
+template <class... A> bool launch(void (*kernel)(A...), u32 blocks, u32 threads, void **values)
+{
+    struct Call { void (*kernel)(A...); void **values; } it = {kernel, values};
+    return run(blocks, threads, [](void *p) { Call *c = static_cast<Call *>(p); call(c->kernel, c->values, std::index_sequence_for<A...>()); }, &it);
+}
+}
+
+static inline u32 thread_index() { return fiber::thread; }
+static inline u32 threads() { return fiber::block_threads; }
+static inline u32 block_index() { return fiber::block; }
+static inline u32 blocks() { return fiber::grid_blocks; }
+static inline void barrier() { fiber::give_way(); }
+
+template <class To, class From> static inline To bits_as(From x) { To y; static_assert(sizeof x == sizeof y, ""); std::memcpy(&y, &x, sizeof y); return y; }
+static inline u32 bits_of(float x) { return bits_as<u32>(x); }
+static inline float of_bits(u32 x) { return bits_as<float>(x); }
+static inline u64 bits_of(double x) { return bits_as<u64>(x); }
+static inline double of_bits(u64 x) { return bits_as<double>(x); }
+
+static inline float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+static inline float quotient(float a, float b) { return a / b; }
+static inline float root(float x) { return __builtin_sqrtf(x); }
+static inline u32 multiply_high(u32 a, u32 b) { return (u32)((u64)a * b >> 32); }
+
+// A warp's exchanges, by a barrier of the whole block: all of its threads call them together.
+static inline u32 exchange(u32 x, u32 from)
+{
+    fiber::exchanged[fiber::thread] = x;
+    barrier();
+    u32 y = fiber::exchanged[from];
+    barrier();
+    return y;
+}
+
+static inline u32 lane_behind(u32 x, u32 by)
+{
+    u32 at = fiber::thread;
+    return exchange(x, (at & 15) + by < 16 ? at + by : at);
+}
+
+static inline u32 first_lane(u32 x) { return exchange(x, fiber::thread & ~15u); }
