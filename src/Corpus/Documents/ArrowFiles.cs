@@ -77,7 +77,7 @@ internal static class ArrowFiles
         {
             (source, url) = (Column(batch, "source"), Column(batch, "url"));
             text = Column(batch, file.Reading.TextField) ?? throw new RejectedFileException(
-                $"{file.Path} has no column \"{file.Reading.TextField}\" of strings (it has "
+                $"{file.Shown} has no column \"{file.Reading.TextField}\" of strings (it has "
                 + $"{string.Join(", ", batch.Schema.FieldsList.Take(NamesShown).Select(f => OneLine.Of(f.Name, 60)))}): name the right one "
                 + "with corpus.text-field (text-field in a manifest), or name other files");
             // Each text has its place in four bytes at least.
